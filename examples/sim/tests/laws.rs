@@ -1,0 +1,117 @@
+//! The checker finds machines that break a law: one planted fault per law that can be broken.
+
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use std::panic::catch_unwind;
+
+use sim::Rng;
+use sim::laws::{Input, Machine, Outcome, check};
+
+/// What is wrong with the machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    ErrChanges,
+    NeverSilent,
+    DeadlineNow,
+    ClockRunsBack,
+    SmallBufferEats,
+    PollChanges,
+}
+
+/// Echoes one byte per call, and sends a beat every second.
+#[derive(Debug, Clone)]
+struct Echo {
+    fault: Fault,
+    now: Duration,
+    next: Option<Duration>,
+    pending: Option<u8>,
+    beats: u32,
+}
+
+impl Machine for Echo {
+    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let byte = input.byte();
+        if byte == 0xEE {
+            if self.fault == Fault::ErrChanges {
+                self.pending = None;
+                self.beats = 0;
+            }
+            return Outcome::Refused("not a byte of ours".into());
+        }
+        self.now = if self.fault == Fault::ClockRunsBack { now } else { self.now.max(now) };
+        self.pending = Some(byte);
+        Outcome::Done(String::new())
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.now = if self.fault == Fault::ClockRunsBack { now } else { self.now.max(now) };
+        if self.next.is_some_and(|at| at <= self.now) {
+            self.beats += 1;
+            let span = Duration::from_secs(u64::from(self.fault != Fault::DeadlineNow));
+            self.next = self.now.checked_add(span);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.next
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        let Some(byte) = self.pending else {
+            self.beats += u32::from(self.fault == Fault::PollChanges);
+            return Ok(None);
+        };
+        if buf.is_empty() {
+            if self.fault == Fault::SmallBufferEats {
+                self.pending = None;
+            }
+            return Err(1);
+        }
+        buf[0] = byte;
+        if self.fault != Fault::NeverSilent {
+            self.pending = None;
+        }
+        Ok(Some(("all".into(), 1)))
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.beats = self.beats.checked_sub(1)?;
+        Some("beat".into())
+    }
+
+    fn state(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+fn survives(fault: Fault) -> bool {
+    let mut rng = Rng::new(9);
+    (0..64).all(|_| {
+        let mut bytes = [0; 300];
+        rng.fill(&mut bytes);
+        for byte in &mut bytes {
+            if *byte % 5 == 0 {
+                *byte = 0xEE;
+            }
+        }
+        let next = Some(Duration::from_secs(1));
+        let echo = Echo { fault, now: Duration::ZERO, next, pending: None, beats: 0 };
+        catch_unwind(AssertUnwindSafe(|| check(|| echo.clone(), 8, &bytes))).is_ok()
+    })
+}
+
+#[test]
+fn a_lawful_machine_passes_and_each_planted_fault_is_found() {
+    assert!(survives(Fault::None));
+    for fault in [
+        Fault::ErrChanges,
+        Fault::NeverSilent,
+        Fault::DeadlineNow,
+        Fault::ClockRunsBack,
+        Fault::SmallBufferEats,
+        Fault::PollChanges,
+    ] {
+        assert!(!survives(fault), "{fault:?} was not found");
+    }
+}
