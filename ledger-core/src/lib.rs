@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(
+    unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::expect_used,
@@ -10,3 +11,30 @@
     clippy::unwrap_used
 )]
 #![doc = include_str!("../README.md")]
+
+mod block;
+mod chain;
+mod codec;
+mod error;
+mod hash;
+mod header;
+mod keys;
+mod merkle;
+mod rules;
+mod seal;
+mod state;
+mod transaction;
+
+pub use block::{Block, Body, Transactions};
+pub use chain::{BlockError, Chain, Fault, Genesis, Tip};
+pub use error::{BufferTooSmall, ConfigError, DecodeError};
+pub use hash::Hash;
+pub use header::{ChainId, Header, Height, SealKind};
+pub use keys::{Account, BadSignature, KeyPair, Signature};
+pub use merkle::{
+    Consistency, Inclusion, MerkleTree, ProofError, prove_consistency, prove_inclusion,
+};
+pub use rules::Rules;
+pub use seal::{Seal, Weight};
+pub use state::{AssetId, Slot, State, TransactionError};
+pub use transaction::{Action, MAX_RECORD_LEN, SignedTransaction, Transaction};
