@@ -11,3 +11,23 @@
     clippy::unwrap_used
 )]
 #![doc = include_str!("../README.md")]
+
+mod compact;
+mod miner;
+mod puzzle;
+mod target;
+mod u256;
+mod work;
+
+#[cfg(feature = "ledger")]
+mod seal;
+
+pub use compact::{CompactError, CompactTarget, RawCompact};
+pub use miner::{Miner, Step};
+pub use puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
+pub use target::{BigEndian, LittleEndian, Reading, Target};
+pub use u256::U256;
+pub use work::Work;
+
+#[cfg(feature = "ledger")]
+pub use seal::{WorkError, WorkSeal};

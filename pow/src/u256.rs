@@ -1,0 +1,217 @@
+//! Just enough of 256-bit arithmetic.
+
+use core::fmt;
+
+const LIMBS: usize = 4;
+
+/// An unsigned number of 256 bits. `Display` is hexadecimal without leading zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct U256([u64; LIMBS]); // least significant limb first
+
+impl U256 {
+    /// 0.
+    pub const ZERO: Self = Self([0; LIMBS]);
+    /// 1.
+    pub const ONE: Self = Self([1, 0, 0, 0]);
+    /// 2^256 - 1.
+    pub const MAX: Self = Self([u64::MAX; LIMBS]);
+
+    /// Reads 32 bytes, most significant first.
+    #[must_use]
+    pub fn from_be_bytes(bytes: &[u8; 32]) -> Self {
+        let mut limbs = [0; LIMBS];
+        let (chunks, _) = bytes.as_chunks::<8>();
+        for (limb, chunk) in limbs.iter_mut().rev().zip(chunks) {
+            *limb = u64::from_be_bytes(*chunk);
+        }
+        Self(limbs)
+    }
+
+    /// Reads 32 bytes, least significant first.
+    #[must_use]
+    pub fn from_le_bytes(bytes: &[u8; 32]) -> Self {
+        let mut limbs = [0; LIMBS];
+        let (chunks, _) = bytes.as_chunks::<8>();
+        for (limb, chunk) in limbs.iter_mut().zip(chunks) {
+            *limb = u64::from_le_bytes(*chunk);
+        }
+        Self(limbs)
+    }
+
+    /// Returns the 32 bytes, most significant first.
+    #[must_use]
+    pub fn to_be_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        for (chunk, limb) in chunks.iter_mut().zip(self.0.iter().rev()) {
+            *chunk = limb.to_be_bytes();
+        }
+        bytes
+    }
+
+    /// Returns the number as 128 bits, or the greatest such number if it does not fit.
+    #[must_use]
+    pub fn saturating_u128(self) -> u128 {
+        let [low, high, 0, 0] = self.0 else { return u128::MAX };
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    /// Returns how many bits the number has without leading zeros; 0 for 0.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        let mut bits = 256_u32;
+        for limb in self.0.iter().rev() {
+            bits = bits.saturating_sub(limb.leading_zeros());
+            if *limb != 0 {
+                break;
+            }
+        }
+        bits
+    }
+
+    /// Adds, and stays at the greatest number rather than overflow.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        let (sum, overflow) = self.overflowing_add(other);
+        if overflow { Self::MAX } else { sum }
+    }
+
+    /// Shifts left; bits beyond the 256th are lost, and from 256 on nothing is left.
+    #[must_use]
+    pub fn unbounded_shl(self, by: u32) -> Self {
+        let mut out = self;
+        let mut left = by.min(256);
+        while left > 0 {
+            let step = left.min(63);
+            let mut carry = 0;
+            for limb in &mut out.0 {
+                let next = limb.unbounded_shr(64_u32.saturating_sub(step));
+                *limb = limb.unbounded_shl(step) | carry;
+                carry = next;
+            }
+            left = left.saturating_sub(step);
+        }
+        out
+    }
+
+    /// Shifts right; from 256 on nothing is left.
+    #[must_use]
+    pub fn unbounded_shr(self, by: u32) -> Self {
+        let mut out = self;
+        let mut left = by.min(256);
+        while left > 0 {
+            let step = left.min(63);
+            let mut carry = 0;
+            for limb in out.0.iter_mut().rev() {
+                let next = limb.unbounded_shl(64_u32.saturating_sub(step));
+                *limb = limb.unbounded_shr(step) | carry;
+                carry = next;
+            }
+            left = left.saturating_sub(step);
+        }
+        out
+    }
+
+    /// Divides and rounds down; `None` for a divisor of 0. Shift and subtract: no wide division, which
+    /// small processors lack.
+    #[must_use]
+    pub fn checked_div(self, divisor: Self) -> Option<Self> {
+        if divisor == Self::ZERO {
+            return None;
+        }
+        let (mut quotient, mut rest) = (Self::ZERO, Self::ZERO);
+        for bit in (0..self.bits()).rev() {
+            // A rest of 256 bits loses its highest one here; it is greater than any divisor then.
+            let lost = rest.bits() == 256;
+            rest = rest.unbounded_shl(1).with_low_bit(self.bit(bit));
+            quotient = quotient.unbounded_shl(1);
+            if lost || rest >= divisor {
+                rest = rest.wrapping_sub(divisor);
+                quotient = quotient.with_low_bit(true);
+            }
+        }
+        Some(quotient)
+    }
+
+    /// Returns 2^256 - 1 - self.
+    pub(crate) fn not(self) -> Self {
+        Self(self.0.map(|limb| !limb))
+    }
+
+    pub(crate) fn overflowing_add(self, other: Self) -> (Self, bool) {
+        let mut out = self;
+        let mut carry = false;
+        for (limb, add) in out.0.iter_mut().zip(other.0) {
+            let (sum, over) = limb.overflowing_add(add);
+            let (sum, over_again) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = over || over_again;
+        }
+        (out, carry)
+    }
+
+    pub(crate) fn low_u64(self) -> u64 {
+        let [low, ..] = self.0;
+        low
+    }
+
+    fn wrapping_sub(self, other: Self) -> Self {
+        let (difference, _) = self.overflowing_add(other.not());
+        difference.overflowing_add(Self::ONE).0
+    }
+
+    fn bit(self, index: u32) -> bool {
+        self.unbounded_shr(index).low_u64() & 1 == 1
+    }
+
+    fn with_low_bit(mut self, bit: bool) -> Self {
+        let [low, ..] = &mut self.0;
+        *low |= u64::from(bit);
+        self
+    }
+}
+
+impl From<u64> for U256 {
+    fn from(low: u64) -> Self {
+        Self([low, 0, 0, 0])
+    }
+}
+
+impl Ord for U256 {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.0.iter().rev().cmp(other.0.iter().rev())
+    }
+}
+
+impl PartialOrd for U256 {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::LowerHex for U256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut leading = true;
+        for limb in self.0.iter().rev() {
+            match (leading, *limb) {
+                (true, 0) => continue,
+                (true, limb) => write!(f, "{limb:x}")?,
+                (false, limb) => write!(f, "{limb:016x}")?,
+            }
+            leading = false;
+        }
+        if leading { f.write_str("0") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for U256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::LowerHex::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for U256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:x}")
+    }
+}

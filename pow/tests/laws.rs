@@ -1,0 +1,42 @@
+//! Properties: any bytes for every decoder and every search.
+
+mod bodies;
+
+use pow::{BigEndian, CompactTarget, Miner, Target, U256};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn any_bytes_hold(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for (_, body) in bodies::BODIES {
+            body(&bytes);
+        }
+    }
+
+    /// Bytes with runs of zeros and ones reach the carries that random ones miss.
+    #[test]
+    fn extreme_numbers_hold(limbs in proptest::collection::vec(
+        prop_oneof![Just(0_u64), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()], 9))
+    {
+        let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_be_bytes()).collect();
+        bodies::number(&bytes);
+        bodies::compact(&bytes);
+    }
+}
+
+#[test]
+fn the_work_of_extreme_targets() {
+    assert_eq!(Target::MAX.work().hashes(), U256::ONE);
+    assert_eq!(Target::new(U256::ZERO).work().hashes(), U256::MAX); // 2^256 saturates
+    assert_eq!(Target::from_zero_bits(1).work().hashes(), U256::from(2));
+    assert_eq!(Target::from_zero_bits(16).work().hashes(), U256::from(1 << 16));
+    assert_eq!(Target::from_zero_bits(400), Target::new(U256::ZERO));
+    assert!(Target::new(U256::ZERO).is_met_by::<BigEndian>(&[0; 32]));
+}
+
+#[test]
+fn sizes_are_as_documented() {
+    assert!(size_of::<Miner>() <= 256, "{}", size_of::<Miner>());
+    assert_eq!(size_of::<Target>(), 32);
+    assert_eq!(size_of::<CompactTarget>(), 4);
+}
