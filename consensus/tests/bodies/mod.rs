@@ -1,0 +1,148 @@
+//! What must hold for any bytes; shared by the property tests, the replay of the corpus and the fuzz
+//! targets.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use consensus::{
+    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, SignedStatement,
+    Statement, Turn, ValidatorId, ValidatorSet, ValidatorSlot, Watch, WatchSlot,
+};
+use ledger_core::KeyPair;
+use sim::laws::Input;
+
+/// All bodies by name.
+pub const BODIES: &[(&str, fn(&[u8]))] = &[
+    ("consensus_statement", statement),
+    ("consensus_evidence", evidence),
+    ("consensus_draw", draw),
+    ("consensus_authorities", authorities),
+    ("consensus_watch", watch),
+];
+
+/// A statement that decodes encodes back to the same bytes.
+pub fn statement(bytes: &[u8]) {
+    if let Ok((statement, _)) = Statement::decode(bytes) {
+        assert_eq!(statement.to_bytes(), bytes[..Statement::LEN]);
+        assert!(!statement.to_string().is_empty());
+    }
+    if let Ok((signed, rest)) = SignedStatement::decode(bytes) {
+        let mut out = [0; SignedStatement::LEN];
+        assert_eq!(signed.encode(&mut out), Ok(bytes.len() - rest.len()));
+        assert_eq!(out, bytes[..SignedStatement::LEN]);
+        let _ = signed.is_genuine();
+    }
+}
+
+/// Evidence that decodes is genuine and encodes back to the same bytes.
+pub fn evidence(bytes: &[u8]) {
+    if let Ok((evidence, _)) = Equivocation::decode(bytes) {
+        let mut out = [0; Equivocation::LEN];
+        assert_eq!(evidence.encode(&mut out), Ok(Equivocation::LEN));
+        assert_eq!(out, bytes[..Equivocation::LEN]);
+        assert!(evidence.statements().iter().all(|signed| signed.is_genuine()));
+    }
+}
+
+/// The set agrees with a map, and the draw with a walk along the stakes.
+pub fn draw(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let capacity = input.below(7);
+    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; capacity]);
+    let mut model = BTreeMap::new();
+    while !input.is_empty() {
+        let id = ValidatorId([input.byte() % 9; 32]);
+        let stake = match input.below(4) {
+            0 => 0,
+            1 => input.u64(),
+            _ => u64::from(input.byte()),
+        };
+        if set.set_stake(id, stake).is_ok() {
+            model.insert(id, stake);
+            model.retain(|_, stake| *stake > 0);
+        }
+        assert!(set.iter().eq(model.iter().map(|(id, stake)| (*id, *stake))));
+        assert_eq!(set.total_stake(), model.values().sum::<u64>());
+        let drawn = set.draw(&input.array(), input.u64(), input.u32());
+        assert_eq!(drawn.is_some(), !model.is_empty());
+        assert!(drawn.is_none_or(|id| model[&id] > 0), "nobody without stake is drawn");
+    }
+}
+
+/// The turns agree with the rule of EIP-225 written with a list of the last signers.
+pub fn authorities(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mut list = Authorities::new([AuthoritySlot::EMPTY; 5]);
+    let mut members: Vec<ValidatorId> = Vec::new();
+    for _ in 0..input.below(7) {
+        let id = ValidatorId([input.byte() % 9; 32]);
+        if list.admit(id).is_ok() && !members.contains(&id) {
+            members.push(id);
+        }
+    }
+    members.sort();
+    let limit = members.len() / 2 + 1;
+    let mut recents: VecDeque<Option<ValidatorId>> = VecDeque::new();
+    let mut height = u64::from(input.u16());
+    while !input.is_empty() {
+        let id = ValidatorId([input.byte() % 9; 32]);
+        let expected = match members.iter().position(|member| *member == id) {
+            None => Err("unauthorized"),
+            Some(_) if recents.contains(&Some(id)) => Err("recently signed"),
+            Some(index) if height % members.len() as u64 == index as u64 => Ok(Turn::In),
+            Some(_) => Ok(Turn::Out),
+        };
+        let turn = list.turn(&id, height);
+        assert_eq!(
+            turn.map_err(|error| match error {
+                AuthorityError::Unauthorized(_) => "unauthorized",
+                AuthorityError::RecentlySigned { .. } => "recently signed",
+                other => panic!("{other}"),
+            }),
+            expected
+        );
+        let signer = turn.is_ok().then_some(id);
+        if turn.is_ok() {
+            list.signed(&id, height);
+        }
+        recents.push_back(signer);
+        if recents.len() >= limit {
+            recents.pop_front();
+        }
+        height += 1;
+    }
+}
+
+/// What the watch finds is a contradiction that was really signed, and without forgetting all are found.
+pub fn watch(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let capacity = [0, 1, 40][input.below(3)];
+    let mut watch = Watch::new(vec![WatchSlot::EMPTY; capacity]);
+    let mut heard: BTreeMap<(ValidatorId, u64, u32), [u8; 32]> = BTreeMap::new();
+    for _ in 0..12 {
+        let key = KeyPair::from_secret(&[input.byte() % 3; 32]);
+        let author = ValidatorId(*key.account().as_bytes());
+        let statement = Statement {
+            chain: 1,
+            height: u64::from(input.byte() % 3),
+            round: u32::from(input.byte() % 2),
+            digest: [input.byte() % 3; 32],
+        };
+        let signature = *key.sign(&statement.to_bytes()).as_bytes();
+        let mut signed = SignedStatement { statement, author, signature };
+        if input.byte() == 1 {
+            signed.signature[5] ^= 1;
+            assert_eq!(watch.observe(&signed), Err(EvidenceError::Forged(author)));
+            continue;
+        }
+        let found = watch.observe(&signed).expect("it is genuine");
+        assert_eq!(watch.observe(&signed), Ok(found), "hearing it again changes nothing");
+        let place = (author, statement.height, statement.round);
+        let first = *heard.entry(place).or_insert(statement.digest);
+        if let Some(evidence) = found {
+            assert_eq!(evidence.offender(), author);
+            assert_ne!(first, statement.digest);
+        } else if capacity == 40 {
+            assert_eq!(first, statement.digest, "a contradiction was missed");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Properties and worked examples of selection, turns and evidence.
+
+mod bodies;
+
+use consensus::{
+    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, SignedStatement,
+    Statement, Turn, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot, WatchSlot,
+};
+use ledger_core::KeyPair;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn any_bytes_hold(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        for (_, body) in bodies::BODIES {
+            body(&bytes);
+        }
+    }
+
+    /// Evidence is the same whoever saw what first, and any changed byte makes it worthless.
+    #[test]
+    fn evidence_is_order_free_and_tamper_proof(at in 0_usize..Equivocation::LEN, flip in 1_u8..) {
+        let (one, two) = (signed(1, 5, 0, [1; 32]), signed(1, 5, 0, [2; 32]));
+        let evidence = Equivocation::prove(&one, &two).expect("a contradiction");
+        prop_assert_eq!(Equivocation::prove(&two, &one), Ok(evidence));
+        let mut bytes = [0; Equivocation::LEN];
+        evidence.encode(&mut bytes).expect("LEN suffices");
+        prop_assert_eq!(Equivocation::decode(&bytes).map(|(e, _)| e), Ok(evidence));
+        bytes[at] ^= flip;
+        prop_assert!(Equivocation::decode(&bytes).is_err());
+        prop_assert!(Equivocation::decode(&bytes[..at]).is_err());
+    }
+}
+
+fn signed(key: u8, height: u64, round: u32, digest: [u8; 32]) -> SignedStatement {
+    let key = KeyPair::from_secret(&[key; 32]);
+    let statement = Statement { chain: 1, height, round, digest };
+    SignedStatement {
+        statement,
+        author: ValidatorId(*key.account().as_bytes()),
+        signature: *key.sign(&statement.to_bytes()).as_bytes(),
+    }
+}
+
+#[test]
+fn what_is_no_offence_is_no_evidence() {
+    let base = signed(1, 5, 0, [1; 32]);
+    let prove = |other: &SignedStatement| Equivocation::prove(&base, other);
+    assert_eq!(prove(&base), Err(EvidenceError::NoContradiction));
+    assert_eq!(prove(&signed(1, 6, 0, [2; 32])), Err(EvidenceError::DifferentRounds));
+    assert_eq!(prove(&signed(1, 5, 1, [2; 32])), Err(EvidenceError::DifferentRounds));
+    let other = signed(2, 5, 0, [2; 32]);
+    assert_eq!(prove(&other), Err(EvidenceError::DifferentAuthors(base.author, other.author)));
+    // Framing: a statement of one key with the name of another.
+    let framed = SignedStatement { author: base.author, ..other };
+    assert_eq!(prove(&framed), Err(EvidenceError::Forged(base.author)));
+}
+
+/// Over many slots the draw follows the stakes: Pearson's statistic stays below its 1e-6 quantile. The
+/// rows are those for which sampling by acceptance, as Ethereum does it, is visibly off.
+#[test]
+fn the_draw_is_proportional_to_stake() {
+    for (stakes, quantile) in [
+        (&[32, 1][..], 23.93),
+        (&[32, 16, 8, 8], 30.67),
+        (&[32, 32, 16, 16, 8, 8, 4, 4, 2, 1], 45.08),
+        (&[u64::MAX / 2, u64::MAX / 4, u64::MAX / 4], 27.63),
+    ] {
+        let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 12]);
+        set.set_stake(ValidatorId([99; 32]), 0).expect("nothing to do");
+        for (stake, n) in stakes.iter().zip(0_u8..) {
+            set.set_stake(ValidatorId([n; 32]), *stake).expect("there is room");
+        }
+        let draws = 6000_u32;
+        let mut counts = vec![0_u32; stakes.len()];
+        for slot in 0..draws {
+            let ValidatorId([n, ..]) =
+                set.draw(&[7; 32], u64::from(slot), 0).expect("there is stake");
+            counts[usize::from(n)] += 1;
+        }
+        let total: f64 = stakes.iter().map(|stake| *stake as f64).sum();
+        let statistic: f64 = counts
+            .iter()
+            .zip(stakes)
+            .map(|(count, stake)| {
+                let expected = f64::from(draws) * *stake as f64 / total;
+                (f64::from(*count) - expected).powi(2) / expected
+            })
+            .sum();
+        assert!(statistic < quantile, "{stakes:?}: {counts:?} gives {statistic}");
+    }
+}
+
+/// A change of seed, slot or round changes the outcome; the same arguments never do.
+#[test]
+fn draws_are_pinned() {
+    let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 100]);
+    for n in 0..100 {
+        set.set_stake(ValidatorId([n; 32]), 1 + u64::from(n)).expect("there is room");
+    }
+    let name = |seed: u8, slot, round| {
+        set.draw(&[seed; 32], slot, round).map(|ValidatorId([n, ..])| n).expect("there is stake")
+    };
+    let first: Vec<u8> = (0..8).map(|slot| name(1, slot, 0)).collect();
+    assert_eq!(first, PINNED, "another outcome splits every chain that runs");
+    assert_ne!(first, (0..8).map(|slot| name(2, slot, 0)).collect::<Vec<_>>());
+    assert_ne!(first, (0..8).map(|slot| name(1, slot, 1)).collect::<Vec<_>>());
+}
+
+/// Recomputed with an independent big-integer script from the rule in the documentation.
+const PINNED: [u8; 8] = [88, 59, 31, 42, 87, 11, 45, 64];
+
+/// Four authorities, limit floor(4/2) + 1 = 3 (EIP-225).
+#[test]
+fn authorities_take_turns() {
+    let id = |n| ValidatorId([n; 32]);
+    let mut list = Authorities::new([AuthoritySlot::EMPTY; 4]);
+    for n in [3, 1, 4, 2] {
+        list.admit(id(n)).expect("there is room");
+    }
+    assert_eq!(list.admit(id(5)), Err(AuthorityError::Full { capacity: 4 }));
+    assert_eq!(list.admit(id(4)), Ok(()), "it is one already");
+    assert_eq!(list.signer_limit(), 3);
+    for (height, turn_of) in [(4, 1), (5, 2), (6, 3), (7, 4), (8, 1)] {
+        assert_eq!(list.in_turn(height), Some(id(turn_of)));
+    }
+    assert_eq!(list.turn(&id(9), 4), Err(AuthorityError::Unauthorized(id(9))));
+    assert_eq!(list.turn(&id(1), 4), Ok(Turn::In));
+    list.signed(&id(1), 4);
+    let wait = Err(AuthorityError::RecentlySigned { id: id(1), next: 7 });
+    assert_eq!((list.turn(&id(1), 5), list.turn(&id(1), 6)), (wait, wait));
+    assert_eq!(list.turn(&id(1), 7), Ok(Turn::Out));
+    assert_eq!(list.turn(&id(3), 5), Ok(Turn::Out), "it steps in for 2");
+    list.expel(&id(1)).expect("it is one");
+    assert_eq!(list.turn(&id(1), 8), Err(AuthorityError::Unauthorized(id(1))));
+    assert_eq!(list.signer_limit(), 2);
+}
+
+#[test]
+fn capacities_of_zero_and_one() {
+    let mut none = ValidatorSet::new([ValidatorSlot::EMPTY; 0]);
+    let full = ValidatorError::Full { capacity: 0 };
+    assert_eq!(none.set_stake(ValidatorId([1; 32]), 5), Err(full));
+    assert_eq!(none.draw(&[0; 32], 0, 0), None);
+    let mut one = ValidatorSet::new([ValidatorSlot::EMPTY; 1]);
+    assert_eq!(one.set_stake(ValidatorId([1; 32]), u64::MAX), Ok(()));
+    assert_eq!(one.set_stake(ValidatorId([2; 32]), 1), Err(ValidatorError::TooMuchStake));
+    assert_eq!(one.draw(&[0; 32], 0, 0), Some(ValidatorId([1; 32])));
+    let empty = Authorities::new([AuthoritySlot::EMPTY; 0]);
+    assert_eq!(empty.in_turn(5), None);
+}
+
+#[test]
+fn sizes_are_as_documented() {
+    assert_eq!(size_of::<ValidatorSlot>(), 48);
+    assert_eq!(size_of::<AuthoritySlot>(), 48);
+    assert_eq!(size_of::<WatchSlot>(), 152);
+}
