@@ -10,3 +10,28 @@
     clippy::unwrap_used
 )]
 #![doc = include_str!("../README.md")]
+
+pub mod handshake;
+pub mod http;
+pub mod wire;
+
+mod error;
+mod head;
+mod id;
+mod opening;
+mod rng;
+mod routes;
+mod servent;
+mod text;
+mod writer;
+
+pub use error::{BufferTooSmall, DecodeError};
+pub use head::{Head, HeadLimits, Header, Headers};
+pub use id::{Guid, LinkId, ServentId};
+pub use opening::Opening;
+pub use routes::{Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
+pub use servent::{
+    CommandError, Config, ConnectError, Dispatch, Event, Forward, Handled, LinkSlot, Reason, Role,
+    Servent, Stats, Target, Targets, Transmit, UnknownLink, flood_bound,
+};
+pub use text::Text;

@@ -1,0 +1,93 @@
+//! The first lines of a handshake (0.4, 2.1; 0.6, 2.1).
+
+use core::fmt;
+
+use super::Input;
+
+const CONNECT: &str = "GNUTELLA CONNECT/"; // then the version
+const OK_04: &str = "GNUTELLA OK";
+const STATUS: &str = "GNUTELLA/"; // then the version, a space, three digits, a space, a reason
+
+/// A first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Greets.
+    Connect(Version),
+    /// Agrees, in 0.4.
+    Ok04,
+    /// Agrees with 200, refuses with anything else, in 0.6.
+    Status {
+        /// Three digits.
+        code: u16,
+        /// The same in words; may be empty.
+        reason: &'a str,
+    },
+}
+
+/// Which handshake: of two steps or of three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// 0.4, and whatever else is older than 0.6.
+    V04,
+    /// 0.6, and whatever claims to be newer.
+    V06,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line without its end.
+    #[must_use]
+    pub fn decode(line: &'a [u8]) -> Option<Self> {
+        let line = core::str::from_utf8(line).ok()?.trim_end();
+        if line == OK_04 {
+            return Some(Self::Ok04);
+        }
+        if let Some(version) = line.strip_prefix(CONNECT) {
+            return Some(Self::Connect(Version::decode(version)?));
+        }
+        let (_, status) = line.strip_prefix(STATUS)?.split_once(' ')?;
+        let (code, reason) = status.split_once(' ').unwrap_or((status, ""));
+        let three_digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+        let code = code.parse().ok().filter(|_| three_digits)?;
+        Some(Self::Status { code, reason: reason.trim_start() })
+    }
+
+    /// Returns what hearing this line means.
+    pub(super) const fn input(&self) -> Input {
+        match self {
+            Self::Connect(Version::V06) | Self::Status { code: 200, .. } => Input::Heard,
+            Self::Connect(Version::V04) | Self::Ok04 => Input::Heard04,
+            Self::Status { .. } => Input::HeardNo,
+        }
+    }
+}
+
+impl Version {
+    fn decode(version: &str) -> Option<Self> {
+        let (major, minor) = version.split_once('.')?;
+        let version: (u8, u8) = (major.parse().ok()?, minor.parse().ok()?);
+        Some(if version < (0, 6) { Self::V04 } else { Self::V06 })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V04 => "0.4",
+            Self::V06 => "0.6",
+        })
+    }
+}
+
+/// The line as it is sent, without its end.
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(version) => write!(f, "{CONNECT}{version}"),
+            Self::Ok04 => f.write_str(OK_04),
+            Self::Status { code, reason } => {
+                let reason = reason.lines().next().unwrap_or_default();
+                write!(f, "{STATUS}{} {code:03} {reason}", Version::V06)
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a stranger wants who connects: all three share one port.
+
+use crate::DecodeError;
+
+const WORDS: [(&[u8], Opening); 4] = [
+    (b"GNUTELLA", Opening::Handshake),
+    (b"GET ", Opening::Http),
+    (b"HEAD ", Opening::Http),
+    (b"GIV ", Opening::Giv),
+];
+
+/// What the first bytes of an accepted connection begin.
+///
+/// ```
+/// use gnutella_wire::{DecodeError, Opening};
+///
+/// assert_eq!(Opening::of(b"GNUTELLA CONNECT/0.6\r\n"), Ok(Opening::Handshake));
+/// assert_eq!(Opening::of(b"G"), Err(DecodeError::Incomplete { needed: 1 }));
+/// assert_eq!(Opening::of(b"SSH-2.0"), Err(DecodeError::UnknownLine));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Opening {
+    /// A [handshake](crate::handshake).
+    Handshake,
+    /// A [request](crate::http::Request) for a file.
+    Http,
+    /// A [file on offer](crate::http::Giv), after a push.
+    Giv,
+}
+
+impl Opening {
+    /// Recognises the first word; the bytes are not consumed.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Incomplete`] if more bytes may decide; [`DecodeError::UnknownLine`] for
+    /// anything else.
+    pub fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut error = DecodeError::UnknownLine;
+        for (word, opening) in WORDS {
+            if bytes.starts_with(word) {
+                return Ok(opening);
+            }
+            if word.starts_with(bytes) {
+                error = DecodeError::Incomplete { needed: 1 };
+            }
+        }
+        Err(error)
+    }
+}

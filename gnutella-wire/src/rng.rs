@@ -1,0 +1,29 @@
+//! A small generator for the identifiers of keep-alive pings.
+
+use crate::{Guid, ServentId};
+
+/// `SplitMix64` (Steele, Lea, Flood 2014). Not secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    /// Servents of one seed but different names still differ.
+    pub(crate) const fn new(seed: u64, servent: ServentId) -> Self {
+        match servent.0.first_chunk() {
+            Some(name) => Self(seed ^ u64::from_le_bytes(*name)),
+            None => Self(seed), // never: there are 16 bytes
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn guid(&mut self) -> Guid {
+        let halves = u128::from(self.next()) << 64 | u128::from(self.next());
+        Guid::from_random(halves.to_be_bytes())
+    }
+}

@@ -1,0 +1,209 @@
+//! The 23 bytes before every payload (0.4, 2.2; 0.6, 2.2).
+
+use core::fmt;
+
+use crate::writer::Writer;
+use crate::{BufferTooSmall, DecodeError, Guid};
+
+/// The length of a header, in bytes.
+pub const HEADER_LEN: usize = 23;
+
+/// What a message is: one byte after the GUID. Any value is legal; unknown ones are skipped by their
+/// length.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Function(pub u8);
+
+/// The descriptor header. Integers are little-endian on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Names the message; an answer repeats the GUID of its question.
+    pub guid: Guid,
+    /// What the payload is.
+    pub function: Function,
+    /// How many more links the message may cross.
+    pub ttl: u8,
+    /// How many links it has crossed.
+    pub hops: u8,
+    /// The length of the payload, in bytes.
+    pub len: u32,
+}
+
+/// The longest payload that is accepted, in bytes, by function. A longer one ends the connection,
+/// because a receiver of bounded memory cannot skip to the next header without reading it all.
+///
+/// Choose the profile by the memory for a link's receive buffer, which must hold
+/// [`buffer_len`](Self::buffer_len) bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Queries.
+    pub query: u16,
+    /// Query hits.
+    pub query_hit: u16,
+    /// Byes.
+    pub bye: u16,
+    /// All others, known or not.
+    pub other: u16,
+}
+
+impl Function {
+    /// Asks who is there.
+    pub const PING: Self = Self(0x00);
+    /// Answers a ping.
+    pub const PONG: Self = Self(0x01);
+    /// Ends a connection and says why.
+    pub const BYE: Self = Self(0x02);
+    /// Carries a query-routing table.
+    pub const QRP: Self = Self(0x30);
+    /// A vendor's message, experimental.
+    pub const VENDOR: Self = Self(0x31);
+    /// A vendor's message, standard.
+    pub const VENDOR_STANDARD: Self = Self(0x32);
+    /// Asks a servent that cannot be reached to connect.
+    pub const PUSH: Self = Self(0x40);
+    /// Reliable transport over datagrams.
+    pub const RUDP: Self = Self(0x41);
+    /// Distributed hash table.
+    pub const DHT: Self = Self(0x44);
+    /// Asks for files.
+    pub const QUERY: Self = Self(0x80);
+    /// Answers a query.
+    pub const QUERY_HIT: Self = Self(0x81);
+    /// Counts the horizon.
+    pub const HSEP: Self = Self(0xCD);
+}
+
+impl Header {
+    /// Reads a header and returns it with the bytes after it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Incomplete`] below 23 bytes; [`DecodeError::Desynchronised`] for a length of
+    /// 65,536 or more; [`DecodeError::TooLarge`] for one above its limit. After the last two the
+    /// connection is of no more use.
+    pub fn decode(bytes: &[u8], limits: Limits) -> Result<(Self, &[u8]), DecodeError> {
+        let (header, rest) = Self::read(bytes)?;
+        let Ok(len) = u16::try_from(header.len) else {
+            return Err(DecodeError::Desynchronised { len: header.len });
+        };
+        let limit = limits.of(header.function);
+        if len > limit {
+            let function = header.function;
+            return Err(DecodeError::TooLarge { function, len: header.len, limit });
+        }
+        Ok((header, rest))
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let missing = HEADER_LEN.saturating_sub(bytes.len());
+        let short = DecodeError::Incomplete { needed: missing };
+        let (guid, rest) = bytes.split_first_chunk().ok_or(short)?;
+        let ([function, ttl, hops], rest) = rest.split_first_chunk().ok_or(short)?;
+        let (len, rest) = rest.split_first_chunk().ok_or(short)?;
+        let header = Self {
+            guid: Guid(*guid),
+            function: Function(*function),
+            ttl: *ttl,
+            hops: *hops,
+            len: u32::from_le_bytes(*len),
+        };
+        Ok((header, rest))
+    }
+
+    /// Returns [`HEADER_LEN`].
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    /// Writes the header and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below 23 bytes.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        Writer::fill(out, |w| self.write(w))
+    }
+
+    /// Returns the header as it stands on the wire.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let _ = self.encode(&mut bytes); // exactly as long
+        bytes
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        w.bytes(&self.guid.0);
+        w.bytes(&[self.function.0, self.ttl, self.hops]);
+        w.u32(self.len);
+    }
+}
+
+impl Limits {
+    /// As gtk-gnutella 1.2.3 has it.
+    pub const GTKG: Self = Self { query: 1_024, query_hit: 65_535, bye: 4_096, other: 40_960 };
+    /// As `LimeWire` and `Phex` have it: whatever a length field without flags can say.
+    pub const LIMEWIRE: Self =
+        Self { query: 65_535, query_hit: 65_535, bye: 65_535, other: 65_535 };
+    /// For a leaf with little memory: receive buffers of 2,071 bytes.
+    pub const EMBEDDED: Self = Self { query: 256, query_hit: 2_048, bye: 256, other: 1_024 };
+
+    /// Returns the longest payload accepted for `function`, in bytes.
+    #[must_use]
+    pub const fn of(&self, function: Function) -> u16 {
+        match function {
+            Function::QUERY => self.query,
+            Function::QUERY_HIT => self.query_hit,
+            Function::BYE => self.bye,
+            _ => self.other,
+        }
+    }
+
+    /// Returns the length of a receive buffer that holds any accepted message, in bytes.
+    #[must_use]
+    pub fn buffer_len(&self) -> usize {
+        let payload = self.query.max(self.query_hit).max(self.bye).max(self.other);
+        HEADER_LEN.saturating_add(usize::from(payload))
+    }
+}
+
+impl Default for Limits {
+    /// [`GTKG`](Self::GTKG).
+    fn default() -> Self {
+        Self::GTKG
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match *self {
+            Self::PING => "PING",
+            Self::PONG => "PONG",
+            Self::BYE => "BYE",
+            Self::QRP => "QRP",
+            Self::VENDOR | Self::VENDOR_STANDARD => "VENDOR",
+            Self::PUSH => "PUSH",
+            Self::RUDP => "RUDP",
+            Self::DHT => "DHT",
+            Self::QUERY => "QUERY",
+            Self::QUERY_HIT => "HIT",
+            Self::HSEP => "HSEP",
+            Self(other) => return write!(f, "function {other:#04x}"),
+        };
+        f.write_str(name)
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Function({:#04x})", self.0)
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { guid, function, ttl, hops, len } = self;
+        write!(f, "{function} {guid:.4} ttl={ttl} hops={hops} len={len}")
+    }
+}

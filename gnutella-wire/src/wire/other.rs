@@ -1,0 +1,52 @@
+//! A function that this crate does not interpret, kept whole.
+
+use core::fmt;
+
+use super::Function;
+use crate::BufferTooSmall;
+use crate::writer::Writer;
+
+// No fields that are known.
+
+/// A payload that is carried and not read: query-routing tables, vendor messages, and what is yet
+/// to be invented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Other<'a> {
+    /// What the header says it is.
+    pub function: Function,
+    /// The payload as it stands.
+    pub body: &'a [u8],
+}
+
+impl<'a> Other<'a> {
+    /// Takes a whole payload.
+    #[must_use]
+    pub const fn decode(function: Function, payload: &'a [u8]) -> Self {
+        Self { function, body: payload }
+    }
+
+    /// Returns the length of the payload, in bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        Writer::measure(|w| self.write(w))
+    }
+
+    /// Writes the payload and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below [`encoded_len`](Self::encoded_len) bytes.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        Writer::fill(out, |w| self.write(w))
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        w.bytes(self.body);
+    }
+}
+
+impl fmt::Display for Other<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::extra(f, self.body)
+    }
+}
