@@ -1,0 +1,55 @@
+//! What a node is told before it starts.
+
+use core::time::Duration;
+
+/// The settings of a node. Any value is legal: what makes no sense counts as the nearest value
+/// that does, so that no setting stops the node or makes it spin.
+///
+/// ```
+/// use core::time::Duration;
+///
+/// let mut config = chord_core::Config::default();
+/// config.stabilize = Duration::from_secs(1);
+/// config.seed = 7;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Config {
+    /// r, the length of the successor list, 1 to 20. All nodes of a ring use the same. The ring
+    /// survives as long as no r successive nodes fail within one `stabilize`: choose about
+    /// log2 N for a network whose nodes may fail by halves (Stoica 2003, Theorem IV.5).
+    pub successors: u8,
+    /// How long between two stabilizations. Each wait is drawn from three to five quarters of it,
+    /// so that nodes which started together drift apart. Costs three datagrams each.
+    pub stabilize: Duration,
+    /// How long between two lookups that refresh a finger, drawn likewise. [`Duration::MAX`] means
+    /// never: lookups stay right and become slow.
+    pub fix_fingers: Duration,
+    /// How long to wait for an answer before the question is asked again: more than the longest
+    /// round trip.
+    pub patience: Duration,
+    /// How often a question is asked before silence counts as death, at least 1. With a share q of
+    /// round trips lost, a living peer is taken for dead once in q^-tries questions.
+    pub tries: u8,
+    /// For jitter and tokens. It need not be secret unless strangers may forge answers, and should
+    /// differ from node to node and from start to start.
+    pub seed: u64,
+}
+
+impl Config {
+    /// r = 8, stabilization every 5 s, a finger every 10 s, five tries of 500 ms, seed 0.
+    pub const DEFAULT: Self = Self {
+        successors: 8,
+        stabilize: Duration::from_secs(5),
+        fix_fingers: Duration::from_secs(10),
+        patience: Duration::from_millis(500),
+        tries: 5,
+        seed: 0,
+    };
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,106 @@
+//! What a node tells its application.
+
+use core::fmt;
+
+use crate::{Address, Identifier, KeyRange, LookupId, Peer};
+
+/// Something the node has learnt. Each prints itself as a line of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event<I, A> {
+    /// The node is a member of the ring now.
+    Joined,
+    /// The node could not join; it may be told to try again.
+    JoinFailed(JoinFailure),
+    /// The successor is another one now; `None` means that no other node is known.
+    SuccessorChanged(Option<Peer<I, A>>),
+    /// The predecessor is another one now, and with it the keys that this node owns. Data of keys
+    /// that are no longer in the range belongs to the predecessor; data of keys that are new in it
+    /// lies with the node that failed or left, or with its replicas.
+    PredecessorChanged {
+        /// `None` means that no other node is known: every key is this node's.
+        predecessor: Option<Peer<I, A>>,
+        /// The keys that this node owns.
+        range: KeyRange<I>,
+    },
+    /// A peer has not answered, or has said that it is no member. The newest four are kept until
+    /// they are polled.
+    PeerFailed(Peer<I, A>),
+    /// A lookup has been answered by another node. Hops that were not polled in time are told
+    /// only by a gap in the numbers.
+    LookupHop {
+        /// Which lookup.
+        lookup: LookupId,
+        /// How many nodes have answered so far, from 1.
+        hop: u8,
+        /// The one that has just answered.
+        peer: Peer<I, A>,
+    },
+    /// A lookup has found the owner of its key.
+    LookupDone {
+        /// Which lookup.
+        lookup: LookupId,
+        /// Its key.
+        key: I,
+        /// The node that owns the key; it was not asked whether it lives.
+        owner: Peer<I, A>,
+        /// How many other nodes were asked on the way.
+        hops: u8,
+        /// How many nodes were found dead on the way.
+        timeouts: u8,
+    },
+    /// A lookup has ended without an owner.
+    LookupFailed {
+        /// Which lookup.
+        lookup: LookupId,
+        /// Its key.
+        key: I,
+        /// Why.
+        reason: LookupFailure,
+    },
+}
+
+/// Why a join came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JoinFailure {
+    /// The contact is silent, or no member of a ring, or the ring kept changing at this place.
+    NoRing,
+    /// The ring has a member with this identifier, perhaps a former life of this node.
+    IdentifierTaken,
+}
+
+/// Why a lookup came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LookupFailure {
+    /// This node is no member of a ring.
+    NotMember,
+    /// Too many nodes on the way were dead or misled the lookup, or the way was too long.
+    NoRoute,
+}
+
+impl<I: Identifier, A: Address> fmt::Display for Event<I, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined => f.write_str("joined"),
+            Self::JoinFailed(reason) => write!(f, "join failed: {reason:?}"),
+            Self::SuccessorChanged(Some(peer)) => write!(f, "successor {peer}"),
+            Self::SuccessorChanged(None) => f.write_str("no successor"),
+            Self::PredecessorChanged { predecessor: Some(peer), range } => {
+                write!(f, "predecessor {peer}, keys {range}")
+            }
+            Self::PredecessorChanged { predecessor: None, range } => {
+                write!(f, "no predecessor, keys {range}")
+            }
+            Self::PeerFailed(peer) => write!(f, "failed {peer}"),
+            Self::LookupHop { lookup, hop, peer } => write!(f, "lookup {lookup} hop {hop} {peer}"),
+            Self::LookupDone { lookup, key, owner, hops, timeouts } => {
+                write!(f, "lookup {lookup} key {key} owner {owner} hops {hops} timeouts {timeouts}")
+            }
+            Self::LookupFailed { lookup, key, reason } => {
+                write!(f, "lookup {lookup} key {key} failed: {reason:?}")
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The finger table: shortcuts that make a lookup fast and can never make it wrong.
+
+use crate::{Address, Identifier, List, Peer};
+
+/// How many distinct fingers are kept. A ring of N nodes has about log2 N of them.
+const DISTINCT: usize = 32;
+
+/// The finger table of Stoica 2003, Table I, stored as what it is: the few distinct nodes in it.
+///
+/// Finger i is the first node at a clockwise distance of at least 2^(i-1). So among the nodes at
+/// distances from 2^(i-1) up to 2^i at most the nearest one is a finger, and the table keeps one
+/// entry for each such octave that has one, as distances from the owner, ascending. It has room
+/// for 32 entries, which whp serves far more than a million nodes; beyond that the nearest ones
+/// give way, since the successor list covers their neighbourhood.
+///
+/// Fingers decide how many hops a lookup takes, never where it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FingerTable<I, A> {
+    me: I,
+    entries: List<Finger<I, A>, DISTINCT>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Finger<I, A> {
+    distance: I,
+    address: A,
+}
+
+impl<I: Identifier, A: Address> FingerTable<I, A> {
+    /// Creates the empty table of node `me`.
+    #[must_use]
+    pub const fn new(me: I) -> Self {
+        Self { me, entries: List::new() }
+    }
+
+    /// Records that finger `i` (1 to m) is `peer`: the first node at or after
+    /// [`finger_start(i)`](Identifier::finger_start). So whatever is recorded from there up to
+    /// `peer` is gone. If `peer` is the owner of the table, that is all the rest of the circle.
+    pub fn set(&mut self, i: u32, peer: Peer<I, A>) {
+        let start = self.me.distance(self.me.finger_start(i));
+        let distance = self.me.distance(peer.id);
+        let wraps = distance < start; // past the owner: no node at all from the start onwards
+        let octave = distance.log2();
+        self.entries
+            .retain(|entry| entry.distance < start || (!wraps && entry.distance.log2() > octave));
+        if !wraps {
+            self.insert(distance, peer.address);
+        }
+    }
+
+    /// Takes in a node that is known to exist. Once it has learnt of every member of a ring, the
+    /// table is exact.
+    pub fn learn(&mut self, peer: Peer<I, A>) {
+        let distance = self.me.distance(peer.id);
+        let Some(octave) = distance.log2() else { return };
+        let rival = self.entries.iter().position(|entry| entry.distance.log2() == Some(octave));
+        if let Some(rival) = rival {
+            if self.entries.get(rival).is_some_and(|entry| entry.distance <= distance) {
+                return;
+            }
+            self.entries.remove(rival);
+        }
+        self.insert(distance, peer.address);
+    }
+
+    /// Forgets a node that failed or left.
+    pub fn forget(&mut self, id: I) {
+        let distance = self.me.distance(id);
+        self.entries.retain(|entry| entry.distance != distance);
+    }
+
+    /// Returns finger `i`, 1 to m, as far as it is known; `None` stands for the owner of the table,
+    /// if no other node is known from the start of the finger onwards.
+    #[must_use]
+    pub fn finger(&self, i: u32) -> Option<Peer<I, A>> {
+        let start = self.me.distance(self.me.finger_start(i));
+        self.entries.iter().find(|entry| entry.distance >= start).map(|entry| self.peer(entry))
+    }
+
+    /// Returns the known node that most closely precedes `key`: the farthest one in
+    /// `(me, key)` (Stoica 2003, `closest_preceding_node`).
+    #[must_use]
+    pub fn closest_preceding(&self, key: I) -> Option<Peer<I, A>> {
+        self.preceding(key).next()
+    }
+
+    /// Returns all known nodes in `(me, key)`, the closest to `key` first.
+    pub fn preceding(&self, key: I) -> impl Iterator<Item = Peer<I, A>> + '_ {
+        let limit = self.me.distance(key);
+        let whole = key == self.me; // (me, me) is the whole circle except me
+        let before = move |entry: &&Finger<I, A>| whole || entry.distance < limit;
+        self.entries.iter().rev().filter(before).map(|entry| self.peer(entry))
+    }
+
+    /// Returns the distinct fingers, clockwise.
+    pub fn iter(&self) -> impl Iterator<Item = Peer<I, A>> + '_ {
+        self.entries.iter().map(|entry| self.peer(entry))
+    }
+
+    /// Returns how many distinct fingers are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether no finger is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the number of the first finger that lies beyond `peer`: the next one worth a lookup.
+    pub(crate) fn beyond(&self, peer: I) -> u32 {
+        self.me.distance(peer).log2().map_or(1, |octave| octave.saturating_add(2))
+    }
+
+    fn insert(&mut self, distance: I, address: A) {
+        if self.entries.is_full() {
+            if self.entries.first().is_some_and(|nearest| distance < nearest.distance) {
+                return;
+            }
+            self.entries.remove(0);
+        }
+        let at = self.entries.partition_point(|entry| entry.distance < distance);
+        self.entries.insert(at, Finger { distance, address });
+    }
+
+    fn peer(&self, entry: &Finger<I, A>) -> Peer<I, A> {
+        Peer { id: self.me.plus(entry.distance), address: entry.address }
+    }
+}

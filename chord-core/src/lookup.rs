@@ -1,0 +1,213 @@
+//! One iterative lookup: asks node after node, each closer before the key, around the dead ones.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::message::AVOIDED;
+use crate::request::{Patience, Request};
+use crate::rng::Rng;
+use crate::{Address, Event, Identifier, KeyRange, List, LookupFailure, Message, Peer, Route};
+
+/// More nodes than this are not asked for one key, dead or alive.
+const MOST_ASKED: u8 = 250;
+
+/// Names a lookup of one node; the numbers start again after 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(crate) u32);
+
+impl fmt::Display for LookupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// Room for one lookup of the application. See the crate's page for its size.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LookupSlot<I, A>(pub(crate) Option<Lookup<I, A>>);
+
+impl<I, A> LookupSlot<I, A> {
+    /// A slot without a lookup.
+    pub const EMPTY: Self = Self(None);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Lookup<I, A> {
+    id: LookupId,
+    key: I,
+    /// Where the way starts: the node itself, or its contact while it joins.
+    origin: Peer<I, A>,
+    /// The last node that has answered, or `origin`.
+    at: Peer<I, A>,
+    /// The node that is asked now.
+    asked: Peer<I, A>,
+    request: Option<Request<A>>,
+    dead: List<I, AVOIDED>,
+    hops: u8,
+    hops_told: u8,
+    timeouts: u8,
+    outcome: Option<Outcome<I, A>>,
+}
+
+/// How a lookup has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome<I, A> {
+    Owner(Peer<I, A>),
+    Failed(LookupFailure),
+}
+
+/// Whom a lookup has to ask next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next<I, A> {
+    /// The node's own table.
+    OwnTable,
+    /// Another node.
+    Peer(Peer<I, A>),
+    /// Nobody: it has ended.
+    Nobody,
+}
+
+impl<I: Identifier, A: Address> Lookup<I, A> {
+    pub(crate) fn new(id: LookupId, key: I, origin: Peer<I, A>) -> Self {
+        let dead = List::new();
+        let (at, asked) = (origin, origin);
+        let (hops, hops_told, timeouts) = (0, 0, 0);
+        let (request, outcome) = (None, None);
+        Self { id, key, origin, at, asked, request, dead, hops, hops_told, timeouts, outcome }
+    }
+
+    pub(crate) fn key(&self) -> I {
+        self.key
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome<I, A>> {
+        self.outcome
+    }
+
+    /// Returns the node that named the owner: the predecessor of the key.
+    pub(crate) fn at(&self) -> Peer<I, A> {
+        self.at
+    }
+
+    pub(crate) fn origin(&self) -> Peer<I, A> {
+        self.origin
+    }
+
+    pub(crate) fn asked(&self) -> Peer<I, A> {
+        self.asked
+    }
+
+    pub(crate) fn fail(&mut self, reason: LookupFailure) {
+        self.request = None;
+        self.outcome = Some(Outcome::Failed(reason));
+    }
+
+    pub(crate) fn is_usable(&self, peer: &Peer<I, A>) -> bool {
+        !self.dead.contains(&peer.id)
+    }
+
+    /// Asks `peer` next.
+    pub(crate) fn ask(&mut self, peer: Peer<I, A>, now: Duration, config: &Config, rng: &mut Rng) {
+        self.asked = peer;
+        self.request = Some(Request::new(peer.address, now, config, rng));
+    }
+
+    pub(crate) fn is_answered_by(&self, from: A, token: u32) -> bool {
+        self.request.as_ref().is_some_and(|request| request.is_answered_by(from, token))
+    }
+
+    /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
+    /// counts as no answer: a node that lies cannot make it go round in circles.
+    pub(crate) fn handle_answer(&mut self, id: I, route: Route<I, A>) -> Next<I, A> {
+        let sound = match route {
+            Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(&peer),
+            Route::Owner(peer) => {
+                (KeyRange { after: id, through: peer.id }).contains(self.key)
+                    && self.is_usable(&peer)
+            }
+        };
+        if id != self.asked.id || !sound {
+            return self.handle_death();
+        }
+        if self.asked != self.at || self.hops == 0 {
+            self.hops = self.hops.saturating_add(1);
+        }
+        self.at = self.asked;
+        self.follow(route)
+    }
+
+    /// Goes where the own table leads, or an answer.
+    pub(crate) fn follow(&mut self, route: Route<I, A>) -> Next<I, A> {
+        self.request = None;
+        match route {
+            Route::Owner(peer) => self.outcome = Some(Outcome::Owner(peer)),
+            Route::Ask(peer) if self.hops.saturating_add(self.timeouts) < MOST_ASKED => {
+                return Next::Peer(peer);
+            }
+            Route::Ask(_) => self.fail(LookupFailure::NoRoute),
+        }
+        Next::Nobody
+    }
+
+    /// The node asked is dead: the last one that answered has to name another, and if that is the
+    /// dead one, the way starts again.
+    pub(crate) fn handle_death(&mut self) -> Next<I, A> {
+        self.request = None;
+        self.timeouts = self.timeouts.saturating_add(1);
+        self.dead.push_over(self.asked.id);
+        if self.asked == self.at {
+            self.at = self.origin;
+        }
+        let lost = self.asked == self.origin; // only a contact can be that
+        if lost || self.hops.saturating_add(self.timeouts) >= MOST_ASKED {
+            self.fail(LookupFailure::NoRoute);
+        }
+        match self.outcome {
+            Some(_) => Next::Nobody,
+            None if self.at == self.origin => Next::OwnTable,
+            None => Next::Peer(self.at),
+        }
+    }
+
+    /// Tells whether the node asked has to be given up.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, config: &Config) -> bool {
+        let request = self.request.as_mut();
+        request.is_some_and(|request| request.handle_timeout(now, config) == Patience::Ends)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.request.as_ref().and_then(Request::deadline)
+    }
+
+    /// Returns what is to be sent, if anything is.
+    pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
+        let request = self.request.as_ref().filter(|request| request.is_due())?;
+        let (token, key, avoid) = (request.token, self.key, self.dead.clone());
+        Some((request.to, Message::Find { token, key, avoid }))
+    }
+
+    pub(crate) fn set_sent(&mut self) {
+        if let Some(request) = &mut self.request {
+            request.set_sent();
+        }
+    }
+}
+
+impl<I: Identifier, A: Address> LookupSlot<I, A> {
+    /// Returns the next thing to tell; after the last one the slot is free.
+    pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
+        let lookup = self.0.as_mut()?;
+        let (id, key) = (lookup.id, lookup.key);
+        if lookup.hops_told != lookup.hops {
+            lookup.hops_told = lookup.hops;
+            return Some(Event::LookupHop { lookup: id, hop: lookup.hops, peer: lookup.at });
+        }
+        let (hops, timeouts) = (lookup.hops, lookup.timeouts);
+        let event = match lookup.outcome? {
+            Outcome::Owner(owner) => Event::LookupDone { lookup: id, key, owner, hops, timeouts },
+            Outcome::Failed(reason) => Event::LookupFailed { lookup: id, key, reason },
+        };
+        self.0 = None;
+        Some(event)
+    }
+}

@@ -1,0 +1,210 @@
+//! The messages, one per datagram.
+
+mod wire;
+
+use core::fmt;
+
+use crate::{Address, BufferTooSmall, DecodeError, Identifier, List, MAX_SUCCESSORS, Peer, Route};
+
+/// The first byte of every message.
+pub(crate) const VERSION: u8 = 1;
+/// The greatest number of a kind of message.
+pub(crate) const LAST_KIND: u8 = 10;
+
+/// How many dead nodes a [`Message::Find`] can name.
+pub const AVOIDED: usize = 8;
+
+/// Version, kind and token.
+const HEAD: usize = 6;
+
+/// What nodes say to each other. `WIRE.md` shows the bytes.
+///
+/// A token is chosen by the asker and comes back with the answer, so that late and forged answers
+/// are told apart from the awaited one. The sender's address is not in the message: it is where
+/// the datagram comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Message<I, A> {
+    /// 0: are you there? Answered at once with 1 or 5.
+    Ping {
+        /// Chosen by the asker.
+        token: u32,
+    },
+    /// 1: I am.
+    Pong {
+        /// The asker's.
+        token: u32,
+        /// The identifier of the sender.
+        id: I,
+    },
+    /// 2: what is your predecessor, what are your successors? Answered with 3, 4 or 5.
+    Query {
+        /// Chosen by the asker.
+        token: u32,
+    },
+    /// 3: my state.
+    State {
+        /// The asker's.
+        token: u32,
+        /// The identifier of the sender.
+        id: I,
+        /// The predecessor of the sender; a node that knows no other says itself.
+        predecessor: Peer<I, A>,
+        /// The successors of the sender, clockwise.
+        successors: List<Peer<I, A>, MAX_SUCCESSORS>,
+    },
+    /// 4: I live, but wait for an answer myself and have no state to show until then.
+    Busy {
+        /// The asker's.
+        token: u32,
+    },
+    /// 5: nobody here is a member of a ring.
+    Absent {
+        /// The asker's.
+        token: u32,
+    },
+    /// 6: I believe to be your predecessor.
+    Notify {
+        /// The identifier of the sender.
+        id: I,
+    },
+    /// 7: where does this key lead? Answered with 8, 9 or 5.
+    Find {
+        /// Chosen by the asker.
+        token: u32,
+        /// The key.
+        key: I,
+        /// Nodes that the asker has found dead.
+        avoid: List<I, AVOIDED>,
+    },
+    /// 8: ask this node, which is closer before the key.
+    Closer {
+        /// The asker's.
+        token: u32,
+        /// The identifier of the sender.
+        id: I,
+        /// Whom to ask.
+        peer: Peer<I, A>,
+    },
+    /// 9: this node, my successor, owns the key.
+    Owner {
+        /// The asker's.
+        token: u32,
+        /// The identifier of the sender.
+        id: I,
+        /// The owner.
+        peer: Peer<I, A>,
+    },
+    /// 10: I leave the ring. A hint that saves the wait for my silence.
+    Leave {
+        /// The identifier of the sender.
+        id: I,
+    },
+}
+
+impl<I: Identifier, A: Address> Message<I, A> {
+    /// The length of the longest message, in bytes: what a buffer has to hold.
+    pub const MAX_LEN: usize = {
+        let peer = I::LEN.saturating_add(A::LEN);
+        let state = I::LEN.saturating_add(1).saturating_add(peer.saturating_mul(21));
+        let find = I::LEN.saturating_mul(9).saturating_add(1);
+        HEAD.saturating_add(if state > find { state } else { find })
+    };
+
+    /// Reads a message; returns it and the bytes after it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]. Exactly the bytes that [`encode`](Self::encode) writes are accepted.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let kind = match *bytes {
+            [] | [VERSION] => return Err(DecodeError::Incomplete { needed: 1 }),
+            [VERSION, kind @ ..=LAST_KIND, ..] => kind,
+            [VERSION, kind, ..] => return Err(DecodeError::Kind(kind)),
+            [version, ..] => return Err(DecodeError::Version(version)),
+        };
+        let body = bytes.get(1..).unwrap_or_default();
+        let (message, rest): (Self, _) = wire::from_bytes(body).map_err(|error| match error {
+            postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
+            _ => DecodeError::Malformed(kind),
+        })?;
+        let (len, shortest) = (bytes.len().saturating_sub(rest.len()), message.encoded_len());
+        if len == shortest {
+            Ok((message, rest))
+        } else {
+            Err(DecodeError::Overlong { len, shortest })
+        }
+    }
+
+    /// Returns how many bytes [`encode`](Self::encode) writes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let peer = I::LEN.saturating_add(A::LEN);
+        let body = match self {
+            Self::Ping { .. } | Self::Query { .. } | Self::Busy { .. } | Self::Absent { .. } => 0,
+            Self::Pong { .. } => I::LEN,
+            Self::Closer { .. } | Self::Owner { .. } => I::LEN.saturating_add(peer),
+            Self::State { successors, .. } => {
+                let peers = successors.len().saturating_add(1);
+                I::LEN.saturating_add(1).saturating_add(peer.saturating_mul(peers))
+            }
+            Self::Find { avoid, .. } => {
+                I::LEN.saturating_mul(avoid.len().saturating_add(1)).saturating_add(1)
+            }
+            // Version and kind, but no token.
+            Self::Notify { .. } | Self::Leave { .. } => return I::LEN.saturating_add(2),
+        };
+        HEAD.saturating_add(body)
+    }
+
+    /// Writes the message to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`], never with [`MAX_LEN`](Self::MAX_LEN) bytes; `out` is then unchanged.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let needed = self.encoded_len();
+        let Some([version, body @ ..]) = out.get_mut(..needed) else {
+            return Err(BufferTooSmall { needed });
+        };
+        *version = VERSION;
+        wire::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
+        Ok(needed)
+    }
+
+    /// Returns the answer to a [`Message::Find`].
+    #[must_use]
+    pub fn answer(token: u32, id: I, route: Route<I, A>) -> Self {
+        match route {
+            Route::Owner(peer) => Self::Owner { token, id, peer },
+            Route::Ask(peer) => Self::Closer { token, id, peer },
+        }
+    }
+}
+
+/// One line of a trace.
+impl<I: Identifier, A: Address> fmt::Display for Message<I, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ping { token } => write!(f, "PING {token:08x}"),
+            Self::Pong { token, id } => write!(f, "PONG {token:08x} from {id}"),
+            Self::Query { token } => write!(f, "QUERY {token:08x}"),
+            Self::State { token, id, predecessor, successors } => {
+                write!(f, "STATE {token:08x} from {id}: predecessor {predecessor}, successors")?;
+                successors.iter().try_for_each(|peer| write!(f, " {peer}"))
+            }
+            Self::Busy { token } => write!(f, "BUSY {token:08x}"),
+            Self::Absent { token } => write!(f, "ABSENT {token:08x}"),
+            Self::Notify { id } => write!(f, "NOTIFY from {id}"),
+            Self::Find { token, key, avoid } => {
+                write!(f, "FIND {token:08x} key {key}")?;
+                avoid.iter().try_for_each(|id| write!(f, " avoiding {id}"))
+            }
+            Self::Closer { token, id, peer } => {
+                write!(f, "CLOSER {token:08x} from {id}: ask {peer}")
+            }
+            Self::Owner { token, id, peer } => write!(f, "OWNER {token:08x} from {id}: is {peer}"),
+            Self::Leave { id } => write!(f, "LEAVE from {id}"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The lookups of the application and the node's own.
+
+use core::time::Duration;
+
+use super::State;
+use super::machine::Core;
+use crate::lookup::{Lookup, Next, Outcome};
+use crate::{Address, Full, Identifier, LookupFailure, LookupId, LookupSlot, Route};
+
+impl<I: Identifier, A: Address> Core<I, A> {
+    pub(super) fn lookup(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        now: Duration,
+        key: I,
+    ) -> Result<LookupId, Full<I>> {
+        let capacity = slots.len();
+        let free = slots.iter_mut().find(|slot| slot.0.is_none());
+        let slot = free.ok_or(Full { key, capacity })?;
+        self.now = self.now.max(now);
+        self.last_lookup = self.last_lookup.wrapping_add(1);
+        let id = LookupId(self.last_lookup);
+        let lookup = slot.0.insert(Lookup::new(id, key, self.table.me));
+        if self.state.is_member() {
+            self.advance(lookup, Next::OwnTable);
+        } else {
+            lookup.fail(LookupFailure::NotMember);
+        }
+        Ok(id)
+    }
+
+    /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
+    /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
+    pub(super) fn fix_fingers(&mut self) {
+        self.fix_at = self.after(self.config.fix_fingers);
+        let Some(successor) = self.table.successors.first() else { return };
+        if self.finger <= 1 {
+            self.table.fingers.set(1, successor);
+            self.finger = self.table.fingers.beyond(successor.id);
+        }
+        if self.finger > I::BITS {
+            self.finger = 1;
+            return;
+        }
+        let key = self.table.me.id.finger_start(self.finger);
+        let mut lookup = Lookup::new(LookupId(0), key, self.table.me);
+        self.advance(&mut lookup, Next::OwnTable);
+        self.inner = Some(lookup);
+        self.finish_inner();
+    }
+
+    fn fixed(&mut self, outcome: Outcome<I, A>) {
+        let next = self.finger.saturating_add(1);
+        let Outcome::Owner(owner) = outcome else {
+            self.finger = next; // its turn comes again
+            return;
+        };
+        self.table.fingers.set(self.finger, owner);
+        let beyond = self.table.fingers.beyond(owner.id);
+        self.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
+    }
+
+    /// Does what the end of the own lookup was awaited for.
+    fn finish_inner(&mut self) {
+        let lookup = self.inner.take();
+        match lookup.as_ref().and_then(|lookup| Some((lookup.at(), lookup.outcome()?))) {
+            None => self.inner = lookup,
+            Some((at, outcome)) if self.state == State::Joining => self.located(at, outcome),
+            Some((_, outcome)) => self.fixed(outcome),
+        }
+    }
+
+    /// Another node says where a key leads.
+    pub(super) fn handle_route(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        from: A,
+        token: u32,
+        id: I,
+        route: Route<I, A>,
+    ) {
+        self.with_lookups(slots, |core, lookup| {
+            if lookup.is_answered_by(from, token) {
+                let next = lookup.handle_answer(id, route);
+                core.advance(lookup, next);
+            }
+        });
+    }
+
+    /// Another node says that it is no member.
+    pub(super) fn handle_absent(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
+        if self.awaits(from, token) {
+            self.handle_dead();
+        }
+        self.with_lookups(slots, |core, lookup| {
+            if lookup.is_answered_by(from, token) {
+                core.give_up(lookup);
+            }
+        });
+    }
+
+    pub(super) fn handle_lookup_timeouts(&mut self, slots: &mut [LookupSlot<I, A>]) {
+        self.with_lookups(slots, |core, lookup| {
+            if lookup.handle_timeout(core.now, &core.config) {
+                core.give_up(lookup);
+            }
+        });
+    }
+
+    /// Shows all lookups to `visit`, the own one first.
+    fn with_lookups(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        mut visit: impl FnMut(&mut Self, &mut Lookup<I, A>),
+    ) {
+        if let Some(mut lookup) = self.inner.take() {
+            visit(self, &mut lookup);
+            self.inner = Some(lookup);
+            self.finish_inner();
+        }
+        for lookup in slots.iter_mut().filter_map(|slot| slot.0.as_mut()) {
+            visit(self, lookup);
+        }
+    }
+
+    /// Goes around a dead node.
+    fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
+        if self.state != State::Joining {
+            self.mourn(lookup.asked());
+        }
+        let next = lookup.handle_death();
+        self.advance(lookup, next);
+    }
+
+    fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
+        let next = match next {
+            Next::OwnTable if self.state == State::Joining => Next::Peer(lookup.origin()),
+            Next::OwnTable => lookup.follow(self.route(lookup)),
+            next => next,
+        };
+        if let Next::Peer(peer) = next {
+            lookup.ask(peer, self.now, &self.config, &mut self.rng);
+        }
+    }
+
+    /// Routes by the own table; a node knows best which keys are its own.
+    fn route(&self, lookup: &Lookup<I, A>) -> Route<I, A> {
+        if self.keys().contains(lookup.key()) {
+            return Route::Owner(self.table.me);
+        }
+        self.table.route_around(lookup.key(), |peer| lookup.is_usable(peer))
+    }
+}

@@ -1,0 +1,197 @@
+//! The corrected maintenance: the steps of Zave 2017 under their names there.
+//!
+//! Each step reads the state of at most one other member, and takes effect when that one answers.
+//! Until then nobody may read this node: its answers wait. An asker whose second try meets a node
+//! that waits itself is told so, gives its step up, answers those who wait for it and tries again
+//! after a random while; so no circle of nodes waits for itself for longer than one `patience`.
+
+use super::machine::Core;
+use super::{Input, State};
+use crate::{Address, Identifier, Peer};
+
+impl<I: Identifier, A: Address> Core<I, A> {
+    /// Goes on with what the clock has brought: the next stabilization, or what was put off.
+    pub(super) fn go_on(&mut self) {
+        if self.question.is_some() {
+            return;
+        }
+        match self.state {
+            State::Joining => self.go_on_joining(),
+            State::Outside | State::Gone => self.stabilize_at = None,
+            State::Idle | State::Stabilizing | State::Rectifying => self.stabilize(),
+        }
+    }
+
+    /// Asks the node that the next step reads.
+    fn stabilize(&mut self) {
+        self.stabilize_at = self.after(self.config.stabilize);
+        match (self.state, self.table.successors.first(), self.saved) {
+            // StabilizeFromPredecessor, which was put off
+            (State::Stabilizing, _, Some(candidate)) => self.ask(candidate),
+            // StabilizeFromSuccessor
+            (_, Some(successor), _) => self.ask(successor),
+            // A node without successors is its own; its predecessor lies between it and itself.
+            (_, None, _) if self.predecessor != self.table.me => {
+                self.state = self.state.after(Input::Closer);
+                self.saved = Some(self.predecessor);
+                self.ask(self.predecessor);
+            }
+            (_, None, _) => {}
+        }
+    }
+
+    /// The node asked has answered with its predecessor and its list.
+    pub(super) fn handle_state(&mut self, predecessor: Peer<I, A>, list: &[Peer<I, A>]) {
+        match (self.state, self.table.successors.first()) {
+            (State::Joining, _) => self.copy(list),
+            (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
+            (State::Idle, Some(successor)) => {
+                // StabilizeFromSuccessor, alive
+                self.table.successors.replace(successor, list);
+                if predecessor.id.between(self.table.me.id, successor.id) {
+                    self.state = self.state.after(Input::Closer);
+                    self.saved = Some(predecessor);
+                    self.ask(predecessor); // not adopted before it has answered
+                } else {
+                    self.notify = Some(successor.address);
+                    self.settle();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The node asked is dead.
+    pub(super) fn handle_dead(&mut self) {
+        let Some(question) = self.question.take() else { return };
+        if self.state != State::Joining {
+            self.mourn(question.peer);
+        }
+        match self.state {
+            State::Joining => self.join_again(),
+            State::Stabilizing => self.stabilize_from_predecessor(None),
+            State::Rectifying => {
+                self.predecessor = self.saved.unwrap_or(self.table.me);
+                self.rectified();
+            }
+            State::Idle => {
+                // StabilizeFromSuccessor, dead; the next step follows at once
+                self.table.successors.shift();
+                self.notify = self.table.successors.first().map(|peer| peer.address);
+                self.stabilize();
+            }
+            State::Outside | State::Gone => {}
+        }
+    }
+
+    /// `StabilizeFromPredecessor`: the better successor has answered with its list, or is dead.
+    fn stabilize_from_predecessor(&mut self, list: Option<&[Peer<I, A>]>) {
+        self.state = self.state.after(Input::Settled);
+        if let (Some(candidate), Some(list)) = (self.saved.take(), list) {
+            let successor = self.table.successors.first().unwrap_or(self.table.me);
+            if candidate.id.between(self.table.me.id, successor.id) {
+                self.table.successors.replace(candidate, list);
+            }
+        }
+        let successor = self.table.successors.first();
+        self.notify = successor.map(|peer| peer.address);
+        if successor.is_none() {
+            self.predecessor = self.table.me; // nobody else is left
+        }
+        self.settle();
+    }
+
+    /// A node says that it is the predecessor (Zave: Notified).
+    pub(super) fn handle_notify(&mut self, peer: Peer<I, A>) {
+        if !self.state.is_member() || peer.id == self.table.me.id {
+            return;
+        }
+        if self.question.is_some() {
+            self.notified = Some(peer); // as if it came after the step that is under way
+            return;
+        }
+        if self.state == State::Stabilizing {
+            self.stabilize_at = Some(self.now); // what is overwritten is made up for at once
+        }
+        self.state = self.state.after(Input::Notified);
+        self.saved = Some(peer);
+        self.rectify(peer);
+    }
+
+    /// Rectify: takes the place of `notify` and `check_predecessor` of the papers.
+    fn rectify(&mut self, peer: Peer<I, A>) {
+        if peer == self.predecessor {
+            self.rectified();
+        } else if peer.id.between(self.predecessor.id, self.table.me.id) {
+            self.predecessor = peer;
+            if self.table.successors.first().is_none() {
+                self.stabilize_at = Some(self.now); // a lone node has found its successor
+            }
+            self.rectified();
+        } else {
+            self.ask(self.predecessor); // adopted only if the old one is dead
+        }
+    }
+
+    fn rectified(&mut self) {
+        self.saved = None;
+        self.state = self.state.after(Input::Rectified);
+        self.settle();
+    }
+
+    /// A step is finished: a stabilization that is due comes before another notification, so that
+    /// no flood of these keeps the node from stabilizing.
+    pub(super) fn settle(&mut self) {
+        if self.question.is_none() && self.is_due(self.stabilize_at) {
+            self.stabilize();
+        }
+        if self.question.is_none()
+            && let Some(peer) = self.notified.take()
+        {
+            self.handle_notify(peer);
+        }
+    }
+
+    /// A sign of life.
+    pub(super) fn handle_pong(&mut self, from: A, token: u32, id: I) {
+        if !self.awaits(from, token) || !self.pings() {
+            return;
+        }
+        if self.state == State::Joining {
+            self.question = None;
+            self.locate(Peer { id, address: from });
+        } else if self.question.as_ref().is_some_and(|question| question.peer.id == id) {
+            self.question = None;
+            self.rectified(); // the old predecessor lives and stays
+        } else {
+            self.handle_dead();
+        }
+    }
+
+    /// The node asked waits for an answer itself: this step did not happen.
+    pub(super) fn handle_busy(&mut self, from: A, token: u32) {
+        if self.awaits(from, token) && !self.pings() {
+            self.question = None;
+            self.stabilize_at = self.after(self.config.patience);
+            self.settle();
+        }
+    }
+
+    /// A neighbour has left: the question whether it lives is worth asking now.
+    pub(super) fn handle_leave(&mut self, peer: Peer<I, A>) {
+        if self.table.fingers.iter().any(|finger| finger == peer) {
+            self.table.fingers.forget(peer.id);
+        }
+        if self.state == State::Idle && self.table.successors.first() == Some(peer) {
+            self.stabilize_at = Some(self.now);
+            self.go_on();
+        }
+    }
+
+    /// Takes note of a failure. Fingers are hints and forget it; the list of successors changes by
+    /// the steps of maintenance alone.
+    pub(super) fn mourn(&mut self, peer: Peer<I, A>) {
+        self.table.fingers.forget(peer.id);
+        self.news.failed.push_over(peer);
+    }
+}

@@ -1,0 +1,286 @@
+//! Rings of nodes over the simulated network: they form, heal and answer.
+
+pub mod world;
+
+use core::time::Duration;
+
+use chord_core::{Config, Event, JoinFailure, LookupFailure, StartError, State};
+use sim::{Addr, Link};
+use world::{Id, World, ids, peer};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn config(r: u8, seed: u64) -> Config {
+    let mut config = Config::default();
+    (config.successors, config.seed) = (r, seed);
+    (config.stabilize, config.fix_fingers) = (SECOND, SECOND / 2);
+    config.patience = Duration::from_millis(300);
+    config.tries = 6;
+    config
+}
+
+fn rough(loss: u16) -> Link {
+    let jitter = Duration::from_millis(10);
+    Link { loss, duplicate: loss, reorder: loss, jitter, ..Link::default() }
+}
+
+/// Twelve nodes, of which one founds the ring and the others join through it.
+fn grow(seed: u64, link: Link, all_at_once: bool) -> World {
+    let ids = ids(seed, 12);
+    let mut world = World::new(seed, link, config(3, seed));
+    world.add(ids[0]).create(Duration::ZERO).unwrap();
+    for id in &ids[1..] {
+        let now = world.net.now();
+        world.add(*id).join(now, ids[0] as u32).unwrap();
+        if !all_at_once {
+            world.run_for(SECOND * 3);
+        }
+    }
+    world.run_for(SECOND * 3);
+    world.run_until_ideal(SECOND * 90);
+    assert_eq!(world.members().len(), 12, "seed {seed}");
+    world
+}
+
+#[test]
+fn a_ring_of_twelve_grows_from_one_by_joins() {
+    for seed in 0..20 {
+        let mut world = grow(seed, Link::default(), seed % 2 == 0);
+        assert!(world.nodes.values().all(|node| node.has_base()));
+        if seed < 4 {
+            world.run_for(SECOND * 20); // fingers fill
+            world.check_all_owners(); // C-DHT-02, C-DHT-03, C-CHD-02
+        }
+    }
+}
+
+#[test]
+fn a_ring_of_twelve_grows_on_a_bad_network() {
+    for seed in 100..120 {
+        let mut world = grow(seed, rough(100), seed % 2 == 0);
+        if seed < 102 {
+            world.check_all_owners();
+        }
+    }
+}
+
+#[test]
+fn failures_heal() {
+    for seed in 0..10 {
+        let ids = ids(seed, 24);
+        let link = if seed % 2 == 0 { Link::default() } else { rough(50) };
+        let mut world = World::base(seed, link, config(6, seed), &ids);
+        world.run_for(SECOND * 20);
+        assert_eq!(world.flaw(), None, "seed {seed}: an ideal ring stays ideal");
+        for id in &ids[..6] {
+            world.kill(*id as u32);
+        }
+        world.run_until_ideal(SECOND * 90);
+        world.run_for(SECOND * 10);
+        assert_eq!(world.flaw(), None, "seed {seed}");
+        if seed < 2 {
+            world.check_all_owners();
+        }
+        let failed = |event: &Event<Id, u32>| matches!(event, Event::PeerFailed(peer)
+            if ids[..6].contains(&peer.id.value()));
+        assert!(world.events.iter().any(|(_, event)| failed(event)));
+    }
+}
+
+#[test]
+fn lookups_go_around_the_dead_before_the_ring_heals() {
+    let ids = ids(5, 40);
+    let mut patient = config(8, 5);
+    (patient.stabilize, patient.fix_fingers) = (Duration::MAX, Duration::MAX);
+    let mut world = World::base(5, Link::default(), patient, &ids);
+    for id in &ids[..12] {
+        world.kill(*id as u32);
+    }
+    let ring = world.members();
+    let from = ring[3] as u32;
+    for key in (0..1 << 16).step_by(1500) {
+        let owner = *ring.iter().find(|id| **id >= key).unwrap_or(&ring[0]);
+        let (path, found) = world.lookup(from, key);
+        // The last hop names its successor without asking it: one of the dead may still be named.
+        if !ids[..12].contains(&found) {
+            assert_eq!(found, owner, "key {key} by {path:?}");
+        }
+    }
+}
+
+#[test]
+fn steady_state_costs_three_messages_per_node_and_round() {
+    let ids = ids(3, 16);
+    let mut world = World::base(3, Link::default(), config(4, 3), &ids);
+    world.run_for(SECOND * 60);
+    world.run_for(SECOND / 2);
+    let rounds = world.sent["query"];
+    let in_flight = 16;
+    assert!(rounds > 16 * 55);
+    assert_eq!(world.sent.get("ping"), None);
+    assert_eq!(world.sent.get("busy"), None);
+    assert!(rounds - world.sent["state"] <= in_flight && rounds - world.sent["notify"] <= in_flight);
+    // To the end of the last round: nobody starts another one, all answers arrive.
+    let total = |world: &World| ["query", "state", "notify"].map(|kind| world.sent[kind]);
+    for _ in 0..100_000 {
+        let [query, state, notify] = total(&world);
+        if query == state && state == notify {
+            let cost = (query + state + notify) as f64 / query as f64;
+            assert!((cost - 3.0).abs() < f64::EPSILON, "{cost}");
+            return;
+        }
+        world.run_for(Duration::from_millis(1));
+    }
+    panic!("rounds never align: {:?}", world.sent);
+}
+
+#[test]
+fn a_join_leaves_the_trace_of_the_lectures() {
+    // C-CHD-14, C-CHD-15, C-CHD-16: v = 100, n = 300, x = 200 joins through another node.
+    let ids = [100, 300, 1000, 5000, 20000];
+    let mut world = World::base(1, Link::default(), config(3, 1), &ids);
+    world.run_for(SECOND * 2);
+    world.events.clear();
+    let now = world.net.now();
+    world.add(200).join(now, 5000).unwrap();
+    world.run_until_ideal(SECOND * 20);
+    let changes: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|(at, event)| match event {
+            Event::SuccessorChanged(Some(peer)) => Some((*at, "successor", peer.id.value())),
+            Event::PredecessorChanged { predecessor: Some(peer), .. } => {
+                Some((*at, "predecessor", peer.id.value()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (200, "successor", 300),   // 1 and 2: x finds n and sets its successor
+            (200, "predecessor", 100), // 5, early: the list it copied was that of v
+            (300, "predecessor", 200), // 3: n hears of x
+            (100, "successor", 200),   // 4: v stabilizes and finds x
+        ]
+    );
+    assert_eq!(world.nodes[&300].keys().to_string(), "(200, 300]");
+    assert_eq!(world.nodes[&200].keys().to_string(), "(100, 200]");
+}
+
+#[test]
+fn small_rings_are_rings() {
+    let mut world = World::new(1, Link::default(), config(3, 1));
+    world.add(7).create(Duration::ZERO).unwrap();
+    world.run_for(SECOND * 5);
+    assert_eq!(world.flaw(), None);
+    assert_eq!(world.net.stats().datagrams, 0, "a lone node has nobody to ask");
+    assert_eq!(world.lookup(7, 7), (vec![7], 7));
+    assert_eq!(world.lookup(7, 60000), (vec![7], 7));
+    let all: Vec<_> = world.nodes[&7].successors().identifiers().map(Id::value).collect();
+    assert_eq!(all, [8, 9, 10], "artificial identifiers");
+
+    let now = world.net.now();
+    world.add(9).join(now, 7).unwrap();
+    world.run_until_ideal(SECOND * 5);
+    world.check_all_owners();
+    let all: Vec<_> = world.nodes[&7].successors().identifiers().map(Id::value).collect();
+    assert_eq!(all, [9, 10, 11]);
+
+    world.kill(9);
+    world.run_until_ideal(SECOND * 20);
+    assert_eq!(world.nodes[&7].keys().to_string(), "(7, 7]");
+    assert_eq!(world.lookup(7, 9), (vec![7], 7));
+}
+
+#[test]
+fn a_leave_heals_faster_than_a_failure() {
+    let ids = ids(8, 12);
+    let mut patient = config(4, 8);
+    patient.stabilize = SECOND * 10;
+    let mut world = World::base(8, Link::default(), patient, &ids);
+    world.run_for(SECOND);
+    let now = world.net.now();
+    world.nodes.get_mut(&(ids[0] as u32)).unwrap().leave(now);
+    assert_eq!(world.nodes[&(ids[0] as u32)].state(), State::Gone);
+    world.run_for(SECOND);
+    let ring = world.members();
+    assert_eq!(ring.len(), 11);
+    for (at, id) in ring.iter().enumerate() {
+        let node = &world.nodes[&(*id as u32)];
+        let (next, before) = (ring[(at + 1) % 11], ring[(at + 10) % 11]);
+        assert_eq!(node.successors().first(), Some(peer(next)));
+        assert_eq!(node.predecessor(), Some(peer(before)));
+    }
+    let gone = world.nodes.get_mut(&(ids[0] as u32)).unwrap();
+    assert_eq!(gone.join(now, ids[1] as u32), Err(StartError::Started), "not with a used name");
+    gone.lookup(now, Id::new(1)).unwrap();
+    assert!(matches!(
+        gone.poll_event(),
+        Some(Event::LookupFailed { reason: LookupFailure::NotMember, .. })
+    ));
+}
+
+#[test]
+fn joins_that_cannot_be_are_refused() {
+    let ids = [100, 300, 1000, 5000, 20000];
+    let mut world = World::base(1, Link::default(), config(3, 1), &ids);
+    // Nobody is at this address.
+    world.add(200).join(Duration::ZERO, 9).unwrap();
+    world.run_for(SECOND * 60);
+    assert!(world.events.contains(&(200, Event::JoinFailed(JoinFailure::NoRing))));
+    assert_eq!(world.nodes[&200].state(), State::Outside);
+    // The identifier is that of a member at another address.
+    let me = chord_core::Peer { id: Id::new(300), address: 77 };
+    let mut twin = chord_core::Node::new(config(3, 1), me, [const { world::Slot::EMPTY }; 4]);
+    twin.join(world.net.now(), 5000).unwrap();
+    world.nodes.insert(77, twin);
+    world.run_for(SECOND * 5);
+    assert!(world.events.contains(&(77, Event::JoinFailed(JoinFailure::IdentifierTaken))));
+    // A base needs r + 1 members.
+    let node = world.add(60000);
+    let small = [peer(60000), peer(1), peer(2), peer(2)];
+    let error = node.create_base(SECOND, &small);
+    assert_eq!(error, Err(StartError::BaseTooSmall { members: 3, needed: 4 }));
+}
+
+#[test]
+fn a_circle_of_nodes_that_wait_for_each_other_gets_going() {
+    // All stabilize at the same instant: each one's query meets a node that is reading.
+    let ids = ids(4, 9);
+    let slow = Link { latency: Duration::from_millis(100), ..Link::default() };
+    let mut world = World::base(4, slow, config(3, 4), &ids);
+    world.flush();
+    world.events.clear();
+    let late = SECOND * 2;
+    assert_eq!(world.net.next(late), None);
+    for node in world.nodes.values_mut() {
+        node.handle_timeout(late); // the drivers were all held up and wake together
+    }
+    world.run_for(SECOND / 4);
+    assert_eq!(world.sent["query"], 9);
+    assert_eq!(world.sent.get("state"), None, "everybody waits");
+    world.run_for(SECOND * 2);
+    assert!(world.sent["busy"] > 0, "the circle closed");
+    assert!(world.sent["notify"] >= 9, "and opened again");
+    let failed = world.events.iter().any(|(_, event)| matches!(event, Event::PeerFailed(_)));
+    assert!(!failed && world.flaw().is_none(), "nobody was taken for dead");
+}
+
+#[test]
+fn a_flood_of_notifications_does_not_starve_stabilization() {
+    let ids = [100, 300, 1000, 5000, 20000];
+    let mut world = World::base(1, Link::default(), config(3, 1), &ids);
+    world.run_for(SECOND);
+    let (before, mut buf) = (world.sent["query"], [0; 64]);
+    for _ in 0..200 {
+        // A notification that does not fit makes the node ask its predecessor for a sign of life.
+        let len = chord_core::Message::<Id, u32>::Notify { id: Id::new(20000) }.encode(&mut buf);
+        for to in ids {
+            world.net.send_datagram(Addr(20000), Addr(to as u32), &buf[..len.unwrap()]);
+        }
+        world.run_for(Duration::from_millis(25));
+    }
+    assert!(world.sent["query"] >= before + 5 * 3, "{:?}", world.sent);
+    assert_eq!(world.flaw(), None);
+}

@@ -1,0 +1,205 @@
+//! Nodes over the simulated network, in virtual time.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use chord_core::{Config, Event, LookupSlot, Message, Node, Peer, State, Word};
+use sim::{Addr, Delivery, Link, Network, Rng};
+
+pub type Id = Word<16>;
+pub type Slot = LookupSlot<Id, u32>;
+pub type TestNode = Node<Id, u32, [Slot; 4]>;
+
+pub struct World {
+    pub net: Network,
+    pub nodes: BTreeMap<u32, TestNode>,
+    pub events: Vec<(u32, Event<Id, u32>)>,
+    /// How many messages of each kind were sent.
+    pub sent: BTreeMap<&'static str, u64>,
+    pub config: Config,
+}
+
+impl World {
+    pub fn new(seed: u64, link: Link, config: Config) -> Self {
+        let net = Network::new(seed, link);
+        Self { net, nodes: BTreeMap::new(), events: vec![], sent: BTreeMap::new(), config }
+    }
+
+    /// Identifiers are given, addresses equal them.
+    pub fn add(&mut self, id: u64) -> &mut TestNode {
+        let mut config = self.config;
+        config.seed = self.config.seed.wrapping_mul(1_000_003).wrapping_add(id);
+        let node = Node::new(config, peer(id), [Slot::EMPTY; 4]);
+        self.nodes.entry(id as u32).or_insert(node)
+    }
+
+    /// A ring that is ideal from the start.
+    pub fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
+        let mut world = Self::new(seed, link, config);
+        let members: Vec<_> = ids.iter().map(|id| peer(*id)).collect();
+        for id in ids {
+            world.add(*id).create_base(Duration::ZERO, &members).unwrap();
+        }
+        world
+    }
+
+    pub fn kill(&mut self, id: u32) {
+        self.net.unplug(Addr(id));
+        self.nodes.remove(&id);
+    }
+
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.net.now() + span);
+    }
+
+    pub fn run_until(&mut self, end: Duration) {
+        loop {
+            self.flush();
+            let due = self.nodes.values().filter_map(Node::poll_timeout).min();
+            let until = due.map_or(end, |at| at.min(end));
+            match self.net.next(until) {
+                Some(Delivery::Datagram { from, to, bytes }) => {
+                    let now = self.net.now();
+                    if let Some(node) = self.nodes.get_mut(&to.0) {
+                        // A full backlog is a lost datagram.
+                        let _ = node.handle_datagram(now, from.0, &bytes);
+                    }
+                }
+                Some(other) => panic!("no streams here: {other:?}"),
+                None => {
+                    let now = self.net.now();
+                    for node in self.nodes.values_mut() {
+                        if node.poll_timeout().is_some_and(|at| at <= now) {
+                            node.handle_timeout(now);
+                        }
+                    }
+                    if now >= end {
+                        return self.flush();
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn flush(&mut self) {
+        let mut buf = [0; Message::<Id, u32>::MAX_LEN];
+        for (at, node) in &mut self.nodes {
+            while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+                let (message, _) = Message::<Id, u32>::decode(&buf[..sent.len]).unwrap();
+                *self.sent.entry(kind(&message)).or_default() += 1;
+                self.net.send_datagram(Addr(*at), Addr(sent.to), &buf[..sent.len]);
+            }
+            while let Some(event) = node.poll_event() {
+                self.events.push((*at, event));
+            }
+        }
+    }
+
+    pub fn members(&self) -> Vec<u64> {
+        let members = self.nodes.values().filter(|node| node.state().is_member());
+        members.map(|node| node.me().id.value()).collect()
+    }
+
+    /// Returns what keeps the ring from being ideal (Zave 2017).
+    pub fn flaw(&self) -> Option<String> {
+        let ring = self.members();
+        if let Some(node) = self.nodes.values().find(|node| node.state() == State::Joining) {
+            return Some(format!("{} is still joining", node.me()));
+        }
+        for (at, id) in ring.iter().enumerate() {
+            let node = &self.nodes[&(*id as u32)];
+            let r = node.successors().r().min(ring.len() - 1);
+            let next = (1..=r).map(|step| ring[(at + step) % ring.len()]);
+            let list = node.successors().as_slice().iter().map(|peer| peer.id.value());
+            if !list.clone().eq(next) {
+                return Some(format!("{id} has successors {:?}", list.collect::<Vec<_>>()));
+            }
+            let before = ring[(at + ring.len() - 1) % ring.len()];
+            let predecessor = node.predecessor().map_or(*id, |peer| peer.id.value());
+            if predecessor != before {
+                return Some(format!("{id} has predecessor {predecessor}, not {before}"));
+            }
+        }
+        None
+    }
+
+    /// Runs until the ring is ideal; panics if it is not by `end`.
+    pub fn run_until_ideal(&mut self, span: Duration) {
+        let end = self.net.now() + span;
+        while let Some(flaw) = self.flaw() {
+            assert!(self.net.now() < end, "{flaw}");
+            self.run_for(Duration::from_millis(100));
+        }
+    }
+
+    /// Looks up `key` from `node`; returns the path and the owner.
+    pub fn lookup(&mut self, node: u32, key: u64) -> (Vec<u64>, u64) {
+        let now = self.net.now();
+        let id = self.nodes.get_mut(&node).unwrap().lookup(now, Id::new(key)).unwrap();
+        let from = self.events.len();
+        let mut path = vec![u64::from(node)];
+        let mut seen = from;
+        for _ in 0..2000 {
+            self.run_for(Duration::from_millis(20));
+            while let Some((at, event)) = self.events.get(seen).copied() {
+                seen += 1;
+                match event {
+                    Event::LookupHop { lookup, peer, .. } if (at, lookup) == (node, id) => {
+                        path.push(peer.id.value());
+                    }
+                    Event::LookupDone { lookup, owner, .. } if (at, lookup) == (node, id) => {
+                        return (path, owner.id.value());
+                    }
+                    Event::LookupFailed { lookup, reason, .. } if (at, lookup) == (node, id) => {
+                        panic!("lookup of {key} at {node} failed: {reason:?}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        panic!("lookup of {key} at {node} never ends");
+    }
+
+    /// Looks keys around every member up from every member.
+    pub fn check_all_owners(&mut self) {
+        let ring = self.members();
+        for from in ring.clone() {
+            for key in ring.iter().flat_map(|id| [id.wrapping_sub(1) & 0xFFFF, *id, (id + 1) & 0xFFFF])
+            {
+                let owner = *ring.iter().find(|id| **id >= key).unwrap_or(&ring[0]);
+                let (path, found) = self.lookup(from as u32, key);
+                assert_eq!(found, owner, "key {key} from {from} by {path:?}");
+            }
+        }
+    }
+}
+
+pub fn peer(id: u64) -> Peer<Id, u32> {
+    Peer { id: Id::new(id), address: id as u32 }
+}
+
+pub fn ids(seed: u64, count: usize) -> Vec<u64> {
+    let mut rng = Rng::new(seed);
+    let mut ids: Vec<u64> = vec![];
+    while ids.len() < count {
+        let id = rng.below(1 << 16);
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+fn kind(message: &Message<Id, u32>) -> &'static str {
+    match message {
+        Message::Ping { .. } => "ping",
+        Message::Pong { .. } => "pong",
+        Message::Query { .. } => "query",
+        Message::State { .. } => "state",
+        Message::Busy { .. } => "busy",
+        Message::Absent { .. } => "absent",
+        Message::Notify { .. } => "notify",
+        Message::Leave { .. } => "leave",
+        _ => "lookup",
+    }
+}
