@@ -10,3 +10,32 @@
     clippy::unwrap_used
 )]
 #![doc = include_str!("../README.md")]
+
+// pub mod bencode;
+mod bitfield;
+mod choker;
+mod error;
+mod geometry;
+mod hash;
+mod id;
+// pub mod metainfo;
+mod picker;
+mod rng;
+mod torrent;
+pub mod wire;
+
+pub use bitfield::{Bitfield, BitfieldError, Ones};
+pub use choker::{Candidate, Choker};
+pub use error::{BufferTooSmall, ConfigError};
+pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
+pub use hash::{PieceHasher, PieceHashes};
+pub use id::{ConnId, InfoHash, PeerId};
+// pub use metainfo::Metainfo;
+pub use picker::{
+    BlockSlot, Failure, Holds, PartialSlot, Picker, PieceSlot, PieceState, Received, block_slots,
+};
+pub use torrent::{
+    Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
+    PeerSlot, Regions, RegionsMut, RegionsRef, Side, Torrent, Traffic, Transmit, Verdict, bits_len,
+    receive_len, transmit_len,
+};

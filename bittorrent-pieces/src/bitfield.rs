@@ -1,0 +1,209 @@
+//! One bit for each piece, over bytes that lie anywhere.
+
+use thiserror::Error;
+
+use crate::PieceIndex;
+use crate::geometry::slot;
+
+/// The pieces that somebody has: one bit each, most significant bit first (BEP 3).
+///
+/// The payload of a received message is a `Bitfield<&[u8]>` without a copy. Setters need a storage
+/// that can be written.
+///
+/// ```
+/// use bittorrent_pieces::{Bitfield, PieceIndex};
+///
+/// let received = Bitfield::new(10, [0xA0, 0x40])?;
+/// assert!(received.has(PieceIndex(9)) && !received.has(PieceIndex(1)));
+/// assert_eq!(received.count_ones(), 3);
+/// assert!(Bitfield::new(10, [0xA0, 0x60]).is_err()); // a spare bit is set
+/// # Ok::<(), bittorrent_pieces::BitfieldError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bitfield<B> {
+    bits: u32,
+    bytes: B,
+}
+
+/// A received bitfield is not one of this torrent: the peer's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BitfieldError {
+    /// The number of bytes is wrong.
+    #[error("{len} bytes of bitfield where {expected} are right")]
+    Length {
+        /// How many bytes there are.
+        len: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A bit behind the last piece is set.
+    #[error("a spare bit is set in the last byte {0:#04x}")]
+    SpareBit(u8),
+}
+
+impl<B: AsRef<[u8]>> Bitfield<B> {
+    /// Reads `bytes` as the bits of `bits` pieces.
+    ///
+    /// # Errors
+    ///
+    /// [`BitfieldError`] if there are too many or too few bytes, or a spare bit is set.
+    pub fn new(bits: u32, bytes: B) -> Result<Self, BitfieldError> {
+        let view = bytes.as_ref();
+        let (len, expected) = (view.len(), byte_len(bits));
+        if len != expected {
+            return Err(BitfieldError::Length { len, expected });
+        }
+        match view.last() {
+            Some(last) if last & spare(bits) != 0 => Err(BitfieldError::SpareBit(*last)),
+            _ => Ok(Self { bits, bytes }),
+        }
+    }
+
+    /// Wraps bytes that this crate keeps right.
+    pub(crate) const fn trusted(bits: u32, bytes: B) -> Self {
+        Self { bits, bytes }
+    }
+
+    /// Returns the number of pieces.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.bits
+    }
+
+    /// Returns whether there is no piece at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bits == 0
+    }
+
+    /// Returns whether the bit of a piece is set; `false` for a piece that does not exist.
+    #[must_use]
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        let byte = self.bytes.as_ref().get(slot(piece.0 / 8));
+        piece.0 < self.bits && byte.is_some_and(|byte| byte & mask(piece) != 0)
+    }
+
+    /// Returns how many bits are set.
+    #[must_use]
+    pub fn count_ones(&self) -> u32 {
+        let (words, rest) = self.bytes.as_ref().as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_ne_bytes(*word).count_ones());
+        words.chain(rest.iter().map(|byte| byte.count_ones())).fold(0, u32::saturating_add)
+    }
+
+    /// Returns whether every piece is there.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.count_ones() == self.bits
+    }
+
+    /// Returns the pieces whose bits are set, in order.
+    pub fn ones(&self) -> Ones<'_> {
+        Ones { bytes: self.bytes.as_ref(), word: 0, base: 0, next: 0 }
+    }
+
+    /// Returns the bytes as they go over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// Borrows the bits.
+    #[must_use]
+    pub fn as_view(&self) -> Bitfield<&[u8]> {
+        Bitfield { bits: self.bits, bytes: self.bytes.as_ref() }
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> B {
+        self.bytes
+    }
+}
+
+impl Bitfield<&[u8]> {
+    /// Returns how many bytes the bits of `bits` pieces take.
+    #[must_use]
+    pub const fn byte_len(bits: u32) -> usize {
+        byte_len(bits)
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Bitfield<B> {
+    /// Sets the bit of a piece; returns whether that is news.
+    pub fn set(&mut self, piece: PieceIndex) -> bool {
+        let news = piece.0 < self.bits && !self.has(piece);
+        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| news) {
+            *byte |= mask(piece);
+        }
+        news
+    }
+
+    /// Clears the bit of a piece; returns whether it was set.
+    pub fn clear(&mut self, piece: PieceIndex) -> bool {
+        let news = self.has(piece);
+        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| news) {
+            *byte &= !mask(piece);
+        }
+        news
+    }
+
+    /// Sets the bits of all pieces, and no spare bit.
+    pub fn fill(&mut self) {
+        self.bytes.as_mut().fill(0xFF);
+        if let Some(last) = self.bytes.as_mut().last_mut() {
+            *last &= !spare(self.bits);
+        }
+    }
+}
+
+/// The set bits of a [`Bitfield`], in order.
+#[derive(Debug, Clone)]
+pub struct Ones<'a> {
+    bytes: &'a [u8],
+    word: u64, // bits that are still to be told; the most significant is piece `base`
+    base: u32,
+    next: u32, // the piece of the first bit of `bytes`
+}
+
+impl Iterator for Ones<'_> {
+    type Item = PieceIndex;
+
+    fn next(&mut self) -> Option<PieceIndex> {
+        while self.word == 0 {
+            let (head, rest) = match self.bytes.split_first_chunk::<8>() {
+                Some((head, rest)) => (*head, rest),
+                None if self.bytes.is_empty() => return None,
+                None => {
+                    let mut head = [0; 8];
+                    head.iter_mut().zip(self.bytes).for_each(|(to, from)| *to = *from);
+                    (head, &[][..])
+                }
+            };
+            (self.word, self.bytes, self.base) = (u64::from_be_bytes(head), rest, self.next);
+            self.next = self.next.saturating_add(64);
+        }
+        let bit = self.word.leading_zeros();
+        self.word &= !(1_u64 << 63).checked_shr(bit).unwrap_or(0);
+        Some(PieceIndex(self.base.saturating_add(bit)))
+    }
+}
+
+const fn byte_len(bits: u32) -> usize {
+    // At most 2^29, which every target with 32-bit addresses can count.
+    let [a, b, c, d] = bits.div_ceil(8).to_le_bytes();
+    let wide = [a, b, c, d, 0, 0, 0, 0];
+    match wide.split_first_chunk() {
+        Some((bytes, _)) => usize::from_le_bytes(*bytes),
+        None => usize::MAX,
+    }
+}
+
+fn mask(piece: PieceIndex) -> u8 {
+    0x80_u8.checked_shr(piece.0 % 8).unwrap_or(0)
+}
+
+/// Returns the bits of the last byte that belong to no piece.
+fn spare(bits: u32) -> u8 {
+    if bits.is_multiple_of(8) { 0 } else { 0xFF_u8.checked_shr(bits % 8).unwrap_or(0) }
+}

@@ -1,0 +1,43 @@
+//! Errors that several parts share.
+
+use thiserror::Error;
+
+/// The caller's buffer is too short. Nothing changed; enlarge it and call again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{needed} bytes of buffer needed")]
+pub struct BufferTooSmall {
+    /// How many bytes the buffer must have at least.
+    pub needed: usize,
+}
+
+/// The configuration or the lent memory does not fit the torrent; found before the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A torrent with content needs pieces of at least one byte.
+    #[error("pieces of no length")]
+    PieceLen,
+    /// More pieces than 32 bits can number.
+    #[error("{0} pieces are more than 32 bits can number")]
+    TooManyPieces(u64),
+    /// The number of hashes is not the number of pieces.
+    #[error("{hashes} piece hashes for {pieces} pieces")]
+    Hashes {
+        /// How many hashes were given.
+        hashes: usize,
+        /// How many pieces there are.
+        pieces: u32,
+    },
+    /// Too few piece slots: one per piece.
+    #[error("{0} piece slots needed")]
+    PieceSlots(u32),
+    /// Too few bytes for the bitfields: see [`bits_len`](crate::bits_len).
+    #[error("{0} bytes of bitfields needed")]
+    Bits(usize),
+    /// More than 65,535 peer slots or partial pieces.
+    #[error("{0} slots are more than 65,535")]
+    TooManySlots(usize),
+    /// A bitfield of the wrong number of pieces.
+    #[error("a bitfield of {0} pieces")]
+    Bitfield(u32),
+}

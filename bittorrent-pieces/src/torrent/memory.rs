@@ -1,0 +1,103 @@
+//! The memory of a torrent: five regions, lent by the caller.
+
+use crate::wire::piece::HEADER_LEN;
+use crate::wire::{Handshake, LEN_LEN};
+use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot};
+
+/// The memory of a [`Torrent`](crate::Torrent). Each region may be an array, a `Vec`, a box or a
+/// mutable slice; what it contains does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Memory<P, Q, B, R, S> {
+    /// One [`PieceSlot`] for each piece.
+    pub pieces: P,
+    /// One [`PartialSlot`] for each piece that may be open at a time: about two for each peer.
+    pub partials: Q,
+    /// Their [`BlockSlot`]s: see [`block_slots`](crate::block_slots). With fewer, fewer pieces are
+    /// open.
+    pub blocks: B,
+    /// One [`PeerSlot`] for each connection.
+    pub peers: R,
+    /// The bitfields of all peers and our own: see [`bits_len`].
+    pub bits: S,
+}
+
+/// Returns how many bytes the bitfields of `peers` peers and our own take.
+#[must_use]
+pub const fn bits_len(pieces: u32, peers: usize) -> usize {
+    Bitfield::byte_len(pieces).saturating_mul(peers.saturating_add(1))
+}
+
+/// Returns how many bytes of buffer any transmit fits into: a handshake or a bitfield.
+#[must_use]
+pub const fn transmit_len(pieces: u32) -> usize {
+    let bitfield = Bitfield::byte_len(pieces).saturating_add(LEN_LEN).saturating_add(1);
+    if bitfield > Handshake::LEN { bitfield } else { Handshake::LEN }
+}
+
+/// Returns how many bytes of buffer any message fits into that a peer may send: a whole block or
+/// a bitfield.
+#[must_use]
+pub const fn receive_len(pieces: u32) -> usize {
+    let block = HEADER_LEN.saturating_add(1 << BLOCK_LEN.trailing_zeros());
+    let bitfield = Bitfield::byte_len(pieces).saturating_add(LEN_LEN).saturating_add(1);
+    if bitfield > block { bitfield } else { block }
+}
+
+/// Something that holds the five regions; [`Memory`] does, and so may a struct of the caller.
+pub trait Regions {
+    /// Borrows the regions to be read.
+    fn regions(&self) -> RegionsRef<'_>;
+    /// Borrows the regions to be written.
+    fn regions_mut(&mut self) -> RegionsMut<'_>;
+}
+
+/// The five regions of [`Memory`], borrowed to be read.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the fields are those of `Memory`")]
+pub struct RegionsRef<'m> {
+    pub pieces: &'m [PieceSlot],
+    pub partials: &'m [PartialSlot],
+    pub blocks: &'m [BlockSlot],
+    pub peers: &'m [PeerSlot],
+    pub bits: &'m [u8],
+}
+
+/// The five regions of [`Memory`], borrowed to be written.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are those of `Memory`")]
+pub struct RegionsMut<'m> {
+    pub pieces: &'m mut [PieceSlot],
+    pub partials: &'m mut [PartialSlot],
+    pub blocks: &'m mut [BlockSlot],
+    pub peers: &'m mut [PeerSlot],
+    pub bits: &'m mut [u8],
+}
+
+impl<P, Q, B, R, S> Regions for Memory<P, Q, B, R, S>
+where
+    P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
+    Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
+    B: AsRef<[BlockSlot]> + AsMut<[BlockSlot]>,
+    R: AsRef<[PeerSlot]> + AsMut<[PeerSlot]>,
+    S: AsRef<[u8]> + AsMut<[u8]>,
+{
+    fn regions(&self) -> RegionsRef<'_> {
+        RegionsRef {
+            pieces: self.pieces.as_ref(),
+            partials: self.partials.as_ref(),
+            blocks: self.blocks.as_ref(),
+            peers: self.peers.as_ref(),
+            bits: self.bits.as_ref(),
+        }
+    }
+
+    fn regions_mut(&mut self) -> RegionsMut<'_> {
+        RegionsMut {
+            pieces: self.pieces.as_mut(),
+            partials: self.partials.as_mut(),
+            blocks: self.blocks.as_mut(),
+            peers: self.peers.as_mut(),
+            bits: self.bits.as_mut(),
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! A torrent among its peers.
+
+mod memory;
+mod peer;
+mod receive;
+mod state;
+mod transmit;
+
+use core::time::Duration;
+
+use thiserror::Error;
+
+use crate::wire::DecodeError;
+use crate::{
+    Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
+    PeerId, PieceHashes, PieceIndex,
+};
+pub use memory::{Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, transmit_len};
+pub use peer::{Peer, PeerSlot, Traffic};
+use state::{Core, View};
+
+/// Fetches and gives the pieces of one torrent: handshakes, interest, requests, choking, checks.
+///
+/// It never touches a socket or a disk. The caller keeps a receive buffer for each connection and
+/// feeds it to [`handle_bytes`](Self::handle_bytes), message by message; writes the blocks that
+/// come out; reads and hashes the pieces that [`Event::Verify`] names; and sends what
+/// [`poll_transmit`](Self::poll_transmit) gives, with the blocks it names read from storage.
+///
+/// After any call, poll transmits, events and the timeout; polling too often is harmless.
+#[derive(Debug, Clone)]
+pub struct Torrent<'t, M> {
+    core: Core<'t>,
+    memory: M,
+}
+
+/// How a torrent behaves. [`Config::new`] gives the values of BEP 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// What we call ourselves.
+    pub peer_id: PeerId,
+    /// For ties and draws; it need not be secret and should differ from peer to peer.
+    pub seed: u64,
+    /// The most requests under way to a peer, 1 to 32. More are faster over long paths: rate times
+    /// round trip divided by 16 KiB.
+    pub pipeline: u8,
+    /// How many interested peers are unchoked at a time; 0 never uploads.
+    pub upload_slots: u8,
+    /// How long after the last message to a peer a keepalive is sent.
+    pub keep_alive: Duration,
+    /// How long a peer may leave requests without a block before they go to others.
+    pub patience: Duration,
+    /// How long a peer may say nothing at all before it is given up.
+    pub silence: Duration,
+}
+
+impl Config {
+    /// Returns the configuration that fits most: 16 requests, 4 slots, keepalive after 2 minutes,
+    /// patience of 60 s, silence of 4 minutes, seed 0.
+    #[must_use]
+    pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
+        Self {
+            info_hash,
+            peer_id,
+            seed: 0,
+            pipeline: 16,
+            upload_slots: 4,
+            keep_alive: Duration::from_secs(120),
+            patience: Duration::from_secs(60),
+            silence: Duration::from_secs(240),
+        }
+    }
+}
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// We did; our handshake goes first.
+    Dialled,
+    /// The peer did; its handshake comes first.
+    Accepted,
+}
+
+/// What the front of the received bytes was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Handled<'a> {
+    /// Not yet a whole message: offer the same bytes again with at least so many more.
+    Incomplete {
+        /// A lower bound, at least 1.
+        needed: usize,
+    },
+    /// The peer asked for more than we keep in mind: offer the same bytes again after some
+    /// transmits to it.
+    Busy,
+    /// No such connection, or it is banned or lost: drop the bytes and close it.
+    Gone,
+    /// A handshake or a message; drop so many bytes.
+    Message {
+        /// Its length.
+        consumed: usize,
+    },
+    /// A block that was missing; write it to its place and drop the message.
+    Block {
+        /// The length of the message.
+        consumed: usize,
+        /// The place of the data.
+        block: Block,
+        /// The data, borrowed from the received bytes.
+        data: &'a [u8],
+    },
+}
+
+impl Handled<'_> {
+    /// Returns how many received bytes to drop.
+    #[must_use]
+    pub const fn consumed(&self) -> usize {
+        match self {
+            Self::Incomplete { .. } | Self::Busy | Self::Gone => 0,
+            Self::Message { consumed } | Self::Block { consumed, .. } => *consumed,
+        }
+    }
+}
+
+/// What to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmit {
+    /// On which connection.
+    pub to: ConnId,
+    /// How many bytes of the buffer to send.
+    pub len: usize,
+    /// A block to be read from storage and sent behind them.
+    pub block: Option<Block>,
+}
+
+/// What was learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer's handshake came, for this torrent.
+    Ready {
+        /// The connection.
+        conn: ConnId,
+        /// What the peer calls itself.
+        peer_id: PeerId,
+    },
+    /// All blocks of a piece are there: read it back, hash it, and call
+    /// [`handle_hashed`](Torrent::handle_hashed).
+    Verify {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece is there and checked.
+    PieceComplete {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece failed its check and is fetched again.
+    PieceFailed {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// The last piece came.
+    Complete,
+    /// A peer gave corrupt blocks. If its connection is open, close it.
+    Banned {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A peer was given up: close its connection.
+    Lost {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        reason: LostReason,
+    },
+}
+
+/// Why a peer was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// It said nothing for longer than [`Config::silence`].
+    Silent,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The piece is as it should be.
+    Passed,
+    /// It is not, and will be fetched again.
+    Failed,
+}
+
+/// A connection cannot be taken on. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Every peer slot is taken.
+    #[error("no free slot among {capacity} for {conn}")]
+    Full {
+        /// The connection.
+        conn: ConnId,
+        /// How many slots there are.
+        capacity: usize,
+    },
+    /// The number names a connection that is open, or whose end was not yet polled.
+    #[error("{0} is known already")]
+    Known(ConnId),
+}
+
+/// The piece is not one that [`Event::Verify`] named. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("piece {0} is not to be checked")]
+pub struct NotVerifying(pub PieceIndex);
+
+/// A peer broke the protocol. Nothing changed; close the connection and call
+/// [`handle_closed`](Torrent::handle_closed).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The bytes are no message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Its handshake is for another torrent.
+    #[error("a handshake for the torrent {0}")]
+    InfoHash(InfoHash),
+    /// It has our own id: we dialled ourselves.
+    #[error("a handshake with our own id")]
+    OwnId,
+    /// A piece that does not exist.
+    #[error("piece {0} does not exist")]
+    Piece(PieceIndex),
+    /// A bitfield of the wrong length or with spare bits.
+    #[error(transparent)]
+    Bitfield(#[from] BitfieldError),
+    /// A bitfield that is not the first message.
+    #[error("a bitfield behind other messages")]
+    LateBitfield,
+    /// A block outside its piece, or of more than 16 KiB (BEP 3).
+    #[error("no such block: {0}")]
+    Block(Block),
+    /// A request for a piece that we never announced.
+    #[error("a request for piece {0}, which we do not have")]
+    NotHeld(PieceIndex),
+    /// A message of the fast extension, which was not agreed on (BEP 6).
+    #[error("message {0} of the fast extension, which is off")]
+    FastOff(u8),
+}
+
+impl<'t, M: Regions> Torrent<'t, M> {
+    /// Creates a torrent that has the pieces of `have`, which the caller vouches for: none for a
+    /// fresh download, some to resume, all to seed.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a region is too small, or hashes or bits are of another torrent.
+    pub fn new(
+        config: Config,
+        geometry: Geometry,
+        hashes: PieceHashes<'t>,
+        have: Bitfield<&[u8]>,
+        mut memory: M,
+    ) -> Result<Self, ConfigError> {
+        let core = Core::new(config, geometry, hashes, have, memory.regions_mut())?;
+        Ok(Self { core, memory })
+    }
+
+    /// Takes on a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if there is no slot, or the name is in use.
+    pub fn handle_connected(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        side: Side,
+    ) -> Result<(), ConnectError> {
+        self.view().connected(now, conn, side)
+    }
+
+    /// Takes in the handshake or the one message at the front of what `conn` sent.
+    ///
+    /// Call again with the rest until it consumes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError`]: the peer's fault. Nothing changed; close the connection.
+    pub fn handle_bytes<'b>(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        bytes: &'b [u8],
+    ) -> Result<Handled<'b>, PeerError> {
+        self.view().bytes(now, conn, bytes)
+    }
+
+    /// Forgets a connection; one that is not known is no harm.
+    pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
+        self.view().closed(now, conn);
+    }
+
+    /// Takes in the SHA-1 of a piece as it lies in storage.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece.
+    pub fn handle_hashed(
+        &mut self,
+        now: Duration,
+        piece: PieceIndex,
+        digest: [u8; 20],
+    ) -> Result<Verdict, NotVerifying> {
+        self.view().hashed(now, piece, digest)
+    }
+
+    /// Lets time pass: choking rounds, keepalives, requests that nobody answered.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.view().timeout(now);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.core.next_deadline(self.memory.regions().peers)
+    }
+
+    /// Writes the next message for any connection into `buf`, if one is due.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes.
+    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        self.view().transmit(buf)
+    }
+
+    /// Writes the next message for one connection: for a driver whose sockets fill up one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes.
+    pub fn poll_transmit_to(
+        &mut self,
+        conn: ConnId,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        self.view().transmit_to(conn, buf)
+    }
+
+    /// Returns the next thing learnt.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.view().event()
+    }
+
+    /// Returns the pieces that are there and checked.
+    #[must_use]
+    pub fn have(&self) -> Bitfield<&[u8]> {
+        let pieces = self.core.geometry.pieces();
+        let bits = self.memory.regions().bits.get(..Bitfield::byte_len(pieces));
+        Bitfield::trusted(pieces, bits.unwrap_or_default())
+    }
+
+    /// Returns how many pieces are there and checked.
+    #[must_use]
+    pub fn have_count(&self) -> u32 {
+        self.core.picker.have_count()
+    }
+
+    /// Returns whether all pieces are there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.core.is_complete()
+    }
+
+    /// Returns how the content is cut.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.core.geometry
+    }
+
+    /// Returns the configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// Returns a connection that is open.
+    #[must_use]
+    pub fn peer(&self, conn: ConnId) -> Option<Peer> {
+        self.peers().find(|peer| peer.conn == conn)
+    }
+
+    /// Returns all connections that are open.
+    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+        let links = self.memory.regions().peers.iter().map(|slot| &slot.0);
+        links.filter(|link| link.is_live()).map(peer::Link::peer)
+    }
+
+    /// Returns the memory; the torrent is over.
+    pub fn into_memory(self) -> M {
+        self.memory
+    }
+
+    fn view(&mut self) -> View<'_, 't> {
+        let regions = self.memory.regions_mut();
+        View { core: &mut self.core, regions }
+    }
+}

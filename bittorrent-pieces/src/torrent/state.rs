@@ -1,0 +1,419 @@
+//! What a torrent does when peers come and go, pieces are checked, and time passes.
+
+use core::time::Duration;
+
+use heapless::{Deque, Vec};
+
+use super::memory::{RegionsMut, bits_len};
+use super::peer::{Ask, Link, PIPELINE, PeerSlot, Phase, Step};
+use super::{Config, ConnectError, Event, LostReason, NotVerifying, Side, Verdict};
+use crate::{
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, picker,
+};
+
+/// How often the choker decides (BEP 3).
+const ROUND: Duration = Duration::from_secs(10);
+/// How long a peer counts as a newcomer for the choker.
+const NEWCOMER: Duration = Duration::from_secs(60);
+/// The shortest span of the configuration: a deadline is later than the time that set it.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// How many convicts a piece may have that are dealt with.
+const CONVICTS: usize = 16;
+
+/// All of a torrent but the memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Core<'t> {
+    pub(super) config: Config,
+    pub(super) geometry: Geometry,
+    pub(super) hashes: PieceHashes<'t>,
+    pub(super) picker: picker::State,
+    pub(super) choker: Choker,
+    pub(super) now: Duration, // the newest seen
+    pub(super) cursor: usize, // the peer slot whose turn to send it is
+    next_round: Option<Duration>,
+    generation: u32, // of the picker, when all peers were last served
+    announced: u32,  // pieces that events told of
+    complete: bool,  // the event is due
+    convicts: Deque<ConnId, CONVICTS>, // banned after they went; the events are due
+}
+
+/// A torrent whose memory is borrowed: the logic, compiled once.
+pub(crate) struct View<'v, 't> {
+    pub(super) core: &'v mut Core<'t>,
+    pub(super) regions: RegionsMut<'v>,
+}
+
+impl<'t> Core<'t> {
+    pub(super) fn new(
+        mut config: Config,
+        geometry: Geometry,
+        hashes: PieceHashes<'t>,
+        have: Bitfield<&[u8]>,
+        memory: RegionsMut<'_>,
+    ) -> Result<Self, ConfigError> {
+        let pieces = geometry.pieces();
+        if hashes.len() != crate::geometry::slot(pieces) {
+            return Err(ConfigError::Hashes { hashes: hashes.len(), pieces });
+        }
+        if memory.peers.len() > usize::from(u16::MAX) {
+            return Err(ConfigError::TooManySlots(memory.peers.len()));
+        }
+        let needed = bits_len(pieces, memory.peers.len());
+        if memory.bits.len() < needed {
+            return Err(ConfigError::Bits(needed));
+        }
+        let RegionsMut { pieces: slots, partials, blocks, peers, bits } = memory;
+        let picker = picker::State::new(geometry, config.seed, have, slots, partials, blocks)?;
+        peers.fill(PeerSlot::EMPTY);
+        bits.fill(0);
+        bits.iter_mut().zip(have.as_bytes()).for_each(|(to, from)| *to = *from);
+        for span in [&mut config.keep_alive, &mut config.patience, &mut config.silence] {
+            *span = (*span).max(SHORTEST);
+        }
+        Ok(Self {
+            config,
+            geometry,
+            hashes,
+            choker: Choker::new(config.upload_slots, config.seed),
+            now: Duration::ZERO,
+            cursor: 0,
+            next_round: None,
+            generation: picker.generation(),
+            announced: picker.have_count(),
+            complete: false,
+            convicts: Deque::new(),
+            picker,
+        })
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.picker.have_count() == self.geometry.pieces()
+    }
+
+    pub(super) fn next_deadline(&self, peers: &[PeerSlot]) -> Option<Duration> {
+        let links = peers.iter().map(|slot| &slot.0).filter(|link| link.is_live());
+        links.filter_map(|link| self.deadline_of(link)).chain(self.next_round).min()
+    }
+
+    fn deadline_of(&self, link: &Link) -> Option<Duration> {
+        let config = &self.config;
+        let silence = link.heard_at.checked_add(config.silence);
+        let keep_alive = link.sent_at.checked_add(config.keep_alive);
+        let patience = link.block_at.checked_add(config.patience);
+        let keep_alive = keep_alive.filter(|_| link.flags.greeted);
+        let patience = patience.filter(|_| link.is_waiting());
+        [silence, keep_alive, patience].into_iter().flatten().min()
+    }
+
+    pub(super) fn see(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+}
+
+impl View<'_, '_> {
+    pub(super) fn connected(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        side: Side,
+    ) -> Result<(), ConnectError> {
+        if self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
+            return Err(ConnectError::Known(conn));
+        }
+        let capacity = self.regions.peers.len();
+        let free = self.regions.peers.iter().position(|slot| !slot.0.is_used());
+        let index = free.ok_or(ConnectError::Full { conn, capacity })?;
+        self.core.see(now);
+        let now = self.core.now;
+        let (_, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        row(bits, self.core.geometry, index).fill(0);
+        if let Some(PeerSlot(link)) = peers.get_mut(index) {
+            *link = Link::EMPTY;
+            link.phase = Phase::Greeting;
+            link.card.conn = conn;
+            link.flags.dialled = side == Side::Dialled;
+            (link.joined_at, link.heard_at, link.sent_at, link.block_at) = (now, now, now, now);
+        }
+        if self.core.next_round.is_none() {
+            self.core.next_round = now.checked_add(ROUND);
+        }
+        Ok(())
+    }
+
+    pub(super) fn closed(&mut self, now: Duration, conn: ConnId) {
+        self.core.see(now);
+        if let Some(index) = self.live(conn) {
+            self.part(index);
+            if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                *link = Link::EMPTY;
+            }
+            self.mend();
+            self.settle(None);
+        }
+    }
+
+    pub(super) fn hashed(
+        &mut self,
+        now: Duration,
+        piece: PieceIndex,
+        digest: [u8; 20],
+    ) -> Result<Verdict, NotVerifying> {
+        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        if !picker.is_checking(piece) {
+            return Err(NotVerifying(piece));
+        }
+        let passed = self.core.hashes.of(piece) == Some(&digest);
+        let mut convicts = Vec::<ConnId, CONVICTS>::new();
+        if passed {
+            picker.passed(piece, |conn| {
+                if !convicts.contains(&conn) {
+                    let _ = convicts.push(conn); // more than these are caught another time
+                }
+            });
+            own(bits, self.core.geometry).set(piece);
+            for (index, PeerSlot(link)) in peers.iter_mut().enumerate() {
+                if link.is_ready() && holds(link, bits, self.core.geometry, index).has(piece) {
+                    link.wanted = link.wanted.saturating_sub(1);
+                }
+            }
+            self.core.complete = self.core.is_complete();
+        } else if let Some(sole) = picker.failed(piece).and_then(|failure| failure.sole) {
+            let _ = convicts.push(sole);
+        }
+        self.core.see(now);
+        for conn in convicts {
+            self.ban(conn);
+        }
+        self.settle(None);
+        Ok(if passed { Verdict::Passed } else { Verdict::Failed })
+    }
+
+    pub(super) fn timeout(&mut self, now: Duration) {
+        self.core.see(now);
+        for index in 0..self.regions.peers.len() {
+            self.timeout_of(index);
+        }
+        let now = self.core.now;
+        if self.core.next_round.is_some_and(|at| at <= now) {
+            let live = self.regions.peers.iter().any(|slot| slot.0.is_live());
+            self.core.next_round = now.checked_add(ROUND).filter(|_| live);
+            self.round();
+        }
+        self.settle(None);
+    }
+
+    pub(super) fn event(&mut self) -> Option<Event> {
+        let (mut picker, peers, _) = split(&mut self.core.picker, &mut self.regions);
+        for PeerSlot(link) in peers.iter_mut() {
+            let conn = link.card.conn;
+            match link.phase {
+                Phase::Ready if link.flags.ready => {
+                    link.flags.ready = false;
+                    return Some(Event::Ready { conn, peer_id: link.peer_id });
+                }
+                Phase::Banned => {
+                    *link = Link::EMPTY;
+                    return Some(Event::Banned { conn });
+                }
+                Phase::Lost(reason) => {
+                    *link = Link::EMPTY;
+                    return Some(Event::Lost { conn, reason });
+                }
+                Phase::Unused | Phase::Greeting | Phase::Ready => {}
+            }
+        }
+        if let Some(piece) = picker.next_full() {
+            return Some(Event::Verify { piece });
+        }
+        if let Some(piece) = picker.next_failed() {
+            return Some(Event::PieceFailed { piece });
+        }
+        if let Some(piece) = picker.state.nth_had(picker.pieces, self.core.announced) {
+            self.core.announced = self.core.announced.saturating_add(1);
+            return Some(Event::PieceComplete { piece });
+        }
+        if self.core.complete {
+            self.core.complete = false;
+            return Some(Event::Complete);
+        }
+        self.core.convicts.pop_front().map(|conn| Event::Banned { conn })
+    }
+
+    /// Returns the slot of a connection that is open.
+    pub(super) fn live(&self, conn: ConnId) -> Option<usize> {
+        self.regions.peers.iter().position(|slot| slot.0.is(conn) && slot.0.is_live())
+    }
+
+    /// Takes a peer out of all counts.
+    fn part(&mut self, index: usize) {
+        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        picker.count(&holds(link, bits, self.core.geometry, index), false);
+        picker.abandon(link.card.conn);
+        link.asked.clear();
+        link.uploads.clear();
+    }
+
+    fn ban(&mut self, conn: ConnId) {
+        let live = self.live(conn);
+        if let Some(index) = live {
+            self.part(index);
+            if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                link.phase = Phase::Banned;
+            }
+            self.mend();
+        } else if !self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
+            let _ = self.core.convicts.push_back(conn); // it is gone; the event is a courtesy
+        }
+        split(&mut self.core.picker, &mut self.regions).0.forget(conn);
+    }
+
+    fn timeout_of(&mut self, index: usize) {
+        let (now, config) = (self.core.now, self.core.config);
+        let due = |at: Duration, span| at.checked_add(span).is_some_and(|at| at <= now);
+        let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return };
+        if !link.is_live() {
+            return;
+        }
+        if due(link.heard_at, config.silence) {
+            link.phase = Phase::Lost(LostReason::Silent);
+            self.part(index);
+            self.mend();
+            return;
+        }
+        if link.flags.greeted && due(link.sent_at, config.keep_alive) {
+            link.sent_at = now;
+            link.flags.keepalive = true;
+        }
+        if link.is_waiting() && due(link.block_at, config.patience) {
+            link.block_at = now;
+            link.flags.snubbed = true;
+            link.asked.retain(|ask| ask.step != Step::Due);
+            link.asked.iter_mut().for_each(|ask| ask.step = Step::Cancel);
+            let conn = link.card.conn;
+            split(&mut self.core.picker, &mut self.regions).0.abandon(conn);
+        }
+    }
+
+    /// Lets the choker decide.
+    fn round(&mut self) {
+        let (now, patience) = (self.core.now, self.core.config.patience);
+        let seeding = self.core.is_complete();
+        for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
+            let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
+            let bytes = if seeding { &link.given } else { &link.taken };
+            link.card.rate = bytes.iter().copied().fold(0, u64::saturating_add);
+            link.card.snubbed = !seeding && (link.flags.snubbed || waited);
+            link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
+            for bytes in [&mut link.taken, &mut link.given] {
+                bytes.rotate_right(1);
+                bytes.iter_mut().take(1).for_each(|newest| *newest = 0);
+            }
+        }
+        self.core.choker.round(self.regions.peers, |slot| slot.0.candidate());
+    }
+
+    pub(super) fn mend(&mut self) {
+        self.core.choker.mend(self.regions.peers, |slot| slot.0.candidate());
+    }
+
+    /// Asks the peer of a slot for blocks, and all others where something became free.
+    pub(super) fn settle(&mut self, index: Option<usize>) {
+        let generation = self.core.picker.generation();
+        if generation != self.core.generation {
+            self.core.generation = generation;
+            for index in 0..self.regions.peers.len() {
+                self.fill(index);
+            }
+        } else if let Some(index) = index {
+            self.fill(index);
+        }
+    }
+
+    /// Asks a peer for blocks until its pipeline is full or there is nothing to ask for.
+    fn fill(&mut self, index: usize) {
+        let (now, config) = (self.core.now, self.core.config);
+        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        if !link.is_ready() || !link.flags.unchokes_us || link.wanted == 0 {
+            return;
+        }
+        let most = if link.flags.snubbed { 1 } else { usize::from(config.pipeline) };
+        let room = most.clamp(1, PIPELINE).saturating_sub(link.under_way());
+        let holds = holds(link, bits, self.core.geometry, index);
+        for _ in 0..room {
+            let idle = !link.is_waiting();
+            let Some(block) = next_block(&mut picker, link, &holds, idle) else { break };
+            if link.asked.push(Ask { block, step: Step::Due }).is_err() {
+                picker.release(link.card.conn, block);
+                break;
+            }
+            if idle {
+                link.block_at = now;
+            }
+        }
+    }
+}
+
+/// Chooses a block for a peer; a picker that had none is not asked again before it changed.
+fn next_block(
+    picker: &mut picker::View<'_>,
+    link: &mut Link,
+    holds: &Holds<'_>,
+    idle: bool,
+) -> Option<Block> {
+    let conn = link.card.conn;
+    if link.dry != Some(picker.state.generation()) {
+        let block = picker.pick(conn, holds);
+        if block.is_some() {
+            return block;
+        }
+        link.dry = Some(picker.state.generation());
+    }
+    if idle { picker.pick_endgame(conn, holds) } else { None }
+}
+
+/// Borrows the picker beside the peers and their bits.
+pub(super) fn split<'v>(
+    state: &'v mut picker::State,
+    regions: &'v mut RegionsMut<'_>,
+) -> (picker::View<'v>, &'v mut [PeerSlot], &'v mut [u8]) {
+    let RegionsMut { pieces, partials, blocks, peers, bits } = regions;
+    (picker::View { state, pieces, partials, blocks }, peers, bits)
+}
+
+/// Returns our own bits: the first row.
+pub(super) fn own(bits: &mut [u8], geometry: Geometry) -> Bitfield<&mut [u8]> {
+    let len = Bitfield::byte_len(geometry.pieces());
+    Bitfield::trusted(geometry.pieces(), bits.get_mut(..len).unwrap_or_default())
+}
+
+/// Returns the bits of the peer in a slot.
+pub(super) fn row(bits: &mut [u8], geometry: Geometry, index: usize) -> &mut [u8] {
+    let len = Bitfield::byte_len(geometry.pieces());
+    let start = len.saturating_mul(index.saturating_add(1));
+    bits.get_mut(start..start.saturating_add(len)).unwrap_or_default()
+}
+
+/// Returns the pieces that the peer in a slot has.
+pub(super) fn holds<'b>(
+    link: &Link,
+    bits: &'b [u8],
+    geometry: Geometry,
+    index: usize,
+) -> Holds<'b> {
+    if link.flags.seed {
+        return Holds::All;
+    }
+    let len = Bitfield::byte_len(geometry.pieces());
+    let start = len.saturating_mul(index.saturating_add(1));
+    let row = bits.get(start..start.saturating_add(len)).unwrap_or_default();
+    Holds::Some(Bitfield::trusted(geometry.pieces(), row))
+}
+
+impl Link {
+    /// Returns whether a request is under way.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked.iter().any(|ask| ask.step != Step::Cancel)
+    }
+}
