@@ -81,8 +81,10 @@ fn failures_heal() {
         if seed < 2 {
             world.check_all_owners();
         }
-        let failed = |event: &Event<Id, u32>| matches!(event, Event::PeerFailed(peer)
-            if ids[..6].contains(&peer.id.value()));
+        let failed = |event: &Event<Id, u32>| {
+            matches!(event, Event::PeerFailed(peer)
+            if ids[..6].contains(&peer.id.value()))
+        };
         assert!(world.events.iter().any(|(_, event)| failed(event)));
     }
 }
@@ -119,7 +121,9 @@ fn steady_state_costs_three_messages_per_node_and_round() {
     assert!(rounds > 16 * 55);
     assert_eq!(world.sent.get("ping"), None);
     assert_eq!(world.sent.get("busy"), None);
-    assert!(rounds - world.sent["state"] <= in_flight && rounds - world.sent["notify"] <= in_flight);
+    assert!(
+        rounds - world.sent["state"] <= in_flight && rounds - world.sent["notify"] <= in_flight
+    );
     // To the end of the last round: nobody starts another one, all answers arrive.
     let total = |world: &World| ["query", "state", "notify"].map(|kind| world.sent[kind]);
     for _ in 0..100_000 {

@@ -1,6 +1,6 @@
 //! Stake and authority as seals for the blocks of `ledger-core`.
 
-use ledger_core::{Header, Seal, SealKind, Tip, Weight};
+use ledger_core::{Block, Header, Seal, SealKind, Tip, Weight};
 use thiserror::Error;
 
 use crate::statement::take;
@@ -201,7 +201,8 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Seal for Autho
         Ok(Weight(u128::from(turn.difficulty())))
     }
 
-    fn appended(&mut self, header: &Header, _: &[u8]) {
+    fn appended(&mut self, block: &Block<'_>) {
+        let header = block.header();
         self.authorities.signed(&ValidatorId(*header.author.as_bytes()), header.height.0);
     }
 }

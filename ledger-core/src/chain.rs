@@ -197,7 +197,7 @@ impl<E: Seal, S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Chain<E, S> {
             weight: self.tip.weight.saturating_add(weight),
         };
         self.times.push(header.time);
-        self.seal.appended(&header, block.seal());
+        self.seal.appended(&block);
         Ok(self.tip)
     }
 

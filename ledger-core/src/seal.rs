@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Header, Tip};
+use crate::{Block, Header, Tip};
 
 /// How much a block, or a chain of blocks, counts. The heaviest chain is the valid one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -54,8 +54,9 @@ pub trait Seal {
     /// The reason why the seal does not count.
     fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, Self::Error>;
 
-    /// Hears that the block was appended, for rules that look at earlier blocks.
-    fn appended(&mut self, header: &Header, seal: &[u8]) {
-        let _ = (header, seal);
+    /// Hears that the block was appended, for rules that look at earlier blocks or at what they record,
+    /// such as evidence against a validator.
+    fn appended(&mut self, block: &Block<'_>) {
+        let _ = block;
     }
 }

@@ -99,7 +99,11 @@ pub fn chord_interval(bytes: &[u8]) {
         let inside = walk(a.value(), b.value());
         assert_eq!(x.between(a, b), inside.contains(&x.value()), "{x} in ({a}, {b})");
         let range = KeyRange { after: a, through: b };
-        assert_eq!(range.contains(x), inside.contains(&x.value()) || x == b || a == b, "{x} {range}");
+        assert_eq!(
+            range.contains(x),
+            inside.contains(&x.value()) || x == b || a == b,
+            "{x} {range}"
+        );
         assert_eq!(a.distance(b).value(), (inside.len() as u64 + 1) % 32);
         assert_eq!(a.plus(a.distance(b)), b);
     }

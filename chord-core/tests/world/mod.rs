@@ -164,7 +164,8 @@ impl World {
     pub fn check_all_owners(&mut self) {
         let ring = self.members();
         for from in ring.clone() {
-            for key in ring.iter().flat_map(|id| [id.wrapping_sub(1) & 0xFFFF, *id, (id + 1) & 0xFFFF])
+            for key in
+                ring.iter().flat_map(|id| [id.wrapping_sub(1) & 0xFFFF, *id, (id + 1) & 0xFFFF])
             {
                 let owner = *ring.iter().find(|id| **id >= key).unwrap_or(&ring[0]);
                 let (path, found) = self.lookup(from as u32, key);
