@@ -47,7 +47,7 @@ fn tshark_reads_what_is_written() {
         ("gnutella.header.payload", "0,1,128,129,64"),
         ("gnutella.header.ttl", "7,7,7,7,7"),
         ("gnutella.header.hops", "2,2,2,2,2"),
-        ("gnutella.header.size", "0,14,15,79,26"),
+        ("gnutella.header.size", "0,14,15,78,26"),
         ("gnutella.pong.ip", "10.1.2.3"),
         ("gnutella.pong.port", "6346"),
         ("gnutella.pong.files", "12"),
