@@ -9,7 +9,7 @@ use crate::{Guid, LinkId, Via};
 /// The serial number of a slot that was never used; also what own messages come by.
 pub(super) const NEVER: u32 = u32::MAX;
 
-/// Room for one connection: 96 bytes on a 64-bit host.
+/// Room for one connection: 72 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct LinkSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.

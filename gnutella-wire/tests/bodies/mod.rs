@@ -1,0 +1,427 @@
+//! What must hold for any bytes. The property tests, the corpus test and the fuzz targets call the
+//! same functions.
+#![allow(unreachable_pub, reason = "the fuzz targets include this file as a public module")]
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use gnutella_wire::handshake::{Handshake, State};
+use gnutella_wire::http::{Giv, Request, Response};
+use gnutella_wire::wire::{
+    ByeCode, Function, HEADER_LEN, Header, HitData, Limits, Message, Payload, Query, Record,
+    Records,
+};
+use gnutella_wire::{
+    CommandError, Config, DecodeError, Dispatch, Guid, Head, HeadLimits, Key, Learnt, Lifetimes,
+    LinkId, LinkSlot, Opening, Role, Route, RouteSlot, RouteTable, Servent, ServentId, Text, Via,
+};
+use sim::laws::{Input, Machine, Outcome, check};
+
+/// Every body with its name.
+pub const BODIES: &[(&str, fn(&[u8]))] = &[
+    ("gnutella_header", header),
+    ("gnutella_message", message),
+    ("gnutella_head", head),
+    ("gnutella_http", http),
+    ("gnutella_handshake", handshake),
+    ("gnutella_routes", routes),
+    ("gnutella_servent", servent),
+];
+
+/// A header encodes back to its bytes, or says what is wrong.
+pub fn header(bytes: &[u8]) {
+    let announced = bytes.get(19..23).map(|len| u32::from_le_bytes(len.try_into().unwrap()));
+    match Header::decode(bytes, Limits::LIMEWIRE) {
+        Ok((header, rest)) => {
+            assert_eq!(header.to_bytes(), bytes[..HEADER_LEN]);
+            assert_eq!(rest, &bytes[HEADER_LEN..]);
+            assert!(!header.to_string().is_empty());
+        }
+        Err(DecodeError::Incomplete { needed }) => assert_eq!(needed, HEADER_LEN - bytes.len()),
+        Err(DecodeError::Desynchronised { len }) => {
+            assert!(len > 0xFFFF && announced == Some(len));
+        }
+        Err(other) => panic!("{other}: no length below 65,536 is too large here"),
+    }
+}
+
+/// A message encodes back to its bytes, but for a NUL that was missing; what is cut short says so.
+pub fn message(bytes: &[u8]) {
+    for limits in [Limits::GTKG, Limits::LIMEWIRE, Limits::EMBEDDED] {
+        match Message::decode(bytes, limits) {
+            Ok((message, rest)) => {
+                let used = &bytes[..bytes.len() - rest.len()];
+                assert!(used.len() <= limits.buffer_len());
+                decoded(&message, used);
+                for cut in [0, HEADER_LEN - 1, HEADER_LEN, used.len() - 1] {
+                    let short = Message::decode(&used[..cut.min(used.len() - 1)], limits);
+                    assert!(matches!(short, Err(DecodeError::Incomplete { needed: 1.. })));
+                }
+            }
+            Err(DecodeError::Incomplete { needed }) => {
+                assert!(needed > 0);
+                let longer = [bytes, &vec![0; needed - 1]].concat();
+                let still = Message::decode(&longer, limits);
+                assert!(matches!(still, Err(DecodeError::Incomplete { .. })), "{still:?}");
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+fn decoded(message: &Message<'_>, used: &[u8]) {
+    let mut out = vec![0; message.encoded_len()];
+    assert_eq!(message.encode(&mut out), Ok(out.len()));
+    let added = usize::from(out != used);
+    assert_eq!(out.len(), used.len() + added, "only a missing NUL is added");
+    assert_eq!(Message::decode(&out, Limits::LIMEWIRE).map(|(again, _)| again), Ok(*message));
+    assert!(message.encode(&mut out[1..]).is_err_and(|e| e.needed == message.encoded_len()));
+    assert!(!message.to_string().contains(['\n', '\r']), "a trace is one line");
+    match message.payload {
+        Payload::QueryHit(hit) => {
+            assert_eq!(hit.records.iter().count(), usize::from(hit.records.len()));
+            let data = hit.data;
+            if let (Some(private), Some(xml)) = (data.private(), data.xml()) {
+                assert!(data.as_bytes().ends_with(&[private, xml].concat()));
+            }
+            if let Some(flags) = data.flags() {
+                let again = flags.to_data(data.vendor().unwrap());
+                assert_eq!(HitData::new(&again).flags(), Some(flags));
+            }
+        }
+        Payload::Query(query) => {
+            let flags = query.flags;
+            assert_ne!(flags.min_speed().is_some(), flags.max_hits().is_some());
+        }
+        _ => {}
+    }
+}
+
+/// A head ends at its first empty line, however the bytes come.
+pub fn head(bytes: &[u8]) {
+    let limits = HeadLimits { bytes: 200, lines: 8 };
+    match Head::decode(bytes, limits) {
+        Ok((head, rest)) => {
+            let used = bytes.len() - rest.len();
+            assert!(used <= limits.bytes && head.headers().count() <= limits.lines);
+            for cut in 0..used {
+                let short = Head::decode(&bytes[..cut], limits);
+                assert_eq!(short, Err(DecodeError::Incomplete { needed: 1 }));
+            }
+            for header in head.headers() {
+                assert!(head.header(header.name).is_some());
+                assert!(!header.to_string().contains('\n'));
+            }
+        }
+        Err(DecodeError::Incomplete { .. }) => assert!(bytes.len() < limits.bytes),
+        Err(_) => {}
+    }
+}
+
+/// Requests, answers and offers mean the same after they were written again.
+pub fn http(bytes: &[u8]) {
+    let mut out = [0; 8_192];
+    let _ = Opening::of(bytes);
+    if let Ok((giv, rest)) = Giv::decode(bytes) {
+        let len = giv.encode(&mut out).unwrap();
+        assert_eq!(len, giv.encoded_len());
+        if !giv.name.as_bytes().contains(&b'\r') {
+            assert_eq!(Giv::decode(&out[..len]), Ok((giv, &[][..])));
+        }
+        assert!(rest.len() < bytes.len());
+    }
+    let Ok((head, _)) = Head::decode(bytes, HeadLimits::EMBEDDED) else { return };
+    if head.first_line().contains(&b'\r') {
+        return; // is not sent again as it came
+    }
+    if let Ok(request) = Request::from_head(&head) {
+        let len = request.encode(&[], &mut out).unwrap();
+        assert_eq!(len, request.encoded_len(&[]));
+        let (again, _) = Head::decode(&out[..len], HeadLimits::GTKG).unwrap();
+        assert_eq!(Request::from_head(&again), Ok(request));
+    }
+    if let Ok(response) = Response::from_head(&head) {
+        let len = response.encode(&[], &mut out).unwrap();
+        assert_eq!(len, response.encoded_len(&[]));
+        let (again, _) = Head::decode(&out[..len], HeadLimits::GTKG).unwrap();
+        assert_eq!(Response::from_head(&again), Ok(response));
+    }
+}
+
+/// A handshake keeps the laws, and hears the same however the bytes are cut.
+pub fn handshake(bytes: &[u8]) {
+    let begins = [Handshake::dialler_06, Handshake::dialler_04, Handshake::acceptor];
+    for begin in begins {
+        check(|| Talk(begin().with_limits(HeadLimits::EMBEDDED)), 300, bytes);
+    }
+    let mut at_once = Handshake::acceptor();
+    let mut bit_by_bit = Handshake::acceptor();
+    let whole = at_once.handle_bytes(bytes);
+    let cuts = (0..=bytes.len()).map(|cut| bit_by_bit.handle_bytes(&bytes[..cut]));
+    let first = cuts.into_iter().find(|heard| *heard != Ok(None)).unwrap_or(Ok(None));
+    assert_eq!((whole, &at_once), (first, &bit_by_bit));
+}
+
+struct Talk(Handshake);
+
+impl Machine for Talk {
+    fn call(&mut self, _: Duration, input: &mut Input<'_>) -> Outcome {
+        let mut out = [0; 300];
+        let most = usize::from(input.byte());
+        let lines = [
+            &b"GNUTELLA CONNECT/0.6\r\nX-Ultrapeer: True\r\n\r\n"[..],
+            b"GNUTELLA CONNECT/0.4\n\n",
+            b"GNUTELLA/0.6 200 OK\r\n\r\n",
+            b"GNUTELLA/0.6 503 Full\r\n\r\n",
+            b"GNUTELLA OK\n\n",
+        ];
+        match input.below(9) {
+            0 => Outcome::of(self.0.greet(&[], &mut out[..most])),
+            1 => Outcome::of(self.0.agree(&[], &mut out[..most])),
+            2 => Outcome::of(self.0.refuse(503, "no\r\nroom", &[], &mut out[..most])),
+            3 => Outcome::of(self.0.handle_bytes(input.bytes(most))),
+            line => {
+                let heard = self.0.handle_bytes(lines[line - 4]);
+                if let Ok(Some(heard)) = heard {
+                    assert_eq!(heard.consumed, lines[line - 4].len());
+                }
+                Outcome::of(heard)
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, _: Duration) {}
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn poll_transmit(&mut self, _: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        Ok(None)
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        None
+    }
+
+    fn state(&self) -> String {
+        assert!(self.0.state() != State::Open || !self.0.state().listens());
+        format!("{:?}", self.0)
+    }
+}
+
+/// A table never invents a route, never keeps one too long, and loses none while it has room.
+pub fn routes(bytes: &[u8]) {
+    for capacity in [0, 1, 3, 64] {
+        let seed = bytes.len() as u64;
+        let table = RouteTable::new(seed, Lifetimes::default(), vec![RouteSlot::EMPTY; capacity]);
+        Model { table, known: BTreeMap::new(), capacity }.run(&mut Input::new(bytes));
+    }
+}
+
+struct Model {
+    table: RouteTable<Vec<RouteSlot>>,
+    known: BTreeMap<[u8; 2], (Route, Duration, Duration)>, // learnt when, for how long
+    capacity: usize,
+}
+
+impl Model {
+    fn run(&mut self, input: &mut Input<'_>) {
+        let mut now = Duration::ZERO;
+        while !input.is_empty() {
+            now += Duration::from_millis(u64::from(input.u16()) * 4);
+            let (kind, number) = (input.below(3) as u8, input.below(3) as u8); // 9 keys, of which
+            let guid = [number; 16]; // at most 8 are in a window of 64 slots by much ill luck
+            let lifetimes = Lifetimes::default();
+            let (key, lifetime) = match kind {
+                0 => (Key::Ping(Guid(guid)), lifetimes.ping),
+                1 => (Key::Query(Guid(guid)), lifetimes.query),
+                _ => (Key::Push(ServentId(guid)), lifetimes.push),
+            };
+            let (via, hops) = (Via(u32::from(input.byte())), input.byte());
+            let found = self.table.find(now, key);
+            self.compare(now, [kind, number], found);
+            let fresh = (Route { via, hops }, now, lifetime);
+            if input.byte() % 4 == 0 {
+                self.table.refresh(now, key, via, hops);
+                self.known.insert([kind, number], fresh);
+            } else {
+                match self.table.learn(now, key, via, hops) {
+                    Learnt::New => assert!(found.is_none() && self.capacity > 0),
+                    Learnt::Known(route) => assert_eq!(Some(route), found),
+                    Learnt::NoRoom => assert_eq!(self.capacity, 0),
+                }
+                if found.is_none() {
+                    self.known.insert([kind, number], fresh);
+                }
+            }
+            let after = self.table.find(now, key);
+            assert!(self.capacity == 0 || after == self.known.get(&[kind, number]).map(|k| k.0));
+            assert!(self.table.len(now) <= self.capacity);
+        }
+    }
+
+    fn compare(&self, now: Duration, key: [u8; 2], found: Option<Route>) {
+        let known = self.known.get(&key).map(|(route, at, lifetime)| (route, now - *at, *lifetime));
+        match (known, found) {
+            (None, found) => assert_eq!(found, None, "never learnt"),
+            (Some((route, age, lifetime)), Some(found)) => {
+                assert_eq!(*route, found);
+                assert!(age < lifetime + Duration::from_secs(2), "kept for {age:?}");
+            }
+            (Some((_, age, lifetime)), None) => {
+                let roomy = self.capacity >= 64 && self.known.len() <= 8;
+                assert!(!roomy || age > lifetime, "lost after {age:?} though there is room");
+            }
+        }
+    }
+}
+
+/// A servent of any role and any capacity keeps the laws.
+pub fn servent(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (role, links, routes) = (input.below(3), input.below(5), input.below(12));
+    let rest = input.bytes(usize::MAX);
+    check(|| Node::new(role, links, routes), Net::MAX_TRANSMIT_LEN, rest);
+}
+
+type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
+
+struct Node(Net);
+
+impl Node {
+    fn new(role: usize, links: usize, routes: usize) -> Self {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6346);
+        let presets = [Config::peer, Config::leaf, Config::ultrapeer];
+        let mut config = presets[role](ServentId([0; 16]), address);
+        (config.idle, config.misses) = (Duration::from_millis(100 * role as u64), 2);
+        config.max_leaves = links / 2;
+        Self(Servent::new(config, vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]))
+    }
+
+    fn receive(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let from = LinkId(u32::from(input.byte() % 4));
+        let bytes = some_message(input);
+        let handled = self.0.handle_bytes(now, from, &bytes);
+        let mut targets = Vec::new();
+        if let Ok(Some(handled)) = &handled {
+            assert!((1..=bytes.len()).contains(&handled.consumed));
+            if let Some(forward) = &handled.forward {
+                targets = self.0.targets(forward.to).collect();
+                assert!(!targets.is_empty() && !targets.contains(&from), "back to the sender");
+                assert_ne!(self.0.config().role, Role::Leaf, "a leaf never forwards");
+                let (was, is) = (&bytes[..HEADER_LEN], &forward.header[..]);
+                assert_eq!((&was[..17], &was[19..]), (&is[..17], &is[19..]), "the rest untouched");
+                assert!(is[17] > 0 && is[17] < was[17] && is[18] == was[18].saturating_add(1));
+                assert_eq!(forward.payload, &bytes[HEADER_LEN..handled.consumed]);
+            }
+        }
+        let stats = self.0.stats();
+        assert!(stats.delivered + stats.duplicates + stats.malformed <= stats.received);
+        Outcome::of(handled.map(|handled| (format!("{handled:?}"), targets)))
+    }
+
+    fn command(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let mut buf = [0; 128];
+        let most = usize::from(input.byte()).min(buf.len());
+        let buf = &mut buf[..most];
+        let guid = Guid([input.byte() % 4; 16]);
+        let text = Text::new(&b"Hey Jude"[..input.below(9)]).unwrap();
+        let record = Record { index: 1, size: 2, name: text, extensions: Text::EMPTY };
+        let records = [record; 3];
+        let records = Records::from_slice(&records[..input.below(4)]).unwrap();
+        let done = match input.below(4) {
+            0 => self.0.search(now, guid, &Query::new(text), buf),
+            1 => self.0.ping(now, guid, buf),
+            2 => self.0.answer(now, guid, records, HitData::EMPTY, buf),
+            _ => self.0.push(now, guid, ServentId([input.byte() % 4; 16]), 7, buf),
+        };
+        match done {
+            Ok(Dispatch { to, len }) => {
+                let (message, rest) = Message::decode(&buf[..len], Limits::GTKG).unwrap();
+                assert!(rest.is_empty() && message.ttl > 0 && message.hops == 0);
+                Outcome::Done(format!("{message:?} {:?}", self.0.targets(to).collect::<Vec<_>>()))
+            }
+            Err(CommandError::BufferTooSmall(short)) => {
+                assert!(short.needed > most);
+                Outcome::Refused(format!("{short}"))
+            }
+            Err(other) => Outcome::Refused(format!("{other}")),
+        }
+    }
+}
+
+/// Reads a message of any kind; sometimes only bytes.
+fn some_message(input: &mut Input<'_>) -> Vec<u8> {
+    let kinds = [0x00, 0x01, 0x02, 0x30, 0x40, 0x80, 0x81];
+    let kind = input.below(16);
+    let Some(function) = kinds.get(kind % 8).copied() else {
+        let len = usize::from(input.byte());
+        return input.bytes(len).to_vec();
+    };
+    let guid = Guid([input.byte() % 4; 16]);
+    let (ttl, hops) = (input.byte() % 20, input.byte() % 5);
+    let len = input.below(48);
+    let mut payload = input.array::<48>()[..len].to_vec();
+    if function == 0x40 || function == 0x81 {
+        let id = [input.byte() % 4; 16]; // a push or hit that leads somewhere
+        payload = match function {
+            0x40 => [&id[..], &[0; 10]].concat(),
+            _ => [&[0; 11][..], &id].concat(),
+        };
+    }
+    let len = payload.len() as u32;
+    let header = Header { guid, function: Function(function), ttl, hops, len };
+    [&header.to_bytes()[..], &payload].concat()
+}
+
+impl Machine for Node {
+    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let link = LinkId(u32::from(input.byte() % 4));
+        match input.below(8) {
+            0 | 1 => {
+                let role = [Role::Peer, Role::Leaf, Role::Ultrapeer][input.below(3)];
+                let (room, before) = (self.0.has_room(role), self.0.clone());
+                let done = self.0.handle_connected(now, link, role);
+                assert!(room || done.is_err(), "{before:?}");
+                Outcome::of(done)
+            }
+            2..5 => self.receive(now, input),
+            5 => {
+                self.0.handle_closed(now, link);
+                Outcome::Done(String::new())
+            }
+            6 => self.command(now, input),
+            _ => Outcome::of(self.0.dismiss(now, link, ByeCode(u16::from(input.byte())))),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.0.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        match self.0.poll_transmit(buf) {
+            Ok(Some(send)) => {
+                let (message, rest) = Message::decode(&buf[..send.len], Limits::GTKG).unwrap();
+                assert!(rest.is_empty() && message.hops == 0);
+                Ok(Some((send.to.to_string(), send.len)))
+            }
+            Ok(None) => Ok(None),
+            Err(short) => Err(short.needed),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.0.poll_event().map(|event| event.to_string())
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}

@@ -1,0 +1,189 @@
+//! Properties: every body under random bytes, and the codec from the other side, values first.
+
+mod bodies;
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use gnutella_wire::wire::{
+    Bye, ByeCode, Function, HitData, Limits, Message, Other, Payload, Ping, Pong, Push, Query,
+    QueryFlags, QueryHit, Record, Records,
+};
+use gnutella_wire::{Guid, ServentId, Text};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_body_takes_any_bytes(bytes in vec(any::<u8>(), 0..300)) {
+        for (_, body) in bodies::BODIES {
+            body(&bytes);
+        }
+    }
+
+    #[test]
+    fn headers_of_any_bytes(bytes in vec(any::<u8>(), 0..40)) {
+        bodies::header(&bytes);
+    }
+
+    #[test]
+    fn messages_of_any_bytes(
+        guid in any::<[u8; 16]>(),
+        function in prop::sample::select(&[0u8, 1, 2, 0x30, 0x40, 0x80, 0x81][..]),
+        payload in vec(prop_oneof![Just(0), any::<u8>()], 0..120),
+        cut in 0usize..200,
+    ) {
+        let len = (payload.len() as u32).to_le_bytes();
+        let bytes = [&guid[..], &[function, 7, 0], &len, &payload].concat();
+        bodies::message(&bytes);
+        bodies::message(&bytes[..cut.min(bytes.len())]);
+        bodies::message(&payload);
+    }
+
+    #[test]
+    fn heads_of_any_lines(text in "(GET|HTTP|GIV|GNUTELLA)?[ -~]{0,20}\r?\n([a-z]{0,3}:? ?[ -~]{0,9}\r?\n){0,9}[\r\n]{0,3}") {
+        bodies::head(text.as_bytes());
+        bodies::http(text.as_bytes());
+    }
+
+    #[test]
+    fn requests_and_answers(
+        text in "(GET|HEAD) (/get/[0-9]{1,3}/[ -~]{0,12}/?|/uri-res/N2R\\?urn:[a-z0-9]{0,9}|[ -~]{0,9}) HTTP/1\\.[01]\r\n(Range: bytes=[0-9]{0,2}-[0-9]{0,2}\r\n)?(Connection: (close|Keep-Alive)\r\n)?\r\n",
+        answer in "HTTP(/1\\.[01])? [0-9]{3}( [ -~]{0,9})?\r\n(Content-Range: bytes [0-9]-[0-9]{2}/([0-9]{2}|\\*)\r\n)?(content-length: [0-9]{1,3}\r\n)?\r\n",
+        giv in "GIV [0-9]{1,3}:[0-9a-fA-F]{32}/[ -~]{0,9}(\n\n|\r\n|\n)",
+    ) {
+        bodies::http(text.as_bytes());
+        bodies::http(answer.as_bytes());
+        bodies::http(giv.as_bytes());
+    }
+
+    #[test]
+    fn handshakes_of_any_order(bytes in vec(any::<u8>(), 0..400)) {
+        bodies::handshake(&bytes);
+    }
+
+    #[test]
+    fn handshakes_of_any_lines(text in "GNUTELLA( CONNECT|)/0\\.[46]( [0-9]{3} ?[A-Z]{0,3})?\r?\n([A-Z]{1,3}: [a-z]{0,9}\r?\n){0,3}\r?\n.{0,9}") {
+        bodies::handshake(text.as_bytes());
+    }
+
+    #[test]
+    fn routes_against_a_model(bytes in vec(any::<u8>(), 0..600)) {
+        bodies::routes(&bytes);
+    }
+
+    #[test]
+    fn a_servent_keeps_the_laws(bytes in vec(any::<u8>(), 0..1_500)) {
+        bodies::servent(&bytes);
+    }
+
+    #[test]
+    fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
+        let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
+        let mut out = vec![0; message.encoded_len()];
+        prop_assert_eq!(message.encode(&mut out), Ok(out.len()));
+        prop_assert_eq!(Message::decode(&out, Limits::LIMEWIRE), Ok((message, &[][..])));
+        bodies::message(&out);
+    }
+
+    /// C-GNU-05: the length "determines where the message stops and a new message starts".
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_same_messages(
+        payloads in vec(payload(), 1..6),
+        cuts in vec(1usize..40, 1..200),
+    ) {
+        let messages: Vec<_> = payloads
+            .iter()
+            .map(|p| Message { guid: Guid([7; 16]), ttl: 1, hops: 0, payload: p.as_payload() })
+            .collect();
+        let mut stream = Vec::new();
+        for message in &messages {
+            let at = stream.len();
+            stream.resize(at + message.encoded_len(), 0);
+            message.encode(&mut stream[at..]).unwrap();
+        }
+        let (mut seen, mut start, mut end) = (Vec::new(), 0, 0);
+        for cut in cuts.iter().cycle() {
+            end = (end + cut).min(stream.len());
+            while let Ok((message, rest)) = Message::decode(&stream[start..end], Limits::LIMEWIRE) {
+                start = end - rest.len();
+                seen.push(message);
+            }
+            if end == stream.len() {
+                break;
+            }
+        }
+        prop_assert_eq!(seen, messages);
+    }
+}
+
+/// The seeds of the fuzz targets, and whatever a fuzzer found worth keeping.
+#[test]
+fn the_corpus_holds() {
+    for (name, body) in bodies::BODIES {
+        let folder = format!("{}/../fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}"));
+        let bodies = files.map(|file| body(&std::fs::read(file.unwrap().path()).unwrap()));
+        assert!(bodies.count() > 0, "{folder} has no seeds");
+    }
+}
+
+/// Owned parts of a payload.
+#[derive(Debug, Clone)]
+struct Parts {
+    kind: u8,
+    numbers: [u32; 3],
+    bytes: Vec<u8>,
+    text: Vec<u8>,
+    records: Vec<(u32, u32, Vec<u8>, Vec<u8>)>,
+}
+
+fn payload() -> impl Strategy<Value = OwnedPayload> {
+    let text = || vec(1u8..=255, 0..12);
+    let records = vec((any::<u32>(), any::<u32>(), text(), text()), 0..5);
+    (0u8..7, any::<[u32; 3]>(), vec(any::<u8>(), 0..20), text(), records).prop_map(
+        |(kind, numbers, bytes, text, records)| {
+            OwnedPayload::new(Parts { kind, numbers, bytes, text, records })
+        },
+    )
+}
+
+/// Records borrow the names, so they are made once and leaked: a test may.
+#[derive(Debug, Clone)]
+struct OwnedPayload(&'static Parts, &'static [Record<'static>]);
+
+impl OwnedPayload {
+    fn new(parts: Parts) -> Self {
+        let parts: &'static Parts = Box::leak(Box::new(parts));
+        let text = |bytes: &'static [u8]| Text::new(bytes).unwrap();
+        let record = |(index, size, name, extensions): &'static (u32, u32, Vec<u8>, Vec<u8>)| {
+            Record { index: *index, size: *size, name: text(name), extensions: text(extensions) }
+        };
+        Self(parts, Box::leak(parts.records.iter().map(record).collect()))
+    }
+
+    fn as_payload(&self) -> Payload<'_> {
+        let Parts { kind, numbers: [a, b, c], bytes, text, .. } = self.0;
+        let address = SocketAddrV4::new(Ipv4Addr::from(*a), *b as u16);
+        let (text, servent) = (Text::new(text).unwrap(), ServentId([*c as u8; 16]));
+        match kind {
+            0 => Payload::Ping(Ping { extensions: bytes }),
+            1 => Payload::Pong(Pong { address, files: *b, kilobytes: *c, extensions: bytes }),
+            2 => Payload::Bye(Bye { code: ByeCode(*a as u16), text, extensions: bytes }),
+            3 => Payload::Push(Push { servent, index: *a, address, extensions: bytes }),
+            4 => {
+                let flags = QueryFlags::from_bytes([*a as u8, *b as u8]);
+                Payload::Query(Query { flags, text, extensions: bytes })
+            }
+            5 => Payload::QueryHit(QueryHit {
+                address,
+                speed: *c,
+                records: Records::from_slice(self.1).unwrap(),
+                data: HitData::new(bytes),
+                servent,
+            }),
+            _ => Payload::Other(Other { function: Function(0x32), body: bytes }),
+        }
+    }
+}

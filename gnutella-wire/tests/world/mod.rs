@@ -1,0 +1,384 @@
+//! A small town of servents over the simulated network. Host n has the address 10.0.0.n, the
+//! servent id nn..nn, and answers queries from a list of file names.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use gnutella_wire::handshake::{Handshake, Line, State, Version, addresses};
+use gnutella_wire::wire::{Function, HitData, Limits, Message, Payload, Query, Record, Records};
+use gnutella_wire::{
+    Config, Event, Guid, Header, LinkId, LinkSlot, Reason, Role, RouteSlot, Servent, ServentId,
+    Stats, Target, Text,
+};
+use sim::{Addr, Delivery, Link, Network, StreamId};
+
+pub(crate) type Preset<'a> = &'a dyn Fn(ServentId, SocketAddrV4) -> Config;
+type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
+
+pub(crate) struct World {
+    pub(crate) net: Network,
+    /// One line per message sent: `from>to: message`.
+    pub(crate) trace: Vec<String>,
+    pub(crate) lost: Vec<(Addr, Reason)>,
+    pub(crate) refusals: Vec<String>,
+    hosts: BTreeMap<Addr, Host>,
+    sent: BTreeMap<Function, u64>,
+}
+
+struct Host {
+    servent: Net,
+    wires: BTreeMap<LinkId, Wire>,
+    files: Vec<&'static str>,
+    queries: u64,
+    pongs: u64,
+    hits: Vec<String>,
+    pushes: Vec<(u32, SocketAddrV4)>,
+}
+
+struct Wire {
+    peer: Addr,
+    shake: Handshake,
+    neighbour: Role,
+    inbox: Vec<u8>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            net: Network::new(seed, Link::default()),
+            trace: Vec::new(),
+            lost: Vec::new(),
+            refusals: Vec::new(),
+            hosts: BTreeMap::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, number: u32, preset: Preset<'_>) {
+        let address = SocketAddrV4::new(Ipv4Addr::from(0x0A00_0000 + number), 6346);
+        let config = preset(ServentId([number as u8; 16]), address);
+        let servent = Servent::new(config, vec![LinkSlot::EMPTY; 32], vec![RouteSlot::EMPTY; 512]);
+        let (wires, hits, pushes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let host = Host { servent, wires, files: Vec::new(), queries: 0, pongs: 0, hits, pushes };
+        self.hosts.insert(Addr(number), host);
+    }
+
+    pub(crate) fn dial(&mut self, from: u32, to: u32) {
+        self.connect(from, to, Handshake::dialler_04());
+    }
+
+    pub(crate) fn dial06(&mut self, from: u32, to: u32) {
+        self.connect(from, to, Handshake::dialler_06());
+    }
+
+    fn connect(&mut self, from: u32, to: u32, shake: Handshake) {
+        let stream = self.net.connect(Addr(from), Addr(to));
+        self.insert(Addr(from), stream, Addr(to), shake);
+    }
+
+    /// Pulls the plug of a host: silence.
+    pub(crate) fn unplug(&mut self, number: u32) {
+        self.net.unplug(Addr(number));
+        self.hosts.remove(&Addr(number));
+    }
+
+    pub(crate) fn share(&mut self, number: u32, name: &'static str) {
+        self.host(number).files.push(name);
+    }
+
+    pub(crate) fn search(&mut self, number: u32, guid: Guid, words: &str) {
+        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let query = Query::new(Text::new(words.as_bytes()).unwrap());
+        let sent = self.host(number).servent.search(now, guid, &query, &mut buf).unwrap();
+        self.dispatch(number, sent.to, &buf[..sent.len]);
+    }
+
+    pub(crate) fn ping(&mut self, number: u32, guid: Guid) {
+        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let sent = self.host(number).servent.ping(now, guid, &mut buf).unwrap();
+        self.dispatch(number, sent.to, &buf[..sent.len]);
+    }
+
+    pub(crate) fn push(&mut self, number: u32, guid: Guid, servent: ServentId, index: u32) {
+        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let sent = self.host(number).servent.push(now, guid, servent, index, &mut buf).unwrap();
+        self.dispatch(number, sent.to, &buf[..sent.len]);
+    }
+
+    /// Answers a query with all files that the host has.
+    pub(crate) fn answer(&mut self, number: u32, guid: Guid) {
+        let (now, mut buf) = (self.net.now(), [0; 512]);
+        let host = self.host(number);
+        let record = |(index, name): (usize, &&'static str)| Record {
+            index: index as u32 + 1,
+            size: name.len() as u32,
+            name: Text::new(name.as_bytes()).unwrap(),
+            extensions: Text::EMPTY,
+        };
+        let found: Vec<_> = host.files.iter().enumerate().map(record).collect();
+        let records = Records::from_slice(&found).unwrap();
+        let sent = host.servent.answer(now, guid, records, HitData::EMPTY, &mut buf).unwrap();
+        self.dispatch(number, sent.to, &buf[..sent.len]);
+    }
+
+    /// Sends bytes past the servent of `from`.
+    pub(crate) fn send_raw(&mut self, from: u32, to: u32, bytes: &[u8]) {
+        let wires = &self.host(from).wires;
+        let link = wires.iter().find(|(_, wire)| wire.peer == Addr(to)).map(|(link, _)| *link);
+        self.net.send(stream(link.unwrap()), Addr(from), bytes);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, seconds: u64) {
+        let until = self.net.now() + Duration::from_secs(seconds);
+        loop {
+            let due = self.hosts.values().filter_map(|host| host.servent.poll_timeout()).min();
+            let wait = due.unwrap_or(until).min(until);
+            if let Some(delivery) = self.net.next(wait) {
+                self.deliver(delivery);
+                continue;
+            }
+            let now = self.net.now();
+            for number in self.hosts.keys().map(|addr| addr.0).collect::<Vec<_>>() {
+                self.host(number).servent.handle_timeout(now);
+                self.drain(number);
+            }
+            if now >= until {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn sent(&self, function: Function) -> u64 {
+        self.sent.get(&function).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn stats(&self, number: u32) -> Stats {
+        self.hosts[&Addr(number)].servent.stats()
+    }
+
+    pub(crate) fn totals(&self) -> Stats {
+        let mut total = Stats::default();
+        for stats in self.hosts.values().map(|host| host.servent.stats()) {
+            total.duplicates += stats.duplicates;
+            total.expired += stats.expired;
+        }
+        total
+    }
+
+    pub(crate) fn queries(&self, number: u32) -> u64 {
+        self.hosts[&Addr(number)].queries
+    }
+
+    pub(crate) fn pongs(&self, number: u32) -> u64 {
+        self.hosts[&Addr(number)].pongs
+    }
+
+    pub(crate) fn hits(&self, number: u32) -> &[String] {
+        &self.hosts[&Addr(number)].hits
+    }
+
+    pub(crate) fn pushes(&self, number: u32) -> &[(u32, SocketAddrV4)] {
+        &self.hosts[&Addr(number)].pushes
+    }
+
+    pub(crate) fn servent(&self, number: u32) -> &Net {
+        &self.hosts[&Addr(number)].servent
+    }
+
+    /// The hosts that a host has an open link to.
+    pub(crate) fn neighbours(&self, number: u32) -> Vec<Addr> {
+        let wires = self.hosts[&Addr(number)].wires.values();
+        wires.filter(|wire| wire.shake.state() == State::Open).map(|wire| wire.peer).collect()
+    }
+
+    fn host(&mut self, number: u32) -> &mut Host {
+        self.hosts.get_mut(&Addr(number)).unwrap()
+    }
+
+    fn insert(&mut self, at: Addr, stream: StreamId, peer: Addr, shake: Handshake) {
+        let wire = Wire { peer, shake, neighbour: Role::Peer, inbox: Vec::new() };
+        self.host(at.0).wires.insert(link(stream), wire);
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let at = delivery.at();
+        match delivery {
+            Delivery::Opened { stream, peer, .. } => {
+                if !self.host(at.0).wires.contains_key(&link(stream)) {
+                    return self.insert(at, stream, peer, Handshake::acceptor());
+                }
+                let mut buf = [0; 256];
+                let role = self.host(at.0).servent.config().role;
+                let wire = self.host(at.0).wires.get_mut(&link(stream)).unwrap();
+                let len = wire.shake.greet(&[introduction(role)], &mut buf).unwrap();
+                self.net.send(stream, at, &buf[..len]);
+            }
+            Delivery::Bytes { stream, bytes, .. } => {
+                let Some(wire) = self.host(at.0).wires.get_mut(&link(stream)) else { return };
+                wire.inbox.extend(bytes);
+                self.shake_hands(at.0, link(stream));
+                self.handle(at.0, link(stream));
+            }
+            Delivery::Closed { stream, .. } => {
+                let now = self.net.now();
+                let host = self.host(at.0);
+                host.wires.remove(&link(stream));
+                host.servent.handle_closed(now, link(stream));
+                self.drain(at.0);
+            }
+            Delivery::Datagram { .. } => unreachable!("nobody sends any"),
+        }
+    }
+
+    /// Takes the handshake as far as the bytes go.
+    fn shake_hands(&mut self, number: u32, link: LinkId) {
+        let now = self.net.now();
+        loop {
+            let host = self.hosts.get_mut(&Addr(number)).unwrap();
+            let role = host.servent.config().role;
+            let other = host.neighbour_to_try();
+            let Some(wire) = host.wires.get_mut(&link) else { return };
+            let Some(heard) = wire.shake.handle_bytes(&wire.inbox).unwrap() else { return };
+            if let Some(ultrapeer) = heard.head.header("X-Ultrapeer") {
+                let ultrapeer = ultrapeer.eq_ignore_ascii_case("true");
+                wire.neighbour = if ultrapeer { Role::Ultrapeer } else { Role::Leaf };
+            }
+            if let Line::Status { code: code @ 201.., reason } = heard.line {
+                let others = heard.head.header("X-Try-Ultrapeers").unwrap_or_default();
+                let other = addresses(others).next().map_or(String::new(), |a| a.to_string());
+                self.refusals.push(format!("{code} {reason}, try {other}"));
+            }
+            let consumed = heard.consumed;
+            wire.inbox.drain(..consumed);
+            let mut buf = [0; 256];
+            let state = wire.shake.state();
+            let room = host.servent.has_room(wire.neighbour);
+            let len = match state {
+                State::Replying | State::Replying04 | State::Confirming if room => {
+                    wire.shake.agree(&[introduction(role)], &mut buf).unwrap()
+                }
+                State::Replying | State::Replying04 | State::Confirming => {
+                    let other = [Header::new("X-Try-Ultrapeers", &other)];
+                    wire.shake.refuse(503, "Slots full", &other, &mut buf).unwrap()
+                }
+                _ => 0,
+            };
+            self.net.send(stream(link), Addr(number), &buf[..len]);
+            match wire.shake.state() {
+                State::Open => {
+                    assert!(wire.shake.version() == Version::V06 || wire.neighbour == Role::Peer);
+                    host.servent.handle_connected(now, link, wire.neighbour).unwrap();
+                }
+                State::Closed => {
+                    host.wires.remove(&link);
+                    self.net.close(stream(link), Addr(number));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The driving loop of a servent.
+    fn handle(&mut self, number: u32, link: LinkId) {
+        let now = self.net.now();
+        let open = |wire: &mut Wire| wire.shake.state() == State::Open;
+        if !self.host(number).wires.get_mut(&link).is_some_and(open) {
+            return;
+        }
+        let mut inbox = core::mem::take(&mut self.host(number).wires.get_mut(&link).unwrap().inbox);
+        let mut at = 0;
+        while let Ok(Some(handled)) =
+            self.host(number).servent.handle_bytes(now, link, &inbox[at..])
+        {
+            if let Some(forward) = handled.forward {
+                let bytes = [&forward.header[..], forward.payload].concat();
+                self.dispatch(number, forward.to, &bytes);
+            }
+            if let Some(message) = handled.message {
+                self.take(number, &message);
+            }
+            at += handled.consumed;
+            self.drain(number);
+        }
+        inbox.drain(..at);
+        if let Some(wire) = self.host(number).wires.get_mut(&link) {
+            wire.inbox = inbox;
+        }
+    }
+
+    /// What the application does with a message.
+    fn take(&mut self, number: u32, message: &Message<'_>) {
+        let host = self.host(number);
+        match message.payload {
+            Payload::Query(query) => {
+                host.queries += 1;
+                let words = query.text.as_str().unwrap().to_lowercase();
+                let matches =
+                    |file: &&str| words.split(' ').all(|w| file.to_lowercase().contains(w));
+                if host.files.iter().any(matches) {
+                    self.answer(number, message.guid);
+                }
+            }
+            Payload::QueryHit(hit) => {
+                host.hits.extend(hit.records.iter().map(|record| record.name.to_string()));
+            }
+            Payload::Pong(_) => host.pongs += 1,
+            Payload::Push(push) => host.pushes.push((push.index, push.address)),
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self, number: u32) {
+        let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+        while let Some(own) = self.host(number).servent.poll_transmit(&mut buf).unwrap() {
+            self.transmit(number, own.to, &buf[..own.len]);
+        }
+        while let Some(event) = self.host(number).servent.poll_event() {
+            let Event::Lost { link, reason } = event else { continue };
+            self.lost.push((Addr(number), reason));
+            self.host(number).wires.remove(&link);
+            self.net.close(stream(link), Addr(number));
+        }
+    }
+
+    fn dispatch(&mut self, number: u32, to: Target, bytes: &[u8]) {
+        for link in self.host(number).servent.targets(to).collect::<Vec<_>>() {
+            self.transmit(number, link, bytes);
+        }
+    }
+
+    fn transmit(&mut self, number: u32, link: LinkId, bytes: &[u8]) {
+        let peer = self.host(number).wires[&link].peer;
+        let (message, rest) = Message::decode(bytes, Limits::LIMEWIRE).unwrap();
+        assert!(rest.is_empty());
+        *self.sent.entry(message.payload.function()).or_default() += 1;
+        self.trace.push(format!("{number}>{}: {message}", peer.0));
+        self.net.send(stream(link), Addr(number), bytes);
+    }
+}
+
+impl Host {
+    /// A neighbour that a refused stranger may try instead.
+    fn neighbour_to_try(&self) -> String {
+        let peer = self.wires.values().next().map_or(Addr(0), |wire| wire.peer);
+        SocketAddrV4::new(Ipv4Addr::from(0x0A00_0000 + peer.0), 6346).to_string()
+    }
+}
+
+fn introduction(role: Role) -> Header<'static> {
+    match role {
+        Role::Peer => Header::new("User-Agent", "sim"),
+        Role::Leaf => Header::new("X-Ultrapeer", "False"),
+        Role::Ultrapeer => Header::new("X-Ultrapeer", "True"),
+    }
+}
+
+fn link(stream: StreamId) -> LinkId {
+    LinkId(stream.0 as u32)
+}
+
+fn stream(link: LinkId) -> StreamId {
+    StreamId(u64::from(link.0))
+}
