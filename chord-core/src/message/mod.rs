@@ -124,16 +124,10 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [version, ..] => return Err(DecodeError::Version(version)),
         };
         let body = bytes.get(1..).unwrap_or_default();
-        let (message, rest): (Self, _) = wire::from_bytes(body).map_err(|error| match error {
+        wire::from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
-        })?;
-        let (len, shortest) = (bytes.len().saturating_sub(rest.len()), message.encoded_len());
-        if len == shortest {
-            Ok((message, rest))
-        } else {
-            Err(DecodeError::Overlong { len, shortest })
-        }
+        })
     }
 
     /// Returns how many bytes [`encode`](Self::encode) writes.

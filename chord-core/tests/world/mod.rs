@@ -6,27 +6,27 @@ use std::collections::BTreeMap;
 use chord_core::{Config, Event, LookupSlot, Message, Node, Peer, State, Word};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
-pub type Id = Word<16>;
-pub type Slot = LookupSlot<Id, u32>;
-pub type TestNode = Node<Id, u32, [Slot; 4]>;
+pub(crate) type Id = Word<16>;
+pub(crate) type Slot = LookupSlot<Id, u32>;
+pub(crate) type TestNode = Node<Id, u32, [Slot; 4]>;
 
-pub struct World {
-    pub net: Network,
-    pub nodes: BTreeMap<u32, TestNode>,
-    pub events: Vec<(u32, Event<Id, u32>)>,
+pub(crate) struct World {
+    pub(crate) net: Network,
+    pub(crate) nodes: BTreeMap<u32, TestNode>,
+    pub(crate) events: Vec<(u32, Event<Id, u32>)>,
     /// How many messages of each kind were sent.
-    pub sent: BTreeMap<&'static str, u64>,
-    pub config: Config,
+    pub(crate) sent: BTreeMap<&'static str, u64>,
+    pub(crate) config: Config,
 }
 
 impl World {
-    pub fn new(seed: u64, link: Link, config: Config) -> Self {
+    pub(crate) fn new(seed: u64, link: Link, config: Config) -> Self {
         let net = Network::new(seed, link);
         Self { net, nodes: BTreeMap::new(), events: vec![], sent: BTreeMap::new(), config }
     }
 
     /// Identifiers are given, addresses equal them.
-    pub fn add(&mut self, id: u64) -> &mut TestNode {
+    pub(crate) fn add(&mut self, id: u64) -> &mut TestNode {
         let mut config = self.config;
         config.seed = self.config.seed.wrapping_mul(1_000_003).wrapping_add(id);
         let node = Node::new(config, peer(id), [Slot::EMPTY; 4]);
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// A ring that is ideal from the start.
-    pub fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
+    pub(crate) fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
         let mut world = Self::new(seed, link, config);
         let members: Vec<_> = ids.iter().map(|id| peer(*id)).collect();
         for id in ids {
@@ -43,16 +43,16 @@ impl World {
         world
     }
 
-    pub fn kill(&mut self, id: u32) {
+    pub(crate) fn kill(&mut self, id: u32) {
         self.net.unplug(Addr(id));
         self.nodes.remove(&id);
     }
 
-    pub fn run_for(&mut self, span: Duration) {
+    pub(crate) fn run_for(&mut self, span: Duration) {
         self.run_until(self.net.now() + span);
     }
 
-    pub fn run_until(&mut self, end: Duration) {
+    pub(crate) fn run_until(&mut self, end: Duration) {
         loop {
             self.flush();
             let due = self.nodes.values().filter_map(Node::poll_timeout).min();
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let mut buf = [0; Message::<Id, u32>::MAX_LEN];
         for (at, node) in &mut self.nodes {
             while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
@@ -95,13 +95,13 @@ impl World {
         }
     }
 
-    pub fn members(&self) -> Vec<u64> {
+    pub(crate) fn members(&self) -> Vec<u64> {
         let members = self.nodes.values().filter(|node| node.state().is_member());
         members.map(|node| node.me().id.value()).collect()
     }
 
     /// Returns what keeps the ring from being ideal (Zave 2017).
-    pub fn flaw(&self) -> Option<String> {
+    pub(crate) fn flaw(&self) -> Option<String> {
         let ring = self.members();
         if let Some(node) = self.nodes.values().find(|node| node.state() == State::Joining) {
             return Some(format!("{} is still joining", node.me()));
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// Runs until the ring is ideal; panics if it is not by `end`.
-    pub fn run_until_ideal(&mut self, span: Duration) {
+    pub(crate) fn run_until_ideal(&mut self, span: Duration) {
         let end = self.net.now() + span;
         while let Some(flaw) = self.flaw() {
             assert!(self.net.now() < end, "{flaw}");
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Looks up `key` from `node`; returns the path and the owner.
-    pub fn lookup(&mut self, node: u32, key: u64) -> (Vec<u64>, u64) {
+    pub(crate) fn lookup(&mut self, node: u32, key: u64) -> (Vec<u64>, u64) {
         let now = self.net.now();
         let id = self.nodes.get_mut(&node).unwrap().lookup(now, Id::new(key)).unwrap();
         let from = self.events.len();
@@ -161,10 +161,11 @@ impl World {
     }
 
     /// Looks keys around every member up from every member.
-    pub fn check_all_owners(&mut self) {
+    pub(crate) fn check_all_owners(&mut self) {
         let ring = self.members();
         for from in ring.clone() {
-            for key in ring.iter().flat_map(|id| [id.wrapping_sub(1) & 0xFFFF, *id, (id + 1) & 0xFFFF])
+            for key in
+                ring.iter().flat_map(|id| [id.wrapping_sub(1) & 0xFFFF, *id, (id + 1) & 0xFFFF])
             {
                 let owner = *ring.iter().find(|id| **id >= key).unwrap_or(&ring[0]);
                 let (path, found) = self.lookup(from as u32, key);
@@ -174,11 +175,11 @@ impl World {
     }
 }
 
-pub fn peer(id: u64) -> Peer<Id, u32> {
+pub(crate) fn peer(id: u64) -> Peer<Id, u32> {
     Peer { id: Id::new(id), address: id as u32 }
 }
 
-pub fn ids(seed: u64, count: usize) -> Vec<u64> {
+pub(crate) fn ids(seed: u64, count: usize) -> Vec<u64> {
     let mut rng = Rng::new(seed);
     let mut ids: Vec<u64> = vec![];
     while ids.len() < count {
