@@ -11,8 +11,10 @@ use crate::{
     JoinFailure, KeyRange, List, LookupSlot, Message, Peer, Route, RoutingTable,
 };
 
-/// How many answers may wait: one for each asker that comes while a query is in flight.
+/// How many answers may wait to be sent.
 const ANSWERS: usize = 8;
+/// How many of them may be states that wait for the end of a step: room is left for pings.
+const STATES: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Core<I, A> {
@@ -166,7 +168,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 // The first query waits for the state; the asker's second shows its impatience.
                 let first = Answer { to, token: *token, what: What::State };
                 let again = self.answers.contains(&first);
-                (*token, if again { What::Busy } else { What::State })
+                let states = self.answers.iter().filter(|answer| answer.what == What::State);
+                let busy = again || states.count() >= STATES;
+                (*token, if busy { What::Busy } else { What::State })
             }
             Message::Find { token, key, avoid } => {
                 let route = self.table.route_around(*key, |peer| !avoid.contains(&peer.id));

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use chord_core::{Config, Event, LookupSlot, Message, Node, Peer, State, Word};
+use chord_core::{Config, Event, Identifier, LookupSlot, Message, Node, Peer, State, Word};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
 pub(crate) type Id = Word<16>;
@@ -121,6 +121,69 @@ impl World {
             }
         }
         None
+    }
+
+    /// Panics unless every member has a living successor, all lists are in order without
+    /// duplicates, and best successors form one ordered ring that all members reach (Zave 2017).
+    pub(crate) fn check_invariant(&self) {
+        let members = self.members();
+        let best = |id: u64| {
+            let list = self.nodes[&(id as u32)].successors().as_slice();
+            let living = list.iter().map(|peer| peer.id.value()).find(|id| members.contains(id));
+            living.unwrap_or_else(|| panic!("{id} has lost all successors"))
+        };
+        for id in &members {
+            let list = self.nodes[&(*id as u32)].successors();
+            let distances: Vec<_> =
+                list.identifiers().map(|to| Id::new(*id).distance(to)).collect();
+            assert!(distances.is_sorted_by(|a, b| a < b), "{id} has a list out of order");
+        }
+        let mut ring = vec![];
+        for start in &members {
+            let mut at = *start;
+            for _ in &members {
+                at = best(at); // on a ring in the end
+            }
+            let mut round = vec![at];
+            while best(*round.last().unwrap()) != at {
+                round.push(best(*round.last().unwrap()));
+            }
+            round.sort_unstable();
+            assert!(ring.is_empty() || ring == round, "two rings: {ring:?} {round:?}");
+            ring = round;
+        }
+        for (at, id) in ring.iter().enumerate() {
+            assert_eq!(best(*id), ring[(at + 1) % ring.len()], "out of order: {ring:?}");
+        }
+        assert!(self.principals().len() > self.config.successors.into(), "principals");
+    }
+
+    /// Tells whether the assumptions of the proof let `id` fail now.
+    pub(crate) fn may_fail(&self, id: u64) -> bool {
+        let members = self.members();
+        let still = |peer: &Peer<Id, u32>| {
+            let other = peer.id.value();
+            other != id && members.contains(&other)
+        };
+        let others = self.nodes.iter().filter(|(at, _)| u64::from(**at) != id);
+        let mut others = others.filter(|(_, node)| node.state().is_member());
+        let principals = self.principals();
+        let enough = principals.len() > usize::from(self.config.successors) + 1;
+        others.all(|(_, node)| node.successors().as_slice().iter().any(still))
+            && (enough || !principals.contains(&id))
+    }
+
+    /// Returns the members that no list skips.
+    fn principals(&self) -> Vec<u64> {
+        let members = self.members();
+        let skipped = |p: u64| {
+            members.iter().any(|id| {
+                let list = self.nodes[&(*id as u32)].successors().identifiers();
+                let all: Vec<_> = core::iter::once(Id::new(*id)).chain(list).collect();
+                all.windows(2).any(|pair| Id::new(p).between(pair[0], pair[1]))
+            })
+        };
+        members.iter().copied().filter(|id| !skipped(*id)).collect()
     }
 
     /// Runs until the ring is ideal; panics if it is not by `end`.
