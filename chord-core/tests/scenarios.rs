@@ -235,6 +235,22 @@ fn a_join_leaves_the_trace_of_the_lectures() {
 }
 
 #[test]
+fn lookups_by_messages_take_the_paths_of_the_lectures() {
+    // C-CHD-11, C-CHD-12, C-CHD-13; 5 bits stand at the upper end of 16.
+    let ids = [1, 4, 9, 11, 14, 18, 20, 21, 28].map(|id: u64| id << 11);
+    let mut quiet = config(1, 1);
+    (quiet.stabilize, quiet.fix_fingers) = (Duration::MAX, Duration::MAX);
+    let mut world = World::base(1, Link::default(), quiet, &ids);
+    let lookup = |world: &mut World, from: u64, key: u64| {
+        let (path, owner) = world.lookup((from << 11) as u32, key << 11);
+        (path.iter().map(|id| id >> 11).collect::<Vec<_>>(), owner >> 11)
+    };
+    assert_eq!(lookup(&mut world, 1, 26), (vec![1, 18, 20, 21], 28));
+    assert_eq!(lookup(&mut world, 28, 12), (vec![28, 4, 9, 11], 14));
+    assert_eq!(world.sent["lookup"], 2 * (3 + 3) + 2 * 2, "two for each hop, two to confirm");
+}
+
+#[test]
 fn small_rings_are_rings() {
     let mut world = World::new(1, Link::default(), config(3, 1));
     world.add(7).create(Duration::ZERO).unwrap();

@@ -1,8 +1,8 @@
 //! Worked rings of papers and lectures, exactly; sizes, bytes and pictures as documented.
 
 use chord_core::{
-    FingerTable, Id128, Id160, Id256, Identifier, LookupSlot, Message, Node, Peer, Route,
-    RoutingTable, TRANSITIONS, Wire, Word,
+    Config, FingerTable, Id128, Id160, Id256, Identifier, LookupSlot, MAX_SUCCESSORS, Message,
+    Node, Peer, Route, RoutingTable, State, SuccessorList, TRANSITIONS, Wire, Word,
 };
 use core::fmt::Write as _;
 use sha1::{Digest, Sha1};
@@ -315,6 +315,41 @@ fn sizes_are_as_documented() {
     row!(u64, u32);
     row!(u32, u32);
     assert!(readme.contains(&table), "paste this:\n{table}");
+}
+
+#[test]
+fn the_longest_messages_fill_the_buffer() {
+    fn longest<A: chord_core::Address>(address: A) {
+        let peer = Peer { id: Id160::new([7; 5]), address };
+        let successors = core::iter::repeat_n(peer, 30).collect();
+        let state = Message::State { token: 1, id: peer.id, predecessor: peer, successors };
+        let avoid = core::iter::repeat_n(peer.id, 30).collect();
+        let find = Message::Find { token: 1, key: peer.id, avoid };
+        let longest = state.encoded_len().max(find.encoded_len());
+        assert_eq!(longest, Message::<Id160, A>::MAX_LEN);
+        for message in [state, find] {
+            let mut out = [0; 1000];
+            let len = message.encode(&mut out).unwrap();
+            assert_eq!(Message::decode(&out[..len]), Ok((message, &[][..])));
+        }
+    }
+    longest([0; 6]);
+    longest([]);
+    assert_eq!(SuccessorList::<u32, u32>::new(0, 255).r(), MAX_SUCCESSORS);
+}
+
+type Device = Node<Id160, [u8; 6], [LookupSlot<Id160, [u8; 6]>; 1]>;
+const ME: Peer<Id160, [u8; 6]> = Peer { id: Id160::new([1, 2, 3, 4, 5]), address: [0; 6] };
+const NODE: Device = Node::new(Config::DEFAULT, ME, [LookupSlot::EMPTY]); // or a `static`
+
+#[test]
+fn a_node_is_a_value() {
+    // What a model checker asks of a state.
+    fn is_state<T: Clone + core::hash::Hash + Eq + core::fmt::Debug>() {}
+    is_state::<Node<Word<3>, u32, [LookupSlot<Word<3>, u32>; 1]>>();
+    is_state::<RoutingTable<Id160, [u8; 6]>>();
+    assert_eq!((NODE.me(), NODE.capacity()), (ME, 1));
+    assert_eq!(NODE.state(), State::Outside);
 }
 
 #[test]

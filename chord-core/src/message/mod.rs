@@ -106,8 +106,9 @@ impl<I: Identifier, A: Address> Message<I, A> {
     /// The length of the longest message, in bytes: what a buffer has to hold.
     pub const MAX_LEN: usize = {
         let peer = I::LEN.saturating_add(A::LEN);
-        let state = I::LEN.saturating_add(1).saturating_add(peer.saturating_mul(21));
-        let find = I::LEN.saturating_mul(9).saturating_add(1);
+        let peers = peer.saturating_mul(MAX_SUCCESSORS.saturating_add(1));
+        let state = I::LEN.saturating_add(1).saturating_add(peers);
+        let find = I::LEN.saturating_mul(AVOIDED.saturating_add(1)).saturating_add(1);
         HEAD.saturating_add(if state > find { state } else { find })
     };
 
