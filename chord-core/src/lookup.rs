@@ -9,8 +9,10 @@ use crate::request::{Patience, Request};
 use crate::rng::Rng;
 use crate::{Address, Event, Identifier, KeyRange, List, LookupFailure, Message, Peer, Route};
 
-/// More nodes than this are not asked for one key, dead or alive.
+/// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
+/// More of them than this must not be dead: each costs the patience of all tries.
+const MOST_DEAD: u8 = 24;
 
 /// Names a lookup of one node; the numbers start again after 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,7 +198,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.hops.saturating_add(self.timeouts) >= MOST_ASKED
+        self.hops >= MOST_ASKED || self.timeouts >= MOST_DEAD
     }
 
     /// Tells whether the node asked has to be given up.

@@ -81,7 +81,7 @@ fn failures_heal() {
         world.run_for(SECOND * 10);
         assert_eq!(world.flaw(), None, "seed {seed}");
         if seed < 2 {
-            world.check_all_owners();
+            world.check_all_owners(); // C-DHT-03: the next available node is responsible
         }
         let failed = |event: &Event<Id, u32>| {
             matches!(event, Event::PeerFailed(peer)

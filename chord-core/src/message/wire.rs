@@ -107,6 +107,7 @@ struct Raw<T>(T);
 
 impl<T: Wire> Serialize for Raw<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const { assert!(T::LEN <= LONGEST, "`Wire::LEN` is at most 32") };
         let mut scratch = [0u8; LONGEST];
         let bytes = scratch.get_mut(..T::LEN).ok_or_else(|| S::Error::custom("too long"))?;
         self.0.write(bytes);
@@ -207,8 +208,14 @@ fn serialize_items<S: Serializer, T: Serialize>(
     tuple.end()
 }
 
+/// Makes a module that `#[serde(with = ..)]` takes: how to write a value, and how to read the
+/// wrapper that stands for it.
 macro_rules! with {
-    ($name:ident<$($param:ident: $bound:ident),*>($type:ty), $value:ident => $write:expr, $wrap:ty => $read:expr) => {
+    (
+        $name:ident<$($param:ident: $bound:ident),*>($type:ty),
+        $value:ident => $write:expr,
+        $wrap:ty => $read:expr
+    ) => {
         mod $name {
             use super::*;
 

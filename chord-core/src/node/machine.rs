@@ -142,7 +142,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Message::Ping { .. } | Message::Query { .. } | Message::Find { .. } => {}
             Message::Pong { token, id } => self.handle_pong(from, token, id),
             Message::State { token, id, predecessor, successors } => {
-                if self.take_answered(from, token, |peer| peer.id == id) {
+                if self.take_answered(from, token, id) {
                     self.handle_state(predecessor, &successors);
                 }
             }
@@ -312,24 +312,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
         self.question = Some(Question { peer, request });
     }
 
-    /// Ends the question if it was a query, this answers it and `accepts` the peer asked; another
-    /// identifier at the same address means that the peer asked is dead.
-    fn take_answered(
-        &mut self,
-        from: A,
-        token: u32,
-        accepts: impl Fn(&Peer<I, A>) -> bool,
-    ) -> bool {
+    /// Ends the question if it was a query and node `id` has answered it. Another identifier at the
+    /// same address means that the node asked is dead.
+    fn take_answered(&mut self, from: A, token: u32, id: I) -> bool {
         if !self.awaits(from, token) || self.pings() {
             return false;
         }
-        let accepted = self.question.as_ref().is_some_and(|question| accepts(&question.peer));
-        if accepted {
+        let right = self.question.as_ref().is_some_and(|question| question.peer.id == id);
+        if right {
             self.question = None;
         } else {
             self.handle_dead();
         }
-        accepted
+        right
     }
 
     pub(super) fn awaits(&self, from: A, token: u32) -> bool {
