@@ -31,19 +31,25 @@ pub struct Config {
     /// How often a question is asked before silence counts as death, at least 1. With a share q of
     /// round trips lost, a living peer is taken for dead once in q^-tries questions.
     pub tries: u8,
+    /// Whether a lookup of the application asks the owner it has found for a sign of life, and goes
+    /// on to the next successor without one. Costs two datagrams for each lookup; without it, an
+    /// owner that has just failed may still be named.
+    pub confirm: bool,
     /// For jitter and tokens. It need not be secret unless strangers may forge answers, and should
     /// differ from node to node and from start to start.
     pub seed: u64,
 }
 
 impl Config {
-    /// r = 8, stabilization every 5 s, a finger every 10 s, five tries of 500 ms, seed 0.
+    /// r = 8, stabilization every 5 s, a finger every 10 s, five tries of 500 ms, owners are
+    /// asked for a sign of life, seed 0.
     pub const DEFAULT: Self = Self {
         successors: 8,
         stabilize: Duration::from_secs(5),
         fix_fingers: Duration::from_secs(10),
         patience: Duration::from_millis(500),
         tries: 5,
+        confirm: true,
         seed: 0,
     };
 }

@@ -22,14 +22,6 @@ pub enum DecodeError {
     /// unknown family of addresses, a list beyond its greatest length.
     #[error("malformed field in a message of kind {0}")]
     Malformed(u8),
-    /// A number is spelt longer than it has to be.
-    #[error("spelt in {len} bytes instead of {shortest}")]
-    Overlong {
-        /// How many bytes the message took.
-        len: usize,
-        /// How many it needs.
-        shortest: usize,
-    },
     /// A datagram goes on after its message.
     #[error("{0} bytes after the message")]
     Trailing(usize),

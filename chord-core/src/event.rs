@@ -42,9 +42,10 @@ pub enum Event<I, A> {
         lookup: LookupId,
         /// Its key.
         key: I,
-        /// The node that owns the key; it was not asked whether it lives.
+        /// The node that owns the key. With [`Config::confirm`](crate::Config::confirm) it has
+        /// given a sign of life.
         owner: Peer<I, A>,
-        /// How many other nodes were asked on the way.
+        /// How many other nodes were asked for the way.
         hops: u8,
         /// How many nodes were found dead on the way.
         timeouts: u8,

@@ -9,8 +9,10 @@ use crate::request::{Patience, Request};
 use crate::rng::Rng;
 use crate::{Address, Event, Identifier, KeyRange, List, LookupFailure, Message, Peer, Route};
 
-/// More nodes than this are not asked for one key, dead or alive.
+/// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
+/// More of them than this must not be dead: each costs the patience of all tries.
+const MOST_DEAD: u8 = 24;
 
 /// Names a lookup of one node; the numbers start again after 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +44,9 @@ pub(crate) struct Lookup<I, A> {
     /// The node that is asked now.
     asked: Peer<I, A>,
     request: Option<Request<A>>,
+    confirm: bool,
+    /// The owner is found and is being asked for a sign of life.
+    confirming: bool,
     dead: List<I, AVOIDED>,
     hops: u8,
     hops_told: u8,
@@ -69,11 +74,26 @@ pub(crate) enum Next<I, A> {
 
 impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn new(id: LookupId, key: I, origin: Peer<I, A>) -> Self {
-        let dead = List::new();
-        let (at, asked) = (origin, origin);
-        let (hops, hops_told, timeouts) = (0, 0, 0);
-        let (request, outcome) = (None, None);
-        Self { id, key, origin, at, asked, request, dead, hops, hops_told, timeouts, outcome }
+        Self {
+            id,
+            key,
+            origin,
+            at: origin,
+            asked: origin,
+            request: None,
+            confirm: false,
+            confirming: false,
+            dead: List::new(),
+            hops: 0,
+            hops_told: 0,
+            timeouts: 0,
+            outcome: None,
+        }
+    }
+
+    /// Makes the lookup ask the owner for a sign of life, or not.
+    pub(crate) fn set_confirm(&mut self, confirm: bool) {
+        self.confirm = confirm;
     }
 
     pub(crate) fn key(&self) -> I {
@@ -119,6 +139,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
     /// counts as no answer: a node that lies cannot make it go round in circles.
     pub(crate) fn handle_answer(&mut self, id: I, route: Route<I, A>) -> Next<I, A> {
+        if self.confirming && id == self.asked.id {
+            (self.request, self.outcome) = (None, Some(Outcome::Owner(self.asked)));
+            return Next::Nobody; // it lives; where it would send us is of no interest
+        }
         let sound = match route {
             Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(&peer),
             Route::Owner(peer) => {
@@ -140,11 +164,15 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn follow(&mut self, route: Route<I, A>) -> Next<I, A> {
         self.request = None;
         match route {
-            Route::Owner(peer) => self.outcome = Some(Outcome::Owner(peer)),
-            Route::Ask(peer) if self.hops.saturating_add(self.timeouts) < MOST_ASKED => {
+            Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
+                self.outcome = Some(Outcome::Owner(peer));
+                return Next::Nobody;
+            }
+            Route::Owner(peer) | Route::Ask(peer) if !self.is_exhausted() => {
+                self.confirming = matches!(route, Route::Owner(_));
                 return Next::Peer(peer);
             }
-            Route::Ask(_) => self.fail(LookupFailure::NoRoute),
+            Route::Owner(_) | Route::Ask(_) => self.fail(LookupFailure::NoRoute),
         }
         Next::Nobody
     }
@@ -152,14 +180,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// The node asked is dead: the last one that answered has to name another, and if that is the
     /// dead one, the way starts again.
     pub(crate) fn handle_death(&mut self) -> Next<I, A> {
-        self.request = None;
+        (self.request, self.confirming) = (None, false);
         self.timeouts = self.timeouts.saturating_add(1);
         self.dead.push_over(self.asked.id);
         if self.asked == self.at {
             self.at = self.origin;
         }
         let lost = self.asked == self.origin; // only a contact can be that
-        if lost || self.hops.saturating_add(self.timeouts) >= MOST_ASKED {
+        if lost || self.is_exhausted() {
             self.fail(LookupFailure::NoRoute);
         }
         match self.outcome {
@@ -167,6 +195,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             None if self.at == self.origin => Next::OwnTable,
             None => Next::Peer(self.at),
         }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.hops >= MOST_ASKED || self.timeouts >= MOST_DEAD
     }
 
     /// Tells whether the node asked has to be given up.

@@ -19,6 +19,14 @@ pub type Id160 = Id<5>;
 /// An identifier as wide as a SHA-256 value.
 pub type Id256 = Id<8>;
 
+impl<const LIMBS: usize> Id<LIMBS> {
+    /// Creates an identifier from its limbs, the most significant one first.
+    #[must_use]
+    pub const fn new(limbs: [u32; LIMBS]) -> Self {
+        Self(limbs)
+    }
+}
+
 impl<const LIMBS: usize> Identifier for Id<LIMBS> {
     const BITS: u32 = {
         let mut bits: u32 = 0;

@@ -106,8 +106,9 @@ impl<I: Identifier, A: Address> Message<I, A> {
     /// The length of the longest message, in bytes: what a buffer has to hold.
     pub const MAX_LEN: usize = {
         let peer = I::LEN.saturating_add(A::LEN);
-        let state = I::LEN.saturating_add(1).saturating_add(peer.saturating_mul(21));
-        let find = I::LEN.saturating_mul(9).saturating_add(1);
+        let peers = peer.saturating_mul(MAX_SUCCESSORS.saturating_add(1));
+        let state = I::LEN.saturating_add(1).saturating_add(peers);
+        let find = I::LEN.saturating_mul(AVOIDED.saturating_add(1)).saturating_add(1);
         HEAD.saturating_add(if state > find { state } else { find })
     };
 
@@ -124,16 +125,10 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [version, ..] => return Err(DecodeError::Version(version)),
         };
         let body = bytes.get(1..).unwrap_or_default();
-        let (message, rest): (Self, _) = wire::from_bytes(body).map_err(|error| match error {
+        wire::from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
-        })?;
-        let (len, shortest) = (bytes.len().saturating_sub(rest.len()), message.encoded_len());
-        if len == shortest {
-            Ok((message, rest))
-        } else {
-            Err(DecodeError::Overlong { len, shortest })
-        }
+        })
     }
 
     /// Returns how many bytes [`encode`](Self::encode) writes.

@@ -1,12 +1,12 @@
-//! The messages as postcard spells them: the kind as a varint, tokens as four bytes in network
-//! order, identifiers and addresses as their own bytes, lists behind a count.
+//! The messages as postcard spells them: the kind as a varint of one byte, tokens as four bytes in
+//! network order, identifiers and addresses as their own bytes, lists behind a byte that counts.
 
 use core::fmt;
 use core::marker::PhantomData;
 
 use postcard::ser_flavors::Slice;
 use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::ser::{Error as _, SerializeSeq, SerializeTuple};
+use serde::ser::{Error as _, SerializeTuple};
 use serde::{Deserialize, Serialize};
 use serde::{Deserializer, Serializer};
 
@@ -107,6 +107,7 @@ struct Raw<T>(T);
 
 impl<T: Wire> Serialize for Raw<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const { assert!(T::LEN <= LONGEST, "`Wire::LEN` is at most 32") };
         let mut scratch = [0u8; LONGEST];
         let bytes = scratch.get_mut(..T::LEN).ok_or_else(|| S::Error::custom("too long"))?;
         self.0.write(bytes);
@@ -175,18 +176,22 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Items<T, N> 
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                if seq.size_hint().is_some_and(|count| count > N) {
-                    return Err(S::Error::custom("too many items"));
+                let refused = || S::Error::custom("too many items");
+                let count: u8 = seq.next_element()?.ok_or_else(refused)?;
+                if usize::from(count) > N {
+                    return Err(refused());
                 }
                 let mut list = List::new();
-                while let Some(item) = seq.next_element()? {
-                    list.push(item).map_err(|_| S::Error::custom("too many items"))?;
+                for _ in 0..count {
+                    let item = seq.next_element()?.ok_or_else(refused)?;
+                    list.push(item).map_err(|_| refused())?;
                 }
                 Ok(list)
             }
         }
 
-        deserializer.deserialize_seq(Each(PhantomData)).map(Self)
+        // A tuple of the longest list's length: postcard spells no length of its own for it.
+        deserializer.deserialize_tuple(N.saturating_add(1), Each(PhantomData)).map(Self)
     }
 }
 
@@ -194,15 +199,23 @@ fn serialize_items<S: Serializer, T: Serialize>(
     items: impl ExactSizeIterator<Item = T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut seq = serializer.serialize_seq(Some(items.len()))?;
+    let count = u8::try_from(items.len()).map_err(S::Error::custom)?;
+    let mut tuple = serializer.serialize_tuple(items.len().saturating_add(1))?;
+    tuple.serialize_element(&count)?;
     for item in items {
-        seq.serialize_element(&item)?;
+        tuple.serialize_element(&item)?;
     }
-    seq.end()
+    tuple.end()
 }
 
+/// Makes a module that `#[serde(with = ..)]` takes: how to write a value, and how to read the
+/// wrapper that stands for it.
 macro_rules! with {
-    ($name:ident<$($param:ident: $bound:ident),*>($type:ty), $value:ident => $write:expr, $wrap:ty => $read:expr) => {
+    (
+        $name:ident<$($param:ident: $bound:ident),*>($type:ty),
+        $value:ident => $write:expr,
+        $wrap:ty => $read:expr
+    ) => {
         mod $name {
             use super::*;
 

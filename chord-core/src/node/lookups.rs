@@ -21,6 +21,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         self.last_lookup = self.last_lookup.wrapping_add(1);
         let id = LookupId(self.last_lookup);
         let lookup = slot.0.insert(Lookup::new(id, key, self.table.me));
+        lookup.set_confirm(self.config.confirm);
         if self.state.is_member() {
             self.advance(lookup, Next::OwnTable);
         } else {

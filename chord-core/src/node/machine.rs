@@ -11,8 +11,10 @@ use crate::{
     JoinFailure, KeyRange, List, LookupSlot, Message, Peer, Route, RoutingTable,
 };
 
-/// How many answers may wait: one for each asker that comes while a query is in flight.
+/// How many answers may wait to be sent.
 const ANSWERS: usize = 8;
+/// How many of them may be states that wait for the end of a step: room is left for pings.
+const STATES: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Core<I, A> {
@@ -140,7 +142,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Message::Ping { .. } | Message::Query { .. } | Message::Find { .. } => {}
             Message::Pong { token, id } => self.handle_pong(from, token, id),
             Message::State { token, id, predecessor, successors } => {
-                if self.take_answered(from, token, |peer| peer.id == id) {
+                if self.take_answered(from, token, id) {
                     self.handle_state(predecessor, &successors);
                 }
             }
@@ -166,7 +168,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 // The first query waits for the state; the asker's second shows its impatience.
                 let first = Answer { to, token: *token, what: What::State };
                 let again = self.answers.contains(&first);
-                (*token, if again { What::Busy } else { What::State })
+                let states = self.answers.iter().filter(|answer| answer.what == What::State);
+                let busy = again || states.count() >= STATES;
+                (*token, if busy { What::Busy } else { What::State })
             }
             Message::Find { token, key, avoid } => {
                 let route = self.table.route_around(*key, |peer| !avoid.contains(&peer.id));
@@ -308,24 +312,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
         self.question = Some(Question { peer, request });
     }
 
-    /// Ends the question if it was a query, this answers it and `accepts` the peer asked; another
-    /// identifier at the same address means that the peer asked is dead.
-    fn take_answered(
-        &mut self,
-        from: A,
-        token: u32,
-        accepts: impl Fn(&Peer<I, A>) -> bool,
-    ) -> bool {
+    /// Ends the question if it was a query and node `id` has answered it. Another identifier at the
+    /// same address means that the node asked is dead.
+    fn take_answered(&mut self, from: A, token: u32, id: I) -> bool {
         if !self.awaits(from, token) || self.pings() {
             return false;
         }
-        let accepted = self.question.as_ref().is_some_and(|question| accepts(&question.peer));
-        if accepted {
+        let right = self.question.as_ref().is_some_and(|question| question.peer.id == id);
+        if right {
             self.question = None;
         } else {
             self.handle_dead();
         }
-        accepted
+        right
     }
 
     pub(super) fn awaits(&self, from: A, token: u32) -> bool {

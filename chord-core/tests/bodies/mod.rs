@@ -9,8 +9,11 @@ use chord_core::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+/// Panics if the bytes show that something does not hold.
+pub type Body = fn(&[u8]);
+
 /// One body for each decoder and each machine, by name.
-pub const BODIES: &[(&str, fn(&[u8]))] = &[
+pub const BODIES: &[(&str, Body)] = &[
     ("chord_address", chord_address),
     ("chord_fingers", chord_fingers),
     ("chord_interval", chord_interval),
@@ -120,7 +123,7 @@ pub fn chord_fingers(bytes: &[u8]) {
     while !input.is_empty() {
         let peer = peer(&mut input);
         learnt.learn(peer);
-        if input.byte() % 4 == 0 {
+        if input.byte().is_multiple_of(4) {
             fixed.set(u32::from(input.byte()), peer); // garbage, which one turn has to clear
             fixed.learn(peer);
         }
@@ -178,7 +181,7 @@ pub fn chord_successors(bytes: &[u8]) {
 pub fn chord_routing(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (key, dead) = (small(&mut input), input.u32());
-    let mut ring: Vec<_> = (0..1 + input.below(12)).map(|_| peer(&mut input)).collect();
+    let mut ring: Vec<_> = (0..=input.below(12)).map(|_| peer(&mut input)).collect();
     ring.sort_by_key(|peer| peer.id);
     ring.dedup();
     let alive = |peer: &Peer<Small, u32>| peer.id == ring[0].id || dead >> peer.id.value() & 1 == 0;
@@ -296,7 +299,8 @@ impl Tested {
             Some((to, Message::Find { token, key, .. })) => (*to, *token, Some(*key)),
             _ => (u32::from(input.byte() % 32), 7, None),
         };
-        let id = if input.byte() % 8 == 0 { small(input) } else { Small::new(u64::from(from)) };
+        let id =
+            if input.byte().is_multiple_of(8) { small(input) } else { Small::new(u64::from(from)) };
         let (a, b) = (peer(input), peer(input));
         let message = match (input.byte() % 16, key) {
             (0..5, Some(_)) => Message::Closer { token, id, peer: a },
@@ -324,7 +328,7 @@ impl Machine for Tested {
             0 => Outcome::of(self.node.create(now)),
             1 => Outcome::of(self.node.join(now, u32::from(input.byte() % 32))),
             2 | 3 => Outcome::of(self.node.lookup(now, small(input))),
-            4 if input.byte() % 8 == 0 => {
+            4 if input.byte().is_multiple_of(8) => {
                 self.node.leave(now);
                 Outcome::Done(String::new())
             }

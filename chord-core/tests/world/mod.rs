@@ -3,30 +3,30 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use chord_core::{Config, Event, LookupSlot, Message, Node, Peer, State, Word};
+use chord_core::{Config, Event, Identifier, LookupSlot, Message, Node, Peer, State, Word};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
-pub type Id = Word<16>;
-pub type Slot = LookupSlot<Id, u32>;
-pub type TestNode = Node<Id, u32, [Slot; 4]>;
+pub(crate) type Id = Word<16>;
+pub(crate) type Slot = LookupSlot<Id, u32>;
+pub(crate) type TestNode = Node<Id, u32, [Slot; 4]>;
 
-pub struct World {
-    pub net: Network,
-    pub nodes: BTreeMap<u32, TestNode>,
-    pub events: Vec<(u32, Event<Id, u32>)>,
+pub(crate) struct World {
+    pub(crate) net: Network,
+    pub(crate) nodes: BTreeMap<u32, TestNode>,
+    pub(crate) events: Vec<(u32, Event<Id, u32>)>,
     /// How many messages of each kind were sent.
-    pub sent: BTreeMap<&'static str, u64>,
-    pub config: Config,
+    pub(crate) sent: BTreeMap<&'static str, u64>,
+    pub(crate) config: Config,
 }
 
 impl World {
-    pub fn new(seed: u64, link: Link, config: Config) -> Self {
+    pub(crate) fn new(seed: u64, link: Link, config: Config) -> Self {
         let net = Network::new(seed, link);
         Self { net, nodes: BTreeMap::new(), events: vec![], sent: BTreeMap::new(), config }
     }
 
     /// Identifiers are given, addresses equal them.
-    pub fn add(&mut self, id: u64) -> &mut TestNode {
+    pub(crate) fn add(&mut self, id: u64) -> &mut TestNode {
         let mut config = self.config;
         config.seed = self.config.seed.wrapping_mul(1_000_003).wrapping_add(id);
         let node = Node::new(config, peer(id), [Slot::EMPTY; 4]);
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// A ring that is ideal from the start.
-    pub fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
+    pub(crate) fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
         let mut world = Self::new(seed, link, config);
         let members: Vec<_> = ids.iter().map(|id| peer(*id)).collect();
         for id in ids {
@@ -43,16 +43,16 @@ impl World {
         world
     }
 
-    pub fn kill(&mut self, id: u32) {
+    pub(crate) fn kill(&mut self, id: u32) {
         self.net.unplug(Addr(id));
         self.nodes.remove(&id);
     }
 
-    pub fn run_for(&mut self, span: Duration) {
+    pub(crate) fn run_for(&mut self, span: Duration) {
         self.run_until(self.net.now() + span);
     }
 
-    pub fn run_until(&mut self, end: Duration) {
+    pub(crate) fn run_until(&mut self, end: Duration) {
         loop {
             self.flush();
             let due = self.nodes.values().filter_map(Node::poll_timeout).min();
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let mut buf = [0; Message::<Id, u32>::MAX_LEN];
         for (at, node) in &mut self.nodes {
             while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
@@ -95,13 +95,13 @@ impl World {
         }
     }
 
-    pub fn members(&self) -> Vec<u64> {
+    pub(crate) fn members(&self) -> Vec<u64> {
         let members = self.nodes.values().filter(|node| node.state().is_member());
         members.map(|node| node.me().id.value()).collect()
     }
 
     /// Returns what keeps the ring from being ideal (Zave 2017).
-    pub fn flaw(&self) -> Option<String> {
+    pub(crate) fn flaw(&self) -> Option<String> {
         let ring = self.members();
         if let Some(node) = self.nodes.values().find(|node| node.state() == State::Joining) {
             return Some(format!("{} is still joining", node.me()));
@@ -123,8 +123,71 @@ impl World {
         None
     }
 
+    /// Panics unless every member has a living successor, all lists are in order without
+    /// duplicates, and best successors form one ordered ring that all members reach (Zave 2017).
+    pub(crate) fn check_invariant(&self) {
+        let members = self.members();
+        let best = |id: u64| {
+            let list = self.nodes[&(id as u32)].successors().as_slice();
+            let living = list.iter().map(|peer| peer.id.value()).find(|id| members.contains(id));
+            living.unwrap_or_else(|| panic!("{id} has lost all successors"))
+        };
+        for id in &members {
+            let list = self.nodes[&(*id as u32)].successors();
+            let distances: Vec<_> =
+                list.identifiers().map(|to| Id::new(*id).distance(to)).collect();
+            assert!(distances.is_sorted_by(|a, b| a < b), "{id} has a list out of order");
+        }
+        let mut ring = vec![];
+        for start in &members {
+            let mut at = *start;
+            for _ in &members {
+                at = best(at); // on a ring in the end
+            }
+            let mut round = vec![at];
+            while best(*round.last().unwrap()) != at {
+                round.push(best(*round.last().unwrap()));
+            }
+            round.sort_unstable();
+            assert!(ring.is_empty() || ring == round, "two rings: {ring:?} {round:?}");
+            ring = round;
+        }
+        for (at, id) in ring.iter().enumerate() {
+            assert_eq!(best(*id), ring[(at + 1) % ring.len()], "out of order: {ring:?}");
+        }
+        assert!(self.principals().len() > self.config.successors.into(), "principals");
+    }
+
+    /// Tells whether the assumptions of the proof let `id` fail now.
+    pub(crate) fn may_fail(&self, id: u64) -> bool {
+        let members = self.members();
+        let still = |peer: &Peer<Id, u32>| {
+            let other = peer.id.value();
+            other != id && members.contains(&other)
+        };
+        let others = self.nodes.iter().filter(|(at, _)| u64::from(**at) != id);
+        let mut others = others.filter(|(_, node)| node.state().is_member());
+        let principals = self.principals();
+        let enough = principals.len() > usize::from(self.config.successors) + 1;
+        others.all(|(_, node)| node.successors().as_slice().iter().any(still))
+            && (enough || !principals.contains(&id))
+    }
+
+    /// Returns the members that no list skips.
+    fn principals(&self) -> Vec<u64> {
+        let members = self.members();
+        let skipped = |p: u64| {
+            members.iter().any(|id| {
+                let list = self.nodes[&(*id as u32)].successors().identifiers();
+                let all: Vec<_> = core::iter::once(Id::new(*id)).chain(list).collect();
+                all.windows(2).any(|pair| Id::new(p).between(pair[0], pair[1]))
+            })
+        };
+        members.iter().copied().filter(|id| !skipped(*id)).collect()
+    }
+
     /// Runs until the ring is ideal; panics if it is not by `end`.
-    pub fn run_until_ideal(&mut self, span: Duration) {
+    pub(crate) fn run_until_ideal(&mut self, span: Duration) {
         let end = self.net.now() + span;
         while let Some(flaw) = self.flaw() {
             assert!(self.net.now() < end, "{flaw}");
@@ -133,7 +196,7 @@ impl World {
     }
 
     /// Looks up `key` from `node`; returns the path and the owner.
-    pub fn lookup(&mut self, node: u32, key: u64) -> (Vec<u64>, u64) {
+    pub(crate) fn lookup(&mut self, node: u32, key: u64) -> (Vec<u64>, u64) {
         let now = self.net.now();
         let id = self.nodes.get_mut(&node).unwrap().lookup(now, Id::new(key)).unwrap();
         let from = self.events.len();
@@ -161,7 +224,7 @@ impl World {
     }
 
     /// Looks keys around every member up from every member.
-    pub fn check_all_owners(&mut self) {
+    pub(crate) fn check_all_owners(&mut self) {
         let ring = self.members();
         for from in ring.clone() {
             for key in
@@ -175,11 +238,11 @@ impl World {
     }
 }
 
-pub fn peer(id: u64) -> Peer<Id, u32> {
+pub(crate) fn peer(id: u64) -> Peer<Id, u32> {
     Peer { id: Id::new(id), address: id as u32 }
 }
 
-pub fn ids(seed: u64, count: usize) -> Vec<u64> {
+pub(crate) fn ids(seed: u64, count: usize) -> Vec<u64> {
     let mut rng = Rng::new(seed);
     let mut ids: Vec<u64> = vec![];
     while ids.len() < count {
