@@ -4,7 +4,7 @@ mod swarm;
 
 use core::time::Duration;
 
-use bittorrent_pieces::{ConnId, Event, LostReason, PieceIndex, PieceState};
+use bittorrent_pieces::{Event, LostReason};
 use sim::{Link, Network};
 use swarm::{Role, Swarm, content};
 
@@ -102,8 +102,8 @@ fn one_corrupt_peer_is_found_and_no_honest_one_is_banned() {
 /// figures of 4 to 13 % in public reports are the mark to beat).
 #[test]
 fn the_endgame_wastes_little_under_skewed_rates() {
-    for seed in 1..4 {
-        let mut swarm = Swarm::new(network(seed), content(60 * 65_536), 65_536, seed);
+    for seed in 1..3 {
+        let mut swarm = Swarm::new(network(seed), content(160 * 65_536), 65_536, seed);
         let seeds = [Role::Seed; 6].map(|role| swarm.add(role));
         let leech = swarm.add(Role::Leech);
         for (nth, node) in (0..).zip(seeds) {
@@ -114,7 +114,7 @@ fn the_endgame_wastes_little_under_skewed_rates() {
         let peers = swarm.node(leech).torrent.peers();
         let wasted = peers.map(|peer| peer.traffic.bytes_wasted).sum::<u64>();
         let share = wasted as f64 / swarm.content.len() as f64;
-        assert!(share < 0.04, "seed {seed}: {share} wasted");
+        assert!(share < 0.02, "seed {seed}: {share} wasted");
     }
 }
 
@@ -183,16 +183,4 @@ fn keepalives_hold_an_idle_connection() {
         assert_eq!(swarm.node(node).torrent.peers().count(), 1);
         assert!(swarm.node(node).keepalives > 20, "{}", swarm.node(node).keepalives);
     }
-}
-
-/// What the numbers of a connection mean is up to the caller.
-#[test]
-fn names_of_connections_are_the_callers() {
-    let mut swarm = Swarm::new(network(1), content(1000), 16_384, 1);
-    let (a, b) = (swarm.add(Role::Seed), swarm.add(Role::Leech));
-    swarm.connect_all();
-    assert!(swarm.run_until_complete(MINUTE));
-    assert!(swarm.node(a).torrent.peer(ConnId(u32::MAX)).is_none());
-    assert_eq!(swarm.node(b).torrent.have().ones().collect::<Vec<_>>(), [PieceIndex(0)]);
-    assert_ne!(PieceState::Have, PieceState::Missing);
 }
