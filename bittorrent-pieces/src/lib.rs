@@ -11,14 +11,14 @@
 )]
 #![doc = include_str!("../README.md")]
 
-// pub mod bencode;
+pub mod bencode;
 mod bitfield;
 mod choker;
 mod error;
 mod geometry;
 mod hash;
 mod id;
-// pub mod metainfo;
+pub mod metainfo;
 mod picker;
 mod rng;
 mod torrent;
@@ -30,7 +30,7 @@ pub use error::{BufferTooSmall, ConfigError};
 pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
 pub use hash::{PieceHasher, PieceHashes};
 pub use id::{ConnId, InfoHash, PeerId};
-// pub use metainfo::Metainfo;
+pub use metainfo::Metainfo;
 pub use picker::{
     BlockSlot, Failure, Holds, PartialSlot, Picker, PieceSlot, PieceState, Received, block_slots,
 };

@@ -20,12 +20,16 @@ impl View<'_, '_> {
         conn: ConnId,
         bytes: &'b [u8],
     ) -> Result<Handled<'b>, PeerError> {
-        let Some(index) = self.live(conn) else { return Ok(Handled::Gone) };
+        let Some(index) = self.live(conn) else {
+            self.core.see(now);
+            return Ok(Handled::Gone);
+        };
         let greets = self.regions.peers.get(index).is_some_and(|slot| !slot.0.is_ready());
         let handled =
             if greets { self.greeting(now, index, bytes) } else { self.message(now, index, bytes) };
         match handled {
             Err(PeerError::Decode(DecodeError::Incomplete { needed })) => {
+                self.core.see(now);
                 Ok(Handled::Incomplete { needed })
             }
             handled => handled,

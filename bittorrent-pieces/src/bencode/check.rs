@@ -1,0 +1,162 @@
+//! Finds out where a value ends and whether it is well formed, in one pass and bounded memory.
+
+use super::{BencodeError, Token, Tokens};
+
+/// The most levels of lists and dictionaries that can be asked for.
+pub const MAX_DEPTH: u8 = 100;
+
+/// What a decoder accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The canonical form alone: for what is hashed again, and for one's own output.
+    Strict,
+    /// Dictionary keys out of order too, nothing else: for files found in the wild, of which the
+    /// bytes are kept as found.
+    Lenient,
+}
+
+/// How much is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Levels of lists and dictionaries, at most [`MAX_DEPTH`].
+    pub depth: u8,
+    /// Values and keys.
+    pub items: u32,
+    /// Keys out of order in lenient mode; each costs a walk over its dictionary.
+    pub unordered: u32,
+}
+
+impl Limits {
+    /// 100 levels, a million items, 64 keys out of order.
+    pub const DEFAULT: Self = Self { depth: MAX_DEPTH, items: 1 << 20, unordered: 64 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// [`MAX_DEPTH`] as a length.
+const LEVELS: usize = 100;
+
+/// A list or dictionary that is not yet closed.
+#[derive(Clone, Copy)]
+struct Level<'a> {
+    dict: bool,
+    value_next: bool,           // in a dictionary: a key was read
+    body: &'a [u8],             // of a dictionary, from its first key on
+    greatest: Option<&'a [u8]>, // of its keys so far
+}
+
+/// Returns what is behind the value at the front of `bytes`.
+pub(super) fn skip_checked(
+    bytes: &[u8],
+    mode: Mode,
+    limits: Limits,
+) -> Result<&[u8], BencodeError> {
+    const CLOSED: Level<'_> = Level { dict: false, value_next: false, body: &[], greatest: None };
+    let mut levels = [CLOSED; LEVELS];
+    let (mut depth, mut items, mut unordered) = (0_usize, 0_u32, 0_u32);
+    let mut tokens = Tokens::new(bytes);
+    loop {
+        let token = tokens.pull()?;
+        let level = depth.checked_sub(1).and_then(|top| levels.get_mut(top));
+        if token == Token::End {
+            match level {
+                None => return Err(BencodeError::Byte(b'e')),
+                Some(level) if level.value_next => return Err(BencodeError::NoValue),
+                Some(_) => depth = depth.saturating_sub(1),
+            }
+        } else {
+            items = items.saturating_add(1);
+            if items > limits.items {
+                return Err(BencodeError::Items(limits.items));
+            }
+            if let Some(level) = level.filter(|level| level.dict) {
+                if !level.value_next {
+                    let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
+                    level.key(key, tokens.rest(), mode, &mut unordered, limits.unordered)?;
+                    continue;
+                }
+                level.value_next = false;
+            }
+            if matches!(token, Token::List | Token::Dict) {
+                if depth >= usize::from(limits.depth.min(MAX_DEPTH)) {
+                    return Err(BencodeError::Depth(limits.depth));
+                }
+                if let Some(level) = levels.get_mut(depth) {
+                    let dict = token == Token::Dict;
+                    *level = Level { dict, body: tokens.rest(), ..CLOSED };
+                }
+                depth = depth.saturating_add(1);
+            }
+        }
+        if depth == 0 {
+            return Ok(tokens.rest());
+        }
+    }
+}
+
+impl<'a> Level<'a> {
+    /// Takes in a key of a dictionary.
+    fn key(
+        &mut self,
+        key: &'a [u8],
+        rest: &'a [u8],
+        mode: Mode,
+        unordered: &mut u32,
+        most: u32,
+    ) -> Result<(), BencodeError> {
+        self.value_next = true;
+        match self.greatest {
+            Some(greatest) if key == greatest => return Err(BencodeError::Duplicate),
+            Some(greatest) if key < greatest => {
+                if mode == Mode::Strict {
+                    return Err(BencodeError::Order);
+                }
+                *unordered = unordered.saturating_add(1);
+                if *unordered > most {
+                    return Err(BencodeError::Unordered(most));
+                }
+                if occurs(self.body, key, rest) {
+                    return Err(BencodeError::Duplicate);
+                }
+            }
+            _ => self.greatest = Some(key),
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a dictionary has a key in front of the one that ends where `rest` begins.
+fn occurs(body: &[u8], key: &[u8], rest: &[u8]) -> bool {
+    let mut tokens = Tokens::new(body);
+    while let Ok(Token::Bytes(earlier)) = tokens.pull() {
+        if tokens.rest().len() <= rest.len() {
+            return false; // this is the key itself
+        }
+        if earlier == key {
+            return true;
+        }
+        tokens = Tokens::new(skip(tokens.rest()));
+    }
+    false
+}
+
+/// Returns what is behind a value that was checked before.
+pub(super) fn skip(bytes: &[u8]) -> &[u8] {
+    let mut tokens = Tokens::new(bytes);
+    let mut depth = 0_usize;
+    while let Ok(token) = tokens.pull() {
+        match token {
+            Token::List | Token::Dict => depth = depth.saturating_add(1),
+            Token::End => depth = depth.saturating_sub(1),
+            Token::Int(_) | Token::Bytes(_) => {}
+        }
+        if depth == 0 {
+            return tokens.rest();
+        }
+    }
+    &[]
+}

@@ -1,0 +1,158 @@
+//! The tokens of bencode, one at a time.
+
+use thiserror::Error;
+
+/// A token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// `i<n>e`
+    Int(i64),
+    /// `<len>:<bytes>`; strings are bytes, not text.
+    Bytes(&'a [u8]),
+    /// `l`: a list begins.
+    List,
+    /// `d`: a dictionary begins.
+    Dict,
+    /// `e`: the innermost list or dictionary ends.
+    End,
+}
+
+/// Bytes that are no bencode, or more of it than is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BencodeError {
+    /// The input ends inside a value: at least so many bytes are missing.
+    #[error("{needed} more bytes needed")]
+    Incomplete {
+        /// A lower bound, at least 1.
+        needed: usize,
+    },
+    /// A byte that cannot stand where it does.
+    #[error("byte {0:#04x} cannot stand here")]
+    Byte(u8),
+    /// A leading zero, or a minus before zero.
+    #[error("a number with a leading zero")]
+    LeadingZero,
+    /// An integer without a digit.
+    #[error("a number without digits")]
+    NoDigits,
+    /// A key that is no string.
+    #[error("a dictionary key that is no string")]
+    Key,
+    /// A key without a value.
+    #[error("a dictionary key without a value")]
+    NoValue,
+    /// A key that is not greater than the one before it.
+    #[error("dictionary keys out of order")]
+    Order,
+    /// The same key twice.
+    #[error("a dictionary key twice")]
+    Duplicate,
+    /// Bytes behind the value.
+    #[error("{0} bytes behind the value")]
+    Trailing(usize),
+    /// Limit: an integer beyond 64 bits.
+    #[error("an integer beyond 64 bits")]
+    IntegerRange,
+    /// Limit: lists and dictionaries inside each other.
+    #[error("more than {0} levels")]
+    Depth(u8),
+    /// Limit: values and keys.
+    #[error("more than {0} values and keys")]
+    Items(u32),
+    /// Limit: keys out of order, each of which is compared with all before it.
+    #[error("more than {0} keys out of order")]
+    Unordered(u32),
+}
+
+impl BencodeError {
+    /// Returns whether the bytes may be valid, but are more than a limit allows.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(self, Self::IntegerRange | Self::Depth(_) | Self::Items(_) | Self::Unordered(_))
+    }
+}
+
+/// Pulls tokens off the front of bytes. It checks each token, not how they nest.
+#[derive(Debug, Clone)]
+pub struct Tokens<'a>(&'a [u8]);
+
+impl<'a> Tokens<'a> {
+    /// Reads from `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns what is not yet read.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Returns the next token.
+    ///
+    /// # Errors
+    ///
+    /// [`BencodeError`]; nothing is taken off then.
+    pub fn pull(&mut self) -> Result<Token<'a>, BencodeError> {
+        let (token, rest) = match self.0 {
+            [] => return Err(BencodeError::Incomplete { needed: 1 }),
+            [b'i', rest @ ..] => int(rest)?,
+            [b'l', rest @ ..] => (Token::List, rest),
+            [b'd', rest @ ..] => (Token::Dict, rest),
+            [b'e', rest @ ..] => (Token::End, rest),
+            [b'0'..=b'9', ..] => string(self.0)?,
+            [other, ..] => return Err(BencodeError::Byte(*other)),
+        };
+        self.0 = rest;
+        Ok(token)
+    }
+}
+
+fn string(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
+    let (len, rest) = digits(bytes, b':')?;
+    // A length beyond the address space is longer than any input.
+    let len = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
+    match rest.split_at_checked(len) {
+        Some((text, rest)) => Ok((Token::Bytes(text), rest)),
+        None => Err(BencodeError::Incomplete { needed: len.saturating_sub(rest.len()) }),
+    }
+}
+
+fn int(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
+    let (negative, bytes) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    let (value, rest) = digits(bytes, b'e')?;
+    let value = value.ok_or(BencodeError::IntegerRange)?;
+    let value = match (negative, value) {
+        (true, 0) => return Err(BencodeError::LeadingZero),
+        (true, value) => 0_i64.checked_sub_unsigned(value),
+        (false, value) => i64::try_from(value).ok(),
+    };
+    Ok((Token::Int(value.ok_or(BencodeError::IntegerRange)?), rest))
+}
+
+/// Reads decimal digits up to `end`; the number is `None` if it is beyond 64 bits.
+fn digits(bytes: &[u8], end: u8) -> Result<(Option<u64>, &[u8]), BencodeError> {
+    let mut value = Some(0_u64);
+    let (mut rest, mut seen) = (bytes, 0_usize);
+    loop {
+        match rest {
+            [] => return Err(BencodeError::Incomplete { needed: 1 }),
+            [byte, tail @ ..] if *byte == end && seen > 0 => return Ok((value, tail)),
+            [byte, ..] if *byte == end => return Err(BencodeError::NoDigits),
+            [digit @ b'0'..=b'9', tail @ ..] => {
+                if seen == 1 && value == Some(0) {
+                    return Err(BencodeError::LeadingZero);
+                }
+                let digit = u64::from(digit & 0x0F);
+                value = value.and_then(|value| value.checked_mul(10)?.checked_add(digit));
+                (rest, seen) = (tail, seen.saturating_add(1));
+            }
+            [other, ..] => return Err(BencodeError::Byte(*other)),
+        }
+    }
+}

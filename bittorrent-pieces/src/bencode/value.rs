@@ -1,0 +1,136 @@
+//! A checked value, read on demand.
+
+use super::check::{skip, skip_checked};
+use super::{BencodeError, Limits, Mode, Token, Tokens};
+
+/// The bytes of one value, which were checked as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value<'a>(&'a [u8]);
+
+impl<'a> Value<'a> {
+    /// Reads the value at the front of `bytes`; returns the rest too.
+    ///
+    /// # Errors
+    ///
+    /// [`BencodeError`]; [`BencodeError::is_limit`] tells what is malformed from what is too much.
+    pub fn decode(
+        bytes: &'a [u8],
+        mode: Mode,
+        limits: Limits,
+    ) -> Result<(Self, &'a [u8]), BencodeError> {
+        let rest = skip_checked(bytes, mode, limits)?;
+        Ok((Self::before(bytes, rest), rest))
+    }
+
+    /// Reads `bytes` as exactly one value.
+    ///
+    /// # Errors
+    ///
+    /// [`BencodeError`]
+    pub fn from_bytes(bytes: &'a [u8], mode: Mode, limits: Limits) -> Result<Self, BencodeError> {
+        match Self::decode(bytes, mode, limits)? {
+            (value, []) => Ok(value),
+            (_, rest) => Err(BencodeError::Trailing(rest.len())),
+        }
+    }
+
+    /// Returns the bytes as they were found.
+    #[must_use]
+    pub const fn as_raw(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Returns the first token: the value itself, or which container begins.
+    #[must_use]
+    pub fn token(&self) -> Token<'a> {
+        Tokens::new(self.0).pull().unwrap_or(Token::End)
+    }
+
+    /// Returns an integer.
+    #[must_use]
+    pub fn as_int(&self) -> Option<i64> {
+        match self.token() {
+            Token::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns a byte string.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        match self.token() {
+            Token::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Returns whether this is a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.0.starts_with(b"l")
+    }
+
+    /// Returns whether this is a dictionary.
+    #[must_use]
+    pub fn is_dict(&self) -> bool {
+        self.0.starts_with(b"d")
+    }
+
+    /// Returns the values of a list; none for anything else.
+    #[must_use]
+    pub fn items(&self) -> Items<'a> {
+        Items(self.0.strip_prefix(b"l").unwrap_or_default())
+    }
+
+    /// Returns the keys and values of a dictionary, as they stand; none for anything else.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'a> {
+        Entries(self.0.strip_prefix(b"d").unwrap_or_default())
+    }
+
+    /// Returns the value of a key of a dictionary.
+    #[must_use]
+    pub fn find(&self, key: &[u8]) -> Option<Value<'a>> {
+        self.entries().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    fn before(bytes: &'a [u8], rest: &[u8]) -> Self {
+        let len = bytes.len().saturating_sub(rest.len());
+        Self(bytes.get(..len).unwrap_or_default())
+    }
+}
+
+/// The values of a list.
+#[derive(Debug, Clone)]
+pub struct Items<'a>(&'a [u8]);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if matches!(self.0, [] | [b'e', ..]) {
+            return None;
+        }
+        let rest = skip(self.0);
+        let value = Value::before(self.0, rest);
+        self.0 = rest;
+        Some(value)
+    }
+}
+
+/// The keys and values of a dictionary.
+#[derive(Debug, Clone)]
+pub struct Entries<'a>(&'a [u8]);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut tokens = Tokens::new(self.0);
+        let Ok(Token::Bytes(key)) = tokens.pull() else { return None };
+        let rest = skip(tokens.rest());
+        let value = Value::before(tokens.rest(), rest);
+        self.0 = rest;
+        Some((key, value))
+    }
+}

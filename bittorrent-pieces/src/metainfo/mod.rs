@@ -1,0 +1,223 @@
+//! The metainfo file, version 1 (BEP 3; trackers BEP 12, private BEP 27, attributes BEP 47).
+
+mod draft;
+mod file;
+
+use thiserror::Error;
+
+use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
+use crate::{ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes};
+pub use draft::{Draft, DraftContent, DraftFile};
+pub use file::{Elements, File, Files, Span};
+
+/// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.
+///
+/// ```no_run
+/// use bittorrent_pieces::{Metainfo, bencode::Mode};
+///
+/// # fn show(bytes: &[u8]) -> Result<(), bittorrent_pieces::metainfo::MetainfoError> {
+/// let torrent = Metainfo::decode(bytes, Mode::Lenient)?;
+/// for file in torrent.files() {
+///     println!("{} bytes at {}: {:?}", file.len(), file.offset(), file.path());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Metainfo<'a> {
+    top: Value<'a>,
+    info: Value<'a>,
+    info_hash: InfoHash,
+    geometry: Geometry,
+    hashes: PieceHashes<'a>,
+    name: &'a [u8],
+}
+
+/// Bytes that are no usable metainfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetainfoError {
+    /// Not bencode.
+    #[error(transparent)]
+    Bencode(#[from] BencodeError),
+    /// A key is missing, or its value is of the wrong type.
+    #[error("no usable value for {0}")]
+    Key(&'static str),
+    /// A length that is negative, or a piece length that is not between 1 and 2^32 - 1.
+    #[error("an impossible length of {0}")]
+    Length(i64),
+    /// `pieces` is not a multiple of 20 bytes.
+    #[error("{0} bytes of piece hashes")]
+    Hashes(usize),
+    /// The number of hashes does not fit the length of the content.
+    #[error("{hashes} piece hashes for {pieces} pieces")]
+    Pieces {
+        /// How many hashes there are.
+        hashes: usize,
+        /// How many pieces the lengths make.
+        pieces: u32,
+    },
+    /// The content is longer than can be counted.
+    #[error("the content is too long")]
+    TooLong,
+    /// Both `length` and `files`, neither, or `files` without a file.
+    #[error("either a length or a list of files is needed")]
+    Content,
+    /// A name or path element that could lead out of the download folder: empty, `.`, `..`, a
+    /// drive, with a slash, a backslash or a zero byte, or longer than 255 bytes.
+    #[error("an unsafe path")]
+    Path,
+}
+
+impl<'a> Metainfo<'a> {
+    /// Reads a metainfo file. [`Mode::Lenient`] takes files found in the wild; the info-hash is that
+    /// of the bytes as found in either mode.
+    ///
+    /// # Errors
+    ///
+    /// [`MetainfoError`]
+    pub fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
+        let top = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
+        let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
+        let name = bytes_of(info, b"name", "name")?;
+        file::check_element(name)?;
+        let total = file::check_content(info)?;
+        let piece_len = int_of(info, b"piece length", "piece length")?;
+        let short = u32::try_from(piece_len).map_err(|_| MetainfoError::Length(piece_len))?;
+        let geometry = Geometry::new(total, short).map_err(|error| match error {
+            ConfigError::PieceLen => MetainfoError::Length(piece_len),
+            _ => MetainfoError::TooLong,
+        })?;
+        let pieces = bytes_of(info, b"pieces", "pieces")?;
+        let hashes = PieceHashes::from_bytes(pieces).ok_or(MetainfoError::Hashes(pieces.len()))?;
+        if hashes.len() != crate::geometry::slot(geometry.pieces()) {
+            let pieces = geometry.pieces();
+            return Err(MetainfoError::Pieces { hashes: hashes.len(), pieces });
+        }
+        let info_hash = InfoHash(PieceHasher::digest(info.as_raw()));
+        Ok(Self { top, info, info_hash, geometry, hashes, name })
+    }
+
+    /// Returns the SHA-1 of the info dictionary as it was found.
+    #[must_use]
+    pub const fn info_hash(&self) -> InfoHash {
+        self.info_hash
+    }
+
+    /// Returns how the content is cut.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Returns what the pieces should hash to.
+    #[must_use]
+    pub const fn hashes(&self) -> PieceHashes<'a> {
+        self.hashes
+    }
+
+    /// Returns the suggested name of the file or folder; one safe path element.
+    #[must_use]
+    pub const fn name(&self) -> &'a [u8] {
+        self.name
+    }
+
+    /// Returns whether peers may come from the trackers alone (BEP 27).
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.info.find(b"private").and_then(|value| value.as_int()) == Some(1)
+    }
+
+    /// Returns whether there is one file, and no folder around it.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.info.find(b"length").is_some()
+    }
+
+    /// Returns the files, in the order of the content.
+    #[must_use]
+    pub fn files(&self) -> Files<'a> {
+        Files::new(self.name, self.info)
+    }
+
+    /// Returns where `len` bytes at `offset` of the content lie in the files.
+    pub fn spans(&self, offset: u64, len: u64) -> impl Iterator<Item = Span<'a>> + use<'a> {
+        self.files().filter_map(move |file| file.overlap(offset, len))
+    }
+
+    /// Returns the tracker of BEP 3.
+    #[must_use]
+    pub fn announce(&self) -> Option<&'a [u8]> {
+        self.top.find(b"announce")?.as_bytes()
+    }
+
+    /// Returns the tiers of trackers (BEP 12). Without a list of tiers, the tracker of BEP 3 is the
+    /// only one of the only tier; with one, it is ignored.
+    #[must_use]
+    pub fn tiers(&self) -> Tiers<'a> {
+        match self.top.find(b"announce-list").filter(Value::is_list) {
+            Some(list) => Tiers { list: list.items(), single: None },
+            None => Tiers {
+                list: Value::items(&self.top), // a dictionary has no items
+                single: self.top.find(b"announce"),
+            },
+        }
+    }
+
+    /// Returns the info dictionary, for keys that this crate does not know.
+    #[must_use]
+    pub const fn info(&self) -> Value<'a> {
+        self.info
+    }
+
+    /// Returns the whole file, for keys that this crate does not know.
+    #[must_use]
+    pub const fn top(&self) -> Value<'a> {
+        self.top
+    }
+}
+
+/// The tiers of trackers; shuffle inside a tier, try one tier after the other (BEP 12).
+#[derive(Debug, Clone)]
+pub struct Tiers<'a> {
+    list: Items<'a>,
+    single: Option<Value<'a>>,
+}
+
+impl<'a> Iterator for Tiers<'a> {
+    type Item = Tier<'a>;
+
+    fn next(&mut self) -> Option<Tier<'a>> {
+        if let Some(single) = self.single.take() {
+            return Some(Tier { list: Value::items(&single), single: single.as_bytes() });
+        }
+        self.list.next().map(|tier| Tier { list: tier.items(), single: None })
+    }
+}
+
+/// The announce URLs of one tier, as bytes. What is no string is left out.
+#[derive(Debug, Clone)]
+pub struct Tier<'a> {
+    list: Items<'a>,
+    single: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Tier<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
+    }
+}
+
+fn bytes_of<'a>(
+    dict: Value<'a>,
+    key: &[u8],
+    name: &'static str,
+) -> Result<&'a [u8], MetainfoError> {
+    dict.find(key).and_then(|value| value.as_bytes()).ok_or(MetainfoError::Key(name))
+}
+
+fn int_of(dict: Value<'_>, key: &[u8], name: &'static str) -> Result<i64, MetainfoError> {
+    dict.find(key).and_then(|value| value.as_int()).ok_or(MetainfoError::Key(name))
+}

@@ -1,0 +1,179 @@
+//! Body of the torrent: any calls in any order, checked against the seven laws.
+
+use core::time::Duration;
+
+use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
+use bittorrent_pieces::{
+    Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, PartialSlot, PeerId,
+    PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent, bits_len,
+    block_slots, transmit_len,
+};
+use sim::laws::{self, Input, Machine, Outcome};
+
+type Lent = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
+
+const INFO_HASH: InfoHash = InfoHash([7; 20]);
+
+struct Driven<'t> {
+    torrent: Torrent<'t, Lent>,
+    content: &'t [u8],
+}
+
+/// Reads bytes as a torrent and calls to it.
+pub fn torrent(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let piece_len = [1, 16_384, 20_000, 40_000][input.below(4)];
+    let total = (input.u32() as usize % 100_000).min(piece_len * 9);
+    let geometry = Geometry::new(total as u64, piece_len as u32).expect("pieces have a length");
+    let content: Vec<u8> = (0..total).map(|at| (at * 31 + at / 251) as u8).collect();
+    let hashes: Vec<[u8; 20]> = content.chunks(piece_len).map(PieceHasher::digest).collect();
+    let (partials, peers) = (input.below(4), input.below(4));
+    let have = if input.byte() % 3 == 0 { 0xFF } else { 0 };
+    let mut field =
+        Bitfield::new(geometry.pieces(), vec![0; Bitfield::byte_len(geometry.pieces())])
+            .expect("zeros");
+    if have != 0 {
+        field.fill();
+        field.clear(PieceIndex(u32::from(input.byte())));
+    }
+    let mut config = Config::new(INFO_HASH, PeerId([1; 20]));
+    config.seed = input.u64();
+    config.pipeline = input.byte() % 8;
+    config.upload_slots = input.byte() % 4;
+    let new = || Driven {
+        torrent: Torrent::new(
+            config,
+            geometry,
+            PieceHashes::new(&hashes),
+            field.as_view(),
+            Memory {
+                pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+                partials: vec![PartialSlot::EMPTY; partials],
+                blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+                peers: vec![PeerSlot::EMPTY; peers],
+                bits: vec![0; bits_len(geometry.pieces(), peers)],
+            },
+        )
+        .expect("the memory fits"),
+        content: &content,
+    };
+    let rest = input.bytes(usize::MAX);
+    laws::check(new, transmit_len(geometry.pieces()), rest);
+}
+
+impl Driven<'_> {
+    /// Spells a message that a peer might send.
+    fn message(&self, input: &mut Input<'_>) -> Vec<u8> {
+        let geometry = self.torrent.geometry();
+        let piece = PieceIndex(u32::from(input.byte()) % (geometry.pieces() + 1));
+        let block = geometry.block(piece, u32::from(input.byte()) % 3).unwrap_or(Block {
+            piece,
+            begin: u32::from(input.byte()),
+            len: input.u32() % 20_000,
+        });
+        let mut bits = vec![0; Bitfield::byte_len(geometry.pieces())];
+        let start = geometry.offset(piece) as usize + block.begin as usize;
+        let mut data = self.content.get(start..start + block.len as usize).unwrap_or(&[]).to_vec();
+        let message = match input.below(14) {
+            0 => Message::Choke,
+            1 | 2 => Message::Unchoke,
+            3 => Message::Interested,
+            4 => Message::NotInterested,
+            5 => Message::Have(piece),
+            6 | 7 => {
+                for byte in &mut bits {
+                    *byte = input.byte() | 0xA0;
+                }
+                if let Some(last) = bits.last_mut().filter(|_| !geometry.pieces().is_multiple_of(8))
+                {
+                    *last &= !(0xFF >> (geometry.pieces() % 8));
+                }
+                Message::Bitfield(&bits)
+            }
+            8 => Message::Request(block),
+            9 => Message::Cancel(block),
+            10..13 => {
+                if let Some(byte) = data.first_mut().filter(|_| input.byte() % 8 == 0) {
+                    *byte ^= 1;
+                }
+                Message::Piece(Piece { piece, begin: block.begin, data: &data })
+            }
+            _ => Message::Other { id: input.byte(), payload: input.bytes(3) },
+        };
+        let mut out = vec![0; message.encoded_len()];
+        message.encode(&mut out).expect("the length was asked for");
+        out
+    }
+}
+
+impl Machine for Driven<'_> {
+    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let conn = ConnId(u32::from(input.byte() % 5));
+        match input.below(16) {
+            0 | 1 => {
+                let side = if input.byte() % 2 == 0 { Side::Dialled } else { Side::Accepted };
+                Outcome::of(self.torrent.handle_connected(now, conn, side))
+            }
+            2 => {
+                self.torrent.handle_closed(now, conn);
+                Outcome::Done("closed".into())
+            }
+            3 => {
+                let bytes = input.bytes(40).to_vec();
+                Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
+            }
+            4 | 5 => {
+                let handshake = Handshake {
+                    reserved: Reserved(input.array()),
+                    info_hash: if input.byte() == 9 { InfoHash::default() } else { INFO_HASH },
+                    peer_id: PeerId([input.byte(); 20]),
+                };
+                let mut bytes = [0; Handshake::LEN];
+                handshake.encode(&mut bytes).expect("68 bytes");
+                Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
+            }
+            6 | 7 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let geometry = self.torrent.geometry();
+                let start = geometry.offset(piece) as usize;
+                let end = start + geometry.piece_len(piece) as usize;
+                let mut digest = PieceHasher::digest(self.content.get(start..end).unwrap_or(&[]));
+                digest[0] ^= u8::from(input.byte() % 4 == 0);
+                Outcome::of(self.torrent.handle_hashed(now, piece, digest))
+            }
+            8 => {
+                let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces())];
+                self.torrent.handle_timeout(now); // a poll does not see the time by itself
+                let sent = self.torrent.poll_transmit_to(conn, &mut buf);
+                Outcome::of(sent.map(|sent| sent.map(|sent| (sent, buf[..sent.len].to_vec()))))
+            }
+            _ => {
+                let bytes = self.message(input);
+                Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.torrent.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.torrent.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        match self.torrent.poll_transmit(buf) {
+            Ok(sent) => Ok(sent.map(|sent| (format!("{} {:?}", sent.to, sent.block), sent.len))),
+            Err(error) => Err(error.needed),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.torrent.poll_event().map(|event| format!("{event:?}"))
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}", self.torrent)
+    }
+}

@@ -1,0 +1,181 @@
+//! What must hold for any bytes: one function per decoder and per machine. The property tests and
+//! the fuzz targets call the same ones.
+
+#![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
+
+mod machine;
+mod tables;
+
+use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
+use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
+use bittorrent_pieces::{Bitfield, Metainfo, PieceIndex};
+
+/// All bodies by name; the corpus of each lies in the folder of that name.
+pub const BODIES: &[(&str, fn(&[u8]))] = &[
+    ("bittorrent_bencode", bencode),
+    ("bittorrent_metainfo", metainfo),
+    ("bittorrent_wire", wire),
+    ("bittorrent_bitfield", bitfield),
+    ("bittorrent_picker", tables::picker),
+    ("bittorrent_choker", tables::choker),
+    ("bittorrent_torrent", machine::torrent),
+];
+
+/// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
+/// accepts all that the strict one does; no prefix of a value is one.
+pub fn bencode(bytes: &[u8]) {
+    let strict = Value::decode(bytes, Mode::Strict, Limits::DEFAULT);
+    let lenient = Value::decode(bytes, Mode::Lenient, Limits::DEFAULT);
+    let Ok((value, rest)) = strict else {
+        if let Ok((value, rest)) = lenient {
+            assert_eq!(value.as_raw().len() + rest.len(), bytes.len());
+            count(value);
+        }
+        return;
+    };
+    assert_eq!(lenient, strict, "the lenient mode accepts what the strict one does");
+    let mut out = vec![0; value.as_raw().len()];
+    let mut writer = Writer::new(&mut out);
+    rewrite(value, &mut writer).expect("canonical values are in order");
+    assert_eq!(writer.finish(), Ok(value.as_raw().len()));
+    assert_eq!(out, value.as_raw());
+    let (front, _) = bytes.split_at(bytes.len() - rest.len());
+    for end in 0..front.len() {
+        let cut = Value::decode(&front[..end], Mode::Strict, Limits::DEFAULT);
+        assert!(cut.is_err(), "{cut:?}");
+        if front.len() > 64 && end > 16 {
+            break; // the rest would take square time
+        }
+    }
+}
+
+fn count(value: Value<'_>) -> usize {
+    let inner = value.items().map(count).sum::<usize>();
+    1 + inner + value.entries().map(|(_, value)| count(value)).sum::<usize>()
+}
+
+fn rewrite(value: Value<'_>, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+    match value.token() {
+        Token::Int(int) => writer.int(int),
+        Token::Bytes(bytes) => writer.bytes(bytes),
+        Token::List => {
+            writer.list(|list| value.items().try_for_each(|item| rewrite(item, list)))?;
+        }
+        Token::Dict => writer.dict(|dict| {
+            // Each value is written again on its own, then taken in as it is.
+            value.entries().try_for_each(|(key, value)| dict.value(key, value))
+        })?,
+        Token::End => panic!("a value never begins with its end"),
+    }
+    Ok(())
+}
+
+/// Any bytes are a torrent whose files add up and stay in their folder, and that can be written
+/// canonically and read again; or an error.
+pub fn metainfo(bytes: &[u8]) {
+    let _ = Metainfo::decode(bytes, Mode::Strict);
+    let Ok(torrent) = Metainfo::decode(bytes, Mode::Lenient) else { return };
+    let mut end = 0;
+    let mut paths = Vec::new();
+    for file in torrent.files() {
+        assert_eq!(file.offset(), end);
+        end += file.len();
+        let path: Vec<_> = file.path().collect();
+        assert!(path.iter().all(|element| !matches!(*element, b"" | b"." | b"..")));
+        assert!(path.iter().all(|element| !element.contains(&b'/')));
+        paths.push((file.len(), path));
+    }
+    assert_eq!(end, torrent.geometry().total());
+    assert_eq!(torrent.spans(0, u64::MAX).map(|span| span.len).sum::<u64>(), end);
+    for tier in torrent.tiers().take(4) {
+        let _ = tier.count();
+    }
+    let files: Vec<_> =
+        paths.iter().map(|(len, path)| DraftFile { len: *len, path: &path[1..] }).collect();
+    let draft = Draft {
+        announce: torrent.announce(),
+        tiers: &[],
+        name: torrent.name(),
+        piece_len: torrent.geometry().full_piece_len(),
+        hashes: torrent.hashes(),
+        private: Some(torrent.is_private()),
+        content: if torrent.is_single() {
+            DraftContent::Single(end)
+        } else {
+            DraftContent::Multi(&files)
+        },
+    };
+    let mut out = vec![0; bytes.len() + 64];
+    let len = draft.encode(&mut out).expect("it says less than was read");
+    let again = Metainfo::decode(&out[..len], Mode::Strict).expect("what we write is canonical");
+    assert_eq!(again.geometry(), torrent.geometry());
+    assert_eq!(again.files().count(), torrent.files().count());
+}
+
+/// Any bytes are messages that encode back to the same bytes, or an error; the error of a cut
+/// message never asks for more than is missing.
+pub fn wire(bytes: &[u8]) {
+    if let Ok((handshake, rest)) = Handshake::decode(bytes) {
+        let mut out = [0; Handshake::LEN];
+        assert_eq!(handshake.encode(&mut out), Ok(Handshake::LEN));
+        assert_eq!(out, bytes[..bytes.len() - rest.len()]);
+        assert!(!handshake.to_string().is_empty());
+    }
+    let mut left = bytes;
+    while let Ok((message, rest)) = Message::decode(left, 1 << 20) {
+        let encoded = &left[..left.len() - rest.len()];
+        let mut out = vec![0; message.encoded_len()];
+        assert_eq!(message.encode(&mut out), Ok(encoded.len()));
+        assert_eq!(out, encoded);
+        let short = message.encode(&mut vec![0; out.len() - 1]).map_err(|error| error.needed);
+        assert_eq!(short, Err(out.len()));
+        assert!(!message.to_string().is_empty());
+        let cut = encoded.len() / 2;
+        match Message::decode(&encoded[..cut], 1 << 20) {
+            Err(DecodeError::Incomplete { needed }) => {
+                assert!(needed >= 1 && needed <= encoded.len() - cut);
+            }
+            other => panic!("a cut message is {other:?}"),
+        }
+        left = rest;
+    }
+}
+
+/// Any bytes are a bitfield or not; counting, walking and setting agree with a plain vector.
+pub fn bitfield(bytes: &[u8]) {
+    let [low, high, bytes @ ..] = bytes else { return };
+    let bits = u32::from(u16::from_le_bytes([*low, *high])) % 600;
+    let expected = Bitfield::byte_len(bits);
+    assert_eq!(expected, (bits as usize).div_ceil(8));
+    let mut room = vec![0; expected];
+    room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    if let Ok(field) = Bitfield::new(bits, bytes) {
+        assert_eq!(bytes.len(), expected);
+        assert!(field.ones().all(|piece| piece.0 < bits));
+    }
+    assert!(bytes.len() == expected || Bitfield::new(bits, bytes).is_err());
+    let mut field = match Bitfield::new(bits, room.clone()) {
+        Ok(field) => field,
+        Err(_) => Bitfield::new(bits, vec![0; expected]).expect("zeros are no spare bits"),
+    };
+    let mut model: Vec<bool> = (0..bits).map(|at| field.has(PieceIndex(at))).collect();
+    for pair in bytes.chunks_exact(2) {
+        let at = u32::from(u16::from_le_bytes([pair[0], pair[1]])) % 700;
+        let before = model.get(at as usize).copied();
+        if pair[0] & 1 == 0 {
+            assert_eq!(field.set(PieceIndex(at)), before == Some(false));
+        } else {
+            assert_eq!(field.clear(PieceIndex(at)), before == Some(true));
+        }
+        if let Some(bit) = model.get_mut(at as usize) {
+            *bit = pair[0] & 1 == 0;
+        }
+    }
+    let ones: Vec<u32> = (0..bits).filter(|at| model[*at as usize]).collect();
+    assert_eq!(field.ones().map(|piece| piece.0).collect::<Vec<_>>(), ones);
+    assert_eq!(field.count_ones() as usize, ones.len());
+    assert!(Bitfield::new(bits, field.as_bytes()).is_ok(), "setters leave spare bits alone");
+    field.fill();
+    assert!(field.is_full() && Bitfield::new(bits, field.as_bytes()).is_ok());
+}

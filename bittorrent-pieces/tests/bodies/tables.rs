@@ -1,0 +1,210 @@
+//! Bodies of the picker and the choker: random events against a model.
+
+use std::collections::BTreeMap;
+
+use bittorrent_pieces::{
+    Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, PartialSlot, Picker,
+    PieceIndex, PieceSlot, PieceState, Received, block_slots,
+};
+use sim::laws::Input;
+
+type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+
+const PEERS: usize = 4;
+
+/// The peers as the test knows them.
+#[derive(Default)]
+struct Model {
+    joined: [Option<Vec<u8>>; PEERS],
+    asked: BTreeMap<Block, Vec<ConnId>>,
+    have: Vec<PieceIndex>,
+    checking: Vec<PieceIndex>,
+}
+
+/// Random events leave counts that equal a recount; nobody is asked for what it lacks, what is
+/// there, or twice; nothing is asked of more than two.
+pub fn picker(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let piece_len = [1, 16_384, 16_385, 40_000][input.below(4)];
+    let geometry =
+        Geometry::new(u64::from(input.u32() % 400_000) % (u64::from(piece_len) * 20), piece_len)
+            .expect("pieces have a length");
+    let partials = input.below(5);
+    let mut picker = Picker::new(
+        geometry,
+        input.u64(),
+        Bitfield::new(geometry.pieces(), &vec![0; Bitfield::byte_len(geometry.pieces())][..])
+            .expect("zeros"),
+        vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+        vec![PartialSlot::EMPTY; partials],
+        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+    )
+    .expect("the memory fits");
+    let mut model = Model::default();
+    while !input.is_empty() {
+        step(&mut picker, &mut model, geometry, &mut input);
+        assert!(picker.is_sound());
+        for piece in (0..geometry.pieces()).map(PieceIndex) {
+            let holders = model.joined.iter().flatten().filter(|bits| has(bits, piece)).count();
+            assert_eq!(picker.availability(piece) as usize, holders, "availability of {piece}");
+            let had = picker.state(piece) == Some(PieceState::Have);
+            assert_eq!(had, model.have.contains(&piece));
+        }
+        for (block, asked) in &model.asked {
+            let mut told: Vec<_> = picker.requesters(*block).into_iter().flatten().collect();
+            let mut asked = asked.clone();
+            told.sort();
+            asked.sort();
+            assert_eq!(told, asked, "requesters of {block}");
+        }
+    }
+}
+
+fn has(bits: &[u8], piece: PieceIndex) -> bool {
+    bits[piece.0 as usize / 8] & (0x80 >> (piece.0 % 8)) != 0
+}
+
+fn holds<'a>(bits: &'a [u8], geometry: Geometry) -> Holds<'a> {
+    let field = Bitfield::new(geometry.pieces(), bits).expect("spare bits are clear");
+    if field.is_full() { Holds::All } else { Holds::Some(field) }
+}
+
+fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut Input<'_>) {
+    let (choice, peer) = (input.below(10), input.below(PEERS));
+    let conn = ConnId(peer as u32);
+    match choice {
+        0 => match model.joined[peer].take() {
+            Some(bits) => {
+                picker.leave(&holds(&bits, geometry));
+                picker.abandon(conn);
+                forget(model, conn);
+            }
+            None => {
+                let mut field = Bitfield::new(
+                    geometry.pieces(),
+                    vec![0; Bitfield::byte_len(geometry.pieces())],
+                )
+                .expect("zeros");
+                let density = input.byte();
+                for piece in (0..geometry.pieces()).map(PieceIndex) {
+                    if density == 255 || input.byte() < density {
+                        field.set(piece);
+                    }
+                }
+                let bits = field.into_storage();
+                picker.join(&holds(&bits, geometry));
+                model.joined[peer] = Some(bits);
+            }
+        },
+        1..5 => {
+            let Some(bits) = &model.joined[peer] else { return };
+            let endgame = choice == 4;
+            let holds = holds(bits, geometry);
+            let block =
+                if endgame { picker.pick_endgame(conn, &holds) } else { picker.pick(conn, &holds) };
+            let Some(block) = block else { return };
+            assert!(geometry.contains(block) && geometry.number(block).is_some());
+            assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
+            let asked = model.asked.entry(block).or_default();
+            assert!(!asked.contains(&conn), "{conn} is asked twice for {block}");
+            asked.push(conn);
+            assert!(asked.len() <= if endgame { 2 } else { 1 });
+        }
+        5 | 6 => {
+            let nth = input.below(16);
+            let asked = model.asked.iter().filter(|(_, asked)| asked.contains(&conn)).nth(nth);
+            let Some((&block, _)) = asked.or_else(|| model.asked.iter().next()) else { return };
+            let expected = model.asked[&block].contains(&conn);
+            let received = picker.receive(conn, block, input.u32() % 3);
+            assert_eq!(received != Received::Unwanted, expected);
+            if expected {
+                let other = model.asked.remove(&block).expect("it was asked for");
+                let other = other.into_iter().find(|other| *other != conn);
+                assert!(matches!(received, Received::Accepted { also, .. } if also == other));
+            }
+        }
+        7 => {
+            let Some(&block) = model.asked.keys().nth(input.below(8)) else { return };
+            let stood = model.asked[&block].contains(&conn);
+            assert_eq!(picker.release(conn, block), stood);
+            drop_request(model, conn, block);
+        }
+        8 => {
+            if input.byte() % 4 == 0 {
+                picker.forget(conn);
+            } else {
+                picker.abandon(conn);
+            }
+            forget(model, conn);
+        }
+        _ => {
+            while let Some(piece) = picker.next_full() {
+                model.checking.push(piece);
+            }
+            let Some(piece) = model.checking.pop() else { return };
+            if input.byte() % 3 == 0 {
+                assert!(picker.failed(piece).is_some());
+                assert!(picker.failed(piece).is_none());
+            } else {
+                assert!(picker.passed(piece, |_| {}));
+                assert!(!picker.passed(piece, |_| {}));
+                model.have.push(piece);
+            }
+        }
+    }
+}
+
+fn forget(model: &mut Model, conn: ConnId) {
+    for block in model.asked.keys().copied().collect::<Vec<_>>() {
+        drop_request(model, conn, block);
+    }
+}
+
+fn drop_request(model: &mut Model, conn: ConnId, block: Block) {
+    let asked = model.asked.get_mut(&block).expect("it is known");
+    asked.retain(|other| *other != conn);
+    if asked.is_empty() {
+        model.asked.remove(&block);
+    }
+}
+
+/// Whatever peers do, the interested ones that are unchoked are at most as many as slots; after a
+/// round no slot is empty while somebody waits.
+pub fn choker(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let slots = input.byte() % 6;
+    let mut choker = Choker::new(slots, input.u64());
+    let mut peers: [Option<Candidate>; 9] = Default::default();
+    while !input.is_empty() {
+        let at = input.below(peers.len());
+        match input.below(6) {
+            0 => peers[at] = None,
+            1 => peers[at] = Some(Candidate::new(ConnId(at as u32))),
+            2 => {
+                for peer in peers.iter_mut().flatten() {
+                    peer.rate = u64::from(input.byte());
+                    (peer.snubbed, peer.newcomer) = (input.byte() % 4 == 0, input.byte() % 2 == 0);
+                }
+            }
+            3 => {
+                if let Some(peer) = &mut peers[at] {
+                    peer.interested = !peer.interested;
+                }
+            }
+            4 => choker.mend(&mut peers, Option::as_mut),
+            _ => {
+                choker.round(&mut peers, Option::as_mut);
+                let waiting = |peer: &&Candidate| peer.interested && !peer.unchoked;
+                let served = |peer: &&Candidate| peer.interested && peer.unchoked;
+                let served = peers.iter().flatten().filter(served).count();
+                assert!(served <= usize::from(slots));
+                let waits = peers.iter().flatten().any(|peer| waiting(&peer));
+                assert!(!waits || served == usize::from(slots), "a slot is empty");
+                continue;
+            }
+        }
+        choker.mend(&mut peers, Option::as_mut);
+        let served = peers.iter().flatten().filter(|peer| peer.interested && peer.unchoked);
+        assert!(served.count() <= usize::from(slots));
+    }
+}

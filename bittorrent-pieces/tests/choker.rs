@@ -1,0 +1,133 @@
+//! Whom to upload to: the rules of BEP 3 and Cohen 2003, section 3.
+
+use bittorrent_pieces::{Candidate, Choker, ConnId};
+
+fn peers(rates: &[u64]) -> Vec<Candidate> {
+    let peer = |(nth, rate): (u32, &u64)| {
+        let mut peer = Candidate::new(ConnId(nth));
+        (peer.interested, peer.rate) = (true, *rate);
+        peer
+    };
+    (0..).zip(rates).map(peer).collect()
+}
+
+fn unchoked(peers: &[Candidate]) -> Vec<u32> {
+    peers.iter().filter(|peer| peer.unchoked).map(|peer| peer.conn.0).collect()
+}
+
+fn round(choker: &mut Choker, peers: &mut [Candidate]) {
+    choker.round(peers, |peer| Some(peer));
+}
+
+/// C-BIT-05, C-BIT-06: at most four, the three best by rate and one by luck.
+#[test]
+fn the_best_three_and_an_optimistic_one_have_the_four_slots() {
+    for seed in 0..50 {
+        let mut peers = peers(&[10, 80, 30, 70, 60, 20]);
+        let mut choker = Choker::new(4, seed);
+        round(&mut choker, &mut peers);
+        let lucky = choker.optimistic().unwrap().0;
+        let mut best: Vec<u32> = [1, 3, 4, 2].into_iter().filter(|nth| *nth != lucky).collect();
+        best.truncate(3);
+        best.push(lucky);
+        best.sort_unstable();
+        assert_eq!(unchoked(&peers), best);
+    }
+}
+
+/// Every third round, 30 seconds, somebody else is tried.
+#[test]
+fn the_optimistic_unchoke_rotates_every_third_round() {
+    let mut peers = peers(&[50, 40, 30, 20, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let mut choker = Choker::new(4, 1);
+    let mut lucky = Vec::new();
+    for _ in 0..30 {
+        round(&mut choker, &mut peers);
+        lucky.push(choker.optimistic().unwrap());
+    }
+    for three in lucky.chunks(3) {
+        assert!(three.iter().all(|conn| *conn == three[0]));
+    }
+    assert!(lucky.chunks(3).zip(lucky.chunks(3).skip(1)).all(|(a, b)| a[0] != b[0]));
+}
+
+#[test]
+fn newcomers_are_three_times_as_likely() {
+    let mut hits = 0_u32;
+    for seed in 0..4000 {
+        let mut peers = peers(&[0; 10]);
+        peers[7].newcomer = true;
+        let mut choker = Choker::new(1, seed);
+        round(&mut choker, &mut peers);
+        hits += u32::from(choker.optimistic() == Some(ConnId(7)));
+    }
+    assert!((900..1100).contains(&hits), "{hits} of 4000; 3 of 12 tickets are 1000");
+}
+
+/// Uninterested peers of a better rate are unchoked too; the slot is taken back when they ask.
+#[test]
+fn better_but_uninterested_peers_are_unchoked_and_displace_the_worst() {
+    let mut peers = peers(&[50, 40, 30, 20, 90, 35]);
+    (peers[4].interested, peers[5].interested) = (false, false);
+    let mut choker = Choker::new(4, 3);
+    round(&mut choker, &mut peers);
+    assert_eq!(unchoked(&peers)[..4], [0, 1, 2, 3], "all who want and one who is better");
+    assert!(peers[4].unchoked);
+    peers[4].interested = true;
+    choker.mend(&mut peers, |peer| Some(peer));
+    let served = peers.iter().filter(|peer| peer.interested && peer.unchoked).count();
+    assert_eq!(served, 4);
+    assert!(peers[4].unchoked, "the worst gave way");
+}
+
+/// Anti-snub: a peer that leaves us waiting gets a slot by a draw only, which may make several.
+#[test]
+fn snubbed_peers_have_optimistic_slots_only() {
+    let mut hits = [0_u32; 6];
+    for seed in 0..300 {
+        let mut peers = peers(&[90, 10, 10, 10, 10, 10]);
+        peers[0].snubbed = true;
+        let mut choker = Choker::new(4, seed);
+        round(&mut choker, &mut peers);
+        assert_eq!(unchoked(&peers).len(), 4);
+        unchoked(&peers).iter().for_each(|nth| hits[*nth as usize] += 1);
+    }
+    assert!((20..90).contains(&hits[0]), "one in six by luck: {hits:?}");
+    let mut peers = peers(&[5; 6]);
+    peers.iter_mut().for_each(|peer| peer.snubbed = true);
+    round(&mut Choker::new(4, 1), &mut peers);
+    assert_eq!(unchoked(&peers).len(), 4, "several draws at once");
+}
+
+#[test]
+fn a_free_slot_is_given_between_rounds() {
+    let mut peers = peers(&[0, 0]);
+    peers[1].interested = false;
+    let mut choker = Choker::new(4, 1);
+    choker.mend(&mut peers, |peer| Some(peer));
+    assert_eq!(unchoked(&peers), [0]);
+    peers[1].interested = true;
+    choker.mend(&mut peers, |peer| Some(peer));
+    assert_eq!(unchoked(&peers), [0, 1]);
+}
+
+#[test]
+fn no_slots_and_no_peers_are_no_harm() {
+    let mut crowd = peers(&[1, 2, 3]);
+    let mut choker = Choker::new(0, 1);
+    round(&mut choker, &mut crowd);
+    choker.mend(&mut crowd, |peer| Some(peer));
+    assert!(unchoked(&crowd).is_empty() && choker.optimistic().is_none());
+    round(&mut Choker::new(4, 1), &mut []);
+}
+
+#[test]
+fn the_same_seed_decides_the_same() {
+    let decide = |seed| {
+        let (mut peers, mut choker) = (peers(&[0; 20]), Choker::new(4, seed));
+        (0..9).for_each(|_| round(&mut choker, &mut peers));
+        unchoked(&peers)
+    };
+    assert_eq!(decide(5), decide(5));
+    assert!((0..10).any(|seed| decide(seed) != decide(5)));
+}

@@ -1,0 +1,63 @@
+//! Properties of all that the crate does, for any bytes.
+
+mod bodies;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn body(name: &str) -> fn(&[u8]) {
+    bodies::BODIES.iter().find(|(known, _)| *known == name).expect("the body exists").1
+}
+
+macro_rules! laws {
+    ($($test:ident, $name:literal, $len:literal;)*) => {
+        proptest! { $(
+            #[test]
+            fn $test(bytes in vec(any::<u8>(), 0..$len)) {
+                body($name)(&bytes);
+            }
+        )* }
+    };
+}
+
+laws! {
+    any_bytes_are_bencode_or_not, "bittorrent_bencode", 200;
+    any_bytes_are_a_torrent_file_or_not, "bittorrent_metainfo", 200;
+    any_bytes_are_messages_or_not, "bittorrent_wire", 200;
+    any_bits_count_right, "bittorrent_bitfield", 200;
+    any_events_leave_the_picker_sound, "bittorrent_picker", 800;
+    any_events_leave_slots_in_bounds, "bittorrent_choker", 400;
+    any_order_of_calls_keeps_the_laws, "bittorrent_torrent", 1200;
+}
+
+proptest! {
+    /// Text over the alphabet of bencode gets deeper than random bytes.
+    #[test]
+    fn bencode_like_text_is_bencode_or_not(text in "[ilde0-9:a-c]{0,40}") {
+        body("bittorrent_bencode")(text.as_bytes());
+    }
+
+    #[test]
+    fn metainfo_with_a_changed_byte_is_a_torrent_file_or_not(at in 0..130_usize, byte: u8) {
+        let mut file = b"d8:announce3:url4:infod5:filesld6:lengthi3e4:pathl1:a1:beed6:lengthi0e\
+            4:pathl1:ceee4:name1:n12:piece lengthi16384e6:pieces20:01234567890123456789ee".to_vec();
+        body("bittorrent_metainfo")(&file);
+        if let Some(place) = file.get_mut(at) {
+            *place = byte;
+        }
+        body("bittorrent_metainfo")(&file);
+    }
+}
+
+/// Every seed of the corpus holds, and every body has one.
+#[test]
+fn the_corpus_holds() {
+    for (name, body) in bodies::BODIES {
+        let folder = format!("{}/../fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        let files: Vec<_> = std::fs::read_dir(&folder).expect(&folder).collect();
+        assert!(!files.is_empty(), "{folder} is empty");
+        for file in files {
+            body(&std::fs::read(file.expect("a file").path()).expect("it can be read"));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Which block to ask for: named rules, after the test names of libtorrent and Transmission.
+
+use bittorrent_pieces::{
+    Bitfield, Block, BlockSlot, ConfigError, ConnId, Geometry, Holds, PartialSlot, Picker,
+    PieceIndex, PieceSlot, PieceState, Received, block_slots,
+};
+
+type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+
+const PIECE: u32 = 65_536; // four blocks
+const A: ConnId = ConnId(1);
+const B: ConnId = ConnId(2);
+const C: ConnId = ConnId(3);
+
+fn bits(pieces: u32, set: &[u32]) -> Bitfield<Vec<u8>> {
+    let mut field = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
+    set.iter().for_each(|piece| assert!(field.set(PieceIndex(*piece))));
+    field
+}
+
+fn picker_of(total: u64, have: &[u32], partials: usize, seed: u64) -> Boxed {
+    let geometry = Geometry::new(total, PIECE).unwrap();
+    Picker::new(
+        geometry,
+        seed,
+        bits(geometry.pieces(), have).as_view(),
+        vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+        vec![PartialSlot::EMPTY; partials],
+        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+    )
+    .unwrap()
+}
+
+fn picker(pieces: u32, have: &[u32]) -> Boxed {
+    picker_of(u64::from(pieces * PIECE), have, 8, 1)
+}
+
+fn receive(picker: &mut Boxed, conn: ConnId, block: Block, sum: u32) -> bool {
+    match picker.receive(conn, block, sum) {
+        Received::Accepted { full, .. } => full,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Lets a peer give one whole piece.
+fn give_piece(picker: &mut Boxed, conn: ConnId, holds: &Holds<'_>, sum: u32) -> PieceIndex {
+    loop {
+        let block = picker.pick(conn, holds).expect("there is something to ask for");
+        if receive(picker, conn, block, sum) {
+            let full = picker.next_full();
+            assert_eq!(full, Some(block.piece));
+            return block.piece;
+        }
+    }
+}
+
+/// C-BIT-03: `pick_lowest_availability`.
+#[test]
+fn the_rarest_piece_is_picked() {
+    let mut picker = picker(4, &[0]);
+    picker.join(&Holds::Some(bits(4, &[0, 1, 2, 3]).as_view()));
+    picker.join(&Holds::Some(bits(4, &[1, 3]).as_view()));
+    picker.have(PieceIndex(3));
+    assert_eq!([1, 2, 3].map(|piece| picker.availability(PieceIndex(piece))), [2, 1, 3]);
+    let picked = [A, B, C].map(|conn| {
+        let first = picker.pick(conn, &Holds::All).unwrap();
+        (1..4).for_each(|_| assert_eq!(picker.pick(conn, &Holds::All).unwrap().piece, first.piece));
+        first.piece.0
+    });
+    assert_eq!(picked, [2, 1, 3]);
+}
+
+/// C-BIT-04: before the first complete piece any piece is picked, afterwards the rarest.
+#[test]
+fn the_first_piece_is_random() {
+    let mut first = [0_u32; 4];
+    for seed in 0..200 {
+        let mut picker = picker_of(4 * u64::from(PIECE), &[], 8, seed);
+        picker.join(&Holds::Some(bits(4, &[0, 1, 2]).as_view()));
+        picker.join(&Holds::All);
+        first[picker.pick(A, &Holds::All).unwrap().piece.0 as usize] += 1;
+    }
+    assert!(first.iter().all(|hits| (25..80).contains(hits)), "{first:?}");
+}
+
+/// `random_pick_at_same_priority`; and the same seed picks the same.
+#[test]
+fn ties_are_random_and_follow_the_seed() {
+    let pick = |seed| {
+        let mut picker = picker_of(64 * u64::from(PIECE), &[0], 8, seed);
+        picker.join(&Holds::All);
+        picker.pick(A, &Holds::All)
+    };
+    assert_eq!(pick(3), pick(3));
+    assert!((0..20).any(|seed| pick(seed) != pick(3)));
+}
+
+/// `partial_piece_order_most_complete`, `prefersNearlyCompletePieces`.
+#[test]
+fn the_open_piece_with_the_fewest_free_blocks_comes_first() {
+    let mut picker = picker(3, &[0]);
+    picker.join(&Holds::All);
+    let (one, two) = (bits(3, &[1]), bits(3, &[2]));
+    picker.pick(A, &Holds::Some(one.as_view())).unwrap();
+    picker.pick(B, &Holds::Some(two.as_view())).unwrap();
+    picker.pick(B, &Holds::Some(two.as_view())).unwrap();
+    assert_eq!(picker.pick(C, &Holds::All).unwrap().piece, PieceIndex(2));
+}
+
+/// `onlyRequestBlocksThePeerHas`, `doesNotRequestPiecesThatAreNotWanted`,
+/// `doesNotRequestSameBlockTwice`.
+#[test]
+fn nobody_is_asked_for_what_it_lacks_or_we_have_or_twice() {
+    let mut picker = picker(3, &[0]);
+    let peer = bits(3, &[0, 2]);
+    picker.join(&Holds::Some(peer.as_view()));
+    let mut picked = Vec::new();
+    while let Some(block) = picker.pick(A, &Holds::Some(peer.as_view())) {
+        assert_eq!(block.piece, PieceIndex(2));
+        picked.push(block.begin);
+    }
+    assert_eq!(picked, [0, 16_384, 32_768, 49_152]);
+    assert_eq!(picker.pick(B, &Holds::Some(peer.as_view())), None);
+}
+
+/// `abort_download`, `sentCancelResetsBlocks`, `gotChokeResetsRequestedBlocks`.
+#[test]
+fn released_blocks_are_asked_of_others() {
+    let mut picker = picker(2, &[0]);
+    picker.join(&Holds::All);
+    let first = picker.pick(A, &Holds::All).unwrap();
+    let second = picker.pick(A, &Holds::All).unwrap();
+    assert!(picker.release(A, second) && !picker.release(A, second));
+    assert_eq!(picker.pick(B, &Holds::All), Some(second));
+    picker.abandon(A);
+    assert_eq!(picker.requesters(first), [None, None]);
+    assert_eq!(picker.pick(C, &Holds::All), Some(first));
+    assert_eq!(picker.requesters(second), [Some(B), None]);
+}
+
+/// At most two requesters a block, never the same twice, and only when all else is asked for.
+#[test]
+fn the_endgame_asks_two_and_no_more() {
+    let mut picker = picker(2, &[0]);
+    picker.join(&Holds::All);
+    let block = picker.pick(A, &Holds::All).unwrap();
+    assert_eq!(picker.pick_endgame(B, &Holds::All), None, "free blocks are left");
+    (1..4).for_each(|_| assert!(picker.pick(A, &Holds::All).is_some()));
+    assert_eq!(picker.pick_endgame(A, &Holds::All), None, "it was asked already");
+    let twice: Vec<_> = (0..4).map(|_| picker.pick_endgame(B, &Holds::All).unwrap()).collect();
+    assert_eq!(picker.pick_endgame(B, &Holds::All), None);
+    assert_eq!(picker.pick_endgame(C, &Holds::All), None, "two are enough");
+    assert!(twice.contains(&block));
+    assert_eq!(picker.receive(B, block, 0), Received::Accepted { also: Some(A), full: false });
+    assert_eq!(picker.receive(A, block, 0), Received::Unwanted, "the second copy");
+}
+
+/// `piece_passed`, `get_downloaders`: a piece is there once it was checked.
+#[test]
+fn a_full_piece_is_checked_before_it_counts() {
+    let mut picker = picker(2, &[]);
+    picker.join(&Holds::All);
+    let piece = give_piece(&mut picker, A, &Holds::All, 0);
+    assert_eq!((picker.state(piece), picker.next_full()), (Some(PieceState::Full), None));
+    assert!(picker.passed(piece, |_| panic!("nobody is suspected")));
+    assert_eq!((picker.state(piece), picker.have_count()), (Some(PieceState::Have), 1));
+    assert!(!picker.passed(piece, |_| {}) && picker.failed(piece).is_none());
+}
+
+/// `restore_piece`, `gotBadPieceResetsPiece`: a sole source is named at once.
+#[test]
+fn a_failed_piece_of_one_source_names_it() {
+    let mut picker = picker(1, &[]);
+    picker.join(&Holds::All);
+    let piece = give_piece(&mut picker, A, &Holds::All, 0);
+    assert_eq!(picker.failed(piece).unwrap().sole, Some(A));
+    assert_eq!(picker.state(piece), Some(PieceState::Open));
+    let piece = give_piece(&mut picker, B, &Holds::All, 1);
+    assert!(picker.passed(piece, |conn| panic!("{conn} was named already")));
+}
+
+/// `parole_mode`: a failed piece of several sources is fetched from one alone; then all is known.
+#[test]
+fn a_failed_piece_of_several_sources_is_fetched_from_one() {
+    let mut picker = picker(1, &[]);
+    picker.join(&Holds::All);
+    let blocks = [A, B, C, A].map(|conn| (conn, picker.pick(conn, &Holds::All).unwrap()));
+    for (conn, block) in blocks {
+        receive(&mut picker, conn, block, if conn == B { 666 } else { block.begin });
+    }
+    let piece = picker.next_full().unwrap();
+    assert_eq!(picker.failed(piece).unwrap().sole, None);
+    let block = picker.pick(C, &Holds::All).unwrap();
+    assert_eq!(picker.pick(A, &Holds::All), None, "C has it for itself");
+    assert_eq!(picker.pick_endgame(A, &Holds::All), None);
+    receive(&mut picker, C, block, block.begin);
+    picker.abandon(C);
+    for _ in 1..4 {
+        let block = picker.pick(A, &Holds::All).expect("C gave it up");
+        receive(&mut picker, A, block, block.begin);
+    }
+    assert_eq!(picker.next_full(), Some(piece));
+    let mut convicts = Vec::new();
+    assert!(picker.passed(piece, |conn| convicts.push(conn)));
+    assert_eq!(convicts, [B]);
+}
+
+/// What a banned peer gave to other pieces is fetched again.
+#[test]
+fn gifts_of_a_banned_peer_are_thrown_away() {
+    let mut picker = picker(1, &[]);
+    picker.join(&Holds::All);
+    let (block, _) = (picker.pick(A, &Holds::All).unwrap(), picker.pick(A, &Holds::All).unwrap());
+    receive(&mut picker, A, block, 0);
+    picker.forget(A);
+    let again: Vec<_> = (0..4).map(|_| picker.pick(B, &Holds::All).unwrap().begin).collect();
+    assert_eq!(again, [0, 16_384, 32_768, 49_152]);
+}
+
+/// `peerDisconnectDecrementsReplication`, `inc_ref_dec_ref`: leave undoes join.
+#[test]
+fn leave_undoes_join() {
+    let mut picker = picker(9, &[]);
+    let some = bits(9, &[0, 3, 8]);
+    for _ in 0..100 {
+        picker.join(&Holds::Some(some.as_view())); // more than the levels that are told apart
+    }
+    picker.join(&Holds::All);
+    assert_eq!([0, 1, 3].map(|piece| picker.availability(PieceIndex(piece))), [101, 1, 101]);
+    assert!(picker.is_sound());
+    for _ in 0..100 {
+        picker.leave(&Holds::Some(some.as_view()));
+    }
+    picker.leave(&Holds::All);
+    assert!((0..9).all(|piece| picker.availability(PieceIndex(piece)) == 0) && picker.is_sound());
+    assert_eq!(picker.pick(A, &Holds::All), None, "nobody has anything");
+}
+
+/// `unalignedTorrent*`: the last piece and its last block are short.
+#[test]
+fn the_last_piece_and_its_last_block_are_short() {
+    let mut picker = picker_of(u64::from(PIECE) + 16_385, &[0], 1, 1);
+    picker.join(&Holds::All);
+    let picked =
+        [(); 3].map(|()| picker.pick(A, &Holds::All).map(|block| (block.begin, block.len)));
+    assert_eq!(picked, [Some((0, 16_384)), Some((16_384, 1)), None]);
+}
+
+#[test]
+fn the_number_of_open_pieces_is_bounded() {
+    let mut picker = picker_of(4 * u64::from(PIECE), &[], 2, 1);
+    picker.join(&Holds::All);
+    for _ in 0..8 {
+        assert!(picker.pick(A, &Holds::All).is_some());
+    }
+    assert_eq!(picker.pick(A, &Holds::All), None, "both are asked for");
+    picker.abandon(A);
+    let (all, open) = (PieceState::Missing, PieceState::Open);
+    let count = |picker: &Boxed, state| {
+        (0..4).filter(|piece| picker.state(PieceIndex(*piece)) == Some(state)).count()
+    };
+    assert_eq!((count(&picker, all), count(&picker, open)), (2, 2));
+    let missing = (0..4).find(|piece| picker.state(PieceIndex(*piece)) == Some(all)).unwrap();
+    let peer = bits(4, &[missing]);
+    let block = picker.pick(B, &Holds::Some(peer.as_view())).expect("an idle piece gives way");
+    assert_eq!((block.piece.0, count(&picker, open)), (missing, 2));
+}
+
+#[test]
+fn no_pieces_and_no_memory_are_no_harm() {
+    let mut empty = picker_of(0, &[], 0, 1);
+    empty.join(&Holds::All);
+    assert_eq!((empty.pick(A, &Holds::All), empty.pick_endgame(A, &Holds::All)), (None, None));
+    let mut narrow = picker_of(10, &[], 0, 1);
+    narrow.join(&Holds::All);
+    assert_eq!((narrow.pick(A, &Holds::All), narrow.next_full()), (None, None));
+    let geometry = Geometry::new(10, 1).unwrap();
+    let refused = Picker::new(geometry, 0, bits(10, &[]).as_view(), [], [], []).err();
+    assert_eq!(refused, Some(ConfigError::PieceSlots(10)));
+}
+
+/// A peer with few pieces of very many finds the rarest of them.
+#[test]
+fn a_peer_with_few_of_many_pieces_is_served() {
+    let mut picker = picker_of(100_000 * u64::from(PIECE), &[0], 8, 1);
+    picker.join(&Holds::All);
+    let (few, common) = (bits(100_000, &[777, 50_000, 99_999]), bits(100_000, &[777, 99_999]));
+    picker.join(&Holds::Some(few.as_view()));
+    picker.join(&Holds::Some(common.as_view()));
+    assert_eq!(picker.pick(A, &Holds::Some(few.as_view())).unwrap().piece, PieceIndex(50_000));
+    assert!(picker.is_sound());
+}
