@@ -1,0 +1,379 @@
+//! RING: the nodes form a Chord ring over UDP; the hash of the file leads to its holders.
+
+use core::net::SocketAddrV4;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::io;
+
+use chord_core::{Config, Event, Id160, LookupId, LookupSlot, Message, Node, Peer};
+use sha1::{Digest as _, Sha1};
+
+use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::http::HttpSide;
+use crate::net::{Incoming, NodeId, Service};
+use crate::song::{Cast, Song};
+
+type Member = Node<Id160, SocketAddrV4, [LookupSlot<Id160, SocketAddrV4>; 4]>;
+type Wire = Message<Id160, SocketAddrV4>;
+
+/// How many successors each node keeps.
+const SUCCESSORS: u8 = 3;
+/// How long a store request waits for its answer before it is repeated.
+const REPEAT: Duration = Duration::from_millis(250);
+
+// The store that uses the ring speaks on the same port; Chord's messages begin with their version, 1.
+const PUT: u8 = b'P'; // key, holder
+const DONE: u8 = b'D'; // key
+const ASK: u8 = b'A'; // key
+const HOLDERS: u8 = b'H'; // key, holders
+
+pub struct Ring<'s> {
+    song: &'s Song,
+    cast: Cast,
+    key: Id160,
+    members: Vec<Member>,
+    by_address: BTreeMap<SocketAddrV4, NodeId>,
+    rejoin: BTreeMap<NodeId, Duration>,
+    errands: BTreeMap<NodeId, Errand>,
+    stored: BTreeMap<NodeId, Vec<NodeId>>, // at the owner of the key: who holds the file
+    http: HttpSide,
+    published: bool,
+    ideal_at: Option<Duration>,
+    /// For the report: the searcher's lookup.
+    pub path: Vec<NodeId>,
+    pub owner: Option<NodeId>,
+    pub timeouts: u32,
+}
+
+/// What a node wants of the store: first the owner of the key, then a word with it.
+struct Errand {
+    lookup: Option<LookupId>,
+    owner: Option<NodeId>,
+    request: Vec<u8>,
+    repeat_at: Duration,
+    /// Holders, once known; then the metainfo is fetched from the first.
+    fetching: bool,
+}
+
+impl<'s> Ring<'s> {
+    pub fn new(ctx: &mut Ctx, song: &'s Song, cast: Cast) -> Self {
+        let mut config = Config::default();
+        config.successors = SUCCESSORS;
+        let round = if ctx.args.sim { 300 } else { 60 };
+        config.stabilize = Duration::from_millis(round);
+        config.fix_fingers = Duration::from_millis(round);
+        config.patience = Duration::from_millis(if ctx.args.sim { 200 } else { 100 });
+        let mut members = Vec::new();
+        let mut by_address = BTreeMap::new();
+        for node in cast.all() {
+            let address = ctx.net.address(node, Service::Chord);
+            let id = Id160::from(<[u8; 20]>::from(Sha1::digest(address.to_string())));
+            config.seed = ctx.rng.next_u64();
+            members.push(Member::new(config, Peer { id, address }, [LookupSlot::EMPTY; 4]));
+            by_address.insert(address, node);
+        }
+        Self {
+            song,
+            cast,
+            key: Id160::from(song.sha1),
+            members,
+            by_address,
+            rejoin: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            http: HttpSide::default(),
+            published: false,
+            ideal_at: None,
+            path: Vec::new(),
+            owner: None,
+            timeouts: 0,
+        }
+    }
+
+    /// The first node founds the ring, the others join through it.
+    pub fn start(&mut self, ctx: &mut Ctx) -> io::Result<()> {
+        let now = ctx.now();
+        let contact = self.members[0].me().address;
+        for node in self.cast.all() {
+            let member = &mut self.members[node.index()];
+            match node {
+                NodeId(0) => member.create(now),
+                _ => member.join(now, contact),
+            }
+            .map_err(io::Error::other)?;
+            self.flush(ctx, node)?;
+        }
+        Ok(())
+    }
+
+    pub fn ideal_at(&self) -> Option<Duration> {
+        self.ideal_at
+    }
+
+    /// Returns the identifiers on the circle, for the report.
+    pub fn identifiers(&self) -> impl Iterator<Item = (NodeId, Id160)> + '_ {
+        self.cast.all().zip(self.members.iter().map(|member| member.me().id))
+    }
+
+    pub fn key(&self) -> Id160 {
+        self.key
+    }
+
+    /// Returns the nodes that the fingers of `node` point to.
+    pub fn fingers(&self, node: NodeId) -> Vec<NodeId> {
+        let fingers = self.members[node.index()].fingers();
+        fingers.iter().filter_map(|peer| self.by_address.get(&peer.address).copied()).collect()
+    }
+
+    /// Returns whether the lookup ended at the node that really owns the key.
+    pub fn owner_is_right(&self) -> bool {
+        let mut ring: Vec<_> = self.identifiers().collect();
+        ring.sort_by_key(|(_, id)| *id);
+        let owner = ring.iter().find(|(_, id)| *id >= self.key).or(ring.first());
+        owner.map(|(node, _)| *node) == self.owner
+    }
+
+    /// Returns how many nodes fetched a metainfo file that is the true one.
+    pub fn fetched(&self) -> usize {
+        self.http.fetched.values().filter(|bytes| **bytes == self.song.metainfo).count()
+    }
+
+    fn wanted(&self) -> usize {
+        self.cast.leeches().count()
+    }
+
+    /// Every list, every predecessor as in the sorted ring.
+    fn is_ideal(&self) -> bool {
+        let mut ring: Vec<Peer<_, _>> = self.members.iter().map(Member::me).collect();
+        ring.sort_by_key(|peer| peer.id);
+        let len = ring.len();
+        (0..len).all(|at| {
+            let Some(node) = self.by_address.get(&ring[at].address) else { return false };
+            let member = &self.members[node.index()];
+            let next = (1..=usize::from(SUCCESSORS)).map(|step| ring[(at + step) % len]);
+            member.successors().as_slice().iter().copied().eq(next)
+                && member.predecessor() == Some(ring[(at + len - 1) % len])
+        })
+    }
+
+    /// Sends what the machine has to say, and handles what it has learnt.
+    fn flush(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
+        let mut buf = [0; Wire::MAX_LEN];
+        loop {
+            let member = &mut self.members[at.index()];
+            if let Some(sent) = member.poll_transmit(&mut buf).map_err(io::Error::other)? {
+                let Some(to) = self.by_address.get(&sent.to).copied() else { continue };
+                let (message, _) = Wire::decode(&buf[..sent.len]).map_err(io::Error::other)?;
+                ctx.send_datagram(at, to, Tongue::Chord, message, &buf[..sent.len])?;
+            } else if let Some(event) = member.poll_event() {
+                self.event(ctx, at, event)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn event(&mut self, ctx: &mut Ctx, at: NodeId, event: Event<Id160, SocketAddrV4>) -> io::Result<()> {
+        ctx.note(at, event)?;
+        let now = ctx.now();
+        match event {
+            Event::JoinFailed(_) => {
+                self.rejoin.insert(at, now + REPEAT);
+            }
+            Event::LookupHop { lookup, peer, .. } if at == self.cast.searcher() => {
+                let node = self.by_address.get(&peer.address);
+                if self.errands.get(&at).is_some_and(|errand| errand.lookup == Some(lookup)) {
+                    self.path.extend(node);
+                }
+            }
+            Event::LookupDone { lookup, owner, timeouts, .. } => {
+                let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
+                if errand.lookup == Some(lookup) {
+                    errand.owner = self.by_address.get(&owner.address).copied();
+                    errand.repeat_at = now;
+                    self.timeouts += u32::from(timeouts);
+                    if at == self.cast.searcher() {
+                        self.owner = errand.owner;
+                    }
+                    self.ask_owner(ctx, at)?;
+                }
+            }
+            Event::LookupFailed { .. } => {
+                if at == self.cast.searcher() {
+                    self.path.truncate(1);
+                }
+                let lookup = self.members[at.index()].lookup(now, self.key).ok();
+                if let Some(errand) = self.errands.get_mut(&at) {
+                    errand.lookup = lookup;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Begins an errand: the ring says who owns the key, then the owner is asked.
+    fn send_on_errand(&mut self, ctx: &mut Ctx, at: NodeId, request: Vec<u8>) -> io::Result<()> {
+        let lookup = self.members[at.index()].lookup(ctx.now(), self.key).map_err(io::Error::other)?;
+        let repeat_at = ctx.now() + REPEAT;
+        let errand = Errand { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
+        self.errands.insert(at, errand);
+        self.flush(ctx, at)
+    }
+
+    fn ask_owner(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
+        let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
+        let Some(owner) = errand.owner.filter(|_| !errand.fetching && ctx.now() >= errand.repeat_at) else {
+            return Ok(());
+        };
+        errand.repeat_at = ctx.now() + REPEAT;
+        let request = errand.request.clone();
+        if owner == at {
+            return self.store(ctx, at, at, &request);
+        }
+        ctx.send_datagram(at, owner, Tongue::Store, describe(&request), &request)
+    }
+
+    /// The store's side of the port: at the owner requests, at the asker answers.
+    fn store(&mut self, ctx: &mut Ctx, at: NodeId, from: NodeId, bytes: &[u8]) -> io::Result<()> {
+        let key = <[u8; 20]>::from(self.key);
+        let Some(rest) = bytes.get(1..).and_then(|rest| rest.strip_prefix(&key)) else { return Ok(()) };
+        let reply = match (bytes[0], rest) {
+            (PUT, [high, low]) => {
+                let holder = NodeId(u16::from_be_bytes([*high, *low]));
+                let holders = self.stored.entry(at).or_default();
+                if !holders.contains(&holder) {
+                    holders.push(holder);
+                }
+                message(DONE, &key, &[])
+            }
+            (ASK, []) => {
+                let holders = self.stored.get(&at).map_or(&[][..], Vec::as_slice);
+                let list: Vec<u8> = holders.iter().flat_map(|holder| holder.0.to_be_bytes()).collect();
+                message(HOLDERS, &key, &list)
+            }
+            (DONE, []) => {
+                self.errands.remove(&at);
+                return self.maybe_ask(ctx);
+            }
+            (HOLDERS, list) => return self.fetch_from(ctx, at, list),
+            _ => return Ok(()),
+        };
+        if from == at {
+            return self.store(ctx, at, at, &reply);
+        }
+        ctx.send_datagram(at, from, Tongue::Store, describe(&reply), &reply)
+    }
+
+    /// A leech knows the holders now: each asks another one for the metainfo.
+    fn fetch_from(&mut self, ctx: &mut Ctx, at: NodeId, list: &[u8]) -> io::Result<()> {
+        let Some(errand) = self.errands.get_mut(&at).filter(|errand| !errand.fetching) else { return Ok(()) };
+        let (pairs, _) = list.as_chunks::<2>();
+        if pairs.is_empty() {
+            return Ok(()); // the holders' words are still under way; the request is repeated
+        }
+        errand.fetching = true;
+        let holder = NodeId(u16::from_be_bytes(pairs[at.index() % pairs.len()]));
+        ctx.note(at, format_args!("the owner of the key names {} holders; fetching from {holder}", pairs.len()))?;
+        self.http.fetch(ctx, at, holder);
+        Ok(())
+    }
+
+    /// First the seeds publish, then the leeches ask.
+    fn publish(&mut self, ctx: &mut Ctx) -> io::Result<()> {
+        if self.ideal_at.is_some() || !self.is_ideal() {
+            return Ok(());
+        }
+        self.ideal_at = Some(ctx.now());
+        let key = <[u8; 20]>::from(self.key);
+        for seed in self.cast.seeds() {
+            self.send_on_errand(ctx, seed, message(PUT, &key, &seed.0.to_be_bytes()))?;
+        }
+        Ok(())
+    }
+
+    fn maybe_ask(&mut self, ctx: &mut Ctx) -> io::Result<()> {
+        if self.published || !self.errands.is_empty() {
+            return Ok(());
+        }
+        self.published = true;
+        let key = <[u8; 20]>::from(self.key);
+        self.path.push(self.cast.searcher());
+        for leech in self.cast.leeches() {
+            self.send_on_errand(ctx, leech, message(ASK, &key, &[]))?;
+        }
+        Ok(())
+    }
+}
+
+impl Stage for Ring<'_> {
+    fn handle(&mut self, ctx: &mut Ctx, incoming: Incoming) -> Result<(), Failure> {
+        match incoming {
+            Incoming::Datagram { at, from, bytes } => {
+                if bytes.first().is_some_and(|first| [PUT, DONE, ASK, HOLDERS].contains(first)) {
+                    self.store(ctx, at, from, &bytes)?;
+                } else {
+                    let address = self.members[from.index()].me().address;
+                    let now = ctx.now();
+                    if let Err(error) = self.members[at.index()].handle_datagram(now, address, &bytes) {
+                        ctx.note(at, error)?; // a full backlog is a lost datagram
+                    }
+                    self.flush(ctx, at)?;
+                }
+                self.publish(ctx)?;
+            }
+            Incoming::Opened { conn, dialled: true, .. } => self.http.opened(ctx, conn, self.song)?,
+            Incoming::Opened { conn, at, .. } => self.http.serve(conn, at, Vec::new()),
+            Incoming::Bytes { conn, bytes, .. } => self.http.bytes(ctx, conn, &bytes, self.song)?,
+            Incoming::Closed { conn, .. } => self.http.closed(conn),
+            Incoming::Drained => {}
+        }
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, ctx: &mut Ctx) -> Result<(), Failure> {
+        let now = ctx.now();
+        let contact = self.members[0].me().address;
+        for node in self.cast.all() {
+            if self.rejoin.get(&node).is_some_and(|at| *at <= now) {
+                self.rejoin.remove(&node);
+                let _ = self.members[node.index()].join(now, contact); // it may have begun to join already
+            }
+            self.members[node.index()].handle_timeout(now);
+            self.flush(ctx, node)?;
+            self.ask_owner(ctx, node)?;
+        }
+        self.publish(ctx)?;
+        Ok(())
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        let members = self.members.iter().filter_map(Member::poll_timeout);
+        let waiting = self.errands.values().filter(|errand| errand.owner.is_some() && !errand.fetching);
+        members.chain(self.rejoin.values().copied()).chain(waiting.map(|errand| errand.repeat_at)).min()
+    }
+
+    fn is_done(&self) -> bool {
+        self.published && self.http.fetched.len() == self.wanted()
+    }
+
+    fn progress(&self) -> String {
+        let members = self.members.iter().filter(|member| member.state().is_member()).count();
+        let fetched = self.http.fetched.len();
+        format!("{members} of {} in the ring, {fetched} of {} found the file", self.members.len(), self.wanted())
+    }
+}
+
+fn message(kind: u8, key: &[u8; 20], rest: &[u8]) -> Vec<u8> {
+    [&[kind][..], key, rest].concat()
+}
+
+fn describe(bytes: &[u8]) -> &'static str {
+    match bytes.first() {
+        Some(&PUT) => "PUT holder under key",
+        Some(&DONE) => "DONE",
+        Some(&ASK) => "ASK for the holders of key",
+        Some(&HOLDERS) => "HOLDERS of key",
+        _ => "?",
+    }
+}
