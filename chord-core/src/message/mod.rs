@@ -58,7 +58,7 @@ pub enum Message<I, A> {
         /// The asker's.
         token: u32,
     },
-    /// 5: nobody here is a member of a ring.
+    /// 5: nobody here is a member of a ring; or, to 7, nobody here knows a way around the dead.
     Absent {
         /// The asker's.
         token: u32,

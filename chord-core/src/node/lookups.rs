@@ -136,7 +136,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
     fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
         let next = match next {
             Next::OwnTable if self.state == State::Joining => Next::Peer(lookup.origin()),
-            Next::OwnTable => lookup.follow(self.route(lookup)),
+            Next::OwnTable => {
+                if let Some(route) = self.route(lookup) {
+                    lookup.follow(route)
+                } else {
+                    lookup.fail(LookupFailure::NoRoute);
+                    Next::Nobody
+                }
+            }
             next => next,
         };
         if let Next::Peer(peer) = next {
@@ -145,9 +152,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     /// Routes by the own table; a node knows best which keys are its own.
-    fn route(&self, lookup: &Lookup<I, A>) -> Route<I, A> {
+    fn route(&self, lookup: &Lookup<I, A>) -> Option<Route<I, A>> {
         if self.keys().contains(lookup.key()) {
-            return Route::Owner(self.table.me);
+            return Some(Route::Owner(self.table.me));
         }
         self.table.route_around(lookup.key(), |peer| lookup.is_usable(peer))
     }

@@ -68,7 +68,8 @@ enum What<I, A> {
     /// Read when it is sent, and not while a query is in flight.
     State,
     Busy,
-    Route(Route<I, A>),
+    /// `None`: with so many nodes avoided, nothing here leads to the key.
+    Route(Option<Route<I, A>>),
 }
 
 /// What the application has not been told yet.
@@ -274,7 +275,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 successors: self.table.successors.as_slice().iter().copied().collect(),
             },
             What::Busy => Message::Busy { token },
-            What::Route(route) => Message::answer(token, id, route),
+            What::Route(Some(route)) => Message::answer(token, id, route),
+            What::Route(None) => Message::Absent { token },
         }
     }
 
