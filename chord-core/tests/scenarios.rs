@@ -58,7 +58,7 @@ fn a_ring_of_twelve_grows_from_one_by_joins() {
 
 #[test]
 fn a_ring_of_twelve_grows_on_a_bad_network() {
-    for seed in 100..120 {
+    for seed in 100..112 {
         let mut world = grow(seed, rough(100), seed % 2 == 0);
         if seed < 102 {
             world.check_all_owners();
@@ -312,7 +312,7 @@ fn a_flood_of_notifications_does_not_starve_stabilization() {
 #[test]
 fn joins_and_failures_keep_the_invariant() {
     // Zave 2017: under her assumptions on failures, on a network without loss, at every moment.
-    for seed in 0..12 {
+    for seed in 0..6 {
         let mut rng = sim::Rng::new(seed);
         let mut spare = ids(seed, 60);
         let base = spare.split_off(55);

@@ -53,6 +53,10 @@ fn a_liar_does_not_lead_a_lookup_in_circles() {
     call(node, 1000, &Text::Owner { token, id: Id::new(1000), peer: peer(5000) }); // not of this key
     let Some((300, Text::Find { token, .. })) = said(node) else { panic!("around that, too") };
     call(node, 300, &Text::Closer { token, id: Id::new(1000), peer: peer(7000) }); // another's name
+    // Asked that way itself, a node lives and has nothing to say.
+    let avoid: List<_, 8> = [300, 1000, 5000, 20000].map(Id::new).into_iter().collect();
+    call(node, 300, &Text::Find { token: 9, key, avoid });
+    assert_eq!(said(node), Some((300, Text::Busy { token: 9 })));
     // Nobody of the own list is left, so nothing tells who owns the key.
     assert_eq!(said(node), None);
     let end = core::iter::from_fn(|| node.poll_event()).last();

@@ -88,6 +88,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
         });
     }
 
+    /// Another node says that it has nothing to show now.
+    pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
+        if self.awaits(from, token) && !self.pings() {
+            self.put_off();
+        }
+        self.with_lookups(slots, |core, lookup| {
+            if lookup.is_answered_by(from, token) {
+                let next = lookup.handle_death(); // of no use to this lookup, but alive
+                core.advance(lookup, next);
+            }
+        });
+    }
+
     /// Another node says that it is no member.
     pub(super) fn handle_absent(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) {
