@@ -114,7 +114,7 @@ fn the_endgame_wastes_little_under_skewed_rates() {
         let peers = swarm.node(leech).torrent.peers();
         let wasted = peers.map(|peer| peer.traffic.bytes_wasted).sum::<u64>();
         let share = wasted as f64 / swarm.content.len() as f64;
-        assert!(share < 0.02, "seed {seed}: {share} wasted");
+        assert!(share < 0.03, "seed {seed}: {share} wasted");
     }
 }
 
