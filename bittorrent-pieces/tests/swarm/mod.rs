@@ -175,18 +175,15 @@ impl Swarm {
         let living = self.nodes.iter().filter(|node| node.alive);
         let deadline = living.filter_map(|node| node.torrent.poll_timeout()).min();
         let next = deadline.unwrap_or(until).min(until);
-        match self.net.next(next) {
-            Some(delivery) => {
-                self.dirty.push(delivery.at().0 as usize);
-                self.deliver(delivery);
-            }
-            None => {
-                let now = self.net.now();
-                self.dirty.extend(0..self.nodes.len());
-                for node in self.nodes.iter_mut().filter(|node| node.alive) {
-                    if node.torrent.poll_timeout().is_some_and(|at| at <= now) {
-                        node.torrent.handle_timeout(now);
-                    }
+        if let Some(delivery) = self.net.next(next) {
+            self.dirty.push(delivery.at().0 as usize);
+            self.deliver(delivery);
+        } else {
+            let now = self.net.now();
+            self.dirty.extend(0..self.nodes.len());
+            for node in self.nodes.iter_mut().filter(|node| node.alive) {
+                if node.torrent.poll_timeout().is_some_and(|at| at <= now) {
+                    node.torrent.handle_timeout(now);
                 }
             }
         }
