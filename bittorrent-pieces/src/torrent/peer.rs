@@ -19,7 +19,7 @@ const PROMPT: u32 = 1_000;
 /// A peer that takes longer than this is asked for less at a time, or the endgame has much to undo.
 const TARDY: u32 = 3_000;
 
-/// Room for one connection: at most 1,216 bytes on a 64-bit host.
+/// Room for one connection: at most 1,344 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct PeerSlot(pub(crate) Link);
 
