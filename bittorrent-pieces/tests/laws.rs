@@ -9,14 +9,22 @@ fn body(name: &str) -> fn(&[u8]) {
     bodies::BODIES.iter().find(|(known, _)| *known == name).expect("the body exists").1
 }
 
+/// A failing case belongs into the corpus, not into a file of its own.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
 macro_rules! laws {
     ($($test:ident, $name:literal, $len:literal;)*) => {
-        proptest! { $(
+        proptest! {
+            #![proptest_config(config())]
+            $(
             #[test]
             fn $test(bytes in vec(any::<u8>(), 0..$len)) {
                 body($name)(&bytes);
             }
-        )* }
+            )*
+        }
     };
 }
 
@@ -31,6 +39,8 @@ laws! {
 }
 
 proptest! {
+    #![proptest_config(config())]
+
     /// Text over the alphabet of bencode gets deeper than random bytes.
     #[test]
     fn bencode_like_text_is_bencode_or_not(text in "[ilde0-9:a-c]{0,40}") {

@@ -14,7 +14,9 @@ const C: ConnId = ConnId(3);
 
 fn bits(pieces: u32, set: &[u32]) -> Bitfield<Vec<u8>> {
     let mut field = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
-    set.iter().for_each(|piece| assert!(field.set(PieceIndex(*piece))));
+    for piece in set {
+        assert!(field.set(PieceIndex(*piece)));
+    }
     field
 }
 

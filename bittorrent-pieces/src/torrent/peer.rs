@@ -12,7 +12,14 @@ pub(crate) const PIPELINE: usize = 32;
 /// The most requests of a peer that wait for an answer.
 pub(crate) const UPLOADS: usize = 32;
 
-/// Room for one connection: at most 1,216 bytes on a 64-bit host.
+/// How many requests go to a peer before it is known how fast it is.
+const FIRST_WINDOW: u8 = 4;
+/// A peer that answers faster than this, in milliseconds, may be asked for more at a time.
+const PROMPT: u32 = 1_000;
+/// A peer that takes longer than this is asked for less at a time, or the endgame has much to undo.
+const TARDY: u32 = 3_000;
+
+/// Room for one connection: at most 1,344 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct PeerSlot(pub(crate) Link);
 
@@ -74,6 +81,7 @@ pub(crate) struct Link {
     pub(crate) told: u32,   // how many of our pieces it knows of
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
+    pub(crate) window: u8, // how many requests it answers in good time
     pub(crate) asked: Vec<Ask, PIPELINE>,
     pub(crate) uploads: Deque<Block, UPLOADS>,
     pub(crate) joined_at: Duration,
@@ -116,6 +124,7 @@ pub(crate) struct Flags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub(crate) block: Block,
+    pub(crate) at: u32, // when, in milliseconds modulo 2^32
     pub(crate) step: Step,
 }
 
@@ -148,6 +157,7 @@ impl Link {
         wanted: 0,
         told: 0,
         dry: None,
+        window: FIRST_WINDOW,
         asked: Vec::new(),
         uploads: Deque::new(),
         joined_at: Duration::ZERO,
@@ -192,6 +202,18 @@ impl Link {
         self.asked.iter().filter(|ask| ask.step != Step::Cancel).count()
     }
 
+    /// Takes a request out, and learns from the time that the answer took.
+    pub(crate) fn answered(&mut self, block: Block, now: Duration) {
+        let Some(place) = self.asked.iter().position(|ask| ask.block == block) else { return };
+        let ask = self.asked.remove(place);
+        let age = millis(now).wrapping_sub(ask.at);
+        if ask.step == Step::Sent && age < PROMPT {
+            self.window = self.window.saturating_add(1).min(u8::try_from(PIPELINE).unwrap_or(0));
+        } else if age > TARDY {
+            self.window = self.window.saturating_sub(1).max(1);
+        }
+    }
+
     pub(crate) fn sent(&mut self, now: Duration) {
         self.sent_at = now;
         self.flags.keepalive = false;
@@ -211,4 +233,10 @@ impl Link {
             traffic: self.traffic,
         }
     }
+}
+
+/// Returns a time in milliseconds modulo 2^32: enough to tell how long ago it was.
+pub(crate) fn millis(now: Duration) -> u32 {
+    let [a, b, c, d, ..] = now.as_millis().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }

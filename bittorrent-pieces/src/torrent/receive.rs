@@ -182,7 +182,7 @@ impl View<'_, '_> {
         let checksum = checksum(self.core.config.seed, piece.data);
         let (mut picker, peers, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return false };
-        link.asked.retain(|ask| ask.block != block);
+        link.answered(block, now);
         let bytes = u64::from(block.len);
         let Received::Accepted { also, .. } = picker.receive(link.card.conn, block, checksum)
         else {

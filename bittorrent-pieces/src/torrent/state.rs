@@ -5,7 +5,7 @@ use core::time::Duration;
 use heapless::{Deque, Vec};
 
 use super::memory::{RegionsMut, bits_len};
-use super::peer::{Ask, Link, PIPELINE, PeerSlot, Phase, Step};
+use super::peer::{Ask, Link, PIPELINE, PeerSlot, Phase, Step, millis};
 use super::{Config, ConnectError, Event, LostReason, NotVerifying, Side, Verdict};
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, picker,
@@ -338,13 +338,13 @@ impl View<'_, '_> {
         if !link.is_ready() || !link.flags.unchokes_us || link.wanted == 0 {
             return;
         }
-        let most = if link.flags.snubbed { 1 } else { usize::from(config.pipeline) };
-        let room = most.clamp(1, PIPELINE).saturating_sub(link.under_way());
+        let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window) };
+        let room = usize::from(most).clamp(1, PIPELINE).saturating_sub(link.under_way());
         let holds = holds(link, bits, self.core.geometry, index);
         for _ in 0..room {
             let idle = !link.is_waiting();
             let Some(block) = next_block(&mut picker, link, &holds, idle) else { break };
-            if link.asked.push(Ask { block, step: Step::Due }).is_err() {
+            if link.asked.push(Ask { block, at: millis(now), step: Step::Due }).is_err() {
                 picker.release(link.card.conn, block);
                 break;
             }

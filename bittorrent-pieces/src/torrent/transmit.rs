@@ -106,7 +106,7 @@ impl Link {
             (Message::Unchoke, _) => self.flags.unchoked = true,
             (Message::Interested | Message::NotInterested, _) => self.flags.interested = wants,
             (Message::Cancel(_), Some((at, _))) => {
-                self.asked.swap_remove(at);
+                self.asked.remove(at);
             }
             (_, Some((at, _))) => {
                 if let Some(ask) = self.asked.get_mut(at) {

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, PartialSlot, PeerId,
-    PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent, bits_len,
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, InfoHash, Memory, PartialSlot,
+    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent, bits_len,
     block_slots, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
@@ -17,6 +17,8 @@ const INFO_HASH: InfoHash = InfoHash([7; 20]);
 struct Driven<'t> {
     torrent: Torrent<'t, Lent>,
     content: &'t [u8],
+    asked: Vec<(ConnId, Block)>, // what it asked for, so that answers can fit
+    verify: Vec<PieceIndex>,     // what it wants to be checked
 }
 
 /// Reads bytes as a torrent and calls to it.
@@ -28,7 +30,7 @@ pub fn torrent(bytes: &[u8]) {
     let content: Vec<u8> = (0..total).map(|at| (at * 31 + at / 251) as u8).collect();
     let hashes: Vec<[u8; 20]> = content.chunks(piece_len).map(PieceHasher::digest).collect();
     let (partials, peers) = (input.below(4), input.below(4));
-    let have = if input.byte() % 3 == 0 { 0xFF } else { 0 };
+    let have = if input.byte().is_multiple_of(3) { 0xFF } else { 0 };
     let mut field =
         Bitfield::new(geometry.pieces(), vec![0; Bitfield::byte_len(geometry.pieces())])
             .expect("zeros");
@@ -40,28 +42,67 @@ pub fn torrent(bytes: &[u8]) {
     config.seed = input.u64();
     config.pipeline = input.byte() % 8;
     config.upload_slots = input.byte() % 4;
-    let new = || Driven {
-        torrent: Torrent::new(
-            config,
-            geometry,
-            PieceHashes::new(&hashes),
-            field.as_view(),
-            Memory {
-                pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
-                partials: vec![PartialSlot::EMPTY; partials],
-                blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
-                peers: vec![PeerSlot::EMPTY; peers],
-                bits: vec![0; bits_len(geometry.pieces(), peers)],
-            },
-        )
-        .expect("the memory fits"),
-        content: &content,
+    let warm = input.byte();
+    let new = || {
+        let memory = Memory {
+            pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+            partials: vec![PartialSlot::EMPTY; partials],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+            peers: vec![PeerSlot::EMPTY; peers],
+            bits: vec![0; bits_len(geometry.pieces(), peers)],
+        };
+        let hashes = PieceHashes::new(&hashes);
+        let torrent = Torrent::new(config, geometry, hashes, field.as_view(), memory);
+        let torrent = torrent.expect("the memory fits");
+        let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![] };
+        for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
+            driven.warm_up(ConnId(conn));
+        }
+        driven
     };
     let rest = input.bytes(usize::MAX);
     laws::check(new, transmit_len(geometry.pieces()), rest);
 }
 
 impl Driven<'_> {
+    /// Lets a seed that wants something connect, so that short inputs get far.
+    fn warm_up(&mut self, conn: ConnId) {
+        let pieces = self.torrent.geometry().pieces();
+        let mut bits = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
+        bits.fill();
+        let hello = Handshake {
+            reserved: Reserved::default(),
+            info_hash: INFO_HASH,
+            peer_id: PeerId([9; 20]),
+        };
+        let mut buf = vec![0; 200];
+        let now = Duration::ZERO;
+        self.torrent.handle_connected(now, conn, Side::Accepted).expect("there is a slot");
+        let len = hello.encode(&mut buf).expect("it fits");
+        self.torrent.handle_bytes(now, conn, &buf[..len]).expect("a handshake");
+        let messages = [Message::Bitfield(bits.as_bytes()), Message::Unchoke, Message::Interested];
+        for message in messages {
+            let len = message.encode(&mut buf).expect("it fits");
+            self.torrent.handle_bytes(now, conn, &buf[..len]).expect("a message");
+        }
+    }
+
+    /// Gives a block that was asked for.
+    fn answer(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let nth = usize::from(input.byte()).min(self.asked.len().wrapping_sub(1));
+        if self.asked.is_empty() {
+            return Outcome::Refused("nothing was asked for".into());
+        }
+        let (conn, block) = self.asked.remove(nth);
+        let start = self.torrent.geometry().offset(block.piece) as usize + block.begin as usize;
+        let mut data = self.content[start..start + block.len as usize].to_vec();
+        data[0] ^= u8::from(input.byte().is_multiple_of(8));
+        let message = Message::Piece(Piece { piece: block.piece, begin: block.begin, data: &data });
+        let mut out = vec![0; message.encoded_len()];
+        message.encode(&mut out).expect("the length was asked for");
+        Outcome::of(self.torrent.handle_bytes(now, conn, &out))
+    }
+
     /// Spells a message that a peer might send.
     fn message(&self, input: &mut Input<'_>) -> Vec<u8> {
         let geometry = self.torrent.geometry();
@@ -93,7 +134,7 @@ impl Driven<'_> {
             8 => Message::Request(block),
             9 => Message::Cancel(block),
             10..13 => {
-                if let Some(byte) = data.first_mut().filter(|_| input.byte() % 8 == 0) {
+                if let Some(byte) = data.first_mut().filter(|_| input.byte().is_multiple_of(8)) {
                     *byte ^= 1;
                 }
                 Message::Piece(Piece { piece, begin: block.begin, data: &data })
@@ -108,10 +149,11 @@ impl Driven<'_> {
 
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let conn = ConnId(u32::from(input.byte() % 5));
+        let conn = ConnId(u32::from(input.byte() % 4));
         match input.below(16) {
             0 | 1 => {
-                let side = if input.byte() % 2 == 0 { Side::Dialled } else { Side::Accepted };
+                let side =
+                    if input.byte().is_multiple_of(2) { Side::Dialled } else { Side::Accepted };
                 Outcome::of(self.torrent.handle_connected(now, conn, side))
             }
             2 => {
@@ -133,12 +175,13 @@ impl Machine for Driven<'_> {
                 Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
             }
             6 | 7 => {
-                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let other = PieceIndex(u32::from(input.byte() % 10));
+                let piece = self.verify.pop().unwrap_or(other);
                 let geometry = self.torrent.geometry();
                 let start = geometry.offset(piece) as usize;
                 let end = start + geometry.piece_len(piece) as usize;
                 let mut digest = PieceHasher::digest(self.content.get(start..end).unwrap_or(&[]));
-                digest[0] ^= u8::from(input.byte() % 4 == 0);
+                digest[0] ^= u8::from(input.byte().is_multiple_of(4));
                 Outcome::of(self.torrent.handle_hashed(now, piece, digest))
             }
             8 => {
@@ -147,6 +190,7 @@ impl Machine for Driven<'_> {
                 let sent = self.torrent.poll_transmit_to(conn, &mut buf);
                 Outcome::of(sent.map(|sent| sent.map(|sent| (sent, buf[..sent.len].to_vec()))))
             }
+            9..12 => self.answer(now, input),
             _ => {
                 let bytes = self.message(input);
                 Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
@@ -163,14 +207,21 @@ impl Machine for Driven<'_> {
     }
 
     fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
-        match self.torrent.poll_transmit(buf) {
-            Ok(sent) => Ok(sent.map(|sent| (format!("{} {:?}", sent.to, sent.block), sent.len))),
-            Err(error) => Err(error.needed),
-        }
+        let sent = self.torrent.poll_transmit(buf).map_err(|error| error.needed)?;
+        Ok(sent.map(|sent| {
+            if let Ok((Message::Request(block), _)) = Message::decode(&buf[..sent.len], 100) {
+                self.asked.push((sent.to, block));
+            }
+            (format!("{} {:?}", sent.to, sent.block), sent.len)
+        }))
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        self.torrent.poll_event().map(|event| format!("{event:?}"))
+        let event = self.torrent.poll_event()?;
+        if let Event::Verify { piece } = event {
+            self.verify.push(piece);
+        }
+        Some(format!("{event:?}"))
     }
 
     fn state(&self) -> String {

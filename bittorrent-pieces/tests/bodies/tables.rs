@@ -64,7 +64,7 @@ fn has(bits: &[u8], piece: PieceIndex) -> bool {
     bits[piece.0 as usize / 8] & (0x80 >> (piece.0 % 8)) != 0
 }
 
-fn holds<'a>(bits: &'a [u8], geometry: Geometry) -> Holds<'a> {
+fn holds(bits: &[u8], geometry: Geometry) -> Holds<'_> {
     let field = Bitfield::new(geometry.pieces(), bits).expect("spare bits are clear");
     if field.is_full() { Holds::All } else { Holds::Some(field) }
 }
@@ -130,7 +130,7 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             drop_request(model, conn, block);
         }
         8 => {
-            if input.byte() % 4 == 0 {
+            if input.byte().is_multiple_of(4) {
                 picker.forget(conn);
             } else {
                 picker.abandon(conn);
@@ -142,7 +142,7 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
                 model.checking.push(piece);
             }
             let Some(piece) = model.checking.pop() else { return };
-            if input.byte() % 3 == 0 {
+            if input.byte().is_multiple_of(3) {
                 assert!(picker.failed(piece).is_some());
                 assert!(picker.failed(piece).is_none());
             } else {
@@ -183,7 +183,8 @@ pub fn choker(bytes: &[u8]) {
             2 => {
                 for peer in peers.iter_mut().flatten() {
                     peer.rate = u64::from(input.byte());
-                    (peer.snubbed, peer.newcomer) = (input.byte() % 4 == 0, input.byte() % 2 == 0);
+                    (peer.snubbed, peer.newcomer) =
+                        (input.byte().is_multiple_of(4), input.byte().is_multiple_of(2));
                 }
             }
             3 => {

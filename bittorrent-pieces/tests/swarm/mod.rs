@@ -51,6 +51,7 @@ pub(crate) struct Swarm {
     geometry: Geometry,
     hashes: &'static [[u8; 20]],
     seed: u64,
+    dirty: Vec<usize>, // nodes that may have something to say
 }
 
 pub(crate) fn content(len: usize) -> Vec<u8> {
@@ -63,7 +64,16 @@ impl Swarm {
     pub(crate) fn new(net: Network, content: Vec<u8>, piece_len: u32, seed: u64) -> Self {
         let geometry = Geometry::new(content.len() as u64, piece_len).expect("a piece length");
         let hashes: Vec<_> = content.chunks(piece_len as usize).map(PieceHasher::digest).collect();
-        Self { content, partials: 16, net, nodes: vec![], geometry, hashes: hashes.leak(), seed }
+        Self {
+            content,
+            partials: 16,
+            net,
+            nodes: vec![],
+            geometry,
+            hashes: hashes.leak(),
+            seed,
+            dirty: vec![],
+        }
     }
 
     pub(crate) fn add(&mut self, role: Role) -> usize {
@@ -159,20 +169,21 @@ impl Swarm {
 
     /// Handles the next delivery or deadline; returns `false` at `until`.
     pub(crate) fn step(&mut self, until: Duration) -> bool {
-        for index in 0..self.nodes.len() {
+        while let Some(index) = self.dirty.pop() {
             self.pump(index);
         }
         let living = self.nodes.iter().filter(|node| node.alive);
         let deadline = living.filter_map(|node| node.torrent.poll_timeout()).min();
         let next = deadline.unwrap_or(until).min(until);
-        match self.net.next(next) {
-            Some(delivery) => self.deliver(delivery),
-            None => {
-                let now = self.net.now();
-                for node in self.nodes.iter_mut().filter(|node| node.alive) {
-                    if node.torrent.poll_timeout().is_some_and(|at| at <= now) {
-                        node.torrent.handle_timeout(now);
-                    }
+        if let Some(delivery) = self.net.next(next) {
+            self.dirty.push(delivery.at().0 as usize);
+            self.deliver(delivery);
+        } else {
+            let now = self.net.now();
+            self.dirty.extend(0..self.nodes.len());
+            for node in self.nodes.iter_mut().filter(|node| node.alive) {
+                if node.torrent.poll_timeout().is_some_and(|at| at <= now) {
+                    node.torrent.handle_timeout(now);
                 }
             }
         }

@@ -68,7 +68,7 @@ impl<I: Identifier> KeyRange<I> {
     /// Tells whether `key` lies in the range.
     #[must_use]
     pub fn contains(&self, key: I) -> bool {
-        key == self.through || key.between(self.after, self.through) || self.after == self.through
+        key == self.through || key.between(self.after, self.through)
     }
 }
 

@@ -53,7 +53,8 @@ pub enum Message<I, A> {
         /// The successors of the sender, clockwise.
         successors: List<Peer<I, A>, MAX_SUCCESSORS>,
     },
-    /// 4: I live, but wait for an answer myself and have no state to show until then.
+    /// 4: I live, but have nothing to show now. To 2: I wait for an answer myself and have no state
+    /// until then. To 7: all that I know has to be avoided.
     Busy {
         /// The asker's.
         token: u32,
@@ -68,7 +69,7 @@ pub enum Message<I, A> {
         /// The identifier of the sender.
         id: I,
     },
-    /// 7: where does this key lead? Answered with 8, 9 or 5.
+    /// 7: where does this key lead? Answered at once with 8, 9, 4 or 5.
     Find {
         /// Chosen by the asker.
         token: u32,

@@ -88,6 +88,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
         });
     }
 
+    /// Another node says that it has nothing to show now.
+    pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
+        if self.awaits(from, token) && !self.pings() {
+            self.put_off();
+        }
+        self.with_lookups(slots, |core, lookup| {
+            if lookup.is_answered_by(from, token) {
+                let next = lookup.handle_death(); // of no use to this lookup, but alive
+                core.advance(lookup, next);
+            }
+        });
+    }
+
     /// Another node says that it is no member.
     pub(super) fn handle_absent(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) {
@@ -136,7 +149,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
     fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
         let next = match next {
             Next::OwnTable if self.state == State::Joining => Next::Peer(lookup.origin()),
-            Next::OwnTable => lookup.follow(self.route(lookup)),
+            Next::OwnTable => {
+                if let Some(route) = self.route(lookup) {
+                    lookup.follow(route)
+                } else {
+                    lookup.fail(LookupFailure::NoRoute);
+                    Next::Nobody
+                }
+            }
             next => next,
         };
         if let Next::Peer(peer) = next {
@@ -145,9 +165,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     /// Routes by the own table; a node knows best which keys are its own.
-    fn route(&self, lookup: &Lookup<I, A>) -> Route<I, A> {
+    fn route(&self, lookup: &Lookup<I, A>) -> Option<Route<I, A>> {
         if self.keys().contains(lookup.key()) {
-            return Route::Owner(self.table.me);
+            return Some(Route::Owner(self.table.me));
         }
         self.table.route_around(lookup.key(), |peer| lookup.is_usable(peer))
     }

@@ -68,7 +68,8 @@ enum What<I, A> {
     /// Read when it is sent, and not while a query is in flight.
     State,
     Busy,
-    Route(Route<I, A>),
+    /// `None`: with so many nodes avoided, nothing here leads to the key.
+    Route(Option<Route<I, A>>),
 }
 
 /// What the application has not been told yet.
@@ -146,7 +147,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
                     self.handle_state(predecessor, &successors);
                 }
             }
-            Message::Busy { token } => self.handle_busy(from, token),
+            Message::Busy { token } => self.handle_busy(slots, from, token),
             Message::Absent { token } => self.handle_absent(slots, from, token),
             Message::Notify { id } => self.handle_notify(Peer { id, address: from }),
             Message::Closer { token, id, peer } => {
@@ -273,8 +274,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 predecessor: self.predecessor,
                 successors: self.table.successors.as_slice().iter().copied().collect(),
             },
-            What::Busy => Message::Busy { token },
-            What::Route(route) => Message::answer(token, id, route),
+            What::Busy | What::Route(None) => Message::Busy { token },
+            What::Route(Some(route)) => Message::answer(token, id, route),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each step reads the state of at most one other member, and takes effect when that one answers.
 //! Until then nobody may read this node: its answers wait. An asker whose second try meets a node
 //! that waits itself is told so, gives its step up, answers those who wait for it and tries again
-//! after a random while; so no circle of nodes waits for itself for longer than one `patience`.
+//! after a random while; so no circle of nodes waits for itself for long after one `patience`.
 
 use super::machine::Core;
 use super::{Input, State};
@@ -78,7 +78,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 // StabilizeFromSuccessor, dead; the next step follows at once
                 self.table.successors.shift();
                 self.notify = self.table.successors.first().map(|peer| peer.address);
-                self.stabilize();
+                self.stabilize_at = Some(self.now);
+                self.settle();
             }
             State::Outside | State::Gone => {}
         }
@@ -169,12 +170,10 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     /// The node asked waits for an answer itself: this step did not happen.
-    pub(super) fn handle_busy(&mut self, from: A, token: u32) {
-        if self.awaits(from, token) && !self.pings() {
-            self.question = None;
-            self.stabilize_at = self.after(self.config.patience);
-            self.settle();
-        }
+    pub(super) fn put_off(&mut self) {
+        self.question = None;
+        self.stabilize_at = self.after(self.config.patience);
+        self.settle();
     }
 
     /// A neighbour has left: the question whether it lives is worth asking now.

@@ -193,7 +193,11 @@ pub fn chord_routing(bytes: &[u8]) {
         for _ in 0..input.below(8) {
             table.fingers.learn(ring[input.below(ring.len())]); // garbage: it need not be a finger
         }
-        match table.route_around(key, alive) {
+        let Some(route) = table.route_around(key, alive) else {
+            assert!(!ring.iter().any(|peer| *peer != at && alive(peer)), "somebody lives");
+            return;
+        };
+        match route {
             Route::Ask(next) => {
                 assert!(next.id.between(at.id, key) && alive(&next));
                 at = next;

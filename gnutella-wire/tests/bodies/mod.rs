@@ -18,8 +18,11 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+/// What takes any bytes, and panics if something does not hold.
+pub type Body = fn(&[u8]);
+
 /// Every body with its name.
-pub const BODIES: &[(&str, fn(&[u8]))] = &[
+pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_header", header),
     ("gnutella_message", message),
     ("gnutella_head", head),
@@ -243,7 +246,7 @@ impl Model {
             let found = self.table.find(now, key);
             self.compare(now, [kind, number], found);
             let fresh = (Route { via, hops }, now, lifetime);
-            if input.byte() % 4 == 0 {
+            if input.below(4) == 0 {
                 self.table.refresh(now, key, via, hops);
                 self.known.insert([kind, number], fresh);
             } else {
@@ -263,7 +266,10 @@ impl Model {
     }
 
     fn compare(&self, now: Duration, key: [u8; 2], found: Option<Route>) {
-        let known = self.known.get(&key).map(|(route, at, lifetime)| (route, now - *at, *lifetime));
+        let known = self
+            .known
+            .get(&key)
+            .map(|(route, at, lifetime)| (route, now.saturating_sub(*at), *lifetime));
         match (known, found) {
             (None, found) => assert_eq!(found, None, "never learnt"),
             (Some((route, age, lifetime)), Some(found)) => {
@@ -297,7 +303,12 @@ impl Node {
         let mut config = presets[role](ServentId([0; 16]), address);
         (config.idle, config.misses) = (Duration::from_millis(100 * role as u64), 2);
         config.max_leaves = links / 2;
-        Self(Servent::new(config, vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]))
+        let (links, routes) = (vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
+        let mut servent = Servent::new(config, links, routes);
+        for link in 0..3 {
+            let _ = servent.handle_connected(Duration::ZERO, LinkId(link), Role::Peer); // or full
+        }
+        Self(servent)
     }
 
     fn receive(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {

@@ -1,0 +1,142 @@
+//! One node, step by step: what it says and does when the test plays all the others.
+
+use core::time::Duration;
+
+use chord_core::{
+    Config, Event, List, LookupFailure, LookupSlot, Message, Node, Peer, State, Word,
+};
+
+type Id = Word<16>;
+type Text = Message<Id, u32>;
+type TestNode = Node<Id, u32, [LookupSlot<Id, u32>; 4]>;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn peer(id: u64) -> Peer<Id, u32> {
+    Peer { id: Id::new(id), address: id as u32 }
+}
+
+/// Returns node 100 of the ring 100, 300, 1000, 5000, 20000; its fingers stay as they are.
+fn one_of_five() -> TestNode {
+    let mut config = Config::default();
+    (config.successors, config.stabilize, config.fix_fingers) = (3, SECOND, Duration::MAX);
+    let mut node = TestNode::new(config, peer(100), [const { LookupSlot::EMPTY }; 4]);
+    let members = [100, 300, 1000, 5000, 20000].map(peer);
+    node.create_base(Duration::ZERO, &members).unwrap();
+    node
+}
+
+/// Hands a message to a node.
+fn call(node: &mut TestNode, from: u32, message: &Text) {
+    let mut bytes = [0; Text::MAX_LEN];
+    let len = message.encode(&mut bytes).unwrap();
+    node.handle_datagram(SECOND, from, &bytes[..len]).unwrap();
+}
+
+/// Returns what a node has to say.
+fn said(node: &mut TestNode) -> Option<(u32, Text)> {
+    let mut buf = [0; Text::MAX_LEN];
+    let sent = node.poll_transmit(&mut buf).unwrap()?;
+    Some((sent.to, Text::decode(&buf[..sent.len]).unwrap().0))
+}
+
+#[test]
+fn a_liar_does_not_lead_a_lookup_in_circles() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    let key = Id::new(10000);
+    let lookup = node.lookup(SECOND, key).unwrap();
+    let Some((5000, Text::Find { token, .. })) = said(node) else { panic!("the closest") };
+    call(node, 5000, &Text::Closer { token, id: Id::new(5000), peer: peer(300) }); // backwards
+    let Some((1000, Text::Find { token, avoid, .. })) = said(node) else { panic!("around it") };
+    assert_eq!(avoid[..], [Id::new(5000)]);
+    call(node, 1000, &Text::Owner { token, id: Id::new(1000), peer: peer(5000) }); // not of this key
+    let Some((300, Text::Find { token, .. })) = said(node) else { panic!("around that, too") };
+    call(node, 300, &Text::Closer { token, id: Id::new(1000), peer: peer(7000) }); // another's name
+    // Asked that way itself, a node lives and has nothing to say.
+    let avoid: List<_, 8> = [300, 1000, 5000, 20000].map(Id::new).into_iter().collect();
+    call(node, 300, &Text::Find { token: 9, key, avoid });
+    assert_eq!(said(node), Some((300, Text::Busy { token: 9 })));
+    // Nobody of the own list is left, so nothing tells who owns the key.
+    assert_eq!(said(node), None);
+    let end = core::iter::from_fn(|| node.poll_event()).last();
+    let reason = LookupFailure::NoRoute;
+    assert_eq!(end, Some(Event::LookupFailed { lookup, key, reason }));
+}
+
+#[test]
+fn a_node_is_not_read_while_it_reads() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.handle_timeout(SECOND * 2);
+    let Some((300, Text::Query { token })) = said(node) else { panic!("it stabilizes") };
+
+    // Meanwhile a query waits, a ping and a lookup do not, and a second try is told so.
+    call(node, 20000, &Text::Query { token: 1 });
+    assert_eq!(said(node), None);
+    call(node, 20000, &Text::Ping { token: 2 });
+    assert_eq!(said(node), Some((20000, Text::Pong { token: 2, id: Id::new(100) })));
+    call(node, 20000, &Text::Find { token: 3, key: Id::new(101), avoid: List::new() });
+    assert!(matches!(said(node), Some((20000, Text::Owner { token: 3, .. }))));
+    call(node, 20000, &Text::Query { token: 1 });
+    assert_eq!(said(node), Some((20000, Text::Busy { token: 1 })));
+
+    // Answers of others, of the past or of another kind change nothing.
+    let list: List<_, 20> = [peer(1000), peer(5000), peer(20000)].into_iter().collect();
+    let state = |token, predecessor| {
+        let (id, successors) = (Id::new(300), list.clone());
+        Text::State { token, id, predecessor: peer(predecessor), successors }
+    };
+    let before = node.clone();
+    call(node, 301, &state(token, 200));
+    call(node, 300, &state(token.wrapping_add(1), 200));
+    call(node, 300, &Text::Pong { token, id: Id::new(300) });
+    assert_eq!(*node, before);
+
+    // The answer names a better successor, which is asked and not adopted.
+    call(node, 300, &state(token, 200));
+    let Some((200, Text::Query { token })) = said(node) else { panic!("the second step") };
+    assert_eq!((node.state(), node.successors().first()), (State::Stabilizing, Some(peer(300))));
+    assert_eq!(said(node), None, "still reading");
+    let successors = [peer(300), peer(1000), peer(5000)].into_iter().collect();
+    call(node, 200, &Text::State { token, id: Id::new(200), predecessor: peer(100), successors });
+    assert_eq!((node.state(), node.successors().first()), (State::Idle, Some(peer(200))));
+
+    // The step is over: whoever waited reads the new state.
+    let Some((20000, Text::State { token: 1, successors, .. })) = said(node) else { panic!() };
+    assert_eq!(successors[..], [peer(200), peer(300), peer(1000)]);
+    assert_eq!(said(node), Some((200, Text::Notify { id: Id::new(100) })));
+    assert_eq!(said(node), None);
+}
+
+#[test]
+fn what_a_notification_overwrites_is_made_up_for() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.handle_timeout(SECOND * 2);
+    let Some((300, Text::Query { token })) = said(node) else { panic!("it stabilizes") };
+    let successors = [peer(1000), peer(5000), peer(20000)].into_iter().collect();
+    let (id, predecessor) = (Id::new(300), peer(200));
+    call(node, 300, &Text::State { token, id, predecessor, successors });
+    let mut asked = core::iter::from_fn(|| said(node)).filter(|(to, _)| *to == 200);
+    let Some((_, Text::Query { token })) = asked.next() else { panic!("the second step") };
+    drop(asked);
+    call(node, 200, &Text::Busy { token }); // puts the second step off ..
+    assert_eq!((node.state(), said(node)), (State::Stabilizing, None));
+    call(node, 20000, &Text::Notify { id: Id::new(20000) }); // .. and this calls it off
+    assert_eq!(node.state(), State::Idle);
+    assert!(matches!(said(node), Some((300, Text::Query { .. }))), "the first step at once");
+}
+
+#[test]
+fn a_driver_that_does_not_send_kills_nobody() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.lookup(SECOND, Id::new(10000)).unwrap();
+    for _ in 0..1000 {
+        node.handle_timeout(node.poll_timeout().unwrap());
+    }
+    assert_eq!(node.successors().as_slice().len(), 3);
+    let failed = |event| matches!(event, Event::PeerFailed(_) | Event::LookupFailed { .. });
+    assert!(!core::iter::from_fn(|| node.poll_event()).any(failed));
+}
