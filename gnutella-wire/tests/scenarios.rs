@@ -1,4 +1,5 @@
 //! Several servents over the simulated network: what the lectures say happens, happens.
+//! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
 mod world;
 

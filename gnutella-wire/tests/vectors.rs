@@ -1,4 +1,5 @@
 //! Published bytes, bytes of other servents, and the worked examples of the lectures.
+//! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddrV4};
