@@ -1,12 +1,15 @@
 //! Several servents over the simulated network: what the lectures say happens, happens.
+//! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
 mod world;
 
 use core::time::Duration;
 
 use gnutella_wire::http::{Giv, Name, Request, Resource};
-use gnutella_wire::wire::{ByeCode, Function, Header};
-use gnutella_wire::{Config, Guid, HeadLimits, Opening, Reason, Role, ServentId, flood_bound};
+use gnutella_wire::wire::{ByeCode, Function, Header, Limits, Message};
+use gnutella_wire::{
+    CommandError, Config, Event, Guid, HeadLimits, Opening, Reason, Role, ServentId, flood_bound,
+};
 use sim::Addr;
 use world::{Preset, World};
 
@@ -138,6 +141,9 @@ fn nothing_found_and_nothing_asked() {
     world.send_raw(0, 1, &[&header.to_bytes()[..], &[0; 27]].concat());
     world.run(1);
     assert_eq!((world.stats(1).unroutable, world.stats(1).routed), (4, 0));
+    let (mut servent, now) = (world.servent(1).clone(), world.net.now());
+    let push = servent.push(now, Guid([1; 16]), ServentId([0; 16]), 1, &mut [0; 64]);
+    assert_eq!(push, Err(CommandError::NoRoute), "a hit that went nowhere leads nowhere");
 }
 
 /// C-GNU-22: the sixth connection is refused, with another address to try.
@@ -281,6 +287,30 @@ fn a_push_brings_the_file_out_from_behind_a_firewall() {
     let (head, _) = gnutella_wire::Head::decode(&wire[..len], HeadLimits::GTKG).unwrap();
     let asked = Request::from_head(&head).unwrap();
     assert_eq!(asked.resource, Resource::File { index: 1, name: Name::new(b"Hey Jude.mp3") });
+}
+
+/// A bye is said once, and the link is lost only when it was.
+#[test]
+fn a_bye_is_the_last_word() {
+    let mut world = World::new(14);
+    (0..2).for_each(|number| world.add(number, &Config::peer));
+    world.dial(0, 1);
+    world.run(1);
+    let (mut servent, now) = (world.servent(0).clone(), world.net.now());
+    let sent = servent.ping(now, Guid([1; 16]), &mut [0; 64]).unwrap();
+    let link = servent.targets(sent.to).next().unwrap();
+    servent.dismiss(now, link, ByeCode::SHUTDOWN).unwrap();
+    servent.dismiss(now, link, ByeCode::REMOVED).unwrap();
+    assert_eq!(servent.poll_event(), None, "not before the bye is written");
+    let mut buf = [0; 64];
+    let bye = servent.poll_transmit(&mut buf).unwrap().unwrap();
+    assert_eq!(bye.to, link);
+    let (message, _) = Message::decode(&buf[..bye.len], Limits::GTKG).unwrap();
+    assert!(message.to_string().ends_with("ttl=1 hops=0 200 \"Servent shuts down\""));
+    assert_eq!(servent.poll_transmit(&mut buf), Ok(None));
+    let reason = Reason::Dismissed(ByeCode::SHUTDOWN);
+    assert_eq!(servent.poll_event(), Some(Event::Lost { link, reason }));
+    assert!(servent.handle_bytes(now, link, &[0]).is_err(), "the link is gone");
 }
 
 /// Routes die with their link, and a later link of the same name does not inherit them.

@@ -1,4 +1,5 @@
 //! Published bytes, bytes of other servents, and the worked examples of the lectures.
+//! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -409,6 +410,9 @@ fn downloads_of_0_6() {
     let len = busy.encode(&[], &mut out).unwrap();
     assert_eq!(&out[..len], b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
 
+    let one = ContentRange { first: 0, last: 0, size: Some(1) }; // a range of one byte is one
+    assert_eq!((ContentRange::decode("bytes 0-0/1"), one.len()), (Some(one), 1));
+    assert_eq!(ContentRange::decode("bytes 1-1/1"), None);
     assert_eq!(Range::decode("bytes=-5").unwrap().of(3), Range::From(0).of(3));
     assert_eq!(Range::decode("bytes=9-").unwrap().of(9), None);
     assert_eq!((Range::decode("bytes=9-3"), Range::decode("bytes=+1-")), (None, None));

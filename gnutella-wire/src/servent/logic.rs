@@ -6,7 +6,7 @@ use super::link::{Due, Leaving, Link, LinkSlot, NEVER, index_of};
 use super::{Aim, Forward, Handled, Reason, Role, State, Target, Targets, Transmit};
 use crate::routes::{Key, Learnt, RouteSlot, RouteTable, Via};
 use crate::wire::{self, Bye, Function, HEADER_LEN, Header, Message, Payload, Ping, Pong};
-use crate::{BufferTooSmall, DecodeError, LinkId, Text};
+use crate::{BufferTooSmall, DecodeError, LinkId, ServentId, Text};
 
 /// What own messages come by.
 pub(super) const OWN: Via = Via(NEVER);
@@ -101,6 +101,9 @@ impl Core<'_> {
             Verdict::Back(via) => self.back(index, header, via),
             Verdict::Drop | Verdict::Deliver => None,
         };
+        if let (Payload::QueryHit(hit), true) = (payload, deliver || forward.is_some()) {
+            self.learn_push(index, hit.servent, hops);
+        }
         let forward =
             forward.map(|(header, to)| Forward { header: header.to_bytes(), payload: bytes, to });
         (deliver.then_some(message), forward)
@@ -122,17 +125,7 @@ impl Core<'_> {
             }
             Payload::Ping(_) | Payload::Query(_) => Verdict::Drop,
             Payload::Pong(_) => self.route(Key::Ping(guid)),
-            Payload::QueryHit(hit) => {
-                let verdict = self.route(Key::Query(guid));
-                if let (Verdict::Deliver | Verdict::Back(_), Some(via)) =
-                    (&verdict, self.via(index))
-                {
-                    // The way of the hit is the way of the push (0.4, 2.3).
-                    let (now, key) = (self.state.now, Key::Push(hit.servent));
-                    self.routes.refresh(now, key, via, message.hops);
-                }
-                verdict
-            }
+            Payload::QueryHit(_) => self.route(Key::Query(guid)),
             Payload::Push(push) if push.servent == self.state.config.servent => Verdict::Deliver,
             Payload::Push(push) => self.route(Key::Push(push.servent)),
             Payload::Bye(bye) => {
@@ -169,6 +162,14 @@ impl Core<'_> {
                 }
                 false
             }
+        }
+    }
+
+    /// The way of a hit is the way of the push (0.4, 2.3). Only of a hit that went somewhere: else
+    /// any neighbour could draw the pushes of others to itself.
+    fn learn_push(&mut self, index: usize, servent: ServentId, hops: u8) {
+        if let Some(via) = self.via(index) {
+            self.routes.refresh(self.state.now, Key::Push(servent), via, hops);
         }
     }
 

@@ -107,6 +107,8 @@ pub fn head(bytes: &[u8]) {
     match Head::decode(bytes, limits) {
         Ok((head, rest)) => {
             let used = bytes.len() - rest.len();
+            let end = &bytes[..used];
+            assert!(end.ends_with(b"\n\n") || end.ends_with(b"\n\r\n"), "an empty line");
             assert!(used <= limits.bytes && head.headers().count() <= limits.lines);
             for cut in 0..used {
                 let short = Head::decode(&bytes[..cut], limits);

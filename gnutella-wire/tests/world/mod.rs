@@ -332,8 +332,11 @@ impl World {
 
     fn drain(&mut self, number: u32) {
         let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+        let mut turns = 0;
         while let Some(own) = self.host(number).servent.poll_transmit(&mut buf).unwrap() {
             self.transmit(number, own.to, &buf[..own.len]);
+            turns += 1;
+            assert!(turns < 1_000, "node {number} never falls silent");
         }
         while let Some(event) = self.host(number).servent.poll_event() {
             let Event::Lost { link, reason } = event else { continue };
