@@ -151,7 +151,7 @@ fn a_choke_and_a_close_free_the_blocks_for_others() {
     }
 }
 
-/// Reference check 13: cancels are sent on arrival, once, to the other one.
+/// Cohen 2003, 2.4: cancels are sent on arrival, once, to the other one.
 #[test]
 fn the_second_requester_gets_a_cancel_on_arrival() {
     let mut leech = torrent(0x40);
