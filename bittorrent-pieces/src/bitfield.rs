@@ -190,13 +190,7 @@ impl Iterator for Ones<'_> {
 }
 
 const fn byte_len(bits: u32) -> usize {
-    // At most 2^29, which every target with 32-bit addresses can count.
-    let [a, b, c, d] = bits.div_ceil(8).to_le_bytes();
-    let wide = [a, b, c, d, 0, 0, 0, 0];
-    match wide.split_first_chunk() {
-        Some((bytes, _)) => usize::from_le_bytes(*bytes),
-        None => usize::MAX,
-    }
+    slot(bits.div_ceil(8))
 }
 
 fn mask(piece: PieceIndex) -> u8 {

@@ -13,7 +13,7 @@ pub const BLOCK_LEN: u32 = 1 << 14;
 pub struct PieceIndex(pub u32);
 
 impl PieceIndex {
-    /// Returns the index of its slot; on a host that cannot count so far, one that no slice has.
+    /// Returns the index of its slot.
     pub(crate) fn slot(self) -> usize {
         slot(self.0)
     }
@@ -65,13 +65,18 @@ impl Geometry {
     /// # Errors
     ///
     /// [`ConfigError::PieceLen`] if `piece_len` is 0, [`ConfigError::TooManyPieces`].
-    pub fn new(total: u64, piece_len: u32) -> Result<Self, ConfigError> {
+    pub const fn new(total: u64, piece_len: u32) -> Result<Self, ConfigError> {
         if piece_len == 0 {
             return Err(ConfigError::PieceLen);
         }
-        let pieces = total.div_ceil(u64::from(piece_len));
-        let pieces = u32::try_from(pieces).map_err(|_| ConfigError::TooManyPieces(pieces))?;
-        Ok(Self { total, piece_len, pieces })
+        let [a, b, c, d] = piece_len.to_le_bytes();
+        let pieces = total.div_ceil(u64::from_le_bytes([a, b, c, d, 0, 0, 0, 0]));
+        match pieces.to_le_bytes() {
+            [a, b, c, d, 0, 0, 0, 0] => {
+                Ok(Self { total, piece_len, pieces: u32::from_le_bytes([a, b, c, d]) })
+            }
+            _ => Err(ConfigError::TooManyPieces(pieces)),
+        }
     }
 
     /// Returns the length of the content in bytes.
@@ -135,14 +140,20 @@ impl Geometry {
     }
 
     /// Returns how many block slots an open piece takes.
-    pub(crate) fn stride(&self) -> usize {
+    pub(crate) const fn stride(&self) -> usize {
         slot(self.piece_len.div_ceil(BLOCK_LEN))
     }
 }
 
-/// Widens a number to an index; where it does not fit, to one that no slice has.
-pub(crate) fn slot(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+const _: () = assert!(usize::BITS >= u32::BITS, "indices of 32 bits are needed");
+
+/// Widens a number to an index.
+pub(crate) const fn slot(number: u32) -> usize {
+    let [a, b, c, d] = number.to_le_bytes();
+    match [a, b, c, d, 0, 0, 0, 0].split_first_chunk() {
+        Some((bytes, _)) => usize::from_le_bytes(*bytes),
+        None => usize::MAX, // not on any target with 64 bits or fewer
+    }
 }
 
 /// Narrows a length; what does not fit is cut to the largest number.

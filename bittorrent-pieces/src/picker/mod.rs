@@ -109,7 +109,7 @@ pub struct Failure {
 
 /// Returns how many block slots `partials` open pieces take.
 #[must_use]
-pub fn block_slots(geometry: Geometry, partials: usize) -> usize {
+pub const fn block_slots(geometry: Geometry, partials: usize) -> usize {
     geometry.stride().saturating_mul(partials)
 }
 

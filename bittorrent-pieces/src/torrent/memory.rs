@@ -1,5 +1,6 @@
 //! The memory of a torrent: five regions, lent by the caller.
 
+use crate::geometry::slot;
 use crate::wire::piece::HEADER_LEN;
 use crate::wire::{Handshake, LEN_LEN};
 use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot};
@@ -38,7 +39,7 @@ pub const fn transmit_len(pieces: u32) -> usize {
 /// a bitfield.
 #[must_use]
 pub const fn receive_len(pieces: u32) -> usize {
-    let block = HEADER_LEN.saturating_add(1 << BLOCK_LEN.trailing_zeros());
+    let block = HEADER_LEN.saturating_add(slot(BLOCK_LEN));
     let bitfield = Bitfield::byte_len(pieces).saturating_add(LEN_LEN).saturating_add(1);
     if bitfield > block { bitfield } else { block }
 }
@@ -53,23 +54,31 @@ pub trait Regions {
 
 /// The five regions of [`Memory`], borrowed to be read.
 #[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the fields are those of `Memory`")]
 pub struct RegionsRef<'m> {
+    /// One for each piece.
     pub pieces: &'m [PieceSlot],
+    /// One for each open piece.
     pub partials: &'m [PartialSlot],
+    /// Those of the open pieces.
     pub blocks: &'m [BlockSlot],
+    /// One for each connection.
     pub peers: &'m [PeerSlot],
+    /// Our own, then those of each peer.
     pub bits: &'m [u8],
 }
 
 /// The five regions of [`Memory`], borrowed to be written.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "the fields are those of `Memory`")]
 pub struct RegionsMut<'m> {
+    /// One for each piece.
     pub pieces: &'m mut [PieceSlot],
+    /// One for each open piece.
     pub partials: &'m mut [PartialSlot],
+    /// Those of the open pieces.
     pub blocks: &'m mut [BlockSlot],
+    /// One for each connection.
     pub peers: &'m mut [PeerSlot],
+    /// Our own, then those of each peer.
     pub bits: &'m mut [u8],
 }
 

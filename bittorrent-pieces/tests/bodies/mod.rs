@@ -11,8 +11,11 @@ use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceIndex};
 
+/// Holds for any bytes, or panics.
+pub type Body = fn(&[u8]);
+
 /// All bodies by name; the corpus of each lies in the folder of that name.
-pub const BODIES: &[(&str, fn(&[u8]))] = &[
+pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_bencode", bencode),
     ("bittorrent_metainfo", metainfo),
     ("bittorrent_wire", wire),

@@ -73,29 +73,25 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
     let (choice, peer) = (input.below(10), input.below(PEERS));
     let conn = ConnId(peer as u32);
     match choice {
-        0 => match model.joined[peer].take() {
-            Some(bits) => {
+        0 => {
+            if let Some(bits) = model.joined[peer].take() {
                 picker.leave(&holds(&bits, geometry));
                 picker.abandon(conn);
                 forget(model, conn);
+                return;
             }
-            None => {
-                let mut field = Bitfield::new(
-                    geometry.pieces(),
-                    vec![0; Bitfield::byte_len(geometry.pieces())],
-                )
-                .expect("zeros");
-                let density = input.byte();
-                for piece in (0..geometry.pieces()).map(PieceIndex) {
-                    if density == 255 || input.byte() < density {
-                        field.set(piece);
-                    }
+            let zeros = vec![0; Bitfield::byte_len(geometry.pieces())];
+            let mut field = Bitfield::new(geometry.pieces(), zeros).expect("zeros");
+            let density = input.byte();
+            for piece in (0..geometry.pieces()).map(PieceIndex) {
+                if density == 255 || input.byte() < density {
+                    field.set(piece);
                 }
-                let bits = field.into_storage();
-                picker.join(&holds(&bits, geometry));
-                model.joined[peer] = Some(bits);
             }
-        },
+            let bits = field.into_storage();
+            picker.join(&holds(&bits, geometry));
+            model.joined[peer] = Some(bits);
+        }
         1..5 => {
             let Some(bits) = &model.joined[peer] else { return };
             let endgame = choice == 4;
