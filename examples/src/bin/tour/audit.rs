@@ -37,7 +37,8 @@ pub fn audit(
     cast: Cast,
     song: &Song,
 ) -> Result<Audit, Failure> {
-    let mut audit = Audit { tips: Vec::new(), equal_copies: (0, 0), fault: None, bytes: 0, blocks: 0 };
+    let mut audit =
+        Audit { tips: Vec::new(), equal_copies: (0, 0), fault: None, bytes: 0, blocks: 0 };
     for (node, ledger) in settlement.living() {
         fs::create_dir_all(ctx.dir(node))?;
         fs::write(ctx.dir(node).join("chain.bin"), store(&ledger.blocks))?;
@@ -49,7 +50,10 @@ pub fn audit(
         audit.blocks += blocks.len() as u64;
         match constitution.chain().map_err(io::Error::other)?.replay(&blocks) {
             Ok(tip) => {
-                ctx.note(node, format_args!("stored chain proves height {} {:.16}", tip.height, tip.hash))?;
+                ctx.note(
+                    node,
+                    format_args!("stored chain proves height {} {:.16}", tip.height, tip.hash),
+                )?;
                 audit.tips.push(tip);
             }
             Err(fault) => ctx.note(node, fault)?,
@@ -76,7 +80,8 @@ fn tamper(
     audit: &mut Audit,
 ) -> Result<(), Failure> {
     let Some((node, ledger)) = settlement.living().next() else { return Ok(()) };
-    let before: usize = ledger.blocks.iter().take(TAMPERED as usize - 1).map(|block| block.len() + 4).sum();
+    let before: usize =
+        ledger.blocks.iter().take(TAMPERED as usize - 1).map(|block| block.len() + 4).sum();
     let path = ctx.dir(node).join("chain.bin");
     let mut stored = fs::read(&path)?;
     let len = ledger.blocks[TAMPERED as usize - 1].len();
@@ -100,7 +105,9 @@ pub fn clean_up(ctx: &Ctx, cast: Cast) {
 
 /// Each block behind its length.
 fn store(blocks: &[Vec<u8>]) -> Vec<u8> {
-    let parts = blocks.iter().flat_map(|block| (block.len() as u32).to_be_bytes().into_iter().chain(block.iter().copied()));
+    let parts = blocks.iter().flat_map(|block| {
+        (block.len() as u32).to_be_bytes().into_iter().chain(block.iter().copied())
+    });
     parts.collect()
 }
 

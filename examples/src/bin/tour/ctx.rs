@@ -18,6 +18,8 @@ use crate::trace::Trace;
 
 /// How often the screen is renewed.
 const SCREEN: Duration = Duration::from_millis(200);
+/// The shortest wait: a stage whose deadline has passed must not stop the clock.
+const BREATH: Duration = Duration::from_micros(100);
 /// The longest wait, so that Ctrl-C and the screen are looked at.
 const NAP: Duration = Duration::from_millis(250);
 
@@ -77,7 +79,10 @@ impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interrupted { stage } => {
-                write!(f, "interrupted in {stage}; what was traced so far is in the output directory")
+                write!(
+                    f,
+                    "interrupted in {stage}; what was traced so far is in the output directory"
+                )
             }
             Self::Stuck { stage, after, progress } => {
                 write!(f, "{stage} did not end within {} s: {progress}", after.as_secs())
@@ -156,9 +161,19 @@ impl Ctx {
     }
 
     /// Sends one message on a stream: counted, traced, captured.
-    pub fn send(&mut self, conn: Conn, tongue: Tongue, say: impl Display, parts: &[&[u8]]) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        conn: Conn,
+        tongue: Tongue,
+        say: impl Display,
+        parts: &[&[u8]],
+    ) -> io::Result<()> {
         let Some((at, peer, dialled)) = self.ends.get(&conn).copied() else { return Ok(()) };
-        let bytes = if let [bytes] = parts { (*bytes).into() } else { std::borrow::Cow::from(parts.concat()) };
+        let bytes = if let [bytes] = parts {
+            (*bytes).into()
+        } else {
+            std::borrow::Cow::from(parts.concat())
+        };
         self.count(at, peer, tongue, &say, bytes.len())?;
         let (from, to) = if dialled {
             (place(at, 20_000 + peer.0), place(peer, tongue.port()))
@@ -171,9 +186,21 @@ impl Ctx {
     }
 
     /// Sends a datagram: counted, traced, captured.
-    pub fn send_datagram(&mut self, from: NodeId, to: NodeId, tongue: Tongue, say: impl Display, bytes: &[u8]) -> io::Result<()> {
+    pub fn send_datagram(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        tongue: Tongue,
+        say: impl Display,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         self.count(from, to, tongue, &say, bytes.len())?;
-        self.pcap.datagram(self.net.now(), place(from, tongue.port()), place(to, tongue.port()), bytes)?;
+        self.pcap.datagram(
+            self.net.now(),
+            place(from, tongue.port()),
+            place(to, tongue.port()),
+            bytes,
+        )?;
         self.net.send_datagram(from, to, bytes);
         Ok(())
     }
@@ -213,7 +240,8 @@ impl Ctx {
             if stage.poll_timeout().is_some_and(|at| at <= now) {
                 stage.handle_timeout(self)?;
             }
-            let until = stage.poll_timeout().unwrap_or(end).min(now + NAP).min(end);
+            let until =
+                stage.poll_timeout().unwrap_or(end).min(now + NAP).min(end).max(now + BREATH);
             if let Some(incoming) = self.net.poll(until) {
                 if let Incoming::Opened { conn, at, peer, dialled, .. } = incoming {
                     self.know(conn, at, peer, dialled);
@@ -231,7 +259,14 @@ impl Ctx {
         self.pcap.finish()
     }
 
-    fn count(&mut self, from: NodeId, to: NodeId, tongue: Tongue, say: &dyn Display, len: usize) -> io::Result<()> {
+    fn count(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        tongue: Tongue,
+        say: &dyn Display,
+        len: usize,
+    ) -> io::Result<()> {
         self.messages += 1;
         self.bytes += len as u64;
         self.trace.message(self.net.now(), from, to, tongue.name(), len, say)

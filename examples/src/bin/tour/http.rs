@@ -59,7 +59,13 @@ impl HttpSide {
     }
 
     /// Takes in bytes; answers a whole request, keeps a whole answer.
-    pub fn bytes(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8], song: &Song) -> io::Result<()> {
+    pub fn bytes(
+        &mut self,
+        ctx: &mut Ctx,
+        conn: Conn,
+        bytes: &[u8],
+        song: &Song,
+    ) -> io::Result<()> {
         let Some((node, role, buffer)) = self.conns.get_mut(&conn) else { return Ok(()) };
         buffer.extend_from_slice(bytes);
         let (head, body) = match Head::decode(buffer, HeadLimits::GTKG) {
@@ -94,7 +100,9 @@ impl HttpSide {
 
 fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::Result<()> {
     let wanted = match request.resource {
-        Resource::File { index: TORRENT_INDEX, name } => name.bytes().eq(song.torrent_name().bytes()),
+        Resource::File { index: TORRENT_INDEX, name } => {
+            name.bytes().eq(song.torrent_name().bytes())
+        }
         _ => false,
     };
     let size = song.metainfo.len() as u64;
@@ -107,7 +115,8 @@ fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::
         Some(_) if wanted => (Response::ok(request.version, size), &song.metainfo[..]),
         _ => (Response::refusal(request.version, 404, "Not Found"), &[][..]),
     };
-    let headers = [Header::new("Server", "Gnutella"), Header::new("Content-Type", "application/binary")];
+    let headers =
+        [Header::new("Server", "Gnutella"), Header::new("Content-Type", "application/binary")];
     let mut head = vec![0; response.encoded_len(&headers)];
     response.encode(&headers, &mut head).map_err(io::Error::other)?;
     ctx.send(conn, Tongue::Http, response, &[&head, body])

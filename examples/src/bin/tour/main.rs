@@ -33,7 +33,7 @@ use bittorrent_pieces::bencode::Mode;
 
 use args::{Args, HELP, Otherwise};
 use audit::{TAMPERED, all_equal, audit, clean_up, names};
-use ctx::{Ctx, Failure, Stage as _};
+use ctx::{Ctx, Failure};
 use net::Net;
 use overlay::Overlay;
 use report::Report;
@@ -63,7 +63,9 @@ fn main() -> ExitCode {
         }
     };
     interrupt::install();
-    match choose_file(&args).and_then(|path| tour(args, &path).map_err(|failure| failure.to_string())) {
+    match choose_file(&args)
+        .and_then(|path| tour(args, &path).map_err(|failure| failure.to_string()))
+    {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(what) => {
@@ -77,15 +79,19 @@ fn main() -> ExitCode {
 fn choose_file(args: &Args) -> Result<PathBuf, String> {
     let path = match &args.file {
         Some(path) => path.clone(),
-        None => std::env::current_exe().map_err(|error| format!("cannot find the own executable: {error}"))?,
+        None => std::env::current_exe()
+            .map_err(|error| format!("cannot find the own executable: {error}"))?,
     };
     let name = path.display();
-    let metadata = fs::metadata(&path).map_err(|error| format!("cannot read {name}: {error}; name a file that exists"))?;
+    let metadata = fs::metadata(&path)
+        .map_err(|error| format!("cannot read {name}: {error}; name a file that exists"))?;
     if !metadata.is_file() {
         return Err(format!("{name} is not a file; name a single file to share"));
     }
     if metadata.len() == 0 {
-        return Err(format!("{name} is empty: there is nothing to share; name a file of at least one byte"));
+        return Err(format!(
+            "{name} is empty: there is nothing to share; name a file of at least one byte"
+        ));
     }
     Ok(path)
 }
@@ -158,7 +164,13 @@ fn boot(ctx: &mut Ctx, overlay: &mut Overlay<'_>, table: &mut Table) -> Result<(
     Ok(())
 }
 
-fn lookup(ctx: &mut Ctx, overlay: &mut Overlay<'_>, song: &Song, cast: Cast, table: &mut Table) -> Result<(), Failure> {
+fn lookup(
+    ctx: &mut Ctx,
+    overlay: &mut Overlay<'_>,
+    song: &Song,
+    cast: Cast,
+    table: &mut Table,
+) -> Result<(), Failure> {
     ctx.heading("2. LOOKUP: one floods the query, the hits come back along the reverse path");
     let mut row = table.begin(ctx, "LOOKUP");
     let duplicates_before = overlay.duplicates();
@@ -167,48 +179,99 @@ fn lookup(ctx: &mut Ctx, overlay: &mut Overlay<'_>, song: &Song, cast: Cast, tab
     let duplicates = overlay.duplicates() - duplicates_before;
     let reached = overlay.nodes_reached();
     row.check(ctx, reached + 1 >= usize::from(cast.nodes), format!("the query reached {reached} nodes in {} copies, {duplicates} of them duplicates that were dropped", overlay.flood.len()));
-    let holders: Vec<_> = overlay.hits.iter().map(|(node, hops)| format!("{node} over {hops} links")).collect();
-    row.check(ctx, overlay.hits.len() == cast.seeds().count(), format!("hits: {}", holders.join(", ")));
+    let holders: Vec<_> =
+        overlay.hits.iter().map(|(node, hops)| format!("{node} over {hops} links")).collect();
+    row.check(
+        ctx,
+        overlay.hits.len() == cast.seeds().count(),
+        format!("hits: {}", holders.join(", ")),
+    );
     overlay.fetch(ctx);
     if !overlay.hits.is_empty() {
         ctx.drive(overlay, PATIENCE)?;
     }
     let equal = overlay.fetched() == Some(&song.metainfo);
-    row.check(ctx, equal, format!("metainfo of {} bytes fetched over HTTP, info-hash {}", song.metainfo.len(), song.info_hash));
+    row.check(
+        ctx,
+        equal,
+        format!(
+            "metainfo of {} bytes fetched over HTTP, info-hash {}",
+            song.metainfo.len(),
+            song.info_hash
+        ),
+    );
     table.end(ctx, row);
     Ok(())
 }
 
-fn form_ring(ctx: &mut Ctx, ring: &mut Ring<'_>, cast: Cast, table: &mut Table) -> Result<(), Failure> {
+fn form_ring(
+    ctx: &mut Ctx,
+    ring: &mut Ring<'_>,
+    cast: Cast,
+    table: &mut Table,
+) -> Result<(), Failure> {
     ctx.heading("3. RING: Chord over UDP, the file's hash leads to its holders");
     let mut row = table.begin(ctx, "RING");
     let start = ctx.now();
     ring.start(ctx)?;
     ctx.drive(ring, PATIENCE)?;
     let ideal = ring.ideal_at().map(|at| at.saturating_sub(start).as_millis());
-    row.check(ctx, ideal.is_some(), format!("{} nodes joined through one, the ring was ideal after {} ms", cast.nodes, ideal.unwrap_or(0)));
+    row.check(
+        ctx,
+        ideal.is_some(),
+        format!(
+            "{} nodes joined through one, the ring was ideal after {} ms",
+            cast.nodes,
+            ideal.unwrap_or(0)
+        ),
+    );
     let path = names(ring.path.iter().copied());
     let owner = ring.owner.map_or_else(|| "nobody".into(), |owner| owner.to_string());
-    row.check(ctx, ring.owner_is_right(), format!("key {:.16} asked along {path}; its owner is {owner}", ring.key().to_string()));
+    row.check(
+        ctx,
+        ring.owner_is_right(),
+        format!("key {:.16} asked along {path}; its owner is {owner}", ring.key().to_string()),
+    );
     let fetched = ring.fetched();
-    row.check(ctx, fetched == cast.leeches().count(), format!("{fetched} leeches found the holders there and fetched the metainfo"));
+    row.check(
+        ctx,
+        fetched == cast.leeches().count(),
+        format!("{fetched} leeches found the holders there and fetched the metainfo"),
+    );
     table.end(ctx, row);
     Ok(())
 }
 
-fn share(ctx: &mut Ctx, swarm: &mut Swarm<'_>, cast: Cast, table: &mut Table) -> Result<(), Failure> {
+fn share(
+    ctx: &mut Ctx,
+    swarm: &mut Swarm<'_>,
+    cast: Cast,
+    table: &mut Table,
+) -> Result<(), Failure> {
     ctx.heading("4. SHARE: BitTorrent, rarest first, with a saboteur and a sudden death");
     let mut row = table.begin(ctx, "SHARE");
     swarm.start(ctx);
     ctx.drive(swarm, SHARE_PATIENCE)?;
     let rate = swarm.rate(ctx.now());
-    row.check(ctx, swarm.all_complete(), format!("{} leeches complete, {rate:.1} MiB/s together", cast.leeches().count()));
+    row.check(
+        ctx,
+        swarm.all_complete(),
+        format!("{} leeches complete, {rate:.1} MiB/s together", cast.leeches().count()),
+    );
     row.check(ctx, swarm.was_killed(), format!("{} was killed half-way", cast.victim()));
     let saboteur = cast.saboteur();
     let caught = swarm.banned.iter().any(|(by, _)| *by == cast.searcher());
     let only = swarm.banned.iter().all(|(_, peer)| *peer == saboteur);
     let by: Vec<_> = swarm.banned.iter().map(|(by, _)| by.0.to_string()).collect();
-    row.check(ctx, caught && only, format!("{} corrupt pieces caught; {saboteur} was dropped by {}, nobody else was", swarm.failed_pieces, by.join(", ")));
+    row.check(
+        ctx,
+        caught && only,
+        format!(
+            "{} corrupt pieces caught; {saboteur} was dropped by {}, nobody else was",
+            swarm.failed_pieces,
+            by.join(", ")
+        ),
+    );
     let wasted = swarm.wasted();
     row.check(ctx, true, format!("{wasted} bytes came twice"));
     for line in report::who_gave_what(&swarm.deliveries, cast) {
@@ -219,7 +282,11 @@ fn share(ctx: &mut Ctx, swarm: &mut Swarm<'_>, cast: Cast, table: &mut Table) ->
     Ok(())
 }
 
-fn settle(ctx: &mut Ctx, settlement: &mut Settlement<'_>, table: &mut Table) -> Result<(), Failure> {
+fn settle(
+    ctx: &mut Ctx,
+    settlement: &mut Settlement<'_>,
+    table: &mut Table,
+) -> Result<(), Failure> {
     ctx.heading("5. LEDGER: receipts in blocks by work, by stake, by authority");
     let mut row = table.begin(ctx, "LEDGER");
     settlement.start(ctx);
@@ -229,7 +296,9 @@ fn settle(ctx: &mut Ctx, settlement: &mut Settlement<'_>, table: &mut Table) -> 
     let guilty = settlement.evidence.map(|evidence| evidence.offender());
     let signer = settlement.double_signer;
     let named = guilty.and_then(|id| settlement.node_of(&ledger_core::Account::from_bytes(id.0)));
-    let forfeit = settlement.living().all(|(_, node)| guilty.is_some_and(|id| node.chain.seal().stake.validators().stake(&id) == 0));
+    let forfeit = settlement.living().all(|(_, node)| {
+        guilty.is_some_and(|id| node.chain.seal().stake.validators().stake(&id) == 0)
+    });
     let name = named.map_or_else(|| "nobody".into(), |node| node.to_string());
     row.check(ctx, signer.is_some() && named == signer && forfeit, format!("{name} signed two blocks for one height; the evidence is on record, its stake is forfeit"));
     let settled = settlement.living().all(|(node, ledger)| {
@@ -255,12 +324,24 @@ fn look_back(
     let audit = audit(ctx, settlement, constitution, cast, song)?;
     (ctx.messages, ctx.bytes) = (audit.blocks, audit.bytes);
     let nodes = settlement.living().count();
-    row.check(ctx, all_equal(&audit.tips, nodes), format!("{nodes} stored chains prove the same tip"));
+    row.check(
+        ctx,
+        all_equal(&audit.tips, nodes),
+        format!("{nodes} stored chains prove the same tip"),
+    );
     let (equal, copies) = audit.equal_copies;
-    row.check(ctx, equal == copies && copies > 0, format!("{equal} of {copies} copies of the file are equal to the original"));
+    row.check(
+        ctx,
+        equal == copies && copies > 0,
+        format!("{equal} of {copies} copies of the file are equal to the original"),
+    );
     let found = audit.fault.as_ref().is_some_and(|(height, _)| *height == TAMPERED);
     let (height, why) = audit.fault.clone().unwrap_or((0, "nothing".into()));
-    row.check(ctx, found, format!("a bit of block {TAMPERED} was flipped on disk; found at height {height}: {why}"));
+    row.check(
+        ctx,
+        found,
+        format!("a bit of block {TAMPERED} was flipped on disk; found at height {height}: {why}"),
+    );
     table.end(ctx, row);
     Ok(audit.fault)
 }

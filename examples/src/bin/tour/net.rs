@@ -55,10 +55,27 @@ impl Service {
 /// What the network hands over.
 #[derive(Debug)]
 pub enum Incoming {
-    Datagram { at: NodeId, from: NodeId, bytes: Vec<u8> },
-    Opened { conn: Conn, at: NodeId, peer: NodeId, service: Service, dialled: bool },
-    Bytes { conn: Conn, at: NodeId, bytes: Vec<u8> },
-    Closed { conn: Conn, at: NodeId },
+    Datagram {
+        at: NodeId,
+        from: NodeId,
+        bytes: Vec<u8>,
+    },
+    Opened {
+        conn: Conn,
+        at: NodeId,
+        peer: NodeId,
+        service: Service,
+        dialled: bool,
+    },
+    Bytes {
+        conn: Conn,
+        at: NodeId,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        conn: Conn,
+        at: NodeId,
+    },
     /// What was held back of a stream is on its way: there is room again.
     Drained,
 }

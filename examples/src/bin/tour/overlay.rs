@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use gnutella_wire::handshake::{Handshake, State};
-use gnutella_wire::wire::{HitData, HitFlags, Limits, Message, Payload, Query, Record, Records, Vendor};
+use gnutella_wire::wire::{
+    HitData, HitFlags, Limits, Message, Payload, Query, Record, Records, Vendor,
+};
 use gnutella_wire::{
-    Config, Dispatch, Event, Guid, Header, LinkId, LinkSlot, Opening, Role, RouteSlot, Servent, ServentId,
-    Target, Text,
+    Config, Dispatch, Event, Guid, Header, LinkId, LinkSlot, Opening, Role, RouteSlot, Servent,
+    ServentId, Target, Text,
 };
 
 use crate::ctx::{Ctx, Failure, Stage, Tongue};
@@ -100,11 +102,15 @@ impl<'s> Overlay<'s> {
             let known: Vec<NodeId> = if self.cast.is_ultrapeer(node) {
                 ultrapeers[..index].to_vec()
             } else {
-                vec![ultrapeers[index % ultrapeers.len()], ultrapeers[(index + 1) % ultrapeers.len()]]
+                vec![
+                    ultrapeers[index % ultrapeers.len()],
+                    ultrapeers[(index + 1) % ultrapeers.len()],
+                ]
             };
             for peer in known {
                 let conn = ctx.net.connect(node, peer, Service::Gnutella);
-                self.links.insert(conn, Link::new(node, peer, Phase::Shaking(Handshake::dialler_06())));
+                self.links
+                    .insert(conn, Link::new(node, peer, Phase::Shaking(Handshake::dialler_06())));
                 self.edges.insert((node, peer));
             }
         }
@@ -120,7 +126,8 @@ impl<'s> Overlay<'s> {
         let (guid, mut buf) = (guid(ctx), [0; 512]);
         let now = ctx.now();
         let servent = &mut self.nodes[searcher.index()].servent;
-        let dispatch = servent.search(now, guid, &Query::new(text), &mut buf).map_err(io::Error::other)?;
+        let dispatch =
+            servent.search(now, guid, &Query::new(text), &mut buf).map_err(io::Error::other)?;
         self.dispatch(ctx, searcher, dispatch, &buf)
     }
 
@@ -161,6 +168,12 @@ impl<'s> Overlay<'s> {
             ctx.net.close(*conn);
         }
         self.links.clear();
+    }
+
+    /// Returns when the present flood counts as over, if nothing new is heard by then.
+    fn quiet_at(&self) -> Option<Duration> {
+        let booted = self.goal == Goal::Boot && self.nodes.iter().all(|node| node.asked);
+        (booted || self.goal == Goal::Search).then(|| self.last_news + QUIET)
     }
 
     fn news(&mut self, ctx: &Ctx) {
@@ -220,20 +233,27 @@ impl<'s> Overlay<'s> {
                 return Ok(None);
             }
         };
-        let neighbour = if self.cast.is_ultrapeer(link.peer) { Role::Ultrapeer } else { Role::Leaf };
+        let neighbour =
+            if self.cast.is_ultrapeer(link.peer) { Role::Ultrapeer } else { Role::Leaf };
         let ours = headers(self.cast.is_ultrapeer(at));
         let mut buf = [0; 512];
-        if !handshake.state().listens() && handshake.state() != State::Open && handshake.state() != State::Refused {
+        if !handshake.state().listens()
+            && handshake.state() != State::Open
+            && handshake.state() != State::Closed
+        {
             let said_ultrapeer = heard.head.is_true("X-Ultrapeer");
             let room = self.nodes[at.index()].servent.has_room(neighbour);
             let (len, line) = if room && said_ultrapeer == (neighbour == Role::Ultrapeer) {
                 (handshake.agree(&ours, &mut buf).map_err(io::Error::other)?, "GNUTELLA/0.6 200 OK")
             } else {
-                (handshake.refuse(503, "Slots full", &[], &mut buf).map_err(io::Error::other)?, "GNUTELLA/0.6 503 Slots full")
+                (
+                    handshake.refuse(503, "Slots full", &[], &mut buf).map_err(io::Error::other)?,
+                    "GNUTELLA/0.6 503 Slots full",
+                )
             };
             ctx.send(conn, Tongue::Handshake, line, &[&buf[..len]])?;
         }
-        let over = handshake.state() == State::Refused;
+        let over = handshake.state() == State::Closed;
         if handshake.state() == State::Open {
             link.phase = Phase::Open;
             let servent = &mut self.nodes[at.index()].servent;
@@ -251,11 +271,15 @@ impl<'s> Overlay<'s> {
         let (at, peer, now) = (link.at, link.peer, ctx.now());
         let node = &mut self.nodes[at.index()];
         let duplicates = node.servent.stats().duplicates;
-        let Some(handled) = node.servent.handle_bytes(now, LinkId(conn.0), bytes).map_err(io::Error::other)? else {
+        let Some(handled) =
+            node.servent.handle_bytes(now, LinkId(conn.0), bytes).map_err(io::Error::other)?
+        else {
             return Ok(None);
         };
         self.last_news = now;
-        if let Ok((Message { hops, payload: Payload::Query(_), .. }, _)) = Message::decode(bytes, Limits::GTKG) {
+        if let Ok((Message { hops, payload: Payload::Query(_), .. }, _)) =
+            Message::decode(bytes, Limits::GTKG)
+        {
             let duplicate = node.servent.stats().duplicates > duplicates;
             self.flood.push(Flood { at: now, from: peer, to: at, hops: hops + 1, duplicate });
         }
@@ -269,7 +293,8 @@ impl<'s> Overlay<'s> {
         match handled.message.map(|message| (message.guid, message.hops, message.payload)) {
             Some((guid, _, Payload::Query(query))) => self.answer(ctx, at, guid, &query)?,
             Some((_, hops, Payload::QueryHit(hit))) => {
-                let holder = self.nodes.iter().position(|node| node.servent.config().servent == hit.servent);
+                let holder =
+                    self.nodes.iter().position(|node| node.servent.config().servent == hit.servent);
                 if let Some(holder) = holder {
                     ctx.note(at, format_args!("hit from node {holder} over {} links", hops + 1))?;
                     self.hits.push((NodeId(holder as u16), hops + 1));
@@ -286,10 +311,17 @@ impl<'s> Overlay<'s> {
     }
 
     /// Answers a query if its words are in the name of the shared file.
-    fn answer(&mut self, ctx: &mut Ctx, at: NodeId, guid: Guid, query: &Query<'_>) -> io::Result<()> {
+    fn answer(
+        &mut self,
+        ctx: &mut Ctx,
+        at: NodeId,
+        guid: Guid,
+        query: &Query<'_>,
+    ) -> io::Result<()> {
         let wanted = query.text.as_str().unwrap_or_default().to_lowercase();
         let name = self.song.name.to_lowercase();
-        let matches = !wanted.trim().is_empty() && wanted.split_whitespace().all(|word| name.contains(word));
+        let matches =
+            !wanted.trim().is_empty() && wanted.split_whitespace().all(|word| name.contains(word));
         if !self.cast.is_seed(at) || !matches {
             return Ok(());
         }
@@ -305,8 +337,10 @@ impl<'s> Overlay<'s> {
                 extensions: Text::EMPTY,
             },
         ];
-        let flags = HitFlags { push: Some(false), busy: Some(false), ..HitFlags::default() }.to_data(VENDOR);
-        let records = Records::from_slice(&records).ok_or_else(|| io::Error::other("two records"))?;
+        let flags = HitFlags { push: Some(false), busy: Some(false), ..HitFlags::default() }
+            .to_data(VENDOR);
+        let records =
+            Records::from_slice(&records).ok_or_else(|| io::Error::other("two records"))?;
         let (now, mut buf) = (ctx.now(), vec![0; 4096]);
         let servent = &mut self.nodes[at.index()].servent;
         match servent.answer(now, guid, records, HitData::new(&flags), &mut buf) {
@@ -315,11 +349,23 @@ impl<'s> Overlay<'s> {
         }
     }
 
-    fn dispatch(&mut self, ctx: &mut Ctx, at: NodeId, Dispatch { to, len }: Dispatch, buf: &[u8]) -> io::Result<()> {
+    fn dispatch(
+        &mut self,
+        ctx: &mut Ctx,
+        at: NodeId,
+        Dispatch { to, len }: Dispatch,
+        buf: &[u8],
+    ) -> io::Result<()> {
         self.write_to(ctx, at, to, &buf[..len])
     }
 
-    fn write_to(&mut self, ctx: &mut Ctx, at: NodeId, to: Target, message: &[u8]) -> io::Result<()> {
+    fn write_to(
+        &mut self,
+        ctx: &mut Ctx,
+        at: NodeId,
+        to: Target,
+        message: &[u8],
+    ) -> io::Result<()> {
         let links: Vec<LinkId> = self.nodes[at.index()].servent.targets(to).collect();
         links.into_iter().try_for_each(|link| say(ctx, Conn(link.0), message))
     }
@@ -351,7 +397,10 @@ impl<'s> Overlay<'s> {
                 continue;
             }
             let (guid, now, mut buf) = (guid(ctx), ctx.now(), [0; 64]);
-            let dispatch = self.nodes[at.index()].servent.ping(now, guid, &mut buf).map_err(io::Error::other)?;
+            let dispatch = self.nodes[at.index()]
+                .servent
+                .ping(now, guid, &mut buf)
+                .map_err(io::Error::other)?;
             self.dispatch(ctx, at, dispatch, &buf)?;
             self.news(ctx);
         }
@@ -365,7 +414,9 @@ impl Stage for Overlay<'_> {
             Incoming::Opened { conn, dialled: true, .. } => {
                 if self.http.owns(conn) {
                     self.http.opened(ctx, conn, self.song)?;
-                } else if let Some(Link { at, phase: Phase::Shaking(handshake), .. }) = self.links.get_mut(&conn) {
+                } else if let Some(Link { at, phase: Phase::Shaking(handshake), .. }) =
+                    self.links.get_mut(&conn)
+                {
                     let mut buf = [0; 512];
                     let headers = headers(self.cast.is_ultrapeer(*at));
                     let len = handshake.greet(&headers, &mut buf).map_err(io::Error::other)?;
@@ -398,16 +449,18 @@ impl Stage for Overlay<'_> {
             self.nodes[at.index()].servent.handle_timeout(now);
             self.flush(ctx, at)?;
         }
-        let booted = self.goal == Goal::Boot && self.nodes.iter().all(|node| node.asked);
-        if now >= self.last_news + QUIET && (booted || self.goal == Goal::Search) {
+        if self.quiet_at().is_some_and(|at| at <= now) {
             self.goal = Goal::Done;
         }
         Ok(())
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
-        let quiet = self.last_news + QUIET;
-        self.nodes.iter().filter_map(|node| node.servent.poll_timeout()).chain([quiet]).min()
+        self.nodes
+            .iter()
+            .filter_map(|node| node.servent.poll_timeout())
+            .chain(self.quiet_at())
+            .min()
     }
 
     fn is_done(&self) -> bool {
@@ -415,7 +468,12 @@ impl Stage for Overlay<'_> {
     }
 
     fn progress(&self) -> String {
-        format!("{} of {} links open, {} hits", self.open_links(), self.edges.len(), self.hits.len())
+        format!(
+            "{} of {} links open, {} hits",
+            self.open_links(),
+            self.edges.len(),
+            self.hits.len()
+        )
     }
 }
 
@@ -431,7 +489,8 @@ impl Node {
         config.max_leaves = usize::from(cast.nodes);
         config.seed = ctx.rng.next_u64();
         if cast.is_seed(node) {
-            (config.files, config.kilobytes) = (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
+            (config.files, config.kilobytes) =
+                (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
         }
         let servent = Servent::new(config, vec![LinkSlot::EMPTY; 64], vec![RouteSlot::EMPTY; 512]);
         Self { servent, hosts: BTreeSet::new(), asked: false }
@@ -465,6 +524,10 @@ fn say(ctx: &mut Ctx, conn: Conn, message: &[u8]) -> io::Result<()> {
 
 /// What a person would type to find the file: the words of its name.
 fn search_words(name: &str) -> String {
-    let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(6).collect();
+    let words: Vec<&str> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(6)
+        .collect();
     if words.is_empty() { name.to_owned() } else { words.join(" ") }
 }

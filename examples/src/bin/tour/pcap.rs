@@ -33,7 +33,13 @@ impl Pcap {
     }
 
     /// Writes a message of a stream; from the limit on the stream is left out.
-    pub fn stream(&mut self, at: Duration, from: SocketAddrV4, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+    pub fn stream(
+        &mut self,
+        at: Duration,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let sequence = *self.streams.entry((from, to)).or_insert(1);
         let acknowledged = *self.streams.entry((to, from)).or_insert(1);
         if sequence > STREAM_LIMIT {
@@ -54,7 +60,13 @@ impl Pcap {
         Ok(())
     }
 
-    pub fn datagram(&mut self, at: Duration, from: SocketAddrV4, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+    pub fn datagram(
+        &mut self,
+        at: Duration,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let mut segment = Vec::with_capacity(8 + bytes.len());
         segment.extend(from.port().to_be_bytes());
         segment.extend(to.port().to_be_bytes());
@@ -107,7 +119,8 @@ impl Pcap {
 
 /// The Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let words =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xFFFF {
         sum = (sum & 0xFFFF) + (sum >> 16);

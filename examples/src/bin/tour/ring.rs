@@ -173,7 +173,12 @@ impl<'s> Ring<'s> {
         }
     }
 
-    fn event(&mut self, ctx: &mut Ctx, at: NodeId, event: Event<Id160, SocketAddrV4>) -> io::Result<()> {
+    fn event(
+        &mut self,
+        ctx: &mut Ctx,
+        at: NodeId,
+        event: Event<Id160, SocketAddrV4>,
+    ) -> io::Result<()> {
         ctx.note(at, event)?;
         let now = ctx.now();
         match event {
@@ -214,16 +219,20 @@ impl<'s> Ring<'s> {
 
     /// Begins an errand: the ring says who owns the key, then the owner is asked.
     fn send_on_errand(&mut self, ctx: &mut Ctx, at: NodeId, request: Vec<u8>) -> io::Result<()> {
-        let lookup = self.members[at.index()].lookup(ctx.now(), self.key).map_err(io::Error::other)?;
+        let lookup =
+            self.members[at.index()].lookup(ctx.now(), self.key).map_err(io::Error::other)?;
         let repeat_at = ctx.now() + REPEAT;
-        let errand = Errand { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
+        let errand =
+            Errand { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
         self.errands.insert(at, errand);
         self.flush(ctx, at)
     }
 
     fn ask_owner(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
         let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
-        let Some(owner) = errand.owner.filter(|_| !errand.fetching && ctx.now() >= errand.repeat_at) else {
+        let Some(owner) =
+            errand.owner.filter(|_| !errand.fetching && ctx.now() >= errand.repeat_at)
+        else {
             return Ok(());
         };
         errand.repeat_at = ctx.now() + REPEAT;
@@ -237,7 +246,9 @@ impl<'s> Ring<'s> {
     /// The store's side of the port: at the owner requests, at the asker answers.
     fn store(&mut self, ctx: &mut Ctx, at: NodeId, from: NodeId, bytes: &[u8]) -> io::Result<()> {
         let key = <[u8; 20]>::from(self.key);
-        let Some(rest) = bytes.get(1..).and_then(|rest| rest.strip_prefix(&key)) else { return Ok(()) };
+        let Some(rest) = bytes.get(1..).and_then(|rest| rest.strip_prefix(&key)) else {
+            return Ok(());
+        };
         let reply = match (bytes[0], rest) {
             (PUT, [high, low]) => {
                 let holder = NodeId(u16::from_be_bytes([*high, *low]));
@@ -249,7 +260,8 @@ impl<'s> Ring<'s> {
             }
             (ASK, []) => {
                 let holders = self.stored.get(&at).map_or(&[][..], Vec::as_slice);
-                let list: Vec<u8> = holders.iter().flat_map(|holder| holder.0.to_be_bytes()).collect();
+                let list: Vec<u8> =
+                    holders.iter().flat_map(|holder| holder.0.to_be_bytes()).collect();
                 message(HOLDERS, &key, &list)
             }
             (DONE, []) => {
@@ -267,14 +279,22 @@ impl<'s> Ring<'s> {
 
     /// A leech knows the holders now: each asks another one for the metainfo.
     fn fetch_from(&mut self, ctx: &mut Ctx, at: NodeId, list: &[u8]) -> io::Result<()> {
-        let Some(errand) = self.errands.get_mut(&at).filter(|errand| !errand.fetching) else { return Ok(()) };
+        let Some(errand) = self.errands.get_mut(&at).filter(|errand| !errand.fetching) else {
+            return Ok(());
+        };
         let (pairs, _) = list.as_chunks::<2>();
         if pairs.is_empty() {
             return Ok(()); // the holders' words are still under way; the request is repeated
         }
         errand.fetching = true;
         let holder = NodeId(u16::from_be_bytes(pairs[at.index() % pairs.len()]));
-        ctx.note(at, format_args!("the owner of the key names {} holders; fetching from {holder}", pairs.len()))?;
+        ctx.note(
+            at,
+            format_args!(
+                "the owner of the key names {} holders; fetching from {holder}",
+                pairs.len()
+            ),
+        )?;
         self.http.fetch(ctx, at, holder);
         Ok(())
     }
@@ -315,14 +335,18 @@ impl Stage for Ring<'_> {
                 } else {
                     let address = self.members[from.index()].me().address;
                     let now = ctx.now();
-                    if let Err(error) = self.members[at.index()].handle_datagram(now, address, &bytes) {
+                    if let Err(error) =
+                        self.members[at.index()].handle_datagram(now, address, &bytes)
+                    {
                         ctx.note(at, error)?; // a full backlog is a lost datagram
                     }
                     self.flush(ctx, at)?;
                 }
                 self.publish(ctx)?;
             }
-            Incoming::Opened { conn, dialled: true, .. } => self.http.opened(ctx, conn, self.song)?,
+            Incoming::Opened { conn, dialled: true, .. } => {
+                self.http.opened(ctx, conn, self.song)?
+            }
             Incoming::Opened { conn, at, .. } => self.http.serve(conn, at, Vec::new()),
             Incoming::Bytes { conn, bytes, .. } => self.http.bytes(ctx, conn, &bytes, self.song)?,
             Incoming::Closed { conn, .. } => self.http.closed(conn),
@@ -349,8 +373,12 @@ impl Stage for Ring<'_> {
 
     fn poll_timeout(&self) -> Option<Duration> {
         let members = self.members.iter().filter_map(Member::poll_timeout);
-        let waiting = self.errands.values().filter(|errand| errand.owner.is_some() && !errand.fetching);
-        members.chain(self.rejoin.values().copied()).chain(waiting.map(|errand| errand.repeat_at)).min()
+        let waiting =
+            self.errands.values().filter(|errand| errand.owner.is_some() && !errand.fetching);
+        members
+            .chain(self.rejoin.values().copied())
+            .chain(waiting.map(|errand| errand.repeat_at))
+            .min()
     }
 
     fn is_done(&self) -> bool {
@@ -360,7 +388,11 @@ impl Stage for Ring<'_> {
     fn progress(&self) -> String {
         let members = self.members.iter().filter(|member| member.state().is_member()).count();
         let fetched = self.http.fetched.len();
-        format!("{members} of {} in the ring, {fetched} of {} found the file", self.members.len(), self.wanted())
+        format!(
+            "{members} of {} in the ring, {fetched} of {} found the file",
+            self.members.len(),
+            self.wanted()
+        )
     }
 }
 

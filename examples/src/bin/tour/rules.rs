@@ -2,12 +2,12 @@
 //! authority. The ledger knows none of them; it knows a seal.
 
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SealError, StakeSeal, ValidatorId, ValidatorSet,
-    ValidatorSlot,
+    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SealError, StakeSeal, ValidatorId,
+    ValidatorSet, ValidatorSlot,
 };
 use ledger_core::{
-    Account, Action, Block, Chain, ChainId, ConfigError, Genesis, Header, KeyPair, Rules, Seal, SealKind, Slot, Tip,
-    Weight,
+    Account, Action, Block, Chain, ChainId, ConfigError, Genesis, Header, KeyPair, Rules, Seal,
+    SealKind, Slot, Tip, Weight,
 };
 use pow::{Target, WorkError, WorkSeal};
 use sim::Rng;
@@ -76,7 +76,10 @@ impl Keys {
 impl Constitution {
     pub fn new(time: u64, keys: &[Keys], cast: Cast) -> Self {
         let allocation = keys.iter().map(|keys| (keys.wallet.account(), ALLOWANCE)).collect();
-        let stakes = keys.iter().zip(cast.all()).map(|(keys, node)| (keys.id(), 10 + u64::from(node.0 % 4) * 10));
+        let stakes = keys
+            .iter()
+            .zip(cast.all())
+            .map(|(keys, node)| (keys.id(), 10 + u64::from(node.0 % 4) * 10));
         let authorities = cast.ultrapeers().map(|node| keys[node.index()].id());
         Self { time, allocation, stakes: stakes.collect(), authorities: authorities.collect() }
     }
@@ -101,7 +104,8 @@ impl Constitution {
         }
         let bits = Target::from_zero_bits(WORK_BITS).to_compact();
         Schedule {
-            work: WorkSeal::new(bits).unwrap_or_else(|error| unreachable!("16 zero bits are a target: {error}")),
+            work: WorkSeal::new(bits)
+                .unwrap_or_else(|error| unreachable!("16 zero bits are a target: {error}")),
             stake: StakeSeal::new(1, validators),
             authority: AuthoritySeal::new(1, authorities),
         }
@@ -137,13 +141,14 @@ impl Seal for Schedule {
         })
     }
 
-    /// Whoever is convicted by evidence on record loses its stake.
+    /// Whoever is convicted by evidence on record loses its stake, and its office.
     fn appended(&mut self, block: &Block<'_>) {
         if block.header().seal_kind == SealKind::AUTHORITY {
             self.authority.appended(block);
         }
         for evidence in evidence_in(block) {
             let _ = self.stake.validators_mut().set_stake(evidence.offender(), 0);
+            let _ = self.authority.authorities_mut().expel(&evidence.offender());
         }
     }
 }

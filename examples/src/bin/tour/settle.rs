@@ -5,7 +5,10 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use consensus::{Equivocation, SignedStatement, StakeSeal, ValidatorId, ValidatorSlot, Watch, WatchSlot, statement_of};
+use consensus::{
+    Equivocation, SignedStatement, StakeSeal, ValidatorId, ValidatorSlot, Watch, WatchSlot,
+    statement_of,
+};
 use ledger_core::{
     Account, Action, Block, Body, ChainId, Hash, Header, SealKind, SignedTransaction, Transaction,
 };
@@ -84,7 +87,8 @@ impl<'k> Settlement<'k> {
         cast: Cast,
         deliveries: Vec<Delivery>,
     ) -> io::Result<Self> {
-        let nodes = cast.all().map(|_| LedgerNode::new(constitution)).collect::<io::Result<Vec<_>>>()?;
+        let nodes =
+            cast.all().map(|_| LedgerNode::new(constitution)).collect::<io::Result<Vec<_>>>()?;
         Ok(Self {
             cast,
             keys,
@@ -142,7 +146,11 @@ impl<'k> Settlement<'k> {
     /// Returns what a node was paid and what it paid, in coins, by the deliveries.
     pub fn earned_and_spent(&self, node: NodeId) -> (u64, u64) {
         let sum = |of: fn(&Delivery) -> NodeId| {
-            self.grouped().iter().filter(|delivery| of(delivery) == node).map(|delivery| price(delivery.bytes)).sum()
+            self.grouped()
+                .iter()
+                .filter(|delivery| of(delivery) == node)
+                .map(|delivery| price(delivery.bytes))
+                .sum()
         };
         (sum(|delivery| delivery.giver), sum(|delivery| delivery.taker))
     }
@@ -186,8 +194,15 @@ impl<'k> Settlement<'k> {
         for Delivery { giver, taker, bytes } in grouped {
             let key = &self.keys[taker.index()].wallet;
             let sequence: &mut u64 = sequences.entry(taker).or_default();
-            let action = Action::Pay { to: self.keys[giver.index()].wallet.account(), amount: price(bytes) };
-            let receipt = Transaction { chain: ChainId(1), source: key.account(), sequence: *sequence, fee: 0, action };
+            let action =
+                Action::Pay { to: self.keys[giver.index()].wallet.account(), amount: price(bytes) };
+            let receipt = Transaction {
+                chain: ChainId(1),
+                source: key.account(),
+                sequence: *sequence,
+                fee: 0,
+                action,
+            };
             *sequence += 1;
             let signed = receipt.sign(key, &mut buf).map_err(io::Error::other)?;
             let len = Body::push(&signed, &mut out).map_err(io::Error::other)?;
@@ -215,7 +230,8 @@ impl<'k> Settlement<'k> {
     }
 
     fn gossip(&mut self, ctx: &mut Ctx, at: NodeId, kind: u8, payload: &[u8]) -> io::Result<()> {
-        let conns: Vec<Conn> = self.conns.iter().filter(|(_, (node, _))| *node == at).map(|(conn, _)| *conn).collect();
+        let conns: Vec<Conn> =
+            self.conns.iter().filter(|(_, (node, _))| *node == at).map(|(conn, _)| *conn).collect();
         conns.into_iter().try_for_each(|conn| say(ctx, conn, kind, payload))
     }
 
@@ -226,10 +242,13 @@ impl<'k> Settlement<'k> {
         let author = ValidatorId(*header.author.as_bytes());
         let mut round = 0;
         let node = &mut self.nodes[at.index()];
-        if let (SealKind::STAKE, Some((head, signature))) = (header.seal_kind, block.seal().split_first_chunk()) {
+        if let (SealKind::STAKE, Some((head, signature))) =
+            (header.seal_kind, block.seal().split_first_chunk())
+        {
             round = u32::from_be_bytes(*head);
             let Ok(signature) = signature.try_into() else { return Ok(false) };
-            let signed = SignedStatement { statement: statement_of(&header, round), author, signature };
+            let signed =
+                SignedStatement { statement: statement_of(&header, round), author, signature };
             match node.watch.observe(&signed) {
                 Err(_) => return Ok(false), // forged
                 Ok(None) => {}
@@ -241,8 +260,14 @@ impl<'k> Settlement<'k> {
                 }
             }
         }
-        let candidate =
-            Candidate { bytes: bytes.to_vec(), hash: block.hash(), height: header.height.0, round, author, heard: now };
+        let candidate = Candidate {
+            bytes: bytes.to_vec(),
+            hash: block.hash(),
+            height: header.height.0,
+            round,
+            author,
+            heard: now,
+        };
         let node = &mut self.nodes[at.index()];
         if !node.convicted.contains_key(&author) {
             node.candidates.push(candidate);
@@ -265,7 +290,9 @@ impl<'k> Settlement<'k> {
     fn act(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
         self.append_due(ctx, at)?;
         let height = self.nodes[at.index()].chain.tip().height.0 + 1;
-        if height > LAST_HEIGHT || self.nodes[at.index()].candidates.iter().any(|c| c.height == height) {
+        if height > LAST_HEIGHT
+            || self.nodes[at.index()].candidates.iter().any(|c| c.height == height)
+        {
             return Ok(());
         }
         match kind_at(height) {
@@ -283,13 +310,20 @@ impl<'k> Settlement<'k> {
         if !node.candidates.iter().any(|c| c.height == height && c.heard + witness <= now) {
             return Ok(());
         }
-        node.candidates.sort_by_key(|candidate| (candidate.height, candidate.round, candidate.hash));
+        node.candidates
+            .sort_by_key(|candidate| (candidate.height, candidate.round, candidate.hash));
         while let Some(at_height) = node.candidates.iter().position(|c| c.height == height) {
             let candidate = node.candidates.remove(at_height);
             match node.chain.append(unix, &candidate.bytes) {
                 Ok(tip) => {
                     node.appended(candidate.bytes, now);
-                    return ctx.note(at, format_args!("appended block {} {:.16} {}", tip.height, tip.hash, tip.weight));
+                    return ctx.note(
+                        at,
+                        format_args!(
+                            "appended block {} {:.16} {}",
+                            tip.height, tip.hash, tip.weight
+                        ),
+                    );
                 }
                 Err(error) => ctx.note(at, format_args!("refused block {height}: {error}"))?,
             }
@@ -304,7 +338,8 @@ impl<'k> Settlement<'k> {
             let body = node.body(&[]);
             let parsed = Body::from_bytes(&body).map_err(io::Error::other)?;
             let header = node.chain.propose(unix, author, &parsed, SealKind::WORK, WorkSeal::LEN);
-            let miner = node.chain.seal().work.miner(&header, 0..=u64::MAX).map_err(io::Error::other)?;
+            let miner =
+                node.chain.seal().work.miner(&header, 0..=u64::MAX).map_err(io::Error::other)?;
             node.miner = Some((miner, header, body));
         }
         let Some((miner, header, body)) = &mut node.miner else { return Ok(()) };
@@ -320,14 +355,20 @@ impl<'k> Settlement<'k> {
     fn propose_by_stake(&mut self, ctx: &mut Ctx, at: NodeId, height: u64) -> io::Result<()> {
         let node = &mut self.nodes[at.index()];
         let (parent, rule) = (node.chain.tip(), &node.chain.seal().stake);
-        // The first round whose proposer was not caught.
-        let fair = |round: &u32| rule.proposer(&parent, *round).is_some_and(|id| !node.convicted.contains_key(&id));
-        let Some(round) = (0..100).find(fair) else { return Ok(()) };
-        let mine = rule.proposer(&parent, round) == Some(self.keys[at.index()].id());
-        if !mine || !node.proposed.insert((height, round)) {
+        // A round begins when the proposers of those before it had their time. Who was caught has none.
+        let silent = (ctx.now() - node.waiting_since).as_millis() / (2 * self.witness).as_millis();
+        let id = self.keys[at.index()].id();
+        let round = (0..1000)
+            .filter_map(|round| Some((round, rule.proposer(&parent, round)?)))
+            .filter(|(_, proposer)| !node.convicted.contains_key(proposer))
+            .take(silent as usize + 1)
+            .find(|(_, proposer)| *proposer == id);
+        let Some((round, _)) = round.filter(|(round, _)| node.proposed.insert((height, *round)))
+        else {
             return Ok(());
-        }
-        let unix = self.unix(ctx).max(self.nodes[at.index()].chain.seal().stake.earliest(&parent, round));
+        };
+        let unix =
+            self.unix(ctx).max(self.nodes[at.index()].chain.seal().stake.earliest(&parent, round));
         let records = self.records(at)?;
         let honest = self.staked(at, unix, round, &self.nodes[at.index()].body(&records))?;
         if height == DOUBLE_AT && self.double_signer.is_none() {
@@ -340,8 +381,15 @@ impl<'k> Settlement<'k> {
     }
 
     /// Half of the neighbours hear of one block, the other half of another.
-    fn tell_halves(&mut self, ctx: &mut Ctx, at: NodeId, one: &[u8], other: &[u8]) -> io::Result<()> {
-        let conns: Vec<Conn> = self.conns.iter().filter(|(_, (node, _))| *node == at).map(|(conn, _)| *conn).collect();
+    fn tell_halves(
+        &mut self,
+        ctx: &mut Ctx,
+        at: NodeId,
+        one: &[u8],
+        other: &[u8],
+    ) -> io::Result<()> {
+        let conns: Vec<Conn> =
+            self.conns.iter().filter(|(_, (node, _))| *node == at).map(|(conn, _)| *conn).collect();
         for (n, conn) in conns.into_iter().enumerate() {
             say(ctx, conn, BLOCK, if n % 2 == 0 { one } else { other })?;
         }
@@ -351,7 +399,8 @@ impl<'k> Settlement<'k> {
     fn staked(&self, at: NodeId, unix: u64, round: u32, body: &[u8]) -> io::Result<Vec<u8>> {
         let (node, wallet) = (&self.nodes[at.index()], &self.keys[at.index()].wallet);
         let parsed = Body::from_bytes(body).map_err(io::Error::other)?;
-        let header = node.chain.propose(unix, wallet.account(), &parsed, SealKind::STAKE, Stake::LEN);
+        let header =
+            node.chain.propose(unix, wallet.account(), &parsed, SealKind::STAKE, Stake::LEN);
         let signature = wallet.sign(&statement_of(&header, round).to_bytes());
         encode(header, &Stake::seal(round, signature.as_bytes()), body)
     }
@@ -361,10 +410,17 @@ impl<'k> Settlement<'k> {
         let node = &self.nodes[at.index()];
         let authorities = node.chain.seal().authority.authorities();
         let turn = authorities.in_turn(height);
-        let silent = height == SILENT_AT;
-        // Out of turn the next in the list steps in, after the one in turn had its time.
-        let stand_in = authorities.iter().find(|other| Some(*other) != turn && authorities.turn(other, height).is_ok());
-        let mine = if silent { stand_in == Some(id) && now >= node.waiting_since + self.witness } else { turn == Some(id) };
+        // Out of turn the first that may steps in, once the one in turn had its time.
+        let may =
+            |other: &ValidatorId| Some(*other) != turn && authorities.turn(other, height).is_ok();
+        let waited = now >= node.waiting_since + self.witness * 2;
+        // For the sake of the lesson the one in turn is silent once, if somebody can step in.
+        let silent = height == SILENT_AT && authorities.iter().any(|other| may(&other));
+        let mine = if turn == Some(id) {
+            !silent && authorities.turn(&id, height).is_ok()
+        } else {
+            waited && authorities.iter().find(may) == Some(id)
+        };
         if !mine || !self.nodes[at.index()].proposed.insert((height, 0)) {
             return Ok(());
         }
@@ -385,11 +441,13 @@ impl<'k> Settlement<'k> {
         let on_record = |id: &ValidatorId| node.chain.seal().stake.validators().stake(id) == 0;
         let mut sequence = node.chain.state().sequence(&key.account());
         let (mut out, mut buf) = (Vec::new(), [0; Transaction::MAX_LEN]);
-        for evidence in node.convicted.values().filter(|evidence| !on_record(&evidence.offender())) {
+        for evidence in node.convicted.values().filter(|evidence| !on_record(&evidence.offender()))
+        {
             let mut bytes = [0; Equivocation::LEN];
             evidence.encode(&mut bytes).map_err(io::Error::other)?;
             let action = Action::Record(&bytes);
-            let record = Transaction { chain: ChainId(1), source: key.account(), sequence, fee: 0, action };
+            let record =
+                Transaction { chain: ChainId(1), source: key.account(), sequence, fee: 0, action };
             let mut place = [0; Transaction::MAX_LEN + 2];
             let signed = record.sign(key, &mut buf).map_err(io::Error::other)?;
             let len = Body::push(&signed, &mut place).map_err(io::Error::other)?;
@@ -411,7 +469,10 @@ impl<'k> Settlement<'k> {
         let mut buffer = core::mem::take(buffer);
         let mut rest = &buffer[..];
         while let Some((len, body)) = rest.split_first_chunk::<4>() {
-            let Some((message, after)) = body.split_at_checked(u32::from_be_bytes(*len) as usize) else { break };
+            let Some((message, after)) = body.split_at_checked(u32::from_be_bytes(*len) as usize)
+            else {
+                break;
+            };
             if let [kind, payload @ ..] = message {
                 self.take(ctx, at, *kind, payload)?;
             }
@@ -447,7 +508,8 @@ impl Stage for Settlement<'_> {
 
     fn handle_timeout(&mut self, ctx: &mut Ctx) -> Result<(), Failure> {
         self.next_tick = ctx.now() + TICK;
-        let all_known = |node: &LedgerNode| !node.blocks.is_empty() || node.pool.len() == self.receipts;
+        let all_known =
+            |node: &LedgerNode| !node.blocks.is_empty() || node.pool.len() == self.receipts;
         if self.receipts_sent && self.living().all(|(_, node)| all_known(node)) {
             for at in self.alive.clone() {
                 self.act(ctx, at)?;
@@ -466,7 +528,10 @@ impl Stage for Settlement<'_> {
 
     fn progress(&self) -> String {
         let height = self.living().map(|(_, node)| node.chain.tip().height.0).min().unwrap_or(0);
-        format!("{} receipts, height {height} of {LAST_HEIGHT}, {} hashes", self.receipts, self.hashes)
+        format!(
+            "{} receipts, height {height} of {LAST_HEIGHT}, {} hashes",
+            self.receipts, self.hashes
+        )
     }
 }
 
@@ -551,7 +616,9 @@ fn say(ctx: &mut Ctx, conn: Conn, kind: u8, payload: &[u8]) -> io::Result<()> {
         EVIDENCE => ctx.send(conn, Tongue::Ledger, "EVIDENCE", &parts),
         _ => {
             let count = Body::from_bytes(payload).map_or(0, |body| body.len());
-            let first = SignedTransaction::decode(payload).map(|(signed, _)| signed.to_string()).unwrap_or_default();
+            let first = SignedTransaction::decode(payload)
+                .map(|(signed, _)| signed.to_string())
+                .unwrap_or_default();
             ctx.send(conn, Tongue::Ledger, format_args!("RECEIPTS {count}, first: {first}"), &parts)
         }
     }

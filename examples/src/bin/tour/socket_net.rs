@@ -95,14 +95,30 @@ impl SocketNet {
         Ok(())
     }
 
-    fn add(&mut self, mut stream: TcpStream, at: NodeId, peer: NodeId, service: Service, dialled: bool) -> Conn {
+    fn add(
+        &mut self,
+        mut stream: TcpStream,
+        at: NodeId,
+        peer: NodeId,
+        service: Service,
+        dialled: bool,
+    ) -> Conn {
         let id = self.sockets.len();
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut stream, Token(FIRST_CONN + id), both);
         let _ = stream.set_nodelay(true);
         let open = !dialled;
         let socket = Socket {
-            stream, at, peer, service, dialled, open, closing: false, queued: false, held: Vec::new(), sent: 0,
+            stream,
+            at,
+            peer,
+            service,
+            dialled,
+            open,
+            closing: false,
+            queued: false,
+            held: Vec::new(),
+            sent: 0,
         };
         self.sockets.push(registered.is_ok().then_some(socket));
         Conn(id as u32)
@@ -136,7 +152,11 @@ impl SocketNet {
         let mut buf = [0; 2048];
         while let Ok((len, from)) = udp.recv_from(&mut buf) {
             if let Some(from) = self.by_udp.get(&from) {
-                self.ready.push_back(Incoming::Datagram { at, from: *from, bytes: buf[..len].to_vec() });
+                self.ready.push_back(Incoming::Datagram {
+                    at,
+                    from: *from,
+                    bytes: buf[..len].to_vec(),
+                });
             }
         }
     }
@@ -155,10 +175,18 @@ impl SocketNet {
     fn conn_event(&mut self, id: usize, writable: bool, readable: bool) {
         let Some(socket) = self.sockets.get_mut(id).and_then(Option::as_mut) else { return };
         if !socket.open && writable {
-            if socket.stream.take_error().is_ok_and(|error| error.is_none()) && socket.stream.peer_addr().is_ok() {
+            if socket.stream.take_error().is_ok_and(|error| error.is_none())
+                && socket.stream.peer_addr().is_ok()
+            {
                 socket.open = true;
                 let Socket { at, peer, service, dialled, .. } = *socket;
-                self.ready.push_back(Incoming::Opened { conn: Conn(id as u32), at, peer, service, dialled });
+                self.ready.push_back(Incoming::Opened {
+                    conn: Conn(id as u32),
+                    at,
+                    peer,
+                    service,
+                    dialled,
+                });
             } else {
                 return self.closed(id);
             }
@@ -184,7 +212,11 @@ impl SocketNet {
             Ok(0) => self.closed(id),
             Ok(len) => {
                 let (conn, at) = (Conn(id as u32), socket.at);
-                self.ready.push_back(Incoming::Bytes { conn, at, bytes: self.chunk[..len].to_vec() });
+                self.ready.push_back(Incoming::Bytes {
+                    conn,
+                    at,
+                    bytes: self.chunk[..len].to_vec(),
+                });
                 self.readable.push_back(id);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => socket.queued = false,
@@ -200,7 +232,8 @@ impl SocketNet {
     }
 
     fn finish_close(&mut self, id: usize) {
-        let done = |socket: &Socket| socket.closing && socket.open && socket.held.len() == socket.sent;
+        let done =
+            |socket: &Socket| socket.closing && socket.open && socket.held.len() == socket.sent;
         if self.sockets[id].as_ref().is_some_and(done) {
             self.sockets[id] = None;
         }

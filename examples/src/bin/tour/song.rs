@@ -40,7 +40,9 @@ impl Song {
             hashes.push(PieceHasher::digest(&piece[..len]));
             left -= len as u64;
         }
-        let name = path.file_name().map_or_else(|| "song".into(), |name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(|| "song".into(), |name| name.to_string_lossy().into_owned());
         let draft = Draft {
             announce: None,
             tiers: &[],
@@ -55,7 +57,14 @@ impl Song {
         metainfo.truncate(len);
         let mut scratch = vec![0; len];
         let (_, info_hash) = draft.encode_info(&mut scratch).map_err(io::Error::other)?;
-        Ok(Self { path: path.into(), name, size, sha1: whole.finalize().into(), metainfo, info_hash })
+        Ok(Self {
+            path: path.into(),
+            name,
+            size,
+            sha1: whole.finalize().into(),
+            metainfo,
+            info_hash,
+        })
     }
 
     /// Returns the name of the metainfo file.

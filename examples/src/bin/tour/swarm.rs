@@ -7,13 +7,14 @@ use std::io;
 
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, Handled, Memory, Metainfo, PartialSlot, PeerId,
-    PeerSlot, PieceHasher, PieceIndex, PieceSlot, Side, Torrent, bits_len, block_slots, transmit_len,
+    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, Memory, Metainfo, PartialSlot,
+    PeerId, PeerSlot, PieceHasher, PieceIndex, PieceSlot, Side, Torrent, bits_len, block_slots,
+    transmit_len,
 };
 
 use crate::ctx::{Ctx, Failure, Stage, Tongue};
 use crate::net::{Conn, Incoming, NodeId, Service};
-use crate::song::{Cast, PIECE_LEN, Song, read_at};
+use crate::song::{Cast, PIECE_LEN, Song};
 use crate::storage::Storage;
 
 type Slots = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
@@ -68,7 +69,12 @@ struct Inbox {
 }
 
 impl<'s> Swarm<'s> {
-    pub fn new(ctx: &mut Ctx, song: &'s Song, metainfo: &Metainfo<'s>, cast: Cast) -> io::Result<Self> {
+    pub fn new(
+        ctx: &mut Ctx,
+        song: &'s Song,
+        metainfo: &Metainfo<'s>,
+        cast: Cast,
+    ) -> io::Result<Self> {
         let geometry = metainfo.geometry();
         let mut peers = Vec::new();
         for node in cast.all() {
@@ -110,7 +116,9 @@ impl<'s> Swarm<'s> {
 
     /// Returns the bytes of blocks that nobody had asked for any more.
     pub fn wasted(&self) -> u64 {
-        let traffic = |peer: &Member<'_>| peer.torrent.peers().map(|peer| peer.traffic.bytes_wasted).sum::<u64>();
+        let traffic = |peer: &Member<'_>| {
+            peer.torrent.peers().map(|peer| peer.traffic.bytes_wasted).sum::<u64>()
+        };
         self.peers.iter().map(traffic).sum()
     }
 
@@ -135,11 +143,21 @@ impl<'s> Swarm<'s> {
         }
     }
 
-    fn opened(&mut self, ctx: &mut Ctx, conn: Conn, at: NodeId, peer: NodeId, dialled: bool) -> io::Result<()> {
+    fn opened(
+        &mut self,
+        ctx: &mut Ctx,
+        conn: Conn,
+        at: NodeId,
+        peer: NodeId,
+        dialled: bool,
+    ) -> io::Result<()> {
         self.conns.entry(conn).or_insert(Inbox { at, peer, bytes: Vec::new() });
         let side = if dialled { Side::Dialled } else { Side::Accepted };
         let now = ctx.now();
-        self.peers[at.index()].torrent.handle_connected(now, ConnId(conn.0), side).map_err(io::Error::other)?;
+        self.peers[at.index()]
+            .torrent
+            .handle_connected(now, ConnId(conn.0), side)
+            .map_err(io::Error::other)?;
         self.flush(ctx, at)
     }
 
@@ -170,7 +188,9 @@ impl<'s> Swarm<'s> {
                 Ok(Handled::Message { consumed }) => used += consumed,
                 Ok(Handled::Block { consumed, block, data }) => {
                     used += consumed;
-                    member.storage.write(self.geometry.offset(block.piece) + u64::from(block.begin), data)?;
+                    member
+                        .storage
+                        .write(self.geometry.offset(block.piece) + u64::from(block.begin), data)?;
                     *member.given.entry((block.piece.0, peer)).or_default() += u64::from(block.len);
                 }
                 Ok(_) => break, // incomplete, busy, or gone
@@ -196,8 +216,12 @@ impl<'s> Swarm<'s> {
             while let Some(event) = self.peers[at.index()].torrent.poll_event() {
                 self.event(ctx, at, event)?;
             }
-            let mine: Vec<Conn> =
-                self.conns.iter().filter(|(_, inbox)| inbox.at == at).map(|(conn, _)| *conn).collect();
+            let mine: Vec<Conn> = self
+                .conns
+                .iter()
+                .filter(|(_, inbox)| inbox.at == at)
+                .map(|(conn, _)| *conn)
+                .collect();
             let mut busy = false;
             for conn in mine {
                 busy |= self.transmit(ctx, at, conn)?;
@@ -217,8 +241,10 @@ impl<'s> Swarm<'s> {
         let mut busy = false;
         while ctx.net.held_back(conn) < ENOUGH {
             let member = &mut self.peers[at.index()];
-            let Some(sent) =
-                member.torrent.poll_transmit_to(ConnId(conn.0), &mut self.buffer).map_err(io::Error::other)?
+            let Some(sent) = member
+                .torrent
+                .poll_transmit_to(ConnId(conn.0), &mut self.buffer)
+                .map_err(io::Error::other)?
             else {
                 break;
             };
@@ -229,7 +255,9 @@ impl<'s> Swarm<'s> {
                 continue;
             };
             let data = &mut rest[..block.len as usize];
-            member.storage.read(self.geometry.offset(block.piece) + u64::from(block.begin), data)?;
+            member
+                .storage
+                .read(self.geometry.offset(block.piece) + u64::from(block.begin), data)?;
             if at == self.cast.saboteur() {
                 data[0] ^= 0xFF; // this is what it came for
             }
@@ -284,7 +312,11 @@ impl<'s> Swarm<'s> {
         member.given.retain(|(index, _), _| *index != piece.0);
         let giver = parts.iter().max_by_key(|(_, bytes)| *bytes).map_or(at, |(giver, _)| *giver);
         self.completions.push(Completion { at: ctx.now(), node: at, piece: piece.0, giver });
-        self.deliveries.extend(parts.iter().map(|(giver, bytes)| Delivery { giver: *giver, taker: at, bytes: *bytes }));
+        self.deliveries.extend(parts.iter().map(|(giver, bytes)| Delivery {
+            giver: *giver,
+            taker: at,
+            bytes: *bytes,
+        }));
         ctx.note(at, format_args!("piece {piece} complete, mostly from {giver}"))?;
         if !self.killed && self.share() >= 0.5 {
             self.kill(ctx)?;
@@ -323,7 +355,9 @@ impl<'s> Swarm<'s> {
 impl Stage for Swarm<'_> {
     fn handle(&mut self, ctx: &mut Ctx, incoming: Incoming) -> Result<(), Failure> {
         match incoming {
-            Incoming::Opened { conn, at, peer, dialled, .. } => self.opened(ctx, conn, at, peer, dialled)?,
+            Incoming::Opened { conn, at, peer, dialled, .. } => {
+                self.opened(ctx, conn, at, peer, dialled)?
+            }
             Incoming::Bytes { conn, bytes, .. } => self.bytes(ctx, conn, &bytes)?,
             Incoming::Closed { conn, at } => {
                 if self.conns.remove(&conn).is_some() {
@@ -351,7 +385,11 @@ impl Stage for Swarm<'_> {
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
-        self.peers.iter().filter(|peer| peer.alive).filter_map(|peer| peer.torrent.poll_timeout()).min()
+        self.peers
+            .iter()
+            .filter(|peer| peer.alive)
+            .filter_map(|peer| peer.torrent.poll_timeout())
+            .min()
     }
 
     fn is_done(&self) -> bool {
@@ -359,13 +397,23 @@ impl Stage for Swarm<'_> {
     }
 
     fn progress(&self) -> String {
-        let done = self.cast.leeches().filter(|leech| self.peers[leech.index()].torrent.is_complete()).count();
+        let done = self
+            .cast
+            .leeches()
+            .filter(|leech| self.peers[leech.index()].torrent.is_complete())
+            .count();
         format!("{:.0} % of all pieces, {done} leeches complete", self.share() * 100.0)
     }
 }
 
 impl<'s> Member<'s> {
-    fn new(ctx: &mut Ctx, song: &'s Song, metainfo: &Metainfo<'s>, cast: Cast, node: NodeId) -> io::Result<Self> {
+    fn new(
+        ctx: &mut Ctx,
+        song: &'s Song,
+        metainfo: &Metainfo<'s>,
+        cast: Cast,
+        node: NodeId,
+    ) -> io::Result<Self> {
         let geometry = metainfo.geometry();
         let pieces = geometry.pieces();
         let connections = usize::from(cast.nodes) + 4;
@@ -377,10 +425,18 @@ impl<'s> Member<'s> {
             peers: vec![PeerSlot::EMPTY; connections],
             bits: vec![0; bits_len(pieces, connections)],
         };
-        let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;
+        let mut have =
+            Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;
         let storage = if cast.is_leech(node) {
             fs::create_dir_all(ctx.dir(node))?;
-            Storage::Own(File::options().read(true).write(true).create(true).truncate(true).open(ctx.dir(node).join("song"))?)
+            Storage::Own(
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(ctx.dir(node).join("song"))?,
+            )
         } else {
             have.fill(); // the saboteur says so too
             Storage::Shared(File::open(&song.path)?)
@@ -390,8 +446,8 @@ impl<'s> Member<'s> {
         name[14] = b'0' + (node.0 % 10) as u8;
         let mut config = Config::new(metainfo.info_hash(), PeerId(name));
         config.seed = ctx.rng.next_u64();
-        let torrent =
-            Torrent::new(config, geometry, metainfo.hashes(), have.as_view(), memory).map_err(io::Error::other)?;
+        let torrent = Torrent::new(config, geometry, metainfo.hashes(), have.as_view(), memory)
+            .map_err(io::Error::other)?;
         Ok(Self { torrent, storage, given: BTreeMap::new(), alive: true })
     }
 }

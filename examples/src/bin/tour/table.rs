@@ -27,14 +27,23 @@ impl Table {
 
     pub fn begin(&mut self, ctx: &mut Ctx, stage: &'static str) -> Row {
         ctx.begin(stage);
-        Row { stage, messages: 0, bytes: 0, millis: 0, checks: Vec::new(), began: ctx.now(), clock: Instant::now() }
+        Row {
+            stage,
+            messages: 0,
+            bytes: 0,
+            millis: 0,
+            checks: Vec::new(),
+            began: ctx.now(),
+            clock: Instant::now(),
+        }
     }
 
     pub fn end(&mut self, ctx: &mut Ctx, mut row: Row) {
         (row.messages, row.bytes) = (ctx.messages, ctx.bytes);
         // In the simulated network the time is the virtual one, except where no network is used.
         let spent = ctx.now().saturating_sub(row.began);
-        row.millis = if spent.is_zero() { row.clock.elapsed().as_millis() } else { spent.as_millis() };
+        row.millis =
+            if spent.is_zero() { row.clock.elapsed().as_millis() } else { spent.as_millis() };
         self.rows.push(row);
     }
 
@@ -61,7 +70,11 @@ impl fmt::Display for Table {
         writeln!(f, "\n  {:<8} {:>9} {:>14} {:>9}  verdict", "stage", "messages", "bytes", "ms")?;
         for row in &self.rows {
             let verdict = if row.is_ok() { "OK" } else { "FAILED" };
-            writeln!(f, "  {:<8} {:>9} {:>14} {:>9}  {verdict}", row.stage, row.messages, row.bytes, row.millis)?;
+            writeln!(
+                f,
+                "  {:<8} {:>9} {:>14} {:>9}  {verdict}",
+                row.stage, row.messages, row.bytes, row.millis
+            )?;
         }
         for (_, what) in self.rows.iter().flat_map(|row| &row.checks).filter(|(holds, _)| !holds) {
             writeln!(f, "  FAILED: {what}")?;
