@@ -20,8 +20,6 @@ use crate::song::{Cast, Song};
 
 type Machine = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
 
-/// How long nothing new must happen before a flood counts as over.
-const QUIET: Duration = Duration::from_millis(400);
 const VENDOR: Vendor = Vendor(*b"TOUR");
 
 /// The overlay, which outlives its two stages.
@@ -33,6 +31,7 @@ pub struct Overlay<'s> {
     http: HttpSide,
     goal: Goal,
     last_news: Duration,
+    quiet: Duration, // how long nothing new must happen before a flood counts as over
     /// What the report draws.
     pub flood: Vec<Flood>,
     /// The links between neighbours, for the report.
@@ -88,6 +87,8 @@ impl<'s> Overlay<'s> {
             http: HttpSide::default(),
             goal: Goal::Boot,
             last_news: Duration::ZERO,
+            // A lost segment comes again after a while, and may be lost again.
+            quiet: Duration::from_millis(if ctx.args.sim { 3000 } else { 400 }),
             flood: Vec::new(),
             edges: BTreeSet::new(),
             hits: Vec::new(),
@@ -173,7 +174,7 @@ impl<'s> Overlay<'s> {
     /// Returns when the present flood counts as over, if nothing new is heard by then.
     fn quiet_at(&self) -> Option<Duration> {
         let booted = self.goal == Goal::Boot && self.nodes.iter().all(|node| node.asked);
-        (booted || self.goal == Goal::Search).then(|| self.last_news + QUIET)
+        (booted || self.goal == Goal::Search).then(|| self.last_news + self.quiet)
     }
 
     fn news(&mut self, ctx: &Ctx) {

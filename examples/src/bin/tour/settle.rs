@@ -269,7 +269,7 @@ impl<'k> Settlement<'k> {
             heard: now,
         };
         let node = &mut self.nodes[at.index()];
-        if !node.convicted.contains_key(&author) {
+        if !node.is_void(&author, header.height.0) {
             node.candidates.push(candidate);
         }
         Ok(true)
@@ -281,7 +281,8 @@ impl<'k> Settlement<'k> {
         let node = &mut self.nodes[at.index()];
         let offender = evidence.offender();
         node.convicted.insert(offender, evidence);
-        node.candidates.retain(|candidate| candidate.author != offender);
+        let LedgerNode { candidates, convicted, .. } = node;
+        candidates.retain(|candidate| !is_void(convicted, &candidate.author, candidate.height));
         ctx.note(at, format_args!("convinced: {evidence}"))?;
         Ok(true)
     }
@@ -551,6 +552,10 @@ impl LedgerNode {
         })
     }
 
+    fn is_void(&self, author: &ValidatorId, height: u64) -> bool {
+        is_void(&self.convicted, author, height)
+    }
+
     /// Keeps the receipts whose signatures fit.
     fn take_receipts(&mut self, bytes: &[u8]) -> bool {
         let Ok(body) = Body::from_bytes(bytes) else { return false };
@@ -590,6 +595,11 @@ impl LedgerNode {
         self.miner = None;
         self.waiting_since = now;
     }
+}
+
+/// From the height on at which it signed twice, nothing counts that an offender makes; what it made before does.
+fn is_void(convicted: &BTreeMap<ValidatorId, Equivocation>, author: &ValidatorId, height: u64) -> bool {
+    convicted.get(author).is_some_and(|evidence| height >= evidence.statements()[0].statement.height)
 }
 
 /// A coin for each KiB begun.
