@@ -10,8 +10,11 @@ use consensus::{
 use ledger_core::KeyPair;
 use sim::laws::Input;
 
+/// A function that must hold for any bytes.
+pub type Body = fn(&[u8]);
+
 /// All bodies by name.
-pub const BODIES: &[(&str, fn(&[u8]))] = &[
+pub const BODIES: &[(&str, Body)] = &[
     ("consensus_statement", statement),
     ("consensus_evidence", evidence),
     ("consensus_draw", draw),

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Account, Action, AssetId, Block, Body, ChainId, Consistency, Hash, Header, Inclusion,
-    MerkleTree, SignedTransaction, Slot, State, Transaction, TransactionError, prove_consistency,
+    Account, Action, AssetId, Block, ChainId, Consistency, Hash, Header, Inclusion, MerkleTree,
+    SignedTransaction, Slot, State, Transaction, TransactionError, prove_consistency,
     prove_inclusion,
 };
 use sim::laws::Input;
 
+/// A function that must hold for any bytes.
+pub type Body = fn(&[u8]);
+
 /// All bodies by name.
-pub const BODIES: &[(&str, fn(&[u8]))] = &[
+pub const BODIES: &[(&str, Body)] = &[
     ("ledger_header", header),
     ("ledger_transaction", transaction),
     ("ledger_block", block),
@@ -49,7 +52,7 @@ pub fn block(bytes: &[u8]) {
     backward.reverse();
     assert_eq!(forward, backward);
     assert_eq!(forward.len(), block.body().len() as usize);
-    assert_eq!(Body::from_bytes(block.body().as_bytes()), Ok(block.body()));
+    assert_eq!(ledger_core::Body::from_bytes(block.body().as_bytes()), Ok(block.body()));
 }
 
 /// No proof of any size, index or length makes the verifier panic or run long.

@@ -598,8 +598,14 @@ impl LedgerNode {
 }
 
 /// From the height on at which it signed twice, nothing counts that an offender makes; what it made before does.
-fn is_void(convicted: &BTreeMap<ValidatorId, Equivocation>, author: &ValidatorId, height: u64) -> bool {
-    convicted.get(author).is_some_and(|evidence| height >= evidence.statements()[0].statement.height)
+fn is_void(
+    convicted: &BTreeMap<ValidatorId, Equivocation>,
+    author: &ValidatorId,
+    height: u64,
+) -> bool {
+    convicted
+        .get(author)
+        .is_some_and(|evidence| height >= evidence.statements()[0].statement.height)
 }
 
 /// A coin for each KiB begun.
