@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Every crate alone for devices without std and without an allocator: a workspace build would unify
+# features and hide std. Then every feature alone.
+set -euo pipefail
+targets="thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf"
+rustup target add $targets
+for target in $targets; do
+    for crate in gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus; do
+        cargo build --quiet -p "$crate" --no-default-features --target "$target"
+    done
+    for crate in pow consensus; do
+        cargo build --quiet -p "$crate" --no-default-features --features ledger --target "$target"
+    done
+    echo "$target: six crates, and each feature alone"
+done
+for crate in pow consensus; do
+    cargo test --quiet -p "$crate" --no-default-features --features ledger
+done
+# No crate may name an allocator, and none may need one.
+if grep -rnE 'extern crate (alloc|std)' --include='*.rs' ./*/src | grep -v '^./examples'; then
+    echo "a crate names an allocator" >&2
+    exit 1
+fi
