@@ -14,7 +14,7 @@ for capture in target/tour/tour.pcap target/ci-tour/a/tour.pcap target/ci-tour/b
     for filter in \
         'gnutella.header.payload == 0x00' 'gnutella.header.payload == 0x01' \
         'gnutella.header.payload == 0x80' 'gnutella.header.payload == 0x81' \
-        'bittorrent.handshake || bittorrent.protocol.name' 'bittorrent.msg.type == 5' \
+        'bittorrent.info_hash' 'bittorrent.msg.type == 5' \
         'bittorrent.msg.type == 6' 'bittorrent.msg.type == 7' 'http.request' 'http.response.code == 200'; do
         found=$(count "$capture" "$filter")
         echo "  $found frames: $filter"

@@ -1,0 +1,5 @@
+//! What a person runs. The binary `tour` is the place to begin.
+//!
+//! This page is the README of the whole, so that its code is compiled.
+#![doc = include_str!("../../README.md")]
+#![forbid(unsafe_code)]
