@@ -69,7 +69,6 @@ pub enum Incoming {
     },
     Bytes {
         conn: Conn,
-        at: NodeId,
         bytes: Vec<u8>,
     },
     Closed {

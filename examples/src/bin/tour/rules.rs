@@ -115,8 +115,8 @@ impl Constitution {
 /// Returns how the block at a height is sealed.
 pub const fn kind_at(height: u64) -> SealKind {
     match height {
-        0..=WORK_UNTIL => SealKind::WORK,
-        ..=STAKE_UNTIL => SealKind::STAKE,
+        ..=WORK_UNTIL => SealKind::WORK,
+        _ if height <= STAKE_UNTIL => SealKind::STAKE,
         _ => SealKind::AUTHORITY,
     }
 }

@@ -100,8 +100,7 @@ impl Net for SimNet {
                 Incoming::Opened { conn, at, peer, service: self.services[&stream], dialled }
             }
             Delivery::Bytes { stream, at, bytes } => {
-                let at = node(at);
-                Incoming::Bytes { conn: self.end(stream, at, false), at, bytes }
+                Incoming::Bytes { conn: self.end(stream, node(at), false), bytes }
             }
             Delivery::Closed { stream, at } => {
                 let at = node(at);

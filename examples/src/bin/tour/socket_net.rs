@@ -46,11 +46,17 @@ struct Socket {
     peer: NodeId,
     service: Service,
     dialled: bool,
-    open: bool,
-    closing: bool,
+    phase: Phase,
     queued: bool, // stands in `readable`
     held: Vec<u8>,
     sent: usize, // of `held`
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    Dialling,
+    Open,
+    Closing, // once everything held back is sent
 }
 
 impl SocketNet {
@@ -107,15 +113,14 @@ impl SocketNet {
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut stream, Token(FIRST_CONN + id), both);
         let _ = stream.set_nodelay(true);
-        let open = !dialled;
+        let phase = if dialled { Phase::Dialling } else { Phase::Open };
         let socket = Socket {
             stream,
             at,
             peer,
             service,
             dialled,
-            open,
-            closing: false,
+            phase,
             queued: false,
             held: Vec::new(),
             sent: 0,
@@ -174,11 +179,11 @@ impl SocketNet {
 
     fn conn_event(&mut self, id: usize, writable: bool, readable: bool) {
         let Some(socket) = self.sockets.get_mut(id).and_then(Option::as_mut) else { return };
-        if !socket.open && writable {
+        if socket.phase == Phase::Dialling && writable {
             if socket.stream.take_error().is_ok_and(|error| error.is_none())
                 && socket.stream.peer_addr().is_ok()
             {
-                socket.open = true;
+                socket.phase = Phase::Open;
                 let Socket { at, peer, service, dialled, .. } = *socket;
                 self.ready.push_back(Incoming::Opened {
                     conn: Conn(id as u32),
@@ -191,7 +196,7 @@ impl SocketNet {
                 return self.closed(id);
             }
         }
-        if writable && socket.open {
+        if writable && socket.phase != Phase::Dialling {
             let held = socket.held.len() > socket.sent;
             if flush(socket) && held {
                 self.ready.push_back(Incoming::Drained);
@@ -211,12 +216,8 @@ impl SocketNet {
         match socket.stream.read(&mut self.chunk) {
             Ok(0) => self.closed(id),
             Ok(len) => {
-                let (conn, at) = (Conn(id as u32), socket.at);
-                self.ready.push_back(Incoming::Bytes {
-                    conn,
-                    at,
-                    bytes: self.chunk[..len].to_vec(),
-                });
+                let bytes = self.chunk[..len].to_vec();
+                self.ready.push_back(Incoming::Bytes { conn: Conn(id as u32), bytes });
                 self.readable.push_back(id);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => socket.queued = false,
@@ -233,7 +234,7 @@ impl SocketNet {
 
     fn finish_close(&mut self, id: usize) {
         let done =
-            |socket: &Socket| socket.closing && socket.open && socket.held.len() == socket.sent;
+            |socket: &Socket| socket.phase == Phase::Closing && socket.held.len() == socket.sent;
         if self.sockets[id].as_ref().is_some_and(done) {
             self.sockets[id] = None;
         }
@@ -251,20 +252,16 @@ impl Net for SocketNet {
 
     fn connect(&mut self, from: NodeId, to: NodeId, service: Service) -> Conn {
         let address = self.address(to, service);
-        match TcpStream::connect(SocketAddr::V4(address)) {
-            Ok(stream) => {
-                if let Ok(local) = stream.local_addr() {
-                    self.by_dialler.insert(local, from);
-                }
-                self.add(stream, from, to, service, true)
+        if let Ok(stream) = TcpStream::connect(SocketAddr::V4(address)) {
+            if let Ok(local) = stream.local_addr() {
+                self.by_dialler.insert(local, from);
             }
-            Err(_) => {
-                let conn = Conn(self.sockets.len() as u32);
-                self.sockets.push(None);
-                self.ready.push_back(Incoming::Closed { conn, at: from });
-                conn
-            }
+            return self.add(stream, from, to, service, true);
         }
+        let conn = Conn(self.sockets.len() as u32);
+        self.sockets.push(None);
+        self.ready.push_back(Incoming::Closed { conn, at: from });
+        conn
     }
 
     fn send(&mut self, conn: Conn, bytes: &[u8]) {
@@ -274,7 +271,7 @@ impl Net for SocketNet {
             socket.sent = 0;
         }
         socket.held.extend_from_slice(bytes);
-        if socket.open {
+        if socket.phase == Phase::Open {
             flush(socket);
         }
     }
@@ -284,8 +281,10 @@ impl Net for SocketNet {
     }
 
     fn close(&mut self, conn: Conn) {
-        if let Some(socket) = self.sockets[conn.0 as usize].as_mut() {
-            socket.closing = true;
+        let place = &mut self.sockets[conn.0 as usize];
+        match place {
+            Some(socket) if socket.phase != Phase::Dialling => socket.phase = Phase::Closing,
+            _ => *place = None, // nothing was said yet
         }
         self.finish_close(conn.0 as usize);
     }

@@ -1,5 +1,7 @@
 //! RING: the nodes form a Chord ring over UDP; the hash of the file leads to its holders.
 
+mod store;
+
 use core::net::SocketAddrV4;
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -13,6 +15,8 @@ use crate::http::HttpSide;
 use crate::net::{Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
 
+use store::{ASK, DONE, HOLDERS, PUT, message};
+
 type Member = Node<Id160, SocketAddrV4, [LookupSlot<Id160, SocketAddrV4>; 4]>;
 type Wire = Message<Id160, SocketAddrV4>;
 
@@ -20,12 +24,6 @@ type Wire = Message<Id160, SocketAddrV4>;
 const SUCCESSORS: u8 = 3;
 /// How long a store request waits for its answer before it is repeated.
 const REPEAT: Duration = Duration::from_millis(250);
-
-// The store that uses the ring speaks on the same port; Chord's messages begin with their version, 1.
-const PUT: u8 = b'P'; // key, holder
-const DONE: u8 = b'D'; // key
-const ASK: u8 = b'A'; // key
-const HOLDERS: u8 = b'H'; // key, holders
 
 pub struct Ring<'s> {
     song: &'s Song,
@@ -217,88 +215,6 @@ impl<'s> Ring<'s> {
         Ok(())
     }
 
-    /// Begins an errand: the ring says who owns the key, then the owner is asked.
-    fn send_on_errand(&mut self, ctx: &mut Ctx, at: NodeId, request: Vec<u8>) -> io::Result<()> {
-        let lookup =
-            self.members[at.index()].lookup(ctx.now(), self.key).map_err(io::Error::other)?;
-        let repeat_at = ctx.now() + REPEAT;
-        let errand =
-            Errand { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
-        self.errands.insert(at, errand);
-        self.flush(ctx, at)
-    }
-
-    fn ask_owner(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
-        let Some(owner) =
-            errand.owner.filter(|_| !errand.fetching && ctx.now() >= errand.repeat_at)
-        else {
-            return Ok(());
-        };
-        errand.repeat_at = ctx.now() + REPEAT;
-        let request = errand.request.clone();
-        if owner == at {
-            return self.store(ctx, at, at, &request);
-        }
-        ctx.send_datagram(at, owner, Tongue::Store, describe(&request), &request)
-    }
-
-    /// The store's side of the port: at the owner requests, at the asker answers.
-    fn store(&mut self, ctx: &mut Ctx, at: NodeId, from: NodeId, bytes: &[u8]) -> io::Result<()> {
-        let key = <[u8; 20]>::from(self.key);
-        let Some(rest) = bytes.get(1..).and_then(|rest| rest.strip_prefix(&key)) else {
-            return Ok(());
-        };
-        let reply = match (bytes[0], rest) {
-            (PUT, [high, low]) => {
-                let holder = NodeId(u16::from_be_bytes([*high, *low]));
-                let holders = self.stored.entry(at).or_default();
-                if !holders.contains(&holder) {
-                    holders.push(holder);
-                }
-                message(DONE, &key, &[])
-            }
-            (ASK, []) => {
-                let holders = self.stored.get(&at).map_or(&[][..], Vec::as_slice);
-                let list: Vec<u8> =
-                    holders.iter().flat_map(|holder| holder.0.to_be_bytes()).collect();
-                message(HOLDERS, &key, &list)
-            }
-            (DONE, []) => {
-                self.errands.remove(&at);
-                return self.maybe_ask(ctx);
-            }
-            (HOLDERS, list) => return self.fetch_from(ctx, at, list),
-            _ => return Ok(()),
-        };
-        if from == at {
-            return self.store(ctx, at, at, &reply);
-        }
-        ctx.send_datagram(at, from, Tongue::Store, describe(&reply), &reply)
-    }
-
-    /// A leech knows the holders now: each asks another one for the metainfo.
-    fn fetch_from(&mut self, ctx: &mut Ctx, at: NodeId, list: &[u8]) -> io::Result<()> {
-        let Some(errand) = self.errands.get_mut(&at).filter(|errand| !errand.fetching) else {
-            return Ok(());
-        };
-        let (pairs, _) = list.as_chunks::<2>();
-        if pairs.is_empty() {
-            return Ok(()); // the holders' words are still under way; the request is repeated
-        }
-        errand.fetching = true;
-        let holder = NodeId(u16::from_be_bytes(pairs[at.index() % pairs.len()]));
-        ctx.note(
-            at,
-            format_args!(
-                "the owner of the key names {} holders; fetching from {holder}",
-                pairs.len()
-            ),
-        )?;
-        self.http.fetch(ctx, at, holder);
-        Ok(())
-    }
-
     /// First the seeds publish, then the leeches ask.
     fn publish(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         if self.ideal_at.is_some() || !self.is_ideal() {
@@ -345,7 +261,7 @@ impl Stage for Ring<'_> {
                 self.publish(ctx)?;
             }
             Incoming::Opened { conn, dialled: true, .. } => {
-                self.http.opened(ctx, conn, self.song)?
+                self.http.opened(ctx, conn, self.song)?;
             }
             Incoming::Opened { conn, at, .. } => self.http.serve(conn, at, Vec::new()),
             Incoming::Bytes { conn, bytes, .. } => self.http.bytes(ctx, conn, &bytes, self.song)?,
@@ -393,19 +309,5 @@ impl Stage for Ring<'_> {
             self.members.len(),
             self.wanted()
         )
-    }
-}
-
-fn message(kind: u8, key: &[u8; 20], rest: &[u8]) -> Vec<u8> {
-    [&[kind][..], key, rest].concat()
-}
-
-fn describe(bytes: &[u8]) -> &'static str {
-    match bytes.first() {
-        Some(&PUT) => "PUT holder under key",
-        Some(&DONE) => "DONE",
-        Some(&ASK) => "ASK for the holders of key",
-        Some(&HOLDERS) => "HOLDERS of key",
-        _ => "?",
     }
 }
