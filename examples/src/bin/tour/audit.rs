@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use bittorrent_pieces::PieceHasher;
 use ledger_core::{Height, Tip};
-use sha1::{Digest as _, Sha1};
 
 use crate::ctx::{Ctx, Failure};
 use crate::interrupt::interrupted;
@@ -123,11 +123,11 @@ fn load(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn hash_file(path: &Path) -> io::Result<([u8; 20], u64)> {
-    let (mut file, mut sha1, mut len) = (File::open(path)?, Sha1::new(), 0);
+    let (mut file, mut sha1, mut len) = (File::open(path)?, PieceHasher::new(), 0);
     let mut chunk = vec![0; 1 << 20];
     loop {
         match file.read(&mut chunk)? {
-            0 => return Ok((sha1.finalize().into(), len)),
+            0 => return Ok((sha1.finish(), len)),
             read => {
                 sha1.update(&chunk[..read]);
                 len += read as u64;

@@ -1,6 +1,8 @@
 //! The chain of the tour: its first block, and a rule that changes with the height from work to stake to
 //! authority. The ledger knows none of them; it knows a seal.
 
+use core::fmt;
+
 use consensus::{
     Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SealError, StakeSeal, ValidatorId,
     ValidatorSet, ValidatorSlot,
@@ -11,7 +13,6 @@ use ledger_core::{
 };
 use pow::{Target, WorkError, WorkSeal};
 use sim::Rng;
-use thiserror::Error;
 
 use crate::song::Cast;
 
@@ -44,12 +45,11 @@ pub struct Schedule {
     pub authority: AuthoritySeal<Vec<AuthoritySlot>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a block does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleError {
-    #[error(transparent)]
-    Work(#[from] WorkError),
-    #[error(transparent)]
-    Seal(#[from] SealError),
+    Work(WorkError),
+    Seal(SealError),
 }
 
 /// The keys of a node: one for its coins, one for what it puts on record.
@@ -135,9 +135,9 @@ impl Seal for Schedule {
 
     fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, RuleError> {
         Ok(match kind_at(header.height.0) {
-            SealKind::WORK => self.work.weigh(parent, header, seal)?,
-            SealKind::STAKE => self.stake.weigh(parent, header, seal)?,
-            _ => self.authority.weigh(parent, header, seal)?,
+            SealKind::WORK => self.work.weigh(parent, header, seal).map_err(RuleError::Work)?,
+            SealKind::STAKE => self.stake.weigh(parent, header, seal).map_err(RuleError::Seal)?,
+            _ => self.authority.weigh(parent, header, seal).map_err(RuleError::Seal)?,
         })
     }
 
@@ -152,3 +152,14 @@ impl Seal for Schedule {
         }
     }
 }
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Work(error) => error.fmt(f),
+            Self::Seal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RuleError {}

@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::net::NodeId;
 use bittorrent_pieces::metainfo::{Draft, DraftContent};
 use bittorrent_pieces::{InfoHash, PieceHasher, PieceHashes};
-use sha1::{Digest as _, Sha1};
-
-use crate::net::NodeId;
 
 pub const PIECE_LEN: u32 = 256 << 10;
 const SEEDS: u16 = 3;
@@ -29,7 +27,7 @@ impl Song {
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
-        let mut whole = Sha1::new();
+        let mut whole = PieceHasher::new();
         let mut hashes = Vec::new();
         let mut piece = vec![0; PIECE_LEN as usize];
         let mut left = size;
@@ -57,14 +55,7 @@ impl Song {
         metainfo.truncate(len);
         let mut scratch = vec![0; len];
         let (_, info_hash) = draft.encode_info(&mut scratch).map_err(io::Error::other)?;
-        Ok(Self {
-            path: path.into(),
-            name,
-            size,
-            sha1: whole.finalize().into(),
-            metainfo,
-            info_hash,
-        })
+        Ok(Self { path: path.into(), name, size, sha1: whole.finish(), metainfo, info_hash })
     }
 
     /// Returns the name of the metainfo file.

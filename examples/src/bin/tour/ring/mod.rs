@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 
+use bittorrent_pieces::PieceHasher;
 use chord_core::{Config, Event, Id160, LookupId, LookupSlot, Message, Node, Peer};
-use sha1::{Digest as _, Sha1};
 
 use crate::ctx::{Ctx, Failure, Stage, Tongue};
 use crate::http::HttpSide;
@@ -65,7 +65,7 @@ impl<'s> Ring<'s> {
         let mut by_address = BTreeMap::new();
         for node in cast.all() {
             let address = ctx.net.address(node, Service::Chord);
-            let id = Id160::from(<[u8; 20]>::from(Sha1::digest(address.to_string())));
+            let id = Id160::from(PieceHasher::digest(address.to_string().as_bytes()));
             config.seed = ctx.rng.next_u64();
             members.push(Member::new(config, Peer { id, address }, [LookupSlot::EMPTY; 4]));
             by_address.insert(address, node);
