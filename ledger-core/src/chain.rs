@@ -4,13 +4,11 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::times::Times;
 use crate::{
     Account, Block, Body, ChainId, ConfigError, DecodeError, Hash, Header, Height, Rules, Seal,
     SealKind, Slot, State, TransactionError, Weight,
 };
-
-/// How many blocks the median of their times is taken over (BIP 113).
-const MEDIAN_SPAN: usize = 11;
 
 /// The first block, which nobody seals: all nodes of a chain start from the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -384,36 +382,5 @@ impl Genesis<'_> {
             time: self.time,
             weight: Weight(0),
         }
-    }
-}
-
-/// The times of the last blocks, for their median.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    ring: [u64; MEDIAN_SPAN],
-    len: usize,
-}
-
-impl Times {
-    fn starting_at(time: u64) -> Self {
-        let mut times = Self { ring: [0; MEDIAN_SPAN], len: 0 };
-        times.push(time);
-        times
-    }
-
-    fn push(&mut self, time: u64) {
-        self.ring.rotate_right(1);
-        if let Some(first) = self.ring.first_mut() {
-            *first = time;
-        }
-        self.len = self.len.saturating_add(1).min(MEDIAN_SPAN);
-    }
-
-    /// The upper median where the number is even (BIP 113).
-    fn median(&self) -> u64 {
-        let mut sorted = self.ring;
-        let Some(known) = sorted.get_mut(..self.len) else { return 0 };
-        known.sort_unstable();
-        known.get(known.len() / 2).copied().unwrap_or(0)
     }
 }

@@ -23,6 +23,7 @@ mod merkle;
 mod rules;
 mod seal;
 mod state;
+mod times;
 mod transaction;
 
 pub use block::{Block, Body, Transactions};

@@ -23,9 +23,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod delivery;
 pub mod laws;
 mod network;
 mod rng;
 
-pub use network::{Addr, Delivery, Link, Network, Stats, StreamId};
+pub use delivery::{Addr, Delivery, Link, Stats, StreamId};
+pub use network::Network;
 pub use rng::Rng;
