@@ -26,7 +26,8 @@ pub struct SocketNet {
     hosts: Vec<Host>,
     sockets: Vec<Option<Socket>>,
     by_udp: BTreeMap<SocketAddr, NodeId>,
-    by_dialler: BTreeMap<SocketAddr, NodeId>, // who dials from which port
+    // Who dials: by both ends, since the system uses one port for several connections.
+    by_dialler: BTreeMap<(SocketAddr, SocketAddr), NodeId>,
     ready: VecDeque<Incoming>,
     readable: VecDeque<usize>, // connections that may have more to read
     rng: Rng,
@@ -171,7 +172,8 @@ impl SocketNet {
             self.hosts[at.index()].listeners.get(listener).map(TcpListener::accept)
         {
             // All diallers live in this process; a stranger on the port is turned away.
-            let Some(peer) = self.by_dialler.get(&from).copied() else { continue };
+            let here = SocketAddr::V4(self.address(at, service));
+            let Some(peer) = self.by_dialler.remove(&(from, here)) else { continue };
             let conn = self.add(stream, at, peer, service, false);
             self.ready.push_back(Incoming::Opened { conn, at, peer, service, dialled: false });
         }
@@ -254,7 +256,7 @@ impl Net for SocketNet {
         let address = self.address(to, service);
         if let Ok(stream) = TcpStream::connect(SocketAddr::V4(address)) {
             if let Ok(local) = stream.local_addr() {
-                self.by_dialler.insert(local, from);
+                self.by_dialler.insert((local, SocketAddr::V4(address)), from);
             }
             return self.add(stream, from, to, service, true);
         }
