@@ -60,6 +60,7 @@ impl<'s> Ring<'s> {
         let round = if ctx.args.sim { 300 } else { 60 };
         config.stabilize = Duration::from_millis(round);
         config.fix_fingers = Duration::from_millis(round);
+        config.tries = 10; // at a loss of 30 % each way half of all round trips fail
         config.patience = Duration::from_millis(if ctx.args.sim { 200 } else { 100 });
         let mut members = Vec::new();
         let mut by_address = BTreeMap::new();
