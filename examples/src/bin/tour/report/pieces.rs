@@ -62,13 +62,17 @@ pub fn draw(swarm: &Swarm<'_>, pieces: u32, cast: Cast) -> String {
         ),
     };
     let columns = view.pieces.min(COLUMNS);
-    let merged = if columns < view.pieces {
-        format!(
-            " A column stands for up to {} pieces and has the colour of whoever gave most of them.",
-            digits(view.pieces.div_ceil(columns))
+    let share = count(view.pieces.div_ceil(columns), "piece", "pieces");
+    let (column, colour) = if columns < view.pieces {
+        (
+            format!("up to {share} of {}", digits(view.pieces)),
+            "the colour of a cell says who gave most of them",
         )
     } else {
-        String::new()
+        (
+            format!("each of {}", count(view.pieces, "piece", "pieces")),
+            "the colour of a cell says who gave the piece",
+        )
     };
     let catchers: Vec<String> = swarm.banned.iter().map(|(by, _)| by.0.to_string()).collect();
     let died = view.died.map_or_else(String::new, |at| {
@@ -79,13 +83,12 @@ pub fn draw(swarm: &Swarm<'_>, pieces: u32, cast: Cast) -> String {
         )
     });
     format!(
-        "<p>A row for each of {}, a column for each of {}; the colour of a cell says who gave the piece.{merged} \
+        "<p>A row for each of {}, a column for {column}; {colour}. \
          Compare the blue with the orange: the seeds gave {} ({percent:.0}&nbsp;%), the leeches gave each other \
          {}.{paid_in_vain}</p>\n<p>Because of the saboteur, {}, {} failed the check of the hash and had to come again; \
          {} hung up on it.</p>\n{died}{}{}{}<div class=\"pair\">\n<div><h3>Who gave how much</h3>\n{}</div>\n\
          <div><h3>How it got complete</h3>\n{}</div>\n</div>\n",
         count(leeches, "leech", "leeches"),
-        count(view.pieces, "piece", "pieces"),
         quantity(given.seeds),
         quantity(given.leeches),
         cast.saboteur(),
