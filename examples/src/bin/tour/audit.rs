@@ -16,7 +16,7 @@ use crate::settle::Settlement;
 use crate::song::{Cast, Song};
 
 /// The height of the block that is tampered with.
-pub const TAMPERED: u64 = 5;
+pub const TAMPERED: u64 = 7;
 
 pub struct Audit {
     /// The tips that the stored chains prove.

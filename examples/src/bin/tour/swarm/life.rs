@@ -150,6 +150,8 @@ impl Swarm<'_> {
                 if let Some(peer) = ctx.peer_of(conn) {
                     ctx.note(at, format_args!("banned {peer}"))?;
                     self.banned.push((at, peer));
+                    // What it gave to pieces under way is worth nothing.
+                    self.peers[at.index()].given.retain(|(_, giver), _| *giver != peer);
                 }
                 self.hang_up(ctx, conn);
                 if !self.started {
