@@ -69,35 +69,32 @@ impl<'s> Overlay<'s> {
                 return Ok(None);
             }
         };
-        let neighbour =
-            if self.cast.is_ultrapeer(link.peer) { Role::Ultrapeer } else { Role::Leaf };
-        let ours = headers(self.cast.is_ultrapeer(at));
-        let mut buf = [0; 512];
-        if !handshake.state().listens()
-            && handshake.state() != State::Open
-            && handshake.state() != State::Closed
-        {
-            let said_ultrapeer = heard.head.is_true("X-Ultrapeer");
-            let room = self.nodes[at.index()].servent.has_room(neighbour);
-            let (len, line) = if room && said_ultrapeer == (neighbour == Role::Ultrapeer) {
-                (handshake.agree(&ours, &mut buf).map_err(io::Error::other)?, "GNUTELLA/0.6 200 OK")
+        let ultrapeer = heard.head.is_true("X-Ultrapeer");
+        let neighbour = if ultrapeer { Role::Ultrapeer } else { Role::Leaf };
+        let servent = &mut self.nodes[at.index()].servent;
+        if matches!(handshake.state(), State::Replying | State::Replying04 | State::Confirming) {
+            let mut buf = [0; 512];
+            let (line, len) = if servent.has_room(neighbour) {
+                let ours = headers(self.cast.is_ultrapeer(at));
+                ("GNUTELLA/0.6 200 OK", handshake.agree(&ours, &mut buf))
             } else {
-                (
-                    handshake.refuse(503, "Slots full", &[], &mut buf).map_err(io::Error::other)?,
-                    "GNUTELLA/0.6 503 Slots full",
-                )
+                ("GNUTELLA/0.6 503 Slots full", handshake.refuse(503, "Slots full", &[], &mut buf))
             };
+            let len = len.map_err(io::Error::other)?;
             ctx.send(conn, Tongue::Handshake, line, &[&buf[..len]])?;
         }
-        let over = handshake.state() == State::Closed;
-        if handshake.state() == State::Open {
-            link.phase = Phase::Open;
-            let servent = &mut self.nodes[at.index()].servent;
-            servent.handle_connected(now, LinkId(conn.0), neighbour).map_err(io::Error::other)?;
-            self.last_news = now;
-        } else if over {
-            link.phase = Phase::Over;
-            ctx.net.close(conn);
+        match handshake.state() {
+            State::Open => {
+                link.phase = Phase::Open;
+                self.last_news = now;
+                let link = LinkId(conn.0);
+                servent.handle_connected(now, link, neighbour).map_err(io::Error::other)?;
+            }
+            State::Closed => {
+                link.phase = Phase::Over;
+                ctx.net.close(conn);
+            }
+            _ => {}
         }
         Ok(Some(heard.consumed))
     }
