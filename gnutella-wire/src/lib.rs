@@ -14,6 +14,7 @@
 
 pub mod handshake;
 pub mod http;
+pub mod qrp;
 pub mod wire;
 
 mod error;

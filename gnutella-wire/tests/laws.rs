@@ -79,6 +79,15 @@ proptest! {
     }
 
     #[test]
+    fn query_routing_of_any_bytes(bytes in vec(any::<u8>(), 0..1_500)) {
+        for (name, body) in bodies::BODIES {
+            if name.starts_with("gnutella_qrp") {
+                body(&bytes);
+            }
+        }
+    }
+
+    #[test]
     fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
         let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
         let mut out = vec![0; message.encoded_len()];

@@ -18,6 +18,8 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+mod qrp;
+
 /// What takes any bytes, and panics if something does not hold.
 pub type Body = fn(&[u8]);
 
@@ -30,6 +32,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
     ("gnutella_servent", servent),
+    ("gnutella_qrp_message", qrp::payload),
+    ("gnutella_qrp_receiver", qrp::receiver),
+    ("gnutella_qrp_tables", qrp::tables),
 ];
 
 /// A header encodes back to its bytes, or says what is wrong.
