@@ -12,6 +12,7 @@
 )]
 #![doc = include_str!("../README.md")]
 
+pub mod ggep;
 pub mod handshake;
 pub mod http;
 pub mod qrp;

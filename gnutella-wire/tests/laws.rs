@@ -88,6 +88,23 @@ proptest! {
     }
 
     #[test]
+    fn blocks_of_any_extensions(
+        extensions in vec((any::<u8>(), "[A-Z]{1,3}", vec(any::<u8>(), 0..9)), 1..5),
+        rest in vec(any::<u8>(), 0..9),
+    ) {
+        let mut bytes = vec![0xC3];
+        let last = extensions.len() - 1;
+        for (n, (flags, id, data)) in extensions.iter().enumerate() {
+            let last = if n == last { 0x80 } else { 0 };
+            bytes.push(flags & 0x60 | last | id.len() as u8);
+            bytes.extend(id.bytes().chain([0x40 | data.len() as u8]).chain(data.iter().copied()));
+        }
+        bytes.extend(rest);
+        bodies::ggep::ggep(&bytes);
+        bodies::ggep::stuffing(&bytes);
+    }
+
+    #[test]
     fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
         let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
         let mut out = vec![0; message.encoded_len()];

@@ -18,6 +18,8 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+/// Bodies of GGEP.
+pub mod ggep;
 mod qrp;
 
 /// What takes any bytes, and panics if something does not hold.
@@ -32,6 +34,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
     ("gnutella_servent", servent),
+    ("gnutella_ggep", ggep::ggep),
+    ("gnutella_stuffing", ggep::stuffing),
     ("gnutella_qrp_message", qrp::payload),
     ("gnutella_qrp_receiver", qrp::receiver),
     ("gnutella_qrp_tables", qrp::tables),
