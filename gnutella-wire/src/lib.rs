@@ -15,6 +15,7 @@
 pub mod ggep;
 pub mod handshake;
 pub mod http;
+pub mod huge;
 pub mod qrp;
 pub mod wire;
 

@@ -105,6 +105,15 @@ proptest! {
     }
 
     #[test]
+    fn areas_of_any_parts(
+        text in "((urn:sha1:[A-Z2-7a-z]{32}|urn:bitprint:[A-Z2-7]{32}\\.[A-Z2-7]{38}A|[a-z]{0,3})\x1C){0,4}",
+        block in prop::sample::select(vec![&b""[..], b"\xC3\x81X\x42\x1C\0", b"\xC3\x81X\x42"]),
+    ) {
+        bodies::huge::area(&[text.as_bytes(), block, text.as_bytes()].concat());
+        bodies::huge::area(text.trim_end_matches('\x1C').as_bytes());
+    }
+
+    #[test]
     fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
         let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
         let mut out = vec![0; message.encoded_len()];

@@ -20,6 +20,8 @@ use sim::laws::{Input, Machine, Outcome, check};
 
 /// Bodies of GGEP.
 pub mod ggep;
+/// Bodies of HUGE.
+pub mod huge;
 mod qrp;
 
 /// What takes any bytes, and panics if something does not hold.
@@ -36,6 +38,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_servent", servent),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),
+    ("gnutella_huge", huge::area),
     ("gnutella_qrp_message", qrp::payload),
     ("gnutella_qrp_receiver", qrp::receiver),
     ("gnutella_qrp_tables", qrp::tables),
