@@ -12,8 +12,11 @@
 )]
 #![doc = include_str!("../README.md")]
 
+pub mod ggep;
 pub mod handshake;
 pub mod http;
+pub mod huge;
+pub mod qrp;
 pub mod wire;
 
 mod error;

@@ -79,6 +79,41 @@ proptest! {
     }
 
     #[test]
+    fn query_routing_of_any_bytes(bytes in vec(any::<u8>(), 0..1_500)) {
+        for (name, body) in bodies::BODIES {
+            if name.starts_with("gnutella_qrp") {
+                body(&bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_of_any_extensions(
+        extensions in vec((any::<u8>(), "[A-Z]{1,3}", vec(any::<u8>(), 0..9)), 1..5),
+        rest in vec(any::<u8>(), 0..9),
+    ) {
+        let mut bytes = vec![0xC3];
+        let last = extensions.len() - 1;
+        for (n, (flags, id, data)) in extensions.iter().enumerate() {
+            let last = if n == last { 0x80 } else { 0 };
+            bytes.push(flags & 0x60 | last | id.len() as u8);
+            bytes.extend(id.bytes().chain([0x40 | data.len() as u8]).chain(data.iter().copied()));
+        }
+        bytes.extend(rest);
+        bodies::ggep::ggep(&bytes);
+        bodies::ggep::stuffing(&bytes);
+    }
+
+    #[test]
+    fn areas_of_any_parts(
+        text in "((urn:sha1:[A-Z2-7a-z]{32}|urn:bitprint:[A-Z2-7]{32}\\.[A-Z2-7]{38}A|[a-z]{0,3})\x1C){0,4}",
+        block in prop::sample::select(vec![&b""[..], b"\xC3\x81X\x42\x1C\0", b"\xC3\x81X\x42"]),
+    ) {
+        bodies::huge::area(&[text.as_bytes(), block, text.as_bytes()].concat());
+        bodies::huge::area(text.trim_end_matches('\x1C').as_bytes());
+    }
+
+    #[test]
     fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
         let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
         let mut out = vec![0; message.encoded_len()];

@@ -79,6 +79,8 @@ impl ByeCode {
     pub const TTL_ZERO: Self = Self(408);
     /// Payloads came that were shorter than their fields.
     pub const INVALID_PAYLOAD: Self = Self(411);
+    /// The messages of a query-routing table do not fit together.
+    pub const QRP: Self = Self(413);
     /// A leaf relayed messages of others.
     pub const LEAF_RELAYED: Self = Self(414);
 
@@ -94,6 +96,7 @@ impl ByeCode {
             Self::NO_REPLY => "No reply to alive pings",
             Self::TTL_ZERO => "Received messages with TTL 0",
             Self::INVALID_PAYLOAD => "Invalid payloads",
+            Self::QRP => "Invalid query routing messages",
             Self::LEAF_RELAYED => "Leaf relayed messages",
             _ => "",
         }

@@ -18,6 +18,12 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+/// Bodies of GGEP.
+pub mod ggep;
+/// Bodies of HUGE.
+pub mod huge;
+mod qrp;
+
 /// What takes any bytes, and panics if something does not hold.
 pub type Body = fn(&[u8]);
 
@@ -30,6 +36,12 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
     ("gnutella_servent", servent),
+    ("gnutella_ggep", ggep::ggep),
+    ("gnutella_stuffing", ggep::stuffing),
+    ("gnutella_huge", huge::area),
+    ("gnutella_qrp_message", qrp::payload),
+    ("gnutella_qrp_receiver", qrp::receiver),
+    ("gnutella_qrp_tables", qrp::tables),
 ];
 
 /// A header encodes back to its bytes, or says what is wrong.

@@ -1,0 +1,51 @@
+//! GGEP: extensions with a name, in a block that a pong, a query, a hit or a record carries (GDF
+//! "Gnutella Generic Extension Protocol" 0.51).
+//!
+//! [`blocks`] walks over what stands in a payload, [`Block::extensions`] over a block,
+//! [`Extension::value`] undoes the coding that keeps NULs out, and [`Known::read`] says what the
+//! value means, where this crate knows. [`GgepWriter`] writes a block.
+//!
+//! ```
+//! use gnutella_wire::ggep::{Block, GgepWriter, Known};
+//!
+//! let mut out = [0; 16];
+//! let mut writer = GgepWriter::new(&mut out);
+//! writer.push(b"DU", &[0x19])?;
+//! writer.push(b"BH", &[])?;
+//! let len = writer.finish();
+//! assert_eq!(out[..len], *b"\xC3\x02DU\x41\x19\x82BH\x40");
+//!
+//! let (block, rest) = Block::decode(&out[..len])?;
+//! let uptime = block.find(b"DU").and_then(|extension| Known::read(extension.id(), extension.data()));
+//! assert_eq!((uptime, rest.len()), (Some(Known::Uptime(25)), 0)); // seconds a day
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+pub mod cobs;
+mod known;
+mod number;
+mod writer;
+
+pub use block::{Block, Blocks, Extension, Extensions, GgepError, ValueError, blocks};
+pub use known::{Endpoints, FreeSlots, Hash, Known, Scp};
+pub use number::Number;
+pub use writer::{GgepWriter, PushError};
+
+/// Begins a block.
+pub const MAGIC: u8 = 0xC3;
+
+// The flags byte before an id.
+const LAST: u8 = 0x80;
+const COBS: u8 = 0x40;
+const DEFLATED: u8 = 0x20;
+const RESERVED: u8 = 0x10;
+const ID_LEN: u8 = 0x0F;
+
+// A length byte: six bits, and one of these two.
+const MORE: u8 = 0x80;
+const END: u8 = 0x40;
+const SIX_BITS: u8 = 0x3F;
+
+/// The longest value, in bytes as they stand on the wire: three groups of six bits.
+pub const MAX_LEN: usize = 0x3_FFFF;

@@ -1,0 +1,118 @@
+//! Names of files by what is in them.
+
+use core::fmt::{self, Write as _};
+
+use super::base32;
+use crate::qrp::KeywordHash;
+
+/// A SHA-1 hash, printed as 32 characters of base 32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha1(pub [u8; 20]);
+
+/// The root of a tree of Tiger hashes, printed as 39 characters of base 32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TigerRoot(pub [u8; 24]);
+
+/// The name of a file: the same file has the same name everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Urn {
+    /// `urn:sha1:` and the hash.
+    Sha1(Sha1),
+    /// `urn:bitprint:`, the hash, a full stop, and the root.
+    Bitprint(Sha1, TigerRoot),
+}
+
+impl Urn {
+    /// Reads a whole string of either case; `None` if it is another. `urn:` and `urn:sha1:` alone,
+    /// with which a query asks for such names, are others.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if let Some(hash) = after(text, b"urn:sha1:") {
+            return Sha1::parse(hash).map(Self::Sha1);
+        }
+        let print = after(text, b"urn:bitprint:")?;
+        let (hash, rest) = print.split_first_chunk::<32>()?;
+        let (stop, root) = rest.split_first()?;
+        let sha1 = Sha1::parse(hash).filter(|_| *stop == b'.')?;
+        Some(Self::Bitprint(sha1, TigerRoot::parse(root)?))
+    }
+
+    /// Returns the SHA-1 hash, which both forms have.
+    #[must_use]
+    pub const fn sha1(&self) -> Sha1 {
+        match self {
+            Self::Sha1(sha1) | Self::Bitprint(sha1, _) => *sha1,
+        }
+    }
+
+    /// Returns what stands for the file in a query-routing table: the hash of its `urn:sha1:` form.
+    #[must_use]
+    pub fn keyword_hash(&self) -> KeywordHash {
+        KeywordHash::of_display(Self::Sha1(self.sha1()))
+    }
+}
+
+impl Sha1 {
+    /// Reads 32 characters of either case.
+    #[must_use]
+    pub fn parse(characters: &[u8]) -> Option<Self> {
+        let mut hash = [0; 20];
+        base32::decode(characters, &mut hash)?;
+        Some(Self(hash))
+    }
+}
+
+impl TigerRoot {
+    /// Reads 39 characters of either case.
+    #[must_use]
+    pub fn parse(characters: &[u8]) -> Option<Self> {
+        let mut root = [0; 24];
+        base32::decode(characters, &mut root)?;
+        Some(Self(root))
+    }
+}
+
+/// Returns what follows `prefix` of either case.
+fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+fn print(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    base32::characters(bytes).try_for_each(|character| f.write_char(char::from(character)))
+}
+
+impl fmt::Display for Sha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Sha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha1({self})")
+    }
+}
+
+impl fmt::Display for TigerRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print(f, &self.0)
+    }
+}
+
+impl fmt::Debug for TigerRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TigerRoot({self})")
+    }
+}
+
+/// Prints the URN as it stands in an area.
+impl fmt::Display for Urn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha1(sha1) => write!(f, "urn:sha1:{sha1}"),
+            Self::Bitprint(sha1, root) => write!(f, "urn:bitprint:{sha1}.{root}"),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The hash of a word (QRP 1.0, 2.2, with the reading of "character" that servents agree on).
+
+use core::fmt::{self, Write as _};
+
+/// The multiplier: about 2^32 / golden ratio, without its last bits.
+const FACTOR: u32 = 0x4F1B_BCDC;
+
+/// The hash of a word: 32 bits of which a table uses as many as it has, from the high end. So one
+/// hash serves tables of all sizes.
+///
+/// Each UTF-16 code unit is lower-cased on its own and counts by its low byte. So a character
+/// outside the basic plane counts as its two surrogates, which have no lower case.
+///
+/// ```
+/// use gnutella_wire::qrp::KeywordHash;
+///
+/// assert_eq!(KeywordHash::of("ebck").slot(13), 6698);
+/// assert_eq!(KeywordHash::of("3NJA9").slot(10), 581); // as "3nja9"
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeywordHash(u32);
+
+impl KeywordHash {
+    /// Hashes a word, or the text of a URN such as `urn:sha1:..`.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        Self::of_units(word.encode_utf16())
+    }
+
+    /// Hashes a word of UTF-16 code units.
+    #[must_use]
+    pub fn of_units(units: impl IntoIterator<Item = u16>) -> Self {
+        let mut mixer = Mixer::default();
+        units.into_iter().for_each(|unit| mixer.unit(unit));
+        mixer.finish()
+    }
+
+    /// Hashes what a value prints.
+    pub(crate) fn of_display(value: impl fmt::Display) -> Self {
+        let mut mixer = Mixer::default();
+        let _ = write!(mixer, "{value}"); // cannot fail
+        mixer.finish()
+    }
+
+    /// Returns the slot in a table of 2^`bits` slots: the highest `bits` bits. More than 32 count
+    /// as 32.
+    #[must_use]
+    pub const fn slot(self, bits: u8) -> u32 {
+        match 32_u8.checked_sub(bits) {
+            Some(32) => 0,
+            Some(spare) => self.0 >> spare,
+            None => self.0,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Mixer {
+    bytes: [u8; 4], // from the least significant
+    at: u8,
+}
+
+impl Mixer {
+    fn unit(&mut self, unit: u16) {
+        let [low, ..] = lower(unit).to_le_bytes();
+        let [first, second, third, fourth] = &mut self.bytes;
+        let byte = match self.at & 3 {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => fourth,
+        };
+        *byte ^= low;
+        self.at = self.at.wrapping_add(1);
+    }
+
+    fn finish(self) -> KeywordHash {
+        KeywordHash(u32::from_le_bytes(self.bytes).wrapping_mul(FACTOR))
+    }
+}
+
+impl fmt::Write for Mixer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.encode_utf16().for_each(|unit| self.unit(unit));
+        Ok(())
+    }
+}
+
+/// Lower-cases a code unit. The one character whose lower case is two, U+0130, becomes the first of
+/// them, as in the simple mapping of Unicode.
+fn lower(unit: u16) -> u32 {
+    let unit = u32::from(unit);
+    let lower = char::from_u32(unit).and_then(|c| c.to_lowercase().next());
+    lower.map_or(unit, u32::from)
+}

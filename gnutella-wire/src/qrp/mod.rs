@@ -1,0 +1,27 @@
+//! Query routing: a leaf tells which words its files have, so that its ultrapeer need not send it
+//! every query (GDF "Query Routing Protocol" 1.0, as servents keep it).
+//!
+//! | step | with |
+//! |---|---|
+//! | the leaf cuts the names of its files into words | [`KeywordRules::table_words`] |
+//! | hashes them into a table | [`KeywordHash`], [`QueryTable::insert`] |
+//! | sends a RESET and then patches | [`PatchEncoder`] |
+//! | the ultrapeer reads them | [`wire::Qrp`](crate::wire::Qrp), [`TableReceiver`] |
+//! | and asks for each query whether it may match | [`QueryTable::can_route`] |
+//!
+//! A table knows of a word only whether it may be there: it errs by saying "perhaps" for a word
+//! that is not, and never the other way round.
+
+mod error;
+mod hash;
+mod patch;
+mod receiver;
+mod table;
+mod words;
+
+pub use error::{PatchPlanError, QrpError, TableError};
+pub use hash::KeywordHash;
+pub use patch::PatchEncoder;
+pub use receiver::{Progress, TableReceiver};
+pub use table::{MatchRule, QueryTable};
+pub use words::{KeywordRules, QueryWords, TableWords};

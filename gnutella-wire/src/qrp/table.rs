@@ -1,0 +1,263 @@
+//! The query-routing table: one bit per slot, set if a word that hashes there may be present.
+
+use core::fmt;
+
+use super::{KeywordHash, TableError};
+
+/// The words that a servent, or all behind it, may have. `S` is the memory: any `[u8]`, eight slots
+/// to a byte, slot 0 in the highest bit of the first.
+///
+/// It has 2^n slots, n from 1 to 21. A larger table folds into a smaller one; none ever grows.
+///
+/// ```
+/// use gnutella_wire::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable};
+///
+/// let mut table = QueryTable::new(14, [0; 2_048])?;
+/// for word in KeywordRules::LimeWire.table_words("Hey Jude.mp3") {
+///     table.insert(KeywordHash::of(word));
+/// }
+/// let asked = |text| KeywordRules::LimeWire.query_words(text).map(KeywordHash::of);
+/// assert!(table.can_route(asked("jude"), [], MatchRule::AllWords));
+/// assert!(!table.can_route(asked("let it be"), [], MatchRule::AllWords));
+/// # Ok::<(), gnutella_wire::qrp::TableError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct QueryTable<S: ?Sized> {
+    bits: u8,
+    storage: S, // last, so that an array coerces to a slice
+}
+
+/// How many words of a query must be present for it to be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum MatchRule {
+    /// All of them: what the specification says, and what leaves expect.
+    #[default]
+    AllWords,
+    /// Two of three, if there are three or more, otherwise all: gtk-gnutella.
+    TwoThirds,
+}
+
+impl QueryTable<()> {
+    /// The largest table has 2 to the power of this many slots.
+    pub const MAX_BITS: u8 = 21;
+
+    /// Returns the memory that a table of 2^`bits` slots takes, in bytes: 262,144 for the largest.
+    #[must_use]
+    pub const fn memory_len(bits: u8) -> usize {
+        let (mut len, mut slots) = (1_usize, 3);
+        while slots < bits {
+            len = len.saturating_mul(2);
+            slots = slots.saturating_add(1);
+        }
+        len
+    }
+}
+
+impl<S: AsRef<[u8]>> QueryTable<S> {
+    /// Creates a table of 2^`bits` slots over `storage`, of which it uses the first
+    /// [`memory_len`](QueryTable::memory_len) bytes, with the words that these hold: none if they
+    /// are zero.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Bits`] unless `bits` is 1 to 21; [`TableError::Memory`] if `storage` is too
+    /// short.
+    pub fn new(bits: u8, storage: S) -> Result<Self, TableError> {
+        if !(1..=QueryTable::MAX_BITS).contains(&bits) {
+            return Err(TableError::Bits { bits });
+        }
+        let (len, needed) = (storage.as_ref().len(), QueryTable::memory_len(bits));
+        if len < needed {
+            return Err(TableError::Memory { len, needed });
+        }
+        Ok(Self { bits, storage })
+    }
+
+    /// Returns the memory.
+    #[must_use]
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+}
+
+impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
+    /// Makes a word present.
+    pub fn insert(&mut self, word: KeywordHash) {
+        let slot = word.slot(self.bits);
+        put(self.storage.as_mut(), slot, true);
+    }
+
+    /// Makes all words absent.
+    pub fn clear(&mut self) {
+        self.storage.as_mut().fill(0);
+    }
+
+    /// Adds all words of `other`, which folds if it is larger.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Smaller`] if `other` is smaller; nothing changed.
+    pub fn merge<T>(&mut self, other: &QueryTable<T>) -> Result<(), TableError>
+    where
+        T: AsRef<[u8]> + ?Sized,
+    {
+        let Some(folds) = other.bits.checked_sub(self.bits) else {
+            return Err(TableError::Smaller { bits: other.bits, into: self.bits });
+        };
+        let storage = self.storage.as_mut();
+        present(other.bytes()).for_each(|slot| put(storage, slot >> folds, true));
+        Ok(())
+    }
+}
+
+impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
+    /// Returns `false` if the word is surely absent.
+    #[must_use]
+    pub fn contains(&self, word: KeywordHash) -> bool {
+        self.holds(word.slot(self.bits))
+    }
+
+    /// Returns `true` if a slot is set. Slots beyond the end are not.
+    #[must_use]
+    pub fn holds(&self, slot: u32) -> bool {
+        let (at, bit) = place(slot);
+        slot < self.slots() && self.as_bytes().get(at).is_some_and(|byte| byte & bit != 0)
+    }
+
+    /// Returns `true` if a query may find something here, and so is to be passed on.
+    ///
+    /// A query with URNs (`urns` are the hashes of their whole texts) is decided by them: one that
+    /// is present will do. Otherwise the words decide. A query with neither finds nothing; what to
+    /// do with the special texts of browsing is for the caller to say.
+    pub fn can_route(
+        &self,
+        words: impl IntoIterator<Item = KeywordHash>,
+        urns: impl IntoIterator<Item = KeywordHash>,
+        rule: MatchRule,
+    ) -> bool {
+        let mut urns = urns.into_iter().peekable();
+        if urns.peek().is_some() {
+            return urns.any(|urn| self.contains(urn));
+        }
+        let (mut all, mut hits) = (0_u32, 0_u32);
+        for word in words {
+            all = all.saturating_add(1);
+            hits = hits.saturating_add(u32::from(self.contains(word)));
+        }
+        match rule {
+            MatchRule::TwoThirds if all >= 3 => hits.saturating_mul(3) >= all.saturating_mul(2),
+            _ => all > 0 && hits == all,
+        }
+    }
+
+    /// Returns how many slots are set.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        let ones = self.bytes().map(u8::count_ones);
+        ones.fold(0, u32::saturating_add)
+    }
+
+    /// Returns `true` if no word is present: nothing is to be passed on.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes().all(|byte| byte == 0)
+    }
+
+    /// Returns how many of 1,000 slots are set, rounded up, so that 0 means none. gtk-gnutella
+    /// passes on less and less to a table of more than 50.
+    #[must_use]
+    pub fn fill_permille(&self) -> u32 {
+        self.len().saturating_mul(1_000).div_ceil(self.slots())
+    }
+
+    /// Returns the number of slots as a power of two.
+    #[must_use]
+    pub const fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// Returns the number of slots.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        1_u32.checked_shl(u32::from(self.bits)).unwrap_or(u32::MAX) // at most 2^21
+    }
+
+    /// Returns the slots, eight to a byte; bits after the last slot are any.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let bytes = self.storage.as_ref();
+        bytes.get(..QueryTable::memory_len(self.bits)).unwrap_or(bytes)
+    }
+
+    /// Returns the same table, with memory of one type whatever `S` is.
+    #[must_use]
+    pub fn as_slice(&self) -> QueryTable<&[u8]> {
+        QueryTable { bits: self.bits, storage: self.as_bytes() }
+    }
+
+    /// Walks over the bytes, without the bits that are no slots.
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let mask = slots_of_a_byte(self.bits);
+        self.as_bytes().iter().map(move |byte| byte & mask)
+    }
+}
+
+/// Returns the bits of a byte that are slots: all, but for tables of two and of four.
+const fn slots_of_a_byte(bits: u8) -> u8 {
+    match bits {
+        1 => 0xC0,
+        2 => 0xF0,
+        _ => 0xFF,
+    }
+}
+
+/// Returns where a slot lies: the byte, and the bit in it.
+fn place(slot: u32) -> (usize, u8) {
+    (usize::try_from(slot >> 3).unwrap_or(usize::MAX), 0x80 >> (slot & 7))
+}
+
+/// Sets or clears a slot.
+pub(super) fn put(bytes: &mut [u8], slot: u32, value: bool) {
+    let (at, bit) = place(slot);
+    if let Some(byte) = bytes.get_mut(at) {
+        if value { *byte |= bit } else { *byte &= !bit }
+    }
+}
+
+/// Flips a slot.
+pub(super) fn flip(bytes: &mut [u8], slot: u32) {
+    let (at, bit) = place(slot);
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= bit;
+    }
+}
+
+/// Walks over the slots that are set.
+fn present(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u32> {
+    (0_u32..).step_by(8).zip(bytes).filter(|(_, byte)| *byte != 0).flat_map(|(first, byte)| {
+        (first..)
+            .zip(0_u32..8)
+            .filter(move |(_, bit)| byte & (0x80 >> bit) != 0)
+            .map(|(slot, _)| slot)
+    })
+}
+
+impl<S: AsRef<[u8]> + ?Sized> fmt::Display for QueryTable<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} slots", self.len(), self.slots())
+    }
+}
+
+impl<S: AsRef<[u8]> + ?Sized> fmt::Debug for QueryTable<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QueryTable({self})")
+    }
+}
+
+/// Tables are equal if their sizes and slots are.
+impl<S: AsRef<[u8]> + ?Sized, T: AsRef<[u8]> + ?Sized> PartialEq<QueryTable<T>> for QueryTable<S> {
+    fn eq(&self, other: &QueryTable<T>) -> bool {
+        self.bits == other.bits && self.bytes().eq(other.bytes())
+    }
+}
