@@ -34,6 +34,7 @@ fn the_table_of_concepts_names_what_exists() {
         gnutella_wire::RouteTable,
         gnutella_wire::Servent,
         gnutella_wire::http::Giv,
+        gnutella_wire::qrp::QueryTable,
         gnutella_wire::wire::Push,
         ledger_core::Account,
         ledger_core::Block,
