@@ -13,6 +13,7 @@
 #![doc = include_str!("../README.md")]
 
 mod compact;
+mod difficulty;
 mod miner;
 mod puzzle;
 mod target;
@@ -23,6 +24,9 @@ mod work;
 mod seal;
 
 pub use compact::{CompactError, CompactTarget, RawCompact};
+pub use difficulty::{
+    Asert, Difficulty, DifficultyError, Fixed, History, Lwma, Past, Recent, Retarget,
+};
 pub use miner::{Miner, Step};
 pub use puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
 pub use target::{BigEndian, LittleEndian, Reading, Target};

@@ -133,6 +133,36 @@ impl U256 {
         Some(quotient)
     }
 
+    /// Multiplies, and returns the low 256 bits and the 64 above them.
+    pub(crate) fn widening_mul(self, by: u64) -> (Self, u64) {
+        let mut out = self;
+        let mut carry = 0;
+        for limb in &mut out.0 {
+            // (2^64 - 1)^2 + 2^64 - 1 fits 128 bits.
+            let product = u128::from(*limb).saturating_mul(u128::from(by));
+            let product = product.saturating_add(u128::from(carry));
+            (carry, *limb) = halves(product);
+        }
+        (out, carry)
+    }
+
+    /// Returns self * factor / divisor from a product of 320 bits, rounded down, or the greatest number if
+    /// that does not fit; `None` for a divisor of 0.
+    pub(crate) fn mul_div(self, factor: u64, divisor: u64) -> Option<Self> {
+        let (mut out, high) = self.widening_mul(factor);
+        let mut rest = high.checked_rem(divisor)?;
+        if high >= divisor {
+            return Some(Self::MAX);
+        }
+        let divisor = u128::from(divisor);
+        for limb in out.0.iter_mut().rev() {
+            let dividend = u128::from(rest) << 64 | u128::from(*limb);
+            (_, *limb) = halves(dividend.checked_div(divisor)?);
+            (_, rest) = halves(dividend.checked_rem(divisor)?);
+        }
+        Some(out)
+    }
+
     /// Returns 2^256 - 1 - self.
     pub(crate) fn not(self) -> Self {
         Self(self.0.map(|limb| !limb))
@@ -169,6 +199,12 @@ impl U256 {
         *low |= u64::from(bit);
         self
     }
+}
+
+/// Splits into the high and the low 64 bits.
+fn halves(number: u128) -> (u64, u64) {
+    let [high, low] = [number >> 64, number & u128::from(u64::MAX)];
+    (u64::try_from(high).unwrap_or(u64::MAX), u64::try_from(low).unwrap_or(u64::MAX))
 }
 
 impl From<u64> for U256 {

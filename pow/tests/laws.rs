@@ -2,7 +2,7 @@
 
 mod bodies;
 
-use pow::{BigEndian, CompactTarget, Miner, Target, U256};
+use pow::{Asert, BigEndian, CompactTarget, Lwma, Miner, Past, Recent, Retarget, Target, U256};
 use proptest::prelude::*;
 
 proptest! {
@@ -39,4 +39,7 @@ fn sizes_are_as_documented() {
     assert!(size_of::<Miner>() <= 256, "{}", size_of::<Miner>());
     assert_eq!(size_of::<Target>(), 32);
     assert_eq!(size_of::<CompactTarget>(), 4);
+    assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);
+    assert!(size_of::<Recent<[Past; 0]>>() <= 112, "{}", size_of::<Recent<[Past; 0]>>());
+    assert_eq!(size_of::<Past>(), 24);
 }

@@ -1,6 +1,8 @@
 //! What must hold for any bytes; shared by the property tests, the replay of the corpus and the fuzz
 //! targets.
 
+mod difficulty;
+
 use pow::{
     BigEndian, CompactTarget, HashFunction, LittleEndian, Miner, NonceField, NonceFormat, Puzzle,
     Reading, Step, Target, U256,
@@ -11,8 +13,12 @@ use sim::laws::Input;
 pub type Body = fn(&[u8]);
 
 /// All bodies by name.
-pub const BODIES: &[(&str, Body)] =
-    &[("pow_compact", compact), ("pow_number", number), ("pow_miner", miner)];
+pub const BODIES: &[(&str, Body)] = &[
+    ("pow_compact", compact),
+    ("pow_number", number),
+    ("pow_miner", miner),
+    ("pow_difficulty", difficulty::rules),
+];
 
 /// Every 32 bits are a target or a typed error, and encoding never makes a target easier.
 pub fn compact(bytes: &[u8]) {
