@@ -16,6 +16,8 @@ mod compact;
 mod difficulty;
 mod miner;
 mod puzzle;
+mod ratio;
+mod stamp;
 mod target;
 mod u256;
 mod work;
@@ -29,6 +31,8 @@ pub use difficulty::{
 };
 pub use miner::{Miner, Step};
 pub use puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
+pub use ratio::Ratio;
+pub use stamp::{Counter, Stamp, StampError, StampMiner, leading_zero_bits};
 pub use target::{BigEndian, LittleEndian, Reading, Target};
 pub use u256::U256;
 pub use work::Work;

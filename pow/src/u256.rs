@@ -116,9 +116,15 @@ impl U256 {
     /// small processors lack.
     #[must_use]
     pub fn checked_div(self, divisor: Self) -> Option<Self> {
-        if divisor == Self::ZERO {
-            return None;
-        }
+        (divisor != Self::ZERO).then(|| self.div_rem(divisor).0)
+    }
+
+    /// Returns the rest of a division by a number that is not 0.
+    pub(crate) fn wrapping_rem(self, divisor: Self) -> Self {
+        self.div_rem(divisor).1
+    }
+
+    fn div_rem(self, divisor: Self) -> (Self, Self) {
         let (mut quotient, mut rest) = (Self::ZERO, Self::ZERO);
         for bit in (0..self.bits()).rev() {
             // A rest of 256 bits loses its highest one here; it is greater than any divisor then.
@@ -130,7 +136,7 @@ impl U256 {
                 quotient = quotient.with_low_bit(true);
             }
         }
-        Some(quotient)
+        (quotient, rest)
     }
 
     /// Multiplies, and returns the low 256 bits and the 64 above them.
@@ -185,7 +191,7 @@ impl U256 {
         low
     }
 
-    fn wrapping_sub(self, other: Self) -> Self {
+    pub(crate) fn wrapping_sub(self, other: Self) -> Self {
         let (difference, _) = self.overflowing_add(other.not());
         difference.overflowing_add(Self::ONE).0
     }

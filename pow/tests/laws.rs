@@ -2,7 +2,10 @@
 
 mod bodies;
 
-use pow::{Asert, BigEndian, CompactTarget, Lwma, Miner, Past, Recent, Retarget, Target, U256};
+use pow::{
+    Asert, BigEndian, CompactTarget, Lwma, Miner, Past, Ratio, Recent, Retarget, Stamp, StampMiner,
+    Target, U256,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -42,4 +45,6 @@ fn sizes_are_as_documented() {
     assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);
     assert!(size_of::<Recent<[Past; 0]>>() <= 112, "{}", size_of::<Recent<[Past; 0]>>());
     assert_eq!(size_of::<Past>(), 24);
+    assert_eq!((size_of::<Ratio>(), size_of::<Stamp<'_>>()), (64, 104));
+    assert!(size_of::<StampMiner>() <= 160, "{}", size_of::<StampMiner>());
 }
