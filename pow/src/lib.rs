@@ -12,8 +12,10 @@
 )]
 #![doc = include_str!("../README.md")]
 
+mod chain;
 mod compact;
 mod difficulty;
+mod header;
 mod miner;
 mod puzzle;
 mod ratio;
@@ -25,10 +27,12 @@ mod work;
 #[cfg(feature = "ledger")]
 mod seal;
 
+pub use chain::{HeaderChain, HeaderError, MedianTime};
 pub use compact::{CompactError, CompactTarget, RawCompact};
 pub use difficulty::{
     Asert, Difficulty, DifficultyError, Fixed, History, Lwma, Past, Recent, Retarget,
 };
+pub use header::{BufferTooSmall, DecodeError, Header, HeaderId};
 pub use miner::{Miner, Step};
 pub use puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
 pub use ratio::Ratio;

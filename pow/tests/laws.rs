@@ -3,8 +3,8 @@
 mod bodies;
 
 use pow::{
-    Asert, BigEndian, CompactTarget, Lwma, Miner, Past, Ratio, Recent, Retarget, Stamp, StampMiner,
-    Target, U256,
+    Asert, BigEndian, CompactTarget, Header, HeaderChain, HeaderId, Lwma, Miner, Past, Ratio,
+    Recent, Retarget, Stamp, StampMiner, Target, U256,
 };
 use proptest::prelude::*;
 
@@ -46,5 +46,8 @@ fn sizes_are_as_documented() {
     assert!(size_of::<Recent<[Past; 0]>>() <= 112, "{}", size_of::<Recent<[Past; 0]>>());
     assert_eq!(size_of::<Past>(), 24);
     assert_eq!((size_of::<Ratio>(), size_of::<Stamp<'_>>()), (64, 104));
+    let chain = size_of::<HeaderChain<Retarget, [Past; 0]>>();
+    assert!(chain <= 280, "{chain}");
+    assert_eq!((size_of::<Header>(), size_of::<HeaderId>()), (80, 32));
     assert!(size_of::<StampMiner>() <= 160, "{}", size_of::<StampMiner>());
 }

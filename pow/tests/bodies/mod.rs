@@ -1,6 +1,7 @@
 //! What must hold for any bytes; shared by the property tests, the replay of the corpus and the fuzz
 //! targets.
 
+mod chain;
 mod difficulty;
 mod stamp;
 
@@ -21,6 +22,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("pow_difficulty", difficulty::rules),
     ("pow_stamp", stamp::stamp),
     ("pow_ratio", ratio),
+    ("pow_header", chain::header),
+    ("pow_chain", chain::chain),
 ];
 
 /// Every 32 bits are a target or a typed error, and encoding never makes a target easier.
