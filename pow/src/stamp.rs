@@ -41,6 +41,9 @@ pub enum StampError {
     /// The date does not have 6, 10 or 12 digits.
     #[error("a date that is not of the form YYMMDD, YYMMDDhhmm or YYMMDDhhmmss")]
     Date,
+    /// What should be the head of a stamp has a counter: the caller's mistake.
+    #[error("a counter at the end of what a search begins with")]
+    Counter,
     /// The stamp is for something else.
     #[error("a stamp for another resource")]
     Resource,
@@ -199,7 +202,7 @@ impl StampMiner {
     pub fn new(head: &str, counters: RangeInclusive<u64>) -> Result<Self, StampError> {
         let stamp = Stamp::parse(head.as_bytes())?;
         if !stamp.counter().is_empty() {
-            return Err(StampError::Fields(7)); // the head has six and an empty one
+            return Err(StampError::Counter);
         }
         let (next, last) = counters.into_inner();
         let begun = Sha1::new_with_prefix(head);

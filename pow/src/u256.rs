@@ -125,16 +125,18 @@ impl U256 {
     }
 
     fn div_rem(self, divisor: Self) -> (Self, Self) {
-        let (mut quotient, mut rest) = (Self::ZERO, Self::ZERO);
-        for bit in (0..self.bits()).rev() {
-            // A rest of 256 bits loses its highest one here; it is greater than any divisor then.
-            let lost = rest.bits() == 256;
-            rest = rest.unbounded_shl(1).with_low_bit(self.bit(bit));
+        let (mut quotient, mut rest) = (Self::ZERO, self);
+        let Some(shift) = self.bits().checked_sub(divisor.bits()) else {
+            return (quotient, rest);
+        };
+        let mut subtrahend = divisor.unbounded_shl(shift); // as long as self: no bit is lost
+        for _ in 0..=shift {
             quotient = quotient.unbounded_shl(1);
-            if lost || rest >= divisor {
-                rest = rest.wrapping_sub(divisor);
-                quotient = quotient.with_low_bit(true);
+            if rest >= subtrahend {
+                rest = rest.wrapping_sub(subtrahend);
+                quotient = quotient.with_low_bit();
             }
+            subtrahend = subtrahend.unbounded_shr(1);
         }
         (quotient, rest)
     }
@@ -196,13 +198,9 @@ impl U256 {
         difference.overflowing_add(Self::ONE).0
     }
 
-    fn bit(self, index: u32) -> bool {
-        self.unbounded_shr(index).low_u64() & 1 == 1
-    }
-
-    fn with_low_bit(mut self, bit: bool) -> Self {
+    fn with_low_bit(mut self) -> Self {
         let [low, ..] = &mut self.0;
-        *low |= u64::from(bit);
+        *low |= 1;
         self
     }
 }

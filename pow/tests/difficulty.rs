@@ -236,3 +236,22 @@ fn lwma_follows_the_solve_times() {
         assert_eq!(odd.required(&short[60], 0, &&short[..]), Ok(LIMIT));
     }
 }
+
+/// Uneven times, some of them backwards, and uneven targets: recomputed with unbounded integers.
+#[test]
+fn lwma_of_an_uneven_window() {
+    let rule = Lwma { window: 60, spacing: 600, limit: LIMIT };
+    let mut time = 1_000_000;
+    let past: Vec<Past> = (0..61_u32)
+        .map(|n| {
+            time += i64::from(n * n * 37 % 1500) - 200;
+            Past { height: n.into(), time, bits: CompactTarget(0x1c10_0000 + n * 4099) }
+        })
+        .collect();
+    assert_eq!(rule.required(&past[60], 0, &&past[..]), Ok(CompactTarget(0x1c14_019f)));
+    let mut recent = Recent::new([Past::EMPTY; 61]);
+    for header in &past {
+        recent.push(&rule, *header);
+    }
+    assert_eq!(rule.required(&past[60], 0, &recent), rule.required(&past[60], 0, &&past[..]));
+}
