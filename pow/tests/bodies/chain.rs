@@ -47,7 +47,7 @@ pub fn chain(bytes: &[u8]) {
     let mut chain = HeaderChain::new(rule, &tip, []).expect("a target");
     let mut all = vec![past(0, &tip)];
     let mut work = chain.work();
-    while !input.is_empty() && all.len() < 60 {
+    while !input.is_empty() && all.len() < 40 {
         let (kind, step) = (input.byte(), i32::from(input.u16() as i16));
         let time = tip.time.saturating_add_signed(step);
         let parent = all[all.len() - 1];
@@ -58,8 +58,7 @@ pub fn chain(bytes: &[u8]) {
             1 => next.previous.0[usize::from(input.byte() % 32)] ^= 1,
             _ => {}
         }
-        next.nonce =
-            (0..2000).find(|nonce| Header { nonce: *nonce, ..next }.is_work()).unwrap_or(0);
+        next.nonce = (0..100).find(|nonce| Header { nonce: *nonce, ..next }.is_work()).unwrap_or(0);
         let now = if kind & 64 == 0 { u64::MAX } else { u64::from(tip.time) };
         let (before, result) = (chain, chain.append(now, &next));
         assert_eq!(result.map(|_| ()), model(&rule, &all, &tip, now, &next, bits));
