@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{CompactTarget, U256, Work};
+use crate::{CompactTarget, Ratio, U256, Work};
 
 /// The greatest number that a digest may be. The smaller, the harder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,15 @@ impl Target {
         // 2^256 does not fit: (2^256 - next) / next + 1, and 2^256 - next is the complement of target.
         let quotient = self.0.not().checked_div(next).unwrap_or(U256::ZERO);
         Work::new(quotient.saturating_add(U256::ONE))
+    }
+}
+
+impl Target {
+    /// Returns the difficulty: how many times harder than `one` this target is, as Bitcoin counts it from
+    /// the target of [`CompactTarget::BITCOIN_LIMIT`]. `None` for a target of 0.
+    #[must_use]
+    pub fn difficulty(self, one: Self) -> Option<Ratio> {
+        Ratio::new(one.0, self.0)
     }
 }
 

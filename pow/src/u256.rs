@@ -116,21 +116,59 @@ impl U256 {
     /// small processors lack.
     #[must_use]
     pub fn checked_div(self, divisor: Self) -> Option<Self> {
-        if divisor == Self::ZERO {
-            return None;
-        }
-        let (mut quotient, mut rest) = (Self::ZERO, Self::ZERO);
-        for bit in (0..self.bits()).rev() {
-            // A rest of 256 bits loses its highest one here; it is greater than any divisor then.
-            let lost = rest.bits() == 256;
-            rest = rest.unbounded_shl(1).with_low_bit(self.bit(bit));
+        (divisor != Self::ZERO).then(|| self.div_rem(divisor).0)
+    }
+
+    /// Returns the rest of a division by a number that is not 0.
+    pub(crate) fn wrapping_rem(self, divisor: Self) -> Self {
+        self.div_rem(divisor).1
+    }
+
+    fn div_rem(self, divisor: Self) -> (Self, Self) {
+        let (mut quotient, mut rest) = (Self::ZERO, self);
+        let Some(shift) = self.bits().checked_sub(divisor.bits()) else {
+            return (quotient, rest);
+        };
+        let mut subtrahend = divisor.unbounded_shl(shift); // as long as self: no bit is lost
+        for _ in 0..=shift {
             quotient = quotient.unbounded_shl(1);
-            if lost || rest >= divisor {
-                rest = rest.wrapping_sub(divisor);
-                quotient = quotient.with_low_bit(true);
+            if rest >= subtrahend {
+                rest = rest.wrapping_sub(subtrahend);
+                quotient = quotient.with_low_bit();
             }
+            subtrahend = subtrahend.unbounded_shr(1);
         }
-        Some(quotient)
+        (quotient, rest)
+    }
+
+    /// Multiplies, and returns the low 256 bits and the 64 above them.
+    pub(crate) fn widening_mul(self, by: u64) -> (Self, u64) {
+        let mut out = self;
+        let mut carry = 0;
+        for limb in &mut out.0 {
+            // (2^64 - 1)^2 + 2^64 - 1 fits 128 bits.
+            let product = u128::from(*limb).saturating_mul(u128::from(by));
+            let product = product.saturating_add(u128::from(carry));
+            (carry, *limb) = halves(product);
+        }
+        (out, carry)
+    }
+
+    /// Returns self * factor / divisor from a product of 320 bits, rounded down, or the greatest number if
+    /// that does not fit; `None` for a divisor of 0.
+    pub(crate) fn mul_div(self, factor: u64, divisor: u64) -> Option<Self> {
+        let (mut out, high) = self.widening_mul(factor);
+        let mut rest = high.checked_rem(divisor)?;
+        if high >= divisor {
+            return Some(Self::MAX);
+        }
+        let divisor = u128::from(divisor);
+        for limb in out.0.iter_mut().rev() {
+            let dividend = u128::from(rest) << 64 | u128::from(*limb);
+            (_, *limb) = halves(dividend.checked_div(divisor)?);
+            (_, rest) = halves(dividend.checked_rem(divisor)?);
+        }
+        Some(out)
     }
 
     /// Returns 2^256 - 1 - self.
@@ -155,20 +193,22 @@ impl U256 {
         low
     }
 
-    fn wrapping_sub(self, other: Self) -> Self {
+    pub(crate) fn wrapping_sub(self, other: Self) -> Self {
         let (difference, _) = self.overflowing_add(other.not());
         difference.overflowing_add(Self::ONE).0
     }
 
-    fn bit(self, index: u32) -> bool {
-        self.unbounded_shr(index).low_u64() & 1 == 1
-    }
-
-    fn with_low_bit(mut self, bit: bool) -> Self {
+    fn with_low_bit(mut self) -> Self {
         let [low, ..] = &mut self.0;
-        *low |= u64::from(bit);
+        *low |= 1;
         self
     }
+}
+
+/// Splits into the high and the low 64 bits.
+fn halves(number: u128) -> (u64, u64) {
+    let [high, low] = [number >> 64, number & u128::from(u64::MAX)];
+    (u64::try_from(high).unwrap_or(u64::MAX), u64::try_from(low).unwrap_or(u64::MAX))
 }
 
 impl From<u64> for U256 {

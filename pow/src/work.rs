@@ -1,6 +1,7 @@
 //! Work: the hashes that a target costs on average, and the sum of them.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::U256;
 
@@ -28,6 +29,21 @@ impl Work {
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+
+    /// Returns how long it takes on average at so many hashes a second, to the nanosecond. The greatest
+    /// duration for a rate of 0, and where it does not suffice.
+    #[must_use]
+    pub fn expected_time(self, hashes_per_second: u64) -> Duration {
+        const SECOND: u64 = 1_000_000_000;
+        let seconds = self.0.mul_div(1, hashes_per_second).map(U256::saturating_u128);
+        let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) else {
+            return Duration::MAX;
+        };
+        // The hashes left over are fewer than the rate: the product has at most 94 bits.
+        let left = self.0.wrapping_rem(U256::from(hashes_per_second));
+        let nanoseconds = left.mul_div(SECOND, hashes_per_second).unwrap_or(U256::ZERO).low_u64();
+        Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds))
     }
 }
 

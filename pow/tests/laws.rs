@@ -2,7 +2,10 @@
 
 mod bodies;
 
-use pow::{BigEndian, CompactTarget, Miner, Target, U256};
+use pow::{
+    Asert, BigEndian, CompactTarget, Header, HeaderChain, HeaderId, Lwma, Miner, Past, Ratio,
+    Recent, Retarget, Stamp, StampMiner, Target, U256,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -39,4 +42,12 @@ fn sizes_are_as_documented() {
     assert!(size_of::<Miner>() <= 256, "{}", size_of::<Miner>());
     assert_eq!(size_of::<Target>(), 32);
     assert_eq!(size_of::<CompactTarget>(), 4);
+    assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);
+    assert!(size_of::<Recent<[Past; 0]>>() <= 112, "{}", size_of::<Recent<[Past; 0]>>());
+    assert_eq!(size_of::<Past>(), 24);
+    assert_eq!((size_of::<Ratio>(), size_of::<Stamp<'_>>()), (64, 104));
+    let chain = size_of::<HeaderChain<Retarget, [Past; 0]>>();
+    assert!(chain <= 280, "{chain}");
+    assert_eq!((size_of::<Header>(), size_of::<HeaderId>()), (80, 32));
+    assert!(size_of::<StampMiner>() <= 160, "{}", size_of::<StampMiner>());
 }

@@ -1,41 +1,16 @@
 //! Published numbers: Bitcoin Core's compact form, real headers and their work, Brownworth's nonces.
 //! The tables in `data` name their sources.
 
+mod table;
+
 use pow::{
     BigEndian, CompactError, CompactTarget, HashFunction, LittleEndian, Miner, NonceField,
     NonceFormat, Puzzle, Step, Target, U256, Work,
 };
 use sha2::{Digest, Sha256};
+use table::{compact, header, number, rows};
 
 const HEADER_NONCE: NonceField = NonceField { offset: 76, format: NonceFormat::U32Le };
-
-/// The rows `[[name]]` of a table, as functions from key to value.
-fn rows<'t>(table: &'t str, name: &str) -> Vec<impl Fn(&str) -> Option<&'t str>> {
-    table
-        .split("[[")
-        .skip(1)
-        .filter_map(|row| row.strip_prefix(name)?.strip_prefix("]]"))
-        .map(|row| {
-            move |key: &str| {
-                let mut pairs = row.lines().filter_map(|line| line.split_once(" = "));
-                pairs.find(|(k, _)| *k == key).map(|(_, value)| value.trim_matches('"'))
-            }
-        })
-        .collect()
-}
-
-fn number(hex: &str) -> U256 {
-    let mut bytes = [0; 32];
-    let padded = format!("{hex:0>64}");
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&padded[2 * i..2 * i + 2], 16).expect("hexadecimal");
-    }
-    U256::from_be_bytes(&bytes)
-}
-
-fn compact(hex: &str) -> CompactTarget {
-    CompactTarget(u32::from_str_radix(hex, 16).expect("hexadecimal"))
-}
 
 #[test]
 fn compact_form_of_bitcoin_core() {
@@ -163,11 +138,4 @@ fn digests_are_sha_256() {
             assert_eq!(puzzle.digest(0x0102_0304_0506_0708), expected, "{len} {offset}");
         }
     }
-}
-
-fn header(hex: &str) -> [u8; 80] {
-    let bytes: Vec<u8> = (0..hex.len() / 2)
-        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hexadecimal"))
-        .collect();
-    bytes.try_into().expect("80 bytes")
 }

@@ -1,9 +1,13 @@
 //! What must hold for any bytes; shared by the property tests, the replay of the corpus and the fuzz
 //! targets.
 
+mod chain;
+mod difficulty;
+mod stamp;
+
 use pow::{
     BigEndian, CompactTarget, HashFunction, LittleEndian, Miner, NonceField, NonceFormat, Puzzle,
-    Reading, Step, Target, U256,
+    Ratio, Reading, Step, Target, U256, Work,
 };
 use sim::laws::Input;
 
@@ -11,8 +15,16 @@ use sim::laws::Input;
 pub type Body = fn(&[u8]);
 
 /// All bodies by name.
-pub const BODIES: &[(&str, Body)] =
-    &[("pow_compact", compact), ("pow_number", number), ("pow_miner", miner)];
+pub const BODIES: &[(&str, Body)] = &[
+    ("pow_compact", compact),
+    ("pow_number", number),
+    ("pow_miner", miner),
+    ("pow_difficulty", difficulty::rules),
+    ("pow_stamp", stamp::stamp),
+    ("pow_ratio", ratio),
+    ("pow_header", chain::header),
+    ("pow_chain", chain::chain),
+];
 
 /// Every 32 bits are a target or a typed error, and encoding never makes a target easier.
 pub fn compact(bytes: &[u8]) {
@@ -63,6 +75,35 @@ pub fn number(bytes: &[u8]) {
     if let Some(product) = multiply(work, a.saturating_add(U256::ONE)) {
         assert!(a == U256::MAX || product > U256::MAX.unbounded_shr(1));
     }
+}
+
+/// Ratios and expected times agree with 128-bit arithmetic where it applies, and never panic.
+pub fn ratio(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let by = u32::from(input.byte());
+    let (a, b) = (U256::from_be_bytes(&input.array()), U256::from_be_bytes(&input.array()));
+    let rate = input.u64().unbounded_shr(by % 64);
+    let time = Work::new(a.unbounded_shr(by)).expected_time(rate);
+    assert!(rate != 0 || time == core::time::Duration::MAX);
+    let small = a.unbounded_shr(192).saturating_u128();
+    let nanoseconds = (small * 1_000_000_000).checked_div(u128::from(rate));
+    let time = Work::new(a.unbounded_shr(192)).expected_time(rate);
+    assert!(nanoseconds.is_none_or(|expected| time.as_nanos() == expected));
+    let Some(ratio) = Ratio::new(a.unbounded_shr(by), b) else { return };
+    let text = format!("{ratio:.9}");
+    let (whole, _) = text.split_once('.').expect("nine decimals");
+    assert!(
+        ratio.floor().saturating_u128() == u128::MAX
+            || whole == ratio.floor().saturating_u128().to_string()
+    );
+    let digits: String = text.chars().filter(|digit| *digit != '.').collect();
+    let scaled = ratio.scaled(1_000_000_000);
+    if scaled.bits() <= 127 {
+        assert_eq!(digits.parse(), Ok(scaled.saturating_u128()), "{text}");
+    }
+    let product = multiply(a.unbounded_shr(by), U256::from(rate));
+    let scaled = ratio.scaled(rate);
+    assert!(product.is_none_or(|product| product.checked_div(b) == Some(scaled)));
 }
 
 /// Multiplies byte by byte, as on paper; `None` if the product exceeds 256 bits.

@@ -1,0 +1,150 @@
+//! Bitcoin's headers: the real ones, byte for byte, and the chain that they make.
+
+mod table;
+
+use pow::{CompactTarget, DifficultyError, Header, HeaderChain, HeaderError, Retarget, U256, Work};
+use table::{public_file, rows};
+
+fn decode(hex: &str) -> Header {
+    let bytes = table::header(hex);
+    let (header, rest) = Header::decode(&bytes).expect("80 bytes");
+    assert!(rest.is_empty());
+    assert_eq!(header.to_bytes(), bytes);
+    header
+}
+
+/// A real header by its name in the table.
+fn named(name: &str) -> Header {
+    let table = rows(include_str!("data/headers.toml"), "header");
+    let row = table.iter().find(|row| row("name") == Some(name)).expect("it is there");
+    decode(row("hex").expect("a column"))
+}
+
+#[test]
+fn real_headers_byte_for_byte() {
+    for row in rows(include_str!("data/headers.toml"), "header") {
+        let column = |key| row(key).expect("a column");
+        let header = decode(column("hex"));
+        assert_eq!(header.id().to_string(), column("id"));
+        assert_eq!(format!("{:08x}", header.version), column("version"));
+        assert_eq!(header.time.to_string(), column("time"));
+        assert_eq!(header.bits.to_string(), column("bits"));
+        assert_eq!(format!("{:08x}", header.nonce), column("nonce"));
+        assert!(header.is_work());
+        let easy = header.bits == CompactTarget::REGTEST_LIMIT;
+        assert!(easy || !Header { nonce: 1, ..header }.is_work());
+        assert!(header.to_string().starts_with(&format!("header {}", column("id"))));
+    }
+}
+
+#[test]
+fn the_first_two_headers_link_and_no_bit_of_the_second_can_change() {
+    let genesis = named("0");
+    let chain = HeaderChain::new(Retarget::MAINNET, &genesis, []).expect("a target");
+    assert_eq!(chain.work().to_string(), "100010001");
+    let second = named("1").to_bytes();
+    for bit in 0..640 {
+        let mut bytes = second;
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let (header, _) = Header::decode(&bytes).expect("80 bytes");
+        let before = chain;
+        let mut chain = chain;
+        assert!(chain.append(u64::MAX, &header).is_err(), "bit {bit}");
+        assert_eq!(chain, before);
+    }
+    let mut chain = chain;
+    let id = chain.append(1_231_469_665, &named("1")).expect("the real one");
+    assert_eq!((id, chain.tip()), (named("1").id(), named("1").id()));
+    assert_eq!((chain.past().height, chain.median_time()), (1, Some(1_231_469_665)));
+    assert_eq!(chain.work().to_string(), "200020002");
+    assert_eq!(
+        chain.append(u64::MAX, &named("170")),
+        Err(HeaderError::Unlinked(named("170").previous))
+    );
+}
+
+#[test]
+#[ignore = "needs VECTORS_DIR"]
+fn the_first_600_headers_of_the_main_network() {
+    let text = public_file("pow/mainnet-headers-1-600.hex");
+    let headers: Vec<Header> =
+        text.lines().filter(|line| !line.starts_with('#')).map(decode).collect();
+    assert_eq!(headers.len(), 600);
+    let table = rows(include_str!("data/mtp-chainwork.toml"), "at");
+    let mut chain = HeaderChain::new(Retarget::MAINNET, &named("0"), []).expect("a target");
+    let mut checked = 0;
+    for height in 0..=600 {
+        let height_text = height.to_string();
+        if let Some(row) = table.iter().find(|row| row("height") == Some(&height_text)) {
+            let column = |key| row(key).expect("a column");
+            assert_eq!(chain.tip().to_string(), column("id"));
+            assert_eq!(chain.work().to_string(), column("chain_work"));
+            let median = chain.median_time().expect("from the first header on");
+            assert_eq!(median.to_string(), column("median_time_past"));
+            assert_eq!(chain.past().time.to_string(), column("time"));
+            checked += 1;
+        }
+        let Some(next) = headers.get(height) else { break };
+        for bit in [0, 31, 32, 287, 288, 543, 544, 575, 576, 607, 608, 639] {
+            let mut bytes = next.to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let (changed, _) = Header::decode(&bytes).expect("80 bytes");
+            assert!({ chain }.append(u64::MAX, &changed).is_err(), "height {height} bit {bit}");
+        }
+        chain.append(next.time.into(), next).expect("the real one");
+    }
+    assert_eq!((checked, chain.past().height), (table.len(), 600));
+}
+
+/// A chain that begins in the middle of a period says what it lacks at the next one.
+#[test]
+fn a_checkpoint_in_the_middle_of_a_period_lacks_its_first_header() {
+    let before = Work::new(U256::from(5));
+    let (last, first) = (named("556415"), named("556416"));
+    let rule = Retarget::MAINNET;
+    let mut chain =
+        HeaderChain::from_checkpoint(rule, 556_415, before, &last, []).expect("a target");
+    assert_eq!(chain.median_time(), None, "ten ancestors are unknown");
+    let lost = HeaderError::Difficulty(DifficultyError::Missing(554_400));
+    assert_eq!(chain.append(u64::MAX, &first), Err(lost));
+    // Under a rule that looks nothing up the real link and the real work count.
+    let fixed = pow::Fixed(first.bits);
+    let mut chain =
+        HeaderChain::from_checkpoint(fixed, 556_415, before, &last, []).expect("a target");
+    chain.append(u64::MAX, &first).expect("the real one");
+    let sum = [last, first].map(|header| header.bits.to_target().expect("a target").work());
+    assert_eq!(chain.work(), before.saturating_add(sum[0]).saturating_add(sum[1]));
+}
+
+/// Two branches of a regression test network: the longer one has more work, and a copy from before the fork
+/// is all that it takes to follow it.
+#[test]
+fn two_branches_from_a_copy() {
+    let genesis = named("regtest-0");
+    let mine = |parent: &Header, time, merkle| {
+        let header =
+            Header { previous: parent.id(), merkle_root: [merkle; 32], time, nonce: 0, ..*parent };
+        let nonces = 0..u32::MAX;
+        let mut mined = nonces.map(|nonce| Header { nonce, ..header });
+        mined.find(Header::is_work).expect("every second hash")
+    };
+    let fork = HeaderChain::new(Retarget::REGTEST, &genesis, []).expect("a target");
+    let (mut ours, mut theirs) = (fork, fork);
+    let now = u64::from(genesis.time);
+    let first = mine(&genesis, genesis.time + 1, 1);
+    ours.append(now, &first).expect("mined");
+    let other = mine(&genesis, genesis.time + 7200, 2);
+    theirs.append(now, &other).expect("two hours ahead");
+    assert_eq!(theirs.work(), ours.work());
+    let late = mine(&other, genesis.time + 7201, 3);
+    let latest = now + 7200;
+    assert_eq!(theirs.append(now, &late), Err(HeaderError::TooLate { time: late.time, latest }));
+    theirs.append(now + 1, &late).expect("legal later");
+    assert!(theirs.work() > ours.work());
+    let early = mine(&first, genesis.time + 1, 4);
+    let earliest = i64::from(genesis.time) + 2;
+    assert_eq!(ours.append(now, &early), Err(HeaderError::TooEarly { time: early.time, earliest }));
+    let easy = Header { bits: CompactTarget(0x1d00_ffff), ..early };
+    let (expected, found) = (CompactTarget::REGTEST_LIMIT, easy.bits);
+    assert_eq!(ours.append(now, &easy), Err(HeaderError::WrongTarget { expected, found }));
+}
