@@ -15,21 +15,27 @@
 pub mod bencode;
 mod bitfield;
 mod choker;
+mod compact;
 mod error;
 mod geometry;
 mod hash;
+mod host;
 mod id;
 pub mod metainfo;
 mod picker;
 mod rng;
+mod text;
 mod torrent;
+pub mod tracker;
 pub mod wire;
 
 pub use bitfield::{Bitfield, BitfieldError, Ones};
 pub use choker::{Candidate, Choker};
+pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
 pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
 pub use hash::{PieceHasher, PieceHashes};
+pub use host::Host;
 pub use id::{ConnId, InfoHash, PeerId};
 pub use metainfo::Metainfo;
 pub use picker::{

@@ -36,6 +36,9 @@ laws! {
     any_events_leave_the_picker_sound, "bittorrent_picker", 800;
     any_events_leave_slots_in_bounds, "bittorrent_choker", 400;
     any_order_of_calls_keeps_the_laws, "bittorrent_torrent", 1200;
+    any_bytes_are_an_answer_over_http_or_not, "bittorrent_http", 200;
+    any_bytes_are_packets_of_a_udp_tracker_or_not, "bittorrent_udp", 200;
+    any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
 }
 
 proptest! {

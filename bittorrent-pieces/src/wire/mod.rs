@@ -13,7 +13,7 @@
 //! # Ok::<(), bittorrent_pieces::wire::DecodeError>(())
 //! ```
 
-mod field;
+pub(crate) mod field;
 pub mod handshake;
 pub mod have;
 pub mod piece;

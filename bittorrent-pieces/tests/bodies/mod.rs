@@ -5,6 +5,7 @@
 
 mod machine;
 mod tables;
+mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
@@ -23,6 +24,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_picker", tables::picker),
     ("bittorrent_choker", tables::choker),
     ("bittorrent_torrent", machine::torrent),
+    ("bittorrent_http", tracker::http),
+    ("bittorrent_udp", tracker::udp),
+    ("bittorrent_udp_tracker", tracker::udp_tracker),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
