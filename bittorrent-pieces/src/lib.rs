@@ -21,6 +21,7 @@ mod geometry;
 mod hash;
 mod host;
 mod id;
+pub mod magnet;
 pub mod metainfo;
 mod picker;
 mod rng;

@@ -62,6 +62,13 @@ impl<'b> Text<'b> {
     }
 }
 
+impl core::fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.raw(text.as_bytes());
+        Ok(())
+    }
+}
+
 /// Returns a hexadecimal digit in upper case.
 const fn digit(nibble: u8) -> u8 {
     match nibble {

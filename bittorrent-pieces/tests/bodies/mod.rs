@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
 mod machine;
+mod magnet;
 mod tables;
 mod tracker;
 
@@ -26,6 +27,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_torrent", machine::torrent),
     ("bittorrent_http", tracker::http),
     ("bittorrent_udp", tracker::udp),
+    ("bittorrent_magnet", magnet::magnet),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
 ];
 
