@@ -9,8 +9,8 @@ pub fn magnet(bytes: &[u8]) {
     let trackers: Vec<Vec<u8>> = magnet.trackers().map(|url| url.bytes().collect()).collect();
     let slices: Vec<&[u8]> = trackers.iter().map(Vec::as_slice).collect();
     let peers: Vec<_> = magnet.peers().collect();
-    let ranges = magnet.select_only().map(|ranges| ranges.collect::<Result<Vec<_>, _>>());
-    let ranges = ranges.transpose().expect("checked before").unwrap_or_default();
+    let ranges = magnet.select_only().into_iter().flatten();
+    let ranges: Vec<_> = ranges.map(|range| range.expect("checked before")).collect();
     assert!(
         ranges.iter().all(|range| magnet.selects(*range.start()) && magnet.selects(*range.end()))
     );

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
+mod fast;
 mod machine;
 mod magnet;
 mod tables;
@@ -28,6 +29,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_http", tracker::http),
     ("bittorrent_udp", tracker::udp),
     ("bittorrent_magnet", magnet::magnet),
+    ("bittorrent_fast", fast::fast),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
 ];
 
