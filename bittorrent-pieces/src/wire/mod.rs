@@ -13,6 +13,7 @@
 //! # Ok::<(), bittorrent_pieces::wire::DecodeError>(())
 //! ```
 
+pub mod extended;
 pub mod fast;
 pub(crate) mod field;
 pub mod handshake;

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
+mod extended;
 mod fast;
 mod machine;
 mod magnet;
@@ -30,6 +31,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_udp", tracker::udp),
     ("bittorrent_magnet", magnet::magnet),
     ("bittorrent_fast", fast::fast),
+    ("bittorrent_extended", extended::extended),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
 ];
 
