@@ -24,6 +24,7 @@ mod id;
 pub mod magnet;
 pub mod metainfo;
 mod picker;
+mod priority;
 mod rng;
 mod text;
 mod torrent;
@@ -42,6 +43,7 @@ pub use metainfo::Metainfo;
 pub use picker::{
     BlockSlot, Failure, Holds, PartialSlot, Picker, PieceSlot, PieceState, Received, block_slots,
 };
+pub use priority::{crc32c, peer_priority};
 pub use torrent::{
     Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
     PeerSlot, Regions, RegionsMut, RegionsRef, Side, Torrent, Traffic, Transmit, Verdict, bits_len,
