@@ -19,6 +19,7 @@ use crate::wire::Message;
 ///
 /// let block = Block { piece: PieceIndex(1), begin: 0, len: 4 };
 /// let mut rules = AnswerRules::new(true, [RuleSlot::EMPTY; 2]);
+/// rules.answered_fast(Fast::HaveAll)?; // what the first message is about
 /// rules.asked(&Message::Request(block))?;
 /// rules.asked(&Message::Cancel(block))?;
 /// rules.answered_fast(Fast::Reject(block))?;
