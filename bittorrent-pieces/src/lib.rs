@@ -15,26 +15,35 @@
 pub mod bencode;
 mod bitfield;
 mod choker;
+mod compact;
 mod error;
 mod geometry;
 mod hash;
+mod host;
 mod id;
+pub mod magnet;
 pub mod metainfo;
 mod picker;
+mod priority;
 mod rng;
+mod text;
 mod torrent;
+pub mod tracker;
 pub mod wire;
 
 pub use bitfield::{Bitfield, BitfieldError, Ones};
 pub use choker::{Candidate, Choker};
+pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
 pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
 pub use hash::{PieceHasher, PieceHashes};
+pub use host::Host;
 pub use id::{ConnId, InfoHash, PeerId};
 pub use metainfo::Metainfo;
 pub use picker::{
     BlockSlot, Failure, Holds, PartialSlot, Picker, PieceSlot, PieceState, Received, block_slots,
 };
+pub use priority::{crc32c, peer_priority};
 pub use torrent::{
     Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
     PeerSlot, Regions, RegionsMut, RegionsRef, Side, Torrent, Traffic, Transmit, Verdict, bits_len,

@@ -36,6 +36,12 @@ laws! {
     any_events_leave_the_picker_sound, "bittorrent_picker", 800;
     any_events_leave_slots_in_bounds, "bittorrent_choker", 400;
     any_order_of_calls_keeps_the_laws, "bittorrent_torrent", 1200;
+    any_bytes_are_an_answer_over_http_or_not, "bittorrent_http", 200;
+    any_bytes_are_packets_of_a_udp_tracker_or_not, "bittorrent_udp", 200;
+    any_bytes_are_a_link_or_not, "bittorrent_magnet", 100;
+    any_bytes_keep_the_rules_of_the_fast_extension, "bittorrent_fast", 200;
+    any_bytes_are_an_extended_message_or_not, "bittorrent_extended", 200;
+    any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
 }
 
 proptest! {
@@ -45,6 +51,12 @@ proptest! {
     #[test]
     fn bencode_like_text_is_bencode_or_not(text in "[ilde0-9:a-c]{0,40}") {
         body("bittorrent_bencode")(text.as_bytes());
+    }
+
+    #[test]
+    fn text_behind_a_hash_is_a_link_or_not(text in "(&(dn|tr|x.pe|so|xt)=[a0-9:,%.\\[\\]-]{0,12}){0,4}") {
+        let hash = "magnet:?xt=urn:btih:e4c9cc93f9679a5a513ea8d646821bb5eba48527";
+        body("bittorrent_magnet")(format!("{hash}{text}").as_bytes());
     }
 
     #[test]

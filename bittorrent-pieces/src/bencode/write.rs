@@ -100,7 +100,7 @@ impl<'b> Writer<'b> {
         self.raw(value.as_raw());
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {
             room.copy_from_slice(bytes);

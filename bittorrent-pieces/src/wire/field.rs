@@ -30,6 +30,10 @@ impl<'b> Out<'b> {
     pub(crate) fn u32(&mut self, value: u32) {
         self.bytes(&value.to_be_bytes());
     }
+
+    pub(crate) fn u64(&mut self, value: u64) {
+        self.bytes(&value.to_be_bytes());
+    }
 }
 
 /// Returns a payload of exactly `N` bytes.

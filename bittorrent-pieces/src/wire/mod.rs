@@ -13,7 +13,9 @@
 //! # Ok::<(), bittorrent_pieces::wire::DecodeError>(())
 //! ```
 
-mod field;
+pub mod extended;
+pub mod fast;
+pub(crate) mod field;
 pub mod handshake;
 pub mod have;
 pub mod piece;

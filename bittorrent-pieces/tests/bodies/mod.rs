@@ -3,8 +3,12 @@
 
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
+mod extended;
+mod fast;
 mod machine;
+mod magnet;
 mod tables;
+mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
@@ -23,6 +27,12 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_picker", tables::picker),
     ("bittorrent_choker", tables::choker),
     ("bittorrent_torrent", machine::torrent),
+    ("bittorrent_http", tracker::http),
+    ("bittorrent_udp", tracker::udp),
+    ("bittorrent_magnet", magnet::magnet),
+    ("bittorrent_fast", fast::fast),
+    ("bittorrent_extended", extended::extended),
+    ("bittorrent_udp_tracker", tracker::udp_tracker),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode

@@ -1,0 +1,140 @@
+//! `ut_pex`: peers that came and went (BEP 11).
+
+use core::net::SocketAddr;
+
+use super::{ExtendedError, dict};
+use crate::bencode::{Value, WriteError, Writer};
+use crate::{CompactPeers, Family};
+
+/// The most peers added, and the most dropped, in any exchange but the first.
+pub const MAX_CHANGES: usize = 50;
+/// The most peers added in the first exchange. BEP 11 sets no limit; this is ours.
+pub const MAX_FIRST: usize = 200;
+
+/// Peers that the sender connected to or lost since its last exchange, at most once a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pex<'a> {
+    /// Peers over IPv4.
+    pub added: CompactPeers<'a>,
+    /// A byte for each of `added`; see [`PexFlags`].
+    pub added_flags: &'a [u8],
+    /// Peers over IPv6.
+    pub added6: CompactPeers<'a>,
+    /// A byte for each of `added6`.
+    pub added6_flags: &'a [u8],
+    /// Lost peers over IPv4.
+    pub dropped: CompactPeers<'a>,
+    /// Lost peers over IPv6.
+    pub dropped6: CompactPeers<'a>,
+}
+
+/// What the sender knows of a peer that it added; bits of other meaning are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PexFlags(pub u8);
+
+impl PexFlags {
+    /// It prefers encryption.
+    pub const ENCRYPTION: Self = Self(0x01);
+    /// It is a seed, or wants nothing.
+    pub const SEED: Self = Self(0x02);
+    /// It speaks uTP.
+    pub const UTP: Self = Self(0x04);
+    /// It helps with holes in firewalls.
+    pub const HOLEPUNCH: Self = Self(0x08);
+    /// The sender reached it by dialling.
+    pub const REACHABLE: Self = Self(0x10);
+
+    /// Returns whether all bits of `other` are set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl<'a> Pex<'a> {
+    /// Its name in the handshake.
+    pub const NAME: &'static [u8] = b"ut_pex";
+
+    /// Reads the body of a message; `first` if it is the first one of this peer.
+    ///
+    /// # Errors
+    ///
+    /// [`ExtendedError`]: none of the four lists, a list of odd length, too many peers, a peer twice
+    /// or both added and dropped.
+    pub fn decode(body: &'a [u8], first: bool) -> Result<Self, ExtendedError> {
+        let (dict, _) = dict(body)?;
+        let flags = |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes());
+        let lists: [&[u8]; 4] = [b"added", b"added6", b"dropped", b"dropped6"];
+        if lists.iter().all(|key| dict.find(key).is_none()) {
+            return Err(ExtendedError::Key("added"));
+        }
+        let pex = Self {
+            added: list(dict, "added", Family::V4)?,
+            added_flags: flags(b"added.f").unwrap_or_default(),
+            added6: list(dict, "added6", Family::V6)?,
+            added6_flags: flags(b"added6.f").unwrap_or_default(),
+            dropped: list(dict, "dropped", Family::V4)?,
+            dropped6: list(dict, "dropped6", Family::V6)?,
+        };
+        let limit = if first { MAX_FIRST } else { MAX_CHANGES };
+        let added = pex.added.len().saturating_add(pex.added6.len());
+        let dropped = pex.dropped.len().saturating_add(pex.dropped6.len());
+        if added.max(dropped) > limit {
+            return Err(ExtendedError::TooManyPeers(added.max(dropped)));
+        }
+        if twice(pex.added, pex.dropped) || twice(pex.added6, pex.dropped6) {
+            return Err(ExtendedError::Duplicate);
+        }
+        Ok(pex)
+    }
+
+    /// Returns the peers that came, and what is known of them.
+    pub fn added(&self) -> impl Iterator<Item = (SocketAddr, PexFlags)> + use<'a> {
+        let with = |peers: CompactPeers<'a>, flags: &'a [u8]| {
+            let flags = flags.iter().copied().chain(core::iter::repeat(0)).map(PexFlags);
+            peers.iter().zip(flags)
+        };
+        with(self.added, self.added_flags).chain(with(self.added6, self.added6_flags))
+    }
+
+    /// Returns the peers that went.
+    pub fn dropped(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
+        self.dropped.iter().chain(self.dropped6.iter())
+    }
+
+    /// Writes the body of the message and returns its length. Limits are the caller's to keep.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Buffer`] with the length of the whole.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
+        let mut writer = Writer::new(out);
+        writer.dict(|dict| {
+            dict.bytes(b"added", self.added.as_bytes())?;
+            dict.bytes(b"added.f", self.added_flags)?;
+            dict.bytes(b"added6", self.added6.as_bytes())?;
+            dict.bytes(b"added6.f", self.added6_flags)?;
+            dict.bytes(b"dropped", self.dropped.as_bytes())?;
+            dict.bytes(b"dropped6", self.dropped6.as_bytes())
+        })?;
+        writer.finish()
+    }
+}
+
+fn list<'a>(
+    dict: Value<'a>,
+    key: &'static str,
+    family: Family,
+) -> Result<CompactPeers<'a>, ExtendedError> {
+    let bytes = match dict.find(key.as_bytes()) {
+        Some(value) => value.as_bytes().ok_or(ExtendedError::Key(key))?,
+        None => &[],
+    };
+    CompactPeers::new(family, bytes).ok_or(ExtendedError::Key(key))
+}
+
+/// Returns whether an entry is in two places; at most 400 are compared.
+fn twice(added: CompactPeers<'_>, dropped: CompactPeers<'_>) -> bool {
+    let all = || added.iter().chain(dropped.iter());
+    all().enumerate().any(|(at, peer)| all().skip(at.saturating_add(1)).any(|other| other == peer))
+}
