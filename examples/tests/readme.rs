@@ -14,6 +14,10 @@ macro_rules! items {
 #[test]
 fn the_table_of_concepts_names_what_exists() {
     let items = items![
+        pow::HeaderChain,
+        pow::Difficulty,
+        pow::Retarget,
+        bittorrent_pieces::tracker::UdpTracker,
         bittorrent_pieces::Choker,
         bittorrent_pieces::InfoHash,
         bittorrent_pieces::Metainfo,
