@@ -21,7 +21,7 @@ use chain::Chain;
 pub use giving::who_gave_what;
 use svg::{count, digits, escape, quantity};
 
-const PAGE: &str = include_str!("report/page.html");
+const PAGE: &str = include_str!("page.html");
 
 /// Collects the pictures, stage by stage.
 pub struct Report {
