@@ -17,6 +17,7 @@ mod compact;
 mod difficulty;
 mod header;
 mod miner;
+mod nonces;
 mod puzzle;
 mod ratio;
 mod stamp;

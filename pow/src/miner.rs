@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
 
+use crate::nonces::Nonces;
 use crate::{BigEndian, Puzzle, Reading, Target};
 
 /// Searches a range of nonces for one whose digest meets the target.
@@ -14,10 +15,7 @@ use crate::{BigEndian, Puzzle, Reading, Target};
 pub struct Miner<R = BigEndian> {
     puzzle: Puzzle,
     target: Target,
-    next: u64,
-    last: u64,
-    exhausted: bool,
-    tried: u64,
+    nonces: Nonces,
     reading: PhantomData<R>,
 }
 
@@ -38,38 +36,25 @@ impl<R: Reading> Miner<R> {
     pub fn new(puzzle: Puzzle, target: Target, nonces: RangeInclusive<u64>) -> Self {
         let (next, last) = nonces.into_inner();
         let last = last.min(puzzle.format().max());
-        Self { puzzle, target, next, last, exhausted: next > last, tried: 0, reading: PhantomData }
+        Self { puzzle, target, nonces: Nonces::new(next, last), reading: PhantomData }
     }
 
     /// Tries up to `hashes` nonces. 0 changes nothing.
     pub fn step(&mut self, hashes: u32) -> Step {
-        for _ in 0..hashes {
-            if self.exhausted {
-                return Step::Exhausted;
-            }
-            let nonce = self.next;
-            match nonce.checked_add(1).filter(|next| *next <= self.last) {
-                Some(next) => self.next = next,
-                None => self.exhausted = true,
-            }
-            self.tried = self.tried.saturating_add(1);
-            if self.target.is_met_by::<R>(&self.puzzle.digest_mut(nonce)) {
-                return Step::Found(nonce);
-            }
-        }
-        if self.exhausted { Step::Exhausted } else { Step::Working }
+        let (puzzle, target) = (&mut self.puzzle, self.target);
+        self.nonces.step(hashes, |nonce| target.is_met_by::<R>(&puzzle.digest_mut(nonce)))
     }
 
     /// Returns the nonces still to be tried, or `None` once there are none.
     #[must_use]
     pub fn remaining(&self) -> Option<RangeInclusive<u64>> {
-        (!self.exhausted).then_some(self.next..=self.last)
+        self.nonces.remaining()
     }
 
     /// Returns how many nonces were tried.
     #[must_use]
     pub const fn tried(&self) -> u64 {
-        self.tried
+        self.nonces.tried()
     }
 
     /// Returns the target.

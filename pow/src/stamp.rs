@@ -7,6 +7,7 @@ use sha1::{Digest, Sha1};
 use thiserror::Error;
 
 use crate::Step;
+use crate::nonces::Nonces;
 
 const DIGEST_BITS: u8 = 160;
 
@@ -186,10 +187,7 @@ pub fn leading_zero_bits(digest: &[u8]) -> u8 {
 pub struct StampMiner {
     begun: Sha1, // of the text before the counter
     bits: u8,
-    next: u64,
-    last: u64,
-    exhausted: bool,
-    tried: u64,
+    counters: Nonces,
 }
 
 impl StampMiner {
@@ -206,59 +204,47 @@ impl StampMiner {
         }
         let (next, last) = counters.into_inner();
         let begun = Sha1::new_with_prefix(head);
-        Ok(Self { begun, bits: stamp.bits(), next, last, exhausted: next > last, tried: 0 })
+        Ok(Self { begun, bits: stamp.bits(), counters: Nonces::new(next, last) })
     }
 
     /// Tries up to `hashes` counters. 0 changes nothing. A counter that was found, written with
     /// [`Counter`], completes the stamp.
     pub fn step(&mut self, hashes: u32) -> Step {
-        for _ in 0..hashes {
-            if self.exhausted {
-                return Step::Exhausted;
-            }
-            let counter = self.next;
-            match counter.checked_add(1).filter(|next| *next <= self.last) {
-                Some(next) => self.next = next,
-                None => self.exhausted = true,
-            }
-            self.tried = self.tried.saturating_add(1);
-            if leading_zero_bits(&self.digest(counter)) >= self.bits {
-                return Step::Found(counter);
-            }
-        }
-        if self.exhausted { Step::Exhausted } else { Step::Working }
+        let (begun, bits) = (&self.begun, self.bits);
+        self.counters.step(hashes, |counter| leading_zero_bits(&digest(begun, counter)) >= bits)
     }
 
     /// Returns the counters still to be tried, or `None` once there are none.
     #[must_use]
     pub fn remaining(&self) -> Option<RangeInclusive<u64>> {
-        (!self.exhausted).then_some(self.next..=self.last)
+        self.counters.remaining()
     }
 
     /// Returns how many counters were tried.
     #[must_use]
     pub const fn tried(&self) -> u64 {
-        self.tried
-    }
-
-    fn digest(&self, counter: u64) -> [u8; 20] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hash = self.begun.clone();
-        let mut text = [b'0'; 16];
-        for (at, byte) in text.iter_mut().rev().enumerate() {
-            let shift = u32::try_from(at).unwrap_or(0).saturating_mul(4);
-            let digit = usize::try_from(counter >> shift & 0xf).unwrap_or(0);
-            *byte = DIGITS.get(digit).copied().unwrap_or(b'0');
-        }
-        let zeros = usize::try_from(counter.leading_zeros() >> 2).unwrap_or(0).min(15);
-        hash.update(text.get(zeros..).unwrap_or_default());
-        hash.finalize().into()
+        self.counters.tried()
     }
 }
 
 /// A counter as [`StampMiner`] writes it: `Display` is hexadecimal without leading zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Counter(pub u64);
+
+/// Hashes a stamp that goes on with this counter.
+fn digest(begun: &Sha1, counter: u64) -> [u8; 20] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hash = begun.clone();
+    let mut text = [b'0'; 16];
+    for (at, byte) in text.iter_mut().rev().enumerate() {
+        let shift = u32::try_from(at).unwrap_or(0).saturating_mul(4);
+        let digit = usize::try_from(counter >> shift & 0xf).unwrap_or(0);
+        *byte = DIGITS.get(digit).copied().unwrap_or(b'0');
+    }
+    let zeros = usize::try_from(counter.leading_zeros() >> 2).unwrap_or(0).min(15);
+    hash.update(text.get(zeros..).unwrap_or_default());
+    hash.finalize().into()
+}
 
 fn is_decimal(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
