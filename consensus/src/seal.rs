@@ -9,6 +9,9 @@ use crate::{
     ValidatorSet, ValidatorSlot,
 };
 
+const STAKE_LEN: u8 = 4 + 64; // round, signature
+const AUTHORITY_LEN: u8 = 64; // signature
+
 /// A block counts this much when it comes from whoever was to make it, as in EIP-225.
 const FIRST_CHOICE: Weight = Weight(2);
 /// And this much when somebody stepped in.
@@ -96,7 +99,7 @@ pub fn statement_of(header: &Header, round: u32) -> Statement {
 
 impl<S: AsRef<[ValidatorSlot]>> StakeSeal<S> {
     /// The length of the seal in bytes.
-    pub const LEN: u8 = 4 + 64;
+    pub const LEN: u8 = STAKE_LEN;
 
     /// Draws among `validators`; `patience` is in seconds and covers what an author needs to be heard.
     pub const fn new(patience: u64, validators: ValidatorSet<S>) -> Self {
@@ -143,8 +146,8 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> Seal for StakeSeal<S> {
     type Error = SealError;
 
     fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, SealError> {
-        check_form(header, seal, SealKind::STAKE, 68)?;
-        let wrong_length = SealError::WrongLength { expected: 68, found: seal.len() };
+        check_form(header, seal, SealKind::STAKE, STAKE_LEN)?;
+        let wrong_length = SealError::WrongLength { expected: STAKE_LEN, found: seal.len() };
         let (round, signature) = take::<4>(seal).map_err(|_| wrong_length)?;
         let round = u32::from_be_bytes(*round);
         let found = ValidatorId(*header.author.as_bytes());
@@ -166,7 +169,7 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> Seal for StakeSeal<S> {
 
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>> AuthoritySeal<S> {
     /// The length of the seal in bytes.
-    pub const LEN: u8 = 64;
+    pub const LEN: u8 = AUTHORITY_LEN;
 
     /// Lets `authorities` sign; `period` is in seconds.
     pub const fn new(period: u64, authorities: Authorities<S>) -> Self {
@@ -190,7 +193,7 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Seal for Autho
     type Error = SealError;
 
     fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, SealError> {
-        check_form(header, seal, SealKind::AUTHORITY, 64)?;
+        check_form(header, seal, SealKind::AUTHORITY, AUTHORITY_LEN)?;
         let author = ValidatorId(*header.author.as_bytes());
         let turn = self.authorities.turn(&author, header.height.0)?;
         let (time, earliest) = (header.time, parent.time.saturating_add(self.period));
