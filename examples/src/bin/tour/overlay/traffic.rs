@@ -6,7 +6,7 @@ use gnutella_wire::handshake::{Handshake, State};
 use gnutella_wire::wire::{
     HitData, HitFlags, Limits, Message, Payload, Query, Record, Records, Vendor,
 };
-use gnutella_wire::{Dispatch, Event, Guid, Header, LinkId, Opening, Role, Target, Text};
+use gnutella_wire::{Dispatch, Event, Guid, Header, LinkId, Opening, Role, Text};
 
 use super::{Flood, Machine, Overlay, Phase};
 use crate::ctx::{Ctx, Tongue};
@@ -189,18 +189,8 @@ impl<'s> Overlay<'s> {
         Dispatch { to, len }: Dispatch,
         buf: &[u8],
     ) -> io::Result<()> {
-        self.write_to(ctx, at, to, &buf[..len])
-    }
-
-    fn write_to(
-        &mut self,
-        ctx: &mut Ctx,
-        at: NodeId,
-        to: Target,
-        message: &[u8],
-    ) -> io::Result<()> {
         let links: Vec<LinkId> = self.nodes[at.index()].servent.targets(to).collect();
-        links.into_iter().try_for_each(|link| say(ctx, Conn(link.0), message))
+        links.into_iter().try_for_each(|link| say(ctx, Conn(link.0), &buf[..len]))
     }
 
     /// Sends what the machine has to say by itself, and looks at what happened to its links.
