@@ -41,6 +41,14 @@ pub enum DecodeError {
         /// How many.
         needed: usize,
     },
+    /// A field holds a number that means nothing.
+    #[error("{value} is no {field}")]
+    Unknown {
+        /// What the field says.
+        field: &'static str,
+        /// The number.
+        value: u8,
+    },
 }
 
 /// The caller's buffer is too small. Nothing was written.

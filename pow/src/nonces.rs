@@ -8,13 +8,24 @@ use crate::Step;
 pub(crate) struct Nonces {
     next: u64,
     last: u64,
+    stride: u64,
     exhausted: bool, // a range may end at the greatest nonce, so `next > last` cannot say it
     tried: u64,
 }
 
 impl Nonces {
     pub(crate) const fn new(next: u64, last: u64) -> Self {
-        Self { next, last, exhausted: next > last, tried: 0 }
+        Self { next, last, stride: 1, exhausted: next > last, tried: 0 }
+    }
+
+    /// Hands out only every `stride`-th nonce.
+    pub(crate) const fn with_stride(self, stride: u64) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// Goes on with other nonces; the count of those tried and the stride stay.
+    pub(crate) fn turn_to(&mut self, next: u64, last: u64) {
+        *self = Self { next, last, exhausted: next > last, ..*self };
     }
 
     /// Tries up to `hashes` nonces and stops at the first that `counts`.
@@ -24,16 +35,43 @@ impl Nonces {
                 return Step::Exhausted;
             }
             let nonce = self.next;
-            match nonce.checked_add(1).filter(|next| *next <= self.last) {
-                Some(next) => self.next = next,
-                None => self.exhausted = true,
-            }
-            self.tried = self.tried.saturating_add(1);
+            self.pass(1);
             if counts(nonce) {
                 return Step::Found(nonce);
             }
         }
         if self.exhausted { Step::Exhausted } else { Step::Working }
+    }
+
+    /// Returns how far from the next nonce the last of `count` is, if there are as many.
+    pub(crate) fn reach(&self, count: u32) -> Option<u64> {
+        let reach = self.stride.checked_mul(u64::from(count).saturating_sub(1))?;
+        let last = self.next.checked_add(reach)?;
+        (!self.exhausted && last <= self.last).then_some(reach)
+    }
+
+    /// Leaves out as many nonces, which were tried otherwise. There must be as many.
+    pub(crate) fn pass(&mut self, count: u32) {
+        let count = u64::from(count);
+        let next = self.stride.checked_mul(count).and_then(|by| self.next.checked_add(by));
+        match next.filter(|next| *next <= self.last) {
+            Some(next) => self.next = next,
+            None => self.exhausted = true,
+        }
+        self.tried = self.tried.saturating_add(count);
+    }
+
+    /// Hands out no more.
+    pub(crate) fn cancel(&mut self) {
+        self.exhausted = true;
+    }
+
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) const fn stride(&self) -> u64 {
+        self.stride
     }
 
     pub(crate) fn remaining(&self) -> Option<RangeInclusive<u64>> {

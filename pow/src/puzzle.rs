@@ -3,19 +3,12 @@
 use sha2::block_api::compress256;
 use thiserror::Error;
 
-const BLOCK: usize = 64; // bytes that SHA-256 takes at once
+use crate::Header;
+use crate::kernel::INITIAL;
+
+pub(crate) const BLOCK: usize = 64; // bytes that SHA-256 takes at once
 const PADDING: usize = 9; // 0x80 and the length in bits as u64
 const TAIL_BLOCKS: usize = 2;
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-]; // FIPS 180-4, section 5.3.3
 
 /// Which function makes the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +47,12 @@ pub struct NonceField {
 /// once and for all (the midstate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Puzzle {
-    midstate: [u32; 8],
-    tail: [[u8; BLOCK]; TAIL_BLOCKS],
-    blocks: u8, // of the tail in use
-    at: u8,     // position of the nonce in the tail
-    format: NonceFormat,
-    function: HashFunction,
+    pub(crate) midstate: [u32; 8],
+    pub(crate) tail: [[u8; BLOCK]; TAIL_BLOCKS],
+    pub(crate) blocks: u8, // of the tail in use
+    pub(crate) at: u8,     // position of the nonce in the tail
+    pub(crate) format: NonceFormat,
+    pub(crate) function: HashFunction,
 }
 
 /// Why a message is not a puzzle: the caller's mistake.
@@ -89,6 +82,18 @@ impl NonceFormat {
         }
     }
 
+    /// Returns the bytes of a nonce, filled up with 0, and how many they are; of a four-byte nonce the low 32
+    /// bits count.
+    #[inline]
+    pub(crate) fn write(self, nonce: u64) -> ([u8; 8], usize) {
+        let bytes = match self {
+            Self::U32Le | Self::U64Le => nonce.to_le_bytes(),
+            Self::U32Be => (nonce << 32).to_be_bytes(),
+            Self::U64Be => nonce.to_be_bytes(),
+        };
+        (bytes, self.width())
+    }
+
     /// Returns the greatest nonce.
     #[must_use]
     pub const fn max(self) -> u64 {
@@ -100,6 +105,16 @@ impl NonceFormat {
 }
 
 impl Puzzle {
+    /// No message; takes the place of what cannot fail.
+    const EMPTY: Self = Self {
+        midstate: INITIAL,
+        tail: [[0; BLOCK]; TAIL_BLOCKS],
+        blocks: 1,
+        at: 0,
+        format: NonceFormat::U32Le,
+        function: HashFunction::Sha256d,
+    };
+
     /// Prepares a message; what stands in the nonce field does not matter.
     ///
     /// # Errors
@@ -126,6 +141,14 @@ impl Puzzle {
         Ok(Self { midstate, tail, blocks, at, format: nonce.format, function })
     }
 
+    /// Prepares Bitcoin's header: double SHA-256, and the nonce in its last four bytes.
+    #[must_use]
+    pub fn of_header(header: &Header) -> Self {
+        let (bytes, nonce) =
+            (header.to_bytes(), NonceField { offset: 76, format: NonceFormat::U32Le });
+        Self::new(HashFunction::Sha256d, &bytes, nonce).unwrap_or(Self::EMPTY)
+    }
+
     /// Returns how the nonce is written.
     #[must_use]
     pub const fn format(&self) -> NonceFormat {
@@ -135,31 +158,39 @@ impl Puzzle {
     /// Returns the digest with this nonce; of a four-byte nonce the low 32 bits count.
     #[must_use]
     pub fn digest(&self, nonce: u64) -> [u8; 32] {
-        self.clone().digest_mut(nonce)
+        bytes_of(self.clone().words_mut(nonce, &mut second_block()))
     }
 
-    /// Writes the nonce into the tail and hashes.
-    pub(crate) fn digest_mut(&mut self, nonce: u64) -> [u8; 32] {
-        let low = u32::try_from(nonce & 0xffff_ffff).unwrap_or(u32::MAX);
-        match self.format {
-            NonceFormat::U32Le => self.write(low.to_le_bytes()),
-            NonceFormat::U32Be => self.write(low.to_be_bytes()),
-            NonceFormat::U64Le => self.write(nonce.to_le_bytes()),
-            NonceFormat::U64Be => self.write(nonce.to_be_bytes()),
-        }
+    /// Writes the nonce into the tail and hashes; returns the digest as words. Where a digest is hashed once
+    /// more, that is done in `second`, which [`second_block`] has made.
+    #[inline]
+    pub(crate) fn words_mut(&mut self, nonce: u64, second: &mut [u8; BLOCK]) -> [u32; 8] {
+        self.write_nonce(nonce);
         let mut state = self.midstate;
-        compress256(&mut state, self.tail.get(..usize::from(self.blocks)).unwrap_or_default());
-        match self.function {
-            HashFunction::Sha256 => bytes_of(&state),
-            HashFunction::Sha256d => again(&bytes_of(&state)),
+        let [first, _] = &self.tail;
+        let one = core::slice::from_ref(first);
+        compress256(&mut state, if self.blocks > 1 { &self.tail } else { one });
+        if self.function == HashFunction::Sha256d {
+            let (digest, _) = second.as_chunks_mut::<4>();
+            for (bytes, word) in digest.iter_mut().zip(state) {
+                *bytes = word.to_be_bytes();
+            }
+            state = INITIAL;
+            compress256(&mut state, core::slice::from_ref(second));
         }
+        state
     }
 
-    fn write<const N: usize>(&mut self, nonce: [u8; N]) {
-        let tail = self.tail.as_flattened_mut();
-        let field = tail.get_mut(usize::from(self.at)..).and_then(|rest| rest.first_chunk_mut());
-        if let Some(field) = field {
-            *field = nonce;
+    /// Writes the nonce into the tail.
+    #[inline]
+    pub(crate) fn write_nonce(&mut self, nonce: u64) {
+        let (bytes, width) = self.format.write(nonce);
+        let tail = self.tail.as_flattened_mut().get_mut(usize::from(self.at)..).unwrap_or_default();
+        // Two lengths that are known beforehand are faster than one that is not.
+        if let (4, Some(field), [b0, b1, b2, b3, ..]) = (width, tail.first_chunk_mut(), bytes) {
+            *field = [b0, b1, b2, b3];
+        } else if let Some(field) = tail.first_chunk_mut() {
+            *field = bytes;
         }
     }
 }
@@ -176,23 +207,23 @@ fn pad(rest: &[u8], len: usize) -> Option<([[u8; BLOCK]; TAIL_BLOCKS], u8)> {
     Some((tail, u8::try_from(blocks).ok()?))
 }
 
-/// Hashes a digest once more.
-fn again(digest: &[u8; 32]) -> [u8; 32] {
+/// Returns the block that hashes a digest, to be written into its first half, once more.
+pub(crate) fn second_block() -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    let (head, tail) = block.split_at_mut(digest.len());
-    head.copy_from_slice(digest);
-    if let [first, .., b6, b7] = tail {
-        (*first, *b6, *b7) = (0x80, 0x01, 0x00); // 256 bits
+    let [.., b6, _] = &mut block;
+    *b6 = 0x01; // 256 bits
+    let (_, tail) = block.split_at_mut(BLOCK / 2);
+    if let [first, ..] = tail {
+        *first = 0x80;
     }
-    let mut state = INITIAL;
-    compress256(&mut state, &[block]);
-    bytes_of(&state)
+    block
 }
 
-fn bytes_of(state: &[u32; 8]) -> [u8; 32] {
+/// Returns the words of a digest as the 32 bytes that it is.
+pub(crate) fn bytes_of(words: [u32; 8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     let (chunks, _) = bytes.as_chunks_mut::<4>();
-    for (chunk, word) in chunks.iter_mut().zip(state) {
+    for (chunk, word) in chunks.iter_mut().zip(words) {
         *chunk = word.to_be_bytes();
     }
     bytes

@@ -3,15 +3,29 @@
 use core::fmt;
 
 use crate::{CompactTarget, Ratio, U256, Work};
+use sealed::Sealed;
 
 /// The greatest number that a digest may be. The smaller, the harder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target(U256);
 
-/// How the 32 bytes of a digest become a number. A type, not a flag: the two must never be mixed up.
-pub trait Reading: Copy {
+/// How the 32 bytes of a digest become a number. A type, not a flag: the two must never be mixed up. There
+/// are no others than [`BigEndian`] and [`LittleEndian`].
+pub trait Reading: Copy + Sealed {
+    /// The same as a value, to be sent to others.
+    const ORDER: ByteOrder;
+
     /// Reads a digest.
     fn number(digest: &[u8; 32]) -> U256;
+
+    /// Returns the 32 bits that weigh most in the number, given the eight words of a digest, each of which is
+    /// four bytes with the first most significant (FIPS 180-4).
+    fn top(words: &[u32; 8]) -> u32;
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "so that nobody else implements it")]
+    pub trait Sealed {}
 }
 
 /// First byte most significant: hashcash, `ledger-core`, and the demos where a hash "begins with zeros".
@@ -21,6 +35,15 @@ pub struct BigEndian;
 /// Last byte most significant: Bitcoin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LittleEndian;
+
+/// A [`Reading`] as a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// [`BigEndian`].
+    Big,
+    /// [`LittleEndian`].
+    Little,
+}
 
 impl Target {
     /// Every digest meets it.
@@ -42,6 +65,11 @@ impl Target {
     #[must_use]
     pub const fn number(self) -> U256 {
         self.0
+    }
+
+    /// Returns the 32 bits that weigh most.
+    pub(crate) fn top(self) -> u32 {
+        u32::try_from(self.0.unbounded_shr(224).low_u64()).unwrap_or(u32::MAX)
     }
 
     /// Returns whether a digest does not exceed the target.
@@ -79,15 +107,33 @@ impl Target {
     }
 }
 
+impl Sealed for BigEndian {}
+
+impl Sealed for LittleEndian {}
+
 impl Reading for BigEndian {
+    const ORDER: ByteOrder = ByteOrder::Big;
+
     fn number(digest: &[u8; 32]) -> U256 {
         U256::from_be_bytes(digest)
+    }
+
+    #[inline]
+    fn top(&[top, ..]: &[u32; 8]) -> u32 {
+        top
     }
 }
 
 impl Reading for LittleEndian {
+    const ORDER: ByteOrder = ByteOrder::Little;
+
     fn number(digest: &[u8; 32]) -> U256 {
         U256::from_le_bytes(digest)
+    }
+
+    #[inline]
+    fn top(&[.., top]: &[u32; 8]) -> u32 {
+        top.swap_bytes()
     }
 }
 

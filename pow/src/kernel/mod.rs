@@ -1,0 +1,135 @@
+//! Which code hashes: all kernels find the same nonces, at different speeds.
+
+mod lanes;
+mod run;
+
+use core::fmt;
+
+use crate::Reading;
+#[cfg(feature = "simd")]
+use crate::simd::Simd;
+
+#[cfg(feature = "simd")]
+pub(crate) use lanes::ROUNDS;
+pub(crate) use lanes::tops;
+pub(crate) use run::{Place, Run, Shape};
+
+/// How many nonces a kernel takes at once. Fewer than that are hashed one by one.
+pub(crate) const LANES: usize = 32;
+/// The same as a number of nonces.
+pub(crate) const BATCH: u32 = 32;
+
+/// The state before the first block: FIPS 180-4, section 5.3.3.
+pub(crate) const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// Calls a function of three constants – whether it is the header of Bitcoin, is long, is double – for the
+/// shape of a run.
+macro_rules! by_shape {
+    ($tops:ident::<$reading:ident>($run:ident, $words:ident, $out:ident)) => {
+        match $run.shape {
+            Shape::Header => $tops::<$reading, true, false, true>($run, $words, $out),
+            Shape::Double => $tops::<$reading, false, false, true>($run, $words, $out),
+            Shape::LongDouble => $tops::<$reading, false, true, true>($run, $words, $out),
+            Shape::Single => $tops::<$reading, false, false, false>($run, $words, $out),
+            Shape::LongSingle => $tops::<$reading, false, true, false>($run, $words, $out),
+        }
+    };
+}
+#[cfg(feature = "simd")]
+pub(crate) use by_shape;
+
+/// The code that a [`Miner`](crate::Miner) hashes with. `Display` is its name.
+///
+/// Whatever the kernel, the same nonces are found, and each that is reported was checked by the block
+/// function of `sha2`. A miner takes the [best](Self::best) unless it is told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Block,
+    Lanes,
+    #[cfg(feature = "simd")]
+    Simd(Simd),
+}
+
+impl Kernel {
+    /// The block function of `sha2`, one nonce after the other. It uses the SHA instructions of the
+    /// processor where there are any. The smallest kernel, and the only one a microcontroller wants.
+    pub const BLOCK: Self = Self(Kind::Block);
+    /// Many nonces side by side in portable code, from which the compiler makes vectors as wide as the build
+    /// allows: compile with `-C target-cpu=native`, or name the processor.
+    pub const LANES: Self = Self(Kind::Lanes);
+
+    /// Returns the fastest kernel of this build; with the feature `simd`, of those that the processor can
+    /// run too.
+    #[must_use]
+    pub fn best() -> Self {
+        let portable = if WIDE { Self::LANES } else { Self::BLOCK };
+        #[cfg(feature = "simd")]
+        if let Some(simd) = Simd::found().next() {
+            // A build for a processor with wide vectors has nothing to gain from narrower ones.
+            return if WIDE && !simd.is_widest() { portable } else { Self(Kind::Simd(simd)) };
+        }
+        portable
+    }
+
+    /// Returns all kernels that this processor can run, to compare them.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let portable = [Self::BLOCK, Self::LANES].into_iter();
+        #[cfg(feature = "simd")]
+        let portable = portable.chain(Simd::found().map(|simd| Self(Kind::Simd(simd))));
+        portable
+    }
+
+    /// Returns whether nonces are hashed side by side.
+    pub(crate) fn is_wide(self) -> bool {
+        self != Self::BLOCK
+    }
+
+    /// Hashes the message with each value of its varying word, and writes the 32 bits that weigh most in the
+    /// number that the digest is.
+    pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
+        match self.0 {
+            Kind::Block | Kind::Lanes => by_shape!(portable::<R>(run, words, out)),
+            #[cfg(feature = "simd")]
+            Kind::Simd(simd) => simd.tops::<R>(run, words, out),
+        }
+    }
+}
+
+#[inline(never)]
+fn portable<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+    run: &Run,
+    words: &[u32; LANES],
+    out: &mut [u32; LANES],
+) {
+    tops::<R, HEADER, LONG, DOUBLE>(run, words, out);
+}
+
+/// Whether the build allows vectors with which the lanes beat the block function of `sha2`, which uses SHA
+/// instructions even if the build does not name them.
+const WIDE: bool = cfg!(any(
+    all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "avx2"),
+    target_feature = "simd128",
+));
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Block => f.write_str("block function of sha2"),
+            Kind::Lanes => f.write_str("portable lanes"),
+            #[cfg(feature = "simd")]
+            Kind::Simd(simd) => f.write_str(simd.name()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A puzzle as a kernel takes it: nonces in a row that differ in one word of the message only.
+
+use sha2::block_api::compress256;
+
+use crate::puzzle::{BLOCK, HashFunction, NonceFormat, Puzzle};
+
+/// What is the same for all nonces with the same high bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) midstate: [u32; 8],
+    /// The block with the word that varies, whose low bits of the nonce are zero.
+    pub(crate) block: [u32; 16],
+    /// All ones at the word that varies.
+    pub(crate) mask: [u32; 16],
+    /// The block that follows where the shape is a long one.
+    pub(crate) after: [u32; 16],
+    pub(crate) shape: Shape,
+}
+
+/// How many blocks there are after the midstate, and how often they are hashed.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// One block, twice, of which the fourth word varies: the header of Bitcoin.
+    Header,
+    /// One block, twice.
+    Double,
+    /// Two blocks, twice.
+    LongDouble,
+    /// One block, once.
+    Single,
+    /// Two blocks, once.
+    LongSingle,
+}
+
+/// Where in a message the low bits of the nonce lie: as many bytes, from one to four, as share a word with
+/// the least significant one.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    word: usize,  // index from the first block of the tail on
+    big: bool,    // most significant byte first
+    shift: u32,   // of the low bits in their word
+    low_max: u32, // the greatest number that they can be
+}
+
+impl Run {
+    pub(crate) fn new(puzzle: &Puzzle, place: Place, nonce: u64) -> Self {
+        let mut puzzle = *puzzle;
+        puzzle.write_nonce(nonce & !u64::from(place.low_max));
+        let [first, second] = puzzle.tail.map(words);
+        let long = place.word < 16 && puzzle.blocks > 1;
+        let block = if place.word < 16 {
+            first
+        } else {
+            let [head, _] = puzzle.tail;
+            compress256(&mut puzzle.midstate, &[head]);
+            second
+        };
+        let at = place.word % 16;
+        let mut mask = [0; 16];
+        if let Some(mask) = mask.get_mut(at) {
+            *mask = u32::MAX;
+        }
+        let shape = match (puzzle.function, long) {
+            (HashFunction::Sha256d, false) if at == 3 => Shape::Header,
+            (HashFunction::Sha256d, false) => Shape::Double,
+            (HashFunction::Sha256d, true) => Shape::LongDouble,
+            (HashFunction::Sha256, false) => Shape::Single,
+            (HashFunction::Sha256, true) => Shape::LongSingle,
+        };
+        Self { midstate: puzzle.midstate, block, mask, after: second, shape }
+    }
+}
+
+impl Place {
+    pub(crate) fn of(puzzle: &Puzzle) -> Self {
+        let (first, width) = (u32::from(puzzle.at), puzzle.format.width_u32());
+        let big = puzzle.format.is_big();
+        let least = if big { first.saturating_add(width).saturating_sub(1) } else { first };
+        // In its word that byte has as many beside it as lie on the side of the more significant ones.
+        let (at, rest) = (least % 4, 3_u32.saturating_sub(least % 4));
+        let (beside, free) = if big { (at, rest) } else { (rest, at) };
+        let unused = 3_u32.saturating_sub(beside); // bytes of four
+        Self {
+            word: usize::try_from(least / 4).unwrap_or(0),
+            big,
+            shift: free.saturating_mul(8),
+            low_max: u32::MAX >> unused.saturating_mul(8),
+        }
+    }
+
+    /// Returns the low bits of a nonce.
+    pub(crate) fn low(self, nonce: u64) -> u32 {
+        u32::try_from(nonce & u64::from(self.low_max)).unwrap_or(0)
+    }
+
+    /// Returns the greatest number that the low bits can be.
+    pub(crate) const fn low_max(self) -> u32 {
+        self.low_max
+    }
+
+    /// Returns the word of the message that holds these low bits, and nothing else.
+    #[inline]
+    pub(crate) fn word(self, low: u32) -> u32 {
+        if self.big { low << self.shift } else { low.swap_bytes() >> self.shift }
+    }
+}
+
+impl NonceFormat {
+    const fn is_big(self) -> bool {
+        matches!(self, Self::U32Be | Self::U64Be)
+    }
+
+    const fn width_u32(self) -> u32 {
+        if self.max() > 0xffff_ffff { 8 } else { 4 }
+    }
+}
+
+fn words(block: [u8; BLOCK]) -> [u32; 16] {
+    let mut words = [0; 16];
+    let (chunks, _) = block.as_chunks::<4>();
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = u32::from_be_bytes(*chunk);
+    }
+    words
+}

@@ -1,0 +1,80 @@
+//! Kernels for instructions that the build does not assume and the processor may have.
+//!
+//! The only unsafe code of the crate: each call of a function that is compiled for such instructions. A
+//! [`Simd`] is made by nobody but [`Simd::found`], which asks the processor first.
+
+#[cfg(target_arch = "aarch64")]
+mod arm;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+use arm as machine;
+#[cfg(target_arch = "x86_64")]
+use x86 as machine;
+
+use crate::Reading;
+use crate::kernel::{LANES, Run};
+
+/// Proof that the processor has the instructions of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Simd(machine::Set);
+
+impl Simd {
+    /// Returns the kernels that the processor can run, the fastest first.
+    pub(crate) fn found() -> impl Iterator<Item = Self> {
+        machine::Set::ALL.into_iter().filter(|set| set.is_here()).map(Self)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// Returns whether no build makes wider vectors than this kernel.
+    pub(crate) const fn is_widest(self) -> bool {
+        self.0.is_widest()
+    }
+
+    pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
+        // SAFETY: whoever made this value has asked `is_here`, and processors do not lose instructions.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.0.tops::<R>(run, words, out);
+        }
+    }
+}
+
+/// Any other processor has no kernel of its own.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod machine {
+    use super::{LANES, Reading, Run};
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Set {}
+
+    #[allow(unsafe_code)]
+    impl Set {
+        pub(crate) const ALL: [Self; 0] = [];
+
+        pub(crate) fn is_here(self) -> bool {
+            match self {}
+        }
+
+        pub(crate) const fn name(self) -> &'static str {
+            match self {}
+        }
+
+        pub(crate) const fn is_widest(self) -> bool {
+            match self {}
+        }
+
+        pub(crate) unsafe fn tops<R: Reading>(
+            self,
+            _: &Run,
+            _: &[u32; LANES],
+            _: &mut [u32; LANES],
+        ) {
+            match self {}
+        }
+    }
+}
