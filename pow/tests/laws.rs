@@ -3,8 +3,8 @@
 mod bodies;
 
 use pow::{
-    Asert, BigEndian, CompactTarget, Header, HeaderChain, HeaderId, Lwma, Miner, Past, Ratio,
-    Recent, Retarget, Stamp, StampMiner, Target, U256,
+    Asert, BigEndian, CompactTarget, Header, HeaderChain, HeaderId, HeaderMiner, Lwma, Miner, Past,
+    Ratio, Recent, Retarget, Stamp, StampMiner, Target, U256,
 };
 use proptest::prelude::*;
 
@@ -39,7 +39,8 @@ fn the_work_of_extreme_targets() {
 
 #[test]
 fn sizes_are_as_documented() {
-    assert!(size_of::<Miner>() <= 256, "{}", size_of::<Miner>());
+    assert!(size_of::<Miner>() <= 288, "{}", size_of::<Miner>());
+    assert!(size_of::<HeaderMiner<'_>>() <= 480, "{}", size_of::<HeaderMiner<'_>>());
     assert_eq!(size_of::<Target>(), 32);
     assert_eq!(size_of::<CompactTarget>(), 4);
     assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);

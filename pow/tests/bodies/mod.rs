@@ -3,6 +3,7 @@
 
 mod chain;
 mod difficulty;
+mod pool;
 mod stamp;
 
 use pow::{
@@ -24,6 +25,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("pow_ratio", ratio),
     ("pow_header", chain::header),
     ("pow_chain", chain::chain),
+    ("pow_pool_message", pool::messages),
+    ("pow_pool", pool::pool),
 ];
 
 /// Every 32 bits are a target or a typed error, and encoding never makes a target easier.

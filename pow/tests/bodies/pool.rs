@@ -1,0 +1,130 @@
+//! Any bytes as messages of a pool, and any calls to a pool.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+use pow::pool::{
+    Job, LeaseId, LeaseSlot, Pool, PoolConfig, PoolMessage, Worker, WorkerId, WorkerSlot,
+};
+use pow::{BigEndian, DecodeError, HashFunction, NonceField, NonceFormat, Target};
+use sim::laws::{self, Input, Machine, Outcome};
+
+const MESSAGE: &[u8] = b"work for all: ____";
+const NONCE: NonceField = NonceField { offset: 14, format: NonceFormat::U32Be };
+
+/// A message is read as it was written, and whatever bytes a worker gets it goes on.
+pub fn messages(bytes: &[u8]) {
+    match PoolMessage::decode(bytes) {
+        Ok((message, rest)) => {
+            let mut out = vec![0; message.encoded_len()];
+            assert_eq!(message.encode(&mut out), Ok(out.len()));
+            assert_eq!([&out[..], rest].concat(), bytes);
+            assert!(!message.to_string().contains('\n'));
+            for len in 0..out.len() {
+                let Err(DecodeError::Incomplete { needed }) = PoolMessage::decode(&out[..len])
+                else {
+                    panic!("a part of a message is not complete");
+                };
+                assert!(needed > 0 && len + needed <= out.len());
+                assert!(message.encode(&mut vec![0; len]).is_err());
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    let (mut worker, mut rest) = (Worker::new(), bytes);
+    while let Ok(len @ 1..) = worker.handle_bytes(rest) {
+        rest = &rest[len..];
+        let before = worker.tried();
+        for _ in 0..4 {
+            worker.step(40);
+            let sent = worker.poll_transmit(&mut [0; 13]).expect("13 bytes are enough");
+            assert!(sent.is_none_or(|len| len == 5 || len == 13));
+        }
+        assert!(worker.tried() - before <= 160);
+    }
+}
+
+type Memory = Pool<'static, BigEndian, Vec<LeaseSlot>, Vec<WorkerSlot>>;
+
+struct Driven(Memory);
+
+/// The seven laws, for any capacity.
+pub fn pool(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (leases, workers) = (input.below(4), input.below(4));
+    let config = PoolConfig {
+        lease: NonZeroU64::new(u64::from(input.byte()) + 1).expect("not 0"),
+        patience: Duration::from_millis(input.below(3) as u64 * 100),
+    };
+    let new = || {
+        let (leases, workers) = (vec![LeaseSlot::EMPTY; leases], vec![WorkerSlot::EMPTY; workers]);
+        Driven(Pool::new(config, leases, workers))
+    };
+    laws::check(new, 60 + MESSAGE.len(), input.bytes(usize::MAX));
+}
+
+impl Machine for Driven {
+    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let worker = WorkerId(input.below(4) as u64);
+        match input.below(8) {
+            0 => {
+                let (first, last) = (u64::from(input.byte()), u64::from(input.byte()) * 16);
+                let (target, share) = (Target::from_zero_bits(6), Target::from_zero_bits(2));
+                let function = HashFunction::Sha256;
+                let job = Job { function, message: MESSAGE, nonce: NONCE, target, share };
+                Outcome::of(self.0.set_job(job, first..=last))
+            }
+            1 | 2 => Outcome::of(self.0.handle_connected(now, worker)),
+            3 => {
+                self.0.handle_closed(now, worker);
+                Outcome::Done(String::new())
+            }
+            4 => {
+                let reward = input.u64();
+                let parts: Vec<(WorkerId, u64)> = self.0.split(reward).collect();
+                let sum: u64 = parts.iter().map(|(_, part)| part).sum();
+                assert!(parts.is_empty() || sum == reward);
+                self.0.settle();
+                Outcome::Done(format!("{parts:?}"))
+            }
+            5 => Outcome::of(self.0.handle_bytes(now, worker, input.bytes(13))),
+            6 => {
+                let lease = LeaseId(u32::from(input.byte()));
+                self.message(now, worker, &PoolMessage::Done { lease })
+            }
+            _ => {
+                let (lease, nonce) = (LeaseId(input.below(8) as u32), u64::from(input.byte()));
+                self.message(now, worker, &PoolMessage::Share { lease, nonce })
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.0.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        let transmit = self.0.poll_transmit(buf).map_err(|error| error.needed)?;
+        Ok(transmit.map(|transmit| (format!("{:?}", transmit.to), transmit.len)))
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.0.poll_event().map(|event| format!("{event:?}"))
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+impl Driven {
+    fn message(&mut self, now: Duration, worker: WorkerId, message: &PoolMessage<'_>) -> Outcome {
+        let mut bytes = vec![0; message.encoded_len()];
+        message.encode(&mut bytes).expect("the length was asked for");
+        Outcome::of(self.0.handle_bytes(now, worker, &bytes))
+    }
+}

@@ -1,0 +1,98 @@
+//! All kernels find what the block function finds, wherever the nonce stands and however it is split.
+
+use core::num::NonZeroU64;
+
+use pow::{
+    BigEndian, HashFunction, Kernel, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading,
+    Step, Target,
+};
+use proptest::prelude::*;
+
+const FORMATS: [NonceFormat; 4] =
+    [NonceFormat::U32Le, NonceFormat::U32Be, NonceFormat::U64Le, NonceFormat::U64Be];
+
+/// Returns all nonces of the search, in slices of one length.
+fn all<R: Reading>(mut miner: Miner<R>, slice: u32) -> Vec<u64> {
+    let mut found = Vec::new();
+    loop {
+        match miner.step(slice) {
+            Step::Found(nonce) => found.push(nonce),
+            Step::Working => {}
+            Step::Exhausted => return found,
+        }
+    }
+}
+
+fn agree<R: Reading>(puzzle: Puzzle, target: Target, first: u64, stride: NonZeroU64) {
+    let last = first.saturating_add(300 * stride.get());
+    let miner = Miner::<R>::new(puzzle, target, first..=last).with_stride(stride);
+    let expected = all(miner.with_kernel(Kernel::BLOCK), 1);
+    for kernel in Kernel::available() {
+        for slice in [1, 7, 33, 1000, 1_000_000] {
+            let found = all(miner.with_kernel(kernel), slice);
+            assert_eq!(found, expected, "{kernel}, {first} by {stride} in slices of {slice}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn kernels_agree(
+        message in proptest::collection::vec(any::<u8>(), 8..200),
+        place in any::<proptest::sample::Index>(),
+        format in proptest::sample::select(&FORMATS[..]),
+        double in any::<bool>(),
+        first in prop_oneof![
+            any::<u64>(),
+            (0_u32..64, 0_u64..200).prop_map(|(bit, back)| (1_u64 << bit).saturating_sub(back)),
+        ],
+        stride in 1_u64..9,
+        bits in 0_u32..8,
+    ) {
+        let offset = place.index(message.len() - format.width() + 1);
+        let function = if double { HashFunction::Sha256d } else { HashFunction::Sha256 };
+        let Ok(puzzle) = Puzzle::new(function, &message, NonceField { offset, format }) else {
+            return Ok(());
+        };
+        let (target, stride) = (Target::from_zero_bits(bits), NonZeroU64::new(stride).expect("not 0"));
+        let first = first & format.max();
+        agree::<BigEndian>(puzzle, target, first, stride);
+        agree::<LittleEndian>(puzzle, target, first, stride);
+    }
+
+    /// The least nonce is the same for one worker and for eight, by ranges and by strides.
+    #[test]
+    fn workers_agree(seed in any::<[u8; 40]>()) {
+        let field = NonceField { offset: 32, format: NonceFormat::U64Be };
+        let puzzle = Puzzle::new(HashFunction::Sha256, &seed, field).expect("40 bytes");
+        let target = Target::from_zero_bits(10);
+        let one = Miner::<BigEndian>::new(puzzle, target, 0..=u64::MAX).step(u32::MAX);
+        let strided = (0..8).map(|worker| {
+            let miner = Miner::<BigEndian>::new(puzzle, target, worker..=u64::MAX);
+            miner.with_stride(NonZeroU64::new(8).expect("not 0")).step(u32::MAX)
+        });
+        let found = |step| if let Step::Found(nonce) = step { nonce } else { u64::MAX };
+        prop_assert_eq!(strided.map(found).min(), Some(found(one)));
+        let ranges = (0..8).map(|worker| {
+            let range = worker * 4000..=worker * 4000 + 3999;
+            Miner::<BigEndian>::new(puzzle, target, range).step(u32::MAX)
+        });
+        prop_assert_eq!(ranges.map(found).min().filter(|least| *least < 32_000), Some(found(one)).filter(|least| *least < 32_000));
+    }
+}
+
+#[test]
+fn a_search_is_cancelled_and_turned_to_another_message() {
+    let field = NonceField { offset: 0, format: NonceFormat::U32Le };
+    let puzzle = |text: &[u8]| Puzzle::new(HashFunction::Sha256, text, field).expect("a puzzle");
+    let target = Target::from_zero_bits(255);
+    let mut miner = Miner::<BigEndian>::new(puzzle(b"____ one"), target, 10..=999);
+    assert_eq!(miner.step(100), Step::Working);
+    assert_eq!(miner.cancel(), Some(110..=999));
+    assert_eq!((miner.step(100), miner.remaining(), miner.cancel()), (Step::Exhausted, None, None));
+    miner.turn_to(puzzle(b"____ two"), 5..=u64::MAX);
+    assert_eq!(miner.remaining(), Some(5..=0xffff_ffff));
+    assert_eq!((miner.step(7), miner.tried()), (Step::Working, 107));
+}
