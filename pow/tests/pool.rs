@@ -35,7 +35,7 @@ fn expected() -> BTreeSet<u64> {
 fn run(seed: u64) {
     let mut pool =
         Pool::<BigEndian, _, _>::new(config(), [LeaseSlot::EMPTY; 12], [WorkerSlot::EMPTY; 6]);
-    pool.set_job(job(), 0..=LAST).expect("a job");
+    pool.set_job(Duration::ZERO, job(), 0..=LAST).expect("a job");
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut random = |below: u64| {
         state =
@@ -115,10 +115,10 @@ fn what_does_not_count() {
         Pool::<BigEndian, _, _>::new(config(), [LeaseSlot::EMPTY; 2], [WorkerSlot::EMPTY; 2]);
     let long = vec![0; 65_536];
     assert_eq!(
-        pool.set_job(Job { message: &long, ..job() }, 0..=1),
+        pool.set_job(Duration::ZERO, Job { message: &long, ..job() }, 0..=1),
         Err(JobError::TooLong(65_536))
     );
-    pool.set_job(job(), 0..=LAST).expect("a job");
+    pool.set_job(Duration::ZERO, job(), 0..=LAST).expect("a job");
     let (now, mut buf) = (Duration::ZERO, [0; 256]);
     let [alice, bob, eve] = [1, 2, 3].map(WorkerId);
     pool.handle_connected(now, alice).expect("room");

@@ -181,12 +181,18 @@ where
     /// # Errors
     ///
     /// [`JobError`] if it is none; nothing changed.
-    pub fn set_job(&mut self, job: Job<'a>, nonces: RangeInclusive<u64>) -> Result<(), JobError> {
+    pub fn set_job(
+        &mut self,
+        now: Duration,
+        job: Job<'a>,
+        nonces: RangeInclusive<u64>,
+    ) -> Result<(), JobError> {
         if job.message.len() > usize::from(u16::MAX) {
             return Err(JobError::TooLong(job.message.len()));
         }
         let puzzle = Puzzle::new(job.function, job.message, job.nonce)?;
         let job = Job { share: job.share.max(job.target), ..job };
+        self.advance(now);
         self.leases.as_mut().fill(LeaseSlot::EMPTY);
         for worker in self.workers.as_mut() {
             worker.ready = worker.connected;
@@ -235,7 +241,10 @@ where
             return Err(PoolError::NotConnected(worker));
         }
         let (message, rest) = match PoolMessage::decode(bytes) {
-            Err(DecodeError::Incomplete { .. }) => return Ok(Received { len: 0, share: None }),
+            Err(DecodeError::Incomplete { .. }) => {
+                self.advance(now);
+                return Ok(Received { len: 0, share: None });
+            }
             decoded => decoded?,
         };
         let share = match message {

@@ -72,7 +72,7 @@ impl Machine for Driven {
                 let (target, share) = (Target::from_zero_bits(6), Target::from_zero_bits(2));
                 let function = HashFunction::Sha256;
                 let job = Job { function, message: MESSAGE, nonce: NONCE, target, share };
-                Outcome::of(self.0.set_job(job, first..=last))
+                Outcome::of(self.0.set_job(now, job, first..=last))
             }
             1 | 2 => Outcome::of(self.0.handle_connected(now, worker)),
             3 => {
@@ -80,6 +80,7 @@ impl Machine for Driven {
                 Outcome::Done(String::new())
             }
             4 => {
+                self.0.handle_timeout(now);
                 let reward = input.u64();
                 let parts: Vec<(WorkerId, u64)> = self.0.split(reward).collect();
                 let sum: u64 = parts.iter().map(|(_, part)| part).sum();
