@@ -70,7 +70,7 @@ impl ByeCode {
     /// A servent of the local network is preferred.
     pub const LOCAL_PREFERRED: Self = Self(202);
     /// The servent becomes a leaf or an ultrapeer.
-    pub const CHANGES_MODE: Self = Self(203);
+    pub const CHANGING_MODE: Self = Self(203);
     /// The user did not answer in time.
     pub const USER_TIMEOUT: Self = Self(210);
     /// Any other wish of the user.
@@ -112,7 +112,7 @@ impl ByeCode {
     /// No message boundaries could be found any more.
     pub const DESYNCHRONISED: Self = Self(501);
     /// The other end reads too slowly.
-    pub const SEND_QUEUE_FULL: Self = Self(502);
+    pub const SEND_QUEUE: Self = Self(502);
     /// The connection closes.
     pub const CLOSING: Self = Self(503);
     /// The servent became a leaf or an ultrapeer during the handshake.
@@ -129,7 +129,7 @@ impl ByeCode {
             Self::SHUTDOWN => "Servent shuts down",
             Self::REMOVED => "Removed by the user",
             Self::LOCAL_PREFERRED => "A nearer servent is preferred",
-            Self::CHANGES_MODE => "Changing between leaf and ultrapeer",
+            Self::CHANGING_MODE => "Changing between leaf and ultrapeer",
             Self::USER_TIMEOUT => "User timeout",
             Self::USER => "Closed by the user",
             Self::TOO_LARGE => "Message too large",
@@ -150,7 +150,7 @@ impl ByeCode {
             Self::PEER => "Trouble with this servent",
             Self::INTERNAL => "Internal error",
             Self::DESYNCHRONISED => "Message boundaries lost",
-            Self::SEND_QUEUE_FULL => "Send queue full",
+            Self::SEND_QUEUE => "Send queue full",
             Self::CLOSING => "Closing",
             Self::MODE_CHANGED => "Mode changed during the handshake",
             Self::UNSUPPORTED => "Protocol not supported",

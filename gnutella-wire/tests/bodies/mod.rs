@@ -18,6 +18,7 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+mod deflate;
 /// Bodies of GGEP.
 pub mod ggep;
 /// Bodies of HUGE.
@@ -37,6 +38,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
     ("gnutella_servent", servent),
+    ("gnutella_inflate", deflate::inflates),
+    ("gnutella_deflate", deflate::deflates),
     ("gnutella_vendor", vendor::payload),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),
