@@ -18,6 +18,8 @@ pub mod ggep;
 pub mod handshake;
 pub mod http;
 pub mod huge;
+#[cfg(feature = "opennap")]
+pub mod opennap;
 pub mod qrp;
 pub mod wire;
 

@@ -23,6 +23,7 @@ mod deflate;
 pub mod ggep;
 /// Bodies of HUGE.
 pub mod huge;
+mod opennap;
 mod qrp;
 mod vendor;
 
@@ -40,6 +41,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_servent", servent),
     ("gnutella_inflate", deflate::inflates),
     ("gnutella_deflate", deflate::deflates),
+    ("gnutella_opennap", opennap::message),
+    ("gnutella_index", opennap::index),
+    ("gnutella_nap_client", opennap::client),
     ("gnutella_vendor", vendor::payload),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),
