@@ -67,6 +67,8 @@ impl ByeCode {
     pub const SHUTDOWN: Self = Self(200);
     /// The user removed the connection.
     pub const REMOVED: Self = Self(201);
+    /// The servent goes on in another role, and so needs other neighbours.
+    pub const CHANGING_MODE: Self = Self(203);
     /// The payload is longer than the limit.
     pub const TOO_LARGE: Self = Self(400);
     /// The same messages came again and again.
@@ -83,6 +85,8 @@ impl ByeCode {
     pub const QRP: Self = Self(413);
     /// A leaf relayed messages of others.
     pub const LEAF_RELAYED: Self = Self(414);
+    /// The neighbour does not read what is sent to it.
+    pub const SEND_QUEUE: Self = Self(502);
 
     /// Returns the words that go with a code of this list, of at most 38 bytes; none for others.
     #[must_use]
@@ -90,6 +94,7 @@ impl ByeCode {
         match self {
             Self::SHUTDOWN => "Servent shuts down",
             Self::REMOVED => "Removed by the user",
+            Self::CHANGING_MODE => "Changing peer mode",
             Self::TOO_LARGE => "Message too large",
             Self::DUPLICATES => "Too many duplicates",
             Self::TTL_TOO_HIGH => "Relayed messages with too high a TTL",
@@ -98,6 +103,7 @@ impl ByeCode {
             Self::INVALID_PAYLOAD => "Invalid payloads",
             Self::QRP => "Invalid query routing messages",
             Self::LEAF_RELAYED => "Leaf relayed messages",
+            Self::SEND_QUEUE => "Send queue full",
             _ => "",
         }
     }

@@ -259,19 +259,29 @@ impl Model {
             let (via, hops) = (Via(u32::from(input.byte())), input.byte());
             let found = self.table.find(now, key);
             self.compare(now, [kind, number], found);
-            let fresh = (Route { via, hops }, now, lifetime);
-            if input.below(4) == 0 {
-                self.table.refresh(now, key, via, hops);
-                self.known.insert([kind, number], fresh);
-            } else {
-                match self.table.learn(now, key, via, hops) {
+            let route = Route { via, ttl: input.byte(), hops };
+            let fresh = (route, now, lifetime);
+            match input.below(8) {
+                0 | 1 => {
+                    self.table.refresh(now, key, route);
+                    self.known.insert([kind, number], fresh);
+                }
+                2 => {
+                    self.table.raise(now, key, route.ttl);
+                    let old = found.and_then(|_| self.known.get_mut(&[kind, number]));
+                    if let Some((old, ..)) = old {
+                        old.ttl = old.ttl.max(route.ttl);
+                    }
+                    continue; // nothing is learnt by it
+                }
+                _ => match self.table.learn(now, key, route) {
                     Learnt::New => assert!(found.is_none() && self.capacity > 0),
                     Learnt::Known(route) => assert_eq!(Some(route), found),
                     Learnt::NoRoom => assert_eq!(self.capacity, 0),
-                }
-                if found.is_none() {
-                    self.known.insert([kind, number], fresh);
-                }
+                },
+            }
+            if found.is_none() {
+                self.known.insert([kind, number], fresh);
             }
             let after = self.table.find(now, key);
             assert!(self.capacity == 0 || after == self.known.get(&[kind, number]).map(|k| k.0));
