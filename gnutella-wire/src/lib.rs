@@ -12,6 +12,8 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod ggep;
 pub mod handshake;
 pub mod http;

@@ -22,8 +22,8 @@ const MAX_PEER_BITS: u8 = 24;
 ///
 /// # Compressed patches
 ///
-/// There is no inflater in here. Give the data of such a patch to one that lasts as long as the
-/// sequence (zlib format, one stream over all messages), and what comes out to
+/// With the feature `deflate` there is `handle_inflating`. To use another inflater, give the data of
+/// such a patch to one that lasts as long as the sequence (zlib format, one stream over all messages), and what comes out to
 /// [`handle_entries`](Self::handle_entries), in pieces of any length:
 ///
 /// ```

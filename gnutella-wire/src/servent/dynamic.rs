@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::link::{LinkSlot, OWN, StatusDue};
 use super::{Config, Core, Role, horizon};
-use crate::wire::{Function, HEADER_LEN, Header, QueryFlags};
+use crate::wire::{Function, HEADER_LEN, Header, QueryFlags, QueryStatus};
 use crate::{Guid, Via};
 
 /// How many ultrapeers are asked at once to learn how rare the file is, and with which TTL.
@@ -156,11 +156,11 @@ impl Core<'_> {
         }
     }
 
-    /// Takes in what a leaf says of its hits; `u16::MAX` means that it wants no more.
-    pub(super) fn handle_status(&mut self, from: Via, guid: Guid, hits: u16) {
+    /// Takes in what a leaf says of its hits.
+    pub(super) fn handle_status(&mut self, from: Via, guid: Guid, status: QueryStatus) {
         if let Some(query) = self.query(guid).filter(|query| query.from == from) {
-            query.told = query.told.max(hits);
-            if hits == u16::MAX {
+            query.told = query.told.max(status.0);
+            if status == QueryStatus::STOP {
                 query.plan = None;
             }
         }

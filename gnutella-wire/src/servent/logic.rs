@@ -6,7 +6,9 @@ use super::spread::{Audience, Spread};
 use super::words::Words;
 use super::{Aim, Core, Forward, Handled, Reason, Role, Target, Targets};
 use crate::routes::{Key, Learnt, Route, Via};
-use crate::wire::{self, ByeCode, Function, Header, Message, Payload, Qrp, QueryHit};
+use crate::wire::{
+    self, ByeCode, Function, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
+};
 use crate::{DecodeError, LinkId};
 
 /// What is to become of a message.
@@ -135,7 +137,11 @@ impl Core<'_> {
                         self.handle_table(index, &qrp);
                     }
                     Function::VENDOR | Function::VENDOR_STANDARD => {
-                        self.handle_vendor(index, guid, other.body);
+                        let Ok(vendor) = VendorMessage::decode(other.body) else {
+                            self.malformed(index);
+                            return Verdict::Drop;
+                        };
+                        self.handle_vendor(index, guid, &vendor);
                     }
                     _ => {}
                 }

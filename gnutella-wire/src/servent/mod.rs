@@ -279,6 +279,27 @@ where
         Ok(())
     }
 
+    /// Inflates the data of a compressed [`Patch`](crate::wire::Patch) that
+    /// [`handle_bytes`](Self::handle_bytes) delivered, and takes in what comes out. Each link needs an
+    /// inflater of its own. Damaged data end the link with bye 413.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownLink`]; nothing changed.
+    #[cfg(feature = "deflate")]
+    pub fn handle_inflating<W: AsMut<[u8]> + ?Sized>(
+        &mut self,
+        now: Duration,
+        link: LinkId,
+        patch: &crate::wire::Patch<'_>,
+        inflater: &mut crate::deflate::Inflater<W>,
+    ) -> Result<(), UnknownLink> {
+        let index = logic::find(self.links.as_ref(), link).ok_or(UnknownLink(link))?;
+        self.state.now = self.state.now.max(now);
+        self.core().handle_inflating(index, patch, inflater);
+        Ok(())
+    }
+
     /// Lets time pass: pings silent neighbours and gives up lost ones, goes on with queries and
     /// tables, and looks for peers. Early, late and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Duration) {

@@ -167,6 +167,31 @@ impl Core<'_> {
         }
     }
 
+    /// Takes in the data of a patch message that was begun.
+    #[cfg(feature = "deflate")]
+    pub(super) fn handle_inflating<W: AsMut<[u8]> + ?Sized>(
+        &mut self,
+        index: usize,
+        patch: &Patch<'_>,
+        inflater: &mut crate::deflate::Inflater<W>,
+    ) {
+        if !is_compressed(patch) {
+            return; // was taken in already
+        }
+        if patch.seq_no == 1 {
+            inflater.restart();
+        }
+        let mut rest = patch.data;
+        while let Some(link) = self.links.get_mut(index).and_then(LinkSlot::live_mut) {
+            let Ok(piece) = inflater.inflate(rest) else { return link.dismiss(ByeCode::QRP) };
+            if piece.bytes.is_empty() {
+                return self.handle_patch_end(index);
+            }
+            self.handle_entries(index, piece.bytes);
+            rest = rest.get(piece.consumed..).unwrap_or_default();
+        }
+    }
+
     /// Goes on with a message by its next entries, or ends it. Returns `true` if the table is now
     /// complete.
     fn go_on(&mut self, index: usize, entries: Option<&[u8]>) -> bool {
@@ -182,8 +207,10 @@ impl Core<'_> {
             None => receiver.end_patch(),
         };
         link.table_in = receiver.state();
-        if done.is_err() {
-            link.dismiss(ByeCode::QRP);
+        match done {
+            Err(QrpError::NotBegun) => {} // the caller's fault
+            Err(_) => link.dismiss(ByeCode::QRP),
+            Ok(_) => {}
         }
         done == Ok(Progress::Complete)
     }

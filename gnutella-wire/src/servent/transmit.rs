@@ -2,11 +2,10 @@
 
 use super::dynamic::{self, Ask};
 use super::link::{Link, LinkSlot, OWN, PongsDue};
-use super::vendor::Advice;
 use super::{Core, Reason, Transmit, tables};
 use crate::routes::{Key, Route};
 use crate::wire::{
-    Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong,
+    Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong, VendorMessage,
 };
 use crate::writer::Writer;
 use crate::{BufferTooSmall, Guid, Host, Text};
@@ -23,7 +22,7 @@ const MOST_HOPS: u8 = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Bye(ByeCode),
-    Advice(Guid, Advice),
+    Advice(Guid, VendorMessage<'static>),
     Pong(PongsDue),
     CachedPong(PongsDue, Host),
     Ping { ttl: u8 },
@@ -94,7 +93,9 @@ impl Core<'_> {
                 let bye = Payload::Bye(Bye { code, text, extensions: &[] });
                 message(fresh, 1, bye).encode(buf)?
             }
-            Due::Advice(guid, advice) => advice.with_message(guid, |advice| advice.encode(buf))?,
+            Due::Advice(guid, advice) => {
+                around(Function::VENDOR, guid, buf, |body| advice.encode(body))?
+            }
             Due::Pong(due) => {
                 message(due.guid, due.ttl, Payload::Pong(self.state.config.pong())).encode(buf)?
             }
@@ -116,20 +117,13 @@ impl Core<'_> {
         guid: Guid,
         buf: &mut [u8],
     ) -> Result<(usize, Option<u8>), BufferTooSmall> {
-        let more = |short: BufferTooSmall| BufferTooSmall {
-            needed: short.needed.saturating_add(HEADER_LEN),
-        };
-        let (head, body) = buf.split_at_mut(buf.len().min(HEADER_LEN));
-        let (len, next) = self.table_message(number, body).map_err(more)?;
-        let header = Header {
-            guid,
-            function: Function::QRP,
-            ttl: 1,
-            hops: 0,
-            len: u32::try_from(len).unwrap_or(u32::MAX),
-        };
-        header.encode(head)?;
-        Ok((len.saturating_add(HEADER_LEN), next))
+        let mut next = None;
+        let len = around(Function::QRP, guid, buf, |body| {
+            let (len, following) = self.table_message(number, body)?;
+            next = following;
+            Ok(len)
+        })?;
+        Ok((len, next))
     }
 
     fn send_query(&mut self, ask: &Ask, buf: &mut [u8]) -> Result<Transmit, BufferTooSmall> {
@@ -146,6 +140,21 @@ impl Core<'_> {
     }
 }
 
+/// Writes a body, and before it the header of a message for the neighbour only.
+fn around(
+    function: Function,
+    guid: Guid,
+    buf: &mut [u8],
+    body: impl FnOnce(&mut [u8]) -> Result<usize, BufferTooSmall>,
+) -> Result<usize, BufferTooSmall> {
+    let whole = |len: usize| len.saturating_add(HEADER_LEN);
+    let (head, rest) = buf.split_at_mut(buf.len().min(HEADER_LEN));
+    let len = body(rest).map_err(|short| BufferTooSmall { needed: whole(short.needed) })?;
+    let header = Header { guid, function, ttl: 1, hops: 0, len: u32::try_from(len).unwrap_or(0) };
+    header.encode(head)?;
+    Ok(whole(len))
+}
+
 impl Link {
     /// Takes note of what was said.
     fn said(&mut self, due: Due, next_piece: Option<u8>) {
@@ -155,7 +164,7 @@ impl Link {
                     leaving.bye_due = false;
                 }
             }
-            Due::Advice(_, Advice::HopsFlow(hops)) => self.hops_said = hops,
+            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_said = hops,
             Due::Advice(..) if self.stop_due.is_some() => self.stop_due = None,
             Due::Advice(..) => self.status_due = None,
             Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),

@@ -18,11 +18,13 @@ use gnutella_wire::{
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+mod deflate;
 /// Bodies of GGEP.
 pub mod ggep;
 /// Bodies of HUGE.
 pub mod huge;
 mod qrp;
+mod vendor;
 
 /// What takes any bytes, and panics if something does not hold.
 pub type Body = fn(&[u8]);
@@ -36,6 +38,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
     ("gnutella_servent", servent),
+    ("gnutella_inflate", deflate::inflates),
+    ("gnutella_deflate", deflate::deflates),
+    ("gnutella_vendor", vendor::payload),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),
     ("gnutella_huge", huge::area),
