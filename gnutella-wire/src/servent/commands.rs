@@ -189,7 +189,8 @@ where
 
     /// Asks neighbours that read vendor messages for queries with fewer than `hops` hops only
     /// (hops-flow): 0 stops all queries, 255 wants all.
-    pub fn limit_queries(&mut self, hops: u8) {
+    pub fn limit_queries(&mut self, now: Duration, hops: u8) {
+        self.state.now = self.state.now.max(now);
         self.state.hops_wanted = hops;
     }
 

@@ -208,9 +208,8 @@ impl Core<'_> {
         };
         link.table_in = receiver.state();
         match done {
-            Err(QrpError::NotBegun) => {} // the caller's fault
+            Ok(_) | Err(QrpError::NotBegun) => {} // the latter is the caller's fault
             Err(_) => link.dismiss(ByeCode::QRP),
-            Ok(_) => {}
         }
         done == Ok(Progress::Complete)
     }
