@@ -23,12 +23,14 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use core::time::Duration;
-/// use gnutella_wire::{Guid, Key, Learnt, Lifetimes, RouteSlot, RouteTable, Via};
+/// use gnutella_wire::{Guid, Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
 ///
 /// let mut routes = RouteTable::new(42, Lifetimes::default(), [RouteSlot::EMPTY; 64]);
 /// let query = Key::Query(Guid([7; 16]));
-/// assert_eq!(routes.learn(Duration::ZERO, query, Via(3), 0), Learnt::New);
-/// assert!(matches!(routes.learn(Duration::ZERO, query, Via(4), 2), Learnt::Known(_)));
+/// let first = Route { via: Via(3), ttl: 4, hops: 0 };
+/// assert_eq!(routes.learn(Duration::ZERO, query, first), Learnt::New);
+/// let again = Route { via: Via(4), ttl: 2, hops: 2 };
+/// assert_eq!(routes.learn(Duration::ZERO, query, again), Learnt::Known(first));
 /// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.via), Some(Via(3)));
 /// assert_eq!(routes.find(Duration::from_secs(3600), query), None);
 /// ```
@@ -61,6 +63,8 @@ pub struct Via(pub u32);
 pub struct Route {
     /// The connection it came on.
     pub via: Via,
+    /// How many more links it could cross.
+    pub ttl: u8,
     /// The links it had crossed before.
     pub hops: u8,
 }
@@ -101,6 +105,7 @@ struct Entry {
     via: Via,
     seen: u32, // seconds
     kind: Kind,
+    ttl: u8,
     hops: u8,
 }
 
@@ -126,14 +131,20 @@ impl<S> RouteTable<S> {
 }
 
 impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
-    /// Remembers that `key` came on `via` after `hops` links, unless it is known.
-    pub fn learn(&mut self, now: Duration, key: Key, via: Via, hops: u8) -> Learnt {
-        self.view().learn(now, key, Route { via, hops })
+    /// Remembers which way `key` came, unless it is known.
+    pub fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
+        self.view().learn(now, key, route)
     }
 
-    /// Remembers that `key` came on `via`, the newest way being the best.
-    pub fn refresh(&mut self, now: Duration, key: Key, via: Via, hops: u8) {
-        self.view().refresh(now, key, Route { via, hops });
+    /// Remembers which way `key` came, the newest way being the best.
+    pub fn refresh(&mut self, now: Duration, key: Key, route: Route) {
+        self.view().refresh(now, key, route);
+    }
+
+    /// Notes that a copy of `key` came that may cross `ttl` more links; the way back stays. A later
+    /// copy counts as a mere duplicate only if its TTL is no higher.
+    pub fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
+        self.view().raise(now, key, ttl);
     }
 
     fn view(&mut self) -> View<'_> {
@@ -153,7 +164,7 @@ impl<S: AsRef<[RouteSlot]> + ?Sized> RouteTable<S> {
     #[must_use]
     pub fn find(&self, now: Duration, key: Key) -> Option<Route> {
         let entry = find(self.slots.as_ref(), self.seed, &self.lifetimes, seconds(now), key)?;
-        Some(Route { via: entry.via, hops: entry.hops })
+        Some(entry.route())
     }
 
     /// Returns how many keys are remembered at `now`. Looks at every slot.
@@ -181,13 +192,24 @@ impl View<'_> {
     fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
         let at = seconds(now);
         if let Some(known) = find(self.slots, self.seed, &self.lifetimes, at, key) {
-            return Learnt::Known(Route { via: known.via, hops: known.hops });
+            return Learnt::Known(known.route());
         }
         self.write(at, key, route)
     }
 
     fn refresh(&mut self, now: Duration, key: Key, route: Route) {
         self.write(seconds(now), key, route);
+    }
+
+    fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
+        let at = seconds(now);
+        for index in window(self.slots.len(), self.seed, key) {
+            let live = self.slots.get_mut(index).filter(|s| s.live(&self.lifetimes, at).is_some());
+            let entry = live.and_then(|slot| slot.0.as_mut()).filter(|entry| entry.is(key));
+            if let Some(entry) = entry {
+                entry.ttl = entry.ttl.max(ttl);
+            }
+        }
     }
 
     /// Puts the key into its old slot, else a free one, else that of the oldest entry.
@@ -209,8 +231,8 @@ impl View<'_> {
         let Some(slot) = best.and_then(|(_, index)| self.slots.get_mut(index)) else {
             return Learnt::NoRoom;
         };
-        let Route { via, hops } = route;
-        *slot = RouteSlot(Some(Entry { id, via, seen: at, kind, hops }));
+        let Route { via, ttl, hops } = route;
+        *slot = RouteSlot(Some(Entry { id, via, seen: at, kind, ttl, hops }));
         Learnt::New
     }
 }
@@ -229,8 +251,9 @@ fn find<'s>(
 
 /// Yields the slots that `key` may lie in.
 fn window(capacity: usize, seed: u64, key: Key) -> impl Iterator<Item = usize> {
-    let hash = usize::try_from(hash(seed, key)).unwrap_or(usize::MAX);
-    let start = hash.checked_rem(capacity).unwrap_or(0);
+    // The high word of hash × capacity spreads as evenly as a remainder, without a division.
+    let spread = u64::from(hash(seed, key)).saturating_mul(u64::try_from(capacity).unwrap_or(0));
+    let start = usize::try_from(spread >> 32).unwrap_or(0);
     (0..WINDOW.min(capacity)).map(move |step| {
         let index = start.saturating_add(step);
         index.checked_sub(capacity).unwrap_or(index)
@@ -327,6 +350,10 @@ impl RouteSlot {
 }
 
 impl Entry {
+    const fn route(&self) -> Route {
+        Route { via: self.via, ttl: self.ttl, hops: self.hops }
+    }
+
     fn is(&self, key: Key) -> bool {
         (self.kind, self.id) == key.parts()
     }

@@ -24,6 +24,7 @@ mod words;
 pub use error::{PatchPlanError, QrpError, TableError};
 pub use hash::KeywordHash;
 pub use patch::{CompressedPatch, PatchEncoder};
+pub(crate) use receiver::ReceiverState;
 pub use receiver::{Progress, TableReceiver};
 pub use table::{MatchRule, QueryTable};
 pub use words::{KeywordRules, QueryWords, TableWords};

@@ -116,6 +116,23 @@ impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
     }
 }
 
+impl QueryTable<&mut [u8]> {
+    /// Makes all words present.
+    pub(crate) fn fill(&mut self) {
+        self.storage.fill(0xFF);
+    }
+
+    /// Adds all words of `other`, whatever its size: one that is smaller says of each of its slots
+    /// that it may be any of several here.
+    pub(crate) fn merge_any(&mut self, other: &QueryTable<&[u8]>) {
+        if self.merge(other).is_err() {
+            let spread = self.bits.saturating_sub(other.bits);
+            let slots = (0..self.slots()).filter(|slot| other.holds(slot >> spread));
+            slots.for_each(|slot| put(self.storage, slot, true));
+        }
+    }
+}
+
 impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
     /// Returns `false` if the word is surely absent.
     #[must_use]
