@@ -88,6 +88,9 @@ fn a_song_is_found_and_fetched_through_an_ultrapeer() {
         "GNUTELLA CONNECT/0.6 | User-Agent: gnutella-wire/",
         "GNUTELLA/0.6 200 OK | ",
         "Content-Encoding: deflate",
+        "QRP ", // the table of words
+        "reset 65536 slots, infinity 7",
+        "patch 1/",
         "QUERY ",
         "\"hey jude\"",
         "HIT ",

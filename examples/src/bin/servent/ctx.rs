@@ -41,7 +41,7 @@ pub struct Ctx {
 pub struct Room {
     pub peers: bool,
     pub leaves: bool,
-    pub neighbours: Vec<SocketAddrV4>,
+    pub hosts: Vec<SocketAddrV4>,
 }
 
 /// A file that was found elsewhere.

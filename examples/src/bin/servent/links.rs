@@ -10,7 +10,7 @@ use std::thread;
 
 use gnutella_wire::deflate::{Deflater, Inflater, max_len};
 use gnutella_wire::handshake::{Handshake, Line, State, addresses};
-use gnutella_wire::{Head, Header, LinkId, Role};
+use gnutella_wire::{Head, Header, LinkId, Neighbour, Role};
 
 use crate::ctx::{Ctx, News, peer};
 
@@ -22,7 +22,7 @@ const WAITING: usize = 256;
 /// An open link.
 pub struct Joined {
     pub stream: TcpStream,
-    pub role: Role,
+    pub neighbour: Neighbour,
     pub inflate: bool,
     pub deflate: bool,
     /// What followed the handshake in the same read.
@@ -52,21 +52,23 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
     if let Some(why) = heard.refusal {
         return Err(io::Error::other(format!("refused: {why}")));
     }
-    let (role, deflate, inflate) = (heard.role, heard.reads_deflate, heard.writes_deflate);
+    let (neighbour, deflate, inflate) =
+        (heard.neighbour, heard.reads_deflate, heard.writes_deflate);
     let encoding = [Header::new("Content-Encoding", "deflate")];
     let more = if deflate { &encoding[..] } else { &[] };
     talk.say(Handshake::agree, more)?;
     let rest = talk.received;
-    Ok(Joined { stream, role, inflate, deflate, rest })
+    Ok(Joined { stream, neighbour, inflate, deflate, rest })
 }
 
 /// Answers a stranger who dialled, from the first bytes on.
 pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
     let heard = talk.listen()?;
-    let (role, deflate) = (heard.role, heard.reads_deflate);
+    let (neighbour, deflate) = (heard.neighbour, heard.reads_deflate);
+    let role = neighbour.role;
     if let Err((code, why)) = is_welcome(ctx, role) {
-        let others = ctx.room.lock().expect("no panics").neighbours.clone();
+        let others = ctx.room.lock().expect("no panics").hosts.clone();
         let others: Vec<_> = others.iter().take(10).map(ToString::to_string).collect();
         let others = others.join(",");
         let hint = [Header::new("X-Try-Ultrapeers", &others)];
@@ -85,7 +87,7 @@ pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result
         }
     }
     let rest = talk.received;
-    Ok(Joined { stream, role, inflate, deflate, rest })
+    Ok(Joined { stream, neighbour, inflate, deflate, rest })
 }
 
 /// A leaf takes ultrapeers only; an ultrapeer takes what it has room for.
@@ -109,7 +111,7 @@ struct Talk<'a> {
 
 /// What the other end said of itself.
 struct Heard {
-    role: Role,
+    neighbour: Neighbour,
     refusal: Option<String>,
     reads_deflate: bool,
     writes_deflate: bool,
@@ -138,6 +140,8 @@ impl<'a> Talk<'a> {
             Header::new("User-Agent", concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"))),
             Header::new("X-Ultrapeer", ultrapeer),
             Header::new("X-Query-Routing", "0.1"),
+            Header::new("X-Ultrapeer-Query-Routing", "0.1"),
+            Header::new("X-Dynamic-Querying", "0.1"),
             Header::new("Accept-Encoding", "deflate"),
             Header::new("GGEP", "0.5"),
             Header::new("Vendor-Message", "0.2"),
@@ -171,11 +175,7 @@ impl<'a> Talk<'a> {
 fn read_head(head: &Head<'_>, line: Line<'_>) -> Heard {
     let says = |name, what: &str| head.header(name).is_some_and(|value| value.contains(what));
     Heard {
-        role: match head.header("X-Ultrapeer") {
-            Some(_) if head.is_true("X-Ultrapeer") => Role::Ultrapeer,
-            Some(_) => Role::Leaf,
-            None => Role::Peer, // 0.4 knows no other
-        },
+        neighbour: Neighbour::of_head(head),
         refusal: match line {
             Line::Status { code, reason } if code != 200 => Some(format!("{code} {reason}")),
             _ => None,

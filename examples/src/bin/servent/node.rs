@@ -8,19 +8,23 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
+use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
 use gnutella_wire::wire::{
-    ByeCode, HEADER_LEN, HitData, HitFlags, Limits, Message, Payload, Query, QueryFlags, QueryHit,
-    Record, Records, Vendor,
+    Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
+    QueryHit, Record, Records, Vendor,
 };
 use gnutella_wire::{
-    Config, Event, Guid, LinkId, LinkSlot, Role, RouteSlot, Servent, Target, Text,
+    Caches, Config, Event, Guid, HostSlot, LinkId, LinkSlot, QuerySlot, Role, RouteSlot, Servent,
+    Target, Text,
 };
 
 use crate::ctx::{Ctx, Found, News, peer, random};
 use crate::links::{Joined, dial, start};
 use crate::transfer::{download, offer};
 
+/// Memory for a table of words: 2^16 slots.
+const TABLE: usize = 8_192;
 const VENDOR: Vendor = Vendor(*b"GWIR");
 /// Searching again for what --find wants, in case the network has grown.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -28,7 +32,7 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// A servent and what it needs of the machine it runs on.
 pub struct Node {
     ctx: Arc<Ctx>,
-    servent: Servent<Vec<LinkSlot>, Vec<RouteSlot>>,
+    servent: Machine,
     links: BTreeMap<u32, Link>,
     next_link: u32,
     found: Vec<Found>,
@@ -39,7 +43,13 @@ struct Link {
     out: SyncSender<Vec<u8>>,
     received: Vec<u8>,
     name: SocketAddrV4,
+    /// Of the neighbour's table, once it sends a compressed one.
+    patches: Option<Inflater<Vec<u8>>>,
 }
+
+/// A servent with all that 0.6 adds: a cache of hosts, dynamic queries, tables of words.
+type Machine =
+    Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
 
 /// What --find wants.
 struct Wish {
@@ -59,7 +69,20 @@ impl Node {
         config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
         config.seed = u64::from_le_bytes(random()[..8].try_into().expect("eight"));
         let links = vec![LinkSlot::EMPTY; config.max_peers + config.max_leaves];
-        let servent = Servent::new(config, links, vec![RouteSlot::EMPTY; 10_000]);
+        // Of an ultrapeer: its own table, that of all its leaves, and one per link.
+        let tables = if ctx.role == Role::Leaf { 1 } else { links.len() + 2 };
+        let caches = Caches {
+            hosts: vec![HostSlot::EMPTY; 200],
+            queries: vec![QuerySlot::EMPTY; 64],
+            tables: vec![0; tables * TABLE],
+        };
+        let routes = vec![RouteSlot::EMPTY; 10_000];
+        let mut servent = Servent::with_caches(config, links, routes, caches);
+        servent.set_firewalled(ctx.firewalled);
+        for file in &ctx.library.0 {
+            servent.share(Duration::ZERO, &file.name);
+            servent.share_urn(Duration::ZERO, &Urn::Sha1(file.sha1));
+        }
         let now = Instant::now();
         let wish =
             find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
@@ -105,9 +128,10 @@ impl Node {
             News::Joined(joined) => self.join(*joined),
             News::NotJoined(to, why, hints) => {
                 println!("{to}: {why}");
-                if let Some(other) = hints.into_iter().find(|hint| *hint != self.ctx.address) {
-                    println!("trying {other} instead");
-                    dial(&self.ctx, other);
+                let now = self.now();
+                self.servent.handle_refused(now, to);
+                for hint in hints {
+                    self.servent.handle_hint(now, hint);
                 }
             }
             News::Bytes(link, bytes) => self.receive(link, &bytes),
@@ -126,15 +150,15 @@ impl Node {
     fn join(&mut self, joined: Joined) {
         let link = LinkId(self.next_link);
         self.next_link += 1;
-        let (name, role) = (peer(&joined.stream), joined.role);
-        if let Err(error) = self.servent.handle_connected(self.now(), link, role) {
+        let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
+        if let Err(error) = self.servent.handle_connected(self.now(), link, neighbour) {
             println!("{name}: {error}");
             return;
         }
         match start(&self.ctx, link, joined) {
             Ok(out) => {
-                println!("linked to {name}, {}", describe(role));
-                self.links.insert(link.0, Link { out, received: Vec::new(), name });
+                println!("linked to {name}, {}", describe(neighbour.role));
+                self.links.insert(link.0, Link { out, received: Vec::new(), name, patches: None });
             }
             Err(error) => {
                 println!("{name}: {error}");
@@ -160,7 +184,7 @@ impl Node {
                 self.send(forward.to, &message);
             }
             if let Some(message) = handled.message {
-                self.deliver(&message);
+                self.deliver(link, &message);
             }
         }
         let rest = rest.to_vec();
@@ -169,14 +193,27 @@ impl Node {
         }
     }
 
-    fn deliver(&mut self, message: &Message<'_>) {
+    fn deliver(&mut self, link: LinkId, message: &Message<'_>) {
         match message.payload {
             Payload::Query(query) => self.answer(message.guid, &query),
             Payload::QueryHit(hit) => self.collect(&hit),
             Payload::Push(push) => offer(&self.ctx, push.address, push.index),
             Payload::Bye(bye) => println!("bye: {bye}"),
+            Payload::Other(Other { function: Function::QRP, body }) => self.patch(link, body),
             _ => {}
         }
+    }
+
+    /// Takes in a compressed piece of a neighbour's table of words.
+    fn patch(&mut self, link: LinkId, body: &[u8]) {
+        let now = self.now();
+        let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))
+        else {
+            return;
+        };
+        let new = || Inflater::new(vec![0; Inflater::WINDOW]).expect("a power of two");
+        let inflater = from.patches.get_or_insert_with(new);
+        let _ = self.servent.handle_inflating(now, link, &patch, inflater);
     }
 
     fn answer(&mut self, guid: Guid, query: &Query<'_>) {
@@ -197,12 +234,8 @@ impl Node {
         let Some(records) = Records::from_slice(&records).filter(|all| !all.is_empty()) else {
             return;
         };
-        let flags = HitFlags {
-            push: Some(ctx.firewalled),
-            busy: Some(ctx.is_busy()),
-            ..HitFlags::default()
-        };
-        let data = flags.to_data(VENDOR);
+        self.servent.set_busy(ctx.is_busy());
+        let data = self.servent.hit_flags().to_data(VENDOR);
         let mut buf = vec![0; 16_384];
         match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
             Ok(hit) => self.send(hit.to, &buf[..hit.len]),
@@ -328,16 +361,16 @@ impl Node {
         }
         while let Some(event) = self.servent.poll_event() {
             println!("{event}");
-            let Event::Lost { link, .. } = event else { continue };
-            self.links.remove(&link.0); // its writer flushes and closes
+            match event {
+                Event::Lost { link, .. } => drop(self.links.remove(&link.0)), // its writer flushes
+                Event::Dial { address } => dial(&self.ctx, address),
+                _ => {}
+            }
         }
     }
 
     fn leave(&mut self) {
-        let links: Vec<_> = self.links.keys().copied().map(LinkId).collect();
-        for link in links {
-            let _ = self.servent.dismiss(self.now(), link, ByeCode::SHUTDOWN);
-        }
+        self.servent.leave(self.now());
         self.flush();
         std::thread::sleep(Duration::from_millis(100)); // for the writers
     }
@@ -364,7 +397,7 @@ impl Node {
         let mut room = self.ctx.room.lock().expect("no panics");
         room.peers = self.servent.has_room(Role::Ultrapeer);
         room.leaves = self.servent.has_room(Role::Leaf);
-        room.neighbours = self.links.values().map(|link| link.name).collect();
+        room.hosts = self.servent.hosts().map(|host| host.address).collect();
     }
 
     fn now(&self) -> Duration {
