@@ -65,7 +65,6 @@ pub fn run(options: Options) -> Result<(), String> {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let _ = from_user.send(News::Line(line));
         }
-        let _ = from_user.send(News::Line("quit".to_owned()));
     });
     let client = Client::new(Duration::from_secs(10));
     let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
