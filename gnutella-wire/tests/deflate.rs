@@ -1,6 +1,8 @@
 //! Compression against streams that others wrote, and links, tables and values through it.
 
 use core::iter::repeat_with;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use gnutella_wire::deflate::{
     Deflater, InflateError, Inflater, WindowError, compress, inflate, max_len,
@@ -231,6 +233,53 @@ fn a_link_of_messages() {
     assert!(deflater.flush(&noise, &mut out).is_ok(), "what has no pattern fits too");
     assert_eq!(Inflater::new([0; 1_000]).unwrap_err(), WindowError { len: 1_000 });
     assert_eq!(Inflater::new([0; 0]).unwrap_err(), WindowError { len: 0 });
+}
+
+/// An independent judge: zlib itself, by way of Python. It reads what is written here, flushed or whole, and what it
+/// writes at its best is read here. The test passes without a word where there is no Python.
+#[test]
+fn zlib_reads_and_is_read() {
+    let judge = |code: &str, input: &[u8]| -> Option<Vec<u8>> {
+        let mut python = Command::new("python3")
+            .args(["-c", &format!("import sys, zlib; i = sys.stdin.buffer.read(); {code}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        python.stdin.take().unwrap().write_all(input).unwrap();
+        let output = python.wait_with_output().unwrap();
+        assert!(output.status.success());
+        Some(output.stdout)
+    };
+    let text = include_bytes!("vectors.rs").repeat(5); // longer than the window
+    let mut packed = vec![0; max_len(text.len())];
+    let len = compress(&text, &mut packed).unwrap();
+    let write = "sys.stdout.buffer.write";
+    let Some(out) = judge(&format!("{write}(zlib.decompress(i))"), &packed[..len]) else {
+        eprintln!("no python3, nothing judged");
+        return;
+    };
+    assert!(out == text, "zlib reads a value");
+    let (mut deflater, mut sent) = (Deflater::new(), Vec::new());
+    for message in text.chunks(1_000) {
+        let len = deflater.flush(message, &mut packed).unwrap();
+        sent.extend(&packed[..len]);
+    }
+    let out = judge(&format!("{write}(zlib.decompressobj().decompress(i))"), &sent).unwrap();
+    assert!(out == text, "zlib reads a link");
+    let best = judge(&format!("{write}(zlib.compress(i, 9))"), &text).unwrap();
+    let mut out = vec![0; text.len()];
+    assert_eq!(inflate(&best, &mut out), Ok(text.len()));
+    assert!(out == text, "a value of zlib is read");
+    let (mut inflater, mut rest, mut out) = (inflater(), &best[..], Vec::<u8>::new());
+    while let Ok(piece) = inflater.inflate(rest) {
+        out.extend(piece.bytes);
+        rest = &rest[piece.consumed..];
+        if piece.ended {
+            break;
+        }
+    }
+    assert!(out == text && rest.is_empty(), "a link of zlib is read");
 }
 
 /// The README of the crate says how much memory a link takes.
