@@ -5,7 +5,8 @@ use core::time::Duration;
 use thiserror::Error;
 
 use super::frame::{MAX_DATA, NapError};
-use super::message::{Login, Message};
+use super::message::Message;
+use super::parts::Login;
 use crate::{BufferTooSmall, Text};
 
 /// One connection to an index, from the client's end. It keeps no list of files and no results:

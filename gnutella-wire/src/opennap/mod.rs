@@ -22,6 +22,7 @@ mod frame;
 mod index;
 mod kinds;
 mod message;
+mod parts;
 pub mod peer;
 mod search;
 
@@ -30,5 +31,6 @@ pub use frame::{Frame, HEADER_LEN, Kind, MAX_DATA, NapError};
 pub use index::{
     FileSlot, Index, IndexConfig, IndexEvent, IndexReason, MAX_NAME, MAX_NICK, UserSlot,
 };
-pub use message::{File, Found, LinkType, Login, Message, NapAddress, Source, Transfer, Wanted};
+pub use message::Message;
+pub use parts::{File, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted};
 pub use search::{Bound, MAX_RESULTS, Search};

@@ -1,6 +1,7 @@
 //! The index: a machine that knows who shares what, and tells.
 
 mod logic;
+mod output;
 mod slots;
 
 use core::net::Ipv4Addr;

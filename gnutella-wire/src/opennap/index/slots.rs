@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::IndexEvent;
-use crate::opennap::message::{File, LinkType, NapAddress};
+use crate::opennap::parts::{File, LinkType, NapAddress};
 use crate::opennap::search::Bound;
 use crate::{LinkId, Text};
 
