@@ -342,7 +342,7 @@ fn a_leaf_becomes_an_ultrapeer() {
     assert_eq!(world.hits(4), ["Penny Lane.mp3"]);
 }
 
-/// `KaZaA`'s numbers, as the lectures give them.
+/// The numbers of `KaZaA`, as the lectures give them.
 #[test]
 fn a_supernode_serves_its_children() {
     let mut world = World::new(26);
