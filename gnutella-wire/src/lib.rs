@@ -12,15 +12,20 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod ggep;
 pub mod handshake;
 pub mod http;
 pub mod huge;
+#[cfg(feature = "opennap")]
+pub mod opennap;
 pub mod qrp;
 pub mod wire;
 
 mod error;
 mod head;
+mod hosts;
 mod id;
 mod opening;
 mod rng;
@@ -31,11 +36,13 @@ mod writer;
 
 pub use error::{BufferTooSmall, DecodeError};
 pub use head::{Head, HeadLimits, Header, Headers};
+pub use hosts::{Host, HostCache, HostSlot};
 pub use id::{Guid, LinkId, ServentId};
 pub use opening::Opening;
 pub use routes::{Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
 pub use servent::{
-    CommandError, Config, ConnectError, Dispatch, Event, Forward, Handled, LinkSlot, Reason, Role,
-    Servent, Stats, Target, Targets, Transmit, UnknownLink, flood_bound,
+    Caches, Candidate, CommandError, Config, ConnectError, Dispatch, Election, Event, Forward,
+    Handled, LinkSlot, Neighbour, QuerySlot, Reason, Role, Servent, Stats, Target, Targets,
+    Transmit, UnknownLink, flood_bound, horizon,
 };
 pub use text::Text;

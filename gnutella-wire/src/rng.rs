@@ -1,4 +1,4 @@
-//! A small generator for the identifiers of keep-alive pings.
+//! A small generator for the identifiers of own messages, and for ties.
 
 use crate::{Guid, ServentId};
 
@@ -20,6 +20,13 @@ impl Rng {
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// Returns a number below `bound`; 0 if that is 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+        let number = self.next().checked_rem(bound).unwrap_or(0);
+        usize::try_from(number).unwrap_or(0)
     }
 
     pub(crate) fn guid(&mut self) -> Guid {

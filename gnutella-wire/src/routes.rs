@@ -23,12 +23,14 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use core::time::Duration;
-/// use gnutella_wire::{Guid, Key, Learnt, Lifetimes, RouteSlot, RouteTable, Via};
+/// use gnutella_wire::{Guid, Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
 ///
 /// let mut routes = RouteTable::new(42, Lifetimes::default(), [RouteSlot::EMPTY; 64]);
 /// let query = Key::Query(Guid([7; 16]));
-/// assert_eq!(routes.learn(Duration::ZERO, query, Via(3), 0), Learnt::New);
-/// assert!(matches!(routes.learn(Duration::ZERO, query, Via(4), 2), Learnt::Known(_)));
+/// let first = Route { via: Via(3), ttl: 4, hops: 0 };
+/// assert_eq!(routes.learn(Duration::ZERO, query, first), Learnt::New);
+/// let again = Route { via: Via(4), ttl: 2, hops: 2 };
+/// assert_eq!(routes.learn(Duration::ZERO, query, again), Learnt::Known(first));
 /// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.via), Some(Via(3)));
 /// assert_eq!(routes.find(Duration::from_secs(3600), query), None);
 /// ```
@@ -61,6 +63,8 @@ pub struct Via(pub u32);
 pub struct Route {
     /// The connection it came on.
     pub via: Via,
+    /// How many more links it could cross.
+    pub ttl: u8,
     /// The links it had crossed before.
     pub hops: u8,
 }
@@ -101,6 +105,7 @@ struct Entry {
     via: Via,
     seen: u32, // seconds
     kind: Kind,
+    ttl: u8,
     hops: u8,
 }
 
@@ -126,14 +131,20 @@ impl<S> RouteTable<S> {
 }
 
 impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
-    /// Remembers that `key` came on `via` after `hops` links, unless it is known.
-    pub fn learn(&mut self, now: Duration, key: Key, via: Via, hops: u8) -> Learnt {
-        self.view().learn(now, key, Route { via, hops })
+    /// Remembers which way `key` came, unless it is known.
+    pub fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
+        self.view().learn(now, key, route)
     }
 
-    /// Remembers that `key` came on `via`, the newest way being the best.
-    pub fn refresh(&mut self, now: Duration, key: Key, via: Via, hops: u8) {
-        self.view().refresh(now, key, Route { via, hops });
+    /// Remembers which way `key` came, the newest way being the best.
+    pub fn refresh(&mut self, now: Duration, key: Key, route: Route) {
+        self.view().refresh(now, key, route);
+    }
+
+    /// Notes that a copy of `key` came that may cross `ttl` more links; the way back stays. A later
+    /// copy counts as a mere duplicate only if its TTL is no higher.
+    pub fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
+        self.view().raise(now, key, ttl);
     }
 
     fn view(&mut self) -> View<'_> {
@@ -153,7 +164,7 @@ impl<S: AsRef<[RouteSlot]> + ?Sized> RouteTable<S> {
     #[must_use]
     pub fn find(&self, now: Duration, key: Key) -> Option<Route> {
         let entry = find(self.slots.as_ref(), self.seed, &self.lifetimes, seconds(now), key)?;
-        Some(Route { via: entry.via, hops: entry.hops })
+        Some(entry.route())
     }
 
     /// Returns how many keys are remembered at `now`. Looks at every slot.
@@ -181,13 +192,24 @@ impl View<'_> {
     fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
         let at = seconds(now);
         if let Some(known) = find(self.slots, self.seed, &self.lifetimes, at, key) {
-            return Learnt::Known(Route { via: known.via, hops: known.hops });
+            return Learnt::Known(known.route());
         }
         self.write(at, key, route)
     }
 
     fn refresh(&mut self, now: Duration, key: Key, route: Route) {
         self.write(seconds(now), key, route);
+    }
+
+    fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
+        let at = seconds(now);
+        for index in window(self.slots.len(), self.seed, key) {
+            let live = self.slots.get_mut(index).filter(|s| s.live(&self.lifetimes, at).is_some());
+            let entry = live.and_then(|slot| slot.0.as_mut()).filter(|entry| entry.is(key));
+            if let Some(entry) = entry {
+                entry.ttl = entry.ttl.max(ttl);
+            }
+        }
     }
 
     /// Puts the key into its old slot, else a free one, else that of the oldest entry.
@@ -209,8 +231,8 @@ impl View<'_> {
         let Some(slot) = best.and_then(|(_, index)| self.slots.get_mut(index)) else {
             return Learnt::NoRoom;
         };
-        let Route { via, hops } = route;
-        *slot = RouteSlot(Some(Entry { id, via, seen: at, kind, hops }));
+        let Route { via, ttl, hops } = route;
+        *slot = RouteSlot(Some(Entry { id, via, seen: at, kind, ttl, hops }));
         Learnt::New
     }
 }
@@ -222,27 +244,30 @@ fn find<'s>(
     at: u32,
     key: Key,
 ) -> Option<&'s Entry> {
-    window(slots.len(), seed, key)
-        .filter_map(|index| slots.get(index)?.live(lifetimes, at))
-        .find(|entry| entry.is(key))
+    let (kind, id) = key.parts();
+    let entries = window(slots.len(), seed, key).filter_map(|index| slots.get(index)?.0.as_ref());
+    let mut same = entries.filter(|entry| entry.id == id && entry.kind == kind);
+    same.find(|entry| entry.is_live(lifetimes, at))
 }
 
 /// Yields the slots that `key` may lie in.
 fn window(capacity: usize, seed: u64, key: Key) -> impl Iterator<Item = usize> {
-    let hash = usize::try_from(hash(seed, key)).unwrap_or(usize::MAX);
-    let start = hash.checked_rem(capacity).unwrap_or(0);
+    // The high word of hash × capacity spreads as evenly as a remainder, without a division.
+    let spread = u64::from(hash(seed, key)).saturating_mul(u64::try_from(capacity).unwrap_or(0));
+    let start = usize::try_from(spread >> 32).unwrap_or(0);
     (0..WINDOW.min(capacity)).map(move |step| {
         let index = start.saturating_add(step);
         index.checked_sub(capacity).unwrap_or(index)
     })
 }
 
-/// `HalfSipHash`-2-4 (Aumasson, Bernstein) of the key's kind and id: keys chosen by a stranger do
-/// not collide without the seed, and 32-bit machines pay little.
+/// `HalfSipHash`-1-3 (Aumasson, Bernstein) of the key's kind and id: keys chosen by a stranger do
+/// not collide without the seed, and 32-bit machines pay little. One round for a word and three at
+/// the end are what hash tables make do with, since nobody sees the hashes.
 fn hash(seed: u64, key: Key) -> u32 {
     let half = |bits: u64| u32::try_from(bits & 0xFFFF_FFFF).unwrap_or_default();
     let (low, high) = (half(seed), half(seed >> 32));
-    let mut sip = Sip([low, high, low ^ 0x6C79_6765, high ^ 0x7465_6462]);
+    let mut sip = Sip::<1, 3>([low, high, low ^ 0x6C79_6765, high ^ 0x7465_6462]);
     let (kind, id) = key.parts();
     let (words, _) = id.as_chunks::<4>();
     for word in words {
@@ -252,14 +277,14 @@ fn hash(seed: u64, key: Key) -> u32 {
     sip.finish()
 }
 
-struct Sip([u32; 4]);
+/// With `C` rounds for each word, and `D` at the end.
+struct Sip<const C: usize, const D: usize>([u32; 4]);
 
-impl Sip {
+impl<const C: usize, const D: usize> Sip<C, D> {
     fn absorb(&mut self, word: u32) {
         let [.., v3] = &mut self.0;
         *v3 ^= word;
-        self.round();
-        self.round();
+        (0..C).for_each(|_| self.round());
         let [v0, ..] = &mut self.0;
         *v0 ^= word;
     }
@@ -267,7 +292,7 @@ impl Sip {
     fn finish(mut self) -> u32 {
         let [_, _, v2, _] = &mut self.0;
         *v2 ^= 0xFF;
-        (0..4).for_each(|_| self.round());
+        (0..D).for_each(|_| self.round());
         let [_, v1, _, v3] = self.0;
         v1 ^ v3
     }
@@ -319,14 +344,20 @@ impl RouteSlot {
 
     /// Returns the entry unless it has expired.
     fn live(&self, lifetimes: &Lifetimes, at: u32) -> Option<&Entry> {
-        self.0.as_ref().filter(|entry| {
-            let age = at.saturating_sub(entry.seen);
-            Duration::from_secs(age.into()) < lifetimes.of(entry.kind).saturating_add(SECOND)
-        })
+        self.0.as_ref().filter(|entry| entry.is_live(lifetimes, at))
     }
 }
 
 impl Entry {
+    fn is_live(&self, lifetimes: &Lifetimes, at: u32) -> bool {
+        let age = at.saturating_sub(self.seen);
+        Duration::from_secs(age.into()) < lifetimes.of(self.kind).saturating_add(SECOND)
+    }
+
+    const fn route(&self) -> Route {
+        Route { via: self.via, ttl: self.ttl, hops: self.hops }
+    }
+
     fn is(&self, key: Key) -> bool {
         (self.kind, self.id) == key.parts()
     }
@@ -362,12 +393,12 @@ mod tests {
 
     /// From the authors' reference vectors for a 32-bit tag: the key is 00..07, the message 00..n.
     #[test]
-    fn the_hash_is_half_sip_hash_2_4() {
+    fn the_rounds_are_those_of_half_sip_hash() {
         let key = [0x0302_0100, 0x0706_0504, 0x0302_0100 ^ 0x6C79_6765, 0x0706_0504 ^ 0x7465_6462];
-        let mut empty = Sip(key);
+        let mut empty = Sip::<2, 4>(key);
         empty.absorb(0);
         assert_eq!(empty.finish().to_le_bytes(), [0xA9, 0x35, 0x9F, 0x5B]);
-        let mut one = Sip(key);
+        let mut one = Sip::<2, 4>(key);
         one.absorb(0x0100_0000);
         assert_eq!(one.finish().to_le_bytes(), [0x27, 0x47, 0x5A, 0xB8]);
     }

@@ -283,7 +283,20 @@ fn known_values() {
     assert_eq!(read("LF", &[0, 0, 0, 0, 1]), Some(Known::LargeFile(1 << 32)));
     assert_eq!(read("UP", &[2, 1]), None);
     assert_eq!(read("VC", b"LIME"), Some(Known::Vendor(Vendor(*b"LIME"), None)));
-    assert_eq!(read("QK", &[1; 4]), None);
+    assert_eq!(read("QK", &[1; 4]), Some(Known::QueryKey(&[1; 4])));
+    assert_eq!(read("DHT", &[0, 0, 1]), Some(Known::Dht([0, 0, 1])));
+    assert_eq!(read("6", &[7; 15]), None);
+    let ipv6 =
+        [0x24, 6, 0xE0, 0, 0x69, 0xF8, 0x30, 1, 0x22, 0xCF, 0x30, 0xFF, 0xFE, 0xE7, 0x77, 0x63];
+    let Some(Known::Ipv6(ip)) = Known::read(b"6", &ipv6) else { panic!("an address") };
+    assert_eq!(ip.to_string(), "2406:e000:69f8:3001:22cf:30ff:fee7:7763");
+    for id in ["ALT", "PUSH"] {
+        let Some(Known::Alternates(list) | Known::PushProxies(list)) = read(id, value) else {
+            panic!("two endpoints of {id}")
+        };
+        assert_eq!(list.len(), 2);
+    }
+    assert_eq!(read("XQ", &[1; 4]), None);
     let print = [&[2][..], &[7; 20], &[9; 24]].concat();
     let print = Known::read(b"H", &print) == Some(Known::Hash(Hash::Bitprint(&[7; 20], &[9; 24])));
     assert!(print);

@@ -75,7 +75,12 @@ proptest! {
 
     #[test]
     fn a_servent_keeps_the_laws(bytes in vec(any::<u8>(), 0..1_500)) {
-        bodies::servent(&bytes);
+        bodies::servent::servent(&bytes);
+    }
+
+    #[test]
+    fn hosts_against_a_model(bytes in vec(any::<u8>(), 0..600)) {
+        bodies::hosts::hosts(&bytes);
     }
 
     #[test]

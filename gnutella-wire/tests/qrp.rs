@@ -161,8 +161,8 @@ fn appendix_b_from_the_other_side() {
 fn impossible_patches() {
     let large = QueryTable::new(21, vec![0; 262_144]).unwrap();
     let refused = |infinity, chunk| PatchEncoder::new(&large, None, infinity, chunk).unwrap_err();
-    assert_eq!(refused(1, 9_999), PatchPlanError::Infinity { infinity: 1 });
-    assert_eq!(refused(9, 9_999), PatchPlanError::Infinity { infinity: 9 });
+    assert_eq!(refused(1, 9_999), PatchPlanError::Infinity { infinity: 1, entry_bits: 4, most: 8 });
+    assert_eq!(refused(9, 9_999), PatchPlanError::Infinity { infinity: 9, entry_bits: 4, most: 8 });
     assert_eq!(refused(7, 4_112), PatchPlanError::TooManyMessages { chunk: 4_112, needed: 4_113 });
     assert_eq!(refused(7, 0), PatchPlanError::TooManyMessages { chunk: 0, needed: 4_113 });
     let patch = PatchEncoder::new(&large, None, 7, 4_113).unwrap();

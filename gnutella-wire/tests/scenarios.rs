@@ -1,6 +1,7 @@
 //! Several servents over the simulated network: what the lectures say happens, happens.
 //! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
+#[allow(dead_code, reason = "the scenarios of 0.6 use the rest")]
 mod world;
 
 use core::time::Duration;

@@ -37,10 +37,7 @@ fn tshark_reads_what_is_written() {
     ];
     let mut stream = Vec::new();
     for payload in payloads {
-        let message = Message { guid: Guid([0x11; 16]), ttl: 7, hops: 2, payload };
-        let at = stream.len();
-        stream.resize(at + message.encoded_len(), 0);
-        message.encode(&mut stream[at..]).unwrap();
+        append(&mut stream, Message { guid: Guid([0x11; 16]), ttl: 7, hops: 2, payload });
     }
     let read = judge(&stream);
     for (field, value) in [
@@ -68,6 +65,87 @@ fn tshark_reads_what_is_written() {
     }
 }
 
+fn append(stream: &mut Vec<u8>, message: Message<'_>) {
+    let at = stream.len();
+    stream.resize(at + message.encoded_len(), 0);
+    message.encode(&mut stream[at..]).unwrap();
+}
+
+/// Three hundred messages with extensions, flags and numbers of every size: all that both can name.
+#[test]
+fn tshark_reads_every_message_alike() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        eprintln!("no tshark, nothing judged");
+        return;
+    }
+    let mut state = 7_u64;
+    let mut random = move || {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        (state >> 32) as u32 >> (state >> 59) // of all sizes
+    };
+    let (mut stream, mut expected) = (Vec::new(), vec![Vec::<String>::new(); FIELDS.len()]);
+    let mut tell = |field: &str, value: String| {
+        let at = FIELDS.iter().position(|known| *known == field).unwrap();
+        expected[at].push(value);
+    };
+    let ggep: &[u8] = b"\xC3\x82BH\x40";
+    for turn in 0..300_u32 {
+        let [a, b, c, d] = [(); 4].map(|()| (random() & 0xFF) as u8);
+        let (index, size, port) = (random(), random(), random() as u16);
+        let address = SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port);
+        let servent = ServentId([a; 16]);
+        let extensions = if turn % 2 == 0 { ggep } else { &[] };
+        let name = format!("song {index} of {}", "many words ".repeat(size as usize % 9));
+        let name = Text::new(name.trim_end().as_bytes()).unwrap();
+        let record = Record { index, size, name, extensions: Text::new(ggep).unwrap() };
+        let records = vec![record; random() as usize % 5];
+        let data = HitFlags { busy: Some(true), ..HitFlags::default() }.to_data(Vendor(*b"GWIR"));
+        let payload = match turn % 5 {
+            0 => Payload::Ping(Ping { extensions }),
+            1 => {
+                tell("gnutella.pong.ip", address.ip().to_string());
+                tell("gnutella.pong.port", port.to_string());
+                tell("gnutella.pong.files", index.to_string());
+                tell("gnutella.pong.kbytes", size.to_string());
+                Payload::Pong(Pong { address, files: index, kilobytes: size, extensions })
+            }
+            2 => {
+                let flags = QueryFlags::from_bytes([a, b]);
+                tell("gnutella.query.min_speed", u16::from_le_bytes([a, b]).to_string());
+                tell("gnutella.query.search", name.to_string());
+                Payload::Query(Query { flags, text: name, extensions: &[] })
+            }
+            3 => {
+                tell("gnutella.queryhit.count", records.len().to_string());
+                tell("gnutella.queryhit.speed", size.to_string());
+                for record in &records {
+                    tell("gnutella.queryhit.hit.index", record.index.to_string());
+                    tell("gnutella.queryhit.hit.size", record.size.to_string());
+                    tell("gnutella.queryhit.hit.name", record.name.to_string());
+                }
+                let records = Records::from_slice(&records).unwrap();
+                let data = HitData::new(&data);
+                Payload::QueryHit(QueryHit { address, speed: size, records, data, servent })
+            }
+            _ => {
+                tell("gnutella.push.index", index.to_string());
+                tell("gnutella.push.ip", address.ip().to_string());
+                tell("gnutella.push.port", port.to_string());
+                Payload::Push(Push { servent, index, address, extensions: &[] })
+            }
+        };
+        let (ttl, hops) = (1 + a % 7, b % 7);
+        tell("gnutella.header.payload", payload.function().0.to_string());
+        tell("gnutella.header.ttl", ttl.to_string());
+        tell("gnutella.header.hops", hops.to_string());
+        tell("gnutella.header.size", payload.encoded_len().to_string());
+        append(&mut stream, Message { guid: Guid([d; 16]), ttl, hops, payload });
+    }
+    for ((field, got), expected) in judge(&stream).into_iter().zip(expected) {
+        assert_eq!(got, expected.join(","), "{field}");
+    }
+}
+
 const FIELDS: &[&str] = &[
     "gnutella.header.payload",
     "gnutella.header.ttl",
@@ -91,7 +169,11 @@ const FIELDS: &[&str] = &[
 
 /// Puts the stream into a capture of one TCP segment and returns what tshark makes of each field.
 fn judge(stream: &[u8]) -> Vec<(String, String)> {
-    let path = std::env::temp_dir().join(format!("gnutella-wire-{}.pcap", std::process::id()));
+    let path = std::env::temp_dir().join(format!(
+        "gnutella-wire-{}-{}.pcap",
+        std::process::id(),
+        stream.len()
+    ));
     std::fs::write(&path, capture(stream)).unwrap();
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(&path).args(["-d", "tcp.port==6346,gnutella", "-T", "fields"]);

@@ -3,7 +3,6 @@
 
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddrV4};
-use core::time::Duration;
 
 use gnutella_wire::handshake::{Handshake, Line, State, TRANSITIONS, Version, addresses};
 use gnutella_wire::http::{
@@ -13,9 +12,7 @@ use gnutella_wire::wire::{
     Bye, ByeCode, Function, HEADER_LEN, Header, HitData, HitFlags, Limits, Message, Payload, Ping,
     Pong, Push, Query, QueryFlags, QueryHit, Record, Records, Vendor,
 };
-use gnutella_wire::{
-    DecodeError, Guid, Head, HeadLimits, LinkSlot, RouteSlot, Servent, ServentId, Text,
-};
+use gnutella_wire::{DecodeError, Guid, Head, HeadLimits, ServentId, Text};
 
 fn unhex(digits: &str) -> Vec<u8> {
     let digits = digits.trim().as_bytes().chunks(2);
@@ -446,17 +443,6 @@ fn no_forged_lines() {
     let giv = Giv { index: 1, servent: ServentId([0; 16]), name: text("a\nGET") };
     let len = giv.encode(&mut out).unwrap();
     assert!(out[..len].ends_with(b"/a\n\n"));
-}
-
-#[test]
-fn slots_are_as_large_as_documented() {
-    assert_eq!(size_of::<RouteSlot>(), 28);
-    assert_eq!(size_of::<LinkSlot>(), 72);
-    assert_eq!(size_of::<Servent<[LinkSlot; 0], [RouteSlot; 0]>>(), 288);
-    assert_eq!(size_of::<Handshake>(), 24);
-    let machine = size_of::<Servent<[LinkSlot; 4], [RouteSlot; 64]>>();
-    assert_eq!(machine, 288 + 4 * 72 + 64 * 28);
-    assert_eq!(size_of::<Duration>(), 16);
 }
 
 #[test]

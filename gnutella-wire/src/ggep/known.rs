@@ -1,6 +1,6 @@
 //! What the extensions of pongs, pings and hits mean.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::Number;
 use crate::wire::Vendor;
@@ -18,6 +18,16 @@ pub enum Known<'a> {
     Uptime(u64),
     /// `IPP`: other servents that accept connections.
     Endpoints(Endpoints<'a>),
+    /// `ALT`: other places of the same file.
+    Alternates(Endpoints<'a>),
+    /// `PUSH`: servents that pass on a push to this one.
+    PushProxies(Endpoints<'a>),
+    /// `DHT`: it is part of the distributed hash table: major and minor version, and mode.
+    Dht([u8; 3]),
+    /// `6`: its address of version 6.
+    Ipv6(Ipv6Addr),
+    /// `QK`: the key that a query by datagram must show; empty in a ping, which asks for one.
+    QueryKey(&'a [u8]),
     /// `GUE`: it answers queries by datagram. The version, and in a ping of introduction the port.
     Guess(Option<u8>, Option<u16>),
     /// `SCP`: it wants endpoints of the asked one's cache.
@@ -80,6 +90,11 @@ impl<'a> Known<'a> {
             }
             b"DU" => Self::Uptime(number()?),
             b"IPP" => Self::Endpoints(Endpoints::read(value)?),
+            b"ALT" => Self::Alternates(Endpoints::read(value)?),
+            b"PUSH" => Self::PushProxies(Endpoints::read(value)?),
+            b"DHT" => Self::Dht(*value.first_chunk()?),
+            b"6" => Self::Ipv6(Ipv6Addr::from(*value.first_chunk::<16>()?)),
+            b"QK" => Self::QueryKey(value),
             b"GUE" => Self::Guess(value.first().copied(), guess_port(value)),
             b"SCP" => Self::Scp(Scp(value.first().copied().unwrap_or_default())),
             b"H" => Self::Hash(Hash::read(value)?),

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{COBS, END, Extension, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS, cobs};
+use super::{COBS, DEFLATED, END, Extension, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS, cobs};
 use crate::BufferTooSmall;
 use crate::writer::Writer;
 
@@ -64,6 +64,21 @@ impl<'b> GgepWriter<'b> {
             self.write(COBS, id, cobs::encoded_len(value), |w| cobs::write(w, value))
         } else {
             self.push(id, value)
+        }
+    }
+
+    /// Appends an extension whose value is compressed already, in zlib format, and stuffs it if it
+    /// holds a NUL.
+    ///
+    /// # Errors
+    ///
+    /// Any [`PushError`].
+    pub fn push_deflated(&mut self, id: &[u8], stream: &[u8]) -> Result<(), PushError> {
+        if stream.contains(&0) {
+            let len = cobs::encoded_len(stream);
+            self.write(DEFLATED | COBS, id, len, |w| cobs::write(w, stream))
+        } else {
+            self.write(DEFLATED, id, stream.len(), |w| w.bytes(stream))
         }
     }
 

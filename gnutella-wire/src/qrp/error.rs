@@ -37,11 +37,21 @@ pub enum TableError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PatchPlanError {
-    /// Entries of 4 bits carry the differences of an infinity of 2 to 8 only.
-    #[error("infinity {infinity}, which must be 2 to 8 for entries of 4 bits")]
+    /// Entries carry the differences of some infinities only.
+    #[error("infinity {infinity}, which must be 2 to {most} for entries of {entry_bits} bits")]
     Infinity {
         /// What was asked for.
         infinity: u8,
+        /// The width of an entry.
+        entry_bits: u8,
+        /// The highest that such entries carry.
+        most: u8,
+    },
+    /// Entries have 1, 2, 4 or 8 bits.
+    #[error("entries of {entry_bits} bits, which must be 1, 2, 4 or 8")]
+    EntryBits {
+        /// What was asked for.
+        entry_bits: u8,
     },
     /// The pieces are so short that more than 255 would be needed.
     #[error("pieces of {chunk} bytes, at least {needed} needed for 255 messages")]
@@ -142,6 +152,9 @@ pub enum QrpError {
     /// neighbour's fault.
     #[error("compressed patch: inflate it first")]
     Compressed,
+    /// The compressed stream is damaged. What it said before may be in the table already.
+    #[error("damaged compression of a patch")]
+    Damaged,
     /// Entries, or the end of a message, came while no message was begun. The caller's fault.
     #[error("no patch message was begun")]
     NotBegun,

@@ -12,6 +12,8 @@
 //! A table knows of a word only whether it may be there: it errs by saying "perhaps" for a word
 //! that is not, and never the other way round.
 
+#[cfg(feature = "deflate")]
+mod compressed;
 mod error;
 mod hash;
 mod patch;
@@ -21,7 +23,8 @@ mod words;
 
 pub use error::{PatchPlanError, QrpError, TableError};
 pub use hash::KeywordHash;
-pub use patch::PatchEncoder;
+pub use patch::{CompressedPatch, PatchEncoder};
+pub(crate) use receiver::ReceiverState;
 pub use receiver::{Progress, TableReceiver};
 pub use table::{MatchRule, QueryTable};
 pub use words::{KeywordRules, QueryWords, TableWords};

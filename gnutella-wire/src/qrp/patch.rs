@@ -5,15 +5,16 @@ use crate::BufferTooSmall;
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 
 /// The width that all servents read.
-const ENTRY_BITS: u8 = 4;
+const CUSTOMARY: u8 = 4;
 
-/// Makes the messages that bring a neighbour's copy of a table up to date: entries of 4 bits, which
-/// all servents read, plain.
+/// Makes the messages that bring a neighbour's copy of a table up to date, with entries of 4 bits,
+/// which all servents read, or of another width.
 ///
 /// Nothing is stored: any message can be made again, in any order.
 ///
-/// To send a compressed patch, give the [`entries`](Self::entries) to a deflater and cut its stream
-/// into [`Patch`]es with [`Compressor::ZLIB`].
+/// [`encode`](Self::encode) writes plain patches. To send a compressed one, give the
+/// [`entries`](Self::entries) to a deflater, or call `compress` with the feature `deflate`, and cut
+/// the stream with [`CompressedPatch`].
 ///
 /// ```
 /// use gnutella_wire::qrp::{KeywordHash, PatchEncoder, QueryTable};
@@ -32,7 +33,16 @@ const ENTRY_BITS: u8 = 4;
 pub struct PatchEncoder<'a> {
     new: QueryTable<&'a [u8]>,
     old: Option<QueryTable<&'a [u8]>>,
+    entry_bits: u8,
     infinity: u8,
+    chunk: usize,
+}
+
+/// A patch as one stream of zlib format, cut into messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompressedPatch<'a> {
+    stream: &'a [u8],
+    entry_bits: u8,
     chunk: usize,
 }
 
@@ -54,18 +64,45 @@ impl<'a> PatchEncoder<'a> {
     where
         S: AsRef<[u8]> + ?Sized,
     {
+        Self::with_entry_bits(CUSTOMARY, new, old, infinity, chunk)
+    }
+
+    /// Begins in the same way with entries of 1, 2, 4 or 8 bits. Those of 1 bit flip their slots,
+    /// whatever the infinity; 2 bits carry an infinity of 2 only, 4 bits 2 to 8, 8 bits 2 to 128.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`PatchPlanError::EntryBits`] for other widths.
+    pub fn with_entry_bits<S>(
+        entry_bits: u8,
+        new: &'a QueryTable<S>,
+        old: Option<&'a QueryTable<S>>,
+        infinity: u8,
+        chunk: usize,
+    ) -> Result<Self, PatchPlanError>
+    where
+        S: AsRef<[u8]> + ?Sized,
+    {
         let (new, old) = (new.as_slice(), old.map(QueryTable::as_slice));
-        if !(2..=8).contains(&infinity) {
-            return Err(PatchPlanError::Infinity { infinity });
+        let most = match entry_bits {
+            1 => u8::MAX,
+            2 => 2,
+            4 => 8,
+            8 => 128,
+            _ => return Err(PatchPlanError::EntryBits { entry_bits }),
+        };
+        if !(2..=most).contains(&infinity) {
+            return Err(PatchPlanError::Infinity { infinity, entry_bits, most });
         }
         if let Some(from) = old.filter(|old| old.bits() != new.bits()) {
             return Err(PatchPlanError::OtherSize { from: from.bits(), to: new.bits() });
         }
-        let needed = entries_len(&new).div_ceil(usize::from(u8::MAX));
+        let this = Self { new, old, entry_bits, infinity, chunk };
+        let needed = this.entries_len().div_ceil(usize::from(u8::MAX));
         if chunk < needed {
             return Err(PatchPlanError::TooManyMessages { chunk, needed });
         }
-        Ok(Self { new, old, infinity, chunk })
+        Ok(this)
     }
 
     /// Returns the RESET that has to come before a patch from empty.
@@ -81,13 +118,13 @@ impl<'a> PatchEncoder<'a> {
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
-    /// Returns the length of all entries together, in bytes: half the number of slots.
+    /// Returns the length of all entries together, in bytes: with 4 bits half the number of slots.
     #[must_use]
     pub fn entries_len(&self) -> usize {
-        entries_len(&self.new)
+        usize::try_from(self.new.slots().div_ceil(self.per_byte())).unwrap_or(usize::MAX)
     }
 
-    /// Walks over the entries of all messages in a row, two to a byte, the high half first.
+    /// Walks over the entries of all messages in a row, the first of a byte in its highest bits.
     pub fn entries(&self) -> impl Iterator<Item = u8> + use<'a> {
         let this = *self;
         this.entries_from(0)
@@ -109,7 +146,7 @@ impl<'a> PatchEncoder<'a> {
             seq_no,
             seq_size: self.message_count(),
             compressor: Compressor::NONE,
-            entry_bits: ENTRY_BITS,
+            entry_bits: self.entry_bits,
             data: &[],
         };
         let at = Qrp::Patch(head).encode(out)?;
@@ -118,27 +155,86 @@ impl<'a> PatchEncoder<'a> {
         Ok(needed)
     }
 
+    /// Writes all entries as one stream of zlib format, and returns its length. Cut it with
+    /// [`CompressedPatch::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]; nothing changed.
+    #[cfg(feature = "deflate")]
+    pub fn compress(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let mut entries = self.entries();
+        let feed = |each: &mut dyn FnMut(&[u8])| {
+            let mut piece = [0; 512];
+            loop {
+                let len = piece.iter_mut().zip(&mut entries).map(|(to, from)| *to = from).count();
+                each(piece.get(..len).unwrap_or_default());
+                if len < piece.len() {
+                    break;
+                }
+            }
+        };
+        crate::writer::Writer::fill(out, |w| crate::deflate::compress_chunks(feed, w))
+    }
+
+    fn per_byte(&self) -> u32 {
+        8_u32.checked_div(self.entry_bits.into()).unwrap_or(1)
+    }
+
     /// Walks over the entries from a byte on.
     fn entries_from(self, byte: usize) -> impl Iterator<Item = u8> + use<'a> {
-        let first = u32::try_from(byte).unwrap_or(u32::MAX).saturating_mul(2);
-        (first..self.new.slots()).step_by(2).map(move |slot| {
-            let next = slot.saturating_add(1);
-            self.entry(slot) << ENTRY_BITS | self.entry(next)
+        let per_byte = self.per_byte();
+        let first = u32::try_from(byte).unwrap_or(u32::MAX).saturating_mul(per_byte);
+        let step = usize::try_from(per_byte).unwrap_or(1);
+        (first..self.new.slots()).step_by(step).map(move |slot| {
+            // A table of few slots ends inside a byte; `entry` is 0 beyond it.
+            let slots = slot..slot.saturating_add(per_byte);
+            let bits = u32::from(self.entry_bits);
+            let shift = |byte: u8| byte.checked_shl(bits).unwrap_or_default();
+            slots.fold(0, |byte, slot| shift(byte) | self.entry(slot))
         })
     }
 
-    /// Returns what is to be added to a slot, in two's complement of 4 bits.
+    /// Returns what is to be added to a slot, in two's complement of as many bits as an entry has.
     fn entry(&self, slot: u32) -> u8 {
         let was = self.old.is_some_and(|old| old.holds(slot));
+        let is = self.new.holds(slot);
         let down = self.infinity.saturating_sub(1);
-        match (was, self.new.holds(slot)) {
-            (false, true) => down.wrapping_neg() & 0x0F,
-            (true, false) => down,
+        match (self.entry_bits, was, is) {
+            (1, ..) => u8::from(was != is),
+            (bits, false, true) => {
+                down.wrapping_neg() & u8::MAX.wrapping_shr(8_u32.saturating_sub(bits.into()))
+            }
+            (_, true, false) => down,
             _ => 0,
         }
     }
 }
 
-fn entries_len(table: &QueryTable<&[u8]>) -> usize {
-    usize::try_from(table.slots() >> 1).unwrap_or(usize::MAX)
+impl<'a> CompressedPatch<'a> {
+    /// Cuts a stream of entries of `entry_bits` bits into messages of at most `chunk` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PatchPlanError::TooManyMessages`] if 255 do not suffice.
+    pub fn new(stream: &'a [u8], entry_bits: u8, chunk: usize) -> Result<Self, PatchPlanError> {
+        let needed = stream.len().div_ceil(usize::from(u8::MAX)).max(1);
+        if chunk < needed {
+            return Err(PatchPlanError::TooManyMessages { chunk, needed });
+        }
+        Ok(Self { stream, entry_bits, chunk })
+    }
+
+    /// Walks over the messages in their order, at least one.
+    pub fn messages(self) -> impl Iterator<Item = Qrp<'a>> + use<'a> {
+        let count = self.stream.len().div_ceil(self.chunk).max(1);
+        let seq_size = u8::try_from(count).unwrap_or(u8::MAX);
+        (1..=seq_size).map(move |seq_no| {
+            let from = usize::from(seq_no.saturating_sub(1)).saturating_mul(self.chunk);
+            let rest = self.stream.get(from..).unwrap_or_default();
+            let data = rest.get(..self.chunk).unwrap_or(rest);
+            let (compressor, entry_bits) = (Compressor::ZLIB, self.entry_bits);
+            Qrp::Patch(Patch { seq_no, seq_size, compressor, entry_bits, data })
+        })
+    }
 }

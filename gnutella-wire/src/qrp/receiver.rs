@@ -22,8 +22,8 @@ const MAX_PEER_BITS: u8 = 24;
 ///
 /// # Compressed patches
 ///
-/// There is no inflater in here. Give the data of such a patch to one that lasts as long as the
-/// sequence (zlib format, one stream over all messages), and what comes out to
+/// With the feature `deflate` there is `handle_inflating`. To use another inflater, give the data of
+/// such a patch to one that lasts as long as the sequence (zlib format, one stream over all messages), and what comes out to
 /// [`handle_entries`](Self::handle_entries), in pieces of any length:
 ///
 /// ```
@@ -49,7 +49,7 @@ const MAX_PEER_BITS: u8 = 24;
 /// [`QrpError::Short`].
 #[derive(Clone)]
 pub struct TableReceiver<S: ?Sized> {
-    core: Core,
+    core: ReceiverState,
     storage: S, // last, so that an array coerces to a slice
 }
 
@@ -63,7 +63,7 @@ pub enum Progress {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Core {
+pub(crate) struct ReceiverState {
     shape: Option<Shape>,
     sequence: Option<Sequence>,
     begun: bool, // a message of the sequence
@@ -99,8 +99,17 @@ impl<S: AsRef<[u8]>> TableReceiver<S> {
         if storage.as_ref().is_empty() {
             return Err(TableError::Memory { len: 0, needed: 1 });
         }
-        let core = Core { shape: None, sequence: None, begun: false, whole: false };
-        Ok(Self { core, storage })
+        Ok(Self { core: ReceiverState::NONE, storage })
+    }
+
+    /// Goes on where another receiver with the same memory was.
+    pub(crate) const fn resume(core: ReceiverState, storage: S) -> Self {
+        Self { core, storage }
+    }
+
+    /// Returns how far it is.
+    pub(crate) const fn state(&self) -> ReceiverState {
+        self.core
     }
 
     /// Returns the memory.
@@ -131,7 +140,7 @@ impl<S: AsMut<[u8]> + ?Sized> TableReceiver<S> {
     /// [`QrpError::TableLength`] and [`QrpError::Infinity`]; nothing changed.
     pub fn handle_reset(&mut self, reset: Reset) -> Result<(), QrpError> {
         let storage = self.storage.as_mut();
-        self.core = Core::reset(reset, storage.len())?;
+        self.core = ReceiverState::reset(reset, storage.len())?;
         storage.fill(0);
         Ok(())
     }
@@ -190,13 +199,25 @@ impl<S: AsRef<[u8]> + ?Sized> TableReceiver<S> {
     /// patch is on its way, the slots that it has reached are new and the others old.
     #[must_use]
     pub fn table(&self) -> Option<QueryTable<&[u8]>> {
-        let Core { shape, whole, .. } = self.core;
-        let shape = shape.filter(|_| whole)?;
-        QueryTable::new(shape.bits, self.storage.as_ref()).ok()
+        self.core.table(self.storage.as_ref())
     }
 }
 
-impl Core {
+impl ReceiverState {
+    /// No table yet.
+    pub(crate) const NONE: Self = Self { shape: None, sequence: None, begun: false, whole: false };
+
+    /// Returns `true` between the beginning and the end of a message.
+    pub(crate) const fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Returns the table that a receiver with this memory has.
+    pub(crate) fn table(self, memory: &[u8]) -> Option<QueryTable<&[u8]>> {
+        let shape = self.shape.filter(|_| self.whole)?;
+        QueryTable::new(shape.bits, memory).ok()
+    }
+
     fn reset(Reset { slots, infinity }: Reset, memory: usize) -> Result<Self, QrpError> {
         if !slots.is_power_of_two() || !(2..=1 << MAX_PEER_BITS).contains(&slots) {
             return Err(QrpError::TableLength { slots });

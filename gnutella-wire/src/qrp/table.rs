@@ -106,8 +106,30 @@ impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
             return Err(TableError::Smaller { bits: other.bits, into: self.bits });
         };
         let storage = self.storage.as_mut();
+        if folds == 0 {
+            // Byte by byte, which compilers turn into vectors; bits that are no slots do not count.
+            storage.iter_mut().zip(other.as_bytes()).for_each(|(mine, other)| *mine |= *other);
+            return Ok(());
+        }
         present(other.bytes()).for_each(|slot| put(storage, slot >> folds, true));
         Ok(())
+    }
+}
+
+impl QueryTable<&mut [u8]> {
+    /// Makes all words present.
+    pub(crate) fn fill(&mut self) {
+        self.storage.fill(0xFF);
+    }
+
+    /// Adds all words of `other`, whatever its size: one that is smaller says of each of its slots
+    /// that it may be any of several here.
+    pub(crate) fn merge_any(&mut self, other: &QueryTable<&[u8]>) {
+        if self.merge(other).is_err() {
+            let spread = self.bits.saturating_sub(other.bits);
+            let slots = (0..self.slots()).filter(|slot| other.holds(slot >> spread));
+            slots.for_each(|slot| put(self.storage, slot, true));
+        }
     }
 }
 

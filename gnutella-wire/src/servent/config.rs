@@ -36,27 +36,61 @@ pub struct Config {
     pub servent: ServentId,
     /// Where it accepts connections; pongs, hits and pushes say so.
     pub address: SocketAddrV4,
+    /// Whether it cannot be reached there: hits then ask for a push.
+    pub firewalled: bool,
     /// Its speed in kbit/s; hits say so.
     pub speed: u32,
     /// How many files it shares; pongs say so.
     pub files: u32,
     /// How many kilobytes they have together; pongs say so.
     pub kilobytes: u32,
-    /// Spreads the route table and numbers keep-alive pings. It need not be secret from friends but
+    /// Spreads the route table, numbers own messages and breaks ties. It need not be secret from friends but
     /// should differ per servent and per start.
     pub seed: u64,
     /// The TTL of own pings and queries, and the most that TTL and hops of a forwarded one may come
     /// to together; more is trimmed. 0 counts as 1.
     pub max_ttl: u8,
+    /// Pings and queries whose TTL and hops come to more than this are dropped, and a neighbour that
+    /// goes on sending them is dismissed. 15 with gtk-gnutella.
+    pub hard_ttl: u8,
+    /// Whether a ping or query that was seen is passed on again if it now has a higher TTL, for
+    /// neighbours that probe with a low one first (`X-Ext-Probes`).
+    pub probes: bool,
     /// How many peers or ultrapeers may be connected.
     pub max_peers: usize,
     /// How many leaves may be connected.
     pub max_leaves: usize,
+    /// How many peers or ultrapeers it looks for by itself: with fewer, [`Event::Dial`] asks for a
+    /// host of the cache. Leave room below `max_peers` for those that dial in.
+    ///
+    /// [`Event::Dial`]: super::Event::Dial
+    pub dials: usize,
+    /// How long an attempt to connect may take before the next host is tried.
+    pub dial_patience: Duration,
     /// How long a link may be silent before it is pinged, and then how long each answer may take. A
     /// few times the round trip of the slowest neighbour; 0 counts as a millisecond.
     pub idle: Duration,
     /// After how many unanswered pings in a row a neighbour is given up.
     pub misses: u8,
+    /// How many hosts of the cache answer a ping, instead of passing it on. 0 floods pings, as in
+    /// 0.4 and whenever no memory for hosts is lent.
+    pub pongs: u8,
+    /// How old a cached pong may be. 3 s with the specification, 20 s with gtk-gnutella.
+    pub pong_age: Duration,
+    /// How many hits an ultrapeer wants for a query of its own or of a leaf before it stops asking
+    /// more ultrapeers. 0 floods queries, as does a lack of memory for them.
+    pub results: u16,
+    /// How long an ultrapeer waits for hits after it asked another, for each link of the TTL.
+    pub query_wait: Duration,
+    /// How long a query is pursued, and its hits counted.
+    pub query_life: Duration,
+    /// How often tables are sent at most. A change waits so long for others to join it.
+    pub table_interval: Duration,
+    /// How many bytes may wait in a link's send buffer, as [`handle_backlog`] tells. From half of
+    /// it on the least important messages are not sent there, and beyond it the link ends.
+    ///
+    /// [`handle_backlog`]: super::Servent::handle_backlog
+    pub send_queue: u32,
     /// The longest payloads accepted; decides the size of receive buffers.
     pub limits: Limits,
     /// How long routes are remembered.
@@ -71,18 +105,41 @@ impl Config {
             role: Role::Peer,
             servent,
             address,
+            firewalled: false,
             speed: 1_000,
             files: 0,
             kilobytes: 0,
             seed: 0,
             max_ttl: 7,
+            hard_ttl: 15,
+            probes: false,
             max_peers: 5,
             max_leaves: 0,
+            dials: 3,
+            dial_patience: Duration::from_secs(20),
             idle: Duration::from_secs(30),
             misses: 3,
+            pongs: 0,
+            pong_age: Duration::from_secs(20),
+            results: 0,
+            query_wait: Duration::from_millis(2_400),
+            query_life: Duration::from_secs(600),
+            table_interval: Duration::from_secs(10),
+            send_queue: 98_304,
             limits: Limits::GTKG,
             lifetimes: Lifetimes::LIMEWIRE,
         }
+    }
+
+    /// A peer of Gnutella 0.4 with other bounds: the lectures also have 7 neighbours and 10 hops.
+    #[must_use]
+    pub const fn peer_of(
+        peers: usize,
+        max_ttl: u8,
+        servent: ServentId,
+        address: SocketAddrV4,
+    ) -> Self {
+        Self { max_peers: peers, max_ttl, ..Self::peer(servent, address) }
     }
 
     /// A leaf of Gnutella 0.6: at most 3 ultrapeers, 4 hops.
@@ -92,11 +149,42 @@ impl Config {
         Self { role: Role::Leaf, max_ttl: 4, max_peers: 3, ..peer }
     }
 
-    /// An ultrapeer of Gnutella 0.6: at most 16 ultrapeers and 16 leaves, 4 hops.
+    /// An ultrapeer of Gnutella 0.6: at most 16 ultrapeers and 16 leaves, 4 hops, 10 cached pongs,
+    /// 150 hits.
     #[must_use]
     pub const fn ultrapeer(servent: ServentId, address: SocketAddrV4) -> Self {
         let peer = Self::peer(servent, address);
-        Self { role: Role::Ultrapeer, max_ttl: 4, max_peers: 16, max_leaves: 16, ..peer }
+        Self {
+            role: Role::Ultrapeer,
+            max_ttl: 4,
+            max_peers: 16,
+            max_leaves: 16,
+            dials: 8,
+            pongs: 10,
+            results: 150,
+            ..peer
+        }
+    }
+
+    /// A supernode with the numbers of `KaZaA`, which served 30 to 50 children each; an ultrapeer
+    /// otherwise, since the wire format of `KaZaA` is secret.
+    #[must_use]
+    pub const fn supernode(children: usize, servent: ServentId, address: SocketAddrV4) -> Self {
+        Self { max_leaves: children, ..Self::ultrapeer(servent, address) }
+    }
+
+    /// Takes on another role with the numbers of its preset; what the user chose stays.
+    pub(super) fn set_role(&mut self, role: Role) {
+        let preset = match role {
+            Role::Peer => Self::peer,
+            Role::Leaf => Self::leaf,
+            Role::Ultrapeer => Self::ultrapeer,
+        };
+        let Self { max_ttl, max_peers, max_leaves, dials, pongs, results, probes, .. } =
+            preset(self.servent, self.address);
+        self.role = role;
+        (self.max_ttl, self.max_peers, self.max_leaves) = (max_ttl, max_peers, max_leaves);
+        (self.dials, self.pongs, self.results, self.probes) = (dials, pongs, results, probes);
     }
 }
 
@@ -110,8 +198,21 @@ impl Config {
 /// ```
 #[must_use]
 pub fn flood_bound(degree: u32, ttl: u8) -> u64 {
-    let mut ring = u64::from(degree);
-    let mut sum = 0u64;
+    u64::from(degree).saturating_mul(horizon(degree, ttl))
+}
+
+/// Returns how many servents a query with `ttl` reaches at most through one neighbour, if all have
+/// `degree` neighbours: Σ (degree − 1)^i for i below `ttl` (GDF "Dynamic Query Protocol"). Stays at
+/// `u64::MAX` beyond it.
+///
+/// ```
+/// assert_eq!(gnutella_wire::horizon(32, 1), 1);
+/// assert_eq!(gnutella_wire::horizon(32, 3), 1 + 31 + 961);
+/// ```
+#[must_use]
+pub fn horizon(degree: u32, ttl: u8) -> u64 {
+    let mut ring = 1_u64;
+    let mut sum = 0_u64;
     for _ in 0..ttl {
         sum = sum.saturating_add(ring);
         ring = ring.saturating_mul(u64::from(degree.saturating_sub(1)));

@@ -2,14 +2,19 @@
 
 use core::time::Duration;
 
-use super::{Config, Event, Reason, Role};
+use super::flow::ALL_HOPS;
+use super::{Config, Event, Neighbour, Reason, Role};
+use crate::qrp::ReceiverState;
 use crate::wire::ByeCode;
 use crate::{Guid, LinkId, Via};
 
-/// The serial number of a slot that was never used; also what own messages come by.
-pub(super) const NEVER: u32 = u32::MAX;
+/// The serial number of a slot that was never used.
+const NEVER: u32 = u32::MAX;
 
-/// Room for one connection: 72 bytes on a 64-bit host.
+/// What own messages come by.
+pub(super) const OWN: Via = Via(NEVER);
+
+/// Room for one connection: 168 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct LinkSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
@@ -19,16 +24,33 @@ pub struct LinkSlot {
 
 /// What is known of a neighbour, and what is to be said to it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what is due is independent of each other")]
 pub(super) struct Link {
     pub(super) id: LinkId,
-    pub(super) role: Role,
+    pub(super) neighbour: Neighbour,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) faults: Faults,
+    /// Which flood it was last chosen for.
+    pub(super) mark: u32,
+
     pub(super) deadline: Option<Duration>, // when it has been silent for too long
     pub(super) asked: bool,                // a keep-alive ping is out
     pub(super) missed: u8,
     pub(super) ping_due: bool,
-    pub(super) pong_due: Option<(Guid, u8)>, // with the TTL that it needs
-    pub(super) leaving: Option<Leaving>,
-    pub(super) faults: Faults,
+    pub(super) explore_due: bool,
+    pub(super) pongs_due: Option<PongsDue>,
+
+    pub(super) backlog: u32,   // bytes that wait in its send buffer
+    pub(super) choked: bool,   // too many: only what is important goes there
+    pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
+    pub(super) hops_said: u8,  // and what it was told
+
+    pub(super) table_in: ReceiverState,
+    pub(super) table_unread: bool, // its table came in a form that nobody read
+    pub(super) table_out: Option<u8>, // the next message of the own table: 0 is the RESET
+
+    pub(super) status_due: Option<StatusDue>,
+    pub(super) stop_due: Option<Guid>,
 }
 
 /// A connection about to end.
@@ -38,12 +60,23 @@ pub(super) struct Leaving {
     pub(super) bye_due: bool,
 }
 
-/// What is to be said to a neighbour next.
+/// The answer to a ping, as far as it is outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
-    Bye(ByeCode),
-    Pong(Guid, u8),
-    Ping,
+pub(super) struct PongsDue {
+    pub(super) guid: Guid,
+    pub(super) ttl: u8, // that it needs
+    pub(super) own: bool,
+    pub(super) others: u8, // how many of the host cache
+    pub(super) at: u16,    // and from which fresh one on
+}
+
+/// A question about a query: how many hits it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatusDue {
+    /// An ultrapeer asks its leaf.
+    Ask(Guid),
+    /// A leaf answers its ultrapeer.
+    Tell(Guid),
 }
 
 /// What a neighbour has done wrong.
@@ -69,6 +102,11 @@ impl LinkSlot {
         self.link.as_ref().filter(|link| link.leaving.is_none())
     }
 
+    /// Returns the link unless it is about to end.
+    pub(super) fn live_mut(&mut self) -> Option<&mut Link> {
+        self.link.as_mut().filter(|link| link.leaving.is_none())
+    }
+
     /// Begins a connection under a number that no earlier one had.
     pub(super) fn open(&mut self, index: usize, slots: usize, link: Link) {
         let number = |n: usize| u32::try_from(n).unwrap_or(NEVER);
@@ -88,48 +126,39 @@ impl LinkSlot {
 }
 
 impl Link {
-    pub(super) fn new(id: LinkId, role: Role) -> Self {
+    pub(super) fn new(id: LinkId, neighbour: Neighbour) -> Self {
         Self {
             id,
-            role,
+            neighbour,
+            leaving: None,
+            faults: Faults::default(),
+            mark: 0,
             deadline: None,
             asked: false,
             missed: 0,
             ping_due: false,
-            pong_due: None,
-            leaving: None,
-            faults: Faults::default(),
+            explore_due: false,
+            pongs_due: None,
+            backlog: 0,
+            choked: false,
+            hops_heard: ALL_HOPS,
+            hops_said: ALL_HOPS,
+            table_in: ReceiverState::NONE,
+            table_unread: false,
+            table_out: None,
+            status_due: None,
+            stop_due: None,
         }
+    }
+
+    pub(super) fn is_leaf(&self) -> bool {
+        self.neighbour.role == Role::Leaf
     }
 
     /// Traffic of any kind is a sign of life.
     pub(super) fn heard(&mut self, now: Duration, config: &Config) {
         (self.asked, self.missed, self.ping_due) = (false, 0, false);
         self.rearm(now, config);
-    }
-
-    /// Returns what is to be said next.
-    pub(super) fn due(&self) -> Option<Due> {
-        match self.leaving {
-            Some(Leaving { reason: Reason::Dismissed(code), bye_due: true }) => {
-                Some(Due::Bye(code))
-            }
-            Some(_) => None,
-            None => self
-                .pong_due
-                .map(|(guid, ttl)| Due::Pong(guid, ttl))
-                .or_else(|| self.ping_due.then_some(Due::Ping)),
-        }
-    }
-
-    /// Takes note that it was said.
-    pub(super) fn said(&mut self, due: Due) {
-        match (due, &mut self.leaving) {
-            (Due::Bye(_), Some(leaving)) => leaving.bye_due = false,
-            (Due::Bye(_), None) => {}
-            (Due::Pong(..), _) => self.pong_due = None,
-            (Due::Ping, _) => (self.ping_due, self.asked) = (false, true),
-        }
     }
 
     /// Asks a silent neighbour for a sign of life, or gives it up.

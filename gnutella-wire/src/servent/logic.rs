@@ -1,42 +1,32 @@
 //! What a servent does with a message: compiled once, whatever memory it works on.
 
-use core::time::Duration;
-
-use super::link::{Due, Leaving, Link, LinkSlot, NEVER, index_of};
-use super::{Aim, Forward, Handled, Reason, Role, State, Target, Targets, Transmit};
-use crate::routes::{Key, Learnt, RouteSlot, RouteTable, Via};
-use crate::wire::{self, Bye, Function, HEADER_LEN, Header, Message, Payload, Ping, Pong};
-use crate::{BufferTooSmall, DecodeError, LinkId, ServentId, Text};
-
-/// What own messages come by.
-pub(super) const OWN: Via = Via(NEVER);
-
-/// Pings and queries whose TTL and hops exceed this are dropped; hits and pushes are trimmed to one
-/// more (gtk-gnutella 1.2.3).
-const HARD_TTL: u8 = 15;
-
-/// How many faults of one kind a link may have before it is dismissed. A stray one is tolerated by
-/// all servents; ten of too high a TTL is what gtk-gnutella 1.2.3 forgives.
-const TTL_ZERO_FORGIVEN: u8 = 4;
-const TTL_TOO_HIGH_FORGIVEN: u8 = 10;
-const MALFORMED_FORGIVEN: u8 = 4;
-/// And duplicates of its own messages: at least 5, and more than 1.5 % of what it sent.
-const REPEATS_FORGIVEN: u32 = 4;
-
-/// A servent while it works.
-pub(super) struct Core<'m> {
-    pub(super) state: &'m mut State,
-    pub(super) routes: RouteTable<&'m mut [RouteSlot]>,
-    pub(super) links: &'m mut [LinkSlot],
-}
+use super::faults::{passes, repeats};
+use super::link::{Leaving, Link, LinkSlot, OWN, index_of};
+use super::spread::{Audience, Spread};
+use super::words::Words;
+use super::{Aim, Core, Forward, Handled, Reason, Role, Target, Targets};
+use crate::routes::{Key, Learnt, Route, Via};
+use crate::wire::{
+    self, ByeCode, Function, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
+};
+use crate::{DecodeError, LinkId};
 
 /// What is to become of a message.
-enum Verdict {
+pub(super) enum Verdict {
     Drop,
     Deliver,
-    Flood,
-    DeliverAndFlood,
+    Flood(Audience),
+    DeliverAndFlood(Audience),
     Back(Via),
+}
+
+/// Whether a ping or query was here before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    No,
+    /// It was, but may go farther now.
+    Lower,
+    Yes,
 }
 
 impl Core<'_> {
@@ -55,7 +45,7 @@ impl Core<'_> {
                     return Some(Handled { consumed, message, forward });
                 }
                 Err(DecodeError::Incomplete { .. }) => return None,
-                Err(DecodeError::TooLarge { .. }) => link.dismiss(wire::ByeCode::TOO_LARGE),
+                Err(DecodeError::TooLarge { .. }) => link.dismiss(ByeCode::TOO_LARGE),
                 Err(_) => link.leave(Leaving { reason: Reason::Desynchronised, bye_due: false }),
             }
         }
@@ -74,57 +64,59 @@ impl Core<'_> {
         bytes: &'b [u8],
     ) -> (Option<Message<'b>>, Option<Forward<'b>>) {
         count(&mut self.state.stats.received);
+        let hard_ttl = self.state.config.hard_ttl;
         let Some(link) = self.links.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
             return (None, None);
         };
         link.faults.received = link.faults.received.saturating_add(1);
-        if !admits(link, &header) {
+        if !passes(link, &header, hard_ttl) {
             count(&mut self.state.stats.refused);
             return (None, None);
         }
         let Ok(payload) = Payload::decode(header.function, bytes) else {
-            count(&mut self.state.stats.malformed);
-            if strike(&mut link.faults.malformed) > MALFORMED_FORGIVEN {
-                link.dismiss(wire::ByeCode::INVALID_PAYLOAD);
-            }
+            self.malformed(index);
             return (None, None);
         };
         let Header { guid, ttl, hops, .. } = header;
         let message = Message { guid, ttl, hops, payload };
-        let verdict = self.judge(index, &message);
-        let deliver = matches!(verdict, Verdict::Deliver | Verdict::DeliverAndFlood);
+        let verdict = self.judge(index, &message, bytes);
+        let deliver = matches!(verdict, Verdict::Deliver | Verdict::DeliverAndFlood(_));
         if deliver {
             count(&mut self.state.stats.delivered);
         }
         let forward = match verdict {
-            Verdict::Flood | Verdict::DeliverAndFlood => self.flood(index, header),
+            Verdict::Flood(audience) | Verdict::DeliverAndFlood(audience) => {
+                self.flood(index, header, &payload, audience)
+            }
             Verdict::Back(via) => self.back(index, header, via),
             Verdict::Drop | Verdict::Deliver => None,
         };
         if let (Payload::QueryHit(hit), true) = (payload, deliver || forward.is_some()) {
-            self.learn_push(index, hit.servent, hops);
+            self.learn_hit(index, &header, &hit);
         }
         let forward =
             forward.map(|(header, to)| Forward { header: header.to_bytes(), payload: bytes, to });
         (deliver.then_some(message), forward)
     }
 
-    /// Decides by the routing rules of 0.4, section 2.3.
-    fn judge(&mut self, index: usize, message: &Message<'_>) -> Verdict {
+    /// Decides by the routing rules of 0.4, section 2.3, and those of 0.6 for leaves.
+    fn judge(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> Verdict {
         let guid = message.guid;
         match message.payload {
-            Payload::Ping(_) if self.is_new(index, Key::Ping(guid), message.hops) => {
-                let ttl = self.answer_ttl(message.hops);
-                if let Some(link) = self.link(index) {
-                    link.pong_due = Some((guid, ttl));
-                }
-                Verdict::Flood
+            Payload::Ping(_) => match self.seen(index, Key::Ping(guid), message) {
+                Seen::No => self.answer_ping(index, message),
+                Seen::Lower if !self.caches_pongs() => Verdict::Flood(Audience::All),
+                Seen::Lower | Seen::Yes => Verdict::Drop,
+            },
+            Payload::Query(_) => match self.seen(index, Key::Query(guid), message) {
+                Seen::No => Verdict::DeliverAndFlood(self.audience(index, message, bytes)),
+                Seen::Lower => Verdict::Flood(Audience::Peers),
+                Seen::Yes => Verdict::Drop,
+            },
+            Payload::Pong(pong) => {
+                self.learn_pong(message.hops, &pong);
+                self.route(Key::Ping(guid))
             }
-            Payload::Query(_) if self.is_new(index, Key::Query(guid), message.hops) => {
-                Verdict::DeliverAndFlood
-            }
-            Payload::Ping(_) | Payload::Query(_) => Verdict::Drop,
-            Payload::Pong(_) => self.route(Key::Ping(guid)),
             Payload::QueryHit(_) => self.route(Key::Query(guid)),
             Payload::Push(push) if push.servent == self.state.config.servent => Verdict::Deliver,
             Payload::Push(push) => self.route(Key::Push(push.servent)),
@@ -135,42 +127,75 @@ impl Core<'_> {
                 }
                 Verdict::Deliver
             }
-            Payload::Other(_) => Verdict::Deliver,
+            Payload::Other(other) => {
+                match other.function {
+                    Function::QRP => {
+                        let Ok(qrp) = Qrp::decode(other.body) else {
+                            self.malformed(index);
+                            return Verdict::Drop;
+                        };
+                        self.handle_table(index, &qrp);
+                    }
+                    Function::VENDOR | Function::VENDOR_STANDARD => {
+                        let Ok(vendor) = VendorMessage::decode(other.body) else {
+                            self.malformed(index);
+                            return Verdict::Drop;
+                        };
+                        self.handle_vendor(index, guid, &vendor);
+                    }
+                    _ => {}
+                }
+                Verdict::Deliver
+            }
+        }
+    }
+
+    /// Whom a query is passed on to now. That of a leaf goes to leaves at once, and to ultrapeers
+    /// in turn if there is room to remember it.
+    fn audience(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> Audience {
+        let Some(slot) = self.links.get(index) else { return Audience::All };
+        let (via, guid) = (slot.via(), message.guid);
+        let of_leaf = slot.live().is_some_and(Link::is_leaf) && message.ttl > 1;
+        if of_leaf && self.pursue(guid, via, bytes, true) {
+            Audience::Leaves
+        } else {
+            Audience::All
         }
     }
 
     /// Remembers the way of a ping or query; counts it if it was here before.
-    fn is_new(&mut self, index: usize, key: Key, hops: u8) -> bool {
-        let Some(slot) = self.links.get_mut(index) else { return false };
-        let via = slot.via();
-        match self.routes.learn(self.state.now, key, via, hops) {
-            Learnt::New => true,
+    fn seen(&mut self, index: usize, key: Key, message: &Message<'_>) -> Seen {
+        let Some(slot) = self.links.get_mut(index) else { return Seen::Yes };
+        let (via, now) = (slot.via(), self.state.now);
+        let route = Route { via, ttl: message.ttl, hops: message.hops };
+        match self.routes.learn(now, key, route) {
+            Learnt::New => Seen::No,
             Learnt::NoRoom => {
                 count(&mut self.state.stats.refused); // what is not remembered would run in circles
-                false
+                Seen::Yes
             }
-            Learnt::Known(route) => {
+            Learnt::Known(first) if self.state.config.probes && message.ttl > first.ttl => {
+                self.routes.raise(now, key, message.ttl);
+                Seen::Lower
+            }
+            Learnt::Known(first) => {
                 count(&mut self.state.stats.duplicates);
-                if let Some(link) = slot.link.as_mut().filter(|_| route.via == via) {
-                    let faults = &mut link.faults;
-                    faults.repeats = faults.repeats.saturating_add(1);
-                    let share = u64::from(faults.repeats).saturating_mul(1_000);
-                    let bound = u64::from(faults.received).saturating_mul(15);
-                    if faults.repeats > REPEATS_FORGIVEN && share > bound {
-                        link.dismiss(wire::ByeCode::DUPLICATES);
-                    }
+                if let Some(link) = slot.link.as_mut().filter(|_| first.via == via) {
+                    repeats(link);
                 }
-                false
+                Seen::Yes
             }
         }
     }
 
     /// The way of a hit is the way of the push (0.4, 2.3). Only of a hit that went somewhere: else
     /// any neighbour could draw the pushes of others to itself.
-    fn learn_push(&mut self, index: usize, servent: ServentId, hops: u8) {
+    fn learn_hit(&mut self, index: usize, header: &Header, hit: &QueryHit<'_>) {
         if let Some(via) = self.via(index) {
-            self.routes.refresh(self.state.now, Key::Push(servent), via, hops);
+            let route = Route { via, ttl: header.ttl, hops: header.hops };
+            self.routes.refresh(self.state.now, Key::Push(hit.servent), route);
         }
+        self.count_hits(header.guid, hit.records.len());
     }
 
     /// Finds the way back: to this servent, to a live link, or nowhere.
@@ -185,26 +210,47 @@ impl Core<'_> {
         }
     }
 
-    /// "To all connections (except the incoming one), if the TTL value is > 0."
-    fn flood(&mut self, index: usize, mut header: Header) -> Option<(Header, Target)> {
-        let to = Target(Aim::Flood { from: self.via(index) });
-        let copies = Targets::new(self.links, to).count();
-        if copies == 0 || self.state.config.role == Role::Leaf {
+    /// "To all connections (except the incoming one), if the TTL value is > 0." What an ultrapeer's
+    /// leaves have counts as its own, so that they hear of a query however small its TTL.
+    fn flood(
+        &mut self,
+        index: usize,
+        header: Header,
+        payload: &Payload<'_>,
+        audience: Audience,
+    ) -> Option<(Header, Target)> {
+        if self.state.config.role == Role::Leaf {
             return None;
         }
         let hops = header.hops.saturating_add(1);
         let most = self.state.config.max_ttl.max(1).saturating_sub(hops);
         let ttl = header.ttl.saturating_sub(1).min(most);
-        if ttl == 0 {
-            if header.hops > 0 || header.function != Function::PING {
+        let words = match payload {
+            Payload::Query(query) => Some(Words::of(query)),
+            _ => None,
+        };
+        let ended = ttl == 0;
+        let audience = match (ended, audience, &words) {
+            (false, audience, _) => audience,
+            (true, Audience::All | Audience::Leaves, Some(_)) => Audience::Leaves,
+            (true, ..) => Audience::Nobody,
+        };
+        let header = Header { ttl: ttl.max(1), hops, ..header };
+        let spread = Spread { from: self.via(index), header, words: words.as_ref(), audience };
+        let (target, copies) = self.choose(&spread);
+        if copies == 0 {
+            if ended && self.has_others(index) && (header.hops > 1 || words.is_some()) {
                 count(&mut self.state.stats.expired); // a ping for the neighbour only is none
             }
             return None;
         }
-        (header.ttl, header.hops) = (ttl, hops);
         let stats = &mut self.state.stats;
-        stats.flooded = stats.flooded.saturating_add(u64::try_from(copies).unwrap_or(u64::MAX));
-        Some((header, to))
+        stats.flooded = stats.flooded.saturating_add(copies);
+        Some((header, target))
+    }
+
+    fn has_others(&self, index: usize) -> bool {
+        self.links.iter().enumerate().any(|(at, slot)| at != index && slot.live().is_some())
     }
 
     /// "Only on the connection on which the corresponding messages arrived."
@@ -216,18 +262,24 @@ impl Core<'_> {
             return None;
         }
         let hops = header.hops.saturating_add(1);
-        let most = HARD_TTL.saturating_add(1).saturating_sub(hops);
+        let most = self.state.config.hard_ttl.saturating_add(1).saturating_sub(hops);
         let ttl = header.ttl.saturating_sub(1).min(most);
         if ttl == 0 {
             count(&mut self.state.stats.expired);
             return None;
         }
         (header.ttl, header.hops) = (ttl, hops);
+        let slot = index_of(via, self.links.len()).and_then(|at| self.links.get(at));
+        let link = slot.and_then(LinkSlot::live);
+        if !link.is_some_and(|link| link.admits(&header, &self.state.config)) {
+            count(&mut self.state.stats.choked);
+            return None;
+        }
         count(&mut self.state.stats.routed);
         Some((header, to))
     }
 
-    fn via(&self, index: usize) -> Option<Via> {
+    pub(super) fn via(&self, index: usize) -> Option<Via> {
         self.links.get(index).map(LinkSlot::via)
     }
 
@@ -236,74 +288,13 @@ impl Core<'_> {
         self.state.config.max_ttl.max(hops.saturating_add(1))
     }
 
-    pub(super) fn poll_transmit(
-        &mut self,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit>, BufferTooSmall> {
-        let says =
-            |slot: &LinkSlot| slot.link.as_ref().and_then(|link| Some((link.id, link.due()?)));
-        let Some((index, (to, due))) =
-            self.links.iter().map(says).enumerate().find_map(|(at, due)| Some((at, due?)))
-        else {
-            return Ok(None);
-        };
-        let mut rng = self.state.rng.clone();
-        let fresh = rng.guid();
-        let (guid, ttl, payload) = match due {
-            Due::Bye(code) => {
-                let text = Text::new(code.reason().as_bytes()).unwrap_or_default();
-                (fresh, 1, Payload::Bye(Bye { code, text, extensions: &[] }))
-            }
-            Due::Pong(guid, ttl) => (guid, ttl, Payload::Pong(self.state.config.pong())),
-            Due::Ping => (fresh, 1, Payload::Ping(Ping::default())),
-        };
-        let len = Message { guid, ttl, hops: 0, payload }.encode(buf)?; // failing changes nothing
-        self.state.rng = rng;
-        if due == Due::Ping {
-            self.routes.learn(self.state.now, Key::Ping(guid), OWN, 0);
-        }
-        if let Some(link) = self.link(index) {
-            link.said(due);
-        }
-        Ok(Some(Transmit { to, len }))
-    }
-
-    fn link(&mut self, index: usize) -> Option<&mut Link> {
+    pub(super) fn link(&mut self, index: usize) -> Option<&mut Link> {
         self.links.get_mut(index)?.link.as_mut()
     }
 }
 
-/// Says whether a message may pass, and counts against the link what is wrong with its header.
-fn admits(link: &mut Link, header: &Header) -> bool {
-    let Header { function, ttl, hops, .. } = *header;
-    let floods = matches!(function, Function::PING | Function::QUERY);
-    if function == Function::BYE {
-        true
-    } else if ttl == 0 {
-        if strike(&mut link.faults.ttl_zero) > TTL_ZERO_FORGIVEN {
-            link.dismiss(wire::ByeCode::TTL_ZERO);
-        }
-        false
-    } else if link.role == Role::Leaf && hops > 0 {
-        link.dismiss(wire::ByeCode::LEAF_RELAYED);
-        false
-    } else if floods && ttl.saturating_add(hops) > HARD_TTL {
-        if strike(&mut link.faults.ttl_too_high) > TTL_TOO_HIGH_FORGIVEN {
-            link.dismiss(wire::ByeCode::TTL_TOO_HIGH);
-        }
-        false
-    } else {
-        true
-    }
-}
-
-fn count(counter: &mut u64) {
+pub(super) fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
-}
-
-fn strike(faults: &mut u8) -> u8 {
-    *faults = faults.saturating_add(1);
-    *faults
 }
 
 /// Finds the slot of a link by the caller's name.
@@ -317,18 +308,3 @@ pub(super) fn aim(links: &[LinkSlot], target: Target) -> &[LinkSlot] {
     let slot = index_of(via, links.len()).and_then(|index| links.get(index));
     slot.map(core::slice::from_ref).unwrap_or_default()
 }
-
-/// Returns the earliest deadline.
-pub(super) fn poll_timeout(links: &[LinkSlot]) -> Option<Duration> {
-    links.iter().filter_map(|slot| slot.live()?.deadline).min()
-}
-
-impl super::Config {
-    fn pong(&self) -> Pong<'static> {
-        let Self { address, files, kilobytes, .. } = *self;
-        Pong { address, files, kilobytes, extensions: &[] }
-    }
-}
-
-/// The most that [`Servent::poll_transmit`](super::Servent::poll_transmit) writes: a bye.
-pub(super) const MAX_TRANSMIT_LEN: usize = HEADER_LEN + 41;

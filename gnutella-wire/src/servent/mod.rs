@@ -1,42 +1,83 @@
-//! The servent: a machine that keeps links alive, floods, and leads answers back.
+//! The servent: a machine that keeps links alive, searches, routes, and leads answers back.
 
+mod commands;
 mod config;
+mod dynamic;
+mod election;
+mod faults;
+mod flow;
+mod life;
 mod link;
 mod logic;
+mod neighbour;
 mod output;
+mod pongs;
+mod spread;
+mod tables;
+mod transmit;
+mod vendor;
+mod words;
 
+use core::net::SocketAddrV4;
 use core::time::Duration;
 
+use crate::hosts::{Host, HostCache, HostSlot};
 use crate::rng::Rng;
-use crate::routes::{Key, Learnt, RouteSlot, RouteTable};
-use crate::wire::{ByeCode, HitData, Message, Payload, Ping, Push, Query, QueryHit, Records};
-use crate::{BufferTooSmall, Guid, LinkId, ServentId};
+use crate::routes::{RouteSlot, RouteTable};
+use crate::{BufferTooSmall, LinkId};
 
-pub use config::{Config, Role, flood_bound};
+pub use config::{Config, Role, flood_bound, horizon};
+pub use dynamic::QuerySlot;
+pub use election::{Candidate, Election};
 pub use link::LinkSlot;
+pub use neighbour::Neighbour;
 pub use output::{
     CommandError, ConnectError, Dispatch, Event, Forward, Handled, Reason, Stats, Target, Targets,
     Transmit, UnknownLink,
 };
 
 use link::Link;
-use logic::{Core, OWN};
 use output::Aim;
+use tables::Tables;
 
 /// A servent on the network. `L` and `R` are its memory: any `[LinkSlot]`, one per connection, and
-/// any `[RouteSlot]`, one per message remembered.
+/// any `[RouteSlot]`, one per message remembered. `C` is what makes a servent of 0.6 economical and
+/// may be left out: see [`Caches`].
 ///
 /// The caller keeps one receive buffer per link, gives its bytes to
 /// [`handle_bytes`](Self::handle_bytes) one message at a time, and writes what is to be forwarded
-/// straight from there: the servent holds no message and no queue.
+/// straight from there: the servent holds no queue, and no message but the queries that it pursues.
 ///
 /// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
 /// both say `None`, then [`poll_timeout`](Self::poll_timeout). More polls do no harm.
 #[derive(Debug, Clone)]
-pub struct Servent<L, R> {
+pub struct Servent<L, R, C = Caches<[HostSlot; 0], [QuerySlot; 0], [u8; 0]>> {
     state: State,
     routes: RouteTable<R>,
     links: L,
+    caches: C,
+}
+
+/// Memory for what a servent may know beyond its links and routes. Each may be empty, and any
+/// array, vector or borrowed slice serves.
+///
+/// | memory | with it | without |
+/// |---|---|---|
+/// | `hosts`: `[HostSlot]` | finds new neighbours, and answers pings with the hosts it knows | is told whom to connect to, and floods pings |
+/// | `queries`: `[QuerySlot]` | an ultrapeer asks others in turn until there are hits enough; a leaf tells how many it has | queries are flooded |
+/// | `tables`: `[u8]` | queries go only where they may match, and neighbours learn what is shared here | all queries go to all |
+///
+/// `tables` is all for the own words of a leaf. An ultrapeer divides it evenly into tables for its
+/// own words, for all that is behind it, and for each link slot; of each it uses a power of two of
+/// bytes, up to 16,384. Other servents expect 2,048 bytes or more, which are 2^14 slots.
+#[derive(Debug, Clone)]
+pub struct Caches<H, Q, T> {
+    /// Hosts to connect to and to tell of.
+    pub hosts: H,
+    /// Queries that are being pursued, or whose hits are counted.
+    pub queries: Q,
+    /// Query-routing tables.
+    pub tables: T,
 }
 
 #[derive(Debug, Clone)]
@@ -45,19 +86,41 @@ struct State {
     now: Duration, // the newest seen
     rng: Rng,
     stats: Stats,
+    flood: u32,                   // the number of the last flood
+    explored: Option<Duration>,   // when peers were last asked for hosts
+    tables_due: Option<Duration>, // when tables are to be sent
+    hops_wanted: u8,              // neighbours are to send queries with fewer hops
+    busy: bool,
+    left: bool, // looks for no peers
+}
+
+/// A servent while it works, whatever its memory is.
+struct Core<'m> {
+    state: &'m mut State,
+    routes: RouteTable<&'m mut [RouteSlot]>,
+    links: &'m mut [LinkSlot],
+    hosts: HostCache<&'m mut [HostSlot]>,
+    queries: &'m mut [QuerySlot],
+    tables: Tables<'m>,
 }
 
 impl<L, R> Servent<L, R> {
+    /// Creates a servent without links that floods, as in 0.4.
+    #[must_use]
+    pub const fn new(config: Config, links: L, routes: R) -> Self {
+        Self::with_caches(config, links, routes, Caches { hosts: [], queries: [], tables: [] })
+    }
+}
+
+impl<L, R, H, Q, T> Servent<L, R, Caches<H, Q, T>> {
     /// The length of a buffer for any [`poll_transmit`](Self::poll_transmit), in bytes.
-    pub const MAX_TRANSMIT_LEN: usize = logic::MAX_TRANSMIT_LEN;
+    pub const MAX_TRANSMIT_LEN: usize = transmit::MAX_TRANSMIT_LEN;
 
     /// Creates a servent without links.
     #[must_use]
-    pub const fn new(config: Config, links: L, routes: R) -> Self {
+    pub const fn with_caches(config: Config, links: L, routes: R, caches: Caches<H, Q, T>) -> Self {
         let routes = RouteTable::new(config.seed, config.lifetimes, routes);
-        let rng = Rng::new(config.seed, config.servent);
-        let stats = Stats::NONE;
-        Self { state: State { config, now: Duration::ZERO, rng, stats }, routes, links }
+        Self { state: State::new(config), routes, links, caches }
     }
 
     /// Returns the configuration.
@@ -78,12 +141,16 @@ impl<L, R> Servent<L, R> {
     }
 }
 
-impl<L, R> Servent<L, R>
+impl<L, R, H, Q, T> Servent<L, R, Caches<H, Q, T>>
 where
     L: AsRef<[LinkSlot]> + AsMut<[LinkSlot]>,
     R: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>,
+    H: AsRef<[HostSlot]> + AsMut<[HostSlot]>,
+    Q: AsRef<[QuerySlot]> + AsMut<[QuerySlot]>,
+    T: AsMut<[u8]>,
 {
-    /// Takes in a link whose handshake is done, to a neighbour of the given role.
+    /// Takes in a link whose handshake is done. A [`Role`] or what [`Neighbour::of_head`] reads says
+    /// what is at its other end.
     ///
     /// # Errors
     ///
@@ -92,22 +159,20 @@ where
         &mut self,
         now: Duration,
         link: LinkId,
-        neighbour: Role,
+        neighbour: impl Into<Neighbour>,
     ) -> Result<(), ConnectError> {
+        let neighbour = neighbour.into();
         let slots = self.links.as_ref();
         if logic::find(slots, link).is_some() {
             return Err(ConnectError::Taken(link));
         }
-        if !self.has_room(neighbour) {
+        if !self.has_room(neighbour.role) {
             return Err(ConnectError::Full(link));
         }
-        let len = slots.len();
-        let free = self.links.as_mut().iter_mut().enumerate().find(|(_, slot)| slot.link.is_none());
-        let Some((index, slot)) = free else { return Err(ConnectError::Full(link)) };
+        let free = slots.iter().position(|slot| slot.link.is_none());
+        let index = free.ok_or(ConnectError::Full(link))?;
         self.state.now = self.state.now.max(now);
-        let mut fresh = Link::new(link, neighbour);
-        fresh.heard(self.state.now, &self.state.config);
-        slot.open(index, len, fresh);
+        self.core().connected(index, Link::new(link, neighbour));
         Ok(())
     }
 
@@ -137,118 +202,114 @@ where
     /// Takes in that a link is closed, with all routes that lead there. Unknown links are ignored.
     pub fn handle_closed(&mut self, now: Duration, link: LinkId) {
         self.state.now = self.state.now.max(now);
-        let index = logic::find(self.links.as_ref(), link);
-        if let Some(slot) = index.and_then(|index| self.links.as_mut().get_mut(index)) {
-            slot.link = None;
+        if let Some(index) = logic::find(self.links.as_ref(), link) {
+            self.core().closed(index);
         }
     }
 
-    /// Lets time pass: pings silent neighbours and gives up lost ones. Early, late and repeated
-    /// calls are harmless.
-    pub fn handle_timeout(&mut self, now: Duration) {
+    /// Takes in that an attempt to connect, for which [`Event::Dial`] asked, came to nothing. The
+    /// host is tried again later, and forgotten after some failures.
+    pub fn handle_refused(&mut self, now: Duration, address: SocketAddrV4) {
         self.state.now = self.state.now.max(now);
-        let links = self.links.as_mut().iter_mut();
-        for link in links.filter_map(|slot| slot.link.as_mut()) {
-            link.handle_timeout(self.state.now, &self.state.config);
-        }
+        self.core().hosts.failed(address);
     }
 
-    /// Searches: writes a query into `buf` and says which links it is to be written to.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`]; nothing changed.
-    pub fn search(
-        &mut self,
-        now: Duration,
-        guid: Guid,
-        query: &Query<'_>,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        self.ask(now, Key::Query(guid), guid, Payload::Query(*query), buf)
+    /// Takes in the address of a host: from `X-Try-Ultrapeers`, a web cache, a file of the last
+    /// run. It goes into the cache of hosts.
+    pub fn handle_hint(&mut self, now: Duration, address: SocketAddrV4) {
+        self.state.now = self.state.now.max(now);
+        let now = self.state.now;
+        self.core().hosts.learn(now, address.into());
     }
 
-    /// Explores: writes a ping into `buf` and says which links it is to be written to. The pongs
-    /// come by [`handle_bytes`](Self::handle_bytes).
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`]; nothing changed.
-    pub fn ping(
-        &mut self,
-        now: Duration,
-        guid: Guid,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        self.ask(now, Key::Ping(guid), guid, Payload::Ping(Ping::default()), buf)
-    }
-
-    /// Answers the query `guid`: writes a hit into `buf` and says which link it is to be written
-    /// to, which is the one that the query came on.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::NoRoute`] if the query is forgotten or its link closed,
-    /// [`CommandError::NoRecords`] if nothing was found, and others; nothing changed.
-    pub fn answer(
-        &mut self,
-        now: Duration,
-        guid: Guid,
-        records: Records<'_>,
-        data: HitData<'_>,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        if records.is_empty() {
-            return Err(CommandError::NoRecords); // 0.4, 2.2.4
-        }
-        let Config { address, speed, servent, .. } = self.state.config;
-        let hit = Payload::QueryHit(QueryHit { address, speed, records, data, servent });
-        self.reply(now, Key::Query(guid), guid, hit, buf)
-    }
-
-    /// Asks a servent that cannot be reached to connect and to bring the file `index`: writes a
-    /// push into `buf` and says which link it is to be written to, which is the one that the hit
-    /// of that servent came on.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::NoRoute`] if no hit of that servent is remembered, and others; nothing
-    /// changed.
-    pub fn push(
-        &mut self,
-        now: Duration,
-        guid: Guid,
-        servent: ServentId,
-        index: u32,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        let address = self.state.config.address;
-        let push = Payload::Push(Push { servent, index, address, extensions: &[] });
-        self.reply(now, Key::Push(servent), guid, push, buf)
-    }
-
-    /// Ends a link: a bye is sent, then [`Event::Lost`] tells that it can be closed.
+    /// Takes in how many bytes wait in a link's send buffer; call it when that changed much. From
+    /// half of [`Config::send_queue`] on the least important messages are not sent there and the
+    /// neighbour is asked for fewer queries; beyond it the link ends with bye 502.
     ///
     /// # Errors
     ///
     /// [`UnknownLink`]; nothing changed.
-    pub fn dismiss(
+    pub fn handle_backlog(
         &mut self,
         now: Duration,
         link: LinkId,
-        code: ByeCode,
+        bytes: u32,
     ) -> Result<(), UnknownLink> {
         let index = logic::find(self.links.as_ref(), link).ok_or(UnknownLink(link))?;
         self.state.now = self.state.now.max(now);
-        let slot = self.links.as_mut().get_mut(index);
-        if let Some(link) = slot.and_then(|slot| slot.link.as_mut()) {
-            link.dismiss(code);
+        let Core { state, links, .. } = self.core();
+        if let Some(link) = links.get_mut(index).and_then(LinkSlot::live_mut) {
+            link.set_backlog(bytes, &state.config);
         }
         Ok(())
     }
 
-    /// Writes the next message that the servent has to send by itself into `buf`: a pong, a
-    /// keep-alive ping or a bye. Poll until `None` after every `handle_*`.
+    /// Takes in table entries that the application has inflated: the data of a
+    /// [`Patch`](crate::wire::Patch) that [`handle_bytes`](Self::handle_bytes) delivered compressed,
+    /// in pieces of any length. Then call [`handle_patch_end`](Self::handle_patch_end). If the
+    /// stream is damaged, [`dismiss`](Self::dismiss) the link with
+    /// [`ByeCode::QRP`](crate::wire::ByeCode::QRP).
+    ///
+    /// Who inflates nothing calls none of the two: such a neighbour then gets all queries.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownLink`]; nothing changed.
+    pub fn handle_entries(
+        &mut self,
+        now: Duration,
+        link: LinkId,
+        entries: &[u8],
+    ) -> Result<(), UnknownLink> {
+        let index = logic::find(self.links.as_ref(), link).ok_or(UnknownLink(link))?;
+        self.state.now = self.state.now.max(now);
+        self.core().handle_entries(index, entries);
+        Ok(())
+    }
+
+    /// Takes in that all entries of a compressed patch message were given.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownLink`]; nothing changed.
+    pub fn handle_patch_end(&mut self, now: Duration, link: LinkId) -> Result<(), UnknownLink> {
+        let index = logic::find(self.links.as_ref(), link).ok_or(UnknownLink(link))?;
+        self.state.now = self.state.now.max(now);
+        self.core().handle_patch_end(index);
+        Ok(())
+    }
+
+    /// Inflates the data of a compressed [`Patch`](crate::wire::Patch) that
+    /// [`handle_bytes`](Self::handle_bytes) delivered, and takes in what comes out. Each link needs an
+    /// inflater of its own. Damaged data end the link with bye 413.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownLink`]; nothing changed.
+    #[cfg(feature = "deflate")]
+    pub fn handle_inflating<W: AsMut<[u8]> + ?Sized>(
+        &mut self,
+        now: Duration,
+        link: LinkId,
+        patch: &crate::wire::Patch<'_>,
+        inflater: &mut crate::deflate::Inflater<W>,
+    ) -> Result<(), UnknownLink> {
+        let index = logic::find(self.links.as_ref(), link).ok_or(UnknownLink(link))?;
+        self.state.now = self.state.now.max(now);
+        self.core().handle_inflating(index, patch, inflater);
+        Ok(())
+    }
+
+    /// Lets time pass: pings silent neighbours and gives up lost ones, goes on with queries and
+    /// tables, and looks for peers. Early, late and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.state.now = self.state.now.max(now);
+        self.core().handle_timeout();
+    }
+
+    /// Writes the next message that the servent has to send by itself into `buf`: pongs, pings, byes,
+    /// pieces of its table, advice on queries, and queries that are asked in turn. Poll until `None`
+    /// after every `handle_*` and every command.
     ///
     /// Of several pings that came on one link before a poll only the last is answered.
     ///
@@ -259,16 +320,24 @@ where
         self.core().poll_transmit(buf)
     }
 
-    /// Returns the next thing that happened to a link. Poll until `None` after
+    /// Returns the next thing that the application has to do. Poll until `None` after
     /// [`poll_transmit`](Self::poll_transmit): a link is lost only when its bye is written.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.links.as_mut().iter_mut().find_map(LinkSlot::take_event)
+        let mut core = self.core();
+        core.lost().or_else(|| core.dial())
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        logic::poll_timeout(self.links.as_ref())
+        let State { now, tables_due, config, .. } = &self.state;
+        let hosts = HostCache::new(config.address, self.caches.hosts.as_ref());
+        let seeks =
+            !self.state.left && life::count_links(self.links.as_ref(), false) < config.dials;
+        let dials = hosts.next_change(*now, config.dial_patience).filter(|_| seeks);
+        let queries = Core::queries_wake(self.caches.queries.as_ref());
+        let due = [life::poll_timeout(self.links.as_ref()), *tables_due, queries, dials];
+        due.into_iter().flatten().min()
     }
 
     /// Walks over the links that `target` means. A link that was closed in the meantime is none.
@@ -284,65 +353,50 @@ where
         let config = &self.state.config;
         let most = if leaf { config.max_leaves } else { config.max_peers };
         let links = self.links.as_ref();
-        let same = links.iter().filter_map(|slot| slot.link.as_ref());
-        let same = same.filter(|link| (link.role == Role::Leaf) == leaf).count();
-        same < most && links.iter().any(|slot| slot.link.is_none())
+        life::count_links(links, leaf) < most && links.iter().any(|slot| slot.link.is_none())
     }
 
-    /// Sends a question into the network whose answers are to come back here.
-    fn ask(
-        &mut self,
-        now: Duration,
-        key: Key,
-        guid: Guid,
-        payload: Payload<'_>,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        let at = self.state.now.max(now);
-        if self.routes.find(at, key).is_some() {
-            return Err(CommandError::GuidInUse(guid));
-        }
-        let ttl = self.state.config.max_ttl.max(1);
-        let len = self.encode(Message { guid, ttl, hops: 0, payload }, buf)?;
-        if self.routes.learn(at, key, OWN, 0) == Learnt::NoRoom {
-            return Err(CommandError::NoRoom);
-        }
-        self.state.now = at;
-        Ok(Dispatch { to: Target(Aim::Flood { from: None }), len })
+    /// Returns `true` if it wants more ultrapeers: what the header `X-Ultrapeer-Needed` says. A
+    /// candidate that hears `False` goes on as a leaf.
+    #[must_use]
+    pub fn wants_ultrapeers(&self) -> bool {
+        self.has_room(Role::Ultrapeer)
     }
 
-    /// Sends a message back along the way that `key` came.
-    fn reply(
-        &mut self,
-        now: Duration,
-        key: Key,
-        guid: Guid,
-        payload: Payload<'_>,
-        buf: &mut [u8],
-    ) -> Result<Dispatch, CommandError> {
-        let at = self.state.now.max(now);
-        let route = self.routes.find(at, key).ok_or(CommandError::NoRoute)?;
-        let to = Target(Aim::One(route.via));
-        if self.targets(to).next().is_none() {
-            return Err(CommandError::NoRoute); // closed, or our own
-        }
-        let ttl = self.core().answer_ttl(route.hops);
-        let len = self.encode(Message { guid, ttl, hops: 0, payload }, buf)?;
-        self.state.now = at;
-        Ok(Dispatch { to, len })
-    }
-
-    fn encode(&self, message: Message<'_>, buf: &mut [u8]) -> Result<usize, CommandError> {
-        let limit = self.state.config.limits.of(message.payload.function());
-        let len = message.payload.encoded_len();
-        if len > usize::from(limit) {
-            return Err(CommandError::TooLarge { len, limit });
-        }
-        Ok(message.encode(buf)?)
+    /// Walks over the hosts that it knows of: what to tell one that is refused, by
+    /// `X-Try-Ultrapeers`, and what to keep for the next start.
+    pub fn hosts(&self) -> impl Iterator<Item = Host> {
+        let hosts: &[HostSlot] = self.caches.hosts.as_ref();
+        hosts.iter().filter_map(HostSlot::host)
     }
 
     fn core(&mut self) -> Core<'_> {
-        let Self { state, routes, links } = self;
-        Core { state, routes: routes.as_slice(), links: links.as_mut() }
+        let Self { state, routes, links, caches: Caches { hosts, queries, tables } } = self;
+        let links = links.as_mut();
+        Core {
+            hosts: HostCache::new(state.config.address, hosts.as_mut()),
+            tables: Tables::new(tables.as_mut(), state.config.role, links.len()),
+            queries: queries.as_mut(),
+            routes: routes.as_slice(),
+            links,
+            state,
+        }
+    }
+}
+
+impl State {
+    const fn new(config: Config) -> Self {
+        Self {
+            now: Duration::ZERO,
+            rng: Rng::new(config.seed, config.servent),
+            stats: Stats::NONE,
+            flood: 0,
+            explored: None,
+            tables_due: None,
+            hops_wanted: flow::ALL_HOPS,
+            busy: false,
+            left: false,
+            config,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What comes out of a servent.
 
 use core::fmt;
+use core::net::SocketAddrV4;
 
 use thiserror::Error;
 
@@ -52,14 +53,15 @@ pub struct Transmit {
     pub len: usize,
 }
 
-/// One link, or all but one.
+/// One link, or those that a flood was to go to. The latter means nothing any more once another
+/// flood has begun: write a message to its links before the next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target(pub(super) Aim);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aim {
     One(Via),
-    Flood { from: Option<Via> },
+    Flood { number: u32 },
 }
 
 /// Walks over the links of a [`Target`].
@@ -80,6 +82,13 @@ pub enum Event {
         link: LinkId,
         /// Why.
         reason: Reason,
+    },
+    /// There are fewer peers than wanted: connect to this host and shake hands, then call
+    /// [`handle_connected`](super::Servent::handle_connected) with its address or, if it comes to
+    /// nothing, [`handle_refused`](super::Servent::handle_refused).
+    Dial {
+        /// Which.
+        address: SocketAddrV4,
     },
 }
 
@@ -116,6 +125,10 @@ pub struct Stats {
     pub malformed: u64,
     /// Dropped: TTL 0, too high a TTL, relayed by a leaf, or no slot to remember the way.
     pub refused: u64,
+    /// Copies of queries that were not sent because no table says that they may match.
+    pub filtered: u64,
+    /// Copies that were not sent because the neighbour reads too slowly or wants fewer.
+    pub choked: u64,
 }
 
 /// No such link is connected.
@@ -159,6 +172,12 @@ pub enum CommandError {
     /// The route table has no slot at all, so that no answer would find its way.
     #[error("no slot for a route")]
     NoRoom,
+    /// That is no address of another host, or there is no memory for hosts.
+    #[error("{0} cannot be kept among the hosts")]
+    NotKept(SocketAddrV4),
+    /// No such query is remembered.
+    #[error("{0} is not being pursued")]
+    UnknownQuery(Guid),
     /// A hit needs at least one record.
     #[error("no records to answer with")]
     NoRecords,
@@ -175,6 +194,8 @@ impl Stats {
         unroutable: 0,
         malformed: 0,
         refused: 0,
+        filtered: 0,
+        choked: 0,
     };
 }
 
@@ -190,7 +211,7 @@ impl Iterator for Targets<'_> {
     fn next(&mut self) -> Option<LinkId> {
         let meant = |slot: &LinkSlot| match self.target.0 {
             Aim::One(via) => slot.via() == via,
-            Aim::Flood { from } => Some(slot.via()) != from,
+            Aim::Flood { number } => slot.is_chosen(number),
         };
         self.links.find_map(|slot| slot.live().filter(|_| meant(slot))).map(|link| link.id)
     }
@@ -208,8 +229,10 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Lost { link, reason } = self;
-        write!(f, "{link} lost: {reason}")
+        match self {
+            Self::Lost { link, reason } => write!(f, "{link} lost: {reason}"),
+            Self::Dial { address } => write!(f, "wants to connect to {address}"),
+        }
     }
 }
 
@@ -219,6 +242,7 @@ impl fmt::Display for Stats {
         write!(f, "received {received}, delivered {delivered}, flooded {flooded}, ")?;
         write!(f, "routed {routed}, duplicates {duplicates}, expired {}, ", self.expired)?;
         let Self { unroutable, malformed, refused, .. } = self;
-        write!(f, "unroutable {unroutable}, malformed {malformed}, refused {refused}")
+        write!(f, "unroutable {unroutable}, malformed {malformed}, refused {refused}, ")?;
+        write!(f, "filtered {}, choked {}", self.filtered, self.choked)
     }
 }

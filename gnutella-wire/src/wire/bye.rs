@@ -67,22 +67,60 @@ impl ByeCode {
     pub const SHUTDOWN: Self = Self(200);
     /// The user removed the connection.
     pub const REMOVED: Self = Self(201);
+    /// A servent of the local network is preferred.
+    pub const LOCAL_PREFERRED: Self = Self(202);
+    /// The servent becomes a leaf or an ultrapeer.
+    pub const CHANGING_MODE: Self = Self(203);
+    /// The user did not answer in time.
+    pub const USER_TIMEOUT: Self = Self(210);
+    /// Any other wish of the user.
+    pub const USER: Self = Self(299);
     /// The payload is longer than the limit.
     pub const TOO_LARGE: Self = Self(400);
     /// The same messages came again and again.
     pub const DUPLICATES: Self = Self(401);
+    /// Queries came that are not proper.
+    pub const IMPROPER_QUERIES: Self = Self(402);
     /// Messages came whose TTL and hops exceed the limit.
     pub const TTL_TOO_HIGH: Self = Self(403);
+    /// Too many messages came that nobody knows.
+    pub const UNKNOWN_MESSAGES: Self = Self(404);
+    /// Nothing came for too long.
+    pub const INACTIVE: Self = Self(405);
     /// No answer to alive pings.
     pub const NO_REPLY: Self = Self(406);
+    /// The other end shares too little.
+    pub const SHARES_TOO_LITTLE: Self = Self(407);
     /// Messages came with TTL 0.
     pub const TTL_ZERO: Self = Self(408);
+    /// Too many errors of several kinds.
+    pub const TOO_MANY_ERRORS: Self = Self(409);
+    /// More messages came than are bearable.
+    pub const TOO_MANY_MESSAGES: Self = Self(410);
     /// Payloads came that were shorter than their fields.
     pub const INVALID_PAYLOAD: Self = Self(411);
+    /// What came looks like an attack.
+    pub const SECURITY: Self = Self(412);
     /// The messages of a query-routing table do not fit together.
     pub const QRP: Self = Self(413);
     /// A leaf relayed messages of others.
     pub const LEAF_RELAYED: Self = Self(414);
+    /// Any other fault of the other end.
+    pub const PEER: Self = Self(499);
+    /// An error on this side.
+    pub const INTERNAL: Self = Self(500);
+    /// No message boundaries could be found any more.
+    pub const DESYNCHRONISED: Self = Self(501);
+    /// The other end reads too slowly.
+    pub const SEND_QUEUE: Self = Self(502);
+    /// The connection closes.
+    pub const CLOSING: Self = Self(503);
+    /// The servent became a leaf or an ultrapeer during the handshake.
+    pub const MODE_CHANGED: Self = Self(504);
+    /// The protocol is not supported.
+    pub const UNSUPPORTED: Self = Self(505);
+    /// Any other trouble on this side.
+    pub const SERVENT: Self = Self(599);
 
     /// Returns the words that go with a code of this list, of at most 38 bytes; none for others.
     #[must_use]
@@ -90,14 +128,33 @@ impl ByeCode {
         match self {
             Self::SHUTDOWN => "Servent shuts down",
             Self::REMOVED => "Removed by the user",
+            Self::LOCAL_PREFERRED => "A nearer servent is preferred",
+            Self::CHANGING_MODE => "Changing between leaf and ultrapeer",
+            Self::USER_TIMEOUT => "User timeout",
+            Self::USER => "Closed by the user",
             Self::TOO_LARGE => "Message too large",
             Self::DUPLICATES => "Too many duplicates",
+            Self::IMPROPER_QUERIES => "Improper queries",
             Self::TTL_TOO_HIGH => "Relayed messages with too high a TTL",
+            Self::UNKNOWN_MESSAGES => "Too many unknown messages",
+            Self::INACTIVE => "Nothing was sent for too long",
             Self::NO_REPLY => "No reply to alive pings",
+            Self::SHARES_TOO_LITTLE => "Shares too little",
             Self::TTL_ZERO => "Received messages with TTL 0",
+            Self::TOO_MANY_ERRORS => "Too many errors",
+            Self::TOO_MANY_MESSAGES => "Too many messages",
             Self::INVALID_PAYLOAD => "Invalid payloads",
+            Self::SECURITY => "Security",
             Self::QRP => "Invalid query routing messages",
             Self::LEAF_RELAYED => "Leaf relayed messages",
+            Self::PEER => "Trouble with this servent",
+            Self::INTERNAL => "Internal error",
+            Self::DESYNCHRONISED => "Message boundaries lost",
+            Self::SEND_QUEUE => "Send queue full",
+            Self::CLOSING => "Closing",
+            Self::MODE_CHANGED => "Mode changed during the handshake",
+            Self::UNSUPPORTED => "Protocol not supported",
+            Self::SERVENT => "Trouble on this side",
             _ => "",
         }
     }

@@ -8,6 +8,8 @@ use crate::{BufferTooSmall, DecodeError, Guid};
 /// The length of a header, in bytes.
 pub const HEADER_LEN: usize = 23;
 
+const SIZE_FLAGS: u32 = 1 << 31; // then bits 16 to 30 are flags (gtk-gnutella's sflag)
+
 /// What a message is: one byte after the GUID. Any value is legal; unknown ones are skipped by their
 /// length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +46,11 @@ pub struct Limits {
     pub bye: u16,
     /// All others, known or not.
     pub other: u16,
+    /// What may follow the fixed fields of pings, pongs and pushes: GGEP blocks.
+    pub extensions: u16,
+    /// Whether the length word may carry flags above its low 16 bits, which both ends have agreed
+    /// on by `X-Features: sflag/0.1`. They are dropped: nobody has said what they mean.
+    pub size_flags: bool,
 }
 
 impl Function {
@@ -79,10 +86,13 @@ impl Header {
     /// # Errors
     ///
     /// [`DecodeError::Incomplete`] below 23 bytes; [`DecodeError::Desynchronised`] for a length of
-    /// 65,536 or more; [`DecodeError::TooLarge`] for one above its limit. After the last two the
+    /// 65,536 or more that is no flags; [`DecodeError::TooLarge`] for one above its limit. After the last two the
     /// connection is of no more use.
     pub fn decode(bytes: &[u8], limits: Limits) -> Result<(Self, &[u8]), DecodeError> {
-        let (header, rest) = Self::read(bytes)?;
+        let (mut header, rest) = Self::read(bytes)?;
+        if limits.size_flags && header.len & SIZE_FLAGS != 0 {
+            header.len &= 0xFFFF;
+        }
         let Ok(len) = u16::try_from(header.len) else {
             return Err(DecodeError::Desynchronised { len: header.len });
         };
@@ -141,13 +151,24 @@ impl Header {
 }
 
 impl Limits {
+    /// What 0.4 defines and no more: pings, pongs and pushes without extensions.
+    pub const STRICT_04: Self = Self::new(256, 65_535, 4_096, 4_096, 0);
     /// As gtk-gnutella 1.2.3 has it.
-    pub const GTKG: Self = Self { query: 1_024, query_hit: 65_535, bye: 4_096, other: 40_960 };
+    pub const GTKG: Self = Self::new(1_024, 65_535, 4_096, 40_960, 40_960);
     /// As `LimeWire` and `Phex` have it: whatever a length field without flags can say.
-    pub const LIMEWIRE: Self =
-        Self { query: 65_535, query_hit: 65_535, bye: 65_535, other: 65_535 };
+    pub const LIMEWIRE: Self = Self::new(65_535, 65_535, 65_535, 65_535, 65_535);
     /// For a leaf with little memory: receive buffers of 2,071 bytes.
-    pub const EMBEDDED: Self = Self { query: 256, query_hit: 2_048, bye: 256, other: 1_024 };
+    pub const EMBEDDED: Self = Self::new(256, 2_048, 256, 1_024, 1_024);
+
+    const fn new(query: u16, query_hit: u16, bye: u16, other: u16, extensions: u16) -> Self {
+        Self { query, query_hit, bye, other, extensions, size_flags: false }
+    }
+
+    /// Returns the same limits for a link on which flags in the length word were agreed on.
+    #[must_use]
+    pub const fn with_size_flags(self) -> Self {
+        Self { size_flags: true, ..self }
+    }
 
     /// Returns the longest payload accepted for `function`, in bytes.
     #[must_use]
@@ -156,14 +177,24 @@ impl Limits {
             Function::QUERY => self.query,
             Function::QUERY_HIT => self.query_hit,
             Function::BYE => self.bye,
+            Function::PING => self.after(0),
+            Function::PONG => self.after(14),
+            Function::PUSH => self.after(26),
             _ => self.other,
         }
+    }
+
+    const fn after(&self, fixed: u16) -> u16 {
+        let len = fixed.saturating_add(self.extensions);
+        // What is fixed must fit, however little is allowed besides.
+        if len > self.other && self.other > fixed { self.other } else { len }
     }
 
     /// Returns the length of a receive buffer that holds any accepted message, in bytes.
     #[must_use]
     pub fn buffer_len(&self) -> usize {
-        let payload = self.query.max(self.query_hit).max(self.bye).max(self.other);
+        let push = self.of(Function::PUSH); // of the three with extensions the longest
+        let payload = self.query.max(self.query_hit).max(self.bye).max(self.other).max(push);
         HEADER_LEN.saturating_add(usize::from(payload))
     }
 }

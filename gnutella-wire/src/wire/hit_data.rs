@@ -2,10 +2,15 @@
 
 use core::fmt;
 
+use crate::BufferTooSmall;
+use crate::writer::Writer;
+
 const VENDOR: usize = 4; // ASCII
 const OPEN_LEN: usize = 1; // length of the open data, usually 2 or 4
 // open data: flags 1, flags 2, and with 4 bytes the length of the XML, little-endian
 // then the private area, and the XML at its end
+
+const MAX_XML: usize = 65_535; // as long as two bytes can say
 
 const PUSH: u8 = 0x01; // mask in flags 2, value in flags 1; all others the other way round
 const BUSY: u8 = 0x04;
@@ -17,6 +22,19 @@ const GGEP: u8 = 0x20;
 /// 0.4 have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HitData<'a>(&'a [u8]);
+
+/// The parts of query-hit data, for one that has more to say than its flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HitParts<'a> {
+    /// The maker of the servent.
+    pub vendor: Vendor,
+    /// What the hit says of its servent.
+    pub flags: HitFlags,
+    /// GGEP blocks, or a vendor's own; with blocks, `flags.ggep` should say so.
+    pub private: &'a [u8],
+    /// XML metadata with the NUL at its end, or nothing; bytes beyond 65,535 are left out.
+    pub xml: &'a [u8],
+}
 
 /// Names the maker of a servent: four ASCII characters. Any bytes are legal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +112,35 @@ impl<'a> HitData<'a> {
             Some(([_, _, low, high, ..], _)) => usize::from(u16::from_le_bytes([*low, *high])),
             _ => 0,
         }
+    }
+}
+
+impl HitParts<'_> {
+    /// Returns the length of the data, in bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        Writer::measure(|w| self.write(w))
+    }
+
+    /// Writes the data and returns its length; wrap it with [`HitData::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below [`encoded_len`](Self::encoded_len) bytes.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        Writer::fill(out, |w| self.write(w))
+    }
+
+    fn write(&self, w: &mut Writer<'_>) {
+        let xml = self.xml.get(..MAX_XML.min(self.xml.len())).unwrap_or_default();
+        let [first, second] = self.flags.to_bytes();
+        w.bytes(&self.vendor.0);
+        w.bytes(&[if xml.is_empty() { 2 } else { 4 }, first, second]);
+        if !xml.is_empty() {
+            w.u16(u16::try_from(xml.len()).unwrap_or(u16::MAX));
+        }
+        w.bytes(self.private);
+        w.bytes(xml);
     }
 }
 

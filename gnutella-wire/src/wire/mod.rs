@@ -14,13 +14,14 @@ mod qrp;
 mod query;
 mod query_hit;
 mod record;
+mod vendor;
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 pub use bye::{Bye, ByeCode};
 pub use header::{Function, HEADER_LEN, Header, Limits};
-pub use hit_data::{HitData, HitFlags, Vendor};
+pub use hit_data::{HitData, HitFlags, HitParts, Vendor};
 pub use other::Other;
 pub use ping::Ping;
 pub use pong::Pong;
@@ -29,6 +30,7 @@ pub use qrp::{Compressor, Patch, Qrp, Reset};
 pub use query::{Query, QueryFlags};
 pub use query_hit::QueryHit;
 pub use record::{Record, RecordIter, Records};
+pub use vendor::{Features, QueryStatus, Supported, VendorId, VendorMessage};
 
 use crate::writer::Writer;
 use crate::{BufferTooSmall, DecodeError, Guid};

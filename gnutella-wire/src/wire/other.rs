@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Function;
+use super::{Function, Qrp, VendorMessage};
 use crate::BufferTooSmall;
 use crate::writer::Writer;
 
@@ -45,8 +45,21 @@ impl<'a> Other<'a> {
     }
 }
 
+/// What the body says, if this crate can read it.
 impl fmt::Display for Other<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::extra(f, self.body)
+        match self.function {
+            Function::QRP => match Qrp::decode(self.body) {
+                Ok(qrp) => write!(f, " {qrp}"),
+                Err(_) => super::extra(f, self.body),
+            },
+            Function::VENDOR | Function::VENDOR_STANDARD => {
+                match VendorMessage::decode(self.body) {
+                    Ok(message) => write!(f, " {message}"),
+                    Err(_) => super::extra(f, self.body),
+                }
+            }
+            _ => super::extra(f, self.body),
+        }
     }
 }

@@ -19,8 +19,8 @@ pub struct Pong<'a> {
     pub address: SocketAddrV4,
     /// How many files it shares.
     pub files: u32,
-    /// How many kilobytes they have together. Old ultrapeers mark themselves by a power of two of
-    /// at least 8.
+    /// How many kilobytes they have together; of an old ultrapeer an
+    /// [`ultrapeer_mark`](Self::ultrapeer_mark).
     pub kilobytes: u32,
     /// What follows, kept as it stands: nothing in 0.4, a GGEP block in 0.6.
     pub extensions: &'a [u8],
@@ -47,6 +47,27 @@ impl<'a> Pong<'a> {
             kilobytes: u32::from_le_bytes(*kilobytes),
             extensions,
         })
+    }
+
+    /// Returns the kilobytes by which an old ultrapeer that shares so many marks itself: the nearest
+    /// power of two, at least 8, at most 2^31.
+    #[must_use]
+    pub const fn ultrapeer_mark(kilobytes: u32) -> u32 {
+        let Some(log) = kilobytes.checked_ilog2() else { return 8 };
+        let low = 1_u32 << (log & 31);
+        let nearer_high = kilobytes.saturating_sub(low) >= low.div_ceil(2);
+        let mark = if nearer_high { low.saturating_mul(2) } else { low };
+        match mark {
+            ..8 => 8,
+            u32::MAX => 1 << 31,
+            mark => mark,
+        }
+    }
+
+    /// Returns `true` if this is the mark of an old ultrapeer.
+    #[must_use]
+    pub const fn is_ultrapeer_mark(&self) -> bool {
+        self.kilobytes >= 8 && self.kilobytes.is_power_of_two()
     }
 
     /// Returns the length of the payload, in bytes.

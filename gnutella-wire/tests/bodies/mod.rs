@@ -2,27 +2,30 @@
 //! same functions.
 #![allow(unreachable_pub, reason = "the fuzz targets include this file as a public module")]
 
-use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use gnutella_wire::handshake::{Handshake, State};
 use gnutella_wire::http::{Giv, Request, Response};
-use gnutella_wire::wire::{
-    ByeCode, Function, HEADER_LEN, Header, HitData, Limits, Message, Payload, Query, Record,
-    Records,
-};
+use gnutella_wire::wire::{HEADER_LEN, Header, HitData, Limits, Message, Payload};
 use gnutella_wire::{
-    CommandError, Config, DecodeError, Dispatch, Guid, Head, HeadLimits, Key, Learnt, Lifetimes,
-    LinkId, LinkSlot, Opening, Role, Route, RouteSlot, RouteTable, Servent, ServentId, Text, Via,
+    DecodeError, Guid, Head, HeadLimits, Key, Learnt, Lifetimes, Opening, Route, RouteSlot,
+    RouteTable, ServentId, Via,
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
+mod deflate;
 /// Bodies of GGEP.
 pub mod ggep;
+/// Bodies of the cache of hosts.
+pub mod hosts;
 /// Bodies of HUGE.
 pub mod huge;
+mod opennap;
 mod qrp;
+/// Bodies of the machine.
+pub mod servent;
+mod vendor;
 
 /// What takes any bytes, and panics if something does not hold.
 pub type Body = fn(&[u8]);
@@ -35,7 +38,14 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_http", http),
     ("gnutella_handshake", handshake),
     ("gnutella_routes", routes),
-    ("gnutella_servent", servent),
+    ("gnutella_servent", servent::servent),
+    ("gnutella_hosts", hosts::hosts),
+    ("gnutella_inflate", deflate::inflates),
+    ("gnutella_deflate", deflate::deflates),
+    ("gnutella_opennap", opennap::message),
+    ("gnutella_index", opennap::index),
+    ("gnutella_nap_client", opennap::client),
+    ("gnutella_vendor", vendor::payload),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),
     ("gnutella_huge", huge::area),
@@ -259,19 +269,29 @@ impl Model {
             let (via, hops) = (Via(u32::from(input.byte())), input.byte());
             let found = self.table.find(now, key);
             self.compare(now, [kind, number], found);
-            let fresh = (Route { via, hops }, now, lifetime);
-            if input.below(4) == 0 {
-                self.table.refresh(now, key, via, hops);
-                self.known.insert([kind, number], fresh);
-            } else {
-                match self.table.learn(now, key, via, hops) {
+            let route = Route { via, ttl: input.byte(), hops };
+            let fresh = (route, now, lifetime);
+            match input.below(8) {
+                0 | 1 => {
+                    self.table.refresh(now, key, route);
+                    self.known.insert([kind, number], fresh);
+                }
+                2 => {
+                    self.table.raise(now, key, route.ttl);
+                    let old = found.and_then(|_| self.known.get_mut(&[kind, number]));
+                    if let Some((old, ..)) = old {
+                        old.ttl = old.ttl.max(route.ttl);
+                    }
+                    continue; // nothing is learnt by it
+                }
+                _ => match self.table.learn(now, key, route) {
                     Learnt::New => assert!(found.is_none() && self.capacity > 0),
                     Learnt::Known(route) => assert_eq!(Some(route), found),
                     Learnt::NoRoom => assert_eq!(self.capacity, 0),
-                }
-                if found.is_none() {
-                    self.known.insert([kind, number], fresh);
-                }
+                },
+            }
+            if found.is_none() {
+                self.known.insert([kind, number], fresh);
             }
             let after = self.table.find(now, key);
             assert!(self.capacity == 0 || after == self.known.get(&[kind, number]).map(|k| k.0));
@@ -295,158 +315,5 @@ impl Model {
                 assert!(!roomy || age > lifetime, "lost after {age:?} though there is room");
             }
         }
-    }
-}
-
-/// A servent of any role and any capacity keeps the laws.
-pub fn servent(bytes: &[u8]) {
-    let mut input = Input::new(bytes);
-    let (role, links, routes) = (input.below(3), input.below(5), input.below(12));
-    let rest = input.bytes(usize::MAX);
-    check(|| Node::new(role, links, routes), Net::MAX_TRANSMIT_LEN, rest);
-}
-
-type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
-
-struct Node(Net);
-
-impl Node {
-    fn new(role: usize, links: usize, routes: usize) -> Self {
-        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6346);
-        let presets = [Config::peer, Config::leaf, Config::ultrapeer];
-        let mut config = presets[role](ServentId([0; 16]), address);
-        (config.idle, config.misses) = (Duration::from_millis(100 * role as u64), 2);
-        config.max_leaves = links / 2;
-        let (links, routes) = (vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
-        let mut servent = Servent::new(config, links, routes);
-        for link in 0..3 {
-            let _ = servent.handle_connected(Duration::ZERO, LinkId(link), Role::Peer); // or full
-        }
-        Self(servent)
-    }
-
-    fn receive(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let from = LinkId(u32::from(input.byte() % 4));
-        let bytes = some_message(input);
-        let handled = self.0.handle_bytes(now, from, &bytes);
-        let mut targets = Vec::new();
-        if let Ok(Some(handled)) = &handled {
-            assert!((1..=bytes.len()).contains(&handled.consumed));
-            if let Some(forward) = &handled.forward {
-                targets = self.0.targets(forward.to).collect();
-                assert!(!targets.is_empty() && !targets.contains(&from), "back to the sender");
-                assert_ne!(self.0.config().role, Role::Leaf, "a leaf never forwards");
-                let (was, is) = (&bytes[..HEADER_LEN], &forward.header[..]);
-                assert_eq!((&was[..17], &was[19..]), (&is[..17], &is[19..]), "the rest untouched");
-                assert!(is[17] > 0 && is[17] < was[17] && is[18] == was[18].saturating_add(1));
-                assert_eq!(forward.payload, &bytes[HEADER_LEN..handled.consumed]);
-            }
-        }
-        let stats = self.0.stats();
-        assert!(stats.delivered + stats.duplicates + stats.malformed <= stats.received);
-        Outcome::of(handled.map(|handled| (format!("{handled:?}"), targets)))
-    }
-
-    fn command(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let mut buf = [0; 128];
-        let most = usize::from(input.byte()).min(buf.len());
-        let buf = &mut buf[..most];
-        let guid = Guid([input.byte() % 4; 16]);
-        let text = Text::new(&b"Hey Jude"[..input.below(9)]).unwrap();
-        let record = Record { index: 1, size: 2, name: text, extensions: Text::EMPTY };
-        let records = [record; 3];
-        let records = Records::from_slice(&records[..input.below(4)]).unwrap();
-        let done = match input.below(4) {
-            0 => self.0.search(now, guid, &Query::new(text), buf),
-            1 => self.0.ping(now, guid, buf),
-            2 => self.0.answer(now, guid, records, HitData::EMPTY, buf),
-            _ => self.0.push(now, guid, ServentId([input.byte() % 4; 16]), 7, buf),
-        };
-        match done {
-            Ok(Dispatch { to, len }) => {
-                let (message, rest) = Message::decode(&buf[..len], Limits::GTKG).unwrap();
-                assert!(rest.is_empty() && message.ttl > 0 && message.hops == 0);
-                Outcome::Done(format!("{message:?} {:?}", self.0.targets(to).collect::<Vec<_>>()))
-            }
-            Err(CommandError::BufferTooSmall(short)) => {
-                assert!(short.needed > most);
-                Outcome::Refused(format!("{short}"))
-            }
-            Err(other) => Outcome::Refused(format!("{other}")),
-        }
-    }
-}
-
-/// Reads a message of any kind; sometimes only bytes.
-fn some_message(input: &mut Input<'_>) -> Vec<u8> {
-    let kinds = [0x00, 0x01, 0x02, 0x30, 0x40, 0x80, 0x81];
-    let kind = input.below(16);
-    let Some(function) = kinds.get(kind % 8).copied() else {
-        let len = usize::from(input.byte());
-        return input.bytes(len).to_vec();
-    };
-    let guid = Guid([input.byte() % 4; 16]);
-    let (ttl, hops) = (input.byte() % 20, input.byte() % 5);
-    let len = input.below(48);
-    let mut payload = input.array::<48>()[..len].to_vec();
-    if function == 0x40 || function == 0x81 {
-        let id = [input.byte() % 4; 16]; // a push or hit that leads somewhere
-        payload = match function {
-            0x40 => [&id[..], &[0; 10]].concat(),
-            _ => [&[0; 11][..], &id].concat(),
-        };
-    }
-    let len = payload.len() as u32;
-    let header = Header { guid, function: Function(function), ttl, hops, len };
-    [&header.to_bytes()[..], &payload].concat()
-}
-
-impl Machine for Node {
-    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let link = LinkId(u32::from(input.byte() % 4));
-        match input.below(8) {
-            0 | 1 => {
-                let role = [Role::Peer, Role::Leaf, Role::Ultrapeer][input.below(3)];
-                let (room, before) = (self.0.has_room(role), self.0.clone());
-                let done = self.0.handle_connected(now, link, role);
-                assert!(room || done.is_err(), "{before:?}");
-                Outcome::of(done)
-            }
-            2..5 => self.receive(now, input),
-            5 => {
-                self.0.handle_closed(now, link);
-                Outcome::Done(String::new())
-            }
-            6 => self.command(now, input),
-            _ => Outcome::of(self.0.dismiss(now, link, ByeCode(u16::from(input.byte())))),
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Duration) {
-        self.0.handle_timeout(now);
-    }
-
-    fn poll_timeout(&self) -> Option<Duration> {
-        self.0.poll_timeout()
-    }
-
-    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
-        match self.0.poll_transmit(buf) {
-            Ok(Some(send)) => {
-                let (message, rest) = Message::decode(&buf[..send.len], Limits::GTKG).unwrap();
-                assert!(rest.is_empty() && message.hops == 0);
-                Ok(Some((send.to.to_string(), send.len)))
-            }
-            Ok(None) => Ok(None),
-            Err(short) => Err(short.needed),
-        }
-    }
-
-    fn poll_event(&mut self) -> Option<String> {
-        self.0.poll_event().map(|event| event.to_string())
-    }
-
-    fn state(&self) -> String {
-        format!("{:?}", self.0)
     }
 }

@@ -207,6 +207,8 @@ pub fn tables(bytes: &[u8]) {
         let arrived = receiver.table().unwrap();
         assert!(arrived == table || arrived.bits() < bits);
         let words = || rules.query_words(&name).map(KeywordHash::of);
+        let units = rules.query_words(&name).map(|w| KeywordHash::of_units(w.encode_utf16()));
+        assert!(words().eq(units), "hashed otherwise, another hash");
         assert!(words().all(|word| arrived.contains(word)), "a word was denied");
         let any = words().next().is_some();
         assert_eq!(arrived.can_route(words(), [], MatchRule::AllWords), any);

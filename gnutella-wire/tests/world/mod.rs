@@ -6,15 +6,17 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use gnutella_wire::handshake::{Handshake, Line, State, Version, addresses};
-use gnutella_wire::wire::{Function, HitData, Limits, Message, Payload, Query, Record, Records};
+use gnutella_wire::wire::{
+    Function, HitData, Limits, Message, Payload, Query, QueryFlags, Record, Records,
+};
 use gnutella_wire::{
-    Config, Event, Guid, Header, LinkId, LinkSlot, Reason, Role, RouteSlot, Servent, ServentId,
-    Stats, Target, Text,
+    Caches, Config, Event, Guid, Header, HostSlot, LinkId, LinkSlot, Neighbour, QuerySlot, Reason,
+    Role, RouteSlot, Servent, ServentId, Stats, Target, Text,
 };
 use sim::{Addr, Delivery, Link, Network, StreamId};
 
 pub(crate) type Preset<'a> = &'a dyn Fn(ServentId, SocketAddrV4) -> Config;
-type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
+type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
 
 pub(crate) struct World {
     pub(crate) net: Network,
@@ -22,12 +24,14 @@ pub(crate) struct World {
     pub(crate) trace: Vec<String>,
     pub(crate) lost: Vec<(Addr, Reason)>,
     pub(crate) refusals: Vec<String>,
+    pub(crate) dialled: Vec<(u32, SocketAddrV4)>,
     hosts: BTreeMap<Addr, Host>,
     sent: BTreeMap<Function, u64>,
 }
 
 struct Host {
     servent: Net,
+    modern: bool, // has memory for all that 0.6 adds, and says so
     wires: BTreeMap<LinkId, Wire>,
     files: Vec<&'static str>,
     queries: u64,
@@ -39,7 +43,7 @@ struct Host {
 struct Wire {
     peer: Addr,
     shake: Handshake,
-    neighbour: Role,
+    neighbour: Neighbour,
     inbox: Vec<u8>,
 }
 
@@ -50,6 +54,7 @@ impl World {
             trace: Vec::new(),
             lost: Vec::new(),
             refusals: Vec::new(),
+            dialled: Vec::new(),
             hosts: BTreeMap::new(),
             sent: BTreeMap::new(),
         }
@@ -57,10 +62,26 @@ impl World {
 
     pub(crate) fn add(&mut self, number: u32, preset: Preset<'_>) {
         let address = SocketAddrV4::new(Ipv4Addr::from(0x0A00_0000 + number), 6346);
-        let config = preset(ServentId([number as u8; 16]), address);
-        let servent = Servent::new(config, vec![LinkSlot::EMPTY; 32], vec![RouteSlot::EMPTY; 512]);
+        self.insert_host(number, false, preset(ServentId([number as u8; 16]), address));
+    }
+
+    /// Adds a servent of 0.6 with everything.
+    pub(crate) fn add_modern(&mut self, number: u32, preset: Preset<'_>) {
+        let address = SocketAddrV4::new(Ipv4Addr::from(0x0A00_0000 + number), 6346);
+        self.insert_host(number, true, preset(ServentId([number as u8; 16]), address));
+    }
+
+    fn insert_host(&mut self, number: u32, modern: bool, config: Config) {
+        let caches = Caches {
+            hosts: vec![HostSlot::EMPTY; if modern { 32 } else { 0 }],
+            queries: vec![QuerySlot::EMPTY; if modern { 8 } else { 0 }],
+            tables: vec![0; if modern { 34 * 2_048 } else { 0 }],
+        };
+        let (links, routes) = (vec![LinkSlot::EMPTY; 32], vec![RouteSlot::EMPTY; 512]);
+        let servent = Servent::with_caches(config, links, routes, caches);
         let (wires, hits, pushes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let host = Host { servent, wires, files: Vec::new(), queries: 0, pongs: 0, hits, pushes };
+        let files = Vec::new();
+        let host = Host { servent, modern, wires, files, queries: 0, pongs: 0, hits, pushes };
         self.hosts.insert(Addr(number), host);
     }
 
@@ -84,14 +105,27 @@ impl World {
     }
 
     pub(crate) fn share(&mut self, number: u32, name: &'static str) {
+        let now = self.net.now();
         self.host(number).files.push(name);
+        self.host(number).servent.share(now, name);
+    }
+
+    /// Lets a host call its servent, and sends what it then has to say.
+    pub(crate) fn tell<T>(&mut self, number: u32, call: impl FnOnce(&mut Net, Duration) -> T) -> T {
+        let now = self.net.now();
+        let said = call(&mut self.host(number).servent, now);
+        self.drain(number);
+        said
     }
 
     pub(crate) fn search(&mut self, number: u32, guid: Guid, words: &str) {
         let (now, mut buf) = (self.net.now(), [0; 256]);
         let query = Query::new(Text::new(words.as_bytes()).unwrap());
+        let flags = QueryFlags::LEAF_GUIDED;
+        let query = if self.host(number).modern { Query { flags, ..query } } else { query };
         let sent = self.host(number).servent.search(now, guid, &query, &mut buf).unwrap();
         self.dispatch(number, sent.to, &buf[..sent.len]);
+        self.drain(number);
     }
 
     pub(crate) fn ping(&mut self, number: u32, guid: Guid) {
@@ -124,9 +158,7 @@ impl World {
 
     /// Sends bytes past the servent of `from`.
     pub(crate) fn send_raw(&mut self, from: u32, to: u32, bytes: &[u8]) {
-        let wires = &self.host(from).wires;
-        let link = wires.iter().find(|(_, wire)| wire.peer == Addr(to)).map(|(link, _)| *link);
-        self.net.send(stream(link.unwrap()), Addr(from), bytes);
+        self.net.send(stream(self.link(from, to)), Addr(from), bytes);
     }
 
     /// Lets time pass.
@@ -187,6 +219,12 @@ impl World {
         &self.hosts[&Addr(number)].servent
     }
 
+    /// The link of a host to another.
+    pub(crate) fn link(&self, number: u32, peer: u32) -> LinkId {
+        let wires = &self.hosts[&Addr(number)].wires;
+        *wires.iter().find(|(_, wire)| wire.peer == Addr(peer)).unwrap().0
+    }
+
     /// The hosts that a host has an open link to.
     pub(crate) fn neighbours(&self, number: u32) -> Vec<Addr> {
         let wires = self.hosts[&Addr(number)].wires.values();
@@ -198,7 +236,7 @@ impl World {
     }
 
     fn insert(&mut self, at: Addr, stream: StreamId, peer: Addr, shake: Handshake) {
-        let wire = Wire { peer, shake, neighbour: Role::Peer, inbox: Vec::new() };
+        let wire = Wire { peer, shake, neighbour: Role::Peer.into(), inbox: Vec::new() };
         self.host(at.0).wires.insert(link(stream), wire);
     }
 
@@ -209,10 +247,10 @@ impl World {
                 if !self.host(at.0).wires.contains_key(&link(stream)) {
                     return self.insert(at, stream, peer, Handshake::acceptor());
                 }
-                let mut buf = [0; 256];
-                let role = self.host(at.0).servent.config().role;
+                let mut buf = [0; 512];
+                let introduction = self.host(at.0).introduction();
                 let wire = self.host(at.0).wires.get_mut(&link(stream)).unwrap();
-                let len = wire.shake.greet(&[introduction(role)], &mut buf).unwrap();
+                let len = wire.shake.greet(&headers(&introduction), &mut buf).unwrap();
                 self.net.send(stream, at, &buf[..len]);
             }
             Delivery::Bytes { stream, bytes, .. } => {
@@ -237,13 +275,12 @@ impl World {
         let now = self.net.now();
         loop {
             let host = self.hosts.get_mut(&Addr(number)).unwrap();
-            let role = host.servent.config().role;
+            let introduction = host.introduction();
             let other = host.neighbour_to_try();
             let Some(wire) = host.wires.get_mut(&link) else { return };
             let Some(heard) = wire.shake.handle_bytes(&wire.inbox).unwrap() else { return };
-            if let Some(ultrapeer) = heard.head.header("X-Ultrapeer") {
-                let ultrapeer = ultrapeer.eq_ignore_ascii_case("true");
-                wire.neighbour = if ultrapeer { Role::Ultrapeer } else { Role::Leaf };
+            if heard.head.header("X-Ultrapeer").is_some() {
+                wire.neighbour = Neighbour::of_head(&heard.head);
             }
             if let Line::Status { code: code @ 201.., reason } = heard.line {
                 let others = heard.head.header("X-Try-Ultrapeers").unwrap_or_default();
@@ -252,12 +289,12 @@ impl World {
             }
             let consumed = heard.consumed;
             wire.inbox.drain(..consumed);
-            let mut buf = [0; 256];
+            let mut buf = [0; 512];
             let state = wire.shake.state();
-            let room = host.servent.has_room(wire.neighbour);
+            let room = host.servent.has_room(wire.neighbour.role);
             let len = match state {
                 State::Replying | State::Replying04 | State::Confirming if room => {
-                    wire.shake.agree(&[introduction(role)], &mut buf).unwrap()
+                    wire.shake.agree(&headers(&introduction), &mut buf).unwrap()
                 }
                 State::Replying | State::Replying04 | State::Confirming => {
                     let other = [Header::new("X-Try-Ultrapeers", &other)];
@@ -268,7 +305,9 @@ impl World {
             self.net.send(stream(link), Addr(number), &buf[..len]);
             match wire.shake.state() {
                 State::Open => {
-                    assert!(wire.shake.version() == Version::V06 || wire.neighbour == Role::Peer);
+                    assert!(
+                        wire.shake.version() == Version::V06 || wire.neighbour.role == Role::Peer
+                    );
                     host.servent.handle_connected(now, link, wire.neighbour).unwrap();
                 }
                 State::Closed => {
@@ -339,10 +378,18 @@ impl World {
             assert!(turns < 1_000, "node {number} never falls silent");
         }
         while let Some(event) = self.host(number).servent.poll_event() {
-            let Event::Lost { link, reason } = event else { continue };
-            self.lost.push((Addr(number), reason));
-            self.host(number).wires.remove(&link);
-            self.net.close(stream(link), Addr(number));
+            match event {
+                Event::Lost { link, reason } => {
+                    self.lost.push((Addr(number), reason));
+                    self.host(number).wires.remove(&link);
+                    self.net.close(stream(link), Addr(number));
+                }
+                Event::Dial { address } => {
+                    self.dialled.push((number, address));
+                    self.dial06(number, u32::from(*address.ip()) & 0xFF);
+                }
+                _ => unreachable!("no other events"),
+            }
         }
     }
 
@@ -363,6 +410,27 @@ impl World {
 }
 
 impl Host {
+    /// What it says of itself in a handshake.
+    fn introduction(&self) -> Vec<(&'static str, String)> {
+        let config = self.servent.config();
+        let ultrapeer = match config.role {
+            Role::Peer => return vec![("User-Agent", "sim".into())],
+            Role::Leaf => "False",
+            Role::Ultrapeer => "True",
+        };
+        let mut lines = vec![("X-Ultrapeer", ultrapeer.into())];
+        if self.modern {
+            lines.extend([
+                ("X-Query-Routing", "0.1".into()),
+                ("X-Ultrapeer-Query-Routing", "0.1".into()),
+                ("Vendor-Message", "0.1".into()),
+                ("X-Degree", "8".into()),
+                ("Listen-IP", config.address.to_string()),
+            ]);
+        }
+        lines
+    }
+
     /// A neighbour that a refused stranger may try instead.
     fn neighbour_to_try(&self) -> String {
         let peer = self.wires.values().next().map_or(Addr(0), |wire| wire.peer);
@@ -370,12 +438,8 @@ impl Host {
     }
 }
 
-fn introduction(role: Role) -> Header<'static> {
-    match role {
-        Role::Peer => Header::new("User-Agent", "sim"),
-        Role::Leaf => Header::new("X-Ultrapeer", "False"),
-        Role::Ultrapeer => Header::new("X-Ultrapeer", "True"),
-    }
+fn headers<'l>(lines: &'l [(&'static str, String)]) -> Vec<Header<'l>> {
+    lines.iter().map(|(name, value)| Header::new(name, value)).collect()
 }
 
 fn link(stream: StreamId) -> LinkId {

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# gnutella-wire for devices: its features without an allocator, and the text of a leaf for Cortex-M4F, linked with
+# nothing but what a leaf calls.
+set -euo pipefail
+target=thumbv7em-none-eabihf
+rustup target add "$target"
+for features in deflate opennap deflate,opennap; do
+    cargo build --quiet -p gnutella-wire --no-default-features --features "$features" --target "$target"
+done
+leaf=target/leaf-size
+mkdir -p "$leaf/src"
+cat >"$leaf/Cargo.toml" <<EOF
+[package]
+name = "leaf-size"
+version = "0.0.0"
+edition = "2024"
+[workspace]
+[dependencies]
+gnutella-wire = { path = "$PWD/gnutella-wire" }
+[profile.release]
+opt-level = "s"
+lto = "fat"
+codegen-units = 1
+panic = "abort"
+EOF
+cat >"$leaf/src/main.rs" <<'EOF'
+#![no_std]
+#![no_main]
+use core::hint::black_box;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
+use gnutella_wire::{Config, Guid, LinkId, LinkSlot, Role, RouteSlot, Servent, ServentId, Text};
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// A leaf that searches and answers: each call as a driver makes it.
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    let address = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 7), 6346);
+    let config = Config::leaf(ServentId([7; 16]), address);
+    let mut node = Servent::new(config, [LinkSlot::EMPTY; 3], [RouteSlot::EMPTY; 32]);
+    let mut buf = [0; 1024];
+    let _ = node.handle_connected(Duration::ZERO, LinkId(0), Role::Ultrapeer);
+    loop {
+        let now = black_box(Duration::ZERO);
+        let received: &[u8] = black_box(&[]);
+        if let Ok(Some(handled)) = node.handle_bytes(now, LinkId(0), received)
+            && let Some(message) = handled.message
+            && let Payload::Query(query) = message.payload
+        {
+            let found = [Record { index: 1, size: 1, name: query.text, extensions: Text::EMPTY }];
+            if let Some(records) = Records::from_slice(&found) {
+                black_box(node.answer(now, message.guid, records, HitData::EMPTY, &mut buf).is_ok());
+            }
+        }
+        let text = Text::new(black_box(b"words")).unwrap_or_default();
+        black_box(node.search(now, Guid([1; 16]), &Query::new(text), &mut buf).is_ok());
+        node.handle_timeout(now);
+        while let Ok(Some(own)) = node.poll_transmit(&mut buf) {
+            black_box(own);
+        }
+        black_box((node.poll_event(), node.poll_timeout()));
+    }
+}
+EOF
+cargo build --quiet --release --target "$target" --target-dir "$leaf/target" --manifest-path "$leaf/Cargo.toml"
+elf="$leaf/target/$target/release/leaf-size"
+hex=$(readelf -SW "$elf" | sed -nE 's/.* \.text +PROGBITS +[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) .*/\1/p')
+bytes=$((16#$hex))
+echo "text of a leaf for $target: $bytes bytes"
+[ "$bytes" -gt 4000 ]
+[ "$bytes" -lt 65536 ]

@@ -1,0 +1,43 @@
+//! Random graphs, the same for the same seed.
+
+use std::collections::BTreeSet;
+
+/// Makes graphs, and other choices.
+pub struct Graph(u64);
+
+impl Graph {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns a number below `bound` (`SplitMix64`).
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    /// Returns the edges of a connected graph in which nearly every node has `degree` neighbours: a
+    /// ring, and then pairs of ends drawn by lot.
+    pub fn regular(&mut self, nodes: usize, degree: usize) -> Vec<(usize, usize)> {
+        let mut edges: BTreeSet<_> = (0..nodes).map(|a| order(a, (a + 1) % nodes)).collect();
+        let mut ends: Vec<usize> = (0..nodes)
+            .flat_map(|node| core::iter::repeat_n(node, degree.saturating_sub(2)))
+            .collect();
+        let mut misses = 0;
+        while ends.len() > 1 && misses < 1_000 {
+            let a = ends.swap_remove(self.below(ends.len()));
+            let b = ends.swap_remove(self.below(ends.len()));
+            if a == b || !edges.insert(order(a, b)) {
+                ends.extend([a, b]);
+                misses += 1;
+            }
+        }
+        edges.into_iter().collect()
+    }
+}
+
+fn order(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}

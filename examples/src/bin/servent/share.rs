@@ -1,0 +1,108 @@
+//! The folder that is shared: names, sizes and hashes, and what a query finds in it.
+
+use core::time::Duration;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use gnutella_wire::Text;
+use gnutella_wire::http::Resource;
+use gnutella_wire::huge::{Part, Sha1, Urn};
+use gnutella_wire::qrp::KeywordRules;
+use gnutella_wire::wire::Query;
+use sha1::{Digest as _, Sha1 as Hasher};
+
+/// A file that is shared.
+pub struct Shared {
+    pub index: u32,
+    pub name: String,
+    pub size: u64,
+    pub sha1: Sha1,
+    pub path: PathBuf,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Library(pub Vec<Shared>);
+
+impl Library {
+    /// Reads and hashes the files of a folder, those of folders in it not.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let mut paths: Vec<_> = fs::read_dir(folder)?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.is_file())
+            .collect();
+        paths.sort();
+        let mut files = Vec::new();
+        let (began, all) = (Instant::now(), paths.len());
+        let mut told = Duration::ZERO;
+        for (index, path) in (1..).zip(paths) {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if Text::new(name.as_bytes()).is_none() {
+                continue;
+            }
+            let (size, sha1) = hash(&path)?;
+            files.push(Shared { index, name: name.to_owned(), size, sha1, path });
+            if began.elapsed() > told + Duration::from_secs(1) {
+                told = began.elapsed();
+                println!("hashing: {} of {all} files", files.len());
+            }
+        }
+        Ok(Self(files))
+    }
+
+    /// Returns the files that a query asks for: by hash if it names one, otherwise by all its words.
+    pub fn find(&self, query: &Query<'_>) -> Vec<&Shared> {
+        let urns: Vec<Sha1> = query
+            .parts()
+            .filter_map(|part| match part {
+                Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()).map(|urn| urn.sha1()),
+                _ => None,
+            })
+            .collect();
+        if !urns.is_empty() {
+            return self.0.iter().filter(|file| urns.contains(&file.sha1)).collect();
+        }
+        let text = String::from_utf8_lossy(query.text.as_bytes()).to_lowercase();
+        let words: Vec<_> = KeywordRules::LimeWire.query_words(&text).collect();
+        let matches = |file: &&Shared| {
+            let name = file.name.to_lowercase();
+            !words.is_empty() && words.iter().all(|word| name.contains(word))
+        };
+        self.0.iter().filter(matches).collect()
+    }
+
+    /// Returns the file that a request names.
+    pub fn resource(&self, resource: &Resource<'_>) -> Option<&Shared> {
+        match resource {
+            Resource::File { index, name } => {
+                let named = |file: &&Shared| name.bytes().eq(file.name.bytes());
+                self.0.iter().find(|file| file.index == *index && named(file))
+            }
+            Resource::Urn(urn) => {
+                let wanted = Urn::parse(urn.as_bytes())?.sha1();
+                self.0.iter().find(|file| file.sha1 == wanted)
+            }
+            Resource::Other(_) => None,
+        }
+    }
+
+    pub fn kilobytes(&self) -> u64 {
+        self.0.iter().map(|file| file.size).sum::<u64>() / 1_024
+    }
+}
+
+/// Returns the size of a file and its hash.
+pub fn hash(path: &Path) -> io::Result<(u64, Sha1)> {
+    let (mut file, mut hasher, mut size) = (File::open(path)?, Hasher::new(), 0);
+    let mut buf = vec![0; 1 << 16];
+    loop {
+        let len = file.read(&mut buf)?;
+        if len == 0 {
+            return Ok((size, Sha1(hasher.finalize().into())));
+        }
+        hasher.update(&buf[..len]);
+        size += len as u64;
+    }
+}

@@ -1,0 +1,41 @@
+//! The example `flood`: 0.6 answers what 0.4 answers, with a fraction of the messages.
+
+use std::process::Command;
+
+#[test]
+fn ultrapeers_answer_with_a_fraction_of_the_messages() {
+    let picture = std::env::temp_dir().join(format!("flood-{}.svg", std::process::id()));
+    let run = Command::new(env!("CARGO_BIN_EXE_flood"))
+        .args(["--nodes", "600", "--searches", "4", "--out"])
+        .arg(&picture)
+        .output()
+        .unwrap();
+    let table = String::from_utf8(run.stdout).unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let row = |name: &str| -> Vec<f64> {
+        let line = table.lines().find(|line| line.starts_with(&format!("| {name}"))).unwrap();
+        line.split('|').skip(2).filter_map(|cell| cell.trim().parse().ok()).collect()
+    };
+    let (flooded, ultrapeers) = (row("0.4"), row("0.6"));
+    let [messages, queries, _, duplicates, reached, hits, _] = flooded[..] else {
+        panic!("{table}")
+    };
+    assert!(reached > 598.0 && hits > 5.9, "a flood reaches all: {table}");
+    assert!(
+        (queries - reached - duplicates).abs() < 1.5,
+        "each copy is new or a duplicate: {table}"
+    );
+    assert!(ultrapeers[0] * 5.0 < messages, "{table}");
+    assert!(ultrapeers[5] > 0.9 * hits, "{table}");
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert_eq!(svg.matches("<rect x=").count(), 3, "a bar for each network");
+    std::fs::remove_file(picture).unwrap();
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let run = Command::new(env!("CARGO_BIN_EXE_flood")).args(["--ttl", "99"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.contains("--ttl needs a number from 1 to 15") && said.contains("Example: flood"));
+}

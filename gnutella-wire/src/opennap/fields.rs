@@ -1,0 +1,108 @@
+//! Fields: words and quoted names, separated by spaces.
+
+use core::fmt;
+
+use crate::Text;
+use crate::writer::Writer;
+
+/// Reads fields one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(super) const fn new(data: &'a [u8]) -> Self {
+        Self(data)
+    }
+
+    /// Returns a word; `None` at the end.
+    pub(super) fn word(&mut self) -> Option<Text<'a>> {
+        let rest = self.0.trim_ascii_start();
+        let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        let (word, rest) = rest.split_at_checked(end)?;
+        self.0 = rest;
+        Text::new(word).filter(|word| !word.is_empty())
+    }
+
+    /// Returns a name in quotes, or a word. Quotes inside are not escaped, so the name ends at the
+    /// first quote before a space or the end.
+    pub(super) fn name(&mut self) -> Option<Text<'a>> {
+        let [b'"', rest @ ..] = self.0.trim_ascii_start() else { return self.word() };
+        let ends = |at: &usize| matches!(rest.get(at.saturating_add(1)), None | Some(b' '));
+        let quotes = rest.iter().enumerate().filter(|(_, byte)| **byte == b'"');
+        let end = quotes.map(|(at, _)| at).find(ends)?;
+        let (name, after) = rest.split_at_checked(end)?;
+        self.0 = after.get(1..)?;
+        Text::new(name)
+    }
+
+    /// Returns a number, with quotes or without; `None` if it does not fit.
+    pub(super) fn number<N: TryFrom<u64>>(&mut self) -> Option<N> {
+        let digits = self.name()?.as_str()?;
+        let digits = digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits)?;
+        N::try_from(digits.parse().ok()?).ok()
+    }
+
+    /// Returns what is left, as it stands.
+    pub(super) fn rest(&self) -> Option<Text<'a>> {
+        Text::new(self.0.trim_ascii_start())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.trim_ascii_start().is_empty()
+    }
+}
+
+/// Writes fields with a space between them.
+pub(super) struct Joiner<'w, 'b> {
+    out: &'w mut Writer<'b>,
+    begun: bool,
+}
+
+impl<'w, 'b> Joiner<'w, 'b> {
+    pub(super) fn new(out: &'w mut Writer<'b>) -> Self {
+        Self { out, begun: false }
+    }
+
+    pub(super) fn word(&mut self, word: Text<'_>) -> &mut Self {
+        self.space();
+        self.out.bytes(word.as_bytes());
+        self
+    }
+
+    pub(super) fn name(&mut self, name: Text<'_>) -> &mut Self {
+        self.space();
+        self.out.u8(b'"');
+        self.out.bytes(name.as_bytes());
+        self.out.u8(b'"');
+        self
+    }
+
+    pub(super) fn number(&mut self, number: impl Into<u64>) -> &mut Self {
+        self.space();
+        self.out.text(format_args!("{}", number.into()));
+        self
+    }
+
+    pub(super) fn keyword(&mut self, keyword: &str) -> &mut Self {
+        self.space();
+        self.out.bytes(keyword.as_bytes());
+        self
+    }
+
+    fn space(&mut self) {
+        if core::mem::replace(&mut self.begun, true) {
+            self.out.u8(b' ');
+        }
+    }
+}
+
+/// Prints data so that a trace stays on its line.
+pub(super) fn print(f: &mut fmt::Formatter<'_>, data: &[u8]) -> fmt::Result {
+    for chunk in data.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { write!(f, "{}", c.escape_debug())? } else { write!(f, "{c}")? }
+        }
+        write!(f, "{}", chunk.invalid().escape_ascii())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The central index: the protocol of Napster as `OpenNap` servers speak it (napster.txt by drscholl, 2000).
+//!
+//! Clients log in at a server, tell it the names of their files, and ask it for others'; the files
+//! go from peer to peer. If the index falls silent, nothing is found any more, while transfers go on.
+//!
+//! | part | type |
+//! |---|---|
+//! | bytes and values | [`Frame`], [`Message`] |
+//! | the server | [`Index`] |
+//! | the client | [`Client`] |
+//! | between two peers | [`peer`] |
+//!
+//! **Passwords go over the network as plain text**, and whoever listens reads them. [`Index`] does not
+//! check them at all: it takes any nick that is free.
+//!
+//! Not read: channels (400 to 424), commands of operators (6xx, 8xx), sharing by folder (870), resumes (215
+//! to 217), and auto-upgrade (5), which runs foreign code. They come as [`Message::Other`].
+
+mod client;
+mod fields;
+mod frame;
+mod index;
+mod kinds;
+mod message;
+mod parts;
+pub mod peer;
+mod search;
+
+pub use client::{Client, ClientError, ClientEvent, NapHandled};
+pub use frame::{Frame, HEADER_LEN, Kind, MAX_DATA, NapError};
+pub use index::{
+    FileSlot, Index, IndexConfig, IndexEvent, IndexReason, MAX_NAME, MAX_NICK, UserSlot,
+};
+pub use message::Message;
+pub use parts::{File, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted};
+pub use search::{Bound, MAX_RESULTS, Search};

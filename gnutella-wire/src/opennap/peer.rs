@@ -1,0 +1,77 @@
+//! From peer to peer: the few words before the bytes of a file (napster.txt, "client-client").
+//!
+//! Who is connected to sends the character `1`. To fetch, the other end sends `GET` and then an
+//! [`Ask`]; the answer is the size in digits and, without anything between, the file. To deliver,
+//! from behind a firewall, it sends `SEND` and an [`Ask`] with the size for a number; the answer is
+//! the offset in digits. None of the words has an end of its own: each is what one read returns.
+
+use super::fields::{Fields, Joiner};
+use crate::writer::Writer;
+use crate::{BufferTooSmall, Text};
+
+/// What who is connected to says first.
+pub const READY: &[u8] = b"1";
+/// The other end wants a file.
+pub const GET: &[u8] = b"GET";
+/// The other end delivers a file.
+pub const SEND: &[u8] = b"SEND";
+
+/// Names a file, after `GET` with the offset to begin at, after `SEND` with the size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Who speaks.
+    pub nick: Text<'a>,
+    /// The file, as it was shared.
+    pub name: Text<'a>,
+    /// The offset or the size, in bytes.
+    pub number: u64,
+}
+
+/// What stands before the bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The file has so many bytes, and so many digits stood before it.
+    Size(u64, usize),
+    /// `INVALID REQUEST`, `FILE NOT SHARED`, or other words.
+    Refused,
+}
+
+impl<'a> Ask<'a> {
+    /// Reads all of what was received; `None` if it is something else, or not whole.
+    #[must_use]
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        let ask = Self { nick: fields.word()?, name: fields.name()?, number: fields.number()? };
+        fields.is_empty().then_some(ask)
+    }
+
+    /// Writes it and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] with the length that is enough.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        Writer::fill(out, |w| {
+            Joiner::new(w).word(self.nick).name(self.name).number(self.number);
+        })
+    }
+}
+
+impl Answer {
+    /// Reads the size before the bytes of a file: digits up to the first byte that is none. A file
+    /// that begins with a digit cannot be told from its size; those of MP3 begin with FF.
+    ///
+    /// `None` asks for more bytes; `at_end` says that there are none.
+    #[must_use]
+    pub fn decode(bytes: &[u8], at_end: bool) -> Option<Self> {
+        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == bytes.len() && !at_end && digits < 20 {
+            return None;
+        }
+        let size = bytes.get(..digits).and_then(|digits| core::str::from_utf8(digits).ok());
+        Some(match size.and_then(|digits| digits.parse().ok()) {
+            Some(size) => Self::Size(size, digits),
+            None => Self::Refused,
+        })
+    }
+}

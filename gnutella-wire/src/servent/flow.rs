@@ -1,0 +1,55 @@
+//! Flow control: what still goes to a neighbour that reads too slowly, or wants less.
+
+use super::Config;
+use super::link::Link;
+use crate::wire::{ByeCode, Function, Header};
+
+/// The hops-flow that wants all queries.
+pub(super) const ALL_HOPS: u8 = u8::MAX;
+
+impl Link {
+    /// Takes in how many bytes wait in the send buffer. Above half of what is allowed the link
+    /// counts as choked until it is down to a quarter; beyond all of it, it ends.
+    pub(super) fn set_backlog(&mut self, bytes: u32, config: &Config) {
+        self.backlog = bytes;
+        if bytes > config.send_queue {
+            self.dismiss(ByeCode::SEND_QUEUE);
+        }
+        let mark = if self.choked { config.send_queue >> 2 } else { config.send_queue >> 1 };
+        self.choked = bytes > mark;
+    }
+
+    /// Says whether a message is to be sent there, with the header it would have.
+    pub(super) fn admits(&self, header: &Header, config: &Config) -> bool {
+        let wanted = header.function != Function::QUERY
+            || self.hops_heard == ALL_HOPS
+            || header.hops < self.hops_heard;
+        let room = u64::from(config.send_queue).saturating_mul(ceiling(header));
+        wanted && (!self.choked || u64::from(self.backlog).saturating_mul(1_000) <= room)
+    }
+
+    /// Returns the hops-flow to tell the neighbour, unless it knows.
+    pub(super) fn hops_due(&self, wanted: u8) -> Option<u8> {
+        let hops = if self.choked { 0 } else { wanted };
+        (self.neighbour.vendor_messages && hops != self.hops_said).then_some(hops)
+    }
+}
+
+/// How full the send buffer of a choked link may be, in thousandths, for a message to go there: the
+/// order of gtk-gnutella. Of queries those that came far give way first, of answers those that have
+/// just begun.
+fn ceiling(header: &Header) -> u64 {
+    let far = u64::from(header.hops.min(7)).saturating_mul(6);
+    let near = 42_u64.saturating_sub(far);
+    match header.function {
+        Function::DHT | Function::HSEP => 500,
+        Function::PING => 550,
+        Function::QUERY => 600_u64.saturating_add(near),
+        Function::PONG => 650_u64.saturating_add(far),
+        Function::QUERY_HIT => 700_u64.saturating_add(far),
+        Function::PUSH => 750_u64.saturating_add(far),
+        Function::RUDP => 800,
+        Function::QRP => 900,
+        _ => 1_000,
+    }
+}

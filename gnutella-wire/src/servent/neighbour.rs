@@ -1,0 +1,95 @@
+//! What a handshake tells of a neighbour.
+
+use core::net::SocketAddrV4;
+
+use super::Role;
+use crate::Head;
+
+/// The degree of an ultrapeer that does not tell (GDF "Dynamic Query Protocol").
+const USUAL_DEGREE: u16 = 32;
+
+/// What the servent at the other end of a link is and can do.
+///
+/// A [`Role`] alone serves where nothing more is known; then no tables and no vendor messages go
+/// there, and all queries do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Neighbour {
+    /// What it is.
+    pub role: Role,
+    /// Where it accepts connections; of a host that [`Event::Dial`](super::Event::Dial) named, that
+    /// address.
+    pub address: Option<SocketAddrV4>,
+    /// Whether leaves send it tables, or it does so as a leaf (`X-Query-Routing`).
+    pub query_routing: bool,
+    /// Whether it exchanges tables with other ultrapeers (`X-Ultrapeer-Query-Routing`).
+    pub ultrapeer_query_routing: bool,
+    /// Whether it reads vendor messages (`Vendor-Message`).
+    pub vendor_messages: bool,
+    /// How many ultrapeers it is connected to (`X-Degree`).
+    pub degree: u16,
+}
+
+impl Neighbour {
+    /// Reads the header lines of a neighbour's handshake. A servent that says nothing about
+    /// `X-Ultrapeer` is a peer of 0.4.
+    ///
+    /// ```
+    /// use gnutella_wire::{Head, HeadLimits, Neighbour, Role};
+    ///
+    /// let head = b"GNUTELLA CONNECT/0.6\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n\r\n";
+    /// let (head, _) = Head::decode(head, HeadLimits::GTKG)?;
+    /// let neighbour = Neighbour::of_head(&head);
+    /// assert_eq!((neighbour.role, neighbour.query_routing), (Role::Leaf, true));
+    /// # Ok::<(), gnutella_wire::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn of_head(head: &Head<'_>) -> Self {
+        let role = match head.header("X-Ultrapeer") {
+            None => Role::Peer,
+            Some(_) if head.is_true("X-Ultrapeer") => Role::Ultrapeer,
+            Some(_) => Role::Leaf,
+        };
+        let listens = head.header("Listen-IP").or_else(|| head.header("X-My-Address"));
+        let degree = head.header("X-Degree").and_then(|degree| degree.parse().ok());
+        Self {
+            role,
+            address: listens.and_then(|address| address.parse().ok()),
+            query_routing: head.header("X-Query-Routing").is_some(),
+            ultrapeer_query_routing: head.header("X-Ultrapeer-Query-Routing").is_some(),
+            vendor_messages: head.header("Vendor-Message").is_some(),
+            degree: degree.unwrap_or(USUAL_DEGREE),
+        }
+    }
+
+    /// Whether a table of `own`'s words is to be sent there.
+    pub(super) fn reads_tables_of(&self, own: Role) -> bool {
+        self.role == Role::Ultrapeer && self.routes_with(own)
+    }
+
+    /// Whether a table is expected from there.
+    pub(super) fn sends_tables_to(&self, own: Role) -> bool {
+        own == Role::Ultrapeer && self.routes_with(own)
+    }
+
+    fn routes_with(&self, own: Role) -> bool {
+        match (own, self.role) {
+            (Role::Ultrapeer, Role::Ultrapeer) => self.ultrapeer_query_routing,
+            (Role::Leaf, Role::Ultrapeer) | (Role::Ultrapeer, Role::Leaf) => self.query_routing,
+            _ => false,
+        }
+    }
+}
+
+impl From<Role> for Neighbour {
+    fn from(role: Role) -> Self {
+        Self {
+            role,
+            address: None,
+            query_routing: false,
+            ultrapeer_query_routing: false,
+            vendor_messages: false,
+            degree: USUAL_DEGREE,
+        }
+    }
+}

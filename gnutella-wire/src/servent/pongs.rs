@@ -1,0 +1,58 @@
+//! Pong caching: pings are answered with the hosts one knows (GDF "Pong Caching", as gtk-gnutella
+//! keeps it).
+
+use super::Core;
+use super::link::{Link, LinkSlot, PongsDue};
+use super::logic::Verdict;
+use super::spread::Audience;
+use crate::Host;
+use crate::wire::{Message, Pong};
+
+impl Core<'_> {
+    /// Answers with an own pong; and from the cache, or by passing the ping on.
+    pub(super) fn answer_ping(&mut self, index: usize, message: &Message<'_>) -> Verdict {
+        let (guid, ttl) = (message.guid, self.answer_ttl(message.hops));
+        let cached = self.caches_pongs() && message.ttl > 1;
+        let link = self.links.get(index).and_then(LinkSlot::live);
+        let known = link.map_or(0, |link| self.fresh_hosts(link).count());
+        let pongs = self.state.config.pongs;
+        let others = if cached { u8::try_from(known).unwrap_or(pongs).min(pongs) } else { 0 };
+        if let Some(link) = self.link(index) {
+            link.pongs_due = Some(PongsDue { guid, ttl, own: true, others, at: 0 });
+        }
+        if cached && others < pongs {
+            self.explore(index);
+        }
+        if self.caches_pongs() { Verdict::Drop } else { Verdict::Flood(Audience::All) }
+    }
+
+    pub(super) fn caches_pongs(&self) -> bool {
+        self.state.config.pongs > 0 && self.hosts.capacity() > 0
+    }
+
+    /// Asks all peers but one for hosts, at most once while a pong stays fresh.
+    fn explore(&mut self, index: usize) {
+        let (now, age) = (self.state.now, self.state.config.pong_age);
+        if self.state.explored.is_some_and(|at| now.saturating_sub(at) < age) {
+            return;
+        }
+        self.state.explored = Some(now);
+        for (at, slot) in self.links.iter_mut().enumerate() {
+            if let Some(link) = slot.live_mut().filter(|link| at != index && !link.is_leaf()) {
+                link.explore_due = true;
+            }
+        }
+    }
+
+    pub(super) fn learn_pong(&mut self, hops: u8, pong: &Pong<'_>) {
+        let Pong { address, files, kilobytes, .. } = *pong;
+        let hops = hops.saturating_add(1);
+        self.hosts.learn(self.state.now, Host { address, files, kilobytes, hops });
+    }
+
+    /// What the cache can tell a neighbour, but not of itself.
+    pub(super) fn fresh_hosts<'s>(&'s self, link: &'s Link) -> impl Iterator<Item = Host> + 's {
+        let fresh = self.hosts.fresh(self.state.now, self.state.config.pong_age);
+        fresh.filter(|host| host.hops > 0 && Some(host.address) != link.neighbour.address)
+    }
+}

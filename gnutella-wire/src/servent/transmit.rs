@@ -1,0 +1,187 @@
+//! What a servent says by itself, derived from its state when it is asked.
+
+use super::dynamic::{self, Ask};
+use super::link::{Link, LinkSlot, OWN, PongsDue};
+use super::{Core, Reason, Transmit, tables};
+use crate::routes::{Key, Route};
+use crate::wire::{
+    Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong, VendorMessage,
+};
+use crate::writer::Writer;
+use crate::{BufferTooSmall, Guid, Host, Text};
+
+/// The most that [`Servent::poll_transmit`](super::Servent::poll_transmit) writes: a piece of a
+/// table.
+pub(super) const MAX_TRANSMIT_LEN: usize = HEADER_LEN + Patch::MIN_LEN + tables::CHUNK;
+const _: () = assert!(MAX_TRANSMIT_LEN >= dynamic::MAX_LEN);
+
+/// A cached pong counts as farther away than this at most, so that its TTL and hops stay small.
+const MOST_HOPS: u8 = 7;
+
+/// What is to be said next, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Bye(ByeCode),
+    Advice(Guid, VendorMessage<'static>),
+    Pong(PongsDue),
+    CachedPong(PongsDue, Host),
+    Ping { ttl: u8 },
+    Table(u8),
+}
+
+impl Core<'_> {
+    pub(super) fn poll_transmit(
+        &mut self,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        let mut rng = self.state.rng.clone();
+        let fresh = rng.guid();
+        let mut due = self.links.iter().map(|slot| self.due(slot, fresh)).enumerate();
+        let Some((index, due)) = due.find_map(|(at, due)| Some((at, due?))) else {
+            return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
+        };
+        let (len, next_piece) = self.write(due, fresh, buf)?; // failing changes nothing
+        self.state.rng = rng;
+        if let Due::Ping { ttl } = due {
+            let route = Route { via: OWN, ttl, hops: 0 };
+            self.routes.learn(self.state.now, Key::Ping(fresh), route);
+        }
+        let Some(link) = self.links.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
+            return Ok(None);
+        };
+        link.said(due, next_piece);
+        Ok(Some(Transmit { to: link.id, len }))
+    }
+
+    fn due(&self, slot: &LinkSlot, fresh: Guid) -> Option<Due> {
+        let link = slot.link.as_ref()?;
+        if let Some(leaving) = link.leaving {
+            let Reason::Dismissed(code) = leaving.reason else { return None };
+            return leaving.bye_due.then_some(Due::Bye(code));
+        }
+        let advice = self.advice_due(slot, fresh).map(|(guid, advice)| Due::Advice(guid, advice));
+        advice
+            .or_else(|| self.pong_due(link))
+            .or_else(|| self.ping_due(link))
+            .or_else(|| link.table_out.map(Due::Table))
+    }
+
+    fn pong_due(&self, link: &Link) -> Option<Due> {
+        let due = link.pongs_due?;
+        if due.own {
+            return Some(Due::Pong(due));
+        }
+        let host = self.fresh_hosts(link).nth(usize::from(due.at)).filter(|_| due.others > 0);
+        host.map(|host| Due::CachedPong(due, host))
+    }
+
+    fn ping_due(&self, link: &Link) -> Option<Due> {
+        let ttl = if link.explore_due { self.state.config.max_ttl.max(1) } else { 1 };
+        (link.explore_due || link.ping_due).then_some(Due::Ping { ttl })
+    }
+
+    fn write(
+        &self,
+        due: Due,
+        fresh: Guid,
+        buf: &mut [u8],
+    ) -> Result<(usize, Option<u8>), BufferTooSmall> {
+        let message = |guid, ttl, payload| Message { guid, ttl, hops: 0, payload };
+        let len = match due {
+            Due::Bye(code) => {
+                let text = Text::new(code.reason().as_bytes()).unwrap_or_default();
+                let bye = Payload::Bye(Bye { code, text, extensions: &[] });
+                message(fresh, 1, bye).encode(buf)?
+            }
+            Due::Advice(guid, advice) => {
+                around(Function::VENDOR, guid, buf, |body| advice.encode(body))?
+            }
+            Due::Pong(due) => {
+                message(due.guid, due.ttl, Payload::Pong(self.state.config.pong())).encode(buf)?
+            }
+            Due::CachedPong(due, host) => {
+                let hops = host.hops.min(MOST_HOPS);
+                let Host { address, files, kilobytes, .. } = host;
+                let pong = Payload::Pong(Pong { address, files, kilobytes, extensions: &[] });
+                Message { guid: due.guid, ttl: due.ttl, hops, payload: pong }.encode(buf)?
+            }
+            Due::Ping { ttl } => message(fresh, ttl, Payload::Ping(Ping::default())).encode(buf)?,
+            Due::Table(number) => return self.write_table(number, fresh, buf),
+        };
+        Ok((len, None))
+    }
+
+    fn write_table(
+        &self,
+        number: u8,
+        guid: Guid,
+        buf: &mut [u8],
+    ) -> Result<(usize, Option<u8>), BufferTooSmall> {
+        let mut next = None;
+        let len = around(Function::QRP, guid, buf, |body| {
+            let (len, following) = self.table_message(number, body)?;
+            next = following;
+            Ok(len)
+        })?;
+        Ok((len, next))
+    }
+
+    fn send_query(&mut self, ask: &Ask, buf: &mut [u8]) -> Result<Transmit, BufferTooSmall> {
+        let query = self.queries.get(ask.slot).and_then(|slot| slot.0.as_ref());
+        let payload = query.map(dynamic::Pending::payload).unwrap_or_default();
+        let len = Writer::fill(buf, |w| {
+            ask.header.write(w);
+            w.bytes(payload);
+        })?;
+        let to = self.links.get(ask.link).and_then(|slot| slot.link.as_ref());
+        let to = to.map_or(crate::LinkId(u32::MAX), |link| link.id); // is there: it was just found
+        self.asked(ask);
+        Ok(Transmit { to, len })
+    }
+}
+
+/// Writes a body, and before it the header of a message for the neighbour only.
+fn around(
+    function: Function,
+    guid: Guid,
+    buf: &mut [u8],
+    body: impl FnOnce(&mut [u8]) -> Result<usize, BufferTooSmall>,
+) -> Result<usize, BufferTooSmall> {
+    let whole = |len: usize| len.saturating_add(HEADER_LEN);
+    let (head, rest) = buf.split_at_mut(buf.len().min(HEADER_LEN));
+    let len = body(rest).map_err(|short| BufferTooSmall { needed: whole(short.needed) })?;
+    let header = Header { guid, function, ttl: 1, hops: 0, len: u32::try_from(len).unwrap_or(0) };
+    header.encode(head)?;
+    Ok(whole(len))
+}
+
+impl Link {
+    /// Takes note of what was said.
+    fn said(&mut self, due: Due, next_piece: Option<u8>) {
+        match due {
+            Due::Bye(_) => {
+                if let Some(leaving) = &mut self.leaving {
+                    leaving.bye_due = false;
+                }
+            }
+            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_said = hops,
+            Due::Advice(..) if self.stop_due.is_some() => self.stop_due = None,
+            Due::Advice(..) => self.status_due = None,
+            Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),
+            Due::CachedPong(due, _) => {
+                let (others, at) = (due.others.saturating_sub(1), due.at.saturating_add(1));
+                self.pongs_due = Some(PongsDue { others, at, ..due });
+            }
+            Due::Ping { .. } if self.explore_due => self.explore_due = false,
+            Due::Ping { .. } => (self.ping_due, self.asked) = (false, true),
+            Due::Table(_) => self.table_out = next_piece,
+        }
+    }
+}
+
+impl super::Config {
+    fn pong(&self) -> Pong<'static> {
+        let Self { address, files, kilobytes, .. } = *self;
+        Pong { address, files, kilobytes, extensions: &[] }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a query asks for, hashed once for all tables it is held against.
+
+use crate::huge::{Part, Urn};
+use crate::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable};
+use crate::wire::Query;
+
+/// More words than this are not looked at, which lets a query pass rather than stop it.
+const MOST: usize = 16;
+
+/// The shortest word that all servents put into their tables.
+const SHORTEST: usize = 3;
+
+/// What asks for all that is new, and fits every table that holds anything.
+const WHAT_IS_NEW: &[u8] = b"WhatIsNewXOXO";
+
+/// The words and the URNs of a query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words {
+    hashes: [KeywordHash; MOST],
+    plain: usize, // how many of them are words
+    urns: usize,  // and how many URNs, after these
+    any: bool,
+}
+
+impl Words {
+    pub(super) fn of(query: &Query<'_>) -> Self {
+        let any = query.text.as_bytes() == WHAT_IS_NEW;
+        let text = query.text.as_str().unwrap_or_default();
+        let mut this = Self { hashes: [KeywordHash::of(""); MOST], plain: 0, urns: 0, any };
+        // Servents cut words in different ways. What is a word to all of them is judged; only if
+        // there is none, the words of `LimeWire` are.
+        let words = KeywordRules::LimeWire.query_words(text);
+        let common = words.clone().filter(|word| is_common(word));
+        this.plain = this.fill(0, common.map(KeywordHash::of));
+        if this.plain == 0 {
+            this.plain = this.fill(0, words.map(KeywordHash::of));
+        }
+        let urns = query.parts().filter_map(|part| match part {
+            Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
+            _ => None,
+        });
+        this.urns = this.fill(this.plain, urns.map(|urn| urn.keyword_hash()));
+        // A block may hold what stands for words: a hash in binary, a longer text.
+        let has_block = || query.parts().any(|part| matches!(part, Ok(Part::Ggep(_))));
+        this.any |= this.plain == 0 && this.urns == 0 && has_block();
+        this
+    }
+
+    /// Returns `false` if nothing behind the table can match.
+    pub(super) fn may_match(&self, table: &QueryTable<&[u8]>) -> bool {
+        if self.any {
+            return !table.is_empty();
+        }
+        let (words, rest) = self.hashes.split_at_checked(self.plain).unwrap_or((&[], &[]));
+        let urns = rest.iter().take(self.urns).copied();
+        table.can_route(words.iter().copied(), urns, MatchRule::AllWords)
+    }
+
+    fn fill(&mut self, from: usize, hashes: impl Iterator<Item = KeywordHash>) -> usize {
+        let room = self.hashes.iter_mut().skip(from);
+        room.zip(hashes).map(|(slot, hash)| *slot = hash).count()
+    }
+}
+
+fn is_common(word: &str) -> bool {
+    word.chars().all(char::is_alphanumeric) && word.chars().take(SHORTEST).count() == SHORTEST
+}

@@ -1,0 +1,382 @@
+//! The central index: the published examples, traps of the text, and an index with its clients.
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use gnutella_wire::opennap::peer::{Answer, Ask};
+use gnutella_wire::opennap::{
+    Bound, Client, ClientError, ClientEvent, File, FileSlot, Frame, Index, IndexConfig, IndexEvent,
+    IndexReason, Kind, LinkType, Login, MAX_DATA, Message, NapAddress, NapError, Search, UserSlot,
+    Wanted,
+};
+use gnutella_wire::{ConnectError, LinkId, Text, UnknownLink};
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let digits = digits.trim().as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn text(text: &str) -> Text<'_> {
+    Text::new(text.as_bytes()).unwrap()
+}
+
+fn encoded(message: &Message<'_>) -> Vec<u8> {
+    let mut out = vec![0; message.encoded_len()];
+    assert_eq!(message.encode(&mut out), Ok(out.len()));
+    out
+}
+
+/// All examples, framed as they stand; their fields mean what the text says, and come back.
+#[test]
+fn the_examples_of_the_text() {
+    let mut seen = 0;
+    for line in include_str!("data/opennap.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (kind, rest) = line.split_once(' ').unwrap();
+        let (bytes, data) = rest.split_once(' ').unwrap();
+        let (bytes, kind) = (unhex(bytes), Kind(kind.parse().unwrap()));
+        let frame = Frame { kind, data: data.as_bytes() };
+        assert_eq!(Frame::decode(&bytes, MAX_DATA), Ok((frame, &[][..])));
+        let mut out = vec![0; frame.encoded_len()];
+        assert_eq!(frame.encode(&mut out), Ok(bytes.len()));
+        assert_eq!(out, bytes);
+        for cut in 0..bytes.len() {
+            let short = Frame::decode(&bytes[..cut], MAX_DATA);
+            let needed = if cut < 4 { 4 - cut } else { bytes.len() - cut };
+            assert_eq!(short, Err(NapError::Incomplete { needed }));
+        }
+        assert!(frame.to_string().ends_with(data.trim_end()) && !kind.name().is_empty());
+        seen += 1;
+        let message = Message::from_frame(frame);
+        if kind == Kind::DOWNLOAD_ACK {
+            assert_eq!(message, Err(NapError::Malformed(kind)), "4877911892 is no address");
+            continue;
+        }
+        let message = message.unwrap();
+        assert_eq!(message.kind(), kind);
+        let again = encoded(&message);
+        assert_eq!(Message::decode(&again, MAX_DATA), Ok((message, &[][..])));
+        let unquoted =
+            |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|b| *b != b'"').collect() };
+        let (frame, _) = Frame::decode(&again, MAX_DATA).unwrap();
+        if kind == Kind::SEARCH {
+            continue; // its clauses may stand in any order
+        }
+        assert_eq!(unquoted(frame.data), unquoted(data.as_bytes()));
+    }
+    assert_eq!(seen, 10);
+}
+
+#[test]
+fn fields_and_their_traps() {
+    let read =
+        |kind: Kind, data: &'static str| Message::from_frame(Frame { kind, data: data.as_bytes() });
+    let search = |data| match read(Kind::SEARCH, data) {
+        Ok(Message::Search(search)) => search,
+        other => panic!("{other:?}"),
+    };
+    let one = search(
+        "FILENAME CONTAINS \"Sneaker Pimps\" MAX_RESULTS 75 FILENAME CONTAINS \"tesko suicide\" BITRATE \"AT LEAST\" \"128\"",
+    );
+    assert_eq!((one.artist, one.title), (Some(text("Sneaker Pimps")), Some(text("tesko suicide"))));
+    assert_eq!((one.max_results, one.bitrate), (Some(75), Some(Bound::AtLeast(128))));
+    let two = search("MAX_RESULTS 100 FILENAME CONTAINS \"Ventolin\" LINESPEED \"EQUAL TO\" 10");
+    assert_eq!((two.title, two.speed), (Some(text("Ventolin")), Some(Bound::EqualTo(10))));
+    assert!(Bound::AtBest(3).holds(3) && !Bound::AtBest(3).holds(4));
+    // A quote inside a name is not escaped; the name ends where a field can end.
+    let quoted = read(Kind::UNSHARE, "\"the \"best\"of.mp3\"");
+    assert_eq!(quoted, Ok(Message::Unshare(text("the \"best\"of.mp3"))));
+    let row = read(Kind::FOUND, "\"a b.mp3\" 0123 5 128 44100 60 lefty 4294967295 4 7");
+    let Ok(Message::Found(row)) = row else { panic!("{row:?}") };
+    assert_eq!((row.address, row.link, row.file.size), (NapAddress(u32::MAX), LinkType(4), 5));
+    for bad in [
+        "\"a\" 0123 5 128 44100 60 lefty 4294967296 4",
+        "\"a\" 0123 -5 128 44100 60 lefty 1 4",
+        "\"a\" 0123 5 128",
+        "\"a",
+        "",
+    ] {
+        assert_eq!(read(Kind::FOUND, bad), Err(NapError::Malformed(Kind::FOUND)), "{bad}");
+    }
+    let other = read(Kind(400), "#channel");
+    assert!(matches!(other, Ok(Message::Other(Frame { kind: Kind(400), .. }))));
+    let long = NapError::TooLong { kind: Kind::SEARCH, len: 2_049, limit: 2_048 };
+    assert_eq!(Frame::decode(&[1, 8, 200, 0], MAX_DATA), Err(long));
+    let address = NapAddress::from(Ipv4Addr::new(1, 2, 3, 4));
+    assert_eq!((address, address.to_string()), (NapAddress(0x0403_0201), "1.2.3.4".to_owned()));
+}
+
+/// The size is followed by the file at once, at every split.
+#[test]
+fn the_size_before_a_file() {
+    let bytes = b"443332\xFF\xFB\x90";
+    for cut in 0..=6 {
+        assert_eq!(Answer::decode(&bytes[..cut], false), None);
+    }
+    for cut in 7..=bytes.len() {
+        assert_eq!(Answer::decode(&bytes[..cut], false), Some(Answer::Size(443_332, 6)));
+    }
+    assert_eq!(Answer::decode(b"0", true), Some(Answer::Size(0, 1)));
+    assert_eq!(Answer::decode(b"FILE NOT SHARED", false), Some(Answer::Refused));
+    assert_eq!(Answer::decode(b"", true), Some(Answer::Refused));
+    assert_eq!(Answer::decode(&[b'9'; 21], false), Some(Answer::Refused));
+    let ask = Ask { nick: text("mred"), name: text("C:\\a \"b.mp3"), number: 7 };
+    let mut out = [0; 40];
+    let len = ask.encode(&mut out).unwrap();
+    assert_eq!(&out[..len], b"mred \"C:\\a \"b.mp3\" 7");
+    assert_eq!(Ask::decode(&out[..len]), Some(ask));
+    assert_eq!(Ask::decode(&out[..len - 1]), None);
+}
+
+type Server = Index<Vec<UserSlot>, Vec<FileSlot>>;
+
+const HOME: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const T0: Duration = Duration::ZERO;
+
+fn server(users: usize, files: usize) -> Server {
+    Index::new(IndexConfig::CUSTOMARY, vec![UserSlot::EMPTY; users], vec![FileSlot::EMPTY; files])
+}
+
+fn login(nick: &str, port: u16) -> Login<'_> {
+    Login {
+        nick: text(nick),
+        password: text("secret"),
+        port,
+        client: text("nap v0.8"),
+        link: LinkType(8),
+    }
+}
+
+fn file(name: &str, bitrate: u32) -> File<'_> {
+    File {
+        name: text(name),
+        md5: text("0123"),
+        size: 1 << 30,
+        bitrate,
+        frequency: 44_100,
+        seconds: 60,
+    }
+}
+
+/// Connects and logs in.
+fn enter(server: &mut Server, link: u32, nick: &str, port: u16) {
+    server.handle_connected(T0, LinkId(link), HOME).unwrap();
+    assert_eq!(
+        say(server, link, &Message::Login(login(nick, port))),
+        [format!("{link} login ack unknown")]
+    );
+}
+
+/// Gives the index a message, and returns all that it then sends, as "link message".
+fn say(server: &mut Server, link: u32, message: &Message<'_>) -> Vec<String> {
+    let bytes = encoded(message);
+    assert_eq!(server.handle_bytes(T0, LinkId(link), &bytes), Ok(Some(bytes.len())), "{message:?}");
+    drain(server)
+}
+
+fn drain(server: &mut Server) -> Vec<String> {
+    let mut buf = [0; Server::MAX_TRANSMIT_LEN];
+    let mut sent = Vec::new();
+    while let Some(transmit) = server.poll_transmit(&mut buf).unwrap() {
+        let (frame, rest) = Frame::decode(&buf[..transmit.len], MAX_DATA).unwrap();
+        assert!(rest.is_empty() && Message::from_frame(frame).is_ok(), "{frame}");
+        sent.push(format!("{} {frame}", transmit.to.0));
+    }
+    sent
+}
+
+#[test]
+fn an_index_finds_and_introduces() {
+    let mut index = server(4, 8);
+    enter(&mut index, 1, "ann", 6699);
+    enter(&mut index, 2, "ben", 0); // behind a firewall
+    enter(&mut index, 3, "cat", 6700);
+    for (link, name, bitrate) in [
+        (1, "pixies - debaser.mp3", 128),
+        (2, "Pixies\\Debaser live.mp3", 192),
+        (2, "other.mp3", 64),
+    ] {
+        assert!(say(&mut index, link, &Message::Share(file(name, bitrate))).is_empty());
+    }
+    assert_eq!((index.users(), index.files()), (3, 3));
+    let find = |search| Message::Search(search);
+    let found = say(&mut index, 3, &find(Search::new(text("debaser pixies"))));
+    assert_eq!(
+        found,
+        [
+            "3 found \"pixies - debaser.mp3\" 0123 1073741824 128 44100 60 ann 16777226 8",
+            "3 found \"Pixies\\Debaser live.mp3\" 0123 1073741824 192 44100 60 ben 16777226 8",
+            "3 search end",
+        ]
+    );
+    let bitrate = Some(Bound::AtLeast(160));
+    let found = say(&mut index, 3, &find(Search { bitrate, ..Search::new(text("debaser")) }));
+    assert_eq!(found.len(), 2);
+    let found =
+        say(&mut index, 3, &find(Search { max_results: Some(1), ..Search::new(text("mp3")) }));
+    assert_eq!(found.len(), 2);
+    let none = say(&mut index, 3, &find(Search::new(text("-"))));
+    assert_eq!(none, ["3 error search for words"]);
+
+    let wanted = |nick, name| Wanted { nick: text(nick), name: text(name) };
+    let there = say(&mut index, 3, &Message::Download(wanted("ANN", "pixies - debaser.mp3")));
+    assert_eq!(there, ["3 download ack ann 16777226 6699 \"pixies - debaser.mp3\" 0123 8"]);
+    let nowhere = say(&mut index, 3, &Message::Download(wanted("ann", "no.mp3")));
+    assert_eq!(nowhere, ["3 download error ann \"no.mp3\""]);
+    // The sharer has port 0: ask that it connects.
+    let walled = say(&mut index, 3, &Message::Download(wanted("ben", "other.mp3")));
+    assert_eq!(walled, ["3 download ack ben 16777226 0 \"other.mp3\" 0123 8"]);
+    let pushed = say(&mut index, 3, &Message::DownloadFirewalled(wanted("ben", "other.mp3")));
+    assert_eq!(pushed, ["2 upload firewalled cat 16777226 6700 \"other.mp3\" 0123 8"]);
+    let both = say(&mut index, 2, &Message::DownloadFirewalled(wanted("ann", "x")));
+    assert_eq!(both, ["2 error both of you are behind firewalls"]);
+
+    let rows = say(&mut index, 1, &Message::Browse(text("ben")));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[2], "1 browse end ben");
+    assert_eq!(say(&mut index, 1, &Message::Browse(text("dan"))), ["1 browse end dan"]);
+    assert_eq!(say(&mut index, 1, &Message::Stats(0, 0, 0)), ["1 stats 3 3 3"]);
+    assert_eq!(say(&mut index, 1, &Message::SpeedRequest(text("cat"))), ["1 speed cat 8"]);
+
+    // What was unshared, and what went with its sharer, is found no more.
+    assert!(say(&mut index, 1, &Message::Unshare(text("pixies - debaser.mp3"))).is_empty());
+    index.handle_closed(T0, LinkId(2));
+    assert_eq!(say(&mut index, 3, &find(Search::new(text("debaser")))), ["3 search end"]);
+    assert_eq!((index.users(), index.files()), (2, 0));
+}
+
+#[test]
+fn hotlists_tell_who_comes_and_goes() {
+    let mut index = server(4, 0);
+    enter(&mut index, 1, "ann", 1);
+    let watch = |nick| Message::HotlistAdd(text(nick));
+    assert_eq!(say(&mut index, 1, &watch("ben")), ["1 hotlist ack ben"]);
+    index.handle_connected(T0, LinkId(2), HOME).unwrap();
+    let came = say(&mut index, 2, &Message::Login(login("ben", 0)));
+    assert_eq!(came, ["2 login ack unknown", "1 user on ben 8"]);
+    enter(&mut index, 3, "cat", 1);
+    assert_eq!(say(&mut index, 3, &watch("ben")), ["3 hotlist ack ben", "3 user on ben 8"]);
+    index.handle_closed(T0, LinkId(2));
+    assert_eq!(drain(&mut index), ["1 user off ben", "3 user off ben"]);
+    assert!(say(&mut index, 3, &Message::HotlistRemove(text("ben"))).is_empty());
+    for nick in ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"] {
+        assert_eq!(say(&mut index, 3, &watch(nick)), [format!("3 hotlist ack {nick}")]);
+    }
+    assert_eq!(say(&mut index, 3, &watch("one-more")), ["3 hotlist error one-more"]);
+}
+
+#[test]
+fn an_index_says_no() {
+    let mut index = server(2, 1);
+    enter(&mut index, 1, "ann", 1);
+    assert_eq!(index.handle_connected(T0, LinkId(1), HOME), Err(ConnectError::Taken(LinkId(1))));
+    index.handle_connected(T0, LinkId(2), HOME).unwrap();
+    assert_eq!(index.handle_connected(T0, LinkId(3), HOME), Err(ConnectError::Full(LinkId(3))));
+    assert_eq!(index.handle_bytes(T0, LinkId(3), b""), Err(UnknownLink(LinkId(3))));
+    let early = say(&mut index, 2, &Message::Stats(0, 0, 0));
+    assert_eq!(early, ["2 error log in first"]);
+    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("ANN"))), ["2 nick taken"]);
+    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("dan"))), ["2 nick free"]);
+    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("a\"b"))), ["2 nick invalid"]);
+    let taken = say(&mut index, 2, &Message::Login(login("Ann", 1)));
+    assert_eq!(taken, ["2 error this nick is in use"]);
+    assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 1))).is_empty());
+    assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 2))).is_empty(), "the same again");
+    let full = say(&mut index, 1, &Message::Share(file("b.mp3", 1)));
+    assert_eq!(full, ["1 error the index is full"]);
+    let long = "x".repeat(121);
+    let long = say(&mut index, 1, &Message::Share(file(&long, 1)));
+    assert_eq!(long, ["1 error the name of the file is too long"]);
+    let bad = Frame { kind: Kind::SHARE, data: b"\"a.mp3\" only" };
+    assert_eq!(say(&mut index, 1, &Message::Other(bad)), ["1 error malformed fields"]);
+    // Whoever asks without reading the answers has to wait.
+    let stats = encoded(&Message::Stats(0, 0, 0));
+    let taken =
+        (0..9).take_while(|_| index.handle_bytes(T0, LinkId(1), &stats) == Ok(Some(stats.len())));
+    assert_eq!(taken.count(), 3);
+    assert_eq!(drain(&mut index).len(), 3);
+    // A frame beyond the limit ends the connection, and no other.
+    assert_eq!(index.handle_bytes(T0, LinkId(1), &[0xFF; 9]), Ok(Some(9)));
+    let error = NapError::TooLong { kind: Kind(0xFFFF), len: 0xFFFF, limit: MAX_DATA };
+    let event = IndexEvent { link: LinkId(1), reason: IndexReason::Frame(error) };
+    assert_eq!((index.poll_event(), index.poll_event(), index.files()), (Some(event), None, 0));
+    assert_eq!(say(&mut index, 2, &Message::Login(login("ann", 1))), ["2 login ack unknown"]);
+}
+
+#[test]
+fn silence_is_pinged_and_then_ended() {
+    let mut index = server(2, 1);
+    let at = Duration::from_secs;
+    enter(&mut index, 1, "ann", 1);
+    index.handle_connected(T0, LinkId(2), HOME).unwrap();
+    assert_eq!(index.poll_timeout(), Some(at(30)));
+    index.handle_timeout(at(30));
+    let late = IndexEvent { link: LinkId(2), reason: IndexReason::LoginTimedOut };
+    assert_eq!(index.poll_event(), Some(late));
+    assert_eq!(index.poll_timeout(), Some(at(120)));
+    index.handle_timeout(at(120));
+    assert_eq!(drain(&mut index), ["1 ping"]);
+    index.handle_bytes(at(130), LinkId(1), &encoded(&Message::Pong(Text::EMPTY))).unwrap();
+    assert_eq!(index.poll_timeout(), Some(at(250)));
+    index.handle_timeout(at(250));
+    index.handle_timeout(at(370));
+    let silent = IndexEvent { link: LinkId(1), reason: IndexReason::Silent };
+    assert_eq!((index.poll_event(), index.poll_timeout()), (Some(silent), None));
+}
+
+/// A client against the index, byte by byte.
+#[test]
+fn a_client_logs_in_searches_and_answers_pings() {
+    let mut index = server(1, 1);
+    index.handle_connected(T0, LinkId(1), HOME).unwrap();
+    let (mut client, mut buf) = (Client::new(Duration::from_secs(5)), [0; 512]);
+    let search = Message::Search(Search::new(text("song")));
+    assert_eq!(client.send(T0, &search, &mut buf), Err(ClientError::OutOfTurn));
+    let len = client.login(T0, login("ann", 1), &mut buf).unwrap();
+    assert_eq!(client.login(T0, login("ann", 1), &mut buf), Err(ClientError::OutOfTurn));
+    assert_eq!(client.poll_timeout(), Some(Duration::from_secs(5)));
+    let mut sent = buf[..len].to_vec();
+    let mut talk = |client: &mut Client, sent: &[u8]| {
+        index.handle_bytes(T0, LinkId(1), sent).unwrap();
+        let (mut received, mut messages, mut buf) = (Vec::new(), Vec::new(), [0; 512]);
+        while let Some(transmit) = index.poll_transmit(&mut buf).unwrap() {
+            for byte in &buf[..transmit.len] {
+                received.push(*byte);
+                if let Some(handled) = client.handle_bytes(T0, &received).unwrap() {
+                    assert_eq!(handled.consumed, received.len());
+                    messages.push(handled.message.unwrap().kind());
+                    received.clear();
+                }
+            }
+        }
+        messages
+    };
+    assert_eq!(talk(&mut client, &sent), [Kind::LOGIN_ACK]);
+    assert_eq!(client.poll_event(), Some(ClientEvent::LoggedIn));
+    assert!(client.is_online() && client.poll_timeout().is_none());
+    let len = client.send(T0, &Message::Share(file("a song.mp3", 1)), &mut buf).unwrap();
+    sent = buf[..len].to_vec();
+    assert!(talk(&mut client, &sent).is_empty());
+    let len = client.send(T0, &search, &mut buf).unwrap();
+    assert_eq!(client.send(T0, &search, &mut [0; 512]), Err(ClientError::Searching));
+    sent = buf[..len].to_vec();
+    assert_eq!(talk(&mut client, &sent), [Kind::FOUND, Kind::SEARCH_END]);
+    client.send(T0, &search, &mut buf).unwrap();
+    client.handle_timeout(Duration::from_secs(9));
+    assert_eq!(client.poll_event(), Some(ClientEvent::ListingTimedOut));
+    assert!(client.send(T0, &search, &mut buf).is_ok());
+    assert_eq!(client.poll_transmit(&mut buf), Ok(None));
+    client.handle_bytes(T0, &encoded(&Message::Ping(Text::EMPTY))).unwrap();
+    assert_eq!(client.poll_transmit(&mut buf), Ok(Some(4)));
+    assert_eq!(buf[..4], [0, 0, 0xF0, 2]);
+    let mut refused = Client::new(Duration::from_secs(5));
+    refused.login(T0, login("ann", 1), &mut buf).unwrap();
+    refused.handle_bytes(T0, &encoded(&Message::Error(text("no")))).unwrap();
+    assert_eq!(refused.poll_event(), Some(ClientEvent::Refused));
+    assert!(!refused.is_online());
+}
+
+#[test]
+fn slots_are_as_large_as_documented() {
+    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (720, 200));
+    assert!(size_of::<Server>() - 2 * size_of::<Vec<u8>>() <= 80 && size_of::<Client>() <= 96);
+}
