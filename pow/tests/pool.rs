@@ -77,7 +77,7 @@ fn run(seed: u64) {
                             solved += u32::from(share.solves);
                         }
                         Some(Err(error)) => {
-                            assert!(matches!(error, ShareError::Stale(_)), "{error}")
+                            assert!(matches!(error, ShareError::Stale(_)), "{error}");
                         }
                         None => {}
                     }

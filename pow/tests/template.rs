@@ -59,6 +59,7 @@ fn the_search_rolls_extra_nonce_and_time() {
     let HeaderStep::Found(second) = miner.step(1 << 16) else { panic!("one in 4,096 counts") };
     assert_eq!(second.header.time, first.header.time + 1);
     assert!(second.header.id().meets(share) && miner.tried() > tried);
-    let mut none = HeaderMiner::with_target(block_170(), coinbase, 9..=8, share);
+    let (first, last) = (9, 8);
+    let mut none = HeaderMiner::with_target(block_170(), coinbase, first..=last, share);
     assert_eq!(none.step(100), HeaderStep::Exhausted);
 }
