@@ -24,7 +24,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Asks the node that the next step reads.
     fn stabilize(&mut self) {
-        self.stabilize_at = self.after(self.config.stabilize);
+        self.stabilize_at = self.after(self.pace);
+        let longest = self.config.stabilize_when_calm.max(self.config.stabilize);
+        self.pace = self.pace.saturating_mul(5).checked_div(4).unwrap_or(longest).min(longest);
         match (self.state, self.table.successors.first(), self.saved) {
             // StabilizeFromPredecessor, which was put off
             (State::Stabilizing, _, Some(candidate)) => self.ask(candidate),
@@ -47,7 +49,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
                 // StabilizeFromSuccessor, alive
-                self.table.successors.replace(successor, list);
+                if self.table.successors.replace(successor, list) {
+                    self.set_changed();
+                }
                 if predecessor.id.between(self.table.me.id, successor.id) {
                     self.state = self.state.after(Input::Closer);
                     self.saved = Some(predecessor);
@@ -71,12 +75,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
             State::Joining => self.join_again(),
             State::Stabilizing => self.stabilize_from_predecessor(None),
             State::Rectifying => {
-                self.predecessor = self.saved.unwrap_or(self.table.me);
+                self.set_predecessor(self.saved.unwrap_or(self.table.me));
                 self.rectified();
             }
             State::Idle => {
                 // StabilizeFromSuccessor, dead; the next step follows at once
                 self.table.successors.shift();
+                self.set_changed();
                 self.notify = self.table.successors.first().map(|peer| peer.address);
                 self.stabilize_at = Some(self.now);
                 self.settle();
@@ -92,12 +97,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
             let successor = self.table.successors.first().unwrap_or(self.table.me);
             if candidate.id.between(self.table.me.id, successor.id) {
                 self.table.successors.replace(candidate, list);
+                self.set_changed();
             }
         }
         let successor = self.table.successors.first();
         self.notify = successor.map(|peer| peer.address);
         if successor.is_none() {
-            self.predecessor = self.table.me; // nobody else is left
+            self.set_predecessor(self.table.me); // nobody else is left
         }
         self.settle();
     }
@@ -124,7 +130,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if peer == self.predecessor {
             self.rectified();
         } else if peer.id.between(self.predecessor.id, self.table.me.id) {
-            self.predecessor = peer;
+            self.set_predecessor(peer);
             if self.table.successors.first().is_none() {
                 self.stabilize_at = Some(self.now); // a lone node has found its successor
             }
@@ -132,6 +138,11 @@ impl<I: Identifier, A: Address> Core<I, A> {
         } else {
             self.ask(self.predecessor); // adopted only if the old one is dead
         }
+    }
+
+    fn set_predecessor(&mut self, peer: Peer<I, A>) {
+        self.predecessor = peer;
+        self.pace = self.config.stabilize;
     }
 
     fn rectified(&mut self) {
