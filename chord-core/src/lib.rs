@@ -12,6 +12,9 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+extern crate std;
+
 mod config;
 mod error;
 mod event;

@@ -34,6 +34,12 @@ impl<I: Identifier, A: Address> SuccessorList<I, A> {
         Self { me, r, peers: List::new() }
     }
 
+    /// Creates a list as it is, right or wrong.
+    #[cfg(test)]
+    pub(crate) fn raw(me: I, r: u8, peers: &[Peer<I, A>]) -> Self {
+        Self { me, r, peers: peers.iter().copied().collect() }
+    }
+
     /// Becomes `head` followed by `tail`, cut to r entries: what each step of maintenance does
     /// (Zave 2017, step table). What would come round to the owner is cut as well. Tells whether
     /// the list is another one now.

@@ -99,6 +99,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
             return self.join_again(); // another node was faster here
         }
         self.table.successors.replace(head, tail);
+        #[cfg(test)]
+        self.mutate_join(head);
         self.set_changed();
         self.predecessor = before;
         self.state = self.state.after(Input::Joined);

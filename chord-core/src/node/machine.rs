@@ -20,6 +20,8 @@ const STATES: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Core<I, A> {
     pub(super) config: Config,
+    #[cfg(test)]
+    pub(super) mutation: super::model::Mutation,
     pub(super) now: Duration, // the newest seen
     pub(super) rng: Rng,
     pub(super) state: State,
@@ -106,6 +108,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
     pub(super) const fn new(config: Config, me: Peer<I, A>) -> Self {
         Self {
             config,
+            #[cfg(test)]
+            mutation: super::model::Mutation::None,
             now: Duration::ZERO,
             rng: Rng::new(config.seed),
             state: State::Outside,

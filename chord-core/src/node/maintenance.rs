@@ -53,6 +53,10 @@ impl<I: Identifier, A: Address> Core<I, A> {
                     self.set_changed();
                 }
                 if predecessor.id.between(self.table.me.id, successor.id) {
+                    #[cfg(test)]
+                    if self.mutate_adoption(predecessor) {
+                        return;
+                    }
                     self.state = self.state.after(Input::Closer);
                     self.saved = Some(predecessor);
                     self.ask(predecessor); // not adopted before it has answered
@@ -81,6 +85,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
             State::Idle => {
                 // StabilizeFromSuccessor, dead; the next step follows at once
                 self.table.successors.shift();
+                #[cfg(test)]
+                self.mutate_padding();
                 self.set_changed();
                 self.notify = self.table.successors.first().map(|peer| peer.address);
                 self.stabilize_at = Some(self.now);
@@ -127,6 +133,10 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Rectify: takes the place of `notify` and `check_predecessor` of the papers.
     fn rectify(&mut self, peer: Peer<I, A>) {
+        #[cfg(test)]
+        if self.mutate_rectify(peer) {
+            return;
+        }
         if peer == self.predecessor {
             self.rectified();
         } else if peer.id.between(self.predecessor.id, self.table.me.id) {
@@ -140,12 +150,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
     }
 
-    fn set_predecessor(&mut self, peer: Peer<I, A>) {
+    pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
         self.predecessor = peer;
         self.pace = self.config.stabilize;
     }
 
-    fn rectified(&mut self) {
+    pub(super) fn rectified(&mut self) {
         self.saved = None;
         self.state = self.state.after(Input::Rectified);
         self.settle();

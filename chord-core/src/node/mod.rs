@@ -4,6 +4,8 @@ mod join;
 mod lookups;
 mod machine;
 mod maintenance;
+#[cfg(test)]
+mod model;
 mod relay;
 mod state;
 
