@@ -4,7 +4,7 @@ mod world;
 
 use core::time::Duration;
 
-use chord_core::{Config, Event, JoinFailure, LookupFailure, Message, StartError, State};
+use chord_core::{Event, JoinFailure, LookupFailure, Message, StartError, State};
 use sim::{Addr, Link};
 use world::{Id, World, config, ids, peer};
 

@@ -1,11 +1,9 @@
 //! What can happen, and what the nodes make of it.
 //!
-//! The reduced ring leaves out states that differ from others by nothing that matters. A node that
-//! has asked its successor, or its predecessor for a sign of life, does nothing until the answer but
-//! hold back: whom it asks is fixed, who would read it waits, and a notification waits as well. So all that can
-//! happen can also happen if it asks at the moment of the answer, and question and answer are one
-//! action; so are they for a node that joins, of which nobody knows before. Only the second
-//! question of a stabilization stays an action of its own, since the first answer has changed the node.
+//! In the reduced ring a first question, a sign of life and a join are one action each with their answers;
+//! the second question of a stabilization and every notification stay actions of their own. It is
+//! an under-approximation: among four identifiers the full ring reaches 977 configurations of lists
+//! and predecessors, the reduced one 367 of them. So the full ring is exhausted where it is small enough.
 
 use core::cell::RefCell;
 use std::collections::HashMap;

@@ -16,6 +16,14 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::needless_for_each,
+    clippy::std_instead_of_core,
+    clippy::struct_excessive_bools,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::iter_over_hash_type,
+    clippy::redundant_closure_for_method_calls,
+    clippy::type_complexity,
     clippy::unwrap_used
 )]
 
