@@ -70,10 +70,13 @@ pub struct Full<I> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A node starts once. After [`leave`](crate::Node::leave) it has to come back as a new node
-    /// with a new identifier (Zave 2017: messages of its former life may still arrive).
+    /// A node starts once. After [`leave`](crate::Node::leave) it comes back as a new node with a
+    /// new identifier: [`rejoin`](crate::Node::rejoin).
     #[error("the node has started before")]
     Started,
+    /// A new life needs a new identifier.
+    #[error("the identifier has been used before")]
+    IdentifierUsed,
     /// An ideal base needs r + 1 members.
     #[error("a base of {members} members, {needed} needed")]
     BaseTooSmall {

@@ -14,19 +14,35 @@ pub enum Event<I, A> {
     JoinFailed(JoinFailure),
     /// The successor is another one now; `None` means that no other node is known.
     SuccessorChanged(Option<Peer<I, A>>),
-    /// The predecessor is another one now, and with it the keys that this node owns. Data of keys
-    /// that are no longer in the range belongs to the predecessor; data of keys that are new in it
-    /// lies with the node that failed or left, or with its replicas.
+    /// The predecessor is another one now, and with it the keys that this node owns.
+    /// [`HandOver`](Self::HandOver) or [`TakeOver`](Self::TakeOver) tells the difference.
     PredecessorChanged {
         /// `None` means that no other node is known: every key is this node's.
         predecessor: Option<Peer<I, A>>,
         /// The keys that this node owns.
         range: KeyRange<I>,
     },
+    /// Some entry of the successor list is another one now. Who keeps replicas at the next nodes looks at
+    /// [`Node::successors`](crate::Node::successors) for whom to bring up to date.
+    ListChanged,
+    /// The data of these keys belong to another node now: it has joined before this one, or this
+    /// one leaves. They are to be sent there.
+    HandOver {
+        /// Which keys.
+        range: KeyRange<I>,
+        /// Their owner from now on.
+        to: Peer<I, A>,
+    },
+    /// This node has come to own these keys, by its join or because the node before it failed or
+    /// left. Their data are handed over by the former owner, or lie in the replicas.
+    TakeOver {
+        /// Which keys.
+        range: KeyRange<I>,
+    },
     /// A peer has not answered, or has said that it is no member. The newest four are kept until
     /// they are polled.
     PeerFailed(Peer<I, A>),
-    /// A lookup has been answered by another node. Hops that were not polled in time are told
+    /// A lookup has been answered by another node: iterative lookups tell each one. Hops that were not polled in time are told
     /// only by a gap in the numbers.
     LookupHop {
         /// Which lookup.
@@ -45,7 +61,7 @@ pub enum Event<I, A> {
         /// The node that owns the key. With [`Config::confirm`](crate::Config::confirm) it has
         /// given a sign of life.
         owner: Peer<I, A>,
-        /// How many other nodes were asked for the way.
+        /// How many other nodes were asked for the way, or have passed the question on.
         hops: u8,
         /// How many nodes were found dead on the way.
         timeouts: u8,
@@ -94,6 +110,9 @@ impl<I: Identifier, A: Address> fmt::Display for Event<I, A> {
             Self::PredecessorChanged { predecessor: None, range } => {
                 write!(f, "no predecessor, keys {range}")
             }
+            Self::ListChanged => f.write_str("successor list changed"),
+            Self::HandOver { range, to } => write!(f, "hand over keys {range} to {to}"),
+            Self::TakeOver { range } => write!(f, "take over keys {range}"),
             Self::PeerFailed(peer) => write!(f, "failed {peer}"),
             Self::LookupHop { lookup, hop, peer } => write!(f, "lookup {lookup} hop {hop} {peer}"),
             Self::LookupDone { lookup, key, owner, hops, timeouts } => {

@@ -3,15 +3,17 @@
 use crate::{Address, Identifier, List, Peer};
 
 /// How many distinct fingers are kept. A ring of N nodes has about log2 N of them.
-const DISTINCT: usize = 32;
+const DISTINCT: usize = 24;
+/// The cost of a finger that was not chosen by cost.
+const UNKNOWN: u16 = u16::MAX;
 
 /// The finger table of Stoica 2003, Table I, stored as what it is: the few distinct nodes in it.
 ///
 /// Finger i is the first node at a clockwise distance of at least 2^(i-1). So among the nodes at
 /// distances from 2^(i-1) up to 2^i at most the nearest one is a finger, and the table keeps one
 /// entry for each such octave that has one, as distances from the owner, ascending. It has room
-/// for 32 entries, which whp serves far more than a million nodes; beyond that the nearest ones
-/// give way, since the successor list covers their neighbourhood.
+/// for 24 entries, which whp serves a million nodes; beyond that the nearest ones give way, since the
+/// successor list covers their neighbourhood.
 ///
 /// Fingers decide how many hops a lookup takes, never where it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +26,7 @@ pub struct FingerTable<I, A> {
 struct Finger<I, A> {
     distance: I,
     address: A,
+    cost: u16,
 }
 
 impl<I: Identifier, A: Address> FingerTable<I, A> {
@@ -44,8 +47,26 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
         self.entries
             .retain(|entry| entry.distance < start || (!wraps && entry.distance.log2() > octave));
         if !wraps {
-            self.insert(distance, peer.address);
+            self.insert(distance, peer.address, UNKNOWN);
         }
+    }
+
+    /// Offers an alternate for the finger of the octave that `peer` lies in: it is taken if no finger is
+    /// there, or a costlier one. The cost is the caller's, in any unit; the node itself offers
+    /// round trips in milliseconds (see [`Config::proximity`](crate::Config::proximity)). A finger that
+    /// was set or learnt has the highest cost.
+    pub fn offer(&mut self, peer: Peer<I, A>, cost: u16) {
+        let distance = self.me.distance(peer.id);
+        let Some(octave) = distance.log2() else { return };
+        let costlier = |entry: &Finger<I, A>| entry.cost > cost || entry.distance == distance;
+        let rival = self.entries.iter().position(|entry| entry.distance.log2() == Some(octave));
+        if let Some(rival) = rival {
+            if !self.entries.get(rival).is_some_and(costlier) {
+                return;
+            }
+            self.entries.remove(rival);
+        }
+        self.insert(distance, peer.address, cost);
     }
 
     /// Takes in a node that is known to exist. Once it has learnt of every member of a ring, the
@@ -60,7 +81,7 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
             }
             self.entries.remove(rival);
         }
-        self.insert(distance, peer.address);
+        self.insert(distance, peer.address, UNKNOWN);
     }
 
     /// Forgets a node that failed or left.
@@ -114,7 +135,7 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
         self.me.distance(peer).log2().map_or(1, |octave| octave.saturating_add(2))
     }
 
-    fn insert(&mut self, distance: I, address: A) {
+    fn insert(&mut self, distance: I, address: A, cost: u16) {
         if self.entries.is_full() {
             if self.entries.first().is_some_and(|nearest| distance < nearest.distance) {
                 return;
@@ -122,7 +143,7 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
             self.entries.remove(0);
         }
         let at = self.entries.partition_point(|entry| entry.distance < distance);
-        self.entries.insert(at, Finger { distance, address });
+        self.entries.insert(at, Finger { distance, address, cost });
     }
 
     fn peer(&self, entry: &Finger<I, A>) -> Peer<I, A> {

@@ -12,6 +12,9 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+extern crate std;
+
 mod config;
 mod error;
 mod event;
@@ -27,15 +30,15 @@ mod rng;
 mod routing;
 mod successors;
 
-pub use config::Config;
+pub use config::{Config, Style};
 pub use error::{Backlog, BufferTooSmall, DatagramError, DecodeError, Full, StartError};
 pub use event::{Event, JoinFailure, LookupFailure};
 pub use fingers::FingerTable;
 pub use id::{Id, Id128, Id160, Id256, Identifier, KeyRange, Word};
 pub use list::List;
 pub use lookup::{LookupId, LookupSlot};
-pub use message::{AVOIDED, Message};
+pub use message::{AVOIDED, Message, WAY_BACK};
 pub use node::{Input, Node, NodeView, State, TRANSITIONS, Transmit};
-pub use peer::{Address, Peer, Wire};
+pub use peer::{Address, Peer, Virtual, Wire};
 pub use routing::{Route, RoutingTable};
 pub use successors::{MAX_SUCCESSORS, SuccessorList};

@@ -58,10 +58,6 @@ impl<T, const N: usize> List<T, N> {
         self.0.retain(keep);
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     pub(crate) fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }

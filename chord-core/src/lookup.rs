@@ -1,9 +1,10 @@
-//! One iterative lookup: asks node after node, each closer before the key, around the dead ones.
+//! One lookup: asks node after node, each closer before the key, around the dead ones; or lets the nodes
+//! pass the question on, and asks by itself if that brings no answer.
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Style};
 use crate::message::AVOIDED;
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
@@ -44,6 +45,11 @@ pub(crate) struct Lookup<I, A> {
     /// The node that is asked now.
     asked: Peer<I, A>,
     request: Option<Request<A>>,
+    /// Not iterative while the question is being passed on.
+    style: Style,
+    /// When the question was first sent, for the round trip.
+    sent_at: Option<Duration>,
+    round_trip: Option<Duration>,
     confirm: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
@@ -81,6 +87,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             at: origin,
             asked: origin,
             request: None,
+            style: Style::Iterative,
+            sent_at: None,
+            round_trip: None,
             confirm: false,
             confirming: false,
             dead: List::new(),
@@ -94,6 +103,20 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Makes the lookup ask the owner for a sign of life, or not.
     pub(crate) fn set_confirm(&mut self, confirm: bool) {
         self.confirm = confirm;
+    }
+
+    pub(crate) fn set_style(&mut self, style: Style) {
+        self.style = style;
+    }
+
+    /// Tells whether other nodes pass the question on.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        self.style != Style::Iterative
+    }
+
+    /// Returns how long the last answer took.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub(crate) fn key(&self) -> I {
@@ -129,16 +152,43 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Asks `peer` next.
     pub(crate) fn ask(&mut self, peer: Peer<I, A>, now: Duration, config: &Config, rng: &mut Rng) {
         self.asked = peer;
-        self.request = Some(Request::new(peer.address, now, config, rng));
+        // What is passed on gets one try: silence does not tell who of many is dead.
+        let tries = if self.is_passed_on() { 1 } else { config.tries };
+        self.request = Some(Request::new(peer.address, now, &Config { tries, ..*config }, rng));
+        self.sent_at = None;
     }
 
     pub(crate) fn is_answered_by(&self, from: A, token: u32) -> bool {
         self.request.as_ref().is_some_and(|request| request.is_answered_by(from, token))
     }
 
+    /// Tells whether a node that was not asked by this one may answer.
+    pub(crate) fn is_found_by(&self, token: u32) -> bool {
+        let request = self.request.as_ref().filter(|_| self.is_passed_on());
+        request.is_some_and(|request| request.token == token)
+    }
+
+    /// Node `id` before the key says after `hops` hops who owns it.
+    pub(crate) fn handle_found(&mut self, id: I, owner: Peer<I, A>, hops: u8) -> Next<I, A> {
+        if !(KeyRange { after: id, through: owner.id }).contains(self.key) {
+            return self.handle_no_answer();
+        }
+        self.style = Style::Iterative;
+        (self.hops, self.hops_told) = (hops, hops);
+        self.follow(Route::Owner(owner))
+    }
+
+    /// The question was passed on, and nobody has answered: asks by itself.
+    pub(crate) fn handle_no_answer(&mut self) -> Next<I, A> {
+        (self.request, self.style) = (None, Style::Iterative);
+        self.timeouts = self.timeouts.saturating_add(1);
+        Next::OwnTable
+    }
+
     /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
     /// counts as no answer: a node that lies cannot make it go round in circles.
-    pub(crate) fn handle_answer(&mut self, id: I, route: Route<I, A>) -> Next<I, A> {
+    pub(crate) fn handle_answer(&mut self, now: Duration, id: I, route: Route<I, A>) -> Next<I, A> {
+        self.round_trip = self.sent_at.and_then(|at| now.checked_sub(at));
         if self.confirming && id == self.asked.id {
             (self.request, self.outcome) = (None, Some(Outcome::Owner(self.asked)));
             return Next::Nobody; // it lives; where it would send us is of no interest
@@ -214,13 +264,20 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns what is to be sent, if anything is.
     pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
         let request = self.request.as_ref().filter(|request| request.is_due())?;
-        let (token, key, avoid) = (request.token, self.key, self.dead.clone());
-        Some((request.to, Message::Find { token, key, avoid }))
+        let (token, key) = (request.token, self.key);
+        let message = if self.is_passed_on() {
+            let direct = self.style == Style::SemiRecursive;
+            Message::Route { token, key, hops: 1, direct, back: List::new() }
+        } else {
+            Message::Find { token, key, avoid: self.dead.clone() }
+        };
+        Some((request.to, message))
     }
 
-    pub(crate) fn set_sent(&mut self) {
+    pub(crate) fn set_sent(&mut self, now: Duration) {
         if let Some(request) = &mut self.request {
             request.set_sent();
+            self.sent_at = self.sent_at.or(Some(now));
         }
     }
 }

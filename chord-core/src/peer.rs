@@ -57,6 +57,33 @@ impl<const N: usize> Wire for [u8; N] {
     }
 }
 
+/// An address for virtual nodes (Stoica 2003, IV-B): several nodes behind one host address, told
+/// apart by a number. It is up to the driver to send both numbers in front of the datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Virtual<A> {
+    /// Where the host receives datagrams.
+    pub host: A,
+    /// Which of its nodes.
+    pub node: u8,
+}
+
+/// The host's address, then one byte.
+impl<A: Wire> Wire for Virtual<A> {
+    const LEN: usize = A::LEN.saturating_add(1);
+
+    fn write(&self, out: &mut [u8]) {
+        if let Some((node, host)) = out.split_last_mut() {
+            self.host.write(host);
+            *node = self.node;
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (node, host) = bytes.split_last()?;
+        Some(Self { host: A::read(host)?, node: *node })
+    }
+}
+
 /// Four bytes of address and two of port, both in network order.
 impl Wire for SocketAddrV4 {
     const LEN: usize = 6;

@@ -34,16 +34,28 @@ impl<I: Identifier, A: Address> SuccessorList<I, A> {
         Self { me, r, peers: List::new() }
     }
 
+    /// Creates a list as it is, right or wrong.
+    #[cfg(test)]
+    pub(crate) fn raw(me: I, r: u8, peers: &[Peer<I, A>]) -> Self {
+        Self { me, r, peers: peers.iter().copied().collect() }
+    }
+
     /// Becomes `head` followed by `tail`, cut to r entries: what each step of maintenance does
-    /// (Zave 2017, step table). What would come round to the owner is cut as well.
-    pub fn replace(&mut self, head: Peer<I, A>, tail: &[Peer<I, A>]) {
-        self.peers.clear();
-        for peer in core::iter::once(&head).chain(tail) {
+    /// (Zave 2017, step table). What would come round to the owner is cut as well. Tells whether
+    /// the list is another one now.
+    pub fn replace(&mut self, head: Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
+        let new = || core::iter::once(&head).chain(tail);
+        if self.is_full() && self.peers.iter().eq(new().take(self.r())) {
+            return false; // the usual case in a stable ring
+        }
+        let old = core::mem::take(&mut self.peers);
+        for peer in new() {
             let ends = peer.id == self.me || self.peers.iter().any(|known| known.id == peer.id);
             if ends || self.peers.len() >= self.r() || self.peers.push(*peer).is_err() {
-                return;
+                break;
             }
         }
+        old != self.peers
     }
 
     /// Takes in a node that is known to exist, at its place. Once it has learnt of every member of

@@ -16,7 +16,7 @@ proptest! {
 
     #[test]
     fn messages_hold_for_bytes_that_begin_well(
-        kind in 0u8..12,
+        kind in 0u8..14,
         bytes in prop::collection::vec(prop_oneof![Just(0u8), 0u8..4, any::<u8>()], 0..140),
     ) {
         let bytes: Vec<u8> = [1, kind].into_iter().chain(bytes).collect();

@@ -4,22 +4,13 @@ mod world;
 
 use core::time::Duration;
 
-use chord_core::{Config, Event, JoinFailure, LookupFailure, Message, StartError, State};
+use chord_core::{Event, JoinFailure, LookupFailure, Message, StartError, State};
 use sim::{Addr, Link};
-use world::{Id, World, ids, peer};
+use world::{Id, World, config, ids, peer};
 
 type Text = Message<Id, u32>;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn config(r: u8, seed: u64) -> Config {
-    let mut config = Config::default();
-    (config.successors, config.seed) = (r, seed);
-    (config.stabilize, config.fix_fingers) = (SECOND, SECOND / 2);
-    config.patience = Duration::from_millis(300);
-    config.tries = 6;
-    config
-}
 
 fn rough(loss: u16) -> Link {
     let jitter = Duration::from_millis(10);
@@ -238,6 +229,8 @@ fn a_leave_heals_faster_than_a_failure() {
     }
     let gone = world.nodes.get_mut(&(ids[0] as u32)).unwrap();
     assert_eq!(gone.join(now, ids[1] as u32), Err(StartError::Started), "not with a used name");
+    let used = gone.rejoin(now, gone.me().id, ids[1] as u32);
+    assert_eq!(used, Err(StartError::IdentifierUsed));
     gone.lookup(now, Id::new(1)).unwrap();
     assert!(matches!(
         gone.poll_event(),

@@ -9,10 +9,13 @@ use crate::{Address, BufferTooSmall, DecodeError, Identifier, List, MAX_SUCCESSO
 /// The first byte of every message.
 pub(crate) const VERSION: u8 = 1;
 /// The greatest number of a kind of message.
-pub(crate) const LAST_KIND: u8 = 10;
+pub(crate) const LAST_KIND: u8 = 12;
 
 /// How many dead nodes a [`Message::Find`] can name.
 pub const AVOIDED: usize = 8;
+
+/// How many addresses the way back of a [`Message::Route`] can name.
+pub const WAY_BACK: usize = 16;
 
 /// Version, kind and token.
 const HEAD: usize = 6;
@@ -101,6 +104,33 @@ pub enum Message<I, A> {
         /// The identifier of the sender.
         id: I,
     },
+    /// 11: where does this key lead? Pass the question on; whoever knows the owner answers with 12.
+    Route {
+        /// Chosen by the asker.
+        token: u32,
+        /// The key.
+        key: I,
+        /// How many nodes have been asked so far, the receiver included.
+        hops: u8,
+        /// Whether the answer goes straight to the asker, and not back the way of the question.
+        direct: bool,
+        /// Whom to give the answer to, the last one first. The receiver appends the sender: always,
+        /// or with `direct` only the asker.
+        back: List<A, WAY_BACK>,
+    },
+    /// 12: this node, my successor, owns the key. Pass the answer on while `back` names somebody.
+    Found {
+        /// The asker's.
+        token: u32,
+        /// The identifier of the node before the key.
+        id: I,
+        /// The owner.
+        peer: Peer<I, A>,
+        /// How many nodes the question has asked.
+        hops: u8,
+        /// The rest of the way to the asker.
+        back: List<A, WAY_BACK>,
+    },
 }
 
 impl<I: Identifier, A: Address> Message<I, A> {
@@ -110,7 +140,10 @@ impl<I: Identifier, A: Address> Message<I, A> {
         let peers = peer.saturating_mul(MAX_SUCCESSORS.saturating_add(1));
         let state = I::LEN.saturating_add(1).saturating_add(peers);
         let find = I::LEN.saturating_mul(AVOIDED.saturating_add(1)).saturating_add(1);
-        HEAD.saturating_add(if state > find { state } else { find })
+        let way = A::LEN.saturating_mul(WAY_BACK).saturating_add(2);
+        let found = I::LEN.saturating_add(peer).saturating_add(way);
+        let longer = if state > find { state } else { find };
+        HEAD.saturating_add(if longer > found { longer } else { found })
     };
 
     /// Reads a message; returns it and the bytes after it.
@@ -146,6 +179,14 @@ impl<I: Identifier, A: Address> Message<I, A> {
             }
             Self::Find { avoid, .. } => {
                 I::LEN.saturating_mul(avoid.len().saturating_add(1)).saturating_add(1)
+            }
+            Self::Route { back, .. } => {
+                let way = A::LEN.saturating_mul(back.len());
+                I::LEN.saturating_add(way).saturating_add(3)
+            }
+            Self::Found { back, .. } => {
+                let way = A::LEN.saturating_mul(back.len());
+                I::LEN.saturating_add(peer).saturating_add(way).saturating_add(2)
             }
             // Version and kind, but no token.
             Self::Notify { .. } | Self::Leave { .. } => return I::LEN.saturating_add(2),
@@ -201,6 +242,15 @@ impl<I: Identifier, A: Address> fmt::Display for Message<I, A> {
             }
             Self::Owner { token, id, peer } => write!(f, "OWNER {token:08x} from {id}: is {peer}"),
             Self::Leave { id } => write!(f, "LEAVE from {id}"),
+            Self::Route { token, key, hops, direct, back } => {
+                let style = if *direct { " direct" } else { "" };
+                write!(f, "ROUTE {token:08x} key {key} hops {hops}{style}")?;
+                back.iter().try_for_each(|address| write!(f, " back to {address:?}"))
+            }
+            Self::Found { token, id, peer, hops, back } => {
+                write!(f, "FOUND {token:08x} from {id}: is {peer} hops {hops}")?;
+                back.iter().try_for_each(|address| write!(f, " back to {address:?}"))
+            }
         }
     }
 }

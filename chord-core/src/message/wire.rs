@@ -10,7 +10,7 @@ use serde::ser::{Error as _, SerializeTuple};
 use serde::{Deserialize, Serialize};
 use serde::{Deserializer, Serializer};
 
-use super::{AVOIDED, Message};
+use super::{AVOIDED, Message, WAY_BACK};
 use crate::{Address, Identifier, List, MAX_SUCCESSORS, Peer, Wire};
 
 /// The longest identifier or address.
@@ -99,6 +99,27 @@ enum Mirror<I, A> {
     Leave {
         #[serde(with = "raw")]
         id: I,
+    },
+    Route {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        key: I,
+        hops: u8,
+        direct: bool,
+        #[serde(with = "way")]
+        back: List<A, WAY_BACK>,
+    },
+    Found {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+        #[serde(with = "peer")]
+        peer: Peer<I, A>,
+        hops: u8,
+        #[serde(with = "way")]
+        back: List<A, WAY_BACK>,
     },
 }
 
@@ -245,6 +266,11 @@ with!(
     ids<I: Identifier>(List<I, AVOIDED>),
     value => |s| serialize_items(value.iter().map(|id| Raw(*id)), s),
     Items<Raw<I>, AVOIDED> => |items| items.0.iter().map(|raw| raw.0).collect()
+);
+with!(
+    way<A: Address>(List<A, WAY_BACK>),
+    value => |s| serialize_items(value.iter().map(|address| Raw(*address)), s),
+    Items<Raw<A>, WAY_BACK> => |items| items.0.iter().map(|raw| raw.0).collect()
 );
 with!(
     peers<I: Identifier, A: Address>(List<Peer<I, A>, MAX_SUCCESSORS>),

@@ -31,10 +31,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
             let last = others.max_by_key(|peer| me.id.distance(peer.id));
             self.predecessor = last.copied().unwrap_or(me);
             self.table = table;
+        } else {
+            self.news.owned = Some(self.keys()); // all keys, and no data yet
         }
         self.now = self.now.max(now);
         self.state = self.state.after(Input::Create);
-        self.stabilize_at = self.after(self.config.stabilize);
+        self.stabilize_at = self.after(self.pace);
         self.fix_at = self.after(self.config.fix_fingers);
         Ok(())
     }
@@ -97,6 +99,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
             return self.join_again(); // another node was faster here
         }
         self.table.successors.replace(head, tail);
+        #[cfg(test)]
+        self.mutate_join(head);
+        self.set_changed();
         self.predecessor = before;
         self.state = self.state.after(Input::Joined);
         self.news.joined = true;
@@ -123,6 +128,22 @@ impl<I: Identifier, A: Address> Core<I, A> {
         self.news.join_failed = Some(reason);
     }
 
+    /// Begins a new life after a departure.
+    pub(super) fn rejoin(&mut self, now: Duration, id: I, contact: A) -> Result<(), StartError> {
+        if self.state != State::Gone {
+            return Err(StartError::Started);
+        }
+        if id == self.table.me.id {
+            return Err(StartError::IdentifierUsed);
+        }
+        let mut new = Self::new(self.config, Peer { id, ..self.table.me });
+        // Tokens go on, so that no answer to the former life fits; so do the names of lookups.
+        new.rng.clone_from(&self.rng);
+        (new.now, new.last_lookup) = (self.now, self.last_lookup);
+        *self = new;
+        self.join(now, contact)
+    }
+
     pub(super) fn leave(&mut self, slots: &mut [LookupSlot<I, A>], now: Duration) {
         self.now = self.now.max(now);
         if self.state.is_member() {
@@ -133,11 +154,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 }
             }
         }
+        let successor = self.table.successors.first().filter(|_| self.state.is_member());
         let state = self.state.after(Input::Leave);
         if state == self.state {
             return; // it has not started, or has left before
         }
         self.state = state;
+        self.news.left_to = successor.map(|successor| (self.keys(), successor));
         (self.question, self.inner, self.notify) = (None, None, None);
         (self.saved, self.notified) = (None, None);
         (self.stabilize_at, self.fix_at) = (None, None);

@@ -22,6 +22,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         let id = LookupId(self.last_lookup);
         let lookup = slot.0.insert(Lookup::new(id, key, self.table.me));
         lookup.set_confirm(self.config.confirm);
+        lookup.set_style(self.config.style);
         if self.state.is_member() {
             self.advance(lookup, Next::OwnTable);
         } else {
@@ -43,20 +44,45 @@ impl<I: Identifier, A: Address> Core<I, A> {
             self.finger = 1;
             return;
         }
-        let key = self.table.me.id.finger_start(self.finger);
+        let mut key = self.table.me.id.finger_start(self.finger);
+        if self.config.proximity {
+            key = self.inside(key);
+        }
         let mut lookup = Lookup::new(LookupId(0), key, self.table.me);
+        lookup.set_confirm(self.config.proximity); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
         self.inner = Some(lookup);
         self.finish_inner();
     }
 
-    fn fixed(&mut self, outcome: Outcome<I, A>) {
+    /// Returns a random identifier of the interval of the finger to refresh, which begins at `start`.
+    fn inside(&mut self, start: I) -> I {
+        let mut key = start;
+        let mut bits = 0;
+        for exponent in 0..self.finger.saturating_sub(1) {
+            if exponent.is_multiple_of(u32::BITS) {
+                bits = self.rng.next_u32();
+            }
+            if bits & 1 == 1 {
+                key = key.plus(I::power_of_two(exponent));
+            }
+            bits >>= 1;
+        }
+        key
+    }
+
+    fn fixed(&mut self, outcome: Outcome<I, A>, round_trip: Option<Duration>) {
         let next = self.finger.saturating_add(1);
         let Outcome::Owner(owner) = outcome else {
             self.finger = next; // its turn comes again
             return;
         };
-        self.table.fingers.set(self.finger, owner);
+        if self.config.proximity {
+            let millis = round_trip.and_then(|time| u16::try_from(time.as_millis()).ok());
+            self.table.fingers.offer(owner, millis.unwrap_or(u16::MAX));
+        } else {
+            self.table.fingers.set(self.finger, owner);
+        }
         let beyond = self.table.fingers.beyond(owner.id);
         self.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
     }
@@ -64,10 +90,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// Does what the end of the own lookup was awaited for.
     fn finish_inner(&mut self) {
         let lookup = self.inner.take();
-        match lookup.as_ref().and_then(|lookup| Some((lookup.at(), lookup.outcome()?))) {
-            None => self.inner = lookup,
-            Some((at, outcome)) if self.state == State::Joining => self.located(at, outcome),
-            Some((_, outcome)) => self.fixed(outcome),
+        let Some(ended) = lookup.as_ref().filter(|lookup| lookup.outcome().is_some()) else {
+            self.inner = lookup;
+            return;
+        };
+        match ended.outcome() {
+            Some(outcome) if self.state == State::Joining => self.located(ended.at(), outcome),
+            Some(outcome) => self.fixed(outcome, ended.round_trip()),
+            None => {}
         }
     }
 
@@ -82,7 +112,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
     ) {
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
-                let next = lookup.handle_answer(id, route);
+                let next = lookup.handle_answer(core.now, id, route);
                 core.advance(lookup, next);
             }
         });
@@ -95,8 +125,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
-                let next = lookup.handle_death(); // of no use to this lookup, but alive
-                core.advance(lookup, next);
+                core.go_around(lookup); // of no use to this lookup, but alive
             }
         });
     }
@@ -121,8 +150,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
         });
     }
 
+    fn go_around(&mut self, lookup: &mut Lookup<I, A>) {
+        let passed_on = lookup.is_passed_on();
+        let next = if passed_on { lookup.handle_no_answer() } else { lookup.handle_death() };
+        self.advance(lookup, next);
+    }
+
     /// Shows all lookups to `visit`, the own one first.
-    fn with_lookups(
+    pub(super) fn with_lookups(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
         mut visit: impl FnMut(&mut Self, &mut Lookup<I, A>),
@@ -139,14 +174,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Goes around a dead node.
     fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
-        if self.state != State::Joining {
+        if self.state != State::Joining && !lookup.is_passed_on() {
             self.mourn(lookup.asked());
         }
-        let next = lookup.handle_death();
-        self.advance(lookup, next);
+        self.go_around(lookup);
     }
 
-    fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
+    pub(super) fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
         let next = match next {
             Next::OwnTable if self.state == State::Joining => Next::Peer(lookup.origin()),
             Next::OwnTable => {

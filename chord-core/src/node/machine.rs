@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::relay::{RELAYS, Relay};
 use super::{State, Transmit};
 use crate::lookup::Lookup;
 use crate::request::{Patience, Request, earlier};
@@ -19,6 +20,8 @@ const STATES: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Core<I, A> {
     pub(super) config: Config,
+    #[cfg(test)]
+    pub(super) mutation: super::model::Mutation,
     pub(super) now: Duration, // the newest seen
     pub(super) rng: Rng,
     pub(super) state: State,
@@ -36,12 +39,15 @@ pub(super) struct Core<I, A> {
     pub(super) attempts: u8,
     /// When to stabilize, or to go on with what was put off.
     pub(super) stabilize_at: Option<Duration>,
+    /// How long to wait between two stabilizations: the calmer, the longer.
+    pub(super) pace: Duration,
     pub(super) fix_at: Option<Duration>,
     /// The finger to refresh next.
     pub(super) finger: u32,
     pub(super) notify: Option<A>,
     pub(super) farewells: List<A, 2>,
     answers: List<Answer<I, A>, ANSWERS>,
+    pub(super) relays: List<Relay<I, A>, RELAYS>,
     /// The node's own lookup: for its place while it joins, for a finger later.
     pub(super) inner: Option<Lookup<I, A>>,
     pub(super) last_lookup: u32,
@@ -78,6 +84,11 @@ pub(super) struct News<I, A> {
     pub(super) joined: bool,
     pub(super) join_failed: Option<JoinFailure>,
     pub(super) failed: List<Peer<I, A>, 4>,
+    pub(super) list_changed: bool,
+    /// The keys that the application takes for this node's.
+    pub(super) owned: Option<KeyRange<I>>,
+    /// Whom the application has to give these keys as the node leaves.
+    pub(super) left_to: Option<(KeyRange<I>, Peer<I, A>)>,
     successor_told: Option<Peer<I, A>>,
     predecessor_told: Option<Peer<I, A>>,
 }
@@ -85,6 +96,7 @@ pub(super) struct News<I, A> {
 /// What is to be sent next, and so what to strike off once it is.
 enum Due {
     Answer(usize),
+    Relay,
     Notify,
     Question,
     Inner,
@@ -96,6 +108,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
     pub(super) const fn new(config: Config, me: Peer<I, A>) -> Self {
         Self {
             config,
+            #[cfg(test)]
+            mutation: super::model::Mutation::None,
             now: Duration::ZERO,
             rng: Rng::new(config.seed),
             state: State::Outside,
@@ -107,17 +121,22 @@ impl<I: Identifier, A: Address> Core<I, A> {
             contact: None,
             attempts: 0,
             stabilize_at: None,
+            pace: config.stabilize,
             fix_at: None,
             finger: 1,
             notify: None,
             farewells: List::new(),
             answers: List::new(),
+            relays: List::new(),
             inner: None,
             last_lookup: 0,
             news: News {
                 joined: false,
                 join_failed: None,
                 failed: List::new(),
+                list_changed: false,
+                owned: None,
+                left_to: None,
                 successor_told: None,
                 predecessor_told: None,
             },
@@ -138,9 +157,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if let Some(answer) = self.answer(from, &message) {
             self.answers.push(answer).map_err(|_| Backlog { capacity: ANSWERS })?;
         }
+        self.relay(from, &message)?;
         self.now = self.now.max(now); // only now: an error leaves the node unchanged
         match message {
-            Message::Ping { .. } | Message::Query { .. } | Message::Find { .. } => {}
             Message::Pong { token, id } => self.handle_pong(from, token, id),
             Message::State { token, id, predecessor, successors } => {
                 if self.take_answered(from, token, id) {
@@ -157,6 +176,15 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 self.handle_route(slots, from, token, id, Route::Owner(peer));
             }
             Message::Leave { id } => self.handle_leave(Peer { id, address: from }),
+            Message::Found { token, id, peer, hops, back } if back.is_empty() => {
+                self.handle_found(slots, token, id, peer, hops);
+            }
+            // All there is to do was to answer, or to pass it on.
+            Message::Ping { .. }
+            | Message::Query { .. }
+            | Message::Find { .. }
+            | Message::Route { .. }
+            | Message::Found { .. } => {}
         }
         Ok(())
     }
@@ -176,6 +204,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Message::Find { token, key, avoid } => {
                 let route = self.table.route_around(*key, |peer| !avoid.contains(&peer.id));
                 (*token, What::Route(route))
+            }
+            Message::Route { token, back, .. } if back.is_empty() && !self.state.is_member() => {
+                (*token, What::Busy) // as `Absent`: no member is ever too busy to pass it on
             }
             _ => return None,
         };
@@ -220,16 +251,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
         let len = message.encode(buf)?; // if this fails, nothing has changed
         match due {
             Due::Answer(at) => drop(self.answers.remove(at)),
+            Due::Relay => drop(self.relays.remove(0)),
             Due::Notify => self.notify = None,
             Due::Question => {
                 if let Some(question) = &mut self.question {
                     question.request.set_sent();
                 }
             }
-            Due::Inner => self.inner.iter_mut().for_each(Lookup::set_sent),
+            Due::Inner => self.inner.iter_mut().for_each(|lookup| lookup.set_sent(self.now)),
             Due::Slot(at) => {
                 let slot = slots.get_mut(at).and_then(|slot| slot.0.as_mut());
-                slot.into_iter().for_each(Lookup::set_sent);
+                if let Some(lookup) = slot {
+                    lookup.set_sent(self.now);
+                }
             }
             Due::Farewell => drop(self.farewells.remove(0)),
         }
@@ -242,6 +276,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if let Some(at) = self.answers.iter().position(is_ready) {
             let answer = self.answers.get(at)?;
             return Some((Due::Answer(at), answer.to, self.answer_message(answer)));
+        }
+        if let Some(relay) = self.relays.first() {
+            return Some((Due::Relay, relay.to, relay.message()));
         }
         if let Some(to) = self.notify {
             return Some((Due::Notify, to, Message::Notify { id }));
@@ -296,7 +333,33 @@ impl<I: Identifier, A: Address> Core<I, A> {
             self.news.predecessor_told = predecessor;
             return Some(Event::PredecessorChanged { predecessor, range: self.keys() });
         }
+        if let Some(event) = self.moved_keys() {
+            return Some(event);
+        }
+        if core::mem::take(&mut self.news.list_changed) {
+            return Some(Event::ListChanged);
+        }
         self.news.failed.remove(0).map(Event::PeerFailed)
+    }
+
+    /// Returns which keys have come or gone since the application was last told.
+    fn moved_keys(&mut self) -> Option<Event<I, A>> {
+        if let Some((range, to)) = self.news.left_to.take() {
+            self.news.owned = None;
+            return Some(Event::HandOver { range, to });
+        }
+        let new = self.keys();
+        if !self.state.is_member() || self.news.owned == Some(new) {
+            return None;
+        }
+        let Some(old) = self.news.owned.replace(new) else {
+            return Some(Event::TakeOver { range: new });
+        };
+        if new.after.between(old.after, old.through) {
+            let range = KeyRange { after: old.after, through: new.after };
+            return Some(Event::HandOver { range, to: self.predecessor });
+        }
+        Some(Event::TakeOver { range: KeyRange { after: new.after, through: old.after } })
     }
 
     pub(super) fn predecessor(&self) -> Option<Peer<I, A>> {
@@ -345,6 +408,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     pub(super) fn is_due(&self, at: Option<Duration>) -> bool {
         at.is_some_and(|at| at <= self.now)
+    }
+
+    /// Something about the ring is not as it was: looks closer.
+    pub(super) fn set_changed(&mut self) {
+        self.news.list_changed = true;
+        self.pace = self.config.stabilize;
     }
 
     /// Returns the point in time about `span` from now.

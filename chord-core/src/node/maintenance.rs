@@ -24,7 +24,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Asks the node that the next step reads.
     fn stabilize(&mut self) {
-        self.stabilize_at = self.after(self.config.stabilize);
+        self.stabilize_at = self.after(self.pace);
+        let longest = self.config.stabilize_when_calm.max(self.config.stabilize);
+        self.pace = self.pace.saturating_mul(5).checked_div(4).unwrap_or(longest).min(longest);
         match (self.state, self.table.successors.first(), self.saved) {
             // StabilizeFromPredecessor, which was put off
             (State::Stabilizing, _, Some(candidate)) => self.ask(candidate),
@@ -47,8 +49,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
                 // StabilizeFromSuccessor, alive
-                self.table.successors.replace(successor, list);
+                if self.table.successors.replace(successor, list) {
+                    self.set_changed();
+                }
                 if predecessor.id.between(self.table.me.id, successor.id) {
+                    #[cfg(test)]
+                    if self.mutate_adoption(predecessor) {
+                        return;
+                    }
                     self.state = self.state.after(Input::Closer);
                     self.saved = Some(predecessor);
                     self.ask(predecessor); // not adopted before it has answered
@@ -71,12 +79,15 @@ impl<I: Identifier, A: Address> Core<I, A> {
             State::Joining => self.join_again(),
             State::Stabilizing => self.stabilize_from_predecessor(None),
             State::Rectifying => {
-                self.predecessor = self.saved.unwrap_or(self.table.me);
+                self.set_predecessor(self.saved.unwrap_or(self.table.me));
                 self.rectified();
             }
             State::Idle => {
                 // StabilizeFromSuccessor, dead; the next step follows at once
                 self.table.successors.shift();
+                #[cfg(test)]
+                self.mutate_padding();
+                self.set_changed();
                 self.notify = self.table.successors.first().map(|peer| peer.address);
                 self.stabilize_at = Some(self.now);
                 self.settle();
@@ -92,12 +103,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
             let successor = self.table.successors.first().unwrap_or(self.table.me);
             if candidate.id.between(self.table.me.id, successor.id) {
                 self.table.successors.replace(candidate, list);
+                self.set_changed();
             }
         }
         let successor = self.table.successors.first();
         self.notify = successor.map(|peer| peer.address);
         if successor.is_none() {
-            self.predecessor = self.table.me; // nobody else is left
+            self.set_predecessor(self.table.me); // nobody else is left
         }
         self.settle();
     }
@@ -121,10 +133,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Rectify: takes the place of `notify` and `check_predecessor` of the papers.
     fn rectify(&mut self, peer: Peer<I, A>) {
+        #[cfg(test)]
+        if self.mutate_rectify(peer) {
+            return;
+        }
         if peer == self.predecessor {
             self.rectified();
         } else if peer.id.between(self.predecessor.id, self.table.me.id) {
-            self.predecessor = peer;
+            self.set_predecessor(peer);
             if self.table.successors.first().is_none() {
                 self.stabilize_at = Some(self.now); // a lone node has found its successor
             }
@@ -134,7 +150,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
     }
 
-    fn rectified(&mut self) {
+    pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
+        self.predecessor = peer;
+        self.pace = self.config.stabilize;
+    }
+
+    pub(super) fn rectified(&mut self) {
         self.saved = None;
         self.state = self.state.after(Input::Rectified);
         self.settle();

@@ -4,6 +4,9 @@ mod join;
 mod lookups;
 mod machine;
 mod maintenance;
+#[cfg(test)]
+mod model;
+mod relay;
 mod state;
 
 use core::time::Duration;
@@ -92,6 +95,18 @@ where
         self.core.join(now, contact)
     }
 
+    /// Joins again after [`leave`](Self::leave), as a new node with the identifier `id`, which must be
+    /// another one (Zave 2017: messages of the former life may still arrive). What the former life had
+    /// yet to send and to tell is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Started`] unless the node has left, or [`StartError::IdentifierUsed`]; nothing
+    /// has changed.
+    pub fn rejoin(&mut self, now: Duration, id: I, contact: A) -> Result<(), StartError> {
+        self.core.rejoin(now, id, contact)
+    }
+
     /// Looks for the owner of `key`. [`Event::LookupDone`] or [`Event::LookupFailed`] follows,
     /// after an [`Event::LookupHop`] for each node asked.
     ///
@@ -102,8 +117,9 @@ where
         self.core.lookup(self.lookups.as_mut(), now, key)
     }
 
-    /// Leaves the ring for good: says farewell to both neighbours and answers no member's question
-    /// any more. Hand over the data first; to the ring it is a failure without the wait.
+    /// Leaves the ring: says farewell to both neighbours and answers no member's question any more.
+    /// [`Event::HandOver`] names the node that owns the keys from now on. To the ring it is a failure
+    /// without the wait.
     pub fn leave(&mut self, now: Duration) {
         self.core.leave(self.lookups.as_mut(), now);
     }
@@ -180,6 +196,12 @@ where
     #[must_use]
     pub fn successors(&self) -> &SuccessorList<I, A> {
         &self.core.table.successors
+    }
+
+    /// Offers an alternate for a finger, for example a node that is near in the network
+    /// ([`FingerTable::offer`]).
+    pub fn offer_finger(&mut self, peer: Peer<I, A>, cost: u16) {
+        self.core.table.fingers.offer(peer, cost);
     }
 
     /// Returns the finger table.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use chord_core::{
     Config, DecodeError, FingerTable, Id160, Identifier, KeyRange, LookupSlot, Message, Node,
-    NodeView, Peer, Route, RoutingTable, SuccessorList, Wire, Word,
+    NodeView, Peer, Route, RoutingTable, Style, SuccessorList, Wire, Word,
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
@@ -51,6 +51,7 @@ pub fn chord_address(bytes: &[u8]) {
     holds::<Id160>(bytes);
     holds::<u32>(bytes);
     holds::<[u8; 7]>(bytes);
+    holds::<chord_core::Virtual<[u8; 4]>>(bytes);
 }
 
 /// Any bytes are a message that is written back to the same bytes, or an error; and
@@ -219,6 +220,9 @@ pub fn chord_node(bytes: &[u8]) {
     let mut config = Config::default();
     (config.successors, config.seed) = (r % 6, u64::from(r));
     config.tries = start % 3;
+    config.style = [Style::Iterative, Style::Recursive, Style::SemiRecursive][usize::from(r % 3)];
+    config.proximity = r >= 128;
+    config.stabilize_when_calm = config.patience * 9;
     config.patience = Duration::from_millis(u64::from(start) * 10);
     let me = Peer { id: Small::new(8), address: 8 };
     check(
@@ -300,13 +304,22 @@ impl Tested {
         let asked = self.asked.len().checked_sub(1 + choice % 4).and_then(|at| self.asked.get(at));
         let (from, token, key) = match asked {
             Some((to, Message::Ping { token } | Message::Query { token })) => (*to, *token, None),
-            Some((to, Message::Find { token, key, .. })) => (*to, *token, Some(*key)),
+            Some((to, Message::Find { token, key, .. } | Message::Route { token, key, .. })) => {
+                (*to, *token, Some(*key))
+            }
             _ => (u32::from(input.byte() % 32), 7, None),
         };
         let id =
             if input.byte().is_multiple_of(8) { small(input) } else { Small::new(u64::from(from)) };
         let (a, b) = (peer(input), peer(input));
-        let message = match (input.byte() % 16, key) {
+        let back = [a.address, b.address].into_iter().take(input.below(3)).collect();
+        let (hops, direct) = (input.byte() / 2, input.byte().is_multiple_of(2));
+        let message = match (input.byte() % 18, key) {
+            (16, _) => Message::Route { token, key: a.id, hops, direct, back },
+            (17, Some(key)) => {
+                Message::Found { token, id, peer: Peer { id: key, ..b }, hops, back }
+            }
+            (17, None) => Message::Found { token, id, peer: b, hops, back },
             (0..5, Some(_)) => Message::Closer { token, id, peer: a },
             (5..8, Some(key)) => Message::Owner { token, id, peer: Peer { id: key, ..a } },
             (0..2, None) => Message::Pong { token, id },
@@ -330,7 +343,10 @@ impl Machine for Tested {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         match input.byte() % 16 {
             0 => Outcome::of(self.node.create(now)),
-            1 => Outcome::of(self.node.join(now, u32::from(input.byte() % 32))),
+            1 => match u32::from(input.byte()) {
+                contact @ 0..128 => Outcome::of(self.node.join(now, contact % 32)),
+                contact => Outcome::of(self.node.rejoin(now, small(input), contact % 32)),
+            },
             2 | 3 => Outcome::of(self.node.lookup(now, small(input))),
             4 if input.byte().is_multiple_of(8) => {
                 self.node.leave(now);

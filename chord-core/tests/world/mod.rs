@@ -1,4 +1,5 @@
 //! Nodes over the simulated network, in virtual time.
+#![allow(dead_code)] // each test program uses its part
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -17,12 +18,21 @@ pub(crate) struct World {
     /// How many messages of each kind were sent.
     pub(crate) sent: BTreeMap<&'static str, u64>,
     pub(crate) config: Config,
+    /// How long a datagram takes between two addresses, where that differs.
+    pub(crate) distance: Option<fn(u32, u32) -> Duration>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, link: Link, config: Config) -> Self {
         let net = Network::new(seed, link);
-        Self { net, nodes: BTreeMap::new(), events: vec![], sent: BTreeMap::new(), config }
+        Self {
+            net,
+            nodes: BTreeMap::new(),
+            events: vec![],
+            sent: BTreeMap::new(),
+            config,
+            distance: None,
+        }
     }
 
     /// Identifiers are given, addresses equal them.
@@ -87,6 +97,10 @@ impl World {
             while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
                 let (message, _) = Message::<Id, u32>::decode(&buf[..sent.len]).unwrap();
                 *self.sent.entry(kind(&message)).or_default() += 1;
+                if let Some(distance) = self.distance {
+                    let latency = distance(*at, sent.to);
+                    self.net.set_link(Link { latency, ..Link::default() });
+                }
                 self.net.send_datagram(Addr(*at), Addr(sent.to), &buf[..sent.len]);
             }
             while let Some(event) = node.poll_event() {
@@ -236,6 +250,16 @@ impl World {
             }
         }
     }
+}
+
+/// Fast rounds for a network of 20 ms.
+pub(crate) fn config(r: u8, seed: u64) -> Config {
+    let mut config = Config::default();
+    (config.successors, config.seed) = (r, seed);
+    (config.stabilize, config.fix_fingers) = (Duration::from_secs(1), Duration::from_millis(500));
+    config.patience = Duration::from_millis(300);
+    config.tries = 6;
+    config
 }
 
 pub(crate) fn peer(id: u64) -> Peer<Id, u32> {
