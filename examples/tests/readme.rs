@@ -24,6 +24,7 @@ fn the_table_of_concepts_names_what_exists() {
         bittorrent_pieces::Picker,
         bittorrent_pieces::PieceHashes,
         bittorrent_pieces::Torrent,
+        chord_core::Event,
         chord_core::FingerTable,
         chord_core::Id160,
         chord_core::Node,
