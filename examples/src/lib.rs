@@ -4,4 +4,5 @@
 #![doc = include_str!("../../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod chart;
 pub mod words;
