@@ -70,7 +70,7 @@ fn percents(list: &str) -> Result<Vec<u32>, String> {
     })
 }
 
-fn attack(args: Args) -> Result<ExitCode, String> {
+fn attack(args: &Args) -> Result<ExitCode, String> {
     let mut rng = Rng::new(args.seed);
     let mut lines = Vec::new();
     for (colour, percent) in args.percents.iter().enumerate() {
@@ -86,7 +86,7 @@ fn attack(args: Args) -> Result<ExitCode, String> {
         println!();
         lines.extend(lines_of(&rows, colour, *percent));
     }
-    if let Some(path) = args.out {
+    if let Some(path) = &args.out {
         let chart = Chart {
             title: "An attacker catches up".into(),
             x: "confirmations".into(),
@@ -94,7 +94,7 @@ fn attack(args: Args) -> Result<ExitCode, String> {
             lines,
         };
         let name = path.display();
-        fs::write(&path, chart.draw()).map_err(|error| format!("cannot write {name}: {error}"))?;
+        fs::write(path, chart.draw()).map_err(|error| format!("cannot write {name}: {error}"))?;
         println!("see {name}");
     }
     Ok(ExitCode::SUCCESS)

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     examples::words::start("mine", HELP, Args::parse, mine)
 }
 
-fn mine(args: Args) -> Result<ExitCode, String> {
+fn mine(args: &Args) -> Result<ExitCode, String> {
     interrupt::install();
     match &args.task {
         Task::Text { text, bits } => {
@@ -40,7 +40,7 @@ fn mine(args: Args) -> Result<ExitCode, String> {
                 .map_err(|error| error.to_string())?;
             let target = Target::from_zero_bits(*bits);
             let name = format!("bits {bits} text {}", hex(text.as_bytes()));
-            run::<BigEndian>(&args, puzzle, target, &name, |nonce| {
+            run::<BigEndian>(args, puzzle, target, &name, |nonce| {
                 println!("hash   {}", hex(&puzzle.digest(nonce)));
                 println!("check  printf '%s%b' TEXT '{}' | sha256sum", escapes(nonce));
             })
@@ -49,7 +49,7 @@ fn mine(args: Args) -> Result<ExitCode, String> {
             let target = header.bits.to_target();
             let target = target.map_err(|error| format!("the header's target: {error}"))?;
             let name = format!("header {}", hex(&Header { nonce: 0, ..*header }.to_bytes()));
-            run::<LittleEndian>(&args, Puzzle::of_header(header), target, &name, |nonce| {
+            run::<LittleEndian>(args, Puzzle::of_header(header), target, &name, |nonce| {
                 let found = Header { nonce: nonce as u32, ..*header };
                 println!("id     {}", found.id());
                 println!("header {}", hex(&found.to_bytes()));
@@ -79,9 +79,12 @@ fn run<R: Reading + Send>(
     });
     let stride = NonZeroU64::new(progress.next.len() as u64).unwrap_or(NonZeroU64::MIN);
     let miner = |next: &Option<u64>| {
-        // An empty range where none is left.
-        let nonces = next.map_or(u64::MAX..=0, |next| next..=to);
-        Miner::<R>::new(puzzle, target, nonces).with_stride(stride).with_kernel(args.kernel)
+        let miner = Miner::<R>::new(puzzle, target, next.unwrap_or(to)..=to);
+        let mut miner = miner.with_stride(stride).with_kernel(args.kernel);
+        if next.is_none() {
+            miner.cancel();
+        }
+        miner
     };
     let mut miners: Vec<_> = progress.next.iter().map(miner).collect();
     let expected = target.work().hashes().saturating_u128();
