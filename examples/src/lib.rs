@@ -3,3 +3,6 @@
 //! This page is the README of the whole, so that its code is compiled.
 #![doc = include_str!("../../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod chart;
+pub mod words;

@@ -1,0 +1,52 @@
+//! The progress of a search in a file of text: what is searched, how many hashes were tried, and the next nonce
+//! of each thread, or `-` where none is left.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// How far a search has come.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub tried: u64,
+    pub next: Vec<Option<u64>>,
+}
+
+impl Progress {
+    /// Reads a file; `None` if there is none yet.
+    pub fn load(path: &Path, task: &str) -> Result<Option<Self>, String> {
+        let name = path.display();
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|error| format!("cannot read {name}: {error}"))?,
+        };
+        let wrong = || format!("{name} is not the progress of a search; name another --state");
+        let (ours, rest) = text.split_once('\n').ok_or_else(wrong)?;
+        if ours != task {
+            return Err(format!("{name} belongs to another search ({ours}); name another --state"));
+        }
+        Self::parse(rest).ok_or_else(wrong).map(Some)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let tried = lines.next()?.strip_prefix("tried ")?.parse().ok()?;
+        let words = lines.next()?.strip_prefix("next ")?.split(' ');
+        let next = words.map(|word| match word {
+            "-" => Some(None),
+            number => number.parse().ok().map(Some),
+        });
+        Some(Self { tried, next: next.collect::<Option<_>>()? })
+    }
+
+    /// Writes the file: another one first, so that a power cut leaves the old progress or the new.
+    pub fn save(&self, path: &Path, task: &str) -> Result<(), String> {
+        let next: Vec<_> =
+            self.next.iter().map(|next| next.map_or("-".into(), |next| next.to_string())).collect();
+        let text = format!("{task}\ntried {}\nnext {}\n", self.tried, next.join(" "));
+        let fresh = path.with_extension("new");
+        fs::write(&fresh, text)
+            .and_then(|()| fs::rename(&fresh, path))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+}

@@ -1,0 +1,118 @@
+//! The nonce search as a person meets it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// Bitcoin's first header, with its nonce 2083236893 left out.
+const GENESIS: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d00000000";
+
+fn mine(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mine")).args(words).output().expect("it starts")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn field(output: &Output, name: &str) -> String {
+    let text = said(output);
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
+}
+
+#[test]
+fn the_first_block_of_bitcoin_is_found_again() {
+    for threads in ["1", "3"] {
+        let range = ["--from", "2083200000", "--threads", threads];
+        let done = mine(&[&["--header", GENESIS], &range[..]].concat());
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+        assert_eq!(field(&done, "nonce"), "2083236893");
+        let id = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f";
+        assert_eq!(field(&done, "id"), id);
+    }
+    let none = mine(&["--header", GENESIS, "--from", "2083230000", "--to", "2083236892"]);
+    assert_eq!(none.status.code(), Some(1), "{}", said(&none));
+    assert!(said(&none).contains("6893 hashes tried"), "{}", said(&none));
+}
+
+#[test]
+fn threads_and_kernels_do_not_change_what_is_found() {
+    let found = |more: &[&str]| {
+        let done = mine(&[&["--bits", "16", "one song"], more].concat());
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+        let hash = field(&done, "hash");
+        assert!(hash.starts_with("0000"), "{hash}");
+        field(&done, "nonce")
+    };
+    let one = found(&["--threads", "1", "--kernel", "block"]);
+    for threads in ["2", "7"] {
+        assert_eq!(found(&["--threads", threads]), one);
+        assert_eq!(found(&["--threads", threads, "--kernel", "portable"]), one);
+    }
+}
+
+#[test]
+fn a_search_that_was_stopped_goes_on() {
+    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mine.state");
+    let path = state.to_str().expect("text");
+    let _ = fs::remove_file(&state);
+    let words = ["--bits", "255", "--threads", "2", "--state", path, "one song"];
+    let stopped = |seconds: &str| {
+        let done = mine(&[&words[..], &["--seconds", seconds]].concat());
+        assert_eq!(done.status.code(), Some(3), "{}", said(&done));
+        let kept = fs::read_to_string(&state).expect("the progress");
+        let tried: u64 = (kept.lines())
+            .find_map(|line| line.strip_prefix("tried "))
+            .and_then(|tried| tried.parse().ok())
+            .expect("a number");
+        let next = kept.lines().find_map(|line| line.strip_prefix("next ")).expect("nonces");
+        // Two strides from 0 on: what each has passed is what it has tried.
+        let next = next.split(' ').map(|next| next.parse::<u64>().expect("a nonce"));
+        assert_eq!(next.map(|next| next / 2).sum::<u64>(), tried);
+        (tried, said(&done))
+    };
+    let (before, _) = stopped("1");
+    let (after, second) = stopped("0");
+    assert!(before > 0 && after >= before);
+    assert!(second.contains(&format!("going on after {before} hashes")), "{second}");
+
+    let other = mine(&["--bits", "3", "--state", path, "one song"]);
+    assert!(!other.status.success() && said(&other).contains("another search"), "{}", said(&other));
+    fs::write(&state, "nonsense").expect("it can be written");
+    let broken = mine(&words);
+    assert!(!broken.status.success() && said(&broken).contains("not the progress"));
+}
+
+#[test]
+fn a_resumed_search_finds_the_same_and_forgets_its_progress() {
+    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mine-resumed.state");
+    let path = state.to_str().expect("text");
+    let _ = fs::remove_file(&state);
+    let words = ["--header", GENESIS, "--from", "2082000000", "--threads", "2", "--state", path];
+    let stopped = mine(&[&words[..], &["--seconds", "0"]].concat());
+    assert_eq!(stopped.status.code(), Some(3), "{}", said(&stopped));
+    let done = mine(&words);
+    assert_eq!(field(&done, "nonce"), "2083236893");
+    assert!(!state.exists());
+}
+
+#[test]
+fn wrong_words_are_answered_with_help() {
+    for words in [
+        &[][..],
+        &["--bits", "256", "x"],
+        &["--bits", "1"],
+        &["--header", "00"],
+        &["--header", "xy"],
+        &["--threads", "0", "--bits", "1", "x"],
+        &["--kernel", "abacus", "--bits", "1", "x"],
+        &["--from", "2", "--to", "1", "--bits", "1", "x"],
+        &["--fast"],
+    ] {
+        let done = mine(words);
+        assert_eq!(done.status.code(), Some(2), "{words:?}");
+        assert!(said(&done).contains("mine --help"), "{words:?}");
+    }
+    assert!(said(&mine(&["--help"])).contains("Example:"));
+}
