@@ -40,7 +40,7 @@ pub fn serve(args: &Serve) -> Result<ExitCode, String> {
     let config = PoolConfig { lease: args.lease, patience: Duration::from_secs(args.patience) };
     let leases = vec![LeaseSlot::EMPTY; 2 * WORKERS];
     let mut pool = Accounts::new(config, leases, vec![WorkerSlot::EMPTY; WORKERS]);
-    pool.set_job(job, 0..=args.last).map_err(|error| error.to_string())?;
+    pool.set_job(Duration::ZERO, job, 0..=args.last).map_err(|error| error.to_string())?;
 
     let cannot = |error| format!("cannot listen at {}: {error}", args.listen);
     let listener = TcpListener::bind(&args.listen).map_err(cannot)?;
