@@ -60,7 +60,7 @@ impl<R: Reading> Miner<R> {
     }
 
     /// Tries up to `hashes` nonces. 0 changes nothing. Budgets of some thousands hide the cost of the call;
-    /// those below 32 keep a wide kernel from its work.
+    /// those below 64 keep a wide kernel from its work.
     pub fn step(&mut self, hashes: u32) -> Step {
         let mut left = hashes;
         while left >= BATCH && self.kernel.is_wide() {

@@ -184,13 +184,19 @@ impl Puzzle {
     /// Writes the nonce into the tail.
     #[inline]
     pub(crate) fn write_nonce(&mut self, nonce: u64) {
-        let (bytes, width) = self.format.write(nonce);
-        let tail = self.tail.as_flattened_mut().get_mut(usize::from(self.at)..).unwrap_or_default();
-        // Two lengths that are known beforehand are faster than one that is not.
-        if let (4, Some(field), [b0, b1, b2, b3, ..]) = (width, tail.first_chunk_mut(), bytes) {
-            *field = [b0, b1, b2, b3];
-        } else if let Some(field) = tail.first_chunk_mut() {
-            *field = bytes;
+        // A length that is known beforehand is faster than one that is not.
+        match self.format.write(nonce) {
+            ([b0, b1, b2, b3, ..], 4) => self.write([b0, b1, b2, b3]),
+            (bytes, _) => self.write(bytes),
+        }
+    }
+
+    #[inline]
+    fn write<const N: usize>(&mut self, nonce: [u8; N]) {
+        let tail = self.tail.as_flattened_mut();
+        let field = tail.get_mut(usize::from(self.at)..).and_then(|rest| rest.first_chunk_mut());
+        if let Some(field) = field {
+            *field = nonce;
         }
     }
 }

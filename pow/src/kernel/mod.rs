@@ -15,9 +15,9 @@ pub(crate) use lanes::tops;
 pub(crate) use run::{Place, Run, Shape};
 
 /// How many nonces a kernel takes at once. Fewer than that are hashed one by one.
-pub(crate) const LANES: usize = 32;
+pub(crate) const LANES: usize = 64;
 /// The same as a number of nonces.
-pub(crate) const BATCH: u32 = 32;
+pub(crate) const BATCH: u32 = 64;
 
 /// The state before the first block: FIPS 180-4, section 5.3.3.
 pub(crate) const INITIAL: [u32; 8] = [
