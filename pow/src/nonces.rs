@@ -35,12 +35,7 @@ impl Nonces {
                 return Step::Exhausted;
             }
             let nonce = self.next;
-            // The same as `pass(1)`, without its multiplication.
-            match nonce.checked_add(self.stride).filter(|next| *next <= self.last) {
-                Some(next) => self.next = next,
-                None => self.exhausted = true,
-            }
-            self.tried = self.tried.saturating_add(1);
+            self.move_on(nonce.checked_add(self.stride), 1);
             if counts(nonce) {
                 return Step::Found(nonce);
             }
@@ -59,11 +54,16 @@ impl Nonces {
     pub(crate) fn pass(&mut self, count: u32) {
         let count = u64::from(count);
         let next = self.stride.checked_mul(count).and_then(|by| self.next.checked_add(by));
+        self.move_on(next, count);
+    }
+
+    /// Goes on at `next`, unless it is beyond the range, after as many more were tried.
+    fn move_on(&mut self, next: Option<u64>, tried: u64) {
         match next.filter(|next| *next <= self.last) {
             Some(next) => self.next = next,
             None => self.exhausted = true,
         }
-        self.tried = self.tried.saturating_add(count);
+        self.tried = self.tried.saturating_add(tried);
     }
 
     /// Hands out no more.

@@ -1,5 +1,6 @@
 //! Work shared out in ranges: a pool leases nonces to workers, and pays them by their shares.
 
+mod error;
 mod message;
 mod slots;
 mod worker;
@@ -9,13 +10,10 @@ use core::num::NonZeroU64;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use thiserror::Error;
-
-use crate::{
-    BufferTooSmall, DecodeError, HashFunction, NonceField, Puzzle, PuzzleError, Reading, Target,
-};
+use crate::{BufferTooSmall, DecodeError, HashFunction, NonceField, Puzzle, Reading, Target};
 use slots::{Fresh, State};
 
+pub use error::{Full, JobError, PoolError, ShareError};
 pub use message::{Lease, LeaseId, PoolMessage};
 pub use slots::{LeaseSlot, WorkerId, WorkerSlot};
 pub use worker::{Worker, WorkerError};
@@ -88,56 +86,6 @@ pub struct Share {
     pub nonce: u64,
     /// Whether it meets the job's own target too. The pool goes on until it gets another job.
     pub solves: bool,
-}
-
-/// Why a share does not count: the worker's fault, or that of slow lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ShareError {
-    /// The lease is another's by now, or of an earlier job.
-    #[error("a share of lease {}, which is not out to this worker", .0.0)]
-    Stale(LeaseId),
-    /// The nonce does not lie in the lease.
-    #[error("nonce {0} outside of the lease")]
-    Outside(u64),
-    /// The nonce, or one after it, was given before.
-    #[error("nonce {0} given twice, or out of order")]
-    Duplicate(u64),
-    /// The digest exceeds the target.
-    #[error("nonce {0} is not enough work")]
-    NotEnoughWork(u64),
-}
-
-/// Why a pool does not take a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PoolError {
-    /// The bytes are not a message: the worker's fault.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A message that only pools send: the worker's fault.
-    #[error("a pool's message from a worker")]
-    Unexpected,
-    /// This worker is not connected: the caller's mistake.
-    #[error("worker {} is not connected", .0.0)]
-    NotConnected(WorkerId),
-}
-
-/// Why there is no room for a worker: the caller may lend more slots, or settle the accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("all {0} worker slots are taken by workers that are connected or unpaid")]
-pub struct Full(pub usize);
-
-/// Why something is not a job: the caller's mistake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum JobError {
-    /// The message is not a puzzle.
-    #[error(transparent)]
-    Puzzle(#[from] PuzzleError),
-    /// The message is too long to be sent.
-    #[error("a message of {0} bytes, where 65535 are the limit")]
-    TooLong(usize),
 }
 
 /// What happened without a message.
@@ -236,8 +184,7 @@ where
         worker: WorkerId,
         bytes: &[u8],
     ) -> Result<Received, PoolError> {
-        let connected = |slot: &&mut WorkerSlot| slot.is(worker) && slot.connected;
-        if !self.workers.as_mut().iter_mut().any(|slot| connected(&slot)) {
+        if !self.workers.as_ref().iter().any(|slot| slot.is(worker) && slot.connected) {
             return Err(PoolError::NotConnected(worker));
         }
         let (message, rest) = match PoolMessage::decode(bytes) {
@@ -249,22 +196,18 @@ where
         };
         let share = match message {
             PoolMessage::Lease(_) | PoolMessage::Tally { .. } => return Err(PoolError::Unexpected),
-            PoolMessage::Share { lease, nonce } => Some((lease, nonce)),
+            PoolMessage::Share { lease, nonce } => {
+                self.advance(now);
+                let share = self.judge(worker, lease, nonce);
+                self.count(worker, share.is_ok());
+                Some(share)
+            }
             PoolMessage::Done { lease } => {
                 self.advance(now);
                 self.finish(worker, lease);
                 None
             }
         };
-        let share = share.map(|(lease, nonce)| {
-            self.advance(now);
-            self.judge(worker, lease, nonce)
-        });
-        let slot = self.workers.as_mut().iter_mut().find(connected);
-        if let (Some(slot), Some(share)) = (slot, &share) {
-            let work = self.job.map_or(0, |(job, _)| work_of(job.share));
-            slot.count(share.is_ok(), work);
-        }
         Ok(Received { len: bytes.len().saturating_sub(rest.len()), share })
     }
 
@@ -331,7 +274,7 @@ where
         worker.ready = false;
         let to = worker.id;
         self.last_id = lease.id;
-        let deadline = self.now.saturating_add(self.config.patience).max(after(self.now));
+        let deadline = self.deadline();
         if let Some(slot) = self.leases.as_mut().get_mut(at) {
             if slot.state == State::Free {
                 self.fresh.take(self.config.lease);
@@ -392,6 +335,20 @@ where
         self.now = self.now.max(now);
     }
 
+    /// Returns when a worker that is heard now has been silent too long, which is later than now.
+    fn deadline(&self) -> Duration {
+        let patience = self.config.patience.max(Duration::from_nanos(1));
+        self.now.saturating_add(patience)
+    }
+
+    /// Notes what became of a share.
+    fn count(&mut self, worker: WorkerId, accepted: bool) {
+        let share = self.job.filter(|_| accepted).map(|(job, _)| work_of(job.share));
+        for slot in self.workers.as_mut().iter_mut().filter(|slot| slot.is(worker)) {
+            slot.count(share);
+        }
+    }
+
     /// Takes all leases back from a worker.
     fn take_back(&mut self, worker: WorkerId) {
         for lease in self.leases.as_mut() {
@@ -419,6 +376,7 @@ where
     fn judge(&mut self, worker: WorkerId, id: LeaseId, nonce: u64) -> Result<Share, ShareError> {
         let stale = ShareError::Stale(id);
         let (job, puzzle) = self.job.ok_or(stale)?;
+        let deadline = self.deadline();
         let leases = self.leases.as_mut();
         let lease = leases.iter_mut().find(|lease| lease.is_out(worker, id)).ok_or(stale)?;
         if nonce < lease.first || nonce > lease.last {
@@ -431,7 +389,7 @@ where
         if !job.share.is_met_by::<R>(&digest) {
             return Err(ShareError::NotEnoughWork(nonce));
         }
-        lease.deadline = self.now.saturating_add(self.config.patience).max(after(self.now));
+        lease.deadline = deadline;
         lease.pass(nonce);
         Ok(Share { nonce, solves: job.target.is_met_by::<R>(&digest) })
     }
@@ -458,9 +416,4 @@ where
 /// Returns the expected hashes of a share, as far as 64 bits go.
 fn work_of(target: Target) -> u64 {
     u64::try_from(target.work().hashes().saturating_u128()).unwrap_or(u64::MAX)
-}
-
-/// Returns the earliest time after this one.
-fn after(now: Duration) -> Duration {
-    now.saturating_add(Duration::from_nanos(1))
 }

@@ -121,8 +121,9 @@ impl WorkerSlot {
         self.id == id && !self.is_free()
     }
 
-    pub(super) fn count(&mut self, accepted: bool, work: u64) {
-        if accepted {
+    /// Counts a share that was accepted for so much work, or one that was refused.
+    pub(super) fn count(&mut self, work: Option<u64>) {
+        if let Some(work) = work {
             self.accepted = self.accepted.saturating_add(1);
             self.credit = self.credit.saturating_add(work);
         } else {
