@@ -13,7 +13,7 @@ pub fn start<A>(
     program: &str,
     help: &str,
     parse: impl FnOnce(Words) -> Result<A, String>,
-    run: impl FnOnce(&A) -> Result<ExitCode, String>,
+    run: impl FnOnce(A) -> Result<ExitCode, String>,
 ) -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--help" || word == "-h") {
@@ -21,7 +21,7 @@ pub fn start<A>(
         return ExitCode::SUCCESS;
     }
     match parse(Words(words.into_iter())) {
-        Ok(args) => run(&args).unwrap_or_else(|what| {
+        Ok(args) => run(args).unwrap_or_else(|what| {
             eprintln!("{program}: {what}");
             ExitCode::FAILURE
         }),

@@ -43,7 +43,7 @@ struct Row {
 }
 
 fn main() -> ExitCode {
-    start("attack", HELP, parse, attack)
+    start("attack", HELP, parse, |args| attack(&args))
 }
 
 fn parse(mut words: Words) -> Result<Args, String> {

@@ -27,7 +27,7 @@ use state::Progress;
 const STOPPED: u8 = 3;
 
 fn main() -> ExitCode {
-    examples::words::start("mine", HELP, Args::parse, mine)
+    examples::words::start("mine", HELP, Args::parse, |args| mine(&args))
 }
 
 fn mine(args: &Args) -> Result<ExitCode, String> {

@@ -3,6 +3,8 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
+use examples::words::Words;
+
 pub const HELP: &str = "\
 The central index of Napster over TCP, as OpenNap servers speak it: a server, and a client that shares a folder,
 searches, and fetches files from peers.
@@ -44,23 +46,15 @@ pub struct Options {
     pub trace: bool,
 }
 
-/// What to do instead.
-pub enum Otherwise {
-    Help,
-    Complain(String),
-}
-
 impl Args {
-    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Otherwise> {
+    pub fn parse(mut words: Words) -> Result<Self, String> {
         let (mut serve, mut index, mut nick, mut share) = (None, None, None, None);
         let (mut firewalled, mut trace) = (false, false);
         let mut listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut into = PathBuf::from("downloads");
         while let Some(word) = words.next() {
-            let mut value =
-                || words.next().ok_or_else(|| complain(&format!("{word} needs a value")));
+            let mut value = || words.value(&word);
             match word.as_str() {
-                "--help" | "-h" => return Err(Otherwise::Help),
                 "--firewalled" => firewalled = true,
                 "--trace" => trace = true,
                 "--serve" => serve = Some(address(&word, &value()?)?),
@@ -69,7 +63,7 @@ impl Args {
                 "--nick" => nick = Some(value()?),
                 "--share" => share = Some(PathBuf::from(value()?)),
                 "--into" => into = PathBuf::from(value()?),
-                other => return Err(complain(&format!("there is no option {other}"))),
+                other => return Err(format!("there is no option {other}")),
             }
         }
         match (serve, index, nick) {
@@ -78,16 +72,12 @@ impl Args {
                 let options = Options { index, nick, share, listen, firewalled, into, trace };
                 Ok(Self::Client(options))
             }
-            _ => Err(complain("give either --serve, or --connect and --nick")),
+            _ => Err("give either --serve, or --connect and --nick".into()),
         }
     }
 }
 
-fn address(flag: &str, value: &str) -> Result<SocketAddr, Otherwise> {
-    let bad = |_| complain(&format!("{flag} takes an address such as 127.0.0.1:8888, not {value}"));
+fn address(flag: &str, value: &str) -> Result<SocketAddr, String> {
+    let bad = |_| format!("{flag} takes an address such as 127.0.0.1:8888, not {value}");
     value.parse().map_err(bad)
-}
-
-fn complain(what: &str) -> Otherwise {
-    Otherwise::Complain(format!("{what}; see napster --help"))
 }

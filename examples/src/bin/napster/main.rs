@@ -9,26 +9,14 @@ mod transfer;
 
 use std::process::ExitCode;
 
-use args::{Args, HELP, Otherwise};
+use args::{Args, HELP};
 
 fn main() -> ExitCode {
-    let done = match Args::parse(std::env::args().skip(1)) {
-        Ok(Args::Serve { listen, trace }) => server::run(listen, trace),
-        Ok(Args::Client(options)) => client::run(options),
-        Err(Otherwise::Help) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(Otherwise::Complain(what)) => {
-            eprintln!("napster: {what}");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("napster: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    examples::words::start("napster", HELP, Args::parse, |args| {
+        let done = match args {
+            Args::Serve { listen, trace } => server::run(listen, trace),
+            Args::Client(options) => client::run(options),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    })
 }

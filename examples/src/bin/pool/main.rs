@@ -46,8 +46,8 @@ struct Serve {
 
 fn main() -> ExitCode {
     start("pool", HELP, parse, |args| match args {
-        Args::Serve(args) => serve::serve(args),
-        Args::Work(address) => work::work(address),
+        Args::Serve(args) => serve::serve(&args),
+        Args::Work(address) => work::work(&address),
     })
 }
 

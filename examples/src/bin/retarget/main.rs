@@ -42,7 +42,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    start("retarget", HELP, parse, retarget)
+    start("retarget", HELP, parse, |args| retarget(&args))
 }
 
 fn parse(mut words: Words) -> Result<Args, String> {

@@ -3,6 +3,8 @@
 use core::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
+use examples::words::Words;
+
 pub const HELP: &str = "\
 A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads with
 a checked SHA-1.
@@ -42,14 +44,8 @@ pub struct Args {
     pub trace: bool,
 }
 
-/// What to do instead.
-pub enum Otherwise {
-    Help,
-    Complain(String),
-}
-
 impl Args {
-    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Otherwise> {
+    pub fn parse(mut words: Words) -> Result<Self, String> {
         let mut args = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 6346)),
             connect: Vec::new(),
@@ -62,10 +58,8 @@ impl Args {
             trace: false,
         };
         while let Some(word) = words.next() {
-            let mut value =
-                || words.next().ok_or_else(|| complain(&format!("{word} needs a value")));
+            let mut value = || words.value(&word);
             match word.as_str() {
-                "--help" | "-h" => return Err(Otherwise::Help),
                 "--ultrapeer" => args.ultrapeer = true,
                 "--firewalled" => args.firewalled = true,
                 "--trace" => args.trace = true,
@@ -80,17 +74,13 @@ impl Args {
                 "--share" => args.share = Some(PathBuf::from(value()?)),
                 "--into" => args.into = PathBuf::from(value()?),
                 "--find" => args.find = Some(value()?),
-                other => return Err(complain(&format!("there is no option {other}"))),
+                other => return Err(format!("there is no option {other}")),
             }
         }
         Ok(args)
     }
 }
 
-fn parsed<T: core::str::FromStr>(flag: &str, value: &str, what: &str) -> Result<T, Otherwise> {
-    value.parse().map_err(|_| complain(&format!("{flag} takes {what}, not {value}")))
-}
-
-fn complain(what: &str) -> Otherwise {
-    Otherwise::Complain(format!("{what}; see servent --help"))
+fn parsed<T: core::str::FromStr>(flag: &str, value: &str, what: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{flag} takes {what}, not {value}"))
 }

@@ -23,29 +23,14 @@ use std::time::Instant;
 
 use gnutella_wire::{Role, ServentId};
 
-use args::{Args, HELP, Otherwise};
+use args::{Args, HELP};
 use ctx::{Ctx, News, Room, random};
 use share::Library;
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => args,
-        Err(Otherwise::Help) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(Otherwise::Complain(what)) => {
-            eprintln!("servent: {what}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("servent: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    examples::words::start("servent", HELP, Args::parse, |args| {
+        run(args).map(|()| ExitCode::SUCCESS)
+    })
 }
 
 fn run(args: Args) -> Result<(), String> {
