@@ -31,16 +31,18 @@ pub(crate) const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Calls a function of three constants – whether it is the header of Bitcoin, is long, is double – for the
-/// shape of a run.
+/// Calls a function of three constants – which words may vary, a bit each, whether the message is long, whether
+/// it is hashed twice – for the shape of a run.
 macro_rules! by_shape {
     ($tops:ident::<$reading:ident>($run:ident, $words:ident, $out:ident)) => {
         match $run.shape {
-            Shape::Header => $tops::<$reading, true, false, true>($run, $words, $out),
-            Shape::Double => $tops::<$reading, false, false, true>($run, $words, $out),
-            Shape::LongDouble => $tops::<$reading, false, true, true>($run, $words, $out),
-            Shape::Single => $tops::<$reading, false, false, false>($run, $words, $out),
-            Shape::LongSingle => $tops::<$reading, false, true, false>($run, $words, $out),
+            Shape::Header => $tops::<$reading, 0x0008, false, true>($run, $words, $out),
+            Shape::Double => $tops::<$reading, 0xffff, false, true>($run, $words, $out),
+            Shape::LateDouble => $tops::<$reading, 0xff00, false, true>($run, $words, $out),
+            Shape::LongDouble => $tops::<$reading, 0xffff, true, true>($run, $words, $out),
+            Shape::Single => $tops::<$reading, 0xffff, false, false>($run, $words, $out),
+            Shape::LateSingle => $tops::<$reading, 0xff00, false, false>($run, $words, $out),
+            Shape::LongSingle => $tops::<$reading, 0xffff, true, false>($run, $words, $out),
         }
     };
 }
@@ -108,12 +110,12 @@ impl Kernel {
 }
 
 #[inline(never)]
-fn portable<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn portable<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, HEADER, LONG, DOUBLE>(run, words, out);
+    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 /// Whether the build allows vectors with which the lanes beat the block function of `sha2`, which uses SHA

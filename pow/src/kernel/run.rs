@@ -24,10 +24,14 @@ pub(crate) enum Shape {
     Header,
     /// One block, twice.
     Double,
+    /// One block, twice, of which one of the last eight words varies: the first rounds are all the same.
+    LateDouble,
     /// Two blocks, twice.
     LongDouble,
     /// One block, once.
     Single,
+    /// One block, once, of which one of the last eight words varies.
+    LateSingle,
     /// Two blocks, once.
     LongSingle,
 }
@@ -62,9 +66,11 @@ impl Run {
         }
         let shape = match (puzzle.function, long) {
             (HashFunction::Sha256d, false) if at == 3 => Shape::Header,
-            (HashFunction::Sha256d, false) => Shape::Double,
+            (HashFunction::Sha256d, false) if at < 8 => Shape::Double,
+            (HashFunction::Sha256d, false) => Shape::LateDouble,
             (HashFunction::Sha256d, true) => Shape::LongDouble,
-            (HashFunction::Sha256, false) => Shape::Single,
+            (HashFunction::Sha256, false) if at < 8 => Shape::Single,
+            (HashFunction::Sha256, false) => Shape::LateSingle,
             (HashFunction::Sha256, true) => Shape::LongSingle,
         };
         Self { midstate: puzzle.midstate, block, mask, after: second, shape }
