@@ -1,5 +1,6 @@
 //! Which code hashes: all kernels find the same nonces, at different speeds.
 
+mod block;
 mod lanes;
 mod run;
 
@@ -65,8 +66,9 @@ enum Kind {
 }
 
 impl Kernel {
-    /// The block function of `sha2`, one nonce after the other. It uses the SHA instructions of the
-    /// processor where there are any. The smallest kernel, and the only one a microcontroller wants.
+    /// The block function of `sha2`, which uses the SHA instructions of the processor where there are any. On
+    /// processors that hash ahead of what they wait for, some nonces at a time; on others, one after the
+    /// other. The smallest kernel, and the only one a microcontroller wants.
     pub const BLOCK: Self = Self(Kind::Block);
     /// Many nonces side by side in portable code, from which the compiler makes vectors as wide as the build
     /// allows: compile with `-C target-cpu=native`, or name the processor.
@@ -93,16 +95,17 @@ impl Kernel {
         portable
     }
 
-    /// Returns whether nonces are hashed side by side.
+    /// Returns whether nonces are hashed in batches.
     pub(crate) fn is_wide(self) -> bool {
-        self != Self::BLOCK
+        OUT_OF_ORDER || self != Self::BLOCK
     }
 
     /// Hashes the message with each value of its varying word, and writes the 32 bits that weigh most in the
     /// number that the digest is.
     pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
         match self.0 {
-            Kind::Block | Kind::Lanes => by_shape!(portable::<R>(run, words, out)),
+            Kind::Block => block::tops::<R>(run, words, out),
+            Kind::Lanes => by_shape!(portable::<R>(run, words, out)),
             #[cfg(feature = "simd")]
             Kind::Simd(simd) => simd.tops::<R>(run, words, out),
         }
@@ -117,6 +120,9 @@ fn portable<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
 ) {
     tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
+
+/// Whether processors of this kind begin a hash before the one before it is done.
+const OUT_OF_ORDER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// Whether the build allows vectors with which the lanes beat the block function of `sha2`, which uses SHA
 /// instructions even if the build does not name them.

@@ -10,7 +10,9 @@ pub(crate) struct Run {
     pub(crate) midstate: [u32; 8],
     /// The block with the word that varies, whose low bits of the nonce are zero.
     pub(crate) block: [u32; 16],
-    /// All ones at the word that varies.
+    /// The index of the word that varies.
+    pub(crate) at: usize,
+    /// All ones at that word.
     pub(crate) mask: [u32; 16],
     /// The block that follows where the shape is a long one.
     pub(crate) after: [u32; 16],
@@ -73,7 +75,19 @@ impl Run {
             (HashFunction::Sha256, false) => Shape::LateSingle,
             (HashFunction::Sha256, true) => Shape::LongSingle,
         };
-        Self { midstate: puzzle.midstate, block, mask, after: second, shape }
+        Self { midstate: puzzle.midstate, block, at, mask, after: second, shape }
+    }
+}
+
+impl Shape {
+    /// Returns whether there is a block after the one that varies.
+    pub(crate) const fn is_long(self) -> bool {
+        matches!(self, Self::LongDouble | Self::LongSingle)
+    }
+
+    /// Returns whether the digest is hashed once more.
+    pub(crate) const fn is_double(self) -> bool {
+        matches!(self, Self::Header | Self::Double | Self::LateDouble | Self::LongDouble)
     }
 }
 
