@@ -89,12 +89,12 @@ pub fn ratio(bytes: &[u8]) {
 }
 
 /// Returns the number as the library has it.
-pub fn big(number: U256) -> BigUint {
+pub(super) fn big(number: U256) -> BigUint {
     BigUint::from_bytes_be(&number.to_be_bytes())
 }
 
 /// Returns the low 256 bits.
-pub fn cut(number: &BigUint) -> U256 {
+fn cut(number: &BigUint) -> U256 {
     let mut bytes = [0; 32];
     for (byte, digit) in bytes.iter_mut().rev().zip(number.to_bytes_le()) {
         *byte = digit;
@@ -103,6 +103,6 @@ pub fn cut(number: &BigUint) -> U256 {
 }
 
 /// Returns the number, or the greatest one if it has more than 256 bits.
-pub fn saturated(number: &BigUint) -> U256 {
+pub(super) fn saturated(number: &BigUint) -> U256 {
     if number.bits() > 256 { U256::MAX } else { cut(number) }
 }
