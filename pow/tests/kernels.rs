@@ -86,8 +86,8 @@ proptest! {
 /// One batch of each shape of a message and a little more: few enough hashes for an interpreter.
 #[test]
 fn kernels_agree_on_every_shape() {
-    let shapes = [(80, 76), (80, 64), (60, 40), (110, 30)];
-    for (len, offset) in shapes {
+    let shapes = [(80, 76), (110, 30), (80, 64), (60, 40)];
+    for (len, offset) in shapes.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
         agree_on_shape(HashFunction::Sha256d, len, offset);
         if !cfg!(miri) {
             agree_on_shape(HashFunction::Sha256, len, offset);

@@ -20,6 +20,15 @@ pub(crate) const LANES: usize = 64;
 /// The same as a number of nonces.
 pub(crate) const BATCH: u32 = 64;
 
+/// Whether it pays to hash many nonces at once: on processors of 64 bits, which begin a hash before the one
+/// before it is done, and on those with vectors. Others hash one by one, and have no code for more.
+pub(crate) const BATCHES: bool = cfg!(any(
+    target_pointer_width = "64",
+    target_arch = "x86",
+    target_feature = "neon",
+    target_feature = "simd128",
+));
+
 /// The state before the first block: FIPS 180-4, section 5.3.3.
 pub(crate) const INITIAL: [u32; 8] = [
     0x6a09_e667,
@@ -66,12 +75,12 @@ enum Kind {
 }
 
 impl Kernel {
-    /// The block function of `sha2`, which uses the SHA instructions of the processor where there are any. On
-    /// processors that hash ahead of what they wait for, some nonces at a time; on others, one after the
-    /// other. The smallest kernel, and the only one a microcontroller wants.
+    /// The block function of `sha2`, which uses the SHA instructions of the processor where there are any.
     pub const BLOCK: Self = Self(Kind::Block);
     /// Many nonces side by side in portable code, from which the compiler makes vectors as wide as the build
-    /// allows: compile with `-C target-cpu=native`, or name the processor.
+    /// allows: compile with `-C target-cpu=native`, or name the processor. On processors of 32 bits without
+    /// vectors the same as [`BLOCK`](Self::BLOCK), so that a microcontroller carries no code that it cannot
+    /// use.
     pub const LANES: Self = Self(Kind::Lanes);
 
     /// Returns the fastest kernel of this build; with the feature `simd`, of those that the processor can
@@ -95,11 +104,6 @@ impl Kernel {
         portable
     }
 
-    /// Returns whether nonces are hashed in batches.
-    pub(crate) fn is_wide(self) -> bool {
-        OUT_OF_ORDER || self != Self::BLOCK
-    }
-
     /// Hashes the message with each value of its varying word, and writes the 32 bits that weigh most in the
     /// number that the digest is.
     pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
@@ -120,9 +124,6 @@ fn portable<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
 ) {
     tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
-
-/// Whether processors of this kind begin a hash before the one before it is done.
-const OUT_OF_ORDER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// Whether the build allows vectors with which the lanes beat the block function of `sha2`, which uses SHA
 /// instructions even if the build does not name them.
