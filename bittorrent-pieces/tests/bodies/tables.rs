@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, Received, block_slots,
+    PieceIndex, PieceSlot, PieceState, Received, Want, block_slots, piece_slots,
 };
 use sim::laws::Input;
 
@@ -35,7 +35,7 @@ pub fn picker(bytes: &[u8]) {
         input.u64(),
         Bitfield::new(geometry.pieces(), &vec![0; Bitfield::byte_len(geometry.pieces())][..])
             .expect("zeros"),
-        vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )
@@ -96,8 +96,12 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             let Some(bits) = &model.joined[peer] else { return };
             let endgame = choice == 4;
             let holds = holds(bits, geometry);
-            let block =
-                if endgame { picker.pick_endgame(conn, &holds) } else { picker.pick(conn, &holds) };
+            let mut one = [Block::default()];
+            let block = if endgame {
+                picker.pick_endgame(conn, &holds)
+            } else {
+                (picker.pick(conn, &holds, &Want::new(), &mut one) > 0).then_some(one[0])
+            };
             let Some(block) = block else { return };
             assert!(geometry.contains(block) && geometry.number(block).is_some());
             assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
