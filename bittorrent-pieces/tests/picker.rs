@@ -2,8 +2,7 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConfigError, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, Received, Want,
-    block_slots, piece_slots,
+    PieceIndex, PieceSlot, PieceState, Received, Want, block_slots, piece_slots,
 };
 
 type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
@@ -72,7 +71,9 @@ fn the_rarest_piece_is_picked() {
     assert_eq!([1, 2, 3].map(|piece| picker.availability(PieceIndex(piece))), [2, 1, 3]);
     let picked = [A, B, C].map(|conn| {
         let first = pick(&mut picker, conn, &Holds::All).unwrap();
-        (1..4).for_each(|_| assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece));
+        (1..4).for_each(|_| {
+            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece)
+        });
         first.piece.0
     });
     assert_eq!(picked, [2, 1, 3]);
@@ -218,7 +219,8 @@ fn a_failed_piece_of_several_sources_is_fetched_from_one() {
 fn gifts_of_a_banned_peer_are_thrown_away() {
     let mut picker = picker(1, &[]);
     picker.join(&Holds::All);
-    let (block, _) = (pick(&mut picker, A, &Holds::All).unwrap(), pick(&mut picker, A, &Holds::All).unwrap());
+    let (block, _) =
+        (pick(&mut picker, A, &Holds::All).unwrap(), pick(&mut picker, A, &Holds::All).unwrap());
     receive(&mut picker, A, block, 0);
     picker.forget(A);
     let again: Vec<_> = (0..4).map(|_| pick(&mut picker, B, &Holds::All).unwrap().begin).collect();
@@ -269,7 +271,8 @@ fn the_number_of_open_pieces_is_bounded() {
     assert_eq!((count(&picker, all), count(&picker, open)), (2, 2));
     let missing = (0..4).find(|piece| picker.state(PieceIndex(*piece)) == Some(all)).unwrap();
     let peer = bits(4, &[missing]);
-    let block = pick(&mut picker, B, &Holds::Some(peer.as_view())).expect("an idle piece gives way");
+    let block =
+        pick(&mut picker, B, &Holds::Some(peer.as_view())).expect("an idle piece gives way");
     assert_eq!((block.piece.0, count(&picker, open)), (missing, 2));
 }
 
@@ -277,7 +280,10 @@ fn the_number_of_open_pieces_is_bounded() {
 fn no_pieces_and_no_memory_are_no_harm() {
     let mut empty = picker_of(0, &[], 0, 1);
     empty.join(&Holds::All);
-    assert_eq!((pick(&mut empty, A, &Holds::All), empty.pick_endgame(A, &Holds::All)), (None, None));
+    assert_eq!(
+        (pick(&mut empty, A, &Holds::All), empty.pick_endgame(A, &Holds::All)),
+        (None, None)
+    );
     let mut narrow = picker_of(10, &[], 0, 1);
     narrow.join(&Holds::All);
     assert_eq!((pick(&mut narrow, A, &Holds::All), narrow.next_full()), (None, None));
@@ -294,6 +300,9 @@ fn a_peer_with_few_of_many_pieces_is_served() {
     let (few, common) = (bits(100_000, &[777, 50_000, 99_999]), bits(100_000, &[777, 99_999]));
     picker.join(&Holds::Some(few.as_view()));
     picker.join(&Holds::Some(common.as_view()));
-    assert_eq!(pick(&mut picker, A, &Holds::Some(few.as_view())).unwrap().piece, PieceIndex(50_000));
+    assert_eq!(
+        pick(&mut picker, A, &Holds::Some(few.as_view())).unwrap().piece,
+        PieceIndex(50_000)
+    );
     assert!(picker.is_sound());
 }

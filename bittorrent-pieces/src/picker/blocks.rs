@@ -37,7 +37,14 @@ impl BlockSlot {
     const fn with(progress: Progress) -> Self {
         let nobody = ConnId(0);
         let suspect_checksum = 0;
-        Self { first: nobody, other: 0, suspect: nobody, suspect_checksum, progress, suspected: false }
+        Self {
+            first: nobody,
+            other: 0,
+            suspect: nobody,
+            suspect_checksum,
+            progress,
+            suspected: false,
+        }
     }
 
     pub(super) fn requesters(&self) -> [Option<ConnId>; 2] {
@@ -243,7 +250,8 @@ impl View<'_> {
         let row = row(self.blocks, self.state.geometry, at)?.get_mut(..slot(blocks))?;
         let mut given = row.iter().filter(|entry| entry.progress != Progress::Padding);
         let first = given.clone().next().map(|entry| entry.first);
-        let by = |entry: &BlockSlot, conn| entry.progress == Progress::Received && entry.first == conn;
+        let by =
+            |entry: &BlockSlot, conn| entry.progress == Progress::Received && entry.first == conn;
         let sole = first.filter(|conn| given.all(|entry| by(entry, *conn)));
         let mut padding = 0_u32;
         for entry in row {

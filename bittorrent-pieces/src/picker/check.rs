@@ -40,7 +40,10 @@ fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot
             && (state.weighted || priority == NORMAL)
             && word.count(bit, 16) == word.count(bit, state.height)
     });
-    each && had == state.had && candidates == state.candidates && by_priority == state.by_priority
+    each && had == state.had
+        && candidates == state.candidates
+        && by_priority == state.by_priority
+        && (0..8).zip(by_priority).all(|(class, n)| (state.present >> class & 1 == 1) == (n > 0))
 }
 
 /// Every candidate that some peer has and whose key is below the ceiling is in the list.
@@ -53,8 +56,8 @@ fn is_front_sound(state: &State, pieces: &[PieceSlot]) -> bool {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let bit = lane(piece);
         let held = state.seeds > 0 || word.count(bit, state.height) > 0;
-        let listed = front.entries().iter().any(|entry| entry.piece == piece);
-        word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed
+        let listed = || front.entries().iter().any(|entry| entry.piece == piece);
+        word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed()
     });
     listed && (sorted || front.unsorted)
 }

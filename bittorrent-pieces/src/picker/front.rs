@@ -1,6 +1,7 @@
 //! The rarest candidates, sorted: a short list in front of the words.
 
 use super::State;
+use super::order::PRIORITIES;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
 use crate::PieceIndex;
 use crate::geometry::slot;
@@ -9,7 +10,7 @@ use crate::geometry::slot;
 const FRONT: usize = 64;
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
-/// the time when an entry was written: an entry is checked when it is met. Some may be here twice.
+/// the time when an entry was written: an entry is checked when it is met.
 #[derive(Debug, Clone)]
 pub(super) struct Front {
     entries: [Entry; FRONT],
@@ -48,14 +49,17 @@ impl Front {
         if key >= self.ceiling {
             return;
         }
-        match self.entries.get_mut(self.len) {
-            Some(entry) => {
-                *entry = Entry { key, piece };
-                self.len = self.len.saturating_add(1);
-                self.unsorted = true;
-            }
-            None => self.ceiling = key,
+        self.unsorted = true; // its old entry may be here still
+        if self.entries().iter().all(|entry| entry.piece != piece) && !self.push(piece, key) {
+            self.ceiling = key;
         }
+    }
+
+    fn push(&mut self, piece: PieceIndex, key: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(self.len) else { return false };
+        *entry = Entry { key, piece };
+        self.len = self.len.saturating_add(1);
+        true
     }
 
     /// Counts words that were walked because the list did not help.
@@ -120,7 +124,7 @@ impl Front {
 impl State {
     /// Returns the list, made anew if walks have paid for that, or sorted again if keys fell.
     pub(super) fn front(&mut self, pieces: &[PieceSlot]) -> &mut Front {
-        if slot(self.front.debt) > self.words.saturating_mul(2) {
+        if slot(self.front.debt) > self.words {
             self.rebuild(pieces);
         } else if self.front.unsorted {
             let mut front = self.front.clone();
@@ -139,40 +143,36 @@ impl State {
     fn rebuild(&mut self, pieces: &[PieceSlot]) {
         self.walked(self.words);
         let mut front = Front { ceiling: u32::MAX, ..Front::new() };
+        let mut limits = self.limits(front.ceiling);
         for (word, entry) in pieces.iter().take(self.words).enumerate() {
-            let wanted = if self.seeds > 0 {
-                entry.wanted
-            } else {
-                entry.wanted & entry.held(self.height)
-            };
-            let candidates = self.below(entry, wanted, front.ceiling);
-            for lane in lanes(candidates) {
+            let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
+            if low == 0 {
+                continue;
+            }
+            let pickable = if self.seeds > 0 { low } else { low & entry.held(self.height) };
+            for lane in lanes(pickable) {
                 let key = self.key(entry, lane);
-                if key >= front.ceiling {
-                    continue;
-                }
-                if front.len == FRONT {
+                if key < front.ceiling && !front.push(first_piece(word, lane), key) {
                     front.shrink();
+                    limits = self.limits(front.ceiling.saturating_sub(1));
+                    if key < front.ceiling {
+                        front.push(first_piece(word, lane), key);
+                    }
                 }
-                front.enter(first_piece(word, lane), key);
             }
         }
         self.front = front;
         self.sort();
     }
 
-    /// Returns which of some pieces have a lower key than `ceiling`.
-    fn below(&self, entry: &PieceSlot, lanes: u64, ceiling: u32) -> u64 {
-        let Some(last) = ceiling.checked_sub(1).filter(|_| lanes != 0) else { return 0 };
+    /// Returns the candidates that no more peers have than the limit of their priority.
+    fn within(&self, entry: &PieceSlot, limits: &[Option<u32>; PRIORITIES]) -> u64 {
         self.classes().fold(0, |found, priority| {
-            let class = self.class(entry, lanes, priority);
-            match self.limit(priority, last) {
-                Some(limit) if class != 0 => {
-                    let (below, equal) = entry.compare(class, limit, self.height);
-                    found | below | equal
-                }
-                _ => found,
-            }
+            let class = self.class(entry, entry.wanted, priority);
+            let limit = limits.get(slot(priority)).copied().flatten();
+            let (below, equal) =
+                limit.map_or((0, 0), |limit| entry.compare(class, limit, self.height));
+            found | below | equal
         })
     }
 

@@ -12,6 +12,19 @@ const EXTENT: u32 = 4 << 20;
 /// How many extents are kept in mind.
 pub(super) const EXTENTS: usize = 5;
 
+/// A set of priorities, a bit for each.
+pub(super) struct Classes(u8);
+
+impl Iterator for Classes {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let highest = self.0.checked_ilog2()?;
+        self.0 &= !1_u8.wrapping_shl(highest);
+        Some(highest)
+    }
+}
+
 impl State {
     /// Chooses the missing piece that a peer should be asked for next.
     pub(super) fn choose(
@@ -244,15 +257,13 @@ impl State {
     }
 
     /// The priorities that candidates have, the highest first.
-    pub(super) fn classes(&self) -> impl Iterator<Item = u32> + use<> {
-        let pieces = (0_u32..8).zip(self.by_priority).rev();
-        pieces.filter(|(_, pieces)| *pieces > 0).map(|(priority, _)| priority)
+    pub(super) fn classes(&self) -> Classes {
+        Classes(self.present)
     }
 
     /// Those candidates that have a priority; all of them if there is but one.
     pub(super) fn class(&self, entry: &PieceSlot, lanes: u64, priority: u32) -> u64 {
-        let sole = self.by_priority.get(slot(priority)).is_some_and(|n| *n == self.candidates);
-        if sole { lanes } else { lanes & entry.class(priority) }
+        if self.present.is_power_of_two() { lanes } else { lanes & entry.class(priority) }
     }
 
     /// The lower, the sooner.
@@ -271,7 +282,7 @@ impl State {
     }
 
     /// The highest number of peers at which a piece of a priority has no higher key than `key`.
-    pub(super) fn limit(&self, priority: u32, key: u32) -> Option<u32> {
+    fn limit(&self, priority: u32, key: u32) -> Option<u32> {
         let weight = 8_u32.saturating_sub(priority);
         match self.policy.weights {
             Weights::Strict => match (weight.saturating_sub(1)).cmp(&(key >> 16)) {
@@ -279,13 +290,12 @@ impl State {
                 core::cmp::Ordering::Equal => Some(key & 0xFFFF),
                 core::cmp::Ordering::Greater => None,
             },
-            Weights::Product => {
-                key.checked_div(weight)?.checked_sub(self.seeds.saturating_add(1))
-            }
+            Weights::Product => key.checked_div(weight)?.checked_sub(self.seeds.saturating_add(1)),
         }
     }
 
-    fn limits(&self, key: u32) -> [Option<u32>; PRIORITIES] {
+    /// Those of all priorities.
+    pub(super) fn limits(&self, key: u32) -> [Option<u32>; PRIORITIES] {
         let mut limits = [None; PRIORITIES];
         for (priority, limit) in (0..).zip(&mut limits) {
             *limit = self.limit(priority, key);

@@ -24,7 +24,7 @@ pub struct PartialSlot {
     pub(super) failed: bool, // the failure is not yet told
     next: u16,               // in the ring of its phase
     before: u16,
-    bucket: u16, // the first open piece of this hash
+    bucket: u16,  // the first open piece of this hash
     chained: u16, // the next one of the same hash as this slot's piece
 }
 
@@ -345,10 +345,16 @@ impl State {
     }
 
     fn count_candidate(&mut self, priority: u32, more: bool) {
-        let class = self.by_priority.get_mut(slot(priority));
-        for number in class.into_iter().chain([&mut self.candidates]) {
-            *number =
-                if more { number.saturating_add(1) } else { number.saturating_sub(1) };
+        let Some(class) = self.by_priority.get_mut(slot(priority)) else { return };
+        for number in [class, &mut self.candidates] {
+            *number = if more { number.saturating_add(1) } else { number.saturating_sub(1) };
         }
+        self.see_priorities();
+    }
+
+    /// Notes which priorities candidates have.
+    pub(super) fn see_priorities(&mut self) {
+        let classes = self.by_priority.iter().rev();
+        self.present = classes.fold(0, |all, pieces| all << 1 | u8::from(*pieces > 0));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Holds;
 use crate::PieceIndex;
-use crate::geometry::slot;
+use crate::geometry::{count, slot};
 
 /// The bits of an availability. It saturates at 65,535.
 pub(super) const PLANES: usize = 16;
@@ -49,7 +49,7 @@ pub(super) fn last_piece(word: usize, lanes: u64) -> PieceIndex {
 }
 
 fn piece_at(word: usize, lane: u32) -> PieceIndex {
-    PieceIndex(crate::geometry::count(word).saturating_mul(64).saturating_add(lane))
+    PieceIndex(count(word).saturating_mul(64).saturating_add(lane))
 }
 
 /// The set bits of a word, the piece of the lowest number first.
@@ -113,17 +113,16 @@ impl PieceSlot {
 
     /// Returns which of some pieces fewer than `limit` peers have, and which exactly so many.
     pub(super) fn compare(&self, lanes: u64, limit: u32, height: usize) -> (u64, u64) {
-        let (mut below, mut equal) = (0, lanes);
-        if limit.checked_shr(crate::geometry::count(height)).is_some_and(|high| high > 0) {
+        if limit.checked_shr(count(height)).is_some_and(|high| high > 0) {
             return (lanes, 0);
         }
-        for (bit, plane) in (0..32).zip(&self.counts).take(height).rev() {
-            if limit.wrapping_shr(bit) & 1 == 1 {
-                below |= equal & !plane;
-                equal &= plane;
-            } else {
-                equal &= !plane;
-            }
+        let (mut below, mut equal) = (0, lanes);
+        let planes = self.counts.get(..height).unwrap_or_default();
+        for (bit, plane) in (0..32).zip(planes).rev() {
+            // All ones or all zeros, so that nothing branches.
+            let bits = 0_u64.wrapping_sub(u64::from(limit.wrapping_shr(bit) & 1));
+            below |= equal & !plane & bits;
+            equal &= !(plane ^ bits);
         }
         (below, equal)
     }
@@ -152,7 +151,8 @@ impl PieceSlot {
 
     pub(super) fn set_priority(&mut self, lane: u64, priority: u32) {
         for (bit, plane) in (0..32).zip(&mut self.priority) {
-            *plane = if priority.wrapping_shr(bit) & 1 == 1 { *plane | lane } else { *plane & !lane };
+            *plane =
+                if priority.wrapping_shr(bit) & 1 == 1 { *plane | lane } else { *plane & !lane };
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) struct State {
     pub(super) had: u32,
     pub(super) candidates: u32,
     pub(super) by_priority: [u32; PRIORITIES], // candidates
+    pub(super) present: u8,                    // a bit for each priority that candidates have
     pub(super) weighted: bool,                 // some priority was changed
     pub(super) cursors: (usize, usize),        // all candidates are in these words
     pub(super) extents: [Option<u32>; EXTENTS], // opened of late, the newest first
@@ -89,6 +90,7 @@ impl State {
             had: have.count_ones(),
             candidates: 0,
             by_priority: [0; PRIORITIES],
+            present: 0,
             weighted: false,
             cursors: (0, words),
             extents: [None; EXTENTS],
@@ -108,6 +110,7 @@ impl State {
         if let Some(normal) = state.by_priority.get_mut(slot(NORMAL)) {
             *normal = state.candidates;
         }
+        state.see_priorities();
         for (word, entry) in pieces.iter_mut().enumerate() {
             let rest = total.saturating_sub(first_piece(word, u64::MAX).0);
             let all = u64::MAX.checked_shr(rest).map_or(u64::MAX, |spare| !spare);
@@ -260,7 +263,8 @@ impl View<'_> {
         match holds {
             Holds::All => {
                 let before = state.seeds;
-                state.seeds = if joins { before.saturating_add(1) } else { before.saturating_sub(1) };
+                state.seeds =
+                    if joins { before.saturating_add(1) } else { before.saturating_sub(1) };
                 if before == 0 || state.policy.weights == Weights::Product {
                     state.front.clear(); // pieces that only seeds have, or other products
                 }

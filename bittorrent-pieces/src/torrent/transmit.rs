@@ -3,8 +3,8 @@
 use super::Transmit;
 use super::peer::{Link, PeerSlot, Step};
 use super::state::{View, own, split};
-use crate::wire::{Handshake, Message, Reserved, piece};
 use crate::picker::{self, News};
+use crate::wire::{Handshake, Message, Reserved, piece};
 use crate::{BufferTooSmall, ConnId, PieceIndex};
 
 impl View<'_, '_> {
