@@ -76,9 +76,10 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,   // pieces it has
-    pub(crate) wanted: u32, // of which we miss
-    pub(crate) told: u32,   // how many of our pieces it knows of
+    pub(crate) held: u32,           // pieces it has
+    pub(crate) wanted: u32,         // of which we miss
+    pub(crate) told: u32,           // how many of the completed pieces it was told of, wrapping
+    pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
     pub(crate) window: u8, // how many requests it answers in good time
@@ -156,6 +157,7 @@ impl Link {
         held: 0,
         wanted: 0,
         told: 0,
+        retell: None,
         dry: None,
         window: FIRST_WINDOW,
         asked: Vec::new(),

@@ -8,7 +8,8 @@ use super::memory::{RegionsMut, bits_len};
 use super::peer::{Ask, Link, PIPELINE, PeerSlot, Phase, Step, millis};
 use super::{Config, ConnectError, Event, LostReason, NotVerifying, Side, Verdict};
 use crate::{
-    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Want,
+    picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -32,7 +33,6 @@ pub(crate) struct Core<'t> {
     pub(super) cursor: usize, // the peer slot whose turn to send it is
     next_round: Option<Duration>,
     generation: u32, // of the picker, when all peers were last served
-    announced: u32,  // pieces that events told of
     complete: bool,  // the event is due
     convicts: Deque<ConnId, CONVICTS>, // banned after they went; the events are due
 }
@@ -79,7 +79,6 @@ impl<'t> Core<'t> {
             cursor: 0,
             next_round: None,
             generation: picker.generation(),
-            announced: picker.have_count(),
             complete: false,
             convicts: Deque::new(),
             picker,
@@ -228,8 +227,7 @@ impl View<'_, '_> {
         if let Some(piece) = picker.next_failed() {
             return Some(Event::PieceFailed { piece });
         }
-        if let Some(piece) = picker.state.nth_had(picker.pieces, self.core.announced) {
-            self.core.announced = self.core.announced.saturating_add(1);
+        if let Some(piece) = picker.next_complete() {
             return Some(Event::PieceComplete { piece });
         }
         if self.core.complete {
@@ -341,36 +339,34 @@ impl View<'_, '_> {
         let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window) };
         let room = usize::from(most).clamp(1, PIPELINE).saturating_sub(link.under_way());
         let holds = holds(link, bits, self.core.geometry, index);
-        for _ in 0..room {
-            let idle = !link.is_waiting();
-            let Some(block) = next_block(&mut picker, link, &holds, idle) else { break };
+        let want = Want { now, reverse: link.flags.snubbed, ..Want::new() };
+        let conn = link.card.conn;
+        let mut blocks = [Block::default(); PIPELINE];
+        let mut asked = 0;
+        while asked < room && link.dry != Some(picker.state.generation()) {
+            let out = blocks.get_mut(asked..room).unwrap_or_default();
+            let picked = picker.pick(conn, &holds, &want, out);
+            if picked == 0 {
+                link.dry = Some(picker.state.generation());
+            }
+            asked = asked.saturating_add(picked);
+        }
+        let idle = !link.is_waiting();
+        if asked == 0 && idle && room > 0 {
+            if let Some(block) = picker.pick_endgame(conn, &holds) {
+                blocks.iter_mut().take(1).for_each(|first| *first = block);
+                asked = 1;
+            }
+        }
+        if asked > 0 && idle {
+            link.block_at = now;
+        }
+        for block in blocks.into_iter().take(asked) {
             if link.asked.push(Ask { block, at: millis(now), step: Step::Due }).is_err() {
-                picker.release(link.card.conn, block);
-                break;
-            }
-            if idle {
-                link.block_at = now;
+                picker.release(conn, block);
             }
         }
     }
-}
-
-/// Chooses a block for a peer; a picker that had none is not asked again before it changed.
-fn next_block(
-    picker: &mut picker::View<'_>,
-    link: &mut Link,
-    holds: &Holds<'_>,
-    idle: bool,
-) -> Option<Block> {
-    let conn = link.card.conn;
-    if link.dry != Some(picker.state.generation()) {
-        let block = picker.pick(conn, holds);
-        if block.is_some() {
-            return block;
-        }
-        link.dry = Some(picker.state.generation());
-    }
-    if idle { picker.pick_endgame(conn, holds) } else { None }
 }
 
 /// Borrows the picker beside the peers and their bits.

@@ -3,8 +3,9 @@
 use super::Transmit;
 use super::peer::{Link, PeerSlot, Step};
 use super::state::{View, own, split};
+use crate::picker::{self, News};
 use crate::wire::{Handshake, Message, Reserved, piece};
-use crate::{BufferTooSmall, ConnId};
+use crate::{BufferTooSmall, ConnId, PieceIndex};
 
 impl View<'_, '_> {
     pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
@@ -37,7 +38,7 @@ impl View<'_, '_> {
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
         let now = self.core.now;
-        let had = self.core.picker.have_count();
+        let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
         let (picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
         let to = link.card.conn;
@@ -47,6 +48,7 @@ impl View<'_, '_> {
             let len = handshake.encode(buf)?;
             link.flags.greeted = true;
             link.flags.announced = had == 0; // an empty bitfield may be left out
+            link.told = completed;
             link.sent(now);
             return Ok(Some(Transmit { to, len, block: None }));
         }
@@ -56,16 +58,16 @@ impl View<'_, '_> {
         if !link.flags.announced {
             let len = Message::Bitfield(own(bits, self.core.geometry).as_bytes()).encode(buf)?;
             link.flags.announced = true;
-            link.told = had;
+            link.told = completed;
             link.sent(now);
             return Ok(Some(Transmit { to, len, block: None }));
         }
         let sent = match link.say(buf)? {
             Some(sent) => Some(sent),
-            None => match picker.state.nth_had(picker.pieces, link.told) {
-                Some(piece) => {
+            None => match link.next_have(&picker) {
+                Some((piece, told, retell)) => {
                     let len = Message::Have(piece).encode(buf)?;
-                    link.told = link.told.saturating_add(1);
+                    (link.told, link.retell) = (told, retell);
                     Some(Transmit { to, len, block: None })
                 }
                 None => link.upload(buf)?,
@@ -79,6 +81,25 @@ impl View<'_, '_> {
 }
 
 impl Link {
+    /// Returns the piece that the peer is to be told of next, and `told` and `retell` after that.
+    fn next_have(&self, picker: &picker::View<'_>) -> Option<(PieceIndex, u32, Option<u32>)> {
+        let again = |from| {
+            let piece = picker.state.next_had(picker.pieces, from)?;
+            Some((piece, piece.0.checked_add(1)))
+        };
+        if let Some((piece, retell)) = self.retell.and_then(again) {
+            return Some((piece, self.told, retell));
+        }
+        match picker.state.news(self.told) {
+            News::Nothing => None,
+            News::Piece(piece) => Some((piece, self.told.wrapping_add(1), None)),
+            News::Many => {
+                // It was not told for so long that all are told again.
+                again(0).map(|(piece, retell)| (piece, picker.state.completed(), retell))
+            }
+        }
+    }
+
     /// Says what changed: choking, interest, requests.
     fn say(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let wants = self.wanted > 0;
