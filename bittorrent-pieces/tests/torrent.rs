@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled, InfoHash, Memory,
-    PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot,
-    Side, Torrent, Verdict, bits_len,
+    Bitfield, BitfieldError, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled,
+    InfoHash, Memory, PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes,
+    PieceIndex, PieceSlot, Side, Torrent, Verdict, bits_len,
 };
 
 type Lent = Memory<[PieceSlot; 2], [PartialSlot; 2], [BlockSlot; 4], [PeerSlot; 2], Vec<u8>>;
@@ -233,8 +233,8 @@ fn a_peer_that_breaks_the_protocol_is_named_and_nothing_changes() {
     greet(&mut seed, A, 1).unwrap();
     hear(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
     let before = format!("{seed:?}");
-    let late = hear(&mut seed, ZERO, A, Message::Bitfield(&[0]));
-    assert_eq!(late, Err(PeerError::LateBitfield));
+    let spare = hear(&mut seed, ZERO, A, Message::Bitfield(&[1]));
+    assert_eq!(spare, Err(PeerError::Bitfield(BitfieldError::SpareBit(1))));
     let missing = seed.geometry().block(PieceIndex(1), 0).unwrap();
     let refused = hear(&mut seed, ZERO, A, Message::Request(missing));
     assert_eq!(refused, Err(PeerError::NotHeld(PieceIndex(1))));
@@ -243,6 +243,22 @@ fn a_peer_that_breaks_the_protocol_is_named_and_nothing_changes() {
     assert_eq!(before, format!("{seed:?}"));
     assert_eq!(hear(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
     assert_eq!(seed.handle_bytes(ZERO, B, &[1]), Ok(Handled::Gone));
+}
+
+/// aria2 sums up with a second bitfield what it would have told by many haves.
+#[test]
+fn a_later_bitfield_replaces_the_first() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0x80);
+    assert_eq!(leech.peer(A).unwrap().wanted, 1);
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (2, 2));
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0x40])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (1, 1));
+    leech.handle_closed(ZERO, A);
+    join(&mut leech, B, 0x80);
+    let asked = said(&mut leech, B).into_iter().filter(|line| request(line));
+    assert!(asked.collect::<Vec<_>>().iter().all(|line| line.contains("piece=0")));
 }
 
 #[test]

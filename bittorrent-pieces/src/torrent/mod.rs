@@ -237,9 +237,6 @@ pub enum PeerError {
     /// A bitfield of the wrong length or with spare bits.
     #[error(transparent)]
     Bitfield(#[from] BitfieldError),
-    /// A bitfield that is not the first message.
-    #[error("a bitfield behind other messages")]
-    LateBitfield,
     /// A block outside its piece, or of more than 16 KiB (BEP 3).
     #[error("no such block: {0}")]
     Block(Block),

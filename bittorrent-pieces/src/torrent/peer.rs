@@ -111,7 +111,6 @@ pub(crate) struct Flags {
     pub(crate) greeted: bool,    // our handshake is sent
     pub(crate) announced: bool,  // and our bitfield
     pub(crate) ready: bool,      // the event is due
-    pub(crate) spoke: bool,      // it sent a message, so a bitfield is too late
     pub(crate) seed: bool,       // counted as having all
     pub(crate) interested: bool, // what we told it
     pub(crate) unchoked: bool,   // what we told it
@@ -143,7 +142,6 @@ impl Link {
             greeted: false,
             announced: false,
             ready: false,
-            spoke: false,
             seed: false,
             interested: false,
             unchoked: false,

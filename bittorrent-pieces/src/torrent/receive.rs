@@ -68,7 +68,7 @@ impl View<'_, '_> {
         let limit = count(receive_len(self.core.geometry.pieces()).saturating_sub(LEN_LEN));
         let (message, rest) = Message::decode(bytes, limit)?;
         let consumed = bytes.len().saturating_sub(rest.len());
-        self.check(index, &message)?;
+        self.check(&message)?;
         self.core.see(now);
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else {
             return Ok(Handled::Gone);
@@ -77,7 +77,6 @@ impl View<'_, '_> {
             return Ok(Handled::Busy);
         }
         link.heard_at = self.core.now;
-        link.flags.spoke |= !matches!(message, Message::KeepAlive | Message::Other { .. });
         match message {
             Message::Choke => self.choke(index),
             Message::Unchoke => {
@@ -104,18 +103,14 @@ impl View<'_, '_> {
     }
 
     /// Refuses what a peer must not say; nothing is changed yet.
-    fn check(&self, index: usize, message: &Message<'_>) -> Result<(), PeerError> {
+    fn check(&self, message: &Message<'_>) -> Result<(), PeerError> {
         let geometry = self.core.geometry;
-        let link = self.regions.peers.get(index).map(|slot| &slot.0);
         let within = |block: Block| {
             let fits = geometry.contains(block) && block.len <= BLOCK_LEN;
             if fits { Ok(()) } else { Err(PeerError::Block(block)) }
         };
         match *message {
             Message::Have(piece) if piece.0 >= geometry.pieces() => Err(PeerError::Piece(piece)),
-            Message::Bitfield(_) if link.is_some_and(|link| link.flags.spoke) => {
-                Err(PeerError::LateBitfield)
-            }
             Message::Bitfield(payload) => {
                 Bitfield::new(geometry.pieces(), payload)?;
                 Ok(())
@@ -165,6 +160,8 @@ impl View<'_, '_> {
         let geometry = self.core.geometry;
         let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        // BEP 3 has it first and once; aria2 sends it again to sum up what it got meanwhile.
+        picker.count(&holds(link, bits, geometry, index), false);
         row(bits, geometry, index).copy_from_slice(payload);
         link.held = Bitfield::trusted(geometry.pieces(), payload).count_ones();
         link.flags.seed = link.held == geometry.pieces() && link.held > 0;
@@ -172,7 +169,9 @@ impl View<'_, '_> {
         let ours = own(bits, geometry);
         let missing = payload.iter().zip(ours.as_bytes()).map(|(its, our)| its & !our);
         let wanted = missing.map(u8::count_ones).fold(0, u32::saturating_add);
-        link.want(wanted, now);
+        let more = wanted.saturating_sub(link.wanted);
+        link.wanted = link.wanted.min(wanted);
+        link.want(more, now);
         self.settle(Some(index));
     }
 
