@@ -46,6 +46,6 @@ pub use picker::{
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{
     Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
-    PeerSlot, Regions, RegionsMut, RegionsRef, Side, Torrent, Traffic, Transmit, Verdict, bits_len,
-    receive_len, transmit_len,
+    PeerSlot, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent, Traffic, Transmit,
+    Verdict, bits_len, receive_len, requests_len, transmit_len,
 };

@@ -14,8 +14,8 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceIndex, PieceSlot, Torrent, bits_len, block_slots,
-    transmit_len,
+    PeerId, PeerSlot, PieceHasher, PieceIndex, PieceSlot, RequestSlot, Torrent, bits_len,
+    block_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -26,12 +26,21 @@ use crate::{show, trackers};
 
 /// Connections at a time.
 const PEERS: usize = 60;
+/// Requests at a time to each, and from each.
+const PIPELINE: usize = 250;
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
 const SLICE: u32 = 256 << 10;
 
-type Lent = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
+type Lent = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
 
 pub fn share(args: &Share) -> Result<(), String> {
     let bytes = fs::read(&args.torrent).map_err(|error| format!("{}: {error}", args.torrent))?;
@@ -90,14 +99,18 @@ impl<'a> Session<'a> {
             blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
             peers: vec![PeerSlot::EMPTY; PEERS],
             bits: vec![0; bits_len(pieces, PEERS)],
+            requests: vec![RequestSlot::EMPTY; requests_len(PEERS, PIPELINE)],
         };
         let mut id = *b"-BP0100-............";
         id[8..].copy_from_slice(&random::<12>());
         let mut config = Config::new(metainfo.info_hash(), PeerId(id));
         config.seed = u64::from_le_bytes(random());
+        config.peer_exchange = !metainfo.is_private();
+        config.port = net.address().ok().map(|own| own.port());
         let (view, hashes) = (have.as_view(), metainfo.hashes());
         let torrent = Torrent::new(config, geometry, hashes, view, memory);
-        let torrent = torrent.map_err(|error| error.to_string())?;
+        let mut torrent = torrent.map_err(|error| error.to_string())?;
+        torrent.serve_metadata(metainfo.info().as_raw());
         let own = net.address().map_err(|error| error.to_string())?;
         let mut announce = Announce::started(config.info_hash, config.peer_id, own.port(), 0);
         announce.key = u32::from_le_bytes(random());
@@ -172,6 +185,8 @@ impl<'a> Session<'a> {
             Happening::Opened(conn, side) => {
                 if self.torrent.handle_connected(now, conn, side).is_err() {
                     self.net.close(conn);
+                } else if let Some(peer) = self.net.conn(conn) {
+                    self.torrent.set_address(conn, peer.addr);
                 }
             }
             Happening::Bytes(conn) => self.read(conn)?,
@@ -206,9 +221,15 @@ impl<'a> Session<'a> {
                 Ok(Handled::Gone) => break true,
                 Ok(handled) => {
                     let consumed = handled.consumed();
-                    if let Handled::Block { block, data, .. } = handled {
-                        self.storage.write(block, data)?;
-                        self.taken += data.len() as u64;
+                    match handled {
+                        Handled::Block { block, data, .. } => {
+                            self.storage.write(block, data)?;
+                            self.taken += data.len() as u64;
+                        }
+                        Handled::Peers { peers, .. } => {
+                            self.candidates.extend(peers.added().map(|(addr, _)| addr));
+                        }
+                        _ => {}
                     }
                     trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
                     used += consumed;
@@ -276,6 +297,7 @@ impl<'a> Session<'a> {
                     self.storage.read(block, &mut bytes[sent.len..])?;
                     self.given += u64::from(block.len);
                 }
+                bytes.extend_from_slice(sent.metadata);
                 trace(self.args.trace, "->", conn.addr, &bytes);
                 conn.send(&bytes);
             }
