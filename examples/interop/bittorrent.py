@@ -188,6 +188,41 @@ def libtorrent_leeches():
     del ses
 
 
+def magnet(torrent):
+    """Returns the link of a torrent, without anything else in it."""
+    return f"magnet:?xt=urn:btih:{lt.torrent_info(torrent).info_hashes().v1}"
+
+
+@case
+def libtorrent_seeds_a_magnet_link():
+    """The info dictionary comes by ut_metadata, the rest over the same connection."""
+    path, torrent, digest = payload()
+    port, into = free_port(), folder("libtorrent_seeds_a_magnet_link")
+    handle = add(ses := session(port), torrent, WORK)
+    seeding(handle)
+    words = ["--peer", f"127.0.0.1:{port}", "--trace"]
+    with download(into, magnet(torrent), *words, cwd=into) as program:
+        program.done()
+    greetings = [line for line in program.output().splitlines() if line.startswith("->") and "HANDSHAKE" in line]
+    assert len(greetings) == 1, "one connection is enough"
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
+@case
+def libtorrent_leeches_by_a_magnet_link():
+    path, torrent, digest = payload()
+    into = folder("libtorrent_leeches_by_a_magnet_link")
+    program, address = seed(into, torrent, path, "--trace")
+    with program:
+        handle = add(ses := session(free_port()), magnet(torrent), into)
+        host, port = address.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
+        seeding(handle)
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
 ARIA2 = [
     "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
     "--enable-peer-exchange=false", "--disable-ipv6=true", "--interface=127.0.0.1",

@@ -11,15 +11,14 @@ use super::{Handled, PeerError};
 use crate::bencode::WriteError;
 use crate::geometry::{count, slot};
 use crate::wire::extended::{
-    self, DontHave, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft, METADATA_PIECE_LEN,
-    Metadata, Pex, PexFlags,
+    self, DontHave, EXCHANGE, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft,
+    METADATA_PIECE_LEN, Metadata, Pex, PexFlags,
 };
 use crate::wire::{LEN_LEN, field};
 use crate::{Bitfield, BufferTooSmall, CompactPeers, Family, PieceIndex};
 
 /// The ids by which we want extensions to be called.
-const METADATA: u8 = 1;
-const EXCHANGE: u8 = 2;
+pub(crate) const METADATA: u8 = 1;
 const DONT_HAVE: u8 = 3;
 /// How we name ourselves.
 const VERSION: &[u8] = concat!("bittorrent-pieces ", env!("CARGO_PKG_VERSION")).as_bytes();
@@ -146,12 +145,10 @@ impl View<'_, '_> {
 
     /// Writes our extended handshake.
     pub(super) fn introduce(&self, index: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let ids = [(DontHave::NAME, DONT_HAVE), (Metadata::NAME, METADATA), (Pex::NAME, EXCHANGE)];
-        let known = if self.core.config.peer_exchange { 3 } else { 2 };
-        let RegionsLen { peers, requests } = self.lens();
+        let (peers, requests) = (self.regions.peers.len(), self.regions.requests.len());
         let addr = self.regions.peers.get(index).and_then(|slot| slot.0.addr.socket());
         let draft = HandshakeDraft {
-            ids: ids.get(..known).unwrap_or_default(),
+            ids: ids(self.core.config.peer_exchange),
             metadata_size: self.core.metadata.map(|info| count(info.len())),
             port: self.core.config.port,
             request_queue: Some(queue::uploads(requests, peers)),
@@ -193,15 +190,33 @@ impl View<'_, '_> {
         };
         frame(id, buf, |body| pex.encode(body))
     }
-
-    fn lens(&self) -> RegionsLen {
-        RegionsLen { peers: self.regions.peers.len(), requests: self.regions.requests.len() }
-    }
 }
 
-struct RegionsLen {
-    peers: usize,
-    requests: usize,
+/// Returns the names and ids of what we speak, in the order of the names.
+fn ids(exchange: bool) -> &'static [(&'static [u8], u8)] {
+    let all: &[(&[u8], u8)] =
+        &[(DontHave::NAME, DONT_HAVE), (Metadata::NAME, METADATA), (Pex::NAME, EXCHANGE)];
+    all.get(..if exchange { 3 } else { 2 }).unwrap_or_default()
+}
+
+/// Writes the extended handshake of one who has no metadata yet.
+pub(crate) fn write_handshake(
+    exchange: bool,
+    port: Option<u16>,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    let (ids, version) = (ids(exchange), Some(VERSION));
+    let draft = HandshakeDraft { ids, port, version, ..HandshakeDraft::default() };
+    frame(extended::HANDSHAKE, buf, |body| draft.encode(body))
+}
+
+/// Writes a request for a piece of the info dictionary.
+pub(crate) fn write_metadata_request(
+    id: u8,
+    piece: u32,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    frame(id, buf, |body| Metadata::Request { piece }.encode(body))
 }
 
 /// Writes the answer to a request for a piece of the info dictionary, without its data; returns the

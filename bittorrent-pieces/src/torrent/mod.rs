@@ -1,6 +1,7 @@
 //! A torrent among its peers.
 
-mod extend;
+mod check;
+pub(crate) mod extend;
 mod memory;
 mod peer;
 mod queue;
@@ -13,12 +14,13 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::wire::DecodeError;
 use crate::wire::extended::{ExtendedError, Pex};
+use crate::wire::{DecodeError, Handshake, Reserved};
 use crate::{
     Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
     PeerId, PieceHashes, PieceIndex,
 };
+pub use check::PieceCheck;
 pub use memory::{
     Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len, transmit_len,
 };
@@ -326,7 +328,22 @@ impl<'t, M: Regions> Torrent<'t, M> {
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connected(now, conn, side)
+        self.view().connected(now, conn, side, false)
+    }
+
+    /// Takes on a connection from a [`MetadataFetch`](crate::MetadataFetch), which has greeted the peer;
+    /// hand in the bytes that were kept next.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if there is no slot, or the name is in use.
+    pub fn take_over(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        side: Side,
+    ) -> Result<(), ConnectError> {
+        self.view().connected(now, conn, side, true)
     }
 
     /// Notes where the other end of a connection is; without it the peer is not told to others, and
@@ -373,6 +390,30 @@ impl<'t, M: Regions> Torrent<'t, M> {
         piece: PieceIndex,
         digest: [u8; 20],
     ) -> Result<Verdict, NotVerifying> {
+        self.view().hashed(now, piece, digest)
+    }
+
+    /// Begins the check of a piece; several may be under way.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece.
+    pub fn check(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
+        self.view().check_piece(piece)
+    }
+
+    /// Takes in a check that was fed with all bytes of its piece.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece, or bytes are missing.
+    pub fn handle_checked(
+        &mut self,
+        now: Duration,
+        check: PieceCheck,
+    ) -> Result<Verdict, NotVerifying> {
+        let piece = check.piece();
+        let digest = check.finish().ok_or(NotVerifying(piece))?;
         self.view().hashed(now, piece, digest)
     }
 
@@ -476,4 +517,28 @@ impl<'t, M: Regions> Torrent<'t, M> {
         let regions = self.memory.regions_mut();
         View { core: &mut self.core, regions }
     }
+}
+
+/// Returns the reserved bits of our handshake.
+pub(crate) fn opening_reserved(fast: bool, dht: bool) -> Reserved {
+    let mut reserved = Reserved::EXTENDED;
+    if fast {
+        reserved = reserved | Reserved::FAST;
+    }
+    if dht {
+        reserved = reserved | Reserved::DHT;
+    }
+    reserved
+}
+
+/// Refuses a handshake for another torrent or of our own.
+pub(crate) fn offered(
+    handshake: &Handshake,
+    info_hash: InfoHash,
+    own: PeerId,
+) -> Result<(), PeerError> {
+    if handshake.info_hash != info_hash {
+        return Err(PeerError::InfoHash(handshake.info_hash));
+    }
+    if handshake.peer_id == own { Err(PeerError::OwnId) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::peer::{Link, PeerSlot, Phase};
 use super::queue::{self, Queue, RequestSlot, Step, queues};
 use super::state::{View, holds, row, split};
-use super::{Handled, PeerError, receive_len};
+use super::{Handled, PeerError, offered, receive_len};
 use crate::geometry::count;
 use crate::rng::mix;
 use crate::wire::extended::EXTENDED;
@@ -43,12 +43,7 @@ impl View<'_, '_> {
         bytes: &'b [u8],
     ) -> Result<Handled<'b>, PeerError> {
         let (handshake, rest) = Handshake::decode(bytes)?;
-        if handshake.info_hash != self.core.config.info_hash {
-            return Err(PeerError::InfoHash(handshake.info_hash));
-        }
-        if handshake.peer_id == self.core.config.peer_id {
-            return Err(PeerError::OwnId);
-        }
+        offered(&handshake, self.core.config.info_hash, self.core.config.peer_id)?;
         self.core.see(now);
         if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
             link.phase = Phase::Ready;
@@ -57,7 +52,7 @@ impl View<'_, '_> {
             link.flags.extended = handshake.reserved.extended();
             link.flags.dht = handshake.reserved.dht();
             // Without the fast extension, no pieces at all need not be told.
-            link.flags.announced = !link.flags.fast && self.core.picker.have_count() == 0;
+            link.flags.announced |= !link.flags.fast && self.core.picker.have_count() == 0;
             link.peer_id = handshake.peer_id;
             (link.heard_at, link.block_at) = (self.core.now, self.core.now);
         }

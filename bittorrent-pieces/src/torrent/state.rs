@@ -8,7 +8,7 @@ use heapless::{Deque, Vec};
 use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, Queue, RequestSlot, Step, queues};
-use super::{Config, ConnectError, Event, LostReason, NotVerifying, Side, Verdict};
+use super::{Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Side, Verdict};
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, picker,
 };
@@ -134,6 +134,7 @@ impl View<'_, '_> {
         now: Duration,
         conn: ConnId,
         side: Side,
+        taken: bool,
     ) -> Result<(), ConnectError> {
         if self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
             return Err(ConnectError::Known(conn));
@@ -153,6 +154,8 @@ impl View<'_, '_> {
             link.phase = Phase::Greeting;
             link.card.conn = conn;
             link.flags.dialled = side == Side::Dialled;
+            // Whoever is taken over was greeted, and told that we have nothing.
+            (link.flags.greeted, link.flags.announced) = (taken, taken);
             (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
             (link.block_at, link.exchanged_at) = (now, now);
         }
@@ -181,6 +184,13 @@ impl View<'_, '_> {
             self.mend();
             self.settle(None);
         }
+    }
+
+    pub(super) fn check_piece(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
+        let (picker, ..) = split(&mut self.core.picker, &mut self.regions);
+        let checks = picker.is_checking(piece);
+        let len = self.core.geometry.piece_len(piece);
+        if checks { Ok(PieceCheck::new(piece, len)) } else { Err(NotVerifying(piece)) }
     }
 
     pub(super) fn hashed(

@@ -1,12 +1,12 @@
 //! What a torrent has to say, derived from its state when asked.
 
-use super::Transmit;
 use super::extend::answer_metadata;
 use super::peer::{Link, PeerSlot};
 use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
+use super::{Transmit, opening_reserved};
 use crate::wire::fast::Fast;
-use crate::wire::{Handshake, Message, Reserved, piece};
+use crate::wire::{Handshake, Message, piece};
 use crate::{Block, BufferTooSmall, ConnId};
 
 /// A message that is written: its length, and what of storage or of the info dictionary follows.
@@ -116,13 +116,7 @@ impl<'t> View<'_, 't> {
 
     fn handshake(&self) -> Handshake {
         let config = &self.core.config;
-        let mut reserved = Reserved::EXTENDED;
-        if config.fast {
-            reserved = reserved | Reserved::FAST;
-        }
-        if config.dht_port.is_some() {
-            reserved = reserved | Reserved::DHT;
-        }
+        let reserved = opening_reserved(config.fast, config.dht_port.is_some());
         Handshake { reserved, info_hash: config.info_hash, peer_id: config.peer_id }
     }
 

@@ -3,6 +3,8 @@
 //! One thread owns the `Torrent`, all sockets and the files; another asks the trackers.
 
 mod args;
+mod fetch;
+mod finder;
 mod make;
 mod net;
 mod session;

@@ -21,6 +21,7 @@ const UNREAD: usize = 256 << 10;
 pub struct Net {
     poll: Poll,
     listener: TcpListener,
+    address: SocketAddr,
     conns: BTreeMap<u32, Conn>,
     next: u32,
     start: Instant,
@@ -70,6 +71,7 @@ impl Net {
     pub fn new(listen: SocketAddr) -> Result<Self, String> {
         let named = |error| format!("cannot listen on {listen}: {error}");
         let mut listener = TcpListener::bind(listen).map_err(named)?;
+        let address = listener.local_addr().map_err(named)?;
         let poll = Poll::new().map_err(named)?;
         let registered = poll.registry().register(&mut listener, LISTENER, Interest::READABLE);
         registered.map_err(named)?;
@@ -77,11 +79,11 @@ impl Net {
         let (sender, news) = channel();
         let mailbox = Mailbox { sender, waker };
         let (conns, start) = (BTreeMap::new(), Instant::now());
-        Ok(Self { poll, listener, conns, next: 0, start, news, mailbox })
+        Ok(Self { poll, listener, address, conns, next: 0, start, news, mailbox })
     }
 
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn mailbox(&self) -> Mailbox {

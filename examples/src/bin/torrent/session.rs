@@ -5,27 +5,27 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 
-use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
+use bittorrent_pieces::bencode::Mode;
+use bittorrent_pieces::magnet::{Escaped, Magnet};
+use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceIndex, PieceSlot, RequestSlot, Torrent, bits_len,
-    block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Host, Memory, Metainfo,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHasher, PieceIndex, PieceSlot, RequestSlot,
+    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
 use crate::args::Share;
+use crate::fetch::{self, Fetched};
+use crate::finder::{Finder, PEERS};
 use crate::net::{Happening, Net};
+use crate::show;
 use crate::storage::{Storage, text};
-use crate::{show, trackers};
 
-/// Connections at a time.
-const PEERS: usize = 60;
 /// Requests at a time to each, and from each.
 const PIPELINE: usize = 250;
 /// A connection that waits to send more than this gets no further block for now.
@@ -43,11 +43,39 @@ type Lent = Memory<
 >;
 
 pub fn share(args: &Share) -> Result<(), String> {
-    let bytes = fs::read(&args.torrent).map_err(|error| format!("{}: {error}", args.torrent))?;
-    let bytes: &'static [u8] = bytes.leak(); // read until the end of the program
-    let metainfo = show::read(&args.torrent, bytes)?;
-    let net = Net::new(args.listen)?;
-    let mut session = Session::new(args, metainfo, net)?;
+    let mut net = Net::new(args.listen)?;
+    println!("listening on {}", net.address());
+    let mut id = *b"-BP0100-............";
+    id[8..].copy_from_slice(&random::<12>());
+    let peer_id = PeerId(id);
+    if !args.torrent.starts_with("magnet:") {
+        let bytes = fs::read(&args.torrent);
+        let bytes = bytes.map_err(|error| format!("{}: {error}", args.torrent))?;
+        let metainfo = show::read(&args.torrent, bytes.leak())?; // read until the end of the program
+        let finder = |net: &Net, left| {
+            let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
+            Finder::start(args, net, (metainfo.info_hash(), peer_id), tiers, left)
+        };
+        return Session::new(args, metainfo, peer_id, net, finder)?
+            .run()
+            .map_err(|e| e.to_string());
+    }
+    let magnet = Magnet::parse(args.torrent.as_bytes());
+    let magnet = magnet.map_err(|error| format!("the link: {error}"))?;
+    let hash = magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default();
+    let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
+    let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
+    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1); // how much is not known
+    finder.found(magnet.peers().filter_map(|peer| match peer.host {
+        Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
+        Host::Name(_) => None,
+    }));
+    let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
+    let Fetched { info, kept } = fetched.map_err(|error| error.to_string())?;
+    let metainfo = Metainfo::from_info(info.leak(), Mode::Lenient);
+    let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
+    let mut session = Session::new(args, metainfo, peer_id, net, |_, _| finder)?;
+    session.take_over(kept).map_err(|error| error.to_string())?;
     session.run().map_err(|error| error.to_string())
 }
 
@@ -57,28 +85,26 @@ struct Session<'a> {
     net: Net,
     torrent: Torrent<'static, Lent>,
     storage: Storage,
-    checks: VecDeque<Check>,
-    candidates: VecDeque<SocketAddr>,
-    own: SocketAddr,
-    trackers: Option<(Sender<Announce>, JoinHandle<()>)>,
-    announce: Announce,
+    checks: VecDeque<PieceCheck>,
+    finder: Finder,
     given: u64,
     taken: u64,
     told: Duration, // when the progress was last printed
     told_bytes: [u64; 2],
 }
 
-/// A piece that is being hashed, slice by slice.
-struct Check {
-    piece: PieceIndex,
-    at: u32,
-    hasher: PieceHasher,
-}
-
 impl<'a> Session<'a> {
-    fn new(args: &'a Share, metainfo: Metainfo<'static>, net: Net) -> Result<Self, String> {
-        let root =
-            if args.seeds { args.path.clone() } else { args.path.join(text(metainfo.name())) };
+    fn new(
+        args: &'a Share,
+        metainfo: Metainfo<'static>,
+        peer_id: PeerId,
+        net: Net,
+        finder: impl FnOnce(&Net, u64) -> Finder,
+    ) -> Result<Self, String> {
+        let root = match args.seeds {
+            true => args.path.clone(),
+            false => args.path.join(text(metainfo.name())),
+        };
         if args.seeds && !root.exists() {
             return Err(format!("{}: there is no such file or folder", root.display()));
         }
@@ -101,55 +127,44 @@ impl<'a> Session<'a> {
             bits: vec![0; bits_len(pieces, PEERS)],
             requests: vec![RequestSlot::EMPTY; requests_len(PEERS, PIPELINE)],
         };
-        let mut id = *b"-BP0100-............";
-        id[8..].copy_from_slice(&random::<12>());
-        let mut config = Config::new(metainfo.info_hash(), PeerId(id));
+        let mut config = Config::new(metainfo.info_hash(), peer_id);
         config.seed = u64::from_le_bytes(random());
         config.peer_exchange = !metainfo.is_private();
-        config.port = net.address().ok().map(|own| own.port());
+        config.port = Some(net.address().port());
         let (view, hashes) = (have.as_view(), metainfo.hashes());
         let torrent = Torrent::new(config, geometry, hashes, view, memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
         torrent.serve_metadata(metainfo.info().as_raw());
-        let own = net.address().map_err(|error| error.to_string())?;
-        let mut announce = Announce::started(config.info_hash, config.peer_id, own.port(), 0);
-        announce.key = u32::from_le_bytes(random());
-        println!(
-            "{}: {} of {pieces} pieces are here; listening on {own}",
-            text(metainfo.name()),
-            have.count_ones()
-        );
-        let mut session = Self {
-            args,
-            net,
-            torrent,
-            storage,
-            checks: VecDeque::new(),
-            candidates: args.peers.iter().copied().collect(),
-            own,
-            trackers: None,
-            announce,
-            given: 0,
-            taken: 0,
-            told: Duration::ZERO,
-            told_bytes: [0; 2],
-        };
-        let tiers: Vec<Vec<String>> =
-            metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-        if args.trackers && tiers.iter().any(|tier| !tier.is_empty()) {
-            session.announce.left = session.left();
-            let (sender, updates) = channel();
-            let mailbox = session.net.mailbox();
-            let thread = trackers::start(tiers, session.announce, updates, mailbox);
-            session.trackers = Some((sender, thread));
+        let here = have.count_ones();
+        println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
+        let finder = finder(&net, left(&torrent));
+        let (checks, told, told_bytes) = (VecDeque::new(), Duration::ZERO, [0; 2]);
+        let (given, taken) = (0, 0);
+        Ok(Self { args, net, torrent, storage, checks, finder, given, taken, told, told_bytes })
+    }
+
+    /// Goes on with the connections over which the info dictionary came.
+    fn take_over(&mut self, kept: Vec<(ConnId, Side, Vec<u8>)>) -> io::Result<()> {
+        for (id, side, mut bytes) in kept {
+            let now = self.net.now();
+            let Some(conn) = self.net.conn(id) else { continue };
+            bytes.append(&mut conn.received);
+            conn.received = bytes;
+            let addr = conn.addr;
+            if self.torrent.take_over(now, id, side).is_ok() {
+                self.torrent.set_address(id, addr);
+                self.read(id)?;
+            } else {
+                self.net.close(id);
+            }
         }
-        Ok(session)
+        Ok(())
     }
 
     fn run(&mut self) -> io::Result<()> {
         let mut done = self.torrent.is_complete();
         while !done || self.args.keep {
-            self.dial();
+            self.finder.dial(&mut self.net);
             let now = self.net.now();
             let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));
             let busy = !self.checks.is_empty();
@@ -169,12 +184,8 @@ impl<'a> Session<'a> {
                 self.storage.finish()?;
                 self.progress(true)?;
                 println!("complete: every piece is here and checked");
-                self.tell_trackers(AnnounceEvent::Completed);
+                self.finder.tell(AnnounceEvent::Completed, 0, self.given, self.taken);
             }
-        }
-        if let Some((sender, thread)) = self.trackers.take() {
-            drop(sender);
-            let _ = thread.join();
         }
         Ok(())
     }
@@ -193,20 +204,10 @@ impl<'a> Session<'a> {
             Happening::Closed(conn) => self.torrent.handle_closed(now, conn),
             Happening::Found(who, peers) => {
                 println!("{who} knows {} peers", peers.len());
-                self.candidates.extend(peers);
+                self.finder.found(peers);
             }
         }
         Ok(())
-    }
-
-    /// Dials peers of whom somebody told, while there is room and need.
-    fn dial(&mut self) {
-        while self.net.len() < PEERS {
-            let Some(addr) = self.candidates.pop_front() else { return };
-            if addr != self.own && !self.net.knows(addr) {
-                self.net.dial(addr);
-            }
-        }
     }
 
     /// Hands the torrent what a connection has received.
@@ -227,7 +228,7 @@ impl<'a> Session<'a> {
                             self.taken += data.len() as u64;
                         }
                         Handled::Peers { peers, .. } => {
-                            self.candidates.extend(peers.added().map(|(addr, _)| addr));
+                            self.finder.found(peers.added().map(|(addr, _)| addr));
                         }
                         _ => {}
                     }
@@ -253,18 +254,14 @@ impl<'a> Session<'a> {
     /// Hashes a slice of a piece that is to be checked.
     fn hash(&mut self) -> io::Result<()> {
         let Some(check) = self.checks.front_mut() else { return Ok(()) };
-        let len = self.torrent.geometry().piece_len(check.piece);
-        let block = Block { piece: check.piece, begin: check.at, len: (len - check.at).min(SLICE) };
-        let mut slice = vec![0; block.len as usize];
-        self.storage.read(block, &mut slice)?;
-        check.hasher.update(&slice);
-        check.at += block.len;
-        if check.at == len
-            && let Some(check) = self.checks.pop_front()
-        {
-            let (now, digest) = (self.net.now(), check.hasher.finish());
-            let verdict = self.torrent.handle_hashed(now, check.piece, digest);
-            verdict.map_err(io::Error::other)?;
+        if let Some(block) = check.next(SLICE) {
+            let mut slice = vec![0; block.len as usize];
+            self.storage.read(block, &mut slice)?;
+            check.hash_step(&slice);
+        }
+        if let Some(check) = self.checks.pop_front_if(|check| check.next(SLICE).is_none()) {
+            let now = self.net.now();
+            self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
         }
         Ok(())
     }
@@ -274,7 +271,8 @@ impl<'a> Session<'a> {
         while let Some(event) = self.torrent.poll_event() {
             match event {
                 Event::Verify { piece } => {
-                    self.checks.push_back(Check { piece, at: 0, hasher: PieceHasher::new() });
+                    let check = self.torrent.check(piece).map_err(io::Error::other)?;
+                    self.checks.push_back(check);
                 }
                 Event::PieceFailed { piece } => println!("piece {piece} is not as it should be"),
                 Event::Banned { conn } | Event::Lost { conn, .. } => {
@@ -308,21 +306,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn left(&self) -> u64 {
-        let geometry = self.torrent.geometry();
-        let have = self.torrent.have();
-        let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
-        geometry.total() - here
-    }
-
-    fn tell_trackers(&mut self, event: AnnounceEvent) {
-        let (left, uploaded, downloaded) = (self.left(), self.given, self.taken);
-        let announce = Announce { event, left, uploaded, downloaded, ..self.announce };
-        if let Some((sender, _)) = &self.trackers {
-            let _ = sender.send(announce);
-        }
-    }
-
     /// Prints a line every second if somebody looks at it, else every ten.
     fn progress(&mut self, last: bool) -> io::Result<()> {
         let terminal = io::stderr().is_terminal();
@@ -349,6 +332,13 @@ impl<'a> Session<'a> {
              {down:.1} MB/s down  {up:.1} MB/s up   {end}"
         )
     }
+}
+
+/// Returns how many bytes are missing.
+fn left(torrent: &Torrent<'_, Lent>) -> u64 {
+    let (geometry, have) = (torrent.geometry(), torrent.have());
+    let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
+    geometry.total() - here
 }
 
 fn nothing(metainfo: &Metainfo<'_>) -> io::Result<Bitfield<Vec<u8>>> {
@@ -378,7 +368,7 @@ fn check(metainfo: &Metainfo<'_>, storage: &Storage) -> io::Result<Bitfield<Vec<
 }
 
 /// Prints a message as one line.
-fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
+pub fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
     if !on {
         return;
     }
