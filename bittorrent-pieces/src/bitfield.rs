@@ -103,6 +103,15 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
         Ones { bytes: self.bytes.as_ref(), word: 0, base: 0, next: 0 }
     }
 
+    /// Returns the bits of 64 pieces, the first as the most significant; 0 behind the last.
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        let rest = self.bytes.as_ref().get(index.saturating_mul(8)..).unwrap_or_default();
+        match rest.first_chunk::<8>() {
+            Some(word) => u64::from_be_bytes(*word),
+            None => last_word(rest),
+        }
+    }
+
     /// Returns the bytes as they go over the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -174,11 +183,7 @@ impl Iterator for Ones<'_> {
             let (head, rest) = match self.bytes.split_first_chunk::<8>() {
                 Some((head, rest)) => (*head, rest),
                 None if self.bytes.is_empty() => return None,
-                None => {
-                    let mut head = [0; 8];
-                    head.iter_mut().zip(self.bytes).for_each(|(to, from)| *to = *from);
-                    (head, &[][..])
-                }
+                None => (last_word(self.bytes).to_be_bytes(), &[][..]),
             };
             (self.word, self.bytes, self.base) = (u64::from_be_bytes(head), rest, self.next);
             self.next = self.next.saturating_add(64);
@@ -187,6 +192,13 @@ impl Iterator for Ones<'_> {
         self.word &= !(1_u64 << 63).checked_shr(bit).unwrap_or(0);
         Some(PieceIndex(self.base.saturating_add(bit)))
     }
+}
+
+/// Returns fewer than eight bytes as the front of a word.
+fn last_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(word)
 }
 
 const fn byte_len(bits: u32) -> usize {

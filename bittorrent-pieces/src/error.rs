@@ -28,9 +28,9 @@ pub enum ConfigError {
         /// How many pieces there are.
         pieces: u32,
     },
-    /// Too few piece slots: one per piece.
+    /// Too few piece slots: see [`piece_slots`](crate::piece_slots).
     #[error("{0} piece slots needed")]
-    PieceSlots(u32),
+    PieceSlots(usize),
     /// Too few bytes for the bitfields: see [`bits_len`](crate::bits_len).
     #[error("{0} bytes of bitfields needed")]
     Bits(usize),

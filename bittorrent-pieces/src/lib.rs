@@ -43,7 +43,8 @@ pub use host::Host;
 pub use id::{ConnId, InfoHash, PeerId};
 pub use metainfo::Metainfo;
 pub use picker::{
-    BlockSlot, Failure, Holds, PartialSlot, Picker, PieceSlot, PieceState, Received, block_slots,
+    BlockSlot, Failure, Holds, Order, PartialSlot, Picker, PieceSlot, PieceState, Playback, Policy,
+    Priority, Received, Want, Weights, block_slots, piece_slots,
 };
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{

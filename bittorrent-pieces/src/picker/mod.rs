@@ -1,21 +1,39 @@
 //! Which block to ask a peer for.
 
+mod blocks;
+mod check;
+mod front;
 mod order;
 mod partial;
+mod pieces;
+mod policy;
+mod propose;
+mod state;
 
-use crate::bitfield::Ones;
 use crate::geometry::slot;
-use crate::rng::Rng;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
-pub use partial::{BlockSlot, PartialSlot};
+pub use blocks::BlockSlot;
+pub use partial::PartialSlot;
+use pieces::lane;
+pub use pieces::{PieceSlot, piece_slots};
+pub use policy::{Order, Playback, Policy, Priority, Want, Weights};
+pub(crate) use state::{News, State, View};
+
+/// The number of [`Priority::NORMAL`].
+const NORMAL: u32 = 4;
 
 /// Chooses blocks to ask for: strict priority for pieces that are open already, a random piece
 /// until the first is complete, then the rarest, ties by the seed; at the end blocks are asked for
-/// twice (Cohen 2003, section 2.4).
+/// twice (Cohen 2003, section 2.4). A [`Policy`] changes that.
 ///
-/// `P` has a slot for each piece, `Q` one for each piece that may be open at a time, and `B` those
-/// of their blocks: see [`block_slots`]. A pick looks at no other peer, and neither a pick nor a
-/// change of availability depends on the number of pieces, unless the peer has few of them.
+/// `P` has a slot for 64 pieces each: see [`piece_slots`]; `Q` one for each piece that may be open at
+/// a time, and `B` those of their blocks: see [`block_slots`].
+///
+/// How many peers have a piece is kept as bits, 64 pieces to a word: a bitfield is counted word by
+/// word. The rarest candidates stand in a short sorted list, which most picks end in; it is made
+/// anew by a pass over the words, after so many others were needed that it does not matter. So a
+/// pick looks at no other peer, and at more than the list only for a peer that has none of the
+/// rarest.
 ///
 /// A piece that failed its check is fetched again from one peer alone. When it passes, who had
 /// given other bytes before is known by the checksums of the blocks: no honest peer is charged.
@@ -25,23 +43,6 @@ pub struct Picker<P, Q, B> {
     pieces: P,
     partials: Q,
     blocks: B,
-}
-
-/// Room for one piece: 12 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PieceSlot {
-    position: u32, // of this piece in the order
-    order: u32,    // the piece at this place of the order
-    availability: u16,
-    partial: u16, // its slot among the open pieces, or `NO_PARTIAL`
-}
-
-/// A piece that is not open.
-const NO_PARTIAL: u16 = u16::MAX;
-
-impl PieceSlot {
-    /// An unused slot.
-    pub const EMPTY: Self = Self { position: 0, order: 0, availability: 0, partial: NO_PARTIAL };
 }
 
 /// The pieces that a peer has.
@@ -60,13 +61,6 @@ impl Holds<'_> {
         match self {
             Self::All => true,
             Self::Some(bits) => bits.has(piece),
-        }
-    }
-
-    fn ones(&self) -> Option<Ones<'_>> {
-        match self {
-            Self::All => None,
-            Self::Some(bits) => Some(bits.ones()),
         }
     }
 }
@@ -124,8 +118,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there are fewer piece slots than pieces, more than 65,535 partial slots,
-    /// or `have` is of another number of pieces.
+    /// [`ConfigError`] if there are fewer piece slots than [`piece_slots`] says, more than 65,534
+    /// partial slots, or `have` is of another number of pieces.
     pub fn new(
         geometry: Geometry,
         seed: u64,
@@ -137,6 +131,31 @@ where
         let (p, q, b) = (pieces.as_mut(), partials.as_mut(), blocks.as_mut());
         let state = State::new(geometry, seed, have, p, q, b)?;
         Ok(Self { state, pieces, partials, blocks })
+    }
+
+    /// Changes how new pieces are chosen; what is open goes on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.state.set_policy(policy);
+    }
+
+    /// Returns how new pieces are chosen.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.state.policy
+    }
+
+    /// Changes how much a piece is wanted. One that is open and skipped is asked of nobody any more;
+    /// what is there of it stays as long as its slot is not needed.
+    pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
+        self.view().set_priority(piece, priority);
+    }
+
+    /// Returns how much a piece is wanted.
+    #[must_use]
+    pub fn priority(&self, piece: PieceIndex) -> Priority {
+        let word = self.pieces.as_ref().get(slot(piece.0 / 64));
+        let level = word.map_or(0, |word| word.priority(lane(piece)));
+        u8::try_from(level).ok().and_then(Priority::new).unwrap_or(Priority::SKIP)
     }
 
     /// Counts the pieces of a peer that came.
@@ -154,9 +173,43 @@ where
         self.view().have(piece);
     }
 
-    /// Chooses a block for a peer and marks it as asked for.
-    pub fn pick(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
-        self.view().pick(conn, holds)
+    /// Forgets a piece that a peer lost (BEP 54). One that was counted as a seed is none any more:
+    /// let it leave, and join with the rest.
+    pub fn dont_have(&mut self, piece: PieceIndex) {
+        self.view().dont_have(piece);
+    }
+
+    /// Chooses blocks for a peer that [joined](Self::join) with these pieces, and marks none; returns
+    /// how many it wrote to `out`.
+    ///
+    /// It may be fewer than there are: of missing pieces it takes one, or one run. Once these are
+    /// [asked](Self::ask) for, the next call goes on.
+    pub fn propose(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+        out: &mut [Block],
+    ) -> usize {
+        self.view().propose(conn, holds, want, out)
+    }
+
+    /// Marks a block as asked of a peer; returns `false` if it is not free, or its piece not open
+    /// and no slot can be had.
+    pub fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
+        self.view().ask(conn, block, want)
+    }
+
+    /// Chooses blocks for a peer and marks them as asked for; returns how many it wrote to `out`.
+    /// See [`propose`](Self::propose).
+    pub fn pick(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+        out: &mut [Block],
+    ) -> usize {
+        self.view().pick(conn, holds, want, out)
     }
 
     /// Chooses a block that one other peer was asked for, once every missing block is asked for.
@@ -165,9 +218,34 @@ where
         self.view().pick_endgame(conn, holds)
     }
 
+    /// Chooses a block that one other peer was asked for, of a piece whose deadline is near: see
+    /// [`Playback::urgent`].
+    pub fn pick_urgent(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+    ) -> Option<Block> {
+        self.view().pick_urgent(conn, holds, want)
+    }
+
+    /// Chooses the piece to tell a peer of when super-seeding (BEP 16): one that we have and it has
+    /// not, the rarest in the swarm, rather not one of those that are `offered` to others already.
+    pub fn offer(&mut self, holds: &Holds<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
+        let Self { state, pieces, .. } = self;
+        let fresh = state.offer(pieces.as_ref(), holds, offered);
+        fresh.or_else(|| state.offer(pieces.as_ref(), holds, &[]))
+    }
+
     /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.
     pub fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> Received {
         self.view().receive(conn, block, checksum)
+    }
+
+    /// Takes in a block that is there from an earlier run; returns `false` if it is not free, or
+    /// there is no slot for its piece.
+    pub fn keep(&mut self, block: Block) -> bool {
+        self.view().keep(block, &Want::new())
     }
 
     /// Takes back a request to a peer; returns whether it stood.
@@ -202,11 +280,19 @@ where
         self.view().failed(piece)
     }
 
-    /// Returns how many peers have a piece, seeds included; it saturates at 65,535.
+    /// Forgets that a piece is there: storage lost it. Returns whether it was there.
+    pub fn lose(&mut self, piece: PieceIndex) -> bool {
+        self.view().lose(piece)
+    }
+
+    /// Returns how many peers have a piece, seeds included; without those it saturates at 65,535.
     #[must_use]
     pub fn availability(&self, piece: PieceIndex) -> u32 {
-        let entry = self.pieces.as_ref().get(piece.slot());
-        entry.map_or(0, |entry| u32::from(entry.availability).saturating_add(self.state.seeds))
+        let word = self.pieces.as_ref().get(slot(piece.0 / 64));
+        let known = word.filter(|_| piece.0 < self.state.geometry.pieces());
+        known.map_or(0, |word| {
+            word.count(lane(piece), self.state.height).saturating_add(self.state.seeds)
+        })
     }
 
     /// Returns how far a piece is; `None` if it does not exist.
@@ -224,19 +310,21 @@ where
     /// Returns whom a block was asked of, and not yet got from.
     #[must_use]
     pub fn requesters(&self, block: Block) -> [Option<ConnId>; 2] {
-        partial::requesters(&self.state, self.pieces.as_ref(), self.blocks.as_ref(), block)
+        self.state.requesters(self.partials.as_ref(), self.blocks.as_ref(), block)
+    }
+
+    /// Returns how many slots and words all calls so far looked at, wrapping: what bounds the time
+    /// of a call. For tests.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.state.steps
     }
 
     /// Recounts what the picker keeps up to date; `false` would be a bug. For tests.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        order::is_sound(&self.state, self.pieces.as_ref())
-            && partial::is_sound(
-                &self.state,
-                self.pieces.as_ref(),
-                self.partials.as_ref(),
-                self.blocks.as_ref(),
-            )
+        let (pieces, partials) = (self.pieces.as_ref(), self.partials.as_ref());
+        check::is_sound(&self.state, pieces, partials, self.blocks.as_ref())
     }
 
     fn view(&mut self) -> View<'_> {
@@ -246,164 +334,5 @@ where
             partials: self.partials.as_mut(),
             blocks: self.blocks.as_mut(),
         }
-    }
-}
-
-/// All of a picker but the memory.
-#[derive(Debug, Clone)]
-pub(crate) struct State {
-    geometry: Geometry,
-    bounds: [u32; order::LEVELS], // the end of each level in the order
-    have_start: u32,              // where the pieces begin in the order that are there
-    seeds: u32,
-    open: u16,     // partial slots in use
-    partials: u16, // and there are
-    rng: Rng,
-    generation: u32, // changes when a peer with nothing to do may find something
-}
-
-/// A picker whose memory is borrowed: the logic, compiled once.
-pub(crate) struct View<'a> {
-    pub(crate) state: &'a mut State,
-    pub(crate) pieces: &'a mut [PieceSlot],
-    pub(crate) partials: &'a mut [PartialSlot],
-    pub(crate) blocks: &'a mut [BlockSlot],
-}
-
-impl State {
-    pub(crate) fn new(
-        geometry: Geometry,
-        seed: u64,
-        have: Bitfield<&[u8]>,
-        pieces: &mut [PieceSlot],
-        partials: &mut [PartialSlot],
-        blocks: &mut [BlockSlot],
-    ) -> Result<Self, ConfigError> {
-        if pieces.len() < slot(geometry.pieces()) {
-            return Err(ConfigError::PieceSlots(geometry.pieces()));
-        }
-        if have.len() != geometry.pieces() {
-            return Err(ConfigError::Bitfield(have.len()));
-        }
-        // As many pieces can be open as have both a slot and room for all their blocks.
-        let rooms = blocks.len().checked_div(geometry.stride()).unwrap_or(0).min(partials.len());
-        let rooms = u16::try_from(rooms).ok().filter(|rooms| *rooms < NO_PARTIAL);
-        let rooms = rooms.ok_or(ConfigError::TooManySlots(partials.len()))?;
-        partials.fill(PartialSlot::EMPTY);
-        blocks.fill(BlockSlot::EMPTY);
-        let mut state = Self {
-            geometry,
-            bounds: [0; order::LEVELS],
-            have_start: 0,
-            seeds: 0,
-            open: 0,
-            partials: rooms,
-            rng: Rng::new(seed),
-            generation: 0,
-        };
-        state.shuffle(pieces);
-        for piece in have.ones() {
-            state.remove(pieces, piece);
-            state.finish(pieces, piece);
-        }
-        Ok(state)
-    }
-
-    pub(crate) fn have_count(&self) -> u32 {
-        self.geometry.pieces().saturating_sub(self.have_start)
-    }
-
-    /// Returns the `nth` piece that was got, from 0; those of the start come first.
-    pub(crate) fn nth_had(&self, pieces: &[PieceSlot], nth: u32) -> Option<PieceIndex> {
-        self.had(pieces, nth)
-    }
-
-    /// Returns a number that changes when a peer with nothing to do may find something.
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub(crate) fn is_had(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
-        let entry = pieces.get(piece.slot()).filter(|_| piece.0 < self.geometry.pieces());
-        entry.is_some_and(|entry| entry.position >= self.have_start)
-    }
-
-    fn state_of(
-        &self,
-        pieces: &[PieceSlot],
-        partials: &[PartialSlot],
-        piece: PieceIndex,
-    ) -> Option<PieceState> {
-        let entry = pieces.get(piece.slot()).filter(|_| piece.0 < self.geometry.pieces())?;
-        Some(if entry.position >= self.have_start {
-            PieceState::Have
-        } else {
-            match partials.get(usize::from(entry.partial)) {
-                None => PieceState::Missing,
-                Some(partial) if partial.is_open() => PieceState::Open,
-                Some(_) => PieceState::Full,
-            }
-        })
-    }
-
-    fn touch(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
-    }
-}
-
-impl View<'_> {
-    pub(crate) fn count(&mut self, holds: &Holds<'_>, joins: bool) {
-        if let Some(ones) = holds.ones() {
-            ones.for_each(|piece| self.state.count_peer(self.pieces, piece, joins));
-        } else if joins {
-            self.state.seeds = self.state.seeds.saturating_add(1);
-        } else {
-            self.state.seeds = self.state.seeds.saturating_sub(1);
-        }
-    }
-
-    pub(crate) fn have(&mut self, piece: PieceIndex) {
-        if piece.0 < self.state.geometry.pieces() {
-            self.state.count_peer(self.pieces, piece, true);
-        }
-    }
-
-    pub(crate) fn pick(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
-        let partial = match self.best_open(conn, holds) {
-            Some(partial) => partial,
-            None => self.open(holds)?,
-        };
-        self.ask(partial, conn)
-    }
-
-    /// Opens a new piece for a peer; returns its partial slot.
-    fn open(&mut self, holds: &Holds<'_>) -> Option<u16> {
-        let piece = self.state.choose(self.pieces, holds)?;
-        if self.state.open >= self.state.partials {
-            self.evict()?;
-        }
-        let unused = self.partials.iter().take(usize::from(self.state.partials));
-        let at = unused.zip(0_u16..).find(|(partial, _)| partial.is_unused())?.1;
-        self.state.remove(self.pieces, piece);
-        self.pieces.get_mut(piece.slot())?.partial = at;
-        let blocks = self.state.geometry.blocks(piece);
-        *self.partials.get_mut(usize::from(at))? = PartialSlot::open(piece, blocks);
-        self.state.open = self.state.open.saturating_add(1);
-        Some(at)
-    }
-
-    /// Frees the slot of an open piece, which goes on without its blocks.
-    fn close(&mut self, at: u16) {
-        let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
-        let piece = partial.piece();
-        *partial = PartialSlot::EMPTY;
-        if let Some(row) = partial::row(self.blocks, self.state.geometry, at) {
-            row.fill(BlockSlot::EMPTY);
-        }
-        if let Some(entry) = self.pieces.get_mut(piece.slot()) {
-            entry.partial = NO_PARTIAL;
-        }
-        self.state.open = self.state.open.saturating_sub(1);
-        self.state.touch();
     }
 }

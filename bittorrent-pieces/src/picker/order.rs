@@ -1,226 +1,313 @@
-//! The missing pieces in order of rarity.
-//!
-//! One array holds every piece: first the candidates (missing and not open) by availability, then
-//! the open ones, then those that are there, the newest first. A change of availability by one is a
-//! swap with the edge of a level; so the order costs nothing to keep, whatever its length.
+//! Which missing piece comes next.
 
-use super::{Holds, PieceSlot, State};
+use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
+use super::{Holds, Order, State, Want, Weights};
 use crate::PieceIndex;
 use crate::geometry::{count, slot};
 
-/// How many availabilities are told apart; above, all pieces count as common.
-pub(super) const LEVELS: usize = 64;
+/// Priorities as numbers: 0 to 7.
+pub(super) const PRIORITIES: usize = 8;
+/// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
+const EXTENT: u32 = 4 << 20;
+/// How many extents are kept in mind.
+pub(super) const EXTENTS: usize = 5;
 
-/// How many places of the order are looked at, at least, before a walk over the peer's bits.
-const SCAN: u32 = 256;
+/// A set of priorities, a bit for each.
+pub(super) struct Classes(u8);
+
+impl Iterator for Classes {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let highest = self.0.checked_ilog2()?;
+        self.0 &= !1_u8.wrapping_shl(highest);
+        Some(highest)
+    }
+}
 
 impl State {
-    /// Puts all pieces in random order, all of them candidates that nobody has.
-    pub(super) fn shuffle(&mut self, pieces: &mut [PieceSlot]) {
-        let total = self.geometry.pieces();
-        for (piece, index) in pieces.iter_mut().zip(0..total) {
-            *piece = PieceSlot { position: index, order: index, ..PieceSlot::EMPTY };
-        }
-        for last in (1..total).rev() {
-            let other = self.rng.below(last.saturating_add(1));
-            swap(pieces, last, other);
-        }
-        self.bounds = [total; LEVELS];
-        self.have_start = total;
-    }
-
-    /// Returns the end of the candidates in the order.
-    pub(super) fn candidates(&self) -> u32 {
-        self.bounds.last().copied().unwrap_or(0)
-    }
-
-    /// Returns where the candidates begin that some peer has.
-    fn available(&self) -> u32 {
-        if self.seeds > 0 { 0 } else { self.bound(0) }
-    }
-
-    /// Returns whether a piece that some peer has is missing and not open.
-    pub(super) fn has_candidate(&self) -> bool {
-        self.available() < self.candidates()
-    }
-
-    /// Counts one more (or one fewer) peer that has the piece.
-    pub(super) fn count_peer(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex, more: bool) {
-        let Some(entry) = pieces.get_mut(piece.slot()) else { return };
-        let before = level(entry.availability);
-        entry.availability = if more {
-            entry.availability.saturating_add(1)
-        } else {
-            entry.availability.saturating_sub(1)
-        };
-        let (after, position) = (level(entry.availability), entry.position);
-        if position >= self.candidates() || before == after {
-            return;
-        }
-        // The levels are neighbours: step over the edge between them.
-        if let Some(edge) = self.bounds.get_mut(before.min(after)) {
-            if more {
-                *edge = edge.saturating_sub(1);
-                swap(pieces, position, *edge);
-            } else {
-                swap(pieces, position, *edge);
-                *edge = edge.saturating_add(1);
+    /// Chooses the missing piece that a peer should be asked for next.
+    pub(super) fn choose(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+    ) -> Option<PieceIndex> {
+        if self.policy.extents && self.policy.playback.is_none() {
+            let near = self.in_extents(pieces, holds);
+            if near.is_some() {
+                return near;
             }
         }
-    }
-
-    /// Takes a candidate out of the order: it becomes the first of the open pieces.
-    pub(super) fn remove(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
-        let Some(entry) = pieces.get(piece.slot()) else { return };
-        let (from, mut position) = (level(entry.availability), entry.position);
-        for edge in self.bounds.iter_mut().skip(from) {
-            *edge = edge.saturating_sub(1);
-            swap(pieces, position, *edge);
-            position = *edge;
+        match self.policy.order {
+            Order::Sequential => self.sequential(pieces, holds, want.reverse),
+            Order::RarestFirst if self.had < self.policy.random_first => self.any(pieces, holds),
+            Order::RarestFirst if want.reverse => self.commonest(pieces, holds),
+            Order::RarestFirst => self.rarest(pieces, holds),
         }
     }
 
-    /// Makes an open piece a candidate again.
-    pub(super) fn restore(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
-        let Some(entry) = pieces.get(piece.slot()) else { return };
-        let (to, mut position) = (level(entry.availability), entry.position);
-        for edge in self.bounds.iter_mut().skip(to).rev() {
-            swap(pieces, position, *edge);
-            position = *edge;
-            *edge = edge.saturating_add(1);
-        }
-    }
-
-    /// Puts an open piece behind those that are there already.
-    pub(super) fn finish(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
-        let Some(entry) = pieces.get(piece.slot()) else { return };
-        let position = entry.position;
-        self.have_start = self.have_start.saturating_sub(1);
-        swap(pieces, position, self.have_start);
-    }
-
-    /// Chooses the candidate that a peer should be asked for next: any at random before the first
-    /// complete piece, then a rarest one; ties are random.
-    pub(super) fn choose(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
-        let (mut from, end) = (self.available(), self.candidates());
-        let random = self.have_start == self.geometry.pieces();
-        let mut budget = SCAN.saturating_add(self.geometry.pieces() / 64);
-        let mut levels = self.bounds;
-        if random {
-            levels = [end; LEVELS];
-        }
-        for to in levels {
-            if to <= from {
+    /// A candidate that is rarest among those of the peer.
+    fn rarest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+        self.front(pieces);
+        let mut at = 0;
+        while let Some(entry) = self.front.entries().get(at).copied() {
+            if entry.key > self.front.ceiling {
+                break;
+            }
+            if !holds.has(entry.piece) {
+                at = at.saturating_add(1);
                 continue;
             }
-            let found = self.scan(pieces, holds, from, to, &mut budget);
-            if found.is_some() {
-                return found;
+            let (word, lane) = (pieces.get(slot(entry.piece.0 / 64))?, lane(entry.piece));
+            if word.wanted & lane == 0 {
+                self.front.remove(at);
+                continue;
             }
-            if budget == 0 {
-                return self.walk(pieces, holds, random);
+            let key = self.key(word, lane);
+            if key == entry.key {
+                self.walked(at);
+                return Some(entry.piece);
             }
-            from = to;
+            self.front.rise(at, key);
+        }
+        self.walk(pieces, holds)
+    }
+
+    /// Looks through all candidates of the peer, from a random word on, until one has the key below
+    /// which there can be none.
+    fn walk(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+        let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
+        let mut limits = [Some(u32::MAX); PRIORITIES];
+        let mut looked = 0_u32;
+        'words: for word in self.from_anywhere() {
+            let Some(entry) = pieces.get(word) else { break };
+            let candidates = holds.word(word) & entry.wanted;
+            if candidates == 0 {
+                continue;
+            }
+            looked = looked.saturating_add(1);
+            for priority in self.classes() {
+                let class = self.class(entry, candidates, priority);
+                let limit = limits.get(slot(priority)).copied().flatten();
+                let Some(limit) = limit.filter(|_| class != 0) else { continue };
+                let (mut below, equal) = entry.compare(class, limit, self.height);
+                if equal != 0 && self.key_of(priority, limit) < best_key {
+                    below |= equal; // products that differ do not divide alike
+                }
+                if below != 0 {
+                    let (least, lanes) = entry.least(below, self.height);
+                    best_key = self.key_of(priority, least);
+                    (best, ties) = (Some((word, lanes)), lanes.count_ones());
+                    if best_key <= self.front.ceiling {
+                        break 'words;
+                    }
+                    limits = self.limits(best_key);
+                } else if equal != 0 {
+                    ties = ties.saturating_add(equal.count_ones());
+                    if self.rng.below(ties) < equal.count_ones() {
+                        best = Some((word, equal));
+                    }
+                }
+            }
+        }
+        self.front.owe(looked);
+        self.walked(self.words);
+        let (word, lanes) = best?;
+        self.any_lane(word, lanes)
+    }
+
+    /// A candidate of the highest priority at random.
+    fn any(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+        for priority in self.classes() {
+            for word in self.from_anywhere() {
+                let Some(entry) = pieces.get(word) else { break };
+                let class = self.class(entry, holds.word(word) & entry.wanted, priority);
+                if class != 0 {
+                    return self.any_lane(word, class);
+                }
+            }
+            self.walked(self.words);
         }
         None
     }
 
-    /// Looks through the places `from..to` of the order, from a random one on.
-    fn scan(
+    /// A candidate that most peers have.
+    fn commonest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+        let mut best = None;
+        for word in self.from_anywhere() {
+            let Some(entry) = pieces.get(word) else { break };
+            let candidates = holds.word(word) & entry.wanted;
+            for priority in self.classes() {
+                let class = self.class(entry, candidates, priority);
+                if class != 0 {
+                    let (most, lanes) = entry.most(class, self.height);
+                    let rank = (priority, most);
+                    if best.is_none_or(|(known, _, _)| rank > known) {
+                        best = Some((rank, word, lanes));
+                    }
+                }
+            }
+        }
+        self.walked(self.words);
+        let (_, word, lanes) = best?;
+        self.any_lane(word, lanes)
+    }
+
+    /// The first or last candidate of the highest priority.
+    fn sequential(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        reverse: bool,
+    ) -> Option<PieceIndex> {
+        let wanted = |word: &usize| pieces.get(*word).is_some_and(|entry| entry.wanted != 0);
+        let (start, end) = self.cursors;
+        let start = (start..end).find(wanted).unwrap_or(end);
+        let end = (start..end).rfind(wanted).map_or(start, |last| last.saturating_add(1));
+        self.cursors = (start, end);
+        for priority in self.classes() {
+            let candidates = |word: &usize| {
+                let entry = pieces.get(*word)?;
+                let lanes = self.class(entry, holds.word(*word) & entry.wanted, priority);
+                (lanes != 0).then_some((*word, lanes))
+            };
+            let found = if reverse {
+                (start..end).rev().find_map(|word| candidates(&word))
+            } else {
+                (start..end).find_map(|word| candidates(&word))
+            };
+            if let Some((word, lanes)) = found {
+                return Some(if reverse {
+                    last_piece(word, lanes)
+                } else {
+                    first_piece(word, lanes)
+                });
+            }
+            self.walked(end.saturating_sub(start));
+        }
+        None
+    }
+
+    /// A candidate in an extent that was opened of late.
+    fn in_extents(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+        let len = self.extent_len()?;
+        for extent in self.extents.into_iter().flatten() {
+            let from = extent.saturating_mul(len);
+            let found = self.first_in(pieces, holds, from, from.saturating_add(len));
+            let higher = |piece: PieceIndex| {
+                let class = pieces.get(slot(piece.0 / 64)).map(|word| word.priority(lane(piece)));
+                class == self.classes().next()
+            };
+            if let Some(piece) = found.filter(|piece| higher(*piece)) {
+                return Some(piece);
+            }
+        }
+        None
+    }
+
+    /// The first candidate of the peer among the pieces `from..to`.
+    fn first_in(
         &mut self,
         pieces: &[PieceSlot],
         holds: &Holds<'_>,
         from: u32,
         to: u32,
-        budget: &mut u32,
     ) -> Option<PieceIndex> {
-        let start = from.saturating_add(self.rng.below(to.saturating_sub(from)));
-        for position in (start..to).chain(from..start) {
-            let piece = PieceIndex(pieces.get(slot(position))?.order);
-            if holds.has(piece) {
-                return Some(piece);
-            }
-            *budget = budget.saturating_sub(1);
-            if *budget == 0 {
-                return None;
+        let to = to.min(self.geometry.pieces());
+        let (first, last) = (slot(from / 64), slot(to.div_ceil(64)));
+        self.walked(last.saturating_sub(first));
+        for word in first..last {
+            let lanes = pieces.get(word)?.wanted & holds.word(word);
+            let inside = u64::MAX.wrapping_shr(from);
+            let lanes = if word == first { lanes & inside } else { lanes };
+            if lanes != 0 {
+                return Some(first_piece(word, lanes)).filter(|piece| piece.0 < to);
             }
         }
         None
     }
 
-    /// Looks through the pieces that the peer has: cheap where they are few.
-    fn walk(
-        &mut self,
-        pieces: &[PieceSlot],
-        holds: &Holds<'_>,
-        random: bool,
-    ) -> Option<PieceIndex> {
-        let Holds::Some(bits) = holds else { return None };
-        let candidates = self.candidates();
-        let (mut best, mut ties) = (None, 0_u32);
-        for piece in bits.ones() {
-            let Some(entry) = pieces.get(piece.slot()) else { break };
-            if entry.position >= candidates {
-                continue;
-            }
-            let rarity = if random { 0 } else { entry.availability };
-            match best {
-                Some((lowest, _)) if rarity > lowest => continue,
-                Some((lowest, _)) if rarity == lowest => ties = ties.saturating_add(1),
-                _ => ties = 1,
-            }
-            if self.rng.below(ties) == 0 {
-                best = Some((rarity, piece));
-            }
-        }
-        best.map(|(_, piece)| piece)
+    /// How many pieces an extent has; `None` if pieces are as long as extents.
+    fn extent_len(&self) -> Option<u32> {
+        EXTENT.checked_div(self.geometry.full_piece_len()).filter(|len| *len > 1)
     }
 
-    /// Returns the pieces that are there, the oldest first, from the given one on.
-    pub(super) fn had(&self, pieces: &[PieceSlot], nth: u32) -> Option<PieceIndex> {
-        let place = self.geometry.pieces().checked_sub(nth)?.checked_sub(1)?;
-        let entry = pieces.get(slot(place)).filter(|_| place >= self.have_start)?;
-        Some(PieceIndex(entry.order))
-    }
-
-    fn bound(&self, level: usize) -> u32 {
-        self.bounds.get(level).copied().unwrap_or(0)
-    }
-}
-
-fn level(availability: u16) -> usize {
-    usize::from(availability).min(LEVELS.saturating_sub(1))
-}
-
-/// Exchanges two places of the order.
-fn swap(pieces: &mut [PieceSlot], a: u32, b: u32) {
-    let order = |pieces: &[PieceSlot], at: u32| pieces.get(slot(at)).map(|entry| entry.order);
-    let (Some(at_a), Some(at_b)) = (order(pieces, a), order(pieces, b)) else { return };
-    for (place, piece) in [(a, at_b), (b, at_a)] {
-        if let Some(entry) = pieces.get_mut(slot(place)) {
-            entry.order = piece;
-        }
-        if let Some(entry) = pieces.get_mut(slot(piece)) {
-            entry.position = place;
+    /// Keeps in mind where a piece was opened.
+    pub(super) fn open_extent(&mut self, piece: PieceIndex) {
+        let Some(extent) = self.extent_len().and_then(|len| piece.0.checked_div(len)) else {
+            return;
+        };
+        if !self.extents.contains(&Some(extent)) {
+            self.extents.rotate_right(1);
+            self.extents.iter_mut().take(1).for_each(|newest| *newest = Some(extent));
         }
     }
-}
 
-/// Recounts the order; for tests of the picker.
-pub(super) fn is_sound(state: &State, pieces: &[PieceSlot]) -> bool {
-    let total = state.geometry.pieces();
-    let mut before = 0;
-    let ordered = state.bounds.iter().all(|edge| {
-        let rises = before <= *edge;
-        before = *edge;
-        rises
-    });
-    let placed = pieces.iter().take(slot(total)).enumerate().all(|(index, entry)| {
-        let back = pieces.get(slot(entry.position)).map(|other| other.order);
-        let at = level(entry.availability);
-        let from = at.checked_sub(1).map_or(0, |below| state.bound(below));
-        let fits = (from..state.bound(at)).contains(&entry.position);
-        back == Some(count(index)) && (fits || entry.position >= state.candidates())
-    });
-    ordered && placed && state.candidates() <= state.have_start && state.have_start <= total
+    /// All words, from a random one on.
+    pub(super) fn from_anywhere(&mut self) -> impl Iterator<Item = usize> + use<> {
+        let words = self.words;
+        let start = slot(self.rng.below(count(words)));
+        (start..words).chain(0..start)
+    }
+
+    pub(super) fn any_lane(&mut self, word: usize, found: u64) -> Option<PieceIndex> {
+        let nth = self.rng.below(found.count_ones());
+        lanes(found).nth(slot(nth)).map(|lane| first_piece(word, lane))
+    }
+
+    /// The priorities that candidates have, the highest first.
+    pub(super) fn classes(&self) -> Classes {
+        Classes(self.present)
+    }
+
+    /// Those candidates that have a priority; all of them if there is but one.
+    pub(super) fn class(&self, entry: &PieceSlot, lanes: u64, priority: u32) -> u64 {
+        if self.present.is_power_of_two() { lanes } else { lanes & entry.class(priority) }
+    }
+
+    /// The lower, the sooner.
+    pub(super) fn key(&self, entry: &PieceSlot, lane: u64) -> u32 {
+        self.key_of(entry.priority(lane), entry.count(lane, self.height))
+    }
+
+    pub(super) fn key_of(&self, priority: u32, peers: u32) -> u32 {
+        match self.policy.weights {
+            Weights::Strict => 7_u32.saturating_sub(priority) << 16 | peers.min(0xFFFF),
+            Weights::Product => {
+                let peers = peers.saturating_add(self.seeds).saturating_add(1);
+                peers.saturating_mul(8_u32.saturating_sub(priority))
+            }
+        }
+    }
+
+    /// The highest number of peers at which a piece of a priority has no higher key than `key`.
+    fn limit(&self, priority: u32, key: u32) -> Option<u32> {
+        let weight = 8_u32.saturating_sub(priority);
+        match self.policy.weights {
+            Weights::Strict => match (weight.saturating_sub(1)).cmp(&(key >> 16)) {
+                core::cmp::Ordering::Less => Some(u32::MAX),
+                core::cmp::Ordering::Equal => Some(key & 0xFFFF),
+                core::cmp::Ordering::Greater => None,
+            },
+            Weights::Product => key.checked_div(weight)?.checked_sub(self.seeds.saturating_add(1)),
+        }
+    }
+
+    /// Those of all priorities.
+    pub(super) fn limits(&self, key: u32) -> [Option<u32>; PRIORITIES] {
+        let mut limits = [None; PRIORITIES];
+        for (priority, limit) in (0..).zip(&mut limits) {
+            *limit = self.limit(priority, key);
+        }
+        limits
+    }
+
+    /// A key that one peer less may have turned `key` into.
+    pub(super) fn key_below(&self, key: u32) -> u32 {
+        match self.policy.weights {
+            Weights::Strict => key.saturating_sub(1),
+            Weights::Product => key.saturating_sub(8),
+        }
+    }
 }

@@ -1,317 +1,309 @@
-//! The open pieces and the state of their blocks.
+//! The open pieces: their slots, found by their piece, and in rings by how far they are.
 
-use super::{Failure, Holds, NO_PARTIAL, PieceSlot, Received, State, View};
-use crate::geometry::{count, slot};
-use crate::{Block, ConnId, Geometry, PieceIndex};
+use super::blocks::BlockSlot;
+use super::pieces::{PieceSlot, lane};
+use super::{State, View, Want};
+use crate::geometry::slot;
+use crate::{BLOCK_LEN, ConnId, Geometry, PieceIndex};
 
-/// Room for one open piece: 24 bytes.
+/// No slot.
+const NONE: u16 = u16::MAX;
+
+/// Room for one open piece: 36 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartialSlot {
-    piece: PieceIndex,
-    free: u32,      // blocks that nobody was asked for
-    received: u32,  // blocks that are there
-    next_free: u32, // no block before this one is free
-    owner: ConnId,  // who alone may give this piece, if `owned`
-    phase: Phase,
-    retry: bool,  // it failed, and is for one peer alone
-    owned: bool,  // and that peer is `owner`
-    failed: bool, // the failure is not yet told
+    pub(super) piece: PieceIndex,
+    pub(super) free: u32,      // blocks that nobody was asked for
+    pub(super) received: u32,  // blocks that are there
+    pub(super) next_free: u32, // no block before this one is free
+    pub(super) owner: ConnId,  // the first peer that was asked, if `owned`
+    pub(super) phase: Phase,
+    pub(super) owned: bool,
+    pub(super) shared: bool, // others than the owner were asked too
+    pub(super) retry: bool,  // it failed, and is for its owner alone
+    pub(super) failed: bool, // the failure is not yet told
+    next: u16,               // in the ring of its phase
+    before: u16,
+    bucket: u16,  // the first open piece of this hash
+    chained: u16, // the next one of the same hash as this slot's piece
 }
 
-/// The life of an open piece.
+/// The life of an open piece; for each there is a ring of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Unused,
     Open,
+    Busy,     // all missing blocks are asked for
     Full,     // all blocks are there
     Checking, // and the caller knows
 }
 
-/// Room for one block of an open piece: 24 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockSlot {
-    first: ConnId,   // who was asked first, or who gave it
-    second: ConnId,  // who was asked too
-    checksum: u32,   // of what was given
-    suspect: ConnId, // who gave it when the piece failed, if `suspected`
-    suspect_checksum: u32,
-    progress: Progress,
-    suspected: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Free,
-    Asked,
-    AskedTwice,
-    Received,
-}
+/// The first slot of each ring.
+#[derive(Debug, Clone)]
+pub(super) struct Rings([u16; 5]);
 
 impl PartialSlot {
     /// An unused slot.
-    pub const EMPTY: Self = Self::with(PieceIndex(0), 0, Phase::Unused);
-
-    pub(super) const fn open(piece: PieceIndex, blocks: u32) -> Self {
-        Self::with(piece, blocks, Phase::Open)
-    }
-
-    const fn with(piece: PieceIndex, free: u32, phase: Phase) -> Self {
-        Self {
-            piece,
-            free,
-            received: 0,
-            next_free: 0,
-            owner: ConnId(0),
-            phase,
-            retry: false,
-            owned: false,
-            failed: false,
-        }
-    }
-
-    pub(super) fn piece(&self) -> PieceIndex {
-        self.piece
-    }
-
-    pub(super) fn is_unused(&self) -> bool {
-        self.phase == Phase::Unused
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
-    /// Returns whether a peer may be asked for free blocks of this piece.
-    fn serves(&self, conn: ConnId, holds: &Holds<'_>) -> bool {
-        self.is_open()
-            && self.free > 0
-            && (!self.retry || !self.owned || self.owner == conn)
-            && holds.has(self.piece)
-    }
-}
-
-impl BlockSlot {
-    /// An unused slot.
     pub const EMPTY: Self = Self {
-        first: ConnId(0),
-        second: ConnId(0),
-        checksum: 0,
-        suspect: ConnId(0),
-        suspect_checksum: 0,
-        progress: Progress::Free,
-        suspected: false,
+        piece: PieceIndex(0),
+        free: 0,
+        received: 0,
+        next_free: 0,
+        owner: ConnId(0),
+        phase: Phase::Unused,
+        owned: false,
+        shared: false,
+        retry: false,
+        failed: false,
+        next: NONE,
+        before: NONE,
+        bucket: NONE,
+        chained: NONE,
     };
 
-    fn is_asked(&self, conn: ConnId) -> bool {
-        match self.progress {
-            Progress::Free | Progress::Received => false,
-            Progress::Asked => self.first == conn,
-            Progress::AskedTwice => self.first == conn || self.second == conn,
-        }
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Busy)
     }
 
-    /// Takes back a request; returns whether nobody is left who was asked.
-    fn release(&mut self, conn: ConnId) -> bool {
-        if self.progress == Progress::AskedTwice {
-            if self.first == conn {
-                self.first = self.second;
-            }
-            self.progress = Progress::Asked;
-            return false;
+    /// Returns whether a peer may be asked for its free blocks.
+    pub(super) fn admits(&self, conn: ConnId) -> bool {
+        self.is_open() && (!self.retry || !self.owned || self.owner == conn)
+    }
+
+    /// Returns whether it was asked of this peer alone.
+    pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
+        self.owned && self.owner == conn && !self.shared
+    }
+
+    /// Makes it a piece of which nothing is known but the padding.
+    pub(super) fn begin(&mut self, piece: PieceIndex, blocks: u32, padding: u32) {
+        (self.piece, self.next_free) = (piece, 0);
+        (self.free, self.received) = (blocks.saturating_sub(padding), padding);
+        (self.owned, self.shared, self.retry, self.failed) = (false, false, false, false);
+    }
+
+    /// Keeps in mind who was asked.
+    pub(super) fn involve(&mut self, conn: ConnId) {
+        self.shared |= self.owned && self.owner != conn;
+        if !self.owned {
+            (self.owned, self.owner) = (true, conn);
         }
-        self.progress = Progress::Free;
-        true
     }
 }
 
-impl View<'_> {
-    /// Returns the open piece with the fewest free blocks that a peer may be asked for.
-    pub(super) fn best_open(&self, conn: ConnId, holds: &Holds<'_>) -> Option<u16> {
-        let partials = self.partials.iter().take(usize::from(self.state.partials)).zip(0_u16..);
-        let serving = partials.filter(|(partial, _)| partial.serves(conn, holds));
-        serving.min_by_key(|(partial, _)| partial.free).map(|(_, at)| at)
+impl Rings {
+    pub(super) const fn new() -> Self {
+        Self([NONE; 5])
     }
 
-    /// Marks the first free block of an open piece as asked of a peer.
-    pub(super) fn ask(&mut self, at: u16, conn: ConnId) -> Option<Block> {
-        let partial = self.partials.get_mut(usize::from(at))?;
-        let row = row(self.blocks, self.state.geometry, at)?;
-        let blocks = self.state.geometry.blocks(partial.piece);
-        let free = row.iter_mut().zip(0..blocks).skip(slot(partial.next_free));
-        let (entry, number) =
-            free.into_iter().find(|(entry, _)| entry.progress == Progress::Free)?;
-        (entry.progress, entry.first) = (Progress::Asked, conn);
-        partial.free = partial.free.saturating_sub(1);
-        partial.next_free = number.saturating_add(1);
-        if partial.retry {
-            (partial.owned, partial.owner) = (true, conn);
+    fn first(&mut self, phase: Phase) -> &mut u16 {
+        let [unused, open, busy, full, checking] = &mut self.0;
+        match phase {
+            Phase::Unused => unused,
+            Phase::Open => open,
+            Phase::Busy => busy,
+            Phase::Full => full,
+            Phase::Checking => checking,
         }
-        self.state.geometry.block(partial.piece, number)
+    }
+}
+
+impl State {
+    /// Puts all slots into the ring of unused ones.
+    pub(super) fn reset_partials(&mut self, partials: &mut [PartialSlot]) {
+        partials.fill(PartialSlot::EMPTY);
+        self.rings = Rings::new();
+        for at in 0..self.partials {
+            self.link(partials, at, Phase::Unused);
+        }
     }
 
-    pub(crate) fn pick_endgame(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
-        let seeds = self.state.seeds;
-        let obtainable = |partial: &PartialSlot| {
-            let piece = self.pieces.get(partial.piece.slot());
-            seeds > 0 || piece.is_some_and(|piece| piece.availability > 0)
+    /// Moves a slot to the end of another ring.
+    pub(super) fn turn(&mut self, partials: &mut [PartialSlot], at: u16, phase: Phase) {
+        let Some(partial) = partials.get(usize::from(at)).copied() else { return };
+        if partial.phase == phase {
+            return;
+        }
+        if let Some(before) = partials.get_mut(usize::from(partial.before)) {
+            before.next = partial.next;
+        }
+        if let Some(next) = partials.get_mut(usize::from(partial.next)) {
+            next.before = partial.before;
+        }
+        let first = self.rings.first(partial.phase);
+        if *first == at {
+            *first = if partial.next == at { NONE } else { partial.next };
+        }
+        self.link(partials, at, phase);
+    }
+
+    fn link(&mut self, partials: &mut [PartialSlot], at: u16, phase: Phase) {
+        let first = self.rings.first(phase);
+        if *first == NONE {
+            *first = at;
+        }
+        let first = *first;
+        let last = if first == at {
+            at
+        } else {
+            partials.get(usize::from(first)).map_or(at, |partial| partial.before)
         };
-        let waits =
-            |partial: &PartialSlot| partial.is_open() && partial.free > 0 && obtainable(partial);
-        if self.state.has_candidate() || self.partials.iter().any(waits) {
-            return None;
+        if let Some(partial) = partials.get_mut(usize::from(last)) {
+            partial.next = at;
         }
-        let start = self.state.rng.below(u32::from(self.state.partials));
-        let start = u16::try_from(start).unwrap_or(0);
-        for at in (start..self.state.partials).chain(0..start) {
-            let Some(partial) = self.partials.get(usize::from(at)) else { continue };
-            if !partial.is_open() || partial.retry || !holds.has(partial.piece) {
-                continue;
+        if let Some(partial) = partials.get_mut(usize::from(first)) {
+            partial.before = at;
+        }
+        if let Some(partial) = partials.get_mut(usize::from(at)) {
+            (partial.next, partial.before, partial.phase) = (first, last, phase);
+        }
+    }
+
+    /// Returns the first slot of a ring.
+    pub(super) fn first(&self, phase: Phase) -> Option<u16> {
+        let first = *self.rings.clone().first(phase);
+        (first != NONE).then_some(first)
+    }
+
+    /// Returns the slots of a ring.
+    pub(super) fn ring<'p>(
+        &self,
+        partials: &'p [PartialSlot],
+        phase: Phase,
+    ) -> impl Iterator<Item = (u16, &'p PartialSlot)> + use<'p> {
+        let first = self.first(phase);
+        let mut next = first;
+        core::iter::from_fn(move || {
+            let at = next?;
+            let partial = partials.get(usize::from(at))?;
+            next = Some(partial.next).filter(|next| Some(*next) != first);
+            Some((at, partial))
+        })
+    }
+
+    /// Returns the slot of an open piece.
+    pub(super) fn find(&self, partials: &[PartialSlot], piece: PieceIndex) -> Option<u16> {
+        let mut at = partials.get(self.bucket(piece))?.bucket;
+        while let Some(partial) = partials.get(usize::from(at)) {
+            if partial.piece == piece {
+                return Some(at);
             }
-            let Some(row) = row(self.blocks, self.state.geometry, at) else { continue };
-            let blocks = self.state.geometry.blocks(partial.piece);
-            let mut busy = row.iter_mut().zip(0..blocks);
-            let once = |entry: &BlockSlot| entry.progress == Progress::Asked && entry.first != conn;
-            if let Some((entry, number)) = busy.find(|(entry, _)| once(entry)) {
-                (entry.progress, entry.second) = (Progress::AskedTwice, conn);
-                return self.state.geometry.block(partial.piece, number);
-            }
+            at = partial.chained;
         }
         None
     }
 
-    pub(crate) fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> Received {
-        let blocks = self.state.geometry.blocks(block.piece);
-        let Some((partial, entry)) = find(self, block) else { return Received::Unwanted };
-        if !entry.is_asked(conn) {
-            return Received::Unwanted;
-        }
-        let other = if entry.first == conn { entry.second } else { entry.first };
-        let also = Some(other).filter(|_| entry.progress == Progress::AskedTwice);
-        (entry.progress, entry.first, entry.checksum) = (Progress::Received, conn, checksum);
-        partial.received = partial.received.saturating_add(1);
-        let full = partial.received >= blocks;
-        if full {
-            partial.phase = Phase::Full;
-        }
-        Received::Accepted { also, full }
-    }
-
-    pub(crate) fn release(&mut self, conn: ConnId, block: Block) -> bool {
-        let Some(number) = self.state.geometry.number(block) else { return false };
-        let Some((partial, entry)) = find(self, block) else { return false };
-        let stood = entry.is_asked(conn);
-        if stood && entry.release(conn) {
-            partial.free = partial.free.saturating_add(1);
-            partial.next_free = partial.next_free.min(number);
-            self.state.touch();
-        }
-        stood
-    }
-
-    pub(crate) fn abandon(&mut self, conn: ConnId) {
-        self.sweep(conn, false);
-    }
-
-    pub(crate) fn forget(&mut self, conn: ConnId) {
-        self.sweep(conn, true);
-        for entry in self.blocks.iter_mut().filter(|entry| entry.suspect == conn) {
-            entry.suspected = false;
+    /// Lets a slot be found by its piece.
+    fn enlist(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
+        let Some(bucket) = partials.get_mut(self.bucket(piece)) else { return };
+        let chained = core::mem::replace(&mut bucket.bucket, at);
+        if let Some(partial) = partials.get_mut(usize::from(at)) {
+            partial.chained = chained;
         }
     }
 
-    /// Takes back all requests to a peer, and on request also what it gave.
-    fn sweep(&mut self, conn: ConnId, gifts: bool) {
-        let partials = self.partials.iter_mut().take(usize::from(self.state.partials));
-        for (partial, at) in partials.zip(0_u16..).filter(|(partial, _)| partial.is_open()) {
-            if partial.owner == conn {
-                partial.owned = false;
+    fn delist(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
+        let after = partials.get(usize::from(at)).map_or(NONE, |partial| partial.chained);
+        let Some(bucket) = partials.get_mut(self.bucket(piece)) else { return };
+        let mut before = bucket.bucket;
+        if before == at {
+            bucket.bucket = after;
+            return;
+        }
+        while let Some(partial) = partials.get_mut(usize::from(before)) {
+            if partial.chained == at {
+                partial.chained = after;
+                return;
             }
-            let Some(row) = row(self.blocks, self.state.geometry, at) else { continue };
-            for (entry, number) in row.iter_mut().zip(0_u32..) {
-                let given = entry.progress == Progress::Received && entry.first == conn;
-                if given && gifts {
-                    entry.progress = Progress::Free;
-                    partial.received = partial.received.saturating_sub(1);
-                } else if !entry.is_asked(conn) || !entry.release(conn) {
-                    continue;
-                }
-                partial.free = partial.free.saturating_add(1);
-                partial.next_free = partial.next_free.min(number);
-            }
+            before = partial.chained;
         }
-        self.state.touch();
     }
 
-    /// Gives up the open piece of the least progress that nobody is asked for.
-    pub(super) fn evict(&mut self) -> Option<()> {
-        let geometry = self.state.geometry;
-        let idle = |partial: &PartialSlot| {
-            let known = partial.free.saturating_add(partial.received);
-            partial.is_open() && !partial.failed && known == geometry.blocks(partial.piece)
-        };
-        let partials = self.partials.iter().take(usize::from(self.state.partials)).zip(0_u16..);
-        let idle = partials.filter(|(partial, _)| idle(partial));
-        let (partial, at) = idle.min_by_key(|(partial, _)| (partial.retry, partial.received))?;
-        let piece = partial.piece;
-        self.close(at);
-        self.state.restore(self.pieces, piece);
-        Some(())
+    /// Spreads pieces over as many buckets as there are slots.
+    fn bucket(&self, piece: PieceIndex) -> usize {
+        let hash = u64::from(piece.0.wrapping_mul(0x9E37_79B9));
+        let bucket = hash.wrapping_mul(u64::from(self.partials)) >> 32;
+        slot(u32::try_from(bucket).unwrap_or(0))
     }
+}
 
-    pub(crate) fn next_full(&mut self) -> Option<PieceIndex> {
-        let full = self.partials.iter_mut().find(|partial| partial.phase == Phase::Full)?;
-        full.phase = Phase::Checking;
-        Some(full.piece)
-    }
-
-    /// Returns a piece that failed, once.
-    pub(crate) fn next_failed(&mut self) -> Option<PieceIndex> {
-        let failed = self.partials.iter_mut().find(|partial| partial.failed)?;
-        failed.failed = false;
-        Some(failed.piece)
-    }
-
-    /// Returns whether the caller was told to check this piece.
-    pub(crate) fn is_checking(&self, piece: PieceIndex) -> bool {
-        self.checking(piece).is_some()
-    }
-
-    pub(crate) fn passed(&mut self, piece: PieceIndex, mut convict: impl FnMut(ConnId)) -> bool {
-        let Some(at) = self.checking(piece) else { return false };
-        for entry in row(self.blocks, self.state.geometry, at).into_iter().flatten() {
-            if entry.suspected && entry.suspect_checksum != entry.checksum {
-                convict(entry.suspect);
-            }
+impl View<'_> {
+    /// Opens a missing piece; returns its slot, if there is or can be made room.
+    pub(super) fn open(&mut self, piece: PieceIndex, want: &Want<'_>) -> Option<u16> {
+        let entry = self.pieces.get(slot(piece.0 / 64))?;
+        if entry.wanted & lane(piece) == 0 {
+            return None;
         }
-        self.close(at);
-        self.state.finish(self.pieces, piece);
-        true
-    }
-
-    pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Failure> {
-        let at = self.checking(piece)?;
+        if self.state.first(Phase::Unused).is_none() {
+            let idle = self.idle()?;
+            self.close(idle);
+        }
+        let at = self.state.first(Phase::Unused)?;
+        self.state.unlist(self.pieces, piece);
         let blocks = self.state.geometry.blocks(piece);
-        let row = row(self.blocks, self.state.geometry, at)?.get_mut(..slot(blocks))?;
-        let first = row.first().map(|entry| entry.first);
-        let sole = first.filter(|conn| row.iter().all(|entry| entry.first == *conn));
-        for entry in row {
-            entry.progress = Progress::Free;
-            // A sole source is guilty already; else the next good copy will tell.
-            entry.suspected = sole.is_none();
-            (entry.suspect, entry.suspect_checksum) = (entry.first, entry.checksum);
+        let padding = padding(self.state.geometry, piece, (want.padding)(piece));
+        self.state.enlist(self.partials, at, piece);
+        if let Some(partial) = self.partials.get_mut(usize::from(at)) {
+            partial.begin(piece, blocks, padding);
         }
-        let partial = self.partials.get_mut(usize::from(at))?;
-        *partial = PartialSlot::open(piece, blocks);
-        (partial.retry, partial.failed) = (sole.is_none(), true);
-        self.state.touch();
-        Some(Failure { sole })
+        let row = row(self.blocks, self.state.geometry, at).unwrap_or_default();
+        for (block, number) in row.iter_mut().zip(0..) {
+            let padded = number >= blocks.saturating_sub(padding);
+            *block = if padded { BlockSlot::PADDING } else { BlockSlot::EMPTY };
+        }
+        self.state.turn(self.partials, at, Phase::Open);
+        self.state.open_extent(piece);
+        self.settle(at);
+        Some(at)
     }
 
-    fn checking(&self, piece: PieceIndex) -> Option<u16> {
-        let at = self.pieces.get(piece.slot())?.partial;
-        let partial = self.partials.get(usize::from(at))?;
-        (partial.phase == Phase::Checking && partial.piece == piece).then_some(at)
+    /// Frees the slot of an open piece.
+    pub(super) fn release_slot(&mut self, at: u16) {
+        let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
+        let piece = partial.piece;
+        (partial.failed, partial.owned) = (false, false);
+        self.state.delist(self.partials, at, piece);
+        self.state.turn(self.partials, at, Phase::Unused);
+        self.state.touch();
     }
+
+    /// Gives up an open piece; what was there of it is lost.
+    fn close(&mut self, at: u16) {
+        let Some(partial) = self.partials.get(usize::from(at)) else { return };
+        let piece = partial.piece;
+        self.release_slot(at);
+        self.state.list(self.pieces, piece);
+    }
+
+    /// Returns the open piece of the least progress that nobody is asked for.
+    pub(super) fn idle(&mut self) -> Option<u16> {
+        self.state.walked(usize::from(self.state.partials));
+        let geometry = self.state.geometry;
+        let idle = self.state.ring(self.partials, Phase::Open).filter(|(_, partial)| {
+            let known = partial.free.saturating_add(partial.received);
+            !partial.failed && known == geometry.blocks(partial.piece)
+        });
+        idle.min_by_key(|(_, partial)| (partial.retry, partial.received)).map(|(at, _)| at)
+    }
+
+    /// Moves a piece to the ring that its counts say.
+    pub(super) fn settle(&mut self, at: u16) {
+        let Some(partial) = self.partials.get(usize::from(at)) else { return };
+        let phase = if partial.received >= self.state.geometry.blocks(partial.piece) {
+            Phase::Full
+        } else if partial.free > 0 {
+            Phase::Open
+        } else {
+            Phase::Busy
+        };
+        self.state.turn(self.partials, at, phase);
+    }
+}
+
+/// Returns how many blocks at the end of a piece are nothing but padding.
+pub(super) fn padding(geometry: Geometry, piece: PieceIndex, bytes: u32) -> u32 {
+    let content = geometry.piece_len(piece).saturating_sub(bytes).div_ceil(BLOCK_LEN);
+    geometry.blocks(piece).saturating_sub(content)
 }
 
 /// Returns the block slots of an open piece.
@@ -324,73 +316,45 @@ pub(super) fn row(
     blocks.get_mut(start..start.checked_add(stride)?)
 }
 
-/// Returns the open piece and the slot of a block.
-fn find<'v>(
-    view: &'v mut View<'_>,
-    block: Block,
-) -> Option<(&'v mut PartialSlot, &'v mut BlockSlot)> {
-    let number = slot(view.state.geometry.number(block)?);
-    let at = view.pieces.get(block.piece.slot())?.partial;
-    let partial = view.partials.get_mut(usize::from(at))?;
-    let entry = row(view.blocks, view.state.geometry, at)?.get_mut(number)?;
-    Some((partial, entry))
-}
-
-pub(super) fn requesters(
-    state: &State,
-    pieces: &[PieceSlot],
-    blocks: &[BlockSlot],
-    block: Block,
-) -> [Option<ConnId>; 2] {
-    let entry = || {
-        let number = slot(state.geometry.number(block)?);
-        let at = pieces.get(block.piece.slot())?.partial;
-        let start = usize::from(at).checked_mul(state.geometry.stride())?;
-        blocks.get(start.checked_add(number)?).filter(|_| at != NO_PARTIAL)
-    };
-    match entry() {
-        Some(entry) if entry.progress == Progress::Asked => [Some(entry.first), None],
-        Some(entry) if entry.progress == Progress::AskedTwice => {
-            [Some(entry.first), Some(entry.second)]
+impl State {
+    /// Makes a piece a candidate, if its priority is above 0.
+    pub(super) fn list(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
+        let (bit, index) = (lane(piece), slot(piece.0 / 64));
+        let Some(entry) = pieces.get_mut(index) else { return };
+        let priority = entry.priority(bit);
+        if priority == 0 || entry.wanted & bit != 0 {
+            return;
         }
-        _ => [None, None],
+        entry.wanted |= bit;
+        self.count_candidate(priority, true);
+        let key = self.key(entry, bit);
+        self.front.enter(piece, key);
+        let (start, end) = self.cursors;
+        self.cursors = (start.min(index), end.max(index.saturating_add(1)));
+        self.touch();
     }
-}
 
-/// Recounts the open pieces; for tests of the picker.
-pub(super) fn is_sound(
-    state: &State,
-    pieces: &[PieceSlot],
-    partials: &[PartialSlot],
-    blocks: &[BlockSlot],
-) -> bool {
-    let mut open = 0_u16;
-    let stride = state.geometry.stride().max(1);
-    let rooms = partials.iter().zip(blocks.chunks(stride)).zip(0..state.partials);
-    let sound =
-        rooms.filter(|((partial, _), _)| !partial.is_unused()).all(|((partial, row), at)| {
-            open = open.saturating_add(1);
-            let total = state.geometry.blocks(partial.piece);
-            let with = |progress| {
-                let row = row.iter().take(slot(total));
-                count(row.filter(|entry| entry.progress == progress).count())
-            };
-            let entry = pieces.get(partial.piece.slot());
-            let placed = entry.is_some_and(|entry| {
-                (state.candidates()..state.have_start).contains(&entry.position)
-                    && entry.partial == at
-            });
-            let full = partial.received == total;
-            let twice = row.iter().filter(|entry| entry.progress == Progress::AskedTwice);
-            let first_free = row.iter().position(|entry| entry.progress == Progress::Free);
-            placed
-                && full != partial.is_open()
-                && with(Progress::Free) == partial.free
-                && with(Progress::Received) == partial.received
-                && twice.into_iter().all(|entry| entry.first != entry.second)
-                && (partial.free == 0 || first_free.is_some_and(|at| at >= slot(partial.next_free)))
-        });
-    sound
-        && open == state.open
-        && u32::from(open) == state.have_start.saturating_sub(state.candidates())
+    /// Takes a candidate out.
+    pub(super) fn unlist(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
+        let bit = lane(piece);
+        let Some(entry) = pieces.get_mut(slot(piece.0 / 64)) else { return };
+        if entry.wanted & bit != 0 {
+            entry.wanted &= !bit;
+            self.count_candidate(entry.priority(bit), false);
+        }
+    }
+
+    fn count_candidate(&mut self, priority: u32, more: bool) {
+        let Some(class) = self.by_priority.get_mut(slot(priority)) else { return };
+        for number in [class, &mut self.candidates] {
+            *number = if more { number.saturating_add(1) } else { number.saturating_sub(1) };
+        }
+        self.see_priorities();
+    }
+
+    /// Notes which priorities candidates have.
+    pub(super) fn see_priorities(&mut self) {
+        let classes = self.by_priority.iter().rev();
+        self.present = classes.fold(0, |all, pieces| all << 1 | u8::from(*pieces > 0));
+    }
 }

@@ -103,16 +103,20 @@ impl View<'_, '_> {
         let geometry = self.core.geometry;
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        picker.count(&holds(link, bits, geometry, index), false);
+        if link.flags.seed {
+            // It was counted as one: now it counts with each of its pieces.
+            picker.count(&holds(link, bits, geometry, index), false);
+            link.flags.seed = false;
+            picker.count(&holds(link, bits, geometry, index), true);
+        }
         let mut its = Bitfield::trusted(geometry.pieces(), row(bits, geometry, index));
         if its.clear(piece) {
+            picker.dont_have(piece);
             link.held = link.held.saturating_sub(1);
-            link.flags.seed = false;
             if !picker.state.is_had(picker.pieces, piece) {
                 link.wanted = link.wanted.saturating_sub(1);
             }
         }
-        picker.count(&holds(link, bits, geometry, index), true);
     }
 
     /// Returns whether there are peers to tell a peer of.

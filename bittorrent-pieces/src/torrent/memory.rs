@@ -9,7 +9,7 @@ use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot, Re
 /// mutable slice; what it contains does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Memory<P, Q, B, R, S, T> {
-    /// One [`PieceSlot`] for each piece.
+    /// [`PieceSlot`]s, one for 64 pieces: see [`piece_slots`](crate::piece_slots).
     pub pieces: P,
     /// One [`PartialSlot`] for each piece that may be open at a time: about two for each peer.
     pub partials: Q,
@@ -67,7 +67,7 @@ pub trait Regions {
 /// The six regions of [`Memory`], borrowed to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct RegionsRef<'m> {
-    /// One for each piece.
+    /// One for 64 pieces.
     pub pieces: &'m [PieceSlot],
     /// One for each open piece.
     pub partials: &'m [PartialSlot],
@@ -84,7 +84,7 @@ pub struct RegionsRef<'m> {
 /// The six regions of [`Memory`], borrowed to be written.
 #[derive(Debug)]
 pub struct RegionsMut<'m> {
-    /// One for each piece.
+    /// One for 64 pieces.
     pub pieces: &'m mut [PieceSlot],
     /// One for each open piece.
     pub partials: &'m mut [PartialSlot],

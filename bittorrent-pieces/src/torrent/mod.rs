@@ -18,7 +18,7 @@ use crate::wire::extended::{ExtendedError, Pex};
 use crate::wire::{DecodeError, Handshake, Reserved};
 use crate::{
     Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
-    PeerId, PieceHashes, PieceIndex,
+    PeerId, PieceHashes, PieceIndex, Policy,
 };
 pub use check::PieceCheck;
 pub use memory::{
@@ -350,6 +350,11 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// gets nothing while choked. Returns whether the connection is open.
     pub fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
         self.view().set_address(conn, addr)
+    }
+
+    /// Changes how new pieces are chosen; what is under way goes on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.core.picker.set_policy(policy);
     }
 
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the

@@ -80,15 +80,17 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,   // pieces it has
-    pub(crate) wanted: u32, // of which we miss
-    pub(crate) told: u32,   // how many of our pieces it knows of
+    pub(crate) held: u32,           // pieces it has
+    pub(crate) wanted: u32,         // of which we miss
+    pub(crate) told: u32,           // how many of the completed pieces it was told of, wrapping
+    pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
     pub(crate) window: u16,  // how many requests it answers in good time
     pub(crate) reqq: u16,    // how many it takes
     pub(crate) fastest: u32, // its quickest answer, in milliseconds
-    pub(crate) allowed: Vec<PieceIndex, ALLOWED>,
+    pub(crate) allowed: Vec<PieceIndex, ALLOWED>, // given even while it chokes us
+    pub(crate) suggested: Option<PieceIndex>,
     pub(crate) granted: u8, // allowed-fast messages that are due
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
@@ -192,11 +194,13 @@ impl Link {
         held: 0,
         wanted: 0,
         told: 0,
+        retell: None,
         dry: None,
         window: FIRST_WINDOW,
         reqq: u16::MAX,
         fastest: u32::MAX,
         allowed: Vec::new(),
+        suggested: None,
         granted: 0,
         addr: Address { bytes: [0; 18], family: None, listens: false },
         ids: Ids { metadata: 0, exchange: 0 },

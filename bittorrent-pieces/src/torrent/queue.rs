@@ -76,6 +76,11 @@ impl Queue<'_> {
         self.iter().count()
     }
 
+    /// Returns how many more fit.
+    pub(super) fn free(&self) -> usize {
+        self.0.len().saturating_sub(self.len())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.0.last().is_none_or(|slot| slot.step != Step::Unused)
     }

@@ -52,7 +52,9 @@ impl View<'_, '_> {
             link.flags.extended = handshake.reserved.extended();
             link.flags.dht = handshake.reserved.dht();
             // Without the fast extension, no pieces at all need not be told.
-            link.flags.announced |= !link.flags.fast && self.core.picker.have_count() == 0;
+            if !link.flags.fast && self.core.picker.have_count() == 0 {
+                (link.flags.announced, link.told) = (true, self.core.picker.completed());
+            }
             link.peer_id = handshake.peer_id;
             (link.heard_at, link.block_at) = (self.core.now, self.core.now);
         }
@@ -341,8 +343,14 @@ impl View<'_, '_> {
                 if !link.allowed.contains(&piece) {
                     let _ = link.allowed.push(piece); // more than these are no loss
                 }
+                self.settle(Some(index));
             }
-            Some(Fast::Suggest(_)) | None => {}
+            Some(Fast::Suggest(piece)) => {
+                if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                    link.suggested = Some(piece); // the latest is the best
+                }
+            }
+            None => {}
         }
     }
 

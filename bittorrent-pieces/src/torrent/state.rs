@@ -10,7 +10,8 @@ use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, Queue, RequestSlot, Step, queues};
 use super::{Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Side, Verdict};
 use crate::{
-    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Want,
+    picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -19,6 +20,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// How many blocks are chosen at a time.
+const BATCH: usize = 16;
 /// How many convicts a piece may have that are dealt with.
 const CONVICTS: usize = 16;
 
@@ -35,7 +38,6 @@ pub(crate) struct Core<'t> {
     pub(super) cursor: usize, // the peer slot whose turn to send it is
     next_round: Option<Duration>,
     generation: u32, // of the picker, when all peers were last served
-    announced: u32,  // pieces that events told of
     complete: bool,  // the event is due
     convicts: Deque<ConnId, CONVICTS>, // banned after they went; the events are due
 }
@@ -89,7 +91,6 @@ impl<'t> Core<'t> {
             cursor: 0,
             next_round: None,
             generation: picker.generation(),
-            announced: picker.have_count(),
             complete: false,
             convicts: Deque::new(),
             picker,
@@ -144,6 +145,7 @@ impl View<'_, '_> {
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
+        let completed = self.core.picker.completed();
         let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         row(bits, self.core.geometry, index).fill(0);
         let (mut asked, mut uploads) = queues(requests, capacity, index);
@@ -156,6 +158,8 @@ impl View<'_, '_> {
             link.flags.dialled = side == Side::Dialled;
             // Whoever is taken over was greeted, and told that we have nothing.
             (link.flags.greeted, link.flags.announced) = (taken, taken);
+            link.retell = taken.then_some(0);
+            link.told = completed;
             (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
             (link.block_at, link.exchanged_at) = (now, now);
         }
@@ -269,8 +273,7 @@ impl View<'_, '_> {
         if let Some(piece) = picker.next_failed() {
             return Some(Event::PieceFailed { piece });
         }
-        if let Some(piece) = picker.state.nth_had(picker.pieces, self.core.announced) {
-            self.core.announced = self.core.announced.saturating_add(1);
+        if let Some(piece) = picker.next_complete() {
             return Some(Event::PieceComplete { piece });
         }
         if self.core.complete {
@@ -402,40 +405,51 @@ impl View<'_, '_> {
         let (now, config, count) = (self.core.now, self.core.config, self.regions.peers.len());
         let (mut picker, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        if !link.is_ready() || !link.flags.unchokes_us || link.flags.rests || link.wanted == 0 {
+        let chokes = !link.flags.unchokes_us;
+        let silent = chokes && (!link.flags.fast || link.allowed.is_empty());
+        if !link.is_ready() || link.flags.rests || link.wanted == 0 || silent {
             return;
         }
         let (mut asked, _) = queues(requests, count, index);
         let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window).max(1) };
-        let mut under_way = asked.under_way();
+        let idle = asked.under_way() == 0;
+        let room = usize::from(most).saturating_sub(asked.under_way()).min(asked.free());
         let holds = holds(link, bits, self.core.geometry, index);
-        while under_way < usize::from(most) && !asked.is_full() {
-            let Some(block) = next_block(&mut picker, link, &holds, under_way == 0) else { break };
-            if under_way == 0 {
-                link.block_at = now;
+        let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
+        let want = Want {
+            now,
+            reverse: link.flags.snubbed,
+            suggested: suggested.as_slice(),
+            only: chokes.then_some(&allowed[..]),
+            ..Want::new()
+        };
+        let mut blocks = [Block::default(); BATCH];
+        let mut left = room;
+        while left > 0 && (chokes || link.dry != Some(picker.state.generation())) {
+            let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
+            let picked = picker.pick(conn, &holds, &want, out);
+            for block in blocks.iter().take(picked) {
+                asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
             }
+            left = left.saturating_sub(picked);
+            if picked == 0 {
+                link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
+                break;
+            }
+        }
+        if idle
+            && !chokes
+            && left == room
+            && room > 0
+            && let Some(block) = picker.pick_endgame(conn, &holds)
+        {
             asked.push(RequestSlot::new(block, millis(now), Step::Due));
-            under_way = under_way.saturating_add(1);
+            left = left.saturating_sub(1);
+        }
+        if idle && left < room {
+            link.block_at = now;
         }
     }
-}
-
-/// Chooses a block for a peer; a picker that had none is not asked again before it changed.
-fn next_block(
-    picker: &mut picker::View<'_>,
-    link: &mut Link,
-    holds: &Holds<'_>,
-    idle: bool,
-) -> Option<Block> {
-    let conn = link.card.conn;
-    if link.dry != Some(picker.state.generation()) {
-        let block = picker.pick(conn, holds);
-        if block.is_some() {
-            return block;
-        }
-        link.dry = Some(picker.state.generation());
-    }
-    if idle { picker.pick_endgame(conn, holds) } else { None }
 }
 
 /// Borrows the picker beside the peers, their bits and their requests.

@@ -5,9 +5,10 @@ use super::peer::{Link, PeerSlot};
 use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
 use super::{Transmit, opening_reserved};
+use crate::picker::{self, News};
 use crate::wire::fast::Fast;
 use crate::wire::{Handshake, Message, piece};
-use crate::{Block, BufferTooSmall, ConnId};
+use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
 
 /// A message that is written: its length, and what of storage or of the info dictionary follows.
 struct Said<'t> {
@@ -82,7 +83,7 @@ impl<'t> View<'_, 't> {
         if !link.is_ready() {
             return Ok(None);
         }
-        let had = self.core.picker.have_count();
+        let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
         if !flags.announced {
             let len = match (flags.fast, had) {
                 (true, 0) => Fast::HaveNone.encode(buf)?,
@@ -96,7 +97,7 @@ impl<'t> View<'_, 't> {
             let few = link_held(self, index) < u32::try_from(granted).unwrap_or(0);
             let granted = u8::try_from(granted).unwrap_or(0);
             self.change(index, |link| {
-                (link.flags.announced, link.told) = (true, had);
+                (link.flags.announced, link.told) = (true, completed);
                 link.granted = if few { granted } else { 0 };
             });
             return Ok(Some(len.into()));
@@ -149,9 +150,9 @@ impl<'t> View<'_, 't> {
             link.granted = link.granted.saturating_sub(1);
             return Ok(Some(len.into()));
         }
-        if let Some(piece) = picker.state.nth_had(picker.pieces, link.told) {
+        if let Some((piece, told, retell)) = link.next_have(&picker) {
             let len = Message::Have(piece).encode(buf)?;
-            link.told = link.told.saturating_add(1);
+            (link.told, link.retell) = (told, retell);
             return Ok(Some(len.into()));
         }
         if let Some(said) = link.upload(&mut uploads, self.core.metadata, buf)? {
@@ -188,6 +189,25 @@ fn link_held(view: &View<'_, '_>, index: usize) -> u32 {
 }
 
 impl Link {
+    /// Returns the piece that the peer is to be told of next, and `told` and `retell` after that.
+    fn next_have(&self, picker: &picker::View<'_>) -> Option<(PieceIndex, u32, Option<u32>)> {
+        let again = |from| {
+            let piece = picker.state.next_had(picker.pieces, from)?;
+            Some((piece, piece.0.checked_add(1)))
+        };
+        if let Some((piece, retell)) = self.retell.and_then(again) {
+            return Some((piece, self.told, retell));
+        }
+        match picker.state.news(self.told) {
+            News::Nothing => None,
+            News::Piece(piece) => Some((piece, self.told.wrapping_add(1), None)),
+            News::Many => {
+                // It was not told for so long that all are told again.
+                again(0).map(|(piece, retell)| (piece, picker.state.completed(), retell))
+            }
+        }
+    }
+
     /// Says whether the peer may ask, and whether we want to.
     fn choking(
         &mut self,

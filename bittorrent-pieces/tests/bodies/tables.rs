@@ -1,10 +1,12 @@
 //! Bodies of the picker and the choker: random events against a model.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, Received, block_slots,
+    Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, Order, PartialSlot,
+    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, Received, Want, Weights,
+    block_slots, piece_slots,
 };
 use sim::laws::Input;
 
@@ -19,6 +21,7 @@ struct Model {
     asked: BTreeMap<Block, Vec<ConnId>>,
     have: Vec<PieceIndex>,
     checking: Vec<PieceIndex>,
+    skipped: Vec<PieceIndex>,
 }
 
 /// Random events leave counts that equal a recount; nobody is asked for what it lacks, what is
@@ -26,16 +29,17 @@ struct Model {
 pub fn picker(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let piece_len = [1, 16_384, 16_385, 40_000][input.below(4)];
-    let geometry =
-        Geometry::new(u64::from(input.u32() % 400_000) % (u64::from(piece_len) * 20), piece_len)
-            .expect("pieces have a length");
+    // More pieces of one byte than the list of the rarest holds.
+    let most = u64::from(piece_len) * if piece_len == 1 { 300 } else { 20 };
+    let geometry = Geometry::new(u64::from(input.u32() % 400_000) % most, piece_len)
+        .expect("pieces have a length");
     let partials = input.below(5);
     let mut picker = Picker::new(
         geometry,
         input.u64(),
         Bitfield::new(geometry.pieces(), &vec![0; Bitfield::byte_len(geometry.pieces())][..])
             .expect("zeros"),
-        vec![PieceSlot::EMPTY; geometry.pieces() as usize],
+        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )
@@ -70,7 +74,7 @@ fn holds(bits: &[u8], geometry: Geometry) -> Holds<'_> {
 }
 
 fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut Input<'_>) {
-    let (choice, peer) = (input.below(10), input.below(PEERS));
+    let (choice, peer) = (input.below(18), input.below(PEERS));
     let conn = ConnId(peer as u32);
     match choice {
         0 => {
@@ -96,15 +100,32 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             let Some(bits) = &model.joined[peer] else { return };
             let endgame = choice == 4;
             let holds = holds(bits, geometry);
-            let block =
-                if endgame { picker.pick_endgame(conn, &holds) } else { picker.pick(conn, &holds) };
-            let Some(block) = block else { return };
-            assert!(geometry.contains(block) && geometry.number(block).is_some());
-            assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
-            let asked = model.asked.entry(block).or_default();
-            assert!(!asked.contains(&conn), "{conn} is asked twice for {block}");
-            asked.push(conn);
-            assert!(asked.len() <= if endgame { 2 } else { 1 });
+            let named = [PieceIndex(input.u32() % 300), PieceIndex(u32::from(input.byte()) % 20)];
+            let want = want(input, &named);
+            let mut batch = [Block::default(); 3];
+            let picked = if endgame {
+                let urgent = picker.pick_urgent(conn, &holds, &want);
+                let block = urgent.or_else(|| picker.pick_endgame(conn, &holds));
+                block.into_iter().zip(&mut batch).map(|(block, place)| *place = block).count()
+            } else {
+                let proposed = picker.propose(conn, &holds, &want, &mut batch);
+                let unique: std::collections::BTreeSet<_> = batch[..proposed].iter().collect();
+                assert_eq!(unique.len(), proposed, "a block is proposed twice");
+                let plain = want.only.is_none() && want.suggested.is_empty() && want.whole < 2;
+                if let Some(first) = batch[..proposed].first().filter(|_| plain && !want.reverse) {
+                    assert_rarest(picker, geometry, &holds, first.piece);
+                }
+                picker.pick(conn, &holds, &want, &mut batch)
+            };
+            for block in &batch[..picked] {
+                assert!(geometry.contains(*block) && geometry.number(*block).is_some());
+                assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
+                assert!(!model.skipped.contains(&block.piece), "{block} is not wanted");
+                let asked = model.asked.entry(*block).or_default();
+                assert!(!asked.contains(&conn), "{conn} is asked twice for {block}");
+                asked.push(conn);
+                assert!(asked.len() <= if endgame { 2 } else { 1 });
+            }
         }
         5 | 6 => {
             let nth = input.below(16);
@@ -133,6 +154,71 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             }
             forget(model, conn);
         }
+        9 => {
+            let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
+            let Some(bits) = &mut model.joined[peer] else { return };
+            let full = matches!(holds(bits, geometry), Holds::All);
+            let byte = bits.get_mut(piece.0 as usize / 8);
+            let Some(byte) = byte.filter(|_| !full && piece.0 < geometry.pieces()) else { return };
+            let bit = 0x80 >> (piece.0 % 8);
+            if *byte & bit != 0 {
+                picker.dont_have(piece);
+                *byte &= !bit;
+            } else {
+                *byte |= bit;
+                if matches!(holds(bits, geometry), Holds::All) {
+                    bits[piece.0 as usize / 8] &= !bit; // it would count as a seed from now on
+                } else {
+                    picker.have(piece);
+                }
+            }
+        }
+        10 | 11 => {
+            let piece = PieceIndex(u32::from(input.u16()) % (geometry.pieces() + 1));
+            let priority = Priority::new(input.byte() % 8).expect("below 8");
+            picker.set_priority(piece, priority);
+            model.skipped.retain(|known| *known != piece);
+            if priority == Priority::SKIP {
+                model.skipped.push(piece);
+            }
+        }
+        12 => {
+            let mut policy = Policy::new();
+            policy.order = [Order::RarestFirst, Order::Sequential][input.below(2)];
+            policy.weights = [Weights::Strict, Weights::Product][input.below(2)];
+            policy.random_first = u32::from(input.byte() % 3);
+            policy.extents = input.byte().is_multiple_of(2);
+            policy.playback = input.byte().is_multiple_of(2).then(|| Playback {
+                first: PieceIndex(u32::from(input.byte())),
+                due: Duration::from_secs(5),
+                pace: Duration::from_millis(u64::from(input.byte())),
+                window: u32::from(input.byte()),
+                urgent: Duration::from_secs(2),
+            });
+            picker.set_policy(policy);
+        }
+        13 => {
+            let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
+            assert_eq!(picker.lose(piece), model.have.contains(&piece));
+            model.have.retain(|known| *known != piece);
+        }
+        14 => {
+            let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
+            let Some(block) = geometry.block(piece, u32::from(input.byte()) % 3) else { return };
+            if picker.keep(block) {
+                assert!(!model.asked.contains_key(&block) && !model.have.contains(&piece));
+            }
+        }
+        15 => {
+            let Some(bits) = &model.joined[peer] else { return };
+            let offered = PieceIndex(u32::from(input.byte()));
+            let piece = picker.offer(&holds(bits, geometry), &[offered]);
+            let may = |piece: &PieceIndex| !has(bits, *piece);
+            match piece {
+                Some(piece) => assert!(model.have.contains(&piece) && may(&piece)),
+                None => assert!(!model.have.iter().any(may)),
+            }
+        }
         _ => {
             while let Some(piece) = picker.next_full() {
                 model.checking.push(piece);
@@ -148,6 +234,45 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             }
         }
     }
+}
+
+/// Looks through all pieces for one that would have been the better choice than a new one.
+fn assert_rarest(picker: &Boxed, geometry: Geometry, holds: &Holds<'_>, chosen: PieceIndex) {
+    let policy = *picker.policy();
+    let random = picker.have_count() < policy.random_first || policy.extents;
+    if random || policy.playback.is_some() || policy.order != Order::RarestFirst {
+        return;
+    }
+    let key = |piece: PieceIndex| {
+        let (priority, peers) = (picker.priority(piece).level(), picker.availability(piece));
+        match policy.weights {
+            Weights::Strict => (7 - u32::from(priority), peers),
+            _ => (0, (peers + 1) * (8 - u32::from(priority))),
+        }
+    };
+    let missing = |piece: &PieceIndex| {
+        picker.state(*piece) == Some(PieceState::Missing)
+            && picker.priority(*piece) != Priority::SKIP
+            && holds.has(*piece)
+    };
+    let all = (0..geometry.pieces()).map(PieceIndex).filter(missing);
+    if missing(&chosen) {
+        assert_eq!(all.map(key).min(), Some(key(chosen)), "{chosen} is not the rarest");
+    }
+}
+
+/// Spells what might be known of a peer.
+fn want<'w>(input: &mut Input<'_>, named: &'w [PieceIndex]) -> Want<'w> {
+    let bits = input.byte();
+    let mut want = Want::new();
+    want.now = Duration::from_millis(u64::from(input.u16()));
+    want.reverse = bits & 1 == 1;
+    want.whole = u32::from(bits >> 1 & 3);
+    want.exclusive = bits >> 3 & 7 == 1;
+    want.suggested = if bits >> 6 == 1 { named } else { &[] };
+    want.only = (bits >> 6 == 2).then_some(named);
+    want.padding = if bits >> 6 == 3 { &|piece| piece.0 % 5 * 8000 } else { &|_| 0 };
+    want
 }
 
 fn forget(model: &mut Model, conn: ConnId) {

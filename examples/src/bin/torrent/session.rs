@@ -13,9 +13,9 @@ use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Host, Memory, Metainfo,
-    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHasher, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Host, Memory, Metainfo, Order,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHasher, PieceIndex, PieceSlot, Policy,
+    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
         let geometry = metainfo.geometry();
         let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
         let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; pieces as usize],
+            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
             partials: vec![PartialSlot::EMPTY; partials],
             blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
             peers: vec![PeerSlot::EMPTY; PEERS],
@@ -135,6 +135,11 @@ impl<'a> Session<'a> {
         let torrent = Torrent::new(config, geometry, hashes, view, memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
         torrent.serve_metadata(metainfo.info().as_raw());
+        if args.sequential {
+            let mut policy = Policy::new();
+            policy.order = Order::Sequential;
+            torrent.set_policy(policy);
+        }
         let here = have.count_ones();
         println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
         let finder = finder(&net, left(&torrent));

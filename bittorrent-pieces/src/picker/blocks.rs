@@ -1,0 +1,293 @@
+//! The blocks of open pieces: who was asked, who gave what, and who is to blame.
+
+use super::partial::{PartialSlot, Phase, row};
+use super::pieces::lane;
+use super::{Failure, Received, View, Want};
+use crate::geometry::slot;
+use crate::{Block, ConnId, PieceIndex};
+
+/// Room for one block of an open piece: 20 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockSlot {
+    pub(super) first: ConnId, // who was asked first, or who gave it
+    other: u32,               // who was asked too, or the checksum of what was given
+    suspect: ConnId,          // who gave it when the piece failed, if `suspected`
+    suspect_checksum: u32,
+    pub(super) progress: Progress,
+    suspected: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Free,
+    Asked,
+    AskedTwice,
+    Received,
+    /// It is there from an earlier run.
+    Kept,
+    /// It is padding (BEP 47): zeros, which nobody is asked for.
+    Padding,
+}
+
+impl BlockSlot {
+    /// An unused slot.
+    pub const EMPTY: Self = Self::with(Progress::Free);
+    pub(super) const PADDING: Self = Self::with(Progress::Padding);
+
+    const fn with(progress: Progress) -> Self {
+        let nobody = ConnId(0);
+        let suspect_checksum = 0;
+        Self {
+            first: nobody,
+            other: 0,
+            suspect: nobody,
+            suspect_checksum,
+            progress,
+            suspected: false,
+        }
+    }
+
+    pub(super) fn requesters(&self) -> [Option<ConnId>; 2] {
+        match self.progress {
+            Progress::Asked => [Some(self.first), None],
+            Progress::AskedTwice => [Some(self.first), Some(ConnId(self.other))],
+            _ => [None, None],
+        }
+    }
+
+    fn is_asked(&self, conn: ConnId) -> bool {
+        self.requesters().contains(&Some(conn))
+    }
+
+    pub(super) fn is_asked_once_of_another(&self, conn: ConnId) -> bool {
+        self.progress == Progress::Asked && self.first != conn
+    }
+
+    /// Takes back a request; returns whether nobody is left who was asked.
+    fn release(&mut self, conn: ConnId) -> bool {
+        if self.progress == Progress::AskedTwice {
+            if self.first == conn {
+                self.first = ConnId(self.other);
+            }
+            self.progress = Progress::Asked;
+            return false;
+        }
+        self.progress = Progress::Free;
+        true
+    }
+}
+
+impl View<'_> {
+    /// Marks a block as asked of a peer; returns `false` if it is not free or there is no room.
+    pub(crate) fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
+        let Some(number) = self.state.geometry.number(block) else { return false };
+        let found = self.state.find(self.partials, block.piece);
+        let Some(at) = found.or_else(|| self.open(block.piece, want)) else { return false };
+        let row = row(self.blocks, self.state.geometry, at);
+        let entry = row.and_then(|row| row.get_mut(slot(number)));
+        let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
+        match entry {
+            Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
+                (entry.progress, entry.first) = (Progress::Asked, conn);
+            }
+            _ => return false,
+        }
+        partial.involve(conn);
+        partial.free = partial.free.saturating_sub(1);
+        if number == partial.next_free {
+            partial.next_free = number.saturating_add(1);
+        }
+        if partial.free == 0 {
+            self.state.turn(self.partials, at, Phase::Busy);
+        }
+        true
+    }
+
+    /// Marks a block as asked of a second peer.
+    pub(super) fn ask_twice(&mut self, at: u16, number: u32, conn: ConnId) -> Option<Block> {
+        let entry = row(self.blocks, self.state.geometry, at)?.get_mut(slot(number))?;
+        let partial = self.partials.get_mut(usize::from(at))?;
+        (entry.progress, entry.other) = (Progress::AskedTwice, conn.0);
+        partial.involve(conn);
+        self.state.geometry.block(partial.piece, number)
+    }
+
+    pub(crate) fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> Received {
+        let Some((at, partial, entry, _)) = locate(self, block) else { return Received::Unwanted };
+        if !entry.is_asked(conn) {
+            return Received::Unwanted;
+        }
+        let also = entry.requesters().into_iter().flatten().find(|other| *other != conn);
+        (entry.progress, entry.first, entry.other) = (Progress::Received, conn, checksum);
+        partial.received = partial.received.saturating_add(1);
+        let full = partial.received >= self.state.geometry.blocks(block.piece);
+        if full {
+            self.state.turn(self.partials, at, Phase::Full);
+        }
+        Received::Accepted { also, full }
+    }
+
+    /// Takes in a block that is there from an earlier run.
+    pub(crate) fn keep(&mut self, block: Block, want: &Want<'_>) -> bool {
+        if self.state.find(self.partials, block.piece).is_none()
+            && self.open(block.piece, want).is_none()
+        {
+            return false;
+        }
+        let Some((at, partial, entry, _)) = locate(self, block) else { return false };
+        if entry.progress != Progress::Free {
+            return false;
+        }
+        (entry.progress, entry.suspected) = (Progress::Kept, false);
+        partial.shared = true;
+        partial.free = partial.free.saturating_sub(1);
+        partial.received = partial.received.saturating_add(1);
+        self.settle(at);
+        true
+    }
+
+    pub(crate) fn release(&mut self, conn: ConnId, block: Block) -> bool {
+        let Some((at, partial, entry, number)) = locate(self, block) else { return false };
+        let stood = entry.is_asked(conn);
+        if stood && entry.release(conn) {
+            partial.free = partial.free.saturating_add(1);
+            partial.next_free = partial.next_free.min(number);
+            self.state.turn(self.partials, at, Phase::Open);
+            self.state.touch();
+        }
+        stood
+    }
+
+    pub(crate) fn abandon(&mut self, conn: ConnId) {
+        self.sweep(conn, false);
+    }
+
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        self.sweep(conn, true);
+        self.state.walked(self.blocks.len());
+        for entry in self.blocks.iter_mut().filter(|entry| entry.suspect == conn) {
+            entry.suspected = false;
+        }
+    }
+
+    /// Takes back all requests to a peer, and on request also what it gave.
+    fn sweep(&mut self, conn: ConnId, gifts: bool) {
+        for at in 0..self.state.partials {
+            let Some(partial) = self.partials.get_mut(usize::from(at)) else { break };
+            let blocks = self.state.geometry.blocks(partial.piece);
+            let asked = blocks.saturating_sub(partial.free.saturating_add(partial.received));
+            if !partial.is_open() {
+                continue;
+            }
+            if partial.owned && partial.owner == conn {
+                // What it gave stays, so the next peer does not give the whole.
+                (partial.owned, partial.shared) = (false, partial.received > 0);
+            }
+            if asked == 0 && !gifts {
+                continue;
+            }
+            let Some(row) = row(self.blocks, self.state.geometry, at) else { continue };
+            self.state.steps = self.state.steps.wrapping_add(u64::from(blocks));
+            for (entry, number) in row.iter_mut().zip(0..blocks) {
+                let given = entry.progress == Progress::Received && entry.first == conn;
+                if given && gifts {
+                    entry.progress = Progress::Free;
+                    partial.received = partial.received.saturating_sub(1);
+                } else if !entry.is_asked(conn) || !entry.release(conn) {
+                    continue;
+                }
+                partial.free = partial.free.saturating_add(1);
+                partial.next_free = partial.next_free.min(number);
+            }
+            self.settle(at);
+        }
+        self.state.walked(usize::from(self.state.partials));
+        self.state.touch();
+    }
+
+    pub(crate) fn next_full(&mut self) -> Option<PieceIndex> {
+        let at = self.state.first(Phase::Full)?;
+        let piece = self.partials.get(usize::from(at))?.piece;
+        self.state.turn(self.partials, at, Phase::Checking);
+        Some(piece)
+    }
+
+    /// Returns a piece that failed, once.
+    pub(crate) fn next_failed(&mut self) -> Option<PieceIndex> {
+        self.state.failures.checked_sub(1)?;
+        let partials = self.partials.iter_mut().take(usize::from(self.state.partials));
+        let failed = partials.into_iter().find(|partial| partial.failed);
+        self.state.failures = failed.as_ref().map_or(0, |_| self.state.failures.saturating_sub(1));
+        let failed = failed?;
+        failed.failed = false;
+        Some(failed.piece)
+    }
+
+    /// Returns whether the caller was told to check this piece.
+    pub(crate) fn is_checking(&self, piece: PieceIndex) -> bool {
+        self.checking(piece).is_some()
+    }
+
+    pub(crate) fn passed(&mut self, piece: PieceIndex, mut convict: impl FnMut(ConnId)) -> bool {
+        let Some(at) = self.checking(piece) else { return false };
+        for entry in row(self.blocks, self.state.geometry, at).into_iter().flatten() {
+            if entry.suspected && entry.suspect_checksum != entry.other {
+                convict(entry.suspect);
+            }
+        }
+        self.release_slot(at);
+        if let Some(word) = self.pieces.get_mut(slot(piece.0 / 64)) {
+            word.had |= lane(piece);
+            word.untold |= lane(piece);
+        }
+        self.state.complete(piece);
+        true
+    }
+
+    pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Failure> {
+        let at = self.checking(piece)?;
+        let blocks = self.state.geometry.blocks(piece);
+        let row = row(self.blocks, self.state.geometry, at)?.get_mut(..slot(blocks))?;
+        let mut given = row.iter().filter(|entry| entry.progress != Progress::Padding);
+        let first = given.clone().next().map(|entry| entry.first);
+        let by =
+            |entry: &BlockSlot, conn| entry.progress == Progress::Received && entry.first == conn;
+        let sole = first.filter(|conn| given.all(|entry| by(entry, *conn)));
+        let mut padding = 0_u32;
+        for entry in row {
+            if entry.progress == Progress::Padding {
+                padding = padding.saturating_add(1);
+                continue;
+            }
+            // A sole source is guilty already; else the next good copy will tell.
+            entry.suspected = sole.is_none() && entry.progress == Progress::Received;
+            (entry.suspect, entry.suspect_checksum) = (entry.first, entry.other);
+            entry.progress = Progress::Free;
+        }
+        let partial = self.partials.get_mut(usize::from(at))?;
+        partial.begin(piece, blocks, padding);
+        (partial.retry, partial.failed) = (sole.is_none(), true);
+        self.state.failures = self.state.failures.saturating_add(1);
+        self.settle(at);
+        self.state.touch();
+        Some(Failure { sole })
+    }
+
+    fn checking(&self, piece: PieceIndex) -> Option<u16> {
+        let at = self.state.find(self.partials, piece)?;
+        let partial = self.partials.get(usize::from(at))?;
+        (partial.phase == Phase::Checking).then_some(at)
+    }
+}
+
+/// Returns the open piece, the slot and the number of a block.
+fn locate<'v>(
+    view: &'v mut View<'_>,
+    block: Block,
+) -> Option<(u16, &'v mut PartialSlot, &'v mut BlockSlot, u32)> {
+    let number = view.state.geometry.number(block)?;
+    let at = view.state.find(view.partials, block.piece)?;
+    let partial = view.partials.get_mut(usize::from(at))?;
+    let entry = row(view.blocks, view.state.geometry, at)?.get_mut(slot(number))?;
+    Some((at, partial, entry, number))
+}

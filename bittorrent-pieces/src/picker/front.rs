@@ -1,0 +1,188 @@
+//! The rarest candidates, sorted: a short list in front of the words.
+
+use super::State;
+use super::order::PRIORITIES;
+use super::pieces::{PieceSlot, first_piece, lane, lanes};
+use crate::PieceIndex;
+use crate::geometry::slot;
+
+/// How many pieces the list holds.
+const FRONT: usize = 64;
+
+/// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
+/// the time when an entry was written: an entry is checked when it is met.
+#[derive(Debug, Clone)]
+pub(super) struct Front {
+    entries: [Entry; FRONT],
+    len: usize,
+    /// Every candidate with a lower key is in the list.
+    pub(super) ceiling: u32,
+    /// Keys may have fallen since the list was sorted.
+    pub(super) unsorted: bool,
+    /// How many words were walked since the list was made; it pays for the next one.
+    debt: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) key: u32,
+    pub(super) piece: PieceIndex,
+}
+
+impl Front {
+    pub(super) const fn new() -> Self {
+        let none = Entry { key: 0, piece: PieceIndex(0) };
+        Self { entries: [none; FRONT], len: 0, ceiling: 0, unsorted: false, debt: 0 }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        self.entries.get(..self.len).unwrap_or_default()
+    }
+
+    /// Forgets all: the order of keys changed.
+    pub(super) fn clear(&mut self) {
+        (self.len, self.ceiling, self.debt) = (0, 0, u32::MAX);
+    }
+
+    /// Takes in a piece that became a candidate, or whose key fell.
+    pub(super) fn enter(&mut self, piece: PieceIndex, key: u32) {
+        if key >= self.ceiling {
+            return;
+        }
+        self.unsorted = true; // its old entry may be here still
+        if self.entries().iter().all(|entry| entry.piece != piece) && !self.push(piece, key) {
+            self.ceiling = key;
+        }
+    }
+
+    fn push(&mut self, piece: PieceIndex, key: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(self.len) else { return false };
+        *entry = Entry { key, piece };
+        self.len = self.len.saturating_add(1);
+        true
+    }
+
+    /// Counts words that were walked because the list did not help.
+    pub(super) fn owe(&mut self, words: u32) {
+        self.debt = self.debt.saturating_add(words);
+    }
+
+    /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
+    fn shrink(&mut self) {
+        let entries = self.entries.get_mut(..self.len).unwrap_or_default();
+        let middle = entries.len() / 2;
+        let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
+        let (_, pivot, _) = entries.select_nth_unstable_by_key(middle, |entry| entry.key);
+        let pivot = pivot.key;
+        self.ceiling = if least < pivot { pivot } else { pivot.saturating_add(1) };
+        self.retain(|entry| entry.key);
+        if self.len == FRONT {
+            (self.len, self.ceiling) = (0, pivot); // too many of one key
+        }
+    }
+
+    /// Writes all keys anew and keeps the entries below the ceiling.
+    fn retain(&mut self, mut key: impl FnMut(&Entry) -> u32) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            let Some(mut entry) = self.entries.get(at).copied() else { break };
+            entry.key = key(&entry);
+            if entry.key < self.ceiling {
+                if let Some(place) = self.entries.get_mut(kept) {
+                    *place = entry;
+                }
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.len = kept;
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        if let Some(tail) = self.entries.get_mut(at..self.len) {
+            tail.rotate_left(1);
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
+    /// Puts the entry at a place where its new, higher key belongs.
+    pub(super) fn rise(&mut self, at: usize, key: u32) {
+        if key >= self.ceiling {
+            return self.remove(at);
+        }
+        let Some(tail) = self.entries.get_mut(at..self.len) else { return };
+        let behind = tail.get(1..).unwrap_or_default();
+        let place = behind.partition_point(|entry| entry.key < key);
+        if let Some(entry) = tail.first_mut() {
+            entry.key = key;
+        }
+        if let Some(passed) = tail.get_mut(..place.saturating_add(1)) {
+            passed.rotate_left(1);
+        }
+    }
+}
+
+impl State {
+    /// Returns the list, made anew if walks have paid for that, or sorted again if keys fell.
+    pub(super) fn front(&mut self, pieces: &[PieceSlot]) -> &mut Front {
+        if slot(self.front.debt) > self.words {
+            self.rebuild(pieces);
+        } else if self.front.unsorted {
+            let mut front = self.front.clone();
+            front.retain(|entry| {
+                let word = pieces.get(slot(entry.piece.0 / 64));
+                let wanted = word.filter(|word| word.wanted & lane(entry.piece) != 0);
+                wanted.map_or(u32::MAX, |word| self.key(word, lane(entry.piece)))
+            });
+            self.front = front;
+            self.sort();
+        }
+        &mut self.front
+    }
+
+    /// One pass over all words, with a ceiling that sinks whenever the list is full.
+    fn rebuild(&mut self, pieces: &[PieceSlot]) {
+        self.walked(self.words);
+        let mut front = Front { ceiling: u32::MAX, ..Front::new() };
+        let mut limits = self.limits(front.ceiling);
+        for (word, entry) in pieces.iter().take(self.words).enumerate() {
+            let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
+            if low == 0 {
+                continue;
+            }
+            let pickable = if self.seeds > 0 { low } else { low & entry.held(self.height) };
+            for lane in lanes(pickable) {
+                let key = self.key(entry, lane);
+                if key < front.ceiling && !front.push(first_piece(word, lane), key) {
+                    front.shrink();
+                    limits = self.limits(front.ceiling.saturating_sub(1));
+                    if key < front.ceiling {
+                        front.push(first_piece(word, lane), key);
+                    }
+                }
+            }
+        }
+        self.front = front;
+        self.sort();
+    }
+
+    /// Returns the candidates that no more peers have than the limit of their priority.
+    fn within(&self, entry: &PieceSlot, limits: &[Option<u32>; PRIORITIES]) -> u64 {
+        self.classes().fold(0, |found, priority| {
+            let class = self.class(entry, entry.wanted, priority);
+            let limit = limits.get(slot(priority)).copied().flatten();
+            let (below, equal) =
+                limit.map_or((0, 0), |limit| entry.compare(class, limit, self.height));
+            found | below | equal
+        })
+    }
+
+    fn sort(&mut self) {
+        let entries = self.front.entries.get_mut(..self.front.len).unwrap_or_default();
+        for last in (1..entries.len()).rev() {
+            let other = self.rng.below(crate::geometry::count(last).saturating_add(1));
+            entries.swap(last, slot(other));
+        }
+        entries.sort_unstable_by_key(|entry| entry.key);
+        self.front.unsorted = false;
+    }
+}

@@ -1,0 +1,175 @@
+//! What is kept of each piece: a few bits, 64 pieces to a word, so that a whole bitfield is counted
+//! with a handful of operations for each of its words.
+
+use super::Holds;
+use crate::PieceIndex;
+use crate::geometry::{count, slot};
+
+/// The bits of an availability. It saturates at 65,535.
+pub(super) const PLANES: usize = 16;
+
+/// The piece of the lowest number in a word: the bits of a bitfield are sent in this order (BEP 3).
+const FIRST: u64 = 1 << 63;
+
+/// Room for 64 pieces: 176 bytes, which are 2.75 for each.
+///
+/// See [`piece_slots`] for how many a torrent takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceSlot {
+    /// Missing, not open, and of a priority above 0.
+    pub(super) wanted: u64,
+    pub(super) had: u64,
+    /// Complete, and no event told of it.
+    pub(super) untold: u64,
+    /// Bit `k` of each priority.
+    priority: [u64; 3],
+    /// Bit `k` of the number of peers that have each piece, seeds not counted.
+    counts: [u64; PLANES],
+}
+
+/// Returns how many [`PieceSlot`]s so many pieces take.
+#[must_use]
+pub const fn piece_slots(pieces: u32) -> usize {
+    slot(pieces.div_ceil(64))
+}
+
+/// Returns the bit of a piece in its word.
+pub(super) const fn lane(piece: PieceIndex) -> u64 {
+    FIRST.wrapping_shr(piece.0)
+}
+
+/// Returns the piece of the highest bit that is set in a word.
+pub(super) fn first_piece(word: usize, lanes: u64) -> PieceIndex {
+    piece_at(word, lanes.leading_zeros())
+}
+
+/// Returns the piece of the lowest bit that is set in a word.
+pub(super) fn last_piece(word: usize, lanes: u64) -> PieceIndex {
+    piece_at(word, 63_u32.saturating_sub(lanes.trailing_zeros()))
+}
+
+fn piece_at(word: usize, lane: u32) -> PieceIndex {
+    PieceIndex(count(word).saturating_mul(64).saturating_add(lane))
+}
+
+/// The set bits of a word, the piece of the lowest number first.
+pub(super) fn lanes(mut word: u64) -> impl Iterator<Item = u64> {
+    core::iter::from_fn(move || {
+        let lane = FIRST.checked_shr(word.leading_zeros())?;
+        word &= !lane;
+        Some(lane)
+    })
+}
+
+impl PieceSlot {
+    /// An unused slot.
+    pub const EMPTY: Self =
+        Self { wanted: 0, had: 0, untold: 0, priority: [0; 3], counts: [0; PLANES] };
+
+    /// Returns a slot of pieces that no peer has, of the normal priority.
+    pub(super) const fn new(wanted: u64, had: u64) -> Self {
+        Self { wanted, had, priority: [0, 0, u64::MAX], ..Self::EMPTY }
+    }
+
+    /// Counts one more peer for some pieces; returns how many planes changed.
+    pub(super) fn add(&mut self, lanes: u64) -> usize {
+        let mut carry = lanes;
+        for (height, plane) in self.counts.iter_mut().enumerate() {
+            if carry == 0 {
+                return height;
+            }
+            let next = *plane & carry;
+            *plane ^= carry;
+            carry = next;
+        }
+        self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
+        PLANES
+    }
+
+    /// Counts one peer less for some pieces.
+    pub(super) fn sub(&mut self, lanes: u64) {
+        let mut borrow = lanes;
+        for plane in &mut self.counts {
+            if borrow == 0 {
+                return;
+            }
+            let next = !*plane & borrow;
+            *plane ^= borrow;
+            borrow = next;
+        }
+        self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // nobody had them
+    }
+
+    /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
+    pub(super) fn count(&self, lane: u64, height: usize) -> u32 {
+        let planes = self.counts.iter().take(height).rev();
+        planes.fold(0, |count, plane| count << 1 | u32::from(plane & lane != 0))
+    }
+
+    /// Returns the pieces that some peer has.
+    pub(super) fn held(&self, height: usize) -> u64 {
+        self.counts.iter().take(height).fold(0, |held, plane| held | plane)
+    }
+
+    /// Returns which of some pieces fewer than `limit` peers have, and which exactly so many.
+    pub(super) fn compare(&self, lanes: u64, limit: u32, height: usize) -> (u64, u64) {
+        if limit.checked_shr(count(height)).is_some_and(|high| high > 0) {
+            return (lanes, 0);
+        }
+        let (mut below, mut equal) = (0, lanes);
+        let planes = self.counts.get(..height).unwrap_or_default();
+        for (bit, plane) in (0..32).zip(planes).rev() {
+            // All ones or all zeros, so that nothing branches.
+            let bits = 0_u64.wrapping_sub(u64::from(limit.wrapping_shr(bit) & 1));
+            below |= equal & !plane & bits;
+            equal &= !(plane ^ bits);
+        }
+        (below, equal)
+    }
+
+    /// Returns the lowest count among some pieces, and which of them have it.
+    pub(super) fn least(&self, lanes: u64, height: usize) -> (u32, u64) {
+        self.extreme(lanes, height, |plane| !plane)
+    }
+
+    /// Returns the highest count among some pieces, and which of them have it.
+    pub(super) fn most(&self, lanes: u64, height: usize) -> (u32, u64) {
+        self.extreme(lanes, height, |plane| plane)
+    }
+
+    fn extreme(&self, lanes: u64, height: usize, better: impl Fn(u64) -> u64) -> (u32, u64) {
+        let best = self.counts.iter().take(height).rev().fold(lanes, |best, plane| {
+            let kept = best & better(*plane);
+            if kept == 0 { best } else { kept }
+        });
+        (self.count(FIRST.wrapping_shr(best.leading_zeros()), height), best)
+    }
+
+    pub(super) fn priority(&self, lane: u64) -> u32 {
+        self.priority.iter().rev().fold(0, |sum, plane| sum << 1 | u32::from(plane & lane != 0))
+    }
+
+    pub(super) fn set_priority(&mut self, lane: u64, priority: u32) {
+        for (bit, plane) in (0..32).zip(&mut self.priority) {
+            *plane =
+                if priority.wrapping_shr(bit) & 1 == 1 { *plane | lane } else { *plane & !lane };
+        }
+    }
+
+    /// Returns the pieces of a priority.
+    pub(super) fn class(&self, priority: u32) -> u64 {
+        (0..32).zip(&self.priority).fold(u64::MAX, |class, (bit, plane)| {
+            if priority.wrapping_shr(bit) & 1 == 1 { class & plane } else { class & !plane }
+        })
+    }
+}
+
+impl Holds<'_> {
+    /// Returns the bits of the 64 pieces of a slot.
+    pub(super) fn word(&self, word: usize) -> u64 {
+        match self {
+            Self::All => u64::MAX,
+            Self::Some(bits) => bits.word(word),
+        }
+    }
+}

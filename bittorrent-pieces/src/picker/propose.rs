@@ -1,0 +1,317 @@
+//! Which blocks to ask a peer for: open pieces first, then a new one.
+
+use super::blocks::Progress;
+use super::partial::{PartialSlot, Phase, padding, row};
+use super::pieces::lane;
+use super::{Holds, Order, View, Want};
+use crate::geometry::slot;
+use crate::{Block, ConnId, PieceIndex};
+
+/// Blocks under selection.
+struct Batch<'o> {
+    out: &'o mut [Block],
+    len: usize,
+}
+
+impl Batch<'_> {
+    fn is_full(&self) -> bool {
+        self.len >= self.out.len()
+    }
+
+    fn has(&self, piece: PieceIndex) -> bool {
+        self.out.iter().take(self.len).any(|block| block.piece == piece)
+    }
+
+    fn push(&mut self, block: Block) {
+        if let Some(place) = self.out.get_mut(self.len) {
+            *place = block;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn propose(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+        out: &mut [Block],
+    ) -> usize {
+        let mut batch = Batch { out, len: 0 };
+        if let Some(only) = want.only {
+            self.named(conn, holds, want, only.iter().copied(), &mut batch);
+            return batch.len;
+        }
+        let picky = want.whole > 0 || want.exclusive || want.reverse;
+        let window = self.window(want);
+        self.named(conn, holds, want, window.map(PieceIndex), &mut batch);
+        self.named(conn, holds, want, want.suggested.iter().copied(), &mut batch);
+        self.opened(conn, holds, picky, &mut batch);
+        if !batch.is_full() {
+            self.missing(holds, want, &mut batch);
+        }
+        if picky && !want.exclusive {
+            self.opened(conn, holds, false, &mut batch);
+        }
+        batch.len
+    }
+
+    /// Chooses blocks and marks them as asked for.
+    pub(crate) fn pick(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+        out: &mut [Block],
+    ) -> usize {
+        let proposed = self.propose(conn, holds, want, out);
+        let mut kept = 0_usize;
+        for at in 0..proposed {
+            let Some(block) = out.get(at).copied() else { break };
+            if self.ask(conn, block, want) {
+                if let Some(place) = out.get_mut(kept) {
+                    *place = block;
+                }
+                kept = kept.saturating_add(1);
+            }
+        }
+        kept
+    }
+
+    /// The pieces that are due next.
+    fn window(&self, want: &Want<'_>) -> core::ops::Range<u32> {
+        let Some(playback) = self.state.policy.playback else { return 0..0 };
+        let first = playback.next(want.now).0;
+        first..first.saturating_add(playback.window).min(self.state.geometry.pieces())
+    }
+
+    /// Takes blocks of given pieces, open or not.
+    fn named(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+        pieces: impl Iterator<Item = PieceIndex>,
+        batch: &mut Batch<'_>,
+    ) {
+        for piece in pieces {
+            if batch.is_full() {
+                return;
+            }
+            self.state.walked(1);
+            if !holds.has(piece) || batch.has(piece) {
+                continue;
+            }
+            if let Some(at) = self.state.find(self.partials, piece) {
+                let partial = self.partials.get(usize::from(at));
+                if partial.is_some_and(|partial| self.serves(partial, conn, holds)) {
+                    self.free_blocks(at, batch);
+                }
+            } else if self.is_wanted(piece) && self.has_room() {
+                self.whole_piece(piece, want, batch);
+            }
+        }
+    }
+
+    /// Takes free blocks of open pieces, or only of those that the peer has for itself.
+    fn opened(&mut self, conn: ConnId, holds: &Holds<'_>, own: bool, batch: &mut Batch<'_>) {
+        while !batch.is_full() {
+            let mut best: Option<(u16, &PartialSlot)> = None;
+            let mut looked = 0_usize;
+            for (at, partial) in self.state.ring(self.partials, Phase::Open) {
+                looked = looked.saturating_add(1);
+                if (!own || partial.is_all_of(conn))
+                    && self.serves(partial, conn, holds)
+                    && best.is_none_or(|(_, best)| self.goes_before(partial, best))
+                    && !batch.has(partial.piece)
+                {
+                    best = Some((at, partial));
+                }
+            }
+            let best = best.map(|(at, _)| at);
+            self.state.walked(looked);
+            let Some(at) = best else { return };
+            self.free_blocks(at, batch);
+        }
+    }
+
+    fn serves(&self, partial: &PartialSlot, conn: ConnId, holds: &Holds<'_>) -> bool {
+        partial.free > 0
+            && partial.admits(conn)
+            && holds.has(partial.piece)
+            && (!self.state.weighted || self.priority(partial.piece) > 0)
+    }
+
+    /// Which open piece is to be finished first: by priority and order, then the one with the fewest
+    /// free blocks, then the rarer one.
+    fn goes_before(&self, partial: &PartialSlot, other: &PartialSlot) -> bool {
+        let sequential = self.state.policy.order == Order::Sequential;
+        let class = |partial: &PartialSlot| {
+            let priority = if self.state.weighted { self.priority(partial.piece) } else { 0 };
+            let index = if sequential { partial.piece.0 } else { 0 };
+            (core::cmp::Reverse(priority), index, partial.free)
+        };
+        match class(partial).cmp(&class(other)) {
+            core::cmp::Ordering::Equal => self.peers(partial.piece) < self.peers(other.piece),
+            order => order.is_lt(),
+        }
+    }
+
+    fn priority(&self, piece: PieceIndex) -> u32 {
+        let word = self.pieces.get(slot(piece.0 / 64));
+        word.map_or(0, |word| word.priority(lane(piece)))
+    }
+
+    fn peers(&self, piece: PieceIndex) -> u32 {
+        let word = self.pieces.get(slot(piece.0 / 64));
+        word.map_or(0, |word| word.count(lane(piece), self.state.height))
+    }
+
+    fn free_blocks(&mut self, at: u16, batch: &mut Batch<'_>) {
+        let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
+        let blocks = self.state.geometry.blocks(partial.piece);
+        let row = row(self.blocks, self.state.geometry, at).unwrap_or_default();
+        let rest = row.iter().zip(0..blocks).skip(slot(partial.next_free));
+        let mut first = blocks;
+        for (_, number) in rest.filter(|(entry, _)| entry.progress == Progress::Free) {
+            first = first.min(number);
+            if batch.is_full() {
+                break;
+            }
+            if let Some(block) = self.state.geometry.block(partial.piece, number) {
+                batch.push(block);
+            }
+        }
+        partial.next_free = first;
+    }
+
+    /// Takes the blocks of a new piece, and of its neighbours for a peer that gets whole runs.
+    fn missing(&mut self, holds: &Holds<'_>, want: &Want<'_>, batch: &mut Batch<'_>) {
+        while self.has_room() {
+            let Some(piece) = self.state.choose(self.pieces, holds, want) else { return };
+            if batch.has(piece) {
+                return;
+            }
+            let before = batch.len;
+            let run = want.whole.max(1);
+            let start = piece.0.saturating_sub(piece.0.checked_rem(run).unwrap_or(0));
+            let fits = |piece: &u32| {
+                let piece = PieceIndex(*piece);
+                holds.has(piece) && self.is_wanted(piece) && !batch.has(piece)
+            };
+            let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
+            let end = start.saturating_add(run);
+            let last = (piece.0..end).take_while(fits).last().unwrap_or(piece.0);
+            for piece in (first..=last).map(PieceIndex) {
+                self.whole_piece(piece, want, batch);
+            }
+            if batch.len > before {
+                return;
+            }
+        }
+    }
+
+    fn whole_piece(&mut self, piece: PieceIndex, want: &Want<'_>, batch: &mut Batch<'_>) {
+        let geometry = self.state.geometry;
+        let padding = padding(geometry, piece, (want.padding)(piece));
+        let blocks = geometry.blocks(piece).saturating_sub(padding);
+        if blocks == 0 {
+            self.open(piece, want); // nobody need be asked: it is full
+        }
+        for number in 0..blocks {
+            if batch.is_full() {
+                return;
+            }
+            if let Some(block) = geometry.block(piece, number) {
+                batch.push(block);
+            }
+        }
+    }
+
+    fn is_wanted(&self, piece: PieceIndex) -> bool {
+        let word = self.pieces.get(slot(piece.0 / 64));
+        word.is_some_and(|word| word.wanted & lane(piece) != 0)
+    }
+
+    /// Returns whether one more piece can be opened.
+    fn has_room(&mut self) -> bool {
+        self.state.first(Phase::Unused).is_some() || self.idle().is_some()
+    }
+
+    /// Asks a second peer for a block of a piece that is due soon.
+    pub(crate) fn pick_urgent(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+    ) -> Option<Block> {
+        let playback = self.state.policy.playback?;
+        let soon = want.now.checked_add(playback.urgent)?;
+        let urgent = |piece: &PieceIndex| playback.deadline(*piece).is_some_and(|due| due <= soon);
+        for piece in self.window(want).map(PieceIndex).take_while(urgent) {
+            self.state.walked(1);
+            let at = self.state.find(self.partials, piece).filter(|_| holds.has(piece));
+            if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn)) {
+                return self.ask_twice(at, number, conn);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn pick_endgame(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
+        if self.is_anything_free() {
+            return None;
+        }
+        let start = self.state.rng.below(u32::from(self.state.partials));
+        let start = u16::try_from(start).unwrap_or(0);
+        for at in (start..self.state.partials).chain(0..start) {
+            self.state.walked(1);
+            let Some(partial) = self.partials.get(usize::from(at)) else { break };
+            let piece = partial.piece;
+            if partial.phase != Phase::Busy
+                || !holds.has(piece)
+                || (self.state.weighted && self.priority(piece) == 0)
+            {
+                continue;
+            }
+            if let Some((at, number)) = self.asked_once(at, conn) {
+                return self.ask_twice(at, number, conn);
+            }
+        }
+        None
+    }
+
+    /// Returns a block of an open piece that one other peer was asked for.
+    fn asked_once(&mut self, at: u16, conn: ConnId) -> Option<(u16, u32)> {
+        let partial = self.partials.get(usize::from(at))?;
+        if !partial.is_open() || partial.retry {
+            return None;
+        }
+        let blocks = self.state.geometry.blocks(partial.piece);
+        self.state.walked(slot(blocks));
+        let row = row(self.blocks, self.state.geometry, at)?;
+        let mut once = row.iter().zip(0..blocks);
+        let (_, number) = once.find(|(entry, _)| entry.is_asked_once_of_another(conn))?;
+        Some((at, number))
+    }
+
+    /// Returns whether some peer has a block that nobody was asked for.
+    fn is_anything_free(&mut self) -> bool {
+        let (seeds, height) = (self.state.seeds, self.state.height);
+        let candidates = self.state.candidates;
+        let obtainable = |piece: PieceIndex| {
+            let word = self.pieces.get(slot(piece.0 / 64));
+            seeds > 0 || word.is_some_and(|word| word.held(height) & lane(piece) != 0)
+        };
+        let mut open = self.state.ring(self.partials, Phase::Open);
+        if open.any(|(_, partial)| obtainable(partial.piece)) || (candidates > 0 && seeds > 0) {
+            return true;
+        }
+        let words = if candidates > 0 { self.state.words } else { 0 };
+        let mut words = self.pieces.iter().take(words);
+        let found = words.any(|word| word.wanted & word.held(height) != 0);
+        self.state.walked(self.state.words.saturating_sub(words.len()));
+        found
+    }
+}

@@ -1,0 +1,390 @@
+//! All of a picker but the memory, and what changes it piece by piece.
+
+use super::front::Front;
+use super::order::{EXTENTS, PRIORITIES};
+use super::partial::Rings;
+use super::pieces::{first_piece, lane};
+use super::{
+    BlockSlot, Holds, NORMAL, PartialSlot, PieceSlot, PieceState, Policy, Priority, Weights,
+    piece_slots,
+};
+use crate::geometry::slot;
+use crate::rng::Rng;
+use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
+
+/// How many complete pieces are kept in the order they came.
+const RECENT: usize = 32;
+
+/// All of a picker but the memory.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub(super) geometry: Geometry,
+    pub(super) policy: Policy,
+    pub(super) words: usize,
+    pub(super) height: usize, // how many bits the highest availability ever had
+    pub(super) seeds: u32,
+    pub(super) had: u32,
+    pub(super) candidates: u32,
+    pub(super) by_priority: [u32; PRIORITIES], // candidates
+    pub(super) present: u8,                    // a bit for each priority that candidates have
+    pub(super) weighted: bool,                 // some priority was changed
+    pub(super) cursors: (usize, usize),        // all candidates are in these words
+    pub(super) extents: [Option<u32>; EXTENTS], // opened of late, the newest first
+    pub(super) front: Front,
+    pub(super) rings: Rings,
+    pub(super) partials: u16, // slots for open pieces
+    pub(super) failures: u32, // pieces that failed, and nobody was told
+    pub(super) rng: Rng,
+    pub(super) steps: u64,
+    generation: u32, // changes when a peer with nothing to do may find something
+    recent: [PieceIndex; RECENT], // the last complete ones
+    completed: u32,  // how many became complete, wrapping
+    untold: u32,     // of which no event told
+}
+
+/// A picker whose memory is borrowed: the logic, compiled once.
+pub(crate) struct View<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) pieces: &'a mut [PieceSlot],
+    pub(crate) partials: &'a mut [PartialSlot],
+    pub(crate) blocks: &'a mut [BlockSlot],
+}
+
+/// What became complete since a peer was last told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    Nothing,
+    Piece(PieceIndex),
+    /// More than are kept in mind.
+    Many,
+}
+
+impl State {
+    pub(crate) fn new(
+        geometry: Geometry,
+        seed: u64,
+        have: Bitfield<&[u8]>,
+        pieces: &mut [PieceSlot],
+        partials: &mut [PartialSlot],
+        blocks: &mut [BlockSlot],
+    ) -> Result<Self, ConfigError> {
+        let total = geometry.pieces();
+        let words = piece_slots(total);
+        if pieces.len() < words {
+            return Err(ConfigError::PieceSlots(words));
+        }
+        if have.len() != total {
+            return Err(ConfigError::Bitfield(have.len()));
+        }
+        // As many pieces can be open as have both a slot and room for all their blocks.
+        let rooms = blocks.len().checked_div(geometry.stride()).unwrap_or(0).min(partials.len());
+        let rooms = u16::try_from(rooms).ok().filter(|rooms| *rooms < u16::MAX);
+        let rooms = rooms.ok_or(ConfigError::TooManySlots(partials.len()))?;
+        blocks.fill(BlockSlot::EMPTY);
+        let mut state = Self {
+            geometry,
+            policy: Policy::new(),
+            words,
+            height: 0,
+            seeds: 0,
+            had: have.count_ones(),
+            candidates: 0,
+            by_priority: [0; PRIORITIES],
+            present: 0,
+            weighted: false,
+            cursors: (0, words),
+            extents: [None; EXTENTS],
+            front: Front::new(),
+            rings: Rings::new(),
+            partials: rooms,
+            failures: 0,
+            rng: Rng::new(seed),
+            steps: 0,
+            generation: 0,
+            recent: [PieceIndex(0); RECENT],
+            completed: 0,
+            untold: 0,
+        };
+        state.reset_partials(partials);
+        state.candidates = total.saturating_sub(state.had);
+        if let Some(normal) = state.by_priority.get_mut(slot(NORMAL)) {
+            *normal = state.candidates;
+        }
+        state.see_priorities();
+        for (word, entry) in pieces.iter_mut().enumerate() {
+            let rest = total.saturating_sub(first_piece(word, u64::MAX).0);
+            let all = u64::MAX.checked_shr(rest).map_or(u64::MAX, |spare| !spare);
+            let had = have.word(word);
+            *entry = PieceSlot::new(all & !had, had);
+        }
+        Ok(state)
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.front.clear();
+        self.extents = [None; EXTENTS];
+        self.touch();
+    }
+
+    pub(crate) fn have_count(&self) -> u32 {
+        self.had
+    }
+
+    /// Returns a number that changes when a peer with nothing to do may find something.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn is_had(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        word.is_some_and(|word| word.had & lane(piece) != 0)
+    }
+
+    /// Returns how many pieces became complete so far, wrapping.
+    pub(crate) fn completed(&self) -> u32 {
+        self.completed
+    }
+
+    /// Returns the piece that became complete after so many others.
+    pub(crate) fn news(&self, told: u32) -> News {
+        let behind = self.completed.wrapping_sub(told);
+        if behind == 0 {
+            return News::Nothing;
+        }
+        let known = slot(behind) <= RECENT;
+        let piece = self.recent.get(slot(told) % RECENT).filter(|_| known);
+        piece.map_or(News::Many, |piece| News::Piece(*piece))
+    }
+
+    /// Returns the first piece that is there, from the given one on.
+    pub(crate) fn next_had(&self, pieces: &[PieceSlot], from: u32) -> Option<PieceIndex> {
+        let first = slot(from / 64);
+        for word in first..self.words {
+            let had = pieces.get(word)?.had;
+            let had = if word == first { had & u64::MAX.wrapping_shr(from) } else { had };
+            if had != 0 {
+                return Some(first_piece(word, had));
+            }
+        }
+        None
+    }
+
+    pub(super) fn complete(&mut self, piece: PieceIndex) {
+        if let Some(place) = self.recent.get_mut(slot(self.completed) % RECENT) {
+            *place = piece;
+        }
+        self.completed = self.completed.wrapping_add(1);
+        self.untold = self.untold.saturating_add(1);
+        self.had = self.had.saturating_add(1);
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Counts the work of a call.
+    pub(super) fn walked(&mut self, steps: usize) {
+        self.steps = self.steps.wrapping_add(u64::try_from(steps).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn state_of(
+        &self,
+        pieces: &[PieceSlot],
+        partials: &[PartialSlot],
+        piece: PieceIndex,
+    ) -> Option<PieceState> {
+        if piece.0 >= self.geometry.pieces() {
+            return None;
+        }
+        if self.is_had(pieces, piece) {
+            return Some(PieceState::Have);
+        }
+        let partial = self.find(partials, piece).and_then(|at| partials.get(usize::from(at)));
+        Some(match partial {
+            None => PieceState::Missing,
+            Some(partial) if partial.is_open() => PieceState::Open,
+            Some(_) => PieceState::Full,
+        })
+    }
+
+    pub(super) fn requesters(
+        &self,
+        partials: &[PartialSlot],
+        blocks: &[BlockSlot],
+        block: Block,
+    ) -> [Option<ConnId>; 2] {
+        let entry = || {
+            let number = slot(self.geometry.number(block)?);
+            let at = self.find(partials, block.piece)?;
+            let start = usize::from(at).checked_mul(self.geometry.stride())?;
+            blocks.get(start.checked_add(number)?)
+        };
+        entry().map_or([None, None], BlockSlot::requesters)
+    }
+
+    /// The rarest piece that we have and a peer has not, none of those that are offered.
+    pub(super) fn offer(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        offered: &[PieceIndex],
+    ) -> Option<PieceIndex> {
+        let (mut best, mut ties) = (None, 0_u32);
+        for word in self.from_anywhere() {
+            let Some(entry) = pieces.get(word) else { break };
+            let of_word = offered.iter().filter(|piece| slot(piece.0 / 64) == word);
+            let taken = of_word.fold(0, |taken, piece| taken | lane(*piece));
+            let lanes = entry.had & !holds.word(word) & !taken;
+            if lanes == 0 {
+                continue;
+            }
+            let (least, lanes) = entry.least(lanes, self.height);
+            let known = best.map_or(u32::MAX, |(known, _, _)| known);
+            if least < known {
+                ties = 0;
+            } else if least > known {
+                continue;
+            }
+            ties = ties.saturating_add(lanes.count_ones());
+            if self.rng.below(ties) < lanes.count_ones() {
+                best = Some((least, word, lanes));
+            }
+        }
+        self.walked(self.words);
+        let (_, word, lanes) = best?;
+        self.any_lane(word, lanes)
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn count(&mut self, holds: &Holds<'_>, joins: bool) {
+        let state = &mut *self.state;
+        match holds {
+            Holds::All => {
+                let before = state.seeds;
+                state.seeds =
+                    if joins { before.saturating_add(1) } else { before.saturating_sub(1) };
+                if before == 0 || state.policy.weights == Weights::Product {
+                    state.front.clear(); // pieces that only seeds have, or other products
+                }
+            }
+            Holds::Some(_) if joins => {
+                let soonest = state.classes().next().map_or(0, |class| state.key_of(class, 1));
+                let (mut news, unlisted) = (0, soonest < state.front.ceiling);
+                for (word, entry) in self.pieces.iter_mut().take(state.words).enumerate() {
+                    let lanes = holds.word(word);
+                    if unlisted {
+                        news |= lanes & entry.wanted & !entry.held(state.height);
+                    }
+                    state.height = state.height.max(entry.add(lanes));
+                }
+                if news != 0 {
+                    state.front.ceiling = soonest; // nobody had them, so they are not listed
+                }
+                state.walked(state.words);
+            }
+            Holds::Some(_) => {
+                for (word, entry) in self.pieces.iter_mut().take(state.words).enumerate() {
+                    entry.sub(holds.word(word));
+                }
+                state.front.ceiling = state.key_below(state.front.ceiling);
+                state.front.unsorted = true;
+                state.walked(state.words);
+            }
+        }
+    }
+
+    pub(crate) fn have(&mut self, piece: PieceIndex) {
+        let known = piece.0 < self.state.geometry.pieces();
+        let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
+        let Some(word) = word else { return };
+        let height = word.add(lane(piece));
+        self.state.height = self.state.height.max(height);
+        // One that nobody had is not listed, however rare.
+        let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
+        if first && word.wanted & lane(piece) != 0 {
+            let key = self.state.key(word, lane(piece));
+            self.state.front.enter(piece, key);
+        }
+    }
+
+    pub(crate) fn dont_have(&mut self, piece: PieceIndex) {
+        let known = piece.0 < self.state.geometry.pieces();
+        let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
+        let Some(word) = word else { return };
+        let before = self.state.key(word, lane(piece));
+        word.sub(lane(piece));
+        if word.wanted & lane(piece) != 0 {
+            let key = self.state.key(word, lane(piece));
+            self.state.rekey(piece, before, key);
+        }
+    }
+
+    pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
+        let known = piece.0 < self.state.geometry.pieces();
+        let (bit, level) = (lane(piece), u32::from(priority.level()));
+        let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
+        let Some(word) = word else { return };
+        self.state.weighted |= level != NORMAL;
+        let is_had = word.had & bit != 0;
+        self.state.unlist(self.pieces, piece);
+        if let Some(word) = self.pieces.get_mut(slot(piece.0 / 64)) {
+            word.set_priority(bit, level);
+        }
+        if is_had || self.state.find(self.partials, piece).is_some() {
+            self.state.touch();
+        } else {
+            self.state.list(self.pieces, piece);
+        }
+    }
+
+    pub(crate) fn lose(&mut self, piece: PieceIndex) -> bool {
+        if !self.state.is_had(self.pieces, piece) {
+            return false;
+        }
+        if let Some(word) = self.pieces.get_mut(slot(piece.0 / 64)) {
+            self.state.untold =
+                self.state.untold.saturating_sub(u32::from(word.untold & lane(piece) != 0));
+            word.had &= !lane(piece);
+            word.untold &= !lane(piece);
+        }
+        self.state.had = self.state.had.saturating_sub(1);
+        self.state.list(self.pieces, piece);
+        true
+    }
+
+    /// Returns a piece that became complete, once.
+    pub(crate) fn next_complete(&mut self) -> Option<PieceIndex> {
+        self.state.untold.checked_sub(1)?;
+        let oldest = self.state.completed.wrapping_sub(self.state.untold);
+        let is_untold = |pieces: &[PieceSlot], piece: PieceIndex| {
+            let word = pieces.get(slot(piece.0 / 64));
+            word.is_some_and(|word| word.untold & lane(piece) != 0)
+        };
+        let piece = match self.state.news(oldest) {
+            News::Piece(piece) if is_untold(self.pieces, piece) => piece,
+            _ => {
+                let mut words = self.pieces.iter().enumerate();
+                let (word, entry) = words.find(|(_, entry)| entry.untold != 0)?;
+                first_piece(word, entry.untold)
+            }
+        };
+        if let Some(word) = self.pieces.get_mut(slot(piece.0 / 64)) {
+            word.untold &= !lane(piece);
+        }
+        self.state.untold = self.state.untold.saturating_sub(1);
+        Some(piece)
+    }
+}
+
+impl State {
+    /// Takes note that the key of a candidate changed.
+    fn rekey(&mut self, piece: PieceIndex, before: u32, key: u32) {
+        if before < self.front.ceiling {
+            self.front.unsorted = true; // it is listed
+        } else {
+            self.front.enter(piece, key);
+        }
+    }
+}
