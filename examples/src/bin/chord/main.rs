@@ -6,6 +6,7 @@ mod args;
 #[cfg(test)]
 mod churn;
 mod drive;
+mod errand;
 mod member;
 mod parcel;
 mod shelf;

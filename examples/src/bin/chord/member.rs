@@ -13,34 +13,33 @@ use chord_core::{
     Address, BufferTooSmall, Config, Event, Id160, LookupId, LookupSlot, Node, Peer, StartError,
 };
 
+use crate::errand::{Errand, What};
 use crate::parcel::{Entry, FIRST, Parcel};
 use crate::shelf::Shelf;
 
 /// How long to wait for an answer of a store before asking again.
-const PATIENCE: Duration = Duration::from_millis(250);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a silent node keeps others waiting.
-const SILENCE: Duration = Duration::from_secs(1);
+pub(crate) const SILENCE: Duration = Duration::from_secs(1);
 /// How often copies are compared.
 const COMPARE: Duration = Duration::from_secs(1);
 /// How long an entry may be nobody's before it goes back to its owner.
 const STRAY: Duration = Duration::from_secs(20);
-/// How long an errand is tried.
-const ERRAND: Duration = Duration::from_secs(30);
 /// More puts than this do not wait for copies at a time.
 const MOST_PUTS: usize = 1000;
 
 pub struct Member<A> {
-    node: Node<Id160, A, Vec<LookupSlot<Id160, A>>>,
+    pub(crate) node: Node<Id160, A, Vec<LookupSlot<Id160, A>>>,
     pub shelf: Shelf,
-    now: Duration,
+    pub(crate) now: Duration,
     outbox: VecDeque<(A, Parcel)>,
-    news: VecDeque<News<A>>,
-    errands: Vec<Errand>,
+    pub(crate) news: VecDeque<News<A>>,
+    pub(crate) errands: Vec<Errand>,
     puts: Vec<Put<A>>,
     /// Those that keep copies of this node\'s range.
     keepers: HashMap<A, Keeper>,
     compare_at: Duration,
-    last_token: u32,
+    pub(crate) last_token: u32,
 }
 
 /// What the application learns.
@@ -58,25 +57,6 @@ pub enum News<A> {
     GaveUp {
         key: Id160,
     },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum What {
-    Put(Vec<u8>),
-    Get,
-    /// Back to the owner.
-    Return,
-}
-
-/// Something to do at the owner of a key, whoever that is.
-#[derive(Debug)]
-struct Errand {
-    what: What,
-    key: Id160,
-    token: u32,
-    lookup: Option<LookupId>,
-    retry_at: Duration,
-    until: Duration,
 }
 
 /// A value that waits for its copies.
@@ -211,23 +191,8 @@ impl<A: Address> Member<A> {
         lookup
     }
 
-    fn begin(&mut self, now: Duration, key: Id160, what: What) {
-        self.now = self.now.max(now);
-        self.last_token = self.last_token.wrapping_add(1).max(1);
-        self.errands.push(Errand {
-            what,
-            key,
-            token: self.last_token,
-            lookup: None,
-            retry_at: self.now,
-            until: self.now + ERRAND,
-        });
-        self.retry_errands();
-        self.listen(now);
-    }
-
     /// Hears what the node has learnt.
-    fn listen(&mut self, now: Duration) {
+    pub(crate) fn listen(&mut self, now: Duration) {
         self.now = self.now.max(now);
         while let Some(event) = self.node.poll_event() {
             match event {
@@ -333,13 +298,7 @@ impl<A: Address> Member<A> {
                 self.end(token, |_, key| News::Found { key, value: Some(entry.value) });
             }
             Parcel::Nothing { token } => self.end(token, |_, key| News::Found { key, value: None }),
-            Parcel::Later { token } => {
-                let errand = self.errands.iter_mut().find(|errand| errand.token == token);
-                if let Some(errand) = errand {
-                    errand.retry_at = self.now + PATIENCE;
-                    errand.lookup = None;
-                }
-            }
+            Parcel::Later { token } => self.put_off(token),
         }
     }
 
@@ -373,11 +332,7 @@ impl<A: Address> Member<A> {
             put.missing.retain(|address| *address != from);
             return self.finish_puts();
         }
-        let home = |errand: &Errand| errand.token == token && errand.what == What::Return;
-        if let Some(at) = self.errands.iter().position(home) {
-            let errand = self.errands.swap_remove(at);
-            self.shelf.drop(errand.key);
-        }
+        self.come_home(token);
     }
 
     /// Tells the clients of all values that have their copies. Who is silent does not count.
@@ -397,56 +352,6 @@ impl<A: Address> Member<A> {
         }
     }
 
-    fn find_owner(&mut self, lookup: LookupId, owner: A) {
-        let Some(errand) = self.errands.iter_mut().find(|errand| errand.lookup == Some(lookup))
-        else {
-            return;
-        };
-        errand.lookup = None;
-        let (token, key) = (errand.token, errand.key);
-        let parcel = match &errand.what {
-            What::Put(value) => Parcel::Put { token, key, value: value.clone() },
-            What::Get => Parcel::Get { token, key },
-            What::Return => match self.shelf.find(key).cloned() {
-                Some(entry) if owner != self.node.me().address => {
-                    Parcel::Copy { token, key, entry }
-                }
-                _ => {
-                    // It has come home.
-                    self.errands.retain(|errand| errand.token != token);
-                    return;
-                }
-            },
-        };
-        self.send(owner, parcel);
-    }
-
-    /// Looks for the owner anew where an errand has waited for too long.
-    fn retry_errands(&mut self) {
-        let now = self.now;
-        let mut given_up = vec![];
-        self.errands.retain(|errand| {
-            if errand.until <= now && errand.what != What::Return {
-                given_up.push(errand.key);
-            }
-            errand.until > now
-        });
-        self.news.extend(given_up.into_iter().map(|key| News::GaveUp { key }));
-        for errand in self.errands.iter_mut().filter(|errand| errand.retry_at <= now) {
-            errand.lookup = self.node.lookup(now, errand.key).ok();
-            let wait = if errand.lookup.is_some() { SILENCE * 2 } else { PATIENCE };
-            errand.retry_at = now + wait;
-        }
-    }
-
-    fn end(&mut self, token: u32, news: impl FnOnce(&Self, Id160) -> News<A>) {
-        if let Some(at) = self.errands.iter().position(|errand| errand.token == token) {
-            let errand = self.errands.swap_remove(at);
-            let news = news(self, errand.key);
-            self.news.push_back(news);
-        }
-    }
-
     fn send_all(&mut self, to: A, range: chord_core::KeyRange<Id160>) {
         let copies = self.shelf.entries(range);
         let copies =
@@ -454,7 +359,7 @@ impl<A: Address> Member<A> {
         self.outbox.extend(copies.map(|copy| (to, copy)));
     }
 
-    fn send(&mut self, to: A, parcel: Parcel) {
+    pub(crate) fn send(&mut self, to: A, parcel: Parcel) {
         if to == self.node.me().address {
             return self.handle_parcel(to, parcel);
         }
