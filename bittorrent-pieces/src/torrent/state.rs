@@ -352,11 +352,13 @@ impl View<'_, '_> {
             asked = asked.saturating_add(picked);
         }
         let idle = !link.is_waiting();
-        if asked == 0 && idle && room > 0 {
-            if let Some(block) = picker.pick_endgame(conn, &holds) {
-                blocks.iter_mut().take(1).for_each(|first| *first = block);
-                asked = 1;
-            }
+        if asked == 0
+            && idle
+            && room > 0
+            && let Some(block) = picker.pick_endgame(conn, &holds)
+        {
+            blocks.iter_mut().take(1).for_each(|first| *first = block);
+            asked = 1;
         }
         if asked > 0 && idle {
             link.block_at = now;
