@@ -72,7 +72,7 @@ fn the_rarest_piece_is_picked() {
     let picked = [A, B, C].map(|conn| {
         let first = pick(&mut picker, conn, &Holds::All).unwrap();
         (1..4).for_each(|_| {
-            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece)
+            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece);
         });
         first.piece.0
     });
