@@ -34,6 +34,9 @@ pub enum ConfigError {
     /// Too few bytes for the bitfields: see [`bits_len`](crate::bits_len).
     #[error("{0} bytes of bitfields needed")]
     Bits(usize),
+    /// Too few request slots: at least one for each direction of each connection.
+    #[error("{0} request slots needed")]
+    Requests(usize),
     /// More than 65,535 peer slots or partial pieces.
     #[error("{0} slots are more than 65,535")]
     TooManySlots(usize),

@@ -17,6 +17,7 @@ mod bitfield;
 mod choker;
 mod compact;
 mod error;
+mod fetch;
 mod geometry;
 mod hash;
 mod host;
@@ -35,6 +36,7 @@ pub use bitfield::{Bitfield, BitfieldError, Ones};
 pub use choker::{Candidate, Choker, ChokerPolicy, Luck, Rank, Slots};
 pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
+pub use fetch::{FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch};
 pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
 pub use hash::{PieceHasher, PieceHashes};
 pub use host::Host;
@@ -47,6 +49,6 @@ pub use picker::{
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{
     Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
-    PeerSlot, Regions, RegionsMut, RegionsRef, Side, Torrent, Traffic, Transmit, Verdict, bits_len,
-    receive_len, transmit_len,
+    PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent, Traffic,
+    Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
 };

@@ -2,14 +2,24 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
+use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled, InfoHash, Memory,
-    PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot,
-    Side, Torrent, Verdict, bits_len,
+    Bitfield, BitfieldError, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled,
+    InfoHash, Memory, PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes,
+    PieceIndex, PieceSlot, RequestSlot, Side, Torrent, Verdict, bits_len, block_slots,
+    requests_len,
 };
 
-type Lent = Memory<[PieceSlot; 2], [PartialSlot; 2], [BlockSlot; 4], [PeerSlot; 2], Vec<u8>>;
+type Lent = Memory<
+    [PieceSlot; 2],
+    [PartialSlot; 2],
+    [BlockSlot; 4],
+    [PeerSlot; 2],
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
 
 const A: ConnId = ConnId(1);
 const B: ConnId = ConnId(2);
@@ -28,6 +38,7 @@ fn torrent(have: u8) -> Torrent<'static, Lent> {
         blocks: [BlockSlot::EMPTY; 4],
         peers: [PeerSlot::EMPTY; 2],
         bits: vec![0; bits_len(2, 2)],
+        requests: vec![RequestSlot::EMPTY; requests_len(2, 32)],
     };
     let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
     let geometry = Geometry::new(65_536, 32_768).unwrap();
@@ -65,7 +76,7 @@ fn join(torrent: &mut Torrent<'_, Lent>, conn: ConnId, bits: u8) {
 
 /// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
 fn said(torrent: &mut Torrent<'_, Lent>, conn: ConnId) -> Vec<String> {
-    let mut buf = [0; 100];
+    let mut buf = [0; 600];
     let mut lines = Vec::new();
     let mut len = 0;
     loop {
@@ -73,9 +84,12 @@ fn said(torrent: &mut Torrent<'_, Lent>, conn: ConnId) -> Vec<String> {
         match torrent.poll_transmit_to(conn, &mut buf[..len]) {
             Ok(None) => return lines,
             Ok(Some(sent)) => {
-                lines.push(match (sent.block, Message::decode(&buf[..sent.len], 100)) {
+                lines.push(match (sent.block, Message::decode(&buf[..sent.len], 600)) {
                     (Some(block), _) => format!("PIECE {block}"),
-                    (None, Ok((message, _))) => message.to_string(),
+                    (None, Ok((message, _))) => match Fast::of(&message) {
+                        Ok(Some(fast)) => fast.to_string(),
+                        _ => message.to_string(),
+                    },
                     (None, Err(_)) => "HANDSHAKE".to_string(),
                 });
                 assert_eq!(len, sent.len, "as much as needed and no more");
@@ -233,8 +247,8 @@ fn a_peer_that_breaks_the_protocol_is_named_and_nothing_changes() {
     greet(&mut seed, A, 1).unwrap();
     hear(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
     let before = format!("{seed:?}");
-    let late = hear(&mut seed, ZERO, A, Message::Bitfield(&[0]));
-    assert_eq!(late, Err(PeerError::LateBitfield));
+    let spare = hear(&mut seed, ZERO, A, Message::Bitfield(&[1]));
+    assert_eq!(spare, Err(PeerError::Bitfield(BitfieldError::SpareBit(1))));
     let missing = seed.geometry().block(PieceIndex(1), 0).unwrap();
     let refused = hear(&mut seed, ZERO, A, Message::Request(missing));
     assert_eq!(refused, Err(PeerError::NotHeld(PieceIndex(1))));
@@ -243,6 +257,248 @@ fn a_peer_that_breaks_the_protocol_is_named_and_nothing_changes() {
     assert_eq!(before, format!("{seed:?}"));
     assert_eq!(hear(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
     assert_eq!(seed.handle_bytes(ZERO, B, &[1]), Ok(Handled::Gone));
+}
+
+/// Connects a peer with the given reserved bits, and returns what it is told at first.
+fn join_modern(torrent: &mut Torrent<'_, Lent>, conn: ConnId, reserved: Reserved) -> Vec<String> {
+    torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
+    torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
+    let peer_id = PeerId([conn.0 as u8 + 10; 20]);
+    let mut bytes = [0; Handshake::LEN];
+    Handshake { reserved, info_hash: InfoHash([1; 20]), peer_id }.encode(&mut bytes).unwrap();
+    torrent.handle_bytes(ZERO, conn, &bytes).unwrap();
+    said(torrent, conn)
+}
+
+fn fast(message: Fast) -> Vec<u8> {
+    let mut bytes = vec![0; message.encoded_len()];
+    message.encode(&mut bytes).unwrap();
+    bytes
+}
+
+fn extended(payload: &[u8]) -> Message<'_> {
+    Message::Other { id: EXTENDED, payload }
+}
+
+/// BEP 6: each request gets exactly one answer, which the checker of the rules watches; a choke rejects
+/// what is under way but for the allowed-fast pieces.
+#[test]
+fn under_the_fast_extension_each_request_gets_one_answer() {
+    let mut seed = torrent(0xC0);
+    assert_eq!(
+        join_modern(&mut seed, A, Reserved::FAST)[1..],
+        ["HAVE ALL", "ALLOWED FAST piece=1", "ALLOWED FAST piece=0"]
+    );
+    let block = |piece, number| seed.geometry().block(PieceIndex(piece), number).unwrap();
+    let (a, b, c) = (block(0, 0), block(0, 1), block(1, 0));
+    // Choked, and allowed fast all the same: both pieces of this small torrent are.
+    hear(&mut seed, ZERO, A, Message::Request(a)).unwrap();
+    hear(&mut seed, ZERO, A, Message::Request(b)).unwrap();
+    hear(&mut seed, ZERO, A, Message::Cancel(b)).unwrap();
+    hear(&mut seed, ZERO, A, Message::Request(c)).unwrap();
+    let mut rules = AnswerRules::new(true, [RuleSlot::EMPTY; 4]);
+    rules.answered_fast(Fast::HaveAll).unwrap();
+    for block in [a, b, c] {
+        rules.asked(&Message::Request(block)).unwrap();
+    }
+    let lines = said(&mut seed, A);
+    assert_eq!(lines, [format!("PIECE {a}"), format!("REJECT {b}"), format!("PIECE {c}")]);
+    for block in [a, c] {
+        let (piece, begin) = (block.piece, block.begin);
+        rules.answered(&Message::Piece(Piece { piece, begin, data: &[0; 16_384] })).unwrap();
+    }
+    rules.answered_fast(Fast::Reject(b)).unwrap();
+    assert_eq!(rules.unanswered().count(), 0);
+    // Without an address there is nothing that a choked peer is allowed.
+    let mut seed = torrent(0x80);
+    join_modern(&mut seed, A, Reserved::FAST);
+    seed.handle_closed(ZERO, A);
+    seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
+    let mut hello = [0; Handshake::LEN];
+    let (info_hash, peer_id) = (InfoHash([1; 20]), PeerId([9; 20]));
+    Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut hello).unwrap();
+    seed.handle_bytes(ZERO, A, &hello).unwrap();
+    assert_eq!(said(&mut seed, A)[1..], ["BITFIELD bytes=1"]);
+    hear(&mut seed, ZERO, A, Message::Request(a)).unwrap();
+    hear(&mut seed, ZERO, A, Message::Request(c)).unwrap(); // a piece that is missing here
+    assert_eq!(said(&mut seed, A), [format!("REJECT {a}"), format!("REJECT {c}")]);
+}
+
+/// BEP 6: a reject frees the block for others; what was never asked for closes the connection.
+#[test]
+fn a_rejected_block_is_asked_of_another_and_strays_are_refused() {
+    let mut leech = torrent(0);
+    for conn in [A, B] {
+        let said = join_modern(&mut leech, conn, Reserved::FAST);
+        assert_eq!(said[1], "HAVE NONE");
+        leech.handle_bytes(ZERO, conn, &fast(Fast::HaveAll)).unwrap();
+    }
+    hear(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
+    assert_eq!(asked.len(), 4);
+    let first = leech.geometry().block(PieceIndex(0), 0).unwrap();
+    leech.handle_bytes(ZERO, A, &fast(Fast::Reject(first))).unwrap();
+    let again = leech.handle_bytes(ZERO, A, &fast(Fast::Reject(first))).map(|_| ());
+    assert_eq!(again, Err(PeerError::RejectedNothing(first)));
+    assert_eq!(hear(&mut leech, ZERO, A, block(0, 0)), Err(PeerError::Unrequested(first)));
+    assert!(said(&mut leech, A).is_empty(), "whoever rejects is not asked again at once");
+    hear(&mut leech, ZERO, B, Message::Unchoke).unwrap();
+    assert!(said(&mut leech, B).contains(&format!("REQUEST {first}")));
+    // A choke does not reject by itself; late answers are still right.
+    hear(&mut leech, ZERO, A, Message::Choke).unwrap();
+    assert_eq!(hear(&mut leech, ZERO, A, block(0, 16_384)), Ok(13 + 16_384));
+    let spare = leech.handle_bytes(ZERO, A, &fast(Fast::Suggest(PieceIndex(2)))).map(|_| ());
+    assert_eq!(spare, Err(PeerError::Piece(PieceIndex(2))));
+}
+
+/// A peer that answers later requests but not an earlier one loses that one to another.
+#[test]
+fn a_request_that_is_passed_over_goes_to_another() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0xC0);
+    let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
+    assert_eq!(asked.len(), 4);
+    for (begin, at) in [(0, 30), (16_384, 50)] {
+        hear(&mut leech, seconds(at), A, block(u32::from(asked[0].contains("piece=1")), begin))
+            .unwrap();
+    }
+    leech.handle_timeout(seconds(70));
+    let lines = said(&mut leech, A);
+    assert_eq!(lines.iter().filter(|line| line.starts_with("CANCEL")).count(), 2, "{lines:?}");
+}
+
+/// BEP 10, 9, 11: ids, the info dictionary in pieces, other peers after a round.
+#[test]
+fn extensions_are_agreed_on_and_used() {
+    let info = vec![b'i'; 16_384 + 7].leak();
+    let mut seed = torrent(0xC0);
+    seed.serve_metadata(info);
+    let hello = join_modern(&mut seed, A, Reserved::EXTENDED);
+    assert!(hello[2].starts_with("MESSAGE id=20"), "{hello:?}");
+    hear(&mut seed, ZERO, A, extended(b"\0d1:md11:ut_metadatai7e6:ut_pexi9ee1:pi77ee")).unwrap();
+    for (piece, len) in [(0, 16_384), (1, 7), (2, 0)] {
+        let ask = format!("\x01d8:msg_typei0e5:piecei{piece}ee");
+        hear(&mut seed, ZERO, A, extended(ask.as_bytes())).unwrap();
+        let mut buf = [0; 600];
+        let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
+        assert_eq!(sent.metadata.len(), len);
+        let bytes = [&buf[..sent.len], sent.metadata].concat();
+        let (message, rest) = Message::decode(&bytes, 1 << 20).unwrap();
+        let Message::Other { id: EXTENDED, payload } = message else { panic!("{message}") };
+        assert!(rest.is_empty() && payload[0] == 7);
+        let metadata = Metadata::decode(&payload[1..]).unwrap();
+        assert_eq!(matches!(metadata, Metadata::Reject { .. }), len == 0);
+    }
+    join_modern(&mut seed, B, Reserved::EXTENDED);
+    hear(&mut seed, seconds(9), B, extended(b"\0d1:md6:ut_pexi3ee1:pi88ee")).unwrap();
+    seed.handle_timeout(seconds(10));
+    let mut buf = [0; 600];
+    for (conn, id, port) in [(A, 9, 88), (B, 3, 77)] {
+        let mut told = None;
+        while let Some(sent) = seed.poll_transmit_to(conn, &mut buf).unwrap() {
+            told = Some(buf[4..sent.len].to_vec());
+        }
+        let told = told.unwrap();
+        assert_eq!(told[..2], [EXTENDED, id]);
+        let peers: Vec<_> = Pex::decode(&told[2..], true).unwrap().added().collect();
+        assert_eq!(peers.iter().map(|(addr, _)| addr.port()).collect::<Vec<_>>(), [port]);
+    }
+    seed.handle_timeout(seconds(80));
+    assert!(!said(&mut seed, A).iter().any(|line| line.contains("id=20")), "no news, no exchange");
+    let pex = extended(b"\x02d5:added6:\x7F\0\0\x01\0\x05e");
+    let mut bytes = vec![0; pex.encoded_len()];
+    pex.encode(&mut bytes).unwrap();
+    let handled = seed.handle_bytes(seconds(80), A, &bytes).unwrap();
+    assert!(matches!(handled, Handled::Peers { peers, .. } if peers.added().count() == 1));
+}
+
+/// BEP 54: a piece that a peer lost is not asked of it.
+#[test]
+fn a_lost_piece_is_not_wanted_any_more() {
+    let mut leech = torrent(0);
+    join_modern(&mut leech, A, Reserved::EXTENDED);
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    assert_eq!(leech.peer(A).unwrap().wanted, 2);
+    hear(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 1])).unwrap();
+    let peer = leech.peer(A).unwrap();
+    assert_eq!((peer.wanted, peer.pieces), (1, 1));
+    hear(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    assert!(said(&mut leech, A).iter().all(|line| !line.contains("piece=1")));
+    let outside = hear(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 2]));
+    assert_eq!(outside, Err(PeerError::Piece(PieceIndex(2))));
+}
+
+/// Requests under way are what a peer gives in about half a second beyond its fastest answer: its rate times
+/// the delay.
+#[test]
+fn the_window_follows_rate_and_delay() {
+    for (delay, rate, least, most) in [(50, 400, 150, 251), (2_000, 100, 150, 251), (100, 2, 1, 4)]
+    {
+        let window = window_of(delay, rate);
+        assert!((least..=most).contains(&window), "{delay} ms, {rate} blocks/s: {window}");
+    }
+}
+
+/// Returns the window after half a minute with a peer of some delay in ms and rate in blocks a second.
+fn window_of(delay: u64, rate: u64) -> usize {
+    let geometry = Geometry::new(1 << 30, 1 << 18).unwrap();
+    let pieces = geometry.pieces();
+    let hashes = vec![[0; 20]; pieces as usize];
+    let have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
+    let memory = Memory {
+        pieces: vec![PieceSlot::EMPTY; pieces as usize],
+        partials: vec![PartialSlot::EMPTY; pieces as usize],
+        blocks: vec![BlockSlot::EMPTY; block_slots(geometry, pieces as usize)],
+        peers: [PeerSlot::EMPTY; 1],
+        bits: vec![0; bits_len(pieces, 1)],
+        requests: vec![RequestSlot::EMPTY; requests_len(1, 250)],
+    };
+    let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+    let hashes = PieceHashes::new(&hashes);
+    let mut leech = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
+    leech.handle_connected(ZERO, A, Side::Accepted).unwrap();
+    let mut bytes = [0; Handshake::LEN];
+    let (info_hash, peer_id) = (config.info_hash, PeerId([2; 20]));
+    Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut bytes).unwrap();
+    leech.handle_bytes(ZERO, A, &bytes).unwrap();
+    leech.handle_bytes(ZERO, A, &fast(Fast::HaveAll)).unwrap();
+    leech.handle_bytes(ZERO, A, &[0, 0, 0, 1, 1]).unwrap();
+    let mut queue = std::collections::VecDeque::new();
+    let (mut buf, mut free_at) = ([0; 600], 0);
+    for now in 0..30_000_u64 {
+        while let Some(sent) = leech.poll_transmit(&mut buf).unwrap() {
+            if let Ok((Message::Request(block), _)) = Message::decode(&buf[..sent.len], 100) {
+                free_at = free_at.max(now + delay) + 1_000 / rate;
+                queue.push_back((free_at, block));
+            }
+        }
+        while queue.front().is_some_and(|(at, _)| *at <= now) {
+            let (_, asked) = queue.pop_front().unwrap();
+            let data = vec![0; asked.len as usize];
+            let piece =
+                Message::Piece(Piece { piece: asked.piece, begin: asked.begin, data: &data });
+            let mut bytes = vec![0; piece.encoded_len()];
+            piece.encode(&mut bytes).unwrap();
+            leech.handle_bytes(Duration::from_millis(now), A, &bytes).unwrap();
+        }
+    }
+    leech.peer(A).unwrap().window
+}
+
+/// aria2 sums up with a second bitfield what it would have told by many haves.
+#[test]
+fn a_later_bitfield_replaces_the_first() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0x80);
+    assert_eq!(leech.peer(A).unwrap().wanted, 1);
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (2, 2));
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0x40])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (1, 1));
+    leech.handle_closed(ZERO, A);
+    join(&mut leech, B, 0x80);
+    let asked = said(&mut leech, B).into_iter().filter(|line| request(line));
+    assert!(asked.collect::<Vec<_>>().iter().all(|line| line.contains("piece=0")));
 }
 
 #[test]

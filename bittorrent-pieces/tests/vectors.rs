@@ -7,8 +7,8 @@ use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, MetainfoError}
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent, bits_len,
-    receive_len,
+    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
+    bits_len, receive_len,
 };
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -299,6 +299,7 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
         blocks: [BlockSlot::EMPTY; 2],
         peers: [PeerSlot::EMPTY; 1],
         bits: vec![0; bits_len(pieces, 1)],
+        requests: [RequestSlot::EMPTY; 8],
     };
     let hashes = PieceHashes::new(&hashes);
     let mut torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
@@ -352,7 +353,8 @@ fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PieceSlot>(), 176); // for 64 pieces
     assert_eq!(size_of::<PartialSlot>(), 36);
     assert_eq!(size_of::<BlockSlot>(), 20);
-    assert!(size_of::<PeerSlot>() <= 1_344, "{}", size_of::<PeerSlot>());
+    assert_eq!(size_of::<RequestSlot>(), 16);
+    assert!(size_of::<PeerSlot>() <= 336, "{}", size_of::<PeerSlot>());
     assert!(size_of::<Torrent<'_, ()>>() <= 1_600, "{}", size_of::<Torrent<'_, ()>>());
     assert_eq!(receive_len(100), 13 + 16_384);
     assert_eq!(bits_len(10, 3), 8);

@@ -5,4 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod random;
 pub mod words;

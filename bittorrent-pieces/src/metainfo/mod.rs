@@ -79,6 +79,22 @@ impl<'a> Metainfo<'a> {
     pub fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
         let top = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
+        Self::of(top, info)
+    }
+
+    /// Reads an info dictionary alone, as peers give it for a magnet link (BEP 9). It names no tracker.
+    ///
+    /// # Errors
+    ///
+    /// [`MetainfoError`]
+    pub fn from_info(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
+        let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
+        let info = Some(info).filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
+        let top = Value::from_bytes(b"de", mode, Limits::DEFAULT)?;
+        Self::of(top, info)
+    }
+
+    fn of(top: Value<'a>, info: Value<'a>) -> Result<Self, MetainfoError> {
         let name = bytes_of(info, b"name", "name")?;
         file::check_element(name)?;
         let total = file::check_content(info)?;

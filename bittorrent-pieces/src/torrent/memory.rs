@@ -1,14 +1,14 @@
-//! The memory of a torrent: five regions, lent by the caller.
+//! The memory of a torrent: six regions, lent by the caller.
 
 use crate::geometry::slot;
+use crate::wire::LEN_LEN;
 use crate::wire::piece::HEADER_LEN;
-use crate::wire::{Handshake, LEN_LEN};
-use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot};
+use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot, RequestSlot};
 
 /// The memory of a [`Torrent`](crate::Torrent). Each region may be an array, a `Vec`, a box or a
 /// mutable slice; what it contains does not matter.
 #[derive(Debug, Clone, Default)]
-pub struct Memory<P, Q, B, R, S> {
+pub struct Memory<P, Q, B, R, S, T> {
     /// [`PieceSlot`]s, one for 64 pieces: see [`piece_slots`](crate::piece_slots).
     pub pieces: P,
     /// One [`PartialSlot`] for each piece that may be open at a time: about two for each peer.
@@ -20,6 +20,15 @@ pub struct Memory<P, Q, B, R, S> {
     pub peers: R,
     /// The bitfields of all peers and our own: see [`bits_len`].
     pub bits: S,
+    /// The requests of all connections: see [`requests_len`]. They bound how many are under way.
+    pub requests: T,
+}
+
+/// Returns how many [`RequestSlot`]s let `peers` connections have `pipeline` requests under way in
+/// each direction.
+#[must_use]
+pub const fn requests_len(peers: usize, pipeline: usize) -> usize {
+    peers.saturating_mul(pipeline).saturating_mul(2)
 }
 
 /// Returns how many bytes the bitfields of `peers` peers and our own take.
@@ -28,11 +37,14 @@ pub const fn bits_len(pieces: u32, peers: usize) -> usize {
     Bitfield::byte_len(pieces).saturating_mul(peers.saturating_add(1))
 }
 
-/// Returns how many bytes of buffer any transmit fits into: a handshake or a bitfield.
+/// The longest transmit but a bitfield: an exchange of peers.
+const TRANSMIT: usize = 512;
+
+/// Returns how many bytes of buffer any transmit fits into: 512, or a bitfield.
 #[must_use]
 pub const fn transmit_len(pieces: u32) -> usize {
     let bitfield = Bitfield::byte_len(pieces).saturating_add(LEN_LEN).saturating_add(1);
-    if bitfield > Handshake::LEN { bitfield } else { Handshake::LEN }
+    if bitfield > TRANSMIT { bitfield } else { TRANSMIT }
 }
 
 /// Returns how many bytes of buffer any message fits into that a peer may send: a whole block or
@@ -44,7 +56,7 @@ pub const fn receive_len(pieces: u32) -> usize {
     if bitfield > block { bitfield } else { block }
 }
 
-/// Something that holds the five regions; [`Memory`] does, and so may a struct of the caller.
+/// Something that holds the six regions; [`Memory`] does, and so may a struct of the caller.
 pub trait Regions {
     /// Borrows the regions to be read.
     fn regions(&self) -> RegionsRef<'_>;
@@ -52,7 +64,7 @@ pub trait Regions {
     fn regions_mut(&mut self) -> RegionsMut<'_>;
 }
 
-/// The five regions of [`Memory`], borrowed to be read.
+/// The six regions of [`Memory`], borrowed to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct RegionsRef<'m> {
     /// One for 64 pieces.
@@ -65,9 +77,11 @@ pub struct RegionsRef<'m> {
     pub peers: &'m [PeerSlot],
     /// Our own, then those of each peer.
     pub bits: &'m [u8],
+    /// An equal share for each connection.
+    pub requests: &'m [RequestSlot],
 }
 
-/// The five regions of [`Memory`], borrowed to be written.
+/// The six regions of [`Memory`], borrowed to be written.
 #[derive(Debug)]
 pub struct RegionsMut<'m> {
     /// One for 64 pieces.
@@ -80,15 +94,18 @@ pub struct RegionsMut<'m> {
     pub peers: &'m mut [PeerSlot],
     /// Our own, then those of each peer.
     pub bits: &'m mut [u8],
+    /// An equal share for each connection.
+    pub requests: &'m mut [RequestSlot],
 }
 
-impl<P, Q, B, R, S> Regions for Memory<P, Q, B, R, S>
+impl<P, Q, B, R, S, T> Regions for Memory<P, Q, B, R, S, T>
 where
     P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
     Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
     B: AsRef<[BlockSlot]> + AsMut<[BlockSlot]>,
     R: AsRef<[PeerSlot]> + AsMut<[PeerSlot]>,
     S: AsRef<[u8]> + AsMut<[u8]>,
+    T: AsRef<[RequestSlot]> + AsMut<[RequestSlot]>,
 {
     fn regions(&self) -> RegionsRef<'_> {
         RegionsRef {
@@ -97,6 +114,7 @@ where
             blocks: self.blocks.as_ref(),
             peers: self.peers.as_ref(),
             bits: self.bits.as_ref(),
+            requests: self.requests.as_ref(),
         }
     }
 
@@ -107,6 +125,7 @@ where
             blocks: self.blocks.as_mut(),
             peers: self.peers.as_mut(),
             bits: self.bits.as_mut(),
+            requests: self.requests.as_mut(),
         }
     }
 }

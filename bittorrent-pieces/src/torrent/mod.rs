@@ -1,22 +1,31 @@
 //! A torrent among its peers.
 
+mod check;
+pub(crate) mod extend;
 mod memory;
 mod peer;
+mod queue;
 mod receive;
 mod state;
 mod transmit;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::wire::DecodeError;
+use crate::wire::extended::{ExtendedError, Pex};
+use crate::wire::{DecodeError, Handshake, Reserved};
 use crate::{
     Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
-    PeerId, PieceHashes, PieceIndex,
+    PeerId, PieceHashes, PieceIndex, Policy,
 };
-pub use memory::{Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, transmit_len};
+pub use check::PieceCheck;
+pub use memory::{
+    Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len, transmit_len,
+};
 pub use peer::{Peer, PeerSlot, Traffic};
+pub use queue::RequestSlot;
 use state::{Core, View};
 
 /// Fetches and gives the pieces of one torrent: handshakes, interest, requests, choking, checks.
@@ -43,9 +52,10 @@ pub struct Config {
     pub peer_id: PeerId,
     /// For ties and draws; it need not be secret and should differ from peer to peer.
     pub seed: u64,
-    /// The most requests under way to a peer, 1 to 32. More are faster over long paths: rate times
-    /// round trip divided by 16 KiB. A peer that takes long to answer gets fewer.
-    pub pipeline: u8,
+    /// The most requests under way to a peer, at least 1, besides what the lent request slots and
+    /// the peer allow. Within this, a peer is asked for as much as it gives in half a second beyond its
+    /// fastest answer.
+    pub pipeline: u16,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,
     /// How long after the last message to a peer a keepalive is sent.
@@ -54,22 +64,34 @@ pub struct Config {
     pub patience: Duration,
     /// How long a peer may say nothing at all before it is given up.
     pub silence: Duration,
+    /// Whether to offer the fast extension (BEP 6).
+    pub fast: bool,
+    /// Whether to tell peers of each other (BEP 11). Never for a private torrent (BEP 27).
+    pub peer_exchange: bool,
+    /// The TCP port on which others reach us, told in the extended handshake (BEP 10).
+    pub port: Option<u16>,
+    /// The UDP port of our DHT node, if there is one (BEP 5).
+    pub dht_port: Option<u16>,
 }
 
 impl Config {
-    /// Returns the configuration that fits most: 16 requests, 4 slots, keepalive after 2 minutes,
-    /// patience of 60 s, silence of 4 minutes, seed 0.
+    /// Returns the configuration that fits most: 250 requests, 4 slots, keepalive after 2 minutes,
+    /// patience of 60 s, silence of 4 minutes, fast extension, exchange of peers, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
         Self {
             info_hash,
             peer_id,
             seed: 0,
-            pipeline: 16,
+            pipeline: 250,
             upload_slots: 4,
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),
+            fast: true,
+            peer_exchange: true,
+            port: None,
+            dht_port: None,
         }
     }
 }
@@ -111,6 +133,20 @@ pub enum Handled<'a> {
         /// The data, borrowed from the received bytes.
         data: &'a [u8],
     },
+    /// Peers that the sender knows (BEP 11); drop the message. Nobody vouches for them.
+    Peers {
+        /// The length of the message.
+        consumed: usize,
+        /// Who came and went.
+        peers: Pex<'a>,
+    },
+    /// The UDP port of the sender's DHT node (BEP 5); drop the message.
+    Node {
+        /// The length of the message.
+        consumed: usize,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Handled<'_> {
@@ -119,20 +155,26 @@ impl Handled<'_> {
     pub const fn consumed(&self) -> usize {
         match self {
             Self::Incomplete { .. } | Self::Busy | Self::Gone => 0,
-            Self::Message { consumed } | Self::Block { consumed, .. } => *consumed,
+            Self::Message { consumed }
+            | Self::Block { consumed, .. }
+            | Self::Peers { consumed, .. }
+            | Self::Node { consumed, .. } => *consumed,
         }
     }
 }
 
 /// What to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transmit {
+pub struct Transmit<'t> {
     /// On which connection.
     pub to: ConnId,
     /// How many bytes of the buffer to send.
     pub len: usize,
     /// A block to be read from storage and sent behind them.
     pub block: Option<Block>,
+    /// A part of the info dictionary, to be sent behind them; empty unless
+    /// [`serve_metadata`](Torrent::serve_metadata) was called.
+    pub metadata: &'t [u8],
 }
 
 /// What was learnt.
@@ -237,18 +279,24 @@ pub enum PeerError {
     /// A bitfield of the wrong length or with spare bits.
     #[error(transparent)]
     Bitfield(#[from] BitfieldError),
-    /// A bitfield that is not the first message.
-    #[error("a bitfield behind other messages")]
-    LateBitfield,
     /// A block outside its piece, or of more than 16 KiB (BEP 3).
     #[error("no such block: {0}")]
     Block(Block),
-    /// A request for a piece that we never announced.
+    /// A request for a piece that we never announced, without the fast extension.
     #[error("a request for piece {0}, which we do not have")]
     NotHeld(PieceIndex),
     /// A message of the fast extension, which was not agreed on (BEP 6).
     #[error("message {0} of the fast extension, which is off")]
     FastOff(u8),
+    /// A block that we did not ask for, under the fast extension (BEP 6: must close).
+    #[error("an unrequested block: {0}")]
+    Unrequested(Block),
+    /// A reject of a request that we did not make (BEP 6: should close).
+    #[error("a reject of no request: {0}")]
+    RejectedNothing(Block),
+    /// An extended message that is none (BEP 10).
+    #[error("an extended message: {0}")]
+    Extended(#[from] ExtendedError),
 }
 
 impl<'t, M: Regions> Torrent<'t, M> {
@@ -280,7 +328,39 @@ impl<'t, M: Regions> Torrent<'t, M> {
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connected(now, conn, side)
+        self.view().connected(now, conn, side, false)
+    }
+
+    /// Takes on a connection from a [`MetadataFetch`](crate::MetadataFetch), which has greeted the peer;
+    /// hand in the bytes that were kept next.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if there is no slot, or the name is in use.
+    pub fn take_over(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        side: Side,
+    ) -> Result<(), ConnectError> {
+        self.view().connected(now, conn, side, true)
+    }
+
+    /// Notes where the other end of a connection is; without it the peer is not told to others, and
+    /// gets nothing while choked. Returns whether the connection is open.
+    pub fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
+        self.view().set_address(conn, addr)
+    }
+
+    /// Changes how new pieces are chosen; what is under way goes on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.core.picker.set_policy(policy);
+    }
+
+    /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the
+    /// torrent's name.
+    pub fn serve_metadata(&mut self, info: &'t [u8]) {
+        self.core.metadata = Some(info);
     }
 
     /// Takes in the handshake or the one message at the front of what `conn` sent.
@@ -318,6 +398,30 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.view().hashed(now, piece, digest)
     }
 
+    /// Begins the check of a piece; several may be under way.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece.
+    pub fn check(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
+        self.view().check_piece(piece)
+    }
+
+    /// Takes in a check that was fed with all bytes of its piece.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece, or bytes are missing.
+    pub fn handle_checked(
+        &mut self,
+        now: Duration,
+        check: PieceCheck,
+    ) -> Result<Verdict, NotVerifying> {
+        let piece = check.piece();
+        let digest = check.finish().ok_or(NotVerifying(piece))?;
+        self.view().hashed(now, piece, digest)
+    }
+
     /// Lets time pass: choking rounds, keepalives, requests that nobody answered.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.view().timeout(now);
@@ -326,7 +430,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.next_deadline(self.memory.regions().peers)
+        let RegionsRef { peers, requests, .. } = self.memory.regions();
+        self.core.next_deadline(peers, requests)
     }
 
     /// Writes the next message for any connection into `buf`, if one is due.
@@ -334,7 +439,10 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// # Errors
     ///
     /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes.
-    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+    pub fn poll_transmit(
+        &mut self,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
         self.view().transmit(buf)
     }
 
@@ -347,7 +455,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
         &mut self,
         conn: ConnId,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit>, BufferTooSmall> {
+    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
         self.view().transmit_to(conn, buf)
     }
 
@@ -396,8 +504,13 @@ impl<'t, M: Regions> Torrent<'t, M> {
 
     /// Returns all connections that are open.
     pub fn peers(&self) -> impl Iterator<Item = Peer> {
-        let links = self.memory.regions().peers.iter().map(|slot| &slot.0);
-        links.filter(|link| link.is_live()).map(peer::Link::peer)
+        let RegionsRef { peers, requests, .. } = self.memory.regions();
+        let links = peers.iter().map(|slot| &slot.0).enumerate();
+        links.filter(|(_, link)| link.is_live()).map(move |(index, link)| {
+            link.peer(
+                queue::ours(requests, peers.len(), index).filter(|ask| ask.is_under_way()).count(),
+            )
+        })
     }
 
     /// Returns the memory; the torrent is over.
@@ -409,4 +522,28 @@ impl<'t, M: Regions> Torrent<'t, M> {
         let regions = self.memory.regions_mut();
         View { core: &mut self.core, regions }
     }
+}
+
+/// Returns the reserved bits of our handshake.
+pub(crate) fn opening_reserved(fast: bool, dht: bool) -> Reserved {
+    let mut reserved = Reserved::EXTENDED;
+    if fast {
+        reserved = reserved | Reserved::FAST;
+    }
+    if dht {
+        reserved = reserved | Reserved::DHT;
+    }
+    reserved
+}
+
+/// Refuses a handshake for another torrent or of our own.
+pub(crate) fn offered(
+    handshake: &Handshake,
+    info_hash: InfoHash,
+    own: PeerId,
+) -> Result<(), PeerError> {
+    if handshake.info_hash != info_hash {
+        return Err(PeerError::InfoHash(handshake.info_hash));
+    }
+    if handshake.peer_id == own { Err(PeerError::OwnId) } else { Ok(()) }
 }

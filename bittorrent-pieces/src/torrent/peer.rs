@@ -1,25 +1,25 @@
 //! What a torrent keeps of each connection.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 
 use super::LostReason;
-use crate::{Block, Candidate, ConnId, PeerId};
-
-/// The most requests that may be under way to a peer.
-pub(crate) const PIPELINE: usize = 32;
-/// The most requests of a peer that wait for an answer.
-pub(crate) const UPLOADS: usize = 32;
+use super::queue::{Queue, Step};
+use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};
 
 /// How many requests go to a peer before it is known how fast it is.
-const FIRST_WINDOW: u8 = 4;
-/// A peer that answers faster than this, in milliseconds, may be asked for more at a time.
-const PROMPT: u32 = 1_000;
-/// A peer that takes longer than this is asked for less at a time, or the endgame has much to undo.
-const TARDY: u32 = 3_000;
+const FIRST_WINDOW: u16 = 4;
+/// A peer that answers within so many milliseconds more than it did at its fastest may be asked for
+/// more at a time: what is under way then is its rate times this.
+const PROMPT: u32 = 500;
+/// A peer that takes so much longer is asked for less at a time, or the endgame has much to undo.
+const TARDY: u32 = 1_000;
+/// How many pieces are kept in mind that a peer gives even while it chokes us.
+pub(super) const ALLOWED: usize = 4;
 
-/// Room for one connection: at most 1,344 bytes on a 64-bit host.
+/// Room for one connection: at most 336 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct PeerSlot(pub(crate) Link);
 
@@ -48,8 +48,12 @@ pub struct Peer {
     pub unchokes_us: bool,
     /// Whether it left our requests without a block for too long.
     pub snubbed: bool,
+    /// Whether both sides speak the fast extension (BEP 6).
+    pub fast: bool,
     /// How many requests are under way to it.
     pub requested: usize,
+    /// How many may be, by the time that it takes to answer.
+    pub window: usize,
     /// What went over the connection.
     pub traffic: Traffic,
 }
@@ -69,7 +73,7 @@ pub struct Traffic {
     pub bytes_wasted: u64,
 }
 
-/// The state of a connection.
+/// The state of a connection; its requests are in their own region.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     pub(crate) phase: Phase,
@@ -82,16 +86,22 @@ pub(crate) struct Link {
     pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
-    pub(crate) window: u8, // how many requests it answers in good time
-    pub(crate) asked: Vec<Ask, PIPELINE>,
-    pub(crate) uploads: Deque<Block, UPLOADS>,
+    pub(crate) window: u16,  // how many requests it answers in good time
+    pub(crate) reqq: u16,    // how many it takes
+    pub(crate) fastest: u32, // its quickest answer, in milliseconds
+    pub(crate) allowed: Vec<PieceIndex, ALLOWED>, // given even while it chokes us
+    pub(crate) suggested: Option<PieceIndex>,
+    pub(crate) granted: u8, // allowed-fast messages that are due
+    pub(crate) addr: Address,
+    pub(crate) ids: Ids,
     pub(crate) joined_at: Duration,
     pub(crate) heard_at: Duration,
     pub(crate) sent_at: Duration,
     pub(crate) block_at: Duration, // the last block, or since when we wait for one
+    pub(crate) exchanged_at: Duration, // the last exchange of peers
     pub(crate) traffic: Traffic,
-    pub(crate) taken: [u64; 2], // bytes of this round and the one before
-    pub(crate) given: [u64; 2],
+    pub(crate) taken: [u32; 2], // bytes of this round and the one before
+    pub(crate) given: [u32; 2],
 }
 
 /// Where a connection stands.
@@ -110,30 +120,50 @@ pub(crate) enum Phase {
 pub(crate) struct Flags {
     pub(crate) dialled: bool,
     pub(crate) greeted: bool,    // our handshake is sent
-    pub(crate) announced: bool,  // and our bitfield
+    pub(crate) announced: bool,  // and our pieces
+    pub(crate) introduced: bool, // and our extended handshake
+    pub(crate) ported: bool,     // and our DHT port
+    pub(crate) fast: bool,
+    pub(crate) extended: bool,
+    pub(crate) dht: bool,
     pub(crate) ready: bool,      // the event is due
-    pub(crate) spoke: bool,      // it sent a message, so a bitfield is too late
     pub(crate) seed: bool,       // counted as having all
     pub(crate) interested: bool, // what we told it
     pub(crate) unchoked: bool,   // what we told it
     pub(crate) unchokes_us: bool,
     pub(crate) keepalive: bool, // due
+    pub(crate) exchange: bool,  // due
+    pub(crate) exchanged: bool, // it sent a first exchange
     pub(crate) snubbed: bool,
+    pub(crate) rests: bool, // it rejected a request: it is not asked again before the next round
 }
 
-/// A request to a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ask {
-    pub(crate) block: Block,
-    pub(crate) at: u32, // when, in milliseconds modulo 2^32
-    pub(crate) step: Step,
+/// The ids by which the peer wants extensions to be called; 0 if it does not speak them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) metadata: u8,
+    pub(crate) exchange: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    Due,
-    Sent,
-    Cancel, // the cancel is due
+/// Where the peer listens, in compact form.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Address {
+    bytes: [u8; 18],
+    family: Option<Family>,
+    pub(crate) listens: bool, // the port is the one it listens on
+}
+
+impl Address {
+    pub(crate) fn new(addr: SocketAddr, listens: bool) -> Self {
+        let mut bytes = [0; 18];
+        let _ = CompactPeers::encode(addr, &mut bytes); // the longer form fits
+        Self { bytes, family: Some(Family::of(addr)), listens }
+    }
+
+    pub(crate) fn socket(&self) -> Option<SocketAddr> {
+        let family = self.family?;
+        CompactPeers::new(family, self.bytes.get(..family.stride())?)?.nth(0)
+    }
 }
 
 impl Link {
@@ -143,14 +173,21 @@ impl Link {
             dialled: false,
             greeted: false,
             announced: false,
+            introduced: false,
+            ported: false,
+            fast: false,
+            extended: false,
+            dht: false,
             ready: false,
-            spoke: false,
             seed: false,
             interested: false,
             unchoked: false,
             unchokes_us: false,
             keepalive: false,
+            exchange: false,
+            exchanged: false,
             snubbed: false,
+            rests: false,
         },
         card: Candidate::new(ConnId(0)),
         peer_id: PeerId([0; 20]),
@@ -160,12 +197,18 @@ impl Link {
         retell: None,
         dry: None,
         window: FIRST_WINDOW,
-        asked: Vec::new(),
-        uploads: Deque::new(),
+        reqq: u16::MAX,
+        fastest: u32::MAX,
+        allowed: Vec::new(),
+        suggested: None,
+        granted: 0,
+        addr: Address { bytes: [0; 18], family: None, listens: false },
+        ids: Ids { metadata: 0, exchange: 0 },
         joined_at: Duration::ZERO,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         block_at: Duration::ZERO,
+        exchanged_at: Duration::ZERO,
         traffic: Traffic {
             blocks_taken: 0,
             bytes_taken: 0,
@@ -199,19 +242,20 @@ impl Link {
         self.is_ready().then_some(&mut self.card)
     }
 
-    /// Returns how many requests count against the pipeline.
-    pub(crate) fn under_way(&self) -> usize {
-        self.asked.iter().filter(|ask| ask.step != Step::Cancel).count()
-    }
-
-    /// Takes a request out, and learns from the time that the answer took.
-    pub(crate) fn answered(&mut self, block: Block, now: Duration) {
-        let Some(place) = self.asked.iter().position(|ask| ask.block == block) else { return };
-        let ask = self.asked.remove(place);
-        let age = millis(now).wrapping_sub(ask.at);
-        if ask.step == Step::Sent && age < PROMPT {
-            self.window = self.window.saturating_add(1).min(u8::try_from(PIPELINE).unwrap_or(0));
-        } else if age > TARDY {
+    /// Takes an answered request out, and learns from the time that it took.
+    pub(super) fn answered(&mut self, asked: &mut Queue<'_>, block: Block, now: Duration) {
+        let Some(place) = asked.position(|ask| ask.block() == block) else { return };
+        let Some(ask) = asked.remove(place) else { return };
+        let age = ask.age(millis(now));
+        if ask.step != Step::Sent {
+            return;
+        }
+        self.fastest = self.fastest.min(age);
+        let late = age.saturating_sub(self.fastest);
+        let used = asked.under_way() >= usize::from(self.window).saturating_sub(1);
+        if late < PROMPT && used {
+            self.window = self.window.saturating_add(1).min(self.reqq);
+        } else if late > TARDY {
             self.window = self.window.saturating_sub(1).max(1);
         }
     }
@@ -221,7 +265,7 @@ impl Link {
         self.flags.keepalive = false;
     }
 
-    pub(crate) fn peer(&self) -> Peer {
+    pub(super) fn peer(&self, requested: usize) -> Peer {
         Peer {
             conn: self.card.conn,
             peer_id: self.is_ready().then_some(self.peer_id),
@@ -231,7 +275,9 @@ impl Link {
             interested: self.card.interested,
             unchokes_us: self.flags.unchokes_us,
             snubbed: self.flags.snubbed,
-            requested: self.under_way(),
+            fast: self.flags.fast,
+            requested,
+            window: usize::from(self.window),
             traffic: self.traffic,
         }
     }

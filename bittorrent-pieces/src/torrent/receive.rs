@@ -2,16 +2,16 @@
 
 use core::time::Duration;
 
-use super::peer::{Link, PeerSlot, Phase, Step, UPLOADS};
-use super::state::{View, holds, own, row, split};
-use super::{Handled, PeerError, receive_len};
+use super::peer::{Link, PeerSlot, Phase};
+use super::queue::{self, Queue, RequestSlot, Step, queues};
+use super::state::{View, holds, row, split};
+use super::{Handled, PeerError, offered, receive_len};
 use crate::geometry::count;
 use crate::rng::mix;
+use crate::wire::extended::EXTENDED;
+use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece};
 use crate::{BLOCK_LEN, Bitfield, Block, ConnId, PieceIndex, Received};
-
-/// The ids of the fast extension (BEP 6), which this crate does not offer.
-const FAST: core::ops::RangeInclusive<u8> = 0x0D..=0x11;
 
 impl View<'_, '_> {
     pub(super) fn bytes<'b>(
@@ -43,16 +43,18 @@ impl View<'_, '_> {
         bytes: &'b [u8],
     ) -> Result<Handled<'b>, PeerError> {
         let (handshake, rest) = Handshake::decode(bytes)?;
-        if handshake.info_hash != self.core.config.info_hash {
-            return Err(PeerError::InfoHash(handshake.info_hash));
-        }
-        if handshake.peer_id == self.core.config.peer_id {
-            return Err(PeerError::OwnId);
-        }
+        offered(&handshake, self.core.config.info_hash, self.core.config.peer_id)?;
         self.core.see(now);
         if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
             link.phase = Phase::Ready;
             link.flags.ready = true;
+            link.flags.fast = self.core.config.fast && handshake.reserved.fast();
+            link.flags.extended = handshake.reserved.extended();
+            link.flags.dht = handshake.reserved.dht();
+            // Without the fast extension, no pieces at all need not be told.
+            if !link.flags.fast && self.core.picker.have_count() == 0 {
+                (link.flags.announced, link.told) = (true, self.core.picker.completed());
+            }
             link.peer_id = handshake.peer_id;
             (link.heard_at, link.block_at) = (self.core.now, self.core.now);
         }
@@ -68,20 +70,27 @@ impl View<'_, '_> {
         let limit = count(receive_len(self.core.geometry.pieces()).saturating_sub(LEN_LEN));
         let (message, rest) = Message::decode(bytes, limit)?;
         let consumed = bytes.len().saturating_sub(rest.len());
+        let fast = Fast::of(&message)?;
         self.check(index, &message)?;
+        self.check_fast(index, fast)?;
+        if self.is_busy(index, &message) {
+            self.core.see(now);
+            return Ok(Handled::Busy);
+        }
+        let extended = self.regions.peers.get(index).is_some_and(|slot| slot.0.flags.extended);
+        if let (Message::Other { id: EXTENDED, payload }, true) = (message, extended) {
+            return self.extended(now, index, payload, consumed);
+        }
         self.core.see(now);
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else {
             return Ok(Handled::Gone);
         };
-        if matches!(message, Message::Request(block) if link.is_busy(block)) {
-            return Ok(Handled::Busy);
-        }
         link.heard_at = self.core.now;
-        link.flags.spoke |= !matches!(message, Message::KeepAlive | Message::Other { .. });
         match message {
             Message::Choke => self.choke(index),
             Message::Unchoke => {
                 link.flags.unchokes_us = true;
+                link.flags.rests = false;
                 self.settle(Some(index));
             }
             Message::Interested | Message::NotInterested => {
@@ -90,15 +99,16 @@ impl View<'_, '_> {
             }
             Message::Have(piece) => self.have(index, piece),
             Message::Bitfield(payload) => self.bitfield(index, payload),
-            Message::Request(block) => link.request(block),
-            Message::Cancel(block) => link.cancel(block),
+            Message::Request(block) => self.request(index, block),
+            Message::Cancel(block) => self.cancel(index, block),
             Message::Piece(piece) => {
                 if self.piece(index, piece) {
                     let block = piece.block();
                     return Ok(Handled::Block { consumed, block, data: piece.data });
                 }
             }
-            Message::KeepAlive | Message::Port(_) | Message::Other { .. } => {}
+            Message::Port(port) => return Ok(Handled::Node { consumed, port }),
+            Message::KeepAlive | Message::Other { .. } => self.fast(index, fast),
         }
         Ok(Handled::Message { consumed })
     }
@@ -106,16 +116,12 @@ impl View<'_, '_> {
     /// Refuses what a peer must not say; nothing is changed yet.
     fn check(&self, index: usize, message: &Message<'_>) -> Result<(), PeerError> {
         let geometry = self.core.geometry;
-        let link = self.regions.peers.get(index).map(|slot| &slot.0);
         let within = |block: Block| {
             let fits = geometry.contains(block) && block.len <= BLOCK_LEN;
             if fits { Ok(()) } else { Err(PeerError::Block(block)) }
         };
         match *message {
             Message::Have(piece) if piece.0 >= geometry.pieces() => Err(PeerError::Piece(piece)),
-            Message::Bitfield(_) if link.is_some_and(|link| link.flags.spoke) => {
-                Err(PeerError::LateBitfield)
-            }
             Message::Bitfield(payload) => {
                 Bitfield::new(geometry.pieces(), payload)?;
                 Ok(())
@@ -123,21 +129,77 @@ impl View<'_, '_> {
             Message::Request(block) => {
                 within(block)?;
                 let had = self.core.picker.is_had(self.regions.pieces, block.piece);
-                if had { Ok(()) } else { Err(PeerError::NotHeld(block.piece)) }
+                let rejects = self.is_fast(index); // rather than closes
+                if had || rejects { Ok(()) } else { Err(PeerError::NotHeld(block.piece)) }
             }
-            Message::Piece(piece) => within(piece.block()),
-            Message::Other { id, .. } if FAST.contains(&id) => Err(PeerError::FastOff(id)),
+            Message::Piece(piece) => {
+                let block = piece.block();
+                within(block)?;
+                let strays = self.is_fast(index) && self.asked(index, block).is_none();
+                if strays { Err(PeerError::Unrequested(block)) } else { Ok(()) }
+            }
             _ => Ok(()),
         }
     }
 
-    /// A choke drops all requests (BEP 3; without BEP 6 there are no rejects).
+    fn check_fast(&self, index: usize, fast: Option<Fast>) -> Result<(), PeerError> {
+        let Some(fast) = fast else { return Ok(()) };
+        if !self.is_fast(index) {
+            return Err(PeerError::FastOff(fast.id()));
+        }
+        match fast {
+            Fast::Suggest(piece) | Fast::AllowedFast(piece)
+                if piece.0 >= self.core.geometry.pieces() =>
+            {
+                Err(PeerError::Piece(piece))
+            }
+            Fast::Reject(block) if self.asked(index, block).is_none() => {
+                Err(PeerError::RejectedNothing(block))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_fast(&self, index: usize) -> bool {
+        self.regions.peers.get(index).is_some_and(|slot| slot.0.flags.fast)
+    }
+
+    /// Returns how far a request to a peer is.
+    fn asked(&self, index: usize, block: Block) -> Option<Step> {
+        let mut ours = queue::ours(self.regions.requests, self.regions.peers.len(), index);
+        let known = ours.find(|ask| ask.step != Step::Due && ask.block() == block);
+        known.map(|ask| ask.step)
+    }
+
+    /// Returns whether a request cannot be kept in mind.
+    fn is_busy(&mut self, index: usize, message: &Message<'_>) -> bool {
+        let count = self.regions.peers.len();
+        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return false };
+        let (_, uploads) = queues(self.regions.requests, count, index);
+        match *message {
+            Message::Request(_) if link.flags.fast => uploads.is_full(),
+            Message::Request(block) => {
+                link.flags.unchoked && uploads.is_full() && !uploads.has(block)
+            }
+            Message::Other { id: EXTENDED, .. } => uploads.is_full(),
+            _ => false,
+        }
+    }
+
+    /// A choke drops all requests (BEP 3), but under the fast extension each is rejected by itself.
     fn choke(&mut self, index: usize) {
-        let (mut picker, peers, _) = split(&mut self.core.picker, &mut self.regions);
+        let count = self.regions.peers.len();
+        let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        let (mut asked, _) = queues(requests, count, index);
         link.flags.unchokes_us = false;
-        if !link.asked.is_empty() {
-            link.asked.clear();
+        if link.flags.fast {
+            for ask in asked.iter().filter(|ask| ask.step == Step::Due) {
+                picker.release(link.card.conn, ask.block());
+            }
+            asked.retain(|ask| ask.step != Step::Due);
+        } else if asked.len() > 0 {
+            asked.clear();
             picker.abandon(link.card.conn);
         }
         self.settle(None);
@@ -146,7 +208,7 @@ impl View<'_, '_> {
     fn have(&mut self, index: usize, piece: PieceIndex) {
         let now = self.core.now;
         let geometry = self.core.geometry;
-        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         let mut bits = Bitfield::trusted(geometry.pieces(), row(bits, geometry, index));
         if link.flags.seed || !bits.set(piece) {
@@ -161,28 +223,88 @@ impl View<'_, '_> {
     }
 
     fn bitfield(&mut self, index: usize, payload: &[u8]) {
+        self.hold(index, |row| row.copy_from_slice(payload));
+    }
+
+    /// Notes which pieces a peer has. BEP 3 has it told first and once; aria2 tells it again to sum up
+    /// what it got meanwhile.
+    fn hold(&mut self, index: usize, write: impl FnOnce(&mut [u8])) {
         let now = self.core.now;
         let geometry = self.core.geometry;
-        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        row(bits, geometry, index).copy_from_slice(payload);
-        link.held = Bitfield::trusted(geometry.pieces(), payload).count_ones();
+        picker.count(&holds(link, bits, geometry, index), false);
+        let its = row(bits, geometry, index);
+        write(its);
+        link.held = Bitfield::trusted(geometry.pieces(), &*its).count_ones();
         link.flags.seed = link.held == geometry.pieces() && link.held > 0;
         picker.count(&holds(link, bits, geometry, index), true);
-        let ours = own(bits, geometry);
-        let missing = payload.iter().zip(ours.as_bytes()).map(|(its, our)| its & !our);
+        let (ours, rows) = bits.split_at(Bitfield::byte_len(geometry.pieces()).min(bits.len()));
+        let start = ours.len().saturating_mul(index);
+        let its = rows.get(start..start.saturating_add(ours.len())).unwrap_or_default();
+        let missing = its.iter().zip(ours).map(|(its, our)| its & !our);
         let wanted = missing.map(u8::count_ones).fold(0, u32::saturating_add);
-        link.want(wanted, now);
+        let more = wanted.saturating_sub(link.wanted);
+        link.wanted = link.wanted.min(wanted);
+        link.want(more, now);
         self.settle(Some(index));
+    }
+
+    /// Keeps a request in mind. Without the fast extension a choked peer may have sent it before it
+    /// knew; with it, each request gets its one answer.
+    fn request(&mut self, index: usize, block: Block) {
+        let had = self.core.picker.is_had(self.regions.pieces, block.piece);
+        let count = self.regions.peers.len();
+        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return };
+        let flags = link.flags;
+        let gives = had && (flags.unchoked || self.grants(index, block.piece));
+        let (_, mut uploads) = queues(self.regions.requests, count, index);
+        if flags.fast {
+            let step = if gives { Step::Give } else { Step::Reject };
+            uploads.push(RequestSlot::new(block, 0, step)); // there is room: `is_busy`
+        } else if flags.unchoked && !uploads.has(block) {
+            uploads.push(RequestSlot::new(block, 0, Step::Give));
+        }
+    }
+
+    fn grants(&self, index: usize, piece: PieceIndex) -> bool {
+        self.granted(index).is_some_and(|set| set.contains(&piece))
+    }
+
+    /// Returns the pieces that a peer gets even while choked, if it was told so.
+    pub(super) fn granted(&self, index: usize) -> Option<heapless::Vec<PieceIndex, ALLOWED_FAST>> {
+        let PeerSlot(link) = self.regions.peers.get(index)?;
+        let core::net::SocketAddr::V4(addr) = link.addr.socket()? else { return None };
+        if !link.flags.fast || self.core.config.upload_slots == 0 {
+            return None;
+        }
+        let mut set = [PieceIndex(0); ALLOWED_FAST];
+        let (hash, pieces) = (self.core.config.info_hash, self.core.geometry.pieces());
+        let len = allowed_fast(*addr.ip(), hash, pieces, &mut set);
+        set.get(..len).and_then(|set| heapless::Vec::from_slice(set).ok())
+    }
+
+    fn cancel(&mut self, index: usize, block: Block) {
+        let count = self.regions.peers.len();
+        let fast = self.is_fast(index);
+        let (_, mut uploads) = queues(self.regions.requests, count, index);
+        let place = uploads.position(|ask| ask.step == Step::Give && ask.block() == block);
+        let Some(place) = place else { return };
+        if !fast {
+            uploads.remove(place);
+        } else if let Some(slot) = uploads.get_mut(place) {
+            slot.step = Step::Reject;
+        }
     }
 
     /// Takes in a block; returns whether it was missing.
     fn piece(&mut self, index: usize, piece: Piece<'_>) -> bool {
-        let (now, block) = (self.core.now, piece.block());
+        let (now, block, count) = (self.core.now, piece.block(), self.regions.peers.len());
         let checksum = checksum(self.core.config.seed, piece.data);
-        let (mut picker, peers, _) = split(&mut self.core.picker, &mut self.regions);
+        let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return false };
-        link.answered(block, now);
+        let (mut asked, _) = queues(requests, count, index);
+        link.answered(&mut asked, block, now);
         let bytes = u64::from(block.len);
         let Received::Accepted { also, .. } = picker.receive(link.card.conn, block, checksum)
         else {
@@ -191,18 +313,62 @@ impl View<'_, '_> {
             return false;
         };
         link.block_at = now;
-        link.flags.snubbed = false;
+        (link.flags.snubbed, link.flags.rests) = (false, false);
         link.traffic.blocks_taken = link.traffic.blocks_taken.saturating_add(1);
         link.traffic.bytes_taken = link.traffic.bytes_taken.saturating_add(bytes);
         let [newest, _] = &mut link.taken;
-        *newest = newest.saturating_add(bytes);
+        *newest = newest.saturating_add(block.len);
         let other = also.and_then(|conn| self.live(conn));
-        if let Some(PeerSlot(link)) = other.and_then(|index| self.regions.peers.get_mut(index)) {
-            link.take_back(block);
+        if let Some(other) = other {
+            let (mut asked, _) = queues(self.regions.requests, count, other);
+            asked.retain(|ask| ask.step != Step::Due || ask.block() != block);
+            asked.take_back(|ask| ask.block() == block);
         }
         self.settle(Some(index));
         self.settle(other);
         true
+    }
+
+    /// Takes in a message of the fast extension.
+    fn fast(&mut self, index: usize, fast: Option<Fast>) {
+        match fast {
+            Some(Fast::HaveAll) => {
+                let pieces = self.core.geometry.pieces();
+                self.hold(index, |row| Bitfield::trusted(pieces, row).fill());
+            }
+            Some(Fast::HaveNone) => self.hold(index, |row| row.fill(0)),
+            Some(Fast::Reject(block)) => self.rejected(index, block),
+            Some(Fast::AllowedFast(piece)) => {
+                let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return };
+                if !link.allowed.contains(&piece) {
+                    let _ = link.allowed.push(piece); // more than these are no loss
+                }
+                self.settle(Some(index));
+            }
+            Some(Fast::Suggest(piece)) => {
+                if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                    link.suggested = Some(piece); // the latest is the best
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// A peer does not answer a request: others may. It is not asked again at once, or the two would
+    /// ask and reject for ever.
+    fn rejected(&mut self, index: usize, block: Block) {
+        let count = self.regions.peers.len();
+        let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        let (mut asked, _) = queues(requests, count, index);
+        let place = asked.position(|ask| ask.step != Step::Due && ask.block() == block);
+        let ask = place.and_then(|at| asked.remove(at));
+        if ask.is_some_and(|ask| ask.step == Step::Sent) {
+            link.flags.rests = true;
+            link.window = (link.window / 2).max(1);
+            picker.release(link.card.conn, block);
+        }
+        self.settle(None);
     }
 }
 
@@ -215,38 +381,11 @@ impl Link {
         self.wanted = self.wanted.saturating_add(pieces);
         self.dry = None;
     }
+}
 
-    /// Returns whether a request cannot be kept in mind.
-    fn is_busy(&self, block: Block) -> bool {
-        self.flags.unchoked
-            && self.uploads.len() >= UPLOADS
-            && !self.uploads.iter().any(|known| *known == block)
-    }
-
-    /// Keeps a request in mind. A choked peer may have sent it before it knew.
-    fn request(&mut self, block: Block) {
-        if self.flags.unchoked && !self.uploads.iter().any(|known| *known == block) {
-            let _ = self.uploads.push_back(block); // there is room: `is_busy`
-        }
-    }
-
-    fn cancel(&mut self, block: Block) {
-        for _ in 0..self.uploads.len() {
-            match self.uploads.pop_front() {
-                Some(known) if known != block => {
-                    let _ = self.uploads.push_back(known); // its own place
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Takes back a request that another peer answered.
-    fn take_back(&mut self, block: Block) {
-        self.asked.retain(|ask| ask.block != block || ask.step == Step::Sent);
-        if let Some(ask) = self.asked.iter_mut().find(|ask| ask.block == block) {
-            ask.step = Step::Cancel;
-        }
+impl Queue<'_> {
+    fn has(&self, block: Block) -> bool {
+        self.iter().any(|known| known.step == Step::Give && known.block() == block)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a torrent does when peers come and go, pieces are checked, and time passes.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::{Deque, Vec};
 
 use super::memory::{RegionsMut, bits_len};
-use super::peer::{Ask, Link, PIPELINE, PeerSlot, Phase, Step, millis};
-use super::{Config, ConnectError, Event, LostReason, NotVerifying, Side, Verdict};
+use super::peer::{Address, Link, PeerSlot, Phase, millis};
+use super::queue::{self, Queue, RequestSlot, Step, queues};
+use super::{Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Side, Verdict};
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Want,
     picker,
@@ -18,6 +20,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// How many blocks are chosen at a time.
+const BATCH: usize = 16;
 /// How many convicts a piece may have that are dealt with.
 const CONVICTS: usize = 16;
 
@@ -27,6 +31,7 @@ pub(crate) struct Core<'t> {
     pub(super) config: Config,
     pub(super) geometry: Geometry,
     pub(super) hashes: PieceHashes<'t>,
+    pub(super) metadata: Option<&'t [u8]>,
     pub(super) picker: picker::State,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
@@ -55,17 +60,23 @@ impl<'t> Core<'t> {
         if hashes.len() != crate::geometry::slot(pieces) {
             return Err(ConfigError::Hashes { hashes: hashes.len(), pieces });
         }
-        if memory.peers.len() > usize::from(u16::MAX) {
-            return Err(ConfigError::TooManySlots(memory.peers.len()));
+        let peers_len = memory.peers.len();
+        if peers_len > usize::from(u16::MAX) {
+            return Err(ConfigError::TooManySlots(peers_len));
         }
-        let needed = bits_len(pieces, memory.peers.len());
+        let needed = bits_len(pieces, peers_len);
         if memory.bits.len() < needed {
             return Err(ConfigError::Bits(needed));
         }
-        let RegionsMut { pieces: slots, partials, blocks, peers, bits } = memory;
+        let needed = peers_len.saturating_mul(2);
+        if memory.requests.len() < needed {
+            return Err(ConfigError::Requests(needed));
+        }
+        let RegionsMut { pieces: slots, partials, blocks, peers, bits, requests } = memory;
         let picker = picker::State::new(geometry, config.seed, have, slots, partials, blocks)?;
         peers.fill(PeerSlot::EMPTY);
         bits.fill(0);
+        requests.fill(RequestSlot::EMPTY);
         bits.iter_mut().zip(have.as_bytes()).for_each(|(to, from)| *to = *from);
         for span in [&mut config.keep_alive, &mut config.patience, &mut config.silence] {
             *span = (*span).max(SHORTEST);
@@ -74,6 +85,7 @@ impl<'t> Core<'t> {
             config,
             geometry,
             hashes,
+            metadata: None,
             choker: Choker::new(config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
@@ -89,18 +101,26 @@ impl<'t> Core<'t> {
         self.picker.have_count() == self.geometry.pieces()
     }
 
-    pub(super) fn next_deadline(&self, peers: &[PeerSlot]) -> Option<Duration> {
-        let links = peers.iter().map(|slot| &slot.0).filter(|link| link.is_live());
-        links.filter_map(|link| self.deadline_of(link)).chain(self.next_round).min()
+    pub(super) fn next_deadline(
+        &self,
+        peers: &[PeerSlot],
+        requests: &[RequestSlot],
+    ) -> Option<Duration> {
+        let links = peers.iter().map(|slot| &slot.0).enumerate();
+        let deadlines = links.filter(|(_, link)| link.is_live()).filter_map(|(index, link)| {
+            let mut ours = queue::ours(requests, peers.len(), index);
+            self.deadline_of(link, ours.any(RequestSlot::is_under_way))
+        });
+        deadlines.chain(self.next_round).min()
     }
 
-    fn deadline_of(&self, link: &Link) -> Option<Duration> {
+    fn deadline_of(&self, link: &Link, waits: bool) -> Option<Duration> {
         let config = &self.config;
         let silence = link.heard_at.checked_add(config.silence);
         let keep_alive = link.sent_at.checked_add(config.keep_alive);
         let patience = link.block_at.checked_add(config.patience);
         let keep_alive = keep_alive.filter(|_| link.flags.greeted);
-        let patience = patience.filter(|_| link.is_waiting());
+        let patience = patience.filter(|_| waits);
         [silence, keep_alive, patience].into_iter().flatten().min()
     }
 
@@ -115,6 +135,7 @@ impl View<'_, '_> {
         now: Duration,
         conn: ConnId,
         side: Side,
+        taken: bool,
     ) -> Result<(), ConnectError> {
         if self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
             return Err(ConnectError::Known(conn));
@@ -124,19 +145,37 @@ impl View<'_, '_> {
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
-        let (_, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let completed = self.core.picker.completed();
+        let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         row(bits, self.core.geometry, index).fill(0);
+        let (mut asked, mut uploads) = queues(requests, capacity, index);
+        asked.clear();
+        uploads.clear();
         if let Some(PeerSlot(link)) = peers.get_mut(index) {
             *link = Link::EMPTY;
             link.phase = Phase::Greeting;
             link.card.conn = conn;
             link.flags.dialled = side == Side::Dialled;
-            (link.joined_at, link.heard_at, link.sent_at, link.block_at) = (now, now, now, now);
+            // Whoever is taken over was greeted, and told that we have nothing.
+            (link.flags.greeted, link.flags.announced) = (taken, taken);
+            link.retell = taken.then_some(0);
+            link.told = completed;
+            (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
+            (link.block_at, link.exchanged_at) = (now, now);
         }
         if self.core.next_round.is_none() {
             self.core.next_round = now.checked_add(ROUND);
         }
         Ok(())
+    }
+
+    pub(super) fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
+        let index = self.live(conn);
+        let link = index.and_then(|index| self.regions.peers.get_mut(index));
+        if let Some(PeerSlot(link)) = link {
+            link.addr = Address::new(addr, link.flags.dialled);
+        }
+        index.is_some()
     }
 
     pub(super) fn closed(&mut self, now: Duration, conn: ConnId) {
@@ -151,13 +190,20 @@ impl View<'_, '_> {
         }
     }
 
+    pub(super) fn check_piece(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
+        let (picker, ..) = split(&mut self.core.picker, &mut self.regions);
+        let checks = picker.is_checking(piece);
+        let len = self.core.geometry.piece_len(piece);
+        if checks { Ok(PieceCheck::new(piece, len)) } else { Err(NotVerifying(piece)) }
+    }
+
     pub(super) fn hashed(
         &mut self,
         now: Duration,
         piece: PieceIndex,
         digest: [u8; 20],
     ) -> Result<Verdict, NotVerifying> {
-        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         if !picker.is_checking(piece) {
             return Err(NotVerifying(piece));
         }
@@ -202,7 +248,7 @@ impl View<'_, '_> {
     }
 
     pub(super) fn event(&mut self) -> Option<Event> {
-        let (mut picker, peers, _) = split(&mut self.core.picker, &mut self.regions);
+        let (mut picker, peers, _, _) = split(&mut self.core.picker, &mut self.regions);
         for PeerSlot(link) in peers.iter_mut() {
             let conn = link.card.conn;
             match link.phase {
@@ -244,12 +290,14 @@ impl View<'_, '_> {
 
     /// Takes a peer out of all counts.
     fn part(&mut self, index: usize) {
-        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let count = self.regions.peers.len();
+        let (mut picker, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         picker.count(&holds(link, bits, self.core.geometry, index), false);
         picker.abandon(link.card.conn);
-        link.asked.clear();
-        link.uploads.clear();
+        let (mut asked, mut uploads) = queues(requests, count, index);
+        asked.clear();
+        uploads.clear();
     }
 
     fn ban(&mut self, conn: ConnId) {
@@ -267,7 +315,7 @@ impl View<'_, '_> {
     }
 
     fn timeout_of(&mut self, index: usize) {
-        let (now, config) = (self.core.now, self.core.config);
+        let (now, config, count) = (self.core.now, self.core.config, self.regions.peers.len());
         let due = |at: Duration, span| at.checked_add(span).is_some_and(|at| at <= now);
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return };
         if !link.is_live() {
@@ -283,24 +331,47 @@ impl View<'_, '_> {
             link.sent_at = now;
             link.flags.keepalive = true;
         }
-        if link.is_waiting() && due(link.block_at, config.patience) {
+        let (mut asked, _) = queues(self.regions.requests, count, index);
+        if due(link.block_at, config.patience) && asked.under_way() > 0 {
             link.block_at = now;
             link.flags.snubbed = true;
-            link.asked.retain(|ask| ask.step != Step::Due);
-            link.asked.iter_mut().for_each(|ask| ask.step = Step::Cancel);
+            asked.retain(|ask| ask.step != Step::Due);
+            asked.take_back(|_| true);
             let conn = link.card.conn;
             split(&mut self.core.picker, &mut self.regions).0.abandon(conn);
         }
     }
 
+    /// Gives requests to others that a peer passed over while it answered later ones.
+    fn expire(&mut self, index: usize) {
+        let (count, now) = (self.regions.peers.len(), millis(self.core.now));
+        let patience = millis(self.core.config.patience);
+        let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        let (mut asked, _) = queues(requests, count, index);
+        let old = |ask: &RequestSlot| ask.step == Step::Sent && ask.age(now) >= patience;
+        for ask in asked.iter().filter(|ask| old(ask)) {
+            picker.release(link.card.conn, ask.block());
+        }
+        asked.take_back(old);
+    }
+
     /// Lets the choker decide.
     fn round(&mut self) {
+        for index in 0..self.regions.peers.len() {
+            self.expire(index);
+            let exchange = self.has_news(index);
+            if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                link.flags.exchange = exchange;
+                link.flags.rests = false;
+            }
+        }
         let (now, patience) = (self.core.now, self.core.config.patience);
         let seeding = self.core.is_complete();
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
             let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
             let bytes = if seeding { &link.given } else { &link.taken };
-            link.card.rate = bytes.iter().copied().fold(0, u64::saturating_add);
+            link.card.rate = bytes.iter().copied().map(u64::from).sum();
             link.card.snubbed = !seeding && (link.flags.snubbed || waited);
             link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
             for bytes in [&mut link.taken, &mut link.given] {
@@ -309,6 +380,7 @@ impl View<'_, '_> {
             }
         }
         self.core.choker.round(self.regions.peers, |slot| slot.0.candidate());
+        self.core.generation = self.core.picker.generation().wrapping_sub(1); // ask all again
     }
 
     pub(super) fn mend(&mut self) {
@@ -330,54 +402,63 @@ impl View<'_, '_> {
 
     /// Asks a peer for blocks until its pipeline is full or there is nothing to ask for.
     fn fill(&mut self, index: usize) {
-        let (now, config) = (self.core.now, self.core.config);
-        let (mut picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
+        let (now, config, count) = (self.core.now, self.core.config, self.regions.peers.len());
+        let (mut picker, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        if !link.is_ready() || !link.flags.unchokes_us || link.wanted == 0 {
+        let chokes = !link.flags.unchokes_us;
+        let silent = chokes && (!link.flags.fast || link.allowed.is_empty());
+        if !link.is_ready() || link.flags.rests || link.wanted == 0 || silent {
             return;
         }
-        let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window) };
-        let room = usize::from(most).clamp(1, PIPELINE).saturating_sub(link.under_way());
+        let (mut asked, _) = queues(requests, count, index);
+        let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window).max(1) };
+        let idle = asked.under_way() == 0;
+        let room = usize::from(most).saturating_sub(asked.under_way()).min(asked.free());
         let holds = holds(link, bits, self.core.geometry, index);
-        let want = Want { now, reverse: link.flags.snubbed, ..Want::new() };
-        let conn = link.card.conn;
-        let mut blocks = [Block::default(); PIPELINE];
-        let mut asked = 0;
-        while asked < room && link.dry != Some(picker.state.generation()) {
-            let out = blocks.get_mut(asked..room).unwrap_or_default();
+        let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
+        let want = Want {
+            now,
+            reverse: link.flags.snubbed,
+            suggested: suggested.as_slice(),
+            only: chokes.then_some(&allowed[..]),
+            ..Want::new()
+        };
+        let mut blocks = [Block::default(); BATCH];
+        let mut left = room;
+        while left > 0 && (chokes || link.dry != Some(picker.state.generation())) {
+            let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
             let picked = picker.pick(conn, &holds, &want, out);
-            if picked == 0 {
-                link.dry = Some(picker.state.generation());
+            for block in blocks.iter().take(picked) {
+                asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
             }
-            asked = asked.saturating_add(picked);
+            left = left.saturating_sub(picked);
+            if picked == 0 {
+                link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
+                break;
+            }
         }
-        let idle = !link.is_waiting();
-        if asked == 0
-            && idle
+        if idle
+            && !chokes
+            && left == room
             && room > 0
             && let Some(block) = picker.pick_endgame(conn, &holds)
         {
-            blocks.iter_mut().take(1).for_each(|first| *first = block);
-            asked = 1;
+            asked.push(RequestSlot::new(block, millis(now), Step::Due));
+            left = left.saturating_sub(1);
         }
-        if asked > 0 && idle {
+        if idle && left < room {
             link.block_at = now;
-        }
-        for block in blocks.into_iter().take(asked) {
-            if link.asked.push(Ask { block, at: millis(now), step: Step::Due }).is_err() {
-                picker.release(conn, block);
-            }
         }
     }
 }
 
-/// Borrows the picker beside the peers and their bits.
+/// Borrows the picker beside the peers, their bits and their requests.
 pub(super) fn split<'v>(
     state: &'v mut picker::State,
     regions: &'v mut RegionsMut<'_>,
-) -> (picker::View<'v>, &'v mut [PeerSlot], &'v mut [u8]) {
-    let RegionsMut { pieces, partials, blocks, peers, bits } = regions;
-    (picker::View { state, pieces, partials, blocks }, peers, bits)
+) -> (picker::View<'v>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
+    let RegionsMut { pieces, partials, blocks, peers, bits, requests } = regions;
+    (picker::View { state, pieces, partials, blocks }, peers, bits, requests)
 }
 
 /// Returns our own bits: the first row.
@@ -409,9 +490,10 @@ pub(super) fn holds<'b>(
     Holds::Some(Bitfield::trusted(geometry.pieces(), row))
 }
 
-impl Link {
-    /// Returns whether a request is under way.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.asked.iter().any(|ask| ask.step != Step::Cancel)
+impl Queue<'_> {
+    /// Cancels requests that were sent.
+    pub(super) fn take_back(&mut self, is: impl Fn(&RequestSlot) -> bool) {
+        let sent = self.iter_mut().filter(|ask| ask.step == Step::Sent && is(ask));
+        sent.for_each(|ask| ask.step = Step::Cancel);
     }
 }

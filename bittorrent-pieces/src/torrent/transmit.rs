@@ -1,14 +1,33 @@
 //! What a torrent has to say, derived from its state when asked.
 
-use super::Transmit;
-use super::peer::{Link, PeerSlot, Step};
+use super::extend::answer_metadata;
+use super::peer::{Link, PeerSlot};
+use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
+use super::{Transmit, opening_reserved};
 use crate::picker::{self, News};
-use crate::wire::{Handshake, Message, Reserved, piece};
-use crate::{BufferTooSmall, ConnId, PieceIndex};
+use crate::wire::fast::Fast;
+use crate::wire::{Handshake, Message, piece};
+use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
 
-impl View<'_, '_> {
-    pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+/// A message that is written: its length, and what of storage or of the info dictionary follows.
+struct Said<'t> {
+    len: usize,
+    block: Option<Block>,
+    metadata: &'t [u8],
+}
+
+impl From<usize> for Said<'_> {
+    fn from(len: usize) -> Self {
+        Self { len, block: None, metadata: &[] }
+    }
+}
+
+impl<'t> View<'_, 't> {
+    pub(super) fn transmit(
+        &mut self,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
         let (start, end) = (self.core.cursor, self.regions.peers.len());
         for index in (start..end).chain(0..start.min(end)) {
             let sent = self.transmit_from(index, buf)?;
@@ -24,7 +43,7 @@ impl View<'_, '_> {
         &mut self,
         conn: ConnId,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit>, BufferTooSmall> {
+    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
         match self.live(conn) {
             Some(index) => self.transmit_from(index, buf),
             None => Ok(None),
@@ -36,48 +55,137 @@ impl View<'_, '_> {
         &mut self,
         index: usize,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit>, BufferTooSmall> {
+    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
+        let said = match self.opening(index, buf)? {
+            Some(said) => Some(said),
+            None => self.talk(index, buf)?,
+        };
+        let Some(Said { len, block, metadata }) = said else { return Ok(None) };
         let now = self.core.now;
-        let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
-        let (picker, peers, bits) = split(&mut self.core.picker, &mut self.regions);
-        let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
-        let to = link.card.conn;
-        if link.is_live() && !link.flags.greeted && (link.flags.dialled || link.is_ready()) {
-            let (info_hash, peer_id) = (self.core.config.info_hash, self.core.config.peer_id);
-            let handshake = Handshake { reserved: Reserved::default(), info_hash, peer_id };
-            let len = handshake.encode(buf)?;
-            link.flags.greeted = true;
-            link.flags.announced = had == 0; // an empty bitfield may be left out
-            link.told = completed;
-            link.sent(now);
-            return Ok(Some(Transmit { to, len, block: None }));
+        let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return Ok(None) };
+        link.sent(now);
+        Ok(Some(Transmit { to: link.card.conn, len, block, metadata }))
+    }
+
+    /// Says what is said once and first: handshake, pieces, extended handshake, DHT port.
+    fn opening(
+        &mut self,
+        index: usize,
+        buf: &mut [u8],
+    ) -> Result<Option<Said<'t>>, BufferTooSmall> {
+        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return Ok(None) };
+        let flags = link.flags;
+        if link.is_live() && !flags.greeted && (flags.dialled || link.is_ready()) {
+            let len = self.handshake().encode(buf)?;
+            self.change(index, |link| link.flags.greeted = true);
+            return Ok(Some(len.into()));
         }
         if !link.is_ready() {
             return Ok(None);
         }
-        if !link.flags.announced {
-            let len = Message::Bitfield(own(bits, self.core.geometry).as_bytes()).encode(buf)?;
-            link.flags.announced = true;
-            link.told = completed;
-            link.sent(now);
-            return Ok(Some(Transmit { to, len, block: None }));
-        }
-        let sent = match link.say(buf)? {
-            Some(sent) => Some(sent),
-            None => match link.next_have(&picker) {
-                Some((piece, told, retell)) => {
-                    let len = Message::Have(piece).encode(buf)?;
-                    (link.told, link.retell) = (told, retell);
-                    Some(Transmit { to, len, block: None })
+        let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
+        if !flags.announced {
+            let len = match (flags.fast, had) {
+                (true, 0) => Fast::HaveNone.encode(buf)?,
+                (true, _) if self.core.is_complete() => Fast::HaveAll.encode(buf)?,
+                _ => {
+                    let ours = own(self.regions.bits, self.core.geometry);
+                    Message::Bitfield(ours.as_bytes()).encode(buf)?
                 }
-                None => link.upload(buf)?,
-            },
-        };
-        if sent.is_some() {
-            link.sent(now);
+            };
+            let granted = self.granted(index).map_or(0, |set| set.len());
+            let few = link_held(self, index) < u32::try_from(granted).unwrap_or(0);
+            let granted = u8::try_from(granted).unwrap_or(0);
+            self.change(index, |link| {
+                (link.flags.announced, link.told) = (true, completed);
+                link.granted = if few { granted } else { 0 };
+            });
+            return Ok(Some(len.into()));
         }
-        Ok(sent)
+        if flags.extended && !flags.introduced {
+            let len = self.introduce(index, buf)?;
+            self.change(index, |link| link.flags.introduced = true);
+            return Ok(Some(len.into()));
+        }
+        if let Some(port) = self.core.config.dht_port.filter(|_| flags.dht && !flags.ported) {
+            let len = Message::Port(port).encode(buf)?;
+            self.change(index, |link| link.flags.ported = true);
+            return Ok(Some(len.into()));
+        }
+        Ok(None)
     }
+
+    fn handshake(&self) -> Handshake {
+        let config = &self.core.config;
+        let reserved = opening_reserved(config.fast, config.dht_port.is_some());
+        Handshake { reserved, info_hash: config.info_hash, peer_id: config.peer_id }
+    }
+
+    /// Says what changed, gives what was asked for.
+    fn talk(&mut self, index: usize, buf: &mut [u8]) -> Result<Option<Said<'t>>, BufferTooSmall> {
+        let granted = self.regions.peers.get(index).is_some_and(|slot| slot.0.granted > 0);
+        let set = self.granted(index).filter(|_| granted);
+        let count = self.regions.peers.len();
+        let keeps = self.chokes(index).then(|| self.granted(index)).flatten();
+        let (picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
+        if !link.is_ready() {
+            return Ok(None);
+        }
+        let (mut asked, mut uploads) = queues(requests, count, index);
+        if let Some(len) = link.choking(
+            &mut uploads,
+            |block| keeps.as_ref().is_some_and(|set| set.contains(&block.piece)),
+            buf,
+        )? {
+            return Ok(Some(len.into()));
+        }
+        if let Some(len) = link.asking(&mut asked, buf)? {
+            return Ok(Some(len.into()));
+        }
+        if let Some(piece) =
+            set.and_then(|set| set.get(usize::from(link.granted).checked_sub(1)?).copied())
+        {
+            let len = Fast::AllowedFast(piece).encode(buf)?;
+            link.granted = link.granted.saturating_sub(1);
+            return Ok(Some(len.into()));
+        }
+        if let Some((piece, told, retell)) = link.next_have(&picker) {
+            let len = Message::Have(piece).encode(buf)?;
+            (link.told, link.retell) = (told, retell);
+            return Ok(Some(len.into()));
+        }
+        if let Some(said) = link.upload(&mut uploads, self.core.metadata, buf)? {
+            return Ok(Some(said));
+        }
+        if link.flags.exchange {
+            let now = self.core.now;
+            let len = self.exchange(index, buf)?;
+            self.change(index, |link| (link.flags.exchange, link.exchanged_at) = (false, now));
+            return Ok(Some(len.into()));
+        }
+        if link.flags.keepalive {
+            return Ok(Some(Message::KeepAlive.encode(buf)?.into()));
+        }
+        Ok(None)
+    }
+
+    /// Returns whether a choke is due.
+    fn chokes(&self, index: usize) -> bool {
+        let link = self.regions.peers.get(index).map(|slot| &slot.0);
+        link.is_some_and(|link| link.flags.unchoked && !link.card.unchoked)
+    }
+
+    fn change(&mut self, index: usize, change: impl FnOnce(&mut Link)) {
+        if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+            change(link);
+        }
+    }
+}
+
+/// Returns how many pieces a peer has.
+fn link_held(view: &View<'_, '_>, index: usize) -> u32 {
+    view.regions.peers.get(index).map_or(0, |slot| slot.0.held)
 }
 
 impl Link {
@@ -100,62 +208,83 @@ impl Link {
         }
     }
 
-    /// Says what changed: choking, interest, requests.
-    fn say(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let wants = self.wanted > 0;
-        let ask = |step| self.asked.iter().position(|ask| ask.step == step);
-        let urgent = ask(Step::Cancel).or_else(|| ask(Step::Due));
-        let asked = urgent.and_then(|at| Some((at, *self.asked.get(at)?)));
-        let message = if self.card.unchoked != self.flags.unchoked {
-            if self.card.unchoked { Message::Unchoke } else { Message::Choke }
-        } else if wants != self.flags.interested {
-            if wants { Message::Interested } else { Message::NotInterested }
-        } else if let Some((_, ask)) = asked {
-            match ask.step {
-                Step::Cancel => Message::Cancel(ask.block),
-                Step::Due | Step::Sent => Message::Request(ask.block),
+    /// Says whether the peer may ask, and whether we want to.
+    fn choking(
+        &mut self,
+        uploads: &mut Queue<'_>,
+        keeps: impl Fn(Block) -> bool,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
+        if self.card.unchoked != self.flags.unchoked {
+            let message = if self.card.unchoked { Message::Unchoke } else { Message::Choke };
+            let len = message.encode(buf)?;
+            self.flags.unchoked = self.card.unchoked;
+            if !self.flags.unchoked && self.flags.fast {
+                let given = uploads.iter_mut().filter(|ask| ask.step == Step::Give);
+                given.filter(|ask| !keeps(ask.block())).for_each(|ask| ask.step = Step::Reject);
+            } else if !self.flags.unchoked {
+                uploads.retain(|ask| ask.step != Step::Give); // a choke drops all requests (BEP 3)
             }
-        } else {
-            return Ok(None);
-        };
-        let len = message.encode(buf)?;
-        match (message, asked) {
-            (Message::Choke, _) => {
-                self.flags.unchoked = false;
-                self.uploads.clear(); // without BEP 6 a choke drops all requests
-            }
-            (Message::Unchoke, _) => self.flags.unchoked = true,
-            (Message::Interested | Message::NotInterested, _) => self.flags.interested = wants,
-            (Message::Cancel(_), Some((at, _))) => {
-                self.asked.remove(at);
-            }
-            (_, Some((at, _))) => {
-                if let Some(ask) = self.asked.get_mut(at) {
-                    ask.step = Step::Sent;
-                }
-            }
-            _ => {}
+            return Ok(Some(len));
         }
-        Ok(Some(Transmit { to: self.card.conn, len, block: None }))
+        let wants = self.wanted > 0;
+        if wants == self.flags.interested {
+            return Ok(None);
+        }
+        let message = if wants { Message::Interested } else { Message::NotInterested };
+        let len = message.encode(buf)?;
+        self.flags.interested = wants;
+        Ok(Some(len))
     }
 
-    /// Gives the block that was asked for first, or at least a sign of life.
-    fn upload(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let to = self.card.conn;
-        if let Some(block) = self.uploads.front().copied() {
-            let len = piece::encode_header(block, buf)?;
-            let _ = self.uploads.pop_front(); // just written
-            let bytes = u64::from(block.len);
+    /// Asks for blocks, and takes requests back.
+    fn asking(
+        &mut self,
+        asked: &mut Queue<'_>,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
+        let first = |step| asked.position(|ask| ask.step == step);
+        let Some(at) = first(Step::Cancel).or_else(|| first(Step::Due)) else { return Ok(None) };
+        let Some(slot) = asked.get_mut(at) else { return Ok(None) };
+        let (step, block) = (slot.step, slot.block());
+        let message =
+            if step == Step::Cancel { Message::Cancel(block) } else { Message::Request(block) };
+        let len = message.encode(buf)?;
+        match step {
+            Step::Cancel if self.flags.fast => slot.step = Step::Cancelled,
+            Step::Cancel => drop(asked.remove(at)),
+            _ => slot.step = Step::Sent,
+        }
+        Ok(Some(len))
+    }
+
+    /// Answers the request that came first.
+    fn upload<'t>(
+        &mut self,
+        uploads: &mut Queue<'_>,
+        info: Option<&'t [u8]>,
+        buf: &mut [u8],
+    ) -> Result<Option<Said<'t>>, BufferTooSmall> {
+        let Some(slot) = uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
+            return Ok(None);
+        };
+        let block = slot.block();
+        let said = match slot.step {
+            Step::Metadata => {
+                let (len, metadata) = answer_metadata(info, block.piece.0, self.ids.metadata, buf)?;
+                Said { len, block: None, metadata }
+            }
+            Step::Give => Said { block: Some(block), ..piece::encode_header(block, buf)?.into() },
+            _ => Fast::Reject(block).encode(buf)?.into(),
+        };
+        uploads.remove(0);
+        if said.block.is_some() {
             self.traffic.blocks_given = self.traffic.blocks_given.saturating_add(1);
-            self.traffic.bytes_given = self.traffic.bytes_given.saturating_add(bytes);
+            self.traffic.bytes_given =
+                self.traffic.bytes_given.saturating_add(u64::from(block.len));
             let [newest, _] = &mut self.given;
-            *newest = newest.saturating_add(bytes);
-            return Ok(Some(Transmit { to, len, block: Some(block) }));
+            *newest = newest.saturating_add(block.len);
         }
-        if self.flags.keepalive {
-            let len = Message::KeepAlive.encode(buf)?;
-            return Ok(Some(Transmit { to, len, block: None }));
-        }
-        Ok(None)
+        Ok(Some(said))
     }
 }

@@ -25,6 +25,15 @@ pub struct Handshake {
 pub struct Reserved(pub [u8; 8]);
 
 impl Reserved {
+    /// The extension protocol (BEP 10).
+    pub const EXTENDED: Self = Self([0, 0, 0, 0, 0, 0x10, 0, 0]);
+    /// A DHT node (BEP 5).
+    pub const DHT: Self = Self([0, 0, 0, 0, 0, 0, 0, 0x01]);
+    /// The fast extension (BEP 6).
+    pub const FAST: Self = Self([0, 0, 0, 0, 0, 0, 0, 0x04]);
+    /// An upgrade to v2 (BEP 52).
+    pub const V2: Self = Self([0, 0, 0, 0, 0, 0, 0, 0x10]);
+
     /// Returns whether the extension protocol is offered (BEP 10).
     #[must_use]
     pub const fn extended(self) -> bool {
@@ -53,6 +62,14 @@ impl Reserved {
     const fn last(self) -> u8 {
         let [_, _, _, _, _, _, _, byte] = self.0;
         byte
+    }
+}
+
+impl core::ops::BitOr for Reserved {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self((u64::from_be_bytes(self.0) | u64::from_be_bytes(other.0)).to_be_bytes())
     }
 }
 

@@ -2,17 +2,28 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::wire::extended::EXTENDED;
+use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, InfoHash, Memory, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent, bits_len,
-    block_slots, transmit_len,
+    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
+    bits_len, block_slots, requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
-type Lent = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
+type Lent = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
 
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
+/// All that is offered today: extended, fast, DHT.
+const MODERN: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x05]);
 
 struct Driven<'t> {
     torrent: Torrent<'t, Lent>,
@@ -40,9 +51,15 @@ pub fn torrent(bytes: &[u8]) {
     }
     let mut config = Config::new(INFO_HASH, PeerId([1; 20]));
     config.seed = input.u64();
-    config.pipeline = input.byte() % 8;
+    config.pipeline = u16::from(input.byte() % 8);
     config.upload_slots = input.byte() % 4;
     let warm = input.byte();
+    let choice = input.byte();
+    config.fast = choice & 1 == 0;
+    config.peer_exchange = choice & 2 == 0;
+    config.dht_port = (choice & 4 == 0).then_some(6881);
+    let depth = 1 + usize::from(choice >> 3) % 9;
+    let info = vec![b'x'; 20_000];
     let new = || {
         let memory = Memory {
             pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
@@ -50,13 +67,17 @@ pub fn torrent(bytes: &[u8]) {
             blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
             peers: vec![PeerSlot::EMPTY; peers],
             bits: vec![0; bits_len(geometry.pieces(), peers)],
+            requests: vec![RequestSlot::EMPTY; requests_len(peers, depth)],
         };
         let hashes = PieceHashes::new(&hashes);
         let torrent = Torrent::new(config, geometry, hashes, field.as_view(), memory);
-        let torrent = torrent.expect("the memory fits");
+        let mut torrent = torrent.expect("the memory fits");
+        if choice & 8 == 0 {
+            torrent.serve_metadata(&info);
+        }
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![] };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
-            driven.warm_up(ConnId(conn));
+            driven.warm_up(ConnId(conn), choice & 16 == 0);
         }
         driven
     };
@@ -66,12 +87,12 @@ pub fn torrent(bytes: &[u8]) {
 
 impl Driven<'_> {
     /// Lets a seed that wants something connect, so that short inputs get far.
-    fn warm_up(&mut self, conn: ConnId) {
+    fn warm_up(&mut self, conn: ConnId, modern: bool) {
         let pieces = self.torrent.geometry().pieces();
         let mut bits = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
         bits.fill();
         let hello = Handshake {
-            reserved: Reserved::default(),
+            reserved: if modern { MODERN } else { Reserved::default() },
             info_hash: INFO_HASH,
             peer_id: PeerId([9; 20]),
         };
@@ -115,7 +136,7 @@ impl Driven<'_> {
         let mut bits = vec![0; Bitfield::byte_len(geometry.pieces())];
         let start = geometry.offset(piece) as usize + block.begin as usize;
         let mut data = self.content.get(start..start + block.len as usize).unwrap_or(&[]).to_vec();
-        let message = match input.below(14) {
+        let message = match input.below(20) {
             0 => Message::Choke,
             1 | 2 => Message::Unchoke,
             3 => Message::Interested,
@@ -139,6 +160,33 @@ impl Driven<'_> {
                 }
                 Message::Piece(Piece { piece, begin: block.begin, data: &data })
             }
+            13 | 14 => {
+                return fast(match input.below(6) {
+                    0 => Fast::HaveAll,
+                    1 => Fast::HaveNone,
+                    2 => Fast::Suggest(piece),
+                    3 => Fast::AllowedFast(piece),
+                    _ => self
+                        .asked
+                        .first()
+                        .map_or(Fast::Reject(block), |(_, block)| Fast::Reject(*block)),
+                });
+            }
+            15..19 => {
+                let payload = match input.below(8) {
+                    0 => b"\0d1:md11:ut_metadatai3e6:ut_pexi4ee1:pi99e4:reqqi3ee".to_vec(),
+                    1 => b"\x01d8:msg_typei0e5:piecei1ee".to_vec(),
+                    2 => b"\x01d8:msg_typei0e5:piecei7ee".to_vec(),
+                    3 => b"\x02d5:added6:\x7F\0\0\x01\x1A\xE1e".to_vec(),
+                    4 => [&b"\x03"[..], &piece.0.to_be_bytes()].concat(),
+                    5 => [&b"\0"[..], input.bytes(20)].concat(),
+                    _ => [&[input.byte() % 5], input.bytes(9)].concat(),
+                };
+                let message = Message::Other { id: EXTENDED, payload: &payload };
+                let mut out = vec![0; message.encoded_len()];
+                message.encode(&mut out).expect("the length was asked for");
+                return out;
+            }
             _ => Message::Other { id: input.byte(), payload: input.bytes(3) },
         };
         let mut out = vec![0; message.encoded_len()];
@@ -147,10 +195,22 @@ impl Driven<'_> {
     }
 }
 
+fn fast(message: Fast) -> Vec<u8> {
+    let mut out = vec![0; message.encoded_len()];
+    message.encode(&mut out).expect("the length was asked for");
+    out
+}
+
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(16) {
+        match input.below(17) {
+            16 => {
+                let at = [127, 0, 0, input.byte()];
+                self.torrent.handle_timeout(now); // it does not see the time by itself
+                let known = self.torrent.set_address(conn, (at, 6_881).into());
+                Outcome::Done(known.to_string())
+            }
             0 | 1 => {
                 let side =
                     if input.byte().is_multiple_of(2) { Side::Dialled } else { Side::Accepted };
@@ -166,7 +226,7 @@ impl Machine for Driven<'_> {
             }
             4 | 5 => {
                 let handshake = Handshake {
-                    reserved: Reserved(input.array()),
+                    reserved: if input.byte() & 1 == 0 { MODERN } else { Reserved(input.array()) },
                     info_hash: if input.byte() == 9 { InfoHash::default() } else { INFO_HASH },
                     peer_id: PeerId([input.byte(); 20]),
                 };

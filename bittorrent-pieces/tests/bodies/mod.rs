@@ -5,6 +5,7 @@
 
 mod extended;
 mod fast;
+mod fetch;
 mod machine;
 mod magnet;
 mod tables;
@@ -33,6 +34,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_fast", fast::fast),
     ("bittorrent_extended", extended::extended),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
+    ("bittorrent_fetch", fetch::fetch),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode

@@ -7,12 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Side, Torrent,
-    bits_len, block_slots, piece_slots, transmit_len,
+    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
+    Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use sim::{Addr, Delivery, Network, Rng, StreamId};
 
-type Lent = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
+type Lent = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
 
 /// The identifier of a message with a block, and the bytes before its data.
 const PIECE: u8 = 7;
@@ -117,6 +124,7 @@ impl Swarm {
             blocks: vec![BlockSlot::EMPTY; block_slots(self.geometry, self.partials)],
             peers: vec![PeerSlot::EMPTY; peers],
             bits: vec![0; bits_len(pieces, peers)],
+            requests: vec![RequestSlot::EMPTY; requests_len(peers, 32)],
         };
         let hashes = PieceHashes::new(self.hashes);
         let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);

@@ -33,6 +33,8 @@ pub use pex::{MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
 
 /// The id of an extended message.
 pub const EXTENDED: u8 = 20;
+/// The id by which this crate wants `ut_pex` to be called.
+pub(crate) const EXCHANGE: u8 = 2;
 /// The extended id of the handshake.
 pub const HANDSHAKE: u8 = 0;
 /// Everything before the body: length prefix, id, extended id; in bytes.

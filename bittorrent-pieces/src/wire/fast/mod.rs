@@ -73,6 +73,18 @@ impl Fast {
         }
     }
 
+    /// Returns the id.
+    #[must_use]
+    pub const fn id(&self) -> u8 {
+        match self {
+            Self::Suggest(_) => SUGGEST,
+            Self::HaveAll => HAVE_ALL,
+            Self::HaveNone => HAVE_NONE,
+            Self::Reject(_) => REJECT,
+            Self::AllowedFast(_) => ALLOWED,
+        }
+    }
+
     /// Returns the number of bytes on the wire, the length prefix included.
     #[must_use]
     pub const fn encoded_len(&self) -> usize {

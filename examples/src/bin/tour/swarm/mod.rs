@@ -9,7 +9,7 @@ use std::io;
 
 use bittorrent_pieces::{
     Bitfield, BlockSlot, Config, ConnId, Geometry, Memory, Metainfo, PartialSlot, PeerId, PeerSlot,
-    PieceSlot, Torrent, bits_len, block_slots, transmit_len,
+    PieceSlot, RequestSlot, Torrent, bits_len, block_slots, requests_len, transmit_len,
 };
 
 use crate::ctx::{Ctx, Failure, Stage};
@@ -17,7 +17,17 @@ use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, PIECE_LEN, Song};
 use crate::storage::Storage;
 
-type Slots = Memory<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>, Vec<PeerSlot>, Vec<u8>>;
+/// Requests at a time between two peers, in each direction.
+const PIPELINE: usize = 64;
+
+type Slots = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
 
 pub struct Swarm<'s> {
     cast: Cast,
@@ -235,6 +245,7 @@ impl<'s> Member<'s> {
             blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
             peers: vec![PeerSlot::EMPTY; connections],
             bits: vec![0; bits_len(pieces, connections)],
+            requests: vec![RequestSlot::EMPTY; requests_len(connections, PIPELINE)],
         };
         let mut have =
             Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;

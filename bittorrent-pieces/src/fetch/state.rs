@@ -1,0 +1,484 @@
+//! Who is asked for the info dictionary, and what has come.
+
+use core::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{FetchConfig, FetchEvent, FetchHandled};
+use crate::geometry::slot;
+use crate::torrent::extend::{METADATA, write_handshake, write_metadata_request};
+use crate::torrent::{offered, opening_reserved};
+use crate::wire::extended::{
+    self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
+};
+use crate::wire::fast::Fast;
+use crate::wire::{DecodeError, Handshake, Message};
+use crate::{BufferTooSmall, ConnId, ConnectError, PeerError, PieceHasher, Side, Transmit};
+
+/// Requests under way at a time.
+const PIPELINE: u32 = 4;
+/// The longest message: a bitfield of a torrent of eight million pieces.
+const LIMIT: u32 = 1 << 20;
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 72 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct FetchSlot {
+    conn: ConnId,
+    phase: Phase,
+    size: u32, // what the peer says the dictionary takes; 0 if nothing
+    id: u8,    // by which it wants ut_metadata to be called; 0 if not
+    dialled: bool,
+    greeted: bool,
+    told: bool, // that we have nothing
+    introduced: bool,
+    fast: bool,
+    extended: bool,
+    exchanged: bool,
+    heard_at: Duration,
+    sent_at: Duration,
+    rests_until: Duration, // it rejected, or was slow
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Unused,
+    Greeting,
+    Ready,
+    Corrupt, // until the event is told
+    Silent,
+}
+
+impl FetchSlot {
+    /// An unused slot.
+    pub const EMPTY: Self = Self {
+        conn: ConnId(0),
+        phase: Phase::Unused,
+        size: 0,
+        id: 0,
+        dialled: false,
+        greeted: false,
+        told: false,
+        introduced: false,
+        fast: false,
+        extended: false,
+        exchanged: false,
+        heard_at: Duration::ZERO,
+        sent_at: Duration::ZERO,
+        rests_until: Duration::ZERO,
+    };
+
+    fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Greeting | Phase::Ready)
+    }
+
+    fn serves(&self, room: usize, now: Duration) -> bool {
+        self.phase == Phase::Ready
+            && self.id != 0
+            && (1..=room).contains(&slot(self.size))
+            && self.rests_until <= now
+    }
+}
+
+/// All of a fetch but the memory.
+#[derive(Debug, Clone)]
+pub(super) struct Core {
+    config: FetchConfig,
+    now: Duration,
+    source: Option<Source>,
+    done: Option<u32>,
+    told: bool, // of the completion
+}
+
+/// The peer that gives the dictionary, and what has come of it.
+#[derive(Debug, Clone)]
+struct Source {
+    conn: ConnId,
+    size: u32,
+    next: u32,  // the piece that is to come
+    asked: u32, // the pieces before this one were asked for
+    since: Duration,
+    hasher: Hasher,
+}
+
+#[derive(Debug, Clone)]
+enum Hasher {
+    V1(PieceHasher),
+    V2(Sha256),
+}
+
+impl Core {
+    pub(super) fn new(mut config: FetchConfig) -> Self {
+        for span in [&mut config.patience, &mut config.silence] {
+            *span = (*span).max(SHORTEST);
+        }
+        Self { config, now: Duration::ZERO, source: None, done: None, told: false }
+    }
+
+    pub(super) fn complete(&self) -> Option<usize> {
+        self.done.map(slot)
+    }
+
+    pub(super) fn progress(&self) -> (u32, Option<u32>) {
+        match (&self.source, self.done) {
+            (_, Some(size)) => (size, Some(size)),
+            (Some(source), _) => {
+                let came = source.next.saturating_mul(METADATA_PIECE_LEN);
+                (came.min(source.size), Some(source.size))
+            }
+            _ => (0, None),
+        }
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        slots: &mut [FetchSlot],
+        now: Duration,
+        conn: ConnId,
+        side: Side,
+    ) -> Result<(), ConnectError> {
+        if slots.iter().any(|slot| slot.conn == conn && slot.phase != Phase::Unused) {
+            return Err(ConnectError::Known(conn));
+        }
+        let capacity = slots.len();
+        let free = slots.iter_mut().find(|slot| slot.phase == Phase::Unused);
+        let free = free.ok_or(ConnectError::Full { conn, capacity })?;
+        self.now = self.now.max(now);
+        *free = FetchSlot {
+            conn,
+            phase: Phase::Greeting,
+            dialled: side == Side::Dialled,
+            heard_at: self.now,
+            sent_at: self.now,
+            ..FetchSlot::EMPTY
+        };
+        Ok(())
+    }
+
+    pub(super) fn closed(
+        &mut self,
+        slots: &mut [FetchSlot],
+        room: usize,
+        now: Duration,
+        conn: ConnId,
+    ) {
+        self.now = self.now.max(now);
+        if let Some(slot) = live(slots, conn) {
+            *slot = FetchSlot::EMPTY;
+            self.leave(conn);
+            self.choose(slots, room);
+        }
+    }
+
+    pub(super) fn bytes<'b>(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        now: Duration,
+        conn: ConnId,
+        bytes: &'b [u8],
+    ) -> Result<FetchHandled<'b>, PeerError> {
+        let Some(slot) = live(slots, conn) else {
+            self.now = self.now.max(now);
+            return Ok(FetchHandled::Gone);
+        };
+        let handled = if slot.phase == Phase::Greeting {
+            self.greeting(slot, now, bytes)
+        } else {
+            self.message(slots, buffer, now, conn, bytes)
+        };
+        match handled {
+            Err(PeerError::Decode(DecodeError::Incomplete { needed })) => {
+                self.now = self.now.max(now);
+                Ok(FetchHandled::Incomplete { needed })
+            }
+            handled => handled,
+        }
+    }
+
+    fn greeting<'b>(
+        &mut self,
+        slot: &mut FetchSlot,
+        now: Duration,
+        bytes: &'b [u8],
+    ) -> Result<FetchHandled<'b>, PeerError> {
+        let (handshake, rest) = Handshake::decode(bytes)?;
+        offered(&handshake, self.config.info_hash, self.config.peer_id)?;
+        self.now = self.now.max(now);
+        slot.phase = Phase::Ready;
+        slot.fast = self.config.fast && handshake.reserved.fast();
+        slot.extended = handshake.reserved.extended();
+        slot.told = !slot.fast;
+        slot.heard_at = self.now;
+        Ok(FetchHandled::Keep { consumed: bytes.len().saturating_sub(rest.len()) })
+    }
+
+    fn message<'b>(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        now: Duration,
+        conn: ConnId,
+        bytes: &'b [u8],
+    ) -> Result<FetchHandled<'b>, PeerError> {
+        let (message, rest) = Message::decode(bytes, LIMIT)?;
+        let consumed = bytes.len().saturating_sub(rest.len());
+        let fast = Fast::of(&message)?;
+        let Some(slot) = live(slots, conn) else { return Ok(FetchHandled::Gone) };
+        if let Some(fast) = fast.filter(|_| !slot.fast) {
+            return Err(PeerError::FastOff(fast.id()));
+        }
+        let handled = match message {
+            Message::Other { id: EXTENDED, payload } if slot.extended => {
+                let Extended { id, body } = Extended::decode(payload)?;
+                match id {
+                    extended::HANDSHAKE => {
+                        slot.introduce(&ExtendedHandshake::decode(body)?);
+                        FetchHandled::Keep { consumed }
+                    }
+                    METADATA => {
+                        let metadata = Metadata::decode(body)?;
+                        self.now = self.now.max(now);
+                        self.metadata(slots, buffer, conn, metadata);
+                        FetchHandled::Message { consumed }
+                    }
+                    extended::EXCHANGE if self.config.peer_exchange => {
+                        let peers = Pex::decode(body, !slot.exchanged)?;
+                        slot.exchanged = true;
+                        FetchHandled::Peers { consumed, peers }
+                    }
+                    _ => FetchHandled::Keep { consumed },
+                }
+            }
+            // We have nothing to give, and asked for nothing.
+            Message::KeepAlive | Message::Request(_) | Message::Cancel(_) | Message::Piece(_) => {
+                FetchHandled::Message { consumed }
+            }
+            _ => FetchHandled::Keep { consumed },
+        };
+        self.now = self.now.max(now);
+        if let Some(slot) = live(slots, conn) {
+            slot.heard_at = self.now;
+        }
+        self.choose(slots, buffer.len());
+        Ok(handled)
+    }
+
+    /// Takes in a piece of the dictionary.
+    fn metadata(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        conn: ConnId,
+        metadata: Metadata<'_>,
+    ) {
+        let Some(source) = self.source.as_mut().filter(|source| source.conn == conn) else {
+            return;
+        };
+        match metadata {
+            Metadata::Data { piece, total_size, data }
+                if piece == source.next && total_size == source.size =>
+            {
+                let start = slot(piece).saturating_mul(slot(METADATA_PIECE_LEN));
+                let end = start.saturating_add(data.len());
+                let Some(room) = buffer.get_mut(start..end) else { return };
+                room.copy_from_slice(data);
+                source.hasher.update(data);
+                (source.next, source.since) = (piece.saturating_add(1), self.now);
+                if end >= slot(source.size) {
+                    self.finish(slots);
+                }
+            }
+            Metadata::Data { piece, .. } if piece >= source.next => self.rest(slots, conn),
+            Metadata::Reject { .. } => self.rest(slots, conn),
+            _ => {}
+        }
+    }
+
+    /// Everything came: it is right, or its giver is not.
+    fn finish(&mut self, slots: &mut [FetchSlot]) {
+        let Some(source) = self.source.take() else { return };
+        let right = match source.hasher {
+            Hasher::V1(hasher) => hasher.finish() == self.config.info_hash.0,
+            Hasher::V2(hasher) => {
+                let digest: [u8; 32] = hasher.finalize().into();
+                self.config.v2.is_some_and(|v2| v2.0 == digest)
+            }
+        };
+        if right {
+            self.done = Some(source.size);
+        } else if let Some(slot) = live(slots, source.conn) {
+            slot.phase = Phase::Corrupt;
+        }
+    }
+
+    /// Lets a peer be for a while.
+    fn rest(&mut self, slots: &mut [FetchSlot], conn: ConnId) {
+        self.leave(conn);
+        if let Some(slot) = live(slots, conn) {
+            slot.rests_until = self.now.saturating_add(self.config.patience);
+        }
+    }
+
+    fn leave(&mut self, conn: ConnId) {
+        if self.source.as_ref().is_some_and(|source| source.conn == conn) {
+            self.source = None;
+        }
+    }
+
+    /// Chooses a peer to give the dictionary.
+    fn choose(&mut self, slots: &[FetchSlot], room: usize) {
+        if self.source.is_some() || self.done.is_some() {
+            return;
+        }
+        let now = self.now;
+        let ready = slots.iter().filter(|slot| slot.serves(room, now));
+        self.source = ready.min_by_key(|slot| slot.rests_until).map(|slot| Source {
+            conn: slot.conn,
+            size: slot.size,
+            next: 0,
+            asked: 0,
+            since: now,
+            hasher: match self.config.v2 {
+                Some(_) => Hasher::V2(Sha256::new()),
+                None => Hasher::V1(PieceHasher::new()),
+            },
+        });
+    }
+
+    pub(super) fn timeout(&mut self, slots: &mut [FetchSlot], room: usize, now: Duration) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
+            if due(slot.heard_at, self.config.silence, now) {
+                slot.phase = Phase::Silent;
+                let conn = slot.conn;
+                self.leave(conn);
+            }
+        }
+        let slow = self.source.as_ref().filter(|s| due(s.since, self.config.patience, now));
+        if let Some(conn) = slow.map(|source| source.conn) {
+            self.rest(slots, conn);
+        }
+        self.choose(slots, room);
+    }
+
+    pub(super) fn next_deadline(&self, slots: &[FetchSlot]) -> Option<Duration> {
+        let live = || slots.iter().filter(|slot| slot.is_live());
+        let silent = live().filter_map(|slot| slot.heard_at.checked_add(self.config.silence));
+        // A keepalive and the end of a rest need only the time to be seen.
+        let idle = live().filter(|slot| slot.greeted);
+        let idle = idle.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
+        let rests = live().map(|slot| slot.rests_until).filter(|_| self.source.is_none());
+        let slow = self.source.iter().filter_map(|s| s.since.checked_add(self.config.patience));
+        silent.chain(idle).chain(rests).chain(slow).filter(|at| *at > self.now).min()
+    }
+
+    pub(super) fn event(&mut self, slots: &mut [FetchSlot]) -> Option<FetchEvent> {
+        for slot in slots {
+            let conn = slot.conn;
+            let event = match slot.phase {
+                Phase::Corrupt => FetchEvent::Corrupt { conn },
+                Phase::Silent => FetchEvent::Silent { conn },
+                _ => continue,
+            };
+            *slot = FetchSlot::EMPTY;
+            return Some(event);
+        }
+        if self.done.is_some() && !self.told {
+            self.told = true;
+            return Some(FetchEvent::Complete);
+        }
+        None
+    }
+
+    pub(super) fn transmit(
+        &mut self,
+        slots: &mut [FetchSlot],
+        only: Option<ConnId>,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
+        for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
+            if only.is_some_and(|conn| conn != slot.conn) {
+                continue;
+            }
+            if let Some(len) = self.say(slot, buf)? {
+                slot.sent_at = self.now;
+                return Ok(Some(Transmit { to: slot.conn, len, block: None, metadata: &[] }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the most urgent message to a peer.
+    fn say(
+        &mut self,
+        slot: &mut FetchSlot,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
+        let config = &self.config;
+        if !slot.greeted && (slot.dialled || slot.phase == Phase::Ready) {
+            let reserved = opening_reserved(config.fast, config.dht_port.is_some());
+            let (info_hash, peer_id) = (config.info_hash, config.peer_id);
+            let len = Handshake { reserved, info_hash, peer_id }.encode(buf)?;
+            slot.greeted = true;
+            return Ok(Some(len));
+        }
+        if slot.phase != Phase::Ready {
+            return Ok(None);
+        }
+        if !slot.told {
+            let len = Fast::HaveNone.encode(buf)?;
+            slot.told = true;
+            return Ok(Some(len));
+        }
+        if slot.extended && !slot.introduced {
+            let len = write_handshake(config.peer_exchange, config.port, buf)?;
+            slot.introduced = true;
+            return Ok(Some(len));
+        }
+        if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {
+            let pieces = source.size.div_ceil(METADATA_PIECE_LEN);
+            let end = source.next.saturating_add(PIPELINE).min(pieces);
+            if source.asked < end {
+                let len = write_metadata_request(slot.id, source.asked, buf)?;
+                source.asked = source.asked.saturating_add(1);
+                return Ok(Some(len));
+            }
+        }
+        if due(slot.sent_at, KEEP_ALIVE, self.now) {
+            return Ok(Some(Message::KeepAlive.encode(buf)?));
+        }
+        Ok(None)
+    }
+}
+
+impl FetchSlot {
+    fn introduce(&mut self, hello: &ExtendedHandshake<'_>) {
+        if let Some(id) = hello.id(Metadata::NAME) {
+            self.id = id;
+        }
+        if let Some(size) = hello.metadata_size {
+            self.size = size.min(extended::MAX_METADATA_SIZE);
+        }
+    }
+}
+
+impl Hasher {
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::V1(hasher) => hasher.update(bytes),
+            Self::V2(hasher) => hasher.update(bytes),
+        }
+    }
+}
+
+fn live(slots: &mut [FetchSlot], conn: ConnId) -> Option<&mut FetchSlot> {
+    slots.iter_mut().find(|slot| slot.conn == conn && slot.is_live())
+}
+
+fn due(at: Duration, span: Duration, now: Duration) -> bool {
+    at.checked_add(span).is_some_and(|at| at <= now)
+}

@@ -1,0 +1,162 @@
+//! The requests between us and a peer, in lent slots.
+
+use crate::geometry::count;
+use crate::{Block, PieceIndex};
+
+/// Room for one request of a connection, in either direction: 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestSlot {
+    piece: PieceIndex,
+    begin: u32,
+    at: u32, // when it was made, in milliseconds modulo 2^32
+    len: u16,
+    pub(super) step: Step,
+}
+
+/// How far a request is; the first four are ours, the others those of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Due,
+    Sent,
+    Cancel,    // the cancel is due
+    Cancelled, // under the fast extension, an answer comes all the same
+    Give,
+    Reject,
+    Metadata, // a piece of the info dictionary, or a reject of it
+    Unused,
+}
+
+impl RequestSlot {
+    /// An unused slot.
+    pub const EMPTY: Self =
+        Self { piece: PieceIndex(0), begin: 0, at: 0, len: 0, step: Step::Unused };
+
+    /// Takes in a block of at most 16 KiB.
+    pub(super) fn new(block: Block, at: u32, step: Step) -> Self {
+        let len = u16::try_from(block.len).unwrap_or(u16::MAX);
+        Self { piece: block.piece, begin: block.begin, at, len, step }
+    }
+
+    pub(super) fn metadata(piece: u32) -> Self {
+        Self { piece: PieceIndex(piece), step: Step::Metadata, ..Self::EMPTY }
+    }
+
+    pub(super) fn block(&self) -> Block {
+        Block { piece: self.piece, begin: self.begin, len: u32::from(self.len) }
+    }
+
+    /// Returns how many milliseconds ago it was made.
+    pub(super) fn age(&self, millis: u32) -> u32 {
+        millis.wrapping_sub(self.at)
+    }
+
+    /// Returns whether an answer is hoped for.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self.step, Step::Due | Step::Sent)
+    }
+}
+
+/// Requests one behind the other at the front of lent slots.
+pub(super) struct Queue<'q>(&'q mut [RequestSlot]);
+
+impl Queue<'_> {
+    pub(super) fn clear(&mut self) {
+        self.0.fill(RequestSlot::EMPTY);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RequestSlot> {
+        self.0.iter().take_while(|slot| slot.step != Step::Unused)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut RequestSlot> {
+        self.0.iter_mut().take_while(|slot| slot.step != Step::Unused)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Returns how many more fit.
+    pub(super) fn free(&self) -> usize {
+        self.0.len().saturating_sub(self.len())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.last().is_none_or(|slot| slot.step != Step::Unused)
+    }
+
+    /// Returns how many requests an answer is hoped for.
+    pub(super) fn under_way(&self) -> usize {
+        self.iter().filter(|slot| slot.is_under_way()).count()
+    }
+
+    pub(super) fn position(&self, is: impl Fn(&RequestSlot) -> bool) -> Option<usize> {
+        self.iter().position(is)
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<RequestSlot> {
+        self.0.get(at).copied()
+    }
+
+    pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut RequestSlot> {
+        self.0.get_mut(at)
+    }
+
+    /// Adds a request at the end; returns whether there was room.
+    pub(super) fn push(&mut self, request: RequestSlot) -> bool {
+        let free = self.0.iter_mut().find(|slot| slot.step == Step::Unused);
+        free.map(|slot| *slot = request).is_some()
+    }
+
+    /// Takes a request out; the others keep their order.
+    pub(super) fn remove(&mut self, at: usize) -> Option<RequestSlot> {
+        let removed = self.get(at)?;
+        let end = self.len();
+        self.0.get_mut(at..end)?.rotate_left(1);
+        *self.0.get_mut(end.checked_sub(1)?)? = RequestSlot::EMPTY;
+        Some(removed)
+    }
+
+    /// Takes out all requests that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(&RequestSlot) -> bool) {
+        let mut at = 0_usize;
+        while let Some(slot) = self.get(at).filter(|slot| slot.step != Step::Unused) {
+            if keep(&slot) {
+                at = at.saturating_add(1);
+            } else {
+                self.remove(at);
+            }
+        }
+    }
+}
+
+/// Returns what we asked a peer, and what it asked us: the two halves of its share of the slots.
+pub(super) fn queues(
+    requests: &mut [RequestSlot],
+    peers: usize,
+    index: usize,
+) -> (Queue<'_>, Queue<'_>) {
+    let share = requests.len().checked_div(peers).unwrap_or(0);
+    let start = share.saturating_mul(index);
+    let slots = requests.get_mut(start..start.saturating_add(share)).unwrap_or_default();
+    let (ours, theirs) = slots.split_at_mut(share / 2);
+    (Queue(ours), Queue(theirs))
+}
+
+/// Returns the requests we made of a peer.
+pub(super) fn ours(
+    requests: &[RequestSlot],
+    peers: usize,
+    index: usize,
+) -> impl Iterator<Item = &RequestSlot> {
+    let share = requests.len().checked_div(peers).unwrap_or(0);
+    let start = share.saturating_mul(index);
+    let ours = requests.get(start..start.saturating_add(share / 2)).unwrap_or_default();
+    ours.iter().take_while(|slot| slot.step != Step::Unused)
+}
+
+/// Returns how many requests a peer may make of us at a time.
+pub(super) fn uploads(requests: usize, peers: usize) -> u32 {
+    let share = requests.checked_div(peers).unwrap_or(0);
+    count(share.saturating_sub(share / 2))
+}

@@ -1,0 +1,117 @@
+//! The info dictionary from peers, by hand: who is asked, who lies, who is slow.
+
+use core::time::Duration;
+
+use bittorrent_pieces::wire::extended::{Extended, Metadata};
+use bittorrent_pieces::wire::{Handshake, Reserved};
+use bittorrent_pieces::{
+    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, InfoHash, MetadataFetch, PeerId,
+    PieceHasher, Side,
+};
+
+type Fetch = MetadataFetch<[FetchSlot; 2], Vec<u8>>;
+
+const A: ConnId = ConnId(1);
+const B: ConnId = ConnId(2);
+const ZERO: Duration = Duration::ZERO;
+
+fn info() -> Vec<u8> {
+    (0..40_000_u32).map(|at| at as u8).collect()
+}
+
+fn fetch(room: usize) -> Fetch {
+    let config = FetchConfig::new(InfoHash(PieceHasher::digest(&info())), PeerId([1; 20]));
+    MetadataFetch::new(config, [FetchSlot::EMPTY; 2], vec![0; room])
+}
+
+fn extended(id: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; body.len() + 6];
+    Extended { id, body }.encode(&mut out).unwrap();
+    out
+}
+
+fn metadata(message: Metadata<'_>) -> Vec<u8> {
+    let mut body = vec![0; 17_000];
+    let len = message.encode(&mut body).unwrap();
+    extended(1, &body[..len])
+}
+
+/// Connects a peer that says it has the dictionary, of so many bytes.
+fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
+    fetch.handle_connected(ZERO, conn, Side::Dialled).unwrap();
+    let info_hash = InfoHash(PieceHasher::digest(&info()));
+    let mut hello = [0; Handshake::LEN];
+    let peer_id = PeerId([conn.0 as u8 + 1; 20]);
+    Handshake { reserved: Reserved::EXTENDED, info_hash, peer_id }.encode(&mut hello).unwrap();
+    let handled = fetch.handle_bytes(ZERO, conn, &hello).unwrap();
+    assert_eq!(handled, FetchHandled::Keep { consumed: 68 });
+    let body = format!("d1:md11:ut_metadatai3ee13:metadata_sizei{size}ee");
+    let message = extended(0, body.as_bytes());
+    let handled = fetch.handle_bytes(ZERO, conn, &message).unwrap();
+    assert!(matches!(handled, FetchHandled::Keep { .. }));
+}
+
+/// Returns which pieces it asks of whom.
+fn asked(fetch: &mut Fetch) -> Vec<(u32, u32)> {
+    let (mut buf, mut pieces) = ([0; 512], Vec::new());
+    while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
+        if sent.len > 6
+            && buf[4..6] == [20, 3]
+            && let Ok(Metadata::Request { piece }) = Metadata::decode(&buf[6..sent.len])
+        {
+            pieces.push((sent.to.0, piece));
+        }
+    }
+    pieces
+}
+
+fn give(fetch: &mut Fetch, conn: ConnId, piece: u32, flip: u8) {
+    let info = info();
+    let start = piece as usize * 16_384;
+    let mut data = info[start..info.len().min(start + 16_384)].to_vec();
+    data[0] ^= flip;
+    let message = metadata(Metadata::Data { piece, total_size: 40_000, data: &data });
+    fetch.handle_bytes(ZERO, conn, &message).unwrap();
+}
+
+#[test]
+fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    for (piece, flip) in [(0, 0), (1, 1), (2, 0)] {
+        give(&mut fetch, A, piece, flip);
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Corrupt { conn: A }));
+    assert_eq!(asked(&mut fetch), [(2, 0), (2, 1), (2, 2)]);
+    for piece in 0..3 {
+        assert_eq!(fetch.metadata(), None);
+        give(&mut fetch, B, piece, 0);
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Complete));
+    assert_eq!(fetch.metadata(), Some(&info()[..]));
+    assert_eq!(fetch.poll_event(), None);
+}
+
+#[test]
+fn who_rejects_or_is_slow_rests_and_another_is_asked() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    assert_eq!(asked(&mut fetch).len(), 3);
+    fetch.handle_bytes(ZERO, A, &metadata(Metadata::Reject { piece: 0 })).unwrap();
+    assert_eq!(asked(&mut fetch)[0], (2, 0));
+    assert_eq!(fetch.poll_timeout(), Some(Duration::from_secs(10)));
+    fetch.handle_timeout(Duration::from_secs(10));
+    assert_eq!(asked(&mut fetch)[0], (1, 0), "the first has rested");
+    assert_eq!(fetch.progress(), (0, Some(40_000)));
+}
+
+#[test]
+fn what_does_not_fit_the_buffer_is_not_asked_for() {
+    let mut fetch = fetch(39_999);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 0);
+    assert!(asked(&mut fetch).is_empty());
+}

@@ -1,0 +1,337 @@
+"""Our programs among those of others, over loopback: every file that arrives has the right SHA-256.
+
+Needs python-libtorrent in this interpreter, and aria2c, transmission-daemon and transmission-remote on
+the PATH. Usage: bittorrent.py TARGET_DIR WORK_DIR [CASE ..]
+"""
+
+import hashlib
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import libtorrent as lt
+
+PATIENCE = 90
+BIN, WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+def splitmix64(length):
+    """The first bytes of splitmix64(1), little-endian: data that nobody can compress."""
+    out, state, mask = bytearray(), 1, (1 << 64) - 1
+    while len(out) < length:
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        out += (z ^ (z >> 31)).to_bytes(8, "little")
+    return bytes(out[:length])
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Program:
+    """A program that runs until the block ends; its output is a file."""
+
+    def __init__(self, name, *words, cwd=None):
+        os.makedirs(cwd or WORK, exist_ok=True)
+        self.log = os.path.join(cwd or WORK, os.path.basename(name) + ".log")
+        with open(self.log, "w") as out:
+            self.child = subprocess.Popen(
+                [name, *map(str, words)], cwd=cwd, stdout=out, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.child.poll() is None:
+            self.child.terminate()
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+
+    def output(self):
+        with open(self.log, errors="replace") as out:
+            return out.read()
+
+    def until(self, text):
+        wait(lambda: text in self.output(), f"no {text!r} in {self.log}", self)
+
+    def done(self):
+        """Waits for the end, which must be a good one."""
+        wait(lambda: self.child.poll() is not None, f"{self.log} goes on", None)
+        assert self.child.returncode == 0, f"status {self.child.returncode}:\n{self.output()}"
+
+
+def wait(condition, what, program=None):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, what + ("\n" + program.output() if program else "")
+        if program and program.child.poll() is not None and not condition():
+            raise AssertionError(f"it ended early, {what}\n{program.output()}")
+        time.sleep(0.05)
+
+
+def ours(name, *words, cwd=None):
+    return Program(os.path.join(BIN, name), *words, cwd=cwd)
+
+
+def folder(name):
+    path = os.path.join(WORK, name)
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    return path
+
+
+def session(port, **more):
+    return lt.session({
+        "listen_interfaces": f"127.0.0.1:{port}", "outgoing_interfaces": "127.0.0.1",
+        "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+        "enable_outgoing_utp": False, "enable_incoming_utp": False,
+        "allow_multiple_connections_per_ip": True, "alert_mask": 0, "out_enc_policy": 2,
+        "in_enc_policy": 1, "ssrf_mitigation": False, "min_announce_interval": 5, **more,
+    })
+
+
+FLAGS = lt.torrent_flags.default_flags & ~lt.torrent_flags.paused & ~lt.torrent_flags.auto_managed
+
+
+def add(ses, torrent, save_path, trackers=()):
+    if torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(torrent)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(torrent)
+    params.save_path = save_path
+    params.flags = FLAGS
+    handle = ses.add_torrent(params)
+    handle.replace_trackers([{"url": url, "tier": 0} for url in trackers])
+    return handle
+
+
+def seeding(handle, what="libtorrent is not complete"):
+    wait(lambda: handle.status().is_seeding, what)
+
+
+def payload():
+    """Returns the file that all share, its metainfo file made by us, and its hash."""
+    path = os.path.join(WORK, "payload.bin")
+    torrent = os.path.join(WORK, "payload.torrent")
+    if not os.path.exists(torrent):
+        with open(path, "wb") as file:
+            file.write(splitmix64(5_000_001))
+        with ours("torrent", "make", path, "--out", torrent, "--piece-len", 262_144) as make:
+            make.done()
+        info = lt.torrent_info(torrent)
+        assert info.num_pieces() == 20 and info.name() == "payload.bin"
+        assert str(info.info_hashes().v1) in make.output(), "libtorrent reads the same info-hash"
+    return path, torrent, sha256(path)
+
+
+def download(where, torrent, *words, **more):
+    return ours("torrent", "download", torrent, "--into", where, "--listen", "127.0.0.1:0", *words, **more)
+
+
+def seed(where, torrent, path, *words):
+    """Returns our seed and its address."""
+    program = ours("torrent", "seed", torrent, path, "--listen", "127.0.0.1:0", *words, cwd=where)
+    program.until("listening on ")
+    address = program.output().split("listening on ")[1].split()[0]
+    return program, address
+
+
+@case
+def libtorrent_seeds():
+    path, torrent, digest = payload()
+    port, into = free_port(), folder("libtorrent_seeds")
+    handle = add(ses := session(port), torrent, WORK)
+    seeding(handle)
+    with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
+        program.done()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
+@case
+def libtorrent_leeches():
+    path, torrent, digest = payload()
+    into = folder("libtorrent_leeches")
+    program, address = seed(into, torrent, path, "--trace")
+    with program:
+        handle = add(ses := session(free_port()), torrent, into)
+        host, port = address.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
+        seeding(handle)
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
+def magnet(torrent):
+    """Returns the link of a torrent, without anything else in it."""
+    return f"magnet:?xt=urn:btih:{lt.torrent_info(torrent).info_hashes().v1}"
+
+
+@case
+def libtorrent_seeds_a_magnet_link():
+    """The info dictionary comes by ut_metadata, the rest over the same connection."""
+    path, torrent, digest = payload()
+    port, into = free_port(), folder("libtorrent_seeds_a_magnet_link")
+    handle = add(ses := session(port), torrent, WORK)
+    seeding(handle)
+    words = ["--peer", f"127.0.0.1:{port}", "--trace"]
+    with download(into, magnet(torrent), *words, cwd=into) as program:
+        program.done()
+    greetings = [line for line in program.output().splitlines() if line.startswith("->") and "HANDSHAKE" in line]
+    assert len(greetings) == 1, "one connection is enough"
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
+@case
+def libtorrent_leeches_by_a_magnet_link():
+    path, torrent, digest = payload()
+    into = folder("libtorrent_leeches_by_a_magnet_link")
+    program, address = seed(into, torrent, path, "--trace")
+    with program:
+        handle = add(ses := session(free_port()), magnet(torrent), into)
+        host, port = address.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
+        seeding(handle)
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    del ses
+
+
+ARIA2 = [
+    "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
+    "--enable-peer-exchange=false", "--disable-ipv6=true", "--interface=127.0.0.1",
+    "--allow-overwrite=true",
+]
+
+
+@case
+def aria2_seeds():
+    path, torrent, digest = payload()
+    port, home, into = free_port(), folder("aria2_seeds"), folder("aria2_seeds/into")
+    shutil.copy(path, home)
+    words = [*ARIA2, f"--dir={home}", f"--listen-port={port}", "--check-integrity=true", "--seed-ratio=0.0"]
+    with Program("aria2c", *words, torrent, cwd=home) as aria2:
+        aria2.until("listening on TCP port")
+        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
+            program.done()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+
+
+class FixedTracker(http.server.BaseHTTPRequestHandler):
+    """Names the same peer to everybody."""
+
+    peer = b""
+
+    def do_GET(self):
+        found = self.path.startswith("/announce")
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        if found:
+            self.wfile.write(b"d8:intervali60e5:peers6:" + self.peer + b"e")
+
+    def log_message(self, *_):
+        pass
+
+
+@case
+def aria2_leeches():
+    path, _, digest = payload()
+    home, into, tracker = folder("aria2_leeches"), folder("aria2_leeches/into"), free_port()
+    torrent = os.path.join(home, "tracked.torrent")
+    url = f"http://127.0.0.1:{tracker}/announce"
+    with ours("torrent", "make", path, "--out", torrent, "--tracker", url, cwd=home) as make:
+        make.done()
+    program, address = seed(home, torrent, path, "--no-trackers", "--trace")
+    FixedTracker.peer = socket.inet_aton("127.0.0.1") + int(address.rsplit(":", 1)[1]).to_bytes(2, "big")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", tracker), FixedTracker)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    words = [*ARIA2, f"--dir={into}", f"--listen-port={free_port()}", "--seed-time=0"]
+    with program, Program("aria2c", *words, torrent, cwd=into) as aria2:
+        aria2.done()
+    server.shutdown()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+
+
+def transmission(home, downloads, port):
+    """A daemon that dials nobody on loopback: it is to be dialled."""
+    rpc = free_port()
+    settings = {
+        "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "dht-enabled": False,
+        "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False, "encryption": 0,
+        "port-forwarding-enabled": False, "peer-port": port, "rpc-port": rpc,
+        "rpc-bind-address": "127.0.0.1", "rpc-whitelist-enabled": True,
+        "download-dir": downloads, "start-added-torrents": True,
+    }
+    import json
+    with open(os.path.join(home, "settings.json"), "w") as file:
+        json.dump(settings, file)
+    return Program("transmission-daemon", "-f", "-g", home, "--no-auth", cwd=home), rpc
+
+
+def remote(rpc, *words):
+    done = subprocess.run(["transmission-remote", f"127.0.0.1:{rpc}", *words], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+@case
+def transmission_seeds():
+    path, torrent, digest = payload()
+    port, home, into = free_port(), folder("transmission_seeds"), folder("transmission_seeds/into")
+    daemon, rpc = transmission(home, WORK, port)
+    with daemon:
+        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
+        wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
+        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
+            program.done()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+
+
+@case
+def transmission_leeches():
+    path, torrent, digest = payload()
+    port, home, into = free_port(), folder("transmission_leeches"), folder("transmission_leeches/into")
+    daemon, rpc = transmission(home, into, port)
+    with daemon:
+        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
+        program, _ = seed(home, torrent, path, "--peer", f"127.0.0.1:{port}", "--trace")
+        with program:
+            wait(lambda: "100%" in remote(rpc, "-l"), "transmission is not complete", program)
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+
+
+def main():
+    os.makedirs(WORK, exist_ok=True)
+    chosen = sys.argv[3:] or CASES
+    for name in chosen:
+        began = time.monotonic()
+        CASES[name]()
+        print(f"{name}: the same SHA-256 after {time.monotonic() - began:.1f} s", flush=True)
+
+
+main()

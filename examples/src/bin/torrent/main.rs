@@ -1,0 +1,28 @@
+//! Makes, shows, seeds and downloads torrents over TCP.
+//!
+//! One thread owns the `Torrent`, all sockets and the files; another asks the trackers.
+
+mod args;
+mod fetch;
+mod finder;
+mod make;
+mod net;
+mod session;
+mod show;
+mod storage;
+mod trackers;
+
+use std::process::ExitCode;
+
+use args::{Args, HELP};
+
+fn main() -> ExitCode {
+    examples::words::start("torrent", HELP, Args::parse, |args| {
+        let done = match args {
+            Args::Make(make) => make::make(&make),
+            Args::Show(torrent) => show::show(&torrent),
+            Args::Share(share) => session::share(&share),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    })
+}

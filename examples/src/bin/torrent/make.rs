@@ -1,0 +1,124 @@
+//! `torrent make`: reads a file or folder once and writes its metainfo file.
+
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
+use bittorrent_pieces::{PieceHasher, PieceHashes};
+
+use crate::args::Make;
+
+/// A torrent of the default piece length has about so many pieces.
+const PIECES: u64 = 1_500;
+
+/// A file below the path: its elements and its length.
+struct Found {
+    path: Vec<String>,
+    len: u64,
+}
+
+pub fn make(args: &Make) -> Result<(), String> {
+    let named = |error: io::Error| format!("{}: {error}", args.path.display());
+    let root = args.path.canonicalize().map_err(named)?;
+    let name = root.file_name().ok_or("the root of the file system has no name")?;
+    let name = name.to_string_lossy().into_owned();
+    let mut files = Vec::new();
+    collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
+    let total = files.iter().map(|file| file.len).sum();
+    let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
+    let hashes = hash(&root, &files, total, piece_len).map_err(named)?;
+    let paths: Vec<Vec<&[u8]>> = files
+        .iter()
+        .map(|file| file.path.iter().map(|element| element.as_bytes()).collect())
+        .collect();
+    let listed = files.iter().zip(&paths);
+    let listed: Vec<_> = listed.map(|(file, path)| DraftFile { len: file.len, path }).collect();
+    let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
+    let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
+    let draft = Draft {
+        announce: args.trackers.first().map(|url| url.as_bytes()),
+        tiers: if tiers.len() > 1 { &tiers } else { &[] },
+        name: name.as_bytes(),
+        piece_len,
+        hashes: PieceHashes::new(&hashes),
+        private: args.private.then_some(true),
+        content: if root.is_file() {
+            DraftContent::Single(total)
+        } else {
+            DraftContent::Multi(&listed)
+        },
+    };
+    let bytes = encode(|out| draft.encode(out))?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
+    fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
+    println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), hashes.len());
+    crate::show::show(&out.to_string_lossy())
+}
+
+/// Calls a writer a second time with as much room as it needs.
+fn encode(
+    write: impl Fn(&mut [u8]) -> Result<usize, bittorrent_pieces::bencode::WriteError>,
+) -> Result<Vec<u8>, String> {
+    use bittorrent_pieces::bencode::WriteError;
+    let mut out = Vec::new();
+    if let Err(WriteError::Buffer(short)) = write(&mut out) {
+        out.resize(short.needed, 0);
+    }
+    write(&mut out).map_err(|error| error.to_string())?;
+    Ok(out)
+}
+
+/// Lists the files of a folder, in the order of their names.
+fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Result<()> {
+    if at.is_file() {
+        found.push(Found { path: path.clone(), len: fs::metadata(at)?.len() });
+        return Ok(());
+    }
+    let mut entries: Vec<_> = fs::read_dir(at)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name().into_string();
+        path.push(name.map_err(|name| io::Error::other(format!("{name:?} is not UTF-8")))?);
+        collect(&entry.path(), path, found)?;
+        path.pop();
+    }
+    Ok(())
+}
+
+fn piece_len_for(total: u64) -> u32 {
+    let len = (total / PIECES).next_power_of_two().clamp(32 << 10, 16 << 20);
+    len as u32
+}
+
+/// Hashes all files, one behind the other.
+fn hash(root: &Path, files: &[Found], total: u64, piece_len: u32) -> io::Result<Vec<[u8; 20]>> {
+    let mut hashes = Vec::new();
+    let (mut done, mut told) = (0, Instant::now());
+    let mut piece = Vec::with_capacity(piece_len as usize);
+    for file in files {
+        let mut path = root.to_path_buf();
+        path.extend(&file.path);
+        let mut opened = File::open(path)?.take(file.len);
+        loop {
+            let room = u64::from(piece_len) - piece.len() as u64;
+            let len = (&mut opened).take(room).read_to_end(&mut piece)?;
+            if piece.len() == piece_len as usize {
+                hashes.push(PieceHasher::digest(&piece));
+                piece.clear();
+            } else if len == 0 {
+                break;
+            }
+            done += len as u64;
+            if told.elapsed() > Duration::from_secs(1) {
+                told = Instant::now();
+                eprintln!("hashed {} % of {total} bytes", done * 100 / total.max(1));
+            }
+        }
+    }
+    if !piece.is_empty() {
+        hashes.push(PieceHasher::digest(&piece));
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,392 @@
+//! `torrent seed` and `torrent download`: the torrent among its peers until it has what it wants.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use bittorrent_pieces::bencode::Mode;
+use bittorrent_pieces::magnet::{Escaped, Magnet};
+use bittorrent_pieces::tracker::AnnounceEvent;
+use bittorrent_pieces::wire::extended::EXTENDED;
+use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::{Handshake, Message};
+use bittorrent_pieces::{
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Host, Memory, Metainfo, Order,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHasher, PieceIndex, PieceSlot, Policy,
+    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+};
+use examples::random::random;
+
+use crate::args::Share;
+use crate::fetch::{self, Fetched};
+use crate::finder::{Finder, PEERS};
+use crate::net::{Happening, Net};
+use crate::show;
+use crate::storage::{Storage, text};
+
+/// Requests at a time to each, and from each.
+const PIPELINE: usize = 250;
+/// A connection that waits to send more than this gets no further block for now.
+const UNSENT: usize = 128 << 10;
+/// How many bytes are hashed before sockets are looked at again.
+const SLICE: u32 = 256 << 10;
+
+type Lent = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
+
+pub fn share(args: &Share) -> Result<(), String> {
+    let mut net = Net::new(args.listen)?;
+    println!("listening on {}", net.address());
+    let mut id = *b"-BP0100-............";
+    id[8..].copy_from_slice(&random::<12>());
+    let peer_id = PeerId(id);
+    if !args.torrent.starts_with("magnet:") {
+        let bytes = fs::read(&args.torrent);
+        let bytes = bytes.map_err(|error| format!("{}: {error}", args.torrent))?;
+        let metainfo = show::read(&args.torrent, bytes.leak())?; // read until the end of the program
+        let finder = |net: &Net, left| {
+            let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
+            Finder::start(args, net, (metainfo.info_hash(), peer_id), tiers, left)
+        };
+        return Session::new(args, metainfo, peer_id, net, finder)?
+            .run()
+            .map_err(|e| e.to_string());
+    }
+    let magnet = Magnet::parse(args.torrent.as_bytes());
+    let magnet = magnet.map_err(|error| format!("the link: {error}"))?;
+    let hash = magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default();
+    let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
+    let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
+    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1); // how much is not known
+    finder.found(magnet.peers().filter_map(|peer| match peer.host {
+        Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
+        Host::Name(_) => None,
+    }));
+    let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
+    let Fetched { info, kept } = fetched.map_err(|error| error.to_string())?;
+    let metainfo = Metainfo::from_info(info.leak(), Mode::Lenient);
+    let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
+    let mut session = Session::new(args, metainfo, peer_id, net, |_, _| finder)?;
+    session.take_over(kept).map_err(|error| error.to_string())?;
+    session.run().map_err(|error| error.to_string())
+}
+
+/// A torrent and what it needs of the machine it runs on.
+struct Session<'a> {
+    args: &'a Share,
+    net: Net,
+    torrent: Torrent<'static, Lent>,
+    storage: Storage,
+    checks: VecDeque<PieceCheck>,
+    finder: Finder,
+    given: u64,
+    taken: u64,
+    told: Duration, // when the progress was last printed
+    told_bytes: [u64; 2],
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        args: &'a Share,
+        metainfo: Metainfo<'static>,
+        peer_id: PeerId,
+        net: Net,
+        finder: impl FnOnce(&Net, u64) -> Finder,
+    ) -> Result<Self, String> {
+        let root = match args.seeds {
+            true => args.path.clone(),
+            false => args.path.join(text(metainfo.name())),
+        };
+        if args.seeds && !root.exists() {
+            return Err(format!("{}: there is no such file or folder", root.display()));
+        }
+        let fresh = !root.exists();
+        let storage =
+            Storage::open(&metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
+        let have = if fresh { nothing(&metainfo) } else { check(&metainfo, &storage) };
+        let have = have.map_err(|error| format!("{}: {error}", root.display()))?;
+        if args.seeds && !have.is_full() {
+            let (ones, all) = (have.count_ones(), have.len());
+            return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
+        }
+        let geometry = metainfo.geometry();
+        let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
+        let memory = Memory {
+            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
+            partials: vec![PartialSlot::EMPTY; partials],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+            peers: vec![PeerSlot::EMPTY; PEERS],
+            bits: vec![0; bits_len(pieces, PEERS)],
+            requests: vec![RequestSlot::EMPTY; requests_len(PEERS, PIPELINE)],
+        };
+        let mut config = Config::new(metainfo.info_hash(), peer_id);
+        config.seed = u64::from_le_bytes(random());
+        config.peer_exchange = !metainfo.is_private();
+        config.port = Some(net.address().port());
+        let (view, hashes) = (have.as_view(), metainfo.hashes());
+        let torrent = Torrent::new(config, geometry, hashes, view, memory);
+        let mut torrent = torrent.map_err(|error| error.to_string())?;
+        torrent.serve_metadata(metainfo.info().as_raw());
+        if args.sequential {
+            let mut policy = Policy::new();
+            policy.order = Order::Sequential;
+            torrent.set_policy(policy);
+        }
+        let here = have.count_ones();
+        println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
+        let finder = finder(&net, left(&torrent));
+        let (checks, told, told_bytes) = (VecDeque::new(), Duration::ZERO, [0; 2]);
+        let (given, taken) = (0, 0);
+        Ok(Self { args, net, torrent, storage, checks, finder, given, taken, told, told_bytes })
+    }
+
+    /// Goes on with the connections over which the info dictionary came.
+    fn take_over(&mut self, kept: Vec<(ConnId, Side, Vec<u8>)>) -> io::Result<()> {
+        for (id, side, mut bytes) in kept {
+            let now = self.net.now();
+            let Some(conn) = self.net.conn(id) else { continue };
+            bytes.append(&mut conn.received);
+            conn.received = bytes;
+            let addr = conn.addr;
+            if self.torrent.take_over(now, id, side).is_ok() {
+                self.torrent.set_address(id, addr);
+                self.read(id)?;
+            } else {
+                self.net.close(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut done = self.torrent.is_complete();
+        while !done || self.args.keep {
+            self.finder.dial(&mut self.net);
+            let now = self.net.now();
+            let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));
+            let busy = !self.checks.is_empty();
+            let wait = if busy { Duration::ZERO } else { due.unwrap_or(Duration::MAX) };
+            for happening in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
+                self.handle(happening)?;
+            }
+            let now = self.net.now();
+            if self.torrent.poll_timeout().is_some_and(|at| at <= now) {
+                self.torrent.handle_timeout(now);
+            }
+            self.hash()?;
+            self.flush()?;
+            self.progress(false)?;
+            if !done && self.torrent.is_complete() {
+                done = true;
+                self.storage.finish()?;
+                self.progress(true)?;
+                println!("complete: every piece is here and checked");
+                self.finder.tell(AnnounceEvent::Completed, 0, self.given, self.taken);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, happening: Happening) -> io::Result<()> {
+        let now = self.net.now();
+        match happening {
+            Happening::Opened(conn, side) => {
+                if self.torrent.handle_connected(now, conn, side).is_err() {
+                    self.net.close(conn);
+                } else if let Some(peer) = self.net.conn(conn) {
+                    self.torrent.set_address(conn, peer.addr);
+                }
+            }
+            Happening::Bytes(conn) => self.read(conn)?,
+            Happening::Closed(conn) => self.torrent.handle_closed(now, conn),
+            Happening::Found(who, peers) => {
+                println!("{who} knows {} peers", peers.len());
+                self.finder.found(peers);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the torrent what a connection has received.
+    fn read(&mut self, id: ConnId) -> io::Result<()> {
+        let now = self.net.now();
+        let Some(conn) = self.net.conn(id) else { return Ok(()) };
+        let (received, addr) = (core::mem::take(&mut conn.received), conn.addr);
+        let mut used = 0;
+        let gone = loop {
+            match self.torrent.handle_bytes(now, id, &received[used..]) {
+                Ok(Handled::Incomplete { .. } | Handled::Busy) => break false,
+                Ok(Handled::Gone) => break true,
+                Ok(handled) => {
+                    let consumed = handled.consumed();
+                    match handled {
+                        Handled::Block { block, data, .. } => {
+                            self.storage.write(block, data)?;
+                            self.taken += data.len() as u64;
+                        }
+                        Handled::Peers { peers, .. } => {
+                            self.finder.found(peers.added().map(|(addr, _)| addr));
+                        }
+                        _ => {}
+                    }
+                    trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
+                    used += consumed;
+                }
+                Err(error) => {
+                    println!("{addr}: {error}");
+                    self.torrent.handle_closed(now, id);
+                    break true;
+                }
+            }
+        };
+        if gone {
+            self.net.close(id);
+        } else if let Some(conn) = self.net.conn(id) {
+            conn.received = received;
+            conn.received.drain(..used);
+        }
+        Ok(())
+    }
+
+    /// Hashes a slice of a piece that is to be checked.
+    fn hash(&mut self) -> io::Result<()> {
+        let Some(check) = self.checks.front_mut() else { return Ok(()) };
+        if let Some(block) = check.next(SLICE) {
+            let mut slice = vec![0; block.len as usize];
+            self.storage.read(block, &mut slice)?;
+            check.hash_step(&slice);
+        }
+        if let Some(check) = self.checks.pop_front_if(|check| check.next(SLICE).is_none()) {
+            let now = self.net.now();
+            self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Does what the torrent has to say.
+    fn flush(&mut self) -> io::Result<()> {
+        while let Some(event) = self.torrent.poll_event() {
+            match event {
+                Event::Verify { piece } => {
+                    let check = self.torrent.check(piece).map_err(io::Error::other)?;
+                    self.checks.push_back(check);
+                }
+                Event::PieceFailed { piece } => println!("piece {piece} is not as it should be"),
+                Event::Banned { conn } | Event::Lost { conn, .. } => {
+                    if let Some(peer) = self.net.conn(conn) {
+                        println!("{}: given up, {event:?}", peer.addr);
+                    }
+                    self.net.close(conn);
+                }
+                _ => {}
+            }
+        }
+        let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces())];
+        for id in self.net.ids() {
+            while let Some(conn) = self.net.conn(id).filter(|conn| conn.unsent() < UNSENT) {
+                let sent = self.torrent.poll_transmit_to(id, &mut buf);
+                let Some(sent) = sent.map_err(io::Error::other)? else { break };
+                let mut bytes = buf[..sent.len].to_vec();
+                if let Some(block) = sent.block {
+                    bytes.resize(sent.len + block.len as usize, 0);
+                    self.storage.read(block, &mut bytes[sent.len..])?;
+                    self.given += u64::from(block.len);
+                }
+                bytes.extend_from_slice(sent.metadata);
+                trace(self.args.trace, "->", conn.addr, &bytes);
+                conn.send(&bytes);
+            }
+            if self.net.conn(id).is_some_and(|conn| !conn.received.is_empty()) {
+                self.read(id)?; // what was too much before may fit now
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints a line every second if somebody looks at it, else every ten.
+    fn progress(&mut self, last: bool) -> io::Result<()> {
+        let terminal = io::stderr().is_terminal();
+        let now = self.net.now();
+        let since = now.saturating_sub(self.told);
+        if since < Duration::from_secs(if terminal { 1 } else { 10 }) && !last {
+            return Ok(());
+        }
+        let rates = [self.taken, self.given];
+        let [down, up] = [0, 1].map(|way| {
+            let bytes = rates[way] - self.told_bytes[way];
+            bytes as f64 / since.as_secs_f64().max(0.001) / 1e6
+        });
+        (self.told, self.told_bytes) = (now, rates);
+        let pieces = self.torrent.geometry().pieces();
+        let have = self.torrent.have_count();
+        let peers = self.torrent.peers().filter(|peer| peer.peer_id.is_some()).count();
+        let percent = f64::from(have) * 100.0 / f64::from(pieces.max(1));
+        let end = if terminal && !last { "\r" } else { "\n" };
+        let mut out = io::stderr().lock();
+        write!(
+            out,
+            "{percent:5.1} %  {have}/{pieces} pieces  {peers} peers  \
+             {down:.1} MB/s down  {up:.1} MB/s up   {end}"
+        )
+    }
+}
+
+/// Returns how many bytes are missing.
+fn left(torrent: &Torrent<'_, Lent>) -> u64 {
+    let (geometry, have) = (torrent.geometry(), torrent.have());
+    let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
+    geometry.total() - here
+}
+
+fn nothing(metainfo: &Metainfo<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+    let pieces = metainfo.geometry().pieces();
+    Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
+}
+
+/// Hashes what there is of the content; returns the pieces that are right.
+fn check(metainfo: &Metainfo<'_>, storage: &Storage) -> io::Result<Bitfield<Vec<u8>>> {
+    let (geometry, hashes) = (metainfo.geometry(), metainfo.hashes());
+    let mut have = nothing(metainfo)?;
+    let mut told = std::time::Instant::now();
+    let mut bytes = vec![0; geometry.full_piece_len() as usize];
+    for piece in (0..geometry.pieces()).map(PieceIndex) {
+        let len = geometry.piece_len(piece);
+        let bytes = &mut bytes[..len as usize];
+        storage.read(Block { piece, begin: 0, len }, bytes)?;
+        if hashes.of(piece) == Some(&PieceHasher::digest(bytes)) {
+            have.set(piece);
+        }
+        if told.elapsed() > Duration::from_secs(1) {
+            told = std::time::Instant::now();
+            eprintln!("checked {piece} of {} pieces", geometry.pieces());
+        }
+    }
+    Ok(have)
+}
+
+/// Prints a message as one line.
+pub fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
+    if !on {
+        return;
+    }
+    let line = match (Handshake::decode(bytes), Message::decode(bytes, u32::MAX)) {
+        (Ok((handshake, _)), _) => handshake.to_string(),
+        (_, Ok((Message::Other { id: EXTENDED, payload }, _))) => {
+            format!("EXTENDED {}", payload[..payload.len().min(120)].escape_ascii())
+        }
+        (_, Ok((message, _))) => match Fast::of(&message) {
+            Ok(Some(fast)) => fast.to_string(),
+            _ => message.to_string(),
+        },
+        (_, Err(error)) => error.to_string(),
+    };
+    println!("{way} {addr} {line}");
+}

@@ -1,0 +1,96 @@
+//! The content of a torrent in its files.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use bittorrent_pieces::{Block, Geometry, Metainfo};
+
+/// The files, one behind the other; padding is no file.
+#[derive(Debug)]
+pub struct Storage {
+    geometry: Geometry,
+    files: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    file: File,
+    offset: u64,
+    len: u64,
+}
+
+impl Storage {
+    /// Opens the files of a torrent, and makes those that are missing if it is to be written. `root`
+    /// is the file or the folder of the torrent itself.
+    pub fn open(metainfo: &Metainfo<'_>, root: &Path, write: bool) -> io::Result<Self> {
+        let mut files = Vec::new();
+        for file in metainfo.files().filter(|file| !file.is_padding()) {
+            let mut path = PathBuf::from(root);
+            for element in file.path().skip(1) {
+                path.push(text(element));
+            }
+            if let Some(folder) = path.parent().filter(|_| write) {
+                fs::create_dir_all(folder)?;
+            }
+            let opened = File::options().read(true).write(write).create(write).open(&path);
+            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+            files.push(Part {
+                file: opened.map_err(named)?,
+                offset: file.offset(),
+                len: file.len(),
+            });
+        }
+        Ok(Self { geometry: metainfo.geometry(), files })
+    }
+
+    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
+    pub fn read(&self, block: Block, out: &mut [u8]) -> io::Result<()> {
+        out.fill(0); // padding
+        self.each(block, |part, at, range| {
+            let mut room = &mut out[range];
+            let mut at = at;
+            while !room.is_empty() {
+                match part.file.read_at(room, at)? {
+                    0 => return Ok(()),
+                    len => (at, room) = (at + len as u64, &mut room[len..]),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes a run of bytes to its place.
+    pub fn write(&self, block: Block, data: &[u8]) -> io::Result<()> {
+        self.each(block, |part, at, range| part.file.write_all_at(&data[range], at))
+    }
+
+    /// Gives all files their length, in case they end in zeros that were never written.
+    pub fn finish(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(|part| part.file.set_len(part.len))
+    }
+
+    /// Calls `act` with each file that has bytes of the run: where in the file, and which of the run.
+    fn each(
+        &self,
+        block: Block,
+        mut act: impl FnMut(&Part, u64, core::ops::Range<usize>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let start = self.geometry.offset(block.piece) + u64::from(block.begin);
+        let end = start + u64::from(block.len);
+        for part in &self.files {
+            let (from, to) = (start.max(part.offset), end.min(part.offset + part.len));
+            if from < to {
+                let range = (from - start) as usize..(to - start) as usize;
+                act(part, from - part.offset, range)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
+pub fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
