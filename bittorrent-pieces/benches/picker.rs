@@ -216,7 +216,7 @@ impl Swarm {
                 picked += more;
             }
             if picked == 0 {
-                let block = picker.pick_endgame(conn, &holds);
+                let block = picker.pick_endgame(conn, &holds, &want);
                 picked = block.map_or(0, |block| {
                     batch[0] = block;
                     1

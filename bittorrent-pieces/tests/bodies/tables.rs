@@ -157,7 +157,7 @@ fn ask(
     let mut batch = [Block::default(); 3];
     let picked = if endgame {
         let urgent = picker.pick_urgent(conn, &holds, &want);
-        let block = urgent.or_else(|| picker.pick_endgame(conn, &holds));
+        let block = urgent.or_else(|| picker.pick_endgame(conn, &holds, &want));
         block.into_iter().zip(&mut batch).map(|(block, place)| *place = block).count()
     } else {
         let proposed = picker.propose(conn, &holds, &want, &mut batch);
