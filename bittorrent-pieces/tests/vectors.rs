@@ -351,8 +351,8 @@ fn messages_print_as_on_the_board() {
 #[test]
 fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PieceSlot>(), 176);
-    assert_eq!(size_of::<PartialSlot>(), 24);
-    assert_eq!(size_of::<BlockSlot>(), 24);
+    assert_eq!(size_of::<PartialSlot>(), 36);
+    assert_eq!(size_of::<BlockSlot>(), 20);
     assert_eq!(size_of::<RequestSlot>(), 16);
     assert!(size_of::<PeerSlot>() <= 336, "{}", size_of::<PeerSlot>());
     assert!(size_of::<Torrent<'_, ()>>() <= 800, "{}", size_of::<Torrent<'_, ()>>());

@@ -278,6 +278,49 @@ def aria2_leeches():
     assert sha256(os.path.join(into, "payload.bin")) == digest
 
 
+def tracker(home):
+    program = ours("tracker", "--listen", "127.0.0.1:0", "--interval", 5, "--trace", cwd=home)
+    program.until("tracking on ")
+    return program, program.output().split("http://")[1].split("/")[0]
+
+
+def found_by_our_tracker(name, url):
+    """Two clients of libtorrent find each other, then ours finds them, by our tracker alone."""
+    path, torrent, digest = payload()
+    home = folder(name)
+    program, address = tracker(home)
+    with program:
+        first = add(one := session(free_port()), torrent, WORK, [url(address)])
+        seeding(first)
+        into = folder(name + "/libtorrent")
+        second = add(two := session(free_port()), torrent, into, [url(address)])
+        seeding(second)
+        assert sha256(os.path.join(into, "payload.bin")) == digest
+        tracked = os.path.join(home, "tracked.torrent")
+        # The first tracker of the list is dead: the next tier is asked.
+        dead = f"udp://127.0.0.1:{free_port()}" if url(address).startswith("http") else f"http://127.0.0.1:{free_port()}/announce"
+        words = ["--tracker", dead, "--tracker", url(address)] if dead.startswith("http") else ["--tracker", url(address)]
+        with ours("torrent", "make", path, "--out", tracked, "--piece-len", 262_144, *words, cwd=home) as make:
+            make.done()
+        into = folder(name + "/ours")
+        with download(into, tracked, cwd=into) as leech:
+            leech.done()
+        assert sha256(os.path.join(into, "payload.bin")) == digest
+        second.scrape_tracker()
+        wait(lambda: second.status().num_complete >= 2, "libtorrent scrapes no two seeds", program)
+    del one, two
+
+
+@case
+def our_http_tracker():
+    found_by_our_tracker("our_http_tracker", lambda address: f"http://{address}/announce")
+
+
+@case
+def our_udp_tracker():
+    found_by_our_tracker("our_udp_tracker", lambda address: f"udp://{address}/announce")
+
+
 def transmission(home, downloads, port):
     """A daemon that dials nobody on loopback: it is to be dialled."""
     rpc = free_port()

@@ -35,6 +35,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_extended", extended::extended),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
     ("bittorrent_fetch", fetch::fetch),
+    ("bittorrent_http_request", tracker::http_request),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
