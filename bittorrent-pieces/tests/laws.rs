@@ -42,6 +42,8 @@ laws! {
     any_bytes_keep_the_rules_of_the_fast_extension, "bittorrent_fast", 200;
     any_bytes_are_an_extended_message_or_not, "bittorrent_extended", 200;
     any_bytes_are_a_request_over_http_or_not, "bittorrent_http_request", 200;
+    any_bytes_are_a_message_of_the_dht_or_not, "bittorrent_krpc", 200;
+    any_order_of_calls_keeps_the_laws_of_a_dht_node, "bittorrent_dht", 600;
     any_order_of_calls_keeps_the_laws_of_a_fetch, "bittorrent_fetch", 600;
     any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
 }

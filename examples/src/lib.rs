@@ -5,5 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod dht;
 pub mod random;
 pub mod words;
