@@ -2,8 +2,11 @@
 
 use core::time::Duration;
 
+use crate::time::Span;
+
 /// The settings of a node. Any value is legal: what makes no sense counts as the nearest value
-/// that does, so that no setting stops the node or makes it spin.
+/// that does, so that no setting stops the node or makes it spin. Spans are kept in milliseconds; 49
+/// days and more are for ever.
 ///
 /// ```
 /// use core::time::Duration;
@@ -81,6 +84,36 @@ pub enum Style {
     /// Each node passes the question on, and the last one answers the asker: one datagram for each hop and
     /// one back, so half the time. Whoever answers first with the right token is believed.
     SemiRecursive,
+}
+
+/// A [`Config`] as a node keeps it: in few bytes, with the nearest value for what makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Settings {
+    pub(crate) stabilize: Span,
+    pub(crate) stabilize_when_calm: Span,
+    pub(crate) fix_fingers: Span,
+    pub(crate) patience: Span,
+    pub(crate) successors: u8,
+    pub(crate) tries: u8,
+    pub(crate) confirm: bool,
+    pub(crate) style: Style,
+    pub(crate) proximity: bool,
+}
+
+impl Settings {
+    pub(crate) const fn new(config: &Config) -> Self {
+        Self {
+            stabilize: Span::new(config.stabilize),
+            stabilize_when_calm: Span::new(config.stabilize_when_calm),
+            fix_fingers: Span::new(config.fix_fingers),
+            patience: Span::new(config.patience),
+            successors: config.successors,
+            tries: config.tries,
+            confirm: config.confirm,
+            style: config.style,
+            proximity: config.proximity,
+        }
+    }
 }
 
 impl Default for Config {

@@ -39,8 +39,8 @@ pub enum Event<I, A> {
         /// Which keys.
         range: KeyRange<I>,
     },
-    /// A peer has not answered, or has said that it is no member. The newest four are kept until
-    /// they are polled.
+    /// A peer has not answered, or has said that it is no member. Only the newest is kept until it is
+    /// polled.
     PeerFailed(Peer<I, A>),
     /// A lookup has been answered by another node: iterative lookups tell each one. Hops that were not polled in time are told
     /// only by a gap in the numbers.

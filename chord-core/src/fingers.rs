@@ -2,8 +2,9 @@
 
 use crate::{Address, Identifier, List, Peer};
 
-/// How many distinct fingers are kept. A ring of N nodes has about log2 N of them.
-const DISTINCT: usize = 24;
+/// How many distinct fingers are kept. A ring of N nodes has about log2 N of them, of which about log2 r
+/// lie within the successor list.
+const DISTINCT: usize = 16;
 /// The cost of a finger that was not chosen by cost.
 const UNKNOWN: u16 = u16::MAX;
 
@@ -12,8 +13,8 @@ const UNKNOWN: u16 = u16::MAX;
 /// Finger i is the first node at a clockwise distance of at least 2^(i-1). So among the nodes at
 /// distances from 2^(i-1) up to 2^i at most the nearest one is a finger, and the table keeps one
 /// entry for each such octave that has one, as distances from the owner, ascending. It has room
-/// for 24 entries, which whp serves a million nodes; beyond that the nearest ones give way, since the
-/// successor list covers their neighbourhood.
+/// for 16 entries, those of the farthest octaves: the nearest ones give way, since the successor list
+/// covers their neighbourhood. With 20 successors that lengthens no path among a million nodes.
 ///
 /// Fingers decide how many hops a lookup takes, never where it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -107,10 +108,35 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
 
     /// Returns all known nodes in `(me, key)`, the closest to `key` first.
     pub fn preceding(&self, key: I) -> impl Iterator<Item = Peer<I, A>> + '_ {
-        let limit = self.me.distance(key);
-        let whole = key == self.me; // (me, me) is the whole circle except me
-        let before = move |entry: &&Finger<I, A>| whole || entry.distance < limit;
-        self.entries.iter().rev().filter(before).map(|entry| self.peer(entry))
+        self.before(self.me.distance(key)).iter().rev().map(|entry| self.peer(entry))
+    }
+
+    /// Returns the usable node farthest before `limit`, a distance, and its distance; 0 limits nothing.
+    pub(crate) fn farthest_before(
+        &self,
+        limit: I,
+        usable: impl Fn(&Peer<I, A>) -> bool,
+    ) -> Option<(I, Peer<I, A>)> {
+        let peers = self.before(limit).iter().rev().map(|entry| (entry.distance, self.peer(entry)));
+        peers.into_iter().find(|(_, peer)| usable(peer))
+    }
+
+    /// Returns the entries before `limit`, a distance; 0 stands for the whole circle.
+    ///
+    /// No octave has two entries. So at most as many entries lie beyond the octave of the limit as there are
+    /// octaves, and in a large ring, where all of the farthest octaves have one, the search ends where it begins.
+    fn before(&self, limit: I) -> &[Finger<I, A>] {
+        let Some(octave) = limit.log2() else { return &self.entries };
+        let not_below = usize::try_from(I::BITS.saturating_sub(octave)).unwrap_or(usize::MAX);
+        let mut count = self.entries.len().saturating_sub(not_below);
+        let is_before =
+            |at: usize| self.entries.get(at).is_some_and(|entry| entry.distance < limit);
+        // The first comparison is a toss of a coin, so no branch depends on it.
+        count = count.saturating_add(usize::from(is_before(count)));
+        while is_before(count) {
+            count = count.saturating_add(1);
+        }
+        self.entries.get(..count).unwrap_or_default()
     }
 
     /// Returns the distinct fingers, clockwise.

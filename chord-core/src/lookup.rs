@@ -2,12 +2,13 @@
 //! pass the question on, and asks by itself if that brings no answer.
 
 use core::fmt;
-use core::time::Duration;
 
-use crate::config::{Config, Style};
+use crate::config::{Settings, Style};
 use crate::message::AVOIDED;
+use crate::relay::Relay;
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
+use crate::time::Time;
 use crate::{Address, Event, Identifier, KeyRange, List, LookupFailure, Message, Peer, Route};
 
 /// More nodes than this are not asked for one key.
@@ -25,13 +26,33 @@ impl fmt::Display for LookupId {
     }
 }
 
-/// Room for one lookup of the application. See the crate's page for its size.
+/// Room for one lookup of the application, or for a question or an answer that the node passes on for
+/// others, until it is sent. See the crate's page for its size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LookupSlot<I, A>(pub(crate) Option<Lookup<I, A>>);
+pub struct LookupSlot<I, A>(pub(crate) Slot<I, A>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Slot<I, A> {
+    Empty,
+    Lookup(Lookup<I, A>),
+    Relay(Relay<I, A>),
+}
 
 impl<I, A> LookupSlot<I, A> {
     /// A slot without a lookup.
-    pub const EMPTY: Self = Self(None);
+    pub const EMPTY: Self = Self(Slot::Empty);
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, Slot::Empty)
+    }
+
+    pub(crate) fn lookup(&self) -> Option<&Lookup<I, A>> {
+        if let Slot::Lookup(lookup) = &self.0 { Some(lookup) } else { None }
+    }
+
+    pub(crate) fn lookup_mut(&mut self) -> Option<&mut Lookup<I, A>> {
+        if let Slot::Lookup(lookup) = &mut self.0 { Some(lookup) } else { None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,14 +63,15 @@ pub(crate) struct Lookup<I, A> {
     origin: Peer<I, A>,
     /// The last node that has answered, or `origin`.
     at: Peer<I, A>,
-    /// The node that is asked now.
+    /// The node that is asked now, or the owner once the lookup has ended there.
     asked: Peer<I, A>,
-    request: Option<Request<A>>,
+    request: Option<Request>,
     /// Not iterative while the question is being passed on.
     style: Style,
     /// When the question was first sent, for the round trip.
-    sent_at: Option<Duration>,
-    round_trip: Option<Duration>,
+    sent_at: Option<Time>,
+    /// Of the last answer, in milliseconds.
+    round_trip: u16,
     confirm: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
@@ -57,7 +79,14 @@ pub(crate) struct Lookup<I, A> {
     hops: u8,
     hops_told: u8,
     timeouts: u8,
-    outcome: Option<Outcome<I, A>>,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum End {
+    Open,
+    Owner,
+    Failed(LookupFailure),
 }
 
 /// How a lookup has ended.
@@ -89,14 +118,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             request: None,
             style: Style::Iterative,
             sent_at: None,
-            round_trip: None,
+            round_trip: u16::MAX,
             confirm: false,
             confirming: false,
             dead: List::new(),
             hops: 0,
             hops_told: 0,
             timeouts: 0,
-            outcome: None,
+            end: End::Open,
         }
     }
 
@@ -114,8 +143,8 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.style != Style::Iterative
     }
 
-    /// Returns how long the last answer took.
-    pub(crate) fn round_trip(&self) -> Option<Duration> {
+    /// Returns how long the last answer took, in milliseconds; `u16::MAX` if that is not known.
+    pub(crate) fn round_trip(&self) -> u16 {
         self.round_trip
     }
 
@@ -124,7 +153,11 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     pub(crate) fn outcome(&self) -> Option<Outcome<I, A>> {
-        self.outcome
+        match self.end {
+            End::Open => None,
+            End::Owner => Some(Outcome::Owner(self.asked)),
+            End::Failed(reason) => Some(Outcome::Failed(reason)),
+        }
     }
 
     /// Returns the node that named the owner: the predecessor of the key.
@@ -142,7 +175,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     pub(crate) fn fail(&mut self, reason: LookupFailure) {
         self.request = None;
-        self.outcome = Some(Outcome::Failed(reason));
+        self.end = End::Failed(reason);
     }
 
     pub(crate) fn is_usable(&self, peer: &Peer<I, A>) -> bool {
@@ -150,22 +183,25 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Asks `peer` next.
-    pub(crate) fn ask(&mut self, peer: Peer<I, A>, now: Duration, config: &Config, rng: &mut Rng) {
+    pub(crate) fn ask(&mut self, peer: Peer<I, A>, now: Time, settings: &Settings, rng: &mut Rng) {
         self.asked = peer;
         // What is passed on gets one try: silence does not tell who of many is dead.
-        let tries = if self.is_passed_on() { 1 } else { config.tries };
-        self.request = Some(Request::new(peer.address, now, &Config { tries, ..*config }, rng));
+        let tries = if self.is_passed_on() { 1 } else { settings.tries };
+        self.request = Some(Request::new(now, &Settings { tries, ..*settings }, rng));
         self.sent_at = None;
     }
 
     pub(crate) fn is_answered_by(&self, from: A, token: u32) -> bool {
-        self.request.as_ref().is_some_and(|request| request.is_answered_by(from, token))
+        self.asked.address == from && self.has_token(token)
     }
 
     /// Tells whether a node that was not asked by this one may answer.
     pub(crate) fn is_found_by(&self, token: u32) -> bool {
-        let request = self.request.as_ref().filter(|_| self.is_passed_on());
-        request.is_some_and(|request| request.token == token)
+        self.is_passed_on() && self.has_token(token)
+    }
+
+    fn has_token(&self, token: u32) -> bool {
+        self.request.as_ref().is_some_and(|request| request.token == token)
     }
 
     /// Node `id` before the key says after `hops` hops who owns it.
@@ -187,10 +223,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
     /// counts as no answer: a node that lies cannot make it go round in circles.
-    pub(crate) fn handle_answer(&mut self, now: Duration, id: I, route: Route<I, A>) -> Next<I, A> {
-        self.round_trip = self.sent_at.and_then(|at| now.checked_sub(at));
+    pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
+        self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
         if self.confirming && id == self.asked.id {
-            (self.request, self.outcome) = (None, Some(Outcome::Owner(self.asked)));
+            (self.request, self.end) = (None, End::Owner);
             return Next::Nobody; // it lives; where it would send us is of no interest
         }
         let sound = match route {
@@ -215,7 +251,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.request = None;
         match route {
             Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
-                self.outcome = Some(Outcome::Owner(peer));
+                (self.asked, self.end) = (peer, End::Owner);
                 return Next::Nobody;
             }
             Route::Owner(peer) | Route::Ask(peer) if !self.is_exhausted() => {
@@ -240,10 +276,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         if lost || self.is_exhausted() {
             self.fail(LookupFailure::NoRoute);
         }
-        match self.outcome {
-            Some(_) => Next::Nobody,
-            None if self.at == self.origin => Next::OwnTable,
-            None => Next::Peer(self.at),
+        match self.end {
+            End::Open if self.at == self.origin => Next::OwnTable,
+            End::Open => Next::Peer(self.at),
+            End::Owner | End::Failed(_) => Next::Nobody,
         }
     }
 
@@ -252,13 +288,13 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Tells whether the node asked has to be given up.
-    pub(crate) fn handle_timeout(&mut self, now: Duration, config: &Config) -> bool {
+    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> bool {
         let request = self.request.as_mut();
-        request.is_some_and(|request| request.handle_timeout(now, config) == Patience::Ends)
+        request.is_some_and(|request| request.handle_timeout(now, settings) == Patience::Ends)
     }
 
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.request.as_ref().and_then(Request::deadline)
+    pub(crate) fn deadline(&self) -> Time {
+        self.request.as_ref().map_or(Time::NEVER, Request::deadline)
     }
 
     /// Returns what is to be sent, if anything is.
@@ -271,10 +307,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         } else {
             Message::Find { token, key, avoid: self.dead.clone() }
         };
-        Some((request.to, message))
+        Some((self.asked.address, message))
     }
 
-    pub(crate) fn set_sent(&mut self, now: Duration) {
+    pub(crate) fn set_sent(&mut self, now: Time) {
         if let Some(request) = &mut self.request {
             request.set_sent();
             self.sent_at = self.sent_at.or(Some(now));
@@ -285,18 +321,18 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 impl<I: Identifier, A: Address> LookupSlot<I, A> {
     /// Returns the next thing to tell; after the last one the slot is free.
     pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
-        let lookup = self.0.as_mut()?;
+        let lookup = self.lookup_mut()?;
         let (id, key) = (lookup.id, lookup.key);
         if lookup.hops_told != lookup.hops {
             lookup.hops_told = lookup.hops;
             return Some(Event::LookupHop { lookup: id, hop: lookup.hops, peer: lookup.at });
         }
         let (hops, timeouts) = (lookup.hops, lookup.timeouts);
-        let event = match lookup.outcome? {
+        let event = match lookup.outcome()? {
             Outcome::Owner(owner) => Event::LookupDone { lookup: id, key, owner, hops, timeouts },
             Outcome::Failed(reason) => Event::LookupFailed { lookup: id, key, reason },
         };
-        self.0 = None;
+        self.0 = Slot::Empty;
         Some(event)
     }
 }

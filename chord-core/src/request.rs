@@ -1,18 +1,17 @@
-//! A question on its way: asked again while nobody answers, given up in the end.
+//! A question on its way: asked again while nobody answers, given up in the end. Whom it was put to, its
+//! owner knows.
 
-use core::time::Duration;
-
-use crate::config::Config;
+use crate::config::Settings;
 use crate::rng::Rng;
+use crate::time::Time;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Request<A> {
-    pub(crate) to: A,
+pub(crate) struct Request {
+    deadline: Time,
     pub(crate) token: u32,
     /// How often it may still be asked after the one that runs.
     tries: u8,
-    deadline: Option<Duration>, // `None`: beyond the end of time
-    due: bool,                  // to be sent
+    due: bool, // to be sent
 }
 
 /// What the time brings for a request.
@@ -24,14 +23,14 @@ pub(crate) enum Patience {
     Ends,
 }
 
-impl<A: Copy + PartialEq> Request<A> {
-    pub(crate) fn new(to: A, now: Duration, config: &Config, rng: &mut Rng) -> Self {
-        let (token, tries) = (rng.next_u32(), config.tries.saturating_sub(1));
-        Self { to, token, tries, deadline: deadline(now, config), due: true }
+impl Request {
+    pub(crate) fn new(now: Time, settings: &Settings, rng: &mut Rng) -> Self {
+        let (token, tries) = (rng.next_u32(), settings.tries.saturating_sub(1));
+        Self { token, tries, deadline: now.after(settings.patience), due: true }
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Duration, config: &Config) -> Patience {
-        if self.deadline.is_none_or(|at| at > now) {
+    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Patience {
+        if self.deadline == Time::NEVER || self.deadline > now {
             return Patience::Lasts;
         }
         if !self.due {
@@ -39,7 +38,7 @@ impl<A: Copy + PartialEq> Request<A> {
             let Some(tries) = self.tries.checked_sub(1) else { return Patience::Ends };
             (self.tries, self.due) = (tries, true);
         }
-        self.deadline = deadline(now, config);
+        self.deadline = now.after(settings.patience);
         Patience::Lasts
     }
 
@@ -51,20 +50,7 @@ impl<A: Copy + PartialEq> Request<A> {
         self.due
     }
 
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    pub(crate) fn deadline(&self) -> Time {
         self.deadline
     }
-
-    pub(crate) fn is_answered_by(&self, from: A, token: u32) -> bool {
-        self.to == from && self.token == token
-    }
-}
-
-fn deadline(now: Duration, config: &Config) -> Option<Duration> {
-    now.checked_add(config.patience.max(Duration::from_millis(1)))
-}
-
-/// Returns the earlier of two points in time, of which `None` is beyond the end of time.
-pub(crate) fn earlier(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    a.into_iter().chain(b).min()
 }

@@ -1,9 +1,6 @@
 //! A small seeded generator (splitmix64, Steele, Lea and Flood 2014).
 
-use core::time::Duration;
-
-/// A shorter wait would make a driver spin.
-const SHORTEST: Duration = Duration::from_millis(1);
+use crate::time::Span;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Rng(u64);
@@ -21,10 +18,11 @@ impl Rng {
         u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(u32::MAX)
     }
 
-    /// Returns a span from three to five quarters of `span`, never zero.
-    pub(crate) fn around(&mut self, span: Duration) -> Duration {
-        let part = span.checked_div(256).unwrap_or_default();
-        let share = part.saturating_mul(self.next_u32() >> 25); // 0 to 127 parts
-        span.saturating_sub(part.saturating_mul(64)).saturating_add(share).max(SHORTEST)
+    /// Returns nanoseconds from three to five quarters of `span`.
+    pub(crate) fn around(&mut self, span: Span) -> u64 {
+        let nanos = span.nanos();
+        let part = if nanos == u64::MAX { 0 } else { nanos / 256 }; // for ever is for ever
+        let share = part.saturating_mul(u64::from(self.next_u32() >> 25)); // 0 to 127 parts
+        nanos.saturating_sub(part.saturating_mul(64)).saturating_add(share)
     }
 }

@@ -1,7 +1,7 @@
-//! The figures of Stoica 2003 from the routing step and the lists of this crate. The full sizes are
+//! The figures of Stoica 2003 from the routing step of this crate. The full sizes are
 //! `#[ignore]`d and run in release mode by `.ci/steps/84-chord-figures.sh`.
 
-use chord_core::{Identifier, KeyRange, Peer, Route, RoutingTable, SuccessorList};
+use chord_core::{Identifier, KeyRange, Peer, Route, RoutingTable};
 use sim::Rng;
 
 type At = Peer<u64, [u8; 0]>;
@@ -181,71 +181,5 @@ fn figure_9() {
         println!("Fig. 9 {v} virtual nodes: p1 {ours1:.2} ({p1}), p99 {ours99:.2} ({p99})");
         assert!((ours99 / p99 - 1.0).abs() <= 0.08, "{v}: {ours99}");
         assert!((ours1 - p1).abs() <= (0.08 * p1).max(0.02), "{v}: {ours1}"); // whole keys of 100
-    }
-}
-
-/// A ring of successor lists and predecessors alone, which run the steps of the corrected maintenance
-/// in rounds. Returns in which round each first successor was right, and all lists ideal.
-fn heal(nodes: usize, seed: u64) -> (usize, usize) {
-    const R: u8 = 20;
-    let mut rng = Rng::new(seed);
-    let all = ring(nodes, &mut rng);
-    let mut lists: Vec<SuccessorList<u64, [u8; 0]>> = all
-        .iter()
-        .enumerate()
-        .map(|(at, me)| {
-            let mut list = SuccessorList::new(me.id, R);
-            let next: Vec<_> = (1..=20).map(|step| all[(at + step) % nodes]).collect();
-            list.replace(next[0], &next[1..]);
-            list
-        })
-        .collect();
-    let mut dead: Vec<bool> = vec![false; nodes];
-    let mut left = nodes / 2;
-    while left > 0 {
-        let at = rng.below(nodes as u64) as usize;
-        left -= usize::from(!dead[at]);
-        dead[at] = true;
-    }
-    let living: Vec<usize> = (0..nodes).filter(|at| !dead[*at]).collect();
-    let ideal = |lists: &[SuccessorList<u64, [u8; 0]>], depth: usize| {
-        living.iter().enumerate().all(|(n, at)| {
-            let next = (1..=depth).map(|by| all[living[(n + by) % living.len()]]);
-            lists[*at].as_slice().iter().copied().take(depth).eq(next)
-        })
-    };
-    let (mut first, mut round) = (0, 0);
-    while !ideal(&lists, 20) {
-        round += 1;
-        assert!(round <= 2 * usize::from(R), "it does not heal");
-        for at in &living {
-            while dead[place(&all, lists[*at].first().expect("a living successor").id)] {
-                lists[*at].shift();
-            }
-            let successor = lists[*at].first().unwrap();
-            let tail: Vec<_> = lists[place(&all, successor.id)].as_slice().to_vec();
-            lists[*at].replace(successor, &tail);
-        }
-        if first == 0 && ideal(&lists, 1) {
-            first = round;
-        }
-    }
-    (first, round)
-}
-
-#[test]
-fn half_of_a_thousand_fail_and_the_lists_heal() {
-    let (first, all) = heal(1000, 1);
-    println!("1000 nodes: first successors after {first} round, lists after {all}");
-    assert!(first == 1 && all <= 20, "{first} {all}");
-}
-
-#[test]
-#[ignore = "large: .ci/steps/84-chord-figures.sh"]
-fn half_of_many_fail_and_the_lists_heal() {
-    for nodes in [10_000, 100_000] {
-        let (first, all) = heal(nodes, 1);
-        println!("{nodes} nodes: first successors after {first} round, lists after {all}");
-        assert!(first == 1 && all <= 20, "{nodes}: {first} {all}");
     }
 }

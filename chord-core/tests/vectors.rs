@@ -1,8 +1,8 @@
 //! Worked rings of papers and lectures, exactly; sizes, bytes and pictures as documented.
 
 use chord_core::{
-    Config, FingerTable, Id128, Id160, Id256, Identifier, LookupSlot, MAX_SUCCESSORS, Message,
-    Node, Peer, Route, RoutingTable, State, SuccessorList, TRANSITIONS, Wire, Word,
+    Config, FingerTable, Id64, Id128, Id160, Id256, Identifier, LookupSlot, MAX_SUCCESSORS,
+    Message, Node, Peer, Route, RoutingTable, State, SuccessorList, TRANSITIONS, Wire, Word,
 };
 use core::fmt::Write as _;
 use sha1::{Digest, Sha1};
@@ -312,7 +312,7 @@ fn sizes_are_as_documented() {
     }
     row!(Id160, SocketAddrV4);
     row!(Id256, SocketAddr);
-    row!(u64, u32);
+    row!(Id64, u32);
     row!(u32, u32);
     assert!(readme.contains(&table), "paste this:\n{table}");
 }

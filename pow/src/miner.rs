@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 use core::ops::RangeInclusive;
 
-use crate::kernel::{BATCH, LANES, Place, Run};
+use crate::kernel::{BATCH, BATCHES, LANES, Place, Run};
 use crate::nonces::Nonces;
 use crate::puzzle::{bytes_of, second_block};
 use crate::{BigEndian, Kernel, Puzzle, Reading, Target};
@@ -60,10 +60,10 @@ impl<R: Reading> Miner<R> {
     }
 
     /// Tries up to `hashes` nonces. 0 changes nothing. Budgets of some thousands hide the cost of the call;
-    /// those below 64 keep a wide kernel from its work.
+    /// those below 64 keep a kernel from taking 64 at once.
     pub fn step(&mut self, hashes: u32) -> Step {
         let mut left = hashes;
-        while left >= BATCH && self.kernel.is_wide() {
+        while BATCHES && left >= BATCH {
             let (skipped, doubtful) = self.skip_batches(left);
             left = left.saturating_sub(skipped).saturating_sub(doubtful);
             let step = self.step_singly(doubtful);

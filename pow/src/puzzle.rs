@@ -171,10 +171,7 @@ impl Puzzle {
         let one = core::slice::from_ref(first);
         compress256(&mut state, if self.blocks > 1 { &self.tail } else { one });
         if self.function == HashFunction::Sha256d {
-            let (digest, _) = second.as_chunks_mut::<4>();
-            for (bytes, word) in digest.iter_mut().zip(state) {
-                *bytes = word.to_be_bytes();
-            }
+            write_words(second, &state);
             state = INITIAL;
             compress256(&mut state, core::slice::from_ref(second));
         }
@@ -228,9 +225,15 @@ pub(crate) fn second_block() -> [u8; BLOCK] {
 /// Returns the words of a digest as the 32 bytes that it is.
 pub(crate) fn bytes_of(words: [u32; 8]) -> [u8; 32] {
     let mut bytes = [0; 32];
+    write_words(&mut bytes, &words);
+    bytes
+}
+
+/// Writes words most significant byte first, four bytes each.
+#[inline]
+pub(crate) fn write_words(bytes: &mut [u8], words: &[u32]) {
     let (chunks, _) = bytes.as_chunks_mut::<4>();
     for (chunk, word) in chunks.iter_mut().zip(words) {
         *chunk = word.to_be_bytes();
     }
-    bytes
 }

@@ -83,6 +83,30 @@ proptest! {
     }
 }
 
+/// One batch of each shape of a message and a little more: few enough hashes for an interpreter.
+#[test]
+fn kernels_agree_on_every_shape() {
+    let shapes = [(80, 76), (110, 30), (80, 64), (60, 40)];
+    for (len, offset) in shapes.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
+        agree_on_shape(HashFunction::Sha256d, len, offset);
+        if !cfg!(miri) {
+            agree_on_shape(HashFunction::Sha256, len, offset);
+        }
+    }
+}
+
+fn agree_on_shape(function: HashFunction, len: u8, offset: usize) {
+    let message: Vec<u8> = (0..len).collect();
+    let field = NonceField { offset, format: NonceFormat::U32Le };
+    let puzzle = Puzzle::new(function, &message, field).expect("it fits");
+    let miner = Miner::<LittleEndian>::new(puzzle, Target::from_zero_bits(6), 10..=74);
+    let counts = |nonce: &u64| miner.target().is_met_by::<LittleEndian>(&puzzle.digest(*nonce));
+    let expected: Vec<u64> = (10..=74).filter(counts).collect();
+    for kernel in Kernel::available() {
+        assert_eq!(all(miner.with_kernel(kernel), 1000), expected, "{kernel} {len} {offset}");
+    }
+}
+
 #[test]
 fn a_search_is_cancelled_and_turned_to_another_message() {
     let field = NonceField { offset: 0, format: NonceFormat::U32Le };

@@ -22,8 +22,8 @@ proptest! {
         prop_oneof![Just(0_u64), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()], 9))
     {
         let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_be_bytes()).collect();
-        bodies::number(&bytes);
-        bodies::compact(&bytes);
+        bodies::number::number(&bytes);
+        bodies::number::compact(&bytes);
     }
 }
 

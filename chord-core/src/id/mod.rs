@@ -8,7 +8,7 @@ use core::hash::Hash;
 
 use crate::Wire;
 
-pub use wide::{Id, Id128, Id160, Id256};
+pub use wide::{Id, Id64, Id128, Id160, Id256};
 pub use word::Word;
 
 /// A number on the circle of 2^m identifiers (Stoica 2003, IV-A); nodes and keys share it.

@@ -9,7 +9,7 @@ use crate::{Address, BufferTooSmall, DecodeError, Identifier, List, MAX_SUCCESSO
 /// The first byte of every message.
 pub(crate) const VERSION: u8 = 1;
 /// The greatest number of a kind of message.
-pub(crate) const LAST_KIND: u8 = 12;
+pub(crate) const LAST_KIND: u8 = 13;
 
 /// How many dead nodes a [`Message::Find`] can name.
 pub const AVOIDED: usize = 8;
@@ -131,6 +131,12 @@ pub enum Message<I, A> {
         /// The rest of the way to the asker.
         back: List<A, WAY_BACK>,
     },
+    /// 13: I, your successor, have another predecessor now. A hint that saves the wait for your next
+    /// stabilization.
+    Nudge {
+        /// The identifier of the sender.
+        id: I,
+    },
 }
 
 impl<I: Identifier, A: Address> Message<I, A> {
@@ -189,7 +195,9 @@ impl<I: Identifier, A: Address> Message<I, A> {
                 I::LEN.saturating_add(peer).saturating_add(way).saturating_add(2)
             }
             // Version and kind, but no token.
-            Self::Notify { .. } | Self::Leave { .. } => return I::LEN.saturating_add(2),
+            Self::Notify { .. } | Self::Leave { .. } | Self::Nudge { .. } => {
+                return I::LEN.saturating_add(2);
+            }
         };
         HEAD.saturating_add(body)
     }
@@ -242,6 +250,7 @@ impl<I: Identifier, A: Address> fmt::Display for Message<I, A> {
             }
             Self::Owner { token, id, peer } => write!(f, "OWNER {token:08x} from {id}: is {peer}"),
             Self::Leave { id } => write!(f, "LEAVE from {id}"),
+            Self::Nudge { id } => write!(f, "NUDGE from {id}"),
             Self::Route { token, key, hops, direct, back } => {
                 let style = if *direct { " direct" } else { "" };
                 write!(f, "ROUTE {token:08x} key {key} hops {hops}{style}")?;

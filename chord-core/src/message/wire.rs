@@ -121,6 +121,10 @@ enum Mirror<I, A> {
         #[serde(with = "way")]
         back: List<A, WAY_BACK>,
     },
+    Nudge {
+        #[serde(with = "raw")]
+        id: I,
+    },
 }
 
 /// A value of fixed size: its bytes and nothing else.

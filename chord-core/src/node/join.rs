@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::machine::Core;
 use super::{Input, State};
 use crate::lookup::{Lookup, Outcome};
+use crate::time::Time;
 use crate::{
     Address, Identifier, JoinFailure, LookupFailure, LookupId, LookupSlot, Peer, RoutingTable,
     StartError,
@@ -21,7 +22,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
         if let Some(members) = members {
             let me = self.table.me;
-            let table = RoutingTable::of_ring(me, self.config.successors, members);
+            let table = RoutingTable::of_ring(me, self.settings.successors, members);
             let (known, r) = (table.successors.as_slice().len(), table.successors.r());
             if known < r {
                 let (members, needed) = (known.saturating_add(1), r.saturating_add(1));
@@ -29,15 +30,16 @@ impl<I: Identifier, A: Address> Core<I, A> {
             }
             let others = members.iter().filter(|peer| peer.id != me.id);
             let last = others.max_by_key(|peer| me.id.distance(peer.id));
-            self.predecessor = last.copied().unwrap_or(me);
+            self.set_predecessor(last.copied().unwrap_or(me));
             self.table = table;
+            self.news.successor = true;
         } else {
-            self.news.owned = Some(self.keys()); // all keys, and no data yet
+            self.news.owned = Some(self.table.me.id); // all keys, and no data yet
         }
-        self.now = self.now.max(now);
+        self.now = self.now.max(Time::new(now));
         self.state = self.state.after(Input::Create);
         self.stabilize_at = self.after(self.pace);
-        self.fix_at = self.after(self.config.fix_fingers);
+        self.fix_at = self.after(self.settings.fix_fingers);
         Ok(())
     }
 
@@ -45,22 +47,18 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if self.state != State::Outside {
             return Err(StartError::Started);
         }
-        self.now = self.now.max(now);
+        self.now = self.now.max(Time::new(now));
         self.state = self.state.after(Input::Join);
         self.contact = Some(contact);
-        self.attempts = self.config.tries;
-        self.stabilize_at = None;
+        self.attempts = self.settings.tries;
         self.go_on_joining();
         Ok(())
     }
 
     /// Asks the contact who it is, or the predecessor for its list again.
     pub(super) fn go_on_joining(&mut self) {
-        self.stabilize_at = None;
-        let contact = self.contact.map(|address| Peer { id: self.table.me.id, address });
-        if let Some(peer) = self.saved.or(contact) {
-            self.ask(peer);
-        }
+        self.stabilize_at = Time::NEVER;
+        self.ask();
     }
 
     /// The contact has answered: looks for the own identifier.
@@ -70,7 +68,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             return self.refuse(JoinFailure::IdentifierTaken);
         }
         let mut lookup = Lookup::new(LookupId(0), key, contact);
-        lookup.ask(contact, self.now, &self.config, &mut self.rng);
+        lookup.ask(contact, self.now, &self.settings, &mut self.rng);
         self.inner = Some(lookup);
     }
 
@@ -82,7 +80,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             }
             Outcome::Owner(_) => {
                 self.saved = Some(predecessor);
-                self.ask(predecessor);
+                self.ask();
             }
             Outcome::Failed(_) => self.join_again(),
         }
@@ -102,11 +100,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
         #[cfg(test)]
         self.mutate_join(head);
         self.set_changed();
-        self.predecessor = before;
+        self.news.successor = true;
+        self.set_predecessor(before);
         self.state = self.state.after(Input::Joined);
         self.news.joined = true;
-        self.stabilize_at = Some(self.now);
-        self.fix_at = self.after(self.config.patience);
+        self.stabilize_at = self.now;
+        self.fix_at = self.after(self.settings.patience);
         self.settle();
     }
 
@@ -116,7 +115,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         match self.attempts.checked_sub(1) {
             Some(attempts) => {
                 self.attempts = attempts;
-                self.stabilize_at = self.after(self.config.patience);
+                self.stabilize_at = self.after(self.settings.patience);
             }
             None => self.refuse(JoinFailure::NoRing),
         }
@@ -124,7 +123,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     fn refuse(&mut self, reason: JoinFailure) {
         self.state = self.state.after(Input::Refused);
-        (self.saved, self.stabilize_at) = (None, None);
+        (self.saved, self.stabilize_at) = (None, Time::NEVER);
         self.news.join_failed = Some(reason);
     }
 
@@ -136,35 +135,30 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if id == self.table.me.id {
             return Err(StartError::IdentifierUsed);
         }
-        let mut new = Self::new(self.config, Peer { id, ..self.table.me });
         // Tokens go on, so that no answer to the former life fits; so do the names of lookups.
-        new.rng.clone_from(&self.rng);
+        let rng = self.rng.clone();
+        let mut new = Self::new(self.settings, Peer { id, ..self.table.me }, rng);
         (new.now, new.last_lookup) = (self.now, self.last_lookup);
         *self = new;
         self.join(now, contact)
     }
 
     pub(super) fn leave(&mut self, slots: &mut [LookupSlot<I, A>], now: Duration) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(Time::new(now));
         if self.state.is_member() {
-            let neighbours = [self.predecessor(), self.table.successors.first()];
-            for peer in neighbours.into_iter().flatten() {
-                if !self.farewells.contains(&peer.address) {
-                    self.farewells.push_over(peer.address);
-                }
-            }
+            let (before, next) = (self.predecessor(), self.table.successors.first());
+            self.farewells = [before.is_some(), next.is_some() && next != before];
+            self.news.left = next.is_some();
         }
-        let successor = self.table.successors.first().filter(|_| self.state.is_member());
         let state = self.state.after(Input::Leave);
         if state == self.state {
             return; // it has not started, or has left before
         }
         self.state = state;
-        self.news.left_to = successor.map(|successor| (self.keys(), successor));
-        (self.question, self.inner, self.notify) = (None, None, None);
-        (self.saved, self.notified) = (None, None);
-        (self.stabilize_at, self.fix_at) = (None, None);
-        for lookup in slots.iter_mut().filter_map(|slot| slot.0.as_mut()) {
+        (self.question, self.inner, self.notify) = (None, None, false);
+        (self.saved, self.notified, self.nudge) = (None, None, None);
+        (self.stabilize_at, self.fix_at) = (Time::NEVER, Time::NEVER);
+        for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
             if lookup.outcome().is_none() {
                 lookup.fail(LookupFailure::NotMember);
             }

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::State;
 use super::machine::Core;
-use crate::lookup::{Lookup, Next, Outcome};
+use crate::lookup::{Lookup, Next, Outcome, Slot};
+use crate::time::Time;
 use crate::{Address, Full, Identifier, LookupFailure, LookupId, LookupSlot, Route};
 
 impl<I: Identifier, A: Address> Core<I, A> {
@@ -15,26 +16,27 @@ impl<I: Identifier, A: Address> Core<I, A> {
         key: I,
     ) -> Result<LookupId, Full<I>> {
         let capacity = slots.len();
-        let free = slots.iter_mut().find(|slot| slot.0.is_none());
+        let free = slots.iter_mut().find(|slot| slot.is_empty());
         let slot = free.ok_or(Full { key, capacity })?;
-        self.now = self.now.max(now);
+        self.now = self.now.max(Time::new(now));
         self.last_lookup = self.last_lookup.wrapping_add(1);
         let id = LookupId(self.last_lookup);
-        let lookup = slot.0.insert(Lookup::new(id, key, self.table.me));
-        lookup.set_confirm(self.config.confirm);
-        lookup.set_style(self.config.style);
+        let mut lookup = Lookup::new(id, key, self.table.me);
+        lookup.set_confirm(self.settings.confirm);
+        lookup.set_style(self.settings.style);
         if self.state.is_member() {
-            self.advance(lookup, Next::OwnTable);
+            self.advance(&mut lookup, Next::OwnTable);
         } else {
             lookup.fail(LookupFailure::NotMember);
         }
+        slot.0 = Slot::Lookup(lookup);
         Ok(id)
     }
 
     /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
     /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
     pub(super) fn fix_fingers(&mut self) {
-        self.fix_at = self.after(self.config.fix_fingers);
+        self.fix_at = self.after(self.settings.fix_fingers);
         let Some(successor) = self.table.successors.first() else { return };
         if self.finger <= 1 {
             self.table.fingers.set(1, successor);
@@ -45,11 +47,11 @@ impl<I: Identifier, A: Address> Core<I, A> {
             return;
         }
         let mut key = self.table.me.id.finger_start(self.finger);
-        if self.config.proximity {
+        if self.settings.proximity {
             key = self.inside(key);
         }
         let mut lookup = Lookup::new(LookupId(0), key, self.table.me);
-        lookup.set_confirm(self.config.proximity); // for the round trip
+        lookup.set_confirm(self.settings.proximity); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
         self.inner = Some(lookup);
         self.finish_inner();
@@ -71,15 +73,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
         key
     }
 
-    fn fixed(&mut self, outcome: Outcome<I, A>, round_trip: Option<Duration>) {
+    fn fixed(&mut self, outcome: Outcome<I, A>, round_trip: u16) {
         let next = self.finger.saturating_add(1);
         let Outcome::Owner(owner) = outcome else {
             self.finger = next; // its turn comes again
             return;
         };
-        if self.config.proximity {
-            let millis = round_trip.and_then(|time| u16::try_from(time.as_millis()).ok());
-            self.table.fingers.offer(owner, millis.unwrap_or(u16::MAX));
+        if self.settings.proximity {
+            self.table.fingers.offer(owner, round_trip);
         } else {
             self.table.fingers.set(self.finger, owner);
         }
@@ -144,7 +145,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     pub(super) fn handle_lookup_timeouts(&mut self, slots: &mut [LookupSlot<I, A>]) {
         self.with_lookups(slots, |core, lookup| {
-            if lookup.handle_timeout(core.now, &core.config) {
+            if lookup.handle_timeout(core.now, &core.settings) {
                 core.give_up(lookup);
             }
         });
@@ -167,7 +168,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             self.inner = Some(lookup);
             self.finish_inner();
         }
-        for lookup in slots.iter_mut().filter_map(|slot| slot.0.as_mut()) {
+        for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
             visit(self, lookup);
         }
     }
@@ -194,7 +195,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             next => next,
         };
         if let Next::Peer(peer) = next {
-            lookup.ask(peer, self.now, &self.config, &mut self.rng);
+            lookup.ask(peer, self.now, &self.settings, &mut self.rng);
         }
     }
 

@@ -2,27 +2,27 @@
 
 use core::time::Duration;
 
-use super::relay::{RELAYS, Relay};
+use super::news::News;
 use super::{State, Transmit};
-use crate::lookup::Lookup;
-use crate::request::{Patience, Request, earlier};
+use crate::config::Settings;
+use crate::lookup::{Lookup, Slot};
+use crate::request::{Patience, Request};
 use crate::rng::Rng;
+use crate::time::{Span, Time};
 use crate::{
-    Address, Backlog, BufferTooSmall, Config, DatagramError, DecodeError, Event, Identifier,
-    JoinFailure, KeyRange, List, LookupSlot, Message, Peer, Route, RoutingTable,
+    Address, Backlog, BufferTooSmall, DatagramError, DecodeError, Identifier, KeyRange, List,
+    LookupSlot, Message, Peer, Route, RoutingTable,
 };
 
-/// How many answers may wait to be sent.
-const ANSWERS: usize = 8;
-/// How many of them may be states that wait for the end of a step: room is left for pings.
-const STATES: usize = 4;
+/// How many queries may wait for the end of a step.
+const WAITING: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Core<I, A> {
-    pub(super) config: Config,
+    pub(super) settings: Settings,
     #[cfg(test)]
     pub(super) mutation: super::model::Mutation,
-    pub(super) now: Duration, // the newest seen
+    pub(super) now: Time, // the newest seen
     pub(super) rng: Rng,
     pub(super) state: State,
     pub(super) table: RoutingTable<I, A>,
@@ -32,33 +32,32 @@ pub(super) struct Core<I, A> {
     pub(super) saved: Option<Peer<I, A>>,
     /// The newest notification that came while a question was on its way.
     pub(super) notified: Option<Peer<I, A>>,
-    /// The one question of maintenance that may be on its way.
-    pub(super) question: Option<Question<I, A>>,
+    /// The one question of maintenance that may be on its way, to the node [`asked`](Self::asked).
+    pub(super) question: Option<Request>,
     pub(super) contact: Option<A>,
     /// How often a join may still start again.
     pub(super) attempts: u8,
     /// When to stabilize, or to go on with what was put off.
-    pub(super) stabilize_at: Option<Duration>,
+    pub(super) stabilize_at: Time,
     /// How long to wait between two stabilizations: the calmer, the longer.
-    pub(super) pace: Duration,
-    pub(super) fix_at: Option<Duration>,
+    pub(super) pace: Span,
+    pub(super) fix_at: Time,
     /// The finger to refresh next.
     pub(super) finger: u32,
-    pub(super) notify: Option<A>,
-    pub(super) farewells: List<A, 2>,
-    answers: List<Answer<I, A>, ANSWERS>,
-    pub(super) relays: List<Relay<I, A>, RELAYS>,
+    /// Whether the successor is to be notified.
+    pub(super) notify: bool,
+    /// Whom to tell that it is not the predecessor any more.
+    pub(super) nudge: Option<A>,
+    /// Whether to say farewell to the predecessor and to the successor.
+    pub(super) farewells: [bool; 2],
+    /// Queries: the state is read when it is sent, and not while this node reads another.
+    waiting: List<(A, u32), WAITING>,
+    /// The answer to another question; there is room for one, as it can be sent at once.
+    answer: Option<Answer<I, A>>,
     /// The node's own lookup: for its place while it joins, for a finger later.
     pub(super) inner: Option<Lookup<I, A>>,
     pub(super) last_lookup: u32,
     pub(super) news: News<I, A>,
-}
-
-/// A question to a peer, whose identifier counts only if it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Question<I, A> {
-    pub(super) peer: Peer<I, A>,
-    request: Request<A>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,75 +70,51 @@ struct Answer<I, A> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum What<I, A> {
     Pong,
-    /// Read when it is sent, and not while a query is in flight.
-    State,
     Busy,
     /// `None`: with so many nodes avoided, nothing here leads to the key.
     Route(Option<Route<I, A>>),
 }
 
-/// What the application has not been told yet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct News<I, A> {
-    pub(super) joined: bool,
-    pub(super) join_failed: Option<JoinFailure>,
-    pub(super) failed: List<Peer<I, A>, 4>,
-    pub(super) list_changed: bool,
-    /// The keys that the application takes for this node's.
-    pub(super) owned: Option<KeyRange<I>>,
-    /// Whom the application has to give these keys as the node leaves.
-    pub(super) left_to: Option<(KeyRange<I>, Peer<I, A>)>,
-    successor_told: Option<Peer<I, A>>,
-    predecessor_told: Option<Peer<I, A>>,
-}
-
 /// What is to be sent next, and so what to strike off once it is.
 enum Due {
-    Answer(usize),
-    Relay,
+    State,
+    Answer,
     Notify,
+    Nudge,
     Question,
     Inner,
     Slot(usize),
-    Farewell,
+    Farewell(usize),
 }
 
 impl<I: Identifier, A: Address> Core<I, A> {
-    pub(super) const fn new(config: Config, me: Peer<I, A>) -> Self {
+    pub(super) const fn new(settings: Settings, me: Peer<I, A>, rng: Rng) -> Self {
         Self {
-            config,
+            settings,
             #[cfg(test)]
             mutation: super::model::Mutation::None,
-            now: Duration::ZERO,
-            rng: Rng::new(config.seed),
+            now: Time::ZERO,
+            rng,
             state: State::Outside,
-            table: RoutingTable::new(me, config.successors),
+            table: RoutingTable::new(me, settings.successors),
             predecessor: me,
             saved: None,
             notified: None,
             question: None,
             contact: None,
             attempts: 0,
-            stabilize_at: None,
-            pace: config.stabilize,
-            fix_at: None,
+            stabilize_at: Time::NEVER,
+            pace: settings.stabilize,
+            fix_at: Time::NEVER,
             finger: 1,
-            notify: None,
-            farewells: List::new(),
-            answers: List::new(),
-            relays: List::new(),
+            notify: false,
+            nudge: None,
+            farewells: [false; 2],
+            waiting: List::new(),
+            answer: None,
             inner: None,
             last_lookup: 0,
-            news: News {
-                joined: false,
-                join_failed: None,
-                failed: List::new(),
-                list_changed: false,
-                owned: None,
-                left_to: None,
-                successor_told: None,
-                predecessor_told: None,
-            },
+            news: News::NONE,
         }
     }
 
@@ -154,11 +129,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if !rest.is_empty() {
             return Err(DecodeError::Trailing(rest.len()).into());
         }
-        if let Some(answer) = self.answer(from, &message) {
-            self.answers.push(answer).map_err(|_| Backlog { capacity: ANSWERS })?;
-        }
-        self.relay(from, &message)?;
-        self.now = self.now.max(now); // only now: an error leaves the node unchanged
+        self.take_question(from, &message)?;
+        self.relay(slots, from, &message)?;
+        self.now = self.now.max(Time::new(now)); // only now: an error leaves the node unchanged
         match message {
             Message::Pong { token, id } => self.handle_pong(from, token, id),
             Message::State { token, id, predecessor, successors } => {
@@ -175,6 +148,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Message::Owner { token, id, peer } => {
                 self.handle_route(slots, from, token, id, Route::Owner(peer));
             }
+            Message::Nudge { id } => self.handle_nudge(Peer { id, address: from }),
             Message::Leave { id } => self.handle_leave(Peer { id, address: from }),
             Message::Found { token, id, peer, hops, back } if back.is_empty() => {
                 self.handle_found(slots, token, id, peer, hops);
@@ -189,17 +163,17 @@ impl<I: Identifier, A: Address> Core<I, A> {
         Ok(())
     }
 
-    /// Returns what to answer to a question.
-    fn answer(&self, to: A, message: &Message<I, A>) -> Option<Answer<I, A>> {
+    /// Makes room for the answer to a question, if the message is one.
+    fn take_question(&mut self, to: A, message: &Message<I, A>) -> Result<(), Backlog> {
         let (token, what) = match message {
             Message::Ping { token } => (*token, What::Pong),
             Message::Query { token } => {
                 // The first query waits for the state; the asker's second shows its impatience.
-                let first = Answer { to, token: *token, what: What::State };
-                let again = self.answers.contains(&first);
-                let states = self.answers.iter().filter(|answer| answer.what == What::State);
-                let busy = again || states.count() >= STATES;
-                (*token, if busy { What::Busy } else { What::State })
+                if !self.waiting.contains(&(to, *token)) && self.waiting.push((to, *token)).is_ok()
+                {
+                    return Ok(());
+                }
+                (*token, What::Busy)
             }
             Message::Find { token, key, avoid } => {
                 let route = self.table.route_around(*key, |peer| !avoid.contains(&peer.id));
@@ -208,15 +182,19 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Message::Route { token, back, .. } if back.is_empty() && !self.state.is_member() => {
                 (*token, What::Busy) // as `Absent`: no member is ever too busy to pass it on
             }
-            _ => return None,
+            _ => return Ok(()),
         };
-        Some(Answer { to, token, what })
+        if self.answer.is_some() {
+            return Err(Backlog { capacity: 1 });
+        }
+        self.answer = Some(Answer { to, token, what });
+        Ok(())
     }
 
     pub(super) fn handle_timeout(&mut self, slots: &mut [LookupSlot<I, A>], now: Duration) {
-        self.now = self.now.max(now);
-        let question = self.question.as_mut().map(|question| &mut question.request);
-        let patience = question.map(|request| request.handle_timeout(self.now, &self.config));
+        self.now = self.now.max(Time::new(now));
+        let question = self.question.as_mut();
+        let patience = question.map(|request| request.handle_timeout(self.now, &self.settings));
         if patience == Some(Patience::Ends) {
             self.handle_dead();
         }
@@ -230,16 +208,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     pub(super) fn poll_timeout(&self, slots: &[LookupSlot<I, A>]) -> Option<Duration> {
-        let maintenance = match &self.question {
-            Some(question) => question.request.deadline(),
-            None => self.stabilize_at,
-        };
+        let maintenance = self.question.as_ref().map_or(self.stabilize_at, Request::deadline);
         let own = match &self.inner {
             Some(lookup) => lookup.deadline(),
-            None => self.fix_at.filter(|_| self.state.is_member()),
+            None if self.state.is_member() => self.fix_at,
+            None => Time::NEVER,
         };
-        let lookups = slots.iter().filter_map(|slot| slot.0.as_ref()?.deadline()).min();
-        earlier(earlier(maintenance, own), lookups)
+        let lookups = slots.iter().filter_map(LookupSlot::lookup).map(Lookup::deadline);
+        lookups.fold(maintenance.min(own), Time::min).since_start()
     }
 
     pub(super) fn poll_transmit(
@@ -250,54 +226,65 @@ impl<I: Identifier, A: Address> Core<I, A> {
         let Some((due, to, message)) = self.next_message(slots) else { return Ok(None) };
         let len = message.encode(buf)?; // if this fails, nothing has changed
         match due {
-            Due::Answer(at) => drop(self.answers.remove(at)),
-            Due::Relay => drop(self.relays.remove(0)),
-            Due::Notify => self.notify = None,
-            Due::Question => {
-                if let Some(question) = &mut self.question {
-                    question.request.set_sent();
-                }
-            }
+            Due::State => drop(self.waiting.remove(0)),
+            Due::Answer => self.answer = None,
+            Due::Notify => self.notify = false,
+            Due::Nudge => self.nudge = None,
+            Due::Question => self.question.iter_mut().for_each(Request::set_sent),
             Due::Inner => self.inner.iter_mut().for_each(|lookup| lookup.set_sent(self.now)),
-            Due::Slot(at) => {
-                let slot = slots.get_mut(at).and_then(|slot| slot.0.as_mut());
-                if let Some(lookup) = slot {
-                    lookup.set_sent(self.now);
-                }
+            Due::Slot(at) => match slots.get_mut(at).map(|slot| &mut slot.0) {
+                Some(Slot::Lookup(lookup)) => lookup.set_sent(self.now),
+                Some(relay) => *relay = Slot::Empty,
+                None => {}
+            },
+            Due::Farewell(to) => {
+                self.farewells.iter_mut().skip(to).take(1).for_each(|due| *due = false);
             }
-            Due::Farewell => drop(self.farewells.remove(0)),
         }
         Ok(Some(Transmit { to, len }))
     }
 
     fn next_message(&self, slots: &[LookupSlot<I, A>]) -> Option<(Due, A, Message<I, A>)> {
         let id = self.table.me.id;
-        let is_ready = |answer: &Answer<I, A>| answer.what != What::State || !self.is_reading();
-        if let Some(at) = self.answers.iter().position(is_ready) {
-            let answer = self.answers.get(at)?;
-            return Some((Due::Answer(at), answer.to, self.answer_message(answer)));
+        if let Some((to, token)) = self.waiting.first().filter(|_| !self.is_reading()) {
+            return Some((Due::State, *to, self.state_message(*token)));
         }
-        if let Some(relay) = self.relays.first() {
-            return Some((Due::Relay, relay.to, relay.message()));
+        if let Some(answer) = &self.answer {
+            return Some((Due::Answer, answer.to, self.answer_message(answer)));
         }
-        if let Some(to) = self.notify {
-            return Some((Due::Notify, to, Message::Notify { id }));
+        if let Some(successor) = self.table.successors.first().filter(|_| self.notify) {
+            return Some((Due::Notify, successor.address, Message::Notify { id }));
         }
-        if let Some(question) = self.question.as_ref().filter(|ours| ours.request.is_due()) {
-            let token = question.request.token;
+        if let Some(to) = self.nudge {
+            return Some((Due::Nudge, to, Message::Nudge { id }));
+        }
+        let question = self.question.as_ref().filter(|request| request.is_due());
+        if let (Some(request), Some(peer)) = (question, self.asked()) {
+            let token = request.token;
             let ping = self.pings();
             let message = if ping { Message::Ping { token } } else { Message::Query { token } };
-            return Some((Due::Question, question.request.to, message));
+            return Some((Due::Question, peer.address, message));
         }
         if let Some((to, message)) = self.inner.as_ref().and_then(Lookup::transmit) {
             return Some((Due::Inner, to, message));
         }
-        let lookups = slots.iter().enumerate();
-        let mut due = lookups.filter_map(|(at, slot)| Some((at, slot.0.as_ref()?.transmit()?)));
-        if let Some((at, (to, message))) = due.next() {
-            return Some((Due::Slot(at), to, message));
+        let mut due = slots.iter().enumerate().filter_map(|(at, slot)| match &slot.0 {
+            Slot::Empty => None,
+            Slot::Lookup(lookup) => {
+                lookup.transmit().map(|(to, message)| (Due::Slot(at), to, message))
+            }
+            Slot::Relay(relay) => Some((Due::Slot(at), relay.to, relay.message())),
+        });
+        due.next().or_else(|| self.farewell())
+    }
+
+    fn state_message(&self, token: u32) -> Message<I, A> {
+        if !self.state.is_member() {
+            return Message::Absent { token };
         }
-        self.farewells.first().map(|to| (Due::Farewell, *to, Message::Leave { id }))
+        let successors = self.table.successors.as_slice().iter().copied().collect();
+        let (id, predecessor) = (self.table.me.id, self.predecessor);
+        Message::State { token, id, predecessor, successors }
     }
 
     fn answer_message(&self, answer: &Answer<I, A>) -> Message<I, A> {
@@ -305,61 +292,16 @@ impl<I: Identifier, A: Address> Core<I, A> {
         match answer.what {
             _ if !self.state.is_member() => Message::Absent { token },
             What::Pong => Message::Pong { token, id },
-            What::State => Message::State {
-                token,
-                id,
-                predecessor: self.predecessor,
-                successors: self.table.successors.as_slice().iter().copied().collect(),
-            },
             What::Busy | What::Route(None) => Message::Busy { token },
             What::Route(Some(route)) => Message::answer(token, id, route),
         }
     }
 
-    pub(super) fn poll_event(&mut self) -> Option<Event<I, A>> {
-        if core::mem::take(&mut self.news.joined) {
-            return Some(Event::Joined);
-        }
-        if let Some(reason) = self.news.join_failed.take() {
-            return Some(Event::JoinFailed(reason));
-        }
-        let successor = self.table.successors.first();
-        if successor != self.news.successor_told {
-            self.news.successor_told = successor;
-            return Some(Event::SuccessorChanged(successor));
-        }
-        let predecessor = self.predecessor();
-        if predecessor != self.news.predecessor_told {
-            self.news.predecessor_told = predecessor;
-            return Some(Event::PredecessorChanged { predecessor, range: self.keys() });
-        }
-        if let Some(event) = self.moved_keys() {
-            return Some(event);
-        }
-        if core::mem::take(&mut self.news.list_changed) {
-            return Some(Event::ListChanged);
-        }
-        self.news.failed.remove(0).map(Event::PeerFailed)
-    }
-
-    /// Returns which keys have come or gone since the application was last told.
-    fn moved_keys(&mut self) -> Option<Event<I, A>> {
-        if let Some((range, to)) = self.news.left_to.take() {
-            self.news.owned = None;
-            return Some(Event::HandOver { range, to });
-        }
-        let new = self.keys();
-        if !self.state.is_member() || self.news.owned == Some(new) {
-            return None;
-        }
-        let Some(old) = self.news.owned.replace(new) else {
-            return Some(Event::TakeOver { range: new });
-        };
-        if new.after.between(old.after, old.through) {
-            let range = KeyRange { after: old.after, through: new.after };
-            return Some(Event::HandOver { range, to: self.predecessor });
-        }
-        Some(Event::TakeOver { range: KeyRange { after: new.after, through: old.after } })
+    fn farewell(&self) -> Option<(Due, A, Message<I, A>)> {
+        let neighbours = [self.predecessor(), self.table.successors.first()];
+        let mut due = self.farewells.iter().zip(neighbours).enumerate();
+        let (at, (_, peer)) = due.find(|(_, (due, _))| **due)?;
+        Some((Due::Farewell(at), peer?.address, Message::Leave { id: self.table.me.id }))
     }
 
     pub(super) fn predecessor(&self) -> Option<Peer<I, A>> {
@@ -370,10 +312,23 @@ impl<I: Identifier, A: Address> Core<I, A> {
         KeyRange { after: self.predecessor.id, through: self.table.me.id }
     }
 
-    /// Asks `peer` the question that belongs to the state.
-    pub(super) fn ask(&mut self, peer: Peer<I, A>) {
-        let request = Request::new(peer.address, self.now, &self.config, &mut self.rng);
-        self.question = Some(Question { peer, request });
+    /// Asks the question that belongs to the state, of the node that it is for.
+    pub(super) fn ask(&mut self) {
+        self.question = Some(Request::new(self.now, &self.settings, &mut self.rng));
+    }
+
+    /// Returns whom the question of the state is for. Nothing changes that while the question is on its way.
+    pub(super) fn asked(&self) -> Option<Peer<I, A>> {
+        match self.state {
+            State::Outside | State::Gone => None,
+            // Who the contact is, its answer tells.
+            State::Joining => {
+                self.saved.or(self.contact.map(|address| Peer { address, ..self.table.me }))
+            }
+            State::Idle => self.table.successors.first(),
+            State::Stabilizing => self.saved,
+            State::Rectifying => Some(self.predecessor),
+        }
     }
 
     /// Ends the question if it was a query and node `id` has answered it. Another identifier at the
@@ -382,7 +337,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if !self.awaits(from, token) || self.pings() {
             return false;
         }
-        let right = self.question.as_ref().is_some_and(|question| question.peer.id == id);
+        let right = self.asked().is_some_and(|peer| peer.id == id);
         if right {
             self.question = None;
         } else {
@@ -392,8 +347,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     pub(super) fn awaits(&self, from: A, token: u32) -> bool {
-        let question = self.question.as_ref();
-        question.is_some_and(|question| question.request.is_answered_by(from, token))
+        self.question.as_ref().is_some_and(|request| request.token == token)
+            && self.asked().is_some_and(|peer| peer.address == from)
     }
 
     /// Tells whether the question of this state is a ping: it only asks for a sign of life.
@@ -406,18 +361,18 @@ impl<I: Identifier, A: Address> Core<I, A> {
         self.question.is_some() && matches!(self.state, State::Idle | State::Stabilizing)
     }
 
-    pub(super) fn is_due(&self, at: Option<Duration>) -> bool {
-        at.is_some_and(|at| at <= self.now)
+    pub(super) fn is_due(&self, at: Time) -> bool {
+        at != Time::NEVER && at <= self.now
     }
 
     /// Something about the ring is not as it was: looks closer.
     pub(super) fn set_changed(&mut self) {
-        self.news.list_changed = true;
-        self.pace = self.config.stabilize;
+        self.news.list = true;
+        self.pace = self.settings.stabilize;
     }
 
     /// Returns the point in time about `span` from now.
-    pub(super) fn after(&mut self, span: Duration) -> Option<Duration> {
-        self.now.checked_add(self.rng.around(span))
+    pub(super) fn after(&mut self, span: Span) -> Time {
+        self.now.after_nanos(self.rng.around(span))
     }
 }

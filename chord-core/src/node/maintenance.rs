@@ -7,6 +7,7 @@
 
 use super::machine::Core;
 use super::{Input, State};
+use crate::time::Time;
 use crate::{Address, Identifier, Peer};
 
 impl<I: Identifier, A: Address> Core<I, A> {
@@ -17,7 +18,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
         match self.state {
             State::Joining => self.go_on_joining(),
-            State::Outside | State::Gone => self.stabilize_at = None,
+            State::Outside | State::Gone => self.stabilize_at = Time::NEVER,
             State::Idle | State::Stabilizing | State::Rectifying => self.stabilize(),
         }
     }
@@ -25,21 +26,17 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// Asks the node that the next step reads.
     fn stabilize(&mut self) {
         self.stabilize_at = self.after(self.pace);
-        let longest = self.config.stabilize_when_calm.max(self.config.stabilize);
-        self.pace = self.pace.saturating_mul(5).checked_div(4).unwrap_or(longest).min(longest);
-        match (self.state, self.table.successors.first(), self.saved) {
-            // StabilizeFromPredecessor, which was put off
-            (State::Stabilizing, _, Some(candidate)) => self.ask(candidate),
-            // StabilizeFromSuccessor
-            (_, Some(successor), _) => self.ask(successor),
-            // A node without successors is its own; its predecessor lies between it and itself.
-            (_, None, _) if self.predecessor != self.table.me => {
-                self.state = self.state.after(Input::Closer);
-                self.saved = Some(self.predecessor);
-                self.ask(self.predecessor);
+        let longest = self.settings.stabilize_when_calm.max(self.settings.stabilize);
+        self.pace = self.pace.lengthened(longest);
+        if self.table.successors.first().is_none() && self.state != State::Stabilizing {
+            if self.predecessor == self.table.me {
+                return; // a lone node
             }
-            (_, None, _) => {}
+            // A node without successors is its own; its predecessor lies between it and itself.
+            self.state = self.state.after(Input::Closer);
+            self.saved = Some(self.predecessor);
         }
+        self.ask(); // StabilizeFromSuccessor, or StabilizeFromPredecessor which was put off
     }
 
     /// The node asked has answered with its predecessor and its list.
@@ -59,9 +56,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
                     }
                     self.state = self.state.after(Input::Closer);
                     self.saved = Some(predecessor);
-                    self.ask(predecessor); // not adopted before it has answered
+                    self.ask(); // not adopted before it has answered
                 } else {
-                    self.notify = Some(successor.address);
+                    self.notify = true;
                     self.settle();
                 }
             }
@@ -71,9 +68,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// The node asked is dead.
     pub(super) fn handle_dead(&mut self) {
-        let Some(question) = self.question.take() else { return };
-        if self.state != State::Joining {
-            self.mourn(question.peer);
+        let Some(_) = self.question.take() else { return };
+        if let Some(peer) = self.asked().filter(|_| self.state != State::Joining) {
+            self.mourn(peer);
         }
         match self.state {
             State::Joining => self.join_again(),
@@ -88,8 +85,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 #[cfg(test)]
                 self.mutate_padding();
                 self.set_changed();
-                self.notify = self.table.successors.first().map(|peer| peer.address);
-                self.stabilize_at = Some(self.now);
+                self.news.successor = true;
+                self.notify = true;
+                self.stabilize_at = self.now;
                 self.settle();
             }
             State::Outside | State::Gone => {}
@@ -103,12 +101,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
             let successor = self.table.successors.first().unwrap_or(self.table.me);
             if candidate.id.between(self.table.me.id, successor.id) {
                 self.table.successors.replace(candidate, list);
+                self.news.successor = true;
                 self.set_changed();
             }
         }
-        let successor = self.table.successors.first();
-        self.notify = successor.map(|peer| peer.address);
-        if successor.is_none() {
+        self.notify = true;
+        if self.table.successors.first().is_none() {
             self.set_predecessor(self.table.me); // nobody else is left
         }
         self.settle();
@@ -124,7 +122,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             return;
         }
         if self.state == State::Stabilizing {
-            self.stabilize_at = Some(self.now); // what is overwritten is made up for at once
+            self.stabilize_at = self.now; // what is overwritten is made up for at once
         }
         self.state = self.state.after(Input::Notified);
         self.saved = Some(peer);
@@ -140,19 +138,22 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if peer == self.predecessor {
             self.rectified();
         } else if peer.id.between(self.predecessor.id, self.table.me.id) {
+            // The extra rule of Stoica 2003, V-A: the old one learns of the new one at once.
+            self.nudge = self.predecessor().map(|old| old.address);
             self.set_predecessor(peer);
             if self.table.successors.first().is_none() {
-                self.stabilize_at = Some(self.now); // a lone node has found its successor
+                self.stabilize_at = self.now; // a lone node has found its successor
             }
             self.rectified();
         } else {
-            self.ask(self.predecessor); // adopted only if the old one is dead
+            self.ask(); // adopted only if the old one is dead
         }
     }
 
     pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
+        self.news.predecessor |= peer != self.predecessor;
         self.predecessor = peer;
-        self.pace = self.config.stabilize;
+        self.pace = self.settings.stabilize;
     }
 
     pub(super) fn rectified(&mut self) {
@@ -182,7 +183,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if self.state == State::Joining {
             self.question = None;
             self.locate(Peer { id, address: from });
-        } else if self.question.as_ref().is_some_and(|question| question.peer.id == id) {
+        } else if self.asked().is_some_and(|peer| peer.id == id) {
             self.question = None;
             self.rectified(); // the old predecessor lives and stays
         } else {
@@ -193,7 +194,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// The node asked waits for an answer itself: this step did not happen.
     pub(super) fn put_off(&mut self) {
         self.question = None;
-        self.stabilize_at = self.after(self.config.patience);
+        self.stabilize_at = self.after(self.settings.patience);
         self.settle();
     }
 
@@ -202,8 +203,13 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if self.table.fingers.iter().any(|finger| finger == peer) {
             self.table.fingers.forget(peer.id);
         }
+        self.handle_nudge(peer);
+    }
+
+    /// The successor has something to say: stabilizes at once.
+    pub(super) fn handle_nudge(&mut self, peer: Peer<I, A>) {
         if self.state == State::Idle && self.table.successors.first() == Some(peer) {
-            self.stabilize_at = Some(self.now);
+            self.stabilize_at = self.now;
             self.go_on();
         }
     }
@@ -212,6 +218,6 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// the steps of maintenance alone.
     pub(super) fn mourn(&mut self, peer: Peer<I, A>) {
         self.table.fingers.forget(peer.id);
-        self.news.failed.push_over(peer);
+        self.news.failed = Some(peer);
     }
 }

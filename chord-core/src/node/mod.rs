@@ -6,12 +6,15 @@ mod machine;
 mod maintenance;
 #[cfg(test)]
 mod model;
+mod news;
 mod relay;
 mod state;
 
 use core::time::Duration;
 
 use self::machine::Core;
+use crate::config::Settings;
+use crate::rng::Rng;
 use crate::{
     Address, BufferTooSmall, Config, DatagramError, Event, FingerTable, Full, Identifier, KeyRange,
     LookupId, LookupSlot, Peer, RoutingTable, StartError, SuccessorList,
@@ -48,7 +51,7 @@ impl<I: Identifier, A: Address, S> Node<I, A, S> {
     /// has to be what they see as the source of its datagrams.
     #[must_use]
     pub const fn new(config: Config, me: Peer<I, A>, lookups: S) -> Self {
-        Self { core: Core::new(config, me), lookups }
+        Self { core: Core::new(Settings::new(&config), me, Rng::new(config.seed)), lookups }
     }
 
     /// Returns the memory for lookups.

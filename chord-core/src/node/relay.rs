@@ -1,34 +1,22 @@
 //! Questions and answers that are passed on for others: the node remembers nothing of them.
 
 use super::machine::Core;
-use crate::lookup::Next;
+use crate::lookup::{Next, Slot};
 use crate::message::WAY_BACK;
+use crate::relay::{Relay, Relayed};
 use crate::{Address, Backlog, Identifier, List, LookupSlot, Message, Peer, Route};
 
-/// How many of them may wait to be sent.
-pub(super) const RELAYS: usize = 2;
 /// A question that has been passed on more often goes in circles.
 const MOST_HOPS: u8 = 64;
 
-/// A message on its way through this node; smaller than a [`Message`], whose longest kind is a state.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Relay<I, A> {
-    pub(super) to: A,
-    token: u32,
-    what: What<I, A>,
-    hops: u8,
-    back: List<A, WAY_BACK>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum What<I, A> {
-    Question { key: I, direct: bool },
-    Answer { id: I, peer: Peer<I, A> },
-}
-
 impl<I: Identifier, A: Address> Core<I, A> {
-    /// Makes room for what a message asks to pass on, if it does.
-    pub(super) fn relay(&mut self, from: A, message: &Message<I, A>) -> Result<(), Backlog> {
+    /// Lays what a message asks to pass on, if it does, into a free slot.
+    pub(super) fn relay(
+        &self,
+        slots: &mut [LookupSlot<I, A>],
+        from: A,
+        message: &Message<I, A>,
+    ) -> Result<(), Backlog> {
         let relay = match message {
             Message::Route { token, key, hops, direct, back } => {
                 let mut back = back.clone();
@@ -39,13 +27,16 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 self.pass_on(*token, *key, *hops, *direct, back)
             }
             Message::Found { token, id, peer, hops, back } => {
-                let what = What::Answer { id: *id, peer: *peer };
-                send_back(*token, what, *hops, back.clone())
+                let what = Relayed::Answer { id: *id, peer: *peer };
+                Relay::send_back(*token, what, *hops, back.clone())
             }
             _ => None,
         };
         let Some(relay) = relay else { return Ok(()) };
-        self.relays.push(relay).map_err(|_| Backlog { capacity: RELAYS })
+        let capacity = slots.len();
+        let slot = slots.iter_mut().find(|slot| slot.is_empty()).ok_or(Backlog { capacity })?;
+        slot.0 = Slot::Relay(relay);
+        Ok(())
     }
 
     fn pass_on(
@@ -59,11 +50,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
         match self.table.route(key) {
             Route::Ask(next) => {
                 let hops = hops.checked_add(1).filter(|hops| *hops <= MOST_HOPS)?;
-                let what = What::Question { key, direct };
+                let what = Relayed::Question { key, direct };
                 Some(Relay { to: next.address, token, what, hops, back })
             }
             Route::Owner(peer) => {
-                send_back(token, What::Answer { id: self.table.me.id, peer }, hops, back)
+                let what = Relayed::Answer { id: self.table.me.id, peer };
+                Relay::send_back(token, what, hops, back)
             }
         }
     }
@@ -84,25 +76,4 @@ impl<I: Identifier, A: Address> Core<I, A> {
             }
         });
     }
-}
-
-impl<I: Identifier, A: Address> Relay<I, A> {
-    pub(super) fn message(&self) -> Message<I, A> {
-        let (token, hops, back) = (self.token, self.hops, self.back.clone());
-        match self.what {
-            What::Question { key, direct } => Message::Route { token, key, hops, direct, back },
-            What::Answer { id, peer } => Message::Found { token, id, peer, hops, back },
-        }
-    }
-}
-
-fn send_back<I: Identifier, A: Address>(
-    token: u32,
-    what: What<I, A>,
-    hops: u8,
-    mut back: List<A, WAY_BACK>,
-) -> Option<Relay<I, A>> {
-    let last = back.len().checked_sub(1)?; // none: the answer is this node's own
-    let to = back.remove(last)?;
-    Some(Relay { to, token, what, hops, back })
 }

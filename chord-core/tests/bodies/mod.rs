@@ -314,7 +314,8 @@ impl Tested {
         let (a, b) = (peer(input), peer(input));
         let back = [a.address, b.address].into_iter().take(input.below(3)).collect();
         let (hops, direct) = (input.byte() / 2, input.byte().is_multiple_of(2));
-        let message = match (input.byte() % 18, key) {
+        let message = match (input.byte() % 19, key) {
+            (18, _) => Message::Nudge { id },
             (16, _) => Message::Route { token, key: a.id, hops, direct, back },
             (17, Some(key)) => {
                 Message::Found { token, id, peer: Peer { id: key, ..b }, hops, back }

@@ -92,11 +92,11 @@ pub(crate) const ROUNDS: [Block; 4] = [
 /// Hashes the message once for each value of its varying word, and writes the 32 bits that weigh most in
 /// the number that the digest is.
 ///
-/// HEADER tells the compiler that it is the fourth word that varies, LONG that there is a block after the
+/// VARY tells the compiler which words may vary, a bit each, LONG that there is a block after the
 /// one that varies, DOUBLE that the digest is hashed once more. Called by [`by_shape`](super::by_shape),
 /// which makes a function of each: all in one they would fight for registers.
 #[inline(always)]
-pub(crate) fn tops<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+pub(crate) fn tops<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
@@ -104,7 +104,7 @@ pub(crate) fn tops<R: Reading, const HEADER: bool, const LONG: bool, const DOUBL
     // Copies: what lies behind a reference might change while `out` is written.
     let Run { midstate, block: fixed, mask, after, .. } = *run;
     for (word, out) in words.iter().zip(out) {
-        let block = if HEADER { with_fourth(fixed, *word) } else { with(fixed, mask, *word) };
+        let block = with::<VARY>(fixed, mask, *word);
         let mut state = compress(midstate, block);
         if LONG {
             state = compress(state, after);
@@ -116,18 +116,15 @@ pub(crate) fn tops<R: Reading, const HEADER: bool, const LONG: bool, const DOUBL
     }
 }
 
-/// Sets the fourth word.
-#[inline(always)]
-fn with_fourth(mut block: Block, word: u32) -> Block {
-    block[3] |= word;
-    block
-}
-
 /// Sets the varying word.
 #[inline(always)]
-fn with(mut block: Block, mask: Block, word: u32) -> Block {
-    for (value, mask) in block.iter_mut().zip(mask) {
-        *value |= word & mask;
+fn with<const VARY: u16>(mut block: Block, mask: Block, word: u32) -> Block {
+    for (at, (value, mask)) in block.iter_mut().zip(mask).enumerate() {
+        if VARY == 1 << at {
+            *value |= word;
+        } else if VARY & 1 << at != 0 {
+            *value |= word & mask;
+        }
     }
     block
 }
@@ -144,12 +141,9 @@ fn compress(before: State, block: Block) -> State {
     // Each part of the schedule is made where it is used, or more would be live than there are registers.
     let [k0, k1, k2, k3] = ROUNDS;
     let state = rounds(before, block, k0);
-    let block = schedule(block);
-    let state = rounds(state, block, k1);
-    let block = schedule(block);
-    let state = rounds(state, block, k2);
-    let block = schedule(block);
-    let [a, b, c, d, e, f, g, h] = rounds(state, block, k3);
+    let (state, block) = next_rounds(state, block, k1);
+    let (state, block) = next_rounds(state, block, k2);
+    let ([a, b, c, d, e, f, g, h], _) = next_rounds(state, block, k3);
     let [a0, b0, c0, d0, e0, f0, g0, h0] = before;
     [
         a.wrapping_add(a0),
@@ -187,34 +181,50 @@ fn rounds(state: State, w: Block, k: Block) -> State {
 #[inline(always)]
 fn round([a, b, c, d, e, f, g, h]: State, word: u32, constant: u32) -> State {
     let sigma_1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-    let choice = (e & f) ^ (!e & g);
+    let choice = (e & (f ^ g)) ^ g;
     let t1 = h.wrapping_add(constant.wrapping_add(word)).wrapping_add(sigma_1).wrapping_add(choice);
     let new_e = d.wrapping_add(t1);
     let sigma_0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-    let majority = (a & b) ^ (a & c) ^ (b & c);
+    let majority = (a & b) | (c & (a | b));
     [t1.wrapping_add(sigma_0).wrapping_add(majority), a, b, c, new_e, e, f, g]
 }
 
-/// Returns the next sixteen words of the schedule.
+/// Sixteen rounds with the next sixteen words of the schedule.
 #[inline(always)]
-fn schedule(w: Block) -> Block {
+fn next_rounds(state: State, w: Block, k: Block) -> (State, Block) {
     let n0 = next(w[0], w[1], w[9], w[14]);
+    let state = round(state, n0, k[0]);
     let n1 = next(w[1], w[2], w[10], w[15]);
+    let state = round(state, n1, k[1]);
     let n2 = next(w[2], w[3], w[11], n0);
+    let state = round(state, n2, k[2]);
     let n3 = next(w[3], w[4], w[12], n1);
+    let state = round(state, n3, k[3]);
     let n4 = next(w[4], w[5], w[13], n2);
+    let state = round(state, n4, k[4]);
     let n5 = next(w[5], w[6], w[14], n3);
+    let state = round(state, n5, k[5]);
     let n6 = next(w[6], w[7], w[15], n4);
+    let state = round(state, n6, k[6]);
     let n7 = next(w[7], w[8], n0, n5);
+    let state = round(state, n7, k[7]);
     let n8 = next(w[8], w[9], n1, n6);
+    let state = round(state, n8, k[8]);
     let n9 = next(w[9], w[10], n2, n7);
+    let state = round(state, n9, k[9]);
     let n10 = next(w[10], w[11], n3, n8);
+    let state = round(state, n10, k[10]);
     let n11 = next(w[11], w[12], n4, n9);
+    let state = round(state, n11, k[11]);
     let n12 = next(w[12], w[13], n5, n10);
+    let state = round(state, n12, k[12]);
     let n13 = next(w[13], w[14], n6, n11);
+    let state = round(state, n13, k[13]);
     let n14 = next(w[14], w[15], n7, n12);
+    let state = round(state, n14, k[14]);
     let n15 = next(w[15], n0, n8, n13);
-    [n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14, n15]
+    let state = round(state, n15, k[15]);
+    (state, [n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14, n15])
 }
 
 /// Returns the word that comes 16, 15, 7 and 2 words after these.

@@ -1,5 +1,6 @@
 //! Which code hashes: all kernels find the same nonces, at different speeds.
 
+mod block;
 mod lanes;
 mod run;
 
@@ -19,6 +20,15 @@ pub(crate) const LANES: usize = 64;
 /// The same as a number of nonces.
 pub(crate) const BATCH: u32 = 64;
 
+/// Whether it pays to hash many nonces at once: on processors of 64 bits, which begin a hash before the one
+/// before it is done, and on those with vectors. Others hash one by one, and have no code for more.
+pub(crate) const BATCHES: bool = cfg!(any(
+    target_pointer_width = "64",
+    target_arch = "x86",
+    target_feature = "neon",
+    target_feature = "simd128",
+));
+
 /// The state before the first block: FIPS 180-4, section 5.3.3.
 pub(crate) const INITIAL: [u32; 8] = [
     0x6a09_e667,
@@ -31,16 +41,18 @@ pub(crate) const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Calls a function of three constants – whether it is the header of Bitcoin, is long, is double – for the
-/// shape of a run.
+/// Calls a function of three constants – which words may vary, a bit each, whether the message is long, whether
+/// it is hashed twice – for the shape of a run.
 macro_rules! by_shape {
     ($tops:ident::<$reading:ident>($run:ident, $words:ident, $out:ident)) => {
         match $run.shape {
-            Shape::Header => $tops::<$reading, true, false, true>($run, $words, $out),
-            Shape::Double => $tops::<$reading, false, false, true>($run, $words, $out),
-            Shape::LongDouble => $tops::<$reading, false, true, true>($run, $words, $out),
-            Shape::Single => $tops::<$reading, false, false, false>($run, $words, $out),
-            Shape::LongSingle => $tops::<$reading, false, true, false>($run, $words, $out),
+            Shape::Header => $tops::<$reading, 0x0008, false, true>($run, $words, $out),
+            Shape::Double => $tops::<$reading, 0xffff, false, true>($run, $words, $out),
+            Shape::LateDouble => $tops::<$reading, 0xff00, false, true>($run, $words, $out),
+            Shape::LongDouble => $tops::<$reading, 0xffff, true, true>($run, $words, $out),
+            Shape::Single => $tops::<$reading, 0xffff, false, false>($run, $words, $out),
+            Shape::LateSingle => $tops::<$reading, 0xff00, false, false>($run, $words, $out),
+            Shape::LongSingle => $tops::<$reading, 0xffff, true, false>($run, $words, $out),
         }
     };
 }
@@ -63,11 +75,12 @@ enum Kind {
 }
 
 impl Kernel {
-    /// The block function of `sha2`, one nonce after the other. It uses the SHA instructions of the
-    /// processor where there are any. The smallest kernel, and the only one a microcontroller wants.
+    /// The block function of `sha2`, which uses the SHA instructions of the processor where there are any.
     pub const BLOCK: Self = Self(Kind::Block);
     /// Many nonces side by side in portable code, from which the compiler makes vectors as wide as the build
-    /// allows: compile with `-C target-cpu=native`, or name the processor.
+    /// allows: compile with `-C target-cpu=native`, or name the processor. On processors of 32 bits without
+    /// vectors the same as [`BLOCK`](Self::BLOCK), so that a microcontroller carries no code that it cannot
+    /// use.
     pub const LANES: Self = Self(Kind::Lanes);
 
     /// Returns the fastest kernel of this build; with the feature `simd`, of those that the processor can
@@ -91,16 +104,12 @@ impl Kernel {
         portable
     }
 
-    /// Returns whether nonces are hashed side by side.
-    pub(crate) fn is_wide(self) -> bool {
-        self != Self::BLOCK
-    }
-
     /// Hashes the message with each value of its varying word, and writes the 32 bits that weigh most in the
     /// number that the digest is.
     pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
         match self.0 {
-            Kind::Block | Kind::Lanes => by_shape!(portable::<R>(run, words, out)),
+            Kind::Block => block::tops::<R>(run, words, out),
+            Kind::Lanes => by_shape!(portable::<R>(run, words, out)),
             #[cfg(feature = "simd")]
             Kind::Simd(simd) => simd.tops::<R>(run, words, out),
         }
@@ -108,12 +117,12 @@ impl Kernel {
 }
 
 #[inline(never)]
-fn portable<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn portable<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, HEADER, LONG, DOUBLE>(run, words, out);
+    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 /// Whether the build allows vectors with which the lanes beat the block function of `sha2`, which uses SHA

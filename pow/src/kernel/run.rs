@@ -10,7 +10,9 @@ pub(crate) struct Run {
     pub(crate) midstate: [u32; 8],
     /// The block with the word that varies, whose low bits of the nonce are zero.
     pub(crate) block: [u32; 16],
-    /// All ones at the word that varies.
+    /// The index of the word that varies.
+    pub(crate) at: usize,
+    /// All ones at that word.
     pub(crate) mask: [u32; 16],
     /// The block that follows where the shape is a long one.
     pub(crate) after: [u32; 16],
@@ -24,10 +26,14 @@ pub(crate) enum Shape {
     Header,
     /// One block, twice.
     Double,
+    /// One block, twice, of which one of the last eight words varies: the first rounds are all the same.
+    LateDouble,
     /// Two blocks, twice.
     LongDouble,
     /// One block, once.
     Single,
+    /// One block, once, of which one of the last eight words varies.
+    LateSingle,
     /// Two blocks, once.
     LongSingle,
 }
@@ -62,12 +68,26 @@ impl Run {
         }
         let shape = match (puzzle.function, long) {
             (HashFunction::Sha256d, false) if at == 3 => Shape::Header,
-            (HashFunction::Sha256d, false) => Shape::Double,
+            (HashFunction::Sha256d, false) if at < 8 => Shape::Double,
+            (HashFunction::Sha256d, false) => Shape::LateDouble,
             (HashFunction::Sha256d, true) => Shape::LongDouble,
-            (HashFunction::Sha256, false) => Shape::Single,
+            (HashFunction::Sha256, false) if at < 8 => Shape::Single,
+            (HashFunction::Sha256, false) => Shape::LateSingle,
             (HashFunction::Sha256, true) => Shape::LongSingle,
         };
-        Self { midstate: puzzle.midstate, block, mask, after: second, shape }
+        Self { midstate: puzzle.midstate, block, at, mask, after: second, shape }
+    }
+}
+
+impl Shape {
+    /// Returns whether there is a block after the one that varies.
+    pub(crate) const fn is_long(self) -> bool {
+        matches!(self, Self::LongDouble | Self::LongSingle)
+    }
+
+    /// Returns whether the digest is hashed once more.
+    pub(crate) const fn is_double(self) -> bool {
+        matches!(self, Self::Header | Self::Double | Self::LateDouble | Self::LongDouble)
     }
 }
 

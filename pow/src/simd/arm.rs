@@ -73,7 +73,7 @@ type State = [uint32x4_t; 2];
 type Block = [uint32x4_t; 4];
 
 #[target_feature(enable = "neon,sha2")]
-fn sha<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],

@@ -88,21 +88,21 @@ impl Set {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn avx512<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, HEADER, LONG, DOUBLE>(run, words, out);
+    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 #[target_feature(enable = "avx2")]
-fn avx2<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn avx2<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, HEADER, LONG, DOUBLE>(run, words, out);
+    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 /// The state as the instructions want it: a, b, e, f and c, d, g, h, the first one highest.
@@ -110,7 +110,7 @@ type State = [__m128i; 2];
 type Block = [__m128i; 4];
 
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn sha<R: Reading, const HEADER: bool, const LONG: bool, const DOUBLE: bool>(
+fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],

@@ -3,6 +3,8 @@
 use pow::{Asert, CompactTarget, Difficulty, Fixed, Lwma, Past, Recent, Retarget, U256};
 use sim::laws::Input;
 
+use super::number::{big, saturated};
+
 /// Whatever the headers: no panic, never above the limit, the same from a few headers as from all of them,
 /// and never a step that the check for header sync refuses.
 pub fn rules(bytes: &[u8]) {
@@ -40,22 +42,21 @@ pub fn rules(bytes: &[u8]) {
         if let Ok(new) = retarget.after(pair[0].bits, actual) {
             let first = u64::from(retarget.timespan.checked_div(retarget.spacing).unwrap_or(0));
             let shrinks = limit.decode().value < pair[0].bits.decode().value;
-            assert!(first == 0 || shrinks || retarget.permits(first, pair[0].bits, new));
-            let model = on_paper(&retarget, pair[0].bits.decode().value, actual);
-            assert!(model.is_none_or(|model| model == new), "{model:?} {new}");
+            // A quarter of a target of three or less is none, and no header may claim none.
+            let none = new.to_target().is_err();
+            assert!(first == 0 || shrinks || none || retarget.permits(first, pair[0].bits, new));
+            assert_eq!(new, on_paper(&retarget, pair[0].bits.decode().value, actual));
         }
     }
     average_bounds(&lwma, limit, &past);
 }
 
-/// The new target by other arithmetic: multiplied byte by byte, divided by shifting and subtracting.
-/// `None` where the product exceeds 256 bits.
-fn on_paper(rule: &Retarget, old: U256, actual: i64) -> Option<CompactTarget> {
+/// The new target by the arithmetic of the library.
+fn on_paper(rule: &Retarget, old: U256, actual: i64) -> CompactTarget {
     let timespan = u64::from(rule.timespan);
     let actual = (actual.max(0) as u64).clamp(timespan / 4, timespan * 4);
-    let product = super::multiply(old, U256::from(actual))?;
-    let new = product.checked_div(U256::from(timespan))?;
-    Some(CompactTarget::encode(new.min(rule.limit.decode().value), false))
+    let new = if timespan == 0 { big(old) } else { big(old) * actual / timespan };
+    CompactTarget::encode(saturated(&new).min(rule.limit.decode().value), false)
 }
 
 fn history(input: &mut Input<'_>, limit: CompactTarget) -> Vec<Past> {

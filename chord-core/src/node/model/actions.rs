@@ -11,7 +11,7 @@ use std::vec::Vec;
 
 use super::local::{Local, Mod, NOW, Text, new, pack, peer, sent, unpack};
 use super::{Action, Mutation, Ring, State};
-use crate::Identifier;
+use crate::{Config, Identifier};
 
 /// What one node does, given whom it concerns: the same wherever it happens, so computed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,10 +166,10 @@ impl<const N: usize> Ring<N> {
     /// Lets the real node do it.
     fn compute(&self, id: u8, local: Local, step: Step) -> Outcome {
         let (mut node, question) = unpack::<N>(id, local, self.r, self.mutation);
-        let later = NOW + node.config.patience;
+        let later = NOW + Config::DEFAULT.patience;
         match step {
             Step::Stabilize => {
-                node.stabilize_at = Some(NOW);
+                node.stabilize_at = node.now;
                 node.handle_timeout(&mut [], NOW);
             }
             Step::Silence => node.handle_timeout(&mut [], later),
@@ -210,7 +210,8 @@ impl<const N: usize> Ring<N> {
         while let Some((to, bytes)) = sent(node) {
             match Text::<N>::decode(&bytes).expect("its own").0 {
                 Text::<N>::Notify { .. } => assert_eq!(notifies.replace(to), None, "one at a time"),
-                Text::<N>::Query { .. } | Text::<N>::Ping { .. } => {}
+                // A nudge only makes the next stabilization come at once, and here any time is right.
+                Text::<N>::Query { .. } | Text::<N>::Ping { .. } | Text::<N>::Nudge { .. } => {}
                 other => panic!("{other}"),
             }
         }

@@ -5,8 +5,11 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use super::Mutation;
+use crate::config::Settings;
 use crate::node::State;
 use crate::node::machine::Core;
+use crate::rng::Rng;
+use crate::time::Time;
 use crate::{Config, Identifier, Message, Peer, SuccessorList, Wire};
 
 /// An identifier modulo `N`, and its address as well.
@@ -155,8 +158,8 @@ pub(super) fn peer<const N: usize>(id: u8) -> Peer<Mod<N>, Mod<N>> {
 pub(super) fn new<const N: usize>(id: u8, r: u8, mutation: Mutation) -> Machine<N> {
     let mut config = Config::DEFAULT;
     (config.successors, config.tries, config.fix_fingers) = (r, 1, Duration::MAX);
-    let mut node = Machine::new(config, peer(id));
-    (node.now, node.mutation) = (NOW, mutation);
+    let mut node = Machine::new(Settings::new(&config), peer(id), Rng::new(0));
+    (node.now, node.mutation) = (Time::new(NOW), mutation);
     node
 }
 
@@ -173,12 +176,12 @@ pub(super) fn unpack<const N: usize>(
     node.predecessor = peer(fields.predecessor);
     node.saved = fields.saved.map(peer);
     node.notified = fields.notified.map(peer);
-    node.stabilize_at = fields.due.then_some(NOW);
+    node.stabilize_at = if fields.due { node.now } else { Time::NEVER };
     let list: Vec<_> = fields.successors().iter().map(|id| peer(*id)).collect();
     node.table.successors = SuccessorList::raw(Mod(id), r, &list);
     let mut question = std::vec![];
-    if let Some(asked) = local.asked() {
-        node.ask(peer(asked));
+    if fields.asks {
+        node.ask();
         question = sent(&mut node).expect("a question that is due").1;
     }
     (node, question)

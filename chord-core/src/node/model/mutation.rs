@@ -29,7 +29,8 @@ pub(crate) enum Mutation {
 impl<I: Identifier, A: Address> Core<I, A> {
     fn set_raw(&mut self, list: &[Peer<I, A>]) {
         let list: Vec<_> = list.iter().copied().take(self.table.successors.r()).collect();
-        self.table.successors = SuccessorList::raw(self.table.me.id, self.config.successors, &list);
+        self.table.successors =
+            SuccessorList::raw(self.table.me.id, self.settings.successors, &list);
     }
 
     pub(in crate::node) fn mutate_join(&mut self, head: Peer<I, A>) {
@@ -55,7 +56,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if mutated {
             let list: Vec<_> = [&[predecessor], self.table.successors.as_slice()].concat();
             self.set_raw(&list);
-            self.notify = Some(predecessor.address);
+            self.notify = true;
             self.settle();
         }
         mutated
@@ -68,7 +69,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Mutation::RectifyNeverAsks if closer => self.set_predecessor(peer),
             Mutation::RectifyNeverAsks => {}
             Mutation::RectifyOnlyIfDead if peer != self.predecessor => {
-                self.ask(self.predecessor);
+                self.ask();
                 return true;
             }
             _ => return false,

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Rings of up to a million real nodes in one process: half of them fail at once; or nodes come and go (Table III).
+set -euo pipefail
+cargo test -p chord-core --release --test masses --test churn -- --ignored --nocapture --test-threads 1
