@@ -16,6 +16,8 @@ pub mod bencode;
 mod bitfield;
 mod choker;
 mod compact;
+#[cfg(feature = "dht")]
+pub mod dht;
 mod error;
 mod fetch;
 mod geometry;

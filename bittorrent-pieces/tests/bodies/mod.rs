@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
+mod dht;
 mod extended;
 mod fast;
 mod fetch;
@@ -35,6 +36,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_extended", extended::extended),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
     ("bittorrent_fetch", fetch::fetch),
+    ("bittorrent_http_request", tracker::http_request),
+    ("bittorrent_krpc", dht::krpc),
+    ("bittorrent_dht", dht::node),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode

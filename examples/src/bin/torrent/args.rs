@@ -27,6 +27,7 @@ Usage: torrent COMMAND ..
   of both seed and download:
     --listen ADDR        where to accept connections (default 127.0.0.1:6881; port 0 picks one)
     --peer ADDR          connect to this peer; may be given several times
+    --dht ADDR           run a node of the DHT too, and begin with this one; may be given several times
     --no-trackers        do not ask the trackers of FILE
     --trace              print every message as one line: <- received, -> sent
 
@@ -63,6 +64,8 @@ pub struct Share {
     pub path: PathBuf,
     pub listen: SocketAddr,
     pub peers: Vec<SocketAddr>,
+    /// Nodes of the DHT.
+    pub nodes: Vec<SocketAddr>,
     pub trackers: bool,
     pub sequential: bool,
     pub keep: bool,
@@ -122,6 +125,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
         path,
         listen: SocketAddr::from(([127, 0, 0, 1], 6881)),
         peers: Vec::new(),
+        nodes: Vec::new(),
         trackers: true,
         sequential: false,
         keep: seeds,
@@ -131,6 +135,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
         match word.as_str() {
             "--listen" => share.listen = address(&word, &words.value(&word)?)?,
             "--peer" => share.peers.push(address(&word, &words.value(&word)?)?),
+            "--dht" => share.nodes.push(address(&word, &words.value(&word)?)?),
             "--no-trackers" => share.trackers = false,
             "--trace" => share.trace = true,
             "--into" if !seeds => share.path = words.value(&word)?.into(),

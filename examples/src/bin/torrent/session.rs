@@ -54,7 +54,8 @@ pub fn share(args: &Share) -> Result<(), String> {
         let metainfo = show::read(&args.torrent, bytes.leak())?; // read until the end of the program
         let finder = |net: &Net, left| {
             let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-            Finder::start(args, net, (metainfo.info_hash(), peer_id), tiers, left)
+            let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
+            Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
         return Session::new(args, metainfo, peer_id, net, finder)?
             .run()
@@ -65,7 +66,7 @@ pub fn share(args: &Share) -> Result<(), String> {
     let hash = magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default();
     let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
     let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
-    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1); // how much is not known
+    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1, false); // how much is not known
     finder.found(magnet.peers().filter_map(|peer| match peer.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
         Host::Name(_) => None,
@@ -131,6 +132,7 @@ impl<'a> Session<'a> {
         config.seed = u64::from_le_bytes(random());
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
+        config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
         let (view, hashes) = (have.as_view(), metainfo.hashes());
         let torrent = Torrent::new(config, geometry, hashes, view, memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
