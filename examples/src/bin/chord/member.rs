@@ -310,7 +310,7 @@ impl<A: Address> Member<A> {
         }
         let version = match self.shelf.find(key) {
             Some(entry) if entry.value == value => entry.version, // the client asks again
-            Some(entry) => entry.version + 1,
+            Some(entry) => entry.version.saturating_add(1),
             None => 1,
         };
         let entry = Entry { version, value };
