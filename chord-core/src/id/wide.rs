@@ -33,6 +33,26 @@ impl<const LIMBS: usize> Id<LIMBS> {
     }
 }
 
+impl<const LIMBS: usize> Id<LIMBS> {
+    /// Computes with two limbs at a time and a carry, from the least significant ones. The last carry is lost: all
+    /// is modulo 2^m.
+    fn by_pairs(self, other: Self, step: impl Fn(u64, u64, bool) -> (u64, bool)) -> Self {
+        let (mut out, other) = (self.0, other.0);
+        let (top, pairs) = out.as_rchunks_mut::<2>();
+        let (other_top, others) = other.as_rchunks::<2>();
+        let mut carry = false;
+        for (pair, other) in pairs.iter_mut().zip(others).rev() {
+            let sum;
+            (sum, carry) = step(wide(*pair), wide(*other), carry);
+            *pair = [low(sum >> 32), low(sum)];
+        }
+        for (limb, other) in top.iter_mut().zip(other_top) {
+            *limb = low(step(u64::from(*limb), u64::from(*other), carry).0);
+        }
+        Self(out)
+    }
+}
+
 impl<const LIMBS: usize> Identifier for Id<LIMBS> {
     const BITS: u32 = {
         let mut bits: u32 = 0;
@@ -45,23 +65,19 @@ impl<const LIMBS: usize> Identifier for Id<LIMBS> {
     };
 
     fn plus(self, other: Self) -> Self {
-        let (mut out, other) = (self.0, other.0);
-        let mut carry = 0;
-        for (limb, more) in out.iter_mut().zip(&other).rev() {
-            let sum = u64::from(*limb).wrapping_add(u64::from(*more)).wrapping_add(carry);
-            (*limb, carry) = (low(sum), sum >> 32);
-        }
-        Self(out)
+        self.by_pairs(other, |a, b, carry| {
+            let (sum, over) = a.overflowing_add(b);
+            let (sum, again) = sum.overflowing_add(u64::from(carry));
+            (sum, over | again)
+        })
     }
 
     fn distance(self, to: Self) -> Self {
-        let (mut out, other) = (to.0, self.0);
-        let mut borrow = 0;
-        for (limb, less) in out.iter_mut().zip(&other).rev() {
-            let rest = u64::from(*limb).wrapping_sub(u64::from(*less)).wrapping_sub(borrow);
-            (*limb, borrow) = (low(rest), rest >> 63);
-        }
-        Self(out)
+        to.by_pairs(self, |a, b, borrow| {
+            let (rest, under) = a.overflowing_sub(b);
+            let (rest, again) = rest.overflowing_sub(u64::from(borrow));
+            (rest, under | again)
+        })
     }
 
     fn power_of_two(exponent: u32) -> Self {
@@ -83,6 +99,10 @@ impl<const LIMBS: usize> Identifier for Id<LIMBS> {
         }
         None
     }
+}
+
+fn wide([high, low]: [u32; 2]) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
 }
 
 /// Returns the lower half.
