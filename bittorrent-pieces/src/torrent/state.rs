@@ -10,8 +10,8 @@ use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, Queue, RequestSlot, Step, queues};
 use super::{Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Side, Verdict};
 use crate::{
-    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Want,
-    picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
+    Priority, Want, picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -203,6 +203,12 @@ impl View<'_, '_> {
         let checks = picker.is_checking(piece);
         let len = self.core.geometry.piece_len(piece);
         if checks { Ok(PieceCheck::new(piece, len)) } else { Err(NotVerifying(piece)) }
+    }
+
+    pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
+        self.core.see(now);
+        split(&mut self.core.picker, &mut self.regions).0.set_priority(piece, priority);
+        self.settle(None);
     }
 
     pub(super) fn hashed(
@@ -433,6 +439,7 @@ impl View<'_, '_> {
         let late = Duration::from_millis(u64::from(self.core.tempo));
         let want = Want {
             now,
+            delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
             suggested: suggested.as_slice(),
@@ -451,6 +458,14 @@ impl View<'_, '_> {
             if picked == 0 {
                 link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
                 break;
+            }
+        }
+        if !chokes && left > 0 {
+            // What is due soon is asked for twice, if need be.
+            let urgent = picker.pick_urgent(conn, &holds, &want);
+            if let Some(block) = urgent {
+                asked.push(RequestSlot::new(block, millis(now), Step::Due));
+                left = left.saturating_sub(1);
             }
         }
         if idle && !chokes && left == room && room > 0 {
