@@ -13,7 +13,7 @@ mod tables;
 mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceIndex};
 
@@ -119,6 +119,7 @@ pub fn metainfo(bytes: &[u8]) {
         piece_len: torrent.geometry().full_piece_len(),
         hashes: torrent.hashes(),
         private: Some(torrent.is_private()),
+        version: DraftVersion::V1,
         content: if torrent.is_single() {
             DraftContent::Single(end)
         } else {
