@@ -1,9 +1,10 @@
 //! `torrent make`: reads a file or folder once and writes its metainfo file.
 
+use core::time::Duration;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
 use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
@@ -40,16 +41,14 @@ pub fn make(args: &Make) -> Result<(), String> {
         DraftVersion::V2 => PieceHashes::v2(layer),
         DraftVersion::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
     };
-    let paths: Vec<Vec<&[u8]>> = files
-        .iter()
-        .map(|file| file.path.iter().map(|element| element.as_bytes()).collect())
-        .collect();
+    let paths: Vec<Vec<&[u8]>> =
+        files.iter().map(|file| file.path.iter().map(String::as_bytes).collect()).collect();
     let listed = files.iter().zip(&paths);
     let listed: Vec<_> = listed.map(|(file, path)| DraftFile { len: file.len, path }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
     let draft = Draft {
-        announce: args.trackers.first().map(|url| url.as_bytes()),
+        announce: args.trackers.first().map(String::as_bytes),
         tiers: if tiers.len() > 1 { &tiers } else { &[] },
         name: name.as_bytes(),
         piece_len,
@@ -92,7 +91,8 @@ fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Res
     entries.sort_by_key(DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().into_string();
-        path.push(name.map_err(|name| io::Error::other(format!("{name:?} is not UTF-8")))?);
+        let name = name.map_err(|name| format!("{} is not UTF-8", name.display()));
+        path.push(name.map_err(io::Error::other)?);
         collect(&entry.path(), path, found)?;
         path.pop();
     }

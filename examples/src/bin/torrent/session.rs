@@ -14,9 +14,9 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Event, HASHES_LEN, Handled, Host, Memory, Metainfo,
-    Order, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceIndex, PieceSlot, Policy, RequestSlot,
-    Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    Bitfield, BlockSlot, Config, ConnId, Event, HASHES_LEN, Handled, Host, Memory, Metainfo, Order,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceIndex, PieceSlot, Policy, RequestSlot, Side,
+    Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -103,10 +103,8 @@ impl<'a> Session<'a> {
         net: Net,
         finder: impl FnOnce(&Net, u64) -> Finder,
     ) -> Result<Self, String> {
-        let root = match args.seeds {
-            true => args.path.clone(),
-            false => args.path.join(text(metainfo.name())),
-        };
+        let root =
+            if args.seeds { args.path.clone() } else { args.path.join(text(metainfo.name())) };
         if args.seeds && !root.exists() {
             return Err(format!("{}: there is no such file or folder", root.display()));
         }
@@ -274,7 +272,9 @@ impl<'a> Session<'a> {
             self.storage.read(block, &mut slice)?;
             check.hash_step(&slice);
         }
-        if let Some(check) = self.checks.pop_front_if(|check| check.next(SLICE).is_none()) {
+        if check.next(SLICE).is_none()
+            && let Some(check) = self.checks.pop_front()
+        {
             let now = self.net.now();
             self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
         }
