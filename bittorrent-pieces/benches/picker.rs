@@ -12,12 +12,13 @@
 //!   all is there; per block, with how many blocks came twice and how many pieces were open at most.
 //!
 //! Time is that of this thread on a processor, the least of five runs. Behind each figure stands its
-//! bar, and what libtorrent RC_2_0 (aab2a10e2f) took for the same workload on one machine of two cores
+//! bar, and what libtorrent `RC_2_0` (aab2a10e2f) took for the same workload on one machine of two cores
 //! under g++ 12.2 -O2: another machine than yours, so compare orders of magnitude. The last part is a
 //! torrent of 30 million blocks, with the longest single call of each kind.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use core::hint::black_box;
+use core::time::Duration;
+use std::time::Instant;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, PieceIndex, PieceSlot,
@@ -141,10 +142,14 @@ impl Swarm {
         let mut state = SEED + 3;
         let pieces: Vec<_> = (0..100_000).map(|_| draw(&mut state)).collect();
         let start = cpu();
-        pieces.iter().for_each(|piece| picker.have(*piece));
+        for piece in &pieces {
+            picker.have(*piece);
+        }
         let more = since(start);
         let start = cpu();
-        pieces.iter().for_each(|piece| picker.dont_have(*piece));
+        for piece in &pieces {
+            picker.dont_have(*piece);
+        }
         (more / 100_000.0, since(start) / 100_000.0)
     }
 
@@ -211,7 +216,7 @@ impl Swarm {
                 picked += more;
             }
             if picked == 0 {
-                let block = picker.pick_endgame(conn, &holds);
+                let block = picker.pick_endgame(conn, &holds, &want);
                 picked = block.map_or(0, |block| {
                     batch[0] = block;
                     1

@@ -23,12 +23,88 @@ const NEWCOMER_WEIGHT: u32 = 3;
 /// Choker::new(4, 0).round(&mut peers, |peer| Some(peer));
 /// assert_eq!(peers.map(|peer| peer.unchoked), [false, true, false]);
 /// ```
+///
+/// That is [`ChokerPolicy::new`]; other policies rank and draw as libtorrent does.
 #[derive(Debug, Clone)]
 pub struct Choker {
     slots: u8,
+    policy: ChokerPolicy,
     rounds: u8, // since the optimistic unchoke was drawn
     optimistic: Option<ConnId>,
     rng: Rng,
+}
+
+/// How a [`Choker`] decides. [`ChokerPolicy::new`] gives the rules of BEP 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChokerPolicy {
+    /// Who is best.
+    pub rank: Rank,
+    /// Whose turn the optimistic unchoke is.
+    pub luck: Luck,
+    /// How many of the slots are used.
+    pub slots: Slots,
+}
+
+impl ChokerPolicy {
+    /// Returns the rules of BEP 3.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { rank: Rank::Rate, luck: Luck::Draw, slots: Slots::Fixed }
+    }
+}
+
+impl Default for ChokerPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who is best; the three but the first are for seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rank {
+    /// The highest [`rate`](Candidate::rate): of what a peer gave, or as a seed of what it took, which
+    /// is libtorrent's `fastest_upload`.
+    Rate,
+    /// All in turn: a peer goes behind those that wait once it took `quota` bytes and was served for
+    /// so many rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
+    RoundRobin {
+        /// Bytes.
+        quota: u64,
+        /// Rounds.
+        rounds: u16,
+    },
+    /// Those that have least or most of the content: who just began has nothing to give yet, and who
+    /// is about to finish becomes a seed (libtorrent's `anti_leech`).
+    AntiLeech,
+}
+
+/// Whose turn the optimistic unchoke is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Luck {
+    /// A draw, in which newcomers count three times (BEP 3).
+    Draw,
+    /// Who has waited longest (libtorrent).
+    LongestWaiting,
+}
+
+/// How many of the slots are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Slots {
+    /// All.
+    Fixed,
+    /// One more than there are peers that take their share: the fastest at least `first` bytes a
+    /// round, each other `step` more than the one before (libtorrent's rate-based choker: 1 KiB/s and
+    /// 2 KiB/s).
+    ByRate {
+        /// Bytes of a round.
+        first: u64,
+        /// Bytes of a round.
+        step: u64,
+    },
 }
 
 /// What the choker knows of a peer.
@@ -45,9 +121,16 @@ pub struct Candidate {
     pub newcomer: bool,
     /// Bytes that it gave us of late, or that it took if we are a seed.
     pub rate: u64,
+    /// Bytes that it took since the last round.
+    pub given: u64,
+    /// How much of the content it has, in thousandths.
+    pub progress: u16,
     /// The decision.
     pub unchoked: bool,
     chosen: bool, // in this round
+    waited: u16,  // rounds since it was unchoked
+    served: u16,  // rounds that it is unchoked
+    taken: u64,   // bytes, since it is unchoked
 }
 
 impl Candidate {
@@ -60,8 +143,43 @@ impl Candidate {
             snubbed: false,
             newcomer: false,
             rate: 0,
+            given: 0,
+            progress: 0,
             unchoked: false,
             chosen: false,
+            waited: 0,
+            served: 0,
+            taken: 0,
+        }
+    }
+}
+
+impl Candidate {
+    /// Begins a round.
+    fn count(&mut self) {
+        self.chosen = false;
+        if self.unchoked {
+            self.served = self.served.saturating_add(1);
+            self.taken = self.taken.saturating_add(self.given);
+            self.waited = 0;
+        } else {
+            self.waited = self.waited.saturating_add(1);
+            (self.served, self.taken) = (0, 0);
+        }
+    }
+
+    /// The higher, the better.
+    fn score(&self, rank: Rank) -> (u64, u64, u16) {
+        match rank {
+            Rank::Rate => (self.rate, u64::from(self.unchoked), 0),
+            Rank::RoundRobin { quota, rounds } => {
+                let done = self.served >= rounds && self.taken >= quota;
+                (u64::from(!done), u64::from(self.unchoked), self.waited)
+            }
+            Rank::AntiLeech => {
+                let from_half = self.progress.saturating_mul(2).abs_diff(1000);
+                (u64::from(from_half), self.rate, self.waited)
+            }
         }
     }
 }
@@ -70,7 +188,19 @@ impl Choker {
     /// Creates a choker of so many slots (BEP 3: 4), the optimistic one included.
     #[must_use]
     pub const fn new(slots: u8, seed: u64) -> Self {
-        Self { slots, rounds: 0, optimistic: None, rng: Rng::new(seed) }
+        Self::with_policy(ChokerPolicy::new(), slots, seed)
+    }
+
+    /// Creates a choker of at most so many slots that decides in another way.
+    #[must_use]
+    pub const fn with_policy(policy: ChokerPolicy, slots: u8, seed: u64) -> Self {
+        Self { slots, policy, rounds: 0, optimistic: None, rng: Rng::new(seed) }
+    }
+
+    /// Changes how it decides, from the next round on: a download that became complete ranks as a
+    /// seed does.
+    pub fn set_policy(&mut self, policy: ChokerPolicy) {
+        self.policy = policy;
     }
 
     /// Decides anew; to be called every ten seconds. `card` finds the candidate in each of `peers`,
@@ -80,11 +210,11 @@ impl Choker {
         peers: &mut [T],
         card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
-        cards(peers, card).for_each(|peer| peer.chosen = false);
+        cards(peers, card).for_each(Candidate::count);
         let rotate = self.rounds == 0;
         self.rounds = self.rounds.saturating_add(1) % ROTATION;
         self.renew_optimistic(peers, card, rotate);
-        let mut free = self.slots;
+        let mut free = self.open(peers, card);
         if let Some(peer) = cards(peers, card).find(|peer| Some(peer.conn) == self.optimistic) {
             peer.chosen = true;
             free = free.saturating_sub(1);
@@ -93,7 +223,7 @@ impl Choker {
         while free > 0 {
             let ranked = cards(peers, card).rev();
             let ranked = ranked.filter(|peer| peer.interested && !peer.snubbed && !peer.chosen);
-            let Some(best) = ranked.max_by_key(|peer| (peer.rate, peer.unchoked)) else { break };
+            let Some(best) = ranked.max_by_key(|peer| peer.score(self.policy.rank)) else { break };
             (best.chosen, worst) = (true, best.rate);
             free = free.saturating_sub(1);
         }
@@ -108,8 +238,10 @@ impl Choker {
             free = free.saturating_sub(1);
         }
         let bar = if full { worst } else { 0 };
+        let by_rate = self.policy.rank == Rank::Rate && self.slots > 0;
         for peer in cards(peers, card) {
-            peer.unchoked = peer.chosen || (!peer.interested && peer.rate > bar && self.slots > 0);
+            let better = by_rate && !peer.interested && peer.rate > bar;
+            peer.unchoked = peer.chosen || better;
         }
     }
 
@@ -121,7 +253,7 @@ impl Choker {
         card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
         let unchoked = cards(peers, card).filter(|peer| peer.interested && peer.unchoked).count();
-        let slots = usize::from(self.slots);
+        let slots = usize::from(self.open(peers, card));
         for _ in slots..unchoked {
             let taken = cards(peers, card).filter(|peer| peer.interested && peer.unchoked);
             let worst = taken.min_by_key(|peer| (Some(peer.conn) == self.optimistic, peer.rate));
@@ -143,6 +275,25 @@ impl Choker {
         self.optimistic
     }
 
+    /// Returns how many slots are used in this round.
+    fn open<T>(
+        &self,
+        peers: &mut [T],
+        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+    ) -> u8 {
+        let Slots::ByRate { first, step } = self.policy.slots else { return self.slots };
+        let mut earned = 0_u8;
+        while earned < self.slots {
+            let share = step.saturating_mul(u64::from(earned)).saturating_add(first);
+            let taking = cards(peers, card).filter(|peer| peer.given >= share).count();
+            if taking <= usize::from(earned) {
+                break;
+            }
+            earned = earned.saturating_add(1);
+        }
+        earned.saturating_add(1).min(self.slots)
+    }
+
     fn renew_optimistic<T>(
         &mut self,
         peers: &mut [T],
@@ -154,7 +305,14 @@ impl Choker {
             .filter(|conn| cards(peers, card).any(|peer| peer.conn == *conn && peer.interested));
         if rotate || stays.is_none() {
             // Whoever has a slot by its rate needs no luck.
-            let drawn = self.draw(peers, card, |peer| peer.interested && !peer.unchoked);
+            let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
+            let drawn = match self.policy.luck {
+                Luck::Draw => self.draw(peers, card, waits),
+                Luck::LongestWaiting => {
+                    let waiting = cards(peers, card).rev().filter(|peer| waits(peer));
+                    waiting.max_by_key(|peer| peer.waited).map(|peer| peer.conn)
+                }
+            };
             self.optimistic = drawn.or(stays).filter(|_| self.slots > 0);
         }
     }

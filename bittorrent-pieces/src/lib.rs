@@ -36,7 +36,7 @@ pub mod tracker;
 pub mod wire;
 
 pub use bitfield::{Bitfield, BitfieldError, Ones};
-pub use choker::{Candidate, Choker};
+pub use choker::{Candidate, Choker, ChokerPolicy, Luck, Rank, Slots};
 pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
 pub use fetch::{FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch};

@@ -1,6 +1,6 @@
 //! Whom to upload to: the rules of BEP 3 and Cohen 2003, section 3.
 
-use bittorrent_pieces::{Candidate, Choker, ConnId};
+use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId, Luck, Rank, Slots};
 
 fn peers(rates: &[u64]) -> Vec<Candidate> {
     let peer = |(nth, rate): (u32, &u64)| {
@@ -134,4 +134,91 @@ fn the_same_seed_decides_the_same() {
     };
     assert_eq!(decide(5), decide(5));
     assert!((0..10).any(|seed| decide(seed) != decide(5)));
+}
+
+/// libtorrent's seed choker: after its quota and its time a peer goes behind those that wait.
+#[test]
+fn round_robin_serves_all_in_turn() {
+    let mut policy = ChokerPolicy::new();
+    policy.rank = Rank::RoundRobin { quota: 20 << 18, rounds: 4 };
+    policy.luck = Luck::LongestWaiting;
+    let mut peers = peers(&[0; 12]);
+    let mut choker = Choker::with_policy(policy, 4, 1);
+    let mut served = [0_u32; 12];
+    for _ in 0..60 {
+        round(&mut choker, &mut peers);
+        assert_eq!(unchoked(&peers).len(), 4);
+        for peer in &mut peers {
+            peer.given = if peer.unchoked { 5 << 18 } else { 0 };
+            served[peer.conn.0 as usize] += u32::from(peer.unchoked);
+        }
+    }
+    assert!(served.iter().all(|rounds| (12..30).contains(rounds)), "20 each: {served:?}");
+    // Who took less than the quota keeps its slot.
+    let before = unchoked(&peers);
+    for peer in &mut peers {
+        peer.given = 1;
+    }
+    (0..2).for_each(|_| round(&mut choker, &mut peers));
+    assert!(unchoked(&peers).iter().filter(|conn| before.contains(conn)).count() >= 2);
+}
+
+/// libtorrent's `anti_leech`: the ends of the download go before its middle.
+#[test]
+fn anti_leech_prefers_those_that_begin_and_those_that_finish() {
+    let mut policy = ChokerPolicy::new();
+    policy.rank = Rank::AntiLeech;
+    let mut peers = peers(&[9, 9, 9, 9, 9, 9]);
+    for (peer, progress) in peers.iter_mut().zip([500, 20, 480, 990, 610, 350]) {
+        peer.progress = progress;
+    }
+    let mut choker = Choker::with_policy(policy, 3, 4);
+    round(&mut choker, &mut peers);
+    let by_rank = |conn: &u32| Some(ConnId(*conn)) != choker.optimistic();
+    let ranked: Vec<u32> = unchoked(&peers).into_iter().filter(by_rank).collect();
+    let lucky = choker.optimistic().unwrap().0;
+    let mut best: Vec<u32> = [3, 1, 5, 4].into_iter().filter(|conn| *conn != lucky).collect();
+    best.truncate(2);
+    best.sort_unstable();
+    assert_eq!(ranked, best);
+}
+
+/// libtorrent: the optimistic unchoke is not drawn but goes to who waited longest.
+#[test]
+fn the_longest_waiting_peer_is_tried_next() {
+    let mut policy = ChokerPolicy::new();
+    policy.luck = Luck::LongestWaiting;
+    let mut peers = peers(&[50, 40, 30, 0, 0, 0, 0, 0]);
+    let mut choker = Choker::with_policy(policy, 4, 1);
+    let mut lucky = Vec::new();
+    for _ in 0..21 {
+        round(&mut choker, &mut peers);
+        lucky.push(choker.optimistic().unwrap().0);
+    }
+    let turns: Vec<u32> = lucky.chunks(3).skip(1).map(|turn| turn[0]).collect();
+    let mut all = turns[..5].to_vec();
+    all.sort_unstable();
+    assert_eq!(all, [3, 4, 5, 6, 7], "each once before any twice: {turns:?}");
+}
+
+/// libtorrent's rate-based choker: a slot more than peers that take their share.
+#[test]
+fn slots_open_as_long_as_they_are_used() {
+    let mut policy = ChokerPolicy::new();
+    policy.slots = Slots::ByRate { first: 1_000, step: 2_000 };
+    let served = |given: &[u64]| {
+        let mut peers = peers(&[7; 10]);
+        for (peer, given) in peers.iter_mut().zip(given) {
+            peer.given = *given;
+        }
+        round(&mut Choker::with_policy(policy, 6, 1), &mut peers);
+        unchoked(&peers).len()
+    };
+    assert_eq!(served(&[]), 1, "nobody takes anything");
+    assert_eq!(served(&[900, 900]), 1);
+    assert_eq!(served(&[1_000]), 2);
+    assert_eq!(served(&[2_999, 2_999]), 2, "the second takes less than its share");
+    assert_eq!(served(&[9_000, 3_000, 5_000]), 3);
+    assert_eq!(served(&[9_000, 6_000, 5_000]), 4);
+    assert_eq!(served(&[90_000; 10]), 6, "there are no more");
 }

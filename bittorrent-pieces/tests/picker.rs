@@ -72,7 +72,7 @@ fn the_rarest_piece_is_picked() {
     let picked = [A, B, C].map(|conn| {
         let first = pick(&mut picker, conn, &Holds::All).unwrap();
         (1..4).for_each(|_| {
-            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece)
+            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece);
         });
         first.piece.0
     });
@@ -153,12 +153,13 @@ fn the_endgame_asks_two_and_no_more() {
     let mut picker = picker(2, &[0]);
     picker.join(&Holds::All);
     let block = pick(&mut picker, A, &Holds::All).unwrap();
-    assert_eq!(picker.pick_endgame(B, &Holds::All), None, "free blocks are left");
+    assert_eq!(picker.pick_endgame(B, &Holds::All, &Want::new()), None, "free blocks are left");
     (1..4).for_each(|_| assert!(pick(&mut picker, A, &Holds::All).is_some()));
-    assert_eq!(picker.pick_endgame(A, &Holds::All), None, "it was asked already");
-    let twice: Vec<_> = (0..4).map(|_| picker.pick_endgame(B, &Holds::All).unwrap()).collect();
-    assert_eq!(picker.pick_endgame(B, &Holds::All), None);
-    assert_eq!(picker.pick_endgame(C, &Holds::All), None, "two are enough");
+    assert_eq!(picker.pick_endgame(A, &Holds::All, &Want::new()), None, "it was asked already");
+    let twice: Vec<_> =
+        (0..4).map(|_| picker.pick_endgame(B, &Holds::All, &Want::new()).unwrap()).collect();
+    assert_eq!(picker.pick_endgame(B, &Holds::All, &Want::new()), None);
+    assert_eq!(picker.pick_endgame(C, &Holds::All, &Want::new()), None, "two are enough");
     assert!(twice.contains(&block));
     assert_eq!(picker.receive(B, block, 0), Received::Accepted { also: Some(A), full: false });
     assert_eq!(picker.receive(A, block, 0), Received::Unwanted, "the second copy");
@@ -201,7 +202,7 @@ fn a_failed_piece_of_several_sources_is_fetched_from_one() {
     assert_eq!(picker.failed(piece).unwrap().sole, None);
     let block = pick(&mut picker, C, &Holds::All).unwrap();
     assert_eq!(pick(&mut picker, A, &Holds::All), None, "C has it for itself");
-    assert_eq!(picker.pick_endgame(A, &Holds::All), None);
+    assert_eq!(picker.pick_endgame(A, &Holds::All, &Want::new()), None);
     receive(&mut picker, C, block, block.begin);
     picker.abandon(C);
     for _ in 1..4 {
@@ -281,7 +282,7 @@ fn no_pieces_and_no_memory_are_no_harm() {
     let mut empty = picker_of(0, &[], 0, 1);
     empty.join(&Holds::All);
     assert_eq!(
-        (pick(&mut empty, A, &Holds::All), empty.pick_endgame(A, &Holds::All)),
+        (pick(&mut empty, A, &Holds::All), empty.pick_endgame(A, &Holds::All, &Want::new())),
         (None, None)
     );
     let mut narrow = picker_of(10, &[], 0, 1);

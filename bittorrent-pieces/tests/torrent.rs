@@ -154,6 +154,8 @@ fn a_choke_and_a_close_free_the_blocks_for_others() {
         let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
         assert_eq!(asked.len(), 4);
         join(&mut leech, B, 0xC0);
+        assert_eq!(said(&mut leech, B).iter().filter(|line| request(line)).count(), 0, "too soon");
+        leech.handle_timeout(leech.poll_timeout().unwrap());
         assert_eq!(said(&mut leech, B).iter().filter(|line| request(line)).count(), 1, "endgame");
         if closes {
             leech.handle_closed(ZERO, A);
@@ -172,6 +174,7 @@ fn the_second_requester_gets_a_cancel_on_arrival() {
     join(&mut leech, A, 0x80);
     assert_eq!(said(&mut leech, A).iter().filter(|line| request(line)).count(), 2);
     join(&mut leech, B, 0x80);
+    leech.handle_timeout(leech.poll_timeout().unwrap());
     let twice = said(&mut leech, B).into_iter().find(|line| request(line)).unwrap();
     let begin = if twice.contains("begin=0 ") { 0 } else { 16_384 };
     hear(&mut leech, ZERO, B, block(0, begin)).unwrap();

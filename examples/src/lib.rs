@@ -6,5 +6,6 @@
 
 pub mod chart;
 pub mod dht;
+pub mod graph;
 pub mod random;
 pub mod words;

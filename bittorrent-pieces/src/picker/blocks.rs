@@ -6,11 +6,12 @@ use super::{Failure, Received, View, Want};
 use crate::geometry::slot;
 use crate::{Block, ConnId, PieceIndex};
 
-/// Room for one block of an open piece: 20 bytes.
+/// Room for one block of an open piece: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSlot {
     pub(super) first: ConnId, // who was asked first, or who gave it
     other: u32,               // who was asked too, or the checksum of what was given
+    pub(super) at: u32,       // when the first was asked, in milliseconds modulo 2^32
     suspect: ConnId,          // who gave it when the piece failed, if `suspected`
     suspect_checksum: u32,
     pub(super) progress: Progress,
@@ -40,6 +41,7 @@ impl BlockSlot {
         Self {
             first: nobody,
             other: 0,
+            at: 0,
             suspect: nobody,
             suspect_checksum,
             progress,
@@ -88,7 +90,7 @@ impl View<'_> {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
         match entry {
             Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
-                (entry.progress, entry.first) = (Progress::Asked, conn);
+                (entry.progress, entry.first, entry.at) = (Progress::Asked, conn, want.millis());
             }
             _ => return false,
         }

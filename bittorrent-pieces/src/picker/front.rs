@@ -1,5 +1,7 @@
 //! The rarest candidates, sorted: a short list in front of the words.
 
+use core::fmt;
+
 use super::State;
 use super::order::PRIORITIES;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
@@ -11,7 +13,7 @@ const FRONT: usize = 64;
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
 /// the time when an entry was written: an entry is checked when it is met.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Front {
     entries: [Entry; FRONT],
     len: usize,
@@ -184,5 +186,17 @@ impl State {
         }
         entries.sort_unstable_by_key(|entry| entry.key);
         self.front.unsorted = false;
+    }
+}
+
+/// Only what is in use, as the states of machines are compared by what they print.
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("entries", &self.entries())
+            .field("ceiling", &self.ceiling)
+            .field("unsorted", &self.unsorted)
+            .field("debt", &self.debt)
+            .finish()
     }
 }

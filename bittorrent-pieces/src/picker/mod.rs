@@ -213,9 +213,15 @@ where
     }
 
     /// Chooses a block that one other peer was asked for, once every missing block is asked for.
-    /// Call it for a peer that has nothing else to do, or bytes are wasted.
-    pub fn pick_endgame(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
-        self.view().pick_endgame(conn, holds)
+    /// Call it for a peer that has nothing else to do, or bytes are wasted; and with a
+    /// [patience](Want::patience), now and again, as there is something to choose as time goes by.
+    pub fn pick_endgame(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+    ) -> Option<Block> {
+        self.view().pick_endgame(conn, holds, want)
     }
 
     /// Chooses a block that one other peer was asked for, of a piece whose deadline is near: see

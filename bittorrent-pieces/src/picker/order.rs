@@ -79,8 +79,9 @@ impl State {
     fn walk(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
         let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
         let mut limits = [Some(u32::MAX); PRIORITIES];
-        let mut looked = 0_u32;
-        'words: for word in self.from_anywhere() {
+        let (mut looked, mut seen) = (0_u32, 0_usize);
+        'words: for word in self.all_words() {
+            seen = seen.saturating_add(1);
             let Some(entry) = pieces.get(word) else { break };
             let candidates = holds.word(word) & entry.wanted;
             if candidates == 0 {
@@ -112,7 +113,7 @@ impl State {
             }
         }
         self.front.owe(looked);
-        self.walked(self.words);
+        self.walked(seen);
         let (word, lanes) = best?;
         self.any_lane(word, lanes)
     }
@@ -120,14 +121,14 @@ impl State {
     /// A candidate of the highest priority at random.
     fn any(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
         for priority in self.classes() {
-            for word in self.from_anywhere() {
+            for word in self.all_words() {
+                self.walked(1);
                 let Some(entry) = pieces.get(word) else { break };
                 let class = self.class(entry, holds.word(word) & entry.wanted, priority);
                 if class != 0 {
                     return self.any_lane(word, class);
                 }
             }
-            self.walked(self.words);
         }
         None
     }
@@ -135,7 +136,7 @@ impl State {
     /// A candidate that most peers have.
     fn commonest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
         let mut best = None;
-        for word in self.from_anywhere() {
+        for word in self.all_words() {
             let Some(entry) = pieces.get(word) else { break };
             let candidates = holds.word(word) & entry.wanted;
             for priority in self.classes() {
@@ -245,7 +246,7 @@ impl State {
     }
 
     /// All words, from a random one on.
-    pub(super) fn from_anywhere(&mut self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn all_words(&mut self) -> impl Iterator<Item = usize> + use<> {
         let words = self.words;
         let start = slot(self.rng.below(count(words)));
         (start..words).chain(0..start)

@@ -11,6 +11,7 @@ const NONE: u16 = u16::MAX;
 
 /// Room for one open piece: 36 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PartialSlot {
     pub(super) piece: PieceIndex,
     pub(super) free: u32,      // blocks that nobody was asked for

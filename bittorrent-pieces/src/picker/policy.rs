@@ -134,8 +134,11 @@ impl Playback {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Want<'a> {
-    /// The time, where deadlines are kept: see [`Playback`].
+    /// The time: for deadlines, see [`Playback`], and for the patience with requests.
     pub now: Duration,
+    /// How long ago another peer must have been asked for a block before this one is asked too, at
+    /// the end. With a few times what an answer takes, next to nothing comes twice.
+    pub patience: Duration,
     /// The peer is snubbed: it gets what is asked of it last, the most common piece, or the last in
     /// order, so that it holds up nobody.
     pub reverse: bool,
@@ -158,6 +161,7 @@ impl Want<'_> {
     pub fn new() -> Self {
         Self {
             now: Duration::ZERO,
+            patience: Duration::ZERO,
             reverse: false,
             whole: 0,
             exclusive: false,
@@ -166,6 +170,23 @@ impl Want<'_> {
             padding: &|_| 0,
         }
     }
+}
+
+impl Want<'_> {
+    /// The time in milliseconds modulo 2^32: enough to tell how long ago it was.
+    pub(super) fn millis(&self) -> u32 {
+        millis(self.now)
+    }
+
+    /// Returns whether a request of that time is old enough for a second one.
+    pub(super) fn is_late(&self, at: u32) -> bool {
+        self.millis().wrapping_sub(at) >= millis(self.patience)
+    }
+}
+
+fn millis(time: Duration) -> u32 {
+    let [a, b, c, d, ..] = time.as_millis().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 impl Default for Want<'_> {
@@ -178,6 +199,7 @@ impl core::fmt::Debug for Want<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Want")
             .field("now", &self.now)
+            .field("patience", &self.patience)
             .field("reverse", &self.reverse)
             .field("whole", &self.whole)
             .field("exclusive", &self.exclusive)

@@ -252,14 +252,19 @@ impl View<'_> {
         for piece in self.window(want).map(PieceIndex).take_while(urgent) {
             self.state.walked(1);
             let at = self.state.find(self.partials, piece).filter(|_| holds.has(piece));
-            if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn)) {
+            if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn, want)) {
                 return self.ask_twice(at, number, conn);
             }
         }
         None
     }
 
-    pub(crate) fn pick_endgame(&mut self, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
+    pub(crate) fn pick_endgame(
+        &mut self,
+        conn: ConnId,
+        holds: &Holds<'_>,
+        want: &Want<'_>,
+    ) -> Option<Block> {
         if self.is_anything_free() {
             return None;
         }
@@ -275,15 +280,15 @@ impl View<'_> {
             {
                 continue;
             }
-            if let Some((at, number)) = self.asked_once(at, conn) {
+            if let Some((at, number)) = self.asked_once(at, conn, want) {
                 return self.ask_twice(at, number, conn);
             }
         }
         None
     }
 
-    /// Returns a block of an open piece that one other peer was asked for.
-    fn asked_once(&mut self, at: u16, conn: ConnId) -> Option<(u16, u32)> {
+    /// Returns a block of an open piece that one other peer was asked for, long enough ago.
+    fn asked_once(&mut self, at: u16, conn: ConnId, want: &Want<'_>) -> Option<(u16, u32)> {
         let partial = self.partials.get(usize::from(at))?;
         if !partial.is_open() || partial.retry {
             return None;
@@ -292,7 +297,8 @@ impl View<'_> {
         self.state.walked(slot(blocks));
         let row = row(self.blocks, self.state.geometry, at)?;
         let mut once = row.iter().zip(0..blocks);
-        let (_, number) = once.find(|(entry, _)| entry.is_asked_once_of_another(conn))?;
+        let (_, number) =
+            once.find(|(entry, _)| entry.is_asked_once_of_another(conn) && want.is_late(entry.at))?;
         Some((at, number))
     }
 

@@ -231,7 +231,7 @@ impl State {
         offered: &[PieceIndex],
     ) -> Option<PieceIndex> {
         let (mut best, mut ties) = (None, 0_u32);
-        for word in self.from_anywhere() {
+        for word in self.all_words() {
             let Some(entry) = pieces.get(word) else { break };
             let of_word = offered.iter().filter(|piece| slot(piece.0 / 64) == word);
             let taken = of_word.fold(0, |taken, piece| taken | lane(*piece));

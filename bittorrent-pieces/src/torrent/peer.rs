@@ -242,13 +242,19 @@ impl Link {
         self.is_ready().then_some(&mut self.card)
     }
 
-    /// Takes an answered request out, and learns from the time that it took.
-    pub(super) fn answered(&mut self, asked: &mut Queue<'_>, block: Block, now: Duration) {
-        let Some(place) = asked.position(|ask| ask.block() == block) else { return };
-        let Some(ask) = asked.remove(place) else { return };
+    /// Takes an answered request out, and learns from the time that it took, which it returns in
+    /// milliseconds.
+    pub(super) fn answered(
+        &mut self,
+        asked: &mut Queue<'_>,
+        block: Block,
+        now: Duration,
+    ) -> Option<u32> {
+        let place = asked.position(|ask| ask.block() == block)?;
+        let ask = asked.remove(place)?;
         let age = ask.age(millis(now));
         if ask.step != Step::Sent {
-            return;
+            return None;
         }
         self.fastest = self.fastest.min(age);
         let late = age.saturating_sub(self.fastest);
@@ -258,6 +264,7 @@ impl Link {
         } else if late > TARDY {
             self.window = self.window.saturating_sub(1).max(1);
         }
+        Some(age)
     }
 
     pub(crate) fn sent(&mut self, now: Duration) {

@@ -312,7 +312,10 @@ impl View<'_, '_> {
         let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return false };
         let (mut asked, _) = queues(requests, count, index);
-        link.answered(&mut asked, block, now);
+        if let Some(age) = link.answered(&mut asked, block, now) {
+            let before = self.core.tempo;
+            self.core.tempo = before.saturating_sub(before / 8).saturating_add(age / 8);
+        }
         let bytes = u64::from(block.len);
         let Received::Accepted { also, .. } = picker.receive(link.card.conn, block, checksum)
         else {

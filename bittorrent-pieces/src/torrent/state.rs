@@ -22,6 +22,10 @@ const ROUND: Duration = Duration::from_secs(10);
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// At the end, a block is asked for twice once it took so many times longer than others did,
+const LATE: u32 = 3;
+/// and no sooner than this.
+const SOONEST: Duration = Duration::from_millis(250);
 /// How many blocks are chosen at a time.
 const BATCH: usize = 16;
 /// How many convicts a piece may have that are dealt with.
@@ -39,9 +43,11 @@ pub(crate) struct Core<'t> {
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
     pub(super) cursor: usize, // the peer slot whose turn to send it is
+    pub(super) tempo: u32,    // what answers take of late, in milliseconds
     next_round: Option<Duration>,
-    generation: u32, // of the picker, when all peers were last served
-    complete: bool,  // the event is due
+    recheck: Option<Duration>, // when peers with nothing to do are asked for late blocks
+    generation: u32,           // of the picker, when all peers were last served
+    complete: bool,            // the event is due
     convicts: Deque<ConnId, CONVICTS>, // banned after they went; the events are due
 }
 
@@ -93,7 +99,9 @@ impl<'t> Core<'t> {
             choker: Choker::new(config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
+            tempo: 0,
             next_round: None,
+            recheck: None,
             generation: picker.generation(),
             complete: false,
             convicts: Deque::new(),
@@ -115,7 +123,7 @@ impl<'t> Core<'t> {
             let mut ours = queue::ours(requests, peers.len(), index);
             self.deadline_of(link, ours.any(RequestSlot::is_under_way))
         });
-        deadlines.chain(self.next_round).min()
+        deadlines.chain(self.next_round).chain(self.recheck).min()
     }
 
     fn deadline_of(&self, link: &Link, waits: bool) -> Option<Duration> {
@@ -248,6 +256,12 @@ impl View<'_, '_> {
             let live = self.regions.peers.iter().any(|slot| slot.0.is_live());
             self.core.next_round = now.checked_add(ROUND).filter(|_| live);
             self.round();
+        }
+        if self.core.recheck.is_some_and(|at| at <= now) {
+            self.core.recheck = None;
+            for index in 0..self.regions.peers.len() {
+                self.fill(index);
+            }
         }
         self.settle(None);
     }
@@ -421,8 +435,10 @@ impl View<'_, '_> {
         let room = usize::from(most).saturating_sub(asked.under_way()).min(asked.free());
         let holds = holds(link, bits, self.core.geometry, index);
         let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
+        let late = Duration::from_millis(u64::from(self.core.tempo));
         let want = Want {
             now,
+            patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),
@@ -442,14 +458,13 @@ impl View<'_, '_> {
                 break;
             }
         }
-        if idle
-            && !chokes
-            && left == room
-            && room > 0
-            && let Some(block) = picker.pick_endgame(conn, &holds)
-        {
-            asked.push(RequestSlot::new(block, millis(now), Step::Due));
-            left = left.saturating_sub(1);
+        if idle && !chokes && left == room && room > 0 {
+            if let Some(block) = picker.pick_endgame(conn, &holds, &want) {
+                asked.push(RequestSlot::new(block, millis(now), Step::Due));
+                left = left.saturating_sub(1);
+            } else if self.core.recheck.is_none() {
+                self.core.recheck = now.checked_add(want.patience);
+            }
         }
         if idle && left < room {
             link.block_at = now;

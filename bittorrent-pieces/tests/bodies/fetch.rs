@@ -19,7 +19,7 @@ struct Driven<'d> {
 /// Reads bytes as a fetch and calls to it; what it says is complete has the right hash.
 pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let info: Vec<u8> = (0..usize::from(input.u16()) % 40_000 + 1).map(|at| at as u8).collect();
+    let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();
     let info_hash = InfoHash(PieceHasher::digest(&info));
     let (slots, room) = (input.below(4), usize::from(input.u16()) % 60_000);
     let choice = input.byte();

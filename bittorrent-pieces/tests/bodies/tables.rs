@@ -96,37 +96,7 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             picker.join(&holds(&bits, geometry));
             model.joined[peer] = Some(bits);
         }
-        1..5 => {
-            let Some(bits) = &model.joined[peer] else { return };
-            let endgame = choice == 4;
-            let holds = holds(bits, geometry);
-            let named = [PieceIndex(input.u32() % 300), PieceIndex(u32::from(input.byte()) % 20)];
-            let want = want(input, &named);
-            let mut batch = [Block::default(); 3];
-            let picked = if endgame {
-                let urgent = picker.pick_urgent(conn, &holds, &want);
-                let block = urgent.or_else(|| picker.pick_endgame(conn, &holds));
-                block.into_iter().zip(&mut batch).map(|(block, place)| *place = block).count()
-            } else {
-                let proposed = picker.propose(conn, &holds, &want, &mut batch);
-                let unique: std::collections::BTreeSet<_> = batch[..proposed].iter().collect();
-                assert_eq!(unique.len(), proposed, "a block is proposed twice");
-                let plain = want.only.is_none() && want.suggested.is_empty() && want.whole < 2;
-                if let Some(first) = batch[..proposed].first().filter(|_| plain && !want.reverse) {
-                    assert_rarest(picker, geometry, &holds, first.piece);
-                }
-                picker.pick(conn, &holds, &want, &mut batch)
-            };
-            for block in &batch[..picked] {
-                assert!(geometry.contains(*block) && geometry.number(*block).is_some());
-                assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
-                assert!(!model.skipped.contains(&block.piece), "{block} is not wanted");
-                let asked = model.asked.entry(*block).or_default();
-                assert!(!asked.contains(&conn), "{conn} is asked twice for {block}");
-                asked.push(conn);
-                assert!(asked.len() <= if endgame { 2 } else { 1 });
-            }
-        }
+        1..5 => ask(picker, model, geometry, input, (peer, choice == 4)),
         5 | 6 => {
             let nth = input.below(16);
             let asked = model.asked.iter().filter(|(_, asked)| asked.contains(&conn)).nth(nth);
@@ -154,6 +124,71 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             }
             forget(model, conn);
         }
+        9..16 => change(picker, model, geometry, input, (peer, choice)),
+        _ => {
+            while let Some(piece) = picker.next_full() {
+                model.checking.push(piece);
+            }
+            let Some(piece) = model.checking.pop() else { return };
+            if input.byte().is_multiple_of(3) {
+                assert!(picker.failed(piece).is_some());
+                assert!(picker.failed(piece).is_none());
+            } else {
+                assert!(picker.passed(piece, |_| {}));
+                assert!(!picker.passed(piece, |_| {}));
+                model.have.push(piece);
+            }
+        }
+    }
+}
+
+/// Asks a peer for some blocks.
+fn ask(
+    picker: &mut Boxed,
+    model: &mut Model,
+    geometry: Geometry,
+    input: &mut Input<'_>,
+    (peer, endgame): (usize, bool),
+) {
+    let Some(bits) = &model.joined[peer] else { return };
+    let (conn, holds) = (ConnId(peer as u32), holds(bits, geometry));
+    let named = [PieceIndex(input.u32() % 300), PieceIndex(u32::from(input.byte()) % 20)];
+    let want = want(input, &named);
+    let mut batch = [Block::default(); 3];
+    let picked = if endgame {
+        let urgent = picker.pick_urgent(conn, &holds, &want);
+        let block = urgent.or_else(|| picker.pick_endgame(conn, &holds, &want));
+        block.into_iter().zip(&mut batch).map(|(block, place)| *place = block).count()
+    } else {
+        let proposed = picker.propose(conn, &holds, &want, &mut batch);
+        let unique: std::collections::BTreeSet<_> = batch[..proposed].iter().collect();
+        assert_eq!(unique.len(), proposed, "a block is proposed twice");
+        let plain = want.only.is_none() && want.suggested.is_empty() && want.whole < 2;
+        if let Some(first) = batch[..proposed].first().filter(|_| plain && !want.reverse) {
+            assert_rarest(picker, geometry, &holds, first.piece);
+        }
+        picker.pick(conn, &holds, &want, &mut batch)
+    };
+    for block in &batch[..picked] {
+        assert!(geometry.contains(*block) && geometry.number(*block).is_some());
+        assert!(has(bits, block.piece) && !model.have.contains(&block.piece));
+        assert!(!model.skipped.contains(&block.piece), "{block} is not wanted");
+        let asked = model.asked.entry(*block).or_default();
+        assert!(!asked.contains(&conn), "{conn} is asked twice for {block}");
+        asked.push(conn);
+        assert!(asked.len() <= if endgame { 2 } else { 1 });
+    }
+}
+
+/// Changes what is wanted, had, or known of a peer.
+fn change(
+    picker: &mut Boxed,
+    model: &mut Model,
+    geometry: Geometry,
+    input: &mut Input<'_>,
+    (peer, choice): (usize, usize),
+) {
+    match choice {
         9 => {
             let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
             let Some(bits) = &mut model.joined[peer] else { return };
@@ -209,7 +244,7 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
                 assert!(!model.asked.contains_key(&block) && !model.have.contains(&piece));
             }
         }
-        15 => {
+        _ => {
             let Some(bits) = &model.joined[peer] else { return };
             let offered = PieceIndex(u32::from(input.byte()));
             let piece = picker.offer(&holds(bits, geometry), &[offered]);
@@ -217,20 +252,6 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
             match piece {
                 Some(piece) => assert!(model.have.contains(&piece) && may(&piece)),
                 None => assert!(!model.have.iter().any(may)),
-            }
-        }
-        _ => {
-            while let Some(piece) = picker.next_full() {
-                model.checking.push(piece);
-            }
-            let Some(piece) = model.checking.pop() else { return };
-            if input.byte().is_multiple_of(3) {
-                assert!(picker.failed(piece).is_some());
-                assert!(picker.failed(piece).is_none());
-            } else {
-                assert!(picker.passed(piece, |_| {}));
-                assert!(!picker.passed(piece, |_| {}));
-                model.have.push(piece);
             }
         }
     }

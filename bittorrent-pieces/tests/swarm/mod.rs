@@ -1,12 +1,14 @@
 //! A swarm of torrents over the simulated network: the driver that a program would write.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
-    bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory,
+    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
+    Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use sim::{Addr, Delivery, Network, Rng, StreamId};
 
@@ -18,6 +20,10 @@ type Lent = Memory<
     Vec<u8>,
     Vec<RequestSlot>,
 >;
+
+/// The identifier of a message with a block, and the bytes before its data.
+const PIECE: u8 = 7;
+const PIECE_HEADER: usize = 13;
 
 /// What a node has at the start, and how it behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +44,13 @@ pub(crate) struct Node {
     pub(crate) storage: Vec<u8>,
     pub(crate) events: Vec<Event>,
     pub(crate) keepalives: u32,
+    /// Bytes of blocks that came although they were there already.
+    pub(crate) wasted: u64,
     role: Role,
+    degree: usize, // connections that were ever dialled
+    lag: Duration, // before what it says goes out
+    deadline: Option<Duration>,
+    bad: BTreeSet<Block>, // that it was given, where storage is shared
     alive: bool,
     sent: u32,                         // blocks
     streams: BTreeMap<ConnId, Stream>, // open ones
@@ -53,12 +65,18 @@ struct Stream {
 pub(crate) struct Swarm {
     pub(crate) content: Vec<u8>,
     pub(crate) partials: usize,
+    /// How many connections a node may have.
+    pub(crate) peers: usize,
+    /// Whether nodes keep no bytes but know which blocks are corrupt: for large swarms.
+    pub(crate) shared: bool,
     net: Network,
     nodes: Vec<Node>,
     geometry: Geometry,
     hashes: &'static [[u8; 20]],
     seed: u64,
     dirty: Vec<usize>, // nodes that may have something to say
+    late: BTreeMap<(Duration, u64), (StreamId, usize, Vec<u8>)>, // what nodes with a lag said
+    said: u64,
 }
 
 pub(crate) fn content(len: usize) -> Vec<u8> {
@@ -74,17 +92,21 @@ impl Swarm {
         Self {
             content,
             partials: 16,
+            peers: 16,
+            shared: false,
             net,
             nodes: vec![],
             geometry,
             hashes: hashes.leak(),
             seed,
             dirty: vec![],
+            late: BTreeMap::new(),
+            said: 0,
         }
     }
 
     pub(crate) fn add(&mut self, role: Role) -> usize {
-        let (index, peers, pieces) = (self.nodes.len(), 16, self.geometry.pieces());
+        let (index, peers, pieces) = (self.nodes.len(), self.peers, self.geometry.pieces());
         let mut config = Config::new(InfoHash([9; 20]), PeerId([index as u8; 20]));
         config.seed = self.seed * 1000 + index as u64;
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
@@ -97,7 +119,7 @@ impl Swarm {
             have.set(PieceIndex(piece));
         }
         let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; pieces as usize],
+            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
             partials: vec![PartialSlot::EMPTY; self.partials],
             blocks: vec![BlockSlot::EMPTY; block_slots(self.geometry, self.partials)],
             peers: vec![PeerSlot::EMPTY; peers],
@@ -106,16 +128,23 @@ impl Swarm {
         };
         let hashes = PieceHashes::new(self.hashes);
         let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);
-        let mut storage = vec![0; self.content.len()];
-        let known =
-            self.content.len().min(first as usize * self.geometry.full_piece_len() as usize);
-        storage[..known].copy_from_slice(&self.content[..known]);
+        let mut storage = vec![];
+        if !self.shared {
+            let known = first as usize * self.geometry.full_piece_len() as usize;
+            storage = self.content[..self.content.len().min(known)].to_vec();
+            storage.resize(self.content.len(), 0);
+        }
         self.nodes.push(Node {
             torrent: torrent.expect("the memory fits"),
             storage,
             events: vec![],
             keepalives: 0,
+            wasted: 0,
             role,
+            degree: 0,
+            lag: Duration::ZERO,
+            deadline: None,
+            bad: BTreeSet::new(),
             alive: true,
             sent: 0,
             streams: BTreeMap::new(),
@@ -127,9 +156,24 @@ impl Swarm {
     pub(crate) fn connect_all(&mut self) {
         for from in 0..self.nodes.len() {
             for to in 0..from {
-                self.net.connect(Addr(from as u32), Addr(to as u32));
+                self.connect(from, to);
             }
         }
+    }
+
+    /// Connects two nodes; the first dials.
+    pub(crate) fn connect(&mut self, from: usize, to: usize) {
+        self.nodes[from].degree += 1;
+        self.nodes[to].degree += 1;
+        self.net.connect(Addr(from as u32), Addr(to as u32));
+    }
+
+    pub(crate) fn degree(&self, node: usize) -> usize {
+        self.nodes[node].degree
+    }
+
+    pub(crate) fn set_lag(&mut self, node: usize, lag: Duration) {
+        self.nodes[node].lag = lag;
     }
 
     pub(crate) fn node(&self, index: usize) -> &Node {
@@ -168,7 +212,8 @@ impl Swarm {
         for index in 0..self.nodes.len() {
             self.pump(index); // the last events
         }
-        self.nodes.iter().filter(|node| node.alive).all(|node| node.storage == self.content)
+        let right = |node: &Node| self.shared || node.storage == self.content;
+        self.nodes.iter().filter(|node| node.alive).all(right)
     }
 
     pub(crate) fn run_until(&mut self, until: Duration) {
@@ -181,17 +226,22 @@ impl Swarm {
             self.pump(index);
         }
         let living = self.nodes.iter().filter(|node| node.alive);
-        let deadline = living.filter_map(|node| node.torrent.poll_timeout()).min();
-        let next = deadline.unwrap_or(until).min(until);
+        let deadline = living.filter_map(|node| node.deadline).min();
+        let late = self.late.first_key_value().map(|((at, _), _)| *at);
+        let next = [deadline, late].into_iter().flatten().fold(until, Duration::min);
         if let Some(delivery) = self.net.next(next) {
             self.dirty.push(delivery.at().0 as usize);
             self.deliver(delivery);
         } else {
             let now = self.net.now();
-            self.dirty.extend(0..self.nodes.len());
-            for node in self.nodes.iter_mut().filter(|node| node.alive) {
-                if node.torrent.poll_timeout().is_some_and(|at| at <= now) {
+            while let Some(said) = self.late.first_entry().filter(|said| said.key().0 <= now) {
+                let (stream, from, bytes) = said.remove();
+                self.net.send(stream, Addr(from as u32), &bytes);
+            }
+            for (index, node) in self.nodes.iter_mut().enumerate().filter(|(_, node)| node.alive) {
+                if node.deadline.is_some_and(|at| at <= now) {
                     node.torrent.handle_timeout(now);
+                    self.dirty.push(index);
                 }
             }
         }
@@ -233,11 +283,20 @@ impl Swarm {
                 .torrent
                 .handle_bytes(now, conn, &open.received)
                 .unwrap_or_else(|error| panic!("node {index}: {error}"));
+            let (consumed, busy) = (handled.consumed(), handled == Handled::Busy);
             if let Handled::Block { block, data, .. } = handled {
                 let start = (self.geometry.offset(block.piece) + u64::from(block.begin)) as usize;
-                node.storage[start..start + data.len()].copy_from_slice(data);
+                let place = start..start + data.len();
+                if !self.shared {
+                    node.storage[place].copy_from_slice(data);
+                } else if data == &self.content[place] {
+                    node.bad.remove(&block);
+                } else {
+                    node.bad.insert(block);
+                }
+            } else if consumed > PIECE_HEADER && open.received[4] == PIECE {
+                node.wasted += (consumed - PIECE_HEADER) as u64;
             }
-            let (consumed, busy) = (handled.consumed(), handled == Handled::Busy);
             open.received.drain(..consumed);
             if busy {
                 self.pump(index);
@@ -256,11 +315,18 @@ impl Swarm {
             node.events.push(event);
             match event {
                 Event::Verify { piece } => {
-                    let start = self.geometry.offset(piece) as usize;
-                    let bytes = &node.storage[start..][..self.geometry.piece_len(piece) as usize];
-                    let mut hasher = PieceHasher::new();
-                    bytes.chunks(10_000).for_each(|slice| hasher.update(slice));
-                    let hashed = node.torrent.handle_hashed(now, piece, hasher.finish());
+                    let digest = if self.shared {
+                        let corrupt = node.bad.iter().any(|block| block.piece == piece);
+                        if corrupt { [0; 20] } else { self.hashes[piece.0 as usize] }
+                    } else {
+                        let start = self.geometry.offset(piece) as usize;
+                        let len = self.geometry.piece_len(piece) as usize;
+                        let mut hasher = PieceHasher::new();
+                        let slices = node.storage[start..][..len].chunks(10_000);
+                        slices.for_each(|slice| hasher.update(slice));
+                        hasher.finish()
+                    };
+                    let hashed = node.torrent.handle_hashed(now, piece, digest);
                     hashed.expect("it was to be verified");
                 }
                 Event::Banned { conn } | Event::Lost { conn, .. } => {
@@ -276,17 +342,23 @@ impl Swarm {
             node.keepalives += u32::from(bytes == [0; 4]);
             if let Some(block) = sent.block {
                 let start = (self.geometry.offset(block.piece) + u64::from(block.begin)) as usize;
-                bytes.extend(&node.storage[start..][..block.len as usize]);
+                let storage = if self.shared { &self.content } else { &node.storage };
+                bytes.extend(&storage[start..][..block.len as usize]);
                 node.sent += 1;
                 if let Role::Corrupt { every } = node.role {
                     *bytes.last_mut().expect("a block has data") ^=
                         u8::from(node.sent.is_multiple_of(every));
                 }
             }
-            if let Some(open) = node.streams.get(&sent.to) {
+            let Some(open) = node.streams.get(&sent.to) else { continue };
+            if node.lag.is_zero() {
                 self.net.send(open.id, Addr(index as u32), &bytes);
+            } else {
+                self.said += 1;
+                self.late.insert((now + node.lag, self.said), (open.id, index, bytes));
             }
         }
+        node.deadline = node.torrent.poll_timeout();
     }
 }
 

@@ -31,6 +31,12 @@ impl<const LIMBS: usize> Id<LIMBS> {
     pub const fn new(limbs: [u32; LIMBS]) -> Self {
         Self(limbs)
     }
+
+    /// Returns the limbs, the most significant one first.
+    #[must_use]
+    pub const fn limbs(self) -> [u32; LIMBS] {
+        self.0
+    }
 }
 
 impl<const LIMBS: usize> Identifier for Id<LIMBS> {

@@ -1,0 +1,188 @@
+//! The picker among many peers and pieces, against a full search for each choice; and how much a call
+//! looks at in a torrent of 30 million blocks.
+
+use bittorrent_pieces::{
+    Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
+    PieceSlot, PieceState, Policy, Priority, Received, Want, Weights, block_slots, piece_slots,
+};
+use sim::Rng;
+
+type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+
+fn picker(geometry: Geometry, partials: usize, seed: u64) -> Boxed {
+    let have = vec![0; Bitfield::byte_len(geometry.pieces())];
+    Picker::new(
+        geometry,
+        seed,
+        Bitfield::new(geometry.pieces(), &have[..]).unwrap(),
+        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        vec![PartialSlot::EMPTY; partials],
+        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+    )
+    .unwrap()
+}
+
+fn bitfield(rng: &mut Rng, pieces: u32, per_mille: u64) -> Bitfield<Vec<u8>> {
+    let mut bits = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
+    for piece in 0..pieces {
+        if rng.below(1000) < per_mille {
+            bits.set(PieceIndex(piece));
+        }
+    }
+    bits
+}
+
+/// Returns what the policy minimises.
+fn key(picker: &Boxed, piece: PieceIndex) -> (u32, u32) {
+    let (priority, peers) = (picker.priority(piece).level(), picker.availability(piece));
+    match picker.policy().weights {
+        Weights::Strict => (7 - u32::from(priority), peers),
+        _ => (0, (peers + 1) * (8 - u32::from(priority))),
+    }
+}
+
+/// Whoever comes, goes, gets and loses pieces: each piece that is opened is one of the rarest that the
+/// peer has, and none that is equal is always passed over.
+#[test]
+fn every_choice_is_a_rarest_piece() {
+    for (round, weights) in
+        [Weights::Strict, Weights::Product].into_iter().cycle().take(8).enumerate()
+    {
+        let mut rng = Rng::new(round as u64);
+        let pieces = [300, 900, 64, 2000][round / 2];
+        let geometry = Geometry::new(u64::from(pieces), 1).unwrap();
+        let mut picker = picker(geometry, pieces as usize, round as u64);
+        let mut policy = Policy::new();
+        (policy.weights, policy.random_first) = (weights, 0);
+        picker.set_policy(policy);
+        let mut peers: Vec<Option<Bitfield<Vec<u8>>>> = vec![None; 30];
+        let mut opened = 0;
+        for _ in 0..4_000 {
+            let at = rng.below(30) as usize;
+            let piece = PieceIndex(rng.below(u64::from(pieces)) as u32);
+            let conn = ConnId(at as u32);
+            match (rng.below(40), &mut peers[at]) {
+                (0..4, none @ None) => {
+                    let density = [1, 30, 500, 950][rng.below(4) as usize];
+                    let bits = bitfield(&mut rng, pieces, density);
+                    picker.join(&Holds::Some(bits.as_view()));
+                    *none = Some(bits);
+                }
+                (4, some @ Some(_)) => {
+                    picker.leave(&Holds::Some(some.as_ref().unwrap().as_view()));
+                    picker.abandon(conn);
+                    *some = None;
+                }
+                (5..9, Some(bits)) if !bits.has(piece) => {
+                    bits.set(piece);
+                    picker.have(piece);
+                }
+                (9..12, Some(bits)) if bits.has(piece) => {
+                    bits.clear(piece);
+                    picker.dont_have(piece);
+                }
+                (12, _) => {
+                    picker.set_priority(piece, Priority::new(rng.below(8) as u8).unwrap());
+                }
+                (13, _) => picker.join(&Holds::All),
+                (14, _) => picker.leave(&Holds::All),
+                (15, _) => {
+                    picker.lose(piece);
+                }
+                (_, Some(bits)) => {
+                    let bits = bits.clone();
+                    let holds = Holds::Some(bits.as_view());
+                    let mut block = [Block::default()];
+                    let proposed = picker.propose(conn, &holds, &Want::new(), &mut block);
+                    let missing = |piece: &PieceIndex| {
+                        picker.state(*piece) == Some(PieceState::Missing)
+                            && picker.priority(*piece) != Priority::SKIP
+                    };
+                    let rarest = bits.ones().filter(missing).map(|piece| key(&picker, piece)).min();
+                    if proposed == 0 {
+                        assert_eq!(rarest, None, "round {round}: there was something");
+                    } else if missing(&block[0].piece) {
+                        assert_eq!(rarest, Some(key(&picker, block[0].piece)), "round {round}");
+                        opened += 1;
+                    }
+                    if proposed > 0 && rng.below(3) > 0 {
+                        assert!(picker.ask(conn, block[0], &Want::new()));
+                        if rng.below(4) > 0 {
+                            assert_ne!(picker.receive(conn, block[0], 0), Received::Unwanted);
+                            let full = picker.next_full().unwrap();
+                            assert!(picker.passed(full, |_| {}));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(picker.is_sound());
+        assert!(opened > 100, "round {round}: {opened}");
+    }
+}
+
+/// transmission#7700: 500 GB in pieces of 256 KiB are 30 million blocks. Whatever happens, a call looks
+/// at no more than the words of the pieces, some times over, or the blocks that are open.
+#[test]
+fn thirty_million_blocks_are_no_burden() {
+    const PIECES: u32 = 1_875_000;
+    const WORDS: u64 = PIECES.div_ceil(64) as u64;
+    const OPEN: usize = 400;
+    let geometry = Geometry::new(u64::from(PIECES) << 18, 1 << 18).unwrap();
+    assert_eq!(u64::from(PIECES) * 16, 30_000_000);
+    let mut picker = picker(geometry, OPEN, 7);
+    let mut rng = Rng::new(7);
+    let peers: Vec<_> =
+        [500, 900, 100, 2].map(|density| bitfield(&mut rng, PIECES, density)).into();
+    let holds = |peer: u32| Holds::Some(peers[peer as usize % 4].as_view());
+    (0..60).for_each(|peer| picker.join(&holds(peer)));
+    let mut before = picker.steps();
+    let mut worst = [0; 3]; // picks, blocks and checks, peers that go
+    let (mut picks, mut walks) = (0_u64, 0_u64);
+    let mut spent = |picker: &Boxed, kind: usize| {
+        let steps = picker.steps().wrapping_sub(before);
+        before = picker.steps();
+        worst[kind] = worst[kind].max(steps);
+        steps
+    };
+    spent(&picker, 2);
+    for turn in 0..800_u32 {
+        let (peer, conn) = (turn % 60, ConnId(turn % 60));
+        let mut batch = [Block::default(); 16];
+        let picked = picker.pick(conn, &holds(peer), &Want::new(), &mut batch);
+        picks += 1;
+        walks += spent(&picker, 0) / WORDS;
+        for block in &batch[..picked] {
+            if turn % 7 == 0 {
+                picker.release(conn, *block);
+            } else {
+                picker.receive(conn, *block, turn);
+            }
+        }
+        if let Some(full) = picker.next_full() {
+            if turn % 5 == 0 {
+                assert!(picker.failed(full).is_some());
+            } else {
+                assert!(picker.passed(full, |_| {}));
+            }
+        }
+        picker.have(PieceIndex(rng.below(u64::from(PIECES)) as u32));
+        spent(&picker, 1);
+        if turn % 50 == 0 {
+            picker.leave(&holds(peer));
+            spent(&picker, 2);
+            picker.abandon(conn);
+            spent(&picker, 2);
+            picker.forget(conn);
+            spent(&picker, 2);
+            picker.join(&holds(peer));
+            spent(&picker, 2);
+        }
+    }
+    let blocks = (OPEN * 16) as u64;
+    assert!(worst[0] <= 3 * WORDS, "a pick looked at {} words of {WORDS}", worst[0]);
+    assert!(worst[1] <= blocks, "a block or a check looked at {}", worst[1]);
+    assert!(worst[2] <= WORDS.max(3 * blocks), "a peer that went took {}", worst[2]);
+    assert!(walks <= picks, "{walks} passes over all words for {picks} picks");
+}
