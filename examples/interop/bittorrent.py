@@ -223,6 +223,53 @@ def libtorrent_leeches_by_a_magnet_link():
     del ses
 
 
+def version_2(name, flag, flags):
+    """A torrent of version 2 or of both, ours the same as libtorrent's, in both directions."""
+    path, _, digest = payload()
+    home = folder(name)
+    torrent = os.path.join(home, "payload.torrent")
+    files = lt.file_storage()
+    lt.add_files(files, path)
+    made = lt.create_torrent(files, 262_144, flags)
+    lt.set_piece_hashes(made, WORK)
+    theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+    with ours("torrent", "make", path, flag, "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
+        make.done()
+    mine = lt.torrent_info(torrent)
+    assert mine.info_hashes().v2 == theirs.info_hashes().v2, "the same info dictionary"
+    assert mine.info_hashes().v1 == theirs.info_hashes().v1
+    port, into = free_port(), folder(name + "/ours")
+    seeder = add(one := session(port), torrent, WORK)
+    seeding(seeder)
+    with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+        leech.done()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    program, address = seed(home, torrent, path, "--trace")
+    host, port = address.rsplit(":", 1)
+    links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
+    with program:
+        for nth, link in enumerate(links):
+            into = folder(f"{name}/libtorrent{nth}")
+            handle = add(two := session(free_port()), link, into)
+            handle.connect_peer((host, int(port)))
+            seeding(handle, f"libtorrent is not complete by {link[:60]}\n{program.output()[-3000:]}")
+            assert sha256(os.path.join(into, "payload.bin")) == digest
+            two.remove_torrent(handle)
+            if flag == "--hybrid":
+                break
+    del one, two
+
+
+@case
+def version_2_alone():
+    version_2("version_2_alone", "--v2", lt.create_torrent.v2_only)
+
+
+@case
+def both_versions():
+    version_2("both_versions", "--hybrid", 0)
+
+
 ARIA2 = [
     "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
     "--enable-peer-exchange=false", "--disable-ipv6=true", "--interface=127.0.0.1",

@@ -17,7 +17,7 @@ use crate::random::random;
 
 /// A node, its socket and its clock.
 pub struct Node {
-    node: DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>,
+    machine: DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>,
     socket: UdpSocket,
     start: Instant,
     trace: bool,
@@ -51,13 +51,13 @@ impl Node {
         for addr in others {
             node.add(Duration::ZERO, *addr);
         }
-        Ok(Self { node, socket, start: Instant::now(), trace })
+        Ok(Self { machine: node, socket, start: Instant::now(), trace })
     }
 
     /// Returns our name.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        self.node.config().id
+        self.machine.config().id
     }
 
     /// Returns where the node listens.
@@ -72,17 +72,17 @@ impl Node {
     /// Returns how many nodes are known.
     #[must_use]
     pub fn known(&self) -> usize {
-        self.node.contacts().count()
+        self.machine.contacts().count()
     }
 
     /// Asks a node whether it is there.
     pub fn add(&mut self, addr: SocketAddr) {
-        self.node.add(self.start.elapsed(), addr);
+        self.machine.add(self.start.elapsed(), addr);
     }
 
     /// Looks for the peers of a torrent, and announces us at a TCP port; returns whether there is room.
     pub fn find(&mut self, torrent: InfoHash, announce: Option<u16>) -> bool {
-        self.node.find_peers(self.start.elapsed(), torrent, announce).is_ok()
+        self.machine.find_peers(self.start.elapsed(), torrent, announce).is_ok()
     }
 
     /// Sends what is due, and waits for one datagram or `patience`.
@@ -93,28 +93,27 @@ impl Node {
     pub fn turn(&mut self, patience: Duration) -> io::Result<Vec<News>> {
         let mut buf = [0; 2_048];
         while let Some(sent) =
-            self.node.poll_transmit(&mut buf[..MAX_LEN]).map_err(io::Error::other)?
+            self.machine.poll_transmit(&mut buf[..MAX_LEN]).map_err(io::Error::other)?
         {
             self.say("->", sent.to, &buf[..sent.len]);
             let _ = self.socket.send_to(&buf[..sent.len], sent.to); // as if the network lost it
         }
-        let due = self.node.poll_timeout().unwrap_or(Duration::MAX);
+        let due = self.machine.poll_timeout().unwrap_or(Duration::MAX);
         let wait = due.saturating_sub(self.start.elapsed()).min(patience);
         self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
         let mut news = Vec::new();
         if let Ok((len, from)) = self.socket.recv_from(&mut buf) {
             self.say("<-", from, &buf[..len]);
-            match self.node.handle_datagram(self.start.elapsed(), from, &buf[..len]) {
+            match self.machine.handle_datagram(self.start.elapsed(), from, &buf[..len]) {
                 Ok(DhtHandled::Peers { torrent, peers, .. }) => {
                     news.push(News::Peers(torrent, peers.iter().collect()));
                 }
-                Ok(_) => {}
                 Err(error) if self.trace => println!("   {from}: {error}"),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
-        self.node.handle_timeout(self.start.elapsed());
-        news.extend(core::iter::from_fn(|| self.node.poll_event()).map(News::Event));
+        self.machine.handle_timeout(self.start.elapsed());
+        news.extend(core::iter::from_fn(|| self.machine.poll_event()).map(News::Event));
         Ok(news)
     }
 

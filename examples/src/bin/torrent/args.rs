@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
+use bittorrent_pieces::metainfo::DraftVersion;
 use examples::words::Words;
 
 pub const HELP: &str = "\
@@ -14,6 +15,7 @@ Usage: torrent COMMAND ..
     --out FILE           where to (default: the name of PATH with .torrent)
     --tracker URL        a tracker, http:// or udp://; several are tiers, one behind the other
     --piece-len BYTES    how long a piece is, a power of two from 16384 on (default: by size)
+    --v2, --hybrid       version 2 alone, or both versions (BEP 52); for one file
     --private            peers only from the trackers (BEP 27)
 
   show FILE              print what a metainfo file or a magnet link says
@@ -52,6 +54,7 @@ pub struct Make {
     pub trackers: Vec<String>,
     pub piece_len: Option<u32>,
     pub private: bool,
+    pub version: DraftVersion,
 }
 
 /// Of seed and download.
@@ -93,7 +96,14 @@ fn unknown(word: &str) -> String {
 
 fn make(mut words: Words) -> Result<Make, String> {
     let path = words.next().ok_or("make takes the path of a file or folder")?.into();
-    let mut make = Make { path, out: None, trackers: Vec::new(), piece_len: None, private: false };
+    let mut make = Make {
+        path,
+        out: None,
+        trackers: Vec::new(),
+        piece_len: None,
+        private: false,
+        version: DraftVersion::V1,
+    };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--out" => make.out = Some(words.value(&word)?.into()),
@@ -106,6 +116,8 @@ fn make(mut words: Words) -> Result<Make, String> {
                 make.piece_len = Some(len);
             }
             "--private" => make.private = true,
+            "--v2" => make.version = DraftVersion::V2,
+            "--hybrid" => make.version = DraftVersion::Hybrid,
             other => return Err(unknown(other)),
         }
     }

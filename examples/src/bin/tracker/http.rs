@@ -40,9 +40,8 @@ fn answer(ctx: &Ctx, mut stream: TcpStream) -> io::Result<()> {
         header.clear();
     }
     let mut words = line.split(|byte| *byte == b' ');
-    let target = match (words.next(), words.next()) {
-        (Some(b"GET"), Some(target)) => target,
-        _ => return respond(&mut stream, "400 Bad Request", b"only GET is answered\n"),
+    let (Some(b"GET"), Some(target)) = (words.next(), words.next()) else {
+        return respond(&mut stream, "400 Bad Request", b"only GET is answered\n");
     };
     let mut body = vec![0; ANSWER];
     let len = match HttpRequest::decode(target) {
