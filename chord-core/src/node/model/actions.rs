@@ -4,8 +4,9 @@
 //! reads one node and happens when that one answers (Zave 2017), and until then nobody can read the asker, whose
 //! list and predecessor stay as they are. What others can see of such a question is that the asker is busy, so in
 //! the reduced ring any member may say that it is. The second question of a stabilization and every notification
-//! stay actions of their own. Among four identifiers the reduced ring reaches exactly the configurations of lists
-//! and predecessors that the full one does; see [`compare`](super::compare).
+//! stay actions of their own. Who asks also holds notifications back, whose senders may die and come back meanwhile;
+//! so in the reduced ring a name is used again at once. Among four identifiers the reduced ring reaches exactly the
+//! configurations of lists and predecessors that the full one does; see [`compare`](super::compare).
 
 use core::cell::RefCell;
 use std::collections::HashMap;
@@ -62,7 +63,7 @@ impl<const N: usize> Ring<N> {
     fn list_joins(&self, state: &State<N>, id: u8, actions: &mut Vec<Action>) {
         let from_former_life = (0..N as u8).any(|to| state.notes >> self.note(id, to) & 1 == 1);
         let to_former_life = state.nodes.iter().any(|local| local.asked() == Some(id));
-        if from_former_life || to_former_life {
+        if to_former_life || (from_former_life && !self.reuses_at_once) {
             return;
         }
         for before in 0..N as u8 {

@@ -9,7 +9,8 @@
 //!   node asked answers (Zave 2017), so the answer and its arrival are one action;
 //! - a notification is a message of its own, which may take for ever;
 //! - silence is perfect: who is not running never answers, and who runs is never taken for dead;
-//! - a name is used again once no message of its former life is on its way.
+//! - a name is used again once no question to its former life is on its way, and in some runs no notification of
+//!   its own either.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -54,6 +55,9 @@ struct Ring<const N: usize> {
     mutation: Mutation,
     /// Whether actions that nobody else can tell apart from one are one; see [`actions`].
     reduced: bool,
+    /// Whether a name is used again while a notification of its former life is under way. The protocol
+    /// forbids it; the model allows more, as in the full ring such a one may be held back by its receiver.
+    reuses_at_once: bool,
     /// Whether each state is checked for progress.
     progress: bool,
 }
@@ -92,6 +96,7 @@ impl<const N: usize> Ring<N> {
             keeps_principals: true,
             mutation: Mutation::None,
             reduced: true,
+            reuses_at_once: true,
             progress: false,
         }
     }
