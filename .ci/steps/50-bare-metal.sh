@@ -11,6 +11,9 @@ for target in $targets; do
     for crate in pow consensus; do
         cargo build --quiet -p "$crate" --no-default-features --features ledger --target "$target"
     done
+    for feature in can kademlia pastry reload tapestry; do
+        cargo build --quiet -p chord-core --no-default-features --features "$feature" --target "$target"
+    done
     echo "$target: six crates, and each feature alone"
 done
 for crate in pow consensus; do

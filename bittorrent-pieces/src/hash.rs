@@ -1,10 +1,11 @@
-//! SHA-1 of pieces, and the list of what it should be.
+//! SHA-1 of pieces, and the lists of what the pieces should hash to.
 
 use core::fmt;
 
 use sha1::{Digest, Sha1};
 
 use crate::PieceIndex;
+use crate::merkle::PieceLayer;
 
 /// Computes the SHA-1 of a piece from slices of any length, in order.
 ///
@@ -44,46 +45,70 @@ impl PieceHasher {
     }
 }
 
-/// The `pieces` string of a torrent: 20 bytes for each piece, borrowed.
+/// What the pieces of a torrent should hash to, borrowed: the `pieces` string of v1, 20 bytes for each, or
+/// the piece layer of v2, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PieceHashes<'a>(&'a [[u8; 20]]);
+pub struct PieceHashes<'a> {
+    v1: &'a [[u8; 20]],
+    v2: PieceLayer<'a>,
+}
 
 impl<'a> PieceHashes<'a> {
     /// Takes in a `pieces` string; `None` if its length is not a multiple of 20.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let (hashes, rest) = bytes.as_chunks();
-        rest.is_empty().then_some(Self(hashes))
+        rest.is_empty().then_some(Self::new(hashes))
     }
 
     /// Takes in hashes that were computed.
     #[must_use]
     pub const fn new(hashes: &'a [[u8; 20]]) -> Self {
-        Self(hashes)
+        Self { v1: hashes, v2: PieceLayer::new(&[]) }
+    }
+
+    /// Takes in the piece layer of the one file of a v2 torrent; of a file of at most one piece that is its
+    /// `pieces root` alone.
+    #[must_use]
+    pub const fn v2(layer: PieceLayer<'a>) -> Self {
+        Self { v1: &[], v2: layer }
+    }
+
+    /// Takes in the hashes of a hybrid torrent of one file: each piece must fit both. `None` if there are
+    /// not as many of the one as of the other.
+    #[must_use]
+    pub fn hybrid(v1: Self, layer: PieceLayer<'a>) -> Option<Self> {
+        (v1.v1.len() == layer.len()).then_some(Self { v1: v1.v1, v2: layer })
     }
 
     /// Returns how many pieces there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.0.len()
+        if self.v1.is_empty() { self.v2.len() } else { self.v1.len() }
     }
 
     /// Returns whether there is no piece.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
-    /// Returns the hash of a piece.
+    /// Returns the SHA-1 of a piece; `None` if it does not exist, or the torrent is v2 alone.
     #[must_use]
     pub fn of(&self, piece: PieceIndex) -> Option<&'a [u8; 20]> {
-        self.0.get(piece.slot())
+        self.v1.get(piece.slot())
     }
 
-    /// Returns all bytes.
+    /// Returns the piece layer; it is empty of a v1 torrent.
+    #[must_use]
+    pub const fn layer(&self) -> PieceLayer<'a> {
+        self.v2
+    }
+
+    /// Returns the bytes of the `pieces` string; none of a torrent that is v2 alone.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0.as_flattened()
+        self.v1.as_flattened()
     }
 }
 

@@ -16,6 +16,8 @@ pub mod bencode;
 mod bitfield;
 mod choker;
 mod compact;
+#[cfg(feature = "dht")]
+pub mod dht;
 mod error;
 mod fetch;
 mod geometry;
@@ -23,6 +25,7 @@ mod hash;
 mod host;
 mod id;
 pub mod magnet;
+pub mod merkle;
 pub mod metainfo;
 mod picker;
 mod priority;
@@ -48,7 +51,7 @@ pub use picker::{
 };
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{
-    Config, ConnectError, Event, Handled, LostReason, Memory, NotVerifying, Peer, PeerError,
-    PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent, Traffic,
-    Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
+    Config, ConnectError, Event, HASHES_LEN, Handled, LostReason, Memory, NotVerifying, Peer,
+    PeerError, PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent,
+    Traffic, Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
 };

@@ -41,6 +41,9 @@ laws! {
     any_bytes_are_a_link_or_not, "bittorrent_magnet", 100;
     any_bytes_keep_the_rules_of_the_fast_extension, "bittorrent_fast", 200;
     any_bytes_are_an_extended_message_or_not, "bittorrent_extended", 200;
+    any_bytes_are_a_request_over_http_or_not, "bittorrent_http_request", 200;
+    any_bytes_are_a_message_of_the_dht_or_not, "bittorrent_krpc", 200;
+    any_order_of_calls_keeps_the_laws_of_a_dht_node, "bittorrent_dht", 600;
     any_order_of_calls_keeps_the_laws_of_a_fetch, "bittorrent_fetch", 600;
     any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
 }
@@ -52,6 +55,12 @@ proptest! {
     #[test]
     fn bencode_like_text_is_bencode_or_not(text in "[ilde0-9:a-c]{0,40}") {
         body("bittorrent_bencode")(text.as_bytes());
+    }
+
+    #[test]
+    fn text_behind_announce_is_a_request_or_not(text in "(&(ip|port|left|event|key|numwant)=[a-d0-9:.%]{0,9}){0,5}") {
+        let ids = "info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=%00%01bbbbbbbbbbbbbbbbbb&port=1";
+        body("bittorrent_http_request")(format!("/announce?{ids}{text}").as_bytes());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use bittorrent_pieces::bencode::{BencodeError, Limits, MAX_DEPTH, Mode, Value};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, MetainfoError};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion, MetainfoError};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
@@ -120,6 +120,7 @@ fn payload_v1_is_written() {
         piece_len: 262_144,
         hashes: PieceHashes::new(&hashes),
         private: Some(false),
+        version: DraftVersion::V1,
         content: DraftContent::Single(5_000_001),
     };
     let mut out = vec![0; 1000];
@@ -187,6 +188,7 @@ fn files_tiers_and_spans() {
         piece_len: 4,
         hashes: PieceHashes::new(&hashes),
         private: Some(true),
+        version: DraftVersion::V1,
         content: DraftContent::Multi(&[
             DraftFile { len: 3, path: &[b"a"] },
             DraftFile { len: 0, path: &[b"empty"] },

@@ -19,6 +19,8 @@ mod config;
 mod error;
 mod event;
 mod fingers;
+#[cfg(any(feature = "can", feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+pub mod geometry;
 mod id;
 mod list;
 mod lookup;
@@ -26,6 +28,8 @@ mod message;
 mod node;
 mod peer;
 mod relay;
+#[cfg(feature = "reload")]
+pub mod reload;
 mod request;
 mod rng;
 mod routing;
@@ -36,7 +40,7 @@ pub use config::{Config, Style};
 pub use error::{Backlog, BufferTooSmall, DatagramError, DecodeError, Full, StartError};
 pub use event::{Event, JoinFailure, LookupFailure};
 pub use fingers::FingerTable;
-pub use id::{Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
+pub use id::{Bits, Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
 pub use list::List;
 pub use lookup::{LookupId, LookupSlot};
 pub use message::{AVOIDED, Message, WAY_BACK};

@@ -223,6 +223,53 @@ def libtorrent_leeches_by_a_magnet_link():
     del ses
 
 
+def version_2(name, flag, flags):
+    """A torrent of version 2 or of both, ours the same as libtorrent's, in both directions."""
+    path, _, digest = payload()
+    home = folder(name)
+    torrent = os.path.join(home, "payload.torrent")
+    files = lt.file_storage()
+    lt.add_files(files, path)
+    made = lt.create_torrent(files, 262_144, flags)
+    lt.set_piece_hashes(made, WORK)
+    theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+    with ours("torrent", "make", path, flag, "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
+        make.done()
+    mine = lt.torrent_info(torrent)
+    assert mine.info_hashes().v2 == theirs.info_hashes().v2, "the same info dictionary"
+    assert mine.info_hashes().v1 == theirs.info_hashes().v1
+    port, into = free_port(), folder(name + "/ours")
+    seeder = add(one := session(port), torrent, WORK)
+    seeding(seeder)
+    with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+        leech.done()
+    assert sha256(os.path.join(into, "payload.bin")) == digest
+    program, address = seed(home, torrent, path, "--trace")
+    host, port = address.rsplit(":", 1)
+    links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
+    with program:
+        for nth, link in enumerate(links):
+            into = folder(f"{name}/libtorrent{nth}")
+            handle = add(two := session(free_port()), link, into)
+            handle.connect_peer((host, int(port)))
+            seeding(handle, f"libtorrent is not complete by {link[:60]}\n{program.output()[-3000:]}")
+            assert sha256(os.path.join(into, "payload.bin")) == digest
+            two.remove_torrent(handle)
+            if flag == "--hybrid":
+                break
+    del one, two
+
+
+@case
+def version_2_alone():
+    version_2("version_2_alone", "--v2", lt.create_torrent.v2_only)
+
+
+@case
+def both_versions():
+    version_2("both_versions", "--hybrid", 0)
+
+
 ARIA2 = [
     "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
     "--enable-peer-exchange=false", "--disable-ipv6=true", "--interface=127.0.0.1",
@@ -276,6 +323,89 @@ def aria2_leeches():
         aria2.done()
     server.shutdown()
     assert sha256(os.path.join(into, "payload.bin")) == digest
+
+
+def tracker(home):
+    program = ours("tracker", "--listen", "127.0.0.1:0", "--interval", 5, "--trace", cwd=home)
+    program.until("tracking on ")
+    return program, program.output().split("http://")[1].split("/")[0]
+
+
+def found_by_our_tracker(name, url):
+    """Two clients of libtorrent find each other, then ours finds them, by our tracker alone."""
+    path, torrent, digest = payload()
+    home = folder(name)
+    program, address = tracker(home)
+    with program:
+        first = add(one := session(free_port()), torrent, WORK, [url(address)])
+        seeding(first)
+        into = folder(name + "/libtorrent")
+        second = add(two := session(free_port()), torrent, into, [url(address)])
+        seeding(second)
+        assert sha256(os.path.join(into, "payload.bin")) == digest
+        tracked = os.path.join(home, "tracked.torrent")
+        # The first tracker of the list is dead: the next tier is asked.
+        dead = f"udp://127.0.0.1:{free_port()}" if url(address).startswith("http") else f"http://127.0.0.1:{free_port()}/announce"
+        words = ["--tracker", dead, "--tracker", url(address)] if dead.startswith("http") else ["--tracker", url(address)]
+        with ours("torrent", "make", path, "--out", tracked, "--piece-len", 262_144, *words, cwd=home) as make:
+            make.done()
+        into = folder(name + "/ours")
+        with download(into, tracked, cwd=into) as leech:
+            leech.done()
+        assert sha256(os.path.join(into, "payload.bin")) == digest
+        second.scrape_tracker()
+        wait(lambda: second.status().num_complete >= 2, "libtorrent scrapes no two seeds", program)
+    del one, two
+
+
+@case
+def our_http_tracker():
+    found_by_our_tracker("our_http_tracker", lambda address: f"http://{address}/announce")
+
+
+@case
+def our_udp_tracker():
+    found_by_our_tracker("our_udp_tracker", lambda address: f"udp://{address}/announce")
+
+
+@case
+def our_dht_node():
+    """libtorrent finds peers through our node; we find its peer through the same node."""
+    path, torrent, digest = payload()
+    home = folder("our_dht_node")
+    node = ours("dht", "--listen", "127.0.0.1:0", "--trace", cwd=home)
+    with node:
+        node.until("listening on ")
+        address = node.output().split("listening on ")[1].split()[0]
+        settings = {
+            "enable_dht": True, "dht_bootstrap_nodes": address, "dht_restrict_routing_ips": False,
+            "dht_restrict_search_ips": False, "dht_enforce_node_id": False,
+        }
+        one = session(free_port(), **settings)
+        wait(one.is_dht_running, "libtorrent runs no DHT", node)
+        first = add(one, torrent, WORK)
+        seeding(first)
+        wait(lambda: "ANNOUNCE PEER" in node.output() or first.force_dht_announce(), "libtorrent does not announce", node)
+        # The same program as a stranger asks for the peers.
+        hash = str(lt.torrent_info(torrent).info_hashes().v1)
+        with ours("dht", "--listen", "127.0.0.1:0", "--node", address, "--find", hash, cwd=folder("our_dht_node/find")) as find:
+            find.done()
+        assert f"peer 127.0.0.1:{one.listen_port()}" in find.output(), find.output()
+        # Our client finds libtorrent by the DHT alone, and announces itself.
+        into = folder("our_dht_node/ours")
+        words = ["--dht", address, "--trace", "--keep"]
+        with download(into, magnet(torrent), *words, cwd=into) as leech:
+            leech.until("complete:")
+            assert sha256(os.path.join(into, "payload.bin")) == digest
+            own = leech.output().split("listening on ")[1].split()[0].rsplit(":", 1)[1]
+            wait(lambda: f"ANNOUNCE PEER torrent={hash} port={own}" in node.output(), "we do not announce", node)
+            # libtorrent finds our client through our node, after its own seed is gone.
+            one.remove_torrent(first)
+            into = folder("our_dht_node/libtorrent")
+            second = add(two := session(free_port(), **settings), torrent, into)
+            wait(lambda: second.status().is_seeding or second.force_dht_announce(), "libtorrent finds nobody", node)
+            assert sha256(os.path.join(into, "payload.bin")) == digest
+    del one, two
 
 
 def transmission(home, downloads, port):

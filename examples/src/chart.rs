@@ -8,7 +8,8 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 590.0; // the names of the lines stand beyond
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 370.0;
-const COLOURS: [&str; 6] = ["#3b6ea5", "#c0392b", "#2e8b57", "#8e5ea2", "#d2862a", "#555"];
+const COLOURS: [&str; 7] =
+    ["#3b6ea5", "#c0392b", "#2e8b57", "#8e5ea2", "#d2862a", "#555", "#1795a8"];
 
 /// A chart under construction.
 pub struct Chart {

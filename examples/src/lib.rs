@@ -5,5 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod dht;
+pub mod graph;
 pub mod random;
 pub mod words;

@@ -7,6 +7,11 @@ use super::{BencodeError, Limits, Mode, Token, Tokens};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a>(&'a [u8]);
 
+impl Value<'static> {
+    /// A dictionary without entries.
+    pub(crate) const EMPTY_DICT: Self = Self(b"de");
+}
+
 impl<'a> Value<'a> {
     /// Reads the value at the front of `bytes`; returns the rest too.
     ///

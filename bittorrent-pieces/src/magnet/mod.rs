@@ -194,6 +194,10 @@ impl<'a> Magnet<'a> {
 pub struct Escaped<'a>(&'a [u8]);
 
 impl<'a> Escaped<'a> {
+    pub(crate) const fn new(raw: &'a [u8]) -> Self {
+        Self(raw)
+    }
+
     /// Returns the bytes as they stand.
     #[must_use]
     pub const fn as_raw(&self) -> &'a [u8] {

@@ -1,6 +1,7 @@
 //! Writing a metainfo file.
 
 use crate::bencode::{DictWriter, WriteError, Writer};
+use crate::merkle::MerkleHash;
 use crate::{InfoHash, PieceHasher, PieceHashes};
 
 /// What a metainfo file says, to be written in canonical form.
@@ -20,6 +21,21 @@ pub struct Draft<'a> {
     pub private: Option<bool>,
     /// The file or files.
     pub content: DraftContent<'a>,
+    /// Which versions; [`V2`](DraftVersion::V2) and [`Hybrid`](DraftVersion::Hybrid) need the piece layer
+    /// of `hashes` and a single file.
+    pub version: DraftVersion,
+}
+
+/// The versions of a [`Draft`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DraftVersion {
+    /// 1 alone.
+    #[default]
+    V1,
+    /// 2 alone (BEP 52).
+    V2,
+    /// Both.
+    Hybrid,
 }
 
 /// The content of a [`Draft`].
@@ -57,7 +73,15 @@ impl Draft<'_> {
                     self.tiers.iter().try_for_each(|tier| tiers.list(strings(tier)))
                 })?;
             }
-            top.dict(b"info", |info| self.info(info))
+            top.dict(b"info", |info| self.info(info))?;
+            if self.version == DraftVersion::V1 {
+                return Ok(());
+            }
+            let layer = self.hashes.layer();
+            top.dict(b"piece layers", |layers| match layer.len() {
+                0 | 1 => Ok(()), // a file of one piece needs none
+                _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
+            })
         })?;
         writer.finish()
     }
@@ -74,8 +98,33 @@ impl Draft<'_> {
         Ok((len, InfoHash(PieceHasher::digest(out.get(..len).unwrap_or_default()))))
     }
 
+    /// Returns the root of the single file.
+    fn root(&self) -> MerkleHash {
+        match self.hashes.layer().hashes() {
+            [root] => *root,
+            _ => self.hashes.layer().root(self.piece_len),
+        }
+    }
+
     fn info(&self, info: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        if let (DraftVersion::V2 | DraftVersion::Hybrid, DraftContent::Single(len)) =
+            (self.version, self.content)
+        {
+            info.dict(b"file tree", |tree| {
+                tree.dict(self.name, |file| {
+                    file.dict(b"", |properties| {
+                        properties.int(b"length", int(len))?;
+                        if len > 0 {
+                            properties.bytes(b"pieces root", &self.root())
+                        } else {
+                            Ok(())
+                        }
+                    })
+                })
+            })?;
+        }
         match self.content {
+            DraftContent::Single(_) if self.version == DraftVersion::V2 => {}
             DraftContent::Single(len) => info.int(b"length", int(len))?,
             DraftContent::Multi(files) => info.list(b"files", |list| {
                 files.iter().try_for_each(|file| {
@@ -86,9 +135,14 @@ impl Draft<'_> {
                 })
             })?,
         }
+        if self.version != DraftVersion::V1 {
+            info.int(b"meta version", 2)?;
+        }
         info.bytes(b"name", self.name)?;
         info.int(b"piece length", i64::from(self.piece_len))?;
-        info.bytes(b"pieces", self.hashes.as_bytes())?;
+        if self.version != DraftVersion::V2 {
+            info.bytes(b"pieces", self.hashes.as_bytes())?;
+        }
         match self.private {
             Some(private) => info.int(b"private", i64::from(private)),
             None => Ok(()),

@@ -1,5 +1,6 @@
 //! The files of a torrent, and where bytes of the content lie in them.
 
+use super::tree::{self, DEPTH, Walk};
 use super::{MetainfoError, int_of};
 use crate::bencode::{Items, Value};
 
@@ -19,7 +20,14 @@ pub struct File<'a> {
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
     name: Option<&'a [u8]>,
-    rest: Items<'a>,
+    rest: Rest<'a>,
+}
+
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put the names on")]
+enum Rest<'a> {
+    List(Items<'a>),
+    Names([&'a [u8]; DEPTH], usize, usize), // all, how many, the next
 }
 
 /// A run of bytes inside a file.
@@ -84,7 +92,14 @@ impl<'a> Iterator for Elements<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.name.take().or_else(|| self.rest.find_map(|element| element.as_bytes()))
+        self.name.take().or_else(|| match &mut self.rest {
+            Rest::List(list) => list.find_map(|element| element.as_bytes()),
+            Rest::Names(names, len, next) => {
+                let name = names.get(..*len)?.get(*next)?;
+                *next = next.saturating_add(1);
+                Some(name)
+            }
+        })
     }
 }
 
@@ -94,15 +109,24 @@ pub struct Files<'a> {
     name: &'a [u8],
     single: Option<Value<'a>>, // the info dictionary of a single file
     list: Items<'a>,
+    tree: Option<(Walk<'a>, bool, u32)>, // of a v2 torrent; whether it is a single file; piece length
     offset: u64,
 }
 
 impl<'a> Files<'a> {
+    /// Walks over the tree of a torrent that is v2 alone.
+    pub(super) fn of_tree(name: &'a [u8], tree: Value<'a>, piece_len: u32) -> Self {
+        let single = tree::single(tree, name).is_some();
+        let walk = Some((Walk::new(tree), single, piece_len));
+        // Neither a string nor a dictionary has items.
+        Self { name, single: None, list: Value::items(&tree), tree: walk, offset: 0 }
+    }
+
     pub(super) fn new(name: &'a [u8], info: Value<'a>) -> Self {
         let list = info.find(b"files");
         let single = if list.is_some() { None } else { Some(info) };
         // A dictionary has no items: the list of a single file is empty.
-        Self { name, single, list: list.unwrap_or(info).items(), offset: 0 }
+        Self { name, single, list: list.unwrap_or(info).items(), tree: None, offset: 0 }
     }
 }
 
@@ -110,6 +134,18 @@ impl<'a> Iterator for Files<'a> {
     type Item = File<'a>;
 
     fn next(&mut self) -> Option<File<'a>> {
+        if let Some((walk, single, piece_len)) = &mut self.tree {
+            let file = walk.next()?;
+            let len = file.len();
+            let start =
+                if len > 0 { tree::start_of(self.offset, *piece_len)? } else { self.offset };
+            self.offset = start.saturating_add(len);
+            let depth = if *single { 0 } else { file.depth };
+            let path = Elements { name: Some(self.name), rest: Rest::Names(file.names, depth, 0) };
+            let attributes = file.properties.find(b"attr").and_then(|attr| attr.as_bytes());
+            let attributes = attributes.unwrap_or_default();
+            return Some(File { offset: start, len, path, attributes });
+        }
         let single = self.single.take();
         let file = single.or_else(|| self.list.next())?;
         let len = file.find(b"length").and_then(|len| len.as_int()).unwrap_or(0);
@@ -118,7 +154,7 @@ impl<'a> Iterator for Files<'a> {
         self.offset = offset.saturating_add(len);
         // A dictionary has no items: the path of a single file is its name.
         let rest = if single.is_some() { file } else { file.find(b"path").unwrap_or(file) };
-        let path = Elements { name: Some(self.name), rest: rest.items() };
+        let path = Elements { name: Some(self.name), rest: Rest::List(rest.items()) };
         let attributes = file.find(b"attr").and_then(|attr| attr.as_bytes()).unwrap_or_default();
         Some(File { offset, len, path, attributes })
     }

@@ -1,13 +1,18 @@
-//! The metainfo file, version 1 (BEP 3; trackers BEP 12, private BEP 27, attributes BEP 47).
+//! The metainfo file, versions 1 and 2 and both at once (BEP 3, 52; trackers BEP 12, private BEP 27,
+//! attributes BEP 47).
 
 mod draft;
 mod file;
+mod tree;
 
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
-use crate::{ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes};
-pub use draft::{Draft, DraftContent, DraftFile};
+use crate::magnet::InfoHashV2;
+use crate::merkle::PieceLayer;
+use crate::{BLOCK_LEN, ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes};
+pub use draft::{Draft, DraftContent, DraftFile, DraftVersion};
 pub use file::{Elements, File, Files, Span};
 
 /// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.
@@ -28,6 +33,7 @@ pub struct Metainfo<'a> {
     top: Value<'a>,
     info: Value<'a>,
     info_hash: InfoHash,
+    v2: Option<InfoHashV2>,
     geometry: Geometry,
     hashes: PieceHashes<'a>,
     name: &'a [u8],
@@ -43,7 +49,8 @@ pub enum MetainfoError {
     /// A key is missing, or its value is of the wrong type.
     #[error("no usable value for {0}")]
     Key(&'static str),
-    /// A length that is negative, or a piece length that is not between 1 and 2^32 - 1.
+    /// A length that is negative, a piece length that is not between 1 and 2^32 - 1, or one of v2 that is no
+    /// power of two from 16 KiB on.
     #[error("an impossible length of {0}")]
     Length(i64),
     /// `pieces` is not a multiple of 20 bytes.
@@ -67,6 +74,21 @@ pub enum MetainfoError {
     /// drive, with a slash, a backslash or a zero byte, or longer than 255 bytes.
     #[error("an unsafe path")]
     Path,
+    /// A `meta version` that is not 2 (BEP 52).
+    #[error("version {0} is not known")]
+    Version(i64),
+    /// A file tree that is none: empty, a file with siblings, more than 16 levels (BEP 52).
+    #[error("a file tree that is none")]
+    Tree,
+    /// A file without a `pieces root`, an empty one with one, or a root of zeros.
+    #[error("a file whose root is missing or impossible")]
+    Root,
+    /// Piece layers that are missing, of the wrong length, of no file, or do not lead to the root.
+    #[error("piece layers that do not fit the files")]
+    Layer,
+    /// A hybrid torrent whose two descriptions differ, or whose files do not begin with a piece.
+    #[error("the files of version 1 are not those of version 2")]
+    Hybrid,
 }
 
 impl<'a> Metainfo<'a> {
@@ -79,7 +101,7 @@ impl<'a> Metainfo<'a> {
     pub fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
         let top = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
-        Self::of(top, info)
+        Self::of(top, info, false)
     }
 
     /// Reads an info dictionary alone, as peers give it for a magnet link (BEP 9). It names no tracker.
@@ -91,33 +113,72 @@ impl<'a> Metainfo<'a> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let info = Some(info).filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
         let top = Value::from_bytes(b"de", mode, Limits::DEFAULT)?;
-        Self::of(top, info)
+        Self::of(top, info, true)
     }
 
-    fn of(top: Value<'a>, info: Value<'a>) -> Result<Self, MetainfoError> {
+    fn of(top: Value<'a>, info: Value<'a>, alone: bool) -> Result<Self, MetainfoError> {
         let name = bytes_of(info, b"name", "name")?;
         file::check_element(name)?;
-        let total = file::check_content(info)?;
+        let version = info.find(b"meta version").map(|version| version.as_int());
+        let v2 = match version {
+            None => None,
+            Some(Some(2)) => Some(InfoHashV2(Sha256::digest(info.as_raw()).into())),
+            Some(other) => return Err(MetainfoError::Version(other.unwrap_or(-1))),
+        };
         let piece_len = int_of(info, b"piece length", "piece length")?;
         let short = u32::try_from(piece_len).map_err(|_| MetainfoError::Length(piece_len))?;
+        let v1 = v2.is_none() || info.find(b"pieces").is_some();
+        let total = match (v1, v2) {
+            (_, Some(_)) if !short.is_power_of_two() || short < BLOCK_LEN => {
+                return Err(MetainfoError::Length(piece_len));
+            }
+            (true, None) => file::check_content(info)?,
+            (true, Some(_)) => {
+                tree::check_tree(tree_of(info)?, short)?;
+                let total = file::check_content(info)?;
+                check_hybrid(name, info, short)?;
+                total
+            }
+            (false, _) => tree::check_tree(tree_of(info)?, short)?,
+        };
         let geometry = Geometry::new(total, short).map_err(|error| match error {
             ConfigError::PieceLen => MetainfoError::Length(piece_len),
             _ => MetainfoError::TooLong,
         })?;
-        let pieces = bytes_of(info, b"pieces", "pieces")?;
-        let hashes = PieceHashes::from_bytes(pieces).ok_or(MetainfoError::Hashes(pieces.len()))?;
-        if hashes.len() != crate::geometry::slot(geometry.pieces()) {
-            let pieces = geometry.pieces();
-            return Err(MetainfoError::Pieces { hashes: hashes.len(), pieces });
+        let mut hashes = PieceHashes::new(&[]);
+        if v1 {
+            let pieces = bytes_of(info, b"pieces", "pieces")?;
+            hashes = PieceHashes::from_bytes(pieces).ok_or(MetainfoError::Hashes(pieces.len()))?;
+            if hashes.len() != crate::geometry::slot(geometry.pieces()) {
+                let pieces = geometry.pieces();
+                return Err(MetainfoError::Pieces { hashes: hashes.len(), pieces });
+            }
         }
-        let info_hash = InfoHash(PieceHasher::digest(info.as_raw()));
-        Ok(Self { top, info, info_hash, geometry, hashes, name })
+        if v2.is_some() {
+            let layers = top.find(b"piece layers").filter(Value::is_dict);
+            if let Some(layers) = layers.or(EMPTY.filter(|_| !alone)) {
+                tree::check_layers(tree_of(info)?, layers, short)?;
+            }
+            hashes = with_layer(hashes, v1, layers, tree_of(info)?, name, short);
+        }
+        let info_hash = match v2.filter(|_| !v1) {
+            Some(v2) => v2.truncated(),
+            None => InfoHash(PieceHasher::digest(info.as_raw())),
+        };
+        Ok(Self { top, info, info_hash, v2, geometry, hashes, name })
     }
 
-    /// Returns the SHA-1 of the info dictionary as it was found.
+    /// Returns the name of the torrent in handshakes, at trackers and in the DHT: the SHA-1 of the info
+    /// dictionary as it was found, or of a torrent that is v2 alone its truncated SHA-256.
     #[must_use]
     pub const fn info_hash(&self) -> InfoHash {
         self.info_hash
+    }
+
+    /// Returns the SHA-256 of the info dictionary of a v2 or hybrid torrent (BEP 52).
+    #[must_use]
+    pub const fn info_hash_v2(&self) -> Option<InfoHashV2> {
+        self.v2
     }
 
     /// Returns how the content is cut.
@@ -126,7 +187,8 @@ impl<'a> Metainfo<'a> {
         self.geometry
     }
 
-    /// Returns what the pieces should hash to.
+    /// Returns what the pieces should hash to. Of v2 that is known only of torrents of a single file with
+    /// its layer: a v2 torrent of several has none here, and a hybrid one those of v1.
     #[must_use]
     pub const fn hashes(&self) -> PieceHashes<'a> {
         self.hashes
@@ -147,13 +209,20 @@ impl<'a> Metainfo<'a> {
     /// Returns whether there is one file, and no folder around it.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        self.info.find(b"length").is_some()
+        let tree = self.info.find(b"file tree").filter(|_| self.info.find(b"pieces").is_none());
+        tree.map_or_else(
+            || self.info.find(b"length").is_some(),
+            |tree| tree::single(tree, self.name).is_some(),
+        )
     }
 
     /// Returns the files, in the order of the content.
     #[must_use]
     pub fn files(&self) -> Files<'a> {
-        Files::new(self.name, self.info)
+        match self.info.find(b"file tree").filter(|_| self.info.find(b"pieces").is_none()) {
+            Some(tree) => Files::of_tree(self.name, tree, self.geometry.full_piece_len()),
+            None => Files::new(self.name, self.info),
+        }
     }
 
     /// Returns where `len` bytes at `offset` of the content lie in the files.
@@ -224,6 +293,52 @@ impl<'a> Iterator for Tier<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
     }
+}
+
+/// A dictionary without entries.
+const EMPTY: Option<Value<'static>> = Some(Value::EMPTY_DICT);
+
+fn tree_of(info: Value<'_>) -> Result<Value<'_>, MetainfoError> {
+    info.find(b"file tree").filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
+}
+
+/// Adds the piece layer of a single file, if it is known.
+fn with_layer<'a>(
+    hashes: PieceHashes<'a>,
+    v1: bool,
+    layers: Option<Value<'a>>,
+    tree: Value<'a>,
+    name: &[u8],
+    piece_len: u32,
+) -> PieceHashes<'a> {
+    let Some(file) = tree::single(tree, name).filter(|file| file.len() > 0) else { return hashes };
+    let root = file.properties.find(b"pieces root").and_then(|root| root.as_bytes());
+    let layer = if file.len() > u64::from(piece_len) {
+        layers.zip(file.root()).and_then(|(layers, root)| tree::layer_of(layers, &root))
+    } else {
+        root.and_then(PieceLayer::from_bytes)
+    };
+    match (layer, v1) {
+        (Some(layer), true) => PieceHashes::hybrid(hashes, layer).unwrap_or(hashes),
+        (Some(layer), false) => PieceHashes::v2(layer),
+        (None, _) => hashes,
+    }
+}
+
+/// Compares the two descriptions of a hybrid torrent: the same files, each at the start of a piece.
+fn check_hybrid(name: &[u8], info: Value<'_>, piece_len: u32) -> Result<(), MetainfoError> {
+    let tree = tree_of(info)?;
+    let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
+    let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
+    for old in old {
+        let same = new.next().is_some_and(|new| {
+            (new.len(), new.offset()) == (old.len(), old.offset()) && new.path().eq(old.path())
+        });
+        if !same {
+            return Err(MetainfoError::Hybrid);
+        }
+    }
+    if new.next().is_some() { Err(MetainfoError::Hybrid) } else { Ok(()) }
 }
 
 fn bytes_of<'a>(

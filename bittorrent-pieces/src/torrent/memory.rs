@@ -47,6 +47,10 @@ pub const fn transmit_len(pieces: u32) -> usize {
     if bitfield > TRANSMIT { bitfield } else { TRANSMIT }
 }
 
+/// How many bytes of buffer an answer to a request for hashes fits into (BEP 52): 512 hashes, and 32
+/// beside the way up.
+pub const HASHES_LEN: usize = 53 + 544 * 32;
+
 /// Returns how many bytes of buffer any message fits into that a peer may send: a whole block or
 /// a bitfield.
 #[must_use]

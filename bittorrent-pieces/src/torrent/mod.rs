@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod extend;
+mod hashes;
 mod memory;
 mod peer;
 mod queue;
@@ -14,7 +15,9 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use crate::merkle::MerkleHash;
 use crate::wire::extended::{ExtendedError, Pex};
+use crate::wire::hashes::HashRange;
 use crate::wire::{DecodeError, Handshake, Reserved};
 use crate::{
     Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
@@ -22,7 +25,8 @@ use crate::{
 };
 pub use check::PieceCheck;
 pub use memory::{
-    Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len, transmit_len,
+    HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
+    transmit_len,
 };
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
@@ -294,6 +298,9 @@ pub enum PeerError {
     /// A reject of a request that we did not make (BEP 6: should close).
     #[error("a reject of no request: {0}")]
     RejectedNothing(Block),
+    /// A request for hashes of another file, or with impossible numbers (BEP 52).
+    #[error("an impossible request for {} hashes at {} of layer {}", .0.length, .0.index, .0.base)]
+    Hashes(HashRange),
     /// An extended message that is none (BEP 10).
     #[error("an extended message: {0}")]
     Extended(#[from] ExtendedError),
@@ -390,18 +397,23 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.view().set_priority(now, piece, priority);
     }
 
-    /// Takes in the SHA-1 of a piece as it lies in storage.
+    /// Takes in the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see
+    /// [`check`](Self::check) for all.
     ///
     /// # Errors
     ///
-    /// [`NotVerifying`] if no [`Event::Verify`] named the piece.
+    /// [`NotVerifying`] if no [`Event::Verify`] named the piece, or the torrent has hashes of v2.
     pub fn handle_hashed(
         &mut self,
         now: Duration,
         piece: PieceIndex,
         digest: [u8; 20],
     ) -> Result<Verdict, NotVerifying> {
-        self.view().hashed(now, piece, digest)
+        if !self.core.hashes.layer().is_empty() {
+            return Err(NotVerifying(piece));
+        }
+        let passed = self.core.hashes.of(piece) == Some(&digest);
+        self.view().hashed(now, piece, passed)
     }
 
     /// Begins the check of a piece; several may be under way.
@@ -424,8 +436,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
         check: PieceCheck,
     ) -> Result<Verdict, NotVerifying> {
         let piece = check.piece();
-        let digest = check.finish().ok_or(NotVerifying(piece))?;
-        self.view().hashed(now, piece, digest)
+        let passed = check.passed(self.core.hashes).ok_or(NotVerifying(piece))?;
+        self.view().hashed(now, piece, passed)
     }
 
     /// Lets time pass: choking rounds, keepalives, requests that nobody answered.
@@ -444,7 +456,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes.
+    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, but of a v2 torrent with
+    /// [`HASHES_LEN`].
     pub fn poll_transmit(
         &mut self,
         buf: &mut [u8],
@@ -456,7 +469,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes.
+    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, but of a v2 torrent with
+    /// [`HASHES_LEN`].
     pub fn poll_transmit_to(
         &mut self,
         conn: ConnId,
@@ -529,6 +543,10 @@ impl<'t, M: Regions> Torrent<'t, M> {
         View { core: &mut self.core, regions }
     }
 }
+
+/// The root of the one file of a v2 torrent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Root(pub(crate) MerkleHash);
 
 /// Returns the reserved bits of our handshake.
 pub(crate) fn opening_reserved(fast: bool, dht: bool) -> Reserved {

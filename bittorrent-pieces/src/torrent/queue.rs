@@ -1,6 +1,8 @@
 //! The requests between us and a peer, in lent slots.
 
 use crate::geometry::count;
+use crate::merkle::MerkleHash;
+use crate::wire::hashes::HashRange;
 use crate::{Block, PieceIndex};
 
 /// Room for one request of a connection, in either direction: 16 bytes.
@@ -22,6 +24,7 @@ pub(super) enum Step {
     Cancelled, // under the fast extension, an answer comes all the same
     Give,
     Reject,
+    Hashes,   // of the piece layer, or a reject of them
     Metadata, // a piece of the info dictionary, or a reject of it
     Unused,
 }
@@ -39,6 +42,24 @@ impl RequestSlot {
 
     pub(super) fn metadata(piece: u32) -> Self {
         Self { piece: PieceIndex(piece), step: Step::Metadata, ..Self::EMPTY }
+    }
+
+    /// Takes in a request for hashes of the one file: the root need not be kept.
+    pub(super) fn hashes(range: &HashRange) -> Self {
+        let numbers = range.base.min(0xFF) << 8 | range.proof_layers.min(0xFF);
+        Self {
+            piece: PieceIndex(range.index),
+            begin: range.length,
+            at: numbers,
+            len: 0,
+            step: Step::Hashes,
+        }
+    }
+
+    /// Returns the request for hashes again.
+    pub(super) fn range(&self, root: MerkleHash) -> HashRange {
+        let (base, proof_layers) = (self.at >> 8, self.at & 0xFF);
+        HashRange { root, base, index: self.piece.0, length: self.begin, proof_layers }
     }
 
     pub(super) fn block(&self) -> Block {

@@ -10,6 +10,7 @@ use crate::geometry::count;
 use crate::rng::mix;
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
+use crate::wire::hashes::HASH_REQUEST;
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece};
 use crate::{BLOCK_LEN, Bitfield, Block, ConnId, PieceIndex, Received};
 
@@ -80,6 +81,13 @@ impl View<'_, '_> {
         let extended = self.regions.peers.get(index).is_some_and(|slot| slot.0.flags.extended);
         if let (Message::Other { id: EXTENDED, payload }, true) = (message, extended) {
             return self.extended(now, index, payload, consumed);
+        }
+        if self.hash_message(index, &message)? {
+            self.core.see(now);
+            if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
+                link.heard_at = self.core.now;
+            }
+            return Ok(Handled::Message { consumed });
         }
         self.core.see(now);
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else {
@@ -181,7 +189,7 @@ impl View<'_, '_> {
             Message::Request(block) => {
                 link.flags.unchoked && uploads.is_full() && !uploads.has(block)
             }
-            Message::Other { id: EXTENDED, .. } => uploads.is_full(),
+            Message::Other { id: EXTENDED | HASH_REQUEST, .. } => uploads.is_full(),
             _ => false,
         }
     }

@@ -8,7 +8,9 @@ use heapless::{Deque, Vec};
 use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, Queue, RequestSlot, Step, queues};
-use super::{Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Side, Verdict};
+use super::{
+    Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
+};
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
     Priority, Want, picker,
@@ -36,6 +38,7 @@ pub(crate) struct Core<'t> {
     pub(super) geometry: Geometry,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<&'t [u8]>,
+    pub(super) root: Option<Root>, // of the one file of v2
     pub(super) picker: picker::State,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
@@ -92,6 +95,7 @@ impl<'t> Core<'t> {
             geometry,
             hashes,
             metadata: None,
+            root: root_of(geometry, hashes),
             choker: Choker::new(config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
@@ -201,8 +205,10 @@ impl View<'_, '_> {
     pub(super) fn check_piece(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
         let (picker, ..) = split(&mut self.core.picker, &mut self.regions);
         let checks = picker.is_checking(piece);
-        let len = self.core.geometry.piece_len(piece);
-        if checks { Ok(PieceCheck::new(piece, len)) } else { Err(NotVerifying(piece)) }
+        if !checks {
+            return Err(NotVerifying(piece));
+        }
+        Ok(PieceCheck::new(self.core.geometry, self.core.hashes, piece))
     }
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
@@ -215,13 +221,12 @@ impl View<'_, '_> {
         &mut self,
         now: Duration,
         piece: PieceIndex,
-        digest: [u8; 20],
+        passed: bool,
     ) -> Result<Verdict, NotVerifying> {
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         if !picker.is_checking(piece) {
             return Err(NotVerifying(piece));
         }
-        let passed = self.core.hashes.of(piece) == Some(&digest);
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
         if passed {
             picker.passed(piece, |conn| {
@@ -479,6 +484,15 @@ impl View<'_, '_> {
         if idle && left < room {
             link.block_at = now;
         }
+    }
+}
+
+/// Returns the root of the one file of a v2 torrent.
+fn root_of(geometry: Geometry, hashes: PieceHashes<'_>) -> Option<Root> {
+    match hashes.layer().hashes() {
+        [] => None,
+        [root] => Some(Root(*root)),
+        _ => Some(Root(hashes.layer().root(geometry.full_piece_len()))),
     }
 }
 

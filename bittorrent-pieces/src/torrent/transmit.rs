@@ -1,14 +1,16 @@
 //! What a torrent has to say, derived from its state when asked.
 
 use super::extend::answer_metadata;
+use super::hashes::answer_hashes;
 use super::peer::{Link, PeerSlot};
 use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
-use super::{Transmit, opening_reserved};
+use super::{Root, Transmit, opening_reserved};
+use crate::merkle::MerkleHash;
 use crate::picker::{self, News};
 use crate::wire::fast::Fast;
 use crate::wire::{Handshake, Message, piece};
-use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
+use crate::{Block, BufferTooSmall, ConnId, Geometry, PieceHashes, PieceIndex};
 
 /// A message that is written: its length, and what of storage or of the info dictionary follows.
 struct Said<'t> {
@@ -126,6 +128,8 @@ impl<'t> View<'_, 't> {
         let granted = self.regions.peers.get(index).is_some_and(|slot| slot.0.granted > 0);
         let set = self.granted(index).filter(|_| granted);
         let count = self.regions.peers.len();
+        let root = self.core.root.map(|Root(root)| root).unwrap_or_default();
+        let hashes = (self.core.hashes, self.core.geometry, root);
         let keeps = self.chokes(index).then(|| self.granted(index)).flatten();
         let (picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
@@ -155,7 +159,7 @@ impl<'t> View<'_, 't> {
             (link.told, link.retell) = (told, retell);
             return Ok(Some(len.into()));
         }
-        if let Some(said) = link.upload(&mut uploads, self.core.metadata, buf)? {
+        if let Some(said) = link.upload(&mut uploads, self.core.metadata, hashes, buf)? {
             return Ok(Some(said));
         }
         if link.flags.exchange {
@@ -263,6 +267,7 @@ impl Link {
         &mut self,
         uploads: &mut Queue<'_>,
         info: Option<&'t [u8]>,
+        hashes: (PieceHashes<'_>, Geometry, MerkleHash),
         buf: &mut [u8],
     ) -> Result<Option<Said<'t>>, BufferTooSmall> {
         let Some(slot) = uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
@@ -274,6 +279,7 @@ impl Link {
                 let (len, metadata) = answer_metadata(info, block.piece.0, self.ids.metadata, buf)?;
                 Said { len, block: None, metadata }
             }
+            Step::Hashes => answer_hashes(slot.range(hashes.2), hashes.0, hashes.1, buf)?.into(),
             Step::Give => Said { block: Some(block), ..piece::encode_header(block, buf)?.into() },
             _ => Fast::Reject(block).encode(buf)?.into(),
         };

@@ -17,6 +17,7 @@ pub mod extended;
 pub mod fast;
 pub(crate) mod field;
 pub mod handshake;
+pub mod hashes;
 pub mod have;
 pub mod piece;
 pub mod port;

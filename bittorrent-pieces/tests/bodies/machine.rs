@@ -2,13 +2,15 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer};
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, InfoHash, Memory, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
-    bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Memory,
+    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
+    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -30,6 +32,7 @@ struct Driven<'t> {
     content: &'t [u8],
     asked: Vec<(ConnId, Block)>, // what it asked for, so that answers can fit
     verify: Vec<PieceIndex>,     // what it wants to be checked
+    root: MerkleHash,            // of the tree, if there is one
 }
 
 /// Reads bytes as a torrent and calls to it.
@@ -40,6 +43,7 @@ pub fn torrent(bytes: &[u8]) {
     let geometry = Geometry::new(total as u64, piece_len as u32).expect("pieces have a length");
     let content: Vec<u8> = (0..total).map(|at| (at * 31 + at / 251) as u8).collect();
     let hashes: Vec<[u8; 20]> = content.chunks(piece_len).map(PieceHasher::digest).collect();
+    let layer: Vec<MerkleHash> = content.chunks(piece_len).map(leaf).collect();
     let (partials, peers) = (input.below(4), input.below(4));
     let have = if input.byte().is_multiple_of(3) { 0xFF } else { 0 };
     let mut field =
@@ -60,6 +64,7 @@ pub fn torrent(bytes: &[u8]) {
     config.dht_port = (choice & 4 == 0).then_some(6881);
     let depth = 1 + usize::from(choice >> 3) % 9;
     let info = vec![b'x'; 20_000];
+    let root = PieceLayer::new(&layer).root(16_384);
     let new = || {
         let memory = Memory {
             pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
@@ -69,23 +74,49 @@ pub fn torrent(bytes: &[u8]) {
             bits: vec![0; bits_len(geometry.pieces(), peers)],
             requests: vec![RequestSlot::EMPTY; requests_len(peers, depth)],
         };
-        let hashes = PieceHashes::new(&hashes);
+        let mut hashes = PieceHashes::new(&hashes);
+        if choice & 32 == 0 && piece_len == 16_384 {
+            let layer = PieceLayer::new(&layer); // the leaves are the pieces
+            hashes = PieceHashes::hybrid(hashes, layer).expect("as many");
+        }
         let torrent = Torrent::new(config, geometry, hashes, field.as_view(), memory);
         let mut torrent = torrent.expect("the memory fits");
         if choice & 8 == 0 {
             torrent.serve_metadata(&info);
         }
-        let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![] };
+        let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
             driven.warm_up(ConnId(conn), choice & 16 == 0);
         }
         driven
     };
     let rest = input.bytes(usize::MAX);
-    laws::check(new, transmit_len(geometry.pieces()), rest);
+    laws::check(new, transmit_len(geometry.pieces()).max(HASHES_LEN), rest);
+}
+
+/// Hashes a block of a tree of v2.
+fn leaf(block: &[u8]) -> MerkleHash {
+    let mut hasher = MerkleHasher::new();
+    hasher.update(block);
+    hasher.finish(0)
 }
 
 impl Driven<'_> {
+    /// Checks a piece in two slices, and perhaps bytes that are not those of storage.
+    fn check(&mut self, now: Duration, piece: PieceIndex, flip: u8) -> Outcome {
+        let geometry = self.torrent.geometry();
+        self.torrent.handle_timeout(now); // to begin a check does not see the time
+        let Ok(mut check) = self.torrent.check(piece) else {
+            return Outcome::Done("no check".into());
+        };
+        let mut bytes = self.content[geometry.offset(piece) as usize..].to_vec();
+        bytes[0] ^= flip;
+        while let Some(block) = check.next(9_000) {
+            check.hash_step(&bytes[block.begin as usize..][..block.len as usize]);
+        }
+        Outcome::of(self.torrent.handle_checked(now, check))
+    }
+
     /// Lets a seed that wants something connect, so that short inputs get far.
     fn warm_up(&mut self, conn: ConnId, modern: bool) {
         let pieces = self.torrent.geometry().pieces();
@@ -136,7 +167,7 @@ impl Driven<'_> {
         let mut bits = vec![0; Bitfield::byte_len(geometry.pieces())];
         let start = geometry.offset(piece) as usize + block.begin as usize;
         let mut data = self.content.get(start..start + block.len as usize).unwrap_or(&[]).to_vec();
-        let message = match input.below(20) {
+        let message = match input.below(22) {
             0 => Message::Choke,
             1 | 2 => Message::Unchoke,
             3 => Message::Interested,
@@ -160,6 +191,17 @@ impl Driven<'_> {
                 }
                 Message::Piece(Piece { piece, begin: block.begin, data: &data })
             }
+            20 | 21 => {
+                let (index, length) = (u32::from(input.byte() % 9), 1 << (input.byte() % 5));
+                let proof_layers = u32::from(input.byte() % 4);
+                let root = self.root;
+                let base = u32::from(input.byte() % 8 == 7);
+                let range = HashRange { root, base, index: index * length, length, proof_layers };
+                let message = HashMessage::Request(range);
+                let mut out = vec![0; message.encoded_len()];
+                message.encode(&mut out).expect("the length was asked for");
+                return out;
+            }
             13 | 14 => {
                 return fast(match input.below(6) {
                     0 => Fast::HaveAll,
@@ -172,7 +214,7 @@ impl Driven<'_> {
                         .map_or(Fast::Reject(block), |(_, block)| Fast::Reject(*block)),
                 });
             }
-            15..19 => {
+            15..=19 => {
                 let payload = match input.below(8) {
                     0 => b"\0d1:md11:ut_metadatai3e6:ut_pexi4ee1:pi99e4:reqqi3ee".to_vec(),
                     1 => b"\x01d8:msg_typei0e5:piecei1ee".to_vec(),
@@ -234,7 +276,12 @@ impl Machine for Driven<'_> {
                 handshake.encode(&mut bytes).expect("68 bytes");
                 Outcome::of(self.torrent.handle_bytes(now, conn, &bytes))
             }
-            6 | 7 => {
+            7 => {
+                let other = PieceIndex(u32::from(input.byte() % 10));
+                let piece = self.verify.pop().unwrap_or(other);
+                self.check(now, piece, u8::from(input.byte().is_multiple_of(4)))
+            }
+            6 => {
                 let other = PieceIndex(u32::from(input.byte() % 10));
                 let piece = self.verify.pop().unwrap_or(other);
                 let geometry = self.torrent.geometry();
@@ -245,7 +292,7 @@ impl Machine for Driven<'_> {
                 Outcome::of(self.torrent.handle_hashed(now, piece, digest))
             }
             8 => {
-                let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces())];
+                let mut buf = vec![0; HASHES_LEN];
                 self.torrent.handle_timeout(now); // a poll does not see the time by itself
                 let sent = self.torrent.poll_transmit_to(conn, &mut buf);
                 Outcome::of(sent.map(|sent| sent.map(|sent| (sent, buf[..sent.len].to_vec()))))

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
+mod dht;
 mod extended;
 mod fast;
 mod fetch;
@@ -12,7 +13,7 @@ mod tables;
 mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceIndex};
 
@@ -35,6 +36,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_extended", extended::extended),
     ("bittorrent_udp_tracker", tracker::udp_tracker),
     ("bittorrent_fetch", fetch::fetch),
+    ("bittorrent_http_request", tracker::http_request),
+    ("bittorrent_krpc", dht::krpc),
+    ("bittorrent_dht", dht::node),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
@@ -91,20 +95,28 @@ fn rewrite(value: Value<'_>, writer: &mut Writer<'_>) -> Result<(), WriteError> 
 pub fn metainfo(bytes: &[u8]) {
     let _ = Metainfo::decode(bytes, Mode::Strict);
     let Ok(torrent) = Metainfo::decode(bytes, Mode::Lenient) else { return };
-    let mut end = 0;
+    let (mut end, mut content) = (0, 0);
+    let v2 = torrent.info_hash_v2().is_some() && torrent.hashes().as_bytes().is_empty();
     let mut paths = Vec::new();
     for file in torrent.files() {
-        assert_eq!(file.offset(), end);
-        end += file.len();
+        let gap = file.offset() - end; // of v2, each file begins with a piece
+        assert!(gap == 0 || v2 && gap < u64::from(torrent.geometry().full_piece_len()));
+        end = file.offset() + file.len();
+        content += file.len();
         let path: Vec<_> = file.path().collect();
         assert!(path.iter().all(|element| !matches!(*element, b"" | b"." | b"..")));
         assert!(path.iter().all(|element| !element.contains(&b'/')));
         paths.push((file.len(), path));
     }
     assert_eq!(end, torrent.geometry().total());
-    assert_eq!(torrent.spans(0, u64::MAX).map(|span| span.len).sum::<u64>(), end);
+    assert_eq!(torrent.spans(0, u64::MAX).map(|span| span.len).sum::<u64>(), content);
     for tier in torrent.tiers().take(4) {
         let _ = tier.count();
+    }
+    let _ = Metainfo::from_info(torrent.info().as_raw(), Mode::Lenient);
+    let single_v2 = torrent.is_single() && !torrent.hashes().layer().is_empty();
+    if v2 && !single_v2 {
+        return; // only a single file of v2 can be written
     }
     let files: Vec<_> =
         paths.iter().map(|(len, path)| DraftFile { len: *len, path: &path[1..] }).collect();
@@ -115,6 +127,11 @@ pub fn metainfo(bytes: &[u8]) {
         piece_len: torrent.geometry().full_piece_len(),
         hashes: torrent.hashes(),
         private: Some(torrent.is_private()),
+        version: match (v2, single_v2) {
+            (true, _) => DraftVersion::V2,
+            (false, true) => DraftVersion::Hybrid,
+            _ => DraftVersion::V1,
+        },
         content: if torrent.is_single() {
             DraftContent::Single(end)
         } else {

@@ -197,3 +197,24 @@ impl Machine for Driven<'_> {
         format!("{:?}", self.tracker)
     }
 }
+
+/// Any bytes are the target of a request or not; an announce that was read is written and read again as
+/// the same.
+pub fn http_request(bytes: &[u8]) {
+    use bittorrent_pieces::tracker::http::{HttpRequest, announce_url};
+    match HttpRequest::decode(bytes) {
+        Ok(HttpRequest::Announce { announce, .. }) => {
+            let mut out = [0; 600];
+            let len = announce_url(b"/announce", &announce, None, &mut out).expect("it fits");
+            let again = HttpRequest::decode(&out[..len]).expect("what we write is right");
+            let HttpRequest::Announce { announce: told, compact: true, .. } = again else {
+                panic!("{again:?}")
+            };
+            assert_eq!(told, announce);
+        }
+        Ok(request @ HttpRequest::Scrape(targets)) => {
+            assert!(targets.iter().count() * 30 <= bytes.len() && !request.to_string().is_empty());
+        }
+        Err(_) => {}
+    }
+}

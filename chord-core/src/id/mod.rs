@@ -1,5 +1,6 @@
 //! Identifiers on a circle of 2^m, and the interval arithmetic on it.
 
+mod bits;
 mod wide;
 mod word;
 
@@ -8,6 +9,7 @@ use core::hash::Hash;
 
 use crate::Wire;
 
+pub use bits::Bits;
 pub use wide::{Id, Id64, Id128, Id160, Id256};
 pub use word::Word;
 

@@ -1,6 +1,8 @@
 //! What must hold for any bytes. Each body is an ordinary function that the property tests, the
 //! corpus test and the fuzz targets call; this file uses `chord_core` and `sim` only.
 
+mod geometry;
+
 use core::time::Duration;
 
 use chord_core::{
@@ -15,11 +17,14 @@ pub type Body = fn(&[u8]);
 /// One body for each decoder and each machine, by name.
 pub const BODIES: &[(&str, Body)] = &[
     ("chord_address", chord_address),
+    ("chord_can", geometry::chord_can),
     ("chord_fingers", chord_fingers),
+    ("chord_geometry", geometry::chord_geometry),
     ("chord_interval", chord_interval),
     ("chord_message", chord_message),
     ("chord_node", chord_node),
     ("chord_node_wide", chord_node_wide),
+    ("chord_reload", geometry::chord_reload),
     ("chord_routing", chord_routing),
     ("chord_successors", chord_successors),
 ];

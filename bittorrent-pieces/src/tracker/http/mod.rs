@@ -1,6 +1,9 @@
-//! HTTP trackers: the URL to fetch and the answer to it (BEP 3, 7, 23, 24, 48). The caller fetches.
+//! HTTP trackers, both sides: the URL to fetch, the request that it makes, and the answer to it (BEP 3,
+//! 7, 23, 24, 48). The caller fetches, and serves.
 
 mod announce;
+mod reply;
+mod request;
 mod scrape;
 mod url;
 
@@ -8,6 +11,8 @@ use thiserror::Error;
 
 use crate::bencode::{BencodeError, Limits, Mode, Value};
 pub use announce::{Announced, Contact, Contacts};
+pub use reply::{AnnounceReply, encode_failure, encode_scrape};
+pub use request::{HttpRequest, RequestError, ScrapeTargets};
 pub use scrape::{Scraped, ScrapedTorrents};
 pub use url::{UrlError, announce_url, scrape_url};
 

@@ -1,9 +1,11 @@
 //! What can happen, and what the nodes make of it.
 //!
-//! In the reduced ring a first question, a sign of life and a join are one action each with their answers;
-//! the second question of a stabilization and every notification stay actions of their own. It is
-//! an under-approximation: among four identifiers the full ring reaches 977 configurations of lists
-//! and predecessors, the reduced one 367 of them. So the full ring is exhausted where it is small enough.
+//! In the reduced ring a first question, a sign of life and a join are one action each with their answers: a step
+//! reads one node and happens when that one answers (Zave 2017), and until then nobody can read the asker, whose
+//! list and predecessor stay as they are. What others can see of such a question is that the asker is busy, so in
+//! the reduced ring any member may say that it is. The second question of a stabilization and every notification
+//! stay actions of their own. Among four identifiers the reduced ring reaches exactly the configurations of lists
+//! and predecessors that the full one does; see [`compare`](super::compare).
 
 use core::cell::RefCell;
 use std::collections::HashMap;
@@ -28,7 +30,7 @@ enum Step {
 type Outcome = Option<(Local, Option<u8>)>;
 
 std::thread_local! {
-    static DONE: RefCell<HashMap<(usize, u8, Mutation, u8, Local, Step), Outcome>> = RefCell::default();
+    static DONE: RefCell<HashMap<(usize, u8, Mutation, bool, u8, Local, Step), Outcome>> = RefCell::default();
 }
 
 impl<const N: usize> Ring<N> {
@@ -154,7 +156,7 @@ impl<const N: usize> Ring<N> {
     }
 
     fn step(&self, id: u8, local: Local, step: Step) -> Outcome {
-        let key = (N, self.r, self.mutation, id, local, step);
+        let key = (N, self.r, self.mutation, self.reduced, id, local, step);
         if let Some(known) = DONE.with_borrow(|done| done.get(&key).copied()) {
             return known;
         }
@@ -179,9 +181,17 @@ impl<const N: usize> Ring<N> {
             }
             Step::Busy { by, its } => {
                 // The first question waits until its step ends; the second one is answered.
-                if its.asked().is_none() || its.pings() || !its.is_member() || local.pings() {
+                if its.pings() || !its.is_member() || local.pings() {
                     return None;
                 }
+                let its = if its.asked().is_some() {
+                    its
+                } else if self.reduced {
+                    // Its own first question and the answer to that are one action, and this falls between.
+                    self.step(by, its, Step::Stabilize)?.0
+                } else {
+                    return None;
+                };
                 let answer = self.answers(by, its, id, &[&question, &question])?;
                 node.handle_datagram(&mut [], NOW, Mod(by), &answer).expect("an answer");
             }

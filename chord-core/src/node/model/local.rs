@@ -123,6 +123,15 @@ impl Local {
         *self = Self::pack(Fields { asks, due: false, ..fields });
     }
 
+    /// Leaves of a member what others can read, and of all others nothing.
+    pub(super) fn configuration(self) -> Self {
+        if !self.is_member() {
+            return Self::GONE;
+        }
+        let (state, saved, notified, asks, due) = (State::Idle, None, None, false, false);
+        Self::pack(Fields { state, saved, notified, asks, due, ..self.fields() })
+    }
+
     /// Tells whether the node has asked for a sign of life only.
     pub(super) fn pings(self) -> bool {
         self.fields().state == State::Rectifying

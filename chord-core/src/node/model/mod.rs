@@ -28,6 +28,7 @@
 )]
 
 mod actions;
+mod compare;
 mod local;
 mod mutation;
 mod progress;

@@ -1,6 +1,5 @@
 //! What a search costs: flooding as in 0.4, ultrapeers with tables as in 0.6, and a central index.
 
-mod graph;
 mod net;
 mod picture;
 
@@ -12,7 +11,7 @@ use std::time::Instant;
 
 use gnutella_wire::{Guid, Role, flood_bound};
 
-use graph::Graph;
+use examples::graph::Graph;
 use net::{Counts, Memory, Net};
 
 const HELP: &str = "\

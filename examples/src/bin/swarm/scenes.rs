@@ -93,7 +93,7 @@ fn fleet(args: &Args, progress: &dyn Fn(&str)) -> Chart {
         total >> 20,
         args.peers,
         args.uplink >> 10,
-        10 * args.uplink >> 10
+        (10 * args.uplink) >> 10
     );
     println!("| devices get it | half have it | all have it |");
     println!("|---|---|---|");

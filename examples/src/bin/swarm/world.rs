@@ -249,7 +249,7 @@ impl World {
         node.deadline = None;
         loop {
             if node.busy_until > now + BACKLOG {
-                node.deadline = Some(node.busy_until - BACKLOG); // as a socket that is full
+                node.deadline = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
                 break;
             }
             let sent = node.torrent.poll_transmit(&mut buf).expect("the buffer fits");

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
+use bittorrent_pieces::metainfo::DraftVersion;
 use examples::words::Words;
 
 pub const HELP: &str = "\
@@ -14,6 +15,7 @@ Usage: torrent COMMAND ..
     --out FILE           where to (default: the name of PATH with .torrent)
     --tracker URL        a tracker, http:// or udp://; several are tiers, one behind the other
     --piece-len BYTES    how long a piece is, a power of two from 16384 on (default: by size)
+    --v2, --hybrid       version 2 alone, or both versions (BEP 52); for one file
     --private            peers only from the trackers (BEP 27)
 
   show FILE              print what a metainfo file or a magnet link says
@@ -27,6 +29,7 @@ Usage: torrent COMMAND ..
   of both seed and download:
     --listen ADDR        where to accept connections (default 127.0.0.1:6881; port 0 picks one)
     --peer ADDR          connect to this peer; may be given several times
+    --dht ADDR           run a node of the DHT too, and begin with this one; may be given several times
     --no-trackers        do not ask the trackers of FILE
     --trace              print every message as one line: <- received, -> sent
 
@@ -51,6 +54,7 @@ pub struct Make {
     pub trackers: Vec<String>,
     pub piece_len: Option<u32>,
     pub private: bool,
+    pub version: DraftVersion,
 }
 
 /// Of seed and download.
@@ -63,6 +67,8 @@ pub struct Share {
     pub path: PathBuf,
     pub listen: SocketAddr,
     pub peers: Vec<SocketAddr>,
+    /// Nodes of the DHT.
+    pub nodes: Vec<SocketAddr>,
     pub trackers: bool,
     pub sequential: bool,
     pub keep: bool,
@@ -90,7 +96,14 @@ fn unknown(word: &str) -> String {
 
 fn make(mut words: Words) -> Result<Make, String> {
     let path = words.next().ok_or("make takes the path of a file or folder")?.into();
-    let mut make = Make { path, out: None, trackers: Vec::new(), piece_len: None, private: false };
+    let mut make = Make {
+        path,
+        out: None,
+        trackers: Vec::new(),
+        piece_len: None,
+        private: false,
+        version: DraftVersion::V1,
+    };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--out" => make.out = Some(words.value(&word)?.into()),
@@ -103,6 +116,8 @@ fn make(mut words: Words) -> Result<Make, String> {
                 make.piece_len = Some(len);
             }
             "--private" => make.private = true,
+            "--v2" => make.version = DraftVersion::V2,
+            "--hybrid" => make.version = DraftVersion::Hybrid,
             other => return Err(unknown(other)),
         }
     }
@@ -122,6 +137,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
         path,
         listen: SocketAddr::from(([127, 0, 0, 1], 6881)),
         peers: Vec::new(),
+        nodes: Vec::new(),
         trackers: true,
         sequential: false,
         keep: seeds,
@@ -131,6 +147,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
         match word.as_str() {
             "--listen" => share.listen = address(&word, &words.value(&word)?)?,
             "--peer" => share.peers.push(address(&word, &words.value(&word)?)?),
+            "--dht" => share.nodes.push(address(&word, &words.value(&word)?)?),
             "--no-trackers" => share.trackers = false,
             "--trace" => share.trace = true,
             "--into" if !seeds => share.path = words.value(&word)?.into(),

@@ -1,16 +1,20 @@
 //! Where peers come from: the command line, trackers, other peers; and who is dialled next.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
 use bittorrent_pieces::{InfoHash, PeerId};
+use examples::dht::{News, Node};
 use examples::random::random;
 
 use crate::args::Share;
-use crate::net::Net;
+use crate::net::{Happening, Mailbox, Net};
 use crate::trackers;
 
 /// Connections at a time.
@@ -25,13 +29,15 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// Begins to look for peers of a torrent of which `left` bytes are missing.
+    /// Begins to look for peers of a torrent of which `left` bytes are missing; those of a private one come
+    /// from its trackers alone (BEP 27).
     pub fn start(
         args: &Share,
         net: &Net,
         (info_hash, peer_id): (InfoHash, PeerId),
         tiers: Vec<Vec<String>>,
         left: u64,
+        private: bool,
     ) -> Self {
         let own = net.address();
         let mut announce = Announce::started(info_hash, peer_id, own.port(), left);
@@ -41,6 +47,9 @@ impl Finder {
             let (sender, updates) = channel();
             (sender, trackers::start(tiers, announce, updates, net.mailbox()))
         });
+        if !args.nodes.is_empty() && !private {
+            search(args, own, info_hash, net.mailbox());
+        }
         Self { candidates: args.peers.iter().copied().collect(), own, announce, trackers }
     }
 
@@ -65,6 +74,32 @@ impl Finder {
             let _ = sender.send(announce); // the thread ends only when this does
         }
     }
+}
+
+/// How often the DHT is asked again.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program.
+fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
+    let (nodes, trace) = (args.nodes.clone(), args.trace);
+    std::thread::spawn(move || {
+        let ran = Node::open(own, &nodes, trace).and_then(|mut node| {
+            let mut due = Instant::now();
+            loop {
+                if node.known() > 0 && Instant::now() >= due {
+                    due = Instant::now() + AGAIN;
+                    node.find(torrent, Some(own.port()));
+                }
+                for news in node.turn(Duration::from_millis(200))? {
+                    if let News::Peers(_, peers) = news {
+                        mailbox.send(Happening::Found("the DHT".into(), peers));
+                    }
+                }
+            }
+        });
+        let ran: io::Result<()> = ran;
+        eprintln!("the DHT: {ran:?}");
+    });
 }
 
 impl Drop for Finder {

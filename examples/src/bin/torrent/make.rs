@@ -1,12 +1,14 @@
 //! `torrent make`: reads a file or folder once and writes its metainfo file.
 
+use core::time::Duration;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile};
-use bittorrent_pieces::{PieceHasher, PieceHashes};
+use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
+use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
 
 use crate::args::Make;
 
@@ -28,22 +30,31 @@ pub fn make(args: &Make) -> Result<(), String> {
     collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
-    let hashes = hash(&root, &files, total, piece_len).map_err(named)?;
-    let paths: Vec<Vec<&[u8]>> = files
-        .iter()
-        .map(|file| file.path.iter().map(|element| element.as_bytes()).collect())
-        .collect();
+    if args.version != DraftVersion::V1 && !root.is_file() {
+        return Err("version 2 is made for one file, not for a folder".into());
+    }
+    let hashes = hash(&root, &files, total, piece_len, args.version).map_err(named)?;
+    let Hashes { v1, v2 } = &hashes;
+    let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
+    let pieces = match args.version {
+        DraftVersion::V1 => old,
+        DraftVersion::V2 => PieceHashes::v2(layer),
+        DraftVersion::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
+    };
+    let paths: Vec<Vec<&[u8]>> =
+        files.iter().map(|file| file.path.iter().map(String::as_bytes).collect()).collect();
     let listed = files.iter().zip(&paths);
     let listed: Vec<_> = listed.map(|(file, path)| DraftFile { len: file.len, path }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
     let draft = Draft {
-        announce: args.trackers.first().map(|url| url.as_bytes()),
+        announce: args.trackers.first().map(String::as_bytes),
         tiers: if tiers.len() > 1 { &tiers } else { &[] },
         name: name.as_bytes(),
         piece_len,
-        hashes: PieceHashes::new(&hashes),
+        hashes: pieces,
         private: args.private.then_some(true),
+        version: args.version,
         content: if root.is_file() {
             DraftContent::Single(total)
         } else {
@@ -53,7 +64,7 @@ pub fn make(args: &Make) -> Result<(), String> {
     let bytes = encode(|out| draft.encode(out))?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
-    println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), hashes.len());
+    println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
     crate::show::show(&out.to_string_lossy())
 }
 
@@ -80,7 +91,8 @@ fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Res
     entries.sort_by_key(DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().into_string();
-        path.push(name.map_err(|name| io::Error::other(format!("{name:?} is not UTF-8")))?);
+        let name = name.map_err(|name| format!("{} is not UTF-8", name.display()));
+        path.push(name.map_err(io::Error::other)?);
         collect(&entry.path(), path, found)?;
         path.pop();
     }
@@ -92,11 +104,41 @@ fn piece_len_for(total: u64) -> u32 {
     len as u32
 }
 
+/// What the pieces hash to.
+#[derive(Default)]
+struct Hashes {
+    v1: Vec<[u8; 20]>,
+    v2: Vec<MerkleHash>,
+}
+
+impl Hashes {
+    /// Hashes a piece; `height` is that of its tree, if there is one.
+    fn push(&mut self, piece: &[u8], version: DraftVersion, height: u8) {
+        if version != DraftVersion::V2 {
+            self.v1.push(PieceHasher::digest(piece));
+        }
+        if version != DraftVersion::V1 {
+            let mut tree = MerkleHasher::new();
+            tree.update(piece);
+            self.v2.push(tree.finish(height));
+        }
+    }
+}
+
 /// Hashes all files, one behind the other.
-fn hash(root: &Path, files: &[Found], total: u64, piece_len: u32) -> io::Result<Vec<[u8; 20]>> {
-    let mut hashes = Vec::new();
+fn hash(
+    root: &Path,
+    files: &[Found],
+    total: u64,
+    piece_len: u32,
+    version: DraftVersion,
+) -> io::Result<Hashes> {
+    let mut hashes = Hashes::default();
     let (mut done, mut told) = (0, Instant::now());
     let mut piece = Vec::with_capacity(piece_len as usize);
+    // A file of less than a piece has a tree of its own height.
+    let leaves = total.min(u64::from(piece_len)).div_ceil(u64::from(BLOCK_LEN));
+    let tree = if total < u64::from(piece_len) { height(leaves) } else { piece_height(piece_len) };
     for file in files {
         let mut path = root.to_path_buf();
         path.extend(&file.path);
@@ -105,7 +147,7 @@ fn hash(root: &Path, files: &[Found], total: u64, piece_len: u32) -> io::Result<
             let room = u64::from(piece_len) - piece.len() as u64;
             let len = (&mut opened).take(room).read_to_end(&mut piece)?;
             if piece.len() == piece_len as usize {
-                hashes.push(PieceHasher::digest(&piece));
+                hashes.push(&piece, version, tree);
                 piece.clear();
             } else if len == 0 {
                 break;
@@ -118,7 +160,7 @@ fn hash(root: &Path, files: &[Found], total: u64, piece_len: u32) -> io::Result<
         }
     }
     if !piece.is_empty() {
-        hashes.push(PieceHasher::digest(&piece));
+        hashes.push(&piece, version, tree);
     }
     Ok(hashes)
 }

@@ -228,7 +228,7 @@ impl Conn {
     /// Reads what there is; returns whether there was something.
     fn read(&mut self) -> bool {
         let before = self.received.len();
-        let mut buf = [0; 64 << 10];
+        let mut buf = [0; 16 << 10];
         while self.received.len() < UNREAD {
             match self.stream.read(&mut buf) {
                 Ok(0) => self.closed = true,

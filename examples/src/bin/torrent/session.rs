@@ -11,11 +11,12 @@ use bittorrent_pieces::magnet::{Escaped, Magnet};
 use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Handled, Host, Memory, Metainfo, Order,
-    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHasher, PieceIndex, PieceSlot, Policy,
-    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    Bitfield, BlockSlot, Config, ConnId, Event, HASHES_LEN, Handled, Host, Memory, Metainfo, Order,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceIndex, PieceSlot, Policy, RequestSlot, Side,
+    Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -54,7 +55,8 @@ pub fn share(args: &Share) -> Result<(), String> {
         let metainfo = show::read(&args.torrent, bytes.leak())?; // read until the end of the program
         let finder = |net: &Net, left| {
             let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-            Finder::start(args, net, (metainfo.info_hash(), peer_id), tiers, left)
+            let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
+            Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
         return Session::new(args, metainfo, peer_id, net, finder)?
             .run()
@@ -65,7 +67,7 @@ pub fn share(args: &Share) -> Result<(), String> {
     let hash = magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default();
     let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
     let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
-    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1); // how much is not known
+    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1, false); // how much is not known
     finder.found(magnet.peers().filter_map(|peer| match peer.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
         Host::Name(_) => None,
@@ -101,10 +103,8 @@ impl<'a> Session<'a> {
         net: Net,
         finder: impl FnOnce(&Net, u64) -> Finder,
     ) -> Result<Self, String> {
-        let root = match args.seeds {
-            true => args.path.clone(),
-            false => args.path.join(text(metainfo.name())),
-        };
+        let root =
+            if args.seeds { args.path.clone() } else { args.path.join(text(metainfo.name())) };
         if args.seeds && !root.exists() {
             return Err(format!("{}: there is no such file or folder", root.display()));
         }
@@ -118,6 +118,13 @@ impl<'a> Session<'a> {
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
         let geometry = metainfo.geometry();
+        if metainfo.hashes().len() != geometry.pieces() as usize {
+            return Err(
+                "a torrent of version 2 alone is shared if it has one file and its piece layer: \
+                        take the metainfo file instead of a magnet link"
+                    .into(),
+            );
+        }
         let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
         let memory = Memory {
             pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
@@ -131,6 +138,7 @@ impl<'a> Session<'a> {
         config.seed = u64::from_le_bytes(random());
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
+        config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
         let (view, hashes) = (have.as_view(), metainfo.hashes());
         let torrent = Torrent::new(config, geometry, hashes, view, memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
@@ -264,7 +272,9 @@ impl<'a> Session<'a> {
             self.storage.read(block, &mut slice)?;
             check.hash_step(&slice);
         }
-        if let Some(check) = self.checks.pop_front_if(|check| check.next(SLICE).is_none()) {
+        if check.next(SLICE).is_none()
+            && let Some(check) = self.checks.pop_front()
+        {
             let now = self.net.now();
             self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
         }
@@ -289,7 +299,7 @@ impl<'a> Session<'a> {
                 _ => {}
             }
         }
-        let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces())];
+        let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces()).max(HASHES_LEN)];
         for id in self.net.ids() {
             while let Some(conn) = self.net.conn(id).filter(|conn| conn.unsent() < UNSENT) {
                 let sent = self.torrent.poll_transmit_to(id, &mut buf);
@@ -356,12 +366,15 @@ fn check(metainfo: &Metainfo<'_>, storage: &Storage) -> io::Result<Bitfield<Vec<
     let (geometry, hashes) = (metainfo.geometry(), metainfo.hashes());
     let mut have = nothing(metainfo)?;
     let mut told = std::time::Instant::now();
-    let mut bytes = vec![0; geometry.full_piece_len() as usize];
+    let mut slice = vec![0; SLICE as usize];
     for piece in (0..geometry.pieces()).map(PieceIndex) {
-        let len = geometry.piece_len(piece);
-        let bytes = &mut bytes[..len as usize];
-        storage.read(Block { piece, begin: 0, len }, bytes)?;
-        if hashes.of(piece) == Some(&PieceHasher::digest(bytes)) {
+        let mut check = PieceCheck::new(geometry, hashes, piece);
+        while let Some(block) = check.next(SLICE) {
+            let slice = &mut slice[..block.len as usize];
+            storage.read(block, slice)?;
+            check.hash_step(slice);
+        }
+        if check.passed(hashes) == Some(true) {
             have.set(piece);
         }
         if told.elapsed() > Duration::from_secs(1) {
@@ -382,8 +395,9 @@ pub fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
         (_, Ok((Message::Other { id: EXTENDED, payload }, _))) => {
             format!("EXTENDED {}", payload[..payload.len().min(120)].escape_ascii())
         }
-        (_, Ok((message, _))) => match Fast::of(&message) {
-            Ok(Some(fast)) => fast.to_string(),
+        (_, Ok((message, _))) => match (Fast::of(&message), HashMessage::of(&message)) {
+            (Ok(Some(fast)), _) => fast.to_string(),
+            (_, Ok(Some(hashes))) => hashes.to_string(),
             _ => message.to_string(),
         },
         (_, Err(error)) => error.to_string(),

@@ -4,7 +4,7 @@ use std::fs;
 
 use bittorrent_pieces::Metainfo;
 use bittorrent_pieces::bencode::Mode;
-use bittorrent_pieces::magnet::{Escaped, Magnet};
+use bittorrent_pieces::magnet::{Escaped, Magnet, MagnetDraft};
 
 use crate::storage::text;
 
@@ -20,6 +20,9 @@ pub fn show(torrent: &str) -> Result<(), String> {
     let geometry = metainfo.geometry();
     println!("name       {}", text(metainfo.name()));
     println!("info-hash  {}", metainfo.info_hash());
+    if let Some(hash) = metainfo.info_hash_v2() {
+        println!("version 2  {hash}");
+    }
     println!(
         "content    {} bytes, {} pieces of {}",
         geometry.total(),
@@ -43,7 +46,11 @@ pub fn show(torrent: &str) -> Result<(), String> {
     if more > 0 {
         println!("           and {more} more");
     }
-    println!("magnet     magnet:?xt=urn:btih:{}", metainfo.info_hash());
+    let v1 = metainfo.info().find(b"pieces").map(|_| metainfo.info_hash());
+    let draft = MagnetDraft { v1, v2: metainfo.info_hash_v2(), ..MagnetDraft::default() };
+    let mut link = [0; 200];
+    let len = draft.encode(&mut link).map_err(|error| error.to_string())?;
+    println!("magnet     {}", text(&link[..len]));
     Ok(())
 }
 

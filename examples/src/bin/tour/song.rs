@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::net::NodeId;
-use bittorrent_pieces::metainfo::{Draft, DraftContent};
+use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftVersion};
 use bittorrent_pieces::{InfoHash, PieceHasher, PieceHashes};
 
 pub const PIECE_LEN: u32 = 256 << 10;
@@ -48,6 +48,7 @@ impl Song {
             piece_len: PIECE_LEN,
             hashes: PieceHashes::new(&hashes),
             private: None,
+            version: DraftVersion::V1,
             content: DraftContent::Single(size),
         };
         let mut metainfo = vec![0; 1024 + name.len() + hashes.len() * 20];

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 pub struct Graph(u64);
 
 impl Graph {
+    /// Every seed is as good as any other.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

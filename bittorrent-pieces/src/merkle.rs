@@ -1,0 +1,217 @@
+//! The hash trees of BitTorrent v2 (BEP 52): SHA-256 over blocks of 16 KiB, two by two up to a root.
+//!
+//! ```
+//! use bittorrent_pieces::merkle::{MerkleHasher, pad_hash};
+//!
+//! let mut tree = MerkleHasher::new();
+//! tree.update(&[7; 20_000]); // two leaves: 16 KiB and the rest
+//! let root = tree.finish(1);
+//! assert_ne!(root, pad_hash(1)); // what a tree of that height without any content has
+//! ```
+
+use sha2::{Digest as _, Sha256};
+
+use crate::geometry::{count, slot};
+use crate::{BLOCK_LEN, PieceIndex};
+
+/// A SHA-256 of a node of a tree.
+pub type MerkleHash = [u8; 32];
+
+/// More levels than any content has: 2^40 blocks.
+const LEVELS: usize = 41;
+
+/// Hashes content to the root of its tree, from slices of any length, in order. It takes about 1.5 KB.
+#[derive(Debug, Clone)]
+pub struct MerkleHasher {
+    block: Sha256,
+    filled: u32, // bytes of the block
+    tree: Tree,
+}
+
+impl Default for MerkleHasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MerkleHasher {
+    /// Creates a hasher that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { block: Sha256::new(), filled: 0, tree: Tree::new() }
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = slot(BLOCK_LEN.saturating_sub(self.filled));
+            let (head, rest) = bytes.split_at(room.min(bytes.len()));
+            self.block.update(head);
+            self.filled = self.filled.saturating_add(count(head.len()));
+            if self.filled == BLOCK_LEN {
+                self.close();
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Returns the root of a tree of a height; missing leaves are zeros. The last block is hashed as it
+    /// is. See [`height`].
+    #[must_use]
+    pub fn finish(mut self, height: u8) -> MerkleHash {
+        if self.filled > 0 {
+            self.close();
+        }
+        self.tree.root(height, [0; 32])
+    }
+
+    fn close(&mut self) {
+        self.tree.push(core::mem::take(&mut self.block).finalize().into());
+        self.filled = 0;
+    }
+}
+
+/// Returns the height of the tree over so many leaves: the first power of two that holds them.
+#[must_use]
+pub fn height(leaves: u64) -> u8 {
+    let bits = u64::BITS.saturating_sub(leaves.saturating_sub(1).leading_zeros());
+    if leaves < 2 { 0 } else { u8::try_from(bits).unwrap_or(u8::MAX) }
+}
+
+/// Returns the height of the tree below a node of the piece layer. The length is a power of two from
+/// 16 KiB on.
+#[must_use]
+pub fn piece_height(piece_len: u32) -> u8 {
+    height(u64::from(piece_len / BLOCK_LEN))
+}
+
+/// Returns the root of a tree of which every leaf is zeros: what stands for missing pieces in a layer.
+#[must_use]
+pub fn pad_hash(height: u8) -> MerkleHash {
+    (0..height).fold([0; 32], |hash, _| join(&hash, &hash))
+}
+
+/// Returns the root above a layer, whose missing nodes are `pad`.
+#[must_use]
+pub fn layer_root<'h>(
+    layer: impl IntoIterator<Item = &'h MerkleHash>,
+    pad: MerkleHash,
+) -> MerkleHash {
+    let mut tree = Tree::new();
+    layer.into_iter().for_each(|hash| tree.push(*hash));
+    let height = height(tree.leaves);
+    tree.root(height, pad)
+}
+
+/// Returns the root that a node leads to, from the siblings on the way up; `index` is its number in its
+/// layer.
+#[must_use]
+pub fn proof_root<'h>(
+    node: MerkleHash,
+    index: u64,
+    uncles: impl IntoIterator<Item = &'h MerkleHash>,
+) -> MerkleHash {
+    let (root, _) = uncles.into_iter().fold((node, index), |(node, index), uncle| {
+        let up = if index & 1 == 0 { join(&node, uncle) } else { join(uncle, &node) };
+        (up, index >> 1)
+    });
+    root
+}
+
+/// A layer of hashes of a file, as they lie one behind the other in `piece layers`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PieceLayer<'a>(&'a [MerkleHash]);
+
+impl<'a> PieceLayer<'a> {
+    /// Takes in bytes; `None` if their number is not a multiple of 32.
+    #[must_use]
+    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+        let (hashes, rest) = bytes.as_chunks();
+        rest.is_empty().then_some(Self(hashes))
+    }
+
+    /// Takes in hashes that were computed.
+    #[must_use]
+    pub const fn new(hashes: &'a [MerkleHash]) -> Self {
+        Self(hashes)
+    }
+
+    /// Returns how many pieces there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no piece.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the hash of a piece.
+    #[must_use]
+    pub fn of(&self, piece: PieceIndex) -> Option<&'a MerkleHash> {
+        self.0.get(piece.slot())
+    }
+
+    /// Returns all hashes.
+    #[must_use]
+    pub const fn hashes(&self) -> &'a [MerkleHash] {
+        self.0
+    }
+
+    /// Returns the root of the file.
+    #[must_use]
+    pub fn root(&self, piece_len: u32) -> MerkleHash {
+        layer_root(self.0, pad_hash(piece_height(piece_len)))
+    }
+}
+
+/// A tree that grows from the left: of each level the node that still lacks its right sibling.
+#[derive(Debug, Clone)]
+struct Tree {
+    leaves: u64,
+    waiting: [MerkleHash; LEVELS],
+}
+
+impl Tree {
+    const fn new() -> Self {
+        Self { leaves: 0, waiting: [[0; 32]; LEVELS] }
+    }
+
+    fn push(&mut self, leaf: MerkleHash) {
+        let mut hash = leaf;
+        for (level, waiting) in (0_u32..).zip(&mut self.waiting) {
+            if self.leaves.checked_shr(level).unwrap_or(0) & 1 == 0 {
+                *waiting = hash;
+                break;
+            }
+            hash = join(waiting, &hash);
+        }
+        self.leaves = self.leaves.saturating_add(1);
+    }
+
+    /// Returns the root at a height; what is missing on the right is `pad` at the level of the leaves.
+    fn root(self, height: u8, mut pad: MerkleHash) -> MerkleHash {
+        let mut right: Option<MerkleHash> = None;
+        for (level, waiting) in (0..u32::from(height)).zip(&self.waiting) {
+            let waits = self.leaves.checked_shr(level).unwrap_or(0) & 1 == 1;
+            right = match (waits, right) {
+                (true, Some(right)) => Some(join(waiting, &right)),
+                (true, None) => Some(join(waiting, &pad)),
+                (false, Some(right)) => Some(join(&right, &pad)),
+                (false, None) => None,
+            };
+            pad = join(&pad, &pad);
+        }
+        let full = self.waiting.get(usize::from(height)).copied();
+        right.or(full.filter(|_| self.leaves > 0)).unwrap_or(pad)
+    }
+}
+
+fn join(left: &MerkleHash, right: &MerkleHash) -> MerkleHash {
+    let mut hasher = Sha256::new();
+    hasher.update(left);
+    hasher.update(right);
+    hasher.finalize().into()
+}

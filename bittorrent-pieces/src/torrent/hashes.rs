@@ -1,0 +1,86 @@
+//! Answers to requests for hashes (BEP 52): the piece layer, which is what a magnet link lacks.
+
+use super::queue::{RequestSlot, queues};
+use super::state::View;
+use super::{PeerError, Root};
+use crate::geometry::slot;
+use crate::merkle::{MerkleHash, layer_root, pad_hash, piece_height};
+use crate::wire::Message;
+use crate::wire::hashes::{HashMessage, HashRange};
+use crate::{BufferTooSmall, Geometry, PieceHashes};
+
+/// The most hashes in an answer of ours, as BEP 52 asks for.
+const MOST: u32 = 512;
+/// More layers than any file has above its pieces.
+const UNCLES: usize = 32;
+
+impl View<'_, '_> {
+    /// Takes in a message about hashes; returns whether it was one.
+    pub(super) fn hash_message(
+        &mut self,
+        index: usize,
+        message: &Message<'_>,
+    ) -> Result<bool, PeerError> {
+        let Some(message) = HashMessage::of(message)? else { return Ok(false) };
+        let Some(Root(root)) = self.core.root else { return Ok(true) };
+        if let HashMessage::Request(range) = message {
+            if range.root != root || !range.is_valid() {
+                return Err(PeerError::Hashes(range));
+            }
+            let (_, mut uploads) = queues(self.regions.requests, self.regions.peers.len(), index);
+            uploads.push(RequestSlot::hashes(&range)); // there is room: `is_busy`
+        }
+        Ok(true)
+    }
+}
+
+/// Writes the answer to a request for hashes.
+pub(super) fn answer_hashes(
+    range: HashRange,
+    hashes: PieceHashes<'_>,
+    geometry: Geometry,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    let layer = hashes.layer().hashes();
+    let height = piece_height(geometry.full_piece_len());
+    let padded = u32::try_from(layer.len()).unwrap_or(u32::MAX).checked_next_power_of_two();
+    let end = range.index.checked_add(range.length);
+    let layers = padded.map_or(0, u32::ilog2);
+    let serves = range.base == u32::from(height)
+        && range.length <= MOST
+        && layer.len() > 1
+        && end.zip(padded).is_some_and(|(end, padded)| end <= padded)
+        && range.proof_layers < layers;
+    if !serves {
+        return HashMessage::Reject(range).encode(buf);
+    }
+    let pad = pad_hash(height);
+    let node = |at: usize| layer.get(at).copied().unwrap_or(pad);
+    let (start, length) = (slot(range.index), slot(range.length));
+    // The siblings of the run, then of what is above it, and so on.
+    let mut uncles = heapless::Vec::<MerkleHash, UNCLES>::new();
+    let (mut width, mut first) = (length, start);
+    for _ in 0..range.uncles() {
+        let sibling = if first & width == 0 { first.saturating_add(width) } else { first & !width };
+        first &= !width;
+        let below = sibling.min(layer.len())..sibling.saturating_add(width).min(layer.len());
+        let below = layer.get(below).unwrap_or_default();
+        let spare = width.saturating_sub(below.len());
+        let padding = core::iter::repeat_n(&pad, spare);
+        let _ = uncles.push(layer_root(below.iter().chain(padding), pad)); // at most 32 levels
+        width = width.saturating_mul(2);
+    }
+    // The header of a message of so many hashes, then the hashes themselves.
+    let total = length.saturating_add(uncles.len());
+    let needed = HashMessage::Request(range).encoded_len().saturating_add(total.saturating_mul(32));
+    let room = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+    let head = HashMessage::Hashes(range, &[]).encode(room)?;
+    let (front, body) = room.split_at_mut(head);
+    if let Some((prefix, _)) = front.split_first_chunk_mut::<4>() {
+        let len = crate::geometry::count(needed.saturating_sub(4));
+        *prefix = len.to_be_bytes();
+    }
+    let hashes = (start..start.saturating_add(length)).map(node).chain(uncles);
+    body.as_chunks_mut::<32>().0.iter_mut().zip(hashes).for_each(|(to, hash)| *to = hash);
+    Ok(needed)
+}

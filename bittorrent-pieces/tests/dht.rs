@@ -1,0 +1,338 @@
+//! The DHT: published packets and ids, the rules of its table and tokens, and a network in virtual time.
+
+mod common;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use bittorrent_pieces::bencode::{Limits, Mode, Value};
+use bittorrent_pieces::dht::krpc::{Body, KrpcError, Message, Query, Response};
+use bittorrent_pieces::dht::*;
+use bittorrent_pieces::{InfoHash, PieceHasher};
+use common::unhex;
+
+type Node = DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>;
+
+fn id(hex: &str) -> NodeId {
+    NodeId(unhex(hex).try_into().unwrap())
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+/// BEP 5: every packet decodes and encodes to the same bytes; those with nodes of 9 bytes are refused.
+#[test]
+fn packets_of_bep_5() {
+    let mut seen = 0;
+    for row in include_str!("data/krpc.txt").lines().filter(|line| !line.starts_with('#')) {
+        let [name, right, bytes] = row.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+        seen += 1;
+        assert!(Value::from_bytes(bytes.as_bytes(), Mode::Strict, Limits::DEFAULT).is_ok());
+        match Message::decode(bytes.as_bytes()) {
+            Ok(message) => {
+                assert_eq!(right, "true", "{name}");
+                let mut out = [0; 200];
+                let len = message.encode(&mut out).unwrap();
+                let expected = bytes.replace("4:porti6881e", "4:porti1e"); // implied: it does not count
+                assert_eq!(out[..len], *expected.as_bytes(), "{name}");
+            }
+            Err(error) => assert_eq!((error, right), (KrpcError::Nodes(9), "false"), "{name}"),
+        }
+    }
+    assert_eq!(seen, 10);
+    let both = b"d1:eli203e3:bade1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:ee";
+    let message = Message::decode(both).unwrap();
+    assert!(matches!(message.body, Body::Error { code: 203, .. }), "y says what it is");
+}
+
+#[test]
+fn values_and_implied_ports() {
+    let bytes = b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re";
+    let Body::Response(Response { values: Some(values), .. }) =
+        Message::decode(bytes).unwrap().body
+    else {
+        panic!()
+    };
+    let peers: Vec<_> = values.iter().map(|peer| peer.to_string()).collect();
+    assert_eq!(peers, ["97.120.106.101:11893", "105.100.104.116:28269"]);
+}
+
+/// BEP 42: its three vectors, the bits that are free, and those that are not.
+#[test]
+fn ids_are_bound_to_addresses() {
+    let rest = "f10c5d6a4ec8a88e4c6ab4c28b95eee4";
+    for (ip, name, fits) in [
+        ("124.31.75.21", "5fbfbff10c5d6a4ec8a88e4c6ab4c28b95eee401".to_owned(), true),
+        ("65.23.51.170", "a5d43220bc8f112a3d426c84764f8c2a1150e616".to_owned(), true),
+        ("43.213.53.83", "e56f6cbf5b7c4be0237986d5243b87aa6d51305a".to_owned(), true),
+        ("124.31.75.21", format!("5fbfb8{rest}01"), true),
+        ("124.31.75.21", format!("5fbfbf{rest}f9"), true),
+        ("124.31.75.21", format!("5fbfb7{rest}01"), false),
+        ("124.31.75.21", format!("dfbfbf{rest}01"), false),
+        ("124.31.75.21", format!("5fbfbf{rest}00"), false),
+        ("10.0.0.1", format!("ffffff{rest}00"), true),
+        ("172.16.0.1", format!("ffffff{rest}00"), true),
+        ("192.168.9.1", format!("ffffff{rest}00"), true),
+        ("169.254.0.1", format!("ffffff{rest}00"), true),
+        ("127.0.0.1", format!("ffffff{rest}00"), true),
+    ] {
+        assert_eq!(id(&name).fits(ip.parse().unwrap()), fits, "{ip} {name}");
+    }
+    for (ip, r, start) in [
+        ("124.31.75.21", 1, "5fbfb8"),
+        ("65.23.51.170", 22, "a5d430"),
+        ("43.213.53.83", 90, "e56f68"),
+    ] {
+        let mut random = [0; 20];
+        random[19] = r;
+        let made = NodeId::for_address(ip.parse().unwrap(), random);
+        assert!(made.to_string().starts_with(start), "{made}");
+        assert_eq!(made.0[19], r);
+    }
+    let v6 = "2001:db8::1".parse().unwrap();
+    assert!(NodeId::for_address(v6, [3; 20]).fits(v6) && !NodeId([0x55; 20]).fits(v6));
+}
+
+fn contact(first: u8, last: u8) -> (NodeId, SocketAddr) {
+    let mut name = [0; 20];
+    (name[0], name[19]) = (first, last);
+    (NodeId(name), ([10, 0, first, last], 6881).into())
+}
+
+/// `all_in_same_bucket`, `routing_table_balance`: only the bucket that holds our id is split.
+#[test]
+fn only_our_own_bucket_splits() {
+    let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 200]);
+    for nth in 1..=30 {
+        let (far, addr) = contact(0x80, nth);
+        let taken = table.heard(Duration::ZERO, far, addr, true);
+        assert_eq!(taken, nth <= 8, "the half that is far holds eight");
+    }
+    assert_eq!((table.len(), table.buckets()), (8, 2));
+    for nth in 1..=30 {
+        let (near, addr) = contact(0, nth);
+        table.heard(Duration::ZERO, near, addr, true);
+    }
+    // Ids of 00..00 01 to 1e: eight with bit 4, eight below 16 with bit 3, then 4, 2 and 1.
+    assert_eq!(table.len(), 8 + 8 + 8 + 7);
+    assert!(table.buckets() > 150);
+    let nearest: Vec<_> = table.nearest(NodeId([0; 20])).map(|node| node.id.0[19]).collect();
+    assert_eq!(nearest, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+/// BEP 5: good for 15 minutes after an answer; a questionable node is pinged when its place is wanted;
+/// bad after failures in a row, and replaced (`replace_node_impl`).
+#[test]
+fn good_questionable_and_bad() {
+    let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
+    for nth in 1..=8 {
+        let (far, addr) = contact(0x80, nth);
+        table.heard(minutes(u64::from(nth)), far, addr, true);
+    }
+    let (first, first_addr) = contact(0x80, 1);
+    let (newcomer, addr) = contact(0x80, 99);
+    assert_eq!(table.health(minutes(15), first), Some(Health::Good));
+    assert!(!table.heard(minutes(15), newcomer, addr, true) && table.next_ping().is_none());
+    assert_eq!(table.health(minutes(16), first), Some(Health::Questionable));
+    assert!(!table.heard(minutes(16), newcomer, addr, true));
+    assert_eq!(table.next_ping().map(|node| node.id), Some(first), "the longest silent");
+    table.pinged(first);
+    table.heard(minutes(16), first, first_addr, true);
+    assert_eq!(table.health(minutes(16), first), Some(Health::Good));
+    for _ in 0..3 {
+        table.failed(first);
+    }
+    assert_eq!(table.health(minutes(16), first), Some(Health::Bad));
+    assert!(table.heard(minutes(16), newcomer, addr, true));
+    assert_eq!(table.health(minutes(16), first), None);
+    // A query counts only from one that has ever answered.
+    let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
+    table.heard(minutes(0), first, first_addr, false);
+    assert_eq!(table.health(minutes(1), first), Some(Health::Questionable));
+    table.heard(minutes(1), first, first_addr, true);
+    table.heard(minutes(14), first, first_addr, false);
+    assert_eq!(table.health(minutes(28), first), Some(Health::Good));
+    // Nobody takes another's name from elsewhere.
+    assert!(!table.heard(minutes(28), first, addr, true));
+    let stale = table.stale(minutes(44), [0xFF; 20]).unwrap();
+    assert_eq!(stale.common_bits(&NodeId([0; 20])), 0, "the only bucket holds all ids");
+}
+
+/// A network in virtual time: every datagram takes 20 ms, and some are lost.
+struct Net {
+    nodes: BTreeMap<SocketAddr, Node>,
+    wire: VecDeque<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
+    now: Duration,
+    loss: u32, // of 100
+    rng: sim::Rng,
+    peers: Vec<SocketAddr>,
+    events: Vec<DhtEvent>,
+}
+
+impl Net {
+    fn new(count: u16, loss: u32) -> Self {
+        let mut nodes = BTreeMap::new();
+        for nth in 0..count {
+            let addr = address(nth);
+            let name = PieceHasher::digest(&nth.to_be_bytes());
+            let mut config = DhtConfig::new(NodeId(name), [7; 16]);
+            config.seed = u64::from(nth);
+            let mut node = node(config);
+            if nth > 0 {
+                node.add(Duration::ZERO, address(nth / 2));
+            }
+            nodes.insert(addr, node);
+        }
+        let (wire, rng) = (VecDeque::new(), sim::Rng::new(1));
+        Self { nodes, wire, now: Duration::ZERO, loss, rng, peers: vec![], events: vec![] }
+    }
+
+    fn run(&mut self, until: Duration) {
+        loop {
+            for (from, node) in &mut self.nodes {
+                let mut buf = [0; MAX_LEN];
+                while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+                    let at = self.now + Duration::from_millis(20);
+                    if self.rng.below(100) >= u64::from(self.loss) {
+                        self.wire.push_back((at, *from, sent.to, buf[..sent.len].to_vec()));
+                    }
+                }
+                self.events.extend(core::iter::from_fn(|| node.poll_event()));
+            }
+            let due = self.nodes.values().filter_map(DhtNode::poll_timeout).min();
+            let next = self.wire.front().map(|(at, ..)| *at).into_iter().chain(due).min();
+            let Some(next) = next.filter(|at| *at <= until) else { break };
+            self.now = self.now.max(next);
+            while self.wire.front().is_some_and(|(at, ..)| *at <= self.now) {
+                let (_, from, to, bytes) = self.wire.pop_front().unwrap();
+                let Some(node) = self.nodes.get_mut(&to) else { continue };
+                if let Ok(DhtHandled::Peers { peers, .. }) =
+                    node.handle_datagram(self.now, from, &bytes)
+                {
+                    self.peers.extend(peers.iter());
+                }
+            }
+            for node in self.nodes.values_mut() {
+                if node.poll_timeout().is_some_and(|at| at <= self.now) {
+                    node.handle_timeout(self.now);
+                }
+            }
+        }
+        self.now = until;
+    }
+}
+
+fn address(nth: u16) -> SocketAddr {
+    ([10, 0, (nth >> 8) as u8, nth as u8], 6881).into()
+}
+
+fn node(config: DhtConfig) -> Node {
+    let memory = DhtMemory {
+        routes: vec![RouteSlot::EMPTY; 100],
+        lookups: vec![LookupSlot::EMPTY; 3],
+        peers: vec![StoredPeer::EMPTY; 20],
+    };
+    DhtNode::new(config, memory)
+}
+
+/// `get_peers_announce`: what one announces another finds, among 200 nodes, also when datagrams are lost.
+#[test]
+fn a_peer_that_is_announced_is_found_by_another() {
+    for loss in [0, 10] {
+        let mut net = Net::new(200, loss);
+        net.run(minutes(2));
+        let torrent = InfoHash([0x42; 20]);
+        let now = net.now;
+        let announcer = net.nodes.get_mut(&address(150)).unwrap();
+        announcer.find_peers(now, torrent, Some(7_000)).unwrap();
+        net.run(minutes(3));
+        let finished = |event: &DhtEvent| match event {
+            DhtEvent::Finished { answers, announces, .. } => (*answers, *announces),
+            _ => (0, 0),
+        };
+        let (answers, announces) = finished(net.events.last().unwrap());
+        assert!(answers >= 8 && announces == 8, "{answers} answers, {announces} announces");
+        assert!(net.peers.is_empty());
+        let now = net.now;
+        net.nodes.get_mut(&address(23)).unwrap().find_peers(now, torrent, None).unwrap();
+        net.run(minutes(4));
+        let mut peer = address(150);
+        peer.set_port(7_000);
+        assert!(net.peers.contains(&peer), "loss {loss}: {:?}", net.peers);
+    }
+}
+
+/// BEP 43: a read-only node asks, is not put into tables, and does not answer.
+#[test]
+fn a_read_only_node_is_in_no_table() {
+    let mut net = Net::new(20, 0);
+    let silent: SocketAddr = "10.9.9.9:1".parse().unwrap();
+    let mut config = DhtConfig::new(NodeId([0x99; 20]), [1; 16]);
+    config.read_only = true;
+    let mut node = node(config);
+    node.add(Duration::ZERO, address(0));
+    net.nodes.insert(silent, node);
+    net.run(minutes(2));
+    assert!(net.nodes[&silent].contacts().count() > 8);
+    for (addr, node) in net.nodes.iter().filter(|(addr, _)| **addr != silent) {
+        assert!(node.contacts().all(|contact| contact.addr != silent), "{addr}");
+    }
+    let seen = net.nodes[&silent].external();
+    assert_eq!(seen, Some(silent.ip()), "what many say of our address");
+}
+
+/// A wrong token, an unknown method, answers from the wrong port (`rpc_reply_ignores_wrong_port`).
+#[test]
+fn what_is_refused() {
+    let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]));
+    let from: SocketAddr = "10.0.0.7:5".parse().unwrap();
+    let mut ask = |query: Query<'_>| {
+        let body = Body::Query(query);
+        let message =
+            Message { transaction: b"xy", version: None, ip: None, read_only: false, body };
+        let mut buf = [0; MAX_LEN];
+        let len = message.encode(&mut buf).unwrap();
+        node.handle_datagram(Duration::ZERO, from, &buf[..len]).unwrap();
+        let sent = node.poll_transmit(&mut buf).unwrap().unwrap();
+        assert_eq!(sent.to, from);
+        let answer = Message::decode(&buf[..sent.len]).unwrap();
+        assert_eq!((answer.transaction, answer.ip), (&b"xy"[..], Some(from)));
+        match answer.body {
+            Body::Error { code, .. } => Err(code),
+            Body::Response(response) => Ok(response.token.map(<[u8]>::to_vec)),
+            Body::Query(_) => panic!("an answer is due first"),
+        }
+    };
+    let (id, info_hash) = (NodeId([3; 20]), InfoHash([4; 20]));
+    let announce = |token| Query::AnnouncePeer { id, info_hash, port: Some(9), token };
+    assert_eq!(ask(Query::Other { id, method: b"vote" }), Err(204));
+    assert_eq!(ask(announce(b"aoeusnth")), Err(203));
+    let token = ask(Query::GetPeers { id, info_hash }).unwrap().unwrap();
+    assert_eq!(ask(announce(&token)), Ok(None));
+    assert_eq!(ask(Query::Ping { id }), Ok(None));
+    // Our own ping is answered from another port: ignored.
+    node.add(Duration::ZERO, "10.0.0.8:5".parse().unwrap());
+    let mut buf = [0; MAX_LEN];
+    let mut pings = Vec::new();
+    while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+        pings.push((sent.to, Message::decode(&buf[..sent.len]).unwrap().transaction.to_vec()));
+    }
+    let (to, transaction) = pings.iter().find(|(to, _)| to.to_string() == "10.0.0.8:5").unwrap();
+    let body = Body::Response(Response::new(NodeId([8; 20])));
+    let message = Message { transaction, version: None, ip: None, read_only: false, body };
+    let len = message.encode(&mut buf).unwrap();
+    let other = SocketAddr::new(to.ip(), 6);
+    let wrong = node.handle_datagram(Duration::ZERO, other, &buf[..len]);
+    assert_eq!(wrong, Err(DhtError::Unexpected));
+    assert_eq!(node.handle_datagram(Duration::ZERO, *to, &buf[..len]), Ok(DhtHandled::Done));
+}
+
+#[test]
+fn slots_are_as_large_as_documented() {
+    assert!(size_of::<RouteSlot>() <= 80, "{}", size_of::<RouteSlot>());
+    assert!(size_of::<StoredPeer>() <= 80, "{}", size_of::<StoredPeer>());
+    assert!(size_of::<LookupSlot>() <= 2_500, "{}", size_of::<LookupSlot>());
+    assert!(size_of::<DhtNode<(), (), ()>>() <= 5_500, "{}", size_of::<DhtNode<(), (), ()>>());
+}

@@ -1,0 +1,62 @@
+//! The leaf set of Pastry: the first half of the slots holds the nearest numerically smaller nodes, the other
+//! half the nearest larger ones, each from the nearest on.
+
+use crate::{Address, Identifier, Peer};
+
+/// Tells whether the owner of `key` is sure to be among the leaves and `me`: if the key lies between the
+/// farthest leaves, or a side is not full, since then there are no others.
+pub(super) fn cover<I: Identifier, A: Address>(
+    leaves: &[Option<Peer<I, A>>],
+    me: I,
+    key: I,
+) -> bool {
+    let (smaller, larger) = leaves.split_at(leaves.len() / 2);
+    match (smaller.last(), larger.last()) {
+        (Some(Some(first)), Some(Some(last))) => {
+            key.distance(me) <= first.id.distance(me) || me.distance(key) <= me.distance(last.id)
+        }
+        (Some(_), Some(_)) => true,
+        _ => false, // without leaves nothing is sure
+    }
+}
+
+pub(super) fn learn<I: Identifier, A: Address>(
+    leaves: &mut [Option<Peer<I, A>>],
+    me: I,
+    peer: Peer<I, A>,
+) {
+    let (smaller, larger) = leaves.split_at_mut(leaves.len() / 2);
+    insert(smaller, peer, |id| id.distance(me));
+    insert(larger, peer, |id| me.distance(id));
+}
+
+pub(super) fn forget<I: Identifier, A: Address>(leaves: &mut [Option<Peer<I, A>>], id: I) {
+    let (smaller, larger) = leaves.split_at_mut(leaves.len() / 2);
+    for half in [smaller, larger] {
+        let at = half.iter().position(|slot| slot.is_some_and(|peer| peer.id == id));
+        if let Some([slot, rest @ ..]) = at.and_then(|at| half.get_mut(at..)) {
+            *slot = None;
+            rest.iter_mut().fold(slot, |free, next| {
+                core::mem::swap(free, next);
+                next
+            });
+        }
+    }
+}
+
+/// Inserts in the order of the distances; the farthest one gives way.
+fn insert<I: Identifier, A: Address>(
+    half: &mut [Option<Peer<I, A>>],
+    peer: Peer<I, A>,
+    distance: impl Fn(I) -> I,
+) {
+    let far = distance(peer.id);
+    let at = half.partition_point(|slot| slot.is_some_and(|known| distance(known.id) < far));
+    let Some(rest) = half.get_mut(at..).filter(|rest| !rest.is_empty()) else { return };
+    if !matches!(rest, [Some(known), ..] if known.id == peer.id) {
+        rest.rotate_right(1);
+    }
+    if let Some(slot) = rest.first_mut() {
+        *slot = Some(peer); // one that was there may have moved to another address
+    }
+}

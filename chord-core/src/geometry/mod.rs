@@ -1,0 +1,41 @@
+//! The sister geometries: how others decide where a key leads.
+//!
+//! Each is the state of one node and pure decisions on it – what to learn, what to forget, where a key leads –
+//! with neither time nor messages. All answer in the words of Chord, with a [`Route`]: the owner of the key, or
+//! the node to ask next. What they mean by the owner differs:
+//!
+//! | geometry | owner of a key |
+//! |---|---|
+//! | Chord, [`RoutingTable`](crate::RoutingTable) | the first node clockwise from the key |
+//! | Pastry, [`Pastry`] | the numerically closest node, on either side |
+//! | Tapestry, [`Tapestry`] | the root: digit by digit the node's that is wanted, or the next one that exists |
+//! | CAN, [`Can`] | the node whose zone contains the key's point |
+//! | Kademlia, [`Kademlia`] | the node at the smallest XOR distance |
+//!
+//! Slots are lent; any `[Option<Peer<I, A>>]` serves, such as an array.
+
+#[cfg(feature = "can")]
+mod can;
+#[cfg(feature = "kademlia")]
+mod kademlia;
+#[cfg(feature = "pastry")]
+mod leaves;
+#[cfg(feature = "pastry")]
+mod pastry;
+#[cfg(any(feature = "pastry", feature = "tapestry"))]
+mod prefix;
+#[cfg(feature = "tapestry")]
+mod tapestry;
+#[cfg(feature = "can")]
+mod zone;
+
+#[cfg(feature = "can")]
+pub use can::{Can, CanError, Neighbour};
+#[cfg(feature = "kademlia")]
+pub use kademlia::Kademlia;
+#[cfg(feature = "pastry")]
+pub use pastry::Pastry;
+#[cfg(feature = "tapestry")]
+pub use tapestry::Tapestry;
+#[cfg(feature = "can")]
+pub use zone::{Point, Zone};

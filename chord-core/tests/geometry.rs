@@ -1,0 +1,318 @@
+//! Pastry, Tapestry, CAN and Kademlia: whatever node a search begins at, it ends at the owner that is found by
+//! looking at all nodes, also where the nodes have joined one after the other.
+
+use chord_core::geometry::{Can, CanError, Kademlia, Pastry, Point, Tapestry, Zone};
+use chord_core::{Bits, Id64, Identifier, Peer, Route, Word};
+use sim::Rng;
+
+type Node = Peer<Id64, u32>;
+type Slots = Vec<Option<Node>>;
+
+const SIZES: [u32; 8] = [1, 2, 3, 5, 16, 17, 64, 200];
+const B: u32 = 4; // bits a digit
+
+#[test]
+fn pastry_finds_the_closest() {
+    for size in SIZES {
+        let nodes = crowd(size);
+        let mut all: Vec<_> = nodes.iter().map(|me| pastry(*me)).collect();
+        for node in &mut all {
+            for peer in &nodes {
+                node.learn(*peer);
+            }
+        }
+        check_pastry(&nodes, &all);
+    }
+}
+
+#[test]
+fn pastry_grows_by_joins_and_survives_failures() {
+    let nodes = crowd(150);
+    let mut all = vec![pastry(nodes[0])];
+    for newcomer in &nodes[1..] {
+        let mut state = pastry(*newcomer);
+        // The way of its own identifier, from any node.
+        for at in way(newcomer.id, all.len() / 2, |at, key| all[at].route(key)) {
+            all[at].known().for_each(|peer| state.learn(peer));
+        }
+        state.known().for_each(|peer| {
+            if peer.id != newcomer.id {
+                all[peer.address as usize].learn(*newcomer);
+            }
+        });
+        all.push(state);
+    }
+    check_pastry(&nodes, &all);
+    // Fewer than half a leaf set of neighbours fail; the others ask their leaves for leaves.
+    let (dead, live) = nodes.split_at(30);
+    for node in &mut all {
+        for peer in dead {
+            node.forget(peer.id);
+        }
+    }
+    let before = all.clone();
+    for node in &mut all[30..] {
+        let known: Vec<Node> = node.known().collect();
+        for peer in known {
+            before[peer.address as usize].known().for_each(|peer| node.learn(peer));
+        }
+    }
+    check_pastry(live, &all);
+}
+
+fn pastry(me: Node) -> Pastry<Id64, u32, Slots, Slots> {
+    Pastry::new(me, B, vec![None; 6 * 16], vec![None; 16])
+}
+
+fn check_pastry(nodes: &[Node], all: &[Pastry<Id64, u32, Slots, Slots>]) {
+    let around = |a: Id64, b: Id64| a.distance(b).min(b.distance(a));
+    check(
+        nodes,
+        |key| *nodes.iter().min_by_key(|peer| (around(peer.id, key), peer.id)).expect("a node"),
+        |at, key| all[at].route(key),
+    );
+}
+
+/// The ring of Tanenbaum and van Steen: Chord gives key 22 to node 28, Pastry to 21.
+#[test]
+fn pastry_means_closeness_where_chord_means_succession() {
+    let nodes =
+        [1, 4, 9, 11, 14, 18, 20, 21, 28].map(|id| Peer { id: Word::<5>::new(id), address: [] });
+    let mut node = Pastry::new(nodes[7], 2, [None; 12], [None; 8]);
+    for peer in nodes {
+        node.learn(peer);
+    }
+    assert_eq!(node.route(Word::new(25)), Route::Owner(nodes[8]));
+    assert_eq!(node.route(Word::new(22)), Route::Owner(nodes[7]));
+}
+
+#[test]
+fn tapestry_has_one_root_for_each_key() {
+    for size in SIZES {
+        let nodes = crowd(size);
+        let mut all: Vec<_> = nodes.iter().map(|me| tapestry(*me)).collect();
+        for node in &mut all {
+            for peer in &nodes {
+                node.learn(*peer);
+            }
+        }
+        check_tapestry(&nodes, &all);
+    }
+}
+
+#[test]
+fn tapestry_grows_by_announcements() {
+    let nodes = crowd(150);
+    let mut all = vec![tapestry(nodes[0])];
+    for newcomer in &nodes[1..] {
+        let mut state = tapestry(*newcomer);
+        let root =
+            *way(newcomer.id, all.len() / 3, |at, key| all[at].route(key)).last().expect("one");
+        for peer in all[root].known() {
+            state.learn(peer);
+        }
+        // To each node that shares the prefix, once.
+        let mut told = vec![(root, state.common_digits(nodes[root].id))];
+        let mut heard = Vec::new();
+        while let Some((at, digits)) = told.pop() {
+            told.extend(
+                all[at].announce(digits).map(|(peer, digits)| (peer.address as usize, digits)),
+            );
+            heard.push(at);
+            state.learn(nodes[at]);
+        }
+        let shared = state.common_digits(nodes[root].id);
+        let mut meant: Vec<usize> =
+            (0..all.len()).filter(|at| state.common_digits(nodes[*at].id) >= shared).collect();
+        heard.sort_unstable();
+        meant.sort_unstable();
+        assert_eq!(heard, meant);
+        for at in heard {
+            all[at].learn(*newcomer);
+        }
+        all.push(state);
+    }
+    check_tapestry(&nodes, &all);
+}
+
+fn tapestry(me: Node) -> Tapestry<Id64, u32, Slots> {
+    Tapestry::new(me, B, vec![None; 16 * 16])
+}
+
+fn check_tapestry(nodes: &[Node], all: &[Tapestry<Id64, u32, Slots>]) {
+    let root = |key: Id64| {
+        let mut left = nodes.to_vec();
+        for row in 0..16 {
+            let wanted = key.digit(row, B);
+            let digit = (0..16).map(|step| (wanted + step) % 16);
+            let digit = digit.clone().find(|d| left.iter().any(|peer| peer.id.digit(row, B) == *d));
+            left.retain(|peer| Some(peer.id.digit(row, B)) == digit);
+        }
+        left[0]
+    };
+    check(nodes, root, |at, key| all[at].route(key));
+}
+
+#[test]
+fn kademlia_finds_the_closest_by_xor() {
+    for size in SIZES {
+        let nodes = crowd(size);
+        for k in [1, 8] {
+            let mut all: Vec<_> =
+                nodes.iter().map(|me| Kademlia::new(*me, k, vec![None; 64 * k])).collect();
+            for node in &mut all {
+                for peer in &nodes {
+                    node.learn(*peer);
+                }
+            }
+            let owner =
+                |key: Id64| *nodes.iter().min_by_key(|peer| peer.id.xor(key)).expect("a node");
+            let most = check(&nodes, owner, |at, key| all[at].route(key));
+            assert!(most <= 1 + size.ilog2() as usize + 8, "{most} hops among {size}");
+        }
+    }
+}
+
+/// Routes keys from every start, and returns the most hops.
+fn check(
+    nodes: &[Node],
+    owner: impl Fn(Id64) -> Node,
+    route: impl Fn(usize, Id64) -> Route<Id64, u32>,
+) -> usize {
+    let mut rng = Rng::new(nodes.len() as u64);
+    let mut most = 0;
+    for round in 0..40 {
+        let key = if round % 4 == 0 { nodes[round % nodes.len()].id } else { random(&mut rng) };
+        let expected = owner(key);
+        for start in nodes {
+            let way = way(key, start.address as usize, &route);
+            let last = way[way.len() - 1];
+            assert_eq!(last, expected.address as usize, "{key} from {start} of {}", nodes.len());
+            most = most.max(way.len() - 1);
+        }
+    }
+    most
+}
+
+/// Returns the nodes that a search comes to, the first and the owner among them.
+fn way(key: Id64, start: usize, route: impl Fn(usize, Id64) -> Route<Id64, u32>) -> Vec<usize> {
+    let mut way = vec![start];
+    while way.len() < 100 {
+        let at = way[way.len() - 1];
+        match route(at, key) {
+            Route::Owner(owner) if owner.address as usize == at => return way,
+            Route::Owner(owner) => {
+                way.push(owner.address as usize);
+                return way;
+            }
+            Route::Ask(next) => way.push(next.address as usize),
+        }
+    }
+    panic!("the search for {key} from {start} goes round in circles: {way:?}");
+}
+
+/// Nodes whose address is their position.
+fn crowd(size: u32) -> Vec<Node> {
+    let mut rng = Rng::new(u64::from(size));
+    (0..size).map(|address| Peer { id: random(&mut rng), address }).collect()
+}
+
+fn random(rng: &mut Rng) -> Id64 {
+    Id64::new([rng.next_u64() as u32, rng.next_u64() as u32])
+}
+
+#[test]
+fn can_is_a_tiling_whose_neighbours_touch() {
+    grow::<1>(40, false);
+    grow::<2>(200, false);
+    grow::<2>(200, true);
+    grow::<3>(100, false);
+    grow::<4>(64, true);
+}
+
+type Torus<const D: usize> =
+    Vec<Can<Id64, u32, Vec<Option<chord_core::geometry::Neighbour<Id64, u32, D>>>, D>>;
+
+fn grow<const D: usize>(size: u32, uniform: bool) -> Torus<D> {
+    let nodes = crowd(size);
+    let mut rng = Rng::new(7);
+    let mut point = || -> Point<D> { core::array::from_fn(|_| rng.next_u64() as u32) };
+    let mut all: Torus<D> = vec![Can::new(nodes[0], vec![None; 64])];
+    for newcomer in &nodes[1..] {
+        let mut owner = owner_of(&all, all.len() / 2, &point());
+        while let Some(larger) = all[owner].larger().filter(|_| uniform) {
+            owner = larger.peer.address as usize;
+        }
+        let around: Vec<_> =
+            all[owner].neighbours().map(|near| near.peer.address as usize).collect();
+        let state = all[owner].split(*newcomer, vec![None; 64]).expect("slots");
+        for near in around {
+            let (old, new) = (all[owner].clone(), state.clone());
+            for changed in [&old, &new] {
+                all[near].learn(changed.me(), changed.zone()).expect("slots");
+            }
+        }
+        all.push(state);
+    }
+    let volume: f64 = all.iter().map(|node| 0.5_f64.powi(node.zone().halvings() as i32)).sum();
+    assert!((volume - 1.0).abs() < 1e-9, "the zones cover the torus: {volume}");
+    for (at, node) in all.iter().enumerate() {
+        let mut listed: Vec<u32> = node.neighbours().map(|near| near.peer.address).collect();
+        let touching = all.iter().filter(|other| node.zone().touches(&other.zone()));
+        let mut touching: Vec<u32> = touching.map(|other| other.me().address).collect();
+        listed.sort_unstable();
+        touching.sort_unstable();
+        assert_eq!(listed, touching, "the neighbours of {at}");
+    }
+    for _ in 0..40 {
+        let point = point();
+        let owner = all.iter().position(|node| node.zone().contains(&point)).expect("a tiling");
+        for start in 0..all.len() {
+            assert_eq!(owner_of(&all, start, &point), owner);
+        }
+    }
+    all
+}
+
+fn owner_of<const D: usize>(all: &Torus<D>, start: usize, point: &Point<D>) -> usize {
+    let mut at = start;
+    for _ in 0..1000 {
+        match all[at].route(point) {
+            Route::Owner(owner) => return owner.address as usize,
+            Route::Ask(next) => at = next.address as usize,
+        }
+    }
+    panic!("the search goes round in circles");
+}
+
+#[test]
+fn can_says_what_it_has_no_room_for() {
+    let [first, second, third] = [1, 2, 3].map(|id| Peer { id: Word::<8>::new(id), address: [] });
+    let mut node = Can::<_, _, _, 1>::new(first, [None; 1]);
+    let mut other = node.split(second, [None; 1]).expect("one neighbour each");
+    let before = other.clone();
+    assert_eq!(other.split(third, [None; 1]), Err(CanError::Full));
+    assert_eq!(other, before);
+    assert_eq!(
+        Can::<_, _, _, 1>::new(first, [None; 0]).split(second, [None; 0]),
+        Err(CanError::Full)
+    );
+    let mut zone = Zone::<1>::WHOLE;
+    while let Some((_, upper)) = zone.split() {
+        zone = upper;
+    }
+    assert_eq!((zone.halvings(), zone.to_string().as_str()), (32, "ffffffff-ffffffff"));
+}
+
+#[test]
+fn nothing_fits_into_no_slots() {
+    let [me, other] = [3, 12].map(|id| Peer { id: Word::<4>::new(id), address: [] });
+    let (mut pastry, mut tapestry) =
+        (Pastry::new(me, 4, [None; 0], [None; 0]), Tapestry::new(me, 4, [None; 0]));
+    let mut kademlia = Kademlia::new(me, 0, [None; 0]);
+    pastry.learn(other);
+    assert!(!tapestry.learn(other) && !kademlia.learn(other));
+    for route in [pastry.route(other.id), tapestry.route(other.id), kademlia.route(other.id)] {
+        assert_eq!(route, Route::Owner(me));
+    }
+}
