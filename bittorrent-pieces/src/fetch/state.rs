@@ -4,16 +4,21 @@ use core::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::layer::Layer;
 use super::{FetchConfig, FetchEvent, FetchHandled};
 use crate::geometry::slot;
+use crate::merkle::MerkleHash;
 use crate::torrent::extend::{METADATA, write_handshake, write_metadata_request};
 use crate::torrent::{offered, opening_reserved};
 use crate::wire::extended::{
     self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::fast::Fast;
+use crate::wire::hashes::{HASH_REJECT, HASHES, HashMessage};
 use crate::wire::{DecodeError, Handshake, Message};
-use crate::{BufferTooSmall, ConnId, ConnectError, PeerError, PieceHasher, Side, Transmit};
+use crate::{
+    BufferTooSmall, ConnId, ConnectError, Geometry, PeerError, PieceHasher, Side, Transmit,
+};
 
 /// Requests under way at a time.
 const PIPELINE: u32 = 4;
@@ -90,6 +95,8 @@ pub(super) struct Core {
     source: Option<Source>,
     done: Option<u32>,
     told: bool, // of the completion
+    layer: Option<Layer>,
+    layer_told: bool,
 }
 
 /// The peer that gives the dictionary, and what has come of it.
@@ -114,14 +121,54 @@ impl Core {
         for span in [&mut config.patience, &mut config.silence] {
             *span = (*span).max(SHORTEST);
         }
-        Self { config, now: Duration::ZERO, source: None, done: None, told: false }
+        Self {
+            config,
+            now: Duration::ZERO,
+            source: None,
+            done: None,
+            told: false,
+            layer: None,
+            layer_told: false,
+        }
     }
 
     pub(super) fn complete(&self) -> Option<usize> {
-        self.done.map(slot)
+        self.done.map(slot).filter(|_| self.layer.is_none())
+    }
+
+    pub(super) fn layer_len(&self) -> Option<usize> {
+        let layer = self.layer.as_ref().filter(|layer| layer.is_complete())?;
+        Some(slot(layer.pieces).saturating_mul(32))
+    }
+
+    pub(super) fn begin_layer(
+        &mut self,
+        slots: &mut [FetchSlot],
+        room: usize,
+        now: Duration,
+        root: MerkleHash,
+        geometry: Geometry,
+    ) -> Result<(), BufferTooSmall> {
+        let needed = slot(geometry.pieces()).saturating_mul(32);
+        if needed > room {
+            return Err(BufferTooSmall { needed });
+        }
+        self.now = self.now.max(now);
+        if self.done.is_some() {
+            self.layer = Layer::new(root, geometry.pieces(), geometry.full_piece_len());
+            self.layer_told = false;
+            self.choose(slots, room);
+        }
+        Ok(())
     }
 
     pub(super) fn progress(&self) -> (u32, Option<u32>) {
+        if let Some(layer) = &self.layer {
+            let (came, all) = (layer.next, layer.runs());
+            let bytes = layer.pieces.saturating_mul(32);
+            let came = u64::from(bytes).saturating_mul(u64::from(came)).checked_div(u64::from(all));
+            return (came.and_then(|came| u32::try_from(came).ok()).unwrap_or(0), Some(bytes));
+        }
         match (&self.source, self.done) {
             (_, Some(size)) => (size, Some(size)),
             (Some(source), _) => {
@@ -252,6 +299,12 @@ impl Core {
                     _ => FetchHandled::Keep { consumed },
                 }
             }
+            Message::Other { id: HASHES | HASH_REJECT, .. } => {
+                let hashes = HashMessage::of(&message)?;
+                self.now = self.now.max(now);
+                self.hashes(slots, buffer, conn, hashes);
+                FetchHandled::Message { consumed }
+            }
             // We have nothing to give, and asked for nothing.
             Message::KeepAlive | Message::Request(_) | Message::Cancel(_) | Message::Piece(_) => {
                 FetchHandled::Message { consumed }
@@ -297,6 +350,33 @@ impl Core {
         }
     }
 
+    /// Takes in a run of the piece layer.
+    fn hashes(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        conn: ConnId,
+        message: Option<HashMessage<'_>>,
+    ) {
+        let layer = self.layer.as_mut().filter(|layer| layer.source == Some(conn));
+        let Some(layer) = layer.filter(|layer| !layer.is_complete()) else { return };
+        let wanted = layer.range(layer.next);
+        match message {
+            Some(HashMessage::Hashes(range, hashes)) if range == wanted => {
+                if layer.take(hashes, buffer) {
+                    layer.since = self.now;
+                } else {
+                    self.leave(conn);
+                    if let Some(slot) = live(slots, conn) {
+                        slot.phase = Phase::Corrupt;
+                    }
+                }
+            }
+            Some(HashMessage::Reject(range)) if range == wanted => self.rest(slots, conn),
+            _ => {}
+        }
+    }
+
     /// Everything came: it is right, or its giver is not.
     fn finish(&mut self, slots: &mut [FetchSlot]) {
         let Some(source) = self.source.take() else { return };
@@ -326,14 +406,23 @@ impl Core {
         if self.source.as_ref().is_some_and(|source| source.conn == conn) {
             self.source = None;
         }
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(conn)) {
+            (layer.source, layer.asked) = (None, layer.next);
+        }
     }
 
     /// Chooses a peer to give the dictionary.
     fn choose(&mut self, slots: &[FetchSlot], room: usize) {
+        let now = self.now;
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
+            let ready = |slot: &&FetchSlot| slot.phase == Phase::Ready && slot.rests_until <= now;
+            let best = slots.iter().filter(ready).min_by_key(|slot| slot.rests_until);
+            layer.source = best.map(|slot| slot.conn);
+            (layer.asked, layer.since) = (layer.next, now);
+        }
         if self.source.is_some() || self.done.is_some() {
             return;
         }
-        let now = self.now;
         let ready = slots.iter().filter(|slot| slot.serves(room, now));
         self.source = ready.min_by_key(|slot| slot.rests_until).map(|slot| Source {
             conn: slot.conn,
@@ -358,8 +447,11 @@ impl Core {
                 self.leave(conn);
             }
         }
-        let slow = self.source.as_ref().filter(|s| due(s.since, self.config.patience, now));
-        if let Some(conn) = slow.map(|source| source.conn) {
+        let layer = self.layer.iter().filter(|layer| !layer.is_complete());
+        let layer = layer.filter_map(|layer| Some((layer.source?, layer.since)));
+        let sources = self.source.iter().map(|source| (source.conn, source.since)).chain(layer);
+        let mut slow = sources.filter(|(_, since)| due(*since, self.config.patience, now));
+        if let Some((conn, _)) = slow.next() {
             self.rest(slots, conn);
         }
         self.choose(slots, room);
@@ -371,8 +463,12 @@ impl Core {
         // A keepalive and the end of a rest need only the time to be seen.
         let idle = live().filter(|slot| slot.greeted);
         let idle = idle.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
-        let rests = live().map(|slot| slot.rests_until).filter(|_| self.source.is_none());
-        let slow = self.source.iter().filter_map(|s| s.since.checked_add(self.config.patience));
+        let layer = self.layer.as_ref().filter(|layer| !layer.is_complete());
+        let asks = layer.map_or(self.source.is_some(), |layer| layer.source.is_some());
+        let rests = live().map(|slot| slot.rests_until).filter(|_| !asks);
+        let since = self.source.iter().map(|source| source.since);
+        let since = since.chain(layer.filter(|layer| layer.source.is_some()).map(|l| l.since));
+        let slow = since.filter_map(|since| since.checked_add(self.config.patience));
         silent.chain(idle).chain(rests).chain(slow).filter(|at| *at > self.now).min()
     }
 
@@ -390,6 +486,10 @@ impl Core {
         if self.done.is_some() && !self.told {
             self.told = true;
             return Some(FetchEvent::Complete);
+        }
+        if self.layer_len().is_some() && !self.layer_told {
+            self.layer_told = true;
+            return Some(FetchEvent::LayerComplete);
         }
         None
     }
@@ -445,6 +545,14 @@ impl Core {
             if source.asked < end {
                 let len = write_metadata_request(slot.id, source.asked, buf)?;
                 source.asked = source.asked.saturating_add(1);
+                return Ok(Some(len));
+            }
+        }
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(slot.conn)) {
+            let end = layer.next.saturating_add(PIPELINE).min(layer.runs());
+            if layer.asked < end {
+                let len = HashMessage::Request(layer.range(layer.asked)).encode(buf)?;
+                layer.asked = layer.asked.saturating_add(1);
                 return Ok(Some(len));
             }
         }

@@ -4,9 +4,11 @@ use core::time::Duration;
 
 use bittorrent_pieces::wire::extended::{EXTENDED, Extended, Metadata};
 use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchSlot, InfoHash, MetadataFetch, PeerId, PieceHasher, PieceIndex, Side,
+    ConnId, FetchConfig, FetchSlot, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher,
+    PieceIndex, Side,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -82,7 +84,29 @@ impl Driven<'_> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(12) {
+        match input.below(14) {
+            12 => {
+                let geometry = Geometry::new(u64::from(input.u16()), 16_384).expect("a length");
+                Outcome::of(self.fetch.fetch_layer(now, [input.byte(); 32], geometry))
+            }
+            13 => {
+                let range = HashRange {
+                    root: [input.byte(); 32],
+                    base: 0,
+                    index: 0,
+                    length: 1 << input.below(4),
+                    proof_layers: u32::from(input.byte() % 3),
+                };
+                let hashes = vec![[input.byte(); 32]; input.below(6)];
+                let message = match input.below(3) {
+                    0 => HashMessage::Reject(range),
+                    1 => HashMessage::Request(range),
+                    _ => HashMessage::Hashes(range, &hashes),
+                };
+                let mut out = vec![0; message.encoded_len()];
+                message.encode(&mut out).expect("the length was asked for");
+                self.hear(now, conn, &out)
+            }
             0 | 1 => {
                 let even = input.byte().is_multiple_of(2);
                 let side = if even { Side::Dialled } else { Side::Accepted };
