@@ -12,8 +12,29 @@ use bittorrent_pieces::{
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
+/// A buffer that shows a sum of what is in it.
+struct Room(Vec<u8>);
+
+impl core::fmt::Debug for Room {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?}", PieceHasher::digest(&self.0))
+    }
+}
+
+impl AsRef<[u8]> for Room {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Room {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
 struct Driven<'d> {
-    fetch: MetadataFetch<Vec<FetchSlot>, Vec<u8>>,
+    fetch: MetadataFetch<Vec<FetchSlot>, Room>,
     info: &'d [u8],
     info_hash: InfoHash,
 }
@@ -23,14 +44,14 @@ pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();
     let info_hash = InfoHash(PieceHasher::digest(&info));
-    let (slots, room) = (input.below(4), usize::from(input.u16()) % 60_000);
+    let (slots, room) = (input.below(4), usize::from(input.u16()) % 24_000);
     let choice = input.byte();
     let mut config = FetchConfig::new(info_hash, PeerId([1; 20]));
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(9);
     let new = || Driven {
-        fetch: MetadataFetch::new(config, vec![FetchSlot::EMPTY; slots], vec![0; room]),
+        fetch: MetadataFetch::new(config, vec![FetchSlot::EMPTY; slots], Room(vec![0; room])),
         info: &info,
         info_hash,
     };
