@@ -14,6 +14,9 @@ use bittorrent_pieces::{
 };
 use common::unhex;
 
+/// A path, a length and the root of the pieces.
+type FileRow<'a> = (&'a [u8], i64, Option<&'a [u8]>);
+
 const LAYER: [&str; 3] = [
     "55cb871ea9fd2078069629d572f697c1ae2e268803437e9f390ebad532a7a10e",
     "eb2a165f572ea9f0ffad2e20fa183a4acf9a0802073af2527abdcac92a653977",
@@ -173,11 +176,7 @@ fn a_hybrid_piece_is_checked_twice() {
 }
 
 /// Writes a v2 torrent of some files, each a path, a length and a root.
-fn torrent(
-    piece_len: i64,
-    files: &[(&[u8], i64, Option<&[u8]>)],
-    layers: &[(&[u8], &[u8])],
-) -> Vec<u8> {
+fn torrent(piece_len: i64, files: &[FileRow<'_>], layers: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = vec![0; 4_000];
     let mut writer = Writer::new(&mut out);
     let done: Result<(), WriteError> = writer.dict(|top| {
@@ -299,7 +298,7 @@ fn hostile_torrents_are_refused() {
 #[test]
 fn files_begin_with_a_piece() {
     let root = [7; 32];
-    let files: [(&[u8], i64, Option<&[u8]>); 3] =
+    let files: [FileRow<'_>; 3] =
         [(b"a", 10, Some(&root)), (b"b", 0, None), (b"c", 20_000, Some(&root))];
     let bytes = torrent(32_768, &files, &[]);
     let torrent = Metainfo::decode(&bytes, Mode::Strict).unwrap();

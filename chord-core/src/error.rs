@@ -40,11 +40,11 @@ pub enum DatagramError {
     Backlog(#[from] Backlog),
 }
 
-/// As many answers wait to be sent as the node has room for.
+/// An answer, or what is to be passed on for others, has no room until more is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{capacity} answers wait to be sent")]
+#[error("no room for another answer until more is sent, {capacity} in all")]
 pub struct Backlog {
-    /// How many that are.
+    /// For how many there is room: one answer, and in each free slot something to pass on.
     pub capacity: usize,
 }
 

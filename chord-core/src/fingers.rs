@@ -129,13 +129,12 @@ impl<I: Identifier, A: Address> FingerTable<I, A> {
         let Some(octave) = limit.log2() else { return &self.entries };
         let not_below = usize::try_from(I::BITS.saturating_sub(octave)).unwrap_or(usize::MAX);
         let mut count = self.entries.len().saturating_sub(not_below);
-        let is_before =
-            |at: usize| self.entries.get(at).is_some_and(|entry| entry.distance < limit);
-        // The first comparison is a toss of a coin, so no branch depends on it.
-        count = count.saturating_add(usize::from(is_before(count)));
-        while is_before(count) {
+        while self.entries.get(count).is_some_and(|entry| entry.distance.log2() < Some(octave)) {
             count = count.saturating_add(1);
         }
+        // Within the octave it is a toss of a coin, so no branch depends on it.
+        let nearer = |entry: &Finger<I, A>| usize::from(entry.distance < limit);
+        count = count.saturating_add(self.entries.get(count).map_or(0, nearer));
         self.entries.get(..count).unwrap_or_default()
     }
 

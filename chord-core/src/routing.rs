@@ -74,13 +74,14 @@ impl<I: Identifier, A: Address> RoutingTable<I, A> {
         };
         // One subtraction for each node is faster than comparisons of intervals.
         let distance = |id| self.me.id.distance(id);
-        let (limit, whole) = (distance(key), key == self.me.id);
+        let limit = distance(key);
         let far = self.fingers.farthest_before(limit, &usable);
         if let (Some((there, far)), Some(last)) = (far, list.last())
             && there > distance(last.id)
         {
             return Some(Route::Ask(far)); // beyond the whole list, as on all hops but the last ones
         }
+        let whole = key == self.me.id;
         if !whole && limit <= distance(successor.id) {
             return Some(Route::Owner(*successor));
         }

@@ -17,7 +17,7 @@ pub struct Chart {
     pub title: String,
     /// What the horizontal axis counts.
     pub x: String,
-    /// What the vertical axis counts, in powers of ten.
+    /// What the vertical axis counts.
     pub y: String,
     /// The lines.
     pub lines: Vec<Line>,
@@ -39,15 +39,37 @@ impl Chart {
     /// Draws it: a file of its own.
     #[must_use]
     pub fn draw(&self) -> String {
-        let shown = || self.lines.iter().flat_map(|line| &line.points).filter(|(_, y)| *y > 0.0);
-        let least_x = shown().map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
-        let most_x = shown().map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
-        let low = shown().map(|(_, y)| y.log10()).fold(f64::INFINITY, f64::min).floor();
-        let high = shown().map(|(_, y)| y.log10()).fold(f64::NEG_INFINITY, f64::max).ceil();
-        let (wide, tall) = ((most_x - least_x).max(1e-9), (high - low).max(1.0));
+        let logs = || self.points().map(|(_, y)| y.log10()).filter(|log| log.is_finite());
+        let low = logs().fold(f64::INFINITY, f64::min).floor();
+        let high = logs().fold(f64::NEG_INFINITY, f64::max).ceil().max(low + 1.0);
+        let label = |decade: i32| match decade.abs() {
+            0..4 => 10_f64.powi(decade).to_string(),
+            _ => format!("1e{decade}"),
+        };
+        let ticks = (low as i32..=high as i32).map(|at| (10_f64.powi(at), label(at))).collect();
+        self.render(&Scale { place: f64::log10, low, high, ticks })
+    }
+
+    /// Draws it with hundredths from 0 to 100 on the vertical axis.
+    #[must_use]
+    pub fn draw_percent(&self) -> String {
+        let ticks = (0..=5).map(|fifth| (f64::from(fifth * 20), format!("{} %", fifth * 20)));
+        self.render(&Scale { place: |y| y, low: 0.0, high: 100.0, ticks: ticks.collect() })
+    }
+
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.lines.iter().flat_map(|line| &line.points).copied()
+    }
+
+    fn render(&self, scale: &Scale) -> String {
+        let shown = || self.points().filter(|(_, y)| (scale.place)(*y).is_finite());
+        let least_x = shown().map(|(x, _)| x).fold(f64::INFINITY, f64::min);
+        let most_x = shown().map(|(x, _)| x).fold(f64::NEG_INFINITY, f64::max);
+        let (wide, tall) = ((most_x - least_x).max(1e-9), scale.high - scale.low);
         let at = |x: f64, y: f64| {
             let right = (x - least_x) / wide * (RIGHT - LEFT);
-            (LEFT + right, BOTTOM - (y.log10() - low) / tall * (BOTTOM - TOP))
+            let up = ((scale.place)(y) - scale.low) / tall * (BOTTOM - TOP);
+            (LEFT + right, BOTTOM - up)
         };
         let (title, x_name, y_name) = (escape(&self.title), escape(&self.x), escape(&self.y));
         let mut svg = format!(
@@ -59,7 +81,7 @@ impl Chart {
              <text x=\"{RIGHT}\" y=\"408\" text-anchor=\"end\" fill=\"#666\">{x_name}</text>\n"
         );
         if shown().next().is_some() {
-            axes(&mut svg, (least_x, most_x), (low, low + tall), at);
+            axes(&mut svg, (least_x, most_x), scale, at);
         }
         let mut named = TOP + 10.0;
         for line in &self.lines {
@@ -71,10 +93,18 @@ impl Chart {
     }
 }
 
+/// What the vertical axis means.
+struct Scale {
+    place: fn(f64) -> f64,
+    low: f64, // places, not values
+    high: f64,
+    ticks: Vec<(f64, String)>,
+}
+
 impl Line {
     fn draw(&self, svg: &mut String, named: f64, at: impl Fn(f64, f64) -> (f64, f64)) {
         let colour = COLOURS[self.colour % COLOURS.len()];
-        let points = self.points.iter().filter(|(_, y)| *y > 0.0).map(|(x, y)| at(*x, *y));
+        let points = self.points.iter().map(|(x, y)| at(*x, *y)).filter(|(_, y)| y.is_finite());
         let (mark, label) = (RIGHT + 14.0, RIGHT + 36.0);
         let middle = named - 4.0;
         if self.dots {
@@ -98,13 +128,11 @@ impl Line {
 fn axes(
     svg: &mut String,
     (least, most): (f64, f64),
-    (low, high): (f64, f64),
+    scale: &Scale,
     at: impl Fn(f64, f64) -> (f64, f64),
 ) {
-    for decade in low as i32..=high as i32 {
-        let (_, y) = at(least, 10_f64.powi(decade));
-        let label =
-            if decade.abs() < 4 { 10_f64.powi(decade).to_string() } else { format!("1e{decade}") };
+    for (tick, label) in &scale.ticks {
+        let (_, y) = at(least, *tick);
         let _ = writeln!(
             svg,
             "<path stroke=\"#ddd\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>\

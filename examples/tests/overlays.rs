@@ -28,7 +28,7 @@ fn pastry_takes_the_hops_of_its_paper() {
     let sizes = "1000,2000,5000,10000,100000";
     let rows = rows(&["--only", "pastry", "--nodes", sizes, "--lookups", "2000"]);
     for ((size, hops), (measured_size, _, measured, _)) in published.into_iter().zip(&rows) {
-        assert_eq!(size, *measured_size);
+        assert!((size - measured_size).abs() < 0.5);
         assert!((measured - hops).abs() < 0.1, "{size} nodes: {measured}, published {hops}");
     }
 }

@@ -197,6 +197,6 @@ impl fmt::Debug for Front {
             .field("ceiling", &self.ceiling)
             .field("unsorted", &self.unsorted)
             .field("debt", &self.debt)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -136,6 +136,8 @@ impl Playback {
 pub struct Want<'a> {
     /// The time: for deadlines, see [`Playback`], and for the patience with requests.
     pub now: Duration,
+    /// How long the peer takes to answer: what is due sooner is not asked of it.
+    pub delay: Duration,
     /// How long ago another peer must have been asked for a block before this one is asked too, at
     /// the end. With a few times what an answer takes, next to nothing comes twice.
     pub patience: Duration,
@@ -161,6 +163,7 @@ impl Want<'_> {
     pub fn new() -> Self {
         Self {
             now: Duration::ZERO,
+            delay: Duration::ZERO,
             patience: Duration::ZERO,
             reverse: false,
             whole: 0,
@@ -199,6 +202,7 @@ impl core::fmt::Debug for Want<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Want")
             .field("now", &self.now)
+            .field("delay", &self.delay)
             .field("patience", &self.patience)
             .field("reverse", &self.reverse)
             .field("whole", &self.whole)

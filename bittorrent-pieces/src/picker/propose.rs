@@ -79,11 +79,12 @@ impl View<'_> {
         kept
     }
 
-    /// The pieces that are due next.
+    /// The pieces that are due next, and that the peer gives in time.
     fn window(&self, want: &Want<'_>) -> core::ops::Range<u32> {
         let Some(playback) = self.state.policy.playback else { return 0..0 };
         let first = playback.next(want.now).0;
-        first..first.saturating_add(playback.window).min(self.state.geometry.pieces())
+        let soonest = playback.next(want.now.saturating_add(want.delay)).0;
+        soonest..first.saturating_add(playback.window).min(self.state.geometry.pieces())
     }
 
     /// Takes blocks of given pieces, open or not.
@@ -249,10 +250,11 @@ impl View<'_> {
         let playback = self.state.policy.playback?;
         let soon = want.now.checked_add(playback.urgent)?;
         let urgent = |piece: &PieceIndex| playback.deadline(*piece).is_some_and(|due| due <= soon);
+        let at_once = Want { patience: core::time::Duration::ZERO, ..*want };
         for piece in self.window(want).map(PieceIndex).take_while(urgent) {
             self.state.walked(1);
             let at = self.state.find(self.partials, piece).filter(|_| holds.has(piece));
-            if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn, want)) {
+            if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn, &at_once)) {
                 return self.ask_twice(at, number, conn);
             }
         }

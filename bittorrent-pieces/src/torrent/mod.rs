@@ -21,7 +21,7 @@ use crate::wire::hashes::HashRange;
 use crate::wire::{DecodeError, Handshake, Reserved};
 use crate::{
     Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
-    PeerId, PieceHashes, PieceIndex, Policy,
+    PeerId, PieceHashes, PieceIndex, Policy, Priority,
 };
 pub use check::PieceCheck;
 pub use memory::{
@@ -389,6 +389,12 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Forgets a connection; one that is not known is no harm.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
         self.view().closed(now, conn);
+    }
+
+    /// Changes how much a piece is wanted. Peers go on to hear that we are interested in what they
+    /// have, skipped or not.
+    pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
+        self.view().set_priority(now, piece, priority);
     }
 
     /// Takes in the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see

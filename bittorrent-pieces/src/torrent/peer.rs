@@ -89,6 +89,7 @@ pub(crate) struct Link {
     pub(crate) window: u16,  // how many requests it answers in good time
     pub(crate) reqq: u16,    // how many it takes
     pub(crate) fastest: u32, // its quickest answer, in milliseconds
+    pub(crate) pace: u32,    // what its answers take of late, in milliseconds
     pub(crate) allowed: Vec<PieceIndex, ALLOWED>, // given even while it chokes us
     pub(crate) suggested: Option<PieceIndex>,
     pub(crate) granted: u8, // allowed-fast messages that are due
@@ -199,6 +200,7 @@ impl Link {
         window: FIRST_WINDOW,
         reqq: u16::MAX,
         fastest: u32::MAX,
+        pace: 0,
         allowed: Vec::new(),
         suggested: None,
         granted: 0,
@@ -257,6 +259,7 @@ impl Link {
             return None;
         }
         self.fastest = self.fastest.min(age);
+        self.pace = self.pace.saturating_sub(self.pace / 4).saturating_add(age / 4);
         let late = age.saturating_sub(self.fastest);
         let used = asked.under_way() >= usize::from(self.window).saturating_sub(1);
         if late < PROMPT && used {

@@ -12,8 +12,8 @@ use super::{
     Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
 };
 use crate::{
-    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Want,
-    picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
+    Priority, Want, picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -209,6 +209,12 @@ impl View<'_, '_> {
             return Err(NotVerifying(piece));
         }
         Ok(PieceCheck::new(self.core.geometry, self.core.hashes, piece))
+    }
+
+    pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
+        self.core.see(now);
+        split(&mut self.core.picker, &mut self.regions).0.set_priority(piece, priority);
+        self.settle(None);
     }
 
     pub(super) fn hashed(
@@ -438,6 +444,7 @@ impl View<'_, '_> {
         let late = Duration::from_millis(u64::from(self.core.tempo));
         let want = Want {
             now,
+            delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
             suggested: suggested.as_slice(),
@@ -456,6 +463,14 @@ impl View<'_, '_> {
             if picked == 0 {
                 link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
                 break;
+            }
+        }
+        if !chokes && left > 0 {
+            // What is due soon is asked for twice, if need be.
+            let urgent = picker.pick_urgent(conn, &holds, &want);
+            if let Some(block) = urgent {
+                asked.push(RequestSlot::new(block, millis(now), Step::Due));
+                left = left.saturating_sub(1);
             }
         }
         if idle && !chokes && left == room && room > 0 {

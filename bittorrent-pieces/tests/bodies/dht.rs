@@ -96,7 +96,7 @@ impl Driven {
             nodes.extend(room);
         }
         response.nodes = CompactNodes::new(Family::V4, &nodes);
-        let peers = input.bytes(12 - 12 % 6).to_vec();
+        let peers = input.bytes(12).to_vec();
         let peers = CompactPeers::new(Family::V4, &peers[..peers.len() / 6 * 6]).expect("whole");
         response.values = (input.byte() & 1 == 0).then_some(Values::new(peers));
         response.token = (input.byte() & 1 == 0).then_some(b"token");

@@ -1,6 +1,7 @@
 //! Identifiers in limbs: 64, 128, 160 and 256 bits.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use super::Identifier;
 use crate::Wire;
@@ -9,7 +10,7 @@ use crate::Wire;
 /// is the order of the numbers. Limbs of 32 bits are cheap on a Cortex-M0 and on a server.
 ///
 /// Packed, so that a peer of 20 and 6 bytes takes 26: tables of peers are most of what a node holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(2))]
 pub struct Id<const LIMBS: usize>([u32; LIMBS]);
 
@@ -36,6 +37,20 @@ impl<const LIMBS: usize> Id<LIMBS> {
     #[must_use]
     pub const fn limbs(self) -> [u32; LIMBS] {
         self.0
+    }
+}
+
+/// Limb by limb: a comparison of the arrays is one of memory, which limbs in registers have to go through.
+impl<const LIMBS: usize> PartialEq for Id<LIMBS> {
+    fn eq(&self, other: &Self) -> bool {
+        let limbs = self.limbs().into_iter().zip(other.limbs());
+        limbs.fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    }
+}
+
+impl<const LIMBS: usize> Hash for Id<LIMBS> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.limbs().hash(state);
     }
 }
 

@@ -266,7 +266,7 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
         }
         world.join_some();
     }
-    world.run_for(SECOND * 40);
+    world.run_for(SECOND * 25);
     for n in 0..keys {
         world.get(n);
         world.run_for(Duration::from_millis(20));
@@ -286,13 +286,13 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
 
 #[test]
 fn nothing_is_lost_while_nodes_crash() {
-    churn(1, Link::default(), 100, 5);
+    churn(1, Link::default(), 100, 3);
 }
 
 #[test]
 fn nothing_is_lost_on_a_bad_network() {
     let jitter = Duration::from_millis(10);
-    churn(2, Link { loss: 20, duplicate: 20, reorder: 20, jitter, ..Link::default() }, 100, 5);
+    churn(2, Link { loss: 20, duplicate: 20, reorder: 20, jitter, ..Link::default() }, 100, 3);
 }
 
 #[test]

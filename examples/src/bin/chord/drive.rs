@@ -18,6 +18,15 @@ use crate::parcel::{FIRST, LONGEST, Parcel};
 
 /// The longest wait for a datagram, so that a command is heard soon.
 const TICK: Duration = Duration::from_millis(20);
+/// What a socket says while no datagram is there. Some systems also tell here that nobody listens any more at a port
+/// that was written to; its silence tells the node as well.
+const NOTHING: [ErrorKind; 5] = [
+    ErrorKind::WouldBlock,
+    ErrorKind::TimedOut,
+    ErrorKind::Interrupted,
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionReset,
+];
 /// How long the last words may take.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -96,17 +105,7 @@ impl Driver {
             match self.socket.recv_from(&mut bytes) {
                 Ok((len, SocketAddr::V4(from))) => self.take(from, &bytes[..len]),
                 Ok(_) => {}
-                // A port that nobody listens on any more shows up here; the silence tells the node as well.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
-                    ) => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ) => {}
+                Err(error) if NOTHING.contains(&error.kind()) => {}
                 Err(error) => return Err(format!("cannot receive: {error}")),
             }
             self.member.handle_timeout(self.start.elapsed());

@@ -39,7 +39,7 @@ impl<A: Address> Member<A> {
             token: self.last_token,
             lookup: None,
             retry_at: self.now,
-            until: self.now + ERRAND,
+            until: self.after(ERRAND),
         });
         self.retry_errands();
         self.listen(now);
@@ -83,7 +83,7 @@ impl<A: Address> Member<A> {
         for errand in self.errands.iter_mut().filter(|errand| errand.retry_at <= now) {
             errand.lookup = self.node.lookup(now, errand.key).ok();
             let wait = if errand.lookup.is_some() { SILENCE * 2 } else { PATIENCE };
-            errand.retry_at = now + wait;
+            errand.retry_at = now.saturating_add(wait);
         }
     }
 
@@ -99,7 +99,7 @@ impl<A: Address> Member<A> {
     pub(crate) fn put_off(&mut self, token: u32) {
         let errand = self.errands.iter_mut().find(|errand| errand.token == token);
         if let Some(errand) = errand {
-            (errand.retry_at, errand.lookup) = (self.now + PATIENCE, None);
+            (errand.retry_at, errand.lookup) = (self.now.saturating_add(PATIENCE), None);
         }
     }
 

@@ -7,6 +7,8 @@ mod args;
 mod churn;
 mod drive;
 mod errand;
+#[cfg(test)]
+mod laws;
 mod member;
 mod parcel;
 mod shelf;

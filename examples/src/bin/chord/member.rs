@@ -7,10 +7,11 @@
 //! more goes back to its owner before it is dropped.
 
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use chord_core::{
-    Address, BufferTooSmall, Config, Event, Id160, LookupId, LookupSlot, Node, Peer, StartError,
+    Address, BufferTooSmall, Config, Event, Id160, KeyRange, LookupId, LookupSlot, Node, Peer,
+    StartError,
 };
 
 use crate::errand::{Errand, What};
@@ -21,6 +22,8 @@ use crate::shelf::Shelf;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a silent node keeps others waiting.
 pub(crate) const SILENCE: Duration = Duration::from_secs(1);
+/// How long after a change copies are compared, so that several changes count as one.
+const SOON: Duration = Duration::from_millis(10);
 /// How often copies are compared.
 const COMPARE: Duration = Duration::from_secs(1);
 /// How long an entry may be nobody's before it goes back to its owner.
@@ -28,6 +31,7 @@ const STRAY: Duration = Duration::from_secs(20);
 /// More puts than this do not wait for copies at a time.
 const MOST_PUTS: usize = 1000;
 
+#[derive(Debug)]
 pub struct Member<A> {
     pub(crate) node: Node<Id160, A, Vec<LookupSlot<Id160, A>>>,
     pub shelf: Shelf,
@@ -37,7 +41,7 @@ pub struct Member<A> {
     pub(crate) errands: Vec<Errand>,
     puts: Vec<Put<A>>,
     /// Those that keep copies of this node\'s range.
-    keepers: HashMap<A, Keeper>,
+    keepers: Vec<Keeper<A>>,
     compare_at: Duration,
     pub(crate) last_token: u32,
 }
@@ -69,8 +73,9 @@ struct Put<A> {
     until: Duration,
 }
 
-#[derive(Debug, Default)]
-struct Keeper {
+#[derive(Debug)]
+struct Keeper<A> {
+    address: A,
     /// Since when it owes an answer.
     asked: Option<Duration>,
     /// It had the same entries once since the range has grown.
@@ -87,13 +92,14 @@ impl<A: Address> Member<A> {
             news: VecDeque::new(),
             errands: Vec::new(),
             puts: Vec::new(),
-            keepers: HashMap::new(),
+            keepers: Vec::new(),
             compare_at: Duration::ZERO,
             last_token: 0,
         }
     }
 
     pub fn create(&mut self, now: Duration) -> Result<(), StartError> {
+        let now = self.now.max(now);
         self.node.create(now)?;
         self.listen(now);
         Ok(())
@@ -105,18 +111,21 @@ impl<A: Address> Member<A> {
         now: Duration,
         members: &[Peer<Id160, A>],
     ) -> Result<(), StartError> {
+        let now = self.now.max(now);
         self.node.create_base(now, members)?;
         self.listen(now);
         Ok(())
     }
 
     pub fn join(&mut self, now: Duration, contact: A) -> Result<(), StartError> {
+        let now = self.now.max(now);
         self.node.join(now, contact)?;
         self.listen(now);
         Ok(())
     }
 
     pub fn leave(&mut self, now: Duration) {
+        let now = self.now.max(now);
         self.node.leave(now);
         self.listen(now);
     }
@@ -133,19 +142,20 @@ impl<A: Address> Member<A> {
 
     /// Takes in a datagram. What is neither a message nor a parcel is dropped; the text says why.
     pub fn handle_datagram(&mut self, now: Duration, from: A, bytes: &[u8]) -> Result<(), String> {
-        let taken = if bytes.first() == Some(&FIRST) {
-            self.now = self.now.max(now);
+        let now = self.now.max(now);
+        if bytes.first() == Some(&FIRST) {
             let parcel = Parcel::decode(bytes).ok_or("no parcel of this store")?;
+            self.now = now;
             self.handle_parcel(from, parcel);
-            Ok(())
         } else {
-            self.node.handle_datagram(now, from, bytes).map_err(|error| error.to_string())
-        };
+            self.node.handle_datagram(now, from, bytes).map_err(|error| error.to_string())?;
+        }
         self.listen(now);
-        taken
+        Ok(())
     }
 
     pub fn handle_timeout(&mut self, now: Duration) {
+        let now = self.now.max(now);
         self.node.handle_timeout(now);
         self.listen(now);
         if self.node.state().is_member() && self.compare_at <= self.now {
@@ -159,7 +169,8 @@ impl<A: Address> Member<A> {
     pub fn poll_timeout(&self) -> Option<Duration> {
         let compare = Some(self.compare_at).filter(|_| self.node.state().is_member());
         let errands = self.errands.iter().map(|errand| errand.retry_at);
-        self.node.poll_timeout().into_iter().chain(compare).chain(errands).min()
+        let own = compare.into_iter().chain(errands).min().filter(|at| *at != Duration::MAX);
+        self.node.poll_timeout().into_iter().chain(own).min()
     }
 
     /// Returns whom to send the bytes to that it has put into `buf`.
@@ -186,6 +197,7 @@ impl<A: Address> Member<A> {
 
     /// Looks a key up and does nothing else.
     pub fn lookup(&mut self, now: Duration, key: Id160) -> Option<LookupId> {
+        let now = self.now.max(now);
         let lookup = self.node.lookup(now, key).ok();
         self.listen(now);
         lookup
@@ -198,10 +210,10 @@ impl<A: Address> Member<A> {
             match event {
                 Event::LookupDone { lookup, owner, .. } => self.find_owner(lookup, owner.address),
                 Event::TakeOver { .. } => {
-                    self.keepers.values_mut().for_each(|keeper| keeper.agreed = false);
-                    self.compare_at = self.now;
+                    self.keepers.iter_mut().for_each(|keeper| keeper.agreed = false);
+                    self.compare_at = self.after(SOON);
                 }
-                Event::ListChanged => self.compare_at = self.now,
+                Event::ListChanged => self.compare_at = self.after(SOON),
                 Event::HandOver { range, to } => {
                     let entries = self.shelf.entries(range);
                     let copies = entries.map(|(key, entry)| (key, entry.clone()));
@@ -217,20 +229,24 @@ impl<A: Address> Member<A> {
 
     /// Compares the own range with all that keep copies of it, and asks those again that owe an answer.
     fn compare(&mut self) {
-        let all = self.now + COMPARE;
-        self.compare_at = self.now + PATIENCE;
+        let all = self.after(COMPARE);
+        self.compare_at = self.after(PATIENCE);
         let (range, now) = (self.node.keys(), self.now);
         self.shelf.claim(range, now);
         let digest = self.shelf.digest(range);
         let list: Vec<A> =
             self.node.successors().as_slice().iter().map(|peer| peer.address).collect();
-        self.keepers.retain(|address, _| list.contains(address));
+        self.keepers.retain(|keeper| list.contains(&keeper.address));
         let mut owing = false;
         for address in list {
-            let keeper = self.keepers.entry(address).or_default();
+            if !self.keepers.iter().any(|keeper| keeper.address == address) {
+                self.keepers.push(Keeper { address, asked: None, agreed: false });
+            }
+            self.outbox.push_back((address, Parcel::Compare { range, digest }));
+        }
+        for keeper in &mut self.keepers {
             keeper.asked.get_or_insert(now);
             owing = owing || !keeper.is_silent(now);
-            self.outbox.push_back((address, Parcel::Compare { range, digest }));
         }
         if !owing {
             self.compare_at = all;
@@ -247,13 +263,13 @@ impl<A: Address> Member<A> {
         let list = self.node.successors().as_slice();
         self.node.state().is_member()
             && list.iter().all(|peer| {
-                let keeper = self.keepers.get(&peer.address);
+                let keeper = self.keepers.iter().find(|keeper| keeper.address == peer.address);
                 keeper.is_some_and(|keeper| keeper.agreed || keeper.is_silent(self.now))
             })
     }
 
     fn handle_parcel(&mut self, from: A, parcel: Parcel) {
-        if let Some(keeper) = self.keepers.get_mut(&from) {
+        if let Some(keeper) = self.keeper(from) {
             keeper.asked = None;
         }
         match parcel {
@@ -285,13 +301,13 @@ impl<A: Address> Member<A> {
             }
             Parcel::Same { range, digest } => {
                 let same = range == self.node.keys() && self.shelf.digest(range) == digest;
-                if let Some(keeper) = self.keepers.get_mut(&from).filter(|_| same) {
+                if let Some(keeper) = self.keeper(from).filter(|_| same) {
                     keeper.agreed = true;
                 }
             }
             Parcel::Differs { range } => {
                 self.send_all(from, range);
-                self.compare_at = self.compare_at.min(self.now + PATIENCE);
+                self.compare_at = self.compare_at.min(self.after(PATIENCE));
             }
             Parcel::Done { token } => self.end(token, |_, key| News::Stored { key }),
             Parcel::Value { token, entry } => {
@@ -310,7 +326,7 @@ impl<A: Address> Member<A> {
         }
         let version = match self.shelf.find(key) {
             Some(entry) if entry.value == value => entry.version, // the client asks again
-            Some(entry) => entry.version + 1,
+            Some(entry) => entry.version.saturating_add(1),
             None => 1,
         };
         let entry = Entry { version, value };
@@ -323,7 +339,7 @@ impl<A: Address> Member<A> {
             let copy = Parcel::Copy { token, key, entry: entry.clone() };
             self.outbox.push_back((*address, copy));
         }
-        self.puts.push(Put { token, client, answer, missing, until: self.now + SILENCE * 5 });
+        self.puts.push(Put { token, client, answer, missing, until: self.after(SILENCE * 5) });
         self.finish_puts();
     }
 
@@ -338,7 +354,10 @@ impl<A: Address> Member<A> {
     /// Tells the clients of all values that have their copies. Who is silent does not count.
     fn finish_puts(&mut self) {
         let (now, keepers) = (self.now, &self.keepers);
-        let silent = |address: &A| keepers.get(address).is_none_or(|keeper| keeper.is_silent(now));
+        let silent = |address: &A| {
+            let keeper = keepers.iter().find(|keeper| keeper.address == *address);
+            keeper.is_none_or(|keeper| keeper.is_silent(now))
+        };
         let mut done = vec![];
         self.puts.retain(|put| {
             let whole = put.missing.iter().all(silent);
@@ -352,7 +371,15 @@ impl<A: Address> Member<A> {
         }
     }
 
-    fn send_all(&mut self, to: A, range: chord_core::KeyRange<Id160>) {
+    fn keeper(&mut self, address: A) -> Option<&mut Keeper<A>> {
+        self.keepers.iter_mut().find(|keeper| keeper.address == address)
+    }
+
+    pub(crate) fn after(&self, span: Duration) -> Duration {
+        self.now.saturating_add(span)
+    }
+
+    fn send_all(&mut self, to: A, range: KeyRange<Id160>) {
         let copies = self.shelf.entries(range);
         let copies =
             copies.map(|(key, entry)| Parcel::Copy { token: 0, key, entry: entry.clone() });
@@ -367,8 +394,8 @@ impl<A: Address> Member<A> {
     }
 }
 
-impl Keeper {
+impl<A> Keeper<A> {
     fn is_silent(&self, now: Duration) -> bool {
-        self.asked.is_some_and(|at| at + SILENCE <= now)
+        self.asked.is_some_and(|at| now.saturating_sub(at) >= SILENCE)
     }
 }

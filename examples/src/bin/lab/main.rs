@@ -116,9 +116,11 @@ fn sum_up(seconds: &[(u64, Second)]) {
         ("All lists", |second| second.wrong_lists),
         ("All lookups", |second| second.not_right),
     ] {
-        let last = seconds.iter().rposition(|(_, second)| wrong(second) > 0);
-        let right = last.map_or(seconds.first(), |last| seconds.get(last + 1));
-        let Some((at, _)) = right else {
+        let Some(last) = seconds.iter().rposition(|(_, second)| wrong(second) > 0) else {
+            println!("{name} were right throughout.");
+            continue;
+        };
+        let Some((at, _)) = seconds.get(last + 1) else {
             println!("{name}: not right by the end. A longer list survives more: --successors.");
             continue;
         };

@@ -10,8 +10,10 @@ use crate::members::Node;
 const SLOTS: usize = 48;
 
 pub struct Torus<const D: usize> {
-    nodes: Vec<Can<u128, u32, Vec<Option<Neighbour<u128, u32, D>>>, D>>,
+    nodes: Vec<Can<u128, u32, Slots<D>, D>>,
 }
+
+type Slots<const D: usize> = Vec<Option<Neighbour<u128, u32, D>>>;
 
 impl<const D: usize> Torus<D> {
     /// Lets the nodes join one after the other, each at a point chosen by chance. If `uniform`, the owner of that

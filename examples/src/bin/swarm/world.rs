@@ -1,0 +1,273 @@
+//! Torrents over the simulated network, in virtual time. The content is zeros, so nobody stores it; all
+//! else is as over sockets.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bittorrent_pieces::{
+    BLOCK_LEN, Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory,
+    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Policy,
+    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+};
+use sim::{Addr, Delivery, Link, Network, Rng, StreamId};
+
+type Lent = Memory<
+    Vec<PieceSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
+
+/// How many connections a node takes, as a rule, and how many it dials.
+pub(crate) const PEERS: usize = 50;
+const DIALS: usize = 16;
+/// How many of those that it dials are supernodes, if there are any.
+const FRONT: usize = 4;
+/// How far what a node says may be ahead of what it has sent.
+const BACKLOG: Duration = Duration::from_millis(200);
+/// How many pieces a node has open at a time, and requests under way to a peer.
+const OPEN: usize = 40;
+const PIPELINE: usize = 32;
+
+/// All nodes and what is between them.
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    geometry: Geometry,
+    hashes: &'static [[u8; 20]],
+    net: Network,
+    rng: Rng,
+    seed: u64,
+    dirty: Vec<usize>, // nodes that may have something to say
+}
+
+/// One node.
+pub(crate) struct Node {
+    pub(crate) torrent: Torrent<'static, Lent>,
+    /// Bytes of blocks that came although they were there.
+    pub(crate) wasted: u64,
+    streams: BTreeMap<ConnId, (StreamId, Vec<u8>)>,
+    deadline: Option<Duration>,
+    uplink: u64,
+    busy_until: Duration, // until it has sent all that it said
+    degree: usize,        // connections that it was or will be named for
+    most: usize,
+}
+
+/// What a node is.
+pub(crate) struct Kind {
+    pub(crate) has_all: bool,
+    /// Bytes per second that it can send.
+    pub(crate) uplink: u64,
+    pub(crate) slots: u8,
+    /// Connections that it takes from others.
+    pub(crate) peers: usize,
+    pub(crate) policy: Policy,
+}
+
+impl World {
+    pub(crate) fn new(pieces: u32, piece_len: u32, seed: u64) -> Self {
+        let total = u64::from(pieces) * u64::from(piece_len);
+        let geometry = Geometry::new(total, piece_len).expect("the options are in bounds");
+        let digest = PieceHasher::digest(&vec![0; piece_len as usize]);
+        let link = Link {
+            jitter: Duration::from_millis(30),
+            segment: 2 * BLOCK_LEN as usize,
+            ..Link::default()
+        };
+        Self {
+            nodes: vec![],
+            geometry,
+            hashes: vec![digest; pieces as usize].leak(), // once for each run, until the end
+            net: Network::new(seed, link),
+            rng: Rng::new(seed),
+            seed,
+            dirty: vec![],
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.net.now()
+    }
+
+    pub(crate) fn add(&mut self, kind: &Kind) -> usize {
+        let (index, pieces) = (self.nodes.len(), self.geometry.pieces());
+        let mut id = [b'-'; 20];
+        id[..4].copy_from_slice(&(index as u32).to_be_bytes());
+        let mut config = Config::new(InfoHash([7; 20]), PeerId(id));
+        config.seed = self.seed << 32 | index as u64;
+        config.upload_slots = kind.slots;
+        let peers = kind.peers + DIALS + 1;
+        let memory = Memory {
+            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
+            partials: vec![PartialSlot::EMPTY; OPEN],
+            blocks: vec![BlockSlot::EMPTY; block_slots(self.geometry, OPEN)],
+            peers: vec![PeerSlot::EMPTY; peers],
+            bits: vec![0; bits_len(pieces, peers)],
+            requests: vec![RequestSlot::EMPTY; requests_len(peers, PIPELINE)],
+        };
+        let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
+        if kind.has_all {
+            have.fill();
+        }
+        let hashes = PieceHashes::new(self.hashes);
+        let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);
+        let mut torrent = torrent.expect("the memory is as large as asked for");
+        torrent.set_policy(kind.policy);
+        let (streams, most) = (BTreeMap::new(), kind.peers);
+        let (uplink, busy_until) = (kind.uplink, Duration::ZERO);
+        self.nodes.push(Node {
+            torrent,
+            wasted: 0,
+            streams,
+            deadline: None,
+            uplink,
+            busy_until,
+            degree: 0,
+            most,
+        });
+        self.net.set_uplink(Addr(index as u32), kind.uplink);
+        index
+    }
+
+    /// Lets a node dial the seed and some of those that came before it, as a tracker would name them:
+    /// behind the first `front`, which alone get it from the seed, a few of those instead of it.
+    pub(crate) fn join(&mut self, from: usize, front: usize) {
+        let mut named = if from <= front || front == 0 { vec![0] } else { vec![] };
+        for nth in 0..DIALS {
+            let among = if nth < FRONT && front > 0 { front } else { from.saturating_sub(1) };
+            named.push(1 + self.rng.below(among.max(1) as u64) as usize);
+        }
+        named.sort_unstable();
+        named.dedup();
+        for to in named {
+            if to < from && self.nodes[to].degree < self.nodes[to].most {
+                self.nodes[to].degree += 1;
+                self.net.connect(Addr(from as u32), Addr(to as u32));
+            }
+        }
+    }
+
+    /// Lets a node do what it was told.
+    pub(crate) fn wake(&mut self, node: usize) {
+        self.dirty.push(node);
+    }
+
+    /// Handles all that happens until then.
+    pub(crate) fn run_until(&mut self, until: Duration) {
+        while self.net.now() < until {
+            while let Some(index) = self.dirty.pop() {
+                self.pump(index);
+            }
+            let deadline = self.nodes.iter().filter_map(|node| node.deadline).min();
+            if let Some(delivery) = self.net.next(deadline.unwrap_or(until).min(until)) {
+                self.dirty.push(delivery.at().0 as usize);
+                self.deliver(delivery);
+                continue;
+            }
+            let now = self.net.now();
+            for (index, node) in self.nodes.iter_mut().enumerate() {
+                if node.deadline.is_some_and(|at| at <= now) {
+                    node.torrent.handle_timeout(now);
+                    self.dirty.push(index);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let (now, index) = (self.net.now(), delivery.at().0 as usize);
+        let node = &mut self.nodes[index];
+        match delivery {
+            Delivery::Opened { stream, at, peer } => {
+                let conn = ConnId(stream.0 as u32);
+                let side = if at.0 > peer.0 { Side::Dialled } else { Side::Accepted };
+                if node.torrent.handle_connected(now, conn, side).is_ok() {
+                    node.streams.insert(conn, (stream, vec![]));
+                } else {
+                    self.net.close(stream, at);
+                }
+            }
+            Delivery::Bytes { stream, bytes, .. } => {
+                let conn = ConnId(stream.0 as u32);
+                if let Some((_, received)) = node.streams.get_mut(&conn) {
+                    received.extend(bytes);
+                    self.read(index, conn);
+                }
+            }
+            Delivery::Closed { stream, .. } => {
+                let conn = ConnId(stream.0 as u32);
+                node.streams.remove(&conn);
+                node.torrent.handle_closed(now, conn);
+            }
+            Delivery::Datagram { .. } => {}
+        }
+    }
+
+    fn read(&mut self, index: usize, conn: ConnId) {
+        const PIECE_HEADER: usize = 13;
+        let now = self.net.now();
+        loop {
+            let node = &mut self.nodes[index];
+            let Some((_, received)) = node.streams.get_mut(&conn) else { return };
+            let handled = node.torrent.handle_bytes(now, conn, received);
+            let handled = handled.expect("all nodes run the same program");
+            let (consumed, busy) = (handled.consumed(), handled == Handled::Busy);
+            let block = matches!(handled, Handled::Block { .. });
+            if !block && consumed > PIECE_HEADER && received[4] == 7 {
+                node.wasted += (consumed - PIECE_HEADER) as u64;
+            }
+            received.drain(..consumed);
+            if busy {
+                self.pump(index);
+            } else if consumed == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Does all that a node has to do now.
+    fn pump(&mut self, index: usize) {
+        let now = self.net.now();
+        let mut buf = vec![0; transmit_len(self.geometry.pieces())];
+        let node = &mut self.nodes[index];
+        while let Some(event) = node.torrent.poll_event() {
+            match event {
+                Event::Verify { piece } => {
+                    let hashed = node.torrent.handle_hashed(now, piece, self.hashes[0]);
+                    hashed.expect("it was to be verified");
+                }
+                Event::Banned { conn } | Event::Lost { conn, .. } => {
+                    if let Some((stream, _)) = node.streams.remove(&conn) {
+                        self.net.close(stream, Addr(index as u32));
+                    }
+                }
+                _ => {}
+            }
+        }
+        node.deadline = None;
+        loop {
+            if node.busy_until > now + BACKLOG {
+                node.deadline = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
+                break;
+            }
+            let sent = node.torrent.poll_transmit(&mut buf).expect("the buffer fits");
+            let Some(sent) = sent else { break };
+            let mut bytes = buf[..sent.len].to_vec();
+            bytes.resize(sent.len + sent.block.map_or(0, |block| block.len as usize), 0);
+            if let Some((stream, _)) = node.streams.get(&sent.to) {
+                self.net.send(*stream, Addr(index as u32), &bytes);
+            }
+            let takes = Duration::from_secs_f64(bytes.len() as f64 / node.uplink as f64);
+            node.busy_until = node.busy_until.max(now) + takes;
+        }
+        node.deadline = node.deadline.into_iter().chain(node.torrent.poll_timeout()).min();
+    }
+}
+
+impl Node {
+    pub(crate) fn has(&self, piece: u32) -> bool {
+        self.torrent.have().has(PieceIndex(piece))
+    }
+}
