@@ -1,7 +1,9 @@
 //! From a magnet link to the info dictionary: asked of peers, checked against the hash (BEP 9).
 
 mod layer;
+mod slot;
 mod state;
+mod transmit;
 
 use core::time::Duration;
 
@@ -11,8 +13,8 @@ use crate::wire::extended::Pex;
 use crate::{
     BufferTooSmall, ConnId, ConnectError, Geometry, InfoHash, PeerError, PeerId, Side, Transmit,
 };
+pub use slot::FetchSlot;
 use state::Core;
-pub use state::FetchSlot;
 
 /// Fetches the info dictionary of a torrent of which only the hash is known.
 ///

@@ -5,113 +5,50 @@ use core::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::layer::Layer;
+use super::slot::{FetchSlot, Phase};
 use super::{FetchConfig, FetchEvent, FetchHandled};
 use crate::geometry::slot;
 use crate::merkle::MerkleHash;
-use crate::torrent::extend::{METADATA, write_handshake, write_metadata_request};
-use crate::torrent::{offered, opening_reserved};
+use crate::torrent::extend::METADATA;
+use crate::torrent::offered;
 use crate::wire::extended::{
     self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::fast::Fast;
 use crate::wire::hashes::{HASH_REJECT, HASHES, HashMessage};
 use crate::wire::{DecodeError, Handshake, Message};
-use crate::{
-    BufferTooSmall, ConnId, ConnectError, Geometry, PeerError, PieceHasher, Side, Transmit,
-};
+use crate::{BufferTooSmall, ConnId, ConnectError, Geometry, PeerError, PieceHasher, Side};
 
-/// Requests under way at a time.
-const PIPELINE: u32 = 4;
 /// The longest message: a bitfield of a torrent of eight million pieces.
 const LIMIT: u32 = 1 << 20;
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
 const SHORTEST: Duration = Duration::from_millis(1);
-
-/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 72 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub struct FetchSlot {
-    conn: ConnId,
-    phase: Phase,
-    size: u32, // what the peer says the dictionary takes; 0 if nothing
-    id: u8,    // by which it wants ut_metadata to be called; 0 if not
-    dialled: bool,
-    greeted: bool,
-    told: bool, // that we have nothing
-    introduced: bool,
-    fast: bool,
-    extended: bool,
-    exchanged: bool,
-    heard_at: Duration,
-    sent_at: Duration,
-    rests_until: Duration, // it rejected, or was slow
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Unused,
-    Greeting,
-    Ready,
-    Corrupt, // until the event is told
-    Silent,
-}
-
-impl FetchSlot {
-    /// An unused slot.
-    pub const EMPTY: Self = Self {
-        conn: ConnId(0),
-        phase: Phase::Unused,
-        size: 0,
-        id: 0,
-        dialled: false,
-        greeted: false,
-        told: false,
-        introduced: false,
-        fast: false,
-        extended: false,
-        exchanged: false,
-        heard_at: Duration::ZERO,
-        sent_at: Duration::ZERO,
-        rests_until: Duration::ZERO,
-    };
-
-    fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Ready)
-    }
-
-    fn serves(&self, room: usize, now: Duration) -> bool {
-        self.phase == Phase::Ready
-            && self.id != 0
-            && (1..=room).contains(&slot(self.size))
-            && self.rests_until <= now
-    }
-}
 
 /// All of a fetch but the memory.
 #[derive(Debug, Clone)]
 pub(super) struct Core {
-    config: FetchConfig,
-    now: Duration,
-    source: Option<Source>,
+    pub(super) config: FetchConfig,
+    pub(super) now: Duration,
+    pub(super) source: Option<Source>,
     done: Option<u32>,
     told: bool, // of the completion
-    layer: Option<Layer>,
+    pub(super) layer: Option<Layer>,
     layer_told: bool,
 }
 
 /// The peer that gives the dictionary, and what has come of it.
 #[derive(Debug, Clone)]
-struct Source {
-    conn: ConnId,
-    size: u32,
-    next: u32,  // the piece that is to come
-    asked: u32, // the pieces before this one were asked for
-    since: Duration,
-    hasher: Hasher,
+pub(super) struct Source {
+    pub(super) conn: ConnId,
+    pub(super) size: u32,
+    pub(super) next: u32,  // the piece that is to come
+    pub(super) asked: u32, // the pieces before this one were asked for
+    pub(super) since: Duration,
+    pub(super) hasher: Hasher,
 }
 
 #[derive(Debug, Clone)]
-enum Hasher {
+pub(super) enum Hasher {
     V1(PieceHasher),
     V2(Sha256),
 }
@@ -493,85 +430,6 @@ impl Core {
         }
         None
     }
-
-    pub(super) fn transmit(
-        &mut self,
-        slots: &mut [FetchSlot],
-        only: Option<ConnId>,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
-        for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
-            if only.is_some_and(|conn| conn != slot.conn) {
-                continue;
-            }
-            if let Some(len) = self.say(slot, buf)? {
-                slot.sent_at = self.now;
-                return Ok(Some(Transmit { to: slot.conn, len, block: None, metadata: &[] }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Writes the most urgent message to a peer.
-    fn say(
-        &mut self,
-        slot: &mut FetchSlot,
-        buf: &mut [u8],
-    ) -> Result<Option<usize>, BufferTooSmall> {
-        let config = &self.config;
-        if !slot.greeted && (slot.dialled || slot.phase == Phase::Ready) {
-            let reserved = opening_reserved(config.fast, config.dht_port.is_some());
-            let (info_hash, peer_id) = (config.info_hash, config.peer_id);
-            let len = Handshake { reserved, info_hash, peer_id }.encode(buf)?;
-            slot.greeted = true;
-            return Ok(Some(len));
-        }
-        if slot.phase != Phase::Ready {
-            return Ok(None);
-        }
-        if !slot.told {
-            let len = Fast::HaveNone.encode(buf)?;
-            slot.told = true;
-            return Ok(Some(len));
-        }
-        if slot.extended && !slot.introduced {
-            let len = write_handshake(config.peer_exchange, config.port, buf)?;
-            slot.introduced = true;
-            return Ok(Some(len));
-        }
-        if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {
-            let pieces = source.size.div_ceil(METADATA_PIECE_LEN);
-            let end = source.next.saturating_add(PIPELINE).min(pieces);
-            if source.asked < end {
-                let len = write_metadata_request(slot.id, source.asked, buf)?;
-                source.asked = source.asked.saturating_add(1);
-                return Ok(Some(len));
-            }
-        }
-        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(slot.conn)) {
-            let end = layer.next.saturating_add(PIPELINE).min(layer.runs());
-            if layer.asked < end {
-                let len = HashMessage::Request(layer.range(layer.asked)).encode(buf)?;
-                layer.asked = layer.asked.saturating_add(1);
-                return Ok(Some(len));
-            }
-        }
-        if due(slot.sent_at, KEEP_ALIVE, self.now) {
-            return Ok(Some(Message::KeepAlive.encode(buf)?));
-        }
-        Ok(None)
-    }
-}
-
-impl FetchSlot {
-    fn introduce(&mut self, hello: &ExtendedHandshake<'_>) {
-        if let Some(id) = hello.id(Metadata::NAME) {
-            self.id = id;
-        }
-        if let Some(size) = hello.metadata_size {
-            self.size = size.min(extended::MAX_METADATA_SIZE);
-        }
-    }
 }
 
 impl Hasher {
@@ -587,6 +445,6 @@ fn live(slots: &mut [FetchSlot], conn: ConnId) -> Option<&mut FetchSlot> {
     slots.iter_mut().find(|slot| slot.conn == conn && slot.is_live())
 }
 
-fn due(at: Duration, span: Duration, now: Duration) -> bool {
+pub(super) fn due(at: Duration, span: Duration, now: Duration) -> bool {
     at.checked_add(span).is_some_and(|at| at <= now)
 }
