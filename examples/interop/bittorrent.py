@@ -244,6 +244,13 @@ def version_2(name, flag, flags):
     with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
         leech.done()
     assert sha256(os.path.join(into, "payload.bin")) == digest
+    if flag == "--v2":
+        into = folder(name + "/ours_by_link")
+        link = f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"
+        with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+            leech.done()
+        assert "HASHES root=" in leech.output(), "the piece layer comes from the peer"
+        assert sha256(os.path.join(into, "payload.bin")) == digest
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
     links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
