@@ -11,6 +11,9 @@ use crate::geometry::slot;
 /// How many pieces the list holds.
 const FRONT: usize = 64;
 
+/// Of so many words on, a pass takes long enough to do it rather between picks: 262,144 pieces.
+const MANY: usize = 4096;
+
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
 /// the time when an entry was written: an entry is checked when it is met.
 #[derive(Clone)]
@@ -126,7 +129,8 @@ impl Front {
 impl State {
     /// Returns the list, made anew if walks have paid for that, or sorted again if keys fell.
     pub(super) fn front(&mut self, pieces: &[PieceSlot]) -> &mut Front {
-        if slot(self.front.debt) > self.words {
+        let patience = if self.words > MANY { 8 } else { 1 };
+        if slot(self.front.debt) > self.words.saturating_mul(patience) {
             self.rebuild(pieces);
         } else if self.front.unsorted {
             let mut front = self.front.clone();
@@ -139,6 +143,14 @@ impl State {
             self.sort();
         }
         &mut self.front
+    }
+
+    /// Makes the list anew if walks have paid for that: between two picks, where one pass more would
+    /// make a pick long.
+    pub(super) fn tidy(&mut self, pieces: &[PieceSlot]) {
+        if slot(self.front.debt) > self.words && self.words > MANY {
+            self.rebuild(pieces);
+        }
     }
 
     /// One pass over all words, with a ceiling that sinks whenever the list is full.

@@ -269,7 +269,12 @@ impl State {
 
     /// The lower, the sooner.
     pub(super) fn key(&self, entry: &PieceSlot, lane: u64) -> u32 {
-        self.key_of(entry.priority(lane), entry.count(lane, self.height))
+        let sole = self.present.checked_ilog2().filter(|_| self.present.is_power_of_two());
+        let priority = match sole.filter(|_| entry.wanted & lane != 0) {
+            Some(priority) => priority,
+            None => entry.priority(lane),
+        };
+        self.key_of(priority, entry.count(lane, self.height))
     }
 
     pub(super) fn key_of(&self, priority: u32, peers: u32) -> u32 {
