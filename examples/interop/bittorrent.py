@@ -228,9 +228,7 @@ def version_2(name, flag, flags):
     path, _, digest = payload()
     home = folder(name)
     torrent = os.path.join(home, "payload.torrent")
-    files = lt.file_storage()
-    lt.add_files(files, path)
-    made = lt.create_torrent(files, 262_144, flags)
+    made = lt.create_torrent(lt.list_files(path), 262_144, flags)
     lt.set_piece_hashes(made, WORK)
     theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
     with ours("torrent", "make", path, flag, "--out", torrent, "--piece-len", 262_144, cwd=home) as make:

@@ -24,13 +24,13 @@ pub enum ConnectError {
     Known(ConnId),
 }
 
-/// The piece is not one that [`Event::Verify`] named. Nothing changed.
+/// The piece is not one that [`Event::Verify`](crate::Event::Verify) named. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("piece {0} is not to be checked")]
 pub struct NotVerifying(pub PieceIndex);
 
 /// A peer broke the protocol. Nothing changed; close the connection and call
-/// [`handle_closed`](Torrent::handle_closed).
+/// [`handle_closed`](crate::Torrent::handle_closed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PeerError {

@@ -80,7 +80,7 @@ pub struct Transmit<'t> {
     /// A block to be read from storage and sent behind them.
     pub block: Option<Block>,
     /// A part of the info dictionary, to be sent behind them; empty unless
-    /// [`serve_metadata`](Torrent::serve_metadata) was called.
+    /// [`serve_metadata`](crate::Torrent::serve_metadata) was called.
     pub metadata: &'t [u8],
 }
 
@@ -95,8 +95,8 @@ pub enum Event {
         /// What the peer calls itself.
         peer_id: PeerId,
     },
-    /// All blocks of a piece are there: read it back, hash it, and call
-    /// [`handle_hashed`](Torrent::handle_hashed).
+    /// All blocks of a piece are there: read it back, [`check`](crate::Torrent::check) it, and call
+    /// [`handle_checked`](crate::Torrent::handle_checked).
     Verify {
         /// The piece.
         piece: PieceIndex,
@@ -131,7 +131,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostReason {
-    /// It said nothing for longer than [`Config::silence`].
+    /// It said nothing for longer than [`Config::silence`](crate::Config::silence).
     Silent,
 }
 
