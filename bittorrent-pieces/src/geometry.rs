@@ -124,6 +124,19 @@ impl Geometry {
         (len > 0).then_some(Block { piece, begin, len })
     }
 
+    /// Returns the first blocks of a piece, so many or all.
+    pub(crate) fn first_blocks(
+        &self,
+        piece: PieceIndex,
+        blocks: u32,
+    ) -> impl Iterator<Item = Block> + use<> {
+        let end = self.piece_len(piece);
+        (0..blocks.min(end.div_ceil(BLOCK_LEN))).map(move |number| {
+            let begin = number.saturating_mul(BLOCK_LEN);
+            Block { piece, begin, len: end.saturating_sub(begin).min(BLOCK_LEN) }
+        })
+    }
+
     /// Returns the number of a block inside its piece, if it is one of those that
     /// [`block`](Self::block) gives.
     #[must_use]

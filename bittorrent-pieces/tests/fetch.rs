@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::merkle::{MerkleHash, PieceLayer, layer_root};
 use bittorrent_pieces::wire::extended::{Extended, Metadata};
-use bittorrent_pieces::wire::{Handshake, Reserved};
+use bittorrent_pieces::wire::hashes::HashMessage;
+use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, InfoHash, MetadataFetch, PeerId,
-    PieceHasher, Side,
+    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, Geometry, InfoHash, MetadataFetch,
+    PeerId, PieceHasher, Side,
 };
 
 type Fetch = MetadataFetch<[FetchSlot; 2], Vec<u8>>;
@@ -114,4 +116,61 @@ fn what_does_not_fit_the_buffer_is_not_asked_for() {
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 0);
     assert!(asked(&mut fetch).is_empty());
+}
+
+/// BEP 52: the piece layer comes in runs of 512 hashes, each proved; whoever gives a wrong one is known.
+#[test]
+fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
+    let pieces = 1_200_u32;
+    let layer: Vec<MerkleHash> = (0..pieces).map(|n| [n as u8; 32]).collect();
+    let root = PieceLayer::new(&layer).root(16_384);
+    let geometry = Geometry::new(u64::from(pieces) * 16_384, 16_384).unwrap();
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    for piece in 0..3 {
+        give(&mut fetch, A, piece, 0);
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Complete));
+    let short = Geometry::new(1 << 25, 16_384).unwrap();
+    assert_eq!(fetch.fetch_layer(ZERO, root, short).map_err(|e| e.needed), Err(65_536));
+    fetch.fetch_layer(ZERO, root, geometry).unwrap();
+    assert_eq!(fetch.metadata(), None);
+    // The padded layer has four runs of which three have pieces; the uncles are two.
+    let mut padded = layer.clone();
+    padded.resize(2_048, [0; 32]);
+    let roots: Vec<_> = padded.chunks(512).map(|run| layer_root(run, [0; 32])).collect();
+    let mut wrong = true;
+    for _ in 0..2 {
+        let (mut buf, mut asked) = ([0; 512], Vec::new());
+        while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
+            if let Ok((message, _)) = Message::decode(&buf[..sent.len], 600)
+                && let Ok(Some(HashMessage::Request(range))) = HashMessage::of(&message)
+            {
+                asked.push((sent.to, range));
+            }
+        }
+        let runs: Vec<_> = asked.iter().map(|(_, range)| range.index).collect();
+        assert_eq!(runs, [0, 512, 1_024]);
+        for (conn, range) in asked {
+            assert_eq!((range.length, range.proof_layers, range.uncles()), (512, 10, 2));
+            let run = range.index as usize / 512;
+            let mut hashes = padded[range.index as usize..][..512].to_vec();
+            hashes[9][0] ^= u8::from(wrong);
+            let pair = if run < 2 { [roots[2], roots[3]] } else { [roots[0], roots[1]] };
+            hashes.extend([roots[run ^ 1], layer_root(&pair, [0; 32])]);
+            let message = HashMessage::Hashes(range, &hashes);
+            let mut out = vec![0; message.encoded_len()];
+            message.encode(&mut out).unwrap();
+            fetch.handle_bytes(ZERO, conn, &out).unwrap();
+            if wrong {
+                assert_eq!(fetch.poll_event(), Some(FetchEvent::Corrupt { conn: A }));
+                break;
+            }
+        }
+        wrong = false;
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerComplete));
+    assert_eq!(fetch.layer().unwrap().hashes(), layer);
+    assert_eq!(fetch.poll_event(), None);
 }

@@ -352,7 +352,7 @@ fn messages_print_as_on_the_board() {
 /// The sizes that the documentation promises.
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!(size_of::<PieceSlot>(), 176); // for 64 pieces
+    assert_eq!(size_of::<PieceSlot>(), 192); // for 64 pieces
     assert_eq!(size_of::<PartialSlot>(), 36);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);

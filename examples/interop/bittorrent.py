@@ -228,9 +228,7 @@ def version_2(name, flag, flags):
     path, _, digest = payload()
     home = folder(name)
     torrent = os.path.join(home, "payload.torrent")
-    files = lt.file_storage()
-    lt.add_files(files, path)
-    made = lt.create_torrent(files, 262_144, flags)
+    made = lt.create_torrent(lt.list_files(path), 262_144, flags)
     lt.set_piece_hashes(made, WORK)
     theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
     with ours("torrent", "make", path, flag, "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
@@ -244,6 +242,13 @@ def version_2(name, flag, flags):
     with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
         leech.done()
     assert sha256(os.path.join(into, "payload.bin")) == digest
+    if flag == "--v2":
+        into = folder(name + "/ours_by_link")
+        link = f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"
+        with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+            leech.done()
+        assert "HASHES root=" in leech.output(), "the piece layer comes from the peer"
+        assert sha256(os.path.join(into, "payload.bin")) == digest
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
     links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]

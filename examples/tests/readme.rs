@@ -18,6 +18,8 @@ fn the_table_of_concepts_names_what_exists() {
         pow::Difficulty,
         pow::Retarget,
         bittorrent_pieces::tracker::UdpTracker,
+        bittorrent_pieces::dht::DhtNode,
+        bittorrent_pieces::Playback,
         bittorrent_pieces::Choker,
         bittorrent_pieces::InfoHash,
         bittorrent_pieces::Metainfo,

@@ -127,8 +127,7 @@ fn a_magnet_link_and_the_dht_are_enough() {
         let peer = seed.after("listening on ");
         let into = home.join(format!("into{version}"));
         let link = said.split("magnet     ").nth(1).unwrap().trim();
-        let what = if version == "--v2" { path(&made) } else { link };
-        let words = ["download", what, "--into", path(&into), "--peer", &peer];
+        let words = ["download", link, "--into", path(&into), "--peer", &peer];
         let done = torrent(&[&words[..], &["--listen", "127.0.0.1:0", "--trace"]].concat());
         assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
         assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));

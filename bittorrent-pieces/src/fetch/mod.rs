@@ -1,14 +1,20 @@
 //! From a magnet link to the info dictionary: asked of peers, checked against the hash (BEP 9).
 
+mod layer;
+mod slot;
 mod state;
+mod transmit;
 
 use core::time::Duration;
 
 use crate::magnet::InfoHashV2;
+use crate::merkle::{MerkleHash, PieceLayer};
 use crate::wire::extended::Pex;
-use crate::{BufferTooSmall, ConnId, ConnectError, InfoHash, PeerError, PeerId, Side, Transmit};
+use crate::{
+    BufferTooSmall, ConnId, ConnectError, Geometry, InfoHash, PeerError, PeerId, Side, Transmit,
+};
+pub use slot::FetchSlot;
 use state::Core;
-pub use state::FetchSlot;
 
 /// Fetches the info dictionary of a torrent of which only the hash is known.
 ///
@@ -118,7 +124,9 @@ pub enum FetchHandled<'a> {
 pub enum FetchEvent {
     /// The info dictionary is there and checked: see [`MetadataFetch::metadata`].
     Complete,
-    /// A peer gave one that does not fit the hash: close its connection.
+    /// So is the piece layer: see [`MetadataFetch::layer`].
+    LayerComplete,
+    /// A peer gave what does not fit the hash: close its connection.
     Corrupt {
         /// The connection.
         conn: ConnId,
@@ -217,6 +225,27 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
     #[must_use]
     pub fn metadata(&self) -> Option<&[u8]> {
         self.buffer.as_ref().get(..self.core.complete()?)
+    }
+
+    /// Goes on with the piece layer of the one file of a v2 torrent, for which the metadata is not enough
+    /// if it has more than one piece (BEP 52). The layer takes the place of the metadata in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] if the buffer does not hold 32 bytes for each piece.
+    pub fn fetch_layer(
+        &mut self,
+        now: Duration,
+        root: MerkleHash,
+        geometry: Geometry,
+    ) -> Result<(), BufferTooSmall> {
+        self.core.begin_layer(self.slots.as_mut(), self.buffer.as_ref().len(), now, root, geometry)
+    }
+
+    /// Returns the piece layer once it is there and checked.
+    #[must_use]
+    pub fn layer(&self) -> Option<PieceLayer<'_>> {
+        PieceLayer::from_bytes(self.buffer.as_ref().get(..self.core.layer_len()?)?)
     }
 
     /// Returns how many bytes are there, and of how many if somebody said.

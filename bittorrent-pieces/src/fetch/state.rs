@@ -4,107 +4,51 @@ use core::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::layer::Layer;
+use super::slot::{FetchSlot, Phase};
 use super::{FetchConfig, FetchEvent, FetchHandled};
 use crate::geometry::slot;
-use crate::torrent::extend::{METADATA, write_handshake, write_metadata_request};
-use crate::torrent::{offered, opening_reserved};
+use crate::merkle::MerkleHash;
+use crate::torrent::extend::METADATA;
+use crate::torrent::offered;
 use crate::wire::extended::{
     self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::fast::Fast;
+use crate::wire::hashes::{HASH_REJECT, HASHES, HashMessage};
 use crate::wire::{DecodeError, Handshake, Message};
-use crate::{BufferTooSmall, ConnId, ConnectError, PeerError, PieceHasher, Side, Transmit};
+use crate::{BufferTooSmall, ConnId, ConnectError, Geometry, PeerError, PieceHasher, Side};
 
-/// Requests under way at a time.
-const PIPELINE: u32 = 4;
 /// The longest message: a bitfield of a torrent of eight million pieces.
 const LIMIT: u32 = 1 << 20;
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
 const SHORTEST: Duration = Duration::from_millis(1);
-
-/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 72 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub struct FetchSlot {
-    conn: ConnId,
-    phase: Phase,
-    size: u32, // what the peer says the dictionary takes; 0 if nothing
-    id: u8,    // by which it wants ut_metadata to be called; 0 if not
-    dialled: bool,
-    greeted: bool,
-    told: bool, // that we have nothing
-    introduced: bool,
-    fast: bool,
-    extended: bool,
-    exchanged: bool,
-    heard_at: Duration,
-    sent_at: Duration,
-    rests_until: Duration, // it rejected, or was slow
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Unused,
-    Greeting,
-    Ready,
-    Corrupt, // until the event is told
-    Silent,
-}
-
-impl FetchSlot {
-    /// An unused slot.
-    pub const EMPTY: Self = Self {
-        conn: ConnId(0),
-        phase: Phase::Unused,
-        size: 0,
-        id: 0,
-        dialled: false,
-        greeted: false,
-        told: false,
-        introduced: false,
-        fast: false,
-        extended: false,
-        exchanged: false,
-        heard_at: Duration::ZERO,
-        sent_at: Duration::ZERO,
-        rests_until: Duration::ZERO,
-    };
-
-    fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Ready)
-    }
-
-    fn serves(&self, room: usize, now: Duration) -> bool {
-        self.phase == Phase::Ready
-            && self.id != 0
-            && (1..=room).contains(&slot(self.size))
-            && self.rests_until <= now
-    }
-}
 
 /// All of a fetch but the memory.
 #[derive(Debug, Clone)]
 pub(super) struct Core {
-    config: FetchConfig,
-    now: Duration,
-    source: Option<Source>,
+    pub(super) config: FetchConfig,
+    pub(super) now: Duration,
+    pub(super) source: Option<Source>,
     done: Option<u32>,
     told: bool, // of the completion
+    pub(super) layer: Option<Layer>,
+    layer_told: bool,
 }
 
 /// The peer that gives the dictionary, and what has come of it.
 #[derive(Debug, Clone)]
-struct Source {
-    conn: ConnId,
-    size: u32,
-    next: u32,  // the piece that is to come
-    asked: u32, // the pieces before this one were asked for
-    since: Duration,
-    hasher: Hasher,
+pub(super) struct Source {
+    pub(super) conn: ConnId,
+    pub(super) size: u32,
+    pub(super) next: u32,  // the piece that is to come
+    pub(super) asked: u32, // the pieces before this one were asked for
+    pub(super) since: Duration,
+    pub(super) hasher: Hasher,
 }
 
 #[derive(Debug, Clone)]
-enum Hasher {
+pub(super) enum Hasher {
     V1(PieceHasher),
     V2(Sha256),
 }
@@ -114,14 +58,54 @@ impl Core {
         for span in [&mut config.patience, &mut config.silence] {
             *span = (*span).max(SHORTEST);
         }
-        Self { config, now: Duration::ZERO, source: None, done: None, told: false }
+        Self {
+            config,
+            now: Duration::ZERO,
+            source: None,
+            done: None,
+            told: false,
+            layer: None,
+            layer_told: false,
+        }
     }
 
     pub(super) fn complete(&self) -> Option<usize> {
-        self.done.map(slot)
+        self.done.map(slot).filter(|_| self.layer.is_none())
+    }
+
+    pub(super) fn layer_len(&self) -> Option<usize> {
+        let layer = self.layer.as_ref().filter(|layer| layer.is_complete())?;
+        Some(slot(layer.pieces).saturating_mul(32))
+    }
+
+    pub(super) fn begin_layer(
+        &mut self,
+        slots: &mut [FetchSlot],
+        room: usize,
+        now: Duration,
+        root: MerkleHash,
+        geometry: Geometry,
+    ) -> Result<(), BufferTooSmall> {
+        let needed = slot(geometry.pieces()).saturating_mul(32);
+        if needed > room {
+            return Err(BufferTooSmall { needed });
+        }
+        self.now = self.now.max(now);
+        if self.done.is_some() {
+            self.layer = Layer::new(root, geometry.pieces(), geometry.full_piece_len());
+            self.layer_told = false;
+            self.choose(slots, room);
+        }
+        Ok(())
     }
 
     pub(super) fn progress(&self) -> (u32, Option<u32>) {
+        if let Some(layer) = &self.layer {
+            let (came, all) = (layer.next, layer.runs());
+            let bytes = layer.pieces.saturating_mul(32);
+            let came = u64::from(bytes).saturating_mul(u64::from(came)).checked_div(u64::from(all));
+            return (came.and_then(|came| u32::try_from(came).ok()).unwrap_or(0), Some(bytes));
+        }
         match (&self.source, self.done) {
             (_, Some(size)) => (size, Some(size)),
             (Some(source), _) => {
@@ -252,6 +236,12 @@ impl Core {
                     _ => FetchHandled::Keep { consumed },
                 }
             }
+            Message::Other { id: HASHES | HASH_REJECT, .. } => {
+                let hashes = HashMessage::of(&message)?;
+                self.now = self.now.max(now);
+                self.hashes(slots, buffer, conn, hashes);
+                FetchHandled::Message { consumed }
+            }
             // We have nothing to give, and asked for nothing.
             Message::KeepAlive | Message::Request(_) | Message::Cancel(_) | Message::Piece(_) => {
                 FetchHandled::Message { consumed }
@@ -297,6 +287,33 @@ impl Core {
         }
     }
 
+    /// Takes in a run of the piece layer.
+    fn hashes(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        conn: ConnId,
+        message: Option<HashMessage<'_>>,
+    ) {
+        let layer = self.layer.as_mut().filter(|layer| layer.source == Some(conn));
+        let Some(layer) = layer.filter(|layer| !layer.is_complete()) else { return };
+        let wanted = layer.range(layer.next);
+        match message {
+            Some(HashMessage::Hashes(range, hashes)) if range == wanted => {
+                if layer.take(hashes, buffer) {
+                    layer.since = self.now;
+                } else {
+                    self.leave(conn);
+                    if let Some(slot) = live(slots, conn) {
+                        slot.phase = Phase::Corrupt;
+                    }
+                }
+            }
+            Some(HashMessage::Reject(range)) if range == wanted => self.rest(slots, conn),
+            _ => {}
+        }
+    }
+
     /// Everything came: it is right, or its giver is not.
     fn finish(&mut self, slots: &mut [FetchSlot]) {
         let Some(source) = self.source.take() else { return };
@@ -326,14 +343,23 @@ impl Core {
         if self.source.as_ref().is_some_and(|source| source.conn == conn) {
             self.source = None;
         }
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(conn)) {
+            (layer.source, layer.asked) = (None, layer.next);
+        }
     }
 
     /// Chooses a peer to give the dictionary.
     fn choose(&mut self, slots: &[FetchSlot], room: usize) {
+        let now = self.now;
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
+            let ready = |slot: &&FetchSlot| slot.phase == Phase::Ready && slot.rests_until <= now;
+            let best = slots.iter().filter(ready).min_by_key(|slot| slot.rests_until);
+            layer.source = best.map(|slot| slot.conn);
+            (layer.asked, layer.since) = (layer.next, now);
+        }
         if self.source.is_some() || self.done.is_some() {
             return;
         }
-        let now = self.now;
         let ready = slots.iter().filter(|slot| slot.serves(room, now));
         self.source = ready.min_by_key(|slot| slot.rests_until).map(|slot| Source {
             conn: slot.conn,
@@ -358,8 +384,11 @@ impl Core {
                 self.leave(conn);
             }
         }
-        let slow = self.source.as_ref().filter(|s| due(s.since, self.config.patience, now));
-        if let Some(conn) = slow.map(|source| source.conn) {
+        let layer = self.layer.iter().filter(|layer| !layer.is_complete());
+        let layer = layer.filter_map(|layer| Some((layer.source?, layer.since)));
+        let sources = self.source.iter().map(|source| (source.conn, source.since)).chain(layer);
+        let mut slow = sources.filter(|(_, since)| due(*since, self.config.patience, now));
+        if let Some((conn, _)) = slow.next() {
             self.rest(slots, conn);
         }
         self.choose(slots, room);
@@ -371,8 +400,12 @@ impl Core {
         // A keepalive and the end of a rest need only the time to be seen.
         let idle = live().filter(|slot| slot.greeted);
         let idle = idle.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
-        let rests = live().map(|slot| slot.rests_until).filter(|_| self.source.is_none());
-        let slow = self.source.iter().filter_map(|s| s.since.checked_add(self.config.patience));
+        let layer = self.layer.as_ref().filter(|layer| !layer.is_complete());
+        let asks = layer.map_or(self.source.is_some(), |layer| layer.source.is_some());
+        let rests = live().map(|slot| slot.rests_until).filter(|_| !asks);
+        let since = self.source.iter().map(|source| source.since);
+        let since = since.chain(layer.filter(|layer| layer.source.is_some()).map(|l| l.since));
+        let slow = since.filter_map(|since| since.checked_add(self.config.patience));
         silent.chain(idle).chain(rests).chain(slow).filter(|at| *at > self.now).min()
     }
 
@@ -391,78 +424,11 @@ impl Core {
             self.told = true;
             return Some(FetchEvent::Complete);
         }
+        if self.layer_len().is_some() && !self.layer_told {
+            self.layer_told = true;
+            return Some(FetchEvent::LayerComplete);
+        }
         None
-    }
-
-    pub(super) fn transmit(
-        &mut self,
-        slots: &mut [FetchSlot],
-        only: Option<ConnId>,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
-        for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
-            if only.is_some_and(|conn| conn != slot.conn) {
-                continue;
-            }
-            if let Some(len) = self.say(slot, buf)? {
-                slot.sent_at = self.now;
-                return Ok(Some(Transmit { to: slot.conn, len, block: None, metadata: &[] }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Writes the most urgent message to a peer.
-    fn say(
-        &mut self,
-        slot: &mut FetchSlot,
-        buf: &mut [u8],
-    ) -> Result<Option<usize>, BufferTooSmall> {
-        let config = &self.config;
-        if !slot.greeted && (slot.dialled || slot.phase == Phase::Ready) {
-            let reserved = opening_reserved(config.fast, config.dht_port.is_some());
-            let (info_hash, peer_id) = (config.info_hash, config.peer_id);
-            let len = Handshake { reserved, info_hash, peer_id }.encode(buf)?;
-            slot.greeted = true;
-            return Ok(Some(len));
-        }
-        if slot.phase != Phase::Ready {
-            return Ok(None);
-        }
-        if !slot.told {
-            let len = Fast::HaveNone.encode(buf)?;
-            slot.told = true;
-            return Ok(Some(len));
-        }
-        if slot.extended && !slot.introduced {
-            let len = write_handshake(config.peer_exchange, config.port, buf)?;
-            slot.introduced = true;
-            return Ok(Some(len));
-        }
-        if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {
-            let pieces = source.size.div_ceil(METADATA_PIECE_LEN);
-            let end = source.next.saturating_add(PIPELINE).min(pieces);
-            if source.asked < end {
-                let len = write_metadata_request(slot.id, source.asked, buf)?;
-                source.asked = source.asked.saturating_add(1);
-                return Ok(Some(len));
-            }
-        }
-        if due(slot.sent_at, KEEP_ALIVE, self.now) {
-            return Ok(Some(Message::KeepAlive.encode(buf)?));
-        }
-        Ok(None)
-    }
-}
-
-impl FetchSlot {
-    fn introduce(&mut self, hello: &ExtendedHandshake<'_>) {
-        if let Some(id) = hello.id(Metadata::NAME) {
-            self.id = id;
-        }
-        if let Some(size) = hello.metadata_size {
-            self.size = size.min(extended::MAX_METADATA_SIZE);
-        }
     }
 }
 
@@ -479,6 +445,6 @@ fn live(slots: &mut [FetchSlot], conn: ConnId) -> Option<&mut FetchSlot> {
     slots.iter_mut().find(|slot| slot.conn == conn && slot.is_live())
 }
 
-fn due(at: Duration, span: Duration, now: Duration) -> bool {
+pub(super) fn due(at: Duration, span: Duration, now: Duration) -> bool {
     at.checked_add(span).is_some_and(|at| at <= now)
 }

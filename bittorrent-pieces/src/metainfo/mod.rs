@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
 use crate::magnet::InfoHashV2;
-use crate::merkle::PieceLayer;
+use crate::merkle::{MerkleHash, PieceLayer};
 use crate::{BLOCK_LEN, ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes};
 pub use draft::{Draft, DraftContent, DraftFile, DraftVersion};
 pub use file::{Elements, File, Files, Span};
@@ -214,6 +214,12 @@ impl<'a> Metainfo<'a> {
             || self.info.find(b"length").is_some(),
             |tree| tree::single(tree, self.name).is_some(),
         )
+    }
+
+    /// Returns the `pieces root` of a v2 or hybrid torrent of a single file; `None` if it is empty.
+    #[must_use]
+    pub fn root(&self) -> Option<MerkleHash> {
+        tree::single(self.info.find(b"file tree")?, self.name)?.root()
     }
 
     /// Returns the files, in the order of the content.

@@ -243,6 +243,7 @@ impl View<'_> {
             word.untold |= lane(piece);
         }
         self.state.complete(piece);
+        self.state.tidy(self.pieces);
         true
     }
 

@@ -46,12 +46,13 @@ fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot
         && (0..8).zip(by_priority).all(|(class, n)| (state.present >> class & 1 == 1) == (n > 0))
 }
 
-/// Every candidate that some peer has and whose key is below the ceiling is in the list.
+/// Every candidate that some peer has and whose key is below the ceiling is in the list, as far as it is made.
 fn is_front_sound(state: &State, pieces: &[PieceSlot]) -> bool {
     let front = &state.front;
     let mut sorted = front.entries().windows(2);
     let sorted = sorted.all(|pair| matches!(pair, [a, b] if a.key <= b.key));
-    let all = (0..state.geometry.pieces()).map(PieceIndex);
+    let made = |piece: &PieceIndex| front.next.is_none_or(|next| slot(piece.0 / 64) < next);
+    let all = (0..state.geometry.pieces()).map(PieceIndex).filter(made);
     let listed = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let bit = lane(piece);
@@ -59,7 +60,7 @@ fn is_front_sound(state: &State, pieces: &[PieceSlot]) -> bool {
         let listed = || front.entries().iter().any(|entry| entry.piece == piece);
         word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed()
     });
-    listed && (sorted || front.unsorted)
+    listed && (sorted || front.unsorted || front.next.is_some())
 }
 
 /// Every slot is in the ring of its phase, once.

@@ -11,14 +11,19 @@ use crate::geometry::slot;
 /// How many pieces the list holds.
 const FRONT: usize = 64;
 
+/// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
+const SLICE: usize = 4096;
+
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
 /// the time when an entry was written: an entry is checked when it is met.
 #[derive(Clone)]
 pub(super) struct Front {
     entries: [Entry; FRONT],
     len: usize,
-    /// Every candidate with a lower key is in the list.
+    /// Every candidate with a lower key is in the list, as far as the list is made.
     pub(super) ceiling: u32,
+    /// The word from which on the list is still to be made; `None` once it is made.
+    pub(super) next: Option<usize>,
     /// Keys may have fallen since the list was sorted.
     pub(super) unsorted: bool,
     /// How many words were walked since the list was made; it pays for the next one.
@@ -34,7 +39,7 @@ pub(super) struct Entry {
 impl Front {
     pub(super) const fn new() -> Self {
         let none = Entry { key: 0, piece: PieceIndex(0) };
-        Self { entries: [none; FRONT], len: 0, ceiling: 0, unsorted: false, debt: 0 }
+        Self { entries: [none; FRONT], len: 0, ceiling: 0, next: None, unsorted: false, debt: 0 }
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -43,12 +48,18 @@ impl Front {
 
     /// Forgets all: the order of keys changed.
     pub(super) fn clear(&mut self) {
-        (self.len, self.ceiling, self.debt) = (0, 0, u32::MAX);
+        (self.len, self.ceiling, self.next, self.debt) = (0, 0, None, u32::MAX);
+    }
+
+    /// Returns the key below which every candidate is in the list: none while it is being made.
+    pub(super) fn floor(&self) -> u32 {
+        if self.next.is_none() { self.ceiling } else { 0 }
     }
 
     /// Takes in a piece that became a candidate, or whose key fell.
     pub(super) fn enter(&mut self, piece: PieceIndex, key: u32) {
-        if key >= self.ceiling {
+        let unseen = self.next.is_some_and(|next| slot(piece.0 / 64) >= next);
+        if key >= self.ceiling || unseen {
             return;
         }
         self.unsorted = true; // its old entry may be here still
@@ -124,10 +135,12 @@ impl Front {
 }
 
 impl State {
-    /// Returns the list, made anew if walks have paid for that, or sorted again if keys fell.
-    pub(super) fn front(&mut self, pieces: &[PieceSlot]) -> &mut Front {
-        if slot(self.front.debt) > self.words {
-            self.rebuild(pieces);
+    /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
+    pub(super) fn see_front(&mut self, pieces: &[PieceSlot]) {
+        let patience = if self.words > SLICE { 8 } else { 1 };
+        let paid = slot(self.front.debt) > self.words.saturating_mul(patience);
+        if paid || self.front.next.is_some() {
+            self.make_on(pieces);
         } else if self.front.unsorted {
             let mut front = self.front.clone();
             front.retain(|entry| {
@@ -138,15 +151,26 @@ impl State {
             self.front = front;
             self.sort();
         }
-        &mut self.front
     }
 
-    /// One pass over all words, with a ceiling that sinks whenever the list is full.
-    fn rebuild(&mut self, pieces: &[PieceSlot]) {
-        self.walked(self.words);
-        let mut front = Front { ceiling: u32::MAX, ..Front::new() };
-        let mut limits = self.limits(front.ceiling);
-        for (word, entry) in pieces.iter().take(self.words).enumerate() {
+    /// Makes the list anew if walks have paid for that: between two picks, in a large torrent.
+    pub(super) fn tidy(&mut self, pieces: &[PieceSlot]) {
+        let paid = slot(self.front.debt) > self.words;
+        if self.words > SLICE && (paid || self.front.next.is_some()) {
+            self.make_on(pieces);
+        }
+    }
+
+    /// Makes a slice of the list: a pass over words, with a ceiling that sinks whenever the list is full.
+    fn make_on(&mut self, pieces: &[PieceSlot]) {
+        let mut front = core::mem::replace(&mut self.front, Front::new());
+        if front.next.is_none() {
+            front = Front { ceiling: u32::MAX, ..Front::new() };
+        }
+        let start = front.next.unwrap_or(0);
+        let end = start.saturating_add(SLICE).min(self.words);
+        let mut limits = self.limits(front.ceiling.saturating_sub(1));
+        for (word, entry) in pieces.iter().enumerate().take(end).skip(start) {
             let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
             if low == 0 {
                 continue;
@@ -163,8 +187,13 @@ impl State {
                 }
             }
         }
+        self.walked(end.saturating_sub(start));
+        front.next = Some(end).filter(|end| *end < self.words);
         self.front = front;
-        self.sort();
+        if self.front.next.is_none() {
+            self.front.debt = 0;
+            self.sort();
+        }
     }
 
     /// Returns the candidates that no more peers have than the limit of their priority.
@@ -195,6 +224,7 @@ impl fmt::Debug for Front {
         f.debug_struct("Front")
             .field("entries", &self.entries())
             .field("ceiling", &self.ceiling)
+            .field("next", &self.next)
             .field("unsorted", &self.unsorted)
             .field("debt", &self.debt)
             .finish_non_exhaustive()

@@ -9,6 +9,9 @@ use crate::geometry::{count, slot};
 pub(super) const PRIORITIES: usize = 8;
 /// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
 const EXTENT: u32 = 4 << 20;
+/// How many words a walk looks at if it found something in them: a million pieces. The rarest of so many,
+/// chosen by chance, is rare enough, and more would make a pick long.
+const ENOUGH: usize = 16_384;
 /// How many extents are kept in mind.
 pub(super) const EXTENTS: usize = 5;
 
@@ -49,10 +52,10 @@ impl State {
 
     /// A candidate that is rarest among those of the peer.
     fn rarest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
-        self.front(pieces);
+        self.see_front(pieces);
         let mut at = 0;
         while let Some(entry) = self.front.entries().get(at).copied() {
-            if entry.key > self.front.ceiling {
+            if entry.key > self.front.floor() {
                 break;
             }
             if !holds.has(entry.piece) {
@@ -75,12 +78,15 @@ impl State {
     }
 
     /// Looks through all candidates of the peer, from a random word on, until one has the key below
-    /// which there can be none.
+    /// which there can be none, or enough were seen.
     fn walk(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
         let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
         let mut limits = [Some(u32::MAX); PRIORITIES];
         let (mut looked, mut seen) = (0_u32, 0_usize);
         'words: for word in self.all_words() {
+            if seen >= ENOUGH && best.is_some() {
+                break;
+            }
             seen = seen.saturating_add(1);
             let Some(entry) = pieces.get(word) else { break };
             let candidates = holds.word(word) & entry.wanted;
@@ -100,7 +106,7 @@ impl State {
                     let (least, lanes) = entry.least(below, self.height);
                     best_key = self.key_of(priority, least);
                     (best, ties) = (Some((word, lanes)), lanes.count_ones());
-                    if best_key <= self.front.ceiling {
+                    if best_key <= self.front.floor() {
                         break 'words;
                     }
                     limits = self.limits(best_key);
@@ -269,7 +275,12 @@ impl State {
 
     /// The lower, the sooner.
     pub(super) fn key(&self, entry: &PieceSlot, lane: u64) -> u32 {
-        self.key_of(entry.priority(lane), entry.count(lane, self.height))
+        let sole = self.present.checked_ilog2().filter(|_| self.present.is_power_of_two());
+        let priority = match sole.filter(|_| entry.wanted & lane != 0) {
+            Some(priority) => priority,
+            None => entry.priority(lane),
+        };
+        self.key_of(priority, entry.count(lane, self.height))
     }
 
     pub(super) fn key_of(&self, priority: u32, peers: u32) -> u32 {

@@ -11,20 +11,23 @@ pub(super) const PLANES: usize = 16;
 /// The piece of the lowest number in a word: the bits of a bitfield are sent in this order (BEP 3).
 const FIRST: u64 = 1 << 63;
 
-/// Room for 64 pieces: 176 bytes, which are 2.75 for each.
+/// Room for 64 pieces: 192 bytes, which are 3 for each.
 ///
 /// See [`piece_slots`] for how many a torrent takes.
+// What is read of each word when a bitfield is counted or pieces are compared lies on one line of a
+// cache, unless more than 127 peers have a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
 pub struct PieceSlot {
     /// Missing, not open, and of a priority above 0.
     pub(super) wanted: u64,
+    /// Bit `k` of the number of peers that have each piece, seeds not counted.
+    counts: [u64; PLANES],
     pub(super) had: u64,
     /// Complete, and no event told of it.
     pub(super) untold: u64,
     /// Bit `k` of each priority.
     priority: [u64; 3],
-    /// Bit `k` of the number of peers that have each piece, seeds not counted.
-    counts: [u64; PLANES],
 }
 
 /// Returns how many [`PieceSlot`]s so many pieces take.

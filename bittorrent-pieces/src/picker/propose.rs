@@ -220,13 +220,10 @@ impl View<'_> {
         if blocks == 0 {
             self.open(piece, want); // nobody need be asked: it is full
         }
-        for number in 0..blocks {
-            if batch.is_full() {
-                return;
-            }
-            if let Some(block) = geometry.block(piece, number) {
-                batch.push(block);
-            }
+        let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
+        for (place, block) in rest.iter_mut().zip(geometry.first_blocks(piece, blocks)) {
+            *place = block;
+            batch.len = batch.len.saturating_add(1);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::{BufferTooSmall, Geometry, PieceHashes};
 
 /// The most hashes in an answer of ours, as BEP 52 asks for.
 const MOST: u32 = 512;
+/// A proof hashes the whole layer: a longer one would keep us busy for too long.
+const PROVED: usize = 1 << 16;
 /// More layers than any file has above its pieces.
 const UNCLES: usize = 32;
 
@@ -48,7 +50,7 @@ pub(super) fn answer_hashes(
     let layers = padded.map_or(0, u32::ilog2);
     let serves = range.base == u32::from(height)
         && range.length <= MOST
-        && layer.len() > 1
+        && (2..=PROVED).contains(&layer.len())
         && end.zip(padded).is_some_and(|(end, padded)| end <= padded)
         && range.proof_layers < layers;
     if !serves {

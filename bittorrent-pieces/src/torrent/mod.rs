@@ -1,6 +1,8 @@
 //! A torrent among its peers.
 
+mod ask;
 mod check;
+mod error;
 pub(crate) mod extend;
 mod hashes;
 mod memory;
@@ -8,22 +10,20 @@ mod peer;
 mod queue;
 mod receive;
 mod state;
+mod told;
 mod transmit;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use thiserror::Error;
-
 use crate::merkle::MerkleHash;
-use crate::wire::extended::{ExtendedError, Pex};
-use crate::wire::hashes::HashRange;
-use crate::wire::{DecodeError, Handshake, Reserved};
+use crate::wire::{Handshake, Reserved};
 use crate::{
-    Bitfield, BitfieldError, Block, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash,
-    PeerId, PieceHashes, PieceIndex, Policy, Priority,
+    Bitfield, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash, PeerId, PieceHashes,
+    PieceIndex, Policy, Priority,
 };
 pub use check::PieceCheck;
+pub use error::{ConnectError, NotVerifying, PeerError};
 pub use memory::{
     HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
     transmit_len,
@@ -31,6 +31,7 @@ pub use memory::{
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
 use state::{Core, View};
+pub use told::{Event, Handled, LostReason, Side, Transmit, Verdict};
 
 /// Fetches and gives the pieces of one torrent: handshakes, interest, requests, choking, checks.
 ///
@@ -98,212 +99,6 @@ impl Config {
             dht_port: None,
         }
     }
-}
-
-/// Who opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// We did; our handshake goes first.
-    Dialled,
-    /// The peer did; its handshake comes first.
-    Accepted,
-}
-
-/// What the front of the received bytes was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Handled<'a> {
-    /// Not yet a whole message: offer the same bytes again with at least so many more.
-    Incomplete {
-        /// A lower bound, at least 1.
-        needed: usize,
-    },
-    /// The peer asked for more than we keep in mind: offer the same bytes again after some
-    /// transmits to it.
-    Busy,
-    /// No such connection, or it is banned or lost: drop the bytes and close it.
-    Gone,
-    /// A handshake or a message; drop so many bytes.
-    Message {
-        /// Its length.
-        consumed: usize,
-    },
-    /// A block that was missing; write it to its place and drop the message.
-    Block {
-        /// The length of the message.
-        consumed: usize,
-        /// The place of the data.
-        block: Block,
-        /// The data, borrowed from the received bytes.
-        data: &'a [u8],
-    },
-    /// Peers that the sender knows (BEP 11); drop the message. Nobody vouches for them.
-    Peers {
-        /// The length of the message.
-        consumed: usize,
-        /// Who came and went.
-        peers: Pex<'a>,
-    },
-    /// The UDP port of the sender's DHT node (BEP 5); drop the message.
-    Node {
-        /// The length of the message.
-        consumed: usize,
-        /// The port.
-        port: u16,
-    },
-}
-
-impl Handled<'_> {
-    /// Returns how many received bytes to drop.
-    #[must_use]
-    pub const fn consumed(&self) -> usize {
-        match self {
-            Self::Incomplete { .. } | Self::Busy | Self::Gone => 0,
-            Self::Message { consumed }
-            | Self::Block { consumed, .. }
-            | Self::Peers { consumed, .. }
-            | Self::Node { consumed, .. } => *consumed,
-        }
-    }
-}
-
-/// What to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transmit<'t> {
-    /// On which connection.
-    pub to: ConnId,
-    /// How many bytes of the buffer to send.
-    pub len: usize,
-    /// A block to be read from storage and sent behind them.
-    pub block: Option<Block>,
-    /// A part of the info dictionary, to be sent behind them; empty unless
-    /// [`serve_metadata`](Torrent::serve_metadata) was called.
-    pub metadata: &'t [u8],
-}
-
-/// What was learnt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A peer's handshake came, for this torrent.
-    Ready {
-        /// The connection.
-        conn: ConnId,
-        /// What the peer calls itself.
-        peer_id: PeerId,
-    },
-    /// All blocks of a piece are there: read it back, hash it, and call
-    /// [`handle_hashed`](Torrent::handle_hashed).
-    Verify {
-        /// The piece.
-        piece: PieceIndex,
-    },
-    /// A piece is there and checked.
-    PieceComplete {
-        /// The piece.
-        piece: PieceIndex,
-    },
-    /// A piece failed its check and is fetched again.
-    PieceFailed {
-        /// The piece.
-        piece: PieceIndex,
-    },
-    /// The last piece came.
-    Complete,
-    /// A peer gave corrupt blocks. If its connection is open, close it.
-    Banned {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// A peer was given up: close its connection.
-    Lost {
-        /// The connection.
-        conn: ConnId,
-        /// Why.
-        reason: LostReason,
-    },
-}
-
-/// Why a peer was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LostReason {
-    /// It said nothing for longer than [`Config::silence`].
-    Silent,
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The piece is as it should be.
-    Passed,
-    /// It is not, and will be fetched again.
-    Failed,
-}
-
-/// A connection cannot be taken on. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Every peer slot is taken.
-    #[error("no free slot among {capacity} for {conn}")]
-    Full {
-        /// The connection.
-        conn: ConnId,
-        /// How many slots there are.
-        capacity: usize,
-    },
-    /// The number names a connection that is open, or whose end was not yet polled.
-    #[error("{0} is known already")]
-    Known(ConnId),
-}
-
-/// The piece is not one that [`Event::Verify`] named. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("piece {0} is not to be checked")]
-pub struct NotVerifying(pub PieceIndex);
-
-/// A peer broke the protocol. Nothing changed; close the connection and call
-/// [`handle_closed`](Torrent::handle_closed).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PeerError {
-    /// The bytes are no message.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// Its handshake is for another torrent.
-    #[error("a handshake for the torrent {0}")]
-    InfoHash(InfoHash),
-    /// It has our own id: we dialled ourselves.
-    #[error("a handshake with our own id")]
-    OwnId,
-    /// A piece that does not exist.
-    #[error("piece {0} does not exist")]
-    Piece(PieceIndex),
-    /// A bitfield of the wrong length or with spare bits.
-    #[error(transparent)]
-    Bitfield(#[from] BitfieldError),
-    /// A block outside its piece, or of more than 16 KiB (BEP 3).
-    #[error("no such block: {0}")]
-    Block(Block),
-    /// A request for a piece that we never announced, without the fast extension.
-    #[error("a request for piece {0}, which we do not have")]
-    NotHeld(PieceIndex),
-    /// A message of the fast extension, which was not agreed on (BEP 6).
-    #[error("message {0} of the fast extension, which is off")]
-    FastOff(u8),
-    /// A block that we did not ask for, under the fast extension (BEP 6: must close).
-    #[error("an unrequested block: {0}")]
-    Unrequested(Block),
-    /// A reject of a request that we did not make (BEP 6: should close).
-    #[error("a reject of no request: {0}")]
-    RejectedNothing(Block),
-    /// A request for hashes of another file, or with impossible numbers (BEP 52).
-    #[error("an impossible request for {} hashes at {} of layer {}", .0.length, .0.index, .0.base)]
-    Hashes(HashRange),
-    /// An extended message that is none (BEP 10).
-    #[error("an extended message: {0}")]
-    Extended(#[from] ExtendedError),
 }
 
 impl<'t, M: Regions> Torrent<'t, M> {

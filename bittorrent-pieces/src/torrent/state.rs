@@ -7,13 +7,13 @@ use heapless::{Deque, Vec};
 
 use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
-use super::queue::{self, Queue, RequestSlot, Step, queues};
+use super::queue::{self, RequestSlot, Step, queues};
 use super::{
     Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
 };
 use crate::{
-    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
-    Priority, Want, picker,
+    Bitfield, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Priority,
+    picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -22,12 +22,6 @@ const ROUND: Duration = Duration::from_secs(10);
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// At the end, a block is asked for twice once it took so many times longer than others did,
-const LATE: u32 = 3;
-/// and no sooner than this.
-const SOONEST: Duration = Duration::from_millis(250);
-/// How many blocks are chosen at a time.
-const BATCH: usize = 16;
 /// How many convicts a piece may have that are dealt with.
 const CONVICTS: usize = 16;
 
@@ -45,10 +39,10 @@ pub(crate) struct Core<'t> {
     pub(super) cursor: usize, // the peer slot whose turn to send it is
     pub(super) tempo: u32,    // what answers take of late, in milliseconds
     next_round: Option<Duration>,
-    recheck: Option<Duration>, // when peers with nothing to do are asked for late blocks
-    generation: u32,           // of the picker, when all peers were last served
-    complete: bool,            // the event is due
-    convicts: Deque<ConnId, CONVICTS>, // banned after they went; the events are due
+    pub(super) recheck: Option<Duration>, // when peers with nothing to do are asked for late blocks
+    pub(super) generation: u32,           // of the picker, when all peers were last served
+    complete: bool,                       // the event is due
+    convicts: Deque<ConnId, CONVICTS>,    // banned after they went; the events are due
 }
 
 /// A torrent whose memory is borrowed: the logic, compiled once.
@@ -411,80 +405,6 @@ impl View<'_, '_> {
     pub(super) fn mend(&mut self) {
         self.core.choker.mend(self.regions.peers, |slot| slot.0.candidate());
     }
-
-    /// Asks the peer of a slot for blocks, and all others where something became free.
-    pub(super) fn settle(&mut self, index: Option<usize>) {
-        let generation = self.core.picker.generation();
-        if generation != self.core.generation {
-            self.core.generation = generation;
-            for index in 0..self.regions.peers.len() {
-                self.fill(index);
-            }
-        } else if let Some(index) = index {
-            self.fill(index);
-        }
-    }
-
-    /// Asks a peer for blocks until its pipeline is full or there is nothing to ask for.
-    fn fill(&mut self, index: usize) {
-        let (now, config, count) = (self.core.now, self.core.config, self.regions.peers.len());
-        let (mut picker, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
-        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        let chokes = !link.flags.unchokes_us;
-        let silent = chokes && (!link.flags.fast || link.allowed.is_empty());
-        if !link.is_ready() || link.flags.rests || link.wanted == 0 || silent {
-            return;
-        }
-        let (mut asked, _) = queues(requests, count, index);
-        let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window).max(1) };
-        let idle = asked.under_way() == 0;
-        let room = usize::from(most).saturating_sub(asked.under_way()).min(asked.free());
-        let holds = holds(link, bits, self.core.geometry, index);
-        let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
-        let late = Duration::from_millis(u64::from(self.core.tempo));
-        let want = Want {
-            now,
-            delay: Duration::from_millis(u64::from(link.pace)),
-            patience: late.saturating_mul(LATE).max(SOONEST),
-            reverse: link.flags.snubbed,
-            suggested: suggested.as_slice(),
-            only: chokes.then_some(&allowed[..]),
-            ..Want::new()
-        };
-        let mut blocks = [Block::default(); BATCH];
-        let mut left = room;
-        while left > 0 && (chokes || link.dry != Some(picker.state.generation())) {
-            let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
-            let picked = picker.pick(conn, &holds, &want, out);
-            for block in blocks.iter().take(picked) {
-                asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
-            }
-            left = left.saturating_sub(picked);
-            if picked == 0 {
-                link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
-                break;
-            }
-        }
-        if !chokes && left > 0 {
-            // What is due soon is asked for twice, if need be.
-            let urgent = picker.pick_urgent(conn, &holds, &want);
-            if let Some(block) = urgent {
-                asked.push(RequestSlot::new(block, millis(now), Step::Due));
-                left = left.saturating_sub(1);
-            }
-        }
-        if idle && !chokes && left == room && room > 0 {
-            if let Some(block) = picker.pick_endgame(conn, &holds, &want) {
-                asked.push(RequestSlot::new(block, millis(now), Step::Due));
-                left = left.saturating_sub(1);
-            } else if self.core.recheck.is_none() {
-                self.core.recheck = now.checked_add(want.patience);
-            }
-        }
-        if idle && left < room {
-            link.block_at = now;
-        }
-    }
 }
 
 /// Returns the root of the one file of a v2 torrent.
@@ -532,12 +452,4 @@ pub(super) fn holds<'b>(
     let start = len.saturating_mul(index.saturating_add(1));
     let row = bits.get(start..start.saturating_add(len)).unwrap_or_default();
     Holds::Some(Bitfield::trusted(geometry.pieces(), row))
-}
-
-impl Queue<'_> {
-    /// Cancels requests that were sent.
-    pub(super) fn take_back(&mut self, is: impl Fn(&RequestSlot) -> bool) {
-        let sent = self.iter_mut().filter(|ask| ask.step == Step::Sent && is(ask));
-        sent.for_each(|ask| ask.step = Step::Cancel);
-    }
 }

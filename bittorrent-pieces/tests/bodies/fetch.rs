@@ -4,14 +4,37 @@ use core::time::Duration;
 
 use bittorrent_pieces::wire::extended::{EXTENDED, Extended, Metadata};
 use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchSlot, InfoHash, MetadataFetch, PeerId, PieceHasher, PieceIndex, Side,
+    ConnId, FetchConfig, FetchSlot, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher,
+    PieceIndex, Side,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
+/// A buffer that shows a sum of what is in it.
+struct Room(Vec<u8>);
+
+impl core::fmt::Debug for Room {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?}", PieceHasher::digest(&self.0))
+    }
+}
+
+impl AsRef<[u8]> for Room {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Room {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
 struct Driven<'d> {
-    fetch: MetadataFetch<Vec<FetchSlot>, Vec<u8>>,
+    fetch: MetadataFetch<Vec<FetchSlot>, Room>,
     info: &'d [u8],
     info_hash: InfoHash,
 }
@@ -21,14 +44,14 @@ pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();
     let info_hash = InfoHash(PieceHasher::digest(&info));
-    let (slots, room) = (input.below(4), usize::from(input.u16()) % 60_000);
+    let (slots, room) = (input.below(4), usize::from(input.u16()) % 24_000);
     let choice = input.byte();
     let mut config = FetchConfig::new(info_hash, PeerId([1; 20]));
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(9);
     let new = || Driven {
-        fetch: MetadataFetch::new(config, vec![FetchSlot::EMPTY; slots], vec![0; room]),
+        fetch: MetadataFetch::new(config, vec![FetchSlot::EMPTY; slots], Room(vec![0; room])),
         info: &info,
         info_hash,
     };
@@ -82,7 +105,29 @@ impl Driven<'_> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(12) {
+        match input.below(14) {
+            12 => {
+                let geometry = Geometry::new(u64::from(input.u16()), 16_384).expect("a length");
+                Outcome::of(self.fetch.fetch_layer(now, [input.byte(); 32], geometry))
+            }
+            13 => {
+                let range = HashRange {
+                    root: [input.byte(); 32],
+                    base: 0,
+                    index: 0,
+                    length: 1 << input.below(4),
+                    proof_layers: u32::from(input.byte() % 3),
+                };
+                let hashes = vec![[input.byte(); 32]; input.below(6)];
+                let message = match input.below(3) {
+                    0 => HashMessage::Reject(range),
+                    1 => HashMessage::Request(range),
+                    _ => HashMessage::Hashes(range, &hashes),
+                };
+                let mut out = vec![0; message.encoded_len()];
+                message.encode(&mut out).expect("the length was asked for");
+                self.hear(now, conn, &out)
+            }
             0 | 1 => {
                 let even = input.byte().is_multiple_of(2);
                 let side = if even { Side::Dialled } else { Side::Accepted };

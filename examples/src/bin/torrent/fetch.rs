@@ -4,9 +4,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 
+use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::Magnet;
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch, PeerId, Side,
+    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch, Metainfo, PeerId, Side,
 };
 
 use crate::finder::{Finder, PEERS};
@@ -21,6 +22,8 @@ const KEPT: usize = 4 << 20;
 /// An info dictionary and the connections that were open then, with what each had said.
 pub struct Fetched {
     pub info: Vec<u8>,
+    /// The piece layer, if the torrent is of version 2 alone and has one.
+    pub layer: Vec<u8>,
     pub kept: Vec<(ConnId, Side, Vec<u8>)>,
 }
 
@@ -40,10 +43,11 @@ pub fn fetch(
     let mut stage = Stage {
         fetch: MetadataFetch::new(config, slots, vec![0; LARGEST]),
         kept: BTreeMap::new(),
+        layered: false,
         traces,
     };
     println!("asking peers for the info dictionary of {hash}");
-    let mut told = net.now();
+    let (mut told, mut info) = (net.now(), Vec::new());
     loop {
         finder.dial(net);
         let due = stage.fetch.poll_timeout().map(|at| at.saturating_sub(net.now()));
@@ -52,11 +56,17 @@ pub fn fetch(
             stage.handle(net, finder, happening);
         }
         stage.fetch.handle_timeout(net.now());
-        if stage.flush(net)? {
-            let info = stage.fetch.metadata().unwrap_or_default().to_vec();
+        let news = stage.flush(net)?;
+        if news == Some(FetchEvent::Complete) {
+            info = stage.fetch.metadata().unwrap_or_default().to_vec();
             println!("the info dictionary is here, {} bytes", info.len());
+            stage.wants_layer(&info, net.now())?;
+        }
+        if !info.is_empty() && (!stage.layered || news == Some(FetchEvent::LayerComplete)) {
+            let layer = stage.fetch.layer().map(|layer| layer.hashes().as_flattened().to_vec());
+            let layer = layer.unwrap_or_default();
             let kept = stage.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
-            return Ok(Fetched { info, kept: kept.collect() });
+            return Ok(Fetched { info, layer, kept: kept.collect() });
         }
         if net.now().saturating_sub(told) > Duration::from_secs(2) {
             told = net.now();
@@ -70,6 +80,7 @@ pub fn fetch(
 struct Stage {
     fetch: MetadataFetch<Vec<FetchSlot>, Vec<u8>>,
     kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
+    layered: bool, // the piece layer is fetched too
     traces: bool,
 }
 
@@ -135,8 +146,22 @@ impl Stage {
         net.close(id);
     }
 
-    /// Sends what is due; returns whether the dictionary is there.
-    fn flush(&mut self, net: &mut Net) -> io::Result<bool> {
+    /// Goes on with the piece layer, if the dictionary is not enough.
+    fn wants_layer(&mut self, info: &[u8], now: Duration) -> io::Result<()> {
+        let metainfo = Metainfo::from_info(info, Mode::Lenient).map_err(io::Error::other)?;
+        let geometry = metainfo.geometry();
+        if let Some(root) = metainfo.root()
+            && metainfo.hashes().len() != geometry.pieces() as usize
+        {
+            println!("asking for the hashes of its {} pieces", geometry.pieces());
+            self.layered = true;
+            self.fetch.fetch_layer(now, root, geometry).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is due; returns whether something is complete.
+    fn flush(&mut self, net: &mut Net) -> io::Result<Option<FetchEvent>> {
         let mut buf = [0; 512];
         while let Some(sent) = self.fetch.poll_transmit(&mut buf).map_err(io::Error::other)? {
             if let Some(conn) = net.conn(sent.to) {
@@ -146,7 +171,7 @@ impl Stage {
         }
         while let Some(event) = self.fetch.poll_event() {
             match event {
-                FetchEvent::Complete => return Ok(true),
+                FetchEvent::Complete | FetchEvent::LayerComplete => return Ok(Some(event)),
                 FetchEvent::Corrupt { conn } | FetchEvent::Silent { conn } => {
                     println!("given up: {event:?}");
                     self.drop(net, conn);
@@ -154,6 +179,6 @@ impl Stage {
                 _ => {}
             }
         }
-        Ok(false)
+        Ok(None)
     }
 }

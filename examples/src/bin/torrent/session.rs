@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet};
+use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
@@ -15,8 +16,8 @@ use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, BlockSlot, Config, ConnId, Event, HASHES_LEN, Handled, Host, Memory, Metainfo, Order,
-    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceIndex, PieceSlot, Policy, RequestSlot, Side,
-    Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceIndex, PieceSlot, Policy,
+    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -58,7 +59,8 @@ pub fn share(args: &Share) -> Result<(), String> {
             let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
             Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
-        return Session::new(args, metainfo, peer_id, net, finder)?
+        let hashes = metainfo.hashes();
+        return Session::new(args, metainfo, hashes, peer_id, net, finder)?
             .run()
             .map_err(|e| e.to_string());
     }
@@ -73,10 +75,12 @@ pub fn share(args: &Share) -> Result<(), String> {
         Host::Name(_) => None,
     }));
     let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
-    let Fetched { info, kept } = fetched.map_err(|error| error.to_string())?;
+    let Fetched { info, layer, kept } = fetched.map_err(|error| error.to_string())?;
     let metainfo = Metainfo::from_info(info.leak(), Mode::Lenient);
     let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
-    let mut session = Session::new(args, metainfo, peer_id, net, |_, _| finder)?;
+    let layer = PieceLayer::from_bytes(layer.leak()).filter(|layer| !layer.is_empty());
+    let hashes = layer.map_or(metainfo.hashes(), PieceHashes::v2);
+    let mut session = Session::new(args, metainfo, hashes, peer_id, net, |_, _| finder)?;
     session.take_over(kept).map_err(|error| error.to_string())?;
     session.run().map_err(|error| error.to_string())
 }
@@ -99,6 +103,7 @@ impl<'a> Session<'a> {
     fn new(
         args: &'a Share,
         metainfo: Metainfo<'static>,
+        hashes: PieceHashes<'static>,
         peer_id: PeerId,
         net: Net,
         finder: impl FnOnce(&Net, u64) -> Finder,
@@ -111,18 +116,16 @@ impl<'a> Session<'a> {
         let fresh = !root.exists();
         let storage =
             Storage::open(&metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = if fresh { nothing(&metainfo) } else { check(&metainfo, &storage) };
+        let have = if fresh { nothing(&metainfo) } else { check(&metainfo, hashes, &storage) };
         let have = have.map_err(|error| format!("{}: {error}", root.display()))?;
         if args.seeds && !have.is_full() {
             let (ones, all) = (have.count_ones(), have.len());
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
         let geometry = metainfo.geometry();
-        if metainfo.hashes().len() != geometry.pieces() as usize {
+        if hashes.len() != geometry.pieces() as usize {
             return Err(
-                "a torrent of version 2 alone is shared if it has one file and its piece layer: \
-                        take the metainfo file instead of a magnet link"
-                    .into(),
+                "a torrent of version 2 alone is shared only if it has a single file".into()
             );
         }
         let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
@@ -139,8 +142,7 @@ impl<'a> Session<'a> {
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
         config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
-        let (view, hashes) = (have.as_view(), metainfo.hashes());
-        let torrent = Torrent::new(config, geometry, hashes, view, memory);
+        let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
         torrent.serve_metadata(metainfo.info().as_raw());
         if args.sequential {
@@ -362,8 +364,12 @@ fn nothing(metainfo: &Metainfo<'_>) -> io::Result<Bitfield<Vec<u8>>> {
 }
 
 /// Hashes what there is of the content; returns the pieces that are right.
-fn check(metainfo: &Metainfo<'_>, storage: &Storage) -> io::Result<Bitfield<Vec<u8>>> {
-    let (geometry, hashes) = (metainfo.geometry(), metainfo.hashes());
+fn check(
+    metainfo: &Metainfo<'_>,
+    hashes: PieceHashes<'_>,
+    storage: &Storage,
+) -> io::Result<Bitfield<Vec<u8>>> {
+    let geometry = metainfo.geometry();
     let mut have = nothing(metainfo)?;
     let mut told = std::time::Instant::now();
     let mut slice = vec![0; SLICE as usize];
