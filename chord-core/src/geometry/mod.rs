@@ -1,7 +1,7 @@
 //! The sister geometries: how others decide where a key leads.
 //!
 //! Each is the state of one node and pure decisions on it – what to learn, what to forget, where a key leads –
-//! with neither time nor messages. All answer in the words of Chord, with a [`Route`]: the owner of the key, or
+//! with neither time nor messages. All answer in the words of Chord, with a [`Route`](crate::Route): the owner of the key, or
 //! the node to ask next. What they mean by the owner differs:
 //!
 //! | geometry | owner of a key |
