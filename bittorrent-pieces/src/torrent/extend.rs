@@ -153,7 +153,7 @@ impl View<'_, '_> {
         let addr = self.regions.peers.get(index).and_then(|slot| slot.0.addr.socket());
         let draft = HandshakeDraft {
             ids: ids(self.core.config.peer_exchange),
-            metadata_size: self.core.metadata.map(|info| count(info.len())),
+            metadata_size: self.core.metadata.map(|info| count(info.0.len())),
             port: self.core.config.port,
             request_queue: Some(queue::uploads(requests, peers)),
             version: Some(VERSION),

@@ -30,7 +30,7 @@ pub use memory::{
 };
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
-use state::{Core, View};
+use state::{Core, Info, View};
 pub use told::{Event, Handled, LostReason, Side, Transmit, Verdict};
 
 /// Fetches and gives the pieces of one torrent: handshakes, interest, requests, choking, checks.
@@ -162,7 +162,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the
     /// torrent's name.
     pub fn serve_metadata(&mut self, info: &'t [u8]) {
-        self.core.metadata = Some(info);
+        self.core.metadata = Some(Info(info));
     }
 
     /// Takes in the handshake or the one message at the front of what `conn` sent.

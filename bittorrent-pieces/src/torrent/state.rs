@@ -1,5 +1,6 @@
 //! What a torrent does when peers come and go, pieces are checked, and time passes.
 
+use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -31,7 +32,7 @@ pub(crate) struct Core<'t> {
     pub(super) config: Config,
     pub(super) geometry: Geometry,
     pub(super) hashes: PieceHashes<'t>,
-    pub(super) metadata: Option<&'t [u8]>,
+    pub(super) metadata: Option<Info<'t>>,
     pub(super) root: Option<Root>, // of the one file of v2
     pub(super) picker: picker::State,
     pub(super) choker: Choker,
@@ -43,6 +44,17 @@ pub(crate) struct Core<'t> {
     pub(super) generation: u32,           // of the picker, when all peers were last served
     complete: bool,                       // the event is due
     convicts: Deque<ConnId, CONVICTS>,    // banned after they went; the events are due
+}
+
+/// The info dictionary that peers may fetch.
+#[derive(Clone, Copy)]
+pub(super) struct Info<'t>(pub(super) &'t [u8]);
+
+/// Its length only: nothing here can change the caller's bytes, and they may be many.
+impl fmt::Debug for Info<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Info({} bytes)", self.0.len())
+    }
 }
 
 /// A torrent whose memory is borrowed: the logic, compiled once.

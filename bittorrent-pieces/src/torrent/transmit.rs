@@ -159,7 +159,9 @@ impl<'t> View<'_, 't> {
             (link.told, link.retell) = (told, retell);
             return Ok(Some(len.into()));
         }
-        if let Some(said) = link.upload(&mut uploads, self.core.metadata, hashes, buf)? {
+        if let Some(said) =
+            link.upload(&mut uploads, self.core.metadata.map(|info| info.0), hashes, buf)?
+        {
             return Ok(Some(said));
         }
         if link.flags.exchange {
