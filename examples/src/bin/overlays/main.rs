@@ -10,7 +10,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chord_core::Route;
+use chord_core::geometry::{Kademlia, Pastry, Tapestry};
+use chord_core::{Route, RoutingTable};
 use examples::chart::{Chart, Line};
 use examples::words::{Words, start};
 use sim::Rng;
@@ -149,29 +150,39 @@ fn overlays(args: &Args) -> Result<ExitCode, String> {
 fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> {
     let few = args.lookups.min(FEWER);
     Ok(match name {
-        "linear" => routed(args, members, few, clockwise, |at, key| {
-            let table = members.linear(at);
-            (table.route(key), table.successors.as_slice().len())
-        }),
-        "chord" => routed(args, members, args.lookups, clockwise, |at, key| {
-            let table = members.chord(at);
-            let fingers = table.fingers.iter().map(|peer| peer.id);
-            let known: BTreeSet<u128> =
-                fingers.chain(table.successors.as_slice().iter().map(|peer| peer.id)).collect();
-            (table.route(key), known.len())
-        }),
-        "pastry" => routed(args, members, args.lookups, numeric, |at, key| {
-            let node = members.pastry(at);
-            (node.route(key), others(node.known()))
-        }),
-        "tapestry" => routed(args, members, args.lookups, root, |at, key| {
-            let node = members.tapestry(at);
-            (node.route(key), others(node.known()))
-        }),
-        "kademlia" => routed(args, members, args.lookups, exclusive, |at, key| {
-            let node = members.kademlia(at);
-            (node.route(key), others(node.known()))
-        }),
+        "linear" => routed(
+            (args, members, few, clockwise),
+            |at| members.linear(at),
+            RoutingTable::route,
+            |table| table.successors.as_slice().len(),
+        ),
+        "chord" => routed(
+            (args, members, args.lookups, clockwise),
+            |at| members.chord(at),
+            RoutingTable::route,
+            |table| {
+                let successors = table.successors.as_slice().iter().copied();
+                distinct(table.fingers.iter().chain(successors))
+            },
+        ),
+        "pastry" => routed(
+            (args, members, args.lookups, numeric),
+            |at| members.pastry(at),
+            Pastry::route,
+            |node| distinct(node.known()) - 1,
+        ),
+        "tapestry" => routed(
+            (args, members, args.lookups, root),
+            |at| members.tapestry(at),
+            Tapestry::route,
+            |node| distinct(node.known()) - 1,
+        ),
+        "kademlia" => routed(
+            (args, members, args.lookups, exclusive),
+            |at| members.kademlia(at),
+            Kademlia::route,
+            |node| distinct(node.known()) - 1,
+        ),
         "can" => match args.dimensions {
             2 => on_torus::<2>(args, members)?,
             3 => on_torus::<3>(args, members)?,
@@ -181,35 +192,38 @@ fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> 
     })
 }
 
-fn others(known: impl Iterator<Item = Node>) -> usize {
-    known.map(|peer| peer.id).collect::<BTreeSet<_>>().len() - 1
+fn distinct(known: impl Iterator<Item = Node>) -> usize {
+    known.map(|peer| peer.id).collect::<BTreeSet<_>>().len()
 }
 
+/// What is looked up, how often, and how the owner is found by looking at all nodes.
+type Task<'a> = (&'a Args, &'a Members, usize, fn(&[Node], u128) -> Node);
+
 /// Looks keys up from nodes chosen by chance, the same in each geometry.
-fn routed(
-    args: &Args,
-    members: &Members,
-    lookups: usize,
-    owner: fn(&[Node], u128) -> Node,
-    step: impl Fn(usize, u128) -> (Route<u128, u32>, usize),
+fn routed<T>(
+    (args, members, lookups, owner): Task<'_>,
+    table: impl Fn(usize) -> T,
+    route: impl Fn(&T, u128) -> Route<u128, u32>,
+    known: impl Fn(&T) -> usize,
 ) -> Tally {
     let mut rng = Rng::new(args.seed ^ 0x1007);
     let mut tally = Tally::default();
     for _ in 0..lookups {
         let start = rng.below(members.nodes.len() as u64) as usize;
         let key = random(&mut rng);
-        let (mut hops, mut at) = (0, start);
-        let (mut route, known) = step(at, key);
-        while let Route::Ask(next) = route {
-            (hops, at) = (hops + 1, next.address as usize);
-            route = step(at, key).0;
+        let first = table(start);
+        let (mut hops, mut at, mut next) = (0, start, route(&first, key));
+        while let Route::Ask(peer) = next {
+            (hops, at) = (hops + 1, peer.address as usize);
+            next = route(&table(at), key);
         }
-        if let Route::Owner(owner) = route
-            && owner.address as usize != at
+        if let Route::Owner(peer) = next
+            && peer.address as usize != at
         {
-            (hops, at) = (hops + 1, owner.address as usize);
+            (hops, at) = (hops + 1, peer.address as usize);
         }
-        tally.add(hops, known, members.nodes[at] == owner(&members.nodes, key), u64::from(hops));
+        let right = members.nodes[at] == owner(&members.nodes, key);
+        tally.add(hops, known(&first), right, u64::from(hops));
     }
     tally
 }

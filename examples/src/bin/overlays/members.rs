@@ -89,7 +89,9 @@ impl Members {
     pub fn tapestry(&self, at: usize) -> Tapestry<u128, u32, Slots> {
         let me = self.nodes[at];
         let mut node = Tapestry::new(me, B, vec![None; ROWS as usize * COLUMNS]);
-        self.each_of_the_table(me, |peer| drop_bool(node.learn(peer)));
+        self.each_of_the_table(me, |peer| {
+            node.learn(peer);
+        });
         node
     }
 
@@ -102,7 +104,9 @@ impl Members {
             let others = self.with_prefix(flipped, shared + 1);
             // All of a small bucket, and some of a large one.
             if others.len() <= BUCKET {
-                others.for_each(|at| drop_bool(node.learn(self.nodes[at])));
+                for other in &self.nodes[others] {
+                    node.learn(*other);
+                }
             } else {
                 for _ in 0..2 * BUCKET {
                     node.learn(self.pick(&mut rng, others.clone()));
@@ -150,9 +154,6 @@ impl Members {
         Rng::new(self.seed ^ (me.id as u64))
     }
 }
-
-/// Whether there was room does not matter.
-fn drop_bool(_: bool) {}
 
 pub fn random(rng: &mut Rng) -> u128 {
     u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
