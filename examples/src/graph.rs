@@ -2,22 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use sim::Rng;
+
 /// Makes graphs, and other choices.
-pub struct Graph(u64);
+pub struct Graph(Rng);
 
 impl Graph {
     /// Every seed is as good as any other.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Rng::new(seed))
     }
 
-    /// Returns a number below `bound` (`SplitMix64`).
+    /// Returns a number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+        (self.0.next_u64() % bound.max(1) as u64) as usize
     }
 
     /// Returns the edges of a connected graph in which nearly every node has `degree` neighbours: a

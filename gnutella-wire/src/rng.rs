@@ -2,6 +2,9 @@
 
 use crate::{Guid, ServentId};
 
+/// What the state grows by with each number.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// `SplitMix64` (Steele, Lea, Flood 2014). Not secret.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
@@ -16,10 +19,9 @@ impl Rng {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        let number = scatter(self.0, 1);
+        self.0 = self.0.wrapping_add(STEP);
+        number
     }
 
     /// Returns a number below `bound`; 0 if that is 0.
@@ -33,4 +35,12 @@ impl Rng {
         let halves = u128::from(self.next()) << 64 | u128::from(self.next());
         Guid::from_random(halves.to_be_bytes())
     }
+}
+
+/// Returns the `n`-th number that follows from a seed.
+pub(crate) const fn scatter(seed: u64, n: u64) -> u64 {
+    let z = seed.wrapping_add(n.wrapping_mul(STEP));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }

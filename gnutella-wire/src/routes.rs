@@ -3,6 +3,7 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::rng::scatter;
 use crate::{Guid, ServentId};
 
 /// How many slots a key may lie in. A full window gives up its oldest entry.
@@ -301,14 +302,6 @@ impl Hasher {
         }
         sum >> 32
     }
-}
-
-/// Returns the `n`-th number that follows from a seed (Steele, Lea and Flood 2014: `SplitMix64`).
-const fn scatter(seed: u64, n: u64) -> u64 {
-    let z = seed.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// Whole seconds; the end of time is as far as 32 bits reach.

@@ -1,9 +1,7 @@
 //! What the threads share.
 
-use core::hash::{BuildHasher as _, Hasher as _};
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::collections::hash_map::RandomState;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -107,15 +105,6 @@ impl Drop for Upload<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// Returns random bytes for names. Good enough for a program on a desk; a library asks its caller.
-pub fn random() -> [u8; 16] {
-    let word = || RandomState::new().build_hasher().finish().to_le_bytes();
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&word());
-    bytes[8..].copy_from_slice(&word());
-    bytes
 }
 
 /// Returns the address of the other end, if it is one of version 4.

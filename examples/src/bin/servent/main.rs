@@ -21,10 +21,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
 use args::{Args, HELP};
-use ctx::{Ctx, News, Room, random};
+use ctx::{Ctx, News, Room};
 use share::Library;
 
 fn main() -> ExitCode {

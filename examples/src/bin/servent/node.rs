@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
+use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
 use gnutella_wire::wire::{
@@ -19,7 +20,7 @@ use gnutella_wire::{
     Target, Text,
 };
 
-use crate::ctx::{Ctx, Found, News, peer, random};
+use crate::ctx::{Ctx, Found, News, peer};
 use crate::links::{Joined, dial, start};
 use crate::transfer::{download, offer};
 
@@ -67,7 +68,7 @@ impl Node {
         };
         config.files = ctx.library.0.len() as u32;
         config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
-        config.seed = u64::from_le_bytes(random()[..8].try_into().expect("eight"));
+        config.seed = u64::from_le_bytes(random());
         let links = vec![LinkSlot::EMPTY; config.max_peers + config.max_leaves];
         // Of an ultrapeer: its own table, that of all its leaves, and one per link.
         let tables = if ctx.role == Role::Leaf { 1 } else { links.len() + 2 };
