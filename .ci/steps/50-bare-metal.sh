@@ -11,6 +11,7 @@ for target in $targets; do
     for crate in pow consensus; do
         cargo build --quiet -p "$crate" --no-default-features --features ledger --target "$target"
     done
+    cargo build --quiet -p bittorrent-pieces --no-default-features --features dht --target "$target"
     for feature in can kademlia pastry reload tapestry; do
         cargo build --quiet -p chord-core --no-default-features --features "$feature" --target "$target"
     done
