@@ -4,9 +4,9 @@
 //! reads one node and happens when that one answers (Zave 2017), and until then nobody can read the asker, whose
 //! list and predecessor stay as they are. What others can see of such a question is that the asker is busy, so in
 //! the reduced ring any member may say that it is. The second question of a stabilization and every notification
-//! stay actions of their own. Who asks also holds notifications back, whose senders may die and come back meanwhile;
-//! so in the reduced ring a name is used again at once. Among four identifiers the reduced ring reaches exactly the
-//! configurations of lists and predecessors that the full one does; see [`compare`](super::compare).
+//! stay actions of their own; a notification that the asker holds back is one that is still on its way. Among four
+//! identifiers the reduced ring reaches exactly the configurations of lists and predecessors that the full one does; see
+//! [`compare`](super::compare).
 
 use core::cell::RefCell;
 use std::collections::HashMap;
@@ -61,9 +61,10 @@ impl<const N: usize> Ring<N> {
 
     /// Lists the members that a lookup of `id` may name as the one before it.
     fn list_joins(&self, state: &State<N>, id: u8, actions: &mut Vec<Action>) {
-        let from_former_life = (0..N as u8).any(|to| state.notes >> self.note(id, to) & 1 == 1);
-        let to_former_life = state.nodes.iter().any(|local| local.asked() == Some(id));
-        if to_former_life || (from_former_life && !self.reuses_at_once) {
+        let under_way = (0..N as u8).any(|to| state.notes >> self.note(id, to) & 1 == 1);
+        let held_back = state.nodes.iter().any(|local| local.notified() == Some(id));
+        let asked = state.nodes.iter().any(|local| local.asked() == Some(id));
+        if asked || (!self.reuses_at_once && (under_way || held_back)) {
             return;
         }
         for before in 0..N as u8 {

@@ -112,6 +112,11 @@ impl Local {
         .filter(|_| fields.asks)
     }
 
+    /// Returns who has notified the node, which has not looked at it yet.
+    pub(super) fn notified(self) -> Option<u8> {
+        self.fields().notified.filter(|_| self.runs())
+    }
+
     pub(super) fn is_stabilizing(self) -> bool {
         self.fields().state == State::Stabilizing
     }

@@ -9,8 +9,8 @@
 //!   node asked answers (Zave 2017), so the answer and its arrival are one action;
 //! - a notification is a message of its own, which may take for ever;
 //! - silence is perfect: who is not running never answers, and who runs is never taken for dead;
-//! - a name is used again once no question to its former life is on its way, and in some runs no notification of
-//!   its own either.
+//! - a name is used again once no question to its former life is on its way, and no notification of that life is on its
+//!   way or held back by who has got it. That is the protocol's own rule, and in some runs the second half is dropped.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -55,8 +55,8 @@ struct Ring<const N: usize> {
     mutation: Mutation,
     /// Whether actions that nobody else can tell apart from one are one; see [`actions`].
     reduced: bool,
-    /// Whether a name is used again while a notification of its former life is under way. The protocol
-    /// forbids it; the model allows more, as in the full ring such a one may be held back by its receiver.
+    /// Whether a name is used again while a notification of its former life is under way or held back. The
+    /// protocol forbids it: who comes back so soon takes another name.
     reuses_at_once: bool,
     /// Whether each state is checked for progress.
     progress: bool,
