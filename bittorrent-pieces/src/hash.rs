@@ -67,8 +67,9 @@ impl<'a> PieceHashes<'a> {
         Self { v1: hashes, v2: PieceLayer::new(&[]) }
     }
 
-    /// Takes in the piece layer of the one file of a v2 torrent; of a file of at most one piece that is its
-    /// `pieces root` alone.
+    /// Takes in the piece layers of the files of a v2 torrent, one behind the other; of a file of at most one
+    /// piece that is its `pieces root` alone. Several files need a
+    /// [`Geometry::of_files`](crate::Geometry::of_files).
     #[must_use]
     pub const fn v2(layer: PieceLayer<'a>) -> Self {
         Self { v1: &[], v2: layer }

@@ -40,7 +40,7 @@ pub use choker::{Candidate, Choker, ChokerPolicy, Luck, Rank, Slots};
 pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
 pub use fetch::{FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch};
-pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
+pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, V2File};
 pub use hash::{PieceHasher, PieceHashes};
 pub use host::Host;
 pub use id::{ConnId, InfoHash, PeerId};

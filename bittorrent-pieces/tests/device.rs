@@ -8,7 +8,7 @@ use bittorrent_pieces::{
 const PIECES: u32 = 256;
 const PEERS: usize = 8;
 const OPEN: usize = 2;
-const GEOMETRY: Geometry = match Geometry::new(64 << 20, 256 << 10) {
+const GEOMETRY: Geometry<'static> = match Geometry::new(64 << 20, 256 << 10) {
     Ok(geometry) => geometry,
     Err(_) => panic!("64 MiB in pieces of 256 KiB"),
 };
@@ -21,7 +21,7 @@ type Bits = [u8; bits_len(PIECES, PEERS)];
 /// Who has what, what to ask of whom and whom to serve: everything that depends on the number of pieces
 /// and of peers but the connections themselves.
 struct State {
-    picker: Picker<Pieces, Partials, Blocks>,
+    picker: Picker<'static, Pieces, Partials, Blocks>,
     bits: Bits,
     choker: Choker,
     cards: [Candidate; PEERS],

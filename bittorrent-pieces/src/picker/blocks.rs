@@ -79,7 +79,7 @@ impl BlockSlot {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     /// Marks a block as asked of a peer; returns `false` if it is not free or there is no room.
     pub(crate) fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
         let Some(number) = self.state.geometry.number(block) else { return false };
@@ -285,7 +285,7 @@ impl View<'_> {
 
 /// Returns the open piece, the slot and the number of a block.
 fn locate<'v>(
-    view: &'v mut View<'_>,
+    view: &'v mut View<'_, '_>,
     block: Block,
 ) -> Option<(u16, &'v mut PartialSlot, &'v mut BlockSlot, u32)> {
     let number = view.state.geometry.number(block)?;

@@ -28,7 +28,7 @@ impl Iterator for Classes {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Chooses the missing piece that a peer should be asked for next.
     pub(super) fn choose(
         &mut self,

@@ -30,7 +30,7 @@ impl Batch<'_> {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     pub(crate) fn propose(
         &mut self,
         conn: ConnId,

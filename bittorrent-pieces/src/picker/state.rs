@@ -17,8 +17,8 @@ const RECENT: usize = 32;
 
 /// All of a picker but the memory.
 #[derive(Debug, Clone)]
-pub(crate) struct State {
-    pub(super) geometry: Geometry,
+pub(crate) struct State<'t> {
+    pub(super) geometry: Geometry<'t>,
     pub(super) policy: Policy,
     pub(super) words: usize,
     pub(super) height: usize, // how many bits the highest availability ever had
@@ -43,8 +43,8 @@ pub(crate) struct State {
 }
 
 /// A picker whose memory is borrowed: the logic, compiled once.
-pub(crate) struct View<'a> {
-    pub(crate) state: &'a mut State,
+pub(crate) struct View<'a, 't> {
+    pub(crate) state: &'a mut State<'t>,
     pub(crate) pieces: &'a mut [PieceSlot],
     pub(crate) partials: &'a mut [PartialSlot],
     pub(crate) blocks: &'a mut [BlockSlot],
@@ -59,9 +59,9 @@ pub(crate) enum News {
     Many,
 }
 
-impl State {
+impl<'t> State<'t> {
     pub(crate) fn new(
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         seed: u64,
         have: Bitfield<&[u8]>,
         pieces: &mut [PieceSlot],
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     pub(crate) fn count(&mut self, holds: &Holds<'_>, joins: bool) {
         let state = &mut *self.state;
         match holds {
@@ -378,7 +378,7 @@ impl View<'_> {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Takes note that the key of a candidate changed.
     fn rekey(&mut self, piece: PieceIndex, before: u32, key: u32) {
         if before < self.front.ceiling {

@@ -1,8 +1,8 @@
 //! Checking a piece in slices of the caller's choice.
 
 use crate::geometry::{count, slot};
-use crate::merkle::{MerkleHash, MerkleHasher, height, piece_height};
-use crate::{BLOCK_LEN, Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
+use crate::merkle::{MerkleHash, MerkleHasher};
+use crate::{Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it
 /// the bytes in order, as many at a time as the caller has time for, and give it to
@@ -21,14 +21,9 @@ impl PieceCheck {
     /// Begins to check a piece against what `hashes` has of it: SHA-1, the tree of v2, or both. For pieces
     /// that are found in storage at the start; while it runs, see [`Torrent::check`](crate::Torrent::check).
     #[must_use]
-    pub fn new(geometry: Geometry, hashes: PieceHashes<'_>, piece: PieceIndex) -> Self {
-        // A file of at most one piece has a tree of its own height.
-        let tree_height = if geometry.pieces() == 1 {
-            height(geometry.total().div_ceil(u64::from(BLOCK_LEN)))
-        } else {
-            piece_height(geometry.full_piece_len())
-        };
-        let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), tree_height));
+    pub fn new(geometry: Geometry<'_>, hashes: PieceHashes<'_>, piece: PieceIndex) -> Self {
+        let height = geometry.tree_height(piece);
+        let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), height));
         let v1 = hashes.of(piece).map(|_| PieceHasher::new());
         Self { piece, len: geometry.piece_len(piece), at: 0, v1, v2 }
     }

@@ -110,7 +110,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// [`ConfigError`] if a region is too small, or hashes or bits are of another torrent.
     pub fn new(
         config: Config,
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         hashes: PieceHashes<'t>,
         have: Bitfield<&[u8]>,
         mut memory: M,
@@ -301,7 +301,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
 
     /// Returns how the content is cut.
     #[must_use]
-    pub fn geometry(&self) -> Geometry {
+    pub fn geometry(&self) -> Geometry<'t> {
         self.core.geometry
     }
 

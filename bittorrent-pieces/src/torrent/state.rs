@@ -30,11 +30,11 @@ const CONVICTS: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Core<'t> {
     pub(super) config: Config,
-    pub(super) geometry: Geometry,
+    pub(super) geometry: Geometry<'t>,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
     pub(super) root: Option<Root>, // of the one file of v2
-    pub(super) picker: picker::State,
+    pub(super) picker: picker::State<'t>,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
     pub(super) cursor: usize, // the peer slot whose turn to send it is
@@ -66,7 +66,7 @@ pub(crate) struct View<'v, 't> {
 impl<'t> Core<'t> {
     pub(super) fn new(
         mut config: Config,
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         hashes: PieceHashes<'t>,
         have: Bitfield<&[u8]>,
         memory: RegionsMut<'_>,
@@ -420,8 +420,9 @@ impl View<'_, '_> {
 }
 
 /// Returns the root of the one file of a v2 torrent.
-fn root_of(geometry: Geometry, hashes: PieceHashes<'_>) -> Option<Root> {
+fn root_of(geometry: Geometry<'_>, hashes: PieceHashes<'_>) -> Option<Root> {
     match hashes.layer().hashes() {
+        _ if !geometry.files().is_empty() => None, // each has its own
         [] => None,
         [root] => Some(Root(*root)),
         _ => Some(Root(hashes.layer().root(geometry.full_piece_len()))),
@@ -429,22 +430,22 @@ fn root_of(geometry: Geometry, hashes: PieceHashes<'_>) -> Option<Root> {
 }
 
 /// Borrows the picker beside the peers, their bits and their requests.
-pub(super) fn split<'v>(
-    state: &'v mut picker::State,
+pub(super) fn split<'v, 't>(
+    state: &'v mut picker::State<'t>,
     regions: &'v mut RegionsMut<'_>,
-) -> (picker::View<'v>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
+) -> (picker::View<'v, 't>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
     let RegionsMut { pieces, partials, blocks, peers, bits, requests } = regions;
     (picker::View { state, pieces, partials, blocks }, peers, bits, requests)
 }
 
 /// Returns our own bits: the first row.
-pub(super) fn own(bits: &mut [u8], geometry: Geometry) -> Bitfield<&mut [u8]> {
+pub(super) fn own<'b>(bits: &'b mut [u8], geometry: Geometry<'_>) -> Bitfield<&'b mut [u8]> {
     let len = Bitfield::byte_len(geometry.pieces());
     Bitfield::trusted(geometry.pieces(), bits.get_mut(..len).unwrap_or_default())
 }
 
 /// Returns the bits of the peer in a slot.
-pub(super) fn row(bits: &mut [u8], geometry: Geometry, index: usize) -> &mut [u8] {
+pub(super) fn row<'b>(bits: &'b mut [u8], geometry: Geometry<'_>, index: usize) -> &'b mut [u8] {
     let len = Bitfield::byte_len(geometry.pieces());
     let start = len.saturating_mul(index.saturating_add(1));
     bits.get_mut(start..start.saturating_add(len)).unwrap_or_default()
@@ -454,7 +455,7 @@ pub(super) fn row(bits: &mut [u8], geometry: Geometry, index: usize) -> &mut [u8
 pub(super) fn holds<'b>(
     link: &Link,
     bits: &'b [u8],
-    geometry: Geometry,
+    geometry: Geometry<'_>,
     index: usize,
 ) -> Holds<'b> {
     if link.flags.seed {

@@ -10,7 +10,7 @@ use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Memory,
     PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
+    Side, Torrent, V2File, bits_len, block_slots, requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -39,11 +39,21 @@ struct Driven<'t> {
 pub fn torrent(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let piece_len = [1, 16_384, 20_000, 40_000][input.below(4)];
-    let total = (input.u32() as usize % 100_000).min(piece_len * 9);
-    let geometry = Geometry::new(total as u64, piece_len as u32).expect("pieces have a length");
+    let word = input.u32() as usize;
+    let total = (word % 100_000).min(piece_len * 9);
     let content: Vec<u8> = (0..total).map(|at| (at * 31 + at / 251) as u8).collect();
     let hashes: Vec<[u8; 20]> = content.chunks(piece_len).map(PieceHasher::digest).collect();
-    let layer: Vec<MerkleHash> = content.chunks(piece_len).map(leaf).collect();
+    let mut layer: Vec<MerkleHash> = content.chunks(piece_len).map(leaf).collect();
+    let files = if word / 100_000 % 2 == 1 && piece_len == 16_384 {
+        several(&content, &mut layer)
+    } else {
+        vec![]
+    };
+    let geometry = if files.is_empty() {
+        Geometry::new(total as u64, piece_len as u32).expect("pieces have a length")
+    } else {
+        Geometry::of_files(&files, piece_len as u32).expect("files begin with a piece")
+    };
     let (partials, peers) = (input.below(4), input.below(4));
     let have = if input.byte().is_multiple_of(3) { 0xFF } else { 0 };
     let mut field =
@@ -64,7 +74,7 @@ pub fn torrent(bytes: &[u8]) {
     config.dht_port = (choice & 4 == 0).then_some(6881);
     let depth = 1 + usize::from(choice >> 3) % 9;
     let info = vec![b'x'; 20_000];
-    let root = PieceLayer::new(&layer).root(16_384);
+    let root = files.last().map_or(PieceLayer::new(&layer).root(16_384), |file| file.root);
     let new = || {
         let memory = Memory {
             pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
@@ -75,7 +85,9 @@ pub fn torrent(bytes: &[u8]) {
             requests: vec![RequestSlot::EMPTY; requests_len(peers, depth)],
         };
         let mut hashes = PieceHashes::new(&hashes);
-        if choice & 32 == 0 && piece_len == 16_384 {
+        if !files.is_empty() {
+            hashes = PieceHashes::v2(PieceLayer::new(&layer));
+        } else if choice & 32 == 0 && piece_len == 16_384 {
             let layer = PieceLayer::new(&layer); // the leaves are the pieces
             hashes = PieceHashes::hybrid(hashes, layer).expect("as many");
         }
@@ -92,6 +104,25 @@ pub fn torrent(bytes: &[u8]) {
     };
     let rest = input.bytes(usize::MAX);
     laws::check(new, transmit_len(geometry.pieces()).max(HASHES_LEN), rest);
+}
+
+/// Cuts content into two files of v2, of which the first ends inside a piece: what follows in that piece is no
+/// content. Returns none if there is too little.
+fn several(content: &[u8], layer: &mut [MerkleHash]) -> Vec<V2File> {
+    let first = content.len() / 16_384 / 2 * 16_384 + 5_000;
+    let start = first.next_multiple_of(16_384);
+    if content.len() <= start {
+        return vec![];
+    }
+    let last = first / 16_384;
+    layer[last] = leaf(&content[last * 16_384..first]);
+    let file = |from: usize, len: usize, layer: &[MerkleHash]| V2File {
+        first: PieceIndex((from / 16_384) as u32),
+        len: len as u64,
+        root: PieceLayer::new(layer).root(16_384),
+    };
+    let (front, back) = layer.split_at(start / 16_384);
+    vec![file(0, first, front), file(start, content.len() - start, back)]
 }
 
 /// Hashes a block of a tree of v2.

@@ -71,7 +71,7 @@ pub(crate) struct Swarm {
     pub(crate) shared: bool,
     net: Network,
     nodes: Vec<Node>,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     hashes: &'static [[u8; 20]],
     seed: u64,
     dirty: Vec<usize>, // nodes that may have something to say

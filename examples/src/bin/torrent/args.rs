@@ -15,7 +15,7 @@ Usage: torrent COMMAND ..
     --out FILE           where to (default: the name of PATH with .torrent)
     --tracker URL        a tracker, http:// or udp://; several are tiers, one behind the other
     --piece-len BYTES    how long a piece is, a power of two from 16384 on (default: by size)
-    --v2, --hybrid       version 2 alone, or both versions (BEP 52); for one file
+    --v2, --hybrid       version 2 alone, or both versions (BEP 52), which are for one file
     --private            peers only from the trackers (BEP 27)
 
   show FILE              print what a metainfo file or a magnet link says

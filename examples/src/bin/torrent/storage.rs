@@ -10,7 +10,7 @@ use bittorrent_pieces::{Block, Geometry, Metainfo};
 /// The files, one behind the other; padding is no file.
 #[derive(Debug)]
 pub struct Storage {
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     files: Vec<Part>,
 }
 
