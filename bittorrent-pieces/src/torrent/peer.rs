@@ -99,7 +99,7 @@ pub(crate) struct Link {
     pub(crate) heard_at: Duration,
     pub(crate) sent_at: Duration,
     pub(crate) block_at: Duration, // the last block, or since when we wait for one
-    pub(crate) exchanged_at: Duration, // the last exchange of peers
+    pub(crate) exchanged_at: Duration, // the last exchange of peers; in an unused slot, when its peer left
     pub(crate) traffic: Traffic,
     pub(crate) taken: [u32; 2], // bytes of this round and the one before
     pub(crate) given: [u32; 2],
@@ -221,6 +221,14 @@ impl Link {
         taken: [0; 2],
         given: [0; 2],
     };
+
+    /// Frees the slot. It keeps in mind where its peer was and since when, so that others can be told that
+    /// the peer went, until another takes it.
+    pub(super) fn leave(&mut self, now: Duration) {
+        let known = self.flags.announced; // nobody is told of a peer before its handshake
+        let addr = if known { self.addr } else { Self::EMPTY.addr };
+        *self = Self { addr, joined_at: self.joined_at, exchanged_at: now, ..Self::EMPTY };
+    }
 
     pub(crate) fn is_used(&self) -> bool {
         self.phase != Phase::Unused

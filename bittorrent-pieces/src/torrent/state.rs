@@ -159,7 +159,9 @@ impl View<'_, '_> {
             return Err(ConnectError::Known(conn));
         }
         let capacity = self.regions.peers.len();
-        let free = self.regions.peers.iter().position(|slot| !slot.0.is_used());
+        // The one whose last peer left first: others have been told so by now.
+        let free = self.regions.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
+        let free = free.min_by_key(|(_, slot)| slot.0.exchanged_at).map(|(index, _)| index);
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
@@ -200,8 +202,9 @@ impl View<'_, '_> {
         self.core.see(now);
         if let Some(index) = self.live(conn) {
             self.part(index);
+            let now = self.core.now;
             if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-                *link = Link::EMPTY;
+                link.leave(now);
             }
             self.mend();
             self.settle(None);
@@ -288,11 +291,11 @@ impl View<'_, '_> {
                     return Some(Event::Ready { conn, peer_id: link.peer_id });
                 }
                 Phase::Banned => {
-                    *link = Link::EMPTY;
+                    link.leave(self.core.now);
                     return Some(Event::Banned { conn });
                 }
                 Phase::Lost(reason) => {
-                    *link = Link::EMPTY;
+                    link.leave(self.core.now);
                     return Some(Event::Lost { conn, reason });
                 }
                 Phase::Unused | Phase::Greeting | Phase::Ready => {}
