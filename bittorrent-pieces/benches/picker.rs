@@ -326,7 +326,7 @@ fn propose(picker: &mut Picker, holds: Holds<'_>, blocks: usize) -> usize {
     proposed
 }
 
-fn picker(geometry: Geometry<'_>, partials: usize) -> Picker {
+fn picker(geometry: Geometry<'static>, partials: usize) -> Picker {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     let have = Bitfield::new(geometry.pieces(), &have[..]).expect("no bit is set");
     let mut picker = Picker::new(

@@ -4,8 +4,8 @@ use core::fmt;
 
 use sha1::{Digest, Sha1};
 
-use crate::PieceIndex;
-use crate::merkle::PieceLayer;
+use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height};
+use crate::{Geometry, PieceIndex};
 
 /// Computes the SHA-1 of a piece from slices of any length, in order.
 ///
@@ -104,6 +104,24 @@ impl<'a> PieceHashes<'a> {
     #[must_use]
     pub const fn layer(&self) -> PieceLayer<'a> {
         self.v2
+    }
+
+    /// Returns the nodes of the trees of v2 above every 512 pieces of each file, one file behind the other: for
+    /// [`Torrent::serve_runs`](crate::Torrent::serve_runs).
+    pub fn runs(&self, geometry: Geometry<'a>) -> impl Iterator<Item = MerkleHash> + use<'a> {
+        let pieces = self.v2.hashes();
+        let height = piece_height(geometry.full_piece_len());
+        let run = height.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX));
+        // One file, or several of which each begins with the piece behind those before it.
+        let starts = geometry.files().iter().map(|file| file.first.slot()).skip(1);
+        let ends = starts.chain(core::iter::once(pieces.len()));
+        let mut start = 0;
+        let files = ends.map(move |end| {
+            let file = pieces.get(start..end).unwrap_or_default();
+            start = end;
+            file
+        });
+        files.flat_map(|file| file.chunks(RUN)).map(move |nodes| node(nodes, height, run, 0))
     }
 
     /// Returns the bytes of the `pieces` string; none of a torrent that is v2 alone.

@@ -369,3 +369,142 @@ fn the_layers_of_all_files_come_from_a_peer() {
     let all = metainfo.v2_files().skip(3).map(|(_, layer)| layer.unwrap().hashes().to_vec());
     assert_eq!(layers, all.collect::<Vec<_>>());
 }
+
+/// All layers of a tree from the leaves up, the plain way.
+fn layers_of(bytes: &[u8]) -> Vec<Vec<MerkleHash>> {
+    let mut layer: Vec<_> = bytes.chunks(16_384).map(|block| tree(block, 0)).collect();
+    layer.resize(layer.len().next_power_of_two(), [0; 32]);
+    let mut layers = vec![layer];
+    while layers[layers.len() - 1].len() > 1 {
+        let below = &layers[layers.len() - 1];
+        layers.push(below.chunks(2).map(|pair| layer_root(pair, [0; 32])).collect());
+    }
+    layers
+}
+
+/// Asks for hashes; returns them unless they are rejected.
+fn ask(seed: &mut Torrent<'_, Lent>, range: HashRange) -> Option<Vec<MerkleHash>> {
+    let (mut bytes, mut buf) = (vec![0; 53], vec![0; HASHES_LEN]);
+    HashMessage::Request(range).encode(&mut bytes).unwrap();
+    seed.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
+    let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
+    let (message, _) = Message::decode(&buf[..sent.len], 1 << 20).unwrap();
+    match HashMessage::of(&message).unwrap().unwrap() {
+        HashMessage::Hashes(of, hashes) if of == range => Some(hashes.to_vec()),
+        HashMessage::Reject(of) if of == range => None,
+        other => panic!("{other}"),
+    }
+}
+
+fn greet(seed: &mut Torrent<'_, Lent>) {
+    seed.handle_connected(Duration::ZERO, CONN, Side::Accepted).unwrap();
+    let (info_hash, peer_id) = (seed.config().info_hash, PeerId([9; 20]));
+    let hello = Handshake { reserved: Reserved::default(), info_hash, peer_id };
+    let mut bytes = vec![0; Handshake::LEN];
+    hello.encode(&mut bytes).unwrap();
+    seed.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
+    let mut buf = vec![0; HASHES_LEN];
+    while seed.poll_transmit(&mut buf).unwrap().is_some() {}
+}
+
+/// BEP 52, base layers 0 and that of the pieces, for every file and every request that is none too many.
+#[test]
+fn leaves_and_pieces_are_those_of_the_plain_tree() {
+    let metainfo = metainfo();
+    let mut seed = Node::new(&metainfo, true).torrent;
+    greet(&mut seed);
+    let geometry = seed.geometry();
+    let mut leaves = vec![[0; 32]; geometry.pieces() as usize * 2];
+    for (file, (_, len)) in geometry.files().iter().zip(&FILES[1..]) {
+        let blocks = content(*len);
+        let hashed = blocks.chunks(16_384).map(|block| tree(block, 0));
+        leaves[file.first.0 as usize * 2..]
+            .iter_mut()
+            .zip(hashed)
+            .for_each(|(to, leaf)| *to = leaf);
+    }
+    leaves[2] = [0; 32]; // of the second file, one is not known
+    seed.serve_leaves(leaves.leak());
+    let (mut given, mut rejected) = (0, 0);
+    for (number, (file, (_, len))) in geometry.files().iter().zip(&FILES[1..]).enumerate() {
+        let layers = layers_of(&content(*len));
+        assert_eq!(layers[layers.len() - 1], [file.root]);
+        for (base, length, place, proof_layers) in (0..4_usize)
+            .flat_map(|base| [2, 4, 8].map(|length| (base, length)))
+            .flat_map(|(base, length)| (0..5).map(move |place| (base, length, place)))
+            .flat_map(|(base, length, place)| (0..5).map(move |up| (base, length, place, up)))
+        {
+            let range = HashRange {
+                root: file.root,
+                base: base as u32,
+                index: (place * length) as u32,
+                length: length as u32,
+                proof_layers,
+            };
+            let run = layers.get(base).and_then(|layer| layer.get(place * length..)?.get(..length));
+            let above = layers.len().saturating_sub(base + 1);
+            let piece_layer = base == 1 && *len > u64::from(PIECE);
+            let known = (base == 0 || piece_layer) && !(number == 1 && base == 0);
+            let expected = run.filter(|_| known && (proof_layers as usize) < above).map(|run| {
+                let mut hashes = run.to_vec();
+                for up in length.ilog2() as usize..=proof_layers as usize {
+                    hashes.push(layers[base + up][(place * length >> up) ^ 1]);
+                }
+                hashes
+            });
+            given += u32::from(expected.is_some());
+            rejected += u32::from(expected.is_none());
+            assert_eq!(ask(&mut seed, range), expected, "{range:?}");
+        }
+    }
+    assert!(given > 40 && rejected > 40, "{given} {rejected}");
+}
+
+/// A file of more pieces than a proof may hash is proved with the nodes above each 512.
+#[test]
+fn a_long_layer_is_proved_by_its_runs() {
+    let pieces = 70_000_u32;
+    let layer: Vec<MerkleHash> = (0..pieces)
+        .map(|piece| core::array::from_fn(|at| (piece >> (at % 4 * 8)) as u8 ^ at as u8))
+        .collect();
+    let layer = PieceLayer::new(layer.leak());
+    let root = layer.root(16_384);
+    let small = V2File { first: PieceIndex(0), len: 10, root: [1; 32] };
+    let long = V2File { first: PieceIndex(1), len: u64::from(pieces) * 16_384, root };
+    let with_small = [&[[1; 32]][..], layer.hashes()].concat().leak();
+    for (geometry, hashes) in [
+        (Geometry::new(long.len, 16_384).unwrap(), PieceHashes::v2(layer)),
+        (
+            Geometry::of_files(vec![small, long].leak(), 16_384).unwrap(),
+            PieceHashes::v2(PieceLayer::new(with_small)),
+        ),
+    ] {
+        let memory = Memory {
+            pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+            partials: vec![PartialSlot::EMPTY; 1],
+            blocks: vec![BlockSlot::EMPTY; 1],
+            peers: vec![PeerSlot::EMPTY; 1],
+            bits: vec![0; bits_len(geometry.pieces(), 1)],
+            requests: vec![RequestSlot::EMPTY; requests_len(1, 2)],
+        };
+        let have = vec![0; Bitfield::byte_len(geometry.pieces())];
+        let have = Bitfield::new(geometry.pieces(), have).unwrap();
+        let config = Config::new(metainfo().info_hash(), PeerId([1; 20]));
+        let seed = Torrent::new(config, geometry, hashes, have.as_view(), memory);
+        let mut seed = seed.unwrap();
+        greet(&mut seed);
+        let range =
+            |index, proof_layers| HashRange { root, base: 0, index, length: 512, proof_layers };
+        assert_eq!(ask(&mut seed, range(0, 16)), None, "it would take too long");
+        assert!(ask(&mut seed, range(512, 8)).is_some(), "nothing is to be proved");
+        let runs: Vec<_> = hashes.runs(geometry).collect();
+        seed.serve_runs(runs.leak());
+        for run in [0, 1, 77, 136, 137, 255] {
+            let answer = ask(&mut seed, range(run * 512, 16)).unwrap();
+            let (nodes, uncles) = answer.split_at(512);
+            assert_eq!(uncles.len(), 8);
+            let node = layer_root(nodes, [0; 32]);
+            assert_eq!(proof_root(node, run.into(), uncles), root, "{run}");
+        }
+    }
+}

@@ -337,6 +337,34 @@ def version_2_of_several_files():
 
 
 @case
+def libtorrent_finds_a_bad_block_by_our_leaves():
+    """One of two seeds spoils its content behind our back; libtorrent asks for the leaves of what failed."""
+    path, _, digest = payload()
+    home = folder("libtorrent_finds_a_bad_block_by_our_leaves")
+    torrent, spoilt = os.path.join(home, "payload.torrent"), os.path.join(home, "payload.bin")
+    shutil.copy(path, spoilt)
+    with ours("torrent", "make", path, "--v2", "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
+        make.done()
+    liar, first = seed(folder(home + "/liar"), torrent, spoilt, "--trace")
+    honest, second = seed(folder(home + "/honest"), torrent, path, "--trace")
+    with open(spoilt, "r+b") as file:
+        for place in range(0, 5_000_000, 65_536):
+            file.seek(place)
+            file.write(b"wrong")
+    with liar, honest:
+        into = folder(home + "/libtorrent")
+        handle = add(ses := session(free_port(), whole_pieces_threshold=0, request_queue_time=1), torrent, into)
+        for host, port in (address.rsplit(":", 1) for address in (first, second)):
+            handle.connect_peer((host, int(port)))
+        seeding(handle, "libtorrent is not complete with one good seed of two")
+        arrived(into, digest)
+        lines = (liar.output() + honest.output()).splitlines()
+        given = [line for line in lines if "-> " in line and "HASHES" in line and "base=0" in line]
+        assert given, "libtorrent was given no leaves"
+    del ses
+
+
+@case
 def both_versions():
     version_2("both_versions", "--hybrid", 0)
 

@@ -30,6 +30,8 @@ const EXCHANGE_INTERVAL: Duration = Duration::from_secs(60);
 const TOLD_V4: usize = 30;
 /// The most over IPv6.
 const TOLD_V6: usize = 8;
+/// The most that are looked at of those who went: each is compared with all.
+const LEAVERS: usize = 100;
 
 impl View<'_, '_> {
     /// Takes in an extended message.
@@ -192,7 +194,8 @@ impl View<'_, '_> {
     /// Writes an exchange of peers.
     pub(super) fn exchange(&self, index: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let id = self.regions.peers.get(index).map_or(0, |slot| slot.0.ids.exchange);
-        let (added, dropped) = (List::of(self.others(index)), List::of(self.leavers(index)));
+        let (added, dropped) =
+            (List::of(self.others(index)), List::of(self.leavers(index).take(LEAVERS)));
         let pex = Pex {
             added: CompactPeers::front(Family::V4, &added.v4),
             added_flags: &added.v4_flags,

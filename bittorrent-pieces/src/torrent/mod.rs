@@ -165,6 +165,20 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.core.metadata = Some(Info(info));
     }
 
+    /// Answers requests for the leaves of a v2 torrent (BEP 52, layer 0), by which a peer finds the bad block
+    /// of a piece. `leaves` are the SHA-256 of the blocks of each piece, as many for each as a full one has;
+    /// those of zeros are not known, and not given. Without this such requests are rejected, even after a
+    /// request for the block itself, when BEP 52 says that they must not be.
+    pub fn serve_leaves(&mut self, leaves: &'t [MerkleHash]) {
+        self.core.served.leaves = leaves;
+    }
+
+    /// Answers requests for hashes of files of more than 65,536 pieces too, of which a proof would take too
+    /// long: with [`PieceHashes::runs`], it takes a 512th of the time, and files may be as many times longer.
+    pub fn serve_runs(&mut self, runs: &'t [MerkleHash]) {
+        self.core.served.runs = runs;
+    }
+
     /// Takes in the handshake or the one message at the front of what `conn` sent.
     ///
     /// Call again with the rest until it consumes nothing.

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use heapless::{Deque, Vec};
 
+use super::hashes::Served;
 use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, RequestSlot, Step, queues};
@@ -34,6 +35,7 @@ pub(crate) struct Core<'t> {
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
     pub(super) root: Option<Root>, // of the one file of v2
+    pub(super) served: Served<'t>,
     pub(super) picker: picker::State<'t>,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
@@ -102,6 +104,7 @@ impl<'t> Core<'t> {
             hashes,
             metadata: None,
             root: root_of(geometry, hashes),
+            served: Served::default(),
             choker: Choker::new(config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,

@@ -96,6 +96,10 @@ pub fn torrent(bytes: &[u8]) {
         if choice & 8 == 0 {
             torrent.serve_metadata(&info);
         }
+        if choice & 128 != 0 {
+            torrent.serve_leaves(&layer);
+            torrent.serve_runs(&layer);
+        }
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
             driven.warm_up(ConnId(conn), choice & 16 == 0);

@@ -15,9 +15,8 @@ use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Memory,
-    Metainfo, Order, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceIndex, PieceSlot,
-    Policy, RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len,
-    transmit_len,
+    Metainfo, Order, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceSlot, Policy,
+    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
 };
 use examples::random::random;
 
@@ -34,7 +33,7 @@ const PIPELINE: usize = 250;
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
-const SLICE: u32 = 256 << 10;
+pub const SLICE: u32 = 256 << 10;
 
 type Lent = Memory<
     Vec<PieceSlot>,
@@ -116,8 +115,10 @@ impl<'a> Session<'a> {
         let fresh = !root.exists();
         let storage =
             Storage::open(&metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = if fresh { nothing(geometry) } else { check(geometry, hashes, &storage) };
-        let have = have.map_err(|error| format!("{}: {error}", root.display()))?;
+        let have = nothing(geometry).and_then(|none| {
+            if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
+        });
+        let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
         if args.seeds && !have.is_full() {
             let (ones, all) = (have.count_ones(), have.len());
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
@@ -139,6 +140,8 @@ impl<'a> Session<'a> {
         let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
         torrent.serve_metadata(metainfo.info().as_raw());
+        torrent.serve_leaves(leaves.leak()); // to the end of the program
+        torrent.serve_runs(hashes.runs(geometry).collect::<Vec<_>>().leak());
         if args.sequential {
             let mut policy = Policy::new();
             policy.order = Order::Sequential;
@@ -355,33 +358,6 @@ fn left(torrent: &Torrent<'_, Lent>) -> u64 {
 fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
     let pieces = geometry.pieces();
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
-}
-
-/// Hashes what there is of the content; returns the pieces that are right.
-fn check(
-    geometry: Geometry<'_>,
-    hashes: PieceHashes<'_>,
-    storage: &Storage,
-) -> io::Result<Bitfield<Vec<u8>>> {
-    let mut have = nothing(geometry)?;
-    let mut told = std::time::Instant::now();
-    let mut slice = vec![0; SLICE as usize];
-    for piece in (0..geometry.pieces()).map(PieceIndex) {
-        let mut check = PieceCheck::new(geometry, hashes, piece);
-        while let Some(block) = check.next(SLICE) {
-            let slice = &mut slice[..block.len as usize];
-            storage.read(block, slice)?;
-            check.hash_step(slice);
-        }
-        if check.passed(hashes) == Some(true) {
-            have.set(piece);
-        }
-        if told.elapsed() > Duration::from_secs(1) {
-            told = std::time::Instant::now();
-            eprintln!("checked {piece} of {} pieces", geometry.pieces());
-        }
-    }
-    Ok(have)
 }
 
 /// Prints a message as one line.
