@@ -448,7 +448,7 @@ fn leaves_and_pieces_are_those_of_the_plain_tree() {
             let expected = run.filter(|_| known && (proof_layers as usize) < above).map(|run| {
                 let mut hashes = run.to_vec();
                 for up in length.ilog2() as usize..=proof_layers as usize {
-                    hashes.push(layers[base + up][(place * length >> up) ^ 1]);
+                    hashes.push(layers[base + up][((place * length) >> up) ^ 1]);
                 }
                 hashes
             });
