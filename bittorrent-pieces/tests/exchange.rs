@@ -152,7 +152,11 @@ fn many_come_and_go() {
     room.join(0, LISTENER, v4(50_000));
     let address = |nth: u32| -> SocketAddr {
         let ip = Ipv6Addr::from(u128::MAX - u128::from(nth));
-        let ip = if nth % 2 == 0 { IpAddr::from([255, 255, 255, nth as u8]) } else { ip.into() };
+        let ip = if nth.is_multiple_of(2) {
+            IpAddr::from([255, 255, 255, nth as u8])
+        } else {
+            ip.into()
+        };
         (ip, 60_000).into()
     };
     (1..120).for_each(|nth| room.join(2, ConnId(nth), address(nth)));
