@@ -8,7 +8,7 @@ use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
     Bitfield, BitfieldError, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled,
     InfoHash, Memory, PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes,
-    PieceIndex, PieceSlot, RequestSlot, Side, Torrent, Verdict, bits_len, block_slots,
+    PieceIndex, PieceSlot, Priority, RequestSlot, Side, Torrent, Verdict, bits_len, block_slots,
     requests_len,
 };
 
@@ -142,6 +142,48 @@ fn interest_and_requests_follow_what_a_peer_has() {
     assert!(leech.handle_hashed(ZERO, PieceIndex(0), digest).is_err());
     assert_eq!(leech.poll_event(), Some(Event::PieceComplete { piece: PieceIndex(0) }));
     assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
+}
+
+/// A peer that has nothing but skipped pieces is of no interest, however it is told and whenever.
+#[test]
+fn skipped_pieces_are_no_reason_to_be_interested() {
+    let mut leech = torrent(0);
+    let skip = |torrent: &mut Torrent<'_, Lent>, piece, priority| {
+        torrent.set_priority(ZERO, PieceIndex(piece), priority);
+    };
+    skip(&mut leech, 0, Priority::SKIP);
+    join(&mut leech, A, 0x80);
+    assert_eq!(leech.peer(A).unwrap().wanted, 0);
+    assert_eq!(said(&mut leech, A), ["HANDSHAKE"]);
+    hear(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+    let lines = said(&mut leech, A);
+    assert_eq!(lines[0], "INTERESTED");
+    assert!(lines[1..].iter().all(|line| line.starts_with("REQUEST piece=1")), "{lines:?}");
+    skip(&mut leech, 0, Priority::LOW);
+    skip(&mut leech, 0, Priority::HIGH); // already counted
+    assert_eq!(leech.peer(A).unwrap().wanted, 2);
+    assert!(said(&mut leech, A).iter().all(|line| line.starts_with("REQUEST piece=0")));
+    skip(&mut leech, 0, Priority::SKIP);
+    skip(&mut leech, 0, Priority::SKIP); // not counted twice
+    assert_eq!(leech.peer(A).unwrap().wanted, 1);
+    // One that was asked for before it was skipped may still become complete; it does not count.
+    let digest = PieceHasher::digest(&vec![0; 32_768]);
+    for (piece, left) in [(0, 1), (1, 0)] {
+        hear(&mut leech, ZERO, A, block(piece, 0)).unwrap();
+        hear(&mut leech, ZERO, A, block(piece, 16_384)).unwrap();
+        while leech.poll_event().is_some() {}
+        leech.handle_hashed(ZERO, PieceIndex(piece), digest).unwrap();
+        assert_eq!(leech.peer(A).unwrap().wanted, left);
+    }
+    assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0", "HAVE piece=1"]);
+    // What remains is skipped.
+    let mut leech = torrent(0x80);
+    join(&mut leech, A, 0xC0);
+    assert_eq!(said(&mut leech, A)[2], "INTERESTED");
+    skip(&mut leech, 1, Priority::SKIP);
+    assert!(said(&mut leech, A).contains(&"NOT INTERESTED".to_string()));
+    skip(&mut leech, 1, Priority::NORMAL);
+    assert!(said(&mut leech, A).contains(&"INTERESTED".to_string()));
 }
 
 /// `gotChokeResetsRequestedBlocks`, `clear_peer`: what one peer cannot give is asked of the other

@@ -141,6 +141,20 @@ impl State {
         word.is_some_and(|word| word.had & lane(piece) != 0)
     }
 
+    /// Returns whether a piece is missing, and not skipped.
+    pub(crate) fn is_sought(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        word.is_some_and(|word| word.sought() & lane(piece) != 0)
+    }
+
+    /// Returns how many of a peer's pieces are missing, and not skipped.
+    pub(crate) fn sought(&mut self, pieces: &[PieceSlot], bits: Bitfield<&[u8]>) -> u32 {
+        self.walked(self.words);
+        let words = pieces.iter().take(self.words).enumerate();
+        let sought = words.map(|(index, word)| (word.sought() & bits.word(index)).count_ones());
+        sought.fold(0, u32::saturating_add)
+    }
+
     /// Returns how many pieces became complete so far, wrapping.
     pub(crate) fn completed(&self) -> u32 {
         self.completed

@@ -186,8 +186,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.view().closed(now, conn);
     }
 
-    /// Changes how much a piece is wanted. Peers go on to hear that we are interested in what they
-    /// have, skipped or not.
+    /// Changes how much a piece is wanted. A peer hears that we are interested as long as it has a piece
+    /// that we miss and do not skip; what a skipped piece was asked for already may still come.
     pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.view().set_priority(now, piece, priority);
     }

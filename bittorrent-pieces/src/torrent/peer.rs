@@ -38,7 +38,7 @@ pub struct Peer {
     pub peer_id: Option<PeerId>,
     /// How many pieces it has.
     pub pieces: u32,
-    /// How many of them we miss.
+    /// How many of them we miss and do not skip: we are interested if there is one.
     pub wanted: u32,
     /// Whether it may ask us for blocks.
     pub unchoked: bool,
@@ -81,7 +81,7 @@ pub(crate) struct Link {
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
     pub(crate) held: u32,           // pieces it has
-    pub(crate) wanted: u32,         // of which we miss
+    pub(crate) wanted: u32,         // of which we miss, and do not skip
     pub(crate) told: u32,           // how many of the completed pieces it was told of, wrapping
     pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.

@@ -224,7 +224,7 @@ impl View<'_, '_> {
         }
         picker.have(piece);
         link.held = link.held.saturating_add(1);
-        if !picker.state.is_had(picker.pieces, piece) {
+        if picker.state.is_sought(picker.pieces, piece) {
             link.want(1, now);
             self.settle(Some(index));
         }
@@ -244,14 +244,11 @@ impl View<'_, '_> {
         picker.count(&holds(link, bits, geometry, index), false);
         let its = row(bits, geometry, index);
         write(its);
-        link.held = Bitfield::trusted(geometry.pieces(), &*its).count_ones();
+        let its = Bitfield::trusted(geometry.pieces(), &*its);
+        link.held = its.count_ones();
         link.flags.seed = link.held == geometry.pieces() && link.held > 0;
+        let wanted = picker.state.sought(picker.pieces, its);
         picker.count(&holds(link, bits, geometry, index), true);
-        let (ours, rows) = bits.split_at(Bitfield::byte_len(geometry.pieces()).min(bits.len()));
-        let start = ours.len().saturating_mul(index);
-        let its = rows.get(start..start.saturating_add(ours.len())).unwrap_or_default();
-        let missing = its.iter().zip(ours).map(|(its, our)| its & !our);
-        let wanted = missing.map(u8::count_ones).fold(0, u32::saturating_add);
         let more = wanted.saturating_sub(link.wanted);
         link.wanted = link.wanted.min(wanted);
         link.want(more, now);
@@ -384,13 +381,18 @@ impl View<'_, '_> {
 }
 
 impl Link {
-    /// Counts pieces that we miss and the peer has.
-    fn want(&mut self, pieces: u32, now: Duration) {
+    /// Counts pieces that we miss, do not skip, and the peer has.
+    pub(super) fn want(&mut self, pieces: u32, now: Duration) {
         if self.wanted == 0 {
             self.block_at = now; // from now on we wait for it
         }
         self.wanted = self.wanted.saturating_add(pieces);
         self.dry = None;
+    }
+
+    /// Counts one of these less.
+    pub(super) fn lack(&mut self) {
+        self.wanted = self.wanted.saturating_sub(1);
     }
 }
 

@@ -219,7 +219,16 @@ impl View<'_, '_> {
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.core.see(now);
-        split(&mut self.core.picker, &mut self.regions).0.set_priority(piece, priority);
+        let (now, geometry) = (self.core.now, self.core.geometry);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
+        let before = picker.state.is_sought(picker.pieces, piece);
+        picker.set_priority(piece, priority);
+        let after = picker.state.is_sought(picker.pieces, piece);
+        for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| before != after) {
+            if link.is_ready() && holds(link, bits, geometry, index).has(piece) {
+                if after { link.want(1, now) } else { link.lack() }
+            }
+        }
         self.settle(None);
     }
 
@@ -234,6 +243,7 @@ impl View<'_, '_> {
             return Err(NotVerifying(piece));
         }
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
+        let sought = picker.state.is_sought(picker.pieces, piece);
         if passed {
             picker.passed(piece, |conn| {
                 if !convicts.contains(&conn) {
@@ -241,9 +251,9 @@ impl View<'_, '_> {
                 }
             });
             own(bits, self.core.geometry).set(piece);
-            for (index, PeerSlot(link)) in peers.iter_mut().enumerate() {
+            for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| sought) {
                 if link.is_ready() && holds(link, bits, self.core.geometry, index).has(piece) {
-                    link.wanted = link.wanted.saturating_sub(1);
+                    link.lack();
                 }
             }
             self.core.complete = self.core.is_complete();
