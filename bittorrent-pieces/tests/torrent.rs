@@ -6,41 +6,47 @@ use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
 use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BitfieldError, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled,
-    InfoHash, Memory, PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes,
-    PieceIndex, PieceSlot, Priority, RequestSlot, Side, Torrent, Verdict, bits_len, block_slots,
-    requests_len,
+    Bitfield, BitfieldError, BlockSlot, ChokerPolicy, Config, ConnId, ConnectError, Event,
+    Geometry, Handled, InfoHash, Luck, Memory, PartialSlot, PeerError, PeerId, PeerSlot,
+    PieceHasher, PieceHashes, PieceIndex, PieceSlot, Priority, Rank, RequestSlot, Side, Slots,
+    Torrent, Verdict, bits_len, block_slots, requests_len,
 };
 
 type Lent = Memory<
     [PieceSlot; 2],
     [PartialSlot; 2],
     [BlockSlot; 4],
-    [PeerSlot; 2],
+    Vec<PeerSlot>,
     Vec<u8>,
     Vec<RequestSlot>,
 >;
 
 const A: ConnId = ConnId(1);
 const B: ConnId = ConnId(2);
+const C: ConnId = ConnId(3);
 const ZERO: Duration = Duration::ZERO;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Two pieces of two blocks; the content is zeros.
+/// Two pieces of two blocks, two peers; the content is zeros.
 fn torrent(have: u8) -> Torrent<'static, Lent> {
+    torrent_of(have, 2, |_| ())
+}
+
+fn torrent_of(have: u8, peers: usize, set: impl Fn(&mut Config)) -> Torrent<'static, Lent> {
     let hashes: &'static [[u8; 20]] = vec![PieceHasher::digest(&vec![0; 32_768]); 2].leak();
     let memory = Memory {
         pieces: [PieceSlot::EMPTY; 2],
         partials: [PartialSlot::EMPTY; 2],
         blocks: [BlockSlot::EMPTY; 4],
-        peers: [PeerSlot::EMPTY; 2],
-        bits: vec![0; bits_len(2, 2)],
-        requests: vec![RequestSlot::EMPTY; requests_len(2, 32)],
+        peers: vec![PeerSlot::EMPTY; peers],
+        bits: vec![0; bits_len(2, peers)],
+        requests: vec![RequestSlot::EMPTY; requests_len(peers, 32)],
     };
-    let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+    let mut config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+    set(&mut config);
     let geometry = Geometry::new(65_536, 32_768).unwrap();
     let have = Bitfield::new(2, [have]).unwrap();
     Torrent::new(config, geometry, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
@@ -262,6 +268,48 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
     hear(&mut seed, ZERO, A, Message::Cancel(geometry.block(PieceIndex(1), 0).unwrap())).unwrap();
     assert_eq!(said(&mut seed, A), ["PIECE piece=1 begin=16384 len=16384"]);
     assert_eq!(seed.peer(A).unwrap().traffic.bytes_given, 16_384);
+}
+
+/// Three peers of a seed and two slots, of which luck gives one to `C`, which waits: the policy decides
+/// between `A`, which has half and takes a block, and `B`, which has and takes nothing.
+#[test]
+fn the_choker_follows_its_policy() {
+    let unchoked = |policy: ChokerPolicy, later: bool| {
+        let mut seed = torrent_of(0xC0, 3, |config| {
+            config.upload_slots = 2;
+            config.choker = if later { config.choker } else { policy };
+        });
+        for (conn, bits) in [(A, 0x80), (B, 0), (C, 0)] {
+            join(&mut seed, conn, bits);
+            hear(&mut seed, ZERO, conn, Message::Interested).unwrap();
+            said(&mut seed, conn);
+        }
+        if later {
+            seed.set_choker(policy);
+            assert_eq!(seed.config().choker, policy);
+        }
+        let block = seed.geometry().block(PieceIndex(1), 0).unwrap();
+        hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+        assert_eq!(said(&mut seed, A), [format!("PIECE {block}")]);
+        seed.handle_timeout(seconds(10));
+        let open = |conn: &ConnId| seed.peer(*conn).unwrap().unchoked;
+        [A, B, C].into_iter().filter(open).collect::<Vec<_>>()
+    };
+    for later in [false, true] {
+        let mut policy = ChokerPolicy::new();
+        assert_eq!(unchoked(policy, later), [A, C], "who takes most");
+        policy.luck = Luck::LongestWaiting;
+        policy.rank = Rank::RoundRobin { quota: 16_384, rounds: 1 };
+        assert_eq!(unchoked(policy, later), [B, C], "A had its turn");
+        policy.rank = Rank::RoundRobin { quota: 16_385, rounds: 1 };
+        assert_eq!(unchoked(policy, later), [A, C], "not yet");
+        policy.rank = Rank::AntiLeech;
+        assert_eq!(unchoked(policy, later), [B, C], "half is the worst");
+        policy.slots = Slots::ByRate { first: 16_385, step: 1 };
+        assert_eq!(unchoked(policy, later).len(), 1, "nobody takes enough for a second slot");
+        policy.slots = Slots::ByRate { first: 16_384, step: 1 };
+        assert_eq!(unchoked(policy, later).len(), 2);
+    }
 }
 
 /// A full queue of requests refuses the input and loses nothing.

@@ -19,8 +19,8 @@ use core::time::Duration;
 use crate::merkle::MerkleHash;
 use crate::wire::{Handshake, Reserved};
 use crate::{
-    Bitfield, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash, PeerId, PieceHashes,
-    PieceIndex, Policy, Priority,
+    Bitfield, BufferTooSmall, ChokerPolicy, ConfigError, ConnId, Geometry, InfoHash, PeerId,
+    PieceHashes, PieceIndex, Policy, Priority,
 };
 pub use check::PieceCheck;
 pub use error::{ConnectError, NotVerifying, PeerError};
@@ -63,6 +63,8 @@ pub struct Config {
     pub pipeline: u16,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,
+    /// Who gets them; see [`Torrent::set_choker`] for a change when the torrent is complete.
+    pub choker: ChokerPolicy,
     /// How long after the last message to a peer a keepalive is sent.
     pub keep_alive: Duration,
     /// How long a peer may leave requests without a block before they go to others.
@@ -90,6 +92,7 @@ impl Config {
             seed: 0,
             pipeline: 250,
             upload_slots: 4,
+            choker: ChokerPolicy::new(),
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),
@@ -157,6 +160,13 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Changes how new pieces are chosen; what is under way goes on.
     pub fn set_policy(&mut self, policy: Policy) {
         self.core.picker.set_policy(policy);
+    }
+
+    /// Changes who is unchoked, from the next round on: after [`Event::Complete`], say, to what suits a
+    /// seed.
+    pub fn set_choker(&mut self, policy: ChokerPolicy) {
+        self.core.config.choker = policy;
+        self.core.choker.set_policy(policy);
     }
 
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the

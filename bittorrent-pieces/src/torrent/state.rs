@@ -102,7 +102,7 @@ impl<'t> Core<'t> {
             hashes,
             metadata: None,
             root: root_of(geometry, hashes),
-            choker: Choker::new(config.upload_slots, config.seed),
+            choker: Choker::with_policy(config.choker, config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
             tempo: 0,
@@ -408,12 +408,15 @@ impl View<'_, '_> {
             }
         }
         let (now, patience) = (self.core.now, self.core.config.patience);
-        let seeding = self.core.is_complete();
+        let (seeding, pieces) = (self.core.is_complete(), self.core.geometry.pieces());
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
             let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
             let bytes = if seeding { &link.given } else { &link.taken };
             link.card.rate = bytes.iter().copied().map(u64::from).sum();
             link.card.snubbed = !seeding && (link.flags.snubbed || waited);
+            let [given, _] = link.given;
+            link.card.given = u64::from(given);
+            link.card.progress = thousandths(link.held, pieces);
             link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
             for bytes in [&mut link.taken, &mut link.given] {
                 bytes.rotate_right(1);
@@ -427,6 +430,12 @@ impl View<'_, '_> {
     pub(super) fn mend(&mut self) {
         self.core.choker.mend(self.regions.peers, |slot| slot.0.candidate());
     }
+}
+
+/// Returns how much of all pieces some are, in thousandths.
+fn thousandths(some: u32, all: u32) -> u16 {
+    let share = u64::from(some).saturating_mul(1000).checked_div(u64::from(all)).unwrap_or(0);
+    u16::try_from(share).unwrap_or(1000)
 }
 
 /// Returns the root of the one file of a v2 torrent.
