@@ -1,5 +1,7 @@
 //! The torrent by hand: what it says to whom, and when.
 
+mod by_hand;
+
 use core::time::Duration;
 
 use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
@@ -11,111 +13,9 @@ use bittorrent_pieces::{
     PieceHasher, PieceHashes, PieceIndex, PieceSlot, Priority, Rank, RequestSlot, Side, Slots,
     Torrent, Verdict, bits_len, block_slots, requests_len,
 };
-
-type Lent = Memory<
-    [PieceSlot; 2],
-    [PartialSlot; 2],
-    [BlockSlot; 4],
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
-
-const A: ConnId = ConnId(1);
-const B: ConnId = ConnId(2);
-const C: ConnId = ConnId(3);
-const ZERO: Duration = Duration::ZERO;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// Two pieces of two blocks, two peers; the content is zeros.
-fn torrent(have: u8) -> Torrent<'static, Lent> {
-    torrent_of(have, 2, |_| ())
-}
-
-fn torrent_of(have: u8, peers: usize, set: impl Fn(&mut Config)) -> Torrent<'static, Lent> {
-    let hashes: &'static [[u8; 20]] = vec![PieceHasher::digest(&vec![0; 32_768]); 2].leak();
-    let memory = Memory {
-        pieces: [PieceSlot::EMPTY; 2],
-        partials: [PartialSlot::EMPTY; 2],
-        blocks: [BlockSlot::EMPTY; 4],
-        peers: vec![PeerSlot::EMPTY; peers],
-        bits: vec![0; bits_len(2, peers)],
-        requests: vec![RequestSlot::EMPTY; requests_len(peers, 32)],
-    };
-    let mut config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
-    set(&mut config);
-    let geometry = Geometry::new(65_536, 32_768).unwrap();
-    let have = Bitfield::new(2, [have]).unwrap();
-    Torrent::new(config, geometry, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
-}
-
-fn greet(torrent: &mut Torrent<'_, Lent>, conn: ConnId, hash: u8) -> Result<(), PeerError> {
-    let mut bytes = [0; Handshake::LEN];
-    let info_hash = InfoHash([hash; 20]);
-    let peer_id = PeerId([conn.0 as u8 + 10; 20]);
-    let handshake = Handshake { reserved: Reserved::default(), info_hash, peer_id };
-    handshake.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(ZERO, conn, &bytes).map(|_| ())
-}
-
-fn hear(
-    torrent: &mut Torrent<'_, Lent>,
-    now: Duration,
-    conn: ConnId,
-    message: Message<'_>,
-) -> Result<usize, PeerError> {
-    let mut bytes = vec![0; message.encoded_len()];
-    message.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(now, conn, &bytes).map(|handled| handled.consumed())
-}
-
-/// Connects a peer that has the given pieces and unchokes us.
-fn join(torrent: &mut Torrent<'_, Lent>, conn: ConnId, bits: u8) {
-    torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
-    greet(torrent, conn, 1).unwrap();
-    hear(torrent, ZERO, conn, Message::Bitfield(&[bits])).unwrap();
-    hear(torrent, ZERO, conn, Message::Unchoke).unwrap();
-}
-
-/// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
-fn said(torrent: &mut Torrent<'_, Lent>, conn: ConnId) -> Vec<String> {
-    let mut buf = [0; 600];
-    let mut lines = Vec::new();
-    let mut len = 0;
-    loop {
-        let before = format!("{torrent:?}");
-        match torrent.poll_transmit_to(conn, &mut buf[..len]) {
-            Ok(None) => return lines,
-            Ok(Some(sent)) => {
-                lines.push(match (sent.block, Message::decode(&buf[..sent.len], 600)) {
-                    (Some(block), _) => format!("PIECE {block}"),
-                    (None, Ok((message, _))) => match Fast::of(&message) {
-                        Ok(Some(fast)) => fast.to_string(),
-                        _ => message.to_string(),
-                    },
-                    (None, Err(_)) => "HANDSHAKE".to_string(),
-                });
-                assert_eq!(len, sent.len, "as much as needed and no more");
-                len = 0;
-            }
-            Err(error) => {
-                assert_eq!(before, format!("{torrent:?}"));
-                len = error.needed;
-            }
-        }
-    }
-}
-
-fn block(piece: u32, begin: u32) -> Message<'static> {
-    Message::Piece(Piece { piece: PieceIndex(piece), begin, data: &[0; 16_384] })
-}
-
-fn request(text: &str) -> bool {
-    text.starts_with("REQUEST")
-}
+use by_hand::{
+    A, B, C, Lent, ZERO, block, greet, hear, join, request, said, seconds, torrent, torrent_of,
+};
 
 #[test]
 fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
@@ -275,7 +175,7 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
 #[test]
 fn the_choker_follows_its_policy() {
     let unchoked = |policy: ChokerPolicy, later: bool| {
-        let mut seed = torrent_of(0xC0, 3, |config| {
+        let mut seed = torrent_of(2, 0xC0, 3, |config| {
             config.upload_slots = 2;
             config.choker = if later { config.choker } else { policy };
         });

@@ -45,11 +45,12 @@ impl View<'_, '_> {
         let holds = holds(link, bits, self.core.geometry, index);
         let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
         let late = Duration::from_millis(u64::from(self.core.tempo));
-        let want = Want {
+        let mut want = Want {
             now,
             delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
+            exclusive: link.flags.parole,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),
             ..Want::new()
@@ -63,12 +64,16 @@ impl View<'_, '_> {
                 asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
             }
             left = left.saturating_sub(picked);
-            if picked == 0 {
-                link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
+            if picked == 0 && want.exclusive && idle && left == room && picker.has_room() {
+                want.exclusive = false; // others left what nobody else may have
+            } else if picked == 0 {
+                let again = chokes || link.flags.parole && !idle;
+                link.dry = if again { link.dry } else { Some(picker.state.generation()) };
                 break;
             }
         }
-        if !chokes && left > 0 {
+        let trusted = !chokes && !link.flags.parole;
+        if trusted && left > 0 {
             // What is due soon is asked for twice, if need be.
             let urgent = picker.pick_urgent(conn, &holds, &want);
             if let Some(block) = urgent {
@@ -76,7 +81,7 @@ impl View<'_, '_> {
                 left = left.saturating_sub(1);
             }
         }
-        if idle && !chokes && left == room && room > 0 {
+        if idle && trusted && left == room && room > 0 {
             if let Some(block) = picker.pick_endgame(conn, &holds, &want) {
                 asked.push(RequestSlot::new(block, millis(now), Step::Due));
                 left = left.saturating_sub(1);

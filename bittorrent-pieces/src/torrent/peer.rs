@@ -48,6 +48,9 @@ pub struct Peer {
     pub unchokes_us: bool,
     /// Whether it left our requests without a block for too long.
     pub snubbed: bool,
+    /// Whether it is on parole: it had a part in a piece that failed its check, and gives whole pieces
+    /// alone until it is cleared, or found out and banned.
+    pub parole: bool,
     /// Whether both sides speak the fast extension (BEP 6).
     pub fast: bool,
     /// How many requests are under way to it.
@@ -136,7 +139,8 @@ pub(crate) struct Flags {
     pub(crate) exchange: bool,  // due
     pub(crate) exchanged: bool, // it sent a first exchange
     pub(crate) snubbed: bool,
-    pub(crate) rests: bool, // it rejected a request: it is not asked again before the next round
+    pub(crate) parole: bool, // it gave a part of a piece that failed
+    pub(crate) rests: bool,  // it rejected a request: it is not asked again before the next round
 }
 
 /// The ids by which the peer wants extensions to be called; 0 if it does not speak them.
@@ -188,6 +192,7 @@ impl Link {
             exchange: false,
             exchanged: false,
             snubbed: false,
+            parole: false,
             rests: false,
         },
         card: Candidate::new(ConnId(0)),
@@ -285,6 +290,7 @@ impl Link {
             interested: self.card.interested,
             unchokes_us: self.flags.unchokes_us,
             snubbed: self.flags.snubbed,
+            parole: self.flags.parole,
             fast: self.flags.fast,
             requested,
             window: usize::from(self.window),

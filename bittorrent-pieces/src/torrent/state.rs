@@ -244,6 +244,13 @@ impl View<'_, '_> {
         }
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
         let sought = picker.state.is_sought(picker.pieces, piece);
+        for PeerSlot(link) in peers.iter_mut().filter(|slot| slot.0.is_ready()) {
+            let conn = link.card.conn;
+            let stays = |parole: bool| parole && !picker.clears(piece, conn);
+            let parole = link.flags.parole;
+            link.flags.parole =
+                if passed { stays(parole) } else { parole || picker.gave(piece, conn) };
+        }
         if passed {
             picker.passed(piece, |conn| {
                 if !convicts.contains(&conn) {

@@ -1,0 +1,144 @@
+//! What a torrent does besides the plain download: suspects, and more.
+
+mod by_hand;
+
+use std::collections::BTreeMap;
+
+use bittorrent_pieces::wire::{Message, Piece};
+use bittorrent_pieces::{ConnId, Event, PieceHasher, PieceIndex, Torrent, Verdict};
+use by_hand::{A, B, C, Lent, ZERO, hear, join, request, said, torrent_of};
+
+/// Lets a peer answer the requests that it was sent, with zeros or with something else; returns them.
+fn answer(torrent: &mut Torrent<'_, Lent>, conn: ConnId, byte: u8) -> Vec<String> {
+    let asked: Vec<_> = said(torrent, conn).into_iter().filter(|line| request(line)).collect();
+    for line in &asked {
+        let number = |key: &str| {
+            let digits = line.split(key).nth(1).unwrap();
+            digits.split(' ').next().unwrap().parse::<u32>().unwrap()
+        };
+        let (piece, begin) = (PieceIndex(number("piece=")), number("begin="));
+        let data = &[byte; 16_384];
+        hear(torrent, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
+    }
+    asked
+}
+
+/// Checks all pieces that are full; returns the verdicts and who is banned.
+fn check(torrent: &mut Torrent<'_, Lent>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
+    let (mut verdicts, mut banned) = (vec![], vec![]);
+    while let Some(event) = torrent.poll_event() {
+        match event {
+            Event::Verify { piece } => {
+                let digest = PieceHasher::digest(&vec![u8::from(!good); 32_768]);
+                verdicts.push(torrent.handle_hashed(ZERO, piece, digest).unwrap());
+            }
+            Event::Banned { conn } => banned.push(conn),
+            _ => {}
+        }
+    }
+    (verdicts, banned)
+}
+
+fn on_parole(torrent: &Torrent<'_, Lent>) -> Vec<ConnId> {
+    torrent.peers().filter(|peer| peer.parole).map(|peer| peer.conn).collect()
+}
+
+/// `A` and `B` each gave a block of a piece, and `A` lied.
+fn suspects(pieces: u32, have: u8) -> Torrent<'static, Lent> {
+    let mut leech = torrent_of(pieces, have, 3, |config| config.pipeline = 1);
+    let all = !(0xFF_u8.checked_shr(pieces).unwrap_or(0));
+    join(&mut leech, A, all);
+    join(&mut leech, B, all);
+    let (first, second) = (said(&mut leech, A), said(&mut leech, B));
+    let piece = |lines: &[String]| lines.last().unwrap().split("begin").next().map(str::to_owned);
+    assert_eq!(piece(&first), piece(&second), "they share a piece");
+    for (line, conn, byte) in [(&first, A, 1), (&second, B, 0)] {
+        let piece =
+            PieceIndex(u32::from(line.last().unwrap().as_bytes()["REQUEST piece=".len()] - b'0'));
+        let begin = if line.last().unwrap().contains("begin=0 ") { 0 } else { 16_384 };
+        let data = &[byte; 16_384];
+        hear(&mut leech, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
+    }
+    assert_eq!(on_parole(&leech), []);
+    assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
+    assert_eq!(on_parole(&leech), [A, B]);
+    leech
+}
+
+/// libtorrent's rule: who had a part in a bad piece gives whole pieces alone. The liar is then the sole
+/// source of one, and the other is cleared by its own.
+#[test]
+fn suspects_give_pieces_alone_until_one_is_found_out() {
+    let mut leech = suspects(8, 0);
+    join(&mut leech, C, 0xFF);
+    // Since the piece with which it began, who gave what of each.
+    let mut givers = BTreeMap::<String, Vec<ConnId>>::new();
+    let (mut shared, mut banned) = (vec![], vec![]);
+    while !leech.is_complete() {
+        assert!(givers.len() < 30 && leech.peers().all(|peer| !peer.parole || peer.conn != C));
+        for conn in [A, B, C] {
+            let asked = answer(&mut leech, conn, u8::from(conn == A));
+            for line in asked {
+                let piece = line.split_ascii_whitespace().nth(1).unwrap();
+                givers.entry(piece.to_owned()).or_default().push(conn);
+            }
+        }
+        while let Some(event) = leech.poll_event() {
+            match event {
+                Event::Verify { piece } => {
+                    let mut of = givers.remove(&format!("piece={}", piece.0)).unwrap();
+                    let lied = of.contains(&A);
+                    let digest = PieceHasher::digest(&vec![u8::from(lied); 32_768]);
+                    leech.handle_hashed(ZERO, piece, digest).unwrap();
+                    of.dedup();
+                    shared.extend((of.len() > 1 && banned.is_empty()).then_some((piece, of)));
+                }
+                Event::Banned { conn } => {
+                    banned.push(conn);
+                    for of in givers.values_mut() {
+                        of.retain(|giver| *giver != conn);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if banned.is_empty() {
+            assert!(leech.peer(A).unwrap().parole);
+        }
+    }
+    assert_eq!(banned, [A]);
+    assert_eq!(on_parole(&leech), [], "B gave a good piece alone");
+    assert!(shared.len() <= 1, "only the one under way when the first failed: {shared:?}");
+}
+
+/// The bytes of a good copy tell who lied before, and who did not: it need not give a piece alone first.
+#[test]
+fn a_good_copy_from_another_clears_and_convicts() {
+    let mut leech = suspects(1, 0);
+    for conn in [A, B] {
+        hear(&mut leech, ZERO, conn, Message::Choke).unwrap();
+    }
+    join(&mut leech, C, 0x80);
+    for _ in 0..2 {
+        assert_eq!(answer(&mut leech, C, 0).len(), 1);
+    }
+    assert_eq!(check(&mut leech, true), (vec![Verdict::Passed], vec![A]));
+    assert_eq!(on_parole(&leech), []);
+    assert!(leech.is_complete());
+}
+
+/// What a peer left half done is given to a suspect after all, if there is nothing else for it.
+#[test]
+fn a_suspect_is_asked_for_the_rest_of_a_piece_that_nobody_else_gives() {
+    let mut leech = suspects(1, 0);
+    let first = answer(&mut leech, A, 1);
+    assert_eq!((first.len(), said(&mut leech, B).len()), (1, 0), "it is for A alone");
+    leech.handle_closed(ZERO, A);
+    assert_eq!(answer(&mut leech, B, 0).len(), 1, "the rest");
+    assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
+    for _ in 0..2 {
+        assert_eq!(answer(&mut leech, B, 0).len(), 1, "alone this time");
+    }
+    assert_eq!(check(&mut leech, true), (vec![Verdict::Passed], vec![A]));
+    assert_eq!(on_parole(&leech), []);
+}
