@@ -2,6 +2,7 @@
 
 mod by_hand;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bittorrent_pieces::wire::{Message, Piece};
@@ -45,7 +46,9 @@ fn on_parole(torrent: &Torrent<'_, Lent>) -> Vec<ConnId> {
 
 /// `A` and `B` each gave a block of a piece, and `A` lied.
 fn suspects(pieces: u32, have: u8) -> Torrent<'static, Lent> {
-    let mut leech = torrent_of(pieces, have, 3, |config| config.pipeline = 1);
+    let mut leech = torrent_of(pieces, have, 3, |config| {
+        (config.pipeline, config.whole_within) = (1, Duration::ZERO);
+    });
     let all = !(0xFF_u8.checked_shr(pieces).unwrap_or(0));
     join(&mut leech, A, all);
     join(&mut leech, B, all);
@@ -63,6 +66,36 @@ fn suspects(pieces: u32, have: u8) -> Torrent<'static, Lent> {
     assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
     assert_eq!(on_parole(&leech), [A, B]);
     leech
+}
+
+/// A peer that gives two pieces in time gets two that belong together before the rest of what another gives.
+#[test]
+fn a_fast_peer_gets_whole_pieces_in_a_row() {
+    let asked = |seconds: u64| {
+        let mut leech = torrent_of(8, 0, 2, |config| {
+            config.whole_within = Duration::from_secs(seconds);
+        });
+        join(&mut leech, B, 0x0C);
+        assert_eq!(answer(&mut leech, B, 0).len(), 4, "two pieces");
+        assert_eq!(check(&mut leech, true).0, [Verdict::Passed; 2]);
+        join(&mut leech, A, 0x80);
+        said(&mut leech, A);
+        let (piece, data) = (PieceIndex(0), &[0; 16_384][..]);
+        hear(&mut leech, ZERO, A, Message::Piece(Piece { piece, begin: 0, data })).unwrap();
+        hear(&mut leech, ZERO, A, Message::Choke).unwrap();
+        said(&mut leech, B);
+        hear(&mut leech, ZERO, B, Message::Bitfield(&[0xBC])).unwrap();
+        let lines = said(&mut leech, B).into_iter().filter(|line| request(line));
+        lines
+            .map(|line| line.split_ascii_whitespace().nth(1).unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (two, rest) = (["piece=2", "piece=2", "piece=3", "piece=3"], "piece=0");
+    let fast = asked(10);
+    assert_eq!((&fast[..4], &fast[4..]), (&two.map(String::from)[..], &[rest.to_owned()][..]));
+    for slow in [0, 4] {
+        assert_eq!(asked(slow)[0], rest, "it helps the other first");
+    }
 }
 
 /// libtorrent's rule: who had a part in a bad piece gives whole pieces alone. The liar is then the sole

@@ -13,6 +13,7 @@ mod state;
 use crate::geometry::slot;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 pub use blocks::BlockSlot;
+pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;
 pub use pieces::{PieceSlot, piece_slots};

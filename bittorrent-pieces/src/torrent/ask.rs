@@ -50,6 +50,7 @@ impl View<'_, '_> {
             delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
+            whole: link.run(self.core.geometry.full_piece_len(), config.whole_within),
             exclusive: link.flags.parole,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),

@@ -65,6 +65,9 @@ pub struct Config {
     pub upload_slots: u8,
     /// Who gets them; see [`Torrent::set_choker`] for a change when the torrent is complete.
     pub choker: ChokerPolicy,
+    /// A peer that gives a whole piece in this time gets whole pieces rather than parts of what others
+    /// give, and so many in a row as it gives in it, up to 4 MiB. Zero: no peer does.
+    pub whole_within: Duration,
     /// How long after the last message to a peer a keepalive is sent.
     pub keep_alive: Duration,
     /// How long a peer may leave requests without a block before they go to others.
@@ -82,7 +85,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the configuration that fits most: 250 requests, 4 slots, keepalive after 2 minutes,
+    /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers
+    /// that give one in 20 s, keepalive after 2 minutes,
     /// patience of 60 s, silence of 4 minutes, fast extension, exchange of peers, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
@@ -93,6 +97,7 @@ impl Config {
             pipeline: 250,
             upload_slots: 4,
             choker: ChokerPolicy::new(),
+            whole_within: Duration::from_secs(20),
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),

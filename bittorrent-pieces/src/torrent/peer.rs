@@ -7,6 +7,8 @@ use heapless::Vec;
 
 use super::LostReason;
 use super::queue::{Queue, Step};
+use super::state::ROUND;
+use crate::picker::EXTENT;
 use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};
 
 /// How many requests go to a peer before it is known how fast it is.
@@ -273,6 +275,16 @@ impl Link {
             self.window = self.window.saturating_sub(1).max(1);
         }
         Some(age)
+    }
+
+    /// Returns how many pieces in a row the peer gives in a time, judging by the best of two rounds.
+    pub(super) fn run(&self, piece_len: u32, time: Duration) -> u32 {
+        let [newest, before] = self.taken;
+        let bytes = u128::from(newest.max(before)).saturating_mul(time.as_millis());
+        let pieces = bytes.checked_div(ROUND.as_millis());
+        let pieces = pieces.and_then(|bytes| bytes.checked_div(u128::from(piece_len)));
+        let most = EXTENT.checked_div(piece_len).unwrap_or(0).max(1);
+        u32::try_from(pieces.unwrap_or(0)).unwrap_or(most).min(most)
     }
 
     pub(crate) fn sent(&mut self, now: Duration) {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often the choker decides (BEP 3).
-const ROUND: Duration = Duration::from_secs(10);
+pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer counts as a newcomer for the choker.
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
