@@ -5,9 +5,11 @@ mod by_hand;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use bittorrent_pieces::wire::{Message, Piece};
-use bittorrent_pieces::{ConnId, Event, PieceHasher, PieceIndex, Torrent, Verdict};
-use by_hand::{A, B, C, Lent, ZERO, hear, join, request, said, torrent_of};
+use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
+use bittorrent_pieces::{
+    ConnId, Event, InfoHash, PeerId, PieceHasher, PieceIndex, Side, Torrent, Verdict,
+};
+use by_hand::{A, B, C, Lent, ZERO, greet, hear, join, request, said, torrent_of};
 
 /// Lets a peer answer the requests that it was sent, with zeros or with something else; returns them.
 fn answer(torrent: &mut Torrent<'_, Lent>, conn: ConnId, byte: u8) -> Vec<String> {
@@ -96,6 +98,95 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
     for slow in [0, 4] {
         assert_eq!(asked(slow)[0], rest, "it helps the other first");
     }
+}
+
+/// BEP 16: it has nothing, then one piece for each peer, and the next for who passed its piece on.
+#[test]
+fn a_super_seed_tells_of_one_piece_at_a_time() {
+    let mut seed = torrent_of(8, 0xFF, 4, |config| config.super_seeding = true);
+    let offers = |seed: &mut Torrent<'_, Lent>, conn| {
+        let lines = said(seed, conn).into_iter();
+        let lines = lines.filter(|line| !line.contains("HANDSHAKE") && !line.contains("EXTENDED"));
+        lines
+            .map(|line| match line.strip_prefix("HAVE piece=") {
+                Some(piece) => Ok(PieceIndex(piece.parse().unwrap())),
+                None => Err(line),
+            })
+            .collect::<Vec<_>>()
+    };
+    let hears = |seed: &mut Torrent<'_, Lent>, conn, piece| {
+        hear(seed, ZERO, conn, Message::Have(piece)).unwrap();
+    };
+    for conn in [A, B] {
+        seed.handle_connected(ZERO, conn, Side::Accepted).unwrap();
+        greet(&mut seed, conn, 1).unwrap();
+    }
+    let [a, b] = [A, B].map(|conn| match offers(&mut seed, conn)[..] {
+        [Ok(piece)] => piece,
+        ref other => panic!("one piece and no bitfield, but {other:?}"),
+    });
+    assert_ne!(a, b);
+    // It gives it, and what else it is asked for: a peer may know of pieces by a former connection.
+    hear(&mut seed, ZERO, A, Message::Interested).unwrap();
+    let block = seed.geometry().block(a, 0).unwrap();
+    hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+    assert_eq!(offers(&mut seed, A), [Err("UNCHOKE".to_owned())]);
+    hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+    assert_eq!(offers(&mut seed, A), [Err(format!("PIECE {block}"))]);
+    hears(&mut seed, A, a);
+    assert_eq!((offers(&mut seed, A), offers(&mut seed, B)), (vec![], vec![]), "not passed on");
+    hears(&mut seed, B, a);
+    assert_eq!(offers(&mut seed, B), [], "it has still its own");
+    let next = offers(&mut seed, A);
+    assert!(matches!(next[..], [Ok(piece)] if piece != a && piece != b), "{next:?}");
+    // Who tells at once that it has the piece was offered it for nothing.
+    let fast = Reserved::FAST;
+    seed.handle_connected(ZERO, C, Side::Accepted).unwrap();
+    let hello =
+        Handshake { reserved: fast, info_hash: InfoHash([1; 20]), peer_id: PeerId([9; 20]) };
+    let mut bytes = [0; Handshake::LEN];
+    hello.encode(&mut bytes).unwrap();
+    seed.handle_bytes(ZERO, C, &bytes).unwrap();
+    hear(&mut seed, ZERO, C, Message::Bitfield(&[0x7F])).unwrap();
+    assert_eq!(offers(&mut seed, C), [Err("HAVE NONE".to_owned()), Ok(PieceIndex(0))]);
+    // The last peer gets one after the other, without a word twice.
+    for conn in [A, C] {
+        seed.handle_closed(ZERO, conn);
+    }
+    hears(&mut seed, B, b);
+    let mut told = vec![b];
+    while let [Ok(piece)] = offers(&mut seed, B)[..] {
+        assert!(!told.contains(&piece));
+        told.push(piece);
+        hears(&mut seed, B, piece);
+    }
+    assert_eq!(told.len(), 7, "all but the one of A");
+    assert_eq!(seed.peer(B).unwrap().pieces, 8);
+    // At the end all are told of all.
+    join(&mut seed, A, 0);
+    assert_eq!(offers(&mut seed, A).len(), 1);
+    seed.set_super_seeding(false);
+    assert_eq!(offers(&mut seed, A), (0..8).map(|piece| Ok(PieceIndex(piece))).collect::<Vec<_>>());
+    join(&mut seed, C, 0);
+    assert_eq!(offers(&mut seed, C), [Err("BITFIELD bytes=1".to_owned())]);
+}
+
+/// Who had its piece when the others went is offered the next with the next round of the choker.
+#[test]
+fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
+    let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
+    join(&mut seed, A, 0);
+    join(&mut seed, B, 0);
+    let offer =
+        |seed: &mut Torrent<'_, Lent>| said(seed, A).pop().filter(|line| line.starts_with("HAVE"));
+    let first = offer(&mut seed).unwrap();
+    let piece = PieceIndex(first.strip_prefix("HAVE piece=").unwrap().parse().unwrap());
+    hear(&mut seed, ZERO, A, Message::Have(piece)).unwrap();
+    seed.handle_timeout(Duration::from_secs(10));
+    assert_eq!(offer(&mut seed), None);
+    seed.handle_closed(Duration::from_secs(11), B);
+    seed.handle_timeout(Duration::from_secs(20));
+    assert!(offer(&mut seed).is_some_and(|next| next != first));
 }
 
 /// libtorrent's rule: who had a part in a bad piece gives whole pieces alone. The liar is then the sole

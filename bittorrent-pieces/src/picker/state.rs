@@ -237,8 +237,18 @@ impl State {
         entry().map_or([None, None], BlockSlot::requesters)
     }
 
-    /// The rarest piece that we have and a peer has not, none of those that are offered.
-    pub(super) fn offer(
+    /// The rarest piece that we have and a peer has not, rather none of those that are offered.
+    pub(crate) fn offer(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        offered: &[PieceIndex],
+    ) -> Option<PieceIndex> {
+        let fresh = self.rarest_had(pieces, holds, offered);
+        fresh.or_else(|| self.rarest_had(pieces, holds, &[]))
+    }
+
+    fn rarest_had(
         &mut self,
         pieces: &[PieceSlot],
         holds: &Holds<'_>,

@@ -10,6 +10,7 @@ mod peer;
 mod queue;
 mod receive;
 mod state;
+mod superseed;
 mod told;
 mod transmit;
 
@@ -68,6 +69,9 @@ pub struct Config {
     /// A peer that gives a whole piece in this time gets whole pieces rather than parts of what others
     /// give, and so many in a row as it gives in it, up to 4 MiB. Zero: no peer does.
     pub whole_within: Duration,
+    /// Whether to super-seed (BEP 16): peers that connect while all pieces are there see one that has
+    /// none, and are told of one piece at a time. See [`Torrent::set_super_seeding`].
+    pub super_seeding: bool,
     /// How long after the last message to a peer a keepalive is sent.
     pub keep_alive: Duration,
     /// How long a peer may leave requests without a block before they go to others.
@@ -98,6 +102,7 @@ impl Config {
             upload_slots: 4,
             choker: ChokerPolicy::new(),
             whole_within: Duration::from_secs(20),
+            super_seeding: false,
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),
@@ -172,6 +177,17 @@ impl<'t, M: Regions> Torrent<'t, M> {
     pub fn set_choker(&mut self, policy: ChokerPolicy) {
         self.core.config.choker = policy;
         self.core.choker.set_policy(policy);
+    }
+
+    /// Begins or ends super-seeding (BEP 16), for the only seed of a new torrent: it gives each piece
+    /// hardly more than once until there are others who do.
+    ///
+    /// It concerns peers that connect from now on, while all pieces are there. Each is told of the rarest
+    /// piece that it misses, and of the next once it has that piece and another peer, too, or another got
+    /// it first. A peer that there is nobody to pass pieces on to gets one after the other. At the end of
+    /// super-seeding all are told of all pieces.
+    pub fn set_super_seeding(&mut self, begins: bool) {
+        self.view().set_super_seeding(begins);
     }
 
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the

@@ -85,9 +85,10 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,           // pieces it has
-    pub(crate) wanted: u32,         // of which we miss, and do not skip
-    pub(crate) told: u32,           // how many of the completed pieces it was told of, wrapping
+    pub(crate) held: u32,                 // pieces it has
+    pub(crate) wanted: u32,               // of which we miss, and do not skip
+    pub(crate) told: u32, // how many of the completed pieces it was told of, wrapping
+    pub(crate) offer: Option<PieceIndex>, // the one piece that it was told of, or is to be told of
     pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
@@ -141,6 +142,8 @@ pub(crate) struct Flags {
     pub(crate) exchange: bool,  // due
     pub(crate) exchanged: bool, // it sent a first exchange
     pub(crate) snubbed: bool,
+    pub(crate) poses: bool,  // we super-seed to it
+    pub(crate) offers: bool, // the offer is to be told
     pub(crate) parole: bool, // it gave a part of a piece that failed
     pub(crate) rests: bool,  // it rejected a request: it is not asked again before the next round
 }
@@ -195,6 +198,8 @@ impl Link {
             exchanged: false,
             snubbed: false,
             parole: false,
+            poses: false,
+            offers: false,
             rests: false,
         },
         card: Candidate::new(ConnId(0)),
@@ -202,6 +207,7 @@ impl Link {
         held: 0,
         wanted: 0,
         told: 0,
+        offer: None,
         retell: None,
         dry: None,
         window: FIRST_WINDOW,

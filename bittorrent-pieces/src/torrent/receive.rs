@@ -53,12 +53,14 @@ impl View<'_, '_> {
             link.flags.extended = handshake.reserved.extended();
             link.flags.dht = handshake.reserved.dht();
             // Without the fast extension, no pieces at all need not be told.
-            if !link.flags.fast && self.core.picker.have_count() == 0 {
+            let nothing = self.core.picker.have_count() == 0 || link.flags.poses;
+            if !link.flags.fast && nothing {
                 (link.flags.announced, link.told) = (true, self.core.picker.completed());
             }
             link.peer_id = handshake.peer_id;
             (link.heard_at, link.block_at) = (self.core.now, self.core.now);
         }
+        self.offer(index);
         Ok(Handled::Message { consumed: bytes.len().saturating_sub(rest.len()) })
     }
 
@@ -228,6 +230,7 @@ impl View<'_, '_> {
             link.want(1, now);
             self.settle(Some(index));
         }
+        self.offer_after(index, piece);
     }
 
     fn bitfield(&mut self, index: usize, payload: &[u8]) {
@@ -252,7 +255,12 @@ impl View<'_, '_> {
         let more = wanted.saturating_sub(link.wanted);
         link.wanted = link.wanted.min(wanted);
         link.want(more, now);
+        let (its, offer) = (holds(link, bits, geometry, index), link.offer);
+        let knew = offer.is_some_and(|piece| its.has(piece));
         self.settle(Some(index));
+        if knew {
+            self.offer(index); // it had the piece before it was told
+        }
     }
 
     /// Keeps a request in mind. Without the fast extension a choked peer may have sent it before it
@@ -280,7 +288,7 @@ impl View<'_, '_> {
     pub(super) fn granted(&self, index: usize) -> Option<heapless::Vec<PieceIndex, ALLOWED_FAST>> {
         let PeerSlot(link) = self.regions.peers.get(index)?;
         let core::net::SocketAddr::V4(addr) = link.addr.socket()? else { return None };
-        if !link.flags.fast || self.core.config.upload_slots == 0 {
+        if !link.flags.fast || link.flags.poses || self.core.config.upload_slots == 0 {
             return None;
         }
         let mut set = [PieceIndex(0); ALLOWED_FAST];

@@ -163,7 +163,7 @@ impl View<'_, '_> {
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
-        let completed = self.core.picker.completed();
+        let (completed, poses) = (self.core.picker.completed(), self.poses());
         let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         row(bits, self.core.geometry, index).fill(0);
         let (mut asked, mut uploads) = queues(requests, capacity, index);
@@ -176,7 +176,8 @@ impl View<'_, '_> {
             link.flags.dialled = side == Side::Dialled;
             // Whoever is taken over was greeted, and told that we have nothing.
             (link.flags.greeted, link.flags.announced) = (taken, taken);
-            link.retell = taken.then_some(0);
+            link.retell = (taken && !poses).then_some(0);
+            link.flags.poses = poses;
             link.told = completed;
             (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
             (link.block_at, link.exchanged_at) = (now, now);
@@ -430,6 +431,7 @@ impl View<'_, '_> {
                 bytes.iter_mut().take(1).for_each(|newest| *newest = 0);
             }
         }
+        self.renew_offers();
         self.core.choker.round(self.regions.peers, |slot| slot.0.candidate());
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // ask all again
     }

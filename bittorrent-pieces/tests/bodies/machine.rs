@@ -8,9 +8,10 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN,
+    InfoHash, Memory, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
+    PieceSlot, Priority, Rank, RequestSlot, Side, Slots, Torrent, bits_len, block_slots,
+    requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -62,6 +63,8 @@ pub fn torrent(bytes: &[u8]) {
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(6881);
+    config.super_seeding = choice & 64 == 64;
+    config.whole_within = Duration::from_secs(u64::from(choice >> 7) * 20);
     let depth = 1 + usize::from(choice >> 3) % 9;
     let info = vec![b'x'; 20_000];
     let root = PieceLayer::new(&layer).root(16_384);
@@ -246,7 +249,27 @@ fn fast(message: Fast) -> Vec<u8> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(17) {
+        match input.below(19) {
+            17 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let priority = Priority::new(input.byte() % 8).expect("below 8");
+                self.torrent.set_priority(now, piece, priority);
+                Outcome::Done("priority".into())
+            }
+            18 => {
+                let byte = input.byte();
+                self.torrent.handle_timeout(now);
+                self.torrent.set_super_seeding(byte & 1 == 0);
+                let mut policy = ChokerPolicy::new();
+                if byte & 2 == 0 {
+                    policy.rank = Rank::RoundRobin { quota: u64::from(byte), rounds: 1 };
+                }
+                if byte & 4 == 0 {
+                    policy.slots = Slots::ByRate { first: 1, step: u64::from(byte) };
+                }
+                self.torrent.set_choker(policy);
+                Outcome::Done("modes".into())
+            }
             16 => {
                 let at = [127, 0, 0, input.byte()];
                 self.torrent.handle_timeout(now); // it does not see the time by itself
