@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    ConnId, Event, InfoHash, PeerId, PieceHasher, PieceIndex, Side, Torrent, Verdict,
+    ConnId, Event, InfoHash, Padding, PeerId, PieceHasher, PieceIndex, Priority, Side, Torrent,
+    Verdict,
 };
 use by_hand::{A, B, C, Lent, ZERO, greet, hear, join, request, said, torrent_of};
 
@@ -98,6 +99,84 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
     for slow in [0, 4] {
         assert_eq!(asked(slow)[0], rest, "it helps the other first");
     }
+}
+
+/// Blocks that were stored before are not asked for; with the last one the piece is to be checked.
+#[test]
+fn blocks_of_an_earlier_run_are_not_fetched_again() {
+    let mut leech = torrent_of(3, 0x20, 2, |_| ());
+    let block = |piece, number| leech.geometry().block(PieceIndex(piece), number).unwrap();
+    let (kept, whole) = (block(0, 1), [block(1, 0), block(1, 1)]);
+    assert!(leech.keep(kept) && !leech.keep(kept), "once");
+    assert!(!leech.keep(leech.geometry().block(PieceIndex(2), 0).unwrap()), "it is there");
+    leech.set_priority(ZERO, PieceIndex(1), Priority::SKIP);
+    assert!(!leech.keep(whole[0]), "skipped");
+    leech.set_priority(ZERO, PieceIndex(1), Priority::NORMAL);
+    assert!(whole.into_iter().all(|block| leech.keep(block)));
+    assert_eq!(check(&mut leech, true).0, [Verdict::Passed]);
+    join(&mut leech, A, 0xE0);
+    assert_eq!(answer(&mut leech, A, 0), ["REQUEST piece=0 begin=0 len=16384"]);
+    assert_eq!(check(&mut leech, true).0, [Verdict::Passed]);
+    assert!(leech.is_complete());
+    // What was on the disk is wrong: it is fetched, and nobody is blamed for it.
+    let mut leech = torrent_of(1, 0, 2, |_| ());
+    assert!(leech.keep(kept));
+    join(&mut leech, A, 0x80);
+    assert_eq!(answer(&mut leech, A, 0).len(), 1);
+    assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
+    assert_eq!(answer(&mut leech, A, 0).len(), 2);
+    assert_eq!(check(&mut leech, true), (vec![Verdict::Passed], vec![]));
+    assert_eq!(on_parole(&leech), []);
+}
+
+/// A piece that fails again before anybody asked for events is told of once, and then there is no more.
+#[test]
+fn a_failure_is_told_once() {
+    let mut leech = torrent_of(1, 0, 2, |_| ());
+    for _ in 0..2 {
+        for number in [0, 1] {
+            assert!(leech.keep(leech.geometry().block(PieceIndex(0), number).unwrap()));
+        }
+        assert_eq!(leech.poll_event(), Some(Event::Verify { piece: PieceIndex(0) }));
+        assert_eq!(leech.handle_hashed(ZERO, PieceIndex(0), [0; 20]), Ok(Verdict::Failed));
+    }
+    assert_eq!(leech.poll_event(), Some(Event::PieceFailed { piece: PieceIndex(0) }));
+    let before = format!("{leech:?}");
+    assert_eq!(leech.poll_event(), None);
+    assert_eq!(before, format!("{leech:?}"));
+}
+
+/// BEP 47: whole blocks of padding are asked of nobody, and a check reads none of its bytes. The last
+/// piece is nothing but padding.
+#[test]
+fn padding_is_neither_fetched_nor_read() {
+    let mut leech = torrent_of(3, 0, 2, |_| ());
+    let cut = leech.geometry();
+    let padding: Vec<_> = Padding::of(cut, 32_768 + 10_000, 22_768 + 32_768).collect();
+    let of = |piece, bytes| Padding { piece: PieceIndex(piece), bytes };
+    assert_eq!(padding, [of(1, 22_768), of(2, 32_768)]);
+    assert_eq!(Padding::of(cut, 0, 32_767).count(), 0, "it ends within a piece");
+    assert_eq!(Padding::of(cut, u64::MAX, u64::MAX).count(), 0);
+    leech.set_padding(padding.leak());
+    join(&mut leech, A, 0xE0);
+    let mut asked = answer(&mut leech, A, 0);
+    asked.extend(answer(&mut leech, A, 0));
+    asked.sort();
+    let all = ["piece=0 begin=0", "piece=0 begin=16384", "piece=1 begin=0"];
+    assert_eq!(asked, all.map(|block| format!("REQUEST {block} len=16384")));
+    let mut read = vec![];
+    while let Some(event) = leech.poll_event() {
+        let Event::Verify { piece } = event else { continue };
+        let mut check = leech.check(piece).unwrap();
+        while let Some(block) = check.next(1 << 20) {
+            read.push((piece.0, block.len));
+            check.hash_step(&vec![0; block.len as usize]);
+        }
+        assert_eq!(leech.handle_checked(ZERO, check), Ok(Verdict::Passed));
+    }
+    read.sort_unstable();
+    assert_eq!(read, [(0, 32_768), (1, 10_000)]);
+    assert!(leech.is_complete());
 }
 
 /// BEP 16: it has nothing, then one piece for each peer, and the next for who passed its piece on.

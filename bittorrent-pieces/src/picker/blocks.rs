@@ -297,9 +297,11 @@ impl View<'_> {
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
+        let untold = u32::from(partial.failed); // it failed before
         partial.begin(piece, blocks, padding);
         (partial.retry, partial.failed) = (sole.is_none(), true);
-        self.state.failures = self.state.failures.saturating_add(1);
+        let others = self.state.failures.saturating_sub(untold);
+        self.state.failures = others.saturating_add(1);
         self.settle(at);
         self.state.touch();
         Some(Failure { sole })

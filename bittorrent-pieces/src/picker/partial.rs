@@ -262,6 +262,8 @@ impl View<'_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
+        let untold = u32::from(partial.failed); // it came well before anybody was told
+        self.state.failures = self.state.failures.saturating_sub(untold);
         (partial.failed, partial.owned) = (false, false);
         self.state.delist(self.partials, at, piece);
         self.state.turn(self.partials, at, Phase::Unused);

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::Padding;
 use super::peer::{PeerSlot, millis};
 use super::queue::{Queue, RequestSlot, Step, queues};
 use super::state::{View, holds, split};
@@ -45,6 +46,8 @@ impl View<'_, '_> {
         let holds = holds(link, bits, self.core.geometry, index);
         let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
         let late = Duration::from_millis(u64::from(self.core.tempo));
+        let pads = self.core.padding;
+        let padding = |piece| Padding::bytes_of(pads, piece);
         let mut want = Want {
             now,
             delay: Duration::from_millis(u64::from(link.pace)),
@@ -52,6 +55,7 @@ impl View<'_, '_> {
             reverse: link.flags.snubbed,
             whole: link.run(self.core.geometry.full_piece_len(), config.whole_within),
             exclusive: link.flags.parole,
+            padding: &padding,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),
             ..Want::new()

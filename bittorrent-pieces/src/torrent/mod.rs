@@ -6,6 +6,7 @@ mod error;
 pub(crate) mod extend;
 mod hashes;
 mod memory;
+mod padding;
 mod peer;
 mod queue;
 mod receive;
@@ -20,7 +21,7 @@ use core::time::Duration;
 use crate::merkle::MerkleHash;
 use crate::wire::{Handshake, Reserved};
 use crate::{
-    Bitfield, BufferTooSmall, ChokerPolicy, ConfigError, ConnId, Geometry, InfoHash, PeerId,
+    Bitfield, Block, BufferTooSmall, ChokerPolicy, ConfigError, ConnId, Geometry, InfoHash, PeerId,
     PieceHashes, PieceIndex, Policy, Priority,
 };
 pub use check::PieceCheck;
@@ -29,6 +30,7 @@ pub use memory::{
     HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
     transmit_len,
 };
+pub use padding::Padding;
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
 use state::{Core, Info, View};
@@ -188,6 +190,23 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// super-seeding all are told of all pieces.
     pub fn set_super_seeding(&mut self, begins: bool) {
         self.view().set_super_seeding(begins);
+    }
+
+    /// Says what is padding (BEP 47), sorted by pieces, before the first peer comes: blocks of nothing else
+    /// are asked of nobody, and checks take the bytes for zeros. A peer that does not know of padding may
+    /// ask for it: send zeros.
+    pub fn set_padding(&mut self, padding: &'t [Padding]) {
+        self.core.padding = padding;
+    }
+
+    /// Takes in a block that lies in storage from an earlier run, so that it is not fetched again; to be
+    /// called after [`set_padding`](Self::set_padding) and before the first peer comes. With the last block
+    /// of a piece, [`Event::Verify`] follows.
+    ///
+    /// Returns `false` if the block is not missing, its piece is skipped, or there is no slot for it. When
+    /// all slots for open pieces are taken, the one of the least progress is given up.
+    pub fn keep(&mut self, block: Block) -> bool {
+        self.view().keep(block)
     }
 
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the

@@ -10,11 +10,11 @@ use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, RequestSlot, Step, queues};
 use super::{
-    Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
+    Config, ConnectError, Event, LostReason, NotVerifying, Padding, PieceCheck, Root, Side, Verdict,
 };
 use crate::{
-    Bitfield, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Priority,
-    picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
+    Priority, Want, picker,
 };
 
 /// How often the choker decides (BEP 3).
@@ -33,7 +33,8 @@ pub(crate) struct Core<'t> {
     pub(super) geometry: Geometry,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
-    pub(super) root: Option<Root>, // of the one file of v2
+    pub(super) padding: &'t [Padding], // sorted by pieces
+    pub(super) root: Option<Root>,     // of the one file of v2
     pub(super) picker: picker::State,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
@@ -101,6 +102,7 @@ impl<'t> Core<'t> {
             geometry,
             hashes,
             metadata: None,
+            padding: &[],
             root: root_of(geometry, hashes),
             choker: Choker::with_policy(config.choker, config.upload_slots, config.seed),
             now: Duration::ZERO,
@@ -215,7 +217,19 @@ impl View<'_, '_> {
         if !checks {
             return Err(NotVerifying(piece));
         }
-        Ok(PieceCheck::new(self.core.geometry, self.core.hashes, piece))
+        let padding = Padding::bytes_of(self.core.padding, piece);
+        let check = PieceCheck::new(self.core.geometry, self.core.hashes, piece);
+        Ok(check.with_padding(padding))
+    }
+
+    pub(super) fn keep(&mut self, block: Block) -> bool {
+        let pads = self.core.padding;
+        let padding = |piece| Padding::bytes_of(pads, piece);
+        let want = Want { now: self.core.now, padding: &padding, ..Want::new() };
+        let (mut picker, ..) = split(&mut self.core.picker, &mut self.regions);
+        let kept = picker.keep(block, &want);
+        self.settle(None);
+        kept
     }
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {

@@ -9,7 +9,7 @@ use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN,
-    InfoHash, Memory, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
+    InfoHash, Memory, Padding, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
     PieceSlot, Priority, Rank, RequestSlot, Side, Slots, Torrent, bits_len, block_slots,
     requests_len, transmit_len,
 };
@@ -66,6 +66,7 @@ pub fn torrent(bytes: &[u8]) {
     config.super_seeding = choice & 64 == 64;
     config.whole_within = Duration::from_secs(u64::from(choice >> 7) * 20);
     let depth = 1 + usize::from(choice >> 3) % 9;
+    let padding = Padding::of(geometry, total as u64 / 2, total as u64).collect::<Vec<_>>();
     let info = vec![b'x'; 20_000];
     let root = PieceLayer::new(&layer).root(16_384);
     let new = || {
@@ -86,6 +87,9 @@ pub fn torrent(bytes: &[u8]) {
         let mut torrent = torrent.expect("the memory fits");
         if choice & 8 == 0 {
             torrent.serve_metadata(&info);
+        }
+        if warm & 0x80 == 0x80 {
+            torrent.set_padding(&padding);
         }
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
@@ -249,7 +253,13 @@ fn fast(message: Fast) -> Vec<u8> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(19) {
+        match input.below(20) {
+            19 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let block = self.torrent.geometry().block(piece, u32::from(input.byte() % 3));
+                self.torrent.handle_timeout(now); // it does not see the time by itself
+                Outcome::Done(block.is_some_and(|block| self.torrent.keep(block)).to_string())
+            }
             17 => {
                 let piece = PieceIndex(u32::from(input.byte() % 10));
                 let priority = Priority::new(input.byte() % 8).expect("below 8");
