@@ -51,7 +51,7 @@ pub use picker::{
 };
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{
-    Config, ConnectError, Event, HASHES_LEN, Handled, LostReason, Memory, NotVerifying, Peer,
-    PeerError, PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent,
-    Traffic, Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
+    Config, ConnectError, Event, HASHES_LEN, Handled, LostReason, Memory, NotVerifying, Padding,
+    Peer, PeerError, PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side,
+    Torrent, Traffic, Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
 };

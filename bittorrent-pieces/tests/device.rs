@@ -73,6 +73,7 @@ fn a_torrent_of_256_pieces_and_8_peers_is_under_7_kib() {
         + PEERS * size_of::<PeerSlot>()
         + requests_len(PEERS, 2) * size_of::<RequestSlot>();
     let all = lent + size_of::<Torrent<'_, ()>>();
-    println!("torrent: {all} bytes");
+    println!("torrent: {all} bytes, {} for each connection", size_of::<PeerSlot>());
+    assert!(size_of::<PeerSlot>() <= 336, "as its documentation says");
     assert!(all < 7 * 1024, "{all}");
 }

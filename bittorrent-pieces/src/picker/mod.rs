@@ -13,6 +13,7 @@ mod state;
 use crate::geometry::slot;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 pub use blocks::BlockSlot;
+pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;
 pub use pieces::{PieceSlot, piece_slots};
@@ -239,8 +240,7 @@ where
     /// not, the rarest in the swarm, rather not one of those that are `offered` to others already.
     pub fn offer(&mut self, holds: &Holds<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
         let Self { state, pieces, .. } = self;
-        let fresh = state.offer(pieces.as_ref(), holds, offered);
-        fresh.or_else(|| state.offer(pieces.as_ref(), holds, &[]))
+        state.offer(pieces.as_ref(), holds, offered)
     }
 
     /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.

@@ -21,7 +21,7 @@ pub struct PartialSlot {
     pub(super) phase: Phase,
     pub(super) owned: bool,
     pub(super) shared: bool, // others than the owner were asked too
-    pub(super) retry: bool,  // it failed, and is for its owner alone
+    pub(super) retry: bool,  // it failed or its owner is on parole: for its owner alone
     pub(super) failed: bool, // the failure is not yet told
     next: u16,               // in the ring of its phase
     before: u16,
@@ -71,9 +71,9 @@ impl PartialSlot {
         self.is_open() && (!self.retry || !self.owned || self.owner == conn)
     }
 
-    /// Returns whether it was asked of this peer alone.
+    /// Returns whether nobody but this peer was asked, or gave anything of it.
     pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
-        self.owned && self.owner == conn && !self.shared
+        !self.shared && (!self.owned || self.owner == conn)
     }
 
     /// Makes it a piece of which nothing is known but the padding.
@@ -262,6 +262,8 @@ impl View<'_, '_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
+        let untold = u32::from(partial.failed); // it came well before anybody was told
+        self.state.failures = self.state.failures.saturating_sub(untold);
         (partial.failed, partial.owned) = (false, false);
         self.state.delist(self.partials, at, piece);
         self.state.turn(self.partials, at, Phase::Unused);

@@ -141,6 +141,20 @@ impl<'t> State<'t> {
         word.is_some_and(|word| word.had & lane(piece) != 0)
     }
 
+    /// Returns whether a piece is missing, and not skipped.
+    pub(crate) fn is_sought(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        word.is_some_and(|word| word.sought() & lane(piece) != 0)
+    }
+
+    /// Returns how many of a peer's pieces are missing, and not skipped.
+    pub(crate) fn sought(&mut self, pieces: &[PieceSlot], bits: Bitfield<&[u8]>) -> u32 {
+        self.walked(self.words);
+        let words = pieces.iter().take(self.words).enumerate();
+        let sought = words.map(|(index, word)| (word.sought() & bits.word(index)).count_ones());
+        sought.fold(0, u32::saturating_add)
+    }
+
     /// Returns how many pieces became complete so far, wrapping.
     pub(crate) fn completed(&self) -> u32 {
         self.completed
@@ -223,8 +237,18 @@ impl<'t> State<'t> {
         entry().map_or([None, None], BlockSlot::requesters)
     }
 
-    /// The rarest piece that we have and a peer has not, none of those that are offered.
-    pub(super) fn offer(
+    /// The rarest piece that we have and a peer has not, rather none of those that are offered.
+    pub(crate) fn offer(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        offered: &[PieceIndex],
+    ) -> Option<PieceIndex> {
+        let fresh = self.rarest_had(pieces, holds, offered);
+        fresh.or_else(|| self.rarest_had(pieces, holds, &[]))
+    }
+
+    fn rarest_had(
         &mut self,
         pieces: &[PieceSlot],
         holds: &Holds<'_>,

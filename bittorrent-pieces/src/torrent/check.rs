@@ -1,5 +1,6 @@
 //! Checking a piece in slices of the caller's choice.
 
+use super::Padding;
 use crate::geometry::{count, slot};
 use crate::merkle::{MerkleHash, MerkleHasher};
 use crate::{Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
@@ -11,7 +12,8 @@ use crate::{Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
 #[derive(Debug, Clone)]
 pub struct PieceCheck {
     piece: PieceIndex,
-    len: u32,
+    len: u32,     // without padding
+    padding: u32, // bytes, which v2 has not
     at: u32,
     v1: Option<PieceHasher>,
     v2: Option<(MerkleHasher, u8)>, // and the height of its tree
@@ -25,7 +27,16 @@ impl PieceCheck {
         let height = geometry.tree_height(piece);
         let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), height));
         let v1 = hashes.of(piece).map(|_| PieceHasher::new());
-        Self { piece, len: geometry.piece_len(piece), at: 0, v1, v2 }
+        Self { piece, len: geometry.piece_len(piece), padding: 0, at: 0, v1, v2 }
+    }
+
+    /// Takes so many bytes at the end of the piece for padding (BEP 47): they need not be read.
+    #[must_use]
+    pub fn with_padding(mut self, bytes: u32) -> Self {
+        let len = self.len.saturating_add(self.padding);
+        self.padding = bytes.min(len);
+        self.len = len.saturating_sub(self.padding);
+        self
     }
 
     /// Returns the piece.
@@ -61,7 +72,10 @@ impl PieceCheck {
         if self.at < self.len {
             return None;
         }
-        let v1 = self.v1.map(PieceHasher::finish);
+        let v1 = self.v1.map(|mut hasher| {
+            Padding::hash(&mut hasher, self.padding);
+            hasher.finish()
+        });
         let v2: Option<MerkleHash> = self.v2.map(|(hasher, height)| hasher.finish(height));
         let known = v1.is_some() || v2.is_some();
         let (old, new) = (hashes.of(self.piece).copied(), hashes.layer().of(self.piece).copied());

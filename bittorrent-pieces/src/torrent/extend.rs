@@ -119,8 +119,8 @@ impl View<'_, '_> {
         if its.clear(piece) {
             picker.dont_have(piece);
             link.held = link.held.saturating_sub(1);
-            if !picker.state.is_had(picker.pieces, piece) {
-                link.wanted = link.wanted.saturating_sub(1);
+            if picker.state.is_sought(picker.pieces, piece) {
+                link.lack();
             }
         }
     }

@@ -11,15 +11,15 @@ use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, RequestSlot, Step, queues};
 use super::{
-    Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
+    Config, ConnectError, Event, LostReason, NotVerifying, Padding, PieceCheck, Root, Side, Verdict,
 };
 use crate::{
-    Bitfield, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Priority,
-    picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
+    Priority, Want, picker,
 };
 
 /// How often the choker decides (BEP 3).
-const ROUND: Duration = Duration::from_secs(10);
+pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer counts as a newcomer for the choker.
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
@@ -34,7 +34,8 @@ pub(crate) struct Core<'t> {
     pub(super) geometry: Geometry<'t>,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
-    pub(super) root: Option<Root>, // of the one file of v2
+    pub(super) padding: &'t [Padding], // sorted by pieces
+    pub(super) root: Option<Root>,     // of the one file of v2
     pub(super) served: Served<'t>,
     pub(super) picker: picker::State<'t>,
     pub(super) choker: Choker,
@@ -103,9 +104,10 @@ impl<'t> Core<'t> {
             geometry,
             hashes,
             metadata: None,
+            padding: &[],
             root: root_of(geometry, hashes),
             served: Served::default(),
-            choker: Choker::new(config.upload_slots, config.seed),
+            choker: Choker::with_policy(config.choker, config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
             tempo: 0,
@@ -168,7 +170,7 @@ impl View<'_, '_> {
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
-        let completed = self.core.picker.completed();
+        let (completed, poses) = (self.core.picker.completed(), self.poses());
         let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         row(bits, self.core.geometry, index).fill(0);
         let (mut asked, mut uploads) = queues(requests, capacity, index);
@@ -181,7 +183,8 @@ impl View<'_, '_> {
             link.flags.dialled = side == Side::Dialled;
             // Whoever is taken over was greeted, and told that we have nothing.
             (link.flags.greeted, link.flags.announced) = (taken, taken);
-            link.retell = taken.then_some(0);
+            link.retell = (taken && !poses).then_some(0);
+            link.flags.poses = poses;
             link.told = completed;
             (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
             (link.block_at, link.exchanged_at) = (now, now);
@@ -220,12 +223,33 @@ impl View<'_, '_> {
         if !checks {
             return Err(NotVerifying(piece));
         }
-        Ok(PieceCheck::new(self.core.geometry, self.core.hashes, piece))
+        let padding = Padding::bytes_of(self.core.padding, piece);
+        let check = PieceCheck::new(self.core.geometry, self.core.hashes, piece);
+        Ok(check.with_padding(padding))
+    }
+
+    pub(super) fn keep(&mut self, block: Block) -> bool {
+        let pads = self.core.padding;
+        let padding = |piece| Padding::bytes_of(pads, piece);
+        let want = Want { now: self.core.now, padding: &padding, ..Want::new() };
+        let (mut picker, ..) = split(&mut self.core.picker, &mut self.regions);
+        let kept = picker.keep(block, &want);
+        self.settle(None);
+        kept
     }
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.core.see(now);
-        split(&mut self.core.picker, &mut self.regions).0.set_priority(piece, priority);
+        let (now, geometry) = (self.core.now, self.core.geometry);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
+        let before = picker.state.is_sought(picker.pieces, piece);
+        picker.set_priority(piece, priority);
+        let after = picker.state.is_sought(picker.pieces, piece);
+        for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| before != after) {
+            if link.is_ready() && holds(link, bits, geometry, index).has(piece) {
+                if after { link.want(1, now) } else { link.lack() }
+            }
+        }
         self.settle(None);
     }
 
@@ -240,6 +264,14 @@ impl View<'_, '_> {
             return Err(NotVerifying(piece));
         }
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
+        let sought = picker.state.is_sought(picker.pieces, piece);
+        for PeerSlot(link) in peers.iter_mut().filter(|slot| slot.0.is_ready()) {
+            let conn = link.card.conn;
+            let stays = |parole: bool| parole && !picker.clears(piece, conn);
+            let parole = link.flags.parole;
+            link.flags.parole =
+                if passed { stays(parole) } else { parole || picker.gave(piece, conn) };
+        }
         if passed {
             picker.passed(piece, |conn| {
                 if !convicts.contains(&conn) {
@@ -247,9 +279,9 @@ impl View<'_, '_> {
                 }
             });
             own(bits, self.core.geometry).set(piece);
-            for (index, PeerSlot(link)) in peers.iter_mut().enumerate() {
+            for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| sought) {
                 if link.is_ready() && holds(link, bits, self.core.geometry, index).has(piece) {
-                    link.wanted = link.wanted.saturating_sub(1);
+                    link.lack();
                 }
             }
             self.core.complete = self.core.is_complete();
@@ -404,18 +436,22 @@ impl View<'_, '_> {
             }
         }
         let (now, patience) = (self.core.now, self.core.config.patience);
-        let seeding = self.core.is_complete();
+        let (seeding, pieces) = (self.core.is_complete(), self.core.geometry.pieces());
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
             let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
             let bytes = if seeding { &link.given } else { &link.taken };
             link.card.rate = bytes.iter().copied().map(u64::from).sum();
             link.card.snubbed = !seeding && (link.flags.snubbed || waited);
+            let [given, _] = link.given;
+            link.card.given = u64::from(given);
+            link.card.progress = thousandths(link.held, pieces);
             link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
             for bytes in [&mut link.taken, &mut link.given] {
                 bytes.rotate_right(1);
                 bytes.iter_mut().take(1).for_each(|newest| *newest = 0);
             }
         }
+        self.renew_offers();
         self.core.choker.round(self.regions.peers, |slot| slot.0.candidate());
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // ask all again
     }
@@ -423,6 +459,12 @@ impl View<'_, '_> {
     pub(super) fn mend(&mut self) {
         self.core.choker.mend(self.regions.peers, |slot| slot.0.candidate());
     }
+}
+
+/// Returns how much of all pieces some are, in thousandths.
+fn thousandths(some: u32, all: u32) -> u16 {
+    let share = u64::from(some).saturating_mul(1000).checked_div(u64::from(all)).unwrap_or(0);
+    u16::try_from(share).unwrap_or(1000)
 }
 
 /// Returns the root of the one file of a v2 torrent.

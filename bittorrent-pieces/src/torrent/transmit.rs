@@ -87,6 +87,7 @@ impl<'t> View<'_, 't> {
         let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
         if !flags.announced {
             let len = match (flags.fast, had) {
+                (true, _) if flags.poses => Fast::HaveNone.encode(buf)?,
                 (true, 0) => Fast::HaveNone.encode(buf)?,
                 (true, _) if self.core.is_complete() => Fast::HaveAll.encode(buf)?,
                 _ => {
@@ -150,6 +151,11 @@ impl<'t> View<'_, 't> {
         {
             let len = Fast::AllowedFast(piece).encode(buf)?;
             link.granted = link.granted.saturating_sub(1);
+            return Ok(Some(len.into()));
+        }
+        if let Some(piece) = link.offer.filter(|_| link.flags.offers) {
+            let len = Message::Have(piece).encode(buf)?;
+            link.flags.offers = false;
             return Ok(Some(len.into()));
         }
         if let Some((piece, told, retell)) = link.next_have(&picker) {

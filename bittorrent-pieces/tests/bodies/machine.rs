@@ -8,9 +8,10 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, V2File, bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN,
+    InfoHash, Memory, Padding, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
+    PieceSlot, Priority, Rank, RequestSlot, Side, Slots, Torrent, V2File, bits_len, block_slots,
+    requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -72,7 +73,10 @@ pub fn torrent(bytes: &[u8]) {
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(6881);
+    config.super_seeding = choice & 64 == 64;
+    config.whole_within = Duration::from_secs(u64::from(choice >> 7) * 20);
     let depth = 1 + usize::from(choice >> 3) % 9;
+    let padding = Padding::of(geometry, total as u64 / 2, total as u64).collect::<Vec<_>>();
     let info = vec![b'x'; 20_000];
     let root = files.last().map_or(PieceLayer::new(&layer).root(16_384), |file| file.root);
     let new = || {
@@ -99,6 +103,9 @@ pub fn torrent(bytes: &[u8]) {
         if choice & 128 != 0 {
             torrent.serve_leaves(&layer);
             torrent.serve_runs(&layer);
+        }
+        if warm & 0x80 == 0x80 {
+            torrent.set_padding(&padding);
         }
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
@@ -281,7 +288,33 @@ fn fast(message: Fast) -> Vec<u8> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(17) {
+        match input.below(20) {
+            19 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let block = self.torrent.geometry().block(piece, u32::from(input.byte() % 3));
+                self.torrent.handle_timeout(now); // it does not see the time by itself
+                Outcome::Done(block.is_some_and(|block| self.torrent.keep(block)).to_string())
+            }
+            17 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let priority = Priority::new(input.byte() % 8).expect("below 8");
+                self.torrent.set_priority(now, piece, priority);
+                Outcome::Done("priority".into())
+            }
+            18 => {
+                let byte = input.byte();
+                self.torrent.handle_timeout(now);
+                self.torrent.set_super_seeding(byte & 1 == 0);
+                let mut policy = ChokerPolicy::new();
+                if byte & 2 == 0 {
+                    policy.rank = Rank::RoundRobin { quota: u64::from(byte), rounds: 1 };
+                }
+                if byte & 4 == 0 {
+                    policy.slots = Slots::ByRate { first: 1, step: u64::from(byte) };
+                }
+                self.torrent.set_choker(policy);
+                Outcome::Done("modes".into())
+            }
             16 => {
                 let at = [127, 0, 0, input.byte()];
                 self.torrent.handle_timeout(now); // it does not see the time by itself

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet};
+use bittorrent_pieces::metainfo::File;
 use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
@@ -15,8 +16,9 @@ use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Memory,
-    Metainfo, Order, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceSlot, Policy,
-    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    Metainfo, Order, Padding, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceSlot,
+    Policy, RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len,
+    transmit_len,
 };
 use examples::random::random;
 
@@ -134,6 +136,7 @@ impl<'a> Session<'a> {
         };
         let mut config = Config::new(metainfo.info_hash(), peer_id);
         config.seed = u64::from_le_bytes(random());
+        config.super_seeding = args.super_seed;
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
         config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
@@ -147,6 +150,9 @@ impl<'a> Session<'a> {
             policy.order = Order::Sequential;
             torrent.set_policy(policy);
         }
+        let files = metainfo.files().filter(File::is_padding);
+        let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));
+        torrent.set_padding(padding.collect::<Vec<_>>().leak()); // to the end of the program
         let here = have.count_ones();
         println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
         let finder = finder(&net, left(&torrent));
