@@ -25,7 +25,7 @@ use bittorrent_pieces::{
     Policy, Received, Want, block_slots, piece_slots,
 };
 
-type Picker = bittorrent_pieces::Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Picker = bittorrent_pieces::Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 const SEED: u64 = 0xB17;
 const BATCH: usize = 16;
@@ -84,7 +84,7 @@ fn main() {
 }
 
 struct Swarm {
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     bitfields: Vec<Bitfield<Vec<u8>>>,
 }
 
@@ -326,7 +326,7 @@ fn propose(picker: &mut Picker, holds: Holds<'_>, blocks: usize) -> usize {
     proposed
 }
 
-fn picker(geometry: Geometry, partials: usize) -> Picker {
+fn picker(geometry: Geometry<'static>, partials: usize) -> Picker {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     let have = Bitfield::new(geometry.pieces(), &have[..]).expect("no bit is set");
     let mut picker = Picker::new(

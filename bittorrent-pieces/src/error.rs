@@ -14,12 +14,16 @@ pub struct BufferTooSmall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A torrent with content needs pieces of at least one byte.
-    #[error("pieces of no length")]
+    /// A torrent with content needs pieces of at least one byte; files of version 2 need a power of two from
+    /// 16 KiB on.
+    #[error("no possible length of pieces; version 2 needs a power of two from 16,384 on")]
     PieceLen,
     /// More pieces than 32 bits can number.
     #[error("{0} pieces are more than 32 bits can number")]
     TooManyPieces(u64),
+    /// A file of version 2 is empty, or does not begin with the piece behind those before it.
+    #[error("file {0} of the list is empty or begins with the wrong piece")]
+    File(usize),
     /// The number of hashes is not the number of pieces.
     #[error("{hashes} piece hashes for {pieces} pieces")]
     Hashes {

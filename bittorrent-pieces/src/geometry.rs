@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::ConfigError;
+use crate::merkle::{MerkleHash, height, piece_height};
 
 /// The length of a block in bytes: what a request asks for (BEP 3: 2^14). The last block of a piece
 /// may be shorter.
@@ -42,6 +43,18 @@ impl fmt::Display for Block {
     }
 }
 
+/// A file of a torrent that is of version 2 alone, where every file begins with a piece of its own and
+/// has a tree of its own (BEP 52). Empty files have neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct V2File {
+    /// Its first piece.
+    pub first: PieceIndex,
+    /// Its length in bytes, at least 1. The last piece ends with it.
+    pub len: u64,
+    /// Its `pieces root`.
+    pub root: MerkleHash,
+}
+
 /// The length of the content and of its pieces.
 ///
 /// ```
@@ -53,13 +66,14 @@ impl fmt::Display for Block {
 /// # Ok::<(), bittorrent_pieces::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
+pub struct Geometry<'a> {
     total: u64,
     piece_len: u32,
     pieces: u32,
+    files: &'a [V2File], // of version 2, else none
 }
 
-impl Geometry {
+impl<'a> Geometry<'a> {
     /// Cuts `total` bytes into pieces of `piece_len` bytes; the last may be shorter.
     ///
     /// # Errors
@@ -73,10 +87,56 @@ impl Geometry {
         let pieces = total.div_ceil(u64::from_le_bytes([a, b, c, d, 0, 0, 0, 0]));
         match pieces.to_le_bytes() {
             [a, b, c, d, 0, 0, 0, 0] => {
-                Ok(Self { total, piece_len, pieces: u32::from_le_bytes([a, b, c, d]) })
+                Ok(Self { total, piece_len, pieces: u32::from_le_bytes([a, b, c, d]), files: &[] })
             }
             _ => Err(ConfigError::TooManyPieces(pieces)),
         }
+    }
+
+    /// Cuts the files of a torrent that is of version 2 alone, each by itself: pieces and blocks end where
+    /// their file ends. What is between two files is no content, and is never asked for.
+    ///
+    /// ```
+    /// use bittorrent_pieces::{Geometry, PieceIndex, V2File};
+    ///
+    /// let root = [7; 32];
+    /// let files = [
+    ///     V2File { first: PieceIndex(0), len: 100, root },
+    ///     V2File { first: PieceIndex(1), len: 40_000, root },
+    /// ];
+    /// let geometry = Geometry::of_files(&files, 32_768)?;
+    /// assert_eq!((geometry.pieces(), geometry.total()), (3, 40_100));
+    /// assert_eq!([0, 1, 2].map(|n| geometry.piece_len(PieceIndex(n))), [100, 32_768, 7_232]);
+    /// # Ok::<(), bittorrent_pieces::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::PieceLen`] if `piece_len` is no power of two from 16 KiB on,
+    /// [`ConfigError::TooManyPieces`], [`ConfigError::File`] if a file is empty or does not begin with the
+    /// piece behind those before it.
+    pub fn of_files(files: &'a [V2File], piece_len: u32) -> Result<Self, ConfigError> {
+        if !piece_len.is_power_of_two() || piece_len < BLOCK_LEN {
+            return Err(ConfigError::PieceLen);
+        }
+        let (mut pieces, mut total) = (0_u64, 0_u64);
+        for (number, file) in files.iter().enumerate() {
+            if u64::from(file.first.0) != pieces || file.len == 0 {
+                return Err(ConfigError::File(number));
+            }
+            pieces = pieces.saturating_add(file.len.div_ceil(u64::from(piece_len)));
+            total = total.saturating_add(file.len);
+        }
+        match u32::try_from(pieces) {
+            Ok(pieces) => Ok(Self { total, piece_len, pieces, files }),
+            Err(_) => Err(ConfigError::TooManyPieces(pieces)),
+        }
+    }
+
+    /// Returns the files of [`of_files`](Self::of_files).
+    #[must_use]
+    pub const fn files(&self) -> &'a [V2File] {
+        self.files
     }
 
     /// Returns the length of the content in bytes.
@@ -91,7 +151,8 @@ impl Geometry {
         self.pieces
     }
 
-    /// Returns the length of every piece but perhaps the last, in bytes.
+    /// Returns the length of every piece but perhaps the last, of the content or of a file of version 2, in
+    /// bytes.
     #[must_use]
     pub const fn full_piece_len(&self) -> u32 {
         self.piece_len
@@ -100,11 +161,31 @@ impl Geometry {
     /// Returns the length of a piece in bytes; 0 for one that does not exist.
     #[must_use]
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        let left = self.total.saturating_sub(self.offset(piece));
+        let end = self
+            .file(piece)
+            .map_or(self.total, |file| self.offset(file.first).saturating_add(file.len));
+        let left = end.saturating_sub(self.offset(piece));
         u32::try_from(left).unwrap_or(u32::MAX).min(self.piece_len)
     }
 
-    /// Returns where a piece begins in the content, in bytes.
+    /// Returns the file of version 2 in which a piece lies, or of one that does not exist the last.
+    fn file(&self, piece: PieceIndex) -> Option<&'a V2File> {
+        let behind = self.files.partition_point(|file| file.first <= piece);
+        self.files.get(behind.checked_sub(1)?)
+    }
+
+    /// Returns the height of the tree of version 2 over a piece: a file of at most one piece has a tree of
+    /// its own height.
+    pub(crate) fn tree_height(&self, piece: PieceIndex) -> u8 {
+        let len = self.file(piece).map_or(self.total, |file| file.len);
+        if len <= u64::from(self.piece_len) {
+            height(len.div_ceil(u64::from(BLOCK_LEN)))
+        } else {
+            piece_height(self.piece_len)
+        }
+    }
+
+    /// Returns where a piece begins in the content, in bytes; all pieces before it count as full.
     #[must_use]
     pub fn offset(&self, piece: PieceIndex) -> u64 {
         u64::from(piece.0).saturating_mul(u64::from(self.piece_len))

@@ -4,8 +4,8 @@ use core::fmt;
 
 use sha1::{Digest, Sha1};
 
-use crate::PieceIndex;
-use crate::merkle::PieceLayer;
+use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height};
+use crate::{Geometry, PieceIndex};
 
 /// Computes the SHA-1 of a piece from slices of any length, in order.
 ///
@@ -67,8 +67,9 @@ impl<'a> PieceHashes<'a> {
         Self { v1: hashes, v2: PieceLayer::new(&[]) }
     }
 
-    /// Takes in the piece layer of the one file of a v2 torrent; of a file of at most one piece that is its
-    /// `pieces root` alone.
+    /// Takes in the piece layers of the files of a v2 torrent, one behind the other; of a file of at most one
+    /// piece that is its `pieces root` alone. Several files need a
+    /// [`Geometry::of_files`](crate::Geometry::of_files).
     #[must_use]
     pub const fn v2(layer: PieceLayer<'a>) -> Self {
         Self { v1: &[], v2: layer }
@@ -103,6 +104,24 @@ impl<'a> PieceHashes<'a> {
     #[must_use]
     pub const fn layer(&self) -> PieceLayer<'a> {
         self.v2
+    }
+
+    /// Returns the nodes of the trees of v2 above every 512 pieces of each file, one file behind the other: for
+    /// [`Torrent::serve_runs`](crate::Torrent::serve_runs).
+    pub fn runs(&self, geometry: Geometry<'a>) -> impl Iterator<Item = MerkleHash> + use<'a> {
+        let pieces = self.v2.hashes();
+        let height = piece_height(geometry.full_piece_len());
+        let run = height.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX));
+        // One file, or several of which each begins with the piece behind those before it.
+        let starts = geometry.files().iter().map(|file| file.first.slot()).skip(1);
+        let ends = starts.chain(core::iter::once(pieces.len()));
+        let mut start = 0;
+        let files = ends.map(move |end| {
+            let file = pieces.get(start..end).unwrap_or_default();
+            start = end;
+            file
+        });
+        files.flat_map(|file| file.chunks(RUN)).map(move |nodes| node(nodes, height, run, 0))
     }
 
     /// Returns the bytes of the `pieces` string; none of a torrent that is v2 alone.

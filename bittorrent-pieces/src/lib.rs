@@ -40,7 +40,7 @@ pub use choker::{Candidate, Choker, ChokerPolicy, Luck, Rank, Slots};
 pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError};
 pub use fetch::{FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch};
-pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex};
+pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, V2File};
 pub use hash::{PieceHasher, PieceHashes};
 pub use host::Host;
 pub use id::{ConnId, InfoHash, PeerId};
@@ -51,7 +51,7 @@ pub use picker::{
 };
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{
-    Config, ConnectError, Event, HASHES_LEN, Handled, LostReason, Memory, NotVerifying, Peer,
-    PeerError, PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side, Torrent,
-    Traffic, Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
+    Config, ConnectError, Event, HASHES_LEN, Handled, LostReason, Memory, NotVerifying, Padding,
+    Peer, PeerError, PeerSlot, PieceCheck, Regions, RegionsMut, RegionsRef, RequestSlot, Side,
+    Torrent, Traffic, Transmit, Verdict, bits_len, receive_len, requests_len, transmit_len,
 };

@@ -103,6 +103,27 @@ pub fn layer_root<'h>(
     tree.root(height, pad)
 }
 
+/// How many pieces one of the nodes of [`PieceHashes::runs`](crate::PieceHashes::runs) is above.
+pub const RUN: usize = 512;
+
+/// Returns a node at a height by its number, from the nodes of a lower layer; what is missing on the right is
+/// padding.
+pub(crate) fn node(layer: &[MerkleHash], of: u8, height: u8, index: usize) -> MerkleHash {
+    let levels = height.saturating_sub(of).into();
+    let width = 1_usize.checked_shl(levels).unwrap_or(usize::MAX);
+    let start = index.saturating_mul(width).min(layer.len());
+    let below = layer.get(start..start.saturating_add(width).min(layer.len()));
+    let below = below.unwrap_or_default();
+    if below.is_empty() {
+        return pad_hash(height);
+    }
+    let mut tree = Tree::new();
+    for hash in below {
+        tree.push(*hash);
+    }
+    tree.root(height.saturating_sub(of), pad_hash(of))
+}
+
 /// Returns the root that a node leads to, from the siblings on the way up; `index` is its number in its
 /// layer.
 #[must_use]

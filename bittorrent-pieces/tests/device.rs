@@ -8,7 +8,7 @@ use bittorrent_pieces::{
 const PIECES: u32 = 256;
 const PEERS: usize = 8;
 const OPEN: usize = 2;
-const GEOMETRY: Geometry = match Geometry::new(64 << 20, 256 << 10) {
+const GEOMETRY: Geometry<'static> = match Geometry::new(64 << 20, 256 << 10) {
     Ok(geometry) => geometry,
     Err(_) => panic!("64 MiB in pieces of 256 KiB"),
 };
@@ -21,7 +21,7 @@ type Bits = [u8; bits_len(PIECES, PEERS)];
 /// Who has what, what to ask of whom and whom to serve: everything that depends on the number of pieces
 /// and of peers but the connections themselves.
 struct State {
-    picker: Picker<Pieces, Partials, Blocks>,
+    picker: Picker<'static, Pieces, Partials, Blocks>,
     bits: Bits,
     choker: Choker,
     cards: [Candidate; PEERS],
@@ -73,6 +73,7 @@ fn a_torrent_of_256_pieces_and_8_peers_is_under_7_kib() {
         + PEERS * size_of::<PeerSlot>()
         + requests_len(PEERS, 2) * size_of::<RequestSlot>();
     let all = lent + size_of::<Torrent<'_, ()>>();
-    println!("torrent: {all} bytes");
+    println!("torrent: {all} bytes, {} for each connection", size_of::<PeerSlot>());
+    assert!(size_of::<PeerSlot>() <= 336, "as its documentation says");
     assert!(all < 7 * 1024, "{all}");
 }

@@ -5,7 +5,7 @@ use bittorrent_pieces::{
     PieceIndex, PieceSlot, PieceState, Received, Want, block_slots, piece_slots,
 };
 
-type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 const PIECE: u32 = 65_536; // four blocks
 const A: ConnId = ConnId(1);

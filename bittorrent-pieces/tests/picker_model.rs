@@ -7,9 +7,9 @@ use bittorrent_pieces::{
 };
 use sim::Rng;
 
-type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
-fn picker(geometry: Geometry, partials: usize, seed: u64) -> Boxed {
+fn picker(geometry: Geometry<'static>, partials: usize, seed: u64) -> Boxed {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     Picker::new(
         geometry,

@@ -38,6 +38,26 @@ fn three_seeds_and_eight_leeches_complete() {
     }
 }
 
+/// BEP 16: the only seed of a new torrent gives little more than one copy, where a plain one gives several.
+#[test]
+fn a_super_seed_gives_little_more_than_one_copy() {
+    for seed in 1..4 {
+        let given = [Role::Seed, Role::SuperSeed].map(|role| {
+            let mut swarm = Swarm::new(network(seed), content(60 * 65_536), 65_536, seed);
+            let source = swarm.add(role);
+            let _leeches = [Role::Leech; 8].map(|role| swarm.add(role));
+            swarm.connect_all();
+            assert!(swarm.run_until_complete(20 * MINUTE), "seed {seed} at {:?}", swarm.now());
+            let peers = swarm.node(source).torrent.peers();
+            let given = peers.map(|peer| peer.traffic.bytes_given).sum::<u64>();
+            println!("seed {seed}: {role:?} at {:?}", swarm.now());
+            given as f64 / swarm.content.len() as f64
+        });
+        println!("seed {seed}: {given:.2?} copies");
+        assert!(given[1] < 1.5 && given[1] < given[0], "seed {seed}: {given:?}");
+    }
+}
+
 #[test]
 fn a_seed_that_dies_half_way_is_replaced() {
     for seed in 1..4 {

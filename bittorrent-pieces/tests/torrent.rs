@@ -1,115 +1,21 @@
 //! The torrent by hand: what it says to whom, and when.
 
+mod by_hand;
+
 use core::time::Duration;
 
 use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
 use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BitfieldError, BlockSlot, Config, ConnId, ConnectError, Event, Geometry, Handled,
-    InfoHash, Memory, PartialSlot, PeerError, PeerId, PeerSlot, PieceHasher, PieceHashes,
-    PieceIndex, PieceSlot, RequestSlot, Side, Torrent, Verdict, bits_len, block_slots,
-    requests_len,
+    Bitfield, BitfieldError, BlockSlot, ChokerPolicy, Config, ConnId, ConnectError, Event,
+    Geometry, Handled, InfoHash, Luck, Memory, PartialSlot, PeerError, PeerId, PeerSlot,
+    PieceHasher, PieceHashes, PieceIndex, PieceSlot, Priority, Rank, RequestSlot, Side, Slots,
+    Torrent, Verdict, bits_len, block_slots, requests_len,
 };
-
-type Lent = Memory<
-    [PieceSlot; 2],
-    [PartialSlot; 2],
-    [BlockSlot; 4],
-    [PeerSlot; 2],
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
-
-const A: ConnId = ConnId(1);
-const B: ConnId = ConnId(2);
-const ZERO: Duration = Duration::ZERO;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// Two pieces of two blocks; the content is zeros.
-fn torrent(have: u8) -> Torrent<'static, Lent> {
-    let hashes: &'static [[u8; 20]] = vec![PieceHasher::digest(&vec![0; 32_768]); 2].leak();
-    let memory = Memory {
-        pieces: [PieceSlot::EMPTY; 2],
-        partials: [PartialSlot::EMPTY; 2],
-        blocks: [BlockSlot::EMPTY; 4],
-        peers: [PeerSlot::EMPTY; 2],
-        bits: vec![0; bits_len(2, 2)],
-        requests: vec![RequestSlot::EMPTY; requests_len(2, 32)],
-    };
-    let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
-    let geometry = Geometry::new(65_536, 32_768).unwrap();
-    let have = Bitfield::new(2, [have]).unwrap();
-    Torrent::new(config, geometry, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
-}
-
-fn greet(torrent: &mut Torrent<'_, Lent>, conn: ConnId, hash: u8) -> Result<(), PeerError> {
-    let mut bytes = [0; Handshake::LEN];
-    let info_hash = InfoHash([hash; 20]);
-    let peer_id = PeerId([conn.0 as u8 + 10; 20]);
-    let handshake = Handshake { reserved: Reserved::default(), info_hash, peer_id };
-    handshake.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(ZERO, conn, &bytes).map(|_| ())
-}
-
-fn hear(
-    torrent: &mut Torrent<'_, Lent>,
-    now: Duration,
-    conn: ConnId,
-    message: Message<'_>,
-) -> Result<usize, PeerError> {
-    let mut bytes = vec![0; message.encoded_len()];
-    message.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(now, conn, &bytes).map(|handled| handled.consumed())
-}
-
-/// Connects a peer that has the given pieces and unchokes us.
-fn join(torrent: &mut Torrent<'_, Lent>, conn: ConnId, bits: u8) {
-    torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
-    greet(torrent, conn, 1).unwrap();
-    hear(torrent, ZERO, conn, Message::Bitfield(&[bits])).unwrap();
-    hear(torrent, ZERO, conn, Message::Unchoke).unwrap();
-}
-
-/// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
-fn said(torrent: &mut Torrent<'_, Lent>, conn: ConnId) -> Vec<String> {
-    let mut buf = [0; 600];
-    let mut lines = Vec::new();
-    let mut len = 0;
-    loop {
-        let before = format!("{torrent:?}");
-        match torrent.poll_transmit_to(conn, &mut buf[..len]) {
-            Ok(None) => return lines,
-            Ok(Some(sent)) => {
-                lines.push(match (sent.block, Message::decode(&buf[..sent.len], 600)) {
-                    (Some(block), _) => format!("PIECE {block}"),
-                    (None, Ok((message, _))) => match Fast::of(&message) {
-                        Ok(Some(fast)) => fast.to_string(),
-                        _ => message.to_string(),
-                    },
-                    (None, Err(_)) => "HANDSHAKE".to_string(),
-                });
-                assert_eq!(len, sent.len, "as much as needed and no more");
-                len = 0;
-            }
-            Err(error) => {
-                assert_eq!(before, format!("{torrent:?}"));
-                len = error.needed;
-            }
-        }
-    }
-}
-
-fn block(piece: u32, begin: u32) -> Message<'static> {
-    Message::Piece(Piece { piece: PieceIndex(piece), begin, data: &[0; 16_384] })
-}
-
-fn request(text: &str) -> bool {
-    text.starts_with("REQUEST")
-}
+use by_hand::{
+    A, B, C, Lent, ZERO, block, greet, hear, join, request, said, seconds, torrent, torrent_of,
+};
 
 #[test]
 fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
@@ -142,6 +48,48 @@ fn interest_and_requests_follow_what_a_peer_has() {
     assert!(leech.handle_hashed(ZERO, PieceIndex(0), digest).is_err());
     assert_eq!(leech.poll_event(), Some(Event::PieceComplete { piece: PieceIndex(0) }));
     assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
+}
+
+/// A peer that has nothing but skipped pieces is of no interest, however it is told and whenever.
+#[test]
+fn skipped_pieces_are_no_reason_to_be_interested() {
+    let mut leech = torrent(0);
+    let skip = |torrent: &mut Torrent<'_, Lent>, piece, priority| {
+        torrent.set_priority(ZERO, PieceIndex(piece), priority);
+    };
+    skip(&mut leech, 0, Priority::SKIP);
+    join(&mut leech, A, 0x80);
+    assert_eq!(leech.peer(A).unwrap().wanted, 0);
+    assert_eq!(said(&mut leech, A), ["HANDSHAKE"]);
+    hear(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+    let lines = said(&mut leech, A);
+    assert_eq!(lines[0], "INTERESTED");
+    assert!(lines[1..].iter().all(|line| line.starts_with("REQUEST piece=1")), "{lines:?}");
+    skip(&mut leech, 0, Priority::LOW);
+    skip(&mut leech, 0, Priority::HIGH); // already counted
+    assert_eq!(leech.peer(A).unwrap().wanted, 2);
+    assert!(said(&mut leech, A).iter().all(|line| line.starts_with("REQUEST piece=0")));
+    skip(&mut leech, 0, Priority::SKIP);
+    skip(&mut leech, 0, Priority::SKIP); // not counted twice
+    assert_eq!(leech.peer(A).unwrap().wanted, 1);
+    // One that was asked for before it was skipped may still become complete; it does not count.
+    let digest = PieceHasher::digest(&vec![0; 32_768]);
+    for (piece, left) in [(0, 1), (1, 0)] {
+        hear(&mut leech, ZERO, A, block(piece, 0)).unwrap();
+        hear(&mut leech, ZERO, A, block(piece, 16_384)).unwrap();
+        while leech.poll_event().is_some() {}
+        leech.handle_hashed(ZERO, PieceIndex(piece), digest).unwrap();
+        assert_eq!(leech.peer(A).unwrap().wanted, left);
+    }
+    assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0", "HAVE piece=1"]);
+    // What remains is skipped.
+    let mut leech = torrent(0x80);
+    join(&mut leech, A, 0xC0);
+    assert_eq!(said(&mut leech, A)[2], "INTERESTED");
+    skip(&mut leech, 1, Priority::SKIP);
+    assert!(said(&mut leech, A).contains(&"NOT INTERESTED".to_string()));
+    skip(&mut leech, 1, Priority::NORMAL);
+    assert!(said(&mut leech, A).contains(&"INTERESTED".to_string()));
 }
 
 /// `gotChokeResetsRequestedBlocks`, `clear_peer`: what one peer cannot give is asked of the other
@@ -220,6 +168,48 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
     hear(&mut seed, ZERO, A, Message::Cancel(geometry.block(PieceIndex(1), 0).unwrap())).unwrap();
     assert_eq!(said(&mut seed, A), ["PIECE piece=1 begin=16384 len=16384"]);
     assert_eq!(seed.peer(A).unwrap().traffic.bytes_given, 16_384);
+}
+
+/// Three peers of a seed and two slots, of which luck gives one to `C`, which waits: the policy decides
+/// between `A`, which has half and takes a block, and `B`, which has and takes nothing.
+#[test]
+fn the_choker_follows_its_policy() {
+    let unchoked = |policy: ChokerPolicy, later: bool| {
+        let mut seed = torrent_of(2, 0xC0, 3, |config| {
+            config.upload_slots = 2;
+            config.choker = if later { config.choker } else { policy };
+        });
+        for (conn, bits) in [(A, 0x80), (B, 0), (C, 0)] {
+            join(&mut seed, conn, bits);
+            hear(&mut seed, ZERO, conn, Message::Interested).unwrap();
+            said(&mut seed, conn);
+        }
+        if later {
+            seed.set_choker(policy);
+            assert_eq!(seed.config().choker, policy);
+        }
+        let block = seed.geometry().block(PieceIndex(1), 0).unwrap();
+        hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+        assert_eq!(said(&mut seed, A), [format!("PIECE {block}")]);
+        seed.handle_timeout(seconds(10));
+        let open = |conn: &ConnId| seed.peer(*conn).unwrap().unchoked;
+        [A, B, C].into_iter().filter(open).collect::<Vec<_>>()
+    };
+    for later in [false, true] {
+        let mut policy = ChokerPolicy::new();
+        assert_eq!(unchoked(policy, later), [A, C], "who takes most");
+        policy.luck = Luck::LongestWaiting;
+        policy.rank = Rank::RoundRobin { quota: 16_384, rounds: 1 };
+        assert_eq!(unchoked(policy, later), [B, C], "A had its turn");
+        policy.rank = Rank::RoundRobin { quota: 16_385, rounds: 1 };
+        assert_eq!(unchoked(policy, later), [A, C], "not yet");
+        policy.rank = Rank::AntiLeech;
+        assert_eq!(unchoked(policy, later), [B, C], "half is the worst");
+        policy.slots = Slots::ByRate { first: 16_385, step: 1 };
+        assert_eq!(unchoked(policy, later).len(), 1, "nobody takes enough for a second slot");
+        policy.slots = Slots::ByRate { first: 16_384, step: 1 };
+        assert_eq!(unchoked(policy, later).len(), 2);
+    }
 }
 
 /// A full queue of requests refuses the input and loses nothing.

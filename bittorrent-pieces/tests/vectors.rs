@@ -190,9 +190,9 @@ fn files_tiers_and_spans() {
         private: Some(true),
         version: DraftVersion::V1,
         content: DraftContent::Multi(&[
-            DraftFile { len: 3, path: &[b"a"] },
-            DraftFile { len: 0, path: &[b"empty"] },
-            DraftFile { len: 7, path: &[b"sub", b"b"] },
+            DraftFile { len: 3, path: &[b"a"], root: None },
+            DraftFile { len: 0, path: &[b"empty"], root: None },
+            DraftFile { len: 7, path: &[b"sub", b"b"], root: None },
         ]),
     };
     let mut out = vec![0; 1000];

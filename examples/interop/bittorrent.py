@@ -135,9 +135,9 @@ def seeding(handle, what="libtorrent is not complete"):
     wait(lambda: handle.status().is_seeding, what)
 
 
-def arrived(into, digest):
+def arrived(into, digest, name="payload.bin"):
     """Waits for the content of a client that goes on: who has checked a piece may still have it to write."""
-    path = os.path.join(into, "payload.bin")
+    path = os.path.join(into, name)
     wait(lambda: os.path.exists(path) and sha256(path) == digest, f"{path} has another SHA-256")
 
 
@@ -274,6 +274,94 @@ def version_2(name, flag, flags):
 @case
 def version_2_alone():
     version_2("version_2_alone", "--v2", lt.create_torrent.v2_only)
+
+
+@case
+def version_2_of_several_files():
+    """A folder of version 2 alone, ours the same as libtorrent's, by file and by link, in both directions."""
+    home = folder("version_2_of_several_files")
+    path, torrent = os.path.join(home, "content"), os.path.join(home, "content.torrent")
+    random = splitmix64(1_000_000)
+    # Empty, shorter than a block, than a piece, a piece, of several pieces with and without a tail.
+    lengths = {
+        "a-empty": 0, "b-short": 100, "c/less": 50_000, "c/d/piece": 65_536, "c/d/whole": 262_144,
+        "e-tail": 500_001, "f-last": 70_000,
+    }
+    for at, (name, length) in enumerate(lengths.items()):
+        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+        with open(os.path.join(path, name), "wb") as file:
+            file.write(random[at:at + length])
+    digests = {name: sha256(os.path.join(path, name)) for name in lengths}
+    made = lt.create_torrent(lt.list_files(path), 65_536, lt.create_torrent.v2_only)
+    lt.set_piece_hashes(made, home)
+    theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+    with ours("torrent", "make", path, "--v2", "--out", torrent, "--piece-len", 65_536, cwd=home) as make:
+        make.done()
+    mine = lt.torrent_info(torrent)
+    assert mine.info_hashes().v2 == theirs.info_hashes().v2, "the same info dictionary"
+
+    def all_arrived(into):
+        for name, digest in digests.items():
+            arrived(os.path.join(into, "content"), digest, name)
+
+    links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
+    port = free_port()
+    seeder = add(one := session(port), torrent, home)
+    seeding(seeder)
+    for nth, link in enumerate(links):
+        into = folder(f"version_2_of_several_files/ours{nth}")
+        with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+            leech.done()
+        all_arrived(into)
+        assert ("HASHES root=" in leech.output()) == (nth == 1), "the layers come from the peer"
+        # What is there is found again, and only what is not right is fetched.
+        with open(os.path.join(into, "content", "e-tail"), "r+b") as file:
+            file.seek(400_000)
+            file.write(b"wrong")
+        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+            leech.done()
+        assert "16 of 17 pieces are here" in leech.output(), leech.output()[:400]
+        all_arrived(into)
+    one.remove_torrent(seeder)
+    program, address = seed(home, torrent, path, "--trace")
+    host, port = address.rsplit(":", 1)
+    with program:
+        for nth, link in enumerate(links):
+            into = folder(f"version_2_of_several_files/libtorrent{nth}")
+            handle = add(two := session(free_port()), link, into)
+            handle.connect_peer((host, int(port)))
+            seeding(handle, f"libtorrent is not complete by {link[:60]}\n{program.output()[-3000:]}")
+            all_arrived(into)
+            two.remove_torrent(handle)
+    del one, two
+
+
+@case
+def libtorrent_finds_a_bad_block_by_our_leaves():
+    """One of two seeds spoils its content behind our back; libtorrent asks for the leaves of what failed."""
+    path, _, digest = payload()
+    home = folder("libtorrent_finds_a_bad_block_by_our_leaves")
+    torrent, spoilt = os.path.join(home, "payload.torrent"), os.path.join(home, "payload.bin")
+    shutil.copy(path, spoilt)
+    with ours("torrent", "make", path, "--v2", "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
+        make.done()
+    liar, first = seed(folder(home + "/liar"), torrent, spoilt, "--trace")
+    honest, second = seed(folder(home + "/honest"), torrent, path, "--trace")
+    with open(spoilt, "r+b") as file:
+        for place in range(0, 5_000_000, 65_536):
+            file.seek(place)
+            file.write(b"wrong")
+    with liar, honest:
+        into = folder(home + "/libtorrent")
+        handle = add(ses := session(free_port(), whole_pieces_threshold=0, request_queue_time=1), torrent, into)
+        for host, port in (address.rsplit(":", 1) for address in (first, second)):
+            handle.connect_peer((host, int(port)))
+        seeding(handle, "libtorrent is not complete with one good seed of two")
+        arrived(into, digest)
+        lines = (liar.output() + honest.output()).splitlines()
+        given = [line for line in lines if "-> " in line and "HASHES" in line and "base=0" in line]
+        assert given, "libtorrent was given no leaves"
+    del ses
 
 
 @case

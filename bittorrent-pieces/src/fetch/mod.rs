@@ -227,8 +227,9 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
         self.buffer.as_ref().get(..self.core.complete()?)
     }
 
-    /// Goes on with the piece layer of the one file of a v2 torrent, for which the metadata is not enough
-    /// if it has more than one piece (BEP 52). The layer takes the place of the metadata in the buffer.
+    /// Goes on with the piece layer of a file of a v2 torrent, for which the metadata is not enough if it has
+    /// more than one piece (BEP 52). `geometry` is that of the file by itself. The layer takes the place of
+    /// the metadata in the buffer. Of several files, keep one layer and ask for the next.
     ///
     /// # Errors
     ///
@@ -237,7 +238,7 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
         &mut self,
         now: Duration,
         root: MerkleHash,
-        geometry: Geometry,
+        geometry: Geometry<'_>,
     ) -> Result<(), BufferTooSmall> {
         self.core.begin_layer(self.slots.as_mut(), self.buffer.as_ref().len(), now, root, geometry)
     }

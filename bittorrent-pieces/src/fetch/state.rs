@@ -84,7 +84,7 @@ impl Core {
         room: usize,
         now: Duration,
         root: MerkleHash,
-        geometry: Geometry,
+        geometry: Geometry<'_>,
     ) -> Result<(), BufferTooSmall> {
         let needed = slot(geometry.pieces()).saturating_mul(32);
         if needed > room {

@@ -21,8 +21,9 @@ pub struct Draft<'a> {
     pub private: Option<bool>,
     /// The file or files.
     pub content: DraftContent<'a>,
-    /// Which versions; [`V2`](DraftVersion::V2) and [`Hybrid`](DraftVersion::Hybrid) need the piece layer
-    /// of `hashes` and a single file.
+    /// Which versions. [`V2`](DraftVersion::V2) needs the piece layers of the files in `hashes`, one behind
+    /// the other, and several files in the order of their paths, element by element;
+    /// [`Hybrid`](DraftVersion::Hybrid) needs a single file and its layer.
     pub version: DraftVersion,
 }
 
@@ -54,6 +55,8 @@ pub struct DraftFile<'a> {
     pub len: u64,
     /// The path below the folder.
     pub path: &'a [&'a [u8]],
+    /// The `pieces root`, which version 1 and empty files do not have.
+    pub root: Option<MerkleHash>,
 }
 
 impl Draft<'_> {
@@ -61,7 +64,8 @@ impl Draft<'_> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Buffer`] with the length of the whole if `out` is shorter.
+    /// [`WriteError::Buffer`] with the length of the whole if `out` is shorter; [`WriteError::Order`] if
+    /// the files of version 2 are not in order.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
         let mut writer = Writer::new(out);
         writer.dict(|top| {
@@ -78,8 +82,9 @@ impl Draft<'_> {
                 return Ok(());
             }
             let layer = self.hashes.layer();
-            top.dict(b"piece layers", |layers| match layer.len() {
-                0 | 1 => Ok(()), // a file of one piece needs none
+            top.dict(b"piece layers", |layers| match (self.content, layer.len()) {
+                (DraftContent::Multi(files), _) => self.layers(files, layers),
+                (_, 0 | 1) => Ok(()), // a file of one piece needs none
                 _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
             })
         })?;
@@ -90,7 +95,7 @@ impl Draft<'_> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Buffer`] with the length of the whole if `out` is shorter.
+    /// As [`encode`](Self::encode).
     pub fn encode_info(&self, out: &mut [u8]) -> Result<(usize, InfoHash), WriteError> {
         let mut writer = Writer::new(out);
         writer.dict(|info| self.info(info))?;
@@ -106,25 +111,52 @@ impl Draft<'_> {
         }
     }
 
+    /// Writes the layers of all files longer than a piece, in the order of their roots; files of the same
+    /// content share one. Nothing can be sorted here: each looks through the files for the next.
+    fn layers(
+        &self,
+        files: &[DraftFile<'_>],
+        layers: &mut DictWriter<'_, '_>,
+    ) -> Result<(), WriteError> {
+        let mut last: Option<MerkleHash> = None;
+        loop {
+            let mut start = 0_usize;
+            let mut next: Option<(MerkleHash, &[MerkleHash])> = None;
+            for file in files {
+                let pieces = file.len.checked_div(self.piece_len.into()).unwrap_or(0);
+                let spare = u64::from(file.len > pieces.saturating_mul(self.piece_len.into()));
+                let pieces = usize::try_from(pieces.saturating_add(spare)).unwrap_or(usize::MAX);
+                let end = start.saturating_add(pieces);
+                let layer = self.hashes.layer().hashes().get(start..end).unwrap_or_default();
+                start = end;
+                if let Some(root) = file.root.filter(|_| pieces > 1)
+                    && last.is_none_or(|last| root > last)
+                    && next.is_none_or(|(best, _)| root < best)
+                {
+                    next = Some((root, layer));
+                }
+            }
+            let Some((root, layer)) = next else { return Ok(()) };
+            layers.bytes(&root, layer.as_flattened())?;
+            last = Some(root);
+        }
+    }
+
     fn info(&self, info: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
         if let (DraftVersion::V2 | DraftVersion::Hybrid, DraftContent::Single(len)) =
             (self.version, self.content)
         {
             info.dict(b"file tree", |tree| {
                 tree.dict(self.name, |file| {
-                    file.dict(b"", |properties| {
-                        properties.int(b"length", int(len))?;
-                        if len > 0 {
-                            properties.bytes(b"pieces root", &self.root())
-                        } else {
-                            Ok(())
-                        }
-                    })
+                    properties(file, len, Some(self.root()).filter(|_| len > 0))
                 })
             })?;
         }
+        if let (DraftVersion::V2, DraftContent::Multi(files)) = (self.version, self.content) {
+            info.dict(b"file tree", |tree| folder(tree, files, 0))?;
+        }
         match self.content {
-            DraftContent::Single(_) if self.version == DraftVersion::V2 => {}
+            _ if self.version == DraftVersion::V2 => {}
             DraftContent::Single(len) => info.int(b"length", int(len))?,
             DraftContent::Multi(files) => info.list(b"files", |list| {
                 files.iter().try_for_each(|file| {
@@ -148,6 +180,37 @@ impl Draft<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Writes what a tree says of a file.
+fn properties(
+    file: &mut DictWriter<'_, '_>,
+    len: u64,
+    root: Option<MerkleHash>,
+) -> Result<(), WriteError> {
+    file.dict(b"", |properties| {
+        properties.int(b"length", int(len))?;
+        root.map_or(Ok(()), |root| properties.bytes(b"pieces root", &root))
+    })
+}
+
+/// Writes the files of a folder, whose paths are the same up to `depth`, and the folders in it.
+fn folder(
+    tree: &mut DictWriter<'_, '_>,
+    files: &[DraftFile<'_>],
+    depth: usize,
+) -> Result<(), WriteError> {
+    let below = depth.saturating_add(1);
+    for group in files.chunk_by(|one, other| one.path.get(depth) == other.path.get(depth)) {
+        let Some((first, rest)) = group.split_first() else { continue };
+        let Some(element) = first.path.get(depth) else { return Err(WriteError::Order) };
+        tree.dict(element, |inner| match (first.path.len() == below, rest) {
+            (true, []) => properties(inner, first.len, first.root),
+            (true, _) => Err(WriteError::Order), // two files of one path
+            _ => folder(inner, group, below),
+        })?;
+    }
+    Ok(())
 }
 
 /// Returns what writes the items of a list of strings.

@@ -11,7 +11,9 @@ use thiserror::Error;
 use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
 use crate::magnet::InfoHashV2;
 use crate::merkle::{MerkleHash, PieceLayer};
-use crate::{BLOCK_LEN, ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes};
+use crate::{
+    BLOCK_LEN, ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes, PieceIndex, V2File,
+};
 pub use draft::{Draft, DraftContent, DraftFile, DraftVersion};
 pub use file::{Elements, File, Files, Span};
 
@@ -34,7 +36,7 @@ pub struct Metainfo<'a> {
     info: Value<'a>,
     info_hash: InfoHash,
     v2: Option<InfoHashV2>,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     hashes: PieceHashes<'a>,
     name: &'a [u8],
 }
@@ -181,14 +183,16 @@ impl<'a> Metainfo<'a> {
         self.v2
     }
 
-    /// Returns how the content is cut.
+    /// Returns how the content is cut. A torrent that is of version 2 alone and has several files is cut by
+    /// [`Geometry::of_files`] from [`v2_files`](Self::v2_files): here, the gaps between them count.
     #[must_use]
-    pub const fn geometry(&self) -> Geometry {
+    pub const fn geometry(&self) -> Geometry<'static> {
         self.geometry
     }
 
     /// Returns what the pieces should hash to. Of v2 that is known only of torrents of a single file with
-    /// its layer: a v2 torrent of several has none here, and a hybrid one those of v1.
+    /// its layer: a v2 torrent of several has none here, as their layers do not lie one behind the other (see
+    /// [`v2_files`](Self::v2_files)), and a hybrid one those of v1.
     #[must_use]
     pub const fn hashes(&self) -> PieceHashes<'a> {
         self.hashes
@@ -220,6 +224,27 @@ impl<'a> Metainfo<'a> {
     #[must_use]
     pub fn root(&self) -> Option<MerkleHash> {
         tree::single(self.info.find(b"file tree")?, self.name)?.root()
+    }
+
+    /// Returns the files of a v2 or hybrid torrent that are not empty, each with its piece layer if it is
+    /// known: from peers alone ([`from_info`](Self::from_info)), only files of one piece have theirs, which is
+    /// the root.
+    ///
+    /// A [`Torrent`](crate::Torrent) of v2 alone takes the files by [`Geometry::of_files`], and the
+    /// layers one behind the other by [`PieceHashes::v2`].
+    pub fn v2_files(&self) -> impl Iterator<Item = (V2File, Option<PieceLayer<'a>>)> + use<'a> {
+        let tree = self.info.find(b"file tree").filter(|_| self.v2.is_some());
+        let layers = self.top.find(b"piece layers");
+        let piece_len = self.geometry.full_piece_len();
+        let mut next = 0_u64;
+        tree.into_iter().flat_map(tree::Walk::new).filter(|file| file.len() > 0).map_while(
+            move |file| {
+                let (len, root) = (file.len(), file.root()?);
+                let first = PieceIndex(u32::try_from(next).ok()?);
+                next = next.saturating_add(len.div_ceil(u64::from(piece_len)));
+                Some((V2File { first, len, root }, layer_of(&file, layers, piece_len)))
+            },
+        )
     }
 
     /// Returns the files, in the order of the content.
@@ -318,16 +343,23 @@ fn with_layer<'a>(
     piece_len: u32,
 ) -> PieceHashes<'a> {
     let Some(file) = tree::single(tree, name).filter(|file| file.len() > 0) else { return hashes };
-    let root = file.properties.find(b"pieces root").and_then(|root| root.as_bytes());
-    let layer = if file.len() > u64::from(piece_len) {
-        layers.zip(file.root()).and_then(|(layers, root)| tree::layer_of(layers, &root))
-    } else {
-        root.and_then(PieceLayer::from_bytes)
-    };
-    match (layer, v1) {
+    match (layer_of(&file, layers, piece_len), v1) {
         (Some(layer), true) => PieceHashes::hybrid(hashes, layer).unwrap_or(hashes),
         (Some(layer), false) => PieceHashes::v2(layer),
         (None, _) => hashes,
+    }
+}
+
+/// Returns the piece layer of a file, which is its root if it has but one piece.
+fn layer_of<'a>(
+    file: &tree::TreeFile<'a>,
+    layers: Option<Value<'a>>,
+    piece_len: u32,
+) -> Option<PieceLayer<'a>> {
+    if file.len() > u64::from(piece_len) {
+        tree::layer_of(layers?, &file.root()?)
+    } else {
+        PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
     }
 }
 

@@ -79,7 +79,7 @@ impl BlockSlot {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     /// Marks a block as asked of a peer; returns `false` if it is not free or there is no room.
     pub(crate) fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
         let Some(number) = self.state.geometry.number(block) else { return false };
@@ -95,6 +95,7 @@ impl View<'_> {
             _ => return false,
         }
         partial.involve(conn);
+        partial.retry |= want.exclusive && partial.is_all_of(conn);
         partial.free = partial.free.saturating_sub(1);
         if number == partial.next_free {
             partial.next_free = number.saturating_add(1);
@@ -230,6 +231,34 @@ impl View<'_> {
         self.checking(piece).is_some()
     }
 
+    /// Returns whether a peer gave a block of a piece that is being checked.
+    pub(crate) fn gave(&self, piece: PieceIndex, conn: ConnId) -> bool {
+        let mut given = self.checked_blocks(piece);
+        given.any(|entry| entry.progress == Progress::Received && entry.first == conn)
+    }
+
+    /// Returns whether a peer is above suspicion once this piece, which is being checked, passed: it gave
+    /// all of it, or gave the same bytes when it failed before.
+    pub(crate) fn clears(&self, piece: PieceIndex, conn: ConnId) -> bool {
+        let mut given = self.checked_blocks(piece);
+        if given.all(|entry| entry.progress == Progress::Received && entry.first == conn) {
+            return true;
+        }
+        let before = self.checked_blocks(piece);
+        let mut before = before.filter(|entry| entry.suspected && entry.suspect == conn).peekable();
+        before.peek().is_some() && before.all(|entry| entry.suspect_checksum == entry.other)
+    }
+
+    /// Returns the blocks of a piece that is being checked, without padding.
+    fn checked_blocks(&self, piece: PieceIndex) -> impl Iterator<Item = &BlockSlot> {
+        let stride = self.state.geometry.stride();
+        let start = self.checking(piece).and_then(|at| usize::from(at).checked_mul(stride));
+        let blocks = slot(self.state.geometry.blocks(piece));
+        let row = start.and_then(|start| self.blocks.get(start..)?.get(..blocks));
+        let row = row.unwrap_or_default().iter();
+        row.filter(|entry| entry.progress != Progress::Padding)
+    }
+
     pub(crate) fn passed(&mut self, piece: PieceIndex, mut convict: impl FnMut(ConnId)) -> bool {
         let Some(at) = self.checking(piece) else { return false };
         for entry in row(self.blocks, self.state.geometry, at).into_iter().flatten() {
@@ -268,9 +297,11 @@ impl View<'_> {
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
+        let untold = u32::from(partial.failed); // it failed before
         partial.begin(piece, blocks, padding);
         (partial.retry, partial.failed) = (sole.is_none(), true);
-        self.state.failures = self.state.failures.saturating_add(1);
+        let others = self.state.failures.saturating_sub(untold);
+        self.state.failures = others.saturating_add(1);
         self.settle(at);
         self.state.touch();
         Some(Failure { sole })
@@ -285,7 +316,7 @@ impl View<'_> {
 
 /// Returns the open piece, the slot and the number of a block.
 fn locate<'v>(
-    view: &'v mut View<'_>,
+    view: &'v mut View<'_, '_>,
     block: Block,
 ) -> Option<(u16, &'v mut PartialSlot, &'v mut BlockSlot, u32)> {
     let number = view.state.geometry.number(block)?;

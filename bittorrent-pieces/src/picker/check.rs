@@ -8,7 +8,7 @@ use crate::PieceIndex;
 use crate::geometry::{count, slot};
 
 pub(super) fn is_sound(
-    state: &State,
+    state: &State<'_>,
     pieces: &[PieceSlot],
     partials: &[PartialSlot],
     blocks: &[BlockSlot],
@@ -20,7 +20,7 @@ pub(super) fn is_sound(
 }
 
 /// Each piece is wanted, skipped, open or there; and the counts say so.
-fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot]) -> bool {
+fn are_pieces_sound(state: &State<'_>, pieces: &[PieceSlot], partials: &[PartialSlot]) -> bool {
     let (mut had, mut candidates, mut by_priority) = (0_u32, 0_u32, [0_u32; 8]);
     let all = (0..state.geometry.pieces()).map(PieceIndex);
     let each = all.into_iter().all(|piece| {
@@ -47,7 +47,7 @@ fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot
 }
 
 /// Every candidate that some peer has and whose key is below the ceiling is in the list, as far as it is made.
-fn is_front_sound(state: &State, pieces: &[PieceSlot]) -> bool {
+fn is_front_sound(state: &State<'_>, pieces: &[PieceSlot]) -> bool {
     let front = &state.front;
     let mut sorted = front.entries().windows(2);
     let sorted = sorted.all(|pair| matches!(pair, [a, b] if a.key <= b.key));
@@ -64,7 +64,7 @@ fn is_front_sound(state: &State, pieces: &[PieceSlot]) -> bool {
 }
 
 /// Every slot is in the ring of its phase, once.
-fn are_rings_sound(state: &State, partials: &[PartialSlot]) -> bool {
+fn are_rings_sound(state: &State<'_>, partials: &[PartialSlot]) -> bool {
     let phases = [Phase::Unused, Phase::Open, Phase::Busy, Phase::Full, Phase::Checking];
     let mut total = 0_u16;
     let each = phases.into_iter().all(|phase| {
@@ -77,7 +77,7 @@ fn are_rings_sound(state: &State, partials: &[PartialSlot]) -> bool {
     each && total == state.partials
 }
 
-fn are_partials_sound(state: &State, partials: &[PartialSlot], blocks: &[BlockSlot]) -> bool {
+fn are_partials_sound(state: &State<'_>, partials: &[PartialSlot], blocks: &[BlockSlot]) -> bool {
     let rows = blocks.chunks(state.geometry.stride().max(1));
     let mut rooms = partials.iter().zip(rows).zip(0..state.partials);
     rooms.all(|((partial, row), at)| {

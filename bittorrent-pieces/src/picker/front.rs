@@ -134,7 +134,7 @@ impl Front {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
     pub(super) fn see_front(&mut self, pieces: &[PieceSlot]) {
         let patience = if self.words > SLICE { 8 } else { 1 };

@@ -13,6 +13,7 @@ mod state;
 use crate::geometry::slot;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 pub use blocks::BlockSlot;
+pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;
 pub use pieces::{PieceSlot, piece_slots};
@@ -38,8 +39,8 @@ const NORMAL: u32 = 4;
 /// A piece that failed its check is fetched again from one peer alone. When it passes, who had
 /// given other bytes before is known by the checksums of the blocks: no honest peer is charged.
 #[derive(Debug, Clone)]
-pub struct Picker<P, Q, B> {
-    state: State,
+pub struct Picker<'t, P, Q, B> {
+    state: State<'t>,
     pieces: P,
     partials: Q,
     blocks: B,
@@ -103,11 +104,11 @@ pub struct Failure {
 
 /// Returns how many block slots `partials` open pieces take.
 #[must_use]
-pub const fn block_slots(geometry: Geometry, partials: usize) -> usize {
+pub const fn block_slots(geometry: Geometry<'_>, partials: usize) -> usize {
     geometry.stride().saturating_mul(partials)
 }
 
-impl<P, Q, B> Picker<P, Q, B>
+impl<'t, P, Q, B> Picker<'t, P, Q, B>
 where
     P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
     Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
@@ -121,7 +122,7 @@ where
     /// [`ConfigError`] if there are fewer piece slots than [`piece_slots`] says, more than 65,534
     /// partial slots, or `have` is of another number of pieces.
     pub fn new(
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         seed: u64,
         have: Bitfield<&[u8]>,
         mut pieces: P,
@@ -239,8 +240,7 @@ where
     /// not, the rarest in the swarm, rather not one of those that are `offered` to others already.
     pub fn offer(&mut self, holds: &Holds<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
         let Self { state, pieces, .. } = self;
-        let fresh = state.offer(pieces.as_ref(), holds, offered);
-        fresh.or_else(|| state.offer(pieces.as_ref(), holds, &[]))
+        state.offer(pieces.as_ref(), holds, offered)
     }
 
     /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.
@@ -333,7 +333,7 @@ where
         check::is_sound(&self.state, pieces, partials, self.blocks.as_ref())
     }
 
-    fn view(&mut self) -> View<'_> {
+    fn view(&mut self) -> View<'_, 't> {
         View {
             state: &mut self.state,
             pieces: self.pieces.as_mut(),

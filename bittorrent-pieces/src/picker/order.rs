@@ -8,7 +8,7 @@ use crate::geometry::{count, slot};
 /// Priorities as numbers: 0 to 7.
 pub(super) const PRIORITIES: usize = 8;
 /// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
-const EXTENT: u32 = 4 << 20;
+pub(crate) const EXTENT: u32 = 4 << 20;
 /// How many words a walk looks at if it found something in them: a million pieces. The rarest of so many,
 /// chosen by chance, is rare enough, and more would make a pick long.
 const ENOUGH: usize = 16_384;
@@ -28,7 +28,7 @@ impl Iterator for Classes {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Chooses the missing piece that a peer should be asked for next.
     pub(super) fn choose(
         &mut self,

@@ -21,7 +21,7 @@ pub struct PartialSlot {
     pub(super) phase: Phase,
     pub(super) owned: bool,
     pub(super) shared: bool, // others than the owner were asked too
-    pub(super) retry: bool,  // it failed, and is for its owner alone
+    pub(super) retry: bool,  // it failed or its owner is on parole: for its owner alone
     pub(super) failed: bool, // the failure is not yet told
     next: u16,               // in the ring of its phase
     before: u16,
@@ -71,9 +71,9 @@ impl PartialSlot {
         self.is_open() && (!self.retry || !self.owned || self.owner == conn)
     }
 
-    /// Returns whether it was asked of this peer alone.
+    /// Returns whether nobody but this peer was asked, or gave anything of it.
     pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
-        self.owned && self.owner == conn && !self.shared
+        !self.shared && (!self.owned || self.owner == conn)
     }
 
     /// Makes it a piece of which nothing is known but the padding.
@@ -109,7 +109,7 @@ impl Rings {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Puts all slots into the ring of unused ones.
     pub(super) fn reset_partials(&mut self, partials: &mut [PartialSlot]) {
         partials.fill(PartialSlot::EMPTY);
@@ -228,7 +228,7 @@ impl State {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     /// Opens a missing piece; returns its slot, if there is or can be made room.
     pub(super) fn open(&mut self, piece: PieceIndex, want: &Want<'_>) -> Option<u16> {
         let entry = self.pieces.get(slot(piece.0 / 64))?;
@@ -262,6 +262,8 @@ impl View<'_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
+        let untold = u32::from(partial.failed); // it came well before anybody was told
+        self.state.failures = self.state.failures.saturating_sub(untold);
         (partial.failed, partial.owned) = (false, false);
         self.state.delist(self.partials, at, piece);
         self.state.turn(self.partials, at, Phase::Unused);
@@ -302,22 +304,22 @@ impl View<'_> {
 }
 
 /// Returns how many blocks at the end of a piece are nothing but padding.
-pub(super) fn padding(geometry: Geometry, piece: PieceIndex, bytes: u32) -> u32 {
+pub(super) fn padding(geometry: Geometry<'_>, piece: PieceIndex, bytes: u32) -> u32 {
     let content = geometry.piece_len(piece).saturating_sub(bytes).div_ceil(BLOCK_LEN);
     geometry.blocks(piece).saturating_sub(content)
 }
 
 /// Returns the block slots of an open piece.
-pub(super) fn row(
-    blocks: &mut [BlockSlot],
-    geometry: Geometry,
+pub(super) fn row<'b>(
+    blocks: &'b mut [BlockSlot],
+    geometry: Geometry<'_>,
     at: u16,
-) -> Option<&mut [BlockSlot]> {
+) -> Option<&'b mut [BlockSlot]> {
     let (start, stride) = (usize::from(at).checked_mul(geometry.stride())?, geometry.stride());
     blocks.get_mut(start..start.checked_add(stride)?)
 }
 
-impl State {
+impl State<'_> {
     /// Makes a piece a candidate, if its priority is above 0.
     pub(super) fn list(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
         let (bit, index) = (lane(piece), slot(piece.0 / 64));

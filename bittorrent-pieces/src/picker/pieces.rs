@@ -159,6 +159,11 @@ impl PieceSlot {
         }
     }
 
+    /// Returns the pieces that are missing, open or not, and of a priority above 0.
+    pub(super) fn sought(&self) -> u64 {
+        !self.had & !self.class(0)
+    }
+
     /// Returns the pieces of a priority.
     pub(super) fn class(&self, priority: u32) -> u64 {
         (0..32).zip(&self.priority).fold(u64::MAX, |class, (bit, plane)| {

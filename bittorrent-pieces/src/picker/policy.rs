@@ -147,7 +147,7 @@ pub struct Want<'a> {
     /// The peer is fast: it gets whole pieces, so many in a row, rather than parts of what others
     /// give. 0 for other peers.
     pub whole: u32,
-    /// The peer is on parole: it gets nothing but whole pieces.
+    /// The peer is on parole: it gets nothing but whole pieces, and these are asked of nobody else.
     pub exclusive: bool,
     /// Pieces that the peer suggested (BEP 6); they go before others.
     pub suggested: &'a [PieceIndex],

@@ -30,7 +30,7 @@ impl Batch<'_> {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     pub(crate) fn propose(
         &mut self,
         conn: ConnId,
@@ -106,7 +106,10 @@ impl View<'_> {
             }
             if let Some(at) = self.state.find(self.partials, piece) {
                 let partial = self.partials.get(usize::from(at));
-                if partial.is_some_and(|partial| self.serves(partial, conn, holds)) {
+                if partial.is_some_and(|partial| {
+                    self.serves(partial, conn, holds)
+                        && (!want.exclusive || partial.is_all_of(conn))
+                }) {
                     self.free_blocks(at, batch);
                 }
             } else if self.is_wanted(piece) && self.has_room() {
@@ -115,7 +118,7 @@ impl View<'_> {
         }
     }
 
-    /// Takes free blocks of open pieces, or only of those that the peer has for itself.
+    /// Takes free blocks of open pieces, or only of those that the peer has for itself or may have.
     fn opened(&mut self, conn: ConnId, holds: &Holds<'_>, own: bool, batch: &mut Batch<'_>) {
         while !batch.is_full() {
             let mut best: Option<(u16, &PartialSlot)> = None;
@@ -233,7 +236,7 @@ impl View<'_> {
     }
 
     /// Returns whether one more piece can be opened.
-    fn has_room(&mut self) -> bool {
+    pub(crate) fn has_room(&mut self) -> bool {
         self.state.first(Phase::Unused).is_some() || self.idle().is_some()
     }
 

@@ -17,8 +17,8 @@ const RECENT: usize = 32;
 
 /// All of a picker but the memory.
 #[derive(Debug, Clone)]
-pub(crate) struct State {
-    pub(super) geometry: Geometry,
+pub(crate) struct State<'t> {
+    pub(super) geometry: Geometry<'t>,
     pub(super) policy: Policy,
     pub(super) words: usize,
     pub(super) height: usize, // how many bits the highest availability ever had
@@ -43,8 +43,8 @@ pub(crate) struct State {
 }
 
 /// A picker whose memory is borrowed: the logic, compiled once.
-pub(crate) struct View<'a> {
-    pub(crate) state: &'a mut State,
+pub(crate) struct View<'a, 't> {
+    pub(crate) state: &'a mut State<'t>,
     pub(crate) pieces: &'a mut [PieceSlot],
     pub(crate) partials: &'a mut [PartialSlot],
     pub(crate) blocks: &'a mut [BlockSlot],
@@ -59,9 +59,9 @@ pub(crate) enum News {
     Many,
 }
 
-impl State {
+impl<'t> State<'t> {
     pub(crate) fn new(
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         seed: u64,
         have: Bitfield<&[u8]>,
         pieces: &mut [PieceSlot],
@@ -139,6 +139,20 @@ impl State {
     pub(crate) fn is_had(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
         let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
         word.is_some_and(|word| word.had & lane(piece) != 0)
+    }
+
+    /// Returns whether a piece is missing, and not skipped.
+    pub(crate) fn is_sought(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        word.is_some_and(|word| word.sought() & lane(piece) != 0)
+    }
+
+    /// Returns how many of a peer's pieces are missing, and not skipped.
+    pub(crate) fn sought(&mut self, pieces: &[PieceSlot], bits: Bitfield<&[u8]>) -> u32 {
+        self.walked(self.words);
+        let words = pieces.iter().take(self.words).enumerate();
+        let sought = words.map(|(index, word)| (word.sought() & bits.word(index)).count_ones());
+        sought.fold(0, u32::saturating_add)
     }
 
     /// Returns how many pieces became complete so far, wrapping.
@@ -223,8 +237,18 @@ impl State {
         entry().map_or([None, None], BlockSlot::requesters)
     }
 
-    /// The rarest piece that we have and a peer has not, none of those that are offered.
-    pub(super) fn offer(
+    /// The rarest piece that we have and a peer has not, rather none of those that are offered.
+    pub(crate) fn offer(
+        &mut self,
+        pieces: &[PieceSlot],
+        holds: &Holds<'_>,
+        offered: &[PieceIndex],
+    ) -> Option<PieceIndex> {
+        let fresh = self.rarest_had(pieces, holds, offered);
+        fresh.or_else(|| self.rarest_had(pieces, holds, &[]))
+    }
+
+    fn rarest_had(
         &mut self,
         pieces: &[PieceSlot],
         holds: &Holds<'_>,
@@ -257,7 +281,7 @@ impl State {
     }
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     pub(crate) fn count(&mut self, holds: &Holds<'_>, joins: bool) {
         let state = &mut *self.state;
         match holds {
@@ -378,7 +402,7 @@ impl View<'_> {
     }
 }
 
-impl State {
+impl State<'_> {
     /// Takes note that the key of a candidate changed.
     fn rekey(&mut self, piece: PieceIndex, before: u32, key: u32) {
         if before < self.front.ceiling {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::Padding;
 use super::peer::{PeerSlot, millis};
 use super::queue::{Queue, RequestSlot, Step, queues};
 use super::state::{View, holds, split};
@@ -45,11 +46,16 @@ impl View<'_, '_> {
         let holds = holds(link, bits, self.core.geometry, index);
         let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
         let late = Duration::from_millis(u64::from(self.core.tempo));
-        let want = Want {
+        let pads = self.core.padding;
+        let padding = |piece| Padding::bytes_of(pads, piece);
+        let mut want = Want {
             now,
             delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
+            whole: link.run(self.core.geometry.full_piece_len(), config.whole_within),
+            exclusive: link.flags.parole,
+            padding: &padding,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),
             ..Want::new()
@@ -63,12 +69,16 @@ impl View<'_, '_> {
                 asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
             }
             left = left.saturating_sub(picked);
-            if picked == 0 {
-                link.dry = if chokes { link.dry } else { Some(picker.state.generation()) };
+            if picked == 0 && want.exclusive && idle && left == room && picker.has_room() {
+                want.exclusive = false; // others left what nobody else may have
+            } else if picked == 0 {
+                let again = chokes || link.flags.parole && !idle;
+                link.dry = if again { link.dry } else { Some(picker.state.generation()) };
                 break;
             }
         }
-        if !chokes && left > 0 {
+        let trusted = !chokes && !link.flags.parole;
+        if trusted && left > 0 {
             // What is due soon is asked for twice, if need be.
             let urgent = picker.pick_urgent(conn, &holds, &want);
             if let Some(block) = urgent {
@@ -76,7 +86,7 @@ impl View<'_, '_> {
                 left = left.saturating_sub(1);
             }
         }
-        if idle && !chokes && left == room && room > 0 {
+        if idle && trusted && left == room && room > 0 {
             if let Some(block) = picker.pick_endgame(conn, &holds, &want) {
                 asked.push(RequestSlot::new(block, millis(now), Step::Due));
                 left = left.saturating_sub(1);

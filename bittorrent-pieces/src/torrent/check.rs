@@ -1,8 +1,9 @@
 //! Checking a piece in slices of the caller's choice.
 
+use super::Padding;
 use crate::geometry::{count, slot};
-use crate::merkle::{MerkleHash, MerkleHasher, height, piece_height};
-use crate::{BLOCK_LEN, Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
+use crate::merkle::{MerkleHash, MerkleHasher};
+use crate::{Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it
 /// the bytes in order, as many at a time as the caller has time for, and give it to
@@ -11,7 +12,8 @@ use crate::{BLOCK_LEN, Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
 #[derive(Debug, Clone)]
 pub struct PieceCheck {
     piece: PieceIndex,
-    len: u32,
+    len: u32,     // without padding
+    padding: u32, // bytes, which v2 has not
     at: u32,
     v1: Option<PieceHasher>,
     v2: Option<(MerkleHasher, u8)>, // and the height of its tree
@@ -21,16 +23,20 @@ impl PieceCheck {
     /// Begins to check a piece against what `hashes` has of it: SHA-1, the tree of v2, or both. For pieces
     /// that are found in storage at the start; while it runs, see [`Torrent::check`](crate::Torrent::check).
     #[must_use]
-    pub fn new(geometry: Geometry, hashes: PieceHashes<'_>, piece: PieceIndex) -> Self {
-        // A file of at most one piece has a tree of its own height.
-        let tree_height = if geometry.pieces() == 1 {
-            height(geometry.total().div_ceil(u64::from(BLOCK_LEN)))
-        } else {
-            piece_height(geometry.full_piece_len())
-        };
-        let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), tree_height));
+    pub fn new(geometry: Geometry<'_>, hashes: PieceHashes<'_>, piece: PieceIndex) -> Self {
+        let height = geometry.tree_height(piece);
+        let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), height));
         let v1 = hashes.of(piece).map(|_| PieceHasher::new());
-        Self { piece, len: geometry.piece_len(piece), at: 0, v1, v2 }
+        Self { piece, len: geometry.piece_len(piece), padding: 0, at: 0, v1, v2 }
+    }
+
+    /// Takes so many bytes at the end of the piece for padding (BEP 47): they need not be read.
+    #[must_use]
+    pub fn with_padding(mut self, bytes: u32) -> Self {
+        let len = self.len.saturating_add(self.padding);
+        self.padding = bytes.min(len);
+        self.len = len.saturating_sub(self.padding);
+        self
     }
 
     /// Returns the piece.
@@ -66,7 +72,10 @@ impl PieceCheck {
         if self.at < self.len {
             return None;
         }
-        let v1 = self.v1.map(PieceHasher::finish);
+        let v1 = self.v1.map(|mut hasher| {
+            Padding::hash(&mut hasher, self.padding);
+            hasher.finish()
+        });
         let v2: Option<MerkleHash> = self.v2.map(|(hasher, height)| hasher.finish(height));
         let known = v1.is_some() || v2.is_some();
         let (old, new) = (hashes.of(self.piece).copied(), hashes.layer().of(self.piece).copied());

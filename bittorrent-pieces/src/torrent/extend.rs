@@ -4,7 +4,9 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::peer::{Address, PeerSlot};
+use heapless::Vec;
+
+use super::peer::{Address, Link, PeerSlot};
 use super::queue::{self, RequestSlot, queues};
 use super::state::{View, holds, row, split};
 use super::{Handled, PeerError};
@@ -24,8 +26,12 @@ const DONT_HAVE: u8 = 3;
 const VERSION: &[u8] = concat!("bittorrent-pieces ", env!("CARGO_PKG_VERSION")).as_bytes();
 /// At most one exchange of peers a minute (BEP 11).
 const EXCHANGE_INTERVAL: Duration = Duration::from_secs(60);
-/// The most peers of each version of IP in an exchange: those that a transmit has room for.
-const TOLD: [usize; 2] = [30, 8];
+/// The most peers over IPv4 in each list of an exchange: with those over IPv6, what a transmit has room for.
+const TOLD_V4: usize = 30;
+/// The most over IPv6.
+const TOLD_V6: usize = 8;
+/// The most that are looked at of those who went: each is compared with all.
+const LEAVERS: usize = 100;
 
 impl View<'_, '_> {
     /// Takes in an extended message.
@@ -113,8 +119,8 @@ impl View<'_, '_> {
         if its.clear(piece) {
             picker.dont_have(piece);
             link.held = link.held.saturating_sub(1);
-            if !picker.state.is_had(picker.pieces, piece) {
-                link.wanted = link.wanted.saturating_sub(1);
+            if picker.state.is_sought(picker.pieces, piece) {
+                link.lack();
             }
         }
     }
@@ -128,7 +134,8 @@ impl View<'_, '_> {
             return link.flags.exchange;
         }
         let first = link.exchanged_at == link.joined_at;
-        (first || due.is_some_and(|at| at <= self.core.now)) && self.others(index).next().is_some()
+        let news = || self.others(index).next().is_some() || self.leavers(index).next().is_some();
+        (first || due.is_some_and(|at| at <= self.core.now)) && news()
     }
 
     /// Returns the peers of which a peer was not yet told.
@@ -144,6 +151,28 @@ impl View<'_, '_> {
                 | if link.flags.dialled { PexFlags::REACHABLE.0 } else { 0 };
             let addr = link.addr.socket().filter(|_| news && link.addr.listens)?;
             Some((addr, PexFlags(flags)))
+        })
+    }
+
+    /// Returns the peers that went since the last exchange with a peer, of which it was told before. They are
+    /// those whose slots are still free.
+    fn leavers(&self, index: usize) -> impl Iterator<Item = (SocketAddr, PexFlags)> {
+        let told =
+            self.regions.peers.get(index).map(|slot| (slot.0.exchanged_at, slot.0.joined_at));
+        let (since, joined) = told.unwrap_or_default();
+        let went = move |link: &Link| {
+            let known = since > joined && link.joined_at <= since && link.addr.listens;
+            known && !link.is_used() && link.exchanged_at > since
+        };
+        let slots = || self.regions.peers.iter().map(|slot| &slot.0).enumerate();
+        let leavers = slots().filter(move |(_, link)| went(link));
+        leavers.filter_map(move |(at, link)| {
+            let addr = link.addr.socket()?;
+            // It is here again, or went twice.
+            let again = slots().any(|(other, it)| {
+                (it.is_ready() || other < at && went(it)) && it.addr.socket() == Some(addr)
+            });
+            (!again).then_some((addr, PexFlags(0)))
         })
     }
 
@@ -165,34 +194,47 @@ impl View<'_, '_> {
     /// Writes an exchange of peers.
     pub(super) fn exchange(&self, index: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let id = self.regions.peers.get(index).map_or(0, |slot| slot.0.ids.exchange);
-        let mut bytes = ([0; TOLD[0] * 6], [0; TOLD[1] * 18]);
-        let mut flags = ([0; TOLD[0]], [0; TOLD[1]]);
-        let [v4, v6] = [Family::V4, Family::V6].map(|family| {
-            let (room, marks): (&mut [u8], &mut [u8]) = match family {
-                Family::V4 => (&mut bytes.0, &mut flags.0),
-                Family::V6 => (&mut bytes.1, &mut flags.1),
-            };
-            let others = self.others(index).filter(|(addr, _)| Family::of(*addr) == family);
-            let places = room.chunks_exact_mut(family.stride()).zip(marks);
-            let told = others.zip(places).map(|((addr, flags), (room, mark))| {
-                *mark = flags.0;
-                CompactPeers::encode(addr, room)
-            });
-            told.flatten().count()
-        });
-        let peers = |family: Family, bytes, len: usize| {
-            let len = len.saturating_mul(family.stride());
-            CompactPeers::front(family, <[u8]>::get(bytes, ..len).unwrap_or_default())
-        };
+        let (added, dropped) =
+            (List::of(self.others(index)), List::of(self.leavers(index).take(LEAVERS)));
         let pex = Pex {
-            added: peers(Family::V4, &bytes.0, v4),
-            added_flags: flags.0.get(..v4).unwrap_or_default(),
-            added6: peers(Family::V6, &bytes.1, v6),
-            added6_flags: flags.1.get(..v6).unwrap_or_default(),
-            dropped: CompactPeers::front(Family::V4, &[]),
-            dropped6: CompactPeers::front(Family::V6, &[]),
+            added: CompactPeers::front(Family::V4, &added.v4),
+            added_flags: &added.v4_flags,
+            added6: CompactPeers::front(Family::V6, &added.v6),
+            added6_flags: &added.v6_flags,
+            dropped: CompactPeers::front(Family::V4, &dropped.v4),
+            dropped6: CompactPeers::front(Family::V6, &dropped.v6),
         };
         frame(id, buf, |body| pex.encode(body))
+    }
+}
+
+/// Peers of an exchange in compact form, as many as it has room for.
+#[derive(Default)]
+struct List {
+    v4: Vec<u8, { TOLD_V4 * 6 }>,
+    v4_flags: Vec<u8, TOLD_V4>,
+    v6: Vec<u8, { TOLD_V6 * 18 }>,
+    v6_flags: Vec<u8, TOLD_V6>,
+}
+
+impl List {
+    fn of(peers: impl Iterator<Item = (SocketAddr, PexFlags)>) -> Self {
+        let mut list = Self::default();
+        let mut bytes = [0; 18]; // the longer form fits
+        for (addr, flags) in peers {
+            let len = CompactPeers::encode(addr, &mut bytes).unwrap_or(0);
+            let entry = bytes.get(..len).unwrap_or_default();
+            // What finds no room is left out, with its flags.
+            let _ = match Family::of(addr) {
+                Family::V4 => {
+                    list.v4.extend_from_slice(entry).map(|()| list.v4_flags.push(flags.0))
+                }
+                Family::V6 => {
+                    list.v6.extend_from_slice(entry).map(|()| list.v6_flags.push(flags.0))
+                }
+            };
+        }
+        list
     }
 }
 

@@ -1,22 +1,101 @@
-//! Answers to requests for hashes (BEP 52): the piece layer, which is what a magnet link lacks.
+//! Answers to requests for hashes (BEP 52): of the piece layer, which is what a magnet link lacks, and of the
+//! leaves, which tell the bad block of a piece.
+
+use core::fmt;
 
 use super::queue::{RequestSlot, queues};
 use super::state::View;
 use super::{PeerError, Root};
-use crate::geometry::slot;
-use crate::merkle::{MerkleHash, layer_root, pad_hash, piece_height};
+use crate::geometry::{count, slot};
+use crate::merkle::{MerkleHash, RUN, node, pad_hash, piece_height};
 use crate::wire::Message;
 use crate::wire::hashes::{HashMessage, HashRange};
-use crate::{BufferTooSmall, Geometry, PieceHashes};
+use crate::{BLOCK_LEN, BufferTooSmall, Geometry, PieceHashes};
 
 /// The most hashes in an answer of ours, as BEP 52 asks for.
 const MOST: u32 = 512;
-/// A proof hashes the whole layer: a longer one would keep us busy for too long.
+/// The most nodes that are hashed for a proof: more would keep us busy for too long.
 const PROVED: usize = 1 << 16;
-/// More layers than any file has above its pieces.
+/// The most hashes beside the way up in an answer of ours.
 const UNCLES: usize = 32;
 
-impl View<'_, '_> {
+/// What the caller knows of the trees besides the pieces.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Served<'t> {
+    pub(super) leaves: &'t [MerkleHash],
+    pub(super) runs: &'t [MerkleHash],
+}
+
+/// Their numbers only: nothing here can change the caller's hashes, and they may be many.
+impl fmt::Debug for Served<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Served({} leaves, {} runs)", self.leaves.len(), self.runs.len())
+    }
+}
+
+/// The trees of a torrent of version 2.
+#[derive(Clone, Copy)]
+pub(super) struct Trees<'t> {
+    hashes: PieceHashes<'t>,
+    geometry: Geometry<'t>,
+    root: Option<Root>, // of a torrent that was given as one file
+    served: Served<'t>,
+}
+
+/// The tree of a file, as far as it is known.
+struct Tree<'t> {
+    root: MerkleHash,
+    height: u8, // of the pieces above the leaves
+    pieces: &'t [MerkleHash],
+    leaves: &'t [MerkleHash],
+    runs: &'t [MerkleHash],
+}
+
+impl<'t> Trees<'t> {
+    /// Returns the number of the file with a root; it looks at one after the other. Two files of the same
+    /// content have the same layer.
+    fn find(&self, root: &MerkleHash) -> Option<u32> {
+        match self.root {
+            Some(Root(single)) => (single == *root).then_some(0),
+            None => self.geometry.files().iter().position(|file| file.root == *root).map(count),
+        }
+    }
+
+    /// Returns the tree of a file by its number.
+    fn tree(&self, number: u32) -> Option<Tree<'t>> {
+        let piece_len = self.geometry.full_piece_len();
+        let pieces_of = |len: u64| usize::try_from(len.div_ceil(piece_len.into())).unwrap_or(0);
+        let (root, first, len) = if let Some(Root(root)) = self.root {
+            (root, 0, self.geometry.total())
+        } else {
+            let file = self.geometry.files().get(slot(number))?;
+            (file.root, file.first.slot(), file.len)
+        };
+        let before = self.geometry.files().iter().take(slot(number));
+        let before = before.map(|file| pieces_of(file.len).div_ceil(RUN)).sum();
+        let blocks = slot(piece_len / BLOCK_LEN);
+        let of = |nodes: &'t [MerkleHash], start: usize, len: usize| {
+            nodes.get(start..start.saturating_add(len)).unwrap_or_default()
+        };
+        let leaves = usize::try_from(len.div_ceil(BLOCK_LEN.into())).unwrap_or(usize::MAX);
+        let pieces = pieces_of(len);
+        Some(Tree {
+            root,
+            height: piece_height(piece_len),
+            pieces: of(self.hashes.layer().hashes(), first, pieces),
+            leaves: of(self.served.leaves, first.saturating_mul(blocks), leaves),
+            runs: of(self.served.runs, before, pieces.div_ceil(RUN)),
+        })
+    }
+}
+
+impl<'t> View<'_, 't> {
+    pub(super) fn trees(&self) -> Trees<'t> {
+        let core = &*self.core;
+        let (hashes, geometry) = (core.hashes, core.geometry);
+        Trees { hashes, geometry, root: core.root, served: core.served }
+    }
+
     /// Takes in a message about hashes; returns whether it was one.
     pub(super) fn hash_message(
         &mut self,
@@ -24,53 +103,90 @@ impl View<'_, '_> {
         message: &Message<'_>,
     ) -> Result<bool, PeerError> {
         let Some(message) = HashMessage::of(message)? else { return Ok(false) };
-        let Some(Root(root)) = self.core.root else { return Ok(true) };
-        if let HashMessage::Request(range) = message {
-            if range.root != root || !range.is_valid() {
-                return Err(PeerError::Hashes(range));
-            }
+        let trees = self.trees();
+        if let (HashMessage::Request(range), false) = (message, trees.hashes.layer().is_empty()) {
+            let file = trees.find(&range.root).filter(|_| range.is_valid());
+            let file = file.ok_or(PeerError::Hashes(range))?;
             let (_, mut uploads) = queues(self.regions.requests, self.regions.peers.len(), index);
-            uploads.push(RequestSlot::hashes(&range)); // there is room: `is_busy`
+            uploads.push(RequestSlot::hashes(&range, file)); // there is room: `is_busy`
         }
         Ok(true)
     }
 }
 
+impl<'t> Tree<'t> {
+    /// Returns the layer out of which a request can be answered, and its height; `None` rejects it.
+    fn layer(&self, range: &HashRange) -> Option<(&'t [MerkleHash], u8)> {
+        let height = u8::try_from(range.base).ok()?;
+        let layer = match height {
+            height if height == self.height => self.pieces,
+            0 => self.leaves,
+            _ => return None,
+        };
+        let padded = count(layer.len()).checked_next_power_of_two().filter(|_| layer.len() > 1)?;
+        let within = range.index.checked_add(range.length)? <= padded
+            && range.length <= MOST
+            && range.proof_layers < padded.ilog2();
+        (within && self.is_proved(range) && self.is_known(range, layer)).then_some((layer, height))
+    }
+
+    /// Returns whether a proof takes bounded time: of the pieces, with the nodes above runs of them, and of
+    /// the leaves of a piece.
+    fn is_proved(&self, range: &HashRange) -> bool {
+        let above = if self.runs.is_empty() { self.pieces.len() } else { self.runs.len() };
+        let short = slot(range.uncles()) <= UNCLES && self.leaves_of_piece() <= PROVED;
+        range.uncles() == 0 || short && above <= PROVED
+    }
+
+    /// Returns whether the leaves of all pieces in question are known; those of zeros are not.
+    fn is_known(&self, range: &HashRange, layer: &[MerkleHash]) -> bool {
+        if range.base == u32::from(self.height) {
+            return true;
+        }
+        let blocks = self.leaves_of_piece().max(1);
+        let (start, end) = (slot(range.index), slot(range.index.saturating_add(range.length)));
+        let start = start.saturating_sub(start.checked_rem(blocks).unwrap_or(0));
+        let end = end.checked_next_multiple_of(blocks).unwrap_or(usize::MAX).min(layer.len());
+        layer.get(start..end).is_some_and(|leaves| leaves.iter().all(|leaf| *leaf != [0; 32]))
+    }
+
+    fn leaves_of_piece(&self) -> usize {
+        1_usize.checked_shl(self.height.into()).unwrap_or(usize::MAX)
+    }
+
+    /// Returns a node at a height above the leaves by its number.
+    fn node(&self, height: u8, index: usize) -> MerkleHash {
+        let run = self.height.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX));
+        if height < self.height {
+            node(self.leaves, 0, height, index)
+        } else if height < run || self.runs.is_empty() {
+            node(self.pieces, self.height, height, index)
+        } else {
+            node(self.runs, run, height, index)
+        }
+    }
+}
+
 /// Writes the answer to a request for hashes.
 pub(super) fn answer_hashes(
-    range: HashRange,
-    hashes: PieceHashes<'_>,
-    geometry: Geometry,
+    asked: &RequestSlot,
+    trees: Trees<'_>,
     buf: &mut [u8],
 ) -> Result<usize, BufferTooSmall> {
-    let layer = hashes.layer().hashes();
-    let height = piece_height(geometry.full_piece_len());
-    let padded = u32::try_from(layer.len()).unwrap_or(u32::MAX).checked_next_power_of_two();
-    let end = range.index.checked_add(range.length);
-    let layers = padded.map_or(0, u32::ilog2);
-    let serves = range.base == u32::from(height)
-        && range.length <= MOST
-        && (2..=PROVED).contains(&layer.len())
-        && end.zip(padded).is_some_and(|(end, padded)| end <= padded)
-        && range.proof_layers < layers;
-    if !serves {
+    let tree = trees.tree(asked.file());
+    let range = asked.range(tree.as_ref().map_or([0; 32], |tree| tree.root));
+    let serves = tree.and_then(|tree| Some((tree.layer(&range)?, tree)));
+    let Some(((layer, height), tree)) = serves else {
         return HashMessage::Reject(range).encode(buf);
-    }
-    let pad = pad_hash(height);
-    let node = |at: usize| layer.get(at).copied().unwrap_or(pad);
-    let (start, length) = (slot(range.index), slot(range.length));
+    };
     // The siblings of the run, then of what is above it, and so on.
+    let (start, length) = (slot(range.index), slot(range.length));
+    let levels = u8::try_from(range.length.ilog2()).unwrap_or(u8::MAX);
     let mut uncles = heapless::Vec::<MerkleHash, UNCLES>::new();
-    let (mut width, mut first) = (length, start);
+    let (mut level, mut place) = (height.saturating_add(levels), start >> levels);
     for _ in 0..range.uncles() {
-        let sibling = if first & width == 0 { first.saturating_add(width) } else { first & !width };
-        first &= !width;
-        let below = sibling.min(layer.len())..sibling.saturating_add(width).min(layer.len());
-        let below = layer.get(below).unwrap_or_default();
-        let spare = width.saturating_sub(below.len());
-        let padding = core::iter::repeat_n(&pad, spare);
-        let _ = uncles.push(layer_root(below.iter().chain(padding), pad)); // at most 32 levels
-        width = width.saturating_mul(2);
+        let _ = uncles.push(tree.node(level, place ^ 1)); // at most so many: `is_proved`
+        (level, place) = (level.saturating_add(1), place >> 1);
     }
     // The header of a message of so many hashes, then the hashes themselves.
     let total = length.saturating_add(uncles.len());
@@ -79,10 +195,13 @@ pub(super) fn answer_hashes(
     let head = HashMessage::Hashes(range, &[]).encode(room)?;
     let (front, body) = room.split_at_mut(head);
     if let Some((prefix, _)) = front.split_first_chunk_mut::<4>() {
-        let len = crate::geometry::count(needed.saturating_sub(4));
+        let len = count(needed.saturating_sub(4));
         *prefix = len.to_be_bytes();
     }
-    let hashes = (start..start.saturating_add(length)).map(node).chain(uncles);
+    let pad = pad_hash(height);
+    let run = start..start.saturating_add(length);
+    let run = run.map(|at| layer.get(at).copied().unwrap_or(pad));
+    let hashes = run.chain(uncles);
     body.as_chunks_mut::<32>().0.iter_mut().zip(hashes).for_each(|(to, hash)| *to = hash);
     Ok(needed)
 }

@@ -38,9 +38,9 @@ pub const fn bits_len(pieces: u32, peers: usize) -> usize {
 }
 
 /// The longest transmit but a bitfield: an exchange of peers.
-const TRANSMIT: usize = 512;
+const TRANSMIT: usize = 768;
 
-/// Returns how many bytes of buffer any transmit fits into: 512, or a bitfield.
+/// Returns how many bytes of buffer any transmit fits into: 768, or a bitfield.
 #[must_use]
 pub const fn transmit_len(pieces: u32) -> usize {
     let bitfield = Bitfield::byte_len(pieces).saturating_add(LEN_LEN).saturating_add(1);

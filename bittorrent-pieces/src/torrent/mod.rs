@@ -6,10 +6,12 @@ mod error;
 pub(crate) mod extend;
 mod hashes;
 mod memory;
+mod padding;
 mod peer;
 mod queue;
 mod receive;
 mod state;
+mod superseed;
 mod told;
 mod transmit;
 
@@ -19,8 +21,8 @@ use core::time::Duration;
 use crate::merkle::MerkleHash;
 use crate::wire::{Handshake, Reserved};
 use crate::{
-    Bitfield, BufferTooSmall, ConfigError, ConnId, Geometry, InfoHash, PeerId, PieceHashes,
-    PieceIndex, Policy, Priority,
+    Bitfield, Block, BufferTooSmall, ChokerPolicy, ConfigError, ConnId, Geometry, InfoHash, PeerId,
+    PieceHashes, PieceIndex, Policy, Priority,
 };
 pub use check::PieceCheck;
 pub use error::{ConnectError, NotVerifying, PeerError};
@@ -28,6 +30,7 @@ pub use memory::{
     HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
     transmit_len,
 };
+pub use padding::Padding;
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
 use state::{Core, Info, View};
@@ -63,6 +66,14 @@ pub struct Config {
     pub pipeline: u16,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,
+    /// Who gets them; see [`Torrent::set_choker`] for a change when the torrent is complete.
+    pub choker: ChokerPolicy,
+    /// A peer that gives a whole piece in this time gets whole pieces rather than parts of what others
+    /// give, and so many in a row as it gives in it, up to 4 MiB. Zero: no peer does.
+    pub whole_within: Duration,
+    /// Whether to super-seed (BEP 16): peers that connect while all pieces are there see one that has
+    /// none, and are told of one piece at a time. See [`Torrent::set_super_seeding`].
+    pub super_seeding: bool,
     /// How long after the last message to a peer a keepalive is sent.
     pub keep_alive: Duration,
     /// How long a peer may leave requests without a block before they go to others.
@@ -80,7 +91,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the configuration that fits most: 250 requests, 4 slots, keepalive after 2 minutes,
+    /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers
+    /// that give one in 20 s, keepalive after 2 minutes,
     /// patience of 60 s, silence of 4 minutes, fast extension, exchange of peers, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
@@ -90,6 +102,9 @@ impl Config {
             seed: 0,
             pipeline: 250,
             upload_slots: 4,
+            choker: ChokerPolicy::new(),
+            whole_within: Duration::from_secs(20),
+            super_seeding: false,
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),
@@ -110,7 +125,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// [`ConfigError`] if a region is too small, or hashes or bits are of another torrent.
     pub fn new(
         config: Config,
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         hashes: PieceHashes<'t>,
         have: Bitfield<&[u8]>,
         mut memory: M,
@@ -159,10 +174,59 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.core.picker.set_policy(policy);
     }
 
+    /// Changes who is unchoked, from the next round on: after [`Event::Complete`], say, to what suits a
+    /// seed.
+    pub fn set_choker(&mut self, policy: ChokerPolicy) {
+        self.core.config.choker = policy;
+        self.core.choker.set_policy(policy);
+    }
+
+    /// Begins or ends super-seeding (BEP 16), for the only seed of a new torrent: it gives each piece
+    /// hardly more than once until there are others who do.
+    ///
+    /// It concerns peers that connect from now on, while all pieces are there. Each is told of the rarest
+    /// piece that it misses, and of the next once it has that piece and another peer, too, or another got
+    /// it first. A peer that there is nobody to pass pieces on to gets one after the other. At the end of
+    /// super-seeding all are told of all pieces.
+    pub fn set_super_seeding(&mut self, begins: bool) {
+        self.view().set_super_seeding(begins);
+    }
+
+    /// Says what is padding (BEP 47), sorted by pieces, before the first peer comes: blocks of nothing else
+    /// are asked of nobody, and checks take the bytes for zeros. A peer that does not know of padding may
+    /// ask for it: send zeros.
+    pub fn set_padding(&mut self, padding: &'t [Padding]) {
+        self.core.padding = padding;
+    }
+
+    /// Takes in a block that lies in storage from an earlier run, so that it is not fetched again; to be
+    /// called after [`set_padding`](Self::set_padding) and before the first peer comes. With the last block
+    /// of a piece, [`Event::Verify`] follows.
+    ///
+    /// Returns `false` if the block is not missing, its piece is skipped, or there is no slot for it. When
+    /// all slots for open pieces are taken, the one of the least progress is given up.
+    pub fn keep(&mut self, block: Block) -> bool {
+        self.view().keep(block)
+    }
+
     /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the
     /// torrent's name.
     pub fn serve_metadata(&mut self, info: &'t [u8]) {
         self.core.metadata = Some(Info(info));
+    }
+
+    /// Answers requests for the leaves of a v2 torrent (BEP 52, layer 0), by which a peer finds the bad block
+    /// of a piece. `leaves` are the SHA-256 of the blocks of each piece, as many for each as a full one has;
+    /// those of zeros are not known, and not given. Without this such requests are rejected, even after a
+    /// request for the block itself, when BEP 52 says that they must not be.
+    pub fn serve_leaves(&mut self, leaves: &'t [MerkleHash]) {
+        self.core.served.leaves = leaves;
+    }
+
+    /// Answers requests for hashes of files of more than 65,536 pieces too, of which a proof would take too
+    /// long: with [`PieceHashes::runs`], it takes a 512th of the time, and files may be as many times longer.
+    pub fn serve_runs(&mut self, runs: &'t [MerkleHash]) {
+        self.core.served.runs = runs;
     }
 
     /// Takes in the handshake or the one message at the front of what `conn` sent.
@@ -186,8 +250,8 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.view().closed(now, conn);
     }
 
-    /// Changes how much a piece is wanted. Peers go on to hear that we are interested in what they
-    /// have, skipped or not.
+    /// Changes how much a piece is wanted. A peer hears that we are interested as long as it has a piece
+    /// that we miss and do not skip; what a skipped piece was asked for already may still come.
     pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.view().set_priority(now, piece, priority);
     }
@@ -301,7 +365,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
 
     /// Returns how the content is cut.
     #[must_use]
-    pub fn geometry(&self) -> Geometry {
+    pub fn geometry(&self) -> Geometry<'t> {
         self.core.geometry
     }
 

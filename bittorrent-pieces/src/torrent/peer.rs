@@ -7,6 +7,8 @@ use heapless::Vec;
 
 use super::LostReason;
 use super::queue::{Queue, Step};
+use super::state::ROUND;
+use crate::picker::EXTENT;
 use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};
 
 /// How many requests go to a peer before it is known how fast it is.
@@ -38,7 +40,7 @@ pub struct Peer {
     pub peer_id: Option<PeerId>,
     /// How many pieces it has.
     pub pieces: u32,
-    /// How many of them we miss.
+    /// How many of them we miss and do not skip: we are interested if there is one.
     pub wanted: u32,
     /// Whether it may ask us for blocks.
     pub unchoked: bool,
@@ -48,6 +50,9 @@ pub struct Peer {
     pub unchokes_us: bool,
     /// Whether it left our requests without a block for too long.
     pub snubbed: bool,
+    /// Whether it is on parole: it had a part in a piece that failed its check, and gives whole pieces
+    /// alone until it is cleared, or found out and banned.
+    pub parole: bool,
     /// Whether both sides speak the fast extension (BEP 6).
     pub fast: bool,
     /// How many requests are under way to it.
@@ -80,9 +85,10 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,           // pieces it has
-    pub(crate) wanted: u32,         // of which we miss
-    pub(crate) told: u32,           // how many of the completed pieces it was told of, wrapping
+    pub(crate) held: u32,                 // pieces it has
+    pub(crate) wanted: u32,               // of which we miss, and do not skip
+    pub(crate) told: u32, // how many of the completed pieces it was told of, wrapping
+    pub(crate) offer: Option<PieceIndex>, // the one piece that it was told of, or is to be told of
     pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
     pub(crate) dry: Option<u32>,
@@ -99,7 +105,7 @@ pub(crate) struct Link {
     pub(crate) heard_at: Duration,
     pub(crate) sent_at: Duration,
     pub(crate) block_at: Duration, // the last block, or since when we wait for one
-    pub(crate) exchanged_at: Duration, // the last exchange of peers
+    pub(crate) exchanged_at: Duration, // the last exchange of peers; in an unused slot, when its peer left
     pub(crate) traffic: Traffic,
     pub(crate) taken: [u32; 2], // bytes of this round and the one before
     pub(crate) given: [u32; 2],
@@ -136,7 +142,10 @@ pub(crate) struct Flags {
     pub(crate) exchange: bool,  // due
     pub(crate) exchanged: bool, // it sent a first exchange
     pub(crate) snubbed: bool,
-    pub(crate) rests: bool, // it rejected a request: it is not asked again before the next round
+    pub(crate) poses: bool,  // we super-seed to it
+    pub(crate) offers: bool, // the offer is to be told
+    pub(crate) parole: bool, // it gave a part of a piece that failed
+    pub(crate) rests: bool,  // it rejected a request: it is not asked again before the next round
 }
 
 /// The ids by which the peer wants extensions to be called; 0 if it does not speak them.
@@ -188,6 +197,9 @@ impl Link {
             exchange: false,
             exchanged: false,
             snubbed: false,
+            parole: false,
+            poses: false,
+            offers: false,
             rests: false,
         },
         card: Candidate::new(ConnId(0)),
@@ -195,6 +207,7 @@ impl Link {
         held: 0,
         wanted: 0,
         told: 0,
+        offer: None,
         retell: None,
         dry: None,
         window: FIRST_WINDOW,
@@ -221,6 +234,14 @@ impl Link {
         taken: [0; 2],
         given: [0; 2],
     };
+
+    /// Frees the slot. It keeps in mind where its peer was and since when, so that others can be told that
+    /// the peer went, until another takes it.
+    pub(super) fn leave(&mut self, now: Duration) {
+        let known = self.flags.announced; // nobody is told of a peer before its handshake
+        let addr = if known { self.addr } else { Self::EMPTY.addr };
+        *self = Self { addr, joined_at: self.joined_at, exchanged_at: now, ..Self::EMPTY };
+    }
 
     pub(crate) fn is_used(&self) -> bool {
         self.phase != Phase::Unused
@@ -270,6 +291,16 @@ impl Link {
         Some(age)
     }
 
+    /// Returns how many pieces in a row the peer gives in a time, judging by the best of two rounds.
+    pub(super) fn run(&self, piece_len: u32, time: Duration) -> u32 {
+        let [newest, before] = self.taken;
+        let bytes = u128::from(newest.max(before)).saturating_mul(time.as_millis());
+        let pieces = bytes.checked_div(ROUND.as_millis());
+        let pieces = pieces.and_then(|bytes| bytes.checked_div(u128::from(piece_len)));
+        let most = EXTENT.checked_div(piece_len).unwrap_or(0).max(1);
+        u32::try_from(pieces.unwrap_or(0)).unwrap_or(most).min(most)
+    }
+
     pub(crate) fn sent(&mut self, now: Duration) {
         self.sent_at = now;
         self.flags.keepalive = false;
@@ -285,6 +316,7 @@ impl Link {
             interested: self.card.interested,
             unchokes_us: self.flags.unchokes_us,
             snubbed: self.flags.snubbed,
+            parole: self.flags.parole,
             fast: self.flags.fast,
             requested,
             window: usize::from(self.window),

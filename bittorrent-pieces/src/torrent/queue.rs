@@ -44,14 +44,15 @@ impl RequestSlot {
         Self { piece: PieceIndex(piece), step: Step::Metadata, ..Self::EMPTY }
     }
 
-    /// Takes in a request for hashes of the one file: the root need not be kept.
-    pub(super) fn hashes(range: &HashRange) -> Self {
+    /// Takes in a request for hashes of a file by its number: the root need not be kept. The numbers are
+    /// valid.
+    pub(super) fn hashes(range: &HashRange, file: u32) -> Self {
         let numbers = range.base.min(0xFF) << 8 | range.proof_layers.min(0xFF);
         Self {
             piece: PieceIndex(range.index),
-            begin: range.length,
+            begin: file,
             at: numbers,
-            len: 0,
+            len: u16::try_from(range.length).unwrap_or(u16::MAX), // at most 8,192
             step: Step::Hashes,
         }
     }
@@ -59,7 +60,12 @@ impl RequestSlot {
     /// Returns the request for hashes again.
     pub(super) fn range(&self, root: MerkleHash) -> HashRange {
         let (base, proof_layers) = (self.at >> 8, self.at & 0xFF);
-        HashRange { root, base, index: self.piece.0, length: self.begin, proof_layers }
+        HashRange { root, base, index: self.piece.0, length: u32::from(self.len), proof_layers }
+    }
+
+    /// Returns the number of the file of which hashes are asked for.
+    pub(super) fn file(&self) -> u32 {
+        self.begin
     }
 
     pub(super) fn block(&self) -> Block {

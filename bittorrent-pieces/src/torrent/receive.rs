@@ -53,12 +53,14 @@ impl View<'_, '_> {
             link.flags.extended = handshake.reserved.extended();
             link.flags.dht = handshake.reserved.dht();
             // Without the fast extension, no pieces at all need not be told.
-            if !link.flags.fast && self.core.picker.have_count() == 0 {
+            let nothing = self.core.picker.have_count() == 0 || link.flags.poses;
+            if !link.flags.fast && nothing {
                 (link.flags.announced, link.told) = (true, self.core.picker.completed());
             }
             link.peer_id = handshake.peer_id;
             (link.heard_at, link.block_at) = (self.core.now, self.core.now);
         }
+        self.offer(index);
         Ok(Handled::Message { consumed: bytes.len().saturating_sub(rest.len()) })
     }
 
@@ -224,10 +226,11 @@ impl View<'_, '_> {
         }
         picker.have(piece);
         link.held = link.held.saturating_add(1);
-        if !picker.state.is_had(picker.pieces, piece) {
+        if picker.state.is_sought(picker.pieces, piece) {
             link.want(1, now);
             self.settle(Some(index));
         }
+        self.offer_after(index, piece);
     }
 
     fn bitfield(&mut self, index: usize, payload: &[u8]) {
@@ -244,18 +247,20 @@ impl View<'_, '_> {
         picker.count(&holds(link, bits, geometry, index), false);
         let its = row(bits, geometry, index);
         write(its);
-        link.held = Bitfield::trusted(geometry.pieces(), &*its).count_ones();
+        let its = Bitfield::trusted(geometry.pieces(), &*its);
+        link.held = its.count_ones();
         link.flags.seed = link.held == geometry.pieces() && link.held > 0;
+        let wanted = picker.state.sought(picker.pieces, its);
         picker.count(&holds(link, bits, geometry, index), true);
-        let (ours, rows) = bits.split_at(Bitfield::byte_len(geometry.pieces()).min(bits.len()));
-        let start = ours.len().saturating_mul(index);
-        let its = rows.get(start..start.saturating_add(ours.len())).unwrap_or_default();
-        let missing = its.iter().zip(ours).map(|(its, our)| its & !our);
-        let wanted = missing.map(u8::count_ones).fold(0, u32::saturating_add);
         let more = wanted.saturating_sub(link.wanted);
         link.wanted = link.wanted.min(wanted);
         link.want(more, now);
+        let (its, offer) = (holds(link, bits, geometry, index), link.offer);
+        let knew = offer.is_some_and(|piece| its.has(piece));
         self.settle(Some(index));
+        if knew {
+            self.offer(index); // it had the piece before it was told
+        }
     }
 
     /// Keeps a request in mind. Without the fast extension a choked peer may have sent it before it
@@ -283,7 +288,7 @@ impl View<'_, '_> {
     pub(super) fn granted(&self, index: usize) -> Option<heapless::Vec<PieceIndex, ALLOWED_FAST>> {
         let PeerSlot(link) = self.regions.peers.get(index)?;
         let core::net::SocketAddr::V4(addr) = link.addr.socket()? else { return None };
-        if !link.flags.fast || self.core.config.upload_slots == 0 {
+        if !link.flags.fast || link.flags.poses || self.core.config.upload_slots == 0 {
             return None;
         }
         let mut set = [PieceIndex(0); ALLOWED_FAST];
@@ -384,13 +389,18 @@ impl View<'_, '_> {
 }
 
 impl Link {
-    /// Counts pieces that we miss and the peer has.
-    fn want(&mut self, pieces: u32, now: Duration) {
+    /// Counts pieces that we miss, do not skip, and the peer has.
+    pub(super) fn want(&mut self, pieces: u32, now: Duration) {
         if self.wanted == 0 {
             self.block_at = now; // from now on we wait for it
         }
         self.wanted = self.wanted.saturating_add(pieces);
         self.dry = None;
+    }
+
+    /// Counts one of these less.
+    pub(super) fn lack(&mut self) {
+        self.wanted = self.wanted.saturating_sub(1);
     }
 }
 

@@ -6,19 +6,20 @@ use core::time::Duration;
 
 use heapless::{Deque, Vec};
 
+use super::hashes::Served;
 use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase, millis};
 use super::queue::{self, RequestSlot, Step, queues};
 use super::{
-    Config, ConnectError, Event, LostReason, NotVerifying, PieceCheck, Root, Side, Verdict,
+    Config, ConnectError, Event, LostReason, NotVerifying, Padding, PieceCheck, Root, Side, Verdict,
 };
 use crate::{
-    Bitfield, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex, Priority,
-    picker,
+    Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
+    Priority, Want, picker,
 };
 
 /// How often the choker decides (BEP 3).
-const ROUND: Duration = Duration::from_secs(10);
+pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer counts as a newcomer for the choker.
 const NEWCOMER: Duration = Duration::from_secs(60);
 /// The shortest span of the configuration: a deadline is later than the time that set it.
@@ -30,11 +31,13 @@ const CONVICTS: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Core<'t> {
     pub(super) config: Config,
-    pub(super) geometry: Geometry,
+    pub(super) geometry: Geometry<'t>,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
-    pub(super) root: Option<Root>, // of the one file of v2
-    pub(super) picker: picker::State,
+    pub(super) padding: &'t [Padding], // sorted by pieces
+    pub(super) root: Option<Root>,     // of the one file of v2
+    pub(super) served: Served<'t>,
+    pub(super) picker: picker::State<'t>,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
     pub(super) cursor: usize, // the peer slot whose turn to send it is
@@ -66,7 +69,7 @@ pub(crate) struct View<'v, 't> {
 impl<'t> Core<'t> {
     pub(super) fn new(
         mut config: Config,
-        geometry: Geometry,
+        geometry: Geometry<'t>,
         hashes: PieceHashes<'t>,
         have: Bitfield<&[u8]>,
         memory: RegionsMut<'_>,
@@ -101,8 +104,10 @@ impl<'t> Core<'t> {
             geometry,
             hashes,
             metadata: None,
+            padding: &[],
             root: root_of(geometry, hashes),
-            choker: Choker::new(config.upload_slots, config.seed),
+            served: Served::default(),
+            choker: Choker::with_policy(config.choker, config.upload_slots, config.seed),
             now: Duration::ZERO,
             cursor: 0,
             tempo: 0,
@@ -159,11 +164,13 @@ impl View<'_, '_> {
             return Err(ConnectError::Known(conn));
         }
         let capacity = self.regions.peers.len();
-        let free = self.regions.peers.iter().position(|slot| !slot.0.is_used());
+        // The one whose last peer left first: others have been told so by now.
+        let free = self.regions.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
+        let free = free.min_by_key(|(_, slot)| slot.0.exchanged_at).map(|(index, _)| index);
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
-        let completed = self.core.picker.completed();
+        let (completed, poses) = (self.core.picker.completed(), self.poses());
         let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         row(bits, self.core.geometry, index).fill(0);
         let (mut asked, mut uploads) = queues(requests, capacity, index);
@@ -176,7 +183,8 @@ impl View<'_, '_> {
             link.flags.dialled = side == Side::Dialled;
             // Whoever is taken over was greeted, and told that we have nothing.
             (link.flags.greeted, link.flags.announced) = (taken, taken);
-            link.retell = taken.then_some(0);
+            link.retell = (taken && !poses).then_some(0);
+            link.flags.poses = poses;
             link.told = completed;
             (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
             (link.block_at, link.exchanged_at) = (now, now);
@@ -200,8 +208,9 @@ impl View<'_, '_> {
         self.core.see(now);
         if let Some(index) = self.live(conn) {
             self.part(index);
+            let now = self.core.now;
             if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-                *link = Link::EMPTY;
+                link.leave(now);
             }
             self.mend();
             self.settle(None);
@@ -214,12 +223,33 @@ impl View<'_, '_> {
         if !checks {
             return Err(NotVerifying(piece));
         }
-        Ok(PieceCheck::new(self.core.geometry, self.core.hashes, piece))
+        let padding = Padding::bytes_of(self.core.padding, piece);
+        let check = PieceCheck::new(self.core.geometry, self.core.hashes, piece);
+        Ok(check.with_padding(padding))
+    }
+
+    pub(super) fn keep(&mut self, block: Block) -> bool {
+        let pads = self.core.padding;
+        let padding = |piece| Padding::bytes_of(pads, piece);
+        let want = Want { now: self.core.now, padding: &padding, ..Want::new() };
+        let (mut picker, ..) = split(&mut self.core.picker, &mut self.regions);
+        let kept = picker.keep(block, &want);
+        self.settle(None);
+        kept
     }
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.core.see(now);
-        split(&mut self.core.picker, &mut self.regions).0.set_priority(piece, priority);
+        let (now, geometry) = (self.core.now, self.core.geometry);
+        let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
+        let before = picker.state.is_sought(picker.pieces, piece);
+        picker.set_priority(piece, priority);
+        let after = picker.state.is_sought(picker.pieces, piece);
+        for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| before != after) {
+            if link.is_ready() && holds(link, bits, geometry, index).has(piece) {
+                if after { link.want(1, now) } else { link.lack() }
+            }
+        }
         self.settle(None);
     }
 
@@ -234,6 +264,14 @@ impl View<'_, '_> {
             return Err(NotVerifying(piece));
         }
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
+        let sought = picker.state.is_sought(picker.pieces, piece);
+        for PeerSlot(link) in peers.iter_mut().filter(|slot| slot.0.is_ready()) {
+            let conn = link.card.conn;
+            let stays = |parole: bool| parole && !picker.clears(piece, conn);
+            let parole = link.flags.parole;
+            link.flags.parole =
+                if passed { stays(parole) } else { parole || picker.gave(piece, conn) };
+        }
         if passed {
             picker.passed(piece, |conn| {
                 if !convicts.contains(&conn) {
@@ -241,9 +279,9 @@ impl View<'_, '_> {
                 }
             });
             own(bits, self.core.geometry).set(piece);
-            for (index, PeerSlot(link)) in peers.iter_mut().enumerate() {
+            for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| sought) {
                 if link.is_ready() && holds(link, bits, self.core.geometry, index).has(piece) {
-                    link.wanted = link.wanted.saturating_sub(1);
+                    link.lack();
                 }
             }
             self.core.complete = self.core.is_complete();
@@ -288,11 +326,11 @@ impl View<'_, '_> {
                     return Some(Event::Ready { conn, peer_id: link.peer_id });
                 }
                 Phase::Banned => {
-                    *link = Link::EMPTY;
+                    link.leave(self.core.now);
                     return Some(Event::Banned { conn });
                 }
                 Phase::Lost(reason) => {
-                    *link = Link::EMPTY;
+                    link.leave(self.core.now);
                     return Some(Event::Lost { conn, reason });
                 }
                 Phase::Unused | Phase::Greeting | Phase::Ready => {}
@@ -398,18 +436,22 @@ impl View<'_, '_> {
             }
         }
         let (now, patience) = (self.core.now, self.core.config.patience);
-        let seeding = self.core.is_complete();
+        let (seeding, pieces) = (self.core.is_complete(), self.core.geometry.pieces());
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
             let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
             let bytes = if seeding { &link.given } else { &link.taken };
             link.card.rate = bytes.iter().copied().map(u64::from).sum();
             link.card.snubbed = !seeding && (link.flags.snubbed || waited);
+            let [given, _] = link.given;
+            link.card.given = u64::from(given);
+            link.card.progress = thousandths(link.held, pieces);
             link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
             for bytes in [&mut link.taken, &mut link.given] {
                 bytes.rotate_right(1);
                 bytes.iter_mut().take(1).for_each(|newest| *newest = 0);
             }
         }
+        self.renew_offers();
         self.core.choker.round(self.regions.peers, |slot| slot.0.candidate());
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // ask all again
     }
@@ -419,9 +461,16 @@ impl View<'_, '_> {
     }
 }
 
+/// Returns how much of all pieces some are, in thousandths.
+fn thousandths(some: u32, all: u32) -> u16 {
+    let share = u64::from(some).saturating_mul(1000).checked_div(u64::from(all)).unwrap_or(0);
+    u16::try_from(share).unwrap_or(1000)
+}
+
 /// Returns the root of the one file of a v2 torrent.
-fn root_of(geometry: Geometry, hashes: PieceHashes<'_>) -> Option<Root> {
+fn root_of(geometry: Geometry<'_>, hashes: PieceHashes<'_>) -> Option<Root> {
     match hashes.layer().hashes() {
+        _ if !geometry.files().is_empty() => None, // each has its own
         [] => None,
         [root] => Some(Root(*root)),
         _ => Some(Root(hashes.layer().root(geometry.full_piece_len()))),
@@ -429,22 +478,22 @@ fn root_of(geometry: Geometry, hashes: PieceHashes<'_>) -> Option<Root> {
 }
 
 /// Borrows the picker beside the peers, their bits and their requests.
-pub(super) fn split<'v>(
-    state: &'v mut picker::State,
+pub(super) fn split<'v, 't>(
+    state: &'v mut picker::State<'t>,
     regions: &'v mut RegionsMut<'_>,
-) -> (picker::View<'v>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
+) -> (picker::View<'v, 't>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
     let RegionsMut { pieces, partials, blocks, peers, bits, requests } = regions;
     (picker::View { state, pieces, partials, blocks }, peers, bits, requests)
 }
 
 /// Returns our own bits: the first row.
-pub(super) fn own(bits: &mut [u8], geometry: Geometry) -> Bitfield<&mut [u8]> {
+pub(super) fn own<'b>(bits: &'b mut [u8], geometry: Geometry<'_>) -> Bitfield<&'b mut [u8]> {
     let len = Bitfield::byte_len(geometry.pieces());
     Bitfield::trusted(geometry.pieces(), bits.get_mut(..len).unwrap_or_default())
 }
 
 /// Returns the bits of the peer in a slot.
-pub(super) fn row(bits: &mut [u8], geometry: Geometry, index: usize) -> &mut [u8] {
+pub(super) fn row<'b>(bits: &'b mut [u8], geometry: Geometry<'_>, index: usize) -> &'b mut [u8] {
     let len = Bitfield::byte_len(geometry.pieces());
     let start = len.saturating_mul(index.saturating_add(1));
     bits.get_mut(start..start.saturating_add(len)).unwrap_or_default()
@@ -454,7 +503,7 @@ pub(super) fn row(bits: &mut [u8], geometry: Geometry, index: usize) -> &mut [u8
 pub(super) fn holds<'b>(
     link: &Link,
     bits: &'b [u8],
-    geometry: Geometry,
+    geometry: Geometry<'_>,
     index: usize,
 ) -> Holds<'b> {
     if link.flags.seed {

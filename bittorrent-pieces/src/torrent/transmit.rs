@@ -1,16 +1,15 @@
 //! What a torrent has to say, derived from its state when asked.
 
 use super::extend::answer_metadata;
-use super::hashes::answer_hashes;
+use super::hashes::{Trees, answer_hashes};
 use super::peer::{Link, PeerSlot};
 use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
-use super::{Root, Transmit, opening_reserved};
-use crate::merkle::MerkleHash;
+use super::{Transmit, opening_reserved};
 use crate::picker::{self, News};
 use crate::wire::fast::Fast;
 use crate::wire::{Handshake, Message, piece};
-use crate::{Block, BufferTooSmall, ConnId, Geometry, PieceHashes, PieceIndex};
+use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
 
 /// A message that is written: its length, and what of storage or of the info dictionary follows.
 struct Said<'t> {
@@ -88,6 +87,7 @@ impl<'t> View<'_, 't> {
         let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
         if !flags.announced {
             let len = match (flags.fast, had) {
+                (true, _) if flags.poses => Fast::HaveNone.encode(buf)?,
                 (true, 0) => Fast::HaveNone.encode(buf)?,
                 (true, _) if self.core.is_complete() => Fast::HaveAll.encode(buf)?,
                 _ => {
@@ -128,8 +128,7 @@ impl<'t> View<'_, 't> {
         let granted = self.regions.peers.get(index).is_some_and(|slot| slot.0.granted > 0);
         let set = self.granted(index).filter(|_| granted);
         let count = self.regions.peers.len();
-        let root = self.core.root.map(|Root(root)| root).unwrap_or_default();
-        let hashes = (self.core.hashes, self.core.geometry, root);
+        let trees = self.trees();
         let keeps = self.chokes(index).then(|| self.granted(index)).flatten();
         let (picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
@@ -154,13 +153,18 @@ impl<'t> View<'_, 't> {
             link.granted = link.granted.saturating_sub(1);
             return Ok(Some(len.into()));
         }
+        if let Some(piece) = link.offer.filter(|_| link.flags.offers) {
+            let len = Message::Have(piece).encode(buf)?;
+            link.flags.offers = false;
+            return Ok(Some(len.into()));
+        }
         if let Some((piece, told, retell)) = link.next_have(&picker) {
             let len = Message::Have(piece).encode(buf)?;
             (link.told, link.retell) = (told, retell);
             return Ok(Some(len.into()));
         }
         if let Some(said) =
-            link.upload(&mut uploads, self.core.metadata.map(|info| info.0), hashes, buf)?
+            link.upload(&mut uploads, self.core.metadata.map(|info| info.0), trees, buf)?
         {
             return Ok(Some(said));
         }
@@ -196,7 +200,7 @@ fn link_held(view: &View<'_, '_>, index: usize) -> u32 {
 
 impl Link {
     /// Returns the piece that the peer is to be told of next, and `told` and `retell` after that.
-    fn next_have(&self, picker: &picker::View<'_>) -> Option<(PieceIndex, u32, Option<u32>)> {
+    fn next_have(&self, picker: &picker::View<'_, '_>) -> Option<(PieceIndex, u32, Option<u32>)> {
         let again = |from| {
             let piece = picker.state.next_had(picker.pieces, from)?;
             Some((piece, piece.0.checked_add(1)))
@@ -269,7 +273,7 @@ impl Link {
         &mut self,
         uploads: &mut Queue<'_>,
         info: Option<&'t [u8]>,
-        hashes: (PieceHashes<'_>, Geometry, MerkleHash),
+        trees: Trees<'_>,
         buf: &mut [u8],
     ) -> Result<Option<Said<'t>>, BufferTooSmall> {
         let Some(slot) = uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
@@ -281,7 +285,7 @@ impl Link {
                 let (len, metadata) = answer_metadata(info, block.piece.0, self.ids.metadata, buf)?;
                 Said { len, block: None, metadata }
             }
-            Step::Hashes => answer_hashes(slot.range(hashes.2), hashes.0, hashes.1, buf)?.into(),
+            Step::Hashes => answer_hashes(&slot, trees, buf)?.into(),
             Step::Give => Said { block: Some(block), ..piece::encode_header(block, buf)?.into() },
             _ => Fast::Reject(block).encode(buf)?.into(),
         };

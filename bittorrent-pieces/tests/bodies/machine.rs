@@ -8,9 +8,10 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Block, BlockSlot, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN,
+    InfoHash, Memory, Padding, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
+    PieceSlot, Priority, Rank, RequestSlot, Side, Slots, Torrent, V2File, bits_len, block_slots,
+    requests_len, transmit_len,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -39,11 +40,21 @@ struct Driven<'t> {
 pub fn torrent(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let piece_len = [1, 16_384, 20_000, 40_000][input.below(4)];
-    let total = (input.u32() as usize % 100_000).min(piece_len * 9);
-    let geometry = Geometry::new(total as u64, piece_len as u32).expect("pieces have a length");
+    let word = input.u32() as usize;
+    let total = (word % 100_000).min(piece_len * 9);
     let content: Vec<u8> = (0..total).map(|at| (at * 31 + at / 251) as u8).collect();
     let hashes: Vec<[u8; 20]> = content.chunks(piece_len).map(PieceHasher::digest).collect();
-    let layer: Vec<MerkleHash> = content.chunks(piece_len).map(leaf).collect();
+    let mut layer: Vec<MerkleHash> = content.chunks(piece_len).map(leaf).collect();
+    let files = if word / 100_000 % 2 == 1 && piece_len == 16_384 {
+        several(&content, &mut layer)
+    } else {
+        vec![]
+    };
+    let geometry = if files.is_empty() {
+        Geometry::new(total as u64, piece_len as u32).expect("pieces have a length")
+    } else {
+        Geometry::of_files(&files, piece_len as u32).expect("files begin with a piece")
+    };
     let (partials, peers) = (input.below(4), input.below(4));
     let have = if input.byte().is_multiple_of(3) { 0xFF } else { 0 };
     let mut field =
@@ -62,9 +73,12 @@ pub fn torrent(bytes: &[u8]) {
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(6881);
+    config.super_seeding = choice & 64 == 64;
+    config.whole_within = Duration::from_secs(u64::from(choice >> 7) * 20);
     let depth = 1 + usize::from(choice >> 3) % 9;
+    let padding = Padding::of(geometry, total as u64 / 2, total as u64).collect::<Vec<_>>();
     let info = vec![b'x'; 20_000];
-    let root = PieceLayer::new(&layer).root(16_384);
+    let root = files.last().map_or(PieceLayer::new(&layer).root(16_384), |file| file.root);
     let new = || {
         let memory = Memory {
             pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
@@ -75,7 +89,9 @@ pub fn torrent(bytes: &[u8]) {
             requests: vec![RequestSlot::EMPTY; requests_len(peers, depth)],
         };
         let mut hashes = PieceHashes::new(&hashes);
-        if choice & 32 == 0 && piece_len == 16_384 {
+        if !files.is_empty() {
+            hashes = PieceHashes::v2(PieceLayer::new(&layer));
+        } else if choice & 32 == 0 && piece_len == 16_384 {
             let layer = PieceLayer::new(&layer); // the leaves are the pieces
             hashes = PieceHashes::hybrid(hashes, layer).expect("as many");
         }
@@ -83,6 +99,13 @@ pub fn torrent(bytes: &[u8]) {
         let mut torrent = torrent.expect("the memory fits");
         if choice & 8 == 0 {
             torrent.serve_metadata(&info);
+        }
+        if choice & 128 != 0 {
+            torrent.serve_leaves(&layer);
+            torrent.serve_runs(&layer);
+        }
+        if warm & 0x80 == 0x80 {
+            torrent.set_padding(&padding);
         }
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
@@ -92,6 +115,25 @@ pub fn torrent(bytes: &[u8]) {
     };
     let rest = input.bytes(usize::MAX);
     laws::check(new, transmit_len(geometry.pieces()).max(HASHES_LEN), rest);
+}
+
+/// Cuts content into two files of v2, of which the first ends inside a piece: what follows in that piece is no
+/// content. Returns none if there is too little.
+fn several(content: &[u8], layer: &mut [MerkleHash]) -> Vec<V2File> {
+    let first = content.len() / 16_384 / 2 * 16_384 + 5_000;
+    let start = first.next_multiple_of(16_384);
+    if content.len() <= start {
+        return vec![];
+    }
+    let last = first / 16_384;
+    layer[last] = leaf(&content[last * 16_384..first]);
+    let file = |from: usize, len: usize, layer: &[MerkleHash]| V2File {
+        first: PieceIndex((from / 16_384) as u32),
+        len: len as u64,
+        root: PieceLayer::new(layer).root(16_384),
+    };
+    let (front, back) = layer.split_at(start / 16_384);
+    vec![file(0, first, front), file(start, content.len() - start, back)]
 }
 
 /// Hashes a block of a tree of v2.
@@ -246,7 +288,33 @@ fn fast(message: Fast) -> Vec<u8> {
 impl Machine for Driven<'_> {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let conn = ConnId(u32::from(input.byte() % 4));
-        match input.below(17) {
+        match input.below(20) {
+            19 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let block = self.torrent.geometry().block(piece, u32::from(input.byte() % 3));
+                self.torrent.handle_timeout(now); // it does not see the time by itself
+                Outcome::Done(block.is_some_and(|block| self.torrent.keep(block)).to_string())
+            }
+            17 => {
+                let piece = PieceIndex(u32::from(input.byte() % 10));
+                let priority = Priority::new(input.byte() % 8).expect("below 8");
+                self.torrent.set_priority(now, piece, priority);
+                Outcome::Done("priority".into())
+            }
+            18 => {
+                let byte = input.byte();
+                self.torrent.handle_timeout(now);
+                self.torrent.set_super_seeding(byte & 1 == 0);
+                let mut policy = ChokerPolicy::new();
+                if byte & 2 == 0 {
+                    policy.rank = Rank::RoundRobin { quota: u64::from(byte), rounds: 1 };
+                }
+                if byte & 4 == 0 {
+                    policy.slots = Slots::ByRate { first: 1, step: u64::from(byte) };
+                }
+                self.torrent.set_choker(policy);
+                Outcome::Done("modes".into())
+            }
             16 => {
                 let at = [127, 0, 0, input.byte()];
                 self.torrent.handle_timeout(now); // it does not see the time by itself

@@ -13,9 +13,10 @@ mod tables;
 mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
+use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
-use bittorrent_pieces::{Bitfield, Metainfo, PieceIndex};
+use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
 
 /// Holds for any bytes, or panics.
 pub type Body = fn(&[u8]);
@@ -115,17 +116,30 @@ pub fn metainfo(bytes: &[u8]) {
     }
     let _ = Metainfo::from_info(torrent.info().as_raw(), Mode::Lenient);
     let single_v2 = torrent.is_single() && !torrent.hashes().layer().is_empty();
-    if v2 && !single_v2 {
-        return; // only a single file of v2 can be written
+    let mut rooted = torrent.v2_files().filter(|_| v2);
+    let mut layers = Vec::new();
+    let mut files = Vec::new();
+    for (len, path) in &paths {
+        let rooted = if *len > 0 { rooted.next() } else { None };
+        let layer = rooted.and_then(|(_, layer)| layer).map_or(&[][..], |layer| layer.hashes());
+        layers.extend_from_slice(layer);
+        files.push(DraftFile {
+            len: *len,
+            path: &path[1..],
+            root: rooted.map(|(file, _)| file.root),
+        });
     }
-    let files: Vec<_> =
-        paths.iter().map(|(len, path)| DraftFile { len: *len, path: &path[1..] }).collect();
+    // As they were read in lenient mode, files may be out of order.
+    if v2 && !files.is_sorted_by(|one, other| one.path < other.path) {
+        return;
+    }
+    let several = v2 && !torrent.is_single();
     let draft = Draft {
         announce: torrent.announce(),
         tiers: &[],
         name: torrent.name(),
         piece_len: torrent.geometry().full_piece_len(),
-        hashes: torrent.hashes(),
+        hashes: if several { PieceHashes::v2(PieceLayer::new(&layers)) } else { torrent.hashes() },
         private: Some(torrent.is_private()),
         version: match (v2, single_v2) {
             (true, _) => DraftVersion::V2,

@@ -10,7 +10,7 @@ use bittorrent_pieces::{
 };
 use sim::laws::Input;
 
-type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 const PEERS: usize = 4;
 
@@ -68,12 +68,12 @@ fn has(bits: &[u8], piece: PieceIndex) -> bool {
     bits[piece.0 as usize / 8] & (0x80 >> (piece.0 % 8)) != 0
 }
 
-fn holds(bits: &[u8], geometry: Geometry) -> Holds<'_> {
+fn holds<'b>(bits: &'b [u8], geometry: Geometry<'_>) -> Holds<'b> {
     let field = Bitfield::new(geometry.pieces(), bits).expect("spare bits are clear");
     if field.is_full() { Holds::All } else { Holds::Some(field) }
 }
 
-fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut Input<'_>) {
+fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry<'static>, input: &mut Input<'_>) {
     let (choice, peer) = (input.below(18), input.below(PEERS));
     let conn = ConnId(peer as u32);
     match choice {
@@ -146,7 +146,7 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry, input: &mut I
 fn ask(
     picker: &mut Boxed,
     model: &mut Model,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     input: &mut Input<'_>,
     (peer, endgame): (usize, bool),
 ) {
@@ -184,7 +184,7 @@ fn ask(
 fn change(
     picker: &mut Boxed,
     model: &mut Model,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     input: &mut Input<'_>,
     (peer, choice): (usize, usize),
 ) {
@@ -258,7 +258,7 @@ fn change(
 }
 
 /// Looks through all pieces for one that would have been the better choice than a new one.
-fn assert_rarest(picker: &Boxed, geometry: Geometry, holds: &Holds<'_>, chosen: PieceIndex) {
+fn assert_rarest(picker: &Boxed, geometry: Geometry<'_>, holds: &Holds<'_>, chosen: PieceIndex) {
     let policy = *picker.policy();
     let random = picker.have_count() < policy.random_first || policy.extents;
     if random || policy.playback.is_some() || policy.order != Order::RarestFirst {

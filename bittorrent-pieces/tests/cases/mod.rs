@@ -7,7 +7,7 @@ use bittorrent_pieces::{
     PieceSlot, PieceState, Policy, Priority, Received, Want, block_slots, piece_slots,
 };
 
-pub type Boxed = Picker<Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+pub type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 /// Four blocks of 16 KiB.
 pub const PIECE: u32 = 1 << 16;
@@ -18,7 +18,7 @@ pub const C: ConnId = ConnId(3);
 /// A picker and how its content is cut.
 pub struct Case {
     pub picker: Boxed,
-    pub geometry: Geometry,
+    pub geometry: Geometry<'static>,
 }
 
 pub fn bits(pieces: u32, set: impl IntoIterator<Item = u32>) -> Bitfield<Vec<u8>> {

@@ -29,6 +29,7 @@ const PIECE_HEADER: usize = 13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Seed,
+    SuperSeed,
     Leech,
     Resumed {
         pieces: u32,
@@ -71,7 +72,7 @@ pub(crate) struct Swarm {
     pub(crate) shared: bool,
     net: Network,
     nodes: Vec<Node>,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     hashes: &'static [[u8; 20]],
     seed: u64,
     dirty: Vec<usize>, // nodes that may have something to say
@@ -109,9 +110,10 @@ impl Swarm {
         let (index, peers, pieces) = (self.nodes.len(), self.peers, self.geometry.pieces());
         let mut config = Config::new(InfoHash([9; 20]), PeerId([index as u8; 20]));
         config.seed = self.seed * 1000 + index as u64;
+        config.super_seeding = role == Role::SuperSeed;
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
         let first = match role {
-            Role::Seed | Role::Corrupt { .. } => pieces,
+            Role::Seed | Role::SuperSeed | Role::Corrupt { .. } => pieces,
             Role::Leech => 0,
             Role::Resumed { pieces } => pieces,
         };

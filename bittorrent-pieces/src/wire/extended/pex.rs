@@ -55,19 +55,16 @@ impl<'a> Pex<'a> {
     /// Its name in the handshake.
     pub const NAME: &'static [u8] = b"ut_pex";
 
-    /// Reads the body of a message; `first` if it is the first one of this peer.
+    /// Reads the body of a message; `first` if it is the first one of this peer. BEP 11 wants at least one
+    /// of the four lists; aria2 leaves out all when it has nobody to tell of.
     ///
     /// # Errors
     ///
-    /// [`ExtendedError`]: none of the four lists, a list of odd length, too many peers, a peer twice
+    /// [`ExtendedError`]: a list of odd length, too many peers, a peer twice
     /// or both added and dropped.
     pub fn decode(body: &'a [u8], first: bool) -> Result<Self, ExtendedError> {
         let (dict, _) = dict(body)?;
         let flags = |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes());
-        let lists: [&[u8]; 4] = [b"added", b"added6", b"dropped", b"dropped6"];
-        if lists.iter().all(|key| dict.find(key).is_none()) {
-            return Err(ExtendedError::Key("added"));
-        }
         let pex = Self {
             added: list(dict, "added", Family::V4)?,
             added_flags: flags(b"added.f").unwrap_or_default(),

@@ -34,7 +34,7 @@ const PIPELINE: usize = 32;
 /// All nodes and what is between them.
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     hashes: &'static [[u8; 20]],
     net: Network,
     rng: Rng,

@@ -15,12 +15,13 @@ Usage: torrent COMMAND ..
     --out FILE           where to (default: the name of PATH with .torrent)
     --tracker URL        a tracker, http:// or udp://; several are tiers, one behind the other
     --piece-len BYTES    how long a piece is, a power of two from 16384 on (default: by size)
-    --v2, --hybrid       version 2 alone, or both versions (BEP 52); for one file
+    --v2, --hybrid       version 2 alone, or both versions (BEP 52), which are for one file
     --private            peers only from the trackers (BEP 27)
 
   show FILE              print what a metainfo file or a magnet link says
 
   seed FILE PATH         check PATH and give it to others; PATH is the file or folder that was made into FILE
+    --super-seed         tell each peer of one piece at a time, as the only seed of a new torrent (BEP 16)
   download FILE          fetch what FILE says, and go on where an earlier run stopped
     --into DIR           the folder for it (default: the present one)
     --sequential         in order, as for a film that is watched meanwhile; otherwise rarest first
@@ -71,6 +72,7 @@ pub struct Share {
     pub nodes: Vec<SocketAddr>,
     pub trackers: bool,
     pub sequential: bool,
+    pub super_seed: bool,
     pub keep: bool,
     pub trace: bool,
 }
@@ -140,6 +142,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
         nodes: Vec::new(),
         trackers: true,
         sequential: false,
+        super_seed: false,
         keep: seeds,
         trace: false,
     };
@@ -150,6 +153,7 @@ fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
             "--dht" => share.nodes.push(address(&word, &words.value(&word)?)?),
             "--no-trackers" => share.trackers = false,
             "--trace" => share.trace = true,
+            "--super-seed" if seeds => share.super_seed = true,
             "--into" if !seeds => share.path = words.value(&word)?.into(),
             "--sequential" if !seeds => share.sequential = true,
             "--keep" if !seeds => share.keep = true,

@@ -6,13 +6,16 @@ use std::io;
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::Magnet;
+use bittorrent_pieces::merkle::MerkleHash;
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch, Metainfo, PeerId, Side,
+    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, Geometry, MetadataFetch, Metainfo,
+    PeerId, Side, V2File,
 };
 
 use crate::finder::{Finder, PEERS};
 use crate::net::{Happening, Net};
 use crate::session::trace;
+use crate::trees;
 
 /// The largest info dictionary that is fetched.
 const LARGEST: usize = 8 << 20;
@@ -22,8 +25,8 @@ const KEPT: usize = 4 << 20;
 /// An info dictionary and the connections that were open then, with what each had said.
 pub struct Fetched {
     pub info: Vec<u8>,
-    /// The piece layer, if the torrent is of version 2 alone and has one.
-    pub layer: Vec<u8>,
+    /// The hashes of all pieces, if the torrent is of version 2 alone.
+    pub layer: Option<Vec<MerkleHash>>,
     pub kept: Vec<(ConnId, Side, Vec<u8>)>,
 }
 
@@ -43,7 +46,8 @@ pub fn fetch(
     let mut stage = Stage {
         fetch: MetadataFetch::new(config, slots, vec![0; LARGEST]),
         kept: BTreeMap::new(),
-        layered: false,
+        todo: Vec::new(),
+        layer: None,
         traces,
     };
     println!("asking peers for the info dictionary of {hash}");
@@ -56,17 +60,19 @@ pub fn fetch(
             stage.handle(net, finder, happening);
         }
         stage.fetch.handle_timeout(net.now());
-        let news = stage.flush(net)?;
-        if news == Some(FetchEvent::Complete) {
-            info = stage.fetch.metadata().unwrap_or_default().to_vec();
-            println!("the info dictionary is here, {} bytes", info.len());
-            stage.wants_layer(&info, net.now())?;
+        while let Some(news) = stage.flush(net)? {
+            if news == FetchEvent::Complete {
+                info = stage.fetch.metadata().unwrap_or_default().to_vec();
+                println!("the info dictionary is here, {} bytes", info.len());
+                stage.wants_layers(&info)?;
+            } else {
+                stage.keep_layer();
+            }
+            stage.next_layer(&info, net.now())?;
         }
-        if !info.is_empty() && (!stage.layered || news == Some(FetchEvent::LayerComplete)) {
-            let layer = stage.fetch.layer().map(|layer| layer.hashes().as_flattened().to_vec());
-            let layer = layer.unwrap_or_default();
+        if !info.is_empty() && stage.todo.is_empty() {
             let kept = stage.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
-            return Ok(Fetched { info, layer, kept: kept.collect() });
+            return Ok(Fetched { info, layer: stage.layer, kept: kept.collect() });
         }
         if net.now().saturating_sub(told) > Duration::from_secs(2) {
             told = net.now();
@@ -80,7 +86,8 @@ pub fn fetch(
 struct Stage {
     fetch: MetadataFetch<Vec<FetchSlot>, Vec<u8>>,
     kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
-    layered: bool, // the piece layer is fetched too
+    todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
+    layer: Option<Vec<MerkleHash>>,
     traces: bool,
 }
 
@@ -146,18 +153,34 @@ impl Stage {
         net.close(id);
     }
 
-    /// Goes on with the piece layer, if the dictionary is not enough.
-    fn wants_layer(&mut self, info: &[u8], now: Duration) -> io::Result<()> {
+    /// Notes which piece layers the dictionary lacks.
+    fn wants_layers(&mut self, info: &[u8]) -> io::Result<()> {
         let metainfo = Metainfo::from_info(info, Mode::Lenient).map_err(io::Error::other)?;
-        let geometry = metainfo.geometry();
-        if let Some(root) = metainfo.root()
-            && metainfo.hashes().len() != geometry.pieces() as usize
-        {
-            println!("asking for the hashes of its {} pieces", geometry.pieces());
-            self.layered = true;
-            self.fetch.fetch_layer(now, root, geometry).map_err(io::Error::other)?;
+        if trees::is_v2_alone(&metainfo) {
+            let (files, layer) = trees::layers(&metainfo);
+            self.todo = files.iter().filter(|(_, known)| !known).map(|(file, _)| *file).collect();
+            self.todo.reverse();
+            self.layer = Some(layer);
+            println!("asking for the hashes of {} files", self.todo.len());
         }
         Ok(())
+    }
+
+    /// Begins with the layer of the next file.
+    fn next_layer(&mut self, info: &[u8], now: Duration) -> io::Result<()> {
+        let Some(file) = self.todo.last() else { return Ok(()) };
+        let metainfo = Metainfo::from_info(info, Mode::Lenient).map_err(io::Error::other)?;
+        let geometry = Geometry::new(file.len, metainfo.geometry().full_piece_len());
+        let geometry = geometry.map_err(io::Error::other)?;
+        self.fetch.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
+    }
+
+    fn keep_layer(&mut self) {
+        if let (Some(layer), Some(all)) = (self.fetch.layer(), &mut self.layer)
+            && let Some(file) = self.todo.pop()
+        {
+            trees::put(all, &file, layer.hashes());
+        }
     }
 
     /// Sends what is due; returns whether something is complete.

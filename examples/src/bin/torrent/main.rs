@@ -11,6 +11,7 @@ mod session;
 mod show;
 mod storage;
 mod trackers;
+mod trees;
 
 use std::process::ExitCode;
 

@@ -30,10 +30,11 @@ pub fn make(args: &Make) -> Result<(), String> {
     collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
-    if args.version != DraftVersion::V1 && !root.is_file() {
-        return Err("version 2 is made for one file, not for a folder".into());
+    if args.version == DraftVersion::Hybrid && !root.is_file() {
+        return Err("both versions are made for one file; for a folder, take --v2 or none".into());
     }
     let hashes = hash(&root, &files, total, piece_len, args.version).map_err(named)?;
+    let roots = roots(&files, &hashes.v2, piece_len);
     let Hashes { v1, v2 } = &hashes;
     let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
     let pieces = match args.version {
@@ -43,8 +44,9 @@ pub fn make(args: &Make) -> Result<(), String> {
     };
     let paths: Vec<Vec<&[u8]>> =
         files.iter().map(|file| file.path.iter().map(String::as_bytes).collect()).collect();
-    let listed = files.iter().zip(&paths);
-    let listed: Vec<_> = listed.map(|(file, path)| DraftFile { len: file.len, path }).collect();
+    let listed = files.iter().zip(&paths).zip(roots);
+    let listed: Vec<_> =
+        listed.map(|((file, path), root)| DraftFile { len: file.len, path, root }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
     let draft = Draft {
@@ -125,7 +127,22 @@ impl Hashes {
     }
 }
 
-/// Hashes all files, one behind the other.
+/// Returns the root of each file; of version 1, and of empty files, there is none.
+fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Option<MerkleHash>> {
+    let each = files.iter().map(|file| {
+        let pieces = file.len.div_ceil(u64::from(piece_len)) as usize;
+        let (layer, rest) = layers.split_at_checked(pieces)?;
+        layers = rest;
+        match layer {
+            [] => None,
+            [root] => Some(*root),
+            _ => Some(PieceLayer::new(layer).root(piece_len)),
+        }
+    });
+    each.collect()
+}
+
+/// Hashes all files, one behind the other; of version 2, each begins with a piece.
 fn hash(
     root: &Path,
     files: &[Found],
@@ -136,10 +153,11 @@ fn hash(
     let mut hashes = Hashes::default();
     let (mut done, mut told) = (0, Instant::now());
     let mut piece = Vec::with_capacity(piece_len as usize);
-    // A file of less than a piece has a tree of its own height.
-    let leaves = total.min(u64::from(piece_len)).div_ceil(u64::from(BLOCK_LEN));
-    let tree = if total < u64::from(piece_len) { height(leaves) } else { piece_height(piece_len) };
     for file in files {
+        // A file of less than a piece has a tree of its own height.
+        let leaves = file.len.div_ceil(u64::from(BLOCK_LEN));
+        let short = file.len < u64::from(piece_len);
+        let tree = if short { height(leaves) } else { piece_height(piece_len) };
         let mut path = root.to_path_buf();
         path.extend(&file.path);
         let mut opened = File::open(path)?.take(file.len);
@@ -158,9 +176,13 @@ fn hash(
                 eprintln!("hashed {} % of {total} bytes", done * 100 / total.max(1));
             }
         }
+        if version != DraftVersion::V1 && !piece.is_empty() {
+            hashes.push(&piece, version, tree);
+            piece.clear();
+        }
     }
     if !piece.is_empty() {
-        hashes.push(&piece, version, tree);
+        hashes.push(&piece, version, 0);
     }
     Ok(hashes)
 }

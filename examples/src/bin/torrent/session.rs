@@ -8,16 +8,17 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet};
-use bittorrent_pieces::merkle::PieceLayer;
+use bittorrent_pieces::metainfo::File;
 use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Event, HASHES_LEN, Handled, Host, Memory, Metainfo, Order,
-    PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceIndex, PieceSlot, Policy,
-    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Memory,
+    Metainfo, Order, Padding, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceSlot,
+    Policy, RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len,
+    transmit_len,
 };
 use examples::random::random;
 
@@ -27,13 +28,14 @@ use crate::finder::{Finder, PEERS};
 use crate::net::{Happening, Net};
 use crate::show;
 use crate::storage::{Storage, text};
+use crate::trees::trees;
 
 /// Requests at a time to each, and from each.
 const PIPELINE: usize = 250;
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
-const SLICE: u32 = 256 << 10;
+pub const SLICE: u32 = 256 << 10;
 
 type Lent = Memory<
     Vec<PieceSlot>,
@@ -59,8 +61,8 @@ pub fn share(args: &Share) -> Result<(), String> {
             let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
             Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
-        let hashes = metainfo.hashes();
-        return Session::new(args, metainfo, hashes, peer_id, net, finder)?
+        let trees = trees(&metainfo, None)?;
+        return Session::new(args, metainfo, trees, peer_id, net, finder)?
             .run()
             .map_err(|e| e.to_string());
     }
@@ -78,9 +80,8 @@ pub fn share(args: &Share) -> Result<(), String> {
     let Fetched { info, layer, kept } = fetched.map_err(|error| error.to_string())?;
     let metainfo = Metainfo::from_info(info.leak(), Mode::Lenient);
     let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
-    let layer = PieceLayer::from_bytes(layer.leak()).filter(|layer| !layer.is_empty());
-    let hashes = layer.map_or(metainfo.hashes(), PieceHashes::v2);
-    let mut session = Session::new(args, metainfo, hashes, peer_id, net, |_, _| finder)?;
+    let trees = trees(&metainfo, layer)?;
+    let mut session = Session::new(args, metainfo, trees, peer_id, net, |_, _| finder)?;
     session.take_over(kept).map_err(|error| error.to_string())?;
     session.run().map_err(|error| error.to_string())
 }
@@ -103,7 +104,7 @@ impl<'a> Session<'a> {
     fn new(
         args: &'a Share,
         metainfo: Metainfo<'static>,
-        hashes: PieceHashes<'static>,
+        (geometry, hashes): (Geometry<'static>, PieceHashes<'static>),
         peer_id: PeerId,
         net: Net,
         finder: impl FnOnce(&Net, u64) -> Finder,
@@ -116,17 +117,13 @@ impl<'a> Session<'a> {
         let fresh = !root.exists();
         let storage =
             Storage::open(&metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = if fresh { nothing(&metainfo) } else { check(&metainfo, hashes, &storage) };
-        let have = have.map_err(|error| format!("{}: {error}", root.display()))?;
+        let have = nothing(geometry).and_then(|none| {
+            if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
+        });
+        let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
         if args.seeds && !have.is_full() {
             let (ones, all) = (have.count_ones(), have.len());
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
-        }
-        let geometry = metainfo.geometry();
-        if hashes.len() != geometry.pieces() as usize {
-            return Err(
-                "a torrent of version 2 alone is shared only if it has a single file".into()
-            );
         }
         let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
         let memory = Memory {
@@ -139,17 +136,23 @@ impl<'a> Session<'a> {
         };
         let mut config = Config::new(metainfo.info_hash(), peer_id);
         config.seed = u64::from_le_bytes(random());
+        config.super_seeding = args.super_seed;
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
         config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
         let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory);
         let mut torrent = torrent.map_err(|error| error.to_string())?;
         torrent.serve_metadata(metainfo.info().as_raw());
+        torrent.serve_leaves(leaves.leak()); // to the end of the program
+        torrent.serve_runs(hashes.runs(geometry).collect::<Vec<_>>().leak());
         if args.sequential {
             let mut policy = Policy::new();
             policy.order = Order::Sequential;
             torrent.set_policy(policy);
         }
+        let files = metainfo.files().filter(File::is_padding);
+        let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));
+        torrent.set_padding(padding.collect::<Vec<_>>().leak()); // to the end of the program
         let here = have.count_ones();
         println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
         let finder = finder(&net, left(&torrent));
@@ -358,37 +361,9 @@ fn left(torrent: &Torrent<'_, Lent>) -> u64 {
     geometry.total() - here
 }
 
-fn nothing(metainfo: &Metainfo<'_>) -> io::Result<Bitfield<Vec<u8>>> {
-    let pieces = metainfo.geometry().pieces();
+fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+    let pieces = geometry.pieces();
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
-}
-
-/// Hashes what there is of the content; returns the pieces that are right.
-fn check(
-    metainfo: &Metainfo<'_>,
-    hashes: PieceHashes<'_>,
-    storage: &Storage,
-) -> io::Result<Bitfield<Vec<u8>>> {
-    let geometry = metainfo.geometry();
-    let mut have = nothing(metainfo)?;
-    let mut told = std::time::Instant::now();
-    let mut slice = vec![0; SLICE as usize];
-    for piece in (0..geometry.pieces()).map(PieceIndex) {
-        let mut check = PieceCheck::new(geometry, hashes, piece);
-        while let Some(block) = check.next(SLICE) {
-            let slice = &mut slice[..block.len as usize];
-            storage.read(block, slice)?;
-            check.hash_step(slice);
-        }
-        if check.passed(hashes) == Some(true) {
-            have.set(piece);
-        }
-        if told.elapsed() > Duration::from_secs(1) {
-            told = std::time::Instant::now();
-            eprintln!("checked {piece} of {} pieces", geometry.pieces());
-        }
-    }
-    Ok(have)
 }
 
 /// Prints a message as one line.

@@ -25,7 +25,7 @@ pub fn show(torrent: &str) -> Result<(), String> {
     }
     println!(
         "content    {} bytes, {} pieces of {}",
-        geometry.total(),
+        metainfo.files().map(|file| file.len()).sum::<u64>(),
         geometry.pieces(),
         geometry.full_piece_len()
     );

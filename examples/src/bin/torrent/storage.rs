@@ -1,16 +1,23 @@
 //! The content of a torrent in its files.
 
+use core::time::Duration;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use bittorrent_pieces::{Block, Geometry, Metainfo};
+use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher};
+use bittorrent_pieces::{
+    BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
+};
+
+use crate::session::SLICE;
 
 /// The files, one behind the other; padding is no file.
 #[derive(Debug)]
 pub struct Storage {
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     files: Vec<Part>,
 }
 
@@ -66,6 +73,42 @@ impl Storage {
         self.each(block, |part, at, range| part.file.write_all_at(&data[range], at))
     }
 
+    /// Hashes what there is of the content; returns the pieces that are right, and of version 2 the hashes of their
+    /// blocks.
+    pub fn check(
+        &self,
+        geometry: Geometry<'_>,
+        hashes: PieceHashes<'_>,
+        mut have: Bitfield<Vec<u8>>,
+    ) -> io::Result<(Bitfield<Vec<u8>>, Vec<MerkleHash>)> {
+        let blocks = geometry.full_piece_len().div_ceil(BLOCK_LEN) as usize;
+        let mut leaves = vec![[0; 32]; hashes.layer().len() * blocks];
+        let mut told = Instant::now();
+        let mut slice = vec![0; SLICE as usize];
+        for piece in (0..geometry.pieces()).map(PieceIndex) {
+            let mut check = PieceCheck::new(geometry, hashes, piece);
+            let mut rest =
+                leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default().iter_mut();
+            while let Some(block) = check.next(SLICE) {
+                let slice = &mut slice[..block.len as usize];
+                self.read(block, slice)?;
+                check.hash_step(slice);
+                let blocks = slice.chunks(BLOCK_LEN as usize);
+                rest.by_ref().zip(blocks).for_each(|(to, block)| *to = leaf(block));
+            }
+            if check.passed(hashes) == Some(true) {
+                have.set(piece);
+            } else if let Some(unknown) = leaves.chunks_mut(blocks).nth(piece.0 as usize) {
+                unknown.fill([0; 32]);
+            }
+            if told.elapsed() > Duration::from_secs(1) {
+                told = Instant::now();
+                eprintln!("checked {piece} of {} pieces", geometry.pieces());
+            }
+        }
+        Ok((have, leaves))
+    }
+
     /// Gives all files their length, in case they end in zeros that were never written.
     pub fn finish(&self) -> io::Result<()> {
         self.files.iter().try_for_each(|part| part.file.set_len(part.len))
@@ -88,6 +131,13 @@ impl Storage {
         }
         Ok(())
     }
+}
+
+/// Returns the hash of a block in a tree of version 2.
+fn leaf(block: &[u8]) -> MerkleHash {
+    let mut hasher = MerkleHasher::new();
+    hasher.update(block);
+    hasher.finish(0)
 }
 
 /// Returns a name as text; `Metainfo` has refused what could lead out of the folder.

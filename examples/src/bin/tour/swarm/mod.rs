@@ -31,7 +31,7 @@ type Slots = Memory<
 
 pub struct Swarm<'s> {
     cast: Cast,
-    geometry: Geometry,
+    geometry: Geometry<'static>,
     peers: Vec<Member<'s>>,
     conns: BTreeMap<Conn, Inbox>,
     started: bool,

@@ -1,0 +1,57 @@
+//! Padding: bytes that are zero and nobody stores or fetches (BEP 47).
+
+use crate::geometry::slot;
+use crate::{Geometry, PieceHasher, PieceIndex};
+
+/// How many bytes at the end of a piece are padding (BEP 47), so that the next file begins with a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Padding {
+    /// The piece.
+    pub piece: PieceIndex,
+    /// Bytes at its end.
+    pub bytes: u32,
+}
+
+impl Padding {
+    /// Returns what a padding file is in each of its pieces, by where it begins and how long it is; a part
+    /// that does not reach the end of its piece is left out, and fetched like any other content.
+    ///
+    /// ```
+    /// use bittorrent_pieces::{Geometry, Padding, PieceIndex};
+    ///
+    /// let cut = Geometry::new(100_000, 32_768).unwrap(); // the first of two files has 40,000 bytes
+    /// let padding: Vec<_> = Padding::of(cut, 40_000, 25_536).collect();
+    /// assert_eq!(padding, [Padding { piece: PieceIndex(1), bytes: 25_536 }]);
+    /// ```
+    pub fn of(geometry: Geometry<'_>, offset: u64, len: u64) -> impl Iterator<Item = Self> {
+        let end = offset.saturating_add(len);
+        let piece_at = |at: u64| at.checked_div(u64::from(geometry.full_piece_len()));
+        let piece_at = move |at| piece_at(at).and_then(|piece| u32::try_from(piece).ok());
+        let first = piece_at(offset).unwrap_or(u32::MAX);
+        let after = piece_at(end).map_or(first, |last| last.saturating_add(1));
+        (first..after.min(geometry.pieces())).map(PieceIndex).filter_map(move |piece| {
+            let start = geometry.offset(piece);
+            let stop = start.saturating_add(u64::from(geometry.piece_len(piece)));
+            let bytes = stop.saturating_sub(start.max(offset));
+            let bytes = u32::try_from(bytes).ok().filter(|bytes| stop <= end && *bytes > 0)?;
+            Some(Self { piece, bytes })
+        })
+    }
+
+    /// Returns how many bytes at the end of a piece are padding, by a list sorted by pieces.
+    pub(super) fn bytes_of(padding: &[Self], piece: PieceIndex) -> u32 {
+        let found = padding.binary_search_by_key(&piece.0, |padding| padding.piece.0);
+        found.ok().and_then(|at| padding.get(at)).map_or(0, |padding| padding.bytes)
+    }
+
+    /// Hashes so many zeros.
+    pub(super) fn hash(hasher: &mut PieceHasher, bytes: u32) {
+        const ZEROS: [u8; 256] = [0; 256];
+        let mut left = slot(bytes);
+        while let Some(zeros) = ZEROS.get(..left.min(ZEROS.len())).filter(|zeros| !zeros.is_empty())
+        {
+            hasher.update(zeros);
+            left = left.saturating_sub(zeros.len());
+        }
+    }
+}

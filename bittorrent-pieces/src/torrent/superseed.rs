@@ -1,0 +1,82 @@
+//! Super-seeding (BEP 16): which piece each peer is told of.
+
+use heapless::Vec;
+
+use super::peer::PeerSlot;
+use super::state::{View, holds, split};
+use crate::PieceIndex;
+
+/// How many offers to others are kept in mind when the next is chosen.
+const OFFERS: usize = 64;
+
+impl View<'_, '_> {
+    /// Returns whether peers that come now see a peer without pieces.
+    pub(super) fn poses(&self) -> bool {
+        self.core.config.super_seeding && self.core.is_complete()
+    }
+
+    pub(super) fn set_super_seeding(&mut self, begins: bool) {
+        self.core.config.super_seeding = begins;
+        let ends = |slot: &&mut PeerSlot| slot.0.flags.poses && !begins;
+        for PeerSlot(link) in self.regions.peers.iter_mut().filter(ends) {
+            (link.flags.poses, link.flags.offers, link.offer) = (false, false, None);
+            link.retell = link.flags.announced.then_some(0); // else it gets our bitfield
+        }
+    }
+
+    /// Chooses the piece that a peer is told of next.
+    pub(super) fn offer(&mut self, index: usize) {
+        let geometry = self.core.geometry;
+        let (picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
+        if !peers.get(index).is_some_and(|slot| slot.0.is_ready() && slot.0.flags.poses) {
+            return;
+        }
+        let offers = peers.iter().filter_map(|slot| slot.0.offer);
+        let offered: Vec<PieceIndex, OFFERS> = offers.take(OFFERS).collect();
+        let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
+        let holds = holds(link, bits, geometry, index);
+        let next = picker.state.offer(picker.pieces, &holds, &offered);
+        link.flags.offers = next.is_some() && next != link.offer;
+        link.offer = next.or(link.offer);
+    }
+
+    /// Makes new offers after a peer got a piece: to it if it is done, and to those that were to pass the
+    /// piece on to it, or that it was faster than.
+    pub(super) fn offer_after(&mut self, index: usize, piece: PieceIndex) {
+        let peers = if self.core.config.super_seeding { self.regions.peers.len() } else { 0 };
+        for other in 0..peers {
+            let offered = self.regions.peers.get(other).and_then(|slot| slot.0.offer);
+            if offered == Some(piece) && (other != index || self.is_done(other)) {
+                self.offer(other);
+            }
+        }
+    }
+
+    /// Makes new offers to peers that are done since others came or went.
+    pub(super) fn renew_offers(&mut self) {
+        let peers = if self.core.config.super_seeding { self.regions.peers.len() } else { 0 };
+        for index in 0..peers {
+            if self.is_done(index) {
+                self.offer(index);
+            }
+        }
+    }
+
+    /// Returns whether a peer has what it was offered, and another has it too or there is no other that
+    /// misses it.
+    fn is_done(&self, index: usize) -> bool {
+        let geometry = self.core.geometry;
+        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return false };
+        let Some(piece) = link.offer.filter(|_| link.is_ready() && link.flags.poses) else {
+            return false;
+        };
+        let has = |index: usize| {
+            let link = self.regions.peers.get(index).map(|slot| &slot.0);
+            link.is_some_and(|link| holds(link, self.regions.bits, geometry, index).has(piece))
+        };
+        let others = self.regions.peers.iter().enumerate();
+        let mut others = others.filter(|(other, slot)| *other != index && slot.0.is_ready());
+        let mut others = others.by_ref().map(|(other, _)| has(other)).peekable();
+        has(index) && (others.peek().is_none() || others.any(|has| has))
+    }
+}

@@ -1,0 +1,169 @@
+//! The exchange of peers (BEP 11): who came, who went, and nobody twice.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+
+use bittorrent_pieces::wire::extended::{EXTENDED, HEADER_LEN, Pex};
+use bittorrent_pieces::wire::{Handshake, Message, Reserved};
+use bittorrent_pieces::{
+    Bitfield, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, PartialSlot, PeerId, PeerSlot,
+    PieceHashes, PieceSlot, RequestSlot, Side, Torrent, bits_len, requests_len, transmit_len,
+};
+
+type Lent = Memory<
+    [PieceSlot; 1],
+    [PartialSlot; 1],
+    [BlockSlot; 1],
+    Vec<PeerSlot>,
+    Vec<u8>,
+    Vec<RequestSlot>,
+>;
+
+const HASH: InfoHash = InfoHash([1; 20]);
+const LISTENER: ConnId = ConnId(0);
+
+struct Room(Torrent<'static, Lent>);
+
+impl Room {
+    fn new(peers: usize) -> Self {
+        let memory = Memory {
+            pieces: [PieceSlot::EMPTY],
+            partials: [PartialSlot::EMPTY],
+            blocks: [BlockSlot::EMPTY],
+            peers: vec![PeerSlot::EMPTY; peers],
+            bits: vec![0; bits_len(1, peers)],
+            requests: vec![RequestSlot::EMPTY; requests_len(peers, 2)],
+        };
+        let mut config = Config::new(HASH, PeerId([2; 20]));
+        config.silence = Duration::from_secs(10_000);
+        let geometry = Geometry::new(1, 1).unwrap();
+        let have = Bitfield::new(1, [0]).unwrap();
+        let hashes = PieceHashes::new(&[[0; 20]]);
+        Self(Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap())
+    }
+
+    /// A peer comes: dialled, so that its address is one that others may dial.
+    fn join(&mut self, seconds: u64, conn: ConnId, addr: SocketAddr) {
+        let now = Duration::from_secs(seconds);
+        self.0.handle_connected(now, conn, Side::Dialled).unwrap();
+        assert!(self.0.set_address(conn, addr));
+        let mut bytes = [0; Handshake::LEN];
+        let (reserved, peer_id) = (Reserved::EXTENDED, PeerId([conn.0 as u8 + 3; 20]));
+        Handshake { reserved, info_hash: HASH, peer_id }.encode(&mut bytes).unwrap();
+        self.0.handle_bytes(now, conn, &bytes).unwrap();
+        if conn == LISTENER {
+            let payload = b"\0d1:md6:ut_pexi9eee";
+            let message = Message::Other { id: EXTENDED, payload };
+            let mut bytes = vec![0; message.encoded_len()];
+            message.encode(&mut bytes).unwrap();
+            self.0.handle_bytes(now, conn, &bytes).unwrap();
+        }
+    }
+
+    fn leave(&mut self, seconds: u64, conn: ConnId) {
+        self.0.handle_closed(Duration::from_secs(seconds), conn);
+    }
+
+    /// Returns who came and who went by the ports, as the listener is told at a time.
+    fn told(&mut self, seconds: u64) -> Option<(Vec<u16>, Vec<u16>)> {
+        let mut buf = vec![0; transmit_len(1)];
+        while self.0.poll_transmit(&mut buf).unwrap().is_some() {} // greetings
+        self.0.handle_timeout(Duration::from_secs(seconds));
+        let mut told = None;
+        while let Some(sent) = self.0.poll_transmit_to(LISTENER, &mut buf).unwrap() {
+            if buf[4..6] == [EXTENDED, 9] {
+                assert_eq!(told, None, "one at a time");
+                let pex =
+                    Pex::decode(&buf[HEADER_LEN..sent.len], false).expect("within the limits");
+                let added = pex.added().map(|(addr, _)| addr.port()).collect();
+                told = Some((added, pex.dropped().map(|addr| addr.port()).collect()));
+            }
+        }
+        told
+    }
+}
+
+fn v4(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+#[test]
+fn who_came_and_who_went() {
+    let mut room = Room::new(5);
+    room.join(0, LISTENER, v4(1));
+    room.join(2, ConnId(1), v4(11));
+    room.join(2, ConnId(2), (Ipv6Addr::LOCALHOST, 12).into());
+    assert_eq!(room.told(10), Some((vec![11, 12], vec![])));
+    room.leave(20, ConnId(1));
+    room.leave(21, ConnId(2));
+    room.join(22, ConnId(3), v4(13));
+    assert_eq!(room.told(60), None, "at most once a minute");
+    assert_eq!(room.told(70), Some((vec![13], vec![11, 12])));
+    assert_eq!(room.told(140), None, "no news");
+    // Who comes and goes between two exchanges was never told of.
+    room.join(150, ConnId(4), v4(14));
+    room.leave(151, ConnId(4));
+    assert_eq!(room.told(210), None);
+    // Who went and came again is added, not dropped, whatever the number of its connection.
+    room.leave(220, ConnId(3));
+    room.join(221, ConnId(5), v4(13));
+    assert_eq!(room.told(280), Some((vec![13], vec![])));
+    // Twice over the same address: gone once.
+    room.join(281, ConnId(6), v4(13));
+    assert_eq!(room.told(350), Some((vec![13], vec![])));
+    room.leave(351, ConnId(5));
+    room.leave(352, ConnId(6));
+    assert_eq!(room.told(420), Some((vec![], vec![13])));
+}
+
+/// A peer that never shook hands was never told of; a newcomer is not told of those before its time.
+#[test]
+fn nobody_hears_of_strangers() {
+    let mut room = Room::new(4);
+    room.join(0, ConnId(1), v4(11));
+    room.leave(2, ConnId(1));
+    room.join(3, LISTENER, v4(1));
+    room.join(4, ConnId(2), v4(12));
+    assert_eq!(room.told(10), Some((vec![12], vec![])));
+    room.0.handle_connected(Duration::from_secs(11), ConnId(3), Side::Dialled).unwrap();
+    room.0.set_address(ConnId(3), v4(13));
+    room.leave(20, ConnId(3));
+    assert_eq!(room.told(80), None);
+}
+
+/// A slot is taken by another when it must be: then its last peer is forgotten, the eldest first.
+#[test]
+fn slots_bound_what_is_kept_in_mind() {
+    let mut room = Room::new(3);
+    room.join(0, LISTENER, v4(1));
+    room.join(2, ConnId(1), v4(11));
+    room.join(2, ConnId(2), v4(12));
+    assert_eq!(room.told(10), Some((vec![11, 12], vec![])));
+    room.leave(21, ConnId(2));
+    room.leave(22, ConnId(1));
+    room.join(23, ConnId(3), v4(13));
+    assert_eq!(room.told(80), Some((vec![13], vec![11])));
+}
+
+/// The longest exchange fits the buffer and the limits.
+#[test]
+fn many_come_and_go() {
+    let mut room = Room::new(250);
+    room.join(0, LISTENER, v4(50_000));
+    let address = |nth: u32| -> SocketAddr {
+        let ip = Ipv6Addr::from(u128::MAX - u128::from(nth));
+        let ip = if nth.is_multiple_of(2) {
+            IpAddr::from([255, 255, 255, nth as u8])
+        } else {
+            ip.into()
+        };
+        (ip, 60_000).into()
+    };
+    (1..120).for_each(|nth| room.join(2, ConnId(nth), address(nth)));
+    let (came, went) = room.told(10).unwrap();
+    assert_eq!((came.len(), went.len()), (38, 0));
+    (1..120).for_each(|nth| room.leave(20, ConnId(nth)));
+    (1..120).for_each(|nth| room.join(30, ConnId(nth), address(nth + 120)));
+    let (came, went) = room.told(80).unwrap();
+    assert_eq!((came.len(), went.len()), (38, 38));
+}
