@@ -180,11 +180,10 @@ def libtorrent_seeds():
     del ses
 
 
-@case
-def libtorrent_leeches():
+def given_to_libtorrent(name, *words):
     path, torrent, digest = payload()
-    into = folder("libtorrent_leeches")
-    program, address = seed(into, torrent, path, "--trace")
+    into = folder(name)
+    program, address = seed(into, torrent, path, "--trace", *words)
     with program:
         handle = add(ses := session(free_port()), torrent, into)
         host, port = address.rsplit(":", 1)
@@ -192,6 +191,16 @@ def libtorrent_leeches():
         seeding(handle)
     arrived(into, digest)
     del ses
+
+
+@case
+def libtorrent_leeches():
+    given_to_libtorrent("libtorrent_leeches")
+
+
+@case
+def libtorrent_leeches_from_a_super_seed():
+    given_to_libtorrent("libtorrent_leeches_from_a_super_seed", "--super-seed")
 
 
 def magnet(torrent):
