@@ -174,12 +174,25 @@ fn load(hosts: usize, keys: usize, v: usize, seed: u64) -> (f64, f64) {
 }
 
 #[test]
+#[ignore = "large: .ci/steps/84-chord-figures.sh"]
 fn figure_9() {
-    // 10^4 nodes, 10^6 keys, drawn over the mean of 100
+    // 10^4 nodes, 10^6 keys, one ring, drawn over the mean of 100. A percentile of one ring is a whole number of keys,
+    // and the small ones differ by a key from ring to ring: that much more is granted to the mean, and the ring
+    // of the paper has to be one of ours.
+    const RINGS: u32 = 16;
+    const KEY: f64 = 0.01;
     for (v, p1, p99) in [(1, 0.0, 4.77), (2, 0.07, 3.47), (10, 0.38, 1.86), (20, 0.50, 1.61)] {
-        let (ours1, ours99) = load(10_000, 1_000_000, v, 42);
-        println!("Fig. 9 {v} virtual nodes: p1 {ours1:.2} ({p1}), p99 {ours99:.2} ({p99})");
-        assert!((ours99 / p99 - 1.0).abs() <= 0.08, "{v}: {ours99}");
-        assert!((ours1 - p1).abs() <= (0.08 * p1).max(0.02), "{v}: {ours1}"); // whole keys of 100
+        let runs: Vec<_> = (0..RINGS).map(|seed| load(10_000, 1_000_000, v, seed.into())).collect();
+        let within =
+            |ours: f64, paper: f64, keys: f64| (ours - paper).abs() <= 0.08 * paper + keys * KEY;
+        let mean =
+            |one: fn(&(f64, f64)) -> f64| runs.iter().map(one).sum::<f64>() / f64::from(RINGS);
+        let (ours1, ours99) = (mean(|run| run.0), mean(|run| run.1));
+        println!("Fig. 9 {v} virtual nodes: p1 {ours1:.3} ({p1}), p99 {ours99:.2} ({p99})");
+        assert!(within(ours1, p1, 1.0) && within(ours99, p99, 0.0), "{v}: {ours1} {ours99}");
+        assert!(
+            runs.iter().any(|run| within(run.0, p1, 0.0) && within(run.1, p99, 0.0)),
+            "{v}: {runs:?}"
+        );
     }
 }
