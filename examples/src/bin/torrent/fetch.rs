@@ -48,6 +48,7 @@ pub fn fetch(
         kept: BTreeMap::new(),
         todo: Vec::new(),
         layer: None,
+        piece_len: 0,
         traces,
     };
     println!("asking peers for the info dictionary of {hash}");
@@ -68,7 +69,7 @@ pub fn fetch(
             } else {
                 stage.keep_layer();
             }
-            stage.next_layer(&info, net.now())?;
+            stage.next_layer(net.now())?;
         }
         if !info.is_empty() && stage.todo.is_empty() {
             let kept = stage.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
@@ -88,6 +89,7 @@ struct Stage {
     kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
     todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
     layer: Option<Vec<MerkleHash>>,
+    piece_len: u32, // of these files
     traces: bool,
 }
 
@@ -161,17 +163,16 @@ impl Stage {
             self.todo = files.iter().filter(|(_, known)| !known).map(|(file, _)| *file).collect();
             self.todo.reverse();
             self.layer = Some(layer);
+            self.piece_len = metainfo.geometry().full_piece_len();
             println!("asking for the hashes of {} files", self.todo.len());
         }
         Ok(())
     }
 
     /// Begins with the layer of the next file.
-    fn next_layer(&mut self, info: &[u8], now: Duration) -> io::Result<()> {
+    fn next_layer(&mut self, now: Duration) -> io::Result<()> {
         let Some(file) = self.todo.last() else { return Ok(()) };
-        let metainfo = Metainfo::from_info(info, Mode::Lenient).map_err(io::Error::other)?;
-        let geometry = Geometry::new(file.len, metainfo.geometry().full_piece_len());
-        let geometry = geometry.map_err(io::Error::other)?;
+        let geometry = Geometry::new(file.len, self.piece_len).map_err(io::Error::other)?;
         self.fetch.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
     }
 
