@@ -177,14 +177,15 @@ fn load(hosts: usize, keys: usize, v: usize, seed: u64) -> (f64, f64) {
 #[ignore = "large: .ci/steps/84-chord-figures.sh"]
 fn figure_9() {
     // 10^4 nodes, 10^6 keys, one ring, drawn over the mean of 100. A percentile of one ring is a whole number of keys,
-    // and the small ones differ by a key from ring to ring: that much more is granted to the mean, and the ring
-    // of the paper has to be one of ours.
+    // and the small ones differ by a key from ring to ring: so much is granted to the mean where 8 % is less, and the
+    // ring of the paper has to be one of ours.
     const RINGS: u32 = 16;
     const KEY: f64 = 0.01;
     for (v, p1, p99) in [(1, 0.0, 4.77), (2, 0.07, 3.47), (10, 0.38, 1.86), (20, 0.50, 1.61)] {
         let runs: Vec<_> = (0..RINGS).map(|seed| load(10_000, 1_000_000, v, seed.into())).collect();
-        let within =
-            |ours: f64, paper: f64, keys: f64| (ours - paper).abs() <= 0.08 * paper + keys * KEY;
+        let within = |ours: f64, paper: f64, keys: f64| {
+            (ours - paper).abs() <= (0.08 * paper).max(keys * KEY)
+        };
         let mean =
             |one: fn(&(f64, f64)) -> f64| runs.iter().map(one).sum::<f64>() / f64::from(RINGS);
         let (ours1, ours99) = (mean(|run| run.0), mean(|run| run.1));

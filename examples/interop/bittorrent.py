@@ -141,6 +141,11 @@ def arrived(into, digest, name="payload.bin"):
     wait(lambda: os.path.exists(path) and sha256(path) == digest, f"{path} has another SHA-256")
 
 
+def here(into, digest, name="payload.bin"):
+    """The content of a program that has ended, or of ours that says it is complete, is there at once."""
+    assert sha256(os.path.join(into, name)) == digest
+
+
 def payload():
     """Returns the file that all share, its metainfo file made by us, and its hash."""
     path = os.path.join(WORK, "payload.bin")
@@ -176,7 +181,7 @@ def libtorrent_seeds():
     seeding(handle)
     with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
         program.done()
-    arrived(into, digest)
+    here(into, digest)
     del ses
 
 
@@ -220,7 +225,7 @@ def libtorrent_seeds_a_magnet_link():
         program.done()
     greetings = [line for line in program.output().splitlines() if line.startswith("->") and "HANDSHAKE" in line]
     assert len(greetings) == 1, "one connection is enough"
-    arrived(into, digest)
+    here(into, digest)
     del ses
 
 
@@ -256,14 +261,14 @@ def version_2(name, flag, flags):
     seeding(seeder)
     with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
         leech.done()
-    arrived(into, digest)
+    here(into, digest)
     if flag == "--v2":
         into = folder(name + "/ours_by_link")
         link = f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"
         with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
             leech.done()
         assert "HASHES root=" in leech.output(), "the piece layer comes from the peer"
-        arrived(into, digest)
+        here(into, digest)
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
     links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
@@ -309,9 +314,9 @@ def version_2_of_several_files():
     mine = lt.torrent_info(torrent)
     assert mine.info_hashes().v2 == theirs.info_hashes().v2, "the same info dictionary"
 
-    def all_arrived(into):
+    def all_files(look, into):
         for name, digest in digests.items():
-            arrived(os.path.join(into, "content"), digest, name)
+            look(os.path.join(into, "content"), digest, name)
 
     links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
     port = free_port()
@@ -321,7 +326,7 @@ def version_2_of_several_files():
         into = folder(f"version_2_of_several_files/ours{nth}")
         with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
             leech.done()
-        all_arrived(into)
+        all_files(here, into)
         assert ("HASHES root=" in leech.output()) == (nth == 1), "the layers come from the peer"
         # What is there is found again, and only what is not right is fetched.
         with open(os.path.join(into, "content", "e-tail"), "r+b") as file:
@@ -330,7 +335,7 @@ def version_2_of_several_files():
         with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
             leech.done()
         assert "16 of 17 pieces are here" in leech.output(), leech.output()[:400]
-        all_arrived(into)
+        all_files(here, into)
     one.remove_torrent(seeder)
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
@@ -340,7 +345,7 @@ def version_2_of_several_files():
             handle = add(two := session(free_port()), link, into)
             handle.connect_peer((host, int(port)))
             seeding(handle, f"libtorrent is not complete by {link[:60]}\n{program.output()[-3000:]}")
-            all_arrived(into)
+            all_files(arrived, into)
             two.remove_torrent(handle)
     del one, two
 
@@ -395,7 +400,7 @@ def aria2_seeds():
         aria2.until("listening on TCP port")
         with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
             program.done()
-    arrived(into, digest)
+    here(into, digest)
 
 
 class FixedTracker(http.server.BaseHTTPRequestHandler):
@@ -430,7 +435,7 @@ def aria2_leeches():
     with program, Program("aria2c", *words, torrent, cwd=into) as aria2:
         aria2.done()
     server.shutdown()
-    arrived(into, digest)
+    here(into, digest)
 
 
 def tracker(home):
@@ -460,7 +465,7 @@ def found_by_our_tracker(name, url):
         into = folder(name + "/ours")
         with download(into, tracked, cwd=into) as leech:
             leech.done()
-        arrived(into, digest)
+        here(into, digest)
         second.scrape_tracker()
         wait(lambda: second.status().num_complete >= 2, "libtorrent scrapes no two seeds", program)
     del one, two
@@ -504,7 +509,7 @@ def our_dht_node():
         words = ["--dht", address, "--trace", "--keep"]
         with download(into, magnet(torrent), *words, cwd=into) as leech:
             leech.until("complete:")
-            arrived(into, digest)
+            here(into, digest)
             own = leech.output().split("listening on ")[1].split()[0].rsplit(":", 1)[1]
             wait(lambda: f"ANNOUNCE PEER torrent={hash} port={own}" in node.output(), "we do not announce", node)
             # libtorrent finds our client through our node, after its own seed is gone.
@@ -547,7 +552,7 @@ def transmission_seeds():
         wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
         with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
             program.done()
-    arrived(into, digest)
+    here(into, digest)
 
 
 @case
