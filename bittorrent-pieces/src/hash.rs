@@ -4,7 +4,7 @@ use core::fmt;
 
 use sha1::{Digest, Sha1};
 
-use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height};
+use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height, run_height};
 use crate::{Geometry, PieceIndex};
 
 /// Computes the SHA-1 of a piece from slices of any length, in order.
@@ -111,7 +111,7 @@ impl<'a> PieceHashes<'a> {
     pub fn runs(&self, geometry: Geometry<'a>) -> impl Iterator<Item = MerkleHash> + use<'a> {
         let pieces = self.v2.hashes();
         let height = piece_height(geometry.full_piece_len());
-        let run = height.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX));
+        let run = run_height(height);
         // One file, or several of which each begins with the piece behind those before it.
         let starts = geometry.files().iter().map(|file| file.first.slot()).skip(1);
         let ends = starts.chain(core::iter::once(pieces.len()));

@@ -97,14 +97,18 @@ pub fn layer_root<'h>(
     layer: impl IntoIterator<Item = &'h MerkleHash>,
     pad: MerkleHash,
 ) -> MerkleHash {
-    let mut tree = Tree::new();
-    layer.into_iter().for_each(|hash| tree.push(*hash));
+    let tree = Tree::over(layer);
     let height = height(tree.leaves);
     tree.root(height, pad)
 }
 
 /// How many pieces one of the nodes of [`PieceHashes::runs`](crate::PieceHashes::runs) is above.
 pub const RUN: usize = 512;
+
+/// Returns the height of these nodes, from that of the pieces.
+pub(crate) fn run_height(pieces: u8) -> u8 {
+    pieces.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX))
+}
 
 /// Returns a node at a height by its number, from the nodes of a lower layer; what is missing on the right is
 /// padding.
@@ -113,15 +117,7 @@ pub(crate) fn node(layer: &[MerkleHash], of: u8, height: u8, index: usize) -> Me
     let width = 1_usize.checked_shl(levels).unwrap_or(usize::MAX);
     let start = index.saturating_mul(width).min(layer.len());
     let below = layer.get(start..start.saturating_add(width).min(layer.len()));
-    let below = below.unwrap_or_default();
-    if below.is_empty() {
-        return pad_hash(height);
-    }
-    let mut tree = Tree::new();
-    for hash in below {
-        tree.push(*hash);
-    }
-    tree.root(height.saturating_sub(of), pad_hash(of))
+    Tree::over(below.unwrap_or_default()).root(height.saturating_sub(of), pad_hash(of))
 }
 
 /// Returns the root that a node leads to, from the siblings on the way up; `index` is its number in its
@@ -198,6 +194,12 @@ struct Tree {
 impl Tree {
     const fn new() -> Self {
         Self { leaves: 0, waiting: [[0; 32]; LEVELS] }
+    }
+
+    fn over<'h>(leaves: impl IntoIterator<Item = &'h MerkleHash>) -> Self {
+        let mut tree = Self::new();
+        leaves.into_iter().for_each(|leaf| tree.push(*leaf));
+        tree
     }
 
     fn push(&mut self, leaf: MerkleHash) {

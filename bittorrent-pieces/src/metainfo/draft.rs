@@ -105,10 +105,7 @@ impl Draft<'_> {
 
     /// Returns the root of the single file.
     fn root(&self) -> MerkleHash {
-        match self.hashes.layer().hashes() {
-            [root] => *root,
-            _ => self.hashes.layer().root(self.piece_len),
-        }
+        self.hashes.layer().root(self.piece_len)
     }
 
     /// Writes the layers of all files longer than a piece, in the order of their roots; files of the same

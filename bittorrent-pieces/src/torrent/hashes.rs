@@ -7,7 +7,7 @@ use super::queue::{RequestSlot, queues};
 use super::state::View;
 use super::{PeerError, Root};
 use crate::geometry::{count, slot};
-use crate::merkle::{MerkleHash, RUN, node, pad_hash, piece_height};
+use crate::merkle::{MerkleHash, RUN, node, pad_hash, piece_height, run_height};
 use crate::wire::Message;
 use crate::wire::hashes::{HashMessage, HashRange};
 use crate::{BLOCK_LEN, BufferTooSmall, Geometry, PieceHashes};
@@ -156,7 +156,7 @@ impl<'t> Tree<'t> {
 
     /// Returns a node at a height above the leaves by its number.
     fn node(&self, height: u8, index: usize) -> MerkleHash {
-        let run = self.height.saturating_add(RUN.ilog2().try_into().unwrap_or(u8::MAX));
+        let run = run_height(self.height);
         if height < self.height {
             node(self.leaves, 0, height, index)
         } else if height < run || self.runs.is_empty() {

@@ -267,10 +267,12 @@ impl View<'_, '_> {
         let sought = picker.state.is_sought(picker.pieces, piece);
         for PeerSlot(link) in peers.iter_mut().filter(|slot| slot.0.is_ready()) {
             let conn = link.card.conn;
-            let stays = |parole: bool| parole && !picker.clears(piece, conn);
             let parole = link.flags.parole;
-            link.flags.parole =
-                if passed { stays(parole) } else { parole || picker.gave(piece, conn) };
+            link.flags.parole = if passed {
+                parole && !picker.clears(piece, conn)
+            } else {
+                parole || picker.gave(piece, conn)
+            };
         }
         if passed {
             picker.passed(piece, |conn| {
@@ -472,7 +474,6 @@ fn root_of(geometry: Geometry<'_>, hashes: PieceHashes<'_>) -> Option<Root> {
     match hashes.layer().hashes() {
         _ if !geometry.files().is_empty() => None, // each has its own
         [] => None,
-        [root] => Some(Root(*root)),
         _ => Some(Root(hashes.layer().root(geometry.full_piece_len()))),
     }
 }

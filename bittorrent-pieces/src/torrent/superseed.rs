@@ -43,8 +43,7 @@ impl View<'_, '_> {
     /// Makes new offers after a peer got a piece: to it if it is done, and to those that were to pass the
     /// piece on to it, or that it was faster than.
     pub(super) fn offer_after(&mut self, index: usize, piece: PieceIndex) {
-        let peers = if self.core.config.super_seeding { self.regions.peers.len() } else { 0 };
-        for other in 0..peers {
+        for other in self.offered() {
             let offered = self.regions.peers.get(other).and_then(|slot| slot.0.offer);
             if offered == Some(piece) && (other != index || self.is_done(other)) {
                 self.offer(other);
@@ -54,12 +53,16 @@ impl View<'_, '_> {
 
     /// Makes new offers to peers that are done since others came or went.
     pub(super) fn renew_offers(&mut self) {
-        let peers = if self.core.config.super_seeding { self.regions.peers.len() } else { 0 };
-        for index in 0..peers {
+        for index in self.offered() {
             if self.is_done(index) {
                 self.offer(index);
             }
         }
+    }
+
+    /// Returns the slots of peers that may have offers.
+    fn offered(&self) -> core::ops::Range<usize> {
+        0..if self.core.config.super_seeding { self.regions.peers.len() } else { 0 }
     }
 
     /// Returns whether a peer has what it was offered, and another has it too or there is no other that
@@ -75,8 +78,8 @@ impl View<'_, '_> {
             link.is_some_and(|link| holds(link, self.regions.bits, geometry, index).has(piece))
         };
         let others = self.regions.peers.iter().enumerate();
-        let mut others = others.filter(|(other, slot)| *other != index && slot.0.is_ready());
-        let mut others = others.by_ref().map(|(other, _)| has(other)).peekable();
+        let others = others.filter(|(other, slot)| *other != index && slot.0.is_ready());
+        let mut others = others.map(|(other, _)| has(other)).peekable();
         has(index) && (others.peek().is_none() || others.any(|has| has))
     }
 }

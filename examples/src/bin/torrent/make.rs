@@ -135,7 +135,6 @@ fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Opti
         layers = rest;
         match layer {
             [] => None,
-            [root] => Some(*root),
             _ => Some(PieceLayer::new(layer).root(piece_len)),
         }
     });
