@@ -1,23 +1,16 @@
 //! The exchange of peers (BEP 11): who came, who went, and nobody twice.
 
+mod lent;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
 use bittorrent_pieces::wire::extended::{EXTENDED, HEADER_LEN, Pex};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, PartialSlot, PeerId, PeerSlot,
-    PieceHashes, PieceSlot, RequestSlot, Side, Torrent, bits_len, requests_len, transmit_len,
+    Bitfield, Config, ConnId, Geometry, InfoHash, PeerId, PieceHashes, Side, Torrent, transmit_len,
 };
-
-type Lent = Memory<
-    [PieceSlot; 1],
-    [PartialSlot; 1],
-    [BlockSlot; 1],
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
+use lent::{Lent, lent};
 
 const HASH: InfoHash = InfoHash([1; 20]);
 const LISTENER: ConnId = ConnId(0);
@@ -26,17 +19,10 @@ struct Room(Torrent<'static, Lent>);
 
 impl Room {
     fn new(peers: usize) -> Self {
-        let memory = Memory {
-            pieces: [PieceSlot::EMPTY],
-            partials: [PartialSlot::EMPTY],
-            blocks: [BlockSlot::EMPTY],
-            peers: vec![PeerSlot::EMPTY; peers],
-            bits: vec![0; bits_len(1, peers)],
-            requests: vec![RequestSlot::EMPTY; requests_len(peers, 2)],
-        };
+        let geometry = Geometry::new(1, 1).unwrap();
+        let memory = lent(geometry, 1, peers, 2);
         let mut config = Config::new(HASH, PeerId([2; 20]));
         config.silence = Duration::from_secs(10_000);
-        let geometry = Geometry::new(1, 1).unwrap();
         let have = Bitfield::new(1, [0]).unwrap();
         let hashes = PieceHashes::new(&[[0; 20]]);
         Self(Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap())

@@ -8,13 +8,13 @@ use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
 use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BitfieldError, BlockSlot, ChokerPolicy, Config, ConnId, ConnectError, Event,
-    Geometry, Handled, InfoHash, Luck, Memory, PartialSlot, PeerError, PeerId, PeerSlot,
-    PieceHasher, PieceHashes, PieceIndex, PieceSlot, Priority, Rank, RequestSlot, Side, Slots,
-    Torrent, Verdict, bits_len, block_slots, requests_len,
+    Bitfield, BitfieldError, ChokerPolicy, Config, ConnId, ConnectError, Event, Geometry, Handled,
+    InfoHash, Luck, PeerError, PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Rank, Side,
+    Slots, Torrent, Verdict,
 };
 use by_hand::{
-    A, B, C, Lent, ZERO, block, greet, hear, join, request, said, seconds, torrent, torrent_of,
+    A, B, C, Lent, ZERO, block, greet, hear, join, lent, request, said, seconds, torrent,
+    torrent_of,
 };
 
 #[test]
@@ -438,14 +438,7 @@ fn window_of(delay: u64, rate: u64) -> usize {
     let pieces = geometry.pieces();
     let hashes = vec![[0; 20]; pieces as usize];
     let have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
-    let memory = Memory {
-        pieces: vec![PieceSlot::EMPTY; pieces as usize],
-        partials: vec![PartialSlot::EMPTY; pieces as usize],
-        blocks: vec![BlockSlot::EMPTY; block_slots(geometry, pieces as usize)],
-        peers: [PeerSlot::EMPTY; 1],
-        bits: vec![0; bits_len(pieces, 1)],
-        requests: vec![RequestSlot::EMPTY; requests_len(1, 250)],
-    };
+    let memory = lent(geometry, pieces as usize, 1, 250);
     let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
     let hashes = PieceHashes::new(&hashes);
     let mut leech = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();

@@ -1,6 +1,8 @@
 //! Torrents that are of version 2 alone and have several files (BEP 52): each file begins with a piece and
 //! has a tree of its own.
 
+mod lent;
+
 use core::time::Duration;
 
 use bittorrent_pieces::bencode::{Mode, WriteError};
@@ -11,11 +13,11 @@ use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConfigError, ConnId, Event, FetchConfig, FetchEvent, FetchHandled,
-    FetchSlot, Geometry, HASHES_LEN, Handled, Memory, MetadataFetch, Metainfo, PartialSlot,
-    PeerError, PeerId, PeerSlot, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
-    V2File, Verdict, bits_len, block_slots, piece_slots, requests_len,
+    Bitfield, Config, ConfigError, ConnId, Event, FetchConfig, FetchEvent, FetchHandled, FetchSlot,
+    Geometry, HASHES_LEN, Handled, MetadataFetch, Metainfo, PeerError, PeerId, PieceHashes,
+    PieceIndex, Side, Torrent, V2File, Verdict,
 };
+use lent::{Lent, lent};
 
 const PIECE: u32 = 32_768;
 const CONN: ConnId = ConnId(1);
@@ -31,15 +33,6 @@ const FILES: [(&[&[u8]], u64); 7] = [
     (&[b"g", b"h", b"i"], 98_304),
     (&[b"j"], 100_000),
 ];
-
-type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 /// The bytes of a file.
 fn content(len: u64) -> Vec<u8> {
@@ -113,14 +106,7 @@ impl Node {
                     .copy_from_slice(&content(file.len()));
             }
         }
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
-            partials: vec![PartialSlot::EMPTY; 4],
-            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, 4)],
-            peers: vec![PeerSlot::EMPTY; 2],
-            bits: vec![0; bits_len(pieces, 2)],
-            requests: vec![RequestSlot::EMPTY; requests_len(2, 32)],
-        };
+        let memory = lent(geometry, 4, 2, 32);
         let config = Config::new(metainfo.info_hash(), PeerId([u8::from(seeds); 20]));
         let hashes = PieceHashes::v2(PieceLayer::new(layer.leak()));
         let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
@@ -479,14 +465,7 @@ fn a_long_layer_is_proved_by_its_runs() {
             PieceHashes::v2(PieceLayer::new(with_small)),
         ),
     ] {
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
-            partials: vec![PartialSlot::EMPTY; 1],
-            blocks: vec![BlockSlot::EMPTY; 1],
-            peers: vec![PeerSlot::EMPTY; 1],
-            bits: vec![0; bits_len(geometry.pieces(), 1)],
-            requests: vec![RequestSlot::EMPTY; requests_len(1, 2)],
-        };
+        let memory = lent(geometry, 1, 1, 2);
         let have = vec![0; Bitfield::byte_len(geometry.pieces())];
         let have = Bitfield::new(geometry.pieces(), have).unwrap();
         let config = Config::new(metainfo().info_hash(), PeerId([1; 20]));

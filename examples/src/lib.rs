@@ -7,5 +7,7 @@
 pub mod chart;
 pub mod dht;
 pub mod graph;
+#[path = "../../bittorrent-pieces/tests/lent/mod.rs"]
+pub mod lent;
 pub mod random;
 pub mod words;

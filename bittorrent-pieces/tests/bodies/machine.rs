@@ -1,5 +1,8 @@
 //! Body of the torrent: any calls in any order, checked against the seven laws.
 
+#[path = "../lent/mod.rs"]
+mod lent;
+
 use core::time::Duration;
 
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer};
@@ -8,21 +11,12 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN,
-    InfoHash, Memory, Padding, PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex,
-    PieceSlot, Priority, Rank, RequestSlot, Side, Slots, Torrent, V2File, bits_len, block_slots,
-    requests_len, transmit_len,
+    Bitfield, Block, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Padding,
+    PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Rank, Side, Slots, Torrent, V2File,
+    transmit_len,
 };
+use lent::{Lent, lent};
 use sim::laws::{self, Input, Machine, Outcome};
-
-type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
 /// All that is offered today: extended, fast, DHT.
@@ -80,14 +74,7 @@ pub fn torrent(bytes: &[u8]) {
     let info = vec![b'x'; 20_000];
     let root = files.last().map_or(PieceLayer::new(&layer).root(16_384), |file| file.root);
     let new = || {
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; geometry.pieces() as usize],
-            partials: vec![PartialSlot::EMPTY; partials],
-            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
-            peers: vec![PeerSlot::EMPTY; peers],
-            bits: vec![0; bits_len(geometry.pieces(), peers)],
-            requests: vec![RequestSlot::EMPTY; requests_len(peers, depth)],
-        };
+        let memory = lent(geometry, partials, peers, depth);
         let mut hashes = PieceHashes::new(&hashes);
         if !files.is_empty() {
             hashes = PieceHashes::v2(PieceLayer::new(&layer));

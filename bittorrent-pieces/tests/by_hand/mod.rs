@@ -2,24 +2,19 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+#[path = "../lent/mod.rs"]
+mod lent;
+
 use core::time::Duration;
 
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, PartialSlot, PeerError,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
-    bits_len, requests_len,
+    Bitfield, Config, ConnId, Geometry, InfoHash, PeerError, PeerId, PieceHasher, PieceHashes,
+    PieceIndex, Side, Torrent,
 };
 
-pub(crate) type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
+pub(crate) use lent::{Lent, lent};
 
 pub(crate) const A: ConnId = ConnId(1);
 pub(crate) const B: ConnId = ConnId(2);
@@ -44,17 +39,10 @@ pub(crate) fn torrent_of(
 ) -> Torrent<'static, Lent> {
     let piece = PieceHasher::digest(&vec![0; 32_768]);
     let hashes: &'static [[u8; 20]] = vec![piece; pieces as usize].leak();
-    let memory = Memory {
-        pieces: vec![PieceSlot::EMPTY; 1],
-        partials: vec![PartialSlot::EMPTY; 2 * peers],
-        blocks: vec![BlockSlot::EMPTY; 4 * peers],
-        peers: vec![PeerSlot::EMPTY; peers],
-        bits: vec![0; bits_len(pieces, peers)],
-        requests: vec![RequestSlot::EMPTY; requests_len(peers, 32)],
-    };
+    let geometry = Geometry::new(u64::from(pieces) * 32_768, 32_768).unwrap();
+    let memory = lent(geometry, 2 * peers, peers, 32);
     let mut config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
     set(&mut config);
-    let geometry = Geometry::new(u64::from(pieces) * 32_768, 32_768).unwrap();
     let have = Bitfield::new(pieces, [have]).unwrap();
     Torrent::new(config, geometry, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
 }

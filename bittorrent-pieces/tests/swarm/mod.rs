@@ -2,24 +2,18 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+#[path = "../lent/mod.rs"]
+mod lent;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot,
-    Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    Bitfield, Block, Config, ConnId, Event, Geometry, Handled, InfoHash, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Side, Torrent, transmit_len,
 };
+use lent::{Lent, lent};
 use sim::{Addr, Delivery, Network, Rng, StreamId};
-
-type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 /// The identifier of a message with a block, and the bytes before its data.
 const PIECE: u8 = 7;
@@ -120,14 +114,7 @@ impl Swarm {
         for piece in 0..first {
             have.set(PieceIndex(piece));
         }
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
-            partials: vec![PartialSlot::EMPTY; self.partials],
-            blocks: vec![BlockSlot::EMPTY; block_slots(self.geometry, self.partials)],
-            peers: vec![PeerSlot::EMPTY; peers],
-            bits: vec![0; bits_len(pieces, peers)],
-            requests: vec![RequestSlot::EMPTY; requests_len(peers, 32)],
-        };
+        let memory = lent(self.geometry, self.partials, peers, 32);
         let hashes = PieceHashes::new(self.hashes);
         let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);
         let mut storage = vec![];

@@ -5,20 +5,11 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bittorrent_pieces::{
-    BLOCK_LEN, Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory,
-    PartialSlot, PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, Policy,
-    RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len, transmit_len,
+    BLOCK_LEN, Bitfield, Config, ConnId, Event, Geometry, Handled, InfoHash, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Policy, Side, Torrent, transmit_len,
 };
+use examples::lent::{Lent, lent};
 use sim::{Addr, Delivery, Link, Network, Rng, StreamId};
-
-type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 /// How many connections a node takes, as a rule, and how many it dials.
 pub(crate) const PEERS: usize = 50;
@@ -99,14 +90,7 @@ impl World {
         config.seed = self.seed << 32 | index as u64;
         config.upload_slots = kind.slots;
         let peers = kind.peers + DIALS + 1;
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
-            partials: vec![PartialSlot::EMPTY; OPEN],
-            blocks: vec![BlockSlot::EMPTY; block_slots(self.geometry, OPEN)],
-            peers: vec![PeerSlot::EMPTY; peers],
-            bits: vec![0; bits_len(pieces, peers)],
-            requests: vec![RequestSlot::EMPTY; requests_len(peers, PIPELINE)],
-        };
+        let memory = lent(self.geometry, OPEN, peers, PIPELINE);
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
         if kind.has_all {
             have.fill();

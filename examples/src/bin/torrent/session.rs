@@ -15,11 +15,10 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Memory,
-    Metainfo, Order, Padding, PartialSlot, PeerId, PeerSlot, PieceCheck, PieceHashes, PieceSlot,
-    Policy, RequestSlot, Side, Torrent, bits_len, block_slots, piece_slots, requests_len,
-    transmit_len,
+    Bitfield, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Metainfo, Order, Padding,
+    PeerId, PieceCheck, PieceHashes, Policy, Side, Torrent, transmit_len,
 };
+use examples::lent::{Lent, lent};
 use examples::random::random;
 
 use crate::args::Share;
@@ -36,15 +35,6 @@ const PIPELINE: usize = 250;
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
 pub const SLICE: u32 = 256 << 10;
-
-type Lent = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 pub fn share(args: &Share) -> Result<(), String> {
     let mut net = Net::new(args.listen)?;
@@ -125,15 +115,8 @@ impl<'a> Session<'a> {
             let (ones, all) = (have.count_ones(), have.len());
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
-        let (pieces, partials) = (geometry.pieces(), 2 * PEERS);
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
-            partials: vec![PartialSlot::EMPTY; partials],
-            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
-            peers: vec![PeerSlot::EMPTY; PEERS],
-            bits: vec![0; bits_len(pieces, PEERS)],
-            requests: vec![RequestSlot::EMPTY; requests_len(PEERS, PIPELINE)],
-        };
+        let pieces = geometry.pieces();
+        let memory = lent(geometry, 2 * PEERS, PEERS, PIPELINE);
         let mut config = Config::new(metainfo.info_hash(), peer_id);
         config.seed = u64::from_le_bytes(random());
         config.super_seeding = args.super_seed;

@@ -8,9 +8,9 @@ use std::fs::{self, File};
 use std::io;
 
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Geometry, Memory, Metainfo, PartialSlot, PeerId, PeerSlot,
-    PieceSlot, RequestSlot, Torrent, bits_len, block_slots, requests_len, transmit_len,
+    Bitfield, Config, ConnId, Geometry, Metainfo, PeerId, Torrent, transmit_len,
 };
+use examples::lent::{Lent, lent};
 
 use crate::ctx::{Ctx, Failure, Stage};
 use crate::net::{Conn, Incoming, NodeId, Service};
@@ -19,15 +19,6 @@ use crate::storage::Storage;
 
 /// Requests at a time between two peers, in each direction.
 const PIPELINE: usize = 64;
-
-type Slots = Memory<
-    Vec<PieceSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
-    Vec<PeerSlot>,
-    Vec<u8>,
-    Vec<RequestSlot>,
->;
 
 pub struct Swarm<'s> {
     cast: Cast,
@@ -63,7 +54,7 @@ pub struct Delivery {
 }
 
 struct Member<'s> {
-    torrent: Torrent<'s, Slots>,
+    torrent: Torrent<'s, Lent>,
     storage: Storage,
     given: BTreeMap<(u32, NodeId), u64>, // bytes of pieces that are not complete yet, by giver
     alive: bool,
@@ -239,14 +230,7 @@ impl<'s> Member<'s> {
         let pieces = geometry.pieces();
         let connections = usize::from(cast.nodes) + 4;
         let partials = 2 * usize::from(cast.nodes);
-        let memory = Memory {
-            pieces: vec![PieceSlot::EMPTY; pieces as usize],
-            partials: vec![PartialSlot::EMPTY; partials],
-            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
-            peers: vec![PeerSlot::EMPTY; connections],
-            bits: vec![0; bits_len(pieces, connections)],
-            requests: vec![RequestSlot::EMPTY; requests_len(connections, PIPELINE)],
-        };
+        let memory = lent(geometry, partials, connections, PIPELINE);
         let mut have =
             Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;
         let storage = if cast.is_leech(node) {
