@@ -368,8 +368,12 @@ def libtorrent_finds_a_bad_block_by_our_leaves():
     with liar, honest:
         into = folder(home + "/libtorrent")
         handle = add(ses := session(free_port(), whole_pieces_threshold=0, request_queue_time=1), torrent, into)
-        for host, port in (address.rsplit(":", 1) for address in (first, second)):
+        # One after the other: of two it would blame both for pieces that both gave a part of, and ban the honest one.
+        for program, address in ((liar, first), (honest, second)):
+            host, port = address.rsplit(":", 1)
             handle.connect_peer((host, int(port)))
+            wait(lambda: "UNCHOKE" in program.output(), "libtorrent does not come", program)
+            wait(lambda: not handle.get_peer_info() or handle.status().is_seeding, "libtorrent keeps the liar", liar)
         seeding(handle, "libtorrent is not complete with one good seed of two")
         arrived(into, digest)
         lines = (liar.output() + honest.output()).splitlines()
