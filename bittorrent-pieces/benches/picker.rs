@@ -22,10 +22,16 @@ use std::time::Instant;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, PieceIndex, PieceSlot,
-    Policy, Received, Want, block_slots, piece_slots,
+    Policy, RareSlot, Received, Want, block_slots, piece_slots, rare_slots,
 };
 
-type Picker = bittorrent_pieces::Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Picker = bittorrent_pieces::Picker<
+    'static,
+    Vec<PieceSlot>,
+    Vec<RareSlot>,
+    Vec<PartialSlot>,
+    Vec<BlockSlot>,
+>;
 
 const SEED: u64 = 0xB17;
 const BATCH: usize = 16;
@@ -74,7 +80,8 @@ fn main() {
             println!("{}", if marked && time > *bar { "   MISSED" } else { "" });
         }
         println!("  blocks that came twice {}, most open pieces {}", waste.0, waste.1);
-        let bytes = piece_slots(pieces) * size_of::<PieceSlot>();
+        let bytes = piece_slots(pieces) * size_of::<PieceSlot>()
+            + rare_slots(pieces) * size_of::<RareSlot>();
         println!(
             "  {:.2} bytes for each piece beside the bitfields (bar 10, libtorrent 13)",
             bytes as f64 / f64::from(pieces)
@@ -334,6 +341,7 @@ fn picker(geometry: Geometry<'static>, partials: usize) -> Picker {
         SEED,
         have,
         vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        vec![RareSlot::EMPTY; rare_slots(geometry.pieces())],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )

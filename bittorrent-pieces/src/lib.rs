@@ -47,7 +47,7 @@ pub use id::{ConnId, InfoHash, PeerId};
 pub use metainfo::Metainfo;
 pub use picker::{
     BlockSlot, Failure, Holds, Order, PartialSlot, Picker, PieceSlot, PieceState, Playback, Policy,
-    Priority, Received, Want, Weights, block_slots, piece_slots,
+    Priority, RareSlot, Received, Want, Weights, block_slots, piece_slots, rare_slots,
 };
 pub use priority::{crc32c, peer_priority};
 pub use torrent::{

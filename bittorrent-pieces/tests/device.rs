@@ -2,7 +2,8 @@
 
 use bittorrent_pieces::{
     Bitfield, BlockSlot, Candidate, Choker, Geometry, Holds, PartialSlot, PeerSlot, Picker,
-    PieceSlot, RequestSlot, Torrent, Want, bits_len, block_slots, piece_slots, requests_len,
+    PieceSlot, RareSlot, RequestSlot, Torrent, Want, bits_len, block_slots, piece_slots,
+    rare_slots, requests_len,
 };
 
 const PIECES: u32 = 256;
@@ -14,6 +15,7 @@ const GEOMETRY: Geometry<'static> = match Geometry::new(64 << 20, 256 << 10) {
 };
 
 type Pieces = [PieceSlot; piece_slots(PIECES)];
+type Rarest = [RareSlot; rare_slots(PIECES)];
 type Partials = [PartialSlot; OPEN];
 type Blocks = [BlockSlot; block_slots(GEOMETRY, OPEN)];
 type Bits = [u8; bits_len(PIECES, PEERS)];
@@ -21,7 +23,7 @@ type Bits = [u8; bits_len(PIECES, PEERS)];
 /// Who has what, what to ask of whom and whom to serve: everything that depends on the number of pieces
 /// and of peers but the connections themselves.
 struct State {
-    picker: Picker<'static, Pieces, Partials, Blocks>,
+    picker: Picker<'static, Pieces, Rarest, Partials, Blocks>,
     bits: Bits,
     choker: Choker,
     cards: [Candidate; PEERS],
@@ -37,6 +39,7 @@ fn the_state_of_256_pieces_and_8_peers_is_under_4_kib() {
             1,
             Bitfield::new(PIECES, &[0; 32][..]).unwrap(),
             [PieceSlot::EMPTY; piece_slots(PIECES)],
+            [RareSlot::EMPTY; rare_slots(PIECES)],
             [PartialSlot::EMPTY; OPEN],
             [BlockSlot::EMPTY; block_slots(GEOMETRY, OPEN)],
         )

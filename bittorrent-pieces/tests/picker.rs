@@ -2,10 +2,10 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConfigError, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, Received, Want, block_slots, piece_slots,
+    PieceIndex, PieceSlot, PieceState, RareSlot, Received, Want, block_slots, piece_slots,
 };
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 const PIECE: u32 = 65_536; // four blocks
 const A: ConnId = ConnId(1);
@@ -27,6 +27,7 @@ fn picker_of(total: u64, have: &[u32], partials: usize, seed: u64) -> Boxed {
         seed,
         bits(geometry.pieces(), have).as_view(),
         vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        vec![RareSlot::EMPTY; 64],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )
@@ -289,7 +290,7 @@ fn no_pieces_and_no_memory_are_no_harm() {
     narrow.join(&Holds::All);
     assert_eq!((pick(&mut narrow, A, &Holds::All), narrow.next_full()), (None, None));
     let geometry = Geometry::new(10, 1).unwrap();
-    let refused = Picker::new(geometry, 0, bits(10, &[]).as_view(), [], [], []).err();
+    let refused = Picker::new(geometry, 0, bits(10, &[]).as_view(), [], [], [], []).err();
     assert_eq!(refused, Some(ConfigError::PieceSlots(1)));
 }
 

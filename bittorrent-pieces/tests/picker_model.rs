@@ -3,19 +3,21 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, Received, Want, Weights, block_slots, piece_slots,
+    PieceSlot, PieceState, Policy, Priority, RareSlot, Received, Want, Weights, block_slots,
+    piece_slots,
 };
 use sim::Rng;
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
-fn picker(geometry: Geometry<'static>, partials: usize, seed: u64) -> Boxed {
+fn picker(geometry: Geometry<'static>, list: usize, partials: usize, seed: u64) -> Boxed {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     Picker::new(
         geometry,
         seed,
         Bitfield::new(geometry.pieces(), &have[..]).unwrap(),
         vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        vec![RareSlot::EMPTY; list],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )
@@ -46,12 +48,13 @@ fn key(picker: &Boxed, piece: PieceIndex) -> (u32, u32) {
 #[test]
 fn every_choice_is_a_rarest_piece() {
     for (round, weights) in
-        [Weights::Strict, Weights::Product].into_iter().cycle().take(8).enumerate()
+        [Weights::Strict, Weights::Product].into_iter().cycle().take(16).enumerate()
     {
         let mut rng = Rng::new(round as u64);
-        let pieces = [300, 900, 64, 2000][round / 2];
+        let pieces = [300, 900, 64, 2000][round / 2 % 4];
+        let list = [64, 0, 1, 7][(round / 2 + round / 8) % 4];
         let geometry = Geometry::new(u64::from(pieces), 1).unwrap();
-        let mut picker = picker(geometry, pieces as usize, round as u64);
+        let mut picker = picker(geometry, list, pieces as usize, round as u64);
         let mut policy = Policy::new();
         (policy.weights, policy.random_first) = (weights, 0);
         picker.set_policy(policy);
@@ -131,7 +134,7 @@ fn thirty_million_blocks_are_no_burden() {
     const OPEN: usize = 400;
     let geometry = Geometry::new(u64::from(PIECES) << 18, 1 << 18).unwrap();
     assert_eq!(u64::from(PIECES) * 16, 30_000_000);
-    let mut picker = picker(geometry, OPEN, 7);
+    let mut picker = picker(geometry, 64, OPEN, 7);
     let mut rng = Rng::new(7);
     let peers: Vec<_> =
         [500, 900, 100, 2].map(|density| bitfield(&mut rng, PIECES, density)).into();

@@ -297,6 +297,7 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let config = Config::new(InfoHash([1; 20]), PeerId([2; 20]));
     let memory = Memory {
         pieces: [PieceSlot::EMPTY; 10],
+        rarest: [],
         partials: [PartialSlot::EMPTY; 1],
         blocks: [BlockSlot::EMPTY; 2],
         peers: [PeerSlot::EMPTY; 1],

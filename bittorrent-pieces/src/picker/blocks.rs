@@ -272,7 +272,7 @@ impl View<'_, '_> {
             word.untold |= lane(piece);
         }
         self.state.complete(piece);
-        self.state.tidy(self.pieces);
+        self.state.tidy(self.pieces, self.rarest);
         true
     }
 

@@ -1,6 +1,7 @@
 //! A recount of all that the picker keeps up to date; for tests.
 
 use super::blocks::{BlockSlot, Progress};
+use super::front::RareSlot;
 use super::partial::{PartialSlot, Phase};
 use super::pieces::{PieceSlot, lane};
 use super::{NORMAL, State};
@@ -10,11 +11,12 @@ use crate::geometry::{count, slot};
 pub(super) fn is_sound(
     state: &State<'_>,
     pieces: &[PieceSlot],
+    list: &[RareSlot],
     partials: &[PartialSlot],
     blocks: &[BlockSlot],
 ) -> bool {
     are_pieces_sound(state, pieces, partials)
-        && is_front_sound(state, pieces)
+        && is_front_sound(state, pieces, list)
         && are_rings_sound(state, partials)
         && are_partials_sound(state, partials, blocks)
 }
@@ -47,20 +49,20 @@ fn are_pieces_sound(state: &State<'_>, pieces: &[PieceSlot], partials: &[Partial
 }
 
 /// Every candidate that some peer has and whose key is below the ceiling is in the list, as far as it is made.
-fn is_front_sound(state: &State<'_>, pieces: &[PieceSlot]) -> bool {
+fn is_front_sound(state: &State<'_>, pieces: &[PieceSlot], list: &[RareSlot]) -> bool {
     let front = &state.front;
-    let mut sorted = front.entries().windows(2);
+    let entries = front.entries(list);
+    let mut sorted = entries.windows(2);
     let sorted = sorted.all(|pair| matches!(pair, [a, b] if a.key <= b.key));
-    let made = |piece: &PieceIndex| front.next.is_none_or(|next| slot(piece.0 / 64) < next);
-    let all = (0..state.geometry.pieces()).map(PieceIndex).filter(made);
+    let all = (0..state.geometry.pieces()).map(PieceIndex).filter(|piece| front.reaches(*piece));
     let listed = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let bit = lane(piece);
         let held = state.seeds > 0 || word.count(bit, state.height) > 0;
-        let listed = || front.entries().iter().any(|entry| entry.piece == piece);
+        let listed = || entries.iter().any(|entry| entry.piece == piece);
         word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed()
     });
-    listed && (sorted || front.unsorted || front.next.is_some())
+    listed && (sorted || front.unsorted || !front.is_made())
 }
 
 /// Every slot is in the ring of its phase, once.

@@ -1,77 +1,102 @@
 //! The rarest candidates, sorted: a short list in front of the words.
 
-use core::fmt;
-
 use super::State;
 use super::order::PRIORITIES;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
 use crate::PieceIndex;
-use crate::geometry::slot;
-
-/// How many pieces the list holds.
-const FRONT: usize = 64;
+use crate::geometry::{count, slot};
 
 /// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
 const SLICE: usize = 4096;
+/// So many pieces are compared as fast as a list is read.
+const FEW: u32 = 1024;
+/// The list is made.
+const MADE: u32 = u32::MAX;
 
-/// The candidates whose key is below `ceiling`, the rarest first, ties at random. Keys are those of
-/// the time when an entry was written: an entry is checked when it is met.
-#[derive(Clone)]
+/// Room for one of the rarest pieces: 8 bytes.
+///
+/// See [`rare_slots`] for how many a torrent takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RareSlot {
+    pub(super) key: u32, // of the time when it was written: to be checked when the entry is met
+    pub(super) piece: PieceIndex,
+}
+
+impl RareSlot {
+    /// An unused slot.
+    pub const EMPTY: Self = Self { key: 0, piece: PieceIndex(0) };
+}
+
+/// Returns how many [`RareSlot`]s make picks from so many pieces fast: none if they are few.
+#[must_use]
+pub const fn rare_slots(pieces: u32) -> usize {
+    if pieces > FEW { 64 } else { 0 }
+}
+
+/// The candidates whose key is below `ceiling`, the rarest first, ties at random: what of the lent list
+/// is in use.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Front {
-    entries: [Entry; FRONT],
-    len: usize,
-    /// Every candidate with a lower key is in the list, as far as the list is made.
-    pub(super) ceiling: u32,
-    /// The word from which on the list is still to be made; `None` once it is made.
-    pub(super) next: Option<usize>,
+    len: u8,
     /// Keys may have fallen since the list was sorted.
     pub(super) unsorted: bool,
+    /// Every candidate with a lower key is in the list, as far as the list is made.
+    pub(super) ceiling: u32,
+    /// The word from which on the list is still to be made.
+    next: u32,
     /// How many words were walked since the list was made; it pays for the next one.
     debt: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub(super) key: u32,
-    pub(super) piece: PieceIndex,
-}
-
 impl Front {
     pub(super) const fn new() -> Self {
-        let none = Entry { key: 0, piece: PieceIndex(0) };
-        Self { entries: [none; FRONT], len: 0, ceiling: 0, next: None, unsorted: false, debt: 0 }
+        Self { len: 0, unsorted: false, ceiling: 0, next: MADE, debt: 0 }
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        self.entries.get(..self.len).unwrap_or_default()
+    pub(super) fn entries<'l>(&self, list: &'l [RareSlot]) -> &'l [RareSlot] {
+        list.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn entries_mut<'l>(&self, list: &'l mut [RareSlot]) -> &'l mut [RareSlot] {
+        list.get_mut(..usize::from(self.len)).unwrap_or_default()
     }
 
     /// Forgets all: the order of keys changed.
     pub(super) fn clear(&mut self) {
-        (self.len, self.ceiling, self.next, self.debt) = (0, 0, None, u32::MAX);
+        *self = Self { debt: u32::MAX, ..Self::new() };
+    }
+
+    pub(super) fn is_made(&self) -> bool {
+        self.next == MADE
+    }
+
+    /// Returns whether the list is made as far as this piece.
+    pub(super) fn reaches(&self, piece: PieceIndex) -> bool {
+        piece.0 / 64 < self.next
     }
 
     /// Returns the key below which every candidate is in the list: none while it is being made.
     pub(super) fn floor(&self) -> u32 {
-        if self.next.is_none() { self.ceiling } else { 0 }
+        if self.is_made() { self.ceiling } else { 0 }
     }
 
     /// Takes in a piece that became a candidate, or whose key fell.
-    pub(super) fn enter(&mut self, piece: PieceIndex, key: u32) {
-        let unseen = self.next.is_some_and(|next| slot(piece.0 / 64) >= next);
-        if key >= self.ceiling || unseen {
+    pub(super) fn enter(&mut self, list: &mut [RareSlot], piece: PieceIndex, key: u32) {
+        if key >= self.ceiling || !self.reaches(piece) {
             return;
         }
         self.unsorted = true; // its old entry may be here still
-        if self.entries().iter().all(|entry| entry.piece != piece) && !self.push(piece, key) {
+        let known = self.entries(list).iter().any(|entry| entry.piece == piece);
+        if !known && !self.push(list, piece, key) {
             self.ceiling = key;
         }
     }
 
-    fn push(&mut self, piece: PieceIndex, key: u32) -> bool {
-        let Some(entry) = self.entries.get_mut(self.len) else { return false };
-        *entry = Entry { key, piece };
-        self.len = self.len.saturating_add(1);
+    fn push(&mut self, list: &mut [RareSlot], piece: PieceIndex, key: u32) -> bool {
+        let place = list.get_mut(usize::from(self.len));
+        let (Some(place), Some(len)) = (place, self.len.checked_add(1)) else { return false };
+        *place = RareSlot { key, piece };
+        self.len = len;
         true
     }
 
@@ -81,27 +106,27 @@ impl Front {
     }
 
     /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
-    fn shrink(&mut self) {
-        let entries = self.entries.get_mut(..self.len).unwrap_or_default();
-        let middle = entries.len() / 2;
+    fn shrink(&mut self, list: &mut [RareSlot]) {
+        let entries = self.entries_mut(list);
+        let (before, middle) = (self.len, entries.len() / 2);
         let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
         let (_, pivot, _) = entries.select_nth_unstable_by_key(middle, |entry| entry.key);
         let pivot = pivot.key;
         self.ceiling = if least < pivot { pivot } else { pivot.saturating_add(1) };
-        self.retain(|entry| entry.key);
-        if self.len == FRONT {
+        self.retain(list, |entry| entry.key);
+        if self.len == before {
             (self.len, self.ceiling) = (0, pivot); // too many of one key
         }
     }
 
     /// Writes all keys anew and keeps the entries below the ceiling.
-    fn retain(&mut self, mut key: impl FnMut(&Entry) -> u32) {
-        let mut kept = 0;
-        for at in 0..self.len {
-            let Some(mut entry) = self.entries.get(at).copied() else { break };
+    fn retain(&mut self, list: &mut [RareSlot], mut key: impl FnMut(&RareSlot) -> u32) {
+        let mut kept = 0_u8;
+        for at in 0..usize::from(self.len) {
+            let Some(mut entry) = list.get(at).copied() else { break };
             entry.key = key(&entry);
             if entry.key < self.ceiling {
-                if let Some(place) = self.entries.get_mut(kept) {
+                if let Some(place) = list.get_mut(usize::from(kept)) {
                     *place = entry;
                 }
                 kept = kept.saturating_add(1);
@@ -110,19 +135,19 @@ impl Front {
         self.len = kept;
     }
 
-    pub(super) fn remove(&mut self, at: usize) {
-        if let Some(tail) = self.entries.get_mut(at..self.len) {
+    pub(super) fn remove(&mut self, list: &mut [RareSlot], at: usize) {
+        if let Some(tail) = self.entries_mut(list).get_mut(at..) {
             tail.rotate_left(1);
             self.len = self.len.saturating_sub(1);
         }
     }
 
     /// Puts the entry at a place where its new, higher key belongs.
-    pub(super) fn rise(&mut self, at: usize, key: u32) {
+    pub(super) fn rise(&mut self, list: &mut [RareSlot], at: usize, key: u32) {
         if key >= self.ceiling {
-            return self.remove(at);
+            return self.remove(list, at);
         }
-        let Some(tail) = self.entries.get_mut(at..self.len) else { return };
+        let Some(tail) = self.entries_mut(list).get_mut(at..) else { return };
         let behind = tail.get(1..).unwrap_or_default();
         let place = behind.partition_point(|entry| entry.key < key);
         if let Some(entry) = tail.first_mut() {
@@ -136,38 +161,41 @@ impl Front {
 
 impl State<'_> {
     /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
-    pub(super) fn see_front(&mut self, pieces: &[PieceSlot]) {
+    pub(super) fn see_front(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
         let patience = if self.words > SLICE { 8 } else { 1 };
         let paid = slot(self.front.debt) > self.words.saturating_mul(patience);
-        if paid || self.front.next.is_some() {
-            self.make_on(pieces);
+        if paid || !self.front.is_made() {
+            self.make_on(pieces, list);
         } else if self.front.unsorted {
-            let mut front = self.front.clone();
-            front.retain(|entry| {
+            let mut front = self.front;
+            front.retain(list, |entry| {
                 let word = pieces.get(slot(entry.piece.0 / 64));
                 let wanted = word.filter(|word| word.wanted & lane(entry.piece) != 0);
                 wanted.map_or(u32::MAX, |word| self.key(word, lane(entry.piece)))
             });
             self.front = front;
-            self.sort();
+            self.sort(list);
         }
     }
 
     /// Makes the list anew if walks have paid for that: between two picks, in a large torrent.
-    pub(super) fn tidy(&mut self, pieces: &[PieceSlot]) {
+    pub(super) fn tidy(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
         let paid = slot(self.front.debt) > self.words;
-        if self.words > SLICE && (paid || self.front.next.is_some()) {
-            self.make_on(pieces);
+        if self.words > SLICE && (paid || !self.front.is_made()) {
+            self.make_on(pieces, list);
         }
     }
 
     /// Makes a slice of the list: a pass over words, with a ceiling that sinks whenever the list is full.
-    fn make_on(&mut self, pieces: &[PieceSlot]) {
-        let mut front = core::mem::replace(&mut self.front, Front::new());
-        if front.next.is_none() {
-            front = Front { ceiling: u32::MAX, ..Front::new() };
+    fn make_on(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
+        if list.is_empty() {
+            return;
         }
-        let start = front.next.unwrap_or(0);
+        let mut front = self.front;
+        if front.is_made() {
+            front = Front { ceiling: u32::MAX, next: 0, ..Front::new() };
+        }
+        let start = slot(front.next);
         let end = start.saturating_add(SLICE).min(self.words);
         let mut limits = self.limits(front.ceiling.saturating_sub(1));
         for (word, entry) in pieces.iter().enumerate().take(end).skip(start) {
@@ -178,21 +206,21 @@ impl State<'_> {
             let pickable = if self.seeds > 0 { low } else { low & entry.held(self.height) };
             for lane in lanes(pickable) {
                 let key = self.key(entry, lane);
-                if key < front.ceiling && !front.push(first_piece(word, lane), key) {
-                    front.shrink();
+                if key < front.ceiling && !front.push(list, first_piece(word, lane), key) {
+                    front.shrink(list);
                     limits = self.limits(front.ceiling.saturating_sub(1));
                     if key < front.ceiling {
-                        front.push(first_piece(word, lane), key);
+                        front.push(list, first_piece(word, lane), key);
                     }
                 }
             }
         }
         self.walked(end.saturating_sub(start));
-        front.next = Some(end).filter(|end| *end < self.words);
+        front.next = if end < self.words { count(end) } else { MADE };
         self.front = front;
-        if self.front.next.is_none() {
+        if front.is_made() {
             self.front.debt = 0;
-            self.sort();
+            self.sort(list);
         }
     }
 
@@ -207,26 +235,13 @@ impl State<'_> {
         })
     }
 
-    fn sort(&mut self) {
-        let entries = self.front.entries.get_mut(..self.front.len).unwrap_or_default();
+    fn sort(&mut self, list: &mut [RareSlot]) {
+        let entries = self.front.entries_mut(list);
         for last in (1..entries.len()).rev() {
-            let other = self.rng.below(crate::geometry::count(last).saturating_add(1));
+            let other = self.rng.below(count(last).saturating_add(1));
             entries.swap(last, slot(other));
         }
         entries.sort_unstable_by_key(|entry| entry.key);
         self.front.unsorted = false;
-    }
-}
-
-/// Only what is in use, as the states of machines are compared by what they print.
-impl fmt::Debug for Front {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Front")
-            .field("entries", &self.entries())
-            .field("ceiling", &self.ceiling)
-            .field("next", &self.next)
-            .field("unsorted", &self.unsorted)
-            .field("debt", &self.debt)
-            .finish_non_exhaustive()
     }
 }

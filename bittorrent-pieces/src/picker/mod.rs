@@ -13,6 +13,7 @@ mod state;
 use crate::geometry::slot;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 pub use blocks::BlockSlot;
+pub use front::{RareSlot, rare_slots};
 pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;
@@ -27,8 +28,9 @@ const NORMAL: u32 = 4;
 /// until the first is complete, then the rarest, ties by the seed; at the end blocks are asked for
 /// twice (Cohen 2003, section 2.4). A [`Policy`] changes that.
 ///
-/// `P` has a slot for 64 pieces each: see [`piece_slots`]; `Q` one for each piece that may be open at
-/// a time, and `B` those of their blocks: see [`block_slots`].
+/// `P` has a slot for 64 pieces each: see [`piece_slots`]; `L` those of the list of the rarest: see
+/// [`rare_slots`]; `Q` one for each piece that may be open at a time, and `B` those of their blocks: see
+/// [`block_slots`].
 ///
 /// How many peers have a piece is kept as bits, 64 pieces to a word: a bitfield is counted word by
 /// word. The rarest candidates stand in a short sorted list, which most picks end in; it is made
@@ -39,9 +41,10 @@ const NORMAL: u32 = 4;
 /// A piece that failed its check is fetched again from one peer alone. When it passes, who had
 /// given other bytes before is known by the checksums of the blocks: no honest peer is charged.
 #[derive(Debug, Clone)]
-pub struct Picker<'t, P, Q, B> {
+pub struct Picker<'t, P, L, Q, B> {
     state: State<'t>,
     pieces: P,
+    rarest: L,
     partials: Q,
     blocks: B,
 }
@@ -108,9 +111,10 @@ pub const fn block_slots(geometry: Geometry<'_>, partials: usize) -> usize {
     geometry.stride().saturating_mul(partials)
 }
 
-impl<'t, P, Q, B> Picker<'t, P, Q, B>
+impl<'t, P, L, Q, B> Picker<'t, P, L, Q, B>
 where
     P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
+    L: AsRef<[RareSlot]> + AsMut<[RareSlot]>,
     Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
     B: AsRef<[BlockSlot]> + AsMut<[BlockSlot]>,
 {
@@ -126,12 +130,13 @@ where
         seed: u64,
         have: Bitfield<&[u8]>,
         mut pieces: P,
+        rarest: L,
         mut partials: Q,
         mut blocks: B,
     ) -> Result<Self, ConfigError> {
         let (p, q, b) = (pieces.as_mut(), partials.as_mut(), blocks.as_mut());
         let state = State::new(geometry, seed, have, p, q, b)?;
-        Ok(Self { state, pieces, partials, blocks })
+        Ok(Self { state, pieces, rarest, partials, blocks })
     }
 
     /// Changes how new pieces are chosen; what is open goes on.
@@ -329,14 +334,15 @@ where
     /// Recounts what the picker keeps up to date; `false` would be a bug. For tests.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        let (pieces, partials) = (self.pieces.as_ref(), self.partials.as_ref());
-        check::is_sound(&self.state, pieces, partials, self.blocks.as_ref())
+        let (pieces, rarest) = (self.pieces.as_ref(), self.rarest.as_ref());
+        check::is_sound(&self.state, pieces, rarest, self.partials.as_ref(), self.blocks.as_ref())
     }
 
     fn view(&mut self) -> View<'_, 't> {
         View {
             state: &mut self.state,
             pieces: self.pieces.as_mut(),
+            rarest: self.rarest.as_mut(),
             partials: self.partials.as_mut(),
             blocks: self.blocks.as_mut(),
         }

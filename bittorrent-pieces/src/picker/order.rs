@@ -1,5 +1,6 @@
 //! Which missing piece comes next.
 
+use super::front::RareSlot;
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::{Holds, Order, State, Want, Weights};
 use crate::PieceIndex;
@@ -33,6 +34,7 @@ impl State<'_> {
     pub(super) fn choose(
         &mut self,
         pieces: &[PieceSlot],
+        list: &mut [RareSlot],
         holds: &Holds<'_>,
         want: &Want<'_>,
     ) -> Option<PieceIndex> {
@@ -46,15 +48,20 @@ impl State<'_> {
             Order::Sequential => self.sequential(pieces, holds, want.reverse),
             Order::RarestFirst if self.had < self.policy.random_first => self.any(pieces, holds),
             Order::RarestFirst if want.reverse => self.commonest(pieces, holds),
-            Order::RarestFirst => self.rarest(pieces, holds),
+            Order::RarestFirst => self.rarest(pieces, list, holds),
         }
     }
 
     /// A candidate that is rarest among those of the peer.
-    fn rarest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
-        self.see_front(pieces);
+    fn rarest(
+        &mut self,
+        pieces: &[PieceSlot],
+        list: &mut [RareSlot],
+        holds: &Holds<'_>,
+    ) -> Option<PieceIndex> {
+        self.see_front(pieces, list);
         let mut at = 0;
-        while let Some(entry) = self.front.entries().get(at).copied() {
+        while let Some(entry) = self.front.entries(list).get(at).copied() {
             if entry.key > self.front.floor() {
                 break;
             }
@@ -64,7 +71,7 @@ impl State<'_> {
             }
             let (word, lane) = (pieces.get(slot(entry.piece.0 / 64))?, lane(entry.piece));
             if word.wanted & lane == 0 {
-                self.front.remove(at);
+                self.front.remove(list, at);
                 continue;
             }
             let key = self.key(word, lane);
@@ -72,7 +79,7 @@ impl State<'_> {
                 self.walked(at);
                 return Some(entry.piece);
             }
-            self.front.rise(at, key);
+            self.front.rise(list, at, key);
         }
         self.walk(pieces, holds)
     }

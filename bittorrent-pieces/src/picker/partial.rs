@@ -1,6 +1,7 @@
 //! The open pieces: their slots, found by their piece, and in rings by how far they are.
 
 use super::blocks::BlockSlot;
+use super::front::RareSlot;
 use super::pieces::{PieceSlot, lane};
 use super::{State, View, Want};
 use crate::geometry::slot;
@@ -275,7 +276,7 @@ impl View<'_, '_> {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let piece = partial.piece;
         self.release_slot(at);
-        self.state.list(self.pieces, piece);
+        self.state.list(self.pieces, self.rarest, piece);
     }
 
     /// Returns the open piece of the least progress that nobody is asked for.
@@ -321,7 +322,12 @@ pub(super) fn row<'b>(
 
 impl State<'_> {
     /// Makes a piece a candidate, if its priority is above 0.
-    pub(super) fn list(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
+    pub(super) fn list(
+        &mut self,
+        pieces: &mut [PieceSlot],
+        list: &mut [RareSlot],
+        piece: PieceIndex,
+    ) {
         let (bit, index) = (lane(piece), slot(piece.0 / 64));
         let Some(entry) = pieces.get_mut(index) else { return };
         let priority = entry.priority(bit);
@@ -331,7 +337,7 @@ impl State<'_> {
         entry.wanted |= bit;
         self.count_candidate(priority, true);
         let key = self.key(entry, bit);
-        self.front.enter(piece, key);
+        self.front.enter(list, piece, key);
         let (start, end) = self.cursors;
         self.cursors = (start.min(index), end.max(index.saturating_add(1)));
         self.touch();

@@ -193,7 +193,9 @@ impl View<'_, '_> {
     /// Takes the blocks of a new piece, and of its neighbours for a peer that gets whole runs.
     fn missing(&mut self, holds: &Holds<'_>, want: &Want<'_>, batch: &mut Batch<'_>) {
         while self.has_room() {
-            let Some(piece) = self.state.choose(self.pieces, holds, want) else { return };
+            let Some(piece) = self.state.choose(self.pieces, self.rarest, holds, want) else {
+                return;
+            };
             if batch.has(piece) {
                 return;
             }

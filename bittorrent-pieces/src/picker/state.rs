@@ -1,6 +1,6 @@
 //! All of a picker but the memory, and what changes it piece by piece.
 
-use super::front::Front;
+use super::front::{Front, RareSlot};
 use super::order::{EXTENTS, PRIORITIES};
 use super::partial::Rings;
 use super::pieces::{first_piece, lane};
@@ -46,6 +46,7 @@ pub(crate) struct State<'t> {
 pub(crate) struct View<'a, 't> {
     pub(crate) state: &'a mut State<'t>,
     pub(crate) pieces: &'a mut [PieceSlot],
+    pub(crate) rarest: &'a mut [RareSlot],
     pub(crate) partials: &'a mut [PartialSlot],
     pub(crate) blocks: &'a mut [BlockSlot],
 }
@@ -329,7 +330,7 @@ impl View<'_, '_> {
         let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
         if first && word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));
-            self.state.front.enter(piece, key);
+            self.state.front.enter(self.rarest, piece, key);
         }
     }
 
@@ -341,7 +342,7 @@ impl View<'_, '_> {
         word.sub(lane(piece));
         if word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));
-            self.state.rekey(piece, before, key);
+            self.state.rekey(self.rarest, piece, before, key);
         }
     }
 
@@ -359,7 +360,7 @@ impl View<'_, '_> {
         if is_had || self.state.find(self.partials, piece).is_some() {
             self.state.touch();
         } else {
-            self.state.list(self.pieces, piece);
+            self.state.list(self.pieces, self.rarest, piece);
         }
     }
 
@@ -374,7 +375,7 @@ impl View<'_, '_> {
             word.untold &= !lane(piece);
         }
         self.state.had = self.state.had.saturating_sub(1);
-        self.state.list(self.pieces, piece);
+        self.state.list(self.pieces, self.rarest, piece);
         true
     }
 
@@ -404,11 +405,11 @@ impl View<'_, '_> {
 
 impl State<'_> {
     /// Takes note that the key of a candidate changed.
-    fn rekey(&mut self, piece: PieceIndex, before: u32, key: u32) {
+    fn rekey(&mut self, list: &mut [RareSlot], piece: PieceIndex, before: u32, key: u32) {
         if before < self.front.ceiling {
             self.front.unsorted = true; // it is listed
         } else {
-            self.front.enter(piece, key);
+            self.front.enter(list, piece, key);
         }
     }
 }

@@ -1,16 +1,20 @@
-//! The memory of a torrent: six regions, lent by the caller.
+//! The memory of a torrent: seven regions, lent by the caller.
 
 use crate::geometry::slot;
 use crate::wire::LEN_LEN;
 use crate::wire::piece::HEADER_LEN;
-use crate::{BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot, RequestSlot};
+use crate::{
+    BLOCK_LEN, Bitfield, BlockSlot, PartialSlot, PeerSlot, PieceSlot, RareSlot, RequestSlot,
+};
 
 /// The memory of a [`Torrent`](crate::Torrent). Each region may be an array, a `Vec`, a box or a
 /// mutable slice; what it contains does not matter.
 #[derive(Debug, Clone, Default)]
-pub struct Memory<P, Q, B, R, S, T> {
+pub struct Memory<P, L, Q, B, R, S, T> {
     /// [`PieceSlot`]s, one for 64 pieces: see [`piece_slots`](crate::piece_slots).
     pub pieces: P,
+    /// [`RareSlot`]s of the list of the rarest pieces: see [`rare_slots`](crate::rare_slots).
+    pub rarest: L,
     /// One [`PartialSlot`] for each piece that may be open at a time: about two for each peer.
     pub partials: Q,
     /// Their [`BlockSlot`]s: see [`block_slots`](crate::block_slots). With fewer, fewer pieces are
@@ -60,7 +64,7 @@ pub const fn receive_len(pieces: u32) -> usize {
     if bitfield > block { bitfield } else { block }
 }
 
-/// Something that holds the six regions; [`Memory`] does, and so may a struct of the caller.
+/// Something that holds the seven regions; [`Memory`] does, and so may a struct of the caller.
 pub trait Regions {
     /// Borrows the regions to be read.
     fn regions(&self) -> RegionsRef<'_>;
@@ -68,11 +72,13 @@ pub trait Regions {
     fn regions_mut(&mut self) -> RegionsMut<'_>;
 }
 
-/// The six regions of [`Memory`], borrowed to be read.
+/// The seven regions of [`Memory`], borrowed to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct RegionsRef<'m> {
     /// One for 64 pieces.
     pub pieces: &'m [PieceSlot],
+    /// Those of the rarest.
+    pub rarest: &'m [RareSlot],
     /// One for each open piece.
     pub partials: &'m [PartialSlot],
     /// Those of the open pieces.
@@ -85,11 +91,13 @@ pub struct RegionsRef<'m> {
     pub requests: &'m [RequestSlot],
 }
 
-/// The six regions of [`Memory`], borrowed to be written.
+/// The seven regions of [`Memory`], borrowed to be written.
 #[derive(Debug)]
 pub struct RegionsMut<'m> {
     /// One for 64 pieces.
     pub pieces: &'m mut [PieceSlot],
+    /// Those of the rarest.
+    pub rarest: &'m mut [RareSlot],
     /// One for each open piece.
     pub partials: &'m mut [PartialSlot],
     /// Those of the open pieces.
@@ -102,9 +110,10 @@ pub struct RegionsMut<'m> {
     pub requests: &'m mut [RequestSlot],
 }
 
-impl<P, Q, B, R, S, T> Regions for Memory<P, Q, B, R, S, T>
+impl<P, L, Q, B, R, S, T> Regions for Memory<P, L, Q, B, R, S, T>
 where
     P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
+    L: AsRef<[RareSlot]> + AsMut<[RareSlot]>,
     Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
     B: AsRef<[BlockSlot]> + AsMut<[BlockSlot]>,
     R: AsRef<[PeerSlot]> + AsMut<[PeerSlot]>,
@@ -114,6 +123,7 @@ where
     fn regions(&self) -> RegionsRef<'_> {
         RegionsRef {
             pieces: self.pieces.as_ref(),
+            rarest: self.rarest.as_ref(),
             partials: self.partials.as_ref(),
             blocks: self.blocks.as_ref(),
             peers: self.peers.as_ref(),
@@ -125,6 +135,7 @@ where
     fn regions_mut(&mut self) -> RegionsMut<'_> {
         RegionsMut {
             pieces: self.pieces.as_mut(),
+            rarest: self.rarest.as_mut(),
             partials: self.partials.as_mut(),
             blocks: self.blocks.as_mut(),
             peers: self.peers.as_mut(),

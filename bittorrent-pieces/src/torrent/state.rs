@@ -90,7 +90,8 @@ impl<'t> Core<'t> {
         if memory.requests.len() < needed {
             return Err(ConfigError::Requests(needed));
         }
-        let RegionsMut { pieces: slots, partials, blocks, peers, bits, requests } = memory;
+        let RegionsMut { pieces: slots, rarest: _, partials, blocks, peers, bits, requests } =
+            memory;
         let picker = picker::State::new(geometry, config.seed, have, slots, partials, blocks)?;
         peers.fill(PeerSlot::EMPTY);
         bits.fill(0);
@@ -483,8 +484,8 @@ pub(super) fn split<'v, 't>(
     state: &'v mut picker::State<'t>,
     regions: &'v mut RegionsMut<'_>,
 ) -> (picker::View<'v, 't>, &'v mut [PeerSlot], &'v mut [u8], &'v mut [RequestSlot]) {
-    let RegionsMut { pieces, partials, blocks, peers, bits, requests } = regions;
-    (picker::View { state, pieces, partials, blocks }, peers, bits, requests)
+    let RegionsMut { pieces, rarest, partials, blocks, peers, bits, requests } = regions;
+    (picker::View { state, pieces, rarest, partials, blocks }, peers, bits, requests)
 }
 
 /// Returns our own bits: the first row.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, Order, PartialSlot,
-    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, Received, Want, Weights,
-    block_slots, piece_slots,
+    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, RareSlot, Received,
+    Want, Weights, block_slots, piece_slots,
 };
 use sim::laws::Input;
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 const PEERS: usize = 4;
 
@@ -40,6 +40,7 @@ pub fn picker(bytes: &[u8]) {
         Bitfield::new(geometry.pieces(), &vec![0; Bitfield::byte_len(geometry.pieces())][..])
             .expect("zeros"),
         vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        vec![RareSlot::EMPTY; [0, 1, 4, 64][input.below(4)]],
         vec![PartialSlot::EMPTY; partials],
         vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
     )

@@ -4,10 +4,10 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, Received, Want, block_slots, piece_slots,
+    PieceSlot, PieceState, Policy, Priority, RareSlot, Received, Want, block_slots, piece_slots,
 };
 
-pub type Boxed = Picker<'static, Vec<PieceSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+pub type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
 
 /// Four blocks of 16 KiB.
 pub const PIECE: u32 = 1 << 16;
@@ -41,6 +41,7 @@ pub fn with(total: u64, piece_len: u32, peers: &[u32], seed: u64) -> Case {
         seed,
         bits(pieces, []).as_view(),
         vec![PieceSlot::EMPTY; piece_slots(pieces)],
+        vec![RareSlot::EMPTY; 64],
         vec![PartialSlot::EMPTY; peers.len()],
         vec![BlockSlot::EMPTY; block_slots(geometry, peers.len())],
     )

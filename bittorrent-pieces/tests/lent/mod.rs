@@ -1,13 +1,14 @@
 //! The memory of a torrent where there is a heap: for tests and for programs.
 
 use bittorrent_pieces::{
-    BlockSlot, Geometry, Memory, PartialSlot, PeerSlot, PieceSlot, RequestSlot, bits_len,
-    block_slots, piece_slots, requests_len,
+    BlockSlot, Geometry, Memory, PartialSlot, PeerSlot, PieceSlot, RareSlot, RequestSlot, bits_len,
+    block_slots, piece_slots, rare_slots, requests_len,
 };
 
 /// The regions as vectors.
 pub type Lent = Memory<
     Vec<PieceSlot>,
+    Vec<RareSlot>,
     Vec<PartialSlot>,
     Vec<BlockSlot>,
     Vec<PeerSlot>,
@@ -20,6 +21,7 @@ pub type Lent = Memory<
 pub fn lent(geometry: Geometry<'_>, partials: usize, peers: usize, pipeline: usize) -> Lent {
     Memory {
         pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+        rarest: vec![RareSlot::EMPTY; rare_slots(geometry.pieces())],
         partials: vec![PartialSlot::EMPTY; partials],
         blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
         peers: vec![PeerSlot::EMPTY; peers],
