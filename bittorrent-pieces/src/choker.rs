@@ -71,7 +71,7 @@ pub enum Rank {
     /// so many rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
     RoundRobin {
         /// Bytes.
-        quota: u64,
+        quota: u32,
         /// Rounds.
         rounds: u16,
     },
@@ -101,9 +101,9 @@ pub enum Slots {
     /// 2 KiB/s).
     ByRate {
         /// Bytes of a round.
-        first: u64,
+        first: u32,
         /// Bytes of a round.
-        step: u64,
+        step: u32,
     },
 }
 
@@ -120,9 +120,9 @@ pub struct Candidate {
     /// Whether it came a short while ago.
     pub newcomer: bool,
     /// Bytes that it gave us of late, or that it took if we are a seed.
-    pub rate: u64,
+    pub rate: u32,
     /// Bytes that it took since the last round.
-    pub given: u64,
+    pub given: u32,
     /// How much of the content it has, in thousandths.
     pub progress: u16,
     /// The decision.
@@ -130,7 +130,7 @@ pub struct Candidate {
     chosen: bool, // in this round
     waited: u16,  // rounds since it was unchoked
     served: u16,  // rounds that it is unchoked
-    taken: u64,   // bytes, since it is unchoked
+    taken: u32,   // bytes, since it is unchoked
 }
 
 impl Candidate {
@@ -169,16 +169,16 @@ impl Candidate {
     }
 
     /// The higher, the better.
-    fn score(&self, rank: Rank) -> (u64, u64, u16) {
+    fn score(&self, rank: Rank) -> (u32, u32, u16) {
         match rank {
-            Rank::Rate => (self.rate, u64::from(self.unchoked), 0),
+            Rank::Rate => (self.rate, u32::from(self.unchoked), 0),
             Rank::RoundRobin { quota, rounds } => {
                 let done = self.served >= rounds && self.taken >= quota;
-                (u64::from(!done), u64::from(self.unchoked), self.waited)
+                (u32::from(!done), u32::from(self.unchoked), self.waited)
             }
             Rank::AntiLeech => {
                 let from_half = self.progress.saturating_mul(2).abs_diff(1000);
-                (u64::from(from_half), self.rate, self.waited)
+                (u32::from(from_half), self.rate, self.waited)
             }
         }
     }
@@ -284,7 +284,7 @@ impl Choker {
         let Slots::ByRate { first, step } = self.policy.slots else { return self.slots };
         let mut earned = 0_u8;
         while earned < self.slots {
-            let share = step.saturating_mul(u64::from(earned)).saturating_add(first);
+            let share = step.saturating_mul(u32::from(earned)).saturating_add(first);
             let taking = cards(peers, card).filter(|peer| peer.given >= share).count();
             if taking <= usize::from(earned) {
                 break;

@@ -30,6 +30,7 @@ pub mod metainfo;
 mod picker;
 mod priority;
 mod rng;
+mod small;
 mod text;
 mod torrent;
 pub mod tracker;

@@ -2,8 +2,8 @@
 
 use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId, Luck, Rank, Slots};
 
-fn peers(rates: &[u64]) -> Vec<Candidate> {
-    let peer = |(nth, rate): (u32, &u64)| {
+fn peers(rates: &[u32]) -> Vec<Candidate> {
+    let peer = |(nth, rate): (u32, &u32)| {
         let mut peer = Candidate::new(ConnId(nth));
         (peer.interested, peer.rate) = (true, *rate);
         peer
@@ -206,7 +206,7 @@ fn the_longest_waiting_peer_is_tried_next() {
 fn slots_open_as_long_as_they_are_used() {
     let mut policy = ChokerPolicy::new();
     policy.slots = Slots::ByRate { first: 1_000, step: 2_000 };
-    let served = |given: &[u64]| {
+    let served = |given: &[u32]| {
         let mut peers = peers(&[7; 10]);
         for (peer, given) in peers.iter_mut().zip(given) {
             peer.given = *given;

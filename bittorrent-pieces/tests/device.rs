@@ -1,82 +1,107 @@
-//! A device profile: 64 MiB in 256 pieces, eight peers.
+//! A device profile: an image of 16 MiB in 256 pieces, eight peers, and all that a torrent keeps in less
+//! than 4 KiB.
+
+use core::time::Duration;
 
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Candidate, Choker, Geometry, Holds, PartialSlot, PeerSlot, Picker,
-    PieceSlot, RareSlot, RequestSlot, Torrent, Want, bits_len, block_slots, piece_slots,
-    rare_slots, requests_len,
+    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory, PartialSlot,
+    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceSlot, RareSlot, RequestSlot, Side, Torrent,
+    Verdict, bits_len, block_slots, piece_slots, rare_slots, requests_len,
 };
 
 const PIECES: u32 = 256;
+const PIECE: u32 = 64 << 10;
 const PEERS: usize = 8;
 const OPEN: usize = 2;
-const GEOMETRY: Geometry<'static> = match Geometry::new(64 << 20, 256 << 10) {
+/// A request under way to each peer, and one of each.
+const REQUESTS: usize = requests_len(PEERS, 1);
+const GEOMETRY: Geometry<'static> = match Geometry::new(16 << 20, PIECE) {
     Ok(geometry) => geometry,
-    Err(_) => panic!("64 MiB in pieces of 256 KiB"),
+    Err(_) => panic!("16 MiB in pieces of 64 KiB"),
 };
 
-type Pieces = [PieceSlot; piece_slots(PIECES)];
-type Rarest = [RareSlot; rare_slots(PIECES)];
-type Partials = [PartialSlot; OPEN];
-type Blocks = [BlockSlot; block_slots(GEOMETRY, OPEN)];
-type Bits = [u8; bits_len(PIECES, PEERS)];
-
-/// Who has what, what to ask of whom and whom to serve: everything that depends on the number of pieces
-/// and of peers but the connections themselves.
-struct State {
-    picker: Picker<'static, Pieces, Rarest, Partials, Blocks>,
-    bits: Bits,
-    choker: Choker,
-    cards: [Candidate; PEERS],
-}
+/// The torrent with its memory, by value: nothing lies elsewhere but the hashes, which the firmware reads
+/// from its flash.
+type Device = Torrent<
+    'static,
+    Memory<
+        [PieceSlot; piece_slots(PIECES)],
+        [RareSlot; rare_slots(PIECES)],
+        [PartialSlot; OPEN],
+        [BlockSlot; block_slots(GEOMETRY, OPEN)],
+        [PeerSlot; PEERS],
+        [u8; bits_len(PIECES, PEERS)],
+        [RequestSlot; REQUESTS],
+    >,
+>;
 
 #[test]
-fn the_state_of_256_pieces_and_8_peers_is_under_4_kib() {
-    println!("picker, bitfields, choker: {} bytes", size_of::<State>());
-    assert!(size_of::<State>() < 4096, "{}", size_of::<State>());
-    let mut state = State {
-        picker: Picker::new(
-            GEOMETRY,
-            1,
-            Bitfield::new(PIECES, &[0; 32][..]).unwrap(),
-            [PieceSlot::EMPTY; piece_slots(PIECES)],
-            [RareSlot::EMPTY; rare_slots(PIECES)],
-            [PartialSlot::EMPTY; OPEN],
-            [BlockSlot::EMPTY; block_slots(GEOMETRY, OPEN)],
-        )
-        .unwrap(),
-        bits: [0xFF; bits_len(PIECES, PEERS)],
-        choker: Choker::new(4, 1),
-        cards: [Candidate::new(bittorrent_pieces::ConnId(0)); PEERS],
-    };
-    // It works in that: all pieces of a seed, one after the other.
-    let holds = Holds::Some(Bitfield::new(PIECES, &state.bits[..32]).unwrap());
-    state.picker.join(&holds);
-    state.choker.round(&mut state.cards, |card| Some(card));
-    let mut batch = [bittorrent_pieces::Block::default(); 16];
-    let conn = bittorrent_pieces::ConnId(1);
-    while state.picker.have_count() < PIECES {
-        let picked = state.picker.pick(conn, &holds, &Want::new(), &mut batch);
-        assert!(picked > 0, "after {} pieces", state.picker.have_count());
-        for block in &batch[..picked] {
-            state.picker.receive(conn, *block, 0);
-        }
-        while let Some(full) = state.picker.next_full() {
-            assert!(state.picker.passed(full, |_| {}));
-        }
+fn a_torrent_of_256_pieces_and_8_peers_is_under_4_kib() {
+    println!("{} bytes, of which {} a connection", size_of::<Device>(), size_of::<PeerSlot>());
+    assert!(size_of::<Device>() < 4096, "{}", size_of::<Device>());
+}
+
+/// And it works in that: it takes the image from seven seeds, and gives it to the eighth peer meanwhile.
+#[test]
+fn it_takes_and_gives_the_image() {
+    let digest = PieceHasher::digest(&vec![0xA5; PIECE as usize]);
+    let hashes: &'static [[u8; 20]] = vec![digest; PIECES as usize].leak();
+    let mut peers: Vec<Device> = (0..=8).map(|n| device(hashes, n, (1..8).contains(&n))).collect();
+    for (n, conn) in (1_usize..).zip((1..=8).map(ConnId)) {
+        peers[0].handle_connected(Duration::ZERO, conn, Side::Dialled).unwrap();
+        peers[n].handle_connected(Duration::ZERO, conn, Side::Accepted).unwrap();
     }
+    let mut now = Duration::ZERO;
+    let block = [0xA5; 16 << 10];
+    while !peers.iter().all(Torrent::is_complete) {
+        let mut said = false;
+        for (from, conn) in
+            (1..=8).flat_map(|n| [(0, n), (n, 0)]).map(|(from, to)| (from, from.max(to)))
+        {
+            let to = if from == 0 { conn } else { 0 };
+            let mut buf = [0; 1024];
+            let conn = ConnId(conn as u32);
+            while let Some(send) = peers[from].poll_transmit_to(conn, &mut buf).unwrap() {
+                let mut bytes = buf[..send.len].to_vec();
+                bytes.extend(send.block.map_or(&[][..], |asked| &block[..asked.len as usize]));
+                let handled = peers[to].handle_bytes(now, conn, &bytes).unwrap();
+                assert!(
+                    !matches!(handled, Handled::Busy | Handled::Incomplete { .. }),
+                    "{handled:?}"
+                );
+                said = true;
+            }
+            while let Some(event) = peers[to].poll_event() {
+                if let Event::Verify { piece } = event {
+                    assert_eq!(peers[to].handle_hashed(now, piece, digest), Ok(Verdict::Passed));
+                }
+            }
+        }
+        if !said {
+            now += Duration::from_secs(1);
+            for peer in &mut peers {
+                peer.handle_timeout(now);
+            }
+        }
+        assert!(now < Duration::from_secs(600), "{} pieces", peers[0].have_count());
+    }
+    let gave = peers[8].peer(ConnId(8)).unwrap().traffic.bytes_taken;
+    assert_eq!(gave, 16 << 20);
 }
 
-/// The whole torrent machine with the connections: what the README promises.
-#[test]
-fn a_torrent_of_256_pieces_and_8_peers_is_under_7_kib() {
-    let lent = size_of::<Pieces>()
-        + size_of::<Partials>()
-        + size_of::<Blocks>()
-        + size_of::<Bits>()
-        + PEERS * size_of::<PeerSlot>()
-        + requests_len(PEERS, 2) * size_of::<RequestSlot>();
-    let all = lent + size_of::<Torrent<'_, ()>>();
-    println!("torrent: {all} bytes, {} for each connection", size_of::<PeerSlot>());
-    assert!(size_of::<PeerSlot>() <= 336, "as its documentation says");
-    assert!(all < 7 * 1024, "{all}");
+fn device(hashes: &'static [[u8; 20]], n: u8, seeds: bool) -> Device {
+    let memory = Memory {
+        pieces: [PieceSlot::EMPTY; piece_slots(PIECES)],
+        rarest: [RareSlot::EMPTY; rare_slots(PIECES)],
+        partials: [PartialSlot::EMPTY; OPEN],
+        blocks: [BlockSlot::EMPTY; block_slots(GEOMETRY, OPEN)],
+        peers: [PeerSlot::EMPTY; PEERS],
+        bits: [0; bits_len(PIECES, PEERS)],
+        requests: [RequestSlot::EMPTY; REQUESTS],
+    };
+    let have = if seeds { [0xFF; 32] } else { [0; 32] };
+    let have = Bitfield::new(PIECES, have).unwrap();
+    let mut config = Config::new(InfoHash([7; 20]), PeerId([n; 20]));
+    config.seed = n.into();
+    Torrent::new(config, GEOMETRY, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
 }

@@ -27,7 +27,7 @@ fn three_seeds_and_eight_leeches_complete() {
         for leech in leeches {
             assert_eq!(swarm.node(leech).storage, swarm.content, "seed {seed}");
             let sources = swarm.node(leech).torrent.peers();
-            assert!(sources.filter(|peer| peer.traffic.blocks_taken > 0).count() > 1);
+            assert!(sources.filter(|peer| peer.traffic.bytes_taken > 0).count() > 1);
         }
         let given = |node: usize| {
             swarm.node(node).torrent.peers().map(|peer| peer.traffic.bytes_given).sum::<u64>()

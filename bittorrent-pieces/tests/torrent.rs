@@ -129,7 +129,7 @@ fn the_second_requester_gets_a_cancel_on_arrival() {
     assert_eq!(said(&mut leech, A), [twice.replace("REQUEST", "CANCEL")]);
     hear(&mut leech, ZERO, A, block(0, begin)).unwrap();
     assert_eq!(leech.peer(A).unwrap().traffic.bytes_wasted, 16_384);
-    assert_eq!(leech.peer(B).unwrap().traffic.blocks_taken, 1);
+    assert_eq!(leech.peer(B).unwrap().traffic.bytes_taken, 16_384);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion, 
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RequestSlot, Side, Torrent,
-    bits_len, receive_len,
+    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RareSlot, RequestSlot, Side,
+    Torrent, bits_len, receive_len,
 };
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -357,8 +357,9 @@ fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PartialSlot>(), 36);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);
-    assert!(size_of::<PeerSlot>() <= 336, "{}", size_of::<PeerSlot>());
-    assert!(size_of::<Torrent<'_, ()>>() <= 1_600, "{}", size_of::<Torrent<'_, ()>>());
+    assert_eq!(size_of::<RareSlot>(), 8);
+    assert!(size_of::<PeerSlot>() <= 208, "{}", size_of::<PeerSlot>());
+    assert!(size_of::<Torrent<'_, ()>>() <= 800, "{}", size_of::<Torrent<'_, ()>>());
     assert_eq!(receive_len(100), 13 + 16_384);
     assert_eq!(bits_len(10, 3), 8);
 }

@@ -4,6 +4,7 @@ use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Failure, Received, View, Want};
 use crate::geometry::slot;
+use crate::small::Stamp;
 use crate::{Block, ConnId, PieceIndex};
 
 /// Room for one block of an open piece: 24 bytes.
@@ -11,7 +12,7 @@ use crate::{Block, ConnId, PieceIndex};
 pub struct BlockSlot {
     pub(super) first: ConnId, // who was asked first, or who gave it
     other: u32,               // who was asked too, or the checksum of what was given
-    pub(super) at: u32,       // when the first was asked, in milliseconds modulo 2^32
+    pub(super) at: Stamp,     // when the first was asked
     suspect: ConnId,          // who gave it when the piece failed, if `suspected`
     suspect_checksum: u32,
     pub(super) progress: Progress,
@@ -41,7 +42,7 @@ impl BlockSlot {
         Self {
             first: nobody,
             other: 0,
-            at: 0,
+            at: Stamp(0),
             suspect: nobody,
             suspect_checksum,
             progress,
@@ -90,7 +91,8 @@ impl View<'_, '_> {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
         match entry {
             Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
-                (entry.progress, entry.first, entry.at) = (Progress::Asked, conn, want.millis());
+                (entry.progress, entry.first, entry.at) =
+                    (Progress::Asked, conn, Stamp::of(want.now));
             }
             _ => return false,
         }

@@ -35,7 +35,7 @@ fn are_pieces_sound(state: &State<'_>, pieces: &[PieceSlot], partials: &[Partial
         if let Some(class) = by_priority.get_mut(slot(priority)) {
             *class = class.saturating_add(u32::from(is_wanted));
         }
-        let within = state.cursors.0 <= slot(piece.0 / 64) && slot(piece.0 / 64) < state.cursors.1;
+        let within = (state.cursors.0..state.cursors.1).contains(&(piece.0 / 64));
         is_wanted == (!is_had && !open && priority > 0)
             && !(is_had && open)
             && (!is_wanted || within)

@@ -162,8 +162,8 @@ impl Front {
 impl State<'_> {
     /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
     pub(super) fn see_front(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
-        let patience = if self.words > SLICE { 8 } else { 1 };
-        let paid = slot(self.front.debt) > self.words.saturating_mul(patience);
+        let patience = if self.words() > SLICE { 8 } else { 1 };
+        let paid = slot(self.front.debt) > self.words().saturating_mul(patience);
         if paid || !self.front.is_made() {
             self.make_on(pieces, list);
         } else if self.front.unsorted {
@@ -180,8 +180,8 @@ impl State<'_> {
 
     /// Makes the list anew if walks have paid for that: between two picks, in a large torrent.
     pub(super) fn tidy(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
-        let paid = slot(self.front.debt) > self.words;
-        if self.words > SLICE && (paid || !self.front.is_made()) {
+        let paid = slot(self.front.debt) > self.words();
+        if self.words() > SLICE && (paid || !self.front.is_made()) {
             self.make_on(pieces, list);
         }
     }
@@ -196,7 +196,7 @@ impl State<'_> {
             front = Front { ceiling: u32::MAX, next: 0, ..Front::new() };
         }
         let start = slot(front.next);
-        let end = start.saturating_add(SLICE).min(self.words);
+        let end = start.saturating_add(SLICE).min(self.words());
         let mut limits = self.limits(front.ceiling.saturating_sub(1));
         for (word, entry) in pieces.iter().enumerate().take(end).skip(start) {
             let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
@@ -216,7 +216,7 @@ impl State<'_> {
             }
         }
         self.walked(end.saturating_sub(start));
-        front.next = if end < self.words { count(end) } else { MADE };
+        front.next = if end < self.words() { count(end) } else { MADE };
         self.front = front;
         if front.is_made() {
             self.front.debt = 0;

@@ -5,6 +5,7 @@ use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::{Holds, Order, State, Want, Weights};
 use crate::PieceIndex;
 use crate::geometry::{count, slot};
+use crate::small::Maybe;
 
 /// Priorities as numbers: 0 to 7.
 pub(super) const PRIORITIES: usize = 8;
@@ -163,7 +164,7 @@ impl State<'_> {
                 }
             }
         }
-        self.walked(self.words);
+        self.walked(self.words());
         let (_, word, lanes) = best?;
         self.any_lane(word, lanes)
     }
@@ -176,10 +177,10 @@ impl State<'_> {
         reverse: bool,
     ) -> Option<PieceIndex> {
         let wanted = |word: &usize| pieces.get(*word).is_some_and(|entry| entry.wanted != 0);
-        let (start, end) = self.cursors;
+        let (start, end) = (slot(self.cursors.0), slot(self.cursors.1));
         let start = (start..end).find(wanted).unwrap_or(end);
         let end = (start..end).rfind(wanted).map_or(start, |last| last.saturating_add(1));
-        self.cursors = (start, end);
+        self.cursors = (count(start), count(end));
         for priority in self.classes() {
             let candidates = |word: &usize| {
                 let entry = pieces.get(*word)?;
@@ -206,7 +207,7 @@ impl State<'_> {
     /// A candidate in an extent that was opened of late.
     fn in_extents(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
         let len = self.extent_len()?;
-        for extent in self.extents.into_iter().flatten() {
+        for extent in self.extents.into_iter().filter_map(Maybe::get) {
             let from = extent.saturating_mul(len);
             let found = self.first_in(pieces, holds, from, from.saturating_add(len));
             let higher = |piece: PieceIndex| {
@@ -252,15 +253,16 @@ impl State<'_> {
         let Some(extent) = self.extent_len().and_then(|len| piece.0.checked_div(len)) else {
             return;
         };
-        if !self.extents.contains(&Some(extent)) {
+        let extent = Maybe::some(extent);
+        if !self.extents.contains(&extent) {
             self.extents.rotate_right(1);
-            self.extents.iter_mut().take(1).for_each(|newest| *newest = Some(extent));
+            self.extents.iter_mut().take(1).for_each(|newest| *newest = extent);
         }
     }
 
     /// All words, from a random one on.
     pub(super) fn all_words(&mut self) -> impl Iterator<Item = usize> + use<> {
-        let words = self.words;
+        let words = self.words();
         let start = slot(self.rng.below(count(words)));
         (start..words).chain(0..start)
     }

@@ -328,8 +328,8 @@ impl State<'_> {
         list: &mut [RareSlot],
         piece: PieceIndex,
     ) {
-        let (bit, index) = (lane(piece), slot(piece.0 / 64));
-        let Some(entry) = pieces.get_mut(index) else { return };
+        let bit = lane(piece);
+        let Some(entry) = pieces.get_mut(slot(piece.0 / 64)) else { return };
         let priority = entry.priority(bit);
         if priority == 0 || entry.wanted & bit != 0 {
             return;
@@ -339,7 +339,7 @@ impl State<'_> {
         let key = self.key(entry, bit);
         self.front.enter(list, piece, key);
         let (start, end) = self.cursors;
-        self.cursors = (start.min(index), end.max(index.saturating_add(1)));
+        self.cursors = (start.min(piece.0 / 64), end.max((piece.0 / 64).saturating_add(1)));
         self.touch();
     }
 

@@ -6,7 +6,7 @@ use crate::PieceIndex;
 use crate::geometry::{count, slot};
 
 /// The bits of an availability. It saturates at 65,535.
-pub(super) const PLANES: usize = 16;
+const PLANES: usize = 16;
 
 /// The piece of the lowest number in a word: the bits of a bitfield are sent in this order (BEP 3).
 const FIRST: u64 = 1 << 63;
@@ -75,18 +75,20 @@ impl PieceSlot {
     }
 
     /// Counts one more peer for some pieces; returns how many planes changed.
-    pub(super) fn add(&mut self, lanes: u64) -> usize {
+    pub(super) fn add(&mut self, lanes: u64) -> u8 {
         let mut carry = lanes;
-        for (height, plane) in self.counts.iter_mut().enumerate() {
+        let mut height = 0_u8;
+        for plane in &mut self.counts {
             if carry == 0 {
                 return height;
             }
             let next = *plane & carry;
             *plane ^= carry;
             carry = next;
+            height = height.saturating_add(1);
         }
         self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
-        PLANES
+        height
     }
 
     /// Counts one peer less for some pieces.
@@ -104,23 +106,23 @@ impl PieceSlot {
     }
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
-    pub(super) fn count(&self, lane: u64, height: usize) -> u32 {
-        let planes = self.counts.iter().take(height).rev();
+    pub(super) fn count(&self, lane: u64, height: u8) -> u32 {
+        let planes = self.counts.iter().take(height.into()).rev();
         planes.fold(0, |count, plane| count << 1 | u32::from(plane & lane != 0))
     }
 
     /// Returns the pieces that some peer has.
-    pub(super) fn held(&self, height: usize) -> u64 {
-        self.counts.iter().take(height).fold(0, |held, plane| held | plane)
+    pub(super) fn held(&self, height: u8) -> u64 {
+        self.counts.iter().take(height.into()).fold(0, |held, plane| held | plane)
     }
 
     /// Returns which of some pieces fewer than `limit` peers have, and which exactly so many.
-    pub(super) fn compare(&self, lanes: u64, limit: u32, height: usize) -> (u64, u64) {
-        if limit.checked_shr(count(height)).is_some_and(|high| high > 0) {
+    pub(super) fn compare(&self, lanes: u64, limit: u32, height: u8) -> (u64, u64) {
+        if limit.checked_shr(height.into()).is_some_and(|high| high > 0) {
             return (lanes, 0);
         }
         let (mut below, mut equal) = (0, lanes);
-        let planes = self.counts.get(..height).unwrap_or_default();
+        let planes = self.counts.get(..usize::from(height)).unwrap_or_default();
         for (bit, plane) in (0..32).zip(planes).rev() {
             // All ones or all zeros, so that nothing branches.
             let bits = 0_u64.wrapping_sub(u64::from(limit.wrapping_shr(bit) & 1));
@@ -131,17 +133,17 @@ impl PieceSlot {
     }
 
     /// Returns the lowest count among some pieces, and which of them have it.
-    pub(super) fn least(&self, lanes: u64, height: usize) -> (u32, u64) {
+    pub(super) fn least(&self, lanes: u64, height: u8) -> (u32, u64) {
         self.extreme(lanes, height, |plane| !plane)
     }
 
     /// Returns the highest count among some pieces, and which of them have it.
-    pub(super) fn most(&self, lanes: u64, height: usize) -> (u32, u64) {
+    pub(super) fn most(&self, lanes: u64, height: u8) -> (u32, u64) {
         self.extreme(lanes, height, |plane| plane)
     }
 
-    fn extreme(&self, lanes: u64, height: usize, better: impl Fn(u64) -> u64) -> (u32, u64) {
-        let best = self.counts.iter().take(height).rev().fold(lanes, |best, plane| {
+    fn extreme(&self, lanes: u64, height: u8, better: impl Fn(u64) -> u64) -> (u32, u64) {
+        let best = self.counts.iter().take(height.into()).rev().fold(lanes, |best, plane| {
             let kept = best & better(*plane);
             if kept == 0 { best } else { kept }
         });

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::PieceIndex;
+use crate::small::Stamp;
 
 /// How new pieces are chosen. [`Policy::new`] gives the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,20 +177,10 @@ impl Want<'_> {
 }
 
 impl Want<'_> {
-    /// The time in milliseconds modulo 2^32: enough to tell how long ago it was.
-    pub(super) fn millis(&self) -> u32 {
-        millis(self.now)
-    }
-
     /// Returns whether a request of that time is old enough for a second one.
-    pub(super) fn is_late(&self, at: u32) -> bool {
-        self.millis().wrapping_sub(at) >= millis(self.patience)
+    pub(super) fn is_late(&self, at: Stamp) -> bool {
+        at.is_past(self.patience, self.now)
     }
-}
-
-fn millis(time: Duration) -> u32 {
-    let [a, b, c, d, ..] = time.as_millis().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 impl Default for Want<'_> {

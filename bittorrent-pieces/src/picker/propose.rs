@@ -318,10 +318,10 @@ impl View<'_, '_> {
         if open.any(|(_, partial)| obtainable(partial.piece)) || (candidates > 0 && seeds > 0) {
             return true;
         }
-        let words = if candidates > 0 { self.state.words } else { 0 };
+        let words = if candidates > 0 { self.state.words() } else { 0 };
         let mut words = self.pieces.iter().take(words);
         let found = words.any(|word| word.wanted & word.held(height) != 0);
-        self.state.walked(self.state.words.saturating_sub(words.len()));
+        self.state.walked(self.state.words().saturating_sub(words.len()));
         found
     }
 }

@@ -8,8 +8,9 @@ use super::{
     BlockSlot, Holds, NORMAL, PartialSlot, PieceSlot, PieceState, Policy, Priority, Weights,
     piece_slots,
 };
-use crate::geometry::slot;
+use crate::geometry::{count, slot};
 use crate::rng::Rng;
+use crate::small::Maybe;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 
 /// How many complete pieces are kept in the order they came.
@@ -18,18 +19,17 @@ const RECENT: usize = 32;
 /// All of a picker but the memory.
 #[derive(Debug, Clone)]
 pub(crate) struct State<'t> {
-    pub(super) geometry: Geometry<'t>,
+    pub(crate) geometry: Geometry<'t>,
     pub(super) policy: Policy,
-    pub(super) words: usize,
-    pub(super) height: usize, // how many bits the highest availability ever had
+    pub(super) height: u8, // how many bits the highest availability ever had
     pub(super) seeds: u32,
     pub(super) had: u32,
     pub(super) candidates: u32,
     pub(super) by_priority: [u32; PRIORITIES], // candidates
     pub(super) present: u8,                    // a bit for each priority that candidates have
     pub(super) weighted: bool,                 // some priority was changed
-    pub(super) cursors: (usize, usize),        // all candidates are in these words
-    pub(super) extents: [Option<u32>; EXTENTS], // opened of late, the newest first
+    pub(super) cursors: (u32, u32),            // all candidates are in these words
+    pub(super) extents: [Maybe; EXTENTS],      // opened of late, the newest first
     pub(super) front: Front,
     pub(super) rings: Rings,
     pub(super) partials: u16, // slots for open pieces
@@ -85,7 +85,6 @@ impl<'t> State<'t> {
         let mut state = Self {
             geometry,
             policy: Policy::new(),
-            words,
             height: 0,
             seeds: 0,
             had: have.count_ones(),
@@ -93,8 +92,8 @@ impl<'t> State<'t> {
             by_priority: [0; PRIORITIES],
             present: 0,
             weighted: false,
-            cursors: (0, words),
-            extents: [None; EXTENTS],
+            cursors: (0, count(words)),
+            extents: [Maybe::NONE; EXTENTS],
             front: Front::new(),
             rings: Rings::new(),
             partials: rooms,
@@ -124,8 +123,13 @@ impl<'t> State<'t> {
     pub(crate) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
         self.front.clear();
-        self.extents = [None; EXTENTS];
+        self.extents = [Maybe::NONE; EXTENTS];
         self.touch();
+    }
+
+    /// Returns how many words have pieces.
+    pub(super) fn words(&self) -> usize {
+        piece_slots(self.geometry.pieces())
     }
 
     pub(crate) fn have_count(&self) -> u32 {
@@ -150,8 +154,8 @@ impl<'t> State<'t> {
 
     /// Returns how many of a peer's pieces are missing, and not skipped.
     pub(crate) fn sought(&mut self, pieces: &[PieceSlot], bits: Bitfield<&[u8]>) -> u32 {
-        self.walked(self.words);
-        let words = pieces.iter().take(self.words).enumerate();
+        self.walked(self.words());
+        let words = pieces.iter().take(self.words()).enumerate();
         let sought = words.map(|(index, word)| (word.sought() & bits.word(index)).count_ones());
         sought.fold(0, u32::saturating_add)
     }
@@ -175,7 +179,7 @@ impl<'t> State<'t> {
     /// Returns the first piece that is there, from the given one on.
     pub(crate) fn next_had(&self, pieces: &[PieceSlot], from: u32) -> Option<PieceIndex> {
         let first = slot(from / 64);
-        for word in first..self.words {
+        for word in first..self.words() {
             let had = pieces.get(word)?.had;
             let had = if word == first { had & u64::MAX.wrapping_shr(from) } else { had };
             if had != 0 {
@@ -276,7 +280,7 @@ impl<'t> State<'t> {
                 best = Some((least, word, lanes));
             }
         }
-        self.walked(self.words);
+        self.walked(self.words());
         let (_, word, lanes) = best?;
         self.any_lane(word, lanes)
     }
@@ -297,7 +301,7 @@ impl View<'_, '_> {
             Holds::Some(_) if joins => {
                 let soonest = state.classes().next().map_or(0, |class| state.key_of(class, 1));
                 let (mut news, unlisted) = (0, soonest < state.front.ceiling);
-                for (word, entry) in self.pieces.iter_mut().take(state.words).enumerate() {
+                for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     let lanes = holds.word(word);
                     if unlisted {
                         news |= lanes & entry.wanted & !entry.held(state.height);
@@ -307,15 +311,15 @@ impl View<'_, '_> {
                 if news != 0 {
                     state.front.ceiling = soonest; // nobody had them, so they are not listed
                 }
-                state.walked(state.words);
+                state.walked(state.words());
             }
             Holds::Some(_) => {
-                for (word, entry) in self.pieces.iter_mut().take(state.words).enumerate() {
+                for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     entry.sub(holds.word(word));
                 }
                 state.front.ceiling = state.key_below(state.front.ceiling);
                 state.front.unsorted = true;
-                state.walked(state.words);
+                state.walked(state.words());
             }
         }
     }

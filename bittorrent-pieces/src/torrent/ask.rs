@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use super::Padding;
-use super::peer::{PeerSlot, millis};
+use super::peer::PeerSlot;
 use super::queue::{Queue, RequestSlot, Step, queues};
 use super::state::{View, holds, split};
+use crate::small::{Maybe, Stamp};
 use crate::{Block, Want};
 
 /// At the end, a block is asked for twice once it took so many times longer than others did,
@@ -43,8 +44,10 @@ impl View<'_, '_> {
         let most = if link.flags.snubbed { 1 } else { config.pipeline.min(link.window).max(1) };
         let idle = asked.under_way() == 0;
         let room = usize::from(most).saturating_sub(asked.under_way()).min(asked.free());
-        let holds = holds(link, bits, self.core.geometry, index);
-        let (conn, allowed, suggested) = (link.card.conn, link.allowed.clone(), link.suggested);
+        let geometry = picker.state.geometry;
+        let holds = holds(link, bits, geometry, index);
+        let (conn, allowed, suggested) =
+            (link.card.conn, link.allowed.clone(), link.suggested.piece());
         let late = Duration::from_millis(u64::from(self.core.tempo));
         let pads = self.core.padding;
         let padding = |piece| Padding::bytes_of(pads, piece);
@@ -53,7 +56,7 @@ impl View<'_, '_> {
             delay: Duration::from_millis(u64::from(link.pace)),
             patience: late.saturating_mul(LATE).max(SOONEST),
             reverse: link.flags.snubbed,
-            whole: link.run(self.core.geometry.full_piece_len(), config.whole_within),
+            whole: link.run(geometry.full_piece_len(), config.whole_within),
             exclusive: link.flags.parole,
             padding: &padding,
             suggested: suggested.as_slice(),
@@ -62,18 +65,18 @@ impl View<'_, '_> {
         };
         let mut blocks = [Block::default(); BATCH];
         let mut left = room;
-        while left > 0 && (chokes || link.dry != Some(picker.state.generation())) {
+        while left > 0 && (chokes || link.dry != Maybe::some(picker.state.generation())) {
             let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
             let picked = picker.pick(conn, &holds, &want, out);
             for block in blocks.iter().take(picked) {
-                asked.push(RequestSlot::new(*block, millis(now), Step::Due)); // `left` fits
+                asked.push(RequestSlot::new(*block, now, Step::Due)); // `left` fits
             }
             left = left.saturating_sub(picked);
             if picked == 0 && want.exclusive && idle && left == room && picker.has_room() {
                 want.exclusive = false; // others left what nobody else may have
             } else if picked == 0 {
                 let again = chokes || link.flags.parole && !idle;
-                link.dry = if again { link.dry } else { Some(picker.state.generation()) };
+                link.dry = if again { link.dry } else { Maybe::some(picker.state.generation()) };
                 break;
             }
         }
@@ -82,20 +85,20 @@ impl View<'_, '_> {
             // What is due soon is asked for twice, if need be.
             let urgent = picker.pick_urgent(conn, &holds, &want);
             if let Some(block) = urgent {
-                asked.push(RequestSlot::new(block, millis(now), Step::Due));
+                asked.push(RequestSlot::new(block, now, Step::Due));
                 left = left.saturating_sub(1);
             }
         }
         if idle && trusted && left == room && room > 0 {
             if let Some(block) = picker.pick_endgame(conn, &holds, &want) {
-                asked.push(RequestSlot::new(block, millis(now), Step::Due));
+                asked.push(RequestSlot::new(block, now, Step::Due));
                 left = left.saturating_sub(1);
             } else if self.core.recheck.is_none() {
                 self.core.recheck = now.checked_add(want.patience);
             }
         }
         if idle && left < room {
-            link.block_at = now;
+            link.block_at = Stamp::of(now);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::state::{View, holds, row, split};
 use super::{Handled, PeerError};
 use crate::bencode::WriteError;
 use crate::geometry::{count, slot};
+use crate::small::Stamp;
 use crate::wire::extended::{
     self, DontHave, EXCHANGE, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft,
     METADATA_PIECE_LEN, Metadata, Pex, PexFlags,
@@ -43,7 +44,7 @@ impl View<'_, '_> {
         consumed: usize,
     ) -> Result<Handled<'b>, PeerError> {
         let Extended { id, body } = Extended::decode(payload)?;
-        let pieces = self.core.geometry.pieces();
+        let pieces = self.core.geometry().pieces();
         let first = self.regions.peers.get(index).is_some_and(|slot| !slot.0.flags.exchanged);
         let handled = match id {
             extended::HANDSHAKE => {
@@ -80,7 +81,7 @@ impl View<'_, '_> {
         };
         self.core.see(now);
         if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-            link.heard_at = self.core.now;
+            link.heard_at = Stamp::of(self.core.now);
         }
         Ok(handled)
     }
@@ -106,7 +107,7 @@ impl View<'_, '_> {
 
     /// A peer lost a piece.
     fn dont_have(&mut self, index: usize, piece: PieceIndex) {
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         if link.flags.seed {
@@ -128,25 +129,24 @@ impl View<'_, '_> {
     /// Returns whether there are peers to tell a peer of.
     pub(super) fn has_news(&self, index: usize) -> bool {
         let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return false };
-        let due = link.exchanged_at.checked_add(EXCHANGE_INTERVAL);
         let waits = link.flags.exchange || !link.flags.introduced || link.ids.exchange == 0;
         if waits || !self.core.config.peer_exchange || !link.is_ready() {
             return link.flags.exchange;
         }
         let first = link.exchanged_at == link.joined_at;
         let news = || self.others(index).next().is_some() || self.leavers(index).next().is_some();
-        (first || due.is_some_and(|at| at <= self.core.now)) && news()
+        (first || link.exchanged_at.is_past(EXCHANGE_INTERVAL, self.core.now)) && news()
     }
 
     /// Returns the peers of which a peer was not yet told.
     fn others(&self, index: usize) -> impl Iterator<Item = (SocketAddr, PexFlags)> {
         let told =
             self.regions.peers.get(index).map(|slot| (slot.0.exchanged_at, slot.0.joined_at));
-        let (since, joined) = told.unwrap_or_default();
+        let (since, joined) = told.unwrap_or((Stamp(0), Stamp(0)));
         let others = self.regions.peers.iter().enumerate();
         others.filter(move |(other, _)| *other != index).filter_map(move |(_, slot)| {
             let link = &slot.0;
-            let news = link.is_ready() && (link.joined_at > since || since == joined);
+            let news = link.is_ready() && (link.joined_at.is_after(since) || since == joined);
             let flags = if link.flags.seed { PexFlags::SEED.0 } else { 0 }
                 | if link.flags.dialled { PexFlags::REACHABLE.0 } else { 0 };
             let addr = link.addr.socket().filter(|_| news && link.addr.listens)?;
@@ -159,10 +159,11 @@ impl View<'_, '_> {
     fn leavers(&self, index: usize) -> impl Iterator<Item = (SocketAddr, PexFlags)> {
         let told =
             self.regions.peers.get(index).map(|slot| (slot.0.exchanged_at, slot.0.joined_at));
-        let (since, joined) = told.unwrap_or_default();
+        let (since, joined) = told.unwrap_or((Stamp(0), Stamp(0)));
         let went = move |link: &Link| {
-            let known = since > joined && link.joined_at <= since && link.addr.listens;
-            known && !link.is_used() && link.exchanged_at > since
+            let known =
+                since.is_after(joined) && !link.joined_at.is_after(since) && link.addr.listens;
+            known && !link.is_used() && link.exchanged_at.is_after(since)
         };
         let slots = || self.regions.peers.iter().map(|slot| &slot.0).enumerate();
         let leavers = slots().filter(move |(_, link)| went(link));

@@ -92,7 +92,7 @@ impl<'t> Trees<'t> {
 impl<'t> View<'_, 't> {
     pub(super) fn trees(&self) -> Trees<'t> {
         let core = &*self.core;
-        let (hashes, geometry) = (core.hashes, core.geometry);
+        let (hashes, geometry) = (core.hashes, core.geometry());
         Trees { hashes, geometry, root: core.root, served: core.served }
     }
 

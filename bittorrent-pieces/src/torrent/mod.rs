@@ -346,7 +346,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Returns the pieces that are there and checked.
     #[must_use]
     pub fn have(&self) -> Bitfield<&[u8]> {
-        let pieces = self.core.geometry.pieces();
+        let pieces = self.core.geometry().pieces();
         let bits = self.memory.regions().bits.get(..Bitfield::byte_len(pieces));
         Bitfield::trusted(pieces, bits.unwrap_or_default())
     }
@@ -366,7 +366,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Returns how the content is cut.
     #[must_use]
     pub fn geometry(&self) -> Geometry<'t> {
-        self.core.geometry
+        self.core.geometry()
     }
 
     /// Returns the configuration.

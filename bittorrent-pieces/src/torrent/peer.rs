@@ -9,19 +9,20 @@ use super::LostReason;
 use super::queue::{Queue, Step};
 use super::state::ROUND;
 use crate::picker::EXTENT;
+use crate::small::{Maybe, Stamp};
 use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};
 
 /// How many requests go to a peer before it is known how fast it is.
 const FIRST_WINDOW: u16 = 4;
 /// A peer that answers within so many milliseconds more than it did at its fastest may be asked for
 /// more at a time: what is under way then is its rate times this.
-const PROMPT: u32 = 500;
+const PROMPT: u16 = 500;
 /// A peer that takes so much longer is asked for less at a time, or the endgame has much to undo.
-const TARDY: u32 = 1_000;
+const TARDY: u16 = 1_000;
 /// How many pieces are kept in mind that a peer gives even while it chokes us.
-pub(super) const ALLOWED: usize = 4;
+const ALLOWED: usize = 4;
 
-/// Room for one connection: at most 336 bytes on a 64-bit host.
+/// Room for one connection: at most 208 bytes.
 #[derive(Debug, Clone)]
 pub struct PeerSlot(pub(crate) Link);
 
@@ -63,16 +64,12 @@ pub struct Peer {
     pub traffic: Traffic,
 }
 
-/// Blocks and their bytes.
+/// The blocks that went over a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Blocks that the peer gave and we had asked for.
-    pub blocks_taken: u64,
-    /// Their bytes.
+    /// Bytes of blocks that the peer gave and we had asked for.
     pub bytes_taken: u64,
-    /// Blocks that we gave.
-    pub blocks_given: u64,
-    /// Their bytes.
+    /// Bytes of blocks that we gave.
     pub bytes_given: u64,
     /// Bytes of blocks that arrived although nobody waited for them.
     pub bytes_wasted: u64,
@@ -85,27 +82,27 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
     pub(crate) card: Candidate, // the decision of the choker among it
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,                 // pieces it has
-    pub(crate) wanted: u32,               // of which we miss, and do not skip
-    pub(crate) told: u32, // how many of the completed pieces it was told of, wrapping
-    pub(crate) offer: Option<PieceIndex>, // the one piece that it was told of, or is to be told of
-    pub(crate) retell: Option<u32>, // from which piece on it is to be told of all
+    pub(crate) held: u32,     // pieces it has
+    pub(crate) wanted: u32,   // of which we miss, and do not skip
+    pub(crate) told: u32,     // how many of the completed pieces it was told of, wrapping
+    pub(crate) offer: Maybe,  // the one piece that it was told of, or is to be told of
+    pub(crate) retell: Maybe, // from which piece on it is to be told of all
     /// The generation of the picker that had nothing for this peer.
-    pub(crate) dry: Option<u32>,
+    pub(crate) dry: Maybe,
     pub(crate) window: u16,  // how many requests it answers in good time
     pub(crate) reqq: u16,    // how many it takes
-    pub(crate) fastest: u32, // its quickest answer, in milliseconds
-    pub(crate) pace: u32,    // what its answers take of late, in milliseconds
-    pub(crate) allowed: Vec<PieceIndex, ALLOWED>, // given even while it chokes us
-    pub(crate) suggested: Option<PieceIndex>,
+    pub(crate) fastest: u16, // its quickest answer, in milliseconds
+    pub(crate) pace: u16,    // what its answers take of late, in milliseconds
+    pub(crate) allowed: Vec<PieceIndex, ALLOWED, u8>, // given even while it chokes us
+    pub(crate) suggested: Maybe,
     pub(crate) granted: u8, // allowed-fast messages that are due
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
-    pub(crate) joined_at: Duration,
-    pub(crate) heard_at: Duration,
-    pub(crate) sent_at: Duration,
-    pub(crate) block_at: Duration, // the last block, or since when we wait for one
-    pub(crate) exchanged_at: Duration, // the last exchange of peers; in an unused slot, when its peer left
+    pub(crate) joined_at: Stamp,
+    pub(crate) heard_at: Stamp,
+    pub(crate) sent_at: Stamp,
+    pub(crate) block_at: Stamp, // the last block, or since when we wait for one
+    pub(crate) exchanged_at: Stamp, // the last exchange of peers; in an unused slot, when its peer left
     pub(crate) traffic: Traffic,
     pub(crate) taken: [u32; 2], // bytes of this round and the one before
     pub(crate) given: [u32; 2],
@@ -116,6 +113,7 @@ pub(crate) struct Link {
 pub(crate) enum Phase {
     Unused,
     Greeting, // its handshake has not come
+    Arrived,  // it has, until the event is told
     Ready,
     Banned, // until the event is told
     Lost(LostReason),
@@ -133,7 +131,6 @@ pub(crate) struct Flags {
     pub(crate) fast: bool,
     pub(crate) extended: bool,
     pub(crate) dht: bool,
-    pub(crate) ready: bool,      // the event is due
     pub(crate) seed: bool,       // counted as having all
     pub(crate) interested: bool, // what we told it
     pub(crate) unchoked: bool,   // what we told it
@@ -188,7 +185,6 @@ impl Link {
             fast: false,
             extended: false,
             dht: false,
-            ready: false,
             seed: false,
             interested: false,
             unchoked: false,
@@ -207,30 +203,24 @@ impl Link {
         held: 0,
         wanted: 0,
         told: 0,
-        offer: None,
-        retell: None,
-        dry: None,
+        offer: Maybe::NONE,
+        retell: Maybe::NONE,
+        dry: Maybe::NONE,
         window: FIRST_WINDOW,
         reqq: u16::MAX,
-        fastest: u32::MAX,
+        fastest: u16::MAX,
         pace: 0,
         allowed: Vec::new(),
-        suggested: None,
+        suggested: Maybe::NONE,
         granted: 0,
         addr: Address { bytes: [0; 18], family: None, listens: false },
         ids: Ids { metadata: 0, exchange: 0 },
-        joined_at: Duration::ZERO,
-        heard_at: Duration::ZERO,
-        sent_at: Duration::ZERO,
-        block_at: Duration::ZERO,
-        exchanged_at: Duration::ZERO,
-        traffic: Traffic {
-            blocks_taken: 0,
-            bytes_taken: 0,
-            blocks_given: 0,
-            bytes_given: 0,
-            bytes_wasted: 0,
-        },
+        joined_at: Stamp(0),
+        heard_at: Stamp(0),
+        sent_at: Stamp(0),
+        block_at: Stamp(0),
+        exchanged_at: Stamp(0),
+        traffic: Traffic { bytes_taken: 0, bytes_given: 0, bytes_wasted: 0 },
         taken: [0; 2],
         given: [0; 2],
     };
@@ -240,7 +230,8 @@ impl Link {
     pub(super) fn leave(&mut self, now: Duration) {
         let known = self.flags.announced; // nobody is told of a peer before its handshake
         let addr = if known { self.addr } else { Self::EMPTY.addr };
-        *self = Self { addr, joined_at: self.joined_at, exchanged_at: now, ..Self::EMPTY };
+        *self =
+            Self { addr, joined_at: self.joined_at, exchanged_at: Stamp::of(now), ..Self::EMPTY };
     }
 
     pub(crate) fn is_used(&self) -> bool {
@@ -248,12 +239,12 @@ impl Link {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.phase == Phase::Ready
+        matches!(self.phase, Phase::Arrived | Phase::Ready)
     }
 
     /// Returns whether the caller still has this connection.
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Ready)
+        self.phase == Phase::Greeting || self.is_ready()
     }
 
     pub(crate) fn is(&self, conn: ConnId) -> bool {
@@ -275,13 +266,14 @@ impl Link {
     ) -> Option<u32> {
         let place = asked.position(|ask| ask.block() == block)?;
         let ask = asked.remove(place)?;
-        let age = ask.age(millis(now));
+        let age = ask.at().age(now);
         if ask.step != Step::Sent {
             return None;
         }
-        self.fastest = self.fastest.min(age);
-        self.pace = self.pace.saturating_sub(self.pace / 4).saturating_add(age / 4);
-        let late = age.saturating_sub(self.fastest);
+        let short = u16::try_from(age).unwrap_or(u16::MAX);
+        self.fastest = self.fastest.min(short);
+        self.pace = self.pace.saturating_sub(self.pace / 4).saturating_add(short / 4);
+        let late = short.saturating_sub(self.fastest);
         let used = asked.under_way() >= usize::from(self.window).saturating_sub(1);
         if late < PROMPT && used {
             self.window = self.window.saturating_add(1).min(self.reqq);
@@ -302,7 +294,7 @@ impl Link {
     }
 
     pub(crate) fn sent(&mut self, now: Duration) {
-        self.sent_at = now;
+        self.sent_at = Stamp::of(now);
         self.flags.keepalive = false;
     }
 
@@ -323,10 +315,4 @@ impl Link {
             traffic: self.traffic,
         }
     }
-}
-
-/// Returns a time in milliseconds modulo 2^32: enough to tell how long ago it was.
-pub(crate) fn millis(now: Duration) -> u32 {
-    let [a, b, c, d, ..] = now.as_millis().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

@@ -1,7 +1,10 @@
 //! The requests between us and a peer, in lent slots.
 
+use core::time::Duration;
+
 use crate::geometry::count;
 use crate::merkle::MerkleHash;
+use crate::small::Stamp;
 use crate::wire::hashes::HashRange;
 use crate::{Block, PieceIndex};
 
@@ -10,7 +13,7 @@ use crate::{Block, PieceIndex};
 pub struct RequestSlot {
     piece: PieceIndex,
     begin: u32,
-    at: u32, // when it was made, in milliseconds modulo 2^32
+    at: Stamp, // when it was made; for hashes, which they are
     len: u16,
     pub(super) step: Step,
 }
@@ -32,12 +35,12 @@ pub(super) enum Step {
 impl RequestSlot {
     /// An unused slot.
     pub const EMPTY: Self =
-        Self { piece: PieceIndex(0), begin: 0, at: 0, len: 0, step: Step::Unused };
+        Self { piece: PieceIndex(0), begin: 0, at: Stamp(0), len: 0, step: Step::Unused };
 
     /// Takes in a block of at most 16 KiB.
-    pub(super) fn new(block: Block, at: u32, step: Step) -> Self {
+    pub(super) fn new(block: Block, now: Duration, step: Step) -> Self {
         let len = u16::try_from(block.len).unwrap_or(u16::MAX);
-        Self { piece: block.piece, begin: block.begin, at, len, step }
+        Self { piece: block.piece, begin: block.begin, at: Stamp::of(now), len, step }
     }
 
     pub(super) fn metadata(piece: u32) -> Self {
@@ -51,7 +54,7 @@ impl RequestSlot {
         Self {
             piece: PieceIndex(range.index),
             begin: file,
-            at: numbers,
+            at: Stamp(numbers),
             len: u16::try_from(range.length).unwrap_or(u16::MAX), // at most 8,192
             step: Step::Hashes,
         }
@@ -59,7 +62,8 @@ impl RequestSlot {
 
     /// Returns the request for hashes again.
     pub(super) fn range(&self, root: MerkleHash) -> HashRange {
-        let (base, proof_layers) = (self.at >> 8, self.at & 0xFF);
+        let Stamp(numbers) = self.at;
+        let (base, proof_layers) = (numbers >> 8, numbers & 0xFF);
         HashRange { root, base, index: self.piece.0, length: u32::from(self.len), proof_layers }
     }
 
@@ -72,9 +76,9 @@ impl RequestSlot {
         Block { piece: self.piece, begin: self.begin, len: u32::from(self.len) }
     }
 
-    /// Returns how many milliseconds ago it was made.
-    pub(super) fn age(&self, millis: u32) -> u32 {
-        millis.wrapping_sub(self.at)
+    /// Returns when it was made.
+    pub(super) fn at(&self) -> Stamp {
+        self.at
     }
 
     /// Returns whether an answer is hoped for.

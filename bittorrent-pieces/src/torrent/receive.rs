@@ -8,6 +8,7 @@ use super::state::{View, holds, row, split};
 use super::{Handled, PeerError, offered, receive_len};
 use crate::geometry::count;
 use crate::rng::mix;
+use crate::small::{Maybe, Stamp};
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::hashes::HASH_REQUEST;
@@ -47,8 +48,7 @@ impl View<'_, '_> {
         offered(&handshake, self.core.config.info_hash, self.core.config.peer_id)?;
         self.core.see(now);
         if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-            link.phase = Phase::Ready;
-            link.flags.ready = true;
+            link.phase = Phase::Arrived;
             link.flags.fast = self.core.config.fast && handshake.reserved.fast();
             link.flags.extended = handshake.reserved.extended();
             link.flags.dht = handshake.reserved.dht();
@@ -58,7 +58,7 @@ impl View<'_, '_> {
                 (link.flags.announced, link.told) = (true, self.core.picker.completed());
             }
             link.peer_id = handshake.peer_id;
-            (link.heard_at, link.block_at) = (self.core.now, self.core.now);
+            (link.heard_at, link.block_at) = (Stamp::of(self.core.now), Stamp::of(self.core.now));
         }
         self.offer(index);
         Ok(Handled::Message { consumed: bytes.len().saturating_sub(rest.len()) })
@@ -70,7 +70,7 @@ impl View<'_, '_> {
         index: usize,
         bytes: &'b [u8],
     ) -> Result<Handled<'b>, PeerError> {
-        let limit = count(receive_len(self.core.geometry.pieces()).saturating_sub(LEN_LEN));
+        let limit = count(receive_len(self.core.geometry().pieces()).saturating_sub(LEN_LEN));
         let (message, rest) = Message::decode(bytes, limit)?;
         let consumed = bytes.len().saturating_sub(rest.len());
         let fast = Fast::of(&message)?;
@@ -87,7 +87,7 @@ impl View<'_, '_> {
         if self.hash_message(index, &message)? {
             self.core.see(now);
             if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-                link.heard_at = self.core.now;
+                link.heard_at = Stamp::of(self.core.now);
             }
             return Ok(Handled::Message { consumed });
         }
@@ -95,7 +95,7 @@ impl View<'_, '_> {
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else {
             return Ok(Handled::Gone);
         };
-        link.heard_at = self.core.now;
+        link.heard_at = Stamp::of(self.core.now);
         match message {
             Message::Choke => self.choke(index),
             Message::Unchoke => {
@@ -125,7 +125,7 @@ impl View<'_, '_> {
 
     /// Refuses what a peer must not say; nothing is changed yet.
     fn check(&self, index: usize, message: &Message<'_>) -> Result<(), PeerError> {
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let within = |block: Block| {
             let fits = geometry.contains(block) && block.len <= BLOCK_LEN;
             if fits { Ok(()) } else { Err(PeerError::Block(block)) }
@@ -159,7 +159,7 @@ impl View<'_, '_> {
         }
         match fast {
             Fast::Suggest(piece) | Fast::AllowedFast(piece)
-                if piece.0 >= self.core.geometry.pieces() =>
+                if piece.0 >= self.core.geometry().pieces() =>
             {
                 Err(PeerError::Piece(piece))
             }
@@ -217,7 +217,7 @@ impl View<'_, '_> {
 
     fn have(&mut self, index: usize, piece: PieceIndex) {
         let now = self.core.now;
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         let mut bits = Bitfield::trusted(geometry.pieces(), row(bits, geometry, index));
@@ -241,7 +241,7 @@ impl View<'_, '_> {
     /// what it got meanwhile.
     fn hold(&mut self, index: usize, write: impl FnOnce(&mut [u8])) {
         let now = self.core.now;
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         picker.count(&holds(link, bits, geometry, index), false);
@@ -255,7 +255,7 @@ impl View<'_, '_> {
         let more = wanted.saturating_sub(link.wanted);
         link.wanted = link.wanted.min(wanted);
         link.want(more, now);
-        let (its, offer) = (holds(link, bits, geometry, index), link.offer);
+        let (its, offer) = (holds(link, bits, geometry, index), link.offer.piece());
         let knew = offer.is_some_and(|piece| its.has(piece));
         self.settle(Some(index));
         if knew {
@@ -274,9 +274,9 @@ impl View<'_, '_> {
         let (_, mut uploads) = queues(self.regions.requests, count, index);
         if flags.fast {
             let step = if gives { Step::Give } else { Step::Reject };
-            uploads.push(RequestSlot::new(block, 0, step)); // there is room: `is_busy`
+            uploads.push(RequestSlot::new(block, self.core.now, step)); // there is room: `is_busy`
         } else if flags.unchoked && !uploads.has(block) {
-            uploads.push(RequestSlot::new(block, 0, Step::Give));
+            uploads.push(RequestSlot::new(block, self.core.now, Step::Give));
         }
     }
 
@@ -292,7 +292,7 @@ impl View<'_, '_> {
             return None;
         }
         let mut set = [PieceIndex(0); ALLOWED_FAST];
-        let (hash, pieces) = (self.core.config.info_hash, self.core.geometry.pieces());
+        let (hash, pieces) = (self.core.config.info_hash, self.core.geometry().pieces());
         let len = allowed_fast(*addr.ip(), hash, pieces, &mut set);
         set.get(..len).and_then(|set| heapless::Vec::from_slice(set).ok())
     }
@@ -328,9 +328,8 @@ impl View<'_, '_> {
             self.settle(Some(index));
             return false;
         };
-        link.block_at = now;
+        link.block_at = Stamp::of(now);
         (link.flags.snubbed, link.flags.rests) = (false, false);
-        link.traffic.blocks_taken = link.traffic.blocks_taken.saturating_add(1);
         link.traffic.bytes_taken = link.traffic.bytes_taken.saturating_add(bytes);
         let [newest, _] = &mut link.taken;
         *newest = newest.saturating_add(block.len);
@@ -349,7 +348,7 @@ impl View<'_, '_> {
     fn fast(&mut self, index: usize, fast: Option<Fast>) {
         match fast {
             Some(Fast::HaveAll) => {
-                let pieces = self.core.geometry.pieces();
+                let pieces = self.core.geometry().pieces();
                 self.hold(index, |row| Bitfield::trusted(pieces, row).fill());
             }
             Some(Fast::HaveNone) => self.hold(index, |row| row.fill(0)),
@@ -363,7 +362,7 @@ impl View<'_, '_> {
             }
             Some(Fast::Suggest(piece)) => {
                 if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-                    link.suggested = Some(piece); // the latest is the best
+                    link.suggested = Maybe::some(piece.0); // the latest is the best
                 }
             }
             None => {}
@@ -392,10 +391,10 @@ impl Link {
     /// Counts pieces that we miss, do not skip, and the peer has.
     pub(super) fn want(&mut self, pieces: u32, now: Duration) {
         if self.wanted == 0 {
-            self.block_at = now; // from now on we wait for it
+            self.block_at = Stamp::of(now); // from now on we wait for it
         }
         self.wanted = self.wanted.saturating_add(pieces);
-        self.dry = None;
+        self.dry = Maybe::NONE;
     }
 
     /// Counts one of these less.

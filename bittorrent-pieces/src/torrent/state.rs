@@ -1,18 +1,20 @@
 //! What a torrent does when peers come and go, pieces are checked, and time passes.
 
+use core::cmp::Reverse;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 
 use super::hashes::Served;
 use super::memory::{RegionsMut, bits_len};
-use super::peer::{Address, Link, PeerSlot, Phase, millis};
+use super::peer::{Address, Link, PeerSlot, Phase};
 use super::queue::{self, RequestSlot, Step, queues};
 use super::{
     Config, ConnectError, Event, LostReason, NotVerifying, Padding, PieceCheck, Root, Side, Verdict,
 };
+use crate::small::Stamp;
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
     Priority, Want, picker,
@@ -26,12 +28,13 @@ const NEWCOMER: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_millis(1);
 /// How many convicts a piece may have that are dealt with.
 const CONVICTS: usize = 16;
+/// Of how many convicts an event tells that went before.
+const GONE: usize = 4;
 
 /// All of a torrent but the memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Core<'t> {
     pub(super) config: Config,
-    pub(super) geometry: Geometry<'t>,
     pub(super) hashes: PieceHashes<'t>,
     pub(super) metadata: Option<Info<'t>>,
     pub(super) padding: &'t [Padding], // sorted by pieces
@@ -40,13 +43,13 @@ pub(crate) struct Core<'t> {
     pub(super) picker: picker::State<'t>,
     pub(super) choker: Choker,
     pub(super) now: Duration, // the newest seen
-    pub(super) cursor: usize, // the peer slot whose turn to send it is
+    pub(super) cursor: u16,   // the peer slot whose turn to send it is
     pub(super) tempo: u32,    // what answers take of late, in milliseconds
     next_round: Option<Duration>,
     pub(super) recheck: Option<Duration>, // when peers with nothing to do are asked for late blocks
     pub(super) generation: u32,           // of the picker, when all peers were last served
     complete: bool,                       // the event is due
-    convicts: Deque<ConnId, CONVICTS>,    // banned after they went; the events are due
+    gone: Vec<ConnId, GONE, u8>,          // banned after they went; the events are due
 }
 
 /// The info dictionary that peers may fetch.
@@ -102,7 +105,6 @@ impl<'t> Core<'t> {
         }
         Ok(Self {
             config,
-            geometry,
             hashes,
             metadata: None,
             padding: &[],
@@ -116,13 +118,17 @@ impl<'t> Core<'t> {
             recheck: None,
             generation: picker.generation(),
             complete: false,
-            convicts: Deque::new(),
+            gone: Vec::new(),
             picker,
         })
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.picker.have_count() == self.geometry.pieces()
+        self.picker.have_count() == self.geometry().pieces()
+    }
+
+    pub(super) fn geometry(&self) -> Geometry<'t> {
+        self.picker.geometry
     }
 
     pub(super) fn next_deadline(
@@ -140,9 +146,9 @@ impl<'t> Core<'t> {
 
     fn deadline_of(&self, link: &Link, waits: bool) -> Option<Duration> {
         let config = &self.config;
-        let silence = link.heard_at.checked_add(config.silence);
-        let keep_alive = link.sent_at.checked_add(config.keep_alive);
-        let patience = link.block_at.checked_add(config.patience);
+        let silence = link.heard_at.deadline(config.silence, self.now);
+        let keep_alive = link.sent_at.deadline(config.keep_alive, self.now);
+        let patience = link.block_at.deadline(config.patience, self.now);
         let keep_alive = keep_alive.filter(|_| link.flags.greeted);
         let patience = patience.filter(|_| waits);
         [silence, keep_alive, patience].into_iter().flatten().min()
@@ -167,13 +173,15 @@ impl View<'_, '_> {
         let capacity = self.regions.peers.len();
         // The one whose last peer left first: others have been told so by now.
         let free = self.regions.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
-        let free = free.min_by_key(|(_, slot)| slot.0.exchanged_at).map(|(index, _)| index);
+        let age = |slot: &PeerSlot| slot.0.exchanged_at.age(self.core.now.max(now));
+        let free = free.min_by_key(|(_, slot)| Reverse(age(slot))).map(|(index, _)| index);
         let index = free.ok_or(ConnectError::Full { conn, capacity })?;
         self.core.see(now);
         let now = self.core.now;
         let (completed, poses) = (self.core.picker.completed(), self.poses());
+        let geometry = self.core.geometry();
         let (_, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
-        row(bits, self.core.geometry, index).fill(0);
+        row(bits, geometry, index).fill(0);
         let (mut asked, mut uploads) = queues(requests, capacity, index);
         asked.clear();
         uploads.clear();
@@ -184,11 +192,12 @@ impl View<'_, '_> {
             link.flags.dialled = side == Side::Dialled;
             // Whoever is taken over was greeted, and told that we have nothing.
             (link.flags.greeted, link.flags.announced) = (taken, taken);
-            link.retell = (taken && !poses).then_some(0);
+            link.retell = (taken && !poses).then_some(0).into();
             link.flags.poses = poses;
             link.told = completed;
-            (link.joined_at, link.heard_at, link.sent_at) = (now, now, now);
-            (link.block_at, link.exchanged_at) = (now, now);
+            let stamp = Stamp::of(now);
+            (link.joined_at, link.heard_at, link.sent_at) = (stamp, stamp, stamp);
+            (link.block_at, link.exchanged_at) = (stamp, stamp);
         }
         if self.core.next_round.is_none() {
             self.core.next_round = now.checked_add(ROUND);
@@ -225,7 +234,7 @@ impl View<'_, '_> {
             return Err(NotVerifying(piece));
         }
         let padding = Padding::bytes_of(self.core.padding, piece);
-        let check = PieceCheck::new(self.core.geometry, self.core.hashes, piece);
+        let check = PieceCheck::new(self.core.geometry(), self.core.hashes, piece);
         Ok(check.with_padding(padding))
     }
 
@@ -241,7 +250,7 @@ impl View<'_, '_> {
 
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.core.see(now);
-        let (now, geometry) = (self.core.now, self.core.geometry);
+        let (now, geometry) = (self.core.now, self.core.geometry());
         let (mut picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         let before = picker.state.is_sought(picker.pieces, piece);
         picker.set_priority(piece, priority);
@@ -264,6 +273,7 @@ impl View<'_, '_> {
         if !picker.is_checking(piece) {
             return Err(NotVerifying(piece));
         }
+        let geometry = picker.state.geometry;
         let mut convicts = Vec::<ConnId, CONVICTS>::new();
         let sought = picker.state.is_sought(picker.pieces, piece);
         for PeerSlot(link) in peers.iter_mut().filter(|slot| slot.0.is_ready()) {
@@ -281,9 +291,9 @@ impl View<'_, '_> {
                     let _ = convicts.push(conn); // more than these are caught another time
                 }
             });
-            own(bits, self.core.geometry).set(piece);
+            own(bits, geometry).set(piece);
             for (index, PeerSlot(link)) in peers.iter_mut().enumerate().filter(|_| sought) {
-                if link.is_ready() && holds(link, bits, self.core.geometry, index).has(piece) {
+                if link.is_ready() && holds(link, bits, geometry, index).has(piece) {
                     link.lack();
                 }
             }
@@ -324,8 +334,8 @@ impl View<'_, '_> {
         for PeerSlot(link) in peers.iter_mut() {
             let conn = link.card.conn;
             match link.phase {
-                Phase::Ready if link.flags.ready => {
-                    link.flags.ready = false;
+                Phase::Arrived => {
+                    link.phase = Phase::Ready;
                     return Some(Event::Ready { conn, peer_id: link.peer_id });
                 }
                 Phase::Banned => {
@@ -352,7 +362,7 @@ impl View<'_, '_> {
             self.core.complete = false;
             return Some(Event::Complete);
         }
-        self.core.convicts.pop_front().map(|conn| Event::Banned { conn })
+        self.core.gone.pop().map(|conn| Event::Banned { conn })
     }
 
     /// Returns the slot of a connection that is open.
@@ -365,7 +375,7 @@ impl View<'_, '_> {
         let count = self.regions.peers.len();
         let (mut picker, peers, bits, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
-        picker.count(&holds(link, bits, self.core.geometry, index), false);
+        picker.count(&holds(link, bits, picker.state.geometry, index), false);
         picker.abandon(link.card.conn);
         let (mut asked, mut uploads) = queues(requests, count, index);
         asked.clear();
@@ -381,14 +391,14 @@ impl View<'_, '_> {
             }
             self.mend();
         } else if !self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
-            let _ = self.core.convicts.push_back(conn); // it is gone; the event is a courtesy
+            let _ = self.core.gone.push(conn); // the event is a courtesy
         }
         split(&mut self.core.picker, &mut self.regions).0.forget(conn);
     }
 
     fn timeout_of(&mut self, index: usize) {
         let (now, config, count) = (self.core.now, self.core.config, self.regions.peers.len());
-        let due = |at: Duration, span| at.checked_add(span).is_some_and(|at| at <= now);
+        let due = |at: Stamp, span| at.is_past(span, now);
         let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return };
         if !link.is_live() {
             return;
@@ -400,12 +410,12 @@ impl View<'_, '_> {
             return;
         }
         if link.flags.greeted && due(link.sent_at, config.keep_alive) {
-            link.sent_at = now;
+            link.sent_at = Stamp::of(now);
             link.flags.keepalive = true;
         }
         let (mut asked, _) = queues(self.regions.requests, count, index);
         if due(link.block_at, config.patience) && asked.under_way() > 0 {
-            link.block_at = now;
+            link.block_at = Stamp::of(now);
             link.flags.snubbed = true;
             asked.retain(|ask| ask.step != Step::Due);
             asked.take_back(|_| true);
@@ -416,12 +426,12 @@ impl View<'_, '_> {
 
     /// Gives requests to others that a peer passed over while it answered later ones.
     fn expire(&mut self, index: usize) {
-        let (count, now) = (self.regions.peers.len(), millis(self.core.now));
-        let patience = millis(self.core.config.patience);
+        let (count, now) = (self.regions.peers.len(), self.core.now);
+        let patience = self.core.config.patience;
         let (mut picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         let (mut asked, _) = queues(requests, count, index);
-        let old = |ask: &RequestSlot| ask.step == Step::Sent && ask.age(now) >= patience;
+        let old = |ask: &RequestSlot| ask.step == Step::Sent && ask.at().is_past(patience, now);
         for ask in asked.iter().filter(|ask| old(ask)) {
             picker.release(link.card.conn, ask.block());
         }
@@ -439,16 +449,15 @@ impl View<'_, '_> {
             }
         }
         let (now, patience) = (self.core.now, self.core.config.patience);
-        let (seeding, pieces) = (self.core.is_complete(), self.core.geometry.pieces());
+        let (seeding, pieces) = (self.core.is_complete(), self.core.geometry().pieces());
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(|slot| slot.0.is_ready()) {
-            let waited = link.wanted > 0 && now.saturating_sub(link.block_at) >= patience;
+            let waited = link.wanted > 0 && link.block_at.is_past(patience, now);
             let bytes = if seeding { &link.given } else { &link.taken };
-            link.card.rate = bytes.iter().copied().map(u64::from).sum();
+            link.card.rate = bytes.iter().copied().fold(0, u32::saturating_add);
             link.card.snubbed = !seeding && (link.flags.snubbed || waited);
-            let [given, _] = link.given;
-            link.card.given = u64::from(given);
+            [link.card.given, _] = link.given;
             link.card.progress = thousandths(link.held, pieces);
-            link.card.newcomer = now.saturating_sub(link.joined_at) < NEWCOMER;
+            link.card.newcomer = !link.joined_at.is_past(NEWCOMER, now);
             for bytes in [&mut link.taken, &mut link.given] {
                 bytes.rotate_right(1);
                 bytes.iter_mut().take(1).for_each(|newest| *newest = 0);

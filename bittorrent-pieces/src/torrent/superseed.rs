@@ -5,6 +5,7 @@ use heapless::Vec;
 use super::peer::PeerSlot;
 use super::state::{View, holds, split};
 use crate::PieceIndex;
+use crate::small::Maybe;
 
 /// How many offers to others are kept in mind when the next is chosen.
 const OFFERS: usize = 64;
@@ -19,32 +20,35 @@ impl View<'_, '_> {
         self.core.config.super_seeding = begins;
         let ends = |slot: &&mut PeerSlot| slot.0.flags.poses && !begins;
         for PeerSlot(link) in self.regions.peers.iter_mut().filter(ends) {
-            (link.flags.poses, link.flags.offers, link.offer) = (false, false, None);
-            link.retell = link.flags.announced.then_some(0); // else it gets our bitfield
+            (link.flags.poses, link.flags.offers, link.offer) = (false, false, Maybe::NONE);
+            link.retell = link.flags.announced.then_some(0).into(); // else it gets our bitfield
         }
     }
 
     /// Chooses the piece that a peer is told of next.
     pub(super) fn offer(&mut self, index: usize) {
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let (picker, peers, bits, _) = split(&mut self.core.picker, &mut self.regions);
         if !peers.get(index).is_some_and(|slot| slot.0.is_ready() && slot.0.flags.poses) {
             return;
         }
-        let offers = peers.iter().filter_map(|slot| slot.0.offer);
+        let offers = peers.iter().filter_map(|slot| slot.0.offer.piece());
         let offered: Vec<PieceIndex, OFFERS> = offers.take(OFFERS).collect();
         let Some(PeerSlot(link)) = peers.get_mut(index) else { return };
         let holds = holds(link, bits, geometry, index);
         let next = picker.state.offer(picker.pieces, &holds, &offered);
-        link.flags.offers = next.is_some() && next != link.offer;
-        link.offer = next.or(link.offer);
+        if let Some(next) = next.map(|piece| Maybe::some(piece.0)) {
+            (link.flags.offers, link.offer) = (next != link.offer, next);
+        } else {
+            link.flags.offers = false;
+        }
     }
 
     /// Makes new offers after a peer got a piece: to it if it is done, and to those that were to pass the
     /// piece on to it, or that it was faster than.
     pub(super) fn offer_after(&mut self, index: usize, piece: PieceIndex) {
         for other in self.offered() {
-            let offered = self.regions.peers.get(other).and_then(|slot| slot.0.offer);
+            let offered = self.regions.peers.get(other).and_then(|slot| slot.0.offer.piece());
             if offered == Some(piece) && (other != index || self.is_done(other)) {
                 self.offer(other);
             }
@@ -68,9 +72,9 @@ impl View<'_, '_> {
     /// Returns whether a peer has what it was offered, and another has it too or there is no other that
     /// misses it.
     fn is_done(&self, index: usize) -> bool {
-        let geometry = self.core.geometry;
+        let geometry = self.core.geometry();
         let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return false };
-        let Some(piece) = link.offer.filter(|_| link.is_ready() && link.flags.poses) else {
+        let Some(piece) = link.offer.piece().filter(|_| link.is_ready() && link.flags.poses) else {
             return false;
         };
         let has = |index: usize| {

@@ -7,6 +7,7 @@ use super::queue::{Queue, Step, queues};
 use super::state::{View, own, split};
 use super::{Transmit, opening_reserved};
 use crate::picker::{self, News};
+use crate::small::Stamp;
 use crate::wire::fast::Fast;
 use crate::wire::{Handshake, Message, piece};
 use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
@@ -29,11 +30,11 @@ impl<'t> View<'_, 't> {
         &mut self,
         buf: &mut [u8],
     ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
-        let (start, end) = (self.core.cursor, self.regions.peers.len());
+        let (start, end) = (usize::from(self.core.cursor), self.regions.peers.len());
         for index in (start..end).chain(0..start.min(end)) {
             let sent = self.transmit_from(index, buf)?;
             if sent.is_some() {
-                self.core.cursor = index.saturating_add(1); // then it is the next peer's turn
+                self.core.cursor = u16::try_from(index).unwrap_or(0).saturating_add(1); // then it is the next peer's turn
                 return Ok(sent);
             }
         }
@@ -91,7 +92,7 @@ impl<'t> View<'_, 't> {
                 (true, 0) => Fast::HaveNone.encode(buf)?,
                 (true, _) if self.core.is_complete() => Fast::HaveAll.encode(buf)?,
                 _ => {
-                    let ours = own(self.regions.bits, self.core.geometry);
+                    let ours = own(self.regions.bits, self.core.geometry());
                     Message::Bitfield(ours.as_bytes()).encode(buf)?
                 }
             };
@@ -153,14 +154,14 @@ impl<'t> View<'_, 't> {
             link.granted = link.granted.saturating_sub(1);
             return Ok(Some(len.into()));
         }
-        if let Some(piece) = link.offer.filter(|_| link.flags.offers) {
+        if let Some(piece) = link.offer.piece().filter(|_| link.flags.offers) {
             let len = Message::Have(piece).encode(buf)?;
             link.flags.offers = false;
             return Ok(Some(len.into()));
         }
         if let Some((piece, told, retell)) = link.next_have(&picker) {
             let len = Message::Have(piece).encode(buf)?;
-            (link.told, link.retell) = (told, retell);
+            (link.told, link.retell) = (told, retell.into());
             return Ok(Some(len.into()));
         }
         if let Some(said) =
@@ -171,7 +172,9 @@ impl<'t> View<'_, 't> {
         if link.flags.exchange {
             let now = self.core.now;
             let len = self.exchange(index, buf)?;
-            self.change(index, |link| (link.flags.exchange, link.exchanged_at) = (false, now));
+            self.change(index, |link| {
+                (link.flags.exchange, link.exchanged_at) = (false, Stamp::of(now));
+            });
             return Ok(Some(len.into()));
         }
         if link.flags.keepalive {
@@ -205,7 +208,7 @@ impl Link {
             let piece = picker.state.next_had(picker.pieces, from)?;
             Some((piece, piece.0.checked_add(1)))
         };
-        if let Some((piece, retell)) = self.retell.and_then(again) {
+        if let Some((piece, retell)) = self.retell.get().and_then(again) {
             return Some((piece, self.told, retell));
         }
         match picker.state.news(self.told) {
@@ -291,7 +294,6 @@ impl Link {
         };
         uploads.remove(0);
         if said.block.is_some() {
-            self.traffic.blocks_given = self.traffic.blocks_given.saturating_add(1);
             self.traffic.bytes_given =
                 self.traffic.bytes_given.saturating_add(u64::from(block.len));
             let [newest, _] = &mut self.given;

@@ -294,10 +294,10 @@ impl Machine for Driven<'_> {
                 self.torrent.set_super_seeding(byte & 1 == 0);
                 let mut policy = ChokerPolicy::new();
                 if byte & 2 == 0 {
-                    policy.rank = Rank::RoundRobin { quota: u64::from(byte), rounds: 1 };
+                    policy.rank = Rank::RoundRobin { quota: u32::from(byte), rounds: 1 };
                 }
                 if byte & 4 == 0 {
-                    policy.slots = Slots::ByRate { first: 1, step: u64::from(byte) };
+                    policy.slots = Slots::ByRate { first: 1, step: u32::from(byte) };
                 }
                 self.torrent.set_choker(policy);
                 Outcome::Done("modes".into())

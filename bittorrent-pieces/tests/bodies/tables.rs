@@ -325,7 +325,7 @@ pub fn choker(bytes: &[u8]) {
             1 => peers[at] = Some(Candidate::new(ConnId(at as u32))),
             2 => {
                 for peer in peers.iter_mut().flatten() {
-                    peer.rate = u64::from(input.byte());
+                    peer.rate = u32::from(input.byte());
                     (peer.snubbed, peer.newcomer) =
                         (input.byte().is_multiple_of(4), input.byte().is_multiple_of(2));
                 }

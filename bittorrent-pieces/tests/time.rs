@@ -1,0 +1,58 @@
+//! The clock of a torrent: deadlines to the millisecond, at any time and for any span.
+
+mod by_hand;
+
+use core::time::Duration;
+
+use bittorrent_pieces::{Config, Event, LostReason, Side};
+use by_hand::{A, ZERO, greet, join, said, torrent, torrent_of};
+
+/// What is kept of a time are milliseconds modulo 2^32: near such a time, and long after it, all is as at the
+/// start.
+#[test]
+fn deadlines_are_the_same_after_seven_weeks() {
+    let millis = Duration::from_millis;
+    for start in [ZERO, millis((1 << 32) - 100_000), millis(3 << 32) + Duration::from_nanos(7)] {
+        let mut seed = torrent(0xC0);
+        seed.handle_timeout(start);
+        seed.handle_connected(start, A, Side::Accepted).unwrap();
+        greet(&mut seed, A, 1).unwrap();
+        said(&mut seed, A);
+        let lost = Some(Event::Lost { conn: A, reason: LostReason::Silent });
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            let Some(at) = seed.poll_timeout() else { break };
+            seed.handle_timeout(at);
+            assert!(seed.poll_timeout().is_none_or(|next| next > at));
+            let since = at.saturating_sub(start).as_secs_f64().round() as u64;
+            if !said(&mut seed, A).is_empty() {
+                told.push(since);
+            }
+            if seed.poll_event() == lost {
+                told.push(since);
+                break;
+            }
+        }
+        assert_eq!(told, [120, 240], "a keepalive, then it is lost; from {start:?}");
+    }
+}
+
+/// Spans that no clock reaches are no spans, and the shortest are not for ever due.
+#[test]
+fn spans_may_be_as_long_and_as_short_as_they_like() {
+    let spans = |span| {
+        move |config: &mut Config| {
+            (config.silence, config.keep_alive, config.patience) = (span, span, span);
+        }
+    };
+    let mut patient = torrent_of(2, 0, 2, spans(Duration::MAX));
+    join(&mut patient, A, 0xC0);
+    said(&mut patient, A);
+    patient.handle_timeout(Duration::from_secs(40 * 86_400));
+    assert!(patient.peer(A).is_some_and(|peer| !peer.snubbed));
+    assert_eq!(said(&mut patient, A), Vec::<String>::new());
+
+    let mut hasty = torrent_of(2, 0, 2, spans(Duration::from_nanos(1)));
+    join(&mut hasty, A, 0xC0);
+    assert!(hasty.poll_timeout().is_some_and(|at| at > ZERO));
+}
