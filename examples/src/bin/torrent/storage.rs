@@ -135,6 +135,12 @@ impl Storage {
     }
 }
 
+/// Returns that no piece is there.
+pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+    let pieces = geometry.pieces();
+    Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
+}
+
 /// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
 pub fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
