@@ -42,14 +42,19 @@ impl MerkleHasher {
     }
 
     /// Takes in the next bytes.
-    pub fn update(&mut self, mut bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.update_with(bytes, |_| ());
+    }
+
+    /// Takes in the next bytes, and gives the leaf of each block that they fill.
+    pub(crate) fn update_with(&mut self, mut bytes: &[u8], mut leaf: impl FnMut(MerkleHash)) {
         while !bytes.is_empty() {
             let room = slot(BLOCK_LEN.saturating_sub(self.filled));
             let (head, rest) = bytes.split_at(room.min(bytes.len()));
             self.block.update(head);
             self.filled = self.filled.saturating_add(count(head.len()));
             if self.filled == BLOCK_LEN {
-                self.close();
+                self.close().into_iter().for_each(&mut leaf);
             }
             bytes = rest;
         }
@@ -59,15 +64,19 @@ impl MerkleHasher {
     /// is. See [`height`].
     #[must_use]
     pub fn finish(mut self, height: u8) -> MerkleHash {
-        if self.filled > 0 {
-            self.close();
-        }
+        self.close();
         self.tree.root(height, [0; 32])
     }
 
-    fn close(&mut self) {
-        self.tree.push(core::mem::take(&mut self.block).finalize().into());
+    /// Ends the block that is not full, if there is one, and returns its leaf.
+    pub(crate) fn close(&mut self) -> Option<MerkleHash> {
+        if self.filled == 0 {
+            return None;
+        }
+        let leaf = core::mem::take(&mut self.block).finalize().into();
+        self.tree.push(leaf);
         self.filled = 0;
+        Some(leaf)
     }
 }
 

@@ -122,9 +122,14 @@ fn the_published_torrent() {
             let mut check = PieceCheck::new(torrent.geometry(), hashes, PieceIndex(nth));
             let mut piece = piece.to_vec();
             piece[3] ^= flip;
+            let mut leaves = Vec::new();
             while let Some(block) = check.next(10_000) {
-                check.hash_step(&piece[block.begin as usize..][..block.len as usize]);
+                let bytes = &piece[block.begin as usize..][..block.len as usize];
+                check.hash_leaves(bytes, |leaf| leaves.push(leaf));
             }
+            check.hash_leaves(&[], |_| unreachable!("each leaf comes once"));
+            let blocks = piece.chunks(16_384).map(|block| tree(block, 0));
+            assert_eq!(leaves, blocks.collect::<Vec<_>>());
             assert_eq!(check.passed(hashes), Some(flip == 0));
         }
     }

@@ -1,9 +1,17 @@
 //! The programs torrent, tracker and dht as a person meets them, among themselves over loopback.
 
+use core::net::SocketAddr;
+use core::time::Duration;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use bittorrent_pieces::bencode::{Limits, Mode, Value};
+use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
+use bittorrent_pieces::{Block, PeerId};
 
 /// A program that runs until it is dropped.
 struct Running {
@@ -151,6 +159,133 @@ fn a_magnet_link_and_the_dht_are_enough() {
     let done = torrent(&[&words[..], &["--listen", "127.0.0.1:0"]].concat());
     assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
     assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
+}
+
+/// The length of what is resumed: two pieces of 32 blocks.
+const HALVES: u32 = 1 << 20;
+
+/// Gives `blocks` blocks of `bytes(HALVES)` to one who connects, and then answers nothing more.
+fn miser(blocks: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0; Handshake::LEN];
+        stream.read_exact(&mut first).unwrap();
+        let (mut handshake, _) = Handshake::decode(&first).unwrap();
+        (handshake.reserved, handshake.peer_id) = (Reserved::default(), PeerId([7; 20]));
+        handshake.encode(&mut first).unwrap();
+        stream.write_all(&first).unwrap();
+        say(&mut stream, &Message::Bitfield(&[0b1100_0000]));
+        say(&mut stream, &Message::Unchoke);
+        let (content, mut given) = (bytes(HALVES), 0);
+        while let Ok(message) = hear(&mut stream) {
+            if let Ok((Message::Request(Block { piece, begin, len }), _)) =
+                Message::decode(&message, 1 << 20)
+                && given < blocks
+            {
+                let at = (piece.0 * (HALVES / 2) + begin) as usize;
+                let data = &content[at..][..len as usize];
+                say(&mut stream, &Message::Piece(Piece { piece, begin, data }));
+                given += 1;
+            }
+        }
+    });
+    address
+}
+
+fn say(stream: &mut TcpStream, message: &Message<'_>) {
+    let mut out = vec![0; message.encoded_len()];
+    message.encode(&mut out).unwrap();
+    stream.write_all(&out).unwrap();
+}
+
+fn hear(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut message = vec![0; 4];
+    stream.read_exact(&mut message)?;
+    let len = u32::from_be_bytes([message[0], message[1], message[2], message[3]]);
+    message.resize(4 + len as usize, 0);
+    stream.read_exact(&mut message[4..])?;
+    Ok(message)
+}
+
+/// Returns the blocks of a file of parts: where each begins in the content.
+fn parts(path: &Path) -> Vec<u64> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let value = Value::from_bytes(&bytes, Mode::Strict, Limits::DEFAULT);
+    let Some(pieces) = value.ok().and_then(|value| value.find(b"unfinished")) else {
+        return vec![];
+    };
+    let number = |value: Value<'_>| value.as_int().unwrap() as u64;
+    let blocks = pieces.items().flat_map(|entry| {
+        let start = number(entry.find(b"piece").unwrap()) * u64::from(HALVES / 2);
+        let blocks = entry.find(b"blocks").unwrap().items();
+        blocks.map(move |block| start + number(block) * 16_384)
+    });
+    blocks.collect()
+}
+
+/// A download that is killed amid a piece goes on with the blocks that it had; if they, or the file that
+/// names them, are no longer right, it costs no more than to fetch them again.
+#[test]
+fn a_killed_download_keeps_the_blocks_of_open_pieces() {
+    const KEPT: usize = 20;
+    const ALL: usize = 64;
+    let home = folder("killed");
+    let (file, made, killed) = (home.join("film"), home.join("made"), home.join("killed"));
+    fs::write(&file, bytes(HALVES)).unwrap();
+    let done = torrent(&["make", path(&file), "--out", path(&made), "--piece-len", "524288"]);
+    let hash = text(&done.stdout).split("info-hash  ").nth(1).unwrap()[..40].to_owned();
+    let noted = format!("{hash}.parts");
+    let words = ["download", path(&made), "--listen", "127.0.0.1:0", "--into"];
+    let peer = miser(KEPT).to_string();
+    let running =
+        Running::start(TORRENT, &[&words[..], &[path(&killed), "--peer", &peer]].concat());
+    let start = Instant::now();
+    while parts(&killed.join(&noted)).len() < KEPT {
+        assert!(start.elapsed() < Duration::from_secs(60), "the blocks are noted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(running);
+    let seed =
+        Running::start(TORRENT, &["seed", path(&made), path(&file), "--listen", "127.0.0.1:0"]);
+    let peer = seed.after("listening on ");
+    let resume = |name: &str, harm: &dyn Fn(&Path)| {
+        let into = home.join(name);
+        fs::create_dir_all(&into).unwrap();
+        for name in ["film", &noted] {
+            fs::copy(killed.join(name), into.join(name)).unwrap();
+        }
+        harm(&into);
+        let words = [&words[..], &[path(&into), "--peer", &peer, "--trace"]].concat();
+        let Output { status, stdout, stderr } = torrent(&words);
+        let (said, warned) = (text(&stdout), text(&stderr));
+        assert!(status.success(), "{said}{warned}");
+        assert!(fs::read(into.join("film")).unwrap() == bytes(HALVES), "{name}");
+        assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "{name}: the file of parts is gone");
+        let asked = said.lines().filter(|line| line.contains("-> ") && line.contains("REQUEST"));
+        (asked.count(), said, warned)
+    };
+    let (asked, said, _) = resume("whole", &|_| ());
+    assert!(said.contains("0 of 2 pieces are here, and 20 blocks of others"), "{said}");
+    assert_eq!(asked, ALL - KEPT);
+
+    let (asked, said, _) = resume("spoilt", &|into| {
+        let mut content = fs::read(into.join("film")).unwrap();
+        content[parts(&into.join(&noted))[0] as usize] ^= 1;
+        fs::write(into.join("film"), content).unwrap();
+    });
+    assert!(said.contains("is not as it should be") && asked > ALL - KEPT, "{asked} of {said}");
+
+    let (asked, said, warned) = resume("cut", &|into| {
+        let list = fs::read(into.join(&noted)).unwrap();
+        fs::write(into.join(&noted), &list[..list.len() / 2]).unwrap();
+    });
+    assert!(warned.contains("ignored") && asked == ALL, "{asked} of {said}{warned}");
+
+    let (asked, ..) =
+        resume("without content", &|into| fs::remove_file(into.join("film")).unwrap());
+    assert_eq!(asked, ALL);
 }
 
 #[test]

@@ -55,15 +55,25 @@ impl PieceCheck {
 
     /// Hashes the next bytes of the piece; what is beyond its end is left alone.
     pub fn hash_step(&mut self, bytes: &[u8]) {
+        self.hash_leaves(bytes, |_| ());
+    }
+
+    /// Does what [`hash_step`](Self::hash_step) does, and gives the SHA-256 of each block that ends in these
+    /// bytes, in order; of v1 there is none. They are for
+    /// [`Torrent::serve_leaves`](crate::Torrent::serve_leaves), should the piece pass.
+    pub fn hash_leaves(&mut self, bytes: &[u8], mut leaf: impl FnMut(MerkleHash)) {
         let left = slot(self.len.saturating_sub(self.at));
         let bytes = bytes.get(..left).unwrap_or(bytes);
         if let Some(hasher) = &mut self.v1 {
             hasher.update(bytes);
         }
-        if let Some((hasher, _)) = &mut self.v2 {
-            hasher.update(bytes);
-        }
         self.at = self.at.saturating_add(count(bytes.len()));
+        if let Some((hasher, _)) = &mut self.v2 {
+            hasher.update_with(bytes, &mut leaf);
+            if self.at >= self.len {
+                hasher.close().into_iter().for_each(leaf); // of the last block, which may be short
+            }
+        }
     }
 
     /// Returns whether the piece is as it should be; `None` if bytes are missing.

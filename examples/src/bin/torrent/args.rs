@@ -22,7 +22,8 @@ Usage: torrent COMMAND ..
 
   seed FILE PATH         check PATH and give it to others; PATH is the file or folder that was made into FILE
     --super-seed         tell each peer of one piece at a time, as the only seed of a new torrent (BEP 16)
-  download FILE          fetch what FILE says, and go on where an earlier run stopped
+  download FILE          fetch what FILE says, and go on where an earlier run stopped: what there is of
+                         pieces not yet complete is noted in INFO-HASH.parts beside the content
     --into DIR           the folder for it (default: the present one)
     --sequential         in order, as for a film that is watched meanwhile; otherwise rarest first
     --keep               stay and give to others when it is complete

@@ -7,6 +7,7 @@ mod fetch;
 mod finder;
 mod make;
 mod net;
+mod parts;
 mod session;
 mod show;
 mod storage;

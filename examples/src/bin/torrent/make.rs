@@ -71,7 +71,7 @@ pub fn make(args: &Make) -> Result<(), String> {
 }
 
 /// Calls a writer a second time with as much room as it needs.
-fn encode(
+pub fn encode(
     write: impl Fn(&mut [u8]) -> Result<usize, bittorrent_pieces::bencode::WriteError>,
 ) -> Result<Vec<u8>, String> {
     use bittorrent_pieces::bencode::WriteError;

@@ -15,8 +15,8 @@ use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Bitfield, Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Metainfo, Order, Padding,
-    PeerId, PieceCheck, PieceHashes, Policy, Side, Torrent, transmit_len,
+    Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Metainfo, Order, Padding, PeerId,
+    PieceCheck, PieceHashes, Policy, Side, Torrent, transmit_len,
 };
 use examples::lent::{Lent, lent};
 use examples::random::random;
@@ -25,8 +25,9 @@ use crate::args::Share;
 use crate::fetch::{self, Fetched};
 use crate::finder::{Finder, PEERS};
 use crate::net::{Happening, Net};
+use crate::parts::Parts;
 use crate::show;
-use crate::storage::{Storage, text};
+use crate::storage::{Storage, nothing, text};
 use crate::trees::trees;
 
 /// Requests at a time to each, and from each.
@@ -82,6 +83,7 @@ struct Session<'a> {
     net: Net,
     torrent: Torrent<'static, Lent>,
     storage: Storage,
+    parts: Parts,
     checks: VecDeque<PieceCheck>,
     finder: Finder,
     given: u64,
@@ -136,12 +138,28 @@ impl<'a> Session<'a> {
         let files = metainfo.files().filter(File::is_padding);
         let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));
         torrent.set_padding(padding.collect::<Vec<_>>().leak()); // to the end of the program
+        let mut parts = Parts::new(&root, metainfo.info_hash(), geometry);
+        if !args.seeds && !fresh {
+            parts.load(have.as_view());
+        }
+        let kept = parts.blocks().filter(|block| torrent.keep(*block)).count();
+        let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
         let here = have.count_ones();
-        println!("{}: {here} of {pieces} pieces are here", text(metainfo.name()));
+        println!("{}: {here} of {pieces} pieces are here{more}", text(metainfo.name()));
         let finder = finder(&net, left(&torrent));
-        let (checks, told, told_bytes) = (VecDeque::new(), Duration::ZERO, [0; 2]);
-        let (given, taken) = (0, 0);
-        Ok(Self { args, net, torrent, storage, checks, finder, given, taken, told, told_bytes })
+        Ok(Self {
+            args,
+            net,
+            torrent,
+            storage,
+            parts,
+            checks: VecDeque::new(),
+            finder,
+            given: 0,
+            taken: 0,
+            told: Duration::ZERO,
+            told_bytes: [0; 2],
+        })
     }
 
     /// Goes on with the connections over which the info dictionary came.
@@ -163,6 +181,13 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self) -> io::Result<()> {
+        let done = self.trade();
+        self.parts.save();
+        done
+    }
+
+    /// Goes on until there is nothing more to fetch, or with `--keep` for ever.
+    fn trade(&mut self) -> io::Result<()> {
         let mut done = self.torrent.is_complete();
         while !done || self.args.keep {
             self.finder.dial(&mut self.net);
@@ -180,9 +205,11 @@ impl<'a> Session<'a> {
             self.hash()?;
             self.flush()?;
             self.progress(false)?;
+            self.parts.save_if_due();
             if !done && self.torrent.is_complete() {
                 done = true;
                 self.storage.finish()?;
+                self.parts.save();
                 self.progress(true)?;
                 println!("complete: every piece is here and checked");
                 self.finder.tell(AnnounceEvent::Completed, 0, self.given, self.taken);
@@ -226,6 +253,7 @@ impl<'a> Session<'a> {
                     match handled {
                         Handled::Block { block, data, .. } => {
                             self.storage.write(block, data)?;
+                            self.parts.add(block, id);
                             self.taken += data.len() as u64;
                         }
                         Handled::Peers { peers, .. } => {
@@ -264,6 +292,7 @@ impl<'a> Session<'a> {
             && let Some(check) = self.checks.pop_front()
         {
             let now = self.net.now();
+            self.parts.close(check.piece());
             self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
         }
         Ok(())
@@ -279,6 +308,9 @@ impl<'a> Session<'a> {
                 }
                 Event::PieceFailed { piece } => println!("piece {piece} is not as it should be"),
                 Event::Banned { conn } | Event::Lost { conn, .. } => {
+                    if matches!(event, Event::Banned { .. }) {
+                        self.parts.forget(conn);
+                    }
                     if let Some(peer) = self.net.conn(conn) {
                         println!("{}: given up, {event:?}", peer.addr);
                     }
@@ -342,11 +374,6 @@ fn left(torrent: &Torrent<'_, Lent>) -> u64 {
     let (geometry, have) = (torrent.geometry(), torrent.have());
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
     geometry.total() - here
-}
-
-fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
-    let pieces = geometry.pieces();
-    Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
 }
 
 /// Prints a message as one line.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher};
+use bittorrent_pieces::merkle::MerkleHash;
 use bittorrent_pieces::{
     BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
 };
@@ -87,19 +87,21 @@ impl Storage {
         let mut slice = vec![0; SLICE as usize];
         for piece in (0..geometry.pieces()).map(PieceIndex) {
             let mut check = PieceCheck::new(geometry, hashes, piece);
-            let mut rest =
-                leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default().iter_mut();
+            let room = leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default();
+            let mut places = room.iter_mut();
             while let Some(block) = check.next(SLICE) {
                 let slice = &mut slice[..block.len as usize];
                 self.read(block, slice)?;
-                check.hash_step(slice);
-                let blocks = slice.chunks(BLOCK_LEN as usize);
-                rest.by_ref().zip(blocks).for_each(|(to, block)| *to = leaf(block));
+                check.hash_leaves(slice, |leaf| {
+                    if let Some(place) = places.next() {
+                        *place = leaf;
+                    }
+                });
             }
             if check.passed(hashes) == Some(true) {
                 have.set(piece);
-            } else if let Some(unknown) = leaves.chunks_mut(blocks).nth(piece.0 as usize) {
-                unknown.fill([0; 32]);
+            } else {
+                room.fill([0; 32]); // not known
             }
             if told.elapsed() > Duration::from_secs(1) {
                 told = Instant::now();
@@ -133,11 +135,10 @@ impl Storage {
     }
 }
 
-/// Returns the hash of a block in a tree of version 2.
-fn leaf(block: &[u8]) -> MerkleHash {
-    let mut hasher = MerkleHasher::new();
-    hasher.update(block);
-    hasher.finish(0)
+/// Returns that no piece is there.
+pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+    let pieces = geometry.pieces();
+    Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
 }
 
 /// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
