@@ -1,6 +1,7 @@
 //! Which block to ask a peer for.
 
 mod blocks;
+mod change;
 mod check;
 mod front;
 mod order;

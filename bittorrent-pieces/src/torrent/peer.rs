@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use super::LostReason;
 use super::queue::{Queue, Step};
-use super::state::ROUND;
+use super::time::ROUND;
 use crate::picker::EXTENT;
 use crate::small::{Maybe, Stamp};
 use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};

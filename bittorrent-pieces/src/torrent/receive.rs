@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::peer::{Link, PeerSlot, Phase};
-use super::queue::{self, Queue, RequestSlot, Step, queues};
+use super::queue::{Queue, RequestSlot, Step, queues};
 use super::state::{View, holds, row, split};
 use super::{Handled, PeerError, offered, receive_len};
 use crate::geometry::count;
@@ -11,9 +11,8 @@ use crate::rng::mix;
 use crate::small::{Maybe, Stamp};
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
-use crate::wire::hashes::HASH_REQUEST;
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece};
-use crate::{BLOCK_LEN, Bitfield, Block, ConnId, PieceIndex, Received};
+use crate::{Bitfield, Block, ConnId, PieceIndex, Received};
 
 impl View<'_, '_> {
     pub(super) fn bytes<'b>(
@@ -121,79 +120,6 @@ impl View<'_, '_> {
             Message::KeepAlive | Message::Other { .. } => self.fast(index, fast),
         }
         Ok(Handled::Message { consumed })
-    }
-
-    /// Refuses what a peer must not say; nothing is changed yet.
-    fn check(&self, index: usize, message: &Message<'_>) -> Result<(), PeerError> {
-        let geometry = self.core.geometry();
-        let within = |block: Block| {
-            let fits = geometry.contains(block) && block.len <= BLOCK_LEN;
-            if fits { Ok(()) } else { Err(PeerError::Block(block)) }
-        };
-        match *message {
-            Message::Have(piece) if piece.0 >= geometry.pieces() => Err(PeerError::Piece(piece)),
-            Message::Bitfield(payload) => {
-                Bitfield::new(geometry.pieces(), payload)?;
-                Ok(())
-            }
-            Message::Request(block) => {
-                within(block)?;
-                let had = self.core.picker.is_had(self.regions.pieces, block.piece);
-                let rejects = self.is_fast(index); // rather than closes
-                if had || rejects { Ok(()) } else { Err(PeerError::NotHeld(block.piece)) }
-            }
-            Message::Piece(piece) => {
-                let block = piece.block();
-                within(block)?;
-                let strays = self.is_fast(index) && self.asked(index, block).is_none();
-                if strays { Err(PeerError::Unrequested(block)) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_fast(&self, index: usize, fast: Option<Fast>) -> Result<(), PeerError> {
-        let Some(fast) = fast else { return Ok(()) };
-        if !self.is_fast(index) {
-            return Err(PeerError::FastOff(fast.id()));
-        }
-        match fast {
-            Fast::Suggest(piece) | Fast::AllowedFast(piece)
-                if piece.0 >= self.core.geometry().pieces() =>
-            {
-                Err(PeerError::Piece(piece))
-            }
-            Fast::Reject(block) if self.asked(index, block).is_none() => {
-                Err(PeerError::RejectedNothing(block))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn is_fast(&self, index: usize) -> bool {
-        self.regions.peers.get(index).is_some_and(|slot| slot.0.flags.fast)
-    }
-
-    /// Returns how far a request to a peer is.
-    fn asked(&self, index: usize, block: Block) -> Option<Step> {
-        let mut ours = queue::ours(self.regions.requests, self.regions.peers.len(), index);
-        let known = ours.find(|ask| ask.step != Step::Due && ask.block() == block);
-        known.map(|ask| ask.step)
-    }
-
-    /// Returns whether a request cannot be kept in mind.
-    fn is_busy(&mut self, index: usize, message: &Message<'_>) -> bool {
-        let count = self.regions.peers.len();
-        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return false };
-        let (_, uploads) = queues(self.regions.requests, count, index);
-        match *message {
-            Message::Request(_) if link.flags.fast => uploads.is_full(),
-            Message::Request(block) => {
-                link.flags.unchoked && uploads.is_full() && !uploads.has(block)
-            }
-            Message::Other { id: EXTENDED | HASH_REQUEST, .. } => uploads.is_full(),
-            _ => false,
-        }
     }
 
     /// A choke drops all requests (BEP 3), but under the fast extension each is rejected by itself.
@@ -404,7 +330,8 @@ impl Link {
 }
 
 impl Queue<'_> {
-    fn has(&self, block: Block) -> bool {
+    /// Returns whether a peer waits for a block already.
+    pub(super) fn has(&self, block: Block) -> bool {
         self.iter().any(|known| known.step == Step::Give && known.block() == block)
     }
 }
