@@ -1,11 +1,11 @@
 //! Which blocks to ask a peer for: open pieces first, then a new one.
 
 use super::blocks::Progress;
-use super::partial::{PartialSlot, Phase, padding, row};
+use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Holds, Order, View, Want};
 use crate::geometry::slot;
-use crate::{Block, ConnId, PieceIndex};
+use crate::{BLOCK_LEN, Block, ConnId, PieceIndex};
 
 /// Blocks under selection.
 struct Batch<'o> {
@@ -219,17 +219,18 @@ impl View<'_, '_> {
     }
 
     fn whole_piece(&mut self, piece: PieceIndex, want: &Want<'_>, batch: &mut Batch<'_>) {
-        let geometry = self.state.geometry;
-        let padding = padding(geometry, piece, (want.padding)(piece));
-        let blocks = geometry.blocks(piece).saturating_sub(padding);
-        if blocks == 0 {
+        let content = self.state.geometry.piece_len(piece).saturating_sub((want.padding)(piece));
+        if content == 0 {
             self.open(piece, want); // nobody need be asked: it is full
         }
+        let blocks = self.state.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
-        for (place, block) in rest.iter_mut().zip(geometry.first_blocks(piece, blocks)) {
+        let mut taken = 0_usize;
+        for (place, block) in rest.iter_mut().zip(blocks) {
             *place = block;
-            batch.len = batch.len.saturating_add(1);
+            taken = taken.saturating_add(1);
         }
+        batch.len = batch.len.saturating_add(taken);
     }
 
     fn is_wanted(&self, piece: PieceIndex) -> bool {
