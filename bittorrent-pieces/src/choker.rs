@@ -36,6 +36,8 @@ pub struct Choker {
 
 /// How a [`Choker`] decides. [`ChokerPolicy::new`] gives the rules of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChokerPolicy {
     /// Which peer is best.
@@ -62,6 +64,8 @@ impl Default for ChokerPolicy {
 
 /// Which peer is best; all but the first are for seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum UnchokeOrder {
     /// The highest [`rate`](Candidate::rate): of what a peer gave, or as a seed of what it took, which
@@ -82,6 +86,8 @@ pub enum UnchokeOrder {
 
 /// Which peer gets the optimistic unchoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OptimisticUnchoke {
     /// A draw, in which newcomers count three times (BEP 3).
@@ -92,6 +98,8 @@ pub enum OptimisticUnchoke {
 
 /// How many of the slots are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Slots {
     /// All.

@@ -56,7 +56,6 @@ pub struct MetadataFetch<S> {
 
 /// How an info dictionary is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FetchConfig {
     /// The torrent as handshakes name it: of a v2 torrent the truncated hash.

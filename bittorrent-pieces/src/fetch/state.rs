@@ -15,16 +15,19 @@ use crate::merkle::MerkleHash;
 use crate::received::Received;
 use crate::torrent::extension::METADATA;
 use crate::torrent::handshake::validate_handshake;
+use crate::torrent::whole;
 use crate::torrent::{CloseReason, PeerError, Side};
 use crate::wire::extended::{
     self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::fast::Fast;
 use crate::wire::hashes::{HASH_REJECT, HASHES, HashMessage};
-use crate::wire::{DecodeError, Handshake, Message};
+use crate::wire::{Handshake, Message};
 
 /// The longest message: a bitfield of a torrent of eight million pieces.
 const LIMIT: u32 = 1 << 20;
+/// More bytes are needed.
+const NOTHING: Received<FetchOutcome<'static>> = Received { consumed: 0, outcome: None };
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// All of a fetch but the storage.
@@ -180,9 +183,6 @@ impl Core {
         };
         match processed {
             Ok(received) => Ok(received),
-            Err(PeerError::Decode(DecodeError::Incomplete { .. })) => {
-                Ok(Received { consumed: 0, outcome: None })
-            }
             Err(error) => {
                 self.close(slots, conn, CloseReason::Protocol(error));
                 self.choose(slots, buffer.len());
@@ -204,7 +204,9 @@ impl Core {
         slot: &mut FetchSlot,
         bytes: &'b [u8],
     ) -> Result<Received<FetchOutcome<'b>>, PeerError> {
-        let (handshake, rest) = Handshake::decode(bytes)?;
+        let Some((handshake, rest)) = whole(Handshake::decode(bytes))? else {
+            return Ok(NOTHING);
+        };
         validate_handshake(&handshake, self.config.info_hash, self.config.peer_id)?;
         slot.phase = Phase::Open;
         slot.fast = self.config.fast && handshake.reserved.fast();
@@ -222,7 +224,9 @@ impl Core {
         conn: ConnId,
         bytes: &'b [u8],
     ) -> Result<Received<FetchOutcome<'b>>, PeerError> {
-        let (message, rest) = Message::decode(bytes, LIMIT)?;
+        let Some((message, rest)) = whole(Message::decode(bytes, LIMIT))? else {
+            return Ok(NOTHING);
+        };
         let consumed = bytes.len().saturating_sub(rest.len());
         let fast = Fast::of(&message)?;
         let Some(slot) = live(slots, conn) else {

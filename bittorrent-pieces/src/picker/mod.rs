@@ -34,19 +34,27 @@ pub use storage_vec::PickerVec;
 /// The number of [`Priority::NORMAL`].
 const NORMAL: u32 = 4;
 
-/// Chooses blocks to ask for: strict priority for pieces that are open already, a random piece
-/// until the first is complete, then the rarest, ties by the seed; at the end blocks are asked for
-/// twice (Cohen 2003, section 2.4). A [`Policy`] changes that.
+/// Chooses blocks to request: open pieces first, a random piece until the first is complete, then the
+/// rarest, ties by the seed; at the end blocks are requested twice (Cohen 2003, section 2.4). A [`Policy`]
+/// changes that.
 ///
-/// `P` has a slot for 64 pieces each: see [`piece_slots`]; `L` those of the list of the rarest: see
-/// [`rarest_slots`]; `Q` one for each piece that may be open at a time, and `B` those of their blocks: see
-/// [`block_slots`].
+/// ```
+/// use bittorrent_pieces::picker::{PeerPieces, PickerVec, Selection};
+/// use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, Picker};
+///
+/// let geometry = Geometry::new(1 << 20, 65_536)?; // 16 pieces of 4 blocks
+/// let none = Bitfield::new(16, &[0, 0][..]).unwrap();
+/// let mut picker = Picker::new(1, none, PickerVec::new(geometry, 2))?;
+/// picker.join(&PeerPieces::All);
+/// let mut blocks = [Block::default(); 4];
+/// let picked = picker.pick(ConnId(1), &PeerPieces::All, &Selection::new(), &mut blocks);
+/// assert_eq!((picked, blocks[0].len), (4, 16_384));
+/// # Ok::<(), bittorrent_pieces::ConfigError>(())
+/// ```
 ///
 /// How many peers have a piece is kept as bits, 64 pieces to a word: a bitfield is counted word by
-/// word. The rarest candidates stand in a short sorted list, which most picks end in; it is made
-/// anew by a pass over the words, after so many others were needed that it does not matter. So a
-/// pick looks at no other peer, and at more than the list only for a peer that has none of the
-/// rarest.
+/// word. A sorted list of the 64 rarest candidates is rebuilt at amortised constant cost. A pick looks at no
+/// other peer, and at more than the list only for a peer that has none of the rarest.
 ///
 /// A piece that failed its check is fetched again from one peer alone. When it passes, who had
 /// given other bytes before is known by the checksums of the blocks: no honest peer is charged.

@@ -7,6 +7,8 @@ use crate::small::Stamp;
 
 /// How new pieces are chosen. [`Policy::new`] gives the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Policy {
     /// The order among missing pieces.
@@ -46,6 +48,8 @@ impl Default for Policy {
 
 /// The order among missing pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Order {
     /// The one that the fewest peers have, ties at random.
@@ -56,6 +60,8 @@ pub enum Order {
 
 /// What a priority is worth beside rarity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Weights {
     /// A piece of a higher priority goes before all of a lower one.
@@ -67,6 +73,8 @@ pub enum Weights {
 
 /// How much a piece is wanted, from 0, not at all, to 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Priority(u8);
 
 impl Priority {
@@ -95,6 +103,8 @@ impl Priority {
 /// Content that is watched while it comes: each piece has a deadline, and a window of pieces whose
 /// deadlines are next slides along as time goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Playback {
     /// The piece where the watching began.
     pub first: PieceIndex,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::bitfield::Bitfield;
 use crate::error::ConfigError;
-use crate::geometry::{Block, Geometry, PieceIndex, count, slot};
+use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, count, slot};
 use crate::id::ConnId;
 use crate::invariant::invariant;
 use crate::rng::Rng;
@@ -22,7 +22,7 @@ const RECENT: usize = 32;
 /// All of a picker but the memory.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
-    pub(crate) shape: Geometry<'static>, // without the files of version 2
+    pub(crate) shape: Shape,
     pub(super) policy: Policy,
     pub(super) height: u8, // how many bits the highest availability ever had
     pub(super) seeds: u32,
@@ -44,6 +44,28 @@ pub(crate) struct State {
     recent: [PieceIndex; RECENT], // the last complete ones
     pub(super) completed: u32, // how many became complete, wrapping
     pub(super) unreported: u32, // of which no event told
+}
+
+/// The numbers of a geometry that most of the picker needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pieces: u32,
+    piece_len: u32,
+}
+
+impl Shape {
+    pub(crate) const fn pieces(self) -> u32 {
+        self.pieces
+    }
+
+    pub(crate) const fn full_piece_len(self) -> u32 {
+        self.piece_len
+    }
+
+    /// Returns the number of block slots of an open piece.
+    pub(crate) const fn stride(self) -> usize {
+        slot(self.piece_len.div_ceil(BLOCK_LEN))
+    }
 }
 
 /// A picker whose memory is borrowed: the logic, compiled once.
@@ -86,7 +108,7 @@ impl State {
         let rooms = rooms.ok_or(ConfigError::TooManySlots(partials.len()))?;
         blocks.fill(BlockSlot::EMPTY);
         let mut state = Self {
-            shape: geometry.without_files(),
+            shape: Shape { pieces: total, piece_len: geometry.full_piece_len() },
             policy: Policy::new(),
             height: 0,
             seeds: 0,

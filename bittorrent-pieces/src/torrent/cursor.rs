@@ -155,7 +155,7 @@ pub(super) fn peer_pieces<'b>(
     bits: &'b [u8],
     geometry: Geometry<'_>,
 ) -> PeerPieces<'b> {
-    if state.flags.seed {
+    if state.flags.seed() {
         return PeerPieces::All;
     }
     PeerPieces::Some(Bitfield::trusted(geometry.pieces(), bits))

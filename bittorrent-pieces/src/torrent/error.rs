@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::bitfield::BitfieldError;
-use crate::geometry::{Block, PieceIndex};
+use crate::geometry::{Block, PieceIndex, count};
 use crate::wire::DecodeError;
 use crate::wire::extended::ExtendedError;
 
@@ -20,9 +20,33 @@ pub struct NotVerifying(pub PieceIndex);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PeerError {
-    /// The bytes are not a message.
-    #[error("{0}")]
-    Decode(DecodeError),
+    /// Not a BitTorrent handshake.
+    #[error("not a BitTorrent handshake")]
+    Handshake,
+    /// A message that is longer than the receive buffer must be.
+    #[error("message of {len} bytes, at most {limit} allowed")]
+    TooLong {
+        /// The length that was announced, in bytes.
+        len: u32,
+        /// The longest allowed.
+        limit: u32,
+    },
+    /// A payload of the wrong length for its id.
+    #[error("invalid payload of {len} bytes for message {id}")]
+    Payload {
+        /// The id of the message.
+        id: u8,
+        /// The length of the payload in bytes.
+        len: u32,
+    },
+    /// A request or cancel of no bytes, or whose end is beyond 32 bits.
+    #[error("invalid block of {len} bytes at {begin}")]
+    Range {
+        /// Where the block begins.
+        begin: u32,
+        /// Its length in bytes.
+        len: u32,
+    },
     /// A handshake for another torrent.
     #[error("handshake for another torrent")]
     InfoHash,
@@ -60,7 +84,22 @@ pub enum PeerError {
 
 impl From<DecodeError> for PeerError {
     fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
+        match error {
+            DecodeError::Protocol => Self::Handshake,
+            DecodeError::TooLong { len, limit } => Self::TooLong { len, limit },
+            DecodeError::Payload { id, len } => Self::Payload { id, len: count(len) },
+            DecodeError::Block { begin, len } => Self::Range { begin, len },
+            DecodeError::Incomplete { needed } => Self::Payload { id: 0, len: count(needed) },
+        }
+    }
+}
+
+/// Returns what was decoded; `None` if more bytes are needed.
+pub(crate) fn whole<T>(decoded: Result<T, DecodeError>) -> Result<Option<T>, PeerError> {
+    match decoded {
+        Ok(value) => Ok(Some(value)),
+        Err(DecodeError::Incomplete { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -42,8 +42,8 @@ impl PeerMut<'_> {
                 }
             }
             EXCHANGE if self.config.peer_exchange => {
-                let peers = Pex::decode(body, !self.state.flags.pex_received)?;
-                self.state.flags.pex_received = true;
+                let peers = Pex::decode(body, !self.state.flags.pex_received())?;
+                self.state.flags.set_pex_received(true);
                 return Ok(Some(Outcome::Peers(peers)));
             }
             DONT_HAVE => {
@@ -71,7 +71,7 @@ impl PeerMut<'_> {
             state.window = state.window.min(state.reqq);
         }
         if let (Some(port), Some(addr)) = (hello.port, state.addr.socket())
-            && !state.flags.dialled
+            && !state.flags.dialled()
         {
             state.addr = Address::new(SocketAddr::new(addr.ip(), port), port != 0);
         }
@@ -79,10 +79,10 @@ impl PeerMut<'_> {
 
     /// The peer lost a piece.
     fn dont_have(&mut self, piece: PieceIndex) {
-        if self.state.flags.seed {
+        if self.state.flags.seed() {
             // It was counted as one: now it counts with each of its pieces.
             self.count_pieces(false);
-            self.state.flags.seed = false;
+            self.state.flags.set_seed(false);
             self.count_pieces(true);
         }
         let pieces = self.geometry().pieces();

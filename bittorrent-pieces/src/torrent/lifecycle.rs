@@ -136,9 +136,9 @@ impl View<'_> {
             peer.requests.clear();
             peer.uploads.clear();
             *peer.state = PeerState::connecting(conn, side == Side::Dialled, now);
-            peer.state.flags.handshake_sent = taken_over;
-            peer.state.flags.bitfield_sent = taken_over;
-            peer.state.flags.super_seeding = super_seeding;
+            peer.state.flags.set_handshake_sent(taken_over);
+            peer.state.flags.set_bitfield_sent(taken_over);
+            peer.state.flags.set_super_seeding(super_seeding);
             peer.state.resend_haves_from = (taken_over && !super_seeding).then_some(0).into();
             peer.state.haves_sent = completed;
         }
@@ -151,7 +151,7 @@ impl View<'_> {
     pub(super) fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
         let index = self.find_live(conn);
         if let Some(peer) = index.and_then(|index| self.peer(index)) {
-            peer.state.addr = Address::new(addr, peer.state.flags.dialled);
+            peer.state.addr = Address::new(addr, peer.state.flags.dialled());
         }
         index.is_some()
     }
@@ -246,12 +246,12 @@ impl View<'_> {
         for index in 0..self.parts.peers.len() {
             let Some(peer) = self.peer(index).filter(|peer| peer.state.is_open()) else { continue };
             let conn = peer.state.conn();
-            let parole = peer.state.flags.parole;
-            peer.state.flags.parole = if passed {
+            let parole = peer.state.flags.parole();
+            peer.state.flags.set_parole(if passed {
                 parole && !peer.picker.clears(piece, conn)
             } else {
                 parole || peer.picker.gave(piece, conn)
-            };
+            });
         }
     }
 
@@ -305,8 +305,8 @@ impl View<'_> {
     fn peer_event(&mut self) -> Option<Event> {
         for PeerSlot(state) in self.parts.peers.iter_mut() {
             let conn = state.conn();
-            if state.flags.connected_due {
-                state.flags.connected_due = false;
+            if state.flags.connected_due() {
+                state.flags.set_connected_due(false);
                 return Some(Event::Connected { conn, peer_id: state.peer_id });
             }
             if let Phase::Closed(reason) = state.phase {

@@ -38,6 +38,7 @@ pub use check::PieceCheck;
 pub use config::{Config, TorrentSetup};
 pub use content::TorrentContent;
 use cursor::View;
+pub(crate) use error::whole;
 pub use error::{NotVerifying, PeerError};
 pub use event::{CloseReason, Event, MetadataRange, Outcome, Side, Transmit, Verdict};
 use lifecycle::Core;

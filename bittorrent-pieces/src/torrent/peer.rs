@@ -25,7 +25,7 @@ const TARDY: u16 = 1_000;
 /// The number of allowed-fast pieces that are remembered (BEP 6).
 const ALLOWED: usize = 4;
 
-/// Room for one connection: at most 232 bytes.
+/// Room for one connection: at most 200 bytes.
 #[derive(Debug, Clone)]
 pub struct PeerSlot(pub(crate) PeerState);
 
@@ -81,7 +81,7 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Bytes of blocks that were sent.
     pub bytes_sent: u64,
-    /// Bytes of received blocks that were not needed any more.
+    /// Bytes of received blocks that were not needed any more; at most 4 GiB are counted.
     pub bytes_wasted: u64,
 }
 
@@ -99,11 +99,11 @@ pub(crate) struct PeerState {
     pub(crate) resend_haves_from: Maybe, // all pieces from this one on are to be announced
     /// The generation of the picker that had nothing for this peer.
     pub(crate) exhausted_at_generation: Maybe,
-    pub(crate) window: u16,      // requests it answers in good time
-    pub(crate) reqq: u16,        // requests it queues
-    pub(crate) fastest_rtt: u16, // milliseconds
-    pub(crate) peer_rtt: u16,    // smoothed, in milliseconds
-    pub(crate) allowed: Vec<PieceIndex, ALLOWED, u8>, // sent to us even while it chokes us
+    pub(crate) window: u16,               // requests it answers in good time
+    pub(crate) reqq: u16,                 // requests it queues
+    pub(crate) fastest_rtt: u16,          // milliseconds
+    pub(crate) peer_rtt: u16,             // smoothed, in milliseconds
+    pub(crate) allowed: [Maybe; ALLOWED], // pieces that it sends even while it chokes us
     pub(crate) suggested: Maybe,
     pub(crate) allowed_fast_due: u8, // allowed-fast messages to send
     pub(crate) addr: Address,
@@ -113,7 +113,9 @@ pub(crate) struct PeerState {
     pub(crate) sent_at: Stamp,
     pub(crate) block_at: Stamp, // the last block, or since when we wait for one
     pub(crate) exchanged_at: Stamp, // the last peer exchange; in an unused slot, when its peer left
-    pub(crate) traffic: Traffic,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_wasted: u32,
     pub(crate) received_bytes: [u32; 2], // of this round and the one before
     pub(crate) sent_bytes: [u32; 2],
 }
@@ -127,57 +129,62 @@ pub(crate) enum Phase {
     Closed(CloseReason), // until the event is polled
 }
 
-/// What was sent, what is due, and what was negotiated.
+/// Declares a set of flags: a getter and a setter for each bit.
+macro_rules! flags {
+    ($($(#[$meta:meta])* $get:ident, $set:ident: $bit:literal;)*) => {
+        impl Flags {
+            $(
+                $(#[$meta])*
+                pub(crate) const fn $get(self) -> bool {
+                    self.0 & (1 << $bit) != 0
+                }
+
+                pub(crate) const fn $set(&mut self, on: bool) {
+                    self.0 = if on { self.0 | (1 << $bit) } else { self.0 & !(1 << $bit) };
+                }
+            )*
+        }
+    };
+}
+
+/// What was sent, what is due, and what was negotiated, a bit for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a bit of the protocol")]
-pub(crate) struct Flags {
-    pub(crate) dialled: bool,
-    pub(crate) connected_due: bool, // the event
-    pub(crate) handshake_sent: bool,
-    pub(crate) bitfield_sent: bool,
-    pub(crate) extended_handshake_sent: bool,
-    pub(crate) port_sent: bool,
-    pub(crate) fast: bool,
-    pub(crate) extended: bool,
-    pub(crate) dht: bool,
-    pub(crate) seed: bool,       // counted as having all pieces
-    pub(crate) interested: bool, // what was sent to it
-    pub(crate) unchoked: bool,   // what was sent to it
-    pub(crate) unchokes_us: bool,
-    pub(crate) keepalive_due: bool,
-    pub(crate) pex_due: bool,
-    pub(crate) pex_received: bool,
-    pub(crate) snubbed: bool,
-    pub(crate) super_seeding: bool,        // we super-seed to it
-    pub(crate) offer_due: bool,            // `superseed_offer` is to be announced
-    pub(crate) parole: bool,               // it sent a part of a piece that failed
-    pub(crate) rejected_until_round: bool, // it rejected a request: none before the next round
+pub(crate) struct Flags(u32);
+
+flags! {
+    dialled, set_dialled: 0;
+    /// The event is due.
+    connected_due, set_connected_due: 1;
+    handshake_sent, set_handshake_sent: 2;
+    bitfield_sent, set_bitfield_sent: 3;
+    extended_handshake_sent, set_extended_handshake_sent: 4;
+    port_sent, set_port_sent: 5;
+    fast, set_fast: 6;
+    extended, set_extended: 7;
+    dht, set_dht: 8;
+    /// It is counted as having all pieces.
+    seed, set_seed: 9;
+    /// Our interest, as sent.
+    interested, set_interested: 10;
+    /// Our unchoke, as sent.
+    unchoked, set_unchoked: 11;
+    unchokes_us, set_unchokes_us: 12;
+    keepalive_due, set_keepalive_due: 13;
+    pex_due, set_pex_due: 14;
+    pex_received, set_pex_received: 15;
+    snubbed, set_snubbed: 16;
+    /// We super-seed to it.
+    super_seeding, set_super_seeding: 17;
+    /// The piece `superseed_offer` is to be announced.
+    offer_due, set_offer_due: 18;
+    /// It sent a part of a piece that failed.
+    parole, set_parole: 19;
+    /// It rejected a request, and gets none before the next round.
+    rejected_until_round, set_rejected_until_round: 20;
 }
 
 impl Flags {
-    const NONE: Self = Self {
-        dialled: false,
-        connected_due: false,
-        handshake_sent: false,
-        bitfield_sent: false,
-        extended_handshake_sent: false,
-        port_sent: false,
-        fast: false,
-        extended: false,
-        dht: false,
-        seed: false,
-        interested: false,
-        unchoked: false,
-        unchokes_us: false,
-        keepalive_due: false,
-        pex_due: false,
-        pex_received: false,
-        snubbed: false,
-        super_seeding: false,
-        offer_due: false,
-        parole: false,
-        rejected_until_round: false,
-    };
+    const NONE: Self = Self(0);
 }
 
 /// The ids that the peer chose for extensions; 0 if it does not support them.
@@ -224,7 +231,7 @@ impl PeerState {
         reqq: u16::MAX,
         fastest_rtt: u16::MAX,
         peer_rtt: 0,
-        allowed: Vec::new(),
+        allowed: [Maybe::NONE; ALLOWED],
         suggested: Maybe::NONE,
         allowed_fast_due: 0,
         addr: Address { bytes: [0; 18], family: None, listens: false },
@@ -234,7 +241,9 @@ impl PeerState {
         sent_at: Stamp(0),
         block_at: Stamp(0),
         exchanged_at: Stamp(0),
-        traffic: Traffic { bytes_received: 0, bytes_sent: 0, bytes_wasted: 0 },
+        bytes_received: 0,
+        bytes_sent: 0,
+        bytes_wasted: 0,
         received_bytes: [0; 2],
         sent_bytes: [0; 2],
     };
@@ -242,9 +251,11 @@ impl PeerState {
     /// Returns the state of a connection that begins now.
     pub(super) fn connecting(conn: ConnId, dialled: bool, now: Duration) -> Self {
         let stamp = Stamp::of(now);
+        let mut flags = Flags::NONE;
+        flags.set_dialled(dialled);
         Self {
             phase: Phase::Handshaking,
-            flags: Flags { dialled, ..Flags::NONE },
+            flags,
             choke_candidate: Candidate::new(conn),
             joined_at: stamp,
             heard_at: stamp,
@@ -258,7 +269,7 @@ impl PeerState {
     /// Frees the slot. The address stays until another peer takes the slot, so that others can be sent
     /// the news in a peer exchange.
     pub(super) fn free(&mut self, now: Duration) {
-        let known = self.flags.bitfield_sent; // no peer is announced before its handshake
+        let known = self.flags.bitfield_sent(); // no peer is announced before its handshake
         let addr = if known { self.addr } else { Self::EMPTY.addr };
         *self =
             Self { addr, joined_at: self.joined_at, exchanged_at: Stamp::of(now), ..Self::EMPTY };
@@ -337,6 +348,21 @@ impl PeerState {
         self.exhausted_at_generation = Maybe::NONE;
     }
 
+    /// Returns the pieces that it sends even while it chokes us.
+    pub(super) fn allowed(&self) -> Vec<PieceIndex, ALLOWED> {
+        self.allowed.iter().filter_map(|piece| piece.piece()).collect()
+    }
+
+    /// Remembers a piece that it sends even while it chokes us; more than four are not needed.
+    pub(super) fn allow(&mut self, piece: PieceIndex) {
+        if self.allowed().contains(&piece) {
+            return;
+        }
+        if let Some(free) = self.allowed.iter_mut().find(|place| **place == Maybe::NONE) {
+            *free = Maybe::some(piece.0);
+        }
+    }
+
     /// Counts one of these less.
     pub(super) fn remove_wanted(&mut self) {
         self.wanted = self.wanted.saturating_sub(1);
@@ -344,7 +370,7 @@ impl PeerState {
 
     pub(crate) fn message_sent(&mut self, now: Duration) {
         self.sent_at = Stamp::of(now);
-        self.flags.keepalive_due = false;
+        self.flags.set_keepalive_due(false);
     }
 
     pub(super) fn peer(&self, requested: usize) -> Peer {
@@ -355,13 +381,17 @@ impl PeerState {
             wanted: self.wanted,
             unchoked: self.choke_candidate.unchoked,
             interested: self.choke_candidate.interested,
-            unchokes_us: self.flags.unchokes_us,
-            snubbed: self.flags.snubbed,
-            parole: self.flags.parole,
-            fast: self.flags.fast,
+            unchokes_us: self.flags.unchokes_us(),
+            snubbed: self.flags.snubbed(),
+            parole: self.flags.parole(),
+            fast: self.flags.fast(),
             requested,
             window: usize::from(self.window),
-            traffic: self.traffic,
+            traffic: Traffic {
+                bytes_received: self.bytes_received,
+                bytes_sent: self.bytes_sent,
+                bytes_wasted: u64::from(self.bytes_wasted),
+            },
         }
     }
 }

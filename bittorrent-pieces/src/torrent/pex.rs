@@ -27,9 +27,9 @@ impl View<'_> {
     pub(super) fn is_pex_due(&self, index: usize) -> bool {
         let Some(state) = self.state(index) else { return false };
         let flags = &state.flags;
-        let waits = flags.pex_due || !flags.extended_handshake_sent || state.ids.pex == 0;
+        let waits = flags.pex_due() || !flags.extended_handshake_sent() || state.ids.pex == 0;
         if waits || !self.core.config.peer_exchange || !state.is_open() {
-            return flags.pex_due;
+            return flags.pex_due();
         }
         let first = state.exchanged_at == state.joined_at;
         let news = || self.arrived(index).next().is_some() || self.departed(index).next().is_some();
@@ -49,8 +49,8 @@ impl View<'_> {
         others.filter(move |(other, _)| *other != index).filter_map(move |(_, slot)| {
             let state = &slot.0;
             let news = state.is_open() && (state.joined_at.is_after(since) || since == joined);
-            let seed = if state.flags.seed { PexFlags::SEED.0 } else { 0 };
-            let reachable = if state.flags.dialled { PexFlags::REACHABLE.0 } else { 0 };
+            let seed = if state.flags.seed() { PexFlags::SEED.0 } else { 0 };
+            let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
             let addr = state.addr.socket().filter(|_| news && state.addr.listens)?;
             Some((addr, PexFlags(seed | reachable)))
         })

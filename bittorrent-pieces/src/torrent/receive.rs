@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::cursor::{PeerMut, View, peer_pieces};
-use super::error::PeerError;
+use super::error::{PeerError, whole};
 use super::event::{CloseReason, Outcome};
 use super::handshake::validate_handshake;
 use super::peer::Phase;
@@ -19,10 +19,13 @@ use crate::rng::mix;
 use crate::small::{Maybe, Stamp};
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::Fast;
-use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece};
+use crate::wire::{Handshake, LEN_LEN, Message, Piece};
 
 /// What one message came to: how many bytes it had, and its outcome.
 type Processed<'b> = Result<Received<Outcome<'b>>, PeerError>;
+
+/// More bytes are needed.
+const NOTHING: Received<Outcome<'static>> = Received { consumed: 0, outcome: None };
 
 impl View<'_> {
     pub(super) fn bytes<'b>(
@@ -41,9 +44,6 @@ impl View<'_> {
         };
         match processed {
             Ok(received) => Ok(received),
-            Err(PeerError::Decode(DecodeError::Incomplete { .. })) => {
-                Ok(Received { consumed: 0, outcome: None })
-            }
             Err(error) => {
                 self.close(index, CloseReason::Protocol(error));
                 self.refill(None);
@@ -53,7 +53,9 @@ impl View<'_> {
     }
 
     fn handshake<'b>(&mut self, index: usize, bytes: &'b [u8]) -> Processed<'b> {
-        let (handshake, rest) = Handshake::decode(bytes)?;
+        let Some((handshake, rest)) = whole(Handshake::decode(bytes))? else {
+            return Ok(NOTHING);
+        };
         validate_handshake(&handshake, self.core.config.info_hash, self.core.config.peer_id)?;
         if let Some(mut peer) = self.peer(index) {
             peer.handshake(&handshake);
@@ -63,10 +65,11 @@ impl View<'_> {
     }
 
     fn message<'b>(&mut self, index: usize, bytes: &'b [u8]) -> Processed<'b> {
-        let nothing = Received { consumed: 0, outcome: None };
-        let Some(mut peer) = self.peer(index) else { return Ok(nothing) };
+        let Some(mut peer) = self.peer(index) else { return Ok(NOTHING) };
         let limit = count(receive_len(peer.geometry().pieces()).saturating_sub(LEN_LEN));
-        let (message, rest) = Message::decode(bytes, limit)?;
+        let Some((message, rest)) = whole(Message::decode(bytes, limit))? else {
+            return Ok(NOTHING);
+        };
         let consumed = bytes.len().saturating_sub(rest.len());
         let fast = Fast::of(&message)?;
         peer.validate(&message)?;
@@ -82,8 +85,8 @@ impl View<'_> {
                 self.refill(None);
             }
             Message::Unchoke => {
-                peer.state.flags.unchokes_us = true;
-                peer.state.flags.rejected_until_round = false;
+                peer.state.flags.set_unchokes_us(true);
+                peer.state.flags.set_rejected_until_round(false);
                 self.refill(Some(index));
             }
             Message::Interested | Message::NotInterested => {
@@ -102,7 +105,7 @@ impl View<'_> {
                 }
             }
             Message::Port(port) => outcome = Some(Outcome::DhtPort(port)),
-            Message::Other { id: EXTENDED, payload } if peer.state.flags.extended => {
+            Message::Other { id: EXTENDED, payload } if peer.state.flags.extended() => {
                 outcome = peer.extended(payload)?;
             }
             Message::KeepAlive | Message::Other { .. } => {
@@ -171,9 +174,7 @@ impl View<'_> {
                 self.refill(None);
             }
             Some(Fast::AllowedFast(piece)) => {
-                if !peer.state.allowed.contains(&piece) {
-                    let _ = peer.state.allowed.push(piece); // more than these are not needed
-                }
+                peer.state.allow(piece);
                 self.refill(Some(index));
             }
             Some(Fast::Suggest(piece)) => {
@@ -192,23 +193,23 @@ impl PeerMut<'_> {
         state.peer_id = handshake.peer_id;
         state.heard_at = stamp;
         state.block_at = stamp;
-        state.flags.connected_due = true;
-        state.flags.fast = self.config.fast && handshake.reserved.fast();
-        state.flags.extended = handshake.reserved.extended();
-        state.flags.dht = handshake.reserved.dht();
+        state.flags.set_connected_due(true);
+        state.flags.set_fast(self.config.fast && handshake.reserved.fast());
+        state.flags.set_extended(handshake.reserved.extended());
+        state.flags.set_dht(handshake.reserved.dht());
         // Without the fast extension, an empty bitfield need not be sent.
-        let nothing = self.picker.state.have_count() == 0 || state.flags.super_seeding;
-        if !state.flags.fast && nothing {
-            state.flags.bitfield_sent = true;
+        let nothing = self.picker.state.have_count() == 0 || state.flags.super_seeding();
+        if !state.flags.fast() && nothing {
+            state.flags.set_bitfield_sent(true);
             state.haves_sent = self.picker.state.completed();
         }
     }
 
     /// A choke drops all requests (BEP 3); under the fast extension each is rejected by itself.
     fn choked(&mut self) {
-        self.state.flags.unchokes_us = false;
+        self.state.flags.set_unchokes_us(false);
         let conn = self.state.conn();
-        if self.state.flags.fast {
+        if self.state.flags.fast() {
             for request in self.requests.iter().filter(|request| request.step == Step::Due) {
                 self.picker.release(conn, request.block());
             }
@@ -223,7 +224,7 @@ impl PeerMut<'_> {
     fn has(&mut self, piece: PieceIndex) -> Option<bool> {
         let pieces = self.geometry().pieces();
         let mut bits = Bitfield::trusted(pieces, &mut *self.pieces);
-        if self.state.flags.seed || !bits.set(piece) {
+        if self.state.flags.seed() || !bits.set(piece) {
             return None;
         }
         self.picker.have(piece);
@@ -241,7 +242,7 @@ impl PeerMut<'_> {
         let pieces = self.geometry().pieces();
         let theirs = Bitfield::trusted(pieces, &*self.pieces);
         self.state.held = theirs.count_ones();
-        self.state.flags.seed = self.state.held == pieces && pieces > 0;
+        self.state.flags.set_seed(self.state.held == pieces && pieces > 0);
         let wanted = self.picker.state.sought(self.picker.pieces, theirs);
         self.count_pieces(true);
         let more = wanted.saturating_sub(self.state.wanted);
@@ -255,11 +256,12 @@ impl PeerMut<'_> {
         let had = self.picker.state.is_had(self.picker.pieces, block.piece);
         let flags = self.state.flags;
         let allowed = |set: &[PieceIndex]| set.contains(&block.piece);
-        let gives = had && (flags.unchoked || self.allowed_fast().is_some_and(|set| allowed(&set)));
-        if flags.fast {
+        let gives =
+            had && (flags.unchoked() || self.allowed_fast().is_some_and(|set| allowed(&set)));
+        if flags.fast() {
             let step = if gives { Step::Give } else { Step::Reject };
             self.uploads.push(RequestSlot::new(block, self.now, step)); // there is room: `is_busy`
-        } else if flags.unchoked && !self.uploads.has(block) {
+        } else if flags.unchoked() && !self.uploads.has(block) {
             self.uploads.push(RequestSlot::new(block, self.now, Step::Give));
         }
     }
@@ -267,7 +269,7 @@ impl PeerMut<'_> {
     fn cancelled(&mut self, block: Block) {
         let give = |request: &RequestSlot| request.step == Step::Give && request.block() == block;
         let Some(place) = self.uploads.position(give) else { return };
-        if !self.state.flags.fast {
+        if !self.state.flags.fast() {
             self.uploads.remove(place);
         } else if let Some(slot) = self.uploads.get_mut(place) {
             slot.step = Step::Reject;
@@ -284,15 +286,14 @@ impl PeerMut<'_> {
         }
         let bytes = u64::from(block.len);
         let received = self.picker.receive(self.state.conn(), block, checksum);
-        let traffic = &mut self.state.traffic;
         if received == ReceivedBlock::Unwanted {
-            traffic.bytes_wasted = traffic.bytes_wasted.saturating_add(bytes);
+            self.state.bytes_wasted = self.state.bytes_wasted.saturating_add(block.len);
             return received;
         }
-        traffic.bytes_received = traffic.bytes_received.saturating_add(bytes);
+        self.state.bytes_received = self.state.bytes_received.saturating_add(bytes);
         self.state.block_at = Stamp::of(self.now);
-        self.state.flags.snubbed = false;
-        self.state.flags.rejected_until_round = false;
+        self.state.flags.set_snubbed(false);
+        self.state.flags.set_rejected_until_round(false);
         let [newest, _] = &mut self.state.received_bytes;
         *newest = newest.saturating_add(block.len);
         received
@@ -305,7 +306,7 @@ impl PeerMut<'_> {
         let place = self.requests.position(sent);
         let request = place.and_then(|place| self.requests.remove(place));
         if request.is_some_and(|request| request.step == Step::Sent) {
-            self.state.flags.rejected_until_round = true;
+            self.state.flags.set_rejected_until_round(true);
             self.state.window = (self.state.window / 2).max(1);
             self.picker.release(self.state.conn(), block);
         }

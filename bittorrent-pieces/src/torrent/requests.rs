@@ -40,7 +40,7 @@ impl View<'_> {
 impl PeerMut<'_> {
     /// Requests blocks until the pipeline is full or there is nothing to request.
     pub(super) fn fill_pipeline(&mut self) {
-        let chokes = !self.state.flags.unchokes_us;
+        let chokes = !self.state.flags.unchokes_us();
         let room = self.room();
         if room == 0 || !self.may_request(chokes) {
             return;
@@ -48,23 +48,23 @@ impl PeerMut<'_> {
         let idle = self.requests.in_flight() == 0;
         let content = self.content;
         let padding = Self::padding(content);
-        let allowed = self.state.allowed.clone();
+        let allowed = self.state.allowed();
         let suggested = self.state.suggested.piece();
         let late = Duration::from_millis(u64::from(self.swarm.rtt));
         let mut selection = Selection {
             now: self.now,
             delay: Duration::from_millis(u64::from(self.state.peer_rtt)),
             patience: late.saturating_mul(LATE).max(SOONEST),
-            reverse: self.state.flags.snubbed,
+            reverse: self.state.flags.snubbed(),
             whole: self.state.run(content.geometry.full_piece_len(), self.config.whole_within),
-            exclusive: self.state.flags.parole,
+            exclusive: self.state.flags.parole(),
             padding: &padding,
             suggested: suggested.as_slice(),
             only: chokes.then_some(&allowed[..]),
             ..Selection::new()
         };
         let mut left = self.request_new(&mut selection, room, idle);
-        let trusted = !chokes && !self.state.flags.parole;
+        let trusted = !chokes && !self.state.flags.parole();
         if trusted && left > 0 {
             left = left.saturating_sub(self.request_urgent(&selection));
         }
@@ -78,20 +78,20 @@ impl PeerMut<'_> {
 
     fn may_request(&self, chokes: bool) -> bool {
         let state = &self.state;
-        let silent = chokes && (!state.flags.fast || state.allowed.is_empty());
-        state.is_open() && !state.flags.rejected_until_round && state.wanted > 0 && !silent
+        let silent = chokes && (!state.flags.fast() || state.allowed().is_empty());
+        state.is_open() && !state.flags.rejected_until_round() && state.wanted > 0 && !silent
     }
 
     /// Returns how many more requests the peer may get.
     fn room(&self) -> usize {
         let window = self.config.pipeline.min(self.state.window).max(1);
-        let most = if self.state.flags.snubbed { 1 } else { window };
+        let most = if self.state.flags.snubbed() { 1 } else { window };
         usize::from(most).saturating_sub(self.requests.in_flight()).min(self.requests.free())
     }
 
     /// Requests blocks that no peer was asked for; returns how much room is left.
     fn request_new(&mut self, selection: &mut Selection<'_>, room: usize, idle: bool) -> usize {
-        let chokes = !self.state.flags.unchokes_us;
+        let chokes = !self.state.flags.unchokes_us();
         let conn = self.state.conn();
         let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
         let mut blocks = [Block::default(); BATCH];
@@ -111,7 +111,7 @@ impl PeerMut<'_> {
             if picked == 0 && selection.exclusive && first && self.picker.has_room() {
                 selection.exclusive = false; // others left what no other peer may have
             } else if picked == 0 {
-                let again = chokes || self.state.flags.parole && !idle;
+                let again = chokes || self.state.flags.parole() && !idle;
                 if !again {
                     let generation = self.picker.state.generation();
                     self.state.exhausted_at_generation = Maybe::some(generation);

@@ -18,19 +18,19 @@ impl View<'_> {
 
     pub(super) fn set_super_seeding(&mut self, begins: bool) {
         self.core.config.super_seeding = begins;
-        let ends = |slot: &&mut PeerSlot| slot.0.flags.super_seeding && !begins;
+        let ends = |slot: &&mut PeerSlot| slot.0.flags.super_seeding() && !begins;
         for PeerSlot(state) in self.parts.peers.iter_mut().filter(ends) {
-            state.flags.super_seeding = false;
-            state.flags.offer_due = false;
+            state.flags.set_super_seeding(false);
+            state.flags.set_offer_due(false);
             state.superseed_offer = Maybe::NONE;
             // A peer that has our bitfield gets all pieces one by one, another the bitfield.
-            state.resend_haves_from = state.flags.bitfield_sent.then_some(0).into();
+            state.resend_haves_from = state.flags.bitfield_sent().then_some(0).into();
         }
     }
 
     /// Chooses the next piece to announce to a peer.
     pub(super) fn offer(&mut self, index: usize) {
-        if !self.state(index).is_some_and(|state| state.is_open() && state.flags.super_seeding) {
+        if !self.state(index).is_some_and(|state| state.is_open() && state.flags.super_seeding()) {
             return;
         }
         let offers = self.parts.peers.iter().filter_map(|slot| slot.0.superseed_offer.piece());
@@ -38,9 +38,9 @@ impl View<'_> {
         let Some(peer) = self.peer(index) else { return };
         let theirs = peer_pieces(peer.state, peer.pieces, peer.content.geometry);
         let next = peer.picker.state.offer(peer.picker.pieces, &theirs, &offered);
-        peer.state.flags.offer_due = false;
+        peer.state.flags.set_offer_due(false);
         if let Some(next) = next.map(|piece| Maybe::some(piece.0)) {
-            peer.state.flags.offer_due = next != peer.state.superseed_offer;
+            peer.state.flags.set_offer_due(next != peer.state.superseed_offer);
             peer.state.superseed_offer = next;
         }
     }
@@ -74,7 +74,7 @@ impl View<'_> {
     fn is_done(&self, index: usize) -> bool {
         let super_seeding = |state: &super::peer::PeerState| {
             let offer = state.superseed_offer.piece();
-            offer.filter(|_| state.is_open() && state.flags.super_seeding)
+            offer.filter(|_| state.is_open() && state.flags.super_seeding())
         };
         let Some(piece) = self.state(index).and_then(super_seeding) else { return false };
         let has = |index| self.pieces_of(index).is_some_and(|pieces| pieces.has(piece));

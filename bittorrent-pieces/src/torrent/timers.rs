@@ -76,7 +76,7 @@ impl PeerState {
         match timer {
             Timer::Silence => Some((self.heard_at, config.silence)),
             Timer::KeepAlive => {
-                self.flags.handshake_sent.then_some((self.sent_at, config.keep_alive))
+                self.flags.handshake_sent().then_some((self.sent_at, config.keep_alive))
             }
             Timer::Snub => waits.then_some((self.block_at, config.patience)),
             Timer::Round | Timer::Endgame => None,
@@ -110,7 +110,7 @@ impl View<'_> {
             Timer::KeepAlive => {
                 if let Some(peer) = self.peer(index) {
                     peer.state.sent_at = Stamp::of(peer.now);
-                    peer.state.flags.keepalive_due = true;
+                    peer.state.flags.set_keepalive_due(true);
                 }
             }
             Timer::Snub => {
@@ -135,8 +135,8 @@ impl View<'_> {
         for index in 0..self.parts.peers.len() {
             let pex_due = self.is_pex_due(index);
             if let Some(mut peer) = self.peer(index) {
-                peer.state.flags.pex_due = pex_due;
-                peer.state.flags.rejected_until_round = false;
+                peer.state.flags.set_pex_due(pex_due);
+                peer.state.flags.set_rejected_until_round(false);
                 peer.release_old_requests();
                 peer.update_candidate();
             }
@@ -157,7 +157,7 @@ impl PeerMut<'_> {
     /// Gives all requests of a slow peer to others.
     fn snub(&mut self) {
         self.state.block_at = Stamp::of(self.now);
-        self.state.flags.snubbed = true;
+        self.state.flags.set_snubbed(true);
         self.requests.retain(|request| request.step != Step::Due);
         self.requests.cancel(|_| true);
         self.picker.abandon(self.state.conn());
@@ -189,7 +189,7 @@ impl PeerMut<'_> {
         let bytes = if seeding { &state.sent_bytes } else { &state.received_bytes };
         let candidate = &mut state.choke_candidate;
         candidate.rate = bytes.iter().copied().fold(0, u32::saturating_add);
-        candidate.snubbed = !seeding && (state.flags.snubbed || waited);
+        candidate.snubbed = !seeding && (state.flags.snubbed() || waited);
         [candidate.sent, _] = state.sent_bytes;
         candidate.progress = thousandths(state.held, pieces);
         candidate.newcomer = !state.joined_at.is_past(NEWCOMER, now);

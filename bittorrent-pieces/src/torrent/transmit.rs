@@ -80,15 +80,15 @@ impl View<'_> {
     /// Writes a peer exchange or a keepalive.
     fn write_periodic(&mut self, index: usize, buf: &mut [u8]) -> MaybeWritten {
         let flags = self.state(index).map(|state| state.flags).unwrap_or_default();
-        if flags.pex_due {
+        if flags.pex_due() {
             let len = self.encode_pex(index, buf)?;
             if let Some(peer) = self.peer(index) {
-                peer.state.flags.pex_due = false;
+                peer.state.flags.set_pex_due(false);
                 peer.state.exchanged_at = Stamp::of(peer.now);
             }
             return Ok(Some(len.into()));
         }
-        if flags.keepalive_due {
+        if flags.keepalive_due() {
             return Ok(Some(Message::KeepAlive.encode(buf)?.into()));
         }
         Ok(None)
@@ -100,29 +100,29 @@ impl PeerMut<'_> {
     fn write_opening(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let flags = self.state.flags;
         let open = self.state.is_open();
-        if self.state.is_live() && !flags.handshake_sent && (flags.dialled || open) {
+        if self.state.is_live() && !flags.handshake_sent() && (flags.dialled() || open) {
             let len = self.handshake_to_send().encode(buf)?;
-            self.state.flags.handshake_sent = true;
+            self.state.flags.set_handshake_sent(true);
             return Ok(Some(len.into()));
         }
         if !open {
             return Ok(None);
         }
-        if !flags.bitfield_sent {
+        if !flags.bitfield_sent() {
             let len = self.encode_pieces(buf)?;
-            self.state.flags.bitfield_sent = true;
+            self.state.flags.set_bitfield_sent(true);
             self.state.haves_sent = self.picker.state.completed();
             self.state.allowed_fast_due = self.allowed_fast_to_send();
             return Ok(Some(len.into()));
         }
-        if flags.extended && !flags.extended_handshake_sent {
+        if flags.extended() && !flags.extended_handshake_sent() {
             let len = self.encode_extended_handshake(buf)?;
-            self.state.flags.extended_handshake_sent = true;
+            self.state.flags.set_extended_handshake_sent(true);
             return Ok(Some(len.into()));
         }
-        if let Some(port) = self.config.dht_port.filter(|_| flags.dht && !flags.port_sent) {
+        if let Some(port) = self.config.dht_port.filter(|_| flags.dht() && !flags.port_sent()) {
             let len = Message::Port(port).encode(buf)?;
-            self.state.flags.port_sent = true;
+            self.state.flags.set_port_sent(true);
             return Ok(Some(len.into()));
         }
         Ok(None)
@@ -136,8 +136,8 @@ impl PeerMut<'_> {
 
     /// Writes which pieces we have.
     fn encode_pieces(&self, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let nothing = self.picker.state.have_count() == 0 || self.state.flags.super_seeding;
-        match self.state.flags.fast {
+        let nothing = self.picker.state.have_count() == 0 || self.state.flags.super_seeding();
+        match self.state.flags.fast() {
             true if nothing => Fast::HaveNone.encode(buf),
             true if self.is_complete() => Fast::HaveAll.encode(buf),
             _ => Message::Bitfield(self.ours.as_bytes()).encode(buf),
@@ -148,7 +148,7 @@ impl PeerMut<'_> {
     pub(super) fn allowed_fast(&self) -> Option<heapless::Vec<PieceIndex, ALLOWED_FAST>> {
         let core::net::SocketAddr::V4(addr) = self.state.addr.socket()? else { return None };
         let flags = &self.state.flags;
-        if !flags.fast || flags.super_seeding || self.config.upload_slots == 0 {
+        if !flags.fast() || flags.super_seeding() || self.config.upload_slots == 0 {
             return None;
         }
         let mut set = [PieceIndex(0); ALLOWED_FAST];
@@ -187,12 +187,12 @@ impl PeerMut<'_> {
     /// Writes whether the peer may request blocks.
     fn write_choke(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let unchoked = self.state.choke_candidate.unchoked;
-        if unchoked == self.state.flags.unchoked {
+        if unchoked == self.state.flags.unchoked() {
             return Ok(None);
         }
         let message = if unchoked { Message::Unchoke } else { Message::Choke };
         let len = message.encode(buf)?;
-        self.state.flags.unchoked = unchoked;
+        self.state.flags.set_unchoked(unchoked);
         if !unchoked {
             self.drop_uploads();
         }
@@ -202,7 +202,7 @@ impl PeerMut<'_> {
     /// A choke drops all requests of the peer (BEP 3); under the fast extension each is rejected, but
     /// those for pieces that it may request while choked.
     fn drop_uploads(&mut self) {
-        if !self.state.flags.fast {
+        if !self.state.flags.fast() {
             self.uploads.retain(|request| request.step != Step::Give);
             return;
         }
@@ -215,12 +215,12 @@ impl PeerMut<'_> {
     /// Writes whether we want something of the peer.
     fn write_interest(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let interested = self.state.wanted > 0;
-        if interested == self.state.flags.interested {
+        if interested == self.state.flags.interested() {
             return Ok(None);
         }
         let message = if interested { Message::Interested } else { Message::NotInterested };
         let len = message.encode(buf)?;
-        self.state.flags.interested = interested;
+        self.state.flags.set_interested(interested);
         Ok(Some(len.into()))
     }
 
@@ -237,7 +237,7 @@ impl PeerMut<'_> {
         }
         let len = Message::Cancel(block).encode(buf)?;
         slot.step = Step::Cancelled;
-        if !self.state.flags.fast {
+        if !self.state.flags.fast() {
             self.requests.remove(at); // there is no answer
         }
         Ok(Some(len.into()))
@@ -255,9 +255,9 @@ impl PeerMut<'_> {
     /// Announces a piece: the offer of super-seeding, or one that was completed.
     fn write_have(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let offer = self.state.superseed_offer.piece();
-        if let Some(piece) = offer.filter(|_| self.state.flags.offer_due) {
+        if let Some(piece) = offer.filter(|_| self.state.flags.offer_due()) {
             let len = Message::Have(piece).encode(buf)?;
-            self.state.flags.offer_due = false;
+            self.state.flags.set_offer_due(false);
             return Ok(Some(len.into()));
         }
         let Some(next) = next_have(self.state, &self.picker) else { return Ok(None) };
@@ -289,8 +289,8 @@ impl PeerMut<'_> {
         };
         self.uploads.remove(0);
         if written.block.is_some() {
-            let traffic = &mut self.state.traffic;
-            traffic.bytes_sent = traffic.bytes_sent.saturating_add(u64::from(block.len));
+            let len = u64::from(block.len);
+            self.state.bytes_sent = self.state.bytes_sent.saturating_add(len);
             let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
         }

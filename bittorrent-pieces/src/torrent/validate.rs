@@ -24,13 +24,13 @@ impl PeerMut<'_> {
             Message::Request(block) => {
                 self.validate_block(block)?;
                 let had = self.picker.state.is_had(self.picker.pieces, block.piece);
-                let rejects = self.state.flags.fast; // rather than closes
+                let rejects = self.state.flags.fast(); // rather than closes
                 if had || rejects { Ok(()) } else { Err(PeerError::NotHeld(block.piece)) }
             }
             Message::Piece(piece) => {
                 let block = piece.block();
                 self.validate_block(block)?;
-                let stray = self.state.flags.fast && !self.is_requested(block);
+                let stray = self.state.flags.fast() && !self.is_requested(block);
                 if stray { Err(PeerError::Unrequested(block)) } else { Ok(()) }
             }
             _ => Ok(()),
@@ -45,7 +45,7 @@ impl PeerMut<'_> {
     /// Refuses messages of the fast extension that break its rules.
     pub(super) fn validate_fast(&self, fast: Option<Fast>) -> Result<(), PeerError> {
         let Some(fast) = fast else { return Ok(()) };
-        if !self.state.flags.fast {
+        if !self.state.flags.fast() {
             return Err(PeerError::FastOff(fast.id()));
         }
         match fast {
@@ -70,9 +70,9 @@ impl PeerMut<'_> {
     /// Returns whether the request queue of the peer has no room for a message.
     pub(super) fn is_busy(&self, message: &Message<'_>) -> bool {
         match *message {
-            Message::Request(_) if self.state.flags.fast => self.uploads.is_full(),
+            Message::Request(_) if self.state.flags.fast() => self.uploads.is_full(),
             Message::Request(block) => {
-                self.state.flags.unchoked && self.uploads.is_full() && !self.uploads.has(block)
+                self.state.flags.unchoked() && self.uploads.is_full() && !self.uploads.has(block)
             }
             Message::Other { id: EXTENDED | HASH_REQUEST, .. } => self.uploads.is_full(),
             _ => false,

@@ -74,7 +74,6 @@ pub enum Message<'a> {
 /// Malformed handshake or message: the peer's fault, except for `Incomplete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DecodeError {
     /// At least this many more bytes are needed: the only error that more bytes cure.
