@@ -325,7 +325,7 @@ fn hashes_are_asked_for_by_root() {
     HashMessage::Request(range).encode(&mut bytes).unwrap();
     seed.torrent.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
     let reason = CloseReason::Protocol(PeerError::Hashes);
-    let events: Vec<_> = std::iter::from_fn(|| seed.torrent.poll_event()).collect();
+    let events: Vec<_> = core::iter::from_fn(|| seed.torrent.poll_event()).collect();
     assert!(events.contains(&Event::Closed { conn: CONN, reason }), "{events:?}");
 }
 

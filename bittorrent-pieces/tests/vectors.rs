@@ -320,7 +320,7 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     hello.encode(&mut out).unwrap();
     torrent.handle_bytes(now, conn, &out).unwrap();
     torrent.handle_bytes(now, conn, frame).unwrap();
-    std::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
+    core::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
         Event::Closed { reason, .. } => Some(reason.to_string()),
         _ => None,
     })

@@ -6,7 +6,6 @@ use super::config::Config;
 use super::content::TorrentContent;
 use super::hashes::{Root, Trees};
 use super::lifecycle::Core;
-use super::padding::Padding;
 use super::peer::PeerState;
 use super::queue::{Queue, share};
 use super::storage::TorrentParts;
@@ -139,13 +138,6 @@ impl PeerMut<'_> {
 
     pub(super) fn trees(&self) -> Trees<'_> {
         Trees { content: self.content, root: self.root }
-    }
-
-    /// Returns how many bytes at the end of a piece are padding.
-    pub(super) fn padding<'c>(
-        content: TorrentContent<'c>,
-    ) -> impl Fn(crate::PieceIndex) -> u32 + 'c {
-        move |piece| Padding::bytes_of(content.padding, piece)
     }
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::cursor::{PeerMut, View, peer_pieces};
+use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
 use crate::geometry::Block;
 use crate::picker::Selection;
@@ -47,7 +48,7 @@ impl PeerMut<'_> {
         }
         let idle = self.requests.in_flight() == 0;
         let content = self.content;
-        let padding = Self::padding(content);
+        let padding = |piece| Padding::bytes_of(content.padding, piece);
         let allowed = self.state.allowed();
         let suggested = self.state.suggested.piece();
         let late = Duration::from_millis(u64::from(self.swarm.rtt));

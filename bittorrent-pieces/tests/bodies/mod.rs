@@ -18,7 +18,7 @@ use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
 
-/// PeerPieces for any bytes, or panics.
+/// Holds for any bytes, or panics.
 pub type Body = fn(&[u8]);
 
 /// All bodies by name; the corpus of each lies in the folder of that name.

@@ -115,7 +115,7 @@ pub(crate) fn receive<'b>(
 /// Returns why a connection is to be closed, without polling the event.
 pub(crate) fn closed(torrent: &Torrent<TorrentVec>, conn: ConnId) -> Option<CloseReason> {
     let mut torrent = torrent.clone();
-    std::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
+    core::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
         Event::Closed { conn: closed, reason } if closed == conn => Some(reason),
         _ => None,
     })

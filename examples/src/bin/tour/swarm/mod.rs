@@ -228,7 +228,7 @@ impl Member {
     ) -> io::Result<Self> {
         let geometry = metainfo.geometry();
         let pieces = geometry.pieces();
-        let nodes = u16::from(cast.nodes);
+        let nodes = cast.nodes;
         let limits = TorrentLimits { peers: nodes + 4, open_pieces: 2 * nodes, pipeline: PIPELINE };
         let mut have =
             Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;
