@@ -16,8 +16,8 @@ use std::thread;
 use std::time::Instant;
 
 use pow::{
-    BigEndian, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading,
-    Target,
+    BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
+    Puzzle, Target,
 };
 
 use args::{Args, HELP, Task};
@@ -59,7 +59,7 @@ fn mine(args: &Args) -> Result<ExitCode, String> {
 }
 
 /// Searches from the beginning or from where an earlier run was stopped, and says what came of it.
-fn run<R: Reading + Send>(
+fn run<R: DigestOrder + Send>(
     args: &Args,
     puzzle: Puzzle,
     target: Target,
