@@ -20,6 +20,7 @@ mod hash;
 mod header;
 mod hex;
 mod keys;
+pub mod log;
 mod merkle;
 mod rules;
 mod seal;
