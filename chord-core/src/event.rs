@@ -2,7 +2,21 @@
 
 use core::fmt;
 
-use crate::{Address, Identifier, KeyRange, LookupId, Peer};
+use crate::id::{Identifier, KeyRange};
+use crate::peer::Peer;
+use crate::wire::Address;
+
+/// Names a lookup of one node; the numbers start again after 2^32.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(crate) u32);
+
+impl fmt::Display for LookupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
 
 /// Something the node has learnt. Each prints itself as a line of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

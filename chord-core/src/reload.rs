@@ -18,7 +18,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
-use crate::{BufferTooSmall, DecodeError};
+use crate::error::{BufferTooSmall, DecodeError};
 
 /// A list of identifiers of `WIDTH` bytes each, as it stands in the message. At most 65,535 bytes of it are
 /// sent.

@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::zone::{Point, Zone};
-use crate::{Address, Identifier, Peer, Route};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// The state of a node of CAN: its zone of the torus, and the nodes whose zones touch it. `S` is the memory of
 /// the neighbours, a slot for each; about `2D` of them if all zones are as large.

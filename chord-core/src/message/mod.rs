@@ -1,10 +1,16 @@
 //! The messages, one per datagram.
 
-mod wire;
+mod codec;
 
 use core::fmt;
 
-use crate::{Address, BufferTooSmall, DecodeError, Identifier, List, MAX_SUCCESSORS, Peer, Route};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::Identifier;
+use crate::list::List;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::successors::MAX_SUCCESSORS;
+use crate::wire::Address;
 
 /// The first byte of every message.
 pub(crate) const VERSION: u8 = 1;
@@ -165,7 +171,7 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [version, ..] => return Err(DecodeError::Version(version)),
         };
         let body = bytes.get(1..).unwrap_or_default();
-        wire::from_bytes(body).map_err(|error| match error {
+        codec::from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
         })
@@ -213,7 +219,7 @@ impl<I: Identifier, A: Address> Message<I, A> {
             return Err(BufferTooSmall { needed });
         };
         *version = VERSION;
-        wire::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
+        codec::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
         Ok(needed)
     }
 

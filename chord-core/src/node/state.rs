@@ -66,7 +66,7 @@ impl State {
         row.map_or(self, |(_, _, to)| *to)
     }
 
-    /// Tells whether a node in this state belongs to the ring.
+    /// Returns whether a node in this state belongs to the ring.
     #[must_use]
     pub fn is_member(self) -> bool {
         matches!(self, Self::Idle | Self::Stabilizing | Self::Rectifying)
