@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::Hash;
+use crate::hash::Hash;
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
 const NODE: u8 = 0x01;
