@@ -18,6 +18,7 @@ use crate::time::Span;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
     /// How long between two stabilizations. Each wait is drawn from three to five quarters of it,
@@ -71,6 +72,7 @@ impl Config {
 /// How a lookup travels. The owner found is the same; cost and trust differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Style {
     /// The asker asks node after node: two datagrams for each hop. It goes around dead nodes and notices

@@ -1,12 +1,13 @@
-//! Errors, by whose fault they are. None of them changes anything.
+//! Errors, by whose fault they are. None of them changes a machine.
 
 use thiserror::Error;
 
 /// The bytes are not one message: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The message goes on after the last byte. The only error that more bytes cure.
+    /// The message goes on after the last byte. The only error that more bytes can cure.
     #[error("at least {needed} more bytes needed")]
     Incomplete {
         /// A lower bound, at least 1.
@@ -27,8 +28,9 @@ pub enum DecodeError {
     Trailing(usize),
 }
 
-/// Why a datagram was not taken in.
+/// Why a datagram was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DatagramError {
     /// The peer's fault.
@@ -87,6 +89,7 @@ pub enum ConfigError {
 
 /// Why a node did not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StartError {
     /// A node starts once. After [`leave`](crate::Node::leave) it comes back as a new node with a

@@ -244,6 +244,20 @@ impl<I: Identifier, A: Address, S: AsRef<[FingerSlot<I, A>]>> FingerTable<I, A, 
     }
 }
 
+impl<'a, I, A, S> IntoIterator for &'a FingerTable<I, A, S>
+where
+    I: Identifier,
+    A: Address,
+    S: AsRef<[FingerSlot<I, A>]>,
+{
+    type Item = Peer<I, A>;
+    type IntoIter = Fingers<'a, I, A>;
+
+    fn into_iter(self) -> Fingers<'a, I, A> {
+        self.iter()
+    }
+}
+
 /// The distinct fingers of a table, clockwise.
 #[derive(Debug, Clone)]
 pub struct Fingers<'a, I, A> {

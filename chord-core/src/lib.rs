@@ -64,6 +64,6 @@ pub use peer::{Peer, Virtual};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use routing::RoutingTableVec;
-pub use routing::{Route, RoutingTable};
+pub use routing::{Route, RoutingTable, RoutingTableRef};
 pub use successors::{Identifiers, MAX_SUCCESSORS, SuccessorList};
 pub use wire::{Address, Wire};

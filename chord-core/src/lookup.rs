@@ -102,15 +102,15 @@ pub(crate) enum Outcome<I, A> {
     Failed(LookupFailure),
 }
 
-/// Whom a lookup has to ask next.
+/// Which node a lookup has to ask next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next<I, A> {
     /// The node's own table.
     OwnTable,
     /// Another node.
     Peer(Peer<I, A>),
-    /// Nobody: it has ended.
-    Nobody,
+    /// The lookup has ended.
+    Ended,
 }
 
 impl<I: Identifier, A: Address> Lookup<I, A> {
@@ -229,14 +229,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         Next::OwnTable
     }
 
-    /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
+    /// Processes the answer of node `id`. What does not bring the lookup closer to its key
     /// counts as no answer: a node that lies cannot make it go round in circles.
     pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
         if self.confirming && id == self.asked.id {
             self.request = None;
             self.end = End::Owner;
-            return Next::Nobody; // it lives; where it would send us is of no interest
+            return Next::Ended; // it lives; where it would send us is of no interest
         }
         let sound = match route {
             Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(&peer),
@@ -262,7 +262,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
                 self.asked = peer;
                 self.end = End::Owner;
-                return Next::Nobody;
+                return Next::Ended;
             }
             Route::Owner(peer) | Route::Ask(peer) if !self.is_exhausted() => {
                 self.confirming = matches!(route, Route::Owner(_));
@@ -270,7 +270,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             }
             Route::Owner(_) | Route::Ask(_) => self.fail(LookupFailure::NoRoute),
         }
-        Next::Nobody
+        Next::Ended
     }
 
     /// The node asked is dead: the last one that answered has to name another, and if that is the
@@ -290,7 +290,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         match self.end {
             End::Open if self.at == self.origin => Next::OwnTable,
             End::Open => Next::Peer(self.at),
-            End::Owner | End::Failed(_) => Next::Nobody,
+            End::Owner | End::Failed(_) => Next::Ended,
         }
     }
 

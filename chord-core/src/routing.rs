@@ -121,6 +121,9 @@ where
     }
 }
 
+/// The routing table of a node, to read ([`Node::routing_table`](crate::Node::routing_table)).
+pub type RoutingTableRef<'a, I, A> = RoutingTable<I, A, &'a [Peer<I, A>], &'a [FingerSlot<I, A>]>;
+
 /// A routing table on the heap, for lessons and simulators.
 #[cfg(feature = "alloc")]
 pub type RoutingTableVec<I, A> = RoutingTable<I, A, Vec<Peer<I, A>>, Vec<FingerSlot<I, A>>>;

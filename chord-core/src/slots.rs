@@ -12,7 +12,7 @@ pub(crate) trait Fill: Copy {
 /// The first `len` slots of `S` in use; the others hold [`Fill::EMPTY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Slots<T, S> {
-    slots: S,
+    storage: S,
     len: u8,
     items: PhantomData<T>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Slots<T, S> {
 impl<T, S> Slots<T, S> {
     /// Takes slots of which the first `len` are in use.
     pub(crate) const fn resume(slots: S, len: u8) -> Self {
-        Self { slots, len, items: PhantomData }
+        Self { storage: slots, len, items: PhantomData }
     }
 
     /// Returns the number of slots in use.
@@ -31,12 +31,12 @@ impl<T, S> Slots<T, S> {
 
 impl<T, S: AsRef<[T]>> Slots<T, S> {
     pub(crate) fn as_slice(&self) -> &[T] {
-        let slots = self.slots.as_ref();
+        let slots = self.storage.as_ref();
         slots.get(..usize::from(self.len)).unwrap_or(slots)
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.slots.as_ref().len()
+        self.storage.as_ref().len()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -48,7 +48,7 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
     /// Empties the slots.
     pub(crate) fn new(slots: S) -> Self {
         let mut new = Self::resume(slots, 0);
-        new.slots.as_mut().fill(T::EMPTY);
+        new.storage.as_mut().fill(T::EMPTY);
         new
     }
 
@@ -58,7 +58,7 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
 
     /// Appends an item. Returns whether there was room.
     pub(crate) fn push(&mut self, item: T) -> bool {
-        let free = self.slots.as_mut().get_mut(usize::from(self.len));
+        let free = self.storage.as_mut().get_mut(usize::from(self.len));
         let (Some(slot), Some(len)) = (free, self.len.checked_add(1)) else { return false };
         *slot = item;
         self.len = len;
@@ -73,7 +73,7 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
         if at >= self.as_slice().len() {
             return self.push(item);
         }
-        let Some(slot) = self.slots.as_mut().get_mut(at) else { return false };
+        let Some(slot) = self.storage.as_mut().get_mut(at) else { return false };
         let changed = *slot != item;
         *slot = item;
         changed
@@ -90,13 +90,13 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
         }
         invariant!(at <= self.as_slice().len(), "an insertion leaves no gap");
         if self.push(item) {
-            let items = self.slots.as_mut().get_mut(..usize::from(self.len)).unwrap_or_default();
+            let items = self.storage.as_mut().get_mut(..usize::from(self.len)).unwrap_or_default();
             items.get_mut(at..).unwrap_or_default().rotate_right(1);
         }
     }
 
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
-        let items = self.slots.as_mut().get_mut(..usize::from(self.len))?;
+        let items = self.storage.as_mut().get_mut(..usize::from(self.len))?;
         let item = *items.get(at)?;
         items.get_mut(at..)?.rotate_left(1);
         self.truncate(self.as_slice().len().saturating_sub(1));
@@ -116,7 +116,7 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
 
     pub(crate) fn truncate(&mut self, len: usize) {
         let len = u8::try_from(len).unwrap_or(u8::MAX).min(self.len);
-        let unused = self.slots.as_mut().get_mut(usize::from(len)..usize::from(self.len));
+        let unused = self.storage.as_mut().get_mut(usize::from(len)..usize::from(self.len));
         unused.unwrap_or_default().fill(T::EMPTY);
         self.len = len;
     }

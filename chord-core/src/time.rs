@@ -6,27 +6,24 @@ use crate::rng::Rng;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
-/// A point in time: nanoseconds since the caller's start. The last one is the end of time, after 584
-/// years: what is due then is never due.
+/// A point in time: nanoseconds since the caller's start. [`LAST`](Self::LAST), after 584 years, is the end of
+/// time: a node whose driver has got there acts at each call, and sets no more deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(u64);
 
 impl Time {
     pub(crate) const ZERO: Self = Self(0);
     pub(crate) const NEVER: Self = Self(u64::MAX);
+    const LAST: Self = Self(u64::MAX - 1);
 
-    /// Returns the later one of `self` and `now`. A `now` of more than 292 years is no time that any
-    /// clock shows, and ignored: it would be the newest seen for ever.
+    /// Returns the later one of `self` and `now`.
     pub(crate) fn newest(self, now: Duration) -> Self {
-        match u64::try_from(now.as_nanos()) {
-            Ok(nanos) if nanos <= u64::MAX / 2 => self.max(Self(nanos)),
-            _ => self,
-        }
+        self.max(u64::try_from(now.as_nanos()).map_or(Self::LAST, Self).min(Self::LAST))
     }
 
     /// Returns the same on the caller's clock; `None` for the end of time.
     pub(crate) fn since_start(self) -> Option<Duration> {
-        (self != Self::NEVER).then(|| Duration::from_nanos(self.0))
+        (self < Self::LAST).then(|| Duration::from_nanos(self.0))
     }
 
     pub(crate) fn after(self, span: Span) -> Self {
@@ -34,7 +31,10 @@ impl Time {
     }
 
     pub(crate) fn after_nanos(self, nanos: u64) -> Self {
-        Self(self.0.saturating_add(nanos))
+        if nanos == u64::MAX {
+            return Self::NEVER;
+        }
+        Self(self.0.saturating_add(nanos)).min(Self::LAST)
     }
 
     /// Returns the milliseconds from `self` to `later`, `u16::MAX` for that and more.

@@ -142,3 +142,37 @@ fn a_driver_that_does_not_send_kills_nobody() {
     let failed = |event| matches!(event, Event::PeerFailed(_) | Event::LookupFailed { .. });
     assert!(!core::iter::from_fn(|| node.poll_event()).any(failed));
 }
+
+#[test]
+fn the_end_of_time_does_not_stop_a_node() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.handle_timeout(Duration::MAX);
+    while said(node).is_some() {}
+    assert_eq!(node.poll_timeout(), None, "no deadline is later");
+    for _ in 0..20 {
+        node.handle_timeout(SECOND * 10);
+    }
+    assert!(said(node).is_some(), "it acts at the next calls");
+}
+
+#[test]
+fn a_new_address_takes_the_place_of_the_old_one() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    // The predecessor has moved, and notifies from its new address: the old one is asked and silent.
+    call(node, 20001, &Text::Notify { id: Id::new(20000) });
+    for second in 2..9 {
+        while let Some((to, message)) = said(node) {
+            assert!(to != 20001, "{message}");
+        }
+        node.handle_timeout(SECOND * second);
+    }
+    assert_eq!(node.predecessor(), Some(Peer { id: Id::new(20000), address: 20001 }));
+    node.set_address(101);
+    assert_eq!(node.me(), Peer { id: Id::new(100), address: 101 });
+    assert!(node.set_id(Id::new(7)).is_err(), "a member keeps its identifier");
+    let mut new = TestNode::new(Config::default(), peer(9), Slots::EMPTY).unwrap();
+    new.set_id(Id::new(8)).unwrap();
+    assert_eq!(new.keys().to_string(), "(8, 8]");
+}

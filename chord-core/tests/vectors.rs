@@ -326,6 +326,24 @@ fn sizes_are_as_documented() {
     row!(Id64, u32);
     row!(u32, u32);
     assert!(readme.contains(&table), "paste this:\n{table}");
+
+    // r = 4 and 8 fingers, without lookups.
+    let wide = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 4, 8, 0>>>();
+    let small = size_of::<Node<u32, [u8; 2], NodeArrays<u32, [u8; 2], 4, 8, 0>>>();
+    let long = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 20, 8, 0>>>();
+    let longest = Message::<u32, [u8; 2]>::max_len(4);
+    assert!(wide <= 730, "{wide} bytes");
+    assert!(small <= 350, "{small} bytes");
+    assert!(long <= 1126, "{long} bytes");
+    assert!(longest <= 127, "a frame of IEEE 802.15.4, not {longest} bytes");
+    let words = [
+        format!("addresses takes {wide} bytes"),
+        format!("`[u8; 2]` {small}."),
+        format!("that is {longest} bytes"),
+    ];
+    for words in words {
+        assert!(readme.contains(&words), "say: {words}");
+    }
 }
 
 #[test]

@@ -35,10 +35,11 @@ pub struct Can<I, A, S, const D: usize> {
 
 /// A node and its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a neighbour is a peer and its zone")]
 pub struct Neighbour<I, A, const D: usize> {
     /// The node.
     pub peer: Peer<I, A>,
-    /// Its zone, which touches that of whoever lists it.
+    /// Its zone, which touches that of the node that lists it.
     pub zone: Zone<D>,
 }
 

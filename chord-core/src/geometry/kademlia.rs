@@ -58,7 +58,7 @@ impl<I: Bits, A: Address, S: AsRef<[Option<Peer<I, A>>]>> Kademlia<I, A, S> {
 }
 
 impl<I: Bits, A: Address, S: AsMut<[Option<Peer<I, A>>]>> Kademlia<I, A, S> {
-    /// Takes in a node that is known to exist. Returns whether there was room for it.
+    /// Records a node that is known to exist. Returns whether there was room for it.
     pub fn learn(&mut self, peer: Peer<I, A>) -> bool {
         let nearness = usize::try_from(self.me.id.common_bits(peer.id)).unwrap_or(usize::MAX);
         let slots = self.slots.as_mut();

@@ -86,7 +86,7 @@ impl<I: Bits, A: Address, T: AsRef<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
 }
 
 impl<I: Bits, A: Address, T: AsMut<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
-    /// Takes in a node that is known to exist. Returns whether there was room for it; where there was not, another
+    /// Records a node that is known to exist. Returns whether there was room for it; where there was not, another
     /// node serves in its place.
     pub fn learn(&mut self, peer: Peer<I, A>) -> bool {
         self.table.learn(peer, |_, _| false)

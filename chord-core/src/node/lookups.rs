@@ -195,7 +195,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                     lookup.follow(route)
                 } else {
                     lookup.fail(LookupFailure::NoRoute);
-                    Next::Nobody
+                    Next::Ended
                 }
             }
             next => next,

@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::peer::Peer;
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
-use crate::routing::{Route, RoutingTable};
+use crate::routing::{Route, RoutingTable, RoutingTableRef};
 use crate::successors::SuccessorList;
 use crate::time::{Span, Time};
 use crate::wire::Address;
@@ -194,7 +194,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         &self,
         successors: &'a [Peer<I, A>],
         fingers: &'a [FingerSlot<I, A>],
-    ) -> RoutingTable<I, A, &'a [Peer<I, A>], &'a [FingerSlot<I, A>]> {
+    ) -> RoutingTableRef<'a, I, A> {
         RoutingTable {
             me: self.me,
             fingers: FingerTable::resume(self.me.id, fingers, self.fingers),

@@ -18,12 +18,11 @@ use self::machine::{Core, NodeMut};
 use crate::config::{Config, Settings};
 use crate::error::{BufferTooSmall, ConfigError, DatagramError, Full, StartError};
 use crate::event::{Event, LookupId};
-use crate::fingers::FingerSlot;
 use crate::id::{Identifier, KeyRange};
 use crate::lookup::LookupSlot;
 use crate::peer::Peer;
 use crate::rng::Rng;
-use crate::routing::RoutingTable;
+use crate::routing::RoutingTableRef;
 use crate::slots::Slots;
 use crate::successors::MAX_SUCCESSORS;
 use crate::wire::Address;
@@ -280,7 +279,7 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
 
     /// Returns fingers and successors with the routing decision.
     #[must_use]
-    pub fn routing_table(&self) -> RoutingTable<I, A, &[Peer<I, A>], &[FingerSlot<I, A>]> {
+    pub fn routing_table(&self) -> RoutingTableRef<'_, I, A> {
         let parts = self.storage.parts_ref();
         self.core.table(parts.successors, parts.fingers)
     }

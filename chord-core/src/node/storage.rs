@@ -116,7 +116,9 @@ impl<I, A, S: NodeStorage<I, A>> NodeStorage<I, A> for &mut S {
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeVec<I, A> {
-    slots: NodeSlots<Vec<Peer<I, A>>, Vec<FingerSlot<I, A>>, Vec<LookupSlot<I, A>>>,
+    successors: Vec<Peer<I, A>>,
+    fingers: Vec<FingerSlot<I, A>>,
+    lookups: Vec<LookupSlot<I, A>>,
 }
 
 /// How much memory a [`NodeVec`] allocates.
@@ -148,11 +150,9 @@ impl<I: Wire, A: Wire> NodeVec<I, A> {
         let mut lookups = Vec::new();
         lookups.resize_with(limits.lookups.saturating_add(1), || LookupSlot::EMPTY);
         Self {
-            slots: NodeSlots {
-                successors: alloc::vec![Peer::EMPTY; limits.successors],
-                fingers: alloc::vec![FingerSlot::EMPTY; limits.fingers],
-                lookups,
-            },
+            successors: alloc::vec![Peer::EMPTY; limits.successors],
+            fingers: alloc::vec![FingerSlot::EMPTY; limits.fingers],
+            lookups,
         }
     }
 }
@@ -160,10 +160,18 @@ impl<I: Wire, A: Wire> NodeVec<I, A> {
 #[cfg(feature = "alloc")]
 impl<I, A> NodeStorage<I, A> for NodeVec<I, A> {
     fn parts(&mut self) -> NodeParts<'_, I, A> {
-        self.slots.parts()
+        NodeParts {
+            successors: &mut self.successors,
+            fingers: &mut self.fingers,
+            lookups: &mut self.lookups,
+        }
     }
 
     fn parts_ref(&self) -> NodePartsRef<'_, I, A> {
-        self.slots.parts_ref()
+        NodePartsRef {
+            successors: &self.successors,
+            fingers: &self.fingers,
+            lookups: &self.lookups,
+        }
     }
 }

@@ -150,7 +150,7 @@ pub fn chord_fingers(bytes: &[u8]) {
     assert!(fixed.len() <= 5 && fixed.iter().eq(learnt.iter()), "one entry for each octave");
     for key in 0..32 {
         let key = Small::new(key);
-        let expected = fixed.iter().filter(|peer| peer.id.between(me, key)).last();
+        let expected = fixed.iter().rfind(|peer| peer.id.between(me, key));
         assert_eq!(fixed.closest_preceding(key), expected);
     }
 }
@@ -195,7 +195,9 @@ pub fn chord_routing(bytes: &[u8]) {
     for hops in 0.. {
         assert!(hops <= ring.len(), "each hop is closer");
         let mut table = RoutingTable::new(at, [Peer::EMPTY; 20], [FingerSlot::EMPTY; 16]);
-        ring.iter().for_each(|peer| table.successors.learn(*peer));
+        for peer in &ring {
+            table.successors.learn(*peer);
+        }
         for _ in 0..input.below(8) {
             table.fingers.learn(ring[input.below(ring.len())]); // garbage: it need not be a finger
         }
