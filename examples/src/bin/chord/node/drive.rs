@@ -250,7 +250,7 @@ impl Driver {
         for (n, peer) in (1..).zip(node.successors()) {
             println!("  successor {n}: {:.8} {}", peer.id, peer.address);
         }
-        for peer in node.routing_table().fingers.iter() {
+        for peer in &node.routing_table().fingers {
             let octave = node.me().id.distance(peer.id).log2().map_or(1, |log| log + 1);
             println!("  finger {octave}: {:.8} {}", peer.id, peer.address);
         }
