@@ -3,12 +3,12 @@
 use core::net::SocketAddrV4;
 
 use super::Role;
-use crate::Head;
+use crate::head::Head;
 
 /// The degree of an ultrapeer that does not tell (GDF "Dynamic Query Protocol").
 const USUAL_DEGREE: u16 = 32;
 
-/// What the servent at the other end of a link is and can do.
+/// What the servent at the other end of a connection is and can do.
 ///
 /// A [`Role`] alone serves where nothing more is known; then no tables and no vendor messages go
 /// there, and all queries do.

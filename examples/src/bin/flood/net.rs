@@ -6,13 +6,13 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
-use gnutella_wire::{
-    Caches, Config, Guid, HostSlot, LinkId, LinkSlot, Neighbour, QuerySlot, Role, RouteSlot,
-    Servent, ServentId, Text,
-};
+use gnutella_wire::hosts::HostSlot;
+use gnutella_wire::routes::RouteSlot;
+use gnutella_wire::servent::QuerySlot;
+use gnutella_wire::{Config, ConnId, ConnSlot, Guid, Neighbour, Role, Servent, ServentId, ServentSlots, Text};
 
 type Machine =
-    Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+    Servent<Vec<ConnSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
 
 /// After so long every route is forgotten, so that small tables serve many searches.
 const FORGOTTEN: Duration = Duration::from_secs(1_000);
@@ -86,7 +86,7 @@ impl Net {
             queries: vec![QuerySlot::EMPTY; queries],
             tables: vec![0; table * tables],
         };
-        let (slots, routes) = (vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
+        let (slots, routes) = (vec![ConnSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
         let mut servent = Servent::with_caches(config, slots, routes, caches);
         if let Some(file) = &file {
             servent.share(self.now, file);
@@ -103,7 +103,7 @@ impl Net {
             (neighbour.query_routing, neighbour.ultrapeer_query_routing) = (tables, tables);
             neighbour.degree = 16;
             let node = &mut self.nodes[here];
-            node.servent.handle_connected(self.now, LinkId(link), neighbour)?;
+            node.servent.handle_connected(self.now, ConnId(link), neighbour)?;
             node.links.push((there as u32, back));
         }
         Ok(())
@@ -166,12 +166,12 @@ impl Net {
         let mut messages = 0;
         while let Some(Flight { to, link, bytes }) = self.flying.pop_front() {
             messages += 1;
-            self.deliver(to as usize, LinkId(link), &bytes)?;
+            self.deliver(to as usize, ConnId(link), &bytes)?;
         }
         Ok(messages)
     }
 
-    fn deliver(&mut self, at: usize, link: LinkId, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    fn deliver(&mut self, at: usize, link: ConnId, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
         let node = &mut self.nodes[at];
         let Some(handled) = node.servent.handle_bytes(self.now, link, bytes)? else {
             return Err("a message came in pieces".into());

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use gnutella_wire::LinkId;
+use gnutella_wire::ConnId;
 use gnutella_wire::opennap::{FileSlot, Frame, Index, IndexConfig, Kind, UserSlot};
 
 const USERS: usize = 1_000;
@@ -17,8 +17,8 @@ const FILES: usize = 50_000;
 
 enum News {
     Came(TcpStream),
-    Bytes(LinkId, Vec<u8>),
-    Gone(LinkId),
+    Bytes(ConnId, Vec<u8>),
+    Gone(ConnId),
 }
 
 struct Client {
@@ -53,7 +53,7 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         let now = start.elapsed();
         match what {
             Ok(News::Came(stream)) => {
-                let link = LinkId(next);
+                let link = ConnId(next);
                 next += 1;
                 let ip = match stream.peer_addr() {
                     Ok(SocketAddr::V4(address)) => *address.ip(),
@@ -95,7 +95,7 @@ fn turn(
 ) -> bool {
     let mut busy = false;
     for (link, client) in clients.iter_mut() {
-        while let Ok(Some(used)) = index.handle_bytes(now, LinkId(*link), &client.received) {
+        while let Ok(Some(used)) = index.handle_bytes(now, ConnId(*link), &client.received) {
             say(trace, "<-", *link, &client.received[..used]);
             client.received.drain(..used);
             busy = true;
@@ -123,7 +123,7 @@ fn say(trace: bool, direction: &str, link: u32, bytes: &[u8]) {
     }
 }
 
-fn read(news: &Sender<News>, link: LinkId, stream: &TcpStream) -> Result<(), String> {
+fn read(news: &Sender<News>, link: ConnId, stream: &TcpStream) -> Result<(), String> {
     stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(|e| e.to_string())?;
     let (mut stream, news) = (stream.try_clone().map_err(|e| e.to_string())?, news.clone());
     thread::spawn(move || {

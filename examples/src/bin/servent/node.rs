@@ -15,10 +15,10 @@ use gnutella_wire::wire::{
     Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
     QueryHit, Record, Records, Vendor,
 };
-use gnutella_wire::{
-    Caches, Config, Event, Guid, HostSlot, LinkId, LinkSlot, QuerySlot, Role, RouteSlot, Servent,
-    Target, Text,
-};
+use gnutella_wire::hosts::HostSlot;
+use gnutella_wire::routes::RouteSlot;
+use gnutella_wire::servent::{QuerySlot, Target};
+use gnutella_wire::{Config, ConnId, ConnSlot, Event, Guid, Role, Servent, ServentSlots, Text};
 
 use crate::ctx::{Ctx, Found, News, peer};
 use crate::links::{Joined, dial, start};
@@ -50,7 +50,7 @@ struct Link {
 
 /// A servent with all that 0.6 adds: a cache of hosts, dynamic queries, tables of words.
 type Machine =
-    Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+    Servent<Vec<ConnSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
 
 /// What --find wants.
 struct Wish {
@@ -69,7 +69,7 @@ impl Node {
         config.files = ctx.library.0.len() as u32;
         config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
         config.seed = u64::from_le_bytes(random());
-        let links = vec![LinkSlot::EMPTY; config.max_peers + config.max_leaves];
+        let links = vec![ConnSlot::EMPTY; config.max_peers + config.max_leaves];
         // Of an ultrapeer: its own table, that of all its leaves, and one per link.
         let tables = if ctx.role == Role::Leaf { 1 } else { links.len() + 2 };
         let caches = Caches {
@@ -130,9 +130,9 @@ impl Node {
             News::NotJoined(to, why, hints) => {
                 println!("{to}: {why}");
                 let now = self.now();
-                self.servent.handle_refused(now, to);
+                self.servent.handle_dial_failed(now, to);
                 for hint in hints {
-                    self.servent.handle_hint(now, hint);
+                    self.servent.add_host(now, hint);
                 }
             }
             News::Bytes(link, bytes) => self.receive(link, &bytes),
@@ -149,7 +149,7 @@ impl Node {
     }
 
     fn join(&mut self, joined: Joined) {
-        let link = LinkId(self.next_link);
+        let link = ConnId(self.next_link);
         self.next_link += 1;
         let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
         if let Err(error) = self.servent.handle_connected(self.now(), link, neighbour) {
@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// Handles all whole messages that a link has received.
-    fn receive(&mut self, link: LinkId, bytes: &[u8]) {
+    fn receive(&mut self, link: ConnId, bytes: &[u8]) {
         let Some(from) = self.links.get_mut(&link.0) else { return };
         let mut received = core::mem::take(&mut from.received);
         let name = from.name;
@@ -194,7 +194,7 @@ impl Node {
         }
     }
 
-    fn deliver(&mut self, link: LinkId, message: &Message<'_>) {
+    fn deliver(&mut self, link: ConnId, message: &Message<'_>) {
         match message.payload {
             Payload::Query(query) => self.answer(message.guid, &query),
             Payload::QueryHit(hit) => self.collect(&hit),
@@ -206,7 +206,7 @@ impl Node {
     }
 
     /// Takes in a compressed piece of a neighbour's table of words.
-    fn patch(&mut self, link: LinkId, body: &[u8]) {
+    fn patch(&mut self, link: ConnId, body: &[u8]) {
         let now = self.now();
         let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))
         else {
@@ -214,7 +214,7 @@ impl Node {
         };
         let new = || Inflater::new(vec![0; Inflater::WINDOW]).expect("a power of two");
         let inflater = from.patches.get_or_insert_with(new);
-        let _ = self.servent.handle_inflating(now, link, &patch, inflater);
+        let _ = self.servent.handle_compressed_patch(now, link, &patch, inflater);
     }
 
     fn answer(&mut self, guid: Guid, query: &Query<'_>) {
@@ -363,7 +363,7 @@ impl Node {
         while let Some(event) = self.servent.poll_event() {
             println!("{event}");
             match event {
-                Event::Lost { link, .. } => drop(self.links.remove(&link.0)), // its writer flushes
+                Event::Closed { link, .. } => drop(self.links.remove(&link.0)), // its writer flushes
                 Event::Dial { address } => dial(&self.ctx, address),
                 _ => {}
             }
@@ -383,7 +383,7 @@ impl Node {
         }
     }
 
-    fn write(&mut self, link: LinkId, message: &[u8]) {
+    fn write(&mut self, link: ConnId, message: &[u8]) {
         let Some(to) = self.links.get(&link.0) else { return };
         self.ctx.trace(|| format!("-> {} {}", to.name, describe_message(message)));
         if to.out.try_send(message.to_vec()).is_err() {

@@ -14,7 +14,8 @@ use gnutella_wire::http::{
     ContentRange, Giv, Method, Name, Range, Request, Resource, Response, Version,
 };
 use gnutella_wire::huge::Urn;
-use gnutella_wire::{Head, HeadLimits, Header, Opening, Text};
+use gnutella_wire::head::{Head, HeadLimits, Header};
+use gnutella_wire::{Opening, Text};
 
 use crate::ctx::{Ctx, Found, News, peer};
 use crate::links::{PATIENCE, accept, read_more};

@@ -8,7 +8,8 @@ use std::io;
 
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::wire::Query;
-use gnutella_wire::{Config, Guid, LinkId, LinkSlot, RouteSlot, Servent, ServentId, Text};
+use gnutella_wire::routes::RouteSlot;
+use gnutella_wire::{Config, ConnId, ConnSlot, Guid, Servent, ServentId, Text};
 
 use traffic::headers;
 
@@ -17,7 +18,7 @@ use crate::http::HttpSide;
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
 
-type Machine = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
+type Machine = Servent<Vec<ConnSlot>, Vec<RouteSlot>>;
 
 /// The overlay, which outlives its two stages.
 pub struct Overlay<'s> {
@@ -224,7 +225,7 @@ impl Stage for Overlay<'_> {
             Incoming::Closed { conn, at } => {
                 self.http.closed(conn);
                 self.links.remove(&conn);
-                self.nodes[at.index()].servent.handle_closed(ctx.now(), LinkId(conn.0));
+                self.nodes[at.index()].servent.handle_closed(ctx.now(), ConnId(conn.0));
             }
             Incoming::Datagram { .. } | Incoming::Drained => {}
         }
@@ -284,7 +285,7 @@ impl Node {
             (config.files, config.kilobytes) =
                 (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
         }
-        let servent = Servent::new(config, vec![LinkSlot::EMPTY; 64], vec![RouteSlot::EMPTY; 512]);
+        let servent = Servent::new(config, vec![ConnSlot::EMPTY; 64], vec![RouteSlot::EMPTY; 512]);
         Self { servent, hosts: BTreeSet::new(), asked: false }
     }
 }

@@ -6,7 +6,8 @@ use gnutella_wire::handshake::{Handshake, State};
 use gnutella_wire::wire::{
     HitData, HitFlags, Limits, Message, Payload, Query, Record, Records, Vendor,
 };
-use gnutella_wire::{Dispatch, Event, Guid, Header, LinkId, Opening, Role, Text};
+use gnutella_wire::head::Header;
+use gnutella_wire::{ConnId, Dispatch, Event, Guid, Opening, Role, Text};
 
 use super::{Flood, Machine, Overlay, Phase};
 use crate::ctx::{Ctx, Tongue};
@@ -87,7 +88,7 @@ impl<'s> Overlay<'s> {
             State::Open => {
                 link.phase = Phase::Open;
                 self.last_news = now;
-                let link = LinkId(conn.0);
+                let link = ConnId(conn.0);
                 servent.handle_connected(now, link, neighbour).map_err(io::Error::other)?;
             }
             State::Closed => {
@@ -105,7 +106,7 @@ impl<'s> Overlay<'s> {
         let node = &mut self.nodes[at.index()];
         let duplicates = node.servent.stats().duplicates;
         let Some(handled) =
-            node.servent.handle_bytes(now, LinkId(conn.0), bytes).map_err(io::Error::other)?
+            node.servent.handle_bytes(now, ConnId(conn.0), bytes).map_err(io::Error::other)?
         else {
             return Ok(None);
         };
@@ -117,7 +118,7 @@ impl<'s> Overlay<'s> {
             self.flood.push(Flood { at: now, from: peer, to: at, hops: hops + 1, duplicate });
         }
         if let Some(forward) = handled.forward {
-            let links: Vec<LinkId> = node.servent.targets(forward.to).collect();
+            let links: Vec<ConnId> = node.servent.targets(forward.to).collect();
             let whole = [&forward.header[..], forward.payload].concat();
             for link in links {
                 say(ctx, Conn(link.0), &whole)?;
@@ -189,7 +190,7 @@ impl<'s> Overlay<'s> {
         Dispatch { to, len }: Dispatch,
         buf: &[u8],
     ) -> io::Result<()> {
-        let links: Vec<LinkId> = self.nodes[at.index()].servent.targets(to).collect();
+        let links: Vec<ConnId> = self.nodes[at.index()].servent.targets(to).collect();
         links.into_iter().try_for_each(|link| say(ctx, Conn(link.0), &buf[..len]))
     }
 
@@ -202,7 +203,7 @@ impl<'s> Overlay<'s> {
         }
         while let Some(event) = servent.poll_event() {
             ctx.note(at, event)?;
-            if let Event::Lost { link, .. } = event {
+            if let Event::Closed { link, .. } = event {
                 ctx.net.close(Conn(link.0));
                 self.links.remove(&Conn(link.0));
             }
