@@ -4,10 +4,22 @@ use thiserror::Error;
 
 /// The caller's buffer is too small. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the buffer is too small: {needed} bytes are needed")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("buffer too small: {needed} bytes needed")]
+#[expect(clippy::exhaustive_structs, reason = "it will never say more")]
 pub struct BufferTooSmall {
-    /// How many bytes would do.
+    /// The length in bytes that suffices.
     pub needed: usize,
+}
+
+/// All caller-provided slots are in use. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("table full: all {capacity} slots are in use")]
+#[expect(clippy::exhaustive_structs, reason = "it will never say more")]
+pub struct Full {
+    /// The number of slots.
+    pub capacity: usize,
 }
 
 /// The caller's configuration cannot work.

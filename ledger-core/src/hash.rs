@@ -4,6 +4,8 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::Hex;
+
 /// A SHA-256 value. `Display` is hexadecimal, first byte first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Hash([u8; 32]);
@@ -42,21 +44,12 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }
 
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
-}
-
-/// Writes bytes in hexadecimal; a precision such as `{:.8}` cuts the number of digits.
-pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    let digits = f.precision().unwrap_or(usize::MAX);
-    for byte in bytes.iter().take(digits.div_ceil(2)) {
-        write!(f, "{byte:02x}")?;
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ mod codec;
 mod error;
 mod hash;
 mod header;
+mod hex;
 mod keys;
 mod merkle;
 mod rules;
@@ -28,12 +29,12 @@ mod transaction;
 
 pub use block::{Block, Body, Transactions};
 pub use chain::{BlockError, Chain, Fault, Genesis, Tip};
-pub use error::{BufferTooSmall, ConfigError, DecodeError};
+pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};
 pub use hash::Hash;
 pub use header::{ChainId, Header, Height, SealKind};
 pub use keys::{Account, BadSignature, KeyPair, Signature};
 pub use merkle::{
-    Consistency, Inclusion, MerkleTree, ProofError, prove_consistency, prove_inclusion,
+    Consistency, Inclusion, MerkleTree, ProofError, TreeHead, prove_consistency, prove_inclusion,
 };
 pub use rules::Rules;
 pub use seal::{Seal, Weight};

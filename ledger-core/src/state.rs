@@ -5,7 +5,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::hash::write_hex;
+use crate::hex::Hex;
 use crate::{Account, Action, Hash, MerkleTree, Transaction};
 
 /// The present state of ownership. `S` is the memory; any `[Slot]` serves.
@@ -392,12 +392,12 @@ fn amount_of(action: &Action<'_>) -> u64 {
 
 impl fmt::Display for AssetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }
 
 impl fmt::Debug for AssetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }

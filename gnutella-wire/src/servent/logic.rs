@@ -51,7 +51,7 @@ impl Core<'_> {
                 Err(DecodeError::Incomplete { .. }) => return None,
                 Err(DecodeError::TooLarge { .. }) => conn.dismiss(ByeCode::TOO_LARGE),
                 Err(_) => {
-                    conn.leave(Leaving { reason: CloseReason::Desynchronised, bye_due: false })
+                    conn.leave(Leaving { reason: CloseReason::Desynchronised, bye_due: false });
                 }
             }
         }

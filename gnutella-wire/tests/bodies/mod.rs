@@ -175,6 +175,8 @@ pub fn http(bytes: &[u8]) {
     }
 }
 
+const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
+
 /// A handshake keeps the laws, and receives the same however the bytes are cut.
 pub fn handshake(bytes: &[u8]) {
     let begins = [Handshake::dialler_06, Handshake::dialler_04, Handshake::acceptor];

@@ -8,8 +8,7 @@ use std::io;
 
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::wire::Query;
-use gnutella_wire::routes::RouteSlot;
-use gnutella_wire::{Config, ConnId, ConnSlot, Guid, Servent, ServentId, Text};
+use gnutella_wire::{Config, ConnId, Guid, Servent, ServentId, ServentLimits, ServentVec, Text};
 
 use traffic::headers;
 
@@ -18,7 +17,7 @@ use crate::http::HttpSide;
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
 
-type Machine = Servent<Vec<ConnSlot>, Vec<RouteSlot>>;
+type Machine = Servent<ServentVec>;
 
 /// The overlay, which outlives its two stages.
 pub struct Overlay<'s> {
@@ -285,7 +284,8 @@ impl Node {
             (config.files, config.kilobytes) =
                 (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
         }
-        let servent = Servent::new(config, vec![ConnSlot::EMPTY; 64], vec![RouteSlot::EMPTY; 512]);
+        let limits = ServentLimits { conns: 64, routes: 512, ..ServentLimits::default() };
+        let servent = Servent::new(config, ServentVec::new(limits)).expect("a preset is valid");
         Self { servent, hosts: BTreeSet::new(), asked: false }
     }
 }
