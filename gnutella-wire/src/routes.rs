@@ -31,7 +31,7 @@ const WINDOW: usize = 6;
 /// assert_eq!(routes.insert(Duration::ZERO, query, first), Insertion::New);
 /// let again = Route { source: RouteSource(4), ttl: 2, hops: 2 };
 /// assert_eq!(routes.insert(Duration::ZERO, query, again), Insertion::Known(first));
-/// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.via), Some(RouteSource(3)));
+/// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.source), Some(RouteSource(3)));
 /// assert_eq!(routes.find(Duration::from_secs(3600), query), None);
 /// ```
 #[derive(Debug, Clone)]

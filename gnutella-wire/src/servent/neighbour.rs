@@ -35,7 +35,8 @@ impl Neighbour {
     /// `X-Ultrapeer` is a peer of 0.4.
     ///
     /// ```
-    /// use gnutella_wire::{Head, HeadLimits, Neighbour, Role};
+    /// use gnutella_wire::head::{Head, HeadLimits};
+    /// use gnutella_wire::{Neighbour, Role};
     ///
     /// let head = b"GNUTELLA CONNECT/0.6\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n\r\n";
     /// let (head, _) = Head::decode(head, HeadLimits::GTKG)?;
