@@ -183,7 +183,6 @@ pub fn handshake(bytes: &[u8]) {
     for begin in begins {
         check(|| Talk(begin().with_limits(HeadLimits::EMBEDDED)), 300, bytes);
     }
-    const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
     let mut at_once = Handshake::acceptor();
     let mut bit_by_bit = Handshake::acceptor();
     let whole = at_once.handle_bytes(bytes);
