@@ -15,7 +15,7 @@ macro_rules! items {
 fn the_table_of_concepts_names_what_exists() {
     let items = items![
         pow::HeaderChain,
-        pow::Difficulty,
+        pow::difficulty::Difficulty,
         pow::Retarget,
         bittorrent_pieces::tracker::UdpTracker,
         bittorrent_pieces::dht::DhtNode,
@@ -42,7 +42,7 @@ fn the_table_of_concepts_names_what_exists() {
         consensus::SignedStatement,
         consensus::StakeSeal,
         consensus::ValidatorSet,
-        consensus::Watch,
+        consensus::EquivocationDetector,
         gnutella_wire::Config,
         gnutella_wire::election::Election,
         gnutella_wire::hosts::HostCache,
