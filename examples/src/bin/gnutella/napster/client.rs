@@ -89,7 +89,7 @@ pub fn run(options: Options) -> Result<(), String> {
         match heard.recv_timeout(due.unwrap_or(Duration::from_secs(60))) {
             Ok(News::Bytes(bytes)) => {
                 received.extend(bytes);
-                app.receive(&mut received)?;
+                app.receive(&mut received);
             }
             Ok(News::Gone) => {
                 println!("the index is gone: nothing is found any more, transfers go on");
@@ -158,7 +158,7 @@ impl App {
         Ok(())
     }
 
-    fn receive(&mut self, received: &mut Vec<u8>) -> Result<(), String> {
+    fn receive(&mut self, received: &mut Vec<u8>) {
         let bytes = core::mem::take(received);
         let mut rest = &bytes[..];
         loop {
@@ -174,7 +174,6 @@ impl App {
             }
         }
         received.extend_from_slice(rest);
-        Ok(())
     }
 
     fn deliver(&mut self, message: &Message<'_>) {
