@@ -558,14 +558,15 @@ fn an_issuer_refuses_what_it_has_no_slots_for() {
 #[test]
 fn entries_come_back_from_a_bundle() {
     let mut bundle = Vec::new();
-    let mut buf = [0; 70_000];
-    for entry in [&b""[..], b"one", &[7; 65_535]] {
+    let mut buf = vec![0; 70_000];
+    let longest = vec![7; 65_536];
+    for entry in [&b""[..], b"one", &longest[1..]] {
         let len = write_entry(entry, &mut buf).expect("short enough").expect("room");
         bundle.extend_from_slice(&buf[..len]);
     }
     let lens: Vec<usize> = Entries::new(&bundle).map(|entry| entry.expect("whole").len()).collect();
     assert_eq!(lens, [0, 3, 65_535]);
-    assert!(write_entry(&[7; 65_536], &mut buf).is_none());
+    assert!(write_entry(&longest, &mut buf).is_none());
     assert_eq!(write_entry(b"one", &mut buf[..4]).expect("short").expect_err("small").needed, 5);
     let cut: Vec<_> = Entries::new(&bundle[..bundle.len() - 9]).collect();
     assert_eq!(cut.last(), Some(&Err(TruncatedEntry { missing: 9 })));
