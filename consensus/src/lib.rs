@@ -28,4 +28,4 @@ pub use validator::{ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot};
 pub use watch::{Watch, WatchSlot};
 
 #[cfg(feature = "ledger")]
-pub use seal::{AuthoritySeal, SealError, StakeSeal, statement_of};
+pub use seal::{AuthoritySeal, SLASH, SealError, StakeSeal, statement_of, validator_id};
