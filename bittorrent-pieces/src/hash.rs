@@ -1,7 +1,5 @@
 //! SHA-1 of pieces, and the lists of what the pieces should hash to.
 
-use core::fmt;
-
 use sha1::{Digest, Sha1};
 
 use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height, run_height};
@@ -128,14 +126,5 @@ impl<'a> PieceHashes<'a> {
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.v1.as_flattened()
-    }
-}
-
-/// Bytes printed in lower-case hexadecimal.
-pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

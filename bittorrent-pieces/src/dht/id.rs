@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::hash::Hex;
+use crate::hex::Hex;
 use crate::{InfoHash, crc32c};
 
 /// The 160 bits by which a node names itself.

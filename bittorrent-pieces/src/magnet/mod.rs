@@ -54,7 +54,7 @@ impl InfoHashV2 {
 
 impl fmt::Display for InfoHashV2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::hash::Hex(&self.0).fmt(f)
+        crate::hex::Hex(&self.0).fmt(f)
     }
 }
 

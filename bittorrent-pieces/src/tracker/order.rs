@@ -117,7 +117,7 @@ fn fill(
         part.iter_mut().zip(0..).for_each(|(slot, place)| *slot = TierSlot { tier, place });
         // Fisher and Yates, from the back.
         for left in (1..=places).rev() {
-            let drawn = usize::try_from(rng.below(u32::from(left))).unwrap_or(0);
+            let drawn = usize::try_from(rng.below(u64::from(left))).unwrap_or(0);
             let last = usize::from(left).saturating_sub(1);
             if drawn < part.len() && last < part.len() {
                 part.swap(drawn, last);

@@ -109,7 +109,10 @@ impl Core {
     pub(super) fn random_id(&mut self) -> [u8; 20] {
         let mut id = [0; 20];
         for chunk in id.chunks_mut(8) {
-            chunk.iter_mut().zip(self.rng.next().to_be_bytes()).for_each(|(to, byte)| *to = byte);
+            chunk
+                .iter_mut()
+                .zip(self.rng.next_u64().to_be_bytes())
+                .for_each(|(to, byte)| *to = byte);
         }
         id
     }

@@ -114,7 +114,7 @@ impl View<'_> {
         let mut rng = self.core.rng;
         let mut transaction = 0;
         while transaction == 0 || self.core.pending.iter().any(|q| q.transaction == transaction) {
-            let [a, b, ..] = rng.next().to_be_bytes();
+            let [a, b, ..] = rng.next_u64().to_be_bytes();
             transaction = u16::from_be_bytes([a, b]);
         }
         let message = Message {

@@ -271,7 +271,7 @@ impl<'t> Core<'t> {
     fn draw(&self, slots: &[UdpSlot]) -> (TransactionId, Rng) {
         let mut rng = self.rng;
         loop {
-            let [a, b, c, d, ..] = rng.next().to_be_bytes();
+            let [a, b, c, d, ..] = rng.next_u64().to_be_bytes();
             let id = TransactionId(u32::from_be_bytes([a, b, c, d]));
             let connecting =
                 matches!(self.link, Link::Connecting { transaction, .. } if transaction == id);
