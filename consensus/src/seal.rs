@@ -8,11 +8,11 @@ use ledger_core::{
 };
 use thiserror::Error;
 
-use crate::statement::take;
-use crate::{
-    Authorities, AuthorityError, AuthoritySlot, SignedStatement, Statement, ValidatorId,
-    ValidatorSet, ValidatorSlot,
-};
+use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
+use crate::error::take;
+use crate::id::ValidatorId;
+use crate::statement::{SignedStatement, Statement};
+use crate::validator::{ValidatorSet, ValidatorSlot};
 
 const SIGNATURE_LEN: usize = 64;
 const STAKE_CLAIM_LEN: usize = 4 + 32; // round, validator
@@ -258,10 +258,10 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
         if header.claim.kind() == ClaimKind::AUTHORITY {
-            self.authorities.signed(&authority_of(header), header.height.0);
+            self.authorities.record_signature(&authority_of(header), header.height.0);
         }
         for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-            let _ = self.authorities.expel(&ValidatorId(effect.subject)); // unknown: ignored
+            let _ = self.authorities.remove(&ValidatorId(effect.subject)); // unknown: ignored
         }
     }
 }
@@ -316,7 +316,7 @@ fn check_signature(
     let statement = statement_of(genesis, header, round);
     let (signature, _) = take(signature).map_err(|_| bad)?;
     let signed = SignedStatement { statement, author: *author, signature: *signature };
-    if signed.is_genuine() { Ok(()) } else { Err(bad) }
+    signed.verify().map_err(|_| bad)
 }
 
 /// A hash over parameters of any number, one after the other.

@@ -51,7 +51,7 @@ fn stake_chain() -> TestChain<Stake> {
 fn authority_chain(period: u64) -> (TestChain<Authority>, Vec<ValidatorId>) {
     let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 3]);
     for n in 0..3 {
-        authorities.admit(validator_id(&key(n))).expect("there is room");
+        authorities.insert(validator_id(&key(n))).expect("there is room");
     }
     let order = authorities.iter().collect();
     (chain(AuthoritySeal::new(period, authorities)), order)

@@ -7,10 +7,11 @@ use ledger_core::{
 };
 use thiserror::Error;
 
-use crate::{
-    BigEndian, CompactError, CompactTarget, Difficulty, DifficultyError, Fixed, HashFunction,
-    Miner, NonceField, NonceFormat, Past, Puzzle, PuzzleError, Recent, Target,
-};
+use crate::compact::{CompactError, CompactTarget};
+use crate::difficulty::{Difficulty, DifficultyError, Fixed, HeaderInfo, History, Recent};
+use crate::miner::Miner;
+use crate::puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
+use crate::target::{BigEndian, Target};
 
 /// Seconds that a block may be ahead of the clock under [`WorkSeal::new`], as in Bitcoin.
 const MAX_FUTURE: u64 = 7200;
@@ -22,7 +23,7 @@ const MAX_FUTURE: u64 = 7200;
 /// is one for ever ([`WorkSeal::new`]), or what a difficulty rule asks for ([`WorkSeal::with_rule`]). `S` is the storage
 /// of [`Recent`].
 #[derive(Debug, Clone)]
-pub struct WorkSeal<D = Fixed, S = [Past; 0]> {
+pub struct WorkSeal<D = Fixed, S = [HeaderInfo; 0]> {
     rule: D,
     first: CompactTarget,
     max_future: u64,
@@ -79,7 +80,7 @@ impl WorkSeal {
     }
 }
 
-impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
+impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
     /// Requires what a difficulty rule asks for.
     ///
     /// `first` is the target of block 0, `genesis_time` its time, `max_future` how many seconds a block may be ahead of
@@ -98,7 +99,7 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
     ) -> Result<Self, CompactError> {
         first.to_target()?;
         let mut recent = Recent::new(slots);
-        recent.push(&rule, past(0, genesis_time, first));
+        recent.push(&rule, header_info(0, genesis_time, first));
         Ok(Self { rule, first, max_future, parameters, recent })
     }
 
@@ -109,14 +110,14 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
     /// [`DifficultyError`] if the rule cannot tell.
     pub fn required(&self, time: u64) -> Result<CompactTarget, DifficultyError>
     where
-        Recent<S>: crate::History,
+        Recent<S>: History,
     {
-        let parent = self.recent.newest().unwrap_or(past(0, 0, self.first));
+        let parent = self.recent.newest().unwrap_or(header_info(0, 0, self.first));
         self.rule.required(&parent, i64::try_from(time).unwrap_or(i64::MAX), &self.recent)
     }
 }
 
-impl<D, S> WorkSeal<D, S> {
+impl WorkSeal {
     /// The length of the claim in bytes.
     pub const CLAIM_LEN: usize = 12;
 
@@ -156,7 +157,7 @@ impl<D, S> WorkSeal<D, S> {
 impl<D, S> Engine for WorkSeal<D, S>
 where
     D: Difficulty + Clone,
-    S: AsRef<[Past]> + AsMut<[Past]> + Clone,
+    S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]> + Clone,
 {
     type Error = WorkError;
 
@@ -192,11 +193,12 @@ where
     fn apply(&mut self, header: &Header, _: &Effects) {
         let claim = header.claim.as_bytes();
         let bits = claim.first_chunk().map_or(self.first.0, |bits| u32::from_be_bytes(*bits));
-        self.recent.push(&self.rule, past(header.height.0, header.time, CompactTarget(bits)));
+        self.recent
+            .push(&self.rule, header_info(header.height.0, header.time, CompactTarget(bits)));
     }
 }
 
-impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
+impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
     /// Checks everything but the hash, and returns the target.
     fn check_claim(&self, header: &Header, proof: &[u8]) -> Result<Target, WorkError> {
         let claim = header.claim.as_bytes();
@@ -213,7 +215,7 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
         let expected = self.required(header.time)?;
         let target = found.to_target().ok().filter(|_| found == expected);
         let target = target.ok_or(WorkError::WrongTarget { expected, found })?;
-        let parent = self.recent.newest().unwrap_or(past(0, 0, self.first));
+        let parent = self.recent.newest().unwrap_or(header_info(0, 0, self.first));
         let time = header.time;
         match self.rule.earliest_time(&parent) {
             Some(earliest) if i64::try_from(time).unwrap_or(i64::MAX) < earliest => {
@@ -224,6 +226,6 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> WorkSeal<D, S> {
     }
 }
 
-fn past(height: u64, time: u64, bits: CompactTarget) -> Past {
-    Past { height, time: i64::try_from(time).unwrap_or(i64::MAX), bits }
+fn header_info(height: u64, time: u64, bits: CompactTarget) -> HeaderInfo {
+    HeaderInfo { height, time: i64::try_from(time).unwrap_or(i64::MAX), bits }
 }

@@ -6,7 +6,8 @@ use ledger_core::{
     Account, Block, BlockError, Body, Chain, ChainSlots, ChainSpec, Claim, ClaimKind, Engine,
     GenesisId, Hash, Header, JournalSlot, Refused, Rules, Slot, Weight,
 };
-use pow::{CompactTarget, Lwma, Past, Step, Target, WorkError, WorkSeal};
+use pow::difficulty::{HeaderInfo, Lwma};
+use pow::{CompactTarget, Step, Target, WorkError, WorkSeal};
 
 const SPEC: ChainSpec<'_> =
     ChainSpec { name: "work", rules: Rules::SMALL, time: 1000, allocation: &[] };
@@ -19,11 +20,11 @@ fn chain<E: Engine>(seal: E) -> Chain<E, Standard, Storage> {
 }
 
 fn mine(genesis: &GenesisId, mut header: Header, bits: CompactTarget) -> Header {
-    header.claim = WorkSeal::<pow::Fixed>::claim(bits, 0);
-    let mut miner = WorkSeal::<pow::Fixed>::miner(genesis, &header, 0..=u64::MAX).expect("a claim");
+    header.claim = WorkSeal::claim(bits, 0);
+    let mut miner = WorkSeal::miner(genesis, &header, 0..=u64::MAX).expect("a claim");
     loop {
         if let Step::Found(nonce) = miner.step(1000) {
-            header.claim = WorkSeal::<pow::Fixed>::claim(bits, nonce);
+            header.claim = WorkSeal::claim(bits, nonce);
             return header;
         }
     }
@@ -103,7 +104,7 @@ fn a_block_of_the_future_is_nobodys_fault() {
 fn a_difficulty_rule_decides_the_target() {
     let first = Target::from_zero_bits(8).to_compact();
     let rule = Lwma { window: 4, spacing: 60, limit: first };
-    let slots = [Past { height: 0, time: 0, bits: first }; 6];
+    let slots = [HeaderInfo { height: 0, time: 0, bits: first }; 6];
     let parameters = Hash::of(b"lwma 4 60");
     let seal = WorkSeal::with_rule(rule, first, 1000, 600, parameters, slots).expect("a target");
     let mut chain = chain(seal);

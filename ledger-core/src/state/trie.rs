@@ -66,7 +66,7 @@ pub(crate) struct TrieRoot {
 /// assert_eq!(proof.verify(&map.root(), &key)?, Value::new(b"21 C").map(|value| value.hash()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trie<S: ?Sized> {
     root: TrieRoot,
     slots: S,

@@ -126,27 +126,25 @@ pub fn state(bytes: &[u8]) {
     let mut model: BTreeMap<Key, Value> = BTreeMap::new();
     while !input.is_empty() {
         let key = Key::new(input.byte() % 4, &[input.byte() % 4]);
-        let value = Value::new(&[input.byte()]).filter(|_| input.byte() % 3 > 0);
-        let before = trie.clone();
+        let value = Value::new(&[input.byte()]).filter(|_| input.below(3) > 0);
         let root = trie.root();
+        let before = trie.clone();
         let mut buf = [0; 66 + 33 * 8];
         let proof = trie.prove(&key, &mut buf).expect("eight entries");
         let known = model.get(&key).copied();
         assert_eq!(proof.verify(&root, &key), Ok(known.map(|value| value.hash())));
         let predicted = proof.root_after(&key, value.map(|value| value.hash()).as_ref());
-        match trie.replace(&key, value.as_ref()) {
-            Ok(old) => assert_eq!(old, known),
-            Err(_) => {
-                assert!(model.len() == 8 && known.is_none() && value.is_some());
-                assert_eq!(trie.root(), root);
-                continue;
-            }
-        }
+        let Ok(old) = trie.replace(&key, value.as_ref()) else {
+            assert!(model.len() == 8 && known.is_none() && value.is_some());
+            assert_eq!(trie, before);
+            continue;
+        };
+        assert_eq!(old, known);
         assert_eq!(trie.root(), predicted);
-        if input.byte() % 2 == 0 {
+        if input.below(2) == 0 {
             assert_eq!(trie.replace(&key, known.as_ref()), Ok(value));
             assert_eq!(trie.root(), root);
-            let _ = before;
+            assert_eq!(trie, before);
             continue;
         }
         match value {

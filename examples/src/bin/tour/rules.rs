@@ -103,7 +103,7 @@ impl Constitution {
         }
         let mut authorities = Authorities::new(vec![AuthoritySlot::EMPTY; self.authorities.len()]);
         for id in &self.authorities {
-            let _ = authorities.admit(*id);
+            let _ = authorities.insert(*id);
         }
         let bits = Target::from_zero_bits(WORK_BITS).to_compact();
         Schedule {

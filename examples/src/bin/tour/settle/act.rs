@@ -6,14 +6,13 @@ use consensus::{
     AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
 };
 use ledger_core::{Action, Block, Body, Claim, ClaimKind, Header, Refused, Transaction};
-use pow::{Fixed, Step, WorkSeal};
+use pow::{Step, WorkSeal};
 
 use super::{BLOCK, Settlement, say};
 use crate::ctx::Ctx;
 use crate::net::{Conn, NodeId};
 use crate::rules::{LAST_HEIGHT, kind_at};
 
-type Work = WorkSeal<Fixed>;
 type Stake = StakeSeal<Vec<ValidatorSlot>>;
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 
@@ -74,10 +73,10 @@ impl Settlement<'_> {
         if self.nodes[at.index()].miner.is_none() {
             let body = self.nodes[at.index()].body(&[]);
             let required = self.nodes[at.index()].chain.engine().work.required(unix);
-            let claim = Work::claim(required.map_err(io::Error::other)?, 0);
+            let claim = WorkSeal::claim(required.map_err(io::Error::other)?, 0);
             let Some(header) = self.propose(at, unix, &body, claim)? else { return Ok(()) };
             let node = &mut self.nodes[at.index()];
-            let miner = Work::miner(node.chain.genesis_id(), &header, 0..=u64::MAX);
+            let miner = WorkSeal::miner(node.chain.genesis_id(), &header, 0..=u64::MAX);
             node.miner = Some((miner.map_err(io::Error::other)?, header, body));
         }
         let node = &mut self.nodes[at.index()];
@@ -87,7 +86,7 @@ impl Settlement<'_> {
         self.hashes += miner.tried() - before;
         let Step::Found(nonce) = step else { return Ok(()) };
         if let Some(bits) = header.claim.as_bytes().first_chunk() {
-            header.claim = Work::claim(pow::CompactTarget(u32::from_be_bytes(*bits)), nonce);
+            header.claim = WorkSeal::claim(pow::CompactTarget(u32::from_be_bytes(*bits)), nonce);
         }
         let block = encode(*header, &[], body)?;
         ctx.note(at, format_args!("found nonce {nonce} after {} hashes", miner.tried()))?;
