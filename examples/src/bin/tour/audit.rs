@@ -9,11 +9,11 @@ use bittorrent_pieces::PieceHasher;
 use ledger_core::{Height, Tip};
 
 use crate::ctx::{Ctx, Failure};
-use crate::interrupt::interrupted;
 use crate::net::NodeId;
 use crate::rules::Constitution;
 use crate::settle::Settlement;
 use crate::song::{Cast, Song};
+use examples::interrupt::interrupted;
 
 /// The height of the block that is tampered with.
 pub const TAMPERED: u64 = 7;

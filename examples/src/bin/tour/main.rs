@@ -5,7 +5,6 @@ mod args;
 mod audit;
 mod ctx;
 mod http;
-mod interrupt;
 mod net;
 mod overlay;
 mod pcap;
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    interrupt::install();
+    examples::interrupt::install();
     match choose_file(&args)
         .and_then(|path| tour(args, &path).map_err(|failure| failure.to_string()))
     {
