@@ -27,12 +27,12 @@ mod tokens;
 pub use bloom::BloomFilter;
 pub use id::NodeId;
 pub use lookup::LookupSlot;
-#[cfg(feature = "alloc")]
-pub use node::{DhtLimits, DhtVec};
 pub use node::{
     AddError, ConfigError, DatagramError, DhtConfig, DhtEvent, DhtNode, DhtOutcome, DhtParts,
     DhtPartsRef, DhtSlots, DhtStorage, LookupId, Transmit,
 };
+#[cfg(feature = "alloc")]
+pub use node::{DhtLimits, DhtVec};
 pub use peers::StoredPeerSlot;
 pub use table::{Contact, Contacts, Health, Nearest, RouteSlot, RoutingTable};
 pub use tokens::{Token, Tokens};

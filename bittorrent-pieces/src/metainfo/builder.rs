@@ -145,8 +145,7 @@ impl MetainfoBuilder<'_> {
     }
 
     fn info(&self, info: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
-        if let (Version::V2 | Version::Hybrid, Content::Single(len)) =
-            (self.version, self.content)
+        if let (Version::V2 | Version::Hybrid, Content::Single(len)) = (self.version, self.content)
         {
             info.dict(b"file tree", |tree| {
                 tree.dict(self.name, |file| {

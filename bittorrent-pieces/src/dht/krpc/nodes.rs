@@ -23,11 +23,7 @@ impl<'a> CompactNodes<'a> {
     /// Reads nodes from bytes; `None` if the length is not a multiple of 26 or 38.
     #[must_use]
     pub const fn new(family: Family, bytes: &'a [u8]) -> Option<Self> {
-        if bytes.len().is_multiple_of(stride(family)) {
-            Some(Self { family, bytes })
-        } else {
-            None
-        }
+        if bytes.len().is_multiple_of(stride(family)) { Some(Self { family, bytes }) } else { None }
     }
 
     /// Returns the bytes as they are sent.
@@ -125,9 +121,10 @@ impl Iterator for ValuesIter<'_> {
     type Item = SocketAddr;
 
     fn next(&mut self) -> Option<SocketAddr> {
-        let listed = self.list.as_mut().and_then(|list| {
-            list.find_map(|value| value.as_bytes().and_then(peer))
-        });
+        let listed = self
+            .list
+            .as_mut()
+            .and_then(|list| list.find_map(|value| value.as_bytes().and_then(peer)));
         listed.or_else(|| self.peers.as_mut()?.next())
     }
 }

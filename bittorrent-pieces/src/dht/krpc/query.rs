@@ -81,10 +81,7 @@ impl<'a> Query<'a> {
         Self { id, want: Want { v4: false, v6: false }, method }
     }
 
-    pub(super) fn encode_arguments(
-        &self,
-        args: &mut DictWriter<'_, '_>,
-    ) -> Result<(), WriteError> {
+    pub(super) fn encode_arguments(&self, args: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
         args.bytes(b"id", &self.id.0)?;
         match &self.method {
             Method::Ping | Method::Other { target: None, .. } => {}

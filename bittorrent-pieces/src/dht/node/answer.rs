@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use super::inner::{Reply, ReplyKind, TRANSACTION, View};
 use super::event::DhtOutcome;
+use super::inner::{Reply, ReplyKind, TRANSACTION, View};
 use crate::compact::Family;
 use crate::dht::MAX_LEN;
 use crate::dht::krpc::{METHOD_UNKNOWN, Message, Method, PROTOCOL_ERROR, Query};

@@ -40,15 +40,7 @@ impl DhtConfig {
             None => 0,
         };
         let patience = Duration::from_secs(4);
-        Self {
-            id,
-            key,
-            seed,
-            family: Family::V4,
-            read_only: false,
-            enforce_ids: false,
-            patience,
-        }
+        Self { id, key, seed, family: Family::V4, read_only: false, enforce_ids: false, patience }
     }
 
     pub(super) fn validate(&self, lookups: usize) -> Result<(), ConfigError> {

@@ -159,10 +159,9 @@ impl Core {
     /// Notes a node that sent us a query, to be pinged. Each network has one place.
     pub(super) fn ping_unproven(&mut self, addr: SocketAddr) {
         let network = Network::of(addr.ip());
-        let same = |ping: &&Ping| Network::of(ping.addr.ip()) == network;
-        let unproven = self.pings.iter().filter(|ping| ping.cause == Cause::Unproven);
-        let room = unproven.clone().count() < UNPROVEN;
-        if room && unproven.filter(same).count() < network.share(1, UNPROVEN) {
+        let unproven = || self.pings.iter().filter(|ping| ping.cause == Cause::Unproven);
+        let same = unproven().filter(|ping| Network::of(ping.addr.ip()) == network).count();
+        if unproven().count() < UNPROVEN && same < network.share(1, UNPROVEN) {
             self.ping(addr, Cause::Unproven);
         }
     }

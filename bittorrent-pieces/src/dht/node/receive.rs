@@ -3,8 +3,8 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::inner::{Cause, Pending, View};
 use super::event::{DatagramError, DhtOutcome, LookupId};
+use super::inner::{Cause, Pending, View};
 use crate::compact::Family;
 use crate::dht::NodeId;
 use crate::dht::krpc::{Body, CompactNodes, Message, Response};
@@ -105,18 +105,14 @@ impl View<'_> {
         let transaction: [u8; 2] =
             message.transaction.try_into().map_err(|_| DatagramError::Unexpected)?;
         let transaction = u16::from_be_bytes(transaction);
-        let matches =
-            |query: &Pending| query.transaction == transaction && query.to.addr == from;
+        let matches = |query: &Pending| query.transaction == transaction && query.to.addr == from;
         let at = self.core.queries.iter().position(matches).ok_or(DatagramError::Unexpected)?;
         Ok(self.core.queries.swap_remove(at))
     }
 }
 
 /// Returns the nodes of a response that can be queried.
-fn usable(
-    nodes: Option<CompactNodes<'_>>,
-    own: NodeId,
-) -> impl Iterator<Item = Contact> {
+fn usable(nodes: Option<CompactNodes<'_>>, own: NodeId) -> impl Iterator<Item = Contact> {
     let nodes = nodes.into_iter().flat_map(|nodes| nodes.iter());
     let contacts = nodes.map(|(id, addr)| Contact { id, addr });
     contacts.filter(move |contact| contact.id != own && contact.addr.port() != 0).take(NAMED)

@@ -6,9 +6,7 @@ use super::event::Transmit;
 use super::inner::{Cause, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
 use crate::bencode::WriteError;
 use crate::compact::{CompactPeers, Family};
-use crate::dht::krpc::{
-    Body, CompactNodes, Message, Method, Query, Response, Samples, Values,
-};
+use crate::dht::krpc::{Body, CompactNodes, Message, Method, Query, Response, Samples, Values};
 use crate::dht::lookup::Purpose;
 use crate::dht::peers;
 use crate::dht::table::Contact;
@@ -136,7 +134,11 @@ impl View<'_> {
     }
 
     /// Writes a query and waits for its response.
-    fn send(&mut self, outgoing: &Outgoing<'_>, buf: &mut [u8]) -> Result<Transmit, BufferTooSmall> {
+    fn send(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        buf: &mut [u8],
+    ) -> Result<Transmit, BufferTooSmall> {
         let mut rng = self.core.rng;
         let transaction = self.unused_transaction(&mut rng);
         let bytes = transaction.to_be_bytes();

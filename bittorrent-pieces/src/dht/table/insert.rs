@@ -61,9 +61,8 @@ pub(super) fn queried(
     contact: Contact,
     now: Duration,
 ) -> bool {
-    let known = |entry: &Entry| {
-        entry.contact.id == contact.id || entry.contact.addr == contact.addr
-    };
+    let known =
+        |entry: &Entry| entry.contact.id == contact.id || entry.contact.addr == contact.addr;
     if let Some(at) = position(slots, known) {
         let entry = slots.get_mut(at).and_then(|slot| slot.0.as_mut());
         if let Some(entry) = entry.filter(|entry| entry.contact == contact) {
@@ -95,16 +94,11 @@ fn remove_renamed(slots: &mut [RouteSlot], contact: Contact) -> bool {
     slot.map(|slot| *slot = RouteSlot::EMPTY).is_some()
 }
 
-fn place(
-    slots: &[RouteSlot],
-    own: NodeId,
-    depth: u8,
-    contact: Contact,
-    now: Duration,
-) -> Place {
+fn place(slots: &[RouteSlot], own: NodeId, depth: u8, contact: Contact, now: Duration) -> Place {
     let bucket = own.common_bits(&contact.id).min(depth);
     let inside = || {
-        let entries = slots.iter().enumerate().filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
+        let entries =
+            slots.iter().enumerate().filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
         entries.filter(|(_, entry)| own.common_bits(&entry.contact.id).min(depth) == bucket)
     };
     let network = Network::of(contact.addr.ip());

@@ -50,7 +50,9 @@ impl<P> Core<P> {
         match timer {
             Timer::Request => {
                 let now = self.now;
-                for slot in slots.iter_mut().filter(|slot| slot.deadline().is_some_and(|at| at <= now)) {
+                for slot in
+                    slots.iter_mut().filter(|slot| slot.deadline().is_some_and(|at| at <= now))
+                {
                     slot.expire(LAST_TRY);
                 }
             }

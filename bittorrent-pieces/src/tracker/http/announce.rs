@@ -58,8 +58,7 @@ impl<'a> Announced<'a> {
         };
         let text = |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes());
         let span = |key: &[u8]| number(dict, key).map(|secs| Duration::from_secs(secs.into()));
-        let compact =
-            |family, key| CompactPeers::front(family, text(key).unwrap_or_default());
+        let compact = |family, key| CompactPeers::front(family, text(key).unwrap_or_default());
         let peers = match dict.find(b"peers").filter(Value::is_list) {
             Some(list) => Peers::List(list),
             None => Peers::Compact(compact(Family::V4, b"peers")),
