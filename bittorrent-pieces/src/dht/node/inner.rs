@@ -26,6 +26,8 @@ pub(super) const UNPROVEN: usize = 8;
 const REPLIES: usize = 8;
 /// Addresses that wait to be pinged.
 const PINGS: usize = 16;
+/// How often an unknown address is pinged.
+const PING_TRIES: u8 = 3;
 /// The maximum length of a transaction id that is echoed.
 pub(super) const TRANSACTION: usize = 32;
 /// Nodes whose word on our address is remembered.
@@ -55,6 +57,7 @@ pub(super) struct Pending {
     pub(super) to: Contact,
     pub(super) known: bool, // `to` is in the table
     pub(super) cause: Cause,
+    pub(super) tries: u8, // of a ping of an unknown address
     pub(super) deadline: Option<Duration>,
 }
 
@@ -74,6 +77,7 @@ pub(super) enum Cause {
 pub(super) struct Ping {
     pub(super) addr: SocketAddr,
     pub(super) cause: Cause,
+    pub(super) tries: u8,
 }
 
 /// A reply that waits to be sent.
@@ -151,9 +155,9 @@ impl Core {
     }
 
     /// Notes an address to be pinged; returns whether there was room.
-    fn ping(&mut self, addr: SocketAddr, cause: Cause) -> bool {
+    fn ping(&mut self, addr: SocketAddr, cause: Cause, tries: u8) -> bool {
         let known = self.pings.iter().any(|ping| ping.addr == addr);
-        known || self.pings.push_back(Ping { addr, cause }).is_ok()
+        known || self.pings.push_back(Ping { addr, cause, tries }).is_ok()
     }
 
     /// Notes a node that sent us a query, to be pinged. Each network has one place.
@@ -162,7 +166,7 @@ impl Core {
         let unproven = || self.pings.iter().filter(|ping| ping.cause == Cause::Unproven);
         let same = unproven().filter(|ping| Network::of(ping.addr.ip()) == network).count();
         if unproven().count() < UNPROVEN && same < network.share(1, UNPROVEN) {
-            self.ping(addr, Cause::Unproven);
+            self.ping(addr, Cause::Unproven, 0);
         }
     }
 
@@ -179,7 +183,7 @@ impl View<'_> {
         if addr.port() == 0 {
             return Err(AddError::Port);
         }
-        if !self.core.ping(addr, Cause::Own) {
+        if !self.core.ping(addr, Cause::Own, 0) {
             return Err(AddError::Full { capacity: PINGS });
         }
         self.core.advance_clock(now);
@@ -236,6 +240,8 @@ impl View<'_> {
         self.fail_lookup(query);
         if query.known {
             self.table(|table| table.failed(query.to.id));
+        } else if !matches!(query.cause, Cause::Lookup(_)) && query.tries < PING_TRIES {
+            self.core.ping(query.to.addr, query.cause, query.tries); // dropped if there is no room
         }
     }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::inner::{Core, Pending, View};
+use crate::dht::K;
 use crate::dht::lookup::Purpose;
 use crate::dht::table::QUIET;
 
@@ -74,11 +75,15 @@ impl View<'_> {
         }
     }
 
-    /// Looks up an id in a bucket that is stale.
+    /// Looks up an id in a bucket that is stale, or our own neighbourhood if only a few nodes are known.
     fn refresh(&mut self) {
         let random = self.core.random_id();
         let table = self.routing_table();
-        let target = table.stale(self.core.now, random).filter(|_| !table.is_empty());
+        let target = match table.len() {
+            0 => None,
+            1..K => Some(self.core.config.id),
+            _ => table.stale(self.core.now, random),
+        };
         if let Some(target) = target {
             self.start(target, Purpose::Nodes);
         }

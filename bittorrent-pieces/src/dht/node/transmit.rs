@@ -39,6 +39,7 @@ struct Outgoing<'a> {
     to: Contact,
     known: bool,
     cause: Cause,
+    tries: u8,
     method: Method<'a>,
 }
 
@@ -81,7 +82,8 @@ impl View<'_> {
             seed: false,
             token: token.get(..len).unwrap_or_default(),
         };
-        let sent = self.send(&Outgoing { to, known: true, cause: Cause::Own, method }, buf)?;
+        let sent =
+            self.send(&Outgoing { to, known: true, cause: Cause::Own, tries: 0, method }, buf)?;
         if let Some(lookup) = self.lookup(number) {
             lookup.announced(to.addr);
         }
@@ -101,7 +103,8 @@ impl View<'_> {
             }
         };
         let known = self.routes.iter().any(|slot| slot.contact() == Some(to));
-        let sent = self.send(&Outgoing { to, known, cause: Cause::Lookup(number), method }, buf)?;
+        let sent = self
+            .send(&Outgoing { to, known, cause: Cause::Lookup(number), tries: 0, method }, buf)?;
         if let Some(lookup) = self.lookup(number) {
             lookup.queried(to.addr);
         }
@@ -113,7 +116,8 @@ impl View<'_> {
         let table = self.routing_table();
         let due = table.pings_due().find(|contact| !self.core.is_queried(contact.addr));
         let Some(to) = due else { return Ok(None) };
-        let outgoing = Outgoing { to, known: true, cause: Cause::Own, method: Method::Ping };
+        let outgoing =
+            Outgoing { to, known: true, cause: Cause::Own, tries: 0, method: Method::Ping };
         let sent = self.send(&outgoing, buf)?;
         self.table(|table| table.pinged(to.id));
         Ok(Some(sent))
@@ -127,7 +131,13 @@ impl View<'_> {
         let next = pings.find(|ping| !full || ping.cause != Cause::Unproven).copied();
         let Some(ping) = next else { return Ok(None) };
         let to = Contact { id: NodeId::default(), addr: ping.addr };
-        let outgoing = Outgoing { to, known: false, cause: ping.cause, method: Method::Ping };
+        let outgoing = Outgoing {
+            to,
+            known: false,
+            cause: ping.cause,
+            tries: ping.tries.saturating_add(1),
+            method: Method::Ping,
+        };
         let sent = self.send(&outgoing, buf)?;
         self.core.pings.retain(|other| *other != ping);
         Ok(Some(sent))
@@ -155,6 +165,7 @@ impl View<'_> {
             to: outgoing.to,
             known: outgoing.known,
             cause: outgoing.cause,
+            tries: outgoing.tries,
             deadline: self.core.now.checked_add(self.core.config.patience),
         };
         let _ = self.core.queries.push(pending); // there is room
