@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use examples::chart::{Chart, Line};
 use examples::words::{Words, start};
-use pow::{Asert, CompactTarget, Difficulty, Fixed, Lwma, Retarget};
+use pow::difficulty::{Asert, Difficulty, Fixed, Lwma};
+use pow::{CompactTarget, Retarget};
 
 use chain::{BEFORE, Outcome, START};
 

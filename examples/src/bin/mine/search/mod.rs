@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Instant;
 
 use pow::{
-    BigEndian, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading,
-    Target,
+    BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
+    Puzzle, Target,
 };
 
 use args::{Args, HELP, Task};
@@ -58,7 +58,7 @@ fn mine(args: &Args) -> Result<ExitCode, String> {
 }
 
 /// Searches from the beginning or from where an earlier run was stopped, and says what came of it.
-fn drive<R: Reading + Send>(
+fn drive<R: DigestOrder + Send>(
     args: &Args,
     puzzle: Puzzle,
     target: Target,
