@@ -14,7 +14,7 @@ pub struct Head<'a> {
 
 /// The header lines of a head.
 ///
-/// A line without a colon, or one that is not UTF-8, is passed over.
+/// A line without a colon, or one that is not UTF-8, is skipped.
 #[derive(Debug, Clone)]
 pub struct Headers<'a>(&'a [u8]);
 
@@ -74,7 +74,7 @@ impl<'a> Head<'a> {
         self.first
     }
 
-    /// Walks over the header lines.
+    /// Iterates over the header lines.
     #[must_use]
     pub const fn headers(&self) -> Headers<'a> {
         Headers(self.lines)
@@ -87,7 +87,7 @@ impl<'a> Head<'a> {
         headers.find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
-    /// Returns `true` if the header line of that name says `True`, in either case.
+    /// Returns whether the header line of that name is `True`, in any case.
     #[must_use]
     pub fn is_true(&self, name: &str) -> bool {
         self.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -120,7 +120,7 @@ impl<'a> Header<'a> {
         Some(Self { name: name.trim(), value: value.trim() })
     }
 
-    /// Returns `true` if this is one line, whatever the name and the value hold.
+    /// Returns whether this is one line, whatever the name and the value hold.
     fn is_one_line(&self) -> bool {
         !self.name.contains(['\r', '\n', ':']) && !self.value.contains(['\r', '\n'])
     }

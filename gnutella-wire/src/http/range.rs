@@ -9,7 +9,7 @@ pub enum Range {
     From(u64),
     /// `bytes=5-9`: from one byte to another, both included.
     Span(u64, u64),
-    /// `bytes=-5`: so many at the end.
+    /// `bytes=-5`: this many bytes at the end.
     Last(u64),
 }
 
@@ -20,7 +20,7 @@ pub struct ContentRange {
     pub first: u64,
     /// The last byte, included.
     pub last: u64,
-    /// The size of the whole file, if the answer says it.
+    /// The size of the whole file, if the response has it.
     pub size: Option<u64>,
 }
 
@@ -33,7 +33,8 @@ impl Range {
             ("", last) => Some(Self::Last(number(last)?)),
             (first, "") => Some(Self::From(number(first)?)),
             (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
+                let first = number(first)?;
+                let last = number(last)?;
                 (first <= last).then_some(Self::Span(first, last))
             }
         }
@@ -60,7 +61,8 @@ impl ContentRange {
         let value = value.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']);
         let (span, size) = value.split_once('/')?;
         let (first, last) = span.split_once('-')?;
-        let (first, last) = (number(first)?, number(last)?);
+        let first = number(first)?;
+        let last = number(last)?;
         let size = if size == "*" { None } else { Some(number(size)?) };
         let fits = first <= last && size.is_none_or(|size| last < size);
         fits.then_some(Self { first, last, size })
@@ -72,7 +74,7 @@ impl ContentRange {
         self.last.saturating_sub(self.first).saturating_add(1)
     }
 
-    /// Returns `false`: a range has at least one byte.
+    /// Returns false: a range has at least one byte.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         false

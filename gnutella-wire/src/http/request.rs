@@ -55,7 +55,8 @@ impl<'a> Request<'a> {
     /// Asks for a file in the form of 0.4, from byte `offset` to the end.
     #[must_use]
     pub const fn get_04(index: u32, name: Name<'a>, offset: u64) -> Self {
-        let (version, range) = (Version::Http10, Some(Range::From(offset)));
+        let version = Version::Http10;
+        let range = Some(Range::From(offset));
         let resource = Resource::File { index, name };
         Self { method: Method::Get, resource, version, keep_alive: true, range }
     }
@@ -64,7 +65,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::UnknownLine`] if the first line is no request.
+    /// [`DecodeError::UnknownLine`] if the first line is not a request.
     pub fn from_head(head: &Head<'a>) -> Result<Self, DecodeError> {
         let line = core::str::from_utf8(head.first_line()).ok();
         let (method, resource, version) = line.and_then(split).ok_or(DecodeError::UnknownLine)?;

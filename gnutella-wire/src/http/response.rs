@@ -18,7 +18,7 @@ pub struct Response<'a> {
     pub reason: &'a str,
     /// Which HTTP.
     pub version: Version,
-    /// How many bytes follow the head, if it says.
+    /// How many bytes follow the head, if announced.
     pub length: Option<u64>,
     /// Which part of the file they are, in a 206.
     pub range: Option<ContentRange>,
@@ -48,7 +48,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::UnknownLine`] if the first line is no answer.
+    /// [`DecodeError::UnknownLine`] if the first line is not a response.
     pub fn from_head(head: &Head<'a>) -> Result<Self, DecodeError> {
         let line = core::str::from_utf8(head.first_line()).ok();
         let (version, status, reason) = line.and_then(split).ok_or(DecodeError::UnknownLine)?;

@@ -1,11 +1,11 @@
-//! What a handshake tells of a neighbour.
+//! A neighbour, as described by its handshake.
 
 use core::net::SocketAddrV4;
 
 use super::Role;
 use crate::head::Head;
 
-/// The degree of an ultrapeer that does not tell (GDF "Dynamic Query Protocol").
+/// The degree of an ultrapeer without `X-Degree` (GDF "Dynamic Query Protocol").
 const USUAL_DEGREE: u16 = 32;
 
 /// What the servent at the other end of a connection is and can do.
@@ -31,7 +31,7 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// Reads the header lines of a neighbour's handshake. A servent that says nothing about
+    /// Reads the header lines of a neighbour's handshake. A servent without
     /// `X-Ultrapeer` is a peer of 0.4.
     ///
     /// ```
