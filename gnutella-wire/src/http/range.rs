@@ -28,7 +28,7 @@ impl Range {
     /// Reads the value of a `Range` header.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let (first, last) = value.trim().strip_prefix("bytes=")?.split_once('-')?;
+        let (first, last) = after_unit(value)?.split_once('-')?;
         match (first.trim(), last.trim()) {
             ("", last) => Some(Self::Last(number(last)?)),
             (first, "") => Some(Self::From(number(first)?)),
@@ -58,12 +58,11 @@ impl ContentRange {
     /// Reads the value of a `Content-Range` header.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let value = value.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']);
-        let (span, size) = value.split_once('/')?;
+        let (span, size) = after_unit(value)?.split_once('/')?;
         let (first, last) = span.split_once('-')?;
         let first = number(first)?;
         let last = number(last)?;
-        let size = if size == "*" { None } else { Some(number(size)?) };
+        let size = if size.trim() == "*" { None } else { Some(number(size)?) };
         let fits = first <= last && size.is_none_or(|size| last < size);
         fits.then_some(Self { first, last, size })
     }
@@ -81,8 +80,17 @@ impl ContentRange {
     }
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Returns what follows the unit: `bytes=`, or as some servents write it, `bytes `, in any case.
+fn after_unit(value: &str) -> Option<&str> {
+    let (unit, rest) = value.trim().split_at_checked("bytes".len())?;
+    let separated = rest.trim_start_matches([' ', '\t', '=']);
+    let valid = unit.eq_ignore_ascii_case("bytes") && separated.len() < rest.len();
+    valid.then_some(separated)
+}
+
+/// Reads digits only, between spaces: `parse` alone would accept a sign.
 pub(super) fn number(digits: &str) -> Option<u64> {
+    let digits = digits.trim();
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
