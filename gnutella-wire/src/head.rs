@@ -201,7 +201,7 @@ impl<'a> Value<'a> {
 
     /// Returns whether this is `text`, in any case.
     #[must_use]
-    pub const fn is(self, text: &str) -> bool {
+    pub fn is(self, text: &str) -> bool {
         self.0.eq_ignore_ascii_case(text.as_bytes())
     }
 
