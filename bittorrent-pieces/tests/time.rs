@@ -8,7 +8,7 @@ use bittorrent_pieces::{
     CloseReason, Config, ConfigError, Event, Geometry, InfoHash, PeerId, PieceHashes, Side,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
-use by_hand::{A, ZERO, greet, join, said, torrent, torrent_of};
+use by_hand::{A, B, C, ZERO, greet, join, said, torrent, torrent_of};
 
 /// What is kept of a time are milliseconds modulo 2^32: near such a time, and long after it, all is as at the
 /// start.
@@ -74,4 +74,25 @@ fn a_span_or_a_pipeline_of_zero_is_refused() {
     assert_eq!(refused(|config| config.silence = ZERO), Some(ConfigError::Zero("silence")));
     assert_eq!(refused(|config| config.patience = ZERO), Some(ConfigError::Zero("patience")));
     assert_eq!(refused(|config| config.keep_alive = ZERO), Some(ConfigError::Zero("keep_alive")));
+}
+
+/// Connections that send one byte of a handshake do not keep an honest peer out for minutes.
+#[test]
+fn a_peer_without_a_handshake_loses_its_slot_after_ten_seconds() {
+    let mut seed = torrent_of(2, 0xC0, 2, |_| ());
+    for conn in [A, B] {
+        seed.handle_connected(ZERO, conn, Side::Accepted).unwrap();
+    }
+    for conn in [A, B] {
+        seed.handle_bytes(Duration::from_secs(9), conn, &[19]).unwrap();
+    }
+    seed.handle_timeout(Duration::from_secs(9));
+    assert_eq!(seed.peers().count(), 2);
+    assert_eq!(seed.poll_timeout(), Some(Duration::from_secs(10)));
+    seed.handle_timeout(Duration::from_secs(10));
+    for conn in [A, B] {
+        let closed = Event::Closed { conn, reason: CloseReason::NoHandshake };
+        assert_eq!(seed.poll_event(), Some(closed));
+    }
+    seed.handle_connected(Duration::from_secs(10), C, Side::Accepted).unwrap();
 }

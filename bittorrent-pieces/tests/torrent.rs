@@ -10,9 +10,9 @@ use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
 use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, ChokerPolicy, CloseReason, Config, ConnId, ConnectError, Event, Geometry, InfoHash,
-    NotConnected, Outcome, PeerError, PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Side,
-    Torrent, TorrentContent, TorrentVec, Verdict,
+    Bitfield, Block, ChokerPolicy, CloseReason, Config, ConnId, ConnectError, Event, Geometry,
+    InfoHash, NotConnected, Outcome, PeerError, PeerId, PieceHasher, PieceHashes, PieceIndex,
+    Priority, Side, Torrent, TorrentContent, TorrentVec, Verdict,
 };
 use by_hand::{
     A, B, C, ZERO, block, build, greet, hear, join, limits, receive, request, said, seconds,
@@ -237,10 +237,9 @@ fn too_many_requests_wait_in_the_callers_buffer() {
 /// A peer that breaks the protocol is closed with the reason, once, and the rest of its bytes is dropped.
 #[test]
 fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
-    let missing = Geometry::new(2 * 32_768, 32_768).unwrap().block(PieceIndex(1), 0).unwrap();
     for (message, error) in [
         (Message::Bitfield(&[1]), PeerError::Bitfield(BitfieldError::SpareBit(1))),
-        (Message::Request(missing), PeerError::NotHeld(PieceIndex(1))),
+        (Message::Have(PieceIndex(2)), PeerError::Piece(PieceIndex(2))),
         (Message::Other { id: 14, payload: &[] }, PeerError::FastOff(14)),
     ] {
         let mut seed = torrent(0x80);
@@ -491,7 +490,8 @@ fn a_later_bitfield_replaces_the_first() {
     assert_eq!(leech.peer(A).unwrap().wanted, 1);
     hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
     assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (2, 2));
-    hear(&mut leech, ZERO, A, Message::Bitfield(&[0x40])).unwrap();
+    leech.handle_timeout(seconds(10));
+    hear(&mut leech, seconds(10), A, Message::Bitfield(&[0x40])).unwrap();
     assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (1, 1));
     leech.handle_closed(ZERO, A);
     join(&mut leech, B, 0x80);
@@ -505,9 +505,61 @@ fn the_first_deadline_is_the_choker_round() {
     assert_eq!(leech.poll_timeout(), None);
     leech.handle_connected(seconds(5), A, Side::Dialled).unwrap();
     assert_eq!(leech.poll_timeout(), Some(seconds(15)));
+    greet(&mut leech, A, 1).unwrap();
+    assert_eq!(leech.poll_timeout(), Some(seconds(15)));
     leech.handle_timeout(seconds(100));
     assert_eq!(leech.poll_timeout(), Some(seconds(110)), "no burst of rounds after a late call");
     leech.handle_closed(seconds(101), A);
     leech.handle_timeout(seconds(110));
     assert_eq!(leech.poll_timeout(), None, "nobody to wait for");
+}
+
+/// What the protocol can refuse politely does not close the connection: requests that are too long, of no
+/// bytes, outside the content, or for pieces that we lack.
+#[test]
+fn invalid_requests_are_rejected_and_the_connection_is_kept() {
+    let invalid = [(0, 0, 32_768), (0, 0, 0), (0, 32_768, 16_384), (7, 0, 16_384), (1, 0, 16_384)];
+    let invalid = invalid.map(|(piece, begin, len)| Block { piece: PieceIndex(piece), begin, len });
+    for (reserved, rejects) in [(Reserved::FAST, true), (Reserved::default(), false)] {
+        let mut seed = torrent(0x80);
+        join_modern(&mut seed, A, reserved);
+        hear(&mut seed, ZERO, A, Message::Interested).unwrap();
+        said(&mut seed, A);
+        for block in invalid {
+            assert_eq!(hear(&mut seed, ZERO, A, Message::Request(block)), Ok(17), "{block}");
+            let expected = if rejects { vec![format!("REJECT {block}")] } else { vec![] };
+            let mut buf = [0; 100];
+            let mut lines = vec![];
+            while let Some(sent) = seed.poll_transmit_to(A, &mut buf).unwrap() {
+                let numbers = |at: usize| u32::from_be_bytes(buf[at..at + 4].try_into().unwrap());
+                assert_eq!((sent.len, buf[4], sent.block), (17, 16, None));
+                let (piece, begin, len) = (PieceIndex(numbers(5)), numbers(9), numbers(13));
+                lines.push(format!("REJECT {}", Block { piece, begin, len }));
+            }
+            assert_eq!(lines, expected);
+        }
+        let valid = Block { piece: PieceIndex(0), begin: 0, len: 16_384 };
+        hear(&mut seed, ZERO, A, Message::Request(valid)).unwrap();
+        assert_eq!(said(&mut seed, A), [format!("PIECE {valid}")]);
+    }
+}
+
+/// Each have-all, have-none or bitfield is counted for all pieces: a peer that repeats them is closed, but for
+/// the one bitfield in a round by which aria2 sums up.
+#[test]
+fn repeated_announcements_of_all_pieces_close_the_connection() {
+    let repeated = Err(PeerError::RepeatedPieces);
+    for again in [Fast::HaveAll, Fast::HaveNone] {
+        let mut leech = torrent(0);
+        join_modern(&mut leech, A, Reserved::FAST);
+        receive(&mut leech, ZERO, A, &fast(Fast::HaveAll)).unwrap();
+        assert_eq!(receive(&mut leech, ZERO, A, &fast(again)).map(|_| ()), repeated);
+    }
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0x80);
+    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    leech.handle_timeout(seconds(10));
+    hear(&mut leech, seconds(11), A, Message::Bitfield(&[0x40])).unwrap();
+    let third = hear(&mut leech, seconds(11), A, Message::Bitfield(&[0xC0])).map(|_| ());
+    assert_eq!(third, repeated);
 }

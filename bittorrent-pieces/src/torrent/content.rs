@@ -28,6 +28,7 @@ pub struct TorrentContent<'a> {
     pub leaves: &'a [MerkleHash],
     /// [`PieceHashes::runs`], by which proofs for files of more than 65,536 pieces take a 512th of the time.
     /// Without them, such proofs are rejected.
+    /// [`TorrentVec`](crate::TorrentVec) computes them.
     pub runs: &'a [MerkleHash],
 }
 

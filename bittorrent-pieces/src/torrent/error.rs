@@ -39,7 +39,7 @@ pub enum PeerError {
         /// The length of the payload in bytes.
         len: u32,
     },
-    /// A request or cancel of no bytes, or whose end is beyond 32 bits.
+    /// A cancel or reject of no bytes, or whose end is beyond 32 bits.
     #[error("invalid block of {len} bytes at {begin}")]
     Range {
         /// Where the block begins.
@@ -59,12 +59,13 @@ pub enum PeerError {
     /// A bitfield of the wrong length or with spare bits.
     #[error("{0}")]
     Bitfield(BitfieldError),
+    /// A second have-all or have-none, or more than one further bitfield in a choking round (BEP 6: only
+    /// once; aria2 sends a second bitfield to sum up).
+    #[error("late or duplicate bitfield, have-all or have-none")]
+    RepeatedPieces,
     /// A block outside its piece, or longer than 16 KiB (BEP 3).
     #[error("invalid block: {0}")]
     Block(Block),
-    /// A request for a piece that we never announced, without the fast extension.
-    #[error("request for piece {0}, which we do not have")]
-    NotHeld(PieceIndex),
     /// A message of the fast extension, which was not negotiated (BEP 6).
     #[error("message {0} of the fast extension, which was not negotiated")]
     FastOff(u8),
@@ -74,9 +75,6 @@ pub enum PeerError {
     /// A reject of a request that was not made (BEP 6: should close).
     #[error("reject of a request that was not made: {0}")]
     RejectedNothing(Block),
-    /// A request for hashes of another file, or with impossible numbers (BEP 52).
-    #[error("invalid hash request")]
-    Hashes,
     /// A malformed extended message (BEP 10).
     #[error("malformed extended message")]
     Extended,

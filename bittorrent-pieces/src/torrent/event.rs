@@ -47,9 +47,11 @@ pub struct Transmit {
     pub conn: ConnId,
     /// How many bytes of the buffer to send.
     pub len: usize,
-    /// A block to be read from storage and sent after them. Bytes beyond the end of the piece are zeros:
-    /// see [`Geometry::piece_len`](crate::Geometry::piece_len).
+    /// A block to be read from storage and sent after them.
     pub block: Option<Block>,
+    /// How many zeros to send after the block: a peer may request the last block of a file of version 2 as
+    /// if it were a whole one.
+    pub padding: u32,
     /// A part of the info dictionary to be sent after them: see
     /// [`Torrent::metadata`](crate::Torrent::metadata).
     pub metadata: Option<MetadataRange>,
@@ -57,7 +59,7 @@ pub struct Transmit {
 
 impl Transmit {
     pub(crate) const fn new(conn: ConnId, len: usize) -> Self {
-        Self { conn, len, block: None, metadata: None }
+        Self { conn, len, block: None, padding: 0, metadata: None }
     }
 }
 
@@ -123,6 +125,9 @@ pub enum Event {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// No handshake was received within ten seconds: a connection without one occupies a slot.
+    #[error("no handshake in time")]
+    NoHandshake,
     /// Nothing was received for longer than [`Config::silence`](crate::Config::silence).
     #[error("silent for too long")]
     Silent,

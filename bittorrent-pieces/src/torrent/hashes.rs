@@ -15,6 +15,8 @@ use crate::wire::hashes::{HashMessage, HashRange};
 const MOST: u32 = 512;
 /// The most nodes that are hashed for a proof: more would keep us busy for too long.
 const PROVED: usize = 1 << 16;
+/// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
+pub(super) const HASH_BUDGET: u8 = 128;
 /// The most hashes beside the way up in an answer of ours.
 const UNCLES: usize = 32;
 
@@ -96,9 +98,10 @@ impl PeerMut<'_> {
         if let HashMessage::Request(range) = message
             && !trees.content.hashes.layer().is_empty()
         {
-            let file = trees.find(&range.root).filter(|_| range.is_valid());
-            let file = file.ok_or(PeerError::Hashes)?;
-            self.uploads.push(RequestSlot::hashes(&range, file)); // there is room: `is_busy`
+            // A reject names the root, which is not stored: a request for another file is ignored.
+            if let Some(file) = trees.find(&range.root).filter(|_| range.is_valid()) {
+                self.uploads.push(RequestSlot::hashes(&range, file)); // there is room: `is_busy`
+            }
         }
         Ok(true)
     }
@@ -126,6 +129,20 @@ impl<'t> Tree<'t> {
         let above = if self.runs.is_empty() { self.pieces.len() } else { self.runs.len() };
         let short = slot(range.uncles()) <= UNCLES && self.leaves_of_piece() <= PROVED;
         range.uncles() == 0 || short && above <= PROVED
+    }
+
+    /// Returns the number of nodes that an answer takes, in units of 1,024, rounded up.
+    fn cost(&self, range: &HashRange) -> u8 {
+        let proof = if range.uncles() == 0 {
+            0
+        } else if self.runs.is_empty() {
+            self.pieces.len()
+        } else {
+            self.runs.len().saturating_add(RUN)
+        };
+        let leaves = if range.base == 0 { self.leaves_of_piece() } else { 0 };
+        let nodes = proof.saturating_add(leaves).saturating_add(slot(range.length));
+        u8::try_from(nodes.div_ceil(1_024)).unwrap_or(u8::MAX)
     }
 
     /// Returns whether the leaves of all pieces in question are known; those of zeros are not.
@@ -157,31 +174,39 @@ impl<'t> Tree<'t> {
     }
 }
 
-/// Writes the answer to a request for hashes.
+/// Writes the answer to a request for hashes, and takes its cost from the budget. Above that it is a reject.
 pub(super) fn answer_hashes(
     asked: &RequestSlot,
     trees: Trees<'_>,
+    budget: &mut u8,
     buf: &mut [u8],
 ) -> Result<usize, BufferTooSmall> {
     let tree = trees.tree(asked.file());
     let range = asked.range(tree.as_ref().map_or([0; 32], |tree| tree.root));
-    let serves = tree.and_then(|tree| Some((tree.layer(&range)?, tree)));
-    let Some(((layer, height), tree)) = serves else {
+    let serves = tree.and_then(|tree| {
+        let left = budget.checked_sub(tree.cost(&range))?;
+        Some((tree.layer(&range)?, tree, left))
+    });
+    let Some(((layer, height), tree, left)) = serves else {
         return HashMessage::Reject(range).encode(buf);
     };
     // The siblings of the run, then of what is above it, and so on.
-    let (start, length) = (slot(range.index), slot(range.length));
+    let start = slot(range.index);
+    let length = slot(range.length);
     let levels = u8::try_from(range.length.ilog2()).unwrap_or(u8::MAX);
     let mut uncles = heapless::Vec::<MerkleHash, UNCLES>::new();
-    let (mut level, mut place) = (height.saturating_add(levels), start >> levels);
+    let mut level = height.saturating_add(levels);
+    let mut place = start >> levels;
     for _ in 0..range.uncles() {
         let _ = uncles.push(tree.node(level, place ^ 1)); // at most so many: `is_proved`
-        (level, place) = (level.saturating_add(1), place >> 1);
+        level = level.saturating_add(1);
+        place >>= 1;
     }
     // The header of a message of so many hashes, then the hashes themselves.
     let total = length.saturating_add(uncles.len());
     let needed = HashMessage::Request(range).encoded_len().saturating_add(total.saturating_mul(32));
     let room = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+    *budget = left;
     let head = HashMessage::Hashes(range, &[]).encode(room)?;
     let (front, body) = room.split_at_mut(head);
     if let Some((prefix, _)) = front.split_first_chunk_mut::<4>() {

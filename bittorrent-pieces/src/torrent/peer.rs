@@ -6,6 +6,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::event::CloseReason;
+use super::hashes::HASH_BUDGET;
 use super::queue::{Queue, Step};
 use super::timers::ROUND;
 use crate::choker::Candidate;
@@ -147,7 +148,7 @@ macro_rules! flags {
     };
 }
 
-/// What was sent, what is due, and what was negotiated, a bit for each.
+/// What was sent, what is due, and what was negotiated, a bit for each; and a small number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u32);
 
@@ -181,10 +182,25 @@ flags! {
     parole, set_parole: 19;
     /// It rejected a request, and gets none before the next round.
     rejected_until_round, set_rejected_until_round: 20;
+    /// It sent a bitfield, have-all or have-none.
+    pieces_received, set_pieces_received: 21;
+    /// It sent another in this round.
+    pieces_replaced, set_pieces_replaced: 22;
 }
 
 impl Flags {
     const NONE: Self = Self(0);
+
+    /// Returns what is left of this round for hash requests, in units of 1,024 nodes: the top eight bits.
+    pub(crate) const fn hash_budget(self) -> u8 {
+        let [budget, ..] = self.0.to_be_bytes();
+        budget
+    }
+
+    pub(crate) const fn set_hash_budget(&mut self, budget: u8) {
+        let [_, a, b, c] = self.0.to_be_bytes();
+        self.0 = u32::from_be_bytes([budget, a, b, c]);
+    }
 }
 
 /// The ids that the peer chose for extensions; 0 if it does not support them.
@@ -253,6 +269,7 @@ impl PeerState {
         let stamp = Stamp::of(now);
         let mut flags = Flags::NONE;
         flags.set_dialled(dialled);
+        flags.set_hash_budget(HASH_BUDGET);
         Self {
             phase: Phase::Handshaking,
             flags,

@@ -27,6 +27,7 @@ pub(super) enum Step {
     Cancelled, // under the fast extension, an answer comes all the same
     Give,
     Reject,
+    Refuse,   // a reject of an invalid request: its length is in `at`
     Hashes,   // of a layer, or a reject of them
     Metadata, // a piece of the info dictionary, or a reject of it
     Unused,
@@ -41,6 +42,12 @@ impl RequestSlot {
     pub(super) fn new(block: Block, now: Duration, step: Step) -> Self {
         let len = u16::try_from(block.len).unwrap_or(u16::MAX);
         Self { piece: block.piece, begin: block.begin, at: Stamp::of(now), len, step }
+    }
+
+    /// Returns the reject of an invalid request, of any length; an unused slot if there is to be no answer.
+    pub(super) fn refused(block: Block, answer: bool) -> Self {
+        let step = if answer { Step::Refuse } else { Step::Unused };
+        Self { piece: block.piece, begin: block.begin, at: Stamp(block.len), len: 0, step }
     }
 
     pub(super) fn metadata(piece: u32) -> Self {
@@ -73,7 +80,8 @@ impl RequestSlot {
     }
 
     pub(super) fn block(&self) -> Block {
-        Block { piece: self.piece, begin: self.begin, len: u32::from(self.len) }
+        let len = if self.step == Step::Refuse { self.at.0 } else { u32::from(self.len) };
+        Block { piece: self.piece, begin: self.begin, len }
     }
 
     /// Returns when it was made.

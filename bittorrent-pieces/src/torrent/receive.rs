@@ -11,7 +11,7 @@ use super::queue::{RequestSlot, Step};
 use super::storage::receive_len;
 use crate::bitfield::Bitfield;
 use crate::error::NotConnected;
-use crate::geometry::{Block, PieceIndex, count};
+use crate::geometry::{BLOCK_LEN, Block, PieceIndex, count};
 use crate::id::ConnId;
 use crate::picker::ReceivedBlock;
 use crate::received::Received;
@@ -19,7 +19,7 @@ use crate::rng::mix;
 use crate::small::{Maybe, Stamp};
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::Fast;
-use crate::wire::{Handshake, LEN_LEN, Message, Piece};
+use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece, request};
 
 /// What one message came to: how many bytes it had, and its outcome.
 type Processed<'b> = Result<Received<Outcome<'b>>, PeerError>;
@@ -67,9 +67,14 @@ impl View<'_> {
     fn message<'b>(&mut self, index: usize, bytes: &'b [u8]) -> Processed<'b> {
         let Some(mut peer) = self.peer(index) else { return Ok(NOTHING) };
         let limit = count(receive_len(peer.geometry().pieces()).saturating_sub(LEN_LEN));
-        let Some((message, rest)) = whole(Message::decode(bytes, limit))? else {
-            return Ok(NOTHING);
-        };
+        let decoded = Message::decode(bytes, limit);
+        if let Err(DecodeError::Block { .. }) = decoded
+            && let Some(block) = request::invalid(bytes)
+        {
+            peer.message_received();
+            return Ok(peer.refuse(block));
+        }
+        let Some((message, rest)) = whole(decoded)? else { return Ok(NOTHING) };
         let consumed = bytes.len().saturating_sub(rest.len());
         let fast = Fast::of(&message)?;
         peer.validate(&message)?;
@@ -238,6 +243,9 @@ impl PeerMut<'_> {
 
     fn set_pieces(&mut self, write: impl FnOnce(&mut [u8])) {
         self.count_pieces(false);
+        let repeated = self.state.flags.pieces_received();
+        self.state.flags.set_pieces_replaced(repeated);
+        self.state.flags.set_pieces_received(true);
         write(self.pieces);
         let pieces = self.geometry().pieces();
         let theirs = Bitfield::trusted(pieces, &*self.pieces);
@@ -253,6 +261,10 @@ impl PeerMut<'_> {
     /// Queues a request. Without the fast extension a choked peer may have sent it before it knew; with
     /// it, each request gets one answer.
     fn requested(&mut self, block: Block) {
+        if !self.serves(block) {
+            self.uploads.push(RequestSlot::refused(block, self.state.flags.fast()));
+            return;
+        }
         let had = self.picker.state.is_had(self.picker.pieces, block.piece);
         let flags = self.state.flags;
         let allowed = |set: &[PieceIndex]| set.contains(&block.piece);
@@ -261,9 +273,31 @@ impl PeerMut<'_> {
         if flags.fast() {
             let step = if gives { Step::Give } else { Step::Reject };
             self.uploads.push(RequestSlot::new(block, self.now, step)); // there is room: `is_busy`
-        } else if flags.unchoked() && !self.uploads.has(block) {
+        } else if gives && !self.uploads.has(block) {
             self.uploads.push(RequestSlot::new(block, self.now, Step::Give));
         }
+    }
+
+    /// Returns whether a request is for bytes that exist. The last block of a file of version 2 may be
+    /// requested whole, as libtorrent 2.0 does: what is beyond the file is zeros.
+    fn serves(&self, block: Block) -> bool {
+        let geometry = self.geometry();
+        if block.len > BLOCK_LEN || block.len == 0 {
+            return false;
+        }
+        let tail = !self.content.hashes.layer().is_empty()
+            && block.begin % BLOCK_LEN == 0
+            && block.begin < geometry.piece_len(block.piece);
+        tail || geometry.contains(block)
+    }
+
+    /// Rejects an invalid request, whose length may be zero; without the fast extension it is ignored.
+    fn refuse<'b>(&mut self, block: Block) -> Received<Outcome<'b>> {
+        if self.state.flags.fast() && self.uploads.is_full() {
+            return Received { consumed: 0, outcome: Some(Outcome::Busy) };
+        }
+        self.uploads.push(RequestSlot::refused(block, self.state.flags.fast()));
+        Received { consumed: request::LEN.saturating_add(LEN_LEN), outcome: None }
     }
 
     fn cancelled(&mut self, block: Block) {

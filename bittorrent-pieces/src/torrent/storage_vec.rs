@@ -115,7 +115,11 @@ impl Owned {
             info: content.info.to_vec(),
             padding: content.padding.to_vec(),
             leaves: content.leaves.to_vec(),
-            runs: content.runs.to_vec(),
+            runs: if content.runs.is_empty() {
+                content.hashes.runs(content.geometry).collect()
+            } else {
+                content.runs.to_vec()
+            },
         }
     }
 

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::cursor::{PeerMut, View};
 use super::event::CloseReason;
+use super::hashes::HASH_BUDGET;
 use super::lifecycle::Core;
 use super::peer::{PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
@@ -11,12 +12,16 @@ use crate::small::Stamp;
 
 /// How often the choker decides (BEP 3).
 pub(super) const ROUND: Duration = Duration::from_secs(10);
+/// How long a peer may take for its handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a peer counts as a newcomer for the choker.
 const NEWCOMER: Duration = Duration::from_secs(60);
 
 /// The timers of a torrent: those of each peer, then those of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
+    /// A peer sent no handshake for [`HANDSHAKE`]: its connection is closed.
+    Handshake,
     /// A peer was silent for [`Config::silence`](crate::Config::silence): its connection is closed.
     Silence,
     /// Nothing was sent to a peer for [`Config::keep_alive`](crate::Config::keep_alive): a keepalive is due.
@@ -31,7 +36,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const OF_PEER: [Self; 3] = [Self::Silence, Self::KeepAlive, Self::Snub];
+    const OF_PEER: [Self; 4] = [Self::Handshake, Self::Silence, Self::KeepAlive, Self::Snub];
     const OF_ALL: [Self; 2] = [Self::Round, Self::Endgame];
 }
 
@@ -59,7 +64,7 @@ impl Core {
         match timer {
             Timer::Round => self.next_round,
             Timer::Endgame => self.swarm.endgame_at,
-            Timer::Silence | Timer::KeepAlive | Timer::Snub => None,
+            Timer::Handshake | Timer::Silence | Timer::KeepAlive | Timer::Snub => None,
         }
     }
 }
@@ -74,6 +79,7 @@ impl PeerState {
         config: &super::config::Config,
     ) -> Option<(Stamp, Duration)> {
         match timer {
+            Timer::Handshake => (!self.is_open()).then_some((self.joined_at, HANDSHAKE)),
             Timer::Silence => Some((self.heard_at, config.silence)),
             Timer::KeepAlive => {
                 self.flags.handshake_sent().then_some((self.sent_at, config.keep_alive))
@@ -106,6 +112,7 @@ impl View<'_> {
     /// Does what a timer is for; `index` is the slot of the peer, if it is one of a peer.
     fn fire(&mut self, timer: Timer, index: usize) {
         match timer {
+            Timer::Handshake => self.close(index, CloseReason::NoHandshake),
             Timer::Silence => self.close(index, CloseReason::Silent),
             Timer::KeepAlive => {
                 if let Some(peer) = self.peer(index) {
@@ -137,6 +144,8 @@ impl View<'_> {
             if let Some(mut peer) = self.peer(index) {
                 peer.state.flags.set_pex_due(pex_due);
                 peer.state.flags.set_rejected_until_round(false);
+                peer.state.flags.set_pieces_replaced(false);
+                peer.state.flags.set_hash_budget(HASH_BUDGET);
                 peer.release_old_requests();
                 peer.update_candidate();
             }

@@ -4,11 +4,11 @@ use super::cursor::{PeerMut, View};
 use super::event::{MetadataRange, Transmit};
 use super::extension::encode_metadata_answer;
 use super::handshake::our_reserved;
-use super::hashes::answer_hashes;
+use super::hashes::{Trees, answer_hashes};
 use super::peer::PeerState;
 use super::queue::Step;
 use crate::error::BufferTooSmall;
-use crate::geometry::{Block, PieceIndex, slot};
+use crate::geometry::{Block, Geometry, PieceIndex, slot};
 use crate::id::ConnId;
 use crate::picker::{self, Completed};
 use crate::small::Stamp;
@@ -74,7 +74,9 @@ impl View<'_> {
         let Some(Written { len, block, metadata }) = written else { return Ok(None) };
         let Some(peer) = self.peer(index) else { return Ok(None) };
         peer.state.message_sent(peer.now);
-        Ok(Some(Transmit { block, metadata, ..Transmit::new(peer.state.conn(), len) }))
+        let conn = peer.state.conn();
+        let (block, padding) = clip(peer.content.geometry, block);
+        Ok(Some(Transmit { block, padding, metadata, ..Transmit::new(conn, len) }))
     }
 
     /// Writes a peer exchange or a keepalive.
@@ -280,7 +282,13 @@ impl PeerMut<'_> {
                 let (len, metadata) = encode_metadata_answer(info, block.piece.0, id, buf)?;
                 Written { len, block: None, metadata }
             }
-            Step::Hashes => answer_hashes(&request, self.trees(), buf)?.into(),
+            Step::Hashes => {
+                let trees = Trees { content: self.content, root: self.root };
+                let mut budget = self.state.flags.hash_budget();
+                let len = answer_hashes(&request, trees, &mut budget, buf)?;
+                self.state.flags.set_hash_budget(budget);
+                len.into()
+            }
             Step::Give => {
                 let len = piece::encode_header(block, buf)?;
                 Written { len, block: Some(block), metadata: None }
@@ -296,6 +304,14 @@ impl PeerMut<'_> {
         }
         Ok(Some(written))
     }
+}
+
+/// Cuts a block at the end of its piece; returns how many zeros are to follow too.
+fn clip(geometry: Geometry<'_>, block: Option<Block>) -> (Option<Block>, u32) {
+    let Some(block) = block else { return (None, 0) };
+    let left = geometry.piece_len(block.piece).saturating_sub(block.begin);
+    let len = block.len.min(left);
+    (Some(Block { len, ..block }), block.len.saturating_sub(len))
 }
 
 /// A piece to announce, and what the state of the peer becomes.

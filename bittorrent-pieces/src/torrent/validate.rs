@@ -19,13 +19,8 @@ impl PeerMut<'_> {
             }
             Message::Bitfield(payload) => {
                 Bitfield::new(self.geometry().pieces(), payload)?;
-                Ok(())
-            }
-            Message::Request(block) => {
-                self.validate_block(block)?;
-                let had = self.picker.state.is_had(self.picker.pieces, block.piece);
-                let rejects = self.state.flags.fast(); // rather than closes
-                if had || rejects { Ok(()) } else { Err(PeerError::NotHeld(block.piece)) }
+                let repeated = self.state.flags.pieces_replaced();
+                if repeated { Err(PeerError::RepeatedPieces) } else { Ok(()) }
             }
             Message::Piece(piece) => {
                 let block = piece.block();
@@ -53,6 +48,9 @@ impl PeerMut<'_> {
                 if piece.0 >= self.geometry().pieces() =>
             {
                 Err(PeerError::Piece(piece))
+            }
+            Fast::HaveAll | Fast::HaveNone if self.state.flags.pieces_received() => {
+                Err(PeerError::RepeatedPieces)
             }
             Fast::Reject(block) if !self.is_requested(block) => {
                 Err(PeerError::RejectedNothing(block))

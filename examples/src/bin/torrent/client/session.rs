@@ -327,6 +327,7 @@ impl<'a> Session<'a> {
                     bytes.resize(sent.len + block.len as usize, 0);
                     self.storage.read(block, &mut bytes[sent.len..])?;
                     self.given += u64::from(block.len);
+                    bytes.resize(bytes.len() + sent.padding as usize, 0);
                 }
                 bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
                 trace(self.args.trace, "->", conn.addr, &bytes);
