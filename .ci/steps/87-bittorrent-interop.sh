@@ -11,6 +11,6 @@ if ! "$python" -c 'import libtorrent' 2>/dev/null; then
     python3 -m venv target/interop-venv
     target/interop-venv/bin/pip install --quiet libtorrent
 fi
-cargo build --quiet --release -p examples --bin torrent --bin tracker --bin dht
+cargo build --quiet --release -p examples --bin torrent
 rm -rf target/interop
 "$python" examples/interop/bittorrent.py target/release target/interop "$@"

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, PieceIndex, PieceSlot,
-    Policy, RareSlot, Received, Want, block_slots, piece_slots, rare_slots,
+    Policy, RareSlot, ReceivedBlock, Want, block_slots, piece_slots, rare_slots,
 };
 
 type Picker = bittorrent_pieces::Picker<
@@ -200,8 +200,8 @@ impl Swarm {
             let conn = ConnId(peer as u32);
             for block in queues[peer].drain(..) {
                 match picker.receive(conn, block, 0) {
-                    Received::Unwanted => twice += 1,
-                    Received::Accepted { full: true, .. } => {
+                    ReceivedBlock::Unwanted => twice += 1,
+                    ReceivedBlock::Accepted { full: true, .. } => {
                         let full = picker.next_full().expect("it became full just now");
                         assert!(picker.passed(full, |_| {}));
                         open = open.saturating_sub(1);

@@ -323,9 +323,9 @@ impl Choker {
         card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
         may: impl Fn(&Candidate) -> bool,
     ) -> Option<ConnId> {
-        let weight = |peer: &Candidate| if peer.newcomer { NEWCOMER_WEIGHT } else { 1 };
+        let weight = |peer: &Candidate| u64::from(if peer.newcomer { NEWCOMER_WEIGHT } else { 1 });
         let tickets = cards(peers, card).filter(|peer| may(peer)).map(|peer| weight(peer));
-        let mut ticket = self.rng.below(tickets.fold(0, u32::saturating_add));
+        let mut ticket = self.rng.below(tickets.fold(0, u64::saturating_add));
         cards(peers, card).filter(|peer| may(peer)).find_map(|peer| {
             let next = ticket.checked_sub(weight(peer));
             ticket = next.unwrap_or(0);

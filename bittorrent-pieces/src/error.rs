@@ -2,16 +2,54 @@
 
 use thiserror::Error;
 
+use crate::id::ConnId;
+
 /// The caller's buffer is too short. Nothing changed; enlarge it and call again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{needed} bytes of buffer needed")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("buffer too small: {needed} bytes needed")]
+#[expect(clippy::exhaustive_structs, reason = "the same field in every crate")]
 pub struct BufferTooSmall {
-    /// How many bytes the buffer must have at least.
+    /// The minimum length of the buffer in bytes.
     pub needed: usize,
 }
 
-/// The configuration or the lent memory does not fit the torrent; found before the start.
+/// All slots of a table are in use. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("table full: all {capacity} slots are in use")]
+#[expect(clippy::exhaustive_structs, reason = "the same field in every crate")]
+pub struct Full {
+    /// The number of slots.
+    pub capacity: usize,
+}
+
+/// The connection is not open: the caller's mistake. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("connection {0} is not open")]
+#[expect(clippy::exhaustive_structs, reason = "the same field in every crate")]
+pub struct NotConnected(pub ConnId);
+
+/// A connection was not added. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The number names a connection that is open, or whose end was not yet polled.
+    #[error("{0} is already open")]
+    InUse(ConnId),
+    /// All peer slots are in use.
+    #[error("table full: all {capacity} slots are in use")]
+    Full {
+        /// The number of slots.
+        capacity: usize,
+    },
+}
+
+/// The configuration or the provided storage does not fit the torrent; found before the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A torrent with content needs pieces of at least one byte; files of version 2 need a power of two from

@@ -1,14 +1,17 @@
-//! The names of torrents, peers and connections.
+//! Identifiers of torrents, peers and connections.
 
 use core::fmt;
 
-use crate::hash::Hex;
+use crate::hex::Hex;
 
 /// Names a connection; the caller chooses the number and its meaning.
 ///
 /// A number should not come back for another peer while the torrent runs: blocks that turn out to
 /// be corrupt are charged to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct ConnId(pub u32);
 
 impl fmt::Display for ConnId {
@@ -18,8 +21,17 @@ impl fmt::Display for ConnId {
 }
 
 /// The SHA-1 of the bytes of a torrent's info dictionary (BEP 3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct InfoHash(pub [u8; 20]);
+
+impl fmt::Debug for InfoHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InfoHash({:?})", Hex(&self.0))
+    }
+}
 
 impl fmt::Display for InfoHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,11 +39,47 @@ impl fmt::Display for InfoHash {
     }
 }
 
-/// The 20 bytes by which a peer names itself in its handshake (BEP 3). Nobody vouches for them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The 20 bytes by which a peer identifies itself in its handshake (BEP 3). They are not verified.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct PeerId(pub [u8; 20]);
 
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerId({:?})", Hex(&self.0))
+    }
+}
+
 impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.0).fmt(f)
+    }
+}
+
+/// The SHA-256 of the info dictionary of a v2 torrent (BEP 52).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
+pub struct InfoHashV2(pub [u8; 32]);
+
+impl InfoHashV2 {
+    /// Returns the first 20 bytes, which stand for it in handshakes, at trackers and in the DHT.
+    #[must_use]
+    pub fn truncated(&self) -> InfoHash {
+        InfoHash(self.0.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for InfoHashV2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InfoHashV2({:?})", Hex(&self.0))
+    }
+}
+
+impl fmt::Display for InfoHashV2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0).fmt(f)
     }

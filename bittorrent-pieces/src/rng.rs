@@ -1,6 +1,7 @@
-//! The private generator: splitmix64. It need not be secret; it spreads ties and draws.
+//! The private pseudo-random generator. It is not secret: it breaks ties and draws samples.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `SplitMix64` (Steele, Lea and Flood 2014).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -8,15 +9,15 @@ impl Rng {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    pub(crate) const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)
     }
 
     /// Returns a number below `bound`, or 0 if `bound` is 0.
-    pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        let product = u128::from(self.next()).wrapping_mul(u128::from(bound)) >> 64;
-        u32::try_from(product).unwrap_or(0)
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let product = u128::from(self.next_u64()).wrapping_mul(u128::from(bound)) >> 64;
+        u64::try_from(product).unwrap_or(0)
     }
 }
 

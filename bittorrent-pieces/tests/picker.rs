@@ -2,7 +2,7 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConfigError, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, RareSlot, Received, Want, block_slots, piece_slots,
+    PieceIndex, PieceSlot, PieceState, RareSlot, ReceivedBlock, Want, block_slots, piece_slots,
 };
 
 type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
@@ -45,7 +45,7 @@ fn pick(picker: &mut Boxed, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
 
 fn receive(picker: &mut Boxed, conn: ConnId, block: Block, sum: u32) -> bool {
     match picker.receive(conn, block, sum) {
-        Received::Accepted { full, .. } => full,
+        ReceivedBlock::Accepted { full, .. } => full,
         other => panic!("{other:?}"),
     }
 }
@@ -162,8 +162,8 @@ fn the_endgame_asks_two_and_no_more() {
     assert_eq!(picker.pick_endgame(B, &Holds::All, &Want::new()), None);
     assert_eq!(picker.pick_endgame(C, &Holds::All, &Want::new()), None, "two are enough");
     assert!(twice.contains(&block));
-    assert_eq!(picker.receive(B, block, 0), Received::Accepted { also: Some(A), full: false });
-    assert_eq!(picker.receive(A, block, 0), Received::Unwanted, "the second copy");
+    assert_eq!(picker.receive(B, block, 0), ReceivedBlock::Accepted { also: Some(A), full: false });
+    assert_eq!(picker.receive(A, block, 0), ReceivedBlock::Unwanted, "the second copy");
 }
 
 /// `piece_passed`, `get_downloaders`: a piece is there once it was checked.

@@ -3,7 +3,7 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, RareSlot, Received, Want, Weights, block_slots,
+    PieceSlot, PieceState, Policy, Priority, RareSlot, ReceivedBlock, Want, Weights, block_slots,
     piece_slots,
 };
 use sim::Rng;
@@ -111,7 +111,7 @@ fn every_choice_is_a_rarest_piece() {
                     if proposed > 0 && rng.below(3) > 0 {
                         assert!(picker.ask(conn, block[0], &Want::new()));
                         if rng.below(4) > 0 {
-                            assert_ne!(picker.receive(conn, block[0], 0), Received::Unwanted);
+                            assert_ne!(picker.receive(conn, block[0], 0), ReceivedBlock::Unwanted);
                             let full = picker.next_full().unwrap();
                             assert!(picker.passed(full, |_| {}));
                         }

@@ -6,7 +6,7 @@
 
 mod cases;
 
-use bittorrent_pieces::{Block, Holds, Order, PieceIndex, PieceState, Received, Want};
+use bittorrent_pieces::{Block, Holds, Order, PieceIndex, PieceState, ReceivedBlock, Want};
 use cases::{A, B, Case, bits, peers, with};
 
 /// Names, and why there is no test.
@@ -261,7 +261,7 @@ fn sent_cancel_resets_blocks() {
 fn does_not_request_block_after_block_completed() {
     let mut case = peers(&[1]);
     case.open(A, 0, 2);
-    assert_ne!(case.receive(A, 0, 0), Received::Unwanted);
+    assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted);
     case.picker.abandon(A);
     assert_eq!(ask_all(&mut case, 99), [(0, 1), (0, 2), (0, 3)]);
 }

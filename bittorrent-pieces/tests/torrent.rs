@@ -26,9 +26,9 @@ fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
     greet(&mut seed, B, 1).unwrap();
     assert_eq!(said(&mut seed, B), ["HANDSHAKE", "BITFIELD bytes=1"]);
     let known = seed.handle_connected(ZERO, A, Side::Dialled);
-    assert_eq!(known, Err(ConnectError::Known(A)));
+    assert_eq!(known, Err(ConnectError::InUse(A)));
     let full = seed.handle_connected(ZERO, ConnId(3), Side::Dialled);
-    assert_eq!(full, Err(ConnectError::Full { conn: ConnId(3), capacity: 2 }));
+    assert_eq!(full, Err(ConnectError::Full { capacity: 2 }));
 }
 
 #[test]

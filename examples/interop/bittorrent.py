@@ -446,7 +446,7 @@ def aria2_leeches():
 
 
 def tracker(home):
-    program = ours("tracker", "--listen", "127.0.0.1:0", "--interval", 5, "--trace", cwd=home)
+    program = ours("torrent", "tracker", "--listen", "127.0.0.1:0", "--interval", 5, "--trace", cwd=home)
     program.until("tracking on ")
     return program, program.output().split("http://")[1].split("/")[0]
 
@@ -493,7 +493,7 @@ def our_dht_node():
     """libtorrent finds peers through our node; we find its peer through the same node."""
     path, torrent, digest = payload()
     home = folder("our_dht_node")
-    node = ours("dht", "--listen", "127.0.0.1:0", "--trace", cwd=home)
+    node = ours("torrent", "dht", "--listen", "127.0.0.1:0", "--trace", cwd=home)
     with node:
         node.until("listening on ")
         address = node.output().split("listening on ")[1].split()[0]
@@ -508,7 +508,7 @@ def our_dht_node():
         wait(lambda: "ANNOUNCE PEER" in node.output() or first.force_dht_announce(), "libtorrent does not announce", node)
         # The same program as a stranger asks for the peers.
         hash = str(lt.torrent_info(torrent).info_hashes().v1)
-        with ours("dht", "--listen", "127.0.0.1:0", "--node", address, "--find", hash, cwd=folder("our_dht_node/find")) as find:
+        with ours("torrent", "dht", "--listen", "127.0.0.1:0", "--node", address, "--find", hash, cwd=folder("our_dht_node/find")) as find:
             find.done()
         assert f"peer 127.0.0.1:{one.listen_port()}" in find.output(), find.output()
         # Our client finds libtorrent by the DHT alone, and announces itself.

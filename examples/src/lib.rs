@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod dht;
 pub mod graph;
+pub mod interrupt;
 #[path = "../../bittorrent-pieces/tests/lent/mod.rs"]
 pub mod lent;
 pub mod random;

@@ -8,14 +8,36 @@ use std::process::ExitCode;
 /// The words that were not read yet.
 pub struct Words(std::vec::IntoIter<String>);
 
+/// A subcommand: its name, and what runs it.
+pub type Subcommand = (&'static str, fn(Vec<String>) -> ExitCode);
+
+/// Runs the subcommand that the first word of the command line names.
+#[must_use]
+pub fn dispatch(program: &str, subcommands: &[Subcommand]) -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let first = words.next().unwrap_or_default();
+    let known = subcommands.iter().find(|(name, _)| *name == first);
+    if let Some((_, run)) = known {
+        return run(words.collect());
+    }
+    let names: Vec<_> = subcommands.iter().map(|(name, _)| *name).collect();
+    let usage = format!("Usage: {program} COMMAND ..\n\nCommands: {}", names.join(", "));
+    if first == "--help" || first == "-h" {
+        println!("{usage}\n\nExample: {program} {} --help", names[0]);
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{program}: unknown command {first:?}; see {program} --help\n\n{usage}");
+    ExitCode::from(2)
+}
+
 /// Runs a program: prints its help if one of the words asks for it, and otherwise what is wrong.
 pub fn start<A>(
+    words: Vec<String>,
     program: &str,
     help: &str,
     parse: impl FnOnce(Words) -> Result<A, String>,
     run: impl FnOnce(A) -> Result<ExitCode, String>,
 ) -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--help" || word == "-h") {
         println!("{help}");
         return ExitCode::SUCCESS;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn attack(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attack")).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_mine")).arg("attack").args(words).output().expect("it starts")
 }
 
 /// The lines of one table: z, and the three probabilities.

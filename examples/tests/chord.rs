@@ -76,7 +76,7 @@ impl Drop for Running {
 
 fn chord(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chord"));
-    command.args(["--stabilize", "100"]).args(words);
+    command.args(["node", "--stabilize", "100"]).args(words);
     command
 }
 

@@ -5,8 +5,8 @@ use std::process::Command;
 #[test]
 fn ultrapeers_answer_with_a_fraction_of_the_messages() {
     let picture = std::env::temp_dir().join(format!("flood-{}.svg", std::process::id()));
-    let run = Command::new(env!("CARGO_BIN_EXE_flood"))
-        .args(["--nodes", "600", "--searches", "4", "--out"])
+    let run = Command::new(env!("CARGO_BIN_EXE_gnutella"))
+        .args(["flood", "--nodes", "600", "--searches", "4", "--out"])
         .arg(&picture)
         .output()
         .unwrap();
@@ -34,7 +34,10 @@ fn ultrapeers_answer_with_a_fraction_of_the_messages() {
 
 #[test]
 fn mistakes_are_explained() {
-    let run = Command::new(env!("CARGO_BIN_EXE_flood")).args(["--ttl", "99"]).output().unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_gnutella"))
+        .args(["flood", "--ttl", "99"])
+        .output()
+        .unwrap();
     assert_eq!(run.status.code(), Some(2));
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(said.contains("--ttl needs a number from 1 to 15") && said.contains("Example: flood"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn lab(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lab")).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_chord")).arg("lab").args(words).output().expect("it starts")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 const GENESIS: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d00000000";
 
 fn mine(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mine")).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_mine")).arg("search").args(words).output().expect("it starts")
 }
 
 fn said(output: &Output) -> String {
@@ -112,7 +112,7 @@ fn wrong_words_are_answered_with_help() {
     ] {
         let done = mine(words);
         assert_eq!(done.status.code(), Some(2), "{words:?}");
-        assert!(said(&done).contains("mine --help"), "{words:?}");
+        assert!(said(&done).contains("mine search --help"), "{words:?}");
     }
     assert!(said(&mine(&["--help"])).contains("Example:"));
 }

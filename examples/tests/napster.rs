@@ -19,7 +19,8 @@ struct Running {
 
 impl Running {
     fn start(words: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_napster"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gnutella"))
+            .arg("napster")
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -119,8 +120,9 @@ fn a_nick_is_given_once_and_wrong_words_are_answered() {
     let line = index.wait("index on");
     let address = line.split_whitespace().nth(2).unwrap().trim_end_matches(',').to_owned();
     let _ann = Running::client(&address, "ann", &[]);
-    let run =
-        |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_napster")).args(words).output().unwrap();
+    let run = |words: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_gnutella")).arg("napster").args(words).output().unwrap()
+    };
     let again = run(&["--connect", &address, "--nick", "ANN"]);
     assert!(!again.status.success());
     for words in [&["--serve"][..], &["--connect", &address], &["--fast"], &["--serve", "x"]] {

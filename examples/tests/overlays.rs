@@ -3,7 +3,11 @@
 use std::process::{Command, Output};
 
 fn overlays(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_overlays")).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_chord"))
+        .arg("overlays")
+        .args(words)
+        .output()
+        .expect("it starts")
 }
 
 /// Size, geometry, mean of the hops and of the nodes known.

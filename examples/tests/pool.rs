@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use pow::{BigEndian, HashFunction, NonceField, NonceFormat, Puzzle, Target};
 
-const POOL: &str = env!("CARGO_BIN_EXE_pool");
+const POOL: &str = env!("CARGO_BIN_EXE_mine");
 
 #[test]
 fn no_share_is_lost_among_two_workers_and_a_stranger() {
     let words = "serve --bits 255 --share-bits 8 --lease 3000 --to 49999 --reward 1001";
     let mut server = Command::new(POOL)
+        .arg("pool")
         .args(words.split(' '))
         .args(["--listen", "127.0.0.1:0", "one song"])
         .stdout(Stdio::piped())
@@ -24,7 +25,8 @@ fn no_share_is_lost_among_two_workers_and_a_stranger() {
     // It holds a lease, so that the search does not end before both workers are here.
     let mut stranger = TcpStream::connect(&address).expect("a pool");
     stranger.read_exact(&mut [0]).expect("a lease");
-    let work = || Command::new(POOL).args(["work", &address]).stdout(Stdio::piped()).spawn();
+    let work =
+        || Command::new(POOL).arg("pool").args(["work", &address]).stdout(Stdio::piped()).spawn();
     let workers = [work().expect("it starts"), work().expect("it starts")];
     let mut text = String::new();
     while !(text.contains("worker 2 is here") && text.contains("worker 3 is here")) {
@@ -56,10 +58,10 @@ fn no_share_is_lost_among_two_workers_and_a_stranger() {
 #[test]
 fn wrong_words_are_answered_with_help() {
     for words in [&[][..], &["work"], &["serve"], &["serve", "--lease", "0", "x"], &["dig"]] {
-        let done = Command::new(POOL).args(words).output().expect("it starts");
+        let done = Command::new(POOL).arg("pool").args(words).output().expect("it starts");
         assert_eq!(done.status.code(), Some(2), "{words:?}");
         assert!(String::from_utf8_lossy(&done.stderr).contains("pool --help"), "{words:?}");
     }
-    let help = Command::new(POOL).arg("--help").output().expect("it starts");
+    let help = Command::new(POOL).arg("pool").arg("--help").output().expect("it starts");
     assert!(String::from_utf8_lossy(&help.stdout).contains("Example:"));
 }

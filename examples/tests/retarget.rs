@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn retarget(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retarget")).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_mine"))
+        .arg("retarget")
+        .args(words)
+        .output()
+        .expect("it starts")
 }
 
 /// Headers and minutes at last of Bitcoin, ASERT, LWMA-1 and none, under each of the three changes.

@@ -39,8 +39,8 @@ impl Drop for Running {
 }
 
 fn servent(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_servent"));
-    command.args(["--listen", "127.0.0.1:0"]).args(words);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gnutella"));
+    command.args(["servent", "--listen", "127.0.0.1:0"]).args(words);
     command
 }
 

@@ -7,7 +7,8 @@ use std::process::Command;
 fn run(scene: &str, options: &[&str], lines: usize) -> Vec<Vec<f64>> {
     let name = format!("swarm-{scene}-{}.svg", std::process::id());
     let picture = std::env::temp_dir().join(name);
-    let run = Command::new(env!("CARGO_BIN_EXE_swarm"))
+    let run = Command::new(env!("CARGO_BIN_EXE_torrent"))
+        .arg("swarm")
         .arg(scene)
         .args(options)
         .arg("--out")
@@ -50,7 +51,8 @@ fn supernodes_make_television_watchable() {
 #[test]
 fn mistakes_are_explained() {
     for (word, complaint) in [("--peers", "needs a number from 2"), ("radio", "neither a scene")] {
-        let run = Command::new(env!("CARGO_BIN_EXE_swarm")).arg(word).output().unwrap();
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_torrent")).arg("swarm").arg(word).output().unwrap();
         assert_eq!(run.status.code(), Some(2));
         let said = String::from_utf8(run.stderr).unwrap();
         assert!(said.contains(complaint) && said.contains("Example: swarm"), "{said}");

@@ -48,8 +48,6 @@ impl Drop for Running {
 }
 
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
-const TRACKER: &str = env!("CARGO_BIN_EXE_tracker");
-const DHT: &str = env!("CARGO_BIN_EXE_dht");
 
 fn torrent(words: &[&str]) -> Output {
     Command::new(TORRENT).args(words).output().unwrap()
@@ -84,7 +82,8 @@ fn a_folder_is_made_seeded_found_and_resumed() {
     fs::write(shared.join("a.mp3"), bytes(300_001)).unwrap();
     fs::write(shared.join("b side/c.mp3"), bytes(150_000)).unwrap();
     fs::write(shared.join("empty"), b"").unwrap();
-    let tracker = Running::start(TRACKER, &["--listen", "127.0.0.1:0", "--interval", "60"]);
+    let tracker =
+        Running::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0", "--interval", "60"]);
     let (http, udp) = (tracker.after("tracking on "), tracker.after("/announce and "));
     let made = home.join("songs.torrent");
     let words =
@@ -141,7 +140,7 @@ fn a_magnet_link_and_the_dht_are_enough() {
         assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
         assert!(text(&done.stdout).contains("HAVE ALL"));
     }
-    let node = Running::start(DHT, &["--listen", "127.0.0.1:0"]);
+    let node = Running::start(TORRENT, &["dht", "--listen", "127.0.0.1:0"]);
     let address = node.after("listening on ");
     let made = home.join("hybrid");
     let words = ["seed", path(&made), path(&file), "--listen", "127.0.0.1:0", "--dht", &address];
@@ -150,7 +149,7 @@ fn a_magnet_link_and_the_dht_are_enough() {
     let link = shown.split("magnet     ").nth(1).unwrap().trim();
     let find = |more: &[&str]| {
         let words = ["--listen", "127.0.0.1:0", "--node", &address, "--find", link];
-        Command::new(DHT).args([&words[..], more].concat()).output().unwrap()
+        Command::new(TORRENT).arg("dht").args([&words[..], more].concat()).output().unwrap()
     };
     let known = (0..50).any(|_| find(&[]).status.success());
     assert!(known, "the seed announces itself");
@@ -290,22 +289,22 @@ fn a_killed_download_keeps_the_blocks_of_open_pieces() {
 
 #[test]
 fn wrong_words_are_answered_with_help() {
-    for (program, words) in [
-        (TORRENT, &[][..]),
-        (TORRENT, &["fetch"]),
-        (TORRENT, &["download"]),
-        (TORRENT, &["make", "x", "--piece-len", "17"]),
-        (TORRENT, &["seed", "x"]),
-        (TORRENT, &["download", "x", "--peer", "nowhere"]),
-        (TRACKER, &["--interval", "0"]),
-        (DHT, &["--find", "abc"]),
+    for words in [
+        &[][..],
+        &["fetch"],
+        &["download"],
+        &["make", "x", "--piece-len", "17"],
+        &["seed", "x"],
+        &["download", "x", "--peer", "nowhere"],
+        &["tracker", "--interval", "0"],
+        &["dht", "--find", "abc"],
     ] {
-        let done = Command::new(program).args(words).output().unwrap();
+        let done = torrent(words);
         assert_eq!(done.status.code(), Some(2), "{words:?}");
         assert!(text(&done.stderr).contains("--help"), "{words:?}");
     }
-    for program in [TORRENT, TRACKER, DHT] {
-        let help = Command::new(program).arg("--help").output().unwrap();
+    for command in ["seed", "tracker", "dht"] {
+        let help = torrent(&[command, "--help"]);
         assert!(help.status.success() && text(&help.stdout).contains("Example"));
     }
     let missing = torrent(&["show", "/nowhere/at/all"]);

@@ -124,11 +124,11 @@ impl Core {
         side: Side,
     ) -> Result<(), ConnectError> {
         if slots.iter().any(|slot| slot.conn == conn && slot.phase != Phase::Unused) {
-            return Err(ConnectError::Known(conn));
+            return Err(ConnectError::InUse(conn));
         }
         let capacity = slots.len();
         let free = slots.iter_mut().find(|slot| slot.phase == Phase::Unused);
-        let free = free.ok_or(ConnectError::Full { conn, capacity })?;
+        let free = free.ok_or(ConnectError::Full { capacity })?;
         self.now = self.now.max(now);
         *free = FetchSlot {
             conn,

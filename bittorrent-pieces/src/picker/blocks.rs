@@ -2,7 +2,7 @@
 
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
-use super::{Failure, Received, View, Want};
+use super::{Failure, ReceivedBlock, View, Want};
 use crate::geometry::slot;
 use crate::small::Stamp;
 use crate::{Block, ConnId, PieceIndex};
@@ -117,10 +117,12 @@ impl View<'_, '_> {
         self.state.geometry.block(partial.piece, number)
     }
 
-    pub(crate) fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> Received {
-        let Some((at, partial, entry, _)) = locate(self, block) else { return Received::Unwanted };
+    pub(crate) fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> ReceivedBlock {
+        let Some((at, partial, entry, _)) = locate(self, block) else {
+            return ReceivedBlock::Unwanted;
+        };
         if !entry.is_asked(conn) {
-            return Received::Unwanted;
+            return ReceivedBlock::Unwanted;
         }
         let also = entry.requesters().into_iter().flatten().find(|other| *other != conn);
         (entry.progress, entry.first, entry.other) = (Progress::Received, conn, checksum);
@@ -129,7 +131,7 @@ impl View<'_, '_> {
         if full {
             self.state.turn(self.partials, at, Phase::Full);
         }
-        Received::Accepted { also, full }
+        ReceivedBlock::Accepted { also, full }
     }
 
     /// Takes in a block that is there from an earlier run.

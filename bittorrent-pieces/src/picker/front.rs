@@ -238,7 +238,7 @@ impl State<'_> {
     fn sort(&mut self, list: &mut [RareSlot]) {
         let entries = self.front.entries_mut(list);
         for last in (1..entries.len()).rev() {
-            let other = self.rng.below(count(last).saturating_add(1));
+            let other = self.draw(count(last).saturating_add(1));
             entries.swap(last, slot(other));
         }
         entries.sort_unstable_by_key(|entry| entry.key);

@@ -87,7 +87,7 @@ pub enum PieceState {
 /// What became of a block that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Received {
+pub enum ReceivedBlock {
     /// Nobody asked this peer for it, or it is there already.
     Unwanted,
     /// It was missing.
@@ -250,7 +250,7 @@ where
     }
 
     /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.
-    pub fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> Received {
+    pub fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> ReceivedBlock {
         self.view().receive(conn, block, checksum)
     }
 

@@ -120,7 +120,7 @@ impl State<'_> {
                     limits = self.limits(best_key);
                 } else if equal != 0 {
                     ties = ties.saturating_add(equal.count_ones());
-                    if self.rng.below(ties) < equal.count_ones() {
+                    if self.draw(ties) < equal.count_ones() {
                         best = Some((word, equal));
                     }
                 }
@@ -263,12 +263,12 @@ impl State<'_> {
     /// All words, from a random one on.
     pub(super) fn all_words(&mut self) -> impl Iterator<Item = usize> + use<> {
         let words = self.words();
-        let start = slot(self.rng.below(count(words)));
+        let start = slot(self.draw(count(words)));
         (start..words).chain(0..start)
     }
 
     pub(super) fn any_lane(&mut self, word: usize, found: u64) -> Option<PieceIndex> {
-        let nth = self.rng.below(found.count_ones());
+        let nth = self.draw(found.count_ones());
         lanes(found).nth(slot(nth)).map(|lane| first_piece(word, lane))
     }
 

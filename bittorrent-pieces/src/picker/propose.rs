@@ -273,7 +273,7 @@ impl View<'_, '_> {
         if self.is_anything_free() {
             return None;
         }
-        let start = self.state.rng.below(u32::from(self.state.partials));
+        let start = self.state.draw(u32::from(self.state.partials));
         let start = u16::try_from(start).unwrap_or(0);
         for at in (start..self.state.partials).chain(0..start) {
             self.state.walked(1);

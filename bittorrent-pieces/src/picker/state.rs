@@ -6,6 +6,7 @@ use super::partial::Rings;
 use super::pieces::{first_piece, lane};
 use super::{BlockSlot, Holds, NORMAL, PartialSlot, PieceSlot, PieceState, Policy, piece_slots};
 use crate::geometry::{count, slot};
+use crate::invariant::invariant;
 use crate::rng::Rng;
 use crate::small::Maybe;
 use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
@@ -193,6 +194,12 @@ impl<'t> State<'t> {
         self.completed = self.completed.wrapping_add(1);
         self.untold = self.untold.saturating_add(1);
         self.had = self.had.saturating_add(1);
+        invariant!(self.had <= self.geometry.pieces(), "more complete pieces than pieces");
+    }
+
+    /// Returns a random number below `bound`, or 0 if `bound` is 0.
+    pub(super) fn draw(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.rng.below(u64::from(bound))).unwrap_or(0)
     }
 
     pub(super) fn touch(&mut self) {
@@ -273,7 +280,7 @@ impl<'t> State<'t> {
                 continue;
             }
             ties = ties.saturating_add(lanes.count_ones());
-            if self.rng.below(ties) < lanes.count_ones() {
+            if self.draw(ties) < lanes.count_ones() {
                 best = Some((least, word, lanes));
             }
         }

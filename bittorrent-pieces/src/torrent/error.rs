@@ -5,24 +5,7 @@ use thiserror::Error;
 use crate::wire::DecodeError;
 use crate::wire::extended::ExtendedError;
 use crate::wire::hashes::HashRange;
-use crate::{BitfieldError, Block, ConnId, InfoHash, PieceIndex};
-
-/// A connection cannot be taken on. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Every peer slot is taken.
-    #[error("no free slot among {capacity} for {conn}")]
-    Full {
-        /// The connection.
-        conn: ConnId,
-        /// How many slots there are.
-        capacity: usize,
-    },
-    /// The number names a connection that is open, or whose end was not yet polled.
-    #[error("{0} is known already")]
-    Known(ConnId),
-}
+use crate::{BitfieldError, Block, InfoHash, PieceIndex};
 
 /// The piece is not one that [`Event::Verify`](crate::Event::Verify) named. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -21,6 +21,7 @@ mod transmit;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::error::ConnectError;
 use crate::merkle::MerkleHash;
 use crate::wire::{Handshake, Reserved};
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
 };
 pub use check::PieceCheck;
 pub use config::Config;
-pub use error::{ConnectError, NotVerifying, PeerError};
+pub use error::{NotVerifying, PeerError};
 pub use memory::{
     HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
     transmit_len,

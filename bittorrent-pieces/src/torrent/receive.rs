@@ -12,7 +12,7 @@ use crate::small::{Maybe, Stamp};
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece};
-use crate::{Bitfield, Block, ConnId, PieceIndex, Received};
+use crate::{Bitfield, Block, ConnId, PieceIndex, ReceivedBlock};
 
 impl View<'_, '_> {
     pub(super) fn bytes<'b>(
@@ -248,7 +248,7 @@ impl View<'_, '_> {
             self.core.tempo = before.saturating_sub(before / 8).saturating_add(age / 8);
         }
         let bytes = u64::from(block.len);
-        let Received::Accepted { also, .. } = picker.receive(link.card.conn, block, checksum)
+        let ReceivedBlock::Accepted { also, .. } = picker.receive(link.card.conn, block, checksum)
         else {
             link.traffic.bytes_wasted = link.traffic.bytes_wasted.saturating_add(bytes);
             self.settle(Some(index));

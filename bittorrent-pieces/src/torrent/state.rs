@@ -12,7 +12,8 @@ use super::memory::{RegionsMut, bits_len};
 use super::peer::{Address, Link, PeerSlot, Phase};
 use super::queue::{RequestSlot, queues};
 use super::time::ROUND;
-use super::{Config, ConnectError, Event, NotVerifying, Padding, PieceCheck, Root, Side, Verdict};
+use super::{Config, Event, NotVerifying, Padding, PieceCheck, Root, Side, Verdict};
+use crate::error::ConnectError;
 use crate::small::Stamp;
 use crate::{
     Bitfield, Block, Choker, ConfigError, ConnId, Geometry, Holds, PieceHashes, PieceIndex,
@@ -140,14 +141,14 @@ impl View<'_, '_> {
         taken: bool,
     ) -> Result<(), ConnectError> {
         if self.regions.peers.iter().any(|slot| slot.0.is(conn)) {
-            return Err(ConnectError::Known(conn));
+            return Err(ConnectError::InUse(conn));
         }
         let capacity = self.regions.peers.len();
         // The one whose last peer left first: others have been told so by now.
         let free = self.regions.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
         let age = |slot: &PeerSlot| slot.0.exchanged_at.age(self.core.now.max(now));
         let free = free.min_by_key(|(_, slot)| Reverse(age(slot))).map(|(index, _)| index);
-        let index = free.ok_or(ConnectError::Full { conn, capacity })?;
+        let index = free.ok_or(ConnectError::Full { capacity })?;
         self.core.see(now);
         let now = self.core.now;
         let (completed, poses) = (self.core.picker.completed(), self.poses());

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{DecodeError, field};
-use crate::hash::Hex;
+use crate::hex::Hex;
 use crate::{BufferTooSmall, InfoHash, PeerId};
 
 /// The length of the protocol's name, and the name.

@@ -8,7 +8,7 @@ use core::fmt;
 use super::{DecodeError, LEN_LEN, Message, field};
 use crate::BufferTooSmall;
 use crate::geometry::count;
-use crate::hash::Hex;
+use crate::hex::Hex;
 use crate::merkle::MerkleHash;
 
 /// The id of `hash request`.

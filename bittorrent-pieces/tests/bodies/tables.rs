@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, Order, PartialSlot,
-    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, RareSlot, Received,
+    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, RareSlot, ReceivedBlock,
     Want, Weights, block_slots, piece_slots,
 };
 use sim::laws::Input;
@@ -104,11 +104,11 @@ fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry<'static>, inpu
             let Some((&block, _)) = asked.or_else(|| model.asked.iter().next()) else { return };
             let expected = model.asked[&block].contains(&conn);
             let received = picker.receive(conn, block, input.u32() % 3);
-            assert_eq!(received != Received::Unwanted, expected);
+            assert_eq!(received != ReceivedBlock::Unwanted, expected);
             if expected {
                 let other = model.asked.remove(&block).expect("it was asked for");
                 let other = other.into_iter().find(|other| *other != conn);
-                assert!(matches!(received, Received::Accepted { also, .. } if also == other));
+                assert!(matches!(received, ReceivedBlock::Accepted { also, .. } if also == other));
             }
         }
         7 => {

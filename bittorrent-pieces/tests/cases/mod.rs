@@ -4,7 +4,8 @@
 
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, RareSlot, Received, Want, block_slots, piece_slots,
+    PieceSlot, PieceState, Policy, Priority, RareSlot, ReceivedBlock, Want, block_slots,
+    piece_slots,
 };
 
 pub type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
@@ -85,7 +86,7 @@ impl Case {
         self.picker.ask(conn, block, &Want::new())
     }
 
-    pub fn receive(&mut self, conn: ConnId, piece: u32, number: u32) -> Received {
+    pub fn receive(&mut self, conn: ConnId, piece: u32, number: u32) -> ReceivedBlock {
         let block = self.block(piece, number);
         self.picker.receive(conn, block, 0)
     }
@@ -99,7 +100,7 @@ impl Case {
     pub fn fill(&mut self, conn: ConnId, piece: u32) {
         for number in 0..self.geometry.blocks(PieceIndex(piece)) {
             if self.ask(conn, piece, number) {
-                assert_ne!(self.receive(conn, piece, number), Received::Unwanted);
+                assert_ne!(self.receive(conn, piece, number), ReceivedBlock::Unwanted);
             }
         }
         assert_eq!(self.picker.next_full(), Some(PieceIndex(piece)));

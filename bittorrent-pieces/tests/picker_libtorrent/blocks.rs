@@ -1,6 +1,6 @@
 //! Blocks that are asked for, come, are taken back or checked.
 
-use bittorrent_pieces::{Holds, PieceIndex, PieceState, Received};
+use bittorrent_pieces::{Holds, PieceIndex, PieceState, ReceivedBlock};
 
 use crate::ANY;
 use crate::cases::{A, B, C, peers};
@@ -16,7 +16,7 @@ fn piece_block() {
 fn abort_download_states() {
     let mut case = peers(&[1]);
     case.open(A, 0, 2);
-    assert_ne!(case.receive(A, 0, 0), Received::Unwanted);
+    assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted);
     let (got, asked, free) = (case.block(0, 0), case.block(0, 1), case.block(0, 2));
     assert!(!case.picker.release(A, got), "it is there");
     assert!(!case.picker.release(A, free), "nobody was asked");
@@ -50,7 +50,10 @@ fn get_downloaders() {
     let all = Holds::All;
     let twice = case.picker.pick_endgame(B, &all, &ANY()).unwrap();
     assert_eq!(case.picker.requesters(twice), [Some(A), Some(B)]);
-    assert_eq!(case.picker.receive(B, twice, 0), Received::Accepted { also: Some(A), full: false });
+    assert_eq!(
+        case.picker.receive(B, twice, 0),
+        ReceivedBlock::Accepted { also: Some(A), full: false }
+    );
     assert_eq!(case.picker.requesters(twice), [None, None]);
 }
 
@@ -59,7 +62,7 @@ fn clear_peer() {
     let mut case = peers(&[1, 1]);
     case.open(A, 0, 2);
     case.open(B, 1, 1);
-    assert_ne!(case.receive(A, 0, 0), Received::Unwanted);
+    assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted);
     case.picker.abandon(A);
     let asked = case.block(0, 1);
     assert_eq!(case.picker.requesters(asked), [None, None]);
@@ -74,7 +77,7 @@ fn mark_as_canceled() {
     let twice = case.picker.pick_endgame(B, &Holds::All, &ANY()).unwrap();
     assert!(case.picker.release(A, twice));
     assert_eq!(case.picker.requesters(twice), [Some(B), None]);
-    assert_eq!(case.picker.receive(A, twice, 0), Received::Unwanted);
+    assert_eq!(case.picker.receive(A, twice, 0), ReceivedBlock::Unwanted);
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn restore_piece_finished_blocks() {
     let mut case = peers(&[1, 1]);
     case.fill(A, 0);
     case.open(A, 1, 1);
-    assert_ne!(case.receive(A, 1, 0), Received::Unwanted);
+    assert_ne!(case.receive(A, 1, 0), ReceivedBlock::Unwanted);
     assert!(case.picker.failed(PieceIndex(0)).is_some());
     assert_eq!(case.propose(B, &[1], &ANY()).len(), 3, "other pieces lose nothing");
 }
@@ -99,7 +102,7 @@ fn restore_piece_finished_blocks() {
 fn restore_piece_downloading_blocks() {
     let mut case = peers(&[1, 1]);
     case.open(A, 0, 4);
-    (0..4).for_each(|number| assert_ne!(case.receive(A, 0, number), Received::Unwanted));
+    (0..4).for_each(|number| assert_ne!(case.receive(A, 0, number), ReceivedBlock::Unwanted));
     assert!(case.picker.failed(PieceIndex(0)).is_none(), "nobody was told to check it");
     assert_eq!(case.picker.next_full(), Some(PieceIndex(0)));
     assert!(case.picker.failed(PieceIndex(0)).is_some());

@@ -1,6 +1,8 @@
 //! Which piece comes first.
 
-use bittorrent_pieces::{Holds, PieceIndex, PieceState, Policy, Priority, Received, Want, Weights};
+use bittorrent_pieces::{
+    Holds, PieceIndex, PieceState, Policy, Priority, ReceivedBlock, Want, Weights,
+};
 
 use crate::cases::{A, B, PIECE, peers, with};
 use crate::{ANY, reverse, sequential, whole};
@@ -196,7 +198,7 @@ fn download_filtered_piece() {
     let mut case = peers(&[1, 2]);
     case.open(A, 0, 1);
     case.priority(0, 0);
-    assert_ne!(case.receive(A, 0, 0), Received::Unwanted, "it was under way");
+    assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted, "it was under way");
     assert_eq!(case.first(&ANY()), Some(1));
     case.priority(0, 1);
     case.priority(1, 1);

@@ -1,6 +1,6 @@
 //! Padding (BEP 47), and extents of neighbours.
 
-use bittorrent_pieces::{PieceIndex, Received, Want};
+use bittorrent_pieces::{PieceIndex, ReceivedBlock, Want};
 
 use crate::ANY;
 use crate::cases::{A, B, Case, PIECE, peers, with};
@@ -54,7 +54,10 @@ fn mark_as_pad_seeding() {
         let mut case = peers(&[1]);
         let block = case.block(0, 0);
         assert!(case.picker.ask(A, block, want));
-        assert_eq!(case.picker.receive(A, block, 0), Received::Accepted { also: None, full: true });
+        assert_eq!(
+            case.picker.receive(A, block, 0),
+            ReceivedBlock::Accepted { also: None, full: true }
+        );
         assert_eq!(case.picker.next_full(), Some(PieceIndex(0)));
         assert!(case.picker.passed(PieceIndex(0), |_| {}));
         assert_eq!(case.picker.have_count(), 1);
@@ -90,7 +93,7 @@ fn pad_blocks_in_last_piece() {
         let second = case.block(0, 1);
         assert!(case.picker.ask(A, second, want));
         for block in [first, second] {
-            assert_ne!(case.picker.receive(A, block, 0), Received::Unwanted);
+            assert_ne!(case.picker.receive(A, block, 0), ReceivedBlock::Unwanted);
         }
         assert_eq!(case.picker.next_full(), Some(PieceIndex(0)));
         assert_eq!(case.picker.failed(PieceIndex(0)).unwrap().sole, Some(A));

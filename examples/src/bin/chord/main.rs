@@ -1,22 +1,14 @@
-//! A node of a Chord ring over UDP, with a store. See `chord --help`.
-//!
-//! `member` is the node and its store, without sockets and clock; `drive` brings those, `churn` the simulator.
+//! Chord over UDP, and rings in memory that fail, heal and are compared.
 
-mod args;
-#[cfg(test)]
-mod churn;
-mod drive;
-mod errand;
-#[cfg(test)]
-mod laws;
-mod member;
-mod parcel;
-mod shelf;
+mod lab;
+mod node;
+mod overlays;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    examples::words::start("chord", args::HELP, args::Args::parse, |args| {
-        drive::Driver::start(args)?.run()
-    })
+    examples::words::dispatch(
+        "chord",
+        &[("node", node::run), ("lab", lab::run), ("overlays", overlays::run)],
+    )
 }

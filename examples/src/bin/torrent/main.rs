@@ -1,30 +1,23 @@
-//! Makes, shows, seeds and downloads torrents over TCP.
-//!
-//! One thread owns the `Torrent`, all sockets and the files; another asks the trackers.
+//! BitTorrent: makes, shows, seeds and downloads torrents; a tracker, a node of the DHT, and swarms in memory.
 
-mod args;
-mod fetch;
-mod finder;
-mod make;
-mod net;
-mod parts;
-mod session;
-mod show;
-mod storage;
-mod trackers;
-mod trees;
+mod client;
+mod dht;
+mod swarm;
+mod tracker;
 
 use std::process::ExitCode;
 
-use args::{Args, HELP};
-
 fn main() -> ExitCode {
-    examples::words::start("torrent", HELP, Args::parse, |args| {
-        let done = match args {
-            Args::Make(make) => make::make(&make),
-            Args::Show(torrent) => show::show(&torrent),
-            Args::Share(share) => session::share(&share),
-        };
-        done.map(|()| ExitCode::SUCCESS)
-    })
+    examples::words::dispatch(
+        "torrent",
+        &[
+            ("make", |words| client::run("make", words)),
+            ("show", |words| client::run("show", words)),
+            ("seed", |words| client::run("seed", words)),
+            ("download", |words| client::run("download", words)),
+            ("tracker", tracker::run),
+            ("dht", dht::run),
+            ("swarm", swarm::run),
+        ],
+    )
 }

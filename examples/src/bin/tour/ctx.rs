@@ -11,10 +11,10 @@ use std::time::Instant;
 use sim::Rng;
 
 use crate::args::Args;
-use crate::interrupt::interrupted;
 use crate::net::{Conn, Incoming, Net, NodeId};
 use crate::pcap::Pcap;
 use crate::trace::Trace;
+use examples::interrupt::interrupted;
 
 /// How often the screen is renewed.
 const SCREEN: Duration = Duration::from_millis(200);

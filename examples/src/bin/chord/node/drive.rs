@@ -1,0 +1,290 @@
+//! The loop around a member: a socket, a clock, and what the user types.
+
+use core::net::{SocketAddr, SocketAddrV4};
+use core::time::Duration;
+use std::io::{self, BufRead as _, ErrorKind};
+use std::net::UdpSocket;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use chord_core::{Config, Event, Id160, Identifier as _, LookupId, Message, Peer, State};
+use sha1::{Digest as _, Sha1};
+
+use super::args::{Args, Command};
+use super::member::{Member, News};
+use super::parcel::{FIRST, LONGEST, Parcel};
+
+/// The longest wait for a datagram, so that a command is heard soon.
+const TICK: Duration = Duration::from_millis(20);
+/// What a socket says while no datagram is there. Some systems also tell here that nobody listens any more at a port
+/// that was written to; its silence tells the node as well.
+const NOTHING: [ErrorKind; 5] = [
+    ErrorKind::WouldBlock,
+    ErrorKind::TimedOut,
+    ErrorKind::Interrupted,
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionReset,
+];
+/// How long the last words may take.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+pub struct Driver {
+    socket: UdpSocket,
+    member: Member<SocketAddrV4>,
+    start: Instant,
+    trace: bool,
+    commands: Receiver<Result<Command, String>>,
+    /// The only thing to do before leaving, and how it ended.
+    errand: Option<Command>,
+    ended: Option<ExitCode>,
+    /// While the ring is walked round: the lookup of the next node, and those found.
+    walk: Option<(LookupId, Vec<Peer<Id160, SocketAddrV4>>)>,
+}
+
+/// The place of a name, or of an address, on the ring: its SHA-1 value (Stoica 2003, IV-A).
+pub fn place(name: &str) -> Id160 {
+    Id160::from(<[u8; 20]>::from(Sha1::digest(name)))
+}
+
+impl Driver {
+    pub fn start(args: Args) -> Result<Self, String> {
+        let socket = UdpSocket::bind(args.listen)
+            .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+        let Ok(SocketAddr::V4(address)) = socket.local_addr() else {
+            return Err("the socket has no IPv4 address".into());
+        };
+        let me = Peer { id: place(&address.to_string()), address };
+        let mut config = Config::default();
+        (config.stabilize, config.fix_fingers) = (args.stabilize, args.stabilize);
+        config.patience =
+            args.stabilize.clamp(Duration::from_millis(50), Duration::from_millis(500));
+        config.tries = 4;
+        config.seed = seed(&address.to_string());
+        let mut member = Member::new(config, args.successors.into(), me);
+        let start = Instant::now();
+        let begun = match args.join {
+            Some(contact) => member.join(Duration::ZERO, contact),
+            None => member.create(Duration::ZERO),
+        };
+        begun.map_err(|error| error.to_string())?;
+        println!("listening on {address}, node {:.8}", me.id);
+        Ok(Self {
+            socket,
+            member,
+            start,
+            trace: args.trace,
+            commands: listen_to_user(),
+            errand: args.errand,
+            ended: None,
+            walk: None,
+        })
+    }
+
+    pub fn run(mut self) -> Result<ExitCode, String> {
+        let mut bytes = [0; 2048];
+        loop {
+            self.send()?;
+            self.hear();
+            if let Some(status) = self.ended {
+                return self.leave(status);
+            }
+            while let Ok(command) = self.commands.try_recv() {
+                match command {
+                    Ok(command) => self.obey(&command),
+                    Err(complaint) => println!("{complaint}"),
+                }
+            }
+            self.send()?;
+            let now = self.start.elapsed();
+            let due = self.member.poll_timeout().map_or(TICK, |at| at.saturating_sub(now));
+            let wait = due.clamp(Duration::from_millis(1), TICK);
+            self.socket.set_read_timeout(Some(wait)).map_err(|error| error.to_string())?;
+            match self.socket.recv_from(&mut bytes) {
+                Ok((len, SocketAddr::V4(from))) => self.take(from, &bytes[..len]),
+                Ok(_) => {}
+                Err(error) if NOTHING.contains(&error.kind()) => {}
+                Err(error) => return Err(format!("cannot receive: {error}")),
+            }
+            self.member.handle_timeout(self.start.elapsed());
+        }
+    }
+
+    fn take(&mut self, from: SocketAddrV4, bytes: &[u8]) {
+        self.print("<-", from, bytes);
+        let taken = self.member.handle_datagram(self.start.elapsed(), from, bytes);
+        if let (Err(why), true) = (taken, self.trace) {
+            println!("   dropped: {why}");
+        }
+    }
+
+    fn send(&mut self) -> Result<(), String> {
+        let mut buf = [0; LONGEST + 100];
+        while let Some((to, len)) =
+            self.member.poll_transmit(&mut buf).map_err(|error| error.to_string())?
+        {
+            self.print("->", to, &buf[..len]);
+            // What the network refuses is lost, as it may be anywhere.
+            let _ = self.socket.send_to(&buf[..len], to);
+        }
+        Ok(())
+    }
+
+    fn print(&self, arrow: &str, peer: SocketAddrV4, bytes: &[u8]) {
+        if !self.trace {
+            return;
+        }
+        let text = if bytes.first() == Some(&FIRST) {
+            Parcel::decode(bytes).map(|parcel| parcel.to_string())
+        } else {
+            Message::<Id160, SocketAddrV4>::decode(bytes)
+                .ok()
+                .map(|(message, _)| message.to_string())
+        };
+        let text = text.unwrap_or_else(|| format!("{} bytes that mean nothing here", bytes.len()));
+        println!("{:9.3} {arrow} {peer} {text}", self.start.elapsed().as_secs_f64());
+    }
+
+    /// Tells the user what the member has learnt.
+    fn hear(&mut self) {
+        while let Some(news) = self.member.poll_event() {
+            match news {
+                News::Chord(event) => self.hear_ring(event),
+                News::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
+                News::Found { value: Some(value), .. } => {
+                    self.finish(true, &String::from_utf8_lossy(&value));
+                }
+                News::Found { key, value: None } => {
+                    self.finish(false, &format!("nothing under {key:.8}"));
+                }
+                News::GaveUp { key } => self.finish(false, &format!("no answer about {key:.8}")),
+            }
+        }
+    }
+
+    fn hear_ring(&mut self, event: Event<Id160, SocketAddrV4>) {
+        match event {
+            Event::Joined => {
+                if let Some(command) = self.errand.clone() {
+                    self.obey(&command);
+                } else {
+                    println!("joined");
+                }
+            }
+            Event::JoinFailed(reason) => {
+                println!("join failed: {reason:?}; is there a node at the address of --join?");
+                self.ended = Some(ExitCode::FAILURE);
+            }
+            Event::LookupDone { lookup, owner, .. } => self.walk_on(lookup, Some(owner)),
+            Event::LookupFailed { lookup, .. } => self.walk_on(lookup, None),
+            event if self.trace => println!("   {event}"),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, well: bool, text: &str) {
+        println!("{text}");
+        if self.errand.is_some() {
+            self.ended = Some(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+    }
+
+    fn obey(&mut self, command: &Command) {
+        let now = self.start.elapsed();
+        match command {
+            Command::Put(_, value) if value.len() > LONGEST => {
+                let text = format!("a value has {LONGEST} bytes at most, not {}", value.len());
+                self.finish(false, &text);
+            }
+            Command::Put(name, value) => {
+                self.member.put(now, place(name), value.clone().into_bytes());
+            }
+            Command::Get(name) => self.member.get(now, place(name)),
+            Command::Ring => {
+                let me = self.member.node().me();
+                self.look_behind(vec![me]);
+            }
+            Command::Fingers => self.show_fingers(),
+            Command::Leave => self.ended = Some(ExitCode::SUCCESS),
+        }
+    }
+
+    /// Goes round the ring by lookups: who owns what lies right behind the last node?
+    fn look_behind(&mut self, found: Vec<Peer<Id160, SocketAddrV4>>) {
+        let Some(last) = found.last() else { return };
+        let behind = last.id.finger_start(1);
+        let lookup = self.member.lookup(self.start.elapsed(), behind);
+        self.walk = lookup.map(|lookup| (lookup, found));
+    }
+
+    fn walk_on(&mut self, lookup: LookupId, next: Option<Peer<Id160, SocketAddrV4>>) {
+        if self.walk.as_ref().is_none_or(|(ours, _)| *ours != lookup) {
+            return;
+        }
+        let Some((_, mut found)) = self.walk.take() else { return };
+        match next {
+            Some(next) if found.iter().all(|peer| peer.id != next.id) => {
+                found.push(next);
+                self.look_behind(found);
+            }
+            _ => {
+                println!("ring of {} nodes, from here on:", found.len());
+                for peer in found {
+                    println!("  {:.8} {}", peer.id, peer.address);
+                }
+            }
+        }
+    }
+
+    fn show_fingers(&self) {
+        let node = self.member.node();
+        let keys = node.keys();
+        println!(
+            "node {:.8}, keys ({:.8}, {:.8}], {} values kept",
+            node.me().id,
+            keys.after,
+            keys.through,
+            self.member.shelf.len()
+        );
+        for (n, peer) in (1..).zip(node.successors()) {
+            println!("  successor {n}: {:.8} {}", peer.id, peer.address);
+        }
+        for peer in &node.routing_table().fingers {
+            let octave = node.me().id.distance(peer.id).log2().map_or(1, |log| log + 1);
+            println!("  finger {octave}: {:.8} {}", peer.id, peer.address);
+        }
+    }
+
+    /// Hands the keys over, says farewell, and stays for a moment so that all of it is sent.
+    fn leave(mut self, status: ExitCode) -> Result<ExitCode, String> {
+        let member = self.member.node().state();
+        self.member.leave(self.start.elapsed());
+        self.send()?;
+        if !matches!(member, State::Outside | State::Joining) {
+            thread::sleep(FAREWELL);
+            println!("left");
+        }
+        Ok(status)
+    }
+}
+
+/// Hears what is typed on a thread of its own; the end of the input changes nothing.
+fn listen_to_user() -> Receiver<Result<Command, String>> {
+    let (tell, hear) = channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if !line.trim().is_empty() && tell.send(Command::parse(&line)).is_err() {
+                return;
+            }
+        }
+    });
+    hear
+}
+
+/// Differs from start to start, so that tokens do.
+fn seed(address: &str) -> u64 {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let hash = Sha1::digest(format!("{address} {:?}", time.unwrap_or_default()));
+    hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}

@@ -1,0 +1,130 @@
+//! A member keeps the seven laws whatever reaches it.
+
+use core::time::Duration;
+
+use chord_core::{Config, Id160, KeyRange, Message, Peer};
+use sim::Rng;
+use sim::laws::{Input, Machine, Outcome, check};
+
+use super::member::Member;
+use super::parcel::{Entry, LONGEST, Parcel};
+
+struct Tested(Member<u32>);
+
+fn id(input: &mut Input<'_>) -> Id160 {
+    Id160::from([input.byte() / 32 * 32; 20])
+}
+
+/// Mostly what the store speaks; tokens are small, so that some are awaited.
+fn parcel(input: &mut Input<'_>) -> Parcel {
+    let (token, key) = (u32::from(input.byte() % 8), id(input));
+    let range = KeyRange { after: key, through: id(input) };
+    let value = input.bytes(3).to_vec();
+    let version = if input.byte() == 0 { u64::MAX } else { u64::from(input.byte() % 4) };
+    let entry = Entry { version, value: value.clone() };
+    let digest = input.array();
+    match input.byte() % 11 {
+        0 => Parcel::Put { token, key, value },
+        1 => Parcel::Done { token },
+        2 => Parcel::Get { token, key },
+        3 => Parcel::Value { token, entry },
+        4 => Parcel::Nothing { token },
+        5 => Parcel::Later { token },
+        6 => Parcel::Copy { token, key, entry },
+        7 => Parcel::Kept { token },
+        8 => Parcel::Compare { range, digest },
+        9 => Parcel::Same { range, digest },
+        _ => Parcel::Differs { range },
+    }
+}
+
+impl Machine for Tested {
+    fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
+        let from = u32::from(input.byte() % 8);
+        match input.byte() % 16 {
+            0 => Outcome::of(self.0.create(now)),
+            1 => Outcome::of(self.0.join(now, from)),
+            2 => {
+                self.0.put(now, id(input), input.bytes(4).to_vec());
+                Outcome::Done(String::new())
+            }
+            3 => {
+                self.0.get(now, id(input));
+                Outcome::Done(String::new())
+            }
+            4 if input.byte() < 16 => {
+                self.0.leave(now);
+                Outcome::Done(String::new())
+            }
+            5..8 => {
+                let len = input.below(60);
+                Outcome::of(self.0.handle_datagram(now, from, input.bytes(len)))
+            }
+            8 | 9 => {
+                let note = Message::<Id160, u32>::Notify { id: id(input) };
+                let mut bytes = [0; 32];
+                let len = note.encode(&mut bytes).unwrap();
+                Outcome::of(self.0.handle_datagram(now, from, &bytes[..len]))
+            }
+            _ => Outcome::of(self.0.handle_datagram(now, from, &parcel(input).encode())),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.0.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        let sent = self.0.poll_transmit(buf).map_err(|error| error.needed)?;
+        Ok(sent.map(|(to, len)| (to.to_string(), len)))
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.0.poll_event().map(|news| format!("{news:?}"))
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+#[test]
+fn a_member_keeps_the_laws() {
+    for seed in 0..300 {
+        let mut bytes = vec![0; 400];
+        Rng::new(seed).fill(&mut bytes);
+        let peers: Vec<_> =
+            (0..8).map(|n| Peer { id: Id160::from([n as u8 * 32; 20]), address: n }).collect();
+        let mut config = Config::default();
+        config.seed = seed;
+        let new = || {
+            let mut member = Member::new(config, 4, peers[3]);
+            if seed % 4 != 0 {
+                member.create_base(Duration::ZERO, &peers).unwrap();
+            }
+            Tested(member)
+        };
+        println!("seed {seed}"); // shown if it fails
+        check(new, LONGEST + 100, &bytes);
+    }
+}
+
+#[test]
+fn any_bytes_are_a_parcel_that_is_written_the_same_or_none() {
+    let mut rng = Rng::new(1);
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let mut bytes = vec![0; 6 + rng.below(70) as usize];
+        rng.fill(&mut bytes);
+        (bytes[0], bytes[1]) = (b'S', bytes[1] % 12);
+        if let Some(parcel) = Parcel::decode(&bytes) {
+            assert_eq!(parcel.encode(), bytes);
+            read += 1;
+        }
+    }
+    assert!(read > 1000, "{read}");
+}

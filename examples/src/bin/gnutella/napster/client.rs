@@ -1,0 +1,321 @@
+//! A client over TCP: one thread owns the machine; others read from the index, from peers and from the user.
+
+use core::net::{Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use gnutella_wire::Text;
+use gnutella_wire::opennap::{
+    Client, ClientCloseReason, ClientEvent, File, Frame, LinkType, Login, Message, Search, Source,
+    Wanted as Naming,
+};
+
+use super::args::Options;
+use super::transfer::{Shared, Wanted, deliver, fetch, library, welcome};
+
+enum News {
+    Bytes(Vec<u8>),
+    Gone,
+    Line(String),
+    Fetched(Result<PathBuf, String>),
+}
+
+struct App {
+    options: Options,
+    library: Arc<Vec<Shared>>,
+    port: u16,
+    news: Sender<News>,
+    /// What was asked for of peers behind firewalls.
+    expected: Arc<Mutex<Vec<Wanted>>>,
+    start: Instant,
+    client: Client,
+    stream: TcpStream,
+    online: bool,
+    found: Vec<Wanted>,
+    wanted: Vec<Wanted>,
+}
+
+pub fn run(options: Options) -> Result<(), String> {
+    let shared = options.share.as_deref().map(library).transpose();
+    let library = Arc::new(shared.map_err(|e| format!("cannot share: {e}"))?.unwrap_or_default());
+    let stream = TcpStream::connect(options.index)
+        .map_err(|e| format!("cannot reach the index at {}: {e}", options.index))?;
+    let (news, heard) = channel();
+    let expected = Arc::new(Mutex::new(Vec::new()));
+    let port = if options.firewalled {
+        0
+    } else {
+        listen(&options, &library, &expected, &news).map_err(|e| format!("cannot listen: {e}"))?
+    };
+    let (from_index, from_user) = (news.clone(), news.clone());
+    let mut reader = stream.try_clone().map_err(|e| e.to_string())?;
+    thread::spawn(move || {
+        let mut buf = [0; 4_096];
+        while let Ok(len @ 1..) = reader.read(&mut buf) {
+            let _ = from_index.send(News::Bytes(buf[..len].to_vec()));
+        }
+        let _ = from_index.send(News::Gone);
+    });
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let _ = from_user.send(News::Line(line));
+        }
+    });
+    let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
+    let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
+    let mut app = App {
+        options,
+        library,
+        port,
+        news,
+        expected,
+        start,
+        client,
+        stream,
+        online: true,
+        found,
+        wanted,
+    };
+    app.log_in()?;
+    let mut received = Vec::new();
+    loop {
+        let due = app.client.poll_timeout().map(|at| at.saturating_sub(app.start.elapsed()));
+        match heard.recv_timeout(due.unwrap_or(Duration::from_secs(60))) {
+            Ok(News::Bytes(bytes)) => {
+                received.extend(bytes);
+                app.receive(&mut received);
+            }
+            Ok(News::Gone) => {
+                println!("the index is gone: nothing is found any more, transfers go on");
+                app.online = false;
+            }
+            Ok(News::Line(line)) if line.trim() == "quit" => return Ok(()),
+            Ok(News::Line(line)) => app.command(line.trim()),
+            Ok(News::Fetched(Ok(path))) => println!("saved {}", path.display()),
+            Ok(News::Fetched(Err(error))) => println!("the download failed: {error}"),
+            Err(_) => {}
+        }
+        app.client.handle_timeout(app.start.elapsed());
+        app.flush()?;
+    }
+}
+
+/// Takes the connections of peers; returns the port.
+fn listen(
+    options: &Options,
+    library: &Arc<Vec<Shared>>,
+    expected: &Arc<Mutex<Vec<Wanted>>>,
+    news: &Sender<News>,
+) -> io::Result<u16> {
+    let listener = TcpListener::bind(options.listen)?;
+    let port = listener.local_addr()?.port();
+    let (library, into) = (Arc::clone(library), options.into.clone());
+    let (expected, news) = (Arc::clone(expected), news.clone());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (library, into, news) = (Arc::clone(&library), into.clone(), news.clone());
+            let expected = Arc::clone(&expected);
+            thread::spawn(move || {
+                let take = |nick: &str, name: &str| {
+                    let mut expected = expected.lock().expect("no panics");
+                    let is = |wanted: &Wanted| wanted.nick == nick && wanted.name == name;
+                    expected.iter().position(is).map(|at| expected.remove(at))
+                };
+                match welcome(stream, &library, &take, &into) {
+                    Ok(None) => {}
+                    Ok(Some(path)) => drop(news.send(News::Fetched(Ok(path)))),
+                    Err(error) => println!("a peer: {error}"),
+                }
+            });
+        }
+    });
+    Ok(port)
+}
+
+fn text(text: &str) -> Text<'_> {
+    Text::new(text.as_bytes()).unwrap_or_default()
+}
+
+impl App {
+    fn log_in(&mut self) -> Result<(), String> {
+        let login = Login {
+            nick: text(&self.options.nick),
+            password: text("none"),
+            port: self.port,
+            client: text("gnutella-wire"),
+            link: LinkType(8),
+        };
+        let mut buf = vec![0; 512];
+        let len = self.client.login(self.start.elapsed(), login, &mut buf);
+        let len = len.map_err(|e| e.to_string())?;
+        self.write(&buf[..len]);
+        Ok(())
+    }
+
+    fn receive(&mut self, received: &mut Vec<u8>) {
+        let bytes = core::mem::take(received);
+        let mut rest = &bytes[..];
+        loop {
+            let handled = self.client.handle_bytes(self.start.elapsed(), rest);
+            if handled.consumed == 0 {
+                break;
+            }
+            let (this, after) = rest.split_at(handled.consumed);
+            self.trace("<-", this);
+            rest = after;
+            if let Some(message) = handled.outcome {
+                self.deliver(&message);
+            }
+        }
+        received.extend_from_slice(rest);
+    }
+
+    fn deliver(&mut self, message: &Message<'_>) {
+        match message {
+            Message::Error(why) => println!("the index says: {why}"),
+            Message::Found(row) => self.list(&row.nick.to_string(), &row.file),
+            Message::Browsed(nick, file) => self.list(&nick.to_string(), file),
+            Message::SearchEnd | Message::BrowseEnd(_) => println!("{} files", self.found.len()),
+            Message::DownloadAck(source) => self.fetch(source),
+            Message::DownloadError(_) => println!("the file is no longer there"),
+            Message::UploadFirewalled(source) => self.upload(source),
+            Message::UserOn(nick, _) => println!("{nick} came"),
+            Message::UserOff(nick) => println!("{nick} went"),
+            Message::Stats(users, files, gigabytes) => {
+                println!("{users} users share {files} files, {gigabytes} GB");
+            }
+            _ => {}
+        }
+    }
+
+    fn list(&mut self, nick: &str, file: &File<'_>) {
+        let (name, md5) = (file.name.to_string(), file.md5.to_string());
+        println!("{:4}  {name} ({} bytes) of {nick}", self.found.len() + 1, file.size);
+        self.found.push(Wanted { nick: nick.to_owned(), name, md5, size: file.size });
+    }
+
+    /// Fetches the file from who has it; who is behind a firewall is asked to connect.
+    fn fetch(&mut self, source: &Source<'_>) {
+        let (nick, name) = (source.nick.to_string(), source.name.to_string());
+        let is = |wanted: &Wanted| wanted.nick.eq_ignore_ascii_case(&nick) && wanted.name == name;
+        let Some(at) = self.wanted.iter().position(is) else { return };
+        let wanted = self.wanted.remove(at);
+        if source.port == 0 {
+            println!("{nick} is behind a firewall: asking it to connect");
+            self.expected.lock().expect("no panics").push(wanted);
+            let (nick, name) = (text(&nick), text(&name));
+            return self.say(&Message::DownloadFirewalled(Naming { nick, name }));
+        }
+        let from = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
+        let (own, into) = (self.options.nick.clone(), self.options.into.clone());
+        let news = self.news.clone();
+        thread::spawn(move || {
+            let fetched = fetch(&own, &wanted, from, &into).map_err(|e| e.to_string());
+            let _ = news.send(News::Fetched(fetched));
+        });
+    }
+
+    fn upload(&mut self, source: &Source<'_>) {
+        let to = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
+        let (own, name) = (self.options.nick.clone(), source.name.to_string());
+        let library = Arc::clone(&self.library);
+        thread::spawn(move || {
+            let Some(file) = library.iter().find(|file| file.name == name) else { return };
+            if let Err(error) = deliver(&own, file, to) {
+                println!("{name} to {to}: {error}");
+            }
+        });
+    }
+
+    fn command(&mut self, line: &str) {
+        if !self.online {
+            return println!("the index is gone");
+        }
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("find", words) => {
+                self.found.clear();
+                self.say(&Message::Search(Search::new(text(words))));
+            }
+            ("browse", nick) => {
+                self.found.clear();
+                self.say(&Message::Browse(text(nick)));
+            }
+            ("get", number) => {
+                let at = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+                let Some(wanted) = at.and_then(|at| self.found.get(at)).cloned() else {
+                    return println!("get takes the number of a file that was found");
+                };
+                let (nick, name) = (wanted.nick.clone(), wanted.name.clone());
+                self.wanted.push(wanted);
+                self.say(&Message::Download(Naming { nick: text(&nick), name: text(&name) }));
+            }
+            ("watch", nick) => self.say(&Message::HotlistAdd(text(nick))),
+            ("stats", _) => self.say(&Message::Stats(0, 0, 0)),
+            ("", _) => {}
+            _ => println!("find WORDS, get N, browse NICK, watch NICK, stats, quit"),
+        }
+    }
+
+    /// Writes what the machine has to say, and tells what happened to it.
+    fn flush(&mut self) -> Result<(), String> {
+        let mut buf = [0; 512];
+        while let Ok(Some(len)) = self.client.poll_transmit(&mut buf) {
+            self.write(&buf[..len]);
+        }
+        match self.client.poll_event() {
+            Some(ClientEvent::LoggedIn) => {
+                println!(
+                    "logged in as {}, sharing {} files",
+                    self.options.nick,
+                    self.library.len()
+                );
+                let library = Arc::clone(&self.library);
+                for Shared { name, md5, size, .. } in library.iter() {
+                    let (name, md5) = (text(name), text(md5));
+                    let file =
+                        File { name, md5, size: *size, bitrate: 0, frequency: 0, seconds: 0 };
+                    self.say(&Message::Share(file));
+                }
+                Ok(())
+            }
+            Some(ClientEvent::ListingTimedOut) => {
+                println!("the index does not answer");
+                Ok(())
+            }
+            Some(ClientEvent::Closed { reason: ClientCloseReason::Frame(error) }) => {
+                Err(format!("the index: {error}"))
+            }
+            Some(over) => Err(format!("no login: {over:?}")),
+            None => Ok(()),
+        }
+    }
+
+    fn say(&mut self, message: &Message<'_>) {
+        let mut buf = vec![0; message.encoded_len()];
+        match self.client.send(self.start.elapsed(), message, &mut buf) {
+            Ok(len) => self.write(&buf[..len]),
+            Err(error) => println!("{error}"),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.trace("->", bytes);
+        if self.stream.write_all(bytes).is_err() {
+            self.online = false;
+        }
+    }
+
+    fn trace(&self, direction: &str, bytes: &[u8]) {
+        if self.options.trace
+            && let Ok((frame, _)) = Frame::decode(bytes, u16::MAX)
+        {
+            println!("{direction} {frame}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Links: the handshake from both ends, and a thread to read and one to write, with compression.
+
+use core::net::SocketAddrV4;
+use core::time::Duration;
+use std::io::{self, Read, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use gnutella_wire::deflate::{Deflater, Inflater, max_len};
+use gnutella_wire::handshake::{Handshake, Line, State, addresses};
+use gnutella_wire::head::{Head, Header};
+use gnutella_wire::{ConnId, Neighbour, Role};
+
+use super::ctx::{Ctx, News, peer};
+
+/// How long a stranger may take for each part of a handshake.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How many messages may wait for a slow neighbour before it is given up.
+const WAITING: usize = 256;
+
+/// An open link.
+pub struct Joined {
+    pub stream: TcpStream,
+    pub neighbour: Neighbour,
+    pub inflate: bool,
+    pub deflate: bool,
+    /// What followed the handshake in the same read.
+    pub rest: Vec<u8>,
+}
+
+/// Dials, shakes hands, and tells what came of it.
+pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
+    let ctx = Arc::clone(ctx);
+    thread::spawn(move || {
+        let mut hints = Vec::new();
+        let joined = TcpStream::connect_timeout(&to.into(), PATIENCE)
+            .and_then(|stream| greet(&ctx, stream, &mut hints));
+        ctx.tell(match joined {
+            Ok(joined) => News::Joined(Box::new(joined)),
+            Err(error) => News::NotJoined(to, error.to_string(), hints),
+        });
+    });
+}
+
+fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io::Result<Joined> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut talk = Talk::new(ctx, &mut stream, Handshake::dialler_06(), Vec::new());
+    talk.say(Handshake::greet, &[])?;
+    let heard = talk.listen()?;
+    hints.extend(heard.hints);
+    if let Some(why) = heard.refusal {
+        return Err(io::Error::other(format!("refused: {why}")));
+    }
+    let (neighbour, deflate, inflate) =
+        (heard.neighbour, heard.reads_deflate, heard.writes_deflate);
+    let encoding = [Header::new("Content-Encoding", "deflate")];
+    let more = if deflate { &encoding[..] } else { &[] };
+    talk.say(Handshake::agree, more)?;
+    let rest = talk.received;
+    Ok(Joined { stream, neighbour, inflate, deflate, rest })
+}
+
+/// Answers a stranger who dialled, from the first bytes on.
+pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
+    let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
+    let heard = talk.listen()?;
+    let (neighbour, deflate) = (heard.neighbour, heard.reads_deflate);
+    let role = neighbour.role;
+    if let Err((code, why)) = is_welcome(ctx, role) {
+        let others = ctx.room.lock().expect("no panics").hosts.clone();
+        let others: Vec<_> = others.iter().take(10).map(ToString::to_string).collect();
+        let others = others.join(",");
+        let hint = [Header::new("X-Try-Ultrapeers", &others)];
+        talk.say(|handshake, headers, buf| handshake.refuse(code, why, headers, buf), &hint)?;
+        return Err(io::Error::other(format!("refused a {role:?}: {why}")));
+    }
+    let encoding = [Header::new("Content-Encoding", "deflate")];
+    let more = if deflate { &encoding[..] } else { &[] };
+    talk.say(Handshake::agree, more)?;
+    let mut inflate = false;
+    if talk.handshake.state() != State::Open {
+        let heard = talk.listen()?; // in 0.6 there is a third step
+        inflate = heard.writes_deflate;
+        if let Some(why) = heard.refusal {
+            return Err(io::Error::other(format!("it changed its mind: {why}")));
+        }
+    }
+    let rest = talk.received;
+    Ok(Joined { stream, neighbour, inflate, deflate, rest })
+}
+
+/// A leaf takes ultrapeers only; an ultrapeer takes what it has room for.
+fn is_welcome(ctx: &Ctx, role: Role) -> Result<(), (u16, &'static str)> {
+    let room = ctx.room.lock().expect("no panics");
+    match (ctx.role, role) {
+        (Role::Leaf, Role::Leaf | Role::Peer) => Err((503, "I am a shielded leaf node")),
+        (_, Role::Leaf) if room.leaves => Ok(()),
+        (_, Role::Peer | Role::Ultrapeer) if room.peers => Ok(()),
+        _ => Err((503, "Slots full")),
+    }
+}
+
+/// A handshake over a socket.
+struct Talk<'a> {
+    ctx: &'a Ctx,
+    stream: &'a mut TcpStream,
+    handshake: Handshake,
+    received: Vec<u8>,
+}
+
+/// What the other end said of itself.
+struct Heard {
+    neighbour: Neighbour,
+    refusal: Option<String>,
+    reads_deflate: bool,
+    writes_deflate: bool,
+    hints: Vec<SocketAddrV4>,
+}
+
+impl<'a> Talk<'a> {
+    fn new(
+        ctx: &'a Ctx,
+        stream: &'a mut TcpStream,
+        handshake: Handshake,
+        received: Vec<u8>,
+    ) -> Self {
+        Self { ctx, stream, handshake, received }
+    }
+
+    /// Says one step, with the headers of this servent and `more`.
+    fn say<E: core::error::Error + Send + Sync + 'static>(
+        &mut self,
+        step: impl FnOnce(&mut Handshake, &[Header<'_>], &mut [u8]) -> Result<usize, E>,
+        more: &[Header<'_>],
+    ) -> io::Result<()> {
+        let ultrapeer = if self.ctx.role == Role::Ultrapeer { "True" } else { "False" };
+        let listen = self.ctx.address.to_string();
+        let mut headers = vec![
+            Header::new("User-Agent", concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"))),
+            Header::new("X-Ultrapeer", ultrapeer),
+            Header::new("X-Query-Routing", "0.1"),
+            Header::new("X-Ultrapeer-Query-Routing", "0.1"),
+            Header::new("X-Dynamic-Querying", "0.1"),
+            Header::new("Accept-Encoding", "deflate"),
+            Header::new("GGEP", "0.5"),
+            Header::new("Vendor-Message", "0.2"),
+            Header::new("Bye-Packet", "0.1"),
+            Header::new("X-Max-TTL", "4"),
+            Header::new("Listen-IP", &listen),
+        ];
+        headers.extend_from_slice(more);
+        let mut buf = [0; 2_048];
+        let len = step(&mut self.handshake, &headers, &mut buf).map_err(io::Error::other)?;
+        self.ctx.trace(|| format!("-> {} {}", peer(self.stream), one_line(&buf[..len])));
+        self.stream.write_all(&buf[..len])
+    }
+
+    /// Waits for one step of the other end.
+    fn listen(&mut self) -> io::Result<Heard> {
+        loop {
+            let received = self.handshake.handle_bytes(&self.received).map_err(io::Error::other)?;
+            if let Some(step) = received.outcome {
+                self.ctx.trace(|| format!("<- {} {}", peer(self.stream), step.head));
+                let heard = read_head(&step.head, step.line);
+                let consumed = received.consumed;
+                self.received.drain(..consumed);
+                return Ok(heard);
+            }
+            read_more(self.stream, &mut self.received)?;
+        }
+    }
+}
+
+fn read_head(head: &Head<'_>, line: Line<'_>) -> Heard {
+    let says = |name, what: &str| head.header(name).is_some_and(|value| value.contains(what));
+    Heard {
+        neighbour: Neighbour::of_head(head),
+        refusal: match line {
+            Line::Status { code, reason } if code != 200 => Some(format!("{code} {reason}")),
+            _ => None,
+        },
+        reads_deflate: says("Accept-Encoding", "deflate"),
+        writes_deflate: says("Content-Encoding", "deflate"),
+        hints: head.header("X-Try-Ultrapeers").map(|v| addresses(v).collect()).unwrap_or_default(),
+    }
+}
+
+/// Appends what the socket has; an end is an error.
+pub fn read_more(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {
+    let mut buf = [0; 4_096];
+    match stream.read(&mut buf)? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed")),
+        len => {
+            received.extend_from_slice(&buf[..len]);
+            Ok(())
+        }
+    }
+}
+
+fn one_line(head: &[u8]) -> String {
+    let text = String::from_utf8_lossy(head);
+    text.trim_end().lines().collect::<Vec<_>>().join(" | ")
+}
+
+/// Starts the two threads of a link, and returns where its messages go.
+pub fn start(ctx: &Arc<Ctx>, link: ConnId, joined: Joined) -> io::Result<SyncSender<Vec<u8>>> {
+    let Joined { stream, inflate, deflate, rest, .. } = joined;
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let (out, messages) = sync_channel(WAITING);
+    let writer = stream.try_clone()?;
+    thread::spawn(move || write(&messages, writer, deflate));
+    let ctx = Arc::clone(ctx);
+    thread::spawn(move || {
+        let _ = read(&ctx, link, stream, inflate, rest);
+        ctx.tell(News::Gone(link));
+    });
+    Ok(out)
+}
+
+/// Writes messages until there are no more to come, or the other end does not take them.
+fn write(messages: &Receiver<Vec<u8>>, mut stream: TcpStream, deflate: bool) {
+    let mut deflater = Deflater::new();
+    while let Ok(mut bytes) = messages.recv() {
+        while let Ok(more) = messages.try_recv() {
+            bytes.extend(more); // in one piece, which also deflates better
+        }
+        if deflate {
+            let mut packed = vec![0; max_len(bytes.len())];
+            let len = deflater.flush(&bytes, &mut packed).expect("long enough");
+            packed.truncate(len);
+            bytes = packed;
+        }
+        if stream.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Reads until the other end closes.
+fn read(
+    ctx: &Ctx,
+    link: ConnId,
+    mut stream: TcpStream,
+    inflate: bool,
+    rest: Vec<u8>,
+) -> io::Result<()> {
+    let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).map_err(io::Error::other)?;
+    let mut received = rest;
+    loop {
+        if inflate {
+            let mut packed = &received[..];
+            loop {
+                let piece = inflater.inflate(packed).map_err(io::Error::other)?;
+                packed = &packed[piece.consumed..];
+                if piece.bytes.is_empty() {
+                    break;
+                }
+                ctx.tell(News::Bytes(link, piece.bytes.to_vec()));
+            }
+        } else if !received.is_empty() {
+            ctx.tell(News::Bytes(link, received.clone()));
+        }
+        received.clear();
+        read_more(&mut stream, &mut received)?;
+    }
+}

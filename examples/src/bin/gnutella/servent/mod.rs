@@ -1,0 +1,108 @@
+//! A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads.
+//!
+//! One thread owns the `Servent` and hears from all others by a channel: one that accepts connections,
+//! two for each link, one for each transfer.
+
+mod args;
+mod ctx;
+mod links;
+mod node;
+mod share;
+mod transfer;
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::sync::atomic::AtomicUsize;
+use core::time::Duration;
+use std::io::{self, BufRead as _};
+use std::net::{TcpListener, UdpSocket};
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use examples::random::random;
+use gnutella_wire::{Role, ServentId};
+
+use args::{Args, HELP};
+use ctx::{Ctx, News, Room};
+use share::Library;
+
+/// Runs the subcommand.
+pub fn run(words: Vec<String>) -> ExitCode {
+    examples::words::start(words, "gnutella servent", HELP, Args::parse, |args| {
+        serve(args).map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn serve(args: Args) -> Result<(), String> {
+    let library = match &args.share {
+        Some(folder) => Library::read(folder)
+            .map_err(|error| format!("cannot share {}: {error}", folder.display()))?,
+        None => Library::default(),
+    };
+    let listener = TcpListener::bind(args.listen)
+        .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let address = own_address(&listener, &args).map_err(|error| error.to_string())?;
+    let (news, heard) = channel();
+    let ctx = Arc::new(Ctx {
+        start: Instant::now(),
+        trace: args.trace,
+        role: if args.ultrapeer { Role::Ultrapeer } else { Role::Leaf },
+        servent: ServentId(random()),
+        address,
+        firewalled: args.firewalled,
+        library,
+        into: args.into,
+        uploads: AtomicUsize::new(0),
+        room: Mutex::new(Room::default()),
+        expected: Mutex::new(Vec::new()),
+        news,
+    });
+    println!("listening on {address}, sharing {} files", ctx.library.0.len());
+    let strangers = Arc::clone(&ctx);
+    thread::spawn(move || accept_all(&strangers, &listener));
+    let user = Arc::clone(&ctx);
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            user.tell(News::Line(line));
+        }
+    });
+    for to in &args.connect {
+        links::dial(&ctx, *to);
+    }
+    let node = node::Node::new(ctx, args.find, Duration::from_secs(args.wait));
+    node.run(&heard).map(|_| ())
+}
+
+fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {
+    for stream in listener.incoming().flatten() {
+        let ctx = Arc::clone(ctx);
+        thread::spawn(move || {
+            let from = ctx::peer(&stream);
+            if let Err(error) = transfer::welcome(&ctx, stream) {
+                ctx.trace(|| format!("   {from}: {error}"));
+            }
+        });
+    }
+}
+
+/// Returns the address to tell others: where it listens, or if that is all interfaces, the one that
+/// leads to the first servent to be dialled.
+fn own_address(listener: &TcpListener, args: &Args) -> io::Result<SocketAddrV4> {
+    let SocketAddr::V4(address) = listener.local_addr()? else {
+        return Err(io::Error::other("Gnutella knows addresses of version 4 only"));
+    };
+    if !address.ip().is_unspecified() {
+        return Ok(address);
+    }
+    let ip = args.connect.first().and_then(|to| {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect(to).ok()?; // sends nothing
+        match socket.local_addr().ok()? {
+            SocketAddr::V4(own) => Some(*own.ip()),
+            SocketAddr::V6(_) => None,
+        }
+    });
+    Ok(SocketAddrV4::new(ip.unwrap_or(Ipv4Addr::LOCALHOST), address.port()))
+}

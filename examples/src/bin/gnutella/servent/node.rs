@@ -1,0 +1,412 @@
+//! The one thread that owns the servent: bytes and commands in, messages and sockets out.
+
+use core::net::SocketAddrV4;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Instant;
+
+use examples::random::random;
+use gnutella_wire::deflate::Inflater;
+use gnutella_wire::huge::{Part, Urn};
+use gnutella_wire::servent::Target;
+use gnutella_wire::wire::{
+    Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
+    QueryHit, Record, Records, Vendor,
+};
+use gnutella_wire::{Config, ConnId, Event, Guid, Role, Servent, ServentLimits, ServentVec, Text};
+
+use super::ctx::{Ctx, Found, News, peer};
+use super::links::{Joined, dial, start};
+use super::transfer::{download, offer};
+
+const VENDOR: Vendor = Vendor(*b"GWIR");
+/// Searching again for what --find wants, in case the network has grown.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// A servent and what it needs of the machine it runs on.
+pub struct Node {
+    ctx: Arc<Ctx>,
+    servent: Machine,
+    links: BTreeMap<u32, Link>,
+    next_link: u32,
+    found: Vec<Found>,
+    wish: Option<Wish>,
+}
+
+struct Link {
+    out: SyncSender<Vec<u8>>,
+    received: Vec<u8>,
+    name: SocketAddrV4,
+    /// Of the neighbour's table, once it sends a compressed one.
+    patches: Option<Inflater<Vec<u8>>>,
+}
+
+/// A servent with all that 0.6 adds: a cache of hosts, dynamic queries, tables of words.
+type Machine = Servent<ServentVec>;
+
+/// What --find wants.
+struct Wish {
+    words: String,
+    deadline: Instant,
+    again: Instant,
+    fetching: bool,
+}
+
+impl Node {
+    pub fn new(ctx: Arc<Ctx>, find: Option<String>, wait: Duration) -> Self {
+        let mut config = match ctx.role {
+            Role::Ultrapeer => Config::ultrapeer(ctx.servent, ctx.address),
+            _ => Config::leaf(ctx.servent, ctx.address),
+        };
+        config.files = ctx.library.0.len() as u32;
+        config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
+        config.seed = u64::from_le_bytes(random());
+        let storage = ServentVec::new(ServentLimits::of(&config));
+        let mut servent = Servent::new(config, storage).expect("a preset is valid");
+        servent.set_firewalled(ctx.firewalled);
+        for file in &ctx.library.0 {
+            servent.share(Duration::ZERO, &file.name);
+            servent.share_urn(Duration::ZERO, &Urn::Sha1(file.sha1));
+        }
+        let now = Instant::now();
+        let wish =
+            find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
+        Self { ctx, servent, links: BTreeMap::new(), next_link: 0, found: Vec::new(), wish }
+    }
+
+    /// Runs until the user leaves, or until what --find wants has come or failed.
+    pub fn run(mut self, news: &Receiver<News>) -> Result<Option<PathBuf>, String> {
+        loop {
+            self.publish_room();
+            let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
+            let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));
+            match news.recv_timeout(patience) {
+                Ok(News::Line(line)) if line.trim() == "quit" => {
+                    self.leave();
+                    return Ok(None);
+                }
+                Ok(News::Fetched(result)) => {
+                    match &result {
+                        Ok(path) => println!("saved {}", path.display()),
+                        Err(error) => println!("the download failed: {error}"),
+                    }
+                    if self.wish.is_some() {
+                        self.leave();
+                        return result.map(Some);
+                    }
+                }
+                Ok(news) => self.handle(news),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
+            self.servent.handle_timeout(self.now());
+            self.flush();
+            if let Some(failed) = self.pursue_wish() {
+                self.leave();
+                return Err(failed);
+            }
+        }
+    }
+
+    fn handle(&mut self, news: News) {
+        match news {
+            News::Joined(joined) => self.join(*joined),
+            News::NotJoined(to, why, hints) => {
+                println!("{to}: {why}");
+                let now = self.now();
+                self.servent.handle_dial_failed(now, to);
+                for hint in hints {
+                    self.servent.add_host(now, hint);
+                }
+            }
+            News::Bytes(link, bytes) => self.receive(link, &bytes),
+            News::Gone(link) => {
+                if let Some(gone) = self.links.remove(&link.0) {
+                    println!("{} is gone", gone.name);
+                    self.servent.handle_closed(self.now(), link);
+                }
+            }
+            News::Line(line) => self.command(line.trim()),
+            News::Unreachable(found) => self.push(found),
+            News::Fetched(_) => {}
+        }
+    }
+
+    fn join(&mut self, joined: Joined) {
+        let link = ConnId(self.next_link);
+        self.next_link += 1;
+        let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
+        if let Err(error) = self.servent.handle_connected(self.now(), link, neighbour) {
+            println!("{name}: {error}");
+            return;
+        }
+        match start(&self.ctx, link, joined) {
+            Ok(out) => {
+                println!("linked to {name}, {}", describe(neighbour.role));
+                self.links.insert(link.0, Link { out, received: Vec::new(), name, patches: None });
+            }
+            Err(error) => {
+                println!("{name}: {error}");
+                self.servent.handle_closed(self.now(), link);
+            }
+        }
+    }
+
+    /// Handles all whole messages that a link has received.
+    fn receive(&mut self, link: ConnId, bytes: &[u8]) {
+        let Some(from) = self.links.get_mut(&link.0) else { return };
+        let mut received = core::mem::take(&mut from.received);
+        let name = from.name;
+        received.extend_from_slice(bytes);
+        let mut rest = &received[..];
+        let now = self.now();
+        while let Ok(received) = self.servent.handle_bytes(now, link, rest)
+            && received.consumed > 0
+        {
+            let (this, after) = rest.split_at(received.consumed);
+            self.ctx.trace(|| format!("<- {name} {}", describe_message(this)));
+            rest = after;
+            let handled = received.outcome;
+            if let Some(forward) = handled.and_then(|handled| handled.forward) {
+                let message = [&forward.header[..], forward.payload].concat();
+                self.send(forward.to, &message);
+            }
+            if let Some(message) = handled.and_then(|handled| handled.message) {
+                self.deliver(link, &message);
+            }
+        }
+        let rest = rest.to_vec();
+        if let Some(from) = self.links.get_mut(&link.0) {
+            from.received = rest;
+        }
+    }
+
+    fn deliver(&mut self, link: ConnId, message: &Message<'_>) {
+        match message.payload {
+            Payload::Query(query) => self.answer(message.guid, &query),
+            Payload::QueryHit(hit) => self.collect(&hit),
+            Payload::Push(push) => offer(&self.ctx, push.address, push.index),
+            Payload::Bye(bye) => println!("bye: {bye}"),
+            Payload::Other(Other { function: Function::QRP, body }) => self.patch(link, body),
+            _ => {}
+        }
+    }
+
+    /// Takes in a compressed piece of a neighbour's table of words.
+    fn patch(&mut self, link: ConnId, body: &[u8]) {
+        let now = self.now();
+        let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))
+        else {
+            return;
+        };
+        let new = || Inflater::new(vec![0; Inflater::WINDOW]).expect("a power of two");
+        let inflater = from.patches.get_or_insert_with(new);
+        let _ = self.servent.handle_compressed_patch(now, link, &patch, inflater);
+    }
+
+    fn answer(&mut self, guid: Guid, query: &Query<'_>) {
+        let ctx = Arc::clone(&self.ctx);
+        let files = ctx.library.find(query);
+        let urns: Vec<_> = files.iter().map(|file| Urn::Sha1(file.sha1).to_string()).collect();
+        let records: Vec<_> = files
+            .iter()
+            .zip(&urns)
+            .take(20)
+            .map(|(file, urn)| Record {
+                index: file.index,
+                size: file.size.try_into().unwrap_or(u32::MAX),
+                name: Text::new(file.name.as_bytes()).unwrap_or_default(),
+                extensions: Text::new(urn.as_bytes()).unwrap_or_default(),
+            })
+            .collect();
+        let Some(records) = Records::from_slice(&records).filter(|all| !all.is_empty()) else {
+            return;
+        };
+        self.servent.set_busy(ctx.is_busy());
+        let data = self.servent.hit_flags().to_data(VENDOR);
+        let mut buf = vec![0; 16_384];
+        match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
+            Ok(hit) => self.send(hit.to, &buf[..hit.len]),
+            Err(error) => ctx.trace(|| format!("   no answer: {error}")),
+        }
+    }
+
+    fn collect(&mut self, hit: &QueryHit<'_>) {
+        let flags = hit.data.flags().unwrap_or_default();
+        for record in &hit.records {
+            let sha1 = record.parts().find_map(|part| match part {
+                Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()).map(|urn| urn.sha1()),
+                _ => None,
+            });
+            let found = Found {
+                servent: hit.servent,
+                address: hit.address,
+                push: flags.push == Some(true),
+                busy: flags.busy == Some(true),
+                index: record.index,
+                size: record.size.into(),
+                name: record.name.to_string(),
+                sha1,
+            };
+            let known = |old: &Found| (old.servent, old.index) == (found.servent, found.index);
+            if self.found.iter().any(known) || self.found.len() >= 1_000 {
+                continue;
+            }
+            let push = if found.push { ", behind a firewall" } else { "" };
+            let busy = if found.busy { ", busy" } else { "" };
+            println!(
+                "{:4}  {} ({} bytes) at {}{push}{busy}",
+                self.found.len() + 1,
+                found.name,
+                found.size,
+                found.address
+            );
+            self.found.push(found);
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("find", words) if !words.is_empty() => {
+                self.found.clear();
+                self.search(words);
+            }
+            ("get", number) => {
+                let found =
+                    number.parse::<usize>().ok().and_then(|n| self.found.get(n.wrapping_sub(1)));
+                match found.cloned() {
+                    Some(found) => self.fetch(found),
+                    None => println!("get takes the number of a file that was found"),
+                }
+            }
+            ("links", _) => {
+                for link in self.links.values() {
+                    println!("{}", link.name);
+                }
+                println!("{} links, {:?}", self.links.len(), self.servent.stats());
+            }
+            ("", _) => {}
+            _ => println!("find WORDS, get N, links, quit"),
+        }
+    }
+
+    fn search(&mut self, words: &str) {
+        let Some(text) = Text::new(words.as_bytes()) else { return };
+        let flags = if self.ctx.firewalled { QueryFlags::FIREWALLED } else { QueryFlags::MARKER };
+        let query = Query { flags, text, extensions: b"urn:\x1C\0" };
+        let guid = Guid::from_random(random());
+        let mut buf = vec![0; HEADER_LEN + query.encoded_len()];
+        match self.servent.search(self.now(), guid, &query, &mut buf) {
+            Ok(search) => self.send(search.to, &buf[..search.len]),
+            Err(error) => println!("no search: {error}"),
+        }
+    }
+
+    fn fetch(&mut self, found: Found) {
+        if found.push { self.push(found) } else { download(&self.ctx, found) }
+    }
+
+    /// Asks the other end to connect, and expects it.
+    fn push(&mut self, found: Found) {
+        let mut buf = [0; 64];
+        let guid = Guid::from_random(random());
+        match self.servent.push(self.now(), guid, found.servent, found.index, &mut buf) {
+            Ok(push) => {
+                self.ctx.expected.lock().expect("no panics").push(found);
+                self.send(push.to, &buf[..push.len]);
+            }
+            Err(error) => {
+                self.ctx.tell(News::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
+            }
+        }
+    }
+
+    /// Pursues what --find wants; a text if there is no more hope.
+    fn pursue_wish(&mut self) -> Option<String> {
+        let wish = self.wish.as_mut()?;
+        let now = Instant::now();
+        if wish.fetching {
+            return None;
+        }
+        if let Some(found) = self.found.first().cloned() {
+            wish.fetching = true;
+            self.fetch(found);
+        } else if now >= wish.deadline {
+            return Some(format!("nobody has {}", wish.words));
+        } else if now >= wish.again && !self.links.is_empty() {
+            wish.again = now + AGAIN;
+            let words = wish.words.clone();
+            self.search(&words);
+        }
+        None
+    }
+
+    /// Writes the servent's own messages and closes what it has lost.
+    fn flush(&mut self) {
+        let mut buf = [0; 1_024];
+        while let Ok(Some(own)) = self.servent.poll_transmit(&mut buf) {
+            self.write(own.conn, &buf[..own.len]);
+        }
+        while let Some(event) = self.servent.poll_event() {
+            println!("{event}");
+            match event {
+                Event::Closed { conn, .. } => drop(self.links.remove(&conn.0)), // its writer flushes
+                Event::Dial { address } => dial(&self.ctx, address),
+                _ => {}
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        self.servent.leave(self.now());
+        self.flush();
+        std::thread::sleep(Duration::from_millis(100)); // for the writers
+    }
+
+    fn send(&mut self, to: Target, message: &[u8]) {
+        let links: Vec<_> = self.servent.targets(to).collect();
+        for link in links {
+            self.write(link, message);
+        }
+    }
+
+    fn write(&mut self, link: ConnId, message: &[u8]) {
+        let Some(to) = self.links.get(&link.0) else { return };
+        self.ctx.trace(|| format!("-> {} {}", to.name, describe_message(message)));
+        if to.out.try_send(message.to_vec()).is_err() {
+            println!("{} does not read what is sent to it", to.name);
+            self.links.remove(&link.0);
+            self.servent.handle_closed(self.now(), link);
+        }
+    }
+
+    /// Lets the threads that shake hands know what there is room for.
+    fn publish_room(&self) {
+        let mut room = self.ctx.room.lock().expect("no panics");
+        room.peers = self.servent.has_room(Role::Ultrapeer);
+        room.leaves = self.servent.has_room(Role::Leaf);
+        room.hosts = self.servent.hosts().map(|host| host.address).collect();
+    }
+
+    fn now(&self) -> Duration {
+        self.ctx.start.elapsed()
+    }
+}
+
+fn describe(role: Role) -> &'static str {
+    match role {
+        Role::Ultrapeer => "an ultrapeer",
+        Role::Leaf => "a leaf",
+        Role::Peer => "a peer",
+    }
+}
+
+fn describe_message(bytes: &[u8]) -> String {
+    match Message::decode(bytes, Limits::LIMEWIRE) {
+        Ok((message, _)) => message.to_string(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,168 @@
+//! A nonce search on all cores. See `mine --help`.
+
+mod args;
+mod state;
+mod threads;
+
+use core::fmt::Write as _;
+use core::num::NonZeroU64;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::fs;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use pow::{
+    BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
+    Puzzle, Target,
+};
+
+use args::{Args, HELP, Task};
+use state::Progress;
+use threads::{Shared, search};
+
+const STOPPED: u8 = 3;
+
+/// Runs the subcommand.
+pub fn run(words: Vec<String>) -> ExitCode {
+    examples::words::start(words, "mine search", HELP, Args::parse, |args| mine(&args))
+}
+
+fn mine(args: &Args) -> Result<ExitCode, String> {
+    examples::interrupt::install();
+    match &args.task {
+        Task::Text { text, bits } => {
+            let message = [text.as_bytes(), &[0; 8]].concat();
+            let field = NonceField { offset: text.len(), format: NonceFormat::U64Be };
+            let puzzle = Puzzle::new(HashFunction::Sha256, &message, field)
+                .map_err(|error| error.to_string())?;
+            let target = Target::from_zero_bits(*bits);
+            let name = format!("bits {bits} text {}", hex(text.as_bytes()));
+            drive::<BigEndian>(args, puzzle, target, &name, |nonce| {
+                println!("hash   {}", hex(&puzzle.digest(nonce)));
+                println!("check  printf '%s%b' TEXT '{}' | sha256sum", escapes(nonce));
+            })
+        }
+        Task::Header(header) => {
+            let target = header.bits.to_target();
+            let target = target.map_err(|error| format!("the header's target: {error}"))?;
+            let name = format!("header {}", hex(&Header { nonce: 0, ..*header }.to_bytes()));
+            drive::<LittleEndian>(args, Puzzle::of_header(header), target, &name, |nonce| {
+                let found = Header { nonce: nonce as u32, ..*header };
+                println!("id     {}", found.id());
+                println!("header {}", hex(&found.to_bytes()));
+            })
+        }
+    }
+}
+
+/// Searches from the beginning or from where an earlier run was stopped, and says what came of it.
+fn drive<R: DigestOrder + Send>(
+    args: &Args,
+    puzzle: Puzzle,
+    target: Target,
+    name: &str,
+    tell: impl FnOnce(u64),
+) -> Result<ExitCode, String> {
+    let (from, to) = args.nonces.clone().into_inner();
+    let to = to.min(puzzle.format().max());
+    let name = format!("{name} nonces {from} to {to}");
+    let saved = match &args.state {
+        Some(path) => Progress::load(path, &name)?,
+        None => None,
+    };
+    let progress = saved.unwrap_or_else(|| Progress {
+        tried: 0,
+        next: (0..args.threads.get()).map(|thread| from.checked_add(thread)).collect(),
+    });
+    let stride = NonZeroU64::new(progress.next.len() as u64).unwrap_or(NonZeroU64::MIN);
+    let miner = |next: &Option<u64>| {
+        let miner = Miner::<R>::new(puzzle, target, next.unwrap_or(to)..=to);
+        let mut miner = miner.with_stride(stride).with_kernel(args.kernel);
+        if next.is_none() {
+            miner.cancel();
+        }
+        miner
+    };
+    let mut miners: Vec<_> = progress.next.iter().map(miner).collect();
+    let expected = target.work().hashes().saturating_u128();
+    println!("{} threads, kernel: {}; {expected} hashes are expected", miners.len(), args.kernel);
+    if progress.tried > 0 {
+        println!("going on after {} hashes", progress.tried);
+    }
+    let shared = Shared::new(progress.tried);
+    let found = search(&mut miners, &shared, || watch(args, &shared, progress.tried, target));
+    let tried = shared.tried.load(Ordering::Relaxed);
+    if let Some(nonce) = found {
+        println!("found after {tried} hashes");
+        println!("nonce  {nonce}");
+        tell(nonce);
+        forget(args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let next: Vec<_> =
+        miners.iter().map(|miner| miner.remaining().map(|nonces| *nonces.start())).collect();
+    if next.iter().all(Option::is_none) {
+        println!("no nonce from {from} to {to} counts; {tried} hashes tried");
+        forget(args)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("stopped after {tried} hashes");
+    match &args.state {
+        Some(path) => {
+            Progress { tried, next }.save(path, &name)?;
+            println!("{} keeps the progress; the same command goes on", path.display());
+        }
+        None => println!("the progress is lost; with --state FILE it is kept"),
+    }
+    Ok(ExitCode::from(STOPPED))
+}
+
+/// Prints the rate once a second, and stops the threads when it is time or Ctrl-C was pressed.
+fn watch(args: &Args, shared: &Shared, before: u64, target: Target) {
+    let start = Instant::now();
+    let mut told = start;
+    while shared.is_running() {
+        let late = args.patience.is_some_and(|patience| start.elapsed() >= patience);
+        if late || examples::interrupt::interrupted() {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+        thread::sleep(Duration::from_millis(5));
+        if told.elapsed() >= Duration::from_secs(1) {
+            told = Instant::now();
+            let tried = shared.tried.load(Ordering::Relaxed);
+            let rate = (tried - before) as f64 / start.elapsed().as_secs_f64();
+            let time = target.work().expected_time(rate as u64);
+            eprintln!("{:.2} MH/s, {tried} hashes, {} on average", rate / 1e6, span(time));
+        }
+    }
+}
+
+/// Removes the progress of a search that is over.
+fn forget(args: &Args) -> Result<(), String> {
+    let Some(path) = args.state.as_ref().filter(|path| path.exists()) else { return Ok(()) };
+    fs::remove_file(path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
+}
+
+fn span(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 120.0 => format!("{seconds:.1} seconds"),
+        seconds if seconds < 7200.0 => format!("{:.1} minutes", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.1} hours", seconds / 3600.0),
+        seconds if seconds < 3.156e9 => format!("{:.1} days", seconds / 86_400.0),
+        seconds => format!("{:.1e} years", seconds / 31_556_952.0),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The nonce as the shell's `printf %b` takes it.
+fn escapes(nonce: u64) -> String {
+    nonce.to_be_bytes().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "\\0{byte:03o}");
+        text
+    })
+}

@@ -1,0 +1,183 @@
+//! `torrent make`: reads a file or folder once and writes its metainfo file.
+
+use core::time::Duration;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
+
+use super::args::Make;
+
+/// A torrent of the default piece length has about so many pieces.
+const PIECES: u64 = 1_500;
+
+/// A file below the path: its elements and its length.
+struct Found {
+    path: Vec<String>,
+    len: u64,
+}
+
+pub fn make(args: &Make) -> Result<(), String> {
+    let named = |error: io::Error| format!("{}: {error}", args.path.display());
+    let root = args.path.canonicalize().map_err(named)?;
+    let name = root.file_name().ok_or("the root of the file system has no name")?;
+    let name = name.to_string_lossy().into_owned();
+    let mut files = Vec::new();
+    collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
+    let total = files.iter().map(|file| file.len).sum();
+    let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
+    if args.version == Version::Hybrid && !root.is_file() {
+        return Err("both versions are made for one file; for a folder, take --v2 or none".into());
+    }
+    let hashes = hash(&root, &files, total, piece_len, args.version).map_err(named)?;
+    let roots = roots(&files, &hashes.v2, piece_len);
+    let Hashes { v1, v2 } = &hashes;
+    let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
+    let pieces = match args.version {
+        Version::V1 => old,
+        Version::V2 => PieceHashes::v2(layer),
+        Version::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
+    };
+    let paths: Vec<Vec<&[u8]>> =
+        files.iter().map(|file| file.path.iter().map(String::as_bytes).collect()).collect();
+    let listed = files.iter().zip(&paths).zip(roots);
+    let listed: Vec<_> =
+        listed.map(|((file, path), root)| ContentFile { len: file.len, path, root }).collect();
+    let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
+    let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
+    let draft = MetainfoBuilder {
+        announce: args.trackers.first().map(String::as_bytes),
+        tiers: if tiers.len() > 1 { &tiers } else { &[] },
+        name: name.as_bytes(),
+        piece_len,
+        hashes: pieces,
+        private: args.private.then_some(true),
+        version: args.version,
+        content: if root.is_file() { Content::Single(total) } else { Content::Multi(&listed) },
+    };
+    let bytes = encode(|out| draft.encode(out))?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
+    fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
+    println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
+    super::show::show(&out.to_string_lossy())
+}
+
+/// Calls a writer a second time with as much room as it needs.
+pub fn encode(
+    write: impl Fn(&mut [u8]) -> Result<usize, bittorrent_pieces::bencode::WriteError>,
+) -> Result<Vec<u8>, String> {
+    use bittorrent_pieces::bencode::WriteError;
+    let mut out = Vec::new();
+    if let Err(WriteError::Buffer(short)) = write(&mut out) {
+        out.resize(short.needed, 0);
+    }
+    write(&mut out).map_err(|error| error.to_string())?;
+    Ok(out)
+}
+
+/// Lists the files of a folder, in the order of their names.
+fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Result<()> {
+    if at.is_file() {
+        found.push(Found { path: path.clone(), len: fs::metadata(at)?.len() });
+        return Ok(());
+    }
+    let mut entries: Vec<_> = fs::read_dir(at)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name().into_string();
+        let name = name.map_err(|name| format!("{} is not UTF-8", name.display()));
+        path.push(name.map_err(io::Error::other)?);
+        collect(&entry.path(), path, found)?;
+        path.pop();
+    }
+    Ok(())
+}
+
+fn piece_len_for(total: u64) -> u32 {
+    let len = (total / PIECES).next_power_of_two().clamp(32 << 10, 16 << 20);
+    len as u32
+}
+
+/// What the pieces hash to.
+#[derive(Default)]
+struct Hashes {
+    v1: Vec<[u8; 20]>,
+    v2: Vec<MerkleHash>,
+}
+
+impl Hashes {
+    /// Hashes a piece; `height` is that of its tree, if there is one.
+    fn push(&mut self, piece: &[u8], version: Version, height: u8) {
+        if version != Version::V2 {
+            self.v1.push(PieceHasher::digest(piece));
+        }
+        if version != Version::V1 {
+            let mut tree = MerkleHasher::new();
+            tree.update(piece);
+            self.v2.push(tree.finish(height));
+        }
+    }
+}
+
+/// Returns the root of each file; of version 1, and of empty files, there is none.
+fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Option<MerkleHash>> {
+    let each = files.iter().map(|file| {
+        let pieces = file.len.div_ceil(u64::from(piece_len)) as usize;
+        let (layer, rest) = layers.split_at_checked(pieces)?;
+        layers = rest;
+        match layer {
+            [] => None,
+            _ => Some(PieceLayer::new(layer).root(piece_len)),
+        }
+    });
+    each.collect()
+}
+
+/// Hashes all files, one behind the other; of version 2, each begins with a piece.
+fn hash(
+    root: &Path,
+    files: &[Found],
+    total: u64,
+    piece_len: u32,
+    version: Version,
+) -> io::Result<Hashes> {
+    let mut hashes = Hashes::default();
+    let (mut done, mut told) = (0, Instant::now());
+    let mut piece = Vec::with_capacity(piece_len as usize);
+    for file in files {
+        // A file of less than a piece has a tree of its own height.
+        let leaves = file.len.div_ceil(u64::from(BLOCK_LEN));
+        let short = file.len < u64::from(piece_len);
+        let tree = if short { height(leaves) } else { piece_height(piece_len) };
+        let mut path = root.to_path_buf();
+        path.extend(&file.path);
+        let mut opened = File::open(path)?.take(file.len);
+        loop {
+            let room = u64::from(piece_len) - piece.len() as u64;
+            let len = (&mut opened).take(room).read_to_end(&mut piece)?;
+            if piece.len() == piece_len as usize {
+                hashes.push(&piece, version, tree);
+                piece.clear();
+            } else if len == 0 {
+                break;
+            }
+            done += len as u64;
+            if told.elapsed() > Duration::from_secs(1) {
+                told = Instant::now();
+                eprintln!("hashed {} % of {total} bytes", done * 100 / total.max(1));
+            }
+        }
+        if version != Version::V1 && !piece.is_empty() {
+            hashes.push(&piece, version, tree);
+            piece.clear();
+        }
+    }
+    if !piece.is_empty() {
+        hashes.push(&piece, version, 0);
+    }
+    Ok(hashes)
+}

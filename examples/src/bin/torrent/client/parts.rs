@@ -1,0 +1,213 @@
+//! What is there of pieces that are not complete, kept in a file for the next run.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
+use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, InfoHash, PieceIndex};
+
+use super::make::encode;
+
+/// How often the file is written: what came since is fetched again after a kill.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The blocks that are written of pieces that are not complete.
+///
+/// The file is bencoded: `d 9:info-hash 20:.. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
+/// the numbers of blocks and pieces counted from 0. It exists as long as there are such blocks.
+#[derive(Debug)]
+pub struct Parts {
+    path: PathBuf,
+    torrent: InfoHash,
+    geometry: Geometry<'static>,
+    open: Open,
+    changed: bool,
+    saved: Instant,
+}
+
+/// Of each piece the numbers of its blocks, and who gave them in this run.
+type Open = BTreeMap<PieceIndex, BTreeMap<u32, Option<ConnId>>>;
+
+impl Parts {
+    /// Begins with none; the file is to lie beside `content`. Its name is that of no other torrent, and of
+    /// nothing else there.
+    pub fn new(content: &Path, torrent: InfoHash, geometry: Geometry<'static>) -> Self {
+        let path = content.with_file_name(format!("{torrent}.parts"));
+        let (open, changed, saved) = (Open::new(), false, Instant::now());
+        Self { path, torrent, geometry, open, changed, saved }
+    }
+
+    /// Reads the file of an earlier run, without the pieces that are complete by now. One that is not right
+    /// is worth no more than a warning: its blocks are fetched again.
+    pub fn load(&mut self, have: Bitfield<&[u8]>) {
+        match fs::read(&self.path) {
+            Ok(bytes) => {
+                self.changed = true;
+                match self.decode(&bytes) {
+                    Some(open) => self.open = open,
+                    None => eprintln!("{}: not of this torrent, ignored", self.path.display()),
+                }
+                self.open.retain(|piece, _| !have.has(*piece));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => eprintln!("{}: {error}, ignored", self.path.display()),
+        }
+    }
+
+    pub fn blocks(&self) -> impl Iterator<Item = Block> {
+        let each =
+            self.open.iter().flat_map(|(piece, row)| row.keys().map(|number| (*piece, *number)));
+        each.filter_map(|(piece, number)| self.geometry.block(piece, number))
+    }
+
+    /// Notes a block that was written.
+    pub fn add(&mut self, block: Block, from: ConnId) {
+        if let Some(number) = self.geometry.number(block) {
+            self.open.entry(block.piece).or_default().insert(number, Some(from));
+            self.changed = true;
+        }
+    }
+
+    /// Forgets a piece that was checked: it is complete, or nothing of it is worth keeping.
+    pub fn close(&mut self, piece: PieceIndex) {
+        self.changed |= self.open.remove(&piece).is_some();
+    }
+
+    /// Forgets what a banned peer gave.
+    pub fn forget(&mut self, conn: ConnId) {
+        for row in self.open.values_mut() {
+            row.retain(|_, from| *from != Some(conn));
+        }
+        self.open.retain(|_, row| !row.is_empty());
+        self.changed = true;
+    }
+
+    /// Writes the file now and then; see [`save`](Self::save).
+    pub fn save_if_due(&mut self) {
+        if self.saved.elapsed() >= EVERY {
+            self.save();
+        }
+    }
+
+    /// Writes the file if something changed. The download does not depend on it, so a failure is no error.
+    pub fn save(&mut self) {
+        self.saved = Instant::now();
+        if core::mem::take(&mut self.changed)
+            && let Err(error) = self.write()
+        {
+            eprintln!("{}: {error}", self.path.display());
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        if self.open.is_empty() {
+            let gone = fs::remove_file(&self.path);
+            return gone.or_else(|error| match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            });
+        }
+        let bytes = encode(|out| self.encode(out)).map_err(io::Error::other)?;
+        let fresh = self.path.with_extension("parts.new"); // so that there is never half a file
+        fs::write(&fresh, bytes)?;
+        fs::rename(fresh, &self.path)
+    }
+
+    fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
+        let mut writer = Writer::new(out);
+        writer.dict(|dict| {
+            dict.bytes(b"info-hash", &self.torrent.0)?;
+            dict.list(b"unfinished", |list| {
+                self.open.iter().try_for_each(|(piece, row)| {
+                    list.dict(|dict| {
+                        dict.list(b"blocks", |list| {
+                            for number in row.keys() {
+                                list.int((*number).into());
+                            }
+                            Ok(())
+                        })?;
+                        dict.int(b"piece", piece.0.into())
+                    })
+                })
+            })
+        })?;
+        writer.finish()
+    }
+
+    /// Reads all that [`encode`](Self::encode) wrote, or nothing.
+    fn decode(&self, bytes: &[u8]) -> Option<Open> {
+        let value = Value::from_bytes(bytes, Mode::Strict, Limits::DEFAULT).ok()?;
+        if value.find(b"info-hash")?.as_bytes()? != self.torrent.0 {
+            return None;
+        }
+        let number = |value: Value<'_>| u32::try_from(value.as_int()?).ok();
+        let rows = value.find(b"unfinished")?.items().map(|entry| {
+            let piece = PieceIndex(number(entry.find(b"piece")?)?);
+            let row = entry.find(b"blocks")?.items().map(|block| {
+                let block = number(block)?;
+                self.geometry.block(piece, block).map(|_| (block, None))
+            });
+            Some((piece, row.collect::<Option<_>>()?))
+        });
+        rows.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces of 4, 4 and 2 blocks, in a folder that does not exist.
+    fn parts() -> Parts {
+        let geometry = Geometry::new(10 * 16_384 - 1, 4 * 16_384).unwrap();
+        Parts::new(Path::new("/nowhere/film"), InfoHash(*b"abcdefghijklmnopqrst"), geometry)
+    }
+
+    #[test]
+    fn only_the_list_of_this_torrent_is_taken_in() {
+        let mut parts = parts();
+        let [first, last] = [(0, 3), (2, 1)];
+        for (piece, number) in [first, last] {
+            parts.add(parts.geometry.block(PieceIndex(piece), number).unwrap(), ConnId(1));
+        }
+        let bytes = encode(|out| parts.encode(out)).unwrap();
+        let text = "d9:info-hash20:abcdefghijklmnopqrst10:unfinished\
+                    ld6:blocksli3ee5:piecei0eed6:blocksli1ee5:piecei2eeee";
+        assert_eq!(String::from_utf8_lossy(&bytes), text);
+        let read: Vec<_> = parts.decode(&bytes).unwrap().into_keys().collect();
+        assert_eq!(read, [PieceIndex(0), PieceIndex(2)]);
+        for len in 0..text.len() {
+            assert!(parts.decode(&bytes[..len]).is_none(), "the first {len} bytes");
+        }
+        for (right, wrong) in [
+            ("qrst", "qrsu"),
+            ("li1ee", "li2ee"), // the last piece has two blocks
+            ("li1ee", "li-1ee"),
+            ("li1ee", "l1:ae"),
+            ("piecei2e", "piecei3e"),
+            ("piecei2e", "piecei4294967296e"),
+            ("5:piecei0e", "5:paecei0e"),
+        ] {
+            let changed = text.replacen(right, wrong, 1);
+            assert!(changed != text && parts.decode(changed.as_bytes()).is_none(), "{changed}");
+        }
+    }
+
+    #[test]
+    fn what_a_banned_peer_gave_is_forgotten() {
+        let mut parts = parts();
+        let block = |piece, number| parts.geometry.block(PieceIndex(piece), number).unwrap();
+        let (one, two, three) = (block(0, 0), block(0, 1), block(1, 0));
+        for (block, from) in [(one, 1), (two, 2), (three, 2)] {
+            parts.add(block, ConnId(from));
+        }
+        parts.forget(ConnId(2));
+        assert_eq!(parts.blocks().collect::<Vec<_>>(), [one]);
+        parts.close(one.piece);
+        assert_eq!(parts.blocks().count(), 0);
+    }
+}

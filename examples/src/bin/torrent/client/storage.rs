@@ -1,0 +1,147 @@
+//! The content of a torrent in its files.
+
+use core::time::Duration;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bittorrent_pieces::merkle::MerkleHash;
+use bittorrent_pieces::{
+    BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
+};
+
+use super::session::SLICE;
+
+/// The files, one behind the other; padding is no file.
+#[derive(Debug)]
+pub struct Storage {
+    geometry: Geometry<'static>,
+    files: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    file: File,
+    offset: u64,
+    len: u64,
+}
+
+impl Storage {
+    /// Opens the files of a torrent, and makes those that are missing if it is to be written. `root`
+    /// is the file or the folder of the torrent itself.
+    pub fn open(metainfo: &Metainfo<'_>, root: &Path, write: bool) -> io::Result<Self> {
+        let mut files = Vec::new();
+        for file in metainfo.files().filter(|file| !file.is_padding()) {
+            let mut path = PathBuf::from(root);
+            for element in file.path().skip(1) {
+                path.push(text(element));
+            }
+            if let Some(folder) = path.parent().filter(|_| write) {
+                fs::create_dir_all(folder)?;
+            }
+            let opened = File::options().read(true).write(write).create(write).open(&path);
+            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+            files.push(Part {
+                file: opened.map_err(named)?,
+                offset: file.offset(),
+                len: file.len(),
+            });
+        }
+        Ok(Self { geometry: metainfo.geometry(), files })
+    }
+
+    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
+    pub fn read(&self, block: Block, out: &mut [u8]) -> io::Result<()> {
+        out.fill(0); // padding
+        self.each(block, |part, at, range| {
+            let mut room = &mut out[range];
+            let mut at = at;
+            while !room.is_empty() {
+                match part.file.read_at(room, at)? {
+                    0 => return Ok(()),
+                    len => (at, room) = (at + len as u64, &mut room[len..]),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes a run of bytes to its place.
+    pub fn write(&self, block: Block, data: &[u8]) -> io::Result<()> {
+        self.each(block, |part, at, range| part.file.write_all_at(&data[range], at))
+    }
+
+    /// Hashes what there is of the content; returns the pieces that are right, and of version 2 the hashes of their
+    /// blocks.
+    pub fn check(
+        &self,
+        geometry: Geometry<'_>,
+        hashes: PieceHashes<'_>,
+        mut have: Bitfield<Vec<u8>>,
+    ) -> io::Result<(Bitfield<Vec<u8>>, Vec<MerkleHash>)> {
+        let blocks = geometry.full_piece_len().div_ceil(BLOCK_LEN) as usize;
+        let mut leaves = vec![[0; 32]; hashes.layer().len() * blocks];
+        let mut told = Instant::now();
+        let mut slice = vec![0; SLICE as usize];
+        for piece in (0..geometry.pieces()).map(PieceIndex) {
+            let mut check = PieceCheck::new(geometry, hashes, piece);
+            let room = leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default();
+            let mut places = room.iter_mut();
+            while let Some(block) = check.next(SLICE) {
+                let slice = &mut slice[..block.len as usize];
+                self.read(block, slice)?;
+                check.hash_leaves(slice, |leaf| {
+                    if let Some(place) = places.next() {
+                        *place = leaf;
+                    }
+                });
+            }
+            if check.passed(hashes) == Some(true) {
+                have.set(piece);
+            } else {
+                room.fill([0; 32]); // not known
+            }
+            if told.elapsed() > Duration::from_secs(1) {
+                told = Instant::now();
+                eprintln!("checked {piece} of {} pieces", geometry.pieces());
+            }
+        }
+        Ok((have, leaves))
+    }
+
+    /// Gives all files their length, in case they end in zeros that were never written.
+    pub fn finish(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(|part| part.file.set_len(part.len))
+    }
+
+    /// Calls `act` with each file that has bytes of the run: where in the file, and which of the run.
+    fn each(
+        &self,
+        block: Block,
+        mut act: impl FnMut(&Part, u64, core::ops::Range<usize>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let start = self.geometry.offset(block.piece) + u64::from(block.begin);
+        let end = start + u64::from(block.len);
+        for part in &self.files {
+            let (from, to) = (start.max(part.offset), end.min(part.offset + part.len));
+            if from < to {
+                let range = (from - start) as usize..(to - start) as usize;
+                act(part, from - part.offset, range)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns that no piece is there.
+pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+    let pieces = geometry.pieces();
+    Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
+}
+
+/// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
+pub fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}

@@ -1,0 +1,379 @@
+//! RFC 6962 / RFC 9162 Merkle trees in constant space, and proofs that come from an enemy.
+
+use thiserror::Error;
+
+use super::TreeHead;
+use crate::hash::Hash;
+
+const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
+const NODE: u8 = 0x01;
+const MAX_DEPTH: usize = 64;
+
+/// The root of a growing list of leaves, in constant space: 2 KiB.
+///
+/// Holds one subtree root per bit that is set in the number of leaves.
+#[derive(Debug, Clone)]
+pub struct MerkleTree {
+    count: u64,
+    depth: usize, // how many entries of `roots` are in use
+    roots: [Hash; MAX_DEPTH],
+}
+
+/// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct Inclusion<'a> {
+    /// The position of the leaf, from 0.
+    pub index: u64,
+    /// The number of leaves of the tree.
+    pub size: u64,
+    /// The siblings on the way from the leaf to the root.
+    pub path: &'a [Hash],
+}
+
+/// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct Consistency<'a> {
+    /// The number of leaves of the smaller tree; there is no proof from the empty one.
+    pub first: u64,
+    /// The number of leaves of the larger tree.
+    pub second: u64,
+    /// The nodes that lead to both roots.
+    pub path: &'a [Hash],
+}
+
+/// Why a proof is refused, or cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The leaf lies outside of the tree.
+    #[error("leaf {index} of a tree of {size}")]
+    OutOfRange {
+        /// The position asked for.
+        index: u64,
+        /// The number of leaves.
+        size: u64,
+    },
+    /// No consistency proof leads from the first size to the second.
+    #[error("no consistency proof from {first} to {second} leaves")]
+    WrongSizes {
+        /// The smaller size.
+        first: u64,
+        /// The larger size.
+        second: u64,
+    },
+    /// The number of nodes does not follow from the sizes.
+    #[error("{found} nodes, where {expected} prove it")]
+    WrongLength {
+        /// How many are needed.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The proof leads to another root.
+    #[error("the proof leads to another root")]
+    WrongRoot,
+}
+
+impl MerkleTree {
+    /// The tree without leaves, whose root is the SHA-256 of nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
+    }
+
+    /// Returns the hash of a leaf with this content.
+    #[must_use]
+    pub fn leaf(content: &[u8]) -> Hash {
+        Hash::of_parts(&[&[LEAF], content])
+    }
+
+    /// Returns the hash over two nodes.
+    #[must_use]
+    pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+        node(left, right)
+    }
+
+    /// Returns the root over leaf hashes.
+    #[must_use]
+    pub fn root_of(leaves: &[Hash]) -> Hash {
+        let mut tree = Self::new();
+        for leaf in leaves {
+            tree.push(*leaf);
+        }
+        tree.root()
+    }
+
+    /// Adds a leaf, given by its [hash](Self::leaf).
+    pub fn push(&mut self, leaf: Hash) {
+        let mut root = leaf;
+        let mut count = self.count;
+        while count & 1 == 1 {
+            self.depth = self.depth.saturating_sub(1);
+            root = node(self.roots.get(self.depth).unwrap_or(&Hash::ZERO), &root);
+            count >>= 1;
+        }
+        if let Some(slot) = self.roots.get_mut(self.depth) {
+            *slot = root;
+        }
+        self.depth = self.depth.saturating_add(1);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Returns the root over all leaves so far.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut roots = self.roots.iter().take(self.depth).rev();
+        match roots.next() {
+            Some(last) => roots.fold(*last, |right, left| node(left, &right)),
+            None => Hash::of(&[]),
+        }
+    }
+
+    /// Returns the size and the root.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.count, root: self.root() }
+    }
+
+    /// Returns the number of leaves.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns whether there is no leaf.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl Default for MerkleTree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inclusion<'_> {
+    /// Returns how many nodes prove leaf `index` of `size`, or `None` outside of the tree.
+    #[must_use]
+    pub fn path_len(index: u64, size: u64) -> Option<usize> {
+        let last = size.checked_sub(1).filter(|last| index <= *last)?;
+        let inner = u64::BITS.saturating_sub((index ^ last).leading_zeros());
+        let border = index.checked_shr(inner).map_or(0, u64::count_ones);
+        usize::try_from(inner.saturating_add(border)).ok()
+    }
+
+    /// Checks that the leaf with this hash stands in the tree with this root.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`] if it is not proved. Nothing is hashed when the length is wrong.
+    pub fn verify(&self, root: &Hash, leaf: &Hash) -> Result<(), ProofError> {
+        let (index, size) = (self.index, self.size);
+        let expected = Self::path_len(index, size).ok_or(ProofError::OutOfRange { index, size })?;
+        check_len(expected, self.path)?;
+        let mut place = Place { node: index, last: size.saturating_sub(1) };
+        let found = self.path.iter().fold(*leaf, |hash, sibling| {
+            let left = place.sibling_is_left();
+            place.climb();
+            if left { node(sibling, &hash) } else { node(&hash, sibling) }
+        });
+        if found == *root { Ok(()) } else { Err(ProofError::WrongRoot) }
+    }
+}
+
+impl Consistency<'_> {
+    /// Checks that the tree with the second root continues the one with the first.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`] if it is not proved. Nothing is hashed when the length is wrong.
+    pub fn verify(&self, first_root: &Hash, second_root: &Hash) -> Result<(), ProofError> {
+        let (first, second) = (self.first, self.second);
+        if first == 0 || first > second {
+            return Err(ProofError::WrongSizes { first, second });
+        }
+        let mut place = Place { node: first.wrapping_sub(1), last: second.wrapping_sub(1) };
+        place.skip_complete();
+        check_len(consistency_len(place, first, second), self.path)?;
+        // A first tree that is complete is its own first node, and so is left out of the proof.
+        let (start, rest) = match self.path.split_first() {
+            Some((start, rest)) if !first.is_power_of_two() => (start, rest),
+            _ => (first_root, self.path),
+        };
+        let (mut one, mut two) = (*start, *start);
+        for sibling in rest {
+            if place.sibling_is_left() {
+                one = node(sibling, &one);
+                two = node(sibling, &two);
+            } else {
+                two = node(&two, sibling);
+            }
+            place.climb();
+        }
+        if one == *first_root && two == *second_root { Ok(()) } else { Err(ProofError::WrongRoot) }
+    }
+}
+
+/// Writes the proof that leaf `index` stands among `leaves`, given by their hashes, into `out`.
+///
+/// 64 nodes suffice for any tree.
+///
+/// # Errors
+///
+/// [`ProofError::OutOfRange`] outside of the tree; [`ProofError::WrongLength`] if `out` is too short.
+pub fn prove_inclusion<'o>(
+    leaves: &[Hash],
+    index: usize,
+    out: &'o mut [Hash],
+) -> Result<Inclusion<'o>, ProofError> {
+    let (position, size) = (to_u64(index), to_u64(leaves.len()));
+    let mut sibling = Siblings::new(out);
+    let (mut below, mut at) = (leaves, index);
+    if at >= below.len() {
+        return Err(ProofError::OutOfRange { index: position, size });
+    }
+    while let Some((left, right)) = split(below) {
+        if at < left.len() {
+            sibling.push(right);
+            below = left;
+        } else {
+            sibling.push(left);
+            at = at.saturating_sub(left.len());
+            below = right;
+        }
+    }
+    Ok(Inclusion { index: position, size, path: sibling.finish()? })
+}
+
+/// Writes the proof that the first `first` of `leaves`, given by their hashes, are a beginning of all
+/// of them into `out`.
+///
+/// 65 nodes suffice for any tree.
+///
+/// # Errors
+///
+/// [`ProofError::WrongSizes`] if there is none; [`ProofError::WrongLength`] if `out` is too short.
+pub fn prove_consistency<'o>(
+    leaves: &[Hash],
+    first: usize,
+    out: &'o mut [Hash],
+) -> Result<Consistency<'o>, ProofError> {
+    let (size, second) = (to_u64(first), to_u64(leaves.len()));
+    if first == 0 || first > leaves.len() {
+        return Err(ProofError::WrongSizes { first: size, second });
+    }
+    let mut sibling = Siblings::new(out);
+    let (mut below, mut rest, mut whole) = (leaves, first, true);
+    while let Some((left, right)) = split(below).filter(|_| rest < below.len()) {
+        if rest <= left.len() {
+            sibling.push(right);
+            below = left;
+        } else {
+            sibling.push(left);
+            rest = rest.saturating_sub(left.len());
+            below = right;
+            whole = false;
+        }
+    }
+    if !whole {
+        sibling.push(below);
+    }
+    Ok(Consistency { first: size, second, path: sibling.finish()? })
+}
+
+/// Where a proof stands: a node and the last node of its level.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    node: u64,
+    last: u64,
+}
+
+impl Place {
+    fn sibling_is_left(self) -> bool {
+        self.node & 1 == 1 || self.node == self.last
+    }
+
+    /// Goes up one level, and past the levels where the node has no sibling.
+    fn climb(&mut self) {
+        if self.sibling_is_left() {
+            while self.node & 1 == 0 && self.node != 0 {
+                self.shift();
+            }
+        }
+        self.shift();
+    }
+
+    /// Goes up to the root of the largest complete subtree that ends here.
+    fn skip_complete(&mut self) {
+        while self.node & 1 == 1 {
+            self.shift();
+        }
+    }
+
+    fn shift(&mut self) {
+        self.node >>= 1;
+        self.last >>= 1;
+    }
+}
+
+/// The nodes of an inclusion or consistency proof, collected from the root down.
+struct Siblings<'o> {
+    out: &'o mut [Hash],
+    len: usize,
+}
+
+impl<'o> Siblings<'o> {
+    fn new(out: &'o mut [Hash]) -> Self {
+        Self { out, len: 0 }
+    }
+
+    fn push(&mut self, leaves: &[Hash]) {
+        if let Some(slot) = self.out.get_mut(self.len) {
+            *slot = MerkleTree::root_of(leaves);
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    fn finish(self) -> Result<&'o [Hash], ProofError> {
+        let found = self.out.len();
+        let wrong = ProofError::WrongLength { expected: self.len, found };
+        let path = self.out.get_mut(..self.len).ok_or(wrong)?;
+        path.reverse();
+        Ok(path)
+    }
+}
+
+/// Returns how many nodes lead from `first` to `second` leaves, `place` being where the proof starts.
+fn consistency_len(mut place: Place, first: u64, second: u64) -> usize {
+    let mut len = usize::from(first != second && !first.is_power_of_two());
+    while place.last > 0 && first != second {
+        place.climb();
+        len = len.saturating_add(1);
+    }
+    len
+}
+
+fn check_len(expected: usize, path: &[Hash]) -> Result<(), ProofError> {
+    let found = path.len();
+    if found == expected { Ok(()) } else { Err(ProofError::WrongLength { expected, found }) }
+}
+
+/// Splits at the largest power of two below the length; one leaf does not split.
+fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
+    if leaves.len() < 2 {
+        return None;
+    }
+    leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
+}
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    Hash::of_parts(&[&[NODE], left.as_bytes(), right.as_bytes()])
+}
+
+fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
