@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod cli;
 pub mod dht;
 pub mod graph;
 pub mod interrupt;
 #[path = "../../bittorrent-pieces/tests/lent/mod.rs"]
 pub mod lent;
+pub mod progress;
 pub mod random;
-pub mod words;
+pub mod svg;

@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use examples::cli::{self, Exit};
 use pow::pool::{Job, LeaseSlot, Pool, PoolConfig, PoolEvent, WorkerId, WorkerSlot};
 use pow::{BigEndian, HashFunction, NonceField, NonceFormat, Target};
 
@@ -31,7 +31,7 @@ struct Line {
     received: Vec<u8>,
 }
 
-pub fn serve(args: &Serve) -> Result<ExitCode, String> {
+pub fn serve(args: &Serve) -> cli::Result {
     let message = [args.text.as_bytes(), &[0; 8]].concat();
     let nonce = NonceField { offset: args.text.len(), format: NonceFormat::U64Be };
     let (target, share) =
@@ -81,7 +81,7 @@ pub fn serve(args: &Serve) -> Result<ExitCode, String> {
     for line in lines.values() {
         let _ = line.stream.shutdown(Shutdown::Both);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 fn accept(listener: &TcpListener, sender: &Sender<(WorkerId, Input)>) {
