@@ -2,57 +2,77 @@
 
 use thiserror::Error;
 
-use crate::ValidatorId;
+use crate::error::Full;
+use crate::id::ValidatorId;
 
-/// Known keys that seal blocks in turn. `S` is the memory; any `[AuthoritySlot]` serves.
+/// Known keys that seal blocks in turn (EIP-225). Any `AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>` serves as
+/// storage.
 ///
 /// The authority at index i of the list, in ascending order of ids, is in turn at every height h with
-/// h mod n = i. Others may step in for it, but nobody may sign more than one of any floor(n/2) + 1
+/// h mod n = i. Others may sign out of turn, but no authority may sign more than one of any floor(n/2) + 1
 /// consecutive blocks. The order is fully predictable.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use consensus::{Authorities, AuthorityError, AuthoritySlot, Turn, ValidatorId};
+///
+/// let keys = [1, 2, 3].map(|n| ValidatorId([n; 32]));
+/// let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 4]);
+/// for key in keys {
+///     authorities.insert(key)?;
+/// }
+/// assert_eq!(authorities.turn(&keys[1], 4), Ok(Turn::In), "4 mod 3 is 1");
+/// assert_eq!(authorities.turn(&keys[2], 4), Ok(Turn::Out));
+/// authorities.record_signature(&keys[1], 4);
+/// let error = AuthorityError::RecentlySigned { id: keys[1], next: 6 };
+/// assert_eq!(authorities.turn(&keys[1], 5), Err(error));
+/// # Ok::<(), consensus::Full>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorities<S: ?Sized> {
     len: usize,
     slots: S,
 }
 
-/// Room for one authority: 48 bytes.
+/// Storage for one authority: 48 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthoritySlot {
     id: ValidatorId,
-    last: Option<u64>, // the height it signed last
+    last: Option<u64>, // latest height that it signed
 }
 
 /// Whether it is an authority's turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "EIP-225 has these two")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Turn {
-    /// It is; its block counts 2.
+    /// It is its turn. The block has difficulty 2.
     In,
-    /// It is not, but it may step in; its block counts 1.
+    /// It is not its turn, but it may sign. The block has difficulty 1.
     Out,
 }
 
-/// Why somebody may not sign, or cannot become an authority. Nothing has changed then.
+/// Why a key may not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// The key is not one of the authorities.
+    /// The key is not an authority.
     #[error("{0:.16} is not an authority")]
     Unauthorized(ValidatorId),
-    /// It signed one of the last blocks already.
-    #[error("{id:.16} signed recently, and may do so again at height {next}")]
+    /// The authority signed one of the latest blocks.
+    #[error("{id:.16} signed recently; it may sign again at height {next}")]
     RecentlySigned {
-        /// Who.
+        /// The authority.
         id: ValidatorId,
         /// The next height that it may sign.
         next: u64,
     },
-    /// All slots are taken: the caller's limit.
-    #[error("no free slot among {capacity}")]
-    Full {
-        /// How many slots there are.
-        capacity: usize,
-    },
 }
+
+/// Authorities in the order of their turns. Created by [`Authorities::iter`].
+#[derive(Debug, Clone)]
+pub struct AuthorityIds<'a>(core::slice::Iter<'a, AuthoritySlot>);
 
 impl AuthoritySlot {
     /// A free slot.
@@ -60,7 +80,7 @@ impl AuthoritySlot {
 }
 
 impl Turn {
-    /// Returns how much a block counts: 2 in turn, 1 out of turn (EIP-225).
+    /// Returns the difficulty of a block: 2 in turn, 1 out of turn (EIP-225).
     #[must_use]
     pub const fn difficulty(self) -> u8 {
         match self {
@@ -71,24 +91,30 @@ impl Turn {
 }
 
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>> Authorities<S> {
-    /// Creates an empty list. What is in `slots` is ignored.
-    pub const fn new(slots: S) -> Self {
+    /// Creates an empty list and clears the slots.
+    pub fn new(mut slots: S) -> Self {
+        slots.as_mut().fill(AuthoritySlot::EMPTY);
         Self { len: 0, slots }
+    }
+
+    /// Returns the slots.
+    pub fn into_storage(self) -> S {
+        self.slots
     }
 }
 
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S> {
-    /// Admits an authority; one that is admitted already stays as it is.
+    /// Inserts an authority. One that is in the list already stays as it is.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Full`]; nothing has changed then.
-    pub fn admit(&mut self, id: ValidatorId) -> Result<(), AuthorityError> {
+    /// [`Full`]; the list is unchanged.
+    pub fn insert(&mut self, id: ValidatorId) -> Result<(), Full> {
         let Err(at) = find(self.authorities(), &id) else { return Ok(()) };
         let grown = self.len.saturating_add(1);
         let slots = self.slots.as_mut();
         let capacity = slots.len();
-        let tail = slots.get_mut(at..grown).ok_or(AuthorityError::Full { capacity })?;
+        let tail = slots.get_mut(at..grown).ok_or(Full { capacity })?;
         tail.rotate_right(1);
         if let Some(slot) = tail.first_mut() {
             *slot = AuthoritySlot { id, last: None };
@@ -97,12 +123,12 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
         Ok(())
     }
 
-    /// Removes an authority, for example one that was caught.
+    /// Removes an authority.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Unauthorized`] if it is none.
-    pub fn expel(&mut self, id: &ValidatorId) -> Result<(), AuthorityError> {
+    /// [`AuthorityError::Unauthorized`] if it is not in the list.
+    pub fn remove(&mut self, id: &ValidatorId) -> Result<(), AuthorityError> {
         let at = find(self.authorities(), id).map_err(|_| AuthorityError::Unauthorized(*id))?;
         if let Some(tail) = self.slots.as_mut().get_mut(at..self.len) {
             tail.rotate_left(1);
@@ -111,8 +137,8 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
         Ok(())
     }
 
-    /// Notes that an authority signed the block at `height`, so that it has to wait.
-    pub fn signed(&mut self, id: &ValidatorId, height: u64) {
+    /// Records that an authority signed the block at `height`. Unknown keys are ignored.
+    pub fn record_signature(&mut self, id: &ValidatorId, height: u64) {
         let Ok(at) = find(self.authorities(), id) else { return };
         if let Some(slot) = self.slots.as_mut().get_mut(at) {
             slot.last = slot.last.max(Some(height));
@@ -137,7 +163,7 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
         Ok(if self.in_turn(height) == Some(*id) { Turn::In } else { Turn::Out })
     }
 
-    /// Returns whose turn it is at `height`; `None` if there is no authority.
+    /// Returns the authority that is in turn at `height`, or `None` if the list is empty.
     #[must_use]
     pub fn in_turn(&self, height: u64) -> Option<ValidatorId> {
         let authorities = self.authorities();
@@ -145,15 +171,15 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
         authorities.get(usize::try_from(index).ok()?).map(|slot| slot.id)
     }
 
-    /// Returns how many consecutive blocks an authority may sign one of: floor(n/2) + 1.
+    /// Returns floor(n/2) + 1: an authority may sign one of this many consecutive blocks.
     #[must_use]
     pub fn signer_limit(&self) -> u64 {
         u64::try_from(self.len / 2).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// Returns the authorities in the order of their turns.
-    pub fn iter(&self) -> impl Iterator<Item = ValidatorId> + '_ {
-        self.authorities().iter().map(|slot| slot.id)
+    pub fn iter(&self) -> AuthorityIds<'_> {
+        AuthorityIds(self.authorities().iter())
     }
 
     /// Returns the number of authorities.
@@ -168,7 +194,7 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
         self.len == 0
     }
 
-    /// Returns how many authorities there is room for.
+    /// Returns the number of slots.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.slots.as_ref().len()
@@ -178,6 +204,29 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
         self.slots.as_ref().get(..self.len).unwrap_or_default()
     }
 }
+
+impl<'a, S: AsRef<[AuthoritySlot]> + ?Sized> IntoIterator for &'a Authorities<S> {
+    type Item = ValidatorId;
+    type IntoIter = AuthorityIds<'a>;
+
+    fn into_iter(self) -> AuthorityIds<'a> {
+        self.iter()
+    }
+}
+
+impl Iterator for AuthorityIds<'_> {
+    type Item = ValidatorId;
+
+    fn next(&mut self) -> Option<ValidatorId> {
+        self.0.next().map(|slot| slot.id)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for AuthorityIds<'_> {}
 
 fn find(authorities: &[AuthoritySlot], id: &ValidatorId) -> Result<usize, usize> {
     authorities.binary_search_by(|slot| slot.id.cmp(id))

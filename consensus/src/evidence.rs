@@ -4,42 +4,44 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::statement::take;
-use crate::{BufferTooSmall, DecodeError, SignedStatement, Statement, ValidatorId};
+use crate::error::{BufferTooSmall, DecodeError, take};
+use crate::id::ValidatorId;
+use crate::statement::{SignedStatement, Statement};
 
-/// Proof that a validator proposed two different things for one round: nothing was at stake for it, or so
-/// it thought.
+/// Proof that a validator signed two different proposals for one round.
 ///
-/// It stands for itself: whoever gets it checks two signatures and needs to trust nobody. Canonical bytes:
-/// chain, height and round once, the lesser digest with its signature, the greater one with its own, the
-/// author; so there is one spelling, whoever saw which statement first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Anybody can check it: it consists of two signatures. Its canonical bytes are chain, height and round once,
+/// the lesser digest with its signature, the greater digest with its signature, and the author, so that there
+/// is one encoding for any order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Equivocation {
     lesser: SignedStatement,
     greater: SignedStatement,
 }
 
-/// Why two statements prove nothing.
+/// Why two statements are not evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// Two validators may well differ.
-    #[error("two authors, {0:.16} and {1:.16}, may differ")]
+    /// The statements have different authors.
+    #[error("different authors {0:.16} and {1:.16}")]
     DifferentAuthors(ValidatorId, ValidatorId),
     /// The statements are about different rounds.
     #[error("the statements are about different rounds")]
     DifferentRounds,
-    /// Saying the same twice is no offence.
-    #[error("the statements agree")]
+    /// Both statements have the same digest.
+    #[error("the statements do not contradict each other")]
     NoContradiction,
-    /// The greater digest stands first: not the canonical spelling.
-    #[error("the greater digest stands first")]
+    /// The greater digest is first, which is not the canonical encoding.
+    #[error("the greater digest is first")]
     WrongOrder,
-    /// The bytes are not two statements.
-    #[error("not evidence: {0}")]
-    Decode(#[from] DecodeError),
-    /// A signature does not fit: somebody tries to frame the author.
-    #[error("a signature of {0:.16} does not fit")]
+    /// The bytes are malformed.
+    #[error("malformed evidence: {0}")]
+    Decode(DecodeError),
+    /// The author did not sign one of the statements.
+    #[error("invalid signature of {0:.16}")]
     Forged(ValidatorId),
 }
 
@@ -47,11 +49,11 @@ impl Equivocation {
     /// The encoded length in bytes.
     pub const LEN: usize = Statement::LEN + 32 + 64 + 32 + 64;
 
-    /// Judges two signed statements, in any order.
+    /// Checks two signed statements, in any order.
     ///
     /// # Errors
     ///
-    /// [`EvidenceError`] if they prove nothing.
+    /// [`EvidenceError`] if they are not evidence.
     pub fn prove(one: &SignedStatement, two: &SignedStatement) -> Result<Self, EvidenceError> {
         if one.author != two.author {
             return Err(EvidenceError::DifferentAuthors(one.author, two.author));
@@ -62,36 +64,30 @@ impl Equivocation {
         if one.statement.digest == two.statement.digest {
             return Err(EvidenceError::NoContradiction);
         }
-        if !one.is_genuine() || !two.is_genuine() {
-            return Err(EvidenceError::Forged(one.author));
+        for signed in [one, two] {
+            signed.verify().map_err(|bad| EvidenceError::Forged(bad.0))?;
         }
-        let in_order = one.statement.digest < two.statement.digest;
-        let (lesser, greater) = if in_order { (*one, *two) } else { (*two, *one) };
-        Ok(Self { lesser, greater })
+        if one.statement.digest < two.statement.digest {
+            Ok(Self { lesser: *one, greater: *two })
+        } else {
+            Ok(Self { lesser: *two, greater: *one })
+        }
     }
 
-    /// Reads evidence from the front of `bytes`, judges it, and returns the rest.
+    /// Decodes evidence, checks it, and returns the rest of the bytes.
     ///
     /// # Errors
     ///
-    /// [`EvidenceError`] if the bytes are not two statements, or prove nothing.
+    /// [`EvidenceError`] if the bytes are malformed, or are not evidence.
     pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), EvidenceError> {
-        let (statement, rest) = Statement::decode(bytes)?;
-        let (signature, rest) = take(rest)?;
-        let (digest, rest) = take(rest)?;
-        let (second, rest) = take(rest)?;
-        let (author, rest) = take(rest)?;
-        let author = ValidatorId(*author);
-        let lesser = SignedStatement { statement, author, signature: *signature };
-        let statement = Statement { digest: *digest, ..statement };
-        let greater = SignedStatement { statement, author, signature: *second };
-        if statement.digest < lesser.statement.digest {
+        let ([lesser, greater], rest) = decode_pair(bytes).map_err(EvidenceError::Decode)?;
+        if greater.statement.digest < lesser.statement.digest {
             return Err(EvidenceError::WrongOrder);
         }
         Ok((Self::prove(&lesser, &greater)?, rest))
     }
 
-    /// Writes the evidence and returns its length.
+    /// Encodes the evidence and returns its length.
     ///
     /// # Errors
     ///
@@ -113,7 +109,7 @@ impl Equivocation {
         Ok(needed)
     }
 
-    /// Returns who is guilty.
+    /// Returns the validator that signed both.
     #[must_use]
     pub const fn offender(&self) -> ValidatorId {
         self.lesser.author
@@ -124,6 +120,19 @@ impl Equivocation {
     pub const fn statements(&self) -> [&SignedStatement; 2] {
         [&self.lesser, &self.greater]
     }
+}
+
+fn decode_pair(bytes: &[u8]) -> Result<([SignedStatement; 2], &[u8]), DecodeError> {
+    let (statement, rest) = Statement::decode(bytes)?;
+    let (signature, rest) = take(rest)?;
+    let (digest, rest) = take(rest)?;
+    let (second, rest) = take(rest)?;
+    let (author, rest) = take(rest)?;
+    let author = ValidatorId(*author);
+    let lesser = SignedStatement { statement, author, signature: *signature };
+    let statement = Statement { digest: *digest, ..statement };
+    let greater = SignedStatement { statement, author, signature: *second };
+    Ok(([lesser, greater], rest))
 }
 
 impl fmt::Display for Equivocation {

@@ -1,10 +1,13 @@
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -13,19 +16,24 @@
 #![doc = include_str!("../README.md")]
 
 mod authority;
+mod detector;
+mod error;
 mod evidence;
+mod hex;
+mod id;
 mod statement;
 mod validator;
-mod watch;
 
 #[cfg(feature = "ledger")]
 mod seal;
 
-pub use authority::{Authorities, AuthorityError, AuthoritySlot, Turn};
+pub use authority::{Authorities, AuthorityError, AuthorityIds, AuthoritySlot, Turn};
+pub use detector::{EquivocationDetector, StatementSlot, Statements};
+pub use error::{BufferTooSmall, DecodeError, Full};
 pub use evidence::{Equivocation, EvidenceError};
-pub use statement::{BufferTooSmall, DecodeError, SignedStatement, Statement};
-pub use validator::{ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot};
-pub use watch::{Watch, WatchSlot};
+pub use id::ValidatorId;
+pub use statement::{BadSignature, SignedStatement, Statement};
+pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot, Validators};
 
 #[cfg(feature = "ledger")]
 pub use seal::{AuthoritySeal, SealError, StakeSeal, statement_of};

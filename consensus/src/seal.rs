@@ -3,11 +3,11 @@
 use ledger_core::{Block, Header, Seal, SealKind, Tip, Weight};
 use thiserror::Error;
 
-use crate::statement::take;
-use crate::{
-    Authorities, AuthorityError, AuthoritySlot, SignedStatement, Statement, ValidatorId,
-    ValidatorSet, ValidatorSlot,
-};
+use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
+use crate::error::take;
+use crate::id::ValidatorId;
+use crate::statement::{SignedStatement, Statement};
+use crate::validator::{ValidatorSet, ValidatorSlot};
 
 const STAKE_LEN: u8 = 4 + 64; // round, signature
 const AUTHORITY_LEN: u8 = 64; // signature
@@ -206,7 +206,7 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Seal for Autho
 
     fn appended(&mut self, block: &Block<'_>) {
         let header = block.header();
-        self.authorities.signed(&ValidatorId(*header.author.as_bytes()), header.height.0);
+        self.authorities.record_signature(&ValidatorId(*header.author.as_bytes()), header.height.0);
     }
 }
 
@@ -226,5 +226,5 @@ fn check_signature(header: &Header, round: u32, signature: &[u8]) -> Result<(), 
     let statement = statement_of(header, round);
     let (signature, _) = take(signature).map_err(|_| SealError::BadSignature(author))?;
     let signed = SignedStatement { statement, author, signature: *signature };
-    if signed.is_genuine() { Ok(()) } else { Err(SealError::BadSignature(author)) }
+    signed.verify().map_err(|bad| SealError::BadSignature(bad.0))
 }

@@ -1,16 +1,18 @@
-//! What a validator signs: one proposal for one round of one height of one chain.
+//! What a validator signs: a proposal for one round of one height of one chain.
 
 use core::fmt;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use thiserror::Error;
 
-use crate::ValidatorId;
+use crate::error::{BufferTooSmall, DecodeError, take};
+use crate::hex::Hex;
+use crate::id::ValidatorId;
 
-const TAG: u8 = 0x53; // 'S'; what else these keys sign begins differently
+const TAG: u8 = 0x53; // 'S'; other signed formats start with other bytes
 const VERSION: u8 = 1;
 
-/// "At this height and round of this chain I propose what has this digest."
+/// A proposal: "at this height and round of this chain I propose what has this digest".
 ///
 /// | offset | size | field |
 /// |---|---|---|
@@ -22,64 +24,50 @@ const VERSION: u8 = 1;
 /// | 18 | 32 | digest |
 ///
 /// All integers are big-endian. A validator signs exactly these bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statement {
-    /// The chain; a statement for one is worth nothing on another.
+    /// The chain. A statement for one chain is not valid on another.
     pub chain: u32,
     /// The height.
     pub height: u64,
     /// The attempt at this height, from 0.
     pub round: u32,
-    /// What is proposed.
+    /// The digest of the proposal.
     pub digest: [u8; 32],
 }
 
 /// A statement with its author and signature: 146 bytes, the statement, the key, the signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SignedStatement {
-    /// What is stated.
+    /// The statement.
     pub statement: Statement,
-    /// By whom.
+    /// The validator that signed it.
     pub author: ValidatorId,
     /// The Ed25519 signature over [`Statement::to_bytes`].
     pub signature: [u8; 64],
 }
 
-/// Bytes that are not what they should be: their author's fault.
+/// The author did not sign the statement.
+#[expect(clippy::exhaustive_structs, reason = "names the author")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The bytes end too early; the only error that more bytes can cure.
-    #[error("{needed} more bytes are needed")]
-    Incomplete {
-        /// At least this many.
-        needed: usize,
-    },
-    /// The first byte announces something else.
-    #[error("{0:#04x} is not the tag of a statement")]
-    WrongTag(u8),
-    /// The version is not known.
-    #[error("version {0} is not known")]
-    UnknownVersion(u8),
-}
-
-/// The caller's buffer is too small. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the buffer is too small: {needed} bytes are needed")]
-pub struct BufferTooSmall {
-    /// How many bytes would do.
-    pub needed: usize,
-}
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("invalid signature of {0:.16}")]
+pub struct BadSignature(pub ValidatorId);
 
 impl Statement {
     /// The encoded length in bytes.
     pub const LEN: usize = 50;
 
-    /// Reads a statement from the front of `bytes` and returns the rest.
+    /// Decodes a statement and returns the rest of the bytes.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the bytes are not one.
+    /// [`DecodeError`] if the bytes are malformed.
     pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (head, rest) = take::<{ Self::LEN }>(bytes)?;
         let (tag, fields) = take::<2>(head)?;
@@ -101,7 +89,7 @@ impl Statement {
         Ok((statement, rest))
     }
 
-    /// Returns the canonical bytes: what is signed.
+    /// Returns the canonical bytes, which are signed.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
@@ -118,10 +106,10 @@ impl Statement {
         out
     }
 
-    /// Returns whether both speak about the same round of the same height of the same chain.
+    /// Returns whether both statements are about the same round of the same height of the same chain.
     #[must_use]
     pub fn same_round(&self, other: &Self) -> bool {
-        (self.chain, self.height, self.round) == (other.chain, other.height, other.round)
+        self.chain == other.chain && self.height == other.height && self.round == other.round
     }
 }
 
@@ -129,12 +117,11 @@ impl SignedStatement {
     /// The encoded length in bytes.
     pub const LEN: usize = Statement::LEN + 32 + 64;
 
-    /// Reads a signed statement from the front of `bytes` and returns the rest. The signature is not
-    /// checked.
+    /// Decodes a signed statement and returns the rest of the bytes. The signature is not checked.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the bytes are not one.
+    /// [`DecodeError`] if the bytes are malformed.
     pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (statement, rest) = Statement::decode(bytes)?;
         let (author, rest) = take(rest)?;
@@ -142,7 +129,7 @@ impl SignedStatement {
         Ok((Self { statement, author: ValidatorId(*author), signature: *signature }, rest))
     }
 
-    /// Writes the signed statement and returns its length.
+    /// Encodes the signed statement and returns its length.
     ///
     /// # Errors
     ///
@@ -158,21 +145,35 @@ impl SignedStatement {
         Ok(needed)
     }
 
-    /// Returns whether the author signed the statement, by the strict rule (weak keys and torsion
-    /// components are refused), so that every verifier gives the same answer.
-    #[must_use]
-    pub fn is_genuine(&self) -> bool {
+    /// Checks the signature by the strict rule (weak keys and torsion components are refused), so that every
+    /// verifier gives the same answer.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSignature`] if the author did not sign the statement.
+    pub fn verify(&self) -> Result<(), BadSignature> {
+        let bad = BadSignature(self.author);
         let signature = Signature::from_bytes(&self.signature);
-        VerifyingKey::from_bytes(&self.author.0)
-            .is_ok_and(|key| key.verify_strict(&self.statement.to_bytes(), &signature).is_ok())
+        let key = VerifyingKey::from_bytes(&self.author.0).map_err(|_| bad)?;
+        key.verify_strict(&self.statement.to_bytes(), &signature).map_err(|_| bad)
     }
 }
 
 impl fmt::Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { chain, height, round, digest } = self;
-        let digest = ValidatorId(*digest);
+        let digest = Hex(digest);
         write!(f, "PROPOSE chain={chain} height={height} round={round} digest={digest:.16}")
+    }
+}
+
+impl fmt::Debug for SignedStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedStatement")
+            .field("statement", &self.statement)
+            .field("author", &self.author)
+            .field("signature", &Hex(&self.signature))
+            .finish()
     }
 }
 
@@ -180,9 +181,4 @@ impl fmt::Display for SignedStatement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} by {:.16}", self.statement, self.author)
     }
-}
-
-pub(crate) fn take<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), DecodeError> {
-    let needed = N.saturating_sub(bytes.len());
-    bytes.split_first_chunk().ok_or(DecodeError::Incomplete { needed })
 }

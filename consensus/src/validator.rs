@@ -1,51 +1,68 @@
 //! Validators by stake, and the draw that chooses among them.
 
-use core::fmt;
-
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::id::ValidatorId;
 
 const DRAW_TAG: u8 = 0x44; // 'D'
 /// Each attempt is refused in less than half of the cases, so this many never are.
 const ATTEMPTS: u32 = 128;
 
-/// Names a validator or an authority: an Ed25519 public key (RFC 8032). `Display` is hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ValidatorId(pub [u8; 32]);
-
-/// Who has how much at stake. `S` is the memory; any `[ValidatorSlot]` serves.
+/// Validators and their stakes. Any `AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>` serves as storage.
 ///
 /// The draw is exact: over many slots a validator is chosen in proportion to its stake ("follow the
-/// satoshi"), and one without stake never. It can be predicted by whoever knows the seed, and influenced by
-/// whoever chooses it; a seed that a proposer can vary lets it try until it likes the outcome.
-#[derive(Debug, Clone)]
+/// satoshi"), and one without stake never. Anyone who knows the seed can predict it, and anyone who chooses
+/// the seed can influence it: a proposer that can vary the seed can retry until it likes the outcome.
+///
+/// ```
+/// use consensus::{ValidatorId, ValidatorSet, ValidatorSlot};
+///
+/// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
+/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 8]);
+/// validators.set_stake(ann, 60)?;
+/// validators.set_stake(ben, 40)?;
+/// assert_eq!(validators.total_stake(), 100);
+///
+/// // Every node that knows seed, height and round draws the same proposer.
+/// let seed = [7; 32];
+/// let of_ann = (0..1000).filter(|height| validators.draw(&seed, *height, 0) == Some(ann)).count();
+/// assert!((550..650).contains(&of_ann), "about 600 of 1000");
+/// # Ok::<(), consensus::ValidatorError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatorSet<S: ?Sized> {
     len: usize,
     slots: S,
 }
 
-/// Room for one validator: 48 bytes.
+/// Storage for one validator: 48 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValidatorSlot {
     id: ValidatorId,
     stake: u64,
-    end: u64, // the stakes up to and including this one
+    end: u64, // sum of the stakes up to and including this one
 }
 
-/// Why a set of validators refuses a change. Nothing has changed then.
+/// Why a set of validators refuses a change. It is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ValidatorError {
-    /// All slots are taken: the caller's limit.
-    #[error("no free slot among {capacity}")]
+    /// No slot is free.
+    #[error("table full: all {capacity} slots are in use")]
     Full {
-        /// How many slots there are.
+        /// The number of slots.
         capacity: usize,
     },
-    /// The stakes do not fit into 64 bits together.
+    /// The sum of the stakes exceeds 64 bits.
     #[error("the total stake exceeds {}", u64::MAX)]
     TooMuchStake,
 }
+
+/// Validators and their stakes. Created by [`ValidatorSet::iter`].
+#[derive(Debug, Clone)]
+pub struct Validators<'a>(core::slice::Iter<'a, ValidatorSlot>);
 
 impl ValidatorSlot {
     /// A free slot.
@@ -53,9 +70,15 @@ impl ValidatorSlot {
 }
 
 impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>> ValidatorSet<S> {
-    /// Creates an empty set. What is in `slots` is ignored.
-    pub const fn new(slots: S) -> Self {
+    /// Creates an empty set and clears the slots.
+    pub fn new(mut slots: S) -> Self {
+        slots.as_mut().fill(ValidatorSlot::EMPTY);
         Self { len: 0, slots }
+    }
+
+    /// Returns the slots.
+    pub fn into_storage(self) -> S {
+        self.slots
     }
 }
 
@@ -64,7 +87,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + ?Sized> ValidatorSet<S
     ///
     /// # Errors
     ///
-    /// [`ValidatorError`]; nothing has changed then.
+    /// [`ValidatorError`]; the set is unchanged.
     pub fn set_stake(&mut self, id: ValidatorId, stake: u64) -> Result<(), ValidatorError> {
         let total = self.total_stake().saturating_sub(self.stake(&id));
         total.checked_add(stake).ok_or(ValidatorError::TooMuchStake)?;
@@ -100,10 +123,10 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + ?Sized> ValidatorSet<S
 }
 
 impl<S: AsRef<[ValidatorSlot]> + ?Sized> ValidatorSet<S> {
-    /// Draws the proposer of a slot; round 0 first, a further round for each proposer that is silent.
+    /// Draws the proposer of a slot: round 0 first, then one more round for each proposer that is silent.
     ///
-    /// The same set, seed, slot and round give the same validator on every node, whatever its pointer width.
-    /// `None` if nobody has stake.
+    /// The same set, seed, slot and round give the same validator on every node, for any pointer width.
+    /// `None` if the set is empty.
     #[must_use]
     pub fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
         let total = self.total_stake();
@@ -116,22 +139,22 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> ValidatorSet<S> {
         validators.get(at).map(|validator| validator.id)
     }
 
-    /// Returns the stake of a validator; 0 if it is none.
+    /// Returns the stake of a validator, 0 if it is unknown.
     #[must_use]
     pub fn stake(&self, id: &ValidatorId) -> u64 {
         let validators = self.validators();
         find(validators, id).ok().and_then(|at| validators.get(at)).map_or(0, |slot| slot.stake)
     }
 
-    /// Returns all stakes together.
+    /// Returns the sum of all stakes.
     #[must_use]
     pub fn total_stake(&self) -> u64 {
         self.validators().last().map_or(0, |slot| slot.end)
     }
 
     /// Returns the validators and their stakes, in the order of their ids.
-    pub fn iter(&self) -> impl Iterator<Item = (ValidatorId, u64)> + '_ {
-        self.validators().iter().map(|slot| (slot.id, slot.stake))
+    pub fn iter(&self) -> Validators<'_> {
+        Validators(self.validators().iter())
     }
 
     /// Returns the number of validators.
@@ -146,7 +169,7 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> ValidatorSet<S> {
         self.len == 0
     }
 
-    /// Returns how many validators there is room for.
+    /// Returns the number of slots.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.slots.as_ref().len()
@@ -156,6 +179,29 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> ValidatorSet<S> {
         self.slots.as_ref().get(..self.len).unwrap_or_default()
     }
 }
+
+impl<'a, S: AsRef<[ValidatorSlot]> + ?Sized> IntoIterator for &'a ValidatorSet<S> {
+    type Item = (ValidatorId, u64);
+    type IntoIter = Validators<'a>;
+
+    fn into_iter(self) -> Validators<'a> {
+        self.iter()
+    }
+}
+
+impl Iterator for Validators<'_> {
+    type Item = (ValidatorId, u64);
+
+    fn next(&mut self) -> Option<(ValidatorId, u64)> {
+        self.0.next().map(|slot| (slot.id, slot.stake))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Validators<'_> {}
 
 fn find(validators: &[ValidatorSlot], id: &ValidatorId) -> Result<usize, usize> {
     validators.binary_search_by(|slot| slot.id.cmp(id))
@@ -201,18 +247,5 @@ fn widening_mul(a: u64, b: u64) -> (u64, u64) {
     match halves {
         [low, high] => (u64::from_le_bytes(*low), u64::from_le_bytes(*high)),
         _ => (0, 0), // sixteen bytes are two halves
-    }
-}
-
-impl fmt::Display for ValidatorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = f.precision().unwrap_or(usize::MAX);
-        self.0.iter().take(digits.div_ceil(2)).try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ValidatorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -3,8 +3,8 @@
 mod bodies;
 
 use consensus::{
-    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, SignedStatement,
-    Statement, Turn, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot, WatchSlot,
+    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, Full, SignedStatement,
+    Statement, StatementSlot, Turn, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot,
 };
 use ledger_core::KeyPair;
 use proptest::prelude::*;
@@ -116,22 +116,22 @@ fn authorities_take_turns() {
     let id = |n| ValidatorId([n; 32]);
     let mut list = Authorities::new([AuthoritySlot::EMPTY; 4]);
     for n in [3, 1, 4, 2] {
-        list.admit(id(n)).expect("there is room");
+        list.insert(id(n)).expect("there is room");
     }
-    assert_eq!(list.admit(id(5)), Err(AuthorityError::Full { capacity: 4 }));
-    assert_eq!(list.admit(id(4)), Ok(()), "it is one already");
+    assert_eq!(list.insert(id(5)), Err(Full { capacity: 4 }));
+    assert_eq!(list.insert(id(4)), Ok(()), "it is one already");
     assert_eq!(list.signer_limit(), 3);
     for (height, turn_of) in [(4, 1), (5, 2), (6, 3), (7, 4), (8, 1)] {
         assert_eq!(list.in_turn(height), Some(id(turn_of)));
     }
     assert_eq!(list.turn(&id(9), 4), Err(AuthorityError::Unauthorized(id(9))));
     assert_eq!(list.turn(&id(1), 4), Ok(Turn::In));
-    list.signed(&id(1), 4);
+    list.record_signature(&id(1), 4);
     let wait = Err(AuthorityError::RecentlySigned { id: id(1), next: 7 });
     assert_eq!((list.turn(&id(1), 5), list.turn(&id(1), 6)), (wait, wait));
     assert_eq!(list.turn(&id(1), 7), Ok(Turn::Out));
     assert_eq!(list.turn(&id(3), 5), Ok(Turn::Out), "it steps in for 2");
-    list.expel(&id(1)).expect("it is one");
+    list.remove(&id(1)).expect("it is one");
     assert_eq!(list.turn(&id(1), 8), Err(AuthorityError::Unauthorized(id(1))));
     assert_eq!(list.signer_limit(), 2);
 }
@@ -154,5 +154,5 @@ fn capacities_of_zero_and_one() {
 fn sizes_are_as_documented() {
     assert_eq!(size_of::<ValidatorSlot>(), 48);
     assert_eq!(size_of::<AuthoritySlot>(), 48);
-    assert_eq!(size_of::<WatchSlot>(), 152);
+    assert_eq!(size_of::<StatementSlot>(), 152);
 }

@@ -88,7 +88,7 @@ fn only_the_drawn_validator_makes_the_block() {
 fn authorities_seal_in_turn_and_step_in() {
     let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 3]);
     for n in 0..3 {
-        authorities.admit(id(&key(n))).expect("there is room");
+        authorities.insert(id(&key(n))).expect("there is room");
     }
     let order: Vec<_> = authorities.iter().collect();
     let owner =

@@ -12,8 +12,8 @@ use core::hint::black_box;
 use std::time::Instant;
 
 use pow::{
-    BigEndian, CompactTarget, HashFunction, Kernel, LittleEndian, Miner, NonceField, NonceFormat,
-    Puzzle, Reading, Step, Target,
+    BigEndian, CompactTarget, DigestOrder, HashFunction, Kernel, LittleEndian, Miner, NonceField,
+    NonceFormat, Puzzle, Step, Target,
 };
 use sha2::block_api::compress256;
 
@@ -64,7 +64,7 @@ fn main() {
     threads(&|| search::<LittleEndian>(Kernel::best(), puzzle, target, FROM, 8 * HASHES));
 }
 
-fn search<R: Reading>(
+fn search<R: DigestOrder>(
     kernel: Kernel,
     puzzle: Puzzle,
     target: Target,

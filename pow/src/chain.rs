@@ -2,61 +2,84 @@
 
 use thiserror::Error;
 
-use crate::{
-    CompactError, CompactTarget, Difficulty, DifficultyError, Header, HeaderId, Past, Recent,
-    Target, Work,
-};
+use crate::compact::{CompactError, CompactTarget};
+use crate::difficulty::{Difficulty, DifficultyError, HeaderInfo, Recent};
+use crate::header::{Header, HeaderId};
+use crate::target::Target;
+use crate::work::Work;
 
-const WINDOW: usize = 11; // time stamps of which the median counts
-const FUTURE: u64 = 7200; // seconds that a time stamp may be ahead of the clock
+/// The number of time stamps whose median counts (BIP 113).
+const WINDOW: usize = 11;
+/// The number of seconds that a time stamp may be ahead of the clock.
+const FUTURE: u64 = 7200;
 
-/// The median of the time stamps of a header and its ten ancestors (BIP 113). `Default` has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The median of the time stamps of a header and its ten ancestors (BIP 113). `Default` is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MedianTime {
     times: [u32; WINDOW], // the latest first
     len: usize,
 }
 
-/// Follows a chain of Bitcoin's headers, of which it keeps the last one, eleven time stamps, the work of all,
-/// and what the difficulty rule looks up (see [`Recent`] for how many slots that takes).
+/// Checks a chain of Bitcoin headers one by one in bounded memory.
 ///
-/// It holds one branch. Where rule and slots are `Copy` so is the chain: to follow two branches keep a copy
-/// from before the fork, and change over when the other one has more [`work`](Self::work).
+/// It keeps the last header, eleven time stamps, the total work, and the headers that the difficulty rule
+/// looks up ([`Recent`] lists the slots that each rule needs).
+///
+/// It follows one branch. If rule and slots are `Copy`, so is the chain: to follow two branches, keep a copy
+/// from before the fork, and switch when the other branch has more [`work`](Self::work).
+///
+/// ```
+/// use pow::{Header, HeaderChain, HeaderError, Retarget};
+///
+/// // A private test network: every second hash meets the target.
+/// let genesis = Header { bits: Retarget::REGTEST.limit, ..Header::default() };
+/// let mut chain = HeaderChain::new(Retarget::REGTEST, &genesis, [])?;
+/// let next = Header { previous: chain.tip(), time: 1, ..genesis };
+/// let mined = (0..99).map(|nonce| Header { nonce, ..next }).find(Header::has_valid_work).unwrap();
+/// let unix_seconds = 1; // the caller's clock
+/// chain.append(unix_seconds, &mined)?;
+/// assert_eq!(chain.tip_info().height, 1);
+/// assert_eq!(chain.append(unix_seconds, &mined), Err(HeaderError::Unlinked(mined.previous)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderChain<D, S> {
     rule: D,
     tip: HeaderId,
-    past: Past, // the tip
+    tip_info: HeaderInfo,
     work: Work,
     times: MedianTime,
     recent: Recent<S>,
 }
 
-/// Why a header is refused: the fault of whoever sent it, but for [`Difficulty`](Self::Difficulty).
+/// Why a header is refused: the sender's fault, except for [`Difficulty`](Self::Difficulty).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HeaderError {
     /// It does not follow the last header.
-    #[error("a header after {0}, which is not the last one")]
+    #[error("header follows {0}, which is not the tip")]
     Unlinked(HeaderId),
     /// It claims another target than the rule requires.
-    #[error("target {found}, where {expected} is required")]
+    #[error("wrong target {found}, expected {expected}")]
     WrongTarget {
-        /// What the rule requires.
+        /// The target that the rule requires.
         expected: CompactTarget,
-        /// What the header claims.
+        /// The target that the header claims.
         found: CompactTarget,
     },
     /// Its time stamp is not after the median of the last eleven, or too far before its parent (BIP 94).
-    #[error("time stamp {time}, where {earliest} is the earliest")]
+    #[error("time stamp {time} is before {earliest}")]
     TooEarly {
         /// The time stamp in Unix seconds.
         time: u32,
         /// The earliest that is allowed.
         earliest: i64,
     },
-    /// Its time stamp is more than two hours ahead of the clock; it may be legal later.
-    #[error("time stamp {time}, where {latest} is the latest")]
+    /// Its time stamp is too far ahead of the clock. It may be valid later.
+    #[error("time stamp {time} is after {latest}")]
     TooLate {
         /// The time stamp in Unix seconds.
         time: u32,
@@ -66,28 +89,29 @@ pub enum HeaderError {
     /// Its hash exceeds the target.
     #[error("hash {0} exceeds the target")]
     NotEnoughWork(HeaderId),
-    /// The rule cannot say what is required.
+    /// The rule cannot decide which target is required.
     #[error(transparent)]
     Difficulty(#[from] DifficultyError),
 }
 
-impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
-    /// Begins at the first header of a chain, which is trusted.
+impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D, S> {
+    /// Starts at the first header of a chain, which is trusted.
     ///
     /// # Errors
     ///
-    /// [`CompactError`] if its target is none.
+    /// [`CompactError`] if its target is invalid.
     pub fn new(rule: D, genesis: &Header, slots: S) -> Result<Self, CompactError> {
         Self::from_checkpoint(rule, 0, Work::ZERO, genesis, slots)
     }
 
-    /// Begins at a header that is trusted, with its height and the work of all headers before it. For
-    /// [`Retarget`](crate::Retarget) it must be the first of a period, or the first of the next one cannot
-    /// be checked. The median of time stamps counts from the eleventh header on.
+    /// Starts at a trusted header, with its height and the work of all headers before it.
+    ///
+    /// For [`Retarget`](crate::Retarget) it must be the first of a period, or the first header of the next
+    /// period cannot be checked. The median time is checked from the eleventh header on.
     ///
     /// # Errors
     ///
-    /// [`CompactError`] if its target is none.
+    /// [`CompactError`] if its target is invalid.
     pub fn from_checkpoint(
         rule: D,
         height: u64,
@@ -99,7 +123,7 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
         let mut chain = Self {
             rule,
             tip: HeaderId::default(),
-            past: Past::EMPTY,
+            tip_info: HeaderInfo::EMPTY,
             work: work_before,
             times: MedianTime::default(),
             recent: Recent::new(slots),
@@ -108,18 +132,18 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
         Ok(chain)
     }
 
-    /// Checks the next header and appends it: its link, the target it must claim, its time stamp, its work.
-    /// `now` is the clock in Unix seconds; who has none gives `u64::MAX`.
+    /// Checks the link, target, time stamp and work of the next header, and appends it. `now` is the clock in
+    /// Unix seconds; `u64::MAX` turns the check against the clock off.
     ///
     /// # Errors
     ///
-    /// [`HeaderError`] if it is refused; nothing changed.
+    /// [`HeaderError`] if the header is refused. The chain is unchanged.
     pub fn append(&mut self, now: u64, header: &Header) -> Result<HeaderId, HeaderError> {
         if header.previous != self.tip {
             return Err(HeaderError::Unlinked(header.previous));
         }
-        let time = i64::from(header.time);
-        let (expected, found) = (self.rule.required(&self.past, time, &self.recent)?, header.bits);
+        let expected = self.required(header.time)?;
+        let found = header.bits;
         if expected != found {
             return Err(HeaderError::WrongTarget { expected, found });
         }
@@ -129,11 +153,20 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
         if !id.meets(target) {
             return Err(HeaderError::NotEnoughWork(id));
         }
-        self.extend(self.past.height.saturating_add(1), header, id, target);
+        self.extend(self.tip_info.height.saturating_add(1), header, id, target);
         Ok(id)
     }
 
-    /// Returns the name of the last header.
+    /// Returns the target that the next header must claim if it has this time stamp.
+    ///
+    /// # Errors
+    ///
+    /// [`DifficultyError`] if the rule cannot decide.
+    pub fn required(&self, time: u32) -> Result<CompactTarget, DifficultyError> {
+        self.rule.required(&self.tip_info, i64::from(time), &self.recent)
+    }
+
+    /// Returns the id of the last header.
     #[must_use]
     pub const fn tip(&self) -> HeaderId {
         self.tip
@@ -141,12 +174,12 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
 
     /// Returns height, time stamp and target of the last header.
     #[must_use]
-    pub const fn past(&self) -> Past {
-        self.past
+    pub const fn tip_info(&self) -> HeaderInfo {
+        self.tip_info
     }
 
-    /// Returns the work of all headers, the last one included. The chain with the most counts; of equals the
-    /// one seen first.
+    /// Returns the work of all headers. The valid chain is the one with the most work; of equals, the one seen
+    /// first.
     #[must_use]
     pub const fn work(&self) -> Work {
         self.work
@@ -156,13 +189,13 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
     #[must_use]
     pub fn median_time(&self) -> Option<u32> {
         let complete = self.times.len == WINDOW
-            || u64::try_from(self.times.len).is_ok_and(|len| len > self.past.height);
+            || u64::try_from(self.times.len).is_ok_and(|len| len > self.tip_info.height);
         self.times.median().filter(|_| complete)
     }
 
     fn check_time(&self, now: u64, time: u32) -> Result<(), HeaderError> {
         let after_median = self.median_time().map(|median| i64::from(median).saturating_add(1));
-        let earliest = after_median.max(self.rule.earliest_time(&self.past));
+        let earliest = after_median.max(self.rule.earliest_time(&self.tip_info));
         if let Some(earliest) = earliest.filter(|earliest| i64::from(time) < *earliest) {
             return Err(HeaderError::TooEarly { time, earliest });
         }
@@ -174,16 +207,26 @@ impl<D: Difficulty, S: AsRef<[Past]> + AsMut<[Past]>> HeaderChain<D, S> {
     }
 
     fn extend(&mut self, height: u64, header: &Header, id: HeaderId, target: Target) {
-        self.past = Past { height, time: i64::from(header.time), bits: header.bits };
+        self.tip_info = HeaderInfo { height, time: i64::from(header.time), bits: header.bits };
         self.tip = id;
         self.work = self.work.saturating_add(target.work());
         self.times.push(header.time);
-        self.recent.push(&self.rule, self.past);
+        self.recent.push(&self.rule, self.tip_info);
+    }
+}
+
+impl<D, S> HeaderChain<D, S> {
+    /// Returns the rule and the slots.
+    pub fn into_parts(self) -> (D, S)
+    where
+        S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>,
+    {
+        (self.rule, self.recent.into_storage())
     }
 }
 
 impl MedianTime {
-    /// Adds the time stamp of the next header, in Unix seconds, and forgets the twelfth.
+    /// Adds the time stamp of the next header, in Unix seconds, and removes the twelfth.
     pub fn push(&mut self, time: u32) {
         self.times.rotate_right(1);
         let [latest, ..] = &mut self.times;
@@ -191,7 +234,7 @@ impl MedianTime {
         self.len = self.len.saturating_add(1).min(WINDOW);
     }
 
-    /// Returns the median, the upper one of an even number of time stamps, or `None` if there are none.
+    /// Returns the median, of an even number of time stamps the upper one, or `None` if there are none.
     #[must_use]
     pub fn median(&self) -> Option<u32> {
         let mut sorted = self.times;

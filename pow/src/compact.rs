@@ -4,20 +4,36 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::{Target, U256};
+use crate::hex::Hex;
+use crate::target::Target;
+use crate::u256::U256;
 
 const SIGN: u32 = 0x0080_0000;
 const MANTISSA: u32 = 0x007f_ffff;
 
-/// A target in 32 bits: the length in bytes, a sign that must be clear, and 23 bits of mantissa.
+/// A target in 32 bits ("nBits"): the length in bytes, a sign that must be clear, and 23 bits of mantissa.
 /// `Display` is hexadecimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// ```
+/// use pow::CompactTarget;
+///
+/// let target = CompactTarget::BITCOIN_LIMIT.to_target()?;
+/// assert_eq!(target.to_compact(), CompactTarget(0x1d00_ffff));
+/// assert_eq!(format!("{target:.12}"), "00000000ffff");
+/// # Ok::<(), pow::compact::CompactError>(())
+/// ```
+#[expect(clippy::exhaustive_structs, reason = "the 32 bits of a header")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CompactTarget(pub u32);
 
-/// What the 32 bits say, legal or not (`arith_uint256::SetCompact` of Bitcoin Core).
+/// The content of the 32 bits, valid or not (`arith_uint256::SetCompact` of Bitcoin Core).
+#[expect(clippy::exhaustive_structs, reason = "the three outputs of `SetCompact`")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawCompact {
-    /// The magnitude; where it overflows, what is left of it.
+    /// The magnitude, modulo 2^256 if it overflows.
     pub value: U256,
     /// Whether the sign bit counts: it is set and the mantissa is not zero.
     pub negative: bool,
@@ -25,8 +41,10 @@ pub struct RawCompact {
     pub overflow: bool,
 }
 
-/// Why 32 bits are not a target.
+/// Why 32 bits are not a valid target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CompactError {
     /// The number is negative.
@@ -64,7 +82,7 @@ impl CompactTarget {
         }
     }
 
-    /// Returns what the 32 bits say, legal or not.
+    /// Returns the content of the 32 bits, valid or not.
     #[must_use]
     pub fn decode(self) -> RawCompact {
         let size = self.0 >> 24;
@@ -80,7 +98,7 @@ impl CompactTarget {
         }
     }
 
-    /// Encodes a number; all but its three highest bytes are cut (`arith_uint256::GetCompact`).
+    /// Encodes a number, of which the three most significant bytes are kept (`arith_uint256::GetCompact`).
     #[must_use]
     pub fn encode(value: U256, negative: bool) -> Self {
         let mut size = value.bits().div_ceil(8);
@@ -98,8 +116,22 @@ impl CompactTarget {
     }
 }
 
+impl Target {
+    /// Returns the compact form, which keeps the three most significant bytes.
+    #[must_use]
+    pub fn to_compact(self) -> CompactTarget {
+        CompactTarget::encode(self.number(), false)
+    }
+}
+
+impl fmt::Debug for CompactTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for CompactTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
+        fmt::Display::fmt(&Hex(&self.0.to_be_bytes()), f)
     }
 }

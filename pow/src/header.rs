@@ -3,21 +3,29 @@
 use core::fmt;
 
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
-use crate::{CompactTarget, LittleEndian, Target};
+use crate::compact::CompactTarget;
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::hex::Hex;
+use crate::target::{LittleEndian, Target};
 
-/// The name of a header: its double SHA-256, read as a little-endian number. `Display` is that number, 64
-/// hexadecimal digits: the bytes of the digest in reverse, as block explorers show them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// Identifies a header: its double SHA-256, read as a little-endian number. `Display` is that number in 64
+/// hexadecimal digits: the bytes of the digest in reverse order, as block explorers show them.
+#[expect(clippy::exhaustive_structs, reason = "the bytes of the digest")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeaderId(pub [u8; 32]);
 
-/// A header. Every number on the wire is little-endian; the fields are in wire order.
+/// A header. All numbers on the wire are little-endian; the fields are in wire order.
 ///
 /// Source: Bitcoin Core, `CBlockHeader`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Header {
-    /// The version, in which bits announce changes of the rules.
+    /// The version, whose bits announce changes of the rules.
     pub version: i32,
     /// The header before this one; all zeros in the first.
     pub previous: HeaderId,
@@ -31,40 +39,12 @@ pub struct Header {
     pub nonce: u32,
 }
 
-/// Why bytes are not a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The bytes end too early; the only error that more bytes can cure.
-    #[error("{needed} more bytes are needed")]
-    Incomplete {
-        /// How many.
-        needed: usize,
-    },
-    /// A field holds a number that means nothing.
-    #[error("{value} is no {field}")]
-    Unknown {
-        /// What the field says.
-        field: &'static str,
-        /// The number.
-        value: u8,
-    },
-}
-
-/// The caller's buffer is too small. Nothing was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the buffer is too small: {needed} bytes are needed")]
-pub struct BufferTooSmall {
-    /// How many bytes it must have.
-    pub needed: usize,
-}
-
 impl Header {
     /// The length of a header in bytes.
     pub const LEN: usize = 80;
 
-    /// Decodes a header and returns the rest of the bytes. Any 80 bytes are one; whether it counts is
-    /// [`is_work`](Self::is_work)'s business and that of a [`HeaderChain`](crate::HeaderChain).
+    /// Decodes a header and returns the rest of the bytes. Any 80 bytes are a header;
+    /// [`has_valid_work`](Self::has_valid_work) and [`HeaderChain`](crate::HeaderChain) check it.
     ///
     /// # Errors
     ///
@@ -98,7 +78,7 @@ impl Header {
         Self::LEN
     }
 
-    /// Writes the header, and returns its length.
+    /// Encodes the header and returns its length.
     ///
     /// # Errors
     ///
@@ -109,8 +89,8 @@ impl Header {
         Ok(Self::LEN)
     }
 
-    /// Returns the 80 bytes: what is hashed, and a [`Puzzle`](crate::Puzzle) whose nonce of four bytes,
-    /// least significant first, stands at 76.
+    /// Returns the 80 bytes that are hashed. As a [`Puzzle`](crate::Puzzle) their nonce is the four bytes at
+    /// offset 76, least significant first.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
@@ -132,10 +112,10 @@ impl Header {
         HeaderId(Sha256::digest(Sha256::digest(self.to_bytes())).into())
     }
 
-    /// Returns whether the header meets the target that it claims. Which target it must claim is a
-    /// [`Difficulty`](crate::Difficulty) rule's business.
+    /// Returns whether the header meets the target that it claims. Which target it must claim is decided by a
+    /// [`Difficulty`](crate::difficulty::Difficulty) rule.
     #[must_use]
-    pub fn is_work(&self) -> bool {
+    pub fn has_valid_work(&self) -> bool {
         self.bits.to_target().is_ok_and(|target| self.id().meets(target))
     }
 }
@@ -150,7 +130,9 @@ impl HeaderId {
 
 impl fmt::Display for HeaderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut bytes = self.0;
+        bytes.reverse();
+        fmt::Display::fmt(&Hex(&bytes), f)
     }
 }
 

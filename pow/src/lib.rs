@@ -1,4 +1,5 @@
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![deny(missing_docs)]
@@ -6,6 +7,8 @@
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -13,19 +16,27 @@
 )]
 #![doc = include_str!("../README.md")]
 
-mod chain;
-mod compact;
-mod difficulty;
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+pub mod chain;
+pub mod compact;
+mod conn;
+pub mod difficulty;
+mod error;
 mod header;
-mod kernel;
+mod hex;
+mod invariant;
+pub mod kernel;
 mod miner;
 mod nonces;
 pub mod pool;
 mod puzzle;
 mod ratio;
-mod stamp;
+mod sha256;
+pub mod stamp;
 mod target;
-mod template;
+pub mod template;
 mod u256;
 mod work;
 
@@ -34,19 +45,22 @@ mod seal;
 #[cfg(feature = "simd")]
 mod simd;
 
-pub use chain::{HeaderChain, HeaderError, MedianTime};
-pub use compact::{CompactError, CompactTarget, RawCompact};
-pub use difficulty::{
-    Asert, Difficulty, DifficultyError, Fixed, History, Lwma, Past, Recent, Retarget,
-};
-pub use header::{BufferTooSmall, DecodeError, Header, HeaderId};
+#[doc(inline)]
+pub use chain::{HeaderChain, HeaderError};
+#[doc(inline)]
+pub use compact::CompactTarget;
+pub use conn::{ConnId, Received};
+#[doc(inline)]
+pub use difficulty::Retarget;
+pub use error::{BufferTooSmall, ConfigError, ConnectError, DecodeError, Field, NotConnected};
+pub use header::{Header, HeaderId};
+#[doc(inline)]
 pub use kernel::Kernel;
-pub use miner::{Miner, Step};
+pub use miner::Miner;
+pub use nonces::Step;
 pub use puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
 pub use ratio::Ratio;
-pub use stamp::{Counter, Stamp, StampError, StampMiner, leading_zero_bits};
-pub use target::{BigEndian, ByteOrder, LittleEndian, Reading, Target};
-pub use template::{Coinbase, HeaderMiner, HeaderStep, Solution};
+pub use target::{BigEndian, ByteOrder, DigestOrder, LittleEndian, Target};
 pub use u256::U256;
 pub use work::Work;
 

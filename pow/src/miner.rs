@@ -4,63 +4,71 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 use core::ops::RangeInclusive;
 
-use crate::kernel::{BATCH, BATCHES, LANES, Place, Run};
-use crate::nonces::Nonces;
-use crate::puzzle::{bytes_of, second_block};
-use crate::{BigEndian, Kernel, Puzzle, Reading, Target};
+use crate::kernel::run::{BATCH, LANES, Place, Run};
+use crate::kernel::{BATCHES, Kernel};
+use crate::nonces::{Nonces, Step};
+use crate::puzzle::Puzzle;
+use crate::sha256::{bytes_of, second_block};
+use crate::target::{BigEndian, DigestOrder, Target};
 
 /// Searches a range of nonces for one whose digest meets the target.
 ///
-/// It never blocks: [`step`](Self::step) hashes as often as it is told and comes back. The state is a plain
-/// `Copy` value, so a search can be stopped, stored, moved and resumed; ranges or strides split it among
-/// workers. Whatever the slices and the [kernel](Kernel), every nonce is tried once, in order, and the first
-/// one that counts is found.
+/// It never blocks: [`step`](Self::step) makes a bounded number of hashes and returns. The state is a plain
+/// `Copy` value, so that a search can be stopped, stored, moved and resumed. Ranges or strides split it among
+/// workers. For any slices and any [kernel](Kernel) every nonce is tried once, in order, and the first one
+/// that meets the target is found.
 ///
-/// To cancel a search is to stop calling, or [`cancel`](Self::cancel) where others go on calling.
+/// To cancel a search, stop calling, or call [`cancel`](Self::cancel) if others keep calling.
+///
+/// ```
+/// use pow::{HashFunction, Miner, NonceField, NonceFormat, Puzzle, Step, Target};
+///
+/// let field = NonceField { offset: 5, format: NonceFormat::U64Be };
+/// let puzzle = Puzzle::new(HashFunction::Sha256, b"song ________", field)?;
+/// let mut miner: Miner = Miner::new(puzzle, Target::from_zero_bits(8), 0..=u64::MAX);
+/// let nonce = loop {
+///     match miner.step(1000) {
+///         Step::Found(nonce) => break nonce,
+///         Step::Working => {} // the program's other work goes here
+///         Step::Exhausted => unreachable!("2^64 nonces"),
+///     }
+/// };
+/// assert!(puzzle.digest(nonce).starts_with(&[0]));
+/// # Ok::<(), pow::PuzzleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Miner<R = BigEndian> {
     puzzle: Puzzle,
     target: Target,
     nonces: Nonces,
     kernel: Kernel,
-    reading: PhantomData<R>,
+    order: PhantomData<R>,
 }
 
-/// What a slice of the search came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// This nonce counts. Further steps look for the next one.
-    Found(u64),
-    /// All nonces of the range were tried; the message has to change for more.
-    Exhausted,
-    /// The slice is used up; there are nonces left.
-    Working,
-}
-
-impl<R: Reading> Miner<R> {
-    /// Begins a search over `nonces`, both ends included. What a four-byte nonce cannot hold is left out.
+impl<R: DigestOrder> Miner<R> {
+    /// Starts a search over `nonces`, both ends included. Nonces that do not fit the field are left out.
     #[must_use]
     pub fn new(puzzle: Puzzle, target: Target, nonces: RangeInclusive<u64>) -> Self {
         let (next, last) = within(&puzzle, nonces);
-        let (nonces, kernel) = (Nonces::new(next, last), Kernel::best());
-        Self { puzzle, target, nonces, kernel, reading: PhantomData }
+        let nonces = Nonces::new(next, last);
+        Self { puzzle, target, nonces, kernel: Kernel::best(), order: PhantomData }
     }
 
-    /// Tries only every `stride`-th nonce of the range: of n workers each begins one nonce later than the one
-    /// before, and all stride by n.
+    /// Tries only every `stride`-th nonce of the range. To share a range among n workers, start worker i at
+    /// the i-th nonce and let all stride by n.
     #[must_use]
     pub fn with_stride(self, stride: NonZeroU64) -> Self {
         Self { nonces: self.nonces.with_stride(stride.get()), ..self }
     }
 
-    /// Hashes with this kernel, and not with the best.
+    /// Hashes with this kernel instead of the fastest.
     #[must_use]
     pub fn with_kernel(self, kernel: Kernel) -> Self {
         Self { kernel, ..self }
     }
 
-    /// Tries up to `hashes` nonces. 0 changes nothing. Budgets of some thousands hide the cost of the call;
-    /// those below 64 keep a kernel from taking 64 at once.
+    /// Tries up to `hashes` nonces. 0 changes nothing. A few thousand per call hide its cost; with fewer than
+    /// 64 the kernels cannot hash 64 side by side.
     pub fn step(&mut self, hashes: u32) -> Step {
         let mut left = hashes;
         while BATCHES && left >= BATCH {
@@ -74,30 +82,29 @@ impl<R: Reading> Miner<R> {
         self.step_singly(left)
     }
 
-    /// Changes over to another message, such as one with another extra-nonce or time stamp, and to these
-    /// nonces; the count of those tried goes on.
-    pub fn turn_to(&mut self, puzzle: Puzzle, nonces: RangeInclusive<u64>) {
+    /// Continues with another message, such as one with another extra-nonce or time stamp, and with these
+    /// nonces. The count of nonces tried is kept.
+    pub fn restart(&mut self, puzzle: Puzzle, nonces: RangeInclusive<u64>) {
         let (next, last) = within(&puzzle, nonces);
         self.puzzle = puzzle;
-        self.nonces.turn_to(next, last);
+        self.nonces.restart(next, last);
     }
 
-    /// Ends the search: from now on it is exhausted. Returns the nonces that were still to be tried, for
-    /// somebody else to go on with.
+    /// Ends the search: from now on it is exhausted. Returns the nonces that were not tried.
     pub fn cancel(&mut self) -> Option<RangeInclusive<u64>> {
         let remaining = self.remaining();
         self.nonces.cancel();
         remaining
     }
 
-    /// Returns the nonces still to be tried, or `None` once there are none. With a stride, the first of them
-    /// is the next, and not all are tried.
+    /// Returns the nonces that remain, or `None` if none do. With a stride the first of the range is the next
+    /// nonce, and not all of the range are tried.
     #[must_use]
     pub fn remaining(&self) -> Option<RangeInclusive<u64>> {
         self.nonces.remaining()
     }
 
-    /// Returns how many nonces were tried.
+    /// Returns the number of nonces tried.
     #[must_use]
     pub const fn tried(&self) -> u64 {
         self.nonces.tried()
@@ -116,25 +123,28 @@ impl<R: Reading> Miner<R> {
     }
 
     fn step_singly(&mut self, hashes: u32) -> Step {
-        let (puzzle, target, limit) = (&mut self.puzzle, self.target, self.target.top());
+        let target = self.target;
+        let limit = target.leading_word();
+        let puzzle = &mut self.puzzle;
         let mut second = second_block();
         self.nonces.step(hashes, |nonce| {
             let words = puzzle.words_mut(nonce, &mut second);
-            // One word tells nearly all of those that do not count.
-            R::top(&words) <= limit && target.is_met_by::<R>(&bytes_of(words))
+            // One word rules out nearly all digests.
+            R::leading_word(&words) <= limit && target.is_met_by::<R>(&bytes_of(words))
         })
     }
 
-    /// Leaves out batches in which nothing counts, of at most `hashes` nonces. Returns how many nonces those
-    /// were, and how many after them have to be tried one by one: something may count there, or they are the
-    /// last ones, or the last with the same high bits.
+    /// Skips batches without a digest that meets the target, of at most `hashes` nonces. Returns the number of
+    /// nonces skipped, and the number after them that have to be tried one by one: they may contain a
+    /// solution, or they are the last ones, or the last with the same high bits.
     fn skip_batches(&mut self, hashes: u32) -> (u32, u32) {
         let place = Place::of(&self.puzzle);
         let run = Run::new(&self.puzzle, place, self.nonces.next());
         let mut low = place.low(self.nonces.next());
         let stride = u32::try_from(self.nonces.stride()).unwrap_or(u32::MAX);
-        let limit = self.target.top();
-        let (mut words, mut tops) = ([0; LANES], [0; LANES]);
+        let limit = self.target.leading_word();
+        let mut words = [0; LANES];
+        let mut leading = [0; LANES];
         let mut skipped = 0_u32;
         while hashes.saturating_sub(skipped) >= BATCH {
             let reach = self.nonces.reach(BATCH).and_then(|by| u32::try_from(by).ok());
@@ -148,11 +158,11 @@ impl<R: Reading> Miner<R> {
                 *word = place.word(lane);
                 lane = lane.wrapping_add(stride);
             }
-            self.kernel.tops::<R>(&run, &words, &mut tops);
-            if tops.iter().fold(u32::MAX, |least, top| least.min(*top)) <= limit {
+            self.kernel.leading_words::<R>(&run, &words, &mut leading);
+            if leading.iter().fold(u32::MAX, |least, word| least.min(*word)) <= limit {
                 return (skipped, BATCH);
             }
-            self.nonces.pass(BATCH);
+            self.nonces.skip(BATCH);
             skipped = skipped.saturating_add(BATCH);
             low = lane;
         }
@@ -160,7 +170,7 @@ impl<R: Reading> Miner<R> {
     }
 }
 
-/// Returns the ends of a range, cut to what the nonce can hold.
+/// Returns the ends of a range, limited to nonces that fit the field.
 fn within(puzzle: &Puzzle, nonces: RangeInclusive<u64>) -> (u64, u64) {
     let (next, last) = nonces.into_inner();
     (next, last.min(puzzle.format().max()))

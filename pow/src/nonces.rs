@@ -1,15 +1,28 @@
-//! The nonces of a search: each is handed out once, in order, whatever the slices.
+//! The nonces of a search: each is tried once, in order, for any slices.
 
 use core::ops::RangeInclusive;
 
-use crate::Step;
+use crate::invariant::invariant;
+
+/// Result of one slice of a search.
+#[expect(clippy::exhaustive_enums, reason = "a slice ends in one of these ways")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Step {
+    /// This nonce meets the target. Further steps look for the next one.
+    Found(u64),
+    /// All nonces of the range were tried. The message has to change for more.
+    Exhausted,
+    /// The slice is used up; nonces remain.
+    Working,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Nonces {
     next: u64,
     last: u64,
     stride: u64,
-    exhausted: bool, // a range may end at the greatest nonce, so `next > last` cannot say it
+    exhausted: bool, // a range may end at u64::MAX, where `next > last` cannot occur
     tried: u64,
 }
 
@@ -18,47 +31,48 @@ impl Nonces {
         Self { next, last, stride: 1, exhausted: next > last, tried: 0 }
     }
 
-    /// Hands out only every `stride`-th nonce.
+    /// Tries only every `stride`-th nonce.
     pub(crate) const fn with_stride(self, stride: u64) -> Self {
         Self { stride, ..self }
     }
 
-    /// Goes on with other nonces; the count of those tried and the stride stay.
-    pub(crate) fn turn_to(&mut self, next: u64, last: u64) {
+    /// Continues with other nonces. The count of those tried and the stride stay.
+    pub(crate) fn restart(&mut self, next: u64, last: u64) {
         *self = Self { next, last, exhausted: next > last, ..*self };
     }
 
-    /// Tries up to `hashes` nonces and stops at the first that `counts`.
-    pub(crate) fn step(&mut self, hashes: u32, mut counts: impl FnMut(u64) -> bool) -> Step {
+    /// Tries up to `hashes` nonces and stops at the first one for which `meets_target` is true.
+    pub(crate) fn step(&mut self, hashes: u32, mut meets_target: impl FnMut(u64) -> bool) -> Step {
         for _ in 0..hashes {
             if self.exhausted {
                 return Step::Exhausted;
             }
             let nonce = self.next;
-            self.move_on(nonce.checked_add(self.stride), 1);
-            if counts(nonce) {
+            self.advance(nonce.checked_add(self.stride), 1);
+            if meets_target(nonce) {
                 return Step::Found(nonce);
             }
         }
         if self.exhausted { Step::Exhausted } else { Step::Working }
     }
 
-    /// Returns how far from the next nonce the last of `count` is, if there are as many.
+    /// Returns the distance from the next nonce to the last of `count`, if that many remain.
     pub(crate) fn reach(&self, count: u32) -> Option<u64> {
         let reach = self.stride.checked_mul(u64::from(count).saturating_sub(1))?;
         let last = self.next.checked_add(reach)?;
         (!self.exhausted && last <= self.last).then_some(reach)
     }
 
-    /// Leaves out as many nonces, which were tried otherwise. There must be as many.
-    pub(crate) fn pass(&mut self, count: u32) {
+    /// Skips `count` nonces that were tried in a batch. That many must remain.
+    pub(crate) fn skip(&mut self, count: u32) {
+        invariant!(self.reach(count).is_some(), "fewer than {count} nonces remain");
         let count = u64::from(count);
         let next = self.stride.checked_mul(count).and_then(|by| self.next.checked_add(by));
-        self.move_on(next, count);
+        self.advance(next, count);
     }
 
-    /// Goes on at `next`, unless it is beyond the range, after as many more were tried.
-    fn move_on(&mut self, next: Option<u64>, tried: u64) {
+    /// Continues at `next` unless it is beyond the range, after `tried` more nonces were tried.
+    fn advance(&mut self, next: Option<u64>, tried: u64) {
         match next.filter(|next| *next <= self.last) {
             Some(next) => self.next = next,
             None => self.exhausted = true,
@@ -66,7 +80,7 @@ impl Nonces {
         self.tried = self.tried.saturating_add(tried);
     }
 
-    /// Hands out no more.
+    /// Ends the search.
     pub(crate) fn cancel(&mut self) {
         self.exhausted = true;
     }

@@ -1,50 +1,57 @@
-//! The puzzle: a message with a hole for the nonce, hashed as far as the hole.
+//! The puzzle: a message with a nonce field, hashed up to that field.
 
 use sha2::block_api::compress256;
 use thiserror::Error;
 
-use crate::Header;
-use crate::kernel::INITIAL;
+use crate::header::Header;
+use crate::invariant::invariant;
+use crate::sha256::{BLOCK, INITIAL, bytes_of, second_block, write_words};
 
-pub(crate) const BLOCK: usize = 64; // bytes that SHA-256 takes at once
 const PADDING: usize = 9; // 0x80 and the length in bits as u64
 const TAIL_BLOCKS: usize = 2;
 
-/// Which function makes the digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The function that makes the digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum HashFunction {
     /// SHA-256, once.
     Sha256,
-    /// SHA-256 of the SHA-256: Bitcoin.
+    /// SHA-256 of the SHA-256, as in Bitcoin.
     Sha256d,
 }
 
-/// How the nonce is written into the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The encoding of the nonce in the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum NonceFormat {
-    /// Four bytes, least significant first: Bitcoin.
+    /// Four bytes, least significant first, as in Bitcoin.
     U32Le,
     /// Four bytes, most significant first.
     U32Be,
     /// Eight bytes, least significant first.
     U64Le,
-    /// Eight bytes, most significant first: `ledger-core`.
+    /// Eight bytes, most significant first, as in `ledger-core`.
     U64Be,
 }
 
-/// Where the nonce stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The position and encoding of the nonce.
+#[expect(clippy::exhaustive_structs, reason = "a field is a place and a format")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NonceField {
-    /// The position of its first byte in the message.
+    /// The offset of its first byte in the message.
     pub offset: usize,
-    /// How it is written.
+    /// Its encoding.
     pub format: NonceFormat,
 }
 
 /// A message with a nonce field, ready to be hashed with any nonce. The blocks before the nonce are hashed
-/// once and for all (the midstate).
+/// only once (the midstate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Puzzle {
     pub(crate) midstate: [u32; 8],
@@ -55,20 +62,22 @@ pub struct Puzzle {
     pub(crate) function: HashFunction,
 }
 
-/// Why a message is not a puzzle: the caller's mistake.
+/// Why a message is not a valid puzzle: the caller's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PuzzleError {
     /// The nonce field does not lie within the message.
-    #[error("a nonce field that ends at {end} in a message of {len} bytes")]
+    #[error("nonce field ends at {end}, message at {len}")]
     OutsideOfMessage {
-        /// Where the field ends.
+        /// The offset after the field.
         end: usize,
         /// The length of the message.
         len: usize,
     },
-    /// Too much follows the nonce: from the start of its 64-byte block on, 119 bytes are the limit.
-    #[error("{0} bytes from the nonce's block on, where 119 are the limit")]
+    /// The message is too long after the start of the nonce's 64-byte block: 119 bytes are the limit.
+    #[error("{0} bytes after the start of the nonce's block; the limit is 119")]
     TailTooLong(usize),
 }
 
@@ -82,8 +91,7 @@ impl NonceFormat {
         }
     }
 
-    /// Returns the bytes of a nonce, filled up with 0, and how many they are; of a four-byte nonce the low 32
-    /// bits count.
+    /// Returns the bytes of a nonce, padded with 0, and their number. A four-byte nonce is the low 32 bits.
     #[inline]
     pub(crate) fn write(self, nonce: u64) -> ([u8; 8], usize) {
         let bytes = match self {
@@ -94,7 +102,7 @@ impl NonceFormat {
         (bytes, self.width())
     }
 
-    /// Returns the greatest nonce.
+    /// Returns the largest nonce.
     #[must_use]
     pub const fn max(self) -> u64 {
         match self {
@@ -105,7 +113,7 @@ impl NonceFormat {
 }
 
 impl Puzzle {
-    /// No message; takes the place of what cannot fail.
+    /// Takes the place of a header's puzzle, which cannot fail.
     const EMPTY: Self = Self {
         midstate: INITIAL,
         tail: [[0; BLOCK]; TAIL_BLOCKS],
@@ -115,11 +123,11 @@ impl Puzzle {
         function: HashFunction::Sha256d,
     };
 
-    /// Prepares a message; what stands in the nonce field does not matter.
+    /// Prepares a message. The content of the nonce field is ignored.
     ///
     /// # Errors
     ///
-    /// [`PuzzleError`] if the field lies outside of the message or too much follows it.
+    /// [`PuzzleError`] if the field lies outside of the message or too many bytes follow it.
     pub fn new(
         function: HashFunction,
         message: &[u8],
@@ -144,25 +152,26 @@ impl Puzzle {
     /// Prepares Bitcoin's header: double SHA-256, and the nonce in its last four bytes.
     #[must_use]
     pub fn of_header(header: &Header) -> Self {
-        let (bytes, nonce) =
-            (header.to_bytes(), NonceField { offset: 76, format: NonceFormat::U32Le });
-        Self::new(HashFunction::Sha256d, &bytes, nonce).unwrap_or(Self::EMPTY)
+        let nonce = NonceField { offset: 76, format: NonceFormat::U32Le };
+        let puzzle = Self::new(HashFunction::Sha256d, &header.to_bytes(), nonce);
+        invariant!(puzzle.is_ok(), "80 bytes are a puzzle");
+        puzzle.unwrap_or(Self::EMPTY)
     }
 
-    /// Returns how the nonce is written.
+    /// Returns the encoding of the nonce.
     #[must_use]
     pub const fn format(&self) -> NonceFormat {
         self.format
     }
 
-    /// Returns the digest with this nonce; of a four-byte nonce the low 32 bits count.
+    /// Returns the digest with this nonce. A four-byte nonce is the low 32 bits.
     #[must_use]
     pub fn digest(&self, nonce: u64) -> [u8; 32] {
         bytes_of(self.clone().words_mut(nonce, &mut second_block()))
     }
 
-    /// Writes the nonce into the tail and hashes; returns the digest as words. Where a digest is hashed once
-    /// more, that is done in `second`, which [`second_block`] has made.
+    /// Writes the nonce into the tail, hashes, and returns the digest as words. `second` is the block from
+    /// [`second_block`] in which a digest is hashed once more.
     #[inline]
     pub(crate) fn words_mut(&mut self, nonce: u64, second: &mut [u8; BLOCK]) -> [u32; 8] {
         self.write_nonce(nonce);
@@ -181,7 +190,7 @@ impl Puzzle {
     /// Writes the nonce into the tail.
     #[inline]
     pub(crate) fn write_nonce(&mut self, nonce: u64) {
-        // A length that is known beforehand is faster than one that is not.
+        // A constant length is faster.
         match self.format.write(nonce) {
             ([b0, b1, b2, b3, ..], 4) => self.write([b0, b1, b2, b3]),
             (bytes, _) => self.write(bytes),
@@ -208,32 +217,4 @@ fn pad(rest: &[u8], len: usize) -> Option<([[u8; BLOCK]; TAIL_BLOCKS], u8)> {
     let bits = u64::try_from(len).ok()?.checked_mul(8)?;
     *used.last_chunk_mut::<8>()? = bits.to_be_bytes();
     Some((tail, u8::try_from(blocks).ok()?))
-}
-
-/// Returns the block that hashes a digest, to be written into its first half, once more.
-pub(crate) fn second_block() -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    let [.., b6, _] = &mut block;
-    *b6 = 0x01; // 256 bits
-    let (_, tail) = block.split_at_mut(BLOCK / 2);
-    if let [first, ..] = tail {
-        *first = 0x80;
-    }
-    block
-}
-
-/// Returns the words of a digest as the 32 bytes that it is.
-pub(crate) fn bytes_of(words: [u32; 8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    write_words(&mut bytes, &words);
-    bytes
-}
-
-/// Writes words most significant byte first, four bytes each.
-#[inline]
-pub(crate) fn write_words(bytes: &mut [u8], words: &[u32]) {
-    let (chunks, _) = bytes.as_chunks_mut::<4>();
-    for (chunk, word) in chunks.iter_mut().zip(words) {
-        *chunk = word.to_be_bytes();
-    }
 }

@@ -2,21 +2,23 @@
 
 use core::fmt;
 
-use crate::U256;
+use crate::u256::U256;
 
 const DECIMALS: usize = 8; // as block explorers show a difficulty
 const DIGITS: usize = 78; // of the greatest number of 256 bits
 
-/// An exact ratio, such as a [difficulty](crate::Target::difficulty). `Display` is decimal with 8 digits
-/// after the point or as many as asked for (`{:.2}`), the rest cut off.
+/// An exact ratio, such as a [difficulty](crate::Target::difficulty). `Display` is decimal, truncated to 8
+/// digits after the point, or to the precision (`{:.2}`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ratio {
     numerator: U256,
     denominator: U256, // not 0
 }
 
 impl Ratio {
-    /// Takes any two numbers; `None` for a denominator of 0.
+    /// Creates a ratio. `None` for a denominator of 0.
     #[must_use]
     pub fn new(numerator: U256, denominator: U256) -> Option<Self> {
         (denominator != U256::ZERO).then_some(Self { numerator, denominator })
@@ -28,8 +30,8 @@ impl Ratio {
         self.numerator.checked_div(self.denominator).unwrap_or(U256::MAX)
     }
 
-    /// Returns the ratio as a fixed-point number: ratio * scale rounded down, or the greatest number if that
-    /// does not fit.
+    /// Returns the ratio as a fixed-point number: ratio * scale rounded down, saturating at
+    /// [`U256::MAX`].
     #[must_use]
     pub fn scaled(self, scale: u64) -> U256 {
         let (low, high) = self.numerator.widening_mul(scale);
@@ -75,7 +77,8 @@ impl fmt::Display for Ratio {
         let mut rest = self.numerator.wrapping_rem(self.denominator);
         for _ in 0..decimals {
             // Ten times the rest may not fit: it is added up, and each carry counts.
-            let (mut digit, mut next) = (0_u8, U256::ZERO);
+            let mut digit = 0_u8;
+            let mut next = U256::ZERO;
             for _ in 0..10 {
                 let carry;
                 (next, carry) = self.add(next, rest);

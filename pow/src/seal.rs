@@ -5,10 +5,10 @@ use core::ops::RangeInclusive;
 use ledger_core::{Hash, Header, Seal, SealKind, Tip, Weight};
 use thiserror::Error;
 
-use crate::{
-    BigEndian, CompactError, CompactTarget, HashFunction, Miner, NonceField, NonceFormat, Puzzle,
-    PuzzleError, Target,
-};
+use crate::compact::{CompactError, CompactTarget};
+use crate::miner::Miner;
+use crate::puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
+use crate::target::{BigEndian, Target};
 
 /// Requires every block's hash, read big-endian, not to exceed one target; a block weighs the hashes that
 /// costs on average.

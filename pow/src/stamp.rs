@@ -1,4 +1,4 @@
-//! Hashcash stamps of version 1: a text whose SHA-1 begins with so many zero bits.
+//! Hashcash stamps of version 1: a text whose SHA-1 starts with a number of zero bits.
 
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -6,16 +6,32 @@ use core::ops::RangeInclusive;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
-use crate::Step;
-use crate::nonces::Nonces;
+use crate::nonces::{Nonces, Step};
 
 const DIGEST_BITS: u8 = 160;
 
 /// A stamp `1:bits:date:resource:ext:rand:counter`, borrowed from its text. `Display` is that text.
 ///
 /// Source: the hashcash documentation, format version 1. SHA-1 is here for interoperation only: collisions
-/// of it are practical, so no new format should use it. A stamp says nothing of freshness: whether the date
-/// is recent, and whether the stamp was seen before, the caller has to check.
+/// are practical, so that no new format should use it. The caller has to check whether the date is recent
+/// and whether the stamp was seen before.
+///
+/// ```
+/// use pow::stamp::{Counter, Stamp, StampMiner};
+/// use pow::Step;
+///
+/// let head = "1:8:261128:one@example.org::9f3a:";
+/// let mut miner = StampMiner::new(head, 0..=u64::MAX)?;
+/// let counter = loop {
+///     if let Step::Found(counter) = miner.step(1000) {
+///         break Counter(counter);
+///     }
+/// };
+/// let text = format!("{head}{counter}");
+/// let zero_bits = Stamp::parse(text.as_bytes())?.verify("one@example.org", 8)?;
+/// assert!(zero_bits >= 8);
+/// # Ok::<(), pow::stamp::StampError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp<'a> {
     text: &'a str,
@@ -23,55 +39,57 @@ pub struct Stamp<'a> {
     fields: [&'a str; 5],
 }
 
-/// Why a text is not a stamp, or a stamp does not count.
+/// Why a text is not a valid stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum StampError {
     /// A byte that is not printable ASCII.
-    #[error("byte {0:#04x} in a stamp, which is printable ascii")]
+    #[error("byte {0:#04x} is not printable ascii")]
     NotAscii(u8),
-    /// The text is not made of seven fields between colons.
-    #[error("{0} fields, where a stamp has 7")]
+    /// The text does not have seven fields between colons.
+    #[error("{0} fields, expected 7")]
     Fields(usize),
-    /// Another version of the format.
-    #[error("a stamp of another version than 1")]
+    /// The version is not 1.
+    #[error("unknown version")]
     Version,
     /// The claimed bits are not a decimal number of at most 160.
-    #[error("claimed bits that are not a number up to 160")]
+    #[error("claimed bits are not a number up to 160")]
     Bits,
     /// The date does not have 6, 10 or 12 digits.
-    #[error("a date that is not of the form YYMMDD, YYMMDDhhmm or YYMMDDhhmmss")]
+    #[error("date is not YYMMDD, YYMMDDhhmm or YYMMDDhhmmss")]
     Date,
-    /// What should be the head of a stamp has a counter: the caller's mistake.
-    #[error("a counter at the end of what a search begins with")]
+    /// The head of a search already has a counter: the caller's mistake.
+    #[error("head ends with a counter")]
     Counter,
-    /// The stamp is for something else.
-    #[error("a stamp for another resource")]
+    /// The stamp is for another resource.
+    #[error("stamp is for another resource")]
     Resource,
     /// The stamp claims less than is required.
-    #[error("{claimed} bits claimed, where {required} are required")]
+    #[error("stamp claims {claimed} bits, {required} required")]
     ClaimsTooLittle {
-        /// What the stamp claims.
+        /// The number of bits that the stamp claims.
         claimed: u8,
-        /// What was asked for.
+        /// The number of bits required.
         required: u8,
     },
     /// The digest has fewer zero bits than the stamp claims.
-    #[error("{found} zero bits, where {claimed} are claimed")]
+    #[error("digest has {found} zero bits, {claimed} claimed")]
     NotEnoughWork {
-        /// What the stamp claims.
+        /// The number of bits that the stamp claims.
         claimed: u8,
-        /// What its digest has.
+        /// The number of zero bits of its digest.
         found: u8,
     },
 }
 
 impl<'a> Stamp<'a> {
-    /// Reads a stamp, which is the whole text: no blanks or line ends around it.
+    /// Parses a stamp. The text must not have spaces or line ends around it.
     ///
     /// # Errors
     ///
-    /// [`StampError`] if it has not the form of one. Whether it counts is [`verify`](Self::verify)'s business.
+    /// [`StampError`] if the text is malformed. The work is checked by [`verify`](Self::verify).
     pub fn parse(text: &'a [u8]) -> Result<Self, StampError> {
         if let Some(byte) = text.iter().find(|byte| !byte.is_ascii_graphic()) {
             return Err(StampError::NotAscii(*byte));
@@ -98,12 +116,12 @@ impl<'a> Stamp<'a> {
         Ok(Self { text, bits, fields })
     }
 
-    /// Returns the zero bits of the digest, which are at least those claimed, if the stamp counts for this
-    /// resource and claims what is required.
+    /// Checks that the stamp is for this resource, claims at least `required` bits, and has the zero bits that
+    /// it claims. Returns the number of zero bits.
     ///
     /// # Errors
     ///
-    /// [`StampError`] if it is for another resource, claims less, or claims more than it has.
+    /// [`StampError`] for the first check that fails.
     pub fn verify(&self, resource: &str, required: u8) -> Result<u8, StampError> {
         let claimed = self.bits;
         if self.resource() != resource {
@@ -125,20 +143,20 @@ impl<'a> Stamp<'a> {
         Sha1::digest(self.text).into()
     }
 
-    /// Returns the zero bits that the stamp claims.
+    /// Returns the number of zero bits that the stamp claims.
     #[must_use]
     pub const fn bits(&self) -> u8 {
         self.bits
     }
 
-    /// Returns the day (`YYMMDD`) or the time (`YYMMDDhhmm`, `YYMMDDhhmmss`), as it is written.
+    /// Returns the date (`YYMMDD`, `YYMMDDhhmm` or `YYMMDDhhmmss`).
     #[must_use]
     pub const fn date(&self) -> &'a str {
         let [date, ..] = self.fields;
         date
     }
 
-    /// Returns what the stamp is for, such as an address.
+    /// Returns the resource that the stamp is for, such as an address.
     #[must_use]
     pub const fn resource(&self) -> &'a str {
         let [_, resource, ..] = self.fields;
@@ -152,14 +170,14 @@ impl<'a> Stamp<'a> {
         extension
     }
 
-    /// Returns the random text that tells the stamps of one resource and date apart.
+    /// Returns the random text that distinguishes stamps for one resource and date.
     #[must_use]
     pub const fn random(&self) -> &'a str {
         let [_, _, _, random, _] = self.fields;
         random
     }
 
-    /// Returns the counter, as it is written.
+    /// Returns the counter.
     #[must_use]
     pub const fn counter(&self) -> &'a str {
         let [.., counter] = self.fields;
@@ -167,8 +185,7 @@ impl<'a> Stamp<'a> {
     }
 }
 
-/// Returns how many bits of a digest are zero before the first that is not, most significant bit first; at
-/// most 255.
+/// Returns the number of leading zero bits of a digest, most significant bit first. At most 255.
 #[must_use]
 pub fn leading_zero_bits(digest: &[u8]) -> u8 {
     let mut bits = 0_u32;
@@ -181,60 +198,62 @@ pub fn leading_zero_bits(digest: &[u8]) -> u8 {
     u8::try_from(bits).unwrap_or(u8::MAX)
 }
 
-/// Searches the counter of a stamp, in slices like [`Miner`](crate::Miner) and with the same promises.
-/// The counter is written as hexadecimal without leading zeros.
+/// Searches for the counter of a stamp, in slices like [`Miner`](crate::Miner) and with the same guarantees.
+/// The counter is hexadecimal without leading zeros.
 #[derive(Debug, Clone)]
 pub struct StampMiner {
-    begun: Sha1, // of the text before the counter
+    head: Sha1, // state after the text before the counter
     bits: u8,
     counters: Nonces,
 }
 
 impl StampMiner {
-    /// Begins a search over `counters`, both ends included. `head` is the stamp up to its last colon, that
-    /// one included: `1:bits:date:resource:ext:rand:`.
+    /// Starts a search over `counters`, both ends included. `head` is the stamp up to and including its last
+    /// colon: `1:bits:date:resource:ext:rand:`.
     ///
     /// # Errors
     ///
-    /// [`StampError`] if that head with a counter is not a stamp.
+    /// [`StampError`] if the head is malformed.
     pub fn new(head: &str, counters: RangeInclusive<u64>) -> Result<Self, StampError> {
         let stamp = Stamp::parse(head.as_bytes())?;
         if !stamp.counter().is_empty() {
             return Err(StampError::Counter);
         }
         let (next, last) = counters.into_inner();
-        let begun = Sha1::new_with_prefix(head);
-        Ok(Self { begun, bits: stamp.bits(), counters: Nonces::new(next, last) })
+        let head = Sha1::new_with_prefix(head);
+        Ok(Self { head, bits: stamp.bits(), counters: Nonces::new(next, last) })
     }
 
-    /// Tries up to `hashes` counters. 0 changes nothing. A counter that was found, written with
-    /// [`Counter`], completes the stamp.
+    /// Tries up to `hashes` counters. 0 changes nothing. The head followed by the [`Counter`] that was found is
+    /// a stamp.
     pub fn step(&mut self, hashes: u32) -> Step {
-        let (begun, bits) = (&self.begun, self.bits);
-        self.counters.step(hashes, |counter| leading_zero_bits(&digest(begun, counter)) >= bits)
+        let head = &self.head;
+        let bits = self.bits;
+        self.counters.step(hashes, |counter| leading_zero_bits(&digest(head, counter)) >= bits)
     }
 
-    /// Returns the counters still to be tried, or `None` once there are none.
+    /// Returns the counters that remain, or `None` if none do.
     #[must_use]
     pub fn remaining(&self) -> Option<RangeInclusive<u64>> {
         self.counters.remaining()
     }
 
-    /// Returns how many counters were tried.
+    /// Returns the number of counters tried.
     #[must_use]
     pub const fn tried(&self) -> u64 {
         self.counters.tried()
     }
 }
 
-/// A counter as [`StampMiner`] writes it: `Display` is hexadecimal without leading zeros.
+/// A counter. `Display` is hexadecimal without leading zeros.
+#[expect(clippy::exhaustive_structs, reason = "a number")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Counter(pub u64);
 
-/// Hashes a stamp that goes on with this counter.
-fn digest(begun: &Sha1, counter: u64) -> [u8; 20] {
+/// Hashes the head followed by this counter.
+fn digest(head: &Sha1, counter: u64) -> [u8; 20] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut hash = begun.clone();
+    let mut hash = head.clone();
     let mut text = [b'0'; 16];
     for (at, byte) in text.iter_mut().rev().enumerate() {
         let shift = u32::try_from(at).unwrap_or(0).saturating_mul(4);

@@ -1,43 +1,67 @@
-//! The target: a digest counts if, read as a number, it does not exceed it.
+//! The target: the largest number that a digest may be.
 
 use core::fmt;
 
-use crate::{CompactTarget, Ratio, U256, Work};
+use crate::hex::Hex;
+use crate::ratio::Ratio;
+use crate::u256::U256;
+use crate::work::Work;
 use sealed::Sealed;
 
-/// The greatest number that a digest may be. The smaller, the harder.
+/// The largest number that a digest may be. The smaller the target, the harder the puzzle. `Display` is 64
+/// hexadecimal digits.
+///
+/// ```
+/// use pow::{BigEndian, Target};
+///
+/// let target = Target::from_zero_bits(16);
+/// assert_eq!(target.work().hashes().saturating_u128(), 65_536);
+/// assert_eq!(format!("{target:.8}"), "0000ffff");
+///
+/// let mut digest = [0xff; 32];
+/// digest[..2].fill(0);
+/// assert!(target.is_met_by::<BigEndian>(&digest));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Target(U256);
 
-/// How the 32 bytes of a digest become a number. A type, not a flag: the two must never be mixed up. There
-/// are no others than [`BigEndian`] and [`LittleEndian`].
-pub trait Reading: Copy + Sealed {
-    /// The same as a value, to be sent to others.
+/// How the 32 bytes of a digest become a number. A type and not a flag, so that the two orders cannot be
+/// mixed up. The only implementations are [`BigEndian`] and [`LittleEndian`].
+pub trait DigestOrder: Copy + Sealed {
+    /// The order as a value, as it is sent to others.
     const ORDER: ByteOrder;
 
-    /// Reads a digest.
+    /// Returns the number that a digest is.
     fn number(digest: &[u8; 32]) -> U256;
 
-    /// Returns the 32 bits that weigh most in the number, given the eight words of a digest, each of which is
-    /// four bytes with the first most significant (FIPS 180-4).
-    fn top(words: &[u32; 8]) -> u32;
+    /// Returns the most significant 32 bits of the number, given the eight words of a digest, each of which
+    /// is four bytes with the most significant first (FIPS 180-4).
+    fn leading_word(words: &[u32; 8]) -> u32;
 }
 
 mod sealed {
-    #[expect(unnameable_types, reason = "so that nobody else implements it")]
+    #[expect(unnameable_types, reason = "seals `DigestOrder`")]
     pub trait Sealed {}
 }
 
-/// First byte most significant: hashcash, `ledger-core`, and the demos where a hash "begins with zeros".
+/// The first byte of the digest is the most significant: hashcash, `ledger-core`, and every demonstration in
+/// which a hash "begins with zeros".
+#[expect(clippy::exhaustive_structs, reason = "a marker")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BigEndian;
 
-/// Last byte most significant: Bitcoin.
+/// The last byte of the digest is the most significant: Bitcoin.
+#[expect(clippy::exhaustive_structs, reason = "a marker")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LittleEndian;
 
-/// A [`Reading`] as a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A [`DigestOrder`] as a value.
+#[expect(clippy::exhaustive_enums, reason = "bytes have two orders")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ByteOrder {
     /// [`BigEndian`].
     Big,
@@ -46,16 +70,16 @@ pub enum ByteOrder {
 }
 
 impl Target {
-    /// Every digest meets it.
+    /// The target that every digest meets.
     pub const MAX: Self = Self(U256::MAX);
 
-    /// Takes any number.
+    /// Creates a target from any number.
     #[must_use]
     pub const fn new(number: U256) -> Self {
         Self(number)
     }
 
-    /// Returns the target that asks for this many leading zero bits; 256 and more ask for a digest of 0.
+    /// Returns the target that requires `bits` leading zero bits. From 256 on it requires a digest of 0.
     #[must_use]
     pub fn from_zero_bits(bits: u32) -> Self {
         Self(U256::MAX.unbounded_shr(bits))
@@ -67,21 +91,15 @@ impl Target {
         self.0
     }
 
-    /// Returns the 32 bits that weigh most.
-    pub(crate) fn top(self) -> u32 {
+    /// Returns the most significant 32 bits.
+    pub(crate) fn leading_word(self) -> u32 {
         u32::try_from(self.0.unbounded_shr(224).low_u64()).unwrap_or(u32::MAX)
     }
 
     /// Returns whether a digest does not exceed the target.
     #[must_use]
-    pub fn is_met_by<R: Reading>(self, digest: &[u8; 32]) -> bool {
+    pub fn is_met_by<R: DigestOrder>(self, digest: &[u8; 32]) -> bool {
         R::number(digest) <= self.0
-    }
-
-    /// Returns the compact form, which keeps the three highest bytes.
-    #[must_use]
-    pub fn to_compact(self) -> CompactTarget {
-        CompactTarget::encode(self.0, false)
     }
 
     /// Returns the number of hashes that it takes on average to meet the target:
@@ -96,14 +114,24 @@ impl Target {
         let quotient = self.0.not().checked_div(next).unwrap_or(U256::ZERO);
         Work::new(quotient.saturating_add(U256::ONE))
     }
-}
 
-impl Target {
-    /// Returns the difficulty: how many times harder than `one` this target is, as Bitcoin counts it from
-    /// the target of [`CompactTarget::BITCOIN_LIMIT`]. `None` for a target of 0.
+    /// Returns the difficulty: how many times harder this target is than `one`. Bitcoin counts from the
+    /// target of [`CompactTarget::BITCOIN_LIMIT`](crate::CompactTarget::BITCOIN_LIMIT). `None` for a target
+    /// of 0.
     #[must_use]
     pub fn difficulty(self, one: Self) -> Option<Ratio> {
         Ratio::new(one.0, self.0)
+    }
+}
+
+impl ByteOrder {
+    /// Returns the number that a digest is in this order.
+    #[must_use]
+    pub fn number(self, digest: &[u8; 32]) -> U256 {
+        match self {
+            Self::Big => BigEndian::number(digest),
+            Self::Little => LittleEndian::number(digest),
+        }
     }
 }
 
@@ -111,7 +139,7 @@ impl Sealed for BigEndian {}
 
 impl Sealed for LittleEndian {}
 
-impl Reading for BigEndian {
+impl DigestOrder for BigEndian {
     const ORDER: ByteOrder = ByteOrder::Big;
 
     fn number(digest: &[u8; 32]) -> U256 {
@@ -119,12 +147,12 @@ impl Reading for BigEndian {
     }
 
     #[inline]
-    fn top(&[top, ..]: &[u32; 8]) -> u32 {
-        top
+    fn leading_word(&[first, ..]: &[u32; 8]) -> u32 {
+        first
     }
 }
 
-impl Reading for LittleEndian {
+impl DigestOrder for LittleEndian {
     const ORDER: ByteOrder = ByteOrder::Little;
 
     fn number(digest: &[u8; 32]) -> U256 {
@@ -132,14 +160,13 @@ impl Reading for LittleEndian {
     }
 
     #[inline]
-    fn top(&[.., top]: &[u32; 8]) -> u32 {
-        top.swap_bytes()
+    fn leading_word(&[.., last]: &[u32; 8]) -> u32 {
+        last.swap_bytes()
     }
 }
 
 impl fmt::Display for Target {
-    /// All 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.to_be_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        fmt::Display::fmt(&Hex(&self.0.to_be_bytes()), f)
     }
 }

@@ -1,18 +1,21 @@
-//! More headers than a nonce of four bytes has values: the extra-nonce in the coinbase, and the time stamp.
+//! More candidates than a four-byte nonce has values: the extra-nonce in the coinbase, and the time stamp.
 
 use core::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    CompactError, Header, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, PuzzleError, Step,
-    Target,
-};
+use crate::compact::CompactError;
+use crate::header::Header;
+use crate::miner::Miner;
+use crate::nonces::Step;
+use crate::puzzle::{NonceField, NonceFormat, Puzzle, PuzzleError};
+use crate::target::{LittleEndian, Target};
 
-const ALL: RangeInclusive<u64> = 0..=0xffff_ffff; // what a nonce of four bytes can be
+/// All nonces of a header.
+const ALL: RangeInclusive<u64> = 0..=0xffff_ffff;
 
-/// A coinbase transaction with room for an extra-nonce, and the branch that leads from it to the Merkle root
-/// of a block: all that changes the header without a look at the other transactions.
+/// A coinbase transaction with an extra-nonce field, and the Merkle branch from it to the root of a block.
+/// With these two the Merkle root changes without access to the other transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coinbase<'a> {
     before: &'a [u8],
@@ -21,8 +24,8 @@ pub struct Coinbase<'a> {
     branch: &'a [[u8; 32]],
 }
 
-/// Searches a Bitcoin header of which nonce and extra-nonce may be chosen, in slices like [`Miner`]. Each
-/// time the nonces are used up the next extra-nonce makes a new Merkle root.
+/// Searches nonce and extra-nonce of a Bitcoin header, in slices like [`Miner`]. When the nonces are used up
+/// the next extra-nonce gives a new Merkle root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderMiner<'a> {
     header: Header,
@@ -32,30 +35,32 @@ pub struct HeaderMiner<'a> {
     miner: Miner<LittleEndian>,
 }
 
-/// A header that counts, and the extra-nonce that its Merkle root takes.
+/// A header that meets the target, and the extra-nonce of its Merkle root.
+#[expect(clippy::exhaustive_structs, reason = "a solution is a header and an extra-nonce")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Solution {
-    /// The header, complete.
+    /// The complete header.
     pub header: Header,
-    /// What stands in the coinbase.
+    /// The extra-nonce in the coinbase.
     pub extra_nonce: u64,
 }
 
-/// What a slice of the search came to.
+/// Result of one slice of the search.
+#[expect(clippy::exhaustive_enums, reason = "a slice ends in one of these ways")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderStep {
-    /// This header counts. Further steps look for the next one.
+    /// This header meets the target. Further steps look for the next one.
     Found(Solution),
-    /// All nonces were tried with all extra-nonces; another [time](HeaderMiner::set_time) gives more.
+    /// All nonces were tried with all extra-nonces. Another [time](HeaderMiner::set_time) gives more.
     Exhausted,
-    /// The slice is used up; there is more to try.
+    /// The slice is used up; candidates remain.
     Working,
 }
 
 impl<'a> Coinbase<'a> {
-    /// Takes a serialised transaction (without witness data: what its id is the hash of), where the
-    /// extra-nonce stands in it, and the hashes beside the path to the root, from the bottom up, each as in
-    /// the digest. The coinbase is the first transaction, so all of them stand on the right.
+    /// Creates a coinbase from a serialised transaction (without witness data, as hashed for its id), the
+    /// position of the extra-nonce in it, and the Merkle branch: the sibling hashes from the bottom up, each
+    /// as in the digest. The coinbase is the first transaction, so that all siblings are on the right.
     ///
     /// # Errors
     ///
@@ -65,7 +70,7 @@ impl<'a> Coinbase<'a> {
         extra_nonce: NonceField,
         branch: &'a [[u8; 32]],
     ) -> Result<Self, PuzzleError> {
-        let (offset, format) = (extra_nonce.offset, extra_nonce.format);
+        let NonceField { offset, format } = extra_nonce;
         let end = offset.saturating_add(format.width());
         let outside = PuzzleError::OutsideOfMessage { end, len: transaction.len() };
         let before = transaction.get(..offset).ok_or(outside)?;
@@ -73,8 +78,8 @@ impl<'a> Coinbase<'a> {
         Ok(Self { before, after, format, branch })
     }
 
-    /// Returns the Merkle root, as in the digest, with this extra-nonce; of one of four bytes the low 32 bits
-    /// count.
+    /// Returns the Merkle root, as in the digest, with this extra-nonce. A four-byte extra-nonce is the low 32
+    /// bits.
     #[must_use]
     pub fn merkle_root(&self, extra_nonce: u64) -> [u8; 32] {
         let (bytes, width) = self.format.write(extra_nonce);
@@ -90,12 +95,12 @@ impl<'a> Coinbase<'a> {
 }
 
 impl<'a> HeaderMiner<'a> {
-    /// Begins a search for what the header itself claims; its nonce and Merkle root do not matter. What the
-    /// field in the coinbase cannot hold is left out.
+    /// Starts a search for the target that the header claims. Its nonce and Merkle root are ignored.
+    /// Extra-nonces that do not fit the field are left out.
     ///
     /// # Errors
     ///
-    /// [`CompactError`] if the header claims what is no target.
+    /// [`CompactError`] if the target of the header is invalid.
     pub fn new(
         header: Header,
         coinbase: Coinbase<'a>,
@@ -105,7 +110,7 @@ impl<'a> HeaderMiner<'a> {
         Ok(Self::with_target(header, coinbase, extra_nonces, target))
     }
 
-    /// The same for another target, such as that of a share in a pool.
+    /// Starts a search for another target, such as that of a share in a pool.
     #[must_use]
     pub fn with_target(
         mut header: Header,
@@ -135,42 +140,42 @@ impl<'a> HeaderMiner<'a> {
                     return HeaderStep::Found(Solution { header, extra_nonce: self.extra_nonce });
                 }
                 Step::Working => return HeaderStep::Working,
-                Step::Exhausted if !self.roll() => return HeaderStep::Exhausted,
+                Step::Exhausted if !self.next_extra_nonce() => return HeaderStep::Exhausted,
                 Step::Exhausted if self.miner.tried() >= end => return HeaderStep::Working,
                 Step::Exhausted => {}
             }
         }
     }
 
-    /// Rolls the time stamp, in Unix seconds: the nonces begin anew under the same extra-nonce, which gives
-    /// an exhausted search its last round once more. The same time stamp changes nothing.
+    /// Sets the time stamp, in Unix seconds. The nonces restart with the same extra-nonce, so that an exhausted
+    /// search repeats its last extra-nonce. The same time stamp changes nothing.
     pub fn set_time(&mut self, time: u32) {
         if time != self.header.time && self.extra_nonce <= self.last_extra_nonce {
             self.header.time = time;
-            self.miner.turn_to(Puzzle::of_header(&self.header), ALL);
+            self.miner.restart(Puzzle::of_header(&self.header), ALL);
         }
     }
 
-    /// Returns how many hashes were tried, over all extra-nonces and time stamps.
+    /// Returns the number of hashes over all extra-nonces and time stamps.
     #[must_use]
     pub const fn tried(&self) -> u64 {
         self.miner.tried()
     }
 
-    /// Returns the extra-nonce that is being tried.
+    /// Returns the current extra-nonce.
     #[must_use]
     pub const fn extra_nonce(&self) -> u64 {
         self.extra_nonce
     }
 
-    /// Turns to the next extra-nonce, if there is one.
-    fn roll(&mut self) -> bool {
+    /// Switches to the next extra-nonce and returns whether there is one.
+    fn next_extra_nonce(&mut self) -> bool {
         if self.extra_nonce >= self.last_extra_nonce {
             return false;
         }
         self.extra_nonce = self.extra_nonce.saturating_add(1);
         self.header.merkle_root = self.coinbase.merkle_root(self.extra_nonce);
-        self.miner.turn_to(Puzzle::of_header(&self.header), ALL);
+        self.miner.restart(Puzzle::of_header(&self.header), ALL);
         true
     }
 }

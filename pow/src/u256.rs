@@ -1,4 +1,4 @@
-//! Just enough of 256-bit arithmetic.
+//! The 256-bit arithmetic that targets and difficulty rules need.
 
 use core::fmt;
 
@@ -6,6 +6,8 @@ const LIMBS: usize = 4;
 
 /// An unsigned number of 256 bits. `Display` is hexadecimal without leading zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct U256([u64; LIMBS]); // least significant limb first
 
 impl U256 {
@@ -16,7 +18,7 @@ impl U256 {
     /// 2^256 - 1.
     pub const MAX: Self = Self([u64::MAX; LIMBS]);
 
-    /// Reads 32 bytes, most significant first.
+    /// Creates a number from 32 bytes, most significant first.
     #[must_use]
     pub fn from_be_bytes(bytes: &[u8; 32]) -> Self {
         let mut limbs = [0; LIMBS];
@@ -27,7 +29,7 @@ impl U256 {
         Self(limbs)
     }
 
-    /// Reads 32 bytes, least significant first.
+    /// Creates a number from 32 bytes, least significant first.
     #[must_use]
     pub fn from_le_bytes(bytes: &[u8; 32]) -> Self {
         let mut limbs = [0; LIMBS];
@@ -49,14 +51,14 @@ impl U256 {
         bytes
     }
 
-    /// Returns the number as 128 bits, or the greatest such number if it does not fit.
+    /// Returns the number as 128 bits, saturating at [`u128::MAX`].
     #[must_use]
     pub fn saturating_u128(self) -> u128 {
         let [low, high, 0, 0] = self.0 else { return u128::MAX };
         u128::from(high) << 64 | u128::from(low)
     }
 
-    /// Returns how many bits the number has without leading zeros; 0 for 0.
+    /// Returns the length of the number in bits, without leading zeros. 0 for 0.
     #[must_use]
     pub fn bits(self) -> u32 {
         let mut bits = 256_u32;
@@ -69,14 +71,14 @@ impl U256 {
         bits
     }
 
-    /// Adds, and stays at the greatest number rather than overflow.
+    /// Adds, saturating at [`Self::MAX`].
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         let (sum, overflow) = self.overflowing_add(other);
         if overflow { Self::MAX } else { sum }
     }
 
-    /// Shifts left; bits beyond the 256th are lost, and from 256 on nothing is left.
+    /// Shifts left. Bits beyond the 256th are lost; a shift of 256 or more gives 0.
     #[must_use]
     pub fn unbounded_shl(self, by: u32) -> Self {
         let mut out = self;
@@ -94,7 +96,7 @@ impl U256 {
         out
     }
 
-    /// Shifts right; from 256 on nothing is left.
+    /// Shifts right. A shift of 256 or more gives 0.
     #[must_use]
     pub fn unbounded_shr(self, by: u32) -> Self {
         let mut out = self;
@@ -112,8 +114,8 @@ impl U256 {
         out
     }
 
-    /// Divides and rounds down; `None` for a divisor of 0. Shift and subtract: no wide division, which
-    /// small processors lack.
+    /// Divides and rounds down. `None` for a divisor of 0. Shifts and subtracts, since small processors lack
+    /// wide division.
     #[must_use]
     pub fn checked_div(self, divisor: Self) -> Option<Self> {
         (divisor != Self::ZERO).then(|| self.div_rem(divisor).0)
@@ -125,7 +127,8 @@ impl U256 {
     }
 
     fn div_rem(self, divisor: Self) -> (Self, Self) {
-        let (mut quotient, mut rest) = (Self::ZERO, self);
+        let mut quotient = Self::ZERO;
+        let mut rest = self;
         let Some(shift) = self.bits().checked_sub(divisor.bits()) else {
             return (quotient, rest);
         };
@@ -154,8 +157,8 @@ impl U256 {
         (out, carry)
     }
 
-    /// Returns self * factor / divisor from a product of 320 bits, rounded down, or the greatest number if
-    /// that does not fit; `None` for a divisor of 0.
+    /// Returns self * factor / divisor from a product of 320 bits, rounded down and saturating. `None` for
+    /// a divisor of 0.
     pub(crate) fn mul_div(self, factor: u64, divisor: u64) -> Option<Self> {
         let (mut out, high) = self.widening_mul(factor);
         let mut rest = high.checked_rem(divisor)?;

@@ -3,17 +3,19 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::U256;
+use crate::u256::U256;
 
 /// A number of hashes. `Display` is hexadecimal, as other tools print chain work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Work(U256);
 
 impl Work {
-    /// None.
+    /// No hashes.
     pub const ZERO: Self = Self(U256::ZERO);
 
-    /// Takes a number of hashes.
+    /// Creates an amount of work from a number of hashes.
     #[must_use]
     pub const fn new(hashes: U256) -> Self {
         Self(hashes)
@@ -25,14 +27,14 @@ impl Work {
         self.0
     }
 
-    /// Adds, and stays at the greatest number rather than overflow.
+    /// Adds, saturating at 2^256 - 1.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// Returns how long it takes on average at so many hashes a second, to the nanosecond. The greatest
-    /// duration for a rate of 0, and where it does not suffice.
+    /// Returns how long the work takes on average at this rate, to the nanosecond. [`Duration::MAX`] for a
+    /// rate of 0, and if the time does not fit.
     #[must_use]
     pub fn expected_time(self, hashes_per_second: u64) -> Duration {
         const SECOND: u64 = 1_000_000_000;

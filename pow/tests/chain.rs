@@ -2,7 +2,8 @@
 
 mod table;
 
-use pow::{CompactTarget, DifficultyError, Header, HeaderChain, HeaderError, Retarget, U256, Work};
+use pow::difficulty::DifficultyError;
+use pow::{CompactTarget, Header, HeaderChain, HeaderError, Retarget, U256, Work};
 use table::{public_file, rows};
 
 fn decode(hex: &str) -> Header {
@@ -30,9 +31,9 @@ fn real_headers_byte_for_byte() {
         assert_eq!(header.time.to_string(), column("time"));
         assert_eq!(header.bits.to_string(), column("bits"));
         assert_eq!(format!("{:08x}", header.nonce), column("nonce"));
-        assert!(header.is_work());
+        assert!(header.has_valid_work());
         let easy = header.bits == CompactTarget::REGTEST_LIMIT;
-        assert!(easy || !Header { nonce: 1, ..header }.is_work());
+        assert!(easy || !Header { nonce: 1, ..header }.has_valid_work());
         assert!(header.to_string().starts_with(&format!("header {}", column("id"))));
     }
 }
@@ -55,7 +56,7 @@ fn the_first_two_headers_link_and_no_bit_of_the_second_can_change() {
     let mut chain = chain;
     let id = chain.append(1_231_469_665, &named("1")).expect("the real one");
     assert_eq!((id, chain.tip()), (named("1").id(), named("1").id()));
-    assert_eq!((chain.past().height, chain.median_time()), (1, Some(1_231_469_665)));
+    assert_eq!((chain.tip_info().height, chain.median_time()), (1, Some(1_231_469_665)));
     assert_eq!(chain.work().to_string(), "200020002");
     assert_eq!(
         chain.append(u64::MAX, &named("170")),
@@ -81,7 +82,7 @@ fn the_first_600_headers_of_the_main_network() {
             assert_eq!(chain.work().to_string(), column("chain_work"));
             let median = chain.median_time().expect("from the first header on");
             assert_eq!(median.to_string(), column("median_time_past"));
-            assert_eq!(chain.past().time.to_string(), column("time"));
+            assert_eq!(chain.tip_info().time.to_string(), column("time"));
             checked += 1;
         }
         let Some(next) = headers.get(height) else { break };
@@ -93,7 +94,7 @@ fn the_first_600_headers_of_the_main_network() {
         }
         chain.append(next.time.into(), next).expect("the real one");
     }
-    assert_eq!((checked, chain.past().height), (table.len(), 600));
+    assert_eq!((checked, chain.tip_info().height), (table.len(), 600));
 }
 
 /// A chain that begins in the middle of a period says what it lacks at the next one.
@@ -108,7 +109,7 @@ fn a_checkpoint_in_the_middle_of_a_period_lacks_its_first_header() {
     let lost = HeaderError::Difficulty(DifficultyError::Missing(554_400));
     assert_eq!(chain.append(u64::MAX, &first), Err(lost));
     // Under a rule that looks nothing up the real link and the real work count.
-    let fixed = pow::Fixed(first.bits);
+    let fixed = pow::difficulty::Fixed(first.bits);
     let mut chain =
         HeaderChain::from_checkpoint(fixed, 556_415, before, &last, []).expect("a target");
     chain.append(u64::MAX, &first).expect("the real one");
@@ -126,7 +127,7 @@ fn two_branches_from_a_copy() {
             Header { previous: parent.id(), merkle_root: [merkle; 32], time, nonce: 0, ..*parent };
         let nonces = 0..u32::MAX;
         let mut mined = nonces.map(|nonce| Header { nonce, ..header });
-        mined.find(Header::is_work).expect("every second hash")
+        mined.find(Header::has_valid_work).expect("every second hash")
     };
     let fork = HeaderChain::new(Retarget::REGTEST, &genesis, []).expect("a target");
     let (mut ours, mut theirs) = (fork, fork);

@@ -2,9 +2,10 @@
 
 mod table;
 
-use pow::{
-    Asert, CompactTarget, Difficulty, DifficultyError, Fixed, History, Lwma, Past, Recent, Retarget,
+use pow::difficulty::{
+    Asert, Difficulty, DifficultyError, Fixed, HeaderInfo, History, Lwma, Recent,
 };
+use pow::{CompactTarget, Retarget};
 use table::{compact, public_file, rows};
 
 const LIMIT: CompactTarget = CompactTarget::BITCOIN_LIMIT;
@@ -15,10 +16,10 @@ fn seconds(text: &str) -> i64 {
 }
 
 /// Only the first header of the period and the last one are known.
-struct Ends(Past, Past);
+struct Ends(HeaderInfo, HeaderInfo);
 
 impl History for Ends {
-    fn at(&self, height: u64) -> Option<Past> {
+    fn at(&self, height: u64) -> Option<HeaderInfo> {
         [self.0, self.1].into_iter().find(|past| past.height == height)
     }
 }
@@ -35,13 +36,14 @@ fn retargets_of_the_real_chain_and_of_bitcoin_cores_tests() {
         let height: u64 = height.trim_start_matches("signet ").parse().expect("a height");
         let limit = row("limit").map_or(LIMIT, compact);
         let rule = Retarget { limit, ..Retarget::MAINNET };
-        let first = Past { height: height - 2016, time: seconds(column("first_time")), bits: old };
-        let last = Past { height: height - 1, time: seconds(column("last_time")), bits: old };
+        let first =
+            HeaderInfo { height: height - 2016, time: seconds(column("first_time")), bits: old };
+        let last = HeaderInfo { height: height - 1, time: seconds(column("last_time")), bits: old };
         assert_eq!(rule.required(&last, 0, &Ends(first, last)), Ok(new), "{height}");
         assert!(rule.permits(height, old, new));
         assert!(old == new || !rule.permits(height + 1, old, new));
         // In the middle of a period nothing changes, and nothing is looked up.
-        let middle = Past { height: height - 2, ..last };
+        let middle = HeaderInfo { height: height - 2, ..last };
         assert_eq!(rule.required(&middle, i64::MAX, &Ends(last, last)), Ok(old));
     }
     // The factor of 4 as headers round it: the clamped rows are the ends of what is permitted.
@@ -72,22 +74,23 @@ fn regtests_limit_does_not_wrap() {
 #[test]
 fn without_retargeting_only_the_boundary_is_skipped() {
     let rule = Retarget::REGTEST;
-    let parent = Past { height: 2015, time: 1000, bits: HARD };
-    let none: &[Past] = &[];
+    let parent = HeaderInfo { height: 2015, time: 1000, bits: HARD };
+    let none: &[HeaderInfo] = &[];
     assert_eq!(rule.required(&parent, 0, &none), Ok(HARD));
     // The rule of minimum difficulty goes on in the middle of a period (btclib pull request 1604).
-    let parent = Past { height: 2014, ..parent };
+    let parent = HeaderInfo { height: 2014, ..parent };
     assert_eq!(rule.required(&parent, 2201, &none), Ok(CompactTarget::REGTEST_LIMIT));
 }
 
 /// Heights 2016 to 2020 of a test network: one regular header, then late ones.
 #[test]
 fn minimum_difficulty_after_twenty_minutes_and_the_walk_back() {
-    let at = |height, bits| Past { height, time: 1_000_000, bits };
+    let at = |height, bits| HeaderInfo { height, time: 1_000_000, bits };
     let other = CompactTarget(0x1b01_0000);
     let past = [at(2016, HARD), at(2017, other), at(2018, LIMIT), at(2019, LIMIT)];
     let rule = Retarget::TESTNET3;
-    let required = |parent: &Past, late: i64| rule.required(parent, 1_000_000 + late, &&past[..]);
+    let required =
+        |parent: &HeaderInfo, late: i64| rule.required(parent, 1_000_000 + late, &&past[..]);
     assert_eq!(required(&past[3], 1201), Ok(LIMIT), "twenty minutes are over");
     assert_eq!(required(&past[3], 1200), Ok(other), "they are not: back over both late ones");
     assert_eq!(required(&past[1], 1200), Ok(other));
@@ -103,8 +106,8 @@ fn minimum_difficulty_after_twenty_minutes_and_the_walk_back() {
 
 #[test]
 fn bip_94_starts_from_the_first_header_of_the_period() {
-    let first = Past { height: 2016, time: 1_000_000, bits: HARD };
-    let last = Past { height: 4031, time: 1_000_000 + 604_800, bits: LIMIT };
+    let first = HeaderInfo { height: 2016, time: 1_000_000, bits: HARD };
+    let last = HeaderInfo { height: 4031, time: 1_000_000 + 604_800, bits: LIMIT };
     let halved = |bits| Retarget::MAINNET.after(bits, 604_800).expect("a target");
     let ends = Ends(first, last);
     assert_eq!(Retarget::TESTNET3.required(&last, 0, &ends), Ok(halved(LIMIT)));
@@ -119,14 +122,14 @@ fn bip_94_starts_from_the_first_header_of_the_period() {
 fn two_headers_suffice_for_every_retarget() {
     for rule in [Retarget::MAINNET, Retarget::TESTNET3, Retarget::TESTNET4] {
         let mut recent = Recent::new([]);
-        let mut past = vec![Past { height: 0, time: 0, bits: HARD }];
+        let mut past = vec![HeaderInfo { height: 0, time: 0, bits: HARD }];
         for height in 1..6100 {
             let parent = past[past.len() - 1];
             recent.push(&rule, parent);
             let time = parent.time + if height % 7 < 2 { 1300 } else { 400 };
             let bits = rule.required(&parent, time, &&past[..]).expect("all is kept");
             assert_eq!(rule.required(&parent, time, &recent), Ok(bits), "{height}");
-            past.push(Past { height, time, bits });
+            past.push(HeaderInfo { height, time, bits });
         }
         assert_eq!(recent.newest(), Some(past[past.len() - 2]));
         let targets: Vec<_> = (2016..6100).step_by(2016).map(|at| past[at].bits).collect();
@@ -137,15 +140,15 @@ fn two_headers_suffice_for_every_retarget() {
 #[test]
 fn a_ring_keeps_what_it_has_slots_for() {
     let rule = Fixed(HARD);
-    let mut recent = Recent::new([Past::EMPTY; 3]);
+    let mut recent = Recent::new([HeaderInfo::EMPTY; 3]);
     assert_eq!(recent.at(0), None);
     for height in 10..20 {
-        recent.push(&rule, Past { height, time: 0, bits: HARD });
+        recent.push(&rule, HeaderInfo { height, time: 0, bits: HARD });
         let kept: Vec<u64> = (0..30).filter(|at| recent.at(*at).is_some()).collect();
         assert_eq!(kept, ((height - 2).max(10)..=height).collect::<Vec<_>>());
         assert!(kept.iter().all(|at| recent.at(*at).expect("kept").height == *at));
     }
-    recent.push(&rule, Past { height: 5, time: 0, bits: HARD }); // not the next one
+    recent.push(&rule, HeaderInfo { height: 5, time: 0, bits: HARD }); // not the next one
     assert_eq!((recent.at(5).is_some(), recent.at(19), recent.at(4)), (true, None, None));
 }
 
@@ -176,8 +179,8 @@ fn published_runs_of_asert() {
 }
 
 fn asert(rule: &Asert, height: u64, time: i64) -> CompactTarget {
-    let parent = Past { height, time, bits: CompactTarget(0) };
-    let none: &[Past] = &[];
+    let parent = HeaderInfo { height, time, bits: CompactTarget(0) };
+    let none: &[HeaderInfo] = &[];
     rule.required(&parent, 0, &none).expect("a target")
 }
 
@@ -215,10 +218,12 @@ fn rows_and_extremes_of_asert() {
 fn lwma_follows_the_solve_times() {
     let rule = Lwma { window: 60, spacing: 600, limit: LIMIT };
     let bits = CompactTarget(0x1c10_0000);
-    let chain = |len: u64, step: i64| -> Vec<Past> {
-        (0..len).map(|n| Past { height: n, time: 1_000_000 + step * n as i64, bits }).collect()
+    let chain = |len: u64, step: i64| -> Vec<HeaderInfo> {
+        (0..len)
+            .map(|n| HeaderInfo { height: n, time: 1_000_000 + step * n as i64, bits })
+            .collect()
     };
-    let next = |past: &[Past]| rule.required(&past[past.len() - 1], 0, &past);
+    let next = |past: &[HeaderInfo]| rule.required(&past[past.len() - 1], 0, &past);
     assert_eq!(next(&chain(60, 600)), Ok(LIMIT), "fewer than the window and one more");
     // Equal times keep the target, but for two divisions that round down and the three bytes kept.
     assert_eq!(next(&chain(61, 600)), Ok(CompactTarget(0x1c0f_ffff)));
@@ -242,14 +247,14 @@ fn lwma_follows_the_solve_times() {
 fn lwma_of_an_uneven_window() {
     let rule = Lwma { window: 60, spacing: 600, limit: LIMIT };
     let mut time = 1_000_000;
-    let past: Vec<Past> = (0..61_u32)
+    let past: Vec<HeaderInfo> = (0..61_u32)
         .map(|n| {
             time += i64::from(n * n * 37 % 1500) - 200;
-            Past { height: n.into(), time, bits: CompactTarget(0x1c10_0000 + n * 4099) }
+            HeaderInfo { height: n.into(), time, bits: CompactTarget(0x1c10_0000 + n * 4099) }
         })
         .collect();
     assert_eq!(rule.required(&past[60], 0, &&past[..]), Ok(CompactTarget(0x1c14_019f)));
-    let mut recent = Recent::new([Past::EMPTY; 61]);
+    let mut recent = Recent::new([HeaderInfo::EMPTY; 61]);
     for header in &past {
         recent.push(&rule, *header);
     }

@@ -3,8 +3,8 @@
 use core::num::NonZeroU64;
 
 use pow::{
-    BigEndian, HashFunction, Kernel, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading,
-    Step, Target,
+    BigEndian, DigestOrder, HashFunction, Kernel, LittleEndian, Miner, NonceField, NonceFormat,
+    Puzzle, Step, Target,
 };
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ const FORMATS: [NonceFormat; 4] =
     [NonceFormat::U32Le, NonceFormat::U32Be, NonceFormat::U64Le, NonceFormat::U64Be];
 
 /// Returns all nonces of the search, in slices of one length.
-fn all<R: Reading>(mut miner: Miner<R>, slice: u32) -> Vec<u64> {
+fn all<R: DigestOrder>(mut miner: Miner<R>, slice: u32) -> Vec<u64> {
     let mut found = Vec::new();
     loop {
         match miner.step(slice) {
@@ -23,7 +23,7 @@ fn all<R: Reading>(mut miner: Miner<R>, slice: u32) -> Vec<u64> {
     }
 }
 
-fn agree<R: Reading>(puzzle: Puzzle, target: Target, first: u64, stride: NonZeroU64) {
+fn agree<R: DigestOrder>(puzzle: Puzzle, target: Target, first: u64, stride: NonZeroU64) {
     let last = first.saturating_add(300 * stride.get());
     let miner = Miner::<R>::new(puzzle, target, first..=last).with_stride(stride);
     let expected = all(miner.with_kernel(Kernel::BLOCK), 1);
@@ -116,7 +116,7 @@ fn a_search_is_cancelled_and_turned_to_another_message() {
     assert_eq!(miner.step(100), Step::Working);
     assert_eq!(miner.cancel(), Some(110..=999));
     assert_eq!((miner.step(100), miner.remaining(), miner.cancel()), (Step::Exhausted, None, None));
-    miner.turn_to(puzzle(b"____ two"), 5..=u64::MAX);
+    miner.restart(puzzle(b"____ two"), 5..=u64::MAX);
     assert_eq!(miner.remaining(), Some(5..=0xffff_ffff));
     assert_eq!((miner.step(7), miner.tried()), (Step::Working, 107));
 }

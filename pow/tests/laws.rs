@@ -2,9 +2,11 @@
 
 mod bodies;
 
+use pow::difficulty::{Asert, HeaderInfo, Lwma, Recent};
+use pow::stamp::{Stamp, StampMiner};
+use pow::template::HeaderMiner;
 use pow::{
-    Asert, BigEndian, CompactTarget, Header, HeaderChain, HeaderId, HeaderMiner, Lwma, Miner, Past,
-    Ratio, Recent, Retarget, Stamp, StampMiner, Target, U256,
+    BigEndian, CompactTarget, Header, HeaderChain, HeaderId, Miner, Ratio, Retarget, Target, U256,
 };
 use proptest::prelude::*;
 
@@ -44,10 +46,14 @@ fn sizes_are_as_documented() {
     assert_eq!(size_of::<Target>(), 32);
     assert_eq!(size_of::<CompactTarget>(), 4);
     assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);
-    assert!(size_of::<Recent<[Past; 0]>>() <= 112, "{}", size_of::<Recent<[Past; 0]>>());
-    assert_eq!(size_of::<Past>(), 24);
+    assert!(
+        size_of::<Recent<[HeaderInfo; 0]>>() <= 112,
+        "{}",
+        size_of::<Recent<[HeaderInfo; 0]>>()
+    );
+    assert_eq!(size_of::<HeaderInfo>(), 24);
     assert_eq!((size_of::<Ratio>(), size_of::<Stamp<'_>>()), (64, 104));
-    let chain = size_of::<HeaderChain<Retarget, [Past; 0]>>();
+    let chain = size_of::<HeaderChain<Retarget, [HeaderInfo; 0]>>();
     assert!(chain <= 280, "{chain}");
     assert_eq!((size_of::<Header>(), size_of::<HeaderId>()), (80, 32));
     assert!(size_of::<StampMiner>() <= 160, "{}", size_of::<StampMiner>());

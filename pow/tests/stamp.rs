@@ -2,7 +2,8 @@
 
 mod table;
 
-use pow::{Counter, Stamp, StampError, StampMiner, Step, leading_zero_bits};
+use pow::Step;
+use pow::stamp::{Counter, Stamp, StampError, StampMiner, leading_zero_bits};
 use table::rows;
 
 const PUBLISHED: &str = "1:20:060408:adam@cypherspace.org::1QTjaYd7niiQA/sc:ePa";

@@ -2,7 +2,8 @@
 
 mod table;
 
-use pow::{Coinbase, Header, HeaderMiner, HeaderStep, NonceField, NonceFormat, Target};
+use pow::template::{Coinbase, HeaderMiner, HeaderStep};
+use pow::{Header, NonceField, NonceFormat, Target};
 use table::{header, rows};
 
 /// The coinbase as in the block; its input script ends with the extra-nonce, one byte of value 2, and the

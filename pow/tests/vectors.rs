@@ -3,9 +3,10 @@
 
 mod table;
 
+use pow::compact::CompactError;
 use pow::{
-    BigEndian, CompactError, CompactTarget, HashFunction, LittleEndian, Miner, NonceField,
-    NonceFormat, Puzzle, Step, Target, U256, Work,
+    BigEndian, CompactTarget, HashFunction, LittleEndian, Miner, NonceField, NonceFormat, Puzzle,
+    Step, Target, U256, Work,
 };
 use sha2::{Digest, Sha256};
 use table::{compact, header, number, rows};

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use consensus::{
-    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, SignedStatement,
-    Statement, Turn, ValidatorId, ValidatorSet, ValidatorSlot, Watch, WatchSlot,
+    Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
+    SignedStatement, Statement, StatementSlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
 };
 use ledger_core::KeyPair;
 use sim::laws::Input;
@@ -32,17 +32,17 @@ pub fn statement(bytes: &[u8]) {
         let mut out = [0; SignedStatement::LEN];
         assert_eq!(signed.encode(&mut out), Ok(bytes.len() - rest.len()));
         assert_eq!(out, bytes[..SignedStatement::LEN]);
-        let _ = signed.is_genuine();
+        let _ = signed.verify();
     }
 }
 
-/// Evidence that decodes is genuine and encodes back to the same bytes.
+/// Evidence that decodes is valid and encodes back to the same bytes.
 pub fn evidence(bytes: &[u8]) {
     if let Ok((evidence, _)) = Equivocation::decode(bytes) {
         let mut out = [0; Equivocation::LEN];
         assert_eq!(evidence.encode(&mut out), Ok(Equivocation::LEN));
         assert_eq!(out, bytes[..Equivocation::LEN]);
-        assert!(evidence.statements().iter().all(|signed| signed.is_genuine()));
+        assert!(evidence.statements().iter().all(|signed| signed.verify().is_ok()));
     }
 }
 
@@ -78,7 +78,7 @@ pub fn authorities(bytes: &[u8]) {
     let mut members: Vec<ValidatorId> = Vec::new();
     for _ in 0..input.below(7) {
         let id = ValidatorId([input.byte() % 9; 32]);
-        if list.admit(id).is_ok() && !members.contains(&id) {
+        if list.insert(id).is_ok() && !members.contains(&id) {
             members.push(id);
         }
     }
@@ -105,7 +105,7 @@ pub fn authorities(bytes: &[u8]) {
         );
         let signer = turn.is_ok().then_some(id);
         if turn.is_ok() {
-            list.signed(&id, height);
+            list.record_signature(&id, height);
         }
         recents.push_back(signer);
         if recents.len() >= limit {
@@ -115,12 +115,12 @@ pub fn authorities(bytes: &[u8]) {
     }
 }
 
-/// What the watch finds is a contradiction that was really signed, and without forgetting all are found.
+/// What the detector finds was signed, and it finds everything as long as nothing was replaced.
 pub fn watch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = [0, 1, 40][input.below(3)];
-    let mut watch = Watch::new(vec![WatchSlot::EMPTY; capacity]);
-    let mut heard: BTreeMap<(ValidatorId, u64, u32), Vec<[u8; 32]>> = BTreeMap::new();
+    let mut detector = EquivocationDetector::new(vec![StatementSlot::EMPTY; capacity]);
+    let mut observed: BTreeMap<(ValidatorId, u64, u32), Vec<[u8; 32]>> = BTreeMap::new();
     for _ in 0..12 {
         let key = KeyPair::from_secret(&[input.byte() % 3; 32]);
         let author = ValidatorId(*key.account().as_bytes());
@@ -134,20 +134,20 @@ pub fn watch(bytes: &[u8]) {
         let mut signed = SignedStatement { statement, author, signature };
         if input.byte() == 1 {
             signed.signature[5] ^= 1;
-            assert_eq!(watch.observe(&signed), Err(EvidenceError::Forged(author)));
+            assert_eq!(detector.observe(&signed), Err(EvidenceError::Forged(author)));
             continue;
         }
-        let found = watch.observe(&signed).expect("it is genuine");
-        assert_eq!(watch.observe(&signed), Ok(found), "hearing it again changes nothing");
+        let found = detector.observe(&signed).expect("it is signed");
+        assert_eq!(detector.observe(&signed), Ok(found), "a repetition changes nothing");
         let place = (author, statement.height, statement.round);
-        let said = heard.entry(place).or_default();
-        said.push(statement.digest);
-        let contradicts = said.iter().any(|digest| *digest != statement.digest);
+        let digests = observed.entry(place).or_default();
+        digests.push(statement.digest);
+        let contradicts = digests.iter().any(|digest| *digest != statement.digest);
         if let Some(evidence) = found {
             assert_eq!(evidence.offender(), author);
             assert!(contradicts, "evidence without a contradiction");
         } else if capacity == 40 {
-            assert!(!contradicts || said[0] == statement.digest, "a contradiction was missed");
+            assert!(!contradicts || digests[0] == statement.digest, "a contradiction was missed");
         }
     }
 }

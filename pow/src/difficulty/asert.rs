@@ -1,10 +1,15 @@
-//! ASERT: a target that doubles or halves with every half-life that a chain is late or early.
+//! ASERT: the target doubles with every half-life that a chain is late, and halves if it is early.
 
-use crate::{CompactTarget, Difficulty, DifficultyError, History, Past, U256};
+use super::rule::{Difficulty, DifficultyError, HeaderInfo, History};
+use crate::compact::CompactTarget;
+use crate::u256::U256;
 
-/// Bitcoin Cash's rule aserti3-2d (its specification of 2020-11-15): the target depends on one anchor, on
-/// the parent's height and on the parent's time alone, so nothing is looked up.
+/// Bitcoin Cash's rule aserti3-2d (specification of 2020-11-15). The target depends only on an anchor and on
+/// the parent's height and time, so that no earlier header is looked up.
+#[expect(clippy::exhaustive_structs, reason = "the parameters of the specification")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Asert {
     /// The height of the anchor.
     pub anchor_height: u64,
@@ -12,9 +17,9 @@ pub struct Asert {
     pub anchor_parent_time: i64,
     /// The target that the anchor claims.
     pub anchor_bits: CompactTarget,
-    /// After how many seconds of delay the target has doubled; 0 counts as 1.
+    /// The delay in seconds after which the target has doubled. 0 counts as 1.
     pub half_life: u32,
-    /// How long one header should take, in seconds.
+    /// The intended time between headers, in seconds.
     pub spacing: u32,
     /// The greatest target.
     pub limit: CompactTarget,
@@ -34,9 +39,9 @@ impl Asert {
         }
     }
 
-    /// Returns the delay in half-lives, as a multiple of 2^-16, rounded toward zero. Nothing here exceeds
-    /// 2^115.
-    fn exponent(&self, parent: &Past) -> i128 {
+    /// Returns the delay in half-lives, as a multiple of 2^-16, rounded toward zero. No intermediate result
+    /// exceeds 2^115.
+    fn exponent(&self, parent: &HeaderInfo) -> i128 {
         let elapsed = i128::from(parent.time).saturating_sub(i128::from(self.anchor_parent_time));
         let headers = i128::from(parent.height)
             .saturating_sub(i128::from(self.anchor_height))
@@ -50,7 +55,7 @@ impl Asert {
 impl Difficulty for Asert {
     fn required(
         &self,
-        parent: &Past,
+        parent: &HeaderInfo,
         _: i64,
         _: &dyn History,
     ) -> Result<CompactTarget, DifficultyError> {

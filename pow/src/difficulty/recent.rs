@@ -1,59 +1,69 @@
-//! The few headers of a chain that a rule looks up, in memory that the caller lends.
+//! The few headers of a chain that a rule looks up.
 
-use crate::{Difficulty, History, Past};
+use super::rule::{Difficulty, HeaderInfo, History};
 
-/// A ring of the latest headers, and besides them the latest of either kind that [`Difficulty::marks`]
-/// names.
+/// A ring of the latest headers, and the latest header of either kind that [`Difficulty::marks`] reports.
 ///
-/// How many slots a rule takes: [`Fixed`](crate::Fixed), [`Asert`](crate::Asert) and
-/// [`Retarget`](crate::Retarget) none at all, [`Lwma`](crate::Lwma) its window and one more.
+/// | rule | slots that it needs |
+/// |---|---|
+/// | [`Fixed`](super::Fixed), [`Asert`](super::Asert), [`Retarget`](super::Retarget) | 0 |
+/// | [`Lwma`](super::Lwma) | its window + 1 |
+///
+/// Any `AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>` serves as storage: an array, a slice or a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recent<S: ?Sized> {
-    newest: Option<Past>,
-    marks: [Option<Past>; 2],
-    at: usize,  // of the newest in the slots
-    len: usize, // of the slots in use
+    newest: Option<HeaderInfo>,
+    marks: [Option<HeaderInfo>; 2],
+    at: usize,  // the slot of the newest
+    len: usize, // slots in use
     slots: S,
 }
 
-impl<S: AsRef<[Past]> + AsMut<[Past]>> Recent<S> {
-    /// Begins without headers; what the slots hold does not matter.
-    pub const fn new(slots: S) -> Self {
+impl<S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> Recent<S> {
+    /// Creates an empty ring and clears the slots.
+    pub fn new(mut slots: S) -> Self {
+        slots.as_mut().fill(HeaderInfo::EMPTY);
         Self { newest: None, marks: [None; 2], at: 0, len: 0, slots }
+    }
+
+    /// Returns the slots.
+    pub fn into_storage(self) -> S {
+        self.slots
     }
 }
 
-impl<S: AsRef<[Past]> + AsMut<[Past]> + ?Sized> Recent<S> {
-    /// Appends a header, and forgets the oldest if the slots are full. One that does not follow the newest
-    /// begins anew.
-    pub fn push(&mut self, rule: &(impl Difficulty + ?Sized), past: Past) {
+impl<S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]> + ?Sized> Recent<S> {
+    /// Appends a header. It replaces the oldest if all slots are in use. A header that does not follow the
+    /// newest replaces all.
+    pub fn push(&mut self, rule: &(impl Difficulty + ?Sized), header: HeaderInfo) {
         let follows = self.newest.and_then(|newest| newest.height.checked_add(1));
-        if follows != Some(past.height) {
-            (self.len, self.marks) = (0, [None; 2]);
+        if follows != Some(header.height) {
+            self.len = 0;
+            self.marks = [None; 2];
         }
-        self.newest = Some(past);
-        for (mark, marked) in self.marks.iter_mut().zip(rule.marks(&past)) {
+        self.newest = Some(header);
+        for (mark, marked) in self.marks.iter_mut().zip(rule.marks(&header)) {
             if marked {
-                *mark = Some(past);
+                *mark = Some(header);
             }
         }
         let slots = self.slots.as_mut();
         self.at = self.at.saturating_add(1).checked_rem(slots.len()).unwrap_or(0);
         self.len = self.len.saturating_add(1).min(slots.len());
         if let Some(slot) = slots.get_mut(self.at) {
-            *slot = past;
+            *slot = header;
         }
     }
 
     /// Returns the latest header.
     #[must_use]
-    pub const fn newest(&self) -> Option<Past> {
+    pub const fn newest(&self) -> Option<HeaderInfo> {
         self.newest
     }
 }
 
-impl<S: AsRef<[Past]>> History for Recent<S> {
-    fn at(&self, height: u64) -> Option<Past> {
+impl<S: AsRef<[HeaderInfo]>> History for Recent<S> {
+    fn at(&self, height: u64) -> Option<HeaderInfo> {
         let back = self.newest?.height.checked_sub(height)?;
         if back == 0 {
             return self.newest;
@@ -64,12 +74,13 @@ impl<S: AsRef<[Past]>> History for Recent<S> {
                 let wrapped = if back > self.at { slots.len() } else { 0 };
                 slots.get(self.at.saturating_add(wrapped).saturating_sub(back)).copied()
             });
-        in_slots.or_else(|| self.marks.iter().flatten().find(|past| past.height == height).copied())
+        let marked = || self.marks.iter().flatten().find(|header| header.height == height).copied();
+        in_slots.or_else(marked)
     }
 
     /// The latest mark of all is also the latest below `from`, unless it is above.
-    fn latest(&self, from: u64, wanted: &dyn Fn(&Past) -> bool) -> Option<Past> {
+    fn latest(&self, from: u64, wanted: &dyn Fn(&HeaderInfo) -> bool) -> Option<HeaderInfo> {
         let [_, mark] = self.marks;
-        mark.filter(|past| past.height <= from && wanted(past))
+        mark.filter(|header| header.height <= from && wanted(header))
     }
 }

@@ -1,35 +1,39 @@
-//! Bitcoin's rule: a new target every 2,016 headers, from the time they took.
+//! Bitcoin's rule: a new target every 2,016 headers.
 
-use super::lookup;
-use crate::{CompactTarget, Difficulty, DifficultyError, History, Past, U256};
+use super::rule::{Difficulty, DifficultyError, HeaderInfo, History, lookup};
+use crate::compact::CompactTarget;
+use crate::u256::U256;
 
-/// How far before its parent the first header of a period may be dated (BIP 94), in seconds.
+/// The number of seconds that the first header of a period may be dated before its parent (BIP 94).
 const TIME_WARP: i64 = 600;
 
-/// Bitcoin's rule (`GetNextWorkRequired` and `CalculateNextWorkRequired` of Bitcoin Core), with the
-/// parameters in which its networks differ.
+/// Bitcoin's rule (`GetNextWorkRequired` and `CalculateNextWorkRequired` of Bitcoin Core) with the parameters
+/// in which its networks differ.
 ///
-/// At the first height of a period the target changes in proportion to the time that the period before took,
-/// by a factor of 4 at most. That time is taken from its first header to its last: one gap less than the
-/// period has headers, an error that has become the rule.
+/// At the first height of a period the target changes in proportion to the time that the previous period
+/// took, by a factor of 4 at most. That time is measured from its first header to its last, which is one gap
+/// fewer than the period has headers: an error that has become the rule.
+#[expect(clippy::exhaustive_structs, reason = "the parameters of Bitcoin Core")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Retarget {
     /// The greatest target.
     pub limit: CompactTarget,
-    /// How long a period should take, in seconds.
+    /// The intended length of a period, in seconds.
     pub timespan: u32,
-    /// How long one header should take, in seconds. A period has `timespan / spacing` headers; for a
-    /// spacing of 0 there is one period that never ends.
+    /// The intended time between headers, in seconds. A period has `timespan / spacing` headers. With a
+    /// spacing of 0 the first period never ends.
     pub spacing: u32,
-    /// Whether a header that comes later than two spacings after its parent may claim the limit, in the
-    /// middle of a period. The header after it must claim what the last one did that claimed something else:
-    /// one walks back, at most to the first of the period.
+    /// Whether a header in the middle of a period may claim the limit if its time stamp is more than two
+    /// spacings after its parent's. A header that is not late must then claim the target of the latest
+    /// header that did not claim the limit: the rule walks back, at most to the first of the period.
     pub minimum_difficulty: bool,
-    /// Whether the target stays at the first header of a period too.
+    /// Whether the target stays the same at the first header of a period too.
     pub no_retargeting: bool,
-    /// BIP 94: a new target is computed from what the first header of the period claimed, since the last
-    /// one may have claimed the limit; and the first header of a period must not be dated more than
-    /// 600 s before its parent.
+    /// Whether BIP 94 applies: the new target is computed from the target of the first header of the period,
+    /// since the last one may have claimed the limit, and the first header of a period must not be dated
+    /// more than 600 s before its parent.
     pub bip94: bool,
 }
 
@@ -57,22 +61,21 @@ impl Retarget {
         ..Self::MAINNET
     };
 
-    /// Returns the target after a period that claimed `old` and took `actual` seconds from its first header
-    /// to its last, which may be less than none.
+    /// Returns the target after a period with target `old` that took `actual` seconds from its first header
+    /// to its last. `actual` may be negative.
     ///
     /// # Errors
     ///
-    /// [`DifficultyError::Compact`] if the old target or the limit is none.
+    /// [`DifficultyError::Compact`] if the old target or the limit is invalid.
     pub fn after(&self, old: CompactTarget, actual: i64) -> Result<CompactTarget, DifficultyError> {
         let (shortest, longest) = self.shortest_and_longest();
         let actual = u64::try_from(actual).unwrap_or(0).clamp(shortest, longest);
         Ok(self.scaled(old.to_target()?.number(), actual, self.limit.to_target()?.number()))
     }
 
-    /// Returns whether a header at this height may claim `new` where its parent claims `old`, whatever the
-    /// time stamps: the cheap check of headers whose periods are not known
-    /// (`PermittedDifficultyTransition` of Bitcoin Core). Where minimum difficulty is allowed, so is
-    /// everything.
+    /// Returns whether a header at this height may claim `new` if its parent claims `old`, for any time
+    /// stamps. This is the cheap check for header synchronisation (`PermittedDifficultyTransition` of
+    /// Bitcoin Core). With `minimum_difficulty` every transition is permitted.
     #[must_use]
     pub fn permits(&self, height: u64, old: CompactTarget, new: CompactTarget) -> bool {
         if self.minimum_difficulty {
@@ -108,28 +111,28 @@ impl Retarget {
         CompactTarget::encode(new.min(limit), false)
     }
 
-    fn stops_walk(&self, past: &Past) -> bool {
-        past.bits != self.limit || self.is_first(past.height)
+    fn ends_walk(&self, header: &HeaderInfo) -> bool {
+        header.bits != self.limit || self.is_first(header.height)
     }
 
     fn within_period(
         &self,
-        parent: &Past,
+        parent: &HeaderInfo,
         time: i64,
         history: &dyn History,
     ) -> Result<CompactTarget, DifficultyError> {
         if !self.minimum_difficulty {
             return Ok(parent.bits);
         }
-        let patience = i64::from(self.spacing).saturating_mul(2);
-        if time > parent.time.saturating_add(patience) {
+        let late = i64::from(self.spacing).saturating_mul(2);
+        if time > parent.time.saturating_add(late) {
             return Ok(self.limit);
         }
-        if self.stops_walk(parent) {
+        if self.ends_walk(parent) {
             return Ok(parent.bits);
         }
         let below = parent.height.saturating_sub(1);
-        let regular = history.latest(below, &|past| self.stops_walk(past));
+        let regular = history.latest(below, &|header| self.ends_walk(header));
         Ok(regular.ok_or(DifficultyError::Missing(below))?.bits)
     }
 }
@@ -137,7 +140,7 @@ impl Retarget {
 impl Difficulty for Retarget {
     fn required(
         &self,
-        parent: &Past,
+        parent: &HeaderInfo,
         time: i64,
         history: &dyn History,
     ) -> Result<CompactTarget, DifficultyError> {
@@ -154,11 +157,11 @@ impl Difficulty for Retarget {
         self.after(old, parent.time.saturating_sub(first.time))
     }
 
-    fn marks(&self, past: &Past) -> [bool; 2] {
-        [self.is_first(past.height), self.stops_walk(past)]
+    fn marks(&self, header: &HeaderInfo) -> [bool; 2] {
+        [self.is_first(header.height), self.ends_walk(header)]
     }
 
-    fn earliest_time(&self, parent: &Past) -> Option<i64> {
+    fn earliest_time(&self, parent: &HeaderInfo) -> Option<i64> {
         let first = self.bip94 && self.is_first(parent.height.saturating_add(1));
         first.then(|| parent.time.saturating_sub(TIME_WARP))
     }

@@ -2,24 +2,29 @@
 
 use sha2::block_api::compress256;
 
-use super::{INITIAL, LANES, Run};
-use crate::puzzle::{BLOCK, second_block, write_words};
-use crate::target::Reading;
+use super::run::{LANES, Run};
+use crate::sha256::{BLOCK, INITIAL, second_block, write_words};
+use crate::target::DigestOrder;
 
-/// How many messages are hashed before the first digest is hashed once more. Hashes that do not wait for each
-/// other overlap in the processor, and a block written long before it is read is not waited for either.
+/// The number of messages hashed before the first digest is hashed once more. Independent hashes overlap in
+/// the processor, and a block is written long before it is read.
 const AHEAD: usize = 8;
 
-/// Hashes the message once for each value of its varying word, and writes the 32 bits that weigh most in
-/// the number that the digest is.
-pub(crate) fn tops<R: Reading>(run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
+/// Hashes the message once for each value of its varying word, and writes the most significant 32 bits of
+/// the number that each digest is.
+pub(crate) fn leading_words<R: DigestOrder>(
+    run: &Run,
+    words: &[u32; LANES],
+    out: &mut [u32; LANES],
+) {
     let fixed = run.block.get(run.at).copied().unwrap_or(0);
     let mut message = [[0; BLOCK]; 2];
     for (bytes, words) in message.iter_mut().zip([&run.block, &run.after]) {
         write_words(bytes, words);
     }
     let used = if run.shape.is_long() { 2 } else { 1 };
-    let (mut messages, mut seconds) = ([message; AHEAD], [second_block(); AHEAD]);
+    let mut messages = [message; AHEAD];
+    let mut seconds = [second_block(); AHEAD];
     let mut states = [run.midstate; AHEAD];
     let (words, _) = words.as_chunks::<AHEAD>();
     let (out, _) = out.as_chunks_mut::<AHEAD>();
@@ -44,7 +49,7 @@ pub(crate) fn tops<R: Reading>(run: &Run, words: &[u32; LANES], out: &mut [u32; 
             }
         }
         for (out, state) in out.iter_mut().zip(&states) {
-            *out = R::top(state);
+            *out = R::leading_word(state);
         }
     }
 }

@@ -7,8 +7,9 @@
 // The letters are those of the standard, and whatever is not inlined is not seen by the vectoriser.
 #![allow(clippy::inline_always, clippy::many_single_char_names)]
 
-use super::{INITIAL, LANES, Run};
-use crate::target::Reading;
+use super::run::{LANES, Run};
+use crate::sha256::INITIAL;
+use crate::target::DigestOrder;
 
 type State = [u32; 8];
 type Block = [u32; 16];
@@ -89,14 +90,19 @@ pub(crate) const ROUNDS: [Block; 4] = [
     ],
 ];
 
-/// Hashes the message once for each value of its varying word, and writes the 32 bits that weigh most in
-/// the number that the digest is.
+/// Hashes the message once for each value of its varying word, and writes the most significant 32 bits of
+/// the number that each digest is.
 ///
 /// VARY tells the compiler which words may vary, a bit each, LONG that there is a block after the
 /// one that varies, DOUBLE that the digest is hashed once more. Called by [`by_shape`](super::by_shape),
 /// which makes a function of each: all in one they would fight for registers.
 #[inline(always)]
-pub(crate) fn tops<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
+pub(crate) fn leading_words<
+    R: DigestOrder,
+    const VARY: u16,
+    const LONG: bool,
+    const DOUBLE: bool,
+>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
@@ -112,7 +118,7 @@ pub(crate) fn tops<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: 
         if DOUBLE {
             state = again(state);
         }
-        *out = R::top(&state);
+        *out = R::leading_word(&state);
     }
 }
 

@@ -2,7 +2,36 @@
 
 use sha2::block_api::compress256;
 
-use crate::puzzle::{BLOCK, HashFunction, NonceFormat, Puzzle};
+use crate::puzzle::{HashFunction, NonceFormat, Puzzle};
+use crate::sha256::BLOCK;
+
+/// The number of nonces that a kernel hashes at once. Fewer are hashed one by one.
+pub(crate) const LANES: usize = 64;
+/// The same as a number of nonces.
+pub(crate) const BATCH: u32 = 64;
+
+/// Calls a function of three constants – which words may vary, a bit each, whether the message is long, whether
+/// it is hashed twice – for the shape of a run.
+macro_rules! by_shape {
+    ($leading_words:ident::<$reading:ident>($run:ident, $words:ident, $out:ident)) => {
+        match $run.shape {
+            Shape::Header => $leading_words::<$reading, 0x0008, false, true>($run, $words, $out),
+            Shape::Double => $leading_words::<$reading, 0xffff, false, true>($run, $words, $out),
+            Shape::LateDouble => {
+                $leading_words::<$reading, 0xff00, false, true>($run, $words, $out)
+            }
+            Shape::LongDouble => $leading_words::<$reading, 0xffff, true, true>($run, $words, $out),
+            Shape::Single => $leading_words::<$reading, 0xffff, false, false>($run, $words, $out),
+            Shape::LateSingle => {
+                $leading_words::<$reading, 0xff00, false, false>($run, $words, $out)
+            }
+            Shape::LongSingle => {
+                $leading_words::<$reading, 0xffff, true, false>($run, $words, $out)
+            }
+        }
+    };
+}
+pub(crate) use by_shape;
 
 /// What is the same for all nonces with the same high bits.
 #[derive(Clone, Copy)]
@@ -93,11 +122,13 @@ impl Shape {
 
 impl Place {
     pub(crate) fn of(puzzle: &Puzzle) -> Self {
-        let (first, width) = (u32::from(puzzle.at), puzzle.format.width_u32());
+        let first = u32::from(puzzle.at);
+        let width = puzzle.format.width_u32();
         let big = puzzle.format.is_big();
         let least = if big { first.saturating_add(width).saturating_sub(1) } else { first };
         // In its word that byte has as many beside it as lie on the side of the more significant ones.
-        let (at, rest) = (least % 4, 3_u32.saturating_sub(least % 4));
+        let at = least % 4;
+        let rest = 3_u32.saturating_sub(at);
         let (beside, free) = if big { (at, rest) } else { (rest, at) };
         let unused = 3_u32.saturating_sub(beside); // bytes of four
         Self {

@@ -1,56 +1,52 @@
-//! Why a pool refuses a share, a message, a worker or a job.
+//! Why a pool refuses a share or a job.
 
 use thiserror::Error;
 
-use super::{LeaseId, WorkerId};
-use crate::{DecodeError, PuzzleError};
+use super::message::LeaseId;
+use crate::puzzle::PuzzleError;
 
-/// Why a share does not count: the worker's fault, or that of slow lines.
+/// Why a share is refused: the worker's fault, or the share was sent too late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ShareError {
-    /// The lease is another's by now, or of an earlier job.
-    #[error("a share of lease {}, which is not out to this worker", .0.0)]
+    /// The lease was returned, belongs to another worker, or is of an earlier job.
+    #[error("share for {0}, which is not assigned to this worker")]
     Stale(LeaseId),
-    /// The nonce does not lie in the lease.
-    #[error("nonce {0} outside of the lease")]
+    /// The nonce is not in the lease.
+    #[error("nonce {0} is outside of the lease")]
     Outside(u64),
-    /// The nonce, or one after it, was given before.
-    #[error("nonce {0} given twice, or out of order")]
+    /// The nonce, or a later one of the lease, was already a share.
+    #[error("nonce {0} is a duplicate or out of order")]
     Duplicate(u64),
-    /// The digest exceeds the target.
-    #[error("nonce {0} is not enough work")]
+    /// The digest exceeds the target of a share.
+    #[error("nonce {0} does not meet the share target")]
     NotEnoughWork(u64),
+    /// So many nonces before this one have no share that they were not tried, and no slot is free to lease
+    /// them again.
+    #[error("nonce {0} leaves a gap without shares")]
+    Gap(u64),
 }
 
-/// Why a pool does not take a message.
+/// Why a job is refused: the caller's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PoolError {
-    /// The bytes are not a message: the worker's fault.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A message that only pools send: the worker's fault.
-    #[error("a pool's message from a worker")]
-    Unexpected,
-    /// This worker is not connected: the caller's mistake.
-    #[error("worker {} is not connected", .0.0)]
-    NotConnected(WorkerId),
-}
-
-/// Why there is no room for a worker: the caller may lend more slots, or settle the accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("all {0} worker slots are taken by workers that are connected or unpaid")]
-pub struct Full(pub usize);
-
-/// Why something is not a job: the caller's mistake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum JobError {
-    /// The message is not a puzzle.
+    /// The message is not a valid puzzle.
     #[error(transparent)]
     Puzzle(#[from] PuzzleError),
-    /// The message is too long to be sent.
-    #[error("a message of {0} bytes, where 65535 are the limit")]
-    TooLong(usize),
+    /// The message is longer than the message region or than 65,535 bytes.
+    #[error("message of {len} bytes is too long; the limit is {capacity}")]
+    TooLong {
+        /// The length of the message in bytes.
+        len: usize,
+        /// The length that fits, in bytes.
+        capacity: usize,
+    },
+    /// The message is that of the current job, whose shares were credited already.
+    #[error("message is that of the current job")]
+    Unchanged,
 }

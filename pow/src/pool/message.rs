@@ -1,4 +1,4 @@
-//! What a pool and its workers say to each other. A format of our own; all numbers are big-endian.
+//! The messages between a pool and its workers. The format is this crate's own; all numbers are big-endian.
 //!
 //! | message | from | bytes |
 //! |---|---|---|
@@ -10,60 +10,68 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use crate::{
-    BufferTooSmall, ByteOrder, DecodeError, HashFunction, NonceField, NonceFormat, Target, U256,
-};
+use crate::error::{BufferTooSmall, DecodeError, Field};
+use crate::puzzle::{HashFunction, NonceField, NonceFormat};
+use crate::target::{ByteOrder, Target};
+use crate::u256::U256;
 
-const LEASE: u8 = 1;
-const TALLY: u8 = 2;
+pub(super) const LEASE: u8 = 1;
+pub(super) const TALLY: u8 = 2;
 const SHARE: u8 = 3;
 const DONE: u8 = 4;
-/// The bytes of a lease without the message.
+/// The length of a lease without the message, in bytes.
 const LEASE_LEN: usize = 60;
 
-/// The name of a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// Identifies a lease. `Display` is `lease 7`.
+#[expect(clippy::exhaustive_structs, reason = "a number on the wire")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LeaseId(pub u32);
 
-/// A range of nonces to be tried by one worker, with all that it takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A range of nonces to be tried by one worker.
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Lease<'a> {
-    /// Its name.
+    /// Identifies the lease in shares.
     pub id: LeaseId,
-    /// Which function makes the digest.
+    /// The function that makes the digest.
     pub function: HashFunction,
     /// How the digest becomes a number.
     pub order: ByteOrder,
-    /// Where the nonce stands in the message.
+    /// The position and encoding of the nonce.
     pub nonce: NonceField,
     /// The nonces, both ends included.
     pub nonces: RangeInclusive<u64>,
     /// The target of a share.
     pub target: Target,
-    /// The message; what stands in the nonce field does not matter.
+    /// The message. The content of the nonce field is ignored.
     pub message: &'a [u8],
 }
 
 /// A message between a pool and a worker. `Display` is one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a message of another kind is refused")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PoolMessage<'a> {
-    /// To the worker: try these nonces, and forget what you were doing.
+    /// To the worker: try these nonces instead of those of an earlier lease.
     Lease(Lease<'a>),
-    /// To the worker: what became of its shares so far.
+    /// To the worker: the outcome of its shares so far.
     Tally {
-        /// How many count.
+        /// The number of accepted shares.
         accepted: u64,
-        /// How many do not.
+        /// The number of refused shares.
         refused: u64,
     },
-    /// To the pool: this nonce meets the target. A worker finds them in ascending order.
+    /// To the pool: this nonce meets the target. A worker sends them in ascending order.
     Share {
         /// The lease that the nonce belongs to.
         lease: LeaseId,
         /// The nonce.
         nonce: u64,
     },
-    /// To the pool: all nonces were tried; give me others.
+    /// To the pool: all nonces were tried. Asks for the next lease.
     Done {
         /// The lease that is finished.
         lease: LeaseId,
@@ -75,7 +83,7 @@ impl<'a> PoolMessage<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if more bytes are needed, or a number means nothing.
+    /// [`DecodeError`] if more bytes are needed, or a code is not assigned.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let (kind, rest) = take::<1>(bytes)?;
         match u8::from_be_bytes(kind) {
@@ -87,8 +95,8 @@ impl<'a> PoolMessage<'a> {
                 let (body, rest) = take::<16>(rest)?;
                 let (accepted, body) = field(&body);
                 let (refused, _) = field(body);
-                let (accepted, refused) =
-                    (u64::from_be_bytes(accepted), u64::from_be_bytes(refused));
+                let accepted = u64::from_be_bytes(accepted);
+                let refused = u64::from_be_bytes(refused);
                 Ok((Self::Tally { accepted, refused }, rest))
             }
             SHARE => {
@@ -102,11 +110,11 @@ impl<'a> PoolMessage<'a> {
                 let (lease, rest) = take::<4>(rest)?;
                 Ok((Self::Done { lease: LeaseId(u32::from_be_bytes(lease)) }, rest))
             }
-            value => Err(DecodeError::Unknown { field: "message of a pool", value }),
+            value => Err(DecodeError::Unknown { field: Field::MessageKind, value }),
         }
     }
 
-    /// Returns the number of bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         match self {
@@ -117,11 +125,11 @@ impl<'a> PoolMessage<'a> {
         }
     }
 
-    /// Writes the message, and returns its length. Of a message to be hashed 65,535 bytes are the limit.
+    /// Encodes the message and returns its length. The message of a lease has at most 65,535 bytes.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`], or the same with `usize::MAX` if the message to be hashed is too long for any.
+    /// [`BufferTooSmall`]. Its `needed` is `usize::MAX` if the message of a lease is too long for any buffer.
     pub fn encode(&self, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let needed = self.encoded_len();
         let mut out = Out(buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?);
@@ -173,19 +181,19 @@ impl<'a> Lease<'a> {
         let function = match function {
             1 => HashFunction::Sha256,
             2 => HashFunction::Sha256d,
-            value => return Err(DecodeError::Unknown { field: "hash function", value }),
+            value => return Err(DecodeError::Unknown { field: Field::HashFunction, value }),
         };
         let order = match order {
             0 => ByteOrder::Big,
             1 => ByteOrder::Little,
-            value => return Err(DecodeError::Unknown { field: "byte order", value }),
+            value => return Err(DecodeError::Unknown { field: Field::ByteOrder, value }),
         };
         let format = match format {
             0 => NonceFormat::U32Le,
             1 => NonceFormat::U32Be,
             2 => NonceFormat::U64Le,
             3 => NonceFormat::U64Be,
-            value => return Err(DecodeError::Unknown { field: "format of a nonce", value }),
+            value => return Err(DecodeError::Unknown { field: Field::NonceFormat, value }),
         };
         let len = usize::from(u16::from_be_bytes(len));
         let needed = len.saturating_sub(rest.len());
@@ -227,7 +235,7 @@ const fn format_code(format: NonceFormat) -> u8 {
     }
 }
 
-/// What is left of a buffer that was measured beforehand.
+/// The rest of a buffer that is long enough.
 struct Out<'a>(&'a mut [u8]);
 
 impl Out<'_> {
@@ -252,13 +260,18 @@ fn field<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     bytes.split_first_chunk().map_or(([0; N], bytes), |(head, rest)| (*head, rest))
 }
 
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lease {}", self.0)
+    }
+}
+
 impl fmt::Display for PoolMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lease(Lease { id, nonces, target, message, .. }) => write!(
                 f,
-                "lease {} nonces {}..={} target {target:.16} message of {} bytes",
-                id.0,
+                "{id} nonces {}..={} target {target:.16} message of {} bytes",
                 nonces.start(),
                 nonces.end(),
                 message.len()
@@ -266,8 +279,8 @@ impl fmt::Display for PoolMessage<'_> {
             Self::Tally { accepted, refused } => {
                 write!(f, "tally {accepted} accepted {refused} refused")
             }
-            Self::Share { lease, nonce } => write!(f, "share {nonce} of lease {}", lease.0),
-            Self::Done { lease } => write!(f, "done with lease {}", lease.0),
+            Self::Share { lease, nonce } => write!(f, "share {nonce} of {lease}"),
+            Self::Done { lease } => write!(f, "done with {lease}"),
         }
     }
 }

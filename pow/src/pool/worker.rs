@@ -1,24 +1,27 @@
 //! The worker's side of shared work.
 
-use thiserror::Error;
+use super::event::{WorkerCloseReason, WorkerEvent};
+use super::message::{Lease, LeaseId, PoolMessage};
+use crate::conn::Received;
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::miner::Miner;
+use crate::nonces::Step;
+use crate::puzzle::{Puzzle, PuzzleError};
+use crate::target::{BigEndian, ByteOrder, LittleEndian};
 
-use super::{Lease, LeaseId, PoolMessage};
-use crate::{
-    BigEndian, BufferTooSmall, ByteOrder, DecodeError, LittleEndian, Miner, Puzzle, PuzzleError,
-    Step,
-};
-
-/// Tries the nonces that a [`Pool`](super::Pool) leases to it, in slices, and reports its shares.
+/// Tries the nonces that a [`Pool`](super::Pool) leases to it, in slices, and reports its shares. The
+/// [module](super) has an example.
 ///
-/// It has no deadlines, so it needs no clock. One share is kept until it is sent; until then
-/// [`step`](Self::step) does nothing.
+/// It is one end of one connection and has no deadlines, so that its calls take neither a connection nor a
+/// time. One share is kept until it is sent; until then [`step`](Self::step) does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Worker {
     work: Option<(LeaseId, Search)>,
     share: Option<u64>,
-    done: bool, // to be told
+    done: bool, // and not sent yet
     tally: (u64, u64),
     tried: u64, // under earlier leases
+    connection: Connection,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,56 +30,67 @@ enum Search {
     Little(Miner<LittleEndian>),
 }
 
-/// Why a worker does not take a message: the pool's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum WorkerError {
-    /// The bytes are not a message.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// The lease's message is not a puzzle.
-    #[error(transparent)]
-    Puzzle(#[from] PuzzleError),
-    /// A message that only workers send.
-    #[error("a worker's message from the pool")]
-    Unexpected,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Connection {
+    #[default]
+    Open,
+    /// Closed by this worker; the event was not polled yet.
+    Closing(WorkerCloseReason),
+    Closed,
 }
 
 impl Worker {
-    /// Begins without work.
+    /// Creates a worker without a lease, at one end of an open connection.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a message of the pool from the front of `bytes`, and returns how many bytes it was; 0 if it is
-    /// not complete.
+    /// Handles at most one message of the pool from the front of `bytes`. The outcome is the lease that the
+    /// message assigned.
     ///
-    /// # Errors
-    ///
-    /// [`WorkerError`] if it is none; nothing changed.
-    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<usize, WorkerError> {
-        let (message, rest) = match PoolMessage::decode(bytes) {
-            Err(DecodeError::Incomplete { .. }) => return Ok(0),
-            decoded => decoded?,
-        };
-        match message {
-            PoolMessage::Lease(lease) => self.begin(&lease)?,
-            PoolMessage::Tally { accepted, refused } => self.tally = (accepted, refused),
-            PoolMessage::Share { .. } | PoolMessage::Done { .. } => {
-                return Err(WorkerError::Unexpected);
-            }
+    /// A malformed message closes the connection: [`WorkerEvent::Closed`] says so, and all `bytes` are
+    /// consumed.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Received<LeaseId> {
+        let all = Received { consumed: bytes.len(), outcome: None };
+        if self.connection != Connection::Open {
+            return all;
         }
-        Ok(bytes.len().saturating_sub(rest.len()))
+        let (message, rest) = match PoolMessage::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Incomplete { .. }) => return Received { consumed: 0, outcome: None },
+            Err(error) => {
+                self.close(WorkerCloseReason::Malformed(error));
+                return all;
+            }
+        };
+        let outcome = match message {
+            PoolMessage::Lease(lease) => match self.begin(&lease) {
+                Ok(()) => Some(lease.id),
+                Err(error) => {
+                    self.close(WorkerCloseReason::Puzzle(error));
+                    return all;
+                }
+            },
+            PoolMessage::Tally { accepted, refused } => {
+                self.tally = (accepted, refused);
+                None
+            }
+            PoolMessage::Share { .. } | PoolMessage::Done { .. } => {
+                self.close(WorkerCloseReason::Unexpected);
+                return all;
+            }
+        };
+        Received { consumed: bytes.len().saturating_sub(rest.len()), outcome }
     }
 
-    /// Tries up to `hashes` nonces, and returns whether there are more to be tried at once: not without a
-    /// lease, nor before a share is sent.
+    /// Tries up to `hashes` nonces, and returns whether another step would try more: not without a lease, nor
+    /// before a share is sent.
     pub fn step(&mut self, hashes: u32) -> bool {
-        let Some((_, search)) = self.work.as_mut().filter(|_| !self.done && self.share.is_none())
-        else {
+        if self.done || self.share.is_some() {
             return false;
-        };
+        }
+        let Some((_, search)) = &mut self.work else { return false };
         let step = match search {
             Search::Big(miner) => miner.step(hashes),
             Search::Little(miner) => miner.step(hashes),
@@ -89,12 +103,12 @@ impl Worker {
         step == Step::Working
     }
 
-    /// Writes what is to be sent to the pool, and returns its length; `None` if there is nothing. Poll after
-    /// each [`step`](Self::step) that returned false.
+    /// Writes the next message to the pool and returns its length, or `None`. Poll after each
+    /// [`step`](Self::step) that returned false.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`]; nothing changed.
+    /// [`BufferTooSmall`]; the worker is unchanged. 13 bytes suffice.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
         let Some((lease, _)) = self.work else { return Ok(None) };
         if let Some(nonce) = self.share {
@@ -106,23 +120,29 @@ impl Worker {
             return Ok(None);
         }
         let len = PoolMessage::Done { lease }.encode(buf)?;
-        self.tried = self.tried();
-        (self.work, self.done) = (None, false);
+        self.drop_lease();
         Ok(Some(len))
     }
 
-    /// Returns how many hashes were tried under all leases.
+    /// Returns the next event.
+    pub fn poll_event(&mut self) -> Option<WorkerEvent> {
+        let Connection::Closing(reason) = self.connection else { return None };
+        self.connection = Connection::Closed;
+        Some(WorkerEvent::Closed { reason })
+    }
+
+    /// Returns the number of hashes under all leases.
     #[must_use]
     pub const fn tried(&self) -> u64 {
-        let now = match &self.work {
+        let current = match &self.work {
             Some((_, Search::Big(miner))) => miner.tried(),
             Some((_, Search::Little(miner))) => miner.tried(),
             None => 0,
         };
-        self.tried.saturating_add(now)
+        self.tried.saturating_add(current)
     }
 
-    /// Returns how many shares the pool says it has accepted and refused.
+    /// Returns the numbers of shares that the pool has accepted and refused.
     #[must_use]
     pub const fn tally(&self) -> (u64, u64) {
         self.tally
@@ -130,13 +150,25 @@ impl Worker {
 
     fn begin(&mut self, lease: &Lease<'_>) -> Result<(), PuzzleError> {
         let puzzle = Puzzle::new(lease.function, lease.message, lease.nonce)?;
-        let (target, nonces) = (lease.target, lease.nonces.clone());
+        let nonces = lease.nonces.clone();
         let search = match lease.order {
-            ByteOrder::Big => Search::Big(Miner::new(puzzle, target, nonces)),
-            ByteOrder::Little => Search::Little(Miner::new(puzzle, target, nonces)),
+            ByteOrder::Big => Search::Big(Miner::new(puzzle, lease.target, nonces)),
+            ByteOrder::Little => Search::Little(Miner::new(puzzle, lease.target, nonces)),
         };
-        self.tried = self.tried();
-        (self.work, self.share, self.done) = (Some((lease.id, search)), None, false);
+        self.drop_lease();
+        self.work = Some((lease.id, search));
         Ok(())
+    }
+
+    fn close(&mut self, reason: WorkerCloseReason) {
+        self.drop_lease();
+        self.connection = Connection::Closing(reason);
+    }
+
+    fn drop_lease(&mut self) {
+        self.tried = self.tried();
+        self.work = None;
+        self.share = None;
+        self.done = false;
     }
 }

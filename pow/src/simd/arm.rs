@@ -9,13 +9,15 @@ use core::arch::aarch64::{
     vsha256h2q_u32, vsha256hq_u32, vsha256su0q_u32, vsha256su1q_u32,
 };
 
-use crate::Reading;
-use crate::kernel::{INITIAL, LANES, ROUNDS, Run, Shape, by_shape};
+use crate::kernel::lanes::ROUNDS;
+use crate::kernel::run::{LANES, Run, Shape, by_shape};
+use crate::sha256::INITIAL;
+use crate::target::DigestOrder;
 
 /// How many hashes are made at a time: one hides the latency of the other.
 const WAYS: usize = 2;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Set {
     Sha2,
 }
@@ -53,7 +55,7 @@ impl Set {
     ///
     /// [`is_here`](Self::is_here) must be true.
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn tops<R: Reading>(
+    pub(crate) unsafe fn leading_words<R: DigestOrder>(
         self,
         run: &Run,
         words: &[u32; LANES],
@@ -73,13 +75,15 @@ type State = [uint32x4_t; 2];
 type Block = [uint32x4_t; 4];
 
 #[target_feature(enable = "neon,sha2")]
-fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
+fn sha<R: DigestOrder, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    let (midstate, after) = (state(&run.midstate), block(&run.after));
-    let (fixed, mask) = (block(&run.block), block(&run.mask));
+    let midstate = state(&run.midstate);
+    let after = block(&run.after);
+    let fixed = block(&run.block);
+    let mask = block(&run.mask);
     let (words, _) = words.as_chunks::<WAYS>();
     let (out, _) = out.as_chunks_mut::<WAYS>();
     for (words, out) in words.iter().zip(out) {
@@ -100,7 +104,7 @@ fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
             states = compress([state(&INITIAL); WAYS], blocks);
         }
         for (out, state) in out.iter_mut().zip(states) {
-            *out = R::top(&digest(state));
+            *out = R::leading_word(&digest(state));
         }
     }
 }

@@ -13,11 +13,11 @@ use arm as machine;
 #[cfg(target_arch = "x86_64")]
 use x86 as machine;
 
-use crate::Reading;
-use crate::kernel::{LANES, Run};
+use crate::kernel::run::{LANES, Run};
+use crate::target::DigestOrder;
 
 /// Proof that the processor has the instructions of a kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Simd(machine::Set);
 
 impl Simd {
@@ -35,11 +35,16 @@ impl Simd {
         self.0.is_widest()
     }
 
-    pub(crate) fn tops<R: Reading>(self, run: &Run, words: &[u32; LANES], out: &mut [u32; LANES]) {
+    pub(crate) fn leading_words<R: DigestOrder>(
+        self,
+        run: &Run,
+        words: &[u32; LANES],
+        out: &mut [u32; LANES],
+    ) {
         // SAFETY: whoever made this value has asked `is_here`, and processors do not lose instructions.
         #[allow(unsafe_code)]
         unsafe {
-            self.0.tops::<R>(run, words, out);
+            self.0.leading_words::<R>(run, words, out);
         }
     }
 }
@@ -47,9 +52,9 @@ impl Simd {
 /// Any other processor has no kernel of its own.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod machine {
-    use super::{LANES, Reading, Run};
+    use super::{DigestOrder, LANES, Run};
 
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub(crate) enum Set {}
 
     #[allow(unsafe_code)]
@@ -68,7 +73,7 @@ mod machine {
             match self {}
         }
 
-        pub(crate) unsafe fn tops<R: Reading>(
+        pub(crate) unsafe fn leading_words<R: DigestOrder>(
             self,
             _: &Run,
             _: &[u32; LANES],

@@ -10,8 +10,10 @@ use core::arch::x86_64::{
     _mm_sha256rnds2_epu32, _mm_shuffle_epi32, _mm_unpackhi_epi64, _mm_unpacklo_epi64,
 };
 
-use crate::Reading;
-use crate::kernel::{INITIAL, LANES, ROUNDS, Run, Shape, by_shape, tops};
+use crate::kernel::lanes::{ROUNDS, leading_words};
+use crate::kernel::run::{LANES, Run, Shape, by_shape};
+use crate::sha256::INITIAL;
+use crate::target::DigestOrder;
 
 // The macro holds the unsafe call of `cpuid`.
 #[allow(unsafe_code)]
@@ -36,7 +38,7 @@ mod detect {
 /// How many hashes the SHA kernel makes at a time: one hides the latency of the other.
 const WAYS: usize = 2;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Set {
     Avx512,
     Sha,
@@ -70,7 +72,7 @@ impl Set {
     ///
     /// [`is_here`](Self::is_here) must be true.
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn tops<R: Reading>(
+    pub(crate) unsafe fn leading_words<R: DigestOrder>(
         self,
         run: &Run,
         words: &[u32; LANES],
@@ -88,21 +90,21 @@ impl Set {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
+fn avx512<R: DigestOrder, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
+    leading_words::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 #[target_feature(enable = "avx2")]
-fn avx2<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
+fn avx2<R: DigestOrder, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    tops::<R, VARY, LONG, DOUBLE>(run, words, out);
+    leading_words::<R, VARY, LONG, DOUBLE>(run, words, out);
 }
 
 /// The state as the instructions want it: a, b, e, f and c, d, g, h, the first one highest.
@@ -110,13 +112,15 @@ type State = [__m128i; 2];
 type Block = [__m128i; 4];
 
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
+fn sha<R: DigestOrder, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     run: &Run,
     words: &[u32; LANES],
     out: &mut [u32; LANES],
 ) {
-    let (midstate, after) = (state(&run.midstate), block(&run.after));
-    let (fixed, mask) = (block(&run.block), block(&run.mask));
+    let midstate = state(&run.midstate);
+    let after = block(&run.after);
+    let fixed = block(&run.block);
+    let mask = block(&run.mask);
     let (words, _) = words.as_chunks::<WAYS>();
     let (out, _) = out.as_chunks_mut::<WAYS>();
     for (words, out) in words.iter().zip(out) {
@@ -139,7 +143,7 @@ fn sha<R: Reading, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
             states = compress([state(&INITIAL); WAYS], blocks);
         }
         for (out, state) in out.iter_mut().zip(states) {
-            *out = R::top(&digest(state));
+            *out = R::leading_word(&digest(state));
         }
     }
 }

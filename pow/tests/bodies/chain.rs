@@ -1,8 +1,10 @@
 //! Headers, and chains of them against a model that keeps everything.
 
+use pow::chain::MedianTime;
+use pow::difficulty::{Difficulty, HeaderInfo};
 use pow::{
-    BufferTooSmall, CompactTarget, DecodeError, Difficulty, Header, HeaderChain, HeaderError,
-    HeaderId, MedianTime, Past, Retarget, Work,
+    BufferTooSmall, CompactTarget, DecodeError, Header, HeaderChain, HeaderError, HeaderId,
+    Retarget, Work,
 };
 use sim::laws::Input;
 
@@ -17,7 +19,7 @@ pub fn header(bytes: &[u8]) {
             assert_eq!(&buf[..80], used);
             assert_eq!(header.encode(&mut buf[..79]), Err(BufferTooSmall { needed: 80 }));
             assert!(header.to_string().contains(&header.id().to_string()));
-            let _ = header.is_work();
+            let _ = header.has_valid_work();
         }
         Err(DecodeError::Incomplete { needed }) => assert_eq!(bytes.len() + needed, 80),
         Err(error) => panic!("{error}"),
@@ -58,7 +60,8 @@ pub fn chain(bytes: &[u8]) {
             1 => next.previous.0[usize::from(input.byte() % 32)] ^= 1,
             _ => {}
         }
-        next.nonce = (0..100).find(|nonce| Header { nonce: *nonce, ..next }.is_work()).unwrap_or(0);
+        next.nonce =
+            (0..100).find(|nonce| Header { nonce: *nonce, ..next }.has_valid_work()).unwrap_or(0);
         let now = if kind & 64 == 0 { u64::MAX } else { u64::from(tip.time) };
         let (before, result) = (chain, chain.append(now, &next));
         assert_eq!(result.map(|_| ()), model(&rule, &all, &tip, now, &next, bits));
@@ -71,7 +74,7 @@ pub fn chain(bytes: &[u8]) {
                 assert_eq!((chain.tip(), id), (tip.id(), tip.id()));
             }
         }
-        assert_eq!((chain.past(), chain.work()), (all[all.len() - 1], work));
+        assert_eq!((chain.tip_info(), chain.work()), (all[all.len() - 1], work));
         assert_eq!(chain.median_time(), Some(median(&all)));
         assert!(chain.work() > Work::ZERO);
     }
@@ -82,12 +85,12 @@ pub fn chain(bytes: &[u8]) {
     }
 }
 
-fn past(height: u64, header: &Header) -> Past {
-    Past { height, time: header.time.into(), bits: header.bits }
+fn past(height: u64, header: &Header) -> HeaderInfo {
+    HeaderInfo { height, time: header.time.into(), bits: header.bits }
 }
 
 /// The median of the last eleven, by sorting.
-fn median(all: &[Past]) -> u32 {
+fn median(all: &[HeaderInfo]) -> u32 {
     let mut times: Vec<_> = all.iter().rev().take(11).map(|past| past.time as u32).collect();
     times.sort_unstable();
     times[times.len() / 2]
@@ -95,7 +98,7 @@ fn median(all: &[Past]) -> u32 {
 
 fn model(
     rule: &Retarget,
-    all: &[Past],
+    all: &[HeaderInfo],
     tip: &Header,
     now: u64,
     next: &Header,
@@ -115,7 +118,7 @@ fn model(
         Err(HeaderError::TooEarly { time, earliest })
     } else if u64::from(time) > latest {
         Err(HeaderError::TooLate { time, latest })
-    } else if !next.is_work() {
+    } else if !next.has_valid_work() {
         Err(HeaderError::NotEnoughWork(next.id()))
     } else {
         Ok(())

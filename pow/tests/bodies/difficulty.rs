@@ -1,6 +1,7 @@
 //! Rules over any history.
 
-use pow::{Asert, CompactTarget, Difficulty, Fixed, Lwma, Past, Recent, Retarget, U256};
+use pow::difficulty::{Asert, Difficulty, Fixed, HeaderInfo, Lwma, Recent};
+use pow::{CompactTarget, Retarget, U256};
 use sim::laws::Input;
 
 use super::number::{big, saturated};
@@ -59,7 +60,7 @@ fn on_paper(rule: &Retarget, old: U256, actual: i64) -> CompactTarget {
     CompactTarget::encode(saturated(&new).min(rule.limit.decode().value), false)
 }
 
-fn history(input: &mut Input<'_>, limit: CompactTarget) -> Vec<Past> {
+fn history(input: &mut Input<'_>, limit: CompactTarget) -> Vec<HeaderInfo> {
     let mut height = if input.byte().is_multiple_of(4) { input.u64() } else { 0 };
     let mut time = if input.byte().is_multiple_of(4) { input.u64() as i64 } else { 1_300_000_000 };
     let mut past = Vec::new();
@@ -69,7 +70,7 @@ fn history(input: &mut Input<'_>, limit: CompactTarget) -> Vec<Past> {
             1 => CompactTarget(input.u32()),
             _ => CompactTarget(0x1c00_8000 | u32::from(input.byte())),
         };
-        past.push(Past { height, time, bits });
+        past.push(HeaderInfo { height, time, bits });
         let Some(next) = height.checked_add(1) else { break };
         height = next;
         let step =
@@ -79,8 +80,8 @@ fn history(input: &mut Input<'_>, limit: CompactTarget) -> Vec<Past> {
     past
 }
 
-fn check(rule: &impl Difficulty, limit: CompactTarget, slots: usize, past: &[Past]) {
-    let mut recent = Recent::new(vec![Past::EMPTY; slots]);
+fn check(rule: &impl Difficulty, limit: CompactTarget, slots: usize, past: &[HeaderInfo]) {
+    let mut recent = Recent::new(vec![HeaderInfo::EMPTY; slots]);
     for (n, parent) in past.iter().enumerate() {
         recent.push(rule, *parent);
         for late in [-1, 600, 1_000_000] {
@@ -100,7 +101,7 @@ fn check(rule: &impl Difficulty, limit: CompactTarget, slots: usize, past: &[Pas
 }
 
 /// The bound that a check during header sync can use: at most six times the average target.
-fn average_bounds(lwma: &Lwma, limit: CompactTarget, past: &[Past]) {
+fn average_bounds(lwma: &Lwma, limit: CompactTarget, past: &[HeaderInfo]) {
     let window = usize::from(lwma.window);
     let Some(parent) = past.last().filter(|_| window > 0 && past.len() > window) else { return };
     let Ok(bits) = lwma.required(parent, 0, &past) else { return };

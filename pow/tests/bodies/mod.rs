@@ -8,8 +8,8 @@ mod pool;
 mod stamp;
 
 use pow::{
-    BigEndian, HashFunction, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading, Step,
-    Target,
+    BigEndian, DigestOrder, HashFunction, LittleEndian, Miner, NonceField, NonceFormat, Puzzle,
+    Step, Target,
 };
 use sim::laws::Input;
 
@@ -51,7 +51,7 @@ pub fn miner(bytes: &[u8]) {
     check_slices::<LittleEndian>(puzzle, target, first, last, &mut input);
 }
 
-fn check_slices<R: Reading + core::fmt::Debug + PartialEq>(
+fn check_slices<R: DigestOrder + core::fmt::Debug + PartialEq>(
     puzzle: Puzzle,
     target: Target,
     first: u64,

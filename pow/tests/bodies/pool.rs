@@ -4,15 +4,16 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use pow::pool::{
-    Job, LeaseId, LeaseSlot, Pool, PoolConfig, PoolMessage, Worker, WorkerId, WorkerSlot,
+    AccountSlot, ConnSlot, Job, LeaseId, LeaseSlot, Pool, PoolConfig, PoolMessage, PoolSlots,
+    Worker, WorkerId,
 };
-use pow::{BigEndian, DecodeError, HashFunction, NonceField, NonceFormat, Target};
+use pow::{ByteOrder, ConnId, DecodeError, HashFunction, NonceField, NonceFormat, Target};
 use sim::laws::{self, Input, Machine, Outcome};
 
 const MESSAGE: &[u8] = b"work for all: ____";
 const NONCE: NonceField = NonceField { offset: 14, format: NonceFormat::U32Be };
 
-/// A message is read as it was written, and whatever bytes a worker gets it goes on.
+/// A message decodes to what was encoded, and a worker withstands any bytes.
 pub fn messages(bytes: &[u8]) {
     match PoolMessage::decode(bytes) {
         Ok((message, rest)) => {
@@ -31,9 +32,14 @@ pub fn messages(bytes: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    let (mut worker, mut rest) = (Worker::new(), bytes);
-    while let Ok(len @ 1..) = worker.handle_bytes(rest) {
-        rest = &rest[len..];
+    let mut worker = Worker::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let received = worker.handle_bytes(rest);
+        if received.consumed == 0 {
+            break;
+        }
+        rest = &rest[received.consumed..];
         let before = worker.tried();
         for _ in 0..4 {
             worker.step(40);
@@ -41,42 +47,57 @@ pub fn messages(bytes: &[u8]) {
             assert!(sent.is_none_or(|len| len == 5 || len == 13));
         }
         assert!(worker.tried() - before <= 160);
+        if worker.poll_event().is_some() {
+            assert_eq!(worker.poll_event(), None, "reported once");
+            assert_eq!(worker.handle_bytes(rest).consumed, rest.len(), "closed");
+        }
     }
 }
 
-type Memory = Pool<'static, BigEndian, Vec<LeaseSlot>, Vec<WorkerSlot>>;
+type Memory = PoolSlots<Vec<LeaseSlot>, Vec<ConnSlot>, Vec<AccountSlot>, Vec<u8>>;
 
-struct Driven(Memory);
+struct Driven(Pool<Memory>);
 
 /// The seven laws, for any capacity.
 pub fn pool(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (leases, workers) = (input.below(4), input.below(4));
-    let config = PoolConfig {
-        lease: NonZeroU64::new(u64::from(input.byte()) + 1).expect("not 0"),
-        patience: Duration::from_millis(input.below(3) as u64 * 100),
+    let storage = PoolSlots {
+        leases: vec![LeaseSlot::EMPTY; input.below(4)],
+        connections: vec![ConnSlot::EMPTY; input.below(4)],
+        accounts: vec![AccountSlot::EMPTY; input.below(4)],
+        message: vec![0; MESSAGE.len() * input.below(4).min(1)],
     };
-    let new = || {
-        let (leases, workers) = (vec![LeaseSlot::EMPTY; leases], vec![WorkerSlot::EMPTY; workers]);
-        Driven(Pool::new(config, leases, workers))
-    };
+    let lease = NonZeroU64::new(u64::from(input.byte()) + 1).expect("not 0");
+    let lease_timeout = Duration::from_millis(1 + input.below(3) as u64 * 100);
+    let mut config = PoolConfig::new(lease, lease_timeout);
+    config.idle_timeout = Duration::from_millis(1 + input.below(4) as u64 * 100);
+    let new = || Driven(Pool::new(config, storage.clone()).expect("no timeout is 0"));
     laws::check(new, 60 + MESSAGE.len(), input.bytes(usize::MAX));
 }
 
 impl Machine for Driven {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let worker = WorkerId(input.below(4) as u64);
+        let conn = ConnId(input.below(4) as u32);
         match input.below(8) {
             0 => {
-                let (first, last) = (u64::from(input.byte()), u64::from(input.byte()) * 16);
-                let (target, share) = (Target::from_zero_bits(6), Target::from_zero_bits(2));
-                let function = HashFunction::Sha256;
-                let job = Job { function, message: MESSAGE, nonce: NONCE, target, share };
-                Outcome::of(self.0.set_job(now, job, first..=last))
+                let first = u64::from(input.byte());
+                let last = u64::from(input.byte()) * 16;
+                let job = Job {
+                    function: [HashFunction::Sha256, HashFunction::Sha256d][input.below(2)],
+                    order: [ByteOrder::Big, ByteOrder::Little][input.below(2)],
+                    message: MESSAGE,
+                    nonce: NONCE,
+                    target: Target::from_zero_bits(6),
+                    share: Target::from_zero_bits(2),
+                };
+                Outcome::of(self.0.set_job(now, &job, first..=last))
             }
-            1 | 2 => Outcome::of(self.0.handle_connected(now, worker)),
+            1 | 2 => {
+                let worker = WorkerId(input.below(4) as u64);
+                Outcome::of(self.0.handle_connected(now, conn, worker))
+            }
             3 => {
-                self.0.handle_closed(now, worker);
+                self.0.handle_closed(now, conn);
                 Outcome::Done(String::new())
             }
             4 => {
@@ -88,14 +109,15 @@ impl Machine for Driven {
                 self.0.settle();
                 Outcome::Done(format!("{parts:?}"))
             }
-            5 => Outcome::of(self.0.handle_bytes(now, worker, input.bytes(13))),
+            5 => Outcome::of(self.0.handle_bytes(now, conn, input.bytes(13))),
             6 => {
                 let lease = LeaseId(u32::from(input.byte()));
-                self.message(now, worker, &PoolMessage::Done { lease })
+                self.message(now, conn, &PoolMessage::Done { lease })
             }
             _ => {
-                let (lease, nonce) = (LeaseId(input.below(8) as u32), u64::from(input.byte()));
-                self.message(now, worker, &PoolMessage::Share { lease, nonce })
+                let lease = LeaseId(input.below(8) as u32);
+                let nonce = u64::from(input.byte());
+                self.message(now, conn, &PoolMessage::Share { lease, nonce })
             }
         }
     }
@@ -110,7 +132,7 @@ impl Machine for Driven {
 
     fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
         let transmit = self.0.poll_transmit(buf).map_err(|error| error.needed)?;
-        Ok(transmit.map(|transmit| (format!("{:?}", transmit.to), transmit.len)))
+        Ok(transmit.map(|transmit| (transmit.conn.to_string(), transmit.len)))
     }
 
     fn poll_event(&mut self) -> Option<String> {
@@ -123,9 +145,9 @@ impl Machine for Driven {
 }
 
 impl Driven {
-    fn message(&mut self, now: Duration, worker: WorkerId, message: &PoolMessage<'_>) -> Outcome {
+    fn message(&mut self, now: Duration, conn: ConnId, message: &PoolMessage<'_>) -> Outcome {
         let mut bytes = vec![0; message.encoded_len()];
         message.encode(&mut bytes).expect("the length was asked for");
-        Outcome::of(self.0.handle_bytes(now, worker, &bytes))
+        Outcome::of(self.0.handle_bytes(now, conn, &bytes))
     }
 }

@@ -1,6 +1,7 @@
 //! Any text as a stamp, and any stamp's head as a search.
 
-use pow::{Counter, Stamp, StampError, StampMiner, Step, leading_zero_bits};
+use pow::Step;
+use pow::stamp::{Counter, Stamp, StampError, StampMiner, leading_zero_bits};
 
 /// A text is a stamp or a typed error; what is read is what was written; a counter that is found counts.
 pub fn stamp(bytes: &[u8]) {

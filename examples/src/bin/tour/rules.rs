@@ -100,7 +100,7 @@ impl Constitution {
         }
         let mut authorities = Authorities::new(vec![AuthoritySlot::EMPTY; self.authorities.len()]);
         for id in &self.authorities {
-            let _ = authorities.admit(*id);
+            let _ = authorities.insert(*id);
         }
         let bits = Target::from_zero_bits(WORK_BITS).to_compact();
         Schedule {
@@ -148,7 +148,7 @@ impl Seal for Schedule {
         }
         for evidence in evidence_in(block) {
             let _ = self.stake.validators_mut().set_stake(evidence.offender(), 0);
-            let _ = self.authority.authorities_mut().expel(&evidence.offender());
+            let _ = self.authority.authorities_mut().remove(&evidence.offender());
         }
     }
 }

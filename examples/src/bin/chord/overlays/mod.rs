@@ -7,7 +7,7 @@ mod torus;
 use std::collections::BTreeSet;
 
 use chord_core::geometry::{Kademlia, Pastry, Tapestry};
-use chord_core::{Route, RoutingTable};
+use chord_core::{Route, RoutingTableVec};
 use examples::chart::{Axis, Chart, Scale, Series, Style};
 use examples::cli::{self, Exit, Out, within};
 use examples::progress;
@@ -108,13 +108,13 @@ fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> 
         "linear" => routed(
             (args, members, few, clockwise),
             |at| members.linear(at),
-            RoutingTable::route,
+            RoutingTableVec::route,
             |table| table.successors.as_slice().len(),
         ),
         "chord" => routed(
             (args, members, args.lookups, clockwise),
             |at| members.chord(at),
-            RoutingTable::route,
+            RoutingTableVec::route,
             |table| {
                 let successors = table.successors.as_slice().iter().copied();
                 distinct(table.fingers.iter().chain(successors))

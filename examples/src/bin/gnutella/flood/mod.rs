@@ -5,7 +5,8 @@ mod net;
 use core::error::Error;
 use std::time::Instant;
 
-use gnutella_wire::{Guid, Role, flood_bound};
+use gnutella_wire::servent::flood_bound;
+use gnutella_wire::{Guid, Role};
 
 use examples::cli::{self, Exit, Out, within};
 use examples::graph::Graph;

@@ -9,16 +9,14 @@ use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
-use pow::pool::{Job, LeaseSlot, Pool, PoolConfig, PoolEvent, WorkerId, WorkerSlot};
-use pow::{BigEndian, HashFunction, NonceField, NonceFormat, Target};
+use pow::pool::{Account, Event, Job, Pool, PoolConfig, PoolLimits, PoolVec, WorkerId};
+use pow::{ByteOrder, ConnId, HashFunction, NonceField, NonceFormat, Target};
 
 use super::Serve;
 
-const WORKERS: usize = 64;
+const CONNECTIONS: usize = 64;
 /// A worker that does not read for so long is sent away.
 const STUCK: Duration = Duration::from_secs(5);
-
-type Accounts<'a> = Pool<'a, BigEndian, Vec<LeaseSlot>, Vec<WorkerSlot>>;
 
 enum Input {
     Connected(TcpStream),
@@ -34,13 +32,18 @@ struct Line {
 pub fn serve(args: &Serve) -> cli::Result {
     let message = [args.text.as_bytes(), &[0; 8]].concat();
     let nonce = NonceField { offset: args.text.len(), format: NonceFormat::U64Be };
-    let (target, share) =
-        (Target::from_zero_bits(args.bits), Target::from_zero_bits(args.share_bits));
-    let job = Job { function: HashFunction::Sha256, message: &message, nonce, target, share };
-    let config = PoolConfig { lease: args.lease, patience: Duration::from_secs(args.patience) };
-    let leases = vec![LeaseSlot::EMPTY; 2 * WORKERS];
-    let mut pool = Accounts::new(config, leases, vec![WorkerSlot::EMPTY; WORKERS]);
-    pool.set_job(Duration::ZERO, job, 0..=args.last).map_err(|error| error.to_string())?;
+    let job = Job {
+        function: HashFunction::Sha256,
+        order: ByteOrder::Big,
+        message: &message,
+        nonce,
+        target: Target::from_zero_bits(args.bits),
+        share: Target::from_zero_bits(args.share_bits),
+    };
+    let config = PoolConfig::new(args.lease, Duration::from_secs(args.patience));
+    let limits = PoolLimits { message: message.len(), ..PoolLimits::for_connections(CONNECTIONS) };
+    let mut pool = Pool::new(config, PoolVec::new(limits)).map_err(|error| error.to_string())?;
+    pool.set_job(Duration::ZERO, &job, 0..=args.last).map_err(|error| error.to_string())?;
 
     let cannot = |error| format!("cannot listen at {}: {error}", args.listen);
     let listener = TcpListener::bind(&args.listen).map_err(cannot)?;
@@ -58,17 +61,8 @@ pub fn serve(args: &Serve) -> cli::Result {
             Err(RecvTimeoutError::Timeout) => pool.handle_timeout(start.elapsed()),
             Err(RecvTimeoutError::Disconnected) => return Err("nobody listens any more".into()),
         }
+        let exhausted = report(&mut pool, &mut lines);
         send(&mut pool, &mut lines);
-        let mut exhausted = false;
-        while let Some(event) = pool.poll_event() {
-            match event {
-                PoolEvent::Expired { worker, lease } => {
-                    println!("worker {} is silent; lease {} is given again", worker.0, lease.0);
-                }
-                PoolEvent::Exhausted => exhausted = true,
-                _ => {}
-            }
-        }
         if exhausted {
             break;
         }
@@ -84,16 +78,38 @@ pub fn serve(args: &Serve) -> cli::Result {
     Ok(Exit::Success)
 }
 
-fn accept(listener: &TcpListener, sender: &Sender<(WorkerId, Input)>) {
+/// Prints what happened, and returns whether all nonces were tried.
+fn report(pool: &mut Pool<PoolVec>, lines: &mut BTreeMap<ConnId, Line>) -> bool {
+    let mut exhausted = false;
+    while let Some(event) = pool.poll_event() {
+        match event {
+            Event::Expired { conn, lease } => {
+                println!("worker {} is silent; {lease} is given again", conn.0);
+            }
+            Event::Closed { conn, reason } => {
+                println!("worker {} is sent away: {reason}", conn.0);
+                if let Some(line) = lines.remove(&conn) {
+                    let _ = line.stream.shutdown(Shutdown::Both);
+                }
+            }
+            Event::Exhausted => exhausted = true,
+            _ => {}
+        }
+    }
+    exhausted
+}
+
+fn accept(listener: &TcpListener, sender: &Sender<(ConnId, Input)>) {
     for (stream, id) in listener.incoming().flatten().zip(1..) {
-        let (sender, id) = (sender.clone(), WorkerId(id));
+        let sender = sender.clone();
+        let id = ConnId(id);
         thread::spawn(move || {
             let _ = read(stream, id, &sender); // the pool may be gone
         });
     }
 }
 
-fn read(mut stream: TcpStream, id: WorkerId, to: &Sender<(WorkerId, Input)>) -> Option<()> {
+fn read(mut stream: TcpStream, id: ConnId, to: &Sender<(ConnId, Input)>) -> Option<()> {
     to.send((id, Input::Connected(stream.try_clone().ok()?))).ok()?;
     let mut buf = [0; 4096];
     loop {
@@ -106,16 +122,16 @@ fn read(mut stream: TcpStream, id: WorkerId, to: &Sender<(WorkerId, Input)>) -> 
 
 /// Takes what came, and returns the nonce that solves the job, if it is among it.
 fn handle(
-    pool: &mut Accounts<'_>,
-    lines: &mut BTreeMap<WorkerId, Line>,
+    pool: &mut Pool<PoolVec>,
+    lines: &mut BTreeMap<ConnId, Line>,
     now: Duration,
-    id: WorkerId,
+    id: ConnId,
     input: Input,
 ) -> Option<u64> {
     match input {
         Input::Connected(stream) => {
             let _ = stream.set_write_timeout(Some(STUCK));
-            match pool.handle_connected(now, id) {
+            match pool.handle_connected(now, id, WorkerId(id.0.into())) {
                 Ok(()) => {
                     println!("worker {} is here", id.0);
                     lines.insert(id, Line { stream, received: Vec::new() });
@@ -137,17 +153,11 @@ fn handle(
             line.received.extend(bytes);
             loop {
                 let received = match pool.handle_bytes(now, id, &line.received) {
-                    Ok(received) if received.len > 0 => received,
-                    Ok(_) => break,
-                    Err(error) => {
-                        println!("worker {} is sent away: {error}", id.0);
-                        let _ = line.stream.shutdown(Shutdown::Both);
-                        line.received.clear();
-                        break;
-                    }
+                    Ok(received) if received.consumed > 0 => received,
+                    Ok(_) | Err(_) => break, // incomplete, or closed by the pool
                 };
-                line.received.drain(..received.len);
-                match received.share {
+                line.received.drain(..received.consumed);
+                match received.outcome {
                     Some(Ok(share)) => {
                         println!("worker {}: share {}", id.0, share.nonce);
                         if share.solves {
@@ -163,22 +173,22 @@ fn handle(
     None
 }
 
-fn send(pool: &mut Accounts<'_>, lines: &mut BTreeMap<WorkerId, Line>) {
+fn send(pool: &mut Pool<PoolVec>, lines: &mut BTreeMap<ConnId, Line>) {
     let mut buf = vec![0; 1 << 17]; // longer than any message
     while let Ok(Some(transmit)) = pool.poll_transmit(&mut buf) {
-        let Some(line) = lines.get_mut(&transmit.to) else { continue };
+        let Some(line) = lines.get_mut(&transmit.conn) else { continue };
         if line.stream.write_all(&buf[..transmit.len]).is_err() {
             let _ = line.stream.shutdown(Shutdown::Both); // reading says that it is closed
         }
     }
 }
 
-fn print_accounts(pool: &Accounts<'_>, reward: u64) {
+fn print_accounts(pool: &Pool<PoolVec>, reward: u64) {
     let parts: BTreeMap<_, _> = pool.split(reward).collect();
     println!("{:>8} {:>9} {:>9} {:>14} {:>12}", "worker", "accepted", "refused", "credit", "part");
-    for worker in pool.workers() {
-        let ((accepted, refused), part) = (worker.tally(), parts.get(&worker.id()).unwrap_or(&0));
-        let (id, credit) = (worker.id().0, worker.credit());
+    for account in pool.accounts() {
+        let Account { worker: WorkerId(id), credit, accepted, refused, .. } = account;
+        let part = parts.get(&account.worker).unwrap_or(&0);
         println!("{id:>8} {accepted:>9} {refused:>9} {credit:>14} {part:>12}");
     }
 }

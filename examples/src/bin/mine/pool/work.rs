@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use examples::cli::{self, Exit};
-use pow::pool::Worker;
+use pow::pool::{Worker, WorkerEvent};
 
 const SLICE: u32 = 1 << 16;
 
@@ -24,12 +24,14 @@ pub fn work(address: &str) -> cli::Result {
             Err(error) => return Err(failed(error)),
         }
         loop {
-            let len = worker.handle_bytes(&received);
-            let len = len.map_err(|error| format!("{address} is no pool: {error}"))?;
-            if len == 0 {
+            let consumed = worker.handle_bytes(&received).consumed;
+            if consumed == 0 {
                 break;
             }
-            received.drain(..len);
+            received.drain(..consumed);
+        }
+        if let Some(WorkerEvent::Closed { reason }) = worker.poll_event() {
+            return Err(format!("{address} is not a pool: {reason}"));
         }
         stream.set_nonblocking(false).map_err(failed)?;
         busy = worker.step(SLICE);

@@ -1,6 +1,7 @@
 //! A chain under one rule while the hash rate changes, in virtual time.
 
-use pow::{CompactTarget, Difficulty, DifficultyError, Past, Recent};
+use pow::CompactTarget;
+use pow::difficulty::{Difficulty, DifficultyError, HeaderInfo, Recent};
 use sim::Rng;
 
 pub const SPACING: f64 = 600.0;
@@ -40,10 +41,10 @@ pub fn run(
     seed: u64,
 ) -> Result<Outcome, DifficultyError> {
     let mut rng = Rng::new(seed);
-    let (mut history, mut parent) = (Recent::new([Past::EMPTY; SLOTS]), Past::EMPTY);
+    let (mut history, mut parent) = (Recent::new([HeaderInfo::EMPTY; SLOTS]), HeaderInfo::EMPTY);
     for height in 0..BEFORE {
         let time = (height as i64 - BEFORE as i64 + 1) * SPACING as i64;
-        parent = Past { height, time, bits: START };
+        parent = HeaderInfo { height, time, bits: START };
         history.push(rule, parent);
     }
     let usual = START.to_target()?.work().hashes().saturating_u128() as f64;
@@ -61,7 +62,7 @@ pub fn run(
         }
         now = found;
         outcome.days[(now / DAY) as usize] += 1;
-        parent = Past { height: parent.height + 1, time: now as i64, bits };
+        parent = HeaderInfo { height: parent.height + 1, time: now as i64, bits };
         history.push(rule, parent);
     }
 }

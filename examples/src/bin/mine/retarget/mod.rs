@@ -4,7 +4,8 @@ mod chain;
 
 use examples::chart::{Axis, Chart, Mark, Scale, Series};
 use examples::cli::{self, Exit, Out, within};
-use pow::{Asert, CompactTarget, Difficulty, Fixed, Lwma, Retarget};
+use pow::difficulty::{Asert, Difficulty, Fixed, Lwma};
+use pow::{CompactTarget, Retarget};
 
 use chain::{BEFORE, Outcome, START};
 

@@ -15,8 +15,8 @@ use std::time::Instant;
 use examples::cli::{self, Exit};
 use examples::progress;
 use pow::{
-    BigEndian, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat, Puzzle, Reading,
-    Target,
+    BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
+    Puzzle, Target,
 };
 
 pub use args::Args;
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> cli::Result {
 }
 
 /// Searches from the beginning or from where an earlier run was stopped, and says what came of it.
-fn drive<R: Reading + Send>(
+fn drive<R: DigestOrder + Send>(
     args: &Args,
     puzzle: Puzzle,
     target: Target,

@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use pow::{Miner, Reading, Step};
+use pow::{DigestOrder, Miner, Step};
 
 /// Some milliseconds of work.
 const SLICE: u32 = 1 << 15;
@@ -36,7 +36,7 @@ impl Shared {
 
 /// Searches with one thread for each miner while `watch` is called, which comes back once none
 /// [runs](Shared::is_running). Returns the least nonce that counts, if any.
-pub fn search<R: Reading + Send>(
+pub fn search<R: DigestOrder + Send>(
     miners: &mut [Miner<R>],
     shared: &Shared,
     watch: impl FnOnce(),
@@ -61,7 +61,7 @@ pub fn search<R: Reading + Send>(
     Some(missed.map_or(found, |missed| missed.min(found)))
 }
 
-fn drive<R: Reading>(miner: &mut Miner<R>, shared: &Shared) -> Option<u64> {
+fn drive<R: DigestOrder>(miner: &mut Miner<R>, shared: &Shared) -> Option<u64> {
     loop {
         let beyond = (miner.remaining())
             .is_none_or(|nonces| *nonces.start() > shared.least.load(Ordering::Relaxed));

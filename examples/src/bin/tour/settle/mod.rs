@@ -216,7 +216,7 @@ impl<'k> Settlement<'k> {
             let Ok(signature) = signature.try_into() else { return Ok(false) };
             let signed =
                 SignedStatement { statement: statement_of(&header, round), author, signature };
-            match node.watch.observe(&signed) {
+            match node.detector.observe(&signed) {
                 Err(_) => return Ok(false), // forged
                 Ok(None) => {}
                 Ok(Some(evidence)) => {

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use consensus::{Equivocation, ValidatorId, Watch, WatchSlot};
+use consensus::{Equivocation, EquivocationDetector, StatementSlot, ValidatorId};
 use ledger_core::{Account, Block, Body, Hash, Header, Tip, Transaction};
 use pow::Miner;
 
@@ -17,7 +17,7 @@ pub struct LedgerNode {
     /// The end of the chain after each of them.
     pub tips: Vec<Tip>,
     pub(super) pool: BTreeMap<(u64, Account), Vec<u8>>, // by sequence, then source: any front part is executable
-    pub(super) watch: Watch<Vec<WatchSlot>>,
+    pub(super) detector: EquivocationDetector<Vec<StatementSlot>>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) miner: Option<(Miner, Header, Vec<u8>)>,
     pub(super) convicted: BTreeMap<ValidatorId, Equivocation>,
@@ -42,7 +42,7 @@ impl LedgerNode {
             blocks: Vec::new(),
             tips: Vec::new(),
             pool: BTreeMap::new(),
-            watch: Watch::new(vec![WatchSlot::EMPTY; 64]),
+            detector: EquivocationDetector::new(vec![StatementSlot::EMPTY; 64]),
             candidates: Vec::new(),
             miner: None,
             convicted: BTreeMap::new(),

@@ -1,0 +1,287 @@
+//! The messages as postcard spells them: the kind as a varint of one byte, tokens as four bytes in
+//! network order, identifiers and addresses as their own bytes, lists behind a byte that counts.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use postcard::ser_flavors::Slice;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::ser::{Error as _, SerializeTuple};
+use serde::{Deserialize, Serialize};
+use serde::{Deserializer, Serializer};
+
+use super::{AVOIDED, Message, WAY_BACK};
+use crate::id::Identifier;
+use crate::list::List;
+use crate::peer::Peer;
+use crate::successors::MAX_SUCCESSORS;
+use crate::wire::{Address, Wire};
+
+/// The longest identifier or address.
+const LONGEST: usize = 32;
+
+pub(super) fn from_bytes<I: Identifier, A: Address>(
+    bytes: &[u8],
+) -> postcard::Result<(Message<I, A>, &[u8])> {
+    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+    let message = Mirror::deserialize(&mut deserializer)?;
+    Ok((message, deserializer.finalize()?))
+}
+
+pub(super) fn to_slice<I: Identifier, A: Address>(
+    message: &Message<I, A>,
+    out: &mut [u8],
+) -> postcard::Result<()> {
+    let mut serializer = postcard::Serializer { output: Slice::new(out) };
+    Mirror::serialize(message, &mut serializer)
+}
+
+/// [`Message`] again, so that no serde type shows in the public one.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Message", bound = "I: Identifier, A: Address")]
+enum Mirror<I, A> {
+    Ping {
+        #[serde(with = "raw")]
+        token: u32,
+    },
+    Pong {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+    },
+    Query {
+        #[serde(with = "raw")]
+        token: u32,
+    },
+    State {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+        #[serde(with = "peer")]
+        predecessor: Peer<I, A>,
+        #[serde(with = "peers")]
+        successors: List<Peer<I, A>, MAX_SUCCESSORS>,
+    },
+    Busy {
+        #[serde(with = "raw")]
+        token: u32,
+    },
+    Absent {
+        #[serde(with = "raw")]
+        token: u32,
+    },
+    Notify {
+        #[serde(with = "raw")]
+        id: I,
+    },
+    Find {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        key: I,
+        #[serde(with = "ids")]
+        avoid: List<I, AVOIDED>,
+    },
+    Closer {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+        #[serde(with = "peer")]
+        peer: Peer<I, A>,
+    },
+    Owner {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+        #[serde(with = "peer")]
+        peer: Peer<I, A>,
+    },
+    Leave {
+        #[serde(with = "raw")]
+        id: I,
+    },
+    Route {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        key: I,
+        hops: u8,
+        direct: bool,
+        #[serde(with = "way")]
+        back: List<A, WAY_BACK>,
+    },
+    Found {
+        #[serde(with = "raw")]
+        token: u32,
+        #[serde(with = "raw")]
+        id: I,
+        #[serde(with = "peer")]
+        peer: Peer<I, A>,
+        hops: u8,
+        #[serde(with = "way")]
+        back: List<A, WAY_BACK>,
+    },
+    Nudge {
+        #[serde(with = "raw")]
+        id: I,
+    },
+}
+
+/// A value of fixed size: its bytes and nothing else.
+struct Raw<T>(T);
+
+impl<T: Wire> Serialize for Raw<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const { assert!(T::LEN <= LONGEST, "`Wire::LEN` is at most 32") };
+        let mut scratch = [0u8; LONGEST];
+        let bytes = scratch.get_mut(..T::LEN).ok_or_else(|| S::Error::custom("too long"))?;
+        self.0.write(bytes);
+        let mut tuple = serializer.serialize_tuple(T::LEN)?;
+        for byte in bytes {
+            tuple.serialize_element(byte)?;
+        }
+        tuple.end()
+    }
+}
+
+impl<'de, T: Wire> Deserialize<'de> for Raw<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes<T>(PhantomData<T>);
+
+        impl<'de, T: Wire> Visitor<'de> for Bytes<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} bytes", T::LEN)
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<T, S::Error> {
+                let mut scratch = [0u8; LONGEST];
+                let refused = || S::Error::custom("no such value");
+                let bytes = scratch.get_mut(..T::LEN).ok_or_else(refused)?;
+                for byte in &mut *bytes {
+                    *byte = seq.next_element()?.ok_or_else(refused)?;
+                }
+                T::read(bytes).ok_or_else(refused)
+            }
+        }
+
+        deserializer.deserialize_tuple(T::LEN, Bytes(PhantomData)).map(Self)
+    }
+}
+
+/// A peer: its identifier, then its address.
+struct Both<I, A>(Peer<I, A>);
+
+impl<I: Identifier, A: Address> Serialize for Both<I, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (Raw(self.0.id), Raw(self.0.address)).serialize(serializer)
+    }
+}
+
+impl<'de, I: Identifier, A: Address> Deserialize<'de> for Both<I, A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (Raw(id), Raw(address)) = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Peer { id, address }))
+    }
+}
+
+/// A list: a count that its capacity bounds, then its items.
+struct Items<T, const N: usize>(List<T, N>);
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Items<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T, const N: usize>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Each<T, N> {
+            type Value = List<T, N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {N} items")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
+                let refused = || S::Error::custom("too many items");
+                let count: u8 = seq.next_element()?.ok_or_else(refused)?;
+                if usize::from(count) > N {
+                    return Err(refused());
+                }
+                let mut list = List::new();
+                for _ in 0..count {
+                    let item = seq.next_element()?.ok_or_else(refused)?;
+                    list.push(item).map_err(|_| refused())?;
+                }
+                Ok(list)
+            }
+        }
+
+        // A tuple of the longest list's length: postcard spells no length of its own for it.
+        deserializer.deserialize_tuple(N.saturating_add(1), Each(PhantomData)).map(Self)
+    }
+}
+
+fn serialize_items<S: Serializer, T: Serialize>(
+    items: impl ExactSizeIterator<Item = T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let count = u8::try_from(items.len()).map_err(S::Error::custom)?;
+    let mut tuple = serializer.serialize_tuple(items.len().saturating_add(1))?;
+    tuple.serialize_element(&count)?;
+    for item in items {
+        tuple.serialize_element(&item)?;
+    }
+    tuple.end()
+}
+
+/// Makes a module that `#[serde(with = ..)]` takes: how to write a value, and how to read the
+/// wrapper that stands for it.
+macro_rules! with {
+    (
+        $name:ident<$($param:ident: $bound:ident),*>($type:ty),
+        $value:ident => $write:expr,
+        $wrap:ty => $read:expr
+    ) => {
+        mod $name {
+            use super::*;
+
+            pub(super) fn serialize<S: Serializer, $($param: $bound),*>(
+                $value: &$type,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
+                ($write)(serializer)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>, $($param: $bound),*>(
+                deserializer: D,
+            ) -> Result<$type, D::Error> {
+                <$wrap>::deserialize(deserializer).map($read)
+            }
+        }
+    };
+}
+
+with!(raw<T: Wire>(T), value => |s| Raw(*value).serialize(s), Raw<T> => |raw| raw.0);
+with!(
+    peer<I: Identifier, A: Address>(Peer<I, A>),
+    value => |s| Both(*value).serialize(s),
+    Both<I, A> => |both| both.0
+);
+with!(
+    ids<I: Identifier>(List<I, AVOIDED>),
+    value => |s| serialize_items(value.iter().map(|id| Raw(*id)), s),
+    Items<Raw<I>, AVOIDED> => |items| items.0.iter().map(|raw| raw.0).collect()
+);
+with!(
+    way<A: Address>(List<A, WAY_BACK>),
+    value => |s| serialize_items(value.iter().map(|address| Raw(*address)), s),
+    Items<Raw<A>, WAY_BACK> => |items| items.0.iter().map(|raw| raw.0).collect()
+);
+with!(
+    peers<I: Identifier, A: Address>(List<Peer<I, A>, MAX_SUCCESSORS>),
+    value => |s| serialize_items(value.iter().map(|peer| Both(*peer)), s),
+    Items<Both<I, A>, MAX_SUCCESSORS> => |items| items.0.iter().map(|both| both.0).collect()
+);

@@ -1,0 +1,65 @@
+//! Sixteen authorities and a detector in static memory, as firmware has them. Built for a device this is a
+//! program without `std`; built for a desk it prints.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+use consensus::{
+    Authorities, AuthoritySlot, EquivocationDetector, SignedStatement, StatementSlot, ValidatorId,
+};
+
+/// Checks blocks of a chain with known authors.
+pub struct Checker {
+    authorities: Authorities<[AuthoritySlot; 16]>,
+    detector: EquivocationDetector<[StatementSlot; 8]>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self {
+            authorities: Authorities::new([AuthoritySlot::EMPTY; 16]),
+            detector: EquivocationDetector::new([StatementSlot::EMPTY; 8]),
+        }
+    }
+}
+
+impl Checker {
+    /// Adds an authority and returns whether there was a slot.
+    pub fn insert(&mut self, id: ValidatorId) -> bool {
+        self.authorities.insert(id).is_ok()
+    }
+
+    /// Checks the statement of an author and returns the difficulty of the block. An author that contradicts
+    /// itself is removed.
+    pub fn check(&mut self, signed: &SignedStatement) -> Option<u8> {
+        let height = signed.statement.height;
+        let turn = self.authorities.turn(&signed.author, height).ok()?;
+        if let Some(evidence) = self.detector.observe(signed).ok()? {
+            let _ = self.authorities.remove(&evidence.offender());
+            return None;
+        }
+        self.authorities.record_signature(&signed.author, height);
+        Some(turn.difficulty())
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    use ed25519_dalek::{Signer, SigningKey};
+
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let author = ValidatorId(key.verifying_key().to_bytes());
+    let mut checker = Checker::default();
+    assert!(checker.insert(author));
+    for digest in [[0xAA; 32], [0xBB; 32]] {
+        let statement = consensus::Statement { chain: 1, height: 1, round: 0, digest };
+        let signature = key.sign(&statement.to_bytes()).to_bytes();
+        let signed = SignedStatement { statement, author, signature };
+        println!("{signed}: {:?}", checker.check(&signed));
+    }
+    println!("{} bytes", size_of::<Checker>());
+}
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

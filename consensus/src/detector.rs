@@ -1,0 +1,120 @@
+//! Detection of equivocation: a second, different statement for one round.
+
+use crate::evidence::{Equivocation, EvidenceError};
+use crate::statement::SignedStatement;
+
+/// Remembers the latest signed statements and turns contradictions into evidence. Any
+/// `AsRef<[StatementSlot]> + AsMut<[StatementSlot]>` serves as storage.
+///
+/// When all slots are in use, the statement with the lowest height is replaced: provide as many slots as
+/// there are validators times the heights that matter. What is found does not depend on the order of arrival
+/// as long as nothing was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EquivocationDetector<S: ?Sized> {
+    slots: S,
+}
+
+/// Storage for one statement: 152 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatementSlot(Option<SignedStatement>);
+
+/// The statements that a detector remembers. Created by [`EquivocationDetector::iter`].
+#[derive(Debug, Clone)]
+pub struct Statements<'a>(core::slice::Iter<'a, StatementSlot>);
+
+impl StatementSlot {
+    /// A free slot.
+    pub const EMPTY: Self = Self(None);
+}
+
+impl<S: AsRef<[StatementSlot]> + AsMut<[StatementSlot]>> EquivocationDetector<S> {
+    /// Creates a detector and clears the slots.
+    pub fn new(mut slots: S) -> Self {
+        slots.as_mut().fill(StatementSlot::EMPTY);
+        Self { slots }
+    }
+
+    /// Creates a detector that continues with the statements in the slots.
+    pub const fn resume(slots: S) -> Self {
+        Self { slots }
+    }
+
+    /// Returns the slots.
+    pub fn into_storage(self) -> S {
+        self.slots
+    }
+}
+
+impl<S: AsRef<[StatementSlot]> + AsMut<[StatementSlot]> + ?Sized> EquivocationDetector<S> {
+    /// Remembers a statement, and returns evidence if it contradicts an earlier one. Costs O(n).
+    ///
+    /// The same statement again changes nothing, and a contradiction again gives the same evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError::Forged`] if the author did not sign it. The detector is unchanged.
+    pub fn observe(
+        &mut self,
+        signed: &SignedStatement,
+    ) -> Result<Option<Equivocation>, EvidenceError> {
+        signed.verify().map_err(|_| EvidenceError::Forged(signed.author))?;
+        observe(self.slots.as_mut(), signed)
+    }
+}
+
+impl<S: AsRef<[StatementSlot]> + ?Sized> EquivocationDetector<S> {
+    /// Returns the statements that are remembered.
+    pub fn iter(&self) -> Statements<'_> {
+        Statements(self.slots.as_ref().iter())
+    }
+
+    /// Returns the number of slots.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.as_ref().len()
+    }
+}
+
+impl<'a, S: AsRef<[StatementSlot]> + ?Sized> IntoIterator for &'a EquivocationDetector<S> {
+    type Item = &'a SignedStatement;
+    type IntoIter = Statements<'a>;
+
+    fn into_iter(self) -> Statements<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> Iterator for Statements<'a> {
+    type Item = &'a SignedStatement;
+
+    fn next(&mut self) -> Option<&'a SignedStatement> {
+        self.0.find_map(|slot| slot.0.as_ref())
+    }
+}
+
+/// Compiled once for all storages.
+fn observe(
+    slots: &mut [StatementSlot],
+    signed: &SignedStatement,
+) -> Result<Option<Equivocation>, EvidenceError> {
+    let known = slots.iter().filter_map(|slot| slot.0.as_ref()).find(|known| {
+        known.author == signed.author && known.statement.same_round(&signed.statement)
+    });
+    match known {
+        Some(known) if known.statement.digest == signed.statement.digest => Ok(None),
+        Some(known) => Equivocation::prove(known, signed).map(Some),
+        None => {
+            remember(slots, signed);
+            Ok(None)
+        }
+    }
+}
+
+fn remember(slots: &mut [StatementSlot], signed: &SignedStatement) {
+    // Free slots are below all heights.
+    let height = |slot: &StatementSlot| slot.0.map(|known| known.statement.height);
+    let Some(slot) = slots.iter_mut().min_by_key(|slot| height(slot)) else { return };
+    if height(slot) <= Some(signed.statement.height) {
+        slot.0 = Some(*signed);
+    }
+}

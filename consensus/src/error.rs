@@ -1,0 +1,48 @@
+//! Errors that several parts of the crate share.
+
+use thiserror::Error;
+
+/// Why bytes are not a value: their author's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end too early. The only error that more bytes can cure.
+    #[error("{needed} more bytes are needed")]
+    Incomplete {
+        /// The number of bytes that are missing at least.
+        needed: usize,
+    },
+    /// The first byte is the tag of something else.
+    #[error("{0:#04x} is not the tag of a statement")]
+    WrongTag(u8),
+    /// The version is unknown.
+    #[error("unknown version {0}")]
+    UnknownVersion(u8),
+}
+
+/// The caller's buffer is too small. Nothing was written.
+#[expect(clippy::exhaustive_structs, reason = "the same field in every crate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("buffer too small: {needed} bytes needed")]
+pub struct BufferTooSmall {
+    /// The length in bytes that would do.
+    pub needed: usize,
+}
+
+/// A table is full. It is unchanged.
+#[expect(clippy::exhaustive_structs, reason = "the same field in every crate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("table full: all {capacity} slots are in use")]
+pub struct Full {
+    /// The number of slots.
+    pub capacity: usize,
+}
+
+/// Splits a field from the front of the bytes.
+pub(crate) fn take<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), DecodeError> {
+    let needed = N.saturating_sub(bytes.len());
+    bytes.split_first_chunk().ok_or(DecodeError::Incomplete { needed })
+}

@@ -1,0 +1,201 @@
+//! The connections of a servent: one slot each.
+
+use core::time::Duration;
+
+use super::flow::ALL_HOPS;
+use super::{CloseReason, Config, Event, Neighbour, Role};
+use crate::id::Guid;
+use crate::machine::ConnId;
+use crate::qrp::ReceiverState;
+use crate::routes::RouteSource;
+use crate::wire::ByeCode;
+
+/// The serial number of a slot that was never used.
+const NEVER: u32 = u32::MAX;
+
+/// What own messages come by.
+pub(super) const OWN: RouteSource = RouteSource(NEVER);
+
+/// Room for one connection: 168 bytes on a 64-bit host.
+#[derive(Debug, Clone)]
+pub struct ConnSlot {
+    /// Names the connection for good: the index of the slot plus a multiple of their number.
+    serial: u32,
+    pub(super) conn: Option<Connection>,
+}
+
+/// What is known of a neighbour, and what is to be said to it.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what is due is independent of each other")]
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) neighbour: Neighbour,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) faults: Faults,
+    /// Which flood it was last chosen for.
+    pub(super) mark: u32,
+
+    pub(super) deadline: Option<Duration>, // when it has been silent for too long
+    pub(super) asked: bool,                // a keep-alive ping is out
+    pub(super) missed: u8,
+    pub(super) ping_due: bool,
+    pub(super) explore_due: bool,
+    pub(super) pongs_due: Option<PongsDue>,
+
+    pub(super) backlog: u32,   // bytes that wait in its send buffer
+    pub(super) choked: bool,   // too many: only what is important goes there
+    pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
+    pub(super) hops_said: u8,  // and what it was told
+
+    pub(super) table_in: ReceiverState,
+    pub(super) table_unread: bool, // its table came in a form that nobody read
+    pub(super) table_out: Option<u8>, // the next message of the own table: 0 is the RESET
+
+    pub(super) status_due: Option<StatusDue>,
+    pub(super) stop_due: Option<Guid>,
+}
+
+/// A connection about to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) reason: CloseReason,
+    pub(super) bye_due: bool,
+}
+
+/// The answer to a ping, as far as it is outstanding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PongsDue {
+    pub(super) guid: Guid,
+    pub(super) ttl: u8, // that it needs
+    pub(super) own: bool,
+    pub(super) others: u8, // how many of the host cache
+    pub(super) at: u16,    // and from which fresh one on
+}
+
+/// A question about a query: how many hits it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatusDue {
+    /// An ultrapeer asks its leaf.
+    Ask(Guid),
+    /// A leaf answers its ultrapeer.
+    Tell(Guid),
+}
+
+/// What a neighbour has done wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Faults {
+    pub(super) received: u32, // right or wrong
+    pub(super) repeats: u32,
+    pub(super) ttl_zero: u8,
+    pub(super) ttl_too_high: u8,
+    pub(super) malformed: u8,
+}
+
+impl ConnSlot {
+    /// No connection.
+    pub const EMPTY: Self = Self { serial: NEVER, conn: None };
+
+    pub(super) fn source(&self) -> RouteSource {
+        RouteSource(self.serial)
+    }
+
+    /// Returns the connection unless it is about to end.
+    pub(super) fn live(&self) -> Option<&Connection> {
+        self.conn.as_ref().filter(|conn| conn.leaving.is_none())
+    }
+
+    /// Returns the connection unless it is about to end.
+    pub(super) fn live_mut(&mut self) -> Option<&mut Connection> {
+        self.conn.as_mut().filter(|conn| conn.leaving.is_none())
+    }
+
+    /// Begins a connection under a number that no earlier one had.
+    pub(super) fn open(&mut self, index: usize, slots: usize, conn: Connection) {
+        let number = |n: usize| u32::try_from(n).unwrap_or(NEVER);
+        let next = self.serial.checked_add(number(slots)).filter(|next| *next != NEVER);
+        self.serial = next.unwrap_or(number(index));
+        self.conn = Some(conn);
+    }
+
+    /// Ends a connection that has nothing more to say, and tells why.
+    pub(super) fn take_event(&mut self) -> Option<Event> {
+        let conn = self.conn.as_ref()?;
+        let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
+        let event = Event::Closed { conn: conn.id, reason };
+        self.conn = None;
+        Some(event)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnId, neighbour: Neighbour) -> Self {
+        Self {
+            id,
+            neighbour,
+            leaving: None,
+            faults: Faults::default(),
+            mark: 0,
+            deadline: None,
+            asked: false,
+            missed: 0,
+            ping_due: false,
+            explore_due: false,
+            pongs_due: None,
+            backlog: 0,
+            choked: false,
+            hops_heard: ALL_HOPS,
+            hops_said: ALL_HOPS,
+            table_in: ReceiverState::NONE,
+            table_unread: false,
+            table_out: None,
+            status_due: None,
+            stop_due: None,
+        }
+    }
+
+    pub(super) fn is_leaf(&self) -> bool {
+        self.neighbour.role == Role::Leaf
+    }
+
+    /// Traffic of any kind is a sign of life.
+    pub(super) fn heard(&mut self, now: Duration, config: &Config) {
+        (self.asked, self.missed, self.ping_due) = (false, 0, false);
+        self.rearm(now, config);
+    }
+
+    /// Asks a silent neighbour for a sign of life, or gives it up.
+    pub(super) fn handle_timeout(&mut self, now: Duration, config: &Config) {
+        if self.leaving.is_some() || self.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        if self.asked && !self.ping_due {
+            self.missed = self.missed.saturating_add(1);
+        }
+        if self.missed > 0 && self.missed >= config.max_missed_pings {
+            self.dismiss(ByeCode::NO_REPLY);
+        } else {
+            self.ping_due = true;
+            self.rearm(now, config);
+        }
+    }
+
+    fn rearm(&mut self, now: Duration, config: &Config) {
+        self.deadline = now.checked_add(config.idle.max(Duration::from_millis(1)));
+    }
+
+    /// Says bye before the connection ends.
+    pub(super) fn dismiss(&mut self, code: ByeCode) {
+        self.leave(Leaving { reason: CloseReason::Dismissed(code), bye_due: true });
+    }
+
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        if self.leaving.is_none() {
+            self.leaving = Some(leaving);
+        }
+    }
+}
+
+/// Which slot a connection had, if any ever had that number.
+pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
+    usize::try_from(source.0).ok()?.checked_rem(slots)
+}
