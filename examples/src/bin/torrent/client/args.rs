@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
-use bittorrent_pieces::metainfo::DraftVersion;
+use bittorrent_pieces::metainfo::Version;
 use examples::cli;
 
 /// Write a metainfo file for a file or a folder
@@ -122,11 +122,11 @@ pub struct Share {
 }
 
 impl Make {
-    pub fn version(&self) -> DraftVersion {
+    pub fn version(&self) -> Version {
         match (self.v2, self.hybrid) {
-            (true, _) => DraftVersion::V2,
-            (_, true) => DraftVersion::Hybrid,
-            _ => DraftVersion::V1,
+            (true, _) => Version::V2,
+            (_, true) => Version::Hybrid,
+            _ => Version::V1,
         }
     }
 }
