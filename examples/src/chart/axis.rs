@@ -120,7 +120,7 @@ impl Placed<'_> {
     pub(super) fn at(&self, value: f64) -> Option<f64> {
         let Range { axis, low, high } = self.range;
         let part = (axis.scale.place(value)? - low) / (high - low);
-        (-1e-9..=1.0 + 1e-9).contains(&part).then(|| self.from + part * (self.to - self.from))
+        (-1e-9..=1.0 + 1e-9).contains(&part).then_some(self.from + part * (self.to - self.from))
     }
 }
 

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     cli::run(
         |program: &Program| program.common,
         |program| match program.command {
-            Command::Node(args) => node::run(args),
+            Command::Node(args) => node::run(&args),
             Command::Lab(args) => lab::run(&args),
             Command::Overlays(args) => overlays::run(&args),
         },

@@ -49,7 +49,7 @@ pub fn place(name: &str) -> Id160 {
 }
 
 impl Driver {
-    pub fn start(args: Args) -> Result<Self, String> {
+    pub fn start(args: &Args) -> Result<Self, String> {
         let socket = UdpSocket::bind(args.listen)
             .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
         let Ok(SocketAddr::V4(address)) = socket.local_addr() else {

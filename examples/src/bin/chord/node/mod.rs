@@ -18,6 +18,6 @@ use examples::cli;
 pub use args::Args;
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> cli::Result {
+pub fn run(args: &Args) -> cli::Result {
     drive::Driver::start(args)?.run()
 }

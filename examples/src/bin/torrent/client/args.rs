@@ -51,8 +51,8 @@ pub struct Seed {
     /// The file or folder of which it was made
     path: PathBuf,
     /// Announce one piece at a time to each peer, as the only seed of a new torrent (BEP 16)
-    #[arg(long)]
-    super_seed: bool,
+    #[arg(long = "super-seed")]
+    superseed: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -152,7 +152,7 @@ impl Network {
 impl From<Seed> for Share {
     fn from(seed: Seed) -> Self {
         let share = seed.network.share(seed.torrent, seed.path);
-        Self { seeds: true, keep: true, super_seed: seed.super_seed, ..share }
+        Self { seeds: true, keep: true, super_seed: seed.superseed, ..share }
     }
 }
 
