@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::TreeHead;
 use crate::hash::Hash;
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
@@ -88,6 +89,12 @@ impl MerkleTree {
         Hash::of_parts(&[&[LEAF], content])
     }
 
+    /// Returns the hash over two nodes.
+    #[must_use]
+    pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+        node(left, right)
+    }
+
     /// Returns the root over leaf hashes.
     #[must_use]
     pub fn root_of(leaves: &[Hash]) -> Hash {
@@ -122,6 +129,12 @@ impl MerkleTree {
             Some(last) => roots.fold(*last, |right, left| node(left, &right)),
             None => Hash::of(&[]),
         }
+    }
+
+    /// Returns the size and the root.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.count, root: self.root() }
     }
 
     /// Returns the number of leaves.
