@@ -9,8 +9,6 @@ pub mod cli;
 pub mod dht;
 pub mod graph;
 pub mod interrupt;
-#[path = "../../bittorrent-pieces/tests/lent/mod.rs"]
-pub mod lent;
 pub mod progress;
 pub mod random;
 pub mod svg;
