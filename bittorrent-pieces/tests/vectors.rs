@@ -3,12 +3,13 @@
 use core::fmt::Write as _;
 
 use bittorrent_pieces::bencode::{BencodeError, Limits, MAX_DEPTH, Mode, Value};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion, MetainfoError};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, MetainfoError, Version};
+use bittorrent_pieces::picker::{BlockSlot, PartialSlot, PieceSlot, RarestSlot};
+use bittorrent_pieces::torrent::{PeerSlot, RequestSlot, bits_len, receive_len};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RareSlot, RequestSlot, Side,
-    Torrent, bits_len, receive_len,
+    Bitfield, Block, Config, ConnId, Event, Geometry, InfoHash, Metainfo, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentSetup, TorrentSlots,
 };
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -113,15 +114,15 @@ fn payload_v1_is_written() {
     let info = unhex(include_str!("data/payload_v1.hex").trim());
     let payload = payload();
     let hashes: Vec<_> = payload.chunks(262_144).map(PieceHasher::digest).collect();
-    let mut draft = Draft {
+    let mut draft = MetainfoBuilder {
         announce: None,
         tiers: &[],
         name: b"payload.bin",
         piece_len: 262_144,
         hashes: PieceHashes::new(&hashes),
         private: Some(false),
-        version: DraftVersion::V1,
-        content: DraftContent::Single(5_000_001),
+        version: Version::V1,
+        content: Content::Single(5_000_001),
     };
     let mut out = vec![0; 1000];
     let (len, _) = draft.encode_info(&mut out).unwrap();
@@ -181,18 +182,18 @@ fn hostile_torrents_are_refused() {
 #[test]
 fn files_tiers_and_spans() {
     let hashes = [[7; 20]; 3];
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: Some(b"http://ignored"),
         tiers: &[&[b"http://a", b"http://b"], &[b"udp://c"]],
         name: b"folder",
         piece_len: 4,
         hashes: PieceHashes::new(&hashes),
         private: Some(true),
-        version: DraftVersion::V1,
-        content: DraftContent::Multi(&[
-            DraftFile { len: 3, path: &[b"a"], root: None },
-            DraftFile { len: 0, path: &[b"empty"], root: None },
-            DraftFile { len: 7, path: &[b"sub", b"b"], root: None },
+        version: Version::V1,
+        content: Content::Multi(&[
+            ContentFile { len: 3, path: &[b"a"], root: None },
+            ContentFile { len: 0, path: &[b"empty"], root: None },
+            ContentFile { len: 7, path: &[b"sub", b"b"], root: None },
         ]),
     };
     let mut out = vec![0; 1000];
@@ -205,7 +206,7 @@ fn files_tiers_and_spans() {
     assert_eq!(path, [&b"folder"[..], b"sub", b"b"]);
     let spans = torrent.spans(2, 4).map(|span| (span.file.offset(), span.offset, span.len));
     assert_eq!(spans.collect::<Vec<_>>(), [(0, 2, 1), (3, 0, 3)]);
-    let plain = Draft { tiers: &[], ..draft };
+    let plain = MetainfoBuilder { tiers: &[], ..draft };
     let len = plain.encode(&mut out).unwrap();
     let torrent = Metainfo::decode(&out[..len], Mode::Strict).unwrap();
     let tiers: Vec<Vec<_>> = torrent.tiers().map(Iterator::collect).collect();
@@ -295,7 +296,8 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
     have.fill();
     let config = Config::new(InfoHash([1; 20]), PeerId([2; 20]));
-    let memory = Memory {
+    let storage = TorrentSlots {
+        content: TorrentContent::new(geometry, PieceHashes::new(&hashes)),
         pieces: [PieceSlot::EMPTY; 10],
         rarest: [],
         partials: [PartialSlot::EMPTY; 1],
@@ -304,8 +306,9 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
         bits: vec![0; bits_len(pieces, 1)],
         requests: [RequestSlot::EMPTY; 8],
     };
-    let hashes = PieceHashes::new(&hashes);
-    let mut torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
+    let mut setup = TorrentSetup::new(config);
+    setup.have = Some(have.as_view());
+    let mut torrent = Torrent::new(setup, storage).unwrap();
     let (now, conn) = (core::time::Duration::ZERO, ConnId(1));
     torrent.handle_connected(now, conn, Side::Accepted).unwrap();
     let hello = Handshake {
@@ -316,7 +319,11 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let mut out = [0; Handshake::LEN];
     hello.encode(&mut out).unwrap();
     torrent.handle_bytes(now, conn, &out).unwrap();
-    torrent.handle_bytes(now, conn, frame).err().map(|error| error.to_string())
+    torrent.handle_bytes(now, conn, frame).unwrap();
+    core::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
+        Event::Closed { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    })
 }
 
 #[test]
@@ -357,9 +364,9 @@ fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PartialSlot>(), 36);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);
-    assert_eq!(size_of::<RareSlot>(), 8);
-    assert!(size_of::<PeerSlot>() <= 208, "{}", size_of::<PeerSlot>());
-    assert!(size_of::<Torrent<'_, ()>>() <= 800, "{}", size_of::<Torrent<'_, ()>>());
+    assert_eq!(size_of::<RarestSlot>(), 8);
+    assert!(size_of::<PeerSlot>() <= 200, "{}", size_of::<PeerSlot>());
+    assert!(size_of::<Torrent<()>>() <= 800, "{}", size_of::<Torrent<()>>());
     assert_eq!(receive_len(100), 13 + 16_384);
     assert_eq!(bits_len(10, 3), 8);
 }

@@ -1,0 +1,230 @@
+//! Writing a metainfo file.
+
+use crate::bencode::{DictWriter, WriteError, Writer};
+use crate::hash::{PieceHasher, PieceHashes};
+use crate::id::InfoHash;
+use crate::merkle::MerkleHash;
+
+/// The contents of a metainfo file, to be written in canonical form.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct MetainfoBuilder<'a> {
+    /// The tracker of BEP 3.
+    pub announce: Option<&'a [u8]>,
+    /// Tiers of trackers (BEP 12); left out if empty.
+    pub tiers: &'a [&'a [&'a [u8]]],
+    /// The name of the file or folder.
+    pub name: &'a [u8],
+    /// Bytes per piece; 256 KiB is typical.
+    pub piece_len: u32,
+    /// The hashes of the pieces.
+    pub hashes: PieceHashes<'a>,
+    /// The key of BEP 27. `Some(false)`, which some programs write, gives another torrent than `None`.
+    pub private: Option<bool>,
+    /// The file or files.
+    pub content: Content<'a>,
+    /// The versions. [`V2`](Version::V2) needs the concatenated piece layers of the files in `hashes`, and
+    /// several files in the order of their paths, element by element. [`Hybrid`](Version::Hybrid) needs a single
+    /// file and its layer.
+    pub version: Version,
+}
+
+/// The versions of a [`MetainfoBuilder`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the two versions and their combination")]
+pub enum Version {
+    /// Version 1.
+    #[default]
+    V1,
+    /// Version 2 (BEP 52).
+    V2,
+    /// Both.
+    Hybrid,
+}
+
+/// The content of a [`MetainfoBuilder`].
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "one file or several")]
+pub enum Content<'a> {
+    /// One file of this length in bytes.
+    Single(u64),
+    /// Files in a folder.
+    Multi(&'a [ContentFile<'a>]),
+}
+
+/// A file of a [`MetainfoBuilder`].
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct ContentFile<'a> {
+    /// The length in bytes.
+    pub len: u64,
+    /// The path below the folder.
+    pub path: &'a [&'a [u8]],
+    /// The `pieces root`, which version 1 and empty files do not have.
+    pub root: Option<MerkleHash>,
+}
+
+impl MetainfoBuilder<'_> {
+    /// Writes the metainfo file and returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Buffer`] with the length of the whole if `out` is shorter; [`WriteError::Order`] if
+    /// the files of version 2 are not in order.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
+        let mut writer = Writer::new(out);
+        writer.dict(|top| {
+            if let Some(announce) = self.announce {
+                top.bytes(b"announce", announce)?;
+            }
+            if !self.tiers.is_empty() {
+                top.list(b"announce-list", |tiers| {
+                    self.tiers.iter().try_for_each(|tier| tiers.list(strings(tier)))
+                })?;
+            }
+            top.dict(b"info", |info| self.info(info))?;
+            if self.version == Version::V1 {
+                return Ok(());
+            }
+            let layer = self.hashes.layer();
+            top.dict(b"piece layers", |layers| match (self.content, layer.len()) {
+                (Content::Multi(files), _) => self.layers(files, layers),
+                (_, 0 | 1) => Ok(()), // a file of one piece needs none
+                _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
+            })
+        })?;
+        writer.finish()
+    }
+
+    /// Writes the info dictionary alone and returns its length in bytes and its hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_info(&self, out: &mut [u8]) -> Result<(usize, InfoHash), WriteError> {
+        let mut writer = Writer::new(out);
+        writer.dict(|info| self.info(info))?;
+        let len = writer.finish()?;
+        Ok((len, InfoHash(PieceHasher::digest(out.get(..len).unwrap_or_default()))))
+    }
+
+    /// Returns the root of the single file.
+    fn root(&self) -> MerkleHash {
+        self.hashes.layer().root(self.piece_len)
+    }
+
+    /// Writes the layers of all files longer than a piece, in the order of their roots; files of the same
+    /// content share one. There is no memory to sort in: for each layer the files are searched for the next.
+    fn layers(
+        &self,
+        files: &[ContentFile<'_>],
+        layers: &mut DictWriter<'_, '_>,
+    ) -> Result<(), WriteError> {
+        let mut last: Option<MerkleHash> = None;
+        loop {
+            let mut start = 0_usize;
+            let mut next: Option<(MerkleHash, &[MerkleHash])> = None;
+            for file in files {
+                let pieces = file.len.checked_div(self.piece_len.into()).unwrap_or(0);
+                let spare = u64::from(file.len > pieces.saturating_mul(self.piece_len.into()));
+                let pieces = usize::try_from(pieces.saturating_add(spare)).unwrap_or(usize::MAX);
+                let end = start.saturating_add(pieces);
+                let layer = self.hashes.layer().hashes().get(start..end).unwrap_or_default();
+                start = end;
+                if let Some(root) = file.root.filter(|_| pieces > 1)
+                    && last.is_none_or(|last| root > last)
+                    && next.is_none_or(|(best, _)| root < best)
+                {
+                    next = Some((root, layer));
+                }
+            }
+            let Some((root, layer)) = next else { return Ok(()) };
+            layers.bytes(&root, layer.as_flattened())?;
+            last = Some(root);
+        }
+    }
+
+    fn info(&self, info: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        if let (Version::V2 | Version::Hybrid, Content::Single(len)) = (self.version, self.content)
+        {
+            info.dict(b"file tree", |tree| {
+                tree.dict(self.name, |file| {
+                    properties(file, len, Some(self.root()).filter(|_| len > 0))
+                })
+            })?;
+        }
+        if let (Version::V2, Content::Multi(files)) = (self.version, self.content) {
+            info.dict(b"file tree", |tree| folder(tree, files, 0))?;
+        }
+        match self.content {
+            _ if self.version == Version::V2 => {}
+            Content::Single(len) => info.int(b"length", int(len))?,
+            Content::Multi(files) => info.list(b"files", |list| {
+                files.iter().try_for_each(|file| {
+                    list.dict(|dict| {
+                        dict.int(b"length", int(file.len))?;
+                        dict.list(b"path", strings(file.path))
+                    })
+                })
+            })?,
+        }
+        if self.version != Version::V1 {
+            info.int(b"meta version", 2)?;
+        }
+        info.bytes(b"name", self.name)?;
+        info.int(b"piece length", i64::from(self.piece_len))?;
+        if self.version != Version::V2 {
+            info.bytes(b"pieces", self.hashes.as_bytes())?;
+        }
+        match self.private {
+            Some(private) => info.int(b"private", i64::from(private)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes the properties of a file.
+fn properties(
+    file: &mut DictWriter<'_, '_>,
+    len: u64,
+    root: Option<MerkleHash>,
+) -> Result<(), WriteError> {
+    file.dict(b"", |properties| {
+        properties.int(b"length", int(len))?;
+        root.map_or(Ok(()), |root| properties.bytes(b"pieces root", &root))
+    })
+}
+
+/// Writes the files of a folder, whose paths are the same up to `depth`, and the folders in it.
+fn folder(
+    tree: &mut DictWriter<'_, '_>,
+    files: &[ContentFile<'_>],
+    depth: usize,
+) -> Result<(), WriteError> {
+    let below = depth.saturating_add(1);
+    for group in files.chunk_by(|one, other| one.path.get(depth) == other.path.get(depth)) {
+        let Some((first, rest)) = group.split_first() else { continue };
+        let Some(element) = first.path.get(depth) else { return Err(WriteError::Order) };
+        tree.dict(element, |inner| match (first.path.len() == below, rest) {
+            (true, []) => properties(inner, first.len, first.root),
+            (true, _) => Err(WriteError::Order), // two files of one path
+            _ => folder(inner, group, below),
+        })?;
+    }
+    Ok(())
+}
+
+/// Returns a function that writes the items of a list of strings.
+fn strings(strings: &[&[u8]]) -> impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError> {
+    move |writer| {
+        for string in strings {
+            writer.bytes(string);
+        }
+        Ok(())
+    }
+}
+
+/// Lengths beyond 63 bits do not exist on any storage.
+fn int(len: u64) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}
