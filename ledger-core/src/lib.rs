@@ -20,7 +20,7 @@ mod hash;
 mod header;
 mod hex;
 mod keys;
-mod merkle;
+pub mod merkle;
 mod rules;
 mod seal;
 mod state;

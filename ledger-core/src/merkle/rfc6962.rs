@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::siblings::Siblings;
 use crate::hash::Hash;
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
@@ -67,6 +68,23 @@ pub enum ProofError {
         expected: usize,
         /// How many there are.
         found: usize,
+    },
+    /// A range of leaves is not a subtree: its start is not aligned, or lies behind its end.
+    #[error("leaves {start}..{end} are not a subtree")]
+    InvalidSubtree {
+        /// The first leaf.
+        start: u64,
+        /// Behind the last leaf.
+        end: u64,
+    },
+    /// A proof for several leaves names none.
+    #[error("no leaf to prove")]
+    NoLeaves,
+    /// The leaves of a proof for several are not in ascending order, or one is named twice.
+    #[error("leaf number {position} of the proof does not follow the one before it")]
+    NotAscending {
+        /// Its place among the leaves to be proved, from 0.
+        position: usize,
     },
     /// The proof leads to another root.
     #[error("the proof leads to another root")]
@@ -305,33 +323,6 @@ impl Place {
     }
 }
 
-/// The nodes of an inclusion or consistency proof, collected from the root down.
-struct Siblings<'o> {
-    out: &'o mut [Hash],
-    len: usize,
-}
-
-impl<'o> Siblings<'o> {
-    fn new(out: &'o mut [Hash]) -> Self {
-        Self { out, len: 0 }
-    }
-
-    fn push(&mut self, leaves: &[Hash]) {
-        if let Some(slot) = self.out.get_mut(self.len) {
-            *slot = MerkleTree::root_of(leaves);
-        }
-        self.len = self.len.saturating_add(1);
-    }
-
-    fn finish(self) -> Result<&'o [Hash], ProofError> {
-        let found = self.out.len();
-        let wrong = ProofError::WrongLength { expected: self.len, found };
-        let path = self.out.get_mut(..self.len).ok_or(wrong)?;
-        path.reverse();
-        Ok(path)
-    }
-}
-
 /// Returns how many nodes lead from `first` to `second` leaves, `place` being where the proof starts.
 fn consistency_len(mut place: Place, first: u64, second: u64) -> usize {
     let mut len = usize::from(first != second && !first.is_power_of_two());
@@ -342,23 +333,23 @@ fn consistency_len(mut place: Place, first: u64, second: u64) -> usize {
     len
 }
 
-fn check_len(expected: usize, path: &[Hash]) -> Result<(), ProofError> {
+pub(super) fn check_len(expected: usize, path: &[Hash]) -> Result<(), ProofError> {
     let found = path.len();
     if found == expected { Ok(()) } else { Err(ProofError::WrongLength { expected, found }) }
 }
 
 /// Splits at the largest power of two below the length; one leaf does not split.
-fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
+pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
     if leaves.len() < 2 {
         return None;
     }
     leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
 }
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
     Hash::of_parts(&[&[NODE], left.as_bytes(), right.as_bytes()])
 }
 
-fn to_u64(len: usize) -> u64 {
+pub(super) fn to_u64(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,8 @@
 //! What must hold for any bytes. Each body is an ordinary function: the property tests, the replay of
 //! the corpus and the fuzz targets all call the same ones.
 
+mod merkle;
+
 use std::collections::BTreeMap;
 
 use ledger_core::{
@@ -20,6 +22,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_block", block),
     ("ledger_proof", proof),
     ("ledger_tree", tree),
+    ("ledger_merkle_proofs", merkle::proofs),
+    ("ledger_merkle_trees", merkle::trees),
     ("ledger_state", state),
 ];
 
