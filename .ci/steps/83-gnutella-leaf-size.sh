@@ -30,7 +30,8 @@ use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
-use gnutella_wire::{Config, Guid, LinkId, LinkSlot, Role, RouteSlot, Servent, ServentId, Text};
+use gnutella_wire::routes::RouteSlot;
+use gnutella_wire::{Config, ConnId, ConnSlot, Guid, Role, Servent, ServentId, ServentSlots, Text};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -42,14 +43,15 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 extern "C" fn _start() -> ! {
     let address = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 7), 6346);
     let config = Config::leaf(ServentId([7; 16]), address);
-    let mut node = Servent::new(config, [LinkSlot::EMPTY; 3], [RouteSlot::EMPTY; 32]);
+    let slots = ServentSlots::flooding([ConnSlot::EMPTY; 3], [RouteSlot::EMPTY; 32]);
+    let Ok(mut node) = Servent::new(config, slots) else { loop {} };
     let mut buf = [0; 1024];
-    let _ = node.handle_connected(Duration::ZERO, LinkId(0), Role::Ultrapeer);
+    let _ = node.handle_connected(Duration::ZERO, ConnId(0), Role::Ultrapeer);
     loop {
         let now = black_box(Duration::ZERO);
         let received: &[u8] = black_box(&[]);
-        if let Ok(Some(handled)) = node.handle_bytes(now, LinkId(0), received)
-            && let Some(message) = handled.message
+        if let Ok(received) = node.handle_bytes(now, ConnId(0), received)
+            && let Some(message) = received.outcome.and_then(|handled| handled.message)
             && let Payload::Query(query) = message.payload
         {
             let found = [Record { index: 1, size: 1, name: query.text, extensions: Text::EMPTY }];

@@ -18,7 +18,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use chord_core::{
-    Config, Event, Id64, Id160, Identifier, LookupSlot, Message, Node, Peer, RoutingTable,
+    Config, Event, Id64, Id160, Identifier, Message, Node, NodeArrays, Peer, RoutingTableVec,
 };
 use sim::Rng;
 
@@ -73,7 +73,8 @@ fn next_hop() {
     let ring: Vec<Wide> = (0..RING as u32)
         .map(|n| Peer { id: id(), address: SocketAddrV4::new(Ipv4Addr::from(n), 4000) })
         .collect();
-    let tables: Vec<_> = ring[..8].iter().map(|me| RoutingTable::of_ring(*me, 20, &ring)).collect();
+    let tables: Vec<_> =
+        ring[..8].iter().map(|me| RoutingTableVec::of_ring(*me, 20, 16, &ring)).collect();
     let full: Vec<_> = tables.iter().map(all_fingers).collect();
     let distinct: Vec<_> = full.iter().map(|all| deduplicated(all)).collect();
     let first: Vec<Id160> = (0..KEYS).map(|_| id()).collect();
@@ -127,7 +128,7 @@ fn top(id: Id160) -> u128 {
 }
 
 /// Finger 1 to 160 of a node, by distance.
-fn all_fingers(table: &RoutingTable<Id160, SocketAddrV4>) -> Vec<(u32, u128)> {
+fn all_fingers(table: &RoutingTableVec<Id160, SocketAddrV4>) -> Vec<(u32, u128)> {
     let known = table.fingers.iter().chain(table.successors.as_slice().iter().copied());
     let mut known: Vec<_> = known.map(|peer| table.me.id.distance(peer.id)).collect();
     known.sort_unstable();
@@ -145,7 +146,9 @@ fn deduplicated(all: &[(u32, u128)]) -> Vec<(u32, u128)> {
     all
 }
 
-type Small = Node<Id64, u32, [LookupSlot<Id64, u32>; 1]>;
+type SmallSlots = NodeArrays<Id64, u32, 20, 16, 2>;
+type Small = Node<Id64, u32, SmallSlots>;
+type WideSlots<const L: usize> = NodeArrays<Id160, SocketAddrV4, 20, 16, L>;
 
 /// Hands over what each of the nodes says until all are silent; returns how many datagrams that were.
 fn talk(nodes: &mut [Small], now: Duration) -> usize {
@@ -173,13 +176,13 @@ fn steps() {
     let members: Vec<_> =
         (0..22u32).map(|n| Peer { id: id64(u64::from(n) << 58), address: n }).collect();
     let mut config = Config::default();
-    (config.successors, config.fix_fingers) = (20, Duration::MAX);
+    config.fix_fingers = Duration::MAX;
     let mut nodes: Vec<Small> = (0..22)
         .map(|n| {
             if n == 1 {
                 config.stabilize = Duration::MAX; // all but the first only answer
             }
-            let mut node = Node::new(config, members[n], [LookupSlot::EMPTY]);
+            let mut node = Node::new(config, members[n], SmallSlots::EMPTY).unwrap();
             node.create_base(Duration::ZERO, &members).expect("22 members");
             node
         })
@@ -208,21 +211,21 @@ fn steps() {
 }
 
 fn sizes() {
-    println!("bytes of a node at r = 20, without and with a slot");
+    println!("bytes of a node at r = 20, with slots for 0 and 1 lookups of the application");
     println!(
         "  160 bits, SocketAddrV4   {:5} {:5}",
-        size_of::<Node<Id160, SocketAddrV4, [LookupSlot<Id160, SocketAddrV4>; 0]>>(),
-        size_of::<Node<Id160, SocketAddrV4, [LookupSlot<Id160, SocketAddrV4>; 1]>>()
+        size_of::<Node<Id160, SocketAddrV4, WideSlots<1>>>(),
+        size_of::<Node<Id160, SocketAddrV4, WideSlots<2>>>()
     );
     println!(
         "  64 bits, u32             {:5} {:5}",
-        size_of::<Node<Id64, u32, [LookupSlot<Id64, u32>; 0]>>(),
+        size_of::<Node<Id64, u32, NodeArrays<Id64, u32, 20, 16, 1>>>(),
         size_of::<Small>()
     );
 }
 
 fn lookups() {
-    let mut crowd = Crowd::ring(1000, crowd::config(20), 3);
+    let mut crowd = Crowd::ring(1000, crowd::config(), 3);
     let mut rng = Rng::new(3);
     crowd.listens = true;
     let mut quiet = 0;
@@ -255,7 +258,7 @@ fn lookups() {
 fn rounds() {
     println!("simulated rings, one thread");
     for nodes in [1000, 100_000, 1_000_000] {
-        let mut crowd = Crowd::ring(nodes, crowd::config(20), 5);
+        let mut crowd = Crowd::ring(nodes, crowd::config(), 5);
         crowd.run_until(Duration::from_secs(38));
         let (start, sent) = (cpu_seconds(), crowd.sent);
         let end = crowd.now + Duration::from_secs(if nodes > 1000 { 60 } else { 6000 });

@@ -1,12 +1,13 @@
-//! What a node is told before it starts.
+//! The settings of a node.
 
 use core::time::Duration;
 
+use crate::error::ConfigError;
 use crate::time::Span;
 
-/// The settings of a node. Any value is legal: what makes no sense counts as the nearest value
-/// that does, so that no setting stops the node or makes it spin. Spans are kept in milliseconds; 49
-/// days and more are for ever.
+/// The settings of a node. r and the number of fingers are those of its storage
+/// ([`NodeStorage`](crate::NodeStorage)). [`Node::new`](crate::Node::new) refuses what makes no sense.
+/// Spans are kept in milliseconds; 49 days and more are for ever.
 ///
 /// ```
 /// use core::time::Duration;
@@ -16,19 +17,17 @@ use crate::time::Span;
 /// config.seed = 7;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
-    /// r, the length of the successor list, 1 to 20. All nodes of a ring use the same. The ring
-    /// survives as long as no r successive nodes fail within one `stabilize`: choose about
-    /// log2 N for a network whose nodes may fail by halves (Stoica 2003, Theorem IV.5).
-    pub successors: u8,
     /// How long between two stabilizations. Each wait is drawn from three to five quarters of it,
     /// so that nodes which started together drift apart. Costs three datagrams each.
     pub stabilize: Duration,
     /// How long between two stabilizations of a node that has seen no change for a while: each quiet
     /// round makes the wait a quarter longer up to this, each change brings it back to `stabilize`.
-    /// Less than `stabilize` counts as that, and the wait never changes. A ring survives as long as
-    /// no r successive nodes fail within the longer of the two.
+    /// [`Duration::ZERO`] means that the wait never changes. A ring survives as long as no r
+    /// successive nodes fail within the longer of the two.
     pub stabilize_when_calm: Duration,
     /// How long between two lookups that refresh a finger, drawn likewise. [`Duration::MAX`] means
     /// never: lookups stay right and become slow.
@@ -55,10 +54,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// r = 8, stabilization every 5 s, calm or not, a finger every 10 s, five tries of 500 ms, owners
+    /// Stabilization every 5 s, calm or not, a finger every 10 s, five tries of 500 ms, owners
     /// are asked for a sign of life, iterative lookups, no proximity, seed 0.
     pub const DEFAULT: Self = Self {
-        successors: 8,
         stabilize: Duration::from_secs(5),
         stabilize_when_calm: Duration::ZERO,
         fix_fingers: Duration::from_secs(10),
@@ -73,6 +71,8 @@ impl Config {
 
 /// How a lookup travels. The owner found is the same; cost and trust differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Style {
     /// The asker asks node after node: two datagrams for each hop. It goes around dead nodes and notices
@@ -82,18 +82,17 @@ pub enum Style {
     /// each hop, but only between nodes that know each other.
     Recursive,
     /// Each node passes the question on, and the last one answers the asker: one datagram for each hop and
-    /// one back, so half the time. Whoever answers first with the right token is believed.
+    /// one back, so half the time. The first answer with the right token is believed.
     SemiRecursive,
 }
 
-/// A [`Config`] as a node keeps it: in few bytes, with the nearest value for what makes no sense.
+/// A [`Config`] as a node keeps it: in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     pub(crate) stabilize: Span,
     pub(crate) stabilize_when_calm: Span,
     pub(crate) fix_fingers: Span,
     pub(crate) patience: Span,
-    pub(crate) successors: u8,
     pub(crate) tries: u8,
     pub(crate) confirm: bool,
     pub(crate) style: Style,
@@ -101,18 +100,33 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) const fn new(config: &Config) -> Self {
-        Self {
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let least = Duration::from_millis(1);
+        for (name, span) in [
+            ("stabilize", config.stabilize),
+            ("fix_fingers", config.fix_fingers),
+            ("patience", config.patience),
+        ] {
+            if span < least {
+                return Err(ConfigError::TooShort(name));
+            }
+        }
+        if !config.stabilize_when_calm.is_zero() && config.stabilize_when_calm < config.stabilize {
+            return Err(ConfigError::Calm);
+        }
+        if config.tries == 0 {
+            return Err(ConfigError::Tries);
+        }
+        Ok(Self {
             stabilize: Span::new(config.stabilize),
             stabilize_when_calm: Span::new(config.stabilize_when_calm),
             fix_fingers: Span::new(config.fix_fingers),
             patience: Span::new(config.patience),
-            successors: config.successors,
             tries: config.tries,
             confirm: config.confirm,
             style: config.style,
             proximity: config.proximity,
-        }
+        })
     }
 }
 

@@ -1,12 +1,13 @@
-//! Errors, by whose fault they are. None of them changes anything.
+//! Errors, by whose fault they are. None of them changes a machine.
 
 use thiserror::Error;
 
 /// The bytes are not one message: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The message goes on after the last byte. The only error that more bytes cure.
+    /// The message goes on after the last byte. The only error that more bytes can cure.
     #[error("at least {needed} more bytes needed")]
     Incomplete {
         /// A lower bound, at least 1.
@@ -27,47 +28,68 @@ pub enum DecodeError {
     Trailing(usize),
 }
 
-/// Why a datagram was not taken in.
+/// Why a datagram was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DatagramError {
     /// The peer's fault.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The caller's: answers wait for `poll_transmit`. Dropping the datagram is safe, since the
-    /// peer asks again.
+    /// The caller's: an answer, or what is to be passed on for others, has no room until `poll_transmit`
+    /// has sent more. Dropping the datagram is safe, since the peer asks again.
     #[error(transparent)]
-    Backlog(#[from] Backlog),
+    Full(#[from] Full),
 }
 
-/// An answer, or what is to be passed on for others, has no room until more is sent.
+/// The buffer of the caller is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("no room for another answer until more is sent, {capacity} in all")]
-pub struct Backlog {
-    /// For how many there is room: one answer, and in each free slot something to pass on.
-    pub capacity: usize,
-}
-
-/// The lent buffer is too short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("buffer too small, {needed} bytes needed")]
+#[error("buffer too small: {needed} bytes needed")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "all that the caller has to know")]
 pub struct BufferTooSmall {
-    /// How many bytes would do.
+    /// The length that suffices.
     pub needed: usize,
 }
 
-/// Every lookup slot is taken; a slot is free again once its last event has been polled.
+/// All slots are in use. A slot of a lookup is free again once its last event has been polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("no free slot among {capacity} for the key")]
-pub struct Full<I> {
-    /// The key that was to be looked up.
-    pub key: I,
-    /// How many slots the caller has lent.
+#[error("table full: all {capacity} slots are in use")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "all that the caller has to know")]
+pub struct Full {
+    /// The number of slots.
     pub capacity: usize,
+}
+
+/// Why [`Node::new`](crate::Node::new) refuses a configuration or its storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ConfigError {
+    /// r has to be from 1 to [`MAX_SUCCESSORS`](crate::MAX_SUCCESSORS).
+    #[error("{0} slots for successors, not 1 to 20")]
+    Successors(usize),
+    /// More fingers than an identifier of 255 bits has.
+    #[error("{0} slots for fingers, more than 255")]
+    Fingers(usize),
+    /// The node needs a slot for its own lookup.
+    #[error("no slot for the lookup of the node itself")]
+    Lookups,
+    /// A time to wait that has to be a millisecond at least.
+    #[error("{0} is less than a millisecond")]
+    TooShort(&'static str),
+    /// `stabilize_when_calm` is neither zero nor at least `stabilize`.
+    #[error("stabilize_when_calm is less than stabilize")]
+    Calm,
+    /// Silence cannot count before the first question.
+    #[error("tries is 0")]
+    Tries,
 }
 
 /// Why a node did not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StartError {
     /// A node starts once. After [`leave`](crate::Node::leave) it comes back as a new node with a

@@ -1,29 +1,45 @@
-//! What a node tells its application.
+//! Events of a node.
 
 use core::fmt;
 
-use crate::{Address, Identifier, KeyRange, LookupId, Peer};
+use crate::id::{Identifier, KeyRange};
+use crate::peer::Peer;
+use crate::wire::Address;
+
+/// Names a lookup of one node; the numbers start again after 2^32.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(crate) u32);
+
+impl fmt::Display for LookupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
 
 /// Something the node has learnt. Each prints itself as a line of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Event<I, A> {
     /// The node is a member of the ring now.
     Joined,
-    /// The node could not join; it may be told to try again.
+    /// The join failed; the application may try again.
     JoinFailed(JoinFailure),
-    /// The successor is another one now; `None` means that no other node is known.
+    /// The successor is another one now; `None`: no other node is known.
     SuccessorChanged(Option<Peer<I, A>>),
     /// The predecessor is another one now, and with it the keys that this node owns.
-    /// [`HandOver`](Self::HandOver) or [`TakeOver`](Self::TakeOver) tells the difference.
+    /// [`HandOver`](Self::HandOver) or [`TakeOver`](Self::TakeOver) names the difference.
     PredecessorChanged {
         /// `None` means that no other node is known: every key is this node's.
         predecessor: Option<Peer<I, A>>,
         /// The keys that this node owns.
         range: KeyRange<I>,
     },
-    /// Some entry of the successor list is another one now. Who keeps replicas at the next nodes looks at
-    /// [`Node::successors`](crate::Node::successors) for whom to bring up to date.
+    /// Some entry of the successor list is another one now. An application with replicas at the next nodes
+    /// brings those of [`Node::successors`](crate::Node::successors) up to date.
     ListChanged,
     /// The data of these keys belong to another node now: it has joined before this one, or this
     /// one leaves. They are to be sent there.
@@ -39,11 +55,10 @@ pub enum Event<I, A> {
         /// Which keys.
         range: KeyRange<I>,
     },
-    /// A peer has not answered, or has said that it is no member. Only the newest is kept until it is
-    /// polled.
+    /// A peer has not answered, or has answered that it is not a member.
     PeerFailed(Peer<I, A>),
-    /// A lookup has been answered by another node: iterative lookups tell each one. Hops that were not polled in time are told
-    /// only by a gap in the numbers.
+    /// A lookup has been answered by another node: iterative lookups report each one. Hops that were not polled in time show as a
+    /// gap in the numbers.
     LookupHop {
         /// Which lookup.
         lookup: LookupId,
@@ -77,8 +92,10 @@ pub enum Event<I, A> {
     },
 }
 
-/// Why a join came to nothing.
+/// Why a join failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum JoinFailure {
     /// The contact is silent, or no member of a ring, or the ring kept changing at this place.
@@ -87,8 +104,10 @@ pub enum JoinFailure {
     IdentifierTaken,
 }
 
-/// Why a lookup came to nothing.
+/// Why a lookup failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LookupFailure {
     /// This node is no member of a ring.

@@ -1,10 +1,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -12,6 +15,8 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
@@ -21,7 +26,9 @@ mod event;
 mod fingers;
 #[cfg(any(feature = "can", feature = "kademlia", feature = "pastry", feature = "tapestry"))]
 pub mod geometry;
+mod hex;
 mod id;
+mod invariant;
 mod list;
 mod lookup;
 mod message;
@@ -33,18 +40,30 @@ pub mod reload;
 mod request;
 mod rng;
 mod routing;
+mod slots;
 mod successors;
 mod time;
+mod wire;
 
 pub use config::{Config, Style};
-pub use error::{Backlog, BufferTooSmall, DatagramError, DecodeError, Full, StartError};
-pub use event::{Event, JoinFailure, LookupFailure};
-pub use fingers::FingerTable;
+pub use error::{BufferTooSmall, ConfigError, DatagramError, DecodeError, Full, StartError};
+pub use event::{Event, JoinFailure, LookupFailure, LookupId};
+pub use fingers::{FingerSlot, FingerTable, Fingers, Preceding};
 pub use id::{Bits, Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
 pub use list::List;
-pub use lookup::{LookupId, LookupSlot};
+pub use lookup::LookupSlot;
 pub use message::{AVOIDED, Message, WAY_BACK};
-pub use node::{Input, Node, NodeView, State, TRANSITIONS, Transmit};
-pub use peer::{Address, Peer, Virtual, Wire};
-pub use routing::{Route, RoutingTable};
-pub use successors::{MAX_SUCCESSORS, SuccessorList};
+pub use node::{
+    Input, Node, NodeArrays, NodeParts, NodePartsRef, NodeSlots, NodeStorage, State, TRANSITIONS,
+    Transmit,
+};
+#[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+pub use node::{NodeLimits, NodeVec};
+pub use peer::{Peer, Virtual};
+#[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+pub use routing::RoutingTableVec;
+pub use routing::{Route, RoutingTable, RoutingTableRef};
+pub use successors::{Identifiers, MAX_SUCCESSORS, SuccessorList};
+pub use wire::{Address, Wire};

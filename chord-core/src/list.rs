@@ -24,7 +24,7 @@ impl<T, const N: usize> List<T, N> {
         self.0.push(item)
     }
 
-    /// Tells whether there is no room left.
+    /// Returns whether there is no room left.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.0.is_full()
@@ -38,28 +38,8 @@ impl<T, const N: usize> List<T, N> {
         let _ = self.0.push(item); // only a list without any room refuses it
     }
 
-    /// Inserts an item before the one at `at`. A full list loses its last item, or refuses the new
-    /// one if that would be the last.
-    pub(crate) fn insert(&mut self, at: usize, item: T) {
-        if at >= N {
-            return;
-        }
-        if self.0.is_full() {
-            self.0.pop();
-        }
-        let _ = self.0.insert(at, item); // `at` is at most the length, else nothing is inserted
-    }
-
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
         (at < self.0.len()).then(|| self.0.remove(at))
-    }
-
-    pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.0.retain(keep);
-    }
-
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.0.truncate(len);
     }
 }
 

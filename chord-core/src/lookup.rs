@@ -1,30 +1,24 @@
 //! One lookup: asks node after node, each closer before the key, around the dead ones; or lets the nodes
 //! pass the question on, and asks by itself if that brings no answer.
 
-use core::fmt;
-
 use crate::config::{Settings, Style};
+use crate::event::{Event, LookupFailure, LookupId};
+use crate::id::{Identifier, KeyRange};
+use crate::list::List;
 use crate::message::AVOIDED;
+use crate::message::Message;
+use crate::peer::Peer;
 use crate::relay::Relay;
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
+use crate::routing::Route;
 use crate::time::Time;
-use crate::{Address, Event, Identifier, KeyRange, List, LookupFailure, Message, Peer, Route};
+use crate::wire::Address;
 
 /// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
 /// More of them than this must not be dead: each costs the patience of all tries.
 const MOST_DEAD: u8 = 24;
-
-/// Names a lookup of one node; the numbers start again after 2^32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LookupId(pub(crate) u32);
-
-impl fmt::Display for LookupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
 
 /// Room for one lookup of the application, or for a question or an answer that the node passes on for
 /// others, until it is sent. See the crate's page for its size.
@@ -41,6 +35,18 @@ pub(crate) enum Slot<I, A> {
 impl<I, A> LookupSlot<I, A> {
     /// A slot without a lookup.
     pub const EMPTY: Self = Self(Slot::Empty);
+
+    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
+        self.0 = Slot::Lookup(lookup);
+    }
+
+    /// Takes a lookup out of its slot.
+    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
+        match core::mem::replace(self, Self::EMPTY).0 {
+            Slot::Lookup(lookup) => Some(lookup),
+            Slot::Empty | Slot::Relay(_) => None,
+        }
+    }
 
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.0, Slot::Empty)
@@ -77,7 +83,7 @@ pub(crate) struct Lookup<I, A> {
     confirming: bool,
     dead: List<I, AVOIDED>,
     hops: u8,
-    hops_told: u8,
+    hops_reported: u8,
     timeouts: u8,
     end: End,
 }
@@ -96,15 +102,15 @@ pub(crate) enum Outcome<I, A> {
     Failed(LookupFailure),
 }
 
-/// Whom a lookup has to ask next.
+/// Which node a lookup has to ask next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next<I, A> {
     /// The node's own table.
     OwnTable,
     /// Another node.
     Peer(Peer<I, A>),
-    /// Nobody: it has ended.
-    Nobody,
+    /// The lookup has ended.
+    Ended,
 }
 
 impl<I: Identifier, A: Address> Lookup<I, A> {
@@ -123,7 +129,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             confirming: false,
             dead: List::new(),
             hops: 0,
-            hops_told: 0,
+            hops_reported: 0,
             timeouts: 0,
             end: End::Open,
         }
@@ -138,7 +144,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.style = style;
     }
 
-    /// Tells whether other nodes pass the question on.
+    /// Returns whether other nodes pass the question on.
     pub(crate) fn is_passed_on(&self) -> bool {
         self.style != Style::Iterative
     }
@@ -195,7 +201,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.asked.address == from && self.has_token(token)
     }
 
-    /// Tells whether a node that was not asked by this one may answer.
+    /// Returns whether a node that was not asked by this one may answer.
     pub(crate) fn is_found_by(&self, token: u32) -> bool {
         self.is_passed_on() && self.has_token(token)
     }
@@ -210,24 +216,27 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             return self.handle_no_answer();
         }
         self.style = Style::Iterative;
-        (self.hops, self.hops_told) = (hops, hops);
+        self.hops = hops;
+        self.hops_reported = hops;
         self.follow(Route::Owner(owner))
     }
 
     /// The question was passed on, and nobody has answered: asks by itself.
     pub(crate) fn handle_no_answer(&mut self) -> Next<I, A> {
-        (self.request, self.style) = (None, Style::Iterative);
+        self.request = None;
+        self.style = Style::Iterative;
         self.timeouts = self.timeouts.saturating_add(1);
         Next::OwnTable
     }
 
-    /// Takes in the answer that node `id` gave. What does not bring the lookup closer to its key
+    /// Processes the answer of node `id`. What does not bring the lookup closer to its key
     /// counts as no answer: a node that lies cannot make it go round in circles.
     pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
         if self.confirming && id == self.asked.id {
-            (self.request, self.end) = (None, End::Owner);
-            return Next::Nobody; // it lives; where it would send us is of no interest
+            self.request = None;
+            self.end = End::Owner;
+            return Next::Ended; // it lives; where it would send us is of no interest
         }
         let sound = match route {
             Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(&peer),
@@ -251,8 +260,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.request = None;
         match route {
             Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
-                (self.asked, self.end) = (peer, End::Owner);
-                return Next::Nobody;
+                self.asked = peer;
+                self.end = End::Owner;
+                return Next::Ended;
             }
             Route::Owner(peer) | Route::Ask(peer) if !self.is_exhausted() => {
                 self.confirming = matches!(route, Route::Owner(_));
@@ -260,13 +270,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             }
             Route::Owner(_) | Route::Ask(_) => self.fail(LookupFailure::NoRoute),
         }
-        Next::Nobody
+        Next::Ended
     }
 
     /// The node asked is dead: the last one that answered has to name another, and if that is the
     /// dead one, the way starts again.
     pub(crate) fn handle_death(&mut self) -> Next<I, A> {
-        (self.request, self.confirming) = (None, false);
+        self.request = None;
+        self.confirming = false;
         self.timeouts = self.timeouts.saturating_add(1);
         self.dead.push_over(self.asked.id);
         if self.asked == self.at {
@@ -279,7 +290,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         match self.end {
             End::Open if self.at == self.origin => Next::OwnTable,
             End::Open => Next::Peer(self.at),
-            End::Owner | End::Failed(_) => Next::Nobody,
+            End::Owner | End::Failed(_) => Next::Ended,
         }
     }
 
@@ -287,7 +298,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.hops >= MOST_ASKED || self.timeouts >= MOST_DEAD
     }
 
-    /// Tells whether the node asked has to be given up.
+    /// Returns whether the node asked has to be given up.
     pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> bool {
         let request = self.request.as_mut();
         request.is_some_and(|request| request.handle_timeout(now, settings) == Patience::Ends)
@@ -300,7 +311,8 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns what is to be sent, if anything is.
     pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
         let request = self.request.as_ref().filter(|request| request.is_due())?;
-        let (token, key) = (request.token, self.key);
+        let token = request.token;
+        let key = self.key;
         let message = if self.is_passed_on() {
             let direct = self.style == Style::SemiRecursive;
             Message::Route { token, key, hops: 1, direct, back: List::new() }
@@ -322,12 +334,14 @@ impl<I: Identifier, A: Address> LookupSlot<I, A> {
     /// Returns the next thing to tell; after the last one the slot is free.
     pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
         let lookup = self.lookup_mut()?;
-        let (id, key) = (lookup.id, lookup.key);
-        if lookup.hops_told != lookup.hops {
-            lookup.hops_told = lookup.hops;
+        let id = lookup.id;
+        let key = lookup.key;
+        if lookup.hops_reported != lookup.hops {
+            lookup.hops_reported = lookup.hops;
             return Some(Event::LookupHop { lookup: id, hop: lookup.hops, peer: lookup.at });
         }
-        let (hops, timeouts) = (lookup.hops, lookup.timeouts);
+        let hops = lookup.hops;
+        let timeouts = lookup.timeouts;
         let event = match lookup.outcome()? {
             Outcome::Owner(owner) => Event::LookupDone { lookup: id, key, owner, hops, timeouts },
             Outcome::Failed(reason) => Event::LookupFailed { lookup: id, key, reason },

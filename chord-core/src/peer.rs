@@ -1,40 +1,30 @@
-//! A peer: who (identifier) and where (address).
+//! A peer: an identifier and an address.
 
 use core::fmt;
-use core::hash::Hash;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::Identifier;
-
-/// A value of fixed size on the wire. An identifier or an address of your own implements it.
-pub trait Wire: Copy + Eq {
-    /// How many bytes the value takes; at most 32.
-    const LEN: usize;
-
-    /// Writes the value into `out`, which has `LEN` bytes.
-    fn write(&self, out: &mut [u8]);
-
-    /// Reads the value from exactly `LEN` bytes; `None` if they spell none. No two spellings may
-    /// give the same value.
-    fn read(bytes: &[u8]) -> Option<Self>;
-}
-
-/// Where datagrams go: whatever the caller's network uses. The crate compares, copies and prints
-/// it, and never looks inside.
-///
-/// Ready for use: [`SocketAddrV4`] (6 bytes on the wire), [`SocketAddrV6`] (18), [`SocketAddr`]
-/// (19), `u32`, `u64`, and `[u8; N]` for anything else.
-pub trait Address: Wire + Hash + fmt::Debug {}
-
-impl<T: Wire + Hash + fmt::Debug> Address for T {}
+use crate::id::Identifier;
+use crate::slots::Fill;
+use crate::wire::{Address, Wire};
 
 /// A node of the ring as others know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a peer is an identifier and an address")]
 pub struct Peer<I, A> {
     /// Its place on the circle.
     pub id: I,
     /// Where it receives datagrams.
     pub address: A,
+}
+
+impl<I: Wire, A: Wire> Peer<I, A> {
+    /// Fills an unused slot.
+    pub const EMPTY: Self = Self { id: I::ZERO, address: A::ZERO };
+}
+
+impl<I: Wire, A: Wire> Fill for Peer<I, A> {
+    const EMPTY: Self = Self::EMPTY;
 }
 
 impl<I: Identifier, A: Address> fmt::Display for Peer<I, A> {
@@ -43,23 +33,12 @@ impl<I: Identifier, A: Address> fmt::Display for Peer<I, A> {
     }
 }
 
-impl<const N: usize> Wire for [u8; N] {
-    const LEN: usize = N;
-
-    fn write(&self, out: &mut [u8]) {
-        if let Some(out) = out.first_chunk_mut() {
-            *out = *self;
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok()
-    }
-}
-
 /// An address for virtual nodes (Stoica 2003, IV-B): several nodes behind one host address, told
 /// apart by a number. It is up to the driver to send both numbers in front of the datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Virtual<A> {
     /// Where the host receives datagrams.
     pub host: A,
@@ -70,6 +49,7 @@ pub struct Virtual<A> {
 /// The host's address, then one byte.
 impl<A: Wire> Wire for Virtual<A> {
     const LEN: usize = A::LEN.saturating_add(1);
+    const ZERO: Self = Self { host: A::ZERO, node: 0 };
 
     fn write(&self, out: &mut [u8]) {
         if let Some((node, host)) = out.split_last_mut() {
@@ -81,76 +61,5 @@ impl<A: Wire> Wire for Virtual<A> {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (node, host) = bytes.split_last()?;
         Some(Self { host: A::read(host)?, node: *node })
-    }
-}
-
-/// Four bytes of address and two of port, both in network order.
-impl Wire for SocketAddrV4 {
-    const LEN: usize = 6;
-
-    fn write(&self, out: &mut [u8]) {
-        if let Some((ip, port)) = out.split_first_chunk_mut() {
-            *ip = self.ip().octets();
-            port.copy_from_slice(&self.port().to_be_bytes());
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (ip, port) = bytes.split_first_chunk::<4>()?;
-        let port = u16::from_be_bytes(port.try_into().ok()?);
-        Some(Self::new(Ipv4Addr::from(*ip), port))
-    }
-}
-
-/// Sixteen bytes of address and two of port, both in network order. Flow information and scope
-/// belong to one host and do not travel.
-impl Wire for SocketAddrV6 {
-    const LEN: usize = 18;
-
-    fn write(&self, out: &mut [u8]) {
-        if let Some((ip, port)) = out.split_first_chunk_mut() {
-            *ip = self.ip().octets();
-            port.copy_from_slice(&self.port().to_be_bytes());
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (ip, port) = bytes.split_first_chunk::<16>()?;
-        let port = u16::from_be_bytes(port.try_into().ok()?);
-        Some(Self::new(Ipv6Addr::from(*ip), port, 0, 0))
-    }
-}
-
-/// One byte 4 or 6, then the address as above; behind an IPv4 address twelve zero bytes.
-impl Wire for SocketAddr {
-    const LEN: usize = 19;
-
-    fn write(&self, out: &mut [u8]) {
-        let Some((family, rest)) = out.split_first_mut() else { return };
-        rest.fill(0);
-        match (self.ip(), rest) {
-            (IpAddr::V4(ip), [a, b, c, d, high, low, ..]) => {
-                *family = 4;
-                [*a, *b, *c, *d] = ip.octets();
-                [*high, *low] = self.port().to_be_bytes();
-            }
-            (IpAddr::V6(ip), rest) => {
-                *family = 6;
-                SocketAddrV6::new(ip, self.port(), 0, 0).write(rest);
-            }
-            (IpAddr::V4(_), _) => {} // `out` has `LEN` bytes
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        match bytes.split_first()? {
-            (4, rest) => {
-                let (address, zeros) = rest.split_at_checked(SocketAddrV4::LEN)?;
-                let blank = zeros.len() == 12 && zeros.iter().all(|byte| *byte == 0);
-                SocketAddrV4::read(address).filter(|_| blank).map(Self::V4)
-            }
-            (6, rest) => SocketAddrV6::read(rest).map(Self::V6),
-            _ => None,
-        }
     }
 }

@@ -1,8 +1,12 @@
 //! A question or an answer that is passed on for others; smaller than a [`Message`], whose longest kind is a
 //! state.
 
+use crate::id::Identifier;
+use crate::list::List;
+use crate::message::Message;
 use crate::message::WAY_BACK;
-use crate::{Address, Identifier, List, Message, Peer};
+use crate::peer::Peer;
+use crate::wire::Address;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Relay<I, A> {

@@ -18,7 +18,13 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
-use crate::{BufferTooSmall, DecodeError};
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the fields are the format"
+)]
+
+use crate::error::{BufferTooSmall, DecodeError};
 
 /// A list of identifiers of `WIDTH` bytes each, as it stands in the message. At most 65,535 bytes of it are
 /// sent.

@@ -1,5 +1,5 @@
-//! A question on its way: asked again while nobody answers, given up in the end. Whom it was put to, its
-//! owner knows.
+//! A question in flight: asked again while no answer comes, given up in the end. Its owner knows the
+//! addressee.
 
 use crate::config::Settings;
 use crate::rng::Rng;
@@ -14,6 +14,11 @@ pub(crate) struct Request {
     due: bool, // to be sent
 }
 
+/// Returns a token that nobody can know who has not seen the question.
+fn token(rng: &mut Rng) -> u32 {
+    u32::try_from(rng.next_u64() >> 32).unwrap_or(u32::MAX)
+}
+
 /// What the time brings for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -25,8 +30,8 @@ pub(crate) enum Patience {
 
 impl Request {
     pub(crate) fn new(now: Time, settings: &Settings, rng: &mut Rng) -> Self {
-        let (token, tries) = (rng.next_u32(), settings.tries.saturating_sub(1));
-        Self { token, tries, deadline: now.after(settings.patience), due: true }
+        let tries = settings.tries.saturating_sub(1);
+        Self { token: token(rng), tries, deadline: now.after(settings.patience), due: true }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Patience {
@@ -36,7 +41,8 @@ impl Request {
         if !self.due {
             // A try that the driver has not yet sent says nothing about the peer.
             let Some(tries) = self.tries.checked_sub(1) else { return Patience::Ends };
-            (self.tries, self.due) = (tries, true);
+            self.tries = tries;
+            self.due = true;
         }
         self.deadline = now.after(settings.patience);
         Patience::Lasts

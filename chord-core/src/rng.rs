@@ -1,8 +1,7 @@
-//! A small seeded generator (splitmix64, Steele, Lea and Flood 2014).
+//! The private pseudo-random generator. It is not secret: it breaks ties and draws samples.
 
-use crate::time::Span;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// `SplitMix64` (Steele, Lea and Flood 2014).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -10,19 +9,15 @@ impl Rng {
         Self(seed)
     }
 
-    pub(crate) fn next_u32(&mut self) -> u32 {
+    pub(crate) const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(u32::MAX)
+        mix(self.0)
     }
+}
 
-    /// Returns nanoseconds from three to five quarters of `span`.
-    pub(crate) fn around(&mut self, span: Span) -> u64 {
-        let nanos = span.nanos();
-        let part = if nanos == u64::MAX { 0 } else { nanos / 256 }; // for ever is for ever
-        let share = part.saturating_mul(u64::from(self.next_u32() >> 25)); // 0 to 127 parts
-        nanos.saturating_sub(part.saturating_mul(64)).saturating_add(share)
-    }
+/// Spreads the bits of a word.
+pub(crate) const fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
 }

@@ -1,9 +1,17 @@
 //! One step of a lookup as a pure function.
 
-use crate::{Address, FingerTable, Identifier, Peer, SuccessorList};
+use crate::fingers::{FingerSlot, FingerTable};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::successors::SuccessorList;
+use crate::wire::Address;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 
 /// Where a key leads from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a key leads to its owner or to a node closer to it")]
 pub enum Route<I, A> {
     /// This node owns the key.
     Owner(Peer<I, A>),
@@ -13,44 +21,62 @@ pub enum Route<I, A> {
 
 /// What a node knows of the others, and the routing decision on it; no time, no messages.
 ///
+/// `L` is the storage of the successor list, any `[Peer]`, and `F` that of the fingers, any `[FingerSlot]`.
+///
 /// ```
-/// use chord_core::{Peer, Route, RoutingTable, Word};
+/// use chord_core::{FingerSlot, Peer, Route, RoutingTable, Word};
 ///
 /// // The ring of Tanenbaum and van Steen; the addresses are of no interest here.
 /// let ring = [1, 4, 9, 11, 14, 18, 20, 21, 28].map(|id| Peer { id: Word::<5>::new(id), address: [] });
-/// let table = RoutingTable::of_ring(ring[0], 1, &ring);
+/// let mut table = RoutingTable::new(ring[0], [Peer::EMPTY; 1], [FingerSlot::EMPTY; 5]);
+/// table.learn(&ring);
 /// assert_eq!(table.route(Word::new(26)), Route::Ask(ring[5])); // node 1 asks node 18
 /// assert_eq!(table.route(Word::new(3)), Route::Owner(ring[1])); // node 4
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RoutingTable<I, A> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a node knows fingers and successors and no more")]
+pub struct RoutingTable<I, A, L, F> {
     /// The node whose table it is.
     pub me: Peer<I, A>,
     /// Its shortcuts: they make a lookup fast.
-    pub fingers: FingerTable<I, A>,
+    pub fingers: FingerTable<I, A, F>,
     /// Its successors: they make it right.
-    pub successors: SuccessorList<I, A>,
+    pub successors: SuccessorList<I, A, L>,
 }
 
-impl<I: Identifier, A: Address> RoutingTable<I, A> {
-    /// Creates the table of a node that knows no other, with a successor list of `r` entries.
+impl<I, A, L, F> RoutingTable<I, A, L, F>
+where
+    I: Identifier,
+    A: Address,
+    L: AsRef<[Peer<I, A>]> + AsMut<[Peer<I, A>]>,
+    F: AsRef<[FingerSlot<I, A>]> + AsMut<[FingerSlot<I, A>]>,
+{
+    /// Creates the table of a node that knows no other, and empties the slots. The number of
+    /// `successors` is r.
     #[must_use]
-    pub const fn new(me: Peer<I, A>, r: u8) -> Self {
-        Self { me, fingers: FingerTable::new(me.id), successors: SuccessorList::new(me.id, r) }
+    pub fn new(me: Peer<I, A>, successors: L, fingers: F) -> Self {
+        let fingers = FingerTable::new(me.id, fingers);
+        let successors = SuccessorList::new(me.id, successors);
+        Self { me, fingers, successors }
     }
 
-    /// Creates the exact table of a node in a ring of `members`, which may be in any order and may
-    /// include the node itself.
-    #[must_use]
-    pub fn of_ring(me: Peer<I, A>, r: u8, members: &[Peer<I, A>]) -> Self {
-        let mut table = Self::new(me, r);
+    /// Records nodes that are known to exist, in any order; the node itself may be among them. Once
+    /// it has learnt of every member of a ring, the table is exact.
+    pub fn learn(&mut self, members: &[Peer<I, A>]) {
         for member in members {
-            table.fingers.learn(*member);
-            table.successors.learn(*member);
+            self.fingers.learn(*member);
+            self.successors.learn(*member);
         }
-        table
     }
+}
 
+impl<I, A, L, F> RoutingTable<I, A, L, F>
+where
+    I: Identifier,
+    A: Address,
+    L: AsRef<[Peer<I, A>]>,
+    F: AsRef<[FingerSlot<I, A>]>,
+{
     /// Decides where `key` leads (Stoica 2003, `find_successor`). A node that knows no other owns
     /// every key.
     #[must_use]
@@ -92,5 +118,25 @@ impl<I: Identifier, A: Address> RoutingTable<I, A> {
             before.iter().rev().find(|peer| usable(peer) && precedes(peer)).unwrap_or(successor);
         let closer = far.filter(|(there, _)| *there > distance(near.id));
         Some(Route::Ask(closer.map_or(*near, |(_, far)| far)))
+    }
+}
+
+/// The routing table of a node, to read ([`Node::routing_table`](crate::Node::routing_table)).
+pub type RoutingTableRef<'a, I, A> = RoutingTable<I, A, &'a [Peer<I, A>], &'a [FingerSlot<I, A>]>;
+
+/// A routing table on the heap, for lessons and simulators.
+#[cfg(feature = "alloc")]
+pub type RoutingTableVec<I, A> = RoutingTable<I, A, Vec<Peer<I, A>>, Vec<FingerSlot<I, A>>>;
+
+#[cfg(feature = "alloc")]
+impl<I: Identifier, A: Address> RoutingTableVec<I, A> {
+    /// Creates the exact table of node `me` in a ring of `members`, in any order, with `r` successors and at
+    /// most `fingers` fingers.
+    #[must_use]
+    pub fn of_ring(me: Peer<I, A>, r: usize, fingers: usize, members: &[Peer<I, A>]) -> Self {
+        let successors = alloc::vec![Peer::EMPTY; r];
+        let mut table = Self::new(me, successors, alloc::vec![FingerSlot::EMPTY; fingers]);
+        table.learn(members);
+        table
     }
 }

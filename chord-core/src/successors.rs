@@ -1,114 +1,170 @@
 //! The successor list: what keeps the ring a ring.
 
-use crate::{Address, Identifier, List, Peer};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::slots::Slots;
+use crate::wire::Address;
 
 /// The longest successor list. Stoica 2003 measures with 20; Table II there shows what that survives.
 pub const MAX_SUCCESSORS: usize = 20;
 
-/// The next r nodes, clockwise.
+/// The next r nodes, clockwise, in `S`: any `[Peer]` of caller-provided slots. r is their number.
 ///
 /// The list always has r entries, as the corrected protocol demands (Zave 2017). Where fewer than
 /// r nodes are known, the rest are artificial: the last identifier plus 1, plus 2 and so on, which
 /// no node can be skipped by. They have no address, always stand at the end and follow from what
 /// stands before them; so only the real ones are stored and sent, and
-/// [`identifiers`](Self::identifiers) shows all r.
+/// [`identifiers`](Self::identifiers) returns all r.
 ///
 /// In a ring of r nodes or fewer a list would come round to its owner; it ends before that.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SuccessorList<I, A> {
+///
+/// ```
+/// use chord_core::{Peer, SuccessorList, Word};
+///
+/// let peer = |id| Peer { id: Word::<5>::new(id), address: [] };
+/// let mut list = SuccessorList::new(Word::new(9), [Peer::EMPTY; 3]);
+/// list.learn(peer(20));
+/// list.learn(peer(11));
+/// assert_eq!(list.first(), Some(peer(11)));
+/// assert!(list.identifiers().eq([11, 20, 21].map(Word::new))); // the last one is artificial
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SuccessorList<I, A, S> {
     me: I,
-    r: u8,
-    peers: List<Peer<I, A>, MAX_SUCCESSORS>,
+    peers: Slots<Peer<I, A>, S>,
 }
 
-impl<I: Identifier, A: Address> SuccessorList<I, A> {
-    /// Creates the list of node `me` with no real entry; `r` counts as the nearest number from 1
-    /// to [`MAX_SUCCESSORS`].
-    #[must_use]
-    pub const fn new(me: I, r: u8) -> Self {
-        let r = match r {
-            0 => 1,
-            1..=20 => r,
-            _ => 20,
-        };
-        Self { me, r, peers: List::new() }
+impl<I: Identifier, A: Address, S: AsRef<[Peer<I, A>]>> SuccessorList<I, A, S> {
+    /// Takes over slots of which the first `len` are in use.
+    pub(crate) const fn resume(me: I, slots: S, len: u8) -> Self {
+        Self { me, peers: Slots::resume(slots, len) }
     }
 
-    /// Creates a list as it is, right or wrong.
-    #[cfg(test)]
-    pub(crate) fn raw(me: I, r: u8, peers: &[Peer<I, A>]) -> Self {
-        Self { me, r, peers: peers.iter().copied().collect() }
-    }
-
-    /// Becomes `head` followed by `tail`, cut to r entries: what each step of maintenance does
-    /// (Zave 2017, step table). What would come round to the owner is cut as well. Tells whether
-    /// the list is another one now.
-    pub fn replace(&mut self, head: Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
-        let new = || core::iter::once(&head).chain(tail);
-        if self.is_full() && self.peers.iter().eq(new().take(self.r())) {
-            return false; // the usual case in a stable ring
-        }
-        let old = core::mem::take(&mut self.peers);
-        for peer in new() {
-            let ends = peer.id == self.me || self.peers.iter().any(|known| known.id == peer.id);
-            if ends || self.peers.len() >= self.r() || self.peers.push(*peer).is_err() {
-                break;
-            }
-        }
-        old != self.peers
-    }
-
-    /// Takes in a node that is known to exist, at its place. Once it has learnt of every member of
-    /// a ring, the list is exact.
-    pub fn learn(&mut self, peer: Peer<I, A>) {
-        let distance = self.me.distance(peer.id);
-        let known = |known: &Peer<I, A>| self.me.distance(known.id);
-        let at = self.peers.partition_point(|peer| known(peer) < distance);
-        let twice = self.peers.get(at).is_some_and(|next| next.id == peer.id);
-        if peer.id != self.me && !twice {
-            self.peers.insert(at, peer);
-            self.peers.truncate(self.r());
-        }
-    }
-
-    /// Drops the first entry, which has failed; an artificial one fills the end.
-    pub fn shift(&mut self) -> Option<Peer<I, A>> {
-        self.peers.remove(0)
+    pub(crate) const fn count(&self) -> u8 {
+        self.peers.count()
     }
 
     /// Returns the successor; `None` if no other node is known.
     #[must_use]
     pub fn first(&self) -> Option<Peer<I, A>> {
-        self.peers.first().copied()
+        self.as_slice().first().copied()
     }
 
     /// Returns the real entries, clockwise.
     #[must_use]
     pub fn as_slice(&self) -> &[Peer<I, A>] {
-        &self.peers
+        self.peers.as_slice()
     }
 
     /// Returns all r identifiers, the artificial ones included. A lone node counts on from itself.
-    pub fn identifiers(&self) -> impl Iterator<Item = I> + '_ {
-        let one = I::power_of_two(0);
-        let mut last = self.me;
-        let mut real = self.peers.iter();
-        (0..self.r).map(move |_| {
-            last = real.next().map_or(last.plus(one), |peer| peer.id);
-            last
-        })
+    #[must_use]
+    pub fn identifiers(&self) -> Identifiers<'_, I, A> {
+        Identifiers { last: self.me, real: self.as_slice().iter(), left: self.r() }
     }
 
-    /// Returns r.
+    /// Returns r, the number of slots.
     #[must_use]
     pub fn r(&self) -> usize {
-        usize::from(self.r)
+        self.peers.capacity()
     }
 
-    /// Tells whether all r entries are real: the ring has at least r + 1 members, the base that
+    /// Returns whether all r entries are real: the ring has at least r + 1 members, the base that
     /// the protocol's proof asks for.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.peers.len() == self.r()
+        self.as_slice().len() == self.r()
+    }
+}
+
+impl<I, A, S> SuccessorList<I, A, S>
+where
+    I: Identifier,
+    A: Address,
+    S: AsRef<[Peer<I, A>]> + AsMut<[Peer<I, A>]>,
+{
+    /// Creates the list of node `me` with no real entry, and empties the slots.
+    #[must_use]
+    pub fn new(me: I, slots: S) -> Self {
+        Self { me, peers: Slots::new(slots) }
+    }
+
+    /// Becomes `head` followed by `tail`, cut to r entries: what each step of maintenance does
+    /// (Zave 2017, step table). What would come round to the owner is cut as well. Returns whether
+    /// the list has changed.
+    pub fn replace(&mut self, head: Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
+        let new = core::iter::once(&head).chain(tail).take(self.r());
+        if self.is_full() && self.as_slice().iter().eq(new) {
+            return false; // the usual case in a stable ring
+        }
+        let mut changed = false;
+        let mut len = 0;
+        for peer in core::iter::once(&head).chain(tail) {
+            let before = self.as_slice().get(..len).unwrap_or_default();
+            let ends = peer.id == self.me || before.iter().any(|known| known.id == peer.id);
+            if ends || len >= self.r() {
+                break;
+            }
+            changed |= self.peers.set(len, *peer);
+            len = len.saturating_add(1);
+        }
+        changed |= len != self.as_slice().len();
+        self.peers.truncate(len);
+        changed
+    }
+
+    /// Inserts a node that is known to exist at its place. Once it has learnt of every member of
+    /// a ring, the list is exact.
+    pub fn learn(&mut self, peer: Peer<I, A>) {
+        let distance = self.me.distance(peer.id);
+        let known = |known: &Peer<I, A>| self.me.distance(known.id);
+        let list = self.as_slice();
+        let at = list.partition_point(|peer| known(peer) < distance);
+        let twice = list.get(at).is_some_and(|next| next.id == peer.id);
+        if peer.id != self.me && !twice {
+            self.peers.insert(at, peer);
+        }
+    }
+
+    /// Removes the first entry, which has failed; an artificial one fills the end.
+    pub fn shift(&mut self) -> Option<Peer<I, A>> {
+        self.peers.remove(0)
+    }
+
+    /// Becomes the empty table of node `me`.
+    pub(crate) fn restart(&mut self, me: I) {
+        self.me = me;
+        self.clear();
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.peers.clear();
+    }
+
+    /// Stores a list as it is, right or wrong.
+    #[cfg(test)]
+    pub(crate) fn set_raw(&mut self, peers: &[Peer<I, A>]) {
+        self.peers.clear();
+        for peer in peers {
+            self.peers.push(*peer);
+        }
+    }
+}
+
+/// All r identifiers of a successor list, the artificial ones included.
+#[derive(Debug, Clone)]
+pub struct Identifiers<'a, I, A> {
+    last: I,
+    real: core::slice::Iter<'a, Peer<I, A>>,
+    left: usize,
+}
+
+impl<I: Identifier, A> Iterator for Identifiers<'_, I, A> {
+    type Item = I;
+
+    fn next(&mut self) -> Option<I> {
+        self.left = self.left.checked_sub(1)?;
+        let artificial = self.last.plus(I::power_of_two(0));
+        self.last = self.real.next().map_or(artificial, |peer| peer.id);
+        Some(self.last)
     }
 }

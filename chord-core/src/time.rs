@@ -1,27 +1,29 @@
 //! Time in few bytes: a node keeps several points of it, and a ring may have a million nodes.
-#![expect(clippy::as_conversions, reason = "`Node::new` is const, and `try_from` is not")]
 
 use core::time::Duration;
 
+use crate::rng::Rng;
+
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
-/// A point in time: nanoseconds since the caller's start. The last one is the end of time, after 584
-/// years: what is due then is never due.
+/// A point in time: nanoseconds since the caller's start. [`LAST`](Self::LAST), after 584 years, is the end of
+/// time: a node whose driver has got there acts at each call, and sets no more deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(u64);
 
 impl Time {
     pub(crate) const ZERO: Self = Self(0);
     pub(crate) const NEVER: Self = Self(u64::MAX);
+    const LAST: Self = Self(u64::MAX - 1);
 
-    pub(crate) const fn new(since_start: Duration) -> Self {
-        let nanos = since_start.as_nanos();
-        if nanos > u64::MAX as u128 { Self::NEVER } else { Self(nanos as u64) }
+    /// Returns the later one of `self` and `now`.
+    pub(crate) fn newest(self, now: Duration) -> Self {
+        self.max(u64::try_from(now.as_nanos()).map_or(Self::LAST, Self).min(Self::LAST))
     }
 
     /// Returns the same on the caller's clock; `None` for the end of time.
     pub(crate) fn since_start(self) -> Option<Duration> {
-        (self != Self::NEVER).then(|| Duration::from_nanos(self.0))
+        (self < Self::LAST).then(|| Duration::from_nanos(self.0))
     }
 
     pub(crate) fn after(self, span: Span) -> Self {
@@ -29,7 +31,10 @@ impl Time {
     }
 
     pub(crate) fn after_nanos(self, nanos: u64) -> Self {
-        Self(self.0.saturating_add(nanos))
+        if nanos == u64::MAX {
+            return Self::NEVER;
+        }
+        Self(self.0.saturating_add(nanos)).min(Self::LAST)
     }
 
     /// Returns the milliseconds from `self` to `later`, `u16::MAX` for that and more.
@@ -47,12 +52,8 @@ pub(crate) struct Span(u32);
 impl Span {
     const FOR_EVER: Self = Self(u32::MAX);
 
-    pub(crate) const fn new(span: Duration) -> Self {
-        match span.as_millis() {
-            0 => Self(1),
-            millis if millis > u32::MAX as u128 => Self::FOR_EVER,
-            millis => Self(millis as u32),
-        }
+    pub(crate) fn new(span: Duration) -> Self {
+        u32::try_from(span.as_millis()).map_or(Self::FOR_EVER, |millis| Self(millis.max(1)))
     }
 
     /// Returns a quarter more, at most `longest`.
@@ -65,5 +66,13 @@ impl Span {
             return u64::MAX;
         }
         u64::from(self.0).saturating_mul(NANOS_PER_MILLI)
+    }
+
+    /// Returns nanoseconds from three to five quarters of the span.
+    pub(crate) fn jittered(self, rng: &mut Rng) -> u64 {
+        let nanos = self.nanos();
+        let part = if self == Self::FOR_EVER { 0 } else { nanos / 256 };
+        let share = part.saturating_mul(rng.next_u64() >> 57); // 0 to 127 parts
+        nanos.saturating_sub(part.saturating_mul(64)).saturating_add(share)
     }
 }

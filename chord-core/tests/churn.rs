@@ -27,7 +27,7 @@ struct Row {
 /// About `nodes` nodes, of which `rate` a second join and as many leave, at random; one lookup a second. One
 /// finger is refreshed for each stabilization, as the paper's simulator does; a node that has left is silent.
 fn churn(nodes: usize, rate: f64, lookups: u32, seed: u64) -> Row {
-    let mut settings = config(20);
+    let mut settings = config();
     settings.fix_fingers = settings.stabilize;
     settings.patience = Duration::from_millis(250); // twice: dead after 500 ms
     let mut crowd = Crowd::ring(nodes, settings, seed);

@@ -1,7 +1,7 @@
 //! The figures of Stoica 2003 from the routing step of this crate. The full sizes are
 //! `#[ignore]`d and run in release mode by `.ci/steps/84-chord-figures.sh`.
 
-use chord_core::{Identifier, KeyRange, Peer, Route, RoutingTable};
+use chord_core::{Identifier, KeyRange, Peer, Route, RoutingTableVec};
 use sim::Rng;
 
 type At = Peer<u64, [u8; 0]>;
@@ -17,10 +17,10 @@ fn place(ring: &[At], id: u64) -> usize {
 }
 
 /// Exact tables; only the nodes that can be fingers or successors are shown to each.
-fn tables(ring: &[At], r: u8) -> Vec<RoutingTable<u64, [u8; 0]>> {
+fn tables(ring: &[At], r: u8) -> Vec<RoutingTableVec<u64, [u8; 0]>> {
     let owner = |key: u64| ring[ring.partition_point(|peer| peer.id < key) % ring.len()];
     let table = |at: usize| {
-        let mut table = RoutingTable::new(ring[at], r);
+        let mut table = RoutingTableVec::of_ring(ring[at], usize::from(r), 16, &[]);
         for i in (1..=64).rev() {
             table.fingers.set(i, owner(ring[at].id.finger_start(i)));
         }

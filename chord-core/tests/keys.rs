@@ -28,7 +28,7 @@ fn a_node_that_has_left_comes_back_under_another_name() {
     world.run_for(SECOND * 30);
     let node = &world.nodes[&(ids[0] as u32)];
     assert_eq!((node.me().id, node.state()), (new, State::Idle));
-    let before = world.nodes.values().find(|other| other.successors().first() == Some(node.me()));
+    let before = world.nodes.values().find(|other| other.successors().first() == Some(&node.me()));
     assert_eq!(before.map(world::TestNode::me), node.predecessor());
 }
 
@@ -36,7 +36,7 @@ fn a_node_that_has_left_comes_back_under_another_name() {
 fn a_calm_ring_grows_quiet_and_wakes_up() {
     let ids = ids(9, 12);
     let mut lazy = config(4, 9);
-    lazy.stabilize_when_calm = SECOND * 8;
+    lazy.0.stabilize_when_calm = SECOND * 8;
     let mut world = World::base(9, Link::default(), lazy, &ids);
     world.run_for(SECOND * 100);
     let calm = world.sent["query"];

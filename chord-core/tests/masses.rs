@@ -17,7 +17,7 @@ const ROUND: Duration = Duration::from_millis(37_500);
 /// is right, after r rounds each list. Returns how many rounds the lists took.
 fn half_fail(nodes: usize, seed: u64) -> usize {
     let start = Instant::now();
-    let mut crowd = Crowd::ring(nodes, config(20), seed);
+    let mut crowd = Crowd::ring(nodes, config(), seed);
     crowd.run_until(ROUND);
     assert_eq!(crowd.wrong(20), 0, "an ideal ring stays ideal");
     crowd.fail(nodes / 2, &mut Rng::new(seed));
@@ -61,7 +61,7 @@ fn half_of_ten_and_a_hundred_thousand_fail() {
 fn a_million_nodes() {
     const NODES: usize = 1_000_000;
     let (start, before) = (Instant::now(), memory());
-    let mut crowd = Crowd::ring(NODES, config(20), 7);
+    let mut crowd = Crowd::ring(NODES, config(), 7);
     let built = memory() - before;
     println!("{NODES} nodes: {built} MB, {} bytes each with timers", (built << 20) / NODES as u64);
     crowd.listens = true;

@@ -86,7 +86,8 @@ fn failures_heal() {
 fn lookups_go_around_the_dead_before_the_ring_heals() {
     let ids = ids(5, 40);
     let mut patient = config(8, 5);
-    (patient.stabilize, patient.fix_fingers) = (Duration::MAX, Duration::MAX);
+    patient.0.stabilize = Duration::MAX;
+    patient.0.fix_fingers = Duration::MAX;
     let mut world = World::base(5, Link::default(), patient, &ids);
     for id in &ids[..12] {
         world.kill(*id as u32);
@@ -172,7 +173,8 @@ fn lookups_by_messages_take_the_paths_of_the_lectures() {
     // C-CHD-11, C-CHD-12, C-CHD-13; 5 bits stand at the upper end of 16.
     let ids = [1, 4, 9, 11, 14, 18, 20, 21, 28].map(|id: u64| id << 11);
     let mut quiet = config(1, 1);
-    (quiet.stabilize, quiet.fix_fingers) = (Duration::MAX, Duration::MAX);
+    quiet.0.stabilize = Duration::MAX;
+    quiet.0.fix_fingers = Duration::MAX;
     let mut world = World::base(1, Link::default(), quiet, &ids);
     let lookup = |world: &mut World, from: u64, key: u64| {
         let (path, owner) = world.lookup((from << 11) as u32, key << 11);
@@ -192,14 +194,16 @@ fn small_rings_are_rings() {
     assert_eq!(world.net.stats().datagrams, 0, "a lone node has nobody to ask");
     assert_eq!(world.lookup(7, 7), (vec![7], 7));
     assert_eq!(world.lookup(7, 60000), (vec![7], 7));
-    let all: Vec<_> = world.nodes[&7].successors().identifiers().map(Id::value).collect();
+    let all: Vec<_> =
+        world.nodes[&7].routing_table().successors.identifiers().map(Id::value).collect();
     assert_eq!(all, [8, 9, 10], "artificial identifiers");
 
     let now = world.net.now();
     world.add(9).join(now, 7).unwrap();
     world.run_until_ideal(SECOND * 5);
     world.check_all_owners();
-    let all: Vec<_> = world.nodes[&7].successors().identifiers().map(Id::value).collect();
+    let all: Vec<_> =
+        world.nodes[&7].routing_table().successors.identifiers().map(Id::value).collect();
     assert_eq!(all, [9, 10, 11]);
 
     world.kill(9);
@@ -212,7 +216,7 @@ fn small_rings_are_rings() {
 fn a_leave_heals_faster_than_a_failure() {
     let ids = ids(8, 12);
     let mut patient = config(4, 8);
-    patient.stabilize = SECOND * 10;
+    patient.0.stabilize = SECOND * 10;
     let mut world = World::base(8, Link::default(), patient, &ids);
     world.run_for(SECOND);
     let now = world.net.now();
@@ -224,7 +228,7 @@ fn a_leave_heals_faster_than_a_failure() {
     for (at, id) in ring.iter().enumerate() {
         let node = &world.nodes[&(*id as u32)];
         let (next, before) = (ring[(at + 1) % 11], ring[(at + 10) % 11]);
-        assert_eq!(node.successors().first(), Some(peer(next)));
+        assert_eq!(node.successors().first(), Some(&peer(next)));
         assert_eq!(node.predecessor(), Some(peer(before)));
     }
     let gone = world.nodes.get_mut(&(ids[0] as u32)).unwrap();
@@ -249,7 +253,7 @@ fn joins_that_cannot_be_are_refused() {
     assert_eq!(world.nodes[&200].state(), State::Outside);
     // The identifier is that of a member at another address.
     let me = chord_core::Peer { id: Id::new(300), address: 77 };
-    let mut twin = chord_core::Node::new(config(3, 1), me, [const { world::Slot::EMPTY }; 4]);
+    let mut twin = chord_core::Node::new(config(3, 1).0, me, world::slots(3)).unwrap();
     twin.join(world.net.now(), 5000).unwrap();
     world.nodes.insert(77, twin);
     world.run_for(SECOND * 5);

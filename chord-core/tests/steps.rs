@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use chord_core::{
-    Config, Event, List, LookupFailure, LookupSlot, Message, Node, Peer, State, Word,
+    Config, Event, List, LookupFailure, Message, Node, NodeArrays, Peer, State, Word,
 };
 
 type Id = Word<16>;
 type Text = Message<Id, u32>;
-type TestNode = Node<Id, u32, [LookupSlot<Id, u32>; 4]>;
+type Slots = NodeArrays<Id, u32, 3, 16, 5>;
+type TestNode = Node<Id, u32, Slots>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,8 +20,9 @@ fn peer(id: u64) -> Peer<Id, u32> {
 /// Returns node 100 of the ring 100, 300, 1000, 5000, 20000; its fingers stay as they are.
 fn one_of_five() -> TestNode {
     let mut config = Config::default();
-    (config.successors, config.stabilize, config.fix_fingers) = (3, SECOND, Duration::MAX);
-    let mut node = TestNode::new(config, peer(100), [const { LookupSlot::EMPTY }; 4]);
+    config.stabilize = SECOND;
+    config.fix_fingers = Duration::MAX;
+    let mut node = TestNode::new(config, peer(100), Slots::EMPTY).unwrap();
     let members = [100, 300, 1000, 5000, 20000].map(peer);
     node.create_base(Duration::ZERO, &members).unwrap();
     node
@@ -96,11 +98,11 @@ fn a_node_is_not_read_while_it_reads() {
     // The answer names a better successor, which is asked and not adopted.
     call(node, 300, &state(token, 200));
     let Some((200, Text::Query { token })) = said(node) else { panic!("the second step") };
-    assert_eq!((node.state(), node.successors().first()), (State::Stabilizing, Some(peer(300))));
+    assert_eq!((node.state(), node.successors().first()), (State::Stabilizing, Some(&peer(300))));
     assert_eq!(said(node), None, "still reading");
     let successors = [peer(300), peer(1000), peer(5000)].into_iter().collect();
     call(node, 200, &Text::State { token, id: Id::new(200), predecessor: peer(100), successors });
-    assert_eq!((node.state(), node.successors().first()), (State::Idle, Some(peer(200))));
+    assert_eq!((node.state(), node.successors().first()), (State::Idle, Some(&peer(200))));
 
     // The step is over: whoever waited reads the new state.
     let Some((20000, Text::State { token: 1, successors, .. })) = said(node) else { panic!() };
@@ -136,7 +138,41 @@ fn a_driver_that_does_not_send_kills_nobody() {
     for _ in 0..1000 {
         node.handle_timeout(node.poll_timeout().unwrap());
     }
-    assert_eq!(node.successors().as_slice().len(), 3);
+    assert_eq!(node.successors().len(), 3);
     let failed = |event| matches!(event, Event::PeerFailed(_) | Event::LookupFailed { .. });
     assert!(!core::iter::from_fn(|| node.poll_event()).any(failed));
+}
+
+#[test]
+fn the_end_of_time_does_not_stop_a_node() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.handle_timeout(Duration::MAX);
+    while said(node).is_some() {}
+    assert_eq!(node.poll_timeout(), None, "no deadline is later");
+    for _ in 0..20 {
+        node.handle_timeout(SECOND * 10);
+    }
+    assert!(said(node).is_some(), "it acts at the next calls");
+}
+
+#[test]
+fn a_new_address_takes_the_place_of_the_old_one() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    // The predecessor has moved, and notifies from its new address: the old one is asked and silent.
+    call(node, 20001, &Text::Notify { id: Id::new(20000) });
+    for second in 2..9 {
+        while let Some((to, message)) = said(node) {
+            assert!(to != 20001, "{message}");
+        }
+        node.handle_timeout(SECOND * second);
+    }
+    assert_eq!(node.predecessor(), Some(Peer { id: Id::new(20000), address: 20001 }));
+    node.set_address(101);
+    assert_eq!(node.me(), Peer { id: Id::new(100), address: 101 });
+    assert!(node.set_id(Id::new(7)).is_err(), "a member keeps its identifier");
+    let mut new = TestNode::new(Config::default(), peer(9), Slots::EMPTY).unwrap();
+    new.set_id(Id::new(8)).unwrap();
+    assert_eq!(new.keys().to_string(), "(8, 8]");
 }

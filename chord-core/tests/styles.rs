@@ -17,8 +17,10 @@ fn all_styles_find_the_same_owners() {
     for style in [Style::Iterative, Style::Recursive, Style::SemiRecursive] {
         let ids = ids(6, 60);
         let mut quiet = config(4, 6);
-        (quiet.stabilize, quiet.fix_fingers) = (Duration::MAX, Duration::MAX);
-        (quiet.style, quiet.confirm) = (style, false);
+        quiet.0.stabilize = Duration::MAX;
+        quiet.0.fix_fingers = Duration::MAX;
+        quiet.0.style = style;
+        quiet.0.confirm = false;
         let mut world = World::base(6, Link::default(), quiet, &ids);
         let ring = world.members();
         let (mut lookups, mut took) = (0, Duration::ZERO);
@@ -60,8 +62,9 @@ fn questions_passed_to_the_dead_are_asked_by_the_asker() {
     for style in [Style::Recursive, Style::SemiRecursive] {
         let ids = ids(5, 40);
         let mut patient = config(8, 5);
-        (patient.stabilize, patient.fix_fingers) = (Duration::MAX, Duration::MAX);
-        patient.style = style;
+        patient.0.stabilize = Duration::MAX;
+        patient.0.fix_fingers = Duration::MAX;
+        patient.0.style = style;
         let mut world = World::base(5, Link::default(), patient, &ids);
         for id in &ids[..12] {
             world.kill(*id as u32);
@@ -84,7 +87,7 @@ fn near_fingers_make_short_hops_and_the_same_owners() {
     let mut total = vec![];
     for proximity in [false, true] {
         let mut keen = config(4, 31);
-        keen.proximity = proximity;
+        keen.0.proximity = proximity;
         let mut world = World::base(31, Link::default(), keen, &ids);
         let far = |id: u64| id % 2 == 1;
         world.distance = Some(|a, b| {

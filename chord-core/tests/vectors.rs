@@ -1,8 +1,11 @@
 //! Worked rings of papers and lectures, exactly; sizes, bytes and pictures as documented.
 
+use core::time::Duration;
+
 use chord_core::{
-    Config, FingerTable, Id64, Id128, Id160, Id256, Identifier, LookupSlot, MAX_SUCCESSORS,
-    Message, Node, Peer, Route, RoutingTable, State, SuccessorList, TRANSITIONS, Wire, Word,
+    Config, ConfigError, FingerSlot, FingerTable, Id64, Id128, Id160, Id256, Identifier,
+    LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTableVec, State,
+    TRANSITIONS, Wire, Word,
 };
 use core::fmt::Write as _;
 use sha1::{Digest, Sha1};
@@ -71,7 +74,7 @@ fn rings(text: &str) -> Vec<Ring> {
 }
 
 /// Follows the routing step from node to node.
-fn follow<I: Identifier>(tables: &[RoutingTable<I, [u8; 0]>], start: I, key: I) -> (Vec<I>, I) {
+fn follow<I: Identifier>(tables: &[RoutingTableVec<I, [u8; 0]>], start: I, key: I) -> (Vec<I>, I) {
     let mut path = vec![start];
     loop {
         let at = *path.last().unwrap();
@@ -88,7 +91,8 @@ fn follow<I: Identifier>(tables: &[RoutingTable<I, [u8; 0]>], start: I, key: I) 
 
 fn check_ring<I: Identifier + From<u64>>(ring: &Ring) {
     let members: Vec<_> = ring.members.iter().map(|id| peer(I::from(*id))).collect();
-    let tables: Vec<_> = members.iter().map(|me| RoutingTable::of_ring(*me, 1, &members)).collect();
+    let tables: Vec<_> =
+        members.iter().map(|me| RoutingTableVec::of_ring(*me, 1, 16, &members)).collect();
     for (node, entries) in &ring.tables {
         let me = I::from(*node);
         let table = tables.iter().find(|table| table.me.id == me).unwrap();
@@ -135,9 +139,9 @@ fn rings_of_papers_and_lectures() {
 
 const TANENBAUM: [u64; 9] = [1, 4, 9, 11, 14, 18, 20, 21, 28];
 
-fn tanenbaum() -> Vec<RoutingTable<Word<5>, [u8; 0]>> {
+fn tanenbaum() -> Vec<RoutingTableVec<Word<5>, [u8; 0]>> {
     let members = TANENBAUM.map(|id| peer(Word::new(id)));
-    members.iter().map(|me| RoutingTable::of_ring(*me, 1, &members)).collect()
+    members.iter().map(|me| RoutingTableVec::of_ring(*me, 1, 16, &members)).collect()
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn all_lookups_of_the_ring_of_tanenbaum() {
     let fingers = tanenbaum();
     let mut linear = fingers.clone();
     for table in &mut linear {
-        table.fingers = FingerTable::new(table.me.id);
+        table.fingers = FingerTable::new(table.me.id, vec![FingerSlot::EMPTY; 16]);
     }
     for (tables, total, worst) in [(&fingers, 466, 4), (&linear, 1152, 8)] {
         let mut lens = vec![];
@@ -194,7 +198,7 @@ fn the_lookup_rule_with_a_wrong_not_fails_the_examples() {
         let members: Vec<_> = ring.members.iter().map(|id| peer(Word::<5>::new(*id))).collect();
         for lookup in &ring.lookups {
             let (me, key) = (Word::<5>::new(lookup.start), Word::new(lookup.key));
-            let table = RoutingTable::of_ring(peer(me), 1, &members);
+            let table = RoutingTableVec::of_ring(peer(me), 1, 16, &members);
             let fingers: Vec<_> = (1..=5).rev().filter_map(|i| table.fingers.finger(i)).collect();
             let literal = fingers.iter().find(|finger| !finger.id.between(me, key));
             let right = fingers.iter().find(|finger| finger.id.between(me, key));
@@ -214,7 +218,7 @@ fn garbage_fingers_change_hops_and_never_owners() {
     for _ in 0..200 {
         let mut tables = right.clone();
         for table in &mut tables {
-            table.fingers = FingerTable::new(table.me.id);
+            table.fingers = FingerTable::new(table.me.id, vec![FingerSlot::EMPTY; 16]);
             for _ in 0..rng.below(6) {
                 let id = TANENBAUM[rng.below(9) as usize];
                 table.fingers.set(rng.below(7) as u32, peer(Word::new(id)));
@@ -235,7 +239,8 @@ fn mean_path(nodes: usize, seed: u64) -> f64 {
     let mut rng = Rng::new(seed);
     let mut ring: Vec<_> = (0..nodes).map(|_| peer(rng.next_u64())).collect();
     ring.sort_by_key(|peer| peer.id);
-    let tables: Vec<_> = ring.iter().map(|me| RoutingTable::of_ring(*me, 1, &ring)).collect();
+    let tables: Vec<_> =
+        ring.iter().map(|me| RoutingTableVec::of_ring(*me, 1, 16, &ring)).collect();
     let lookups = 100 * nodes;
     let mut total = 0;
     for _ in 0..lookups {
@@ -303,11 +308,17 @@ fn sizes_are_as_documented() {
     let mut table = String::new();
     macro_rules! row {
         ($id:ty, $address:ty) => {
-            let node = size_of::<Node<$id, $address, [LookupSlot<$id, $address>; 0]>>();
-            let slot = size_of::<LookupSlot<$id, $address>>();
+            let node = size_of::<Node<$id, $address, NodeArrays<$id, $address, 0, 0, 0>>>();
+            let successor = size_of::<Peer<$id, $address>>();
+            let finger = size_of::<FingerSlot<$id, $address>>();
+            let lookup = size_of::<LookupSlot<$id, $address>>();
             let longest = Message::<$id, $address>::MAX_LEN;
             let name = stringify!($id, $address).replace(", ", "`, `");
-            writeln!(table, "| `{name}` | {node} | {slot} | {longest} |").unwrap();
+            writeln!(
+                table,
+                "| `{name}` | {node} | {successor} | {finger} | {lookup} | {longest} |"
+            )
+            .unwrap();
         };
     }
     row!(Id160, SocketAddrV4);
@@ -315,6 +326,24 @@ fn sizes_are_as_documented() {
     row!(Id64, u32);
     row!(u32, u32);
     assert!(readme.contains(&table), "paste this:\n{table}");
+
+    // r = 4 and 8 fingers, without lookups.
+    let wide = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 4, 8, 0>>>();
+    let small = size_of::<Node<u32, [u8; 2], NodeArrays<u32, [u8; 2], 4, 8, 0>>>();
+    let long = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 20, 8, 0>>>();
+    let longest = Message::<u32, [u8; 2]>::max_len(4);
+    assert!(wide <= 730, "{wide} bytes");
+    assert!(small <= 350, "{small} bytes");
+    assert!(long <= 1126, "{long} bytes");
+    assert!(longest <= 127, "a frame of IEEE 802.15.4, not {longest} bytes");
+    let words = [
+        format!("addresses takes {wide} bytes"),
+        format!("`[u8; 2]` {small}."),
+        format!("that is {longest} bytes"),
+    ];
+    for words in words {
+        assert!(readme.contains(&words), "say: {words}");
+    }
 }
 
 #[test]
@@ -335,21 +364,57 @@ fn the_longest_messages_fill_the_buffer() {
     }
     longest([0; 6]);
     longest([]);
-    assert_eq!(SuccessorList::<u32, u32>::new(0, 255).r(), MAX_SUCCESSORS);
 }
 
-type Device = Node<Id160, [u8; 6], [LookupSlot<Id160, [u8; 6]>; 1]>;
+type DeviceSlots = NodeArrays<Id160, [u8; 6], 4, 8, 2>;
 const ME: Peer<Id160, [u8; 6]> = Peer { id: Id160::new([1, 2, 3, 4, 5]), address: [0; 6] };
-const NODE: Device = Node::new(Config::DEFAULT, ME, [LookupSlot::EMPTY]); // or a `static`
+const SLOTS: DeviceSlots = DeviceSlots::EMPTY; // or a `static`
 
 #[test]
 fn a_node_is_a_value() {
     // What a model checker asks of a state.
     fn is_state<T: Clone + core::hash::Hash + Eq + core::fmt::Debug>() {}
-    is_state::<Node<Word<3>, u32, [LookupSlot<Word<3>, u32>; 1]>>();
-    is_state::<RoutingTable<Id160, [u8; 6]>>();
-    assert_eq!((NODE.me(), NODE.capacity()), (ME, 1));
-    assert_eq!(NODE.state(), State::Outside);
+    is_state::<Node<Word<3>, u32, NodeArrays<Word<3>, u32, 1, 3, 1>>>();
+    is_state::<RoutingTableVec<Id160, [u8; 6]>>();
+    let node = Node::new(Config::DEFAULT, ME, SLOTS).unwrap();
+    assert_eq!(node.me(), ME);
+    assert_eq!(node.capacity(), 1);
+    assert_eq!(node.state(), State::Outside);
+    assert_eq!(node.into_storage(), SLOTS);
+}
+
+#[test]
+fn configurations_that_make_no_sense_are_refused() {
+    type Id = Word<5>;
+    let new = |config: Config, r: usize, fingers: usize, lookups: usize| {
+        let slots = NodeSlots {
+            successors: vec![Peer::<Id, u32>::EMPTY; r],
+            fingers: vec![FingerSlot::EMPTY; fingers],
+            lookups: vec![LookupSlot::EMPTY; lookups],
+        };
+        Node::new(config, Peer::EMPTY, slots).err()
+    };
+    let config = Config::DEFAULT;
+    assert_eq!(new(config, 1, 0, 1), None);
+    assert_eq!(new(config, 20, 255, 9), None);
+    assert_eq!(new(config, 0, 0, 1), Some(ConfigError::Successors(0)));
+    assert_eq!(new(config, 21, 0, 1), Some(ConfigError::Successors(21)));
+    assert_eq!(new(config, 1, 256, 1), Some(ConfigError::Fingers(256)));
+    assert_eq!(new(config, 1, 0, 0), Some(ConfigError::Lookups));
+    let with = |change: fn(&mut Config)| {
+        let mut config = config;
+        change(&mut config);
+        new(config, 1, 0, 1)
+    };
+    assert_eq!(with(|config| config.tries = 0), Some(ConfigError::Tries));
+    let short = |name| Some(ConfigError::TooShort(name));
+    assert_eq!(with(|config| config.stabilize = Duration::ZERO), short("stabilize"));
+    assert_eq!(with(|config| config.patience = Duration::ZERO), short("patience"));
+    assert_eq!(with(|config| config.fix_fingers = Duration::ZERO), short("fix_fingers"));
+    assert_eq!(
+        with(|config| config.stabilize_when_calm = Duration::from_secs(1)),
+        Some(ConfigError::Calm)
+    );
 }
 
 #[test]

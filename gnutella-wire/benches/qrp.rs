@@ -127,7 +127,7 @@ fn patch(table: &QueryTable<Vec<u8>>) {
         receiver.handle(&reset).expect("a reset");
         for message in cut.messages() {
             let Qrp::Patch(patch) = message else { unreachable!() };
-            receiver.handle_inflating(&patch, &mut inflater).expect("in order");
+            receiver.handle_compressed_patch(&patch, &mut inflater).expect("in order");
         }
     });
     assert_eq!(receiver.table().expect("whole"), *table);

@@ -9,10 +9,8 @@ use core::hint::black_box;
 use core::time::Duration;
 use std::time::Instant;
 
-use gnutella_wire::{
-    Config, Guid, Key, Lifetimes, LinkId, LinkSlot, Role, Route, RouteSlot, RouteTable, Servent,
-    ServentId, Via,
-};
+use gnutella_wire::routes::{Key, Lifetimes, Route, RouteSlot, RouteSource, RouteTable};
+use gnutella_wire::{Config, ConnId, ConnSlot, Guid, Role, Servent, ServentId, ServentSlots};
 
 const SLOTS: usize = 1 << 21;
 const GUIDS: u64 = 1 << 20;
@@ -23,8 +21,8 @@ fn main() {
     let mut table = RouteTable::new(7, Lifetimes::default(), vec![RouteSlot::EMPTY; SLOTS]);
     let start = Instant::now();
     for n in 0..GUIDS {
-        let route = Route { via: Via(n as u32 % 64), ttl: 4, hops: 1 };
-        table.learn(Duration::ZERO, key(n), route);
+        let route = Route { source: RouteSource(n as u32 % 64), ttl: 4, hops: 1 };
+        table.insert(Duration::ZERO, key(n), route);
     }
     println!("slot                {:5} bytes", size_of::<RouteSlot>());
     println!("learn               {:7.1} ns", start.elapsed().as_nanos() as f64 / GUIDS as f64);
@@ -76,15 +74,16 @@ fn close() -> f64 {
     let address = core::net::SocketAddrV4::new(core::net::Ipv4Addr::LOCALHOST, 6346);
     let mut config = Config::peer(ServentId([1; 16]), address);
     config.max_peers = 64;
-    let (links, routes) = (vec![LinkSlot::EMPTY; 64], vec![RouteSlot::EMPTY; SLOTS]);
-    let mut node = Servent::new(config, links, routes);
+    let (links, routes) = (vec![ConnSlot::EMPTY; 64], vec![RouteSlot::EMPTY; SLOTS]);
+    let slots = ServentSlots::flooding(links, routes);
+    let mut node = Servent::new(config, slots).expect("valid");
     let now = Duration::ZERO;
     for link in 0..64 {
-        node.handle_connected(now, LinkId(link), Role::Peer).expect("room");
+        node.handle_connected(now, ConnId(link), Role::Peer).expect("room");
     }
     let mut times: Vec<u128> = (0..10_000)
         .map(|n| {
-            let link = LinkId(n % 64);
+            let link = ConnId(n % 64);
             let start = Instant::now();
             node.handle_closed(now, link);
             let took = start.elapsed().as_nanos();

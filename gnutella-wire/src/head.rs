@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::DecodeError;
+use crate::error::DecodeError;
 use crate::writer::Writer;
 
 /// A whole head as it was received.
@@ -20,6 +20,7 @@ pub struct Headers<'a>(&'a [u8]);
 
 /// One header line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a name and a value")]
 pub struct Header<'a> {
     /// The name; upper and lower case are the same.
     pub name: &'a str,
@@ -29,6 +30,9 @@ pub struct Header<'a> {
 
 /// How long a head may be. Choose them by the memory for the receive buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the caller chooses both")]
 pub struct HeadLimits {
     /// The most bytes, the empty line included.
     pub bytes: usize,

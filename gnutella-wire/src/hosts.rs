@@ -1,28 +1,28 @@
-//! The host cache: whom to connect to, and whom to tell others of.
+//! The host cache: hosts to connect to, and to report in pongs.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
-/// How long a host that could not be reached is left alone; twice as long after each failure.
+/// How long a host that could not be reached is left alone; doubles with each failure.
 const RETRY: u32 = 60; // seconds
-/// A host that failed so often is forgotten.
+/// A host that failed this often is removed.
 const MOST_FAILURES: u8 = 6;
 
-/// Remembers hosts that others spoke of. `S` is the memory; any `[HostSlot]` serves.
+/// Remembers announced hosts. `S` is the storage, any `[HostSlot]`.
 ///
-/// A full cache gives up the host that failed most, and of those the one heard of longest ago. It
-/// never holds the servent's own address, nor what is no host: port 0, the unspecified, multicast
+/// A full cache replaces the host that failed most, and of those the one announced longest ago. It
+/// never holds the servent's own address, nor an invalid one: port 0, the unspecified, multicast
 /// and broadcast addresses. Each call looks at every slot once; some hundreds are plenty.
 ///
 /// ```
 /// use core::net::{Ipv4Addr, SocketAddrV4};
 /// use core::time::Duration;
-/// use gnutella_wire::{HostCache, HostSlot};
+/// use gnutella_wire::hosts::{HostCache, HostSlot};
 ///
 /// let host = |n| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, n), 6346);
 /// let mut hosts = HostCache::new(host(1), [HostSlot::EMPTY; 16]);
-/// assert!(!hosts.learn(Duration::ZERO, host(1).into()), "its own address");
-/// assert!(hosts.learn(Duration::ZERO, host(2).into()));
+/// assert!(!hosts.insert(Duration::ZERO, host(1).into()), "its own address");
+/// assert!(hosts.insert(Duration::ZERO, host(2).into()));
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), Some(host(2)));
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), None, "one attempt at a time");
 /// ```
@@ -33,7 +33,9 @@ pub struct HostCache<S: ?Sized> {
 }
 
 /// What is known of a host, mostly from its pong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of a pong, and the distance")]
 pub struct Host {
     /// Where it accepts connections.
     pub address: SocketAddrV4,
@@ -41,18 +43,22 @@ pub struct Host {
     pub files: u32,
     /// How many kilobytes they have together.
     pub kilobytes: u32,
-    /// How many links away it is: 1 is a neighbour, 0 means nobody said.
+    /// The number of hops to it: 1 is a neighbour, 0 means unknown.
     pub hops: u8,
 }
 
-/// Room for one host: 32 bytes.
+/// The hosts of a cache.
+#[derive(Debug, Clone)]
+pub struct Hosts<'s>(core::slice::Iter<'s, HostSlot>);
+
+/// Storage for one host: 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostSlot(Option<Entry>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     host: Host,
-    heard: u32,         // seconds: when somebody last spoke of it
+    heard: u32,         // seconds: when it was last announced
     tried: Option<u32>, // seconds: when the last attempt began
     failures: u8,
     dialling: bool,
@@ -60,13 +66,23 @@ struct Entry {
 }
 
 impl<S> HostCache<S> {
-    /// Creates a cache for the servent that listens at `own`.
+    /// Creates an empty cache for the servent that listens at `own`.
     #[must_use]
-    pub const fn new(own: SocketAddrV4, slots: S) -> Self {
+    pub fn new(own: SocketAddrV4, mut slots: S) -> Self
+    where
+        S: AsMut<[HostSlot]>,
+    {
+        slots.as_mut().fill(HostSlot::EMPTY);
+        Self::resume(own, slots)
+    }
+
+    /// Continues with the slots of an earlier cache.
+    #[must_use]
+    pub const fn resume(own: SocketAddrV4, slots: S) -> Self {
         Self { own, slots }
     }
 
-    /// Returns the memory.
+    /// Returns the storage.
     #[must_use]
     pub fn into_storage(self) -> S {
         self.slots
@@ -74,25 +90,27 @@ impl<S> HostCache<S> {
 }
 
 impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
-    /// Remembers a host. Returns `false` if it is none, or there is no slot at all.
-    pub fn learn(&mut self, now: Duration, host: Host) -> bool {
-        is_host(host.address, self.own) && learn(self.slots.as_mut(), seconds(now), host)
+    /// Inserts a host. Returns whether it is stored: not if its address is invalid, or there are no
+    /// slots.
+    pub fn insert(&mut self, now: Duration, host: Host) -> bool {
+        is_host(host.address, self.own) && insert(self.slots.as_mut(), seconds(now), host)
     }
 
-    /// Remembers a host that is to be tried next, whatever else is known of it. Returns `false` as
-    /// [`learn`](Self::learn) does.
+    /// Inserts a host that is to be tried next, whatever else is known of it. Returns whether it is
+    /// stored, as [`insert`](Self::insert) does.
     pub fn request(&mut self, now: Duration, address: SocketAddrV4) -> bool {
-        let learnt = self.learn(now, address.into());
+        let inserted = self.insert(now, address.into());
         if let Some(entry) = find(self.slots.as_mut(), address) {
-            (entry.requested, entry.dialling) = (true, false);
+            entry.requested = true;
+            entry.dialling = false;
         }
-        learnt
+        inserted
     }
 
-    /// Chooses the host to connect to next and takes note that it is being tried, until
-    /// [`succeeded`](Self::succeeded) or [`failed`](Self::failed). Requested ones come first, then
-    /// those that failed least, and of those the one heard of last. `wanted`, which is also told
-    /// whether a host was requested, can pass over some.
+    /// Chooses the host to connect to next and marks it as being tried, until
+    /// [`mark_connected`](Self::mark_connected) or [`mark_failed`](Self::mark_failed). Requested ones come first, then
+    /// those that failed least, and of those the one announced last. `wanted` takes an address and
+    /// whether it was requested, and can exclude some.
     pub fn dial(
         &mut self,
         now: Duration,
@@ -106,55 +124,67 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
         let best = entries
             .filter(|entry| ready(entry) && wanted(entry))
             .max_by_key(|entry| (entry.requested, entry.worth()))?;
-        (best.tried, best.dialling, best.requested) = (Some(at), true, false);
+        best.tried = Some(at);
+        best.dialling = true;
+        best.requested = false;
         Some(best.host.address)
     }
 
-    /// Takes note that a connection came about.
-    pub fn succeeded(&mut self, address: SocketAddrV4) {
+    /// Records that a connection attempt succeeded.
+    pub fn mark_connected(&mut self, address: SocketAddrV4) {
         if let Some(entry) = find(self.slots.as_mut(), address) {
-            (entry.failures, entry.dialling) = (0, false);
+            entry.failures = 0;
+            entry.dialling = false;
         }
     }
 
-    /// Takes note that an attempt came to nothing; a host that always fails is forgotten.
-    pub fn failed(&mut self, address: SocketAddrV4) {
+    /// Removes a host.
+    pub fn remove(&mut self, address: SocketAddrV4) {
+        let mut slots = self.slots.as_mut().iter_mut();
+        let is = |slot: &&mut HostSlot| slot.host().is_some_and(|host| host.address == address);
+        if let Some(slot) = slots.find(is) {
+            *slot = HostSlot::EMPTY;
+        }
+    }
+
+    /// Records that a connection attempt failed. A host that failed six times is removed.
+    pub fn mark_failed(&mut self, address: SocketAddrV4) {
         fail(self.slots.as_mut(), |entry| entry.host.address == address);
     }
 
-    /// Counts attempts as failed that have taken longer than `patience`.
-    pub fn expire(&mut self, now: Duration, patience: Duration) {
+    /// Counts attempts that have taken longer than `timeout` as failed.
+    pub fn expire(&mut self, now: Duration, timeout: Duration) {
         let at = seconds(now);
-        fail(self.slots.as_mut(), |entry| entry.give_up_at(patience).is_some_and(|end| end <= at));
+        fail(self.slots.as_mut(), |entry| entry.give_up_at(timeout).is_some_and(|end| end <= at));
     }
 }
 
 impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
-    /// Walks over all hosts.
-    pub fn iter(&self) -> impl Iterator<Item = Host> {
-        self.entries().map(|entry| entry.host)
+    /// Returns all hosts.
+    #[must_use]
+    #[expect(clippy::iter_without_into_iter, reason = "the hosts are copied out of the slots")]
+    pub fn iter(&self) -> Hosts<'_> {
+        Hosts::new(self.slots.as_ref())
     }
 
-    /// Walks over the hosts that somebody spoke of within `age`, and that did not fail since. Ages
-    /// count in whole seconds.
-    pub fn fresh(&self, now: Duration, age: Duration) -> impl Iterator<Item = Host> {
+    /// Returns the hosts that were announced within `age`, and that did not fail since. Ages count
+    /// in whole seconds.
+    pub(crate) fn fresh(&self, now: Duration, age: Duration) -> impl Iterator<Item = Host> {
         let since = seconds(now).saturating_sub(seconds(age));
         let good = self.entries().filter(move |e| e.heard >= since && e.failures == 0);
         good.map(|entry| entry.host)
     }
 
-    /// Returns how many hosts are being tried.
-    #[must_use]
-    pub fn dialling(&self) -> usize {
+    /// Returns how many connection attempts are under way.
+    pub(crate) fn dialling(&self) -> usize {
         self.entries().filter(|entry| entry.dialling).count()
     }
 
-    /// Returns when something will change by itself after `now`: an attempt that has taken too
-    /// long, or a host that may be tried again.
+    /// Returns when the next attempt times out or the next host may be tried again, after `now`.
     #[must_use]
-    pub fn next_change(&self, now: Duration, patience: Duration) -> Option<Duration> {
+    pub fn next_change(&self, now: Duration, timeout: Duration) -> Option<Duration> {
         let next = |entry: &Entry| {
-            let at = if entry.dialling { entry.give_up_at(patience) } else { entry.retry_at() };
+            let at = if entry.dialling { entry.give_up_at(timeout) } else { entry.retry_at() };
             at.map(|at| Duration::from_secs(at.into()))
         };
         self.entries().filter_map(next).filter(|at| *at > now).min()
@@ -166,7 +196,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
         self.entries().count()
     }
 
-    /// Returns `true` if no host is remembered.
+    /// Returns whether no host is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -183,7 +213,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
     }
 }
 
-fn learn(slots: &mut [HostSlot], at: u32, host: Host) -> bool {
+fn insert(slots: &mut [HostSlot], at: u32, host: Host) -> bool {
     if let Some(entry) = find(slots, host.address) {
         if host.hops > 0 {
             entry.host = host;
@@ -229,6 +259,20 @@ fn is_host(address: SocketAddrV4, own: SocketAddrV4) -> bool {
 /// Whole seconds; the end of time is as far as 32 bits reach.
 fn seconds(now: Duration) -> u32 {
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
+}
+
+impl<'s> Hosts<'s> {
+    pub(crate) fn new(slots: &'s [HostSlot]) -> Self {
+        Self(slots.iter())
+    }
+}
+
+impl Iterator for Hosts<'_> {
+    type Item = Host;
+
+    fn next(&mut self) -> Option<Host> {
+        self.0.find_map(HostSlot::host)
+    }
 }
 
 impl HostSlot {

@@ -1,33 +1,37 @@
-//! Names: of messages, of servents, of links.
+//! Identifiers of messages and of servents.
 
 use core::fmt;
 
-/// Names a message: 16 random bytes, the same in an answer as in the question (0.4, 2.2).
+use crate::hex::Hex;
+
+/// Identifies a message: 16 random bytes. An answer carries the GUID of its request (0.4, 2.2).
 ///
-/// Any 16 bytes are legal; real servents keep none of the rules about bytes 8 and 15.
+/// Any 16 bytes are valid: servents in use ignore the rules about bytes 8 and 15.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the bytes are the identifier")]
 pub struct Guid(pub [u8; 16]);
 
-/// Names a servent for as long as it runs: the last 16 bytes of its hits, the first of a push.
+/// Identifies a servent while it runs: the last 16 bytes of its hits, the first of a push.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the bytes are the identifier")]
 pub struct ServentId(pub [u8; 16]);
-
-/// Names a connection to a neighbour. The caller chooses the numbers, for example the index of the
-/// socket, and may use one again once the connection that had it is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u32);
 
 impl Guid {
     /// The length on the wire, in bytes.
     pub const LEN: usize = 16;
 
-    /// Makes 16 random bytes a GUID of a modern servent: byte 8 is `FF`, byte 15 is `00` (0.6,
+    /// Makes 16 random bytes the GUID of a modern servent: byte 8 is `FF`, byte 15 is `00` (0.6,
     /// 2.1.1).
     #[must_use]
     pub const fn from_random(random: [u8; 16]) -> Self {
         let mut guid = random;
         let [_, _, _, _, _, _, _, _, eighth, .., last] = &mut guid;
-        (*eighth, *last) = (0xFF, 0);
+        *eighth = 0xFF;
+        *last = 0;
         Self(guid)
     }
 
@@ -56,7 +60,7 @@ impl ServentId {
         let mut id = [0; 16];
         for (byte, pair) in id.iter_mut().zip(pairs) {
             if !pair.iter().all(u8::is_ascii_hexdigit) {
-                return None; // `from_str_radix` would take a sign
+                return None; // `from_str_radix` would accept a sign
             }
             *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
         }
@@ -64,9 +68,19 @@ impl ServentId {
     }
 }
 
+impl ServentId {
+    /// Returns a part of it that spreads seeds.
+    pub(crate) const fn seed(self) -> u64 {
+        match self.0.first_chunk() {
+            Some(first) => u64::from_le_bytes(*first),
+            None => 0, // never: there are 16 bytes
+        }
+    }
+}
+
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }
 
@@ -78,7 +92,7 @@ impl fmt::Debug for Guid {
 
 impl fmt::Display for ServentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }
 
@@ -86,16 +100,4 @@ impl fmt::Debug for ServentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServentId({self})")
     }
-}
-
-impl fmt::Display for LinkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "link {}", self.0)
-    }
-}
-
-/// Prints bytes in hexadecimal; as many as the precision says, or all.
-fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    let most = f.precision().unwrap_or(bytes.len());
-    bytes.iter().take(most).try_for_each(|byte| write!(f, "{byte:02x}"))
 }

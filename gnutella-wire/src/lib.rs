@@ -1,10 +1,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -12,37 +15,43 @@
 )]
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 #[cfg(feature = "deflate")]
 pub mod deflate;
+pub mod election;
 pub mod ggep;
 pub mod handshake;
+pub mod head;
+pub mod hosts;
 pub mod http;
 pub mod huge;
 #[cfg(feature = "opennap")]
 pub mod opennap;
 pub mod qrp;
+pub mod routes;
+pub mod servent;
 pub mod wire;
 
 mod error;
-mod head;
-mod hosts;
+mod hex;
 mod id;
+mod invariant;
+mod machine;
 mod opening;
 mod rng;
-mod routes;
-mod servent;
 mod text;
 mod writer;
 
-pub use error::{BufferTooSmall, DecodeError};
-pub use head::{Head, HeadLimits, Header, Headers};
-pub use hosts::{Host, HostCache, HostSlot};
-pub use id::{Guid, LinkId, ServentId};
+pub use error::{BufferTooSmall, ConfigError, DecodeError};
+pub use id::{Guid, ServentId};
+pub use machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 pub use opening::Opening;
-pub use routes::{Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
 pub use servent::{
-    Caches, Candidate, CommandError, Config, ConnectError, Dispatch, Election, Event, Forward,
-    Handled, LinkSlot, Neighbour, QuerySlot, Reason, Role, Servent, Stats, Target, Targets,
-    Transmit, UnknownLink, flood_bound, horizon,
+    CloseReason, CommandError, Config, ConnSlot, Dispatch, Event, Neighbour, Role, Servent,
+    ServentSlots,
 };
+#[cfg(feature = "alloc")]
+pub use servent::{ServentLimits, ServentVec};
 pub use text::Text;

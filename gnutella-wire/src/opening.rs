@@ -1,6 +1,6 @@
 //! What a stranger wants who connects: all three share one port.
 
-use crate::DecodeError;
+use crate::error::DecodeError;
 
 const WORDS: [(&[u8], Opening); 4] = [
     (b"GNUTELLA", Opening::Handshake),
@@ -19,6 +19,8 @@ const WORDS: [(&[u8], Opening); 4] = [
 /// assert_eq!(Opening::of(b"SSH-2.0"), Err(DecodeError::UnknownLine));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "every driver must handle each case")]
 pub enum Opening {
     /// A [handshake](crate::handshake).
     Handshake,

@@ -3,8 +3,8 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use crate::rng::scatter;
-use crate::{Guid, ServentId};
+use crate::id::{Guid, ServentId};
+use crate::rng::Rng;
 
 /// How many slots a key may lie in. A full window gives up its oldest entry.
 const WINDOW: usize = 6;
@@ -22,15 +22,16 @@ const WINDOW: usize = 6;
 ///
 /// ```
 /// use core::time::Duration;
-/// use gnutella_wire::{Guid, Key, Learnt, Lifetimes, Route, RouteSlot, RouteTable, Via};
+/// use gnutella_wire::routes::{Insertion, Key, Lifetimes, Route, RouteSlot, RouteSource, RouteTable};
+/// use gnutella_wire::Guid;
 ///
 /// let mut routes = RouteTable::new(42, Lifetimes::default(), [RouteSlot::EMPTY; 64]);
 /// let query = Key::Query(Guid([7; 16]));
-/// let first = Route { via: Via(3), ttl: 4, hops: 0 };
-/// assert_eq!(routes.learn(Duration::ZERO, query, first), Learnt::New);
-/// let again = Route { via: Via(4), ttl: 2, hops: 2 };
-/// assert_eq!(routes.learn(Duration::ZERO, query, again), Learnt::Known(first));
-/// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.via), Some(Via(3)));
+/// let first = Route { source: RouteSource(3), ttl: 4, hops: 0 };
+/// assert_eq!(routes.insert(Duration::ZERO, query, first), Insertion::New);
+/// let again = Route { source: RouteSource(4), ttl: 2, hops: 2 };
+/// assert_eq!(routes.insert(Duration::ZERO, query, again), Insertion::Known(first));
+/// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.source), Some(RouteSource(3)));
 /// assert_eq!(routes.find(Duration::from_secs(3600), query), None);
 /// ```
 #[derive(Debug, Clone)]
@@ -42,6 +43,7 @@ pub struct RouteTable<S: ?Sized> {
 
 /// What a route leads back from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the three kinds of routes")]
 pub enum Key {
     /// The pongs of this ping.
     Ping(Guid),
@@ -55,13 +57,17 @@ pub enum Key {
 /// connection takes all its routes along in O(1): they lead to a number that no longer means
 /// anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Via(pub u32);
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number of the caller")]
+pub struct RouteSource(pub u32);
 
 /// What the table knows of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "what a slot stores")]
 pub struct Route {
     /// The connection it came on.
-    pub via: Via,
+    pub source: RouteSource,
     /// How many more links it could cross.
     pub ttl: u8,
     /// The links it had crossed before.
@@ -70,13 +76,14 @@ pub struct Route {
 
 /// What [`RouteTable::learn`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Learnt {
+#[expect(clippy::exhaustive_enums, reason = "every caller must handle each case")]
+pub enum Insertion {
     /// The key is new and now remembered.
     New,
     /// The key was known: this is a duplicate. Nothing changed.
     Known(Route),
     /// The table has no slot at all.
-    NoRoom,
+    Full,
 }
 
 /// How long a key is remembered after it was learnt: at least so long, and less than two
@@ -85,6 +92,9 @@ pub enum Learnt {
 /// Longer than an answer may take, short enough for the table: slots needed = new keys per second
 /// × lifetime in seconds, and as much again for luck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "one per kind of key")]
 pub struct Lifetimes {
     /// Of pings.
     pub ping: Duration,
@@ -98,7 +108,7 @@ pub struct Lifetimes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSlot {
     id: [u8; 16],
-    via: Via,
+    source: RouteSource,
     seen: u32, // seconds
     kind: Kind,
     ttl: u8,
@@ -117,8 +127,22 @@ enum Kind {
 impl<S> RouteTable<S> {
     /// Creates a table. `seed` decides which slots a key may lie in; it should differ per start.
     #[must_use]
-    pub const fn new(seed: u64, lifetimes: Lifetimes, slots: S) -> Self {
-        Self { hasher: Hasher::new(seed), lifetimes, slots }
+    pub fn new(seed: u64, lifetimes: Lifetimes, mut slots: S) -> Self
+    where
+        S: AsMut<[RouteSlot]>,
+    {
+        slots.as_mut().fill(RouteSlot::EMPTY);
+        Self::resume(seed, lifetimes, slots)
+    }
+
+    /// Continues with the slots of an earlier table of the same seed and lifetimes.
+    #[must_use]
+    pub const fn resume(seed: u64, lifetimes: Lifetimes, slots: S) -> Self {
+        Self::with_hasher(Hasher::new(seed), lifetimes, slots)
+    }
+
+    pub(crate) const fn with_hasher(hasher: Hasher, lifetimes: Lifetimes, slots: S) -> Self {
+        Self { hasher, lifetimes, slots }
     }
 
     /// Returns the memory.
@@ -130,8 +154,8 @@ impl<S> RouteTable<S> {
 
 impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
     /// Remembers which way `key` came, unless it is known.
-    pub fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
-        self.view().learn(now, key, route)
+    pub fn insert(&mut self, now: Duration, key: Key, route: Route) -> Insertion {
+        self.view().insert(now, key, route)
     }
 
     /// Remembers which way `key` came, the newest way being the best.
@@ -141,19 +165,13 @@ impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
 
     /// Notes that a copy of `key` came that may cross `ttl` more links; the way back stays. A later
     /// copy counts as a mere duplicate only if its TTL is no higher.
-    pub fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
-        self.view().raise(now, key, ttl);
+    pub fn raise_ttl(&mut self, now: Duration, key: Key, ttl: u8) {
+        self.view().raise_ttl(now, key, ttl);
     }
 
     fn view(&mut self) -> View<'_> {
         let Self { hasher, lifetimes, slots } = self;
         View { hasher: *hasher, lifetimes: *lifetimes, slots: slots.as_mut() }
-    }
-
-    /// The same table, with memory of one type whatever `S` is.
-    pub(crate) fn as_slice(&mut self) -> RouteTable<&mut [RouteSlot]> {
-        let Self { hasher, lifetimes, slots } = self;
-        RouteTable { hasher: *hasher, lifetimes: *lifetimes, slots: slots.as_mut() }
     }
 }
 
@@ -187,10 +205,10 @@ struct View<'s> {
 }
 
 impl View<'_> {
-    fn learn(&mut self, now: Duration, key: Key, route: Route) -> Learnt {
+    fn insert(&mut self, now: Duration, key: Key, route: Route) -> Insertion {
         let at = seconds(now);
         if let Some(known) = find(self.slots, &self.hasher, &self.lifetimes, at, key) {
-            return Learnt::Known(known.route());
+            return Insertion::Known(known.route());
         }
         self.write(at, key, route)
     }
@@ -199,7 +217,7 @@ impl View<'_> {
         self.write(seconds(now), key, route);
     }
 
-    fn raise(&mut self, now: Duration, key: Key, ttl: u8) {
+    fn raise_ttl(&mut self, now: Duration, key: Key, ttl: u8) {
         let at = seconds(now);
         let (kind, id) = key.parts();
         let window = self.hasher.window(self.slots.len(), kind, id);
@@ -211,7 +229,7 @@ impl View<'_> {
     }
 
     /// Puts the key into its old slot, else a free one, else that of the oldest entry.
-    fn write(&mut self, at: u32, key: Key, route: Route) -> Learnt {
+    fn write(&mut self, at: u32, key: Key, route: Route) -> Insertion {
         let (kind, id) = key.parts();
         let worth = |slot: &RouteSlot| match slot.is_live(&self.lifetimes, at) {
             true if slot.is(kind, id) => (0, 0),
@@ -221,11 +239,11 @@ impl View<'_> {
         let window = self.hasher.window(self.slots.len(), kind, id);
         let slots = self.slots.get_mut(window).unwrap_or_default().iter_mut();
         let Some(slot) = slots.min_by_key(|slot| worth(slot)) else {
-            return Learnt::NoRoom;
+            return Insertion::Full;
         };
-        let Route { via, ttl, hops } = route;
-        *slot = RouteSlot { id: id.to_le_bytes(), via, seen: at, kind, ttl, hops };
-        Learnt::New
+        let Route { source, ttl, hops } = route;
+        *slot = RouteSlot { id: id.to_le_bytes(), source, seen: at, kind, ttl, hops };
+        Insertion::New
     }
 }
 
@@ -268,17 +286,18 @@ fn starts_alike<'s>(slots: impl IntoIterator<Item = &'s RouteSlot>, id: u128) ->
 /// hashing is fast"). Whatever keys a stranger chooses, no two of them share a window more often than chance
 /// has it, unless he knows the seed; and a sum of products is little work for any processor.
 #[derive(Debug, Clone, Copy)]
-struct Hasher([u64; 6]);
+pub(crate) struct Hasher([u64; 6]);
 
 impl Hasher {
-    const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
         Self([
-            scatter(seed, 1),
-            scatter(seed, 2),
-            scatter(seed, 3),
-            scatter(seed, 4),
-            scatter(seed, 5),
-            scatter(seed, 6),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
         ])
     }
 
@@ -336,14 +355,14 @@ impl From<Kind> for u64 {
 impl RouteSlot {
     /// No route.
     pub const EMPTY: Self =
-        Self { id: [0; 16], via: Via(0), seen: 0, kind: Kind::Free, ttl: 0, hops: 0 };
+        Self { id: [0; 16], source: RouteSource(0), seen: 0, kind: Kind::Free, ttl: 0, hops: 0 };
 
     fn is_live(&self, lifetimes: &Lifetimes, at: u32) -> bool {
         self.kind != Kind::Free && self.seen >= lifetimes.oldest(self.kind, at)
     }
 
     const fn route(&self) -> Route {
-        Route { via: self.via, ttl: self.ttl, hops: self.hops }
+        Route { source: self.source, ttl: self.ttl, hops: self.hops }
     }
 
     fn is(&self, kind: Kind, id: u128) -> bool {

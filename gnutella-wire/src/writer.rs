@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 
 /// One description of a message serves both its length and its bytes.
 pub(crate) struct Writer<'b> {

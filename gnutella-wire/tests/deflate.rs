@@ -104,7 +104,7 @@ fn the_patches_of_the_appendix() {
             let Qrp::Patch(patch) = message else { panic!("{message}") };
             let last = n == messages.len();
             let expected = if last { Progress::Complete } else { Progress::Partial };
-            assert_eq!(table.handle_inflating(patch, &mut inflater), Ok(expected));
+            assert_eq!(table.handle_compressed_patch(patch, &mut inflater), Ok(expected));
         }
         assert_eq!(table.table().unwrap().as_bytes(), [slots]);
     }
@@ -146,7 +146,7 @@ fn tables_arrive_in_any_form() {
                 let cut = CompressedPatch::new(&stream[..len], entry_bits, chunk).unwrap();
                 for message in cut.messages() {
                     let Qrp::Patch(patch) = message else { panic!("{message}") };
-                    packed.handle_inflating(&patch, &mut inflater).unwrap();
+                    packed.handle_compressed_patch(&patch, &mut inflater).unwrap();
                 }
                 assert_eq!(plain.table().unwrap(), table, "{entry_bits} bits, {chunk}");
                 assert_eq!(packed.table().unwrap(), table, "{entry_bits} bits, {chunk}, zlib");
@@ -154,7 +154,7 @@ fn tables_arrive_in_any_form() {
         }
         old = Some(table);
     }
-    let table = QueryTable::new(2, [0x40]).unwrap(); // four slots: half a byte of one-bit entries
+    let table = QueryTable::resume(2, [0x40]).unwrap(); // four slots: half a byte of one-bit entries
     let plan = PatchEncoder::with_entry_bits(1, &table, None, 7, 1).unwrap();
     assert!(plan.entries().eq([0x40]));
     let error = PatchEncoder::with_entry_bits(3, &table, None, 7, 1).unwrap_err();
@@ -190,7 +190,7 @@ fn damaged_patches_are_refused() {
         table.handle_reset(Reset { slots, infinity: 7 }).unwrap();
         let (compressor, entry_bits) = (Compressor::ZLIB, 4);
         let patch = Patch { seq_no: 1, seq_size: 1, compressor, entry_bits, data };
-        table.handle_inflating(&patch, &mut inflater).unwrap_err()
+        table.handle_compressed_patch(&patch, &mut inflater).unwrap_err()
     };
     let stream = unhex(A);
     assert_eq!(refused(8, b"junk"), QrpError::Damaged);

@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Bound, Client, ClientError, ClientEvent, File, FileSlot, Frame, Index, IndexConfig, IndexEvent,
-    IndexReason, Kind, LinkType, Login, MAX_DATA, Message, NapAddress, NapError, Search, UserSlot,
-    Wanted,
+    Bound, Client, ClientCloseReason, ClientError, ClientEvent, File, FileSlot, Frame, Index,
+    IndexCloseReason, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind, LinkType, Login,
+    MAX_DATA, Message, NapAddress, NapError, Search, UserSlot, Wanted,
 };
-use gnutella_wire::{ConnectError, LinkId, Text, UnknownLink};
+use gnutella_wire::{ConnId, ConnectError, NotConnected, Received, Text};
 
 fn unhex(digits: &str) -> Vec<u8> {
     let digits = digits.trim().as_bytes().chunks(2);
@@ -127,13 +127,14 @@ fn the_size_before_a_file() {
     assert_eq!(Ask::decode(&out[..len - 1]), None);
 }
 
-type Server = Index<Vec<UserSlot>, Vec<FileSlot>>;
+type Server = Index<IndexVec>;
 
 const HOME: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const T0: Duration = Duration::ZERO;
 
 fn server(users: usize, files: usize) -> Server {
-    Index::new(IndexConfig::CUSTOMARY, vec![UserSlot::EMPTY; users], vec![FileSlot::EMPTY; files])
+    let storage = IndexVec::new(IndexLimits { users, files });
+    Index::new(IndexConfig::CUSTOMARY, storage).unwrap()
 }
 
 fn login(nick: &str, port: u16) -> Login<'_> {
@@ -159,7 +160,7 @@ fn file(name: &str, bitrate: u32) -> File<'_> {
 
 /// Connects and logs in.
 fn enter(server: &mut Server, link: u32, nick: &str, port: u16) {
-    server.handle_connected(T0, LinkId(link), HOME).unwrap();
+    server.handle_connected(T0, ConnId(link), HOME).unwrap();
     assert_eq!(
         say(server, link, &Message::Login(login(nick, port))),
         [format!("{link} login ack unknown")]
@@ -169,7 +170,8 @@ fn enter(server: &mut Server, link: u32, nick: &str, port: u16) {
 /// Gives the index a message, and returns all that it then sends, as "link message".
 fn say(server: &mut Server, link: u32, message: &Message<'_>) -> Vec<String> {
     let bytes = encoded(message);
-    assert_eq!(server.handle_bytes(T0, LinkId(link), &bytes), Ok(Some(bytes.len())), "{message:?}");
+    let received = server.handle_bytes(T0, ConnId(link), &bytes).unwrap();
+    assert_eq!(received.consumed, bytes.len(), "{message:?}");
     drain(server)
 }
 
@@ -179,7 +181,7 @@ fn drain(server: &mut Server) -> Vec<String> {
     while let Some(transmit) = server.poll_transmit(&mut buf).unwrap() {
         let (frame, rest) = Frame::decode(&buf[..transmit.len], MAX_DATA).unwrap();
         assert!(rest.is_empty() && Message::from_frame(frame).is_ok(), "{frame}");
-        sent.push(format!("{} {frame}", transmit.to.0));
+        sent.push(format!("{} {frame}", transmit.conn.0));
     }
     sent
 }
@@ -239,7 +241,7 @@ fn an_index_finds_and_introduces() {
 
     // What was unshared, and what went with its sharer, is found no more.
     assert!(say(&mut index, 1, &Message::Unshare(text("pixies - debaser.mp3"))).is_empty());
-    index.handle_closed(T0, LinkId(2));
+    index.handle_closed(T0, ConnId(2));
     assert_eq!(say(&mut index, 3, &find(Search::new(text("debaser")))), ["3 search end"]);
     assert_eq!((index.users(), index.files()), (2, 0));
 }
@@ -250,12 +252,12 @@ fn hotlists_tell_who_comes_and_goes() {
     enter(&mut index, 1, "ann", 1);
     let watch = |nick| Message::HotlistAdd(text(nick));
     assert_eq!(say(&mut index, 1, &watch("ben")), ["1 hotlist ack ben"]);
-    index.handle_connected(T0, LinkId(2), HOME).unwrap();
+    index.handle_connected(T0, ConnId(2), HOME).unwrap();
     let came = say(&mut index, 2, &Message::Login(login("ben", 0)));
     assert_eq!(came, ["2 login ack unknown", "1 user on ben 8"]);
     enter(&mut index, 3, "cat", 1);
     assert_eq!(say(&mut index, 3, &watch("ben")), ["3 hotlist ack ben", "3 user on ben 8"]);
-    index.handle_closed(T0, LinkId(2));
+    index.handle_closed(T0, ConnId(2));
     assert_eq!(drain(&mut index), ["1 user off ben", "3 user off ben"]);
     assert!(say(&mut index, 3, &Message::HotlistRemove(text("ben"))).is_empty());
     for nick in ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"] {
@@ -268,10 +270,13 @@ fn hotlists_tell_who_comes_and_goes() {
 fn an_index_says_no() {
     let mut index = server(2, 1);
     enter(&mut index, 1, "ann", 1);
-    assert_eq!(index.handle_connected(T0, LinkId(1), HOME), Err(ConnectError::Taken(LinkId(1))));
-    index.handle_connected(T0, LinkId(2), HOME).unwrap();
-    assert_eq!(index.handle_connected(T0, LinkId(3), HOME), Err(ConnectError::Full(LinkId(3))));
-    assert_eq!(index.handle_bytes(T0, LinkId(3), b""), Err(UnknownLink(LinkId(3))));
+    assert_eq!(index.handle_connected(T0, ConnId(1), HOME), Err(ConnectError::InUse(ConnId(1))));
+    index.handle_connected(T0, ConnId(2), HOME).unwrap();
+    assert_eq!(
+        index.handle_connected(T0, ConnId(3), HOME),
+        Err(ConnectError::Full { capacity: 2 })
+    );
+    assert_eq!(index.handle_bytes(T0, ConnId(3), b""), Err(NotConnected(ConnId(3))));
     let early = say(&mut index, 2, &Message::Stats(0, 0, 0));
     assert_eq!(early, ["2 error log in first"]);
     assert_eq!(say(&mut index, 2, &Message::NickCheck(text("ANN"))), ["2 nick taken"]);
@@ -290,14 +295,13 @@ fn an_index_says_no() {
     assert_eq!(say(&mut index, 1, &Message::Other(bad)), ["1 error malformed fields"]);
     // Whoever asks without reading the answers has to wait.
     let stats = encoded(&Message::Stats(0, 0, 0));
-    let taken =
-        (0..9).take_while(|_| index.handle_bytes(T0, LinkId(1), &stats) == Ok(Some(stats.len())));
-    assert_eq!(taken.count(), 3);
+    let mut consumed = || index.handle_bytes(T0, ConnId(1), &stats).unwrap().consumed;
+    assert_eq!((0..9).take_while(|_| consumed() == stats.len()).count(), 3);
     assert_eq!(drain(&mut index).len(), 3);
     // A frame beyond the limit ends the connection, and no other.
-    assert_eq!(index.handle_bytes(T0, LinkId(1), &[0xFF; 9]), Ok(Some(9)));
+    assert_eq!(index.handle_bytes(T0, ConnId(1), &[0xFF; 9]).unwrap().consumed, 9);
     let error = NapError::TooLong { kind: Kind(0xFFFF), len: 0xFFFF, limit: MAX_DATA };
-    let event = IndexEvent { link: LinkId(1), reason: IndexReason::Frame(error) };
+    let event = IndexEvent::Closed { conn: ConnId(1), reason: IndexCloseReason::Frame(error) };
     assert_eq!((index.poll_event(), index.poll_event(), index.files()), (Some(event), None, 0));
     assert_eq!(say(&mut index, 2, &Message::Login(login("ann", 1))), ["2 login ack unknown"]);
 }
@@ -307,19 +311,19 @@ fn silence_is_pinged_and_then_ended() {
     let mut index = server(2, 1);
     let at = Duration::from_secs;
     enter(&mut index, 1, "ann", 1);
-    index.handle_connected(T0, LinkId(2), HOME).unwrap();
+    index.handle_connected(T0, ConnId(2), HOME).unwrap();
     assert_eq!(index.poll_timeout(), Some(at(30)));
     index.handle_timeout(at(30));
-    let late = IndexEvent { link: LinkId(2), reason: IndexReason::LoginTimedOut };
+    let late = IndexEvent::Closed { conn: ConnId(2), reason: IndexCloseReason::LoginTimedOut };
     assert_eq!(index.poll_event(), Some(late));
     assert_eq!(index.poll_timeout(), Some(at(120)));
     index.handle_timeout(at(120));
     assert_eq!(drain(&mut index), ["1 ping"]);
-    index.handle_bytes(at(130), LinkId(1), &encoded(&Message::Pong(Text::EMPTY))).unwrap();
+    index.handle_bytes(at(130), ConnId(1), &encoded(&Message::Pong(Text::EMPTY))).unwrap();
     assert_eq!(index.poll_timeout(), Some(at(250)));
     index.handle_timeout(at(250));
     index.handle_timeout(at(370));
-    let silent = IndexEvent { link: LinkId(1), reason: IndexReason::Silent };
+    let silent = IndexEvent::Closed { conn: ConnId(1), reason: IndexCloseReason::Silent };
     assert_eq!((index.poll_event(), index.poll_timeout()), (Some(silent), None));
 }
 
@@ -327,8 +331,8 @@ fn silence_is_pinged_and_then_ended() {
 #[test]
 fn a_client_logs_in_searches_and_answers_pings() {
     let mut index = server(1, 1);
-    index.handle_connected(T0, LinkId(1), HOME).unwrap();
-    let (mut client, mut buf) = (Client::new(Duration::from_secs(5)), [0; 512]);
+    index.handle_connected(T0, ConnId(1), HOME).unwrap();
+    let (mut client, mut buf) = (Client::new(Duration::from_secs(5)).unwrap(), [0; 512]);
     let search = Message::Search(Search::new(text("song")));
     assert_eq!(client.send(T0, &search, &mut buf), Err(ClientError::OutOfTurn));
     let len = client.login(T0, login("ann", 1), &mut buf).unwrap();
@@ -336,14 +340,15 @@ fn a_client_logs_in_searches_and_answers_pings() {
     assert_eq!(client.poll_timeout(), Some(Duration::from_secs(5)));
     let mut sent = buf[..len].to_vec();
     let mut talk = |client: &mut Client, sent: &[u8]| {
-        index.handle_bytes(T0, LinkId(1), sent).unwrap();
+        index.handle_bytes(T0, ConnId(1), sent).unwrap();
         let (mut received, mut messages, mut buf) = (Vec::new(), Vec::new(), [0; 512]);
         while let Some(transmit) = index.poll_transmit(&mut buf).unwrap() {
             for byte in &buf[..transmit.len] {
                 received.push(*byte);
-                if let Some(handled) = client.handle_bytes(T0, &received).unwrap() {
-                    assert_eq!(handled.consumed, received.len());
-                    messages.push(handled.message.unwrap().kind());
+                let Received { consumed, outcome } = client.handle_bytes(T0, &received);
+                if consumed > 0 {
+                    assert_eq!(consumed, received.len());
+                    messages.push(outcome.unwrap().kind());
                     received.clear();
                 }
             }
@@ -365,18 +370,21 @@ fn a_client_logs_in_searches_and_answers_pings() {
     assert_eq!(client.poll_event(), Some(ClientEvent::ListingTimedOut));
     assert!(client.send(T0, &search, &mut buf).is_ok());
     assert_eq!(client.poll_transmit(&mut buf), Ok(None));
-    client.handle_bytes(T0, &encoded(&Message::Ping(Text::EMPTY))).unwrap();
+    client.handle_bytes(T0, &encoded(&Message::Ping(Text::EMPTY)));
     assert_eq!(client.poll_transmit(&mut buf), Ok(Some(4)));
     assert_eq!(buf[..4], [0, 0, 0xF0, 2]);
-    let mut refused = Client::new(Duration::from_secs(5));
+    let mut refused = Client::new(Duration::from_secs(5)).unwrap();
     refused.login(T0, login("ann", 1), &mut buf).unwrap();
-    refused.handle_bytes(T0, &encoded(&Message::Error(text("no")))).unwrap();
-    assert_eq!(refused.poll_event(), Some(ClientEvent::Refused));
+    refused.handle_bytes(T0, &encoded(&Message::Error(text("no"))));
+    assert_eq!(
+        refused.poll_event(),
+        Some(ClientEvent::Closed { reason: ClientCloseReason::Refused })
+    );
     assert!(!refused.is_online());
 }
 
 #[test]
 fn slots_are_as_large_as_documented() {
     assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (720, 200));
-    assert!(size_of::<Server>() - 2 * size_of::<Vec<u8>>() <= 80 && size_of::<Client>() <= 96);
+    assert!(size_of::<Index<()>>() <= 80 && size_of::<Client>() <= 96);
 }

@@ -78,7 +78,7 @@ fn give(
     stream.extend(patch.data);
     if let Some((_, entries)) = INFLATED.iter().find(|(zlib, _)| unhex(zlib) == *stream) {
         for entry in unhex(entries) {
-            table.handle_entries(&[entry])?; // in pieces of any length
+            table.handle_patch_entries(&[entry])?; // in pieces of any length
         }
         stream.clear();
     }
@@ -131,7 +131,7 @@ fn appendix_b() {
 /// The entries of appendix B as the encoder makes them, in one message and in two.
 #[test]
 fn appendix_b_from_the_other_side() {
-    let table = |slots: u8| QueryTable::new(3, [slots]).unwrap();
+    let table = |slots: u8| QueryTable::resume(3, [slots]).unwrap();
     let (none, test, both, qrp) = (table(0), table(0b10_0000), table(0b10_0010), table(0b10));
     let steps = [(none, test, "00a00000"), (test, both, "000000a0"), (both, qrp, "00600000")];
     for (old, new, entries) in steps {
@@ -238,7 +238,7 @@ fn violations_inside_a_sequence() {
         assert_eq!(format!("{table:?}"), before);
         assert_eq!(table.handle(&patch([2, 2], NONE, 4, &[0; 4])), Ok(Progress::Complete));
     }
-    assert_eq!(begun().handle_entries(&[0]), Err(QrpError::NotBegun));
+    assert_eq!(begun().handle_patch_entries(&[0]), Err(QrpError::NotBegun));
     assert_eq!(begun().end_patch(), Err(QrpError::NotBegun));
     assert_eq!((QrpError::NotBegun.bye_code(), QrpError::Compressed.bye_code()), (None, None));
 }
@@ -286,8 +286,11 @@ fn a_large_table_folds() {
                     data: &[],
                 })
                 .unwrap();
-            entries.chunks(65_521).for_each(|piece| table.handle_entries(piece).unwrap());
-            assert_eq!(table.handle_entries(&[0]), Err(QrpError::Overflow { slots: 1 << 24 }));
+            entries.chunks(65_521).for_each(|piece| table.handle_patch_entries(piece).unwrap());
+            assert_eq!(
+                table.handle_patch_entries(&[0]),
+                Err(QrpError::Overflow { slots: 1 << 24 })
+            );
             assert_eq!(table.end_patch(), Ok(Progress::Complete));
             assert_eq!(table.table().unwrap().as_bytes(), [0, 1]);
             *entries.last_mut().unwrap() = if bits == 1 { 1 } else { 0x06 };
@@ -319,9 +322,9 @@ fn tables_merge_and_fold() {
     assert_eq!(QueryTable::new(0, [0; 1]).unwrap_err(), TableError::Bits { bits: 0 });
     let short = TableError::Memory { len: 262_143, needed: 262_144 };
     assert_eq!(QueryTable::new(21, vec![0; 262_143]).unwrap_err(), short);
-    let two = QueryTable::new(1, [0xBF]).unwrap(); // six bits are no slots
+    let two = QueryTable::resume(1, [0xBF]).unwrap(); // six bits are no slots
     assert_eq!((two.len(), two.holds(0), two.holds(1), two.holds(2)), (1, true, false, false));
-    assert_eq!(two, QueryTable::new(1, [0x80]).unwrap());
+    assert_eq!(two, QueryTable::resume(1, [0x80]).unwrap());
     assert_eq!((QueryTable::memory_len(1), QueryTable::memory_len(4)), (1, 2));
 }
 

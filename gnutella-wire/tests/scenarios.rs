@@ -6,11 +6,11 @@ mod world;
 
 use core::time::Duration;
 
+use gnutella_wire::head::HeadLimits;
 use gnutella_wire::http::{Giv, Name, Request, Resource};
+use gnutella_wire::servent::flood_bound;
 use gnutella_wire::wire::{ByeCode, Function, Header, Limits, Message};
-use gnutella_wire::{
-    CommandError, Config, Event, Guid, HeadLimits, Opening, Reason, Role, ServentId, flood_bound,
-};
+use gnutella_wire::{CloseReason, CommandError, Config, Event, Guid, Opening, Role, ServentId};
 use sim::Addr;
 use world::{Preset, World};
 
@@ -204,7 +204,7 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
         Header { guid: Guid([7; 16]), function, ttl: 1, hops: 0, len }.to_bytes().to_vec()
     };
     let (push, query) = (Function::PUSH, Function::QUERY);
-    let dismissed = |code| Some(Reason::Dismissed(code));
+    let dismissed = |code| Some(CloseReason::Dismissed(code));
     let high = |number: u8| {
         let mut bytes = message(Function::PING, 15, 1, &[]);
         bytes[0] = number;
@@ -212,7 +212,7 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
     };
     for (what, bytes, expected) in [
         ("ping of 50,000 bytes", announced(Function::PING, 50_000), dismissed(ByeCode::TOO_LARGE)),
-        ("70,000 bytes", announced(Function::QUERY_HIT, 70_000), Some(Reason::Desynchronised)),
+        ("70,000 bytes", announced(Function::QUERY_HIT, 70_000), Some(CloseReason::Desynchronised)),
         ("query of 1,103 bytes", announced(query, 1_103), dismissed(ByeCode::TOO_LARGE)),
         ("relayed query", message(query, 3, 1, b"\0\0x\0"), dismissed(ByeCode::LEAF_RELAYED)),
         ("one TTL 0", message(query, 0, 0, b"\0\0x\0"), None),
@@ -234,7 +234,7 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
         (
             "a bye",
             message(Function::BYE, 1, 0, b"\xC8\0so long\0"),
-            Some(Reason::Left(ByeCode::SHUTDOWN)),
+            Some(CloseReason::Left(ByeCode::SHUTDOWN)),
         ),
     ] {
         let mut world = World::new(7);
@@ -246,8 +246,8 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
         world.run(1);
         let of_0: Vec<_> = world.lost.iter().filter(|(at, _)| *at == Addr(0)).collect();
         assert_eq!(of_0.last().map(|(_, reason)| *reason), expected, "{what}");
-        if let Some(Reason::Dismissed(code)) = expected {
-            let heard = world.lost.contains(&(Addr(1), Reason::Left(code)));
+        if let Some(CloseReason::Dismissed(code)) = expected {
+            let heard = world.lost.contains(&(Addr(1), CloseReason::Left(code)));
             assert!(heard, "{what}: the neighbour did not hear {code}");
         }
     }
@@ -285,7 +285,7 @@ fn a_push_brings_the_file_out_from_behind_a_firewall() {
     let request = Request::get_04(giv.index, Name::new(giv.name.as_bytes()), 0);
     let mut wire = [0; 256];
     let len = request.encode(&[], &mut wire).unwrap();
-    let (head, _) = gnutella_wire::Head::decode(&wire[..len], HeadLimits::GTKG).unwrap();
+    let (head, _) = gnutella_wire::head::Head::decode(&wire[..len], HeadLimits::GTKG).unwrap();
     let asked = Request::from_head(&head).unwrap();
     assert_eq!(asked.resource, Resource::File { index: 1, name: Name::new(b"Hey Jude.mp3") });
 }
@@ -305,13 +305,13 @@ fn a_bye_is_the_last_word() {
     assert_eq!(servent.poll_event(), None, "not before the bye is written");
     let mut buf = [0; 64];
     let bye = servent.poll_transmit(&mut buf).unwrap().unwrap();
-    assert_eq!(bye.to, link);
+    assert_eq!(bye.conn, link);
     let (message, _) = Message::decode(&buf[..bye.len], Limits::GTKG).unwrap();
     assert!(message.to_string().ends_with("ttl=1 hops=0 200 \"Servent shuts down\""));
     assert_eq!(servent.poll_transmit(&mut buf), Ok(None));
-    let reason = Reason::Dismissed(ByeCode::SHUTDOWN);
-    assert_eq!(servent.poll_event(), Some(Event::Lost { link, reason }));
-    assert!(servent.handle_bytes(now, link, &[0]).is_err(), "the link is gone");
+    let reason = CloseReason::Dismissed(ByeCode::SHUTDOWN);
+    assert_eq!(servent.poll_event(), Some(Event::Closed { conn: link, reason }));
+    assert!(servent.handle_bytes(now, link, &[0]).is_err(), "the connection is closed");
 }
 
 /// Routes die with their link, and a later link of the same name does not inherit them.
@@ -358,7 +358,7 @@ fn a_lost_peer_is_noticed_and_a_quiet_one_kept() {
     assert_eq!(world.neighbours(0).len(), 2, "not yet");
     world.run(60);
     assert_eq!(world.neighbours(0), [Addr(2)]);
-    assert_eq!(world.lost, [(Addr(0), Reason::Dismissed(ByeCode::NO_REPLY))]);
+    assert_eq!(world.lost, [(Addr(0), CloseReason::Dismissed(ByeCode::NO_REPLY))]);
 }
 
 /// C-GNU-20: "within a (short) period of time": after expiry a GUID is new again.

@@ -7,7 +7,7 @@ mod world;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use gnutella_wire::wire::{ByeCode, Function, Header};
-use gnutella_wire::{Config, Guid, Reason, Role, ServentId};
+use gnutella_wire::{CloseReason, Config, Guid, Role, ServentId};
 use sim::Addr;
 use world::{Preset, World};
 
@@ -79,7 +79,7 @@ fn a_merged_table_says_perhaps() {
 fn tables_follow_what_is_shared() {
     let mut world = two_ultrapeers();
     world.tell(4, |servent, now| {
-        servent.unshare(now);
+        servent.unshare_all(now);
         servent.share(now, "Something.mp3");
     });
     world.run(40);
@@ -147,10 +147,10 @@ fn a_leaf_stops_its_query() {
     let mut world = star(10, 100);
     world.search(21, QUERY, "jude");
     world.run(1);
-    assert!(world.tell(21, |servent, now| servent.stop(now, QUERY)).is_ok());
+    assert!(world.tell(21, |servent, now| servent.stop_search(now, QUERY)).is_ok());
     world.run(120);
     assert_eq!((1..=10).filter(|ray| world.queries(*ray) > 0).count(), 3);
-    assert!(world.tell(21, |servent, now| servent.stop(now, Guid([0; 16]))).is_err());
+    assert!(world.tell(21, |servent, now| servent.stop_search(now, Guid([0; 16]))).is_err());
 }
 
 /// An ultrapeer's own search goes the same way.
@@ -205,7 +205,7 @@ fn a_full_send_buffer_drops_queries_first() {
     assert_eq!(world.queries(1), 1);
     world.tell(0, |servent, now| servent.handle_backlog(now, link, queue + 1)).unwrap();
     world.run(1);
-    assert!(world.lost.contains(&(Addr(0), Reason::Dismissed(ByeCode::SEND_QUEUE))));
+    assert!(world.lost.contains(&(Addr(0), CloseReason::Dismissed(ByeCode::SEND_QUEUE))));
 }
 
 /// A leaf that is busy asks for no queries, and gets none.
@@ -256,7 +256,7 @@ fn bad_tables_get_bye_413() {
                 world.send_raw(1, 0, &[&header.to_bytes()[..], body].concat());
             }
             world.run(1);
-            let dismissed = (Addr(0), Reason::Dismissed(ByeCode::QRP));
+            let dismissed = (Addr(0), CloseReason::Dismissed(ByeCode::QRP));
             assert_eq!(world.lost.iter().filter(|lost| **lost == dismissed).count(), 1, "{what}");
             // The machine still serves the other link.
             world.ping(2, Guid([7; 16]));
@@ -292,9 +292,9 @@ fn peers_are_looked_for_and_replaced() {
     let mut world = World::new(25);
     (0..5).for_each(|number| world.add_modern(number, &Config::ultrapeer));
     world.add_modern(9, &Config::leaf);
-    world.tell(9, |servent, now| servent.handle_hint(now, address(9))); // itself: not kept
+    world.tell(9, |servent, now| servent.add_host(now, address(9))); // itself: not kept
     for hint in 0..4 {
-        world.tell(9, |servent, now| servent.handle_hint(now, address(hint)));
+        world.tell(9, |servent, now| servent.add_host(now, address(hint)));
     }
     world.run(2);
     assert_eq!(world.neighbours(9).len(), 3, "a leaf wants three: {:?}", world.dialled);
@@ -318,7 +318,7 @@ fn leaving_is_polite() {
     world.tell(1, gnutella_wire::Servent::leave);
     world.run(1);
     for number in [0, 4, 5] {
-        assert!(world.lost.contains(&(Addr(number), Reason::Left(ByeCode::SHUTDOWN))));
+        assert!(world.lost.contains(&(Addr(number), CloseReason::Left(ByeCode::SHUTDOWN))));
     }
     assert_eq!((world.neighbours(1).len(), world.neighbours(0).len()), (0, 2));
 }
@@ -330,7 +330,7 @@ fn a_leaf_becomes_an_ultrapeer() {
     assert!(!world.servent(2).has_room(Role::Leaf));
     world.tell(2, |servent, now| servent.set_role(now, Role::Ultrapeer));
     world.run(1);
-    assert!(world.lost.contains(&(Addr(0), Reason::Left(ByeCode::CHANGING_MODE))));
+    assert!(world.lost.contains(&(Addr(0), CloseReason::Left(ByeCode::CHANGING_MODE))));
     assert!(world.servent(2).has_room(Role::Leaf) && world.servent(2).wants_ultrapeers());
     world.dial06(2, 1);
     world.add_modern(6, &Config::leaf);
@@ -365,7 +365,7 @@ fn a_probe_may_be_repeated_with_a_higher_ttl() {
         let mut world = World::new(27);
         let preset: Preset<'_> = &|id: ServentId, address| {
             let mut config = Config::peer(id, address);
-            config.probes = probes;
+            config.refloods_higher_ttl = probes;
             config
         };
         (0..3).for_each(|number| world.add(number, preset));

@@ -1,28 +1,29 @@
 //! The table of bytes in the README.
 
 use gnutella_wire::handshake::Handshake;
-use gnutella_wire::{Caches, HostSlot, LinkSlot, QuerySlot, RouteSlot, Servent};
+use gnutella_wire::hosts::HostSlot;
+use gnutella_wire::routes::RouteSlot;
+use gnutella_wire::servent::QuerySlot;
+use gnutella_wire::{ConnSlot, Servent, ServentSlots};
 
 /// What a leaf, a peer and an ultrapeer take on a device with 16 KB.
-type Leaf =
-    Servent<[LinkSlot; 3], [RouteSlot; 64], Caches<[HostSlot; 16], [QuerySlot; 2], [u8; 2_048]>>;
-type Peer =
-    Servent<[LinkSlot; 5], [RouteSlot; 256], Caches<[HostSlot; 16], [QuerySlot; 0], [u8; 0]>>;
+type Leaf = Servent<
+    ServentSlots<[ConnSlot; 3], [RouteSlot; 64], [HostSlot; 16], [QuerySlot; 2], [u8; 2_048]>,
+>;
+type Peer = Servent<ServentSlots<[ConnSlot; 5], [RouteSlot; 256], [HostSlot; 16]>>;
 type Ultrapeer = Servent<
-    [LinkSlot; 32],
-    [RouteSlot; 128],
-    Caches<[HostSlot; 16], [QuerySlot; 2], [u8; 34 * 128]>,
+    ServentSlots<[ConnSlot; 32], [RouteSlot; 128], [HostSlot; 16], [QuerySlot; 2], [u8; 34 * 128]>,
 >;
 
 #[test]
 fn slots_and_machines_are_as_large_as_documented() {
     let readme = include_str!("../README.md");
     for (what, len) in [
-        ("[`Servent`] without slots", size_of::<Servent<[LinkSlot; 0], [RouteSlot; 0]>>()),
-        ("[`LinkSlot`]", size_of::<LinkSlot>()),
-        ("[`RouteSlot`]", size_of::<RouteSlot>()),
-        ("[`HostSlot`]", size_of::<HostSlot>()),
-        ("[`QuerySlot`]", size_of::<QuerySlot>()),
+        ("[`Servent`] without slots", size_of::<Servent<()>>()),
+        ("[`ConnSlot`]", size_of::<ConnSlot>()),
+        ("[`RouteSlot`](routes::RouteSlot)", size_of::<RouteSlot>()),
+        ("[`HostSlot`](hosts::HostSlot)", size_of::<HostSlot>()),
+        ("[`QuerySlot`](servent::QuerySlot)", size_of::<QuerySlot>()),
         ("[`Handshake`](handshake::Handshake)", size_of::<Handshake>()),
         ("leaf", size_of::<Leaf>()),
         ("peer", size_of::<Peer>()),

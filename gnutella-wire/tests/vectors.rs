@@ -4,7 +4,8 @@
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use gnutella_wire::handshake::{Handshake, Line, State, TRANSITIONS, Version, addresses};
+use gnutella_wire::handshake::{Handshake, Line, State, Step, TRANSITIONS, Version, addresses};
+use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::http::{
     self, ContentRange, Giv, Method, Name, Range, Request, Resource, Response,
 };
@@ -12,7 +13,7 @@ use gnutella_wire::wire::{
     Bye, ByeCode, Function, HEADER_LEN, Header, HitData, HitFlags, Limits, Message, Payload, Ping,
     Pong, Push, Query, QueryFlags, QueryHit, Record, Records, Vendor,
 };
-use gnutella_wire::{DecodeError, Guid, Head, HeadLimits, ServentId, Text};
+use gnutella_wire::{DecodeError, Guid, Received, ServentId, Text};
 
 fn unhex(digits: &str) -> Vec<u8> {
     let digits = digits.trim().as_bytes().chunks(2);
@@ -251,6 +252,8 @@ fn byes() {
     }
 }
 
+const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
+
 /// C-GNU-01: byte-exact both ways, accepted split at every byte.
 #[test]
 fn the_handshake_of_0_4() {
@@ -258,9 +261,9 @@ fn the_handshake_of_0_4() {
     let len = ann.greet(&[], &mut buf).unwrap();
     assert_eq!(&buf[..len], b"GNUTELLA CONNECT/0.4\n\n");
     for cut in 0..len {
-        assert_eq!(ben.handle_bytes(&buf[..cut]), Ok(None));
+        assert_eq!(ben.handle_bytes(&buf[..cut]), Ok(WAIT));
     }
-    assert_eq!(ben.handle_bytes(&buf[..len]).unwrap().unwrap().consumed, 22);
+    assert_eq!(ben.handle_bytes(&buf[..len]).unwrap().consumed, 22);
     assert_eq!(ben.version(), Version::V04);
     let mut rude = ben.clone();
     assert_eq!(rude.refuse(503, "Full", &[], &mut buf), Ok(0)); // closes without an answer
@@ -268,9 +271,9 @@ fn the_handshake_of_0_4() {
     let len = ben.agree(&[], &mut buf).unwrap();
     assert_eq!(&buf[..len], b"GNUTELLA OK\n\n");
     buf[len] = 0x42; // the stream begins in the same read
-    assert_eq!(ann.handle_bytes(&buf[..=len]).unwrap().unwrap().consumed, 13);
+    assert_eq!(ann.handle_bytes(&buf[..=len]).unwrap().consumed, 13);
     assert_eq!((ann.state(), ben.state()), (State::Open, State::Open));
-    assert_eq!(ann.handle_bytes(&buf[len..=len]), Ok(None));
+    assert_eq!(ann.handle_bytes(&buf[len..=len]), Ok(WAIT));
 }
 
 const STEP_A: &str =
@@ -283,17 +286,19 @@ const STEP_C: &str = "GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n";
 fn the_handshake_of_0_6() {
     let (mut ann, mut ben, mut buf) = (Handshake::dialler_06(), Handshake::acceptor(), [0; 64]);
     ann.greet(&[], &mut buf).unwrap();
-    let heard = ben.handle_bytes(STEP_A.as_bytes()).unwrap().unwrap();
-    assert_eq!((heard.consumed, heard.line), (STEP_A.len(), Line::Connect(Version::V06)));
-    assert!(heard.head.is_true("x-ultrapeer") && !heard.head.is_true("X-Degree"));
+    let received = ben.handle_bytes(STEP_A.as_bytes()).unwrap();
+    assert_eq!(received.consumed, STEP_A.len());
+    let step = received.outcome.unwrap();
+    assert_eq!(step.line, Line::Connect(Version::V06));
+    assert!(step.head.is_true("x-ultrapeer") && !step.head.is_true("X-Degree"));
     ben.agree(&[], &mut buf).unwrap();
-    let heard = ann.handle_bytes(STEP_B.as_bytes()).unwrap().unwrap();
-    assert_eq!(heard.line, Line::Status { code: 200, reason: "OK" });
-    assert_eq!(heard.head.header("x-live-since"), Some("Fri, 01 Nov 2024 12:00:05 +0000"));
-    assert_eq!(heard.head.headers().count(), 5);
+    let step = ann.handle_bytes(STEP_B.as_bytes()).unwrap().outcome.unwrap();
+    assert_eq!(step.line, Line::Status { code: 200, reason: "OK" });
+    assert_eq!(step.head.header("x-live-since"), Some("Fri, 01 Nov 2024 12:00:05 +0000"));
+    assert_eq!(step.head.headers().count(), 5);
     ann.agree(&[], &mut buf).unwrap();
     let followed = [STEP_C.as_bytes(), &[0x78, 0x9C]].concat();
-    assert_eq!(ben.handle_bytes(&followed).unwrap().unwrap().consumed, STEP_C.len());
+    assert_eq!(ben.handle_bytes(&followed).unwrap().consumed, STEP_C.len());
     assert_eq!((ann.state(), ben.state()), (State::Open, State::Open));
 }
 
@@ -311,10 +316,10 @@ fn refusals() {
         ann.greet(&[], &mut buf).unwrap();
         let try_these = "X-Try-Ultrapeers: 10.0.0.1:6346, 10.0.0.2:6347,junk";
         let answer = format!("GNUTELLA/0.6 {code} {reason}\r\n{try_these}\r\n\r\n");
-        let heard = ann.handle_bytes(answer.as_bytes()).unwrap().unwrap();
-        assert_eq!(heard.line, Line::Status { code, reason });
+        let step = ann.handle_bytes(answer.as_bytes()).unwrap().outcome.unwrap();
+        assert_eq!(step.line, Line::Status { code, reason });
         assert_eq!(ann.state(), State::Closed);
-        let others: Vec<_> = addresses(heard.head.header("X-Try-Ultrapeers").unwrap()).collect();
+        let others: Vec<_> = addresses(step.head.header("X-Try-Ultrapeers").unwrap()).collect();
         assert_eq!(others.len(), 2);
         assert_eq!(others[1].to_string(), "10.0.0.2:6347");
         assert!(ann.agree(&[], &mut buf).is_err());
@@ -326,7 +331,9 @@ fn refusals() {
 fn limits_of_a_head() {
     let greeting =
         |lines: usize| format!("GNUTELLA CONNECT/0.6\r\n{}\r\n", "A: b\r\n".repeat(lines));
-    assert!(Handshake::acceptor().handle_bytes(greeting(128).as_bytes()).unwrap().is_some());
+    assert!(
+        Handshake::acceptor().handle_bytes(greeting(128).as_bytes()).unwrap().outcome.is_some()
+    );
     let mut acceptor = Handshake::acceptor();
     let many = greeting(200);
     let refused = acceptor.handle_bytes(many.as_bytes());
@@ -335,9 +342,9 @@ fn limits_of_a_head() {
     let len = acceptor.refuse(413, "Header has too many lines", &[], &mut buf).unwrap();
     assert_eq!(&buf[..len], b"GNUTELLA/0.6 413 Header has too many lines\r\n\r\n");
     let long = format!("GNUTELLA CONNECT/0.6\r\nA: {}\r\n\r\n", "x".repeat(2_000));
-    assert!(Handshake::acceptor().handle_bytes(long.as_bytes()).unwrap().is_some());
+    assert!(Handshake::acceptor().handle_bytes(long.as_bytes()).unwrap().outcome.is_some());
     let endless = [b'G'; 16_384];
-    assert_eq!(Handshake::acceptor().handle_bytes(&endless[..16_383]), Ok(None));
+    assert_eq!(Handshake::acceptor().handle_bytes(&endless[..16_383]), Ok(WAIT));
     let refused = Handshake::acceptor().handle_bytes(&endless);
     assert_eq!(refused, Err(DecodeError::HeadTooLong { limit: 16_384 }));
     let strange = Handshake::acceptor().handle_bytes(b"GET / HTTP/1.1\r\n\r\n");
@@ -352,7 +359,7 @@ fn head(text: &str) -> Head<'_> {
 #[test]
 fn a_download_of_0_4() {
     let mut out = [0; 256];
-    let agent = [gnutella_wire::Header::new("User-Agent", "Gnutella")];
+    let agent = [gnutella_wire::head::Header::new("User-Agent", "Gnutella")];
     let request = Request::get_04(2, Name::new(b"HeyJude.mp3"), 0);
     let len = request.encode(&agent, &mut out).unwrap();
     let sent = "GET /get/2/HeyJude.mp3/ HTTP/1.0\r\nConnection: Keep-Alive\r\nRange: bytes=0-\r\nUser-Agent: Gnutella\r\n\r\n";
@@ -437,7 +444,7 @@ fn offers() {
 #[test]
 fn no_forged_lines() {
     let mut out = [0; 99];
-    let bad = gnutella_wire::Header::new("X", "a\r\nX-Ultrapeer: True");
+    let bad = gnutella_wire::head::Header::new("X", "a\r\nX-Ultrapeer: True");
     let len = Handshake::dialler_06().greet(&[bad], &mut out).unwrap();
     assert_eq!(&out[..len], b"GNUTELLA CONNECT/0.6\r\n\r\n");
     let giv = Giv { index: 1, servent: ServentId([0; 16]), name: text("a\nGET") };
@@ -446,10 +453,10 @@ fn no_forged_lines() {
 }
 
 #[test]
-fn the_picture_in_the_readme_is_the_table() {
+fn the_diagram_of_the_handshake_matches_the_table() {
     let mut picture = String::from("stateDiagram-v2\n");
     for (from, input, to) in TRANSITIONS {
         writeln!(picture, "    {from:?} --> {to:?}: {input:?}").unwrap();
     }
-    assert!(include_str!("../README.md").contains(&picture), "paste this:\n{picture}");
+    assert!(include_str!("../docs/handshake.md").contains(&picture), "paste this:\n{picture}");
 }

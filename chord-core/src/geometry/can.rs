@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::zone::{Point, Zone};
-use crate::{Address, Identifier, Peer, Route};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// The state of a node of CAN: its zone of the torus, and the nodes whose zones touch it. `S` is the memory of
 /// the neighbours, a slot for each; about `2D` of them if all zones are as large.
@@ -32,10 +35,11 @@ pub struct Can<I, A, S, const D: usize> {
 
 /// A node and its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a neighbour is a peer and its zone")]
 pub struct Neighbour<I, A, const D: usize> {
     /// The node.
     pub peer: Peer<I, A>,
-    /// Its zone, which touches that of whoever lists it.
+    /// Its zone, which touches that of the node that lists it.
     pub zone: Zone<D>,
 }
 

@@ -1,6 +1,9 @@
 //! Kademlia (Maymounkov and Mazieres, IPTPS 2002): the closest node by XOR.
 
-use crate::{Address, Bits, Peer, Route};
+use crate::id::Bits;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// The buckets of a node of Kademlia. `S` is their memory: `k` slots for each bucket, the bucket of the farthest
 /// half of all nodes first; what is nearer than the last bucket that there is memory for shares that one.
@@ -55,7 +58,7 @@ impl<I: Bits, A: Address, S: AsRef<[Option<Peer<I, A>>]>> Kademlia<I, A, S> {
 }
 
 impl<I: Bits, A: Address, S: AsMut<[Option<Peer<I, A>>]>> Kademlia<I, A, S> {
-    /// Takes in a node that is known to exist. Tells whether there was room for it.
+    /// Records a node that is known to exist. Returns whether there was room for it.
     pub fn learn(&mut self, peer: Peer<I, A>) -> bool {
         let nearness = usize::try_from(self.me.id.common_bits(peer.id)).unwrap_or(usize::MAX);
         let slots = self.slots.as_mut();

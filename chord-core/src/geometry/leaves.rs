@@ -1,9 +1,11 @@
 //! The leaf set of Pastry: the first half of the slots holds the nearest numerically smaller nodes, the other
 //! half the nearest larger ones, each from the nearest on.
 
-use crate::{Address, Identifier, Peer};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::wire::Address;
 
-/// Tells whether the owner of `key` is sure to be among the leaves and `me`: if the key lies between the
+/// Returns whether the owner of `key` is sure to be among the leaves and `me`: if the key lies between the
 /// farthest leaves, or a side is not full, since then there are no others.
 pub(super) fn cover<I: Identifier, A: Address>(
     leaves: &[Option<Peer<I, A>>],

@@ -12,7 +12,7 @@
 //! | CAN, [`Can`] | the node whose zone contains the key's point |
 //! | Kademlia, [`Kademlia`] | the node at the smallest XOR distance |
 //!
-//! Slots are lent; any `[Option<Peer<I, A>>]` serves, such as an array.
+//! Slots are provided by the caller: any `[Option<Peer<I, A>>]` serves, such as an array.
 
 #[cfg(feature = "can")]
 mod can;

@@ -2,7 +2,10 @@
 
 use super::leaves;
 use super::prefix::PrefixTable;
-use crate::{Address, Bits, Peer, Route};
+use crate::id::Bits;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// The state of a node of Pastry. `T` is the memory of the routing table, a row of `2^b` slots for each digit
 /// that nodes may share; `L` is that of the leaf set, half of it for smaller and half for larger identifiers.
@@ -124,7 +127,7 @@ where
     }
 }
 
-/// Tells whether `a` owns the key rather than `b`: it is closer, or as close on the other side and smaller.
+/// Returns whether `a` owns the key rather than `b`: it is closer, or as close on the other side and smaller.
 fn closer<I: Bits, A: Address>(key: I, a: Peer<I, A>, b: Peer<I, A>) -> bool {
     let around = |id: I| id.distance(key).min(key.distance(id));
     (around(a.id), a.id) < (around(b.id), b.id)

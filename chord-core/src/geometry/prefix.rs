@@ -1,6 +1,8 @@
 //! The prefix table that Pastry and Tapestry share.
 
-use crate::{Address, Bits, Peer};
+use crate::id::Bits;
+use crate::peer::Peer;
+use crate::wire::Address;
 
 const WIDEST: u32 = 8; // bits a digit
 
@@ -68,7 +70,7 @@ impl<I: Bits, A: Address, S: AsRef<[Option<Peer<I, A>>]>> PrefixTable<I, A, S> {
 }
 
 impl<I: Bits, A: Address, S: AsMut<[Option<Peer<I, A>>]>> PrefixTable<I, A, S> {
-    /// Puts a node into its slot, if that is free or `better` than what is there. Tells whether it did.
+    /// Puts a node into its slot, if that is free or `better` than what is there. Returns whether it did.
     pub(super) fn learn(
         &mut self,
         peer: Peer<I, A>,

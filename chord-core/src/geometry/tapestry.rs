@@ -1,7 +1,10 @@
 //! Tapestry (Zhao, Kubiatowicz and Joseph 2001): prefixes with surrogates, so that each key has one root.
 
 use super::prefix::PrefixTable;
-use crate::{Address, Bits, Peer, Route};
+use crate::id::Bits;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// The state of a node of Tapestry. `T` is the memory of the neighbour map, a row of `2^b` slots for each digit
 /// that nodes may share.
@@ -83,7 +86,7 @@ impl<I: Bits, A: Address, T: AsRef<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
 }
 
 impl<I: Bits, A: Address, T: AsMut<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
-    /// Takes in a node that is known to exist. Tells whether there was room for it; where there was not, another
+    /// Records a node that is known to exist. Returns whether there was room for it; where there was not, another
     /// node serves in its place.
     pub fn learn(&mut self, peer: Peer<I, A>) -> bool {
         self.table.learn(peer, |_, _| false)

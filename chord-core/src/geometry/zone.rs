@@ -26,7 +26,7 @@ impl<const D: usize> Zone<D> {
     /// The whole torus.
     pub const WHOLE: Self = Self { sides: [Side { from: 0, halvings: 0 }; D] };
 
-    /// Tells whether the point lies in the zone.
+    /// Returns whether the point lies in the zone.
     #[must_use]
     pub fn contains(&self, point: &Point<D>) -> bool {
         self.sides.iter().zip(point).all(|(side, at)| side.away(*at) == 0)
@@ -63,7 +63,7 @@ impl<const D: usize> Zone<D> {
         Some((with(lower), with(upper)))
     }
 
-    /// Tells whether the two are neighbours: they meet in one dimension, and overlap in all others.
+    /// Returns whether the two are neighbours: they meet in one dimension, and overlap in all others.
     #[must_use]
     pub fn touches(&self, other: &Self) -> bool {
         let mut meet = 0_u32;
@@ -101,7 +101,7 @@ impl Side {
         self.from <= other.to() && other.from <= self.to()
     }
 
-    /// Tells whether one begins where the other ends, round the torus.
+    /// Returns whether one begins where the other ends, round the torus.
     fn meets(self, other: Self) -> bool {
         self.to().wrapping_add(1) == other.from || other.to().wrapping_add(1) == self.from
     }

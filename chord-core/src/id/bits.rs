@@ -8,7 +8,7 @@ pub trait Bits: Identifier {
     #[must_use]
     fn xor(self, other: Self) -> Self;
 
-    /// Tells whether the bit that stands for `2^exponent` is set; none is from `exponent == m` on.
+    /// Returns whether the bit that stands for `2^exponent` is set; none is from `exponent == m` on.
     #[must_use]
     fn bit(self, exponent: u32) -> bool;
 
@@ -61,8 +61,8 @@ impl<const BITS: u32> Bits for Word<BITS> {
 
 impl<const LIMBS: usize> Bits for Id<LIMBS> {
     fn xor(self, other: Self) -> Self {
-        let (mut limbs, others) = (self.limbs(), other.limbs());
-        for (limb, other) in limbs.iter_mut().zip(others) {
+        let mut limbs = self.limbs();
+        for (limb, other) in limbs.iter_mut().zip(other.limbs()) {
             *limb ^= other;
         }
         Self::new(limbs)

@@ -7,7 +7,7 @@ mod word;
 use core::fmt;
 use core::hash::Hash;
 
-use crate::Wire;
+use crate::wire::Wire;
 
 pub use bits::Bits;
 pub use wide::{Id, Id64, Id128, Id160, Id256};
@@ -37,7 +37,7 @@ pub trait Identifier: Wire + Ord + Hash + fmt::Debug + fmt::Display {
     #[must_use]
     fn log2(self) -> Option<u32>;
 
-    /// Tells whether `self` lies in the open interval `(after, before)`, clockwise.
+    /// Returns whether `self` lies in the open interval `(after, before)`, clockwise.
     ///
     /// If both ends are equal, the interval is the whole circle except that point.
     #[must_use]
@@ -58,7 +58,10 @@ pub trait Identifier: Wire + Ord + Hash + fmt::Debug + fmt::Display {
 /// predecessor is `after`.
 ///
 /// If both ends are equal, it is the whole circle: a lone node owns every key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a range has two ends")]
 pub struct KeyRange<I> {
     /// The predecessor, which owns its own identifier and does not belong to the range.
     pub after: I,
@@ -67,7 +70,7 @@ pub struct KeyRange<I> {
 }
 
 impl<I: Identifier> KeyRange<I> {
-    /// Tells whether `key` lies in the range.
+    /// Returns whether `key` lies in the range.
     #[must_use]
     pub fn contains(&self, key: I) -> bool {
         key == self.through || key.between(self.after, self.through)
@@ -104,6 +107,7 @@ macro_rules! native {
 
         impl Wire for $int {
             const LEN: usize = size_of::<$int>();
+            const ZERO: Self = 0;
 
             fn write(&self, out: &mut [u8]) {
                 if let Some(out) = out.first_chunk_mut() {

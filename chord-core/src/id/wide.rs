@@ -4,13 +4,14 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use super::Identifier;
-use crate::Wire;
+use crate::hex::Hex;
+use crate::wire::Wire;
 
 /// An identifier of 32 bits per limb, the most significant limb first, so that the derived order
 /// is the order of the numbers. Limbs of 32 bits are cheap on a Cortex-M0 and on a server.
 ///
 /// Packed, so that a peer of 20 and 6 bytes takes 26: tables of peers are most of what a node holds.
-#[derive(Debug, Clone, Copy, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(2))]
 pub struct Id<const LIMBS: usize>([u32; LIMBS]);
 
@@ -66,21 +67,25 @@ impl<const LIMBS: usize> Identifier for Id<LIMBS> {
     };
 
     fn plus(self, other: Self) -> Self {
-        let (mut out, other) = (self.0, other.0);
+        let mut out = self.0;
+        let other = other.0;
         let mut carry = 0;
         for (limb, more) in out.iter_mut().zip(&other).rev() {
             let sum = u64::from(*limb).wrapping_add(u64::from(*more)).wrapping_add(carry);
-            (*limb, carry) = (low(sum), sum >> 32);
+            *limb = low(sum);
+            carry = sum >> 32;
         }
         Self(out)
     }
 
     fn distance(self, to: Self) -> Self {
-        let (mut out, other) = (to.0, self.0);
+        let mut out = to.0;
+        let other = self.0;
         let mut borrow = 0;
         for (limb, less) in out.iter_mut().zip(&other).rev() {
             let rest = u64::from(*limb).wrapping_sub(u64::from(*less)).wrapping_sub(borrow);
-            (*limb, borrow) = (low(rest), rest >> 63);
+            *limb = low(rest);
+            borrow = rest >> 63;
         }
         Self(out)
     }
@@ -113,6 +118,7 @@ fn low(wide: u64) -> u32 {
 
 impl<const LIMBS: usize> Wire for Id<LIMBS> {
     const LEN: usize = size_of::<Self>();
+    const ZERO: Self = Self([0; LIMBS]);
 
     fn write(&self, out: &mut [u8]) {
         for (out, limb) in out.chunks_exact_mut(4).zip(self.0) {
@@ -154,20 +160,72 @@ macro_rules! from_bytes {
 
 from_bytes!(2 8 4 16 5 20 8 32);
 
-/// Hexadecimal; with `{:.8}` only the first eight digits.
+/// Hexadecimal; `{:.8}` prints the first eight digits.
 impl<const LIMBS: usize> fmt::Display for Id<LIMBS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = f.precision().unwrap_or(usize::MAX);
         for limb in self.0 {
-            for nibble in (0..8u32).rev() {
-                if left == 0 {
-                    return Ok(());
-                }
-                left = left.saturating_sub(1);
-                let digit = limb.wrapping_shr(nibble.saturating_mul(4)) & 0xF;
-                write!(f, "{digit:x}")?;
-            }
+            let digits = left.min(8);
+            write!(f, "{:.digits$}", Hex(&limb.to_be_bytes()))?;
+            left = left.saturating_sub(digits);
         }
         Ok(())
+    }
+}
+
+impl<const LIMBS: usize> fmt::Debug for Id<LIMBS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const LIMBS: usize> defmt::Format for Id<LIMBS> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        for limb in self.0 {
+            defmt::write!(f, "{=u32:08x}", limb);
+        }
+    }
+}
+
+/// A tuple of the limbs, the most significant one first.
+#[cfg(feature = "serde")]
+impl<const LIMBS: usize> serde::Serialize for Id<LIMBS> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple;
+        let mut tuple = serializer.serialize_tuple(LIMBS)?;
+        for limb in self.0 {
+            tuple.serialize_element(&limb)?;
+        }
+        tuple.end()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de, const LIMBS: usize> serde::Deserialize<'de> for Id<LIMBS> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Limbs<const LIMBS: usize>;
+
+        impl<'de, const LIMBS: usize> serde::de::Visitor<'de> for Limbs<LIMBS> {
+            type Value = Id<LIMBS>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{LIMBS} numbers of 32 bits")
+            }
+
+            fn visit_seq<S: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: S,
+            ) -> Result<Id<LIMBS>, S::Error> {
+                let mut limbs = [0; LIMBS];
+                for (at, limb) in limbs.iter_mut().enumerate() {
+                    let next = seq.next_element()?;
+                    *limb = next.ok_or_else(|| serde::de::Error::invalid_length(at, &self))?;
+                }
+                Ok(Id(limbs))
+            }
+        }
+
+        deserializer.deserialize_tuple(LIMBS, Limbs)
     }
 }

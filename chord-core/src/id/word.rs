@@ -3,10 +3,12 @@
 use core::fmt;
 
 use super::Identifier;
-use crate::Wire;
+use crate::wire::Wire;
 
 /// An identifier of `BITS` bits, at most 64: `Word<3>` for the ring of SIGCOMM, `Word<5>` for the
 /// ring of Tanenbaum and van Steen. It prints itself in decimal, as on the board.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Word<const BITS: u32>(u64);
 
@@ -51,6 +53,7 @@ impl<const BITS: u32> Identifier for Word<BITS> {
 
 impl<const BITS: u32> Wire for Word<BITS> {
     const LEN: usize = 8;
+    const ZERO: Self = Self(0);
 
     fn write(&self, out: &mut [u8]) {
         self.0.write(out);

@@ -1,10 +1,16 @@
 //! The messages, one per datagram.
 
-mod wire;
+mod codec;
 
 use core::fmt;
 
-use crate::{Address, BufferTooSmall, DecodeError, Identifier, List, MAX_SUCCESSORS, Peer, Route};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::Identifier;
+use crate::list::List;
+use crate::peer::Peer;
+use crate::routing::Route;
+use crate::successors::MAX_SUCCESSORS;
+use crate::wire::Address;
 
 /// The first byte of every message.
 pub(crate) const VERSION: u8 = 1;
@@ -20,7 +26,7 @@ pub const WAY_BACK: usize = 16;
 /// Version, kind and token.
 const HEAD: usize = 6;
 
-/// What nodes say to each other. `WIRE.md` shows the bytes.
+/// A message between nodes. `WIRE.md` shows the bytes.
 ///
 /// A token is chosen by the asker and comes back with the answer, so that late and forged answers
 /// are told apart from the awaited one. The sender's address is not in the message: it is where
@@ -28,51 +34,51 @@ const HEAD: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Message<I, A> {
-    /// 0: are you there? Answered at once with 1 or 5.
+    /// 0: asks for a sign of life. Answered at once with 1 or 5.
     Ping {
         /// Chosen by the asker.
         token: u32,
     },
-    /// 1: I am.
+    /// 1: a sign of life.
     Pong {
         /// The asker's.
         token: u32,
         /// The identifier of the sender.
         id: I,
     },
-    /// 2: what is your predecessor, what are your successors? Answered with 3, 4 or 5.
+    /// 2: asks for predecessor and successors. Answered with 3, 4 or 5.
     Query {
         /// Chosen by the asker.
         token: u32,
     },
-    /// 3: my state.
+    /// 3: predecessor and successors of the sender.
     State {
         /// The asker's.
         token: u32,
         /// The identifier of the sender.
         id: I,
-        /// The predecessor of the sender; a node that knows no other says itself.
+        /// The predecessor of the sender; itself if it knows no other node.
         predecessor: Peer<I, A>,
         /// The successors of the sender, clockwise.
         successors: List<Peer<I, A>, MAX_SUCCESSORS>,
     },
-    /// 4: I live, but have nothing to show now. To 2: I wait for an answer myself and have no state
-    /// until then. To 7: all that I know has to be avoided.
+    /// 4: a sign of life without an answer. To 2: the sender waits for an answer itself and has no state
+    /// until then. To 7: it knows only nodes that have to be avoided.
     Busy {
         /// The asker's.
         token: u32,
     },
-    /// 5: nobody here is a member of a ring.
+    /// 5: the sender is not a member of a ring.
     Absent {
         /// The asker's.
         token: u32,
     },
-    /// 6: I believe to be your predecessor.
+    /// 6: the sender believes to be the predecessor of the receiver.
     Notify {
         /// The identifier of the sender.
         id: I,
     },
-    /// 7: where does this key lead? Answered at once with 8, 9, 4 or 5.
+    /// 7: asks where a key leads. Answered at once with 8, 9, 4 or 5.
     Find {
         /// Chosen by the asker.
         token: u32,
@@ -81,16 +87,16 @@ pub enum Message<I, A> {
         /// Nodes that the asker has found dead.
         avoid: List<I, AVOIDED>,
     },
-    /// 8: ask this node, which is closer before the key.
+    /// 8: a node that is closer before the key.
     Closer {
         /// The asker's.
         token: u32,
         /// The identifier of the sender.
         id: I,
-        /// Whom to ask.
+        /// The node to ask.
         peer: Peer<I, A>,
     },
-    /// 9: this node, my successor, owns the key.
+    /// 9: the owner of the key, the successor of the sender.
     Owner {
         /// The asker's.
         token: u32,
@@ -99,12 +105,12 @@ pub enum Message<I, A> {
         /// The owner.
         peer: Peer<I, A>,
     },
-    /// 10: I leave the ring. A hint that saves the wait for my silence.
+    /// 10: the sender leaves the ring. A hint that saves the wait for its silence.
     Leave {
         /// The identifier of the sender.
         id: I,
     },
-    /// 11: where does this key lead? Pass the question on; whoever knows the owner answers with 12.
+    /// 11: asks where a key leads, to be passed on; the node that knows the owner answers with 12.
     Route {
         /// Chosen by the asker.
         token: u32,
@@ -114,11 +120,11 @@ pub enum Message<I, A> {
         hops: u8,
         /// Whether the answer goes straight to the asker, and not back the way of the question.
         direct: bool,
-        /// Whom to give the answer to, the last one first. The receiver appends the sender: always,
-        /// or with `direct` only the asker.
+        /// The way of the answer, its last address first. The receiver appends the sender: always, or with
+        /// `direct` only the asker.
         back: List<A, WAY_BACK>,
     },
-    /// 12: this node, my successor, owns the key. Pass the answer on while `back` names somebody.
+    /// 12: the owner of the key, the successor of `id`; to be passed on while `back` has addresses.
     Found {
         /// The asker's.
         token: u32,
@@ -131,8 +137,8 @@ pub enum Message<I, A> {
         /// The rest of the way to the asker.
         back: List<A, WAY_BACK>,
     },
-    /// 13: I, your successor, have another predecessor now. A hint that saves the wait for your next
-    /// stabilization.
+    /// 13: the sender, the successor of the receiver, has another predecessor now. A hint that saves the wait
+    /// for the next stabilization.
     Nudge {
         /// The identifier of the sender.
         id: I,
@@ -140,17 +146,21 @@ pub enum Message<I, A> {
 }
 
 impl<I: Identifier, A: Address> Message<I, A> {
-    /// The length of the longest message, in bytes: what a buffer has to hold.
-    pub const MAX_LEN: usize = {
+    /// The length of the longest message in bytes: that of a buffer for any ring.
+    pub const MAX_LEN: usize = Self::max_len(MAX_SUCCESSORS);
+
+    /// Returns the length in bytes of the longest message in a ring whose successor lists have `r` entries.
+    #[must_use]
+    pub const fn max_len(r: usize) -> usize {
         let peer = I::LEN.saturating_add(A::LEN);
-        let peers = peer.saturating_mul(MAX_SUCCESSORS.saturating_add(1));
+        let peers = peer.saturating_mul(r.saturating_add(1));
         let state = I::LEN.saturating_add(1).saturating_add(peers);
         let find = I::LEN.saturating_mul(AVOIDED.saturating_add(1)).saturating_add(1);
         let way = A::LEN.saturating_mul(WAY_BACK).saturating_add(2);
         let found = I::LEN.saturating_add(peer).saturating_add(way);
         let longer = if state > find { state } else { find };
         HEAD.saturating_add(if longer > found { longer } else { found })
-    };
+    }
 
     /// Reads a message; returns it and the bytes after it.
     ///
@@ -165,7 +175,7 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [version, ..] => return Err(DecodeError::Version(version)),
         };
         let body = bytes.get(1..).unwrap_or_default();
-        wire::from_bytes(body).map_err(|error| match error {
+        codec::from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
         })
@@ -213,7 +223,7 @@ impl<I: Identifier, A: Address> Message<I, A> {
             return Err(BufferTooSmall { needed });
         };
         *version = VERSION;
-        wire::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
+        codec::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
         Ok(needed)
     }
 

@@ -3,28 +3,32 @@
 use core::time::Duration;
 
 use super::State;
-use super::machine::Core;
+use super::machine::NodeMut;
+use crate::error::Full;
+use crate::event::{LookupFailure, LookupId};
+use crate::id::Identifier;
+use crate::lookup::LookupSlot;
 use crate::lookup::{Lookup, Next, Outcome, Slot};
-use crate::time::Time;
-use crate::{Address, Full, Identifier, LookupFailure, LookupId, LookupSlot, Route};
+use crate::routing::Route;
+use crate::wire::Address;
 
-impl<I: Identifier, A: Address> Core<I, A> {
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn lookup(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
         now: Duration,
         key: I,
-    ) -> Result<LookupId, Full<I>> {
+    ) -> Result<LookupId, Full> {
         let capacity = slots.len();
         let free = slots.iter_mut().find(|slot| slot.is_empty());
-        let slot = free.ok_or(Full { key, capacity })?;
-        self.now = self.now.max(Time::new(now));
-        self.last_lookup = self.last_lookup.wrapping_add(1);
-        let id = LookupId(self.last_lookup);
-        let mut lookup = Lookup::new(id, key, self.table.me);
-        lookup.set_confirm(self.settings.confirm);
-        lookup.set_style(self.settings.style);
-        if self.state.is_member() {
+        let slot = free.ok_or(Full { capacity })?;
+        self.core.advance_clock(now);
+        self.core.last_lookup = self.core.last_lookup.wrapping_add(1);
+        let id = LookupId(self.core.last_lookup);
+        let mut lookup = Lookup::new(id, key, self.core.me);
+        lookup.set_confirm(self.core.settings.confirm);
+        lookup.set_style(self.core.settings.style);
+        if self.core.state.is_member() {
             self.advance(&mut lookup, Next::OwnTable);
         } else {
             lookup.fail(LookupFailure::NotMember);
@@ -36,34 +40,34 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
     /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
     pub(super) fn fix_fingers(&mut self) {
-        self.fix_at = self.after(self.settings.fix_fingers);
+        self.core.fix_at = self.after(self.core.settings.fix_fingers);
         let Some(successor) = self.table.successors.first() else { return };
-        if self.finger <= 1 {
+        if self.core.finger <= 1 {
             self.table.fingers.set(1, successor);
-            self.finger = self.table.fingers.beyond(successor.id);
+            self.core.finger = self.table.fingers.beyond(successor.id);
         }
-        if self.finger > I::BITS {
-            self.finger = 1;
+        if self.core.finger > I::BITS {
+            self.core.finger = 1;
             return;
         }
-        let mut key = self.table.me.id.finger_start(self.finger);
-        if self.settings.proximity {
+        let mut key = self.core.me.id.finger_start(self.core.finger);
+        if self.core.settings.proximity {
             key = self.inside(key);
         }
-        let mut lookup = Lookup::new(LookupId(0), key, self.table.me);
-        lookup.set_confirm(self.settings.proximity); // for the round trip
+        let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
+        lookup.set_confirm(self.core.settings.proximity); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
-        self.inner = Some(lookup);
+        self.own.put(lookup);
         self.finish_inner();
     }
 
     /// Returns a random identifier of the interval of the finger to refresh, which begins at `start`.
     fn inside(&mut self, start: I) -> I {
         let mut key = start;
-        let mut bits = 0;
-        for exponent in 0..self.finger.saturating_sub(1) {
+        let mut bits = 0u64;
+        for exponent in 0..self.core.finger.saturating_sub(1) {
             if exponent.is_multiple_of(u32::BITS) {
-                bits = self.rng.next_u32();
+                bits = self.core.rng.next_u64() >> 32;
             }
             if bits & 1 == 1 {
                 key = key.plus(I::power_of_two(exponent));
@@ -73,31 +77,33 @@ impl<I: Identifier, A: Address> Core<I, A> {
         key
     }
 
-    fn fixed(&mut self, outcome: Outcome<I, A>, round_trip: u16) {
-        let next = self.finger.saturating_add(1);
+    fn handle_finger(&mut self, outcome: Outcome<I, A>, round_trip: u16) {
+        let next = self.core.finger.saturating_add(1);
         let Outcome::Owner(owner) = outcome else {
-            self.finger = next; // its turn comes again
+            self.core.finger = next; // its turn comes again
             return;
         };
-        if self.settings.proximity {
+        if self.core.settings.proximity {
             self.table.fingers.offer(owner, round_trip);
         } else {
-            self.table.fingers.set(self.finger, owner);
+            self.table.fingers.set(self.core.finger, owner);
         }
         let beyond = self.table.fingers.beyond(owner.id);
-        self.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
+        self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
     }
 
     /// Does what the end of the own lookup was awaited for.
     fn finish_inner(&mut self) {
-        let lookup = self.inner.take();
+        let lookup = self.own.take();
         let Some(ended) = lookup.as_ref().filter(|lookup| lookup.outcome().is_some()) else {
-            self.inner = lookup;
+            if let Some(lookup) = lookup {
+                self.own.put(lookup);
+            }
             return;
         };
         match ended.outcome() {
-            Some(outcome) if self.state == State::Joining => self.located(ended.at(), outcome),
-            Some(outcome) => self.fixed(outcome, ended.round_trip()),
+            Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
+            Some(outcome) => self.handle_finger(outcome, ended.round_trip()),
             None => {}
         }
     }
@@ -113,7 +119,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
     ) {
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
-                let next = lookup.handle_answer(core.now, id, route);
+                let next = lookup.handle_answer(core.core.now, id, route);
                 core.advance(lookup, next);
             }
         });
@@ -122,7 +128,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
     /// Another node says that it has nothing to show now.
     pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) && !self.pings() {
-            self.put_off();
+            self.postpone();
         }
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
@@ -145,7 +151,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     pub(super) fn handle_lookup_timeouts(&mut self, slots: &mut [LookupSlot<I, A>]) {
         self.with_lookups(slots, |core, lookup| {
-            if lookup.handle_timeout(core.now, &core.settings) {
+            if lookup.handle_timeout(core.core.now, &core.core.settings) {
                 core.give_up(lookup);
             }
         });
@@ -163,9 +169,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
         slots: &mut [LookupSlot<I, A>],
         mut visit: impl FnMut(&mut Self, &mut Lookup<I, A>),
     ) {
-        if let Some(mut lookup) = self.inner.take() {
+        if let Some(mut lookup) = self.own.take() {
             visit(self, &mut lookup);
-            self.inner = Some(lookup);
+            self.own.put(lookup);
             self.finish_inner();
         }
         for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
@@ -175,34 +181,34 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// Goes around a dead node.
     fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
-        if self.state != State::Joining && !lookup.is_passed_on() {
-            self.mourn(lookup.asked());
+        if self.core.state != State::Joining && !lookup.is_passed_on() {
+            self.mark_failed(lookup.asked());
         }
         self.go_around(lookup);
     }
 
     pub(super) fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
         let next = match next {
-            Next::OwnTable if self.state == State::Joining => Next::Peer(lookup.origin()),
+            Next::OwnTable if self.core.state == State::Joining => Next::Peer(lookup.origin()),
             Next::OwnTable => {
                 if let Some(route) = self.route(lookup) {
                     lookup.follow(route)
                 } else {
                     lookup.fail(LookupFailure::NoRoute);
-                    Next::Nobody
+                    Next::Ended
                 }
             }
             next => next,
         };
         if let Next::Peer(peer) = next {
-            lookup.ask(peer, self.now, &self.settings, &mut self.rng);
+            lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
         }
     }
 
     /// Routes by the own table; a node knows best which keys are its own.
     fn route(&self, lookup: &Lookup<I, A>) -> Option<Route<I, A>> {
-        if self.keys().contains(lookup.key()) {
-            return Some(Route::Owner(self.table.me));
+        if self.core.keys().contains(lookup.key()) {
+            return Some(Route::Owner(self.core.me));
         }
         self.table.route_around(lookup.key(), |peer| lookup.is_usable(peer))
     }

@@ -5,43 +5,45 @@
 //! that waits itself is told so, gives its step up, answers those who wait for it and tries again
 //! after a random while; so no circle of nodes waits for itself for long after one `patience`.
 
-use super::machine::Core;
-use super::{Input, State};
+use super::machine::NodeMut;
+use super::state::{Input, State};
+use crate::id::Identifier;
+use crate::peer::Peer;
 use crate::time::Time;
-use crate::{Address, Identifier, Peer};
+use crate::wire::Address;
 
-impl<I: Identifier, A: Address> Core<I, A> {
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Goes on with what the clock has brought: the next stabilization, or what was put off.
-    pub(super) fn go_on(&mut self) {
-        if self.question.is_some() {
+    pub(super) fn continue_step(&mut self) {
+        if self.core.question.is_some() {
             return;
         }
-        match self.state {
-            State::Joining => self.go_on_joining(),
-            State::Outside | State::Gone => self.stabilize_at = Time::NEVER,
+        match self.core.state {
+            State::Joining => self.continue_joining(),
+            State::Outside | State::Gone => self.core.stabilize_at = Time::NEVER,
             State::Idle | State::Stabilizing | State::Rectifying => self.stabilize(),
         }
     }
 
     /// Asks the node that the next step reads.
     fn stabilize(&mut self) {
-        self.stabilize_at = self.after(self.pace);
-        let longest = self.settings.stabilize_when_calm.max(self.settings.stabilize);
-        self.pace = self.pace.lengthened(longest);
-        if self.table.successors.first().is_none() && self.state != State::Stabilizing {
-            if self.predecessor == self.table.me {
+        self.core.stabilize_at = self.after(self.core.interval);
+        let longest = self.core.settings.stabilize_when_calm.max(self.core.settings.stabilize);
+        self.core.interval = self.core.interval.lengthened(longest);
+        if self.table.successors.first().is_none() && self.core.state != State::Stabilizing {
+            if self.core.predecessor == self.core.me {
                 return; // a lone node
             }
             // A node without successors is its own; its predecessor lies between it and itself.
-            self.state = self.state.after(Input::Closer);
-            self.saved = Some(self.predecessor);
+            self.core.state = self.core.state.after(Input::Closer);
+            self.core.saved = Some(self.core.predecessor);
         }
         self.ask(); // StabilizeFromSuccessor, or StabilizeFromPredecessor which was put off
     }
 
     /// The node asked has answered with its predecessor and its list.
     pub(super) fn handle_state(&mut self, predecessor: Peer<I, A>, list: &[Peer<I, A>]) {
-        match (self.state, self.table.successors.first()) {
+        match (self.core.state, self.table.successors.first()) {
             (State::Joining, _) => self.copy(list),
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
@@ -49,16 +51,16 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 if self.table.successors.replace(successor, list) {
                     self.set_changed();
                 }
-                if predecessor.id.between(self.table.me.id, successor.id) {
+                if predecessor.id.between(self.core.me.id, successor.id) {
                     #[cfg(test)]
                     if self.mutate_adoption(predecessor) {
                         return;
                     }
-                    self.state = self.state.after(Input::Closer);
-                    self.saved = Some(predecessor);
+                    self.core.state = self.core.state.after(Input::Closer);
+                    self.core.saved = Some(predecessor);
                     self.ask(); // not adopted before it has answered
                 } else {
-                    self.notify = true;
+                    self.core.notify = true;
                     self.settle();
                 }
             }
@@ -68,15 +70,15 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// The node asked is dead.
     pub(super) fn handle_dead(&mut self) {
-        let Some(_) = self.question.take() else { return };
-        if let Some(peer) = self.asked().filter(|_| self.state != State::Joining) {
-            self.mourn(peer);
+        let Some(_) = self.core.question.take() else { return };
+        if let Some(peer) = self.asked().filter(|_| self.core.state != State::Joining) {
+            self.mark_failed(peer);
         }
-        match self.state {
+        match self.core.state {
             State::Joining => self.join_again(),
             State::Stabilizing => self.stabilize_from_predecessor(None),
             State::Rectifying => {
-                self.set_predecessor(self.saved.unwrap_or(self.table.me));
+                self.set_predecessor(self.core.saved.unwrap_or(self.core.me));
                 self.rectified();
             }
             State::Idle => {
@@ -85,9 +87,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 #[cfg(test)]
                 self.mutate_padding();
                 self.set_changed();
-                self.news.successor = true;
-                self.notify = true;
-                self.stabilize_at = self.now;
+                self.core.pending_events.successor = true;
+                self.core.notify = true;
+                self.core.stabilize_at = self.core.now;
                 self.settle();
             }
             State::Outside | State::Gone => {}
@@ -96,36 +98,36 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// `StabilizeFromPredecessor`: the better successor has answered with its list, or is dead.
     fn stabilize_from_predecessor(&mut self, list: Option<&[Peer<I, A>]>) {
-        self.state = self.state.after(Input::Settled);
-        if let (Some(candidate), Some(list)) = (self.saved.take(), list) {
-            let successor = self.table.successors.first().unwrap_or(self.table.me);
-            if candidate.id.between(self.table.me.id, successor.id) {
+        self.core.state = self.core.state.after(Input::Settled);
+        if let (Some(candidate), Some(list)) = (self.core.saved.take(), list) {
+            let successor = self.table.successors.first().unwrap_or(self.core.me);
+            if candidate.id.between(self.core.me.id, successor.id) {
                 self.table.successors.replace(candidate, list);
-                self.news.successor = true;
+                self.core.pending_events.successor = true;
                 self.set_changed();
             }
         }
-        self.notify = true;
+        self.core.notify = true;
         if self.table.successors.first().is_none() {
-            self.set_predecessor(self.table.me); // nobody else is left
+            self.set_predecessor(self.core.me); // nobody else is left
         }
         self.settle();
     }
 
     /// A node says that it is the predecessor (Zave: Notified).
     pub(super) fn handle_notify(&mut self, peer: Peer<I, A>) {
-        if !self.state.is_member() || peer.id == self.table.me.id {
+        if !self.core.state.is_member() || peer.id == self.core.me.id {
             return;
         }
-        if self.question.is_some() {
-            self.notified = Some(peer); // as if it came after the step that is under way
+        if self.core.question.is_some() {
+            self.core.notified = Some(peer); // as if it came after the step that is under way
             return;
         }
-        if self.state == State::Stabilizing {
-            self.stabilize_at = self.now; // what is overwritten is made up for at once
+        if self.core.state == State::Stabilizing {
+            self.core.stabilize_at = self.core.now; // what is overwritten is made up for at once
         }
-        self.state = self.state.after(Input::Notified);
-        self.saved = Some(peer);
+        self.core.state = self.core.state.after(Input::Notified);
+        self.core.saved = Some(peer);
         self.rectify(peer);
     }
 
@@ -135,14 +137,14 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if self.mutate_rectify(peer) {
             return;
         }
-        if peer == self.predecessor {
+        if peer == self.core.predecessor {
             self.rectified();
-        } else if peer.id.between(self.predecessor.id, self.table.me.id) {
+        } else if peer.id.between(self.core.predecessor.id, self.core.me.id) {
             // The extra rule of Stoica 2003, V-A: the old one learns of the new one at once.
-            self.nudge = self.predecessor().map(|old| old.address);
+            self.core.nudge = self.core.predecessor().map(|old| old.address);
             self.set_predecessor(peer);
             if self.table.successors.first().is_none() {
-                self.stabilize_at = self.now; // a lone node has found its successor
+                self.core.stabilize_at = self.core.now; // a lone node has found its successor
             }
             self.rectified();
         } else {
@@ -151,25 +153,25 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
-        self.news.predecessor |= peer != self.predecessor;
-        self.predecessor = peer;
-        self.pace = self.settings.stabilize;
+        self.core.pending_events.predecessor |= peer != self.core.predecessor;
+        self.core.predecessor = peer;
+        self.core.interval = self.core.settings.stabilize;
     }
 
     pub(super) fn rectified(&mut self) {
-        self.saved = None;
-        self.state = self.state.after(Input::Rectified);
+        self.core.saved = None;
+        self.core.state = self.core.state.after(Input::Rectified);
         self.settle();
     }
 
     /// A step is finished: a stabilization that is due comes before another notification, so that
     /// no flood of these keeps the node from stabilizing.
     pub(super) fn settle(&mut self) {
-        if self.question.is_none() && self.is_due(self.stabilize_at) {
+        if self.core.question.is_none() && self.core.is_due(self.core.stabilize_at) {
             self.stabilize();
         }
-        if self.question.is_none()
-            && let Some(peer) = self.notified.take()
+        if self.core.question.is_none()
+            && let Some(peer) = self.core.notified.take()
         {
             self.handle_notify(peer);
         }
@@ -180,11 +182,11 @@ impl<I: Identifier, A: Address> Core<I, A> {
         if !self.awaits(from, token) || !self.pings() {
             return;
         }
-        if self.state == State::Joining {
-            self.question = None;
+        if self.core.state == State::Joining {
+            self.core.question = None;
             self.locate(Peer { id, address: from });
         } else if self.asked().is_some_and(|peer| peer.id == id) {
-            self.question = None;
+            self.core.question = None;
             self.rectified(); // the old predecessor lives and stays
         } else {
             self.handle_dead();
@@ -192,9 +194,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     /// The node asked waits for an answer itself: this step did not happen.
-    pub(super) fn put_off(&mut self) {
-        self.question = None;
-        self.stabilize_at = self.after(self.settings.patience);
+    pub(super) fn postpone(&mut self) {
+        self.core.question = None;
+        self.core.stabilize_at = self.after(self.core.settings.patience);
         self.settle();
     }
 
@@ -208,16 +210,16 @@ impl<I: Identifier, A: Address> Core<I, A> {
 
     /// The successor has something to say: stabilizes at once.
     pub(super) fn handle_nudge(&mut self, peer: Peer<I, A>) {
-        if self.state == State::Idle && self.table.successors.first() == Some(peer) {
-            self.stabilize_at = self.now;
-            self.go_on();
+        if self.core.state == State::Idle && self.table.successors.first() == Some(peer) {
+            self.core.stabilize_at = self.core.now;
+            self.continue_step();
         }
     }
 
     /// Takes note of a failure. Fingers are hints and forget it; the list of successors changes by
     /// the steps of maintenance alone.
-    pub(super) fn mourn(&mut self, peer: Peer<I, A>) {
+    pub(super) fn mark_failed(&mut self, peer: Peer<I, A>) {
         self.table.fingers.forget(peer.id);
-        self.news.failed = Some(peer);
+        self.core.pending_events.failed = Some(peer);
     }
 }

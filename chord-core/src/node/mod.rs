@@ -1,70 +1,121 @@
 //! The node: a machine of five verbs around the routing table.
 
-mod join;
+mod events;
+mod lifecycle;
 mod lookups;
 mod machine;
 mod maintenance;
 #[cfg(test)]
+#[path = "../../tests/model/mod.rs"]
 mod model;
-mod news;
 mod relay;
 mod state;
+mod storage;
 
 use core::time::Duration;
 
-use self::machine::Core;
-use crate::config::Settings;
+use self::machine::{Core, NodeMut};
+use crate::config::{Config, Settings};
+use crate::error::{BufferTooSmall, ConfigError, DatagramError, Full, StartError};
+use crate::event::{Event, LookupId};
+use crate::id::{Identifier, KeyRange};
+use crate::lookup::LookupSlot;
+use crate::peer::Peer;
 use crate::rng::Rng;
-use crate::{
-    Address, BufferTooSmall, Config, DatagramError, Event, FingerTable, Full, Identifier, KeyRange,
-    LookupId, LookupSlot, Peer, RoutingTable, StartError, SuccessorList,
-};
+use crate::routing::RoutingTableRef;
+use crate::slots::Slots;
+use crate::successors::MAX_SUCCESSORS;
+use crate::wire::Address;
 
+pub use machine::Transmit;
 pub use state::{Input, State, TRANSITIONS};
+pub use storage::{NodeArrays, NodeParts, NodePartsRef, NodeSlots, NodeStorage};
+#[cfg(feature = "alloc")]
+pub use storage::{NodeLimits, NodeVec};
 
 /// A node of a Chord ring with the corrected maintenance of Zave 2017.
 ///
-/// `I` is the identifier, `A` where datagrams go, and `S` the memory for lookups: any
-/// `[LookupSlot]`. After each call of a `handle_*` method or of a command, poll transmits, events
-/// and the timeout; calls out of turn are harmless.
+/// `I` is the identifier, `A` where datagrams go, and `S` the memory: [`NodeSlots`], `NodeVec` or a
+/// [`NodeStorage`] of your own. After each call of a `handle_*` method or of a command, poll transmits, events
+/// and the timeout. Calls in any other order are legal.
+///
+/// Two nodes exchange datagrams:
+///
+/// ```
+/// use core::time::Duration;
+/// use chord_core::{Config, Event, Message, Node, NodeArrays, Peer, Word};
+///
+/// type Id = Word<8>;
+/// type Slots = NodeArrays<Id, u32, 2, 8, 2>; // r = 2, eight fingers, one lookup of the application
+///
+/// let node = |id: u32| {
+///     let me = Peer { id: Id::new(id.into()), address: id };
+///     Node::new(Config::default(), me, Slots::EMPTY)
+/// };
+/// let mut nodes = [node(10)?, node(200)?];
+/// nodes[0].create(Duration::ZERO).unwrap();
+/// nodes[1].join(Duration::ZERO, 10).unwrap();
+/// let mut buf = [0; Message::<Id, u32>::MAX_LEN];
+/// let mut joined = false;
+/// while !joined {
+///     for n in [0, 1] {
+///         while let Some(sent) = nodes[n].poll_transmit(&mut buf).unwrap() {
+///             let from = nodes[n].me().address;
+///             nodes[1 - n].handle_datagram(Duration::ZERO, from, &buf[..sent.len]).unwrap();
+///         }
+///         while let Some(event) = nodes[n].poll_event() {
+///             joined |= event == Event::Joined;
+///         }
+///     }
+/// }
+/// assert_eq!(nodes[1].keys().to_string(), "(10, 200]");
+/// # Ok::<(), chord_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Node<I, A, S: ?Sized> {
+pub struct Node<I, A, S> {
     core: Core<I, A>,
-    lookups: S, // last, so that `&mut Node<I, A, [LookupSlot<I, A>; 4]>` coerces to `&mut NodeView`
+    storage: S,
 }
 
-/// A [`Node`] whose number of lookups is not part of its type.
-pub type NodeView<I, A> = Node<I, A, [LookupSlot<I, A>]>;
-
-/// A datagram that [`Node::poll_transmit`] has written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Transmit<A> {
-    /// Where to send it.
-    pub to: A,
-    /// How many bytes of the buffer it fills.
-    pub len: usize,
-}
-
-impl<I: Identifier, A: Address, S> Node<I, A, S> {
-    /// Creates a node that belongs to no ring and can run as many lookups at a time as `lookups`
-    /// has room for; its own lookups need none of them. `me.address` is where others reach it, and
-    /// has to be what they see as the source of its datagrams.
-    #[must_use]
-    pub const fn new(config: Config, me: Peer<I, A>, lookups: S) -> Self {
-        Self { core: Core::new(Settings::new(&config), me, Rng::new(config.seed)), lookups }
+impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
+    /// Creates a node that belongs to no ring, and empties `storage`. `me.address` is where others reach it,
+    /// and has to be what they see as the source of its datagrams.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for settings or regions of the storage that make no sense.
+    pub fn new(config: Config, me: Peer<I, A>, storage: S) -> Result<Self, ConfigError> {
+        let settings = Settings::new(&config)?;
+        let mut storage = storage;
+        let parts = storage.parts();
+        if !(1..=MAX_SUCCESSORS).contains(&parts.successors.len()) {
+            return Err(ConfigError::Successors(parts.successors.len()));
+        }
+        if parts.fingers.len() > usize::from(u8::MAX) {
+            return Err(ConfigError::Fingers(parts.fingers.len()));
+        }
+        if parts.lookups.is_empty() {
+            return Err(ConfigError::Lookups);
+        }
+        let _: Slots<_, _> = Slots::new(parts.successors);
+        let _: Slots<_, _> = Slots::new(parts.fingers);
+        parts.lookups.fill_with(|| LookupSlot::EMPTY);
+        Ok(Self { core: Core::new(settings, me, Rng::new(config.seed)), storage })
     }
 
-    /// Returns the memory for lookups.
+    /// Returns the storage.
     #[must_use]
-    pub fn into_lookups(self) -> S {
-        self.lookups
+    pub fn into_storage(self) -> S {
+        self.storage
     }
-}
 
-impl<I: Identifier, A: Address, S> Node<I, A, S>
-where
-    S: AsRef<[LookupSlot<I, A>]> + AsMut<[LookupSlot<I, A>]> + ?Sized,
-{
+    fn with<R>(
+        &mut self,
+        call: impl FnOnce(&mut NodeMut<'_, I, A>, &mut [LookupSlot<I, A>]) -> R,
+    ) -> R {
+        self.core.with(self.storage.parts(), call)
+    }
+
     /// Founds a ring of this node alone (Stoica 2003, `create`).
     ///
     /// The protocol's proof asks for a base of r + 1 members. A ring that grows from one node
@@ -74,7 +125,7 @@ where
     ///
     /// [`StartError::Started`], and nothing has changed.
     pub fn create(&mut self, now: Duration) -> Result<(), StartError> {
-        self.core.create(now, None)
+        self.with(|node, _| node.create(now, None))
     }
 
     /// Starts as one of the `members` of an ideal ring (Zave 2017, the base): all of them make
@@ -85,7 +136,7 @@ where
     /// [`StartError::BaseTooSmall`] for fewer than r + 1 members, or [`StartError::Started`];
     /// nothing has changed.
     pub fn create_base(&mut self, now: Duration, members: &[Peer<I, A>]) -> Result<(), StartError> {
-        self.core.create(now, Some(members))
+        self.with(|node, _| node.create(now, Some(members)))
     }
 
     /// Joins the ring that the node at `contact` belongs to. [`Event::Joined`] or
@@ -95,19 +146,19 @@ where
     ///
     /// [`StartError::Started`], and nothing has changed.
     pub fn join(&mut self, now: Duration, contact: A) -> Result<(), StartError> {
-        self.core.join(now, contact)
+        self.with(|node, _| node.join(now, contact))
     }
 
     /// Joins again after [`leave`](Self::leave), as a new node with the identifier `id`, which must be
-    /// another one (Zave 2017: messages of the former life may still arrive). What the former life had
-    /// yet to send and to tell is dropped.
+    /// another one (Zave 2017: messages of the former life may still arrive). Datagrams and events of the
+    /// former life that have not been polled are dropped.
     ///
     /// # Errors
     ///
     /// [`StartError::Started`] unless the node has left, or [`StartError::IdentifierUsed`]; nothing
     /// has changed.
     pub fn rejoin(&mut self, now: Duration, id: I, contact: A) -> Result<(), StartError> {
-        self.core.rejoin(now, id, contact)
+        self.with(|node, _| node.rejoin(now, id, contact))
     }
 
     /// Looks for the owner of `key`. [`Event::LookupDone`] or [`Event::LookupFailed`] follows,
@@ -116,23 +167,39 @@ where
     /// # Errors
     ///
     /// [`Full`] if no slot is free, and nothing has changed.
-    pub fn lookup(&mut self, now: Duration, key: I) -> Result<LookupId, Full<I>> {
-        self.core.lookup(self.lookups.as_mut(), now, key)
+    pub fn lookup(&mut self, now: Duration, key: I) -> Result<LookupId, Full> {
+        self.with(|node, lookups| node.lookup(lookups, now, key))
     }
 
-    /// Leaves the ring: says farewell to both neighbours and answers no member's question any more.
+    /// Changes where others reach this node, for example after a new lease of DHCP. The neighbours see the new
+    /// source of its datagrams, take the old one for dead and adopt the new one.
+    pub fn set_address(&mut self, address: A) {
+        self.core.set_address(address);
+    }
+
+    /// Changes the identifier of a node that has not started.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Started`], also after [`leave`](Self::leave): then it is [`rejoin`](Self::rejoin) that
+    /// takes another identifier.
+    pub fn set_id(&mut self, id: I) -> Result<(), StartError> {
+        self.with(|node, _| node.set_id(id))
+    }
+
+    /// Leaves the ring: sends LEAVE to both neighbours and answers no member's question any more.
     /// [`Event::HandOver`] names the node that owns the keys from now on. To the ring it is a failure
     /// without the wait.
     pub fn leave(&mut self, now: Duration) {
-        self.core.leave(self.lookups.as_mut(), now);
+        self.with(|node, lookups| node.leave(lookups, now));
     }
 
-    /// Takes in a datagram.
+    /// Processes a datagram.
     ///
     /// # Errors
     ///
     /// [`DatagramError::Decode`] if the bytes are not exactly one message: the peer's fault.
-    /// [`DatagramError::Backlog`] if answers wait for [`poll_transmit`](Self::poll_transmit).
+    /// [`DatagramError::Full`] if answers wait for [`poll_transmit`](Self::poll_transmit).
     /// Nothing has changed.
     pub fn handle_datagram(
         &mut self,
@@ -140,18 +207,18 @@ where
         from: A,
         bytes: &[u8],
     ) -> Result<(), DatagramError> {
-        self.core.handle_datagram(self.lookups.as_mut(), now, from, bytes)
+        self.with(|node, lookups| node.handle_datagram(lookups, now, from, bytes))
     }
 
-    /// Lets time pass; early, late and repeated calls are harmless.
+    /// Fires expired timers. Early, late and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.core.handle_timeout(self.lookups.as_mut(), now);
+        self.with(|node, lookups| node.handle_timeout(lookups, now));
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.poll_timeout(self.lookups.as_ref())
+        self.core.poll_timeout(self.storage.parts_ref().lookups)
     }
 
     /// Writes the next datagram into `buf`, if one is due. Call it until it returns `None`.
@@ -161,20 +228,21 @@ where
     /// [`BufferTooSmall`], never with [`Message::MAX_LEN`](crate::Message::MAX_LEN) bytes; the
     /// datagram is still due.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
-        self.core.poll_transmit(self.lookups.as_mut(), buf)
+        self.with(|node, lookups| node.poll_transmit(lookups, buf))
     }
 
-    /// Returns the next thing learnt. Call it until it returns `None`.
+    /// Returns the next event. Call it until it returns `None`.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event<I, A>> {
-        let slots = self.lookups.as_mut();
-        self.core.poll_event().or_else(|| slots.iter_mut().find_map(LookupSlot::poll_event))
+        self.with(|node, lookups| {
+            node.poll_event().or_else(|| lookups.iter_mut().find_map(LookupSlot::poll_event))
+        })
     }
 
     /// Returns the node as others know it.
     #[must_use]
     pub fn me(&self) -> Peer<I, A> {
-        self.core.table.me
+        self.core.me
     }
 
     /// Returns what the node is doing.
@@ -195,40 +263,37 @@ where
         self.core.keys()
     }
 
-    /// Returns the successor list.
+    /// Returns the successor list without its artificial entries, clockwise.
     #[must_use]
-    pub fn successors(&self) -> &SuccessorList<I, A> {
-        &self.core.table.successors
+    pub fn successors(&self) -> &[Peer<I, A>] {
+        let slots = self.storage.parts_ref().successors;
+        let used = self.routing_table().successors.as_slice().len();
+        slots.get(..used).unwrap_or(slots)
     }
 
     /// Offers an alternate for a finger, for example a node that is near in the network
-    /// ([`FingerTable::offer`]).
+    /// ([`FingerTable::offer`](crate::FingerTable::offer)).
     pub fn offer_finger(&mut self, peer: Peer<I, A>, cost: u16) {
-        self.core.table.fingers.offer(peer, cost);
+        self.with(|node, _| node.table.fingers.offer(peer, cost));
     }
 
-    /// Returns the finger table.
+    /// Returns fingers and successors with the routing decision.
     #[must_use]
-    pub fn fingers(&self) -> &FingerTable<I, A> {
-        &self.core.table.fingers
+    pub fn routing_table(&self) -> RoutingTableRef<'_, I, A> {
+        let parts = self.storage.parts_ref();
+        self.core.table(parts.successors, parts.fingers)
     }
 
-    /// Returns both, with the routing decision.
-    #[must_use]
-    pub fn routing_table(&self) -> &RoutingTable<I, A> {
-        &self.core.table
-    }
-
-    /// Tells whether the ring has at least r + 1 members as far as this node knows. Below that,
+    /// Returns whether the ring has at least r + 1 members as far as this node knows. Below that,
     /// failures and departures may break it (Zave 2017, the assumption on failures).
     #[must_use]
     pub fn has_base(&self) -> bool {
-        self.core.state.is_member() && self.core.table.successors.is_full()
+        self.core.state.is_member() && self.routing_table().successors.is_full()
     }
 
-    /// Returns how many lookups can run at a time.
+    /// Returns how many lookups the application can run at a time.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.lookups.as_ref().len()
+        self.storage.parts_ref().lookups.len().saturating_sub(1)
     }
 }

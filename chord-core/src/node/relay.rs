@@ -1,27 +1,34 @@
 //! Questions and answers that are passed on for others: the node remembers nothing of them.
 
-use super::machine::Core;
+use super::machine::NodeMut;
+use crate::error::Full;
+use crate::id::Identifier;
+use crate::list::List;
+use crate::lookup::LookupSlot;
 use crate::lookup::{Next, Slot};
+use crate::message::Message;
 use crate::message::WAY_BACK;
+use crate::peer::Peer;
 use crate::relay::{Relay, Relayed};
-use crate::{Address, Backlog, Identifier, List, LookupSlot, Message, Peer, Route};
+use crate::routing::Route;
+use crate::wire::Address;
 
 /// A question that has been passed on more often goes in circles.
 const MOST_HOPS: u8 = 64;
 
-impl<I: Identifier, A: Address> Core<I, A> {
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Lays what a message asks to pass on, if it does, into a free slot.
     pub(super) fn relay(
         &self,
         slots: &mut [LookupSlot<I, A>],
         from: A,
         message: &Message<I, A>,
-    ) -> Result<(), Backlog> {
+    ) -> Result<(), Full> {
         let relay = match message {
             Message::Route { token, key, hops, direct, back } => {
                 let mut back = back.clone();
                 let recorded = *direct && !back.is_empty();
-                if !self.state.is_member() || (!recorded && back.push(from).is_err()) {
+                if !self.core.state.is_member() || (!recorded && back.push(from).is_err()) {
                     return Ok(()); // dropped: the asker's patience ends, and it asks by itself
                 }
                 self.pass_on(*token, *key, *hops, *direct, back)
@@ -34,7 +41,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         };
         let Some(relay) = relay else { return Ok(()) };
         let capacity = slots.len();
-        let slot = slots.iter_mut().find(|slot| slot.is_empty()).ok_or(Backlog { capacity })?;
+        let slot = slots.iter_mut().find(|slot| slot.is_empty()).ok_or(Full { capacity })?;
         slot.0 = Slot::Relay(relay);
         Ok(())
     }
@@ -54,7 +61,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
                 Some(Relay { to: next.address, token, what, hops, back })
             }
             Route::Owner(peer) => {
-                let what = Relayed::Answer { id: self.table.me.id, peer };
+                let what = Relayed::Answer { id: self.core.me.id, peer };
                 Relay::send_back(token, what, hops, back)
             }
         }

@@ -2,6 +2,9 @@
 
 /// What a node is doing. The last three are those of a member of the ring (Zave 2017, "status").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_enums, reason = "the states of the protocol")]
 pub enum State {
     /// It has not started, or its join has failed.
     Outside,
@@ -9,7 +12,7 @@ pub enum State {
     Joining,
     /// Between two operations, or asking its successor.
     Idle,
-    /// It has seen a better successor and has yet to hear from it.
+    /// A better successor is known, and has yet to answer.
     Stabilizing,
     /// It has been notified and has yet to decide on its predecessor.
     Rectifying,
@@ -17,8 +20,10 @@ pub enum State {
     Gone,
 }
 
-/// What happens to a node.
+/// What changes the state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the inputs of the protocol")]
 pub enum Input {
     /// The application founds a ring.
     Create,
@@ -28,11 +33,11 @@ pub enum Input {
     Joined,
     /// There is no ring, or no place in it.
     Refused,
-    /// The successor has told of a predecessor that lies between the two.
+    /// The successor has answered with a predecessor that lies between the two.
     Closer,
     /// That one has answered, or is dead.
     Settled,
-    /// A node says that it is the predecessor.
+    /// A node has sent NOTIFY.
     Notified,
     /// The predecessor is decided on.
     Rectified,
@@ -66,7 +71,7 @@ impl State {
         row.map_or(self, |(_, _, to)| *to)
     }
 
-    /// Tells whether a node in this state belongs to the ring.
+    /// Returns whether a node in this state belongs to the ring.
     #[must_use]
     pub fn is_member(self) -> bool {
         matches!(self, Self::Idle | Self::Stabilizing | Self::Rectifying)

@@ -6,8 +6,8 @@ mod geometry;
 use core::time::Duration;
 
 use chord_core::{
-    Config, DecodeError, FingerTable, Id160, Identifier, KeyRange, LookupSlot, Message, Node,
-    NodeView, Peer, Route, RoutingTable, Style, SuccessorList, Wire, Word,
+    Config, DecodeError, FingerSlot, FingerTable, Id160, Identifier, KeyRange, LookupSlot, Message,
+    Node, NodeArrays, NodeSlots, Peer, Route, RoutingTable, Style, SuccessorList, Wire, Word,
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
@@ -124,8 +124,8 @@ pub fn chord_fingers(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let me = small(&mut input);
     let mut ring: Vec<_> = core::iter::once(me.value()).collect();
-    let mut learnt = FingerTable::new(me);
-    let mut fixed = FingerTable::new(me);
+    let mut learnt = FingerTable::new(me, [FingerSlot::EMPTY; 16]);
+    let mut fixed = FingerTable::new(me, [FingerSlot::EMPTY; 16]);
     while !input.is_empty() {
         let peer = peer(&mut input);
         learnt.learn(peer);
@@ -150,7 +150,7 @@ pub fn chord_fingers(bytes: &[u8]) {
     assert!(fixed.len() <= 5 && fixed.iter().eq(learnt.iter()), "one entry for each octave");
     for key in 0..32 {
         let key = Small::new(key);
-        let expected = fixed.iter().filter(|peer| peer.id.between(me, key)).last();
+        let expected = fixed.iter().rfind(|peer| peer.id.between(me, key));
         assert_eq!(fixed.closest_preceding(key), expected);
     }
 }
@@ -159,7 +159,7 @@ pub fn chord_fingers(bytes: &[u8]) {
 pub fn chord_successors(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let me = small(&mut input);
-    let mut list = SuccessorList::new(me, input.byte() % 24);
+    let mut list = SuccessorList::new(me, vec![Peer::EMPTY; 1 + usize::from(input.byte() % 20)]);
     let mut distances = vec![];
     while !input.is_empty() {
         let peer = peer(&mut input);
@@ -194,8 +194,10 @@ pub fn chord_routing(bytes: &[u8]) {
     let mut at = ring[0];
     for hops in 0.. {
         assert!(hops <= ring.len(), "each hop is closer");
-        let mut table = RoutingTable::of_ring(at, 20, &ring);
-        table.fingers = FingerTable::new(at.id);
+        let mut table = RoutingTable::new(at, [Peer::EMPTY; 20], [FingerSlot::EMPTY; 16]);
+        for peer in &ring {
+            table.successors.learn(*peer);
+        }
         for _ in 0..input.below(8) {
             table.fingers.learn(ring[input.below(ring.len())]); // garbage: it need not be a finger
         }
@@ -223,16 +225,21 @@ pub fn chord_node(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (slots, r, start) = (input.below(4), input.byte(), input.byte());
     let mut config = Config::default();
-    (config.successors, config.seed) = (r % 6, u64::from(r));
-    config.tries = start % 3;
+    config.seed = u64::from(r);
+    config.tries = 1 + start % 3;
     config.style = [Style::Iterative, Style::Recursive, Style::SemiRecursive][usize::from(r % 3)];
     config.proximity = r >= 128;
-    config.stabilize_when_calm = config.patience * 9;
-    config.patience = Duration::from_millis(u64::from(start) * 10);
+    config.stabilize_when_calm = config.patience * 11;
+    config.patience = Duration::from_millis(1 + u64::from(start) * 10);
     let me = Peer { id: Small::new(8), address: 8 };
     check(
         || {
-            let mut node = Node::new(config, me, vec![LookupSlot::EMPTY; slots]);
+            let storage = NodeSlots {
+                successors: vec![Peer::EMPTY; 1 + usize::from(r % 6)],
+                fingers: vec![FingerSlot::EMPTY; usize::from(r % 7)],
+                lookups: vec![LookupSlot::EMPTY; 1 + slots],
+            };
+            let mut node = Node::new(config, me, storage).unwrap();
             let members: Vec<_> =
                 (0..8).map(|n| Peer { id: Small::new(n * 4), address: n as u32 * 4 }).collect();
             match start % 4 {
@@ -248,23 +255,23 @@ pub fn chord_node(bytes: &[u8]) {
     );
 }
 
-/// So does a node with identifiers of 160 bits in a static amount of memory, seen through
-/// [`NodeView`], whatever bytes reach it.
+/// So does a node with identifiers of 160 bits in a static amount of memory, whatever bytes reach it.
 pub fn chord_node_wide(bytes: &[u8]) {
     type Address = core::net::SocketAddrV4;
-    struct Wide(Node<Id160, Address, [LookupSlot<Id160, Address>; 2]>);
+    type Slots = NodeArrays<Id160, Address, 8, 16, 3>;
+    struct Wide(Node<Id160, Address, Slots>);
 
     impl Machine for Wide {
         fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-            let view: &mut NodeView<Id160, Address> = &mut self.0;
+            let node = &mut self.0;
             let from = Address::new([127, 0, 0, input.byte() % 4].into(), 4000);
             match input.byte() % 8 {
-                0 => Outcome::of(view.create(now)),
-                1 => Outcome::of(view.join(now, from)),
-                2 => Outcome::of(view.lookup(now, Id160::from(input.array::<20>()))),
+                0 => Outcome::of(node.create(now)),
+                1 => Outcome::of(node.join(now, from)),
+                2 => Outcome::of(node.lookup(now, Id160::from(input.array::<20>()))),
                 _ => {
                     let len = usize::from(input.byte());
-                    Outcome::of(view.handle_datagram(now, from, input.bytes(len)))
+                    Outcome::of(node.handle_datagram(now, from, input.bytes(len)))
                 }
             }
         }
@@ -292,13 +299,16 @@ pub fn chord_node_wide(bytes: &[u8]) {
     }
 
     let me = Peer { id: Id160::from([7; 20]), address: Address::new([127, 0, 0, 1].into(), 4000) };
-    let new = || Wide(Node::new(Config::default(), me, [LookupSlot::EMPTY; 2]));
+    let new = || Wide(Node::new(Config::default(), me, Slots::EMPTY).unwrap());
     check(new, Message::<Id160, Address>::MAX_LEN, bytes);
 }
 
+type TestSlots =
+    NodeSlots<Vec<Peer<Small, u32>>, Vec<FingerSlot<Small, u32>>, Vec<LookupSlot<Small, u32>>>;
+
 /// A node, and what it last asked whom, so that arbitrary bytes can spell answers that it awaits.
 struct Tested {
-    node: Node<Small, u32, Vec<LookupSlot<Small, u32>>>,
+    node: Node<Small, u32, TestSlots>,
     asked: Vec<(u32, Message<Small, u32>)>,
 }
 
@@ -394,7 +404,7 @@ impl Machine for Tested {
 
     fn state(&self) -> String {
         let node = &self.node;
-        let list = node.successors().as_slice();
+        let list = node.successors();
         assert!(list.iter().all(|peer| peer.id != node.me().id), "its own successor");
         for (n, peer) in list.iter().enumerate() {
             assert!(list[..n].iter().all(|known| known.id != peer.id), "{peer} twice");

@@ -6,12 +6,14 @@ use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
 
-use chord_core::{Config, Event, Id64, Identifier, LookupSlot, Message, Node, Peer};
+use chord_core::{Config, Event, Id64, Identifier, Message, Node, NodeArrays, Peer};
 use sim::Rng;
 
 pub(crate) type At = Peer<Id64, u32>;
-pub(crate) type Slot = LookupSlot<Id64, u32>;
-pub(crate) type Member = Node<Id64, u32, [Slot; 1]>;
+/// As many successors as a list can have.
+pub(crate) const R: usize = 20;
+pub(crate) type Slots = NodeArrays<Id64, u32, R, 16, 2>;
+pub(crate) type Member = Node<Id64, u32, Slots>;
 type Text = Message<Id64, u32>;
 
 pub(crate) const LATENCY: Duration = Duration::from_millis(50);
@@ -39,9 +41,9 @@ struct Letter {
 }
 
 /// Settings for a perfect network: the second try tells who waits from who is dead.
-pub(crate) fn config(r: u8) -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::default();
-    (config.successors, config.tries) = (r, 2);
+    config.tries = 2;
     config.patience = LATENCY * 3; // a round trip takes two
     (config.stabilize, config.fix_fingers) = (Duration::from_secs(30), Duration::MAX);
     config
@@ -70,7 +72,7 @@ impl Crowd {
         crowd.nodes.reserve_exact(nodes);
         for at in 0..ring.len() {
             let node = crowd.add(ring[at], config);
-            node.create_base(Duration::ZERO, &known(&ring, at, config.successors)).unwrap();
+            node.create_base(Duration::ZERO, &known(&ring, at)).unwrap();
             while node.poll_event().is_some() {}
             crowd.look_at(at as u32);
         }
@@ -81,7 +83,7 @@ impl Crowd {
         let mut config = config;
         config.seed = u64::from_be_bytes(me.id.into()) ^ 0x5EED;
         assert_eq!(me.address as usize, self.nodes.len());
-        self.nodes.push(Some(Node::new(config, me, [Slot::EMPTY])));
+        self.nodes.push(Some(Node::new(config, me, Slots::EMPTY).unwrap()));
         self.set_to.push(None);
         self.nodes.last_mut().unwrap().as_mut().unwrap()
     }
@@ -160,7 +162,7 @@ impl Crowd {
         let wrong = |(at, me): &(usize, &At)| {
             let next = (1..=depth).map(|by| ring[(at + by) % ring.len()]);
             let node = self.nodes[me.address as usize].as_ref().unwrap();
-            !node.successors().as_slice().iter().copied().take(depth).eq(next)
+            !node.successors().iter().copied().take(depth).eq(next)
         };
         ring.iter().enumerate().filter(wrong).count()
     }
@@ -179,9 +181,9 @@ pub(crate) fn id64(n: u64) -> Id64 {
 }
 
 /// Returns whom the node at `at` has to know: the next r, the last, and the nodes that its fingers are.
-fn known(ring: &[At], at: usize, r: u8) -> Vec<At> {
+fn known(ring: &[At], at: usize) -> Vec<At> {
     let (me, len) = (ring[at].id, ring.len());
-    let near = usize::from(r).min(len - 1);
+    let near = R.min(len - 1);
     let mut known: Vec<At> = (1..=near).map(|by| ring[(at + by) % len]).collect();
     let last = me.distance(known[near - 1].id);
     known.push(ring[(at + len - 1) % len]);

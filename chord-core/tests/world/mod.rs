@@ -4,12 +4,13 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use chord_core::{Config, Event, Identifier, LookupSlot, Message, Node, Peer, State, Word};
+use chord_core::{
+    Config, Event, Identifier, Message, Node, NodeLimits, NodeVec, Peer, State, Word,
+};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
 pub(crate) type Id = Word<16>;
-pub(crate) type Slot = LookupSlot<Id, u32>;
-pub(crate) type TestNode = Node<Id, u32, [Slot; 4]>;
+pub(crate) type TestNode = Node<Id, u32, NodeVec<Id, u32>>;
 
 pub(crate) struct World {
     pub(crate) net: Network,
@@ -18,12 +19,13 @@ pub(crate) struct World {
     /// How many messages of each kind were sent.
     pub(crate) sent: BTreeMap<&'static str, u64>,
     pub(crate) config: Config,
+    pub(crate) r: usize,
     /// How long a datagram takes between two addresses, where that differs.
     pub(crate) distance: Option<fn(u32, u32) -> Duration>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, link: Link, config: Config) -> Self {
+    pub(crate) fn new(seed: u64, link: Link, (config, r): (Config, usize)) -> Self {
         let net = Network::new(seed, link);
         Self {
             net,
@@ -31,6 +33,7 @@ impl World {
             events: vec![],
             sent: BTreeMap::new(),
             config,
+            r,
             distance: None,
         }
     }
@@ -39,12 +42,12 @@ impl World {
     pub(crate) fn add(&mut self, id: u64) -> &mut TestNode {
         let mut config = self.config;
         config.seed = self.config.seed.wrapping_mul(1_000_003).wrapping_add(id);
-        let node = Node::new(config, peer(id), [Slot::EMPTY; 4]);
+        let node = Node::new(config, peer(id), slots(self.r)).unwrap();
         self.nodes.entry(id as u32).or_insert(node)
     }
 
     /// A ring that is ideal from the start.
-    pub(crate) fn base(seed: u64, link: Link, config: Config, ids: &[u64]) -> Self {
+    pub(crate) fn base(seed: u64, link: Link, config: (Config, usize), ids: &[u64]) -> Self {
         let mut world = Self::new(seed, link, config);
         let members: Vec<_> = ids.iter().map(|id| peer(*id)).collect();
         for id in ids {
@@ -122,9 +125,9 @@ impl World {
         }
         for (at, id) in ring.iter().enumerate() {
             let node = &self.nodes[&(*id as u32)];
-            let r = node.successors().r().min(ring.len() - 1);
+            let r = self.r.min(ring.len() - 1);
             let next = (1..=r).map(|step| ring[(at + step) % ring.len()]);
-            let list = node.successors().as_slice().iter().map(|peer| peer.id.value());
+            let list = node.successors().iter().map(|peer| peer.id.value());
             if !list.clone().eq(next) {
                 return Some(format!("{id} has successors {:?}", list.collect::<Vec<_>>()));
             }
@@ -142,14 +145,14 @@ impl World {
     pub(crate) fn check_invariant(&self) {
         let members = self.members();
         let best = |id: u64| {
-            let list = self.nodes[&(id as u32)].successors().as_slice();
+            let list = self.nodes[&(id as u32)].successors();
             let living = list.iter().map(|peer| peer.id.value()).find(|id| members.contains(id));
             living.unwrap_or_else(|| panic!("{id} has lost all successors"))
         };
         for id in &members {
-            let list = self.nodes[&(*id as u32)].successors();
+            let list = self.nodes[&(*id as u32)].routing_table();
             let distances: Vec<_> =
-                list.identifiers().map(|to| Id::new(*id).distance(to)).collect();
+                list.successors.identifiers().map(|to| Id::new(*id).distance(to)).collect();
             assert!(distances.is_sorted_by(|a, b| a < b), "{id} has a list out of order");
         }
         let mut ring = vec![];
@@ -169,7 +172,7 @@ impl World {
         for (at, id) in ring.iter().enumerate() {
             assert_eq!(best(*id), ring[(at + 1) % ring.len()], "out of order: {ring:?}");
         }
-        assert!(self.principals().len() > self.config.successors.into(), "principals");
+        assert!(self.principals().len() > self.r, "principals");
     }
 
     /// Tells whether the assumptions of the proof let `id` fail now.
@@ -182,8 +185,8 @@ impl World {
         let others = self.nodes.iter().filter(|(at, _)| u64::from(**at) != id);
         let mut others = others.filter(|(_, node)| node.state().is_member());
         let principals = self.principals();
-        let enough = principals.len() > usize::from(self.config.successors) + 1;
-        others.all(|(_, node)| node.successors().as_slice().iter().any(still))
+        let enough = principals.len() > self.r + 1;
+        others.all(|(_, node)| node.successors().iter().any(still))
             && (enough || !principals.contains(&id))
     }
 
@@ -192,7 +195,8 @@ impl World {
         let members = self.members();
         let skipped = |p: u64| {
             members.iter().any(|id| {
-                let list = self.nodes[&(*id as u32)].successors().identifiers();
+                let table = self.nodes[&(*id as u32)].routing_table();
+                let list = table.successors.identifiers();
                 let all: Vec<_> = core::iter::once(Id::new(*id)).chain(list).collect();
                 all.windows(2).any(|pair| Id::new(p).between(pair[0], pair[1]))
             })
@@ -252,14 +256,19 @@ impl World {
     }
 }
 
-/// Fast rounds for a network of 20 ms.
-pub(crate) fn config(r: u8, seed: u64) -> Config {
+pub(crate) fn slots(r: usize) -> NodeVec<Id, u32> {
+    NodeVec::new(NodeLimits { successors: r, fingers: 16, lookups: 4 })
+}
+
+/// Fast rounds for a network of 20 ms, and r.
+pub(crate) fn config(r: usize, seed: u64) -> (Config, usize) {
     let mut config = Config::default();
-    (config.successors, config.seed) = (r, seed);
-    (config.stabilize, config.fix_fingers) = (Duration::from_secs(1), Duration::from_millis(500));
+    config.seed = seed;
+    config.stabilize = Duration::from_secs(1);
+    config.fix_fingers = Duration::from_millis(500);
     config.patience = Duration::from_millis(300);
     config.tries = 6;
-    config
+    (config, r)
 }
 
 pub(crate) fn peer(id: u64) -> Peer<Id, u32> {

@@ -6,7 +6,7 @@
 use miniz_oxide::mz_adler32_oxide as adler32;
 
 use super::codes::{Bits, MAX_MATCH};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 const HEADER: [u8; 2] = [0x78, 0x9C]; // a window of 32 KiB, no dictionary (RFC 1950, 2.2)

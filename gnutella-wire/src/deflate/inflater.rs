@@ -29,26 +29,28 @@ enum State {
     Failed,
 }
 
-/// What came out.
+/// Result of [`Inflater::inflate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Inflated<'w> {
-    /// How many bytes of the input are done with.
+    /// How many bytes of the input were consumed.
     pub consumed: usize,
-    /// The bytes that came out; none if more input is needed, or the stream has ended.
+    /// The inflated bytes; none if more input is needed, or the stream has ended.
     pub bytes: &'w [u8],
     /// Whether the stream has ended; what follows it is not consumed.
     pub ended: bool,
 }
 
-/// The memory for a window does not serve. The caller's fault.
+/// The storage for a window is unsuitable: the caller's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a window of {len} bytes, which must be a power of two")]
+#[error("window of {len} bytes; its length must be a power of two")]
+#[expect(clippy::exhaustive_structs, reason = "the length is all there is to report")]
 pub struct WindowError {
-    /// What was lent, in bytes.
+    /// The length of the storage, in bytes.
     pub len: usize,
 }
 
-/// The bytes are no such stream: the sender's fault. Nothing more comes out of it.
+/// The bytes are not a valid stream: the sender's fault. The rest of it is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InflateError {

@@ -5,7 +5,7 @@ use core::fmt;
 use thiserror::Error;
 
 use super::{COBS, DEFLATED, END, ID_LEN, LAST, MAGIC, MORE, RESERVED, SIX_BITS, cobs};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 
 /// A whole block: its extensions are sound, though what they mean may be unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]

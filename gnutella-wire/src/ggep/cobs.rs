@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 /// The longest run without a NUL.

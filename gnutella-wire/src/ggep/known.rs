@@ -1,5 +1,7 @@
 //! What the extensions of pongs, pings and hits mean.
 
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::Number;

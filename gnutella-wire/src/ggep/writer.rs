@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{COBS, DEFLATED, END, Extension, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS, cobs};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 /// Writes a block into a lent buffer. A block of no extensions is no block: nothing is written.

@@ -10,6 +10,7 @@ const STATUS: &str = "GNUTELLA/"; // then the version, a space, three digits, a 
 
 /// A first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the lines of the two specifications")]
 pub enum Line<'a> {
     /// Greets.
     Connect(Version),
@@ -19,17 +20,20 @@ pub enum Line<'a> {
     Status {
         /// Three digits.
         code: u16,
-        /// The same in words; may be empty.
+        /// The reason phrase; may be empty.
         reason: &'a str,
     },
 }
 
 /// Which handshake: of two steps or of three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_enums, reason = "the two handshakes")]
 pub enum Version {
-    /// 0.4, and whatever else is older than 0.6.
+    /// 0.4, and any version before 0.6.
     V04,
-    /// 0.6, and whatever claims to be newer.
+    /// 0.6, and any newer version.
     V06,
 }
 
@@ -51,12 +55,12 @@ impl<'a> Line<'a> {
         Some(Self::Status { code, reason: reason.trim_start() })
     }
 
-    /// Returns what hearing this line means.
+    /// Returns what receiving this line means.
     pub(super) const fn input(&self) -> Input {
         match self {
-            Self::Connect(Version::V06) | Self::Status { code: 200, .. } => Input::Heard,
-            Self::Connect(Version::V04) | Self::Ok04 => Input::Heard04,
-            Self::Status { .. } => Input::HeardNo,
+            Self::Connect(Version::V06) | Self::Status { code: 200, .. } => Input::Received,
+            Self::Connect(Version::V04) | Self::Ok04 => Input::Received04,
+            Self::Status { .. } => Input::ReceivedRefusal,
         }
     }
 }

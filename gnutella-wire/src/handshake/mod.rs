@@ -1,19 +1,19 @@
 //! Both handshakes, of 0.4 and of 0.6, from both ends.
 //!
-//! The machine says whose turn it is and what was said; whether to agree is the caller's decision,
-//! by the header lines it just read. It keeps no bytes: as with the servent, the caller keeps the
-//! receive buffer and drops what is consumed. What follows in the buffer belongs to the binary
-//! stream. How long to wait is the caller's patience, too.
+//! [`Handshake`] tracks whose turn it is; whether to agree is the caller's decision, based on the
+//! header lines received. It stores no bytes: as with the servent, the caller keeps the receive
+//! buffer and removes what is consumed. What follows in the buffer belongs to the binary stream. The
+//! caller also chooses the timeout.
 //!
 //! ```
 //! use gnutella_wire::handshake::{Handshake, State};
-//! use gnutella_wire::{HeadLimits, Header};
+//! use gnutella_wire::head::Header;
 //!
 //! let (mut ann, mut ben) = (Handshake::dialler_06(), Handshake::acceptor());
 //! let mut buf = [0; 256];
 //! let len = ann.greet(&[Header::new("X-Ultrapeer", "False")], &mut buf)?;
-//! let heard = ben.handle_bytes(&buf[..len])?.expect("a whole head");
-//! assert!(!heard.head.is_true("X-Ultrapeer"));
+//! let received = ben.handle_bytes(&buf[..len])?.outcome.expect("a whole head");
+//! assert!(!received.head.is_true("X-Ultrapeer"));
 //! let len = ben.agree(&[], &mut buf)?; // or refuse(503, "Slots full", ..)
 //! ann.handle_bytes(&buf[..len])?;
 //! let len = ann.agree(&[], &mut buf)?;
@@ -29,9 +29,11 @@ use core::net::SocketAddrV4;
 
 use thiserror::Error;
 
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
+use crate::head::{Head, HeadLimits, Header};
+use crate::machine::Received;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Head, HeadLimits, Header};
 
 pub use line::{Line, Version};
 pub use state::{Input, State, TRANSITIONS};
@@ -44,22 +46,21 @@ pub struct Handshake {
     limits: HeadLimits,
 }
 
-/// What the other end said.
+/// One step of the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard<'b> {
-    /// How many bytes at the front of the receive buffer are done with.
-    pub consumed: usize,
+#[non_exhaustive]
+pub struct Step<'b> {
     /// The first line.
     pub line: Line<'b>,
-    /// The first line and the header lines, as they came.
+    /// The first line and the header lines, as they were received.
     pub head: Head<'b>,
 }
 
-/// Nothing was said, and nothing changed.
+/// Nothing was written, and nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum SayError {
-    /// It is not this end's turn to say that.
+pub enum SendError {
+    /// It is not this end's turn to send this.
     #[error("out of turn in state {0:?}")]
     OutOfTurn(State),
     /// The buffer is too small for the head.
@@ -86,7 +87,7 @@ impl Handshake {
         Self { state: State::AwaitingGreeting, ..Self::dialler_06() }
     }
 
-    /// Sets how long a head may be; the receive buffer should hold as many bytes.
+    /// Sets how long a head may be; the receive buffer should hold this many bytes.
     #[must_use]
     pub const fn with_limits(self, limits: HeadLimits) -> Self {
         Self { limits, ..self }
@@ -96,27 +97,27 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// [`SayError`]; nothing changed.
-    pub fn greet(&mut self, headers: &[Header<'_>], out: &mut [u8]) -> Result<usize, SayError> {
+    /// [`SendError`]; nothing changed.
+    pub fn greet(&mut self, headers: &[Header<'_>], out: &mut [u8]) -> Result<usize, SendError> {
         if self.state != State::Greeting {
-            return Err(SayError::OutOfTurn(self.state));
+            return Err(SendError::OutOfTurn(self.state));
         }
-        self.say(Input::Said, Line::Connect(self.version), headers, out)
+        self.send(Input::Sent, Line::Connect(self.version), headers, out)
     }
 
-    /// Takes in exactly one head from the front of `bytes`, the receive buffer. `None` asks for
-    /// more bytes, or it is this end's turn, or the handshake is over.
+    /// Handles exactly one head from the front of `bytes`, the receive buffer. Nothing consumed
+    /// means: wait for more bytes, or it is this end's turn, or the handshake is over.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if this is no handshake or one beyond the limits; nothing changed. An
+    /// [`DecodeError`] if this is not a handshake or one beyond the limits; nothing changed. An
     /// acceptor may then still [`refuse`](Self::refuse).
-    pub fn handle_bytes<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Heard<'b>>, DecodeError> {
-        if !self.state.listens() {
-            return Ok(None);
+    pub fn handle_bytes<'b>(&mut self, bytes: &'b [u8]) -> Result<Received<Step<'b>>, DecodeError> {
+        if !self.state.is_waiting() {
+            return Ok(Received::WAIT);
         }
         let (head, rest) = match Head::decode(bytes, self.limits) {
-            Err(DecodeError::Incomplete { .. }) => return Ok(None),
+            Err(DecodeError::Incomplete { .. }) => return Ok(Received::WAIT),
             other => other?,
         };
         let line = Line::decode(head.first_line()).ok_or(DecodeError::UnknownLine)?;
@@ -127,40 +128,40 @@ impl Handshake {
             self.version = Version::V04;
         }
         let consumed = bytes.len().saturating_sub(rest.len());
-        Ok(Some(Heard { consumed, line, head }))
+        Ok(Received { consumed, outcome: Some(Step { line, head }) })
     }
 
     /// Writes `200 OK` (in 0.4 `GNUTELLA OK`), and returns its length.
     ///
     /// # Errors
     ///
-    /// [`SayError`]; nothing changed.
-    pub fn agree(&mut self, headers: &[Header<'_>], out: &mut [u8]) -> Result<usize, SayError> {
+    /// [`SendError`]; nothing changed.
+    pub fn agree(&mut self, headers: &[Header<'_>], out: &mut [u8]) -> Result<usize, SendError> {
         let line = match self.version {
             Version::V04 => Line::Ok04,
             Version::V06 => Line::Status { code: 200, reason: "OK" },
         };
-        self.say(Input::Said, line, headers, out)
+        self.send(Input::Sent, line, headers, out)
     }
 
-    /// Writes a refusal, and returns its length, which is 0 in 0.4: there one closes without a
-    /// word. Customary codes: 503 with the header `X-Try-Ultrapeers` if there is no room, 403 if
-    /// the peer is not wanted, 413 for too many header lines.
+    /// Writes a refusal, and returns its length, which is 0 in 0.4: there the connection is closed
+    /// without a reply. Customary codes: 503 with the header `X-Try-Ultrapeers` if there is no room,
+    /// 403 if the peer is not wanted, 413 for too many header lines.
     ///
     /// # Errors
     ///
-    /// [`SayError`]; nothing changed.
+    /// [`SendError`]; nothing changed.
     pub fn refuse(
         &mut self,
         code: u16,
         reason: &str,
         headers: &[Header<'_>],
         out: &mut [u8],
-    ) -> Result<usize, SayError> {
-        self.say(Input::SaidNo, Line::Status { code, reason }, headers, out)
+    ) -> Result<usize, SendError> {
+        self.send(Input::SentRefusal, Line::Status { code, reason }, headers, out)
     }
 
-    /// Returns where the handshake stands.
+    /// Returns the state.
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
@@ -172,16 +173,16 @@ impl Handshake {
         self.version
     }
 
-    fn say(
+    fn send(
         &mut self,
         input: Input,
         line: Line<'_>,
         headers: &[Header<'_>],
         out: &mut [u8],
-    ) -> Result<usize, SayError> {
-        let next = self.state.after(input).ok_or(SayError::OutOfTurn(self.state))?;
+    ) -> Result<usize, SendError> {
+        let next = self.state.after(input).ok_or(SendError::OutOfTurn(self.state))?;
         let len = match (self.version, input) {
-            (Version::V04, Input::SaidNo) => 0,
+            (Version::V04, Input::SentRefusal) => 0,
             (Version::V04, _) => Writer::fill(out, |w| w.text(format_args!("{line}\n\n")))?,
             (Version::V06, _) => Writer::fill(out, |w| {
                 w.text(format_args!("{line}\r\n"));
@@ -193,8 +194,21 @@ impl Handshake {
     }
 }
 
-/// Walks over the addresses of an `X-Try-Ultrapeers` or `X-Try` value: `ip:port,ip:port`. What is no
-/// address is passed over.
-pub fn addresses(value: &str) -> impl Iterator<Item = SocketAddrV4> + '_ {
-    value.split(',').filter_map(|address| address.trim().parse().ok())
+/// Returns the addresses of an `X-Try-Ultrapeers` or `X-Try` value: `ip:port,ip:port`. Invalid
+/// elements are skipped.
+#[must_use]
+pub fn addresses(value: &str) -> Addresses<'_> {
+    Addresses(value.split(','))
+}
+
+/// The addresses in a header value.
+#[derive(Debug, Clone)]
+pub struct Addresses<'a>(core::str::Split<'a, char>);
+
+impl Iterator for Addresses<'_> {
+    type Item = SocketAddrV4;
+
+    fn next(&mut self) -> Option<SocketAddrV4> {
+        self.0.find_map(|address| address.trim().parse().ok())
+    }
 }

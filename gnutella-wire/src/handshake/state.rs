@@ -1,7 +1,10 @@
-//! The life of a handshake: the only place that says what leads where.
+//! The state table of a handshake.
 
-/// Where a handshake stands.
+/// The state of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_enums, reason = "the states of the two specifications")]
 pub enum State {
     /// The dialler is to greet.
     Greeting,
@@ -15,7 +18,7 @@ pub enum State {
     Replying,
     /// The acceptor is to agree or refuse, in 0.4.
     Replying04,
-    /// The acceptor waits for the last word.
+    /// The acceptor waits for the last step.
     AwaitingConfirmation,
     /// Both agreed: what follows is the binary stream.
     Open,
@@ -23,51 +26,52 @@ pub enum State {
     Closed,
 }
 
-/// What leads on.
+/// What changes the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the steps of the two specifications")]
 pub enum Input {
     /// This end greeted or agreed.
-    Said,
+    Sent,
     /// This end refused.
-    SaidNo,
+    SentRefusal,
     /// The other end greeted or agreed, in 0.6.
-    Heard,
+    Received,
     /// The other end greeted or agreed, in 0.4.
-    Heard04,
+    Received04,
     /// The other end refused.
-    HeardNo,
+    ReceivedRefusal,
 }
 
-/// All there is; what is not listed is not said in that state.
+/// All transitions; an input that is not listed for a state is not valid in it.
 pub const TRANSITIONS: &[(State, Input, State)] = &[
-    (State::Greeting, Input::Said, State::AwaitingReply),
-    (State::AwaitingReply, Input::Heard, State::Confirming),
-    (State::AwaitingReply, Input::Heard04, State::Open),
-    (State::AwaitingReply, Input::HeardNo, State::Closed),
-    (State::Confirming, Input::Said, State::Open),
-    (State::Confirming, Input::SaidNo, State::Closed),
-    (State::AwaitingGreeting, Input::Heard, State::Replying),
-    (State::AwaitingGreeting, Input::Heard04, State::Replying04),
-    (State::AwaitingGreeting, Input::SaidNo, State::Closed),
-    (State::Replying, Input::Said, State::AwaitingConfirmation),
-    (State::Replying, Input::SaidNo, State::Closed),
-    (State::Replying04, Input::Said, State::Open),
-    (State::Replying04, Input::SaidNo, State::Closed),
-    (State::AwaitingConfirmation, Input::Heard, State::Open),
-    (State::AwaitingConfirmation, Input::HeardNo, State::Closed),
+    (State::Greeting, Input::Sent, State::AwaitingReply),
+    (State::AwaitingReply, Input::Received, State::Confirming),
+    (State::AwaitingReply, Input::Received04, State::Open),
+    (State::AwaitingReply, Input::ReceivedRefusal, State::Closed),
+    (State::Confirming, Input::Sent, State::Open),
+    (State::Confirming, Input::SentRefusal, State::Closed),
+    (State::AwaitingGreeting, Input::Received, State::Replying),
+    (State::AwaitingGreeting, Input::Received04, State::Replying04),
+    (State::AwaitingGreeting, Input::SentRefusal, State::Closed),
+    (State::Replying, Input::Sent, State::AwaitingConfirmation),
+    (State::Replying, Input::SentRefusal, State::Closed),
+    (State::Replying04, Input::Sent, State::Open),
+    (State::Replying04, Input::SentRefusal, State::Closed),
+    (State::AwaitingConfirmation, Input::Received, State::Open),
+    (State::AwaitingConfirmation, Input::ReceivedRefusal, State::Closed),
 ];
 
 impl State {
-    /// Returns the next state, if `input` is legal in this one.
+    /// Returns the next state, if `input` is valid in this one.
     #[must_use]
     pub fn after(self, input: Input) -> Option<Self> {
         let row = TRANSITIONS.iter().find(|(from, by, _)| *from == self && *by == input);
         row.map(|(_, _, to)| *to)
     }
 
-    /// Returns `true` if it is the other end's turn.
+    /// Returns whether it is the other end's turn.
     #[must_use]
-    pub const fn listens(self) -> bool {
+    pub const fn is_waiting(self) -> bool {
         matches!(self, Self::AwaitingReply | Self::AwaitingGreeting | Self::AwaitingConfirmation)
     }
 }

@@ -3,9 +3,11 @@
 use core::fmt;
 
 use super::range;
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::split_line;
+use crate::id::ServentId;
+use crate::text::Text;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, ServentId, Text};
 
 const GIV: &str = "GIV "; // then the index, a colon, the servent id in hexadecimal, a slash, the name
 

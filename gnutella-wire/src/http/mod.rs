@@ -3,6 +3,9 @@
 //! Only heads: the bytes of a file go from socket to file without this crate. Read a head with
 //! [`Head::decode`](crate::Head::decode), then make a [`Request`] or [`Response`] of it.
 
+#![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 mod giv;
 mod name;
 mod range;

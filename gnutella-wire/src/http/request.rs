@@ -3,9 +3,10 @@
 use core::fmt;
 
 use super::{Name, Range, Version, range};
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
+use crate::head::{Head, Header};
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Head, Header};
 
 const GET: &str = "/get/"; // then the index, a slash, the name; in 0.4 one more slash
 const N2R: &str = "/uri-res/N2R?"; // then a URN

@@ -3,9 +3,10 @@
 use core::fmt;
 
 use super::{ContentRange, Version, range};
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
+use crate::head::{Head, Header};
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Head, Header};
 
 /// Answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Base 32: five bits to a character (RFC 3548, section 5, without padding).
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

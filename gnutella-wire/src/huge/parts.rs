@@ -1,9 +1,11 @@
 //! What stands in an extension area.
 
+#![expect(clippy::exhaustive_enums, reason = "the parts of the format")]
+
 use core::fmt;
 
-use crate::Text;
 use crate::ggep::{Block, GgepError, MAGIC};
+use crate::text::Text;
 use crate::wire::{Query, Record};
 
 /// Stands between two parts.

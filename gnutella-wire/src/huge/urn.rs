@@ -1,5 +1,7 @@
 //! Names of files by what is in them.
 
+#![expect(clippy::exhaustive_structs, reason = "the bytes are the value")]
+
 use core::fmt::{self, Write as _};
 
 use super::base32;

@@ -1,24 +1,49 @@
-//! The client: a machine that logs in, keeps the questions in order, and answers pings.
+//! The client: a machine that logs in, keeps searches in order, and answers pings.
 
 use core::time::Duration;
 
 use thiserror::Error;
 
-use super::frame::{MAX_DATA, NapError};
+use super::frame::{Frame, MAX_DATA, NapError};
 use super::message::Message;
-use super::parts::Login;
-use crate::{BufferTooSmall, Text};
+use super::values::Login;
+use crate::error::{BufferTooSmall, ConfigError};
+use crate::machine::Received;
+use crate::text::Text;
 
-/// One connection to an index, from the client's end. It keeps no list of files and no results:
-/// those go straight to the caller.
+/// One connection to an index, from the client's end. It stores no files and no results: those go
+/// straight to the caller.
+///
+/// ```
+/// use core::time::Duration;
+/// use gnutella_wire::Text;
+/// use gnutella_wire::opennap::{Client, ClientEvent, LinkType, Login, Message, Search};
+///
+/// let text = |text: &'static str| Text::new(text.as_bytes()).expect("no NUL");
+/// let mut client = Client::new(Duration::from_secs(10))?;
+/// let (now, mut buf) = (Duration::ZERO, [0; 256]);
+/// let login = Login {
+///     nick: text("ann"), password: text("none"), port: 6699, client: text("demo"), link: LinkType(8),
+/// };
+/// let len = client.login(now, login, &mut buf)?; // write buf[..len] to the index
+/// # let _ = len;
+/// let len = Message::LoginAck(text("unknown")).encode(&mut buf)?; // what the index replies
+/// client.handle_bytes(now, &buf[..len]);
+/// assert_eq!(client.poll_event(), Some(ClientEvent::LoggedIn));
+/// let search = Message::Search(Search::new(text("hey jude")));
+/// assert!(client.send(now, &search, &mut buf)? > 0);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    patience: Duration,
+    timeout: Duration,
     now: Duration, // the newest seen
     phase: Phase,
     listing: Option<Duration>, // when rows are due
-    pong: bool,
-    event: Option<ClientEvent>,
+    pong_due: bool,
+    logged_in: bool,         // an event to report
+    listing_timed_out: bool, // an event to report
+    closed: Option<ClientCloseReason>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,27 +54,44 @@ enum Phase {
     Over,
 }
 
-/// What the index said.
+/// What a client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NapHandled<'b> {
-    /// How many bytes at the front of the receive buffer are done with.
-    pub consumed: usize,
-    /// The message; `None` if its fields are malformed, which is passed over.
-    pub message: Option<Message<'b>>,
+enum Timer {
+    /// The index is to answer the login.
+    Login,
+    /// The index is to send the next row of a search or list.
+    Listing,
 }
 
-/// What happened to a client.
+/// What happened, or what the driver is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// The index takes commands now.
+    /// The index accepts commands now.
     LoggedIn,
-    /// The index refused the login; its words came as a message. Close the connection.
-    Refused,
-    /// The index does not answer the login. Close the connection.
-    LoginTimedOut,
-    /// The rest of a search or of a list does not come; another may be asked for.
+    /// The rest of a search or list does not arrive; another may be requested.
     ListingTimedOut,
+    /// The connection is over: close its socket.
+    Closed {
+        /// Why.
+        reason: ClientCloseReason,
+    },
+}
+
+/// Why the connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ClientCloseReason {
+    /// The index refused the login; its reason arrived as a message.
+    Refused,
+    /// The index did not answer the login.
+    LoginTimedOut,
+    /// The index sent a frame beyond the limit.
+    Frame(NapError),
 }
 
 /// A command was refused. Nothing changed.
@@ -57,9 +99,9 @@ pub enum ClientEvent {
 #[non_exhaustive]
 pub enum ClientError {
     /// Not logged in, or logged in already.
-    #[error("not in this phase of the connection")]
+    #[error("not possible in this phase of the connection")]
     OutOfTurn,
-    /// The rows of the last search or list are still coming.
+    /// The rows of the last search or list are still arriving.
     #[error("the last search is not complete")]
     Searching,
     /// The buffer is too small.
@@ -68,15 +110,29 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Begins with an open connection. `patience` is how long the index may take to answer a login,
-    /// or between the rows of an answer; some seconds.
-    #[must_use]
-    pub const fn new(patience: Duration) -> Self {
-        let (now, phase) = (Duration::ZERO, Phase::Connected);
-        Self { patience, now, phase, listing: None, pong: false, event: None }
+    /// Begins with an open connection. `timeout` is how long the index may take to answer a login,
+    /// or between the rows of an answer: some seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroDuration`].
+    pub const fn new(timeout: Duration) -> Result<Self, ConfigError> {
+        if timeout.is_zero() {
+            return Err(ConfigError::ZeroDuration { field: "timeout" });
+        }
+        Ok(Self {
+            timeout,
+            now: Duration::ZERO,
+            phase: Phase::Connected,
+            listing: None,
+            pong_due: false,
+            logged_in: false,
+            listing_timed_out: false,
+            closed: None,
+        })
     }
 
-    /// Writes the login and returns its length. The password is readable on the way.
+    /// Writes the login and returns its length. The password is sent unencrypted.
     ///
     /// # Errors
     ///
@@ -96,8 +152,8 @@ impl Client {
         Ok(len)
     }
 
-    /// Writes any other message of a client and returns its length. Of searches and lists only one
-    /// can be on its way, since their rows do not say whose they are.
+    /// Writes any other message of a client and returns its length. Only one search or list can be
+    /// under way, since their rows do not say which one they belong to.
     ///
     /// # Errors
     ///
@@ -123,90 +179,122 @@ impl Client {
         Ok(len)
     }
 
-    /// Takes in one message from the front of `bytes`; `None` asks for more.
-    ///
-    /// # Errors
-    ///
-    /// [`NapError::TooLong`]: the stream is of no more use. Nothing changed.
-    pub fn handle_bytes<'b>(
-        &mut self,
-        now: Duration,
-        bytes: &'b [u8],
-    ) -> Result<Option<NapHandled<'b>>, NapError> {
-        let (frame, rest) = match super::Frame::decode(bytes, MAX_DATA) {
-            Err(NapError::Incomplete { .. }) => {
-                self.now = self.now.max(now);
-                return Ok(None);
-            }
-            other => other?,
-        };
+    /// Handles one message from the front of `bytes`. Nothing consumed means: wait for more bytes.
+    /// A message with malformed fields is consumed without an outcome; a frame beyond the limit ends
+    /// the connection with [`ClientEvent::Closed`].
+    pub fn handle_bytes<'b>(&mut self, now: Duration, bytes: &'b [u8]) -> Received<Message<'b>> {
         self.now = self.now.max(now);
-        let message = Message::from_frame(frame).ok();
+        if self.phase == Phase::Over {
+            return Received::skip(bytes.len());
+        }
+        let (frame, rest) = match Frame::decode(bytes, MAX_DATA) {
+            Ok(decoded) => decoded,
+            Err(NapError::Incomplete { .. }) => return Received::WAIT,
+            Err(error) => {
+                self.close(ClientCloseReason::Frame(error));
+                return Received::skip(bytes.len());
+            }
+        };
+        let outcome = Message::from_frame(frame).ok();
+        if let Some(message) = &outcome {
+            self.handle_message(message);
+        }
+        Received { consumed: bytes.len().saturating_sub(rest.len()), outcome }
+    }
+
+    fn handle_message(&mut self, message: &Message<'_>) {
         match (self.phase, message) {
-            (Phase::LoggingIn(_), Some(Message::LoginAck(_))) => {
-                (self.phase, self.event) = (Phase::Online, Some(ClientEvent::LoggedIn));
+            (Phase::LoggingIn(_), Message::LoginAck(_)) => {
+                self.phase = Phase::Online;
+                self.logged_in = true;
             }
-            (Phase::LoggingIn(_), Some(Message::Error(_))) => {
-                (self.phase, self.event) = (Phase::Over, Some(ClientEvent::Refused));
-            }
-            (_, Some(Message::SearchEnd | Message::BrowseEnd(_))) => self.listing = None,
-            (_, Some(Message::Found(_) | Message::Browsed(..))) if self.listing.is_some() => {
+            (Phase::LoggingIn(_), Message::Error(_)) => self.close(ClientCloseReason::Refused),
+            (_, Message::SearchEnd | Message::BrowseEnd(_)) => self.listing = None,
+            (_, Message::Found(_) | Message::Browsed(..)) if self.listing.is_some() => {
                 self.listing = Some(self.due());
             }
-            (Phase::Online, Some(Message::Ping(_))) => self.pong = true,
+            (Phase::Online, Message::Ping(_)) => self.pong_due = true,
             _ => {}
         }
-        let consumed = bytes.len().saturating_sub(rest.len());
-        Ok(Some(NapHandled { consumed, message }))
     }
 
-    /// Does what is due.
+    /// Fires expired timers.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.now = self.now.max(now);
-        if matches!(self.phase, Phase::LoggingIn(due) if due <= self.now) {
-            (self.phase, self.event) = (Phase::Over, Some(ClientEvent::LoginTimedOut));
-        }
-        if self.listing.is_some_and(|due| due <= self.now) {
-            (self.listing, self.event) = (None, Some(ClientEvent::ListingTimedOut));
+        for timer in Timer::ALL {
+            if self.deadline(timer).is_some_and(|due| due <= self.now) {
+                self.fire(timer);
+            }
         }
     }
 
-    /// Writes what the client has to say by itself, and returns its length.
+    /// Writes the next message of the client itself, and returns its length.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`]; nothing changed.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
-        if !self.pong {
+        if !self.pong_due {
             return Ok(None);
         }
         let len = Message::Pong(Text::EMPTY).encode(buf)?;
-        self.pong = false;
+        self.pong_due = false;
         Ok(Some(len))
     }
 
-    /// Returns what happened.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
-        self.event.take()
+        if core::mem::take(&mut self.logged_in) {
+            return Some(ClientEvent::LoggedIn);
+        }
+        if core::mem::take(&mut self.listing_timed_out) {
+            return Some(ClientEvent::ListingTimedOut);
+        }
+        self.closed.take().map(|reason| ClientEvent::Closed { reason })
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        match (self.phase, self.listing) {
-            (Phase::LoggingIn(due), None) => Some(due),
-            (Phase::LoggingIn(due), Some(rows)) => Some(due.min(rows)),
-            (_, rows) => rows,
-        }
+        Timer::ALL.into_iter().filter_map(|timer| self.deadline(timer)).min()
     }
 
-    /// Returns `true` once logged in.
+    /// Returns whether the client is logged in.
     #[must_use]
     pub fn is_online(&self) -> bool {
         self.phase == Phase::Online
     }
 
-    fn due(&self) -> Duration {
-        self.now.saturating_add(self.patience.max(Duration::from_millis(1)))
+    fn deadline(&self, timer: Timer) -> Option<Duration> {
+        match (timer, self.phase) {
+            (Timer::Login, Phase::LoggingIn(due)) => Some(due),
+            (Timer::Login, _) => None,
+            (Timer::Listing, _) => self.listing,
+        }
     }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Login => self.close(ClientCloseReason::LoginTimedOut),
+            Timer::Listing => {
+                self.listing = None;
+                self.listing_timed_out = true;
+            }
+        }
+    }
+
+    fn close(&mut self, reason: ClientCloseReason) {
+        self.phase = Phase::Over;
+        self.listing = None;
+        self.pong_due = false;
+        self.closed = Some(reason);
+    }
+
+    fn due(&self) -> Duration {
+        self.now.saturating_add(self.timeout)
+    }
+}
+
+impl Timer {
+    const ALL: [Self; 2] = [Self::Login, Self::Listing];
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 use crate::writer::Writer;
 
 /// Reads fields one after the other.

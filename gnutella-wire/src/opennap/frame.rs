@@ -1,10 +1,12 @@
 //! Frames: the length of the data and the type, two bytes each, little-endian (napster.txt, 2000).
 
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 use core::fmt;
 
 use thiserror::Error;
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 const LEN: usize = 2; // of the data only
@@ -18,6 +20,8 @@ pub const MAX_DATA: u16 = 2_048;
 
 /// What a message is. Any value is legal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Kind(pub u16);
 
 /// A message as it lies in the stream: fields in ASCII, separated by spaces, without a line end.
@@ -31,6 +35,8 @@ pub struct Frame<'a> {
 
 /// The bytes are no message: the peer's fault, except [`Incomplete`](Self::Incomplete).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum NapError {
     /// More bytes cure this, and nothing else does.

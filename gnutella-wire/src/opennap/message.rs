@@ -2,10 +2,11 @@
 
 use super::fields::{Fields, Joiner};
 use super::frame::{Frame, HEADER_LEN, Kind, NapError};
-use super::parts::{File, Found, LinkType, Login, Source, Transfer, Wanted};
 use super::search::Search;
+use super::values::{File, Found, LinkType, Login, Source, Transfer, Wanted};
+use crate::error::BufferTooSmall;
+use crate::text::Text;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, Text};
 
 /// A message between a client and the index. `C` comes from the client, `S` from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,15 +22,18 @@ mod frame;
 mod index;
 mod kinds;
 mod message;
-mod parts;
 pub mod peer;
 mod search;
+mod values;
 
-pub use client::{Client, ClientError, ClientEvent, NapHandled};
+pub use client::{Client, ClientCloseReason, ClientError, ClientEvent};
 pub use frame::{Frame, HEADER_LEN, Kind, MAX_DATA, NapError};
 pub use index::{
-    FileSlot, Index, IndexConfig, IndexEvent, IndexReason, MAX_NAME, MAX_NICK, UserSlot,
+    FileSlot, Index, IndexCloseReason, IndexConfig, IndexEvent, IndexParts, IndexPartsRef,
+    IndexSlots, IndexStorage, MAX_NAME, MAX_NICK, UserSlot,
 };
+#[cfg(feature = "alloc")]
+pub use index::{IndexLimits, IndexVec};
 pub use message::Message;
-pub use parts::{File, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted};
 pub use search::{Bound, MAX_RESULTS, Search};
+pub use values::{File, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted};

@@ -5,9 +5,13 @@
 //! from behind a firewall, it sends `SEND` and an [`Ask`] with the size for a number; the answer is
 //! the offset in digits. None of the words has an end of its own: each is what one read returns.
 
+#![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 use super::fields::{Fields, Joiner};
+use crate::error::BufferTooSmall;
+use crate::text::Text;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, Text};
 
 /// What who is connected to says first.
 pub const READY: &[u8] = b"1";

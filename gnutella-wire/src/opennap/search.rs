@@ -1,7 +1,10 @@
 //! Search: which files, by words and by what they are like (type 200).
 
+#![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 use super::fields::{Fields, Joiner};
-use crate::Text;
+use crate::text::Text;
 
 /// The most rows that servers send, whatever is asked for.
 pub const MAX_RESULTS: u16 = 100;

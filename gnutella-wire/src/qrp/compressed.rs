@@ -13,7 +13,7 @@ impl<S: AsMut<[u8]> + ?Sized> TableReceiver<S> {
     /// Any [`QrpError`] that is the neighbour's fault. After [`Overflow`](QrpError::Overflow),
     /// [`Short`](QrpError::Short) and [`Damaged`](QrpError::Damaged) some of the patch may be in the
     /// table.
-    pub fn handle_inflating<W: AsMut<[u8]> + ?Sized>(
+    pub fn handle_compressed_patch<W: AsMut<[u8]> + ?Sized>(
         &mut self,
         patch: &Patch<'_>,
         inflater: &mut Inflater<W>,
@@ -28,7 +28,7 @@ impl<S: AsMut<[u8]> + ?Sized> TableReceiver<S> {
         let mut rest = patch.data;
         loop {
             let piece = inflater.inflate(rest).map_err(|_| QrpError::Damaged)?;
-            self.handle_entries(piece.bytes)?;
+            self.handle_patch_entries(piece.bytes)?;
             rest = rest.get(piece.consumed..).unwrap_or_default();
             if piece.bytes.is_empty() {
                 return self.end_patch();

@@ -148,7 +148,7 @@ pub enum QrpError {
         slots: u32,
     },
     /// The data are compressed: give them to an inflater, and what it returns to
-    /// [`TableReceiver::handle_entries`](super::TableReceiver::handle_entries). Not the
+    /// [`TableReceiver::handle_patch_entries`](super::TableReceiver::handle_patch_entries). Not the
     /// neighbour's fault.
     #[error("compressed patch: inflate it first")]
     Compressed,

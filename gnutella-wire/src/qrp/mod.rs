@@ -16,15 +16,15 @@
 mod compressed;
 mod error;
 mod hash;
+mod keywords;
 mod patch;
 mod receiver;
 mod table;
-mod words;
 
 pub use error::{PatchPlanError, QrpError, TableError};
 pub use hash::KeywordHash;
+pub use keywords::{KeywordRules, QueryWords, TableWords};
 pub use patch::{CompressedPatch, PatchEncoder};
 pub(crate) use receiver::ReceiverState;
 pub use receiver::{Progress, TableReceiver};
 pub use table::{MatchRule, QueryTable};
-pub use words::{KeywordRules, QueryWords, TableWords};

@@ -1,7 +1,7 @@
 //! A table on its way out: the difference between two tables, cut into messages.
 
 use super::{PatchPlanError, QueryTable};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 
 /// The width that all servents read.
@@ -19,7 +19,7 @@ const CUSTOMARY: u8 = 4;
 /// ```
 /// use gnutella_wire::qrp::{KeywordHash, PatchEncoder, QueryTable};
 ///
-/// let mut table = QueryTable::new(3, [0])?;
+/// let mut table = QueryTable::resume(3, [0])?;
 /// table.insert(KeywordHash::of("test"));
 /// let patch = PatchEncoder::new(&table, None, 7, 512)?;
 /// let (mut reset, mut first) = ([0; 6], [0; 9]);

@@ -22,9 +22,9 @@ const MAX_PEER_BITS: u8 = 24;
 ///
 /// # Compressed patches
 ///
-/// With the feature `deflate` there is `handle_inflating`. To use another inflater, give the data of
+/// With the feature `deflate` there is `handle_compressed_patch`. To use another inflater, give the data of
 /// such a patch to one that lasts as long as the sequence (zlib format, one stream over all messages), and what comes out to
-/// [`handle_entries`](Self::handle_entries), in pieces of any length:
+/// [`handle_patch_entries`](Self::handle_patch_entries), in pieces of any length:
 ///
 /// ```
 /// # use gnutella_wire::{qrp::{QrpError, TableReceiver}, wire::Patch};
@@ -38,7 +38,7 @@ const MAX_PEER_BITS: u8 = 24;
 ///     table.begin_patch(patch)?;
 ///     let (mut data, mut buf) = (patch.data, [0; 64]);
 ///     while let Some(entries) = inflater.inflate(&mut data, &mut buf) {
-///         table.handle_entries(entries)?;
+///         table.handle_patch_entries(entries)?;
 ///     }
 ///     table.end_patch()?;
 ///     Ok(())
@@ -55,6 +55,7 @@ pub struct TableReceiver<S: ?Sized> {
 
 /// How far a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete or not")]
 pub enum Progress {
     /// More messages of this patch are due.
     Partial,
@@ -178,7 +179,7 @@ impl<S: AsMut<[u8]> + ?Sized> TableReceiver<S> {
     ///
     /// [`QrpError::Overflow`] if they are more than the table has slots; [`QrpError::NotBegun`].
     /// Nothing changed.
-    pub fn handle_entries(&mut self, entries: &[u8]) -> Result<(), QrpError> {
+    pub fn handle_patch_entries(&mut self, entries: &[u8]) -> Result<(), QrpError> {
         let piece = self.core.cover(entries)?;
         piece.apply(self.storage.as_mut());
         Ok(())
@@ -215,7 +216,7 @@ impl ReceiverState {
     /// Returns the table that a receiver with this memory has.
     pub(crate) fn table(self, memory: &[u8]) -> Option<QueryTable<&[u8]>> {
         let shape = self.shape.filter(|_| self.whole)?;
-        QueryTable::new(shape.bits, memory).ok()
+        QueryTable::resume(shape.bits, memory).ok()
     }
 
     fn reset(Reset { slots, infinity }: Reset, memory: usize) -> Result<Self, QrpError> {

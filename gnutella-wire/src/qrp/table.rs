@@ -55,15 +55,28 @@ impl QueryTable<()> {
 }
 
 impl<S: AsRef<[u8]>> QueryTable<S> {
-    /// Creates a table of 2^`bits` slots over `storage`, of which it uses the first
-    /// [`memory_len`](QueryTable::memory_len) bytes, with the words that these hold: none if they
-    /// are zero.
+    /// Creates an empty table of 2^`bits` slots over `storage`, of which it uses the first
+    /// [`memory_len`](QueryTable::memory_len) bytes.
     ///
     /// # Errors
     ///
     /// [`TableError::Bits`] unless `bits` is 1 to 21; [`TableError::Memory`] if `storage` is too
     /// short.
-    pub fn new(bits: u8, storage: S) -> Result<Self, TableError> {
+    pub fn new(bits: u8, storage: S) -> Result<Self, TableError>
+    where
+        S: AsMut<[u8]>,
+    {
+        let mut table = Self::resume(bits, storage)?;
+        table.clear();
+        Ok(table)
+    }
+
+    /// Continues with the words of an earlier table, whose bytes `storage` holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn resume(bits: u8, storage: S) -> Result<Self, TableError> {
         if !(1..=QueryTable::MAX_BITS).contains(&bits) {
             return Err(TableError::Bits { bits });
         }

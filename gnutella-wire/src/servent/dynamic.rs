@@ -3,10 +3,11 @@
 
 use core::time::Duration;
 
-use super::link::{LinkSlot, OWN, StatusDue};
-use super::{Config, Core, Role, horizon};
+use super::connection::{ConnSlot, OWN, StatusDue};
+use super::{Config, Core, Role, config::horizon};
+use crate::id::Guid;
+use crate::routes::RouteSource;
 use crate::wire::{Function, HEADER_LEN, Header, QueryFlags, QueryStatus};
-use crate::{Guid, Via};
 
 /// How many ultrapeers are asked at once to learn how rare the file is, and with which TTL.
 const PROBES: u8 = 3;
@@ -21,7 +22,7 @@ pub struct QuerySlot(pub(super) Option<Pending>);
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub(super) guid: Guid,
-    pub(super) from: Via, // the leaf, or what own messages come by
+    pub(super) from: RouteSource, // the leaf, or what own messages come by
     end: Option<Duration>,
     wake: Option<Duration>,
     pub(super) hits: u32, // that went to the one who asked
@@ -51,10 +52,16 @@ impl QuerySlot {
 }
 
 impl Pending {
-    fn new(now: Duration, config: &Config, guid: Guid, from: Via, payload: &[u8]) -> Option<Self> {
+    fn new(
+        now: Duration,
+        config: &Config,
+        guid: Guid,
+        from: RouteSource,
+        payload: &[u8],
+    ) -> Option<Self> {
         let mut stored = [0; QuerySlot::MAX_QUERY_LEN];
         stored.get_mut(..payload.len())?.copy_from_slice(payload);
-        let end = now.checked_add(config.query_life.max(Duration::from_millis(1)));
+        let end = now.checked_add(config.query_lifetime.max(Duration::from_millis(1)));
         let len = u16::try_from(payload.len()).ok()?;
         let (wake, plan) = (end, None);
         Some(Self { guid, from, end, wake, hits: 0, told: 0, plan, len, payload: stored })
@@ -77,16 +84,16 @@ impl Pending {
     }
 
     /// Finds the next ultrapeer to ask, and how far the round is with it.
-    fn next(&self, links: &[LinkSlot], config: &Config) -> Option<Next> {
+    fn next(&self, conns: &[ConnSlot], config: &Config) -> Option<Next> {
         let plan = self.plan?;
         let header = self.header(&plan);
-        (plan.walked..links.len()).find_map(|step| {
-            let link = plan.first.saturating_add(step).checked_rem(links.len())?;
-            let slot = links.get(link)?;
-            let peer = slot.live().filter(|link| !link.is_leaf() && link.admits(&header, config));
+        (plan.walked..conns.len()).find_map(|step| {
+            let conn = plan.first.saturating_add(step).checked_rem(conns.len())?;
+            let slot = conns.get(conn)?;
+            let peer = slot.live().filter(|conn| !conn.is_leaf() && conn.admits(&header, config));
             let degree = u32::from(peer?.neighbour.degree);
             let walked = step.saturating_add(1);
-            (slot.via() != self.from).then_some(Next { link, walked, degree, header })
+            (slot.source() != self.from).then_some(Next { conn, walked, degree, header })
         })
     }
 
@@ -108,7 +115,7 @@ impl Pending {
 }
 
 struct Next {
-    link: usize,
+    conn: usize,
     walked: usize,
     degree: u32,
     header: Header,
@@ -118,7 +125,7 @@ struct Next {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
     pub(super) slot: usize,
-    pub(super) link: usize,
+    pub(super) conn: usize,
     pub(super) header: Header,
     walked: usize,
     degree: u32,
@@ -127,7 +134,13 @@ pub(super) struct Ask {
 impl Core<'_> {
     /// Remembers a query so that its hits are counted, and if `asking` asks ultrapeers in turn.
     /// Returns `false` if there is no room, and then nothing changed.
-    pub(super) fn pursue(&mut self, guid: Guid, from: Via, payload: &[u8], asking: bool) -> bool {
+    pub(super) fn pursue(
+        &mut self,
+        guid: Guid,
+        from: RouteSource,
+        payload: &[u8],
+        asking: bool,
+    ) -> bool {
         let config = &self.state.config;
         if asking && (config.results == 0 || config.role != Role::Ultrapeer) {
             return false;
@@ -141,7 +154,8 @@ impl Core<'_> {
         let Some(slot) = free.min_by_key(|slot| age(slot)) else { return false };
         if asking {
             let ttl = PROBE_TTL.min(query.most_ttl(config));
-            let first = self.state.rng.below(self.links.len());
+            let slots = u64::try_from(self.conns.len()).unwrap_or(u64::MAX);
+            let first = usize::try_from(self.state.rng.below(slots)).unwrap_or(0);
             query.plan = Some(Plan { first, walked: 0, due: PROBES, ttl, asked: 0, reached: 0 });
             query.wake = wait(now, config, ttl);
         }
@@ -157,7 +171,7 @@ impl Core<'_> {
     }
 
     /// Takes in what a leaf says of its hits.
-    pub(super) fn handle_status(&mut self, from: Via, guid: Guid, status: QueryStatus) {
+    pub(super) fn handle_status(&mut self, from: RouteSource, guid: Guid, status: QueryStatus) {
         if let Some(query) = self.query(guid).filter(|query| query.from == from) {
             query.told = query.told.max(status.0);
             if status == QueryStatus::STOP {
@@ -167,13 +181,13 @@ impl Core<'_> {
     }
 
     /// Stops asking for an own query; a leaf tells its ultrapeers. Returns `false` if it is unknown.
-    pub(super) fn stop(&mut self, guid: Guid) -> bool {
+    pub(super) fn stop_search(&mut self, guid: Guid) -> bool {
         let role = self.state.config.role;
         let Some(query) = self.query(guid).filter(|query| query.from == OWN) else { return false };
         query.plan = None;
-        let links = self.links.iter_mut().filter_map(LinkSlot::live_mut);
-        for link in links.filter(|link| role == Role::Leaf && link.neighbour.vendor_messages) {
-            link.stop_due = Some(guid);
+        let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
+        for conn in conns.filter(|conn| role == Role::Leaf && conn.neighbour.vendor_messages) {
+            conn.stop_due = Some(guid);
         }
         true
     }
@@ -192,18 +206,18 @@ impl Core<'_> {
                 continue;
             }
             let asker = query.from == OWN
-                || self.links.iter().any(|s| s.via() == query.from && s.live().is_some());
+                || self.conns.iter().any(|s| s.source() == query.from && s.live().is_some());
             if !asker || query.end.is_some_and(|end| end <= now) {
                 slot.0 = None;
                 continue;
             }
             let enough = u64::from(query.hits.max(query.told.into())) >= config.results.into();
-            let next = query.next(self.links, config).filter(|_| !enough);
+            let next = query.next(self.conns, config).filter(|_| !enough);
             let (Some(mut plan), Some(next)) = (query.plan, next) else {
                 (query.plan, query.wake) = (None, query.end);
                 continue;
             };
-            let peers = self.links.iter().filter_map(LinkSlot::live).filter(|l| !l.is_leaf());
+            let peers = self.conns.iter().filter_map(ConnSlot::live).filter(|l| !l.is_leaf());
             let left = peers.count().saturating_sub(plan.asked.into()).max(1);
             (plan.ttl, plan.due) = (query.ttl(&plan, left, next.degree, config), 1);
             (query.plan, query.wake) = (Some(plan), wait(now, config, plan.ttl));
@@ -219,9 +233,9 @@ impl Core<'_> {
     pub(super) fn ask_due(&self) -> Option<Ask> {
         self.queries.iter().enumerate().find_map(|(at, slot)| {
             let query = slot.0.as_ref().filter(|query| query.plan.is_some_and(|plan| plan.due > 0));
-            let Next { link, walked, degree, header } =
-                query?.next(self.links, &self.state.config)?;
-            Some(Ask { slot: at, link, header, walked, degree })
+            let Next { conn, walked, degree, header } =
+                query?.next(self.conns, &self.state.config)?;
+            Some(Ask { slot: at, conn, header, walked, degree })
         })
     }
 
@@ -235,8 +249,8 @@ impl Core<'_> {
         plan.asked = plan.asked.saturating_add(1);
         plan.reached = plan.reached.saturating_add(horizon(ask.degree, ask.header.ttl));
         if guided && plan.asked.checked_rem(STATUS_EVERY) == Some(0) {
-            let leaf = self.links.iter_mut().find(|slot| slot.via() == from);
-            let leaf = leaf.and_then(LinkSlot::live_mut).filter(|l| l.neighbour.vendor_messages);
+            let leaf = self.conns.iter_mut().find(|slot| slot.source() == from);
+            let leaf = leaf.and_then(ConnSlot::live_mut).filter(|l| l.neighbour.vendor_messages);
             if let Some(leaf) = leaf {
                 leaf.status_due = Some(StatusDue::Ask(guid));
             }

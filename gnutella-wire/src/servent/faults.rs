@@ -1,11 +1,11 @@
 //! What a neighbour does wrong, and when it is too much.
 
 use super::Core;
-use super::link::Link;
+use super::connection::Connection;
 use super::logic::count;
 use crate::wire::{ByeCode, Function, Header};
 
-/// How many faults of one kind a link may have before it is dismissed. A stray one is tolerated by
+/// How many faults of one kind a connection may have before it is dismissed. A stray one is tolerated by
 /// all servents; ten of too high a TTL is what gtk-gnutella 1.2.3 forgives.
 const TTL_ZERO_FORGIVEN: u8 = 4;
 const TTL_TOO_HIGH_FORGIVEN: u8 = 10;
@@ -13,23 +13,23 @@ const MALFORMED_FORGIVEN: u8 = 4;
 /// And duplicates of its own messages: at least 5, and more than 1.5 % of what it sent.
 const REPEATS_FORGIVEN: u32 = 4;
 
-/// Says whether a message may pass, and counts against the link what is wrong with its header.
-pub(super) fn passes(link: &mut Link, header: &Header, hard_ttl: u8) -> bool {
+/// Says whether a message may pass, and counts against the connection what is wrong with its header.
+pub(super) fn passes(conn: &mut Connection, header: &Header, hard_ttl: u8) -> bool {
     let Header { function, ttl, hops, .. } = *header;
     let floods = matches!(function, Function::PING | Function::QUERY);
     if function == Function::BYE {
         true
     } else if ttl == 0 {
-        if strike(&mut link.faults.ttl_zero) > TTL_ZERO_FORGIVEN {
-            link.dismiss(ByeCode::TTL_ZERO);
+        if strike(&mut conn.faults.ttl_zero) > TTL_ZERO_FORGIVEN {
+            conn.dismiss(ByeCode::TTL_ZERO);
         }
         false
-    } else if link.is_leaf() && hops > 0 {
-        link.dismiss(ByeCode::LEAF_RELAYED);
+    } else if conn.is_leaf() && hops > 0 {
+        conn.dismiss(ByeCode::LEAF_RELAYED);
         false
     } else if floods && ttl.saturating_add(hops) > hard_ttl {
-        if strike(&mut link.faults.ttl_too_high) > TTL_TOO_HIGH_FORGIVEN {
-            link.dismiss(ByeCode::TTL_TOO_HIGH);
+        if strike(&mut conn.faults.ttl_too_high) > TTL_TOO_HIGH_FORGIVEN {
+            conn.dismiss(ByeCode::TTL_TOO_HIGH);
         }
         false
     } else {
@@ -37,14 +37,14 @@ pub(super) fn passes(link: &mut Link, header: &Header, hard_ttl: u8) -> bool {
     }
 }
 
-/// Counts a message that came before on the same link.
-pub(super) fn repeats(link: &mut Link) {
-    let faults = &mut link.faults;
+/// Counts a message that came before on the same connection.
+pub(super) fn repeats(conn: &mut Connection) {
+    let faults = &mut conn.faults;
     faults.repeats = faults.repeats.saturating_add(1);
     let share = u64::from(faults.repeats).saturating_mul(1_000);
     let bound = u64::from(faults.received).saturating_mul(15);
     if faults.repeats > REPEATS_FORGIVEN && share > bound {
-        link.dismiss(ByeCode::DUPLICATES);
+        conn.dismiss(ByeCode::DUPLICATES);
     }
 }
 
@@ -52,10 +52,10 @@ impl Core<'_> {
     /// Counts a payload that could not be read.
     pub(super) fn malformed(&mut self, index: usize) {
         count(&mut self.state.stats.malformed);
-        if let Some(link) = self.link(index)
-            && strike(&mut link.faults.malformed) > MALFORMED_FORGIVEN
+        if let Some(conn) = self.conn(index)
+            && strike(&mut conn.faults.malformed) > MALFORMED_FORGIVEN
         {
-            link.dismiss(ByeCode::INVALID_PAYLOAD);
+            conn.dismiss(ByeCode::INVALID_PAYLOAD);
         }
     }
 }

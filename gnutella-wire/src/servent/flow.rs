@@ -1,14 +1,14 @@
 //! Flow control: what still goes to a neighbour that reads too slowly, or wants less.
 
 use super::Config;
-use super::link::Link;
+use super::connection::Connection;
 use crate::wire::{ByeCode, Function, Header};
 
 /// The hops-flow that wants all queries.
 pub(super) const ALL_HOPS: u8 = u8::MAX;
 
-impl Link {
-    /// Takes in how many bytes wait in the send buffer. Above half of what is allowed the link
+impl Connection {
+    /// Takes in how many bytes wait in the send buffer. Above half of what is allowed the connection
     /// counts as choked until it is down to a quarter; beyond all of it, it ends.
     pub(super) fn set_backlog(&mut self, bytes: u32, config: &Config) {
         self.backlog = bytes;
@@ -35,7 +35,7 @@ impl Link {
     }
 }
 
-/// How full the send buffer of a choked link may be, in thousandths, for a message to go there: the
+/// How full the send buffer of a choked connection may be, in thousandths, for a message to go there: the
 /// order of gtk-gnutella. Of queries those that came far give way first, of answers those that have
 /// just begun.
 fn ceiling(header: &Header) -> u64 {

@@ -1,23 +1,25 @@
 //! What a servent does with a message: compiled once, whatever memory it works on.
 
+use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
+use super::fan_out::{FanOut, FloodScope};
 use super::faults::{passes, repeats};
-use super::link::{Leaving, Link, LinkSlot, OWN, index_of};
-use super::spread::{Audience, Spread};
-use super::words::Words;
-use super::{Aim, Core, Forward, Handled, Reason, Role, Target, Targets};
-use crate::routes::{Key, Learnt, Route, Via};
+use super::query_words::Words;
+use super::types::TargetKind;
+use super::{CloseReason, Core, Forward, Handled, Role, Target, Targets};
+use crate::error::DecodeError;
+use crate::machine::{ConnId, Received};
+use crate::routes::{Insertion, Key, Route, RouteSource};
 use crate::wire::{
     self, ByeCode, Function, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
 };
-use crate::{DecodeError, LinkId};
 
 /// What is to become of a message.
 pub(super) enum Verdict {
     Drop,
     Deliver,
-    Flood(Audience),
-    DeliverAndFlood(Audience),
-    Back(Via),
+    Flood(FloodScope),
+    DeliverAndFlood(FloodScope),
+    Back(RouteSource),
 }
 
 /// Whether a ping or query was here before.
@@ -25,7 +27,7 @@ pub(super) enum Verdict {
 enum Seen {
     No,
     /// It was, but may go farther now.
-    Lower,
+    WithLowerTtl,
     Yes,
 }
 
@@ -34,27 +36,27 @@ impl Core<'_> {
         &mut self,
         index: usize,
         bytes: &'b [u8],
-    ) -> Option<Handled<'b>> {
-        let link = self.links.get_mut(index)?.link.as_mut()?;
-        if link.leaving.is_none() {
+    ) -> Option<Received<Handled<'b>>> {
+        let conn = self.conns.get_mut(index)?.conn.as_mut()?;
+        if conn.leaving.is_none() {
             match wire::split(bytes, self.state.config.limits) {
                 Ok((header, payload, rest)) => {
                     let consumed = bytes.len().saturating_sub(rest.len());
-                    link.heard(self.state.now, &self.state.config);
+                    conn.heard(self.state.now, &self.state.config);
                     let (message, forward) = self.handle_message(index, header, payload);
-                    return Some(Handled { consumed, message, forward });
+                    let handled = Handled { message, forward };
+                    let any = message.is_some() || forward.is_some();
+                    return Some(Received { consumed, outcome: any.then_some(handled) });
                 }
                 Err(DecodeError::Incomplete { .. }) => return None,
-                Err(DecodeError::TooLarge { .. }) => link.dismiss(ByeCode::TOO_LARGE),
-                Err(_) => link.leave(Leaving { reason: Reason::Desynchronised, bye_due: false }),
+                Err(DecodeError::TooLarge { .. }) => conn.dismiss(ByeCode::TOO_LARGE),
+                Err(_) => {
+                    conn.leave(Leaving { reason: CloseReason::Desynchronised, bye_due: false });
+                }
             }
         }
-        // Whatever a dismissed neighbour goes on saying is not heard.
-        (!bytes.is_empty()).then_some(Handled {
-            consumed: bytes.len(),
-            message: None,
-            forward: None,
-        })
+        // Whatever a dismissed neighbour still sends is ignored.
+        Some(Received::skip(bytes.len()))
     }
 
     fn handle_message<'b>(
@@ -65,11 +67,11 @@ impl Core<'_> {
     ) -> (Option<Message<'b>>, Option<Forward<'b>>) {
         count(&mut self.state.stats.received);
         let hard_ttl = self.state.config.hard_ttl;
-        let Some(link) = self.links.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
+        let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return (None, None);
         };
-        link.faults.received = link.faults.received.saturating_add(1);
-        if !passes(link, &header, hard_ttl) {
+        conn.faults.received = conn.faults.received.saturating_add(1);
+        if !passes(conn, &header, hard_ttl) {
             count(&mut self.state.stats.refused);
             return (None, None);
         }
@@ -85,10 +87,10 @@ impl Core<'_> {
             count(&mut self.state.stats.delivered);
         }
         let forward = match verdict {
-            Verdict::Flood(audience) | Verdict::DeliverAndFlood(audience) => {
-                self.flood(index, header, &payload, audience)
+            Verdict::Flood(scope) | Verdict::DeliverAndFlood(scope) => {
+                self.flood(index, header, &payload, scope)
             }
-            Verdict::Back(via) => self.back(index, header, via),
+            Verdict::Back(source) => self.back(index, header, source),
             Verdict::Drop | Verdict::Deliver => None,
         };
         if let (Payload::QueryHit(hit), true) = (payload, deliver || forward.is_some()) {
@@ -105,12 +107,12 @@ impl Core<'_> {
         match message.payload {
             Payload::Ping(_) => match self.seen(index, Key::Ping(guid), message) {
                 Seen::No => self.answer_ping(index, message),
-                Seen::Lower if !self.caches_pongs() => Verdict::Flood(Audience::All),
-                Seen::Lower | Seen::Yes => Verdict::Drop,
+                Seen::WithLowerTtl if !self.caches_pongs() => Verdict::Flood(FloodScope::All),
+                Seen::WithLowerTtl | Seen::Yes => Verdict::Drop,
             },
             Payload::Query(_) => match self.seen(index, Key::Query(guid), message) {
-                Seen::No => Verdict::DeliverAndFlood(self.audience(index, message, bytes)),
-                Seen::Lower => Verdict::Flood(Audience::Peers),
+                Seen::No => Verdict::DeliverAndFlood(self.scope(index, message, bytes)),
+                Seen::WithLowerTtl => Verdict::Flood(FloodScope::Peers),
                 Seen::Yes => Verdict::Drop,
             },
             Payload::Pong(pong) => {
@@ -121,9 +123,9 @@ impl Core<'_> {
             Payload::Push(push) if push.servent == self.state.config.servent => Verdict::Deliver,
             Payload::Push(push) => self.route(Key::Push(push.servent)),
             Payload::Bye(bye) => {
-                let leaving = Leaving { reason: Reason::Left(bye.code), bye_due: false };
-                if let Some(link) = self.link(index) {
-                    link.leave(leaving);
+                let leaving = Leaving { reason: CloseReason::Left(bye.code), bye_due: false };
+                if let Some(conn) = self.conn(index) {
+                    conn.leave(leaving);
                 }
                 Verdict::Deliver
             }
@@ -152,36 +154,38 @@ impl Core<'_> {
 
     /// Whom a query is passed on to now. That of a leaf goes to leaves at once, and to ultrapeers
     /// in turn if there is room to remember it.
-    fn audience(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> Audience {
-        let Some(slot) = self.links.get(index) else { return Audience::All };
-        let (via, guid) = (slot.via(), message.guid);
-        let of_leaf = slot.live().is_some_and(Link::is_leaf) && message.ttl > 1;
-        if of_leaf && self.pursue(guid, via, bytes, true) {
-            Audience::Leaves
+    fn scope(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> FloodScope {
+        let Some(slot) = self.conns.get(index) else { return FloodScope::All };
+        let (source, guid) = (slot.source(), message.guid);
+        let of_leaf = slot.live().is_some_and(Connection::is_leaf) && message.ttl > 1;
+        if of_leaf && self.pursue(guid, source, bytes, true) {
+            FloodScope::Leaves
         } else {
-            Audience::All
+            FloodScope::All
         }
     }
 
     /// Remembers the way of a ping or query; counts it if it was here before.
     fn seen(&mut self, index: usize, key: Key, message: &Message<'_>) -> Seen {
-        let Some(slot) = self.links.get_mut(index) else { return Seen::Yes };
-        let (via, now) = (slot.via(), self.state.now);
-        let route = Route { via, ttl: message.ttl, hops: message.hops };
-        match self.routes.learn(now, key, route) {
-            Learnt::New => Seen::No,
-            Learnt::NoRoom => {
+        let Some(slot) = self.conns.get_mut(index) else { return Seen::Yes };
+        let (source, now) = (slot.source(), self.state.now);
+        let route = Route { source, ttl: message.ttl, hops: message.hops };
+        match self.routes.insert(now, key, route) {
+            Insertion::New => Seen::No,
+            Insertion::Full => {
                 count(&mut self.state.stats.refused); // what is not remembered would run in circles
                 Seen::Yes
             }
-            Learnt::Known(first) if self.state.config.probes && message.ttl > first.ttl => {
-                self.routes.raise(now, key, message.ttl);
-                Seen::Lower
+            Insertion::Known(first)
+                if self.state.config.refloods_higher_ttl && message.ttl > first.ttl =>
+            {
+                self.routes.raise_ttl(now, key, message.ttl);
+                Seen::WithLowerTtl
             }
-            Learnt::Known(first) => {
+            Insertion::Known(first) => {
                 count(&mut self.state.stats.duplicates);
-                if let Some(link) = slot.link.as_mut().filter(|_| first.via == via) {
-                    repeats(link);
+                if let Some(conn) = slot.conn.as_mut().filter(|_| first.source == source) {
+                    repeats(conn);
                 }
                 Seen::Yes
             }
@@ -191,18 +195,18 @@ impl Core<'_> {
     /// The way of a hit is the way of the push (0.4, 2.3). Only of a hit that went somewhere: else
     /// any neighbour could draw the pushes of others to itself.
     fn learn_hit(&mut self, index: usize, header: &Header, hit: &QueryHit<'_>) {
-        if let Some(via) = self.via(index) {
-            let route = Route { via, ttl: header.ttl, hops: header.hops };
+        if let Some(source) = self.source(index) {
+            let route = Route { source, ttl: header.ttl, hops: header.hops };
             self.routes.refresh(self.state.now, Key::Push(hit.servent), route);
         }
         self.count_hits(header.guid, hit.records.len());
     }
 
-    /// Finds the way back: to this servent, to a live link, or nowhere.
+    /// Finds the way back: to this servent, to a live connection, or nowhere.
     fn route(&mut self, key: Key) -> Verdict {
         match self.routes.find(self.state.now, key) {
-            Some(route) if route.via == OWN => Verdict::Deliver,
-            Some(route) => Verdict::Back(route.via),
+            Some(route) if route.source == OWN => Verdict::Deliver,
+            Some(route) => Verdict::Back(route.source),
             None => {
                 count(&mut self.state.stats.unroutable);
                 Verdict::Drop
@@ -217,7 +221,7 @@ impl Core<'_> {
         index: usize,
         header: Header,
         payload: &Payload<'_>,
-        audience: Audience,
+        scope: FloodScope,
     ) -> Option<(Header, Target)> {
         if self.state.config.role == Role::Leaf {
             return None;
@@ -230,14 +234,14 @@ impl Core<'_> {
             _ => None,
         };
         let ended = ttl == 0;
-        let audience = match (ended, audience, &words) {
-            (false, audience, _) => audience,
-            (true, Audience::All | Audience::Leaves, Some(_)) => Audience::Leaves,
-            (true, ..) => Audience::Nobody,
+        let scope = match (ended, scope, &words) {
+            (false, scope, _) => scope,
+            (true, FloodScope::All | FloodScope::Leaves, Some(_)) => FloodScope::Leaves,
+            (true, ..) => FloodScope::Nobody,
         };
         let header = Header { ttl: ttl.max(1), hops, ..header };
-        let spread = Spread { from: self.via(index), header, words: words.as_ref(), audience };
-        let (target, copies) = self.choose(&spread);
+        let fan_out = FanOut { from: self.source(index), header, words: words.as_ref(), scope };
+        let (target, copies) = self.choose(&fan_out);
         if copies == 0 {
             if ended && self.has_others(index) && (header.hops > 1 || words.is_some()) {
                 count(&mut self.state.stats.expired); // a ping for the neighbour only is none
@@ -250,13 +254,19 @@ impl Core<'_> {
     }
 
     fn has_others(&self, index: usize) -> bool {
-        self.links.iter().enumerate().any(|(at, slot)| at != index && slot.live().is_some())
+        self.conns.iter().enumerate().any(|(at, slot)| at != index && slot.live().is_some())
     }
 
     /// "Only on the connection on which the corresponding messages arrived."
-    fn back(&mut self, index: usize, mut header: Header, via: Via) -> Option<(Header, Target)> {
-        let to = Target(Aim::One(via));
-        let leads = Some(via) != self.via(index) && Targets::new(self.links, to).next().is_some();
+    fn back(
+        &mut self,
+        index: usize,
+        mut header: Header,
+        source: RouteSource,
+    ) -> Option<(Header, Target)> {
+        let to = Target(TargetKind::One(source));
+        let leads =
+            Some(source) != self.source(index) && Targets::new(self.conns, to).next().is_some();
         if !leads || self.state.config.role == Role::Leaf {
             count(&mut self.state.stats.unroutable);
             return None;
@@ -269,9 +279,9 @@ impl Core<'_> {
             return None;
         }
         (header.ttl, header.hops) = (ttl, hops);
-        let slot = index_of(via, self.links.len()).and_then(|at| self.links.get(at));
-        let link = slot.and_then(LinkSlot::live);
-        if !link.is_some_and(|link| link.admits(&header, &self.state.config)) {
+        let slot = index_of(source, self.conns.len()).and_then(|at| self.conns.get(at));
+        let conn = slot.and_then(ConnSlot::live);
+        if !conn.is_some_and(|conn| conn.admits(&header, &self.state.config)) {
             count(&mut self.state.stats.choked);
             return None;
         }
@@ -279,17 +289,17 @@ impl Core<'_> {
         Some((header, to))
     }
 
-    pub(super) fn via(&self, index: usize) -> Option<Via> {
-        self.links.get(index).map(LinkSlot::via)
+    pub(super) fn source(&self, index: usize) -> Option<RouteSource> {
+        self.conns.get(index).map(ConnSlot::source)
     }
 
-    /// The TTL that brings an answer back over the links its question crossed.
+    /// The TTL that brings an answer back over the connections its question crossed.
     pub(super) fn answer_ttl(&self, hops: u8) -> u8 {
         self.state.config.max_ttl.max(hops.saturating_add(1))
     }
 
-    pub(super) fn link(&mut self, index: usize) -> Option<&mut Link> {
-        self.links.get_mut(index)?.link.as_mut()
+    pub(super) fn conn(&mut self, index: usize) -> Option<&mut Connection> {
+        self.conns.get_mut(index)?.conn.as_mut()
     }
 }
 
@@ -297,14 +307,14 @@ pub(super) fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }
 
-/// Finds the slot of a link by the caller's name.
-pub(super) fn find(links: &[LinkSlot], id: LinkId) -> Option<usize> {
-    links.iter().position(|slot| slot.link.as_ref().is_some_and(|link| link.id == id))
+/// Finds the slot of a connection by the caller's name.
+pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
+    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
 }
 
 /// Narrows the slots to those that `target` can mean.
-pub(super) fn aim(links: &[LinkSlot], target: Target) -> &[LinkSlot] {
-    let Target(Aim::One(via)) = target else { return links };
-    let slot = index_of(via, links.len()).and_then(|index| links.get(index));
+pub(super) fn candidates(conns: &[ConnSlot], target: Target) -> &[ConnSlot] {
+    let Target(TargetKind::One(source)) = target else { return conns };
+    let slot = index_of(source, conns.len()).and_then(|index| conns.get(index));
     slot.map(core::slice::from_ref).unwrap_or_default()
 }

@@ -3,12 +3,12 @@
 use core::net::SocketAddrV4;
 
 use super::Role;
-use crate::Head;
+use crate::head::Head;
 
 /// The degree of an ultrapeer that does not tell (GDF "Dynamic Query Protocol").
 const USUAL_DEGREE: u16 = 32;
 
-/// What the servent at the other end of a link is and can do.
+/// What the servent at the other end of a connection is and can do.
 ///
 /// A [`Role`] alone serves where nothing more is known; then no tables and no vendor messages go
 /// there, and all queries do.
@@ -35,7 +35,8 @@ impl Neighbour {
     /// `X-Ultrapeer` is a peer of 0.4.
     ///
     /// ```
-    /// use gnutella_wire::{Head, HeadLimits, Neighbour, Role};
+    /// use gnutella_wire::head::{Head, HeadLimits};
+    /// use gnutella_wire::{Neighbour, Role};
     ///
     /// let head = b"GNUTELLA CONNECT/0.6\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n\r\n";
     /// let (head, _) = Head::decode(head, HeadLimits::GTKG)?;

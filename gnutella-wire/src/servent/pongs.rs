@@ -2,10 +2,10 @@
 //! keeps it).
 
 use super::Core;
-use super::link::{Link, LinkSlot, PongsDue};
+use super::connection::{ConnSlot, Connection, PongsDue};
+use super::fan_out::FloodScope;
 use super::logic::Verdict;
-use super::spread::Audience;
-use crate::Host;
+use crate::hosts::Host;
 use crate::wire::{Message, Pong};
 
 impl Core<'_> {
@@ -13,17 +13,17 @@ impl Core<'_> {
     pub(super) fn answer_ping(&mut self, index: usize, message: &Message<'_>) -> Verdict {
         let (guid, ttl) = (message.guid, self.answer_ttl(message.hops));
         let cached = self.caches_pongs() && message.ttl > 1;
-        let link = self.links.get(index).and_then(LinkSlot::live);
-        let known = link.map_or(0, |link| self.fresh_hosts(link).count());
+        let conn = self.conns.get(index).and_then(ConnSlot::live);
+        let known = conn.map_or(0, |conn| self.fresh_hosts(conn).count());
         let pongs = self.state.config.pongs;
         let others = if cached { u8::try_from(known).unwrap_or(pongs).min(pongs) } else { 0 };
-        if let Some(link) = self.link(index) {
-            link.pongs_due = Some(PongsDue { guid, ttl, own: true, others, at: 0 });
+        if let Some(conn) = self.conn(index) {
+            conn.pongs_due = Some(PongsDue { guid, ttl, own: true, others, at: 0 });
         }
         if cached && others < pongs {
             self.explore(index);
         }
-        if self.caches_pongs() { Verdict::Drop } else { Verdict::Flood(Audience::All) }
+        if self.caches_pongs() { Verdict::Drop } else { Verdict::Flood(FloodScope::All) }
     }
 
     pub(super) fn caches_pongs(&self) -> bool {
@@ -37,9 +37,9 @@ impl Core<'_> {
             return;
         }
         self.state.explored = Some(now);
-        for (at, slot) in self.links.iter_mut().enumerate() {
-            if let Some(link) = slot.live_mut().filter(|link| at != index && !link.is_leaf()) {
-                link.explore_due = true;
+        for (at, slot) in self.conns.iter_mut().enumerate() {
+            if let Some(conn) = slot.live_mut().filter(|conn| at != index && !conn.is_leaf()) {
+                conn.explore_due = true;
             }
         }
     }
@@ -47,12 +47,15 @@ impl Core<'_> {
     pub(super) fn learn_pong(&mut self, hops: u8, pong: &Pong<'_>) {
         let Pong { address, files, kilobytes, .. } = *pong;
         let hops = hops.saturating_add(1);
-        self.hosts.learn(self.state.now, Host { address, files, kilobytes, hops });
+        self.hosts.insert(self.state.now, Host { address, files, kilobytes, hops });
     }
 
     /// What the cache can tell a neighbour, but not of itself.
-    pub(super) fn fresh_hosts<'s>(&'s self, link: &'s Link) -> impl Iterator<Item = Host> + 's {
+    pub(super) fn fresh_hosts<'s>(
+        &'s self,
+        conn: &'s Connection,
+    ) -> impl Iterator<Item = Host> + 's {
         let fresh = self.hosts.fresh(self.state.now, self.state.config.pong_age);
-        fresh.filter(|host| host.hops > 0 && Some(host.address) != link.neighbour.address)
+        fresh.filter(|host| host.hops > 0 && Some(host.address) != conn.neighbour.address)
     }
 }

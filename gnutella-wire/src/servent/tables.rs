@@ -1,10 +1,10 @@
 //! The query-routing tables of a servent: its own, those of its neighbours, and what it tells
 //! others of both.
 
-use super::link::{Link, LinkSlot};
-use super::words::Words;
+use super::connection::{ConnSlot, Connection};
+use super::query_words::Words;
 use super::{Core, Role};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::qrp::{
     KeywordHash, KeywordRules, PatchEncoder, Progress, QrpError, QueryTable, ReceiverState,
     TableReceiver,
@@ -23,15 +23,15 @@ const MERGED: usize = 1;
 const FIRST_LINK: usize = 2;
 
 /// The memory for tables, divided evenly: all of it for a leaf's own, else one for the own words,
-/// one for these and those of all leaves, and one for each link.
+/// one for these and those of all leaves, and one for each connection.
 pub(super) struct Tables<'m> {
     memory: &'m mut [u8],
     len: usize, // of one, in bytes: a power of two, or 0
 }
 
 impl<'m> Tables<'m> {
-    pub(super) fn new(memory: &'m mut [u8], role: Role, links: usize) -> Self {
-        let count = if role == Role::Leaf { 1 } else { links.saturating_add(FIRST_LINK) };
+    pub(super) fn new(memory: &'m mut [u8], role: Role, conns: usize) -> Self {
+        let count = if role == Role::Leaf { 1 } else { conns.saturating_add(FIRST_LINK) };
         let share = memory.len().checked_div(count).unwrap_or(0).min(MOST_BYTES);
         let len = share.checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits)).unwrap_or(0);
         Self { memory, len }
@@ -51,7 +51,7 @@ impl<'m> Tables<'m> {
 
     pub(super) fn insert(&mut self, word: KeywordHash) {
         let bits = self.bits();
-        if let Ok(mut table) = QueryTable::new(bits, self.bytes_mut(OWN)) {
+        if let Ok(mut table) = QueryTable::resume(bits, self.bytes_mut(OWN)) {
             table.insert(word);
         }
     }
@@ -67,7 +67,7 @@ impl<'m> Tables<'m> {
     /// The table that others are told of.
     fn told(&self, role: Role) -> Option<QueryTable<&[u8]>> {
         let which = if role == Role::Leaf { OWN } else { MERGED };
-        QueryTable::new(self.bits(), self.bytes(which)).ok()
+        QueryTable::resume(self.bits(), self.bytes(which)).ok()
     }
 
     fn of_link(&mut self, index: usize) -> &mut [u8] {
@@ -91,15 +91,15 @@ impl<'m> Tables<'m> {
 
     /// Puts together what the servent and its leaves have. A leaf of which nothing is known gets all
     /// queries, so others have to send all.
-    fn merge(&mut self, links: &[LinkSlot], role: Role) {
+    fn merge(&mut self, conns: &[ConnSlot], role: Role) {
         let (len, bits) = (self.len, self.bits());
         let Some((own, rest)) = self.memory.split_at_mut_checked(len) else { return };
         let Some((merged, tables)) = rest.split_at_mut_checked(len) else { return };
         merged.copy_from_slice(own);
-        let Ok(mut merged) = QueryTable::new(bits, merged) else { return };
-        for (slot, memory) in links.iter().zip(tables.chunks_exact(len)) {
-            let Some(link) = slot.live().filter(|link| link.is_leaf()) else { continue };
-            match knowledge(link, role, memory) {
+        let Ok(mut merged) = QueryTable::resume(bits, merged) else { return };
+        for (slot, memory) in conns.iter().zip(tables.chunks_exact(len)) {
+            let Some(conn) = slot.live().filter(|conn| conn.is_leaf()) else { continue };
+            match knowledge(conn, role, memory) {
                 Knowledge::All => merged.fill(),
                 Knowledge::Nothing => {}
                 Knowledge::Table(table) => merged.merge_any(&table),
@@ -107,20 +107,26 @@ impl<'m> Tables<'m> {
         }
     }
 
-    /// Says whether a query for these words may find something behind a link.
-    pub(super) fn may_match(&self, index: usize, link: &Link, role: Role, words: &Words) -> bool {
+    /// Says whether a query for these words may find something behind a connection.
+    pub(super) fn may_match(
+        &self,
+        index: usize,
+        conn: &Connection,
+        role: Role,
+        words: &Words,
+    ) -> bool {
         if self.is_empty() {
             return true;
         }
-        match knowledge(link, role, self.bytes(index.saturating_add(FIRST_LINK))) {
+        match knowledge(conn, role, self.bytes(index.saturating_add(FIRST_LINK))) {
             Knowledge::All => true,
-            Knowledge::Nothing => !link.is_leaf(), // an ultrapeer may be about to send one
+            Knowledge::Nothing => !conn.is_leaf(), // an ultrapeer may be about to send one
             Knowledge::Table(table) => words.may_match(&table),
         }
     }
 }
 
-/// What is known of the words behind a link.
+/// What is known of the words behind a connection.
 enum Knowledge<'t> {
     /// They may be any.
     All,
@@ -129,33 +135,33 @@ enum Knowledge<'t> {
     Table(QueryTable<&'t [u8]>),
 }
 
-fn knowledge<'t>(link: &Link, role: Role, memory: &'t [u8]) -> Knowledge<'t> {
-    if !link.neighbour.sends_tables_to(role) || link.table_unread || link.table_in.is_begun() {
+fn knowledge<'t>(conn: &Connection, role: Role, memory: &'t [u8]) -> Knowledge<'t> {
+    if !conn.neighbour.sends_tables_to(role) || conn.table_unread || conn.table_in.is_begun() {
         return Knowledge::All;
     }
-    link.table_in.table(memory).map_or(Knowledge::Nothing, Knowledge::Table)
+    conn.table_in.table(memory).map_or(Knowledge::Nothing, Knowledge::Table)
 }
 
 impl Core<'_> {
     /// Takes in a message of a neighbour's table. What does not fit is answered with bye 413.
     pub(super) fn handle_table(&mut self, index: usize, qrp: &Qrp<'_>) {
         let role = self.state.config.role;
-        let Some(link) = self.links.get_mut(index).and_then(LinkSlot::live_mut) else { return };
+        let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else { return };
         let mut scratch = [0]; // without memory the messages are checked all the same
         let memory = self.tables.of_link(index);
         let memory = if memory.is_empty() { &mut scratch[..] } else { memory };
-        let done = receive(link, memory, qrp);
+        let done = receive(conn, memory, qrp);
         let changed = matches!(done, Ok(Progress::Complete)) || matches!(qrp, Qrp::Reset(_));
         if done.is_err() {
-            link.dismiss(ByeCode::QRP);
+            conn.dismiss(ByeCode::QRP);
         }
-        if changed && link.is_leaf() && role == Role::Ultrapeer {
+        if changed && conn.is_leaf() && role == Role::Ultrapeer {
             self.table_changed();
         }
     }
 
     /// Takes in entries of a compressed patch that the application has inflated.
-    pub(super) fn handle_entries(&mut self, index: usize, entries: &[u8]) {
+    pub(super) fn handle_patch_entries(&mut self, index: usize, entries: &[u8]) {
         self.go_on(index, Some(entries));
     }
 
@@ -169,7 +175,7 @@ impl Core<'_> {
 
     /// Takes in the data of a patch message that was begun.
     #[cfg(feature = "deflate")]
-    pub(super) fn handle_inflating<W: AsMut<[u8]> + ?Sized>(
+    pub(super) fn handle_compressed_patch<W: AsMut<[u8]> + ?Sized>(
         &mut self,
         index: usize,
         patch: &Patch<'_>,
@@ -182,12 +188,12 @@ impl Core<'_> {
             inflater.restart();
         }
         let mut rest = patch.data;
-        while let Some(link) = self.links.get_mut(index).and_then(LinkSlot::live_mut) {
-            let Ok(piece) = inflater.inflate(rest) else { return link.dismiss(ByeCode::QRP) };
+        while let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) {
+            let Ok(piece) = inflater.inflate(rest) else { return conn.dismiss(ByeCode::QRP) };
             if piece.bytes.is_empty() {
                 return self.handle_patch_end(index);
             }
-            self.handle_entries(index, piece.bytes);
+            self.handle_patch_entries(index, piece.bytes);
             rest = rest.get(piece.consumed..).unwrap_or_default();
         }
     }
@@ -195,21 +201,21 @@ impl Core<'_> {
     /// Goes on with a message by its next entries, or ends it. Returns `true` if the table is now
     /// complete.
     fn go_on(&mut self, index: usize, entries: Option<&[u8]>) -> bool {
-        let Some(link) = self.links.get_mut(index).and_then(LinkSlot::live_mut) else {
+        let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else {
             return false;
         };
         let mut scratch = [0];
         let memory = self.tables.of_link(index);
         let memory = if memory.is_empty() { &mut scratch[..] } else { memory };
-        let mut receiver = TableReceiver::resume(link.table_in, memory);
+        let mut receiver = TableReceiver::resume(conn.table_in, memory);
         let done = match entries {
-            Some(entries) => receiver.handle_entries(entries).map(|()| Progress::Partial),
+            Some(entries) => receiver.handle_patch_entries(entries).map(|()| Progress::Partial),
             None => receiver.end_patch(),
         };
-        link.table_in = receiver.state();
+        conn.table_in = receiver.state();
         match done {
             Ok(_) | Err(QrpError::NotBegun) => {} // the latter is the caller's fault
-            Err(_) => link.dismiss(ByeCode::QRP),
+            Err(_) => conn.dismiss(ByeCode::QRP),
         }
         done == Ok(Progress::Complete)
     }
@@ -230,24 +236,24 @@ impl Core<'_> {
             return;
         }
         if role != Role::Leaf {
-            self.tables.merge(self.links, role);
+            self.tables.merge(self.conns, role);
         }
-        let links = self.links.iter_mut().filter_map(LinkSlot::live_mut);
-        for link in links.filter(|link| link.neighbour.reads_tables_of(role)) {
-            link.table_out = Some(0);
+        let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
+        for conn in conns.filter(|conn| conn.neighbour.reads_tables_of(role)) {
+            conn.table_out = Some(0);
         }
     }
 
     /// Begins to send the table to a new neighbour.
     pub(super) fn send_table(&mut self, index: usize) {
         let role = self.state.config.role;
-        let Some(link) = self.links.get_mut(index).and_then(LinkSlot::live_mut) else { return };
-        if self.tables.is_empty() || !link.neighbour.reads_tables_of(role) {
+        let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else { return };
+        if self.tables.is_empty() || !conn.neighbour.reads_tables_of(role) {
             return;
         }
-        link.table_out = Some(0);
+        conn.table_out = Some(0);
         if role != Role::Leaf {
-            self.tables.merge(self.links, role);
+            self.tables.merge(self.conns, role);
         }
     }
 
@@ -270,24 +276,24 @@ impl Core<'_> {
     }
 }
 
-fn receive(link: &mut Link, memory: &mut [u8], qrp: &Qrp<'_>) -> Result<Progress, QrpError> {
-    if link.table_in.is_begun() {
+fn receive(conn: &mut Connection, memory: &mut [u8], qrp: &Qrp<'_>) -> Result<Progress, QrpError> {
+    if conn.table_in.is_begun() {
         // Nobody inflated the last message: this table cannot be known.
-        (link.table_unread, link.table_in) = (true, ReceiverState::NONE);
+        (conn.table_unread, conn.table_in) = (true, ReceiverState::NONE);
     }
     if matches!(qrp, Qrp::Reset(_)) {
-        link.table_unread = false;
-    } else if link.table_unread {
+        conn.table_unread = false;
+    } else if conn.table_unread {
         return Ok(Progress::Partial);
     }
-    let mut receiver = TableReceiver::resume(link.table_in, memory);
+    let mut receiver = TableReceiver::resume(conn.table_in, memory);
     let done = match qrp {
         Qrp::Patch(patch) if is_compressed(patch) => {
             receiver.begin_patch(patch).map(|()| Progress::Partial)
         }
         other => receiver.handle(other),
     };
-    link.table_in = receiver.state();
+    conn.table_in = receiver.state();
     done
 }
 

@@ -1,14 +1,20 @@
 //! What a servent says by itself, derived from its state when it is asked.
 
+use super::connection::{ConnSlot, Connection, OWN, PongsDue};
 use super::dynamic::{self, Ask};
-use super::link::{Link, LinkSlot, OWN, PongsDue};
-use super::{Core, Reason, Transmit, tables};
+use super::{CloseReason, Core, tables};
+use crate::error::BufferTooSmall;
+use crate::hosts::Host;
+use crate::id::Guid;
+use crate::invariant::invariant;
+use crate::machine::Transmit;
+use crate::rng::Rng;
 use crate::routes::{Key, Route};
+use crate::text::Text;
 use crate::wire::{
     Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong, VendorMessage,
 };
 use crate::writer::Writer;
-use crate::{BufferTooSmall, Guid, Host, Text};
 
 /// The most that [`Servent::poll_transmit`](super::Servent::poll_transmit) writes: a piece of a
 /// table.
@@ -34,50 +40,50 @@ impl Core<'_> {
         &mut self,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        let mut rng = self.state.rng.clone();
-        let fresh = rng.guid();
-        let mut due = self.links.iter().map(|slot| self.due(slot, fresh)).enumerate();
+        let mut rng = self.state.rng;
+        let fresh = fresh_guid(&mut rng);
+        let mut due = self.conns.iter().map(|slot| self.due(slot, fresh)).enumerate();
         let Some((index, due)) = due.find_map(|(at, due)| Some((at, due?))) else {
             return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
         };
         let (len, next_piece) = self.write(due, fresh, buf)?; // failing changes nothing
         self.state.rng = rng;
         if let Due::Ping { ttl } = due {
-            let route = Route { via: OWN, ttl, hops: 0 };
-            self.routes.learn(self.state.now, Key::Ping(fresh), route);
+            let route = Route { source: OWN, ttl, hops: 0 };
+            self.routes.insert(self.state.now, Key::Ping(fresh), route);
         }
-        let Some(link) = self.links.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
+        let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return Ok(None);
         };
-        link.said(due, next_piece);
-        Ok(Some(Transmit { to: link.id, len }))
+        conn.said(due, next_piece);
+        Ok(Some(Transmit { conn: conn.id, len }))
     }
 
-    fn due(&self, slot: &LinkSlot, fresh: Guid) -> Option<Due> {
-        let link = slot.link.as_ref()?;
-        if let Some(leaving) = link.leaving {
-            let Reason::Dismissed(code) = leaving.reason else { return None };
+    fn due(&self, slot: &ConnSlot, fresh: Guid) -> Option<Due> {
+        let conn = slot.conn.as_ref()?;
+        if let Some(leaving) = conn.leaving {
+            let CloseReason::Dismissed(code) = leaving.reason else { return None };
             return leaving.bye_due.then_some(Due::Bye(code));
         }
         let advice = self.advice_due(slot, fresh).map(|(guid, advice)| Due::Advice(guid, advice));
         advice
-            .or_else(|| self.pong_due(link))
-            .or_else(|| self.ping_due(link))
-            .or_else(|| link.table_out.map(Due::Table))
+            .or_else(|| self.pong_due(conn))
+            .or_else(|| self.ping_due(conn))
+            .or_else(|| conn.table_out.map(Due::Table))
     }
 
-    fn pong_due(&self, link: &Link) -> Option<Due> {
-        let due = link.pongs_due?;
+    fn pong_due(&self, conn: &Connection) -> Option<Due> {
+        let due = conn.pongs_due?;
         if due.own {
             return Some(Due::Pong(due));
         }
-        let host = self.fresh_hosts(link).nth(usize::from(due.at)).filter(|_| due.others > 0);
+        let host = self.fresh_hosts(conn).nth(usize::from(due.at)).filter(|_| due.others > 0);
         host.map(|host| Due::CachedPong(due, host))
     }
 
-    fn ping_due(&self, link: &Link) -> Option<Due> {
-        let ttl = if link.explore_due { self.state.config.max_ttl.max(1) } else { 1 };
-        (link.explore_due || link.ping_due).then_some(Due::Ping { ttl })
+    fn ping_due(&self, conn: &Connection) -> Option<Due> {
+        let ttl = if conn.explore_due { self.state.config.max_ttl.max(1) } else { 1 };
+        (conn.explore_due || conn.ping_due).then_some(Due::Ping { ttl })
     }
 
     fn write(
@@ -133,11 +139,20 @@ impl Core<'_> {
             ask.header.write(w);
             w.bytes(payload);
         })?;
-        let to = self.links.get(ask.link).and_then(|slot| slot.link.as_ref());
-        let to = to.map_or(crate::LinkId(u32::MAX), |link| link.id); // is there: it was just found
+        let to = self.conns.get(ask.conn).and_then(|slot| slot.conn.as_ref());
+        invariant!(to.is_some(), "the connection was just found");
+        let conn = to.map(|conn| conn.id).unwrap_or_default();
         self.asked(ask);
-        Ok(Transmit { to, len })
+        Ok(Transmit { conn, len })
     }
+}
+
+/// Returns the GUID of the next own message.
+fn fresh_guid(rng: &mut Rng) -> Guid {
+    let mut random = [0; Guid::LEN];
+    let words = random.as_chunks_mut().0.iter_mut();
+    words.for_each(|word| *word = rng.next_u64().to_be_bytes());
+    Guid::from_random(random)
 }
 
 /// Writes a body, and before it the header of a message for the neighbour only.
@@ -155,7 +170,7 @@ fn around(
     Ok(whole(len))
 }
 
-impl Link {
+impl Connection {
     /// Takes note of what was said.
     fn said(&mut self, due: Due, next_piece: Option<u8>) {
         match due {

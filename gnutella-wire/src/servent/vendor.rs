@@ -1,44 +1,44 @@
 //! The vendor messages that the servent itself follows and sends.
 
 use super::Core;
-use super::link::{LinkSlot, StatusDue};
-use crate::Guid;
+use super::connection::{ConnSlot, StatusDue};
+use crate::id::Guid;
 use crate::wire::{QueryStatus, VendorMessage};
 
 impl Core<'_> {
     /// Follows a neighbour's advice.
     pub(super) fn handle_vendor(&mut self, index: usize, guid: Guid, message: &VendorMessage<'_>) {
-        let Some(slot) = self.links.get_mut(index) else { return };
-        let via = slot.via();
+        let Some(slot) = self.conns.get_mut(index) else { return };
+        let source = slot.source();
         match (message, slot.live_mut()) {
-            (VendorMessage::HopsFlow(hops), Some(link)) => link.hops_heard = *hops,
-            (VendorMessage::QueryStatusRequest, Some(link)) => {
-                link.status_due = Some(StatusDue::Tell(guid));
+            (VendorMessage::HopsFlow(hops), Some(conn)) => conn.hops_heard = *hops,
+            (VendorMessage::QueryStatusRequest, Some(conn)) => {
+                conn.status_due = Some(StatusDue::Tell(guid));
             }
             (VendorMessage::QueryStatus(status), Some(_)) => {
-                self.handle_status(via, guid, *status);
+                self.handle_status(source, guid, *status);
             }
             _ => {}
         }
     }
 
-    /// Returns what a link is to be told about queries, and the GUID that goes with it.
+    /// Returns what a connection is to be told about queries, and the GUID that goes with it.
     pub(super) fn advice_due(
         &self,
-        slot: &LinkSlot,
+        slot: &ConnSlot,
         fresh: Guid,
     ) -> Option<(Guid, VendorMessage<'static>)> {
-        let link = slot.live()?;
-        if let Some(guid) = link.stop_due {
+        let conn = slot.live()?;
+        if let Some(guid) = conn.stop_due {
             return Some((guid, VendorMessage::QueryStatus(QueryStatus::STOP)));
         }
-        if let Some(status) = link.status_due {
+        if let Some(status) = conn.status_due {
             return Some(match status {
                 StatusDue::Ask(guid) => (guid, VendorMessage::QueryStatusRequest),
                 StatusDue::Tell(guid) => (guid, VendorMessage::QueryStatus(self.own_hits(guid))),
             });
         }
-        let hops = link.hops_due(self.state.hops_wanted)?;
+        let hops = conn.hops_due(self.state.hops_wanted)?;
         Some((fresh, VendorMessage::HopsFlow(hops)))
     }
 

@@ -3,8 +3,9 @@
 use core::fmt;
 
 use super::{Function, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::text::Text;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Text};
 
 const CODE: usize = 2; // little-endian
 // then a text, a NUL, and nothing
@@ -23,6 +24,8 @@ pub struct Bye<'a> {
 /// Why a connection ends: 2xx you did nothing wrong, 4xx you did, 5xx trouble on my side. Any value
 /// is legal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ByeCode(pub u16);
 
 impl<'a> Bye<'a> {

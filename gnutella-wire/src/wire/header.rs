@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::Guid;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Guid};
 
 /// The length of a header, in bytes.
 pub const HEADER_LEN: usize = 23;
@@ -13,6 +14,8 @@ const SIZE_FLAGS: u32 = 1 << 31; // then bits 16 to 30 are flags (gtk-gnutella's
 /// What a message is: one byte after the GUID. Any value is legal; unknown ones are skipped by their
 /// length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Function(pub u8);
 
 /// The descriptor header. Integers are little-endian on the wire.
@@ -36,6 +39,8 @@ pub struct Header {
 /// Choose the profile by the memory for a link's receive buffer, which must hold
 /// [`buffer_len`](Self::buffer_len) bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Limits {
     /// Queries.
@@ -235,6 +240,6 @@ impl fmt::Debug for Function {
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { guid, function, ttl, hops, len } = self;
-        write!(f, "{function} {guid:.4} ttl={ttl} hops={hops} len={len}")
+        write!(f, "{function} {guid:.8} ttl={ttl} hops={hops} len={len}")
     }
 }

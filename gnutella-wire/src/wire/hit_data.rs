@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 const VENDOR: usize = 4; // ASCII
@@ -38,6 +38,8 @@ pub struct HitParts<'a> {
 
 /// Names the maker of a servent: four ASCII characters. Any bytes are legal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Vendor(pub [u8; 4]);
 
 /// What a hit says of its servent. `None`: it does not say.

@@ -3,6 +3,9 @@
 //! A [`Message`] is a header and a payload. Payload types take the whole payload, whose end the
 //! header tells, so they return no rest; what they do not interpret they keep as `extensions`.
 
+#![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 mod bye;
 mod header;
 mod hit_data;
@@ -32,8 +35,9 @@ pub use query_hit::QueryHit;
 pub use record::{Record, RecordIter, Records};
 pub use vendor::{Features, QueryStatus, Supported, VendorId, VendorMessage};
 
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::Guid;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Guid};
 
 /// A whole message. Its function and length follow from the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +217,6 @@ impl fmt::Display for Payload<'_> {
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { guid, ttl, hops, payload } = self;
-        write!(f, "{} {guid:.4} ttl={ttl} hops={hops}{payload}", payload.function())
+        write!(f, "{} {guid:.8} ttl={ttl} hops={hops}{payload}", payload.function())
     }
 }

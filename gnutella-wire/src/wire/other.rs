@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Function, Qrp, VendorMessage};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 // No fields that are known.

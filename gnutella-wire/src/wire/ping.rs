@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
 // No fields.

@@ -4,8 +4,8 @@ use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::{Function, address, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError};
 
 const PORT: usize = 2; // little-endian
 const IP: usize = 4; // network order

@@ -4,8 +4,9 @@ use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::{Function, address, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::ServentId;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, ServentId};
 
 const SERVENT: usize = 16;
 const INDEX: usize = 4; // little-endian
@@ -75,7 +76,7 @@ impl<'a> Push<'a> {
 impl fmt::Display for Push<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { servent, index, address, extensions } = self;
-        write!(f, "servent {servent:.4} is to bring file {index} to {address}")?;
+        write!(f, "servent {servent:.8} is to bring file {index} to {address}")?;
         super::extra(f, extensions)
     }
 }

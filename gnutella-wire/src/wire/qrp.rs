@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::{Function, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError};
 
 const VARIANT: usize = 1; // 0 RESET, 1 PATCH
 const TABLE_LEN: usize = 4; // RESET: in slots, little-endian

@@ -3,8 +3,9 @@
 use core::fmt;
 
 use super::{Function, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::text::Text;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Text};
 
 const FLAGS: usize = 2; // flags, first byte high; or the minimum speed, little-endian
 // then the search text, a NUL, and extensions

@@ -4,8 +4,9 @@ use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::{Function, HitData, Records, address, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::ServentId;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, ServentId};
 
 const COUNT: usize = 1;
 const PORT: usize = 2; // little-endian

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 use crate::writer::Writer;
 
 const INDEX: usize = 4; // little-endian

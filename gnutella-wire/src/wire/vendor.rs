@@ -5,8 +5,9 @@ use core::fmt;
 use core::net::SocketAddrV4;
 
 use super::{Function, Vendor, address, malformed};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::id::Guid;
 use crate::writer::Writer;
-use crate::{BufferTooSmall, DecodeError, Guid};
 
 const VENDOR: usize = 4; // ASCII; four NULs for what belongs to no vendor
 const SELECTOR: usize = 2; // little-endian
@@ -62,6 +63,8 @@ pub enum VendorMessage<'a> {
 
 /// Names a kind of vendor message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VendorId {
     /// Who made it up.
     pub vendor: Vendor,
@@ -73,6 +76,8 @@ pub struct VendorId {
 
 /// The answer to `BEAR/11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QueryStatus(pub u16);
 
 /// A list of kinds of vendor messages, eight bytes each, as they lie on the wire.

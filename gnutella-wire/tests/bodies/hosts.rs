@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use gnutella_wire::{Host, HostCache, HostSlot};
+use gnutella_wire::hosts::{Host, HostCache, HostSlot};
 use sim::laws::Input;
 
 /// A cache holds no host twice, never its own address, forgets none while it has room, and never
@@ -28,12 +28,12 @@ fn run(capacity: usize, input: &mut Input<'_>) {
         match input.below(8) {
             0..4 => {
                 let hops = input.byte() % 3;
-                let learnt = cache.learn(now, Host { hops, ..Host::from(host) });
+                let inserted = cache.insert(now, Host { hops, ..Host::from(host) });
                 assert_eq!(
-                    learnt,
+                    inserted,
                     host.port() != 0 && host != own && !host.ip().is_unspecified() && capacity > 0
                 );
-                if learnt {
+                if inserted {
                     known.entry(host).or_insert(0);
                 }
             }
@@ -46,7 +46,7 @@ fn run(capacity: usize, input: &mut Input<'_>) {
                 }
             }
             5 => {
-                cache.failed(host);
+                cache.mark_failed(host);
                 dialled.retain(|dialled| *dialled != host);
                 let failures = known.get_mut(&host);
                 if let Some(failures) = failures {
@@ -73,7 +73,7 @@ fn run(capacity: usize, input: &mut Input<'_>) {
         }
         let kept: Vec<_> = cache.iter().map(|kept| kept.address).collect();
         assert!(kept.len() <= capacity && kept.len() == cache.len());
-        assert!(kept.iter().all(|host| known.contains_key(host)), "never learnt");
+        assert!(kept.iter().all(|host| known.contains_key(host)), "never inserted");
         assert!((1..kept.len()).all(|at| !kept[..at].contains(&kept[at])), "kept twice");
         assert!(known.len() > capacity || known.len() == kept.len(), "lost though there is room");
         if known.len() > capacity {

@@ -5,13 +5,12 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use gnutella_wire::handshake::{Handshake, State};
+use gnutella_wire::handshake::{Handshake, State, Step};
+use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::http::{Giv, Request, Response};
+use gnutella_wire::routes::{Insertion, Key, Lifetimes, Route, RouteSlot, RouteSource, RouteTable};
 use gnutella_wire::wire::{HEADER_LEN, Header, HitData, Limits, Message, Payload};
-use gnutella_wire::{
-    DecodeError, Guid, Head, HeadLimits, Key, Learnt, Lifetimes, Opening, Route, RouteSlot,
-    RouteTable, ServentId, Via,
-};
+use gnutella_wire::{DecodeError, Guid, Opening, Received, ServentId};
 use sim::laws::{Input, Machine, Outcome, check};
 
 mod deflate;
@@ -176,7 +175,9 @@ pub fn http(bytes: &[u8]) {
     }
 }
 
-/// A handshake keeps the laws, and hears the same however the bytes are cut.
+const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
+
+/// A handshake keeps the laws, and receives the same however the bytes are cut.
 pub fn handshake(bytes: &[u8]) {
     let begins = [Handshake::dialler_06, Handshake::dialler_04, Handshake::acceptor];
     for begin in begins {
@@ -186,7 +187,7 @@ pub fn handshake(bytes: &[u8]) {
     let mut bit_by_bit = Handshake::acceptor();
     let whole = at_once.handle_bytes(bytes);
     let cuts = (0..=bytes.len()).map(|cut| bit_by_bit.handle_bytes(&bytes[..cut]));
-    let first = cuts.into_iter().find(|heard| *heard != Ok(None)).unwrap_or(Ok(None));
+    let first = cuts.into_iter().find(|step| *step != Ok(WAIT)).unwrap_or(Ok(WAIT));
     assert_eq!((whole, &at_once), (first, &bit_by_bit));
 }
 
@@ -210,8 +211,8 @@ impl Machine for Talk {
             3 => Outcome::of(self.0.handle_bytes(input.bytes(most))),
             line => {
                 let heard = self.0.handle_bytes(lines[line - 4]);
-                if let Ok(Some(heard)) = heard {
-                    assert_eq!(heard.consumed, lines[line - 4].len());
+                if let Ok(Received { consumed, outcome: Some(_) }) = heard {
+                    assert_eq!(consumed, lines[line - 4].len());
                 }
                 Outcome::of(heard)
             }
@@ -233,7 +234,7 @@ impl Machine for Talk {
     }
 
     fn state(&self) -> String {
-        assert!(self.0.state() != State::Open || !self.0.state().listens());
+        assert!(self.0.state() != State::Open || !self.0.state().is_waiting());
         format!("{:?}", self.0)
     }
 }
@@ -266,10 +267,10 @@ impl Model {
                 1 => (Key::Query(Guid(guid)), lifetimes.query),
                 _ => (Key::Push(ServentId(guid)), lifetimes.push),
             };
-            let (via, hops) = (Via(u32::from(input.byte())), input.byte());
+            let (source, hops) = (RouteSource(u32::from(input.byte())), input.byte());
             let found = self.table.find(now, key);
             self.compare(now, [kind, number], found);
-            let route = Route { via, ttl: input.byte(), hops };
+            let route = Route { source, ttl: input.byte(), hops };
             let fresh = (route, now, lifetime);
             match input.below(8) {
                 0 | 1 => {
@@ -277,17 +278,17 @@ impl Model {
                     self.known.insert([kind, number], fresh);
                 }
                 2 => {
-                    self.table.raise(now, key, route.ttl);
+                    self.table.raise_ttl(now, key, route.ttl);
                     let old = found.and_then(|_| self.known.get_mut(&[kind, number]));
                     if let Some((old, ..)) = old {
                         old.ttl = old.ttl.max(route.ttl);
                     }
                     continue; // nothing is learnt by it
                 }
-                _ => match self.table.learn(now, key, route) {
-                    Learnt::New => assert!(found.is_none() && self.capacity > 0),
-                    Learnt::Known(route) => assert_eq!(Some(route), found),
-                    Learnt::NoRoom => assert_eq!(self.capacity, 0),
+                _ => match self.table.insert(now, key, route) {
+                    Insertion::New => assert!(found.is_none() && self.capacity > 0),
+                    Insertion::Known(route) => assert_eq!(Some(route), found),
+                    Insertion::Full => assert_eq!(self.capacity, 0),
                 },
             }
             if found.is_none() {

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Client, File, FileSlot, Frame, Index, IndexConfig, LinkType, Login, MAX_DATA, Message,
-    NapError, Search, UserSlot, Wanted,
+    Client, File, Frame, Index, IndexConfig, IndexLimits, IndexVec, LinkType, Login, MAX_DATA,
+    Message, NapError, Search, Wanted,
 };
-use gnutella_wire::{LinkId, Text};
+use gnutella_wire::{ConnId, Text};
 use sim::laws::{Input, Machine, Outcome, check};
 
 /// A frame encodes back to its bytes, and its message, written and read again, is the same.
@@ -91,18 +91,18 @@ pub fn index(bytes: &[u8]) {
     let (users, files) = (input.below(5), input.below(6));
     let bytes = input.bytes(usize::MAX);
     let new = || {
-        let (users, files) = (vec![UserSlot::EMPTY; users], vec![FileSlot::EMPTY; files]);
-        let config = IndexConfig { max_files: 3, ..IndexConfig::CUSTOMARY };
-        Server(Index::new(config, users, files))
+        let mut config = IndexConfig::CUSTOMARY;
+        config.max_files = 3;
+        Server(Index::new(config, IndexVec::new(IndexLimits { users, files })).expect("valid"))
     };
-    check(new, Index::<Vec<UserSlot>, Vec<FileSlot>>::MAX_TRANSMIT_LEN, bytes);
+    check(new, Index::<IndexVec>::MAX_TRANSMIT_LEN, bytes);
 }
 
-struct Server(Index<Vec<UserSlot>, Vec<FileSlot>>);
+struct Server(Index<IndexVec>);
 
 impl Machine for Server {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let link = LinkId(input.below(5) as u32);
+        let link = ConnId(input.below(5) as u32);
         match input.below(8) {
             0 => Outcome::of(self.0.handle_connected(now, link, Ipv4Addr::LOCALHOST)),
             1 if input.below(4) == 0 => {
@@ -135,7 +135,7 @@ impl Machine for Server {
         Ok(sent.map(|sent| {
             let (message, rest) = Message::decode(&buf[..sent.len], MAX_DATA).expect("a message");
             assert!(rest.is_empty() && !matches!(message, Message::Other(_)));
-            (sent.to.to_string(), sent.len)
+            (sent.conn.to_string(), sent.len)
         }))
     }
 
@@ -151,7 +151,7 @@ impl Machine for Server {
 
 /// A client keeps the laws, whatever the index says.
 pub fn client(bytes: &[u8]) {
-    check(|| User(Client::new(Duration::from_secs(5))), 64, bytes);
+    check(|| User(Client::new(Duration::from_secs(5)).expect("valid")), 64, bytes);
 }
 
 struct User(Client);
@@ -162,12 +162,14 @@ impl Machine for User {
         match (input.below(8), some_message(input)) {
             (0, Message::Login(login)) => Outcome::of(self.0.login(now, login, &mut out)),
             (0 | 1, message) => Outcome::of(self.0.send(now, &message, &mut out)),
-            (2, _) => Outcome::of(self.0.handle_bytes(now, input.bytes(out.len()))),
-            (3, _) => self.hear(now, &Message::LoginAck(Text::EMPTY)),
-            (4, _) => self.hear(now, &Message::Ping(Text::EMPTY)),
-            (5, _) => self.hear(now, &Message::SearchEnd),
-            (6, _) => self.hear(now, &Message::Error(Text::EMPTY)),
-            (_, message) => self.hear(now, &message),
+            (2, _) => {
+                Outcome::Done(format!("{:?}", self.0.handle_bytes(now, input.bytes(out.len()))))
+            }
+            (3, _) => self.receive(now, &Message::LoginAck(Text::EMPTY)),
+            (4, _) => self.receive(now, &Message::Ping(Text::EMPTY)),
+            (5, _) => self.receive(now, &Message::SearchEnd),
+            (6, _) => self.receive(now, &Message::Error(Text::EMPTY)),
+            (_, message) => self.receive(now, &message),
         }
     }
 
@@ -194,9 +196,9 @@ impl Machine for User {
 }
 
 impl User {
-    fn hear(&mut self, now: Duration, message: &Message<'_>) -> Outcome {
+    fn receive(&mut self, now: Duration, message: &Message<'_>) -> Outcome {
         let mut bytes = vec![0; message.encoded_len()];
         message.encode(&mut bytes).expect("long enough");
-        Outcome::of(self.0.handle_bytes(now, &bytes))
+        Outcome::Done(format!("{:?}", self.0.handle_bytes(now, &bytes)))
     }
 }

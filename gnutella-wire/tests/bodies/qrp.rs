@@ -157,7 +157,7 @@ fn in_pieces(
     let patch = some_patch(model, input, &[]);
     table.begin_patch(&patch)?;
     for piece in data.chunks(1 + input.below(7)) {
-        if let Err(error) = table.handle_entries(piece) {
+        if let Err(error) = table.handle_patch_entries(piece) {
             return start_again(table, model, error);
         }
         model.apply(patch.entry_bits, piece);

@@ -3,13 +3,14 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
+use gnutella_wire::servent::{ServentLimits, ServentVec};
 use gnutella_wire::wire::{
     ByeCode, Function, HEADER_LEN, Header, HitData, Limits, Message, Payload, Query, QueryFlags,
     Record, Records,
 };
 use gnutella_wire::{
-    Caches, CommandError, Config, Dispatch, Guid, HostSlot, LinkId, LinkSlot, Neighbour, QuerySlot,
-    Role, RouteSlot, Servent, ServentId, Text,
+    CommandError, Config, ConnId, Dispatch, Guid, Neighbour, Received, Role, Servent, ServentId,
+    Text,
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
@@ -28,7 +29,7 @@ pub fn servent(bytes: &[u8]) {
     check(|| Node::new(shape), Net::MAX_TRANSMIT_LEN, rest);
 }
 
-type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+type Net = Servent<ServentVec>;
 
 #[derive(Clone, Copy)]
 struct Shape {
@@ -48,35 +49,34 @@ impl Node {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6346);
         let presets = [Config::peer, Config::leaf, Config::ultrapeer];
         let mut config = presets[role](ServentId([0; 16]), address);
-        (config.idle, config.misses) = (Duration::from_millis(100 * role as u64), 2);
+        config.idle = Duration::from_millis(100 * role as u64 + 1);
+        config.max_missed_pings = 2;
         config.max_leaves = links / 2;
-        config.probes = links == 3;
-        (config.results, config.send_queue) = (config.results.min(3), 1_000);
-        config.query_wait = Duration::from_millis(routes as u64);
+        config.refloods_higher_ttl = links == 3;
+        config.results = config.results.min(3);
+        config.send_queue = 1_000;
+        config.query_wait = Duration::from_millis(routes as u64 + 1);
         config.table_interval = Duration::from_millis(10 * routes as u64);
-        let caches = Caches {
-            hosts: vec![HostSlot::EMPTY; shape.hosts],
-            queries: vec![QuerySlot::EMPTY; shape.queries],
-            tables: vec![0; shape.tables],
-        };
-        let (links, routes) = (vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
-        let mut servent = Servent::with_caches(config, links, routes, caches);
+        let Shape { hosts, queries, tables, .. } = shape;
+        let limits = ServentLimits { conns: links, routes, hosts, queries, tables };
+        let mut servent = Servent::new(config, ServentVec::new(limits)).expect("valid");
         for link in 0..3 {
             let mut neighbour = Neighbour::from(Role::Peer);
             neighbour.vendor_messages = true;
-            let _ = servent.handle_connected(Duration::ZERO, LinkId(link), neighbour); // or full
+            let _ = servent.handle_connected(Duration::ZERO, ConnId(link), neighbour); // or full
         }
         Self(servent)
     }
 
     fn receive(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let from = LinkId(u32::from(input.byte() % 4));
+        let from = ConnId(u32::from(input.byte() % 4));
         let bytes = some_message(input);
         let handled = self.0.handle_bytes(now, from, &bytes);
         let mut targets = Vec::new();
-        if let Ok(Some(handled)) = &handled {
-            assert!((1..=bytes.len()).contains(&handled.consumed));
-            if let Some(forward) = &handled.forward {
+        if let Ok(Received { consumed, outcome }) = &handled {
+            assert!(*consumed <= bytes.len());
+            assert!(*consumed > 0 || outcome.is_none());
+            if let Some(forward) = outcome.and_then(|handled| handled.forward) {
                 targets = self.0.targets(forward.to).collect();
                 assert!(!targets.is_empty() && !targets.contains(&from), "back to the sender");
                 assert_ne!(self.0.config().role, Role::Leaf, "a leaf never forwards");
@@ -86,7 +86,7 @@ impl Node {
                 assert!(
                     is[17] > 0 && (is[17] < was[17] || last) && is[18] == was[18].saturating_add(1)
                 );
-                assert_eq!(forward.payload, &bytes[HEADER_LEN..handled.consumed]);
+                assert_eq!(forward.payload, &bytes[HEADER_LEN..*consumed]);
             }
         }
         let stats = self.0.stats();
@@ -96,26 +96,27 @@ impl Node {
 
     fn wish(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6343 + u16::from(input.byte() % 6));
-        let link = LinkId(u32::from(input.byte() % 4));
+        let link = ConnId(u32::from(input.byte() % 4));
         let node = &mut self.0;
         let done = Outcome::Done(String::new());
         match input.below(16) {
-            0 => return Outcome::of(node.stop(now, Guid([input.byte() % 4; 16]))),
+            0 => return Outcome::of(node.stop_search(now, Guid([input.byte() % 4; 16]))),
             1 => return Outcome::of(node.connect(now, address)),
             2 => return Outcome::of(node.handle_backlog(now, link, input.u32() % 1_200)),
-            3 => return Outcome::of(node.handle_entries(now, link, input.bytes(40))),
+            3 => return Outcome::of(node.handle_patch_entries(now, link, input.bytes(40))),
             4 => return Outcome::of(node.handle_patch_end(now, link)),
             5 => return Outcome::of(node.dismiss(now, link, ByeCode(u16::from(input.byte())))),
             6 => node.leave(now),
             7 => node.set_role(now, [Role::Peer, Role::Leaf, Role::Ultrapeer][input.below(3)]),
             8 | 9 => node.share(now, "Hey Jude.mp3"),
-            10 => node.unshare(now),
+            10 => node.unshare_all(now),
+            11 if input.below(2) == 0 => node.set_address(now, address),
             11 => node.limit_queries(now, input.byte()),
-            12 | 13 => node.handle_hint(now, address),
-            14 => node.handle_refused(now, address),
+            12 | 13 => node.add_host(now, address),
+            14 => node.handle_dial_failed(now, address),
             _ => {
                 node.set_busy(input.below(2) == 0);
-                node.handle_closed(now, LinkId(9)); // which sees the time
+                node.handle_closed(now, ConnId(9)); // which sees the time
             }
         }
         done
@@ -190,7 +191,7 @@ fn some_message(input: &mut Input<'_>) -> Vec<u8> {
 
 impl Machine for Node {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let link = LinkId(u32::from(input.byte() % 4));
+        let link = ConnId(u32::from(input.byte() % 4));
         match input.below(8) {
             0 | 1 => {
                 let role = [Role::Peer, Role::Leaf, Role::Ultrapeer][input.below(3)];
@@ -231,7 +232,7 @@ impl Machine for Node {
                 let (message, rest) = Message::decode(&buf[..send.len], Limits::GTKG).unwrap();
                 let pong = matches!(message.payload, Payload::Pong(_) | Payload::Query(_));
                 assert!(rest.is_empty() && message.ttl > 0 && (message.hops == 0 || pong));
-                Ok(Some((send.to.to_string(), send.len)))
+                Ok(Some((send.conn.to_string(), send.len)))
             }
             Ok(None) => Ok(None),
             Err(short) => Err(short.needed),

@@ -6,23 +6,24 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use gnutella_wire::handshake::{Handshake, Line, State, Version, addresses};
+use gnutella_wire::head::Header;
+use gnutella_wire::servent::{ServentLimits, ServentVec, Stats, Target};
 use gnutella_wire::wire::{
     Function, HitData, Limits, Message, Payload, Query, QueryFlags, Record, Records,
 };
 use gnutella_wire::{
-    Caches, Config, Event, Guid, Header, HostSlot, LinkId, LinkSlot, Neighbour, QuerySlot, Reason,
-    Role, RouteSlot, Servent, ServentId, Stats, Target, Text,
+    CloseReason, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId, Text,
 };
 use sim::{Addr, Delivery, Link, Network, StreamId};
 
 pub(crate) type Preset<'a> = &'a dyn Fn(ServentId, SocketAddrV4) -> Config;
-type Net = Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+type Net = Servent<ServentVec>;
 
 pub(crate) struct World {
     pub(crate) net: Network,
     /// One line per message sent: `from>to: message`.
     pub(crate) trace: Vec<String>,
-    pub(crate) lost: Vec<(Addr, Reason)>,
+    pub(crate) lost: Vec<(Addr, CloseReason)>,
     pub(crate) refusals: Vec<String>,
     pub(crate) dialled: Vec<(u32, SocketAddrV4)>,
     hosts: BTreeMap<Addr, Host>,
@@ -32,7 +33,7 @@ pub(crate) struct World {
 struct Host {
     servent: Net,
     modern: bool, // has memory for all that 0.6 adds, and says so
-    wires: BTreeMap<LinkId, Wire>,
+    wires: BTreeMap<ConnId, Wire>,
     files: Vec<&'static str>,
     queries: u64,
     pongs: u64,
@@ -72,13 +73,10 @@ impl World {
     }
 
     fn insert_host(&mut self, number: u32, modern: bool, config: Config) {
-        let caches = Caches {
-            hosts: vec![HostSlot::EMPTY; if modern { 32 } else { 0 }],
-            queries: vec![QuerySlot::EMPTY; if modern { 8 } else { 0 }],
-            tables: vec![0; if modern { 34 * 2_048 } else { 0 }],
-        };
-        let (links, routes) = (vec![LinkSlot::EMPTY; 32], vec![RouteSlot::EMPTY; 512]);
-        let servent = Servent::with_caches(config, links, routes, caches);
+        let flooding = ServentLimits { conns: 32, routes: 512, ..ServentLimits::default() };
+        let full = ServentLimits { hosts: 32, queries: 8, tables: 34 * 2_048, ..flooding };
+        let storage = ServentVec::new(if modern { full } else { flooding });
+        let servent = Servent::new(config, storage).unwrap();
         let (wires, hits, pushes) = (BTreeMap::new(), Vec::new(), Vec::new());
         let files = Vec::new();
         let host = Host { servent, modern, wires, files, queries: 0, pongs: 0, hits, pushes };
@@ -220,7 +218,7 @@ impl World {
     }
 
     /// The link of a host to another.
-    pub(crate) fn link(&self, number: u32, peer: u32) -> LinkId {
+    pub(crate) fn link(&self, number: u32, peer: u32) -> ConnId {
         let wires = &self.hosts[&Addr(number)].wires;
         *wires.iter().find(|(_, wire)| wire.peer == Addr(peer)).unwrap().0
     }
@@ -271,23 +269,24 @@ impl World {
     }
 
     /// Takes the handshake as far as the bytes go.
-    fn shake_hands(&mut self, number: u32, link: LinkId) {
+    fn shake_hands(&mut self, number: u32, link: ConnId) {
         let now = self.net.now();
         loop {
             let host = self.hosts.get_mut(&Addr(number)).unwrap();
             let introduction = host.introduction();
             let other = host.neighbour_to_try();
             let Some(wire) = host.wires.get_mut(&link) else { return };
-            let Some(heard) = wire.shake.handle_bytes(&wire.inbox).unwrap() else { return };
-            if heard.head.header("X-Ultrapeer").is_some() {
-                wire.neighbour = Neighbour::of_head(&heard.head);
+            let received = wire.shake.handle_bytes(&wire.inbox).unwrap();
+            let Some(step) = received.outcome else { return };
+            if step.head.header("X-Ultrapeer").is_some() {
+                wire.neighbour = Neighbour::of_head(&step.head);
             }
-            if let Line::Status { code: code @ 201.., reason } = heard.line {
-                let others = heard.head.header("X-Try-Ultrapeers").unwrap_or_default();
+            if let Line::Status { code: code @ 201.., reason } = step.line {
+                let others = step.head.header("X-Try-Ultrapeers").unwrap_or_default();
                 let other = addresses(others).next().map_or(String::new(), |a| a.to_string());
                 self.refusals.push(format!("{code} {reason}, try {other}"));
             }
-            let consumed = heard.consumed;
+            let consumed = received.consumed;
             wire.inbox.drain(..consumed);
             let mut buf = [0; 512];
             let state = wire.shake.state();
@@ -320,7 +319,7 @@ impl World {
     }
 
     /// The driving loop of a servent.
-    fn handle(&mut self, number: u32, link: LinkId) {
+    fn handle(&mut self, number: u32, link: ConnId) {
         let now = self.net.now();
         let open = |wire: &mut Wire| wire.shake.state() == State::Open;
         if !self.host(number).wires.get_mut(&link).is_some_and(open) {
@@ -328,17 +327,18 @@ impl World {
         }
         let mut inbox = core::mem::take(&mut self.host(number).wires.get_mut(&link).unwrap().inbox);
         let mut at = 0;
-        while let Ok(Some(handled)) =
-            self.host(number).servent.handle_bytes(now, link, &inbox[at..])
+        while let Ok(received) = self.host(number).servent.handle_bytes(now, link, &inbox[at..])
+            && received.consumed > 0
         {
-            if let Some(forward) = handled.forward {
+            let handled = received.outcome;
+            if let Some(forward) = handled.and_then(|handled| handled.forward) {
                 let bytes = [&forward.header[..], forward.payload].concat();
                 self.dispatch(number, forward.to, &bytes);
             }
-            if let Some(message) = handled.message {
+            if let Some(message) = handled.and_then(|handled| handled.message) {
                 self.take(number, &message);
             }
-            at += handled.consumed;
+            at += received.consumed;
             self.drain(number);
         }
         inbox.drain(..at);
@@ -373,13 +373,13 @@ impl World {
         let mut buf = [0; Net::MAX_TRANSMIT_LEN];
         let mut turns = 0;
         while let Some(own) = self.host(number).servent.poll_transmit(&mut buf).unwrap() {
-            self.transmit(number, own.to, &buf[..own.len]);
+            self.transmit(number, own.conn, &buf[..own.len]);
             turns += 1;
             assert!(turns < 1_000, "node {number} never falls silent");
         }
         while let Some(event) = self.host(number).servent.poll_event() {
             match event {
-                Event::Lost { link, reason } => {
+                Event::Closed { conn: link, reason } => {
                     self.lost.push((Addr(number), reason));
                     self.host(number).wires.remove(&link);
                     self.net.close(stream(link), Addr(number));
@@ -399,7 +399,7 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, number: u32, link: LinkId, bytes: &[u8]) {
+    fn transmit(&mut self, number: u32, link: ConnId, bytes: &[u8]) {
         let peer = self.host(number).wires[&link].peer;
         let (message, rest) = Message::decode(bytes, Limits::LIMEWIRE).unwrap();
         assert!(rest.is_empty());
@@ -442,10 +442,10 @@ fn headers<'l>(lines: &'l [(&'static str, String)]) -> Vec<Header<'l>> {
     lines.iter().map(|(name, value)| Header::new(name, value)).collect()
 }
 
-fn link(stream: StreamId) -> LinkId {
-    LinkId(stream.0 as u32)
+fn link(stream: StreamId) -> ConnId {
+    ConnId(stream.0 as u32)
 }
 
-fn stream(link: LinkId) -> StreamId {
+fn stream(link: ConnId) -> StreamId {
     StreamId(u64::from(link.0))
 }

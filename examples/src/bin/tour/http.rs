@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use gnutella_wire::DecodeError;
+use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{Name, Range, Request, Resource, Response};
-use gnutella_wire::{DecodeError, Head, HeadLimits, Header};
 
 use crate::ctx::{Ctx, Tongue};
 use crate::net::{Conn, NodeId, Service};

@@ -1,12 +1,13 @@
 //! What an index does, over plain slices.
 
 use super::slots::{Bytes, Listing, Name, Nick, Online, Reply, Row, User, Words};
-use super::{FileSlot, IndexEvent, IndexReason, State, UserSlot};
-use crate::opennap::frame::{Frame, NapError};
+use super::{FileSlot, IndexCloseReason, IndexEvent, State, UserSlot};
+use crate::machine::{ConnId, Received};
+use crate::opennap::frame::{Frame, Kind, NapError};
 use crate::opennap::message::Message;
-use crate::opennap::parts::{File, Login, NapAddress, Wanted};
 use crate::opennap::search::{MAX_RESULTS, Search};
-use crate::{LinkId, Text};
+use crate::opennap::values::{File, Login, NapAddress, Wanted};
+use crate::text::Text;
 
 pub(super) struct Core<'m> {
     pub(super) state: &'m mut State,
@@ -15,8 +16,8 @@ pub(super) struct Core<'m> {
 }
 
 /// Returns where the connection of that name is.
-pub(super) fn find(users: &[UserSlot], link: LinkId) -> Option<usize> {
-    users.iter().position(|slot| slot.user.as_ref().is_some_and(|user| user.link == link))
+pub(super) fn find(users: &[UserSlot], conn: ConnId) -> Option<usize> {
+    users.iter().position(|slot| slot.user.as_ref().is_some_and(|user| user.conn == conn))
 }
 
 /// Returns how many users are logged in.
@@ -33,13 +34,13 @@ pub(super) fn named(users: &[UserSlot], nick: Text<'_>) -> Option<usize> {
 }
 
 impl Core<'_> {
-    pub(super) fn handle_bytes(&mut self, index: usize, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn handle_bytes(&mut self, index: usize, bytes: &[u8]) -> Option<Received<Kind>> {
         let frame = match Frame::decode(bytes, self.state.config.max_data) {
             Ok((frame, _)) => frame,
             Err(NapError::Incomplete { .. }) => return None,
             Err(error) => {
-                self.lose(index, IndexReason::Frame(error));
-                return Some(bytes.len());
+                self.close(index, IndexCloseReason::Frame(error));
+                return Some(Received::skip(bytes.len()));
             }
         };
         let message = Message::from_frame(frame);
@@ -50,7 +51,8 @@ impl Core<'_> {
             return None; // first what is waiting has to go out
         }
         if user.online.is_some() {
-            (user.pinged, user.deadline) = (false, now.checked_add(idle));
+            user.pinged = false;
+            user.deadline = now.checked_add(idle);
         }
         let reply = match (&user.online, message) {
             (_, Err(_)) => Some(Reply::Error("malformed fields")),
@@ -60,7 +62,7 @@ impl Core<'_> {
         if let Some(reply) = reply {
             self.tell(index, reply);
         }
-        Some(frame.encoded_len())
+        Some(Received { consumed: frame.encoded_len(), outcome: Some(frame.kind) })
     }
 
     fn handle_stranger(&mut self, index: usize, message: &Message<'_>) -> Reply {
@@ -89,7 +91,8 @@ impl Core<'_> {
         let online = Online { nick, port: login.port, speed: login.link };
         let due = self.state.now.checked_add(self.state.config.idle);
         if let Some(user) = self.user(index) {
-            (user.online, user.deadline) = (Some(online), due);
+            user.online = Some(online);
+            user.deadline = due;
         }
         self.tell_hotlists(&nick, Reply::UserOn(nick, login.link));
         Reply::LoginAck
@@ -230,28 +233,11 @@ impl Core<'_> {
         present.map(|online| Reply::UserOn(online.nick, online.speed))
     }
 
-    pub(super) fn handle_timeout(&mut self) {
-        let (now, idle) = (self.state.now, self.state.config.idle);
-        for index in 0..self.users.len() {
-            let due = |user: &&mut User| user.deadline.is_some_and(|due| due <= now);
-            let Some(user) = self.user(index).filter(due) else { continue };
-            match (user.online.is_some(), user.pinged) {
-                (false, _) => self.lose(index, IndexReason::LoginTimedOut),
-                (true, true) => self.lose(index, IndexReason::Silent),
-                (true, false) => {
-                    let idle = idle.max(core::time::Duration::from_millis(1));
-                    (user.pinged, user.deadline) = (true, now.checked_add(idle));
-                    user.replies.push(Reply::Ping);
-                }
-            }
-        }
-    }
-
-    fn lose(&mut self, index: usize, reason: IndexReason) {
-        let link = self.user(index).map(|user| user.link);
+    pub(super) fn close(&mut self, index: usize, reason: IndexCloseReason) {
+        let conn = self.user(index).map(|user| user.conn);
         self.remove(index);
-        if let (Some(slot), Some(link)) = (self.users.get_mut(index), link) {
-            slot.event = Some(IndexEvent { link, reason });
+        if let (Some(slot), Some(conn)) = (self.users.get_mut(index), conn) {
+            slot.event = Some(IndexEvent::Closed { conn, reason });
         }
     }
 

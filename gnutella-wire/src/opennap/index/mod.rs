@@ -1,32 +1,62 @@
-//! The index: a machine that knows who shares what, and tells.
+//! The index: a machine that knows who shares what, and answers searches.
 
 mod logic;
-mod output;
 mod slots;
+mod storage;
+mod timers;
+mod transmit;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::frame::NapError;
-use crate::{BufferTooSmall, ConnectError, LinkId, Transmit, UnknownLink};
+use super::frame::{Kind, MAX_DATA, NapError};
+use crate::error::{BufferTooSmall, ConfigError};
+use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
 pub use slots::{FileSlot, MAX_NAME, MAX_NICK, UserSlot};
+#[cfg(feature = "alloc")]
+pub use storage::{IndexLimits, IndexVec};
+pub use storage::{IndexParts, IndexPartsRef, IndexSlots, IndexStorage};
 
 use logic::Core;
 use slots::User;
 
-/// The server of a central index. `U` is the memory for users, any `[UserSlot]`, one for each
-/// connection; `F` that for their files, any `[FileSlot]`.
+/// The server of a central index. `S` is its storage: [`IndexSlots`], or on the heap `IndexVec`.
 ///
-/// It answers from what it knows at the moment of sending, so a file that went is not told of. It
-/// looks through all file slots for each row of an answer: a search costs time, not memory.
+/// It answers from what it knows when it sends, so a file removed meanwhile is not listed. It looks
+/// through all file slots for each row of an answer: a search costs time, not memory.
 ///
-/// Poll `poll_transmit` and `poll_event` after every `handle_*`.
+/// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
+/// both return `None`, then [`poll_timeout`](Self::poll_timeout).
+///
+/// ```
+/// use core::{net::Ipv4Addr, time::Duration};
+/// use gnutella_wire::opennap::{
+///     FileSlot, Index, IndexConfig, IndexSlots, LinkType, Login, MAX_DATA, Message, UserSlot,
+/// };
+/// use gnutella_wire::{ConnId, Text};
+///
+/// let slots = IndexSlots { users: [UserSlot::EMPTY; 2], files: [FileSlot::EMPTY; 8] };
+/// let mut index = Index::new(IndexConfig::CUSTOMARY, slots)?;
+/// let (now, conn) = (Duration::ZERO, ConnId(0));
+/// index.handle_connected(now, conn, Ipv4Addr::LOCALHOST)?;
+///
+/// let text = |text: &'static str| Text::new(text.as_bytes()).expect("no NUL");
+/// let login = Login {
+///     nick: text("ann"), password: text("none"), port: 6699, client: text("demo"), link: LinkType(8),
+/// };
+/// let mut buf = [0; 320];
+/// let len = Message::Login(login).encode(&mut buf)?;
+/// assert_eq!(index.handle_bytes(now, conn, &buf[..len])?.consumed, len);
+/// let sent = index.poll_transmit(&mut buf)?.expect("a reply");
+/// let (reply, _) = Message::decode(&buf[..sent.len], MAX_DATA)?;
+/// assert!(matches!(reply, Message::LoginAck(_)));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Index<U, F> {
+pub struct Index<S> {
     state: State,
-    files: F,
-    users: U,
+    storage: S,
 }
 
 #[derive(Debug, Clone)]
@@ -39,30 +69,42 @@ struct State {
 
 /// How an index behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct IndexConfig {
-    /// How long a connection may take to log in.
-    pub login_patience: Duration,
+    /// How long a connection may take to log in. More than 0.
+    pub login_timeout: Duration,
     /// How long a user may be silent before it is pinged, and then how long the answer may take.
+    /// More than 0.
     pub idle: Duration,
-    /// How many files one user may share, so that none fills the index alone.
+    /// How many files one user may share, so that no user fills the index alone.
     pub max_files: u32,
     /// The longest data accepted, in bytes; [`MAX_DATA`](super::MAX_DATA) is customary.
     pub max_data: u16,
 }
 
-/// A connection is lost: close its socket once what was written is flushed. Its files are gone.
+/// What happened, or what the driver is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IndexEvent {
-    /// Which.
-    pub link: LinkId,
-    /// Why.
-    pub reason: IndexReason,
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum IndexEvent {
+    /// The connection is over: close its socket once what was written is flushed. Its files are
+    /// removed.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: IndexCloseReason,
+    },
 }
 
-/// Why a connection is lost.
+/// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub enum IndexReason {
+pub enum IndexCloseReason {
     /// It did not log in.
     LoginTimedOut,
     /// It did not answer a ping.
@@ -74,30 +116,46 @@ pub enum IndexReason {
 impl IndexConfig {
     /// 30 seconds to log in, pings after two minutes, 500 files a user, 2,048 bytes a message.
     pub const CUSTOMARY: Self = Self {
-        login_patience: Duration::from_secs(30),
+        login_timeout: Duration::from_secs(30),
         idle: Duration::from_secs(120),
         max_files: 500,
-        max_data: super::MAX_DATA,
+        max_data: MAX_DATA,
     };
-}
 
-impl<U, F> Index<U, F> {
-    /// The length of a buffer that any message of an index fits into, in bytes.
-    pub const MAX_TRANSMIT_LEN: usize = 320;
-
-    /// Begins without users and files.
-    #[must_use]
-    pub const fn new(config: IndexConfig, users: U, files: F) -> Self {
-        Self { state: State { config, now: Duration::ZERO, stamp: 0, turn: 0 }, files, users }
+    fn validate(&self) -> Result<(), ConfigError> {
+        let durations = [("login_timeout", self.login_timeout), ("idle", self.idle)];
+        let zero = durations.into_iter().find(|(_, duration)| duration.is_zero());
+        zero.map_or(Ok(()), |(field, _)| Err(ConfigError::ZeroDuration { field }))
     }
 }
 
-impl<U, F> Index<U, F>
-where
-    U: AsRef<[UserSlot]> + AsMut<[UserSlot]>,
-    F: AsRef<[FileSlot]> + AsMut<[FileSlot]>,
-{
-    /// Takes in a connection from `ip`, which is to log in.
+impl<S> Index<S> {
+    /// The length of a buffer for any message of an index, in bytes.
+    pub const MAX_TRANSMIT_LEN: usize = 320;
+
+    /// Returns the storage.
+    #[must_use]
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+}
+
+impl<S: IndexStorage> Index<S> {
+    /// Creates an index without users and files, and clears `storage`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a duration is zero.
+    pub fn new(config: IndexConfig, mut storage: S) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let IndexParts { users, files } = storage.parts();
+        users.fill(UserSlot::EMPTY);
+        files.fill(FileSlot::EMPTY);
+        let state = State { config, now: Duration::ZERO, stamp: 0, turn: 0 };
+        Ok(Self { state, storage })
+    }
+
+    /// Handles a new connection from `ip`, which is to log in.
     ///
     /// # Errors
     ///
@@ -105,54 +163,56 @@ where
     pub fn handle_connected(
         &mut self,
         now: Duration,
-        link: LinkId,
+        conn: ConnId,
         ip: Ipv4Addr,
     ) -> Result<(), ConnectError> {
-        let slots = self.users.as_mut();
-        if logic::find(slots, link).is_some() {
-            return Err(ConnectError::Taken(link));
+        let slots = self.storage.parts().users;
+        if logic::find(slots, conn).is_some() {
+            return Err(ConnectError::InUse(conn));
         }
+        let capacity = slots.len();
         let free = slots.iter_mut().find(|slot| slot.is_free());
-        let slot = free.ok_or(ConnectError::Full(link))?;
+        let slot = free.ok_or(ConnectError::Full { capacity })?;
         self.state.now = self.state.now.max(now);
-        let due = self.state.now.checked_add(self.state.config.login_patience);
-        slot.user = Some(User::new(link, ip, due));
+        let due = self.state.now.checked_add(self.state.config.login_timeout);
+        slot.user = Some(User::new(conn, ip, due));
         Ok(())
     }
 
-    /// Takes in one message from the front of `bytes`, the receive buffer of the connection, and
-    /// returns how many bytes are done with. `None` asks for more bytes, or, if a whole message is
-    /// there, for the answers to the last ones to be sent first.
+    /// Handles one message from the front of `bytes`, the receive buffer of the connection, and
+    /// returns its kind. Nothing consumed means: wait for more bytes, or, if a whole message is
+    /// there, until the answers to the previous ones are sent.
     ///
     /// # Errors
     ///
-    /// [`UnknownLink`]; nothing changed.
+    /// [`NotConnected`]; nothing changed.
     pub fn handle_bytes(
         &mut self,
         now: Duration,
-        link: LinkId,
+        conn: ConnId,
         bytes: &[u8],
-    ) -> Result<Option<usize>, UnknownLink> {
-        let index = logic::find(self.users.as_ref(), link).ok_or(UnknownLink(link))?;
-        self.state.now = self.state.now.max(now);
-        Ok(self.core().handle_bytes(index, bytes))
+    ) -> Result<Received<Kind>, NotConnected> {
+        let found = logic::find(self.storage.parts_ref().users, conn);
+        let index = found.ok_or(NotConnected(conn))?;
+        self.advance_clock(now);
+        Ok(self.core().handle_bytes(index, bytes).unwrap_or(Received::WAIT))
     }
 
-    /// Forgets a connection and its files.
-    pub fn handle_closed(&mut self, now: Duration, link: LinkId) {
-        self.state.now = self.state.now.max(now);
-        if let Some(index) = logic::find(self.users.as_ref(), link) {
+    /// Removes a closed connection and its files. Unknown connections are ignored.
+    pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
+        self.advance_clock(now);
+        if let Some(index) = logic::find(self.storage.parts_ref().users, conn) {
             self.core().remove(index);
         }
     }
 
-    /// Does what is due.
+    /// Fires expired timers: pings silent users, and gives up those that do not log in or answer.
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.state.now = self.state.now.max(now);
+        self.advance_clock(now);
         self.core().handle_timeout();
     }
 
-    /// Writes the next message and says for whom.
+    /// Writes the next message and returns where it goes.
     ///
     /// # Errors
     ///
@@ -162,30 +222,37 @@ where
         self.core().poll_transmit(buf)
     }
 
-    /// Returns a connection that is lost.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<IndexEvent> {
-        self.users.as_mut().iter_mut().find_map(|slot| slot.event.take())
+        self.storage.parts().users.iter_mut().find_map(|slot| slot.event.take())
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.users.as_ref().iter().filter_map(|slot| slot.user.as_ref()?.deadline).min()
+        let users = self.storage.parts_ref().users;
+        users.iter().filter_map(|slot| slot.user.as_ref()?.deadline).min()
     }
 
     /// Returns how many users are logged in.
     #[must_use]
     pub fn users(&self) -> usize {
-        logic::online(self.users.as_ref())
+        logic::online(self.storage.parts_ref().users)
     }
 
     /// Returns how many files they share.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.files.as_ref().iter().filter(|slot| slot.0.is_some()).count()
+        self.storage.parts_ref().files.iter().filter(|slot| slot.0.is_some()).count()
     }
 
     fn core(&mut self) -> Core<'_> {
-        Core { state: &mut self.state, users: self.users.as_mut(), files: self.files.as_mut() }
+        let Self { state, storage } = self;
+        let IndexParts { users, files } = storage.parts();
+        Core { state, users, files }
+    }
+
+    fn advance_clock(&mut self, now: Duration) {
+        self.state.now = self.state.now.max(now);
     }
 }

@@ -5,9 +5,10 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::IndexEvent;
-use crate::opennap::parts::{File, LinkType, NapAddress};
+use crate::machine::ConnId;
 use crate::opennap::search::Bound;
-use crate::{LinkId, Text};
+use crate::opennap::values::{File, LinkType, NapAddress};
+use crate::text::Text;
 
 /// The longest nick that an index takes, in bytes.
 pub const MAX_NICK: usize = 19;
@@ -49,7 +50,7 @@ impl FileSlot {
 
 #[derive(Debug, Clone)]
 pub(super) struct User {
-    pub(super) link: LinkId,
+    pub(super) conn: ConnId,
     pub(super) ip: Ipv4Addr,
     pub(super) online: Option<Online>,
     pub(super) deadline: Option<Duration>,
@@ -111,9 +112,9 @@ pub(super) enum Listing {
 pub(super) struct Replies([Option<Reply>; REPLIES]);
 
 impl User {
-    pub(super) const fn new(link: LinkId, ip: Ipv4Addr, deadline: Option<Duration>) -> Self {
+    pub(super) const fn new(conn: ConnId, ip: Ipv4Addr, deadline: Option<Duration>) -> Self {
         Self {
-            link,
+            conn,
             ip,
             online: None,
             deadline,

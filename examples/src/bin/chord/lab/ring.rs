@@ -5,13 +5,13 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::BinaryHeap;
 
-use chord_core::{Config, Event, Id160, LookupSlot, Message, Node, Peer};
+use chord_core::{Config, Event, Id160, Message, Node, NodeLimits, NodeVec, Peer};
 use sha1::{Digest as _, Sha1};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
 pub const STABILIZE: Duration = Duration::from_secs(2);
 
-type Member = Node<Id160, u32, Vec<LookupSlot<Id160, u32>>>;
+type Member = Node<Id160, u32, NodeVec<Id160, u32>>;
 
 pub struct Ring {
     net: Network,
@@ -60,13 +60,15 @@ impl Ring {
             ended: vec![],
         };
         let mut config = Config::default();
-        (config.successors, config.stabilize) = (successors, STABILIZE);
+        config.stabilize = STABILIZE;
+        let limits = NodeLimits { successors: successors.into(), fingers: 16, lookups: 4 };
         config.fix_fingers = Duration::from_secs(1);
         (config.patience, config.tries) =
             (Duration::from_millis(200), if loss > 0 { 5 } else { 2 });
         for address in 0..nodes as u32 {
             config.seed = seed << 32 | u64::from(address);
-            let mut node = Node::new(config, peer(address), vec![LookupSlot::EMPTY; 4]);
+            let mut node =
+                Node::new(config, peer(address), NodeVec::new(limits)).expect("good numbers");
             node.create_base(Duration::ZERO, &living).expect("more than 20 members");
             ring.nodes.push(Some(node));
             ring.look_at(address);
@@ -122,9 +124,9 @@ impl Ring {
     fn wrong(&self, depth: usize) -> usize {
         let wrong = |(at, me): &(usize, &Peer<Id160, u32>)| {
             let Some(node) = &self.nodes[me.address as usize] else { return false };
-            let r = node.successors().r().min(self.living.len() - 1).min(depth);
+            let r = node.routing_table().successors.r().min(self.living.len() - 1).min(depth);
             let next = (1..=r).map(|by| self.living[(at + by) % self.living.len()]);
-            !node.successors().as_slice().iter().copied().take(depth).eq(next)
+            !node.successors().iter().copied().take(depth).eq(next)
         };
         self.living.iter().enumerate().filter(wrong).count()
     }

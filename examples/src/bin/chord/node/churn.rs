@@ -59,7 +59,7 @@ impl World {
         };
         let peers: Vec<_> = (0..NODES as u32).map(peer).collect();
         for me in &peers {
-            let mut member = Member::new(world.config(me.address), *me);
+            let mut member = Member::new(world.config(me.address), R, *me);
             member.create_base(Duration::ZERO, &peers).unwrap();
             world.members.insert(me.address, member);
         }
@@ -68,7 +68,7 @@ impl World {
 
     fn config(&self, address: u32) -> Config {
         let mut config = Config::default();
-        (config.successors, config.tries) = (R as u8, 3);
+        config.tries = 3;
         config.seed = self.seed << 32 | u64::from(address);
         config.stabilize = SECOND;
         config.patience = Duration::from_millis(150);
@@ -182,7 +182,7 @@ impl World {
         let mut others =
             self.members.values().filter(|member| member.node().me().address != address);
         others.all(|member| {
-            let list = member.node().successors().as_slice();
+            let list = member.node().successors();
             !member.node().state().is_member() || list.iter().any(lives)
         })
     }
@@ -212,7 +212,7 @@ impl World {
         while self.members.len() < NODES {
             let (address, contact, now) = (self.next_address, self.random(), self.net.now());
             self.next_address += 1;
-            let mut member = Member::new(self.config(address), peer(address));
+            let mut member = Member::new(self.config(address), R, peer(address));
             member.join(now, contact).unwrap();
             self.members.insert(address, member);
             self.flush(address);

@@ -57,13 +57,12 @@ impl Driver {
         };
         let me = Peer { id: place(&address.to_string()), address };
         let mut config = Config::default();
-        config.successors = args.successors;
         (config.stabilize, config.fix_fingers) = (args.stabilize, args.stabilize);
         config.patience =
             args.stabilize.clamp(Duration::from_millis(50), Duration::from_millis(500));
         config.tries = 4;
         config.seed = seed(&address.to_string());
-        let mut member = Member::new(config, me);
+        let mut member = Member::new(config, args.successors.into(), me);
         let start = Instant::now();
         let begun = match args.join {
             Some(contact) => member.join(Duration::ZERO, contact),
@@ -248,10 +247,10 @@ impl Driver {
             keys.through,
             self.member.shelf.len()
         );
-        for (n, peer) in (1..).zip(node.successors().as_slice()) {
+        for (n, peer) in (1..).zip(node.successors()) {
             println!("  successor {n}: {:.8} {}", peer.id, peer.address);
         }
-        for peer in node.fingers().iter() {
+        for peer in &node.routing_table().fingers {
             let octave = node.me().id.distance(peer.id).log2().map_or(1, |log| log + 1);
             println!("  finger {octave}: {:.8} {}", peer.id, peer.address);
         }

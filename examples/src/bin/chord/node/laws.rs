@@ -100,9 +100,9 @@ fn a_member_keeps_the_laws() {
         let peers: Vec<_> =
             (0..8).map(|n| Peer { id: Id160::from([n as u8 * 32; 20]), address: n }).collect();
         let mut config = Config::default();
-        (config.successors, config.seed) = (4, seed);
+        config.seed = seed;
         let new = || {
-            let mut member = Member::new(config, peers[3]);
+            let mut member = Member::new(config, 4, peers[3]);
             if seed % 4 != 0 {
                 member.create_base(Duration::ZERO, &peers).unwrap();
             }

@@ -10,8 +10,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use chord_core::{
-    Address, BufferTooSmall, Config, Event, Id160, KeyRange, LookupId, LookupSlot, Node, Peer,
-    StartError,
+    Address, BufferTooSmall, Config, Event, Id160, KeyRange, LookupId, Node, NodeLimits, NodeVec,
+    Peer, StartError,
 };
 
 use super::errand::{Errand, What};
@@ -33,7 +33,7 @@ const MOST_PUTS: usize = 1000;
 
 #[derive(Debug)]
 pub struct Member<A> {
-    pub(crate) node: Node<Id160, A, Vec<LookupSlot<Id160, A>>>,
+    pub(crate) node: Node<Id160, A, NodeVec<Id160, A>>,
     pub shelf: Shelf,
     pub(crate) now: Duration,
     outbox: VecDeque<(A, Parcel)>,
@@ -83,9 +83,10 @@ struct Keeper<A> {
 }
 
 impl<A: Address> Member<A> {
-    pub fn new(config: Config, me: Peer<Id160, A>) -> Self {
+    pub fn new(config: Config, r: usize, me: Peer<Id160, A>) -> Self {
+        let limits = NodeLimits { successors: r, fingers: 16, lookups: 16 };
         Self {
-            node: Node::new(config, me, vec![LookupSlot::EMPTY; 16]),
+            node: Node::new(config, me, NodeVec::new(limits)).expect("good numbers"),
             shelf: Shelf::default(),
             now: Duration::ZERO,
             outbox: VecDeque::new(),
@@ -191,7 +192,7 @@ impl<A: Address> Member<A> {
         self.news.pop_front()
     }
 
-    pub fn node(&self) -> &Node<Id160, A, Vec<LookupSlot<Id160, A>>> {
+    pub fn node(&self) -> &Node<Id160, A, NodeVec<Id160, A>> {
         &self.node
     }
 
@@ -234,8 +235,7 @@ impl<A: Address> Member<A> {
         let (range, now) = (self.node.keys(), self.now);
         self.shelf.claim(range, now);
         let digest = self.shelf.digest(range);
-        let list: Vec<A> =
-            self.node.successors().as_slice().iter().map(|peer| peer.address).collect();
+        let list: Vec<A> = self.node.successors().iter().map(|peer| peer.address).collect();
         self.keepers.retain(|keeper| list.contains(&keeper.address));
         let mut owing = false;
         for address in list {
@@ -260,7 +260,7 @@ impl<A: Address> Member<A> {
 
     /// Tells whether the answers of this node count: it has compared its range with all that may know more.
     fn is_settled(&self) -> bool {
-        let list = self.node.successors().as_slice();
+        let list = self.node.successors();
         self.node.state().is_member()
             && list.iter().all(|peer| {
                 let keeper = self.keepers.iter().find(|keeper| keeper.address == peer.address);
@@ -333,7 +333,7 @@ impl<A: Address> Member<A> {
         self.shelf.keep(key, entry.clone(), self.now);
         self.last_token = self.last_token.wrapping_add(1).max(1);
         let token = self.last_token;
-        let list = self.node.successors().as_slice();
+        let list = self.node.successors();
         let missing: Vec<A> = list.iter().map(|peer| peer.address).collect();
         for address in &missing {
             let copy = Parcel::Copy { token, key, entry: entry.clone() };

@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use chord_core::geometry::{Kademlia, Pastry, Tapestry};
-use chord_core::{Bits, Identifier, Peer, RoutingTable};
+use chord_core::{Bits, Identifier, Peer, RoutingTableVec};
 use sim::Rng;
 
 /// Bits a digit, and columns of a row.
@@ -55,16 +55,16 @@ impl Members {
     }
 
     /// A node that knows the next one only.
-    pub fn linear(&self, at: usize) -> RoutingTable<u128, u32> {
+    pub fn linear(&self, at: usize) -> RoutingTableVec<u128, u32> {
         let me = self.nodes[at];
-        let mut table = RoutingTable::new(me, 1);
+        let mut table = RoutingTableVec::of_ring(me, 1, 16, &[]);
         table.successors.learn(self.beside(me, 1));
         table
     }
 
-    pub fn chord(&self, at: usize) -> RoutingTable<u128, u32> {
+    pub fn chord(&self, at: usize) -> RoutingTableVec<u128, u32> {
         let me = self.nodes[at];
-        let mut table = RoutingTable::new(me, SUCCESSORS);
+        let mut table = RoutingTableVec::of_ring(me, usize::from(SUCCESSORS), 16, &[]);
         for by in 1..=i64::from(SUCCESSORS) {
             table.successors.learn(self.beside(me, by));
         }

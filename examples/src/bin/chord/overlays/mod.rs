@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chord_core::geometry::{Kademlia, Pastry, Tapestry};
-use chord_core::{Route, RoutingTable};
+use chord_core::{Route, RoutingTableVec};
 use examples::chart::{Chart, Line};
 use examples::words::{Words, start};
 use sim::Rng;
@@ -154,13 +154,13 @@ fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> 
         "linear" => routed(
             (args, members, few, clockwise),
             |at| members.linear(at),
-            RoutingTable::route,
+            RoutingTableVec::route,
             |table| table.successors.as_slice().len(),
         ),
         "chord" => routed(
             (args, members, args.lookups, clockwise),
             |at| members.chord(at),
-            RoutingTable::route,
+            RoutingTableVec::route,
             |table| {
                 let successors = table.successors.as_slice().iter().copied();
                 distinct(table.fingers.iter().chain(successors))

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gnutella_wire::{Guid, Role, flood_bound};
+use gnutella_wire::servent::flood_bound;
+use gnutella_wire::{Guid, Role};
 
 use examples::graph::Graph;
 use net::{Counts, Memory, Net};

@@ -5,14 +5,13 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use gnutella_wire::servent::Target;
 use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
 use gnutella_wire::{
-    Caches, Config, Guid, HostSlot, LinkId, LinkSlot, Neighbour, QuerySlot, Role, RouteSlot,
-    Servent, ServentId, Text,
+    Config, ConnId, Guid, Neighbour, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
 
-type Machine =
-    Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+type Machine = Servent<ServentVec>;
 
 /// After so long every route is forgotten, so that small tables serve many searches.
 const FORGOTTEN: Duration = Duration::from_secs(1_000);
@@ -81,13 +80,9 @@ impl Net {
         config.idle = Duration::MAX; // keep-alive is not what is measured
         let Memory { routes, queries, table } = self.memory;
         let tables = if role == Role::Leaf { 1 } else { links + 2 };
-        let caches = Caches {
-            hosts: Vec::new(),
-            queries: vec![QuerySlot::EMPTY; queries],
-            tables: vec![0; table * tables],
-        };
-        let (slots, routes) = (vec![LinkSlot::EMPTY; links], vec![RouteSlot::EMPTY; routes]);
-        let mut servent = Servent::with_caches(config, slots, routes, caches);
+        let tables = table * tables;
+        let limits = ServentLimits { conns: links, routes, hosts: 0, queries, tables };
+        let mut servent = Servent::new(config, ServentVec::new(limits)).expect("valid");
         if let Some(file) = &file {
             servent.share(self.now, file);
         }
@@ -103,7 +98,7 @@ impl Net {
             (neighbour.query_routing, neighbour.ultrapeer_query_routing) = (tables, tables);
             neighbour.degree = 16;
             let node = &mut self.nodes[here];
-            node.servent.handle_connected(self.now, LinkId(link), neighbour)?;
+            node.servent.handle_connected(self.now, ConnId(link), neighbour)?;
             node.links.push((there as u32, back));
         }
         Ok(())
@@ -166,17 +161,18 @@ impl Net {
         let mut messages = 0;
         while let Some(Flight { to, link, bytes }) = self.flying.pop_front() {
             messages += 1;
-            self.deliver(to as usize, LinkId(link), &bytes)?;
+            self.deliver(to as usize, ConnId(link), &bytes)?;
         }
         Ok(messages)
     }
 
-    fn deliver(&mut self, at: usize, link: LinkId, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    fn deliver(&mut self, at: usize, link: ConnId, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
         let node = &mut self.nodes[at];
-        let Some(handled) = node.servent.handle_bytes(self.now, link, bytes)? else {
+        let received = node.servent.handle_bytes(self.now, link, bytes)?;
+        if received.consumed == 0 {
             return Err("a message came in pieces".into());
-        };
-        if let Some(forward) = handled.forward {
+        }
+        if let Some(forward) = received.outcome.and_then(|handled| handled.forward) {
             for target in node.servent.targets(forward.to) {
                 let (to, link) = node.links[target.0 as usize];
                 let bytes = [&forward.header[..], forward.payload].concat();
@@ -184,7 +180,8 @@ impl Net {
                 self.flying.push_back(Flight { to, link, bytes });
             }
         }
-        match handled.message.map(|message| (message.guid, message.hops, message.payload)) {
+        let message = received.outcome.and_then(|handled| handled.message);
+        match message.map(|message| (message.guid, message.hops, message.payload)) {
             Some((guid, hops, Payload::Query(query))) => {
                 self.counts.reached += 1;
                 self.counts.hops = self.counts.hops.max(u64::from(hops) + 1);
@@ -212,7 +209,7 @@ impl Net {
 
     fn drain(&mut self, at: usize) -> Result<(), Box<dyn Error>> {
         while let Some(own) = self.nodes[at].servent.poll_transmit(&mut self.buf)? {
-            let (to, link) = self.nodes[at].links[own.to.0 as usize];
+            let (to, link) = self.nodes[at].links[own.conn.0 as usize];
             let bytes = self.buf[..own.len].to_vec();
             count(&mut self.counts, &bytes);
             self.flying.push_back(Flight { to, link, bytes });
@@ -220,7 +217,7 @@ impl Net {
         Ok(())
     }
 
-    fn send(&mut self, from: usize, target: gnutella_wire::Target, len: usize) {
+    fn send(&mut self, from: usize, target: Target, len: usize) {
         let node = &self.nodes[from];
         for link in node.servent.targets(target) {
             let (to, link) = node.links[link.0 as usize];

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use gnutella_wire::Text;
 use gnutella_wire::opennap::{
-    Client, ClientEvent, File, Frame, LinkType, Login, Message, Search, Source, Wanted as Naming,
+    Client, ClientCloseReason, ClientEvent, File, Frame, LinkType, Login, Message, Search, Source,
+    Wanted as Naming,
 };
 
 use super::args::Options;
@@ -66,7 +67,7 @@ pub fn run(options: Options) -> Result<(), String> {
             let _ = from_user.send(News::Line(line));
         }
     });
-    let client = Client::new(Duration::from_secs(10));
+    let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
     let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
     let mut app = App {
         options,
@@ -88,7 +89,7 @@ pub fn run(options: Options) -> Result<(), String> {
         match heard.recv_timeout(due.unwrap_or(Duration::from_secs(60))) {
             Ok(News::Bytes(bytes)) => {
                 received.extend(bytes);
-                app.receive(&mut received)?;
+                app.receive(&mut received);
             }
             Ok(News::Gone) => {
                 println!("the index is gone: nothing is found any more, transfers go on");
@@ -157,21 +158,22 @@ impl App {
         Ok(())
     }
 
-    fn receive(&mut self, received: &mut Vec<u8>) -> Result<(), String> {
+    fn receive(&mut self, received: &mut Vec<u8>) {
         let bytes = core::mem::take(received);
         let mut rest = &bytes[..];
         loop {
             let handled = self.client.handle_bytes(self.start.elapsed(), rest);
-            let Some(handled) = handled.map_err(|e| format!("the index: {e}"))? else { break };
+            if handled.consumed == 0 {
+                break;
+            }
             let (this, after) = rest.split_at(handled.consumed);
             self.trace("<-", this);
             rest = after;
-            if let Some(message) = handled.message {
+            if let Some(message) = handled.outcome {
                 self.deliver(&message);
             }
         }
         received.extend_from_slice(rest);
-        Ok(())
     }
 
     fn deliver(&mut self, message: &Message<'_>) {
@@ -285,6 +287,9 @@ impl App {
             Some(ClientEvent::ListingTimedOut) => {
                 println!("the index does not answer");
                 Ok(())
+            }
+            Some(ClientEvent::Closed { reason: ClientCloseReason::Frame(error) }) => {
+                Err(format!("the index: {error}"))
             }
             Some(over) => Err(format!("no login: {over:?}")),
             None => Ok(()),

@@ -9,16 +9,16 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use gnutella_wire::LinkId;
-use gnutella_wire::opennap::{FileSlot, Frame, Index, IndexConfig, Kind, UserSlot};
+use gnutella_wire::ConnId;
+use gnutella_wire::opennap::{Frame, Index, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind};
 
 const USERS: usize = 1_000;
 const FILES: usize = 50_000;
 
 enum News {
     Came(TcpStream),
-    Bytes(LinkId, Vec<u8>),
-    Gone(LinkId),
+    Bytes(ConnId, Vec<u8>),
+    Gone(ConnId),
 }
 
 struct Client {
@@ -26,7 +26,7 @@ struct Client {
     received: Vec<u8>,
 }
 
-type Server = Index<Vec<UserSlot>, Vec<FileSlot>>;
+type Server = Index<IndexVec>;
 
 pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
     let listener =
@@ -43,8 +43,8 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         }
     });
     let start = Instant::now();
-    let (users, files) = (vec![UserSlot::EMPTY; USERS], vec![FileSlot::EMPTY; FILES]);
-    let mut index = Index::new(IndexConfig::CUSTOMARY, users, files);
+    let storage = IndexVec::new(IndexLimits { users: USERS, files: FILES });
+    let mut index = Index::new(IndexConfig::CUSTOMARY, storage).map_err(|e| e.to_string())?;
     let mut clients: BTreeMap<u32, Client> = BTreeMap::new();
     let mut next = 0;
     loop {
@@ -53,7 +53,7 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         let now = start.elapsed();
         match what {
             Ok(News::Came(stream)) => {
-                let link = LinkId(next);
+                let link = ConnId(next);
                 next += 1;
                 let ip = match stream.peer_addr() {
                     Ok(SocketAddr::V4(address)) => *address.ip(),
@@ -80,8 +80,10 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         index.handle_timeout(now);
         while turn(&mut index, &mut clients, now, trace) {}
         while let Some(event) = index.poll_event() {
-            println!("{} is lost: {:?}", event.link, event.reason);
-            clients.remove(&event.link.0);
+            if let IndexEvent::Closed { conn, reason } = event {
+                println!("{conn} closed: {reason:?}");
+                clients.remove(&conn.0);
+            }
         }
     }
 }
@@ -95,20 +97,22 @@ fn turn(
 ) -> bool {
     let mut busy = false;
     for (link, client) in clients.iter_mut() {
-        while let Ok(Some(used)) = index.handle_bytes(now, LinkId(*link), &client.received) {
-            say(trace, "<-", *link, &client.received[..used]);
-            client.received.drain(..used);
+        while let Ok(handled) = index.handle_bytes(now, ConnId(*link), &client.received)
+            && handled.consumed > 0
+        {
+            say(trace, "<-", *link, &client.received[..handled.consumed]);
+            client.received.drain(..handled.consumed);
             busy = true;
         }
     }
     let mut buf = [0; Server::MAX_TRANSMIT_LEN];
     while let Ok(Some(sent)) = index.poll_transmit(&mut buf) {
         busy = true;
-        say(trace, "->", sent.to.0, &buf[..sent.len]);
-        let Some(client) = clients.get_mut(&sent.to.0) else { continue };
+        say(trace, "->", sent.conn.0, &buf[..sent.len]);
+        let Some(client) = clients.get_mut(&sent.conn.0) else { continue };
         if client.stream.write_all(&buf[..sent.len]).is_err() {
-            clients.remove(&sent.to.0);
-            index.handle_closed(now, sent.to);
+            clients.remove(&sent.conn.0);
+            index.handle_closed(now, sent.conn);
         }
     }
     busy
@@ -123,7 +127,7 @@ fn say(trace: bool, direction: &str, link: u32, bytes: &[u8]) {
     }
 }
 
-fn read(news: &Sender<News>, link: LinkId, stream: &TcpStream) -> Result<(), String> {
+fn read(news: &Sender<News>, link: ConnId, stream: &TcpStream) -> Result<(), String> {
     stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(|e| e.to_string())?;
     let (mut stream, news) = (stream.try_clone().map_err(|e| e.to_string())?, news.clone());
     thread::spawn(move || {

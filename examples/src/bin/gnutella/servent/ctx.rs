@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use gnutella_wire::huge::Sha1;
-use gnutella_wire::{LinkId, Role, ServentId};
+use gnutella_wire::{ConnId, Role, ServentId};
 
 use super::links::Joined;
 use super::share::Library;
@@ -62,9 +62,9 @@ pub enum News {
     /// It came to nothing; the other end may have named others.
     NotJoined(SocketAddrV4, String, Vec<SocketAddrV4>),
     /// Bytes of a link, inflated.
-    Bytes(LinkId, Vec<u8>),
+    Bytes(ConnId, Vec<u8>),
     /// The other end closed a link.
-    Gone(LinkId),
+    Gone(ConnId),
     /// A line of the user.
     Line(String),
     /// A download ended.

@@ -10,7 +10,8 @@ use std::thread;
 
 use gnutella_wire::deflate::{Deflater, Inflater, max_len};
 use gnutella_wire::handshake::{Handshake, Line, State, addresses};
-use gnutella_wire::{Head, Header, LinkId, Neighbour, Role};
+use gnutella_wire::head::{Head, Header};
+use gnutella_wire::{ConnId, Neighbour, Role};
 
 use super::ctx::{Ctx, News, peer};
 
@@ -159,13 +160,13 @@ impl<'a> Talk<'a> {
     /// Waits for one step of the other end.
     fn listen(&mut self) -> io::Result<Heard> {
         loop {
-            if let Some(heard) =
-                self.handshake.handle_bytes(&self.received).map_err(io::Error::other)?
-            {
-                self.ctx.trace(|| format!("<- {} {}", peer(self.stream), heard.head));
-                let (what, consumed) = (read_head(&heard.head, heard.line), heard.consumed);
+            let received = self.handshake.handle_bytes(&self.received).map_err(io::Error::other)?;
+            if let Some(step) = received.outcome {
+                self.ctx.trace(|| format!("<- {} {}", peer(self.stream), step.head));
+                let heard = read_head(&step.head, step.line);
+                let consumed = received.consumed;
                 self.received.drain(..consumed);
-                return Ok(what);
+                return Ok(heard);
             }
             read_more(self.stream, &mut self.received)?;
         }
@@ -204,7 +205,7 @@ fn one_line(head: &[u8]) -> String {
 }
 
 /// Starts the two threads of a link, and returns where its messages go.
-pub fn start(ctx: &Arc<Ctx>, link: LinkId, joined: Joined) -> io::Result<SyncSender<Vec<u8>>> {
+pub fn start(ctx: &Arc<Ctx>, link: ConnId, joined: Joined) -> io::Result<SyncSender<Vec<u8>>> {
     let Joined { stream, inflate, deflate, rest, .. } = joined;
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -243,7 +244,7 @@ fn write(messages: &Receiver<Vec<u8>>, mut stream: TcpStream, deflate: bool) {
 /// Reads until the other end closes.
 fn read(
     ctx: &Ctx,
-    link: LinkId,
+    link: ConnId,
     mut stream: TcpStream,
     inflate: bool,
     rest: Vec<u8>,

@@ -11,21 +11,17 @@ use std::time::Instant;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
+use gnutella_wire::servent::Target;
 use gnutella_wire::wire::{
     Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
     QueryHit, Record, Records, Vendor,
 };
-use gnutella_wire::{
-    Caches, Config, Event, Guid, HostSlot, LinkId, LinkSlot, QuerySlot, Role, RouteSlot, Servent,
-    Target, Text,
-};
+use gnutella_wire::{Config, ConnId, Event, Guid, Role, Servent, ServentLimits, ServentVec, Text};
 
 use super::ctx::{Ctx, Found, News, peer};
 use super::links::{Joined, dial, start};
 use super::transfer::{download, offer};
 
-/// Memory for a table of words: 2^16 slots.
-const TABLE: usize = 8_192;
 const VENDOR: Vendor = Vendor(*b"GWIR");
 /// Searching again for what --find wants, in case the network has grown.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -49,8 +45,7 @@ struct Link {
 }
 
 /// A servent with all that 0.6 adds: a cache of hosts, dynamic queries, tables of words.
-type Machine =
-    Servent<Vec<LinkSlot>, Vec<RouteSlot>, Caches<Vec<HostSlot>, Vec<QuerySlot>, Vec<u8>>>;
+type Machine = Servent<ServentVec>;
 
 /// What --find wants.
 struct Wish {
@@ -69,16 +64,8 @@ impl Node {
         config.files = ctx.library.0.len() as u32;
         config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
         config.seed = u64::from_le_bytes(random());
-        let links = vec![LinkSlot::EMPTY; config.max_peers + config.max_leaves];
-        // Of an ultrapeer: its own table, that of all its leaves, and one per link.
-        let tables = if ctx.role == Role::Leaf { 1 } else { links.len() + 2 };
-        let caches = Caches {
-            hosts: vec![HostSlot::EMPTY; 200],
-            queries: vec![QuerySlot::EMPTY; 64],
-            tables: vec![0; tables * TABLE],
-        };
-        let routes = vec![RouteSlot::EMPTY; 10_000];
-        let mut servent = Servent::with_caches(config, links, routes, caches);
+        let storage = ServentVec::new(ServentLimits::of(&config));
+        let mut servent = Servent::new(config, storage).expect("a preset is valid");
         servent.set_firewalled(ctx.firewalled);
         for file in &ctx.library.0 {
             servent.share(Duration::ZERO, &file.name);
@@ -130,9 +117,9 @@ impl Node {
             News::NotJoined(to, why, hints) => {
                 println!("{to}: {why}");
                 let now = self.now();
-                self.servent.handle_refused(now, to);
+                self.servent.handle_dial_failed(now, to);
                 for hint in hints {
-                    self.servent.handle_hint(now, hint);
+                    self.servent.add_host(now, hint);
                 }
             }
             News::Bytes(link, bytes) => self.receive(link, &bytes),
@@ -149,7 +136,7 @@ impl Node {
     }
 
     fn join(&mut self, joined: Joined) {
-        let link = LinkId(self.next_link);
+        let link = ConnId(self.next_link);
         self.next_link += 1;
         let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
         if let Err(error) = self.servent.handle_connected(self.now(), link, neighbour) {
@@ -169,22 +156,25 @@ impl Node {
     }
 
     /// Handles all whole messages that a link has received.
-    fn receive(&mut self, link: LinkId, bytes: &[u8]) {
+    fn receive(&mut self, link: ConnId, bytes: &[u8]) {
         let Some(from) = self.links.get_mut(&link.0) else { return };
         let mut received = core::mem::take(&mut from.received);
         let name = from.name;
         received.extend_from_slice(bytes);
         let mut rest = &received[..];
         let now = self.now();
-        while let Ok(Some(handled)) = self.servent.handle_bytes(now, link, rest) {
-            let (this, after) = rest.split_at(handled.consumed);
+        while let Ok(received) = self.servent.handle_bytes(now, link, rest)
+            && received.consumed > 0
+        {
+            let (this, after) = rest.split_at(received.consumed);
             self.ctx.trace(|| format!("<- {name} {}", describe_message(this)));
             rest = after;
-            if let Some(forward) = handled.forward {
+            let handled = received.outcome;
+            if let Some(forward) = handled.and_then(|handled| handled.forward) {
                 let message = [&forward.header[..], forward.payload].concat();
                 self.send(forward.to, &message);
             }
-            if let Some(message) = handled.message {
+            if let Some(message) = handled.and_then(|handled| handled.message) {
                 self.deliver(link, &message);
             }
         }
@@ -194,7 +184,7 @@ impl Node {
         }
     }
 
-    fn deliver(&mut self, link: LinkId, message: &Message<'_>) {
+    fn deliver(&mut self, link: ConnId, message: &Message<'_>) {
         match message.payload {
             Payload::Query(query) => self.answer(message.guid, &query),
             Payload::QueryHit(hit) => self.collect(&hit),
@@ -206,7 +196,7 @@ impl Node {
     }
 
     /// Takes in a compressed piece of a neighbour's table of words.
-    fn patch(&mut self, link: LinkId, body: &[u8]) {
+    fn patch(&mut self, link: ConnId, body: &[u8]) {
         let now = self.now();
         let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))
         else {
@@ -214,7 +204,7 @@ impl Node {
         };
         let new = || Inflater::new(vec![0; Inflater::WINDOW]).expect("a power of two");
         let inflater = from.patches.get_or_insert_with(new);
-        let _ = self.servent.handle_inflating(now, link, &patch, inflater);
+        let _ = self.servent.handle_compressed_patch(now, link, &patch, inflater);
     }
 
     fn answer(&mut self, guid: Guid, query: &Query<'_>) {
@@ -358,12 +348,12 @@ impl Node {
     fn flush(&mut self) {
         let mut buf = [0; 1_024];
         while let Ok(Some(own)) = self.servent.poll_transmit(&mut buf) {
-            self.write(own.to, &buf[..own.len]);
+            self.write(own.conn, &buf[..own.len]);
         }
         while let Some(event) = self.servent.poll_event() {
             println!("{event}");
             match event {
-                Event::Lost { link, .. } => drop(self.links.remove(&link.0)), // its writer flushes
+                Event::Closed { conn, .. } => drop(self.links.remove(&conn.0)), // its writer flushes
                 Event::Dial { address } => dial(&self.ctx, address),
                 _ => {}
             }
@@ -383,7 +373,7 @@ impl Node {
         }
     }
 
-    fn write(&mut self, link: LinkId, message: &[u8]) {
+    fn write(&mut self, link: ConnId, message: &[u8]) {
         let Some(to) = self.links.get(&link.0) else { return };
         self.ctx.trace(|| format!("-> {} {}", to.name, describe_message(message)));
         if to.out.try_send(message.to_vec()).is_err() {

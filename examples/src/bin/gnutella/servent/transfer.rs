@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{
     ContentRange, Giv, Method, Name, Range, Request, Resource, Response, Version,
 };
 use gnutella_wire::huge::Urn;
-use gnutella_wire::{Head, HeadLimits, Header, Opening, Text};
+use gnutella_wire::{Opening, Text};
 
 use super::ctx::{Ctx, Found, News, peer};
 use super::links::{PATIENCE, accept, read_more};

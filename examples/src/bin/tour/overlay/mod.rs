@@ -8,7 +8,7 @@ use std::io;
 
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::wire::Query;
-use gnutella_wire::{Config, Guid, LinkId, LinkSlot, RouteSlot, Servent, ServentId, Text};
+use gnutella_wire::{Config, ConnId, Guid, Servent, ServentId, ServentLimits, ServentVec, Text};
 
 use traffic::headers;
 
@@ -17,7 +17,7 @@ use crate::http::HttpSide;
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
 
-type Machine = Servent<Vec<LinkSlot>, Vec<RouteSlot>>;
+type Machine = Servent<ServentVec>;
 
 /// The overlay, which outlives its two stages.
 pub struct Overlay<'s> {
@@ -224,7 +224,7 @@ impl Stage for Overlay<'_> {
             Incoming::Closed { conn, at } => {
                 self.http.closed(conn);
                 self.links.remove(&conn);
-                self.nodes[at.index()].servent.handle_closed(ctx.now(), LinkId(conn.0));
+                self.nodes[at.index()].servent.handle_closed(ctx.now(), ConnId(conn.0));
             }
             Incoming::Datagram { .. } | Incoming::Drained => {}
         }
@@ -284,7 +284,8 @@ impl Node {
             (config.files, config.kilobytes) =
                 (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
         }
-        let servent = Servent::new(config, vec![LinkSlot::EMPTY; 64], vec![RouteSlot::EMPTY; 512]);
+        let limits = ServentLimits { conns: 64, routes: 512, ..ServentLimits::default() };
+        let servent = Servent::new(config, ServentVec::new(limits)).expect("a preset is valid");
         Self { servent, hosts: BTreeSet::new(), asked: false }
     }
 }

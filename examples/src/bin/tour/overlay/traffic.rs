@@ -3,10 +3,11 @@
 use std::io;
 
 use gnutella_wire::handshake::{Handshake, State};
+use gnutella_wire::head::Header;
 use gnutella_wire::wire::{
     HitData, HitFlags, Limits, Message, Payload, Query, Record, Records, Vendor,
 };
-use gnutella_wire::{Dispatch, Event, Guid, Header, LinkId, Opening, Role, Text};
+use gnutella_wire::{ConnId, Dispatch, Event, Guid, Opening, Role, Text};
 
 use super::{Flood, Machine, Overlay, Phase};
 use crate::ctx::{Ctx, Tongue};
@@ -59,9 +60,8 @@ impl<'s> Overlay<'s> {
         let Some(link) = self.links.get_mut(&conn) else { return Ok(None) };
         let Phase::Shaking(handshake) = &mut link.phase else { return Ok(None) };
         let (at, now) = (link.at, ctx.now());
-        let heard = match handshake.handle_bytes(bytes) {
-            Ok(Some(heard)) => heard,
-            Ok(None) => return Ok(None),
+        let received = match handshake.handle_bytes(bytes) {
+            Ok(received) => received,
             Err(error) => {
                 link.phase = Phase::Over;
                 ctx.note(at, format_args!("bad handshake: {error}"))?;
@@ -69,7 +69,8 @@ impl<'s> Overlay<'s> {
                 return Ok(None);
             }
         };
-        let ultrapeer = heard.head.is_true("X-Ultrapeer");
+        let Some(step) = received.outcome else { return Ok(None) };
+        let ultrapeer = step.head.is_true("X-Ultrapeer");
         let neighbour = if ultrapeer { Role::Ultrapeer } else { Role::Leaf };
         let servent = &mut self.nodes[at.index()].servent;
         if matches!(handshake.state(), State::Replying | State::Replying04 | State::Confirming) {
@@ -87,7 +88,7 @@ impl<'s> Overlay<'s> {
             State::Open => {
                 link.phase = Phase::Open;
                 self.last_news = now;
-                let link = LinkId(conn.0);
+                let link = ConnId(conn.0);
                 servent.handle_connected(now, link, neighbour).map_err(io::Error::other)?;
             }
             State::Closed => {
@@ -96,7 +97,7 @@ impl<'s> Overlay<'s> {
             }
             _ => {}
         }
-        Ok(Some(heard.consumed))
+        Ok(Some(received.consumed))
     }
 
     fn descriptor(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<Option<usize>> {
@@ -104,11 +105,11 @@ impl<'s> Overlay<'s> {
         let (at, peer, now) = (link.at, link.peer, ctx.now());
         let node = &mut self.nodes[at.index()];
         let duplicates = node.servent.stats().duplicates;
-        let Some(handled) =
-            node.servent.handle_bytes(now, LinkId(conn.0), bytes).map_err(io::Error::other)?
-        else {
+        let received =
+            node.servent.handle_bytes(now, ConnId(conn.0), bytes).map_err(io::Error::other)?;
+        if received.consumed == 0 {
             return Ok(None);
-        };
+        }
         self.last_news = now;
         if let Ok((Message { hops, payload: Payload::Query(_), .. }, _)) =
             Message::decode(bytes, Limits::GTKG)
@@ -116,14 +117,15 @@ impl<'s> Overlay<'s> {
             let duplicate = node.servent.stats().duplicates > duplicates;
             self.flood.push(Flood { at: now, from: peer, to: at, hops: hops + 1, duplicate });
         }
-        if let Some(forward) = handled.forward {
-            let links: Vec<LinkId> = node.servent.targets(forward.to).collect();
+        if let Some(forward) = received.outcome.and_then(|handled| handled.forward) {
+            let links: Vec<ConnId> = node.servent.targets(forward.to).collect();
             let whole = [&forward.header[..], forward.payload].concat();
             for link in links {
                 say(ctx, Conn(link.0), &whole)?;
             }
         }
-        match handled.message.map(|message| (message.guid, message.hops, message.payload)) {
+        let message = received.outcome.and_then(|handled| handled.message);
+        match message.map(|message| (message.guid, message.hops, message.payload)) {
             Some((guid, _, Payload::Query(query))) => self.answer(ctx, at, guid, &query)?,
             Some((_, hops, Payload::QueryHit(hit))) => {
                 let holder =
@@ -140,7 +142,7 @@ impl<'s> Overlay<'s> {
             _ => {}
         }
         self.flush(ctx, at)?;
-        Ok(Some(handled.consumed))
+        Ok(Some(received.consumed))
     }
 
     /// Answers a query if its words are in the name of the shared file.
@@ -189,7 +191,7 @@ impl<'s> Overlay<'s> {
         Dispatch { to, len }: Dispatch,
         buf: &[u8],
     ) -> io::Result<()> {
-        let links: Vec<LinkId> = self.nodes[at.index()].servent.targets(to).collect();
+        let links: Vec<ConnId> = self.nodes[at.index()].servent.targets(to).collect();
         links.into_iter().try_for_each(|link| say(ctx, Conn(link.0), &buf[..len]))
     }
 
@@ -198,13 +200,13 @@ impl<'s> Overlay<'s> {
         let mut buf = [0; Machine::MAX_TRANSMIT_LEN];
         let servent = &mut self.nodes[at.index()].servent;
         while let Some(transmit) = servent.poll_transmit(&mut buf).map_err(io::Error::other)? {
-            say(ctx, Conn(transmit.to.0), &buf[..transmit.len])?;
+            say(ctx, Conn(transmit.conn.0), &buf[..transmit.len])?;
         }
         while let Some(event) = servent.poll_event() {
             ctx.note(at, event)?;
-            if let Event::Lost { link, .. } = event {
-                ctx.net.close(Conn(link.0));
-                self.links.remove(&Conn(link.0));
+            if let Event::Closed { conn, .. } = event {
+                ctx.net.close(Conn(conn.0));
+                self.links.remove(&Conn(conn.0));
             }
         }
         Ok(())

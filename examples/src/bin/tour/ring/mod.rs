@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use bittorrent_pieces::PieceHasher;
-use chord_core::{Config, Event, Id160, LookupId, LookupSlot, Message, Node, Peer};
+use chord_core::{Config, Event, Id160, LookupId, Message, Node, NodeArrays, Peer};
 
 use crate::ctx::{Ctx, Failure, Stage, Tongue};
 use crate::http::HttpSide;
@@ -17,11 +17,12 @@ use crate::song::{Cast, Song};
 
 use store::{ASK, DONE, HOLDERS, PUT, message};
 
-type Member = Node<Id160, SocketAddrV4, [LookupSlot<Id160, SocketAddrV4>; 4]>;
+type Slots = NodeArrays<Id160, SocketAddrV4, SUCCESSORS, 16, 5>;
+type Member = Node<Id160, SocketAddrV4, Slots>;
 type Wire = Message<Id160, SocketAddrV4>;
 
 /// How many successors each node keeps.
-const SUCCESSORS: u8 = 3;
+const SUCCESSORS: usize = 3;
 /// How long a store request waits for its answer before it is repeated.
 const REPEAT: Duration = Duration::from_millis(250);
 
@@ -56,7 +57,6 @@ struct Errand {
 impl<'s> Ring<'s> {
     pub fn new(ctx: &mut Ctx, song: &'s Song, cast: Cast) -> Self {
         let mut config = Config::default();
-        config.successors = SUCCESSORS;
         let round = if ctx.args.sim { 300 } else { 60 };
         config.stabilize = Duration::from_millis(round);
         config.fix_fingers = Duration::from_millis(round);
@@ -68,7 +68,8 @@ impl<'s> Ring<'s> {
             let address = ctx.net.address(node, Service::Chord);
             let id = Id160::from(PieceHasher::digest(address.to_string().as_bytes()));
             config.seed = ctx.rng.next_u64();
-            members.push(Member::new(config, Peer { id, address }, [LookupSlot::EMPTY; 4]));
+            let member = Member::new(config, Peer { id, address }, Slots::EMPTY);
+            members.push(member.expect("good numbers"));
             by_address.insert(address, node);
         }
         Self {
@@ -120,7 +121,7 @@ impl<'s> Ring<'s> {
 
     /// Returns the nodes that the fingers of `node` point to.
     pub fn fingers(&self, node: NodeId) -> Vec<NodeId> {
-        let fingers = self.members[node.index()].fingers();
+        let fingers = self.members[node.index()].routing_table().fingers;
         fingers.iter().filter_map(|peer| self.by_address.get(&peer.address).copied()).collect()
     }
 
@@ -149,8 +150,8 @@ impl<'s> Ring<'s> {
         (0..len).all(|at| {
             let Some(node) = self.by_address.get(&ring[at].address) else { return false };
             let member = &self.members[node.index()];
-            let next = (1..=usize::from(SUCCESSORS)).map(|step| ring[(at + step) % len]);
-            member.successors().as_slice().iter().copied().eq(next)
+            let next = (1..=SUCCESSORS).map(|step| ring[(at + step) % len]);
+            member.successors().iter().copied().eq(next)
                 && member.predecessor() == Some(ring[(at + len - 1) % len])
         })
     }

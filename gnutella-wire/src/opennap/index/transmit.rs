@@ -2,10 +2,12 @@
 
 use super::logic::{Core, named, online, words_of};
 use super::slots::{Listing, Online, Reply, Row, User};
+use crate::error::BufferTooSmall;
+use crate::machine::Transmit;
 use crate::opennap::message::Message;
-use crate::opennap::parts::{Found, Source, Wanted};
 use crate::opennap::search::Bound;
-use crate::{BufferTooSmall, Text, Transmit};
+use crate::opennap::values::{Found, Source, Wanted};
+use crate::text::Text;
 
 impl Core<'_> {
     pub(super) fn poll_transmit(
@@ -17,7 +19,8 @@ impl Core<'_> {
         for index in (first..count).chain(0..first.min(count)) {
             let user = self.users.get(index).and_then(|slot| slot.user.as_ref());
             let Some(user) = user else { continue };
-            let (to, mut listing) = (user.link, user.listing);
+            let conn = user.conn;
+            let mut listing = user.listing;
             let len = if let Some(reply) = user.replies.first() {
                 self.render(user, &reply, buf)?
             } else if let Some(rows) = &mut listing {
@@ -35,7 +38,7 @@ impl Core<'_> {
                 user.listing = listing;
             }
             self.state.turn = index;
-            return Ok(Some(Transmit { to, len }));
+            return Ok(Some(Transmit { conn, len }));
         }
         Ok(None)
     }
@@ -114,7 +117,8 @@ impl Core<'_> {
                     return Ok((Message::SearchEnd.encode(buf)?, false));
                 };
                 let len = Message::Found(found).encode(buf)?;
-                (*next, *left) = (at.saturating_add(1), left.saturating_sub(1));
+                *next = at.saturating_add(1);
+                *left = left.saturating_sub(1);
                 Ok((len, true))
             }
             Listing::Browse { owner, nick, next } => {

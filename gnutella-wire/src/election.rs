@@ -4,6 +4,9 @@ use core::time::Duration;
 
 /// What a servent knows of itself when it considers to serve others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills in all fields")]
 pub struct Candidate {
     /// How long it has been running.
     pub uptime: Duration,
@@ -25,7 +28,7 @@ pub struct Candidate {
 ///
 /// ```
 /// use core::time::Duration;
-/// use gnutella_wire::{Candidate, Election};
+/// use gnutella_wire::election::{Candidate, Election};
 ///
 /// let hours = |n: u64| Duration::from_secs(n * 3600);
 /// let mut node = Candidate {
@@ -37,6 +40,9 @@ pub struct Candidate {
 /// assert!(!Election::GTKG.is_fit(&node));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills in all fields")]
 pub struct Election {
     /// The least time it must have been running.
     pub uptime: Duration,

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde::{Deserializer, Serializer};
 
 use super::{AVOIDED, Message, WAY_BACK};
-use crate::{Address, Identifier, List, MAX_SUCCESSORS, Peer, Wire};
+use crate::id::Identifier;
+use crate::list::List;
+use crate::peer::Peer;
+use crate::successors::MAX_SUCCESSORS;
+use crate::wire::{Address, Wire};
 
 /// The longest identifier or address.
 const LONGEST: usize = 32;

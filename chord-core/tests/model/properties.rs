@@ -6,7 +6,9 @@ use stateright::Property;
 
 use super::local::Mod;
 use super::{Ring, State};
-use crate::{Identifier, SuccessorList};
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::successors::SuccessorList;
 
 use super::local::peer;
 
@@ -87,8 +89,9 @@ impl<const N: usize> Ring<N> {
     fn extended(&self, state: &State<N>, id: u8) -> Vec<Mod<N>> {
         let fields = state.nodes[usize::from(id)].fields();
         let list: Vec<_> = fields.successors().iter().map(|id| peer(*id)).collect();
-        let list = SuccessorList::raw(Mod(id), self.r, &list);
-        core::iter::once(Mod(id)).chain(list.identifiers()).collect()
+        let mut slots = SuccessorList::new(Mod(id), std::vec![Peer::EMPTY; usize::from(self.r)]);
+        slots.set_raw(&list);
+        core::iter::once(Mod(id)).chain(slots.identifiers()).collect()
     }
 
     /// Returns the members that no list skips.
@@ -100,7 +103,7 @@ impl<const N: usize> Ring<N> {
         })
     }
 
-    /// Tells whether the assumptions on failures let a member fail now.
+    /// Returns whether the assumptions on failures let a member fail now.
     pub(super) fn may_fail(&self, state: &State<N>, id: u8) -> bool {
         let mut after = *state;
         after.nodes[usize::from(id)] = super::local::Local::GONE;
@@ -118,7 +121,7 @@ impl<const N: usize> Ring<N> {
         principals.len() > usize::from(self.r) + 1 || !principals.contains(&id)
     }
 
-    /// Tells whether all lists and predecessors are those of the sorted ring.
+    /// Returns whether all lists and predecessors are those of the sorted ring.
     pub(super) fn is_ideal(&self, state: &State<N>) -> bool {
         let ring: Vec<u8> = self.members(state).collect();
         let next = |at: usize, by: usize| ring[(at + by) % ring.len()];

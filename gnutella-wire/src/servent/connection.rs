@@ -3,30 +3,32 @@
 use core::time::Duration;
 
 use super::flow::ALL_HOPS;
-use super::{Config, Event, Neighbour, Reason, Role};
+use super::{CloseReason, Config, Event, Neighbour, Role};
+use crate::id::Guid;
+use crate::machine::ConnId;
 use crate::qrp::ReceiverState;
+use crate::routes::RouteSource;
 use crate::wire::ByeCode;
-use crate::{Guid, LinkId, Via};
 
 /// The serial number of a slot that was never used.
 const NEVER: u32 = u32::MAX;
 
 /// What own messages come by.
-pub(super) const OWN: Via = Via(NEVER);
+pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
 /// Room for one connection: 168 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
-pub struct LinkSlot {
+pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
     serial: u32,
-    pub(super) link: Option<Link>,
+    pub(super) conn: Option<Connection>,
 }
 
 /// What is known of a neighbour, and what is to be said to it.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "what is due is independent of each other")]
-pub(super) struct Link {
-    pub(super) id: LinkId,
+pub(super) struct Connection {
+    pub(super) id: ConnId,
     pub(super) neighbour: Neighbour,
     pub(super) leaving: Option<Leaving>,
     pub(super) faults: Faults,
@@ -56,7 +58,7 @@ pub(super) struct Link {
 /// A connection about to end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leaving {
-    pub(super) reason: Reason,
+    pub(super) reason: CloseReason,
     pub(super) bye_due: bool,
 }
 
@@ -89,44 +91,44 @@ pub(super) struct Faults {
     pub(super) malformed: u8,
 }
 
-impl LinkSlot {
+impl ConnSlot {
     /// No connection.
-    pub const EMPTY: Self = Self { serial: NEVER, link: None };
+    pub const EMPTY: Self = Self { serial: NEVER, conn: None };
 
-    pub(super) fn via(&self) -> Via {
-        Via(self.serial)
+    pub(super) fn source(&self) -> RouteSource {
+        RouteSource(self.serial)
     }
 
-    /// Returns the link unless it is about to end.
-    pub(super) fn live(&self) -> Option<&Link> {
-        self.link.as_ref().filter(|link| link.leaving.is_none())
+    /// Returns the connection unless it is about to end.
+    pub(super) fn live(&self) -> Option<&Connection> {
+        self.conn.as_ref().filter(|conn| conn.leaving.is_none())
     }
 
-    /// Returns the link unless it is about to end.
-    pub(super) fn live_mut(&mut self) -> Option<&mut Link> {
-        self.link.as_mut().filter(|link| link.leaving.is_none())
+    /// Returns the connection unless it is about to end.
+    pub(super) fn live_mut(&mut self) -> Option<&mut Connection> {
+        self.conn.as_mut().filter(|conn| conn.leaving.is_none())
     }
 
     /// Begins a connection under a number that no earlier one had.
-    pub(super) fn open(&mut self, index: usize, slots: usize, link: Link) {
+    pub(super) fn open(&mut self, index: usize, slots: usize, conn: Connection) {
         let number = |n: usize| u32::try_from(n).unwrap_or(NEVER);
         let next = self.serial.checked_add(number(slots)).filter(|next| *next != NEVER);
         self.serial = next.unwrap_or(number(index));
-        self.link = Some(link);
+        self.conn = Some(conn);
     }
 
     /// Ends a connection that has nothing more to say, and tells why.
     pub(super) fn take_event(&mut self) -> Option<Event> {
-        let link = self.link.as_ref()?;
-        let Leaving { reason, bye_due: false } = link.leaving? else { return None };
-        let event = Event::Lost { link: link.id, reason };
-        self.link = None;
+        let conn = self.conn.as_ref()?;
+        let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
+        let event = Event::Closed { conn: conn.id, reason };
+        self.conn = None;
         Some(event)
     }
 }
 
-impl Link {
-    pub(super) fn new(id: LinkId, neighbour: Neighbour) -> Self {
+impl Connection {
+    pub(super) fn new(id: ConnId, neighbour: Neighbour) -> Self {
         Self {
             id,
             neighbour,
@@ -169,7 +171,7 @@ impl Link {
         if self.asked && !self.ping_due {
             self.missed = self.missed.saturating_add(1);
         }
-        if self.missed > 0 && self.missed >= config.misses {
+        if self.missed > 0 && self.missed >= config.max_missed_pings {
             self.dismiss(ByeCode::NO_REPLY);
         } else {
             self.ping_due = true;
@@ -183,7 +185,7 @@ impl Link {
 
     /// Says bye before the connection ends.
     pub(super) fn dismiss(&mut self, code: ByeCode) {
-        self.leave(Leaving { reason: Reason::Dismissed(code), bye_due: true });
+        self.leave(Leaving { reason: CloseReason::Dismissed(code), bye_due: true });
     }
 
     pub(super) fn leave(&mut self, leaving: Leaving) {
@@ -194,6 +196,6 @@ impl Link {
 }
 
 /// Which slot a connection had, if any ever had that number.
-pub(super) fn index_of(via: Via, slots: usize) -> Option<usize> {
-    usize::try_from(via.0).ok()?.checked_rem(slots)
+pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
+    usize::try_from(source.0).ok()?.checked_rem(slots)
 }

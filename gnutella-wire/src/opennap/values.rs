@@ -1,10 +1,13 @@
 //! What messages are made of: logins, files, places.
 
+#![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
+#![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+
 use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::fields::{Fields, Joiner};
-use crate::Text;
+use crate::text::Text;
 
 /// Who logs in. **The password goes over the network as plain text**: never one that is used
 /// elsewhere.
@@ -81,10 +84,14 @@ pub struct Source<'a> {
 /// An address as one number. The text does not say in which order; by custom the first of the four
 /// bytes is the lowest. A number above 32 bits, as in the text's own example of 204, is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NapAddress(pub u32);
 
 /// The type of a link: 0 unknown, 1 to 4 modems, 5 and 6 ISDN, 7 cable, 8 DSL, 9 T1, 10 T3 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkType(pub u8);
 
 /// Counts transfers at the index; one pair each.

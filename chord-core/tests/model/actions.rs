@@ -14,7 +14,8 @@ use std::vec::Vec;
 
 use super::local::{Local, Mod, NOW, Text, new, pack, peer, sent, unpack};
 use super::{Action, Mutation, Ring, State};
-use crate::{Config, Identifier};
+use crate::config::Config;
+use crate::id::Identifier;
 
 /// What one node does, given whom it concerns: the same wherever it happens, so computed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,12 +148,12 @@ impl<const N: usize> Ring<N> {
         let mut node = new::<N>(id, self.r, self.mutation);
         let members: Vec<_> = (0..self.start).map(peer).collect();
         if members.len() > usize::from(self.r) {
-            node.create(NOW, Some(&members)).expect("enough members");
+            node.create_base(NOW, &members).expect("enough members");
         } else {
             // A ring without a base, which the node itself would refuse.
-            node.create(NOW, None).expect("new");
-            members.iter().for_each(|peer| node.table.successors.learn(*peer));
-            node.predecessor = peer((id + self.start - 1) % self.start);
+            node.create(NOW).expect("new");
+            node.with(|node, _| members.iter().for_each(|peer| node.table.successors.learn(*peer)));
+            node.core.predecessor = peer((id + self.start - 1) % self.start);
         }
         pack(&node)
     }
@@ -173,13 +174,13 @@ impl<const N: usize> Ring<N> {
         let later = NOW + Config::DEFAULT.patience;
         match step {
             Step::Stabilize => {
-                node.stabilize_at = node.now;
-                node.handle_timeout(&mut [], NOW);
+                node.core.stabilize_at = node.core.now;
+                node.handle_timeout(NOW);
             }
-            Step::Silence => node.handle_timeout(&mut [], later),
+            Step::Silence => node.handle_timeout(later),
             Step::Answer { by, its } => {
                 let answer = self.answers(by, its, id, &[&question])?;
-                node.handle_datagram(&mut [], NOW, Mod(by), &answer).expect("an answer");
+                node.handle_datagram(NOW, Mod(by), &answer).expect("an answer");
             }
             Step::Busy { by, its } => {
                 // The first question waits until its step ends; the second one is answered.
@@ -195,21 +196,21 @@ impl<const N: usize> Ring<N> {
                     return None;
                 };
                 let answer = self.answers(by, its, id, &[&question, &question])?;
-                node.handle_datagram(&mut [], NOW, Mod(by), &answer).expect("an answer");
+                node.handle_datagram(NOW, Mod(by), &answer).expect("an answer");
             }
             Step::Notify { from } => {
                 let mut buf = [0; 16];
                 let note = Text::<N>::Notify { id: Mod(from) }.encode(&mut buf).expect("room");
-                node.handle_datagram(&mut [], NOW, Mod(from), &buf[..note]).expect("a message");
+                node.handle_datagram(NOW, Mod(from), &buf[..note]).expect("a message");
             }
             Step::Join { before, its } => {
                 node = new(id, self.r, self.mutation);
                 node.join(NOW, Mod(before)).expect("it is new");
-                while !(node.saved.is_some() && node.question.is_some()) {
+                while !(node.core.saved.is_some() && node.core.question.is_some()) {
                     let (to, question) = sent(&mut node)?;
                     assert_eq!(to, before, "the contact is the one before");
                     let answer = self.answers(before, its, id, &[&question])?;
-                    node.handle_datagram(&mut [], NOW, Mod(before), &answer).expect("an answer");
+                    node.handle_datagram(NOW, Mod(before), &answer).expect("an answer");
                 }
             }
         }
@@ -234,7 +235,7 @@ impl<const N: usize> Ring<N> {
     fn answers(&self, by: u8, its: Local, to: u8, questions: &[&[u8]]) -> Option<Vec<u8>> {
         let (mut other, _) = unpack::<N>(by, its, self.r, self.mutation);
         for question in questions {
-            other.handle_datagram(&mut [], NOW, Mod(to), question).expect("a question");
+            other.handle_datagram(NOW, Mod(to), question).expect("a question");
         }
         let answer = sent(&mut other).filter(|(addressee, _)| *addressee == to)?;
         Some(answer.1)

@@ -5,18 +5,25 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use super::Mutation;
-use crate::config::Settings;
+use crate::config::Config;
+use crate::fingers::FingerSlot;
+use crate::id::Identifier;
+use crate::lookup::LookupSlot;
+use crate::message::Message;
 use crate::node::State;
-use crate::node::machine::Core;
-use crate::rng::Rng;
+use crate::node::{Node, NodeSlots};
+use crate::peer::Peer;
 use crate::time::Time;
-use crate::{Config, Identifier, Message, Peer, SuccessorList, Wire};
+use crate::wire::Wire;
 
 /// An identifier modulo `N`, and its address as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mod<const N: usize>(pub(super) u8);
 
-pub(super) type Machine<const N: usize> = Core<Mod<N>, Mod<N>>;
+type At<const N: usize> = Peer<Mod<N>, Mod<N>>;
+type Slots<const N: usize> =
+    NodeSlots<Vec<At<N>>, [FingerSlot<Mod<N>, Mod<N>>; 3], [LookupSlot<Mod<N>, Mod<N>>; 1]>;
+pub(super) type Machine<const N: usize> = Node<Mod<N>, Mod<N>, Slots<N>>;
 pub(super) type Text<const N: usize> = Message<Mod<N>, Mod<N>>;
 
 /// When everything happens: nothing that was put off to later is ever due by itself.
@@ -137,7 +144,7 @@ impl Local {
         Self::pack(Fields { state, saved, notified, asks, due, ..self.fields() })
     }
 
-    /// Tells whether the node has asked for a sign of life only.
+    /// Returns whether the node has asked for a sign of life only.
     pub(super) fn pings(self) -> bool {
         self.fields().state == State::Rectifying
     }
@@ -165,15 +172,22 @@ impl fmt::Debug for Local {
     }
 }
 
-pub(super) fn peer<const N: usize>(id: u8) -> Peer<Mod<N>, Mod<N>> {
+pub(super) fn peer<const N: usize>(id: u8) -> At<N> {
     Peer { id: Mod(id), address: Mod(id) }
 }
 
 pub(super) fn new<const N: usize>(id: u8, r: u8, mutation: Mutation) -> Machine<N> {
     let mut config = Config::DEFAULT;
-    (config.successors, config.tries, config.fix_fingers) = (r, 1, Duration::MAX);
-    let mut node = Machine::new(Settings::new(&config), peer(id), Rng::new(0));
-    (node.now, node.mutation) = (Time::new(NOW), mutation);
+    config.tries = 1;
+    config.fix_fingers = Duration::MAX;
+    let slots = NodeSlots {
+        successors: std::vec![Peer::EMPTY; usize::from(r)],
+        fingers: [FingerSlot::EMPTY; 3],
+        lookups: [LookupSlot::EMPTY],
+    };
+    let mut node = Machine::new(config, peer(id), slots).expect("good numbers");
+    node.core.advance_clock(NOW);
+    node.core.mutation = mutation;
     node
 }
 
@@ -186,16 +200,16 @@ pub(super) fn unpack<const N: usize>(
 ) -> (Machine<N>, Vec<u8>) {
     let mut node = new(id, r, mutation);
     let fields = local.fields();
-    node.state = fields.state;
-    node.predecessor = peer(fields.predecessor);
-    node.saved = fields.saved.map(peer);
-    node.notified = fields.notified.map(peer);
-    node.stabilize_at = if fields.due { node.now } else { Time::NEVER };
+    node.core.state = fields.state;
+    node.core.predecessor = peer(fields.predecessor);
+    node.core.saved = fields.saved.map(peer);
+    node.core.notified = fields.notified.map(peer);
+    node.core.stabilize_at = if fields.due { node.core.now } else { Time::NEVER };
     let list: Vec<_> = fields.successors().iter().map(|id| peer(*id)).collect();
-    node.table.successors = SuccessorList::raw(Mod(id), r, &list);
+    node.with(|node, _| node.table.successors.set_raw(&list));
     let mut question = std::vec![];
     if fields.asks {
-        node.ask();
+        node.with(|node, _| node.ask());
         question = sent(&mut node).expect("a question that is due").1;
     }
     (node, question)
@@ -203,19 +217,19 @@ pub(super) fn unpack<const N: usize>(
 
 /// Packs a node that has nothing to send any more.
 pub(super) fn pack<const N: usize>(node: &Machine<N>) -> Local {
-    let given_up = node.state == State::Joining && node.saved.is_none(); // it may try again any time
+    let given_up = node.core.state == State::Joining && node.core.saved.is_none(); // it may try again any time
     let mut list = [0; 7];
-    let successors = node.table.successors.as_slice();
+    let successors = node.successors();
     for (item, peer) in list.iter_mut().zip(successors) {
         *item = peer.id.0;
     }
     Local::pack(Fields {
-        state: if given_up { State::Outside } else { node.state },
-        predecessor: node.predecessor.id.0,
-        saved: node.saved.map(|peer| peer.id.0),
-        notified: node.notified.map(|peer| peer.id.0),
-        asks: node.question.is_some(),
-        due: node.is_due(node.stabilize_at),
+        state: if given_up { State::Outside } else { node.core.state },
+        predecessor: node.core.predecessor.id.0,
+        saved: node.core.saved.map(|peer| peer.id.0),
+        notified: node.core.notified.map(|peer| peer.id.0),
+        asks: node.core.question.is_some(),
+        due: node.core.is_due(node.core.stabilize_at),
         len: successors.len() as u8,
         list,
     })
@@ -224,12 +238,13 @@ pub(super) fn pack<const N: usize>(node: &Machine<N>) -> Local {
 /// Returns the next datagram of a node.
 pub(super) fn sent<const N: usize>(node: &mut Machine<N>) -> Option<(u8, Vec<u8>)> {
     let mut buf = [0; 256];
-    let sent = node.poll_transmit(&mut [], &mut buf).expect("room")?;
+    let sent = node.poll_transmit(&mut buf).expect("room")?;
     Some((sent.to.0, buf[..sent.len].to_vec()))
 }
 
 impl<const N: usize> Wire for Mod<N> {
     const LEN: usize = 1;
+    const ZERO: Self = Self(0);
 
     fn write(&self, out: &mut [u8]) {
         out[0] = self.0;

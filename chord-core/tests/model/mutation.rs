@@ -2,8 +2,10 @@
 
 use std::vec::Vec;
 
-use crate::node::machine::Core;
-use crate::{Address, Identifier, Peer, SuccessorList};
+use crate::id::Identifier;
+use crate::node::machine::NodeMut;
+use crate::peer::Peer;
+use crate::wire::Address;
 
 /// A node with one of the faults that a Chord can have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -26,15 +28,13 @@ pub(crate) enum Mutation {
     AdoptUnasked,
 }
 
-impl<I: Identifier, A: Address> Core<I, A> {
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn set_raw(&mut self, list: &[Peer<I, A>]) {
-        let list: Vec<_> = list.iter().copied().take(self.table.successors.r()).collect();
-        self.table.successors =
-            SuccessorList::raw(self.table.me.id, self.settings.successors, &list);
+        self.table.successors.set_raw(list);
     }
 
     pub(in crate::node) fn mutate_join(&mut self, head: Peer<I, A>) {
-        if self.mutation == Mutation::JoinWithoutCopy {
+        if self.core.mutation == Mutation::JoinWithoutCopy {
             self.set_raw(&[head; 7]);
         }
     }
@@ -43,8 +43,8 @@ impl<I: Identifier, A: Address> Core<I, A> {
     pub(in crate::node) fn mutate_padding(&mut self) {
         let mut list = self.table.successors.as_slice().to_vec();
         let last = list.last().copied();
-        match (self.mutation, last) {
-            (Mutation::PadWithOwn, _) => list.push(self.table.me),
+        match (self.core.mutation, last) {
+            (Mutation::PadWithOwn, _) => list.push(self.core.me),
             (Mutation::PadWithLast, Some(last)) => list.push(last),
             _ => return,
         }
@@ -52,23 +52,23 @@ impl<I: Identifier, A: Address> Core<I, A> {
     }
 
     pub(in crate::node) fn mutate_adoption(&mut self, predecessor: Peer<I, A>) -> bool {
-        let mutated = self.mutation == Mutation::AdoptUnasked;
+        let mutated = self.core.mutation == Mutation::AdoptUnasked;
         if mutated {
             let list: Vec<_> = [&[predecessor], self.table.successors.as_slice()].concat();
             self.set_raw(&list);
-            self.notify = true;
+            self.core.notify = true;
             self.settle();
         }
         mutated
     }
 
     pub(in crate::node) fn mutate_rectify(&mut self, peer: Peer<I, A>) -> bool {
-        let closer = peer.id.between(self.predecessor.id, self.table.me.id);
-        match self.mutation {
+        let closer = peer.id.between(self.core.predecessor.id, self.core.me.id);
+        match self.core.mutation {
             Mutation::RectifyAlways => self.set_predecessor(peer),
             Mutation::RectifyNeverAsks if closer => self.set_predecessor(peer),
             Mutation::RectifyNeverAsks => {}
-            Mutation::RectifyOnlyIfDead if peer != self.predecessor => {
+            Mutation::RectifyOnlyIfDead if peer != self.core.predecessor => {
                 self.ask();
                 return true;
             }

@@ -1,0 +1,27 @@
+//! Hexadecimal output of identifiers and digests.
+
+use core::fmt;
+
+/// Bytes that print as lower-case hexadecimal. A precision limits the digits: `{:.8}` prints eight.
+#[derive(Clone, Copy)]
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(usize::MAX);
+        let whole = digits / 2;
+        for byte in self.0.iter().take(whole) {
+            write!(f, "{byte:02x}")?;
+        }
+        match self.0.get(whole) {
+            Some(byte) if digits % 2 == 1 => write!(f, "{:x}", byte >> 4),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

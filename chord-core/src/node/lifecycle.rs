@@ -1,0 +1,207 @@
+//! The first and the last step of a node's life.
+
+use core::time::Duration;
+
+use super::machine::{Core, NodeMut};
+use super::state::{Input, State};
+use crate::error::StartError;
+use crate::event::{JoinFailure, LookupFailure, LookupId};
+use crate::id::Identifier;
+use crate::lookup::LookupSlot;
+use crate::lookup::{Lookup, Outcome};
+use crate::peer::Peer;
+use crate::time::Time;
+use crate::wire::Address;
+
+impl<I: Identifier, A: Address> Core<I, A> {
+    /// The node is reached elsewhere from now on.
+    pub(super) fn set_address(&mut self, address: A) {
+        if self.predecessor == self.me {
+            self.predecessor.address = address; // it is its own
+        }
+        self.me.address = address;
+    }
+}
+
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
+    pub(super) fn create(
+        &mut self,
+        now: Duration,
+        members: Option<&[Peer<I, A>]>,
+    ) -> Result<(), StartError> {
+        if self.core.state != State::Outside {
+            return Err(StartError::Started);
+        }
+        if let Some(members) = members {
+            let me = self.core.me;
+            let r = self.table.successors.r();
+            self.table.learn(members);
+            let known = self.table.successors.as_slice().len();
+            if known < r {
+                self.table.fingers.clear();
+                self.table.successors.clear();
+                let members = known.saturating_add(1);
+                return Err(StartError::BaseTooSmall { members, needed: r.saturating_add(1) });
+            }
+            let others = members.iter().filter(|peer| peer.id != me.id);
+            let last = others.max_by_key(|peer| me.id.distance(peer.id));
+            self.set_predecessor(last.copied().unwrap_or(me));
+            self.core.pending_events.successor = true;
+        } else {
+            self.core.pending_events.owned = Some(self.core.me.id); // all keys, and no data yet
+        }
+        self.core.advance_clock(now);
+        self.core.state = self.core.state.after(Input::Create);
+        self.core.stabilize_at = self.after(self.core.interval);
+        self.core.fix_at = self.after(self.core.settings.fix_fingers);
+        Ok(())
+    }
+
+    pub(super) fn join(&mut self, now: Duration, contact: A) -> Result<(), StartError> {
+        if self.core.state != State::Outside {
+            return Err(StartError::Started);
+        }
+        self.core.advance_clock(now);
+        self.core.state = self.core.state.after(Input::Join);
+        self.core.contact = Some(contact);
+        self.core.attempts = self.core.settings.tries;
+        self.continue_joining();
+        Ok(())
+    }
+
+    pub(super) fn set_id(&mut self, id: I) -> Result<(), StartError> {
+        if self.core.state != State::Outside {
+            return Err(StartError::Started);
+        }
+        self.be(id);
+        Ok(())
+    }
+
+    /// Takes an identifier; nothing of the ring is known under it yet.
+    fn be(&mut self, id: I) {
+        self.core.me.id = id;
+        self.core.predecessor = self.core.me;
+        self.table.me = self.core.me;
+        self.table.successors.restart(id);
+        self.table.fingers.restart(id);
+    }
+
+    /// Asks the contact who it is, or the predecessor for its list again.
+    pub(super) fn continue_joining(&mut self) {
+        self.core.stabilize_at = Time::NEVER;
+        self.ask();
+    }
+
+    /// The contact has answered: looks for the own identifier.
+    pub(super) fn locate(&mut self, contact: Peer<I, A>) {
+        let key = self.core.me.id;
+        if contact.id == key {
+            return self.refuse(JoinFailure::IdentifierTaken);
+        }
+        let mut lookup = Lookup::new(LookupId(0), key, contact);
+        lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
+        self.own.put(lookup);
+    }
+
+    /// The lookup of the own identifier has ended at the node before it.
+    pub(super) fn located(&mut self, predecessor: Peer<I, A>, outcome: Outcome<I, A>) {
+        match outcome {
+            Outcome::Owner(owner) if owner.id == self.core.me.id => {
+                self.refuse(JoinFailure::IdentifierTaken);
+            }
+            Outcome::Owner(_) => {
+                self.core.saved = Some(predecessor);
+                self.ask();
+            }
+            Outcome::Failed(_) => self.join_again(),
+        }
+    }
+
+    /// Join (Zave 2017): copies the whole list of the predecessor, and is a member at once.
+    pub(super) fn copy(&mut self, list: &[Peer<I, A>]) {
+        let Some(before) = self.core.saved.take() else { return };
+        let (head, tail) = match list {
+            [head, tail @ ..] => (*head, tail),
+            [] => (before, list), // a lone node is its own successor
+        };
+        if !self.core.me.id.between(before.id, head.id) {
+            return self.join_again(); // another node was faster here
+        }
+        self.table.successors.replace(head, tail);
+        #[cfg(test)]
+        self.mutate_join(head);
+        self.set_changed();
+        self.core.pending_events.successor = true;
+        self.set_predecessor(before);
+        self.core.state = self.core.state.after(Input::Joined);
+        self.core.pending_events.joined = true;
+        self.core.stabilize_at = self.core.now;
+        self.core.fix_at = self.after(self.core.settings.patience);
+        self.settle();
+    }
+
+    /// Starts a join again after a while, unless it has had enough of that.
+    pub(super) fn join_again(&mut self) {
+        self.core.saved = None;
+        match self.core.attempts.checked_sub(1) {
+            Some(attempts) => {
+                self.core.attempts = attempts;
+                self.core.stabilize_at = self.after(self.core.settings.patience);
+            }
+            None => self.refuse(JoinFailure::NoRing),
+        }
+    }
+
+    fn refuse(&mut self, reason: JoinFailure) {
+        self.core.state = self.core.state.after(Input::Refused);
+        self.core.saved = None;
+        self.core.stabilize_at = Time::NEVER;
+        self.core.pending_events.join_failed = Some(reason);
+    }
+
+    /// Begins a new life after a departure.
+    pub(super) fn rejoin(&mut self, now: Duration, id: I, contact: A) -> Result<(), StartError> {
+        if self.core.state != State::Gone {
+            return Err(StartError::Started);
+        }
+        if id == self.core.me.id {
+            return Err(StartError::IdentifierUsed);
+        }
+        // The sequence of tokens continues, so that no answer to the former life fits; so do the names of lookups.
+        let me = Peer { id, ..self.core.me };
+        let mut new = Core::new(self.core.settings, me, self.core.rng);
+        new.now = self.core.now;
+        new.last_lookup = self.core.last_lookup;
+        *self.core = new;
+        self.be(id);
+        self.join(now, contact)
+    }
+
+    pub(super) fn leave(&mut self, slots: &mut [LookupSlot<I, A>], now: Duration) {
+        self.core.advance_clock(now);
+        if self.core.state.is_member() {
+            let before = self.core.predecessor();
+            let next = self.table.successors.first();
+            self.core.leave_notices = [before.is_some(), next.is_some() && next != before];
+            self.core.pending_events.left = next.is_some();
+        }
+        let state = self.core.state.after(Input::Leave);
+        if state == self.core.state {
+            return; // it has not started, or has left before
+        }
+        self.core.state = state;
+        self.core.question = None;
+        *self.own = LookupSlot::EMPTY;
+        self.core.notify = false;
+        self.core.saved = None;
+        self.core.notified = None;
+        self.core.nudge = None;
+        self.core.stabilize_at = Time::NEVER;
+        self.core.fix_at = Time::NEVER;
+        for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
+            if lookup.outcome().is_none() {
+                lookup.fail(LookupFailure::NotMember);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The memory of a node, provided by the caller.
+
+use crate::fingers::FingerSlot;
+use crate::lookup::LookupSlot;
+use crate::peer::Peer;
+use crate::wire::Wire;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+/// The memory of a node. [`NodeSlots`] serves for arrays, slices, boxes and vectors, `NodeVec` (feature
+/// `alloc`) for plain numbers, and `&mut S` for each storage `S`.
+///
+/// The regions have to keep their lengths.
+pub trait NodeStorage<I, A> {
+    /// Borrows all regions.
+    fn parts(&mut self) -> NodeParts<'_, I, A>;
+
+    /// Borrows all regions to read them.
+    fn parts_ref(&self) -> NodePartsRef<'_, I, A>;
+}
+
+/// The regions of the memory of a node.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "implementations of `NodeStorage` fill in all of them"
+)]
+pub struct NodeParts<'a, I, A> {
+    /// The successor list. Its length is r, 1 to 20.
+    pub successors: &'a mut [Peer<I, A>],
+    /// The finger table, at most 255.
+    pub fingers: &'a mut [FingerSlot<I, A>],
+    /// One for the lookups of the node itself, and one for each lookup that the application runs at a time.
+    pub lookups: &'a mut [LookupSlot<I, A>],
+}
+
+/// The regions of the memory of a node, to read.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "implementations of `NodeStorage` fill in all of them"
+)]
+pub struct NodePartsRef<'a, I, A> {
+    /// The successor list.
+    pub successors: &'a [Peer<I, A>],
+    /// The finger table.
+    pub fingers: &'a [FingerSlot<I, A>],
+    /// The lookups, that of the node itself first.
+    pub lookups: &'a [LookupSlot<I, A>],
+}
+
+/// The memory of a node in arrays, slices, boxes or vectors.
+///
+/// r, the length of the successor list, is the same in all nodes of a ring. The ring survives as long as
+/// no r successive nodes fail between two stabilizations: about log2 N is enough even if half of all nodes fail
+/// at once (Stoica 2003, Theorem IV.5); 8 serves hundreds of nodes, 20 a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it field by field")]
+pub struct NodeSlots<S, F, L> {
+    /// The successor list, any `[Peer]`. Its length is r, 1 to 20.
+    pub successors: S,
+    /// The finger table, any `[FingerSlot]`: about log2 N less log2 r, at most 255.
+    pub fingers: F,
+    /// One for the lookups of the node itself, and one for each lookup that the application runs at a time, any
+    /// `[LookupSlot]`. What is passed on for others takes a free one of these until it is sent.
+    pub lookups: L,
+}
+
+/// The memory of a node in arrays: r successors, `F` fingers, `L` lookups.
+pub type NodeArrays<I, A, const R: usize, const F: usize, const L: usize> =
+    NodeSlots<[Peer<I, A>; R], [FingerSlot<I, A>; F], [LookupSlot<I, A>; L]>;
+
+impl<I: Wire, A: Wire, const R: usize, const F: usize, const L: usize> NodeArrays<I, A, R, F, L> {
+    /// Unused memory.
+    pub const EMPTY: Self = Self {
+        successors: [Peer::EMPTY; R],
+        fingers: [FingerSlot::EMPTY; F],
+        lookups: [const { LookupSlot::EMPTY }; L],
+    };
+}
+
+impl<I, A, S, F, L> NodeStorage<I, A> for NodeSlots<S, F, L>
+where
+    S: AsRef<[Peer<I, A>]> + AsMut<[Peer<I, A>]>,
+    F: AsRef<[FingerSlot<I, A>]> + AsMut<[FingerSlot<I, A>]>,
+    L: AsRef<[LookupSlot<I, A>]> + AsMut<[LookupSlot<I, A>]>,
+{
+    fn parts(&mut self) -> NodeParts<'_, I, A> {
+        NodeParts {
+            successors: self.successors.as_mut(),
+            fingers: self.fingers.as_mut(),
+            lookups: self.lookups.as_mut(),
+        }
+    }
+
+    fn parts_ref(&self) -> NodePartsRef<'_, I, A> {
+        NodePartsRef {
+            successors: self.successors.as_ref(),
+            fingers: self.fingers.as_ref(),
+            lookups: self.lookups.as_ref(),
+        }
+    }
+}
+
+impl<I, A, S: NodeStorage<I, A>> NodeStorage<I, A> for &mut S {
+    fn parts(&mut self) -> NodeParts<'_, I, A> {
+        (**self).parts()
+    }
+
+    fn parts_ref(&self) -> NodePartsRef<'_, I, A> {
+        (**self).parts_ref()
+    }
+}
+
+/// The memory of a node on the heap.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeVec<I, A> {
+    successors: Vec<Peer<I, A>>,
+    fingers: Vec<FingerSlot<I, A>>,
+    lookups: Vec<LookupSlot<I, A>>,
+}
+
+/// How much memory a [`NodeVec`] allocates.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it from the default")]
+pub struct NodeLimits {
+    /// r, the length of the successor list, 1 to 20. All nodes of a ring use the same.
+    pub successors: usize,
+    /// How many distinct fingers are kept, at most 255.
+    pub fingers: usize,
+    /// How many lookups the application may run at a time.
+    pub lookups: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Default for NodeLimits {
+    /// Returns 8 successors, 16 fingers and 16 lookups: for hundreds of nodes.
+    fn default() -> Self {
+        Self { successors: 8, fingers: 16, lookups: 16 }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<I: Wire, A: Wire> NodeVec<I, A> {
+    /// Allocates the memory.
+    #[must_use]
+    pub fn new(limits: NodeLimits) -> Self {
+        let mut lookups = Vec::new();
+        lookups.resize_with(limits.lookups.saturating_add(1), || LookupSlot::EMPTY);
+        Self {
+            successors: alloc::vec![Peer::EMPTY; limits.successors],
+            fingers: alloc::vec![FingerSlot::EMPTY; limits.fingers],
+            lookups,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<I, A> NodeStorage<I, A> for NodeVec<I, A> {
+    fn parts(&mut self) -> NodeParts<'_, I, A> {
+        NodeParts {
+            successors: &mut self.successors,
+            fingers: &mut self.fingers,
+            lookups: &mut self.lookups,
+        }
+    }
+
+    fn parts_ref(&self) -> NodePartsRef<'_, I, A> {
+        NodePartsRef {
+            successors: &self.successors,
+            fingers: &self.fingers,
+            lookups: &self.lookups,
+        }
+    }
+}

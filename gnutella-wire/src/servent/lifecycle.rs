@@ -1,0 +1,74 @@
+//! The lifecycle of connections: how they begin and end, and where new ones come from.
+
+use core::time::Duration;
+
+use super::connection::{ConnSlot, Connection};
+use super::{Core, Event};
+
+impl Core<'_> {
+    /// Begins a connection.
+    pub(super) fn connected(&mut self, index: usize, mut conn: Connection) {
+        conn.heard(self.state.now, &self.state.config);
+        if let Some(address) = conn.neighbour.address {
+            self.hosts.mark_connected(address);
+        }
+        let len = self.conns.len();
+        if let Some(slot) = self.conns.get_mut(index) {
+            slot.open(index, len, conn);
+        }
+        self.send_table(index);
+    }
+
+    /// Ends a connection that the other side, or the network, has ended.
+    pub(super) fn closed(&mut self, index: usize) {
+        let Some(slot) = self.conns.get_mut(index) else { return };
+        let leaf = slot.conn.take().is_some_and(|conn| conn.is_leaf());
+        if leaf {
+            self.table_changed();
+        }
+    }
+
+    /// Pings silent neighbours, and gives up those that stay silent.
+    pub(super) fn silence_timeout(&mut self) {
+        let now = self.state.now;
+        for conn in self.conns.iter_mut().filter_map(|slot| slot.conn.as_mut()) {
+            conn.handle_timeout(now, &self.state.config);
+        }
+    }
+
+    /// Reports a closed connection.
+    pub(super) fn poll_closed(&mut self) -> Option<Event> {
+        let mut slots = self.conns.iter_mut();
+        let (event, leaf) = slots.find_map(|slot| {
+            let leaf = slot.conn.as_ref().is_some_and(Connection::is_leaf);
+            Some((slot.take_event()?, leaf))
+        })?;
+        if leaf {
+            self.table_changed();
+        }
+        Some(event)
+    }
+
+    /// Requests another peer, if there are too few.
+    pub(super) fn poll_dial(&mut self) -> Option<Event> {
+        let peers = count_conns(self.conns, false).saturating_add(self.hosts.dialling());
+        let seeks = !self.state.left && peers < self.state.config.target_peers;
+        let conns = self.conns.iter().filter_map(ConnSlot::live);
+        let known = conns.filter_map(|conn| conn.neighbour.address);
+        let wanted = |address, requested| {
+            (seeks || requested) && known.clone().all(|known| known != address)
+        };
+        self.hosts.dial(self.state.now, wanted).map(|address| Event::Dial { address })
+    }
+}
+
+/// Counts the leaves, or the others.
+pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
+    let conns = conns.iter().filter_map(|slot| slot.conn.as_ref());
+    conns.filter(|conn| conn.is_leaf() == leaves).count()
+}
+
+/// Returns when the first connection will have been silent for too long.
+pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
+    conns.iter().filter_map(|slot| slot.live()?.deadline).min()
+}
