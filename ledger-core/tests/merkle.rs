@@ -460,7 +460,7 @@ fn inclusion_probe(line: &str) -> Option<()> {
 fn consistency_probe(line: &str) -> Option<()> {
     let path = path(line)?;
     let subtree = Subtree::new(number(line, "start")?, number(line, "end")?).ok()?;
-    // Some probes only ask whether two texts are equal, or do not look at them.
+    // One probe only asks whether two texts are equal, which are no hashes.
     let root =
         |key| hash(field(line, key)).unwrap_or_else(|| Hash::of(field(line, key).as_bytes()));
     let one = root("root1");

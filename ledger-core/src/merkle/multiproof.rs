@@ -15,7 +15,7 @@ use crate::hash::Hash;
 ///
 /// let mut path = [Default::default(); 16];
 /// let proof = prove_multiple(&leaves, &[3, 4, 90], &mut path)?;
-/// assert_eq!(proof.path.len(), 13); // three single proofs have 20 nodes
+/// assert_eq!(proof.path.len(), 13); // three single proofs have 21 nodes
 /// proof.verify(&head, &[(3, leaves[3]), (4, leaves[4]), (90, leaves[90])])?;
 /// # Ok::<(), ledger_core::merkle::ProofError>(())
 /// ```
