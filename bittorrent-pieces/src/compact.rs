@@ -1,12 +1,15 @@
 //! Addresses of peers in their compact form (BEP 23 for IPv4, BEP 7 for IPv6).
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::slice::ChunksExact;
 
-use crate::BufferTooSmall;
-use crate::wire::field;
+use crate::error::BufferTooSmall;
 
-/// Which version of IP an address is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The version of IP of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_enums, reason = "there are two versions of IP")]
 pub enum Family {
     /// 4 bytes of address: 6 bytes for a peer.
     V4,
@@ -15,7 +18,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Returns how many bytes a peer takes: address and port.
+    /// Returns the length of a peer in bytes: address and port.
     #[must_use]
     pub const fn stride(self) -> usize {
         match self {
@@ -34,7 +37,7 @@ impl Family {
     }
 }
 
-/// Addresses one behind the other, each an IP address and a port, big-endian; borrowed.
+/// Concatenated addresses, each an IP address and a port, big-endian; borrowed.
 ///
 /// ```
 /// use bittorrent_pieces::{CompactPeers, Family};
@@ -50,7 +53,7 @@ pub struct CompactPeers<'a> {
 }
 
 impl<'a> CompactPeers<'a> {
-    /// Takes in bytes; `None` if their number is not a multiple of [`Family::stride`].
+    /// Reads addresses from bytes; `None` if the length is not a multiple of [`Family::stride`].
     #[must_use]
     pub const fn new(family: Family, bytes: &'a [u8]) -> Option<Self> {
         if bytes.len().is_multiple_of(family.stride()) {
@@ -60,20 +63,20 @@ impl<'a> CompactPeers<'a> {
         }
     }
 
-    /// Takes in the whole entries at the front of bytes.
+    /// Reads the whole entries at the front of bytes.
     pub(crate) fn front(family: Family, bytes: &'a [u8]) -> Self {
         let spare = bytes.len().checked_rem(family.stride()).unwrap_or(0);
         let whole = bytes.len().saturating_sub(spare);
         Self { family, bytes: bytes.get(..whole).unwrap_or_default() }
     }
 
-    /// Returns how many addresses there are.
+    /// Returns the number of addresses.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len().checked_div(self.family.stride()).unwrap_or(0)
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there is no address.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -85,40 +88,76 @@ impl<'a> CompactPeers<'a> {
         self.family
     }
 
-    /// Returns the bytes as they go over the wire.
+    /// Returns the bytes as they are sent.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Returns the addresses in order. Nobody vouches for them.
-    pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + Clone + use<'a> {
-        let family = self.family;
-        self.bytes.chunks_exact(family.stride()).filter_map(move |entry| read(family, entry))
+    /// Returns the addresses in order. They are not verified.
+    #[must_use]
+    pub fn iter(&self) -> PeersIter<'a> {
+        PeersIter { family: self.family, entries: self.bytes.chunks_exact(self.family.stride()) }
     }
 
-    /// Returns the address of a number, from 0.
+    /// Returns the address at an index, from 0.
     #[must_use]
-    pub fn nth(&self, number: usize) -> Option<SocketAddr> {
-        let start = number.checked_mul(self.family.stride())?;
+    pub fn nth(&self, index: usize) -> Option<SocketAddr> {
+        let start = index.checked_mul(self.family.stride())?;
         let end = start.checked_add(self.family.stride())?;
         read(self.family, self.bytes.get(start..end)?)
     }
 
-    /// Writes an address and returns how many bytes it took: 6 or 18.
+    /// Writes an address and returns its length in bytes: 6 or 18.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`]; nothing is written then.
     pub fn encode(addr: SocketAddr, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let needed = Family::of(addr).stride();
-        let mut out = field::Out::new(out, needed)?;
-        match addr {
-            SocketAddr::V4(addr) => out.bytes(&addr.ip().octets()),
-            SocketAddr::V6(addr) => out.bytes(&addr.ip().octets()),
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        if let Some((ip, port)) = out.split_last_chunk_mut::<2>() {
+            match addr {
+                SocketAddr::V4(addr) => copy(ip, &addr.ip().octets()),
+                SocketAddr::V6(addr) => copy(ip, &addr.ip().octets()),
+            }
+            *port = addr.port().to_be_bytes();
         }
-        out.u16(addr.port());
         Ok(needed)
+    }
+}
+
+/// The addresses of a [`CompactPeers`].
+#[derive(Debug, Clone)]
+pub struct PeersIter<'a> {
+    family: Family,
+    entries: ChunksExact<'a, u8>,
+}
+
+impl Iterator for PeersIter<'_> {
+    type Item = SocketAddr;
+
+    fn next(&mut self) -> Option<SocketAddr> {
+        self.entries.next().and_then(|entry| read(self.family, entry))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
+    }
+}
+
+impl<'a> IntoIterator for &CompactPeers<'a> {
+    type Item = SocketAddr;
+    type IntoIter = PeersIter<'a>;
+
+    fn into_iter(self) -> PeersIter<'a> {
+        self.iter()
+    }
+}
+
+fn copy(out: &mut [u8], bytes: &[u8]) {
+    for (to, byte) in out.iter_mut().zip(bytes) {
+        *to = *byte;
     }
 }
 

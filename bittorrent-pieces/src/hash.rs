@@ -1,4 +1,4 @@
-//! SHA-1 of pieces, and the lists of what the pieces should hash to.
+//! SHA-1 of pieces, and the lists of the expected hashes.
 
 use sha1::{Digest, Sha1};
 
@@ -19,18 +19,18 @@ use crate::{Geometry, PieceIndex};
 pub struct PieceHasher(Sha1);
 
 impl PieceHasher {
-    /// Creates a hasher that has seen nothing.
+    /// Creates a hasher.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// Returns the hash of all bytes taken in.
+    /// Returns the hash of all bytes.
     #[must_use]
     pub fn finish(self) -> [u8; 20] {
         self.0.finalize().into()
@@ -43,7 +43,7 @@ impl PieceHasher {
     }
 }
 
-/// What the pieces of a torrent should hash to, borrowed: the `pieces` string of v1, 20 bytes for each, or
+/// The expected hashes of the pieces of a torrent, borrowed: the `pieces` string of v1, 20 bytes for each, or
 /// the piece layer of v2, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PieceHashes<'a> {
@@ -52,35 +52,35 @@ pub struct PieceHashes<'a> {
 }
 
 impl<'a> PieceHashes<'a> {
-    /// Takes in a `pieces` string; `None` if its length is not a multiple of 20.
+    /// Reads a `pieces` string; `None` if its length is not a multiple of 20.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let (hashes, rest) = bytes.as_chunks();
         rest.is_empty().then_some(Self::new(hashes))
     }
 
-    /// Takes in hashes that were computed.
+    /// Creates the list from computed hashes.
     #[must_use]
     pub const fn new(hashes: &'a [[u8; 20]]) -> Self {
         Self { v1: hashes, v2: PieceLayer::new(&[]) }
     }
 
-    /// Takes in the piece layers of the files of a v2 torrent, one behind the other; of a file of at most one
-    /// piece that is its `pieces root` alone. Several files need a
+    /// Creates the list from the concatenated piece layers of the files of a v2 torrent. That of a file of at
+    /// most one piece is its `pieces root`. Several files need a
     /// [`Geometry::of_files`](crate::Geometry::of_files).
     #[must_use]
     pub const fn v2(layer: PieceLayer<'a>) -> Self {
         Self { v1: &[], v2: layer }
     }
 
-    /// Takes in the hashes of a hybrid torrent of one file: each piece must fit both. `None` if there are
-    /// not as many of the one as of the other.
+    /// Combines the hashes of a hybrid torrent of one file: each piece must match both. `None` if their numbers
+    /// differ.
     #[must_use]
     pub fn hybrid(v1: Self, layer: PieceLayer<'a>) -> Option<Self> {
         (v1.v1.len() == layer.len()).then_some(Self { v1: v1.v1, v2: layer })
     }
 
-    /// Returns how many pieces there are.
+    /// Returns the number of pieces.
     #[must_use]
     pub const fn len(&self) -> usize {
         if self.v1.is_empty() { self.v2.len() } else { self.v1.len() }
@@ -92,13 +92,13 @@ impl<'a> PieceHashes<'a> {
         self.len() == 0
     }
 
-    /// Returns the SHA-1 of a piece; `None` if it does not exist, or the torrent is v2 alone.
+    /// Returns the SHA-1 of a piece; `None` if it does not exist, or if the torrent is v2 alone.
     #[must_use]
     pub fn of(&self, piece: PieceIndex) -> Option<&'a [u8; 20]> {
         self.v1.get(piece.slot())
     }
 
-    /// Returns the piece layer; it is empty of a v1 torrent.
+    /// Returns the piece layer; that of a v1 torrent is empty.
     #[must_use]
     pub const fn layer(&self) -> PieceLayer<'a> {
         self.v2
@@ -122,7 +122,7 @@ impl<'a> PieceHashes<'a> {
         files.flat_map(|file| file.chunks(RUN)).map(move |nodes| node(nodes, height, run, 0))
     }
 
-    /// Returns the bytes of the `pieces` string; none of a torrent that is v2 alone.
+    /// Returns the bytes of the `pieces` string; that of a torrent that is v2 alone is empty.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.v1.as_flattened()

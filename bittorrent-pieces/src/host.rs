@@ -1,10 +1,11 @@
-//! Where a peer is, when it may be a name.
+//! The host of a peer: an address or a name.
 
 use core::fmt;
 use core::net::IpAddr;
 
 /// An IP address, or a name that the caller resolves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an address or a name")]
 pub enum Host<'a> {
     /// An address.
     Ip(IpAddr),
@@ -13,7 +14,7 @@ pub enum Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Reads text; `None` if it is neither.
+    /// Parses text; `None` if it is neither.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let text = core::str::from_utf8(text).ok()?;

@@ -57,3 +57,30 @@ impl fmt::Display for PeerId {
         Hex(&self.0).fmt(f)
     }
 }
+
+/// The SHA-256 of the info dictionary of a v2 torrent (BEP 52).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
+pub struct InfoHashV2(pub [u8; 32]);
+
+impl InfoHashV2 {
+    /// Returns the first 20 bytes, which stand for it in handshakes, at trackers and in the DHT.
+    #[must_use]
+    pub fn truncated(&self) -> InfoHash {
+        InfoHash(self.0.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for InfoHashV2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InfoHashV2({:?})", Hex(&self.0))
+    }
+}
+
+impl fmt::Display for InfoHashV2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.0).fmt(f)
+    }
+}

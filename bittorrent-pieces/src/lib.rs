@@ -45,13 +45,13 @@ pub mod wire;
 
 pub use bitfield::{Bitfield, BitfieldError, Ones};
 pub use choker::{Candidate, Choker, ChokerPolicy, Luck, Rank, Slots};
-pub use compact::{CompactPeers, Family};
+pub use compact::{CompactPeers, Family, PeersIter};
 pub use error::{BufferTooSmall, ConfigError, ConnectError, Full, NotConnected};
 pub use fetch::{FetchConfig, FetchEvent, FetchHandled, FetchSlot, MetadataFetch};
 pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, V2File};
 pub use hash::{PieceHasher, PieceHashes};
 pub use host::Host;
-pub use id::{ConnId, InfoHash, PeerId};
+pub use id::{ConnId, InfoHash, InfoHashV2, PeerId};
 pub use metainfo::Metainfo;
 pub use picker::{
     BlockSlot, Failure, Holds, Order, PartialSlot, Picker, PieceSlot, PieceState, Playback, Policy,

@@ -6,7 +6,7 @@
 //! let mut tree = MerkleHasher::new();
 //! tree.update(&[7; 20_000]); // two leaves: 16 KiB and the rest
 //! let root = tree.finish(1);
-//! assert_ne!(root, pad_hash(1)); // what a tree of that height without any content has
+//! assert_ne!(root, pad_hash(1)); // the root of a tree of that height without content
 //! ```
 
 use sha2::{Digest as _, Sha256};
@@ -35,18 +35,18 @@ impl Default for MerkleHasher {
 }
 
 impl MerkleHasher {
-    /// Creates a hasher that has seen nothing.
+    /// Creates a hasher.
     #[must_use]
     pub fn new() -> Self {
         Self { block: Sha256::new(), filled: 0, tree: Tree::new() }
     }
 
-    /// Takes in the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.update_with(bytes, |_| ());
     }
 
-    /// Takes in the next bytes, and gives the leaf of each block that they fill.
+    /// Hashes the next bytes, and calls `leaf` with the hash of each block that they complete.
     pub(crate) fn update_with(&mut self, mut bytes: &[u8], mut leaf: impl FnMut(MerkleHash)) {
         while !bytes.is_empty() {
             let room = slot(BLOCK_LEN.saturating_sub(self.filled));
@@ -80,7 +80,7 @@ impl MerkleHasher {
     }
 }
 
-/// Returns the height of the tree over so many leaves: the first power of two that holds them.
+/// Returns the height of the tree over this number of leaves: the next power of two holds them.
 #[must_use]
 pub fn height(leaves: u64) -> u8 {
     let bits = u64::BITS.saturating_sub(leaves.saturating_sub(1).leading_zeros());
@@ -94,7 +94,7 @@ pub fn piece_height(piece_len: u32) -> u8 {
     height(u64::from(piece_len / BLOCK_LEN))
 }
 
-/// Returns the root of a tree of which every leaf is zeros: what stands for missing pieces in a layer.
+/// Returns the root of a tree whose leaves are all zeros: it stands for missing pieces in a layer.
 #[must_use]
 pub fn pad_hash(height: u8) -> MerkleHash {
     (0..height).fold([0; 32], |hash, _| join(&hash, &hash))
@@ -111,7 +111,7 @@ pub fn layer_root<'h>(
     tree.root(height, pad)
 }
 
-/// How many pieces one of the nodes of [`PieceHashes::runs`](crate::PieceHashes::runs) is above.
+/// The number of pieces below one node of [`PieceHashes::runs`](crate::PieceHashes::runs).
 pub const RUN: usize = 512;
 
 /// Returns the height of these nodes, from that of the pieces.
@@ -129,8 +129,7 @@ pub(crate) fn node(layer: &[MerkleHash], of: u8, height: u8, index: usize) -> Me
     Tree::over(below.unwrap_or_default()).root(height.saturating_sub(of), pad_hash(of))
 }
 
-/// Returns the root that a node leads to, from the siblings on the way up; `index` is its number in its
-/// layer.
+/// Returns the root above a node, from the siblings on the way up; `index` is its number in its layer.
 #[must_use]
 pub fn proof_root<'h>(
     node: MerkleHash,
@@ -144,25 +143,25 @@ pub fn proof_root<'h>(
     root
 }
 
-/// A layer of hashes of a file, as they lie one behind the other in `piece layers`.
+/// A layer of hashes of a file, as in `piece layers`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PieceLayer<'a>(&'a [MerkleHash]);
 
 impl<'a> PieceLayer<'a> {
-    /// Takes in bytes; `None` if their number is not a multiple of 32.
+    /// Reads a layer from bytes; `None` if their number is not a multiple of 32.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let (hashes, rest) = bytes.as_chunks();
         rest.is_empty().then_some(Self(hashes))
     }
 
-    /// Takes in hashes that were computed.
+    /// Creates a layer from computed hashes.
     #[must_use]
     pub const fn new(hashes: &'a [MerkleHash]) -> Self {
         Self(hashes)
     }
 
-    /// Returns how many pieces there are.
+    /// Returns the number of pieces.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()

@@ -1,4 +1,4 @@
-//! Which peers to prefer (BEP 40), and the checksum that decides it.
+//! The priority of connections (BEP 40), and its checksum.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,8 +1,8 @@
-//! Text for URLs: written, percent-encoded and read.
+//! Text of URLs: writing, percent-encoding, parsing.
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 
-/// Writes bytes one behind the other, and counts on where the buffer ends.
+/// Appends bytes to a buffer, and counts what no longer fits.
 pub(crate) struct Text<'b> {
     out: &'b mut [u8],
     len: usize,
@@ -16,7 +16,9 @@ impl<'b> Text<'b> {
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {
-            room.copy_from_slice(bytes);
+            for (to, byte) in room.iter_mut().zip(bytes) {
+                *to = *byte;
+            }
         }
         self.len = end;
     }
@@ -42,10 +44,12 @@ impl<'b> Text<'b> {
 
     pub(crate) fn number(&mut self, value: u64) {
         let mut digits = [0; 20];
-        let (mut left, mut len) = (value, 0_usize);
+        let mut left = value;
+        let mut len = 0_usize;
         for place in digits.iter_mut().rev() {
             *place = u8::try_from(left % 10).unwrap_or(0) | b'0';
-            (left, len) = (left / 10, len.saturating_add(1));
+            left /= 10;
+            len = len.saturating_add(1);
             if left == 0 {
                 break;
             }
@@ -53,7 +57,7 @@ impl<'b> Text<'b> {
         self.raw(digits.get(digits.len().saturating_sub(len)..).unwrap_or_default());
     }
 
-    /// Returns how many bytes were written, if there was room for all.
+    /// Returns the number of bytes written, if there was room for all.
     pub(crate) const fn finish(self) -> Result<usize, BufferTooSmall> {
         if self.len > self.out.len() {
             return Err(BufferTooSmall { needed: self.len });
@@ -76,6 +80,7 @@ const fn digit(nibble: u8) -> u8 {
         _ => nibble.wrapping_add(b'A' - 10),
     }
 }
+
 /// Returns the value of a hexadecimal digit.
 pub(crate) fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
@@ -85,4 +90,71 @@ pub(crate) fn nibble(digit: u8) -> Option<u8> {
 pub(crate) fn parse<T: core::str::FromStr>(digits: &[u8]) -> Option<T> {
     let text = core::str::from_utf8(digits).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)?.parse().ok()
+}
+
+/// A value as it stands in a URL, percent-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Escaped<'a>(&'a [u8]);
+
+impl<'a> Escaped<'a> {
+    pub(crate) const fn new(raw: &'a [u8]) -> Self {
+        Self(raw)
+    }
+
+    /// Returns the bytes as they stand.
+    #[must_use]
+    pub const fn as_raw(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Returns the decoded bytes: `%20` is a space. A `+` is a plus, as in any URI, and a `%` without two
+    /// digits stands for itself.
+    #[must_use]
+    pub const fn bytes(&self) -> Unescaped<'a> {
+        Unescaped(self.0)
+    }
+
+    /// Writes the decoded bytes and returns their number.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]
+    pub fn decode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let mut text = Text::new(out);
+        for byte in self.bytes() {
+            text.raw(&[byte]);
+        }
+        text.finish()
+    }
+
+    /// Returns what follows a prefix. In hashes and addresses only `:` needs to be escaped.
+    pub(crate) fn after(self, prefix: &[u8]) -> Option<&'a [u8]> {
+        let mut bytes = self.bytes();
+        for expected in prefix {
+            if !bytes.next()?.eq_ignore_ascii_case(expected) {
+                return None;
+            }
+        }
+        Some(bytes.0)
+    }
+}
+
+/// The decoded bytes of an [`Escaped`].
+#[derive(Debug, Clone)]
+pub struct Unescaped<'a>(&'a [u8]);
+
+impl Iterator for Unescaped<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        if let (b'%', [high, low, rest @ ..]) = (byte, rest)
+            && let Some((high, low)) = nibble(*high).zip(nibble(*low))
+        {
+            self.0 = rest;
+            return Some(high << 4 | low);
+        }
+        Some(*byte)
+    }
 }

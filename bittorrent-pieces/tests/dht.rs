@@ -7,12 +7,12 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
-use bittorrent_pieces::dht::krpc::{Body, KrpcError, Message, Query, Response};
+use bittorrent_pieces::dht::krpc::{Body, KrpcError, Message, Method, Query, Response};
 use bittorrent_pieces::dht::*;
 use bittorrent_pieces::{InfoHash, PieceHasher};
 use common::unhex;
 
-type Node = DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>;
+type Node = DhtNode<DhtVec>;
 
 fn id(hex: &str) -> NodeId {
     NodeId(unhex(hex).try_into().unwrap())
@@ -95,10 +95,11 @@ fn ids_are_bound_to_addresses() {
     assert!(NodeId::for_address(v6, [3; 20]).fits(v6) && !NodeId([0x55; 20]).fits(v6));
 }
 
-fn contact(first: u8, last: u8) -> (NodeId, SocketAddr) {
+fn contact(first: u8, last: u8) -> Contact {
     let mut name = [0; 20];
-    (name[0], name[19]) = (first, last);
-    (NodeId(name), ([10, 0, first, last], 6881).into())
+    name[0] = first;
+    name[19] = last;
+    Contact { id: NodeId(name), addr: ([10, 0, first, last], 6881).into() }
 }
 
 /// `all_in_same_bucket`, `routing_table_balance`: only the bucket that holds our id is split.
@@ -106,14 +107,12 @@ fn contact(first: u8, last: u8) -> (NodeId, SocketAddr) {
 fn only_our_own_bucket_splits() {
     let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 200]);
     for nth in 1..=30 {
-        let (far, addr) = contact(0x80, nth);
-        let taken = table.heard(Duration::ZERO, far, addr, true);
+        let taken = table.responded(Duration::ZERO, contact(0x80, nth));
         assert_eq!(taken, nth <= 8, "the half that is far holds eight");
     }
     assert_eq!((table.len(), table.buckets()), (8, 2));
     for nth in 1..=30 {
-        let (near, addr) = contact(0, nth);
-        table.heard(Duration::ZERO, near, addr, true);
+        table.responded(Duration::ZERO, contact(0, nth));
     }
     // Ids of 00..00 01 to 1e: eight with bit 4, eight below 16 with bit 3, then 4, 2 and 1.
     assert_eq!(table.len(), 8 + 8 + 8 + 7);
@@ -128,34 +127,35 @@ fn only_our_own_bucket_splits() {
 fn good_questionable_and_bad() {
     let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
     for nth in 1..=8 {
-        let (far, addr) = contact(0x80, nth);
-        table.heard(minutes(u64::from(nth)), far, addr, true);
+        table.responded(minutes(u64::from(nth)), contact(0x80, nth));
     }
-    let (first, first_addr) = contact(0x80, 1);
-    let (newcomer, addr) = contact(0x80, 99);
+    let first = contact(0x80, 1).id;
+    let newcomer = contact(0x80, 99);
     assert_eq!(table.health(minutes(15), first), Some(Health::Good));
-    assert!(!table.heard(minutes(15), newcomer, addr, true) && table.next_ping().is_none());
+    assert!(!table.responded(minutes(15), newcomer));
+    assert!(table.next_ping().is_none());
     assert_eq!(table.health(minutes(16), first), Some(Health::Questionable));
-    assert!(!table.heard(minutes(16), newcomer, addr, true));
+    assert!(!table.responded(minutes(16), newcomer));
     assert_eq!(table.next_ping().map(|node| node.id), Some(first), "the longest silent");
     table.pinged(first);
-    table.heard(minutes(16), first, first_addr, true);
+    table.responded(minutes(16), contact(0x80, 1));
     assert_eq!(table.health(minutes(16), first), Some(Health::Good));
     for _ in 0..3 {
         table.failed(first);
     }
     assert_eq!(table.health(minutes(16), first), Some(Health::Bad));
-    assert!(table.heard(minutes(16), newcomer, addr, true));
+    assert!(table.responded(minutes(16), newcomer));
     assert_eq!(table.health(minutes(16), first), None);
-    // A query counts only from one that has ever answered.
+    // A query counts only from a node that has answered before.
     let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
-    table.heard(minutes(0), first, first_addr, false);
-    assert_eq!(table.health(minutes(1), first), Some(Health::Questionable));
-    table.heard(minutes(1), first, first_addr, true);
-    table.heard(minutes(14), first, first_addr, false);
+    assert!(table.queried(minutes(0), contact(0x80, 1)), "a ping is worthwhile");
+    assert_eq!(table.health(minutes(1), first), None);
+    table.responded(minutes(1), contact(0x80, 1));
+    assert!(!table.queried(minutes(14), contact(0x80, 1)));
     assert_eq!(table.health(minutes(28), first), Some(Health::Good));
-    // Nobody takes another's name from elsewhere.
-    assert!(!table.heard(minutes(28), first, addr, true));
+    // A node that uses the id of another does not take its place.
+    assert!(!table.responded(minutes(28), Contact { id: first, addr: newcomer.addr }));
+    assert!(!table.queried(minutes(28), Contact { id: first, addr: newcomer.addr }));
     let stale = table.stale(minutes(44), [0xFF; 20]).unwrap();
     assert_eq!(stale.common_bits(&NodeId([0; 20])), 0, "the only bucket holds all ids");
 }
@@ -181,7 +181,7 @@ impl Net {
             config.seed = u64::from(nth);
             let mut node = node(config);
             if nth > 0 {
-                node.add(Duration::ZERO, address(nth / 2));
+                node.add(Duration::ZERO, address(nth / 2)).unwrap();
             }
             nodes.insert(addr, node);
         }
@@ -208,7 +208,7 @@ impl Net {
             while self.wire.front().is_some_and(|(at, ..)| *at <= self.now) {
                 let (_, from, to, bytes) = self.wire.pop_front().unwrap();
                 let Some(node) = self.nodes.get_mut(&to) else { continue };
-                if let Ok(DhtHandled::Peers { peers, .. }) =
+                if let Ok(DhtOutcome::Peers { peers, .. }) =
                     node.handle_datagram(self.now, from, &bytes)
                 {
                     self.peers.extend(peers.iter());
@@ -229,12 +229,8 @@ fn address(nth: u16) -> SocketAddr {
 }
 
 fn node(config: DhtConfig) -> Node {
-    let memory = DhtMemory {
-        routes: vec![RouteSlot::EMPTY; 100],
-        lookups: vec![LookupSlot::EMPTY; 3],
-        peers: vec![StoredPeer::EMPTY; 20],
-    };
-    DhtNode::new(config, memory)
+    let storage = DhtVec::new(DhtLimits { routes: 100, lookups: 3, peers: 20 });
+    DhtNode::new(config, storage).unwrap()
 }
 
 /// `get_peers_announce`: what one announces another finds, among 200 nodes, also when datagrams are lost.
@@ -272,7 +268,7 @@ fn a_read_only_node_is_in_no_table() {
     let mut config = DhtConfig::new(NodeId([0x99; 20]), [1; 16]);
     config.read_only = true;
     let mut node = node(config);
-    node.add(Duration::ZERO, address(0));
+    node.add(Duration::ZERO, address(0)).unwrap();
     net.nodes.insert(silent, node);
     net.run(minutes(2));
     assert!(net.nodes[&silent].contacts().count() > 8);
@@ -288,10 +284,9 @@ fn a_read_only_node_is_in_no_table() {
 fn what_is_refused() {
     let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]));
     let from: SocketAddr = "10.0.0.7:5".parse().unwrap();
-    let mut ask = |query: Query<'_>| {
-        let body = Body::Query(query);
-        let message =
-            Message { transaction: b"xy", version: None, ip: None, read_only: false, body };
+    let (id, info_hash) = (NodeId([3; 20]), InfoHash([4; 20]));
+    let mut ask = |method: Method<'_>| {
+        let message = Message::new(b"xy", Body::Query(Query::new(id, method)));
         let mut buf = [0; MAX_LEN];
         let len = message.encode(&mut buf).unwrap();
         node.handle_datagram(Duration::ZERO, from, &buf[..len]).unwrap();
@@ -305,15 +300,15 @@ fn what_is_refused() {
             Body::Query(_) => panic!("an answer is due first"),
         }
     };
-    let (id, info_hash) = (NodeId([3; 20]), InfoHash([4; 20]));
-    let announce = |token| Query::AnnouncePeer { id, info_hash, port: Some(9), token };
-    assert_eq!(ask(Query::Other { id, method: b"vote" }), Err(204));
+    let announce = |token| Method::AnnouncePeer { info_hash, port: Some(9), seed: false, token };
+    assert_eq!(ask(Method::Other { name: b"vote", target: None }), Err(204));
     assert_eq!(ask(announce(b"aoeusnth")), Err(203));
-    let token = ask(Query::GetPeers { id, info_hash }).unwrap().unwrap();
+    let get = Method::GetPeers { info_hash, noseed: false, scrape: false };
+    let token = ask(get).unwrap().unwrap();
     assert_eq!(ask(announce(&token)), Ok(None));
-    assert_eq!(ask(Query::Ping { id }), Ok(None));
+    assert_eq!(ask(Method::Ping), Ok(None));
     // Our own ping is answered from another port: ignored.
-    node.add(Duration::ZERO, "10.0.0.8:5".parse().unwrap());
+    node.add(Duration::ZERO, "10.0.0.8:5".parse().unwrap()).unwrap();
     let mut buf = [0; MAX_LEN];
     let mut pings = Vec::new();
     while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
@@ -321,18 +316,19 @@ fn what_is_refused() {
     }
     let (to, transaction) = pings.iter().find(|(to, _)| to.to_string() == "10.0.0.8:5").unwrap();
     let body = Body::Response(Response::new(NodeId([8; 20])));
-    let message = Message { transaction, version: None, ip: None, read_only: false, body };
+    let message = Message::new(transaction, body);
     let len = message.encode(&mut buf).unwrap();
     let other = SocketAddr::new(to.ip(), 6);
     let wrong = node.handle_datagram(Duration::ZERO, other, &buf[..len]);
-    assert_eq!(wrong, Err(DhtError::Unexpected));
-    assert_eq!(node.handle_datagram(Duration::ZERO, *to, &buf[..len]), Ok(DhtHandled::Done));
+    assert_eq!(wrong, Err(DatagramError::Unexpected));
+    assert_eq!(node.handle_datagram(Duration::ZERO, *to, &buf[..len]), Ok(DhtOutcome::Handled));
 }
 
 #[test]
 fn slots_are_as_large_as_documented() {
     assert!(size_of::<RouteSlot>() <= 80, "{}", size_of::<RouteSlot>());
-    assert!(size_of::<StoredPeer>() <= 80, "{}", size_of::<StoredPeer>());
+    assert!(size_of::<StoredPeerSlot>() <= 80, "{}", size_of::<StoredPeerSlot>());
     assert!(size_of::<LookupSlot>() <= 2_500, "{}", size_of::<LookupSlot>());
-    assert!(size_of::<DhtNode<(), (), ()>>() <= 5_500, "{}", size_of::<DhtNode<(), (), ()>>());
+    let node = size_of::<DhtNode<()>>();
+    assert!(node <= 6_000, "{node}");
 }

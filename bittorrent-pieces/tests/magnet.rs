@@ -2,9 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use bittorrent_pieces::magnet::{
-    InfoHashV2, MAX_LEN, Magnet, MagnetDraft, MagnetError, SelectError,
-};
+use bittorrent_pieces::magnet::{InfoHashV2, MAX_LEN, Magnet, MagnetBuilder, MagnetError};
 use bittorrent_pieces::tracker::http::Contact;
 use bittorrent_pieces::{Host, InfoHash};
 
@@ -73,21 +71,6 @@ fn what_is_no_link_is_refused() {
         (format!("magnet:?xt=urn:btmh:1120{V2}"), MagnetError::Btmh(68)),
         (format!("magnet:?xt=urn:btmh:1220{HEX}"), MagnetError::Btmh(44)),
         (format!("{good}&xt=urn:btih:{}", "a".repeat(40)), MagnetError::Ambiguous),
-        (format!("{good}&dn=a b"), MagnetError::Byte(b' ')),
-        (format!("{good}&dn=a%2"), MagnetError::Percent),
-        (format!("{good}&dn=%zz"), MagnetError::Percent),
-        (format!("{good}&x.pe=host"), MagnetError::Peer),
-        (format!("{good}&x.pe=host:65536"), MagnetError::Peer),
-        (format!("{good}&x.pe=host:+1"), MagnetError::Peer),
-        (format!("{good}&x.pe=2001:db8::1:80"), MagnetError::Peer),
-        (format!("{good}&x.pe=[192.0.2.1]:80"), MagnetError::Peer),
-        (format!("{good}&so=1,,2"), MagnetError::Select(SelectError::Number)),
-        (format!("{good}&so=4294967296"), MagnetError::Select(SelectError::Number)),
-        (format!("{good}&so=1%2D3"), MagnetError::Select(SelectError::Number)),
-        (
-            format!("{good}&so=3-1"),
-            MagnetError::Select(SelectError::Backwards { first: 3, last: 1 }),
-        ),
         (format!("{good}{}", "&".repeat(1_000)), MagnetError::TooMany),
         (format!("{good}&dn={}", "a".repeat(MAX_LEN)), MagnetError::TooLong(MAX_LEN + 64)),
     ] {
@@ -95,11 +78,46 @@ fn what_is_no_link_is_refused() {
     }
 }
 
+/// A malformed optional field is skipped, and the rest of the link is used.
+#[test]
+fn a_malformed_optional_field_is_skipped() {
+    let good = format!("magnet:?xt=urn:btih:{HEX}");
+    for (field, name) in
+        [("100% real", "100% real"), ("a b", "a b"), ("a%2", "a%2"), ("%zz", "%zz"), ("%20%", " %")]
+    {
+        let link = format!("{good}&dn={field}&tr=udp://t:1");
+        let magnet = parse(&link).expect(&link);
+        assert!(magnet.name().unwrap().bytes().eq(name.bytes()), "{field}");
+        assert_eq!(magnet.trackers().count(), 1, "{field}");
+    }
+    for peer in ["host", "host:65536", "host:+1", "2001:db8::1:80", "[192.0.2.1]:80", "host:0", ""]
+    {
+        let link = format!("{good}&x.pe={peer}&x.pe=192.0.2.1:1");
+        let peers: Vec<_> = parse(&link).expect(&link).peers().map(|it| it.to_string()).collect();
+        assert_eq!(peers, ["192.0.2.1:1"], "{peer}");
+    }
+    for (list, selected) in [
+        ("0-", &[0, 1, 2, 3, 4][..]), // nothing valid is left: all
+        ("1,,2", &[1, 2]),
+        ("4294967296,3", &[3]),
+        ("3-1,2", &[2]),
+        ("1%2D3", &[0, 1, 2, 3, 4]),
+        ("", &[0, 1, 2, 3, 4]),
+    ] {
+        let link = format!("{good}&so={list}");
+        let magnet = parse(&link).expect(&link);
+        let files: Vec<u32> = (0..5).filter(|file| magnet.selects(*file)).collect();
+        assert_eq!(files, selected, "{list}");
+    }
+    let blanks = format!("  {}\n", good.replace("magnet", "MAGNET"));
+    assert_eq!(parse(&blanks).map(|magnet| magnet.v1()), parse(&good).map(|magnet| magnet.v1()));
+}
+
 #[test]
 fn a_written_link_says_what_was_meant() {
     let contact = Contact { peer_id: None, host: Host::parse(b"2001:db8::1").unwrap(), port: 1 };
     let name = Contact { host: Host::parse(b"a.example").unwrap(), ..contact };
-    let draft = MagnetDraft {
+    let draft = MagnetBuilder {
         v1: Some(InfoHash([0xAB; 20])),
         v2: Some(InfoHashV2([0xCD; 32])),
         name: Some("größe & 100%".as_bytes()),

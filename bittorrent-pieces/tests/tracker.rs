@@ -10,8 +10,9 @@ use bittorrent_pieces::tracker::udp::{
     self, ConnectionId, PacketError, Request, Response, Scrapes, TransactionId, UdpOption,
 };
 use bittorrent_pieces::tracker::{
-    Announce, AnnounceEvent, ConnectionIds, DatagramError, ScrapeStats, TierSlot, TrackerOrder,
-    TrackerOrderError, UdpConfig, UdpEvent, UdpHandled, UdpSlot, UdpTracker,
+    Announce, AnnounceEvent, ConfigError, ConnectionIds, DatagramError, MAX_PATH_LEN, ScrapeStats,
+    TierSlot, TrackerOrder, TrackerOrderError, Transmit, UdpConfig, UdpEvent, UdpOutcome, UdpSlot,
+    UdpTracker,
 };
 use bittorrent_pieces::{CompactPeers, Family, InfoHash, PeerId};
 use common::{rows, unhex};
@@ -120,7 +121,7 @@ fn invalid_packets_are_refused() {
                 assert_eq!(error, PacketError::Protocol(0x0417_2710_1981));
             }
             "connect_response_wrong_tid" => {
-                let mut tracker = UdpTracker::new(UdpConfig::new(1), [UdpSlot::EMPTY; 1]);
+                let mut tracker = UdpTracker::new(UdpConfig::new(1), [UdpSlot::EMPTY; 1]).unwrap();
                 tracker.announce(secs(0), announce()).unwrap();
                 tracker.poll_transmit(&mut [0; 98]).unwrap();
                 let error = tracker.handle_datagram(secs(1), &bytes).unwrap_err();
@@ -142,7 +143,7 @@ fn invalid_packets_are_refused() {
 
 /// A clock, a client, and a tracker that answers one second later, or never.
 struct Desk {
-    tracker: UdpTracker<'static, [UdpSlot; 4]>,
+    tracker: UdpTracker<&'static [u8], [UdpSlot; 4]>,
     sent: [Vec<u64>; 3], // connects, announces, scrapes: in seconds
     answers: Vec<(u64, Vec<u8>)>,
     lost: Vec<(u64, UdpEvent)>,
@@ -150,7 +151,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let tracker = UdpTracker::new(UdpConfig::new(5), [UdpSlot::EMPTY; 4]);
+        let tracker = UdpTracker::new(UdpConfig::new(5), [UdpSlot::EMPTY; 4]).unwrap();
         Self { tracker, sent: Default::default(), answers: vec![], lost: vec![] }
     }
 
@@ -165,7 +166,7 @@ impl Desk {
             return;
         }
         let mut buf = [0; 98];
-        while let Some(len) = self.tracker.poll_transmit(&mut buf).unwrap() {
+        while let Some(Transmit { len }) = self.tracker.poll_transmit(&mut buf).unwrap() {
             let connection = ConnectionId(now);
             let peers = CompactPeers::new(Family::V4, &[]).unwrap();
             let numbers = [[0; 12]];
@@ -271,44 +272,46 @@ fn a_connection_id_is_used_for_a_minute() {
 /// A tracker that sees a new address refuses the old connection id: the next request asks for one.
 #[test]
 fn a_refusal_ends_the_use_of_a_connection_id() {
-    let mut tracker = UdpTracker::new(UdpConfig::new(5), [UdpSlot::EMPTY; 1]);
+    let mut tracker = UdpTracker::new(UdpConfig::new(5), [UdpSlot::EMPTY; 1]).unwrap();
     let request = tracker.announce(secs(0), announce()).unwrap();
-    assert_eq!(tracker.announce(secs(0), announce()).unwrap_err().0, 1);
+    assert_eq!(tracker.announce(secs(0), announce()).unwrap_err().capacity, 1);
     let mut buf = [0; 98];
-    let respond = |tracker: &mut UdpTracker<'_, _>, response: Response<'_>| {
+    let respond = |tracker: &mut UdpTracker<_, _>, response: Response<'_>| {
         let mut out = [0; 64];
         let len = response.encode(&mut out).unwrap();
         let handled = tracker.handle_datagram(secs(1), &out[..len]);
-        handled.map(|handled| matches!(handled, UdpHandled::Refused { text: b"gone", .. }))
+        handled.map(|handled| matches!(handled, UdpOutcome::Refused { text: b"gone", .. }))
     };
-    let len = tracker.poll_transmit(&mut buf).unwrap().unwrap();
+    let Transmit { len } = tracker.poll_transmit(&mut buf).unwrap().unwrap();
     let Ok(Request::Connect { transaction }) = Request::decode(&buf[..len]) else { panic!() };
     let connection = ConnectionId(9);
     let connected = Response::Connect { transaction, connection };
     assert_eq!(respond(&mut tracker, connected), Ok(false));
-    assert_eq!(tracker.poll_transmit(&mut buf), Ok(Some(98)));
+    assert_eq!(tracker.poll_transmit(&mut buf), Ok(Some(Transmit { len: 98 })));
     let refusal = Response::Error { transaction: request, text: b"gone" };
     assert_eq!(respond(&mut tracker, refusal), Ok(true));
     assert!(respond(&mut tracker, refusal).is_err(), "one answer for each request");
     tracker.announce(secs(2), announce()).unwrap();
-    assert_eq!(tracker.poll_transmit(&mut buf), Ok(Some(16)), "a connect");
+    assert_eq!(tracker.poll_transmit(&mut buf), Ok(Some(Transmit { len: 16 })), "a connect");
 }
 
 #[test]
 fn the_path_of_the_url_is_sent_in_options_of_255_bytes() {
     let path = [b'x'; 256];
-    let mut config = UdpConfig::new(1);
-    config.path = &path;
-    let mut tracker = UdpTracker::new(config, [UdpSlot::EMPTY; 1]);
+    let mut tracker =
+        UdpTracker::new(UdpConfig::new(1).with_path(path), [UdpSlot::EMPTY; 1]).unwrap();
     tracker.announce(secs(0), announce()).unwrap();
     let mut buf = [0; 400];
-    let len = tracker.poll_transmit(&mut buf).unwrap().unwrap();
+    let Transmit { len } = tracker.poll_transmit(&mut buf).unwrap().unwrap();
     let Ok(Request::Connect { transaction }) = Request::decode(&buf[..len]) else { panic!() };
     let mut out = [0; 16];
     Response::Connect { transaction, connection: ConnectionId(1) }.encode(&mut out).unwrap();
     tracker.handle_datagram(secs(0), &out).unwrap();
     assert_eq!(tracker.poll_transmit(&mut [0; 99]).unwrap_err().needed, 98 + 260);
-    assert_eq!(tracker.poll_transmit(&mut buf), Ok(Some(98 + udp::url_data_len(&path))));
+    assert_eq!(
+        tracker.poll_transmit(&mut buf),
+        Ok(Some(Transmit { len: 98 + udp::url_data_len(&path) }))
+    );
     let Ok(Request::Announce { options, .. }) = Request::decode(&buf[..358]) else { panic!() };
     let parts: Vec<_> = options.iter().collect();
     assert_eq!(parts, [UdpOption::UrlData(&path[..255]), UdpOption::UrlData(&path[..1])]);
@@ -348,7 +351,7 @@ fn trackers_are_asked_tier_by_tier() {
     assert_eq!([(); 4].map(|()| order.failed()).last(), Some(&None));
     assert_eq!(order.current(), Some(after[0]));
     let full = TrackerOrder::new([3, 1], 1, [TierSlot::EMPTY; 3]).unwrap_err();
-    assert_eq!(full, TrackerOrderError::Slots(3));
+    assert_eq!(full, TrackerOrderError::Full { capacity: 3 });
     assert_eq!(TrackerOrder::new([], 1, [TierSlot::EMPTY; 0]).unwrap().current(), None);
 }
 
@@ -367,33 +370,62 @@ fn answers_over_http() {
     assert_eq!((answer.interval, answer.min_interval), (secs(1800), Some(secs(60))));
     assert_eq!((answer.seeders, answer.leechers), (Some(2), Some(1)));
     let contacts: Vec<_> = answer.contacts().collect();
-    assert_eq!(contacts[0].unwrap().peer_id, Some(PEER));
-    assert_eq!(contacts[0].unwrap().to_string(), "192.0.2.1:6881");
-    assert_eq!(contacts[1].unwrap().to_string(), "host.example:1");
-    assert_eq!(contacts[2..], [Err(AnswerError::Entry)]);
+    assert_eq!(contacts[0].peer_id, Some(PEER));
+    let contacts: Vec<_> = contacts.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        contacts,
+        ["192.0.2.1:6881", "host.example:1"],
+        "an entry without address is skipped"
+    );
 
     let compact =
         b"d11:external ip4:\xC0\x00\x02\x098:intervali9e5:peers12:\xC0\x00\x02\x01\x1A\xE1\
         \xC6\x33\x64\x07\xC8\xD56:peers618:\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01\x1A\xE1e";
     let Ok(Answer::Done(answer)) = Announced::decode(compact) else { panic!("an answer") };
-    let contacts: Vec<_> = answer.contacts().map(|it| it.unwrap().to_string()).collect();
+    let contacts: Vec<_> = answer.contacts().map(|it| it.to_string()).collect();
     assert_eq!(contacts, ["192.0.2.1:6881", "198.51.100.7:51413", "[2001:db8::1]:6881"]);
     assert_eq!(answer.external, Some("192.0.2.9".parse().unwrap()));
 
     let failure = Announced::decode(b"d14:failure reason4:nopee");
     assert_eq!(failure, Ok(Answer::Failure(b"nope")));
     for (bytes, error) in [
-        (&b"d8:intervali9e5:peers5:12345e"[..], AnswerError::Peers(5)),
-        (b"d8:intervali9e5:peersi1ee", AnswerError::Key("peers")),
-        (b"d8:intervali9ee", AnswerError::Key("peers")),
-        (b"d8:intervali-9e5:peers0:e", AnswerError::Key("interval")),
-        (b"d14:failure reasoni1ee", AnswerError::Key("failure reason")),
-        (b"le", AnswerError::Key("peers")),
+        (&b"d14:failure reasoni1ee"[..], AnswerError::Key("failure reason")),
+        (b"le", AnswerError::NotDictionary),
     ] {
         assert_eq!(Announced::decode(bytes), Err(error), "{}", bytes.escape_ascii());
     }
     let long = vec![b'0'; http::MAX_ANSWER_LEN + 1];
     assert_eq!(Announced::decode(&long), Err(AnswerError::TooLong(long.len())));
+}
+
+/// Trackers omit the interval, send half a peer, a port 0, or a key of the wrong type: only that part is lost.
+#[test]
+fn a_malformed_part_of_an_answer_costs_only_itself() {
+    for (bytes, interval, peers) in [
+        (&b"d5:peers6:\xC0\x00\x02\x01\x1A\xE1e"[..], 1_800, 1),
+        (b"d8:intervali-9e5:peers7:\xC0\x00\x02\x01\x1A\xE1\x00e", 1_800, 1),
+        (b"d8:interval2:605:peers12:\xC0\x00\x02\x01\x1A\xE1\xC0\x00\x02\x02\0\0e", 1_800, 1),
+        (b"d8:intervali9e5:peersi1ee", 9, 0),
+        (b"d8:intervali9ee", 9, 0),
+        (b"d8:intervali9e5:peers6:\xC0\x00\x02\x01\x1A\xE16:peers63:abce", 9, 1),
+        (b"d8:intervali9e5:peersli1ed2:ip9:192.0.2.14:porti0eed2:ip9:192.0.2.14:porti1eeee", 9, 1),
+    ] {
+        let answer = Announced::decode(bytes);
+        let Ok(Answer::Done(answer)) = answer else {
+            panic!("{}: {answer:?}", bytes.escape_ascii())
+        };
+        assert_eq!(answer.interval, secs(interval), "{}", bytes.escape_ascii());
+        assert_eq!(answer.contacts().count(), peers, "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn a_path_that_does_not_fit_in_a_datagram_is_refused() {
+    let config = |len| UdpConfig::new(1).with_path(vec![b'x'; len]);
+    let long = UdpTracker::new(config(MAX_PATH_LEN + 1), [UdpSlot::EMPTY; 1]).err();
+    assert_eq!(long, Some(ConfigError::Path(MAX_PATH_LEN + 1)));
+    let tracker = UdpTracker::new(config(MAX_PATH_LEN), [UdpSlot::EMPTY; 1]).unwrap();
+    assert_eq!(tracker.into_storage(), [UdpSlot::EMPTY; 1]);
 }
 
 /// BEP 48: the answer, and its three rules for the URL.
@@ -443,6 +475,8 @@ fn announces_over_http() {
     );
     let small = http::announce_url(b"http://t/a?pass=1", &announce, Some(b"a b"), &mut out[..9]);
     assert!(matches!(small, Err(UrlError::Buffer(small)) if small.needed == len));
+    let blanks = http::announce_url(b" http://t/a?pass=1\n", &announce, Some(b"a b"), &mut out);
+    assert_eq!(blanks, Ok(len), "blanks around a URL are ignored");
     for (url, byte) in
         [(&b"http://t/ HTTP/1.1"[..], b' '), (b"http://t/\r\nX: y", b'\r'), (b"u#", b'#')]
     {
@@ -455,6 +489,7 @@ fn announces_over_http() {
 #[test]
 fn slots_are_as_large_as_documented() {
     assert!(size_of::<UdpSlot>() <= 136, "{}", size_of::<UdpSlot>());
-    assert!(size_of::<UdpTracker<'_, ()>>() <= 136, "{}", size_of::<UdpTracker<'_, ()>>());
+    let client = size_of::<UdpTracker<&[u8], ()>>();
+    assert!(client <= 136, "{client}");
     assert_eq!(size_of::<TierSlot>(), 4);
 }

@@ -7,7 +7,7 @@ use bittorrent_pieces::magnet::Magnet;
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftVersion, MetainfoError};
+use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, MetainfoError, Version};
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::{
     Geometry, InfoHash, Metainfo, PieceCheck, PieceHasher, PieceHashes, PieceIndex,
@@ -91,15 +91,15 @@ fn the_published_tree() {
 #[test]
 fn the_published_torrent() {
     let layer = LAYER.map(hash);
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: None,
         tiers: &[],
         name: b"a.bin",
         piece_len: 32_768,
         hashes: PieceHashes::v2(PieceLayer::new(&layer)),
         private: None,
-        content: DraftContent::Single(70_000),
-        version: DraftVersion::V2,
+        content: Content::Single(70_000),
+        version: Version::V2,
     };
     let mut out = [0; 600];
     let len = draft.encode(&mut out).unwrap();
@@ -156,15 +156,15 @@ fn a_hybrid_piece_is_checked_twice() {
         assert_eq!(check.passed(hashes), Some(passes));
     }
     assert!(PieceHashes::hybrid(old, PieceLayer::new(&layer[..1])).is_none());
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: None,
         tiers: &[],
         name: b"n",
         piece_len: 32_768,
         hashes: right,
         private: None,
-        content: DraftContent::Single(40_000),
-        version: DraftVersion::Hybrid,
+        content: Content::Single(40_000),
+        version: Version::Hybrid,
     };
     let mut out = [0; 600];
     let len = draft.encode(&mut out).unwrap();

@@ -9,7 +9,7 @@ use bittorrent_pieces::bencode::{Mode, WriteError};
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
@@ -63,17 +63,17 @@ fn made(order: impl IntoIterator<Item = usize>) -> Result<Vec<u8>, WriteError> {
     for (path, len) in order.into_iter().map(|at| FILES[at]) {
         let (layer, root) = layer(&content(len));
         all.extend(layer);
-        files.push(DraftFile { len, path, root });
+        files.push(ContentFile { len, path, root });
     }
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: None,
         tiers: &[],
         name: b"n",
         piece_len: PIECE,
         hashes: PieceHashes::v2(PieceLayer::new(&all)),
         private: None,
-        content: DraftContent::Multi(&files),
-        version: DraftVersion::V2,
+        content: Content::Multi(&files),
+        version: Version::V2,
     };
     let mut out = vec![0; 4_000];
     let len = draft.encode(&mut out)?;

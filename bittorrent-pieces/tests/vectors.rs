@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use bittorrent_pieces::bencode::{BencodeError, Limits, MAX_DEPTH, Mode, Value};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion, MetainfoError};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, MetainfoError, Version};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
     Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
@@ -113,15 +113,15 @@ fn payload_v1_is_written() {
     let info = unhex(include_str!("data/payload_v1.hex").trim());
     let payload = payload();
     let hashes: Vec<_> = payload.chunks(262_144).map(PieceHasher::digest).collect();
-    let mut draft = Draft {
+    let mut draft = MetainfoBuilder {
         announce: None,
         tiers: &[],
         name: b"payload.bin",
         piece_len: 262_144,
         hashes: PieceHashes::new(&hashes),
         private: Some(false),
-        version: DraftVersion::V1,
-        content: DraftContent::Single(5_000_001),
+        version: Version::V1,
+        content: Content::Single(5_000_001),
     };
     let mut out = vec![0; 1000];
     let (len, _) = draft.encode_info(&mut out).unwrap();
@@ -181,18 +181,18 @@ fn hostile_torrents_are_refused() {
 #[test]
 fn files_tiers_and_spans() {
     let hashes = [[7; 20]; 3];
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: Some(b"http://ignored"),
         tiers: &[&[b"http://a", b"http://b"], &[b"udp://c"]],
         name: b"folder",
         piece_len: 4,
         hashes: PieceHashes::new(&hashes),
         private: Some(true),
-        version: DraftVersion::V1,
-        content: DraftContent::Multi(&[
-            DraftFile { len: 3, path: &[b"a"], root: None },
-            DraftFile { len: 0, path: &[b"empty"], root: None },
-            DraftFile { len: 7, path: &[b"sub", b"b"], root: None },
+        version: Version::V1,
+        content: Content::Multi(&[
+            ContentFile { len: 3, path: &[b"a"], root: None },
+            ContentFile { len: 0, path: &[b"empty"], root: None },
+            ContentFile { len: 7, path: &[b"sub", b"b"], root: None },
         ]),
     };
     let mut out = vec![0; 1000];
@@ -205,7 +205,7 @@ fn files_tiers_and_spans() {
     assert_eq!(path, [&b"folder"[..], b"sub", b"b"]);
     let spans = torrent.spans(2, 4).map(|span| (span.file.offset(), span.offset, span.len));
     assert_eq!(spans.collect::<Vec<_>>(), [(0, 2, 1), (3, 0, 3)]);
-    let plain = Draft { tiers: &[], ..draft };
+    let plain = MetainfoBuilder { tiers: &[], ..draft };
     let len = plain.encode(&mut out).unwrap();
     let torrent = Metainfo::decode(&out[..len], Mode::Strict).unwrap();
     let tiers: Vec<Vec<_>> = torrent.tiers().map(Iterator::collect).collect();

@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use bittorrent_pieces::dht::krpc::Message;
 use bittorrent_pieces::dht::{
-    DhtConfig, DhtEvent, DhtHandled, DhtMemory, DhtNode, LookupSlot, MAX_LEN, NodeId, RouteSlot,
-    StoredPeer,
+    DhtConfig, DhtEvent, DhtLimits, DhtNode, DhtOutcome, DhtVec, MAX_LEN, NodeId,
 };
 use bittorrent_pieces::{Family, InfoHash};
 
@@ -17,7 +16,7 @@ use crate::random::random;
 
 /// A node, its socket and its clock.
 pub struct Node {
-    machine: DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>,
+    machine: DhtNode<DhtVec>,
     socket: UdpSocket,
     start: Instant,
     trace: bool,
@@ -42,14 +41,10 @@ impl Node {
         let socket = UdpSocket::bind(listen)?;
         let mut config = DhtConfig::new(NodeId::for_address(listen.ip(), random()), random());
         config.family = Family::of(listen);
-        let memory = DhtMemory {
-            routes: vec![RouteSlot::EMPTY; 160],
-            lookups: vec![LookupSlot::EMPTY; 8],
-            peers: vec![StoredPeer::EMPTY; 2_000],
-        };
-        let mut node = DhtNode::new(config, memory);
+        let storage = DhtVec::new(DhtLimits::default());
+        let mut node = DhtNode::new(config, storage).map_err(io::Error::other)?;
         for addr in others {
-            node.add(Duration::ZERO, *addr);
+            let _ = node.add(Duration::ZERO, *addr); // one of the other IP version is of no use
         }
         Ok(Self { machine: node, socket, start: Instant::now(), trace })
     }
@@ -77,7 +72,7 @@ impl Node {
 
     /// Asks a node whether it is there.
     pub fn add(&mut self, addr: SocketAddr) {
-        self.machine.add(self.start.elapsed(), addr);
+        let _ = self.machine.add(self.start.elapsed(), addr); // the next one may have room
     }
 
     /// Looks for the peers of a torrent, and announces us at a TCP port; returns whether there is room.
@@ -105,7 +100,7 @@ impl Node {
         if let Ok((len, from)) = self.socket.recv_from(&mut buf) {
             self.say("<-", from, &buf[..len]);
             match self.machine.handle_datagram(self.start.elapsed(), from, &buf[..len]) {
-                Ok(DhtHandled::Peers { torrent, peers, .. }) => {
+                Ok(DhtOutcome::Peers { torrent, peers, .. }) => {
                     news.push(News::Peers(torrent, peers.iter().collect()));
                 }
                 Err(error) if self.trace => println!("   {from}: {error}"),

@@ -1,28 +1,31 @@
-//! Finds out where a value ends and whether it is well formed, in one pass and bounded memory.
+//! Validation: finds the end of a value and whether it is well formed, in one pass and bounded memory.
 
 use super::{BencodeError, Token, Tokens};
 
-/// The most levels of lists and dictionaries that can be asked for.
+/// The maximum of [`Limits::depth`].
 pub const MAX_DEPTH: u8 = 100;
 
 /// What a decoder accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "canonical or not")]
 pub enum Mode {
-    /// The canonical form alone: for what is hashed again, and for one's own output.
+    /// The canonical form alone: for bytes that are hashed again, and for own output.
     Strict,
-    /// Dictionary keys out of order too, nothing else: for files found in the wild, of which the
-    /// bytes are kept as found.
+    /// Also dictionary keys out of order: for files of other programs, whose bytes are kept unchanged.
     Lenient,
 }
 
-/// How much is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The size that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "each limit is chosen by the caller")]
 pub struct Limits {
-    /// Levels of lists and dictionaries, at most [`MAX_DEPTH`].
+    /// The number of levels of lists and dictionaries, at most [`MAX_DEPTH`].
     pub depth: u8,
-    /// Values and keys.
+    /// The number of values and keys.
     pub items: u32,
-    /// Keys out of order in lenient mode; each costs a walk over its dictionary.
+    /// The number of keys out of order in lenient mode; each costs a walk over its dictionary.
     pub unordered: u32,
 }
 
@@ -49,7 +52,7 @@ struct Level<'a> {
     greatest: Option<&'a [u8]>, // of its keys so far
 }
 
-/// Returns what is behind the value at the front of `bytes`.
+/// Returns the bytes after the value at the front of `bytes`.
 pub(super) fn skip_checked(
     bytes: &[u8],
     mode: Mode,
@@ -57,7 +60,9 @@ pub(super) fn skip_checked(
 ) -> Result<&[u8], BencodeError> {
     const CLOSED: Level<'_> = Level { dict: false, value_next: false, body: &[], greatest: None };
     let mut levels = [CLOSED; LEVELS];
-    let (mut depth, mut items, mut unordered) = (0_usize, 0_u32, 0_u32);
+    let mut depth = 0_usize;
+    let mut items = 0_u32;
+    let mut unordered = 0_u32;
     let mut tokens = Tokens::new(bytes);
     loop {
         let token = tokens.pull()?;
@@ -99,7 +104,7 @@ pub(super) fn skip_checked(
 }
 
 impl<'a> Level<'a> {
-    /// Takes in a key of a dictionary.
+    /// Checks a key of a dictionary.
     fn key(
         &mut self,
         key: &'a [u8],
@@ -129,7 +134,7 @@ impl<'a> Level<'a> {
     }
 }
 
-/// Returns whether a dictionary has a key in front of the one that ends where `rest` begins.
+/// Returns whether a dictionary has a key before the one that ends where `rest` begins.
 fn occurs(body: &[u8], key: &[u8], rest: &[u8]) -> bool {
     let mut tokens = Tokens::new(body);
     while let Ok(Token::Bytes(earlier)) = tokens.pull() {
@@ -144,7 +149,7 @@ fn occurs(body: &[u8], key: &[u8], rest: &[u8]) -> bool {
     false
 }
 
-/// Returns what is behind a value that was checked before.
+/// Returns the bytes after a value that was checked before.
 pub(super) fn skip(bytes: &[u8]) -> &[u8] {
     let mut tokens = Tokens::new(bytes);
     let mut depth = 0_usize;

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// A token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the grammar of BEP 3")]
 pub enum Token<'a> {
     /// `i<n>e`
     Int(i64),
@@ -17,63 +18,64 @@ pub enum Token<'a> {
     End,
 }
 
-/// Bytes that are no bencode, or more of it than is allowed.
+/// Bytes that are not bencode, or that exceed a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum BencodeError {
-    /// The input ends inside a value: at least so many bytes are missing.
+    /// The input ends inside a value: at least `needed` bytes are missing.
     #[error("{needed} more bytes needed")]
     Incomplete {
         /// A lower bound, at least 1.
         needed: usize,
     },
-    /// A byte that cannot stand where it does.
-    #[error("byte {0:#04x} cannot stand here")]
+    /// A byte that is not valid in its place.
+    #[error("unexpected byte {0:#04x}")]
     Byte(u8),
     /// A leading zero, or a minus before zero.
-    #[error("a number with a leading zero")]
+    #[error("number with a leading zero")]
     LeadingZero,
     /// An integer without a digit.
-    #[error("a number without digits")]
+    #[error("number without digits")]
     NoDigits,
-    /// A key that is no string.
-    #[error("a dictionary key that is no string")]
+    /// A key that is not a string.
+    #[error("dictionary key is not a string")]
     Key,
     /// A key without a value.
-    #[error("a dictionary key without a value")]
+    #[error("dictionary key without a value")]
     NoValue,
     /// A key that is not greater than the one before it.
     #[error("dictionary keys out of order")]
     Order,
     /// The same key twice.
-    #[error("a dictionary key twice")]
+    #[error("duplicate dictionary key")]
     Duplicate,
-    /// Bytes behind the value.
-    #[error("{0} bytes behind the value")]
+    /// Bytes after the value.
+    #[error("{0} bytes after the value")]
     Trailing(usize),
-    /// Limit: an integer beyond 64 bits.
-    #[error("an integer beyond 64 bits")]
+    /// Limit: an integer that does not fit in 64 bits.
+    #[error("integer does not fit in 64 bits")]
     IntegerRange,
-    /// Limit: lists and dictionaries inside each other.
+    /// Limit: nested lists and dictionaries.
     #[error("more than {0} levels")]
     Depth(u8),
-    /// Limit: values and keys.
+    /// Limit: the number of values and keys.
     #[error("more than {0} values and keys")]
     Items(u32),
-    /// Limit: keys out of order, each of which is compared with all before it.
+    /// Limit: the number of keys out of order, each of which is compared with all before it.
     #[error("more than {0} keys out of order")]
     Unordered(u32),
 }
 
 impl BencodeError {
-    /// Returns whether the bytes may be valid, but are more than a limit allows.
+    /// Returns whether the bytes may be valid but exceed a limit.
     #[must_use]
     pub const fn is_limit(&self) -> bool {
         matches!(self, Self::IntegerRange | Self::Depth(_) | Self::Items(_) | Self::Unordered(_))
     }
 }
 
-/// Pulls tokens off the front of bytes. It checks each token, not how they nest.
+/// Reads tokens from the front of bytes. It checks each token, but not their nesting.
 #[derive(Debug, Clone)]
 pub struct Tokens<'a>(&'a [u8]);
 
@@ -84,7 +86,7 @@ impl<'a> Tokens<'a> {
         Self(bytes)
     }
 
-    /// Returns what is not yet read.
+    /// Returns the bytes that are not yet read.
     #[must_use]
     pub const fn rest(&self) -> &'a [u8] {
         self.0
@@ -94,7 +96,7 @@ impl<'a> Tokens<'a> {
     ///
     /// # Errors
     ///
-    /// [`BencodeError`]; nothing is taken off then.
+    /// [`BencodeError`]; nothing is consumed then.
     pub fn pull(&mut self) -> Result<Token<'a>, BencodeError> {
         let (token, rest) = match self.0 {
             [] => return Err(BencodeError::Incomplete { needed: 1 }),
@@ -138,7 +140,8 @@ fn int(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
 /// Reads decimal digits up to `end`; the number is `None` if it is beyond 64 bits.
 fn digits(bytes: &[u8], end: u8) -> Result<(Option<u64>, &[u8]), BencodeError> {
     let mut value = Some(0_u64);
-    let (mut rest, mut seen) = (bytes, 0_usize);
+    let mut rest = bytes;
+    let mut seen = 0_usize;
     loop {
         match rest {
             [] => return Err(BencodeError::Incomplete { needed: 1 }),
@@ -150,7 +153,8 @@ fn digits(bytes: &[u8], end: u8) -> Result<(Option<u64>, &[u8]), BencodeError> {
                 }
                 let digit = u64::from(digit & 0x0F);
                 value = value.and_then(|value| value.checked_mul(10)?.checked_add(digit));
-                (rest, seen) = (tail, seen.saturating_add(1));
+                rest = tail;
+                seen = seen.saturating_add(1);
             }
             [other, ..] => return Err(BencodeError::Byte(*other)),
         }

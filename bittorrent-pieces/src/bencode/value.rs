@@ -13,11 +13,11 @@ impl Value<'static> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads the value at the front of `bytes`; returns the rest too.
+    /// Parses the value at the front of `bytes`; returns the rest too.
     ///
     /// # Errors
     ///
-    /// [`BencodeError`]; [`BencodeError::is_limit`] tells what is malformed from what is too much.
+    /// [`BencodeError`]; [`BencodeError::is_limit`] separates malformed bytes from too many.
     pub fn decode(
         bytes: &'a [u8],
         mode: Mode,
@@ -27,7 +27,7 @@ impl<'a> Value<'a> {
         Ok((Self::before(bytes, rest), rest))
     }
 
-    /// Reads `bytes` as exactly one value.
+    /// Parses `bytes` as exactly one value.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the bytes as they were found.
+    /// Returns the bytes unchanged.
     #[must_use]
     pub const fn as_raw(&self) -> &'a [u8] {
         self.0
@@ -87,7 +87,7 @@ impl<'a> Value<'a> {
         Items(self.0.strip_prefix(b"l").unwrap_or_default())
     }
 
-    /// Returns the keys and values of a dictionary, as they stand; none for anything else.
+    /// Returns the keys and values of a dictionary in their order; none for anything else.
     #[must_use]
     pub fn entries(&self) -> Entries<'a> {
         Entries(self.0.strip_prefix(b"d").unwrap_or_default())

@@ -3,9 +3,9 @@
 use thiserror::Error;
 
 use super::Value;
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 
-/// Writes one value after the other. Lists and dictionaries are closures, so that each is closed.
+/// Writes values. Lists and dictionaries are written by closures, so that each is closed.
 ///
 /// ```
 /// use bittorrent_pieces::bencode::Writer;
@@ -26,11 +26,12 @@ use crate::BufferTooSmall;
 #[derive(Debug)]
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    len: usize, // may pass the end of `out`: then it counts on
+    len: usize, // may exceed that of `out`
 }
 
 /// A canonical value cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum WriteError {
     /// The buffer is too short.
@@ -65,11 +66,11 @@ impl<'b> Writer<'b> {
         self.raw(bytes);
     }
 
-    /// Writes a list of what `fill` writes.
+    /// Writes a list; `fill` writes its values.
     ///
     /// # Errors
     ///
-    /// What `fill` returns.
+    /// The error of `fill`.
     pub fn list(
         &mut self,
         fill: impl FnOnce(&mut Self) -> Result<(), WriteError>,
@@ -80,11 +81,11 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a dictionary of what `fill` writes.
+    /// Writes a dictionary; `fill` writes its keys and values.
     ///
     /// # Errors
     ///
-    /// What `fill` returns.
+    /// The error of `fill`.
     pub fn dict(
         &mut self,
         fill: impl FnOnce(&mut DictWriter<'_, 'b>) -> Result<(), WriteError>,
@@ -103,12 +104,14 @@ impl<'b> Writer<'b> {
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {
-            room.copy_from_slice(bytes);
+            for (to, byte) in room.iter_mut().zip(bytes) {
+                *to = *byte;
+            }
         }
         self.len = end;
     }
 
-    /// Returns how many bytes were written.
+    /// Returns the number of bytes written.
     ///
     /// # Errors
     ///
@@ -137,7 +140,7 @@ impl<'b> Writer<'b> {
 #[derive(Debug)]
 pub struct DictWriter<'w, 'b> {
     writer: &'w mut Writer<'b>,
-    last: Option<(usize, usize)>, // where the last key lies
+    last: Option<(usize, usize)>, // the place of the last key
 }
 
 impl<'b> DictWriter<'_, 'b> {
@@ -171,11 +174,11 @@ impl<'b> DictWriter<'_, 'b> {
         Ok(())
     }
 
-    /// Writes a key and a list of what `fill` writes.
+    /// Writes a key and a list; `fill` writes its values.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Order`] if the key is not greater than the one before; what `fill` returns.
+    /// [`WriteError::Order`] if the key is not greater than the one before; the error of `fill`.
     pub fn list(
         &mut self,
         key: &[u8],
@@ -184,11 +187,11 @@ impl<'b> DictWriter<'_, 'b> {
         self.key(key)?.list(fill)
     }
 
-    /// Writes a key and a dictionary of what `fill` writes.
+    /// Writes a key and a dictionary; `fill` writes its keys and values.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Order`] if the key is not greater than the one before; what `fill` returns.
+    /// [`WriteError::Order`] if the key is not greater than the one before; the error of `fill`.
     pub fn dict(
         &mut self,
         key: &[u8],

@@ -1,25 +1,32 @@
-//! Names of nodes, how far they are apart, and how they are bound to addresses (BEP 5, 42).
+//! Ids of nodes, their distance, and how they are bound to addresses (BEP 5, 42).
 
 use core::fmt;
 use core::net::IpAddr;
 
+use super::network::is_local;
 use crate::hex::Hex;
-use crate::{InfoHash, crc32c};
+use crate::id::InfoHash;
+use crate::priority::crc32c;
 
-/// The 160 bits by which a node names itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The 160-bit id of a node.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct NodeId(pub [u8; 20]);
 
 impl NodeId {
     /// Returns the distance to another id: XOR, to be compared as an unsigned big-endian integer.
     #[must_use]
     pub fn distance(&self, other: &Self) -> [u8; 20] {
-        let mut out = self.0;
-        out.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
-        out
+        let mut distance = self.0;
+        for (byte, other) in distance.iter_mut().zip(other.0) {
+            *byte ^= other;
+        }
+        distance
     }
 
-    /// Returns how many leading bits two ids share, 0 to 160.
+    /// Returns the number of leading bits that two ids share, 0 to 160.
     #[must_use]
     pub fn common_bits(&self, other: &Self) -> u8 {
         let mut bits = 0_u8;
@@ -32,7 +39,7 @@ impl NodeId {
         bits
     }
 
-    /// Returns the id that fits an address (BEP 42), with the rest of the bits from `random`.
+    /// Returns the id that fits an address (BEP 42), with the remaining bits from `random`.
     ///
     /// ```
     /// use bittorrent_pieces::dht::NodeId;
@@ -48,7 +55,8 @@ impl NodeId {
         let [.., r] = random;
         let [a, b, c, _] = prefix(ip, r).to_be_bytes();
         let [first, second, third, ..] = &mut id;
-        (*first, *second) = (a, b);
+        *first = a;
+        *second = b;
         *third = c & 0xF8 | *third & 0x07;
         Self(id)
     }
@@ -57,19 +65,13 @@ impl NodeId {
     /// Private, link-local and loopback addresses fit any.
     #[must_use]
     pub fn fits(&self, ip: IpAddr) -> bool {
-        let exempt = match ip {
-            IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-            IpAddr::V6(ip) => {
-                ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unique_local()
-            }
-        };
         let [a, b, c, .., r] = self.0;
         let top = u32::from_be_bytes([a, b, c, 0]);
-        exempt || (top ^ prefix(ip, r)) & 0xFFFF_F800 == 0
+        is_local(ip) || (top ^ prefix(ip, r)) & 0xFFFF_F800 == 0
     }
 }
 
-/// Returns the checksum whose top 21 bits an id begins with; of `r` the low 3 bits count.
+/// Returns the checksum that provides the top 21 bits of an id. Only the low 3 bits of `r` count.
 fn prefix(ip: IpAddr, r: u8) -> u32 {
     let r = r & 0x07;
     match ip {
@@ -88,6 +90,12 @@ fn prefix(ip: IpAddr, r: u8) -> u32 {
 impl From<InfoHash> for NodeId {
     fn from(hash: InfoHash) -> Self {
         Self(hash.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeId({:?})", Hex(&self.0))
     }
 }
 

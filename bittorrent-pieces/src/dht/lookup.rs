@@ -1,20 +1,20 @@
 //! An iterative search for the nodes nearest to an id.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
+use super::network::Network;
 use super::table::Contact;
 use super::{K, NodeId};
-use crate::InfoHash;
+use crate::id::InfoHash;
 
-/// Queries under way at a time: the alpha of Kademlia.
+/// Queries in flight at a time: the alpha of Kademlia.
 const ALPHA: usize = 3;
-/// How many candidates are kept.
+/// The number of candidates.
 const CANDIDATES: usize = 3 * K;
-/// The longest token that is taken.
+/// The maximum length of a token.
 const TOKEN: usize = 20;
 
-/// Room for one lookup: at most 2,500 bytes.
+/// A slot for one lookup: at most 2,500 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupSlot(pub(super) Option<Lookup>);
 
@@ -23,7 +23,7 @@ impl LookupSlot {
     pub const EMPTY: Self = Self(None);
 }
 
-/// What is looked for, and who may know.
+/// The target, and the nodes that may know about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lookup {
     pub(super) number: u32,
@@ -35,27 +35,26 @@ pub(super) struct Lookup {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// The table.
+    /// Fills the table.
     Nodes,
-    /// The peers of a torrent, and afterwards to be one of them; the port is that of the datagram if it
-    /// is 0.
+    /// Finds the peers of a torrent and then announces us. The port 0 stands for that of the datagrams.
     Peers { announce: Option<u16> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Candidate {
     contact: Contact,
-    state: State,
+    progress: Progress,
     token: [u8; TOKEN],
     token_len: u8,
-    counts: bool, // its id fits its address, or nobody asks
+    counts: bool, // its id fits its address, or ids are not enforced
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Progress {
     Unused,
     New,
-    Asked,
+    Queried,
     Answered,
     Failed,
     Announced,
@@ -64,47 +63,49 @@ enum State {
 impl Candidate {
     const NONE: Self = Self {
         contact: Contact::NONE,
-        state: State::Unused,
+        progress: Progress::Unused,
         token: [0; TOKEN],
         token_len: 0,
         counts: false,
     };
+
+    const fn is_used(&self) -> bool {
+        !matches!(self.progress, Progress::Unused)
+    }
 }
 
 impl Lookup {
-    pub(super) fn new(number: u32, target: NodeId, purpose: Purpose) -> Self {
+    pub(super) const fn new(number: u32, target: NodeId, purpose: Purpose) -> Self {
         Self { number, target, purpose, found: 0, candidates: [Candidate::NONE; CANDIDATES] }
     }
 
-    pub(super) fn torrent(&self) -> InfoHash {
+    pub(super) const fn torrent(&self) -> InfoHash {
         InfoHash(self.target.0)
     }
 
-    /// Adds a node that may know, if it is nearer than the farthest.
+    /// Adds a node of our own table, if it is nearer than the farthest.
     pub(super) fn add(&mut self, contact: Contact, counts: bool) {
-        let known = |c: &Candidate| {
-            c.state != State::Unused
-                && (c.contact.id == contact.id || c.contact.addr == contact.addr)
-        };
-        if self.candidates.iter().any(known) {
-            return;
-        }
-        let target = self.target;
-        let far = |c: &Candidate| c.contact.id.distance(&target);
-        let mut carried = Candidate { contact, state: State::New, counts, ..Candidate::NONE };
-        for place in &mut self.candidates {
-            if place.state == State::Unused || far(&carried) < far(place) {
-                core::mem::swap(&mut carried, place);
-            }
-            if carried.state == State::Unused {
-                break;
-            }
+        if !self.knows(contact) {
+            self.insert(Candidate { contact, progress: Progress::New, counts, ..Candidate::NONE });
         }
     }
 
-    /// Adds a node of which only the address is known: it is asked first.
+    /// Adds a node that another one named. There is one candidate per network, so that one owner of addresses
+    /// cannot surround the target; local addresses are exempt.
+    pub(super) fn add_named(&mut self, contact: Contact, counts: bool) {
+        let network = Network::of(contact.addr.ip());
+        let same = |candidate: &&Candidate| {
+            candidate.is_used() && Network::of(candidate.contact.addr.ip()) == network
+        };
+        let share = network.share(1, CANDIDATES);
+        if self.candidates.iter().filter(same).count() < share {
+            self.add(contact, counts);
+        }
+    }
+
+    /// Adds a node of which only the address is known: it is queried first.
     pub(super) fn add_address(&mut self, addr: SocketAddr, number: u8) {
-        // An id near the target, another for each; the answer brings the real one.
+        // An id near the target, another for each; the answer replaces it by the real one.
         let mut id = self.target;
         if let Some(last) = id.0.last_mut() {
             *last ^= number;
@@ -112,38 +113,63 @@ impl Lookup {
         self.add(Contact { id, addr }, true);
     }
 
-    /// Returns the node to be asked next.
+    fn knows(&self, contact: Contact) -> bool {
+        let same = |candidate: &Candidate| {
+            candidate.contact.id == contact.id || candidate.contact.addr == contact.addr
+        };
+        self.candidates.iter().any(|candidate| candidate.is_used() && same(candidate))
+    }
+
+    fn insert(&mut self, candidate: Candidate) {
+        let target = self.target;
+        let distance = |candidate: &Candidate| candidate.contact.id.distance(&target);
+        let mut carried = candidate;
+        for place in &mut self.candidates {
+            if !carried.is_used() {
+                break;
+            }
+            if !place.is_used() || distance(&carried) < distance(place) {
+                core::mem::swap(&mut carried, place);
+            }
+        }
+    }
+
+    /// Returns the node to query next.
     pub(super) fn next(&self) -> Option<Contact> {
-        let used = || self.candidates.iter().filter(|c| c.state != State::Failed);
-        let waiting = used().filter(|c| c.state == State::Asked).count();
-        let near = used().filter(|c| c.state != State::Unused);
-        let mut counted = near.scan(0_usize, |count, candidate| {
+        let live = || self.candidates.iter().filter(|c| c.progress != Progress::Failed);
+        let in_flight = live().filter(|c| c.progress == Progress::Queried).count();
+        let used = live().filter(|candidate| candidate.is_used());
+        let mut near = used.scan(0_usize, |count, candidate| {
             let before = *count;
             *count = before.saturating_add(usize::from(candidate.counts));
             (before < K).then_some(candidate)
         });
-        let next = counted.find(|candidate| candidate.state == State::New);
-        next.filter(|_| waiting < ALPHA).map(|candidate| candidate.contact)
+        let next = near.find(|candidate| candidate.progress == Progress::New);
+        next.filter(|_| in_flight < ALPHA).map(|candidate| candidate.contact)
     }
 
-    /// Returns whether nobody near is left to ask or to wait for.
+    /// Returns whether no near node is left to query or to wait for.
     pub(super) fn is_settled(&self) -> bool {
-        self.next().is_none() && !self.candidates.iter().any(|c| c.state == State::Asked)
+        let waiting = self.candidates.iter().any(|c| c.progress == Progress::Queried);
+        !waiting && self.next().is_none()
     }
 
-    pub(super) fn asked(&mut self, addr: SocketAddr) {
-        self.set(addr, State::New, State::Asked);
+    pub(super) fn queried(&mut self, addr: SocketAddr) {
+        self.set(addr, Progress::New, Progress::Queried);
     }
 
     pub(super) fn failed(&mut self, addr: SocketAddr) {
-        self.set(addr, State::Asked, State::Failed);
+        self.set(addr, Progress::Queried, Progress::Failed);
     }
 
-    /// Notes an answer; returns whether it was waited for.
+    /// Notes an answer; returns whether it was expected.
     pub(super) fn answered(&mut self, from: Contact, token: Option<&[u8]>) -> bool {
-        let waits = |c: &&mut Candidate| c.contact.addr == from.addr && c.state == State::Asked;
-        let Some(candidate) = self.candidates.iter_mut().find(waits) else { return false };
-        candidate.state = State::Answered;
+        let expected =
+            |c: &Candidate| c.contact.addr == from.addr && c.progress == Progress::Queried;
+        let Some(at) = self.candidates.iter().position(expected) else { return false };
+        let Some(place) = self.candidates.get_mut(at) else { return false };
+        let mut candidate = core::mem::replace(place, Candidate::NONE);
+        candidate.progress = Progress::Answered;
         candidate.contact = from;
         let token = token.filter(|token| candidate.counts && token.len() <= TOKEN);
         candidate.token_len = 0;
@@ -151,52 +177,45 @@ impl Lookup {
             *to = *byte;
             candidate.token_len = candidate.token_len.saturating_add(1);
         }
-        let target = self.target;
-        self.candidates
-            .sort_unstable_by_key(|c| (c.state == State::Unused, c.contact.id.distance(&target)));
+        // The real id may be at another distance than the assumed one.
+        if let Some(rest) = self.candidates.get_mut(at..) {
+            rest.rotate_left(1);
+        }
+        self.insert(candidate);
         true
     }
 
     /// Returns a near node to announce to, and its token.
     pub(super) fn next_announce(&self) -> Option<(Contact, [u8; TOKEN], usize)> {
         let Purpose::Peers { announce: Some(_) } = self.purpose else { return None };
-        let near = self
-            .candidates
-            .iter()
-            .filter(|c| matches!(c.state, State::Answered | State::Announced) && c.token_len > 0);
-        let next = near.take(K).find(|candidate| candidate.state == State::Answered)?;
+        let has_token = |c: &&Candidate| {
+            matches!(c.progress, Progress::Answered | Progress::Announced) && c.token_len > 0
+        };
+        let mut near = self.candidates.iter().filter(has_token).take(K);
+        let next = near.find(|candidate| candidate.progress == Progress::Answered)?;
         Some((next.contact, next.token, usize::from(next.token_len)))
     }
 
     pub(super) fn announced(&mut self, addr: SocketAddr) {
-        self.set(addr, State::Answered, State::Announced);
+        self.set(addr, Progress::Answered, Progress::Announced);
     }
 
-    /// Returns how many nodes were announced to.
+    /// Returns the number of nodes that we announced to.
     pub(super) fn announces(&self) -> usize {
-        self.candidates.iter().filter(|c| c.state == State::Announced).count()
+        self.candidates.iter().filter(|c| c.progress == Progress::Announced).count()
     }
 
-    /// Returns how many nodes answered.
+    /// Returns the number of nodes that answered.
     pub(super) fn answers(&self) -> usize {
-        let answered = |c: &&Candidate| matches!(c.state, State::Answered | State::Announced);
+        let answered =
+            |c: &&Candidate| matches!(c.progress, Progress::Answered | Progress::Announced);
         self.candidates.iter().filter(answered).count()
     }
 
-    fn set(&mut self, addr: SocketAddr, from: State, to: State) {
-        let is = |c: &&mut Candidate| c.contact.addr == addr && c.state == from;
+    fn set(&mut self, addr: SocketAddr, from: Progress, to: Progress) {
+        let is = |c: &&mut Candidate| c.contact.addr == addr && c.progress == from;
         if let Some(candidate) = self.candidates.iter_mut().find(is) {
-            candidate.state = to;
+            candidate.progress = to;
         }
     }
-}
-
-/// A query that waits for its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pending {
-    pub(super) transaction: u16,
-    pub(super) to: Contact,
-    pub(super) known: bool, // the id of `to`
-    pub(super) lookup: Option<u32>,
-    pub(super) at: Duration,
 }

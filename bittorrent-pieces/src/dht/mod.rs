@@ -1,47 +1,43 @@
-//! The trackerless DHT (Kademlia; BEP 5, 32, 42, 43): who has a torrent, asked of nodes that nobody runs
-//! for it.
+//! The trackerless DHT (Kademlia; BEP 5, 32, 33, 42, 43, 51): nodes store which peers have a torrent.
 //!
-//! [`DhtNode`] is the machine. It is made of values that stand alone: [`krpc`] is the codec,
-//! [`RoutingTable`] the nodes that are known, [`Tokens`] what proves that an address was ours to answer.
+//! [`DhtNode`] is the machine. Its parts can be used alone: [`krpc`] is the codec, [`RoutingTable`] the known
+//! nodes, [`Tokens`] proves that an announce comes from an address that was answered, [`BloomFilter`] counts
+//! peers.
 //!
-//! ```
-//! use bittorrent_pieces::dht::*;
-//! use bittorrent_pieces::InfoHash;
-//! use core::time::Duration;
+//! # Defences
 //!
-//! let memory = DhtMemory {
-//!     routes: [RouteSlot::EMPTY; 64],
-//!     lookups: [LookupSlot::EMPTY; 2],
-//!     peers: [StoredPeer::EMPTY; 16],
-//! };
-//! let mut node = DhtNode::new(DhtConfig::new(NodeId([1; 20]), [7; 16]), memory);
-//! node.add(Duration::ZERO, "192.0.2.1:6881".parse().unwrap());
-//! node.find_peers(Duration::ZERO, InfoHash([9; 20]), None)?;
-//! let mut buf = [0; MAX_LEN];
-//! let sent = node.poll_transmit(&mut buf)?.unwrap();
-//! assert!(buf[..sent.len].starts_with(b"d1:ad2:id20:")); // a query to the node that was added
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! | against | rule |
+//! |---|---|
+//! | one address that poses as many nodes | one node per network (IPv4 /24, IPv6 /64) in each bucket and in each lookup |
+//! | nodes that only claim to exist | a node enters the table after it has answered a query, and replaces nobody that answers |
+//! | chosen ids | where a bucket is full, ids that fit their address (BEP 42) replace those that do not |
+//! | floods of announces | a quota of stored peers per network, random replacement, random samples in answers |
+//! | amplification | an address that has proved nothing receives at most three times the bytes it sent |
 
+mod bloom;
 mod id;
 pub mod krpc;
 mod lookup;
+mod network;
 mod node;
-mod store;
+mod peers;
 mod table;
 mod tokens;
 
+pub use bloom::BloomFilter;
 pub use id::NodeId;
 pub use lookup::LookupSlot;
 pub use node::{
-    DhtConfig, DhtError, DhtEvent, DhtHandled, DhtMemory, DhtNode, DhtTransmit, LookupId,
-    LookupsFull,
+    AddError, ConfigError, DatagramError, DhtConfig, DhtEvent, DhtNode, DhtOutcome, DhtParts,
+    DhtPartsRef, DhtSlots, DhtStorage, LookupId, Transmit,
 };
-pub use store::StoredPeer;
-pub use table::{Contact, Health, RouteSlot, RoutingTable};
+#[cfg(feature = "alloc")]
+pub use node::{DhtLimits, DhtVec};
+pub use peers::StoredPeerSlot;
+pub use table::{Contact, Contacts, Health, Nearest, RouteSlot, RoutingTable};
 pub use tokens::{Token, Tokens};
 
-/// The most bytes of a datagram that a [`DhtNode`] sends.
+/// The maximum length in bytes of a datagram that a [`DhtNode`] sends.
 pub const MAX_LEN: usize = 1_024;
-/// How many nodes a bucket holds, and an answer names (BEP 5).
+/// The number of nodes in a bucket and in an answer (BEP 5).
 pub const K: usize = 8;

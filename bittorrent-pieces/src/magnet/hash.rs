@@ -3,7 +3,7 @@
 use super::MagnetError;
 use crate::text::nibble;
 
-/// SHA-256, 32 bytes: what a multihash of it begins with.
+/// The first bytes of a multihash of SHA-256.
 const MULTIHASH: [u8; 2] = [0x12, 0x20];
 
 /// Reads 40 hexadecimal or 32 base32 digits (RFC 4648), in either case.
@@ -52,7 +52,9 @@ fn base32(digits: &[u8]) -> Option<[u8; 20]> {
             word = word << 5 | u64::from(value);
         }
         let [_, _, _, word @ ..] = word.to_be_bytes();
-        bytes.copy_from_slice(&word);
+        for (to, byte) in bytes.iter_mut().zip(word) {
+            *to = byte;
+        }
     }
     Some(out)
 }

@@ -1,38 +1,39 @@
 //! Magnet links: a torrent named by its hash alone (BEP 9, 53; `btmh`: BEP 52).
-//!
-//! ```
-//! use bittorrent_pieces::magnet::Magnet;
-//!
-//! let link = b"magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&dn=an%20image&so=0,2-3";
-//! let magnet = Magnet::parse(link)?;
-//! assert_eq!(magnet.v1().unwrap().0, [0xAA; 20]);
-//! assert_eq!(magnet.name().unwrap().bytes().collect::<Vec<_>>(), b"an image");
-//! assert!(magnet.selects(3) && !magnet.selects(1));
-//! # Ok::<(), bittorrent_pieces::magnet::MagnetError>(())
-//! ```
 
-mod draft;
+mod builder;
 mod hash;
 mod select;
 
-use core::fmt;
-
 use thiserror::Error;
 
-use crate::text::{nibble, parse};
+use crate::host::Host;
+use crate::id::InfoHash;
+pub use crate::id::InfoHashV2;
+use crate::text::parse;
+pub use crate::text::{Escaped, Unescaped};
 use crate::tracker::http::Contact;
-use crate::{Host, InfoHash};
-pub use draft::MagnetDraft;
+pub use builder::MagnetBuilder;
 pub use select::{Ranges, SelectError};
 
-/// The most bytes of a link.
+/// The maximum length of a link in bytes.
 pub const MAX_LEN: usize = 1 << 16;
-/// The most parameters of a link.
+/// The maximum number of parameters of a link.
 pub const MAX_PARAMETERS: usize = 1_000;
-/// What every link begins with.
+/// The start of every link.
 const SCHEME: &[u8] = b"magnet:?";
 
-/// A link that was checked as a whole and is read on demand, without a copy.
+/// A magnet link, borrowed. Its hashes are checked; optional parameters that are malformed are skipped.
+///
+/// ```
+/// use bittorrent_pieces::magnet::Magnet;
+///
+/// let link = b"magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&dn=an%20image&so=0,2-3";
+/// let magnet = Magnet::parse(link)?;
+/// assert_eq!(magnet.v1().unwrap().0, [0xAA; 20]);
+/// assert_eq!(magnet.name().unwrap().bytes().collect::<Vec<_>>(), b"an image");
+/// assert!(magnet.selects(3) && !magnet.selects(1));
+/// # Ok::<(), bittorrent_pieces::magnet::MagnetError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Magnet<'a> {
     query: &'a [u8],
@@ -40,65 +41,37 @@ pub struct Magnet<'a> {
     v2: Option<InfoHashV2>,
 }
 
-/// The SHA-256 of the info dictionary of a v2 torrent (BEP 52).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InfoHashV2(pub [u8; 32]);
-
-impl InfoHashV2 {
-    /// Returns the first 20 bytes, which stand for it in handshakes, at trackers and in the DHT.
-    #[must_use]
-    pub fn truncated(&self) -> InfoHash {
-        InfoHash(self.0.first_chunk().copied().unwrap_or_default())
-    }
-}
-
-impl fmt::Display for InfoHashV2 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::hex::Hex(&self.0).fmt(f)
-    }
-}
-
-/// Text that is no magnet link of a torrent.
+/// Text that is not a magnet link of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum MagnetError {
     /// It does not begin with `magnet:?`.
     #[error("not a magnet link")]
     Scheme,
     /// Longer than [`MAX_LEN`].
-    #[error("a link of {0} bytes")]
+    #[error("link of {0} bytes; the maximum is {MAX_LEN}")]
     TooLong(usize),
     /// More than [`MAX_PARAMETERS`].
     #[error("more than {MAX_PARAMETERS} parameters")]
     TooMany,
-    /// A byte that no link may hold.
-    #[error("byte {0:#04x} cannot stand in a link")]
-    Byte(u8),
-    /// A `%` without two hexadecimal digits.
-    #[error("a percent sign without two digits")]
-    Percent,
     /// `btih` is neither 40 hexadecimal nor 32 base32 digits.
-    #[error("a btih of {0} bytes, or of other digits")]
+    #[error("invalid btih of {0} bytes")]
     Btih(usize),
     /// `btmh` is not `1220` and 64 hexadecimal digits: the multihash of SHA-256.
-    #[error("a btmh of {0} bytes, or of another hash")]
+    #[error("invalid btmh of {0} bytes")]
     Btmh(usize),
     /// Two different hashes of one kind.
     #[error("two different torrents in one link")]
     Ambiguous,
-    /// No hash of a torrent.
+    /// The link has no hash of a torrent.
     #[error("no torrent in the link")]
     NoHash,
-    /// `x.pe` is not a host and a port.
-    #[error("a peer address that is none")]
-    Peer,
-    /// `so` is no list of file numbers and ranges.
-    #[error(transparent)]
-    Select(#[from] SelectError),
 }
 
 impl<'a> Magnet<'a> {
-    /// Reads a link. Unknown parameters are left alone; `xt.1`, `tr.2` and the like count as `xt`, `tr`.
+    /// Parses a link. Blanks around it are ignored, and so are unknown parameters; `xt.1`, `tr.2` and the like
+    /// count as `xt`, `tr`.
     ///
     /// # Errors
     ///
@@ -107,11 +80,14 @@ impl<'a> Magnet<'a> {
         if link.len() > MAX_LEN {
             return Err(MagnetError::TooLong(link.len()));
         }
+        let link = link.trim_ascii();
         let (scheme, query) = link.split_at_checked(SCHEME.len()).ok_or(MagnetError::Scheme)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) {
             return Err(MagnetError::Scheme);
         }
-        check(query)?;
+        if query.split(|byte| *byte == b'&').count() > MAX_PARAMETERS {
+            return Err(MagnetError::TooMany);
+        }
         let mut magnet = Self { query, v1: None, v2: None };
         for topic in magnet.all(b"xt") {
             if let Some(digits) = topic.after(b"urn:btih:") {
@@ -123,12 +99,6 @@ impl<'a> Magnet<'a> {
         if magnet.v1.is_none() && magnet.v2.is_none() {
             return Err(MagnetError::NoHash);
         }
-        if !magnet.all(b"x.pe").all(|peer| peer_of(peer).is_some()) {
-            return Err(MagnetError::Peer);
-        }
-        magnet
-            .all(b"so")
-            .try_for_each(|list| Ranges(list).try_for_each(|range| range.map(drop)))?;
         Ok(magnet)
     }
 
@@ -144,126 +114,92 @@ impl<'a> Magnet<'a> {
         self.v2
     }
 
-    /// Returns the name to show until the torrent is known. It is no safe path.
+    /// Returns the name to show until the torrent is known. It is not a safe path.
     #[must_use]
     pub fn name(&self) -> Option<Escaped<'a>> {
         self.all(b"dn").next()
     }
 
     /// Returns the URLs of trackers; each is a tier of its own.
-    pub fn trackers(&self) -> impl Iterator<Item = Escaped<'a>> + use<'a> {
+    #[must_use]
+    pub const fn trackers(&self) -> Parameters<'a> {
         self.all(b"tr")
     }
 
-    /// Returns the addresses of peers to ask for the torrent.
-    pub fn peers(&self) -> impl Iterator<Item = Contact<'a>> + use<'a> {
-        self.all(b"x.pe").filter_map(peer_of)
+    /// Returns the peers to connect to. Malformed addresses are skipped.
+    #[must_use]
+    pub const fn peers(&self) -> LinkPeers<'a> {
+        LinkPeers(self.all(b"x.pe"))
     }
 
-    /// Returns the ranges of files to fetch, by number from 0, both ends included (BEP 53); `None` if
-    /// the link does not say, which means all.
+    /// Returns the ranges of files to fetch, by number from 0, both ends included (BEP 53); `None` if the link
+    /// does not say, which means all.
     #[must_use]
     pub fn select_only(&self) -> Option<Ranges<'a>> {
         self.all(b"so").next().map(Ranges)
     }
 
-    /// Returns whether a file is to be fetched, by number from 0.
+    /// Returns whether a file is to be fetched, by number from 0. Malformed ranges are skipped; if none is
+    /// valid, all files are.
     #[must_use]
     pub fn selects(&self, file: u32) -> bool {
-        self.select_only().is_none_or(|mut ranges| {
-            ranges.any(|range| range.is_ok_and(|range| range.contains(&file)))
-        })
+        let Some(ranges) = self.select_only() else { return true };
+        let mut valid = ranges.flatten().peekable();
+        valid.peek().is_none() || valid.any(|range| range.contains(&file))
     }
 
     /// Returns the values of a parameter, numbered or not.
-    fn all(&self, key: &'static [u8]) -> impl Iterator<Item = Escaped<'a>> + use<'a> {
-        self.query.split(|byte| *byte == b'&').filter_map(move |part| {
-            let at = part.iter().position(|byte| *byte == b'=')?;
-            let (name, value) = part.split_at_checked(at)?;
-            let (base, number) = name.split_at_checked(key.len())?;
-            let numbered = number.is_empty()
-                || number.strip_prefix(b".").is_some_and(|digits| parse::<u32>(digits).is_some());
-            (base.eq_ignore_ascii_case(key) && numbered)
-                .then(|| Escaped(value.strip_prefix(b"=").unwrap_or(value)))
-        })
+    const fn all(&self, key: &'static [u8]) -> Parameters<'a> {
+        Parameters { rest: Some(self.query), key }
     }
 }
 
-/// A value as it stands in the link, `%` and all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Escaped<'a>(&'a [u8]);
+/// The values of one parameter of a link.
+#[derive(Debug, Clone)]
+pub struct Parameters<'a> {
+    rest: Option<&'a [u8]>,
+    key: &'static [u8],
+}
 
-impl<'a> Escaped<'a> {
-    pub(crate) const fn new(raw: &'a [u8]) -> Self {
-        Self(raw)
+impl<'a> Parameters<'a> {
+    /// Returns the value of a part `key=value`, if the key is the wanted one.
+    fn value(&self, part: &'a [u8]) -> Option<Escaped<'a>> {
+        let at = part.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = part.split_at_checked(at)?;
+        let (base, number) = name.split_at_checked(self.key.len())?;
+        let numbered = number.is_empty()
+            || number.strip_prefix(b".").is_some_and(|digits| parse::<u32>(digits).is_some());
+        let wanted = base.eq_ignore_ascii_case(self.key) && numbered;
+        wanted.then(|| Escaped::new(value.strip_prefix(b"=").unwrap_or(value)))
     }
+}
 
-    /// Returns the bytes as they stand.
-    #[must_use]
-    pub const fn as_raw(&self) -> &'a [u8] {
-        self.0
-    }
+impl<'a> Iterator for Parameters<'a> {
+    type Item = Escaped<'a>;
 
-    /// Returns the bytes that are meant: `%20` is a space. A `+` is a plus, as in any URI.
-    pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
-        let mut rest = self.0;
-        core::iter::from_fn(move || {
-            let (byte, tail) = match rest {
-                [] => return None,
-                [b'%', high, low, tail @ ..] => (nibble(*high)? << 4 | nibble(*low)?, tail),
-                [byte, tail @ ..] => (*byte, tail),
-            };
-            rest = tail;
-            Some(byte)
-        })
-    }
-
-    /// Writes the bytes that are meant and returns how many there are.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`](crate::BufferTooSmall)
-    pub fn decode(&self, out: &mut [u8]) -> Result<usize, crate::BufferTooSmall> {
-        let mut text = crate::text::Text::new(out);
-        self.bytes().for_each(|byte| text.raw(&[byte]));
-        text.finish()
-    }
-
-    /// Returns what follows a prefix. In hashes and addresses nothing needs to be escaped but `:`.
-    fn after(self, prefix: &[u8]) -> Option<&'a [u8]> {
-        let (mut rest, mut left) = (self.0, prefix);
-        while let [should, tail @ ..] = left {
-            let (is, after) = match rest {
-                [b'%', high, low, after @ ..] => (nibble(*high)? << 4 | nibble(*low)?, after),
-                [is, after @ ..] => (*is, after),
-                [] => return None,
-            };
-            if !is.eq_ignore_ascii_case(should) {
-                return None;
+    fn next(&mut self) -> Option<Escaped<'a>> {
+        loop {
+            let query = self.rest?;
+            let end = query.iter().position(|byte| *byte == b'&').unwrap_or(query.len());
+            let (part, rest) = query.split_at_checked(end)?;
+            self.rest = rest.strip_prefix(b"&");
+            if let Some(value) = self.value(part) {
+                return Some(value);
             }
-            (rest, left) = (after, tail);
         }
-        Some(rest)
     }
 }
 
-fn check(query: &[u8]) -> Result<(), MagnetError> {
-    if query.split(|byte| *byte == b'&').count() > MAX_PARAMETERS {
-        return Err(MagnetError::TooMany);
+/// The peers of a link.
+#[derive(Debug, Clone)]
+pub struct LinkPeers<'a>(Parameters<'a>);
+
+impl<'a> Iterator for LinkPeers<'a> {
+    type Item = Contact<'a>;
+
+    fn next(&mut self) -> Option<Contact<'a>> {
+        self.0.find_map(contact_of)
     }
-    let mut rest = query;
-    while let [byte, tail @ ..] = rest {
-        rest = match (byte, tail) {
-            (b'%', [high, low, tail @ ..]) => {
-                nibble(*high).zip(nibble(*low)).ok_or(MagnetError::Percent)?;
-                tail
-            }
-            (b'%', _) => return Err(MagnetError::Percent),
-            (0..=b' ' | 0x7F, _) => return Err(MagnetError::Byte(*byte)),
-            _ => tail, // letters beyond ASCII are wrong there, but common in names
-        };
-    }
-    Ok(())
 }
 
 fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Result<(), MagnetError> {
@@ -276,14 +212,15 @@ fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Result<(), MagnetError
     }
 }
 
-/// Reads `host:port`, `ipv4:port` or `[ipv6]:port`.
-fn peer_of(value: Escaped<'_>) -> Option<Contact<'_>> {
-    let colon = value.0.iter().rposition(|byte| *byte == b':')?;
-    let (host, port) = value.0.split_at_checked(colon)?;
+/// Parses `host:port`, `ipv4:port` or `[ipv6]:port`.
+fn contact_of(value: Escaped<'_>) -> Option<Contact<'_>> {
+    let value = value.as_raw();
+    let colon = value.iter().rposition(|byte| *byte == b':')?;
+    let (host, port) = value.split_at_checked(colon)?;
     let port = parse(port.strip_prefix(b":")?)?;
     let host = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
         Some(v6) => Host::parse(v6).filter(|host| matches!(host, Host::Ip(ip) if ip.is_ipv6()))?,
         None => Host::parse(host).filter(|host| !matches!(host, Host::Ip(ip) if ip.is_ipv6()))?,
     };
-    Some(Contact { peer_id: None, host, port })
+    Some(Contact { peer_id: None, host, port }).filter(|_| port != 0)
 }

@@ -1,31 +1,30 @@
-//! Which files of a torrent are meant (BEP 53).
+//! The selected files of a torrent (BEP 53).
 
 use core::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use super::Escaped;
-use crate::text::parse;
+use crate::text::{Escaped, parse};
 
-/// A list of file numbers that is none.
+/// An entry that is not a file number or a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SelectError {
-    /// No number of 32 bits.
-    #[error("a file number that is none")]
+    /// Not a number of 32 bits.
+    #[error("invalid file number")]
     Number,
     /// A range that ends before it begins.
-    #[error("files from {first} to {last}")]
+    #[error("files from {first} to {last}: the range is reversed")]
     Backwards {
-        /// Where it begins.
+        /// Its first number.
         first: u32,
-        /// Where it ends.
+        /// Its last number.
         last: u32,
     },
 }
 
-/// Ranges of file numbers from 0, both ends included, as they stand: `0,2,4,6-8`. Commas may be
-/// escaped.
+/// Ranges of file numbers from 0, both ends included: `0,2,4,6-8`. Commas may be escaped.
 #[derive(Debug, Clone)]
 pub struct Ranges<'a>(pub(super) Escaped<'a>);
 
@@ -33,17 +32,17 @@ impl Iterator for Ranges<'_> {
     type Item = Result<RangeInclusive<u32>, SelectError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Escaped(list) = self.0;
+        let list = self.0.as_raw();
         if list.is_empty() {
             return None;
         }
         let end = list.iter().position(|byte| matches!(byte, b',' | b'%')).unwrap_or(list.len());
         let (part, rest) = list.split_at_checked(end)?;
-        self.0 = Escaped(match rest {
+        self.0 = Escaped::new(match rest {
             [b',', rest @ ..] | [b'%', b'2', b'C' | b'c', rest @ ..] => rest,
             [] => rest,
             _ => {
-                self.0 = Escaped(&[]);
+                self.0 = Escaped::new(&[]);
                 return Some(Err(SelectError::Number));
             }
         });

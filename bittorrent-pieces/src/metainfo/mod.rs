@@ -1,7 +1,7 @@
 //! The metainfo file, versions 1 and 2 and both at once (BEP 3, 52; trackers BEP 12, private BEP 27,
 //! attributes BEP 47).
 
-mod draft;
+mod builder;
 mod file;
 mod tree;
 
@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
-use crate::magnet::InfoHashV2;
+use crate::error::ConfigError;
+use crate::geometry::{BLOCK_LEN, Geometry, PieceIndex, V2File};
+use crate::hash::{PieceHasher, PieceHashes};
+use crate::id::{InfoHash, InfoHashV2};
 use crate::merkle::{MerkleHash, PieceLayer};
-use crate::{
-    BLOCK_LEN, ConfigError, Geometry, InfoHash, PieceHasher, PieceHashes, PieceIndex, V2File,
-};
-pub use draft::{Draft, DraftContent, DraftFile, DraftVersion};
+pub use builder::{Content, ContentFile, MetainfoBuilder, Version};
 pub use file::{Elements, File, Files, Span};
 
 /// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.

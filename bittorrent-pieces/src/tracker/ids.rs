@@ -7,11 +7,11 @@ use sha1::{Digest, Sha1};
 
 use super::udp::ConnectionId;
 
-/// How long a secret is used for new ids; BEP 15 has a tracker accept an id for two minutes.
+/// How long a secret is used for new ids; a tracker accepts an id for two minutes (BEP 15).
 const PERIOD_SECS: u64 = 120;
 
-/// Gives out connection ids and knows them again: a keyed hash of the address and of the two-minute
-/// period, of which the current and the last one count. An id is accepted for 2 to 4 minutes.
+/// Issues and verifies connection ids: keyed hashes of the address and of the two-minute period. Those of the
+/// current and of the previous period are accepted, so an id is valid for 2 to 4 minutes.
 ///
 /// An id is bound to the IP address and not to the port, since clients share one between sockets.
 ///
@@ -31,19 +31,19 @@ pub struct ConnectionIds {
 }
 
 impl ConnectionIds {
-    /// Creates ids that only who knows `key` can make. It must be random, and another at each start.
+    /// Creates the ids of a key. The key must be random, and a new one at each start.
     #[must_use]
     pub const fn new(key: [u8; 16]) -> Self {
         Self { key }
     }
 
-    /// Returns the id to give to an address.
+    /// Returns the id for an address.
     #[must_use]
     pub fn give(&self, now: Duration, ip: IpAddr) -> ConnectionId {
         self.id(now.as_secs() / PERIOD_SECS, ip)
     }
 
-    /// Returns whether an id was given to this address in the last two minutes, or at most four.
+    /// Returns whether an id was issued to this address in the current or the previous period.
     #[must_use]
     pub fn accepts(&self, now: Duration, ip: IpAddr, id: ConnectionId) -> bool {
         let period = now.as_secs() / PERIOD_SECS;
@@ -52,7 +52,7 @@ impl ConnectionIds {
     }
 
     /// The secret of a period is hashed from key and period; key and period have fixed lengths, and
-    /// of the hash only 8 bytes are told, so nobody can extend it.
+    /// only 8 bytes of the hash are sent, so it cannot be extended.
     fn id(&self, period: u64, ip: IpAddr) -> ConnectionId {
         let mut hasher = Sha1::new();
         hasher.update(self.key);

@@ -1,8 +1,8 @@
-//! Trackers: who else has a torrent, asked over HTTP (BEP 3, 7, 23, 48) or UDP (BEP 15, 41).
+//! Trackers: servers that know the peers of a torrent, over HTTP (BEP 3, 7, 23, 48) or UDP (BEP 15, 41).
 //!
 //! [`http`] and [`udp`] are codecs. [`UdpTracker`] is the client's machine for one UDP tracker, with
-//! retransmission; [`ConnectionIds`] is what the tracker's side needs to answer without memory;
-//! [`TrackerOrder`] says which of several trackers to ask (BEP 12).
+//! retransmission. [`ConnectionIds`] lets a UDP tracker answer without memory for each client.
+//! [`TrackerOrder`] decides which of several trackers to ask (BEP 12).
 
 mod client;
 pub mod http;
@@ -10,34 +10,37 @@ mod ids;
 mod order;
 pub mod udp;
 
-use crate::{InfoHash, PeerId};
+use crate::id::{InfoHash, PeerId};
 pub use client::{
-    DatagramError, UdpConfig, UdpEvent, UdpHandled, UdpSlot, UdpTracker, UdpTrackerFull,
+    ConfigError, DatagramError, MAX_PATH_LEN, Transmit, UdpConfig, UdpEvent, UdpOutcome, UdpSlot,
+    UdpTracker,
 };
 pub use ids::ConnectionIds;
-pub use order::{TierSlot, TrackerOrder, TrackerOrderError};
+pub use order::{OrderIter, TierSlot, TrackerOrder, TrackerOrderError};
 
-/// What a peer tells a tracker about itself and a torrent (BEP 3, 15).
+/// What a peer announces about itself and a torrent (BEP 3, 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Announce {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// What we call ourselves.
+    /// Our id.
     pub peer_id: PeerId,
     /// The TCP port on which we listen.
     pub port: u16,
-    /// Bytes given to others since `started`.
+    /// Bytes sent to other peers since `started`.
     pub uploaded: u64,
-    /// Bytes taken from others since `started`.
+    /// Bytes received from other peers since `started`.
     pub downloaded: u64,
     /// Bytes still missing; 0 for a seed.
     pub left: u64,
-    /// Why this is said now.
+    /// The reason of the announce.
     pub event: AnnounceEvent,
-    /// How many peers are wanted; `None` leaves it to the tracker. Over UDP at most `i32::MAX`.
+    /// The number of peers that are wanted; `None` leaves it to the tracker. Over UDP at most `i32::MAX`.
     pub num_want: Option<u32>,
-    /// A secret of the peer, the same in all its announces, so that the tracker knows it again when
-    /// its address changed.
+    /// A secret of the peer, the same in all its announces: the tracker recognises the peer when its address has
+    /// changed.
     pub key: u32,
 }
 
@@ -59,13 +62,16 @@ impl Announce {
     }
 }
 
-/// Why an announce is sent (BEP 3). The numbers are those of BEP 15, which are not in the order of life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The reason of an announce (BEP 3). The numbers are those of BEP 15.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_enums, reason = "the four events of BEP 15")]
 pub enum AnnounceEvent {
-    /// 0: at the interval that the tracker asked for.
+    /// 0: the interval of the tracker has passed.
     #[default]
     None,
-    /// 1: the last piece came; never said by who had all from the start.
+    /// 1: the last piece was received; never sent by a peer that started complete.
     Completed,
     /// 2: the first announce.
     Started,
@@ -73,13 +79,16 @@ pub enum AnnounceEvent {
     Stopped,
 }
 
-/// What a tracker knows of one torrent (BEP 15, 48).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The statistics of one torrent (BEP 15, 48).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct ScrapeStats {
-    /// Peers that have all of it.
+    /// The number of peers that have all of it.
     pub seeders: u32,
-    /// How often somebody completed it.
+    /// The number of times it was completed.
     pub completed: u32,
-    /// Peers that lack some of it.
+    /// The number of peers that lack some of it.
     pub leechers: u32,
 }

@@ -1,14 +1,16 @@
-//! Which of several trackers to ask (BEP 12).
+//! The order of several trackers (BEP 12).
+
+use core::slice::Iter;
 
 use thiserror::Error;
 
 use crate::rng::Rng;
 
-/// The order in which the trackers of a torrent are asked: tier by tier, shuffled inside each; one
-/// that answers moves to the front of its tier (BEP 12).
+/// The order in which the trackers of a torrent are asked: tier by tier, shuffled inside each. A tracker that
+/// answers moves to the front of its tier (BEP 12).
 ///
-/// It holds places, not URLs: [`current`](Self::current) names the tier and the place in it as
-/// [`Metainfo::tiers`](crate::Metainfo::tiers) gives them.
+/// It holds indices, not URLs: [`current`](Self::current) returns the tier and the index in it, in the order of
+/// [`Metainfo::tiers`](crate::Metainfo::tiers).
 ///
 /// ```
 /// use bittorrent_pieces::tracker::{TierSlot, TrackerOrder};
@@ -27,7 +29,7 @@ pub struct TrackerOrder<S> {
     slots: S,
 }
 
-/// Room for one tracker of a [`TrackerOrder`]: 4 bytes.
+/// A slot for one tracker of a [`TrackerOrder`]: 4 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TierSlot {
     tier: u16,
@@ -35,24 +37,28 @@ pub struct TierSlot {
 }
 
 impl TierSlot {
-    /// A slot that is not in use.
+    /// An unused slot.
     pub const EMPTY: Self = Self { tier: 0, place: 0 };
 }
 
-/// The lent slots do not fit the trackers.
+/// The slots do not fit the trackers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TrackerOrderError {
-    /// One slot for each tracker.
-    #[error("more trackers than {0} slots")]
-    Slots(usize),
-    /// More tiers, or trackers in a tier, than 16 bits can number.
+    /// There are more trackers than slots.
+    #[error("table full: all {capacity} slots are in use")]
+    Full {
+        /// The number of slots.
+        capacity: usize,
+    },
+    /// There are more tiers, or trackers in a tier, than 16 bits can number.
     #[error("more than 65,535 tiers, or trackers in one")]
     TooMany,
 }
 
 impl<S: AsRef<[TierSlot]> + AsMut<[TierSlot]>> TrackerOrder<S> {
-    /// Shuffles trackers; `tiers` says how many there are in each tier.
+    /// Shuffles the trackers; `tiers` are the numbers of trackers in each tier.
     ///
     /// # Errors
     ///
@@ -66,8 +72,13 @@ impl<S: AsRef<[TierSlot]> + AsMut<[TierSlot]>> TrackerOrder<S> {
         Ok(Self { len, cursor: 0, slots })
     }
 
-    /// Notes that the current tracker did not answer and returns the next one; after the last one the
-    /// order begins anew and `None` says so.
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.slots
+    }
+
+    /// Notes that the current tracker did not answer and returns the next one. After the last one it returns
+    /// `None`, and the order starts again.
     pub fn failed(&mut self) -> Option<(usize, usize)> {
         self.cursor = self.cursor.saturating_add(1);
         if self.cursor >= self.len {
@@ -90,16 +101,28 @@ impl<S: AsRef<[TierSlot]> + AsMut<[TierSlot]>> TrackerOrder<S> {
         self.cursor = 0;
     }
 
-    /// Returns the tracker to ask: its tier, and its place in that tier, both from 0.
+    /// Returns the tracker to ask: its tier, and its index in that tier, both from 0.
     #[must_use]
     pub fn current(&self) -> Option<(usize, usize)> {
         self.order().nth(self.cursor)
     }
 
-    /// Returns all trackers in order: tier, and place in that tier.
-    pub fn order(&self) -> impl Iterator<Item = (usize, usize)> {
-        let used = self.slots.as_ref().get(..self.len).unwrap_or_default();
-        used.iter().map(|slot| (usize::from(slot.tier), usize::from(slot.place)))
+    /// Returns all trackers in order: tier, and index in that tier.
+    #[must_use]
+    pub fn order(&self) -> OrderIter<'_> {
+        OrderIter(self.slots.as_ref().get(..self.len).unwrap_or_default().iter())
+    }
+}
+
+/// The trackers of a [`TrackerOrder`].
+#[derive(Debug, Clone)]
+pub struct OrderIter<'s>(Iter<'s, TierSlot>);
+
+impl Iterator for OrderIter<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        self.0.next().map(|slot| (usize::from(slot.tier), usize::from(slot.place)))
     }
 }
 
@@ -108,13 +131,16 @@ fn fill(
     rng: &mut Rng,
     slots: &mut [TierSlot],
 ) -> Result<usize, TrackerOrderError> {
-    let (room, mut len) = (slots.len(), 0_usize);
+    let capacity = slots.len();
+    let mut len = 0_usize;
     for (tier, places) in tiers.into_iter().enumerate() {
         let tier = u16::try_from(tier).map_err(|_| TrackerOrderError::TooMany)?;
         let places = u16::try_from(places).map_err(|_| TrackerOrderError::TooMany)?;
         let end = len.saturating_add(usize::from(places));
-        let part = slots.get_mut(len..end).ok_or(TrackerOrderError::Slots(room))?;
-        part.iter_mut().zip(0..).for_each(|(slot, place)| *slot = TierSlot { tier, place });
+        let part = slots.get_mut(len..end).ok_or(TrackerOrderError::Full { capacity })?;
+        for (slot, place) in part.iter_mut().zip(0..) {
+            *slot = TierSlot { tier, place };
+        }
         // Fisher and Yates, from the back.
         for left in (1..=places).rev() {
             let drawn = usize::try_from(rng.below(u64::from(left))).unwrap_or(0);

@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
-use bittorrent_pieces::dht::krpc::{Body, CompactNodes, Message, Query, Response, Values};
-use bittorrent_pieces::dht::{
-    DhtConfig, DhtMemory, DhtNode, LookupSlot, MAX_LEN, NodeId, RouteSlot, StoredPeer,
+use bittorrent_pieces::dht::krpc::{
+    Body, CompactNodes, Message, Method, Query, Response, Values, Want,
 };
+use bittorrent_pieces::dht::{DhtConfig, DhtLimits, DhtNode, DhtVec, MAX_LEN, NodeId};
 use bittorrent_pieces::{CompactPeers, Family, InfoHash};
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -26,25 +26,28 @@ pub fn krpc(bytes: &[u8]) {
 }
 
 struct Driven {
-    node: DhtNode<Vec<RouteSlot>, Vec<LookupSlot>, Vec<StoredPeer>>,
+    node: DhtNode<DhtVec>,
     asked: Vec<(SocketAddr, Vec<u8>)>, // transaction ids to be answered
+    tokens: Vec<Vec<u8>>,
 }
 
 /// Reads bytes as a node and calls to it.
 pub fn node(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (routes, lookups, peers) = (input.below(40), input.below(4), input.below(4));
+    let routes = input.below(40);
+    let lookups = 1 + input.below(3);
+    let peers = input.below(4);
     let choice = input.byte();
     let mut config = DhtConfig::new(NodeId([input.byte(); 20]), input.array());
     config.read_only = choice & 7 == 7;
     config.enforce_ids = choice & 8 == 8;
     let new = || {
-        let memory = DhtMemory {
-            routes: vec![RouteSlot::EMPTY; routes],
-            lookups: vec![LookupSlot::EMPTY; lookups],
-            peers: vec![StoredPeer::EMPTY; peers],
-        };
-        Driven { node: DhtNode::new(config, memory), asked: vec![] }
+        let storage = DhtVec::new(DhtLimits { routes, lookups, peers });
+        Driven {
+            node: DhtNode::new(config, storage).expect("a lookup"),
+            asked: vec![],
+            tokens: vec![],
+        }
     };
     laws::check(new, MAX_LEN, input.bytes(usize::MAX));
 }
@@ -65,21 +68,30 @@ impl Driven {
         let (from, id) = (addr(input), id(input));
         let info_hash = InfoHash([input.byte() % 4; 20]);
         let token = input.array::<8>();
-        let query = match input.below(5) {
-            0 => Query::Ping { id },
-            1 => Query::FindNode { id, target: NodeId(info_hash.0) },
-            2 => Query::GetPeers { id, info_hash },
-            3 => Query::AnnouncePeer { id, info_hash, port: Some(input.u16()), token: &token },
-            _ => Query::Other { id, method: b"vote" },
+        let target = NodeId(info_hash.0);
+        let flags = input.byte();
+        let [noseed, scrape, v4, v6] = [1, 2, 4, 8].map(|bit| flags & bit == bit);
+        let method = match input.below(7) {
+            0 => Method::Ping,
+            1 => Method::FindNode { target },
+            2 => Method::GetPeers { info_hash, noseed, scrape },
+            3 | 4 => {
+                // As often as not with the token that the node gave last.
+                let token = self.tokens.last().filter(|_| noseed).map_or(&token[..], |token| token);
+                let port = Some(input.u16());
+                Method::AnnouncePeer { info_hash, port, seed: scrape, token }
+            }
+            5 => Method::SampleInfohashes { target },
+            _ => Method::Other { name: b"vote", target: Some(target).filter(|_| noseed) },
         };
-        let transaction = vec![7; input.below(20)];
-        let body = Body::Query(query);
+        let transaction = vec![7; input.below(40)];
+        let body = Body::Query(Query { want: Want { v4, v6 }, ..Query::new(id, method) });
         let read_only = input.byte() & 3 == 3;
-        self.hear(
-            now,
-            from,
-            &Message { transaction: &transaction, version: None, ip: None, read_only, body },
-        )
+        let message = Message { read_only, ..Message::new(&transaction, body) };
+        // A borrowed token cannot be sent while the node changes.
+        let mut out = [0; MAX_LEN];
+        let len = message.encode(&mut out).expect("it fits");
+        Outcome::of(self.node.handle_datagram(now, from, &out[..len]))
     }
 
     fn answer(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
@@ -122,7 +134,7 @@ impl Machine for Driven {
         match input.below(8) {
             0 => {
                 let addr = addr(input);
-                Outcome::Done(self.node.add(now, addr).to_string())
+                Outcome::of(self.node.add(now, addr))
             }
             1 => {
                 let port = (input.byte() & 1 == 0).then(|| input.u16());
@@ -151,6 +163,9 @@ impl Machine for Driven {
             let message = Message::decode(&buf[..sent.len]).expect("what it sends is right");
             if matches!(message.body, Body::Query(_)) {
                 self.asked.push((sent.to, message.transaction.to_vec()));
+            }
+            if let Body::Response(Response { token: Some(token), .. }) = message.body {
+                self.tokens.push(token.to_vec());
             }
             (sent.to.to_string(), sent.len)
         }))

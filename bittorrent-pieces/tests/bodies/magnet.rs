@@ -1,6 +1,6 @@
 //! Body of magnet links.
 
-use bittorrent_pieces::magnet::{Magnet, MagnetDraft};
+use bittorrent_pieces::magnet::{Magnet, MagnetBuilder};
 
 /// Any bytes are a link or not; what was read can be written, and read again as the same.
 pub fn magnet(bytes: &[u8]) {
@@ -10,11 +10,11 @@ pub fn magnet(bytes: &[u8]) {
     let slices: Vec<&[u8]> = trackers.iter().map(Vec::as_slice).collect();
     let peers: Vec<_> = magnet.peers().collect();
     let ranges = magnet.select_only().into_iter().flatten();
-    let ranges: Vec<_> = ranges.map(|range| range.expect("checked before")).collect();
+    let ranges: Vec<_> = ranges.flatten().collect();
     assert!(
         ranges.iter().all(|range| magnet.selects(*range.start()) && magnet.selects(*range.end()))
     );
-    let draft = MagnetDraft {
+    let draft = MagnetBuilder {
         v1: magnet.v1(),
         v2: magnet.v2(),
         name: name.as_deref(),

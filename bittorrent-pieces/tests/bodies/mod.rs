@@ -14,7 +14,7 @@ mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
 
@@ -123,7 +123,7 @@ pub fn metainfo(bytes: &[u8]) {
         let rooted = if *len > 0 { rooted.next() } else { None };
         let layer = rooted.and_then(|(_, layer)| layer).map_or(&[][..], |layer| layer.hashes());
         layers.extend_from_slice(layer);
-        files.push(DraftFile {
+        files.push(ContentFile {
             len: *len,
             path: &path[1..],
             root: rooted.map(|(file, _)| file.root),
@@ -134,7 +134,7 @@ pub fn metainfo(bytes: &[u8]) {
         return;
     }
     let several = v2 && !torrent.is_single();
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: torrent.announce(),
         tiers: &[],
         name: torrent.name(),
@@ -142,15 +142,11 @@ pub fn metainfo(bytes: &[u8]) {
         hashes: if several { PieceHashes::v2(PieceLayer::new(&layers)) } else { torrent.hashes() },
         private: Some(torrent.is_private()),
         version: match (v2, single_v2) {
-            (true, _) => DraftVersion::V2,
-            (false, true) => DraftVersion::Hybrid,
-            _ => DraftVersion::V1,
+            (true, _) => Version::V2,
+            (false, true) => Version::Hybrid,
+            _ => Version::V1,
         },
-        content: if torrent.is_single() {
-            DraftContent::Single(end)
-        } else {
-            DraftContent::Multi(&files)
-        },
+        content: if torrent.is_single() { Content::Single(end) } else { Content::Multi(&files) },
     };
     let mut out = vec![0; bytes.len() + 64];
     let len = draft.encode(&mut out).expect("it says less than was read");

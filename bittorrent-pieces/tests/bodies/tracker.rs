@@ -14,7 +14,7 @@ use sim::laws::{self, Input, Machine, Outcome};
 pub fn http(bytes: &[u8]) {
     if let Ok(Answer::Done(answer)) = Announced::decode(bytes) {
         assert!(answer.contacts().count() <= bytes.len());
-        for contact in answer.contacts().flatten() {
+        for contact in answer.contacts() {
             assert!(contact.to_string().contains(':'));
         }
     }
@@ -91,7 +91,7 @@ pub fn udp(bytes: &[u8]) {
 }
 
 struct Driven<'t> {
-    tracker: UdpTracker<'t, Vec<UdpSlot>>,
+    tracker: UdpTracker<&'t [u8], Vec<UdpSlot>>,
     asked: Vec<Vec<u8>>, // datagrams sent, so that answers can fit
     requests: Vec<TransactionId>,
 }
@@ -99,12 +99,13 @@ struct Driven<'t> {
 /// Reads bytes as calls to a client of a UDP tracker.
 pub fn udp_tracker(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut config = UdpConfig::new(input.u64());
-    config.family = if input.byte().is_multiple_of(2) { Family::V4 } else { Family::V6 };
-    config.path = input.bytes(3);
+    let seed = input.u64();
+    let family = if input.byte().is_multiple_of(2) { Family::V4 } else { Family::V6 };
+    let mut config = UdpConfig::new(seed).with_path(input.bytes(3));
+    config.family = family;
     let slots = input.below(4);
     let new = || Driven {
-        tracker: UdpTracker::new(config, vec![UdpSlot::EMPTY; slots]),
+        tracker: UdpTracker::new(config, vec![UdpSlot::EMPTY; slots]).expect("a short path"),
         asked: vec![],
         requests: vec![],
     };
@@ -183,9 +184,9 @@ impl Machine for Driven<'_> {
 
     fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
         let sent = self.tracker.poll_transmit(buf).map_err(|error| error.needed)?;
-        Ok(sent.map(|len| {
-            self.asked.push(buf[..len].to_vec());
-            (String::new(), len)
+        Ok(sent.map(|sent| {
+            self.asked.push(buf[..sent.len].to_vec());
+            (String::new(), sent.len)
         }))
     }
 

@@ -21,6 +21,7 @@ pub struct MerkleTree {
 
 /// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Inclusion<'a> {
     /// The position of the leaf, from 0.
     pub index: u64,
@@ -32,6 +33,7 @@ pub struct Inclusion<'a> {
 
 /// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Consistency<'a> {
     /// The number of leaves of the smaller tree; there is no proof from the empty one.
     pub first: u64,

@@ -1,15 +1,17 @@
-//! What a node does with a datagram.
+//! How a node processes a datagram.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::Vec;
+use super::event::{DatagramError, DhtOutcome, LookupId};
+use super::inner::{Cause, Pending, View};
+use crate::compact::Family;
+use crate::dht::NodeId;
+use crate::dht::krpc::{Body, CompactNodes, Message, Response};
+use crate::dht::table::Contact;
 
-use super::super::krpc::{Body, METHOD_UNKNOWN, Message, PROTOCOL_ERROR, Query, Response};
-use super::super::{Contact, store};
-use super::state::{Reply, ReplyKind, View};
-use super::{DhtError, DhtHandled, LookupId};
-use crate::Family;
+/// The number of nodes that one response can add to a lookup.
+const NAMED: usize = 8;
 
 impl View<'_> {
     pub(super) fn datagram<'a>(
@@ -17,67 +19,23 @@ impl View<'_> {
         now: Duration,
         from: SocketAddr,
         bytes: &'a [u8],
-    ) -> Result<DhtHandled<'a>, DhtError> {
+    ) -> Result<DhtOutcome<'a>, DatagramError> {
         if Family::of(from) != self.core.config.family {
-            return Err(DhtError::Family);
+            return Err(DatagramError::Family);
         }
         let message = Message::decode(bytes)?;
         match message.body {
-            Body::Query(query) => self.query(now, from, &message, query),
-            Body::Response(response) => self.response(now, from, &message, response),
+            Body::Query(query) => Ok(self.query(now, from, bytes.len(), &message, &query)),
+            Body::Response(response) => self.response(now, from, &message, &response),
             Body::Error { .. } => {
-                let at = self.pending(from, &message).ok_or(DhtError::Unexpected)?;
-                self.core.see(now);
-                let query = self.core.pending.swap_remove(at);
-                // It is there, but does not give what it was asked for.
-                if let Some(lookup) = self.lookup(query.lookup) {
-                    lookup.failed(query.to.addr);
-                }
-                self.reap();
-                Ok(DhtHandled::Done)
+                let query = self.take_pending(from, &message)?;
+                self.core.advance_clock(now);
+                // The node is reachable, but does not provide what was asked for.
+                self.fail_lookup(&query);
+                self.remove_settled();
+                Ok(DhtOutcome::Handled)
             }
         }
-    }
-
-    fn query<'a>(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        message: &Message<'_>,
-        query: Query<'_>,
-    ) -> Result<DhtHandled<'a>, DhtError> {
-        let transaction = Vec::from_slice(message.transaction)
-            .map_err(|_| DhtError::Transaction(message.transaction.len()))?;
-        self.core.see(now);
-        if self.core.config.read_only {
-            return Ok(DhtHandled::Done);
-        }
-        if self.core.replies.is_full() {
-            return Ok(DhtHandled::Busy);
-        }
-        let now = self.core.now;
-        let kind = match query {
-            Query::Ping { .. } => ReplyKind::Pong,
-            Query::FindNode { target, .. } => ReplyKind::Nodes(target),
-            Query::GetPeers { info_hash, .. } => ReplyKind::Peers(info_hash),
-            Query::AnnouncePeer { info_hash, port, token, .. } => {
-                let port = port.unwrap_or(from.port());
-                if port == 0 {
-                    ReplyKind::Error(PROTOCOL_ERROR, "no such port")
-                } else if self.core.tokens.accepts(now, from.ip(), info_hash, token) {
-                    store::put(self.peers, info_hash, SocketAddr::new(from.ip(), port), now);
-                    ReplyKind::Pong
-                } else {
-                    ReplyKind::Error(PROTOCOL_ERROR, "wrong token")
-                }
-            }
-            Query::Other { .. } => ReplyKind::Error(METHOD_UNKNOWN, "method unknown"),
-        };
-        let _ = self.core.replies.push_back(Reply { to: from, transaction, kind }); // not full
-        if !message.read_only {
-            self.table(|table| table.heard(now, query.id(), from, false));
-        }
-        Ok(DhtHandled::Done)
     }
 
     fn response<'a>(
@@ -85,58 +43,77 @@ impl View<'_> {
         now: Duration,
         from: SocketAddr,
         message: &Message<'a>,
-        response: Response<'a>,
-    ) -> Result<DhtHandled<'a>, DhtError> {
-        let at = self.pending(from, message).ok_or(DhtError::Unexpected)?;
-        self.core.see(now);
-        let query = self.core.pending.swap_remove(at);
-        let (now, contact) = (self.core.now, Contact { id: response.id, addr: from });
-        if query.known && query.to.id != contact.id {
-            self.table(|table| table.failed(query.to.id)); // another took its place
-        }
-        self.table(|table| table.heard(now, contact.id, from, true));
-        self.core.seeds.retain(|seed| *seed != from);
-        self.vote(from, message.ip);
-        let nodes = match self.core.config.family {
+        response: &Response<'a>,
+    ) -> Result<DhtOutcome<'a>, DatagramError> {
+        let query = self.take_pending(from, message)?;
+        self.core.advance_clock(now);
+        let contact = Contact { id: response.id, addr: from };
+        self.note_response(&query, contact);
+        self.core.vote(from, message.ip);
+        let outcome = match query.cause {
+            Cause::Lookup(number) => self.continue_lookup(number, contact, response),
+            Cause::Own | Cause::Unproven => DhtOutcome::Handled,
+        };
+        self.bootstrap();
+        self.remove_settled();
+        Ok(outcome)
+    }
+
+    /// Updates the routing table.
+    fn note_response(&mut self, query: &Pending, contact: Contact) {
+        let now = self.core.now;
+        self.table(|table| {
+            if query.known && query.to.id != contact.id {
+                table.failed(query.to.id); // another node has its address
+            }
+            table.responded(now, contact);
+        });
+        self.core.pings.retain(|ping| ping.addr != contact.addr);
+    }
+
+    fn continue_lookup<'a>(
+        &mut self,
+        number: u32,
+        contact: Contact,
+        response: &Response<'a>,
+    ) -> DhtOutcome<'a> {
+        let config = self.core.config;
+        let counts = |contact: &Contact| !config.enforce_ids || contact.id.fits(contact.addr.ip());
+        let nodes = match config.family {
             Family::V4 => response.nodes,
             Family::V6 => response.nodes6,
         };
-        let (own, counts) = (self.core.config.id, self.counts(&contact));
-        let enforce = self.core.config.enforce_ids;
-        let mut handled = DhtHandled::Done;
-        if let Some(lookup) = self.lookup(query.lookup) {
-            let waited = lookup.answered(contact, response.token.filter(|_| counts));
-            for (id, addr) in nodes.into_iter().flat_map(|nodes| nodes.iter()).take(32) {
-                if id != own && addr.port() != 0 && waited {
-                    lookup.add(Contact { id, addr }, !enforce || id.fits(addr.ip()));
-                }
-            }
-            if let Some(peers) = response.values.filter(|_| waited) {
-                let count = u32::try_from(peers.iter().count()).unwrap_or(u32::MAX);
-                lookup.found = lookup.found.saturating_add(count);
-                let (number, torrent) = (LookupId(lookup.number), lookup.torrent());
-                handled = DhtHandled::Peers { lookup: number, torrent, peers };
-            }
+        let Some(lookup) = self.lookup(number) else { return DhtOutcome::Handled };
+        if !lookup.answered(contact, response.token.filter(|_| counts(&contact))) {
+            return DhtOutcome::Handled;
         }
-        self.bootstrap();
-        self.reap();
-        Ok(handled)
+        for contact in usable(nodes, config.id) {
+            lookup.add_named(contact, counts(&contact));
+        }
+        let Some(peers) = response.values else { return DhtOutcome::Handled };
+        let count = u32::try_from(peers.iter().count()).unwrap_or(u32::MAX);
+        lookup.found = lookup.found.saturating_add(count);
+        DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers }
     }
 
-    /// Returns the query that a message answers.
-    fn pending(&self, from: SocketAddr, message: &Message<'_>) -> Option<usize> {
-        let transaction = u16::from_be_bytes(message.transaction.try_into().ok()?);
-        let mut pending = self.core.pending.iter();
-        pending.position(|query| query.transaction == transaction && query.to.addr == from)
+    /// Removes and returns the query that a message answers.
+    fn take_pending(
+        &mut self,
+        from: SocketAddr,
+        message: &Message<'_>,
+    ) -> Result<Pending, DatagramError> {
+        let transaction: [u8; 2] =
+            message.transaction.try_into().map_err(|_| DatagramError::Unexpected)?;
+        let transaction = u16::from_be_bytes(transaction);
+        let matches = |query: &Pending| query.transaction == transaction && query.to.addr == from;
+        let at = self.core.queries.iter().position(matches).ok_or(DatagramError::Unexpected)?;
+        Ok(self.core.queries.swap_remove(at))
     }
+}
 
-    /// Counts how a node sees us; each address has one vote.
-    fn vote(&mut self, from: SocketAddr, seen: Option<SocketAddr>) {
-        let Some(seen) = seen else { return };
-        self.core.votes.retain(|(who, _)| *who != from.ip());
-        if self.core.votes.is_full() {
-            let _ = self.core.votes.pop_front();
-        }
-        let _ = self.core.votes.push_back((from.ip(), seen.ip())); // there is room
-    }
+/// Returns the nodes of a response that can be queried.
+fn usable(nodes: Option<CompactNodes<'_>>, own: NodeId) -> impl Iterator<Item = Contact> {
+    let nodes = nodes.into_iter().flat_map(|nodes| nodes.iter());
+    let contacts = nodes.map(|(id, addr)| Contact { id, addr });
+    contacts.filter(move |contact| contact.id != own && contact.addr.port() != 0).take(NAMED)
 }

@@ -1,40 +1,59 @@
-//! What a node has to say: answers first, then the queries of lookups, then pings.
+//! What a node sends: replies first, then announces, the queries of lookups, and pings.
 
-use core::net::SocketAddr;
+use core::time::Duration;
 
-use super::super::krpc::{Body, CompactNodes, Message, Query, Response, Values};
-use super::super::lookup::{Pending, Purpose};
-use super::super::table::Contact;
-use super::super::{NodeId, RouteSlot, RoutingTable, store};
-use super::DhtTransmit;
-use super::state::{QUERIES, Reply, ReplyKind, View};
+use super::event::Transmit;
+use super::inner::{Cause, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
 use crate::bencode::WriteError;
-use crate::{BufferTooSmall, CompactPeers, Family, InfoHash};
+use crate::compact::{CompactPeers, Family};
+use crate::dht::krpc::{Body, CompactNodes, Message, Method, Query, Response, Samples, Values};
+use crate::dht::lookup::Purpose;
+use crate::dht::peers;
+use crate::dht::table::Contact;
+use crate::dht::{K, NodeId};
+use crate::error::BufferTooSmall;
+use crate::id::InfoHash;
+use crate::rng::Rng;
 
-/// How we name ourselves in messages.
+/// The name of this crate in messages.
 const VERSION: &[u8] = b"BP01";
-/// The most peers in an answer: 40 of 18 bytes and their lengths fit beside eight nodes of 38.
+/// The maximum number of peers in a reply: 20 of 18 bytes and their lengths fit beside eight nodes of 38.
 const VALUES: usize = 20;
+/// The maximum number of torrents in a sample (BEP 51).
+const SAMPLES: usize = 20;
+/// How long a sample stands for.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+/// The maximum length in bytes of a reply with empty nodes and an empty transaction id.
+const BASE_LEN: usize = 92;
+/// The length in bytes of a token and its key.
+const TOKEN_LEN: usize = 17;
+/// The length in bytes of an empty list of peers.
+const VALUES_LEN: usize = 10;
+/// The length in bytes of two filters and their keys.
+const FILTERS_LEN: usize = 2 * (256 + 10);
+/// The length in bytes of an empty sample.
+const SAMPLE_LEN: usize = 39;
 
 /// A query that may be sent.
-struct Ask<'a> {
+struct Outgoing<'a> {
     to: Contact,
     known: bool,
-    lookup: Option<u32>,
-    query: Query<'a>,
+    cause: Cause,
+    tries: u8,
+    method: Method<'a>,
 }
 
 impl View<'_> {
-    pub(super) fn transmit(
-        &mut self,
-        buf: &mut [u8],
-    ) -> Result<Option<DhtTransmit>, BufferTooSmall> {
+    pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         if let Some(reply) = self.core.replies.front() {
-            let (to, len) = (reply.to, self.reply(reply, buf)?);
-            let _ = self.core.replies.pop_front(); // just written
-            return Ok(Some(DhtTransmit { to, len }));
+            let mut rng = self.core.rng;
+            let len = self.write_reply(reply, &mut rng, buf)?;
+            let to = reply.to;
+            self.core.rng = rng;
+            let _sent = self.core.replies.pop_front();
+            return Ok(Some(Transmit { to, len }));
         }
-        if self.core.pending.len() >= QUERIES {
+        if self.core.queries.len() >= QUERIES {
             return Ok(None);
         }
         if let Some(sent) = self.announce(buf)? {
@@ -43,135 +62,221 @@ impl View<'_> {
         if let Some(sent) = self.search(buf)? {
             return Ok(Some(sent));
         }
-        self.ping(buf)
+        if let Some(sent) = self.ping_known(buf)? {
+            return Ok(Some(sent));
+        }
+        self.ping_new(buf)
     }
 
     /// Announces us to a near node.
-    fn announce(&mut self, buf: &mut [u8]) -> Result<Option<DhtTransmit>, BufferTooSmall> {
-        let id = self.core.config.id;
-        let settled = self.lookups.iter().filter_map(|slot| slot.0.as_ref());
-        let mut settled = settled.filter(|lookup| lookup.is_settled());
+    fn announce(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let lookups = self.lookups.iter().filter_map(|slot| slot.0.as_ref());
+        let mut settled = lookups.filter(|lookup| lookup.is_settled());
         let next = settled.find_map(|lookup| Some((lookup, lookup.next_announce()?)));
         let Some((lookup, (to, token, len))) = next else { return Ok(None) };
         let Purpose::Peers { announce: Some(port) } = lookup.purpose else { return Ok(None) };
-        let (number, info_hash) = (lookup.number, lookup.torrent());
-        let token = token.get(..len).unwrap_or_default();
-        let port = Some(port).filter(|port| *port != 0);
-        let query = Query::AnnouncePeer { id, info_hash, port, token };
-        let sent = self.send(&Ask { to, known: true, lookup: None, query }, buf)?;
-        if let Some(lookup) = self.lookup(Some(number)) {
+        let number = lookup.number;
+        let method = Method::AnnouncePeer {
+            info_hash: lookup.torrent(),
+            port: Some(port).filter(|port| *port != 0),
+            seed: false,
+            token: token.get(..len).unwrap_or_default(),
+        };
+        let sent =
+            self.send(&Outgoing { to, known: true, cause: Cause::Own, tries: 0, method }, buf)?;
+        if let Some(lookup) = self.lookup(number) {
             lookup.announced(to.addr);
         }
         Ok(Some(sent))
     }
 
-    /// Asks a node on behalf of a lookup.
-    fn search(&mut self, buf: &mut [u8]) -> Result<Option<DhtTransmit>, BufferTooSmall> {
-        let id = self.core.config.id;
+    /// Queries a node on behalf of a lookup.
+    fn search(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let mut lookups = self.lookups.iter().filter_map(|slot| slot.0.as_ref());
-        let next = lookups.find_map(|lookup| Some((*lookup, lookup.next()?)));
+        let next = lookups.find_map(|lookup| Some((lookup, lookup.next()?)));
         let Some((lookup, to)) = next else { return Ok(None) };
-        let query = match lookup.purpose {
-            Purpose::Nodes => Query::FindNode { id, target: lookup.target },
-            Purpose::Peers { .. } => Query::GetPeers { id, info_hash: lookup.torrent() },
+        let number = lookup.number;
+        let method = match lookup.purpose {
+            Purpose::Nodes => Method::FindNode { target: lookup.target },
+            Purpose::Peers { .. } => {
+                Method::GetPeers { info_hash: lookup.torrent(), noseed: false, scrape: false }
+            }
         };
-        let known = self.knows(&to);
-        let sent = self.send(&Ask { to, known, lookup: Some(lookup.number), query }, buf)?;
-        if let Some(lookup) = self.lookup(Some(lookup.number)) {
-            lookup.asked(to.addr);
+        let known = self.routes.iter().any(|slot| slot.contact() == Some(to));
+        let sent = self
+            .send(&Outgoing { to, known, cause: Cause::Lookup(number), tries: 0, method }, buf)?;
+        if let Some(lookup) = self.lookup(number) {
+            lookup.queried(to.addr);
         }
         Ok(Some(sent))
     }
 
-    /// Pings a node that may be gone, or one that was added.
-    fn ping(&mut self, buf: &mut [u8]) -> Result<Option<DhtTransmit>, BufferTooSmall> {
-        let query = Query::Ping { id: self.core.config.id };
-        let waits = |addr: SocketAddr, view: &Self| {
-            view.core.pending.iter().any(|query| query.to.addr == addr)
-        };
-        let due = self.routes.iter().filter_map(RouteSlot::ping_due);
-        let due = due.into_iter().find(|contact| !waits(contact.addr, self));
-        if let Some(to) = due {
-            let sent = self.send(&Ask { to, known: true, lookup: None, query }, buf)?;
-            self.table(|table| table.pinged(to.id));
-            return Ok(Some(sent));
-        }
-        let Some(addr) = self.core.seeds.iter().copied().find(|seed| !waits(*seed, self)) else {
-            return Ok(None);
-        };
-        let to = Contact { id: NodeId::default(), addr };
-        let sent = self.send(&Ask { to, known: false, lookup: None, query }, buf)?;
-        self.core.seeds.retain(|seed| *seed != addr);
+    /// Pings a node of the table that may be unreachable.
+    fn ping_known(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let table = self.routing_table();
+        let due = table.pings_due().find(|contact| !self.core.is_queried(contact.addr));
+        let Some(to) = due else { return Ok(None) };
+        let outgoing =
+            Outgoing { to, known: true, cause: Cause::Own, tries: 0, method: Method::Ping };
+        let sent = self.send(&outgoing, buf)?;
+        self.table(|table| table.pinged(to.id));
         Ok(Some(sent))
     }
 
-    fn knows(&self, contact: &Contact) -> bool {
-        self.routes.iter().filter_map(RouteSlot::contact).any(|known| known == *contact)
+    /// Pings an address that is not in the table.
+    fn ping_new(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let unproven = self.core.queries.iter().filter(|query| query.cause == Cause::Unproven);
+        let full = unproven.count() >= UNPROVEN;
+        let mut pings = self.core.pings.iter().filter(|ping| !self.core.is_queried(ping.addr));
+        let next = pings.find(|ping| !full || ping.cause != Cause::Unproven).copied();
+        let Some(ping) = next else { return Ok(None) };
+        let to = Contact { id: NodeId::default(), addr: ping.addr };
+        let outgoing = Outgoing {
+            to,
+            known: false,
+            cause: ping.cause,
+            tries: ping.tries.saturating_add(1),
+            method: Method::Ping,
+        };
+        let sent = self.send(&outgoing, buf)?;
+        self.core.pings.retain(|other| *other != ping);
+        Ok(Some(sent))
     }
 
-    /// Writes a query and waits for its answer.
-    fn send(&mut self, ask: &Ask<'_>, buf: &mut [u8]) -> Result<DhtTransmit, BufferTooSmall> {
+    /// Writes a query and waits for its response.
+    fn send(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        buf: &mut [u8],
+    ) -> Result<Transmit, BufferTooSmall> {
         let mut rng = self.core.rng;
-        let mut transaction = 0;
-        while transaction == 0 || self.core.pending.iter().any(|q| q.transaction == transaction) {
-            let [a, b, ..] = rng.next_u64().to_be_bytes();
-            transaction = u16::from_be_bytes([a, b]);
-        }
+        let transaction = self.unused_transaction(&mut rng);
+        let bytes = transaction.to_be_bytes();
+        let query = Query::new(self.core.config.id, outgoing.method);
         let message = Message {
-            transaction: &transaction.to_be_bytes(),
             version: Some(VERSION),
-            ip: None,
             read_only: self.core.config.read_only,
-            body: Body::Query(ask.query),
+            ..Message::new(&bytes, Body::Query(query))
         };
         let len = write(&message, buf)?;
         self.core.rng = rng;
-        let (to, known, lookup, at) = (ask.to, ask.known, ask.lookup, self.core.now);
-        let _ = self.core.pending.push(Pending { transaction, to, known, lookup, at }); // room
-        Ok(DhtTransmit { to: to.addr, len })
+        let pending = Pending {
+            transaction,
+            to: outgoing.to,
+            known: outgoing.known,
+            cause: outgoing.cause,
+            tries: outgoing.tries,
+            deadline: self.core.now.checked_add(self.core.config.patience),
+        };
+        let _ = self.core.queries.push(pending); // there is room
+        Ok(Transmit { to: outgoing.to.addr, len })
     }
 
-    /// Writes an answer.
-    fn reply(&self, reply: &Reply, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    fn unused_transaction(&self, rng: &mut Rng) -> u16 {
+        loop {
+            let [a, b, ..] = rng.next_u64().to_be_bytes();
+            let transaction = u16::from_be_bytes([a, b]);
+            let mut queries = self.core.queries.iter();
+            if transaction != 0 && queries.all(|query| query.transaction != transaction) {
+                return transaction;
+            }
+        }
+    }
+
+    /// Writes a reply of at most its maximum length.
+    fn write_reply(
+        &self,
+        reply: &Reply,
+        rng: &mut Rng,
+        buf: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let mut nodes = [0; K * 38];
+        let mut room = [0; VALUES * 20];
         let mut response = Response::new(self.core.config.id);
-        let (mut nodes, mut values) = ([0; 8 * 38], [0; VALUES * 18]);
+        let mut budget =
+            reply.max_len.saturating_sub(BASE_LEN.saturating_add(reply.transaction.len()));
         let token;
+        let filters;
+        let samples: heapless::Vec<[u8; 20], SAMPLES>;
         let body = match reply.kind {
-            ReplyKind::Error(code, text) => Body::Error { code, text: text.as_bytes() },
+            ReplyKind::Error(code, text) => {
+                return self.write_message(reply, Body::Error { code, text: text.as_bytes() }, buf);
+            }
             ReplyKind::Pong => Body::Response(response),
             ReplyKind::Nodes(target) => {
-                self.name(target, &mut nodes, &mut response);
+                self.put_nodes(reply, target, budget, &mut nodes, &mut response);
                 Body::Response(response)
             }
-            ReplyKind::Peers(torrent) => {
-                self.name(torrent.into(), &mut nodes, &mut response);
+            ReplyKind::Peers { torrent, noseed } => {
                 token = self.core.tokens.give(self.core.now, reply.to.ip(), torrent);
                 response.token = Some(&token);
-                response.values = self.stored(torrent, &mut values);
+                budget = budget.saturating_sub(TOKEN_LEN + VALUES_LEN);
+                let used = self.put_peers(torrent, noseed, budget, rng, &mut room, &mut response);
+                budget = budget.saturating_sub(used);
+                self.put_nodes(reply, torrent.into(), budget, &mut nodes, &mut response);
+                Body::Response(response)
+            }
+            ReplyKind::Scrape(torrent) => {
+                token = self.core.tokens.give(self.core.now, reply.to.ip(), torrent);
+                response.token = Some(&token);
+                budget = budget.saturating_sub(TOKEN_LEN);
+                if let Some(left) = budget.checked_sub(FILTERS_LEN) {
+                    filters = self.filters(torrent);
+                    response.seeds = Some(&filters.0.0);
+                    response.leechers = Some(&filters.1.0);
+                    budget = left;
+                }
+                self.put_nodes(reply, torrent.into(), budget, &mut nodes, &mut response);
+                Body::Response(response)
+            }
+            ReplyKind::Samples(target) => {
+                budget = budget.saturating_sub(SAMPLE_LEN);
+                let (sample, stored) = self.sample(budget / 2, rng);
+                samples = sample;
+                response.samples = Some(Samples::new(&samples, stored, SAMPLE_INTERVAL));
+                budget = budget.saturating_sub(samples.len().saturating_mul(20));
+                self.put_nodes(reply, target, budget, &mut nodes, &mut response);
                 Body::Response(response)
             }
         };
+        self.write_message(reply, body, buf)
+    }
+
+    fn write_message(
+        &self,
+        reply: &Reply,
+        body: Body<'_>,
+        buf: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
         let message = Message {
-            transaction: &reply.transaction,
             version: Some(VERSION),
             ip: Some(reply.to),
-            read_only: false,
-            body,
+            ..Message::new(&reply.transaction, body)
         };
         write(&message, buf)
     }
 
-    /// Names the nodes nearest to an id.
-    fn name<'b>(&self, target: NodeId, room: &'b mut [u8], response: &mut Response<'b>) {
-        let (own, depth) = (self.core.config.id, self.core.depth);
-        let table = RoutingTable { own, depth, slots: &*self.routes };
-        let mut len = 0_usize;
-        for contact in table.nearest(target) {
-            let free = room.get_mut(len..).unwrap_or_default();
-            len = len
-                .saturating_add(CompactNodes::encode(contact.id, contact.addr, free).unwrap_or(0));
+    /// Puts the nodes nearest to an id into a response, as many as `budget` bytes hold.
+    fn put_nodes<'b>(
+        &self,
+        reply: &Reply,
+        target: NodeId,
+        budget: usize,
+        room: &'b mut [u8],
+        response: &mut Response<'b>,
+    ) {
+        if !reply.wanted {
+            return;
         }
         let family = self.core.config.family;
+        let stride = family.stride().saturating_add(20);
+        let most = budget.checked_div(stride).unwrap_or(0);
+        let mut len = 0_usize;
+        for contact in self.routing_table().nearest(target).take(most) {
+            let free = room.get_mut(len..).unwrap_or_default();
+            let written = CompactNodes::encode(contact.id, contact.addr, free).unwrap_or(0);
+            len = len.saturating_add(written);
+        }
         let nodes = CompactNodes::new(family, room.get(..len).unwrap_or_default());
         match family {
             Family::V4 => response.nodes = nodes,
@@ -179,15 +284,43 @@ impl View<'_> {
         }
     }
 
-    /// Lists the peers that were announced to us.
-    fn stored<'b>(&self, torrent: InfoHash, room: &'b mut [u8]) -> Option<Values<'b>> {
+    /// Puts a random choice of the stored peers into a response; returns the number of bytes they take. At
+    /// most half of the budget is used, so that nodes fit too.
+    fn put_peers<'b>(
+        &self,
+        torrent: InfoHash,
+        noseed: bool,
+        budget: usize,
+        rng: &mut Rng,
+        room: &'b mut [u8],
+        response: &mut Response<'b>,
+    ) -> usize {
+        let family = self.core.config.family;
+        let stride = family.stride().saturating_add(3); // "18:"
+        let most = (budget / 2).checked_div(stride).unwrap_or(0);
+        let stored = peers::of_torrent(self.peers, self.core.now, torrent);
+        let wanted = stored.filter(|peer| !(noseed && peer.seed)).map(|peer| peer.addr);
+        let chosen = peers::sample::<_, VALUES>(wanted, rng);
         let mut len = 0_usize;
-        for addr in store::of(self.peers, torrent, self.core.now).take(VALUES) {
+        for addr in chosen.iter().take(most) {
             let free = room.get_mut(len..).unwrap_or_default();
-            len = len.saturating_add(CompactPeers::encode(addr, free).unwrap_or(0));
+            len = len.saturating_add(CompactPeers::encode(*addr, free).unwrap_or(0));
         }
-        let bytes = room.get(..len).filter(|bytes| !bytes.is_empty())?;
-        CompactPeers::new(self.core.config.family, bytes).map(Values::new)
+        let compact = CompactPeers::new(family, room.get(..len).unwrap_or_default());
+        response.values = compact.filter(|peers| !peers.is_empty()).map(Values::new);
+        chosen.len().min(most).saturating_mul(stride)
+    }
+
+    /// Chooses torrents for a sample; returns them and the approximate number of all.
+    fn sample(&self, budget: usize, rng: &mut Rng) -> (heapless::Vec<[u8; 20], SAMPLES>, u32) {
+        let stored = peers::fresh(self.peers, self.core.now);
+        let mut sample = heapless::Vec::new();
+        for torrent in peers::sample::<_, { 2 * SAMPLES }>(stored.map(|peer| peer.torrent), rng) {
+            if sample.len() < budget / 20 && !sample.contains(&torrent.0) {
+                let _ = sample.push(torrent.0); // in a full sample there is no room
+            }
+        }
+        (sample, peers::torrents(self.peers, self.core.now))
     }
 }
 

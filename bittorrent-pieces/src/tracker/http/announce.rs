@@ -6,22 +6,31 @@ use core::time::Duration;
 
 use super::{Answer, AnswerError, number, read};
 use crate::bencode::{Items, Value};
-use crate::{CompactPeers, Family, Host, PeerId};
+use crate::compact::{CompactPeers, Family, PeersIter};
+use crate::host::Host;
+use crate::id::PeerId;
+
+/// The interval of an answer that states none, as in other clients.
+const INTERVAL: Duration = Duration::from_secs(1_800);
 
 /// Peers, and when to ask again.
+///
+/// It is read as leniently as trackers are written: a part that is missing or malformed costs only itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Announced<'a> {
-    /// How long to wait before the next announce. It is what the tracker says: 0 is possible.
+    /// How long to wait before the next announce, as the tracker says: 0 is possible. Without a valid number it
+    /// is 1,800 s.
     pub interval: Duration,
     /// How long to wait at least, even if peers are needed.
     pub min_interval: Option<Duration>,
-    /// What to send back in the next announce.
+    /// To be sent back in the next announce.
     pub tracker_id: Option<&'a [u8]>,
-    /// A word of the tracker for people; the answer is valid all the same.
+    /// A text of the tracker for people; the answer is valid all the same.
     pub warning: Option<&'a [u8]>,
-    /// Peers that have all of the torrent.
+    /// The number of peers that have all of the torrent.
     pub seeders: Option<u32>,
-    /// Peers that lack some of it.
+    /// The number of peers that lack some of it.
     pub leechers: Option<u32>,
     /// Our address as the tracker sees it (BEP 24).
     pub external: Option<IpAddr>,
@@ -37,7 +46,7 @@ enum Peers<'a> {
 }
 
 impl<'a> Announced<'a> {
-    /// Reads the body of an HTTP answer. What follows the value is left alone.
+    /// Parses the body of an HTTP response. Bytes after the value are ignored.
     ///
     /// # Errors
     ///
@@ -49,20 +58,13 @@ impl<'a> Announced<'a> {
         };
         let text = |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes());
         let span = |key: &[u8]| number(dict, key).map(|secs| Duration::from_secs(secs.into()));
-        let peers6 = match dict.find(b"peers6") {
-            Some(value) => compact(value, Family::V6, "peers6")?,
-            None => CompactPeers::front(Family::V6, &[]),
-        };
-        let peers = match dict.find(b"peers") {
-            Some(list) if list.is_list() => Peers::List(list),
-            Some(value) => Peers::Compact(compact(value, Family::V4, "peers")?),
-            None if dict.find(b"peers6").is_some() => {
-                Peers::Compact(CompactPeers::front(Family::V4, &[]))
-            }
-            None => return Err(AnswerError::Key("peers")),
+        let compact = |family, key| CompactPeers::front(family, text(key).unwrap_or_default());
+        let peers = match dict.find(b"peers").filter(Value::is_list) {
+            Some(list) => Peers::List(list),
+            None => Peers::Compact(compact(Family::V4, b"peers")),
         };
         Ok(Answer::Done(Self {
-            interval: span(b"interval").ok_or(AnswerError::Key("interval"))?,
+            interval: span(b"interval").unwrap_or(INTERVAL),
             min_interval: span(b"min interval"),
             tracker_id: text(b"tracker id"),
             warning: text(b"warning message"),
@@ -70,28 +72,29 @@ impl<'a> Announced<'a> {
             leechers: number(dict, b"incomplete"),
             external: text(b"external ip").and_then(ip),
             peers,
-            peers6,
+            peers6: compact(Family::V6, b"peers6"),
         }))
     }
 
-    /// Returns the peers: those of `peers`, then those of `peers6`. Nobody vouches for them.
+    /// Returns the peers: those of `peers`, then those of `peers6`. They are not verified. Entries without an
+    /// address or with an invalid port are skipped.
     #[must_use]
     pub fn contacts(&self) -> Contacts<'a> {
-        let none = CompactPeers::front(Family::V4, &[]);
         let (list, peers) = match self.peers {
-            Peers::Compact(peers) => (None, peers),
-            Peers::List(list) => (Some(list.items()), none),
+            Peers::Compact(peers) => (None, Some(peers.iter())),
+            Peers::List(list) => (Some(list.items()), None),
         };
-        Contacts { list, peers, peers6: self.peers6, at: 0 }
+        Contacts { list, peers, peers6: self.peers6.iter() }
     }
 }
 
-/// A peer, as a tracker names it.
+/// A peer, as a tracker or a magnet link names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Contact<'a> {
-    /// What it calls itself; compact answers do not say.
+    /// The id that it uses; compact answers do not contain it.
     pub peer_id: Option<PeerId>,
-    /// Where it is.
+    /// Its address or name.
     pub host: Host<'a>,
     /// Its TCP port.
     pub port: u16,
@@ -101,25 +104,21 @@ pub struct Contact<'a> {
 #[derive(Debug, Clone)]
 pub struct Contacts<'a> {
     list: Option<Items<'a>>,
-    peers: CompactPeers<'a>,
-    peers6: CompactPeers<'a>,
-    at: usize, // in the compact peers of both families
+    peers: Option<PeersIter<'a>>,
+    peers6: PeersIter<'a>,
 }
 
 impl<'a> Iterator for Contacts<'a> {
-    type Item = Result<Contact<'a>, AnswerError>;
+    type Item = Contact<'a>;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(entry) = self.list.as_mut().and_then(Iterator::next) {
-            return Some(entry_of(entry).ok_or(AnswerError::Entry));
+    fn next(&mut self) -> Option<Contact<'a>> {
+        let listed = self.list.as_mut().and_then(|list| list.find_map(contact_of));
+        if listed.is_some() {
+            return listed;
         }
-        let at = self.at;
-        self.at = at.saturating_add(1);
-        let addr = match at.checked_sub(self.peers.len()) {
-            None => self.peers.nth(at),
-            Some(at) => self.peers6.nth(at),
-        };
-        addr.map(|addr| Ok(Contact::from(addr)))
+        let peers = self.peers.as_mut().into_iter().flatten();
+        let mut addrs = peers.chain(&mut self.peers6);
+        addrs.find(|addr| addr.port() != 0).map(Contact::from)
     }
 }
 
@@ -135,21 +134,12 @@ impl fmt::Display for Contact<'_> {
     }
 }
 
-fn entry_of(entry: Value<'_>) -> Option<Contact<'_>> {
+fn contact_of(entry: Value<'_>) -> Option<Contact<'_>> {
     let peer_id = entry.find(b"peer id").and_then(|id| id.as_bytes());
     let peer_id = peer_id.and_then(|id| id.try_into().ok()).map(PeerId);
     let host = Host::parse(entry.find(b"ip")?.as_bytes()?)?;
     let port = u16::try_from(entry.find(b"port")?.as_int()?).ok()?;
-    Some(Contact { peer_id, host, port })
-}
-
-fn compact<'a>(
-    value: Value<'a>,
-    family: Family,
-    key: &'static str,
-) -> Result<CompactPeers<'a>, AnswerError> {
-    let bytes = value.as_bytes().ok_or(AnswerError::Key(key))?;
-    CompactPeers::new(family, bytes).ok_or(AnswerError::Peers(bytes.len()))
+    Some(Contact { peer_id, host, port }).filter(|_| port != 0)
 }
 
 /// Reads an address of 4 or 16 bytes.

@@ -1,11 +1,12 @@
-//! What an HTTP tracker answers: the body of its answer (BEP 3, 7, 23, 24, 48).
+//! The body of an HTTP tracker's answer (BEP 3, 7, 23, 24, 48).
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::bencode::{WriteError, Writer};
+use crate::compact::CompactPeers;
+use crate::id::InfoHash;
 use crate::tracker::ScrapeStats;
-use crate::{CompactPeers, InfoHash};
 
 /// The answer to an announce, in compact form.
 ///
@@ -27,9 +28,9 @@ use crate::{CompactPeers, InfoHash};
 pub struct AnnounceReply<'a> {
     /// How long to wait before the next announce.
     pub interval: Duration,
-    /// Peers that have all of the torrent.
+    /// The number of peers that have all of the torrent.
     pub seeders: u32,
-    /// Peers that lack some of it.
+    /// The number of peers that lack some of it.
     pub leechers: u32,
     /// Some of them, over IPv4.
     pub peers: CompactPeers<'a>,
@@ -40,7 +41,7 @@ pub struct AnnounceReply<'a> {
 }
 
 impl<'a> AnnounceReply<'a> {
-    /// Returns an answer with peers over IPv4 alone.
+    /// Creates an answer with peers over IPv4 alone.
     #[must_use]
     pub const fn new(
         interval: Duration,
@@ -51,7 +52,7 @@ impl<'a> AnnounceReply<'a> {
         Self { interval, seeders, leechers, peers, peers6: None, external: None }
     }
 
-    /// Writes the body and returns its length.
+    /// Writes the body and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -74,7 +75,7 @@ impl<'a> AnnounceReply<'a> {
     }
 }
 
-/// Writes the answer to a scrape and returns its length; the torrents must come in ascending order.
+/// Writes the answer to a scrape and returns its length in bytes. The torrents must be in ascending order.
 ///
 /// # Errors
 ///
@@ -98,7 +99,7 @@ pub fn encode_scrape(
     writer.finish()
 }
 
-/// Writes a refusal, for people, and returns its length.
+/// Writes a refusal whose reason is meant for people, and returns its length in bytes.
 ///
 /// # Errors
 ///

@@ -1,46 +1,47 @@
-//! What a client asks of an HTTP tracker: the target of its request (BEP 3, 23, 48).
+//! The target of a client's request to an HTTP tracker (BEP 3, 23, 48).
 
 use core::fmt;
 use core::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::magnet::Escaped;
-use crate::text::{nibble, parse};
+use crate::id::{InfoHash, PeerId};
+use crate::text::{Escaped, nibble, parse};
 use crate::tracker::{Announce, AnnounceEvent};
-use crate::{InfoHash, PeerId};
 
-/// What a client asks.
+/// The request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two requests of BEP 3 and 48")]
 pub enum HttpRequest<'a> {
-    /// It tells of itself and wants peers.
+    /// It announces itself and wants peers.
     Announce {
-        /// What it tells.
+        /// The announce.
         announce: Announce,
-        /// Whether it takes peers in compact form; without, it may be answered so all the same (BEP 23).
+        /// Whether it accepts peers in compact form; a tracker may send them in any case (BEP 23).
         compact: bool,
-        /// The address that it says it has. Who believes it lets it name others.
+        /// The address that it claims. A tracker that trusts it lets a client announce others.
         ip: Option<IpAddr>,
     },
-    /// It wants numbers.
+    /// It wants statistics.
     Scrape(ScrapeTargets<'a>),
 }
 
 /// A request that cannot be answered; the client's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
     /// The last part of the path is neither `announce` nor `scrape`: answer 404, or Transmission
     /// announces late.
     #[error("no such page")]
     Path,
-    /// A key that is missing or has an impossible value.
-    #[error("key '{0}' is missing or impossible")]
+    /// A key is missing or has an invalid value; `port=0`, for example.
+    #[error("key '{0}' is missing or invalid")]
     Key(&'static str),
 }
 
 impl<'a> HttpRequest<'a> {
-    /// Reads the target of a GET: path and query, as between the two spaces of the request line.
+    /// Parses the target of a GET: path and query, between the two spaces of the request line.
     ///
     /// ```
     /// use bittorrent_pieces::tracker::http::HttpRequest;
@@ -59,7 +60,8 @@ impl<'a> HttpRequest<'a> {
     /// [`RequestError`]
     pub fn decode(target: &'a [u8]) -> Result<Self, RequestError> {
         let mut parts = target.splitn(2, |byte| *byte == b'?');
-        let (path, query) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let path = parts.next().unwrap_or_default();
+        let query = parts.next().unwrap_or_default();
         match path.rsplit(|byte| *byte == b'/').next() {
             Some(b"announce") => announce(query),
             Some(b"scrape") => {
@@ -79,9 +81,31 @@ pub struct ScrapeTargets<'a> {
 }
 
 impl<'a> ScrapeTargets<'a> {
-    /// Returns the info-hashes; none of them means all torrents.
-    pub fn iter(&self) -> impl Iterator<Item = InfoHash> + use<'a> {
-        values(self.query, b"info_hash").filter_map(bytes).map(InfoHash)
+    /// Returns the info-hashes; without any, all torrents are meant.
+    #[must_use]
+    pub fn iter(&self) -> ScrapeTargetsIter<'a> {
+        ScrapeTargetsIter(Parameters { parts: Some(self.query), key: b"info_hash" })
+    }
+}
+
+/// The info-hashes of a [`ScrapeTargets`].
+#[derive(Debug, Clone)]
+pub struct ScrapeTargetsIter<'a>(Parameters<'a>);
+
+impl Iterator for ScrapeTargetsIter<'_> {
+    type Item = InfoHash;
+
+    fn next(&mut self) -> Option<InfoHash> {
+        self.0.find_map(bytes).map(InfoHash)
+    }
+}
+
+impl<'a> IntoIterator for &ScrapeTargets<'a> {
+    type Item = InfoHash;
+    type IntoIter = ScrapeTargetsIter<'a>;
+
+    fn into_iter(self) -> ScrapeTargetsIter<'a> {
+        self.iter()
     }
 }
 
@@ -103,7 +127,7 @@ fn announce(query: &[u8]) -> Result<HttpRequest<'_>, RequestError> {
     let number = |key| first(key).and_then(|value: Escaped<'_>| parse(value.as_raw()));
     let hash = first(b"info_hash").and_then(bytes).ok_or(RequestError::Key("info_hash"))?;
     let peer_id = first(b"peer_id").and_then(bytes).ok_or(RequestError::Key("peer_id"))?;
-    let port = first(b"port").and_then(|value| parse(value.as_raw()));
+    let port = first(b"port").and_then(|value| parse(value.as_raw())).filter(|port| *port != 0);
     let event = match first(b"event").map(|value| value.as_raw()) {
         None | Some(b"" | b"empty" | b"paused") => AnnounceEvent::None,
         Some(b"started") => AnnounceEvent::Started,
@@ -132,10 +156,32 @@ fn announce(query: &[u8]) -> Result<HttpRequest<'_>, RequestError> {
 }
 
 /// Returns the values of a key of a query.
-fn values<'a>(query: &'a [u8], key: &'static [u8]) -> impl Iterator<Item = Escaped<'a>> + use<'a> {
-    query
-        .split(|byte| *byte == b'&')
-        .filter_map(move |part| part.strip_prefix(key)?.strip_prefix(b"=").map(Escaped::new))
+const fn values<'a>(query: &'a [u8], key: &'static [u8]) -> Parameters<'a> {
+    Parameters { parts: Some(query), key }
+}
+
+/// The values of one key of a query.
+#[derive(Debug, Clone)]
+struct Parameters<'a> {
+    parts: Option<&'a [u8]>, // what is left of the query
+    key: &'static [u8],
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = Escaped<'a>;
+
+    fn next(&mut self) -> Option<Escaped<'a>> {
+        loop {
+            let query = self.parts?;
+            let end = query.iter().position(|byte| *byte == b'&');
+            let (part, rest) = query.split_at_checked(end.unwrap_or(query.len()))?;
+            self.parts = rest.strip_prefix(b"&");
+            let value = part.strip_prefix(self.key).and_then(|value| value.strip_prefix(b"="));
+            if let Some(value) = value {
+                return Some(Escaped::new(value));
+            }
+        }
+    }
 }
 
 /// Reads 20 escaped bytes.

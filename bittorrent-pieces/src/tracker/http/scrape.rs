@@ -1,18 +1,18 @@
 //! The answer to a scrape (BEP 48).
 
 use super::{Answer, AnswerError, number, read};
-use crate::InfoHash;
 use crate::bencode::{Entries, Value};
+use crate::id::InfoHash;
 use crate::tracker::ScrapeStats;
 
-/// The numbers of some torrents.
+/// The statistics of some torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scraped<'a> {
     files: Value<'a>,
 }
 
 impl<'a> Scraped<'a> {
-    /// Reads the body of an HTTP answer. What follows the value is left alone.
+    /// Parses the body of an HTTP response. Bytes after the value are ignored.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl<'a> Scraped<'a> {
         })
     }
 
-    /// Returns the torrents that the tracker knows, in its order. A number that is missing is 0.
+    /// Returns the torrents that the tracker knows, in its order. A missing number is 0.
     #[must_use]
     pub fn torrents(&self) -> ScrapedTorrents<'a> {
         ScrapedTorrents(self.files.entries())

@@ -2,29 +2,31 @@
 
 use thiserror::Error;
 
-use super::super::{Announce, AnnounceEvent};
+use crate::error::BufferTooSmall;
+use crate::id::InfoHash;
 use crate::text::Text;
-use crate::{BufferTooSmall, InfoHash};
+use crate::tracker::{Announce, AnnounceEvent};
 
 /// A URL cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum UrlError {
     /// The buffer is too short: the caller's fault.
     #[error(transparent)]
     Buffer(#[from] BufferTooSmall),
-    /// The tracker's URL holds a byte that no URL may hold there: a space, a line end, a fragment.
-    /// In a request it would change what is asked.
-    #[error("byte {0:#04x} cannot stand in the URL of a tracker")]
+    /// The tracker's URL contains a byte that is not valid there: a space, a line end, a fragment. It would
+    /// change the meaning of the request.
+    #[error("byte {0:#04x} is not valid in the URL of a tracker")]
     Byte(u8),
     /// The last part of the path does not begin with `announce`: this tracker cannot be scraped
     /// (BEP 48).
-    #[error("a tracker that cannot be scraped")]
+    #[error("the tracker cannot be scraped")]
     NoScrape,
 }
 
-/// Writes the URL of an announce (BEP 3, 23) and returns its length: the tracker's URL, then the
-/// query. Compact peers are asked for. `tracker_id` is what the last answer said.
+/// Writes the URL of an announce (BEP 3, 23) and returns its length in bytes: the tracker's URL without blanks
+/// around it, then the query. Compact peers are requested. `tracker_id` is that of the last answer.
 ///
 /// ```
 /// use bittorrent_pieces::tracker::{Announce, http};
@@ -48,6 +50,7 @@ pub fn announce_url(
     tracker_id: Option<&[u8]>,
     out: &mut [u8],
 ) -> Result<usize, UrlError> {
+    let tracker = tracker.trim_ascii();
     check(tracker)?;
     let mut text = Text::new(out);
     text.raw(tracker);
@@ -85,8 +88,8 @@ pub fn announce_url(
     Ok(text.finish()?)
 }
 
-/// Writes the URL of a scrape (BEP 48) and returns its length: `announce` behind the last slash of
-/// the path becomes `scrape`, and each info-hash is asked for. Without any, all torrents are.
+/// Writes the URL of a scrape (BEP 48) and returns its length in bytes: `announce` after the last slash of the
+/// path becomes `scrape`, and the info-hashes follow. Without any, all torrents are requested.
 ///
 /// # Errors
 ///
@@ -96,6 +99,7 @@ pub fn scrape_url(
     torrents: &[InfoHash],
     out: &mut [u8],
 ) -> Result<usize, UrlError> {
+    let tracker = tracker.trim_ascii();
     check(tracker)?;
     let path = tracker.split(|byte| *byte == b'?').next().unwrap_or_default();
     let slash = path.iter().rposition(|byte| *byte == b'/').ok_or(UrlError::NoScrape)?;

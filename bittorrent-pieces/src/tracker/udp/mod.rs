@@ -1,7 +1,6 @@
 //! The packets of the UDP tracker protocol (BEP 15), big-endian, one in each datagram.
 //!
-//! Packets longer than stated are accepted; what is behind an announce request are the options of
-//! BEP 41.
+//! Packets longer than stated are accepted. An announce request is followed by the options of BEP 41.
 
 mod options;
 mod request;
@@ -12,12 +11,12 @@ use core::fmt;
 use thiserror::Error;
 
 pub use options::{Options, OptionsIter, UdpOption, encode_url_data, url_data_len};
-pub use request::{Hashes, Request};
-pub use response::{Response, Scrapes};
+pub use request::{Hashes, HashesIter, Request};
+pub use response::{Response, Scrapes, ScrapesIter};
 
-/// What a connect request begins with instead of a connection id.
+/// The number at the start of a connect request, in place of a connection id.
 pub const PROTOCOL_ID: u64 = 0x0417_2710_1980;
-/// The most info-hashes in one scrape (BEP 15).
+/// The maximum number of info-hashes in one scrape (BEP 15).
 pub const MAX_SCRAPE: usize = 74;
 
 pub(super) const CONNECT: u32 = 0;
@@ -25,9 +24,18 @@ pub(super) const ANNOUNCE: u32 = 1;
 pub(super) const SCRAPE: u32 = 2;
 pub(super) const ERROR: u32 = 3;
 
-/// Ties an answer to its request; the client draws it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Matches a response to its request; drawn by the client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct TransactionId(pub u32);
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransactionId({self})")
+    }
+}
 
 impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,9 +43,17 @@ impl fmt::Display for TransactionId {
     }
 }
 
-/// What a tracker gives to an address, to see that answers to it arrive there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Issued by a tracker to an address: it proves that responses arrive there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct ConnectionId(pub u64);
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionId({self})")
+    }
+}
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,25 +61,26 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// A datagram that is no packet of this protocol: the sender's fault, to be ignored.
+/// A datagram that is not a packet of this protocol: the sender's fault, to be ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PacketError {
     /// Too short for its action.
     #[error("{len} bytes where at least {needed} are needed")]
     Short {
-        /// How many there are.
+        /// The length of the packet.
         len: usize,
-        /// How many this action takes.
+        /// The minimum length for this action.
         needed: usize,
     },
     /// A connect request that does not begin with [`PROTOCOL_ID`].
     #[error("a connect request for protocol {0:#x}")]
     Protocol(u64),
-    /// No action of this direction.
+    /// Not an action of this direction.
     #[error("action {0} is unknown")]
     Action(u32),
-    /// An announce for an unknown event.
+    /// An announce with an unknown event.
     #[error("event {0} is unknown")]
     Event(u32),
 }

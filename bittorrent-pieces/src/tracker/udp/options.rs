@@ -1,6 +1,6 @@
-//! What may follow an announce request (BEP 41).
+//! The options after an announce request (BEP 41).
 
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::text::Text;
 
 /// Ends the options.
@@ -9,10 +9,10 @@ const END: u8 = 0;
 const NOP: u8 = 1;
 /// A part of the path and query of the tracker's URL.
 const URL_DATA: u8 = 2;
-/// The most bytes in one option.
+/// The maximum length of one option.
 const MAX_LEN: usize = 255;
 
-/// An option behind an announce request.
+/// An option of an announce request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UdpOption<'a> {
@@ -22,13 +22,12 @@ pub enum UdpOption<'a> {
     Other {
         /// The type.
         kind: u8,
-        /// The bytes behind type and length.
+        /// The bytes after type and length.
         data: &'a [u8],
     },
 }
 
-/// The options of an announce request, in order. What is cut short ends them: a tracker goes on
-/// without.
+/// The options of an announce request, in order. A truncated option ends them and is ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options<'a>(pub(super) &'a [u8]);
 
@@ -39,7 +38,7 @@ impl<'a> Options<'a> {
         Self(bytes)
     }
 
-    /// Returns the bytes as they go over the wire.
+    /// Returns the bytes as they are sent.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
@@ -52,7 +51,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The options behind an announce request, one by one.
+/// The options of an [`Options`].
 #[derive(Debug, Clone)]
 pub struct OptionsIter<'a>(&'a [u8]);
 
@@ -87,14 +86,13 @@ impl<'a> IntoIterator for &Options<'a> {
     }
 }
 
-/// Returns how many bytes [`encode_url_data`] takes.
+/// Returns the length in bytes of what [`encode_url_data`] writes.
 #[must_use]
 pub const fn url_data_len(path: &[u8]) -> usize {
     path.len().saturating_add(path.len().div_ceil(MAX_LEN).saturating_mul(2))
 }
 
-/// Writes the path and query of a tracker's URL as options, 255 bytes in each, and returns how many
-/// bytes that took.
+/// Writes the path and query of a tracker's URL as options of 255 bytes, and returns their length in bytes.
 ///
 /// # Errors
 ///

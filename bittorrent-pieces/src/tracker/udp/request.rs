@@ -1,23 +1,26 @@
-//! What a client sends to a tracker.
+//! The packets from a client to a tracker.
 
 use core::fmt;
 use core::net::Ipv4Addr;
+use core::slice::Iter;
 
 use super::{
     ANNOUNCE, CONNECT, ConnectionId, MAX_SCRAPE, Options, PROTOCOL_ID, PacketError, SCRAPE,
     TransactionId, take,
 };
+use crate::error::BufferTooSmall;
+use crate::id::{InfoHash, PeerId};
 use crate::tracker::{Announce, AnnounceEvent};
 use crate::wire::field;
-use crate::{BufferTooSmall, InfoHash, PeerId};
 
-/// The length of a connect request, and of what precedes the info-hashes of a scrape.
+/// The length of a connect request, and of the head of a scrape.
 const HEAD_LEN: usize = 16;
 /// The length of an announce request without options.
 const ANNOUNCE_LEN: usize = 98;
 
 /// A packet from a client to a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three requests of BEP 15")]
 pub enum Request<'a> {
     /// 0: asks for a connection id.
     Connect {
@@ -26,30 +29,30 @@ pub enum Request<'a> {
     },
     /// 1: asks for peers.
     Announce {
-        /// Given by the tracker.
+        /// Issued by the tracker.
         connection: ConnectionId,
         /// Drawn by the client.
         transaction: TransactionId,
-        /// What is announced.
+        /// The announce.
         announce: Announce,
         /// Our address if it is not that of the packet, else 0.0.0.0, as always over IPv6.
         ip: Ipv4Addr,
-        /// What follows (BEP 41).
+        /// The options (BEP 41).
         options: Options<'a>,
     },
-    /// 2: asks for numbers.
+    /// 2: asks for statistics.
     Scrape {
-        /// Given by the tracker.
+        /// Issued by the tracker.
         connection: ConnectionId,
         /// Drawn by the client.
         transaction: TransactionId,
-        /// Which torrents.
+        /// The torrents.
         hashes: Hashes<'a>,
     },
 }
 
 impl<'a> Request<'a> {
-    /// Reads a datagram.
+    /// Parses a datagram.
     ///
     /// # Errors
     ///
@@ -77,7 +80,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the number of bytes on the wire.
+    /// Returns the length of the packet in bytes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         match self {
@@ -87,7 +90,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Writes the packet and returns how many bytes it took.
+    /// Writes the packet and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -119,7 +122,7 @@ fn head(connection: u64, action: u32, transaction: TransactionId, out: &mut fiel
     out.u32(transaction.0);
 }
 
-/// Reads the 82 bytes behind the head of an announce.
+/// Reads the 82 bytes after the head of an announce.
 fn read(rest: &mut &[u8], len: usize) -> Result<(Announce, Ipv4Addr), PacketError> {
     let info_hash = InfoHash(take(rest, len, ANNOUNCE_LEN)?);
     let peer_id = PeerId(take(rest, len, ANNOUNCE_LEN)?);
@@ -167,7 +170,7 @@ fn write(announce: &Announce, ip: Ipv4Addr, out: &mut field::Out<'_>) {
 pub struct Hashes<'a>(&'a [[u8; 20]]);
 
 impl<'a> Hashes<'a> {
-    /// Takes in info-hashes; `None` if there are more than 74.
+    /// Creates a list of info-hashes; `None` if there are more than 74.
     #[must_use]
     pub const fn new(hashes: &'a [[u8; 20]]) -> Option<Self> {
         if hashes.len() > MAX_SCRAPE { None } else { Some(Self(hashes)) }
@@ -178,21 +181,43 @@ impl<'a> Hashes<'a> {
         Self(hashes.get(..MAX_SCRAPE).unwrap_or(hashes))
     }
 
-    /// Returns how many there are.
+    /// Returns the number of info-hashes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there is no info-hash.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns them in order.
-    pub fn iter(&self) -> impl Iterator<Item = InfoHash> + Clone + use<'a> {
-        self.0.iter().map(|hash| InfoHash(*hash))
+    /// Returns the info-hashes in order.
+    #[must_use]
+    pub fn iter(&self) -> HashesIter<'a> {
+        HashesIter(self.0.iter())
+    }
+}
+
+/// The info-hashes of a [`Hashes`].
+#[derive(Debug, Clone)]
+pub struct HashesIter<'a>(Iter<'a, [u8; 20]>);
+
+impl Iterator for HashesIter<'_> {
+    type Item = InfoHash;
+
+    fn next(&mut self) -> Option<InfoHash> {
+        self.0.next().map(|hash| InfoHash(*hash))
+    }
+}
+
+impl<'a> IntoIterator for &Hashes<'a> {
+    type Item = InfoHash;
+    type IntoIter = HashesIter<'a>;
+
+    fn into_iter(self) -> HashesIter<'a> {
+        self.iter()
     }
 }
 

@@ -1,12 +1,14 @@
-//! What a tracker answers.
+//! The packets from a tracker to a client.
 
 use core::fmt;
+use core::slice::Iter;
 use core::time::Duration;
 
 use super::{ANNOUNCE, CONNECT, ConnectionId, ERROR, PacketError, SCRAPE, TransactionId, take};
+use crate::compact::{CompactPeers, Family};
+use crate::error::BufferTooSmall;
 use crate::tracker::ScrapeStats;
 use crate::wire::field;
-use crate::{BufferTooSmall, CompactPeers, Family};
 
 /// The length of action and transaction id.
 const HEAD_LEN: usize = 8;
@@ -17,12 +19,13 @@ const ANNOUNCE_LEN: usize = 20;
 
 /// A packet from a tracker to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the four responses of BEP 15")]
 pub enum Response<'a> {
     /// 0: a connection id, for the next minute.
     Connect {
         /// That of the request.
         transaction: TransactionId,
-        /// What requests are to carry.
+        /// The id for the requests.
         connection: ConnectionId,
     },
     /// 1: peers.
@@ -31,14 +34,14 @@ pub enum Response<'a> {
         transaction: TransactionId,
         /// How long to wait before the next announce, in seconds.
         interval: u32,
-        /// Peers that lack some of the torrent.
+        /// The number of peers that lack some of the torrent.
         leechers: u32,
-        /// Peers that have all of it.
+        /// The number of peers that have all of it.
         seeders: u32,
         /// Some of them; of the family of the packet.
         peers: CompactPeers<'a>,
     },
-    /// 2: numbers, in the order of the info-hashes.
+    /// 2: statistics, in the order of the info-hashes.
     Scrape {
         /// That of the request.
         transaction: TransactionId,
@@ -49,7 +52,7 @@ pub enum Response<'a> {
     Error {
         /// That of the request.
         transaction: TransactionId,
-        /// Why, for people; usually UTF-8.
+        /// The reason, for people; usually UTF-8.
         text: &'a [u8],
     },
 }
@@ -99,7 +102,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Returns the number of bytes on the wire.
+    /// Returns the length of the packet in bytes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         match self {
@@ -112,7 +115,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Writes the packet and returns how many bytes it took.
+    /// Writes the packet and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -142,18 +145,18 @@ impl<'a> Response<'a> {
     }
 }
 
-/// The numbers of a scrape response: seeders, completed, leechers, 4 bytes each.
+/// The statistics of a scrape response: seeders, completed, leechers, 4 bytes each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scrapes<'a>(&'a [[u8; 12]]);
 
 impl<'a> Scrapes<'a> {
-    /// Takes in encoded numbers; see [`encode`](Self::encode).
+    /// Creates a list of encoded statistics; see [`encode`](Self::encode).
     #[must_use]
     pub const fn new(torrents: &'a [[u8; 12]]) -> Self {
         Self(torrents)
     }
 
-    /// Returns the bytes of one torrent's numbers.
+    /// Returns the encoded statistics of one torrent.
     #[must_use]
     pub fn encode(stats: ScrapeStats) -> [u8; 12] {
         let [a, b, c] = [stats.seeders, stats.completed, stats.leechers].map(u32::to_be_bytes);
@@ -162,25 +165,48 @@ impl<'a> Scrapes<'a> {
         out
     }
 
-    /// Returns how many torrents there are.
+    /// Returns the number of torrents.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there is no torrent.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the numbers, in the order of the info-hashes of the request.
-    pub fn iter(&self) -> impl Iterator<Item = ScrapeStats> + Clone + use<'a> {
-        self.0.iter().map(|[s0, s1, s2, s3, c0, c1, c2, c3, l0, l1, l2, l3]| ScrapeStats {
-            seeders: u32::from_be_bytes([*s0, *s1, *s2, *s3]),
-            completed: u32::from_be_bytes([*c0, *c1, *c2, *c3]),
-            leechers: u32::from_be_bytes([*l0, *l1, *l2, *l3]),
+    /// Returns the statistics, in the order of the info-hashes of the request.
+    #[must_use]
+    pub fn iter(&self) -> ScrapesIter<'a> {
+        ScrapesIter(self.0.iter())
+    }
+}
+
+/// The statistics of a [`Scrapes`].
+#[derive(Debug, Clone)]
+pub struct ScrapesIter<'a>(Iter<'a, [u8; 12]>);
+
+impl Iterator for ScrapesIter<'_> {
+    type Item = ScrapeStats;
+
+    fn next(&mut self) -> Option<ScrapeStats> {
+        let [s0, s1, s2, s3, c0, c1, c2, c3, l0, l1, l2, l3] = *self.0.next()?;
+        Some(ScrapeStats {
+            seeders: u32::from_be_bytes([s0, s1, s2, s3]),
+            completed: u32::from_be_bytes([c0, c1, c2, c3]),
+            leechers: u32::from_be_bytes([l0, l1, l2, l3]),
         })
+    }
+}
+
+impl<'a> IntoIterator for &Scrapes<'a> {
+    type Item = ScrapeStats;
+    type IntoIter = ScrapesIter<'a>;
+
+    fn into_iter(self) -> ScrapesIter<'a> {
+        self.iter()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::net::NodeId;
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftVersion};
+use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, Version};
 use bittorrent_pieces::{InfoHash, PieceHasher, PieceHashes};
 
 pub const PIECE_LEN: u32 = 256 << 10;
@@ -41,15 +41,15 @@ impl Song {
         let name = path
             .file_name()
             .map_or_else(|| "song".into(), |name| name.to_string_lossy().into_owned());
-        let draft = Draft {
+        let draft = MetainfoBuilder {
             announce: None,
             tiers: &[],
             name: name.as_bytes(),
             piece_len: PIECE_LEN,
             hashes: PieceHashes::new(&hashes),
             private: None,
-            version: DraftVersion::V1,
-            content: DraftContent::Single(size),
+            version: Version::V1,
+            content: Content::Single(size),
         };
         let mut metainfo = vec![0; 1024 + name.len() + hashes.len() * 20];
         let len = draft.encode(&mut metainfo).map_err(io::Error::other)?;

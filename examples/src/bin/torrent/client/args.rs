@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
-use bittorrent_pieces::metainfo::DraftVersion;
+use bittorrent_pieces::metainfo::Version;
 use examples::words::Words;
 
 pub const HELP: &str = "\
@@ -56,7 +56,7 @@ pub struct Make {
     pub trackers: Vec<String>,
     pub piece_len: Option<u32>,
     pub private: bool,
-    pub version: DraftVersion,
+    pub version: Version,
 }
 
 /// Of seed and download.
@@ -105,7 +105,7 @@ fn make(mut words: Words) -> Result<Make, String> {
         trackers: Vec::new(),
         piece_len: None,
         private: false,
-        version: DraftVersion::V1,
+        version: Version::V1,
     };
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -119,8 +119,8 @@ fn make(mut words: Words) -> Result<Make, String> {
                 make.piece_len = Some(len);
             }
             "--private" => make.private = true,
-            "--v2" => make.version = DraftVersion::V2,
-            "--hybrid" => make.version = DraftVersion::Hybrid,
+            "--v2" => make.version = Version::V2,
+            "--hybrid" => make.version = Version::Hybrid,
             other => return Err(unknown(other)),
         }
     }

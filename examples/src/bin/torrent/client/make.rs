@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
-use bittorrent_pieces::metainfo::{Draft, DraftContent, DraftFile, DraftVersion};
+use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
 use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
 
 use super::args::Make;
@@ -30,7 +30,7 @@ pub fn make(args: &Make) -> Result<(), String> {
     collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
-    if args.version == DraftVersion::Hybrid && !root.is_file() {
+    if args.version == Version::Hybrid && !root.is_file() {
         return Err("both versions are made for one file; for a folder, take --v2 or none".into());
     }
     let hashes = hash(&root, &files, total, piece_len, args.version).map_err(named)?;
@@ -38,18 +38,18 @@ pub fn make(args: &Make) -> Result<(), String> {
     let Hashes { v1, v2 } = &hashes;
     let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
     let pieces = match args.version {
-        DraftVersion::V1 => old,
-        DraftVersion::V2 => PieceHashes::v2(layer),
-        DraftVersion::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
+        Version::V1 => old,
+        Version::V2 => PieceHashes::v2(layer),
+        Version::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
     };
     let paths: Vec<Vec<&[u8]>> =
         files.iter().map(|file| file.path.iter().map(String::as_bytes).collect()).collect();
     let listed = files.iter().zip(&paths).zip(roots);
     let listed: Vec<_> =
-        listed.map(|((file, path), root)| DraftFile { len: file.len, path, root }).collect();
+        listed.map(|((file, path), root)| ContentFile { len: file.len, path, root }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
-    let draft = Draft {
+    let draft = MetainfoBuilder {
         announce: args.trackers.first().map(String::as_bytes),
         tiers: if tiers.len() > 1 { &tiers } else { &[] },
         name: name.as_bytes(),
@@ -57,11 +57,7 @@ pub fn make(args: &Make) -> Result<(), String> {
         hashes: pieces,
         private: args.private.then_some(true),
         version: args.version,
-        content: if root.is_file() {
-            DraftContent::Single(total)
-        } else {
-            DraftContent::Multi(&listed)
-        },
+        content: if root.is_file() { Content::Single(total) } else { Content::Multi(&listed) },
     };
     let bytes = encode(|out| draft.encode(out))?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
@@ -115,11 +111,11 @@ struct Hashes {
 
 impl Hashes {
     /// Hashes a piece; `height` is that of its tree, if there is one.
-    fn push(&mut self, piece: &[u8], version: DraftVersion, height: u8) {
-        if version != DraftVersion::V2 {
+    fn push(&mut self, piece: &[u8], version: Version, height: u8) {
+        if version != Version::V2 {
             self.v1.push(PieceHasher::digest(piece));
         }
-        if version != DraftVersion::V1 {
+        if version != Version::V1 {
             let mut tree = MerkleHasher::new();
             tree.update(piece);
             self.v2.push(tree.finish(height));
@@ -147,7 +143,7 @@ fn hash(
     files: &[Found],
     total: u64,
     piece_len: u32,
-    version: DraftVersion,
+    version: Version,
 ) -> io::Result<Hashes> {
     let mut hashes = Hashes::default();
     let (mut done, mut told) = (0, Instant::now());
@@ -175,7 +171,7 @@ fn hash(
                 eprintln!("hashed {} % of {total} bytes", done * 100 / total.max(1));
             }
         }
-        if version != DraftVersion::V1 && !piece.is_empty() {
+        if version != Version::V1 && !piece.is_empty() {
             hashes.push(&piece, version, tree);
             piece.clear();
         }

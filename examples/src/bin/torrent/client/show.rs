@@ -4,7 +4,7 @@ use std::fs;
 
 use bittorrent_pieces::Metainfo;
 use bittorrent_pieces::bencode::Mode;
-use bittorrent_pieces::magnet::{Escaped, Magnet, MagnetDraft};
+use bittorrent_pieces::magnet::{Escaped, Magnet, MagnetBuilder};
 
 use super::storage::text;
 
@@ -47,7 +47,7 @@ pub fn show(torrent: &str) -> Result<(), String> {
         println!("           and {more} more");
     }
     let v1 = metainfo.info().find(b"pieces").map(|_| metainfo.info_hash());
-    let draft = MagnetDraft { v1, v2: metainfo.info_hash_v2(), ..MagnetDraft::default() };
+    let draft = MagnetBuilder { v1, v2: metainfo.info_hash_v2(), ..MagnetBuilder::default() };
     let mut link = [0; 200];
     let len = draft.encode(&mut link).map_err(|error| error.to_string())?;
     println!("magnet     {}", text(&link[..len]));

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, announce_url};
 use bittorrent_pieces::tracker::{
-    Announce, AnnounceEvent, TierSlot, TrackerOrder, UdpConfig, UdpHandled, UdpSlot, UdpTracker,
+    Announce, AnnounceEvent, TierSlot, TrackerOrder, UdpConfig, UdpOutcome, UdpSlot, UdpTracker,
 };
 use bittorrent_pieces::{Family, Host};
 use examples::random::random;
@@ -115,7 +115,7 @@ fn ask_http(url: &str, rest: &str, announce: &Announce) -> io::Result<Told> {
     match Announced::decode(body).map_err(io::Error::other)? {
         Answer::Failure(reason) => Err(io::Error::other(String::from_utf8_lossy(reason))),
         Answer::Done(told) => {
-            let peers = told.contacts().flatten().filter_map(|contact| match contact.host {
+            let peers = told.contacts().filter_map(|contact| match contact.host {
                 Host::Ip(ip) => Some(SocketAddr::new(ip, contact.port)),
                 Host::Name(name) => resolve(&format!("{name}:{}", contact.port)).ok(),
             });
@@ -130,25 +130,25 @@ fn ask_udp(rest: &str, announce: &Announce) -> io::Result<Told> {
     let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(server)?;
-    let mut config = UdpConfig::new(u64::from_le_bytes(random()));
-    (config.family, config.path) = (Family::of(server), path.as_bytes());
-    let mut tracker = UdpTracker::new(config, [UdpSlot::EMPTY; 1]);
+    let mut config = UdpConfig::new(u64::from_le_bytes(random())).with_path(path);
+    config.family = Family::of(server);
+    let mut tracker = UdpTracker::new(config, [UdpSlot::EMPTY; 1]).map_err(io::Error::other)?;
     let start = Instant::now();
     tracker.announce(Duration::ZERO, *announce).map_err(io::Error::other)?;
     let mut buf = [0; 2_048];
     while start.elapsed() < UDP_PATIENCE {
-        while let Some(len) = tracker.poll_transmit(&mut buf).map_err(io::Error::other)? {
-            socket.send(&buf[..len])?;
+        while let Some(sent) = tracker.poll_transmit(&mut buf).map_err(io::Error::other)? {
+            socket.send(&buf[..sent.len])?;
         }
         let due = tracker.poll_timeout().unwrap_or(UDP_PATIENCE);
         let wait = due.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
         socket.set_read_timeout(Some(wait))?;
         match socket.recv(&mut buf) {
             Ok(len) => match tracker.handle_datagram(start.elapsed(), &buf[..len]) {
-                Ok(UdpHandled::Announced { interval, peers, .. }) => {
+                Ok(UdpOutcome::Announced { interval, peers, .. }) => {
                     return Ok(Told { interval, peers: peers.iter().collect() });
                 }
-                Ok(UdpHandled::Refused { text, .. } | UdpHandled::ConnectRefused { text }) => {
+                Ok(UdpOutcome::Refused { text, .. } | UdpOutcome::ConnectRefused { text }) => {
                     return Err(io::Error::other(String::from_utf8_lossy(text)));
                 }
                 _ => {}

@@ -1,12 +1,14 @@
 //! Writing a metainfo file.
 
 use crate::bencode::{DictWriter, WriteError, Writer};
+use crate::hash::{PieceHasher, PieceHashes};
+use crate::id::InfoHash;
 use crate::merkle::MerkleHash;
-use crate::{InfoHash, PieceHasher, PieceHashes};
 
-/// What a metainfo file says, to be written in canonical form.
+/// The contents of a metainfo file, to be written in canonical form.
 #[derive(Debug, Clone, Copy)]
-pub struct Draft<'a> {
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct MetainfoBuilder<'a> {
     /// The tracker of BEP 3.
     pub announce: Option<&'a [u8]>,
     /// Tiers of trackers (BEP 12); left out if empty.
@@ -15,42 +17,45 @@ pub struct Draft<'a> {
     pub name: &'a [u8],
     /// Bytes per piece; 256 KiB is typical.
     pub piece_len: u32,
-    /// What the pieces hash to.
+    /// The hashes of the pieces.
     pub hashes: PieceHashes<'a>,
-    /// The key of BEP 27; some programs write `Some(false)`, which is another torrent than `None`.
+    /// The key of BEP 27. `Some(false)`, which some programs write, gives another torrent than `None`.
     pub private: Option<bool>,
     /// The file or files.
-    pub content: DraftContent<'a>,
-    /// Which versions. [`V2`](DraftVersion::V2) needs the piece layers of the files in `hashes`, one behind
-    /// the other, and several files in the order of their paths, element by element;
-    /// [`Hybrid`](DraftVersion::Hybrid) needs a single file and its layer.
-    pub version: DraftVersion,
+    pub content: Content<'a>,
+    /// The versions. [`V2`](Version::V2) needs the concatenated piece layers of the files in `hashes`, and
+    /// several files in the order of their paths, element by element. [`Hybrid`](Version::Hybrid) needs a single
+    /// file and its layer.
+    pub version: Version,
 }
 
-/// The versions of a [`Draft`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DraftVersion {
-    /// 1 alone.
+/// The versions of a [`MetainfoBuilder`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the two versions and their combination")]
+pub enum Version {
+    /// Version 1.
     #[default]
     V1,
-    /// 2 alone (BEP 52).
+    /// Version 2 (BEP 52).
     V2,
     /// Both.
     Hybrid,
 }
 
-/// The content of a [`Draft`].
+/// The content of a [`MetainfoBuilder`].
 #[derive(Debug, Clone, Copy)]
-pub enum DraftContent<'a> {
-    /// One file of so many bytes.
+#[expect(clippy::exhaustive_enums, reason = "one file or several")]
+pub enum Content<'a> {
+    /// One file of this length in bytes.
     Single(u64),
     /// Files in a folder.
-    Multi(&'a [DraftFile<'a>]),
+    Multi(&'a [ContentFile<'a>]),
 }
 
-/// A file of a [`Draft`].
+/// A file of a [`MetainfoBuilder`].
 #[derive(Debug, Clone, Copy)]
-pub struct DraftFile<'a> {
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct ContentFile<'a> {
     /// The length in bytes.
     pub len: u64,
     /// The path below the folder.
@@ -59,8 +64,8 @@ pub struct DraftFile<'a> {
     pub root: Option<MerkleHash>,
 }
 
-impl Draft<'_> {
-    /// Writes the metainfo file and returns its length.
+impl MetainfoBuilder<'_> {
+    /// Writes the metainfo file and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -78,12 +83,12 @@ impl Draft<'_> {
                 })?;
             }
             top.dict(b"info", |info| self.info(info))?;
-            if self.version == DraftVersion::V1 {
+            if self.version == Version::V1 {
                 return Ok(());
             }
             let layer = self.hashes.layer();
             top.dict(b"piece layers", |layers| match (self.content, layer.len()) {
-                (DraftContent::Multi(files), _) => self.layers(files, layers),
+                (Content::Multi(files), _) => self.layers(files, layers),
                 (_, 0 | 1) => Ok(()), // a file of one piece needs none
                 _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
             })
@@ -91,7 +96,7 @@ impl Draft<'_> {
         writer.finish()
     }
 
-    /// Writes the info dictionary alone and returns its length and hash.
+    /// Writes the info dictionary alone and returns its length in bytes and its hash.
     ///
     /// # Errors
     ///
@@ -109,10 +114,10 @@ impl Draft<'_> {
     }
 
     /// Writes the layers of all files longer than a piece, in the order of their roots; files of the same
-    /// content share one. Nothing can be sorted here: each looks through the files for the next.
+    /// content share one. There is no memory to sort in: for each layer the files are searched for the next.
     fn layers(
         &self,
-        files: &[DraftFile<'_>],
+        files: &[ContentFile<'_>],
         layers: &mut DictWriter<'_, '_>,
     ) -> Result<(), WriteError> {
         let mut last: Option<MerkleHash> = None;
@@ -140,8 +145,7 @@ impl Draft<'_> {
     }
 
     fn info(&self, info: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
-        if let (DraftVersion::V2 | DraftVersion::Hybrid, DraftContent::Single(len)) =
-            (self.version, self.content)
+        if let (Version::V2 | Version::Hybrid, Content::Single(len)) = (self.version, self.content)
         {
             info.dict(b"file tree", |tree| {
                 tree.dict(self.name, |file| {
@@ -149,13 +153,13 @@ impl Draft<'_> {
                 })
             })?;
         }
-        if let (DraftVersion::V2, DraftContent::Multi(files)) = (self.version, self.content) {
+        if let (Version::V2, Content::Multi(files)) = (self.version, self.content) {
             info.dict(b"file tree", |tree| folder(tree, files, 0))?;
         }
         match self.content {
-            _ if self.version == DraftVersion::V2 => {}
-            DraftContent::Single(len) => info.int(b"length", int(len))?,
-            DraftContent::Multi(files) => info.list(b"files", |list| {
+            _ if self.version == Version::V2 => {}
+            Content::Single(len) => info.int(b"length", int(len))?,
+            Content::Multi(files) => info.list(b"files", |list| {
                 files.iter().try_for_each(|file| {
                     list.dict(|dict| {
                         dict.int(b"length", int(file.len))?;
@@ -164,12 +168,12 @@ impl Draft<'_> {
                 })
             })?,
         }
-        if self.version != DraftVersion::V1 {
+        if self.version != Version::V1 {
             info.int(b"meta version", 2)?;
         }
         info.bytes(b"name", self.name)?;
         info.int(b"piece length", i64::from(self.piece_len))?;
-        if self.version != DraftVersion::V2 {
+        if self.version != Version::V2 {
             info.bytes(b"pieces", self.hashes.as_bytes())?;
         }
         match self.private {
@@ -179,7 +183,7 @@ impl Draft<'_> {
     }
 }
 
-/// Writes what a tree says of a file.
+/// Writes the properties of a file.
 fn properties(
     file: &mut DictWriter<'_, '_>,
     len: u64,
@@ -194,7 +198,7 @@ fn properties(
 /// Writes the files of a folder, whose paths are the same up to `depth`, and the folders in it.
 fn folder(
     tree: &mut DictWriter<'_, '_>,
-    files: &[DraftFile<'_>],
+    files: &[ContentFile<'_>],
     depth: usize,
 ) -> Result<(), WriteError> {
     let below = depth.saturating_add(1);
@@ -210,7 +214,7 @@ fn folder(
     Ok(())
 }
 
-/// Returns what writes the items of a list of strings.
+/// Returns a function that writes the items of a list of strings.
 fn strings(strings: &[&[u8]]) -> impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError> {
     move |writer| {
         for string in strings {

@@ -3,30 +3,45 @@
 use core::fmt::Write as _;
 use core::ops::RangeInclusive;
 
-use super::{InfoHashV2, SCHEME};
+use super::SCHEME;
+use crate::error::BufferTooSmall;
+use crate::id::{InfoHash, InfoHashV2};
 use crate::text::Text;
 use crate::tracker::http::Contact;
-use crate::{BufferTooSmall, InfoHash};
 
-/// What a link says, to be written. One of the hashes is needed for a link that can be read.
+/// The contents of a link to be written. A link without a hash cannot be parsed.
+///
+/// ```
+/// use bittorrent_pieces::InfoHash;
+/// use bittorrent_pieces::magnet::MagnetBuilder;
+///
+/// let mut link = MagnetBuilder::default();
+/// link.v1 = Some(InfoHash([0xAA; 20]));
+/// link.name = Some(b"an image");
+/// let mut out = [0; 100];
+/// let len = link.encode(&mut out)?;
+/// assert!(out[..len].ends_with(b"aaaa&dn=an%20image"));
+/// # Ok::<(), bittorrent_pieces::BufferTooSmall>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
-pub struct MagnetDraft<'a> {
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct MagnetBuilder<'a> {
     /// The hash of a v1 or hybrid torrent.
     pub v1: Option<InfoHash>,
     /// The hash of a v2 or hybrid torrent.
     pub v2: Option<InfoHashV2>,
-    /// The name to show.
+    /// The display name.
     pub name: Option<&'a [u8]>,
     /// URLs of trackers.
     pub trackers: &'a [&'a [u8]],
-    /// Peers to ask.
+    /// Peers to connect to.
     pub peers: &'a [Contact<'a>],
-    /// Files to fetch, by number from 0; all if empty (BEP 53).
+    /// The files to fetch, by number from 0; all if empty (BEP 53).
     pub select_only: &'a [RangeInclusive<u32>],
 }
 
-impl MagnetDraft<'_> {
-    /// Writes the link and returns its length.
+impl MagnetBuilder<'_> {
+    /// Writes the link and returns its length in bytes.
     ///
     /// # Errors
     ///

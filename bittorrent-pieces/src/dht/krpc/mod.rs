@@ -1,0 +1,201 @@
+//! The messages of the DHT (BEP 5, "KRPC protocol"; BEP 32, 33, 42, 43, 51): one bencoded dictionary in each
+//! datagram.
+//!
+//! ```
+//! use bittorrent_pieces::dht::krpc::{Body, Message, Method};
+//!
+//! let message = Message::decode(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe")?;
+//! let Body::Query(query) = message.body else { panic!() };
+//! assert_eq!(query.method, Method::Ping);
+//! assert_eq!(query.id.0, *b"abcdefghij0123456789");
+//! # Ok::<(), bittorrent_pieces::dht::krpc::KrpcError>(())
+//! ```
+#![expect(clippy::exhaustive_enums, reason = "the three kinds of message of BEP 5")]
+
+mod nodes;
+mod query;
+mod response;
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use thiserror::Error;
+
+use super::NodeId;
+use crate::bencode::{BencodeError, Limits, Mode, Value, WriteError, Writer};
+use crate::compact::{CompactPeers, Family};
+pub use nodes::{CompactNodes, NodesIter, Values, ValuesIter};
+pub use query::{Method, Query, Want};
+pub use response::{Response, Samples, SamplesIter};
+
+/// The limits of a message: 5 levels, 1,024 values and keys, 16 keys out of order.
+pub const LIMITS: Limits = Limits { depth: 5, items: 1 << 10, unordered: 16 };
+
+/// 201: an error of no other kind.
+pub const GENERIC_ERROR: i64 = 201;
+/// 202: the server failed.
+pub const SERVER_ERROR: i64 = 202;
+/// 203: a malformed message, an invalid argument, or a wrong token.
+pub const PROTOCOL_ERROR: i64 = 203;
+/// 204: the method is unknown.
+pub const METHOD_UNKNOWN: i64 = 204;
+
+/// A message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct Message<'a> {
+    /// Matches a response to its query; the response echoes it.
+    pub transaction: &'a [u8],
+    /// The program and its version.
+    pub version: Option<&'a [u8]>,
+    /// In a response, the address that the query came from (BEP 42). The word of one node is no proof.
+    pub ip: Option<SocketAddr>,
+    /// The sender answers no queries: it does not belong in the routing table (BEP 43).
+    pub read_only: bool,
+    /// The query, response or error.
+    pub body: Body<'a>,
+}
+
+/// The kind of a message, `y`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// `q`
+    Query(Query<'a>),
+    /// `r`
+    Response(Response<'a>),
+    /// `e`
+    Error {
+        /// 201 to 204, or another.
+        code: i64,
+        /// A text for people.
+        text: &'a [u8],
+    },
+}
+
+/// A datagram that cannot be used; the sender's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum KrpcError {
+    /// Not bencode.
+    #[error(transparent)]
+    Bencode(#[from] BencodeError),
+    /// A key is missing or has an invalid value; `id` of other than 20 bytes, for example.
+    #[error("key '{0}' is missing or invalid")]
+    Key(&'static str),
+    /// The length of the nodes is not a multiple of 26 (`nodes`) or 38 (`nodes6`).
+    #[error("{0} bytes of nodes")]
+    Nodes(usize),
+}
+
+impl<'a> Message<'a> {
+    /// Creates a message without the optional keys.
+    #[must_use]
+    pub const fn new(transaction: &'a [u8], body: Body<'a>) -> Self {
+        Self { transaction, version: None, ip: None, read_only: false, body }
+    }
+
+    /// Parses a datagram.
+    ///
+    /// # Errors
+    ///
+    /// [`KrpcError`]
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, KrpcError> {
+        let (dict, _) = Value::decode(bytes, Mode::Lenient, LIMITS)?;
+        let transaction = bytes_of(dict, b"t").ok_or(KrpcError::Key("t"))?;
+        let body = match bytes_of(dict, b"y") {
+            Some(b"q") => Body::Query(query::decode(dict)?),
+            // libtorrent sends both `r` and `e` in its errors: `y` counts.
+            Some(b"r") => Body::Response(response::decode(dict)?),
+            Some(b"e") => {
+                let mut error = dict.find(b"e").ok_or(KrpcError::Key("e"))?.items();
+                let code = error.next().and_then(|code| code.as_int());
+                let text = error.next().and_then(|text| text.as_bytes()).unwrap_or_default();
+                Body::Error { code: code.ok_or(KrpcError::Key("e"))?, text }
+            }
+            _ => return Err(KrpcError::Key("y")),
+        };
+        Ok(Self {
+            transaction,
+            version: bytes_of(dict, b"v"),
+            ip: bytes_of(dict, b"ip").and_then(peer),
+            read_only: flag(dict, b"ro"),
+            body,
+        })
+    }
+
+    /// Writes the datagram and returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Buffer`] with the length of the whole.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
+        let mut writer = Writer::new(out);
+        writer.dict(|dict| {
+            let kind: &[u8] = match &self.body {
+                Body::Query(query) => {
+                    dict.dict(b"a", |args| query.encode_arguments(args))?;
+                    b"q"
+                }
+                Body::Error { code, text } => {
+                    dict.list(b"e", |list| {
+                        list.int(*code);
+                        list.bytes(text);
+                        Ok(())
+                    })?;
+                    b"e"
+                }
+                Body::Response(_) => b"r",
+            };
+            if let Some(ip) = self.ip {
+                let mut room = [0; 18];
+                let len = CompactPeers::encode(ip, &mut room)?;
+                dict.bytes(b"ip", room.get(..len).unwrap_or_default())?;
+            }
+            match &self.body {
+                Body::Query(query) => dict.bytes(b"q", query.method.name())?,
+                Body::Response(response) => {
+                    dict.dict(b"r", |values| response.encode_values(values))?;
+                }
+                Body::Error { .. } => {}
+            }
+            if self.read_only {
+                dict.int(b"ro", 1)?;
+            }
+            dict.bytes(b"t", self.transaction)?;
+            self.version.map_or(Ok(()), |version| dict.bytes(b"v", version))?;
+            dict.bytes(b"y", kind)
+        })?;
+        writer.finish()
+    }
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Body::Query(query) => query.fmt(f),
+            Body::Response(response) => response.fmt(f),
+            Body::Error { code, text } => {
+                write!(f, "ERROR code={code} text={:?}", text.escape_ascii())
+            }
+        }
+    }
+}
+
+fn bytes_of<'a>(dict: Value<'a>, key: &[u8]) -> Option<&'a [u8]> {
+    dict.find(key)?.as_bytes()
+}
+
+fn id_of(dict: Value<'_>, key: &[u8]) -> Option<NodeId> {
+    bytes_of(dict, key)?.try_into().ok().map(NodeId)
+}
+
+fn flag(dict: Value<'_>, key: &[u8]) -> bool {
+    dict.find(key).and_then(|value| value.as_int()).is_some_and(|value| value != 0)
+}
+
+/// Reads one compact peer of either length.
+fn peer(bytes: &[u8]) -> Option<SocketAddr> {
+    let family = if bytes.len() == Family::V4.stride() { Family::V4 } else { Family::V6 };
+    CompactPeers::new(family, bytes).filter(|peers| peers.len() == 1)?.nth(0)
+}

@@ -1,0 +1,204 @@
+//! Queries (BEP 5; `want` BEP 32, `noseed` and `scrape` BEP 33, `sample_infohashes` BEP 51).
+
+use core::fmt;
+
+use super::{KrpcError, bytes_of, flag, id_of};
+use crate::bencode::{DictWriter, Value, WriteError};
+use crate::dht::NodeId;
+use crate::id::InfoHash;
+
+/// A query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct Query<'a> {
+    /// The id of the sender.
+    pub id: NodeId,
+    /// Which nodes the sender wants (BEP 32).
+    pub want: Want,
+    /// The method and its arguments.
+    pub method: Method<'a>,
+}
+
+/// Which nodes are wanted in a response (BEP 32).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the two versions of IP")]
+pub struct Want {
+    /// `n4`: nodes with IPv4 addresses.
+    pub v4: bool,
+    /// `n6`: nodes with IPv6 addresses.
+    pub v6: bool,
+}
+
+/// A method and its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Method<'a> {
+    /// Asks whether the node is reachable.
+    Ping,
+    /// Asks for the nodes nearest to an id.
+    FindNode {
+        /// The id.
+        target: NodeId,
+    },
+    /// Asks for the peers of a torrent.
+    GetPeers {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// Seeds are not wanted (BEP 33).
+        noseed: bool,
+        /// Bloom filters of the peers are wanted (BEP 33).
+        scrape: bool,
+    },
+    /// Announces the sender as a peer of a torrent.
+    AnnouncePeer {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// The TCP port of the peer; `None` is that of the datagram, over UDP too (`implied_port`).
+        port: Option<u16>,
+        /// The peer has all of the torrent (BEP 33).
+        seed: bool,
+        /// The token of the response to `get_peers`.
+        token: &'a [u8],
+    },
+    /// Asks for a sample of the torrents that the node stores (BEP 51).
+    SampleInfohashes {
+        /// The id whose nearest nodes are wanted.
+        target: NodeId,
+    },
+    /// Any other method.
+    Other {
+        /// Its name.
+        name: &'a [u8],
+        /// Its `target` or `info_hash`. With one it is answered like `find_node`, otherwise with error 204.
+        target: Option<NodeId>,
+    },
+}
+
+impl<'a> Query<'a> {
+    /// Creates a query without `want`.
+    #[must_use]
+    pub const fn new(id: NodeId, method: Method<'a>) -> Self {
+        Self { id, want: Want { v4: false, v6: false }, method }
+    }
+
+    pub(super) fn encode_arguments(&self, args: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        args.bytes(b"id", &self.id.0)?;
+        match &self.method {
+            Method::Ping | Method::Other { target: None, .. } => {}
+            Method::FindNode { target }
+            | Method::SampleInfohashes { target }
+            | Method::Other { target: Some(target), .. } => args.bytes(b"target", &target.0)?,
+            Method::GetPeers { info_hash, noseed, scrape } => {
+                args.bytes(b"info_hash", &info_hash.0)?;
+                set(args, b"noseed", *noseed)?;
+                set(args, b"scrape", *scrape)?;
+            }
+            Method::AnnouncePeer { info_hash, port, seed, token } => {
+                set(args, b"implied_port", port.is_none())?;
+                args.bytes(b"info_hash", &info_hash.0)?;
+                args.int(b"port", i64::from(port.unwrap_or(1)))?;
+                set(args, b"seed", *seed)?;
+                args.bytes(b"token", token)?;
+            }
+        }
+        let Want { v4, v6 } = self.want;
+        if !v4 && !v6 {
+            return Ok(());
+        }
+        args.list(b"want", |want| {
+            for (wanted, name) in [(v4, b"n4"), (v6, b"n6")] {
+                if wanted {
+                    want.bytes(name);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<'a> Method<'a> {
+    /// Returns the name of the method.
+    #[must_use]
+    pub const fn name(&self) -> &'a [u8] {
+        match self {
+            Self::Ping => b"ping",
+            Self::FindNode { .. } => b"find_node",
+            Self::GetPeers { .. } => b"get_peers",
+            Self::AnnouncePeer { .. } => b"announce_peer",
+            Self::SampleInfohashes { .. } => b"sample_infohashes",
+            Self::Other { name, .. } => name,
+        }
+    }
+}
+
+impl fmt::Display for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.method {
+            Method::Ping => write!(f, "PING node={}", self.id),
+            Method::FindNode { target } => write!(f, "FIND NODE target={target}"),
+            Method::GetPeers { info_hash, .. } => write!(f, "GET PEERS torrent={info_hash}"),
+            Method::AnnouncePeer { info_hash, port: Some(port), .. } => {
+                write!(f, "ANNOUNCE PEER torrent={info_hash} port={port}")
+            }
+            Method::AnnouncePeer { info_hash, port: None, .. } => {
+                write!(f, "ANNOUNCE PEER torrent={info_hash} port=implied")
+            }
+            Method::SampleInfohashes { target } => {
+                write!(f, "SAMPLE INFOHASHES target={target}")
+            }
+            Method::Other { name, .. } => write!(f, "QUERY method={}", name.escape_ascii()),
+        }
+    }
+}
+
+pub(super) fn decode(dict: Value<'_>) -> Result<Query<'_>, KrpcError> {
+    let name = bytes_of(dict, b"q").ok_or(KrpcError::Key("q"))?;
+    let args = dict.find(b"a").ok_or(KrpcError::Key("a"))?;
+    let id = id_of(args, b"id").ok_or(KrpcError::Key("id"))?;
+    let torrent = || {
+        let hash = id_of(args, b"info_hash").ok_or(KrpcError::Key("info_hash"))?;
+        Ok::<_, KrpcError>(InfoHash(hash.0))
+    };
+    let target = || id_of(args, b"target").ok_or(KrpcError::Key("target"));
+    let method = match name {
+        b"ping" => Method::Ping,
+        b"find_node" => Method::FindNode { target: target()? },
+        b"get_peers" => Method::GetPeers {
+            info_hash: torrent()?,
+            noseed: flag(args, b"noseed"),
+            scrape: flag(args, b"scrape"),
+        },
+        b"announce_peer" => {
+            let port = args.find(b"port").and_then(|port| port.as_int());
+            let port = port.and_then(|port| u16::try_from(port).ok());
+            let implied = flag(args, b"implied_port");
+            let port = if implied { None } else { Some(port.ok_or(KrpcError::Key("port"))?) };
+            let token = bytes_of(args, b"token").ok_or(KrpcError::Key("token"))?;
+            Method::AnnouncePeer { info_hash: torrent()?, port, seed: flag(args, b"seed"), token }
+        }
+        b"sample_infohashes" => Method::SampleInfohashes { target: target()? },
+        name => {
+            let target = id_of(args, b"target").or_else(|| id_of(args, b"info_hash"));
+            Method::Other { name, target }
+        }
+    };
+    Ok(Query { id, want: want(args), method })
+}
+
+/// Reads `want`; names other than `n4` and `n6` are ignored.
+fn want(args: Value<'_>) -> Want {
+    let mut want = Want::default();
+    for name in args.find(b"want").into_iter().flat_map(|list| list.items()) {
+        match name.as_bytes() {
+            Some(b"n4") => want.v4 = true,
+            Some(b"n6") => want.v6 = true,
+            _ => {}
+        }
+    }
+    want
+}
+
+/// Writes a flag if it is set.
+fn set(args: &mut DictWriter<'_, '_>, key: &[u8], flag: bool) -> Result<(), WriteError> {
+    if flag { args.int(key, 1) } else { Ok(()) }
+}

@@ -1,0 +1,171 @@
+//! Responses (BEP 5; Bloom filters BEP 33, samples BEP 51).
+
+use core::fmt;
+use core::time::Duration;
+
+use super::nodes::{CompactNodes, Listed, Values};
+use super::{KrpcError, bytes_of, id_of};
+use crate::bencode::{DictWriter, Value, WriteError};
+use crate::compact::Family;
+use crate::dht::{BloomFilter, NodeId};
+use crate::id::InfoHash;
+
+/// A response. Which of its parts to expect depends on the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response<'a> {
+    /// The id of the sender.
+    pub id: NodeId,
+    /// Nodes near the target, over IPv4.
+    pub nodes: Option<CompactNodes<'a>>,
+    /// Nodes near the target, over IPv6 (BEP 32).
+    pub nodes6: Option<CompactNodes<'a>>,
+    /// The token for an announce.
+    pub token: Option<&'a [u8]>,
+    /// Peers.
+    pub values: Option<Values<'a>>,
+    /// The stored seeds (`BFsd`, BEP 33).
+    pub seeds: Option<&'a [u8; 256]>,
+    /// The other stored peers (`BFpe`, BEP 33).
+    pub leechers: Option<&'a [u8; 256]>,
+    /// A sample of the torrents that the node stores (BEP 51).
+    pub samples: Option<Samples<'a>>,
+}
+
+/// A sample of the torrents that a node stores (BEP 51).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Samples<'a> {
+    hashes: &'a [[u8; 20]],
+    /// The number of torrents that the node stores.
+    pub stored: u32,
+    /// After this time the node draws another sample.
+    pub interval: Duration,
+}
+
+impl<'a> Samples<'a> {
+    /// Creates a sample.
+    #[must_use]
+    pub const fn new(hashes: &'a [[u8; 20]], stored: u32, interval: Duration) -> Self {
+        Self { hashes, stored, interval }
+    }
+
+    /// Returns the torrents.
+    #[must_use]
+    pub fn iter(&self) -> SamplesIter<'a> {
+        SamplesIter(self.hashes.iter())
+    }
+}
+
+/// The torrents of a [`Samples`].
+#[derive(Debug, Clone)]
+pub struct SamplesIter<'a>(core::slice::Iter<'a, [u8; 20]>);
+
+impl Iterator for SamplesIter<'_> {
+    type Item = InfoHash;
+
+    fn next(&mut self) -> Option<InfoHash> {
+        self.0.next().map(|hash| InfoHash(*hash))
+    }
+}
+
+impl<'a> IntoIterator for &Samples<'a> {
+    type Item = InfoHash;
+    type IntoIter = SamplesIter<'a>;
+
+    fn into_iter(self) -> SamplesIter<'a> {
+        self.iter()
+    }
+}
+
+impl Response<'_> {
+    /// Returns the response to a ping or an announce.
+    #[must_use]
+    pub const fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            nodes: None,
+            nodes6: None,
+            token: None,
+            values: None,
+            seeds: None,
+            leechers: None,
+            samples: None,
+        }
+    }
+
+    /// Returns the filter of the seeds and that of the other peers, if the node sent both (BEP 33).
+    #[must_use]
+    pub fn filters(&self) -> Option<(BloomFilter, BloomFilter)> {
+        Some((BloomFilter(*self.seeds?), BloomFilter(*self.leechers?)))
+    }
+
+    pub(super) fn encode_values(&self, dict: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        self.leechers.map_or(Ok(()), |filter| dict.bytes(b"BFpe", filter))?;
+        self.seeds.map_or(Ok(()), |filter| dict.bytes(b"BFsd", filter))?;
+        dict.bytes(b"id", &self.id.0)?;
+        if let Some(samples) = self.samples {
+            let secs = i64::try_from(samples.interval.as_secs()).unwrap_or(i64::MAX);
+            dict.int(b"interval", secs)?;
+        }
+        for (key, nodes) in [(&b"nodes"[..], self.nodes), (b"nodes6", self.nodes6)] {
+            nodes.map_or(Ok(()), |nodes| dict.bytes(key, nodes.as_bytes()))?;
+        }
+        if let Some(samples) = self.samples {
+            dict.int(b"num", i64::from(samples.stored))?;
+            dict.bytes(b"samples", samples.hashes.as_flattened())?;
+        }
+        self.token.map_or(Ok(()), |token| dict.bytes(b"token", token))?;
+        match self.values {
+            None => Ok(()),
+            Some(Values(Listed::Value(list))) => dict.value(b"values", list),
+            Some(Values(Listed::Peers(peers))) => dict.list(b"values", |list| {
+                let stride = peers.family().stride();
+                peers.as_bytes().chunks_exact(stride).for_each(|peer| list.bytes(peer));
+                Ok(())
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes.or(self.nodes6).map_or(0, |nodes| nodes.iter().count());
+        let peers = self.values.map_or(0, |values| values.iter().count());
+        let token = if self.token.is_some() { " token" } else { "" };
+        write!(f, "RESPONSE node={} nodes={nodes} peers={peers}{token}", self.id)
+    }
+}
+
+pub(super) fn decode(dict: Value<'_>) -> Result<Response<'_>, KrpcError> {
+    let values = dict.find(b"r").ok_or(KrpcError::Key("r"))?;
+    let nodes = |family, key| match bytes_of(values, key) {
+        Some(bytes) => {
+            CompactNodes::new(family, bytes).map(Some).ok_or(KrpcError::Nodes(bytes.len()))
+        }
+        None => Ok(None),
+    };
+    let list = values.find(b"values").filter(Value::is_list);
+    let filter = |key| bytes_of(values, key).and_then(|bytes| bytes.try_into().ok());
+    Ok(Response {
+        id: id_of(values, b"id").ok_or(KrpcError::Key("id"))?,
+        nodes: nodes(Family::V4, b"nodes")?,
+        nodes6: nodes(Family::V6, b"nodes6")?,
+        token: bytes_of(values, b"token"),
+        values: list.map(|list| Values(Listed::Value(list))),
+        seeds: filter(b"BFsd"),
+        leechers: filter(b"BFpe"),
+        samples: samples(values),
+    })
+}
+
+/// Reads a sample; numbers that are missing count as 0.
+fn samples(values: Value<'_>) -> Option<Samples<'_>> {
+    let (hashes, rest) = bytes_of(values, b"samples")?.as_chunks();
+    let number = |key| {
+        let number = values.find(key).and_then(|value| value.as_int());
+        number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    };
+    let interval = Duration::from_secs(number(b"interval").into());
+    rest.is_empty().then(|| Samples::new(hashes, number(b"num"), interval))
+}

@@ -1,0 +1,285 @@
+//! The known nodes, with more detail near our own id (BEP 5, "routing table").
+
+mod insert;
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
+
+use super::{K, NodeId};
+
+/// A node that has been silent for this time is questionable, and a bucket is refreshed (BEP 5).
+pub(super) const QUIET: Duration = Duration::from_secs(15 * 60);
+/// A node that fails this many times in a row is bad.
+const FAILURES: u8 = 3;
+/// The number of bits of an id that distinguish buckets.
+const DEEPEST: u8 = 159;
+
+/// Keeps nodes in buckets of eight by the number of bits their ids share with ours. Only the bucket that holds
+/// our own id is split, so there is room for about eight nodes at each distance. In a bucket there is one node
+/// of each network (IPv4 /24, IPv6 /64), or four of one local address.
+///
+/// The number of slots bounds the number of nodes: 64 are enough for a small network, 160 for most.
+///
+/// ```
+/// use bittorrent_pieces::dht::{Contact, NodeId, RouteSlot, RoutingTable};
+/// use core::time::Duration;
+///
+/// let mut table = RoutingTable::new(NodeId([0; 20]), [RouteSlot::EMPTY; 64]);
+/// let contact = Contact { id: NodeId([1; 20]), addr: "192.0.2.1:6881".parse().unwrap() };
+/// table.responded(Duration::ZERO, contact);
+/// assert_eq!(table.nearest(NodeId([2; 20])).next(), Some(contact));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RoutingTable<S> {
+    pub(super) own: NodeId,
+    pub(super) depth: u8, // how often the own bucket was split
+    pub(super) slots: S,
+}
+
+/// A slot for one node: at most 80 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteSlot(Option<Entry>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    contact: Contact,
+    heard_at: Duration,
+    failures: u8, // in a row
+    ping_due: bool,
+}
+
+/// The id and the address of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "what a compact node holds")]
+pub struct Contact {
+    /// Its id.
+    pub id: NodeId,
+    /// Its UDP address.
+    pub addr: SocketAddr,
+}
+
+/// How reliable a node is (BEP 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the three states of BEP 5")]
+pub enum Health {
+    /// It failed to answer several times in a row.
+    Bad,
+    /// It was silent for 15 minutes.
+    Questionable,
+    /// It answered or sent a query in the last 15 minutes.
+    Good,
+}
+
+impl RouteSlot {
+    /// An unused slot.
+    pub const EMPTY: Self = Self(None);
+
+    /// Returns the node, if there is one.
+    #[must_use]
+    pub fn contact(&self) -> Option<Contact> {
+        self.0.map(|entry| entry.contact)
+    }
+}
+
+impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
+    /// Creates an empty table. `slots` is cleared.
+    pub fn new(own: NodeId, mut slots: S) -> Self {
+        slots.as_mut().fill(RouteSlot::EMPTY);
+        Self { own, depth: 0, slots }
+    }
+
+    /// Notes that a node answered a query; returns whether it is in the table now.
+    ///
+    /// In a full bucket it replaces a bad node, or a good one whose id does not fit its address if its own does
+    /// (BEP 42). A questionable node is pinged first; see [`next_ping`](Self::next_ping).
+    pub fn responded(&mut self, now: Duration, contact: Contact) -> bool {
+        insert::responded(self.slots.as_mut(), self.own, &mut self.depth, contact, now)
+    }
+
+    /// Notes that a node sent a query. That keeps a known node good; an unknown one is not inserted. Returns
+    /// whether it would be inserted if it [`responded`](Self::responded), so a ping is worthwhile.
+    pub fn queried(&mut self, now: Duration, contact: Contact) -> bool {
+        insert::queried(self.slots.as_mut(), self.own, self.depth, contact, now)
+    }
+
+    /// Notes that a node did not answer.
+    pub fn failed(&mut self, id: NodeId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.failures = entry.failures.saturating_add(1);
+        }
+    }
+
+    /// Notes that a node was pinged.
+    pub fn pinged(&mut self, id: NodeId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.ping_due = false;
+        }
+    }
+
+    /// Changes our own id. Nodes that exceed the size of their new bucket are removed, the worst first.
+    pub fn set_own(&mut self, own: NodeId) {
+        self.own = own;
+        self.depth = insert::rebucket(self.slots.as_mut(), own);
+    }
+
+    fn entry_mut(&mut self, id: NodeId) -> Option<&mut Entry> {
+        let mut entries = self.slots.as_mut().iter_mut().filter_map(|slot| slot.0.as_mut());
+        entries.find(|entry| entry.contact.id == id)
+    }
+}
+
+impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
+    /// Returns up to eight nodes that are not bad, the nearest to an id first.
+    pub fn nearest(&self, target: NodeId) -> Nearest {
+        let mut best: [Option<Contact>; K] = [None; K];
+        for entry in self.entries().filter(|entry| entry.failures < FAILURES) {
+            insert_by_distance(&mut best, entry.contact, target);
+        }
+        Nearest(best.into_iter())
+    }
+
+    /// Returns a node that is to be [`pinged`](Self::pinged): its place in a full bucket was wanted.
+    #[must_use]
+    pub fn next_ping(&self) -> Option<Contact> {
+        self.pings_due().next()
+    }
+
+    pub(super) fn pings_due(&self) -> impl Iterator<Item = Contact> {
+        self.entries().filter(|entry| entry.ping_due).map(|entry| entry.contact)
+    }
+
+    /// Returns an id in a bucket of which no node was heard for 15 minutes; its other bits are those of
+    /// `random`. A `find_node` for it refreshes the bucket.
+    #[must_use]
+    pub fn stale(&self, now: Duration, random: [u8; 20]) -> Option<NodeId> {
+        let quiet = |bucket: u8| {
+            let mut nodes = self.entries().filter(|entry| self.bucket(&entry.contact.id) == bucket);
+            !nodes.any(|entry| now.saturating_sub(entry.heard_at) < QUIET)
+        };
+        let bucket = (0..=self.depth).find(|bucket| quiet(*bucket))?;
+        Some(id_in(self.own, bucket, bucket == self.depth, random))
+    }
+
+    /// Returns how reliable a node is; `None` if it is unknown.
+    #[must_use]
+    pub fn health(&self, now: Duration, id: NodeId) -> Option<Health> {
+        self.entries().find(|entry| entry.contact.id == id).map(|entry| entry.health(now))
+    }
+
+    /// Returns all nodes, to be saved for the next start.
+    pub fn contacts(&self) -> Contacts<'_> {
+        Contacts(self.slots.as_ref().iter())
+    }
+
+    /// Returns the number of nodes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries().count()
+    }
+
+    /// Returns whether the table has no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of buckets.
+    #[must_use]
+    pub fn buckets(&self) -> u8 {
+        self.depth.saturating_add(1)
+    }
+
+    fn bucket(&self, id: &NodeId) -> u8 {
+        self.own.common_bits(id).min(self.depth)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.as_ref().iter().filter_map(|slot| slot.0.as_ref())
+    }
+}
+
+/// The nodes nearest to an id, the nearest first.
+#[derive(Debug, Clone)]
+pub struct Nearest(core::array::IntoIter<Option<Contact>, K>);
+
+impl Iterator for Nearest {
+    type Item = Contact;
+
+    fn next(&mut self) -> Option<Contact> {
+        self.0.next().flatten() // the unused places are the last
+    }
+}
+
+/// The nodes of a table.
+#[derive(Debug, Clone)]
+pub struct Contacts<'s>(core::slice::Iter<'s, RouteSlot>);
+
+impl<'s> Contacts<'s> {
+    pub(super) fn new(slots: &'s [RouteSlot]) -> Self {
+        Self(slots.iter())
+    }
+}
+
+impl Iterator for Contacts<'_> {
+    type Item = Contact;
+
+    fn next(&mut self) -> Option<Contact> {
+        self.0.find_map(RouteSlot::contact)
+    }
+}
+
+impl Entry {
+    fn health(&self, now: Duration) -> Health {
+        if self.failures >= FAILURES {
+            Health::Bad
+        } else if now.saturating_sub(self.heard_at) < QUIET {
+            Health::Good
+        } else {
+            Health::Questionable
+        }
+    }
+}
+
+fn insert_by_distance(best: &mut [Option<Contact>], contact: Contact, target: NodeId) {
+    let mut carried = contact;
+    for place in best {
+        match place {
+            None => {
+                *place = Some(carried);
+                return;
+            }
+            Some(known) if carried.id.distance(&target) < known.id.distance(&target) => {
+                core::mem::swap(known, &mut carried);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Returns an id that shares exactly `bits` bits with ours, or at least as many in the last bucket.
+fn id_in(own: NodeId, bits: u8, last: bool, random: [u8; 20]) -> NodeId {
+    let mut id = random;
+    let mut left = u32::from(bits);
+    for (byte, own) in id.iter_mut().zip(own.0) {
+        let mask = 0xFF_u8.checked_shr(left).unwrap_or(0); // the bits that are free
+        *byte = own & !mask | *byte & mask;
+        if left < 8 {
+            let edge = 0x80_u8.checked_shr(left).unwrap_or(0);
+            if !last {
+                *byte = *byte & !edge | !own & edge;
+            }
+            break;
+        }
+        left = left.saturating_sub(8);
+    }
+    NodeId(id)
+}
+
+impl Contact {
+    pub(super) const NONE: Self = Self {
+        id: NodeId([0; 20]),
+        addr: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+    };
+}
