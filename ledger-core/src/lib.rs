@@ -32,6 +32,7 @@ mod hex;
 mod invariant;
 mod keys;
 pub mod ledger;
+pub mod log;
 pub mod merkle;
 mod policy;
 mod spec;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::TreeHead;
 use super::siblings::Siblings;
 use crate::hash::Hash;
 
@@ -106,6 +107,12 @@ impl MerkleTree {
         Hash::of_parts(&[&[LEAF], content])
     }
 
+    /// Returns the hash over two nodes.
+    #[must_use]
+    pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+        node(left, right)
+    }
+
     /// Returns the root over leaf hashes.
     #[must_use]
     pub fn root_of(leaves: &[Hash]) -> Hash {
@@ -140,6 +147,12 @@ impl MerkleTree {
             Some(last) => roots.fold(*last, |right, left| node(left, &right)),
             None => Hash::of(&[]),
         }
+    }
+
+    /// Returns the size and the root.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.count, root: self.root() }
     }
 
     /// Returns the number of leaves.
