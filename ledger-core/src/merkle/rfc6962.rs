@@ -1,5 +1,6 @@
 //! RFC 6962 / RFC 9162 Merkle trees in constant space, and proofs that come from an enemy.
 
+use sha2::block_api::compress256;
 use thiserror::Error;
 
 use super::TreeHead;
@@ -9,6 +10,30 @@ use crate::hash::Hash;
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
 const NODE: u8 = 0x01;
 const MAX_DEPTH: usize = 64;
+
+/// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
+const SHA256_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The 65 bytes of a node and the padding behind them, without the two hashes.
+const NODE_BLOCKS: [[u8; 64]; 2] = {
+    let mut blocks = [[0; 64]; 2];
+    let [first, second] = &mut blocks;
+    let [prefix, ..] = first;
+    *prefix = NODE;
+    let [_, end, .., length_high, length_low] = second;
+    *end = 0x80;
+    [*length_high, *length_low] = 520_u16.to_be_bytes(); // bits
+    blocks
+};
 
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
@@ -361,8 +386,25 @@ pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
     leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
 }
 
+/// Returns `SHA-256(0x01 || left || right)`. Its two blocks are laid out here: a hasher for any length would copy the
+/// nodes into its buffer first.
 pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
-    Hash::of_parts(&[&[NODE], left.as_bytes(), right.as_bytes()])
+    let mut blocks = NODE_BLOCKS;
+    let [first, second] = &mut blocks;
+    let [_, room @ ..] = first;
+    let (left_room, right_room) = room.split_at_mut(left.as_bytes().len());
+    left_room.copy_from_slice(left.as_bytes());
+    let [start @ .., end] = right.as_bytes();
+    right_room.copy_from_slice(start);
+    let [place, ..] = second;
+    *place = *end;
+    let mut state = SHA256_START;
+    compress256(&mut state, &blocks);
+    let mut bytes = [0; 32];
+    for (bytes, word) in bytes.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Hash::from_bytes(bytes)
 }
 
 pub(super) fn to_u64(len: usize) -> u64 {
