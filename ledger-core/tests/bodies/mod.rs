@@ -1,6 +1,7 @@
 //! What must hold for any bytes. Each body is an ordinary function: the property tests, the replay of
 //! the corpus and the fuzz targets all call the same ones.
 
+mod log;
 mod merkle;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_block", block),
     ("ledger_proof", proof),
     ("ledger_tree", tree),
+    ("ledger_log_texts", log::texts),
+    ("ledger_log_follow", log::follow),
+    ("ledger_log_issue", log::issue),
     ("ledger_merkle_proofs", merkle::proofs),
     ("ledger_merkle_trees", merkle::trees),
     ("ledger_state", state),
