@@ -33,7 +33,7 @@ mod invariant;
 mod keys;
 pub mod ledger;
 pub mod log;
-mod merkle;
+pub mod merkle;
 mod policy;
 mod spec;
 pub mod state;

@@ -1,13 +1,39 @@
 //! RFC 6962 / RFC 9162 Merkle trees in constant space, and proofs that come from an enemy.
 
+use sha2::block_api::compress256;
 use thiserror::Error;
 
 use super::TreeHead;
+use super::siblings::Siblings;
 use crate::hash::Hash;
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
 const NODE: u8 = 0x01;
 const MAX_DEPTH: usize = 64;
+
+/// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
+const SHA256_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The 65 bytes of a node and the padding behind them, without the two hashes.
+const NODE_BLOCKS: [[u8; 64]; 2] = {
+    let mut blocks = [[0; 64]; 2];
+    let [first, second] = &mut blocks;
+    let [prefix, ..] = first;
+    *prefix = NODE;
+    let [_, end, .., length_high, length_low] = second;
+    *end = 0x80;
+    [*length_high, *length_low] = 520_u16.to_be_bytes(); // bits
+    blocks
+};
 
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
@@ -70,6 +96,23 @@ pub enum ProofError {
         expected: usize,
         /// How many there are.
         found: usize,
+    },
+    /// A range of leaves is not a subtree: its start is not aligned, or lies behind its end.
+    #[error("leaves {start}..{end} are not a subtree")]
+    InvalidSubtree {
+        /// The first leaf.
+        start: u64,
+        /// Behind the last leaf.
+        end: u64,
+    },
+    /// A proof for several leaves names none.
+    #[error("no leaf to prove")]
+    NoLeaves,
+    /// The leaves of a proof for several are not in ascending order, or one is named twice.
+    #[error("leaf number {position} of the proof does not follow the one before it")]
+    NotAscending {
+        /// Its place among the leaves to be proved, from 0.
+        position: usize,
     },
     /// The proof leads to another root.
     #[error("the proof leads to another root")]
@@ -320,33 +363,6 @@ impl Place {
     }
 }
 
-/// The nodes of an inclusion or consistency proof, collected from the root down.
-struct Siblings<'o> {
-    out: &'o mut [Hash],
-    len: usize,
-}
-
-impl<'o> Siblings<'o> {
-    fn new(out: &'o mut [Hash]) -> Self {
-        Self { out, len: 0 }
-    }
-
-    fn push(&mut self, leaves: &[Hash]) {
-        if let Some(slot) = self.out.get_mut(self.len) {
-            *slot = MerkleTree::root_of(leaves);
-        }
-        self.len = self.len.saturating_add(1);
-    }
-
-    fn finish(self) -> Result<&'o [Hash], ProofError> {
-        let found = self.out.len();
-        let wrong = ProofError::WrongLength { expected: self.len, found };
-        let path = self.out.get_mut(..self.len).ok_or(wrong)?;
-        path.reverse();
-        Ok(path)
-    }
-}
-
 /// Returns how many nodes lead from `first` to `second` leaves, `place` being where the proof starts.
 fn consistency_len(mut place: Place, first: u64, second: u64) -> usize {
     let mut len = usize::from(first != second && !first.is_power_of_two());
@@ -357,23 +373,40 @@ fn consistency_len(mut place: Place, first: u64, second: u64) -> usize {
     len
 }
 
-fn check_len(expected: usize, path: &[Hash]) -> Result<(), ProofError> {
+pub(super) fn check_len(expected: usize, path: &[Hash]) -> Result<(), ProofError> {
     let found = path.len();
     if found == expected { Ok(()) } else { Err(ProofError::WrongLength { expected, found }) }
 }
 
 /// Splits at the largest power of two below the length; one leaf does not split.
-fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
+pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
     if leaves.len() < 2 {
         return None;
     }
     leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
 }
 
-fn node(left: &Hash, right: &Hash) -> Hash {
-    Hash::of_parts(&[&[NODE], left.as_bytes(), right.as_bytes()])
+/// Returns `SHA-256(0x01 || left || right)`. Its two blocks are laid out here: a hasher for any length would copy the
+/// nodes into its buffer first.
+pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut blocks = NODE_BLOCKS;
+    let [first, second] = &mut blocks;
+    let [_, room @ ..] = first;
+    let (left_room, right_room) = room.split_at_mut(left.as_bytes().len());
+    left_room.copy_from_slice(left.as_bytes());
+    let [start @ .., end] = right.as_bytes();
+    right_room.copy_from_slice(start);
+    let [place, ..] = second;
+    *place = *end;
+    let mut state = SHA256_START;
+    compress256(&mut state, &blocks);
+    let mut bytes = [0; 32];
+    for (bytes, word) in bytes.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Hash::from_bytes(bytes)
 }
 
-fn to_u64(len: usize) -> u64 {
+pub(super) fn to_u64(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,9 @@
 //! What must hold for any bytes. Each body is an ordinary function: the property tests, the replay of
 //! the corpus and the fuzz targets all call the same ones.
 
+mod log;
+mod merkle;
+
 use std::collections::BTreeMap;
 
 use ledger_core::state::{Key, MapProof, Store, Trie, Value};
@@ -20,6 +23,11 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_block", block),
     ("ledger_proof", proof),
     ("ledger_tree", tree),
+    ("ledger_log_texts", log::texts),
+    ("ledger_log_follow", log::follow),
+    ("ledger_log_issue", log::issue),
+    ("ledger_merkle_proofs", merkle::proofs),
+    ("ledger_merkle_trees", merkle::trees),
     ("ledger_state", state),
     ("ledger_map_proof", map_proof),
 ];

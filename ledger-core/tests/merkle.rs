@@ -1,0 +1,490 @@
+//! Trees beside plain inclusion and consistency: Bitcoin's, subtrees, several leaves at once, level by level.
+
+use ledger_core::Hash;
+use ledger_core::merkle::bitcoin::{BitcoinBranch, BitcoinError, BitcoinTree, prove_branch};
+use ledger_core::merkle::{
+    HashPairs, MerkleTree, Multiproof, OneByOne, ProofError, Subtree, SubtreeConsistency,
+    SubtreeInclusion, TreeHead, prove_inclusion, prove_multiple, prove_subtree_consistency,
+    prove_subtree_inclusion, root_by_levels,
+};
+use proptest::prelude::*;
+
+fn hash(hex: &str) -> Option<Hash> {
+    let bytes = (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16));
+    let bytes: Vec<_> = bytes.collect::<Result<_, _>>().expect("hexadecimal");
+    bytes.try_into().ok().map(Hash::from_bytes)
+}
+
+/// Reads a hash as block explorers display it: the last byte first.
+fn displayed(hex: &str) -> Hash {
+    let mut bytes = *hash(hex).expect("32 bytes").as_bytes();
+    bytes.reverse();
+    Hash::from_bytes(bytes)
+}
+
+fn repeated(bytes: &[u8]) -> Vec<Hash> {
+    bytes.iter().map(|byte| Hash::from_bytes([*byte; 32])).collect()
+}
+
+fn bitcoin_root(ids: &[Hash]) -> Result<Hash, BitcoinError> {
+    let mut tree = BitcoinTree::new();
+    for id in ids {
+        tree.push(*id)?;
+    }
+    tree.root()
+}
+
+fn leaves(count: u64) -> Vec<Hash> {
+    (0..count).map(|i| MerkleTree::leaf(&i.to_le_bytes())).collect()
+}
+
+fn head(leaves: &[Hash]) -> TreeHead {
+    TreeHead { size: leaves.len() as u64, root: MerkleTree::root_of(leaves) }
+}
+
+fn flipped(hash: Hash) -> Hash {
+    let mut bytes = *hash.as_bytes();
+    bytes[7] ^= 0x10;
+    Hash::from_bytes(bytes)
+}
+
+/// Ways to spoil a list of nodes: one more, one fewer, one changed.
+fn spoiled(path: &[Hash]) -> Vec<Vec<Hash>> {
+    let mut all = vec![[path, &[Hash::ZERO]].concat(), [&[Hash::ZERO], path].concat()];
+    for at in 0..path.len() {
+        let mut changed = path.to_vec();
+        changed[at] = flipped(changed[at]);
+        all.push(changed);
+        let mut shorter = path.to_vec();
+        shorter.remove(at);
+        all.push(shorter);
+    }
+    all
+}
+
+/// Source: blocks 170 and 100,000 of Bitcoin's chain.
+#[test]
+fn bitcoin_roots_of_real_blocks() {
+    for (ids, root) in [
+        (
+            &[
+                "b1fea52486ce0c62bb442b530a3f0132b826c74e473d1f2c220bfa78111c5082",
+                "f4184fc596403b9d638783cf57adfe4c75c605f6356fbc91338530e9831e9e16",
+            ][..],
+            "7dac2c5666815c17a3b36427de37bb9d2e2c5ccec3f8633eb91a4205cb4c10ff",
+        ),
+        (
+            &[
+                "8c14f0db3df150123e6f3dbbf30f8b955a8249b62ac1d1ff16284aefa3d06d87",
+                "fff2525b8931402dd09222c50775608f75787bd2b87e56995a7bdd30f79702c4",
+                "6359f0868171b1d194cbee1af2f16ea598ae8fad666d9b012c8ed2b79a236ec4",
+                "e9a66845e05d5abc0ad04ec80f774a7e585c6e8db975962d069a522137b80c1d",
+            ],
+            "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766",
+        ),
+    ] {
+        let ids: Vec<_> = ids.iter().map(|id| displayed(id)).collect();
+        let root = displayed(root);
+        assert_eq!(bitcoin_root(&ids), Ok(root));
+        for (index, id) in ids.iter().enumerate() {
+            let mut out = [Hash::ZERO; 2];
+            let branch = prove_branch(&ids, index, &mut out).expect("it fits");
+            assert_eq!(branch.verify_id(&root, id), Ok(()));
+        }
+    }
+}
+
+/// Source: CVE-2012-2459; leaf `i` is the byte `i` 32 times.
+#[test]
+fn bitcoin_lists_with_a_repeated_end_are_mutated() {
+    let six = "7b66d521a8037fd37d8730a5a77b304c0994bf45fc6e225cb79073f087cf97e9";
+    let three = "223e023fadf1f053df26988871f893c821c28edf77d64a955e6c2a02d547bdac";
+    for (bytes, root, mutated) in [
+        (&[1, 2, 3, 4, 5, 6][..], six, false),
+        (&[1, 2, 3, 4, 5, 6, 5, 6], six, true),
+        (&[1], "0101010101010101010101010101010101010101010101010101010101010101", false),
+        (&[1, 2], "39ce20bede82c96b8908bec4a157b09c549b3db90b9b474bda9ae9b9030310b4", false),
+        (&[1, 2, 3], three, false),
+        (&[1, 1], "61a088b4cf1f244e52e5e88fcd91b3b7d6135ebff53476ecc8436e23b5e7f095", true),
+        (&[1, 2, 3, 3], three, true),
+        (
+            &[1, 2, 3, 4, 5],
+            "26e2870f72368b3f8baef83fa26282d95d9c194e1f33d90a12932e0f6022e5d3",
+            false,
+        ),
+        (&[1, 1, 2], "7fded568353887319deb535bd166526b6a74bcf048c20de3d00df35163af852f", true),
+    ] {
+        let root = hash(root).expect("32 bytes");
+        let expected = if mutated { Err(BitcoinError::Mutated { root }) } else { Ok(root) };
+        assert_eq!(bitcoin_root(&repeated(bytes)), expected, "{bytes:?}");
+    }
+    assert_eq!(bitcoin_root(&[]), Err(BitcoinError::Empty));
+}
+
+#[test]
+fn bitcoin_branches_of_a_mutated_list_are_refused() {
+    let ids = repeated(&[1, 2, 3, 4, 5, 6]);
+    let root = bitcoin_root(&ids).expect("it is not mutated");
+    let mut out = [Hash::ZERO; 3];
+    // The sixth and, with the same siblings, the eighth position.
+    let path = prove_branch(&ids, 5, &mut out).expect("it fits").path;
+    assert_eq!(BitcoinBranch { index: 5, path }.verify_id(&root, &ids[5]), Ok(()));
+    let eighth = BitcoinBranch { index: 7, path };
+    assert_eq!(eighth.verify_id(&root, &ids[5]), Err(BitcoinError::WrongSibling { level: 1 }));
+    // The repeated last leaf itself.
+    let ids = repeated(&[1, 2, 3]);
+    let root = bitcoin_root(&ids).expect("it is not mutated");
+    let path = prove_branch(&ids, 2, &mut out).expect("it fits").path;
+    let fourth = BitcoinBranch { index: 3, path };
+    assert_eq!(fourth.verify_id(&root, &ids[2]), Err(BitcoinError::WrongSibling { level: 0 }));
+    // A mutated list has no branch at all.
+    let ids = repeated(&[1, 1, 2]);
+    let Err(BitcoinError::Mutated { root }) = bitcoin_root(&ids) else { panic!("it is mutated") };
+    assert_eq!(prove_branch(&ids, 2, &mut out), Err(BitcoinError::Mutated { root }));
+    // Its first leaf is the last of its level, so the tree must have repeated the level above too.
+    let other = {
+        let mut tree = BitcoinTree::new();
+        tree.push(ids[2]).expect("there is room");
+        tree.push(ids[2]).expect("there is room");
+        let Err(BitcoinError::Mutated { root }) = tree.root() else { panic!("it is mutated") };
+        root
+    };
+    let path = [ids[0], other];
+    let first = BitcoinBranch { index: 0, path: &path };
+    assert_eq!(first.verify_id(&root, &ids[0]), Err(BitcoinError::WrongSibling { level: 1 }));
+}
+
+/// Without a separation of leaves and nodes, 64 bytes above two ids pass for a transaction.
+#[test]
+fn bitcoin_transactions_of_64_bytes_are_refused() {
+    let ids = repeated(&[1, 2, 3, 4]);
+    let root = bitcoin_root(&ids).expect("it is not mutated");
+    let node = [*ids[2].as_bytes(), *ids[3].as_bytes()].concat();
+    let path = [bitcoin_root(&ids[..2]).expect("it is not mutated")];
+    let branch = BitcoinBranch { index: 1, path: &path };
+    assert_eq!(branch.verify(&root, &node), Err(BitcoinError::LooksLikeNode));
+    let id = Hash::of(Hash::of(&node).as_bytes());
+    assert_eq!(branch.verify_id(&root, &id), Ok(()));
+
+    let transactions = [[7; 63].to_vec(), [8; 65].to_vec()];
+    let ids = transactions.each_ref().map(|bytes| Hash::of(Hash::of(bytes).as_bytes()));
+    let root = bitcoin_root(&ids).expect("it is not mutated");
+    let path = [ids[0]];
+    assert_eq!(BitcoinBranch { index: 1, path: &path }.verify(&root, &transactions[1]), Ok(()));
+    let path = [ids[1]];
+    assert_eq!(BitcoinBranch { index: 0, path: &path }.verify(&root, &transactions[0]), Ok(()));
+}
+
+#[test]
+fn bitcoin_branches_prove_one_position_of_one_list() {
+    for count in 1..=40 {
+        let ids = leaves(count);
+        let root = bitcoin_root(&ids).expect("it is not mutated");
+        for (index, id) in ids.iter().enumerate() {
+            let mut out = [Hash::ZERO; 32];
+            let branch = prove_branch(&ids, index, &mut out).expect("it fits");
+            assert_eq!(branch.verify_id(&root, id), Ok(()));
+            assert_eq!(branch.verify_id(&flipped(root), id), Err(BitcoinError::WrongRoot));
+            assert!(branch.verify_id(&root, &flipped(*id)).is_err());
+            for path in spoiled(branch.path) {
+                assert!(BitcoinBranch { path: &path, ..branch }.verify_id(&root, id).is_err());
+            }
+            let levels = branch.path.len();
+            for other in (0..1_u32 << levels).filter(|other| *other != branch.index) {
+                let moved = BitcoinBranch { index: other, ..branch };
+                assert!(moved.verify_id(&root, id).is_err(), "{index} as {other} of {count}");
+            }
+            let beyond = BitcoinBranch { index: branch.index + (1 << levels), ..branch };
+            let expected = BitcoinError::IndexBeyondBranch { index: beyond.index, levels };
+            assert_eq!(beyond.verify_id(&root, id), Err(expected));
+        }
+    }
+}
+
+#[test]
+fn bitcoin_bounds() {
+    let ids = leaves(5);
+    let mut out = [Hash::ZERO; 2];
+    let short = BitcoinError::BufferTooSmall { needed: 3 };
+    assert_eq!(prove_branch(&ids, 4, &mut out), Err(short));
+    let outside = BitcoinError::OutOfRange { index: 5, count: 5 };
+    assert_eq!(prove_branch(&ids, 5, &mut out), Err(outside));
+    let long = BitcoinBranch { index: u32::MAX, path: &[Hash::ZERO; 33] };
+    let expected = Err(BitcoinError::TooLong { levels: 33 });
+    assert_eq!(long.verify_id(&Hash::ZERO, &Hash::ZERO), expected);
+    let longest = BitcoinBranch { index: u32::MAX, path: &[Hash::ZERO; 32] };
+    assert_eq!(longest.verify_id(&Hash::ZERO, &ids[0]), Err(BitcoinError::WrongRoot));
+    assert_eq!(size_of::<BitcoinTree>(), 1_032);
+    let tree = BitcoinTree::default();
+    assert!(tree.is_empty());
+    assert_eq!(tree.len(), 0);
+}
+
+#[test]
+fn subtrees_are_aligned_ranges() {
+    for (start, end, valid) in [
+        (0, 0, true),
+        (3, 3, true),
+        (0, 7, true),
+        (4, 7, true),
+        (4, 8, true),
+        (4, 9, false),
+        (2, 5, false),
+        (6, 8, true),
+        (5, 4, false),
+        (0, u64::MAX, true),
+        (1, u64::MAX, false),
+        (1 << 63, u64::MAX, true),
+        (u64::MAX - 1, u64::MAX, true),
+    ] {
+        let expected = valid.then_some((start, end));
+        let found = Subtree::new(start, end).ok().map(|subtree| (subtree.start(), subtree.end()));
+        assert_eq!(found, expected, "{start}..{end}");
+    }
+    assert_eq!(Subtree::new(4, 9), Err(ProofError::InvalidSubtree { start: 4, end: 9 }));
+}
+
+#[test]
+fn subtree_proofs_prove_one_range_of_one_tree() {
+    let all = leaves(21);
+    let mut proofs = 0;
+    for size in 1..=all.len() {
+        let leaves = &all[..size];
+        let head = head(leaves);
+        for start in 0..size as u64 {
+            for end in start + 1..=size as u64 {
+                let Ok(subtree) = Subtree::new(start, end) else { continue };
+                let below = &leaves[start as usize..end as usize];
+                check_subtree(leaves, &head, subtree, below);
+                proofs += 1;
+            }
+        }
+    }
+    assert!(proofs > 500, "{proofs}");
+}
+
+fn check_subtree(leaves: &[Hash], head: &TreeHead, subtree: Subtree, below: &[Hash]) {
+    let root = MerkleTree::root_of(below);
+    let mut out = [Hash::ZERO; 65];
+    let proof = prove_subtree_consistency(leaves, subtree, &mut out).expect("it fits");
+    assert_eq!(proof.verify(head, &root), Ok(()), "{subtree:?} of {}", head.size);
+    assert!(proof.verify(head, &flipped(root)).is_err());
+    let other = TreeHead { size: head.size, root: flipped(head.root) };
+    assert!(proof.verify(&other, &root).is_err());
+    for path in spoiled(proof.path) {
+        assert!(SubtreeConsistency { path: &path, ..proof }.verify(head, &root).is_err());
+    }
+    for (start, end) in [(0, 1), (4, 8), (8, 16), (16, 21)] {
+        let Ok(moved) = Subtree::new(start, end) else { continue };
+        if moved != subtree {
+            let proof = SubtreeConsistency { subtree: moved, ..proof };
+            assert!(proof.verify(head, &root).is_err(), "{subtree:?} as {moved:?}");
+        }
+    }
+    for (index, leaf) in (subtree.start()..).zip(below) {
+        let proof = prove_subtree_inclusion(leaves, subtree, index, &mut out).expect("it fits");
+        assert_eq!(proof.verify(&root, leaf), Ok(()));
+        for index in [index.wrapping_sub(1), index + 1, index ^ 2, u64::MAX] {
+            assert!(SubtreeInclusion { index, ..proof }.verify(&root, leaf).is_err());
+        }
+    }
+    let outside = prove_subtree_inclusion(leaves, subtree, subtree.end(), &mut out);
+    let index = subtree.end();
+    assert_eq!(outside, Err(ProofError::OutOfRange { index, size: subtree.end() }));
+}
+
+#[test]
+fn an_empty_subtree_belongs_to_every_large_enough_tree() {
+    let leaves = leaves(5);
+    let head = head(&leaves);
+    let empty = Subtree::new(3, 3).expect("it is aligned");
+    assert!(empty.is_empty());
+    let nothing = Hash::of(&[]);
+    let proof = SubtreeConsistency { subtree: empty, path: &[] };
+    assert_eq!(proof.verify(&head, &nothing), Ok(()));
+    assert_eq!(proof.verify(&head, &leaves[3]), Err(ProofError::WrongRoot));
+    let too_small = TreeHead { size: 2, ..head };
+    let wrong = ProofError::WrongSizes { first: 3, second: 2 };
+    assert_eq!(proof.verify(&too_small, &nothing), Err(wrong));
+    let mut out = [Hash::ZERO; 65];
+    assert_eq!(prove_subtree_consistency(&leaves, empty, &mut out), Ok(proof));
+    let surplus = SubtreeConsistency { subtree: empty, path: &leaves[..1] };
+    let wrong = ProofError::WrongLength { expected: 0, found: 1 };
+    assert_eq!(surplus.verify(&head, &nothing), Err(wrong));
+}
+
+/// Every set of leaves of every tree of up to nine leaves.
+#[test]
+fn multiproofs_prove_one_set_of_one_tree() {
+    for size in 1..=9_u64 {
+        let leaves = leaves(size);
+        let head = head(&leaves);
+        for set in 1..1_u32 << size {
+            let indices: Vec<_> = (0..size).filter(|index| set >> index & 1 == 1).collect();
+            check_multiproof(&leaves, &head, &indices);
+        }
+    }
+}
+
+fn check_multiproof(leaves: &[Hash], head: &TreeHead, indices: &[u64]) {
+    let mut out = [Hash::ZERO; 8];
+    let proof = prove_multiple(leaves, indices, &mut out).expect("it fits");
+    let proved: Vec<_> = indices.iter().map(|index| (*index, leaves[*index as usize])).collect();
+    assert_eq!(proof.verify(head, &proved), Ok(()), "{indices:?} of {}", head.size);
+    for path in spoiled(proof.path) {
+        assert!(Multiproof { path: &path }.verify(head, &proved).is_err());
+    }
+    for at in 0..proved.len() {
+        let mut changed = proved.clone();
+        changed[at].1 = flipped(changed[at].1);
+        assert_eq!(proof.verify(head, &changed), Err(ProofError::WrongRoot));
+        let mut moved = proved.clone();
+        moved[at].0 += 1;
+        assert!(proof.verify(head, &moved).is_err(), "{indices:?} moved at {at}");
+    }
+    for size in [head.size - 1, head.size + 1] {
+        let other = TreeHead { size, ..*head };
+        assert!(proof.verify(&other, &proved).is_err() || same_shape(size, head.size, indices));
+    }
+}
+
+/// Trees of two sizes can lead along the same path to some leaves; their roots tell them apart.
+fn same_shape(one: u64, two: u64, indices: &[u64]) -> bool {
+    Multiproof::path_len(indices, one) == Multiproof::path_len(indices, two)
+}
+
+#[test]
+fn a_multiproof_for_one_leaf_has_the_nodes_of_an_inclusion_proof() {
+    let leaves = leaves(77);
+    for index in 0..77 {
+        let mut one = [Hash::ZERO; 8];
+        let mut two = [Hash::ZERO; 8];
+        let multiple = prove_multiple(&leaves, &[index as u64], &mut one).expect("it fits");
+        let single = prove_inclusion(&leaves, index, &mut two).expect("it fits");
+        let mut multiple = multiple.path.to_vec();
+        let mut single = single.path.to_vec();
+        multiple.sort_unstable();
+        single.sort_unstable();
+        assert_eq!(multiple, single);
+    }
+}
+
+#[test]
+fn multiproofs_name_ascending_leaves_of_the_tree() {
+    let leaves = leaves(6);
+    let mut out = [Hash::ZERO; 1];
+    for (indices, expected) in [
+        (&[][..], ProofError::NoLeaves),
+        (&[1, 1], ProofError::NotAscending { position: 1 }),
+        (&[0, 3, 2], ProofError::NotAscending { position: 2 }),
+        (&[0, 6], ProofError::OutOfRange { index: 6, size: 6 }),
+        (&[0, 3], ProofError::WrongLength { expected: 3, found: 1 }),
+    ] {
+        assert_eq!(prove_multiple(&leaves, indices, &mut out), Err(expected));
+    }
+    let huge = TreeHead { size: u64::MAX, root: leaves[0] };
+    let proved = [(0, leaves[0]), (u64::MAX - 1, leaves[1])];
+    let path = [Hash::ZERO; 125];
+    assert_eq!(Multiproof::path_len(&[0, u64::MAX - 1], u64::MAX), Ok(125));
+    let proof = Multiproof { path: &path };
+    assert_eq!(proof.verify(&huge, &proved), Err(ProofError::WrongRoot));
+}
+
+/// Counts what it is asked to hash.
+struct Counting(usize);
+
+impl HashPairs for Counting {
+    fn hash_pairs(&mut self, level: &mut [Hash]) {
+        assert!(level.len().is_multiple_of(2));
+        self.0 += level.len() / 2;
+        OneByOne.hash_pairs(level);
+    }
+}
+
+#[test]
+fn the_root_by_levels_is_that_of_the_stream() {
+    for count in 0..300 {
+        let mut leaves = leaves(count);
+        let root = MerkleTree::root_of(&leaves);
+        let mut pairs = Counting(0);
+        assert_eq!(root_by_levels(&mut leaves, &mut pairs), root);
+        assert_eq!(pairs.0 as u64, count.saturating_sub(1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn multiproofs_of_larger_trees_hold(
+        size in 1_u64..400,
+        picks in proptest::collection::btree_set(0_u64..400, 1..30),
+    ) {
+        let leaves = leaves(size);
+        let indices: Vec<_> = picks.into_iter().filter(|index| *index < size).collect();
+        let mut out = [Hash::ZERO; 256];
+        let Ok(proof) = prove_multiple(&leaves, &indices, &mut out) else {
+            prop_assert!(indices.is_empty());
+            return Ok(());
+        };
+        let proved: Vec<_> = indices.iter().map(|at| (*at, leaves[*at as usize])).collect();
+        prop_assert_eq!(proof.verify(&head(&leaves), &proved), Ok(()));
+    }
+}
+
+/// Source: `transparency-dev/merkle`, `testdata`: probes of the subtree extension, mostly negative.
+#[test]
+#[ignore = "needs VECTORS_DIR"]
+fn subtree_proof_probes() {
+    let dir = std::env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of vectors");
+    let mut probes = 0;
+    for (name, verify) in [
+        ("rfc6962-subtreeinclusion.json", inclusion_probe as fn(&str) -> Option<()>),
+        ("rfc6962-subtreeconsistency.json", consistency_probe),
+    ] {
+        let text = std::fs::read_to_string(format!("{dir}/ledger/{name}")).expect("it is there");
+        for line in text.lines().filter(|line| line.contains("wantErr")) {
+            let refused = field(line, "wantErr") == "true";
+            assert_eq!(verify(line).is_none(), refused, "{line}");
+            probes += 1;
+        }
+    }
+    assert_eq!(probes, 161);
+}
+
+fn inclusion_probe(line: &str) -> Option<()> {
+    let path = path(line)?;
+    let subtree = Subtree::new(number(line, "start")?, number(line, "end")?).ok()?;
+    let proof = SubtreeInclusion { subtree, index: number(line, "leafIdx")?, path: &path };
+    proof.verify(&hash(field(line, "root"))?, &hash(field(line, "leafHash"))?).ok()
+}
+
+fn consistency_probe(line: &str) -> Option<()> {
+    let path = path(line)?;
+    let subtree = Subtree::new(number(line, "start")?, number(line, "end")?).ok()?;
+    // One probe only asks whether two texts are equal, which are no hashes.
+    let root =
+        |key| hash(field(line, key)).unwrap_or_else(|| Hash::of(field(line, key).as_bytes()));
+    let one = root("root1");
+    let two = root("root2");
+    let size = number(line, "size")?;
+    let tree = TreeHead { size, root: two };
+    SubtreeConsistency { subtree, path: &path }.verify(&tree, &one).ok()
+}
+
+fn path(line: &str) -> Option<Vec<Hash>> {
+    field(line, "proof").split('"').skip(1).step_by(2).map(hash).collect()
+}
+
+fn number(line: &str, key: &str) -> Option<u64> {
+    field(line, key).parse().ok()
+}
+
+/// The value of a key on a line of JSON: a number, a word, a text without its quotes, or a list.
+fn field<'l>(line: &'l str, key: &str) -> &'l str {
+    let start = line.find(&format!("\"{key}\":")).expect("the key is there") + key.len() + 3;
+    let value = &line[start..];
+    match value.as_bytes()[0] {
+        b'"' => value[1..].split('"').next().expect("it is closed"),
+        b'[' => &value[1..value.find(']').expect("it is closed")],
+        _ => value.split([',', '}']).next().expect("it ends"),
+    }
+}
