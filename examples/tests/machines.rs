@@ -1,0 +1,177 @@
+//! The table of machines in CONTRIBUTING.md is what the sources say: the machines differ in their protocol only.
+//!
+//! `UPDATE=1 cargo test -p examples --test machines` writes the table anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
+const END: &str = "<!-- end of machines -->\n";
+
+/// A machine, the file with its constructor, and where the rest of it is.
+const MACHINES: [(&str, &str, &str); 11] = [
+    ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
+    (
+        "gnutella_wire::opennap::Index",
+        "gnutella-wire/src/opennap/index/mod.rs",
+        "gnutella-wire/src/opennap/index",
+    ),
+    (
+        "gnutella_wire::opennap::Client",
+        "gnutella-wire/src/opennap/client.rs",
+        "gnutella-wire/src/opennap/client.rs",
+    ),
+    ("chord_core::Node", "chord-core/src/node/mod.rs", "chord-core/src/node"),
+    (
+        "bittorrent_pieces::Torrent",
+        "bittorrent-pieces/src/torrent/mod.rs",
+        "bittorrent-pieces/src/torrent",
+    ),
+    (
+        "bittorrent_pieces::MetadataFetch",
+        "bittorrent-pieces/src/fetch/mod.rs",
+        "bittorrent-pieces/src/fetch",
+    ),
+    (
+        "bittorrent_pieces::tracker::UdpTracker",
+        "bittorrent-pieces/src/tracker/client/mod.rs",
+        "bittorrent-pieces/src/tracker/client",
+    ),
+    (
+        "bittorrent_pieces::dht::DhtNode",
+        "bittorrent-pieces/src/dht/node/mod.rs",
+        "bittorrent-pieces/src/dht/node",
+    ),
+    (
+        "bittorrent_pieces::Picker",
+        "bittorrent-pieces/src/picker/mod.rs",
+        "bittorrent-pieces/src/picker",
+    ),
+    ("pow::pool::Pool", "pow/src/pool/machine.rs", "pow/src/pool"),
+    ("pow::pool::Worker", "pow/src/pool/worker.rs", "pow/src/pool/worker.rs"),
+];
+
+#[test]
+fn the_table_of_machines_is_what_the_sources_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("CONTRIBUTING.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let (before, rest) = page.split_once(BEGIN).expect("the table begins");
+    let (table, after) = rest.split_once(END).expect("the table ends");
+    let expected = table_of(&root);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).expect("it is written");
+    } else {
+        assert!(table == expected, "run this test with UPDATE=1; expected\n{expected}");
+    }
+}
+
+/// Every machine with storage gives it back, and is built from one.
+#[test]
+fn every_storage_is_given_back() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, main, folder) in MACHINES {
+        let source = read(&root.join(folder));
+        let has_storage = new_of(&read(&root.join(main)));
+        let has_storage = has_storage.contains("storage") || has_storage.contains("slots");
+        assert_eq!(source.contains("pub fn into_storage(self)"), has_storage, "{name}");
+    }
+}
+
+fn table_of(root: &Path) -> String {
+    let mut table = String::from(
+        "| machine | `new` | storage | `handle_*` | outcome of `Received` | reasons of `Closed` | timers |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (name, main, folder) in MACHINES {
+        let source = read(&root.join(folder));
+        let _ = writeln!(
+            table,
+            "| `{name}` | {} | {} | {} | {} | {} | {} |",
+            code(&new_of(&read(&root.join(main)))),
+            code(&storage_of(&source)),
+            list(&handles_of(&source)),
+            code(&outcome_of(&source)),
+            list(&variants_of(&source, "enum CloseReason")),
+            list(&variants_of(&source, "enum Timer")),
+        );
+    }
+    table
+}
+
+fn code(text: &str) -> String {
+    if text.is_empty() { "–".into() } else { format!("`{text}`") }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "–".into() } else { names.join(", ") }
+}
+
+/// Returns all sources of a file or folder, in the order of their paths.
+fn read(path: &Path) -> String {
+    if path.is_file() {
+        return fs::read_to_string(path).expect("a source");
+    }
+    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// Returns the names of the parameters of the constructor: of the one that can fail, if there is one.
+fn new_of(source: &str) -> String {
+    let starts = source.match_indices("fn new(").map(|(at, found)| at + found.len());
+    let signatures: Vec<_> = starts.filter_map(|at| source[at..].split_once(") -> ")).collect();
+    let checked = |(_, result): &&(&str, &str)| result.starts_with("Result<Self");
+    let chosen = signatures.iter().find(checked).or(signatures.first());
+    let parameters = chosen.map_or("", |(parameters, _)| parameters);
+    let names = parameters.split(',').filter_map(|part| part.split_once(": "));
+    let names = names.map(|(name, _)| name.trim().trim_start_matches("mut "));
+    format!("new({})", names.collect::<Vec<_>>().join(", "))
+}
+
+fn storage_of(source: &str) -> String {
+    let traits = source.split("pub trait ").skip(1).map(identifier);
+    let named = traits.filter(|name| name.ends_with("Storage")).min();
+    let slice = || {
+        let bound = source.split("S: AsRef<[").nth(1)?;
+        Some(format!("[{}]", identifier(bound)))
+    };
+    named.or_else(slice).unwrap_or_default()
+}
+
+fn handles_of(source: &str) -> Vec<String> {
+    let public = source.split("pub ").skip(1).filter_map(|item| {
+        item.strip_prefix("fn handle_").or_else(|| item.strip_prefix("const fn handle_"))
+    });
+    let mut names: Vec<String> = public.map(identifier).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn outcome_of(source: &str) -> String {
+    let Some(after) = source.split("fn handle_bytes").nth(1) else { return String::new() };
+    let signature = after.split('{').next().unwrap_or_default();
+    let Some(rest) = signature.split("Received<").nth(1) else { return String::new() };
+    let mut depth = 1;
+    let end = rest.find(|letter| {
+        depth += i32::from(letter == '<') - i32::from(letter == '>');
+        depth == 0
+    });
+    rest[..end.unwrap_or(rest.len())].to_owned()
+}
+
+/// Returns the variants of an enumeration: the names that stand four spaces deep.
+fn variants_of(source: &str, start: &str) -> Vec<String> {
+    let Some((_, rest)) = source.split_once(&format!("{start} {{\n")) else { return Vec::new() };
+    let body = rest.split("\n}").next().unwrap_or_default();
+    let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = variants.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    names.map(identifier).collect()
+}
+
+fn identifier(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+}
