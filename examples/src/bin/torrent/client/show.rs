@@ -38,7 +38,7 @@ pub fn show(torrent: &str) -> Result<(), String> {
         }
     }
     for file in metainfo.files().take(LISTED) {
-        let path: Vec<_> = file.path().map(text).collect();
+        let path: Vec<_> = file.raw_path().map(text).collect();
         let padding = if file.is_padding() { " (padding)" } else { "" };
         println!("file       {:>12} bytes {}{padding}", file.len(), path.join("/"));
     }
