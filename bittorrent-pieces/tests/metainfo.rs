@@ -161,6 +161,7 @@ fn a_refused_path_is_named() {
     let full = SafePaths::new(&metainfo, PathPolicy::RENAME, [PathSlot::EMPTY; 1]).err();
     assert_eq!(full, Some(PathError::Full { capacity: 1 }));
     let mut paths = SafePaths::new(&metainfo, PathPolicy::RENAME, [PathSlot::EMPTY; 8]).unwrap();
+    assert_eq!(paths.name().as_str(), "t");
     assert!(matches!(paths.next(&mut [0; 2]), Err(PathError::Buffer(short)) if short.needed == 3));
     assert_eq!(paths.next(&mut [0; 3]).unwrap().unwrap().path.as_str(), "t/a");
 }

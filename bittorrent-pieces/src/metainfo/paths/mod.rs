@@ -201,6 +201,12 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
         Ok(Some(SafeFile { number, file, path, target: target.map(SafePath) }))
     }
 
+    /// Returns the name of the folder, or of the single file: the first element of every path.
+    #[must_use]
+    pub fn name(&self) -> SafePath<'_> {
+        SafePath(self.name.as_str())
+    }
+
     /// Returns the storage.
     pub fn into_storage(self) -> S {
         self.slots

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bittorrent_pieces::merkle::MerkleHash;
-use bittorrent_pieces::metainfo::{PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
+use bittorrent_pieces::metainfo::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 use bittorrent_pieces::{
     BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
 };
@@ -174,7 +174,22 @@ pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
 }
 
-/// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
+/// Returns the name under which a torrent is stored, which cannot lead out of a folder.
+pub fn safe_name(metainfo: &Metainfo<'_>) -> Result<String, PathError> {
+    let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
+    Ok(SafePaths::new(metainfo, PathPolicy::RENAME, slots)?.name().to_string())
+}
+
+/// Returns bytes as text. It may be shown only as [`printable`].
 pub fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+/// Returns bytes as text for a terminal: control characters, which could change its state, are escaped.
+pub fn printable(name: &[u8]) -> String {
+    let escape = |char: char| {
+        let escaped = char.is_control().then(|| char.escape_default());
+        escaped.map_or_else(|| char.to_string(), |escaped| escaped.to_string())
+    };
+    String::from_utf8_lossy(name).chars().map(escape).collect()
 }
