@@ -36,4 +36,4 @@ pub use statement::{BadSignature, SignedStatement, Statement};
 pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot, Validators};
 
 #[cfg(feature = "ledger")]
-pub use seal::{AuthoritySeal, SealError, StakeSeal, statement_of};
+pub use seal::{AuthoritySeal, SLASH, SealError, StakeSeal, statement_of, validator_id};

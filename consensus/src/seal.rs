@@ -1,6 +1,11 @@
-//! Stake and authority as seals for the blocks of `ledger-core`.
+//! Stake and authority as engines for the blocks of `ledger-core`.
 
-use ledger_core::{Block, Header, Seal, SealKind, Tip, Weight};
+use core::fmt;
+
+use ledger_core::{
+    Ancestry, Claim, ClaimKind, Effects, Engine, GenesisId, Hash, Header, KeyPair, Refused,
+    Signable, Tip, Weight,
+};
 use thiserror::Error;
 
 use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
@@ -9,222 +14,331 @@ use crate::id::ValidatorId;
 use crate::statement::{SignedStatement, Statement};
 use crate::validator::{ValidatorSet, ValidatorSlot};
 
-const STAKE_LEN: u8 = 4 + 64; // round, signature
-const AUTHORITY_LEN: u8 = 64; // signature
+const SIGNATURE_LEN: usize = 64;
+const STAKE_CLAIM_LEN: usize = 4 + 32; // round, validator
+const AUTHORITY_CLAIM_LEN: usize = 32; // authority
 
-/// A block counts this much when it comes from whoever was to make it, as in EIP-225.
+/// A block weighs this much when it comes from the validator whose turn it is, as in EIP-225.
 const FIRST_CHOICE: Weight = Weight(2);
-/// And this much when somebody stepped in.
+/// A block weighs this much when another validator stepped in.
 const STAND_IN: Weight = Weight(1);
+
+/// The [effect](ledger_core::Effect) that takes the stake and the office of a validator: the subject is its key.
+pub const SLASH: u8 = 1;
 
 /// Requires every block to come from the validator that is drawn for its height and round.
 ///
-/// The seal is the round (u32, big-endian) and the author's signature of [`statement_of`]. The hash of the
-/// previous block is the seed of the draw: simple, and to be ground by its author, so use it among few who
-/// know each other. Round r may begin `patience` * r seconds after the previous block.
+/// The claim is the round (u32, big-endian) and the key of the validator; the proof is its signature of
+/// [`statement_of`]. The id of the parent is the seed of the draw: simple, but its author can grind it, so use it among
+/// few that know each other. Round r begins `patience` * r seconds after the parent, and a block may be less than
+/// `patience` seconds ahead of the clock.
 #[derive(Debug, Clone)]
-pub struct StakeSeal<S: ?Sized> {
+pub struct StakeSeal<S> {
     patience: u64,
     validators: ValidatorSet<S>,
 }
 
 /// Requires every block to come from an authority that may sign at its height.
 ///
-/// The seal is the author's signature of [`statement_of`] with round 0. In turn a block weighs 2, out of
-/// turn 1; between two blocks at least `period` seconds pass.
+/// The claim is the key of the authority; the proof is its signature of [`statement_of`] with round 0. In turn a block
+/// weighs 2, out of turn 1. Between two blocks pass at least `period` seconds, and a block may be less than `period`
+/// seconds ahead of the clock.
 #[derive(Debug, Clone)]
-pub struct AuthoritySeal<S: ?Sized> {
+pub struct AuthoritySeal<S> {
     period: u64,
     authorities: Authorities<S>,
 }
 
-/// Why a seal does not count.
+/// Why a header does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The block is sealed by another rule.
-    #[error("a seal of kind {found}, where {expected} is required")]
+    /// It claims to count by another rule.
+    #[error("a claim of kind {found}, but {expected} is required")]
     WrongKind {
         /// What the chain requires.
-        expected: SealKind,
-        /// What the header says.
-        found: SealKind,
+        expected: ClaimKind,
+        /// What the header claims.
+        found: ClaimKind,
     },
-    /// The seal has another length.
-    #[error("{found} bytes of seal, where {expected} are required")]
+    /// The claim or the proof has another length.
+    #[error("{found} bytes, but {expected} are required")]
     WrongLength {
-        /// The length of such a seal.
-        expected: u8,
-        /// The length of this one.
+        /// The length required.
+        expected: usize,
+        /// The length found.
         found: usize,
     },
     /// Another validator was drawn.
     #[error("{found:.16} proposes, but {expected:.16} was drawn")]
     NotDrawn {
-        /// Who was drawn.
+        /// The validator that was drawn.
         expected: ValidatorId,
-        /// Who made the block.
+        /// The validator that made the block.
         found: ValidatorId,
     },
-    /// Nobody has stake.
-    #[error("nobody has stake")]
+    /// No validator has stake.
+    #[error("no validator has stake")]
     NoValidators,
     /// The block is earlier than its round or the period allows.
     #[error("time {time} is earlier than {earliest}")]
     TooEarly {
         /// Its time.
         time: u64,
-        /// The earliest legal one.
+        /// The earliest time allowed.
         earliest: u64,
     },
-    /// The author may not sign at this height.
+    /// The authority may not sign at this height.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The author did not sign it.
+    /// The validator did not sign it.
     #[error("{0:.16} did not sign it")]
     BadSignature(ValidatorId),
 }
 
-/// Returns what the author of a header signs. Two headers of one height and round are two statements, and so
-/// evidence.
+/// Returns what the author of a header signs. Two headers of one height and round are two statements, and so evidence:
+/// a block id covers no signature. The id also covers the genesis id, so the statement is worth nothing on another
+/// chain; `chain` is the beginning of the genesis id.
 #[must_use]
-pub fn statement_of(header: &Header, round: u32) -> Statement {
+pub fn statement_of(genesis: &GenesisId, header: &Header, round: u32) -> Statement {
+    let [a, b, c, d, ..] = *genesis.as_bytes();
     Statement {
-        chain: header.chain.0,
+        chain: u32::from_be_bytes([a, b, c, d]),
         height: header.height.0,
         round,
-        digest: *header.hash(&[]).as_bytes(),
+        digest: *header.id(genesis).as_bytes(),
+    }
+}
+
+/// Returns the key pair's name as a validator.
+#[must_use]
+pub fn validator_id(key: &KeyPair) -> ValidatorId {
+    ValidatorId(*key.public().as_bytes())
+}
+
+impl Signable for Statement {
+    type Bytes = [u8; Self::LEN];
+
+    fn signing_bytes(&self) -> Self::Bytes {
+        self.to_bytes()
     }
 }
 
 impl<S: AsRef<[ValidatorSlot]>> StakeSeal<S> {
-    /// The length of the seal in bytes.
-    pub const LEN: u8 = STAKE_LEN;
-
-    /// Draws among `validators`; `patience` is in seconds and covers what an author needs to be heard.
+    /// Draws among `validators`. `patience` is in seconds and covers what a block needs to reach the others.
     pub const fn new(patience: u64, validators: ValidatorSet<S>) -> Self {
         Self { patience, validators }
     }
-}
 
-impl<S: AsRef<[ValidatorSlot]> + ?Sized> StakeSeal<S> {
-    /// Returns who is to make the block after `parent` in this round.
+    /// Returns the validator that makes the block after `parent` in this round.
     #[must_use]
     pub fn proposer(&self, parent: &Tip, round: u32) -> Option<ValidatorId> {
         let height = parent.height.0.saturating_add(1);
-        self.validators.draw(parent.hash.as_bytes(), height, round)
+        self.validators.draw(parent.id.as_bytes(), height, round)
     }
 
-    /// Returns when the round may begin, in Unix seconds.
+    /// Returns when the round begins, in Unix seconds.
     #[must_use]
     pub fn earliest(&self, parent: &Tip, round: u32) -> u64 {
         parent.time.saturating_add(self.patience.saturating_mul(u64::from(round)))
     }
 
-    /// Puts the seal together.
+    /// Returns the claim of a validator in a round.
     #[must_use]
-    pub fn seal(round: u32, signature: &[u8; 64]) -> [u8; 68] {
-        let mut seal = [0; 68];
-        let (head, tail) = seal.split_at_mut(4);
-        head.copy_from_slice(&round.to_be_bytes());
-        tail.copy_from_slice(signature);
-        seal
+    pub fn claim(round: u32, validator: &ValidatorId) -> Claim {
+        Claim::of_parts(ClaimKind::STAKE, &round.to_be_bytes(), &validator.0)
+    }
+
+    /// Returns round and validator of a header that claims to count by stake.
+    #[must_use]
+    pub fn read_claim(header: &Header) -> Option<(u32, ValidatorId)> {
+        let claim = header.claim.as_bytes();
+        let (round, validator) = claim.split_first_chunk()?;
+        let validator = ValidatorId(validator.try_into().ok()?);
+        let is_stake = header.claim.kind() == ClaimKind::STAKE;
+        is_stake.then_some((u32::from_be_bytes(*round), validator))
     }
 
     /// Returns the validators.
     pub const fn validators(&self) -> &ValidatorSet<S> {
         &self.validators
     }
-
-    /// Returns the validators, to change stakes or to punish.
-    pub const fn validators_mut(&mut self) -> &mut ValidatorSet<S> {
-        &mut self.validators
-    }
 }
 
-impl<S: AsRef<[ValidatorSlot]> + ?Sized> Seal for StakeSeal<S> {
+impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for StakeSeal<S> {
     type Error = SealError;
 
-    fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, SealError> {
-        check_form(header, seal, SealKind::STAKE, STAKE_LEN)?;
-        let wrong_length = SealError::WrongLength { expected: STAKE_LEN, found: seal.len() };
-        let (round, signature) = take::<4>(seal).map_err(|_| wrong_length)?;
-        let round = u32::from_be_bytes(*round);
-        let found = ValidatorId(*header.author.as_bytes());
-        match self.proposer(parent, round) {
-            None => return Err(SealError::NoValidators),
+    fn digest(&self) -> Hash {
+        let start = Digest::new(b"consensus/1 stake seal\0").and(&self.patience.to_be_bytes());
+        let end = self
+            .validators
+            .iter()
+            .fold(start, |digest, (id, stake)| digest.and(&id.0).and(&stake.to_be_bytes()));
+        end.0
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<SealError>> {
+        check_form(header, proof, ClaimKind::STAKE, STAKE_CLAIM_LEN).map_err(Refused::Invalid)?;
+        let found = header.claim.as_bytes().len();
+        let wrong_length = SealError::WrongLength { expected: STAKE_CLAIM_LEN, found };
+        let (round, found) = Self::read_claim(header).ok_or(Refused::Invalid(wrong_length))?;
+        match self.proposer(branch.tip(), round) {
+            None => return Err(Refused::Invalid(SealError::NoValidators)),
             Some(expected) if expected != found => {
-                return Err(SealError::NotDrawn { expected, found });
+                return Err(Refused::Invalid(SealError::NotDrawn { expected, found }));
             }
             Some(_) => {}
         }
-        let (time, earliest) = (header.time, self.earliest(parent, round));
-        if time < earliest {
-            return Err(SealError::TooEarly { time, earliest });
-        }
-        check_signature(header, round, signature)?;
+        check_time(header, self.earliest(branch.tip(), round), self.patience, now)?;
+        check_signature(branch.genesis(), header, round, &found, proof)?;
         Ok(if round == 0 { FIRST_CHOICE } else { STAND_IN })
+    }
+
+    fn apply(&mut self, _: &Header, effects: &Effects) {
+        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
+            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
+        }
     }
 }
 
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>> AuthoritySeal<S> {
-    /// The length of the seal in bytes.
-    pub const LEN: u8 = AUTHORITY_LEN;
-
-    /// Lets `authorities` sign; `period` is in seconds.
+    /// Lets `authorities` sign. `period` is in seconds.
     pub const fn new(period: u64, authorities: Authorities<S>) -> Self {
         Self { period, authorities }
     }
-}
 
-impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> AuthoritySeal<S> {
+    /// Returns the claim of an authority.
+    #[must_use]
+    pub fn claim(authority: &ValidatorId) -> Claim {
+        Claim::of_parts(ClaimKind::AUTHORITY, &authority.0, &[])
+    }
+
+    /// Returns when a block after `parent` may be made, in Unix seconds.
+    #[must_use]
+    pub fn earliest(&self, parent: &Tip) -> u64 {
+        parent.time.saturating_add(self.period)
+    }
+
     /// Returns the authorities.
     pub const fn authorities(&self) -> &Authorities<S> {
         &self.authorities
     }
-
-    /// Returns the authorities, to admit or to expel.
-    pub const fn authorities_mut(&mut self) -> &mut Authorities<S> {
-        &mut self.authorities
-    }
 }
 
-impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Seal for AuthoritySeal<S> {
+impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for AuthoritySeal<S> {
     type Error = SealError;
 
-    fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, SealError> {
-        check_form(header, seal, SealKind::AUTHORITY, AUTHORITY_LEN)?;
-        let author = ValidatorId(*header.author.as_bytes());
-        let turn = self.authorities.turn(&author, header.height.0)?;
-        let (time, earliest) = (header.time, parent.time.saturating_add(self.period));
-        if time < earliest {
-            return Err(SealError::TooEarly { time, earliest });
-        }
-        check_signature(header, 0, seal)?;
+    fn digest(&self) -> Hash {
+        let start = Digest::new(b"consensus/1 authority seal\0").and(&self.period.to_be_bytes());
+        self.authorities.iter().fold(start, |digest, id| digest.and(&id.0)).0
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<SealError>> {
+        let len = AUTHORITY_CLAIM_LEN;
+        check_form(header, proof, ClaimKind::AUTHORITY, len).map_err(Refused::Invalid)?;
+        let author = authority_of(header);
+        let turn = self.authorities.turn(&author, header.height.0);
+        let turn = turn.map_err(|error| Refused::Invalid(error.into()))?;
+        check_time(header, self.earliest(branch.tip()), self.period, now)?;
+        check_signature(branch.genesis(), header, 0, &author, proof)?;
         Ok(Weight(u128::from(turn.difficulty())))
     }
 
-    fn appended(&mut self, block: &Block<'_>) {
-        let header = block.header();
-        self.authorities.record_signature(&ValidatorId(*header.author.as_bytes()), header.height.0);
+    fn apply(&mut self, header: &Header, effects: &Effects) {
+        if header.claim.kind() == ClaimKind::AUTHORITY {
+            self.authorities.record_signature(&authority_of(header), header.height.0);
+        }
+        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
+            let _ = self.authorities.remove(&ValidatorId(effect.subject)); // unknown: ignored
+        }
     }
 }
 
-fn check_form(header: &Header, seal: &[u8], expected: SealKind, len: u8) -> Result<(), SealError> {
-    let found = header.seal_kind;
+fn authority_of(header: &Header) -> ValidatorId {
+    ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
+}
+
+fn check_form(
+    header: &Header,
+    proof: &[u8],
+    expected: ClaimKind,
+    claim_len: usize,
+) -> Result<(), SealError> {
+    let found = header.claim.kind();
     if found != expected {
-        Err(SealError::WrongKind { expected, found })
-    } else if seal.len() != usize::from(len) {
-        Err(SealError::WrongLength { expected: len, found: seal.len() })
-    } else {
-        Ok(())
+        return Err(SealError::WrongKind { expected, found });
+    }
+    let lengths = [(header.claim.as_bytes().len(), claim_len), (proof.len(), SIGNATURE_LEN)];
+    match lengths.into_iter().find(|(found, expected)| found != expected) {
+        Some((found, expected)) => Err(SealError::WrongLength { expected, found }),
+        None => Ok(()),
     }
 }
 
-fn check_signature(header: &Header, round: u32, signature: &[u8]) -> Result<(), SealError> {
-    let author = ValidatorId(*header.author.as_bytes());
-    let statement = statement_of(header, round);
-    let (signature, _) = take(signature).map_err(|_| SealError::BadSignature(author))?;
-    let signed = SignedStatement { statement, author, signature: *signature };
-    signed.verify().map_err(|bad| SealError::BadSignature(bad.0))
+/// Checks that the time is not before `earliest`, and less than `span` seconds ahead of the clock.
+fn check_time(
+    header: &Header,
+    earliest: u64,
+    span: u64,
+    now: u64,
+) -> Result<(), Refused<SealError>> {
+    let time = header.time;
+    if time < earliest {
+        return Err(Refused::Invalid(SealError::TooEarly { time, earliest }));
+    }
+    let ahead = span.saturating_sub(1);
+    if time > now.saturating_add(ahead) {
+        return Err(Refused::NotYet { at: time.saturating_sub(ahead) });
+    }
+    Ok(())
+}
+
+fn check_signature(
+    genesis: &GenesisId,
+    header: &Header,
+    round: u32,
+    author: &ValidatorId,
+    signature: &[u8],
+) -> Result<(), Refused<SealError>> {
+    let bad = Refused::Invalid(SealError::BadSignature(*author));
+    let statement = statement_of(genesis, header, round);
+    let (signature, _) = take(signature).map_err(|_| bad)?;
+    let signed = SignedStatement { statement, author: *author, signature: *signature };
+    signed.verify().map_err(|_| bad)
+}
+
+/// A hash over parameters of any number, one after the other.
+struct Digest(Hash);
+
+impl Digest {
+    fn new(name: &[u8]) -> Self {
+        Self(Hash::of(name))
+    }
+
+    fn and(self, part: &[u8]) -> Self {
+        let mut preimage = [0; 64];
+        for (byte, value) in preimage.iter_mut().zip(self.0.as_bytes().iter().chain(part)) {
+            *byte = *value;
+        }
+        let len = part.len().saturating_add(32).min(64);
+        Self(Hash::of(preimage.get(..len).unwrap_or_default()))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
 }

@@ -6,7 +6,7 @@ use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, Full, SignedStatement,
     Statement, StatementSlot, Turn, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot,
 };
-use ledger_core::KeyPair;
+use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
 
 proptest! {
@@ -33,12 +33,12 @@ proptest! {
 }
 
 fn signed(key: u8, height: u64, round: u32, digest: [u8; 32]) -> SignedStatement {
-    let key = KeyPair::from_secret(&[key; 32]);
+    let key = SigningKey::from_bytes(&[key; 32]);
     let statement = Statement { chain: 1, height, round, digest };
     SignedStatement {
         statement,
-        author: ValidatorId(*key.account().as_bytes()),
-        signature: *key.sign(&statement.to_bytes()).as_bytes(),
+        author: ValidatorId(key.verifying_key().to_bytes()),
+        signature: key.sign(&statement.to_bytes()).to_bytes(),
     }
 }
 

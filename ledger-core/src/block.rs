@@ -1,79 +1,112 @@
-//! Blocks: a header, its seal and the transactions, over bytes that lie with the caller.
+//! Blocks: a header, its proof and the transactions, over caller-provided bytes.
 
 use core::fmt;
 
-use crate::codec::{Reader, Writer};
-use crate::{BufferTooSmall, DecodeError, Hash, Header, MerkleTree, SignedTransaction};
+use thiserror::Error;
 
-/// A block as it is stored and sent: header, seal, body.
+use crate::codec::{Reader, Writer};
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::hash::{BlockId, GenesisId};
+use crate::header::Header;
+use crate::merkle::{MerkleTree, TreeHead};
+use crate::transaction::SignedTransaction;
+
+/// A block as it is stored and sent: header, proof, body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block<'a> {
     header: Header,
-    seal: &'a [u8],
+    proof: &'a [u8],
     body: Body<'a>,
 }
 
+/// The front of a block: what is checked before its body is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct SealedHeader<'a> {
+    /// The header.
+    pub header: Header,
+    /// What proves the claim of the header, such as a signature. It is part of no id.
+    pub proof: &'a [u8],
+}
+
 /// The transactions of a block.
-///
-/// Each is followed by its length as u16, so that a block can be undone from its own bytes, last
-/// transaction first, without memory for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Body<'a> {
     bytes: &'a [u8],
-    count: u32,
+    size: u32,
 }
 
-/// The transactions of a [`Body`], from either end.
+/// The transactions of a [`Body`], in order.
 #[derive(Debug, Clone)]
 pub struct Transactions<'a> {
     bytes: &'a [u8],
 }
 
+/// Header, proof and body do not make a block. The caller's mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AssembleError {
+    /// The header names other transactions.
+    #[error("the header does not name this body")]
+    WrongBody,
+    /// The proof is longer than 65,535 bytes.
+    #[error("a proof of {0} bytes is too long")]
+    ProofTooLong(usize),
+}
+
 impl<'a> Block<'a> {
-    /// Puts a block together.
-    #[must_use]
-    pub const fn new(header: Header, seal: &'a [u8], body: Body<'a>) -> Self {
-        Self { header, seal, body }
+    /// Assembles a block.
+    ///
+    /// # Errors
+    ///
+    /// [`AssembleError`] if the header names another body or the proof is too long.
+    pub fn new(header: Header, proof: &'a [u8], body: Body<'a>) -> Result<Self, AssembleError> {
+        if u16::try_from(proof.len()).is_err() {
+            return Err(AssembleError::ProofTooLong(proof.len()));
+        }
+        if header.body() != body.head() {
+            return Err(AssembleError::WrongBody);
+        }
+        Ok(Self { header, proof, body })
     }
 
-    /// Reads a block from the front of `bytes` and returns the rest. The form is checked, the content is
-    /// not: [`Chain::append`](crate::Chain::append) does that.
+    /// Decodes a block from the front of `bytes` and returns the rest. The form is checked, the content is not:
+    /// [`Chain::append`](crate::Chain::append) checks that.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if the bytes are not a block in canonical form.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
-        let (header, rest) = Header::decode(bytes)?;
-        let mut reader = Reader(rest);
-        let seal = reader.slice(usize::from(header.seal_len))?;
-        let (body, rest) = Body::decode(reader.0, header.count)?;
-        Ok((Self { header, seal, body }, rest))
+        let (SealedHeader { header, proof }, rest) = SealedHeader::decode(bytes)?;
+        let (body, rest) = Body::decode(rest, header.body_size)?;
+        Ok((Self { header, proof, body }, rest))
     }
 
     /// Returns the encoded length in bytes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        self.seal.len().saturating_add(self.body.bytes.len()).saturating_add(Header::LEN)
+        self.sealed_header().encoded_len().saturating_add(self.body.bytes.len())
     }
 
-    /// Writes the block and returns its length.
+    /// Encodes the block and returns its length.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`] below [`encoded_len`](Self::encoded_len) bytes.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let len = self.encoded_len();
-        let mut writer = Writer::new(out, len)?;
-        writer.put(&self.header.to_bytes())?;
-        writer.put(self.seal)?;
-        writer.put(self.body.bytes)?;
-        Ok(len)
+        let needed = self.encoded_len();
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        let at = self.sealed_header().encode(out)?;
+        let rest = out.get_mut(at..).unwrap_or_default();
+        Writer::new(rest, self.body.bytes.len())?.put(self.body.bytes)?;
+        Ok(needed)
     }
 
-    /// Returns the hash that the next block names: the SHA-256 of header and seal.
+    /// Returns the id on this chain. The proof does not change it.
     #[must_use]
-    pub fn hash(&self) -> Hash {
-        self.header.hash(self.seal)
+    pub fn id(&self, genesis: &GenesisId) -> BlockId {
+        self.header.id(genesis)
     }
 
     /// Returns the header.
@@ -82,10 +115,16 @@ impl<'a> Block<'a> {
         &self.header
     }
 
-    /// Returns the seal.
+    /// Returns what proves the claim of the header.
     #[must_use]
-    pub const fn seal(&self) -> &'a [u8] {
-        self.seal
+    pub const fn proof(&self) -> &'a [u8] {
+        self.proof
+    }
+
+    /// Returns header and proof.
+    #[must_use]
+    pub const fn sealed_header(&self) -> SealedHeader<'a> {
+        SealedHeader { header: self.header, proof: self.proof }
     }
 
     /// Returns the transactions.
@@ -95,53 +134,73 @@ impl<'a> Block<'a> {
     }
 }
 
+impl<'a> SealedHeader<'a> {
+    /// Decodes header and proof from the front of `bytes` and returns the rest, which is the body.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the bytes are not a header and a proof.
+    pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
+        let (header, rest) = Header::decode(bytes)?;
+        let mut reader = Reader(rest);
+        let len = usize::from(reader.u16()?);
+        let proof = reader.slice(len)?;
+        Ok((Self { header, proof }, reader.0))
+    }
+
+    /// Returns the encoded length in bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        self.header.encoded_len().saturating_add(2).saturating_add(self.proof.len())
+    }
+
+    /// Encodes header and proof and returns their length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below [`encoded_len`](Self::encoded_len) bytes; no buffer suffices for a proof above 65,535
+    /// bytes.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let needed = self.encoded_len();
+        let len = u16::try_from(self.proof.len()).map_err(|_| BufferTooSmall { needed })?;
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        let at = self.header.encode(out)?;
+        let rest = out.get_mut(at..).unwrap_or_default();
+        let mut writer = Writer::new(rest, needed.saturating_sub(at))?;
+        writer.put(&len.to_be_bytes())?;
+        writer.put(self.proof)?;
+        Ok(needed)
+    }
+}
+
 impl<'a> Body<'a> {
-    /// Reads `count` transactions from the front of `bytes` and returns the rest.
+    /// Decodes `size` transactions from the front of `bytes` and returns the rest.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if there are fewer or one is not in canonical form.
-    pub fn decode(bytes: &'a [u8], count: u32) -> Result<(Self, &'a [u8]), DecodeError> {
+    pub fn decode(bytes: &'a [u8], size: u32) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut rest = bytes;
-        for _ in 0..count {
-            rest = take_first(rest)?.1;
+        for _ in 0..size {
+            rest = SignedTransaction::decode(rest)?.1;
         }
-        let taken = bytes.len().saturating_sub(rest.len());
-        Ok((Self { bytes: bytes.get(..taken).unwrap_or_default(), count }, rest))
+        let len = bytes.len().saturating_sub(rest.len());
+        Ok((Self { bytes: bytes.get(..len).unwrap_or_default(), size }, rest))
     }
 
-    /// Reads as many transactions as there are in `bytes`.
+    /// Decodes all transactions in `bytes`: signed transactions, concatenated.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if one is not in canonical form.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut rest = bytes;
-        let mut count = 0_u32;
+        let mut size = 0_u32;
         while !rest.is_empty() {
-            rest = take_first(rest)?.1;
-            count = count.saturating_add(1);
+            rest = SignedTransaction::decode(rest)?.1;
+            size = size.saturating_add(1);
         }
-        Ok(Self { bytes, count })
-    }
-
-    /// Writes a transaction as the next one of a body to the front of `out` and returns how many bytes
-    /// it took. A body is what such calls have written, one behind the other.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`] if `out` is.
-    pub fn push(
-        transaction: &SignedTransaction<'_>,
-        out: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let bytes = transaction.as_bytes();
-        let needed = bytes.len().saturating_add(2);
-        let len = u16::try_from(bytes.len()).map_err(|_| BufferTooSmall { needed })?;
-        let mut writer = Writer::new(out, needed)?;
-        writer.put(bytes)?;
-        writer.put(&len.to_be_bytes())?;
-        Ok(needed)
+        Ok(Self { bytes, size })
     }
 
     /// Returns the bytes.
@@ -153,13 +212,13 @@ impl<'a> Body<'a> {
     /// Returns the number of transactions.
     #[must_use]
     pub const fn len(&self) -> u32 {
-        self.count
+        self.size
     }
 
     /// Returns whether there is no transaction.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.size == 0
     }
 
     /// Returns the transactions, in order.
@@ -168,12 +227,12 @@ impl<'a> Body<'a> {
         Transactions { bytes: self.bytes }
     }
 
-    /// Returns the RFC 6962 root over the transactions.
+    /// Returns size and RFC 6962 root of the tree of transactions. A leaf covers a transaction with its signatures.
     #[must_use]
-    pub fn root(&self) -> Hash {
+    pub fn head(&self) -> TreeHead {
         let mut tree = MerkleTree::new();
-        self.iter().for_each(|transaction| tree.push(transaction.id()));
-        tree.root()
+        self.iter().for_each(|transaction| tree.push(MerkleTree::leaf(transaction.as_bytes())));
+        TreeHead { size: u64::from(self.size), root: tree.root() }
     }
 }
 
@@ -181,19 +240,9 @@ impl<'a> Iterator for Transactions<'a> {
     type Item = SignedTransaction<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (transaction, rest) = take_first(self.bytes).ok()?;
+        let (transaction, rest) = SignedTransaction::decode(self.bytes).ok()?;
         self.bytes = rest;
         Some(transaction)
-    }
-}
-
-impl DoubleEndedIterator for Transactions<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let (rest, len) = self.bytes.split_last_chunk::<2>()?;
-        let len = usize::from(u16::from_be_bytes(*len));
-        let (rest, bytes) = rest.split_at_checked(rest.len().checked_sub(len)?)?;
-        self.bytes = rest;
-        SignedTransaction::decode(bytes).ok().map(|(transaction, _)| transaction)
     }
 }
 
@@ -218,18 +267,5 @@ impl<'a> IntoIterator for &Body<'a> {
 impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.header.fmt(f)
-    }
-}
-
-/// Takes a transaction and the length behind it.
-fn take_first(bytes: &[u8]) -> Result<(SignedTransaction<'_>, &[u8]), DecodeError> {
-    let (transaction, rest) = SignedTransaction::decode(bytes)?;
-    let mut reader = Reader(rest);
-    let found = reader.u16()?;
-    let length = transaction.as_bytes().len();
-    if usize::from(found) == length {
-        Ok((transaction, reader.0))
-    } else {
-        Err(DecodeError::WrongLength { length, found })
     }
 }

@@ -1,386 +1,438 @@
-//! The chain: what a node knows after it has checked every block since the first.
+//! The easy chain: it grows at its end, one `append` for each block.
 
-use core::fmt;
-
-use thiserror::Error;
-
-use crate::times::Times;
-use crate::{
-    Account, Block, Body, ChainId, ConfigError, DecodeError, Hash, Header, Height, Rules, Seal,
-    SealKind, Slot, State, TransactionError, Weight,
+use crate::block::{Body, SealedHeader};
+use crate::branch::{BlockError, Branch, ReplayError};
+use crate::engine::{Ancestry as _, Engine, Refused, Tip};
+use crate::error::{ConfigError, DecodeError};
+use crate::execute::{Execution, Target, allocate, execute};
+use crate::hash::{GenesisId, Hash};
+use crate::header::{Claim, Header, Height};
+use crate::ledger::{Ledger, owner_key, parse_owner};
+use crate::merkle::TreeHead;
+use crate::policy::Account;
+use crate::spec::{ChainSpec, Rules};
+use crate::state::{
+    Journal, JournalSlot, Key, MapProof, Slot, Store as _, TrieMut, TrieRef, TrieRoot, Value,
+    account_key, lane_key, meta_key, parse_account, split_u64,
 };
+use crate::transaction::AssetId;
 
-/// The first block, which nobody seals: all nodes of a chain start from the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Genesis<'a> {
-    /// Names the chain.
-    pub chain: ChainId,
-    /// Its time, in Unix seconds.
-    pub time: u64,
-    /// Who owns coins from the start, and how many.
-    pub allocation: &'a [(Account, u64)],
-}
-
-/// The end of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tip {
-    /// The chain.
-    pub chain: ChainId,
-    /// The height of the last block.
-    pub height: Height,
-    /// The hash of the last block.
-    pub hash: Hash,
-    /// The time of the last block, in Unix seconds.
-    pub time: u64,
-    /// The weight of all blocks together.
-    pub weight: Weight,
-}
-
-/// A chain of checked blocks and the ownership it proves. `E` decides which seals count, `S` is the
-/// memory for the state.
+/// A chain of checked blocks and the state they lead to. `E` decides which headers count, `L` what transactions do, `S`
+/// is the storage.
 ///
-/// Blocks themselves are kept by the caller, for example in a file; [`replay`](Self::replay) audits
-/// them.
+/// It follows one branch and keeps no blocks: the caller does, for example in a file, and [`replay`](Self::replay)
+/// audits them. A node that has to choose between branches uses a tree of headers.
+///
+/// ```
+/// use ledger_core::ledger::Standard;
+/// use ledger_core::{Chain, ChainSlots, ChainSpec, KeyPair, Rules};
+/// # use ledger_core::{Ancestry, Engine, Hash, Header, JournalSlot, Refused, Slot, Weight};
+/// # #[derive(Clone)] struct Open;
+/// # impl Engine for Open {
+/// #     type Error = core::convert::Infallible;
+/// #     fn digest(&self) -> Hash { Hash::of(b"open") }
+/// #     fn check(&self, _: &dyn Ancestry, _: &Header, _: &[u8], _: u64)
+/// #         -> Result<Weight, Refused<Self::Error>> { Ok(Weight(1)) }
+/// # }
+///
+/// let ann = KeyPair::from_secret(&[1; 32]).account();
+/// let spec =
+///     ChainSpec { name: "demo", rules: Rules::SMALL, time: 0, allocation: &[(ann, 100)] };
+/// let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
+/// let chain = Chain::new(&spec, Open, Standard, storage)?;
+/// println!("{} begins with {} coins", chain.genesis_id(), chain.state().balance(&ann));
+/// # Ok::<(), ledger_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Chain<E, S: ?Sized> {
+pub struct Chain<E, L, S: ?Sized> {
     rules: Rules,
-    seal: E,
-    tip: Tip,
-    times: Times,
-    state: State<S>,
+    ledger: L,
+    branch: Branch<E>,
+    trie: TrieRoot,
+    storage: S,
 }
 
-/// Why a block is refused. The chain is as before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum BlockError<E> {
-    /// The block is longer than the rules allow.
-    #[error("{len} bytes, where {limit} are allowed")]
-    TooLong {
-        /// Its length.
-        len: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// The bytes are not a block in canonical form.
-    #[error("not a block: {0}")]
-    Decode(#[from] DecodeError),
-    /// It belongs to another chain.
-    #[error("it belongs to chain {0}")]
-    WrongChain(u32),
-    /// It is not the next block.
-    #[error("height {found}, where {expected} is next")]
-    WrongHeight {
-        /// The next height.
-        expected: Height,
-        /// The one in the header.
-        found: Height,
-    },
-    /// It does not name the last block as its predecessor.
-    #[error("it follows {found:.16}, where the chain ends in {expected:.16}")]
-    BrokenLink {
-        /// The hash of the last block.
-        expected: Hash,
-        /// The one in the header.
-        found: Hash,
-    },
-    /// Its time is not later than the median of the last eleven blocks.
-    #[error("time {time} is not after the median {median}")]
-    TooEarly {
-        /// Its time.
-        time: u64,
-        /// The median.
-        median: u64,
-    },
-    /// Its time lies too far ahead of the receiver's clock.
-    #[error("time {time} is later than {latest}")]
-    TooLate {
-        /// Its time.
-        time: u64,
-        /// The latest time that is accepted now.
-        latest: u64,
-    },
-    /// The transactions are not those that the header names.
-    #[error("the transactions have root {found:.16}, the header says {expected:.16}")]
-    WrongRoot {
-        /// The root in the header.
-        expected: Hash,
-        /// The root over the transactions.
-        found: Hash,
-    },
-    /// The seal does not count.
-    #[error("the seal does not count: {0}")]
-    Seal(E),
-    /// A transaction is refused.
-    #[error("transaction {index} is refused: {error}")]
-    Transaction {
-        /// Its position in the block; the number of transactions stands for the author's reward.
-        index: u32,
-        /// Why.
-        error: TransactionError,
-    },
+/// The storage of a [`Chain`].
+pub trait ChainStorage {
+    /// Returns all regions.
+    fn parts(&mut self) -> ChainParts<'_>;
+    /// Returns the entries.
+    fn entries(&self) -> &[Slot];
 }
 
-/// Where a stored chain is broken, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("block {height} is broken: {error}")]
-pub struct Fault<E: fmt::Display> {
-    /// The height of the first block that does not fit.
-    pub height: Height,
-    /// What is wrong with it.
-    pub error: BlockError<E>,
+/// The regions of a [`ChainStorage`].
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
+pub struct ChainParts<'a> {
+    /// One slot for each entry that the rules allow.
+    pub entries: &'a mut [Slot],
+    /// One slot for each write to the state that the rules allow in a block, and one for the bookkeeping.
+    pub journal: &'a mut [JournalSlot],
 }
 
-impl<E: Seal, S: AsRef<[Slot]> + AsMut<[Slot]>> Chain<E, S> {
-    /// Creates a chain that consists of the first block.
+/// Storage for a [`Chain`] in arrays, slices, boxes or vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
+pub struct ChainSlots<A, B> {
+    /// One slot for each entry that the rules allow.
+    pub entries: A,
+    /// One slot for each write to the state that the rules allow in a block, and one for the bookkeeping.
+    pub journal: B,
+}
+
+/// The state after the last block of a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct State<'a> {
+    trie: TrieRef<'a>,
+}
+
+impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
+    /// Creates a chain that consists of block 0, and clears the storage.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the allocation does not fit into 64 bits or into `slots`.
+    /// [`ConfigError`] if the allocation does not fit into 64 bits or the rules, or the storage does not hold what the
+    /// rules allow.
     pub fn new(
-        rules: Rules,
-        seal: E,
-        genesis: &Genesis<'_>,
-        slots: S,
+        spec: &ChainSpec<'_>,
+        engine: E,
+        ledger: L,
+        mut storage: S,
     ) -> Result<Self, ConfigError> {
-        let mut chain = Self {
-            rules,
-            seal,
-            tip: genesis.tip(),
-            times: Times::starting_at(genesis.time),
-            state: State::new(slots),
-        };
-        chain.state.clear();
-        let sum = |sum: u64, (_, coins): &(Account, u64)| sum.checked_add(*coins);
-        genesis.allocation.iter().try_fold(0, sum).ok_or(ConfigError::TooManyCoins)?;
-        let too_few = ConfigError::TooFewSlots {
-            needed: genesis.allocation.len(),
-            capacity: chain.state.capacity(),
-        };
-        for (account, coins) in genesis.allocation {
-            chain.state.credit(account, *coins).map_err(|_| too_few)?;
-        }
-        Ok(chain)
+        let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
+        let parts = storage.parts();
+        check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
+        let mut trie = TrieRoot::clear(parts.entries);
+        parts.journal.fill(JournalSlot::EMPTY);
+        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+        allocate(spec, &mut state)?;
+        let root = state.root();
+        let branch = Branch::new(genesis, engine, spec.time, root);
+        Ok(Self { rules: spec.rules, ledger, branch, trie, storage })
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.storage
     }
 }
 
-impl<E: Seal, S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Chain<E, S> {
-    /// Checks a block and appends it. `now` is the receiver's clock in Unix seconds.
+impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
+    /// Checks a block and appends it. `now` is the clock in Unix seconds.
     ///
-    /// Checked in this order: length, form, chain, height, link, time, transactions against the header,
-    /// seal, signatures, ownership. A block with one bad transaction is refused whole.
+    /// Checked in this order: length, header, engine with the proof, then the body: form, signatures and transactions
+    /// one by one, body root, state root. A worthless header costs nothing but its own check. A block with one bad
+    /// transaction is refused whole.
     ///
     /// # Errors
     ///
-    /// [`BlockError`]; nothing has changed then.
-    pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, BlockError<E::Error>> {
-        let (len, limit) = (bytes.len(), self.rules.max_block_len);
-        if len > limit {
-            return Err(BlockError::TooLong { len, limit });
+    /// [`Refused`]; nothing has changed then. Only `Invalid` is the sender's fault.
+    pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, Refused<BlockError<E::Error>>> {
+        let (sealed, body) = self.decode(bytes).map_err(Refused::Invalid)?;
+        let SealedHeader { header, proof } = sealed;
+        let weight = self.branch.check(&header, proof, now)?;
+        let parts = self.storage.parts();
+        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let mut journal = Journal::new(parts.journal, 0);
+        let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
+        let genesis = self.branch.genesis;
+        let executed = execute(genesis, &header, &self.ledger, &self.rules, &mut target, body);
+        match executed {
+            Ok(effects) => {
+                let id = header.id(&genesis);
+                self.branch.apply(&header, id, weight, &effects);
+                Ok(self.branch.tip)
+            }
+            Err(refused) => {
+                journal.undo(0, &mut trie);
+                trie.root();
+                Err(refused)
+            }
         }
-        let (block, rest) = Block::decode(bytes)?;
-        if !rest.is_empty() {
-            return Err(DecodeError::TrailingBytes(rest.len()).into());
-        }
-        let header = *block.header();
-        self.check_header(now, &header, &block.body())?;
-        let weight = self.seal.weigh(&self.tip, &header, block.seal()).map_err(BlockError::Seal)?;
-        self.check_signatures(&block.body())?;
-        self.execute(&header, &block.body())?;
-        self.tip = Tip {
-            chain: header.chain,
-            height: header.height,
-            hash: block.hash(),
-            time: header.time,
-            weight: self.tip.weight.saturating_add(weight),
-        };
-        self.times.push(header.time);
-        self.seal.appended(&block);
-        Ok(self.tip)
     }
 
-    /// Appends stored blocks in order: the audit of a copy, on a chain that is still at its first block.
+    /// Appends stored blocks in order: the audit of a copy, on a chain that is still at block 0.
     ///
-    /// A change of a stored block is found at its own height, or at the next one if whoever changed it
-    /// also renewed its root and seal. Only the last block needs its hash to be known from elsewhere.
+    /// A change of a stored block is found at its own height, or at the next one if the change made the block valid
+    /// again. A changed header meets a target of work with the probability of that target. Only the id of the last
+    /// block needs to be known from elsewhere.
     ///
     /// # Errors
     ///
-    /// [`Fault`] with the height of the first block that does not fit; the blocks before it are appended.
+    /// [`ReplayError`] with the height of the first block that does not fit. The blocks before it are appended.
     pub fn replay<B: AsRef<[u8]>>(
         &mut self,
-        blocks: impl IntoIterator<Item = B>,
-    ) -> Result<Tip, Fault<E::Error>> {
-        for block in blocks {
-            let height = self.next_height();
-            self.append(u64::MAX, block.as_ref()).map_err(|error| Fault { height, error })?;
-        }
-        Ok(self.tip)
-    }
-
-    fn check_header(
-        &self,
         now: u64,
-        header: &Header,
-        body: &Body<'_>,
-    ) -> Result<(), BlockError<E::Error>> {
-        let Header { chain, height, previous, root, time, .. } = *header;
-        let (expected_height, expected_link) = (self.next_height(), self.tip.hash);
-        let median = self.times.median();
-        let latest = now.saturating_add(self.rules.drift);
-        if chain != self.tip.chain {
-            return Err(BlockError::WrongChain(chain.0));
+        blocks: impl IntoIterator<Item = B>,
+    ) -> Result<Tip, ReplayError<E::Error>> {
+        for block in blocks {
+            let height = self.branch.next_height();
+            self.append(now, block.as_ref()).map_err(|refused| ReplayError { height, refused })?;
         }
-        if height != expected_height {
-            return Err(BlockError::WrongHeight { expected: expected_height, found: height });
-        }
-        if previous != expected_link {
-            return Err(BlockError::BrokenLink { expected: expected_link, found: previous });
-        }
-        if time <= median {
-            return Err(BlockError::TooEarly { time, median });
-        }
-        if time > latest {
-            return Err(BlockError::TooLate { time, latest });
-        }
-        let found = body.root();
-        if root == found { Ok(()) } else { Err(BlockError::WrongRoot { expected: root, found }) }
+        Ok(self.branch.tip)
     }
 
-    fn check_signatures(&self, body: &Body<'_>) -> Result<(), BlockError<E::Error>> {
-        for (index, signed) in (0_u32..).zip(body) {
-            let chain = signed.transaction().chain;
-            let error = if chain != self.tip.chain {
-                TransactionError::WrongChain(chain.0)
-            } else if signed.verify().is_err() {
-                TransactionError::BadSignature
-            } else {
-                continue;
-            };
-            return Err(BlockError::Transaction { index, error });
-        }
-        Ok(())
-    }
-
-    /// Executes all transactions and pays the author, or does nothing.
-    fn execute(&mut self, header: &Header, body: &Body<'_>) -> Result<(), BlockError<E::Error>> {
-        let mut done = 0_usize;
-        let mut refused = None;
-        for (index, signed) in (0_u32..).zip(body) {
-            if let Err(error) = self.state.apply(signed.transaction()) {
-                refused = Some(BlockError::Transaction { index, error });
-                break;
-            }
-            done = done.saturating_add(1);
-        }
-        let paid = match refused {
-            None => self.pay_author(header, body),
-            Some(error) => Err(error),
-        };
-        if paid.is_err() {
-            let all = usize::try_from(body.len()).unwrap_or(usize::MAX);
-            let untouched = all.saturating_sub(done);
-            body.iter()
-                .rev()
-                .skip(untouched)
-                .for_each(|signed| self.state.undo(signed.transaction()));
-        }
-        paid
-    }
-
-    fn pay_author(&mut self, header: &Header, body: &Body<'_>) -> Result<(), BlockError<E::Error>> {
-        let subsidy = self.rules.subsidy_at(header.height.0);
-        body.iter()
-            .try_fold(subsidy, |sum, signed| sum.checked_add(signed.transaction().fee))
-            .ok_or(TransactionError::Overflow)
-            .and_then(|reward| self.state.credit(&header.author, reward))
-            .map_err(|error| BlockError::Transaction { index: body.len(), error })
-    }
-}
-
-impl<E, S: AsRef<[Slot]> + ?Sized> Chain<E, S> {
-    /// Returns the header of the next block, still to be sealed, with the earliest legal time not before
-    /// `now` (Unix seconds). `seal_len` is what the seal will take.
-    #[must_use]
+    /// Returns the header of the next block, with the state root after its transactions. Its time is `now`, in Unix
+    /// seconds. The claim is the engine's; it may be changed until the header is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if a transaction is refused, or the clock is not past the median of the last eleven blocks.
     pub fn propose(
-        &self,
+        &mut self,
         now: u64,
         author: Account,
         body: &Body<'_>,
-        seal_kind: SealKind,
-        seal_len: u8,
-    ) -> Header {
-        Header {
-            chain: self.tip.chain,
-            height: self.next_height(),
-            previous: self.tip.hash,
-            root: body.root(),
-            count: body.len(),
-            time: now.max(self.times.median().saturating_add(1)),
-            author,
-            seal_kind,
-            seal_len,
+        claim: Claim,
+    ) -> Result<Header, Refused<BlockError<E::Error>>> {
+        let median = self.branch.median_time();
+        if now <= median {
+            return Err(Refused::NotYet { at: median.saturating_add(1) });
         }
+        let head = body.head();
+        let height = self.branch.next_height();
+        let state = self.state_after(height, author, body)?;
+        Ok(Header {
+            height,
+            parent: self.branch.tip.id,
+            body_size: body.len(),
+            body_root: head.root,
+            state,
+            history: self.branch.history_root(),
+            time: now,
+            author,
+            claim,
+        })
+    }
+
+    /// Executes a body, takes the root, and undoes everything.
+    fn state_after(
+        &mut self,
+        height: Height,
+        author: Account,
+        body: &Body<'_>,
+    ) -> Result<Hash, Refused<BlockError<E::Error>>> {
+        let genesis = self.branch.genesis;
+        let parts = self.storage.parts();
+        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let mut journal = Journal::new(parts.journal, 0);
+        let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
+        let mut run = || {
+            let mut execution = Execution::new(genesis, height, author, body.len(), target.store)?;
+            while execution.step(&self.ledger, &self.rules, &mut target, body.as_bytes())? {}
+            execution.finish(&self.rules, &mut target)
+        };
+        let executed = run();
+        let root = trie.root();
+        journal.undo(0, &mut trie);
+        trie.root();
+        executed?;
+        Ok(root)
+    }
+
+    /// Writes the proof that a key has its value, or none, in the state after the last block, to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](crate::BufferTooSmall) if `out` is.
+    pub fn prove<'o>(
+        &mut self,
+        key: &Key,
+        out: &'o mut [u8],
+    ) -> Result<MapProof<'o>, crate::BufferTooSmall> {
+        let slots = self.storage.parts().entries;
+        TrieMut { root: &mut self.trie, slots }.prove(key, out)
+    }
+
+    fn decode<'b>(
+        &self,
+        bytes: &'b [u8],
+    ) -> Result<(SealedHeader<'b>, &'b [u8]), BlockError<E::Error>> {
+        let len = bytes.len();
+        let limit = usize::try_from(self.rules.max_block_len).unwrap_or(usize::MAX);
+        if len > limit {
+            return Err(BlockError::TooLong { len, limit });
+        }
+        Ok(SealedHeader::decode(bytes)?)
+    }
+}
+
+impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
+    /// Returns the id of the chain.
+    #[must_use]
+    pub const fn genesis_id(&self) -> &GenesisId {
+        &self.branch.genesis
     }
 
     /// Returns the end of the chain.
     #[must_use]
-    pub fn tip(&self) -> Tip {
-        self.tip
+    pub const fn tip(&self) -> &Tip {
+        &self.branch.tip
     }
 
     /// Returns who owns what.
     #[must_use]
-    pub fn state(&self) -> &State<S> {
-        &self.state
+    pub fn state(&self) -> State<'_> {
+        State { trie: TrieRef { root: &self.trie, slots: self.storage.entries() } }
     }
 
-    /// Returns the rule that decides which seals count.
+    /// Returns the engine after the last block.
     #[must_use]
-    pub fn seal(&self) -> &E {
-        &self.seal
+    pub const fn engine(&self) -> &E {
+        &self.branch.engine
+    }
+
+    /// Returns the branch, for [`Engine::check`] outside of `append`.
+    #[must_use]
+    pub fn ancestry(&self) -> &dyn crate::engine::Ancestry {
+        &self.branch
+    }
+
+    /// Returns size and root of the tree of all block ids up to the tip.
+    #[must_use]
+    pub fn history(&self) -> TreeHead {
+        TreeHead { size: self.branch.next_height().0, root: self.branch.history_root() }
     }
 
     /// Returns the median of the times of the last eleven blocks, in Unix seconds (BIP 113).
     #[must_use]
     pub fn median_time(&self) -> u64 {
-        self.times.median()
-    }
-
-    fn next_height(&self) -> Height {
-        Height(self.tip.height.0.saturating_add(1))
+        self.branch.median_time()
     }
 }
 
-impl Genesis<'_> {
-    /// Returns the hash of the first block, which commits to the allocation.
+/// Checks that the storage holds what the rules allow.
+pub(crate) fn check_capacity(
+    rules: &Rules,
+    entries: usize,
+    journal: usize,
+) -> Result<(), ConfigError> {
+    let needed = usize::try_from(rules.max_entries).unwrap_or(usize::MAX);
+    if entries < needed {
+        return Err(ConfigError::TooFewSlots { needed, capacity: entries });
+    }
+    let needed = usize::try_from(rules.max_writes).unwrap_or(usize::MAX).saturating_add(1);
+    if journal < needed {
+        return Err(ConfigError::JournalTooSmall { needed, capacity: journal });
+    }
+    Ok(())
+}
+
+impl State<'_> {
+    /// Returns the coins of an account, in base units.
     #[must_use]
-    pub fn hash(&self) -> Hash {
-        self.tip().hash
+    pub fn balance(&self, account: &Account) -> u64 {
+        self.account(account).0
     }
 
-    fn tip(&self) -> Tip {
-        let mut tree = crate::MerkleTree::new();
-        for (account, coins) in self.allocation {
-            tree.push(Hash::of_parts(&[account.as_bytes(), &coins.to_be_bytes()]));
+    /// Returns the sequence number that the next transaction of an account must have in lane 0.
+    #[must_use]
+    pub fn sequence(&self, account: &Account) -> u64 {
+        self.account(account).1
+    }
+
+    /// Returns the sequence number that the next transaction of an account must have in a lane.
+    #[must_use]
+    pub fn lane_sequence(&self, account: &Account, lane: u16) -> u64 {
+        if lane == 0 {
+            return self.sequence(account);
         }
-        let header = Header {
-            chain: self.chain,
-            height: Height(0),
-            previous: Hash::ZERO,
-            root: tree.root(),
-            count: 0,
-            time: self.time,
-            author: Account::default(),
-            seal_kind: SealKind::NONE,
-            seal_len: 0,
-        };
-        Tip {
-            chain: self.chain,
-            height: Height(0),
-            hash: header.hash(&[]),
-            time: self.time,
-            weight: Weight(0),
-        }
+        self.value(&lane_key(account, lane)).map_or(0, |value| split_u64(value.as_bytes()).0)
+    }
+
+    /// Returns the owner of an asset.
+    #[must_use]
+    pub fn owner_of(&self, asset: &AssetId) -> Option<Account> {
+        parse_owner(&self.value(&owner_key(asset))?)
+    }
+
+    /// Returns the value of any key.
+    #[must_use]
+    pub fn value(&self, key: &Key) -> Option<Value> {
+        self.trie.get(key)
+    }
+
+    /// Returns the coins that were ever issued: balances, deposits and what ledgers hold together.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        let meta = self.value(&meta_key()).unwrap_or_default();
+        let (_, coins) = split_u64(meta.as_bytes());
+        split_u64(coins).0
+    }
+
+    /// Returns the number of entries, one for bookkeeping included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.trie.len()
+    }
+
+    /// Returns whether there is no entry. There always is one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn account(&self, account: &Account) -> (u64, u64) {
+        self.value(&account_key(account)).map_or((0, 0), |value| parse_account(&value))
+    }
+}
+
+impl<A, B> ChainStorage for ChainSlots<A, B>
+where
+    A: AsRef<[Slot]> + AsMut<[Slot]>,
+    B: AsMut<[JournalSlot]>,
+{
+    fn parts(&mut self) -> ChainParts<'_> {
+        ChainParts { entries: self.entries.as_mut(), journal: self.journal.as_mut() }
+    }
+
+    fn entries(&self) -> &[Slot] {
+        self.entries.as_ref()
+    }
+}
+
+impl<S: ChainStorage + ?Sized> ChainStorage for &mut S {
+    fn parts(&mut self) -> ChainParts<'_> {
+        (**self).parts()
+    }
+
+    fn entries(&self) -> &[Slot] {
+        (**self).entries()
+    }
+}
+
+/// Storage for a [`Chain`] in vectors, of the size that the rules ask for.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Clone)]
+pub struct ChainVec(ChainSlots<alloc::vec::Vec<Slot>, alloc::vec::Vec<JournalSlot>>);
+
+#[cfg(feature = "alloc")]
+impl ChainVec {
+    /// Allocates what the rules ask for.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
+        let entries = usize::try_from(rules.max_entries).unwrap_or(usize::MAX);
+        let writes = usize::try_from(rules.max_writes).unwrap_or(usize::MAX);
+        Self(ChainSlots {
+            entries: alloc::vec![Slot::EMPTY; entries],
+            journal: alloc::vec![JournalSlot::EMPTY; writes.saturating_add(1)],
+        })
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ChainStorage for ChainVec {
+    fn parts(&mut self) -> ChainParts<'_> {
+        self.0.parts()
+    }
+
+    fn entries(&self) -> &[Slot] {
+        self.0.entries()
+    }
+}
+
+impl<E> From<DecodeError> for Refused<BlockError<E>> {
+    fn from(error: DecodeError) -> Self {
+        Self::Invalid(BlockError::Decode(error))
     }
 }

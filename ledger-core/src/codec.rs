@@ -1,6 +1,6 @@
-//! The canonical encoding: fixed-width big-endian integers and byte arrays, one behind the other.
+//! The canonical encoding: fixed-width big-endian integers and byte arrays, concatenated.
 
-use crate::{BufferTooSmall, DecodeError};
+use crate::error::{BufferTooSmall, DecodeError};
 
 /// Reads from the front of a slice.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +35,11 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// Reads the tag and the version that begin everything that is hashed or signed.
-    pub(crate) fn preamble(&mut self, tag: u8, version: u8) -> Result<(), DecodeError> {
+    /// Reads the version that begins everything that is hashed or signed.
+    pub(crate) fn version(&mut self, version: u8) -> Result<(), DecodeError> {
         match self.u8()? {
-            found if found != tag => Err(DecodeError::WrongTag { expected: tag, found }),
-            _ => match self.u8()? {
-                found if found != version => Err(DecodeError::UnknownVersion(found)),
-                _ => Ok(()),
-            },
+            found if found != version => Err(DecodeError::UnknownVersion(found)),
+            _ => Ok(()),
         }
     }
 
@@ -65,6 +62,11 @@ impl<'a> Writer<'a> {
             Some(rest) => Ok(Self { rest, needed }),
             None => Err(BufferTooSmall { needed }),
         }
+    }
+
+    /// Returns whether all bytes are written.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.rest.is_empty()
     }
 
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), BufferTooSmall> {

@@ -22,59 +22,88 @@ pub struct Full {
     pub capacity: usize,
 }
 
-/// The caller's configuration cannot work.
+/// The configuration of a chain cannot work. The caller's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The first accounts hold more coins together than 64 bits can count.
-    #[error("the first allocation exceeds {} coins", u64::MAX)]
+    /// The allocation and the subsidy together exceed 64 bits.
+    #[error("allocation and subsidy exceed {} coins", u64::MAX)]
     TooManyCoins,
-    /// The lent slots cannot hold the first accounts.
-    #[error("{needed} accounts to begin with, but only {capacity} slots")]
+    /// An allocation does not cover the deposit of its account.
+    #[error("an allocation of {coins} coins does not cover the deposit of {deposit}")]
+    AllocationBelowDeposit {
+        /// The coins allocated.
+        coins: u64,
+        /// The deposit of an entry.
+        deposit: u64,
+    },
+    /// The allocation needs more entries than the rules allow.
+    #[error("the allocation needs more than the {max_entries} entries that the rules allow")]
+    TooManyEntries {
+        /// The limit in the rules.
+        max_entries: u32,
+    },
+    /// The storage holds fewer entries than the rules allow. The chain would fail later.
+    #[error("the rules allow {needed} entries, but the storage has {capacity} slots")]
     TooFewSlots {
-        /// How many accounts there are.
+        /// The entries that the rules allow.
         needed: usize,
-        /// How many slots there are.
+        /// The slots provided.
         capacity: usize,
     },
+    /// The journal holds fewer writes than a block may make.
+    #[error("the rules allow {needed} writes a block, but the journal has {capacity} slots")]
+    JournalTooSmall {
+        /// The writes that the rules allow.
+        needed: usize,
+        /// The slots provided.
+        capacity: usize,
+    },
+    /// The name of the chain or the parameters of its engine are too long.
+    #[error("a name of {0} bytes is too long")]
+    NameTooLong(usize),
+    /// There is no room for a block besides the root.
+    #[error("a tree of {0} slots cannot hold a block")]
+    TreeTooSmall(usize),
+    /// The snapshot does not have the state that its header names.
+    #[error("the snapshot does not match the state root of its header")]
+    WrongSnapshot,
 }
 
-/// Bytes that are not what they should be: their author's fault.
+/// Malformed bytes. The sender's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The bytes end too early; the only error that more bytes can cure.
-    #[error("{needed} more bytes are needed")]
+    /// The bytes end too early. The only error that more bytes can cure.
+    #[error("incomplete: at least {needed} more bytes needed")]
     Incomplete {
-        /// At least this many.
+        /// A lower bound of the missing bytes.
         needed: usize,
     },
-    /// The first byte announces something else.
-    #[error("{found:#04x} is not the tag {expected:#04x}")]
-    WrongTag {
-        /// The tag that belongs here.
-        expected: u8,
-        /// The byte that stands here.
-        found: u8,
-    },
-    /// The version is not known.
-    #[error("version {0} is not known")]
+    /// The version is unknown.
+    #[error("unknown version {0}")]
     UnknownVersion(u8),
-    /// The kind of action is not known.
-    #[error("action {0} is not known")]
+    /// The kind of action is unknown.
+    #[error("unknown action {0}")]
     UnknownAction(u8),
-    /// A record is longer than allowed.
-    #[error("a record of {0} bytes is too long")]
-    RecordTooLong(usize),
-    /// The length behind a transaction is not its length.
-    #[error("a transaction of {length} bytes is followed by the length {found}")]
-    WrongLength {
-        /// What the transaction takes.
-        length: usize,
-        /// What the two bytes behind it say.
-        found: u16,
-    },
+    /// The kind of policy is unknown.
+    #[error("unknown policy {0}")]
+    UnknownPolicy(u8),
+    /// Keys out of order, a threshold out of range, or signatures out of order.
+    #[error("malformed policy")]
+    MalformedPolicy,
+    /// A record or a call is longer than allowed.
+    #[error("a payload of {0} bytes is too long")]
+    PayloadTooLong(usize),
+    /// A claim is longer than 40 bytes.
+    #[error("a claim of {0} bytes is too long")]
+    ClaimTooLong(u8),
     /// Bytes follow where nothing may follow.
-    #[error("{0} bytes too many")]
+    #[error("{0} trailing bytes")]
     TrailingBytes(usize),
+    /// A proof is not in canonical form.
+    #[error("malformed proof")]
+    MalformedProof,
 }

@@ -1,61 +1,92 @@
-//! Ed25519 keys (RFC 8032): whoever holds the private half owns what the public half names.
+//! Ed25519 keys (RFC 8032) and what they may sign.
 
 use core::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use thiserror::Error;
 
+use crate::hash::bytes32;
 use crate::hex::Hex;
+use crate::policy::{Account, Policy};
 
-/// An owner: the public half of a key pair. `Display` is hexadecimal.
-///
-/// Creating a key pair is creating an account; there is no registration. An account is not a Bitcoin
-/// address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Account([u8; 32]);
+bytes32! {
+    /// The public half of a key pair. `Display` is hexadecimal.
+    PublicKey
+}
 
 /// An Ed25519 signature, 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Signature([u8; 64]);
 
-/// A private key with its account. It signs and has no `Debug` output of the secret.
+/// A secret key with its public half. It signs only [`Signable`] values, has no `Debug` output of the secret, and
+/// overwrites the secret when it is dropped.
+///
+/// Any number of accounts costs nothing: each pair is one.
+///
+/// ```
+/// use ledger_core::KeyPair;
+///
+/// let ann = KeyPair::from_secret(&[1; 32]); // use 32 random bytes
+/// println!("{} pays from {}", ann.public(), ann.account());
+/// ```
 #[derive(Clone)]
 pub struct KeyPair(SigningKey);
 
-/// The signature does not belong to the bytes and the account.
+/// A value that a key may sign. The bytes begin with a domain string of the implementor, so that a signature of one
+/// kind of value is never one of another kind.
+pub trait Signable {
+    /// The bytes that are signed.
+    type Bytes: AsRef<[u8]>;
+
+    /// Returns the bytes that are signed: a domain string, then everything the signature is to cover.
+    fn signing_bytes(&self) -> Self::Bytes;
+}
+
+/// The signature does not fit the value and the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the signature does not fit")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("the signature does not verify")]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct BadSignature;
 
-impl Account {
-    /// Takes the 32 bytes of an RFC 8032 public key. That they name a curve point is checked only
-    /// when a signature is.
+impl PublicKey {
+    /// Returns the account that this key alone controls.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn account(&self) -> Account {
+        Policy::Key(*self).account()
     }
 
-    /// Returns the 32 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// Checks a signature by the strict rule: weak keys and torsion components are refused, so that
-    /// every verifier of a ledger gives the same answer.
+    /// Verifies the signature of a value.
+    ///
+    /// The rule is `verify_strict` of `ed25519-dalek`: keys and points of small order, a non-canonical point R and
+    /// S >= L are refused. Keys and points of mixed order are accepted (case 3 of ed25519-speccheck). Every node of a
+    /// chain must use this one rule; `verify` and batches answer differently on such signatures.
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] if it does not fit.
-    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| BadSignature)?;
+    /// [`BadSignature`] if it does not verify.
+    pub fn verify<M: Signable>(
+        &self,
+        value: &M,
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        self.verify_bytes(value.signing_bytes().as_ref(), signature)
+    }
+
+    pub(crate) fn verify_bytes(
+        &self,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        let key = VerifyingKey::from_bytes(self.as_bytes()).map_err(|_| BadSignature)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         key.verify_strict(message, &signature).map_err(|_| BadSignature)
     }
 }
 
 impl Signature {
-    /// Takes 64 bytes as they are.
+    /// Wraps 64 bytes without checking them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
@@ -77,24 +108,24 @@ impl KeyPair {
 
     /// Returns the public half.
     #[must_use]
-    pub fn account(&self) -> Account {
-        Account(self.0.verifying_key().to_bytes())
+    pub fn public(&self) -> PublicKey {
+        PublicKey::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs; the same bytes always get the same signature.
+    /// Returns the account that this key alone controls.
     #[must_use]
-    pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).to_bytes())
+    pub fn account(&self) -> Account {
+        self.public().account()
+    }
+
+    /// Signs a value. The same value always gets the same signature.
+    #[must_use]
+    pub fn sign<M: Signable>(&self, value: &M) -> Signature {
+        Signature(self.0.sign(value.signing_bytes().as_ref()).to_bytes())
     }
 }
 
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Hex(&self.0), f)
-    }
-}
-
-impl fmt::Debug for Account {
+impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Hex(&self.0), f)
     }
@@ -102,12 +133,12 @@ impl fmt::Debug for Account {
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Hex(&self.0), f)
+        fmt::Debug::fmt(&Hex(&self.0), f)
     }
 }
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyPair of {:.16}", self.account())
+        write!(f, "KeyPair({:.16})", self.public())
     }
 }

@@ -5,38 +5,58 @@
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used
 )]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod block;
+mod branch;
 mod chain;
 mod codec;
+mod domain;
+mod engine;
 mod error;
+mod execute;
 mod hash;
 mod header;
 mod hex;
+mod invariant;
 mod keys;
+pub mod ledger;
+pub mod log;
 mod merkle;
-mod rules;
-mod seal;
-mod state;
+mod policy;
+mod spec;
+pub mod state;
 mod times;
 mod transaction;
 
-pub use block::{Block, Body, Transactions};
-pub use chain::{BlockError, Chain, Fault, Genesis, Tip};
+pub use block::{AssembleError, Block, Body, SealedHeader, Transactions};
+pub use branch::{BlockError, ReplayError};
+#[cfg(feature = "alloc")]
+pub use chain::ChainVec;
+pub use chain::{Chain, ChainParts, ChainSlots, ChainStorage, State};
+pub use engine::{Ancestry, Engine, Refused, Tip, Weight};
 pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};
-pub use hash::Hash;
-pub use header::{ChainId, Header, Height, SealKind};
-pub use keys::{Account, BadSignature, KeyPair, Signature};
+pub use hash::{BlockId, GenesisId, Hash, TxId};
+pub use header::{Claim, ClaimKind, Header, HeaderPreimage, Height};
+pub use keys::{BadSignature, KeyPair, PublicKey, Signable, Signature};
 pub use merkle::{
     Consistency, Inclusion, MerkleTree, ProofError, TreeHead, prove_consistency, prove_inclusion,
 };
-pub use rules::Rules;
-pub use seal::{Seal, Weight};
-pub use state::{AssetId, Slot, State, TransactionError};
-pub use transaction::{Action, MAX_RECORD_LEN, SignedTransaction, Transaction};
+pub use policy::{Account, Policy, PolicyError, Threshold};
+pub use spec::{ChainSpec, Rules};
+pub use state::{Effect, Effects, JournalSlot, Slot, TransactionError};
+pub use transaction::{
+    Action, AssetId, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction,
+    TransactionStatement,
+};

@@ -2,127 +2,267 @@
 
 use core::fmt;
 
-use crate::codec::{Reader, Writer};
-use crate::{
-    Account, AssetId, BadSignature, BufferTooSmall, ChainId, DecodeError, Hash, KeyPair,
-    MerkleTree, Signature,
-};
+use thiserror::Error;
 
-const TAG: u8 = 0x54; // 'T'
+use crate::codec::{Reader, Writer};
+use crate::domain;
+use crate::error::{BufferTooSmall, DecodeError};
+use crate::hash::{GenesisId, Hash, TxId, bytes32};
+use crate::header::Height;
+use crate::keys::{BadSignature, KeyPair, PublicKey, Signable, Signature};
+use crate::policy::{Account, Approval, ApprovalError, Policy};
+
 const VERSION: u8 = 1;
 const PAY: u8 = 1; // to, amount
-const MINT: u8 = 2; // asset
-const GIVE: u8 = 3; // asset, to
-const RECORD: u8 = 4; // length u16, bytes
-const FIXED_LEN: usize = 2 + 4 + 32 + 8 + 8 + 1; // tag .. kind of action
-const SIGNATURE_LEN: usize = 64;
+const MINT: u8 = 2; // salt
+const TRANSFER: u8 = 3; // asset, to
+const BURN: u8 = 4; // asset
+const RECORD: u8 = 5; // length u16, bytes
+const FIRST_CALL: u8 = 64; // length u16, bytes; the kind names the ledger
+const FIXED_LEN: usize = 1 + 32 + 2 + 8 + 8 + 8 + 1; // version .. kind of action
 
-/// The most bytes of a record: a ledger is not a data base.
-pub const MAX_RECORD_LEN: usize = 1024;
+/// The largest payload of a record or a call, in bytes.
+pub const MAX_PAYLOAD_LEN: usize = 1024;
+
+bytes32! {
+    /// Names a unique asset: the hash of chain, minter and salt. Nobody can mint the asset of someone else.
+    AssetId
+}
 
 /// What a transaction does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action<'a> {
-    /// Coins change hands.
+    /// Pays coins.
     Pay {
-        /// Who receives.
+        /// The account that receives them.
         to: Account,
-        /// How many, in base units.
+        /// The amount in base units.
         amount: u64,
     },
-    /// A unique asset comes into being; its maker owns it.
+    /// Creates a unique asset. The source owns it. Its id is [`AssetId::new`].
     Mint {
-        /// Its name, usually a digest of what it stands for.
-        asset: AssetId,
+        /// Distinguishes the assets of one minter, usually the digest of what the asset stands for.
+        salt: [u8; 32],
     },
-    /// A unique asset changes hands. Holding it says nothing about copyright.
-    Give {
-        /// Which one.
+    /// Transfers a unique asset. Owning it says nothing about copyright.
+    Transfer {
+        /// The asset.
         asset: AssetId,
-        /// Who receives.
+        /// The account that receives it.
         to: Account,
     },
-    /// A statement that its author cannot deny later: up to [`MAX_RECORD_LEN`] bytes.
+    /// Destroys a unique asset. Its owner gets the deposit of the entry back.
+    Burn {
+        /// The asset.
+        asset: AssetId,
+    },
+    /// Publishes up to [`MAX_PAYLOAD_LEN`] bytes that the source cannot deny later. They stand in the block, not in
+    /// the state.
     Record(&'a [u8]),
+    /// Calls another [`Ledger`](crate::ledger::Ledger).
+    Call {
+        /// Names the ledger: 64 or above.
+        ledger: u8,
+        /// What it is to do, at most [`MAX_PAYLOAD_LEN`] bytes.
+        payload: &'a [u8],
+    },
 }
 
-/// A transaction without its signature.
+/// A transaction without its signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Transaction<'a> {
-    /// The chain it is meant for.
-    pub chain: ChainId,
-    /// Whose transaction it is; pays the fee and signs.
+    /// The account that pays the fee and signs.
     pub source: Account,
-    /// How many transactions of the source came before it; makes a replay impossible.
+    /// Each lane of an account counts its transactions for itself, so that several may be on their way in any order.
+    /// Lane 0 takes no entry of its own.
+    pub lane: u16,
+    /// The number of earlier transactions of this lane. A replay never has the next one.
     pub sequence: u64,
-    /// What the author of the block receives; may be 0.
+    /// The last block that may contain it.
+    pub valid_until: Height,
+    /// What the author of the block receives, in base units.
     pub fee: u64,
     /// What it does.
     pub action: Action<'a>,
 }
 
-/// A transaction with its signature, over bytes that lie with the caller. Decoding does not check the
-/// signature: [`verify`](Self::verify) does.
+/// A transaction with its signatures, over caller-provided bytes. Decoding does not check the signatures;
+/// [`verify`](Self::verify) does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedTransaction<'a> {
     transaction: Transaction<'a>,
-    signature: Signature,
+    approval: Approval<'a>,
+    body: &'a [u8],
     bytes: &'a [u8],
 }
 
-impl<'a> Transaction<'a> {
-    /// The most bytes of a signed transaction.
-    pub const MAX_LEN: usize = FIXED_LEN + 2 + MAX_RECORD_LEN + SIGNATURE_LEN;
+/// A transaction of one chain, as its owners sign it: domain string, genesis id, transaction id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionStatement {
+    genesis: GenesisId,
+    id: TxId,
+}
 
-    /// Returns the length with the signature, in bytes.
+/// Why a transaction cannot be signed. The caller's mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum SignError {
+    /// The key or policy does not control the source of the transaction.
+    #[error("the key does not control the source account")]
+    WrongKey,
+    /// The signatures are not those of the required number of different keys of the policy.
+    #[error("the signatures are not those that the policy requires")]
+    WrongSignatures,
+    /// A record or a call is longer than allowed.
+    #[error("a payload of {0} bytes is too long")]
+    PayloadTooLong(usize),
+    /// The number of the called ledger is below 64.
+    #[error("{0} is not the number of a ledger")]
+    WrongLedger(u8),
+    /// The buffer is too small.
+    #[error(transparent)]
+    BufferTooSmall(#[from] BufferTooSmall),
+}
+
+impl AssetId {
+    /// Returns the id of the asset that `minter` creates with this salt on this chain.
     #[must_use]
-    pub fn signed_len(&self) -> usize {
-        let action = match self.action {
-            Action::Pay { .. } => 32 + 8,
-            Action::Mint { .. } => 32,
-            Action::Give { .. } => 32 + 32,
-            Action::Record(bytes) => bytes.len().saturating_add(2),
-        };
-        action.saturating_add(FIXED_LEN + SIGNATURE_LEN)
+    pub fn new(genesis: &GenesisId, minter: &Account, salt: &[u8; 32]) -> Self {
+        let parts: [&[u8]; 4] = [domain::ASSET, genesis.as_bytes(), minter.as_bytes(), salt];
+        Self::from_bytes(*Hash::of_parts(&parts).as_bytes())
+    }
+}
+
+impl<'a> Transaction<'a> {
+    /// The largest length of a transaction signed by one key, in bytes.
+    pub const MAX_LEN: usize = FIXED_LEN + 2 + MAX_PAYLOAD_LEN + 1 + 32 + 64;
+    /// The largest length of any signed transaction, in bytes.
+    pub const MAX_THRESHOLD_LEN: usize = FIXED_LEN + 2 + MAX_PAYLOAD_LEN + Policy::MAX_APPROVAL_LEN;
+
+    /// Returns a payment in lane 0 without a fee that never expires. Change the fields for anything else.
+    #[must_use]
+    pub const fn new(source: Account, sequence: u64, action: Action<'a>) -> Self {
+        Self { source, lane: 0, sequence, valid_until: Height(u64::MAX), fee: 0, action }
     }
 
-    /// Writes the transaction with its signature and returns it as read back from `out`.
-    ///
-    /// The canonical form, big-endian: tag 0x54, version 1, chain u32, source 32, sequence u64, fee u64,
-    /// kind u8, the action (pay: to 32, amount u64; mint: asset 32; give: asset 32, to 32; record:
-    /// length u16, bytes), signature 64 over all bytes before it.
+    /// Returns the length without signatures, in bytes.
+    #[must_use]
+    pub const fn body_len(&self) -> usize {
+        let action = match self.action {
+            Action::Pay { .. } => 32 + 8,
+            Action::Mint { .. } | Action::Burn { .. } => 32,
+            Action::Transfer { .. } => 32 + 32,
+            Action::Record(bytes) | Action::Call { payload: bytes, .. } => {
+                bytes.len().saturating_add(2)
+            }
+        };
+        action.saturating_add(FIXED_LEN)
+    }
+
+    /// Signs with the one key of the source, writes the transaction to `out` and returns it as read back from there.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] if `out` is; [`Transaction::MAX_LEN`] bytes always suffice for a record of
-    /// legal length, and no buffer does for a longer one.
+    /// [`SignError`] if the key does not control the source, the payload is too long or `out` too small;
+    /// [`Transaction::MAX_LEN`] bytes always suffice.
     pub fn sign<'o>(
         &self,
+        genesis: &GenesisId,
         key: &KeyPair,
         out: &'o mut [u8],
-    ) -> Result<SignedTransaction<'o>, BufferTooSmall> {
-        let needed = self.signed_len();
+    ) -> Result<SignedTransaction<'o>, SignError> {
+        let policy = Policy::Key(key.public());
+        if policy.account() != self.source {
+            return Err(SignError::WrongKey);
+        }
+        let len = self.write_body(out)?;
+        let body = out.get(..len).unwrap_or_default();
+        let signature = key.sign(&TransactionStatement::of_body(genesis, body));
+        self.assemble(&policy, &[(key.public(), signature)], out)
+    }
+
+    /// Returns what the keys of a [`Policy`] have to sign, for [`KeyPair::sign`] and then
+    /// [`assemble`](Self::assemble).
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] if the payload is too long or `out`, into which the transaction is written, too small.
+    pub fn statement(
+        &self,
+        genesis: &GenesisId,
+        out: &mut [u8],
+    ) -> Result<TransactionStatement, SignError> {
+        let len = self.write_body(out)?;
+        Ok(TransactionStatement::of_body(genesis, out.get(..len).unwrap_or_default()))
+    }
+
+    /// Writes the transaction with the signatures of its owners to `out` and returns it as read back from there. The
+    /// signatures are not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] if the policy does not control the source, there is not exactly one signature for each of the
+    /// required number of keys, the payload is too long or `out` too small; [`Transaction::MAX_THRESHOLD_LEN`] bytes
+    /// always suffice.
+    pub fn assemble<'o>(
+        &self,
+        policy: &Policy<'_>,
+        signatures: &[(PublicKey, Signature)],
+        out: &'o mut [u8],
+    ) -> Result<SignedTransaction<'o>, SignError> {
+        if policy.account() != self.source {
+            return Err(SignError::WrongKey);
+        }
+        let needed = self.body_len().saturating_add(policy.approval_len());
         let too_small = BufferTooSmall { needed };
-        let mut writer = Writer::new(out, needed)?;
-        writer.put(&[TAG, VERSION])?;
-        writer.put(&self.chain.0.to_be_bytes())?;
+        if out.len() < needed {
+            return Err(too_small.into());
+        }
+        let len = self.write_body(out)?;
+        let rest = out.get_mut(len..needed).ok_or(too_small)?;
+        let mut writer = Writer::new(rest, policy.approval_len())?;
+        match policy.write_approval(signatures, &mut writer) {
+            Ok(()) => {}
+            Err(ApprovalError::Signatures) => return Err(SignError::WrongSignatures),
+            Err(ApprovalError::BufferTooSmall(error)) => return Err(error.into()),
+        }
+        let (signed, _) = SignedTransaction::decode(out).map_err(|_| too_small)?;
+        Ok(signed)
+    }
+
+    fn write_body(&self, out: &mut [u8]) -> Result<usize, SignError> {
+        if let Action::Record(bytes) | Action::Call { payload: bytes, .. } = self.action
+            && bytes.len() > MAX_PAYLOAD_LEN
+        {
+            return Err(SignError::PayloadTooLong(bytes.len()));
+        }
+        if let Action::Call { ledger, .. } = self.action
+            && ledger < FIRST_CALL
+        {
+            return Err(SignError::WrongLedger(ledger));
+        }
+        let len = self.body_len();
+        let mut writer = Writer::new(out, len)?;
+        writer.put(&[VERSION])?;
         writer.put(self.source.as_bytes())?;
+        writer.put(&self.lane.to_be_bytes())?;
         writer.put(&self.sequence.to_be_bytes())?;
+        writer.put(&self.valid_until.0.to_be_bytes())?;
         writer.put(&self.fee.to_be_bytes())?;
-        self.action.write(&mut writer, too_small)?;
-        let (body, rest) =
-            out.split_at_mut_checked(needed.saturating_sub(SIGNATURE_LEN)).ok_or(too_small)?;
-        let place = rest.first_chunk_mut::<SIGNATURE_LEN>().ok_or(too_small)?;
-        *place = *key.sign(body).as_bytes();
-        SignedTransaction::decode(out).map(|(signed, _)| signed).map_err(|_| too_small)
+        self.action.write(&mut writer)?;
+        Ok(len)
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        reader.preamble(TAG, VERSION)?;
+        reader.version(VERSION)?;
         Ok(Self {
-            chain: ChainId(reader.u32()?),
             source: Account::from_bytes(reader.array()?),
+            lane: reader.u16()?,
             sequence: reader.u64()?,
+            valid_until: Height(reader.u64()?),
             fee: reader.u64()?,
             action: Action::read(reader)?,
         })
@@ -131,55 +271,62 @@ impl<'a> Transaction<'a> {
 
 impl<'a> Action<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        match reader.u8()? {
-            PAY => {
-                Ok(Self::Pay { to: Account::from_bytes(reader.array()?), amount: reader.u64()? })
-            }
-            MINT => Ok(Self::Mint { asset: AssetId(reader.array()?) }),
-            GIVE => Ok(Self::Give {
-                asset: AssetId(reader.array()?),
+        Ok(match reader.u8()? {
+            PAY => Self::Pay { to: Account::from_bytes(reader.array()?), amount: reader.u64()? },
+            MINT => Self::Mint { salt: reader.array()? },
+            TRANSFER => Self::Transfer {
+                asset: AssetId::from_bytes(reader.array()?),
                 to: Account::from_bytes(reader.array()?),
-            }),
-            RECORD => match usize::from(reader.u16()?) {
-                len @ ..=MAX_RECORD_LEN => Ok(Self::Record(reader.slice(len)?)),
-                len => Err(DecodeError::RecordTooLong(len)),
             },
-            other => Err(DecodeError::UnknownAction(other)),
-        }
+            BURN => Self::Burn { asset: AssetId::from_bytes(reader.array()?) },
+            RECORD => Self::Record(read_payload(reader)?),
+            ledger @ FIRST_CALL.. => Self::Call { ledger, payload: read_payload(reader)? },
+            other => return Err(DecodeError::UnknownAction(other)),
+        })
     }
 
-    fn write(
-        &self,
-        writer: &mut Writer<'_>,
-        too_long: BufferTooSmall,
-    ) -> Result<(), BufferTooSmall> {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferTooSmall> {
         match self {
             Self::Pay { to, amount } => {
                 writer.put(&[PAY])?;
                 writer.put(to.as_bytes())?;
                 writer.put(&amount.to_be_bytes())
             }
-            Self::Mint { asset } => {
+            Self::Mint { salt } => {
                 writer.put(&[MINT])?;
-                writer.put(&asset.0)
+                writer.put(salt)
             }
-            Self::Give { asset, to } => {
-                writer.put(&[GIVE])?;
-                writer.put(&asset.0)?;
+            Self::Transfer { asset, to } => {
+                writer.put(&[TRANSFER])?;
+                writer.put(asset.as_bytes())?;
                 writer.put(to.as_bytes())
             }
-            Self::Record(bytes) => {
-                let len = u16::try_from(bytes.len()).map_err(|_| too_long)?;
-                writer.put(&[RECORD])?;
-                writer.put(&len.to_be_bytes())?;
-                writer.put(bytes)
+            Self::Burn { asset } => {
+                writer.put(&[BURN])?;
+                writer.put(asset.as_bytes())
             }
+            Self::Record(payload) => write_payload(writer, RECORD, payload),
+            Self::Call { ledger, payload } => write_payload(writer, *ledger, payload),
         }
     }
 }
 
+fn read_payload<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    match usize::from(reader.u16()?) {
+        len @ ..=MAX_PAYLOAD_LEN => reader.slice(len),
+        len => Err(DecodeError::PayloadTooLong(len)),
+    }
+}
+
+fn write_payload(writer: &mut Writer<'_>, kind: u8, payload: &[u8]) -> Result<(), BufferTooSmall> {
+    let len = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+    writer.put(&[kind])?;
+    writer.put(&len.to_be_bytes())?;
+    writer.put(payload)
+}
+
 impl<'a> SignedTransaction<'a> {
-    /// Reads a signed transaction from the front of `bytes` and returns the rest.
+    /// Decodes a signed transaction from the front of `bytes` and returns the rest.
     ///
     /// # Errors
     ///
@@ -187,49 +334,99 @@ impl<'a> SignedTransaction<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut reader = Reader(bytes);
         let transaction = Transaction::read(&mut reader)?;
-        let signature = Signature::from_bytes(reader.array()?);
-        let taken = bytes.len().saturating_sub(reader.0.len());
-        let bytes = bytes.get(..taken).unwrap_or_default();
-        Ok((Self { transaction, signature, bytes }, reader.0))
+        let body = taken(bytes, reader.0);
+        let approval = Approval::read(&mut reader)?;
+        let signed = Self { transaction, approval, body, bytes: taken(bytes, reader.0) };
+        Ok((signed, reader.0))
     }
 
-    /// Checks that the source signed exactly these bytes.
+    /// Verifies that the policy controls the source and that its keys signed this transaction for this chain.
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] if it did not.
-    pub fn verify(&self) -> Result<(), BadSignature> {
-        let body = self.bytes.len().saturating_sub(SIGNATURE_LEN);
-        self.transaction.source.verify(self.bytes.get(..body).unwrap_or_default(), &self.signature)
+    /// [`BadSignature`] if they did not.
+    pub fn verify(&self, genesis: &GenesisId) -> Result<(), BadSignature> {
+        if self.approval.policy.account() != self.transaction.source {
+            return Err(BadSignature);
+        }
+        let statement = TransactionStatement::of_body(genesis, self.body);
+        self.approval.verify(statement.signing_bytes().as_ref())
     }
 
-    /// Returns the name of the transaction: its RFC 6962 leaf hash.
+    /// Returns the id, which does not depend on the signatures.
     #[must_use]
-    pub fn id(&self) -> Hash {
-        MerkleTree::leaf(self.bytes)
+    pub fn id(&self, genesis: &GenesisId) -> TxId {
+        TransactionStatement::of_body(genesis, self.body).id
     }
 
     /// Returns what was signed.
     #[must_use]
-    pub fn transaction(&self) -> &Transaction<'a> {
+    pub const fn transaction(&self) -> &Transaction<'a> {
         &self.transaction
     }
 
-    /// Returns the canonical bytes with the signature.
+    /// Returns which keys had to sign.
     #[must_use]
-    pub fn as_bytes(&self) -> &'a [u8] {
+    pub const fn policy(&self) -> &Policy<'a> {
+        &self.approval.policy
+    }
+
+    /// Returns the canonical bytes with the signatures.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 }
 
+impl TransactionStatement {
+    fn of_body(genesis: &GenesisId, body: &[u8]) -> Self {
+        let hash = Hash::of_parts(&[domain::TRANSACTION, genesis.as_bytes(), body]);
+        Self { genesis: *genesis, id: TxId::from_bytes(*hash.as_bytes()) }
+    }
+
+    /// Returns the id of the transaction.
+    #[must_use]
+    pub const fn id(&self) -> TxId {
+        self.id
+    }
+}
+
+const STATEMENT_LEN: usize = domain::SIGN_TRANSACTION.len() + 32 + 32;
+
+impl Signable for TransactionStatement {
+    type Bytes = [u8; STATEMENT_LEN];
+
+    fn signing_bytes(&self) -> Self::Bytes {
+        let mut out = [0; STATEMENT_LEN];
+        let parts: [&[u8]; 3] =
+            [domain::SIGN_TRANSACTION, self.genesis.as_bytes(), self.id.as_bytes()];
+        for (byte, value) in out.iter_mut().zip(parts.into_iter().flatten()) {
+            *byte = *value;
+        }
+        out
+    }
+}
+
+/// Returns the front of `bytes` without `rest`.
+fn taken<'a>(bytes: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    bytes.get(..bytes.len().saturating_sub(rest.len())).unwrap_or_default()
+}
+
 impl fmt::Display for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.8} #{} ", self.source, self.sequence)?;
+        write!(f, "{:.8} #{}", self.source, self.sequence)?;
+        if self.lane > 0 {
+            write!(f, " lane={}", self.lane)?;
+        }
         match self.action {
-            Action::Pay { to, amount } => write!(f, "PAY {amount} to {to:.8}")?,
-            Action::Mint { asset } => write!(f, "MINT {asset:.8}")?,
-            Action::Give { asset, to } => write!(f, "GIVE {asset:.8} to {to:.8}")?,
-            Action::Record(bytes) => write!(f, "RECORD \"{}\"", bytes.escape_ascii())?,
+            Action::Pay { to, amount } => write!(f, " PAY {amount} to {to:.8}")?,
+            Action::Mint { salt } => write!(f, " MINT salt={:.8}", Hash::from_bytes(salt))?,
+            Action::Transfer { asset, to } => write!(f, " TRANSFER {asset:.8} to {to:.8}")?,
+            Action::Burn { asset } => write!(f, " BURN {asset:.8}")?,
+            Action::Record(bytes) => write!(f, " RECORD \"{}\"", bytes.escape_ascii())?,
+            Action::Call { ledger, payload } => {
+                write!(f, " CALL ledger={ledger} ({} bytes)", payload.len())?;
+            }
         }
         write!(f, " fee={}", self.fee)
     }

@@ -4,11 +4,11 @@ mod common;
 
 use core::time::Duration;
 
-use common::{Checksum, genesis, key, stored_chain};
-use ledger_core::{Account, Chain, Height, Slot};
+use common::{TestChain, key, spec, stored_chain};
+use ledger_core::{Account, Height};
 use sim::{Addr, Delivery, Link, Network};
 
-type Replica = Chain<Checksum, Vec<Slot>>;
+type Replica = TestChain;
 
 const AUTHOR: Addr = Addr(0);
 
@@ -34,10 +34,10 @@ fn synchronise(net: &mut Network, blocks: &[Vec<u8>], replicas: &mut [Replica], 
             }
             Some(Delivery::Datagram { to, bytes, .. }) => {
                 let replica = &mut replicas[to.0 as usize - 1];
-                let before = replica.tip();
+                let before = *replica.tip();
                 // A late or repeated block is not the next one, and changes nothing.
                 if replica.append(u64::MAX, &bytes).is_err() {
-                    assert_eq!(replica.tip(), before);
+                    assert_eq!(*replica.tip(), before);
                 }
             }
             _ => {}
@@ -59,11 +59,10 @@ fn four_copies_over_a_lossy_network_end_byte_identical() {
         let mut net = Network::new(seed, link);
         let mut replicas = vec![world.chain(); 4];
         synchronise(&mut net, &blocks, &mut replicas, Duration::from_secs(600));
-        let mut author = genesis(3).chain();
-        author.replay(&blocks).expect("it is the original");
+        let mut author = spec(3).chain();
+        author.replay(u64::MAX, &blocks).expect("it is the original");
         for replica in &replicas {
             assert_eq!(replica.tip(), author.tip(), "seed {seed}");
-            assert_eq!(replica.state().digest(), author.state().digest(), "seed {seed}");
         }
         assert!(net.stats().lost > 0 && net.stats().duplicated > 0);
     }
@@ -83,9 +82,8 @@ fn a_copy_that_was_cut_off_catches_up() {
     let balance = |replica: &Replica, account: &Account| replica.state().balance(account);
     let receiver = key(1).account();
     assert_eq!(balance(&replicas[2], &receiver), balance(&replicas[0], &receiver));
-    assert_eq!(replicas[2].state().digest(), replicas[0].state().digest());
     // A replay from the first block gives the same as having been there.
     let mut replayed = world.chain();
-    replayed.replay(&blocks).expect("it is the original");
-    assert_eq!(replayed.state().digest(), replicas[0].state().digest());
+    replayed.replay(u64::MAX, &blocks).expect("it is the original");
+    assert_eq!(replayed.tip(), replicas[0].tip());
 }

@@ -7,9 +7,20 @@ use core::fmt::Write as _;
 
 use common::{World, key};
 use ledger_core::{
-    Account, Action, BadSignature, Block, Consistency, Hash, Inclusion, KeyPair, MerkleTree, Rules,
-    Signature,
+    Action, BadSignature, Block, Consistency, Hash, Inclusion, KeyPair, MerkleTree, PublicKey,
+    Rules, Signable, Signature,
 };
+
+/// Bytes without a domain, to check published signatures.
+struct Raw(Vec<u8>);
+
+impl Signable for Raw {
+    type Bytes = Vec<u8>;
+
+    fn signing_bytes(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+}
 
 fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
@@ -94,11 +105,12 @@ fn rfc_8032_signatures() {
     ] {
         let pair = KeyPair::from_secret(&bytes(secret).try_into().expect("32 bytes"));
         let expected: [u8; 64] = bytes(signature).try_into().expect("64 bytes");
-        assert_eq!(pair.account().to_string(), public);
-        assert_eq!(pair.sign(&bytes(message)).as_bytes(), &expected);
+        assert_eq!(pair.public().to_string(), public);
+        let message = Raw(bytes(message));
+        assert_eq!(pair.sign(&message).as_bytes(), &expected);
         let signature = Signature::from_bytes(expected);
-        assert_eq!(pair.account().verify(&bytes(message), &signature), Ok(()));
-        assert_eq!(pair.account().verify(b"else", &signature), Err(BadSignature));
+        assert_eq!(pair.public().verify(&message, &signature), Ok(()));
+        assert_eq!(pair.public().verify(&Raw(b"else".to_vec()), &signature), Err(BadSignature));
     }
 }
 
@@ -106,7 +118,7 @@ fn rfc_8032_signatures() {
 /// ("Taming the many `EdDSAs`", case 0); the strict rule refuses it.
 #[test]
 fn a_small_order_key_signs_nothing() {
-    let identity = Account::from_bytes({
+    let identity = PublicKey::from_bytes({
         let mut point = [0; 32];
         point[0] = 1;
         point
@@ -114,7 +126,7 @@ fn a_small_order_key_signs_nothing() {
     let mut signature = [0; 64];
     signature[0] = 1;
     let signature = Signature::from_bytes(signature);
-    assert_eq!(identity.verify(b"anything", &signature), Err(BadSignature));
+    assert_eq!(identity.verify(&Raw(b"anything".to_vec()), &signature), Err(BadSignature));
 }
 
 /// Source: Bitcoin's rule; the lectures' figures; all recomputed.
@@ -191,7 +203,7 @@ fn supply_chain_records() {
         world.act(author, 0, Action::Record(record.as_bytes()));
     }
     let block = world.seal_block();
-    let mut replicas = vec![common::genesis(3).chain(); 4];
+    let mut replicas = vec![common::spec(3).chain(); 4];
     for replica in &mut replicas {
         replica.append(world.now, &block).expect("it is fine");
     }
@@ -205,7 +217,7 @@ fn supply_chain_records() {
         .zip(0_u8..)
         .map(|(signed, author)| {
             assert_eq!(signed.transaction().source, key(author).account());
-            assert_eq!(signed.verify(), Ok(()), "its author cannot deny it");
+            assert_eq!(signed.verify(&world.genesis()), Ok(()), "its author cannot deny it");
             let Action::Record(text) = signed.transaction().action else { panic!("a record") };
             let text = core::str::from_utf8(text).expect("text");
             assert_eq!(text, RECORDS[usize::from(author)]);
@@ -220,31 +232,42 @@ fn supply_chain_records() {
     let mut edited = block.clone();
     let at = edited.windows(4).position(|w| w == b"6327").expect("it is there");
     edited[at..at + 4].copy_from_slice(b"6000");
-    assert!(common::genesis(3).chain().replay([&edited]).is_err());
-    assert!(common::genesis(3).chain().replay([&block]).is_ok());
+    assert!(common::spec(3).chain().replay(world.now, [&edited]).is_err());
+    assert!(common::spec(3).chain().replay(world.now, [&block]).is_ok());
 }
 
-/// The encoding of a transaction and of a block, field by field, and its hash.
+/// The encoding of a transaction and of a block, field by field, and their ids.
 #[test]
 fn canonical_bytes_are_pinned() {
     let mut world = World::new();
-    world.pay(0, 1, 0x0102_0304_0506_0708, 0x0A);
-    let signed = &world.body[..world.body.len() - 2];
-    let mut expected = String::from("5401" /* tag, version */);
-    let _ = write!(expected, "00000007{}", key(0).account()); // chain, source
-    let _ = write!(expected, "0000000000000000000000000000000a01{}", key(1).account());
-    expected += "0102030405060708";
+    world.pay(0, 1, 0x0102, 0x0A);
+    let signed = world.body.clone();
+    let mut expected = String::from("01"); // version
+    let _ = write!(expected, "{}0000", key(0).account()); // source, lane
+    expected += "0000000000000000ffffffffffffffff000000000000000a"; // sequence, valid until, fee
+    let _ = write!(expected, "01{}0000000000000102", key(1).account()); // pay, to, amount
+    let body_len = expected.len() / 2;
+    let _ = write!(expected, "01{}", key(0).public()); // one key
     assert_eq!(signed[..signed.len() - 64], bytes(&expected));
-    assert_eq!(world.body[world.body.len() - 2..], (signed.len() as u16).to_be_bytes());
+    let genesis = *world.chain.genesis_id();
+    let (decoded, _) = ledger_core::SignedTransaction::decode(&signed).expect("just made");
+    let preimage =
+        [b"ledger-core/1 transaction\0", &genesis.as_bytes()[..], &signed[..body_len]].concat();
+    assert_eq!(decoded.id(&genesis).as_bytes(), Hash::of(&preimage).as_bytes());
 
     let block = world.seal_block();
     let (decoded, _) = Block::decode(&block).expect("just made");
     let header = decoded.header();
-    let mut expected = String::from("4201000000070000000000000001");
-    let _ = write!(expected, "{}{}00000001", header.previous, header.root);
-    let _ = write!(expected, "{:016x}{}0904", world.now, key(9).account());
-    assert_eq!(block[..124], bytes(&expected));
-    assert_eq!(decoded.hash(), Hash::of(&block[..128]));
+    let mut expected = String::from("010000000000000001"); // version, height
+    let _ = write!(expected, "{genesis}00000001{}", header.body_root); // parent, body
+    let _ = write!(expected, "{}{}", header.state, header.history);
+    let _ = write!(expected, "{:016x}{}090101", world.now, key(9).account()); // time, author, claim
+    assert_eq!(block[..184], bytes(&expected));
+    assert_eq!(header.encoded_len(), 184);
+    let preimage = [b"ledger-core/1 block\0", &genesis.as_bytes()[..], &block[..184]].concat();
+    assert_eq!(decoded.id(&genesis).as_bytes(), Hash::of(&preimage).as_bytes());
+    // The history of block 1 is the tree of one leaf, the genesis id.
+    assert_eq!(header.history, MerkleTree::leaf(genesis.as_bytes()));
 }
 
 /// Source: `transparency-dev/merkle`, `testdata`: inclusion and consistency probes, mostly negative.

@@ -10,8 +10,6 @@ use crate::work::Work;
 
 /// The number of time stamps whose median counts (BIP 113).
 const WINDOW: usize = 11;
-/// The number of seconds that a time stamp may be ahead of the clock.
-const FUTURE: u64 = 7200;
 
 /// The median of the time stamps of a header and its ten ancestors (BIP 113). `Default` is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -92,6 +90,17 @@ pub enum HeaderError {
     /// The rule cannot decide which target is required.
     #[error(transparent)]
     Difficulty(#[from] DifficultyError),
+}
+
+/// No time stamp is valid yet: the latest headers are dated ahead of the clock.
+#[expect(clippy::exhaustive_structs, reason = "one fact")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("no time stamp is valid before {valid_from}")]
+pub struct NotYet {
+    /// The time of the clock from which on one is valid, in Unix seconds. `u64::MAX` if 32 bits cannot hold
+    /// a valid one.
+    pub valid_from: u64,
 }
 
 impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D, S> {
@@ -193,13 +202,30 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
         self.times.median().filter(|_| complete)
     }
 
-    fn check_time(&self, now: u64, time: u32) -> Result<(), HeaderError> {
+    /// Returns a time stamp for the next header that [`append`](Self::append) accepts: that of the clock, or
+    /// the earliest after it. `now` is the clock in Unix seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`NotYet`] if every time stamp is too early or too far ahead of the clock.
+    pub fn next_time(&self, now: u64) -> Result<u32, NotYet> {
+        let earliest = self.earliest_time().and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
+        let valid_from = earliest.saturating_sub(self.rule.future_limit());
+        let time = u32::try_from(now.max(earliest)).map_err(|_| NotYet { valid_from: u64::MAX })?;
+        if now < valid_from { Err(NotYet { valid_from }) } else { Ok(time) }
+    }
+
+    fn earliest_time(&self) -> Option<i64> {
         let after_median = self.median_time().map(|median| i64::from(median).saturating_add(1));
-        let earliest = after_median.max(self.rule.earliest_time(&self.tip_info));
+        after_median.max(self.rule.earliest_time(&self.tip_info))
+    }
+
+    fn check_time(&self, now: u64, time: u32) -> Result<(), HeaderError> {
+        let earliest = self.earliest_time();
         if let Some(earliest) = earliest.filter(|earliest| i64::from(time) < *earliest) {
             return Err(HeaderError::TooEarly { time, earliest });
         }
-        let latest = now.saturating_add(FUTURE);
+        let latest = now.saturating_add(self.rule.future_limit());
         if u64::from(time) > latest {
             return Err(HeaderError::TooLate { time, latest });
         }

@@ -1,112 +1,231 @@
-//! Proof of work as a seal for the blocks of `ledger-core`.
+//! Proof of work as an engine for the blocks of `ledger-core`.
 
 use core::ops::RangeInclusive;
 
-use ledger_core::{Hash, Header, Seal, SealKind, Tip, Weight};
+use ledger_core::{
+    Ancestry, BlockId, Claim, ClaimKind, Effects, Engine, GenesisId, Hash, Header, Refused, Weight,
+};
 use thiserror::Error;
 
 use crate::compact::{CompactError, CompactTarget};
+use crate::difficulty::{Difficulty, DifficultyError, Fixed, HeaderInfo, History, Recent};
 use crate::miner::Miner;
 use crate::puzzle::{HashFunction, NonceField, NonceFormat, Puzzle, PuzzleError};
 use crate::target::{BigEndian, Target};
 
-/// Requires every block's hash, read big-endian, not to exceed one target; a block weighs the hashes that
-/// costs on average.
+/// Seconds that a block may be ahead of the clock under [`WorkSeal::new`], as in Bitcoin.
+const MAX_FUTURE: u64 = 7200;
+
+/// Requires the id of every block, read big-endian, not to exceed a target. A block weighs the hashes that this takes
+/// on average.
 ///
-/// The seal is the compact target (u32) and the nonce (u64), both big-endian. Header and target fill two
-/// blocks of SHA-256, so each nonce costs one compression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WorkSeal {
-    bits: CompactTarget,
-    target: Target,
+/// The claim is the compact target (u32) and the nonce (u64), both big-endian; there is no proof besides it. The target
+/// is one for ever ([`WorkSeal::new`]), or what a difficulty rule asks for ([`WorkSeal::with_rule`]). `S` is the storage
+/// of [`Recent`].
+#[derive(Debug, Clone)]
+pub struct WorkSeal<D = Fixed, S = [HeaderInfo; 0]> {
+    rule: D,
+    first: CompactTarget,
+    max_future: u64,
+    parameters: Hash,
+    recent: Recent<S>,
 }
 
-/// Why a seal does not count.
+/// Why a header does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WorkError {
-    /// The block is sealed by another rule.
-    #[error("a seal of kind {0}, where work is required")]
-    WrongKind(SealKind),
-    /// The seal has another length.
-    #[error("{0} bytes of seal, where work takes 12")]
+    /// It claims to count by another rule.
+    #[error("a claim of kind {0}, but work is required")]
+    WrongKind(ClaimKind),
+    /// The claim has another length.
+    #[error("a claim of {0} bytes, but work takes 12")]
     WrongLength(usize),
-    /// The seal claims another target.
-    #[error("target {found}, where {expected} is required")]
+    /// There is a proof, though work needs none.
+    #[error("{0} bytes of proof, but work needs none")]
+    UnexpectedProof(usize),
+    /// It claims another target.
+    #[error("target {found}, but {expected} is required")]
     WrongTarget {
         /// The target that the chain requires.
         expected: CompactTarget,
-        /// The one in the seal.
+        /// The one in the claim.
         found: CompactTarget,
     },
-    /// The hash exceeds the target.
-    #[error("hash {0:.16} exceeds the target")]
-    NotEnoughWork(Hash),
+    /// The difficulty rule cannot tell the target.
+    #[error(transparent)]
+    Difficulty(#[from] DifficultyError),
+    /// Its time is earlier than the difficulty rule allows.
+    #[error("time {time} is earlier than {earliest}")]
+    TooEarly {
+        /// The time in the header.
+        time: u64,
+        /// The earliest time allowed.
+        earliest: i64,
+    },
+    /// The id exceeds the target.
+    #[error("id {0:.16} exceeds the target")]
+    NotEnoughWork(BlockId),
 }
 
 impl WorkSeal {
-    /// The length of the seal in bytes.
-    pub const LEN: u8 = 12;
-
-    /// Requires this target of every block.
+    /// Requires this target of every block. A block may be two hours ahead of the clock.
     ///
     /// # Errors
     ///
     /// [`CompactError`] if the 32 bits are not a target.
     pub fn new(bits: CompactTarget) -> Result<Self, CompactError> {
-        Ok(Self { bits, target: bits.to_target()? })
-    }
-
-    /// Begins the search for the nonce of a header, whose kind must be work and whose seal length
-    /// [`Self::LEN`].
-    ///
-    /// # Errors
-    ///
-    /// [`PuzzleError`] never occurs: header and seal always are a puzzle.
-    pub fn miner(
-        &self,
-        header: &Header,
-        nonces: RangeInclusive<u64>,
-    ) -> Result<Miner, PuzzleError> {
-        let header = header.to_bytes();
-        let mut message = [0; Header::LEN + 12];
-        for (byte, value) in message.iter_mut().zip(header.iter().chain(&self.seal(0))) {
-            *byte = *value;
-        }
-        let nonce = NonceField { offset: Header::LEN + 4, format: NonceFormat::U64Be };
-        let puzzle = Puzzle::new(HashFunction::Sha256, &message, nonce)?;
-        Ok(Miner::new(puzzle, self.target, nonces))
-    }
-
-    /// Returns the bytes of the seal with this nonce.
-    #[must_use]
-    pub fn seal(&self, nonce: u64) -> [u8; 12] {
-        let mut seal = [0; 12];
-        let (bits, rest) = seal.split_at_mut(4);
-        bits.copy_from_slice(&self.bits.0.to_be_bytes());
-        rest.copy_from_slice(&nonce.to_be_bytes());
-        seal
+        let parameters = Hash::of(&bits.0.to_be_bytes());
+        Self::with_rule(Fixed(bits), bits, 0, MAX_FUTURE, parameters, [])
     }
 }
 
-impl Seal for WorkSeal {
+impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
+    /// Requires what a difficulty rule asks for.
+    ///
+    /// `first` is the target of block 0, `genesis_time` its time, `max_future` how many seconds a block may be ahead of
+    /// the clock. `parameters` is a hash of the rule's name and parameters; it becomes part of the genesis id.
+    ///
+    /// # Errors
+    ///
+    /// [`CompactError`] if `first` is not a target.
+    pub fn with_rule(
+        rule: D,
+        first: CompactTarget,
+        genesis_time: u64,
+        max_future: u64,
+        parameters: Hash,
+        slots: S,
+    ) -> Result<Self, CompactError> {
+        first.to_target()?;
+        let mut recent = Recent::new(slots);
+        recent.push(&rule, header_info(0, genesis_time, first));
+        Ok(Self { rule, first, max_future, parameters, recent })
+    }
+
+    /// Returns the target that a block after the last one, with this time, must claim.
+    ///
+    /// # Errors
+    ///
+    /// [`DifficultyError`] if the rule cannot tell.
+    pub fn required(&self, time: u64) -> Result<CompactTarget, DifficultyError>
+    where
+        Recent<S>: History,
+    {
+        let parent = self.recent.newest().unwrap_or(header_info(0, 0, self.first));
+        self.rule.required(&parent, i64::try_from(time).unwrap_or(i64::MAX), &self.recent)
+    }
+}
+
+impl WorkSeal {
+    /// The length of the claim in bytes.
+    pub const CLAIM_LEN: usize = 12;
+
+    /// Returns the claim with this target and nonce.
+    #[must_use]
+    pub fn claim(bits: CompactTarget, nonce: u64) -> Claim {
+        Claim::of_parts(ClaimKind::WORK, &bits.0.to_be_bytes(), &nonce.to_be_bytes())
+    }
+
+    /// Begins the search for the nonce of a header whose claim is [`Self::claim`] with the required target. The nonce
+    /// that is found goes into the claim.
+    ///
+    /// # Errors
+    ///
+    /// [`PuzzleError`] if the header has another claim.
+    pub fn miner(
+        genesis: &GenesisId,
+        header: &Header,
+        nonces: RangeInclusive<u64>,
+    ) -> Result<Miner, PuzzleError> {
+        let preimage = header.preimage(genesis);
+        let message = preimage.as_bytes();
+        let wrong_claim = PuzzleError::OutsideOfMessage { end: 12, len: message.len() };
+        let target = header
+            .claim
+            .as_bytes()
+            .first_chunk()
+            .and_then(|bits| CompactTarget(u32::from_be_bytes(*bits)).to_target().ok());
+        let target = target.filter(|_| header.claim.as_bytes().len() == 12).ok_or(wrong_claim)?;
+        let offset = message.len().saturating_sub(8);
+        let nonce = NonceField { offset, format: NonceFormat::U64Be };
+        let puzzle = Puzzle::new(HashFunction::Sha256, message, nonce)?;
+        Ok(Miner::new(puzzle, target, nonces))
+    }
+}
+
+impl<D, S> Engine for WorkSeal<D, S>
+where
+    D: Difficulty + Clone,
+    S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]> + Clone,
+{
     type Error = WorkError;
 
-    fn weigh(&self, _: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, WorkError> {
-        if header.seal_kind != SealKind::WORK {
-            return Err(WorkError::WrongKind(header.seal_kind));
+    fn digest(&self) -> Hash {
+        let mut preimage = [0; 16 + 4 + 8 + 32];
+        let first = self.first.0.to_be_bytes();
+        let future = self.max_future.to_be_bytes();
+        let parts: [&[u8]; 4] = [b"pow/1 work seal\0", &first, &future, self.parameters.as_bytes()];
+        for (byte, value) in preimage.iter_mut().zip(parts.into_iter().flatten()) {
+            *byte = *value;
         }
-        let (Some((bits, _)), 12) = (seal.split_first_chunk::<4>(), seal.len()) else {
-            return Err(WorkError::WrongLength(seal.len()));
-        };
-        let found = CompactTarget(u32::from_be_bytes(*bits));
-        if found != self.bits {
-            return Err(WorkError::WrongTarget { expected: self.bits, found });
-        }
-        let hash = header.hash(seal);
-        if !self.target.is_met_by::<BigEndian>(hash.as_bytes()) {
-            return Err(WorkError::NotEnoughWork(hash));
-        }
-        Ok(Weight(self.target.work().hashes().saturating_u128()))
+        Hash::of(&preimage)
     }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<WorkError>> {
+        let target = self.check_claim(header, proof).map_err(Refused::Invalid)?;
+        let id = header.id(branch.genesis());
+        if !target.is_met_by::<BigEndian>(id.as_bytes()) {
+            return Err(Refused::Invalid(WorkError::NotEnoughWork(id)));
+        }
+        if header.time > now.saturating_add(self.max_future) {
+            return Err(Refused::NotYet { at: header.time.saturating_sub(self.max_future) });
+        }
+        Ok(Weight(target.work().hashes().saturating_u128()))
+    }
+
+    fn apply(&mut self, header: &Header, _: &Effects) {
+        let claim = header.claim.as_bytes();
+        let bits = claim.first_chunk().map_or(self.first.0, |bits| u32::from_be_bytes(*bits));
+        self.recent
+            .push(&self.rule, header_info(header.height.0, header.time, CompactTarget(bits)));
+    }
+}
+
+impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
+    /// Checks everything but the hash, and returns the target.
+    fn check_claim(&self, header: &Header, proof: &[u8]) -> Result<Target, WorkError> {
+        let claim = header.claim.as_bytes();
+        if header.claim.kind() != ClaimKind::WORK {
+            return Err(WorkError::WrongKind(header.claim.kind()));
+        }
+        let (Some((bits, _)), 12) = (claim.split_first_chunk::<4>(), claim.len()) else {
+            return Err(WorkError::WrongLength(claim.len()));
+        };
+        if !proof.is_empty() {
+            return Err(WorkError::UnexpectedProof(proof.len()));
+        }
+        let found = CompactTarget(u32::from_be_bytes(*bits));
+        let expected = self.required(header.time)?;
+        let target = found.to_target().ok().filter(|_| found == expected);
+        let target = target.ok_or(WorkError::WrongTarget { expected, found })?;
+        let parent = self.recent.newest().unwrap_or(header_info(0, 0, self.first));
+        let time = header.time;
+        match self.rule.earliest_time(&parent) {
+            Some(earliest) if i64::try_from(time).unwrap_or(i64::MAX) < earliest => {
+                Err(WorkError::TooEarly { time, earliest })
+            }
+            _ => Ok(target),
+        }
+    }
+}
+
+fn header_info(height: u64, time: u64, bits: CompactTarget) -> HeaderInfo {
+    HeaderInfo { height, time: i64::try_from(time).unwrap_or(i64::MAX), bits }
 }

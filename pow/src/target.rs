@@ -103,9 +103,12 @@ impl Target {
     }
 
     /// Returns the number of hashes that it takes on average to meet the target:
-    /// floor(2^256 / (target + 1)).
+    /// floor(2^256 / (target + 1)). A target of 0 is no work, as in Bitcoin Core.
     #[must_use]
     pub fn work(self) -> Work {
+        if self.0 == U256::ZERO {
+            return Work::ZERO;
+        }
         let (next, overflow) = self.0.overflowing_add(U256::ONE);
         if overflow {
             return Work::new(U256::ONE); // every digest meets it

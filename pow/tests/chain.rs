@@ -2,8 +2,9 @@
 
 mod table;
 
-use pow::difficulty::DifficultyError;
-use pow::{CompactTarget, Header, HeaderChain, HeaderError, Retarget, U256, Work};
+use pow::chain::NotYet;
+use pow::difficulty::{Difficulty, DifficultyError, HeaderInfo, History, Lwma};
+use pow::{CompactTarget, Header, HeaderChain, HeaderError, HeaderId, Retarget, U256, Work};
 use table::{public_file, rows};
 
 fn decode(hex: &str) -> Header {
@@ -148,4 +149,88 @@ fn two_branches_from_a_copy() {
     let easy = Header { bits: CompactTarget(0x1d00_ffff), ..early };
     let (expected, found) = (CompactTarget::REGTEST_LIMIT, easy.bits);
     assert_eq!(ours.append(now, &easy), Err(HeaderError::WrongTarget { expected, found }));
+}
+
+/// Mines a header on the tip of a chain, with any valid nonce.
+fn mined(parent: HeaderId, time: u32, bits: CompactTarget) -> Header {
+    let header = Header { previous: parent, time, bits, ..Header::default() };
+    let mut nonces = (0..u32::MAX).map(|nonce| Header { nonce, ..header });
+    nonces.find(Header::has_valid_work).expect("the target is easy")
+}
+
+#[test]
+fn a_template_time_is_accepted_or_the_error_names_when_one_is() {
+    let genesis = Header { time: 1_000_000, ..named("regtest-0") };
+    let mut chain = HeaderChain::new(Retarget::REGTEST, &genesis, []).expect("a target");
+    assert_eq!(chain.next_time(2_000_000), Ok(2_000_000), "the clock");
+    let now = 1_000_000;
+    // Headers at the future limit, until their median is there.
+    let limit = now + 7200;
+    while chain.median_time() < Some(limit) {
+        let bits = chain.required(limit).expect("a target");
+        chain.append(now.into(), &mined(chain.tip(), limit, bits)).expect("at the limit");
+    }
+    let valid_from = u64::from(now) + 1;
+    assert_eq!(chain.next_time(now.into()), Err(NotYet { valid_from }));
+    let time = chain.next_time(valid_from).expect("named");
+    let bits = chain.required(time).expect("a target");
+    let next = mined(chain.tip(), time, bits);
+    let latest = u64::from(limit);
+    assert_eq!({ chain }.append(now.into(), &next), Err(HeaderError::TooLate { time, latest }));
+    chain.append(valid_from, &next).expect("as promised");
+}
+
+/// LWMA with the future limit of Bitcoin.
+struct TwoHours(Lwma);
+
+impl Difficulty for TwoHours {
+    fn required(
+        &self,
+        parent: &HeaderInfo,
+        time: i64,
+        history: &dyn History,
+    ) -> Result<CompactTarget, DifficultyError> {
+        self.0.required(parent, time, history)
+    }
+}
+
+/// Runs a chain for a week of virtual time, at a constant hash rate, of which a share is that of a miner that
+/// dates its headers as far ahead as it may. Returns the headers, as a part of those intended.
+fn week(rule: impl Difficulty, spacing: f64, attacker_per_mille: u16) -> f64 {
+    const WEEK: f64 = 604_800.0;
+    let start = 1_000_000;
+    let bits = CompactTarget(0x2004_0000); // 64 hashes
+    let usual = bits.to_target().expect("a target").work().hashes().saturating_u128() as f64;
+    let genesis = Header { time: start, bits, ..Header::default() };
+    let ahead = rule.future_limit() as u32;
+    let mut chain = HeaderChain::new(rule, &genesis, [HeaderInfo::EMPTY; 61]).expect("a target");
+    let mut rng = sim::Rng::new(1);
+    let mut passed = 0.0;
+    loop {
+        let now = start + passed as u32;
+        let honest = chain.next_time(now.into()).unwrap_or(now);
+        let time = if rng.chance(attacker_per_mille) { now + ahead } else { honest };
+        let required = chain.required(time).expect("a target");
+        let hashes = required.to_target().expect("a target").work().hashes().saturating_u128();
+        let luck = 1.0 - (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        passed += -luck.ln() * spacing * hashes as f64 / usual;
+        if passed > WEEK {
+            return chain.tip_info().height as f64 * spacing / WEEK;
+        }
+        let _ = chain.append(now.into(), &mined(chain.tip(), time, required));
+    }
+}
+
+/// A miner with 5 % of the hash rate that dates its headers ahead harms a chain under LWMA if it may date them
+/// by two hours, and not within the limit of the rule.
+#[test]
+fn headers_dated_ahead_do_not_slow_lwma_within_its_own_limit() {
+    let rule = Lwma { window: 60, spacing: 60, limit: CompactTarget::REGTEST_LIMIT };
+    assert_eq!(rule.future_limit(), 180);
+    let honest = week(rule, 60.0, 0);
+    let attacked = week(rule, 60.0, 50);
+    let two_hours = week(TwoHours(rule), 60.0, 50);
+    println!("{honest:.3} without, {attacked:.3} with, {two_hours:.3} with two hours");
+    assert!(attacked > 0.95 * honest, "{honest} {attacked}");
+    assert!(two_hours < 0.5 * honest, "{two_hours}");
 }

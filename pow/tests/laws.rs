@@ -32,7 +32,9 @@ proptest! {
 #[test]
 fn the_work_of_extreme_targets() {
     assert_eq!(Target::MAX.work().hashes(), U256::ONE);
-    assert_eq!(Target::new(U256::ZERO).work().hashes(), U256::MAX); // 2^256 saturates
+    assert_eq!(Target::new(U256::ZERO).work().hashes(), U256::ZERO, "as in Bitcoin Core");
+    let half = Target::from_zero_bits(1).number().saturating_add(U256::ONE);
+    assert_eq!(Target::new(U256::ONE).work().hashes(), half);
     assert_eq!(Target::from_zero_bits(1).work().hashes(), U256::from(2));
     assert_eq!(Target::from_zero_bits(16).work().hashes(), U256::from(1 << 16));
     assert_eq!(Target::from_zero_bits(400), Target::new(U256::ZERO));

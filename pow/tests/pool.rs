@@ -194,14 +194,16 @@ fn refused_shares_are_counted_and_cost_nothing() {
     assert_eq!(share(pool, START, 1, 1, good[1]), Ok(Ok(good[1])));
     assert_eq!(share(pool, START, 1, 1, good[1]), Ok(Err(ShareError::Duplicate(good[1]))));
     assert_eq!(share(pool, START, 1, 1, good[0]), Ok(Err(ShareError::Duplicate(good[0]))));
-    assert_eq!(share(pool, START, 1, 1, bad), Ok(Err(ShareError::NotEnoughWork(bad))));
     assert_eq!(share(pool, START, 1, 1, 1000), Ok(Err(ShareError::Outside(1000))));
+    assert_eq!(share(pool, START, 1, 1, bad), Ok(Err(ShareError::NotEnoughWork(bad))));
     assert_eq!(share(pool, START, 2, 1, good[2]), Ok(Err(ShareError::Stale(LeaseId(1)))));
     assert_eq!(share(pool, START, 3, 1, good[2]), Err(NotConnected(ConnId(3))));
     let tallies: Vec<_> =
         pool.accounts().map(|account| (account.accepted, account.refused)).collect();
     assert_eq!(tallies, [(1, 4), (0, 1)]);
     assert_eq!(pool.split(99).collect::<Vec<_>>(), [(ALICE, 99)]);
+    let invalid = Event::Closed { conn: ConnId(1), reason: CloseReason::InvalidShare };
+    assert_eq!(events(pool), [invalid], "guesses would let the pool hash for the worker");
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn nonces_beyond_the_last_share_are_leased_again() {
     assert_eq!(leases(&mut pool), [(2, 4, first + 1, 3999)]);
 }
 
-/// A worker that skips nonces finds them leased to another; the share itself counts.
+/// Nonces that a worker skips are leased to another; the share itself counts.
 #[test]
 fn a_gap_without_shares_is_leased_again() {
     let mut pool = pool::<2>(leases_of(4000), LAST);
@@ -309,7 +311,10 @@ fn a_gap_without_shares_is_leased_again() {
 #[test]
 fn a_lease_whose_last_nonce_was_a_share_is_not_given_again() {
     let nonce = *expected().first().expect("a share");
-    let mut pool = pool::<1>(config(), nonce);
+    let mut pool = Pool::new(config(), slots::<1>()).expect("a configuration");
+    pool.set_job(START, &job(), nonce..=nonce).expect("a job");
+    pool.handle_connected(START, ConnId(1), ALICE).expect("a slot");
+    assert_eq!(leases(&mut pool), [(1, 1, nonce, nonce)]);
     assert_eq!(share(&mut pool, START, 1, 1, nonce), Ok(Ok(nonce)));
     pool.handle_timeout(Duration::from_secs(5));
     let expired = Event::Expired { conn: ConnId(1), lease: LeaseId(1) };

@@ -7,7 +7,7 @@ use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
     SignedStatement, Statement, StatementSlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
 };
-use ledger_core::KeyPair;
+use ed25519_dalek::{Signer as _, SigningKey};
 use sim::laws::Input;
 
 /// A function that must hold for any bytes.
@@ -122,15 +122,15 @@ pub fn watch(bytes: &[u8]) {
     let mut detector = EquivocationDetector::new(vec![StatementSlot::EMPTY; capacity]);
     let mut observed: BTreeMap<(ValidatorId, u64, u32), Vec<[u8; 32]>> = BTreeMap::new();
     for _ in 0..12 {
-        let key = KeyPair::from_secret(&[input.byte() % 3; 32]);
-        let author = ValidatorId(*key.account().as_bytes());
+        let key = SigningKey::from_bytes(&[input.byte() % 3; 32]);
+        let author = ValidatorId(key.verifying_key().to_bytes());
         let statement = Statement {
             chain: 1,
             height: u64::from(input.byte() % 3),
             round: u32::from(input.byte() % 2),
             digest: [input.byte() % 3; 32],
         };
-        let signature = *key.sign(&statement.to_bytes()).as_bytes();
+        let signature = key.sign(&statement.to_bytes()).to_bytes();
         let mut signed = SignedStatement { statement, author, signature };
         if input.byte() == 1 {
             signed.signature[5] ^= 1;

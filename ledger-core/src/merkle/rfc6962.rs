@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::TreeHead;
 use crate::hash::Hash;
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
@@ -20,6 +21,7 @@ pub struct MerkleTree {
 
 /// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Inclusion<'a> {
     /// The position of the leaf, from 0.
     pub index: u64,
@@ -31,6 +33,7 @@ pub struct Inclusion<'a> {
 
 /// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Consistency<'a> {
     /// The number of leaves of the smaller tree; there is no proof from the empty one.
     pub first: u64,
@@ -86,6 +89,12 @@ impl MerkleTree {
         Hash::of_parts(&[&[LEAF], content])
     }
 
+    /// Returns the hash over two nodes.
+    #[must_use]
+    pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+        node(left, right)
+    }
+
     /// Returns the root over leaf hashes.
     #[must_use]
     pub fn root_of(leaves: &[Hash]) -> Hash {
@@ -120,6 +129,12 @@ impl MerkleTree {
             Some(last) => roots.fold(*last, |right, left| node(left, &right)),
             None => Hash::of(&[]),
         }
+    }
+
+    /// Returns the size and the root.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.count, root: self.root() }
     }
 
     /// Returns the number of leaves.

@@ -60,4 +60,10 @@ impl Difficulty for Lwma {
         let next = average.mul_div(times, 1).unwrap_or(limit).min(limit);
         Ok(CompactTarget::encode(next, false))
     }
+
+    /// Returns a twentieth of the window's intended time. With two hours a miner with 5 % of the hash rate
+    /// could cut the chain to a third of its headers.
+    fn future_limit(&self) -> u64 {
+        u64::from(self.window).saturating_mul(u64::from(self.spacing)) / 20
+    }
 }

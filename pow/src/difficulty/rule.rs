@@ -67,6 +67,14 @@ pub trait Difficulty {
     fn earliest_time(&self, _parent: &HeaderInfo) -> Option<i64> {
         None
     }
+
+    /// Returns the number of seconds that a time stamp may be ahead of the clock. The provided
+    /// implementation returns Bitcoin's two hours.
+    ///
+    /// A rule that follows time stamps closely needs less, since headers dated ahead change the next target.
+    fn future_limit(&self) -> u64 {
+        7200
+    }
 }
 
 /// The same target for every header.
@@ -122,6 +130,10 @@ impl<D: Difficulty + ?Sized> Difficulty for &D {
 
     fn earliest_time(&self, parent: &HeaderInfo) -> Option<i64> {
         D::earliest_time(self, parent)
+    }
+
+    fn future_limit(&self) -> u64 {
+        D::future_limit(self)
     }
 }
 

@@ -6,6 +6,9 @@ use core::time::Duration;
 use super::event::CloseReason;
 use crate::conn::ConnId;
 
+/// The number of shares before which a worker is not believed: a guess may be a share.
+const FIRST_SHARES: u64 = 4;
+
 /// Identifies a worker to be paid, such as an account number. The caller chooses the number and is
 /// responsible for authentication. `Display` is `worker 7`.
 #[expect(clippy::exhaustive_structs, reason = "a number of the caller")]
@@ -152,10 +155,11 @@ impl AccountSlot {
         self.refused = self.refused.saturating_add(1);
     }
 
-    /// Returns whether the worker may leave this many nonces unproved. It may leave twice as many unproved
-    /// as its shares prove: an honest worker leaves fewer than it proves, and one that does not hash none.
+    /// Returns whether the worker may leave this many more nonces without a share. After its first shares it
+    /// may leave twice as many as its shares prove; a worker that hashes leaves about as many as they prove.
     pub(super) fn vouches_for(&self, nonces: u64) -> bool {
-        self.unproved.saturating_add(nonces) <= self.proved.saturating_mul(2)
+        let is_proven = self.accepted >= FIRST_SHARES;
+        is_proven && self.unproved.saturating_add(nonces) <= self.proved.saturating_mul(2)
     }
 
     pub(super) fn leave_unproved(&mut self, nonces: u64) {

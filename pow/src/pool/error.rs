@@ -23,8 +23,8 @@ pub enum ShareError {
     /// The digest exceeds the target of a share.
     #[error("nonce {0} does not meet the share target")]
     NotEnoughWork(u64),
-    /// So many nonces before this one have no share that they were not tried, and no slot is free to lease
-    /// them again.
+    /// The nonces before this one have no share and are not believed to be tried, and no slot is free to
+    /// lease them again. The share was not counted; another worker will find it.
     #[error("nonce {0} leaves a gap without shares")]
     Gap(u64),
 }

@@ -66,6 +66,9 @@ pub enum CloseReason {
     /// The message is one that only pools send.
     #[error("message of a pool from a worker")]
     Unexpected,
+    /// A share does not meet its target. A worker checks its shares before it sends them.
+    #[error("share that does not meet its target")]
+    InvalidShare,
     /// The connection earned nothing for too long.
     #[error("idle connection")]
     Idle,

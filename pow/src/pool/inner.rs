@@ -244,13 +244,8 @@ impl InnerMut<'_> {
 
     fn transmit_lease(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let Some(job) = self.inner.job else { return Ok(None) };
-        let mut slots = self.parts.connections.iter_mut();
-        let Some(slot) = slots.find(|slot| slot.is_open() && slot.wants_lease) else {
-            return Ok(None);
-        };
-        let Some((at, lease)) = next_lease(self.inner, self.parts.leases, slot.worker) else {
-            return Ok(None);
-        };
+        let Some((to, at, lease)) = self.next_lease() else { return Ok(None) };
+        let Some(slot) = self.parts.connections.get_mut(to) else { return Ok(None) };
         let message = self.parts.message.get(..job.message_len).unwrap_or_default();
         let message = PoolMessage::Lease(Lease {
             id: lease.id,
@@ -274,6 +269,51 @@ impl InnerMut<'_> {
             *slot = LeaseSlot { conn, deadline, state: LeaseState::Assigned, ..lease };
         }
         Ok(Some(Transmit { conn, len }))
+    }
+
+    /// Returns the next lease, its slot, and that of the connection that it is for: what was returned first,
+    /// then nonces that were never leased. What a worker has itself reported done it is assigned again only if
+    /// nobody else could be asked.
+    fn next_lease(&self) -> Option<(usize, usize, LeaseSlot)> {
+        let id = self.next_id();
+        let leases = &self.parts.leases;
+        let again = |lease: &LeaseSlot| LeaseSlot { id, first: lease.next, ..*lease };
+        let waiting = || {
+            let slots = self.parts.connections.iter().enumerate();
+            slots.filter(|(_, slot)| slot.is_open() && slot.wants_lease)
+        };
+        let (first, _) = waiting().next()?;
+        let returned = || leases.iter().enumerate().filter(|(_, lease)| lease.is_available());
+        for (at, lease) in returned() {
+            let others = || waiting().filter(|(_, slot)| lease.claimant != Some(slot.worker));
+            // One that has proved enough can settle what another has claimed.
+            let proven = others().find(|(_, slot)| self.vouches(slot.worker, lease.unproved()));
+            if let Some((to, _)) = proven.or_else(|| others().next()) {
+                return Some((to, at, again(lease)));
+            }
+        }
+        let free = leases.iter().position(|lease| lease.state == LeaseState::Free);
+        if let (Some(at), Some((from, last))) =
+            (free, self.inner.fresh.peek(self.inner.config.lease))
+        {
+            return Some((first, at, LeaseSlot { id, ..LeaseSlot::of(from, last) }));
+        }
+        let worker = self.parts.connections.get(first)?.worker;
+        let nobody_else = |lease: &LeaseSlot| !self.others_vouch(worker, lease.unproved());
+        let (at, lease) = returned().find(|(_, lease)| nobody_else(lease))?;
+        Some((first, at, again(lease)))
+    }
+
+    fn next_id(&self) -> LeaseId {
+        let mut id = LeaseId(self.inner.last_id.0.wrapping_add(1));
+        let is_used = |id| {
+            let mut leases = self.parts.leases.iter();
+            leases.any(|lease| lease.state == LeaseState::Assigned && lease.id == id)
+        };
+        while is_used(id) {
+            id = LeaseId(id.0.wrapping_add(1));
+        }
+        id
     }
 
     pub(super) fn event(&mut self) -> Option<Event> {
@@ -310,24 +350,4 @@ fn account_for(accounts: &mut [AccountSlot], worker: WorkerId) -> Option<&mut Ac
     let slot = accounts.iter_mut().find(|slot| slot.is_free())?;
     *slot = AccountSlot::new(worker);
     Some(slot)
-}
-
-/// Returns the lease that a worker would be assigned, and its slot: what was returned first, then nonces that
-/// were never leased, and last what this worker itself has reported done.
-fn next_lease(inner: &Inner, leases: &[LeaseSlot], worker: WorkerId) -> Option<(usize, LeaseSlot)> {
-    let mut id = LeaseId(inner.last_id.0.wrapping_add(1));
-    while leases.iter().any(|lease| lease.state == LeaseState::Assigned && lease.id == id) {
-        id = LeaseId(id.0.wrapping_add(1));
-    }
-    let again =
-        |(at, lease): (usize, &LeaseSlot)| (at, LeaseSlot { id, first: lease.next, ..*lease });
-    let returned = || leases.iter().enumerate().filter(|(_, lease)| lease.is_available());
-    if let Some(lease) = returned().find(|(_, lease)| lease.claimant != Some(worker)) {
-        return Some(again(lease));
-    }
-    let free = leases.iter().position(|lease| lease.state == LeaseState::Free);
-    if let (Some(at), Some((first, last))) = (free, inner.fresh.peek(inner.config.lease)) {
-        return Some((at, LeaseSlot { id, ..LeaseSlot::of(first, last) }));
-    }
-    returned().next().map(again)
 }

@@ -1,7 +1,8 @@
 //! How a pool judges shares, and reports that a lease is done.
 //!
-//! A share proves the nonces since the one before it: so many have no share only by chance. What a worker
-//! reports done beyond its last share proves nothing by itself, so it is believed on credit.
+//! Nonces without a share prove nothing by themselves: those between two shares and those beyond the last one
+//! are believed on credit, up to twice the hashes that the shares of the worker prove. A worker that hashes
+//! stays far below; others can hide little. The rest is leased again.
 
 use core::time::Duration;
 
@@ -65,6 +66,10 @@ impl InnerMut<'_> {
         nonce: u64,
     ) -> Result<Share, ShareError> {
         let share = self.judge(conn, worker, id, nonce);
+        if matches!(share, Err(ShareError::NotEnoughWork(_))) {
+            // Guesses would let the pool hash for the worker.
+            self.close(conn, CloseReason::InvalidShare);
+        }
         let work = self.inner.job.filter(|_| share.is_ok()).map(|job| work_of(job.share));
         if let Some(account) = self.account_mut(worker) {
             match work {
@@ -100,9 +105,7 @@ impl InnerMut<'_> {
         if digest > job.share.number() {
             return Err(ShareError::NotEnoughWork(nonce));
         }
-        if nonce.saturating_sub(lease.next) > unlikely_gap(&job) {
-            self.lease_gap(worker, lease.next, nonce)?;
-        }
+        self.account_for_gap(&job, worker, lease.next, nonce)?;
         let deadline = self.inner.now.saturating_add(self.inner.config.lease_timeout);
         if let Some(lease) = self.parts.leases.get_mut(at) {
             lease.deadline = deadline;
@@ -111,7 +114,34 @@ impl InnerMut<'_> {
         Ok(Share { nonce, solves: digest <= job.target.number() })
     }
 
-    /// Returns the nonces from `first` to before `share`, in which nothing was found, to be leased again.
+    /// Decides what becomes of the nonces from `first` to before `share`, in which nothing was found: they count
+    /// as tried if that is likely and the worker has proved as much before, or they are leased again. If no slot
+    /// is free, likely is enough.
+    fn account_for_gap(
+        &mut self,
+        job: &ActiveJob,
+        worker: WorkerId,
+        first: u64,
+        share: u64,
+    ) -> Result<(), ShareError> {
+        let gap = share.saturating_sub(first);
+        if gap == 0 {
+            return Ok(());
+        }
+        let is_likely = gap <= unlikely_gap(job);
+        if !(is_likely && self.vouches(worker, gap)) {
+            let leased = self.lease_gap(worker, first, share);
+            if leased.is_ok() || !is_likely {
+                return leased;
+            }
+        }
+        if let Some(account) = self.account_mut(worker) {
+            account.leave_unproved(gap);
+        }
+        Ok(())
+    }
+
+    /// Leases the nonces from `first` to before `share` again.
     fn lease_gap(&mut self, worker: WorkerId, first: u64, share: u64) -> Result<(), ShareError> {
         let mut slots = self.parts.leases.iter_mut();
         let free = slots.find(|slot| slot.state == LeaseState::Free);
@@ -148,11 +178,15 @@ impl InnerMut<'_> {
         }
         let vouched = self.vouches(worker, unproved);
         if let Some(slot) = self.parts.leases.get_mut(at) {
-            slot.claimant = Some(worker);
-            slot.vouched = vouched;
+            if vouched || !slot.vouched {
+                slot.claimant = Some(worker);
+                slot.vouched = vouched;
+            }
             slot.release();
         }
-        self.strike(conn, unproved);
+        if !vouched {
+            self.strike(conn, unproved);
+        }
     }
 
     /// Returns whether the nonces that no share has reached count as tried. Few of them may have no share by
@@ -172,13 +206,13 @@ impl InnerMut<'_> {
         }
     }
 
-    fn vouches(&self, worker: WorkerId, unproved: u64) -> bool {
+    pub(super) fn vouches(&self, worker: WorkerId, unproved: u64) -> bool {
         let account = self.parts.accounts.iter().find(|account| account.is(worker));
         account.is_some_and(|account| account.vouches_for(unproved))
     }
 
     /// Returns whether another worker that is connected has proved enough to be asked.
-    fn others_vouch(&self, worker: WorkerId, unproved: u64) -> bool {
+    pub(super) fn others_vouch(&self, worker: WorkerId, unproved: u64) -> bool {
         let mut accounts = self.parts.accounts.iter();
         accounts.any(|account| {
             account.is_connected() && !account.is(worker) && account.vouches_for(unproved)

@@ -21,7 +21,8 @@ pub trait PoolStorage {
 #[expect(clippy::exhaustive_structs, reason = "implementations of `PoolStorage` construct it")]
 #[derive(Debug, PartialEq, Eq)]
 pub struct PoolParts<'a> {
-    /// One slot for each lease that is assigned or has to be given again: about two for each connection.
+    /// One slot for each lease that is assigned or has to be given again: about five for each connection, that is
+    /// its lease and the gaps before the first shares of a new worker.
     pub leases: &'a mut [LeaseSlot],
     /// One slot for each connection.
     pub connections: &'a mut [ConnSlot],
@@ -49,7 +50,8 @@ pub struct PoolPartsRef<'a> {
 #[expect(clippy::exhaustive_structs, reason = "the caller constructs it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSlots<L, C, A, M> {
-    /// One slot for each lease that is assigned or has to be given again: about two for each connection.
+    /// One slot for each lease that is assigned or has to be given again: about five for each connection, that is
+    /// its lease and the gaps before the first shares of a new worker.
     pub leases: L,
     /// One slot for each connection.
     pub connections: C,
@@ -133,12 +135,13 @@ pub struct PoolVec {
 
 #[cfg(feature = "alloc")]
 impl PoolLimits {
-    /// Returns limits for a number of connections: twice as many leases and accounts, and messages of up to
-    /// 1,024 bytes.
+    /// Returns limits for a number of connections: five times as many leases, twice as many accounts, and
+    /// messages of up to 1,024 bytes.
     #[must_use]
     pub const fn for_connections(connections: usize) -> Self {
-        let twice = connections.saturating_mul(2);
-        Self { leases: twice, connections, accounts: twice, message: 1024 }
+        let leases = connections.saturating_mul(5);
+        let accounts = connections.saturating_mul(2);
+        Self { leases, connections, accounts, message: 1024 }
     }
 }
 

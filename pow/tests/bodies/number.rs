@@ -26,9 +26,10 @@ pub fn number(bytes: &[u8]) {
     assert_eq!(a.saturating_add(b), saturated(&(&big_a + &big_b)));
     assert_eq!(a.saturating_u128(), u128::try_from(&big_a).unwrap_or(u128::MAX));
     assert_eq!(a.checked_div(b), (b != U256::ZERO).then(|| cut(&(&big_a / &big_b))));
-    // The work of a target is 2^256 / (target + 1), and at least one hash.
-    let work = (BigUint::from(1_u32) << 256_u32) / (&big_a + 1_u32);
-    assert_eq!(Target::new(a).work().hashes(), saturated(&work));
+    // The work of a target is 2^256 / (target + 1), and that of 0 is none.
+    let quotient = (BigUint::from(1_u32) << 256_u32) / (&big_a + 1_u32);
+    let work = if a == U256::ZERO { U256::ZERO } else { saturated(&quotient) };
+    assert_eq!(Target::new(a).work().hashes(), work);
 }
 
 /// Every 32 bits say the number that the library makes of them, and encoding keeps its upper bytes.

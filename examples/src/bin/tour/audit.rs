@@ -48,11 +48,11 @@ pub fn audit(
         audit.bytes += stored.len() as u64;
         let blocks = load(&stored);
         audit.blocks += blocks.len() as u64;
-        match constitution.chain().map_err(io::Error::other)?.replay(&blocks) {
+        match constitution.chain().map_err(io::Error::other)?.replay(u64::MAX, &blocks) {
             Ok(tip) => {
                 ctx.note(
                     node,
-                    format_args!("stored chain proves height {} {:.16}", tip.height, tip.hash),
+                    format_args!("stored chain proves height {} {:.16}", tip.height, tip.id),
                 )?;
                 audit.tips.push(tip);
             }
@@ -88,10 +88,10 @@ fn tamper(
     stored[before + 4 + len / 2] ^= 0x10;
     fs::write(&path, &stored)?;
     let blocks = load(&fs::read(&path)?);
-    if let Err(fault) = constitution.chain().map_err(io::Error::other)?.replay(&blocks) {
+    if let Err(fault) = constitution.chain().map_err(io::Error::other)?.replay(u64::MAX, &blocks) {
         let Height(height) = fault.height;
         ctx.note(node, fault)?;
-        audit.fault = Some((height, fault.error.to_string()));
+        audit.fault = Some((height, fault.refused.to_string()));
     }
     Ok(())
 }

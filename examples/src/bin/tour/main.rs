@@ -241,12 +241,7 @@ fn form_ring(
     Ok(())
 }
 
-fn share(
-    ctx: &mut Ctx,
-    swarm: &mut Swarm<'_>,
-    cast: Cast,
-    table: &mut Table,
-) -> Result<(), Failure> {
+fn share(ctx: &mut Ctx, swarm: &mut Swarm, cast: Cast, table: &mut Table) -> Result<(), Failure> {
     ctx.heading("4. SHARE: BitTorrent, rarest first, with a saboteur and a sudden death");
     let mut row = table.begin(ctx, "SHARE");
     swarm.start(ctx);
@@ -294,9 +289,10 @@ fn settle(
     row.check(ctx, settlement.tips_agree(), format!("{receipts} signed receipts in {LAST_HEIGHT} blocks, the same on all nodes; {hashes} hashes for the mined ones"));
     let guilty = settlement.evidence.map(|evidence| evidence.offender());
     let signer = settlement.double_signer;
-    let named = guilty.and_then(|id| settlement.node_of(&ledger_core::Account::from_bytes(id.0)));
+    let named = guilty
+        .and_then(|id| settlement.node_of(&ledger_core::PublicKey::from_bytes(id.0).account()));
     let forfeit = settlement.living().all(|(_, node)| {
-        guilty.is_some_and(|id| node.chain.seal().stake.validators().stake(&id) == 0)
+        guilty.is_some_and(|id| node.chain.engine().stake.validators().stake(&id) == 0)
     });
     let name = named.map_or_else(|| "nobody".into(), |node| node.to_string());
     row.check(ctx, signer.is_some() && named == signer && forfeit, format!("{name} signed two blocks for one height; the evidence is on record, its stake is forfeit"));

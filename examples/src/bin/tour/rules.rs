@@ -1,15 +1,17 @@
 //! The chain of the tour: its first block, and a rule that changes with the height from work to stake to
-//! authority. The ledger knows none of them; it knows a seal.
+//! authority. The ledger knows none of them; it knows an engine.
 
 use core::fmt;
 
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SealError, StakeSeal, ValidatorId,
-    ValidatorSet, ValidatorSlot,
+    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SLASH, SealError, StakeSeal,
+    ValidatorId, ValidatorSet, ValidatorSlot, validator_id,
 };
+use ledger_core::ledger::{Context, Ledger, Standard};
+use ledger_core::state::View;
 use ledger_core::{
-    Account, Action, Block, Chain, ChainId, ConfigError, Genesis, Header, KeyPair, Rules, Seal,
-    SealKind, Slot, Tip, Weight,
+    Account, Action, Ancestry, Block, Chain, ChainSpec, ChainVec, ClaimKind, ConfigError, Effect,
+    Effects, Engine, Hash, Header, KeyPair, Refused, Rules, Transaction, TransactionError, Weight,
 };
 use pow::{Target, WorkError, WorkSeal};
 use sim::Rng;
@@ -27,7 +29,7 @@ pub const SUBSIDY: u64 = 50;
 /// What every account owns at first.
 pub const ALLOWANCE: u64 = 1_000_000_000;
 
-pub type TourChain = Chain<Schedule, Vec<Slot>>;
+pub type TourChain = Chain<Schedule, TourLedger, ChainVec>;
 
 /// Everything that all nodes agree on before the first block.
 pub struct Constitution {
@@ -69,7 +71,7 @@ impl Keys {
     }
 
     pub fn id(&self) -> ValidatorId {
-        ValidatorId(*self.wallet.account().as_bytes())
+        validator_id(&self.wallet)
     }
 }
 
@@ -86,11 +88,12 @@ impl Constitution {
 
     /// Returns a chain that consists of the first block.
     pub fn chain(&self) -> Result<TourChain, ConfigError> {
-        let genesis = Genesis { chain: ChainId(1), time: self.time, allocation: &self.allocation };
-        let slots = vec![Slot::EMPTY; self.allocation.len() * 3];
         let mut rules = Rules::default();
         rules.subsidy = SUBSIDY;
-        Chain::new(rules, self.schedule(), &genesis, slots)
+        rules.max_entries = self.allocation.len() as u32 * 3 + 1;
+        let spec =
+            ChainSpec { name: "one song", rules, time: self.time, allocation: &self.allocation };
+        Chain::new(&spec, self.schedule(), TourLedger, ChainVec::new(&rules))
     }
 
     fn schedule(&self) -> Schedule {
@@ -112,12 +115,12 @@ impl Constitution {
     }
 }
 
-/// Returns how the block at a height is sealed.
-pub const fn kind_at(height: u64) -> SealKind {
+/// Returns the rule by which the block at a height counts.
+pub const fn kind_at(height: u64) -> ClaimKind {
     match height {
-        ..=WORK_UNTIL => SealKind::WORK,
-        _ if height <= STAKE_UNTIL => SealKind::STAKE,
-        _ => SealKind::AUTHORITY,
+        ..=WORK_UNTIL => ClaimKind::WORK,
+        _ if height <= STAKE_UNTIL => ClaimKind::STAKE,
+        _ => ClaimKind::AUTHORITY,
     }
 }
 
@@ -130,26 +133,63 @@ pub fn evidence_in(block: &Block<'_>) -> Vec<Equivocation> {
     records.collect()
 }
 
-impl Seal for Schedule {
-    type Error = RuleError;
+/// Coins and records; evidence on record costs the offender its stake and its office.
+#[derive(Debug, Clone, Copy)]
+pub struct TourLedger;
 
-    fn weigh(&self, parent: &Tip, header: &Header, seal: &[u8]) -> Result<Weight, RuleError> {
-        Ok(match kind_at(header.height.0) {
-            SealKind::WORK => self.work.weigh(parent, header, seal).map_err(RuleError::Work)?,
-            SealKind::STAKE => self.stake.weigh(parent, header, seal).map_err(RuleError::Seal)?,
-            _ => self.authority.weigh(parent, header, seal).map_err(RuleError::Seal)?,
-        })
+impl Ledger for TourLedger {
+    fn digest(&self) -> Hash {
+        Hash::of(b"tour 1: standard, with evidence in records")
     }
 
-    /// Whoever is convicted by evidence on record loses its stake, and its office.
-    fn appended(&mut self, block: &Block<'_>) {
-        if block.header().seal_kind == SealKind::AUTHORITY {
-            self.authority.appended(block);
+    fn apply(
+        &self,
+        context: &Context,
+        view: &mut View<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), TransactionError> {
+        if let Action::Record(bytes) = transaction.action
+            && let Ok((evidence, _)) = Equivocation::decode(bytes)
+        {
+            view.effect(Effect { kind: SLASH, subject: evidence.offender().0, amount: 0 })?;
         }
-        for evidence in evidence_in(block) {
-            let _ = self.stake.validators_mut().set_stake(evidence.offender(), 0);
-            let _ = self.authority.authorities_mut().remove(&evidence.offender());
+        Standard.apply(context, view, transaction)
+    }
+}
+
+impl Engine for Schedule {
+    type Error = RuleError;
+
+    fn digest(&self) -> Hash {
+        let parts = [self.work.digest(), self.stake.digest(), self.authority.digest()];
+        Hash::of(parts.map(|digest| *digest.as_bytes()).as_flattened())
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<RuleError>> {
+        let (stake, authority) = (&self.stake, &self.authority);
+        match kind_at(header.height.0) {
+            ClaimKind::WORK => {
+                let checked = self.work.check(branch, header, proof, now);
+                checked.map_err(|refused| refused.map(RuleError::Work))
+            }
+            ClaimKind::STAKE => stake
+                .check(branch, header, proof, now)
+                .map_err(|refused| refused.map(RuleError::Seal)),
+            _ => authority
+                .check(branch, header, proof, now)
+                .map_err(|refused| refused.map(RuleError::Seal)),
         }
+    }
+
+    fn apply(&mut self, header: &Header, effects: &Effects) {
+        self.stake.apply(header, effects);
+        self.authority.apply(header, effects);
     }
 }
 

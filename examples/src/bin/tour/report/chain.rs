@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use ledger_core::{Block, SealKind};
+use ledger_core::{Block, ClaimKind, PublicKey};
 
 use super::svg::{Point, Svg, count, digits, escape};
 use crate::audit::TAMPERED;
@@ -28,7 +28,7 @@ pub struct Chain {
 
 struct Sealed {
     height: u64,
-    kind: SealKind,
+    kind: ClaimKind,
     hash: String,
     digest: [u8; 32],
     author: Option<NodeId>,
@@ -48,6 +48,7 @@ struct Twice {
 impl Chain {
     pub fn new(settlement: &Settlement<'_>) -> Self {
         let Some((first, ledger)) = settlement.living().next() else { return Self::default() };
+        let genesis = ledger.chain.genesis_id();
         let mut before = 0;
         let blocks = ledger.blocks.iter().zip(&ledger.tips).filter_map(|(bytes, tip)| {
             let (block, _) = Block::decode(bytes).ok()?;
@@ -56,11 +57,11 @@ impl Chain {
             let records = evidence_in(&block).len() as u32;
             Some(Sealed {
                 height: block.header().height.0,
-                kind: block.header().seal_kind,
-                hash: format!("{:.10}", block.hash().to_string()),
-                digest: *block.header().hash(&[]).as_bytes(),
+                kind: block.header().claim.kind(),
+                hash: format!("{:.10}", block.id(genesis)),
+                digest: *block.id(genesis).as_bytes(),
                 author: settlement.node_of(&block.header().author),
-                receipts: block.header().count.saturating_sub(records),
+                receipts: block.header().body_size.saturating_sub(records),
                 weight,
                 evidence: records > 0,
             })
@@ -68,7 +69,7 @@ impl Chain {
         let blocks = blocks.collect();
         let twice = settlement.evidence.map(|evidence| {
             let [one, other] = evidence.statements().map(|signed| signed.statement);
-            let offender = ledger_core::Account::from_bytes(evidence.offender().0);
+            let offender = PublicKey::from_bytes(evidence.offender().0).account();
             Twice {
                 signer: settlement.node_of(&offender),
                 height: one.height,
@@ -171,9 +172,8 @@ impl Chain {
         };
         let who = twice.signer.map_or_else(|| "somebody".into(), |signer| signer.to_string());
         let mut out = format!(
-            "<li><b>Signed twice.</b> For height {} and round {} {who} signed two blocks, with the digests \
-             <span class=\"mono\">{}</span> and <span class=\"mono\">{}</span> (of the header without its seal, hence \
-             not the hash of the block). The two signatures together are the evidence.",
+            "<li><b>Signed twice.</b> For height {} and round {} {who} signed two blocks, with the ids \
+             <span class=\"mono\">{}</span> and <span class=\"mono\">{}</span>. The two signatures together are the evidence.",
             twice.height,
             twice.round,
             short(&twice.digests[0]),
@@ -223,10 +223,10 @@ const LEGEND: &str = "<ul class=\"legend flat\">\n\
      <li><svg width=\"26\" height=\"18\"><rect class=\"block refused\" x=\"1\" y=\"1\" width=\"24\" height=\"16\"/></svg>refused\n\
      <li><svg width=\"26\" height=\"18\"><rect class=\"flipped\" x=\"2\" y=\"2\" width=\"22\" height=\"14\"/></svg>altered afterwards\n</ul>\n";
 
-fn kind(kind: SealKind) -> &'static str {
+fn kind(kind: ClaimKind) -> &'static str {
     match kind {
-        SealKind::WORK => "work",
-        SealKind::STAKE => "stake",
+        ClaimKind::WORK => "work",
+        ClaimKind::STAKE => "stake",
         _ => "authority",
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io;
 
-use consensus::{Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of};
-use ledger_core::{Action, Block, Body, ChainId, Header, SealKind, Transaction};
+use consensus::{
+    AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
+};
+use ledger_core::{Action, Block, Body, Claim, ClaimKind, Header, Refused, Transaction};
 use pow::{Step, WorkSeal};
 
 use super::{BLOCK, Settlement, say};
@@ -12,6 +14,7 @@ use crate::net::{Conn, NodeId};
 use crate::rules::{LAST_HEIGHT, kind_at};
 
 type Stake = StakeSeal<Vec<ValidatorSlot>>;
+type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 
 /// The block at which the proposer signs twice, and the one at which the authority in turn is silent.
 const DOUBLE_AT: u64 = 5;
@@ -30,8 +33,8 @@ impl Settlement<'_> {
             return Ok(());
         }
         match kind_at(height) {
-            SealKind::WORK => self.mine(ctx, at),
-            SealKind::STAKE => self.propose_by_stake(ctx, at, height),
+            ClaimKind::WORK => self.mine(ctx, at),
+            ClaimKind::STAKE => self.propose_by_stake(ctx, at, height),
             _ => self.propose_by_authority(ctx, at, height),
         }
     }
@@ -44,8 +47,7 @@ impl Settlement<'_> {
         if !node.candidates.iter().any(|c| c.height == height && c.heard + witness <= now) {
             return Ok(());
         }
-        node.candidates
-            .sort_by_key(|candidate| (candidate.height, candidate.round, candidate.hash));
+        node.candidates.sort_by_key(|candidate| (candidate.height, candidate.round, candidate.id));
         while let Some(at_height) = node.candidates.iter().position(|c| c.height == height) {
             let candidate = node.candidates.remove(at_height);
             match node.chain.append(unix, &candidate.bytes) {
@@ -53,11 +55,12 @@ impl Settlement<'_> {
                     node.appended(candidate.bytes, now);
                     return ctx.note(
                         at,
-                        format_args!(
-                            "appended block {} {:.16} {}",
-                            tip.height, tip.hash, tip.weight
-                        ),
+                        format_args!("appended block {} {:.16} {}", tip.height, tip.id, tip.weight),
                     );
+                }
+                Err(Refused::NotYet { .. }) => {
+                    node.candidates.push(candidate);
+                    return Ok(());
                 }
                 Err(error) => ctx.note(at, format_args!("refused block {height}: {error}"))?,
             }
@@ -66,29 +69,35 @@ impl Settlement<'_> {
     }
 
     fn mine(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let (unix, author) = (self.unix(ctx), self.keys[at.index()].wallet.account());
-        let node = &mut self.nodes[at.index()];
-        if node.miner.is_none() {
-            let body = node.body(&[]);
-            let parsed = Body::from_bytes(&body).map_err(io::Error::other)?;
-            let header = node.chain.propose(unix, author, &parsed, SealKind::WORK, WorkSeal::LEN);
-            let miner =
-                node.chain.seal().work.miner(&header, 0..=u64::MAX).map_err(io::Error::other)?;
-            node.miner = Some((miner, header, body));
+        let unix = self.unix(ctx);
+        if self.nodes[at.index()].miner.is_none() {
+            let body = self.nodes[at.index()].body(&[]);
+            let required = self.nodes[at.index()].chain.engine().work.required(unix);
+            let claim = WorkSeal::claim(required.map_err(io::Error::other)?, 0);
+            let Some(header) = self.propose(at, unix, &body, claim)? else { return Ok(()) };
+            let node = &mut self.nodes[at.index()];
+            let miner = WorkSeal::miner(node.chain.genesis_id(), &header, 0..=u64::MAX);
+            node.miner = Some((miner.map_err(io::Error::other)?, header, body));
         }
+        let node = &mut self.nodes[at.index()];
         let Some((miner, header, body)) = &mut node.miner else { return Ok(()) };
         let before = miner.tried();
         let step = miner.step(SLICE);
         self.hashes += miner.tried() - before;
         let Step::Found(nonce) = step else { return Ok(()) };
-        let block = encode(*header, &node.chain.seal().work.seal(nonce), body)?;
+        if let Some(bits) = header.claim.as_bytes().first_chunk() {
+            header.claim = WorkSeal::claim(pow::CompactTarget(u32::from_be_bytes(*bits)), nonce);
+        }
+        let block = encode(*header, &[], body)?;
         ctx.note(at, format_args!("found nonce {nonce} after {} hashes", miner.tried()))?;
         self.take(ctx, at, BLOCK, &block)
     }
 
     fn propose_by_stake(&mut self, ctx: &mut Ctx, at: NodeId, height: u64) -> io::Result<()> {
+        let unix = self.unix(ctx);
         let node = &mut self.nodes[at.index()];
-        let (parent, rule) = (node.chain.tip(), &node.chain.seal().stake);
+        let parent = *node.chain.tip();
+        let rule = &node.chain.engine().stake;
         // A round begins when the proposers of those before it had their time. Who was caught has none.
         let silent = ctx.now().saturating_sub(node.waiting_since).as_millis()
             / (2 * self.witness).as_millis();
@@ -98,17 +107,18 @@ impl Settlement<'_> {
             .filter(|(_, proposer)| !node.convicted.contains_key(proposer))
             .take(silent as usize + 1)
             .find(|(_, proposer)| *proposer == id);
-        let Some((round, _)) = round.filter(|(round, _)| node.proposed.insert((height, *round)))
-        else {
+        let Some((round, _)) = round else { return Ok(()) };
+        let earliest = rule.earliest(&parent, round);
+        if unix < earliest || node.proposed.contains(&(height, round)) {
             return Ok(());
-        };
-        let unix =
-            self.unix(ctx).max(self.nodes[at.index()].chain.seal().stake.earliest(&parent, round));
+        }
         let records = self.records(at)?;
-        let honest = self.staked(at, unix, round, &self.nodes[at.index()].body(&records))?;
+        let body = self.nodes[at.index()].body(&records);
+        let Some(honest) = self.staked(at, unix, round, &body)? else { return Ok(()) };
+        self.nodes[at.index()].proposed.insert((height, round));
         if height == DOUBLE_AT && self.double_signer.is_none() {
             self.double_signer = Some(at);
-            let other = self.staked(at, unix + 1, round, &[])?;
+            let other = self.staked(at, unix, round, &[])?.unwrap_or_default();
             ctx.note(at, format_args!("signs two blocks for height {height}"))?;
             return self.tell_halves(ctx, at, &honest, &other);
         }
@@ -131,19 +141,43 @@ impl Settlement<'_> {
         Ok(())
     }
 
-    fn staked(&self, at: NodeId, unix: u64, round: u32, body: &[u8]) -> io::Result<Vec<u8>> {
-        let (node, wallet) = (&self.nodes[at.index()], &self.keys[at.index()].wallet);
-        let parsed = Body::from_bytes(body).map_err(io::Error::other)?;
-        let header =
-            node.chain.propose(unix, wallet.account(), &parsed, SealKind::STAKE, Stake::LEN);
-        let signature = wallet.sign(&statement_of(&header, round).to_bytes());
-        encode(header, &Stake::seal(round, signature.as_bytes()), body)
+    /// Returns a block by stake, or `None` while the clock is not past the median of the blocks before it.
+    fn staked(
+        &mut self,
+        at: NodeId,
+        unix: u64,
+        round: u32,
+        body: &[u8],
+    ) -> io::Result<Option<Vec<u8>>> {
+        let keys = &self.keys[at.index()];
+        let claim = Stake::claim(round, &keys.id());
+        let Some(header) = self.propose(at, unix, body, claim)? else { return Ok(None) };
+        let genesis = self.nodes[at.index()].chain.genesis_id();
+        let signature = keys.wallet.sign(&statement_of(genesis, &header, round));
+        encode(header, signature.as_bytes(), body).map(Some)
+    }
+
+    /// Returns the header of the next block, or `None` while the clock is not past the median of the blocks before it.
+    fn propose(
+        &mut self,
+        at: NodeId,
+        unix: u64,
+        body: &[u8],
+        claim: Claim,
+    ) -> io::Result<Option<Header>> {
+        let author = self.keys[at.index()].wallet.account();
+        let body = Body::from_bytes(body).map_err(io::Error::other)?;
+        match self.nodes[at.index()].chain.propose(unix, author, &body, claim) {
+            Ok(header) => Ok(Some(header)),
+            Err(Refused::NotYet { .. }) => Ok(None),
+            Err(error) => Err(io::Error::other(error)),
+        }
     }
 
     fn propose_by_authority(&mut self, ctx: &mut Ctx, at: NodeId, height: u64) -> io::Result<()> {
         let (id, now) = (self.keys[at.index()].id(), ctx.now());
         let node = &self.nodes[at.index()];
-        let authorities = node.chain.seal().authority.authorities();
+        let authorities = node.chain.engine().authority.authorities();
         let turn = authorities.in_turn(height);
         // Out of turn the first that may steps in, once the one in turn had its time.
         let may =
@@ -156,16 +190,19 @@ impl Settlement<'_> {
         } else {
             waited && authorities.iter().find(may) == Some(id)
         };
-        if !mine || !self.nodes[at.index()].proposed.insert((height, 0)) {
+        let unix = self.unix(ctx);
+        let earliest = node.chain.engine().authority.earliest(node.chain.tip());
+        if !mine || unix < earliest || node.proposed.contains(&(height, 0)) {
             return Ok(());
         }
         let records = self.records(at)?;
-        let node = &self.nodes[at.index()];
-        let (wallet, body) = (&self.keys[at.index()].wallet, node.body(&records));
-        let parsed = Body::from_bytes(&body).map_err(io::Error::other)?;
-        let unix = self.unix(ctx).max(node.chain.tip().time + 1);
-        let header = node.chain.propose(unix, wallet.account(), &parsed, SealKind::AUTHORITY, 64);
-        let signature = wallet.sign(&statement_of(&header, 0).to_bytes());
+        let body = self.nodes[at.index()].body(&records);
+        let claim = Authority::claim(&id);
+        let Some(header) = self.propose(at, unix, &body, claim)? else { return Ok(()) };
+        let node = &mut self.nodes[at.index()];
+        node.proposed.insert((height, 0));
+        let wallet = &self.keys[at.index()].wallet;
+        let signature = wallet.sign(&statement_of(node.chain.genesis_id(), &header, 0));
         let block = encode(header, signature.as_bytes(), &body)?;
         self.take(ctx, at, BLOCK, &block)
     }
@@ -173,7 +210,7 @@ impl Settlement<'_> {
     /// Evidence that is not on record yet, as transactions of the node's second account.
     fn records(&self, at: NodeId) -> io::Result<Vec<u8>> {
         let (node, key) = (&self.nodes[at.index()], &self.keys[at.index()].witness);
-        let on_record = |id: &ValidatorId| node.chain.seal().stake.validators().stake(id) == 0;
+        let on_record = |id: &ValidatorId| node.chain.engine().stake.validators().stake(id) == 0;
         let first = node.chain.state().sequence(&key.account());
         let (mut out, mut buf) = (Vec::new(), [0; Transaction::MAX_LEN]);
         let missing = node.convicted.values().filter(|evidence| !on_record(&evidence.offender()));
@@ -181,20 +218,17 @@ impl Settlement<'_> {
             let mut bytes = [0; Equivocation::LEN];
             evidence.encode(&mut bytes).map_err(io::Error::other)?;
             let action = Action::Record(&bytes);
-            let record =
-                Transaction { chain: ChainId(1), source: key.account(), sequence, fee: 0, action };
-            let mut place = [0; Transaction::MAX_LEN + 2];
-            let signed = record.sign(key, &mut buf).map_err(io::Error::other)?;
-            let len = Body::push(&signed, &mut place).map_err(io::Error::other)?;
-            out.extend_from_slice(&place[..len]);
+            let record = Transaction::new(key.account(), sequence, action);
+            let signed = record.sign(node.chain.genesis_id(), key, &mut buf);
+            out.extend_from_slice(signed.map_err(io::Error::other)?.as_bytes());
         }
         Ok(out)
     }
 }
 
-fn encode(header: Header, seal: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
+fn encode(header: Header, proof: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
     let body = Body::from_bytes(body).map_err(io::Error::other)?;
-    let block = Block::new(header, seal, body);
+    let block = Block::new(header, proof, body).map_err(io::Error::other)?;
     let mut out = vec![0; block.encoded_len()];
     block.encode(&mut out).map_err(io::Error::other)?;
     Ok(out)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use consensus::{Equivocation, EquivocationDetector, StatementSlot, ValidatorId};
-use ledger_core::{Account, Block, Body, Hash, Header, Tip, Transaction};
+use ledger_core::{Account, Block, BlockId, Body, Hash, Header, Tip, Transaction};
 use pow::Miner;
 
 use crate::rules::{Constitution, LAST_HEIGHT, TourChain, evidence_in};
@@ -28,7 +28,7 @@ pub struct LedgerNode {
 
 pub(super) struct Candidate {
     pub(super) bytes: Vec<u8>,
-    pub(super) hash: Hash,
+    pub(super) id: BlockId,
     pub(super) height: u64,
     pub(super) round: u32,
     pub(super) author: ValidatorId,
@@ -61,7 +61,7 @@ impl LedgerNode {
         let Ok(body) = Body::from_bytes(bytes) else { return false };
         for signed in &body {
             let Transaction { source, sequence, .. } = *signed.transaction();
-            if signed.verify().is_ok() {
+            if signed.verify(self.chain.genesis_id()).is_ok() {
                 self.pool.insert((sequence, source), signed.as_bytes().to_vec());
             }
         }
@@ -75,7 +75,6 @@ impl LedgerNode {
         let mut body = Vec::new();
         for bytes in self.pool.values().take(share) {
             body.extend_from_slice(bytes);
-            body.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
         }
         body.extend_from_slice(records);
         body
@@ -92,7 +91,7 @@ impl LedgerNode {
             }
         }
         self.blocks.push(bytes);
-        self.tips.push(self.chain.tip());
+        self.tips.push(*self.chain.tip());
         self.miner = None;
         self.waiting_since = now;
     }

@@ -1,0 +1,178 @@
+//! A branch: everything that the headers up to a block say about the next one.
+
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::engine::{Ancestry, Engine, Refused, Tip, Weight};
+use crate::error::DecodeError;
+use crate::hash::{BlockId, GenesisId, Hash};
+use crate::header::{Header, Height};
+use crate::merkle::MerkleTree;
+use crate::state::{Effects, TransactionError};
+use crate::times::Times;
+
+/// The end of a branch with the engine, the recent times and the history there.
+#[derive(Debug, Clone)]
+pub(crate) struct Branch<E> {
+    pub(crate) genesis: GenesisId,
+    pub(crate) tip: Tip,
+    pub(crate) engine: E,
+    times: Times,
+    history: MerkleTree,
+}
+
+/// Why a block is never valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum BlockError<E> {
+    /// The block is longer than the rules allow.
+    #[error("{len} bytes, but {limit} are allowed")]
+    TooLong {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes are not a block in canonical form.
+    #[error("malformed block: {0}")]
+    Decode(DecodeError),
+    /// Its height is not that after its parent.
+    #[error("height {found}, but {expected} is next")]
+    WrongHeight {
+        /// The height after the parent.
+        expected: Height,
+        /// The height in the header.
+        found: Height,
+    },
+    /// Its history root is not that over the blocks before it.
+    #[error("wrong history root")]
+    WrongHistory,
+    /// Its time is not later than the median of the last eleven blocks.
+    #[error("time {time} is not after the median {median}")]
+    TooEarly {
+        /// The time in the header.
+        time: u64,
+        /// The median.
+        median: u64,
+    },
+    /// The engine refuses the header.
+    #[error("{0}")]
+    Engine(E),
+    /// The transactions are not those that the header names.
+    #[error("the header names other transactions")]
+    WrongBody,
+    /// A transaction is refused.
+    #[error("transaction {index}: {error}")]
+    Transaction {
+        /// Its position in the block; the number of transactions stands for the author's reward.
+        index: u32,
+        /// The reason.
+        error: TransactionError,
+    },
+    /// The state after the block is not the one that the header names.
+    #[error("wrong state root: the header has {expected:.16}, execution gives {found:.16}")]
+    WrongState {
+        /// The root in the header.
+        expected: Hash,
+        /// The root after execution.
+        found: Hash,
+    },
+    /// A block before it is invalid.
+    #[error("an ancestor is invalid")]
+    InvalidAncestor,
+}
+
+impl<E: Engine> Branch<E> {
+    pub(crate) fn new(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
+        let tip = Tip { height: Height(0), id: genesis.block_id(), time, state, weight: Weight(0) };
+        let mut history = MerkleTree::new();
+        history.push(MerkleTree::leaf(tip.id.as_bytes()));
+        Self { genesis, tip, engine, times: Times::starting_at(time), history }
+    }
+
+    /// Returns the root over the ids up to the tip: the history of the next header.
+    pub(crate) fn history_root(&self) -> Hash {
+        self.history.root()
+    }
+
+    pub(crate) fn next_height(&self) -> Height {
+        Height(self.tip.height.0.saturating_add(1))
+    }
+
+    /// Checks a header whose parent is the tip.
+    pub(crate) fn check(
+        &self,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        let expected = self.next_height();
+        let median = self.median_time();
+        let invalid = if header.parent != self.tip.id {
+            return Err(Refused::Orphan { parent: header.parent });
+        } else if header.height != expected {
+            BlockError::WrongHeight { expected, found: header.height }
+        } else if header.history != self.history_root() {
+            BlockError::WrongHistory
+        } else if header.time <= median {
+            BlockError::TooEarly { time: header.time, median }
+        } else {
+            let checked = self.engine.check(self, header, proof, now);
+            return checked.map_err(|refused| refused.map(BlockError::Engine));
+        };
+        Err(Refused::Invalid(invalid))
+    }
+
+    /// Moves on to a header that was checked.
+    pub(crate) fn apply(
+        &mut self,
+        header: &Header,
+        id: BlockId,
+        weight: Weight,
+        effects: &Effects,
+    ) {
+        self.tip = Tip {
+            height: header.height,
+            id,
+            time: header.time,
+            state: header.state,
+            weight: self.tip.weight.saturating_add(weight),
+        };
+        self.times.push(header.time);
+        self.history.push(MerkleTree::leaf(id.as_bytes()));
+        self.engine.apply(header, effects);
+    }
+}
+
+impl<E> Ancestry for Branch<E> {
+    fn genesis(&self) -> &GenesisId {
+        &self.genesis
+    }
+
+    fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    fn median_time(&self) -> u64 {
+        self.times.median()
+    }
+}
+
+impl<E> From<DecodeError> for BlockError<E> {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+/// Where a stored chain is broken, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("block {height} is invalid: {refused}")]
+#[expect(clippy::exhaustive_structs, reason = "where and why")]
+pub struct ReplayError<E: fmt::Display> {
+    /// The height of the first block that does not fit.
+    pub height: Height,
+    /// What is wrong with it. `Orphan` means that it does not follow the block before it.
+    pub refused: Refused<BlockError<E>>,
+}

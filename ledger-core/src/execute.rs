@@ -1,0 +1,221 @@
+//! Execution of a body, a slice at a time.
+
+use crate::branch::BlockError;
+use crate::engine::Refused;
+use crate::error::DecodeError;
+use crate::hash::GenesisId;
+use crate::header::{Header, Height};
+use crate::ledger::{Context, Ledger};
+use crate::merkle::MerkleTree;
+use crate::policy::Account;
+use crate::spec::{ChainSpec, Rules};
+use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key};
+use crate::transaction::SignedTransaction;
+
+/// A block that is being executed: what is counted between two transactions.
+#[derive(Debug, Clone)]
+pub(crate) struct Execution {
+    genesis: GenesisId,
+    height: Height,
+    author: Account,
+    size: u32,
+    index: u32,
+    offset: usize, // of the next transaction in the body
+    fees: u64,
+    meta: Meta,
+    body: MerkleTree,
+}
+
+/// Where an execution writes.
+pub(crate) struct Target<'a> {
+    pub(crate) store: &'a mut dyn Store,
+    pub(crate) journal: Option<&'a mut dyn WriteLog>,
+}
+
+/// Why a body cannot be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExecuteError {
+    Decode(DecodeError),
+    Transaction { index: u32, error: TransactionError },
+}
+
+impl Execution {
+    /// Begins with the first transaction of a block.
+    pub(crate) fn new(
+        genesis: GenesisId,
+        height: Height,
+        author: Account,
+        size: u32,
+        store: &mut dyn Store,
+    ) -> Result<Self, ExecuteError> {
+        let meta = Meta::load(store)
+            .map_err(|error| ExecuteError::Transaction { index: 0, error: error.into() })?;
+        let body = MerkleTree::new();
+        Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta, body })
+    }
+
+    /// Executes the next transaction of the body. Returns `false` once there is none left.
+    pub(crate) fn step(
+        &mut self,
+        ledger: &dyn Ledger,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        body: &[u8],
+    ) -> Result<bool, ExecuteError> {
+        if self.index == self.size {
+            return Ok(false);
+        }
+        let rest = body.get(self.offset..).unwrap_or_default();
+        let (signed, _) = SignedTransaction::decode(rest).map_err(ExecuteError::Decode)?;
+        let index = self.index;
+        self.run(ledger, rules, target, &signed)
+            .map_err(|error| ExecuteError::Transaction { index, error })?;
+        self.body.push(MerkleTree::leaf(signed.as_bytes()));
+        self.offset = self.offset.saturating_add(signed.as_bytes().len());
+        self.index = index.saturating_add(1);
+        Ok(true)
+    }
+
+    fn run(
+        &mut self,
+        ledger: &dyn Ledger,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        signed: &SignedTransaction<'_>,
+    ) -> Result<(), TransactionError> {
+        let transaction = signed.transaction();
+        let valid_until = transaction.valid_until;
+        if self.height > valid_until {
+            return Err(TransactionError::Expired { valid_until });
+        }
+        signed.verify(&self.genesis).map_err(|_| TransactionError::BadSignature)?;
+        let context = Context::new(self.genesis, self.height, signed.id(&self.genesis));
+        let mut view = target.view(rules, &mut self.meta);
+        view.advance(&transaction.source, transaction.lane, transaction.sequence)?;
+        view.debit(&transaction.source, transaction.fee)?;
+        ledger.apply(&context, &mut view, transaction)?;
+        self.fees = self.fees.checked_add(transaction.fee).ok_or(TransactionError::Overflow)?;
+        Ok(())
+    }
+
+    /// Pays the author and closes the books. Returns what the transactions put before the engine.
+    pub(crate) fn finish(
+        mut self,
+        rules: &Rules,
+        target: &mut Target<'_>,
+    ) -> Result<Effects, ExecuteError> {
+        let before = self.meta;
+        let subsidy = rules.subsidy_at(self.height.0);
+        let mut view = target.view(rules, &mut self.meta);
+        view.issue(&self.author, subsidy, self.fees)
+            .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
+        if before.writes > 0 || self.meta.writes > 0 {
+            close(target, rules, &mut self.meta)
+                .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
+        }
+        Ok(self.meta.effects)
+    }
+
+    /// Returns how many bytes of the body were read, and the root over its transactions.
+    pub(crate) fn body(&self) -> (usize, crate::hash::Hash) {
+        (self.offset, self.body.root())
+    }
+}
+
+impl Target<'_> {
+    fn view<'v>(&'v mut self, rules: &'v Rules, meta: &'v mut Meta) -> View<'v> {
+        let journal = self.journal.as_mut().map(|journal| {
+            let journal: &mut dyn WriteLog = &mut **journal;
+            journal
+        });
+        View::new(&mut *self.store, journal, rules, meta)
+    }
+}
+
+/// Writes the bookkeeping entry. It is not counted as a write of the block.
+fn close(target: &mut Target<'_>, rules: &Rules, meta: &mut Meta) -> Result<(), TransactionError> {
+    let value = meta.value();
+    meta.writes = 0;
+    target.view(rules, meta).write(&meta_key(), Some(&value))?;
+    Ok(())
+}
+
+/// Executes a whole body against a header that is already checked.
+pub(crate) fn execute<E>(
+    genesis: GenesisId,
+    header: &Header,
+    ledger: &dyn Ledger,
+    rules: &Rules,
+    target: &mut Target<'_>,
+    body: &[u8],
+) -> Result<Effects, Refused<BlockError<E>>> {
+    let (height, author, size) = (header.height, header.author, header.body_size);
+    let mut execution = Execution::new(genesis, height, author, size, target.store)?;
+    while execution.step(ledger, rules, target, body)? {}
+    let (len, root) = execution.body();
+    if len != body.len() {
+        let trailing = DecodeError::TrailingBytes(body.len().saturating_sub(len));
+        return Err(Refused::Invalid(BlockError::Decode(trailing)));
+    }
+    if root != header.body_root {
+        return Err(Refused::Invalid(BlockError::WrongBody));
+    }
+    let effects = execution.finish(rules, target)?;
+    check_state(header, target.store)?;
+    Ok(effects)
+}
+
+/// Checks the state after a block against its header.
+pub(crate) fn check_state<E>(
+    header: &Header,
+    store: &mut dyn Store,
+) -> Result<(), Refused<BlockError<E>>> {
+    let (expected, found) = (header.state, store.root());
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Refused::Invalid(BlockError::WrongState { expected, found }))
+    }
+}
+
+impl<E> From<ExecuteError> for Refused<BlockError<E>> {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Decode(error) => Self::Invalid(BlockError::Decode(error)),
+            ExecuteError::Transaction { index, error } => match error {
+                TransactionError::Store(StoreError::Full { capacity })
+                | TransactionError::JournalFull { capacity } => Self::NoRoom { capacity },
+                error => Self::Invalid(BlockError::Transaction { index, error }),
+            },
+        }
+    }
+}
+
+/// Fills the state of block 0.
+pub(crate) fn allocate(
+    spec: &ChainSpec<'_>,
+    store: &mut dyn Store,
+) -> Result<(), crate::error::ConfigError> {
+    use crate::error::ConfigError;
+    let unlimited = Rules { max_writes: u32::MAX, ..spec.rules };
+    let mut meta = Meta { entries: 1, coins: 0, writes: 0, effects: Effects::NONE };
+    let supply = spec.rules.supply_before(u64::MAX).unwrap_or(0);
+    let allocated =
+        spec.allocation.iter().try_fold(supply, |sum, (_, coins)| sum.checked_add(*coins));
+    allocated.ok_or(ConfigError::TooManyCoins)?;
+    let mut target = Target { store, journal: None };
+    for (account, coins) in spec.allocation {
+        let (coins, deposit) = (*coins, spec.rules.deposit);
+        let paid = target.view(&unlimited, &mut meta).issue(account, coins, 0);
+        paid.map_err(|error| match error {
+            TransactionError::NotEnough { .. } => {
+                ConfigError::AllocationBelowDeposit { coins, deposit }
+            }
+            TransactionError::Overflow => ConfigError::TooManyCoins,
+            _ => ConfigError::TooManyEntries { max_entries: spec.rules.max_entries },
+        })?;
+    }
+    let max_entries = spec.rules.max_entries;
+    close(&mut target, &unlimited, &mut meta)
+        .map_err(|_| ConfigError::TooManyEntries { max_entries })
+}

@@ -1,0 +1,79 @@
+//! The journal: the values that writes replaced, so that they can be taken back and made again.
+
+use super::entry::{Key, Value};
+use super::store::Store;
+use crate::error::Full;
+
+/// Room for one write that may have to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalSlot {
+    key: Key,
+    value: Option<Value>, // what is not in the state: the old value once written, the new one once undone
+}
+
+impl JournalSlot {
+    /// A free slot.
+    pub const EMPTY: Self = Self { key: Key::from_bytes([0; 32]), value: None };
+}
+
+/// Where writes are recorded.
+pub(crate) trait WriteLog {
+    /// Fails unless one more write can be recorded.
+    fn reserve(&self) -> Result<(), Full>;
+
+    /// Records that a key had this value.
+    fn push(&mut self, key: Key, old: Option<Value>);
+}
+
+/// Writes in order. A position in it is a state: everything before it is applied.
+#[derive(Debug)]
+pub(crate) struct Journal<'a> {
+    slots: &'a mut [JournalSlot],
+    len: usize,
+}
+
+impl<'a> Journal<'a> {
+    pub(crate) fn new(slots: &'a mut [JournalSlot], len: usize) -> Self {
+        Self { slots, len }
+    }
+
+    /// Takes back all writes from position `to` on, the last one first, and forgets them.
+    pub(crate) fn undo(&mut self, to: usize, store: &mut dyn Store) {
+        self.swap_back(to, self.len, store);
+        if let Some(undone) = self.slots.get_mut(to..self.len) {
+            undone.fill(JournalSlot::EMPTY);
+        }
+        self.len = to;
+    }
+
+    /// Takes back the writes of a range, the last one first, and keeps them for [`redo`](Self::redo).
+    pub(crate) fn swap_back(&mut self, from: usize, to: usize, store: &mut dyn Store) {
+        for slot in self.slots.get_mut(from..to).unwrap_or_default().iter_mut().rev() {
+            swap(slot, store);
+        }
+    }
+}
+
+impl WriteLog for Journal<'_> {
+    fn reserve(&self) -> Result<(), Full> {
+        let capacity = self.slots.len();
+        if self.len < capacity { Ok(()) } else { Err(Full { capacity }) }
+    }
+
+    fn push(&mut self, key: Key, old: Option<Value>) {
+        if let Some(slot) = self.slots.get_mut(self.len) {
+            *slot = JournalSlot { key, value: old };
+            self.len = self.len.saturating_add(1);
+        }
+    }
+}
+
+/// Exchanges the value in the state with the one in the journal. A slot that was in use is free again when it is
+/// needed here, so this cannot fail.
+fn swap(slot: &mut JournalSlot, store: &mut dyn Store) {
+    if let Ok(replaced) = store.replace(&slot.key, slot.value.as_ref()) {
+        slot.value = replaced;
+    } else {
+        crate::invariant::invariant!(false, "a recorded write cannot be made again");
+    }
+}

@@ -1,0 +1,23 @@
+//! The state: a map from keys to values with one root, in caller-provided slots.
+//!
+//! The map is a compact binary Patricia trie. Its root stands in every header, so one proof shows a balance, an owner,
+//! or that there is none. [`Witness`] is the same map for a device that keeps nothing but the root.
+
+mod entry;
+mod journal;
+mod proof;
+mod store;
+mod trie;
+mod view;
+mod witness;
+
+pub use entry::{Key, Value};
+pub use journal::JournalSlot;
+pub(crate) use journal::{Journal, WriteLog};
+pub use proof::{MapProof, MapProofError};
+pub use store::{Store, StoreError};
+pub use trie::{Slot, Trie};
+pub(crate) use trie::{TrieMut, TrieRef, TrieRoot};
+pub use view::{Effect, Effects, TransactionError, View};
+pub(crate) use view::{Meta, account_key, lane_key, meta_key, parse_account, split_u64};
+pub use witness::{Recorder, Witness};

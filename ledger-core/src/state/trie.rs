@@ -1,0 +1,462 @@
+//! The map in caller-provided slots: a compact binary Patricia trie. Inserting, proving and the root cost O(log n).
+
+use super::entry::{Key, Value};
+use super::proof::{MapProof, Step, empty_root, inner_hash, leaf_hash};
+use super::store::{Store, StoreError};
+use crate::error::BufferTooSmall;
+use crate::hash::Hash;
+
+const MAX_DEPTH: usize = 256; // bits of a key
+
+/// Room for one entry: its leaf, and one of the inner nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    leaf: Leaf,
+    inner: Inner,
+}
+
+/// A leaf. A free one has its successor in the list of free ones in `next`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Leaf {
+    key: Key,
+    value: Value,
+    hash: Hash,
+    next: Link,
+}
+
+/// An inner node. A free one has its successor in the list of free ones on the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Inner {
+    children: [Link; 2], // by the bit at `depth`
+    hash: Hash,
+    depth: u8,
+    dirty: bool, // the hash is not that of the children
+}
+
+/// A node: the highest bit set for a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Link(u32);
+
+enum Node {
+    None,
+    Leaf(usize),
+    Inner(usize),
+}
+
+/// Where the trie begins, and its free slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrieRoot {
+    top: Link,
+    free_leaf: Link,
+    free_inner: Link,
+    len: usize,
+}
+
+/// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
+///
+/// ```
+/// use ledger_core::state::{Key, Slot, Store, Trie, Value};
+///
+/// let mut map = Trie::new([Slot::EMPTY; 8]);
+/// let key = Key::new(64, b"temperature");
+/// map.replace(&key, Value::new(b"21 C").as_ref())?;
+///
+/// let mut buf = [0; 256];
+/// let proof = map.prove(&key, &mut buf)?;
+/// assert_eq!(proof.verify(&map.root(), &key)?, Value::new(b"21 C").map(|value| value.hash()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trie<S: ?Sized> {
+    root: TrieRoot,
+    slots: S,
+}
+
+/// The logic, compiled once for all storages.
+pub(crate) struct TrieMut<'a> {
+    pub(crate) root: &'a mut TrieRoot,
+    pub(crate) slots: &'a mut [Slot],
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrieRef<'a> {
+    pub(crate) root: &'a TrieRoot,
+    pub(crate) slots: &'a [Slot],
+}
+
+impl Slot {
+    /// A free slot.
+    pub const EMPTY: Self = Self { leaf: Leaf::EMPTY, inner: Inner::EMPTY };
+}
+
+impl Leaf {
+    const EMPTY: Self = Self {
+        key: Key::from_bytes([0; 32]),
+        value: Value::EMPTY,
+        hash: Hash::ZERO,
+        next: Link::NONE,
+    };
+}
+
+impl Inner {
+    const EMPTY: Self =
+        Self { children: [Link::NONE; 2], hash: Hash::ZERO, depth: 0, dirty: false };
+}
+
+impl Link {
+    const NONE: Self = Self(u32::MAX);
+    const LEAF: u32 = 1 << 31;
+
+    fn leaf(index: usize) -> Self {
+        Self(u32::try_from(index).map_or(u32::MAX, |index| index | Self::LEAF))
+    }
+
+    fn inner(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    fn node(self) -> Node {
+        let index = usize::try_from(self.0 & !Self::LEAF).unwrap_or(usize::MAX);
+        if self == Self::NONE {
+            Node::None
+        } else if self.0 & Self::LEAF == 0 {
+            Node::Inner(index)
+        } else {
+            Node::Leaf(index)
+        }
+    }
+}
+
+impl TrieRoot {
+    /// Clears the slots.
+    pub(crate) fn clear(slots: &mut [Slot]) -> Self {
+        slots.fill(Slot::EMPTY);
+        let mut root =
+            Self { top: Link::NONE, free_leaf: Link::NONE, free_inner: Link::NONE, len: 0 };
+        for (index, slot) in slots.iter_mut().enumerate().rev() {
+            slot.leaf.next = root.free_leaf;
+            slot.inner.children = [root.free_inner, Link::NONE];
+            root.free_leaf = Link::leaf(index);
+            root.free_inner = Link::inner(index);
+        }
+        root
+    }
+}
+
+impl<S: AsRef<[Slot]> + AsMut<[Slot]>> Trie<S> {
+    /// Creates an empty map and clears the slots.
+    pub fn new(mut slots: S) -> Self {
+        let root = TrieRoot::clear(slots.as_mut());
+        Self { root, slots }
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.slots
+    }
+}
+
+impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
+    /// Writes the proof that the key has its value, or none, to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] if `out` is; 66 bytes and 33 for each level always suffice, and a map of random keys has
+    /// about log2(n) + 2 levels.
+    pub fn prove<'o>(
+        &mut self,
+        key: &Key,
+        out: &'o mut [u8],
+    ) -> Result<MapProof<'o>, BufferTooSmall> {
+        self.as_mut().prove(key, out)
+    }
+
+    fn as_mut(&mut self) -> TrieMut<'_> {
+        TrieMut { root: &mut self.root, slots: self.slots.as_mut() }
+    }
+}
+
+impl<S: AsRef<[Slot]> + ?Sized> Trie<S> {
+    /// Returns the value of a key.
+    #[must_use]
+    pub fn value(&self, key: &Key) -> Option<Value> {
+        TrieRef { root: &self.root, slots: self.slots.as_ref() }.get(key)
+    }
+
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.root.len
+    }
+
+    /// Returns whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.root.len == 0
+    }
+}
+
+impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Store for Trie<S> {
+    fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
+        Ok(self.value(key))
+    }
+
+    fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
+        self.as_mut().replace(key, value)
+    }
+
+    fn root(&mut self) -> Hash {
+        self.as_mut().root()
+    }
+}
+
+impl TrieRef<'_> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Value> {
+        let leaf = self.leaf(self.nearest(key)?)?;
+        (leaf.key == *key).then_some(leaf.value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.root.len
+    }
+
+    /// Returns the leaf to which the bits of a key lead.
+    fn nearest(&self, key: &Key) -> Option<usize> {
+        let mut link = self.root.top;
+        for _ in 0..=MAX_DEPTH {
+            match link.node() {
+                Node::None => return None,
+                Node::Leaf(index) => return Some(index),
+                Node::Inner(index) => link = self.inner(index)?.child(key),
+            }
+        }
+        None
+    }
+
+    fn leaf(&self, index: usize) -> Option<&Leaf> {
+        self.slots.get(index).map(|slot| &slot.leaf)
+    }
+
+    fn inner(&self, index: usize) -> Option<&Inner> {
+        self.slots.get(index).map(|slot| &slot.inner)
+    }
+
+    fn hash_of(&self, link: Link) -> Hash {
+        let hash = match link.node() {
+            Node::None => None,
+            Node::Leaf(index) => self.leaf(index).map(|leaf| leaf.hash),
+            Node::Inner(index) => self.inner(index).map(|inner| inner.hash),
+        };
+        hash.unwrap_or_else(empty_root)
+    }
+}
+
+impl Inner {
+    fn child(&self, key: &Key) -> Link {
+        let [left, right] = self.children;
+        if key.bit(self.depth) { right } else { left }
+    }
+
+    fn sibling(&self, key: &Key) -> Link {
+        let [left, right] = self.children;
+        if key.bit(self.depth) { left } else { right }
+    }
+}
+
+impl Store for TrieMut<'_> {
+    fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
+        Ok(self.as_ref().get(key))
+    }
+
+    fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
+        let old = self.as_ref().get(key);
+        match (old, value) {
+            (None, None) => {}
+            (Some(_), Some(value)) => self.update(key, value),
+            (None, Some(value)) => self.insert(key, value)?,
+            (Some(_), None) => self.remove(key),
+        }
+        Ok(old)
+    }
+
+    fn root(&mut self) -> Hash {
+        self.rehash();
+        self.as_ref().hash_of(self.root.top)
+    }
+}
+
+impl TrieMut<'_> {
+    fn as_ref(&self) -> TrieRef<'_> {
+        TrieRef { root: self.root, slots: self.slots }
+    }
+
+    fn update(&mut self, key: &Key, value: &Value) {
+        let Some(index) = self.as_ref().nearest(key) else { return };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.leaf.value = *value;
+            slot.leaf.hash = leaf_hash(key, &value.hash());
+        }
+        self.mark(key, u16::MAX);
+    }
+
+    fn insert(&mut self, key: &Key, value: &Value) -> Result<(), StoreError> {
+        let full = StoreError::Full { capacity: self.slots.len() };
+        let trie = self.as_ref();
+        let nearest = trie.nearest(key).and_then(|index| trie.leaf(index).copied());
+        let fork = nearest.and_then(|leaf| leaf.key.first_difference(key));
+        let leaf = self.take_leaf(key, value).ok_or(full)?;
+        self.root.len = self.root.len.saturating_add(1);
+        let Some(depth) = fork else {
+            self.root.top = leaf;
+            return Ok(());
+        };
+        // As many inner nodes as leaves exist, and one fewer is used: there is a free one.
+        let Node::Inner(index) = self.root.free_inner.node() else { return Err(full) };
+        let below = self.replace_at(key, depth, Link::inner(index));
+        if let Some(slot) = self.slots.get_mut(index) {
+            let [next, _] = slot.inner.children;
+            self.root.free_inner = next;
+            let children = if key.bit(depth) { [below, leaf] } else { [leaf, below] };
+            slot.inner = Inner { children, hash: Hash::ZERO, depth, dirty: true };
+        }
+        self.mark(key, u16::from(depth));
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let mut parent = None;
+        let mut link = self.root.top;
+        let mut last_bit = 0;
+        while let Node::Inner(index) = link.node() {
+            let Some(inner) = self.as_ref().inner(index).copied() else { return };
+            parent = Some((index, inner));
+            last_bit = inner.depth;
+            link = inner.child(key);
+        }
+        let Node::Leaf(leaf) = link.node() else { return };
+        match parent {
+            None => self.root.top = Link::NONE,
+            Some((index, inner)) => {
+                self.replace_at(key, last_bit, inner.sibling(key));
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.inner = Inner::EMPTY;
+                    slot.inner.children = [self.root.free_inner, Link::NONE];
+                    self.root.free_inner = Link::inner(index);
+                }
+                self.mark(key, u16::from(last_bit));
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(leaf) {
+            slot.leaf = Leaf { next: self.root.free_leaf, ..Leaf::EMPTY };
+            self.root.free_leaf = Link::leaf(leaf);
+        }
+        self.root.len = self.root.len.saturating_sub(1);
+    }
+
+    fn take_leaf(&mut self, key: &Key, value: &Value) -> Option<Link> {
+        let link = self.root.free_leaf;
+        let Node::Leaf(index) = link.node() else { return None };
+        let slot = self.slots.get_mut(index)?;
+        self.root.free_leaf = slot.leaf.next;
+        slot.leaf = Leaf {
+            key: *key,
+            value: *value,
+            hash: leaf_hash(key, &value.hash()),
+            next: Link::NONE,
+        };
+        Some(link)
+    }
+
+    /// Puts `new` in the place of the first node on the way to a key that is not an inner node above bit `depth`, and
+    /// returns that node.
+    fn replace_at(&mut self, key: &Key, depth: u8, new: Link) -> Link {
+        let mut above = None;
+        let mut link = self.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(inner) = self.as_ref().inner(index).copied() else { break };
+            if inner.depth >= depth {
+                break;
+            }
+            above = Some(index);
+            link = inner.child(key);
+        }
+        match above.and_then(|index| self.slots.get_mut(index)) {
+            None => self.root.top = new,
+            Some(slot) => {
+                let [left, right] = &mut slot.inner.children;
+                *(if key.bit(slot.inner.depth) { right } else { left }) = new;
+            }
+        }
+        link
+    }
+
+    /// Marks the inner nodes above bit `below` on the way to a key, whose hashes have changed.
+    fn mark(&mut self, key: &Key, below: u16) {
+        let mut link = self.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            if u16::from(slot.inner.depth) >= below {
+                return;
+            }
+            slot.inner.dirty = true;
+            link = slot.inner.child(key);
+        }
+    }
+
+    /// Hashes all marked nodes, children before parents. Every node above a marked one is marked.
+    fn rehash(&mut self) {
+        let mut stack = [Link::NONE; MAX_DEPTH];
+        let mut len = 0_usize;
+        let mut next = Some(self.root.top);
+        loop {
+            if let Some(link) = next.take() {
+                if self.is_dirty(link) {
+                    if let Some(place) = stack.get_mut(len) {
+                        *place = link;
+                        len = len.saturating_add(1);
+                    }
+                } else if len == 0 {
+                    return;
+                }
+            }
+            let Some(top) = len.checked_sub(1).and_then(|top| stack.get(top)) else { return };
+            let Node::Inner(index) = top.node() else { return };
+            let Some(inner) = self.as_ref().inner(index).copied() else { return };
+            next = inner.children.into_iter().find(|child| self.is_dirty(*child));
+            if next.is_none() {
+                let [left, right] = inner.children.map(|child| self.as_ref().hash_of(child));
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.inner.hash = inner_hash(inner.depth, &left, &right);
+                    slot.inner.dirty = false;
+                }
+                len = len.saturating_sub(1);
+            }
+        }
+    }
+
+    fn is_dirty(&self, link: Link) -> bool {
+        match link.node() {
+            Node::Inner(index) => self.as_ref().inner(index).is_some_and(|inner| inner.dirty),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn prove<'o>(
+        &mut self,
+        key: &Key,
+        out: &'o mut [u8],
+    ) -> Result<MapProof<'o>, BufferTooSmall> {
+        self.rehash();
+        let trie = self.as_ref();
+        let leaf = trie.nearest(key).and_then(|index| trie.leaf(index));
+        let Some(leaf) = leaf else { return MapProof::write_empty(out) };
+        let mut writer = MapProof::writer(&leaf.key, &leaf.value.hash(), out);
+        let mut link = trie.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(inner) = trie.inner(index) else { break };
+            writer.push(&Step { depth: inner.depth, sibling: trie.hash_of(inner.sibling(key)) });
+            link = inner.child(key);
+        }
+        writer.finish()
+    }
+}

@@ -1,0 +1,420 @@
+//! What a transaction sees of the state, and the only way to change it.
+
+use thiserror::Error;
+
+use super::entry::{Key, Value};
+use super::journal::WriteLog;
+use super::store::{Store, StoreError};
+use crate::error::Full;
+use crate::header::Height;
+use crate::policy::Account;
+use crate::spec::Rules;
+
+const META: u8 = 0;
+const ACCOUNT: u8 = 1;
+const LANE: u8 = 2;
+const MAX_EFFECTS: usize = 4;
+
+/// The state as a [`Ledger`](crate::ledger::Ledger) sees it while a transaction is applied.
+///
+/// All writes are recorded, so that a block can be undone. Each new entry locks the deposit of the rules, which comes
+/// back when the entry is removed; the number of entries is bounded by the rules, equally on every node.
+pub struct View<'a> {
+    store: &'a mut dyn Store,
+    journal: Option<&'a mut dyn WriteLog>,
+    rules: &'a Rules,
+    meta: &'a mut Meta,
+}
+
+/// What is counted while a block is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) entries: u64,
+    pub(crate) coins: u64, // ever issued
+    pub(crate) writes: u32,
+    pub(crate) effects: Effects,
+}
+
+/// A fact that a transaction puts before the engine: stake moved, a vote, evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "ledgers and engines agree on its meaning")]
+pub struct Effect {
+    /// What it means; ledger and engine agree on that.
+    pub kind: u8,
+    /// Whom or what it concerns.
+    pub subject: [u8; 32],
+    /// A number, if one belongs to it.
+    pub amount: u64,
+}
+
+/// The facts that the transactions of one block put before the engine: at most four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Effects {
+    len: u8,
+    list: [Effect; MAX_EFFECTS],
+}
+
+/// A transaction cannot be applied. The state is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// The keys of the source did not sign it for this chain.
+    #[error("not signed by the source for this chain")]
+    BadSignature,
+    /// It was executed already, or an earlier one of its lane is missing.
+    #[error("sequence {found}, but {expected} is next")]
+    WrongSequence {
+        /// The next sequence number of the lane.
+        expected: u64,
+        /// The one in the transaction.
+        found: u64,
+    },
+    /// Its last block has passed.
+    #[error("expired after block {valid_until}")]
+    Expired {
+        /// The last block that could contain it.
+        valid_until: Height,
+    },
+    /// The account does not own enough coins, deposits included.
+    #[error("{needed} coins needed, {balance} available")]
+    NotEnough {
+        /// The balance.
+        balance: u64,
+        /// The coins needed.
+        needed: u64,
+    },
+    /// A sum exceeds 64 bits.
+    #[error("a sum exceeds 64 bits")]
+    Overflow,
+    /// The asset or entry exists already.
+    #[error("it exists already")]
+    AlreadyExists,
+    /// The asset or entry does not exist.
+    #[error("it does not exist")]
+    Unknown,
+    /// It belongs to another account.
+    #[error("it belongs to another account")]
+    NotOwner,
+    /// No ledger of this chain handles it.
+    #[error("no ledger of this chain handles it")]
+    UnknownLedger,
+    /// The payload of a call is malformed.
+    #[error("malformed payload")]
+    MalformedPayload,
+    /// The conditions of a contract are not met.
+    #[error("the conditions are not met")]
+    ConditionsNotMet,
+    /// The state has as many entries as the rules allow.
+    #[error("the state has all {max_entries} entries that the rules allow")]
+    TooManyEntries {
+        /// The limit.
+        max_entries: u32,
+    },
+    /// The block writes more often than the rules allow.
+    #[error("the block makes more than {max_writes} writes")]
+    TooManyWrites {
+        /// The limit.
+        max_writes: u32,
+    },
+    /// The block puts more facts before the engine than it may.
+    #[error("the block has more than {MAX_EFFECTS} effects")]
+    TooManyEffects,
+    /// The store cannot answer. It says nothing about the transaction.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal is full. It says nothing about the transaction.
+    #[error("journal full: all {capacity} slots are in use")]
+    JournalFull {
+        /// The number of slots.
+        capacity: usize,
+    },
+}
+
+impl Effects {
+    /// No facts.
+    pub const NONE: Self =
+        Self { len: 0, list: [Effect { kind: 0, subject: [0; 32], amount: 0 }; MAX_EFFECTS] };
+
+    /// Returns the facts, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Effect] {
+        self.list.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Meta {
+    /// Reads what the block before has left.
+    pub(crate) fn load(store: &mut dyn Store) -> Result<Self, StoreError> {
+        let value = store.get(&meta_key())?.unwrap_or(Value::EMPTY);
+        let (entries, rest) = split_u64(value.as_bytes());
+        let (coins, _) = split_u64(rest);
+        Ok(Self { entries, coins, writes: 0, effects: Effects::NONE })
+    }
+
+    pub(crate) fn value(&self) -> Value {
+        Value::of_parts(&[&self.entries.to_be_bytes(), &self.coins.to_be_bytes()])
+    }
+}
+
+pub(crate) fn meta_key() -> Key {
+    Key::new(META, &[])
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(
+        store: &'a mut dyn Store,
+        journal: Option<&'a mut dyn WriteLog>,
+        rules: &'a Rules,
+        meta: &'a mut Meta,
+    ) -> Self {
+        Self { store, journal, rules, meta }
+    }
+
+    /// Returns the value of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Store`] if the store cannot answer.
+    pub fn get(&mut self, key: &Key) -> Result<Option<Value>, TransactionError> {
+        Ok(self.store.get(key)?)
+    }
+
+    /// Changes an entry that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Unknown`] if it does not exist, or the limits are reached.
+    pub fn update(&mut self, key: &Key, value: &Value) -> Result<(), TransactionError> {
+        match self.write(key, Some(value))? {
+            Some(_) => Ok(()),
+            None => Err(TransactionError::Unknown),
+        }
+    }
+
+    /// Creates an entry, for which `payer` locks the deposit.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::AlreadyExists`] if it exists, [`TransactionError::NotEnough`] if the payer cannot pay, or
+    /// the limits are reached.
+    pub fn insert(
+        &mut self,
+        key: &Key,
+        value: &Value,
+        payer: &Account,
+    ) -> Result<(), TransactionError> {
+        self.debit(payer, self.rules.deposit)?;
+        self.insert_paid(key, value)
+    }
+
+    /// Removes an entry and gives the deposit to `owner`.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Unknown`] if it does not exist, or the limits are reached.
+    pub fn remove(&mut self, key: &Key, owner: &Account) -> Result<(), TransactionError> {
+        if self.write(key, None)?.is_none() {
+            return Err(TransactionError::Unknown);
+        }
+        self.meta.entries = self.meta.entries.saturating_sub(1);
+        self.credit(owner, self.rules.deposit, owner)
+    }
+
+    /// Returns the coins of an account.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Store`] if the store cannot answer.
+    pub fn balance(&mut self, account: &Account) -> Result<u64, TransactionError> {
+        Ok(self.account(account)?.map_or(0, |(balance, _)| balance))
+    }
+
+    /// Takes coins from an account.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::NotEnough`] if it has fewer.
+    pub fn debit(&mut self, account: &Account, coins: u64) -> Result<(), TransactionError> {
+        if coins == 0 {
+            return Ok(());
+        }
+        let (balance, sequence) = self.account(account)?.unwrap_or_default();
+        let not_enough = TransactionError::NotEnough { balance, needed: coins };
+        let balance = balance.checked_sub(coins).ok_or(not_enough)?;
+        self.update(&account_key(account), &account_value(balance, sequence))
+    }
+
+    /// Adds coins to an account. `payer` locks the deposit if the account is new.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Overflow`] above 64 bits; [`TransactionError::NotEnough`] if the payer cannot pay the
+    /// deposit.
+    pub fn credit(
+        &mut self,
+        account: &Account,
+        coins: u64,
+        payer: &Account,
+    ) -> Result<(), TransactionError> {
+        if coins == 0 {
+            return Ok(());
+        }
+        match self.account(account)? {
+            Some((balance, sequence)) => {
+                let balance = balance.checked_add(coins).ok_or(TransactionError::Overflow)?;
+                self.update(&account_key(account), &account_value(balance, sequence))
+            }
+            None => self.insert(&account_key(account), &account_value(coins, 0), payer),
+        }
+    }
+
+    /// Puts a fact before the engine.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::TooManyEffects`] after four in one block.
+    pub fn effect(&mut self, effect: Effect) -> Result<(), TransactionError> {
+        let effects = &mut self.meta.effects;
+        let place = effects.list.get_mut(usize::from(effects.len));
+        *place.ok_or(TransactionError::TooManyEffects)? = effect;
+        effects.len = effects.len.saturating_add(1);
+        Ok(())
+    }
+
+    /// Issues new coins to an account. A new account pays its deposit out of them.
+    pub(crate) fn issue(
+        &mut self,
+        account: &Account,
+        issued: u64,
+        fees: u64,
+    ) -> Result<(), TransactionError> {
+        let coins = issued.checked_add(fees).ok_or(TransactionError::Overflow)?;
+        if coins == 0 {
+            return Ok(());
+        }
+        self.meta.coins = self.meta.coins.checked_add(issued).ok_or(TransactionError::Overflow)?;
+        if self.account(account)?.is_some() {
+            return self.credit(account, coins, account);
+        }
+        let needed = self.rules.deposit;
+        let rest = coins.checked_sub(needed);
+        let rest = rest.ok_or(TransactionError::NotEnough { balance: coins, needed })?;
+        self.insert_paid(&account_key(account), &account_value(rest, 0))
+    }
+
+    /// Checks the sequence number of a lane and moves it on.
+    pub(crate) fn advance(
+        &mut self,
+        account: &Account,
+        lane: u16,
+        found: u64,
+    ) -> Result<(), TransactionError> {
+        let next = found.checked_add(1).ok_or(TransactionError::Overflow)?;
+        if lane == 0 {
+            let known = self.account(account)?;
+            let (balance, expected) = known.unwrap_or_default();
+            check_sequence(expected, found)?;
+            let value = account_value(balance, next);
+            return match known {
+                Some(_) => self.update(&account_key(account), &value),
+                None => self.insert(&account_key(account), &value, account),
+            };
+        }
+        let key = lane_key(account, lane);
+        let known = self.get(&key)?;
+        check_sequence(known.map_or(0, |value| split_u64(value.as_bytes()).0), found)?;
+        let value = Value::of_parts(&[&next.to_be_bytes()]);
+        match known {
+            Some(_) => self.update(&key, &value),
+            None => self.insert(&key, &value, account),
+        }
+    }
+
+    fn account(&mut self, account: &Account) -> Result<Option<(u64, u64)>, TransactionError> {
+        Ok(self.get(&account_key(account))?.map(|value| parse_account(&value)))
+    }
+
+    fn insert_paid(&mut self, key: &Key, value: &Value) -> Result<(), TransactionError> {
+        let max_entries = self.rules.max_entries;
+        if self.meta.entries >= u64::from(max_entries) {
+            return Err(TransactionError::TooManyEntries { max_entries });
+        }
+        if self.write(key, Some(value))?.is_some() {
+            return Err(TransactionError::AlreadyExists);
+        }
+        self.meta.entries = self.meta.entries.saturating_add(1);
+        Ok(())
+    }
+
+    /// Every write goes through here.
+    pub(crate) fn write(
+        &mut self,
+        key: &Key,
+        value: Option<&Value>,
+    ) -> Result<Option<Value>, TransactionError> {
+        let max_writes = self.rules.max_writes;
+        if self.meta.writes >= max_writes {
+            return Err(TransactionError::TooManyWrites { max_writes });
+        }
+        if let Some(journal) = &self.journal {
+            let full = |error: Full| TransactionError::JournalFull { capacity: error.capacity };
+            journal.reserve().map_err(full)?;
+        }
+        let old = self.store.replace(key, value)?;
+        if let Some(journal) = &mut self.journal {
+            journal.push(*key, old);
+        }
+        self.meta.writes = self.meta.writes.saturating_add(1);
+        Ok(old)
+    }
+}
+
+impl core::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("View").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+fn check_sequence(expected: u64, found: u64) -> Result<(), TransactionError> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(TransactionError::WrongSequence { expected, found })
+    }
+}
+
+/// Returns where the balance and the sequence number of lane 0 stand.
+pub(crate) fn account_key(account: &Account) -> Key {
+    Key::new(ACCOUNT, account.as_bytes())
+}
+
+/// Returns where the sequence number of another lane stands.
+pub(crate) fn lane_key(account: &Account, lane: u16) -> Key {
+    let mut subject = [0; 34];
+    for (byte, value) in
+        subject.iter_mut().zip(account.as_bytes().iter().chain(&lane.to_be_bytes()))
+    {
+        *byte = *value;
+    }
+    Key::new(LANE, &subject)
+}
+
+fn account_value(balance: u64, sequence: u64) -> Value {
+    Value::of_parts(&[&balance.to_be_bytes(), &sequence.to_be_bytes()])
+}
+
+pub(crate) fn parse_account(value: &Value) -> (u64, u64) {
+    let (balance, rest) = split_u64(value.as_bytes());
+    let (sequence, _) = split_u64(rest);
+    (balance, sequence)
+}
+
+pub(crate) fn split_u64(bytes: &[u8]) -> (u64, &[u8]) {
+    match bytes.split_first_chunk() {
+        Some((number, rest)) => (u64::from_be_bytes(*number), rest),
+        None => (0, bytes),
+    }
+}

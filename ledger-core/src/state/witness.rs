@@ -1,0 +1,130 @@
+//! Validation without the state: the map as a stream of proofs.
+
+use super::entry::{Key, Value};
+use super::proof::MapProof;
+use super::store::{Store, StoreError};
+use super::trie::{Slot, Trie};
+use crate::codec::{Reader, Writer};
+use crate::hash::Hash;
+
+/// The state for a device that knows only its root: each access takes the next proof from a stream that came with the
+/// block, and each write computes the new root from it.
+///
+/// A [`Recorder`] makes the stream. A wrong or incomplete one proves nothing ([`StoreError::Unproven`]); it can never
+/// make a wrong block look right.
+#[derive(Debug, Clone, Copy)]
+pub struct Witness<'a> {
+    root: Hash,
+    stream: &'a [u8],
+}
+
+/// A store that writes the proof of each access for a [`Witness`].
+#[derive(Debug)]
+pub struct Recorder<'t, 'o, S: ?Sized> {
+    trie: &'t mut Trie<S>,
+    out: &'o mut [u8],
+    len: usize,
+}
+
+impl<'a> Witness<'a> {
+    /// Begins at the state with this root.
+    #[must_use]
+    pub const fn new(root: Hash, stream: &'a [u8]) -> Self {
+        Self { root, stream }
+    }
+
+    /// Returns whether the whole stream was used.
+    #[must_use]
+    pub const fn is_used_up(&self) -> bool {
+        self.stream.is_empty()
+    }
+
+    /// Takes the next proof, which must be for this key, with the value.
+    fn next(&mut self, key: &Key) -> Result<(MapProof<'a>, Option<Value>), StoreError> {
+        let unproven = StoreError::Unproven;
+        let (proof, rest) = MapProof::decode(self.stream).map_err(|_| unproven)?;
+        let hash = proof.verify(&self.root, key).map_err(|_| unproven)?;
+        let mut reader = Reader(rest);
+        let value = match hash {
+            None => None,
+            Some(hash) => {
+                let len = usize::from(reader.u8().map_err(|_| unproven)?);
+                let bytes = reader.slice(len).map_err(|_| unproven)?;
+                Some(Value::new(bytes).filter(|value| value.hash() == hash).ok_or(unproven)?)
+            }
+        };
+        self.stream = reader.0;
+        Ok((proof, value))
+    }
+}
+
+impl Store for Witness<'_> {
+    fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
+        self.next(key).map(|(_, value)| value)
+    }
+
+    fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
+        let (proof, old) = self.next(key)?;
+        self.root = proof.root_after(key, value.map(Value::hash).as_ref());
+        Ok(old)
+    }
+
+    fn root(&mut self) -> Hash {
+        self.root
+    }
+}
+
+impl<'t, 'o, S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Recorder<'t, 'o, S> {
+    /// Writes the proofs of all accesses to `trie` to `out`.
+    pub const fn new(trie: &'t mut Trie<S>, out: &'o mut [u8]) -> Self {
+        Self { trie, out, len: 0 }
+    }
+
+    /// Returns the stream so far.
+    #[must_use]
+    pub fn finish(self) -> &'o [u8] {
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    fn record(&mut self, key: &Key) -> Result<(), StoreError> {
+        let value = self.trie.value(key);
+        let rest = self.out.get_mut(self.len..).unwrap_or_default();
+        self.len = self.len.saturating_add(write_proof(self.trie, key, value.as_ref(), rest)?);
+        Ok(())
+    }
+}
+
+/// Writes a proof and the value.
+fn write_proof<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized>(
+    trie: &mut Trie<S>,
+    key: &Key,
+    value: Option<&Value>,
+    out: &mut [u8],
+) -> Result<usize, StoreError> {
+    let unproven = StoreError::Unproven;
+    let len = trie.prove(key, out).map_err(|_| unproven)?.as_bytes().len();
+    let Some(value) = value.map(Value::as_bytes) else { return Ok(len) };
+    let needed = value.len().saturating_add(1);
+    let rest = out.get_mut(len..).unwrap_or_default();
+    let mut writer = Writer::new(rest, needed).map_err(|_| unproven)?;
+    let value_len = u8::try_from(value.len()).map_err(|_| unproven)?;
+    writer.put(&[value_len]).map_err(|_| unproven)?;
+    writer.put(value).map_err(|_| unproven)?;
+    Ok(len.saturating_add(needed))
+}
+
+impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Store for Recorder<'_, '_, S> {
+    fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
+        self.record(key)?;
+        self.trie.get(key)
+    }
+
+    fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
+        self.record(key)?;
+        self.trie.replace(key, value)
+    }
+
+    fn root(&mut self) -> Hash {
+        self.trie.root()
+    }
+}
