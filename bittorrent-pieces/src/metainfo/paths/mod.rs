@@ -227,7 +227,6 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
     }
 
     /// Finds the target of a link: from the folder of the torrent, or from that of the link.
-    #[expect(clippy::type_complexity, reason = "two paths that are written one after the other")]
     fn target(
         &self,
         link: &File<'a>,
