@@ -10,7 +10,7 @@ use bittorrent_pieces::metainfo::{PathPolicy, PathSlot, SafePaths};
 const TORRENT: &[u8] = b"d4:infod5:filesld6:lengthi0e4:pathl1:aeed6:lengthi0e4:pathl2:..1:aee\
     d6:lengthi0e4:pathl1:Aeee4:name6:hostile12:piece lengthi16384e6:pieces0:ee";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let bytes = match std::env::args().nth(1) {
         Some(path) => std::fs::read(path)?,
         None => TORRENT.to_vec(),

@@ -7,7 +7,7 @@ use bittorrent_pieces::magnet::Magnet;
 use bittorrent_pieces::tracker::udp::Request;
 use bittorrent_pieces::tracker::{Announce, UdpConfig, UdpSlot, UdpTracker};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let link = b"magnet:?xt=urn:btih:e4c9cc93f9679a5a513ea8d646821bb5eba48527&dn=an%20image\
         &tr=udp://tracker.example:6969/announce";
     let magnet = Magnet::parse(link)?;
