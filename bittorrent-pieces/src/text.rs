@@ -57,6 +57,11 @@ impl<'b> Text<'b> {
         self.raw(digits.get(digits.len().saturating_sub(len)..).unwrap_or_default());
     }
 
+    /// Returns the number of bytes so far, whether or not there was room.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     /// Returns the number of bytes written, if there was room for all.
     pub(crate) const fn finish(self) -> Result<usize, BufferTooSmall> {
         if self.len > self.out.len() {

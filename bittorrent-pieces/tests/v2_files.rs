@@ -181,7 +181,7 @@ fn files_are_written_and_read() {
     let metainfo = metainfo();
     let read: Vec<_> = metainfo
         .files()
-        .map(|file| (file.path().skip(1).map(<[u8]>::to_vec).collect::<Vec<_>>(), file.len()))
+        .map(|file| (file.raw_path().skip(1).map(<[u8]>::to_vec).collect::<Vec<_>>(), file.len()))
         .collect();
     for ((path, len), (read, read_len)) in FILES.iter().zip(&read) {
         assert_eq!((path.to_vec(), len), (read.iter().map(Vec::as_slice).collect(), read_len));

@@ -155,10 +155,6 @@ fn hostile_torrents_are_refused() {
     };
     let refusal = |file: &str| Metainfo::decode(file.as_bytes(), Mode::Lenient).map(|_| ()).err();
     assert_eq!(refusal(&multi("1:a", "4")), None);
-    let paths = ["2:..", "1:.", "0:", "4:/etc", "3:a/b", "3:a\\b", "3:a\0b", "2:C:", "1:a2:.."];
-    for path in paths {
-        assert_eq!(refusal(&multi(path, "4")), Some(MetainfoError::Path), "{path:?}");
-    }
     assert_eq!(refusal(&multi("", "4")), Some(MetainfoError::Key("path")));
     assert_eq!(refusal(&multi("i1e", "4")), Some(MetainfoError::Key("path")));
     assert_eq!(refusal(&multi("1:a", "-1")), Some(MetainfoError::Length(-1)));
@@ -202,7 +198,7 @@ fn files_tiers_and_spans() {
     assert!(torrent.is_private() && !torrent.is_single());
     let tiers: Vec<Vec<_>> = torrent.tiers().map(Iterator::collect).collect();
     assert_eq!(tiers, [vec![&b"http://a"[..], b"http://b"], vec![b"udp://c"]]);
-    let path = torrent.files().last().unwrap().path().collect::<Vec<_>>();
+    let path = torrent.files().last().unwrap().raw_path().collect::<Vec<_>>();
     assert_eq!(path, [&b"folder"[..], b"sub", b"b"]);
     let spans = torrent.spans(2, 4).map(|span| (span.file.offset(), span.offset, span.len));
     assert_eq!(spans.collect::<Vec<_>>(), [(0, 2, 1), (3, 0, 3)]);

@@ -143,18 +143,21 @@ pub(super) fn torrents(slots: &[StoredPeerSlot], now: Duration) -> u32 {
     seen.iter().map(|byte| byte.count_ones()).sum()
 }
 
-/// Chooses up to `N` items, each with the same probability (Vitter 1985, algorithm R).
+/// Chooses up to `limit` items, at most `N`, each with the same probability (Vitter 1985, algorithm R).
 pub(super) fn sample<T: Copy, const N: usize>(
     items: impl Iterator<Item = T>,
+    limit: usize,
     rng: &mut Rng,
 ) -> heapless::Vec<T, N> {
     let mut chosen = heapless::Vec::new();
     for (seen, item) in (1_u64..).zip(items) {
-        if let Err(item) = chosen.push(item) {
-            let drawn = usize::try_from(rng.below(seen)).unwrap_or(usize::MAX);
-            if let Some(place) = chosen.get_mut(drawn) {
-                *place = item;
-            }
+        if chosen.len() < limit.min(N) {
+            let _ = chosen.push(item); // there is room
+            continue;
+        }
+        let drawn = usize::try_from(rng.below(seen)).unwrap_or(usize::MAX);
+        if let Some(place) = chosen.get_mut(drawn) {
+            *place = item;
         }
     }
     chosen

@@ -1,22 +1,22 @@
-//! The files of a torrent, and where bytes of the content lie in them.
+//! The files of a torrent, and the place of the content in them.
 
 use super::tree::{self, DEPTH, Walk};
 use super::{MetainfoError, int_of};
 use crate::bencode::{Items, Value};
-
-/// The longest path element in bytes; what most file systems take.
-const LONGEST: usize = 255;
 
 /// A file of a torrent.
 #[derive(Debug, Clone)]
 pub struct File<'a> {
     offset: u64,
     len: u64,
-    path: Elements<'a>,
+    name: &'a [u8],
+    path: Elements<'a>, // below the folder of the torrent
     attributes: &'a [u8],
+    properties: Value<'a>,
 }
 
-/// The elements of a path, the name of the torrent first. None can lead out of its folder.
+/// The elements of a path as the metainfo file has them. They are not safe to store a file under; see
+/// [`SafePaths`](super::SafePaths).
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
     name: Option<&'a [u8]>,
@@ -24,31 +24,32 @@ pub struct Elements<'a> {
 }
 
 #[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant, reason = "there is no heap to put the names on")]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the names on")]
 enum Rest<'a> {
     List(Items<'a>),
-    Names([&'a [u8]; DEPTH], usize, usize), // all, how many, the next
+    Names([&'a [u8]; DEPTH], usize, usize), // all, their number, the next
 }
 
 /// A run of bytes inside a file.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Span<'a> {
     /// The file.
     pub file: File<'a>,
-    /// Where the run begins, in bytes from the start of the file.
+    /// The start of the run, in bytes from the start of the file.
     pub offset: u64,
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub len: u64,
 }
 
 impl<'a> File<'a> {
-    /// Returns where the file begins in the content, in bytes.
+    /// Returns the start of the file in the content, in bytes.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns the length in bytes.
+    /// Returns the length in bytes; 0 for a symbolic link.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
@@ -60,11 +61,29 @@ impl<'a> File<'a> {
         self.len == 0
     }
 
-    /// Returns the path. Elements are bytes, in UTF-8 if the author kept to BEP 3. Two files may
-    /// have the same path; the caller must not let one overwrite the other.
+    /// Returns the path as the metainfo file has it, the name of the torrent first; to be shown, not to be
+    /// stored under: elements may be `..`, and files may share a path. See [`SafePaths`](super::SafePaths).
     #[must_use]
-    pub fn path(&self) -> Elements<'a> {
+    pub fn raw_path(&self) -> Elements<'a> {
+        Elements { name: Some(self.name), ..self.path.clone() }
+    }
+
+    /// Returns the path below the folder of the torrent; that of a single file is empty.
+    pub(super) fn inner_path(&self) -> Elements<'a> {
         self.path.clone()
+    }
+
+    /// Returns the target of a symbolic link as the metainfo file has it (BEP 47).
+    #[must_use]
+    pub fn symlink(&self) -> Option<Elements<'a>> {
+        let target = self.properties.find(b"symlink path").filter(|_| self.is_symlink())?;
+        Some(Elements { name: None, rest: Rest::List(target.items()) })
+    }
+
+    /// Returns whether the file is a symbolic link (BEP 47).
+    #[must_use]
+    pub fn is_symlink(&self) -> bool {
+        is_symlink(self.attributes)
     }
 
     /// Returns whether the file only fills up a piece, and need not be stored (BEP 47).
@@ -79,7 +98,7 @@ impl<'a> File<'a> {
         self.attributes.contains(&b'x')
     }
 
-    /// Returns what `len` bytes at `offset` of the content have in common with this file.
+    /// Returns the part of `len` bytes at `offset` of the content that lies in this file.
     pub(super) fn overlap(self, offset: u64, len: u64) -> Option<Span<'a>> {
         let start = offset.max(self.offset);
         let end = offset.saturating_add(len).min(self.offset.saturating_add(self.len));
@@ -141,23 +160,44 @@ impl<'a> Iterator for Files<'a> {
                 if len > 0 { tree::start_of(self.offset, *piece_len)? } else { self.offset };
             self.offset = start.saturating_add(len);
             let depth = if *single { 0 } else { file.depth };
-            let path = Elements { name: Some(self.name), rest: Rest::Names(file.names, depth, 0) };
-            let attributes = file.properties.find(b"attr").and_then(|attr| attr.as_bytes());
-            let attributes = attributes.unwrap_or_default();
-            return Some(File { offset: start, len, path, attributes });
+            let path = Elements { name: None, rest: Rest::Names(file.names, depth, 0) };
+            let properties = file.properties;
+            let attributes = attributes(properties);
+            return Some(File {
+                offset: start,
+                len,
+                name: self.name,
+                path,
+                attributes,
+                properties,
+            });
         }
         let single = self.single.take();
         let file = single.or_else(|| self.list.next())?;
+        let attributes = attributes(file);
         let len = file.find(b"length").and_then(|len| len.as_int()).unwrap_or(0);
-        let len = u64::try_from(len).unwrap_or(0);
+        let len = if is_symlink(attributes) { 0 } else { u64::try_from(len).unwrap_or(0) };
         let offset = self.offset;
         self.offset = offset.saturating_add(len);
         // A dictionary has no items: the path of a single file is its name.
-        let rest = if single.is_some() { file } else { file.find(b"path").unwrap_or(file) };
-        let path = Elements { name: Some(self.name), rest: Rest::List(rest.items()) };
-        let attributes = file.find(b"attr").and_then(|attr| attr.as_bytes()).unwrap_or_default();
-        Some(File { offset, len, path, attributes })
+        let rest = if single.is_some() { file } else { path_of(file).unwrap_or(file) };
+        let path = Elements { name: None, rest: Rest::List(rest.items()) };
+        Some(File { offset, len, name: self.name, path, attributes, properties: file })
     }
+}
+
+/// Returns `path.utf-8`, which some programs write beside a `path` in another encoding, or `path`.
+fn path_of(file: Value<'_>) -> Option<Value<'_>> {
+    let list = |key| file.find(key).filter(|path| path.items().next().is_some());
+    list(b"path.utf-8").or_else(|| list(b"path"))
+}
+
+fn attributes(file: Value<'_>) -> &[u8] {
+    file.find(b"attr").and_then(|attr| attr.as_bytes()).unwrap_or_default()
+}
+
+fn is_symlink(attributes: &[u8]) -> bool {
+    attributes.contains(&b'l')
 }
 
 /// Checks `length` or `files` of an info dictionary; returns the length of the content.
@@ -166,11 +206,14 @@ pub(super) fn check_content(info: Value<'_>) -> Result<u64, MetainfoError> {
         (Some(_), None) => check_len(info),
         (None, Some(files)) if files.items().next().is_some() => {
             files.items().try_fold(0_u64, |total, file| {
-                let path = file.find(b"path").filter(|path| path.items().next().is_some());
-                for element in path.ok_or(MetainfoError::Key("path"))?.items() {
-                    check_element(element.as_bytes().ok_or(MetainfoError::Key("path"))?)?;
+                let attributes = attributes(file);
+                let mut elements = path_of(file).into_iter().flat_map(|path| path.items());
+                let named = path_of(file).is_some() || attributes.contains(&b'p');
+                if !named || elements.any(|element| element.as_bytes().is_none()) {
+                    return Err(MetainfoError::Key("path"));
                 }
-                total.checked_add(check_len(file)?).ok_or(MetainfoError::TooLong)
+                let len = if is_symlink(attributes) { 0 } else { check_len(file)? };
+                total.checked_add(len).ok_or(MetainfoError::TooLong)
             })
         }
         _ => Err(MetainfoError::Content),
@@ -180,13 +223,4 @@ pub(super) fn check_content(info: Value<'_>) -> Result<u64, MetainfoError> {
 fn check_len(file: Value<'_>) -> Result<u64, MetainfoError> {
     let len = int_of(file, b"length", "length")?;
     u64::try_from(len).map_err(|_| MetainfoError::Length(len))
-}
-
-/// Refuses path elements that could lead out of a folder on any common system.
-pub(super) fn check_element(element: &[u8]) -> Result<(), MetainfoError> {
-    let special = |byte: &u8| matches!(byte, b'/' | b'\\' | 0);
-    let refused = matches!(element, [] | b"." | b".." | [b'a'..=b'z' | b'A'..=b'Z', b':', ..])
-        || element.len() > LONGEST
-        || element.iter().any(special);
-    if refused { Err(MetainfoError::Path) } else { Ok(()) }
 }

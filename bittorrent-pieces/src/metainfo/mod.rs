@@ -1,8 +1,10 @@
-//! The metainfo file, versions 1 and 2 and both at once (BEP 3, 52; trackers BEP 12, private BEP 27,
-//! attributes BEP 47).
+//! The metainfo file of version 1, of version 2 and of both (BEP 3, 52; trackers BEP 12, private BEP 27,
+//! attributes and symbolic links BEP 47).
 
 mod builder;
 mod file;
+mod layers;
+mod paths;
 mod tree;
 
 use sha2::{Digest as _, Sha256};
@@ -16,19 +18,22 @@ use crate::id::{InfoHash, InfoHashV2};
 use crate::merkle::{MerkleHash, PieceLayer};
 pub use builder::{Content, ContentFile, MetainfoBuilder, Version};
 pub use file::{Elements, File, Files, Span};
+use layers::LayerIndex;
+pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 
 /// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.
 ///
-/// ```no_run
-/// use bittorrent_pieces::{Metainfo, bencode::Mode};
+/// ```
+/// use bittorrent_pieces::{Metainfo, PieceIndex, bencode::Mode};
 ///
-/// # fn show(bytes: &[u8]) -> Result<(), bittorrent_pieces::metainfo::MetainfoError> {
-/// let torrent = Metainfo::decode(bytes, Mode::Lenient)?;
-/// for file in torrent.files() {
-///     println!("{} bytes at {}: {:?}", file.len(), file.offset(), file.path());
-/// }
-/// # Ok(())
-/// # }
+/// let file = b"d8:announce10:http://t/a4:infod6:lengthi3e4:name1:x12:piece lengthi16384e\
+///     6:pieces20:\xA9\x99\x3E\x36\x47\x06\x81\x6A\xBA\x3E\x25\x71\x78\x50\xC2\x6C\x9C\xD0\xD8\x9Dee";
+/// let torrent = Metainfo::decode(file, Mode::Lenient)?;
+/// assert_eq!(torrent.name(), b"x");
+/// assert_eq!(torrent.announce(), Some(&b"http://t/a"[..]));
+/// assert_eq!(torrent.files().map(|file| file.len()).collect::<Vec<_>>(), [3]);
+/// assert_eq!(torrent.hashes().of(PieceIndex(0)).unwrap()[..2], [0xA9, 0x99]); // the SHA-1 of "abc"
+/// # Ok::<(), bittorrent_pieces::metainfo::MetainfoError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Metainfo<'a> {
@@ -41,29 +46,42 @@ pub struct Metainfo<'a> {
     name: &'a [u8],
 }
 
-/// Bytes that are no usable metainfo.
+/// The largest piece length that is accepted unless another limit is given: 2^29 - 1 bytes, as in libtorrent. A
+/// client keeps state for each block of an open piece.
+pub const MAX_PIECE_LEN: u32 = (1 << 29) - 1;
+
+/// Bytes that are not usable metainfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum MetainfoError {
     /// Not bencode.
     #[error(transparent)]
     Bencode(#[from] BencodeError),
     /// A key is missing, or its value is of the wrong type.
-    #[error("no usable value for {0}")]
+    #[error("key '{0}' is missing or of the wrong type")]
     Key(&'static str),
-    /// A length that is negative, a piece length that is not between 1 and 2^32 - 1, or one of v2 that is no
+    /// A length that is negative, a piece length that is not between 1 and 2^32 - 1, or one of v2 that is not a
     /// power of two from 16 KiB on.
-    #[error("an impossible length of {0}")]
+    #[error("invalid length {0}")]
     Length(i64),
+    /// A piece length above the limit.
+    #[error("piece length {len} exceeds the limit of {max}")]
+    PieceLen {
+        /// The piece length in bytes.
+        len: u32,
+        /// The limit in bytes.
+        max: u32,
+    },
     /// `pieces` is not a multiple of 20 bytes.
     #[error("{0} bytes of piece hashes")]
     Hashes(usize),
     /// The number of hashes does not fit the length of the content.
     #[error("{hashes} piece hashes for {pieces} pieces")]
     Pieces {
-        /// How many hashes there are.
+        /// The number of hashes.
         hashes: usize,
-        /// How many pieces the lengths make.
+        /// The number of pieces.
         pieces: u32,
     },
     /// The content is longer than can be counted.
@@ -72,41 +90,54 @@ pub enum MetainfoError {
     /// Both `length` and `files`, neither, or `files` without a file.
     #[error("either a length or a list of files is needed")]
     Content,
-    /// A name or path element that could lead out of the download folder: empty, `.`, `..`, a
-    /// drive, with a slash, a backslash or a zero byte, or longer than 255 bytes.
-    #[error("an unsafe path")]
-    Path,
     /// A `meta version` that is not 2 (BEP 52).
-    #[error("version {0} is not known")]
+    #[error("unknown version {0}")]
     Version(i64),
-    /// A file tree that is none: empty, a file with siblings, more than 16 levels (BEP 52).
-    #[error("a file tree that is none")]
+    /// A malformed file tree: empty, out of order, a file with siblings, more than 16 levels (BEP 52).
+    #[error("malformed file tree")]
     Tree,
     /// A file without a `pieces root`, an empty one with one, or a root of zeros.
-    #[error("a file whose root is missing or impossible")]
+    #[error("the root of a file is missing or invalid")]
     Root,
-    /// Piece layers that are missing, of the wrong length, of no file, or do not lead to the root.
-    #[error("piece layers that do not fit the files")]
+    /// Piece layers that are missing (in strict mode), of the wrong length, or do not lead to the root.
+    #[error("piece layers do not match the files")]
     Layer,
     /// A hybrid torrent whose two descriptions differ, or whose files do not begin with a piece.
-    #[error("the files of version 1 are not those of version 2")]
+    #[error("the files of version 1 differ from those of version 2")]
     Hybrid,
 }
 
 impl<'a> Metainfo<'a> {
-    /// Reads a metainfo file. [`Mode::Lenient`] takes files found in the wild; the info-hash is that
-    /// of the bytes as found in either mode.
+    /// Parses a metainfo file. [`Mode::Lenient`] accepts files of other programs: keys out of order, bytes after
+    /// the end, missing piece layers. The info-hash is that of the bytes as found in either mode. Piece lengths
+    /// above [`MAX_PIECE_LEN`] are refused.
     ///
     /// # Errors
     ///
     /// [`MetainfoError`]
     pub fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
-        let top = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
-        let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
-        Self::of(top, info, false)
+        Self::decode_with(bytes, mode, MAX_PIECE_LEN)
     }
 
-    /// Reads an info dictionary alone, as peers give it for a magnet link (BEP 9). It names no tracker.
+    /// Parses a metainfo file with another limit of the piece length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`MetainfoError`]
+    pub fn decode_with(
+        bytes: &'a [u8],
+        mode: Mode,
+        max_piece_len: u32,
+    ) -> Result<Self, MetainfoError> {
+        let top = match mode {
+            Mode::Strict => Value::from_bytes(bytes, mode, Limits::DEFAULT)?,
+            Mode::Lenient => Value::decode(bytes, mode, Limits::DEFAULT)?.0,
+        };
+        let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
+        Self::of(top, info, mode == Mode::Lenient, max_piece_len)
+    }
+
+    /// Parses an info dictionary alone, as peers send it for a magnet link (BEP 9). It names no tracker.
     ///
     /// # Errors
     ///
@@ -115,12 +146,18 @@ impl<'a> Metainfo<'a> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let info = Some(info).filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
         let top = Value::from_bytes(b"de", mode, Limits::DEFAULT)?;
-        Self::of(top, info, true)
+        Self::of(top, info, true, MAX_PIECE_LEN)
     }
 
-    fn of(top: Value<'a>, info: Value<'a>, alone: bool) -> Result<Self, MetainfoError> {
-        let name = bytes_of(info, b"name", "name")?;
-        file::check_element(name)?;
+    /// Checks the whole; `layerless` permits missing piece layers.
+    fn of(
+        top: Value<'a>,
+        info: Value<'a>,
+        layerless: bool,
+        max_piece_len: u32,
+    ) -> Result<Self, MetainfoError> {
+        let utf8 = bytes_of(info, b"name.utf-8", "name");
+        let name = utf8.or_else(|_| bytes_of(info, b"name", "name"))?;
         let version = info.find(b"meta version").map(|version| version.as_int());
         let v2 = match version {
             None => None,
@@ -129,6 +166,9 @@ impl<'a> Metainfo<'a> {
         };
         let piece_len = int_of(info, b"piece length", "piece length")?;
         let short = u32::try_from(piece_len).map_err(|_| MetainfoError::Length(piece_len))?;
+        if short > max_piece_len {
+            return Err(MetainfoError::PieceLen { len: short, max: max_piece_len });
+        }
         let v1 = v2.is_none() || info.find(b"pieces").is_some();
         let total = match (v1, v2) {
             (_, Some(_)) if !short.is_power_of_two() || short < BLOCK_LEN => {
@@ -158,9 +198,8 @@ impl<'a> Metainfo<'a> {
         }
         if v2.is_some() {
             let layers = top.find(b"piece layers").filter(Value::is_dict);
-            if let Some(layers) = layers.or(EMPTY.filter(|_| !alone)) {
-                tree::check_layers(tree_of(info)?, layers, short)?;
-            }
+            let layers_or_none = layers.unwrap_or(Value::EMPTY_DICT);
+            layers::check(tree_of(info)?, layers_or_none, short, layerless)?;
             hashes = with_layer(hashes, v1, layers, tree_of(info)?, name, short);
         }
         let info_hash = match v2.filter(|_| !v1) {
@@ -198,7 +237,8 @@ impl<'a> Metainfo<'a> {
         self.hashes
     }
 
-    /// Returns the suggested name of the file or folder; one safe path element.
+    /// Returns the suggested name of the file or folder as the file has it. It is not a safe path; see
+    /// [`SafePaths`].
     #[must_use]
     pub const fn name(&self) -> &'a [u8] {
         self.name
@@ -232,19 +272,15 @@ impl<'a> Metainfo<'a> {
     ///
     /// A [`Torrent`](crate::Torrent) of v2 alone takes the files by [`Geometry::of_files`], and the
     /// layers one behind the other by [`PieceHashes::v2`].
-    pub fn v2_files(&self) -> impl Iterator<Item = (V2File, Option<PieceLayer<'a>>)> + use<'a> {
+    #[must_use]
+    pub fn v2_files(&self) -> V2Files<'a> {
         let tree = self.info.find(b"file tree").filter(|_| self.v2.is_some());
-        let layers = self.top.find(b"piece layers");
-        let piece_len = self.geometry.full_piece_len();
-        let mut next = 0_u64;
-        tree.into_iter().flat_map(tree::Walk::new).filter(|file| file.len() > 0).map_while(
-            move |file| {
-                let (len, root) = (file.len(), file.root()?);
-                let first = PieceIndex(u32::try_from(next).ok()?);
-                next = next.saturating_add(len.div_ceil(u64::from(piece_len)));
-                Some((V2File { first, len, root }, layer_of(&file, layers, piece_len)))
-            },
-        )
+        V2Files {
+            walk: tree.map(tree::Walk::new),
+            layers: self.top.find(b"piece layers").map(LayerIndex::new),
+            piece_len: self.geometry.full_piece_len(),
+            next: 0,
+        }
     }
 
     /// Returns the files, in the order of the content.
@@ -256,9 +292,10 @@ impl<'a> Metainfo<'a> {
         }
     }
 
-    /// Returns where `len` bytes at `offset` of the content lie in the files.
-    pub fn spans(&self, offset: u64, len: u64) -> impl Iterator<Item = Span<'a>> + use<'a> {
-        self.files().filter_map(move |file| file.overlap(offset, len))
+    /// Returns the parts of the files in which `len` bytes at `offset` of the content lie.
+    #[must_use]
+    pub fn spans(&self, offset: u64, len: u64) -> Spans<'a> {
+        Spans { files: self.files(), offset, len }
     }
 
     /// Returns the tracker of BEP 3.
@@ -267,11 +304,16 @@ impl<'a> Metainfo<'a> {
         self.top.find(b"announce")?.as_bytes()
     }
 
-    /// Returns the tiers of trackers (BEP 12). Without a list of tiers, the tracker of BEP 3 is the
-    /// only one of the only tier; with one, it is ignored.
+    /// Returns the tiers of trackers (BEP 12). Without a list of tiers, or if it has no URL, the tracker of BEP 3
+    /// is the only one of the only tier; with one, it is ignored.
     #[must_use]
     pub fn tiers(&self) -> Tiers<'a> {
-        match self.top.find(b"announce-list").filter(Value::is_list) {
+        let list = self.top.find(b"announce-list").filter(Value::is_list);
+        let usable = |list: &Value<'a>| {
+            let mut urls = list.items().flat_map(|tier| tier.items());
+            urls.any(|url| url.as_bytes().is_some())
+        };
+        match list.filter(usable) {
             Some(list) => Tiers { list: list.items(), single: None },
             None => Tiers {
                 list: Value::items(&self.top), // a dictionary has no items
@@ -293,6 +335,50 @@ impl<'a> Metainfo<'a> {
     }
 }
 
+/// The files of a v2 torrent that are not empty, and their piece layers.
+#[derive(Debug, Clone)]
+pub struct V2Files<'a> {
+    walk: Option<tree::Walk<'a>>,
+    layers: Option<LayerIndex<'a>>,
+    piece_len: u32,
+    next: u64, // piece
+}
+
+impl<'a> Iterator for V2Files<'a> {
+    type Item = (V2File, Option<PieceLayer<'a>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let file = self.walk.as_mut()?.find(|file| file.len() > 0)?;
+        let len = file.len();
+        let root = file.root()?;
+        let first = PieceIndex(u32::try_from(self.next).ok()?);
+        let piece_len = u64::from(self.piece_len);
+        self.next = self.next.saturating_add(len.div_ceil(piece_len));
+        let layer = if len > piece_len {
+            self.layers.as_ref().and_then(|layers| layers.find(&root))
+        } else {
+            root_layer(&file)
+        };
+        Some((V2File { first, len, root }, layer))
+    }
+}
+
+/// The parts of files in which a run of the content lies.
+#[derive(Debug, Clone)]
+pub struct Spans<'a> {
+    files: Files<'a>,
+    offset: u64,
+    len: u64,
+}
+
+impl<'a> Iterator for Spans<'a> {
+    type Item = Span<'a>;
+
+    fn next(&mut self) -> Option<Span<'a>> {
+        self.files.find_map(|file| file.overlap(self.offset, self.len))
+    }
+}
+
 /// The tiers of trackers; shuffle inside a tier, try one tier after the other (BEP 12).
 #[derive(Debug, Clone)]
 pub struct Tiers<'a> {
@@ -311,7 +397,7 @@ impl<'a> Iterator for Tiers<'a> {
     }
 }
 
-/// The announce URLs of one tier, as bytes. What is no string is left out.
+/// The announce URLs of one tier, as bytes. Values that are not strings are skipped.
 #[derive(Debug, Clone)]
 pub struct Tier<'a> {
     list: Items<'a>,
@@ -325,9 +411,6 @@ impl<'a> Iterator for Tier<'a> {
         self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
     }
 }
-
-/// A dictionary without entries.
-const EMPTY: Option<Value<'static>> = Some(Value::EMPTY_DICT);
 
 fn tree_of(info: Value<'_>) -> Result<Value<'_>, MetainfoError> {
     info.find(b"file tree").filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
@@ -357,10 +440,15 @@ fn layer_of<'a>(
     piece_len: u32,
 ) -> Option<PieceLayer<'a>> {
     if file.len() > u64::from(piece_len) {
-        tree::layer_of(layers?, &file.root()?)
+        layers::find(layers?, &file.root()?)
     } else {
-        PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
+        root_layer(file)
     }
+}
+
+/// Returns the root of a file as the layer of its only piece.
+fn root_layer<'a>(file: &tree::TreeFile<'a>) -> Option<PieceLayer<'a>> {
+    PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
 }
 
 /// Compares the two descriptions of a hybrid torrent: the same files, each at the start of a piece.
@@ -370,7 +458,8 @@ fn check_hybrid(name: &[u8], info: Value<'_>, piece_len: u32) -> Result<(), Meta
     let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
     for old in old {
         let same = new.next().is_some_and(|new| {
-            (new.len(), new.offset()) == (old.len(), old.offset()) && new.path().eq(old.path())
+            (new.len(), new.offset()) == (old.len(), old.offset())
+                && new.raw_path().eq(old.raw_path())
         });
         if !same {
             return Err(MetainfoError::Hybrid);

@@ -1,11 +1,10 @@
 //! The files of a v2 torrent (BEP 52, "file tree").
 
 use super::MetainfoError;
-use super::file::check_element;
 use crate::bencode::{Entries, Value};
-use crate::merkle::{MerkleHash, PieceLayer};
+use crate::merkle::MerkleHash;
 
-/// How deep folders may lie inside each other.
+/// The maximum depth of a path.
 pub(super) const DEPTH: usize = 16;
 
 /// A file of a tree.
@@ -17,7 +16,15 @@ pub(super) struct TreeFile<'a> {
 }
 
 impl TreeFile<'_> {
+    pub(super) fn is_symlink(&self) -> bool {
+        let attributes = self.properties.find(b"attr").and_then(|attr| attr.as_bytes());
+        attributes.is_some_and(|attributes| attributes.contains(&b'l'))
+    }
+
     pub(super) fn len(&self) -> u64 {
+        if self.is_symlink() {
+            return 0;
+        }
         let len = self.properties.find(b"length").and_then(|len| len.as_int());
         len.and_then(|len| u64::try_from(len).ok()).unwrap_or(0)
     }
@@ -32,6 +39,7 @@ impl TreeFile<'_> {
 pub(super) struct Walk<'a> {
     open: [Option<Entries<'a>>; DEPTH],
     names: [&'a [u8]; DEPTH],
+    last: [Option<&'a [u8]>; DEPTH], // of the names of each open folder
     depth: usize,
 }
 
@@ -41,10 +49,10 @@ impl<'a> Walk<'a> {
         if let Some(first) = open.first_mut() {
             *first = Some(tree.entries());
         }
-        Self { open, names: [&[]; DEPTH], depth: 1 }
+        Self { open, names: [&[]; DEPTH], last: [None; DEPTH], depth: 1 }
     }
 
-    /// Returns the next file, or what is wrong.
+    /// Returns the next file, or an error.
     fn step(&mut self) -> Option<Result<TreeFile<'a>, MetainfoError>> {
         loop {
             let at = self.depth.checked_sub(1)?;
@@ -62,12 +70,23 @@ impl<'a> Walk<'a> {
                 }
                 return Some(Ok(TreeFile { names: self.names, depth: at, properties: value }));
             }
-            let (place, room) = (self.names.get_mut(at), self.open.get_mut(self.depth));
-            let (Some(place), Some(room), true) = (place, room, value.is_dict()) else {
+            let place = self.names.get_mut(at);
+            let room = self.open.get_mut(self.depth);
+            let last = self.last.get_mut(at);
+            let (Some(place), Some(room), Some(last)) = (place, room, last) else {
                 self.depth = 0;
                 return Some(Err(MetainfoError::Tree));
             };
-            (*place, *room) = (name, Some(value.entries()));
+            if !value.is_dict() || last.is_some_and(|last| name <= last) {
+                self.depth = 0;
+                return Some(Err(MetainfoError::Tree));
+            }
+            *place = name;
+            *last = Some(name);
+            *room = Some(value.entries());
+            if let Some(below) = self.last.get_mut(self.depth) {
+                *below = None;
+            }
             self.depth = self.depth.saturating_add(1);
         }
     }
@@ -81,6 +100,11 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
+fn check_len(file: &TreeFile<'_>) -> Result<u64, MetainfoError> {
+    let len = super::int_of(file.properties, b"length", "length")?;
+    u64::try_from(len).map_err(|_| MetainfoError::Length(len))
+}
+
 /// Checks a tree; returns the length of the content, where each file begins with a piece.
 pub(super) fn check_tree(tree: Value<'_>, piece_len: u32) -> Result<u64, MetainfoError> {
     let mut walk = Walk::new(tree);
@@ -88,11 +112,7 @@ pub(super) fn check_tree(tree: Value<'_>, piece_len: u32) -> Result<u64, Metainf
     let mut files = 0_u64;
     while let Some(file) = walk.step() {
         let file = file?;
-        for name in file.names.iter().take(file.depth) {
-            check_element(name)?;
-        }
-        let len = super::int_of(file.properties, b"length", "length")?;
-        let len = u64::try_from(len).map_err(|_| MetainfoError::Length(len))?;
+        let len = if file.is_symlink() { 0 } else { check_len(&file)? };
         let root = file.properties.find(b"pieces root");
         let right = match file.root() {
             Some(root) => len > 0 && root != [0; 32],
@@ -106,38 +126,6 @@ pub(super) fn check_tree(tree: Value<'_>, piece_len: u32) -> Result<u64, Metainf
         files = files.saturating_add(1);
     }
     if files == 0 { Err(MetainfoError::Tree) } else { Ok(total) }
-}
-
-/// Checks that each file of more than a piece has a layer which leads to its root, and nothing else has.
-pub(super) fn check_layers(
-    tree: Value<'_>,
-    layers: Value<'_>,
-    piece_len: u32,
-) -> Result<(), MetainfoError> {
-    let mut long = 0_usize;
-    for file in Walk::new(tree).filter(|file| file.len() > u64::from(piece_len)) {
-        long = long.saturating_add(1);
-        let root = file.root().ok_or(MetainfoError::Root)?;
-        let layer = layer_of(layers, &root).ok_or(MetainfoError::Layer)?;
-        let pieces = file.len().div_ceil(u64::from(piece_len));
-        if u64::try_from(layer.len()) != Ok(pieces) || layer.root(piece_len) != root {
-            return Err(MetainfoError::Layer);
-        }
-    }
-    // Two files may be the same and share a layer, so there may be fewer.
-    let known = |root: &[u8]| {
-        let mut files = Walk::new(tree).filter(|file| file.len() > u64::from(piece_len));
-        files.any(|file| file.root().is_some_and(|known| known == *root))
-    };
-    let count = layers.entries().count();
-    if count > long || !layers.entries().all(|(root, _)| known(root)) {
-        return Err(MetainfoError::Layer);
-    }
-    Ok(())
-}
-
-pub(super) fn layer_of<'a>(layers: Value<'a>, root: &MerkleHash) -> Option<PieceLayer<'a>> {
-    PieceLayer::from_bytes(layers.find(root)?.as_bytes()?)
 }
 
 /// Returns where the next file begins: with the next piece.

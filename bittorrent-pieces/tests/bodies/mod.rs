@@ -14,7 +14,9 @@ mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
-use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, PathPolicy, PathSlot, SafePaths, Version,
+};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
 
@@ -104,9 +106,7 @@ pub fn metainfo(bytes: &[u8]) {
         assert!(gap == 0 || v2 && gap < u64::from(torrent.geometry().full_piece_len()));
         end = file.offset() + file.len();
         content += file.len();
-        let path: Vec<_> = file.path().collect();
-        assert!(path.iter().all(|element| !matches!(*element, b"" | b"." | b"..")));
-        assert!(path.iter().all(|element| !element.contains(&b'/')));
+        let path: Vec<_> = file.raw_path().collect();
         paths.push((file.len(), path));
     }
     assert_eq!(end, torrent.geometry().total());
@@ -115,6 +115,12 @@ pub fn metainfo(bytes: &[u8]) {
         let _ = tier.count();
     }
     let _ = Metainfo::from_info(torrent.info().as_raw(), Mode::Lenient);
+    safe_paths(&torrent);
+    // Links, unsafe names and what other programs write cannot be written again.
+    let plain = |element: &&[u8]| !matches!(*element, b"" | b"." | b"..");
+    if torrent.files().any(|file| file.is_symlink() || !file.raw_path().all(|it| plain(&it))) {
+        return;
+    }
     let single_v2 = torrent.is_single() && !torrent.hashes().layer().is_empty();
     let mut rooted = torrent.v2_files().filter(|_| v2);
     let mut layers = Vec::new();
@@ -153,6 +159,31 @@ pub fn metainfo(bytes: &[u8]) {
     let again = Metainfo::decode(&out[..len], Mode::Strict).expect("what we write is canonical");
     assert_eq!(again.geometry(), torrent.geometry());
     assert_eq!(again.files().count(), torrent.files().count());
+}
+
+/// The paths of a torrent stay inside of one folder, and no two are equal or of a file and its folder.
+fn safe_paths(torrent: &Metainfo<'_>) {
+    for policy in [PathPolicy::REFUSE, PathPolicy::SANITISE, PathPolicy::RENAME.for_windows()] {
+        let slots = vec![PathSlot::EMPTY; torrent.path_slots()];
+        let Ok(mut paths) = SafePaths::new(torrent, policy, slots) else { continue };
+        let mut buf = [0; 4_096];
+        let mut stored = std::collections::BTreeSet::new();
+        while let Ok(Some(file)) = paths.next(&mut buf) {
+            let path = file.path.as_str().to_lowercase();
+            for element in
+                path.split('/').chain(file.target.iter().flat_map(|it| it.as_str().split('/')))
+            {
+                assert!(!matches!(element, "" | "." | ".."), "{path}");
+                assert!(!element.contains(['\\', '\0']) && element.len() <= 600, "{path}");
+            }
+            assert!(stored.insert(path), "{}", file.path);
+        }
+        let all: Vec<&String> = stored.iter().collect();
+        for (at, path) in all.iter().enumerate() {
+            let folder = format!("{path}/");
+            assert!(!all[at..].iter().any(|other| other.starts_with(&folder)), "{path}");
+        }
+    }
 }
 
 /// Any bytes are messages that encode back to the same bytes, or an error; the error of a cut

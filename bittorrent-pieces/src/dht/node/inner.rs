@@ -160,11 +160,13 @@ impl Core {
         known || self.pings.push_back(Ping { addr, cause, tries }).is_ok()
     }
 
-    /// Notes a node that sent us a query, to be pinged. Each network has one place.
+    /// Notes a node that sent us a query, to be pinged. Each network has one ping at a time.
     pub(super) fn ping_unproven(&mut self, addr: SocketAddr) {
         let network = Network::of(addr.ip());
         let unproven = || self.pings.iter().filter(|ping| ping.cause == Cause::Unproven);
-        let same = unproven().filter(|ping| Network::of(ping.addr.ip()) == network).count();
+        let queries = self.queries.iter().filter(|query| query.cause == Cause::Unproven);
+        let addrs = unproven().map(|ping| ping.addr).chain(queries.map(|query| query.to.addr));
+        let same = addrs.filter(|addr| Network::of(addr.ip()) == network).count();
         if unproven().count() < UNPROVEN && same < network.share(1, UNPROVEN) {
             self.ping(addr, Cause::Unproven, 0);
         }

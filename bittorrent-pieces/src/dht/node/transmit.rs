@@ -300,22 +300,23 @@ impl View<'_> {
         let most = (budget / 2).checked_div(stride).unwrap_or(0);
         let stored = peers::of_torrent(self.peers, self.core.now, torrent);
         let wanted = stored.filter(|peer| !(noseed && peer.seed)).map(|peer| peer.addr);
-        let chosen = peers::sample::<_, VALUES>(wanted, rng);
+        let chosen = peers::sample::<_, VALUES>(wanted, most, rng);
         let mut len = 0_usize;
-        for addr in chosen.iter().take(most) {
+        for addr in &chosen {
             let free = room.get_mut(len..).unwrap_or_default();
             len = len.saturating_add(CompactPeers::encode(*addr, free).unwrap_or(0));
         }
         let compact = CompactPeers::new(family, room.get(..len).unwrap_or_default());
         response.values = compact.filter(|peers| !peers.is_empty()).map(Values::new);
-        chosen.len().min(most).saturating_mul(stride)
+        chosen.len().saturating_mul(stride)
     }
 
     /// Chooses torrents for a sample; returns them and the approximate number of all.
     fn sample(&self, budget: usize, rng: &mut Rng) -> (heapless::Vec<[u8; 20], SAMPLES>, u32) {
         let stored = peers::fresh(self.peers, self.core.now);
         let mut sample = heapless::Vec::new();
-        for torrent in peers::sample::<_, { 2 * SAMPLES }>(stored.map(|peer| peer.torrent), rng) {
+        let stored = stored.map(|peer| peer.torrent);
+        for torrent in peers::sample::<_, { 2 * SAMPLES }>(stored, 2 * SAMPLES, rng) {
             if sample.len() < budget / 20 && !sample.contains(&torrent.0) {
                 let _ = sample.push(torrent.0); // in a full sample there is no room
             }

@@ -27,7 +27,10 @@ pub fn make(args: &Make) -> Result<(), String> {
     let name = root.file_name().ok_or("the root of the file system has no name")?;
     let name = name.to_string_lossy().into_owned();
     let mut files = Vec::new();
-    collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
+    collect(&root, &root, &mut Vec::new(), &mut files).map_err(named)?;
+    if files.is_empty() {
+        return Err(format!("{}: there is no file in the folder", args.path.display()));
+    }
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
     if args.version() == Version::Hybrid && !root.is_file() {
@@ -79,8 +82,16 @@ pub fn encode(
     Ok(out)
 }
 
-/// Lists the files of a folder, in the order of their names.
-fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Result<()> {
+/// Lists the files of a folder, in the order of their names. A link is followed, but not out of the folder.
+fn collect(
+    root: &Path,
+    at: &Path,
+    path: &mut Vec<String>,
+    found: &mut Vec<Found>,
+) -> io::Result<()> {
+    if at.is_symlink() && !at.canonicalize()?.starts_with(root) {
+        return Err(io::Error::other(format!("{} leads out of the folder", at.display())));
+    }
     if at.is_file() {
         found.push(Found { path: path.clone(), len: fs::metadata(at)?.len() });
         return Ok(());
@@ -91,7 +102,7 @@ fn collect(at: &Path, path: &mut Vec<String>, found: &mut Vec<Found>) -> io::Res
         let name = entry.file_name().into_string();
         let name = name.map_err(|name| format!("{} is not UTF-8", name.display()));
         path.push(name.map_err(io::Error::other)?);
-        collect(&entry.path(), path, found)?;
+        collect(root, &entry.path(), path, found)?;
         path.pop();
     }
     Ok(())

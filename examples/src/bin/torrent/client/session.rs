@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::ToSocketAddrs as _;
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet};
@@ -28,7 +29,7 @@ use super::finder::{Finder, PEERS};
 use super::net::{Happening, Net};
 use super::parts::Parts;
 use super::show;
-use super::storage::{Storage, nothing, text};
+use super::storage::{Storage, nothing, printable, safe_name, text};
 use super::trees::{Trees, trees};
 
 /// Requests at a time to each, and from each.
@@ -66,7 +67,7 @@ pub fn share(args: &Share) -> Result<(), String> {
     let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1, false); // how much is not known
     finder.found(magnet.peers().filter_map(|peer| match peer.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
-        Host::Name(_) => None,
+        Host::Name(name) => (name, peer.port).to_socket_addrs().ok()?.next(),
     }));
     let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
     let Fetched { info, layer, kept } = fetched.map_err(|error| error.to_string())?;
@@ -103,8 +104,8 @@ impl<'a> Session<'a> {
         finder: impl FnOnce(&Net, u64) -> Finder,
     ) -> Result<Self, String> {
         let (geometry, hashes) = trees.borrow()?;
-        let root =
-            if args.seeds { args.path.clone() } else { args.path.join(text(metainfo.name())) };
+        let name = safe_name(metainfo).map_err(|error| error.to_string())?;
+        let root = if args.seeds { args.path.clone() } else { args.path.join(name) };
         if args.seeds && !root.exists() {
             return Err(format!("{}: there is no such file or folder", root.display()));
         }
@@ -151,7 +152,7 @@ impl<'a> Session<'a> {
         let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
         let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
         let here = have.count_ones();
-        println!("{}: {here} of {pieces} pieces are here{more}", text(metainfo.name()));
+        println!("{}: {here} of {pieces} pieces are here{more}", printable(metainfo.name()));
         let finder = finder(&net, left(&torrent));
         Ok(Self {
             args,

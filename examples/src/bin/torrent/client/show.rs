@@ -6,7 +6,7 @@ use bittorrent_pieces::Metainfo;
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet, MagnetBuilder};
 
-use super::storage::text;
+use super::storage::{printable, text};
 
 /// A folder of more files than this is not listed to the end.
 const LISTED: usize = 50;
@@ -18,7 +18,7 @@ pub fn show(torrent: &str) -> Result<(), String> {
     let bytes = fs::read(torrent).map_err(|error| format!("{torrent}: {error}"))?;
     let metainfo = read(torrent, &bytes)?;
     let geometry = metainfo.geometry();
-    println!("name       {}", text(metainfo.name()));
+    println!("name       {}", printable(metainfo.name()));
     println!("info-hash  {}", metainfo.info_hash());
     if let Some(hash) = metainfo.info_hash_v2() {
         println!("version 2  {hash}");
@@ -34,11 +34,11 @@ pub fn show(torrent: &str) -> Result<(), String> {
     }
     for (nth, tier) in metainfo.tiers().enumerate() {
         for url in tier {
-            println!("tracker    {} (tier {nth})", text(url));
+            println!("tracker    {} (tier {nth})", printable(url));
         }
     }
     for file in metainfo.files().take(LISTED) {
-        let path: Vec<_> = file.path().map(text).collect();
+        let path: Vec<_> = file.raw_path().map(printable).collect();
         let padding = if file.is_padding() { " (padding)" } else { "" };
         println!("file       {:>12} bytes {}{padding}", file.len(), path.join("/"));
     }
@@ -61,7 +61,7 @@ pub fn read<'b>(name: &str, bytes: &'b [u8]) -> Result<Metainfo<'b>, String> {
 
 fn show_magnet(link: &str) -> Result<(), String> {
     let magnet = Magnet::parse(link.as_bytes()).map_err(|error| format!("the link: {error}"))?;
-    let unescaped = |value: Escaped<'_>| text(&value.bytes().collect::<Vec<_>>());
+    let unescaped = |value: Escaped<'_>| printable(&value.bytes().collect::<Vec<_>>());
     if let Some(name) = magnet.name() {
         println!("name       {}", unescaped(name));
     }

@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bittorrent_pieces::merkle::MerkleHash;
+use bittorrent_pieces::metainfo::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 use bittorrent_pieces::{
     BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
 };
 
 use super::session::SLICE;
+
+/// The maximum length of a path and the target of a link.
+const PATH_LEN: usize = 64 << 10;
 
 /// The files, one behind the other; padding is no file.
 #[derive(Debug)]
@@ -33,10 +37,19 @@ impl Storage {
     /// is the file or the folder of the torrent itself.
     pub fn open(metainfo: &Metainfo<'_>, root: &Path, write: bool) -> io::Result<Self> {
         let mut files = Vec::new();
-        for file in metainfo.files().filter(|file| !file.is_padding()) {
-            let mut path = PathBuf::from(root);
-            for element in file.path().skip(1) {
-                path.push(text(element));
+        let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
+        let mut paths =
+            SafePaths::new(metainfo, PathPolicy::RENAME, slots).map_err(io::Error::other)?;
+        let mut buf = [0; PATH_LEN];
+        while let Some(SafeFile { file, path, target, .. }) =
+            paths.next(&mut buf).map_err(io::Error::other)?
+        {
+            let path = below(root, path);
+            if file.is_symlink() {
+                if let Some(target) = target.filter(|_| write) {
+                    link(&path, &below(root, target))?;
+                }
+                continue;
             }
             if let Some(folder) = path.parent().filter(|_| write) {
                 fs::create_dir_all(folder)?;
@@ -135,13 +148,48 @@ impl Storage {
     }
 }
 
+/// Returns a path of the torrent below the folder or file that stands for it.
+fn below(root: &Path, path: SafePath<'_>) -> PathBuf {
+    let inner = path.as_str().split('/').skip(1);
+    inner.fold(root.to_path_buf(), |path, element| path.join(element))
+}
+
+/// Creates a symbolic link, relative to its folder, if nothing is there.
+fn link(path: &Path, target: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)?;
+    let common = folder.components().zip(target.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(common).map(|_| Path::new(".."));
+    let down: PathBuf = target.components().skip(common).collect();
+    let relative: PathBuf = up.chain([down.as_path()]).collect();
+    match std::os::unix::fs::symlink(relative, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
 /// Returns that no piece is there.
 pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
     let pieces = geometry.pieces();
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
 }
 
-/// Returns a name as text; `Metainfo` has refused what could lead out of the folder.
+/// Returns the name under which a torrent is stored, which cannot lead out of a folder.
+pub fn safe_name(metainfo: &Metainfo<'_>) -> Result<String, PathError> {
+    let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
+    Ok(SafePaths::new(metainfo, PathPolicy::RENAME, slots)?.name().to_string())
+}
+
+/// Returns bytes as text. It may be shown only as [`printable`].
 pub fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+/// Returns bytes as text for a terminal: control characters, which could change its state, are escaped.
+pub fn printable(name: &[u8]) -> String {
+    let escape = |char: char| {
+        let escaped = char.is_control().then(|| char.escape_default());
+        escaped.map_or_else(|| char.to_string(), |escaped| escaped.to_string())
+    };
+    String::from_utf8_lossy(name).chars().map(escape).collect()
 }

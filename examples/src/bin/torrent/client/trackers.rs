@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -28,6 +29,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 struct Told {
     interval: Duration,
     peers: Vec<SocketAddr>,
+    tracker_id: Option<Vec<u8>>,
 }
 
 /// Starts the thread. It announces what it receives at once; when the channel ends, it says `stopped`
@@ -55,12 +57,14 @@ fn ask_all(
     updates: &Receiver<Announce>,
     mailbox: &Mailbox,
 ) {
+    let mut ids = BTreeMap::new(); // of the trackers, to be sent back
     loop {
         let Some((tier, place)) = order.current() else { return };
         let url = &tiers[tier][place];
         let stopped = announce.event == AnnounceEvent::Stopped;
-        let wait = match ask(url, &announce) {
+        let wait = match ask(url, &announce, ids.get(url).map(Vec::as_slice)) {
             Ok(told) => {
+                ids.extend(told.tracker_id.map(|id| (url.clone(), id)));
                 order.answered();
                 mailbox.send(Happening::Found(url.clone(), told.peers));
                 announce.event = AnnounceEvent::None;
@@ -82,24 +86,24 @@ fn ask_all(
     }
 }
 
-fn ask(url: &str, announce: &Announce) -> io::Result<Told> {
+fn ask(url: &str, announce: &Announce, id: Option<&[u8]>) -> io::Result<Told> {
+    let url = url.trim();
     match url.split_once("://") {
-        Some(("http", rest)) => ask_http(url, rest, announce),
+        Some(("http", rest)) => ask_http(url, rest, announce, id),
         Some(("udp", rest)) => ask_udp(rest, announce),
         _ => Err(io::Error::other("neither http:// nor udp://")),
     }
 }
 
-fn ask_http(url: &str, rest: &str, announce: &Announce) -> io::Result<Told> {
+fn ask_http(url: &str, rest: &str, announce: &Announce, id: Option<&[u8]>) -> io::Result<Told> {
     let (authority, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let server = if authority.rsplit(']').next().is_some_and(|tail| tail.contains(':')) {
         authority.to_owned()
     } else {
         format!("{authority}:80")
     };
-    let mut target = vec![0; url.len() + 600];
-    let len =
-        announce_url(url.as_bytes(), announce, None, &mut target).map_err(io::Error::other)?;
+    let mut target = vec![0; url.len() + 600 + 3 * id.map_or(0, <[u8]>::len)];
+    let len = announce_url(url.as_bytes(), announce, id, &mut target).map_err(io::Error::other)?;
     let target = core::str::from_utf8(&target[url.len() - rest.len() + authority.len()..len])
         .map_err(io::Error::other)?;
     let mut stream = TcpStream::connect_timeout(&resolve(&server)?, PATIENCE)?;
@@ -119,7 +123,8 @@ fn ask_http(url: &str, rest: &str, announce: &Announce) -> io::Result<Told> {
                 Host::Ip(ip) => Some(SocketAddr::new(ip, contact.port)),
                 Host::Name(name) => resolve(&format!("{name}:{}", contact.port)).ok(),
             });
-            Ok(Told { interval: told.interval, peers: peers.collect() })
+            let tracker_id = told.tracker_id.map(<[u8]>::to_vec);
+            Ok(Told { interval: told.interval, peers: peers.collect(), tracker_id })
         }
     }
 }
@@ -146,7 +151,8 @@ fn ask_udp(rest: &str, announce: &Announce) -> io::Result<Told> {
         match socket.recv(&mut buf) {
             Ok(len) => match tracker.handle_datagram(start.elapsed(), &buf[..len]) {
                 Ok(UdpOutcome::Announced { interval, peers, .. }) => {
-                    return Ok(Told { interval, peers: peers.iter().collect() });
+                    let peers = peers.iter().collect();
+                    return Ok(Told { interval, peers, tracker_id: None });
                 }
                 Ok(UdpOutcome::Refused { text, .. } | UdpOutcome::ConnectRefused { text }) => {
                     return Err(io::Error::other(String::from_utf8_lossy(text)));

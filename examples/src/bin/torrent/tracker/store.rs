@@ -12,6 +12,8 @@ use examples::random::random;
 /// The most torrents, and the most peers of one.
 const TORRENTS: usize = 100_000;
 const PEERS: usize = 10_000;
+/// The most peers of a torrent at one address.
+const PER_ADDRESS: usize = 32;
 /// The most peers in an answer; what a datagram over IPv4 has room for.
 const TOLD: usize = 200;
 
@@ -53,13 +55,16 @@ impl Store {
                 return Err("this tracker is full");
             }
         }
+        if announce.port == 0 {
+            return Err("port 0 is not valid");
+        }
         let swarm = self.torrents.entry(announce.info_hash).or_default();
         let (addr, now) = (SocketAddr::new(ip, announce.port), Instant::now());
         let patience = self.patience;
         swarm.peers.retain(|_, peer| now.duration_since(peer.seen) < patience);
         if announce.event == AnnounceEvent::Stopped {
             swarm.peers.remove(&addr);
-        } else if swarm.peers.len() < PEERS || swarm.peers.contains_key(&addr) {
+        } else if swarm.has_room(addr) {
             swarm.peers.insert(addr, Peer { seeds: announce.left == 0, seen: now });
         }
         if announce.event == AnnounceEvent::Completed {
@@ -75,6 +80,13 @@ impl Store {
 }
 
 impl Swarm {
+    /// Returns whether a peer is known, or can be added without taking the places of others.
+    fn has_room(&self, addr: SocketAddr) -> bool {
+        let ports = SocketAddr::new(addr.ip(), 0)..=SocketAddr::new(addr.ip(), u16::MAX);
+        let same = self.peers.range(ports).count();
+        self.peers.contains_key(&addr) || self.peers.len() < PEERS && same < PER_ADDRESS
+    }
+
     /// Returns some peers from a random one on; a seed needs no seeds.
     fn tell(&self, to: SocketAddr, want: usize, seeds: bool) -> Told {
         let len = self.peers.len().max(1);
@@ -95,5 +107,34 @@ impl Swarm {
         let seeders = self.peers.values().filter(|peer| peer.seeds).count() as u32;
         let leechers = self.peers.len() as u32 - seeders;
         ScrapeStats { seeders, completed: self.completed, leechers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bittorrent_pieces::PeerId;
+
+    fn announce(store: &mut Store, ip: [u8; 4], port: u16) -> Result<usize, &'static str> {
+        let announce = Announce::started(InfoHash([1; 20]), PeerId([2; 20]), port, 1);
+        store.announce(ip.into(), &announce).map(|told| told.v4.len() / 6)
+    }
+
+    #[test]
+    fn port_0_is_refused_and_not_handed_out() {
+        let mut store = Store::new(Duration::from_secs(60));
+        assert!(announce(&mut store, [10, 0, 0, 1], 0).is_err());
+        assert_eq!(announce(&mut store, [10, 0, 0, 2], 1), Ok(0));
+    }
+
+    #[test]
+    fn one_address_does_not_fill_a_torrent() {
+        let mut store = Store::new(Duration::from_secs(60));
+        for port in 1..=1_000 {
+            announce(&mut store, [10, 0, 0, 1], port).unwrap();
+        }
+        announce(&mut store, [10, 0, 0, 2], 1).unwrap();
+        let stats = store.scrape(InfoHash([1; 20]));
+        assert_eq!(stats.leechers as usize, PER_ADDRESS + 1);
     }
 }
