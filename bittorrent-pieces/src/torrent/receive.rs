@@ -286,7 +286,7 @@ impl PeerMut<'_> {
             return false;
         }
         let tail = !self.content.hashes.layer().is_empty()
-            && block.begin % BLOCK_LEN == 0
+            && block.begin.is_multiple_of(BLOCK_LEN)
             && block.begin < geometry.piece_len(block.piece);
         tail || geometry.contains(block)
     }
