@@ -527,7 +527,7 @@ fn the_last_block_of_a_file_is_padded_on_request() {
         .iter()
         .zip(&FILES[1..])
         .map(|(f, (_, l))| (*f, *l))
-        .find(|(_, len)| len % 16_384 != 0)
+        .find(|(_, len)| !len.is_multiple_of(16_384))
         .unwrap();
     let last = PieceIndex(file.first.0 + ((len - 1) / u64::from(PIECE)) as u32);
     let in_piece = (len - u64::from(last.0 - file.first.0) * u64::from(PIECE)) as u32;
