@@ -40,7 +40,7 @@ impl Storage {
         let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
         let mut paths =
             SafePaths::new(metainfo, PathPolicy::RENAME, slots).map_err(io::Error::other)?;
-        let mut buf = [0; PATH_LEN];
+        let mut buf = vec![0; PATH_LEN];
         while let Some(SafeFile { file, path, target, .. }) =
             paths.next(&mut buf).map_err(io::Error::other)?
         {
