@@ -21,7 +21,7 @@ use crate::transaction::AssetId;
 /// is the storage.
 ///
 /// It follows one branch and keeps no blocks: the caller does, for example in a file, and [`replay`](Self::replay)
-/// audits them. A node that has to choose between branches uses a tree of headers.
+/// audits them. A node that has to choose between branches uses [`Node`](crate::node::Node).
 ///
 /// ```
 /// use ledger_core::ledger::Standard;
@@ -352,7 +352,11 @@ pub(crate) fn check_capacity(
     Ok(())
 }
 
-impl State<'_> {
+impl<'a> State<'a> {
+    pub(crate) const fn new(trie: TrieRef<'a>) -> Self {
+        Self { trie }
+    }
+
     /// Returns the coins of an account, in base units.
     #[must_use]
     pub fn balance(&self, account: &Account) -> u64 {

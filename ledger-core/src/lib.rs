@@ -34,6 +34,7 @@ mod keys;
 pub mod ledger;
 pub mod log;
 pub mod merkle;
+pub mod node;
 mod policy;
 mod spec;
 pub mod state;

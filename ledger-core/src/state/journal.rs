@@ -37,6 +37,34 @@ impl<'a> Journal<'a> {
         Self { slots, len }
     }
 
+    /// Returns the number of writes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets the writes of a range, and moves those behind it down.
+    pub(crate) fn remove(&mut self, from: usize, to: usize) {
+        let removed = to.saturating_sub(from);
+        if removed == 0 || to > self.len {
+            return;
+        }
+        if let Some(used) = self.slots.get_mut(from..self.len) {
+            used.rotate_left(removed);
+        }
+        let len = self.len.saturating_sub(removed);
+        if let Some(free) = self.slots.get_mut(len..self.len) {
+            free.fill(JournalSlot::EMPTY);
+        }
+        self.len = len;
+    }
+
+    /// Makes the writes of a range again, in order.
+    pub(crate) fn redo(&mut self, from: usize, to: usize, store: &mut dyn Store) {
+        for slot in self.slots.get_mut(from..to).unwrap_or_default() {
+            swap(slot, store);
+        }
+    }
+
     /// Takes back all writes from position `to` on, the last one first, and forgets them.
     pub(crate) fn undo(&mut self, to: usize, store: &mut dyn Store) {
         self.swap_back(to, self.len, store);
