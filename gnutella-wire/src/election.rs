@@ -80,7 +80,7 @@ impl Election {
         links: 62,
     };
 
-    /// Returns `true` if the servent may serve others. One behind a firewall never may.
+    /// Returns whether the servent may serve others. One behind a firewall never may.
     #[must_use]
     pub fn is_fit(&self, candidate: &Candidate) -> bool {
         !candidate.firewalled
@@ -94,7 +94,7 @@ impl Election {
 }
 
 impl Candidate {
-    /// Ranks candidates where some have to be chosen, as the lectures tell of supernodes: by
+    /// Ranks candidates where some have to be chosen, as for supernodes: by
     /// bandwidth and uptime. It is the bytes that it could have sent in an average run.
     #[must_use]
     pub fn score(&self) -> u64 {

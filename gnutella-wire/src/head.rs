@@ -1,8 +1,15 @@
-//! Text heads: a first line, header lines, an empty line. Handshakes and HTTP have the same.
+//! Text heads: a first line, header lines, an empty line. Handshakes and HTTP share them.
+//!
+//! The reader accepts what real servents send: values folded over several lines (RFC 822, 3.1.1),
+//! names in any case and repeated, odd spacing, dates and junk in lists, bytes that are not UTF-8. An
+//! unreadable line or list element costs only itself.
 
 use core::fmt;
+use core::net::SocketAddrV4;
+use core::str::FromStr;
 
 use crate::error::DecodeError;
+use crate::text::Text;
 use crate::writer::Writer;
 
 /// A whole head as it was received.
@@ -12,13 +19,41 @@ pub struct Head<'a> {
     lines: &'a [u8],
 }
 
-/// The header lines of a head.
+/// The headers of a head, each with the continuation lines of its value.
 ///
-/// A line without a colon, or one that is not UTF-8, is passed over.
+/// A line without a colon is skipped together with its continuation lines, and so is one whose name
+/// is not UTF-8.
 #[derive(Debug, Clone)]
 pub struct Headers<'a>(&'a [u8]);
 
-/// One header line.
+/// A header that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field<'a> {
+    /// The name; upper and lower case are the same.
+    pub name: &'a str,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// The value of a header that was received: any bytes, without the spaces around them. A folded value
+/// still contains its line ends, which count as spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Value<'a>(&'a [u8]);
+
+/// The elements of a list, from all headers of one name.
+#[derive(Debug, Clone)]
+pub struct Items<'a, 'n> {
+    headers: Headers<'a>,
+    name: &'n str,
+    rest: &'a [u8],
+}
+
+/// The addresses in a list. An element that does not begin with an address is skipped.
+#[derive(Debug, Clone)]
+pub struct Addresses<'a, 'n>(Items<'a, 'n>);
+
+/// A header line to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a name and a value")]
 pub struct Header<'a> {
@@ -74,23 +109,53 @@ impl<'a> Head<'a> {
         self.first
     }
 
-    /// Walks over the header lines.
+    /// Returns the headers.
     #[must_use]
     pub const fn headers(&self) -> Headers<'a> {
         Headers(self.lines)
     }
 
-    /// Returns the value of the first header line of that name.
+    /// Returns the value of the first header of that name.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a str> {
-        let mut headers = self.headers();
-        headers.find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    pub fn header(&self, name: &str) -> Option<Value<'a>> {
+        self.headers().named(name)
     }
 
-    /// Returns `true` if the header line of that name says `True`, in either case.
+    /// Returns whether the header of that name is `True`, in any case.
     #[must_use]
     pub fn is_true(&self, name: &str) -> bool {
-        self.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        self.header(name).is_some_and(|value| value.is("true"))
+    }
+
+    /// Returns the elements of a list, separated by commas or semicolons, from all headers of that
+    /// name.
+    #[must_use]
+    pub const fn items<'n>(&self, name: &'n str) -> Items<'a, 'n> {
+        Items { headers: self.headers(), name, rest: &[] }
+    }
+
+    /// Returns whether a list has that element, in any case, with or without parameters.
+    #[must_use]
+    pub fn has_item(&self, name: &str, item: &str) -> bool {
+        self.items(name).any(|element| element.is(item))
+    }
+
+    /// Returns the addresses of a list such as `X-Try-Ultrapeers`, `X-Alt` or `X-Nalt`. What follows
+    /// an address in its element, such as a date, is ignored. Without a port it is 6346.
+    ///
+    /// ```
+    /// use gnutella_wire::head::{Head, HeadLimits};
+    ///
+    /// let head = b"GNUTELLA/0.6 503 Full\r\n\
+    ///     X-Try-Ultrapeers: 10.0.0.1:6348 2004-12-18T23:47Z,junk,\r\n\t10.0.0.2:6346\r\n\r\n";
+    /// let (head, _) = Head::decode(head, HeadLimits::GTKG)?;
+    /// let hosts: Vec<_> = head.addresses("X-Try-Ultrapeers").map(|host| host.to_string()).collect();
+    /// assert_eq!(hosts, ["10.0.0.1:6348", "10.0.0.2:6346"]);
+    /// # Ok::<(), gnutella_wire::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub const fn addresses<'n>(&self, name: &'n str) -> Addresses<'a, 'n> {
+        Addresses(self.items(name))
     }
 }
 
@@ -115,28 +180,136 @@ impl<'a> Header<'a> {
         Self { name, value }
     }
 
-    fn decode(line: &'a [u8]) -> Option<Self> {
-        let (name, value) = core::str::from_utf8(line).ok()?.split_once(':')?;
-        Some(Self { name: name.trim(), value: value.trim() })
-    }
-
-    /// Returns `true` if this is one line, whatever the name and the value hold.
+    /// Returns whether this is one line, whatever the name and the value hold.
     fn is_one_line(&self) -> bool {
         !self.name.contains(['\r', '\n', ':']) && !self.value.contains(['\r', '\n'])
     }
 }
 
-impl<'a> Iterator for Headers<'a> {
-    type Item = Header<'a>;
+impl<'a> Value<'a> {
+    /// Returns the bytes, line ends of folded lines included.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
 
-    fn next(&mut self) -> Option<Header<'a>> {
-        while let Some((line, rest)) = split_line(self.0) {
+    /// Returns the value if it is UTF-8, line ends of folded lines included.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        core::str::from_utf8(self.0).ok()
+    }
+
+    /// Returns whether this is `text`, in any case.
+    #[must_use]
+    pub fn is(self, text: &str) -> bool {
+        self.0.eq_ignore_ascii_case(text.as_bytes())
+    }
+
+    /// Parses the value up to its first white space.
+    #[must_use]
+    pub fn parse<T: FromStr>(self) -> Option<T> {
+        let word = self.0.split(u8::is_ascii_whitespace).next()?;
+        core::str::from_utf8(word).ok()?.parse().ok()
+    }
+
+    /// Returns what stands before and after the first `separator`.
+    pub(crate) fn split_once(self, separator: u8) -> Option<(Self, Self)> {
+        let at = self.0.iter().position(|byte| *byte == separator)?;
+        let (before, after) = self.0.split_at_checked(at)?;
+        Some((Self::trimmed(before), Self::trimmed(after.get(1..)?)))
+    }
+
+    /// Removes the quotes around the value.
+    pub(crate) fn unquoted(self) -> Self {
+        let inner = self.0.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        Self(inner.unwrap_or(self.0))
+    }
+
+    /// Removes a unit in any case, and a `=` after it.
+    pub(crate) fn without_unit(self, unit: &str) -> Self {
+        match self.0.split_at_checked(unit.len()) {
+            Some((word, rest)) if Self(word).is(unit) => {
+                let rest = rest.trim_ascii_start();
+                Self::trimmed(rest.strip_prefix(b"=").unwrap_or(rest))
+            }
+            _ => self,
+        }
+    }
+
+    fn trimmed(bytes: &'a [u8]) -> Self {
+        Self(bytes.trim_ascii())
+    }
+}
+
+impl<'a> Headers<'a> {
+    /// Continues to the next header of that name.
+    fn named(&mut self, name: &str) -> Option<Value<'a>> {
+        self.find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        while let Some((line, rest)) = split_folded(self.0) {
             self.0 = rest;
-            if let Some(header) = Header::decode(line) {
-                return Some(header);
+            if let Some(field) = Field::decode(line) {
+                return Some(field);
             }
         }
         None
+    }
+}
+
+impl<'a> Field<'a> {
+    fn decode(line: &'a [u8]) -> Option<Self> {
+        if line.first().is_some_and(u8::is_ascii_whitespace) {
+            return None; // continues no header
+        }
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = core::str::from_utf8(name).ok()?.trim();
+        Some(Self { name, value: Value::trimmed(value.get(1..)?) })
+    }
+}
+
+impl<'a> Iterator for Items<'a, '_> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        loop {
+            while self.rest.is_empty() {
+                self.rest = self.headers.named(self.name)?.0;
+            }
+            let separator = self.rest.iter().position(|byte| matches!(byte, b',' | b';'));
+            let (item, rest) = self.rest.split_at_checked(separator.unwrap_or(self.rest.len()))?;
+            self.rest = rest.get(1..).unwrap_or(&[]);
+            let item = Value::trimmed(item);
+            if !item.0.is_empty() {
+                return Some(item);
+            }
+        }
+    }
+}
+
+impl Iterator for Addresses<'_, '_> {
+    type Item = SocketAddrV4;
+
+    fn next(&mut self) -> Option<SocketAddrV4> {
+        self.0.find_map(Value::address)
+    }
+}
+
+impl Value<'_> {
+    /// The port of an address without one.
+    const PORT: u16 = 6346;
+
+    /// Reads an address, with or without a port, and ignores what follows it.
+    #[must_use]
+    pub fn address(self) -> Option<SocketAddrV4> {
+        let ip = || self.parse().map(|ip| SocketAddrV4::new(ip, Self::PORT));
+        self.parse().or_else(ip)
     }
 }
 
@@ -154,6 +327,36 @@ pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|byte| *byte == b'\n')?;
     let (line, rest) = bytes.split_at_checked(at)?;
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
+}
+
+/// Returns the first line with its continuation lines, without the last line end, and what follows.
+fn split_folded(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut line, mut rest) = split_line(bytes)?;
+    while rest.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+        let (_, after) = split_line(rest)?;
+        line = bytes.get(..bytes.len().saturating_sub(after.len()))?;
+        rest = after;
+    }
+    Some((line, rest))
+}
+
+/// The value on one line: folds as one space, other controls and bytes that are not UTF-8 as escapes.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        for (number, line) in lines.enumerate() {
+            f.write_str(if number > 0 { " " } else { "" })?;
+            let (text, _) = Text::split(line);
+            write!(f, "{text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name.escape_debug(), self.value)
+    }
 }
 
 impl fmt::Display for Header<'_> {

@@ -1,4 +1,4 @@
-//! What a stranger wants who connects: all three share one port.
+//! What an accepted connection begins with: all three protocols share one port.
 
 use crate::error::DecodeError;
 

@@ -1,4 +1,4 @@
-//! The route table: which way a message came, so that its answer finds the way back.
+//! The route table: which connection a message arrived on, so that its answer finds the way back.
 
 use core::ops::Range;
 use core::time::Duration;
@@ -9,8 +9,8 @@ use crate::rng::Rng;
 /// How many slots a key may lie in. A full window gives up its oldest entry.
 const WINDOW: usize = 6;
 
-/// Remembers for each message seen the connection it came on. `S` is the memory; any
-/// `[RouteSlot]` serves.
+/// Remembers for each message the connection it arrived on. `S` is the storage, any
+/// `[RouteSlot]`.
 ///
 /// One table does three things: it is the list of messages "seen already" that keeps a flood from
 /// running in circles, it leads pongs and hits back along the path of their question, and it leads
@@ -104,7 +104,7 @@ pub struct Lifetimes {
     pub push: Duration,
 }
 
-/// Room for one route: 28 bytes.
+/// Storage for one route: 28 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSlot {
     id: [u8; 16],
@@ -145,7 +145,7 @@ impl<S> RouteTable<S> {
         Self { hasher, lifetimes, slots }
     }
 
-    /// Returns the memory.
+    /// Returns the storage.
     #[must_use]
     pub fn into_storage(self) -> S {
         self.slots
@@ -164,7 +164,7 @@ impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
     }
 
     /// Notes that a copy of `key` came that may cross `ttl` more links; the way back stays. A later
-    /// copy counts as a mere duplicate only if its TTL is no higher.
+    /// copy counts as a duplicate only if its TTL is not higher.
     pub fn raise_ttl(&mut self, now: Duration, key: Key, ttl: u8) {
         self.view().raise_ttl(now, key, ttl);
     }

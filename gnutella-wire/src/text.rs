@@ -24,7 +24,7 @@ impl<'a> Text<'a> {
     }
 
     /// Cuts at the first NUL and returns what stands before and after it; without a NUL all is
-    /// text and there is no rest.
+    /// text and the rest is `None`.
     pub(crate) fn split(bytes: &'a [u8]) -> (Self, Option<&'a [u8]>) {
         let mut parts = bytes.splitn(2, |byte| *byte == 0);
         (Self(parts.next().unwrap_or_default()), parts.next())
@@ -48,7 +48,7 @@ impl<'a> Text<'a> {
         self.0.len()
     }
 
-    /// Returns `true` if there is no text.
+    /// Returns whether there is no text.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()

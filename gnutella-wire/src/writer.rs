@@ -1,4 +1,4 @@
-//! Writes into a lent buffer and goes on counting where it ends.
+//! Writes into a caller-provided buffer and keeps counting beyond its end.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Out of compression: `miniz_oxide` over a lent window.
+//! Decompression: `miniz_oxide` over a caller-provided window.
 
 use core::fmt;
 
@@ -95,10 +95,11 @@ impl<W: AsMut<[u8]> + ?Sized> Inflater<W> {
     pub fn restart(&mut self) {
         self.core.init();
         self.window.as_mut().fill(0); // a stream must not reach into the one before
-        (self.at, self.state) = (0, State::Open);
+        self.at = 0;
+        self.state = State::Open;
     }
 
-    /// Takes in some of `input`, and returns some of what comes out. Call it again with the rest of
+    /// Inflates some of `input`, and returns some of the output. Call it again with the rest of
     /// the input until nothing comes out.
     ///
     /// # Errors

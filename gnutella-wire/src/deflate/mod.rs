@@ -2,11 +2,11 @@
 //!
 //! | what is compressed | with |
 //! |---|---|
-//! | one direction of a link, if the other end says `Content-Encoding: deflate` | [`Inflater`], [`Deflater`] |
+//! | one direction of a connection, if the other end sends `Content-Encoding: deflate` | [`Inflater`], [`Deflater`] |
 //! | a query-routing patch, one stream over all its messages | [`Inflater`] per neighbour, [`PatchEncoder::compress`](crate::qrp::PatchEncoder::compress) |
 //! | a GGEP value | [`inflate`], [`compress`] |
 //!
-//! A link: say `Accept-Encoding: deflate` in the handshake, and let an [`Inflater`] stand between the
+//! For a connection, send `Accept-Encoding: deflate` in the handshake, and let an [`Inflater`] stand between the
 //! socket and the receive buffer, if the other end's head has `Content-Encoding: deflate`. The bytes
 //! after the empty line belong to the stream already.
 //!

@@ -19,11 +19,11 @@ pub struct Extension<'a> {
     data: &'a [u8],
 }
 
-/// Walks over blocks in a row, and ends where none begins.
+/// Iterates over blocks in a row, and ends where none begins.
 #[derive(Debug, Clone)]
 pub struct Blocks<'a>(&'a [u8]);
 
-/// Walks over extensions. After the last one, and after an error, there are no more.
+/// Iterates over extensions. After the last one, and after an error, there are no more.
 #[derive(Debug, Clone)]
 pub struct Extensions<'a> {
     rest: &'a [u8],
@@ -80,12 +80,12 @@ pub enum ValueError {
     /// The value is compressed; [`Extension::unstuffed`] returns what an inflater takes.
     #[error("compressed GGEP value: inflate it first")]
     Deflated,
-    /// The value is no COBS: the peer's fault.
+    /// The value is not valid COBS: the peer's fault.
     #[error(transparent)]
     Cobs(#[from] cobs::CobsError),
 }
 
-/// Walks over the blocks that `bytes` begin with.
+/// Iterates over the blocks that `bytes` begin with.
 #[must_use]
 pub const fn blocks(bytes: &[u8]) -> Blocks<'_> {
     Blocks(bytes)
@@ -111,7 +111,7 @@ impl<'a> Block<'a> {
         self.0
     }
 
-    /// Walks over the extensions in their order.
+    /// Iterates over the extensions in their order.
     pub fn extensions(self) -> impl Iterator<Item = Extension<'a>> + Clone + use<'a> {
         Extensions::new(self.0).flatten()
     }
@@ -157,13 +157,13 @@ impl<'a> Extension<'a> {
         self.data
     }
 
-    /// Returns `true` if the value is coded by COBS, to be free of NUL.
+    /// Returns whether the value is coded by COBS, to be free of NUL.
     #[must_use]
     pub const fn is_stuffed(&self) -> bool {
         self.flags & COBS != 0
     }
 
-    /// Returns `true` if the value is compressed, inside the stuffing. Most servents write zlib
+    /// Returns whether the value is compressed, inside the stuffing. Most servents write zlib
     /// format; some read and write raw deflate only.
     #[must_use]
     pub const fn is_deflated(&self) -> bool {
@@ -188,7 +188,7 @@ impl<'a> Extension<'a> {
     ///
     /// # Errors
     ///
-    /// [`CobsError`](cobs::CobsError) if it is no COBS or `buf` is too small.
+    /// [`CobsError`](cobs::CobsError) if it is not valid COBS or `buf` is too small.
     pub fn unstuffed<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], cobs::CobsError>
     where
         'a: 'b,
@@ -233,7 +233,7 @@ impl<'a> Iterator for Blocks<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    /// Walks over the extensions of the block that `bytes` begin with, as far as it is sound.
+    /// Iterates over the extensions of the block that `bytes` begin with, as far as it is sound.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, state: Next::Magic }
@@ -278,7 +278,8 @@ fn take(bytes: &[u8], len: usize) -> Result<(&[u8], &[u8]), GgepError> {
 
 /// Reads one to three length bytes, the highest first, and returns the bytes after them.
 fn length(bytes: &[u8]) -> Result<(usize, &[u8]), GgepError> {
-    let (mut len, mut rest) = (0, bytes);
+    let mut len = 0;
+    let mut rest = bytes;
     for more in [true, true, false] {
         let (byte, after) = rest.split_first().ok_or(GgepError::Truncated { needed: 1 })?;
         rest = after;

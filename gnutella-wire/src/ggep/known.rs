@@ -63,7 +63,7 @@ pub struct Endpoints<'a>(&'a [[u8; 6]]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Scp(pub u8);
 
-/// The hash of a file, with the byte that says its kind.
+/// The hash of a file, with the byte of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hash<'a> {
@@ -114,7 +114,7 @@ fn guess_port(value: &[u8]) -> Option<u16> {
 }
 
 impl<'a> Endpoints<'a> {
-    /// Reads a value; `None` if its length is no multiple of six.
+    /// Reads a value; `None` if its length is not a multiple of six.
     #[must_use]
     pub fn read(value: &'a [u8]) -> Option<Self> {
         match value.as_chunks() {
@@ -137,13 +137,13 @@ impl<'a> Endpoints<'a> {
         self.0.len()
     }
 
-    /// Returns `true` if there are none.
+    /// Returns whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Walks over the addresses. They may be of any kind, also one's own.
+    /// Iterates over the addresses. They may be of any kind, also one's own.
     pub fn iter(self) -> impl Iterator<Item = SocketAddrV4> + use<'a> {
         self.0.iter().map(|[a, b, c, d, low, high]| {
             SocketAddrV4::new(Ipv4Addr::new(*a, *b, *c, *d), u16::from_le_bytes([*low, *high]))
@@ -161,7 +161,7 @@ impl Scp {
     /// Wants no IPv4.
     pub const NO_IPV4: Self = Self(8);
 
-    /// Returns `true` if all flags of `other` are set.
+    /// Returns whether all flags of `other` are set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

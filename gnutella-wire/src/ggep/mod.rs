@@ -2,7 +2,7 @@
 //! "Gnutella Generic Extension Protocol" 0.51).
 //!
 //! [`blocks`] walks over what stands in a payload, [`Block::extensions`] over a block,
-//! [`Extension::value`] undoes the coding that keeps NULs out, and [`Known::read`] says what the
+//! [`Extension::value`] undoes the coding that keeps NULs out, and [`Known::read`] decodes the
 //! value means, where this crate knows. [`GgepWriter`] writes a block.
 //!
 //! ```

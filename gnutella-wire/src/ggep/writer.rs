@@ -6,7 +6,7 @@ use super::{COBS, DEFLATED, END, Extension, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS
 use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
-/// Writes a block into a lent buffer. A block of no extensions is no block: nothing is written.
+/// Writes a block into a caller-provided buffer. Without extensions nothing is written.
 #[derive(Debug)]
 pub struct GgepWriter<'b> {
     out: &'b mut [u8],
@@ -24,7 +24,7 @@ pub enum PushError {
         /// The length of the id, in bytes.
         len: usize,
     },
-    /// A value is longer than three length bytes can say.
+    /// A value is longer than three length bytes can hold.
     #[error("a value of {len} bytes, more than 262,143")]
     TooLong {
         /// The length as it would stand in the block, in bytes.
@@ -88,7 +88,8 @@ impl<'b> GgepWriter<'b> {
     ///
     /// Any [`PushError`].
     pub fn push_extension(&mut self, extension: &Extension<'_>) -> Result<(), PushError> {
-        let (id, data) = (extension.id(), extension.data());
+        let id = extension.id();
+        let data = extension.data();
         self.write(extension.flags(), id, data.len(), |w| w.bytes(data))
     }
 

@@ -41,7 +41,7 @@ impl<'a> Line<'a> {
     /// Reads a line without its end.
     #[must_use]
     pub fn decode(line: &'a [u8]) -> Option<Self> {
-        let line = core::str::from_utf8(line).ok()?.trim_end();
+        let line = readable(line).trim_end();
         if line == OK_04 {
             return Some(Self::Ok04);
         }
@@ -63,6 +63,11 @@ impl<'a> Line<'a> {
             Self::Status { .. } => Input::ReceivedRefusal,
         }
     }
+}
+
+/// Returns the beginning of a line that is UTF-8: a reason phrase in another encoding costs only itself.
+fn readable(line: &[u8]) -> &str {
+    line.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
 impl Version {

@@ -25,8 +25,6 @@
 mod line;
 mod state;
 
-use core::net::SocketAddrV4;
-
 use thiserror::Error;
 
 use crate::error::{BufferTooSmall, DecodeError};
@@ -191,24 +189,5 @@ impl Handshake {
         };
         self.state = next;
         Ok(len)
-    }
-}
-
-/// Returns the addresses of an `X-Try-Ultrapeers` or `X-Try` value: `ip:port,ip:port`. Invalid
-/// elements are skipped.
-#[must_use]
-pub fn addresses(value: &str) -> Addresses<'_> {
-    Addresses(value.split(','))
-}
-
-/// The addresses in a header value.
-#[derive(Debug, Clone)]
-pub struct Addresses<'a>(core::str::Split<'a, char>);
-
-impl Iterator for Addresses<'_> {
-    type Item = SocketAddrV4;
-
-    fn next(&mut self) -> Option<SocketAddrV4> {
-        self.0.find_map(|address| address.trim().parse().ok())
     }
 }

@@ -31,7 +31,7 @@ impl<'a> Giv<'a> {
     /// # Errors
     ///
     /// [`DecodeError::Incomplete`] without an end; [`DecodeError::HeadTooLong`] without one within
-    /// 1,024 bytes; [`DecodeError::UnknownLine`] if this is no GIV.
+    /// 1,024 bytes; [`DecodeError::UnknownLine`] if this is not a GIV.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let within = bytes.get(..Self::MAX_LEN).unwrap_or(bytes);
         let Some((line, _)) = split_line(within) else {

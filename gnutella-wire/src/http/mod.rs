@@ -8,6 +8,7 @@
 
 mod giv;
 mod name;
+mod queue;
 mod range;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ use core::fmt;
 
 pub use giv::Giv;
 pub use name::Name;
+pub use queue::{AvailableRanges, Queued, retry_after};
 pub use range::{ContentRange, Range};
 pub use request::{Method, Request, Resource};
 pub use response::Response;

@@ -26,7 +26,7 @@ impl<'a> Name<'a> {
         Self(Form::Escaped(name))
     }
 
-    /// Walks over the bytes that the name means.
+    /// Iterates over the bytes that the name means.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + 'a {
         let (mut rest, escaped) = match self.0 {
             Form::Plain(bytes) => (bytes, false),

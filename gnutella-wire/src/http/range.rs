@@ -9,7 +9,7 @@ pub enum Range {
     From(u64),
     /// `bytes=5-9`: from one byte to another, both included.
     Span(u64, u64),
-    /// `bytes=-5`: so many at the end.
+    /// `bytes=-5`: this many bytes at the end.
     Last(u64),
 }
 
@@ -20,7 +20,7 @@ pub struct ContentRange {
     pub first: u64,
     /// The last byte, included.
     pub last: u64,
-    /// The size of the whole file, if the answer says it.
+    /// The size of the whole file, if the response has it.
     pub size: Option<u64>,
 }
 
@@ -28,12 +28,13 @@ impl Range {
     /// Reads the value of a `Range` header.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let (first, last) = value.trim().strip_prefix("bytes=")?.split_once('-')?;
+        let (first, last) = after_unit(value)?.split_once('-')?;
         match (first.trim(), last.trim()) {
             ("", last) => Some(Self::Last(number(last)?)),
             (first, "") => Some(Self::From(number(first)?)),
             (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
+                let first = number(first)?;
+                let last = number(last)?;
                 (first <= last).then_some(Self::Span(first, last))
             }
         }
@@ -57,11 +58,11 @@ impl ContentRange {
     /// Reads the value of a `Content-Range` header.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let value = value.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']);
-        let (span, size) = value.split_once('/')?;
+        let (span, size) = after_unit(value)?.split_once('/')?;
         let (first, last) = span.split_once('-')?;
-        let (first, last) = (number(first)?, number(last)?);
-        let size = if size == "*" { None } else { Some(number(size)?) };
+        let first = number(first)?;
+        let last = number(last)?;
+        let size = if size.trim() == "*" { None } else { Some(number(size)?) };
         let fits = first <= last && size.is_none_or(|size| last < size);
         fits.then_some(Self { first, last, size })
     }
@@ -72,15 +73,24 @@ impl ContentRange {
         self.last.saturating_sub(self.first).saturating_add(1)
     }
 
-    /// Returns `false`: a range has at least one byte.
+    /// Returns false: a range has at least one byte.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         false
     }
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Returns what follows the unit: `bytes=`, or as some servents write it, `bytes `, in any case.
+fn after_unit(value: &str) -> Option<&str> {
+    let (unit, rest) = value.trim().split_at_checked("bytes".len())?;
+    let separated = rest.trim_start_matches([' ', '\t', '=']);
+    let valid = unit.eq_ignore_ascii_case("bytes") && separated.len() < rest.len();
+    valid.then_some(separated)
+}
+
+/// Reads digits only, between spaces: `parse` alone would accept a sign.
 pub(super) fn number(digits: &str) -> Option<u64> {
+    let digits = digits.trim();
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 

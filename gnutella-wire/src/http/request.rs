@@ -5,7 +5,8 @@ use core::fmt;
 use super::{Name, Range, Version, range};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
-use crate::head::{Head, Header};
+use crate::head::{Head, Header, Value};
+use crate::text::Text;
 use crate::writer::Writer;
 
 const GET: &str = "/get/"; // then the index, a slash, the name; in 0.4 one more slash
@@ -47,15 +48,16 @@ pub enum Resource<'a> {
     },
     /// A file by its hash, such as `urn:sha1:` and 32 characters.
     Urn(&'a str),
-    /// Any other path; `/` asks for the list of files.
-    Other(&'a str),
+    /// Any other path, of any bytes; `/` asks for the list of files.
+    Other(&'a [u8]),
 }
 
 impl<'a> Request<'a> {
     /// Asks for a file in the form of 0.4, from byte `offset` to the end.
     #[must_use]
     pub const fn get_04(index: u32, name: Name<'a>, offset: u64) -> Self {
-        let (version, range) = (Version::Http10, Some(Range::From(offset)));
+        let version = Version::Http10;
+        let range = Some(Range::From(offset));
         let resource = Resource::File { index, name };
         Self { method: Method::Get, resource, version, keep_alive: true, range }
     }
@@ -64,16 +66,15 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::UnknownLine`] if the first line is no request.
+    /// [`DecodeError::UnknownLine`] if the first line is not a request.
     pub fn from_head(head: &Head<'a>) -> Result<Self, DecodeError> {
-        let line = core::str::from_utf8(head.first_line()).ok();
-        let (method, resource, version) = line.and_then(split).ok_or(DecodeError::UnknownLine)?;
-        let connection = head.header("Connection").unwrap_or_default();
+        let line = split(head.first_line());
+        let (method, resource, version) = line.ok_or(DecodeError::UnknownLine)?;
         let keep_alive = match version {
-            Version::Http10 => connection.eq_ignore_ascii_case("keep-alive"),
-            Version::Http11 => !connection.eq_ignore_ascii_case("close"),
+            Version::Http10 => head.has_item("Connection", "keep-alive"),
+            Version::Http11 => !head.has_item("Connection", "close"),
         };
-        let range = head.header("Range").and_then(Range::decode);
+        let range = head.header("Range").and_then(Value::as_str).and_then(Range::decode);
         Ok(Self { method, resource, version, keep_alive, range })
     }
 
@@ -94,7 +95,15 @@ impl<'a> Request<'a> {
 
     fn write(&self, headers: &[Header<'_>], w: &mut Writer<'_>) {
         let connection = if self.keep_alive { "Keep-Alive" } else { "close" };
-        w.text(format_args!("{self}\r\nConnection: {connection}\r\n"));
+        if let Resource::Other(path) = self.resource {
+            // As it is: the other end may not decode escapes.
+            w.text(format_args!("{} ", self.method));
+            w.bytes(first_line(path));
+            w.text(format_args!(" {}", self.version));
+        } else {
+            w.text(format_args!("{self}"));
+        }
+        w.text(format_args!("\r\nConnection: {connection}\r\n"));
         if let Some(range) = self.range {
             w.text(format_args!("Range: {range}\r\n"));
         }
@@ -103,51 +112,64 @@ impl<'a> Request<'a> {
 }
 
 /// Cuts a request line. Old servents leave spaces in names, so the path ends at the last one.
-fn split(line: &str) -> Option<(Method, Resource<'_>, Version)> {
-    let (method, rest) = line.trim_end().split_once(' ')?;
-    let (path, version) = rest.rsplit_once(' ')?;
-    let method = match method {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
+fn split(line: &[u8]) -> Option<(Method, Resource<'_>, Version)> {
+    let is_space = |byte: &u8| *byte == b' ';
+    let mut words = line.trim_ascii_end().splitn(2, is_space);
+    let method = match words.next()? {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
         _ => return None,
     };
-    Some((method, Resource::decode(path), Version::decode(version)?))
+    let mut words = words.next()?.rsplitn(2, is_space);
+    let version = core::str::from_utf8(words.next()?).ok()?;
+    Some((method, Resource::decode(words.next()?), Version::decode(version)?))
 }
 
 impl<'a> Resource<'a> {
-    fn decode(path: &'a str) -> Self {
-        if let Some(urn) = path.strip_prefix(N2R) {
-            return Self::Urn(urn);
-        }
-        Self::file(path).unwrap_or(Self::Other(path))
+    fn decode(path: &'a [u8]) -> Self {
+        Self::urn(path).or_else(|| Self::file(path)).unwrap_or(Self::Other(path))
     }
 
-    fn file(path: &'a str) -> Option<Self> {
-        let (index, name) = path.strip_prefix(GET)?.split_once('/')?;
-        let index = u32::try_from(range::number(index)?).ok()?;
-        let name = name.strip_suffix('/').unwrap_or(name);
-        Some(Self::File { index, name: Name::from_escaped(name.as_bytes()) })
+    fn urn(path: &'a [u8]) -> Option<Self> {
+        let urn = path.strip_prefix(N2R.as_bytes())?;
+        core::str::from_utf8(urn).ok().map(Self::Urn)
+    }
+
+    fn file(path: &'a [u8]) -> Option<Self> {
+        let rest = path.strip_prefix(GET.as_bytes())?;
+        let slash = rest.iter().position(|byte| *byte == b'/')?;
+        let (index, name) = rest.split_at_checked(slash)?;
+        let index = range::number(core::str::from_utf8(index).ok()?)?;
+        let name = name.get(1..)?;
+        let name = name.strip_suffix(b"/").unwrap_or(name);
+        Some(Self::File { index: u32::try_from(index).ok()?, name: Name::from_escaped(name) })
     }
 }
 
 /// The request line, without its end.
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.method {
-            Method::Get => "GET ",
-            Method::Head => "HEAD ",
-        })?;
+        write!(f, "{} ", self.method)?;
         let slash = if self.version == Version::Http10 { "/" } else { "" };
         match self.resource {
             Resource::File { index, name } => write!(f, "{GET}{index}/{name}{slash}")?,
-            Resource::Urn(urn) => write!(f, "{N2R}{}", first_line(urn))?,
-            Resource::Other(path) => write!(f, "{}", first_line(path))?,
+            Resource::Urn(urn) => write!(f, "{N2R}{}", urn.lines().next().unwrap_or_default())?,
+            Resource::Other(path) => write!(f, "{}", Text::split(first_line(path)).0)?,
         }
         write!(f, " {}", self.version)
     }
 }
 
 /// What an application copies from elsewhere must not forge lines.
-fn first_line(text: &str) -> &str {
-    text.split(['\r', '\n']).next().unwrap_or_default()
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+        })
+    }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use super::{ContentRange, Version, range};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
-use crate::head::{Head, Header};
+use crate::head::{Head, Header, Value};
 use crate::writer::Writer;
 
 /// Answers a request.
@@ -18,7 +18,7 @@ pub struct Response<'a> {
     pub reason: &'a str,
     /// Which HTTP.
     pub version: Version,
-    /// How many bytes follow the head, if it says.
+    /// How many bytes follow the head, if announced.
     pub length: Option<u64>,
     /// Which part of the file they are, in a 206.
     pub range: Option<ContentRange>,
@@ -48,12 +48,14 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::UnknownLine`] if the first line is no answer.
+    /// [`DecodeError::UnknownLine`] if the first line is not a response.
     pub fn from_head(head: &Head<'a>) -> Result<Self, DecodeError> {
-        let line = core::str::from_utf8(head.first_line()).ok();
-        let (version, status, reason) = line.and_then(split).ok_or(DecodeError::UnknownLine)?;
-        let length = head.header("Content-Length").and_then(range::number);
-        let range = head.header("Content-Range").and_then(ContentRange::decode);
+        // A reason in another encoding than UTF-8 costs only itself.
+        let line = head.first_line().utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let (version, status, reason) = split(line).ok_or(DecodeError::UnknownLine)?;
+        let text = |name| head.header(name).and_then(Value::as_str);
+        let length = text("Content-Length").and_then(range::number);
+        let range = text("Content-Range").and_then(ContentRange::decode);
         Ok(Self { status, reason, version, length, range })
     }
 

@@ -20,7 +20,7 @@ pub fn encode(bytes: &[u8], out: &mut [u8]) -> Result<usize, BufferTooSmall> {
     Writer::fill(out, |w| characters(bytes).for_each(|character| w.u8(character)))
 }
 
-/// Walks over the characters of `bytes`.
+/// Iterates over the characters of `bytes`.
 pub(super) fn characters(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.chunks(5).flat_map(|chunk| {
         let mut group = [0; 8]; // 40 bits, from the third byte on

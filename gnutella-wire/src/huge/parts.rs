@@ -20,19 +20,19 @@ pub enum Part<'a> {
     Ggep(Block<'a>),
 }
 
-/// Walks over the parts of an area. Empty ones, and NULs between them, are passed over. A block that
+/// Iterates over the parts of an area. Empty ones, and NULs between them, are skipped. A block that
 /// is not sound comes as an error, and nothing after it, since nobody knows where it ends.
 #[derive(Debug, Clone)]
 pub struct Parts<'a>(&'a [u8]);
 
-/// Walks over the parts of an area.
+/// Iterates over the parts of an area.
 #[must_use]
 pub const fn parts(area: &[u8]) -> Parts<'_> {
     Parts(area)
 }
 
 impl<'a> Query<'a> {
-    /// Walks over the strings and blocks that follow the search text.
+    /// Iterates over the strings and blocks that follow the search text.
     #[must_use]
     pub const fn parts(&self) -> Parts<'a> {
         Parts(self.extensions)
@@ -40,7 +40,7 @@ impl<'a> Query<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Walks over the strings and blocks that follow the name.
+    /// Iterates over the strings and blocks that follow the name.
     #[must_use]
     pub const fn parts(&self) -> Parts<'a> {
         Parts(self.extensions.as_bytes())

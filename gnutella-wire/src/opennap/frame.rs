@@ -45,7 +45,7 @@ pub enum NapError {
         /// A lower bound of the bytes that are missing, at least 1.
         needed: usize,
     },
-    /// The data are longer than allowed. The connection is of no more use.
+    /// The data are longer than allowed. The connection is unusable.
     #[error("{kind} with {len} bytes of data, more than {limit}")]
     TooLong {
         /// What it would have been.
@@ -55,7 +55,7 @@ pub enum NapError {
         /// The most that is allowed, in bytes.
         limit: u16,
     },
-    /// A field is missing, or is no number that fits. The message after it is not affected.
+    /// A field is missing, or is not a number in range. The message after it is not affected.
     #[error("{0} with malformed fields")]
     Malformed(Kind),
 }
@@ -72,7 +72,8 @@ impl<'a> Frame<'a> {
         let short = NapError::Incomplete { needed };
         let (len, rest) = bytes.split_first_chunk::<LEN>().ok_or(short)?;
         let (kind, rest) = rest.split_first_chunk::<KIND>().ok_or(short)?;
-        let (len, kind) = (u16::from_le_bytes(*len), Kind(u16::from_le_bytes(*kind)));
+        let len = u16::from_le_bytes(*len);
+        let kind = Kind(u16::from_le_bytes(*kind));
         if len > limit {
             return Err(NapError::TooLong { kind, len, limit });
         }

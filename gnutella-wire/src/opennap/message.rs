@@ -1,4 +1,4 @@
-//! Messages: what the fields of a frame say (napster.txt, 2000).
+//! Messages: the fields of a frame (napster.txt, 2000).
 
 use super::fields::{Fields, Joiner};
 use super::frame::{Frame, HEADER_LEN, Kind, NapError};
@@ -46,7 +46,7 @@ pub enum Message<'a> {
     Private(Text<'a>, Text<'a>),
     /// 206, S: nowhere.
     DownloadError(Wanted<'a>),
-    /// 207, C: tell me when this user comes and goes.
+    /// 207, C: notify me when this user arrives and leaves.
     HotlistAdd(Text<'a>),
     /// 208, C: the same, for a list kept from before.
     HotlistInit(Text<'a>),
@@ -66,9 +66,9 @@ pub enum Message<'a> {
     Transfer(Transfer),
     /// 301, S: the hotlist has the user now.
     HotlistAck(Text<'a>),
-    /// 302, S: it has no room, or there is no such user.
+    /// 302, S: it is full, or the user is unknown.
     HotlistError(Text<'a>),
-    /// 303, C: tell me no more of this user.
+    /// 303, C: stop notifying me about this user.
     HotlistRemove(Text<'a>),
     /// 500, C: as 203, when the sharer is behind a firewall: let it connect to me.
     DownloadFirewalled(Wanted<'a>),

@@ -1,6 +1,6 @@
 //! The central index: the protocol of Napster as `OpenNap` servers speak it (napster.txt by drscholl, 2000).
 //!
-//! Clients log in at a server, tell it the names of their files, and ask it for others'; the files
+//! Clients log in at a server, send it the names of their files, and ask it for others'; the files
 //! go from peer to peer. If the index falls silent, nothing is found any more, while transfers go on.
 //!
 //! | part | type |

@@ -13,7 +13,7 @@ use crate::error::BufferTooSmall;
 use crate::text::Text;
 use crate::writer::Writer;
 
-/// What who is connected to says first.
+/// What the accepting end sends first.
 pub const READY: &[u8] = b"1";
 /// The other end wants a file.
 pub const GET: &[u8] = b"GET";
@@ -34,7 +34,7 @@ pub struct Ask<'a> {
 /// What stands before the bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The file has so many bytes, and so many digits stood before it.
+    /// The size of the file in bytes, and the number of digits before it.
     Size(u64, usize),
     /// `INVALID REQUEST`, `FILE NOT SHARED`, or other words.
     Refused,
@@ -62,10 +62,10 @@ impl<'a> Ask<'a> {
 }
 
 impl Answer {
-    /// Reads the size before the bytes of a file: digits up to the first byte that is none. A file
+    /// Reads the size before the bytes of a file: all digits at the beginning. A file
     /// that begins with a digit cannot be told from its size; those of MP3 begin with FF.
     ///
-    /// `None` asks for more bytes; `at_end` says that there are none.
+    /// `None` means that more bytes are needed; `at_end` that there are no more.
     #[must_use]
     pub fn decode(bytes: &[u8], at_end: bool) -> Option<Self> {
         let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();

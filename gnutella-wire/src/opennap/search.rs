@@ -97,7 +97,7 @@ impl<'a> Search<'a> {
 }
 
 impl Bound {
-    /// Returns `true` if a number is within the bound.
+    /// Returns whether a number is within the bound.
     #[must_use]
     pub const fn holds(self, number: u32) -> bool {
         match self {

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::wire::{ByeCode, Compressor};
 
-/// The memory lent for a table does not serve. The caller's fault; nothing changed.
+/// The storage for a table is unsuitable: the caller's mistake; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -14,10 +14,10 @@ pub enum TableError {
         /// What was asked for.
         bits: u8,
     },
-    /// The memory is too short.
+    /// The storage is too short.
     #[error("{len} bytes for a table, {needed} needed")]
     Memory {
-        /// What was lent, in bytes.
+        /// The length of the storage, in bytes.
         len: usize,
         /// What would have been enough, in bytes.
         needed: usize,
@@ -72,14 +72,14 @@ pub enum PatchPlanError {
 }
 
 /// The messages of a neighbour do not make a table: its fault, to be answered with
-/// [`bye_code`](Self::bye_code). The receiver has not changed, unless a variant says so.
+/// [`bye_code`](Self::bye_code). The receiver has not changed, unless a variant states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum QrpError {
-    /// A RESET with a length that is no power of two from 2 to 2^24.
+    /// A RESET with a length that is not a power of two from 2 to 2^24.
     #[error("table length {slots}, which must be a power of two from 2 to 2^24")]
     TableLength {
-        /// What it said, in slots.
+        /// The announced value, in slots.
         slots: u32,
     },
     /// A RESET with infinity 0, under which no word could be present.
@@ -91,7 +91,7 @@ pub enum QrpError {
     /// A PATCH is not the next of its sequence.
     #[error("patch number {got}, {expected} expected")]
     SequenceNumber {
-        /// What it said.
+        /// The announced value.
         got: u8,
         /// What is next.
         expected: u8,
@@ -99,10 +99,10 @@ pub enum QrpError {
     /// A sequence of no messages.
     #[error("patch sequence of 0 messages")]
     SequenceSize,
-    /// Entries of a width that is none of 1, 2, 4 and 8.
+    /// Entries of a width other than 1, 2, 4 and 8.
     #[error("entries of {entry_bits} bits")]
     EntryBits {
-        /// What it said.
+        /// The announced value.
         entry_bits: u8,
     },
     /// A compressor that nobody knows.
@@ -111,25 +111,25 @@ pub enum QrpError {
     /// The length of a sequence changed inside it.
     #[error("a sequence of {began} messages became one of {got}")]
     SequenceSizeChanged {
-        /// What the first message said.
+        /// The value in the first message.
         began: u8,
-        /// What this one says.
+        /// The value in this one.
         got: u8,
     },
     /// The width of the entries changed inside a sequence.
     #[error("entries of {began} bits became {got} bits wide")]
     EntryBitsChanged {
-        /// What the first message said.
+        /// The value in the first message.
         began: u8,
-        /// What this one says.
+        /// The value in this one.
         got: u8,
     },
     /// The compressor changed inside a sequence.
     #[error("{began} became {got} inside a sequence")]
     CompressorChanged {
-        /// What the first message said.
+        /// The value in the first message.
         began: Compressor,
-        /// What this one says.
+        /// The value in this one.
         got: Compressor,
     },
     /// The patch has more entries than the table has slots.
@@ -138,7 +138,7 @@ pub enum QrpError {
         /// The length of the table.
         slots: u32,
     },
-    /// The sequence, or the compressed stream in it, ended before the last slot. What it said of
+    /// The sequence, or the compressed stream in it, ended before the last slot. The announced value of
     /// the slots before may be in the table already.
     #[error("patch of {covered} entries for {slots} slots")]
     Short {
@@ -152,7 +152,7 @@ pub enum QrpError {
     /// neighbour's fault.
     #[error("compressed patch: inflate it first")]
     Compressed,
-    /// The compressed stream is damaged. What it said before may be in the table already.
+    /// The compressed stream is damaged. The announced value before may be in the table already.
     #[error("damaged compression of a patch")]
     Damaged,
     /// Entries, or the end of a message, came while no message was begun. The caller's fault.
@@ -161,7 +161,7 @@ pub enum QrpError {
 }
 
 impl QrpError {
-    /// Returns the code of the bye that tells the neighbour, which is 413; `None` if it is not the
+    /// Returns the code of the bye for the neighbour, which is 413; `None` if it is not the
     /// neighbour's fault.
     #[must_use]
     pub const fn bye_code(self) -> Option<ByeCode> {

@@ -28,11 +28,12 @@ impl KeywordHash {
         Self::of_ascii(word.as_bytes()).unwrap_or_else(|| Self::of_units(word.encode_utf16()))
     }
 
-    /// Hashes a word of ASCII, eight letters at a time; `None` if a letter is none.
+    /// Hashes a word of ASCII, eight letters at a time; `None` if a byte is not a letter.
     #[inline]
     fn of_ascii(word: &[u8]) -> Option<Self> {
         let last = last_letters(word);
-        let (mut seen, mut mixed) = (last, lower_eight(last));
+        let mut seen = last;
+        let mut mixed = lower_eight(last);
         for eight in word.as_chunks().0 {
             let eight = u64::from_le_bytes(*eight);
             seen |= eight;

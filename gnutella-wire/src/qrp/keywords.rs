@@ -41,13 +41,13 @@ pub struct TableWords<'a> {
 }
 
 impl KeywordRules {
-    /// Walks over the words that a query for `text` asks for.
+    /// Iterates over the words that a query for `text` asks for.
     #[must_use]
     pub const fn query_words(self, text: &str) -> QueryWords<'_> {
         QueryWords { rules: self, rest: text }
     }
 
-    /// Walks over the words under which a file called `name` enters a table.
+    /// Iterates over the words under which a file called `name` enters a table.
     #[must_use]
     pub const fn table_words(self, name: &str) -> TableWords<'_> {
         TableWords { words: self.query_words(name), cut: None, left: 0 }

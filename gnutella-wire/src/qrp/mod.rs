@@ -1,4 +1,4 @@
-//! Query routing: a leaf tells which words its files have, so that its ultrapeer need not send it
+//! Query routing: a leaf announces which words its files have, so that its ultrapeer need not send it
 //! every query (GDF "Query Routing Protocol" 1.0, as servents keep it).
 //!
 //! | step | with |

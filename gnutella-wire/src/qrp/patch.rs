@@ -83,7 +83,8 @@ impl<'a> PatchEncoder<'a> {
     where
         S: AsRef<[u8]> + ?Sized,
     {
-        let (new, old) = (new.as_slice(), old.map(QueryTable::as_slice));
+        let new = new.as_slice();
+        let old = old.map(QueryTable::as_slice);
         let most = match entry_bits {
             1 => u8::MAX,
             2 => 2,
@@ -124,7 +125,7 @@ impl<'a> PatchEncoder<'a> {
         usize::try_from(self.new.slots().div_ceil(self.per_byte())).unwrap_or(usize::MAX)
     }
 
-    /// Walks over the entries of all messages in a row, the first of a byte in its highest bits.
+    /// Iterates over the entries of all messages in a row, the first of a byte in its highest bits.
     pub fn entries(&self) -> impl Iterator<Item = u8> + use<'a> {
         let this = *self;
         this.entries_from(0)
@@ -181,7 +182,7 @@ impl<'a> PatchEncoder<'a> {
         8_u32.checked_div(self.entry_bits.into()).unwrap_or(1)
     }
 
-    /// Walks over the entries from a byte on.
+    /// Iterates over the entries from a byte on.
     fn entries_from(self, byte: usize) -> impl Iterator<Item = u8> + use<'a> {
         let per_byte = self.per_byte();
         let first = u32::try_from(byte).unwrap_or(u32::MAX).saturating_mul(per_byte);
@@ -225,7 +226,7 @@ impl<'a> CompressedPatch<'a> {
         Ok(Self { stream, entry_bits, chunk })
     }
 
-    /// Walks over the messages in their order, at least one.
+    /// Iterates over the messages in their order, at least one.
     pub fn messages(self) -> impl Iterator<Item = Qrp<'a>> + use<'a> {
         let count = self.stream.len().div_ceil(self.chunk).max(1);
         let seq_size = u8::try_from(count).unwrap_or(u8::MAX);
@@ -233,7 +234,8 @@ impl<'a> CompressedPatch<'a> {
             let from = usize::from(seq_no.saturating_sub(1)).saturating_mul(self.chunk);
             let rest = self.stream.get(from..).unwrap_or_default();
             let data = rest.get(..self.chunk).unwrap_or(rest);
-            let (compressor, entry_bits) = (Compressor::ZLIB, self.entry_bits);
+            let compressor = Compressor::ZLIB;
+            let entry_bits = self.entry_bits;
             Qrp::Patch(Patch { seq_no, seq_size, compressor, entry_bits, data })
         })
     }

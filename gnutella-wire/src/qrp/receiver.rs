@@ -1,4 +1,4 @@
-//! A table on its way in: RESET and PATCH messages become bits, in memory that the caller lent.
+//! A table on its way in: RESET and PATCH messages become bits in caller-provided storage.
 
 use core::fmt;
 
@@ -9,11 +9,11 @@ use crate::wire::{Compressor, Patch, Qrp, Reset};
 /// The largest table that any servent sends has 2 to the power of this many slots.
 const MAX_PEER_BITS: u8 = 24;
 
-/// Receives a neighbour's table. `S` is the memory, at least one byte: any `[u8]`.
+/// Receives a neighbour's table. `S` is the storage, at least one byte: any `[u8]`.
 ///
-/// The memory bounds the table kept, whatever the neighbour announces. A larger table folds: several
-/// of its slots share one, and the table then says "perhaps" more often. A smaller one is kept as it
-/// is. Since shared slots do not say whose they are, a word that goes from a folded table stays
+/// The storage bounds the table, whatever the neighbour announces. A larger table folds: several
+/// of its slots share one, and the table then rules out fewer queries. A smaller one is kept as it
+/// is. Since shared slots are ambiguous, a word that goes from a folded table stays
 /// until the next RESET.
 ///
 /// The distance of a word is not kept, only whether it is less than infinity. What makes a slot
@@ -71,7 +71,7 @@ pub(crate) struct ReceiverState {
     whole: bool, // a patch since the RESET, so that the table may be asked
 }
 
-/// What a RESET said, and what is kept of it.
+/// The content of a RESET, and what is stored of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     bits: u8,   // of the table kept
@@ -79,7 +79,7 @@ struct Shape {
     slots: u32, // of the neighbour's table
 }
 
-/// What the first PATCH of a sequence said, and how far it is.
+/// The content of the first PATCH of a sequence, and the progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sequence {
     seq_no: u8, // the last that began
@@ -90,7 +90,7 @@ struct Sequence {
 }
 
 impl<S: AsRef<[u8]>> TableReceiver<S> {
-    /// Begins without a table. Any length of memory serves; of what is no power of two only the
+    /// Begins without a table. Any length of storage works; of what is not a power of two only the
     /// next lower one is used, and at most 262,144 bytes.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl<S: AsRef<[u8]>> TableReceiver<S> {
         Ok(Self { core: ReceiverState::NONE, storage })
     }
 
-    /// Goes on where another receiver with the same memory was.
+    /// Continues where another receiver with the same storage was.
     pub(crate) const fn resume(core: ReceiverState, storage: S) -> Self {
         Self { core, storage }
     }
@@ -113,7 +113,7 @@ impl<S: AsRef<[u8]>> TableReceiver<S> {
         self.core
     }
 
-    /// Returns the memory.
+    /// Returns the storage.
     #[must_use]
     pub fn into_storage(self) -> S {
         self.storage
@@ -213,7 +213,7 @@ impl ReceiverState {
         self.begun
     }
 
-    /// Returns the table that a receiver with this memory has.
+    /// Returns the table that a receiver with this storage has.
     pub(crate) fn table(self, memory: &[u8]) -> Option<QueryTable<&[u8]>> {
         let shape = self.shape.filter(|_| self.whole)?;
         QueryTable::resume(shape.bits, memory).ok()
@@ -262,7 +262,8 @@ impl ReceiverState {
         };
         let overflow = QrpError::Overflow { slots: shape.slots };
         let more = u32::try_from(data.len()).map_err(|_| overflow)?;
-        let (first, entry_bits) = (sequence.bytes, sequence.entry_bits);
+        let first = sequence.bytes;
+        let entry_bits = sequence.entry_bits;
         let bytes = first.checked_add(more).ok_or(overflow)?;
         if bytes > shape.bytes(entry_bits) {
             return Err(overflow);
@@ -317,17 +318,20 @@ fn is_sound(patch: &Patch<'_>) -> Result<(), QrpError> {
 }
 
 impl Sequence {
-    /// Checks that a later message says the same as the first.
+    /// Checks that a later message agrees with the first.
     fn goes_on(self, patch: &Patch<'_>) -> Result<(), QrpError> {
-        let (began, got) = (self.seq_size, patch.seq_size);
+        let began = self.seq_size;
+        let got = patch.seq_size;
         if began != got {
             return Err(QrpError::SequenceSizeChanged { began, got });
         }
-        let (began, got) = (self.entry_bits, patch.entry_bits);
+        let began = self.entry_bits;
+        let got = patch.entry_bits;
         if began != got {
             return Err(QrpError::EntryBitsChanged { began, got });
         }
-        let (began, got) = (self.compressor, patch.compressor);
+        let began = self.compressor;
+        let got = patch.compressor;
         if began != got {
             return Err(QrpError::CompressorChanged { began, got });
         }
@@ -377,6 +381,6 @@ impl Piece<'_> {
 impl<S: AsRef<[u8]> + ?Sized> fmt::Debug for TableReceiver<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("TableReceiver");
-        out.field("core", &self.core).field("memory", &self.storage.as_ref().len()).finish()
+        out.field("core", &self.core).field("storage", &self.storage.as_ref().len()).finish()
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{KeywordHash, TableError};
 
-/// The words that a servent, or all behind it, may have. `S` is the memory: any `[u8]`, eight slots
+/// The words that a servent, or all behind it, may have. `S` is the storage: any `[u8]`, eight slots
 /// to a byte, slot 0 in the highest bit of the first.
 ///
 /// It has 2^n slots, n from 1 to 21. A larger table folds into a smaller one; none ever grows.
@@ -27,11 +27,11 @@ pub struct QueryTable<S: ?Sized> {
     storage: S, // last, so that an array coerces to a slice
 }
 
-/// How many words of a query must be present for it to be passed on.
+/// How many words of a query must be present for it to be forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum MatchRule {
-    /// All of them: what the specification says, and what leaves expect.
+    /// All of them: as in the specification, and as leaves expect.
     #[default]
     AllWords,
     /// Two of three, if there are three or more, otherwise all: gtk-gnutella.
@@ -45,7 +45,8 @@ impl QueryTable<()> {
     /// Returns the memory that a table of 2^`bits` slots takes, in bytes: 262,144 for the largest.
     #[must_use]
     pub const fn memory_len(bits: u8) -> usize {
-        let (mut len, mut slots) = (1_usize, 3);
+        let mut len = 1_usize;
+        let mut slots = 3;
         while slots < bits {
             len = len.saturating_mul(2);
             slots = slots.saturating_add(1);
@@ -80,14 +81,15 @@ impl<S: AsRef<[u8]>> QueryTable<S> {
         if !(1..=QueryTable::MAX_BITS).contains(&bits) {
             return Err(TableError::Bits { bits });
         }
-        let (len, needed) = (storage.as_ref().len(), QueryTable::memory_len(bits));
+        let len = storage.as_ref().len();
+        let needed = QueryTable::memory_len(bits);
         if len < needed {
             return Err(TableError::Memory { len, needed });
         }
         Ok(Self { bits, storage })
     }
 
-    /// Returns the memory.
+    /// Returns the storage.
     #[must_use]
     pub fn into_storage(self) -> S {
         self.storage
@@ -135,7 +137,7 @@ impl QueryTable<&mut [u8]> {
         self.storage.fill(0xFF);
     }
 
-    /// Adds all words of `other`, whatever its size: one that is smaller says of each of its slots
+    /// Adds all words of `other`, whatever its size: each slot of a smaller table stands for several
     /// that it may be any of several here.
     pub(crate) fn merge_any(&mut self, other: &QueryTable<&[u8]>) {
         if self.merge(other).is_err() {
@@ -147,24 +149,24 @@ impl QueryTable<&mut [u8]> {
 }
 
 impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
-    /// Returns `false` if the word is surely absent.
+    /// Returns whether the word may be present.
     #[must_use]
     pub fn contains(&self, word: KeywordHash) -> bool {
         self.holds(word.slot(self.bits))
     }
 
-    /// Returns `true` if a slot is set. Slots beyond the end are not.
+    /// Returns whether a slot is set. Slots beyond the end are not.
     #[must_use]
     pub fn holds(&self, slot: u32) -> bool {
         let (at, bit) = place(slot);
         slot < self.slots() && self.as_bytes().get(at).is_some_and(|byte| byte & bit != 0)
     }
 
-    /// Returns `true` if a query may find something here, and so is to be passed on.
+    /// Returns whether a query may find something here, and so is to be forwarded.
     ///
     /// A query with URNs (`urns` are the hashes of their whole texts) is decided by them: one that
     /// is present will do. Otherwise the words decide. A query with neither finds nothing; what to
-    /// do with the special texts of browsing is for the caller to say.
+    /// do with the special texts of browsing is left to the caller.
     pub fn can_route(
         &self,
         words: impl IntoIterator<Item = KeywordHash>,
@@ -175,7 +177,8 @@ impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
         if urns.peek().is_some() {
             return urns.any(|urn| self.contains(urn));
         }
-        let (mut all, mut hits) = (0_u32, 0_u32);
+        let mut all = 0_u32;
+        let mut hits = 0_u32;
         for word in words {
             all = all.saturating_add(1);
             hits = hits.saturating_add(u32::from(self.contains(word)));
@@ -193,14 +196,14 @@ impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
         ones.fold(0, u32::saturating_add)
     }
 
-    /// Returns `true` if no word is present: nothing is to be passed on.
+    /// Returns whether no word is present: nothing is to be forwarded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes().all(|byte| byte == 0)
     }
 
     /// Returns how many of 1,000 slots are set, rounded up, so that 0 means none. gtk-gnutella
-    /// passes on less and less to a table of more than 50.
+    /// forwards less and less to a table of more than 50.
     #[must_use]
     pub fn fill_permille(&self) -> u32 {
         self.len().saturating_mul(1_000).div_ceil(self.slots())
@@ -231,7 +234,7 @@ impl<S: AsRef<[u8]> + ?Sized> QueryTable<S> {
         QueryTable { bits: self.bits, storage: self.as_bytes() }
     }
 
-    /// Walks over the bytes, without the bits that are no slots.
+    /// Iterates over the bytes, without the bits that are no slots.
     fn bytes(&self) -> impl Iterator<Item = u8> {
         let mask = slots_of_a_byte(self.bits);
         self.as_bytes().iter().map(move |byte| byte & mask)
@@ -268,7 +271,7 @@ pub(super) fn flip(bytes: &mut [u8], slot: u32) {
     }
 }
 
-/// Walks over the slots that are set.
+/// Iterates over the slots that are set.
 fn present(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u32> {
     (0_u32..).step_by(8).zip(bytes).filter(|(_, byte)| *byte != 0).flat_map(|(first, byte)| {
         (first..)

@@ -59,7 +59,7 @@ pub struct Config {
     /// Pings and queries whose TTL and hops together exceed this are dropped, and a neighbour that
     /// keeps sending them is dismissed. At least `max_ttl`; 15 in gtk-gnutella.
     pub hard_ttl: u8,
-    /// Whether a ping or query that was seen is passed on again if it now has a higher TTL, for
+    /// Whether a ping or query that was seen is forwarded again if it now has a higher TTL, for
     /// neighbours that probe with a low one first (`X-Ext-Probes`).
     pub refloods_higher_ttl: bool,
     /// How many peers or ultrapeers may be connected.

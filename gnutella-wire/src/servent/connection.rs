@@ -16,7 +16,7 @@ const NEVER: u32 = u32::MAX;
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
-/// Room for one connection: 168 bytes on a 64-bit host.
+/// Storage for one connection: 168 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
@@ -24,7 +24,7 @@ pub struct ConnSlot {
     pub(super) conn: Option<Connection>,
 }
 
-/// What is known of a neighbour, and what is to be said to it.
+/// The state of a neighbour, and the messages due to it.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "what is due is independent of each other")]
 pub(super) struct Connection {
@@ -45,7 +45,7 @@ pub(super) struct Connection {
     pub(super) backlog: u32,   // bytes that wait in its send buffer
     pub(super) choked: bool,   // too many: only what is important goes there
     pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
-    pub(super) hops_said: u8,  // and what it was told
+    pub(super) hops_said: u8,  // the value it was sent
 
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
@@ -117,7 +117,7 @@ impl ConnSlot {
         self.conn = Some(conn);
     }
 
-    /// Ends a connection that has nothing more to say, and tells why.
+    /// Removes a connection that has no more to send, and reports why.
     pub(super) fn take_event(&mut self) -> Option<Event> {
         let conn = self.conn.as_ref()?;
         let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
@@ -159,7 +159,9 @@ impl Connection {
 
     /// Traffic of any kind is a sign of life.
     pub(super) fn heard(&mut self, now: Duration, config: &Config) {
-        (self.asked, self.missed, self.ping_due) = (false, 0, false);
+        self.asked = false;
+        self.missed = 0;
+        self.ping_due = false;
         self.rearm(now, config);
     }
 

@@ -15,7 +15,7 @@ const PROBE_TTL: u8 = 2;
 /// After how many ultrapeers a leaf is asked how many hits it has.
 const STATUS_EVERY: u16 = 3;
 
-/// Room for one query that is being pursued: 360 bytes on a 64-bit host.
+/// Storage for one query that is being pursued: 360 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct QuerySlot(pub(super) Option<Pending>);
 
@@ -25,8 +25,8 @@ pub(super) struct Pending {
     pub(super) from: RouteSource, // the leaf, or what own messages come by
     end: Option<Duration>,
     wake: Option<Duration>,
-    pub(super) hits: u32, // that went to the one who asked
-    told: u16,            // and how many of them, as the leaf says, it keeps
+    pub(super) hits: u32, // that were routed to the asker
+    told: u16,            // and how many of them the leaf reports to keep
     plan: Option<Plan>,   // none: only the hits are counted
     len: u16,
     payload: [u8; QuerySlot::MAX_QUERY_LEN],
@@ -63,7 +63,8 @@ impl Pending {
         stored.get_mut(..payload.len())?.copy_from_slice(payload);
         let end = now.checked_add(config.query_lifetime.max(Duration::from_millis(1)));
         let len = u16::try_from(payload.len()).ok()?;
-        let (wake, plan) = (end, None);
+        let wake = end;
+        let plan = None;
         Some(Self { guid, from, end, wake, hits: 0, told: 0, plan, len, payload: stored })
     }
 
@@ -79,7 +80,9 @@ impl Pending {
     /// The header with which the next ultrapeer is asked.
     fn header(&self, plan: &Plan) -> Header {
         let hops = u8::from(self.from != OWN);
-        let (guid, function, len) = (self.guid, Function::QUERY, u32::from(self.len));
+        let guid = self.guid;
+        let function = Function::QUERY;
+        let len = u32::from(self.len);
         Header { guid, function, ttl: plan.ttl, hops, len }
     }
 
@@ -133,7 +136,7 @@ pub(super) struct Ask {
 
 impl Core<'_> {
     /// Remembers a query so that its hits are counted, and if `asking` asks ultrapeers in turn.
-    /// Returns `false` if there is no room, and then nothing changed.
+    /// Returns whether there was a slot; otherwise nothing changed.
     pub(super) fn pursue(
         &mut self,
         guid: Guid,
@@ -163,14 +166,14 @@ impl Core<'_> {
         true
     }
 
-    /// Counts hits on their way to the one who asked.
+    /// Counts hits on their way to the asker.
     pub(super) fn count_hits(&mut self, guid: Guid, hits: u8) {
         if let Some(query) = self.query(guid) {
             query.hits = query.hits.saturating_add(hits.into());
         }
     }
 
-    /// Takes in what a leaf says of its hits.
+    /// Handles a leaf's report of its hits.
     pub(super) fn handle_status(&mut self, from: RouteSource, guid: Guid, status: QueryStatus) {
         if let Some(query) = self.query(guid).filter(|query| query.from == from) {
             query.told = query.told.max(status.0);
@@ -180,7 +183,7 @@ impl Core<'_> {
         }
     }
 
-    /// Stops asking for an own query; a leaf tells its ultrapeers. Returns `false` if it is unknown.
+    /// Stops pursuing an own query; a leaf informs its ultrapeers. Returns whether it is known.
     pub(super) fn stop_search(&mut self, guid: Guid) -> bool {
         let role = self.state.config.role;
         let Some(query) = self.query(guid).filter(|query| query.from == OWN) else { return false };
@@ -197,9 +200,10 @@ impl Core<'_> {
         queries.find(|query| query.guid == guid)
     }
 
-    /// Goes on with the queries that have waited for hits long enough.
+    /// Continues the queries that have waited for hits long enough.
     pub(super) fn queries_timeout(&mut self) {
-        let (now, config) = (self.state.now, &self.state.config);
+        let now = self.state.now;
+        let config = &self.state.config;
         for slot in self.queries.iter_mut() {
             let Some(query) = slot.0.as_mut() else { continue };
             if query.wake.is_none_or(|wake| wake > now) {
@@ -214,13 +218,16 @@ impl Core<'_> {
             let enough = u64::from(query.hits.max(query.told.into())) >= config.results.into();
             let next = query.next(self.conns, config).filter(|_| !enough);
             let (Some(mut plan), Some(next)) = (query.plan, next) else {
-                (query.plan, query.wake) = (None, query.end);
+                query.plan = None;
+                query.wake = query.end;
                 continue;
             };
             let peers = self.conns.iter().filter_map(ConnSlot::live).filter(|l| !l.is_leaf());
             let left = peers.count().saturating_sub(plan.asked.into()).max(1);
-            (plan.ttl, plan.due) = (query.ttl(&plan, left, next.degree, config), 1);
-            (query.plan, query.wake) = (Some(plan), wait(now, config, plan.ttl));
+            plan.ttl = query.ttl(&plan, left, next.degree, config);
+            plan.due = 1;
+            query.plan = Some(plan);
+            query.wake = wait(now, config, plan.ttl);
         }
     }
 
@@ -239,13 +246,16 @@ impl Core<'_> {
         })
     }
 
-    /// Takes note that it was sent.
+    /// Records that it was sent.
     pub(super) fn asked(&mut self, ask: &Ask) {
         let query = self.queries.get_mut(ask.slot).and_then(|slot| slot.0.as_mut());
         let Some(query) = query else { return };
-        let (from, guid, guided) = (query.from, query.guid, query.is_guided());
+        let from = query.from;
+        let guid = query.guid;
+        let guided = query.is_guided();
         let Some(plan) = query.plan.as_mut() else { return };
-        (plan.walked, plan.due) = (ask.walked, plan.due.saturating_sub(1));
+        plan.walked = ask.walked;
+        plan.due = plan.due.saturating_sub(1);
         plan.asked = plan.asked.saturating_add(1);
         plan.reached = plan.reached.saturating_add(horizon(ask.degree, ask.header.ttl));
         if guided && plan.asked.checked_rem(STATUS_EVERY) == Some(0) {

@@ -1,4 +1,4 @@
-//! Whom a message that spreads is sent to.
+//! Where a flooded message is sent.
 
 use super::connection::{ConnSlot, Connection};
 use super::logic::count;
@@ -21,7 +21,7 @@ pub(super) enum FloodScope {
 
 /// A message that spreads.
 pub(super) struct FanOut<'w> {
-    /// The connection that it came on, if it is none of the servent itself.
+    /// The connection that it came on, unless it is an own one.
     pub(super) from: Option<RouteSource>,
     /// As it is to be sent.
     pub(super) header: Header,
@@ -31,7 +31,7 @@ pub(super) struct FanOut<'w> {
 }
 
 impl Core<'_> {
-    /// Marks the connections that a message is to be sent to, and says how many they are. A query goes to
+    /// Marks the connections that a message is to be sent to, and returns their number. A query goes to
     /// a leaf, and on its last hop to an ultrapeer, only if its table says that it may match there
     /// (QRP 1.0, 1; GDF "Ultrapeer Query Routing").
     pub(super) fn choose(&mut self, fan_out: &FanOut<'_>) -> (Target, u64) {
@@ -42,7 +42,8 @@ impl Core<'_> {
             let conns = self.conns.iter_mut().filter_map(|slot| slot.conn.as_mut());
             conns.for_each(|conn| conn.mark = 0);
         }
-        let (role, flood) = (self.state.config.role, self.state.flood);
+        let role = self.state.config.role;
+        let flood = self.state.flood;
         let mut copies = 0;
         for (index, slot) in self.conns.iter_mut().enumerate() {
             let came_from = Some(slot.source()) == fan_out.from;
@@ -77,7 +78,7 @@ impl FanOut<'_> {
 }
 
 impl ConnSlot {
-    /// Says whether a flood, counted from 1, was to go there.
+    /// Returns whether a flood, counted from 1, was to go there.
     pub(super) fn is_chosen(&self, number: u32) -> bool {
         self.conn.as_ref().is_some_and(|conn| conn.mark == number)
     }

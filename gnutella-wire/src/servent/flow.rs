@@ -8,7 +8,7 @@ use crate::wire::{ByeCode, Function, Header};
 pub(super) const ALL_HOPS: u8 = u8::MAX;
 
 impl Connection {
-    /// Takes in how many bytes wait in the send buffer. Above half of what is allowed the connection
+    /// Handles the number of bytes in the send buffer. Above half of what is allowed the connection
     /// counts as choked until it is down to a quarter; beyond all of it, it ends.
     pub(super) fn set_backlog(&mut self, bytes: u32, config: &Config) {
         self.backlog = bytes;
@@ -19,7 +19,7 @@ impl Connection {
         self.choked = bytes > mark;
     }
 
-    /// Says whether a message is to be sent there, with the header it would have.
+    /// Returns whether a message is to be sent there, with the header it would have.
     pub(super) fn admits(&self, header: &Header, config: &Config) -> bool {
         let wanted = header.function != Function::QUERY
             || self.hops_heard == ALL_HOPS
@@ -28,7 +28,7 @@ impl Connection {
         wanted && (!self.choked || u64::from(self.backlog).saturating_mul(1_000) <= room)
     }
 
-    /// Returns the hops-flow to tell the neighbour, unless it knows.
+    /// Returns the hops-flow to send to the neighbour, unless it was sent.
     pub(super) fn hops_due(&self, wanted: u8) -> Option<u8> {
         let hops = if self.choked { 0 } else { wanted };
         (self.neighbour.vendor_messages && hops != self.hops_said).then_some(hops)

@@ -1,4 +1,4 @@
-//! What a servent does with a message: compiled once, whatever memory it works on.
+//! What a servent does with a message: compiled once, whatever its storage.
 
 use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
 use super::fan_out::{FanOut, FloodScope};
@@ -152,11 +152,12 @@ impl Core<'_> {
         }
     }
 
-    /// Whom a query is passed on to now. That of a leaf goes to leaves at once, and to ultrapeers
+    /// Whom a query is forwarded to now. That of a leaf goes to leaves at once, and to ultrapeers
     /// in turn if there is room to remember it.
     fn scope(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> FloodScope {
         let Some(slot) = self.conns.get(index) else { return FloodScope::All };
-        let (source, guid) = (slot.source(), message.guid);
+        let source = slot.source();
+        let guid = message.guid;
         let of_leaf = slot.live().is_some_and(Connection::is_leaf) && message.ttl > 1;
         if of_leaf && self.pursue(guid, source, bytes, true) {
             FloodScope::Leaves
@@ -168,7 +169,8 @@ impl Core<'_> {
     /// Remembers the way of a ping or query; counts it if it was here before.
     fn seen(&mut self, index: usize, key: Key, message: &Message<'_>) -> Seen {
         let Some(slot) = self.conns.get_mut(index) else { return Seen::Yes };
-        let (source, now) = (slot.source(), self.state.now);
+        let source = slot.source();
+        let now = self.state.now;
         let route = Route { source, ttl: message.ttl, hops: message.hops };
         match self.routes.insert(now, key, route) {
             Insertion::New => Seen::No,
@@ -215,7 +217,7 @@ impl Core<'_> {
     }
 
     /// "To all connections (except the incoming one), if the TTL value is > 0." What an ultrapeer's
-    /// leaves have counts as its own, so that they hear of a query however small its TTL.
+    /// leaves have counts as its own, so that they receive a query however small its TTL.
     fn flood(
         &mut self,
         index: usize,
@@ -244,7 +246,7 @@ impl Core<'_> {
         let (target, copies) = self.choose(&fan_out);
         if copies == 0 {
             if ended && self.has_others(index) && (header.hops > 1 || words.is_some()) {
-                count(&mut self.state.stats.expired); // a ping for the neighbour only is none
+                count(&mut self.state.stats.expired); // a ping with TTL 1 does not count
             }
             return None;
         }
@@ -278,7 +280,8 @@ impl Core<'_> {
             count(&mut self.state.stats.expired);
             return None;
         }
-        (header.ttl, header.hops) = (ttl, hops);
+        header.ttl = ttl;
+        header.hops = hops;
         let slot = index_of(source, self.conns.len()).and_then(|at| self.conns.get(at));
         let conn = slot.and_then(ConnSlot::live);
         if !conn.is_some_and(|conn| conn.admits(&header, &self.state.config)) {

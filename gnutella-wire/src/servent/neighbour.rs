@@ -1,11 +1,11 @@
-//! What a handshake tells of a neighbour.
+//! A neighbour, as described by its handshake.
 
 use core::net::SocketAddrV4;
 
 use super::Role;
-use crate::head::Head;
+use crate::head::{Head, Value};
 
-/// The degree of an ultrapeer that does not tell (GDF "Dynamic Query Protocol").
+/// The degree of an ultrapeer without `X-Degree` (GDF "Dynamic Query Protocol").
 const USUAL_DEGREE: u16 = 32;
 
 /// What the servent at the other end of a connection is and can do.
@@ -31,7 +31,7 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// Reads the header lines of a neighbour's handshake. A servent that says nothing about
+    /// Reads the header lines of a neighbour's handshake. A servent without
     /// `X-Ultrapeer` is a peer of 0.4.
     ///
     /// ```
@@ -51,11 +51,12 @@ impl Neighbour {
             Some(_) if head.is_true("X-Ultrapeer") => Role::Ultrapeer,
             Some(_) => Role::Leaf,
         };
-        let listens = head.header("Listen-IP").or_else(|| head.header("X-My-Address"));
-        let degree = head.header("X-Degree").and_then(|degree| degree.parse().ok());
+        let listens = ["Listen-IP", "X-My-Address", "Node"];
+        let listens = listens.into_iter().find_map(|name| head.header(name)?.address());
+        let degree = head.header("X-Degree").and_then(Value::parse);
         Self {
             role,
-            address: listens.and_then(|address| address.parse().ok()),
+            address: listens,
             query_routing: head.header("X-Query-Routing").is_some(),
             ultrapeer_query_routing: head.header("X-Ultrapeer-Query-Routing").is_some(),
             vendor_messages: head.header("Vendor-Message").is_some(),

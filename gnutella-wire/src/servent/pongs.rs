@@ -11,7 +11,8 @@ use crate::wire::{Message, Pong};
 impl Core<'_> {
     /// Answers with an own pong; and from the cache, or by passing the ping on.
     pub(super) fn answer_ping(&mut self, index: usize, message: &Message<'_>) -> Verdict {
-        let (guid, ttl) = (message.guid, self.answer_ttl(message.hops));
+        let guid = message.guid;
+        let ttl = self.answer_ttl(message.hops);
         let cached = self.caches_pongs() && message.ttl > 1;
         let conn = self.conns.get(index).and_then(ConnSlot::live);
         let known = conn.map_or(0, |conn| self.fresh_hosts(conn).count());
@@ -32,7 +33,8 @@ impl Core<'_> {
 
     /// Asks all peers but one for hosts, at most once while a pong stays fresh.
     fn explore(&mut self, index: usize) {
-        let (now, age) = (self.state.now, self.state.config.pong_age);
+        let now = self.state.now;
+        let age = self.state.config.pong_age;
         if self.state.explored.is_some_and(|at| now.saturating_sub(at) < age) {
             return;
         }
@@ -50,7 +52,7 @@ impl Core<'_> {
         self.hosts.insert(self.state.now, Host { address, files, kilobytes, hops });
     }
 
-    /// What the cache can tell a neighbour, but not of itself.
+    /// The cached hosts that a neighbour may be sent: all but itself.
     pub(super) fn fresh_hosts<'s>(
         &'s self,
         conn: &'s Connection,

@@ -46,7 +46,7 @@ impl Words {
         this
     }
 
-    /// Returns `false` if nothing behind the table can match.
+    /// Returns whether something behind the table may match.
     pub(super) fn may_match(&self, table: &QueryTable<&[u8]>) -> bool {
         if self.any {
             return !table.is_empty();

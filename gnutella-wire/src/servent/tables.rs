@@ -1,5 +1,5 @@
-//! The query-routing tables of a servent: its own, those of its neighbours, and what it tells
-//! others of both.
+//! The query-routing tables of a servent: its own, those of its neighbours, and what it sends
+//! of both.
 
 use super::connection::{ConnSlot, Connection};
 use super::query_words::Words;
@@ -22,7 +22,7 @@ const OWN: usize = 0;
 const MERGED: usize = 1;
 const FIRST_LINK: usize = 2;
 
-/// The memory for tables, divided evenly: all of it for a leaf's own, else one for the own words,
+/// The storage of tables, divided evenly: all of it for a leaf's own, else one for the own words,
 /// one for these and those of all leaves, and one for each connection.
 pub(super) struct Tables<'m> {
     memory: &'m mut [u8],
@@ -64,7 +64,7 @@ impl<'m> Tables<'m> {
         }
     }
 
-    /// The table that others are told of.
+    /// The table that is sent to others.
     fn told(&self, role: Role) -> Option<QueryTable<&[u8]>> {
         let which = if role == Role::Leaf { OWN } else { MERGED };
         QueryTable::resume(self.bits(), self.bytes(which)).ok()
@@ -92,7 +92,8 @@ impl<'m> Tables<'m> {
     /// Puts together what the servent and its leaves have. A leaf of which nothing is known gets all
     /// queries, so others have to send all.
     fn merge(&mut self, conns: &[ConnSlot], role: Role) {
-        let (len, bits) = (self.len, self.bits());
+        let len = self.len;
+        let bits = self.bits();
         let Some((own, rest)) = self.memory.split_at_mut_checked(len) else { return };
         let Some((merged, tables)) = rest.split_at_mut_checked(len) else { return };
         merged.copy_from_slice(own);
@@ -130,7 +131,7 @@ impl<'m> Tables<'m> {
 enum Knowledge<'t> {
     /// They may be any.
     All,
-    /// It has not said anything yet.
+    /// It has not sent a table yet.
     Nothing,
     Table(QueryTable<&'t [u8]>),
 }
@@ -143,11 +144,11 @@ fn knowledge<'t>(conn: &Connection, role: Role, memory: &'t [u8]) -> Knowledge<'
 }
 
 impl Core<'_> {
-    /// Takes in a message of a neighbour's table. What does not fit is answered with bye 413.
+    /// Handles a message of a neighbour's table. What does not fit is answered with bye 413.
     pub(super) fn handle_table(&mut self, index: usize, qrp: &Qrp<'_>) {
         let role = self.state.config.role;
         let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else { return };
-        let mut scratch = [0]; // without memory the messages are checked all the same
+        let mut scratch = [0]; // without storage the messages are checked all the same
         let memory = self.tables.of_link(index);
         let memory = if memory.is_empty() { &mut scratch[..] } else { memory };
         let done = receive(conn, memory, qrp);
@@ -160,12 +161,12 @@ impl Core<'_> {
         }
     }
 
-    /// Takes in entries of a compressed patch that the application has inflated.
+    /// Handles entries of a compressed patch that the application has inflated.
     pub(super) fn handle_patch_entries(&mut self, index: usize, entries: &[u8]) {
         self.go_on(index, Some(entries));
     }
 
-    /// Takes in that the entries of a message are all there.
+    /// Handles the end of the entries of a message.
     pub(super) fn handle_patch_end(&mut self, index: usize) {
         let complete = self.go_on(index, None);
         if complete && self.state.config.role == Role::Ultrapeer {
@@ -173,7 +174,7 @@ impl Core<'_> {
         }
     }
 
-    /// Takes in the data of a patch message that was begun.
+    /// Handles the data of a patch message that was begun.
     #[cfg(feature = "deflate")]
     pub(super) fn handle_compressed_patch<W: AsMut<[u8]> + ?Sized>(
         &mut self,
@@ -198,7 +199,7 @@ impl Core<'_> {
         }
     }
 
-    /// Goes on with a message by its next entries, or ends it. Returns `true` if the table is now
+    /// Continues a message by its next entries, or ends it. Returns whether the table is now
     /// complete.
     fn go_on(&mut self, index: usize, entries: Option<&[u8]>) -> bool {
         let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else {
@@ -257,7 +258,7 @@ impl Core<'_> {
         }
     }
 
-    /// Makes a message of the own table, counted from 0, and says which is next.
+    /// Writes message `number` of the own table, and returns which is next.
     pub(super) fn table_message(
         &self,
         number: u8,
@@ -279,7 +280,8 @@ impl Core<'_> {
 fn receive(conn: &mut Connection, memory: &mut [u8], qrp: &Qrp<'_>) -> Result<Progress, QrpError> {
     if conn.table_in.is_begun() {
         // Nobody inflated the last message: this table cannot be known.
-        (conn.table_unread, conn.table_in) = (true, ReceiverState::NONE);
+        conn.table_unread = true;
+        conn.table_in = ReceiverState::NONE;
     }
     if matches!(qrp, Qrp::Reset(_)) {
         conn.table_unread = false;

@@ -1,4 +1,4 @@
-//! What a servent says by itself, derived from its state when it is asked.
+//! A servent's own messages, derived from its state when polled.
 
 use super::connection::{ConnSlot, Connection, OWN, PongsDue};
 use super::dynamic::{self, Ask};
@@ -24,7 +24,7 @@ const _: () = assert!(MAX_TRANSMIT_LEN >= dynamic::MAX_LEN);
 /// A cached pong counts as farther away than this at most, so that its TTL and hops stay small.
 const MOST_HOPS: u8 = 7;
 
-/// What is to be said next, and to whom.
+/// The next own message on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Bye(ByeCode),
@@ -171,7 +171,7 @@ fn around(
 }
 
 impl Connection {
-    /// Takes note of what was said.
+    /// Records that a message was written.
     fn said(&mut self, due: Due, next_piece: Option<u8>) {
         match due {
             Due::Bye(_) => {
@@ -184,7 +184,8 @@ impl Connection {
             Due::Advice(..) => self.status_due = None,
             Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),
             Due::CachedPong(due, _) => {
-                let (others, at) = (due.others.saturating_sub(1), due.at.saturating_add(1));
+                let others = due.others.saturating_sub(1);
+                let at = due.at.saturating_add(1);
                 self.pongs_due = Some(PongsDue { others, at, ..due });
             }
             Due::Ping { .. } if self.explore_due => self.explore_due = false,

@@ -6,7 +6,7 @@ use crate::id::Guid;
 use crate::wire::{QueryStatus, VendorMessage};
 
 impl Core<'_> {
-    /// Follows a neighbour's advice.
+    /// Handles a vendor message of a neighbour.
     pub(super) fn handle_vendor(&mut self, index: usize, guid: Guid, message: &VendorMessage<'_>) {
         let Some(slot) = self.conns.get_mut(index) else { return };
         let source = slot.source();
@@ -22,7 +22,7 @@ impl Core<'_> {
         }
     }
 
-    /// Returns what a connection is to be told about queries, and the GUID that goes with it.
+    /// Returns the vendor message due on a connection, and its GUID.
     pub(super) fn advice_due(
         &self,
         slot: &ConnSlot,

@@ -36,7 +36,7 @@ pub struct Header {
 /// The longest payload that is accepted, in bytes, by function. A longer one ends the connection,
 /// because a receiver of bounded memory cannot skip to the next header without reading it all.
 ///
-/// Choose the profile by the memory for a link's receive buffer, which must hold
+/// Choose the profile by the memory for the receive buffer of a connection, which must hold
 /// [`buffer_len`](Self::buffer_len) bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -54,16 +54,16 @@ pub struct Limits {
     /// What may follow the fixed fields of pings, pongs and pushes: GGEP blocks.
     pub extensions: u16,
     /// Whether the length word may carry flags above its low 16 bits, which both ends have agreed
-    /// on by `X-Features: sflag/0.1`. They are dropped: nobody has said what they mean.
+    /// on by `X-Features: sflag/0.1`. They are dropped: their meaning is not documented.
     pub size_flags: bool,
 }
 
 impl Function {
-    /// Asks who is there.
+    /// Asks for hosts.
     pub const PING: Self = Self(0x00);
     /// Answers a ping.
     pub const PONG: Self = Self(0x01);
-    /// Ends a connection and says why.
+    /// Ends a connection, with the reason.
     pub const BYE: Self = Self(0x02);
     /// Carries a query-routing table.
     pub const QRP: Self = Self(0x30);
@@ -91,8 +91,8 @@ impl Header {
     /// # Errors
     ///
     /// [`DecodeError::Incomplete`] below 23 bytes; [`DecodeError::Desynchronised`] for a length of
-    /// 65,536 or more that is no flags; [`DecodeError::TooLarge`] for one above its limit. After the last two the
-    /// connection is of no more use.
+    /// 65,536 or more that are not flags; [`DecodeError::TooLarge`] for one above its limit. After the last two the
+    /// connection is unusable.
     pub fn decode(bytes: &[u8], limits: Limits) -> Result<(Self, &[u8]), DecodeError> {
         let (mut header, rest) = Self::read(bytes)?;
         if limits.size_flags && header.len & SIZE_FLAGS != 0 {
@@ -160,7 +160,7 @@ impl Limits {
     pub const STRICT_04: Self = Self::new(256, 65_535, 4_096, 4_096, 0);
     /// As gtk-gnutella 1.2.3 has it.
     pub const GTKG: Self = Self::new(1_024, 65_535, 4_096, 40_960, 40_960);
-    /// As `LimeWire` and `Phex` have it: whatever a length field without flags can say.
+    /// As `LimeWire` and `Phex` have it: the most that a length field without flags can hold.
     pub const LIMEWIRE: Self = Self::new(65_535, 65_535, 65_535, 65_535, 65_535);
     /// For a leaf with little memory: receive buffers of 2,071 bytes.
     pub const EMBEDDED: Self = Self::new(256, 2_048, 256, 1_024, 1_024);

@@ -10,7 +10,7 @@ const OPEN_LEN: usize = 1; // length of the open data, usually 2 or 4
 // open data: flags 1, flags 2, and with 4 bytes the length of the XML, little-endian
 // then the private area, and the XML at its end
 
-const MAX_XML: usize = 65_535; // as long as two bytes can say
+const MAX_XML: usize = 65_535; // the most that two bytes can hold
 
 const PUSH: u8 = 0x01; // mask in flags 2, value in flags 1; all others the other way round
 const BUSY: u8 = 0x04;
@@ -23,14 +23,14 @@ const GGEP: u8 = 0x20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HitData<'a>(&'a [u8]);
 
-/// The parts of query-hit data, for one that has more to say than its flags.
+/// The parts of query-hit data, for one with more than flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HitParts<'a> {
     /// The maker of the servent.
     pub vendor: Vendor,
-    /// What the hit says of its servent.
+    /// What the hit states about its servent.
     pub flags: HitFlags,
-    /// GGEP blocks, or a vendor's own; with blocks, `flags.ggep` should say so.
+    /// GGEP blocks, or a vendor's own; with blocks, `flags.ggep` should be set.
     pub private: &'a [u8],
     /// XML metadata with the NUL at its end, or nothing; bytes beyond 65,535 are left out.
     pub xml: &'a [u8],
@@ -42,7 +42,7 @@ pub struct HitParts<'a> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Vendor(pub [u8; 4]);
 
-/// What a hit says of its servent. `None`: it does not say.
+/// What a hit states about its servent. `None`: not stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HitFlags {
     /// It is behind a firewall: ask with a push.
@@ -172,7 +172,7 @@ impl HitFlags {
         [first, second]
     }
 
-    /// Returns the shortest query-hit data that says this; wrap it with [`HitData::new`].
+    /// Returns the shortest query-hit data with these flags; wrap it with [`HitData::new`].
     #[must_use]
     pub const fn to_data(self, Vendor([a, b, c, d]): Vendor) -> [u8; 7] {
         let [first, second] = self.to_bytes();

@@ -48,15 +48,15 @@ pub struct Message<'a> {
     pub ttl: u8,
     /// How many links it has crossed.
     pub hops: u8,
-    /// What it says.
+    /// The payload.
     pub payload: Payload<'a>,
 }
 
-/// What a message says.
+/// The payload of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payload<'a> {
-    /// Asks who is there.
+    /// Asks for hosts.
     Ping(Ping<'a>),
     /// Answers a ping.
     Pong(Pong<'a>),
@@ -79,7 +79,7 @@ impl<'a> Message<'a> {
     ///
     /// [`DecodeError::Incomplete`] if the bytes end before the message; the errors of
     /// [`Header::decode`], which end the connection; [`DecodeError::Malformed`], after which the
-    /// next message begins where [`Header::len`] says.
+    /// next message begins where [`Header::len`] announces.
     pub fn decode(bytes: &'a [u8], limits: Limits) -> Result<(Self, &'a [u8]), DecodeError> {
         let (header, payload, rest) = split(bytes, limits)?;
         let payload = Payload::decode(header.function, payload)?;
@@ -135,7 +135,7 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// Returns the byte that says what this is.
+    /// Returns the function, the byte in the header.
     #[must_use]
     pub const fn function(&self) -> Function {
         match self {

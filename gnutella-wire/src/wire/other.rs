@@ -12,7 +12,7 @@ use crate::writer::Writer;
 /// to be invented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Other<'a> {
-    /// What the header says it is.
+    /// The function in the header.
     pub function: Function,
     /// The payload as it stands.
     pub body: &'a [u8],
@@ -45,7 +45,7 @@ impl<'a> Other<'a> {
     }
 }
 
-/// What the body says, if this crate can read it.
+/// The decoded body, if this crate knows it.
 impl fmt::Display for Other<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.function {

@@ -1,4 +1,4 @@
-//! Ping: who is there? (0.4, 2.2.1; 0.6, 2.2.1)
+//! Ping: asks for hosts (0.4, 2.2.1; 0.6, 2.2.1)
 
 use core::fmt;
 

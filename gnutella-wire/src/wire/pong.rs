@@ -49,7 +49,7 @@ impl<'a> Pong<'a> {
         })
     }
 
-    /// Returns the kilobytes by which an old ultrapeer that shares so many marks itself: the nearest
+    /// Returns the kilobytes by which an old ultrapeer that shares this many marks itself: the nearest
     /// power of two, at least 8, at most 2^31.
     #[must_use]
     pub const fn ultrapeer_mark(kilobytes: u32) -> u32 {
@@ -64,7 +64,7 @@ impl<'a> Pong<'a> {
         }
     }
 
-    /// Returns `true` if this is the mark of an old ultrapeer.
+    /// Returns whether this is the mark of an old ultrapeer.
     #[must_use]
     pub const fn is_ultrapeer_mark(&self) -> bool {
         self.kilobytes >= 8 && self.kilobytes.is_power_of_two()

@@ -16,9 +16,9 @@ const PORT: usize = 2; // little-endian
 /// Asks a servent behind a firewall to connect and to offer a file with GIV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Push<'a> {
-    /// Who is to connect, as its hit said.
+    /// The servent that is to connect, from its hit.
     pub servent: ServentId,
-    /// Which file, as its hit said.
+    /// The file, from its hit.
     pub index: u32,
     /// Where the asking servent listens.
     pub address: SocketAddrV4,

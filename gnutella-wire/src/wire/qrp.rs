@@ -35,7 +35,7 @@ pub struct Reset {
     pub infinity: u8,
 }
 
-/// Changes the table: one of up to 255 pieces that together tell a difference for every slot.
+/// Changes the table: one of up to 255 pieces that together have a difference for every slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patch<'a> {
     /// Which piece this is, counted from 1.

@@ -1,4 +1,4 @@
-//! Query: who has this file? (0.4, 2.2.3; 0.6, 2.2.3)
+//! Query: asks for a file (0.4, 2.2.3; 0.6, 2.2.3)
 
 use core::fmt;
 
@@ -77,7 +77,7 @@ impl QueryFlags {
     pub const FIREWALLED: Self = Self(0xC000);
     /// The asker reads XML metadata.
     pub const XML: Self = Self(0xA000);
-    /// The asker counts its hits and tells (leaf-guided dynamic queries).
+    /// The asker counts its hits and reports them (leaf-guided dynamic queries).
     pub const LEAF_GUIDED: Self = Self(0x9000);
     /// The asker reads binary hashes (GGEP `H`).
     pub const GGEP_H: Self = Self(0x8800);
@@ -120,7 +120,7 @@ impl QueryFlags {
         if self.contains(Self::MARKER) { Some(hits) } else { None }
     }
 
-    /// Returns `true` if all flags of `other` are set.
+    /// Returns whether all flags of `other` are set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

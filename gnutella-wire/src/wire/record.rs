@@ -32,7 +32,7 @@ enum Source<'a> {
     Slice { count: u8, records: &'a [Record<'a>] },
 }
 
-/// Walks over records.
+/// Iterates over records.
 #[derive(Clone)]
 pub struct RecordIter<'a>(Source<'a>);
 
@@ -84,13 +84,13 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Returns `true` if there are none.
+    /// Returns whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Walks over the records in their order.
+    /// Iterates over the records in their order.
     #[must_use]
     pub const fn iter(&self) -> RecordIter<'a> {
         RecordIter(self.0)

@@ -44,9 +44,9 @@ pub enum VendorMessage<'a> {
     },
     /// `GTKG/21`: the sender no longer needs its push proxies.
     ProxyCancel,
-    /// `LIME/11`: asks for so many hits by datagram, of those that an indication told of.
+    /// `LIME/11`: asks for this many of the indicated hits by datagram.
     OutOfBandAck(u8),
-    /// `LIME/12` version 1: so many hits are there for the asking.
+    /// `LIME/12` version 1: this many hits are available.
     OutOfBandReply(u8),
     /// `LIME/21`: asks the receiver to pass on pushes; the GUID of the message is the servent's id.
     PushProxyRequest {
@@ -216,7 +216,7 @@ impl VendorId {
     pub const TCP_CONNECT_BACK: Self = Self::new(*b"BEAR", 7, 1);
     /// Leaf guidance: how many hits?
     pub const QUERY_STATUS_REQUEST: Self = Self::new(*b"BEAR", 11, 1);
-    /// Leaf guidance: so many.
+    /// Leaf guidance: the number of hits.
     pub const QUERY_STATUS: Self = Self::new(*b"BEAR", 12, 1);
     /// A test by datagram, with the GUID in the data.
     pub const UDP_CONNECT_BACK_1: Self = Self::new(*b"GTKG", 7, 1);
@@ -230,7 +230,7 @@ impl VendorId {
     pub const PROXY_CANCEL: Self = Self::new(*b"GTKG", 21, 1);
     /// Who are you?
     pub const NODE_INFO_REQUEST: Self = Self::new(*b"GTKG", 22, 1);
-    /// What a servent says of itself.
+    /// A description of the servent.
     pub const NODE_INFO: Self = Self::new(*b"GTKG", 23, 1);
     /// Asks for neighbours, to map the network.
     pub const CRAWLER_PING: Self = Self::new(*b"LIME", 5, 1);
@@ -322,7 +322,7 @@ impl<'a> Supported<'a> {
         list(data).map(Self)
     }
 
-    /// Walks over the kinds.
+    /// Iterates over the kinds.
     pub fn iter(self) -> impl Iterator<Item = VendorId> + use<'a> {
         self.0.iter().map(|bytes| VendorId::from_bytes(*bytes))
     }
@@ -339,7 +339,7 @@ impl<'a> Features<'a> {
         list(data).map(Self)
     }
 
-    /// Walks over the names and versions.
+    /// Iterates over the names and versions.
     pub fn iter(self) -> impl Iterator<Item = ([u8; 4], u16)> + use<'a> {
         self.0.iter().map(|[a, b, c, d, low, high]| ([*a, *b, *c, *d], port(*low, *high)))
     }

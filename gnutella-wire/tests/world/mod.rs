@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use gnutella_wire::handshake::{Handshake, Line, State, Version, addresses};
+use gnutella_wire::handshake::{Handshake, Line, State, Version};
 use gnutella_wire::head::Header;
 use gnutella_wire::servent::{ServentLimits, ServentVec, Stats, Target};
 use gnutella_wire::wire::{
@@ -282,8 +282,8 @@ impl World {
                 wire.neighbour = Neighbour::of_head(&step.head);
             }
             if let Line::Status { code: code @ 201.., reason } = step.line {
-                let others = step.head.header("X-Try-Ultrapeers").unwrap_or_default();
-                let other = addresses(others).next().map_or(String::new(), |a| a.to_string());
+                let mut others = step.head.addresses("X-Try-Ultrapeers");
+                let other = others.next().map_or(String::new(), |a| a.to_string());
                 self.refusals.push(format!("{code} {reason}, try {other}"));
             }
             let consumed = received.consumed;

@@ -15,7 +15,7 @@ pub(super) struct Core<'m> {
     pub(super) files: &'m mut [FileSlot],
 }
 
-/// Returns where the connection of that name is.
+/// Returns the slot of a connection.
 pub(super) fn find(users: &[UserSlot], conn: ConnId) -> Option<usize> {
     users.iter().position(|slot| slot.user.as_ref().is_some_and(|user| user.conn == conn))
 }
@@ -25,7 +25,7 @@ pub(super) fn online(users: &[UserSlot]) -> usize {
     users.iter().filter_map(|slot| slot.user.as_ref()).filter(|user| user.online.is_some()).count()
 }
 
-/// Returns where the user of that nick is, whatever its case.
+/// Returns the slot of the user with that nick, in any case.
 pub(super) fn named(users: &[UserSlot], nick: Text<'_>) -> Option<usize> {
     let is = |online: &Online| online.nick.text().as_bytes().eq_ignore_ascii_case(nick.as_bytes());
     users
@@ -44,7 +44,8 @@ impl Core<'_> {
             }
         };
         let message = Message::from_frame(frame);
-        let (now, idle) = (self.state.now, self.state.config.idle);
+        let now = self.state.now;
+        let idle = self.state.config.idle;
         let user = self.user(index)?;
         let lists = matches!(message, Ok(Message::Search(_) | Message::Browse(_)));
         if !user.replies.has_room() || lists && user.listing.is_some() {
@@ -190,10 +191,11 @@ impl Core<'_> {
         }
     }
 
-    /// Lets a sharer behind a firewall connect to who wants the file.
+    /// Asks a sharer behind a firewall to connect to the user that wants the file.
     fn deliver(&mut self, index: usize, wanted: &Wanted<'_>) -> Option<Reply> {
         let user = self.user(index)?;
-        let (to, address) = (user.online?, NapAddress::from(user.ip));
+        let to = user.online?;
+        let address = NapAddress::from(user.ip);
         if to.port == 0 {
             return Some(Reply::Error("both of you are behind firewalls"));
         }
@@ -241,7 +243,7 @@ impl Core<'_> {
         }
     }
 
-    /// Forgets a user and its files, and tells who has it on the hotlist.
+    /// Removes a user and its files, and notifies the users that have it on their hotlist.
     pub(super) fn remove(&mut self, index: usize) {
         let Some(user) = self.users.get_mut(index).and_then(|slot| slot.user.take()) else {
             return;
@@ -253,7 +255,7 @@ impl Core<'_> {
         }
     }
 
-    /// Whoever does not read what is sent to it misses the news.
+    /// A user whose reply queue is full misses the notification.
     fn tell_hotlists(&mut self, nick: &Nick, reply: Reply) {
         let users = self.users.iter_mut().filter_map(|slot| slot.user.as_mut());
         users

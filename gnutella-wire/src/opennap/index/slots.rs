@@ -23,14 +23,14 @@ pub(super) type Nick = Bytes<MAX_NICK>;
 pub(super) type Name = Bytes<MAX_NAME>;
 pub(super) type Words = Bytes<MAX_WORDS>;
 
-/// Memory for one connection.
+/// Storage for one connection.
 #[derive(Debug, Clone)]
 pub struct UserSlot {
     pub(super) user: Option<User>,
     pub(super) event: Option<IndexEvent>,
 }
 
-/// Memory for one file.
+/// Storage for one file.
 #[derive(Debug, Clone)]
 pub struct FileSlot(pub(super) Option<Row>);
 
@@ -61,7 +61,7 @@ pub(super) struct User {
     pub(super) hotlist: [Option<Nick>; HOTLIST],
 }
 
-/// What a login says.
+/// The content of a login.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Online {
     pub(super) nick: Nick,
@@ -78,7 +78,7 @@ pub(super) struct Row {
     pub(super) numbers: [u32; 4], // size, bitrate, frequency, seconds
 }
 
-/// Something to be told, as small as it can be kept.
+/// A message that is due, in compact form.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reply {
     LoginAck,
@@ -128,7 +128,7 @@ impl User {
 }
 
 impl Replies {
-    /// Returns `true` if two more fit: a message has at most two answers.
+    /// Returns whether two more fit: a message has at most two answers.
     pub(super) const fn has_room(&self) -> bool {
         matches!(self.0, [.., None, None])
     }
@@ -156,13 +156,15 @@ impl Row {
     /// Keeps a file; `None` if its name or hash is too long.
     pub(super) fn new(owner: usize, stamp: u32, file: &File<'_>) -> Option<Self> {
         let numbers = [file.size, file.bitrate, file.frequency, file.seconds];
-        let (name, md5) = (Bytes::new(file.name)?, Bytes::new(file.md5)?);
+        let name = Bytes::new(file.name)?;
+        let md5 = Bytes::new(file.md5)?;
         Some(Self { owner, stamp, name, md5, numbers })
     }
 
     pub(super) fn file(&self) -> File<'_> {
         let [size, bitrate, frequency, seconds] = self.numbers;
-        let (name, md5) = (self.name.text(), self.md5.text());
+        let name = self.name.text();
+        let md5 = self.md5.text();
         File { name, md5, size, bitrate, frequency, seconds }
     }
 }

@@ -67,9 +67,13 @@ impl Core<'_> {
                 .and_then(|row| self.source(row))
                 .map_or(gone, Message::DownloadAck),
             Reply::Deliver { file, stamp, to, address } => row(*file, *stamp).map_or(gone, |row| {
-                let (name, md5) = (row.name.text(), row.md5.text());
+                let name = row.name.text();
+                let md5 = row.md5.text();
                 let Online { nick, port, speed: link } = to;
-                let (nick, address, port, link) = (nick.text(), *address, *port, *link);
+                let nick = nick.text();
+                let address = *address;
+                let port = *port;
+                let link = *link;
                 Message::UploadFirewalled(Source { nick, address, port, name, md5, link })
             }),
             Reply::HotlistAck(nick) => Message::HotlistAck(nick.text()),
@@ -85,13 +89,16 @@ impl Core<'_> {
     fn source<'s>(&'s self, row: &'s Row) -> Option<Source<'s>> {
         let owner = self.users.get(row.owner)?.user.as_ref()?;
         let Online { nick, port, speed: link } = owner.online.as_ref()?;
-        let (address, name, md5) = (owner.ip.into(), row.name.text(), row.md5.text());
+        let address = owner.ip.into();
+        let name = row.name.text();
+        let md5 = row.md5.text();
         Some(Source { nick: nick.text(), address, port: *port, name, md5, link: *link })
     }
 
     fn stats(&self) -> Message<'static> {
         let rows = self.files.iter().filter_map(|slot| slot.0.as_ref());
-        let (mut files, mut bytes) = (0_u32, 0_u64);
+        let mut files = 0_u32;
+        let mut bytes = 0_u64;
         for row in rows {
             files = files.saturating_add(1);
             bytes = bytes.saturating_add(row.file().size.into());

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use gnutella_wire::deflate::{Deflater, Inflater, max_len};
-use gnutella_wire::handshake::{Handshake, Line, State, addresses};
+use gnutella_wire::handshake::{Handshake, Line, State};
 use gnutella_wire::head::{Head, Header};
 use gnutella_wire::{ConnId, Neighbour, Role};
 
@@ -174,16 +174,15 @@ impl<'a> Talk<'a> {
 }
 
 fn read_head(head: &Head<'_>, line: Line<'_>) -> Heard {
-    let says = |name, what: &str| head.header(name).is_some_and(|value| value.contains(what));
     Heard {
         neighbour: Neighbour::of_head(head),
         refusal: match line {
             Line::Status { code, reason } if code != 200 => Some(format!("{code} {reason}")),
             _ => None,
         },
-        reads_deflate: says("Accept-Encoding", "deflate"),
-        writes_deflate: says("Content-Encoding", "deflate"),
-        hints: head.header("X-Try-Ultrapeers").map(|v| addresses(v).collect()).unwrap_or_default(),
+        reads_deflate: head.has_item("Accept-Encoding", "deflate"),
+        writes_deflate: head.has_item("Content-Encoding", "deflate"),
+        hints: head.addresses("X-Try-Ultrapeers").collect(),
     }
 }
 
