@@ -256,7 +256,7 @@ pub fn check_poll_order<M: Machine>(new: impl Fn() -> M, buf_len: usize, bytes: 
     let mut now = Duration::ZERO;
     while !input.is_empty() {
         now = now.saturating_add(Duration::from_millis(u64::from(input.byte())));
-        let is_timeout = input.byte() % 4 == 0;
+        let is_timeout = input.byte().is_multiple_of(4);
         let mut reports = [Vec::new(), Vec::new()];
         let given = input.clone();
         for (at, machine) in machines.iter_mut().enumerate() {
@@ -408,9 +408,8 @@ impl<M: Machine> Pair<M> {
     }
 
     fn compare(&self) {
-        if !self.wild.same_state(&self.twin) {
-            panic!("law 4 or 5: the states part\n{}", self.difference());
-        }
+        let same = self.wild.same_state(&self.twin);
+        assert!(same, "law 4 or 5: the states part\n{}", self.difference());
     }
 
     /// Returns the texts of both states from shortly before they differ.
