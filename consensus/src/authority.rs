@@ -132,6 +132,9 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
         let at = find(self.authorities(), id).map_err(|_| AuthorityError::Unauthorized(*id))?;
         if let Some(tail) = self.slots.as_mut().get_mut(at..self.len) {
             tail.rotate_left(1);
+            if let Some(unused) = tail.last_mut() {
+                *unused = AuthoritySlot::EMPTY;
+            }
             self.len = self.len.saturating_sub(1);
         }
         Ok(())

@@ -1,13 +1,16 @@
 //! Detection of equivocation: a second, different statement for one round.
 
 use crate::evidence::{Equivocation, EvidenceError};
+use crate::id::ValidatorId;
 use crate::statement::SignedStatement;
 
 /// Remembers the latest signed statements and turns contradictions into evidence. Any
 /// `AsRef<[StatementSlot]> + AsMut<[StatementSlot]>` serves as storage.
 ///
-/// When all slots are in use, the statement with the lowest height is replaced: provide as many slots as
-/// there are validators times the heights that matter. What is found does not depend on the order of arrival
+/// Strangers cannot blind it: only statements of validators are remembered, and the check for that comes before
+/// the signature. When all slots are in use, the validator with the most statements loses the one with its
+/// lowest height, so that nobody displaces the statements of others beyond a fair share. Provide as many slots
+/// as there are validators times the heights that matter. What is found does not depend on the order of arrival
 /// as long as nothing was replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EquivocationDetector<S: ?Sized> {
@@ -46,17 +49,24 @@ impl<S: AsRef<[StatementSlot]> + AsMut<[StatementSlot]>> EquivocationDetector<S>
 }
 
 impl<S: AsRef<[StatementSlot]> + AsMut<[StatementSlot]> + ?Sized> EquivocationDetector<S> {
-    /// Remembers a statement, and returns evidence if it contradicts an earlier one. Costs O(n).
+    /// Remembers a statement, and returns evidence if it contradicts an earlier one. Costs O(n), and O(n^2) if
+    /// all slots are in use.
     ///
-    /// The same statement again changes nothing, and a contradiction again gives the same evidence.
+    /// `is_validator` returns whether an author can be punished. The same statement again changes nothing, and
+    /// a contradiction again gives the same evidence.
     ///
     /// # Errors
     ///
-    /// [`EvidenceError::Forged`] if the author did not sign it. The detector is unchanged.
+    /// [`EvidenceError::Stranger`] if the author is not a validator, [`EvidenceError::Forged`] if it did not
+    /// sign the statement. The detector is unchanged.
     pub fn observe(
         &mut self,
         signed: &SignedStatement,
+        is_validator: impl FnOnce(&ValidatorId) -> bool,
     ) -> Result<Option<Equivocation>, EvidenceError> {
+        if !is_validator(&signed.author) {
+            return Err(EvidenceError::Stranger(signed.author));
+        }
         signed.verify().map_err(|_| EvidenceError::Forged(signed.author))?;
         observe(self.slots.as_mut(), signed)
     }
@@ -111,10 +121,32 @@ fn observe(
 }
 
 fn remember(slots: &mut [StatementSlot], signed: &SignedStatement) {
-    // Free slots are below all heights.
-    let height = |slot: &StatementSlot| slot.0.map(|known| known.statement.height);
-    let Some(slot) = slots.iter_mut().min_by_key(|slot| height(slot)) else { return };
-    if height(slot) <= Some(signed.statement.height) {
+    if let Some(slot) = slots.iter_mut().find(|slot| slot.0.is_none()) {
+        slot.0 = Some(*signed);
+        return;
+    }
+    let count = |author| statements_of(slots, author).count();
+    let authors = slots.iter().filter_map(|slot| slot.0.map(|known| known.author));
+    let Some(most) = authors.max_by_key(|author| count(*author)) else { return };
+    // The author itself if it has as many as anyone.
+    let from = if count(signed.author) < count(most) { most } else { signed.author };
+    let Some(lowest) = statements_of(slots, from).map(|known| known.statement.height).min() else {
+        return;
+    };
+    if from == signed.author && signed.statement.height < lowest {
+        return;
+    }
+    let is_lowest = |slot: &&mut StatementSlot| {
+        slot.0.is_some_and(|known| known.author == from && known.statement.height == lowest)
+    };
+    if let Some(slot) = slots.iter_mut().find(is_lowest) {
         slot.0 = Some(*signed);
     }
+}
+
+fn statements_of(
+    slots: &[StatementSlot],
+    author: ValidatorId,
+) -> impl Iterator<Item = &SignedStatement> {
+    slots.iter().filter_map(|slot| slot.0.as_ref()).filter(move |known| known.author == author)
 }

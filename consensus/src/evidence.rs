@@ -40,6 +40,9 @@ pub enum EvidenceError {
     /// The bytes are malformed.
     #[error("malformed evidence: {0}")]
     Decode(DecodeError),
+    /// The author is not a validator.
+    #[error("{0:.16} is not a validator")]
+    Stranger(ValidatorId),
     /// The author did not sign one of the statements.
     #[error("invalid signature of {0:.16}")]
     Forged(ValidatorId),

@@ -21,6 +21,7 @@ mod error;
 mod evidence;
 mod hex;
 mod id;
+mod round_robin;
 mod statement;
 mod validator;
 
@@ -32,6 +33,9 @@ pub use detector::{EquivocationDetector, StatementSlot, Statements};
 pub use error::{BufferTooSmall, DecodeError, Full};
 pub use evidence::{Equivocation, EvidenceError};
 pub use id::ValidatorId;
+pub use round_robin::{
+    Change, Prioritized, PrioritizedIter, PrioritySlot, UpdateError, WeightedRoundRobin,
+};
 pub use statement::{BadSignature, SignedStatement, Statement};
 pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot, Validators};
 

@@ -98,6 +98,9 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + ?Sized> ValidatorSet<S
             (Ok(at), 0) => {
                 if let Some(tail) = slots.get_mut(at..self.len) {
                     tail.rotate_left(1);
+                    if let Some(unused) = tail.last_mut() {
+                        *unused = ValidatorSlot::EMPTY;
+                    }
                     self.len = self.len.saturating_sub(1);
                 }
             }

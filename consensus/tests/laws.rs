@@ -3,8 +3,9 @@
 mod bodies;
 
 use consensus::{
-    Authorities, AuthorityError, AuthoritySlot, Equivocation, EvidenceError, Full, SignedStatement,
-    Statement, StatementSlot, Turn, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot,
+    Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
+    Full, SignedStatement, Statement, StatementSlot, Turn, ValidatorError, ValidatorId,
+    ValidatorSet, ValidatorSlot,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
@@ -155,4 +156,32 @@ fn sizes_are_as_documented() {
     assert_eq!(size_of::<ValidatorSlot>(), 48);
     assert_eq!(size_of::<AuthoritySlot>(), 48);
     assert_eq!(size_of::<StatementSlot>(), 152);
+}
+
+/// Strangers are refused before their signature is checked, and a validator that floods displaces only its own
+/// statements beyond its share.
+#[test]
+fn nobody_blinds_the_detector() {
+    let mut detector = EquivocationDetector::new([StatementSlot::EMPTY; 6]);
+    let is_validator =
+        |id: &ValidatorId| [1, 2].map(|key| signed(key, 0, 0, [0; 32]).author).contains(id);
+    let honest = signed(1, 5, 0, [1; 32]);
+    assert_eq!(detector.observe(&honest, is_validator), Ok(None));
+    let stranger = signed(3, u64::MAX, 0, [1; 32]);
+    let refused = Err(EvidenceError::Stranger(stranger.author));
+    assert_eq!(detector.observe(&stranger, is_validator), refused);
+    for height in 100..140 {
+        assert_eq!(detector.observe(&signed(2, height, 0, [1; 32]), is_validator), Ok(None));
+    }
+    let heights: Vec<_> = detector.iter().map(|known| known.statement.height).collect();
+    assert_eq!(heights.len(), 6);
+    let contradiction = signed(1, 5, 0, [2; 32]);
+    let found = detector.observe(&contradiction, is_validator).expect("a validator");
+    assert_eq!(found.map(|evidence| evidence.offender()), Some(honest.author), "{heights:?}");
+    // Later statements of the other take slots from the one that has most.
+    for height in 6..8 {
+        assert_eq!(detector.observe(&signed(1, height, 0, [1; 32]), is_validator), Ok(None));
+    }
+    let ours = detector.iter().filter(|known| known.author == honest.author).count();
+    assert_eq!(ours, 3);
 }

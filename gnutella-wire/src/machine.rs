@@ -36,7 +36,7 @@ pub struct Transmit {
 /// The connection is unknown: the caller's mistake. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[error("connection {} is not open", .0.0)]
+#[error("connection {0} is not open")]
 #[expect(clippy::exhaustive_structs, reason = "there is only one way to be unknown")]
 pub struct NotConnected(pub ConnId);
 

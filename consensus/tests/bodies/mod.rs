@@ -134,11 +134,11 @@ pub fn watch(bytes: &[u8]) {
         let mut signed = SignedStatement { statement, author, signature };
         if input.byte() == 1 {
             signed.signature[5] ^= 1;
-            assert_eq!(detector.observe(&signed), Err(EvidenceError::Forged(author)));
+            assert_eq!(detector.observe(&signed, |_| true), Err(EvidenceError::Forged(author)));
             continue;
         }
-        let found = detector.observe(&signed).expect("it is signed");
-        assert_eq!(detector.observe(&signed), Ok(found), "a repetition changes nothing");
+        let found = detector.observe(&signed, |_| true).expect("it is signed");
+        assert_eq!(detector.observe(&signed, |_| true), Ok(found), "a repetition changes nothing");
         let place = (author, statement.height, statement.round);
         let digests = observed.entry(place).or_default();
         digests.push(statement.digest);

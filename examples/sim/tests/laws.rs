@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::panic::catch_unwind;
 
 use sim::Rng;
-use sim::laws::{Input, Machine, Outcome, check};
+use sim::laws::{Input, Machine, Outcome, check, check_poll_order};
 
 /// What is wrong with the machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,10 +17,11 @@ enum Fault {
     ClockRunsBack,
     SmallBufferEats,
     PollChanges,
+    OwesForEver,
 }
 
 /// Echoes one byte per call, and sends a beat every second.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Echo {
     fault: Fault,
     now: Duration,
@@ -50,6 +51,9 @@ impl Machine for Echo {
             self.beats += 1;
             let span = Duration::from_secs(u64::from(self.fault != Fault::DeadlineNow));
             self.next = self.now.checked_add(span);
+            if self.fault == Fault::OwesForEver {
+                self.next = None;
+            }
         }
     }
 
@@ -83,6 +87,63 @@ impl Machine for Echo {
     fn state(&self) -> String {
         format!("{self:?}")
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn owes(&self) -> Option<String> {
+        let next_beat = self.next.is_none() && self.now < Duration::MAX;
+        next_beat.then(|| "a beat".into())
+    }
+}
+
+/// Notes a byte as an event; with the fault, sending forgets it.
+#[derive(Debug, Clone, PartialEq)]
+struct Notes {
+    forgets: bool,
+    sent: Option<u8>,
+    note: Option<u8>,
+}
+
+impl Machine for Notes {
+    fn call(&mut self, _: Duration, input: &mut Input<'_>) -> Outcome {
+        self.sent = Some(input.byte());
+        self.note = self.sent;
+        Outcome::Done(String::new())
+    }
+
+    fn handle_timeout(&mut self, _: Duration) {}
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
+        let Some(byte) = self.sent else { return Ok(None) };
+        *buf.first_mut().ok_or(1_usize)? = byte;
+        self.sent = None;
+        self.note = self.note.filter(|_| !self.forgets);
+        Ok(Some(("all".into(), 1)))
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.note.take().map(|note| note.to_string())
+    }
+
+    fn state(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+#[test]
+fn an_event_that_is_lost_by_the_order_of_polls_is_found() {
+    let holds = |forgets| {
+        let new = || Notes { forgets, sent: None, note: None };
+        catch_unwind(AssertUnwindSafe(|| check_poll_order(new, 8, &[7; 40]))).is_ok()
+    };
+    assert!(holds(false));
+    assert!(!holds(true));
 }
 
 fn survives(fault: Fault) -> bool {
@@ -111,6 +172,7 @@ fn a_lawful_machine_passes_and_each_planted_fault_is_found() {
         Fault::ClockRunsBack,
         Fault::SmallBufferEats,
         Fault::PollChanges,
+        Fault::OwesForEver,
     ] {
         assert!(!survives(fault), "{fault:?} was not found");
     }

@@ -72,7 +72,9 @@ pub fn pool(bytes: &[u8]) {
     let mut config = PoolConfig::new(lease, lease_timeout);
     config.idle_timeout = Duration::from_millis(1 + input.below(4) as u64 * 100);
     let new = || Driven(Pool::new(config, storage.clone()).expect("no timeout is 0"));
-    laws::check(new, 60 + MESSAGE.len(), input.bytes(usize::MAX));
+    let rest = input.bytes(usize::MAX);
+    laws::check(new, 60 + MESSAGE.len(), rest);
+    laws::check_poll_order(new, 60 + MESSAGE.len(), rest);
 }
 
 impl Machine for Driven {
@@ -141,6 +143,10 @@ impl Machine for Driven {
 
     fn state(&self) -> String {
         format!("{:?}", self.0)
+    }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 }
 

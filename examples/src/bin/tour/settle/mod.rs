@@ -211,7 +211,7 @@ impl<'k> Settlement<'k> {
             let Ok(signature) = block.proof().try_into() else { return Ok(false) };
             let statement = statement_of(node.chain.genesis_id(), &header, round);
             let signed = SignedStatement { statement, author, signature };
-            match node.detector.observe(&signed) {
+            match node.detector.observe(&signed, |_| true) {
                 Err(_) => return Ok(false), // forged
                 Ok(None) => {}
                 Ok(Some(evidence)) => {

@@ -1,0 +1,264 @@
+//! Weighted round robin against CometBFT's own output, and its invariants.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use consensus::{Change, Prioritized, PrioritySlot, UpdateError, ValidatorId, WeightedRoundRobin};
+use proptest::prelude::*;
+
+type Set = WeightedRoundRobin<Vec<PrioritySlot>>;
+
+fn id(name: &str) -> ValidatorId {
+    let mut bytes = [0; 32];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    ValidatorId(bytes)
+}
+
+fn numbered(n: u8, power: u64) -> Change {
+    Change { id: ValidatorId([n; 32]), power }
+}
+
+fn set(changes: &[Change]) -> Result<Set, UpdateError> {
+    WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 64], changes)
+}
+
+/// Just enough of JSON for the file.
+#[derive(Debug, Clone)]
+enum Json {
+    Text(String),
+    Number(i64),
+    List(Vec<Json>),
+    Map(BTreeMap<String, Json>),
+}
+
+impl Json {
+    fn parse(text: &mut &str) -> Self {
+        let mut items = Vec::new();
+        let mut map = BTreeMap::new();
+        let take = |text: &mut &str, n: usize| *text = &text[n..];
+        match text.as_bytes()[0] {
+            b'"' => {
+                let end = text[1..].find('"').expect("a closing quote") + 1;
+                let word = text[1..end].to_owned();
+                take(text, end + 1);
+                Self::Text(word)
+            }
+            b'[' => {
+                take(text, 1);
+                while !text.starts_with(']') {
+                    items.push(Self::parse(text));
+                    *text = text.strip_prefix(',').unwrap_or(text);
+                }
+                take(text, 1);
+                Self::List(items)
+            }
+            b'{' => {
+                take(text, 1);
+                while !text.starts_with('}') {
+                    let Self::Text(key) = Self::parse(text) else { panic!("a key: {text}") };
+                    take(text, 1);
+                    map.insert(key, Self::parse(text));
+                    *text = text.strip_prefix(',').unwrap_or(text);
+                }
+                take(text, 1);
+                Self::Map(map)
+            }
+            _ => {
+                let end = text.find([',', ']', '}']).expect("an end");
+                let number = text[..end].parse().expect("a number");
+                take(text, end);
+                Self::Number(number)
+            }
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Map(map) = self else { panic!("a map: {self:?}") };
+        map.get(key)
+    }
+
+    fn list(&self) -> &[Self] {
+        let Self::List(list) = self else { panic!("a list: {self:?}") };
+        list
+    }
+
+    fn text(&self) -> &str {
+        let Self::Text(text) = self else { panic!("text: {self:?}") };
+        text
+    }
+
+    fn number(&self) -> i64 {
+        let Self::Number(number) = self else { panic!("a number: {self:?}") };
+        *number
+    }
+}
+
+fn changes(step: &Json) -> Vec<Change> {
+    let changes = step.get("changes").expect("changes").list().iter();
+    let change = |change: &Json| Change {
+        id: id(change.list()[0].text()),
+        power: change.list()[1].number() as u64,
+    };
+    changes.map(change).collect()
+}
+
+/// Returns the number of rejected updates.
+fn run(script: &Json) -> u32 {
+    let mut current: Option<Set> = None;
+    let mut rejected = 0;
+    for step in script.get("steps").expect("steps").list() {
+        let before = current.clone();
+        let error = match step.get("op").expect("an operation").text() {
+            "new" => set(&changes(step)).map(|set| current = Some(set)).err(),
+            "inc" => {
+                let times = step.get("times").expect("times").number() as u32;
+                current.as_mut().expect("a set").advance(times);
+                None
+            }
+            "update" => {
+                let changes = changes(step);
+                let mut turned = changes.clone();
+                turned.reverse();
+                let mut other = current.clone().expect("a set");
+                let result = current.as_mut().expect("a set").update(&changes);
+                assert_eq!(other.update(&turned).is_ok(), result.is_ok());
+                assert_eq!(Some(&other), current.as_ref(), "the order makes no difference");
+                result.err()
+            }
+            other => panic!("{other}"),
+        };
+        let kind = match error {
+            None => None,
+            Some(UpdateError::UnknownRemoval(_)) => Some("unknown_removal"),
+            Some(UpdateError::Duplicate(_)) => Some("duplicate"),
+            Some(UpdateError::Empty) => Some("empty_set"),
+            Some(error) => panic!("{error}"),
+        };
+        assert_eq!(kind, step.get("err").map(Json::text));
+        if error.is_some() {
+            assert_eq!(current, before, "rejected: unchanged");
+            rejected += 1;
+            continue;
+        }
+        let set = current.as_ref().expect("a set");
+        let expected = step.get("vals").expect("validators").list().iter().map(|row| {
+            let [name, power, priority] = row.list() else { panic!("three columns") };
+            let power = power.number() as u64;
+            Prioritized { id: id(name.text()), power, priority: priority.number() }
+        });
+        assert_eq!(set.iter().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(set.proposer(), Some(id(step.get("proposer").expect("one").text())));
+    }
+    rejected
+}
+
+/// Script 0 of the file below.
+const SCRIPT: &str = r#"{"script":0,"steps":[{"op":"new","changes":[["v00",3],["v01",8],["v02",5]],"vals":[["v01",8,-8],["v02",5,5],["v00",3,3]],"proposer":"v01"},{"op":"inc","times":5,"vals":[["v01",8,0],["v02",5,-2],["v00",3,2]],"proposer":"v01"},{"op":"inc","times":6,"vals":[["v01",8,0],["v02",5,-4],["v00",3,4]],"proposer":"v02"},{"op":"update","changes":[["v11",6]],"vals":[["v01",8,6],["v11",6,-18],["v02",5,2],["v00",3,10]],"proposer":"v02"},{"op":"update","changes":[["v02",9]],"vals":[["v02",9,2],["v01",8,6],["v11",6,-18],["v00",3,10]],"proposer":"v02"}]}"#;
+
+#[test]
+fn a_script_of_cometbft() {
+    assert_eq!(run(&Json::parse(&mut { SCRIPT })), 0);
+}
+
+/// Source: the output of CometBFT's own functions (`types/validator_set.go`), 60 scripts of 15 steps.
+#[test]
+#[ignore = "needs VECTORS_DIR"]
+fn sixty_scripts_of_cometbft() {
+    let folder = std::env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder");
+    let path = Path::new(&folder).join("consensus/cometbft_scripts.jsonl");
+    let text = fs::read_to_string(path).expect("the file");
+    let rejected: Vec<u32> = text.lines().map(|line| run(&Json::parse(&mut { line }))).collect();
+    assert_eq!((rejected.len(), rejected.iter().sum::<u32>()), (60, 112));
+}
+
+/// Source: the test `TestProposerSelection1` of CometBFT.
+#[test]
+fn the_first_proposers_of_cometbfts_example() {
+    let changes = [("foo", 1000), ("bar", 300), ("baz", 330)];
+    let mut set = set(&changes.map(|(name, power)| Change { id: id(name), power })).expect("small");
+    let expected =
+        "foo baz foo bar foo foo baz foo bar foo foo baz foo foo bar foo baz foo foo bar";
+    for name in expected.split(' ') {
+        assert_eq!(set.proposer(), Some(id(name)));
+        set.advance(1);
+    }
+}
+
+#[test]
+fn what_the_original_panics_for_is_an_error_or_none() {
+    let mut empty = set(&[]).expect("an empty set");
+    assert_eq!((empty.advance(1), empty.proposer(), empty.total_power()), (None, None, 0));
+    let max = WeightedRoundRobin::MAX_POWER;
+    let too_much = Err(UpdateError::TooMuchPower);
+    assert_eq!(empty.update(&[numbered(1, max + 1)]), too_much);
+    assert_eq!(empty.update(&[numbered(1, max), numbered(2, 1)]), too_much);
+    assert_eq!(empty.update(&[numbered(1, max)]), Ok(()));
+    assert_eq!(empty.update(&[numbered(2, 1)]), too_much);
+    // The sum counts after the removal.
+    assert_eq!(empty.update(&[numbered(2, 1), numbered(1, 0)]), Ok(()));
+    assert_eq!(empty.advance(0), None);
+    assert_eq!(empty.update(&[numbered(2, 0)]), Err(UpdateError::Empty));
+    let full = UpdateError::Full { capacity: 1 };
+    let two = [numbered(1, 1), numbered(2, 1)];
+    assert_eq!(WeightedRoundRobin::new([PrioritySlot::EMPTY; 1], &two), Err(full));
+    let mut one = WeightedRoundRobin::new([PrioritySlot::EMPTY; 1], &two[..1]).expect("a slot");
+    assert_eq!(one.update(&[two[1]]), Err(full));
+    assert_eq!(one.update(&[two[1], numbered(1, 0)]), Ok(()), "one for the other");
+    let none = WeightedRoundRobin::new([PrioritySlot::EMPTY; 0], &two[..1]);
+    assert_eq!(none, Err(UpdateError::Full { capacity: 0 }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Without changes, over as many steps as the total power, each validator proposes as often as its power
+    /// says; priorities stay centred and within twice the total power.
+    #[test]
+    fn proposals_are_exactly_proportional(powers in proptest::collection::vec(1_u64..40, 1..12)) {
+        let changes: Vec<_> = powers.iter().zip(1..).map(|(power, n)| numbered(n, *power)).collect();
+        let mut set = set(&changes).expect("small");
+        let total = set.total_power();
+        let mut counts = BTreeMap::new();
+        for _ in 0..total {
+            *counts.entry(set.advance(1).expect("not empty")).or_insert(0_u64) += 1;
+            let sum: i64 = set.iter().map(|validator| validator.priority).sum();
+            prop_assert!(sum.unsigned_abs() < set.len() as u64 + total);
+            let priorities = || set.iter().map(|validator| validator.priority);
+            let spread = priorities().max().expect("one") - priorities().min().expect("one");
+            prop_assert!(spread <= 2 * total as i64);
+        }
+        for change in changes {
+            prop_assert_eq!(counts[&change.id], change.power);
+        }
+    }
+
+    /// Any changes: no panic, rejected ones change nothing, a copy from storage continues alike.
+    #[test]
+    fn any_updates_hold(steps in proptest::collection::vec(
+        (proptest::collection::vec((0_u8..6, prop_oneof![Just(0), 1_u64..9, any::<u64>()]), 0..4), 0_u32..4),
+        0..20))
+    {
+        let mut set = WeightedRoundRobin::new([PrioritySlot::EMPTY; 4], &[]).expect("empty");
+        for (changes, advance) in steps {
+            let changes: Vec<_> = changes.into_iter().map(|(n, power)| numbered(n, power)).collect();
+            let before = set.clone();
+            if set.update(&changes).is_err() {
+                prop_assert_eq!(&set, &before);
+            } else if changes.is_empty() {
+                prop_assert_eq!(&set, &before);
+            } else {
+                let total: u128 = set.iter().map(|validator| u128::from(validator.power)).sum();
+                prop_assert_eq!(total, u128::from(set.total_power()));
+                prop_assert!(!set.is_empty());
+                for change in &changes {
+                    let found = set.iter().find(|validator| validator.id == change.id);
+                    prop_assert_eq!(found.map_or(0, |validator| validator.power), change.power);
+                }
+            }
+            let proposer = set.advance(advance);
+            prop_assert_eq!(proposer.is_some(), advance > 0 && !set.is_empty());
+            prop_assert_eq!(set.digest() == before.digest(), set == before || set.iter().eq(before.iter()));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Prints how often a second each machine is executed by its body, with random operations.
+//!
+//! `cargo run --release -p fuzz --example rate`
+
+use core::time::Duration;
+use std::time::Instant;
+
+use sim::Rng;
+
+const MACHINES: [&str; 10] = [
+    "bittorrent_dht",
+    "bittorrent_fetch",
+    "bittorrent_torrent",
+    "bittorrent_udp_tracker",
+    "chord_node",
+    "chord_node_wide",
+    "gnutella_index",
+    "gnutella_nap_client",
+    "gnutella_servent",
+    "pow_pool",
+];
+const TIME: Duration = Duration::from_secs(1);
+
+fn main() {
+    for name in MACHINES {
+        let Some((_, body)) = fuzz::bodies().find(|(known, _)| *known == name) else { continue };
+        let mut rng = Rng::new(1);
+        let start = Instant::now();
+        let mut runs = 0;
+        while start.elapsed() < TIME {
+            let mut bytes = [0; 300];
+            rng.fill(&mut bytes);
+            body(&bytes);
+            runs += 1;
+        }
+        println!("{name:<24} {:>9.0} a second", f64::from(runs) / start.elapsed().as_secs_f64());
+    }
+}
