@@ -68,10 +68,10 @@ fn serve(args: Args) -> Result<(), String> {
             user.tell(News::Line(line));
         }
     });
+    let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    let node = node::Node::new(ctx, args.find, Duration::from_secs(args.wait));
     node.run(&heard).map(|_| ())
 }
 
