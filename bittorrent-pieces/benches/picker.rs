@@ -20,18 +20,13 @@ use core::hint::black_box;
 use core::time::Duration;
 use std::time::Instant;
 
-use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, PieceIndex, PieceSlot,
-    Policy, RareSlot, ReceivedBlock, Want, block_slots, piece_slots, rare_slots,
+use bittorrent_pieces::picker::{
+    PeerPieces, PickerVec, PieceSlot, RarestSlot, ReceivedBlock, Selection, piece_slots,
+    rarest_slots,
 };
+use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, PieceIndex, Policy};
 
-type Picker = bittorrent_pieces::Picker<
-    'static,
-    Vec<PieceSlot>,
-    Vec<RareSlot>,
-    Vec<PartialSlot>,
-    Vec<BlockSlot>,
->;
+type Picker = bittorrent_pieces::Picker<PickerVec>;
 
 const SEED: u64 = 0xB17;
 const BATCH: usize = 16;
@@ -81,7 +76,7 @@ fn main() {
         }
         println!("  blocks that came twice {}, most open pieces {}", waste.0, waste.1);
         let bytes = piece_slots(pieces) * size_of::<PieceSlot>()
-            + rare_slots(pieces) * size_of::<RareSlot>();
+            + rarest_slots(pieces) * size_of::<RarestSlot>();
         println!(
             "  {:.2} bytes for each piece beside the bitfields (bar 10, libtorrent 13)",
             bytes as f64 / f64::from(pieces)
@@ -111,8 +106,8 @@ impl Swarm {
         picker(self.geometry, 2 * self.bitfields.len())
     }
 
-    fn holds(&self, peer: usize) -> Holds<'_> {
-        Holds::Some(self.bitfields[peer].as_view())
+    fn holds(&self, peer: usize) -> PeerPieces<'_> {
+        PeerPieces::Some(self.bitfields[peer].as_view())
     }
 
     fn join(&self) -> (Picker, f64) {
@@ -173,7 +168,7 @@ impl Swarm {
         let peers: Vec<_> = (100_000..100_200).map(|peer| bitfield(pieces, peer, 1)).collect();
         let start = cpu();
         for turn in 0..1_000 {
-            propose(picker, Holds::Some(peers[turn % peers.len()].as_view()), BATCH);
+            propose(picker, PeerPieces::Some(peers[turn % peers.len()].as_view()), BATCH);
         }
         since(start) / 1_000.0
     }
@@ -183,7 +178,7 @@ impl Swarm {
         let peers: Vec<_> = (0..100).map(|nth| only(pieces, nth * 7919 % pieces)).collect();
         let start = cpu();
         for peer in &peers {
-            assert!(propose(picker, Holds::Some(peer.as_view()), BATCH) > 0);
+            assert!(propose(picker, PeerPieces::Some(peer.as_view()), BATCH) > 0);
         }
         since(start) / 100.0
     }
@@ -193,7 +188,7 @@ impl Swarm {
         let peers = self.bitfields.len();
         let mut queues = vec![Vec::with_capacity(BATCH); peers];
         let (mut twice, mut open, mut most) = (0, 0_usize, 0);
-        let want = Want::new();
+        let want = Selection::new();
         let start = cpu();
         for turn in 0.. {
             let peer = turn % peers;
@@ -244,7 +239,7 @@ fn huge() {
     let geometry = Geometry::new(u64::from(PIECES) << 18, 1 << 18).expect("it fits");
     let mut picker = picker(geometry, 400);
     let peers: Vec<_> = (0..8).map(|peer| bitfield(PIECES, peer, 500)).collect();
-    let holds = |peer: u32| Holds::Some(peers[peer as usize % peers.len()].as_view());
+    let holds = |peer: u32| PeerPieces::Some(peers[peer as usize % peers.len()].as_view());
     let mut worst: Vec<(&str, Duration)> = Vec::new();
     let mut timed = |name: &'static str, call: &mut dyn FnMut()| {
         let (slices, start) = (cpu_slices(), Instant::now());
@@ -263,7 +258,7 @@ fn huge() {
     let mut state = SEED;
     for turn in 0..40_000_u32 {
         let (peer, conn) = (turn % 200, ConnId(turn % 200));
-        let want = Want::new();
+        let want = Selection::new();
         let mut picked = 0;
         timed("pick", &mut || picked = picker.pick(conn, &holds(peer), &want, &mut batch));
         for block in &batch[..picked] {
@@ -326,9 +321,9 @@ fn since(start: u64) -> f64 {
 }
 
 /// Chooses and marks nothing.
-fn propose(picker: &mut Picker, holds: Holds<'_>, blocks: usize) -> usize {
+fn propose(picker: &mut Picker, holds: PeerPieces<'_>, blocks: usize) -> usize {
     let mut batch = [Block::default(); BATCH];
-    let proposed = picker.propose(ConnId(0), &holds, &Want::new(), &mut batch[..blocks]);
+    let proposed = picker.propose(ConnId(0), &holds, &Selection::new(), &mut batch[..blocks]);
     black_box(&batch);
     proposed
 }
@@ -336,16 +331,8 @@ fn propose(picker: &mut Picker, holds: Holds<'_>, blocks: usize) -> usize {
 fn picker(geometry: Geometry<'static>, partials: usize) -> Picker {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     let have = Bitfield::new(geometry.pieces(), &have[..]).expect("no bit is set");
-    let mut picker = Picker::new(
-        geometry,
-        SEED,
-        have,
-        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
-        vec![RareSlot::EMPTY; rare_slots(geometry.pieces())],
-        vec![PartialSlot::EMPTY; partials],
-        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
-    )
-    .expect("the slots suffice");
+    let mut picker = Picker::new(SEED, have, PickerVec::new(geometry, partials as u16))
+        .expect("the slots suffice");
     // Rarest first from the start, as libtorrent was measured.
     let mut policy = Policy::new();
     policy.random_first = 0;

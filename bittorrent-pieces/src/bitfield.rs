@@ -2,8 +2,7 @@
 
 use thiserror::Error;
 
-use crate::PieceIndex;
-use crate::geometry::slot;
+use crate::geometry::{PieceIndex, count, slot};
 
 /// The pieces that somebody has: one bit each, most significant bit first (BEP 3).
 ///
@@ -25,20 +24,22 @@ pub struct Bitfield<B> {
     bytes: B,
 }
 
-/// A received bitfield is not one of this torrent: the peer's fault.
+/// A received bitfield does not fit the torrent: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BitfieldError {
     /// The number of bytes is wrong.
-    #[error("{len} bytes of bitfield where {expected} are right")]
+    #[error("bitfield of {len} bytes, {expected} expected")]
     Length {
         /// How many bytes there are.
-        len: usize,
+        len: u32,
         /// How many there should be.
-        expected: usize,
+        expected: u32,
     },
     /// A bit behind the last piece is set.
-    #[error("a spare bit is set in the last byte {0:#04x}")]
+    #[error("spare bit set in the last byte {0:#04x} of a bitfield")]
     SpareBit(u8),
 }
 
@@ -50,9 +51,10 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
     /// [`BitfieldError`] if there are too many or too few bytes, or a spare bit is set.
     pub fn new(bits: u32, bytes: B) -> Result<Self, BitfieldError> {
         let view = bytes.as_ref();
-        let (len, expected) = (view.len(), byte_len(bits));
+        let len = view.len();
+        let expected = byte_len(bits);
         if len != expected {
-            return Err(BitfieldError::Length { len, expected });
+            return Err(BitfieldError::Length { len: count(len), expected: count(expected) });
         }
         match view.last() {
             Some(last) if last & spare(bits) != 0 => Err(BitfieldError::SpareBit(*last)),

@@ -1,6 +1,6 @@
-//! Whom to upload to.
+//! Which peers to unchoke.
 
-use crate::ConnId;
+use crate::id::ConnId;
 use crate::rng::Rng;
 
 /// How many rounds an optimistic unchoke lasts: 30 seconds.
@@ -8,7 +8,7 @@ const ROTATION: u8 = 3;
 /// How much more likely than others a newcomer becomes the optimistic unchoke.
 const NEWCOMER_WEIGHT: u32 = 3;
 
-/// Decides every ten seconds who may ask for blocks (BEP 3, "choking"; Cohen 2003, section 3).
+/// Decides every ten seconds which peers may request blocks (BEP 3, "choking"; Cohen 2003, section 3).
 ///
 /// The interested peers of the best rates have a slot each, but one slot goes to an optimistic
 /// unchoke, drawn at random every third round; newcomers are three times as likely. Peers that are
@@ -36,12 +36,14 @@ pub struct Choker {
 
 /// How a [`Choker`] decides. [`ChokerPolicy::new`] gives the rules of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChokerPolicy {
-    /// Who is best.
-    pub rank: Rank,
-    /// Whose turn the optimistic unchoke is.
-    pub luck: Luck,
+    /// Which peer is best.
+    pub order: UnchokeOrder,
+    /// Which peer gets the optimistic unchoke.
+    pub optimistic: OptimisticUnchoke,
     /// How many of the slots are used.
     pub slots: Slots,
 }
@@ -50,7 +52,7 @@ impl ChokerPolicy {
     /// Returns the rules of BEP 3.
     #[must_use]
     pub const fn new() -> Self {
-        Self { rank: Rank::Rate, luck: Luck::Draw, slots: Slots::Fixed }
+        Self { order: UnchokeOrder::Rate, optimistic: OptimisticUnchoke::Draw, slots: Slots::Fixed }
     }
 }
 
@@ -60,10 +62,12 @@ impl Default for ChokerPolicy {
     }
 }
 
-/// Who is best; the three but the first are for seeds.
+/// Which peer is best; all but the first are for seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub enum Rank {
+pub enum UnchokeOrder {
     /// The highest [`rate`](Candidate::rate): of what a peer gave, or as a seed of what it took, which
     /// is libtorrent's `fastest_upload`.
     Rate,
@@ -75,23 +79,27 @@ pub enum Rank {
         /// Rounds.
         rounds: u16,
     },
-    /// Those that have least or most of the content: who just began has nothing to give yet, and who
-    /// is about to finish becomes a seed (libtorrent's `anti_leech`).
+    /// Those that have least or most of the content: a beginner has nothing to give yet, and a
+    /// peer about to finish becomes a seed (libtorrent's `anti_leech`).
     AntiLeech,
 }
 
-/// Whose turn the optimistic unchoke is.
+/// Which peer gets the optimistic unchoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub enum Luck {
+pub enum OptimisticUnchoke {
     /// A draw, in which newcomers count three times (BEP 3).
     Draw,
-    /// Who has waited longest (libtorrent).
+    /// The one that has waited longest (libtorrent).
     LongestWaiting,
 }
 
 /// How many of the slots are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Slots {
     /// All.
@@ -122,7 +130,7 @@ pub struct Candidate {
     /// Bytes that it gave us of late, or that it took if we are a seed.
     pub rate: u32,
     /// Bytes that it took since the last round.
-    pub given: u32,
+    pub sent: u32,
     /// How much of the content it has, in thousandths.
     pub progress: u16,
     /// The decision.
@@ -143,7 +151,7 @@ impl Candidate {
             snubbed: false,
             newcomer: false,
             rate: 0,
-            given: 0,
+            sent: 0,
             progress: 0,
             unchoked: false,
             chosen: false,
@@ -160,23 +168,24 @@ impl Candidate {
         self.chosen = false;
         if self.unchoked {
             self.served = self.served.saturating_add(1);
-            self.taken = self.taken.saturating_add(self.given);
+            self.taken = self.taken.saturating_add(self.sent);
             self.waited = 0;
         } else {
             self.waited = self.waited.saturating_add(1);
-            (self.served, self.taken) = (0, 0);
+            self.served = 0;
+            self.taken = 0;
         }
     }
 
     /// The higher, the better.
-    fn score(&self, rank: Rank) -> (u32, u32, u16) {
-        match rank {
-            Rank::Rate => (self.rate, u32::from(self.unchoked), 0),
-            Rank::RoundRobin { quota, rounds } => {
+    fn score(&self, order: UnchokeOrder) -> (u32, u32, u16) {
+        match order {
+            UnchokeOrder::Rate => (self.rate, u32::from(self.unchoked), 0),
+            UnchokeOrder::RoundRobin { quota, rounds } => {
                 let done = self.served >= rounds && self.taken >= quota;
                 (u32::from(!done), u32::from(self.unchoked), self.waited)
             }
-            Rank::AntiLeech => {
+            UnchokeOrder::AntiLeech => {
                 let from_half = self.progress.saturating_mul(2).abs_diff(1000);
                 (u32::from(from_half), self.rate, self.waited)
             }
@@ -185,13 +194,13 @@ impl Candidate {
 }
 
 impl Choker {
-    /// Creates a choker of so many slots (BEP 3: 4), the optimistic one included.
+    /// Creates a choker of `slots` slots (BEP 3: 4), the optimistic one included.
     #[must_use]
     pub const fn new(slots: u8, seed: u64) -> Self {
         Self::with_policy(ChokerPolicy::new(), slots, seed)
     }
 
-    /// Creates a choker of at most so many slots that decides in another way.
+    /// Creates a choker of at most `slots` slots with another policy.
     #[must_use]
     pub const fn with_policy(policy: ChokerPolicy, slots: u8, seed: u64) -> Self {
         Self { slots, policy, rounds: 0, optimistic: None, rng: Rng::new(seed) }
@@ -203,28 +212,31 @@ impl Choker {
         self.policy = policy;
     }
 
-    /// Decides anew; to be called every ten seconds. `card` finds the candidate in each of `peers`,
+    /// Decides again; to be called every ten seconds. `candidate` finds the candidate in each of `peers`,
     /// which may be slots of a larger table.
     pub fn round<T>(
         &mut self,
         peers: &mut [T],
-        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
-        cards(peers, card).for_each(Candidate::count);
+        candidates(peers, candidate).for_each(Candidate::count);
         let rotate = self.rounds == 0;
         self.rounds = self.rounds.saturating_add(1) % ROTATION;
-        self.renew_optimistic(peers, card, rotate);
-        let mut free = self.open(peers, card);
-        if let Some(peer) = cards(peers, card).find(|peer| Some(peer.conn) == self.optimistic) {
+        self.renew_optimistic(peers, candidate, rotate);
+        let mut free = self.open(peers, candidate);
+        if let Some(peer) =
+            candidates(peers, candidate).find(|peer| Some(peer.conn) == self.optimistic)
+        {
             peer.chosen = true;
             free = free.saturating_sub(1);
         }
         let mut worst = 0;
         while free > 0 {
-            let ranked = cards(peers, card).rev();
+            let ranked = candidates(peers, candidate).rev();
             let ranked = ranked.filter(|peer| peer.interested && !peer.snubbed && !peer.chosen);
-            let Some(best) = ranked.max_by_key(|peer| peer.score(self.policy.rank)) else { break };
-            (best.chosen, worst) = (true, best.rate);
+            let Some(best) = ranked.max_by_key(|peer| peer.score(self.policy.order)) else { break };
+            best.chosen = true;
+            worst = best.rate;
             free = free.saturating_sub(1);
         }
         let full = free == 0;
@@ -232,37 +244,42 @@ impl Choker {
             // Slots that snubs left empty are drawn for.
             let waits = |peer: &Candidate| peer.interested && !peer.chosen;
             let keeps = |peer: &Candidate| waits(peer) && peer.unchoked && !rotate;
-            let drawn = self.draw(peers, card, keeps).or_else(|| self.draw(peers, card, waits));
+            let drawn =
+                self.draw(peers, candidate, keeps).or_else(|| self.draw(peers, candidate, waits));
             let Some(conn) = drawn else { break };
-            cards(peers, card).filter(|peer| peer.conn == conn).for_each(|peer| peer.chosen = true);
+            candidates(peers, candidate)
+                .filter(|peer| peer.conn == conn)
+                .for_each(|peer| peer.chosen = true);
             free = free.saturating_sub(1);
         }
         let bar = if full { worst } else { 0 };
-        let by_rate = self.policy.rank == Rank::Rate && self.slots > 0;
-        for peer in cards(peers, card) {
+        let by_rate = self.policy.order == UnchokeOrder::Rate && self.slots > 0;
+        for peer in candidates(peers, candidate) {
             let better = by_rate && !peer.interested && peer.rate > bar;
             peer.unchoked = peer.chosen || better;
         }
     }
 
-    /// Mends the decision between two rounds, after a peer changed its interest, came or went: a
+    /// Adapts the decision between two rounds, after a peer changed its interest, came or went: a
     /// slot too many is taken back from the worst, and a free one is given to the best.
-    pub fn mend<T>(
+    pub fn rebalance<T>(
         &mut self,
         peers: &mut [T],
-        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
-        let unchoked = cards(peers, card).filter(|peer| peer.interested && peer.unchoked).count();
-        let slots = usize::from(self.open(peers, card));
+        let unchoked =
+            candidates(peers, candidate).filter(|peer| peer.interested && peer.unchoked).count();
+        let slots = usize::from(self.open(peers, candidate));
         for _ in slots..unchoked {
-            let taken = cards(peers, card).filter(|peer| peer.interested && peer.unchoked);
+            let taken =
+                candidates(peers, candidate).filter(|peer| peer.interested && peer.unchoked);
             let worst = taken.min_by_key(|peer| (Some(peer.conn) == self.optimistic, peer.rate));
             if let Some(worst) = worst {
                 worst.unchoked = false;
             }
         }
         for _ in unchoked..slots {
-            let waiting = cards(peers, card).rev();
+            let waiting = candidates(peers, candidate).rev();
             let waiting = waiting.filter(|peer| peer.interested && !peer.unchoked && !peer.snubbed);
             let Some(best) = waiting.max_by_key(|peer| peer.rate) else { break };
             best.unchoked = true;
@@ -279,13 +296,13 @@ impl Choker {
     fn open<T>(
         &self,
         peers: &mut [T],
-        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) -> u8 {
         let Slots::ByRate { first, step } = self.policy.slots else { return self.slots };
         let mut earned = 0_u8;
         while earned < self.slots {
             let share = step.saturating_mul(u32::from(earned)).saturating_add(first);
-            let taking = cards(peers, card).filter(|peer| peer.given >= share).count();
+            let taking = candidates(peers, candidate).filter(|peer| peer.sent >= share).count();
             if taking <= usize::from(earned) {
                 break;
             }
@@ -297,19 +314,20 @@ impl Choker {
     fn renew_optimistic<T>(
         &mut self,
         peers: &mut [T],
-        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
         rotate: bool,
     ) {
         let holder = self.optimistic;
-        let stays = holder
-            .filter(|conn| cards(peers, card).any(|peer| peer.conn == *conn && peer.interested));
+        let stays = holder.filter(|conn| {
+            candidates(peers, candidate).any(|peer| peer.conn == *conn && peer.interested)
+        });
         if rotate || stays.is_none() {
-            // Whoever has a slot by its rate needs no luck.
+            // A peer that has a slot by its rate does not need another.
             let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
-            let drawn = match self.policy.luck {
-                Luck::Draw => self.draw(peers, card, waits),
-                Luck::LongestWaiting => {
-                    let waiting = cards(peers, card).rev().filter(|peer| waits(peer));
+            let drawn = match self.policy.optimistic {
+                OptimisticUnchoke::Draw => self.draw(peers, candidate, waits),
+                OptimisticUnchoke::LongestWaiting => {
+                    let waiting = candidates(peers, candidate).rev().filter(|peer| waits(peer));
                     waiting.max_by_key(|peer| peer.waited).map(|peer| peer.conn)
                 }
             };
@@ -320,13 +338,14 @@ impl Choker {
     fn draw<T>(
         &mut self,
         peers: &mut [T],
-        card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
         may: impl Fn(&Candidate) -> bool,
     ) -> Option<ConnId> {
         let weight = |peer: &Candidate| u64::from(if peer.newcomer { NEWCOMER_WEIGHT } else { 1 });
-        let tickets = cards(peers, card).filter(|peer| may(peer)).map(|peer| weight(peer));
+        let tickets =
+            candidates(peers, candidate).filter(|peer| may(peer)).map(|peer| weight(peer));
         let mut ticket = self.rng.below(tickets.fold(0, u64::saturating_add));
-        cards(peers, card).filter(|peer| may(peer)).find_map(|peer| {
+        candidates(peers, candidate).filter(|peer| may(peer)).find_map(|peer| {
             let next = ticket.checked_sub(weight(peer));
             ticket = next.unwrap_or(0);
             next.is_none().then_some(peer.conn)
@@ -334,9 +353,9 @@ impl Choker {
     }
 }
 
-fn cards<T>(
+fn candidates<T>(
     peers: &mut [T],
-    card: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+    candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
 ) -> impl DoubleEndedIterator<Item = &mut Candidate> {
-    peers.iter_mut().filter_map(card)
+    peers.iter_mut().filter_map(candidate)
 }

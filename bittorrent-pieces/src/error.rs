@@ -54,10 +54,13 @@ pub enum ConnectError {
 pub enum ConfigError {
     /// A torrent with content needs pieces of at least one byte; files of version 2 need a power of two from
     /// 16 KiB on.
-    #[error("no possible length of pieces; version 2 needs a power of two from 16,384 on")]
+    #[error("invalid piece length; version 2 needs a power of two of at least 16,384")]
     PieceLen,
+    /// A number of the configuration that must not be zero.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
     /// More pieces than 32 bits can number.
-    #[error("{0} pieces are more than 32 bits can number")]
+    #[error("too many pieces: {0}")]
     TooManyPieces(u64),
     /// A file of version 2 is empty, or does not begin with the piece behind those before it.
     #[error("file {0} of the list is empty or begins with the wrong piece")]
@@ -70,10 +73,10 @@ pub enum ConfigError {
         /// How many pieces there are.
         pieces: u32,
     },
-    /// Too few piece slots: see [`piece_slots`](crate::piece_slots).
+    /// Too few piece slots: see [`piece_slots`](crate::picker::piece_slots).
     #[error("{0} piece slots needed")]
     PieceSlots(usize),
-    /// Too few bytes for the bitfields: see [`bits_len`](crate::bits_len).
+    /// Too few bytes for the bitfields: see [`bits_len`](crate::torrent::bits_len).
     #[error("{0} bytes of bitfields needed")]
     Bits(usize),
     /// Too few request slots: at least one for each direction of each connection.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 use crate::merkle::{MerkleHash, height, piece_height};
 
 /// The length of a block in bytes: what a request asks for (BEP 3: 2^14). The last block of a piece
@@ -11,6 +11,8 @@ pub const BLOCK_LEN: u32 = 1 << 14;
 
 /// The number of a piece, from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PieceIndex(pub u32);
 
 impl PieceIndex {
@@ -28,6 +30,8 @@ impl fmt::Display for PieceIndex {
 
 /// The place of a run of bytes inside a piece.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Block {
     /// The piece.
     pub piece: PieceIndex,
@@ -231,6 +235,18 @@ impl<'a> Geometry<'a> {
     pub fn contains(&self, block: Block) -> bool {
         let end = block.begin.checked_add(block.len);
         block.len > 0 && end.is_some_and(|end| end <= self.piece_len(block.piece))
+    }
+
+    /// Returns the same lengths without the files of version 2.
+    pub(crate) const fn without_files(&self) -> Geometry<'static> {
+        let Self { total, piece_len, pieces, files: _ } = *self;
+        Geometry { total, piece_len, pieces, files: &[] }
+    }
+
+    /// Returns the same lengths with the given files of version 2, which must be those it was made of.
+    pub(crate) const fn with_files<'f>(&self, files: &'f [V2File]) -> Geometry<'f> {
+        let Self { total, piece_len, pieces, files: _ } = *self;
+        Geometry { total, piece_len, pieces, files }
     }
 
     /// Returns how many block slots an open piece takes.

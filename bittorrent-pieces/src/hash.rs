@@ -105,7 +105,7 @@ impl<'a> PieceHashes<'a> {
     }
 
     /// Returns the nodes of the trees of v2 above every 512 pieces of each file, one file behind the other: for
-    /// [`Torrent::serve_runs`](crate::Torrent::serve_runs).
+    /// [`TorrentContent::runs`](crate::TorrentContent).
     pub fn runs(&self, geometry: Geometry<'a>) -> impl Iterator<Item = MerkleHash> + use<'a> {
         let pieces = self.v2.hashes();
         let height = piece_height(geometry.full_piece_len());

@@ -1,6 +1,7 @@
 //! Whom to upload to: the rules of BEP 3 and Cohen 2003, section 3.
 
-use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId, Luck, Rank, Slots};
+use bittorrent_pieces::choker::{OptimisticUnchoke, Slots, UnchokeOrder};
+use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
 
 fn peers(rates: &[u32]) -> Vec<Candidate> {
     let peer = |(nth, rate): (u32, &u32)| {
@@ -74,7 +75,7 @@ fn better_but_uninterested_peers_are_unchoked_and_displace_the_worst() {
     assert_eq!(unchoked(&peers)[..4], [0, 1, 2, 3], "all who want and one who is better");
     assert!(peers[4].unchoked);
     peers[4].interested = true;
-    choker.mend(&mut peers, |peer| Some(peer));
+    choker.rebalance(&mut peers, |peer| Some(peer));
     let served = peers.iter().filter(|peer| peer.interested && peer.unchoked).count();
     assert_eq!(served, 4);
     assert!(peers[4].unchoked, "the worst gave way");
@@ -108,10 +109,10 @@ fn a_free_slot_is_given_between_rounds() {
     let mut peers = peers(&[0, 0]);
     peers[1].interested = false;
     let mut choker = Choker::new(4, 1);
-    choker.mend(&mut peers, |peer| Some(peer));
+    choker.rebalance(&mut peers, |peer| Some(peer));
     assert_eq!(unchoked(&peers), [0]);
     peers[1].interested = true;
-    choker.mend(&mut peers, |peer| Some(peer));
+    choker.rebalance(&mut peers, |peer| Some(peer));
     assert_eq!(unchoked(&peers), [0, 1]);
 }
 
@@ -120,7 +121,7 @@ fn no_slots_and_no_peers_are_no_harm() {
     let mut crowd = peers(&[1, 2, 3]);
     let mut choker = Choker::new(0, 1);
     round(&mut choker, &mut crowd);
-    choker.mend(&mut crowd, |peer| Some(peer));
+    choker.rebalance(&mut crowd, |peer| Some(peer));
     assert!(unchoked(&crowd).is_empty() && choker.optimistic().is_none());
     round(&mut Choker::new(4, 1), &mut []);
 }
@@ -140,8 +141,8 @@ fn the_same_seed_decides_the_same() {
 #[test]
 fn round_robin_serves_all_in_turn() {
     let mut policy = ChokerPolicy::new();
-    policy.rank = Rank::RoundRobin { quota: 20 << 18, rounds: 4 };
-    policy.luck = Luck::LongestWaiting;
+    policy.order = UnchokeOrder::RoundRobin { quota: 20 << 18, rounds: 4 };
+    policy.optimistic = OptimisticUnchoke::LongestWaiting;
     let mut peers = peers(&[0; 12]);
     let mut choker = Choker::with_policy(policy, 4, 1);
     let mut served = [0_u32; 12];
@@ -149,7 +150,7 @@ fn round_robin_serves_all_in_turn() {
         round(&mut choker, &mut peers);
         assert_eq!(unchoked(&peers).len(), 4);
         for peer in &mut peers {
-            peer.given = if peer.unchoked { 5 << 18 } else { 0 };
+            peer.sent = if peer.unchoked { 5 << 18 } else { 0 };
             served[peer.conn.0 as usize] += u32::from(peer.unchoked);
         }
     }
@@ -157,7 +158,7 @@ fn round_robin_serves_all_in_turn() {
     // Who took less than the quota keeps its slot.
     let before = unchoked(&peers);
     for peer in &mut peers {
-        peer.given = 1;
+        peer.sent = 1;
     }
     (0..2).for_each(|_| round(&mut choker, &mut peers));
     assert!(unchoked(&peers).iter().filter(|conn| before.contains(conn)).count() >= 2);
@@ -167,7 +168,7 @@ fn round_robin_serves_all_in_turn() {
 #[test]
 fn anti_leech_prefers_those_that_begin_and_those_that_finish() {
     let mut policy = ChokerPolicy::new();
-    policy.rank = Rank::AntiLeech;
+    policy.order = UnchokeOrder::AntiLeech;
     let mut peers = peers(&[9, 9, 9, 9, 9, 9]);
     for (peer, progress) in peers.iter_mut().zip([500, 20, 480, 990, 610, 350]) {
         peer.progress = progress;
@@ -187,7 +188,7 @@ fn anti_leech_prefers_those_that_begin_and_those_that_finish() {
 #[test]
 fn the_longest_waiting_peer_is_tried_next() {
     let mut policy = ChokerPolicy::new();
-    policy.luck = Luck::LongestWaiting;
+    policy.optimistic = OptimisticUnchoke::LongestWaiting;
     let mut peers = peers(&[50, 40, 30, 0, 0, 0, 0, 0]);
     let mut choker = Choker::with_policy(policy, 4, 1);
     let mut lucky = Vec::new();
@@ -209,7 +210,7 @@ fn slots_open_as_long_as_they_are_used() {
     let served = |given: &[u32]| {
         let mut peers = peers(&[7; 10]);
         for (peer, given) in peers.iter_mut().zip(given) {
-            peer.given = *given;
+            peer.sent = *given;
         }
         round(&mut Choker::with_policy(policy, 6, 1), &mut peers);
         unchoked(&peers).len()

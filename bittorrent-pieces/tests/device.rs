@@ -3,50 +3,45 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::torrent::PeerSlot;
 use bittorrent_pieces::{
-    Bitfield, BlockSlot, Config, ConnId, Event, Geometry, Handled, InfoHash, Memory, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceSlot, RareSlot, RequestSlot, Side, Torrent,
-    Verdict, bits_len, block_slots, piece_slots, rare_slots, requests_len,
+    Bitfield, Config, ConnId, Event, Geometry, InfoHash, PeerId, PieceHasher, PieceHashes, Side,
+    Torrent, TorrentContent, TorrentSetup, Verdict, torrent_storage,
 };
 
 const PIECES: u32 = 256;
 const PIECE: u32 = 64 << 10;
 const PEERS: usize = 8;
 const OPEN: usize = 2;
-/// A request under way to each peer, and one of each.
-const REQUESTS: usize = requests_len(PEERS, 1);
 const GEOMETRY: Geometry<'static> = match Geometry::new(16 << 20, PIECE) {
     Ok(geometry) => geometry,
     Err(_) => panic!("16 MiB in pieces of 64 KiB"),
 };
 
-/// The torrent with its memory, by value: nothing lies elsewhere but the hashes, which the firmware reads
-/// from its flash.
-type Device = Torrent<
-    'static,
-    Memory<
-        [PieceSlot; piece_slots(PIECES)],
-        [RareSlot; rare_slots(PIECES)],
-        [PartialSlot; OPEN],
-        [BlockSlot; block_slots(GEOMETRY, OPEN)],
-        [PeerSlot; PEERS],
-        [u8; bits_len(PIECES, PEERS)],
-        [RequestSlot; REQUESTS],
-    >,
->;
+torrent_storage! {
+    /// All that the torrent keeps, by value: nothing lies elsewhere but the hashes, which the firmware reads
+    /// from its flash. One request in each direction for each peer.
+    type Image = { pieces: PIECES, piece_len: PIECE, peers: PEERS, open_pieces: OPEN, pipeline: 1 };
+}
+
+type Device<'t> = Torrent<Image<'t>>;
 
 #[test]
 fn a_torrent_of_256_pieces_and_8_peers_is_under_4_kib() {
-    println!("{} bytes, of which {} a connection", size_of::<Device>(), size_of::<PeerSlot>());
-    assert!(size_of::<Device>() < 4096, "{}", size_of::<Device>());
+    println!(
+        "{} bytes, of which {} a connection",
+        size_of::<Device<'static>>(),
+        size_of::<PeerSlot>()
+    );
+    assert!(size_of::<Device<'static>>() < 4096, "{}", size_of::<Device<'static>>());
 }
 
 /// And it works in that: it takes the image from seven seeds, and gives it to the eighth peer meanwhile.
 #[test]
 fn it_takes_and_gives_the_image() {
     let digest = PieceHasher::digest(&vec![0xA5; PIECE as usize]);
-    let hashes: &'static [[u8; 20]] = vec![digest; PIECES as usize].leak();
-    let mut peers: Vec<Device> = (0..=8).map(|n| device(hashes, n, (1..8).contains(&n))).collect();
+    let hashes = vec![digest; PIECES as usize];
+    let mut peers: Vec<_> = (0..=8).map(|n| device(&hashes, n, (1..8).contains(&n))).collect();
     for (n, conn) in (1_usize..).zip((1..=8).map(ConnId)) {
         peers[0].handle_connected(Duration::ZERO, conn, Side::Dialled).unwrap();
         peers[n].handle_connected(Duration::ZERO, conn, Side::Accepted).unwrap();
@@ -65,10 +60,7 @@ fn it_takes_and_gives_the_image() {
                 let mut bytes = buf[..send.len].to_vec();
                 bytes.extend(send.block.map_or(&[][..], |asked| &block[..asked.len as usize]));
                 let handled = peers[to].handle_bytes(now, conn, &bytes).unwrap();
-                assert!(
-                    !matches!(handled, Handled::Busy | Handled::Incomplete { .. }),
-                    "{handled:?}"
-                );
+                assert_eq!(handled.consumed, bytes.len(), "{handled:?}");
                 said = true;
             }
             while let Some(event) = peers[to].poll_event() {
@@ -85,23 +77,17 @@ fn it_takes_and_gives_the_image() {
         }
         assert!(now < Duration::from_secs(600), "{} pieces", peers[0].have_count());
     }
-    let gave = peers[8].peer(ConnId(8)).unwrap().traffic.bytes_taken;
+    let gave = peers[8].peer(ConnId(8)).unwrap().traffic.bytes_received;
     assert_eq!(gave, 16 << 20);
 }
 
-fn device(hashes: &'static [[u8; 20]], n: u8, seeds: bool) -> Device {
-    let memory = Memory {
-        pieces: [PieceSlot::EMPTY; piece_slots(PIECES)],
-        rarest: [RareSlot::EMPTY; rare_slots(PIECES)],
-        partials: [PartialSlot::EMPTY; OPEN],
-        blocks: [BlockSlot::EMPTY; block_slots(GEOMETRY, OPEN)],
-        peers: [PeerSlot::EMPTY; PEERS],
-        bits: [0; bits_len(PIECES, PEERS)],
-        requests: [RequestSlot::EMPTY; REQUESTS],
-    };
+fn device(hashes: &[[u8; 20]], n: u8, seeds: bool) -> Device<'_> {
+    let content = TorrentContent::new(GEOMETRY, PieceHashes::new(hashes));
     let have = if seeds { [0xFF; 32] } else { [0; 32] };
     let have = Bitfield::new(PIECES, have).unwrap();
     let mut config = Config::new(InfoHash([7; 20]), PeerId([n; 20]));
     config.seed = n.into();
-    Torrent::new(config, GEOMETRY, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
+    let mut setup = TorrentSetup::new(config);
+    setup.have = Some(have.as_view());
+    Torrent::new(setup, Image::empty(content)).unwrap()
 }

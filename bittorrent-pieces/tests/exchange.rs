@@ -1,31 +1,30 @@
 //! The exchange of peers (BEP 11): who came, who went, and nobody twice.
 
-mod lent;
-
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
+use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::wire::extended::{EXTENDED, HEADER_LEN, Pex};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Config, ConnId, Geometry, InfoHash, PeerId, PieceHashes, Side, Torrent, transmit_len,
+    Config, ConnId, Geometry, InfoHash, PeerId, PieceHashes, Side, Torrent, TorrentContent,
+    TorrentLimits, TorrentSetup, TorrentVec,
 };
-use lent::{Lent, lent};
 
 const HASH: InfoHash = InfoHash([1; 20]);
 const LISTENER: ConnId = ConnId(0);
 
-struct Room(Torrent<'static, Lent>);
+struct Room(Torrent<TorrentVec>);
 
 impl Room {
     fn new(peers: usize) -> Self {
         let geometry = Geometry::new(1, 1).unwrap();
-        let memory = lent(geometry, 1, peers, 2);
+        let limits = TorrentLimits { peers: peers as u16, open_pieces: 1, pipeline: 2 };
         let mut config = Config::new(HASH, PeerId([2; 20]));
         config.silence = Duration::from_secs(10_000);
-        let have = Bitfield::new(1, [0]).unwrap();
-        let hashes = PieceHashes::new(&[[0; 20]]);
-        Self(Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap())
+        let content = TorrentContent::new(geometry, PieceHashes::new(&[[0; 20]]));
+        let storage = TorrentVec::new(&content, limits);
+        Self(Torrent::new(TorrentSetup::new(config), storage).unwrap())
     }
 
     /// A peer comes: dialled, so that its address is one that others may dial.

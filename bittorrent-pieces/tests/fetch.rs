@@ -2,16 +2,17 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome, FetchSlots};
 use bittorrent_pieces::merkle::{MerkleHash, PieceLayer, layer_root};
 use bittorrent_pieces::wire::extended::{Extended, Metadata};
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, Geometry, InfoHash, MetadataFetch,
-    PeerId, PieceHasher, Side,
+    CloseReason, ConnId, FetchConfig, FetchSlot, Geometry, InfoHash, MetadataFetch, PeerId,
+    PieceHasher, Received, Side,
 };
 
-type Fetch = MetadataFetch<[FetchSlot; 2], Vec<u8>>;
+type Fetch = MetadataFetch<FetchSlots<[FetchSlot; 2], Vec<u8>>>;
 
 const A: ConnId = ConnId(1);
 const B: ConnId = ConnId(2);
@@ -23,7 +24,8 @@ fn info() -> Vec<u8> {
 
 fn fetch(room: usize) -> Fetch {
     let config = FetchConfig::new(InfoHash(PieceHasher::digest(&info())), PeerId([1; 20]));
-    MetadataFetch::new(config, [FetchSlot::EMPTY; 2], vec![0; room])
+    let storage = FetchSlots { slots: [FetchSlot::EMPTY; 2], buffer: vec![0; room] };
+    MetadataFetch::new(config, storage).unwrap()
 }
 
 fn extended(id: u8, body: &[u8]) -> Vec<u8> {
@@ -46,11 +48,11 @@ fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
     let peer_id = PeerId([conn.0 as u8 + 1; 20]);
     Handshake { reserved: Reserved::EXTENDED, info_hash, peer_id }.encode(&mut hello).unwrap();
     let handled = fetch.handle_bytes(ZERO, conn, &hello).unwrap();
-    assert_eq!(handled, FetchHandled::Keep { consumed: 68 });
+    assert_eq!(handled, Received { consumed: 68, outcome: Some(FetchOutcome::Keep) });
     let body = format!("d1:md11:ut_metadatai3ee13:metadata_sizei{size}ee");
     let message = extended(0, body.as_bytes());
     let handled = fetch.handle_bytes(ZERO, conn, &message).unwrap();
-    assert!(matches!(handled, FetchHandled::Keep { .. }));
+    assert_eq!(handled.outcome, Some(FetchOutcome::Keep));
 }
 
 /// Returns which pieces it asks of whom.
@@ -61,7 +63,7 @@ fn asked(fetch: &mut Fetch) -> Vec<(u32, u32)> {
             && buf[4..6] == [20, 3]
             && let Ok(Metadata::Request { piece }) = Metadata::decode(&buf[6..sent.len])
         {
-            pieces.push((sent.to.0, piece));
+            pieces.push((sent.conn.0, piece));
         }
     }
     pieces
@@ -85,13 +87,16 @@ fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
     for (piece, flip) in [(0, 0), (1, 1), (2, 0)] {
         give(&mut fetch, A, piece, flip);
     }
-    assert_eq!(fetch.poll_event(), Some(FetchEvent::Corrupt { conn: A }));
+    assert_eq!(
+        fetch.poll_event(),
+        Some(FetchEvent::Closed { conn: A, reason: CloseReason::Corrupt })
+    );
     assert_eq!(asked(&mut fetch), [(2, 0), (2, 1), (2, 2)]);
     for piece in 0..3 {
         assert_eq!(fetch.metadata(), None);
         give(&mut fetch, B, piece, 0);
     }
-    assert_eq!(fetch.poll_event(), Some(FetchEvent::Complete));
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
     assert_eq!(fetch.metadata(), Some(&info()[..]));
     assert_eq!(fetch.poll_event(), None);
 }
@@ -131,7 +136,7 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     for piece in 0..3 {
         give(&mut fetch, A, piece, 0);
     }
-    assert_eq!(fetch.poll_event(), Some(FetchEvent::Complete));
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
     let short = Geometry::new(1 << 25, 16_384).unwrap();
     assert_eq!(fetch.fetch_layer(ZERO, root, short).map_err(|e| e.needed), Err(65_536));
     fetch.fetch_layer(ZERO, root, geometry).unwrap();
@@ -147,7 +152,7 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
             if let Ok((message, _)) = Message::decode(&buf[..sent.len], 600)
                 && let Ok(Some(HashMessage::Request(range))) = HashMessage::of(&message)
             {
-                asked.push((sent.to, range));
+                asked.push((sent.conn, range));
             }
         }
         let runs: Vec<_> = asked.iter().map(|(_, range)| range.index).collect();
@@ -164,13 +169,16 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
             message.encode(&mut out).unwrap();
             fetch.handle_bytes(ZERO, conn, &out).unwrap();
             if wrong {
-                assert_eq!(fetch.poll_event(), Some(FetchEvent::Corrupt { conn: A }));
+                assert_eq!(
+                    fetch.poll_event(),
+                    Some(FetchEvent::Closed { conn: A, reason: CloseReason::Corrupt })
+                );
                 break;
             }
         }
         wrong = false;
     }
-    assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerComplete));
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerCompleted));
     assert_eq!(fetch.layer().unwrap().hashes(), layer);
     assert_eq!(fetch.poll_event(), None);
 }

@@ -1,11 +1,13 @@
 //! Which block to ask for: named rules, after the test names of libtorrent and Transmission.
 
-use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, ConfigError, ConnId, Geometry, Holds, PartialSlot, Picker,
-    PieceIndex, PieceSlot, PieceState, RareSlot, ReceivedBlock, Want, block_slots, piece_slots,
+use bittorrent_pieces::picker::{
+    BlockSlot, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, RarestSlot,
+    ReceivedBlock, Selection, block_slots, piece_slots,
 };
+use bittorrent_pieces::{Bitfield, Block, ConfigError, ConnId, Geometry, Picker, PieceIndex};
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed =
+    Picker<PickerSlots<'static, Vec<PieceSlot>, Vec<RarestSlot>, Vec<PartialSlot>, Vec<BlockSlot>>>;
 
 const PIECE: u32 = 65_536; // four blocks
 const A: ConnId = ConnId(1);
@@ -23,13 +25,15 @@ fn bits(pieces: u32, set: &[u32]) -> Bitfield<Vec<u8>> {
 fn picker_of(total: u64, have: &[u32], partials: usize, seed: u64) -> Boxed {
     let geometry = Geometry::new(total, PIECE).unwrap();
     Picker::new(
-        geometry,
         seed,
         bits(geometry.pieces(), have).as_view(),
-        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
-        vec![RareSlot::EMPTY; 64],
-        vec![PartialSlot::EMPTY; partials],
-        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        PickerSlots {
+            geometry,
+            pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+            rarest: vec![RarestSlot::EMPTY; 64],
+            partials: vec![PartialSlot::EMPTY; partials],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        },
     )
     .unwrap()
 }
@@ -38,9 +42,9 @@ fn picker(pieces: u32, have: &[u32]) -> Boxed {
     picker_of(u64::from(pieces * PIECE), have, 8, 1)
 }
 
-fn pick(picker: &mut Boxed, conn: ConnId, holds: &Holds<'_>) -> Option<Block> {
+fn pick(picker: &mut Boxed, conn: ConnId, holds: &PeerPieces<'_>) -> Option<Block> {
     let mut block = [Block::default()];
-    (picker.pick(conn, holds, &Want::new(), &mut block) == 1).then_some(block[0])
+    (picker.pick(conn, holds, &Selection::new(), &mut block) == 1).then_some(block[0])
 }
 
 fn receive(picker: &mut Boxed, conn: ConnId, block: Block, sum: u32) -> bool {
@@ -51,7 +55,7 @@ fn receive(picker: &mut Boxed, conn: ConnId, block: Block, sum: u32) -> bool {
 }
 
 /// Lets a peer give one whole piece.
-fn give_piece(picker: &mut Boxed, conn: ConnId, holds: &Holds<'_>, sum: u32) -> PieceIndex {
+fn give_piece(picker: &mut Boxed, conn: ConnId, holds: &PeerPieces<'_>, sum: u32) -> PieceIndex {
     loop {
         let block = pick(picker, conn, holds).expect("there is something to ask for");
         if receive(picker, conn, block, sum) {
@@ -66,14 +70,14 @@ fn give_piece(picker: &mut Boxed, conn: ConnId, holds: &Holds<'_>, sum: u32) -> 
 #[test]
 fn the_rarest_piece_is_picked() {
     let mut picker = picker(4, &[0]);
-    picker.join(&Holds::Some(bits(4, &[0, 1, 2, 3]).as_view()));
-    picker.join(&Holds::Some(bits(4, &[1, 3]).as_view()));
+    picker.join(&PeerPieces::Some(bits(4, &[0, 1, 2, 3]).as_view()));
+    picker.join(&PeerPieces::Some(bits(4, &[1, 3]).as_view()));
     picker.have(PieceIndex(3));
     assert_eq!([1, 2, 3].map(|piece| picker.availability(PieceIndex(piece))), [2, 1, 3]);
     let picked = [A, B, C].map(|conn| {
-        let first = pick(&mut picker, conn, &Holds::All).unwrap();
+        let first = pick(&mut picker, conn, &PeerPieces::All).unwrap();
         (1..4).for_each(|_| {
-            assert_eq!(pick(&mut picker, conn, &Holds::All).unwrap().piece, first.piece);
+            assert_eq!(pick(&mut picker, conn, &PeerPieces::All).unwrap().piece, first.piece);
         });
         first.piece.0
     });
@@ -86,9 +90,9 @@ fn the_first_piece_is_random() {
     let mut first = [0_u32; 4];
     for seed in 0..200 {
         let mut picker = picker_of(4 * u64::from(PIECE), &[], 8, seed);
-        picker.join(&Holds::Some(bits(4, &[0, 1, 2]).as_view()));
-        picker.join(&Holds::All);
-        first[pick(&mut picker, A, &Holds::All).unwrap().piece.0 as usize] += 1;
+        picker.join(&PeerPieces::Some(bits(4, &[0, 1, 2]).as_view()));
+        picker.join(&PeerPieces::All);
+        first[pick(&mut picker, A, &PeerPieces::All).unwrap().piece.0 as usize] += 1;
     }
     assert!(first.iter().all(|hits| (25..80).contains(hits)), "{first:?}");
 }
@@ -98,8 +102,8 @@ fn the_first_piece_is_random() {
 fn ties_are_random_and_follow_the_seed() {
     let pick = |seed| {
         let mut picker = picker_of(64 * u64::from(PIECE), &[0], 8, seed);
-        picker.join(&Holds::All);
-        pick(&mut picker, A, &Holds::All)
+        picker.join(&PeerPieces::All);
+        pick(&mut picker, A, &PeerPieces::All)
     };
     assert_eq!(pick(3), pick(3));
     assert!((0..20).any(|seed| pick(seed) != pick(3)));
@@ -109,12 +113,12 @@ fn ties_are_random_and_follow_the_seed() {
 #[test]
 fn the_open_piece_with_the_fewest_free_blocks_comes_first() {
     let mut picker = picker(3, &[0]);
-    picker.join(&Holds::All);
+    picker.join(&PeerPieces::All);
     let (one, two) = (bits(3, &[1]), bits(3, &[2]));
-    pick(&mut picker, A, &Holds::Some(one.as_view())).unwrap();
-    pick(&mut picker, B, &Holds::Some(two.as_view())).unwrap();
-    pick(&mut picker, B, &Holds::Some(two.as_view())).unwrap();
-    assert_eq!(pick(&mut picker, C, &Holds::All).unwrap().piece, PieceIndex(2));
+    pick(&mut picker, A, &PeerPieces::Some(one.as_view())).unwrap();
+    pick(&mut picker, B, &PeerPieces::Some(two.as_view())).unwrap();
+    pick(&mut picker, B, &PeerPieces::Some(two.as_view())).unwrap();
+    assert_eq!(pick(&mut picker, C, &PeerPieces::All).unwrap().piece, PieceIndex(2));
 }
 
 /// `onlyRequestBlocksThePeerHas`, `doesNotRequestPiecesThatAreNotWanted`,
@@ -123,28 +127,28 @@ fn the_open_piece_with_the_fewest_free_blocks_comes_first() {
 fn nobody_is_asked_for_what_it_lacks_or_we_have_or_twice() {
     let mut picker = picker(3, &[0]);
     let peer = bits(3, &[0, 2]);
-    picker.join(&Holds::Some(peer.as_view()));
+    picker.join(&PeerPieces::Some(peer.as_view()));
     let mut picked = Vec::new();
-    while let Some(block) = pick(&mut picker, A, &Holds::Some(peer.as_view())) {
+    while let Some(block) = pick(&mut picker, A, &PeerPieces::Some(peer.as_view())) {
         assert_eq!(block.piece, PieceIndex(2));
         picked.push(block.begin);
     }
     assert_eq!(picked, [0, 16_384, 32_768, 49_152]);
-    assert_eq!(pick(&mut picker, B, &Holds::Some(peer.as_view())), None);
+    assert_eq!(pick(&mut picker, B, &PeerPieces::Some(peer.as_view())), None);
 }
 
 /// `abort_download`, `sentCancelResetsBlocks`, `gotChokeResetsRequestedBlocks`.
 #[test]
 fn released_blocks_are_asked_of_others() {
     let mut picker = picker(2, &[0]);
-    picker.join(&Holds::All);
-    let first = pick(&mut picker, A, &Holds::All).unwrap();
-    let second = pick(&mut picker, A, &Holds::All).unwrap();
+    picker.join(&PeerPieces::All);
+    let first = pick(&mut picker, A, &PeerPieces::All).unwrap();
+    let second = pick(&mut picker, A, &PeerPieces::All).unwrap();
     assert!(picker.release(A, second) && !picker.release(A, second));
-    assert_eq!(pick(&mut picker, B, &Holds::All), Some(second));
+    assert_eq!(pick(&mut picker, B, &PeerPieces::All), Some(second));
     picker.abandon(A);
     assert_eq!(picker.requesters(first), [None, None]);
-    assert_eq!(pick(&mut picker, C, &Holds::All), Some(first));
+    assert_eq!(pick(&mut picker, C, &PeerPieces::All), Some(first));
     assert_eq!(picker.requesters(second), [Some(B), None]);
 }
 
@@ -152,15 +156,24 @@ fn released_blocks_are_asked_of_others() {
 #[test]
 fn the_endgame_asks_two_and_no_more() {
     let mut picker = picker(2, &[0]);
-    picker.join(&Holds::All);
-    let block = pick(&mut picker, A, &Holds::All).unwrap();
-    assert_eq!(picker.pick_endgame(B, &Holds::All, &Want::new()), None, "free blocks are left");
-    (1..4).for_each(|_| assert!(pick(&mut picker, A, &Holds::All).is_some()));
-    assert_eq!(picker.pick_endgame(A, &Holds::All, &Want::new()), None, "it was asked already");
-    let twice: Vec<_> =
-        (0..4).map(|_| picker.pick_endgame(B, &Holds::All, &Want::new()).unwrap()).collect();
-    assert_eq!(picker.pick_endgame(B, &Holds::All, &Want::new()), None);
-    assert_eq!(picker.pick_endgame(C, &Holds::All, &Want::new()), None, "two are enough");
+    picker.join(&PeerPieces::All);
+    let block = pick(&mut picker, A, &PeerPieces::All).unwrap();
+    assert_eq!(
+        picker.pick_endgame(B, &PeerPieces::All, &Selection::new()),
+        None,
+        "free blocks are left"
+    );
+    (1..4).for_each(|_| assert!(pick(&mut picker, A, &PeerPieces::All).is_some()));
+    assert_eq!(
+        picker.pick_endgame(A, &PeerPieces::All, &Selection::new()),
+        None,
+        "it was asked already"
+    );
+    let twice: Vec<_> = (0..4)
+        .map(|_| picker.pick_endgame(B, &PeerPieces::All, &Selection::new()).unwrap())
+        .collect();
+    assert_eq!(picker.pick_endgame(B, &PeerPieces::All, &Selection::new()), None);
+    assert_eq!(picker.pick_endgame(C, &PeerPieces::All, &Selection::new()), None, "two are enough");
     assert!(twice.contains(&block));
     assert_eq!(picker.receive(B, block, 0), ReceivedBlock::Accepted { also: Some(A), full: false });
     assert_eq!(picker.receive(A, block, 0), ReceivedBlock::Unwanted, "the second copy");
@@ -170,8 +183,8 @@ fn the_endgame_asks_two_and_no_more() {
 #[test]
 fn a_full_piece_is_checked_before_it_counts() {
     let mut picker = picker(2, &[]);
-    picker.join(&Holds::All);
-    let piece = give_piece(&mut picker, A, &Holds::All, 0);
+    picker.join(&PeerPieces::All);
+    let piece = give_piece(&mut picker, A, &PeerPieces::All, 0);
     assert_eq!((picker.state(piece), picker.next_full()), (Some(PieceState::Full), None));
     assert!(picker.passed(piece, |_| panic!("nobody is suspected")));
     assert_eq!((picker.state(piece), picker.have_count()), (Some(PieceState::Have), 1));
@@ -182,11 +195,11 @@ fn a_full_piece_is_checked_before_it_counts() {
 #[test]
 fn a_failed_piece_of_one_source_names_it() {
     let mut picker = picker(1, &[]);
-    picker.join(&Holds::All);
-    let piece = give_piece(&mut picker, A, &Holds::All, 0);
+    picker.join(&PeerPieces::All);
+    let piece = give_piece(&mut picker, A, &PeerPieces::All, 0);
     assert_eq!(picker.failed(piece).unwrap().sole, Some(A));
     assert_eq!(picker.state(piece), Some(PieceState::Open));
-    let piece = give_piece(&mut picker, B, &Holds::All, 1);
+    let piece = give_piece(&mut picker, B, &PeerPieces::All, 1);
     assert!(picker.passed(piece, |conn| panic!("{conn} was named already")));
 }
 
@@ -194,20 +207,21 @@ fn a_failed_piece_of_one_source_names_it() {
 #[test]
 fn a_failed_piece_of_several_sources_is_fetched_from_one() {
     let mut picker = picker(1, &[]);
-    picker.join(&Holds::All);
-    let blocks = [A, B, C, A].map(|conn| (conn, pick(&mut picker, conn, &Holds::All).unwrap()));
+    picker.join(&PeerPieces::All);
+    let blocks =
+        [A, B, C, A].map(|conn| (conn, pick(&mut picker, conn, &PeerPieces::All).unwrap()));
     for (conn, block) in blocks {
         receive(&mut picker, conn, block, if conn == B { 666 } else { block.begin });
     }
     let piece = picker.next_full().unwrap();
     assert_eq!(picker.failed(piece).unwrap().sole, None);
-    let block = pick(&mut picker, C, &Holds::All).unwrap();
-    assert_eq!(pick(&mut picker, A, &Holds::All), None, "C has it for itself");
-    assert_eq!(picker.pick_endgame(A, &Holds::All, &Want::new()), None);
+    let block = pick(&mut picker, C, &PeerPieces::All).unwrap();
+    assert_eq!(pick(&mut picker, A, &PeerPieces::All), None, "C has it for itself");
+    assert_eq!(picker.pick_endgame(A, &PeerPieces::All, &Selection::new()), None);
     receive(&mut picker, C, block, block.begin);
     picker.abandon(C);
     for _ in 1..4 {
-        let block = pick(&mut picker, A, &Holds::All).expect("C gave it up");
+        let block = pick(&mut picker, A, &PeerPieces::All).expect("C gave it up");
         receive(&mut picker, A, block, block.begin);
     }
     assert_eq!(picker.next_full(), Some(piece));
@@ -220,12 +234,15 @@ fn a_failed_piece_of_several_sources_is_fetched_from_one() {
 #[test]
 fn gifts_of_a_banned_peer_are_thrown_away() {
     let mut picker = picker(1, &[]);
-    picker.join(&Holds::All);
-    let (block, _) =
-        (pick(&mut picker, A, &Holds::All).unwrap(), pick(&mut picker, A, &Holds::All).unwrap());
+    picker.join(&PeerPieces::All);
+    let (block, _) = (
+        pick(&mut picker, A, &PeerPieces::All).unwrap(),
+        pick(&mut picker, A, &PeerPieces::All).unwrap(),
+    );
     receive(&mut picker, A, block, 0);
     picker.forget(A);
-    let again: Vec<_> = (0..4).map(|_| pick(&mut picker, B, &Holds::All).unwrap().begin).collect();
+    let again: Vec<_> =
+        (0..4).map(|_| pick(&mut picker, B, &PeerPieces::All).unwrap().begin).collect();
     assert_eq!(again, [0, 16_384, 32_768, 49_152]);
 }
 
@@ -235,15 +252,15 @@ fn leave_undoes_join() {
     let mut picker = picker(9, &[]);
     let some = bits(9, &[0, 3, 8]);
     for _ in 0..100 {
-        picker.join(&Holds::Some(some.as_view())); // more than the levels that are told apart
+        picker.join(&PeerPieces::Some(some.as_view())); // more than the levels that are told apart
     }
-    picker.join(&Holds::All);
+    picker.join(&PeerPieces::All);
     assert_eq!([0, 1, 3].map(|piece| picker.availability(PieceIndex(piece))), [101, 1, 101]);
     assert!(picker.is_sound());
     for _ in 0..100 {
-        picker.leave(&Holds::Some(some.as_view()));
+        picker.leave(&PeerPieces::Some(some.as_view()));
     }
-    picker.leave(&Holds::All);
+    picker.leave(&PeerPieces::All);
     assert!((0..9).all(|piece| picker.availability(PieceIndex(piece)) == 0) && picker.is_sound());
 }
 
@@ -251,20 +268,20 @@ fn leave_undoes_join() {
 #[test]
 fn the_last_piece_and_its_last_block_are_short() {
     let mut picker = picker_of(u64::from(PIECE) + 16_385, &[0], 1, 1);
-    picker.join(&Holds::All);
-    let picked =
-        [(); 3].map(|()| pick(&mut picker, A, &Holds::All).map(|block| (block.begin, block.len)));
+    picker.join(&PeerPieces::All);
+    let picked = [(); 3]
+        .map(|()| pick(&mut picker, A, &PeerPieces::All).map(|block| (block.begin, block.len)));
     assert_eq!(picked, [Some((0, 16_384)), Some((16_384, 1)), None]);
 }
 
 #[test]
 fn the_number_of_open_pieces_is_bounded() {
     let mut picker = picker_of(4 * u64::from(PIECE), &[], 2, 1);
-    picker.join(&Holds::All);
+    picker.join(&PeerPieces::All);
     for _ in 0..8 {
-        assert!(pick(&mut picker, A, &Holds::All).is_some());
+        assert!(pick(&mut picker, A, &PeerPieces::All).is_some());
     }
-    assert_eq!(pick(&mut picker, A, &Holds::All), None, "both are asked for");
+    assert_eq!(pick(&mut picker, A, &PeerPieces::All), None, "both are asked for");
     picker.abandon(A);
     let (all, open) = (PieceState::Missing, PieceState::Open);
     let count = |picker: &Boxed, state| {
@@ -274,23 +291,31 @@ fn the_number_of_open_pieces_is_bounded() {
     let missing = (0..4).find(|piece| picker.state(PieceIndex(*piece)) == Some(all)).unwrap();
     let peer = bits(4, &[missing]);
     let block =
-        pick(&mut picker, B, &Holds::Some(peer.as_view())).expect("an idle piece gives way");
+        pick(&mut picker, B, &PeerPieces::Some(peer.as_view())).expect("an idle piece gives way");
     assert_eq!((block.piece.0, count(&picker, open)), (missing, 2));
 }
 
 #[test]
 fn no_pieces_and_no_memory_are_no_harm() {
     let mut empty = picker_of(0, &[], 0, 1);
-    empty.join(&Holds::All);
+    empty.join(&PeerPieces::All);
     assert_eq!(
-        (pick(&mut empty, A, &Holds::All), empty.pick_endgame(A, &Holds::All, &Want::new())),
+        (
+            pick(&mut empty, A, &PeerPieces::All),
+            empty.pick_endgame(A, &PeerPieces::All, &Selection::new())
+        ),
         (None, None)
     );
     let mut narrow = picker_of(10, &[], 0, 1);
-    narrow.join(&Holds::All);
-    assert_eq!((pick(&mut narrow, A, &Holds::All), narrow.next_full()), (None, None));
+    narrow.join(&PeerPieces::All);
+    assert_eq!((pick(&mut narrow, A, &PeerPieces::All), narrow.next_full()), (None, None));
     let geometry = Geometry::new(10, 1).unwrap();
-    let refused = Picker::new(geometry, 0, bits(10, &[]).as_view(), [], [], [], []).err();
+    let refused = Picker::new(
+        0,
+        bits(10, &[]).as_view(),
+        PickerSlots { geometry, pieces: [], rarest: [], partials: [], blocks: [] },
+    )
+    .err();
     assert_eq!(refused, Some(ConfigError::PieceSlots(1)));
 }
 
@@ -298,12 +323,12 @@ fn no_pieces_and_no_memory_are_no_harm() {
 #[test]
 fn a_peer_with_few_of_many_pieces_is_served() {
     let mut picker = picker_of(100_000 * u64::from(PIECE), &[0], 8, 1);
-    picker.join(&Holds::All);
+    picker.join(&PeerPieces::All);
     let (few, common) = (bits(100_000, &[777, 50_000, 99_999]), bits(100_000, &[777, 99_999]));
-    picker.join(&Holds::Some(few.as_view()));
-    picker.join(&Holds::Some(common.as_view()));
+    picker.join(&PeerPieces::Some(few.as_view()));
+    picker.join(&PeerPieces::Some(common.as_view()));
     assert_eq!(
-        pick(&mut picker, A, &Holds::Some(few.as_view())).unwrap().piece,
+        pick(&mut picker, A, &PeerPieces::Some(few.as_view())).unwrap().piece,
         PieceIndex(50_000)
     );
     assert!(picker.is_sound());

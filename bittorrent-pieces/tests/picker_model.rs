@@ -1,25 +1,28 @@
 //! The picker among many peers and pieces, against a full search for each choice; and how much a call
 //! looks at in a torrent of 30 million blocks.
 
-use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, RareSlot, ReceivedBlock, Want, Weights, block_slots,
-    piece_slots,
+use bittorrent_pieces::picker::{
+    BlockSlot, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, RarestSlot,
+    ReceivedBlock, Selection, Weights, block_slots, piece_slots,
 };
+use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, Picker, PieceIndex, Policy, Priority};
 use sim::Rng;
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed =
+    Picker<PickerSlots<'static, Vec<PieceSlot>, Vec<RarestSlot>, Vec<PartialSlot>, Vec<BlockSlot>>>;
 
 fn picker(geometry: Geometry<'static>, list: usize, partials: usize, seed: u64) -> Boxed {
     let have = vec![0; Bitfield::byte_len(geometry.pieces())];
     Picker::new(
-        geometry,
         seed,
         Bitfield::new(geometry.pieces(), &have[..]).unwrap(),
-        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
-        vec![RareSlot::EMPTY; list],
-        vec![PartialSlot::EMPTY; partials],
-        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        PickerSlots {
+            geometry,
+            pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+            rarest: vec![RarestSlot::EMPTY; list],
+            partials: vec![PartialSlot::EMPTY; partials],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        },
     )
     .unwrap()
 }
@@ -68,11 +71,11 @@ fn every_choice_is_a_rarest_piece() {
                 (0..4, none @ None) => {
                     let density = [1, 30, 500, 950][rng.below(4) as usize];
                     let bits = bitfield(&mut rng, pieces, density);
-                    picker.join(&Holds::Some(bits.as_view()));
+                    picker.join(&PeerPieces::Some(bits.as_view()));
                     *none = Some(bits);
                 }
                 (4, some @ Some(_)) => {
-                    picker.leave(&Holds::Some(some.as_ref().unwrap().as_view()));
+                    picker.leave(&PeerPieces::Some(some.as_ref().unwrap().as_view()));
                     picker.abandon(conn);
                     *some = None;
                 }
@@ -87,16 +90,16 @@ fn every_choice_is_a_rarest_piece() {
                 (12, _) => {
                     picker.set_priority(piece, Priority::new(rng.below(8) as u8).unwrap());
                 }
-                (13, _) => picker.join(&Holds::All),
-                (14, _) => picker.leave(&Holds::All),
+                (13, _) => picker.join(&PeerPieces::All),
+                (14, _) => picker.leave(&PeerPieces::All),
                 (15, _) => {
                     picker.lose(piece);
                 }
                 (_, Some(bits)) => {
                     let bits = bits.clone();
-                    let holds = Holds::Some(bits.as_view());
+                    let holds = PeerPieces::Some(bits.as_view());
                     let mut block = [Block::default()];
-                    let proposed = picker.propose(conn, &holds, &Want::new(), &mut block);
+                    let proposed = picker.propose(conn, &holds, &Selection::new(), &mut block);
                     let missing = |piece: &PieceIndex| {
                         picker.state(*piece) == Some(PieceState::Missing)
                             && picker.priority(*piece) != Priority::SKIP
@@ -109,7 +112,7 @@ fn every_choice_is_a_rarest_piece() {
                         opened += 1;
                     }
                     if proposed > 0 && rng.below(3) > 0 {
-                        assert!(picker.ask(conn, block[0], &Want::new()));
+                        assert!(picker.ask(conn, block[0], &Selection::new()));
                         if rng.below(4) > 0 {
                             assert_ne!(picker.receive(conn, block[0], 0), ReceivedBlock::Unwanted);
                             let full = picker.next_full().unwrap();
@@ -138,7 +141,7 @@ fn thirty_million_blocks_are_no_burden() {
     let mut rng = Rng::new(7);
     let peers: Vec<_> =
         [500, 900, 100, 2].map(|density| bitfield(&mut rng, PIECES, density)).into();
-    let holds = |peer: u32| Holds::Some(peers[peer as usize % 4].as_view());
+    let holds = |peer: u32| PeerPieces::Some(peers[peer as usize % 4].as_view());
     (0..60).for_each(|peer| picker.join(&holds(peer)));
     let mut before = picker.steps();
     let mut worst = [0; 3]; // picks, blocks and checks, peers that go
@@ -153,7 +156,7 @@ fn thirty_million_blocks_are_no_burden() {
     for turn in 0..800_u32 {
         let (peer, conn) = (turn % 60, ConnId(turn % 60));
         let mut batch = [Block::default(); 16];
-        let picked = picker.pick(conn, &holds(peer), &Want::new(), &mut batch);
+        let picked = picker.pick(conn, &holds(peer), &Selection::new(), &mut batch);
         picks += 1;
         walks += spent(&picker, 0) / WORDS;
         for block in &batch[..picked] {

@@ -6,7 +6,8 @@
 
 mod cases;
 
-use bittorrent_pieces::{Block, Holds, Order, PieceIndex, PieceState, ReceivedBlock, Want};
+use bittorrent_pieces::picker::{Order, PeerPieces, PieceState, ReceivedBlock, Selection};
+use bittorrent_pieces::{Block, PieceIndex};
 use cases::{A, B, Case, bits, peers, with};
 
 /// Names, and why there is no test.
@@ -58,7 +59,7 @@ fn every_case_is_accounted_for() {
     cases::assert_accounted(include_str!("picker_wishlist.rs"), CASES, 39);
 }
 
-const ANY: fn() -> Want<'static> = Want::new;
+const ANY: fn() -> Selection<'static> = Selection::new;
 
 /// Asks a peer with all pieces for as many blocks as it gets.
 fn ask_all(case: &mut Case, most: usize) -> Vec<(u32, u32)> {
@@ -66,7 +67,7 @@ fn ask_all(case: &mut Case, most: usize) -> Vec<(u32, u32)> {
     let mut blocks = [Block::default(); 64];
     while all.len() < most {
         let room = blocks.len().min(most - all.len());
-        let picked = case.picker.pick(A, &Holds::All, &ANY(), &mut blocks[..room]);
+        let picked = case.picker.pick(A, &PeerPieces::All, &ANY(), &mut blocks[..room]);
         if picked == 0 {
             break;
         }
@@ -130,7 +131,7 @@ fn sequential_download() {
 fn from_piece(policy: &mut bittorrent_pieces::Policy) {
     use core::time::Duration;
     policy.order = Order::Sequential;
-    policy.playback = Some(bittorrent_pieces::Playback {
+    policy.playback = Some(bittorrent_pieces::picker::Playback {
         first: PieceIndex(2),
         due: Duration::from_secs(9),
         pace: Duration::from_secs(1),
@@ -174,8 +175,8 @@ fn prefers_rarer_pieces() {
 #[test]
 fn peer_disconnect_decrements_replication() {
     let mut case = peers(&[2, 3, 3]);
-    case.picker.leave(&Holds::Some(bits(3, [1, 2]).as_view()));
-    case.picker.leave(&Holds::Some(bits(3, [1]).as_view()));
+    case.picker.leave(&PeerPieces::Some(bits(3, [1, 2]).as_view()));
+    case.picker.leave(&PeerPieces::Some(bits(3, [1]).as_view()));
     assert_eq!([0, 1, 2].map(|piece| case.peers(piece)), [2, 1, 2]);
     assert_eq!(case.first(&ANY()), Some(1));
 }
@@ -192,7 +193,7 @@ fn got_bad_piece_resets_piece() {
 #[test]
 fn got_bitfield_increments_replication() {
     let mut case = peers(&[2, 2, 2]);
-    case.picker.join(&Holds::Some(bits(3, [0, 2]).as_view()));
+    case.picker.join(&PeerPieces::Some(bits(3, [0, 2]).as_view()));
     assert_eq!(pieces_of(&ask_all(&mut case, 4)), [1]);
 }
 
@@ -207,7 +208,7 @@ fn sent_requests_resorts_piece() {
 fn got_block_resorts_piece() {
     let mut case = peers(&[1, 1, 1]);
     let block = case.block(2, 3);
-    assert!(case.picker.keep(block));
+    assert!(case.picker.restore_block(block));
     assert_eq!(ask_all(&mut case, 4)[..3], [(2, 0), (2, 1), (2, 2)]);
 }
 
@@ -222,7 +223,7 @@ fn got_have_increments_replication() {
 #[test]
 fn got_have_all_does_not_affect_order() {
     let mut case = peers(&[3, 1, 2]);
-    case.picker.join(&Holds::All);
+    case.picker.join(&PeerPieces::All);
     assert_eq!(case.order(&ANY()), [1, 2, 0]);
 }
 
@@ -343,7 +344,7 @@ fn unaligned_torrent_partially_completed_piece() {
     let mut case = unaligned();
     for number in [0, 2] {
         let block = case.block(1, number);
-        assert!(case.picker.keep(block), "from an earlier run");
+        assert!(case.picker.restore_block(block), "from an earlier run");
     }
     let all = ask_all(&mut case, 99);
     assert_eq!(bytes(&case, &all), 137_000 - 16_384 - 7_232);

@@ -4,7 +4,7 @@ mod swarm;
 
 use core::time::Duration;
 
-use bittorrent_pieces::{Event, LostReason};
+use bittorrent_pieces::{CloseReason, Event};
 use sim::{Link, Network};
 use swarm::{Role, Swarm, content};
 
@@ -27,10 +27,10 @@ fn three_seeds_and_eight_leeches_complete() {
         for leech in leeches {
             assert_eq!(swarm.node(leech).storage, swarm.content, "seed {seed}");
             let sources = swarm.node(leech).torrent.peers();
-            assert!(sources.filter(|peer| peer.traffic.bytes_taken > 0).count() > 1);
+            assert!(sources.filter(|peer| peer.traffic.bytes_received > 0).count() > 1);
         }
         let given = |node: usize| {
-            swarm.node(node).torrent.peers().map(|peer| peer.traffic.bytes_given).sum::<u64>()
+            swarm.node(node).torrent.peers().map(|peer| peer.traffic.bytes_sent).sum::<u64>()
         };
         assert!(leeches.iter().any(|leech| given(*leech) > 0), "leeches give too");
         let by_seeds = seeds.iter().map(|seed| given(*seed)).sum::<u64>();
@@ -49,7 +49,7 @@ fn a_super_seed_gives_little_more_than_one_copy() {
             swarm.connect_all();
             assert!(swarm.run_until_complete(20 * MINUTE), "seed {seed} at {:?}", swarm.now());
             let peers = swarm.node(source).torrent.peers();
-            let given = peers.map(|peer| peer.traffic.bytes_given).sum::<u64>();
+            let given = peers.map(|peer| peer.traffic.bytes_sent).sum::<u64>();
             println!("seed {seed}: {role:?} at {:?}", swarm.now());
             given as f64 / swarm.content.len() as f64
         });
@@ -89,8 +89,8 @@ fn a_seed_that_falls_silent_is_snubbed_and_given_up() {
     swarm.unplug(silent);
     assert!(swarm.run_until_complete(10 * MINUTE));
     swarm.run_until(swarm.now() + 5 * MINUTE);
-    let reason = LostReason::Silent;
-    let lost = |event: &Event| matches!(event, Event::Lost { reason: why, .. } if *why == reason);
+    let reason = CloseReason::Silent;
+    let lost = |event: &Event| matches!(event, Event::Closed { reason: why, .. } if *why == reason);
     assert!(swarm.node(leech).events.iter().any(lost));
 }
 
@@ -171,11 +171,12 @@ fn a_resumed_torrent_fetches_the_rest_alone() {
     let half = swarm.add(Role::Resumed { pieces: 12 });
     swarm.connect_all();
     assert!(swarm.run_until_complete(10 * MINUTE));
-    let taken = swarm.node(half).torrent.peers().map(|peer| peer.traffic.bytes_taken).sum::<u64>();
+    let taken =
+        swarm.node(half).torrent.peers().map(|peer| peer.traffic.bytes_received).sum::<u64>();
     assert_eq!(taken, 8 * 65_536);
-    let complete = |event: &&Event| matches!(event, Event::PieceComplete { .. });
+    let complete = |event: &&Event| matches!(event, Event::PieceCompleted { .. });
     assert_eq!(swarm.node(half).events.iter().filter(complete).count(), 8);
-    assert_eq!(swarm.node(half).events.last(), Some(&Event::Complete));
+    assert_eq!(swarm.node(half).events.last(), Some(&Event::Completed));
 }
 
 /// At most four interested peers are unchoked at any time; everybody is served in the end.

@@ -4,7 +4,10 @@ mod by_hand;
 
 use core::time::Duration;
 
-use bittorrent_pieces::{Config, Event, LostReason, Side};
+use bittorrent_pieces::{
+    CloseReason, Config, ConfigError, Event, Geometry, InfoHash, PeerId, PieceHashes, Side,
+    Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
+};
 use by_hand::{A, ZERO, greet, join, said, torrent, torrent_of};
 
 /// What is kept of a time are milliseconds modulo 2^32: near such a time, and long after it, all is as at the
@@ -18,7 +21,7 @@ fn deadlines_are_the_same_after_seven_weeks() {
         seed.handle_connected(start, A, Side::Accepted).unwrap();
         greet(&mut seed, A, 1).unwrap();
         said(&mut seed, A);
-        let lost = Some(Event::Lost { conn: A, reason: LostReason::Silent });
+        let lost = Some(Event::Closed { conn: A, reason: CloseReason::Silent });
         let mut told = Vec::new();
         for _ in 0..100 {
             let Some(at) = seed.poll_timeout() else { break };
@@ -52,7 +55,23 @@ fn spans_may_be_as_long_and_as_short_as_they_like() {
     assert!(patient.peer(A).is_some_and(|peer| !peer.snubbed));
     assert_eq!(said(&mut patient, A), Vec::<String>::new());
 
-    let mut hasty = torrent_of(2, 0, 2, spans(Duration::from_nanos(1)));
+    let mut hasty = torrent_of(2, 0, 2, spans(Duration::from_millis(1)));
     join(&mut hasty, A, 0xC0);
     assert!(hasty.poll_timeout().is_some_and(|at| at > ZERO));
+}
+
+#[test]
+fn a_span_or_a_pipeline_of_zero_is_refused() {
+    let refused = |change: fn(&mut Config)| {
+        let content = TorrentContent::new(Geometry::new(0, 1).unwrap(), PieceHashes::new(&[]));
+        let mut config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+        change(&mut config);
+        let storage = TorrentVec::new(&content, TorrentLimits::new());
+        Torrent::new(TorrentSetup::new(config), storage).err()
+    };
+    assert_eq!(refused(|_| ()), None);
+    assert_eq!(refused(|config| config.pipeline = 0), Some(ConfigError::Zero("pipeline")));
+    assert_eq!(refused(|config| config.silence = ZERO), Some(ConfigError::Zero("silence")));
+    assert_eq!(refused(|config| config.patience = ZERO), Some(ConfigError::Zero("patience")));
+    assert_eq!(refused(|config| config.keep_alive = ZERO), Some(ConfigError::Zero("keep_alive")));
 }

@@ -4,17 +4,19 @@ mod by_hand;
 
 use core::time::Duration;
 
+use bittorrent_pieces::bitfield::BitfieldError;
+use bittorrent_pieces::choker::{OptimisticUnchoke, Slots, UnchokeOrder};
 use bittorrent_pieces::wire::extended::{EXTENDED, Metadata, Pex};
 use bittorrent_pieces::wire::fast::{AnswerRules, Fast, RuleSlot};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, BitfieldError, ChokerPolicy, Config, ConnId, ConnectError, Event, Geometry, Handled,
-    InfoHash, Luck, PeerError, PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Rank, Side,
-    Slots, Torrent, Verdict,
+    Bitfield, ChokerPolicy, CloseReason, Config, ConnId, ConnectError, Event, Geometry, InfoHash,
+    NotConnected, Outcome, PeerError, PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Side,
+    Torrent, TorrentContent, TorrentVec, Verdict,
 };
 use by_hand::{
-    A, B, C, Lent, ZERO, block, greet, hear, join, lent, request, said, seconds, torrent,
-    torrent_of,
+    A, B, C, ZERO, block, build, greet, hear, join, limits, receive, request, said, seconds,
+    torrent, torrent_of, torrent_with,
 };
 
 #[test]
@@ -41,12 +43,12 @@ fn interest_and_requests_follow_what_a_peer_has() {
     assert_eq!(lines.len(), 4);
     hear(&mut leech, ZERO, A, block(0, 0)).unwrap();
     hear(&mut leech, ZERO, A, block(0, 16_384)).unwrap();
-    assert!(matches!(leech.poll_event(), Some(Event::Ready { conn: A, .. })));
+    assert!(matches!(leech.poll_event(), Some(Event::Connected { conn: A, .. })));
     assert_eq!(leech.poll_event(), Some(Event::Verify { piece: PieceIndex(0) }));
     let digest = PieceHasher::digest(&vec![0; 32_768]);
     assert_eq!(leech.handle_hashed(ZERO, PieceIndex(0), digest), Ok(Verdict::Passed));
     assert!(leech.handle_hashed(ZERO, PieceIndex(0), digest).is_err());
-    assert_eq!(leech.poll_event(), Some(Event::PieceComplete { piece: PieceIndex(0) }));
+    assert_eq!(leech.poll_event(), Some(Event::PieceCompleted { piece: PieceIndex(0) }));
     assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
 }
 
@@ -54,7 +56,7 @@ fn interest_and_requests_follow_what_a_peer_has() {
 #[test]
 fn skipped_pieces_are_no_reason_to_be_interested() {
     let mut leech = torrent(0);
-    let skip = |torrent: &mut Torrent<'_, Lent>, piece, priority| {
+    let skip = |torrent: &mut Torrent<TorrentVec>, piece, priority| {
         torrent.set_priority(ZERO, PieceIndex(piece), priority);
     };
     skip(&mut leech, 0, Priority::SKIP);
@@ -129,7 +131,7 @@ fn the_second_requester_gets_a_cancel_on_arrival() {
     assert_eq!(said(&mut leech, A), [twice.replace("REQUEST", "CANCEL")]);
     hear(&mut leech, ZERO, A, block(0, begin)).unwrap();
     assert_eq!(leech.peer(A).unwrap().traffic.bytes_wasted, 16_384);
-    assert_eq!(leech.peer(B).unwrap().traffic.bytes_taken, 16_384);
+    assert_eq!(leech.peer(B).unwrap().traffic.bytes_received, 16_384);
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
     let mut seed = torrent(0xC0);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
     greet(&mut seed, A, 1).unwrap();
-    let geometry = seed.geometry();
+    let geometry = Geometry::new(2 * 32_768, 32_768).unwrap();
     let ask = |nth| Message::Request(geometry.block(PieceIndex(1), nth).unwrap());
     hear(&mut seed, ZERO, A, ask(0)).unwrap();
     assert_eq!(said(&mut seed, A), ["HANDSHAKE", "BITFIELD bytes=1"], "a choked peer gets nothing");
@@ -167,7 +169,7 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
     }
     hear(&mut seed, ZERO, A, Message::Cancel(geometry.block(PieceIndex(1), 0).unwrap())).unwrap();
     assert_eq!(said(&mut seed, A), ["PIECE piece=1 begin=16384 len=16384"]);
-    assert_eq!(seed.peer(A).unwrap().traffic.bytes_given, 16_384);
+    assert_eq!(seed.peer(A).unwrap().traffic.bytes_sent, 16_384);
 }
 
 /// Three peers of a seed and two slots, of which luck gives one to `C`, which waits: the policy decides
@@ -198,12 +200,12 @@ fn the_choker_follows_its_policy() {
     for later in [false, true] {
         let mut policy = ChokerPolicy::new();
         assert_eq!(unchoked(policy, later), [A, C], "who takes most");
-        policy.luck = Luck::LongestWaiting;
-        policy.rank = Rank::RoundRobin { quota: 16_384, rounds: 1 };
+        policy.optimistic = OptimisticUnchoke::LongestWaiting;
+        policy.order = UnchokeOrder::RoundRobin { quota: 16_384, rounds: 1 };
         assert_eq!(unchoked(policy, later), [B, C], "A had its turn");
-        policy.rank = Rank::RoundRobin { quota: 16_385, rounds: 1 };
+        policy.order = UnchokeOrder::RoundRobin { quota: 16_385, rounds: 1 };
         assert_eq!(unchoked(policy, later), [A, C], "not yet");
-        policy.rank = Rank::AntiLeech;
+        policy.order = UnchokeOrder::AntiLeech;
         assert_eq!(unchoked(policy, later), [B, C], "half is the worst");
         policy.slots = Slots::ByRate { first: 16_385, step: 1 };
         assert_eq!(unchoked(policy, later).len(), 1, "nobody takes enough for a second slot");
@@ -232,28 +234,36 @@ fn too_many_requests_wait_in_the_callers_buffer() {
     assert_eq!(hear(&mut seed, ZERO, A, asks[32]), Ok(17));
 }
 
+/// A peer that breaks the protocol is closed with the reason, once, and the rest of its bytes is dropped.
 #[test]
-fn a_peer_that_breaks_the_protocol_is_named_and_nothing_changes() {
+fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
+    let missing = Geometry::new(2 * 32_768, 32_768).unwrap().block(PieceIndex(1), 0).unwrap();
+    for (message, error) in [
+        (Message::Bitfield(&[1]), PeerError::Bitfield(BitfieldError::SpareBit(1))),
+        (Message::Request(missing), PeerError::NotHeld(PieceIndex(1))),
+        (Message::Other { id: 14, payload: &[] }, PeerError::FastOff(14)),
+    ] {
+        let mut seed = torrent(0x80);
+        seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
+        greet(&mut seed, A, 1).unwrap();
+        hear(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+        assert_eq!(hear(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
+        assert_eq!(hear(&mut seed, ZERO, A, message), Err(error));
+        assert_eq!(seed.peer(A), None);
+        assert_eq!(seed.handle_bytes(ZERO, A, &[1; 9]).unwrap().consumed, 9, "dropped");
+        assert!(matches!(seed.poll_event(), Some(Event::Connected { conn: A, .. })));
+        let closed = Event::Closed { conn: A, reason: CloseReason::Protocol(error) };
+        assert_eq!(seed.poll_event(), Some(closed));
+        assert_eq!(seed.handle_bytes(ZERO, A, &[1]), Err(NotConnected(A)));
+        assert_eq!(seed.poll_event(), None);
+    }
     let mut seed = torrent(0x80);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
-    assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash(InfoHash([2; 20]))));
-    greet(&mut seed, A, 1).unwrap();
-    hear(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
-    let before = format!("{seed:?}");
-    let spare = hear(&mut seed, ZERO, A, Message::Bitfield(&[1]));
-    assert_eq!(spare, Err(PeerError::Bitfield(BitfieldError::SpareBit(1))));
-    let missing = seed.geometry().block(PieceIndex(1), 0).unwrap();
-    let refused = hear(&mut seed, ZERO, A, Message::Request(missing));
-    assert_eq!(refused, Err(PeerError::NotHeld(PieceIndex(1))));
-    let fast = hear(&mut seed, ZERO, A, Message::Other { id: 14, payload: &[] });
-    assert_eq!(fast, Err(PeerError::FastOff(14)));
-    assert_eq!(before, format!("{seed:?}"));
-    assert_eq!(hear(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
-    assert_eq!(seed.handle_bytes(ZERO, B, &[1]), Ok(Handled::Gone));
+    assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash));
 }
 
 /// Connects a peer with the given reserved bits, and returns what it is told at first.
-fn join_modern(torrent: &mut Torrent<'_, Lent>, conn: ConnId, reserved: Reserved) -> Vec<String> {
+fn join_modern(torrent: &mut Torrent<TorrentVec>, conn: ConnId, reserved: Reserved) -> Vec<String> {
     torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
     torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
     let peer_id = PeerId([conn.0 as u8 + 10; 20]);
@@ -331,16 +341,18 @@ fn a_rejected_block_is_asked_of_another_and_strays_are_refused() {
     assert_eq!(asked.len(), 4);
     let first = leech.geometry().block(PieceIndex(0), 0).unwrap();
     leech.handle_bytes(ZERO, A, &fast(Fast::Reject(first))).unwrap();
-    let again = leech.handle_bytes(ZERO, A, &fast(Fast::Reject(first))).map(|_| ());
+    let mut other = leech.clone();
+    let again = receive(&mut other, ZERO, A, &fast(Fast::Reject(first))).map(|_| ());
     assert_eq!(again, Err(PeerError::RejectedNothing(first)));
-    assert_eq!(hear(&mut leech, ZERO, A, block(0, 0)), Err(PeerError::Unrequested(first)));
-    assert!(said(&mut leech, A).is_empty(), "whoever rejects is not asked again at once");
+    let stray = hear(&mut leech.clone(), ZERO, A, block(0, 0));
+    assert_eq!(stray, Err(PeerError::Unrequested(first)));
+    assert!(said(&mut leech, A).is_empty(), "a peer that rejects is not asked again at once");
     hear(&mut leech, ZERO, B, Message::Unchoke).unwrap();
     assert!(said(&mut leech, B).contains(&format!("REQUEST {first}")));
     // A choke does not reject by itself; late answers are still right.
     hear(&mut leech, ZERO, A, Message::Choke).unwrap();
     assert_eq!(hear(&mut leech, ZERO, A, block(0, 16_384)), Ok(13 + 16_384));
-    let spare = leech.handle_bytes(ZERO, A, &fast(Fast::Suggest(PieceIndex(2)))).map(|_| ());
+    let spare = receive(&mut leech, ZERO, A, &fast(Fast::Suggest(PieceIndex(2)))).map(|_| ());
     assert_eq!(spare, Err(PeerError::Piece(PieceIndex(2))));
 }
 
@@ -363,9 +375,8 @@ fn a_request_that_is_passed_over_goes_to_another() {
 /// BEP 10, 9, 11: ids, the info dictionary in pieces, other peers after a round.
 #[test]
 fn extensions_are_agreed_on_and_used() {
-    let info = vec![b'i'; 16_384 + 7].leak();
-    let mut seed = torrent(0xC0);
-    seed.serve_metadata(info);
+    let info = vec![b'i'; 16_384 + 7];
+    let mut seed = torrent_with(2, 0xC0, 2, |_| (), |content| content.info = &info);
     let hello = join_modern(&mut seed, A, Reserved::EXTENDED);
     assert!(hello[2].starts_with("MESSAGE id=20"), "{hello:?}");
     hear(&mut seed, ZERO, A, extended(b"\0d1:md11:ut_metadatai7e6:ut_pexi9ee1:pi77ee")).unwrap();
@@ -374,8 +385,9 @@ fn extensions_are_agreed_on_and_used() {
         hear(&mut seed, ZERO, A, extended(ask.as_bytes())).unwrap();
         let mut buf = [0; 600];
         let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
-        assert_eq!(sent.metadata.len(), len);
-        let bytes = [&buf[..sent.len], sent.metadata].concat();
+        let data = seed.metadata(sent.metadata);
+        assert_eq!(data.len(), len);
+        let bytes = [&buf[..sent.len], data].concat();
         let (message, rest) = Message::decode(&bytes, 1 << 20).unwrap();
         let Message::Other { id: EXTENDED, payload } = message else { panic!("{message}") };
         assert!(rest.is_empty() && payload[0] == 7);
@@ -402,7 +414,8 @@ fn extensions_are_agreed_on_and_used() {
     let mut bytes = vec![0; pex.encoded_len()];
     pex.encode(&mut bytes).unwrap();
     let handled = seed.handle_bytes(seconds(80), A, &bytes).unwrap();
-    assert!(matches!(handled, Handled::Peers { peers, .. } if peers.added().count() == 1));
+    let Some(Outcome::Peers(peers)) = handled.outcome else { panic!("{handled:?}") };
+    assert_eq!(peers.added().count(), 1);
 }
 
 /// BEP 54: a piece that a peer lost is not asked of it.
@@ -438,10 +451,9 @@ fn window_of(delay: u64, rate: u64) -> usize {
     let pieces = geometry.pieces();
     let hashes = vec![[0; 20]; pieces as usize];
     let have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
-    let memory = lent(geometry, pieces as usize, 1, 250);
     let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
-    let hashes = PieceHashes::new(&hashes);
-    let mut leech = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
+    let content = TorrentContent::new(geometry, PieceHashes::new(&hashes));
+    let mut leech = build(config, &content, have.as_view(), limits(1, pieces as usize, 250));
     leech.handle_connected(ZERO, A, Side::Accepted).unwrap();
     let mut bytes = [0; Handshake::LEN];
     let (info_hash, peer_id) = (config.info_hash, PeerId([2; 20]));

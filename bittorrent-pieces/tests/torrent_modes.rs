@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    ConnId, Event, InfoHash, Padding, PeerId, PieceHasher, PieceIndex, Priority, Side, Torrent,
-    Verdict,
+    CloseReason, ConnId, Event, Geometry, InfoHash, Padding, PeerId, PieceHasher, PieceIndex,
+    Priority, Side, Torrent, TorrentVec, Verdict,
 };
-use by_hand::{A, B, C, Lent, ZERO, greet, hear, join, request, said, torrent_of};
+use by_hand::{A, B, C, ZERO, greet, hear, join, request, said, torrent_of, torrent_with};
 
 /// Lets a peer answer the requests that it was sent, with zeros or with something else; returns them.
-fn answer(torrent: &mut Torrent<'_, Lent>, conn: ConnId, byte: u8) -> Vec<String> {
+fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<String> {
     let asked: Vec<_> = said(torrent, conn).into_iter().filter(|line| request(line)).collect();
     for line in &asked {
         let number = |key: &str| {
@@ -28,7 +28,7 @@ fn answer(torrent: &mut Torrent<'_, Lent>, conn: ConnId, byte: u8) -> Vec<String
 }
 
 /// Checks all pieces that are full; returns the verdicts and who is banned.
-fn check(torrent: &mut Torrent<'_, Lent>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
+fn check(torrent: &mut Torrent<TorrentVec>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
     let (mut verdicts, mut banned) = (vec![], vec![]);
     while let Some(event) = torrent.poll_event() {
         match event {
@@ -36,19 +36,21 @@ fn check(torrent: &mut Torrent<'_, Lent>, good: bool) -> (Vec<Verdict>, Vec<Conn
                 let digest = PieceHasher::digest(&vec![u8::from(!good); 32_768]);
                 verdicts.push(torrent.handle_hashed(ZERO, piece, digest).unwrap());
             }
-            Event::Banned { conn } => banned.push(conn),
+            Event::Banned { conn } | Event::Closed { conn, reason: CloseReason::Corrupt } => {
+                banned.push(conn);
+            }
             _ => {}
         }
     }
     (verdicts, banned)
 }
 
-fn on_parole(torrent: &Torrent<'_, Lent>) -> Vec<ConnId> {
+fn on_parole(torrent: &Torrent<TorrentVec>) -> Vec<ConnId> {
     torrent.peers().filter(|peer| peer.parole).map(|peer| peer.conn).collect()
 }
 
 /// `A` and `B` each gave a block of a piece, and `A` lied.
-fn suspects(pieces: u32, have: u8) -> Torrent<'static, Lent> {
+fn suspects(pieces: u32, have: u8) -> Torrent<TorrentVec> {
     let mut leech = torrent_of(pieces, have, 3, |config| {
         (config.pipeline, config.whole_within) = (1, Duration::ZERO);
     });
@@ -107,12 +109,12 @@ fn blocks_of_an_earlier_run_are_not_fetched_again() {
     let mut leech = torrent_of(3, 0x20, 2, |_| ());
     let block = |piece, number| leech.geometry().block(PieceIndex(piece), number).unwrap();
     let (kept, whole) = (block(0, 1), [block(1, 0), block(1, 1)]);
-    assert!(leech.keep(kept) && !leech.keep(kept), "once");
-    assert!(!leech.keep(leech.geometry().block(PieceIndex(2), 0).unwrap()), "it is there");
+    assert!(leech.restore_block(kept) && !leech.restore_block(kept), "once");
+    assert!(!leech.restore_block(leech.geometry().block(PieceIndex(2), 0).unwrap()), "it is there");
     leech.set_priority(ZERO, PieceIndex(1), Priority::SKIP);
-    assert!(!leech.keep(whole[0]), "skipped");
+    assert!(!leech.restore_block(whole[0]), "skipped");
     leech.set_priority(ZERO, PieceIndex(1), Priority::NORMAL);
-    assert!(whole.into_iter().all(|block| leech.keep(block)));
+    assert!(whole.into_iter().all(|block| leech.restore_block(block)));
     assert_eq!(check(&mut leech, true).0, [Verdict::Passed]);
     join(&mut leech, A, 0xE0);
     assert_eq!(answer(&mut leech, A, 0), ["REQUEST piece=0 begin=0 len=16384"]);
@@ -120,7 +122,7 @@ fn blocks_of_an_earlier_run_are_not_fetched_again() {
     assert!(leech.is_complete());
     // What was on the disk is wrong: it is fetched, and nobody is blamed for it.
     let mut leech = torrent_of(1, 0, 2, |_| ());
-    assert!(leech.keep(kept));
+    assert!(leech.restore_block(kept));
     join(&mut leech, A, 0x80);
     assert_eq!(answer(&mut leech, A, 0).len(), 1);
     assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
@@ -135,7 +137,7 @@ fn a_failure_is_told_once() {
     let mut leech = torrent_of(1, 0, 2, |_| ());
     for _ in 0..2 {
         for number in [0, 1] {
-            assert!(leech.keep(leech.geometry().block(PieceIndex(0), number).unwrap()));
+            assert!(leech.restore_block(leech.geometry().block(PieceIndex(0), number).unwrap()));
         }
         assert_eq!(leech.poll_event(), Some(Event::Verify { piece: PieceIndex(0) }));
         assert_eq!(leech.handle_hashed(ZERO, PieceIndex(0), [0; 20]), Ok(Verdict::Failed));
@@ -150,14 +152,13 @@ fn a_failure_is_told_once() {
 /// piece is nothing but padding.
 #[test]
 fn padding_is_neither_fetched_nor_read() {
-    let mut leech = torrent_of(3, 0, 2, |_| ());
-    let cut = leech.geometry();
+    let cut = Geometry::new(3 * 32_768, 32_768).unwrap();
     let padding: Vec<_> = Padding::of(cut, 32_768 + 10_000, 22_768 + 32_768).collect();
     let of = |piece, bytes| Padding { piece: PieceIndex(piece), bytes };
     assert_eq!(padding, [of(1, 22_768), of(2, 32_768)]);
     assert_eq!(Padding::of(cut, 0, 32_767).count(), 0, "it ends within a piece");
     assert_eq!(Padding::of(cut, u64::MAX, u64::MAX).count(), 0);
-    leech.set_padding(padding.leak());
+    let mut leech = torrent_with(3, 0, 2, |_| (), |content| content.padding = &padding);
     join(&mut leech, A, 0xE0);
     let mut asked = answer(&mut leech, A, 0);
     asked.extend(answer(&mut leech, A, 0));
@@ -183,7 +184,7 @@ fn padding_is_neither_fetched_nor_read() {
 #[test]
 fn a_super_seed_tells_of_one_piece_at_a_time() {
     let mut seed = torrent_of(8, 0xFF, 4, |config| config.super_seeding = true);
-    let offers = |seed: &mut Torrent<'_, Lent>, conn| {
+    let offers = |seed: &mut Torrent<TorrentVec>, conn| {
         let lines = said(seed, conn).into_iter();
         let lines = lines.filter(|line| !line.contains("HANDSHAKE") && !line.contains("EXTENDED"));
         lines
@@ -193,7 +194,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
             })
             .collect::<Vec<_>>()
     };
-    let hears = |seed: &mut Torrent<'_, Lent>, conn, piece| {
+    let hears = |seed: &mut Torrent<TorrentVec>, conn, piece| {
         hear(seed, ZERO, conn, Message::Have(piece)).unwrap();
     };
     for conn in [A, B] {
@@ -256,8 +257,9 @@ fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
     let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
     join(&mut seed, A, 0);
     join(&mut seed, B, 0);
-    let offer =
-        |seed: &mut Torrent<'_, Lent>| said(seed, A).pop().filter(|line| line.starts_with("HAVE"));
+    let offer = |seed: &mut Torrent<TorrentVec>| {
+        said(seed, A).pop().filter(|line| line.starts_with("HAVE"))
+    };
     let first = offer(&mut seed).unwrap();
     let piece = PieceIndex(first.strip_prefix("HAVE piece=").unwrap().parse().unwrap());
     hear(&mut seed, ZERO, A, Message::Have(piece)).unwrap();
@@ -296,7 +298,7 @@ fn suspects_give_pieces_alone_until_one_is_found_out() {
                     of.dedup();
                     shared.extend((of.len() > 1 && banned.is_empty()).then_some((piece, of)));
                 }
-                Event::Banned { conn } => {
+                Event::Closed { conn, .. } => {
                     banned.push(conn);
                     for of in givers.values_mut() {
                         of.retain(|giver| *giver != conn);

@@ -1,23 +1,28 @@
 //! Torrents that are of version 2 alone and have several files (BEP 52): each file begins with a piece and
 //! has a tree of its own.
 
-mod lent;
-
 use core::time::Duration;
 
+use std::sync::LazyLock;
+
 use bittorrent_pieces::bencode::{Mode, WriteError};
+use bittorrent_pieces::fetch::FetchSlots;
+use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome};
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
 use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::torrent::HASHES_LEN;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Config, ConfigError, ConnId, Event, FetchConfig, FetchEvent, FetchHandled, FetchSlot,
-    Geometry, HASHES_LEN, Handled, MetadataFetch, Metainfo, PeerError, PeerId, PieceHashes,
-    PieceIndex, Side, Torrent, V2File, Verdict,
+    Bitfield, Config, ConfigError, ConnId, Event, FetchConfig, FetchSlot, Geometry, MetadataFetch,
+    Metainfo, PeerError, PeerId, PieceHashes, PieceIndex, Side, Torrent, TorrentVec, V2File,
+    Verdict,
 };
-use lent::{Lent, lent};
+use bittorrent_pieces::{
+    CloseReason, InfoHash, Outcome, TorrentContent, TorrentLimits, TorrentSetup,
+};
 
 const PIECE: u32 = 32_768;
 const CONN: ConnId = ConnId(1);
@@ -83,7 +88,7 @@ fn made(order: impl IntoIterator<Item = usize>) -> Result<Vec<u8>, WriteError> {
 
 /// One of two, its content in the space of the pieces.
 struct Node {
-    torrent: Torrent<'static, Lent>,
+    torrent: Torrent<TorrentVec>,
     content: Vec<u8>,
     received: Vec<u8>,
     said: Vec<String>,
@@ -91,11 +96,20 @@ struct Node {
 }
 
 impl Node {
-    fn new(metainfo: &Metainfo<'static>, seeds: bool) -> Self {
+    fn new(metainfo: &Metainfo<'_>, seeds: bool) -> Self {
+        Self::with(metainfo, seeds, |_| ())
+    }
+
+    /// Builds a node with more content: leaves, or an info dictionary.
+    fn with<'c>(
+        metainfo: &Metainfo<'_>,
+        seeds: bool,
+        add: impl Fn(&mut TorrentContent<'c>),
+    ) -> Self {
         let files: Vec<V2File> = metainfo.v2_files().map(|(file, _)| file).collect();
         let layers = metainfo.v2_files().flat_map(|(_, layer)| layer.unwrap().hashes());
         let layer: Vec<MerkleHash> = layers.copied().collect();
-        let geometry = Geometry::of_files(files.leak(), PIECE).unwrap();
+        let geometry = Geometry::of_files(&files, PIECE).unwrap();
         let pieces = geometry.pieces();
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
         let mut bytes = vec![0xEE; (pieces * PIECE) as usize]; // what is between files is never touched
@@ -106,10 +120,17 @@ impl Node {
                     .copy_from_slice(&content(file.len()));
             }
         }
-        let memory = lent(geometry, 4, 2, 32);
         let config = Config::new(metainfo.info_hash(), PeerId([u8::from(seeds); 20]));
-        let hashes = PieceHashes::v2(PieceLayer::new(layer.leak()));
-        let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
+        let mut extra = TorrentContent::new(Geometry::new(0, 1).unwrap(), PieceHashes::new(&[]));
+        add(&mut extra);
+        let hashes = PieceHashes::v2(PieceLayer::new(&layer));
+        let mut content = TorrentContent::new(geometry, hashes);
+        content.info = extra.info;
+        content.leaves = extra.leaves;
+        let limits = TorrentLimits { peers: 2, open_pieces: 4, pipeline: 32 };
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(have.as_view());
+        let torrent = Torrent::new(setup, TorrentVec::new(&content, limits)).unwrap();
         Self { torrent, content: bytes, received: vec![], said: vec![], failed: 0 }
     }
 
@@ -120,12 +141,12 @@ impl Node {
         let mut used = 0;
         while used < received.len() {
             let handled = self.torrent.handle_bytes(now, CONN, &received[used..]).unwrap();
-            if let Handled::Block { block, data, .. } = handled {
+            if let Some(Outcome::Block { block, data }) = handled.outcome {
                 let at = (block.piece.0 * PIECE + block.begin) as usize;
                 self.content[at..][..data.len()].copy_from_slice(data);
             }
-            assert!(handled.consumed() > 0, "{handled:?}");
-            used += handled.consumed();
+            assert!(handled.consumed > 0, "{handled:?}");
+            used += handled.consumed;
         }
         while let Some(event) = self.torrent.poll_event() {
             let Event::Verify { piece } = event else { continue };
@@ -146,15 +167,15 @@ impl Node {
             } else if let Ok((message, _)) = Message::decode(&buf[..sent.len], 1 << 20) {
                 self.said.push(message.to_string());
             }
-            out.extend_from_slice(sent.metadata);
+            out.extend_from_slice(self.torrent.metadata(sent.metadata));
         }
         out
     }
 }
 
 fn metainfo() -> Metainfo<'static> {
-    let bytes = made(0..FILES.len()).unwrap().leak();
-    Metainfo::decode(bytes, Mode::Strict).unwrap()
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| made(0..FILES.len()).unwrap());
+    Metainfo::decode(&BYTES, Mode::Strict).unwrap()
 }
 
 #[test]
@@ -302,20 +323,25 @@ fn hashes_are_asked_for_by_root() {
     let range = HashRange { root: [5; 32], base: 1, index: 0, length: 2, proof_layers: 0 };
     let mut bytes = vec![0; 53];
     HashMessage::Request(range).encode(&mut bytes).unwrap();
-    let refused = seed.torrent.handle_bytes(Duration::ZERO, CONN, &bytes);
-    assert_eq!(refused, Err(PeerError::Hashes(range)));
+    seed.torrent.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
+    let reason = CloseReason::Protocol(PeerError::Hashes);
+    let events: Vec<_> = core::iter::from_fn(|| seed.torrent.poll_event()).collect();
+    assert!(events.contains(&Event::Closed { conn: CONN, reason }), "{events:?}");
 }
 
 /// From a magnet link to the layers of all files, one after the other.
 #[test]
 fn the_layers_of_all_files_come_from_a_peer() {
     let metainfo = metainfo();
-    let mut seed = Node::new(&metainfo, true);
-    seed.torrent.serve_metadata(metainfo.info().as_raw());
+    let mut seed = Node::with(&metainfo, true, |content| content.info = metainfo.info().as_raw());
     seed.torrent.handle_connected(Duration::ZERO, CONN, Side::Accepted).unwrap();
     let mut config = FetchConfig::new(metainfo.info_hash(), PeerId([3; 20]));
     config.v2 = metainfo.info_hash_v2();
-    let mut fetch = MetadataFetch::new(config, [FetchSlot::EMPTY; 1], vec![0; 4_000]);
+    let mut fetch = MetadataFetch::new(
+        config,
+        FetchSlots { slots: [FetchSlot::EMPTY; 1], buffer: vec![0; 4_000] },
+    )
+    .unwrap();
     fetch.handle_connected(Duration::ZERO, CONN, Side::Dialled).unwrap();
     let mut wanted: Vec<V2File> = Vec::new();
     let mut layers = Vec::new();
@@ -328,22 +354,21 @@ fn the_layers_of_all_files_come_from_a_peer() {
         let answer = seed.turn(now);
         let mut used = 0;
         while used < answer.len() {
-            match fetch.handle_bytes(now, CONN, &answer[used..]).unwrap() {
-                FetchHandled::Message { consumed } | FetchHandled::Keep { consumed } => {
-                    used += consumed;
-                }
-                other => panic!("{other:?}"),
-            }
+            let received = fetch.handle_bytes(now, CONN, &answer[used..]).unwrap();
+            assert!(
+                received.consumed > 0 && !matches!(received.outcome, Some(FetchOutcome::Peers(_)))
+            );
+            used += received.consumed;
         }
         while let Some(event) = fetch.poll_event() {
             match event {
-                FetchEvent::Complete => {
+                FetchEvent::Completed => {
                     let info = Metainfo::from_info(fetch.metadata().unwrap(), Mode::Strict);
                     let files = info.unwrap().v2_files().collect::<Vec<_>>();
                     let lacks = files.iter().filter(|(_, layer)| layer.is_none());
                     wanted = lacks.map(|(file, _)| *file).collect();
                 }
-                FetchEvent::LayerComplete => layers.push(fetch.layer().unwrap().hashes().to_vec()),
+                FetchEvent::LayerCompleted => layers.push(fetch.layer().unwrap().hashes().to_vec()),
                 other => panic!("{other:?}"),
             }
             if let Some(file) = wanted.get(layers.len()) {
@@ -369,7 +394,7 @@ fn layers_of(bytes: &[u8]) -> Vec<Vec<MerkleHash>> {
 }
 
 /// Asks for hashes; returns them unless they are rejected.
-fn ask(seed: &mut Torrent<'_, Lent>, range: HashRange) -> Option<Vec<MerkleHash>> {
+fn ask(seed: &mut Torrent<TorrentVec>, range: HashRange) -> Option<Vec<MerkleHash>> {
     let (mut bytes, mut buf) = (vec![0; 53], vec![0; HASHES_LEN]);
     HashMessage::Request(range).encode(&mut bytes).unwrap();
     seed.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
@@ -382,7 +407,17 @@ fn ask(seed: &mut Torrent<'_, Lent>, range: HashRange) -> Option<Vec<MerkleHash>
     }
 }
 
-fn greet(seed: &mut Torrent<'_, Lent>) {
+/// Returns a torrent without pieces, which has a peer.
+fn bare(content: &TorrentContent<'_>) -> Torrent<TorrentVec> {
+    let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+    let limits = TorrentLimits { peers: 1, open_pieces: 1, pipeline: 2 };
+    let mut torrent =
+        Torrent::new(TorrentSetup::new(config), TorrentVec::new(content, limits)).unwrap();
+    greet(&mut torrent);
+    torrent
+}
+
+fn greet(seed: &mut Torrent<TorrentVec>) {
     seed.handle_connected(Duration::ZERO, CONN, Side::Accepted).unwrap();
     let (info_hash, peer_id) = (seed.config().info_hash, PeerId([9; 20]));
     let hello = Handshake { reserved: Reserved::default(), info_hash, peer_id };
@@ -397,8 +432,7 @@ fn greet(seed: &mut Torrent<'_, Lent>) {
 #[test]
 fn leaves_and_pieces_are_those_of_the_plain_tree() {
     let metainfo = metainfo();
-    let mut seed = Node::new(&metainfo, true).torrent;
-    greet(&mut seed);
+    let seed = Node::new(&metainfo, true).torrent;
     let geometry = seed.geometry();
     let mut leaves = vec![[0; 32]; geometry.pieces() as usize * 2];
     for (file, (_, len)) in geometry.files().iter().zip(&FILES[1..]) {
@@ -410,7 +444,8 @@ fn leaves_and_pieces_are_those_of_the_plain_tree() {
             .for_each(|(to, leaf)| *to = leaf);
     }
     leaves[2] = [0; 32]; // of the second file, one is not known
-    seed.serve_leaves(leaves.leak());
+    let mut seed = Node::with(&metainfo, true, |content| content.leaves = &leaves).torrent;
+    greet(&mut seed);
     let (mut given, mut rejected) = (0, 0);
     for (number, (file, (_, len))) in geometry.files().iter().zip(&FILES[1..]).enumerate() {
         let layers = layers_of(&content(*len));
@@ -453,31 +488,27 @@ fn a_long_layer_is_proved_by_its_runs() {
     let layer: Vec<MerkleHash> = (0..pieces)
         .map(|piece| core::array::from_fn(|at| (piece >> (at % 4 * 8)) as u8 ^ at as u8))
         .collect();
-    let layer = PieceLayer::new(layer.leak());
+    let layer = PieceLayer::new(&layer);
     let root = layer.root(16_384);
     let small = V2File { first: PieceIndex(0), len: 10, root: [1; 32] };
     let long = V2File { first: PieceIndex(1), len: u64::from(pieces) * 16_384, root };
-    let with_small = [&[[1; 32]][..], layer.hashes()].concat().leak();
+    let with_small = [&[[1; 32]][..], layer.hashes()].concat();
     for (geometry, hashes) in [
         (Geometry::new(long.len, 16_384).unwrap(), PieceHashes::v2(layer)),
         (
-            Geometry::of_files(vec![small, long].leak(), 16_384).unwrap(),
-            PieceHashes::v2(PieceLayer::new(with_small)),
+            Geometry::of_files(&[small, long], 16_384).unwrap(),
+            PieceHashes::v2(PieceLayer::new(&with_small)),
         ),
     ] {
-        let memory = lent(geometry, 1, 1, 2);
-        let have = vec![0; Bitfield::byte_len(geometry.pieces())];
-        let have = Bitfield::new(geometry.pieces(), have).unwrap();
-        let config = Config::new(metainfo().info_hash(), PeerId([1; 20]));
-        let seed = Torrent::new(config, geometry, hashes, have.as_view(), memory);
-        let mut seed = seed.unwrap();
-        greet(&mut seed);
+        let mut content = TorrentContent::new(geometry, hashes);
+        let mut seed = bare(&content);
         let range =
             |index, proof_layers| HashRange { root, base: 0, index, length: 512, proof_layers };
         assert_eq!(ask(&mut seed, range(0, 16)), None, "it would take too long");
         assert!(ask(&mut seed, range(512, 8)).is_some(), "nothing is to be proved");
         let runs: Vec<_> = hashes.runs(geometry).collect();
-        seed.serve_runs(runs.leak());
+        content.runs = &runs;
+        let mut seed = bare(&content);
         for run in [0, 1, 77, 136, 137, 255] {
             let answer = ask(&mut seed, range(run * 512, 16)).unwrap();
             let (nodes, uncles) = answer.split_at(512);

@@ -4,11 +4,12 @@ use core::fmt::Write as _;
 
 use bittorrent_pieces::bencode::{BencodeError, Limits, MAX_DEPTH, Mode, Value};
 use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, MetainfoError, Version};
+use bittorrent_pieces::picker::{BlockSlot, PartialSlot, PieceSlot, RarestSlot};
+use bittorrent_pieces::torrent::{PeerSlot, RequestSlot, bits_len, receive_len};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Config, ConnId, Geometry, InfoHash, Memory, Metainfo, PartialSlot,
-    PeerId, PeerSlot, PieceHasher, PieceHashes, PieceIndex, PieceSlot, RareSlot, RequestSlot, Side,
-    Torrent, bits_len, receive_len,
+    Bitfield, Block, Config, ConnId, Event, Geometry, InfoHash, Metainfo, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentSetup, TorrentSlots,
 };
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -295,7 +296,8 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).unwrap();
     have.fill();
     let config = Config::new(InfoHash([1; 20]), PeerId([2; 20]));
-    let memory = Memory {
+    let storage = TorrentSlots {
+        content: TorrentContent::new(geometry, PieceHashes::new(&hashes)),
         pieces: [PieceSlot::EMPTY; 10],
         rarest: [],
         partials: [PartialSlot::EMPTY; 1],
@@ -304,8 +306,9 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
         bits: vec![0; bits_len(pieces, 1)],
         requests: [RequestSlot::EMPTY; 8],
     };
-    let hashes = PieceHashes::new(&hashes);
-    let mut torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory).unwrap();
+    let mut setup = TorrentSetup::new(config);
+    setup.have = Some(have.as_view());
+    let mut torrent = Torrent::new(setup, storage).unwrap();
     let (now, conn) = (core::time::Duration::ZERO, ConnId(1));
     torrent.handle_connected(now, conn, Side::Accepted).unwrap();
     let hello = Handshake {
@@ -316,7 +319,11 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let mut out = [0; Handshake::LEN];
     hello.encode(&mut out).unwrap();
     torrent.handle_bytes(now, conn, &out).unwrap();
-    torrent.handle_bytes(now, conn, frame).err().map(|error| error.to_string())
+    torrent.handle_bytes(now, conn, frame).unwrap();
+    core::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
+        Event::Closed { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    })
 }
 
 #[test]
@@ -357,9 +364,9 @@ fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PartialSlot>(), 36);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);
-    assert_eq!(size_of::<RareSlot>(), 8);
-    assert!(size_of::<PeerSlot>() <= 208, "{}", size_of::<PeerSlot>());
-    assert!(size_of::<Torrent<'_, ()>>() <= 800, "{}", size_of::<Torrent<'_, ()>>());
+    assert_eq!(size_of::<RarestSlot>(), 8);
+    assert!(size_of::<PeerSlot>() <= 200, "{}", size_of::<PeerSlot>());
+    assert!(size_of::<Torrent<()>>() <= 800, "{}", size_of::<Torrent<()>>());
     assert_eq!(receive_len(100), 13 + 16_384);
     assert_eq!(bits_len(10, 3), 8);
 }

@@ -146,9 +146,9 @@ fn deduplicated(all: &[(u32, u128)]) -> Vec<(u32, u128)> {
     all
 }
 
-type SmallSlots = NodeArrays<Id64, u32, 20, 16, 2>;
+type SmallSlots = NodeArrays<Id64, u32, 20, 16, 2, 0>;
 type Small = Node<Id64, u32, SmallSlots>;
-type WideSlots<const L: usize> = NodeArrays<Id160, SocketAddrV4, 20, 16, L>;
+type WideSlots<const L: usize> = NodeArrays<Id160, SocketAddrV4, 20, 16, L, 0>;
 
 /// Hands over what each of the nodes says until all are silent; returns how many datagrams that were.
 fn talk(nodes: &mut [Small], now: Duration) -> usize {
@@ -219,7 +219,7 @@ fn sizes() {
     );
     println!(
         "  64 bits, u32             {:5} {:5}",
-        size_of::<Node<Id64, u32, NodeArrays<Id64, u32, 20, 16, 1>>>(),
+        size_of::<Node<Id64, u32, NodeArrays<Id64, u32, 20, 16, 1, 0>>>(),
         size_of::<Small>()
     );
 }

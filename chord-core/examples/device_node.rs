@@ -6,8 +6,8 @@
 use chord_core::{Config, ConfigError, Id160, Node, NodeArrays, NodeStorage, Peer};
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-/// r = 4, eight fingers, one lookup of the node itself and one of the application.
-pub type Slots = NodeArrays<Id160, SocketAddrV4, 4, 8, 2>;
+/// r = 4, eight fingers, one lookup of the node itself and one of the application, two contacts.
+pub type Slots = NodeArrays<Id160, SocketAddrV4, 4, 8, 2, 2>;
 
 /// All zero bytes, so that a `static` of it lies in `.bss`.
 pub const MEMORY: Slots = Slots::EMPTY;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use chord_core::{Config, Event, Id64, Message, Node, NodeArrays, Peer};
 
-type Slots = NodeArrays<Id64, SocketAddr, 4, 8, 2>;
+type Slots = NodeArrays<Id64, SocketAddr, 4, 8, 2, 4>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();

@@ -73,6 +73,9 @@ pub enum ConfigError {
     /// More fingers than an identifier of 255 bits has.
     #[error("{0} slots for fingers, more than 255")]
     Fingers(usize),
+    /// More contacts than the node can count.
+    #[error("{0} slots for contacts, more than 255")]
+    Contacts(usize),
     /// The node needs a slot for its own lookup.
     #[error("no slot for the lookup of the node itself")]
     Lookups,

@@ -57,6 +57,13 @@ pub enum Event<I, A> {
     },
     /// A peer has not answered, or has answered that it is not a member.
     PeerFailed(Peer<I, A>),
+    /// The node has lost all others, and is a ring of its own until it finds one of them again.
+    Isolated,
+    /// A remembered peer leads to another ring, in which another node owns the identifier of this one. The two
+    /// are being merged.
+    SplitSuspected,
+    /// Three probes in a row have found one ring.
+    Merged,
     /// A lookup has been answered by another node: iterative lookups report each one. Hops that were not polled in time show as a
     /// gap in the numbers.
     LookupHop {
@@ -133,6 +140,9 @@ impl<I: Identifier, A: Address> fmt::Display for Event<I, A> {
             Self::HandOver { range, to } => write!(f, "hand over keys {range} to {to}"),
             Self::TakeOver { range } => write!(f, "take over keys {range}"),
             Self::PeerFailed(peer) => write!(f, "failed {peer}"),
+            Self::Isolated => f.write_str("isolated"),
+            Self::SplitSuspected => f.write_str("split suspected"),
+            Self::Merged => f.write_str("merged"),
             Self::LookupHop { lookup, hop, peer } => write!(f, "lookup {lookup} hop {hop} {peer}"),
             Self::LookupDone { lookup, key, owner, hops, timeouts } => {
                 write!(f, "lookup {lookup} key {key} owner {owner} hops {hops} timeouts {timeouts}")

@@ -235,8 +235,9 @@ impl<I: Identifier, A: Address, S: AsRef<[FingerSlot<I, A>]>> FingerTable<I, A, 
     }
 
     /// Returns the number of the first finger that lies beyond `peer`: the next one worth a lookup.
-    pub(crate) fn beyond(&self, peer: I) -> u32 {
-        self.me.distance(peer).log2().map_or(1, |octave| octave.saturating_add(2))
+    pub(crate) fn beyond(&self, peer: I) -> u16 {
+        let beyond = self.me.distance(peer).log2().map_or(1, |octave| octave.saturating_add(2));
+        u16::try_from(beyond).unwrap_or(u16::MAX)
     }
 
     fn peer(&self, entry: &FingerSlot<I, A>) -> Peer<I, A> {

@@ -21,6 +21,7 @@ extern crate alloc;
 extern crate std;
 
 mod config;
+mod contacts;
 mod error;
 mod event;
 mod fingers;
@@ -46,6 +47,7 @@ mod time;
 mod wire;
 
 pub use config::{Config, Style};
+pub use contacts::ContactSlot;
 pub use error::{BufferTooSmall, ConfigError, DatagramError, DecodeError, Full, StartError};
 pub use event::{Event, JoinFailure, LookupFailure, LookupId};
 pub use fingers::{FingerSlot, FingerTable, Fingers, Preceding};

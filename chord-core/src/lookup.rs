@@ -8,11 +8,11 @@ use crate::list::List;
 use crate::message::AVOIDED;
 use crate::message::Message;
 use crate::peer::Peer;
-use crate::relay::Relay;
+use crate::relay::{Relay, Relayed};
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
 use crate::routing::Route;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::wire::Address;
 
 /// More nodes than this are not asked for one key.
@@ -30,6 +30,28 @@ pub(crate) enum Slot<I, A> {
     Empty,
     Lookup(Lookup<I, A>),
     Relay(Relay<I, A>),
+    /// A question was passed on; its answer may go back until then.
+    Passed {
+        token: u32,
+        to: A,
+        until: Time,
+    },
+}
+
+impl<I: Identifier, A: Address> Slot<I, A> {
+    /// What was to be passed on is sent. A question whose answer comes back this way is remembered for as long
+    /// as two tries take: no other answer is passed on.
+    pub(crate) fn set_relay_sent(&mut self, now: Time, patience: Span) {
+        let Self::Relay(relay) = self else { return };
+        *self = match relay.what {
+            Relayed::Question { direct: false, .. } => Self::Passed {
+                token: relay.token,
+                to: relay.to,
+                until: now.after(patience).after(patience),
+            },
+            Relayed::Question { .. } | Relayed::Answer { .. } => Self::Empty,
+        };
+    }
 }
 
 impl<I, A> LookupSlot<I, A> {
@@ -44,8 +66,21 @@ impl<I, A> LookupSlot<I, A> {
     pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
         match core::mem::replace(self, Self::EMPTY).0 {
             Slot::Lookup(lookup) => Some(lookup),
-            Slot::Empty | Slot::Relay(_) => None,
+            Slot::Empty | Slot::Relay(_) | Slot::Passed { .. } => None,
         }
+    }
+
+    /// Returns whether a question with this token was passed on to `from`.
+    pub(crate) fn has_passed(&self, token: u32, from: &A) -> bool
+    where
+        A: PartialEq,
+    {
+        matches!(&self.0, Slot::Passed { token: passed, to, .. } if *passed == token && to == from)
+    }
+
+    /// Returns whether the slot serves a lookup of another node.
+    pub(crate) fn is_for_others(&self) -> bool {
+        matches!(self.0, Slot::Relay(_) | Slot::Passed { .. })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -79,6 +114,8 @@ pub(crate) struct Lookup<I, A> {
     /// Of the last answer, in milliseconds.
     round_trip: u16,
     confirm: bool,
+    /// Whether the node at the address of the origin may have any identifier.
+    any_origin: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
     dead: List<I, AVOIDED>,
@@ -126,6 +163,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             sent_at: None,
             round_trip: u16::MAX,
             confirm: false,
+            any_origin: false,
             confirming: false,
             dead: List::new(),
             hops: 0,
@@ -138,6 +176,32 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Makes the lookup ask the owner for a sign of life, or not.
     pub(crate) fn set_confirm(&mut self, confirm: bool) {
         self.confirm = confirm;
+    }
+
+    /// Lets the origin be the node at its address, whatever its identifier is.
+    pub(crate) fn accept_any_origin(&mut self) {
+        self.any_origin = true;
+    }
+
+    pub(crate) fn is(&self, id: LookupId) -> bool {
+        self.id == id
+    }
+
+    /// Ends the lookup at `peer`, which needs no sign of life.
+    pub(crate) fn end_at(&mut self, peer: Peer<I, A>) {
+        self.request = None;
+        self.asked = peer;
+        self.end = End::Owner;
+    }
+
+    /// Returns whether the owner is found and is being asked for a sign of life.
+    pub(crate) fn is_confirming(&self) -> bool {
+        self.confirming
+    }
+
+    /// Sets the node that is asked without asking it.
+    pub(crate) fn set_asked(&mut self, peer: Peer<I, A>) {
+        self.asked = peer;
     }
 
     pub(crate) fn set_style(&mut self, style: Style) {
@@ -206,7 +270,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.is_passed_on() && self.has_token(token)
     }
 
-    fn has_token(&self, token: u32) -> bool {
+    pub(crate) fn has_token(&self, token: u32) -> bool {
         self.request.as_ref().is_some_and(|request| request.token == token)
     }
 
@@ -233,6 +297,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// counts as no answer: a node that lies cannot make it go round in circles.
     pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
+        if self.any_origin && self.asked == self.origin {
+            let first = self.at == self.origin;
+            self.origin.id = id;
+            self.asked.id = id;
+            if first {
+                self.at = self.origin;
+            }
+        }
         if self.confirming && id == self.asked.id {
             self.request = None;
             self.end = End::Owner;
@@ -331,6 +403,14 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 }
 
 impl<I: Identifier, A: Address> LookupSlot<I, A> {
+    pub(crate) fn deadline(&self) -> Time {
+        match &self.0 {
+            Slot::Empty | Slot::Relay(_) => Time::NEVER,
+            Slot::Lookup(lookup) => lookup.deadline(),
+            Slot::Passed { until, .. } => *until,
+        }
+    }
+
     /// Returns the next thing to tell; after the last one the slot is free.
     pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
         let lookup = self.lookup_mut()?;

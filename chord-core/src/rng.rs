@@ -13,6 +13,12 @@ impl Rng {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)
     }
+
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let product = u128::from(self.next_u64()).wrapping_mul(u128::from(bound)) >> 64;
+        u64::try_from(product).unwrap_or(0)
+    }
 }
 
 /// Spreads the bits of a word.

@@ -89,21 +89,28 @@ where
     }
 
     /// Becomes `head` followed by `tail`, cut to r entries: what each step of maintenance does
-    /// (Zave 2017, step table). What would come round to the owner is cut as well. Returns whether
-    /// the list has changed.
-    pub fn replace(&mut self, head: Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
+    /// (Zave 2017, step table). What is out of order or comes round to the owner is cut, and a second
+    /// entry with the address of another one, or with the `own` address, is left out. Returns whether the list has changed.
+    pub(crate) fn replace(&mut self, own: A, head: Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
         let new = core::iter::once(&head).chain(tail).take(self.r());
         if self.is_full() && self.as_slice().iter().eq(new) {
             return false; // the usual case in a stable ring
         }
         let mut changed = false;
         let mut len = 0;
+        let mut last = I::ZERO;
         for peer in core::iter::once(&head).chain(tail) {
-            let before = self.as_slice().get(..len).unwrap_or_default();
-            let ends = peer.id == self.me || before.iter().any(|known| known.id == peer.id);
-            if ends || len >= self.r() {
+            let distance = self.me.distance(peer.id);
+            // Out of order: the list comes round to its owner, or its sender lies.
+            if distance <= last || len >= self.r() {
                 break;
             }
+            let before = self.as_slice().get(..len).unwrap_or_default();
+            let known = before.iter().any(|known| known.address == peer.address);
+            if known || peer.address == own {
+                continue; // of two names for one address one is out of date
+            }
+            last = distance;
             changed |= self.peers.set(len, *peer);
             len = len.saturating_add(1);
         }

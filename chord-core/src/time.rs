@@ -61,6 +61,11 @@ impl Span {
         Self(self.0.saturating_add(self.0 / 4).saturating_add(1)).min(longest)
     }
 
+    /// Returns `count` times the span, and at least `least` milliseconds.
+    pub(crate) fn times(self, count: u32, least: u32) -> Self {
+        Self(self.0.saturating_mul(count).max(least))
+    }
+
     pub(crate) fn nanos(self) -> u64 {
         if self == Self::FOR_EVER {
             return u64::MAX;

@@ -8,7 +8,7 @@ use chord_core::{
 
 type Id = Word<16>;
 type Text = Message<Id, u32>;
-type Slots = NodeArrays<Id, u32, 3, 16, 5>;
+type Slots = NodeArrays<Id, u32, 3, 16, 5, 2>;
 type TestNode = Node<Id, u32, Slots>;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use chord_core::{
-    Config, ConfigError, FingerSlot, FingerTable, Id64, Id128, Id160, Id256, Identifier,
-    LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTableVec, State,
-    TRANSITIONS, Wire, Word,
+    Config, ConfigError, ContactSlot, FingerSlot, FingerTable, Id64, Id128, Id160, Id256,
+    Identifier, LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTableVec,
+    State, TRANSITIONS, Wire, Word,
 };
 use core::fmt::Write as _;
 use sha1::{Digest, Sha1};
@@ -308,15 +308,16 @@ fn sizes_are_as_documented() {
     let mut table = String::new();
     macro_rules! row {
         ($id:ty, $address:ty) => {
-            let node = size_of::<Node<$id, $address, NodeArrays<$id, $address, 0, 0, 0>>>();
+            let node = size_of::<Node<$id, $address, NodeArrays<$id, $address, 0, 0, 0, 0>>>();
             let successor = size_of::<Peer<$id, $address>>();
             let finger = size_of::<FingerSlot<$id, $address>>();
             let lookup = size_of::<LookupSlot<$id, $address>>();
+            let contact = size_of::<ContactSlot<$id, $address>>();
             let longest = Message::<$id, $address>::MAX_LEN;
             let name = stringify!($id, $address).replace(", ", "`, `");
             writeln!(
                 table,
-                "| `{name}` | {node} | {successor} | {finger} | {lookup} | {longest} |"
+                "| `{name}` | {node} | {successor} | {finger} | {lookup} | {contact} | {longest} |"
             )
             .unwrap();
         };
@@ -328,9 +329,9 @@ fn sizes_are_as_documented() {
     assert!(readme.contains(&table), "paste this:\n{table}");
 
     // r = 4 and 8 fingers, without lookups.
-    let wide = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 4, 8, 0>>>();
-    let small = size_of::<Node<u32, [u8; 2], NodeArrays<u32, [u8; 2], 4, 8, 0>>>();
-    let long = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 20, 8, 0>>>();
+    let wide = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 4, 8, 0, 0>>>();
+    let small = size_of::<Node<u32, [u8; 2], NodeArrays<u32, [u8; 2], 4, 8, 0, 0>>>();
+    let long = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 20, 8, 0, 0>>>();
     let longest = Message::<u32, [u8; 2]>::max_len(4);
     assert!(wide <= 730, "{wide} bytes");
     assert!(small <= 350, "{small} bytes");
@@ -366,7 +367,7 @@ fn the_longest_messages_fill_the_buffer() {
     longest([]);
 }
 
-type DeviceSlots = NodeArrays<Id160, [u8; 6], 4, 8, 2>;
+type DeviceSlots = NodeArrays<Id160, [u8; 6], 4, 8, 2, 2>;
 const ME: Peer<Id160, [u8; 6]> = Peer { id: Id160::new([1, 2, 3, 4, 5]), address: [0; 6] };
 const SLOTS: DeviceSlots = DeviceSlots::EMPTY; // or a `static`
 
@@ -374,7 +375,7 @@ const SLOTS: DeviceSlots = DeviceSlots::EMPTY; // or a `static`
 fn a_node_is_a_value() {
     // What a model checker asks of a state.
     fn is_state<T: Clone + core::hash::Hash + Eq + core::fmt::Debug>() {}
-    is_state::<Node<Word<3>, u32, NodeArrays<Word<3>, u32, 1, 3, 1>>>();
+    is_state::<Node<Word<3>, u32, NodeArrays<Word<3>, u32, 1, 3, 1, 1>>>();
     is_state::<RoutingTableVec<Id160, [u8; 6]>>();
     let node = Node::new(Config::DEFAULT, ME, SLOTS).unwrap();
     assert_eq!(node.me(), ME);
@@ -391,6 +392,7 @@ fn configurations_that_make_no_sense_are_refused() {
             successors: vec![Peer::<Id, u32>::EMPTY; r],
             fingers: vec![FingerSlot::EMPTY; fingers],
             lookups: vec![LookupSlot::EMPTY; lookups],
+            contacts: [],
         };
         Node::new(config, Peer::EMPTY, slots).err()
     };

@@ -8,7 +8,5 @@ pub mod chart;
 pub mod dht;
 pub mod graph;
 pub mod interrupt;
-#[path = "../../bittorrent-pieces/tests/lent/mod.rs"]
-pub mod lent;
 pub mod random;
 pub mod words;

@@ -20,7 +20,7 @@ fn the_table_of_concepts_names_what_exists() {
         bittorrent_pieces::tracker::UdpTracker,
         bittorrent_pieces::dht::DhtNode,
         bittorrent_pieces::merkle::MerkleHasher,
-        bittorrent_pieces::Playback,
+        bittorrent_pieces::picker::Playback,
         bittorrent_pieces::Choker,
         bittorrent_pieces::InfoHash,
         bittorrent_pieces::Metainfo,

@@ -12,8 +12,8 @@ use crate::merkle::TreeHead;
 use crate::policy::Account;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::{
-    Journal, JournalSlot, Key, MapProof, Slot, Store as _, TrieMut, TrieRef, TrieRoot, Value,
-    account_key, lane_key, meta_key, parse_account, split_u64,
+    Journal, JournalSlot, Key, MapProof, Recorder, Slot, Store as _, StoreError, TransactionError,
+    TrieMut, TrieRef, TrieRoot, Value, account_key, lane_key, meta_key, parse_account, split_u64,
 };
 use crate::transaction::AssetId;
 
@@ -242,6 +242,40 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     ) -> Result<MapProof<'o>, crate::BufferTooSmall> {
         let slots = self.storage.parts().entries;
         TrieMut { root: &mut self.trie, slots }.prove(key, out)
+    }
+
+    /// Writes the proofs with which a [`StatelessChain`](crate::StatelessChain) validates a block that may be appended
+    /// next, to `out`, and returns them. The chain is as before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if a transaction is refused; [`Refused::NoRoom`] if `out` is too small. A transaction reads and writes
+    /// about eight entries, each with one proof.
+    pub fn witness<'o>(
+        &mut self,
+        block: &[u8],
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], Refused<BlockError<E::Error>>> {
+        let capacity = out.len();
+        let (SealedHeader { header, .. }, body) = self.decode(block).map_err(Refused::Invalid)?;
+        let genesis = self.branch.genesis;
+        let parts = self.storage.parts();
+        let trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let mut recorder = Recorder::new(trie, out);
+        let mut journal = Journal::new(parts.journal, 0);
+        let mut target = Target { store: &mut recorder, journal: Some(&mut journal) };
+        let executed = execute(genesis, &header, &self.ledger, &self.rules, &mut target, body);
+        let (stream, mut trie) = recorder.finish();
+        journal.undo(0, &mut trie);
+        trie.root();
+        match executed {
+            Ok(_) => Ok(stream),
+            Err(Refused::Invalid(BlockError::Transaction {
+                error: TransactionError::Store(StoreError::Unproven),
+                ..
+            })) => Err(Refused::NoRoom { capacity }),
+            Err(refused) => Err(refused),
+        }
     }
 
     fn decode<'b>(

@@ -199,7 +199,9 @@ pub(crate) fn allocate(
     use crate::error::ConfigError;
     let unlimited = Rules { max_writes: u32::MAX, ..spec.rules };
     let mut meta = Meta { entries: 1, coins: 0, writes: 0, effects: Effects::NONE };
-    let supply = spec.rules.supply_before(u64::MAX).unwrap_or(0);
+    // A subsidy without an end is checked when it is issued.
+    let ends = spec.rules.halving_interval > 0;
+    let supply = spec.rules.supply_before(u64::MAX).filter(|_| ends).unwrap_or(0);
     let allocated =
         spec.allocation.iter().try_fold(supply, |sum, (_, coins)| sum.checked_add(*coins));
     allocated.ok_or(ConfigError::TooManyCoins)?;

@@ -37,6 +37,7 @@ mod merkle;
 mod policy;
 mod spec;
 pub mod state;
+mod stateless;
 mod times;
 mod transaction;
 
@@ -56,6 +57,7 @@ pub use merkle::{
 pub use policy::{Account, Policy, PolicyError, Threshold};
 pub use spec::{ChainSpec, Rules};
 pub use state::{Effect, Effects, JournalSlot, Slot, TransactionError};
+pub use stateless::StatelessChain;
 pub use transaction::{
     Action, AssetId, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction,
     TransactionStatement,

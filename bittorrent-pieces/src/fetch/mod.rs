@@ -1,48 +1,57 @@
-//! From a magnet link to the info dictionary: asked of peers, checked against the hash (BEP 9).
+//! The info dictionary behind a magnet link: requested of peers, checked against the hash (BEP 9).
 
 mod layer;
 mod slot;
 mod state;
+mod storage;
+#[cfg(feature = "alloc")]
+mod storage_vec;
 mod transmit;
 
 use core::time::Duration;
 
+use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
+use crate::geometry::Geometry;
+use crate::id::{ConnId, InfoHash, PeerId};
 use crate::magnet::InfoHashV2;
 use crate::merkle::{MerkleHash, PieceLayer};
+use crate::received::Received;
+use crate::torrent::{CloseReason, Side, Transmit};
 use crate::wire::extended::Pex;
-use crate::{
-    BufferTooSmall, ConnId, ConnectError, Geometry, InfoHash, PeerError, PeerId, Side, Transmit,
-};
 pub use slot::FetchSlot;
 use state::Core;
+pub use storage::{FetchParts, FetchPartsRef, FetchSlots, FetchStorage};
+#[cfg(feature = "alloc")]
+pub use storage_vec::{FetchLimits, FetchVec};
 
 /// Fetches the info dictionary of a torrent of which only the hash is known.
 ///
-/// One peer at a time gives it, in order, and it is hashed as it comes: whoever gave one that does
-/// not fit is known, and the next peer is asked. The slots are one for each connection; the buffer is
-/// what the dictionary may take, and peers that claim more are not asked.
+/// One peer at a time sends it, in order, and it is hashed as it arrives: a peer that sent a wrong one is
+/// known, and the next peer is asked. There is one slot for each connection. The buffer holds the
+/// dictionary, and peers that claim a longer one are not asked.
 ///
 /// The connections go on in a [`Torrent`](crate::Torrent) afterwards: keep the bytes that
-/// [`FetchHandled::Keep`] names, call [`Torrent::take_over`](crate::Torrent::take_over), and hand them
+/// came with [`FetchOutcome::Keep`](fetch::FetchOutcome::Keep), call [`Torrent::take_over`](crate::Torrent::take_over), and hand them
 /// to [`Torrent::handle_bytes`](crate::Torrent::handle_bytes).
 ///
 /// ```
 /// use bittorrent_pieces::*;
+/// use bittorrent_pieces::fetch::FetchSlots;
 /// use core::time::Duration;
 ///
 /// let config = FetchConfig::new(InfoHash([7; 20]), PeerId([1; 20]));
-/// let mut fetch = MetadataFetch::new(config, [FetchSlot::EMPTY; 8], vec![0; 1 << 20]);
+/// let storage = FetchSlots { slots: [FetchSlot::EMPTY; 8], buffer: vec![0; 1 << 20] };
+/// let mut fetch = MetadataFetch::new(config, storage)?;
 /// fetch.handle_connected(Duration::ZERO, ConnId(1), Side::Dialled)?;
 /// let mut buf = [0; 512];
 /// let sent = fetch.poll_transmit(&mut buf)?.unwrap();
-/// assert_eq!((sent.to, sent.len), (ConnId(1), 68)); // the handshake
+/// assert_eq!((sent.conn, sent.len), (ConnId(1), 68)); // the handshake
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct MetadataFetch<S, B> {
+pub struct MetadataFetch<S> {
     core: Core,
-    slots: S,
-    buffer: B,
+    storage: S,
 }
 
 /// How an info dictionary is fetched.
@@ -53,19 +62,19 @@ pub struct FetchConfig {
     pub info_hash: InfoHash,
     /// The whole hash of a v2 torrent, which is then the one that counts (BEP 52).
     pub v2: Option<InfoHashV2>,
-    /// What we call ourselves.
+    /// Our peer id.
     pub peer_id: PeerId,
     /// Whether to offer the fast extension; the same as in the torrent later.
     pub fast: bool,
-    /// Whether peers may tell of others (BEP 11); the same as in the torrent later.
+    /// Whether peers may send addresses of others (BEP 11); the same as in the torrent later.
     pub peer_exchange: bool,
     /// The TCP port on which others reach us.
     pub port: Option<u16>,
     /// The UDP port of our DHT node, if there is one.
     pub dht_port: Option<u16>,
-    /// How long a peer may take for a piece of 16 KiB before another is asked.
+    /// How long a peer may take for a piece of 16 KiB before another is asked; not zero.
     pub patience: Duration,
-    /// How long a peer may say nothing at all before it is given up.
+    /// How long a peer may be silent before its connection is closed; not zero.
     pub silence: Duration,
 }
 
@@ -88,106 +97,99 @@ impl FetchConfig {
     }
 }
 
-/// What the front of the received bytes was.
+/// What a received message means to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FetchHandled<'a> {
-    /// Not yet a whole message: offer the same bytes again with at least so many more.
-    Incomplete {
-        /// A lower bound, at least 1.
-        needed: usize,
-    },
-    /// No such connection, or it is given up: drop the bytes and close it.
-    Gone,
-    /// A message that is done with; drop so many bytes.
-    Message {
-        /// Its length.
-        consumed: usize,
-    },
-    /// A handshake or message that the torrent will want to see: keep so many bytes for it.
-    Keep {
-        /// Its length.
-        consumed: usize,
-    },
-    /// Peers that the sender knows (BEP 11); drop the message.
-    Peers {
-        /// The length of the message.
-        consumed: usize,
-        /// Who came and went.
-        peers: Pex<'a>,
-    },
+pub enum FetchOutcome<'a> {
+    /// The torrent will need the consumed bytes: keep them for it.
+    Keep,
+    /// Addresses of other peers (BEP 11). They are not verified.
+    Peers(Pex<'a>),
 }
 
-/// What was learnt.
+/// A fact, or a request to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum FetchEvent {
-    /// The info dictionary is there and checked: see [`MetadataFetch::metadata`].
-    Complete,
-    /// So is the piece layer: see [`MetadataFetch::layer`].
-    LayerComplete,
-    /// A peer gave what does not fit the hash: close its connection.
-    Corrupt {
+    /// The info dictionary was received and checked: see [`MetadataFetch::metadata`].
+    Completed,
+    /// The piece layer was received and checked: see [`MetadataFetch::layer`].
+    LayerCompleted,
+    /// The fetch is done with a connection: close it.
+    Closed {
         /// The connection.
         conn: ConnId,
-    },
-    /// A peer said nothing for too long: close its connection.
-    Silent {
-        /// The connection.
-        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
     },
 }
 
-impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> MetadataFetch<S, B> {
-    /// Begins without peers. `slots` is cleared.
-    pub fn new(config: FetchConfig, mut slots: S, buffer: B) -> Self {
-        slots.as_mut().fill(FetchSlot::EMPTY);
-        Self { core: Core::new(config), slots, buffer }
-    }
-
-    /// Takes on a connection.
+impl<S: FetchStorage> MetadataFetch<S> {
+    /// Begins without peers, and clears the slots.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if there is no slot, or the name is in use.
+    /// [`ConfigError::Zero`] if a span of the configuration is zero.
+    pub fn new(config: FetchConfig, mut storage: S) -> Result<Self, ConfigError> {
+        let core = Core::new(config)?;
+        storage.parts().slots.fill(FetchSlot::EMPTY);
+        Ok(Self { core, storage })
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+
+    /// Adds a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if there is no slot, or the connection is open.
     pub fn handle_connected(
         &mut self,
         now: Duration,
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.core.connected(self.slots.as_mut(), now, conn, side)
+        self.core.connected(self.storage.parts().slots, now, conn, side)
     }
 
-    /// Takes in the handshake or the one message at the front of what `conn` sent; call again with the
-    /// rest until it consumes nothing.
+    /// Processes the handshake or the one message at the front of what was received from `conn`. Call again
+    /// with the rest until nothing is consumed. A peer that breaks the protocol is not an error:
+    /// [`FetchEvent::Closed`] follows.
     ///
     /// # Errors
     ///
-    /// [`PeerError`]: the peer's fault. Nothing changed; close the connection.
+    /// [`NotConnected`] if there is no such connection.
     pub fn handle_bytes<'b>(
         &mut self,
         now: Duration,
         conn: ConnId,
         bytes: &'b [u8],
-    ) -> Result<FetchHandled<'b>, PeerError> {
-        self.core.bytes(self.slots.as_mut(), self.buffer.as_mut(), now, conn, bytes)
+    ) -> Result<Received<FetchOutcome<'b>>, NotConnected> {
+        let FetchParts { slots, buffer } = self.storage.parts();
+        self.core.bytes(slots, buffer, now, conn, bytes)
     }
 
-    /// Forgets a connection; one that is not known is no harm.
+    /// Removes a connection. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
-        self.core.closed(self.slots.as_mut(), self.buffer.as_ref().len(), now, conn);
+        let FetchParts { slots, buffer } = self.storage.parts();
+        self.core.closed(slots, buffer.len(), now, conn);
     }
 
-    /// Lets time pass: another peer is asked when one is slow.
+    /// Fires expired timers: another peer is asked when one is slow.
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.core.timeout(self.slots.as_mut(), self.buffer.as_ref().len(), now);
+        let FetchParts { slots, buffer } = self.storage.parts();
+        self.core.timeout(slots, buffer.len(), now);
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.next_deadline(self.slots.as_ref())
+        self.core.next_deadline(self.storage.parts_ref().slots)
     }
 
     /// Writes the next message for any connection.
@@ -195,11 +197,8 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
     /// # Errors
     ///
     /// [`BufferTooSmall`] never occurs with 512 bytes.
-    pub fn poll_transmit(
-        &mut self,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
-        self.core.transmit(self.slots.as_mut(), None, buf)
+    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        self.core.transmit(self.storage.parts().slots, None, buf)
     }
 
     /// Writes the next message for one connection.
@@ -211,23 +210,23 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
         &mut self,
         conn: ConnId,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
-        self.core.transmit(self.slots.as_mut(), Some(conn), buf)
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        self.core.transmit(self.storage.parts().slots, Some(conn), buf)
     }
 
-    /// Returns the next thing learnt.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<FetchEvent> {
-        self.core.event(self.slots.as_mut())
+        self.core.event(self.storage.parts().slots)
     }
 
-    /// Returns the info dictionary once it is there and checked; see
+    /// Returns the info dictionary once it was received and checked; see
     /// [`Metainfo::from_info`](crate::Metainfo::from_info).
     #[must_use]
     pub fn metadata(&self) -> Option<&[u8]> {
-        self.buffer.as_ref().get(..self.core.complete()?)
+        self.storage.parts_ref().buffer.get(..self.core.complete()?)
     }
 
-    /// Goes on with the piece layer of a file of a v2 torrent, for which the metadata is not enough if it has
+    /// Continues with the piece layer of a file of a v2 torrent, for which the metadata is not enough if it has
     /// more than one piece (BEP 52). `geometry` is that of the file by itself. The layer takes the place of
     /// the metadata in the buffer. Of several files, keep one layer and ask for the next.
     ///
@@ -240,16 +239,17 @@ impl<S: AsRef<[FetchSlot]> + AsMut<[FetchSlot]>, B: AsRef<[u8]> + AsMut<[u8]>> M
         root: MerkleHash,
         geometry: Geometry<'_>,
     ) -> Result<(), BufferTooSmall> {
-        self.core.begin_layer(self.slots.as_mut(), self.buffer.as_ref().len(), now, root, geometry)
+        let FetchParts { slots, buffer } = self.storage.parts();
+        self.core.begin_layer(slots, buffer.len(), now, root, geometry)
     }
 
-    /// Returns the piece layer once it is there and checked.
+    /// Returns the piece layer once it was received and checked.
     #[must_use]
     pub fn layer(&self) -> Option<PieceLayer<'_>> {
-        PieceLayer::from_bytes(self.buffer.as_ref().get(..self.core.layer_len()?)?)
+        PieceLayer::from_bytes(self.storage.parts_ref().buffer.get(..self.core.layer_len()?)?)
     }
 
-    /// Returns how many bytes are there, and of how many if somebody said.
+    /// Returns how many bytes were received, and of how many if a peer announced it.
     #[must_use]
     pub fn progress(&self) -> (u32, Option<u32>) {
         self.core.progress()

@@ -1,26 +1,27 @@
-//! What a fetch keeps of each connection.
+//! What a fetch stores for each connection.
 
 use core::time::Duration;
 
-use crate::ConnId;
 use crate::geometry::slot;
+use crate::id::ConnId;
+use crate::torrent::CloseReason;
 use crate::wire::extended::{self, ExtendedHandshake, Metadata};
 
-/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 72 bytes.
+/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 88 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct FetchSlot {
     pub(super) conn: ConnId,
     pub(super) phase: Phase,
-    pub(super) size: u32, // what the peer says the dictionary takes; 0 if nothing
-    pub(super) id: u8,    // by which it wants ut_metadata to be called; 0 if not
+    pub(super) size: u32, // length of the dictionary, as announced; 0 if not
+    pub(super) id: u8,    // that it chose for ut_metadata; 0 if it does not support it
     pub(super) dialled: bool,
-    pub(super) greeted: bool,
-    pub(super) told: bool, // that we have nothing
-    pub(super) introduced: bool,
+    pub(super) handshake_sent: bool,
+    pub(super) have_none_sent: bool,
+    pub(super) extended_handshake_sent: bool,
     pub(super) fast: bool,
     pub(super) extended: bool,
-    pub(super) exchanged: bool,
+    pub(super) pex_received: bool,
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) rests_until: Duration, // it rejected, or was slow
@@ -29,10 +30,9 @@ pub struct FetchSlot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Unused,
-    Greeting,
-    Ready,
-    Corrupt, // until the event is told
-    Silent,
+    Handshaking,
+    Open,
+    Closed(CloseReason), // until the event is polled
 }
 
 impl FetchSlot {
@@ -43,23 +43,23 @@ impl FetchSlot {
         size: 0,
         id: 0,
         dialled: false,
-        greeted: false,
-        told: false,
-        introduced: false,
+        handshake_sent: false,
+        have_none_sent: false,
+        extended_handshake_sent: false,
         fast: false,
         extended: false,
-        exchanged: false,
+        pex_received: false,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         rests_until: Duration::ZERO,
     };
 
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Ready)
+        matches!(self.phase, Phase::Handshaking | Phase::Open)
     }
 
     pub(super) fn serves(&self, room: usize, now: Duration) -> bool {
-        self.phase == Phase::Ready
+        self.phase == Phase::Open
             && self.id != 0
             && (1..=room).contains(&slot(self.size))
             && self.rests_until <= now
@@ -67,7 +67,7 @@ impl FetchSlot {
 }
 
 impl FetchSlot {
-    pub(super) fn introduce(&mut self, hello: &ExtendedHandshake<'_>) {
+    pub(super) fn extended_handshake(&mut self, hello: &ExtendedHandshake<'_>) {
         if let Some(id) = hello.id(Metadata::NAME) {
             self.id = id;
         }

@@ -1,4 +1,4 @@
-//! Who is asked for the info dictionary, and what has come.
+//! Which peer is asked for the info dictionary, and what was received.
 
 use core::time::Duration;
 
@@ -6,37 +6,43 @@ use sha2::{Digest as _, Sha256};
 
 use super::layer::Layer;
 use super::slot::{FetchSlot, Phase};
-use super::{FetchConfig, FetchEvent, FetchHandled};
-use crate::geometry::slot;
+use super::{FetchConfig, FetchEvent, FetchOutcome};
+use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
+use crate::geometry::{Geometry, slot};
+use crate::hash::PieceHasher;
+use crate::id::ConnId;
 use crate::merkle::MerkleHash;
-use crate::torrent::extend::METADATA;
-use crate::torrent::offered;
+use crate::received::Received;
+use crate::torrent::extension::METADATA;
+use crate::torrent::handshake::validate_handshake;
+use crate::torrent::whole;
+use crate::torrent::{CloseReason, PeerError, Side};
 use crate::wire::extended::{
     self, EXTENDED, Extended, ExtendedHandshake, METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::fast::Fast;
 use crate::wire::hashes::{HASH_REJECT, HASHES, HashMessage};
-use crate::wire::{DecodeError, Handshake, Message};
-use crate::{BufferTooSmall, ConnId, ConnectError, Geometry, PeerError, PieceHasher, Side};
+use crate::wire::{Handshake, Message};
 
 /// The longest message: a bitfield of a torrent of eight million pieces.
 const LIMIT: u32 = 1 << 20;
+/// More bytes are needed.
+const NOTHING: Received<FetchOutcome<'static>> = Received { consumed: 0, outcome: None };
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
-const SHORTEST: Duration = Duration::from_millis(1);
 
-/// All of a fetch but the memory.
+/// All of a fetch but the storage.
 #[derive(Debug, Clone)]
 pub(super) struct Core {
     pub(super) config: FetchConfig,
     pub(super) now: Duration,
     pub(super) source: Option<Source>,
     done: Option<u32>,
-    told: bool, // of the completion
+    completed_reported: bool,
     pub(super) layer: Option<Layer>,
-    layer_told: bool,
+    layer_reported: bool,
 }
 
-/// The peer that gives the dictionary, and what has come of it.
+/// The peer that sends the dictionary, and what was received of it.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) conn: ConnId,
@@ -54,19 +60,20 @@ pub(super) enum Hasher {
 }
 
 impl Core {
-    pub(super) fn new(mut config: FetchConfig) -> Self {
-        for span in [&mut config.patience, &mut config.silence] {
-            *span = (*span).max(SHORTEST);
+    pub(super) fn new(config: FetchConfig) -> Result<Self, ConfigError> {
+        let spans = [("patience", config.patience), ("silence", config.silence)];
+        if let Some((name, _)) = spans.into_iter().find(|(_, span)| span.is_zero()) {
+            return Err(ConfigError::Zero(name));
         }
-        Self {
+        Ok(Self {
             config,
             now: Duration::ZERO,
             source: None,
             done: None,
-            told: false,
+            completed_reported: false,
             layer: None,
-            layer_told: false,
-        }
+            layer_reported: false,
+        })
     }
 
     pub(super) fn complete(&self) -> Option<usize> {
@@ -93,7 +100,7 @@ impl Core {
         self.now = self.now.max(now);
         if self.done.is_some() {
             self.layer = Layer::new(root, geometry.pieces(), geometry.full_piece_len());
-            self.layer_told = false;
+            self.layer_reported = false;
             self.choose(slots, room);
         }
         Ok(())
@@ -101,7 +108,8 @@ impl Core {
 
     pub(super) fn progress(&self) -> (u32, Option<u32>) {
         if let Some(layer) = &self.layer {
-            let (came, all) = (layer.next, layer.runs());
+            let came = layer.next;
+            let all = layer.runs();
             let bytes = layer.pieces.saturating_mul(32);
             let came = u64::from(bytes).saturating_mul(u64::from(came)).checked_div(u64::from(all));
             return (came.and_then(|came| u32::try_from(came).ok()).unwrap_or(0), Some(bytes));
@@ -132,7 +140,7 @@ impl Core {
         self.now = self.now.max(now);
         *free = FetchSlot {
             conn,
-            phase: Phase::Greeting,
+            phase: Phase::Handshaking,
             dialled: side == Side::Dialled,
             heard_at: self.now,
             sent_at: self.now,
@@ -163,100 +171,119 @@ impl Core {
         now: Duration,
         conn: ConnId,
         bytes: &'b [u8],
-    ) -> Result<FetchHandled<'b>, PeerError> {
-        let Some(slot) = live(slots, conn) else {
-            self.now = self.now.max(now);
-            return Ok(FetchHandled::Gone);
+    ) -> Result<Received<FetchOutcome<'b>>, NotConnected> {
+        let known = slots.iter_mut().find(|slot| slot.conn == conn && slot.phase != Phase::Unused);
+        let slot = known.ok_or(NotConnected(conn))?;
+        self.now = self.now.max(now);
+        let processed = match slot.phase {
+            Phase::Handshaking => self.handshake(slot, bytes),
+            Phase::Open => self.message(slots, buffer, conn, bytes),
+            // Closed: the rest of the stream is dropped.
+            _ => Ok(Received { consumed: bytes.len(), outcome: None }),
         };
-        let handled = if slot.phase == Phase::Greeting {
-            self.greeting(slot, now, bytes)
-        } else {
-            self.message(slots, buffer, now, conn, bytes)
-        };
-        match handled {
-            Err(PeerError::Decode(DecodeError::Incomplete { needed })) => {
-                self.now = self.now.max(now);
-                Ok(FetchHandled::Incomplete { needed })
+        match processed {
+            Ok(received) => Ok(received),
+            Err(error) => {
+                self.close(slots, conn, CloseReason::Protocol(error));
+                self.choose(slots, buffer.len());
+                Ok(Received { consumed: bytes.len(), outcome: None })
             }
-            handled => handled,
         }
     }
 
-    fn greeting<'b>(
+    /// Ends a connection; an event asks the caller to close it.
+    fn close(&mut self, slots: &mut [FetchSlot], conn: ConnId, reason: CloseReason) {
+        self.leave(conn);
+        if let Some(slot) = live(slots, conn) {
+            slot.phase = Phase::Closed(reason);
+        }
+    }
+
+    fn handshake<'b>(
         &mut self,
         slot: &mut FetchSlot,
-        now: Duration,
         bytes: &'b [u8],
-    ) -> Result<FetchHandled<'b>, PeerError> {
-        let (handshake, rest) = Handshake::decode(bytes)?;
-        offered(&handshake, self.config.info_hash, self.config.peer_id)?;
-        self.now = self.now.max(now);
-        slot.phase = Phase::Ready;
+    ) -> Result<Received<FetchOutcome<'b>>, PeerError> {
+        let Some((handshake, rest)) = whole(Handshake::decode(bytes))? else {
+            return Ok(NOTHING);
+        };
+        validate_handshake(&handshake, self.config.info_hash, self.config.peer_id)?;
+        slot.phase = Phase::Open;
         slot.fast = self.config.fast && handshake.reserved.fast();
         slot.extended = handshake.reserved.extended();
-        slot.told = !slot.fast;
+        slot.have_none_sent = !slot.fast;
         slot.heard_at = self.now;
-        Ok(FetchHandled::Keep { consumed: bytes.len().saturating_sub(rest.len()) })
+        let consumed = bytes.len().saturating_sub(rest.len());
+        Ok(Received { consumed, outcome: Some(FetchOutcome::Keep) })
     }
 
     fn message<'b>(
         &mut self,
         slots: &mut [FetchSlot],
         buffer: &mut [u8],
-        now: Duration,
         conn: ConnId,
         bytes: &'b [u8],
-    ) -> Result<FetchHandled<'b>, PeerError> {
-        let (message, rest) = Message::decode(bytes, LIMIT)?;
+    ) -> Result<Received<FetchOutcome<'b>>, PeerError> {
+        let Some((message, rest)) = whole(Message::decode(bytes, LIMIT))? else {
+            return Ok(NOTHING);
+        };
         let consumed = bytes.len().saturating_sub(rest.len());
         let fast = Fast::of(&message)?;
-        let Some(slot) = live(slots, conn) else { return Ok(FetchHandled::Gone) };
+        let Some(slot) = live(slots, conn) else {
+            return Ok(Received { consumed: bytes.len(), outcome: None });
+        };
         if let Some(fast) = fast.filter(|_| !slot.fast) {
             return Err(PeerError::FastOff(fast.id()));
         }
-        let handled = match message {
+        let outcome = match message {
             Message::Other { id: EXTENDED, payload } if slot.extended => {
-                let Extended { id, body } = Extended::decode(payload)?;
-                match id {
-                    extended::HANDSHAKE => {
-                        slot.introduce(&ExtendedHandshake::decode(body)?);
-                        FetchHandled::Keep { consumed }
-                    }
-                    METADATA => {
-                        let metadata = Metadata::decode(body)?;
-                        self.now = self.now.max(now);
-                        self.metadata(slots, buffer, conn, metadata);
-                        FetchHandled::Message { consumed }
-                    }
-                    extended::EXCHANGE if self.config.peer_exchange => {
-                        let peers = Pex::decode(body, !slot.exchanged)?;
-                        slot.exchanged = true;
-                        FetchHandled::Peers { consumed, peers }
-                    }
-                    _ => FetchHandled::Keep { consumed },
-                }
+                self.extended(slots, buffer, conn, payload)?
             }
             Message::Other { id: HASHES | HASH_REJECT, .. } => {
                 let hashes = HashMessage::of(&message)?;
-                self.now = self.now.max(now);
                 self.hashes(slots, buffer, conn, hashes);
-                FetchHandled::Message { consumed }
+                None
             }
-            // We have nothing to give, and asked for nothing.
+            // We have nothing to give, and requested nothing.
             Message::KeepAlive | Message::Request(_) | Message::Cancel(_) | Message::Piece(_) => {
-                FetchHandled::Message { consumed }
+                None
             }
-            _ => FetchHandled::Keep { consumed },
+            _ => Some(FetchOutcome::Keep),
         };
-        self.now = self.now.max(now);
         if let Some(slot) = live(slots, conn) {
             slot.heard_at = self.now;
         }
         self.choose(slots, buffer.len());
-        Ok(handled)
+        Ok(Received { consumed, outcome })
     }
 
-    /// Takes in a piece of the dictionary.
+    fn extended<'b>(
+        &mut self,
+        slots: &mut [FetchSlot],
+        buffer: &mut [u8],
+        conn: ConnId,
+        payload: &'b [u8],
+    ) -> Result<Option<FetchOutcome<'b>>, PeerError> {
+        let Extended { id, body } = Extended::decode(payload)?;
+        let Some(slot) = live(slots, conn) else { return Ok(None) };
+        match id {
+            extended::HANDSHAKE => slot.extended_handshake(&ExtendedHandshake::decode(body)?),
+            METADATA => {
+                let metadata = Metadata::decode(body)?;
+                self.metadata(slots, buffer, conn, metadata);
+                return Ok(None);
+            }
+            extended::EXCHANGE if self.config.peer_exchange => {
+                let peers = Pex::decode(body, !slot.pex_received)?;
+                slot.pex_received = true;
+                return Ok(Some(FetchOutcome::Peers(peers)));
+            }
+            _ => {}
+        }
+        Ok(Some(FetchOutcome::Keep))
+    }
+
+    /// Stores a piece of the dictionary.
     fn metadata(
         &mut self,
         slots: &mut [FetchSlot],
@@ -276,7 +303,8 @@ impl Core {
                 let Some(room) = buffer.get_mut(start..end) else { return };
                 room.copy_from_slice(data);
                 source.hasher.update(data);
-                (source.next, source.since) = (piece.saturating_add(1), self.now);
+                source.next = piece.saturating_add(1);
+                source.since = self.now;
                 if end >= slot(source.size) {
                     self.finish(slots);
                 }
@@ -287,7 +315,7 @@ impl Core {
         }
     }
 
-    /// Takes in a run of the piece layer.
+    /// Stores a run of the piece layer.
     fn hashes(
         &mut self,
         slots: &mut [FetchSlot],
@@ -303,10 +331,7 @@ impl Core {
                 if layer.take(hashes, buffer) {
                     layer.since = self.now;
                 } else {
-                    self.leave(conn);
-                    if let Some(slot) = live(slots, conn) {
-                        slot.phase = Phase::Corrupt;
-                    }
+                    self.close(slots, conn, CloseReason::Corrupt);
                 }
             }
             Some(HashMessage::Reject(range)) if range == wanted => self.rest(slots, conn),
@@ -314,7 +339,7 @@ impl Core {
         }
     }
 
-    /// Everything came: it is right, or its giver is not.
+    /// Checks the whole dictionary; its source is to blame if it is wrong.
     fn finish(&mut self, slots: &mut [FetchSlot]) {
         let Some(source) = self.source.take() else { return };
         let right = match source.hasher {
@@ -326,12 +351,12 @@ impl Core {
         };
         if right {
             self.done = Some(source.size);
-        } else if let Some(slot) = live(slots, source.conn) {
-            slot.phase = Phase::Corrupt;
+        } else {
+            self.close(slots, source.conn, CloseReason::Corrupt);
         }
     }
 
-    /// Lets a peer be for a while.
+    /// Asks nothing of a peer for a while.
     fn rest(&mut self, slots: &mut [FetchSlot], conn: ConnId) {
         self.leave(conn);
         if let Some(slot) = live(slots, conn) {
@@ -344,18 +369,20 @@ impl Core {
             self.source = None;
         }
         if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(conn)) {
-            (layer.source, layer.asked) = (None, layer.next);
+            layer.source = None;
+            layer.asked = layer.next;
         }
     }
 
-    /// Chooses a peer to give the dictionary.
+    /// Chooses the peer that sends the dictionary.
     fn choose(&mut self, slots: &[FetchSlot], room: usize) {
         let now = self.now;
         if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
-            let ready = |slot: &&FetchSlot| slot.phase == Phase::Ready && slot.rests_until <= now;
+            let ready = |slot: &&FetchSlot| slot.phase == Phase::Open && slot.rests_until <= now;
             let best = slots.iter().filter(ready).min_by_key(|slot| slot.rests_until);
             layer.source = best.map(|slot| slot.conn);
-            (layer.asked, layer.since) = (layer.next, now);
+            layer.asked = layer.next;
+            layer.since = now;
         }
         if self.source.is_some() || self.done.is_some() {
             return;
@@ -379,9 +406,8 @@ impl Core {
         let now = self.now;
         for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
             if due(slot.heard_at, self.config.silence, now) {
-                slot.phase = Phase::Silent;
-                let conn = slot.conn;
-                self.leave(conn);
+                slot.phase = Phase::Closed(CloseReason::Silent);
+                self.leave(slot.conn);
             }
         }
         let layer = self.layer.iter().filter(|layer| !layer.is_complete());
@@ -398,7 +424,7 @@ impl Core {
         let live = || slots.iter().filter(|slot| slot.is_live());
         let silent = live().filter_map(|slot| slot.heard_at.checked_add(self.config.silence));
         // A keepalive and the end of a rest need only the time to be seen.
-        let idle = live().filter(|slot| slot.greeted);
+        let idle = live().filter(|slot| slot.handshake_sent);
         let idle = idle.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
         let layer = self.layer.as_ref().filter(|layer| !layer.is_complete());
         let asks = layer.map_or(self.source.is_some(), |layer| layer.source.is_some());
@@ -412,21 +438,18 @@ impl Core {
     pub(super) fn event(&mut self, slots: &mut [FetchSlot]) -> Option<FetchEvent> {
         for slot in slots {
             let conn = slot.conn;
-            let event = match slot.phase {
-                Phase::Corrupt => FetchEvent::Corrupt { conn },
-                Phase::Silent => FetchEvent::Silent { conn },
-                _ => continue,
-            };
-            *slot = FetchSlot::EMPTY;
-            return Some(event);
+            if let Phase::Closed(reason) = slot.phase {
+                *slot = FetchSlot::EMPTY;
+                return Some(FetchEvent::Closed { conn, reason });
+            }
         }
-        if self.done.is_some() && !self.told {
-            self.told = true;
-            return Some(FetchEvent::Complete);
+        if self.done.is_some() && !self.completed_reported {
+            self.completed_reported = true;
+            return Some(FetchEvent::Completed);
         }
-        if self.layer_len().is_some() && !self.layer_told {
-            self.layer_told = true;
-            return Some(FetchEvent::LayerComplete);
+        if self.layer_len().is_some() && !self.layer_reported {
+            self.layer_reported = true;
+            return Some(FetchEvent::LayerCompleted);
         }
         None
     }

@@ -1,16 +1,18 @@
-//! What a fetch has to say.
+//! What a fetch sends.
 
 use super::slot::{FetchSlot, Phase};
 use super::state::{Core, KEEP_ALIVE, due};
-use crate::torrent::extend::{write_handshake, write_metadata_request};
-use crate::torrent::opening_reserved;
+use crate::error::BufferTooSmall;
+use crate::id::ConnId;
+use crate::torrent::Transmit;
+use crate::torrent::extension::{write_handshake, write_metadata_request};
+use crate::torrent::handshake::our_reserved;
 use crate::wire::extended::METADATA_PIECE_LEN;
 use crate::wire::fast::Fast;
 use crate::wire::hashes::HashMessage;
 use crate::wire::{Handshake, Message};
-use crate::{BufferTooSmall, ConnId, Transmit};
 
-/// Requests under way at a time.
+/// The most requests in flight.
 const PIPELINE: u32 = 4;
 
 impl Core {
@@ -19,44 +21,45 @@ impl Core {
         slots: &mut [FetchSlot],
         only: Option<ConnId>,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit<'static>>, BufferTooSmall> {
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
         for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
             if only.is_some_and(|conn| conn != slot.conn) {
                 continue;
             }
-            if let Some(len) = self.say(slot, buf)? {
+            if let Some(len) = self.write(slot, buf)? {
                 slot.sent_at = self.now;
-                return Ok(Some(Transmit { to: slot.conn, len, block: None, metadata: &[] }));
+                return Ok(Some(Transmit::new(slot.conn, len)));
             }
         }
         Ok(None)
     }
 
     /// Writes the most urgent message to a peer.
-    fn say(
+    fn write(
         &mut self,
         slot: &mut FetchSlot,
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
         let config = &self.config;
-        if !slot.greeted && (slot.dialled || slot.phase == Phase::Ready) {
-            let reserved = opening_reserved(config.fast, config.dht_port.is_some());
-            let (info_hash, peer_id) = (config.info_hash, config.peer_id);
+        if !slot.handshake_sent && (slot.dialled || slot.phase == Phase::Open) {
+            let reserved = our_reserved(config.fast, config.dht_port.is_some());
+            let info_hash = config.info_hash;
+            let peer_id = config.peer_id;
             let len = Handshake { reserved, info_hash, peer_id }.encode(buf)?;
-            slot.greeted = true;
+            slot.handshake_sent = true;
             return Ok(Some(len));
         }
-        if slot.phase != Phase::Ready {
+        if slot.phase != Phase::Open {
             return Ok(None);
         }
-        if !slot.told {
+        if !slot.have_none_sent {
             let len = Fast::HaveNone.encode(buf)?;
-            slot.told = true;
+            slot.have_none_sent = true;
             return Ok(Some(len));
         }
-        if slot.extended && !slot.introduced {
+        if slot.extended && !slot.extended_handshake_sent {
             let len = write_handshake(config.peer_exchange, config.port, buf)?;
-            slot.introduced = true;
+            slot.extended_handshake_sent = true;
             return Ok(Some(len));
         }
         if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {

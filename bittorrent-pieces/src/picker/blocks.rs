@@ -2,10 +2,10 @@
 
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
-use super::{Failure, ReceivedBlock, View, Want};
-use crate::geometry::slot;
+use super::{Failure, ReceivedBlock, Selection, View};
+use crate::geometry::{Block, PieceIndex, slot};
+use crate::id::ConnId;
 use crate::small::Stamp;
-use crate::{Block, ConnId, PieceIndex};
 
 /// Room for one block of an open piece: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Progress {
     AskedTwice,
     Received,
     /// It is there from an earlier run.
-    Kept,
+    Restored,
     /// It is padding (BEP 47): zeros, which nobody is asked for.
     Padding,
 }
@@ -80,41 +80,41 @@ impl BlockSlot {
     }
 }
 
-impl View<'_, '_> {
+impl View<'_> {
     /// Marks a block as asked of a peer; returns `false` if it is not free or there is no room.
-    pub(crate) fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
-        let Some(number) = self.state.geometry.number(block) else { return false };
+    pub(crate) fn ask(&mut self, conn: ConnId, block: Block, selection: &Selection<'_>) -> bool {
+        let Some(number) = self.geometry.number(block) else { return false };
         let found = self.state.find(self.partials, block.piece);
-        let Some(at) = found.or_else(|| self.open(block.piece, want)) else { return false };
-        let row = row(self.blocks, self.state.geometry, at);
+        let Some(at) = found.or_else(|| self.open(block.piece, selection)) else { return false };
+        let row = row(self.blocks, self.geometry, at);
         let entry = row.and_then(|row| row.get_mut(slot(number)));
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
         match entry {
             Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
                 (entry.progress, entry.first, entry.at) =
-                    (Progress::Asked, conn, Stamp::of(want.now));
+                    (Progress::Asked, conn, Stamp::of(selection.now));
             }
             _ => return false,
         }
-        partial.involve(conn);
-        partial.retry |= want.exclusive && partial.is_all_of(conn);
+        partial.add_source(conn);
+        partial.retry |= selection.exclusive && partial.is_all_of(conn);
         partial.free = partial.free.saturating_sub(1);
         if number == partial.next_free {
             partial.next_free = number.saturating_add(1);
         }
         if partial.free == 0 {
-            self.state.turn(self.partials, at, Phase::Busy);
+            self.state.move_to_ring(self.partials, at, Phase::Busy);
         }
         true
     }
 
     /// Marks a block as asked of a second peer.
     pub(super) fn ask_twice(&mut self, at: u16, number: u32, conn: ConnId) -> Option<Block> {
-        let entry = row(self.blocks, self.state.geometry, at)?.get_mut(slot(number))?;
+        let entry = row(self.blocks, self.geometry, at)?.get_mut(slot(number))?;
         let partial = self.partials.get_mut(usize::from(at))?;
         (entry.progress, entry.other) = (Progress::AskedTwice, conn.0);
-        partial.involve(conn);
-        self.state.geometry.block(partial.piece, number)
+        partial.add_source(conn);
+        self.geometry.block(partial.piece, number)
     }
 
     pub(crate) fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> ReceivedBlock {
@@ -127,17 +127,17 @@ impl View<'_, '_> {
         let also = entry.requesters().into_iter().flatten().find(|other| *other != conn);
         (entry.progress, entry.first, entry.other) = (Progress::Received, conn, checksum);
         partial.received = partial.received.saturating_add(1);
-        let full = partial.received >= self.state.geometry.blocks(block.piece);
+        let full = partial.received >= self.geometry.blocks(block.piece);
         if full {
-            self.state.turn(self.partials, at, Phase::Full);
+            self.state.move_to_ring(self.partials, at, Phase::Full);
         }
         ReceivedBlock::Accepted { also, full }
     }
 
     /// Takes in a block that is there from an earlier run.
-    pub(crate) fn keep(&mut self, block: Block, want: &Want<'_>) -> bool {
+    pub(crate) fn restore_block(&mut self, block: Block, selection: &Selection<'_>) -> bool {
         if self.state.find(self.partials, block.piece).is_none()
-            && self.open(block.piece, want).is_none()
+            && self.open(block.piece, selection).is_none()
         {
             return false;
         }
@@ -145,11 +145,11 @@ impl View<'_, '_> {
         if entry.progress != Progress::Free {
             return false;
         }
-        (entry.progress, entry.suspected) = (Progress::Kept, false);
+        (entry.progress, entry.suspected) = (Progress::Restored, false);
         partial.shared = true;
         partial.free = partial.free.saturating_sub(1);
         partial.received = partial.received.saturating_add(1);
-        self.settle(at);
+        self.update_ring(at);
         true
     }
 
@@ -159,7 +159,7 @@ impl View<'_, '_> {
         if stood && entry.release(conn) {
             partial.free = partial.free.saturating_add(1);
             partial.next_free = partial.next_free.min(number);
-            self.state.turn(self.partials, at, Phase::Open);
+            self.state.move_to_ring(self.partials, at, Phase::Open);
             self.state.touch();
         }
         stood
@@ -181,7 +181,7 @@ impl View<'_, '_> {
     fn sweep(&mut self, conn: ConnId, gifts: bool) {
         for at in 0..self.state.partials {
             let Some(partial) = self.partials.get_mut(usize::from(at)) else { break };
-            let blocks = self.state.geometry.blocks(partial.piece);
+            let blocks = self.geometry.blocks(partial.piece);
             let asked = blocks.saturating_sub(partial.free.saturating_add(partial.received));
             if !partial.is_open() {
                 continue;
@@ -193,8 +193,8 @@ impl View<'_, '_> {
             if asked == 0 && !gifts {
                 continue;
             }
-            let Some(row) = row(self.blocks, self.state.geometry, at) else { continue };
-            self.state.steps = self.state.steps.wrapping_add(u64::from(blocks));
+            let Some(row) = row(self.blocks, self.geometry, at) else { continue };
+            self.state.walked(slot(blocks));
             for (entry, number) in row.iter_mut().zip(0..blocks) {
                 let given = entry.progress == Progress::Received && entry.first == conn;
                 if given && gifts {
@@ -206,7 +206,7 @@ impl View<'_, '_> {
                 partial.free = partial.free.saturating_add(1);
                 partial.next_free = partial.next_free.min(number);
             }
-            self.settle(at);
+            self.update_ring(at);
         }
         self.state.walked(usize::from(self.state.partials));
         self.state.touch();
@@ -215,7 +215,7 @@ impl View<'_, '_> {
     pub(crate) fn next_full(&mut self) -> Option<PieceIndex> {
         let at = self.state.first(Phase::Full)?;
         let piece = self.partials.get(usize::from(at))?.piece;
-        self.state.turn(self.partials, at, Phase::Checking);
+        self.state.move_to_ring(self.partials, at, Phase::Checking);
         Some(piece)
     }
 
@@ -255,9 +255,9 @@ impl View<'_, '_> {
 
     /// Returns the blocks of a piece that is being checked, without padding.
     fn checked_blocks(&self, piece: PieceIndex) -> impl Iterator<Item = &BlockSlot> {
-        let stride = self.state.geometry.stride();
+        let stride = self.geometry.stride();
         let start = self.checking(piece).and_then(|at| usize::from(at).checked_mul(stride));
-        let blocks = slot(self.state.geometry.blocks(piece));
+        let blocks = slot(self.geometry.blocks(piece));
         let row = start.and_then(|start| self.blocks.get(start..)?.get(..blocks));
         let row = row.unwrap_or_default().iter();
         row.filter(|entry| entry.progress != Progress::Padding)
@@ -265,7 +265,7 @@ impl View<'_, '_> {
 
     pub(crate) fn passed(&mut self, piece: PieceIndex, mut convict: impl FnMut(ConnId)) -> bool {
         let Some(at) = self.checking(piece) else { return false };
-        for entry in row(self.blocks, self.state.geometry, at).into_iter().flatten() {
+        for entry in row(self.blocks, self.geometry, at).into_iter().flatten() {
             if entry.suspected && entry.suspect_checksum != entry.other {
                 convict(entry.suspect);
             }
@@ -273,17 +273,17 @@ impl View<'_, '_> {
         self.release_slot(at);
         if let Some(word) = self.pieces.get_mut(slot(piece.0 / 64)) {
             word.had |= lane(piece);
-            word.untold |= lane(piece);
+            word.unreported |= lane(piece);
         }
         self.state.complete(piece);
-        self.state.tidy(self.pieces, self.rarest);
+        self.state.rebuild_if_due(self.pieces, self.rarest);
         true
     }
 
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Failure> {
         let at = self.checking(piece)?;
-        let blocks = self.state.geometry.blocks(piece);
-        let row = row(self.blocks, self.state.geometry, at)?.get_mut(..slot(blocks))?;
+        let blocks = self.geometry.blocks(piece);
+        let row = row(self.blocks, self.geometry, at)?.get_mut(..slot(blocks))?;
         let mut given = row.iter().filter(|entry| entry.progress != Progress::Padding);
         let first = given.clone().next().map(|entry| entry.first);
         let by =
@@ -301,12 +301,12 @@ impl View<'_, '_> {
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
-        let untold = u32::from(partial.failed); // it failed before
+        let unreported = u32::from(partial.failed); // it failed before
         partial.begin(piece, blocks, padding);
         (partial.retry, partial.failed) = (sole.is_none(), true);
-        let others = self.state.failures.saturating_sub(untold);
+        let others = self.state.failures.saturating_sub(unreported);
         self.state.failures = others.saturating_add(1);
-        self.settle(at);
+        self.update_ring(at);
         self.state.touch();
         Some(Failure { sole })
     }
@@ -320,12 +320,12 @@ impl View<'_, '_> {
 
 /// Returns the open piece, the slot and the number of a block.
 fn locate<'v>(
-    view: &'v mut View<'_, '_>,
+    view: &'v mut View<'_>,
     block: Block,
 ) -> Option<(u16, &'v mut PartialSlot, &'v mut BlockSlot, u32)> {
-    let number = view.state.geometry.number(block)?;
+    let number = view.geometry.number(block)?;
     let at = view.state.find(view.partials, block.piece)?;
     let partial = view.partials.get_mut(usize::from(at))?;
-    let entry = row(view.blocks, view.state.geometry, at)?.get_mut(slot(number))?;
+    let entry = row(view.blocks, view.geometry, at)?.get_mut(slot(number))?;
     Some((at, partial, entry, number))
 }

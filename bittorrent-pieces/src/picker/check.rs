@@ -1,30 +1,26 @@
 //! A recount of all that the picker keeps up to date; for tests.
 
 use super::blocks::{BlockSlot, Progress};
-use super::front::RareSlot;
 use super::partial::{PartialSlot, Phase};
 use super::pieces::{PieceSlot, lane};
-use super::{NORMAL, State};
-use crate::PieceIndex;
-use crate::geometry::{count, slot};
+use super::rarest::RarestSlot;
+use super::{NORMAL, PickerPartsRef, State};
+use crate::geometry::{Geometry, PieceIndex, count, slot};
 
 pub(super) fn is_sound(
-    state: &State<'_>,
-    pieces: &[PieceSlot],
-    list: &[RareSlot],
-    partials: &[PartialSlot],
-    blocks: &[BlockSlot],
+    state: &State,
+    PickerPartsRef { geometry, pieces, rarest, partials, blocks }: PickerPartsRef<'_>,
 ) -> bool {
     are_pieces_sound(state, pieces, partials)
-        && is_front_sound(state, pieces, list)
+        && is_list_sound(state, pieces, rarest)
         && are_rings_sound(state, partials)
-        && are_partials_sound(state, partials, blocks)
+        && are_partials_sound(state, geometry, partials, blocks)
 }
 
 /// Each piece is wanted, skipped, open or there; and the counts say so.
-fn are_pieces_sound(state: &State<'_>, pieces: &[PieceSlot], partials: &[PartialSlot]) -> bool {
+fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot]) -> bool {
     let (mut had, mut candidates, mut by_priority) = (0_u32, 0_u32, [0_u32; 8]);
-    let all = (0..state.geometry.pieces()).map(PieceIndex);
+    let all = (0..state.shape.pieces()).map(PieceIndex);
     let each = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let (bit, open) = (lane(piece), state.find(partials, piece).is_some());
@@ -49,12 +45,12 @@ fn are_pieces_sound(state: &State<'_>, pieces: &[PieceSlot], partials: &[Partial
 }
 
 /// Every candidate that some peer has and whose key is below the ceiling is in the list, as far as it is made.
-fn is_front_sound(state: &State<'_>, pieces: &[PieceSlot], list: &[RareSlot]) -> bool {
-    let front = &state.front;
+fn is_list_sound(state: &State, pieces: &[PieceSlot], list: &[RarestSlot]) -> bool {
+    let front = &state.rarest_list;
     let entries = front.entries(list);
     let mut sorted = entries.windows(2);
     let sorted = sorted.all(|pair| matches!(pair, [a, b] if a.key <= b.key));
-    let all = (0..state.geometry.pieces()).map(PieceIndex).filter(|piece| front.reaches(*piece));
+    let all = (0..state.shape.pieces()).map(PieceIndex).filter(|piece| front.reaches(*piece));
     let listed = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let bit = lane(piece);
@@ -62,11 +58,11 @@ fn is_front_sound(state: &State<'_>, pieces: &[PieceSlot], list: &[RareSlot]) ->
         let listed = || entries.iter().any(|entry| entry.piece == piece);
         word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed()
     });
-    listed && (sorted || front.unsorted || !front.is_made())
+    listed && (sorted || front.unsorted || !front.is_complete())
 }
 
 /// Every slot is in the ring of its phase, once.
-fn are_rings_sound(state: &State<'_>, partials: &[PartialSlot]) -> bool {
+fn are_rings_sound(state: &State, partials: &[PartialSlot]) -> bool {
     let phases = [Phase::Unused, Phase::Open, Phase::Busy, Phase::Full, Phase::Checking];
     let mut total = 0_u16;
     let each = phases.into_iter().all(|phase| {
@@ -79,17 +75,22 @@ fn are_rings_sound(state: &State<'_>, partials: &[PartialSlot]) -> bool {
     each && total == state.partials
 }
 
-fn are_partials_sound(state: &State<'_>, partials: &[PartialSlot], blocks: &[BlockSlot]) -> bool {
-    let rows = blocks.chunks(state.geometry.stride().max(1));
+fn are_partials_sound(
+    state: &State,
+    geometry: Geometry<'_>,
+    partials: &[PartialSlot],
+    blocks: &[BlockSlot],
+) -> bool {
+    let rows = blocks.chunks(state.shape.stride().max(1));
     let mut rooms = partials.iter().zip(rows).zip(0..state.partials);
     rooms.all(|((partial, row), at)| {
         if partial.phase == Phase::Unused {
             return true;
         }
-        let total = state.geometry.blocks(partial.piece);
+        let total = geometry.blocks(partial.piece);
         let row = row.get(..slot(total)).unwrap_or_default();
         let with = |progress| count(row.iter().filter(|entry| entry.progress == progress).count());
-        let there = [Progress::Received, Progress::Kept, Progress::Padding].map(with);
+        let there = [Progress::Received, Progress::Restored, Progress::Padding].map(with);
         let mut asked = row.iter().map(BlockSlot::requesters);
         let first_free = row.iter().position(|entry| entry.progress == Progress::Free);
         let full = matches!(partial.phase, Phase::Full | Phase::Checking);

@@ -2,64 +2,78 @@
 
 mod blocks;
 mod change;
+#[cfg(debug_assertions)]
 mod check;
-mod front;
 mod order;
 mod partial;
 mod pieces;
 mod policy;
 mod propose;
+mod rarest;
 mod state;
+mod storage;
+#[cfg(feature = "alloc")]
+mod storage_vec;
 
-use crate::geometry::slot;
-use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
+use crate::bitfield::Bitfield;
+use crate::error::ConfigError;
+use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, slot};
+use crate::id::ConnId;
 pub use blocks::BlockSlot;
-pub use front::{RareSlot, rare_slots};
 pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;
 pub use pieces::{PieceSlot, piece_slots};
-pub use policy::{Order, Playback, Policy, Priority, Want, Weights};
-pub(crate) use state::{News, State, View};
+pub use policy::{Order, Playback, Policy, Priority, Selection, Weights};
+pub use rarest::{RarestSlot, rarest_slots};
+pub(crate) use state::{Completed, State, View};
+pub use storage::{PickerParts, PickerPartsRef, PickerSlots, PickerStorage};
+#[cfg(feature = "alloc")]
+pub use storage_vec::PickerVec;
 
 /// The number of [`Priority::NORMAL`].
 const NORMAL: u32 = 4;
 
-/// Chooses blocks to ask for: strict priority for pieces that are open already, a random piece
-/// until the first is complete, then the rarest, ties by the seed; at the end blocks are asked for
-/// twice (Cohen 2003, section 2.4). A [`Policy`] changes that.
+/// Chooses blocks to request: open pieces first, a random piece until the first is complete, then the
+/// rarest, ties by the seed; at the end blocks are requested twice (Cohen 2003, section 2.4). A [`Policy`]
+/// changes that.
 ///
-/// `P` has a slot for 64 pieces each: see [`piece_slots`]; `L` those of the list of the rarest: see
-/// [`rare_slots`]; `Q` one for each piece that may be open at a time, and `B` those of their blocks: see
-/// [`block_slots`].
+/// ```
+/// use bittorrent_pieces::picker::{PeerPieces, PickerVec, Selection};
+/// use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, Picker};
+///
+/// let geometry = Geometry::new(1 << 20, 65_536)?; // 16 pieces of 4 blocks
+/// let none = Bitfield::new(16, &[0, 0][..]).unwrap();
+/// let mut picker = Picker::new(1, none, PickerVec::new(geometry, 2))?;
+/// picker.join(&PeerPieces::All);
+/// let mut blocks = [Block::default(); 4];
+/// let picked = picker.pick(ConnId(1), &PeerPieces::All, &Selection::new(), &mut blocks);
+/// assert_eq!((picked, blocks[0].len), (4, 16_384));
+/// # Ok::<(), bittorrent_pieces::ConfigError>(())
+/// ```
 ///
 /// How many peers have a piece is kept as bits, 64 pieces to a word: a bitfield is counted word by
-/// word. The rarest candidates stand in a short sorted list, which most picks end in; it is made
-/// anew by a pass over the words, after so many others were needed that it does not matter. So a
-/// pick looks at no other peer, and at more than the list only for a peer that has none of the
-/// rarest.
+/// word. A sorted list of the 64 rarest candidates is rebuilt at amortised constant cost. A pick looks at no
+/// other peer, and at more than the list only for a peer that has none of the rarest.
 ///
 /// A piece that failed its check is fetched again from one peer alone. When it passes, who had
 /// given other bytes before is known by the checksums of the blocks: no honest peer is charged.
 #[derive(Debug, Clone)]
-pub struct Picker<'t, P, L, Q, B> {
-    state: State<'t>,
-    pieces: P,
-    rarest: L,
-    partials: Q,
-    blocks: B,
+pub struct Picker<S> {
+    state: State,
+    storage: S,
 }
 
 /// The pieces that a peer has.
 #[derive(Debug, Clone, Copy)]
-pub enum Holds<'a> {
+pub enum PeerPieces<'a> {
     /// All: it is a seed.
     All,
     /// Some of them.
     Some(Bitfield<&'a [u8]>),
 }
 
-impl Holds<'_> {
+impl PeerPieces<'_> {
     /// Returns whether the peer has a piece.
     #[must_use]
     pub fn has(&self, piece: PieceIndex) -> bool {
@@ -106,38 +120,34 @@ pub struct Failure {
     pub sole: Option<ConnId>,
 }
 
+/// Returns how many block slots `partials` open pieces of a length take.
+#[must_use]
+pub const fn block_slots_of(piece_len: u32, partials: usize) -> usize {
+    slot(piece_len.div_ceil(BLOCK_LEN)).saturating_mul(partials)
+}
+
 /// Returns how many block slots `partials` open pieces take.
 #[must_use]
 pub const fn block_slots(geometry: Geometry<'_>, partials: usize) -> usize {
     geometry.stride().saturating_mul(partials)
 }
 
-impl<'t, P, L, Q, B> Picker<'t, P, L, Q, B>
-where
-    P: AsRef<[PieceSlot]> + AsMut<[PieceSlot]>,
-    L: AsRef<[RareSlot]> + AsMut<[RareSlot]>,
-    Q: AsRef<[PartialSlot]> + AsMut<[PartialSlot]>,
-    B: AsRef<[BlockSlot]> + AsMut<[BlockSlot]>,
-{
-    /// Creates a picker that has the pieces of `have`. The seed spreads ties; it need not be
-    /// secret and should differ from peer to peer.
+impl<S: PickerStorage> Picker<S> {
+    /// Creates a picker that has the pieces of `have`, and clears the storage. The seed spreads ties; it
+    /// need not be secret and should differ from peer to peer.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] if there are fewer piece slots than [`piece_slots`] says, more than 65,534
     /// partial slots, or `have` is of another number of pieces.
-    pub fn new(
-        geometry: Geometry<'t>,
-        seed: u64,
-        have: Bitfield<&[u8]>,
-        mut pieces: P,
-        rarest: L,
-        mut partials: Q,
-        mut blocks: B,
-    ) -> Result<Self, ConfigError> {
-        let (p, q, b) = (pieces.as_mut(), partials.as_mut(), blocks.as_mut());
-        let state = State::new(geometry, seed, have, p, q, b)?;
-        Ok(Self { state, pieces, rarest, partials, blocks })
+    pub fn new(seed: u64, have: Bitfield<&[u8]>, mut storage: S) -> Result<Self, ConfigError> {
+        let state = State::new(seed, have, storage.parts())?;
+        Ok(Self { state, storage })
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.storage
     }
 
     /// Changes how new pieces are chosen; what is open goes on.
@@ -160,19 +170,19 @@ where
     /// Returns how much a piece is wanted.
     #[must_use]
     pub fn priority(&self, piece: PieceIndex) -> Priority {
-        let word = self.pieces.as_ref().get(slot(piece.0 / 64));
+        let word = self.storage.parts_ref().pieces.get(slot(piece.0 / 64));
         let level = word.map_or(0, |word| word.priority(lane(piece)));
         u8::try_from(level).ok().and_then(Priority::new).unwrap_or(Priority::SKIP)
     }
 
     /// Counts the pieces of a peer that came.
-    pub fn join(&mut self, holds: &Holds<'_>) {
-        self.view().count(holds, true);
+    pub fn join(&mut self, theirs: &PeerPieces<'_>) {
+        self.view().count(theirs, true);
     }
 
     /// Forgets the pieces of a peer that went; call [`abandon`](Self::abandon) too.
-    pub fn leave(&mut self, holds: &Holds<'_>) {
-        self.view().count(holds, false);
+    pub fn leave(&mut self, theirs: &PeerPieces<'_>) {
+        self.view().count(theirs, false);
     }
 
     /// Counts a piece that a peer got.
@@ -194,17 +204,17 @@ where
     pub fn propose(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
         out: &mut [Block],
     ) -> usize {
-        self.view().propose(conn, holds, want, out)
+        self.view().propose(conn, theirs, selection, out)
     }
 
     /// Marks a block as asked of a peer; returns `false` if it is not free, or its piece not open
     /// and no slot can be had.
-    pub fn ask(&mut self, conn: ConnId, block: Block, want: &Want<'_>) -> bool {
-        self.view().ask(conn, block, want)
+    pub fn ask(&mut self, conn: ConnId, block: Block, selection: &Selection<'_>) -> bool {
+        self.view().ask(conn, block, selection)
     }
 
     /// Chooses blocks for a peer and marks them as asked for; returns how many it wrote to `out`.
@@ -212,23 +222,23 @@ where
     pub fn pick(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
         out: &mut [Block],
     ) -> usize {
-        self.view().pick(conn, holds, want, out)
+        self.view().pick(conn, theirs, selection, out)
     }
 
     /// Chooses a block that one other peer was asked for, once every missing block is asked for.
     /// Call it for a peer that has nothing else to do, or bytes are wasted; and with a
-    /// [patience](Want::patience), now and again, as there is something to choose as time goes by.
+    /// [patience](Selection::patience), now and again, as there is something to choose as time goes by.
     pub fn pick_endgame(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
     ) -> Option<Block> {
-        self.view().pick_endgame(conn, holds, want)
+        self.view().pick_endgame(conn, theirs, selection)
     }
 
     /// Chooses a block that one other peer was asked for, of a piece whose deadline is near: see
@@ -236,17 +246,17 @@ where
     pub fn pick_urgent(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
     ) -> Option<Block> {
-        self.view().pick_urgent(conn, holds, want)
+        self.view().pick_urgent(conn, theirs, selection)
     }
 
     /// Chooses the piece to tell a peer of when super-seeding (BEP 16): one that we have and it has
     /// not, the rarest in the swarm, rather not one of those that are `offered` to others already.
-    pub fn offer(&mut self, holds: &Holds<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
-        let Self { state, pieces, .. } = self;
-        state.offer(pieces.as_ref(), holds, offered)
+    pub fn offer(&mut self, theirs: &PeerPieces<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
+        let pieces = self.storage.parts_ref().pieces;
+        self.state.offer(pieces, theirs, offered)
     }
 
     /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.
@@ -256,8 +266,8 @@ where
 
     /// Takes in a block that is there from an earlier run; returns `false` if it is not free, or
     /// there is no slot for its piece.
-    pub fn keep(&mut self, block: Block) -> bool {
-        self.view().keep(block, &Want::new())
+    pub fn restore_block(&mut self, block: Block) -> bool {
+        self.view().restore_block(block, &Selection::new())
     }
 
     /// Takes back a request to a peer; returns whether it stood.
@@ -300,8 +310,8 @@ where
     /// Returns how many peers have a piece, seeds included; without those it saturates at 65,535.
     #[must_use]
     pub fn availability(&self, piece: PieceIndex) -> u32 {
-        let word = self.pieces.as_ref().get(slot(piece.0 / 64));
-        let known = word.filter(|_| piece.0 < self.state.geometry.pieces());
+        let word = self.storage.parts_ref().pieces.get(slot(piece.0 / 64));
+        let known = word.filter(|_| piece.0 < self.state.shape.pieces());
         known.map_or(0, |word| {
             word.count(lane(piece), self.state.height).saturating_add(self.state.seeds)
         })
@@ -310,7 +320,11 @@ where
     /// Returns how far a piece is; `None` if it does not exist.
     #[must_use]
     pub fn state(&self, piece: PieceIndex) -> Option<PieceState> {
-        self.state.state_of(self.pieces.as_ref(), self.partials.as_ref(), piece)
+        self.state.state_of(
+            self.storage.parts_ref().pieces,
+            self.storage.parts_ref().partials,
+            piece,
+        )
     }
 
     /// Returns how many pieces are there.
@@ -322,30 +336,29 @@ where
     /// Returns whom a block was asked of, and not yet got from.
     #[must_use]
     pub fn requesters(&self, block: Block) -> [Option<ConnId>; 2] {
-        self.state.requesters(self.partials.as_ref(), self.blocks.as_ref(), block)
+        let PickerPartsRef { geometry, partials, blocks, .. } = self.storage.parts_ref();
+        self.state.requesters(geometry, partials, blocks, block)
     }
 
-    /// Returns how many slots and words all calls so far looked at, wrapping: what bounds the time
-    /// of a call. For tests.
+    /// Returns how many slots and words all calls so far looked at, wrapping. Tests bound the time of a
+    /// call by it.
+    #[cfg(debug_assertions)]
+    #[doc(hidden)]
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.state.steps
     }
 
-    /// Recounts what the picker keeps up to date; `false` would be a bug. For tests.
+    /// Returns whether a recount agrees with what the picker keeps up to date.
+    #[cfg(debug_assertions)]
+    #[doc(hidden)]
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        let (pieces, rarest) = (self.pieces.as_ref(), self.rarest.as_ref());
-        check::is_sound(&self.state, pieces, rarest, self.partials.as_ref(), self.blocks.as_ref())
+        check::is_sound(&self.state, self.storage.parts_ref())
     }
 
-    fn view(&mut self) -> View<'_, 't> {
-        View {
-            state: &mut self.state,
-            pieces: self.pieces.as_mut(),
-            rarest: self.rarest.as_mut(),
-            partials: self.partials.as_mut(),
-            blocks: self.blocks.as_mut(),
-        }
+    fn view(&mut self) -> View<'_> {
+        let PickerParts { geometry, pieces, rarest, partials, blocks } = self.storage.parts();
+        View { state: &mut self.state, geometry, pieces, rarest, partials, blocks }
     }
 }

@@ -1,10 +1,9 @@
 //! Which missing piece comes next.
 
-use super::front::RareSlot;
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
-use super::{Holds, Order, State, Want, Weights};
-use crate::PieceIndex;
-use crate::geometry::{count, slot};
+use super::rarest::RarestSlot;
+use super::{Order, PeerPieces, Selection, State, Weights};
+use crate::geometry::{PieceIndex, count, slot};
 use crate::small::Maybe;
 
 /// Priorities as numbers: 0 to 7.
@@ -30,26 +29,26 @@ impl Iterator for Classes {
     }
 }
 
-impl State<'_> {
+impl State {
     /// Chooses the missing piece that a peer should be asked for next.
     pub(super) fn choose(
         &mut self,
         pieces: &[PieceSlot],
-        list: &mut [RareSlot],
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        list: &mut [RarestSlot],
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
     ) -> Option<PieceIndex> {
         if self.policy.extents && self.policy.playback.is_none() {
-            let near = self.in_extents(pieces, holds);
+            let near = self.in_extents(pieces, theirs);
             if near.is_some() {
                 return near;
             }
         }
         match self.policy.order {
-            Order::Sequential => self.sequential(pieces, holds, want.reverse),
-            Order::RarestFirst if self.had < self.policy.random_first => self.any(pieces, holds),
-            Order::RarestFirst if want.reverse => self.commonest(pieces, holds),
-            Order::RarestFirst => self.rarest(pieces, list, holds),
+            Order::Sequential => self.sequential(pieces, theirs, selection.reverse),
+            Order::RarestFirst if self.had < self.policy.random_first => self.any(pieces, theirs),
+            Order::RarestFirst if selection.reverse => self.commonest(pieces, theirs),
+            Order::RarestFirst => self.rarest(pieces, list, theirs),
         }
     }
 
@@ -57,22 +56,22 @@ impl State<'_> {
     fn rarest(
         &mut self,
         pieces: &[PieceSlot],
-        list: &mut [RareSlot],
-        holds: &Holds<'_>,
+        list: &mut [RarestSlot],
+        theirs: &PeerPieces<'_>,
     ) -> Option<PieceIndex> {
-        self.see_front(pieces, list);
+        self.refresh_rarest(pieces, list);
         let mut at = 0;
-        while let Some(entry) = self.front.entries(list).get(at).copied() {
-            if entry.key > self.front.floor() {
+        while let Some(entry) = self.rarest_list.entries(list).get(at).copied() {
+            if entry.key > self.rarest_list.floor() {
                 break;
             }
-            if !holds.has(entry.piece) {
+            if !theirs.has(entry.piece) {
                 at = at.saturating_add(1);
                 continue;
             }
             let (word, lane) = (pieces.get(slot(entry.piece.0 / 64))?, lane(entry.piece));
             if word.wanted & lane == 0 {
-                self.front.remove(list, at);
+                self.rarest_list.remove(list, at);
                 continue;
             }
             let key = self.key(word, lane);
@@ -80,14 +79,14 @@ impl State<'_> {
                 self.walked(at);
                 return Some(entry.piece);
             }
-            self.front.rise(list, at, key);
+            self.rarest_list.rise(list, at, key);
         }
-        self.walk(pieces, holds)
+        self.walk(pieces, theirs)
     }
 
     /// Looks through all candidates of the peer, from a random word on, until one has the key below
     /// which there can be none, or enough were seen.
-    fn walk(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+    fn walk(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
         let mut limits = [Some(u32::MAX); PRIORITIES];
         let (mut looked, mut seen) = (0_u32, 0_usize);
@@ -97,7 +96,7 @@ impl State<'_> {
             }
             seen = seen.saturating_add(1);
             let Some(entry) = pieces.get(word) else { break };
-            let candidates = holds.word(word) & entry.wanted;
+            let candidates = theirs.word(word) & entry.wanted;
             if candidates == 0 {
                 continue;
             }
@@ -114,7 +113,7 @@ impl State<'_> {
                     let (least, lanes) = entry.least(below, self.height);
                     best_key = self.key_of(priority, least);
                     (best, ties) = (Some((word, lanes)), lanes.count_ones());
-                    if best_key <= self.front.floor() {
+                    if best_key <= self.rarest_list.floor() {
                         break 'words;
                     }
                     limits = self.limits(best_key);
@@ -126,19 +125,19 @@ impl State<'_> {
                 }
             }
         }
-        self.front.owe(looked);
+        self.rarest_list.add_debt(looked);
         self.walked(seen);
         let (word, lanes) = best?;
         self.any_lane(word, lanes)
     }
 
     /// A candidate of the highest priority at random.
-    fn any(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+    fn any(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         for priority in self.classes() {
             for word in self.all_words() {
                 self.walked(1);
                 let Some(entry) = pieces.get(word) else { break };
-                let class = self.class(entry, holds.word(word) & entry.wanted, priority);
+                let class = self.class(entry, theirs.word(word) & entry.wanted, priority);
                 if class != 0 {
                     return self.any_lane(word, class);
                 }
@@ -148,11 +147,11 @@ impl State<'_> {
     }
 
     /// A candidate that most peers have.
-    fn commonest(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+    fn commonest(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         let mut best = None;
         for word in self.all_words() {
             let Some(entry) = pieces.get(word) else { break };
-            let candidates = holds.word(word) & entry.wanted;
+            let candidates = theirs.word(word) & entry.wanted;
             for priority in self.classes() {
                 let class = self.class(entry, candidates, priority);
                 if class != 0 {
@@ -173,7 +172,7 @@ impl State<'_> {
     fn sequential(
         &mut self,
         pieces: &[PieceSlot],
-        holds: &Holds<'_>,
+        theirs: &PeerPieces<'_>,
         reverse: bool,
     ) -> Option<PieceIndex> {
         let wanted = |word: &usize| pieces.get(*word).is_some_and(|entry| entry.wanted != 0);
@@ -184,7 +183,7 @@ impl State<'_> {
         for priority in self.classes() {
             let candidates = |word: &usize| {
                 let entry = pieces.get(*word)?;
-                let lanes = self.class(entry, holds.word(*word) & entry.wanted, priority);
+                let lanes = self.class(entry, theirs.word(*word) & entry.wanted, priority);
                 (lanes != 0).then_some((*word, lanes))
             };
             let found = if reverse {
@@ -205,11 +204,11 @@ impl State<'_> {
     }
 
     /// A candidate in an extent that was opened of late.
-    fn in_extents(&mut self, pieces: &[PieceSlot], holds: &Holds<'_>) -> Option<PieceIndex> {
+    fn in_extents(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         let len = self.extent_len()?;
         for extent in self.extents.into_iter().filter_map(Maybe::get) {
             let from = extent.saturating_mul(len);
-            let found = self.first_in(pieces, holds, from, from.saturating_add(len));
+            let found = self.first_in(pieces, theirs, from, from.saturating_add(len));
             let higher = |piece: PieceIndex| {
                 let class = pieces.get(slot(piece.0 / 64)).map(|word| word.priority(lane(piece)));
                 class == self.classes().next()
@@ -225,15 +224,15 @@ impl State<'_> {
     fn first_in(
         &mut self,
         pieces: &[PieceSlot],
-        holds: &Holds<'_>,
+        theirs: &PeerPieces<'_>,
         from: u32,
         to: u32,
     ) -> Option<PieceIndex> {
-        let to = to.min(self.geometry.pieces());
+        let to = to.min(self.shape.pieces());
         let (first, last) = (slot(from / 64), slot(to.div_ceil(64)));
         self.walked(last.saturating_sub(first));
         for word in first..last {
-            let lanes = pieces.get(word)?.wanted & holds.word(word);
+            let lanes = pieces.get(word)?.wanted & theirs.word(word);
             let inside = u64::MAX.wrapping_shr(from);
             let lanes = if word == first { lanes & inside } else { lanes };
             if lanes != 0 {
@@ -245,7 +244,7 @@ impl State<'_> {
 
     /// How many pieces an extent has; `None` if pieces are as long as extents.
     fn extent_len(&self) -> Option<u32> {
-        EXTENT.checked_div(self.geometry.full_piece_len()).filter(|len| *len > 1)
+        EXTENT.checked_div(self.shape.full_piece_len()).filter(|len| *len > 1)
     }
 
     /// Keeps in mind where a piece was opened.

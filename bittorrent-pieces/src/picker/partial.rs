@@ -1,11 +1,11 @@
 //! The open pieces: their slots, found by their piece, and in rings by how far they are.
 
 use super::blocks::BlockSlot;
-use super::front::RareSlot;
 use super::pieces::{PieceSlot, lane};
-use super::{State, View, Want};
-use crate::geometry::slot;
-use crate::{BLOCK_LEN, ConnId, Geometry, PieceIndex};
+use super::rarest::RarestSlot;
+use super::{Selection, State, View};
+use crate::geometry::{BLOCK_LEN, Geometry, PieceIndex, slot};
+use crate::id::ConnId;
 
 /// No slot.
 const NONE: u16 = u16::MAX;
@@ -85,7 +85,7 @@ impl PartialSlot {
     }
 
     /// Keeps in mind who was asked.
-    pub(super) fn involve(&mut self, conn: ConnId) {
+    pub(super) fn add_source(&mut self, conn: ConnId) {
         self.shared |= self.owned && self.owner != conn;
         if !self.owned {
             (self.owned, self.owner) = (true, conn);
@@ -110,7 +110,7 @@ impl Rings {
     }
 }
 
-impl State<'_> {
+impl State {
     /// Puts all slots into the ring of unused ones.
     pub(super) fn reset_partials(&mut self, partials: &mut [PartialSlot]) {
         partials.fill(PartialSlot::EMPTY);
@@ -121,7 +121,7 @@ impl State<'_> {
     }
 
     /// Moves a slot to the end of another ring.
-    pub(super) fn turn(&mut self, partials: &mut [PartialSlot], at: u16, phase: Phase) {
+    pub(super) fn move_to_ring(&mut self, partials: &mut [PartialSlot], at: u16, phase: Phase) {
         let Some(partial) = partials.get(usize::from(at)).copied() else { return };
         if partial.phase == phase {
             return;
@@ -196,7 +196,7 @@ impl State<'_> {
     }
 
     /// Lets a slot be found by its piece.
-    fn enlist(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
+    fn hash_insert(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
         let Some(bucket) = partials.get_mut(self.bucket(piece)) else { return };
         let chained = core::mem::replace(&mut bucket.bucket, at);
         if let Some(partial) = partials.get_mut(usize::from(at)) {
@@ -204,7 +204,7 @@ impl State<'_> {
         }
     }
 
-    fn delist(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
+    fn hash_remove(&self, partials: &mut [PartialSlot], at: u16, piece: PieceIndex) {
         let after = partials.get(usize::from(at)).map_or(NONE, |partial| partial.chained);
         let Some(bucket) = partials.get_mut(self.bucket(piece)) else { return };
         let mut before = bucket.bucket;
@@ -229,9 +229,9 @@ impl State<'_> {
     }
 }
 
-impl View<'_, '_> {
+impl View<'_> {
     /// Opens a missing piece; returns its slot, if there is or can be made room.
-    pub(super) fn open(&mut self, piece: PieceIndex, want: &Want<'_>) -> Option<u16> {
+    pub(super) fn open(&mut self, piece: PieceIndex, selection: &Selection<'_>) -> Option<u16> {
         let entry = self.pieces.get(slot(piece.0 / 64))?;
         if entry.wanted & lane(piece) == 0 {
             return None;
@@ -241,21 +241,21 @@ impl View<'_, '_> {
             self.close(idle);
         }
         let at = self.state.first(Phase::Unused)?;
-        self.state.unlist(self.pieces, piece);
-        let blocks = self.state.geometry.blocks(piece);
-        let padding = padding(self.state.geometry, piece, (want.padding)(piece));
-        self.state.enlist(self.partials, at, piece);
+        self.state.remove_candidate(self.pieces, piece);
+        let blocks = self.geometry.blocks(piece);
+        let padding = padding(self.geometry, piece, (selection.padding)(piece));
+        self.state.hash_insert(self.partials, at, piece);
         if let Some(partial) = self.partials.get_mut(usize::from(at)) {
             partial.begin(piece, blocks, padding);
         }
-        let row = row(self.blocks, self.state.geometry, at).unwrap_or_default();
+        let row = row(self.blocks, self.geometry, at).unwrap_or_default();
         for (block, number) in row.iter_mut().zip(0..) {
             let padded = number >= blocks.saturating_sub(padding);
             *block = if padded { BlockSlot::PADDING } else { BlockSlot::EMPTY };
         }
-        self.state.turn(self.partials, at, Phase::Open);
+        self.state.move_to_ring(self.partials, at, Phase::Open);
         self.state.open_extent(piece);
-        self.settle(at);
+        self.update_ring(at);
         Some(at)
     }
 
@@ -263,11 +263,11 @@ impl View<'_, '_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
-        let untold = u32::from(partial.failed); // it came well before anybody was told
-        self.state.failures = self.state.failures.saturating_sub(untold);
+        let unreported = u32::from(partial.failed); // it came well before anybody was told
+        self.state.failures = self.state.failures.saturating_sub(unreported);
         (partial.failed, partial.owned) = (false, false);
-        self.state.delist(self.partials, at, piece);
-        self.state.turn(self.partials, at, Phase::Unused);
+        self.state.hash_remove(self.partials, at, piece);
+        self.state.move_to_ring(self.partials, at, Phase::Unused);
         self.state.touch();
     }
 
@@ -276,13 +276,13 @@ impl View<'_, '_> {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let piece = partial.piece;
         self.release_slot(at);
-        self.state.list(self.pieces, self.rarest, piece);
+        self.state.insert_candidate(self.pieces, self.rarest, piece);
     }
 
     /// Returns the open piece of the least progress that nobody is asked for.
     pub(super) fn idle(&mut self) -> Option<u16> {
         self.state.walked(usize::from(self.state.partials));
-        let geometry = self.state.geometry;
+        let geometry = self.geometry;
         let idle = self.state.ring(self.partials, Phase::Open).filter(|(_, partial)| {
             let known = partial.free.saturating_add(partial.received);
             !partial.failed && known == geometry.blocks(partial.piece)
@@ -291,16 +291,16 @@ impl View<'_, '_> {
     }
 
     /// Moves a piece to the ring that its counts say.
-    pub(super) fn settle(&mut self, at: u16) {
+    pub(super) fn update_ring(&mut self, at: u16) {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
-        let phase = if partial.received >= self.state.geometry.blocks(partial.piece) {
+        let phase = if partial.received >= self.geometry.blocks(partial.piece) {
             Phase::Full
         } else if partial.free > 0 {
             Phase::Open
         } else {
             Phase::Busy
         };
-        self.state.turn(self.partials, at, phase);
+        self.state.move_to_ring(self.partials, at, phase);
     }
 }
 
@@ -320,12 +320,12 @@ pub(super) fn row<'b>(
     blocks.get_mut(start..start.checked_add(stride)?)
 }
 
-impl State<'_> {
+impl State {
     /// Makes a piece a candidate, if its priority is above 0.
-    pub(super) fn list(
+    pub(super) fn insert_candidate(
         &mut self,
         pieces: &mut [PieceSlot],
-        list: &mut [RareSlot],
+        list: &mut [RarestSlot],
         piece: PieceIndex,
     ) {
         let bit = lane(piece);
@@ -337,14 +337,14 @@ impl State<'_> {
         entry.wanted |= bit;
         self.count_candidate(priority, true);
         let key = self.key(entry, bit);
-        self.front.enter(list, piece, key);
+        self.rarest_list.enter(list, piece, key);
         let (start, end) = self.cursors;
         self.cursors = (start.min(piece.0 / 64), end.max((piece.0 / 64).saturating_add(1)));
         self.touch();
     }
 
     /// Takes a candidate out.
-    pub(super) fn unlist(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
+    pub(super) fn remove_candidate(&mut self, pieces: &mut [PieceSlot], piece: PieceIndex) {
         let bit = lane(piece);
         let Some(entry) = pieces.get_mut(slot(piece.0 / 64)) else { return };
         if entry.wanted & bit != 0 {
@@ -358,11 +358,11 @@ impl State<'_> {
         for number in [class, &mut self.candidates] {
             *number = if more { number.saturating_add(1) } else { number.saturating_sub(1) };
         }
-        self.see_priorities();
+        self.update_present();
     }
 
     /// Notes which priorities candidates have.
-    pub(super) fn see_priorities(&mut self) {
+    pub(super) fn update_present(&mut self) {
         let classes = self.by_priority.iter().rev();
         self.present = classes.fold(0, |all, pieces| all << 1 | u8::from(*pieces > 0));
     }

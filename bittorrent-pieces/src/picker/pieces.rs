@@ -1,9 +1,8 @@
 //! What is kept of each piece: a few bits, 64 pieces to a word, so that a whole bitfield is counted
 //! with a handful of operations for each of its words.
 
-use super::Holds;
-use crate::PieceIndex;
-use crate::geometry::{count, slot};
+use super::PeerPieces;
+use crate::geometry::{PieceIndex, count, slot};
 
 /// The bits of an availability. It saturates at 65,535.
 const PLANES: usize = 16;
@@ -25,7 +24,7 @@ pub struct PieceSlot {
     counts: [u64; PLANES],
     pub(super) had: u64,
     /// Complete, and no event told of it.
-    pub(super) untold: u64,
+    pub(super) unreported: u64,
     /// Bit `k` of each priority.
     priority: [u64; 3],
 }
@@ -67,7 +66,7 @@ pub(super) fn lanes(mut word: u64) -> impl Iterator<Item = u64> {
 impl PieceSlot {
     /// An unused slot.
     pub const EMPTY: Self =
-        Self { wanted: 0, had: 0, untold: 0, priority: [0; 3], counts: [0; PLANES] };
+        Self { wanted: 0, had: 0, unreported: 0, priority: [0; 3], counts: [0; PLANES] };
 
     /// Returns a slot of pieces that no peer has, of the normal priority.
     pub(super) const fn new(wanted: u64, had: u64) -> Self {
@@ -174,7 +173,7 @@ impl PieceSlot {
     }
 }
 
-impl Holds<'_> {
+impl PeerPieces<'_> {
     /// Returns the bits of the 64 pieces of a slot.
     pub(super) fn word(&self, word: usize) -> u64 {
         match self {

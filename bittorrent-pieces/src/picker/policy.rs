@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
-use crate::PieceIndex;
+use crate::geometry::PieceIndex;
 use crate::small::Stamp;
 
 /// How new pieces are chosen. [`Policy::new`] gives the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Policy {
     /// The order among missing pieces.
@@ -46,6 +48,8 @@ impl Default for Policy {
 
 /// The order among missing pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Order {
     /// The one that the fewest peers have, ties at random.
@@ -56,6 +60,8 @@ pub enum Order {
 
 /// What a priority is worth beside rarity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Weights {
     /// A piece of a higher priority goes before all of a lower one.
@@ -67,6 +73,8 @@ pub enum Weights {
 
 /// How much a piece is wanted, from 0, not at all, to 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Priority(u8);
 
 impl Priority {
@@ -95,6 +103,8 @@ impl Priority {
 /// Content that is watched while it comes: each piece has a deadline, and a window of pieces whose
 /// deadlines are next slides along as time goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Playback {
     /// The piece where the watching began.
     pub first: PieceIndex,
@@ -134,7 +144,7 @@ impl Playback {
 /// What there is to know of a peer that is to be asked.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct Want<'a> {
+pub struct Selection<'a> {
     /// The time: for deadlines, see [`Playback`], and for the patience with requests.
     pub now: Duration,
     /// How long the peer takes to answer: what is due sooner is not asked of it.
@@ -143,7 +153,7 @@ pub struct Want<'a> {
     /// the end. With a few times what an answer takes, next to nothing comes twice.
     pub patience: Duration,
     /// The peer is snubbed: it gets what is asked of it last, the most common piece, or the last in
-    /// order, so that it holds up nobody.
+    /// order, so that it theirs up nobody.
     pub reverse: bool,
     /// The peer is fast: it gets whole pieces, so many in a row, rather than parts of what others
     /// give. 0 for other peers.
@@ -158,8 +168,8 @@ pub struct Want<'a> {
     pub padding: &'a dyn Fn(PieceIndex) -> u32,
 }
 
-impl Want<'_> {
-    /// Returns what holds for most peers.
+impl Selection<'_> {
+    /// Returns what theirs for most peers.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -176,22 +186,22 @@ impl Want<'_> {
     }
 }
 
-impl Want<'_> {
+impl Selection<'_> {
     /// Returns whether a request of that time is old enough for a second one.
     pub(super) fn is_late(&self, at: Stamp) -> bool {
         at.is_past(self.patience, self.now)
     }
 }
 
-impl Default for Want<'_> {
+impl Default for Selection<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl core::fmt::Debug for Want<'_> {
+impl core::fmt::Debug for Selection<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Want")
+        f.debug_struct("Selection")
             .field("now", &self.now)
             .field("delay", &self.delay)
             .field("patience", &self.patience)

@@ -3,9 +3,9 @@
 use super::blocks::Progress;
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
-use super::{Holds, Order, View, Want};
-use crate::geometry::slot;
-use crate::{BLOCK_LEN, Block, ConnId, PieceIndex};
+use super::{Order, PeerPieces, Selection, View};
+use crate::geometry::{BLOCK_LEN, Block, PieceIndex, slot};
+use crate::id::ConnId;
 
 /// Blocks under selection.
 struct Batch<'o> {
@@ -30,29 +30,29 @@ impl Batch<'_> {
     }
 }
 
-impl View<'_, '_> {
+impl View<'_> {
     pub(crate) fn propose(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
         out: &mut [Block],
     ) -> usize {
         let mut batch = Batch { out, len: 0 };
-        if let Some(only) = want.only {
-            self.named(conn, holds, want, only.iter().copied(), &mut batch);
+        if let Some(only) = selection.only {
+            self.named(conn, theirs, selection, only.iter().copied(), &mut batch);
             return batch.len;
         }
-        let picky = want.whole > 0 || want.exclusive || want.reverse;
-        let window = self.window(want);
-        self.named(conn, holds, want, window.map(PieceIndex), &mut batch);
-        self.named(conn, holds, want, want.suggested.iter().copied(), &mut batch);
-        self.opened(conn, holds, picky, &mut batch);
+        let picky = selection.whole > 0 || selection.exclusive || selection.reverse;
+        let window = self.window(selection);
+        self.named(conn, theirs, selection, window.map(PieceIndex), &mut batch);
+        self.named(conn, theirs, selection, selection.suggested.iter().copied(), &mut batch);
+        self.opened(conn, theirs, picky, &mut batch);
         if !batch.is_full() {
-            self.missing(holds, want, &mut batch);
+            self.missing(theirs, selection, &mut batch);
         }
-        if picky && !want.exclusive {
-            self.opened(conn, holds, false, &mut batch);
+        if picky && !selection.exclusive {
+            self.opened(conn, theirs, false, &mut batch);
         }
         batch.len
     }
@@ -61,15 +61,15 @@ impl View<'_, '_> {
     pub(crate) fn pick(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
         out: &mut [Block],
     ) -> usize {
-        let proposed = self.propose(conn, holds, want, out);
+        let proposed = self.propose(conn, theirs, selection, out);
         let mut kept = 0_usize;
         for at in 0..proposed {
             let Some(block) = out.get(at).copied() else { break };
-            if self.ask(conn, block, want) {
+            if self.ask(conn, block, selection) {
                 if let Some(place) = out.get_mut(kept) {
                     *place = block;
                 }
@@ -80,19 +80,19 @@ impl View<'_, '_> {
     }
 
     /// The pieces that are due next, and that the peer gives in time.
-    fn window(&self, want: &Want<'_>) -> core::ops::Range<u32> {
+    fn window(&self, selection: &Selection<'_>) -> core::ops::Range<u32> {
         let Some(playback) = self.state.policy.playback else { return 0..0 };
-        let first = playback.next(want.now).0;
-        let soonest = playback.next(want.now.saturating_add(want.delay)).0;
-        soonest..first.saturating_add(playback.window).min(self.state.geometry.pieces())
+        let first = playback.next(selection.now).0;
+        let soonest = playback.next(selection.now.saturating_add(selection.delay)).0;
+        soonest..first.saturating_add(playback.window).min(self.geometry.pieces())
     }
 
     /// Takes blocks of given pieces, open or not.
     fn named(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
         pieces: impl Iterator<Item = PieceIndex>,
         batch: &mut Batch<'_>,
     ) {
@@ -101,32 +101,32 @@ impl View<'_, '_> {
                 return;
             }
             self.state.walked(1);
-            if !holds.has(piece) || batch.has(piece) {
+            if !theirs.has(piece) || batch.has(piece) {
                 continue;
             }
             if let Some(at) = self.state.find(self.partials, piece) {
                 let partial = self.partials.get(usize::from(at));
                 if partial.is_some_and(|partial| {
-                    self.serves(partial, conn, holds)
-                        && (!want.exclusive || partial.is_all_of(conn))
+                    self.serves(partial, conn, theirs)
+                        && (!selection.exclusive || partial.is_all_of(conn))
                 }) {
                     self.free_blocks(at, batch);
                 }
             } else if self.is_wanted(piece) && self.has_room() {
-                self.whole_piece(piece, want, batch);
+                self.whole_piece(piece, selection, batch);
             }
         }
     }
 
     /// Takes free blocks of open pieces, or only of those that the peer has for itself or may have.
-    fn opened(&mut self, conn: ConnId, holds: &Holds<'_>, own: bool, batch: &mut Batch<'_>) {
+    fn opened(&mut self, conn: ConnId, theirs: &PeerPieces<'_>, own: bool, batch: &mut Batch<'_>) {
         while !batch.is_full() {
             let mut best: Option<(u16, &PartialSlot)> = None;
             let mut looked = 0_usize;
             for (at, partial) in self.state.ring(self.partials, Phase::Open) {
                 looked = looked.saturating_add(1);
                 if (!own || partial.is_all_of(conn))
-                    && self.serves(partial, conn, holds)
+                    && self.serves(partial, conn, theirs)
                     && best.is_none_or(|(_, best)| self.goes_before(partial, best))
                     && !batch.has(partial.piece)
                 {
@@ -140,10 +140,10 @@ impl View<'_, '_> {
         }
     }
 
-    fn serves(&self, partial: &PartialSlot, conn: ConnId, holds: &Holds<'_>) -> bool {
+    fn serves(&self, partial: &PartialSlot, conn: ConnId, theirs: &PeerPieces<'_>) -> bool {
         partial.free > 0
             && partial.admits(conn)
-            && holds.has(partial.piece)
+            && theirs.has(partial.piece)
             && (!self.state.weighted || self.priority(partial.piece) > 0)
     }
 
@@ -174,8 +174,8 @@ impl View<'_, '_> {
 
     fn free_blocks(&mut self, at: u16, batch: &mut Batch<'_>) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
-        let blocks = self.state.geometry.blocks(partial.piece);
-        let row = row(self.blocks, self.state.geometry, at).unwrap_or_default();
+        let blocks = self.geometry.blocks(partial.piece);
+        let row = row(self.blocks, self.geometry, at).unwrap_or_default();
         let rest = row.iter().zip(0..blocks).skip(slot(partial.next_free));
         let mut first = blocks;
         for (_, number) in rest.filter(|(entry, _)| entry.progress == Progress::Free) {
@@ -183,7 +183,7 @@ impl View<'_, '_> {
             if batch.is_full() {
                 break;
             }
-            if let Some(block) = self.state.geometry.block(partial.piece, number) {
+            if let Some(block) = self.geometry.block(partial.piece, number) {
                 batch.push(block);
             }
         }
@@ -191,26 +191,31 @@ impl View<'_, '_> {
     }
 
     /// Takes the blocks of a new piece, and of its neighbours for a peer that gets whole runs.
-    fn missing(&mut self, holds: &Holds<'_>, want: &Want<'_>, batch: &mut Batch<'_>) {
+    fn missing(
+        &mut self,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
+        batch: &mut Batch<'_>,
+    ) {
         while self.has_room() {
-            let Some(piece) = self.state.choose(self.pieces, self.rarest, holds, want) else {
+            let Some(piece) = self.state.choose(self.pieces, self.rarest, theirs, selection) else {
                 return;
             };
             if batch.has(piece) {
                 return;
             }
             let before = batch.len;
-            let run = want.whole.max(1);
+            let run = selection.whole.max(1);
             let start = piece.0.saturating_sub(piece.0.checked_rem(run).unwrap_or(0));
             let fits = |piece: &u32| {
                 let piece = PieceIndex(*piece);
-                holds.has(piece) && self.is_wanted(piece) && !batch.has(piece)
+                theirs.has(piece) && self.is_wanted(piece) && !batch.has(piece)
             };
             let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
             let end = start.saturating_add(run);
             let last = (piece.0..end).take_while(fits).last().unwrap_or(piece.0);
             for piece in (first..=last).map(PieceIndex) {
-                self.whole_piece(piece, want, batch);
+                self.whole_piece(piece, selection, batch);
             }
             if batch.len > before {
                 return;
@@ -218,12 +223,12 @@ impl View<'_, '_> {
         }
     }
 
-    fn whole_piece(&mut self, piece: PieceIndex, want: &Want<'_>, batch: &mut Batch<'_>) {
-        let content = self.state.geometry.piece_len(piece).saturating_sub((want.padding)(piece));
+    fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {
+        let content = self.geometry.piece_len(piece).saturating_sub((selection.padding)(piece));
         if content == 0 {
-            self.open(piece, want); // nobody need be asked: it is full
+            self.open(piece, selection); // nobody need be asked: it is full
         }
-        let blocks = self.state.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
+        let blocks = self.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
         let mut taken = 0_usize;
         for (place, block) in rest.iter_mut().zip(blocks) {
@@ -247,16 +252,16 @@ impl View<'_, '_> {
     pub(crate) fn pick_urgent(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
     ) -> Option<Block> {
         let playback = self.state.policy.playback?;
-        let soon = want.now.checked_add(playback.urgent)?;
+        let soon = selection.now.checked_add(playback.urgent)?;
         let urgent = |piece: &PieceIndex| playback.deadline(*piece).is_some_and(|due| due <= soon);
-        let at_once = Want { patience: core::time::Duration::ZERO, ..*want };
-        for piece in self.window(want).map(PieceIndex).take_while(urgent) {
+        let at_once = Selection { patience: core::time::Duration::ZERO, ..*selection };
+        for piece in self.window(selection).map(PieceIndex).take_while(urgent) {
             self.state.walked(1);
-            let at = self.state.find(self.partials, piece).filter(|_| holds.has(piece));
+            let at = self.state.find(self.partials, piece).filter(|_| theirs.has(piece));
             if let Some((at, number)) = at.and_then(|at| self.asked_once(at, conn, &at_once)) {
                 return self.ask_twice(at, number, conn);
             }
@@ -267,8 +272,8 @@ impl View<'_, '_> {
     pub(crate) fn pick_endgame(
         &mut self,
         conn: ConnId,
-        holds: &Holds<'_>,
-        want: &Want<'_>,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
     ) -> Option<Block> {
         if self.is_anything_free() {
             return None;
@@ -280,12 +285,12 @@ impl View<'_, '_> {
             let Some(partial) = self.partials.get(usize::from(at)) else { break };
             let piece = partial.piece;
             if partial.phase != Phase::Busy
-                || !holds.has(piece)
+                || !theirs.has(piece)
                 || (self.state.weighted && self.priority(piece) == 0)
             {
                 continue;
             }
-            if let Some((at, number)) = self.asked_once(at, conn, want) {
+            if let Some((at, number)) = self.asked_once(at, conn, selection) {
                 return self.ask_twice(at, number, conn);
             }
         }
@@ -293,17 +298,23 @@ impl View<'_, '_> {
     }
 
     /// Returns a block of an open piece that one other peer was asked for, long enough ago.
-    fn asked_once(&mut self, at: u16, conn: ConnId, want: &Want<'_>) -> Option<(u16, u32)> {
+    fn asked_once(
+        &mut self,
+        at: u16,
+        conn: ConnId,
+        selection: &Selection<'_>,
+    ) -> Option<(u16, u32)> {
         let partial = self.partials.get(usize::from(at))?;
         if !partial.is_open() || partial.retry {
             return None;
         }
-        let blocks = self.state.geometry.blocks(partial.piece);
+        let blocks = self.geometry.blocks(partial.piece);
         self.state.walked(slot(blocks));
-        let row = row(self.blocks, self.state.geometry, at)?;
+        let row = row(self.blocks, self.geometry, at)?;
         let mut once = row.iter().zip(0..blocks);
-        let (_, number) =
-            once.find(|(entry, _)| entry.is_asked_once_of_another(conn) && want.is_late(entry.at))?;
+        let (_, number) = once.find(|(entry, _)| {
+            entry.is_asked_once_of_another(conn) && selection.is_late(entry.at)
+        })?;
         Some((at, number))
     }
 

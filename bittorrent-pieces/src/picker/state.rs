@@ -1,23 +1,28 @@
 //! All of a picker but the memory.
 
-use super::front::{Front, RareSlot};
 use super::order::{EXTENTS, PRIORITIES};
 use super::partial::Rings;
 use super::pieces::{first_piece, lane};
-use super::{BlockSlot, Holds, NORMAL, PartialSlot, PieceSlot, PieceState, Policy, piece_slots};
-use crate::geometry::{count, slot};
+use super::rarest::{RarestList, RarestSlot};
+use super::{
+    BlockSlot, NORMAL, PartialSlot, PeerPieces, PickerParts, PieceSlot, PieceState, Policy,
+    piece_slots,
+};
+use crate::bitfield::Bitfield;
+use crate::error::ConfigError;
+use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, count, slot};
+use crate::id::ConnId;
 use crate::invariant::invariant;
 use crate::rng::Rng;
 use crate::small::Maybe;
-use crate::{Bitfield, Block, ConfigError, ConnId, Geometry, PieceIndex};
 
 /// How many complete pieces are kept in the order they came.
 const RECENT: usize = 32;
 
 /// All of a picker but the memory.
 #[derive(Debug, Clone)]
-pub(crate) struct State<'t> {
-    pub(crate) geometry: Geometry<'t>,
+pub(crate) struct State {
+    pub(crate) shape: Shape,
     pub(super) policy: Policy,
     pub(super) height: u8, // how many bits the highest availability ever had
     pub(super) seeds: u32,
@@ -28,45 +33,67 @@ pub(crate) struct State<'t> {
     pub(super) weighted: bool,                 // some priority was changed
     pub(super) cursors: (u32, u32),            // all candidates are in these words
     pub(super) extents: [Maybe; EXTENTS],      // opened of late, the newest first
-    pub(super) front: Front,
+    pub(super) rarest_list: RarestList,
     pub(super) rings: Rings,
     pub(super) partials: u16, // slots for open pieces
     pub(super) failures: u32, // pieces that failed, and nobody was told
     pub(super) rng: Rng,
+    #[cfg(debug_assertions)]
     pub(super) steps: u64,
     generation: u32, // changes when a peer with nothing to do may find something
     recent: [PieceIndex; RECENT], // the last complete ones
     pub(super) completed: u32, // how many became complete, wrapping
-    pub(super) untold: u32, // of which no event told
+    pub(super) unreported: u32, // of which no event told
+}
+
+/// The numbers of a geometry that most of the picker needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pieces: u32,
+    piece_len: u32,
+}
+
+impl Shape {
+    pub(crate) const fn pieces(self) -> u32 {
+        self.pieces
+    }
+
+    pub(crate) const fn full_piece_len(self) -> u32 {
+        self.piece_len
+    }
+
+    /// Returns the number of block slots of an open piece.
+    pub(crate) const fn stride(self) -> usize {
+        slot(self.piece_len.div_ceil(BLOCK_LEN))
+    }
 }
 
 /// A picker whose memory is borrowed: the logic, compiled once.
-pub(crate) struct View<'a, 't> {
-    pub(crate) state: &'a mut State<'t>,
+pub(crate) struct View<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) geometry: Geometry<'a>,
     pub(crate) pieces: &'a mut [PieceSlot],
-    pub(crate) rarest: &'a mut [RareSlot],
+    pub(crate) rarest: &'a mut [RarestSlot],
     pub(crate) partials: &'a mut [PartialSlot],
     pub(crate) blocks: &'a mut [BlockSlot],
 }
 
 /// What became complete since a peer was last told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum Completed {
     Nothing,
     Piece(PieceIndex),
     /// More than are kept in mind.
     Many,
 }
 
-impl<'t> State<'t> {
+impl State {
     pub(crate) fn new(
-        geometry: Geometry<'t>,
         seed: u64,
         have: Bitfield<&[u8]>,
-        pieces: &mut [PieceSlot],
-        partials: &mut [PartialSlot],
-        blocks: &mut [BlockSlot],
+        parts: PickerParts<'_>,
     ) -> Result<Self, ConfigError> {
+        let PickerParts { geometry, pieces, rarest: _, partials, blocks } = parts;
         let total = geometry.pieces();
         let words = piece_slots(total);
         if pieces.len() < words {
@@ -81,7 +108,7 @@ impl<'t> State<'t> {
         let rooms = rooms.ok_or(ConfigError::TooManySlots(partials.len()))?;
         blocks.fill(BlockSlot::EMPTY);
         let mut state = Self {
-            geometry,
+            shape: Shape { pieces: total, piece_len: geometry.full_piece_len() },
             policy: Policy::new(),
             height: 0,
             seeds: 0,
@@ -92,23 +119,24 @@ impl<'t> State<'t> {
             weighted: false,
             cursors: (0, count(words)),
             extents: [Maybe::NONE; EXTENTS],
-            front: Front::new(),
+            rarest_list: RarestList::new(),
             rings: Rings::new(),
             partials: rooms,
             failures: 0,
             rng: Rng::new(seed),
+            #[cfg(debug_assertions)]
             steps: 0,
             generation: 0,
             recent: [PieceIndex(0); RECENT],
             completed: 0,
-            untold: 0,
+            unreported: 0,
         };
         state.reset_partials(partials);
         state.candidates = total.saturating_sub(state.had);
         if let Some(normal) = state.by_priority.get_mut(slot(NORMAL)) {
             *normal = state.candidates;
         }
-        state.see_priorities();
+        state.update_present();
         for (word, entry) in pieces.iter_mut().enumerate() {
             let rest = total.saturating_sub(first_piece(word, u64::MAX).0);
             let all = u64::MAX.checked_shr(rest).map_or(u64::MAX, |spare| !spare);
@@ -120,14 +148,14 @@ impl<'t> State<'t> {
 
     pub(crate) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
-        self.front.clear();
+        self.rarest_list.clear();
         self.extents = [Maybe::NONE; EXTENTS];
         self.touch();
     }
 
     /// Returns how many words have pieces.
     pub(super) fn words(&self) -> usize {
-        piece_slots(self.geometry.pieces())
+        piece_slots(self.shape.pieces())
     }
 
     pub(crate) fn have_count(&self) -> u32 {
@@ -140,13 +168,13 @@ impl<'t> State<'t> {
     }
 
     pub(crate) fn is_had(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
-        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.shape.pieces());
         word.is_some_and(|word| word.had & lane(piece) != 0)
     }
 
     /// Returns whether a piece is missing, and not skipped.
     pub(crate) fn is_sought(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
-        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.geometry.pieces());
+        let word = pieces.get(slot(piece.0 / 64)).filter(|_| piece.0 < self.shape.pieces());
         word.is_some_and(|word| word.sought() & lane(piece) != 0)
     }
 
@@ -164,14 +192,14 @@ impl<'t> State<'t> {
     }
 
     /// Returns the piece that became complete after so many others.
-    pub(crate) fn news(&self, told: u32) -> News {
-        let behind = self.completed.wrapping_sub(told);
+    pub(crate) fn completed_after(&self, completed: u32) -> Completed {
+        let behind = self.completed.wrapping_sub(completed);
         if behind == 0 {
-            return News::Nothing;
+            return Completed::Nothing;
         }
         let known = slot(behind) <= RECENT;
-        let piece = self.recent.get(slot(told) % RECENT).filter(|_| known);
-        piece.map_or(News::Many, |piece| News::Piece(*piece))
+        let piece = self.recent.get(slot(completed) % RECENT).filter(|_| known);
+        piece.map_or(Completed::Many, |piece| Completed::Piece(*piece))
     }
 
     /// Returns the first piece that is there, from the given one on.
@@ -192,9 +220,9 @@ impl<'t> State<'t> {
             *place = piece;
         }
         self.completed = self.completed.wrapping_add(1);
-        self.untold = self.untold.saturating_add(1);
+        self.unreported = self.unreported.saturating_add(1);
         self.had = self.had.saturating_add(1);
-        invariant!(self.had <= self.geometry.pieces(), "more complete pieces than pieces");
+        invariant!(self.had <= self.shape.pieces(), "more complete pieces than pieces");
     }
 
     /// Returns a random number below `bound`, or 0 if `bound` is 0.
@@ -206,10 +234,15 @@ impl<'t> State<'t> {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Counts the work of a call.
+    /// Counts the work of a call, which tests bound.
+    #[cfg(debug_assertions)]
     pub(super) fn walked(&mut self, steps: usize) {
         self.steps = self.steps.wrapping_add(u64::try_from(steps).unwrap_or(u64::MAX));
     }
+
+    /// Does nothing in a release build.
+    #[cfg(not(debug_assertions))]
+    pub(super) fn walked(&mut self, _: usize) {}
 
     pub(super) fn state_of(
         &self,
@@ -217,7 +250,7 @@ impl<'t> State<'t> {
         partials: &[PartialSlot],
         piece: PieceIndex,
     ) -> Option<PieceState> {
-        if piece.0 >= self.geometry.pieces() {
+        if piece.0 >= self.shape.pieces() {
             return None;
         }
         if self.is_had(pieces, piece) {
@@ -233,14 +266,15 @@ impl<'t> State<'t> {
 
     pub(super) fn requesters(
         &self,
+        geometry: Geometry<'_>,
         partials: &[PartialSlot],
         blocks: &[BlockSlot],
         block: Block,
     ) -> [Option<ConnId>; 2] {
         let entry = || {
-            let number = slot(self.geometry.number(block)?);
+            let number = slot(geometry.number(block)?);
             let at = self.find(partials, block.piece)?;
-            let start = usize::from(at).checked_mul(self.geometry.stride())?;
+            let start = usize::from(at).checked_mul(self.shape.stride())?;
             blocks.get(start.checked_add(number)?)
         };
         entry().map_or([None, None], BlockSlot::requesters)
@@ -250,17 +284,17 @@ impl<'t> State<'t> {
     pub(crate) fn offer(
         &mut self,
         pieces: &[PieceSlot],
-        holds: &Holds<'_>,
+        theirs: &PeerPieces<'_>,
         offered: &[PieceIndex],
     ) -> Option<PieceIndex> {
-        let fresh = self.rarest_had(pieces, holds, offered);
-        fresh.or_else(|| self.rarest_had(pieces, holds, &[]))
+        let fresh = self.rarest_had(pieces, theirs, offered);
+        fresh.or_else(|| self.rarest_had(pieces, theirs, &[]))
     }
 
     fn rarest_had(
         &mut self,
         pieces: &[PieceSlot],
-        holds: &Holds<'_>,
+        theirs: &PeerPieces<'_>,
         offered: &[PieceIndex],
     ) -> Option<PieceIndex> {
         let (mut best, mut ties) = (None, 0_u32);
@@ -268,7 +302,7 @@ impl<'t> State<'t> {
             let Some(entry) = pieces.get(word) else { break };
             let of_word = offered.iter().filter(|piece| slot(piece.0 / 64) == word);
             let taken = of_word.fold(0, |taken, piece| taken | lane(*piece));
-            let lanes = entry.had & !holds.word(word) & !taken;
+            let lanes = entry.had & !theirs.word(word) & !taken;
             if lanes == 0 {
                 continue;
             }

@@ -1,9 +1,9 @@
 //! Checking a piece in slices of the caller's choice.
 
-use super::Padding;
-use crate::geometry::{count, slot};
+use super::padding::Padding;
+use crate::geometry::{Block, Geometry, PieceIndex, count, slot};
+use crate::hash::{PieceHasher, PieceHashes};
 use crate::merkle::{MerkleHash, MerkleHasher};
-use crate::{Block, Geometry, PieceHasher, PieceHashes, PieceIndex};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it
 /// the bytes in order, as many at a time as the caller has time for, and give it to
@@ -30,7 +30,7 @@ impl PieceCheck {
         Self { piece, len: geometry.piece_len(piece), padding: 0, at: 0, v1, v2 }
     }
 
-    /// Takes so many bytes at the end of the piece for padding (BEP 47): they need not be read.
+    /// Declares the last `bytes` bytes of the piece padding (BEP 47), which need not be read.
     #[must_use]
     pub fn with_padding(mut self, bytes: u32) -> Self {
         let len = self.len.saturating_add(self.padding);
@@ -60,7 +60,7 @@ impl PieceCheck {
 
     /// Does what [`hash_step`](Self::hash_step) does, and gives the SHA-256 of each block that ends in these
     /// bytes, in order; of v1 there is none. They are for
-    /// [`Torrent::serve_leaves`](crate::Torrent::serve_leaves), should the piece pass.
+    /// [`TorrentContent::leaves`](crate::TorrentContent), should the piece pass.
     pub fn hash_leaves(&mut self, bytes: &[u8], mut leaf: impl FnMut(MerkleHash)) {
         let left = slot(self.len.saturating_sub(self.at));
         let bytes = bytes.get(..left).unwrap_or(bytes);

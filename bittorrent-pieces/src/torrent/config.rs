@@ -1,53 +1,61 @@
-//! How a torrent behaves.
+//! How a torrent behaves, and what it begins with.
 
 use core::time::Duration;
 
-use crate::{ChokerPolicy, InfoHash, PeerId};
+use crate::bitfield::Bitfield;
+use crate::choker::ChokerPolicy;
+use crate::error::ConfigError;
+use crate::id::{InfoHash, PeerId};
+use crate::picker::Policy;
 
 /// How a torrent behaves. [`Config::new`] gives the values of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Config {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// What we call ourselves.
+    /// Our peer id.
     pub peer_id: PeerId,
-    /// For ties and draws; it need not be secret and should differ from peer to peer.
+    /// For ties and draws. It need not be secret and should differ from peer to peer.
     pub seed: u64,
-    /// The most requests under way to a peer, at least 1, besides what the lent request slots and
-    /// the peer allow. Within this, a peer is asked for as much as it gives in half a second beyond its
-    /// fastest answer.
+    /// The most requests in flight to a peer, at least 1, besides what the request slots and the peer
+    /// allow. Within this, a peer gets as many requests as it answers in half a second beyond its fastest
+    /// answer.
     pub pipeline: u16,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,
-    /// Who gets them; see [`Torrent::set_choker`](crate::Torrent::set_choker) for a change when the torrent is complete.
+    /// Which of them; see [`Torrent::set_choker`](crate::Torrent::set_choker) for a change when the torrent
+    /// is complete.
     pub choker: ChokerPolicy,
-    /// A peer that gives a whole piece in this time gets whole pieces rather than parts of what others
-    /// give, and so many in a row as it gives in it, up to 4 MiB. Zero: no peer does.
+    /// A peer that sends a whole piece in this time gets whole pieces rather than parts of what others
+    /// send, and as many in a row as it sends in it, up to 4 MiB. Zero: no peer does.
     pub whole_within: Duration,
-    /// Whether to super-seed (BEP 16): peers that connect while all pieces are there see one that has
-    /// none, and are told of one piece at a time. See [`Torrent::set_super_seeding`](crate::Torrent::set_super_seeding).
+    /// Whether to super-seed (BEP 16): peers that connect while the torrent is complete see a peer without
+    /// pieces, and one piece at a time is announced to them. See
+    /// [`Torrent::set_super_seeding`](crate::Torrent::set_super_seeding).
     pub super_seeding: bool,
-    /// How long after the last message to a peer a keepalive is sent.
+    /// How long after the last message to a peer a keepalive is sent; not zero.
     pub keep_alive: Duration,
-    /// How long a peer may leave requests without a block before they go to others.
+    /// How long a peer may leave requests without a block before they go to others; not zero.
     pub patience: Duration,
-    /// How long a peer may say nothing at all before it is given up.
+    /// How long a peer may be silent before its connection is closed; not zero.
     pub silence: Duration,
     /// Whether to offer the fast extension (BEP 6).
     pub fast: bool,
-    /// Whether to tell peers of each other (BEP 11). Never for a private torrent (BEP 27).
+    /// Whether to send peers the addresses of others (BEP 11). Never for a private torrent (BEP 27).
     pub peer_exchange: bool,
-    /// The TCP port on which others reach us, told in the extended handshake (BEP 10).
+    /// The TCP port on which others reach us, for the extended handshake (BEP 10).
     pub port: Option<u16>,
     /// The UDP port of our DHT node, if there is one (BEP 5).
     pub dht_port: Option<u16>,
 }
 
 impl Config {
-    /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers
-    /// that give one in 20 s, keepalive after 2 minutes,
-    /// patience of 60 s, silence of 4 minutes, fast extension, exchange of peers, no ports, seed 0.
+    /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers that send
+    /// one in 20 s, keepalive after 2 minutes, patience of 60 s, silence of 4 minutes, fast extension,
+    /// peer exchange, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
         Self {
@@ -67,5 +75,38 @@ impl Config {
             port: None,
             dht_port: None,
         }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.pipeline == 0 {
+            return Err(ConfigError::Zero("pipeline"));
+        }
+        let spans = [
+            ("keep_alive", self.keep_alive),
+            ("patience", self.patience),
+            ("silence", self.silence),
+        ];
+        let zero = spans.into_iter().find(|(_, span)| span.as_millis() == 0);
+        zero.map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
+    }
+}
+
+/// What a torrent begins with: [`TorrentSetup::new`] is a fresh download.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct TorrentSetup<'a> {
+    /// How it behaves.
+    pub config: Config,
+    /// How new pieces are chosen.
+    pub policy: Policy,
+    /// The pieces that are in storage and checked. `None`: no piece.
+    pub have: Option<Bitfield<&'a [u8]>>,
+}
+
+impl TorrentSetup<'_> {
+    /// Returns the setup of a fresh download.
+    #[must_use]
+    pub const fn new(config: Config) -> Self {
+        Self { config, policy: Policy::new(), have: None }
     }
 }

@@ -1,16 +1,15 @@
 //! Answers to requests for hashes (BEP 52): of the piece layer, which is what a magnet link lacks, and of the
 //! leaves, which tell the bad block of a piece.
 
-use core::fmt;
-
-use super::queue::{RequestSlot, queues};
-use super::state::View;
-use super::{PeerError, Root};
-use crate::geometry::{count, slot};
+use super::content::TorrentContent;
+use super::cursor::PeerMut;
+use super::error::PeerError;
+use super::queue::RequestSlot;
+use crate::error::BufferTooSmall;
+use crate::geometry::{BLOCK_LEN, count, slot};
 use crate::merkle::{MerkleHash, RUN, node, pad_hash, piece_height, run_height};
 use crate::wire::Message;
 use crate::wire::hashes::{HashMessage, HashRange};
-use crate::{BLOCK_LEN, BufferTooSmall, Geometry, PieceHashes};
 
 /// The most hashes in an answer of ours, as BEP 52 asks for.
 const MOST: u32 = 512;
@@ -19,27 +18,25 @@ const PROVED: usize = 1 << 16;
 /// The most hashes beside the way up in an answer of ours.
 const UNCLES: usize = 32;
 
-/// What the caller knows of the trees besides the pieces.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Served<'t> {
-    pub(super) leaves: &'t [MerkleHash],
-    pub(super) runs: &'t [MerkleHash],
-}
-
-/// Their numbers only: nothing here can change the caller's hashes, and they may be many.
-impl fmt::Debug for Served<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Served({} leaves, {} runs)", self.leaves.len(), self.runs.len())
-    }
-}
-
 /// The trees of a torrent of version 2.
 #[derive(Clone, Copy)]
 pub(super) struct Trees<'t> {
-    hashes: PieceHashes<'t>,
-    geometry: Geometry<'t>,
-    root: Option<Root>, // of a torrent that was given as one file
-    served: Served<'t>,
+    pub(super) content: TorrentContent<'t>,
+    pub(super) root: Option<Root>, // of a torrent that was given as one file
+}
+
+/// The root of the one file of a v2 torrent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root(MerkleHash);
+
+impl Root {
+    /// Returns the root, unless each file has its own or there is none.
+    pub(super) fn of(content: TorrentContent<'_>) -> Option<Self> {
+        let geometry = content.geometry;
+        let layer = content.hashes.layer();
+        let single = geometry.files().is_empty() && !layer.is_empty();
+        single.then(|| Self(layer.root(geometry.full_piece_len())))
+    }
 }
 
 /// The tree of a file, as far as it is known.
@@ -57,21 +54,23 @@ impl<'t> Trees<'t> {
     fn find(&self, root: &MerkleHash) -> Option<u32> {
         match self.root {
             Some(Root(single)) => (single == *root).then_some(0),
-            None => self.geometry.files().iter().position(|file| file.root == *root).map(count),
+            None => {
+                self.content.geometry.files().iter().position(|file| file.root == *root).map(count)
+            }
         }
     }
 
     /// Returns the tree of a file by its number.
     fn tree(&self, number: u32) -> Option<Tree<'t>> {
-        let piece_len = self.geometry.full_piece_len();
+        let piece_len = self.content.geometry.full_piece_len();
         let pieces_of = |len: u64| usize::try_from(len.div_ceil(piece_len.into())).unwrap_or(0);
         let (root, first, len) = if let Some(Root(root)) = self.root {
-            (root, 0, self.geometry.total())
+            (root, 0, self.content.geometry.total())
         } else {
-            let file = self.geometry.files().get(slot(number))?;
+            let file = self.content.geometry.files().get(slot(number))?;
             (file.root, file.first.slot(), file.len)
         };
-        let before = self.geometry.files().iter().take(slot(number));
+        let before = self.content.geometry.files().iter().take(slot(number));
         let before = before.map(|file| pieces_of(file.len).div_ceil(RUN)).sum();
         let blocks = slot(piece_len / BLOCK_LEN);
         let of = |nodes: &'t [MerkleHash], start: usize, len: usize| {
@@ -82,33 +81,24 @@ impl<'t> Trees<'t> {
         Some(Tree {
             root,
             height: piece_height(piece_len),
-            pieces: of(self.hashes.layer().hashes(), first, pieces),
-            leaves: of(self.served.leaves, first.saturating_mul(blocks), leaves),
-            runs: of(self.served.runs, before, pieces.div_ceil(RUN)),
+            pieces: of(self.content.hashes.layer().hashes(), first, pieces),
+            leaves: of(self.content.leaves, first.saturating_mul(blocks), leaves),
+            runs: of(self.content.runs, before, pieces.div_ceil(RUN)),
         })
     }
 }
 
-impl<'t> View<'_, 't> {
-    pub(super) fn trees(&self) -> Trees<'t> {
-        let core = &*self.core;
-        let (hashes, geometry) = (core.hashes, core.geometry());
-        Trees { hashes, geometry, root: core.root, served: core.served }
-    }
-
-    /// Takes in a message about hashes; returns whether it was one.
-    pub(super) fn hash_message(
-        &mut self,
-        index: usize,
-        message: &Message<'_>,
-    ) -> Result<bool, PeerError> {
+impl PeerMut<'_> {
+    /// Processes a message about hashes; returns whether it was one.
+    pub(super) fn hash_message(&mut self, message: &Message<'_>) -> Result<bool, PeerError> {
         let Some(message) = HashMessage::of(message)? else { return Ok(false) };
         let trees = self.trees();
-        if let (HashMessage::Request(range), false) = (message, trees.hashes.layer().is_empty()) {
+        if let HashMessage::Request(range) = message
+            && !trees.content.hashes.layer().is_empty()
+        {
             let file = trees.find(&range.root).filter(|_| range.is_valid());
-            let file = file.ok_or(PeerError::Hashes(range))?;
-            let (_, mut uploads) = queues(self.regions.requests, self.regions.peers.len(), index);
-            uploads.push(RequestSlot::hashes(&range, file)); // there is room: `is_busy`
+            let file = file.ok_or(PeerError::Hashes)?;
+            self.uploads.push(RequestSlot::hashes(&range, file)); // there is room: `is_busy`
         }
         Ok(true)
     }

@@ -1,201 +1,202 @@
-//! A torrent among its peers.
+//! The torrent machine in detail: its storage, and the sizes of its regions and buffers.
 
-mod ask;
 mod check;
 mod config;
+mod content;
+mod cursor;
 mod error;
-pub(crate) mod extend;
+mod event;
+pub(crate) mod extension;
+pub(crate) mod handshake;
 mod hashes;
-mod memory;
+mod lifecycle;
 mod padding;
 mod peer;
+mod pex;
 mod queue;
 mod receive;
-mod refuse;
-mod state;
+mod requests;
+mod storage;
+#[cfg(feature = "alloc")]
+mod storage_vec;
 mod superseed;
-mod time;
-mod told;
+mod timers;
 mod transmit;
+mod validate;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::error::ConnectError;
-use crate::merkle::MerkleHash;
-use crate::wire::{Handshake, Reserved};
-use crate::{
-    Bitfield, Block, BufferTooSmall, ChokerPolicy, ConfigError, ConnId, Geometry, InfoHash, PeerId,
-    PieceHashes, PieceIndex, Policy, Priority,
-};
+use crate::bitfield::Bitfield;
+use crate::choker::ChokerPolicy;
+use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
+use crate::geometry::{Block, Geometry, PieceIndex};
+use crate::id::ConnId;
+use crate::picker::{Policy, Priority};
+use crate::received::Received;
 pub use check::PieceCheck;
-pub use config::Config;
+pub use config::{Config, TorrentSetup};
+pub use content::TorrentContent;
+use cursor::View;
+pub(crate) use error::whole;
 pub use error::{NotVerifying, PeerError};
-pub use memory::{
-    HASHES_LEN, Memory, Regions, RegionsMut, RegionsRef, bits_len, receive_len, requests_len,
-    transmit_len,
-};
-pub use padding::Padding;
+pub use event::{CloseReason, Event, MetadataRange, Outcome, Side, Transmit, Verdict};
+use lifecycle::Core;
+pub use padding::{Padding, PaddingOf};
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
-use state::{Core, Info, View};
-pub use told::{Event, Handled, LostReason, Side, Transmit, Verdict};
+pub use storage::{
+    HASHES_LEN, TorrentParts, TorrentPartsRef, TorrentSlots, TorrentStorage, bits_len, receive_len,
+    requests_len, transmit_len,
+};
+#[cfg(feature = "alloc")]
+pub use storage_vec::{TorrentLimits, TorrentVec};
 
-/// Fetches and gives the pieces of one torrent: handshakes, interest, requests, choking, checks.
+/// Downloads and uploads the pieces of one torrent: handshakes, interest, requests, choking, checks.
 ///
-/// It never touches a socket or a disk. The caller keeps a receive buffer for each connection and
-/// feeds it to [`handle_bytes`](Self::handle_bytes), message by message; writes the blocks that
-/// come out; reads and hashes the pieces that [`Event::Verify`] names; and sends what
-/// [`poll_transmit`](Self::poll_transmit) gives, with the blocks it names read from storage.
+/// It touches neither sockets nor disks. The caller keeps a receive buffer for each connection and passes it
+/// to [`handle_bytes`](Self::handle_bytes), message by message; writes the blocks that come out; reads and
+/// hashes the pieces that [`Event::Verify`] names; and sends what [`poll_transmit`](Self::poll_transmit)
+/// writes, with the blocks it names read from storage.
 ///
 /// After any call, poll transmits, events and the timeout; polling too often is harmless.
+///
+/// ```
+/// use bittorrent_pieces::*;
+/// use core::time::Duration;
+///
+/// let hashes = [PieceHasher::digest(&[7; 1000])];
+/// let content = TorrentContent::new(Geometry::new(1000, 16_384)?, PieceHashes::new(&hashes));
+/// let storage = TorrentVec::new(&content, TorrentLimits::new());
+/// let setup = TorrentSetup::new(Config::new(InfoHash([1; 20]), PeerId([2; 20])));
+/// let mut torrent = Torrent::new(setup, storage)?;
+///
+/// torrent.handle_connected(Duration::ZERO, ConnId(1), Side::Dialled)?;
+/// let mut buf = [0; 1024];
+/// let sent = torrent.poll_transmit(&mut buf)?.unwrap();
+/// assert_eq!((sent.conn, sent.len), (ConnId(1), 68)); // the handshake
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Torrent<'t, M> {
-    core: Core<'t>,
-    memory: M,
+pub struct Torrent<S> {
+    core: Core,
+    storage: S,
 }
 
-impl<'t, M: Regions> Torrent<'t, M> {
-    /// Creates a torrent that has the pieces of `have`, which the caller vouches for: none for a
-    /// fresh download, some to resume, all to seed.
+impl<S: TorrentStorage> Torrent<S> {
+    /// Creates a torrent and clears its storage, but for the content.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a region is too small, or hashes or bits are of another torrent.
-    pub fn new(
-        config: Config,
-        geometry: Geometry<'t>,
-        hashes: PieceHashes<'t>,
-        have: Bitfield<&[u8]>,
-        mut memory: M,
-    ) -> Result<Self, ConfigError> {
-        let core = Core::new(config, geometry, hashes, have, memory.regions_mut())?;
-        Ok(Self { core, memory })
+    /// [`ConfigError`] if a region is too small, hashes or bits are of another torrent, or a number of the
+    /// configuration must not be zero.
+    pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
+        let core = Core::new(setup, storage.parts())?;
+        Ok(Self { core, storage })
     }
 
-    /// Takes on a connection.
+    /// Adds a connection.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if there is no slot, or the name is in use.
+    /// [`ConnectError`] if there is no slot, or the connection is open.
     pub fn handle_connected(
         &mut self,
         now: Duration,
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connected(now, conn, side, false)
+        self.view().connect(now, conn, side, false)
     }
 
-    /// Takes on a connection from a [`MetadataFetch`](crate::MetadataFetch), which has greeted the peer;
-    /// hand in the bytes that were kept next.
+    /// Adds a connection of a [`MetadataFetch`](crate::MetadataFetch), which has sent the handshake. Pass the
+    /// bytes that were kept to [`handle_bytes`](Self::handle_bytes) next.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if there is no slot, or the name is in use.
+    /// [`ConnectError`] if there is no slot, or the connection is open.
     pub fn take_over(
         &mut self,
         now: Duration,
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connected(now, conn, side, true)
+        self.view().connect(now, conn, side, true)
     }
 
-    /// Notes where the other end of a connection is; without it the peer is not told to others, and
-    /// gets nothing while choked. Returns whether the connection is open.
+    /// Sets the remote address of a connection. Without it the peer is not sent to others, and gets nothing
+    /// while choked. Returns whether the connection is open.
     pub fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
         self.view().set_address(conn, addr)
     }
 
-    /// Changes how new pieces are chosen; what is under way goes on.
+    /// Changes how new pieces are chosen. Open pieces are continued.
     pub fn set_policy(&mut self, policy: Policy) {
         self.core.picker.set_policy(policy);
     }
 
-    /// Changes who is unchoked, from the next round on: after [`Event::Complete`], say, to what suits a
-    /// seed.
+    /// Changes which peers are unchoked, from the next round on: after [`Event::Completed`], say, to what
+    /// suits a seed.
     pub fn set_choker(&mut self, policy: ChokerPolicy) {
         self.core.config.choker = policy;
         self.core.choker.set_policy(policy);
     }
 
-    /// Begins or ends super-seeding (BEP 16), for the only seed of a new torrent: it gives each piece
-    /// hardly more than once until there are others who do.
+    /// Changes the TCP port that extended handshakes announce from now on.
+    pub fn set_port(&mut self, port: Option<u16>) {
+        self.core.config.port = port;
+    }
+
+    /// Begins or ends super-seeding (BEP 16), for the only seed of a new torrent: it sends each piece hardly
+    /// more than once until others have it.
     ///
-    /// It concerns peers that connect from now on, while all pieces are there. Each is told of the rarest
-    /// piece that it misses, and of the next once it has that piece and another peer, too, or another got
-    /// it first. A peer that there is nobody to pass pieces on to gets one after the other. At the end of
-    /// super-seeding all are told of all pieces.
+    /// It concerns peers that connect from now on, while the torrent is complete. The rarest piece that it
+    /// misses is announced to each, and the next once it has that piece and another peer has it too, or
+    /// another got it first. A peer that has no other to pass pieces on to gets one after the other. At the
+    /// end of super-seeding all pieces are announced to all.
     pub fn set_super_seeding(&mut self, begins: bool) {
         self.view().set_super_seeding(begins);
     }
 
-    /// Says what is padding (BEP 47), sorted by pieces, before the first peer comes: blocks of nothing else
-    /// are asked of nobody, and checks take the bytes for zeros. A peer that does not know of padding may
-    /// ask for it: send zeros.
-    pub fn set_padding(&mut self, padding: &'t [Padding]) {
-        self.core.padding = padding;
-    }
-
-    /// Takes in a block that lies in storage from an earlier run, so that it is not fetched again; to be
-    /// called after [`set_padding`](Self::set_padding) and before the first peer comes. With the last block
-    /// of a piece, [`Event::Verify`] follows.
+    /// Marks a block as received that lies in storage from an earlier run, so that it is not fetched again.
+    /// With the last block of a piece, [`Event::Verify`] follows.
     ///
     /// Returns `false` if the block is not missing, its piece is skipped, or there is no slot for it. When
-    /// all slots for open pieces are taken, the one of the least progress is given up.
-    pub fn keep(&mut self, block: Block) -> bool {
-        self.view().keep(block)
+    /// all slots for open pieces are in use, the piece of the least progress is given up.
+    pub fn restore_block(&mut self, block: Block) -> bool {
+        self.view().restore_block(block)
     }
 
-    /// Gives the info dictionary to peers that ask for it (BEP 9): the bytes that hash to the
-    /// torrent's name.
-    pub fn serve_metadata(&mut self, info: &'t [u8]) {
-        self.core.metadata = Some(Info(info));
-    }
-
-    /// Answers requests for the leaves of a v2 torrent (BEP 52, layer 0), by which a peer finds the bad block
-    /// of a piece. `leaves` are the SHA-256 of the blocks of each piece, as many for each as a full one has;
-    /// those of zeros are not known, and not given. Without this such requests are rejected, even after a
-    /// request for the block itself, when BEP 52 says that they must not be.
-    pub fn serve_leaves(&mut self, leaves: &'t [MerkleHash]) {
-        self.core.served.leaves = leaves;
-    }
-
-    /// Answers requests for hashes of files of more than 65,536 pieces too, of which a proof would take too
-    /// long: with [`PieceHashes::runs`], it takes a 512th of the time, and files may be as many times longer.
-    pub fn serve_runs(&mut self, runs: &'t [MerkleHash]) {
-        self.core.served.runs = runs;
-    }
-
-    /// Takes in the handshake or the one message at the front of what `conn` sent.
+    /// Processes the handshake or the one message at the front of what was received from `conn`. Call again
+    /// with the rest until nothing is consumed.
     ///
-    /// Call again with the rest until it consumes nothing.
+    /// A peer that breaks the protocol is not an error: [`Event::Closed`] follows, and the rest of its bytes
+    /// is consumed.
     ///
     /// # Errors
     ///
-    /// [`PeerError`]: the peer's fault. Nothing changed; close the connection.
+    /// [`NotConnected`] if there is no such connection.
     pub fn handle_bytes<'b>(
         &mut self,
         now: Duration,
         conn: ConnId,
         bytes: &'b [u8],
-    ) -> Result<Handled<'b>, PeerError> {
+    ) -> Result<Received<Outcome<'b>>, NotConnected> {
         self.view().bytes(now, conn, bytes)
     }
 
-    /// Forgets a connection; one that is not known is no harm.
+    /// Removes a connection. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
         self.view().closed(now, conn);
     }
 
-    /// Changes how much a piece is wanted. A peer hears that we are interested as long as it has a piece
-    /// that we miss and do not skip; what a skipped piece was asked for already may still come.
+    /// Changes how much a piece is wanted. We are interested in a peer as long as it has a piece that we
+    /// miss and do not skip. Requested blocks of a skipped piece may still arrive.
     pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.view().set_priority(now, piece, priority);
     }
 
-    /// Takes in the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see
+    /// Accepts the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see
     /// [`check`](Self::check) for all.
     ///
     /// # Errors
@@ -207,14 +208,15 @@ impl<'t, M: Regions> Torrent<'t, M> {
         piece: PieceIndex,
         digest: [u8; 20],
     ) -> Result<Verdict, NotVerifying> {
-        if !self.core.hashes.layer().is_empty() {
+        let hashes = self.storage.parts_ref().content.hashes;
+        if !hashes.layer().is_empty() {
             return Err(NotVerifying(piece));
         }
-        let passed = self.core.hashes.of(piece) == Some(&digest);
+        let passed = hashes.of(piece) == Some(&digest);
         self.view().hashed(now, piece, passed)
     }
 
-    /// Begins the check of a piece; several may be under way.
+    /// Begins the check of a piece; several may run at a time.
     ///
     /// # Errors
     ///
@@ -223,7 +225,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
         self.view().check_piece(piece)
     }
 
-    /// Takes in a check that was fed with all bytes of its piece.
+    /// Accepts a check that was fed with all bytes of its piece.
     ///
     /// # Errors
     ///
@@ -234,11 +236,12 @@ impl<'t, M: Regions> Torrent<'t, M> {
         check: PieceCheck,
     ) -> Result<Verdict, NotVerifying> {
         let piece = check.piece();
-        let passed = check.passed(self.core.hashes).ok_or(NotVerifying(piece))?;
+        let hashes = self.storage.parts_ref().content.hashes;
+        let passed = check.passed(hashes).ok_or(NotVerifying(piece))?;
         self.view().hashed(now, piece, passed)
     }
 
-    /// Lets time pass: choking rounds, keepalives, requests that nobody answered.
+    /// Fires expired timers: choking rounds, keepalives, requests without an answer.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.view().timeout(now);
     }
@@ -246,7 +249,7 @@ impl<'t, M: Regions> Torrent<'t, M> {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let RegionsRef { peers, requests, .. } = self.memory.regions();
+        let TorrentPartsRef { peers, requests, .. } = self.storage.parts_ref();
         self.core.next_deadline(peers, requests)
     }
 
@@ -254,12 +257,9 @@ impl<'t, M: Regions> Torrent<'t, M> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, but of a v2 torrent with
+    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, or for a v2 torrent with
     /// [`HASHES_LEN`].
-    pub fn poll_transmit(
-        &mut self,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
+    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         self.view().transmit(buf)
     }
 
@@ -267,45 +267,58 @@ impl<'t, M: Regions> Torrent<'t, M> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, but of a v2 torrent with
-    /// [`HASHES_LEN`].
+    /// As [`poll_transmit`](Self::poll_transmit).
     pub fn poll_transmit_to(
         &mut self,
         conn: ConnId,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
         self.view().transmit_to(conn, buf)
     }
 
-    /// Returns the next thing learnt.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.view().event()
     }
 
-    /// Returns the pieces that are there and checked.
+    /// Returns the bytes of the info dictionary that a [`Transmit`] names; empty for `None`.
     #[must_use]
-    pub fn have(&self) -> Bitfield<&[u8]> {
-        let pieces = self.core.geometry().pieces();
-        let bits = self.memory.regions().bits.get(..Bitfield::byte_len(pieces));
-        Bitfield::trusted(pieces, bits.unwrap_or_default())
+    pub fn metadata(&self, range: Option<MetadataRange>) -> &[u8] {
+        let Some(MetadataRange { begin, len }) = range else { return &[] };
+        let info = self.storage.parts_ref().content.info;
+        info.get(begin..begin.saturating_add(len)).unwrap_or_default()
     }
 
-    /// Returns how many pieces are there and checked.
+    /// Returns the pieces that passed their check.
+    #[must_use]
+    pub fn have(&self) -> Bitfield<&[u8]> {
+        let TorrentPartsRef { content, bits, .. } = self.storage.parts_ref();
+        let pieces = content.geometry.pieces();
+        Bitfield::trusted(pieces, bits.get(..Bitfield::byte_len(pieces)).unwrap_or_default())
+    }
+
+    /// Returns the number of pieces that passed their check.
     #[must_use]
     pub fn have_count(&self) -> u32 {
         self.core.picker.have_count()
     }
 
-    /// Returns whether all pieces are there.
+    /// Returns whether all pieces passed their check.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.core.is_complete()
     }
 
+    /// Returns the metainfo.
+    #[must_use]
+    pub fn content(&self) -> TorrentContent<'_> {
+        self.storage.parts_ref().content
+    }
+
     /// Returns how the content is cut.
     #[must_use]
-    pub fn geometry(&self) -> Geometry<'t> {
-        self.core.geometry()
+    pub fn geometry(&self) -> Geometry<'_> {
+        self.content().geometry
     }
 
     /// Returns the configuration.
@@ -321,51 +334,36 @@ impl<'t, M: Regions> Torrent<'t, M> {
     }
 
     /// Returns all connections that are open.
-    pub fn peers(&self) -> impl Iterator<Item = Peer> {
-        let RegionsRef { peers, requests, .. } = self.memory.regions();
-        let links = peers.iter().map(|slot| &slot.0).enumerate();
-        links.filter(|(_, link)| link.is_live()).map(move |(index, link)| {
-            link.peer(
-                queue::ours(requests, peers.len(), index).filter(|ask| ask.is_under_way()).count(),
-            )
-        })
+    #[must_use]
+    pub fn peers(&self) -> Peers<'_> {
+        let TorrentPartsRef { peers, requests, .. } = self.storage.parts_ref();
+        Peers { slots: peers.iter().enumerate(), requests, count: peers.len() }
     }
 
-    /// Returns the memory; the torrent is over.
-    pub fn into_memory(self) -> M {
-        self.memory
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.storage
     }
 
-    fn view(&mut self) -> View<'_, 't> {
-        let regions = self.memory.regions_mut();
-        View { core: &mut self.core, regions }
+    fn view(&mut self) -> View<'_> {
+        View { core: &mut self.core, parts: self.storage.parts() }
     }
 }
 
-/// The root of the one file of a v2 torrent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Root(pub(crate) MerkleHash);
-
-/// Returns the reserved bits of our handshake.
-pub(crate) fn opening_reserved(fast: bool, dht: bool) -> Reserved {
-    let mut reserved = Reserved::EXTENDED;
-    if fast {
-        reserved = reserved | Reserved::FAST;
-    }
-    if dht {
-        reserved = reserved | Reserved::DHT;
-    }
-    reserved
+/// The open connections of a torrent.
+#[derive(Debug, Clone)]
+pub struct Peers<'a> {
+    slots: core::iter::Enumerate<core::slice::Iter<'a, PeerSlot>>,
+    requests: &'a [RequestSlot],
+    count: usize,
 }
 
-/// Refuses a handshake for another torrent or of our own.
-pub(crate) fn offered(
-    handshake: &Handshake,
-    info_hash: InfoHash,
-    own: PeerId,
-) -> Result<(), PeerError> {
-    if handshake.info_hash != info_hash {
-        return Err(PeerError::InfoHash(handshake.info_hash));
+impl Iterator for Peers<'_> {
+    type Item = Peer;
+
+    fn next(&mut self) -> Option<Peer> {
+        let (index, slot) = self.slots.find(|(_, slot)| slot.0.is_live())?;
+        let requests = queue::ours(self.requests, self.count, index);
+        Some(slot.0.peer(requests.filter(|request| request.is_in_flight()).count()))
     }
-    if handshake.peer_id == own { Err(PeerError::OwnId) } else { Ok(()) }
 }

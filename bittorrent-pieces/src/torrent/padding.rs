@@ -1,10 +1,13 @@
-//! Padding: bytes that are zero and nobody stores or fetches (BEP 47).
+//! Padding: zeros that are neither stored nor fetched (BEP 47).
 
-use crate::geometry::slot;
-use crate::{Geometry, PieceHasher, PieceIndex};
+use core::ops::Range;
+
+use crate::geometry::{Geometry, PieceIndex, slot};
+use crate::hash::PieceHasher;
 
 /// How many bytes at the end of a piece are padding (BEP 47), so that the next file begins with a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller creates it")]
 pub struct Padding {
     /// The piece.
     pub piece: PieceIndex,
@@ -23,19 +26,14 @@ impl Padding {
     /// let padding: Vec<_> = Padding::of(cut, 40_000, 25_536).collect();
     /// assert_eq!(padding, [Padding { piece: PieceIndex(1), bytes: 25_536 }]);
     /// ```
-    pub fn of(geometry: Geometry<'_>, offset: u64, len: u64) -> impl Iterator<Item = Self> {
+    #[must_use]
+    pub fn of(geometry: Geometry<'_>, offset: u64, len: u64) -> PaddingOf<'_> {
         let end = offset.saturating_add(len);
         let piece_at = |at: u64| at.checked_div(u64::from(geometry.full_piece_len()));
         let piece_at = move |at| piece_at(at).and_then(|piece| u32::try_from(piece).ok());
         let first = piece_at(offset).unwrap_or(u32::MAX);
         let after = piece_at(end).map_or(first, |last| last.saturating_add(1));
-        (first..after.min(geometry.pieces())).map(PieceIndex).filter_map(move |piece| {
-            let start = geometry.offset(piece);
-            let stop = start.saturating_add(u64::from(geometry.piece_len(piece)));
-            let bytes = stop.saturating_sub(start.max(offset));
-            let bytes = u32::try_from(bytes).ok().filter(|bytes| stop <= end && *bytes > 0)?;
-            Some(Self { piece, bytes })
-        })
+        PaddingOf { geometry, pieces: first..after.min(geometry.pieces()), offset, end }
     }
 
     /// Returns how many bytes at the end of a piece are padding, by a list sorted by pieces.
@@ -44,7 +42,7 @@ impl Padding {
         found.ok().and_then(|at| padding.get(at)).map_or(0, |padding| padding.bytes)
     }
 
-    /// Hashes so many zeros.
+    /// Hashes `bytes` zeros.
     pub(super) fn hash(hasher: &mut PieceHasher, bytes: u32) {
         const ZEROS: [u8; 256] = [0; 256];
         let mut left = slot(bytes);
@@ -53,5 +51,29 @@ impl Padding {
             hasher.update(zeros);
             left = left.saturating_sub(zeros.len());
         }
+    }
+}
+
+/// The padding of one padding file in each of its pieces: see [`Padding::of`].
+#[derive(Debug, Clone)]
+pub struct PaddingOf<'a> {
+    geometry: Geometry<'a>,
+    pieces: Range<u32>,
+    offset: u64,
+    end: u64,
+}
+
+impl Iterator for PaddingOf<'_> {
+    type Item = Padding;
+
+    fn next(&mut self) -> Option<Padding> {
+        let Self { geometry, pieces, offset, end } = self;
+        pieces.map(PieceIndex).find_map(|piece| {
+            let start = geometry.offset(piece);
+            let stop = start.saturating_add(u64::from(geometry.piece_len(piece)));
+            let bytes = stop.saturating_sub(start.max(*offset));
+            let bytes = u32::try_from(bytes).ok().filter(|bytes| stop <= *end && *bytes > 0)?;
+            Some(Padding { piece, bytes })
+        })
     }
 }

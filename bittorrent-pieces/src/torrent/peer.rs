@@ -5,151 +5,193 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use super::LostReason;
+use super::event::CloseReason;
 use super::queue::{Queue, Step};
-use super::time::ROUND;
+use super::timers::ROUND;
+use crate::choker::Candidate;
+use crate::compact::{CompactPeers, Family};
+use crate::geometry::{Block, PieceIndex};
+use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
 use crate::small::{Maybe, Stamp};
-use crate::{Block, Candidate, CompactPeers, ConnId, Family, PeerId, PieceIndex};
 
-/// How many requests go to a peer before it is known how fast it is.
+/// The number of requests in flight to a peer before its rate is known.
 const FIRST_WINDOW: u16 = 4;
-/// A peer that answers within so many milliseconds more than it did at its fastest may be asked for
-/// more at a time: what is under way then is its rate times this.
+/// A peer that answers within this many milliseconds of its fastest answer may have more requests in
+/// flight: these are then its rate times this.
 const PROMPT: u16 = 500;
-/// A peer that takes so much longer is asked for less at a time, or the endgame has much to undo.
+/// A peer that takes this much longer gets fewer, or the endgame has much to undo.
 const TARDY: u16 = 1_000;
-/// How many pieces are kept in mind that a peer gives even while it chokes us.
+/// The number of allowed-fast pieces that are remembered (BEP 6).
 const ALLOWED: usize = 4;
 
-/// Room for one connection: at most 208 bytes.
+/// Room for one connection: at most 200 bytes.
 #[derive(Debug, Clone)]
-pub struct PeerSlot(pub(crate) Link);
+pub struct PeerSlot(pub(crate) PeerState);
 
 impl PeerSlot {
     /// An unused slot.
-    pub const EMPTY: Self = Self(Link::EMPTY);
+    pub const EMPTY: Self = Self(PeerState::EMPTY);
 }
 
-/// A connection, as far as its peer may be told.
+/// A connection, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Peer {
     /// The connection.
     pub conn: ConnId,
-    /// What the peer calls itself; `None` before its handshake.
+    /// The id that the peer chose; `None` before its handshake.
     pub peer_id: Option<PeerId>,
-    /// How many pieces it has.
+    /// The number of pieces it has.
     pub pieces: u32,
-    /// How many of them we miss and do not skip: we are interested if there is one.
+    /// How many of them we miss and do not skip. We are interested if there is one.
     pub wanted: u32,
-    /// Whether it may ask us for blocks.
+    /// Whether we unchoke it.
     pub unchoked: bool,
-    /// Whether it wants to.
+    /// Whether it is interested.
     pub interested: bool,
-    /// Whether we may ask it.
+    /// Whether it unchokes us.
     pub unchokes_us: bool,
-    /// Whether it left our requests without a block for too long.
+    /// Whether it left our requests without a block for longer than
+    /// [`Config::patience`](crate::Config::patience).
     pub snubbed: bool,
-    /// Whether it is on parole: it had a part in a piece that failed its check, and gives whole pieces
-    /// alone until it is cleared, or found out and banned.
+    /// Whether it is on parole: it sent a part of a piece that failed its check, and is asked for whole
+    /// pieces until it is cleared or convicted.
     pub parole: bool,
-    /// Whether both sides speak the fast extension (BEP 6).
+    /// Whether the fast extension was negotiated (BEP 6).
     pub fast: bool,
-    /// How many requests are under way to it.
+    /// The number of requests in flight to it.
     pub requested: usize,
-    /// How many may be, by the time that it takes to answer.
+    /// The most requests in flight, from its round-trip time.
     pub window: usize,
-    /// What went over the connection.
+    /// The blocks that went over the connection.
     pub traffic: Traffic,
 }
 
 /// The blocks that went over a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Traffic {
-    /// Bytes of blocks that the peer gave and we had asked for.
-    pub bytes_taken: u64,
-    /// Bytes of blocks that we gave.
-    pub bytes_given: u64,
-    /// Bytes of blocks that arrived although nobody waited for them.
+    /// Bytes of requested blocks that were received.
+    pub bytes_received: u64,
+    /// Bytes of blocks that were sent.
+    pub bytes_sent: u64,
+    /// Bytes of received blocks that were not needed any more; at most 4 GiB are counted.
     pub bytes_wasted: u64,
 }
 
-/// The state of a connection; its requests are in their own region.
+/// The state of a connection. Its requests are in a region of their own.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct PeerState {
     pub(crate) phase: Phase,
     pub(crate) flags: Flags,
-    pub(crate) card: Candidate, // the decision of the choker among it
+    pub(crate) choke_candidate: Candidate, // with the choker's decision
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,     // pieces it has
-    pub(crate) wanted: u32,   // of which we miss, and do not skip
-    pub(crate) told: u32,     // how many of the completed pieces it was told of, wrapping
-    pub(crate) offer: Maybe,  // the one piece that it was told of, or is to be told of
-    pub(crate) retell: Maybe, // from which piece on it is to be told of all
+    pub(crate) held: u32,                // pieces it has
+    pub(crate) wanted: u32,              // of which we miss, and do not skip
+    pub(crate) haves_sent: u32,          // completed pieces that were announced to it, wrapping
+    pub(crate) superseed_offer: Maybe,   // the one piece that is or will be announced to it
+    pub(crate) resend_haves_from: Maybe, // all pieces from this one on are to be announced
     /// The generation of the picker that had nothing for this peer.
-    pub(crate) dry: Maybe,
-    pub(crate) window: u16,  // how many requests it answers in good time
-    pub(crate) reqq: u16,    // how many it takes
-    pub(crate) fastest: u16, // its quickest answer, in milliseconds
-    pub(crate) pace: u16,    // what its answers take of late, in milliseconds
-    pub(crate) allowed: Vec<PieceIndex, ALLOWED, u8>, // given even while it chokes us
+    pub(crate) exhausted_at_generation: Maybe,
+    pub(crate) window: u16,               // requests it answers in good time
+    pub(crate) reqq: u16,                 // requests it queues
+    pub(crate) fastest_rtt: u16,          // milliseconds
+    pub(crate) peer_rtt: u16,             // smoothed, in milliseconds
+    pub(crate) allowed: [Maybe; ALLOWED], // pieces that it sends even while it chokes us
     pub(crate) suggested: Maybe,
-    pub(crate) granted: u8, // allowed-fast messages that are due
+    pub(crate) allowed_fast_due: u8, // allowed-fast messages to send
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
     pub(crate) joined_at: Stamp,
     pub(crate) heard_at: Stamp,
     pub(crate) sent_at: Stamp,
     pub(crate) block_at: Stamp, // the last block, or since when we wait for one
-    pub(crate) exchanged_at: Stamp, // the last exchange of peers; in an unused slot, when its peer left
-    pub(crate) traffic: Traffic,
-    pub(crate) taken: [u32; 2], // bytes of this round and the one before
-    pub(crate) given: [u32; 2],
+    pub(crate) exchanged_at: Stamp, // the last peer exchange; in an unused slot, when its peer left
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_wasted: u32,
+    pub(crate) received_bytes: [u32; 2], // of this round and the one before
+    pub(crate) sent_bytes: [u32; 2],
 }
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Unused,
-    Greeting, // its handshake has not come
-    Arrived,  // it has, until the event is told
-    Ready,
-    Banned, // until the event is told
-    Lost(LostReason),
+    Handshaking, // its handshake was not received
+    Open,
+    Closed(CloseReason), // until the event is polled
 }
 
-/// What was said and is to be said.
+/// Declares a set of flags: a getter and a setter for each bit.
+macro_rules! flags {
+    ($($(#[$meta:meta])* $get:ident, $set:ident: $bit:literal;)*) => {
+        impl Flags {
+            $(
+                $(#[$meta])*
+                pub(crate) const fn $get(self) -> bool {
+                    self.0 & (1 << $bit) != 0
+                }
+
+                pub(crate) const fn $set(&mut self, on: bool) {
+                    self.0 = if on { self.0 | (1 << $bit) } else { self.0 & !(1 << $bit) };
+                }
+            )*
+        }
+    };
+}
+
+/// What was sent, what is due, and what was negotiated, a bit for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a bit of the protocol")]
-pub(crate) struct Flags {
-    pub(crate) dialled: bool,
-    pub(crate) greeted: bool,    // our handshake is sent
-    pub(crate) announced: bool,  // and our pieces
-    pub(crate) introduced: bool, // and our extended handshake
-    pub(crate) ported: bool,     // and our DHT port
-    pub(crate) fast: bool,
-    pub(crate) extended: bool,
-    pub(crate) dht: bool,
-    pub(crate) seed: bool,       // counted as having all
-    pub(crate) interested: bool, // what we told it
-    pub(crate) unchoked: bool,   // what we told it
-    pub(crate) unchokes_us: bool,
-    pub(crate) keepalive: bool, // due
-    pub(crate) exchange: bool,  // due
-    pub(crate) exchanged: bool, // it sent a first exchange
-    pub(crate) snubbed: bool,
-    pub(crate) poses: bool,  // we super-seed to it
-    pub(crate) offers: bool, // the offer is to be told
-    pub(crate) parole: bool, // it gave a part of a piece that failed
-    pub(crate) rests: bool,  // it rejected a request: it is not asked again before the next round
+pub(crate) struct Flags(u32);
+
+flags! {
+    dialled, set_dialled: 0;
+    /// The event is due.
+    connected_due, set_connected_due: 1;
+    handshake_sent, set_handshake_sent: 2;
+    bitfield_sent, set_bitfield_sent: 3;
+    extended_handshake_sent, set_extended_handshake_sent: 4;
+    port_sent, set_port_sent: 5;
+    fast, set_fast: 6;
+    extended, set_extended: 7;
+    dht, set_dht: 8;
+    /// It is counted as having all pieces.
+    seed, set_seed: 9;
+    /// Our interest, as sent.
+    interested, set_interested: 10;
+    /// Our unchoke, as sent.
+    unchoked, set_unchoked: 11;
+    unchokes_us, set_unchokes_us: 12;
+    keepalive_due, set_keepalive_due: 13;
+    pex_due, set_pex_due: 14;
+    pex_received, set_pex_received: 15;
+    snubbed, set_snubbed: 16;
+    /// We super-seed to it.
+    super_seeding, set_super_seeding: 17;
+    /// The piece `superseed_offer` is to be announced.
+    offer_due, set_offer_due: 18;
+    /// It sent a part of a piece that failed.
+    parole, set_parole: 19;
+    /// It rejected a request, and gets none before the next round.
+    rejected_until_round, set_rejected_until_round: 20;
 }
 
-/// The ids by which the peer wants extensions to be called; 0 if it does not speak them.
+impl Flags {
+    const NONE: Self = Self(0);
+}
+
+/// The ids that the peer chose for extensions; 0 if it does not support them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub(crate) metadata: u8,
-    pub(crate) exchange: u8,
+    pub(crate) pex: u8,
 }
 
 /// Where the peer listens, in compact form.
@@ -173,108 +215,112 @@ impl Address {
     }
 }
 
-impl Link {
+impl PeerState {
     pub(crate) const EMPTY: Self = Self {
         phase: Phase::Unused,
-        flags: Flags {
-            dialled: false,
-            greeted: false,
-            announced: false,
-            introduced: false,
-            ported: false,
-            fast: false,
-            extended: false,
-            dht: false,
-            seed: false,
-            interested: false,
-            unchoked: false,
-            unchokes_us: false,
-            keepalive: false,
-            exchange: false,
-            exchanged: false,
-            snubbed: false,
-            parole: false,
-            poses: false,
-            offers: false,
-            rests: false,
-        },
-        card: Candidate::new(ConnId(0)),
+        flags: Flags::NONE,
+        choke_candidate: Candidate::new(ConnId(0)),
         peer_id: PeerId([0; 20]),
         held: 0,
         wanted: 0,
-        told: 0,
-        offer: Maybe::NONE,
-        retell: Maybe::NONE,
-        dry: Maybe::NONE,
+        haves_sent: 0,
+        superseed_offer: Maybe::NONE,
+        resend_haves_from: Maybe::NONE,
+        exhausted_at_generation: Maybe::NONE,
         window: FIRST_WINDOW,
         reqq: u16::MAX,
-        fastest: u16::MAX,
-        pace: 0,
-        allowed: Vec::new(),
+        fastest_rtt: u16::MAX,
+        peer_rtt: 0,
+        allowed: [Maybe::NONE; ALLOWED],
         suggested: Maybe::NONE,
-        granted: 0,
+        allowed_fast_due: 0,
         addr: Address { bytes: [0; 18], family: None, listens: false },
-        ids: Ids { metadata: 0, exchange: 0 },
+        ids: Ids { metadata: 0, pex: 0 },
         joined_at: Stamp(0),
         heard_at: Stamp(0),
         sent_at: Stamp(0),
         block_at: Stamp(0),
         exchanged_at: Stamp(0),
-        traffic: Traffic { bytes_taken: 0, bytes_given: 0, bytes_wasted: 0 },
-        taken: [0; 2],
-        given: [0; 2],
+        bytes_received: 0,
+        bytes_sent: 0,
+        bytes_wasted: 0,
+        received_bytes: [0; 2],
+        sent_bytes: [0; 2],
     };
 
-    /// Frees the slot. It keeps in mind where its peer was and since when, so that others can be told that
-    /// the peer went, until another takes it.
-    pub(super) fn leave(&mut self, now: Duration) {
-        let known = self.flags.announced; // nobody is told of a peer before its handshake
+    /// Returns the state of a connection that begins now.
+    pub(super) fn connecting(conn: ConnId, dialled: bool, now: Duration) -> Self {
+        let stamp = Stamp::of(now);
+        let mut flags = Flags::NONE;
+        flags.set_dialled(dialled);
+        Self {
+            phase: Phase::Handshaking,
+            flags,
+            choke_candidate: Candidate::new(conn),
+            joined_at: stamp,
+            heard_at: stamp,
+            sent_at: stamp,
+            block_at: stamp,
+            exchanged_at: stamp,
+            ..Self::EMPTY
+        }
+    }
+
+    /// Frees the slot. The address stays until another peer takes the slot, so that others can be sent
+    /// the news in a peer exchange.
+    pub(super) fn free(&mut self, now: Duration) {
+        let known = self.flags.bitfield_sent(); // no peer is announced before its handshake
         let addr = if known { self.addr } else { Self::EMPTY.addr };
         *self =
             Self { addr, joined_at: self.joined_at, exchanged_at: Stamp::of(now), ..Self::EMPTY };
+    }
+
+    pub(crate) const fn conn(&self) -> ConnId {
+        self.choke_candidate.conn
     }
 
     pub(crate) fn is_used(&self) -> bool {
         self.phase != Phase::Unused
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.phase, Phase::Arrived | Phase::Ready)
+    /// Returns whether both handshakes are done.
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
     }
 
-    /// Returns whether the caller still has this connection.
+    /// Returns whether the torrent still wants this connection.
     pub(crate) fn is_live(&self) -> bool {
-        self.phase == Phase::Greeting || self.is_ready()
+        matches!(self.phase, Phase::Handshaking | Phase::Open)
     }
 
     pub(crate) fn is(&self, conn: ConnId) -> bool {
-        self.is_used() && self.card.conn == conn
+        self.is_used() && self.conn() == conn
     }
 
-    /// Returns the card for the choker, if the peer takes part.
+    /// Returns the candidate for the choker, if the peer takes part.
     pub(crate) fn candidate(&mut self) -> Option<&mut Candidate> {
-        self.is_ready().then_some(&mut self.card)
+        self.is_open().then_some(&mut self.choke_candidate)
     }
 
-    /// Takes an answered request out, and learns from the time that it took, which it returns in
+    /// Removes an answered request and adapts the window to its round-trip time, which is returned in
     /// milliseconds.
     pub(super) fn answered(
         &mut self,
-        asked: &mut Queue<'_>,
+        requests: &mut Queue<'_>,
         block: Block,
         now: Duration,
     ) -> Option<u32> {
-        let place = asked.position(|ask| ask.block() == block)?;
-        let ask = asked.remove(place)?;
-        let age = ask.at().age(now);
-        if ask.step != Step::Sent {
+        let place = requests.position(|request| request.block() == block)?;
+        let request = requests.remove(place)?;
+        let age = request.at().age(now);
+        if request.step != Step::Sent {
             return None;
         }
-        let short = u16::try_from(age).unwrap_or(u16::MAX);
-        self.fastest = self.fastest.min(short);
-        self.pace = self.pace.saturating_sub(self.pace / 4).saturating_add(short / 4);
-        let late = short.saturating_sub(self.fastest);
-        let used = asked.under_way() >= usize::from(self.window).saturating_sub(1);
+        let rtt = u16::try_from(age).unwrap_or(u16::MAX);
+        self.fastest_rtt = self.fastest_rtt.min(rtt);
+        self.peer_rtt = self.peer_rtt.saturating_sub(self.peer_rtt / 4).saturating_add(rtt / 4);
+        let late = rtt.saturating_sub(self.fastest_rtt);
+        let used = requests.in_flight() >= usize::from(self.window).saturating_sub(1);
         if late < PROMPT && used {
             self.window = self.window.saturating_add(1).min(self.reqq);
         } else if late > TARDY {
@@ -283,9 +329,9 @@ impl Link {
         Some(age)
     }
 
-    /// Returns how many pieces in a row the peer gives in a time, judging by the best of two rounds.
+    /// Returns how many pieces in a row the peer sends in a time, judging by the best of two rounds.
     pub(super) fn run(&self, piece_len: u32, time: Duration) -> u32 {
-        let [newest, before] = self.taken;
+        let [newest, before] = self.received_bytes;
         let bytes = u128::from(newest.max(before)).saturating_mul(time.as_millis());
         let pieces = bytes.checked_div(ROUND.as_millis());
         let pieces = pieces.and_then(|bytes| bytes.checked_div(u128::from(piece_len)));
@@ -293,26 +339,59 @@ impl Link {
         u32::try_from(pieces.unwrap_or(0)).unwrap_or(most).min(most)
     }
 
-    pub(crate) fn sent(&mut self, now: Duration) {
+    /// Counts pieces that we miss, do not skip, and the peer has.
+    pub(super) fn add_wanted(&mut self, pieces: u32, now: Duration) {
+        if self.wanted == 0 {
+            self.block_at = Stamp::of(now); // from now on we wait for it
+        }
+        self.wanted = self.wanted.saturating_add(pieces);
+        self.exhausted_at_generation = Maybe::NONE;
+    }
+
+    /// Returns the pieces that it sends even while it chokes us.
+    pub(super) fn allowed(&self) -> Vec<PieceIndex, ALLOWED> {
+        self.allowed.iter().filter_map(|piece| piece.piece()).collect()
+    }
+
+    /// Remembers a piece that it sends even while it chokes us; more than four are not needed.
+    pub(super) fn allow(&mut self, piece: PieceIndex) {
+        if self.allowed().contains(&piece) {
+            return;
+        }
+        if let Some(free) = self.allowed.iter_mut().find(|place| **place == Maybe::NONE) {
+            *free = Maybe::some(piece.0);
+        }
+    }
+
+    /// Counts one of these less.
+    pub(super) fn remove_wanted(&mut self) {
+        self.wanted = self.wanted.saturating_sub(1);
+    }
+
+    pub(crate) fn message_sent(&mut self, now: Duration) {
         self.sent_at = Stamp::of(now);
-        self.flags.keepalive = false;
+        self.flags.set_keepalive_due(false);
     }
 
     pub(super) fn peer(&self, requested: usize) -> Peer {
         Peer {
-            conn: self.card.conn,
-            peer_id: self.is_ready().then_some(self.peer_id),
+            conn: self.conn(),
+            peer_id: self.is_open().then_some(self.peer_id),
             pieces: self.held,
             wanted: self.wanted,
-            unchoked: self.card.unchoked,
-            interested: self.card.interested,
-            unchokes_us: self.flags.unchokes_us,
-            snubbed: self.flags.snubbed,
-            parole: self.flags.parole,
-            fast: self.flags.fast,
+            unchoked: self.choke_candidate.unchoked,
+            interested: self.choke_candidate.interested,
+            unchokes_us: self.flags.unchokes_us(),
+            snubbed: self.flags.snubbed(),
+            parole: self.flags.parole(),
+            fast: self.flags.fast(),
             requested,
             window: usize::from(self.window),
-            traffic: self.traffic,
+            traffic: Traffic {
+                bytes_received: self.bytes_received,
+                bytes_sent: self.bytes_sent,
+                bytes_wasted: u64::from(self.bytes_wasted),
+            },
         }
     }
 }

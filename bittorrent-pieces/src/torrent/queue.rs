@@ -1,12 +1,12 @@
-//! The requests between us and a peer, in lent slots.
+//! The requests between us and a peer, in slots of the caller.
 
+use core::ops::Range;
 use core::time::Duration;
 
-use crate::geometry::count;
+use crate::geometry::{Block, PieceIndex};
 use crate::merkle::MerkleHash;
 use crate::small::Stamp;
 use crate::wire::hashes::HashRange;
-use crate::{Block, PieceIndex};
 
 /// Room for one request of a connection, in either direction: 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Step {
     Cancelled, // under the fast extension, an answer comes all the same
     Give,
     Reject,
-    Hashes,   // of the piece layer, or a reject of them
+    Hashes,   // of a layer, or a reject of them
     Metadata, // a piece of the info dictionary, or a reject of it
     Unused,
 }
@@ -37,7 +37,7 @@ impl RequestSlot {
     pub const EMPTY: Self =
         Self { piece: PieceIndex(0), begin: 0, at: Stamp(0), len: 0, step: Step::Unused };
 
-    /// Takes in a block of at most 16 KiB.
+    /// Returns a request for a block of at most 16 KiB.
     pub(super) fn new(block: Block, now: Duration, step: Step) -> Self {
         let len = u16::try_from(block.len).unwrap_or(u16::MAX);
         Self { piece: block.piece, begin: block.begin, at: Stamp::of(now), len, step }
@@ -47,8 +47,8 @@ impl RequestSlot {
         Self { piece: PieceIndex(piece), step: Step::Metadata, ..Self::EMPTY }
     }
 
-    /// Takes in a request for hashes of a file by its number: the root need not be kept. The numbers are
-    /// valid.
+    /// Returns a request for hashes of a file by its number, so that the root need not be stored. The
+    /// numbers are valid.
     pub(super) fn hashes(range: &HashRange, file: u32) -> Self {
         let numbers = range.base.min(0xFF) << 8 | range.proof_layers.min(0xFF);
         Self {
@@ -81,16 +81,40 @@ impl RequestSlot {
         self.at
     }
 
-    /// Returns whether an answer is hoped for.
-    pub(super) fn is_under_way(&self) -> bool {
+    /// Returns whether an answer is expected.
+    pub(super) fn is_in_flight(&self) -> bool {
         matches!(self.step, Step::Due | Step::Sent)
     }
 }
 
-/// Requests one behind the other at the front of lent slots.
+/// Requests one behind the other at the front of slots.
 pub(super) struct Queue<'q>(&'q mut [RequestSlot]);
 
+impl<'q> Queue<'q> {
+    /// Returns our requests of a peer and its requests of us: the two halves of its share of the slots.
+    pub(super) fn both(slots: &'q mut [RequestSlot]) -> (Self, Self) {
+        let (ours, theirs) = slots.split_at_mut(slots.len() / 2);
+        (Self(ours), Self(theirs))
+    }
+}
+
 impl Queue<'_> {
+    /// Returns the number of slots.
+    pub(super) fn capacity(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether a peer waits for a block already.
+    pub(super) fn has(&self, block: Block) -> bool {
+        self.iter().any(|known| known.step == Step::Give && known.block() == block)
+    }
+
+    /// Cancels requests that were sent.
+    pub(super) fn cancel(&mut self, is: impl Fn(&RequestSlot) -> bool) {
+        let sent = self.iter_mut().filter(|request| request.step == Step::Sent && is(request));
+        sent.for_each(|request| request.step = Step::Cancel);
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.fill(RequestSlot::EMPTY);
     }
@@ -116,9 +140,9 @@ impl Queue<'_> {
         self.0.last().is_none_or(|slot| slot.step != Step::Unused)
     }
 
-    /// Returns how many requests an answer is hoped for.
-    pub(super) fn under_way(&self) -> usize {
-        self.iter().filter(|slot| slot.is_under_way()).count()
+    /// Returns the number of requests whose answer is expected.
+    pub(super) fn in_flight(&self) -> usize {
+        self.iter().filter(|slot| slot.is_in_flight()).count()
     }
 
     pub(super) fn position(&self, is: impl Fn(&RequestSlot) -> bool) -> Option<usize> {
@@ -139,7 +163,7 @@ impl Queue<'_> {
         free.map(|slot| *slot = request).is_some()
     }
 
-    /// Takes a request out; the others keep their order.
+    /// Removes a request; the others keep their order.
     pub(super) fn remove(&mut self, at: usize) -> Option<RequestSlot> {
         let removed = self.get(at)?;
         let end = self.len();
@@ -148,7 +172,7 @@ impl Queue<'_> {
         Some(removed)
     }
 
-    /// Takes out all requests that are not to be kept.
+    /// Removes all other requests.
     pub(super) fn retain(&mut self, keep: impl Fn(&RequestSlot) -> bool) {
         let mut at = 0_usize;
         while let Some(slot) = self.get(at).filter(|slot| slot.step != Step::Unused) {
@@ -161,33 +185,20 @@ impl Queue<'_> {
     }
 }
 
-/// Returns what we asked a peer, and what it asked us: the two halves of its share of the slots.
-pub(super) fn queues(
-    requests: &mut [RequestSlot],
-    peers: usize,
-    index: usize,
-) -> (Queue<'_>, Queue<'_>) {
-    let share = requests.len().checked_div(peers).unwrap_or(0);
+/// Returns the slots of a peer: an equal share for each.
+pub(super) fn share(requests: usize, peers: usize, index: usize) -> Range<usize> {
+    let share = requests.checked_div(peers).unwrap_or(0);
     let start = share.saturating_mul(index);
-    let slots = requests.get_mut(start..start.saturating_add(share)).unwrap_or_default();
-    let (ours, theirs) = slots.split_at_mut(share / 2);
-    (Queue(ours), Queue(theirs))
+    start..start.saturating_add(share)
 }
 
-/// Returns the requests we made of a peer.
+/// Returns the requests that we made of a peer.
 pub(super) fn ours(
     requests: &[RequestSlot],
     peers: usize,
     index: usize,
 ) -> impl Iterator<Item = &RequestSlot> {
-    let share = requests.len().checked_div(peers).unwrap_or(0);
-    let start = share.saturating_mul(index);
-    let ours = requests.get(start..start.saturating_add(share / 2)).unwrap_or_default();
+    let slots = requests.get(share(requests.len(), peers, index)).unwrap_or_default();
+    let ours = slots.get(..slots.len() / 2).unwrap_or_default();
     ours.iter().take_while(|slot| slot.step != Step::Unused)
-}
-
-/// Returns how many requests a peer may make of us at a time.
-pub(super) fn uploads(requests: usize, peers: usize) -> u32 {
-    let share = requests.checked_div(peers).unwrap_or(0);
-    count(share.saturating_sub(share / 2))
 }

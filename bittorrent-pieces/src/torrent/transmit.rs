@@ -1,40 +1,45 @@
-//! What a torrent has to say, derived from its state when asked.
+//! What a torrent sends, derived from its state when it is polled.
 
-use super::extend::answer_metadata;
-use super::hashes::{Trees, answer_hashes};
-use super::peer::{Link, PeerSlot};
-use super::queue::{Queue, Step, queues};
-use super::state::{View, own, split};
-use super::{Transmit, opening_reserved};
-use crate::picker::{self, News};
+use super::cursor::{PeerMut, View};
+use super::event::{MetadataRange, Transmit};
+use super::extension::encode_metadata_answer;
+use super::handshake::our_reserved;
+use super::hashes::answer_hashes;
+use super::peer::PeerState;
+use super::queue::Step;
+use crate::error::BufferTooSmall;
+use crate::geometry::{Block, PieceIndex, slot};
+use crate::id::ConnId;
+use crate::picker::{self, Completed};
 use crate::small::Stamp;
-use crate::wire::fast::Fast;
+use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{Handshake, Message, piece};
-use crate::{Block, BufferTooSmall, ConnId, PieceIndex};
 
-/// A message that is written: its length, and what of storage or of the info dictionary follows.
-struct Said<'t> {
+/// A message that was written: its length, and what of storage or of the info dictionary follows.
+pub(super) struct Written {
     len: usize,
     block: Option<Block>,
-    metadata: &'t [u8],
+    metadata: Option<MetadataRange>,
 }
 
-impl From<usize> for Said<'_> {
+impl From<usize> for Written {
     fn from(len: usize) -> Self {
-        Self { len, block: None, metadata: &[] }
+        Self { len, block: None, metadata: None }
     }
 }
 
-impl<'t> View<'_, 't> {
-    pub(super) fn transmit(
-        &mut self,
-        buf: &mut [u8],
-    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
-        let (start, end) = (usize::from(self.core.cursor), self.regions.peers.len());
+/// What a `write_..` function returns: `None` if it has nothing to send.
+type MaybeWritten = Result<Option<Written>, BufferTooSmall>;
+
+impl View<'_> {
+    pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let start = usize::from(self.core.cursor);
+        let end = self.parts.peers.len();
         for index in (start..end).chain(0..start.min(end)) {
             let sent = self.transmit_from(index, buf)?;
             if sent.is_some() {
-                self.core.cursor = u16::try_from(index).unwrap_or(0).saturating_add(1); // then it is the next peer's turn
+                // Then it is the next peer's turn.
+                self.core.cursor = u16::try_from(index).unwrap_or(0).saturating_add(1);
                 return Ok(sent);
             }
         }
@@ -45,260 +50,278 @@ impl<'t> View<'_, 't> {
         &mut self,
         conn: ConnId,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
-        match self.live(conn) {
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        match self.find_live(conn) {
             Some(index) => self.transmit_from(index, buf),
             None => Ok(None),
         }
     }
 
-    /// Writes the most urgent message to the peer of a slot.
+    /// Writes the most urgent message to the peer in a slot.
     fn transmit_from(
         &mut self,
         index: usize,
         buf: &mut [u8],
-    ) -> Result<Option<Transmit<'t>>, BufferTooSmall> {
-        let said = match self.opening(index, buf)? {
-            Some(said) => Some(said),
-            None => self.talk(index, buf)?,
-        };
-        let Some(Said { len, block, metadata }) = said else { return Ok(None) };
-        let now = self.core.now;
-        let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) else { return Ok(None) };
-        link.sent(now);
-        Ok(Some(Transmit { to: link.card.conn, len, block, metadata }))
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        let Some(mut peer) = self.peer(index) else { return Ok(None) };
+        let mut written = peer.write_opening(buf)?;
+        if written.is_none() && peer.state.is_open() {
+            written = peer.write_update(buf)?;
+        }
+        if written.is_none() && peer.state.is_open() {
+            written = self.write_periodic(index, buf)?;
+        }
+        let Some(Written { len, block, metadata }) = written else { return Ok(None) };
+        let Some(peer) = self.peer(index) else { return Ok(None) };
+        peer.state.message_sent(peer.now);
+        Ok(Some(Transmit { block, metadata, ..Transmit::new(peer.state.conn(), len) }))
     }
 
-    /// Says what is said once and first: handshake, pieces, extended handshake, DHT port.
-    fn opening(
-        &mut self,
-        index: usize,
-        buf: &mut [u8],
-    ) -> Result<Option<Said<'t>>, BufferTooSmall> {
-        let Some(PeerSlot(link)) = self.regions.peers.get(index) else { return Ok(None) };
-        let flags = link.flags;
-        if link.is_live() && !flags.greeted && (flags.dialled || link.is_ready()) {
-            let len = self.handshake().encode(buf)?;
-            self.change(index, |link| link.flags.greeted = true);
+    /// Writes a peer exchange or a keepalive.
+    fn write_periodic(&mut self, index: usize, buf: &mut [u8]) -> MaybeWritten {
+        let flags = self.state(index).map(|state| state.flags).unwrap_or_default();
+        if flags.pex_due() {
+            let len = self.encode_pex(index, buf)?;
+            if let Some(peer) = self.peer(index) {
+                peer.state.flags.set_pex_due(false);
+                peer.state.exchanged_at = Stamp::of(peer.now);
+            }
             return Ok(Some(len.into()));
         }
-        if !link.is_ready() {
-            return Ok(None);
-        }
-        let (had, completed) = (self.core.picker.have_count(), self.core.picker.completed());
-        if !flags.announced {
-            let len = match (flags.fast, had) {
-                (true, _) if flags.poses => Fast::HaveNone.encode(buf)?,
-                (true, 0) => Fast::HaveNone.encode(buf)?,
-                (true, _) if self.core.is_complete() => Fast::HaveAll.encode(buf)?,
-                _ => {
-                    let ours = own(self.regions.bits, self.core.geometry());
-                    Message::Bitfield(ours.as_bytes()).encode(buf)?
-                }
-            };
-            let granted = self.granted(index).map_or(0, |set| set.len());
-            let few = link_held(self, index) < u32::try_from(granted).unwrap_or(0);
-            let granted = u8::try_from(granted).unwrap_or(0);
-            self.change(index, |link| {
-                (link.flags.announced, link.told) = (true, completed);
-                link.granted = if few { granted } else { 0 };
-            });
-            return Ok(Some(len.into()));
-        }
-        if flags.extended && !flags.introduced {
-            let len = self.introduce(index, buf)?;
-            self.change(index, |link| link.flags.introduced = true);
-            return Ok(Some(len.into()));
-        }
-        if let Some(port) = self.core.config.dht_port.filter(|_| flags.dht && !flags.ported) {
-            let len = Message::Port(port).encode(buf)?;
-            self.change(index, |link| link.flags.ported = true);
-            return Ok(Some(len.into()));
-        }
-        Ok(None)
-    }
-
-    fn handshake(&self) -> Handshake {
-        let config = &self.core.config;
-        let reserved = opening_reserved(config.fast, config.dht_port.is_some());
-        Handshake { reserved, info_hash: config.info_hash, peer_id: config.peer_id }
-    }
-
-    /// Says what changed, gives what was asked for.
-    fn talk(&mut self, index: usize, buf: &mut [u8]) -> Result<Option<Said<'t>>, BufferTooSmall> {
-        let granted = self.regions.peers.get(index).is_some_and(|slot| slot.0.granted > 0);
-        let set = self.granted(index).filter(|_| granted);
-        let count = self.regions.peers.len();
-        let trees = self.trees();
-        let keeps = self.chokes(index).then(|| self.granted(index)).flatten();
-        let (picker, peers, _, requests) = split(&mut self.core.picker, &mut self.regions);
-        let Some(PeerSlot(link)) = peers.get_mut(index) else { return Ok(None) };
-        if !link.is_ready() {
-            return Ok(None);
-        }
-        let (mut asked, mut uploads) = queues(requests, count, index);
-        if let Some(len) = link.choking(
-            &mut uploads,
-            |block| keeps.as_ref().is_some_and(|set| set.contains(&block.piece)),
-            buf,
-        )? {
-            return Ok(Some(len.into()));
-        }
-        if let Some(len) = link.asking(&mut asked, buf)? {
-            return Ok(Some(len.into()));
-        }
-        if let Some(piece) =
-            set.and_then(|set| set.get(usize::from(link.granted).checked_sub(1)?).copied())
-        {
-            let len = Fast::AllowedFast(piece).encode(buf)?;
-            link.granted = link.granted.saturating_sub(1);
-            return Ok(Some(len.into()));
-        }
-        if let Some(piece) = link.offer.piece().filter(|_| link.flags.offers) {
-            let len = Message::Have(piece).encode(buf)?;
-            link.flags.offers = false;
-            return Ok(Some(len.into()));
-        }
-        if let Some((piece, told, retell)) = link.next_have(&picker) {
-            let len = Message::Have(piece).encode(buf)?;
-            (link.told, link.retell) = (told, retell.into());
-            return Ok(Some(len.into()));
-        }
-        if let Some(said) =
-            link.upload(&mut uploads, self.core.metadata.map(|info| info.0), trees, buf)?
-        {
-            return Ok(Some(said));
-        }
-        if link.flags.exchange {
-            let now = self.core.now;
-            let len = self.exchange(index, buf)?;
-            self.change(index, |link| {
-                (link.flags.exchange, link.exchanged_at) = (false, Stamp::of(now));
-            });
-            return Ok(Some(len.into()));
-        }
-        if link.flags.keepalive {
+        if flags.keepalive_due() {
             return Ok(Some(Message::KeepAlive.encode(buf)?.into()));
         }
         Ok(None)
     }
-
-    /// Returns whether a choke is due.
-    fn chokes(&self, index: usize) -> bool {
-        let link = self.regions.peers.get(index).map(|slot| &slot.0);
-        link.is_some_and(|link| link.flags.unchoked && !link.card.unchoked)
-    }
-
-    fn change(&mut self, index: usize, change: impl FnOnce(&mut Link)) {
-        if let Some(PeerSlot(link)) = self.regions.peers.get_mut(index) {
-            change(link);
-        }
-    }
 }
 
-/// Returns how many pieces a peer has.
-fn link_held(view: &View<'_, '_>, index: usize) -> u32 {
-    view.regions.peers.get(index).map_or(0, |slot| slot.0.held)
-}
-
-impl Link {
-    /// Returns the piece that the peer is to be told of next, and `told` and `retell` after that.
-    fn next_have(&self, picker: &picker::View<'_, '_>) -> Option<(PieceIndex, u32, Option<u32>)> {
-        let again = |from| {
-            let piece = picker.state.next_had(picker.pieces, from)?;
-            Some((piece, piece.0.checked_add(1)))
-        };
-        if let Some((piece, retell)) = self.retell.get().and_then(again) {
-            return Some((piece, self.told, retell));
+impl PeerMut<'_> {
+    /// Writes what is sent once and first: handshake, pieces, extended handshake, DHT port.
+    fn write_opening(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let flags = self.state.flags;
+        let open = self.state.is_open();
+        if self.state.is_live() && !flags.handshake_sent() && (flags.dialled() || open) {
+            let len = self.handshake_to_send().encode(buf)?;
+            self.state.flags.set_handshake_sent(true);
+            return Ok(Some(len.into()));
         }
-        match picker.state.news(self.told) {
-            News::Nothing => None,
-            News::Piece(piece) => Some((piece, self.told.wrapping_add(1), None)),
-            News::Many => {
-                // It was not told for so long that all are told again.
-                again(0).map(|(piece, retell)| (piece, picker.state.completed(), retell))
-            }
-        }
-    }
-
-    /// Says whether the peer may ask, and whether we want to.
-    fn choking(
-        &mut self,
-        uploads: &mut Queue<'_>,
-        keeps: impl Fn(Block) -> bool,
-        buf: &mut [u8],
-    ) -> Result<Option<usize>, BufferTooSmall> {
-        if self.card.unchoked != self.flags.unchoked {
-            let message = if self.card.unchoked { Message::Unchoke } else { Message::Choke };
-            let len = message.encode(buf)?;
-            self.flags.unchoked = self.card.unchoked;
-            if !self.flags.unchoked && self.flags.fast {
-                let given = uploads.iter_mut().filter(|ask| ask.step == Step::Give);
-                given.filter(|ask| !keeps(ask.block())).for_each(|ask| ask.step = Step::Reject);
-            } else if !self.flags.unchoked {
-                uploads.retain(|ask| ask.step != Step::Give); // a choke drops all requests (BEP 3)
-            }
-            return Ok(Some(len));
-        }
-        let wants = self.wanted > 0;
-        if wants == self.flags.interested {
+        if !open {
             return Ok(None);
         }
-        let message = if wants { Message::Interested } else { Message::NotInterested };
-        let len = message.encode(buf)?;
-        self.flags.interested = wants;
-        Ok(Some(len))
+        if !flags.bitfield_sent() {
+            let len = self.encode_pieces(buf)?;
+            self.state.flags.set_bitfield_sent(true);
+            self.state.haves_sent = self.picker.state.completed();
+            self.state.allowed_fast_due = self.allowed_fast_to_send();
+            return Ok(Some(len.into()));
+        }
+        if flags.extended() && !flags.extended_handshake_sent() {
+            let len = self.encode_extended_handshake(buf)?;
+            self.state.flags.set_extended_handshake_sent(true);
+            return Ok(Some(len.into()));
+        }
+        if let Some(port) = self.config.dht_port.filter(|_| flags.dht() && !flags.port_sent()) {
+            let len = Message::Port(port).encode(buf)?;
+            self.state.flags.set_port_sent(true);
+            return Ok(Some(len.into()));
+        }
+        Ok(None)
     }
 
-    /// Asks for blocks, and takes requests back.
-    fn asking(
-        &mut self,
-        asked: &mut Queue<'_>,
-        buf: &mut [u8],
-    ) -> Result<Option<usize>, BufferTooSmall> {
-        let first = |step| asked.position(|ask| ask.step == step);
+    fn handshake_to_send(&self) -> Handshake {
+        let config = self.config;
+        let reserved = our_reserved(config.fast, config.dht_port.is_some());
+        Handshake { reserved, info_hash: config.info_hash, peer_id: config.peer_id }
+    }
+
+    /// Writes which pieces we have.
+    fn encode_pieces(&self, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let nothing = self.picker.state.have_count() == 0 || self.state.flags.super_seeding();
+        match self.state.flags.fast() {
+            true if nothing => Fast::HaveNone.encode(buf),
+            true if self.is_complete() => Fast::HaveAll.encode(buf),
+            _ => Message::Bitfield(self.ours.as_bytes()).encode(buf),
+        }
+    }
+
+    /// Returns the pieces that the peer may request while choked, if they may be announced to it.
+    pub(super) fn allowed_fast(&self) -> Option<heapless::Vec<PieceIndex, ALLOWED_FAST>> {
+        let core::net::SocketAddr::V4(addr) = self.state.addr.socket()? else { return None };
+        let flags = &self.state.flags;
+        if !flags.fast() || flags.super_seeding() || self.config.upload_slots == 0 {
+            return None;
+        }
+        let mut set = [PieceIndex(0); ALLOWED_FAST];
+        let pieces = self.geometry().pieces();
+        let len = allowed_fast(*addr.ip(), self.config.info_hash, pieces, &mut set);
+        set.get(..len).and_then(|set| heapless::Vec::from_slice(set).ok())
+    }
+
+    /// Returns the number of allowed-fast messages to send: to a peer that has few pieces.
+    fn allowed_fast_to_send(&self) -> u8 {
+        let allowed = self.allowed_fast().map_or(0, |set| set.len());
+        let few = slot(self.state.held) < allowed;
+        u8::try_from(allowed).ok().filter(|_| few).unwrap_or(0)
+    }
+
+    /// Writes what changed, and answers requests.
+    fn write_update(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        if let Some(written) = self.write_choke(buf)? {
+            return Ok(Some(written));
+        }
+        if let Some(written) = self.write_interest(buf)? {
+            return Ok(Some(written));
+        }
+        if let Some(written) = self.write_request(buf)? {
+            return Ok(Some(written));
+        }
+        if let Some(written) = self.write_allowed_fast(buf)? {
+            return Ok(Some(written));
+        }
+        if let Some(written) = self.write_have(buf)? {
+            return Ok(Some(written));
+        }
+        self.write_answer(buf)
+    }
+
+    /// Writes whether the peer may request blocks.
+    fn write_choke(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let unchoked = self.state.choke_candidate.unchoked;
+        if unchoked == self.state.flags.unchoked() {
+            return Ok(None);
+        }
+        let message = if unchoked { Message::Unchoke } else { Message::Choke };
+        let len = message.encode(buf)?;
+        self.state.flags.set_unchoked(unchoked);
+        if !unchoked {
+            self.drop_uploads();
+        }
+        Ok(Some(len.into()))
+    }
+
+    /// A choke drops all requests of the peer (BEP 3); under the fast extension each is rejected, but
+    /// those for pieces that it may request while choked.
+    fn drop_uploads(&mut self) {
+        if !self.state.flags.fast() {
+            self.uploads.retain(|request| request.step != Step::Give);
+            return;
+        }
+        let allowed = self.allowed_fast().unwrap_or_default();
+        let gives = self.uploads.iter_mut().filter(|request| request.step == Step::Give);
+        let rejected = gives.filter(|request| !allowed.contains(&request.block().piece));
+        rejected.for_each(|request| request.step = Step::Reject);
+    }
+
+    /// Writes whether we want something of the peer.
+    fn write_interest(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let interested = self.state.wanted > 0;
+        if interested == self.state.flags.interested() {
+            return Ok(None);
+        }
+        let message = if interested { Message::Interested } else { Message::NotInterested };
+        let len = message.encode(buf)?;
+        self.state.flags.set_interested(interested);
+        Ok(Some(len.into()))
+    }
+
+    /// Writes a cancel or a request.
+    fn write_request(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let first = |step| self.requests.position(|request| request.step == step);
         let Some(at) = first(Step::Cancel).or_else(|| first(Step::Due)) else { return Ok(None) };
-        let Some(slot) = asked.get_mut(at) else { return Ok(None) };
-        let (step, block) = (slot.step, slot.block());
-        let message =
-            if step == Step::Cancel { Message::Cancel(block) } else { Message::Request(block) };
-        let len = message.encode(buf)?;
-        match step {
-            Step::Cancel if self.flags.fast => slot.step = Step::Cancelled,
-            Step::Cancel => drop(asked.remove(at)),
-            _ => slot.step = Step::Sent,
+        let Some(slot) = self.requests.get_mut(at) else { return Ok(None) };
+        let block = slot.block();
+        if slot.step == Step::Due {
+            let len = Message::Request(block).encode(buf)?;
+            slot.step = Step::Sent;
+            return Ok(Some(len.into()));
         }
-        Ok(Some(len))
+        let len = Message::Cancel(block).encode(buf)?;
+        slot.step = Step::Cancelled;
+        if !self.state.flags.fast() {
+            self.requests.remove(at); // there is no answer
+        }
+        Ok(Some(len.into()))
     }
 
-    /// Answers the request that came first.
-    fn upload<'t>(
-        &mut self,
-        uploads: &mut Queue<'_>,
-        info: Option<&'t [u8]>,
-        trees: Trees<'_>,
-        buf: &mut [u8],
-    ) -> Result<Option<Said<'t>>, BufferTooSmall> {
-        let Some(slot) = uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
+    fn write_allowed_fast(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let Some(at) = self.state.allowed_fast_due.checked_sub(1) else { return Ok(None) };
+        let set = self.allowed_fast().unwrap_or_default();
+        let Some(piece) = set.get(usize::from(at)).copied() else { return Ok(None) };
+        let len = Fast::AllowedFast(piece).encode(buf)?;
+        self.state.allowed_fast_due = at;
+        Ok(Some(len.into()))
+    }
+
+    /// Announces a piece: the offer of super-seeding, or one that was completed.
+    fn write_have(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let offer = self.state.superseed_offer.piece();
+        if let Some(piece) = offer.filter(|_| self.state.flags.offer_due()) {
+            let len = Message::Have(piece).encode(buf)?;
+            self.state.flags.set_offer_due(false);
+            return Ok(Some(len.into()));
+        }
+        let Some(next) = next_have(self.state, &self.picker) else { return Ok(None) };
+        let len = Message::Have(next.piece).encode(buf)?;
+        self.state.haves_sent = next.haves_sent;
+        self.state.resend_haves_from = next.resend_from.into();
+        Ok(Some(len.into()))
+    }
+
+    /// Answers the request that was received first.
+    fn write_answer(&mut self, buf: &mut [u8]) -> MaybeWritten {
+        let Some(request) = self.uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
             return Ok(None);
         };
-        let block = slot.block();
-        let said = match slot.step {
+        let block = request.block();
+        let written = match request.step {
             Step::Metadata => {
-                let (len, metadata) = answer_metadata(info, block.piece.0, self.ids.metadata, buf)?;
-                Said { len, block: None, metadata }
+                let id = self.state.ids.metadata;
+                let info = self.content.info;
+                let (len, metadata) = encode_metadata_answer(info, block.piece.0, id, buf)?;
+                Written { len, block: None, metadata }
             }
-            Step::Hashes => answer_hashes(&slot, trees, buf)?.into(),
-            Step::Give => Said { block: Some(block), ..piece::encode_header(block, buf)?.into() },
+            Step::Hashes => answer_hashes(&request, self.trees(), buf)?.into(),
+            Step::Give => {
+                let len = piece::encode_header(block, buf)?;
+                Written { len, block: Some(block), metadata: None }
+            }
             _ => Fast::Reject(block).encode(buf)?.into(),
         };
-        uploads.remove(0);
-        if said.block.is_some() {
-            self.traffic.bytes_given =
-                self.traffic.bytes_given.saturating_add(u64::from(block.len));
-            let [newest, _] = &mut self.given;
+        self.uploads.remove(0);
+        if written.block.is_some() {
+            let len = u64::from(block.len);
+            self.state.bytes_sent = self.state.bytes_sent.saturating_add(len);
+            let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
         }
-        Ok(Some(said))
+        Ok(Some(written))
+    }
+}
+
+/// A piece to announce, and what the state of the peer becomes.
+struct NextHave {
+    piece: PieceIndex,
+    haves_sent: u32,
+    resend_from: Option<u32>,
+}
+
+/// Returns the piece that is announced to a peer next.
+fn next_have(state: &PeerState, picker: &picker::View<'_>) -> Option<NextHave> {
+    let from = |from, haves_sent| {
+        let piece = picker.state.next_had(picker.pieces, from)?;
+        Some(NextHave { piece, haves_sent, resend_from: piece.0.checked_add(1) })
+    };
+    let resent = state.resend_haves_from.get().and_then(|first| from(first, state.haves_sent));
+    if resent.is_some() {
+        return resent;
+    }
+    match picker.state.completed_after(state.haves_sent) {
+        Completed::Nothing => None,
+        Completed::Piece(piece) => {
+            let haves_sent = state.haves_sent.wrapping_add(1);
+            Some(NextHave { piece, haves_sent, resend_from: None })
+        }
+        // So many that all pieces are announced again.
+        Completed::Many => from(0, picker.state.completed()),
     }
 }

@@ -1,7 +1,7 @@
 //! Reading and writing the fields that messages are made of.
 
 use super::DecodeError;
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 
 /// Writes fields one behind the other into room that was checked to suffice.
 pub(crate) struct Out<'b>(&'b mut [u8]);

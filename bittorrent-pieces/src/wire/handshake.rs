@@ -3,8 +3,9 @@
 use core::fmt;
 
 use super::{DecodeError, field};
+use crate::error::BufferTooSmall;
 use crate::hex::Hex;
-use crate::{BufferTooSmall, InfoHash, PeerId};
+use crate::id::{InfoHash, PeerId};
 
 /// The length of the protocol's name, and the name.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";

@@ -6,7 +6,7 @@
 use core::fmt;
 
 use super::{DecodeError, LEN_LEN, Message, field};
-use crate::BufferTooSmall;
+use crate::error::BufferTooSmall;
 use crate::geometry::count;
 use crate::hex::Hex;
 use crate::merkle::MerkleHash;

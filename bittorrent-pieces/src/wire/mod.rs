@@ -28,8 +28,8 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::geometry::{count, slot};
-use crate::{Block, BufferTooSmall, PieceIndex};
+use crate::error::BufferTooSmall;
+use crate::geometry::{Block, PieceIndex, count, slot};
 pub use handshake::{Handshake, Reserved};
 pub use piece::Piece;
 
@@ -71,8 +71,9 @@ pub enum Message<'a> {
     },
 }
 
-/// Bytes that are no handshake or message; the peer's fault, except for `Incomplete`.
+/// Malformed handshake or message: the peer's fault, except for `Incomplete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeError {
     /// At least this many more bytes are needed: the only error that more bytes cure.
@@ -82,7 +83,7 @@ pub enum DecodeError {
         needed: usize,
     },
     /// The length prefix is beyond the limit.
-    #[error("a message of {len} bytes where at most {limit} are allowed")]
+    #[error("message of {len} bytes, at most {limit} allowed")]
     TooLong {
         /// What the prefix says.
         len: u32,
@@ -90,7 +91,7 @@ pub enum DecodeError {
         limit: u32,
     },
     /// A payload of the wrong length for its id.
-    #[error("{len} bytes of payload for message {id}")]
+    #[error("invalid payload of {len} bytes for message {id}")]
     Payload {
         /// The id.
         id: u8,
@@ -98,7 +99,7 @@ pub enum DecodeError {
         len: usize,
     },
     /// A request or cancel of no bytes, or whose end is beyond 32 bits.
-    #[error("an impossible block of {len} bytes at {begin}")]
+    #[error("invalid block of {len} bytes at {begin}")]
     Block {
         /// Where it begins.
         begin: u32,

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::{DecodeError, field};
-use crate::geometry::count;
-use crate::{Block, BufferTooSmall, PieceIndex};
+use crate::error::BufferTooSmall;
+use crate::geometry::{Block, PieceIndex, count};
 
 /// The id of `piece`.
 pub const PIECE: u8 = 7;

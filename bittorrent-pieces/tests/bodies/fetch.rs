@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::fetch::FetchSlots;
 use bittorrent_pieces::wire::extended::{EXTENDED, Extended, Metadata};
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
@@ -34,7 +35,7 @@ impl AsMut<[u8]> for Room {
 }
 
 struct Driven<'d> {
-    fetch: MetadataFetch<Vec<FetchSlot>, Room>,
+    fetch: MetadataFetch<FetchSlots<Vec<FetchSlot>, Room>>,
     info: &'d [u8],
     info_hash: InfoHash,
 }
@@ -51,7 +52,11 @@ pub fn fetch(bytes: &[u8]) {
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(9);
     let new = || Driven {
-        fetch: MetadataFetch::new(config, vec![FetchSlot::EMPTY; slots], Room(vec![0; room])),
+        fetch: MetadataFetch::new(
+            config,
+            FetchSlots { slots: vec![FetchSlot::EMPTY; slots], buffer: Room(vec![0; room]) },
+        )
+        .expect("the spans are not zero"),
         info: &info,
         info_hash,
     };
@@ -185,7 +190,7 @@ impl Machine for Driven<'_> {
 
     fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(String, usize)>, usize> {
         let sent = self.fetch.poll_transmit(buf).map_err(|error| error.needed)?;
-        Ok(sent.map(|sent| (sent.to.to_string(), sent.len)))
+        Ok(sent.map(|sent| (sent.conn.to_string(), sent.len)))
     }
 
     fn poll_event(&mut self) -> Option<String> {

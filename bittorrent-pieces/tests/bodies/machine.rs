@@ -1,21 +1,19 @@
 //! Body of the torrent: any calls in any order, checked against the seven laws.
 
-#[path = "../lent/mod.rs"]
-mod lent;
-
 use core::time::Duration;
 
+use bittorrent_pieces::choker::{Slots, UnchokeOrder};
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer};
+use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, ChokerPolicy, Config, ConnId, Event, Geometry, HASHES_LEN, InfoHash, Padding,
-    PeerId, PieceHasher, PieceHashes, PieceIndex, Priority, Rank, Side, Slots, Torrent, V2File,
-    transmit_len,
+    Bitfield, Block, ChokerPolicy, Config, ConnId, Event, Geometry, InfoHash, Padding, PeerId,
+    PieceHasher, PieceHashes, PieceIndex, Priority, Side, Torrent, TorrentContent, TorrentLimits,
+    TorrentSetup, TorrentVec, V2File,
 };
-use lent::{Lent, lent};
 use sim::laws::{self, Input, Machine, Outcome};
 
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
@@ -23,7 +21,7 @@ const INFO_HASH: InfoHash = InfoHash([7; 20]);
 const MODERN: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x05]);
 
 struct Driven<'t> {
-    torrent: Torrent<'t, Lent>,
+    torrent: Torrent<TorrentVec>,
     content: &'t [u8],
     asked: Vec<(ConnId, Block)>, // what it asked for, so that answers can fit
     verify: Vec<PieceIndex>,     // what it wants to be checked
@@ -60,7 +58,7 @@ pub fn torrent(bytes: &[u8]) {
     }
     let mut config = Config::new(INFO_HASH, PeerId([1; 20]));
     config.seed = input.u64();
-    config.pipeline = u16::from(input.byte() % 8);
+    config.pipeline = u16::from(input.byte() % 8).max(1);
     config.upload_slots = input.byte() % 4;
     let warm = input.byte();
     let choice = input.byte();
@@ -74,7 +72,6 @@ pub fn torrent(bytes: &[u8]) {
     let info = vec![b'x'; 20_000];
     let root = files.last().map_or(PieceLayer::new(&layer).root(16_384), |file| file.root);
     let new = || {
-        let memory = lent(geometry, partials, peers, depth);
         let mut hashes = PieceHashes::new(&hashes);
         if !files.is_empty() {
             hashes = PieceHashes::v2(PieceLayer::new(&layer));
@@ -82,18 +79,26 @@ pub fn torrent(bytes: &[u8]) {
             let layer = PieceLayer::new(&layer); // the leaves are the pieces
             hashes = PieceHashes::hybrid(hashes, layer).expect("as many");
         }
-        let torrent = Torrent::new(config, geometry, hashes, field.as_view(), memory);
-        let mut torrent = torrent.expect("the memory fits");
+        let mut metainfo = TorrentContent::new(geometry, hashes);
         if choice & 8 == 0 {
-            torrent.serve_metadata(&info);
+            metainfo.info = &info;
         }
         if choice & 128 != 0 {
-            torrent.serve_leaves(&layer);
-            torrent.serve_runs(&layer);
+            metainfo.leaves = &layer;
+            metainfo.runs = &layer;
         }
         if warm & 0x80 == 0x80 {
-            torrent.set_padding(&padding);
+            metainfo.padding = &padding;
         }
+        let limits = TorrentLimits {
+            peers: peers as u16,
+            open_pieces: partials as u16,
+            pipeline: depth as u16,
+        };
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(field.as_view());
+        let torrent = Torrent::new(setup, TorrentVec::new(&metainfo, limits));
+        let torrent = torrent.expect("the storage fits");
         let mut driven = Driven { torrent, content: &content, asked: vec![], verify: vec![], root };
         for conn in (0..peers as u32).filter(|conn| warm >> conn & 1 == 1) {
             driven.warm_up(ConnId(conn), choice & 16 == 0);
@@ -133,12 +138,12 @@ fn leaf(block: &[u8]) -> MerkleHash {
 impl Driven<'_> {
     /// Checks a piece in two slices, and perhaps bytes that are not those of storage.
     fn check(&mut self, now: Duration, piece: PieceIndex, flip: u8) -> Outcome {
-        let geometry = self.torrent.geometry();
+        let offset = self.torrent.geometry().offset(piece) as usize;
         self.torrent.handle_timeout(now); // to begin a check does not see the time
         let Ok(mut check) = self.torrent.check(piece) else {
             return Outcome::Done("no check".into());
         };
-        let mut bytes = self.content[geometry.offset(piece) as usize..].to_vec();
+        let mut bytes = self.content[offset..].to_vec();
         bytes[0] ^= flip;
         while let Some(block) = check.next(9_000) {
             check.hash_step(&bytes[block.begin as usize..][..block.len as usize]);
@@ -280,7 +285,9 @@ impl Machine for Driven<'_> {
                 let piece = PieceIndex(u32::from(input.byte() % 10));
                 let block = self.torrent.geometry().block(piece, u32::from(input.byte() % 3));
                 self.torrent.handle_timeout(now); // it does not see the time by itself
-                Outcome::Done(block.is_some_and(|block| self.torrent.keep(block)).to_string())
+                Outcome::Done(
+                    block.is_some_and(|block| self.torrent.restore_block(block)).to_string(),
+                )
             }
             17 => {
                 let piece = PieceIndex(u32::from(input.byte() % 10));
@@ -294,7 +301,7 @@ impl Machine for Driven<'_> {
                 self.torrent.set_super_seeding(byte & 1 == 0);
                 let mut policy = ChokerPolicy::new();
                 if byte & 2 == 0 {
-                    policy.rank = Rank::RoundRobin { quota: u32::from(byte), rounds: 1 };
+                    policy.order = UnchokeOrder::RoundRobin { quota: u32::from(byte), rounds: 1 };
                 }
                 if byte & 4 == 0 {
                     policy.slots = Slots::ByRate { first: 1, step: u32::from(byte) };
@@ -372,9 +379,9 @@ impl Machine for Driven<'_> {
         let sent = self.torrent.poll_transmit(buf).map_err(|error| error.needed)?;
         Ok(sent.map(|sent| {
             if let Ok((Message::Request(block), _)) = Message::decode(&buf[..sent.len], 100) {
-                self.asked.push((sent.to, block));
+                self.asked.push((sent.conn, block));
             }
-            (format!("{} {:?}", sent.to, sent.block), sent.len)
+            (format!("{} {:?}", sent.conn, sent.block), sent.len)
         }))
     }
 

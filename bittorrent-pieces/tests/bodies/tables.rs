@@ -3,14 +3,17 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use bittorrent_pieces::picker::{
+    BlockSlot, Order, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, Playback,
+    RarestSlot, ReceivedBlock, Selection, Weights, block_slots, piece_slots,
+};
 use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, Candidate, Choker, ConnId, Geometry, Holds, Order, PartialSlot,
-    Picker, PieceIndex, PieceSlot, PieceState, Playback, Policy, Priority, RareSlot, ReceivedBlock,
-    Want, Weights, block_slots, piece_slots,
+    Bitfield, Block, Candidate, Choker, ConnId, Geometry, Picker, PieceIndex, Policy, Priority,
 };
 use sim::laws::Input;
 
-type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+type Boxed =
+    Picker<PickerSlots<'static, Vec<PieceSlot>, Vec<RarestSlot>, Vec<PartialSlot>, Vec<BlockSlot>>>;
 
 const PEERS: usize = 4;
 
@@ -35,14 +38,16 @@ pub fn picker(bytes: &[u8]) {
         .expect("pieces have a length");
     let partials = input.below(5);
     let mut picker = Picker::new(
-        geometry,
         input.u64(),
         Bitfield::new(geometry.pieces(), &vec![0; Bitfield::byte_len(geometry.pieces())][..])
             .expect("zeros"),
-        vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
-        vec![RareSlot::EMPTY; [0, 1, 4, 64][input.below(4)]],
-        vec![PartialSlot::EMPTY; partials],
-        vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        PickerSlots {
+            geometry,
+            pieces: vec![PieceSlot::EMPTY; piece_slots(geometry.pieces())],
+            rarest: vec![RarestSlot::EMPTY; [0, 1, 4, 64][input.below(4)]],
+            partials: vec![PartialSlot::EMPTY; partials],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, partials)],
+        },
     )
     .expect("the memory fits");
     let mut model = Model::default();
@@ -69,9 +74,9 @@ fn has(bits: &[u8], piece: PieceIndex) -> bool {
     bits[piece.0 as usize / 8] & (0x80 >> (piece.0 % 8)) != 0
 }
 
-fn holds<'b>(bits: &'b [u8], geometry: Geometry<'_>) -> Holds<'b> {
+fn holds<'b>(bits: &'b [u8], geometry: Geometry<'_>) -> PeerPieces<'b> {
     let field = Bitfield::new(geometry.pieces(), bits).expect("spare bits are clear");
-    if field.is_full() { Holds::All } else { Holds::Some(field) }
+    if field.is_full() { PeerPieces::All } else { PeerPieces::Some(field) }
 }
 
 fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry<'static>, input: &mut Input<'_>) {
@@ -193,7 +198,7 @@ fn change(
         9 => {
             let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
             let Some(bits) = &mut model.joined[peer] else { return };
-            let full = matches!(holds(bits, geometry), Holds::All);
+            let full = matches!(holds(bits, geometry), PeerPieces::All);
             let byte = bits.get_mut(piece.0 as usize / 8);
             let Some(byte) = byte.filter(|_| !full && piece.0 < geometry.pieces()) else { return };
             let bit = 0x80 >> (piece.0 % 8);
@@ -202,7 +207,7 @@ fn change(
                 *byte &= !bit;
             } else {
                 *byte |= bit;
-                if matches!(holds(bits, geometry), Holds::All) {
+                if matches!(holds(bits, geometry), PeerPieces::All) {
                     bits[piece.0 as usize / 8] &= !bit; // it would count as a seed from now on
                 } else {
                     picker.have(piece);
@@ -241,7 +246,7 @@ fn change(
         14 => {
             let piece = PieceIndex(u32::from(input.u16()) % geometry.pieces().max(1));
             let Some(block) = geometry.block(piece, u32::from(input.byte()) % 3) else { return };
-            if picker.keep(block) {
+            if picker.restore_block(block) {
                 assert!(!model.asked.contains_key(&block) && !model.have.contains(&piece));
             }
         }
@@ -259,7 +264,12 @@ fn change(
 }
 
 /// Looks through all pieces for one that would have been the better choice than a new one.
-fn assert_rarest(picker: &Boxed, geometry: Geometry<'_>, holds: &Holds<'_>, chosen: PieceIndex) {
+fn assert_rarest(
+    picker: &Boxed,
+    geometry: Geometry<'_>,
+    holds: &PeerPieces<'_>,
+    chosen: PieceIndex,
+) {
     let policy = *picker.policy();
     let random = picker.have_count() < policy.random_first || policy.extents;
     if random || policy.playback.is_some() || policy.order != Order::RarestFirst {
@@ -284,9 +294,9 @@ fn assert_rarest(picker: &Boxed, geometry: Geometry<'_>, holds: &Holds<'_>, chos
 }
 
 /// Spells what might be known of a peer.
-fn want<'w>(input: &mut Input<'_>, named: &'w [PieceIndex]) -> Want<'w> {
+fn want<'w>(input: &mut Input<'_>, named: &'w [PieceIndex]) -> Selection<'w> {
     let bits = input.byte();
-    let mut want = Want::new();
+    let mut want = Selection::new();
     want.now = Duration::from_millis(u64::from(input.u16()));
     want.reverse = bits & 1 == 1;
     want.whole = u32::from(bits >> 1 & 3);
@@ -335,7 +345,7 @@ pub fn choker(bytes: &[u8]) {
                     peer.interested = !peer.interested;
                 }
             }
-            4 => choker.mend(&mut peers, Option::as_mut),
+            4 => choker.rebalance(&mut peers, Option::as_mut),
             _ => {
                 choker.round(&mut peers, Option::as_mut);
                 let waiting = |peer: &&Candidate| peer.interested && !peer.unchoked;
@@ -347,7 +357,7 @@ pub fn choker(bytes: &[u8]) {
                 continue;
             }
         }
-        choker.mend(&mut peers, Option::as_mut);
+        choker.rebalance(&mut peers, Option::as_mut);
         let served = peers.iter().flatten().filter(|peer| peer.interested && peer.unchoked);
         assert!(served.count() <= usize::from(slots));
     }

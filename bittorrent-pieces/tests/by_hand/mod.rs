@@ -2,19 +2,15 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
-#[path = "../lent/mod.rs"]
-mod lent;
-
 use core::time::Duration;
 
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Config, ConnId, Geometry, InfoHash, PeerError, PeerId, PieceHasher, PieceHashes,
-    PieceIndex, Side, Torrent,
+    Bitfield, CloseReason, Config, ConnId, Event, Geometry, InfoHash, Outcome, PeerError, PeerId,
+    PieceHasher, PieceHashes, PieceIndex, Received, Side, Torrent, TorrentContent, TorrentLimits,
+    TorrentSetup, TorrentVec,
 };
-
-pub(crate) use lent::{Lent, lent};
 
 pub(crate) const A: ConnId = ConnId(1);
 pub(crate) const B: ConnId = ConnId(2);
@@ -26,7 +22,7 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 }
 
 /// Two pieces of two blocks, two peers; the content is zeros.
-pub(crate) fn torrent(have: u8) -> Torrent<'static, Lent> {
+pub(crate) fn torrent(have: u8) -> Torrent<TorrentVec> {
     torrent_of(2, have, 2, |_| ())
 }
 
@@ -36,19 +32,50 @@ pub(crate) fn torrent_of(
     have: u8,
     peers: usize,
     set: impl Fn(&mut Config),
-) -> Torrent<'static, Lent> {
+) -> Torrent<TorrentVec> {
+    torrent_with(pieces, have, peers, set, |_| ())
+}
+
+/// The same, with more content: padding, or an info dictionary.
+pub(crate) fn torrent_with<'c>(
+    pieces: u32,
+    have: u8,
+    peers: usize,
+    set: impl Fn(&mut Config),
+    add: impl Fn(&mut TorrentContent<'c>),
+) -> Torrent<TorrentVec> {
     let piece = PieceHasher::digest(&vec![0; 32_768]);
-    let hashes: &'static [[u8; 20]] = vec![piece; pieces as usize].leak();
+    let hashes = vec![piece; pieces as usize];
     let geometry = Geometry::new(u64::from(pieces) * 32_768, 32_768).unwrap();
-    let memory = lent(geometry, 2 * peers, peers, 32);
     let mut config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
     set(&mut config);
     let have = Bitfield::new(pieces, [have]).unwrap();
-    Torrent::new(config, geometry, PieceHashes::new(hashes), have.as_view(), memory).unwrap()
+    let mut extra = TorrentContent::new(geometry, PieceHashes::new(&[]));
+    add(&mut extra);
+    let mut content = TorrentContent::new(geometry, PieceHashes::new(&hashes));
+    content.info = extra.info;
+    content.padding = extra.padding;
+    build(config, &content, have.as_view(), limits(peers, 2 * peers, 32))
+}
+
+/// Builds a torrent on the heap.
+pub(crate) fn build(
+    config: Config,
+    content: &TorrentContent<'_>,
+    have: Bitfield<&[u8]>,
+    limits: TorrentLimits,
+) -> Torrent<TorrentVec> {
+    let mut setup = TorrentSetup::new(config);
+    setup.have = Some(have);
+    Torrent::new(setup, TorrentVec::new(content, limits)).unwrap()
+}
+
+pub(crate) fn limits(peers: usize, open_pieces: usize, pipeline: u16) -> TorrentLimits {
+    TorrentLimits { peers: peers as u16, open_pieces: open_pieces as u16, pipeline }
 }
 
 pub(crate) fn greet(
-    torrent: &mut Torrent<'_, Lent>,
+    torrent: &mut Torrent<TorrentVec>,
     conn: ConnId,
     hash: u8,
 ) -> Result<(), PeerError> {
@@ -57,22 +84,45 @@ pub(crate) fn greet(
     let peer_id = PeerId([conn.0 as u8 + 10; 20]);
     let handshake = Handshake { reserved: Reserved::default(), info_hash, peer_id };
     handshake.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(ZERO, conn, &bytes).map(|_| ())
+    receive(torrent, ZERO, conn, &bytes).map(|_| ())
 }
 
 pub(crate) fn hear(
-    torrent: &mut Torrent<'_, Lent>,
+    torrent: &mut Torrent<TorrentVec>,
     now: Duration,
     conn: ConnId,
     message: Message<'_>,
 ) -> Result<usize, PeerError> {
     let mut bytes = vec![0; message.encoded_len()];
     message.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(now, conn, &bytes).map(|handled| handled.consumed())
+    receive(torrent, now, conn, &bytes).map(|received| received.consumed)
+}
+
+/// Processes bytes; a violation of the protocol is an error.
+pub(crate) fn receive<'b>(
+    torrent: &mut Torrent<TorrentVec>,
+    now: Duration,
+    conn: ConnId,
+    bytes: &'b [u8],
+) -> Result<Received<Outcome<'b>>, PeerError> {
+    let received = torrent.handle_bytes(now, conn, bytes).expect("it is connected");
+    match closed(torrent, conn) {
+        Some(CloseReason::Protocol(error)) => Err(error),
+        _ => Ok(received),
+    }
+}
+
+/// Returns why a connection is to be closed, without polling the event.
+pub(crate) fn closed(torrent: &Torrent<TorrentVec>, conn: ConnId) -> Option<CloseReason> {
+    let mut torrent = torrent.clone();
+    core::iter::from_fn(|| torrent.poll_event()).find_map(|event| match event {
+        Event::Closed { conn: closed, reason } if closed == conn => Some(reason),
+        _ => None,
+    })
 }
 
 /// Connects a peer that has the given pieces and unchokes us.
-pub(crate) fn join(torrent: &mut Torrent<'_, Lent>, conn: ConnId, bits: u8) {
+pub(crate) fn join(torrent: &mut Torrent<TorrentVec>, conn: ConnId, bits: u8) {
     torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
     greet(torrent, conn, 1).unwrap();
     hear(torrent, ZERO, conn, Message::Bitfield(&[bits])).unwrap();
@@ -80,7 +130,7 @@ pub(crate) fn join(torrent: &mut Torrent<'_, Lent>, conn: ConnId, bits: u8) {
 }
 
 /// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
-pub(crate) fn said(torrent: &mut Torrent<'_, Lent>, conn: ConnId) -> Vec<String> {
+pub(crate) fn said(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
     let mut buf = [0; 600];
     let mut lines = Vec::new();
     let mut len = 0;

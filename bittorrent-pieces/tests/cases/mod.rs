@@ -2,13 +2,14 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
-use bittorrent_pieces::{
-    Bitfield, Block, BlockSlot, ConnId, Geometry, Holds, PartialSlot, Picker, PieceIndex,
-    PieceSlot, PieceState, Policy, Priority, RareSlot, ReceivedBlock, Want, block_slots,
-    piece_slots,
+use bittorrent_pieces::picker::{
+    BlockSlot, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, RarestSlot,
+    ReceivedBlock, Selection, block_slots, piece_slots,
 };
+use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, Picker, PieceIndex, Policy, Priority};
 
-pub type Boxed = Picker<'static, Vec<PieceSlot>, Vec<RareSlot>, Vec<PartialSlot>, Vec<BlockSlot>>;
+pub type Boxed =
+    Picker<PickerSlots<'static, Vec<PieceSlot>, Vec<RarestSlot>, Vec<PartialSlot>, Vec<BlockSlot>>>;
 
 /// Four blocks of 16 KiB.
 pub const PIECE: u32 = 1 << 16;
@@ -38,13 +39,15 @@ pub fn with(total: u64, piece_len: u32, peers: &[u32], seed: u64) -> Case {
     let pieces = geometry.pieces();
     assert_eq!(pieces as usize, peers.len());
     let mut picker = Picker::new(
-        geometry,
         seed,
         bits(pieces, []).as_view(),
-        vec![PieceSlot::EMPTY; piece_slots(pieces)],
-        vec![RareSlot::EMPTY; 64],
-        vec![PartialSlot::EMPTY; peers.len()],
-        vec![BlockSlot::EMPTY; block_slots(geometry, peers.len())],
+        PickerSlots {
+            geometry,
+            pieces: vec![PieceSlot::EMPTY; piece_slots(pieces)],
+            rarest: vec![RarestSlot::EMPTY; 64],
+            partials: vec![PartialSlot::EMPTY; peers.len()],
+            blocks: vec![BlockSlot::EMPTY; block_slots(geometry, peers.len())],
+        },
     )
     .unwrap();
     let mut policy = Policy::new();
@@ -52,7 +55,7 @@ pub fn with(total: u64, piece_len: u32, peers: &[u32], seed: u64) -> Case {
     picker.set_policy(policy);
     for nth in 0..peers.iter().copied().max().unwrap_or(0) {
         let held = (0..).zip(peers).filter(|(_, peers)| **peers > nth).map(|(piece, _)| piece);
-        picker.join(&Holds::Some(bits(pieces, held).as_view()));
+        picker.join(&PeerPieces::Some(bits(pieces, held).as_view()));
     }
     Case { picker, geometry }
 }
@@ -83,7 +86,7 @@ impl Case {
 
     pub fn ask(&mut self, conn: ConnId, piece: u32, number: u32) -> bool {
         let block = self.block(piece, number);
-        self.picker.ask(conn, block, &Want::new())
+        self.picker.ask(conn, block, &Selection::new())
     }
 
     pub fn receive(&mut self, conn: ConnId, piece: u32, number: u32) -> ReceivedBlock {
@@ -113,22 +116,23 @@ impl Case {
     }
 
     /// Returns the pieces and numbers of what a peer with some pieces would be asked for.
-    pub fn propose(&mut self, conn: ConnId, held: &[u32], want: &Want<'_>) -> Vec<(u32, u32)> {
+    pub fn propose(&mut self, conn: ConnId, held: &[u32], want: &Selection<'_>) -> Vec<(u32, u32)> {
         let field = bits(self.geometry.pieces(), held.iter().copied());
         let mut blocks = [Block::default(); 64];
-        let proposed = self.picker.propose(conn, &Holds::Some(field.as_view()), want, &mut blocks);
+        let proposed =
+            self.picker.propose(conn, &PeerPieces::Some(field.as_view()), want, &mut blocks);
         let number = |block: &Block| self.geometry.number(*block).unwrap();
         blocks[..proposed].iter().map(|block| (block.piece.0, number(block))).collect()
     }
 
     /// Returns the first piece that a peer with all pieces would be asked for.
-    pub fn first(&mut self, want: &Want<'_>) -> Option<u32> {
+    pub fn first(&mut self, want: &Selection<'_>) -> Option<u32> {
         let all: Vec<u32> = (0..self.geometry.pieces()).collect();
         self.propose(C, &all, want).first().map(|(piece, _)| *piece)
     }
 
     /// Returns the order in which all missing pieces are opened for one peer after another.
-    pub fn order(&mut self, want: &Want<'_>) -> Vec<u32> {
+    pub fn order(&mut self, want: &Selection<'_>) -> Vec<u32> {
         let mut order = vec![];
         while let Some(piece) = self.first(want) {
             order.push(piece);

@@ -1,6 +1,7 @@
 //! Blocks that are asked for, come, are taken back or checked.
 
-use bittorrent_pieces::{Holds, PieceIndex, PieceState, ReceivedBlock};
+use bittorrent_pieces::PieceIndex;
+use bittorrent_pieces::picker::{PeerPieces, PieceState, ReceivedBlock};
 
 use crate::ANY;
 use crate::cases::{A, B, C, peers};
@@ -47,7 +48,7 @@ fn abort_download2() {
 fn get_downloaders() {
     let mut case = peers(&[3]);
     case.open(A, 0, 4);
-    let all = Holds::All;
+    let all = PeerPieces::All;
     let twice = case.picker.pick_endgame(B, &all, &ANY()).unwrap();
     assert_eq!(case.picker.requesters(twice), [Some(A), Some(B)]);
     assert_eq!(
@@ -74,7 +75,7 @@ fn clear_peer() {
 fn mark_as_canceled() {
     let mut case = peers(&[2]);
     case.open(A, 0, 4);
-    let twice = case.picker.pick_endgame(B, &Holds::All, &ANY()).unwrap();
+    let twice = case.picker.pick_endgame(B, &PeerPieces::All, &ANY()).unwrap();
     assert!(case.picker.release(A, twice));
     assert_eq!(case.picker.requesters(twice), [Some(B), None]);
     assert_eq!(case.picker.receive(A, twice, 0), ReceivedBlock::Unwanted);

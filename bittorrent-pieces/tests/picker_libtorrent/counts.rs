@@ -1,6 +1,7 @@
 //! Who has what, and what we have.
 
-use bittorrent_pieces::{Holds, PieceIndex, PieceState};
+use bittorrent_pieces::PieceIndex;
+use bittorrent_pieces::picker::{PeerPieces, PieceState};
 
 use crate::cases::{A, B, bits, peers};
 use crate::{ANY, sequential};
@@ -8,7 +9,7 @@ use crate::{ANY, sequential};
 #[test]
 fn have_all_have_none_seq_download() {
     let mut case = sequential(peers(&[0; 4]));
-    case.picker.join(&Holds::All);
+    case.picker.join(&PeerPieces::All);
     assert_eq!(case.first(&ANY()), Some(0));
     assert!(case.propose(A, &[], &ANY()).is_empty(), "a peer with nothing is asked for nothing");
 }
@@ -16,11 +17,11 @@ fn have_all_have_none_seq_download() {
 #[test]
 fn have_all_have_none() {
     let mut case = peers(&[1, 0, 2]);
-    case.picker.join(&Holds::All);
-    case.picker.join(&Holds::Some(bits(3, []).as_view()));
+    case.picker.join(&PeerPieces::All);
+    case.picker.join(&PeerPieces::Some(bits(3, []).as_view()));
     assert_eq!([0, 1, 2].map(|piece| case.peers(piece)), [2, 1, 3]);
     assert_eq!(case.order(&ANY()), [1, 0, 2]);
-    case.picker.leave(&Holds::All);
+    case.picker.leave(&PeerPieces::All);
     assert_eq!([0, 1, 2].map(|piece| case.peers(piece)), [1, 0, 2]);
 }
 
@@ -36,19 +37,19 @@ fn inc_ref_dec_ref() {
 #[test]
 fn dec_refcount_split_seed() {
     let mut case = peers(&[0; 3]);
-    case.picker.join(&Holds::All);
+    case.picker.join(&PeerPieces::All);
     // A seed that lost a piece is a peer with the others.
-    case.picker.leave(&Holds::All);
-    case.picker.join(&Holds::Some(bits(3, [0, 2]).as_view()));
+    case.picker.leave(&PeerPieces::All);
+    case.picker.join(&PeerPieces::Some(bits(3, [0, 2]).as_view()));
     assert_eq!([0, 1, 2].map(|piece| case.peers(piece)), [1, 0, 1]);
 }
 
 #[test]
 fn break_one_seed() {
     let mut case = peers(&[0; 3]);
-    (0..3).for_each(|_| case.picker.join(&Holds::All));
-    case.picker.leave(&Holds::All);
-    case.picker.join(&Holds::Some(bits(3, [1]).as_view()));
+    (0..3).for_each(|_| case.picker.join(&PeerPieces::All));
+    case.picker.leave(&PeerPieces::All);
+    case.picker.join(&PeerPieces::Some(bits(3, [1]).as_view()));
     assert_eq!([0, 1, 2].map(|piece| case.peers(piece)), [2, 3, 2]);
 }
 
@@ -56,9 +57,9 @@ fn break_one_seed() {
 fn bitfield_optimization() {
     let mut case = peers(&[0; 200]);
     let field = bits(200, (0..200).filter(|piece| piece % 3 == 0));
-    (0..300).for_each(|_| case.picker.join(&Holds::Some(field.as_view())));
+    (0..300).for_each(|_| case.picker.join(&PeerPieces::Some(field.as_view())));
     assert!((0..200).all(|piece| case.peers(piece) == if piece % 3 == 0 { 300 } else { 0 }));
-    (0..300).for_each(|_| case.picker.leave(&Holds::Some(field.as_view())));
+    (0..300).for_each(|_| case.picker.leave(&PeerPieces::Some(field.as_view())));
     assert!((0..200).all(|piece| case.peers(piece) == 0) && case.picker.is_sound());
 }
 
@@ -66,7 +67,7 @@ fn bitfield_optimization() {
 fn seed_optimization() {
     let mut case = peers(&[1; 1000]);
     let before = case.picker.steps();
-    (0..1000).for_each(|_| case.picker.join(&Holds::All));
+    (0..1000).for_each(|_| case.picker.join(&PeerPieces::All));
     assert_eq!(case.picker.steps(), before, "a seed is one count, however many the pieces");
     assert_eq!(case.peers(999), 1001);
 }
@@ -76,7 +77,7 @@ fn we_have_all() {
     let mut case = peers(&[1; 3]);
     (0..3).for_each(|piece| case.get(piece));
     assert_eq!((case.picker.have_count(), case.first(&ANY())), (3, None));
-    assert_eq!(case.picker.pick_endgame(B, &Holds::All, &ANY()), None);
+    assert_eq!(case.picker.pick_endgame(B, &PeerPieces::All, &ANY()), None);
 }
 
 #[test]

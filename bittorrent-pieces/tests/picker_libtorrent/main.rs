@@ -9,7 +9,7 @@ mod cursors;
 mod order;
 mod padding;
 
-use bittorrent_pieces::{Order, Want};
+use bittorrent_pieces::picker::{Order, Selection};
 use cases::Case;
 
 const NO_DISK: &str = "storage is the caller's: blocks are never in the state of being written";
@@ -139,16 +139,16 @@ pub(crate) fn sequential(case: Case) -> Case {
     case.policy(|policy| policy.order = Order::Sequential)
 }
 
-pub(crate) fn reverse() -> Want<'static> {
-    let mut want = Want::new();
+pub(crate) fn reverse() -> Selection<'static> {
+    let mut want = Selection::new();
     want.reverse = true;
     want
 }
 
-pub(crate) fn whole(pieces: u32) -> Want<'static> {
-    let mut want = Want::new();
+pub(crate) fn whole(pieces: u32) -> Selection<'static> {
+    let mut want = Selection::new();
     want.whole = pieces;
     want
 }
 
-pub(crate) const ANY: fn() -> Want<'static> = Want::new;
+pub(crate) const ANY: fn() -> Selection<'static> = Selection::new;

@@ -1,8 +1,7 @@
 //! Which piece comes first.
 
-use bittorrent_pieces::{
-    Holds, PieceIndex, PieceState, Policy, Priority, ReceivedBlock, Want, Weights,
-};
+use bittorrent_pieces::picker::{PeerPieces, PieceState, ReceivedBlock, Selection, Weights};
+use bittorrent_pieces::{PieceIndex, Policy, Priority};
 
 use crate::cases::{A, B, PIECE, peers, with};
 use crate::{ANY, reverse, sequential, whole};
@@ -126,10 +125,13 @@ fn random_pick() {
 fn picking_downloading_blocks() {
     let mut case = peers(&[2, 2]);
     case.open(A, 0, 4);
-    assert_eq!(case.picker.pick_endgame(B, &Holds::All, &ANY()), None, "piece 1 is free");
+    assert_eq!(case.picker.pick_endgame(B, &PeerPieces::All, &ANY()), None, "piece 1 is free");
     case.open(A, 1, 4);
-    assert!(case.picker.pick_endgame(A, &Holds::All, &ANY()).is_none(), "not of the same peer");
-    assert!(case.picker.pick_endgame(B, &Holds::All, &ANY()).is_some());
+    assert!(
+        case.picker.pick_endgame(A, &PeerPieces::All, &ANY()).is_none(),
+        "not of the same peer"
+    );
+    assert!(case.picker.pick_endgame(B, &PeerPieces::All, &ANY()).is_some());
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn piece_priorities() {
 
 #[test]
 fn parole_mode() {
-    let mut want = Want::new();
+    let mut want = Selection::new();
     want.exclusive = true;
     let mut case = peers(&[1, 2]);
     case.open(A, 0, 1);
@@ -153,7 +155,7 @@ fn parole_mode() {
 #[test]
 fn suggested_pieces() {
     let suggested = [PieceIndex(3), PieceIndex(9), PieceIndex(2)];
-    let mut want = Want::new();
+    let mut want = Selection::new();
     want.suggested = &suggested;
     let mut case = peers(&[1, 1, 4, 5]);
     assert_eq!(case.propose(A, &[0, 1, 2, 3], &want)[0], (3, 0));
@@ -189,7 +191,7 @@ fn reprioritize_fully_downloading() {
     assert_eq!(case.first(&ANY()), Some(1), "all of it is asked for");
     case.priority(0, 0);
     case.open(A, 1, 4);
-    let twice = case.picker.pick_endgame(B, &Holds::All, &ANY()).unwrap();
+    let twice = case.picker.pick_endgame(B, &PeerPieces::All, &ANY()).unwrap();
     assert_eq!(twice.piece, PieceIndex(1), "nor at the end");
 }
 

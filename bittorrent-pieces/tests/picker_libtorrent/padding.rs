@@ -1,13 +1,14 @@
 //! Padding (BEP 47), and extents of neighbours.
 
-use bittorrent_pieces::{PieceIndex, ReceivedBlock, Want};
+use bittorrent_pieces::PieceIndex;
+use bittorrent_pieces::picker::{ReceivedBlock, Selection};
 
 use crate::ANY;
 use crate::cases::{A, B, Case, PIECE, peers, with};
 
-fn padded(bytes: u32, want: impl Fn(&Want<'_>)) {
+fn padded(bytes: u32, want: impl Fn(&Selection<'_>)) {
     let padding = move |piece: PieceIndex| if piece.0 == 0 { bytes } else { 0 };
-    let mut with_padding = Want::new();
+    let mut with_padding = Selection::new();
     with_padding.padding = &padding;
     want(&with_padding);
 }

@@ -2,17 +2,15 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
-#[path = "../lent/mod.rs"]
-mod lent;
-
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::{
-    Bitfield, Block, Config, ConnId, Event, Geometry, Handled, InfoHash, PeerId, PieceHasher,
-    PieceHashes, PieceIndex, Side, Torrent, transmit_len,
+    Bitfield, Block, CloseReason, Config, ConnId, Event, Geometry, InfoHash, Outcome, PeerId,
+    PieceHasher, PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentLimits,
+    TorrentSetup, TorrentVec,
 };
-use lent::{Lent, lent};
 use sim::{Addr, Delivery, Network, Rng, StreamId};
 
 /// The identifier of a message with a block, and the bytes before its data.
@@ -35,7 +33,7 @@ pub(crate) enum Role {
 }
 
 pub(crate) struct Node {
-    pub(crate) torrent: Torrent<'static, Lent>,
+    pub(crate) torrent: Torrent<TorrentVec>,
     pub(crate) storage: Vec<u8>,
     pub(crate) events: Vec<Event>,
     pub(crate) keepalives: u32,
@@ -67,7 +65,7 @@ pub(crate) struct Swarm {
     net: Network,
     nodes: Vec<Node>,
     geometry: Geometry<'static>,
-    hashes: &'static [[u8; 20]],
+    hashes: Vec<[u8; 20]>,
     seed: u64,
     dirty: Vec<usize>, // nodes that may have something to say
     late: BTreeMap<(Duration, u64), (StreamId, usize, Vec<u8>)>, // what nodes with a lag said
@@ -92,7 +90,7 @@ impl Swarm {
             net,
             nodes: vec![],
             geometry,
-            hashes: hashes.leak(),
+            hashes,
             seed,
             dirty: vec![],
             late: BTreeMap::new(),
@@ -114,9 +112,12 @@ impl Swarm {
         for piece in 0..first {
             have.set(PieceIndex(piece));
         }
-        let memory = lent(self.geometry, self.partials, peers, 32);
-        let hashes = PieceHashes::new(self.hashes);
-        let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);
+        let content = TorrentContent::new(self.geometry, PieceHashes::new(&self.hashes));
+        let limits =
+            TorrentLimits { peers: peers as u16, open_pieces: self.partials as u16, pipeline: 32 };
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(have.as_view());
+        let torrent = Torrent::new(setup, TorrentVec::new(&content, limits));
         let mut storage = vec![];
         if !self.shared {
             let known = first as usize * self.geometry.full_piece_len() as usize;
@@ -268,12 +269,11 @@ impl Swarm {
         loop {
             let node = &mut self.nodes[index];
             let Some(open) = node.streams.get_mut(&conn) else { return };
-            let handled = node
-                .torrent
-                .handle_bytes(now, conn, &open.received)
-                .unwrap_or_else(|error| panic!("node {index}: {error}"));
-            let (consumed, busy) = (handled.consumed(), handled == Handled::Busy);
-            if let Handled::Block { block, data, .. } = handled {
+            let received = node.torrent.handle_bytes(now, conn, &open.received);
+            let received = received.unwrap_or_else(|error| panic!("node {index}: {error}"));
+            let consumed = received.consumed;
+            let busy = received.outcome == Some(Outcome::Busy);
+            if let Some(Outcome::Block { block, data }) = received.outcome {
                 let start = (self.geometry.offset(block.piece) + u64::from(block.begin)) as usize;
                 let place = start..start + data.len();
                 if !self.shared {
@@ -318,7 +318,9 @@ impl Swarm {
                     let hashed = node.torrent.handle_hashed(now, piece, digest);
                     hashed.expect("it was to be verified");
                 }
-                Event::Banned { conn } | Event::Lost { conn, .. } => {
+                Event::Closed { conn, reason } => {
+                    let fault = matches!(reason, CloseReason::Protocol(_));
+                    assert!(!fault, "node {index}: {reason}");
                     if let Some(open) = node.streams.remove(&conn) {
                         self.net.close(open.id, Addr(index as u32));
                     }
@@ -339,7 +341,7 @@ impl Swarm {
                         u8::from(node.sent.is_multiple_of(every));
                 }
             }
-            let Some(open) = node.streams.get(&sent.to) else { continue };
+            let Some(open) = node.streams.get(&sent.conn) else { continue };
             if node.lag.is_zero() {
                 self.net.send(open.id, Addr(index as u32), &bytes);
             } else {
@@ -355,7 +357,9 @@ impl Node {
     /// Returns the nodes that this one banned.
     pub(crate) fn banned(&self) -> impl Iterator<Item = usize> {
         self.events.iter().filter_map(|event| match event {
-            Event::Banned { conn } => self.others.get(conn).copied(),
+            Event::Banned { conn } | Event::Closed { conn, reason: CloseReason::Corrupt } => {
+                self.others.get(conn).copied()
+            }
             _ => None,
         })
     }

@@ -227,6 +227,14 @@ impl<I: Identifier, A: Address> Message<I, A> {
         Ok(needed)
     }
 
+    /// Returns the token of a question.
+    pub(crate) const fn question_token(&self) -> Option<u32> {
+        match self {
+            Self::Ping { token } | Self::Query { token } | Self::Find { token, .. } => Some(*token),
+            _ => None,
+        }
+    }
+
     /// Returns the answer to a [`Message::Find`].
     #[must_use]
     pub fn answer(token: u32, id: I, route: Route<I, A>) -> Self {

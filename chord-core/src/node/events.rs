@@ -14,6 +14,9 @@ pub(super) struct PendingEvents<I, A> {
     pub(super) failed: Option<Peer<I, A>>,
     /// Where the keys begin that the application takes for this node's.
     pub(super) owned: Option<I>,
+    pub(super) split: bool,
+    pub(super) isolated: bool,
+    pub(super) merged: bool,
     pub(super) joined: bool,
     pub(super) successor: bool,
     pub(super) predecessor: bool,
@@ -27,6 +30,9 @@ impl<I, A> PendingEvents<I, A> {
         join_failed: None,
         failed: None,
         owned: None,
+        split: false,
+        isolated: false,
+        merged: false,
         joined: false,
         successor: false,
         predecessor: false,
@@ -56,6 +62,15 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         if core::mem::take(&mut self.core.pending_events.list) {
             return Some(Event::ListChanged);
+        }
+        if core::mem::take(&mut self.core.pending_events.isolated) {
+            return Some(Event::Isolated);
+        }
+        if core::mem::take(&mut self.core.pending_events.split) {
+            return Some(Event::SplitSuspected);
+        }
+        if core::mem::take(&mut self.core.pending_events.merged) {
+            return Some(Event::Merged);
         }
         self.core.pending_events.failed.take().map(Event::PeerFailed)
     }

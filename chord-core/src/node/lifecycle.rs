@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::machine::{Core, NodeMut};
 use super::state::{Input, State};
+use crate::contacts::Kind;
 use crate::error::StartError;
 use crate::event::{JoinFailure, LookupFailure, LookupId};
 use crate::id::Identifier;
@@ -54,6 +55,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.state = self.core.state.after(Input::Create);
         self.core.stabilize_at = self.after(self.core.interval);
         self.core.fix_at = self.after(self.core.settings.fix_fingers);
+        self.plan_probe();
         Ok(())
     }
 
@@ -78,7 +80,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Takes an identifier; nothing of the ring is known under it yet.
-    fn be(&mut self, id: I) {
+    pub(super) fn be(&mut self, id: I) {
         self.core.me.id = id;
         self.core.predecessor = self.core.me;
         self.table.me = self.core.me;
@@ -98,6 +100,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if contact.id == key {
             return self.refuse(JoinFailure::IdentifierTaken);
         }
+        self.remember(contact, Kind::Seed);
         let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
         self.own.put(lookup);
@@ -120,6 +123,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Join (Zave 2017): copies the whole list of the predecessor, and is a member at once.
     pub(super) fn copy(&mut self, list: &[Peer<I, A>]) {
         let Some(before) = self.core.saved.take() else { return };
+        let list = match list {
+            [head, tail @ ..] if head.address == self.core.me.address => tail, // a former life
+            list => list,
+        };
         let (head, tail) = match list {
             [head, tail @ ..] => (*head, tail),
             [] => (before, list), // a lone node is its own successor
@@ -127,7 +134,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if !self.core.me.id.between(before.id, head.id) {
             return self.join_again(); // another node was faster here
         }
-        self.table.successors.replace(head, tail);
+        self.table.successors.replace(self.core.me.address, head, tail);
         #[cfg(test)]
         self.mutate_join(head);
         self.set_changed();
@@ -137,6 +144,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.pending_events.joined = true;
         self.core.stabilize_at = self.core.now;
         self.core.fix_at = self.after(self.core.settings.patience);
+        self.core.contact = None;
+        self.plan_probe();
         self.settle();
     }
 
@@ -152,7 +161,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    fn refuse(&mut self, reason: JoinFailure) {
+    pub(super) fn refuse(&mut self, reason: JoinFailure) {
         self.core.state = self.core.state.after(Input::Refused);
         self.core.saved = None;
         self.core.stabilize_at = Time::NEVER;
@@ -196,6 +205,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.saved = None;
         self.core.notified = None;
         self.core.nudge = None;
+        self.core.contact = None;
+        self.core.probing = false;
+        self.core.probe_at = Time::NEVER;
         self.core.stabilize_at = Time::NEVER;
         self.core.fix_at = Time::NEVER;
         for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {

@@ -4,11 +4,13 @@ use core::time::Duration;
 
 use super::State;
 use super::machine::NodeMut;
+use crate::contacts::Kind;
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
 use crate::lookup::LookupSlot;
 use crate::lookup::{Lookup, Next, Outcome, Slot};
+use crate::peer::Peer;
 use crate::routing::Route;
 use crate::wire::Address;
 
@@ -46,11 +48,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.table.fingers.set(1, successor);
             self.core.finger = self.table.fingers.beyond(successor.id);
         }
-        if self.core.finger > I::BITS {
+        if u32::from(self.core.finger) > I::BITS {
             self.core.finger = 1;
             return;
         }
-        let mut key = self.core.me.id.finger_start(self.core.finger);
+        let mut key = self.core.me.id.finger_start(self.core.finger.into());
         if self.core.settings.proximity {
             key = self.inside(key);
         }
@@ -65,7 +67,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn inside(&mut self, start: I) -> I {
         let mut key = start;
         let mut bits = 0u64;
-        for exponent in 0..self.core.finger.saturating_sub(1) {
+        for exponent in 0..u32::from(self.core.finger.saturating_sub(1)) {
             if exponent.is_multiple_of(u32::BITS) {
                 bits = self.core.rng.next_u64() >> 32;
             }
@@ -86,8 +88,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.core.settings.proximity {
             self.table.fingers.offer(owner, round_trip);
         } else {
-            self.table.fingers.set(self.core.finger, owner);
+            self.table.fingers.set(self.core.finger.into(), owner);
         }
+        self.remember(owner, Kind::Witness);
         let beyond = self.table.fingers.beyond(owner.id);
         self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
     }
@@ -103,6 +106,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         };
         match ended.outcome() {
             Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
+            Some(outcome) if self.core.probing => self.probed(ended, outcome),
             Some(outcome) => self.handle_finger(outcome, ended.round_trip()),
             None => {}
         }
@@ -150,6 +154,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     pub(super) fn handle_lookup_timeouts(&mut self, slots: &mut [LookupSlot<I, A>]) {
+        for slot in &mut *slots {
+            if let Slot::Passed { until, .. } = slot.0
+                && self.core.is_due(until)
+            {
+                *slot = LookupSlot::EMPTY;
+            }
+        }
         self.with_lookups(slots, |core, lookup| {
             if lookup.handle_timeout(core.core.now, &core.core.settings) {
                 core.give_up(lookup);
@@ -157,7 +168,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         });
     }
 
-    fn go_around(&mut self, lookup: &mut Lookup<I, A>) {
+    pub(super) fn go_around(&mut self, lookup: &mut Lookup<I, A>) {
         let passed_on = lookup.is_passed_on();
         let next = if passed_on { lookup.handle_no_answer() } else { lookup.handle_death() };
         self.advance(lookup, next);
@@ -188,21 +199,38 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     pub(super) fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
-        let next = match next {
-            Next::OwnTable if self.core.state == State::Joining => Next::Peer(lookup.origin()),
-            Next::OwnTable => {
-                if let Some(route) = self.route(lookup) {
-                    lookup.follow(route)
-                } else {
-                    lookup.fail(LookupFailure::NoRoute);
-                    Next::Ended
+        let mut next = next;
+        loop {
+            next = match next {
+                Next::Ended => return,
+                Next::OwnTable if lookup.origin() != self.core.me => Next::Peer(lookup.origin()),
+                Next::OwnTable => {
+                    if let Some(route) = self.route(lookup) {
+                        lookup.follow(route)
+                    } else {
+                        lookup.fail(LookupFailure::NoRoute);
+                        Next::Ended
+                    }
                 }
-            }
-            next => next,
-        };
-        if let Next::Peer(peer) = next {
-            lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
+                Next::Peer(peer) if peer.address == self.core.me.address => {
+                    self.meet_oneself(lookup, peer)
+                }
+                Next::Peer(peer) => {
+                    let settings = self.core.settings;
+                    return lookup.ask(peer, self.core.now, &settings, &mut self.core.rng);
+                }
+            };
         }
+    }
+
+    /// The way leads to the address of this node: it is the owner, or the name is one of a former life.
+    fn meet_oneself(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) -> Next<I, A> {
+        if peer == self.core.me && lookup.is_confirming() {
+            lookup.end_at(peer);
+            return Next::Ended;
+        }
+        lookup.set_asked(peer);
+        lookup.handle_death()
     }
 
     /// Routes by the own table; a node knows best which keys are its own.

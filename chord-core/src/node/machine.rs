@@ -6,7 +6,9 @@ use super::events::PendingEvents;
 use super::state::State;
 use super::storage::NodeParts;
 use crate::config::Settings;
+use crate::contacts::ContactSlot;
 use crate::error::{BufferTooSmall, DatagramError, DecodeError, Full};
+use crate::event::LookupFailure;
 use crate::fingers::{FingerSlot, FingerTable};
 use crate::id::{Identifier, KeyRange};
 use crate::list::List;
@@ -55,6 +57,7 @@ pub(super) struct Core<I, A> {
     pub(super) notified: Option<Peer<I, A>>,
     /// The one question of maintenance that may be in flight, to the node [`asked`](NodeMut::asked).
     pub(super) question: Option<Request>,
+    /// Joining: where to start. A member: another node to notify besides the successor.
     pub(super) contact: Option<A>,
     /// How often a join may still start again.
     pub(super) attempts: u8,
@@ -64,7 +67,7 @@ pub(super) struct Core<I, A> {
     pub(super) interval: Span,
     pub(super) fix_at: Time,
     /// The finger to refresh next.
-    pub(super) finger: u32,
+    pub(super) finger: u16,
     /// Whether the successor is to be notified.
     pub(super) notify: bool,
     /// The former predecessor, which has yet to receive a NUDGE.
@@ -76,6 +79,17 @@ pub(super) struct Core<I, A> {
     /// The answer to another question; there is room for one, as it can be sent at once.
     answer: Option<Answer<I, A>>,
     pub(super) last_lookup: u32,
+    pub(super) probe_at: Time,
+    /// Whose turn it is.
+    pub(super) next_contact: u8,
+    /// Whether the own lookup is a probe.
+    pub(super) probing: bool,
+    /// More probes than this have to end at the node itself before a merge is over; 0 without one.
+    pub(super) quiet_probes_left: u8,
+    /// How often in a row the successor has preferred a node of the same identifier.
+    pub(super) twin_rounds: u8,
+    /// How often in a row the node asked was busy.
+    pub(super) busy: u8,
     pub(super) pending_events: PendingEvents<I, A>,
 }
 
@@ -99,6 +113,7 @@ enum Due {
     State,
     Answer,
     Notify,
+    NotifyOther,
     Nudge,
     Question,
     OwnLookup,
@@ -117,11 +132,14 @@ enum Timer {
     Lookups,
     /// The next finger is refreshed. Waits for the end of the own lookup.
     FixFingers,
+    /// A remembered peer is probed. Waits for the end of the own lookup.
+    Probe,
 }
 
 impl Timer {
     /// In the order in which they fire.
-    const ALL: [Self; 4] = [Self::Question, Self::Stabilize, Self::Lookups, Self::FixFingers];
+    const ALL: [Self; 5] =
+        [Self::Question, Self::Stabilize, Self::Lookups, Self::FixFingers, Self::Probe];
 }
 
 /// A node with its storage borrowed: the logic, compiled once for all kinds of storage.
@@ -130,6 +148,7 @@ pub(super) struct NodeMut<'a, I, A> {
     pub(super) table: Table<'a, I, A>,
     /// The node's own lookup: for its place while it joins, for a finger later.
     pub(super) own: &'a mut LookupSlot<I, A>,
+    pub(super) contacts: &'a mut [ContactSlot<I, A>],
 }
 
 type Table<'a, I, A> = RoutingTable<I, A, &'a mut [Peer<I, A>], &'a mut [FingerSlot<I, A>]>;
@@ -162,6 +181,12 @@ impl<I: Identifier, A: Address> Core<I, A> {
             waiting: List::new(),
             answer: None,
             last_lookup: 0,
+            probe_at: Time::NEVER,
+            next_contact: 0,
+            probing: false,
+            quiet_probes_left: 0,
+            twin_rounds: 0,
+            busy: 0,
             pending_events: PendingEvents::NONE,
         }
     }
@@ -183,7 +208,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             fingers: FingerTable::resume(id, parts.fingers, self.fingers),
             successors: SuccessorList::resume(id, parts.successors, self.successors),
         };
-        let mut node = NodeMut { core: self, table, own };
+        let mut node = NodeMut { core: self, table, own, contacts: parts.contacts };
         let result = call(&mut node, lookups);
         node.core.fingers = node.table.fingers.count();
         node.core.successors = node.table.successors.count();
@@ -213,11 +238,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
             Timer::Question => self.question.as_ref().map_or(Time::NEVER, Request::deadline),
             Timer::Stabilize if self.question.is_none() => self.stabilize_at,
             Timer::FixFingers if self.state.is_member() && own.is_none() => self.fix_at,
-            Timer::Stabilize | Timer::FixFingers => Time::NEVER,
-            Timer::Lookups => {
-                let lookups = lookups.iter().filter_map(LookupSlot::lookup);
-                lookups.map(Lookup::deadline).fold(Time::NEVER, Time::min)
-            }
+            Timer::Probe if self.state.is_member() && own.is_none() => self.probe_at,
+            Timer::Stabilize | Timer::FixFingers | Timer::Probe => Time::NEVER,
+            Timer::Lookups => lookups.iter().map(LookupSlot::deadline).fold(Time::NEVER, Time::min),
         }
     }
 
@@ -251,9 +274,22 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if !rest.is_empty() {
             return Err(DecodeError::Trailing(rest.len()).into());
         }
+        if let Some(token) = message.question_token()
+            && self.is_own_question(slots, token)
+        {
+            self.core.advance_clock(now);
+            self.handle_own_question(slots, token);
+            return Ok(());
+        }
         self.take_question(from, &message)?;
         self.relay(slots, from, &message)?;
         self.core.advance_clock(now); // only now: an error leaves the node unchanged
+        self.handle_message(slots, from, message);
+        self.fail_lookups(slots);
+        Ok(())
+    }
+
+    fn handle_message(&mut self, slots: &mut [LookupSlot<I, A>], from: A, message: Message<I, A>) {
         match message {
             Message::Pong { token, id } => self.handle_pong(from, token, id),
             Message::State { token, id, predecessor, successors } => {
@@ -282,7 +318,38 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             | Message::Route { .. }
             | Message::Found { .. } => {}
         }
-        Ok(())
+    }
+
+    /// Ends the lookups of a node that is not a member any more.
+    fn fail_lookups(&mut self, slots: &mut [LookupSlot<I, A>]) {
+        if self.core.state.is_member() {
+            return;
+        }
+        for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
+            if lookup.outcome().is_none() {
+                lookup.fail(LookupFailure::NotMember);
+            }
+        }
+    }
+
+    /// Returns whether a question with this token is one that this node has asked itself: it has reached the
+    /// node under an address that it did not know for its own.
+    fn is_own_question(&self, slots: &[LookupSlot<I, A>], token: u32) -> bool {
+        self.core.question.as_ref().is_some_and(|request| request.token == token)
+            || self.own.lookup().is_some_and(|lookup| lookup.has_token(token))
+            || slots.iter().filter_map(LookupSlot::lookup).any(|lookup| lookup.has_token(token))
+    }
+
+    /// No other node is where the question went.
+    fn handle_own_question(&mut self, slots: &mut [LookupSlot<I, A>], token: u32) {
+        if self.core.question.as_ref().is_some_and(|request| request.token == token) {
+            self.handle_dead();
+        }
+        self.with_lookups(slots, |node, lookup| {
+            if lookup.has_token(token) {
+                node.go_around(lookup);
+            }
+        });
     }
 
     /// Makes room for the answer to a question, if the message is one.
@@ -321,6 +388,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         for timer in Timer::ALL {
             self.fire(timer, slots);
         }
+        self.fail_lookups(slots);
     }
 
     /// Fires a timer if it has expired.
@@ -347,6 +415,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                     self.fix_fingers();
                 }
             }
+            Timer::Probe => {
+                let idle = self.own.is_empty();
+                if self.core.state.is_member() && idle && self.core.is_due(self.core.probe_at) {
+                    self.probe();
+                }
+            }
         }
     }
 
@@ -361,6 +435,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             Due::State => drop(self.core.waiting.remove(0)),
             Due::Answer => self.core.answer = None,
             Due::Notify => self.core.notify = false,
+            Due::NotifyOther => self.core.contact = None,
             Due::Nudge => self.core.nudge = None,
             Due::Question => self.core.question.iter_mut().for_each(Request::set_sent),
             Due::OwnLookup => {
@@ -370,7 +445,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             }
             Due::Slot(at) => match slots.get_mut(at).map(|slot| &mut slot.0) {
                 Some(Slot::Lookup(lookup)) => lookup.set_sent(self.core.now),
-                Some(relay) => *relay = Slot::Empty,
+                Some(slot) => slot.set_relay_sent(self.core.now, self.core.settings.patience),
                 None => {}
             },
             Due::LeaveNotice(to) => {
@@ -391,6 +466,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if let Some(successor) = self.table.successors.first().filter(|_| self.core.notify) {
             return Some((Due::Notify, successor.address, Message::Notify { id }));
         }
+        if let Some(to) = self.core.contact.filter(|_| self.core.state.is_member()) {
+            return Some((Due::NotifyOther, to, Message::Notify { id }));
+        }
         if let Some(to) = self.core.nudge {
             return Some((Due::Nudge, to, Message::Nudge { id }));
         }
@@ -405,7 +483,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return Some((Due::OwnLookup, to, message));
         }
         let mut due = slots.iter().enumerate().filter_map(|(at, slot)| match &slot.0 {
-            Slot::Empty => None,
+            Slot::Empty | Slot::Passed { .. } => None,
             Slot::Lookup(lookup) => {
                 lookup.transmit().map(|(to, message)| (Due::Slot(at), to, message))
             }
@@ -470,6 +548,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let right = self.asked().is_some_and(|peer| peer.id == id);
         if right {
             self.core.question = None;
+            self.core.busy = 0;
         } else {
             self.handle_dead();
         }

@@ -7,10 +7,15 @@
 
 use super::machine::NodeMut;
 use super::state::{Input, State};
+use crate::contacts::Kind;
 use crate::id::Identifier;
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::wire::Address;
+
+/// A node that has answered with BUSY this often in a row counts as dead. Honest ones do so more than 16 times
+/// while many nodes join and fail around them.
+const MOST_BUSY: u8 = 64;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Goes on with what the clock has brought: the next stabilization, or what was put off.
@@ -48,10 +53,15 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
                 // StabilizeFromSuccessor, alive
-                if self.table.successors.replace(successor, list) {
+                if self.table.successors.replace(self.core.me.address, successor, list) {
                     self.set_changed();
                 }
-                if predecessor.id.between(self.core.me.id, successor.id) {
+                self.handle_twin(predecessor);
+                if !self.core.state.is_member() {
+                    return;
+                }
+                let elsewhere = predecessor.address != self.core.me.address;
+                if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
                     #[cfg(test)]
                     if self.mutate_adoption(predecessor) {
                         return;
@@ -102,21 +112,24 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if let (Some(candidate), Some(list)) = (self.core.saved.take(), list) {
             let successor = self.table.successors.first().unwrap_or(self.core.me);
             if candidate.id.between(self.core.me.id, successor.id) {
-                self.table.successors.replace(candidate, list);
+                self.table.successors.replace(self.core.me.address, candidate, list);
                 self.core.pending_events.successor = true;
                 self.set_changed();
             }
         }
         self.core.notify = true;
         if self.table.successors.first().is_none() {
+            self.core.pending_events.isolated |= self.core.predecessor != self.core.me;
             self.set_predecessor(self.core.me); // nobody else is left
+            self.hasten_probe();
         }
         self.settle();
     }
 
     /// A node says that it is the predecessor (Zave: Notified).
     pub(super) fn handle_notify(&mut self, peer: Peer<I, A>) {
-        if !self.core.state.is_member() || peer.id == self.core.me.id {
+        let myself = peer.id == self.core.me.id || peer.address == self.core.me.address;
+        if !self.core.state.is_member() || myself {
             return;
         }
         if self.core.question.is_some() {
@@ -195,6 +208,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// The node asked waits for an answer itself: this step did not happen.
     pub(super) fn postpone(&mut self) {
+        self.core.busy = self.core.busy.saturating_add(1);
+        if self.core.busy >= MOST_BUSY {
+            self.core.busy = 0;
+            return self.handle_dead(); // it is never going to answer
+        }
         self.core.question = None;
         self.core.stabilize_at = self.after(self.core.settings.patience);
         self.settle();
@@ -205,7 +223,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.table.fingers.iter().any(|finger| finger == peer) {
             self.table.fingers.forget(peer.id);
         }
-        self.handle_nudge(peer);
+        if self.table.successors.first() == Some(peer) {
+            self.handle_nudge(peer);
+        }
     }
 
     /// The successor has something to say: stabilizes at once.
@@ -213,6 +233,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.core.state == State::Idle && self.table.successors.first() == Some(peer) {
             self.core.stabilize_at = self.core.now;
             self.continue_step();
+        } else {
+            self.consider(peer); // of another ring
         }
     }
 
@@ -221,5 +243,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn mark_failed(&mut self, peer: Peer<I, A>) {
         self.table.fingers.forget(peer.id);
         self.core.pending_events.failed = Some(peer);
+        self.remember(peer, Kind::Lost);
+        self.hasten_probe();
     }
 }

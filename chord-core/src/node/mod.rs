@@ -8,6 +8,7 @@ mod maintenance;
 #[cfg(test)]
 #[path = "../../tests/model/mod.rs"]
 mod model;
+mod probe;
 mod relay;
 mod state;
 mod storage;
@@ -16,12 +17,13 @@ use core::time::Duration;
 
 use self::machine::{Core, NodeMut};
 use crate::config::{Config, Settings};
+use crate::contacts::ContactSlot;
 use crate::error::{BufferTooSmall, ConfigError, DatagramError, Full, StartError};
 use crate::event::{Event, LookupId};
 use crate::id::{Identifier, KeyRange};
 use crate::lookup::LookupSlot;
 use crate::peer::Peer;
-use crate::rng::Rng;
+use crate::rng::{Rng, mix};
 use crate::routing::RoutingTableRef;
 use crate::slots::Slots;
 use crate::successors::MAX_SUCCESSORS;
@@ -46,7 +48,7 @@ pub use storage::{NodeLimits, NodeVec};
 /// use chord_core::{Config, Event, Message, Node, NodeArrays, Peer, Word};
 ///
 /// type Id = Word<8>;
-/// type Slots = NodeArrays<Id, u32, 2, 8, 2>; // r = 2, eight fingers, one lookup of the application
+/// type Slots = NodeArrays<Id, u32, 2, 8, 2, 2>; // r = 2, eight fingers, one lookup of the application
 ///
 /// let node = |id: u32| {
 ///     let me = Peer { id: Id::new(id.into()), address: id };
@@ -97,10 +99,14 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
         if parts.lookups.is_empty() {
             return Err(ConfigError::Lookups);
         }
+        if parts.contacts.len() > usize::from(u8::MAX) {
+            return Err(ConfigError::Contacts(parts.contacts.len()));
+        }
         let _: Slots<_, _> = Slots::new(parts.successors);
         let _: Slots<_, _> = Slots::new(parts.fingers);
         parts.lookups.fill_with(|| LookupSlot::EMPTY);
-        Ok(Self { core: Core::new(settings, me, Rng::new(config.seed)), storage })
+        parts.contacts.fill(ContactSlot::EMPTY);
+        Ok(Self { core: Core::new(settings, me, Rng::new(seed(config.seed, me))), storage })
     }
 
     /// Returns the storage.
@@ -169,6 +175,27 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
     /// [`Full`] if no slot is free, and nothing has changed.
     pub fn lookup(&mut self, now: Duration, key: I) -> Result<LookupId, Full> {
         self.with(|node, lookups| node.lookup(lookups, now, key))
+    }
+
+    /// Ends a lookup without an event. An unknown one is ignored.
+    pub fn cancel(&mut self, lookup: LookupId) {
+        self.with(|_, lookups| {
+            let mut slots = lookups.iter_mut();
+            if let Some(slot) = slots.find(|slot| slot.lookup().is_some_and(|it| it.is(lookup))) {
+                *slot = LookupSlot::EMPTY;
+            }
+        });
+    }
+
+    /// Merges the ring of this node with that of `contact`, for example after the operator has found that a
+    /// ring was cut for longer than its nodes remember. [`Event::SplitSuspected`] follows if the two are different,
+    /// and [`Event::Merged`] once three probes in a row have found one ring.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if the storage has no contacts, and nothing has changed.
+    pub fn merge(&mut self, now: Duration, contact: A) -> Result<(), Full> {
+        self.with(|node, _| node.merge(now, contact))
     }
 
     /// Changes where others reach this node, for example after a new lease of DHCP. The neighbours see the new
@@ -296,4 +323,22 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
     pub fn capacity(&self) -> usize {
         self.storage.parts_ref().lookups.len().saturating_sub(1)
     }
+}
+
+/// Mixes the identity of the node into the seed, so that nodes with one seed choose different tokens.
+fn seed<I: Identifier, A: Address>(seed: u64, me: Peer<I, A>) -> u64 {
+    let mut scratch = [0; 32];
+    let mut all = seed;
+    for (len, is_id) in [(I::LEN, true), (A::LEN, false)] {
+        let bytes = scratch.get_mut(..len).unwrap_or_default();
+        if is_id {
+            me.id.write(bytes);
+        } else {
+            me.address.write(bytes);
+        }
+        for byte in bytes {
+            all = mix(all.wrapping_mul(257).wrapping_add(u64::from(*byte)));
+        }
+    }
+    all
 }

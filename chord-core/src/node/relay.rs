@@ -33,14 +33,23 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 }
                 self.pass_on(*token, *key, *hops, *direct, back)
             }
-            Message::Found { token, id, peer, hops, back } => {
+            Message::Found { token, id, peer, hops, back } if !back.is_empty() => {
+                let passed = slots.iter_mut().find(|slot| slot.has_passed(*token, &from));
+                let Some(slot) = passed else { return Ok(()) }; // not asked for
                 let what = Relayed::Answer { id: *id, peer: *peer };
-                Relay::send_back(*token, what, *hops, back.clone())
+                if let Some(relay) = Relay::send_back(*token, what, *hops, back.clone()) {
+                    slot.0 = Slot::Relay(relay);
+                }
+                return Ok(());
             }
             _ => None,
         };
         let Some(relay) = relay else { return Ok(()) };
-        let capacity = slots.len();
+        // At most half of the slots, so that the node's own lookups have the other half.
+        let capacity = slots.len().div_ceil(2);
+        if slots.iter().filter(|slot| slot.is_for_others()).count() >= capacity {
+            return Err(Full { capacity });
+        }
         let slot = slots.iter_mut().find(|slot| slot.is_empty()).ok_or(Full { capacity })?;
         slot.0 = Slot::Relay(relay);
         Ok(())

@@ -57,6 +57,7 @@ pub const TRANSITIONS: &[(State, Input, State)] = &[
     (State::Idle, Input::Notified, State::Rectifying),
     (State::Stabilizing, Input::Notified, State::Rectifying),
     (State::Rectifying, Input::Rectified, State::Idle),
+    (State::Idle, Input::Refused, State::Outside),
     (State::Joining, Input::Leave, State::Gone),
     (State::Idle, Input::Leave, State::Gone),
     (State::Stabilizing, Input::Leave, State::Gone),

@@ -1,5 +1,6 @@
 //! The memory of a node, provided by the caller.
 
+use crate::contacts::ContactSlot;
 use crate::fingers::FingerSlot;
 use crate::lookup::LookupSlot;
 use crate::peer::Peer;
@@ -32,6 +33,8 @@ pub struct NodeParts<'a, I, A> {
     pub fingers: &'a mut [FingerSlot<I, A>],
     /// One for the lookups of the node itself, and one for each lookup that the application runs at a time.
     pub lookups: &'a mut [LookupSlot<I, A>],
+    /// Peers to find the ring again by.
+    pub contacts: &'a mut [ContactSlot<I, A>],
 }
 
 /// The regions of the memory of a node, to read.
@@ -47,6 +50,8 @@ pub struct NodePartsRef<'a, I, A> {
     pub fingers: &'a [FingerSlot<I, A>],
     /// The lookups, that of the node itself first.
     pub lookups: &'a [LookupSlot<I, A>],
+    /// Peers to find the ring again by.
+    pub contacts: &'a [ContactSlot<I, A>],
 }
 
 /// The memory of a node in arrays, slices, boxes or vectors.
@@ -56,7 +61,7 @@ pub struct NodePartsRef<'a, I, A> {
 /// at once (Stoica 2003, Theorem IV.5); 8 serves hundreds of nodes, 20 a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "callers build it field by field")]
-pub struct NodeSlots<S, F, L> {
+pub struct NodeSlots<S, F, L, C> {
     /// The successor list, any `[Peer]`. Its length is r, 1 to 20.
     pub successors: S,
     /// The finger table, any `[FingerSlot]`: about log2 N less log2 r, at most 255.
@@ -64,32 +69,46 @@ pub struct NodeSlots<S, F, L> {
     /// One for the lookups of the node itself, and one for each lookup that the application runs at a time, any
     /// `[LookupSlot]`. What is passed on for others takes a free one of these until it is sent.
     pub lookups: L,
+    /// Peers that the ring has lost, and some that it has not, any `[ContactSlot]`, at most 255: they are
+    /// probed from time to time, and so a ring that was cut merges again. 2 to 4 on a device, else 8; without any
+    /// a node that has lost all others stays alone.
+    pub contacts: C,
 }
 
-/// The memory of a node in arrays: r successors, `F` fingers, `L` lookups.
-pub type NodeArrays<I, A, const R: usize, const F: usize, const L: usize> =
-    NodeSlots<[Peer<I, A>; R], [FingerSlot<I, A>; F], [LookupSlot<I, A>; L]>;
+/// The memory of a node in arrays: r successors, `F` fingers, `L` lookups, `C` contacts.
+pub type NodeArrays<I, A, const R: usize, const F: usize, const L: usize, const C: usize> =
+    NodeSlots<
+        [Peer<I, A>; R],
+        [FingerSlot<I, A>; F],
+        [LookupSlot<I, A>; L],
+        [ContactSlot<I, A>; C],
+    >;
 
-impl<I: Wire, A: Wire, const R: usize, const F: usize, const L: usize> NodeArrays<I, A, R, F, L> {
+impl<I: Wire, A: Wire, const R: usize, const F: usize, const L: usize, const C: usize>
+    NodeArrays<I, A, R, F, L, C>
+{
     /// Unused memory.
     pub const EMPTY: Self = Self {
         successors: [Peer::EMPTY; R],
         fingers: [FingerSlot::EMPTY; F],
         lookups: [const { LookupSlot::EMPTY }; L],
+        contacts: [ContactSlot::EMPTY; C],
     };
 }
 
-impl<I, A, S, F, L> NodeStorage<I, A> for NodeSlots<S, F, L>
+impl<I, A, S, F, L, C> NodeStorage<I, A> for NodeSlots<S, F, L, C>
 where
     S: AsRef<[Peer<I, A>]> + AsMut<[Peer<I, A>]>,
     F: AsRef<[FingerSlot<I, A>]> + AsMut<[FingerSlot<I, A>]>,
     L: AsRef<[LookupSlot<I, A>]> + AsMut<[LookupSlot<I, A>]>,
+    C: AsRef<[ContactSlot<I, A>]> + AsMut<[ContactSlot<I, A>]>,
 {
     fn parts(&mut self) -> NodeParts<'_, I, A> {
         NodeParts {
             successors: self.successors.as_mut(),
             fingers: self.fingers.as_mut(),
             lookups: self.lookups.as_mut(),
+            contacts: self.contacts.as_mut(),
         }
     }
 
@@ -98,6 +117,7 @@ where
             successors: self.successors.as_ref(),
             fingers: self.fingers.as_ref(),
             lookups: self.lookups.as_ref(),
+            contacts: self.contacts.as_ref(),
         }
     }
 }
@@ -119,6 +139,7 @@ pub struct NodeVec<I, A> {
     successors: Vec<Peer<I, A>>,
     fingers: Vec<FingerSlot<I, A>>,
     lookups: Vec<LookupSlot<I, A>>,
+    contacts: Vec<ContactSlot<I, A>>,
 }
 
 /// How much memory a [`NodeVec`] allocates.
@@ -132,13 +153,15 @@ pub struct NodeLimits {
     pub fingers: usize,
     /// How many lookups the application may run at a time.
     pub lookups: usize,
+    /// How many peers are remembered to find the ring again by, at most 255.
+    pub contacts: usize,
 }
 
 #[cfg(feature = "alloc")]
 impl Default for NodeLimits {
-    /// Returns 8 successors, 16 fingers and 16 lookups: for hundreds of nodes.
+    /// Returns 8 successors, 16 fingers, 16 lookups and 8 contacts: for hundreds of nodes.
     fn default() -> Self {
-        Self { successors: 8, fingers: 16, lookups: 16 }
+        Self { successors: 8, fingers: 16, lookups: 16, contacts: 8 }
     }
 }
 
@@ -153,6 +176,7 @@ impl<I: Wire, A: Wire> NodeVec<I, A> {
             successors: alloc::vec![Peer::EMPTY; limits.successors],
             fingers: alloc::vec![FingerSlot::EMPTY; limits.fingers],
             lookups,
+            contacts: alloc::vec![ContactSlot::EMPTY; limits.contacts],
         }
     }
 }
@@ -164,6 +188,7 @@ impl<I, A> NodeStorage<I, A> for NodeVec<I, A> {
             successors: &mut self.successors,
             fingers: &mut self.fingers,
             lookups: &mut self.lookups,
+            contacts: &mut self.contacts,
         }
     }
 
@@ -172,6 +197,7 @@ impl<I, A> NodeStorage<I, A> for NodeVec<I, A> {
             successors: &self.successors,
             fingers: &self.fingers,
             lookups: &self.lookups,
+            contacts: &self.contacts,
         }
     }
 }

@@ -6,8 +6,9 @@ mod geometry;
 use core::time::Duration;
 
 use chord_core::{
-    Config, DecodeError, FingerSlot, FingerTable, Id160, Identifier, KeyRange, LookupSlot, Message,
-    Node, NodeArrays, NodeSlots, Peer, Route, RoutingTable, Style, SuccessorList, Wire, Word,
+    Config, ContactSlot, DecodeError, FingerSlot, FingerTable, Id160, Identifier, KeyRange,
+    LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTable, Style,
+    SuccessorList, Wire, Word,
 };
 use sim::laws::{Input, Machine, Outcome, check};
 
@@ -238,6 +239,7 @@ pub fn chord_node(bytes: &[u8]) {
                 successors: vec![Peer::EMPTY; 1 + usize::from(r % 6)],
                 fingers: vec![FingerSlot::EMPTY; usize::from(r % 7)],
                 lookups: vec![LookupSlot::EMPTY; 1 + slots],
+                contacts: vec![ContactSlot::EMPTY; usize::from(start % 5)],
             };
             let mut node = Node::new(config, me, storage).unwrap();
             let members: Vec<_> =
@@ -258,7 +260,7 @@ pub fn chord_node(bytes: &[u8]) {
 /// So does a node with identifiers of 160 bits in a static amount of memory, whatever bytes reach it.
 pub fn chord_node_wide(bytes: &[u8]) {
     type Address = core::net::SocketAddrV4;
-    type Slots = NodeArrays<Id160, Address, 8, 16, 3>;
+    type Slots = NodeArrays<Id160, Address, 8, 16, 3, 2>;
     struct Wide(Node<Id160, Address, Slots>);
 
     impl Machine for Wide {
@@ -303,8 +305,12 @@ pub fn chord_node_wide(bytes: &[u8]) {
     check(new, Message::<Id160, Address>::MAX_LEN, bytes);
 }
 
-type TestSlots =
-    NodeSlots<Vec<Peer<Small, u32>>, Vec<FingerSlot<Small, u32>>, Vec<LookupSlot<Small, u32>>>;
+type TestSlots = NodeSlots<
+    Vec<Peer<Small, u32>>,
+    Vec<FingerSlot<Small, u32>>,
+    Vec<LookupSlot<Small, u32>>,
+    Vec<ContactSlot<Small, u32>>,
+>;
 
 /// A node, and what it last asked whom, so that arbitrary bytes can spell answers that it awaits.
 struct Tested {

@@ -12,7 +12,7 @@ use sim::Rng;
 pub(crate) type At = Peer<Id64, u32>;
 /// As many successors as a list can have.
 pub(crate) const R: usize = 20;
-pub(crate) type Slots = NodeArrays<Id64, u32, R, 16, 2>;
+pub(crate) type Slots = NodeArrays<Id64, u32, R, 16, 2, 0>;
 pub(crate) type Member = Node<Id64, u32, Slots>;
 type Text = Message<Id64, u32>;
 

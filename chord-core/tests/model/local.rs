@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::Mutation;
 use crate::config::Config;
+use crate::contacts::ContactSlot;
 use crate::fingers::FingerSlot;
 use crate::id::Identifier;
 use crate::lookup::LookupSlot;
@@ -21,8 +22,12 @@ use crate::wire::Wire;
 pub(super) struct Mod<const N: usize>(pub(super) u8);
 
 type At<const N: usize> = Peer<Mod<N>, Mod<N>>;
-type Slots<const N: usize> =
-    NodeSlots<Vec<At<N>>, [FingerSlot<Mod<N>, Mod<N>>; 3], [LookupSlot<Mod<N>, Mod<N>>; 1]>;
+type Slots<const N: usize> = NodeSlots<
+    Vec<At<N>>,
+    [FingerSlot<Mod<N>, Mod<N>>; 3],
+    [LookupSlot<Mod<N>, Mod<N>>; 1],
+    [ContactSlot<Mod<N>, Mod<N>>; 0],
+>;
 pub(super) type Machine<const N: usize> = Node<Mod<N>, Mod<N>, Slots<N>>;
 pub(super) type Text<const N: usize> = Message<Mod<N>, Mod<N>>;
 
@@ -184,6 +189,7 @@ pub(super) fn new<const N: usize>(id: u8, r: u8, mutation: Mutation) -> Machine<
         successors: std::vec![Peer::EMPTY; usize::from(r)],
         fingers: [FingerSlot::EMPTY; 3],
         lookups: [LookupSlot::EMPTY],
+        contacts: [],
     };
     let mut node = Machine::new(config, peer(id), slots).expect("good numbers");
     node.core.advance_clock(NOW);

@@ -257,7 +257,7 @@ impl World {
 }
 
 pub(crate) fn slots(r: usize) -> NodeVec<Id, u32> {
-    NodeVec::new(NodeLimits { successors: r, fingers: 16, lookups: 4 })
+    NodeVec::new(NodeLimits { successors: r, fingers: 16, lookups: 4, contacts: 0 })
 }
 
 /// Fast rounds for a network of 20 ms, and r.

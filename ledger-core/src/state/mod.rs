@@ -20,4 +20,5 @@ pub use trie::{Slot, Trie};
 pub(crate) use trie::{TrieMut, TrieRef, TrieRoot};
 pub use view::{Effect, Effects, TransactionError, View};
 pub(crate) use view::{Meta, account_key, lane_key, meta_key, parse_account, split_u64};
-pub use witness::{Recorder, Witness};
+pub(crate) use witness::Recorder;
+pub use witness::Witness;

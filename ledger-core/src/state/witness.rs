@@ -3,14 +3,14 @@
 use super::entry::{Key, Value};
 use super::proof::MapProof;
 use super::store::{Store, StoreError};
-use super::trie::{Slot, Trie};
+use super::trie::TrieMut;
 use crate::codec::{Reader, Writer};
 use crate::hash::Hash;
 
 /// The state for a device that knows only its root: each access takes the next proof from a stream that came with the
 /// block, and each write computes the new root from it.
 ///
-/// A [`Recorder`] makes the stream. A wrong or incomplete one proves nothing ([`StoreError::Unproven`]); it can never
+/// [`Chain::witness`](crate::Chain::witness) makes the stream. A wrong or incomplete one proves nothing ([`StoreError::Unproven`]); it can never
 /// make a wrong block look right.
 #[derive(Debug, Clone, Copy)]
 pub struct Witness<'a> {
@@ -19,9 +19,8 @@ pub struct Witness<'a> {
 }
 
 /// A store that writes the proof of each access for a [`Witness`].
-#[derive(Debug)]
-pub struct Recorder<'t, 'o, S: ?Sized> {
-    trie: &'t mut Trie<S>,
+pub(crate) struct Recorder<'t, 'o> {
+    trie: TrieMut<'t>,
     out: &'o mut [u8],
     len: usize,
 }
@@ -74,46 +73,37 @@ impl Store for Witness<'_> {
     }
 }
 
-impl<'t, 'o, S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Recorder<'t, 'o, S> {
-    /// Writes the proofs of all accesses to `trie` to `out`.
-    pub const fn new(trie: &'t mut Trie<S>, out: &'o mut [u8]) -> Self {
+impl<'t, 'o> Recorder<'t, 'o> {
+    pub(crate) fn new(trie: TrieMut<'t>, out: &'o mut [u8]) -> Self {
         Self { trie, out, len: 0 }
     }
 
-    /// Returns the stream so far.
-    #[must_use]
-    pub fn finish(self) -> &'o [u8] {
-        self.out.get(..self.len).unwrap_or_default()
+    /// Returns the stream so far, and the map.
+    pub(crate) fn finish(self) -> (&'o [u8], TrieMut<'t>) {
+        (self.out.get(..self.len).unwrap_or_default(), self.trie)
     }
 
+    /// Writes the proof for a key, and its value.
     fn record(&mut self, key: &Key) -> Result<(), StoreError> {
-        let value = self.trie.value(key);
+        let unproven = StoreError::Unproven;
+        let value = self.trie.get(key)?;
         let rest = self.out.get_mut(self.len..).unwrap_or_default();
-        self.len = self.len.saturating_add(write_proof(self.trie, key, value.as_ref(), rest)?);
+        let len = self.trie.prove(key, rest).map_err(|_| unproven)?.as_bytes().len();
+        self.len = self.len.saturating_add(len);
+        let Some(value) = value else { return Ok(()) };
+        let bytes = value.as_bytes();
+        let value_len = u8::try_from(bytes.len()).map_err(|_| unproven)?;
+        let rest = self.out.get_mut(self.len..).unwrap_or_default();
+        let needed = bytes.len().saturating_add(1);
+        let mut writer = Writer::new(rest, needed).map_err(|_| unproven)?;
+        writer.put(&[value_len]).map_err(|_| unproven)?;
+        writer.put(bytes).map_err(|_| unproven)?;
+        self.len = self.len.saturating_add(needed);
         Ok(())
     }
 }
 
-/// Writes a proof and the value.
-fn write_proof<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized>(
-    trie: &mut Trie<S>,
-    key: &Key,
-    value: Option<&Value>,
-    out: &mut [u8],
-) -> Result<usize, StoreError> {
-    let unproven = StoreError::Unproven;
-    let len = trie.prove(key, out).map_err(|_| unproven)?.as_bytes().len();
-    let Some(value) = value.map(Value::as_bytes) else { return Ok(len) };
-    let needed = value.len().saturating_add(1);
-    let rest = out.get_mut(len..).unwrap_or_default();
-    let mut writer = Writer::new(rest, needed).map_err(|_| unproven)?;
-    let value_len = u8::try_from(value.len()).map_err(|_| unproven)?;
-    writer.put(&[value_len]).map_err(|_| unproven)?;
-    writer.put(value).map_err(|_| unproven)?;
-    Ok(len.saturating_add(needed))
-}
-
-impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Store for Recorder<'_, '_, S> {
+impl Store for Recorder<'_, '_> {
     fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
         self.record(key)?;
         self.trie.get(key)

@@ -23,8 +23,8 @@ mod pex;
 use thiserror::Error;
 
 use super::{LEN_LEN, field};
-use crate::BufferTooSmall;
 use crate::bencode::{BencodeError, Limits, Mode, Value};
+use crate::error::BufferTooSmall;
 use crate::geometry::count;
 pub use donthave::DontHave;
 pub use handshake::{ExtendedHandshake, ExtendedIds, HandshakeDraft};

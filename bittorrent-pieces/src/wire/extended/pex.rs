@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::{ExtendedError, dict};
 use crate::bencode::{Value, WriteError, Writer};
-use crate::{CompactPeers, Family};
+use crate::compact::{CompactPeers, Family};
 
 /// The most peers added, and the most dropped, in any exchange but the first.
 pub const MAX_CHANGES: usize = 50;

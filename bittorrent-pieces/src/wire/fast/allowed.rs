@@ -2,7 +2,9 @@
 
 use core::net::Ipv4Addr;
 
-use crate::{InfoHash, PieceHasher, PieceIndex};
+use crate::geometry::PieceIndex;
+use crate::hash::PieceHasher;
+use crate::id::InfoHash;
 
 /// How many pieces BEP 6 suggests.
 pub const ALLOWED_FAST: usize = 10;

@@ -9,8 +9,8 @@ mod rules;
 use core::fmt;
 
 use super::{DecodeError, LEN_LEN, Message, field, request};
-use crate::geometry::count;
-use crate::{Block, BufferTooSmall, PieceIndex};
+use crate::error::BufferTooSmall;
+use crate::geometry::{Block, PieceIndex, count};
 pub use allowed::{ALLOWED_FAST, allowed_fast};
 pub use rules::{AnswerRules, Asked, RuleError, RuleSlot};
 

@@ -241,12 +241,7 @@ fn form_ring(
     Ok(())
 }
 
-fn share(
-    ctx: &mut Ctx,
-    swarm: &mut Swarm<'_>,
-    cast: Cast,
-    table: &mut Table,
-) -> Result<(), Failure> {
+fn share(ctx: &mut Ctx, swarm: &mut Swarm, cast: Cast, table: &mut Table) -> Result<(), Failure> {
     ctx.heading("4. SHARE: BitTorrent, rarest first, with a saboteur and a sudden death");
     let mut row = table.begin(ctx, "SHARE");
     swarm.start(ctx);

@@ -61,7 +61,8 @@ impl Ring {
         };
         let mut config = Config::default();
         config.stabilize = STABILIZE;
-        let limits = NodeLimits { successors: successors.into(), fingers: 16, lookups: 4 };
+        let limits =
+            NodeLimits { successors: successors.into(), fingers: 16, lookups: 4, contacts: 8 };
         config.fix_fingers = Duration::from_secs(1);
         (config.patience, config.tries) =
             (Duration::from_millis(200), if loss > 0 { 5 } else { 2 });

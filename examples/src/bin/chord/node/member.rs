@@ -84,7 +84,7 @@ struct Keeper<A> {
 
 impl<A: Address> Member<A> {
     pub fn new(config: Config, r: usize, me: Peer<Id160, A>) -> Self {
-        let limits = NodeLimits { successors: r, fingers: 16, lookups: 16 };
+        let limits = NodeLimits { successors: r, fingers: 16, lookups: 16, contacts: 8 };
         Self {
             node: Node::new(config, me, NodeVec::new(limits)).expect("good numbers"),
             shelf: Shelf::default(),

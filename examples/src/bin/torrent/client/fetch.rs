@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::io;
 
 use bittorrent_pieces::bencode::Mode;
+use bittorrent_pieces::fetch::{FetchEvent, FetchLimits, FetchOutcome, FetchVec};
 use bittorrent_pieces::magnet::Magnet;
 use bittorrent_pieces::merkle::MerkleHash;
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchEvent, FetchHandled, FetchSlot, Geometry, MetadataFetch, Metainfo,
-    PeerId, Side, V2File,
+    ConnId, FetchConfig, Geometry, MetadataFetch, Metainfo, PeerId, Side, V2File,
 };
 
 use super::finder::{Finder, PEERS};
@@ -18,7 +18,7 @@ use super::session::trace;
 use super::trees;
 
 /// The largest info dictionary that is fetched.
-const LARGEST: usize = 8 << 20;
+const LARGEST: u32 = 8 << 20;
 /// What is kept of a peer before the torrent is known; one that says more is too much.
 const KEPT: usize = 4 << 20;
 
@@ -42,9 +42,9 @@ pub fn fetch(
     let mut config = FetchConfig::new(hash, peer_id);
     config.v2 = magnet.v2().filter(|_| magnet.v1().is_none());
     config.port = Some(net.address().port());
-    let slots = vec![FetchSlot::EMPTY; PEERS];
+    let storage = FetchVec::new(FetchLimits { peers: PEERS as u16, metadata_len: LARGEST });
     let mut stage = Stage {
-        fetch: MetadataFetch::new(config, slots, vec![0; LARGEST]),
+        fetch: MetadataFetch::new(config, storage).map_err(io::Error::other)?,
         kept: BTreeMap::new(),
         todo: Vec::new(),
         layer: None,
@@ -62,7 +62,7 @@ pub fn fetch(
         }
         stage.fetch.handle_timeout(net.now());
         while let Some(news) = stage.flush(net)? {
-            if news == FetchEvent::Complete {
+            if news == FetchEvent::Completed {
                 info = stage.fetch.metadata().unwrap_or_default().to_vec();
                 println!("the info dictionary is here, {} bytes", info.len());
                 stage.wants_layers(&info)?;
@@ -85,7 +85,7 @@ pub fn fetch(
 }
 
 struct Stage {
-    fetch: MetadataFetch<Vec<FetchSlot>, Vec<u8>>,
+    fetch: MetadataFetch<FetchVec>,
     kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
     todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
     layer: Option<Vec<MerkleHash>>,
@@ -121,30 +121,24 @@ impl Stage {
         let Some(conn) = net.conn(id) else { return };
         let Some((_, kept)) = self.kept.get_mut(&id) else { return };
         let mut used = 0;
-        let gone = loop {
+        while used < conn.received.len() {
             let bytes = &conn.received[used..];
-            let (consumed, keeps) = match self.fetch.handle_bytes(now, id, bytes) {
-                Ok(FetchHandled::Incomplete { .. }) => break false,
-                Ok(FetchHandled::Message { consumed }) => (consumed, false),
-                Ok(FetchHandled::Keep { consumed }) => (consumed, true),
-                Ok(FetchHandled::Peers { consumed, peers }) => {
-                    finder.found(peers.added().map(|(addr, _)| addr));
-                    (consumed, false)
-                }
-                Ok(_) => break true,
-                Err(error) => {
-                    println!("{}: {error}", conn.addr);
-                    break true;
-                }
-            };
-            trace(self.traces, "<-", conn.addr, &bytes[..consumed]);
-            if keeps {
-                kept.extend_from_slice(&bytes[..consumed]);
+            let Ok(handled) = self.fetch.handle_bytes(now, id, bytes) else { break };
+            if handled.consumed == 0 {
+                break;
             }
-            used += consumed;
-        };
+            trace(self.traces, "<-", conn.addr, &bytes[..handled.consumed]);
+            match handled.outcome {
+                Some(FetchOutcome::Keep) => kept.extend_from_slice(&bytes[..handled.consumed]),
+                Some(FetchOutcome::Peers(peers)) => {
+                    finder.found(peers.added().map(|(addr, _)| addr));
+                }
+                _ => {}
+            }
+            used += handled.consumed;
+        }
         conn.received.drain(..used);
-        if gone || kept.len() > KEPT {
+        if kept.len() > KEPT {
             self.drop(net, id);
         }
     }
@@ -188,16 +182,16 @@ impl Stage {
     fn flush(&mut self, net: &mut Net) -> io::Result<Option<FetchEvent>> {
         let mut buf = [0; 512];
         while let Some(sent) = self.fetch.poll_transmit(&mut buf).map_err(io::Error::other)? {
-            if let Some(conn) = net.conn(sent.to) {
+            if let Some(conn) = net.conn(sent.conn) {
                 trace(self.traces, "->", conn.addr, &buf[..sent.len]);
                 conn.send(&buf[..sent.len]);
             }
         }
         while let Some(event) = self.fetch.poll_event() {
             match event {
-                FetchEvent::Complete | FetchEvent::LayerComplete => return Ok(Some(event)),
-                FetchEvent::Corrupt { conn } | FetchEvent::Silent { conn } => {
-                    println!("given up: {event:?}");
+                FetchEvent::Completed | FetchEvent::LayerCompleted => return Ok(Some(event)),
+                FetchEvent::Closed { conn, reason } => {
+                    println!("{conn}: closed: {reason}");
                     self.drop(net, conn);
                 }
                 _ => {}

@@ -20,10 +20,10 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The file is bencoded: `d 9:info-hash 20:.. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
 /// the numbers of blocks and pieces counted from 0. It exists as long as there are such blocks.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Parts<'a> {
     path: PathBuf,
     torrent: InfoHash,
-    geometry: Geometry<'static>,
+    geometry: Geometry<'a>,
     open: Open,
     changed: bool,
     saved: Instant,
@@ -32,10 +32,10 @@ pub struct Parts {
 /// Of each piece the numbers of its blocks, and who gave them in this run.
 type Open = BTreeMap<PieceIndex, BTreeMap<u32, Option<ConnId>>>;
 
-impl Parts {
+impl<'a> Parts<'a> {
     /// Begins with none; the file is to lie beside `content`. Its name is that of no other torrent, and of
     /// nothing else there.
-    pub fn new(content: &Path, torrent: InfoHash, geometry: Geometry<'static>) -> Self {
+    pub fn new(content: &Path, torrent: InfoHash, geometry: Geometry<'a>) -> Self {
         let path = content.with_file_name(format!("{torrent}.parts"));
         let (open, changed, saved) = (Open::new(), false, Instant::now());
         Self { path, torrent, geometry, open, changed, saved }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     /// Pieces of 4, 4 and 2 blocks, in a folder that does not exist.
-    fn parts() -> Parts {
+    fn parts() -> Parts<'static> {
         let geometry = Geometry::new(10 * 16_384 - 1, 4 * 16_384).unwrap();
         Parts::new(Path::new("/nowhere/film"), InfoHash(*b"abcdefghijklmnopqrst"), geometry)
     }

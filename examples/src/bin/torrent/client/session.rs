@@ -9,16 +9,17 @@ use std::io::{self, IsTerminal as _, Write as _};
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::magnet::{Escaped, Magnet};
 use bittorrent_pieces::metainfo::File;
+use bittorrent_pieces::picker::Order;
+use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
 use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    Config, ConnId, Event, Geometry, HASHES_LEN, Handled, Host, Metainfo, Order, Padding, PeerId,
-    PieceCheck, PieceHashes, Policy, Side, Torrent, transmit_len,
+    CloseReason, Config, ConnId, Event, Host, Metainfo, Outcome, Padding, PeerId, PieceCheck, Side,
+    Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
-use examples::lent::{Lent, lent};
 use examples::random::random;
 
 use super::args::Share;
@@ -28,10 +29,10 @@ use super::net::{Happening, Net};
 use super::parts::Parts;
 use super::show;
 use super::storage::{Storage, nothing, text};
-use super::trees::trees;
+use super::trees::{Trees, trees};
 
 /// Requests at a time to each, and from each.
-const PIPELINE: usize = 250;
+const PIPELINE: u16 = 250;
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
@@ -46,14 +47,14 @@ pub fn share(args: &Share) -> Result<(), String> {
     if !args.torrent.starts_with("magnet:") {
         let bytes = fs::read(&args.torrent);
         let bytes = bytes.map_err(|error| format!("{}: {error}", args.torrent))?;
-        let metainfo = show::read(&args.torrent, bytes.leak())?; // read until the end of the program
+        let metainfo = show::read(&args.torrent, &bytes)?;
         let finder = |net: &Net, left| {
             let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
             let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
             Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
-        let trees = trees(&metainfo, None)?;
-        return Session::new(args, metainfo, trees, peer_id, net, finder)?
+        let trees = trees(&metainfo, None);
+        return Session::new(args, &metainfo, &trees, peer_id, net, finder)?
             .run()
             .map_err(|e| e.to_string());
     }
@@ -69,10 +70,10 @@ pub fn share(args: &Share) -> Result<(), String> {
     }));
     let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
     let Fetched { info, layer, kept } = fetched.map_err(|error| error.to_string())?;
-    let metainfo = Metainfo::from_info(info.leak(), Mode::Lenient);
+    let metainfo = Metainfo::from_info(&info, Mode::Lenient);
     let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
-    let trees = trees(&metainfo, layer)?;
-    let mut session = Session::new(args, metainfo, trees, peer_id, net, |_, _| finder)?;
+    let trees = trees(&metainfo, layer);
+    let mut session = Session::new(args, &metainfo, &trees, peer_id, net, |_, _| finder)?;
     session.take_over(kept).map_err(|error| error.to_string())?;
     session.run().map_err(|error| error.to_string())
 }
@@ -81,9 +82,9 @@ pub fn share(args: &Share) -> Result<(), String> {
 struct Session<'a> {
     args: &'a Share,
     net: Net,
-    torrent: Torrent<'static, Lent>,
+    torrent: Torrent<TorrentVec>,
     storage: Storage,
-    parts: Parts,
+    parts: Parts<'a>,
     checks: VecDeque<PieceCheck>,
     finder: Finder,
     given: u64,
@@ -95,12 +96,13 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(
         args: &'a Share,
-        metainfo: Metainfo<'static>,
-        (geometry, hashes): (Geometry<'static>, PieceHashes<'static>),
+        metainfo: &Metainfo<'_>,
+        trees: &'a Trees<'a>,
         peer_id: PeerId,
         net: Net,
         finder: impl FnOnce(&Net, u64) -> Finder,
     ) -> Result<Self, String> {
+        let (geometry, hashes) = trees.borrow()?;
         let root =
             if args.seeds { args.path.clone() } else { args.path.join(text(metainfo.name())) };
         if args.seeds && !root.exists() {
@@ -108,7 +110,7 @@ impl<'a> Session<'a> {
         }
         let fresh = !root.exists();
         let storage =
-            Storage::open(&metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
+            Storage::open(metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
         let have = nothing(geometry).and_then(|none| {
             if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
         });
@@ -118,31 +120,35 @@ impl<'a> Session<'a> {
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
         let pieces = geometry.pieces();
-        let memory = lent(geometry, 2 * PEERS, PEERS, PIPELINE);
         let mut config = Config::new(metainfo.info_hash(), peer_id);
         config.seed = u64::from_le_bytes(random());
         config.super_seeding = args.super_seed;
         config.peer_exchange = !metainfo.is_private();
         config.port = Some(net.address().port());
         config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
-        let torrent = Torrent::new(config, geometry, hashes, have.as_view(), memory);
-        let mut torrent = torrent.map_err(|error| error.to_string())?;
-        torrent.serve_metadata(metainfo.info().as_raw());
-        torrent.serve_leaves(leaves.leak()); // to the end of the program
-        torrent.serve_runs(hashes.runs(geometry).collect::<Vec<_>>().leak());
-        if args.sequential {
-            let mut policy = Policy::new();
-            policy.order = Order::Sequential;
-            torrent.set_policy(policy);
-        }
+        let runs: Vec<_> = hashes.runs(geometry).collect();
         let files = metainfo.files().filter(File::is_padding);
         let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));
-        torrent.set_padding(padding.collect::<Vec<_>>().leak()); // to the end of the program
+        let padding: Vec<_> = padding.collect();
+        let mut content = TorrentContent::new(geometry, hashes);
+        content.info = metainfo.info().as_raw();
+        content.leaves = &leaves;
+        content.runs = &runs;
+        content.padding = &padding;
+        let peers = PEERS as u16;
+        let limits = TorrentLimits { peers, open_pieces: 2 * peers, pipeline: PIPELINE };
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(have.as_view());
+        if args.sequential {
+            setup.policy.order = Order::Sequential;
+        }
+        let torrent = Torrent::new(setup, TorrentVec::new(&content, limits));
+        let mut torrent = torrent.map_err(|error| error.to_string())?;
         let mut parts = Parts::new(&root, metainfo.info_hash(), geometry);
         if !args.seeds && !fresh {
             parts.load(have.as_view());
         }
-        let kept = parts.blocks().filter(|block| torrent.keep(*block)).count();
+        let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
         let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
         let here = have.count_ones();
         println!("{}: {here} of {pieces} pieces are here{more}", text(metainfo.name()));
@@ -244,36 +250,27 @@ impl<'a> Session<'a> {
         let Some(conn) = self.net.conn(id) else { return Ok(()) };
         let (received, addr) = (core::mem::take(&mut conn.received), conn.addr);
         let mut used = 0;
-        let gone = loop {
-            match self.torrent.handle_bytes(now, id, &received[used..]) {
-                Ok(Handled::Incomplete { .. } | Handled::Busy) => break false,
-                Ok(Handled::Gone) => break true,
-                Ok(handled) => {
-                    let consumed = handled.consumed();
-                    match handled {
-                        Handled::Block { block, data, .. } => {
-                            self.storage.write(block, data)?;
-                            self.parts.add(block, id);
-                            self.taken += data.len() as u64;
-                        }
-                        Handled::Peers { peers, .. } => {
-                            self.finder.found(peers.added().map(|(addr, _)| addr));
-                        }
-                        _ => {}
-                    }
-                    trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
-                    used += consumed;
-                }
-                Err(error) => {
-                    println!("{addr}: {error}");
-                    self.torrent.handle_closed(now, id);
-                    break true;
-                }
+        while used < received.len() {
+            let bytes = &received[used..];
+            let Ok(handled) = self.torrent.handle_bytes(now, id, bytes) else { break };
+            if handled.consumed == 0 {
+                break;
             }
-        };
-        if gone {
-            self.net.close(id);
-        } else if let Some(conn) = self.net.conn(id) {
+            match handled.outcome {
+                Some(Outcome::Block { block, data }) => {
+                    self.storage.write(block, data)?;
+                    self.parts.add(block, id);
+                    self.taken += data.len() as u64;
+                }
+                Some(Outcome::Peers(peers)) => {
+                    self.finder.found(peers.added().map(|(addr, _)| addr));
+                }
+                _ => {}
+            }
+            trace(self.args.trace, "<-", addr, &received[used..used + handled.consumed]);
+            used += handled.consumed;
+        }
+        if let Some(conn) = self.net.conn(id) {
             conn.received = received;
             conn.received.drain(..used);
         }
@@ -307,12 +304,13 @@ impl<'a> Session<'a> {
                     self.checks.push_back(check);
                 }
                 Event::PieceFailed { piece } => println!("piece {piece} is not as it should be"),
-                Event::Banned { conn } | Event::Lost { conn, .. } => {
-                    if matches!(event, Event::Banned { .. }) {
+                Event::Banned { conn } => self.parts.forget(conn),
+                Event::Closed { conn, reason } => {
+                    if reason == CloseReason::Corrupt {
                         self.parts.forget(conn);
                     }
                     if let Some(peer) = self.net.conn(conn) {
-                        println!("{}: given up, {event:?}", peer.addr);
+                        println!("{}: closed: {reason}", peer.addr);
                     }
                     self.net.close(conn);
                 }
@@ -330,7 +328,7 @@ impl<'a> Session<'a> {
                     self.storage.read(block, &mut bytes[sent.len..])?;
                     self.given += u64::from(block.len);
                 }
-                bytes.extend_from_slice(sent.metadata);
+                bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
                 trace(self.args.trace, "->", conn.addr, &bytes);
                 conn.send(&bytes);
             }
@@ -370,7 +368,7 @@ impl<'a> Session<'a> {
 }
 
 /// Returns how many bytes are missing.
-fn left(torrent: &Torrent<'_, Lent>) -> u64 {
+fn left(torrent: &Torrent<TorrentVec>) -> u64 {
     let (geometry, have) = (torrent.geometry(), torrent.have());
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
     geometry.total() - here

@@ -25,18 +25,34 @@ pub fn put(all: &mut [MerkleHash], file: &V2File, layer: &[MerkleHash]) {
     all[file.first.0 as usize..][..layer.len()].copy_from_slice(layer);
 }
 
-/// Returns how the content is cut and what the pieces hash to; `fetched` are the hashes of a torrent that is
-/// known by peers alone.
-pub fn trees(
-    metainfo: &Metainfo<'static>,
-    fetched: Option<Vec<MerkleHash>>,
-) -> Result<(Geometry<'static>, PieceHashes<'static>), String> {
+/// How the content is cut and what the pieces hash to.
+pub enum Trees<'a> {
+    /// As the metainfo has it.
+    V1(Geometry<'a>, PieceHashes<'a>),
+    /// The files of version 2, their piece length, and the hashes of all pieces.
+    V2(Vec<V2File>, u32, Vec<MerkleHash>),
+}
+
+/// Returns the trees of a torrent; `fetched` are the hashes that peers sent.
+pub fn trees<'a>(metainfo: &Metainfo<'a>, fetched: Option<Vec<MerkleHash>>) -> Trees<'a> {
     if !is_v2_alone(metainfo) {
-        return Ok((metainfo.geometry(), metainfo.hashes()));
+        return Trees::V1(metainfo.geometry(), metainfo.hashes());
     }
     let (files, known) = layers(metainfo);
     let files: Vec<V2File> = files.into_iter().map(|(file, _)| file).collect();
-    let geometry = Geometry::of_files(files.leak(), metainfo.geometry().full_piece_len());
-    let layer = PieceLayer::new(fetched.unwrap_or(known).leak()); // to the end of the program
-    Ok((geometry.map_err(|error| error.to_string())?, PieceHashes::v2(layer)))
+    Trees::V2(files, metainfo.geometry().full_piece_len(), fetched.unwrap_or(known))
+}
+
+impl Trees<'_> {
+    /// Returns the geometry and the hashes.
+    pub fn borrow(&self) -> Result<(Geometry<'_>, PieceHashes<'_>), String> {
+        match self {
+            Self::V1(geometry, hashes) => Ok((*geometry, *hashes)),
+            Self::V2(files, piece_len, layer) => {
+                let geometry = Geometry::of_files(files, *piece_len);
+                let geometry = geometry.map_err(|error| error.to_string())?;
+                Ok((geometry, PieceHashes::v2(PieceLayer::new(layer))))
+            }
+        }
+    }
 }

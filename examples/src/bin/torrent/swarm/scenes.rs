@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use bittorrent_pieces::{Order, PieceIndex, Playback, Policy, Priority};
+use bittorrent_pieces::picker::{Order, Playback};
+use bittorrent_pieces::{PieceIndex, Policy, Priority};
 use examples::chart::{Chart, Line};
 
 use super::Args;
@@ -66,7 +67,7 @@ fn crowd(args: &Args, progress: &dyn Fn(&str)) -> Chart {
         let peers = args.peers;
         world.add(&Kind { has_all: true, uplink, slots: 4, peers, policy: *policy });
         let points = download(&mut world, args, Some(*policy), 4, name, progress);
-        let given: u64 = world.nodes[0].torrent.peers().map(|peer| peer.traffic.bytes_given).sum();
+        let given: u64 = world.nodes[0].torrent.peers().map(|peer| peer.traffic.bytes_sent).sum();
         let wasted: u64 = world.nodes.iter().map(|node| node.wasted).sum();
         let total = u64::from(args.pieces) * u64::from(PIECE);
         println!(

@@ -4,11 +4,12 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::{
-    BLOCK_LEN, Bitfield, Config, ConnId, Event, Geometry, Handled, InfoHash, PeerId, PieceHasher,
-    PieceHashes, PieceIndex, Policy, Side, Torrent, transmit_len,
+    BLOCK_LEN, Bitfield, Config, ConnId, Event, Geometry, InfoHash, Outcome, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Policy, Side, Torrent, TorrentContent, TorrentLimits, TorrentSetup,
+    TorrentVec,
 };
-use examples::lent::{Lent, lent};
 use sim::{Addr, Delivery, Link, Network, Rng, StreamId};
 
 /// How many connections a node takes, as a rule, and how many it dials.
@@ -19,14 +20,14 @@ const FRONT: usize = 4;
 /// How far what a node says may be ahead of what it has sent.
 const BACKLOG: Duration = Duration::from_millis(200);
 /// How many pieces a node has open at a time, and requests under way to a peer.
-const OPEN: usize = 40;
-const PIPELINE: usize = 32;
+const OPEN: u16 = 40;
+const PIPELINE: u16 = 32;
 
 /// All nodes and what is between them.
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     geometry: Geometry<'static>,
-    hashes: &'static [[u8; 20]],
+    hashes: Vec<[u8; 20]>,
     net: Network,
     rng: Rng,
     seed: u64,
@@ -35,7 +36,7 @@ pub(crate) struct World {
 
 /// One node.
 pub(crate) struct Node {
-    pub(crate) torrent: Torrent<'static, Lent>,
+    pub(crate) torrent: Torrent<TorrentVec>,
     /// Bytes of blocks that came although they were there.
     pub(crate) wasted: u64,
     streams: BTreeMap<ConnId, (StreamId, Vec<u8>)>,
@@ -70,7 +71,7 @@ impl World {
         Self {
             nodes: vec![],
             geometry,
-            hashes: vec![digest; pieces as usize].leak(), // once for each run, until the end
+            hashes: vec![digest; pieces as usize],
             net: Network::new(seed, link),
             rng: Rng::new(seed),
             seed,
@@ -90,15 +91,17 @@ impl World {
         config.seed = self.seed << 32 | index as u64;
         config.upload_slots = kind.slots;
         let peers = kind.peers + DIALS + 1;
-        let memory = lent(self.geometry, OPEN, peers, PIPELINE);
+        let limits = TorrentLimits { peers: peers as u16, open_pieces: OPEN, pipeline: PIPELINE };
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
         if kind.has_all {
             have.fill();
         }
-        let hashes = PieceHashes::new(self.hashes);
-        let torrent = Torrent::new(config, self.geometry, hashes, have.as_view(), memory);
-        let mut torrent = torrent.expect("the memory is as large as asked for");
-        torrent.set_policy(kind.policy);
+        let content = TorrentContent::new(self.geometry, PieceHashes::new(&self.hashes));
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(have.as_view());
+        setup.policy = kind.policy;
+        let torrent = Torrent::new(setup, TorrentVec::new(&content, limits));
+        let torrent = torrent.expect("the storage is as large as asked for");
         let (streams, most) = (BTreeMap::new(), kind.peers);
         let (uplink, busy_until) = (kind.uplink, Duration::ZERO);
         self.nodes.push(Node {
@@ -197,8 +200,9 @@ impl World {
             let Some((_, received)) = node.streams.get_mut(&conn) else { return };
             let handled = node.torrent.handle_bytes(now, conn, received);
             let handled = handled.expect("all nodes run the same program");
-            let (consumed, busy) = (handled.consumed(), handled == Handled::Busy);
-            let block = matches!(handled, Handled::Block { .. });
+            let consumed = handled.consumed;
+            let busy = handled.outcome == Some(Outcome::Busy);
+            let block = matches!(handled.outcome, Some(Outcome::Block { .. }));
             if !block && consumed > PIECE_HEADER && received[4] == 7 {
                 node.wasted += (consumed - PIECE_HEADER) as u64;
             }
@@ -222,7 +226,7 @@ impl World {
                     let hashed = node.torrent.handle_hashed(now, piece, self.hashes[0]);
                     hashed.expect("it was to be verified");
                 }
-                Event::Banned { conn } | Event::Lost { conn, .. } => {
+                Event::Closed { conn, .. } => {
                     if let Some((stream, _)) = node.streams.remove(&conn) {
                         self.net.close(stream, Addr(index as u32));
                     }
@@ -240,7 +244,7 @@ impl World {
             let Some(sent) = sent else { break };
             let mut bytes = buf[..sent.len].to_vec();
             bytes.resize(sent.len + sent.block.map_or(0, |block| block.len as usize), 0);
-            if let Some((stream, _)) = node.streams.get(&sent.to) {
+            if let Some((stream, _)) = node.streams.get(&sent.conn) {
                 self.net.send(*stream, Addr(index as u32), &bytes);
             }
             let takes = Duration::from_secs_f64(bytes.len() as f64 / node.uplink as f64);

@@ -69,7 +69,7 @@ impl Report {
         self.ring = circle::draw(ring, self.copies, self.cast);
     }
 
-    pub fn swarm(&mut self, swarm: &Swarm<'_>, pieces: u32) {
+    pub fn swarm(&mut self, swarm: &Swarm, pieces: u32) {
         self.pieces = pieces::draw(swarm, pieces, self.cast);
     }
 

@@ -38,7 +38,7 @@ struct Cell {
 }
 
 /// Returns the section's text and pictures.
-pub fn draw(swarm: &Swarm<'_>, pieces: u32, cast: Cast) -> String {
+pub fn draw(swarm: &Swarm, pieces: u32, cast: Cast) -> String {
     let completions = &swarm.completions;
     let leeches = cast.leeches().count();
     let began = swarm.began();

@@ -17,7 +17,7 @@ use crate::song::{Cast, Song};
 
 use store::{ASK, DONE, HOLDERS, PUT, message};
 
-type Slots = NodeArrays<Id160, SocketAddrV4, SUCCESSORS, 16, 5>;
+type Slots = NodeArrays<Id160, SocketAddrV4, SUCCESSORS, 16, 5, 8>;
 type Member = Node<Id160, SocketAddrV4, Slots>;
 type Wire = Message<Id160, SocketAddrV4>;
 

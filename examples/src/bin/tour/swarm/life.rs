@@ -3,7 +3,7 @@
 use std::io;
 
 use bittorrent_pieces::wire::{Handshake, Message};
-use bittorrent_pieces::{ConnId, Event, Handled, PieceHasher, PieceIndex, Side};
+use bittorrent_pieces::{CloseReason, ConnId, Event, Outcome, PieceHasher, PieceIndex, Side};
 
 use super::{Completion, Delivery, Inbox, Swarm};
 use crate::ctx::{Ctx, Tongue};
@@ -12,7 +12,7 @@ use crate::net::{Conn, NodeId};
 /// A connection that holds back more than this gets no further block for now.
 const ENOUGH: usize = 256 << 10;
 
-impl Swarm<'_> {
+impl Swarm {
     pub(super) fn opened(
         &mut self,
         ctx: &mut Ctx,
@@ -54,21 +54,16 @@ impl Swarm<'_> {
         let mut used = 0;
         let member = &mut self.peers[at.index()];
         loop {
-            match member.torrent.handle_bytes(now, ConnId(conn.0), &bytes[used..]) {
-                Ok(Handled::Message { consumed }) => used += consumed,
-                Ok(Handled::Block { consumed, block, data }) => {
-                    used += consumed;
-                    member
-                        .storage
-                        .write(self.geometry.offset(block.piece) + u64::from(block.begin), data)?;
-                    *member.given.entry((block.piece.0, peer)).or_default() += u64::from(block.len);
-                }
-                Ok(_) => break, // incomplete, busy, or gone
-                Err(error) => {
-                    ctx.note(at, format_args!("{peer}: {error}"))?;
-                    self.hang_up(ctx, conn);
-                    return Ok(());
-                }
+            let handled = member.torrent.handle_bytes(now, ConnId(conn.0), &bytes[used..]);
+            let handled = handled.map_err(io::Error::other)?;
+            if handled.consumed == 0 {
+                break;
+            }
+            used += handled.consumed;
+            if let Some(Outcome::Block { block, data }) = handled.outcome {
+                let offset = self.geometry.offset(block.piece) + u64::from(block.begin);
+                member.storage.write(offset, data)?;
+                *member.given.entry((block.piece.0, peer)).or_default() += u64::from(block.len);
             }
         }
         if let Some(inbox) = self.conns.get_mut(&conn) {
@@ -139,13 +134,13 @@ impl Swarm<'_> {
     fn event(&mut self, ctx: &mut Ctx, at: NodeId, event: Event) -> io::Result<()> {
         match event {
             Event::Verify { piece } => self.verify(ctx, at, piece)?,
-            Event::PieceComplete { piece } => self.complete(ctx, at, piece)?,
+            Event::PieceCompleted { piece } => self.complete(ctx, at, piece)?,
             Event::PieceFailed { piece } => {
                 self.failed_pieces += 1;
                 self.peers[at.index()].given.retain(|(index, _), _| *index != piece.0);
                 ctx.note(at, format_args!("piece {piece} is corrupt"))?;
             }
-            Event::Banned { conn } => {
+            Event::Closed { conn, reason: CloseReason::Corrupt } => {
                 let conn = Conn(conn.0);
                 if let Some(peer) = ctx.peer_of(conn) {
                     ctx.note(at, format_args!("banned {peer}"))?;
@@ -158,8 +153,11 @@ impl Swarm<'_> {
                     self.start_all(ctx);
                 }
             }
-            Event::Lost { conn, .. } => self.hang_up(ctx, Conn(conn.0)),
-            Event::Complete => ctx.note(at, "complete")?,
+            Event::Closed { conn, reason } => {
+                ctx.note(at, format_args!("{conn}: {reason}"))?;
+                self.hang_up(ctx, Conn(conn.0));
+            }
+            Event::Completed => ctx.note(at, "complete")?,
             _ => {}
         }
         Ok(())

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 
+use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::{
-    Bitfield, Config, ConnId, Geometry, Metainfo, PeerId, Torrent, transmit_len,
+    Bitfield, Config, ConnId, Geometry, Metainfo, PeerId, Torrent, TorrentContent, TorrentLimits,
+    TorrentSetup, TorrentVec,
 };
-use examples::lent::{Lent, lent};
 
 use crate::ctx::{Ctx, Failure, Stage};
 use crate::net::{Conn, Incoming, NodeId, Service};
@@ -18,12 +19,12 @@ use crate::song::{Cast, PIECE_LEN, Song};
 use crate::storage::Storage;
 
 /// Requests at a time between two peers, in each direction.
-const PIPELINE: usize = 64;
+const PIPELINE: u16 = 64;
 
-pub struct Swarm<'s> {
+pub struct Swarm {
     cast: Cast,
     geometry: Geometry<'static>,
-    peers: Vec<Member<'s>>,
+    peers: Vec<Member>,
     conns: BTreeMap<Conn, Inbox>,
     started: bool,
     began: Duration,
@@ -53,8 +54,8 @@ pub struct Delivery {
     pub bytes: u64,
 }
 
-struct Member<'s> {
-    torrent: Torrent<'s, Lent>,
+struct Member {
+    torrent: Torrent<TorrentVec>,
     storage: Storage,
     given: BTreeMap<(u32, NodeId), u64>, // bytes of pieces that are not complete yet, by giver
     alive: bool,
@@ -66,11 +67,11 @@ struct Inbox {
     bytes: Vec<u8>,
 }
 
-impl<'s> Swarm<'s> {
+impl Swarm {
     pub fn new(
         ctx: &mut Ctx,
-        song: &'s Song,
-        metainfo: &Metainfo<'s>,
+        song: &Song,
+        metainfo: &Metainfo<'_>,
         cast: Cast,
     ) -> io::Result<Self> {
         let geometry = metainfo.geometry();
@@ -114,9 +115,8 @@ impl<'s> Swarm<'s> {
 
     /// Returns the bytes of blocks that nobody had asked for any more.
     pub fn wasted(&self) -> u64 {
-        let traffic = |peer: &Member<'_>| {
-            peer.torrent.peers().map(|peer| peer.traffic.bytes_wasted).sum::<u64>()
-        };
+        let traffic =
+            |peer: &Member| peer.torrent.peers().map(|peer| peer.traffic.bytes_wasted).sum::<u64>();
         self.peers.iter().map(traffic).sum()
     }
 
@@ -164,7 +164,7 @@ impl<'s> Swarm<'s> {
     }
 }
 
-impl Stage for Swarm<'_> {
+impl Stage for Swarm {
     fn handle(&mut self, ctx: &mut Ctx, incoming: Incoming) -> Result<(), Failure> {
         match incoming {
             Incoming::Opened { conn, at, peer, dialled, .. } => {
@@ -218,19 +218,18 @@ impl Stage for Swarm<'_> {
     }
 }
 
-impl<'s> Member<'s> {
+impl Member {
     fn new(
         ctx: &mut Ctx,
-        song: &'s Song,
-        metainfo: &Metainfo<'s>,
+        song: &Song,
+        metainfo: &Metainfo<'_>,
         cast: Cast,
         node: NodeId,
     ) -> io::Result<Self> {
         let geometry = metainfo.geometry();
         let pieces = geometry.pieces();
-        let connections = usize::from(cast.nodes) + 4;
-        let partials = 2 * usize::from(cast.nodes);
-        let memory = lent(geometry, partials, connections, PIPELINE);
+        let nodes = cast.nodes;
+        let limits = TorrentLimits { peers: nodes + 4, open_pieces: 2 * nodes, pipeline: PIPELINE };
         let mut have =
             Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)?;
         let storage = if cast.is_leech(node) {
@@ -252,8 +251,11 @@ impl<'s> Member<'s> {
         name[14] = b'0' + (node.0 % 10) as u8;
         let mut config = Config::new(metainfo.info_hash(), PeerId(name));
         config.seed = ctx.rng.next_u64();
-        let torrent = Torrent::new(config, geometry, metainfo.hashes(), have.as_view(), memory)
-            .map_err(io::Error::other)?;
+        let content = TorrentContent::new(geometry, metainfo.hashes());
+        let mut setup = TorrentSetup::new(config);
+        setup.have = Some(have.as_view());
+        let torrent =
+            Torrent::new(setup, TorrentVec::new(&content, limits)).map_err(io::Error::other)?;
         Ok(Self { torrent, storage, given: BTreeMap::new(), alive: true })
     }
 }

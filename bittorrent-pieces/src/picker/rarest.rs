@@ -3,40 +3,39 @@
 use super::State;
 use super::order::PRIORITIES;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
-use crate::PieceIndex;
-use crate::geometry::{count, slot};
+use crate::geometry::{PieceIndex, count, slot};
 
 /// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
 const SLICE: usize = 4096;
 /// So many pieces are compared as fast as a list is read.
 const FEW: u32 = 1024;
 /// The list is made.
-const MADE: u32 = u32::MAX;
+const COMPLETE: u32 = u32::MAX;
 
 /// Room for one of the rarest pieces: 8 bytes.
 ///
-/// See [`rare_slots`] for how many a torrent takes.
+/// See [`rarest_slots`] for how many a torrent takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RareSlot {
+pub struct RarestSlot {
     pub(super) key: u32, // of the time when it was written: to be checked when the entry is met
     pub(super) piece: PieceIndex,
 }
 
-impl RareSlot {
+impl RarestSlot {
     /// An unused slot.
     pub const EMPTY: Self = Self { key: 0, piece: PieceIndex(0) };
 }
 
-/// Returns how many [`RareSlot`]s make picks from so many pieces fast: none if they are few.
+/// Returns how many [`RarestSlot`]s make picks from so many pieces fast: none if they are few.
 #[must_use]
-pub const fn rare_slots(pieces: u32) -> usize {
+pub const fn rarest_slots(pieces: u32) -> usize {
     if pieces > FEW { 64 } else { 0 }
 }
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random: what of the lent list
 /// is in use.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Front {
+pub(super) struct RarestList {
     len: u8,
     /// Keys may have fallen since the list was sorted.
     pub(super) unsorted: bool,
@@ -48,16 +47,16 @@ pub(super) struct Front {
     debt: u32,
 }
 
-impl Front {
+impl RarestList {
     pub(super) const fn new() -> Self {
-        Self { len: 0, unsorted: false, ceiling: 0, next: MADE, debt: 0 }
+        Self { len: 0, unsorted: false, ceiling: 0, next: COMPLETE, debt: 0 }
     }
 
-    pub(super) fn entries<'l>(&self, list: &'l [RareSlot]) -> &'l [RareSlot] {
+    pub(super) fn entries<'l>(&self, list: &'l [RarestSlot]) -> &'l [RarestSlot] {
         list.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    fn entries_mut<'l>(&self, list: &'l mut [RareSlot]) -> &'l mut [RareSlot] {
+    fn entries_mut<'l>(&self, list: &'l mut [RarestSlot]) -> &'l mut [RarestSlot] {
         list.get_mut(..usize::from(self.len)).unwrap_or_default()
     }
 
@@ -66,8 +65,8 @@ impl Front {
         *self = Self { debt: u32::MAX, ..Self::new() };
     }
 
-    pub(super) fn is_made(&self) -> bool {
-        self.next == MADE
+    pub(super) fn is_complete(&self) -> bool {
+        self.next == COMPLETE
     }
 
     /// Returns whether the list is made as far as this piece.
@@ -77,11 +76,11 @@ impl Front {
 
     /// Returns the key below which every candidate is in the list: none while it is being made.
     pub(super) fn floor(&self) -> u32 {
-        if self.is_made() { self.ceiling } else { 0 }
+        if self.is_complete() { self.ceiling } else { 0 }
     }
 
     /// Takes in a piece that became a candidate, or whose key fell.
-    pub(super) fn enter(&mut self, list: &mut [RareSlot], piece: PieceIndex, key: u32) {
+    pub(super) fn enter(&mut self, list: &mut [RarestSlot], piece: PieceIndex, key: u32) {
         if key >= self.ceiling || !self.reaches(piece) {
             return;
         }
@@ -92,21 +91,21 @@ impl Front {
         }
     }
 
-    fn push(&mut self, list: &mut [RareSlot], piece: PieceIndex, key: u32) -> bool {
+    fn push(&mut self, list: &mut [RarestSlot], piece: PieceIndex, key: u32) -> bool {
         let place = list.get_mut(usize::from(self.len));
         let (Some(place), Some(len)) = (place, self.len.checked_add(1)) else { return false };
-        *place = RareSlot { key, piece };
+        *place = RarestSlot { key, piece };
         self.len = len;
         true
     }
 
     /// Counts words that were walked because the list did not help.
-    pub(super) fn owe(&mut self, words: u32) {
+    pub(super) fn add_debt(&mut self, words: u32) {
         self.debt = self.debt.saturating_add(words);
     }
 
     /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
-    fn shrink(&mut self, list: &mut [RareSlot]) {
+    fn shrink(&mut self, list: &mut [RarestSlot]) {
         let entries = self.entries_mut(list);
         let (before, middle) = (self.len, entries.len() / 2);
         let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
@@ -120,7 +119,7 @@ impl Front {
     }
 
     /// Writes all keys anew and keeps the entries below the ceiling.
-    fn retain(&mut self, list: &mut [RareSlot], mut key: impl FnMut(&RareSlot) -> u32) {
+    fn retain(&mut self, list: &mut [RarestSlot], mut key: impl FnMut(&RarestSlot) -> u32) {
         let mut kept = 0_u8;
         for at in 0..usize::from(self.len) {
             let Some(mut entry) = list.get(at).copied() else { break };
@@ -135,7 +134,7 @@ impl Front {
         self.len = kept;
     }
 
-    pub(super) fn remove(&mut self, list: &mut [RareSlot], at: usize) {
+    pub(super) fn remove(&mut self, list: &mut [RarestSlot], at: usize) {
         if let Some(tail) = self.entries_mut(list).get_mut(at..) {
             tail.rotate_left(1);
             self.len = self.len.saturating_sub(1);
@@ -143,7 +142,7 @@ impl Front {
     }
 
     /// Puts the entry at a place where its new, higher key belongs.
-    pub(super) fn rise(&mut self, list: &mut [RareSlot], at: usize, key: u32) {
+    pub(super) fn rise(&mut self, list: &mut [RarestSlot], at: usize, key: u32) {
         if key >= self.ceiling {
             return self.remove(list, at);
         }
@@ -159,41 +158,41 @@ impl Front {
     }
 }
 
-impl State<'_> {
+impl State {
     /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
-    pub(super) fn see_front(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
+    pub(super) fn refresh_rarest(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
         let patience = if self.words() > SLICE { 8 } else { 1 };
-        let paid = slot(self.front.debt) > self.words().saturating_mul(patience);
-        if paid || !self.front.is_made() {
-            self.make_on(pieces, list);
-        } else if self.front.unsorted {
-            let mut front = self.front;
+        let paid = slot(self.rarest_list.debt) > self.words().saturating_mul(patience);
+        if paid || !self.rarest_list.is_complete() {
+            self.continue_rebuild(pieces, list);
+        } else if self.rarest_list.unsorted {
+            let mut front = self.rarest_list;
             front.retain(list, |entry| {
                 let word = pieces.get(slot(entry.piece.0 / 64));
                 let wanted = word.filter(|word| word.wanted & lane(entry.piece) != 0);
                 wanted.map_or(u32::MAX, |word| self.key(word, lane(entry.piece)))
             });
-            self.front = front;
+            self.rarest_list = front;
             self.sort(list);
         }
     }
 
     /// Makes the list anew if walks have paid for that: between two picks, in a large torrent.
-    pub(super) fn tidy(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
-        let paid = slot(self.front.debt) > self.words();
-        if self.words() > SLICE && (paid || !self.front.is_made()) {
-            self.make_on(pieces, list);
+    pub(super) fn rebuild_if_due(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
+        let paid = slot(self.rarest_list.debt) > self.words();
+        if self.words() > SLICE && (paid || !self.rarest_list.is_complete()) {
+            self.continue_rebuild(pieces, list);
         }
     }
 
     /// Makes a slice of the list: a pass over words, with a ceiling that sinks whenever the list is full.
-    fn make_on(&mut self, pieces: &[PieceSlot], list: &mut [RareSlot]) {
+    fn continue_rebuild(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
         if list.is_empty() {
             return;
         }
-        let mut front = self.front;
-        if front.is_made() {
-            front = Front { ceiling: u32::MAX, next: 0, ..Front::new() };
+        let mut front = self.rarest_list;
+        if front.is_complete() {
+            front = RarestList { ceiling: u32::MAX, next: 0, ..RarestList::new() };
         }
         let start = slot(front.next);
         let end = start.saturating_add(SLICE).min(self.words());
@@ -216,10 +215,10 @@ impl State<'_> {
             }
         }
         self.walked(end.saturating_sub(start));
-        front.next = if end < self.words() { count(end) } else { MADE };
-        self.front = front;
-        if front.is_made() {
-            self.front.debt = 0;
+        front.next = if end < self.words() { count(end) } else { COMPLETE };
+        self.rarest_list = front;
+        if front.is_complete() {
+            self.rarest_list.debt = 0;
             self.sort(list);
         }
     }
@@ -235,13 +234,13 @@ impl State<'_> {
         })
     }
 
-    fn sort(&mut self, list: &mut [RareSlot]) {
-        let entries = self.front.entries_mut(list);
+    fn sort(&mut self, list: &mut [RarestSlot]) {
+        let entries = self.rarest_list.entries_mut(list);
         for last in (1..entries.len()).rev() {
             let other = self.draw(count(last).saturating_add(1));
             entries.swap(last, slot(other));
         }
         entries.sort_unstable_by_key(|entry| entry.key);
-        self.front.unsorted = false;
+        self.rarest_list.unsorted = false;
     }
 }

@@ -1,0 +1,154 @@
+//! A torrent whose storage is borrowed, and the cursor for one of its peers.
+
+use core::time::Duration;
+
+use super::config::Config;
+use super::content::TorrentContent;
+use super::hashes::{Root, Trees};
+use super::lifecycle::Core;
+use super::peer::PeerState;
+use super::queue::{Queue, share};
+use super::storage::TorrentParts;
+use crate::bitfield::Bitfield;
+use crate::geometry::Geometry;
+use crate::id::ConnId;
+use crate::picker::{self, PeerPieces};
+
+/// A torrent whose storage is borrowed: the logic, compiled once.
+pub(crate) struct View<'v> {
+    pub(super) core: &'v mut Core,
+    pub(super) parts: TorrentParts<'v>,
+}
+
+/// One peer with all that belongs to it, and what it shares with the others.
+pub(super) struct PeerMut<'p> {
+    pub(super) state: &'p mut PeerState,
+    pub(super) requests: Queue<'p>,  // ours
+    pub(super) uploads: Queue<'p>,   // the peer's
+    pub(super) pieces: &'p mut [u8], // its bitfield
+    pub(super) picker: picker::View<'p>,
+    pub(super) content: TorrentContent<'p>,
+    pub(super) config: &'p Config,
+    pub(super) root: Option<Root>,
+    pub(super) swarm: &'p mut Swarm,
+    pub(super) ours: Bitfield<&'p [u8]>,
+    pub(super) now: Duration,
+}
+
+/// What the peers of a torrent share.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Swarm {
+    pub(super) rtt: u32,                     // smoothed, in milliseconds
+    pub(super) endgame_at: Option<Duration>, // when idle peers look for late blocks
+}
+
+impl View<'_> {
+    /// Returns the cursor for the peer in a slot.
+    pub(super) fn peer(&mut self, index: usize) -> Option<PeerMut<'_>> {
+        let share = share(self.parts.requests.len(), self.parts.peers.len(), index);
+        let len = Bitfield::byte_len(self.parts.content.geometry.pieces());
+        let parts = &mut self.parts;
+        let (ours, bits) = parts.bits.split_at_mut_checked(len)?;
+        let start = len.saturating_mul(index);
+        let (requests, uploads) = Queue::both(parts.requests.get_mut(share)?);
+        Some(PeerMut {
+            state: &mut parts.peers.get_mut(index)?.0,
+            requests,
+            uploads,
+            pieces: bits.get_mut(start..start.saturating_add(len))?,
+            picker: picker::View {
+                state: &mut self.core.picker,
+                geometry: parts.content.geometry,
+                pieces: parts.pieces,
+                rarest: parts.rarest,
+                partials: parts.partials,
+                blocks: parts.blocks,
+            },
+            content: parts.content,
+            config: &self.core.config,
+            root: self.core.root,
+            swarm: &mut self.core.swarm,
+            ours: Bitfield::trusted(parts.content.geometry.pieces(), ours),
+            now: self.core.now,
+        })
+    }
+
+    /// Returns the picker with its regions.
+    pub(super) fn picker(&mut self) -> picker::View<'_> {
+        picker::View {
+            state: &mut self.core.picker,
+            geometry: self.parts.content.geometry,
+            pieces: self.parts.pieces,
+            rarest: self.parts.rarest,
+            partials: self.parts.partials,
+            blocks: self.parts.blocks,
+        }
+    }
+
+    /// Returns the state of the peer in a slot.
+    pub(super) fn state(&self, index: usize) -> Option<&PeerState> {
+        self.parts.peers.get(index).map(|slot| &slot.0)
+    }
+
+    /// Returns the slot of a connection that has one.
+    pub(super) fn find(&self, conn: ConnId) -> Option<usize> {
+        self.parts.peers.iter().position(|slot| slot.0.is(conn))
+    }
+
+    /// Returns the slot of a connection that is not closed.
+    pub(super) fn find_live(&self, conn: ConnId) -> Option<usize> {
+        self.find(conn).filter(|index| self.state(*index).is_some_and(PeerState::is_live))
+    }
+
+    pub(super) fn geometry(&self) -> Geometry<'_> {
+        self.parts.content.geometry
+    }
+
+    /// Returns the pieces of the peer in a slot.
+    pub(super) fn pieces_of(&self, index: usize) -> Option<PeerPieces<'_>> {
+        let len = Bitfield::byte_len(self.geometry().pieces());
+        let start = len.saturating_mul(index.saturating_add(1));
+        let bits = self.parts.bits.get(start..start.saturating_add(len))?;
+        Some(peer_pieces(self.state(index)?, bits, self.geometry()))
+    }
+
+    /// Returns our own bitfield.
+    pub(super) fn our_pieces(&mut self) -> Bitfield<&mut [u8]> {
+        let pieces = self.geometry().pieces();
+        let bits = self.parts.bits.get_mut(..Bitfield::byte_len(pieces));
+        Bitfield::trusted(pieces, bits.unwrap_or_default())
+    }
+}
+
+impl PeerMut<'_> {
+    pub(super) fn geometry(&self) -> Geometry<'_> {
+        self.content.geometry
+    }
+
+    /// Adds the pieces of the peer to the counts of the picker, or removes them.
+    pub(super) fn count_pieces(&mut self, joins: bool) {
+        let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
+        self.picker.count(&theirs, joins);
+    }
+
+    /// Returns whether the peer has everything.
+    pub(super) fn is_complete(&self) -> bool {
+        self.picker.state.have_count() == self.content.geometry.pieces()
+    }
+
+    pub(super) fn trees(&self) -> Trees<'_> {
+        Trees { content: self.content, root: self.root }
+    }
+}
+
+/// Returns the pieces of a peer, from its state and its bitfield.
+pub(super) fn peer_pieces<'b>(
+    state: &PeerState,
+    bits: &'b [u8],
+    geometry: Geometry<'_>,
+) -> PeerPieces<'b> {
+    if state.flags.seed() {
+        return PeerPieces::All;
+    }
+    PeerPieces::Some(Bitfield::trusted(geometry.pieces(), bits))
+}

@@ -1,0 +1,150 @@
+//! Which blocks a torrent requests of its peers.
+
+use core::time::Duration;
+
+use super::cursor::{PeerMut, View, peer_pieces};
+use super::padding::Padding;
+use super::queue::{RequestSlot, Step};
+use crate::geometry::Block;
+use crate::picker::Selection;
+use crate::small::{Maybe, Stamp};
+
+/// At the end, a block is requested of a second peer once it took this many times the usual round-trip
+/// time,
+const LATE: u32 = 3;
+/// and no sooner than this.
+const SOONEST: Duration = Duration::from_millis(250);
+/// The number of blocks that are chosen at a time.
+const BATCH: usize = 16;
+
+impl View<'_> {
+    /// Fills the pipeline of the peer in a slot, and of all others where something became free.
+    pub(super) fn refill(&mut self, index: Option<usize>) {
+        let generation = self.core.picker.generation();
+        if generation != self.core.generation {
+            self.core.generation = generation;
+            self.refill_all();
+        } else if let Some(mut peer) = index.and_then(|index| self.peer(index)) {
+            peer.fill_pipeline();
+        }
+    }
+
+    pub(super) fn refill_all(&mut self) {
+        for index in 0..self.parts.peers.len() {
+            if let Some(mut peer) = self.peer(index) {
+                peer.fill_pipeline();
+            }
+        }
+    }
+}
+
+impl PeerMut<'_> {
+    /// Requests blocks until the pipeline is full or there is nothing to request.
+    pub(super) fn fill_pipeline(&mut self) {
+        let chokes = !self.state.flags.unchokes_us();
+        let room = self.room();
+        if room == 0 || !self.may_request(chokes) {
+            return;
+        }
+        let idle = self.requests.in_flight() == 0;
+        let content = self.content;
+        let padding = |piece| Padding::bytes_of(content.padding, piece);
+        let allowed = self.state.allowed();
+        let suggested = self.state.suggested.piece();
+        let late = Duration::from_millis(u64::from(self.swarm.rtt));
+        let mut selection = Selection {
+            now: self.now,
+            delay: Duration::from_millis(u64::from(self.state.peer_rtt)),
+            patience: late.saturating_mul(LATE).max(SOONEST),
+            reverse: self.state.flags.snubbed(),
+            whole: self.state.run(content.geometry.full_piece_len(), self.config.whole_within),
+            exclusive: self.state.flags.parole(),
+            padding: &padding,
+            suggested: suggested.as_slice(),
+            only: chokes.then_some(&allowed[..]),
+            ..Selection::new()
+        };
+        let mut left = self.request_new(&mut selection, room, idle);
+        let trusted = !chokes && !self.state.flags.parole();
+        if trusted && left > 0 {
+            left = left.saturating_sub(self.request_urgent(&selection));
+        }
+        if idle && trusted && left == room {
+            left = left.saturating_sub(self.request_endgame(&selection));
+        }
+        if idle && left < room {
+            self.state.block_at = Stamp::of(self.now);
+        }
+    }
+
+    fn may_request(&self, chokes: bool) -> bool {
+        let state = &self.state;
+        let silent = chokes && (!state.flags.fast() || state.allowed().is_empty());
+        state.is_open() && !state.flags.rejected_until_round() && state.wanted > 0 && !silent
+    }
+
+    /// Returns how many more requests the peer may get.
+    fn room(&self) -> usize {
+        let window = self.config.pipeline.min(self.state.window).max(1);
+        let most = if self.state.flags.snubbed() { 1 } else { window };
+        usize::from(most).saturating_sub(self.requests.in_flight()).min(self.requests.free())
+    }
+
+    /// Requests blocks that no peer was asked for; returns how much room is left.
+    fn request_new(&mut self, selection: &mut Selection<'_>, room: usize, idle: bool) -> usize {
+        let chokes = !self.state.flags.unchokes_us();
+        let conn = self.state.conn();
+        let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
+        let mut blocks = [Block::default(); BATCH];
+        let mut left = room;
+        while left > 0 {
+            let generation = Maybe::some(self.picker.state.generation());
+            if !chokes && self.state.exhausted_at_generation == generation {
+                break;
+            }
+            let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
+            let picked = self.picker.pick(conn, &theirs, selection, out);
+            for block in blocks.iter().take(picked) {
+                self.requests.push(RequestSlot::new(*block, self.now, Step::Due)); // `left` fits
+            }
+            left = left.saturating_sub(picked);
+            let first = idle && left == room;
+            if picked == 0 && selection.exclusive && first && self.picker.has_room() {
+                selection.exclusive = false; // others left what no other peer may have
+            } else if picked == 0 {
+                let again = chokes || self.state.flags.parole() && !idle;
+                if !again {
+                    let generation = self.picker.state.generation();
+                    self.state.exhausted_at_generation = Maybe::some(generation);
+                }
+                break;
+            }
+        }
+        left
+    }
+
+    /// Requests a block of a second peer that is due soon; returns how many.
+    fn request_urgent(&mut self, selection: &Selection<'_>) -> usize {
+        let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
+        let conn = self.state.conn();
+        let urgent = self.picker.pick_urgent(conn, &theirs, selection);
+        self.request(urgent)
+    }
+
+    /// Requests a block of a second peer at the end, or sets the time for that; returns how many.
+    fn request_endgame(&mut self, selection: &Selection<'_>) -> usize {
+        let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
+        let conn = self.state.conn();
+        let block = self.picker.pick_endgame(conn, &theirs, selection);
+        if block.is_none() && self.swarm.endgame_at.is_none() {
+            self.swarm.endgame_at = self.now.checked_add(selection.patience);
+        }
+        self.request(block)
+    }
+
+    fn request(&mut self, block: Option<Block>) -> usize {
+        let Some(block) = block else { return 0 };
+        self.requests.push(RequestSlot::new(block, self.now, Step::Due));
+        1
+    }
+}

@@ -1,0 +1,207 @@
+//! What a torrent does as time passes.
+
+use core::time::Duration;
+
+use super::cursor::{PeerMut, View};
+use super::event::CloseReason;
+use super::lifecycle::Core;
+use super::peer::{PeerSlot, PeerState};
+use super::queue::{RequestSlot, Step, ours};
+use crate::small::Stamp;
+
+/// How often the choker decides (BEP 3).
+pub(super) const ROUND: Duration = Duration::from_secs(10);
+/// How long a peer counts as a newcomer for the choker.
+const NEWCOMER: Duration = Duration::from_secs(60);
+
+/// The timers of a torrent: those of each peer, then those of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A peer was silent for [`Config::silence`](crate::Config::silence): its connection is closed.
+    Silence,
+    /// Nothing was sent to a peer for [`Config::keep_alive`](crate::Config::keep_alive): a keepalive is due.
+    KeepAlive,
+    /// A peer left requests without a block for [`Config::patience`](crate::Config::patience): it is
+    /// snubbed, and they go to others.
+    Snub,
+    /// [`ROUND`] passed: the choker decides, old requests go to others, peer exchanges are due.
+    Round,
+    /// Idle peers look for blocks that are late, at the end.
+    Endgame,
+}
+
+impl Timer {
+    const OF_PEER: [Self; 3] = [Self::Silence, Self::KeepAlive, Self::Snub];
+    const OF_ALL: [Self; 2] = [Self::Round, Self::Endgame];
+}
+
+impl Core {
+    pub(super) fn next_deadline(
+        &self,
+        peers: &[PeerSlot],
+        requests: &[RequestSlot],
+    ) -> Option<Duration> {
+        let states = peers.iter().map(|slot| &slot.0).enumerate();
+        let deadlines = states.filter(|(_, state)| state.is_live()).filter_map(|(index, state)| {
+            let mut ours = ours(requests, peers.len(), index);
+            let waits = ours.any(RequestSlot::is_in_flight);
+            Timer::OF_PEER.into_iter().filter_map(|timer| self.of_peer(timer, state, waits)).min()
+        });
+        deadlines.chain(Timer::OF_ALL.into_iter().filter_map(|timer| self.of_all(timer))).min()
+    }
+
+    fn of_peer(&self, timer: Timer, state: &PeerState, waits: bool) -> Option<Duration> {
+        let (since, span) = state.timer(timer, waits, &self.config)?;
+        since.deadline(span, self.now)
+    }
+
+    fn of_all(&self, timer: Timer) -> Option<Duration> {
+        match timer {
+            Timer::Round => self.next_round,
+            Timer::Endgame => self.swarm.endgame_at,
+            Timer::Silence | Timer::KeepAlive | Timer::Snub => None,
+        }
+    }
+}
+
+impl PeerState {
+    /// Returns since when a timer runs, and how long; `None` if it is off. `waits` if requests are in
+    /// flight.
+    fn timer(
+        &self,
+        timer: Timer,
+        waits: bool,
+        config: &super::config::Config,
+    ) -> Option<(Stamp, Duration)> {
+        match timer {
+            Timer::Silence => Some((self.heard_at, config.silence)),
+            Timer::KeepAlive => {
+                self.flags.handshake_sent().then_some((self.sent_at, config.keep_alive))
+            }
+            Timer::Snub => waits.then_some((self.block_at, config.patience)),
+            Timer::Round | Timer::Endgame => None,
+        }
+    }
+}
+
+impl View<'_> {
+    pub(super) fn timeout(&mut self, now: Duration) {
+        self.core.advance_clock(now);
+        let now = self.core.now;
+        for index in 0..self.parts.peers.len() {
+            for timer in Timer::OF_PEER {
+                if self.peer(index).is_some_and(|peer| peer.is_expired(timer)) {
+                    self.fire(timer, index);
+                }
+            }
+        }
+        for timer in Timer::OF_ALL {
+            if self.core.of_all(timer).is_some_and(|at| at <= now) {
+                self.fire(timer, 0);
+            }
+        }
+        self.refill(None);
+    }
+
+    /// Does what a timer is for; `index` is the slot of the peer, if it is one of a peer.
+    fn fire(&mut self, timer: Timer, index: usize) {
+        match timer {
+            Timer::Silence => self.close(index, CloseReason::Silent),
+            Timer::KeepAlive => {
+                if let Some(peer) = self.peer(index) {
+                    peer.state.sent_at = Stamp::of(peer.now);
+                    peer.state.flags.set_keepalive_due(true);
+                }
+            }
+            Timer::Snub => {
+                if let Some(mut peer) = self.peer(index) {
+                    peer.snub();
+                }
+            }
+            Timer::Round => {
+                let live = self.parts.peers.iter().any(|slot| slot.0.is_live());
+                self.core.next_round = self.core.now.checked_add(ROUND).filter(|_| live);
+                self.round();
+            }
+            Timer::Endgame => {
+                self.core.swarm.endgame_at = None;
+                self.refill_all();
+            }
+        }
+    }
+
+    /// A choking round.
+    fn round(&mut self) {
+        for index in 0..self.parts.peers.len() {
+            let pex_due = self.is_pex_due(index);
+            if let Some(mut peer) = self.peer(index) {
+                peer.state.flags.set_pex_due(pex_due);
+                peer.state.flags.set_rejected_until_round(false);
+                peer.release_old_requests();
+                peer.update_candidate();
+            }
+        }
+        self.renew_offers();
+        self.core.choker.round(self.parts.peers, |slot| slot.0.candidate());
+        self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
+    }
+}
+
+impl PeerMut<'_> {
+    fn is_expired(&self, timer: Timer) -> bool {
+        let waits = self.requests.in_flight() > 0;
+        let running = self.state.timer(timer, waits, self.config).filter(|_| self.state.is_live());
+        running.is_some_and(|(since, span)| since.is_past(span, self.now))
+    }
+
+    /// Gives all requests of a slow peer to others.
+    fn snub(&mut self) {
+        self.state.block_at = Stamp::of(self.now);
+        self.state.flags.set_snubbed(true);
+        self.requests.retain(|request| request.step != Step::Due);
+        self.requests.cancel(|_| true);
+        self.picker.abandon(self.state.conn());
+    }
+
+    /// Gives requests to others that the peer passed over while it answered later ones.
+    fn release_old_requests(&mut self) {
+        let now = self.now;
+        let patience = self.config.patience;
+        let old = |request: &RequestSlot| {
+            request.step == Step::Sent && request.at().is_past(patience, now)
+        };
+        for request in self.requests.iter().filter(|request| old(request)) {
+            self.picker.release(self.state.conn(), request.block());
+        }
+        self.requests.cancel(old);
+    }
+
+    /// Tells the choker how the peer did in the round that ends.
+    fn update_candidate(&mut self) {
+        let now = self.now;
+        let seeding = self.is_complete();
+        let pieces = self.geometry().pieces();
+        let state = &mut *self.state;
+        if !state.is_open() {
+            return;
+        }
+        let waited = state.wanted > 0 && state.block_at.is_past(self.config.patience, now);
+        let bytes = if seeding { &state.sent_bytes } else { &state.received_bytes };
+        let candidate = &mut state.choke_candidate;
+        candidate.rate = bytes.iter().copied().fold(0, u32::saturating_add);
+        candidate.snubbed = !seeding && (state.flags.snubbed() || waited);
+        [candidate.sent, _] = state.sent_bytes;
+        candidate.progress = thousandths(state.held, pieces);
+        candidate.newcomer = !state.joined_at.is_past(NEWCOMER, now);
+        for bytes in [&mut state.received_bytes, &mut state.sent_bytes] {
+            bytes.rotate_right(1);
+            bytes.iter_mut().take(1).for_each(|newest| *newest = 0);
+        }
+    }
+}
+
+/// Returns a share in thousandths.
+fn thousandths(some: u32, all: u32) -> u16 {
+    let share = u64::from(some).saturating_mul(1000).checked_div(u64::from(all)).unwrap_or(0);
+    u16::try_from(share).unwrap_or(1000)
+}

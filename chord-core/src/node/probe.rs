@@ -1,0 +1,162 @@
+//! Healing: looks for members that the ring has lost, and merges rings.
+//!
+//! A probe is a lookup of the own identifier whose first hop is a remembered peer. In a healthy ring it ends at
+//! the node itself. An owner that is another node belongs to another ring, or the ring has not settled: the node
+//! notifies that owner, takes it for a candidate if it lies before the successor, and nudges the node before. All
+//! three go through the steps of maintenance, which read a node before they adopt it.
+
+use core::time::Duration;
+
+use super::machine::NodeMut;
+use super::state::{Input, State};
+use crate::contacts::{self, Kind};
+use crate::error::Full;
+use crate::event::{JoinFailure, LookupId};
+use crate::id::Identifier;
+use crate::lookup::{Lookup, LookupSlot, Outcome};
+use crate::peer::Peer;
+use crate::time::Time;
+use crate::wire::Address;
+
+/// After this many probes in a row that end at the node itself, a merge is over.
+const QUIET_PROBES: u8 = 3;
+/// How many stabilizations pass between two probes while a peer is lost, and how many milliseconds at least.
+const WHEN_LOST: (u32, u32) = (6, 30_000);
+/// The same while no peer is lost.
+const WHEN_CALM: (u32, u32) = (24, 120_000);
+/// After this many stabilizations whose successor prefers a node of the same identifier, that one is right.
+const TWIN_ROUNDS: u8 = 3;
+
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
+    /// Remembers a peer, unless its address is that of this node.
+    pub(super) fn remember(&mut self, peer: Peer<I, A>, kind: Kind) {
+        if peer.address != self.core.me.address {
+            contacts::remember(self.contacts, peer, kind, &mut self.core.rng);
+        }
+    }
+
+    /// The application knows a member of another part of the ring.
+    pub(super) fn merge(&mut self, now: Duration, contact: A) -> Result<(), Full> {
+        if self.contacts.is_empty() {
+            return Err(Full { capacity: 0 });
+        }
+        self.core.advance_clock(now);
+        // The identifier is learnt from the first answer.
+        self.remember(Peer { address: contact, ..self.core.me }, Kind::Seed);
+        self.core.quiet_probes_left = QUIET_PROBES;
+        self.core.probe_at = self.core.now;
+        Ok(())
+    }
+
+    /// Plans the next probe.
+    pub(super) fn plan_probe(&mut self) {
+        let span = self.core.settings.stabilize;
+        let alone = self.table.successors.first().is_none();
+        let span = if alone || self.core.quiet_probes_left > 0 {
+            span
+        } else {
+            let lost = contacts::has_lost(self.contacts);
+            let (rounds, least) = if lost { WHEN_LOST } else { WHEN_CALM };
+            span.times(rounds, least)
+        };
+        self.core.probe_at = if self.contacts.is_empty() { Time::NEVER } else { self.after(span) };
+    }
+
+    /// A peer was lost: the next probe need not wait for a calm round.
+    pub(super) fn hasten_probe(&mut self) {
+        let planned = self.core.probe_at;
+        self.plan_probe();
+        self.core.probe_at = self.core.probe_at.min(planned);
+    }
+
+    pub(super) fn probe(&mut self) {
+        self.plan_probe();
+        let eager = self.table.successors.first().is_none() || self.core.quiet_probes_left > 0;
+        let next = contacts::next(self.contacts, self.core.next_contact, eager);
+        let Some((contact, next)) = next else { return };
+        self.core.next_contact = next;
+        self.core.probing = true;
+        let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
+        lookup.set_confirm(true);
+        lookup.accept_any_origin();
+        lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
+        self.own.put(lookup);
+    }
+
+    /// A probe has ended.
+    pub(super) fn probed(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
+        self.core.probing = false;
+        let contact = lookup.origin();
+        let Outcome::Owner(owner) = outcome else {
+            let alone = self.table.successors.first().is_none();
+            return contacts::failed(self.contacts, contact.address, alone);
+        };
+        if owner.id == self.core.me.id {
+            if owner.address == self.core.me.address {
+                return self.found_at_home(contact);
+            }
+            return self.give_way();
+        }
+        if self.core.quiet_probes_left == 0 {
+            self.core.pending_events.split = true;
+        }
+        self.core.quiet_probes_left = QUIET_PROBES;
+        self.core.contact = Some(owner.address);
+        let before = lookup.at();
+        if before != owner && before.address != self.core.me.address {
+            self.core.nudge = Some(before.address);
+        }
+        self.consider(owner);
+        self.plan_probe();
+    }
+
+    /// The remembered peer belongs to the ring of this node.
+    fn found_at_home(&mut self, contact: Peer<I, A>) {
+        contacts::found(self.contacts, contact.address);
+        if let Some(left) = self.core.quiet_probes_left.checked_sub(1) {
+            self.core.quiet_probes_left = left;
+            self.core.pending_events.merged |= left == 0;
+        }
+    }
+
+    /// Takes a node for the candidate of the next step if it lies before the successor.
+    pub(super) fn consider(&mut self, peer: Peer<I, A>) {
+        let successor = self.table.successors.first().unwrap_or(self.core.me);
+        let closer = peer.id.between(self.core.me.id, successor.id);
+        let free = self.core.state == State::Idle && self.core.question.is_none();
+        if closer && free && peer.address != self.core.me.address {
+            self.core.state = self.core.state.after(Input::Closer);
+            self.core.saved = Some(peer);
+            self.ask();
+        }
+    }
+
+    /// Counts the rounds in which the successor prefers a node that has the identifier of this one.
+    pub(super) fn handle_twin(&mut self, predecessor: Peer<I, A>) {
+        let me = self.core.me;
+        if predecessor.id != me.id || predecessor.address == me.address {
+            self.core.twin_rounds = 0;
+            return;
+        }
+        self.core.twin_rounds = self.core.twin_rounds.saturating_add(1);
+        if self.core.twin_rounds >= TWIN_ROUNDS {
+            self.give_way();
+        }
+    }
+
+    /// Another node has this identifier, and the ring knows that one: this one is outside from now on.
+    fn give_way(&mut self) {
+        self.core.twin_rounds = 0;
+        self.core.question = None;
+        *self.own = LookupSlot::EMPTY;
+        self.core.probing = false;
+        self.core.notify = false;
+        self.core.notified = None;
+        self.core.nudge = None;
+        self.core.fix_at = Time::NEVER;
+        self.core.probe_at = Time::NEVER;
+        self.core.pending_events.owned = None;
+        self.be(self.core.me.id);
+        self.refuse(JoinFailure::IdentifierTaken);
+    }
+}
