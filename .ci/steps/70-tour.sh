@@ -23,6 +23,6 @@ for bad in "$out/empty" "$out/missing" "$out"; do
         echo "$bad was accepted" >&2
         exit 1
     fi
-    grep -q '^tour: ' "$out/complaint"
+    grep -q '^error: ' "$out/complaint"
     cat "$out/complaint"
 done

@@ -34,9 +34,34 @@ pub fn start<S: NodeStorage<Id160, SocketAddrV4>>(
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        let mut memory = super::MEMORY;
+        let address = super::SocketAddrV4::new(super::Ipv4Addr::LOCALHOST, 4000);
+        let started = super::start([1; 20], address, Some(address), &mut memory);
+        let mut buf = [0; 600];
+        if let Ok(mut node) = started {
+            loop {
+                let now = black_box(core::time::Duration::ZERO);
+                let received = buf.get(..black_box(0)).unwrap_or_default();
+                let _ = black_box(node.handle_datagram(now, address, received));
+                node.handle_timeout(now);
+                while let Ok(Some(sent)) = node.poll_transmit(&mut buf) {
+                    black_box(sent);
+                }
+                black_box((node.poll_event(), node.poll_timeout()));
+            }
+        }
+        loop {}
+    }
 }
 
 #[cfg(not(target_os = "none"))]
@@ -70,6 +95,3 @@ fn main() -> Result<(), ConfigError> {
     }
     Ok(())
 }
-
-#[cfg(target_os = "none")]
-const _: Ipv4Addr = Ipv4Addr::LOCALHOST;

@@ -59,7 +59,22 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        let mut checker = super::Checker::default();
+        black_box(checker.insert(super::ValidatorId([7; 32])));
+        let statement = consensus::Statement { chain: 1, height: 1, round: 0, digest: [0; 32] };
+        let author = super::ValidatorId([7; 32]);
+        let signed = super::SignedStatement { statement, author, signature: [0; 64] };
+        black_box(checker.check(black_box(&signed)));
+        loop {}
+    }
 }

@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod cli;
 pub mod dht;
 pub mod graph;
 pub mod interrupt;
+pub mod progress;
 pub mod random;
-pub mod words;
+pub mod svg;

@@ -81,13 +81,23 @@ fn the_picture_is_the_same_for_the_same_seed() {
         let path = folder.join(name);
         let out = path.to_str().expect("text");
         rows(&["--races", "500", "--z", "4", "--seed", seed, "--out", out]);
-        fs::read_to_string(path).expect("a picture")
+        fs::read_to_string(path.join("attack.svg")).expect("a picture")
     };
-    let (one, two, other) = (draw("a1.svg", "7"), draw("a2.svg", "7"), draw("a3.svg", "8"));
+    let (one, two, other) = (draw("attack-1", "7"), draw("attack-2", "7"), draw("attack-3", "8"));
     assert!(one == two && one != other);
     assert!(one.starts_with("<svg ") && one.ends_with("</svg>\n"));
-    assert_eq!(one.matches("<polyline").count(), 4);
+    // The exact curve and Nakamoto's for each of four shares, and both in the legend.
+    assert_eq!(one.matches("<polyline").count(), 16);
+    assert_eq!(one.matches("%, exact</text>").count(), 4);
     assert!(!one.contains("NaN") && !one.contains("inf"), "{one}");
+}
+
+#[test]
+fn a_single_column_is_drawn_with_markers() {
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("attack-one");
+    rows(&["--races", "10", "--z", "0", "--out", out.to_str().expect("text")]);
+    let picture = fs::read_to_string(out.join("attack.svg")).expect("a picture");
+    assert!(picture.matches("<circle").count() > 2 && !picture.contains("NaN"), "{picture}");
 }
 
 #[test]
@@ -95,7 +105,7 @@ fn wrong_words_are_answered_with_help() {
     for words in [&["--q", "46"][..], &["--q", "1,,2"], &["--z"], &["--races", "0"], &["--fast"]] {
         let done = attack(words);
         assert_eq!(done.status.code(), Some(2), "{words:?}");
-        assert!(String::from_utf8_lossy(&done.stderr).contains("attack --help"), "{words:?}");
+        assert!(String::from_utf8_lossy(&done.stderr).contains("--help"), "{words:?}");
     }
     assert!(String::from_utf8_lossy(&attack(&["--help"]).stdout).contains("Example:"));
 }

@@ -134,9 +134,9 @@ fn what_one_stores_all_find_whoever_crashes_or_leaves() {
 #[test]
 fn mistakes_are_named() {
     for (words, complaint) in [
-        (&["--join", "somewhere"][..], "--join takes an address such as 127.0.0.1:4000"),
-        (&["--put", "a"], "--put needs a name and a value"),
-        (&["--get", "a"], "need --join"),
+        (&["--join", "somewhere"][..], "invalid value 'somewhere' for '--join <ADDR>'"),
+        (&["--put", "a"], "2 values required"),
+        (&["--get", "a"], "--join <ADDR>"),
         (&["--successors", "21"], "a number from 1 to 20"),
         (&["--listen", "0.0.0.0:4000"], "not 0.0.0.0"),
     ] {

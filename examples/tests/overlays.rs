@@ -52,7 +52,7 @@ fn can_takes_the_hops_of_its_formula() {
 
 #[test]
 fn geometries_stand_in_their_order() {
-    let svg = std::env::temp_dir().join(format!("overlays-{}.svg", std::process::id()));
+    let svg = std::env::temp_dir().join(format!("overlays-{}", std::process::id()));
     let path = svg.to_str().expect("text");
     let rows = rows(&["--nodes", "1024", "--lookups", "400", "--out", path]);
     let hops = |name: &str| rows.iter().find(|row| row.1 == name).expect("a row").2;
@@ -60,22 +60,28 @@ fn geometries_stand_in_their_order() {
     assert!((hops("chord") - 5.0).abs() < 0.3, "about log2 N / 2: {}", hops("chord"));
     assert!(hops("can") > hops("chord") && hops("chord") > hops("flooding"));
     assert!(hops("flooding") > hops("pastry") && hops("tapestry") < hops("pastry") + 2.0);
-    let drawn = std::fs::read_to_string(&svg).expect("a picture");
-    std::fs::remove_file(svg).expect("it is ours");
-    assert_eq!(drawn.matches("<polyline").count(), 7);
+    for picture in ["hops.svg", "state.svg"] {
+        let drawn = std::fs::read_to_string(svg.join(picture)).expect("a picture");
+        // One size is one marker for each geometry, and one in the legend.
+        assert_eq!(drawn.matches("class=\"f1\"").count(), 2, "{picture}");
+        assert_eq!(drawn.matches("<polyline").count(), 7, "{picture}: the legend");
+    }
+    std::fs::remove_dir_all(svg).expect("it is ours");
 }
 
 #[test]
 fn what_it_cannot_do_it_says() {
     for (words, complaint) in [
-        (&["--only", "koorde"][..], "there is no geometry koorde"),
-        (&["--nodes", "1"], "--nodes takes numbers from 2"),
+        (&["--only", "koorde"][..], "possible values: linear, chord"),
+        (&["--nodes", "1"], "a number from 2 to 1000000"),
         (&["--dimensions", "5"], "from 2 to 4"),
-        (&["--fast"], "there is no option --fast"),
+        (&["--fast"], "unexpected argument '--fast'"),
     ] {
         let done = overlays(words);
         assert_eq!(done.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&done.stderr).contains(complaint), "{words:?}");
     }
-    assert!(String::from_utf8_lossy(&overlays(&["--help"]).stdout).contains("Example: overlays"));
+    assert!(
+        String::from_utf8_lossy(&overlays(&["--help"]).stdout).contains("Example: chord overlays")
+    );
 }

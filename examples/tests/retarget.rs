@@ -63,7 +63,8 @@ fn the_pictures_are_the_same_for_the_same_seed() {
     let (one, two, other) = (draw("r1", "7"), draw("r2", "7"), draw("r3", "8"));
     assert!(one == two && one != other);
     for picture in one {
-        assert_eq!(picture.matches("<polyline").count(), 4);
+        assert!(picture.matches("<polyline").count() >= 8, "four rules, and the legend");
+        assert!(picture.contains("the hash rate changes</text>"));
         assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
     }
 }
@@ -73,7 +74,7 @@ fn wrong_words_are_answered_with_help() {
     for words in [&["--days", "7"][..], &["--seed"], &["--fast"]] {
         let done = retarget(words);
         assert_eq!(done.status.code(), Some(2), "{words:?}");
-        assert!(String::from_utf8_lossy(&done.stderr).contains("retarget --help"), "{words:?}");
+        assert!(String::from_utf8_lossy(&done.stderr).contains("--help"), "{words:?}");
     }
     assert!(String::from_utf8_lossy(&retarget(&["--help"]).stdout).contains("Example:"));
 }

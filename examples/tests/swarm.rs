@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Returns the numbers of the rows of the table.
 fn run(scene: &str, options: &[&str], lines: usize) -> Vec<Vec<f64>> {
-    let name = format!("swarm-{scene}-{}.svg", std::process::id());
+    let name = format!("swarm-{scene}-{}", std::process::id());
     let picture = std::env::temp_dir().join(name);
     let run = Command::new(env!("CARGO_BIN_EXE_torrent"))
         .arg("swarm")
@@ -17,9 +17,13 @@ fn run(scene: &str, options: &[&str], lines: usize) -> Vec<Vec<f64>> {
         .unwrap();
     let table = String::from_utf8(run.stdout).unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let svg = std::fs::read_to_string(&picture).unwrap();
-    std::fs::remove_file(picture).unwrap();
-    assert_eq!(svg.matches("<polyline").count(), lines, "a line for each run");
+    let svg = std::fs::read_to_string(picture.join(format!("{scene}.svg"))).unwrap();
+    std::fs::remove_dir_all(picture).unwrap();
+    assert_eq!(
+        svg.matches("<polyline").count(),
+        2 * lines,
+        "a line for each run, and in the legend"
+    );
     let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
     let number = |cell: &str| -> Option<f64> {
         cell.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok())
@@ -50,11 +54,13 @@ fn supernodes_make_television_watchable() {
 
 #[test]
 fn mistakes_are_explained() {
-    for (word, complaint) in [("--peers", "needs a number from 2"), ("radio", "neither a scene")] {
+    for (word, complaint) in
+        [("--peers", "a value is required"), ("radio", "possible values: crowd, tv, fleet")]
+    {
         let run =
             Command::new(env!("CARGO_BIN_EXE_torrent")).arg("swarm").arg(word).output().unwrap();
         assert_eq!(run.status.code(), Some(2));
         let said = String::from_utf8(run.stderr).unwrap();
-        assert!(said.contains(complaint) && said.contains("Example: swarm"), "{said}");
+        assert!(said.contains(complaint) && said.contains("--help"), "{said}");
     }
 }

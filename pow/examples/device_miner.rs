@@ -26,7 +26,17 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        black_box(super::search(black_box(b"sensor ____")));
+        loop {}
+    }
 }

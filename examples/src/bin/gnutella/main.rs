@@ -1,4 +1,4 @@
-//! Gnutella over TCP, the central index that it replaced, and what a search costs.
+//! Gnutella over TCP, the central index of Napster, and what a search costs on networks of each kind. See `gnutella --help`.
 
 mod flood;
 mod napster;
@@ -6,9 +6,36 @@ mod servent;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+use examples::cli::{self, Common};
+
+/// Gnutella over TCP, the central index of Napster, and what a search costs on networks of each kind.
+#[derive(Parser)]
+#[command(
+    name = "gnutella",
+    after_help = "Example: cargo run --release -p examples --bin gnutella -- flood"
+)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Servent(servent::Args),
+    Napster(napster::Args),
+    Flood(flood::Args),
+}
+
 fn main() -> ExitCode {
-    examples::words::dispatch(
-        "gnutella",
-        &[("servent", servent::run), ("napster", napster::run), ("flood", flood::run)],
+    cli::run(
+        |program: &Program| program.common,
+        |program| match program.command {
+            Command::Servent(args) => servent::run(args),
+            Command::Napster(args) => napster::run(args),
+            Command::Flood(args) => flood::run(&args),
+        },
     )
 }

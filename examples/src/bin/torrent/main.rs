@@ -1,4 +1,4 @@
-//! BitTorrent: makes, shows, seeds and downloads torrents; a tracker, a node of the DHT, and swarms in memory.
+//! BitTorrent among real clients: makes, shows, seeds and gets torrents; a tracker, a node of the DHT, and swarms in memory. See `torrent --help`.
 
 mod client;
 mod dht;
@@ -7,17 +7,45 @@ mod tracker;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+use examples::cli::{self, Common};
+
+/// BitTorrent among real clients: makes, shows, seeds and gets torrents; a tracker, a node of the DHT, and swarms in memory.
+#[derive(Parser)]
+#[command(
+    name = "torrent",
+    after_help = "Example: cargo run --release -p examples --bin torrent -- swarm fleet"
+)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Make(client::Make),
+    Show(client::Show),
+    Seed(client::Seed),
+    #[command(visible_alias = "download")]
+    Get(client::Get),
+    Tracker(tracker::Args),
+    Dht(dht::Args),
+    Swarm(swarm::Args),
+}
+
 fn main() -> ExitCode {
-    examples::words::dispatch(
-        "torrent",
-        &[
-            ("make", |words| client::run("make", words)),
-            ("show", |words| client::run("show", words)),
-            ("seed", |words| client::run("seed", words)),
-            ("download", |words| client::run("download", words)),
-            ("tracker", tracker::run),
-            ("dht", dht::run),
-            ("swarm", swarm::run),
-        ],
+    cli::run(
+        |program: &Program| program.common,
+        |program| match program.command {
+            Command::Make(args) => client::make(&args),
+            Command::Show(args) => client::show(&args),
+            Command::Seed(args) => client::seed(args),
+            Command::Get(args) => client::get(args),
+            Command::Tracker(args) => tracker::run(&args),
+            Command::Dht(args) => dht::run(&args),
+            Command::Swarm(args) => swarm::run(&args),
+        },
     )
 }

@@ -4,9 +4,8 @@ use core::fmt::{self, Display};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use sim::Rng;
 
@@ -15,9 +14,8 @@ use crate::net::{Conn, Incoming, Net, NodeId};
 use crate::pcap::Pcap;
 use crate::trace::Trace;
 use examples::interrupt::interrupted;
+use examples::progress;
 
-/// How often the screen is renewed.
-const SCREEN: Duration = Duration::from_millis(200);
 /// The shortest wait: a stage whose deadline has passed must not stop the clock.
 const BREATH: Duration = Duration::from_micros(100);
 /// How many arrivals may put off what is due.
@@ -114,8 +112,6 @@ pub struct Ctx {
     stage: &'static str,
     pcap: Pcap,
     ends: BTreeMap<Conn, (NodeId, NodeId, bool)>, // at, peer, dialled
-    screen: Instant,
-    dirty: bool, // a progress line stands on the screen
 }
 
 impl Ctx {
@@ -130,8 +126,6 @@ impl Ctx {
             bytes: 0,
             stage: "",
             ends: BTreeMap::new(),
-            screen: Instant::now(),
-            dirty: false,
         })
     }
 
@@ -214,15 +208,15 @@ impl Ctx {
 
     /// Prints a line for the person who watches.
     pub fn tell(&mut self, line: impl Display) {
-        if !self.args.quiet {
-            self.wipe();
+        if !self.args.common.quiet {
+            progress::clear();
             println!("  {line}");
         }
     }
 
     pub fn heading(&mut self, line: &str) {
-        if !self.args.quiet {
-            self.wipe();
+        if !self.args.common.quiet {
+            progress::clear();
             println!("\n{line}");
         }
     }
@@ -259,9 +253,9 @@ impl Ctx {
                     }
                 }
             }
-            self.show_progress(stage);
+            progress::show(|| format!("  {} ..", stage.progress()));
         }
-        self.wipe();
+        progress::clear();
         Ok(())
     }
 
@@ -288,22 +282,6 @@ impl Ctx {
         self.messages += 1;
         self.bytes += len as u64;
         self.trace.message(self.net.now(), from, to, tongue.name(), len, say)
-    }
-
-    fn show_progress(&mut self, stage: &dyn Stage) {
-        if self.args.quiet || self.screen.elapsed() < SCREEN || !io::stderr().is_terminal() {
-            return;
-        }
-        self.screen = Instant::now();
-        self.dirty = true;
-        eprint!("\r\x1b[K  {} ..", stage.progress());
-        let _ = io::stderr().flush();
-    }
-
-    fn wipe(&mut self) {
-        if core::mem::take(&mut self.dirty) {
-            eprint!("\r\x1b[K");
-        }
     }
 }
 

@@ -29,8 +29,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bittorrent_pieces::Metainfo;
 use bittorrent_pieces::bencode::Mode;
+use examples::cli::{self, Exit};
 
-use args::{Args, HELP, Otherwise};
+use args::Args;
 use audit::{TAMPERED, all_equal, audit, clean_up, names};
 use ctx::{Ctx, Failure};
 use net::Net;
@@ -50,27 +51,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const SHARE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => args,
-        Err(Otherwise::Help) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(Otherwise::Complain(what)) => {
-            eprintln!("tour: {what}");
-            return ExitCode::from(2);
-        }
-    };
+    cli::run(|args: &Args| args.common, run)
+}
+
+fn run(args: Args) -> cli::Result {
     examples::interrupt::install();
-    match choose_file(&args)
-        .and_then(|path| tour(args, &path).map_err(|failure| failure.to_string()))
-    {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(what) => {
-            eprintln!("tour: {what}");
-            ExitCode::FAILURE
+    let path = choose_file(&args)?;
+    match tour(args, &path) {
+        Ok(holds) => Ok(Exit::success_if(holds)),
+        Err(failure @ Failure::Interrupted { .. }) => {
+            eprintln!("{failure}");
+            Ok(Exit::Stopped)
         }
+        Err(failure) => Err(failure.to_string()),
     }
 }
 

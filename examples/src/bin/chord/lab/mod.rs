@@ -1,82 +1,54 @@
-//! A ring loses a part of its nodes at once, and heals. See `lab --help`.
+//! A ring loses a part of its nodes at once, and heals. See `chord lab --help`.
 
 mod ring;
 
 use core::time::Duration;
-use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
 
-use examples::chart::{Chart, Line};
-use examples::words::{Words, start};
+use examples::chart::{Axis, Chart, Mark, Scale, Series};
+use examples::cli::{self, Exit, Out, within};
+use examples::progress;
 
 use ring::{Ring, STABILIZE, Second};
-
-const HELP: &str = "\
-A ring of Chord nodes over a simulated network: after ten calm seconds a part of them fails at once; the table
-shows second by second how the rest finds together again, and what lookups come to meanwhile.
-
-Usage: lab [OPTIONS]
-
-  --nodes N       how many nodes, 30 to 20000 (default 1000)
-  --kill PERCENT  how many of them fail, 0 to 90 (default 50)
-  --successors N  the length of the successor lists, 1 to 20 (default 20)
-  --loss N        how many of 1000 datagrams get lost, 0 to 200 (default 0)
-  --lookups N     how many keys are looked up each second, 0 to 10000 (default 100)
-  --seconds N     when to stop if it has not healed, 20 to 3600 (default 120)
-  --seed N        the seed of all choices (default 1)
-  --out FILE      where the picture goes (default target/lab.svg)
-  --help          print this
-
-Example, a list too short for what happens: lab --kill 70 --successors 4";
 
 /// When the nodes fail.
 const CALM: u64 = 10;
 
-struct Args {
+/// A ring over a simulated network of which a part fails at once, second by second until it has healed
+///
+/// After ten calm seconds the nodes fail; the table shows how the rest finds together again, and how lookups end
+/// meanwhile. Draws it as `lab.svg`. Success if the ring has healed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Example, a list too short for what happens: chord lab --kill 70 --successors 4"
+)]
+pub struct Args {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = within(30..=20_000_usize))]
     nodes: usize,
+    /// How many of 100 nodes fail
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = within(0..=90_usize))]
     kill: usize,
+    /// The length of the successor lists
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = within(1..=20_u8))]
     successors: u8,
+    /// How many of 1000 datagrams are lost
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = within(0..=200_u16))]
     loss: u16,
+    /// How many keys are looked up each second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = within(0..=10_000_usize))]
     lookups: usize,
+    /// When to stop if it has not healed
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = within(20..=3600_u64))]
     seconds: u64,
+    /// The seed of all choices
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    out: PathBuf,
+    #[command(flatten)]
+    out: Out,
 }
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    start(words, "chord lab", HELP, parse, |args| lab(&args))
-}
-
-fn parse(mut words: Words) -> Result<Args, String> {
-    let mut args = Args {
-        nodes: 1000,
-        kill: 50,
-        successors: 20,
-        loss: 0,
-        lookups: 100,
-        seconds: 120,
-        seed: 1,
-        out: PathBuf::from("target/lab.svg"),
-    };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--nodes" => args.nodes = words.number(&word, 30..=20_000)?,
-            "--kill" => args.kill = words.number(&word, 0..=90)?,
-            "--successors" => args.successors = words.number(&word, 1..=20)?,
-            "--loss" => args.loss = words.number(&word, 0..=200)?,
-            "--lookups" => args.lookups = words.number(&word, 0..=10_000)?,
-            "--seconds" => args.seconds = words.number(&word, 20..=3600)?,
-            "--seed" => args.seed = words.number(&word, 0..=u64::MAX)?,
-            "--out" => args.out = PathBuf::from(words.value(&word)?),
-            other => return Err(format!("there is no option {other}")),
-        }
-    }
-    Ok(args)
-}
-
-fn lab(args: &Args) -> Result<ExitCode, String> {
+pub fn run(args: &Args) -> cli::Result {
     let mut ring = Ring::new(args.nodes, args.successors, args.loss, args.seed);
     println!(
         "{} nodes, {} successors, a stabilization every {} s, seed {}\n",
@@ -91,7 +63,9 @@ fn lab(args: &Args) -> Result<ExitCode, String> {
     println!("|---|---|---|---|---|---|---|---|---|");
     let mut seconds: Vec<(u64, Second)> = vec![];
     for at in 1..=args.seconds {
+        progress::show(|| format!("second {at} of at most {}", args.seconds));
         let second = ring.run_second(args.lookups);
+        progress::clear();
         println!("| {at} | {second} |");
         let healed = at > CALM && second.wrong_lists == 0 && second.not_right == 0;
         seconds.push((at, second));
@@ -105,9 +79,8 @@ fn lab(args: &Args) -> Result<ExitCode, String> {
     }
     sum_up(&seconds);
     draw(args, &seconds)?;
-    println!("The picture is {}.", args.out.display());
     let healed = seconds.last().is_some_and(|(_, second)| second.wrong_lists == 0);
-    Ok(if healed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::success_if(healed))
 }
 
 /// Says after how long each thing was right for good.
@@ -131,27 +104,23 @@ fn sum_up(seconds: &[(u64, Second)]) {
     }
 }
 
-fn draw(args: &Args, seconds: &[(u64, Second)]) -> Result<(), String> {
-    let line = |name: &str, colour, value: &dyn Fn(&Second) -> f64| Line {
-        name: name.into(),
-        colour,
-        dots: false,
-        points: seconds.iter().map(|(at, second)| (*at as f64, value(second))).collect(),
+fn draw(args: &Args, seconds: &[(u64, Second)]) -> cli::Result<()> {
+    let line = |name: &str, index, value: &dyn Fn(&Second) -> f64| {
+        let points = seconds.iter().map(|(at, second)| (*at as f64, value(second)));
+        Series::new(name, index, points.collect())
     };
     let chart = Chart {
         title: format!("{} nodes, of which {} % fail after {CALM} s", args.nodes, args.kill),
-        x: "seconds".into(),
-        y: "how many".into(),
-        lines: vec![
+        x: Axis::new("seconds", Scale::Whole),
+        y: Axis::new("how many (0 is not drawn)", Scale::Log10),
+        series: vec![
             line("wrong lists", 0, &|second| second.wrong_lists as f64),
             line("wrong successors", 1, &|second| second.wrong_successors as f64),
             line("lookups not right", 4, &|second| second.not_right as f64),
-            line("timeouts a lookup", 3, &|second| second.timeouts),
-            line("datagrams a node", 2, &|second| second.datagrams),
+            line("timeouts per lookup", 3, &|second| second.timeouts),
+            line("datagrams per node", 2, &|second| second.datagrams),
         ],
+        marks: vec![Mark { x: CALM as f64, label: format!("{} % fail", args.kill) }],
     };
-    if let Some(folder) = args.out.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(&args.out, chart.draw()).map_err(|error| format!("{}: {error}", args.out.display()))
+    args.out.write("lab.svg", chart.draw().map_err(cli::sentence)?)
 }

@@ -3,38 +3,39 @@
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use examples::words::Words;
+use examples::cli::{self, within};
 
-pub const HELP: &str = "\
-A node of a Chord ring over UDP, with a store: puts a value under a name, and any node of the ring finds it,
-while nodes join, leave and crash.
-
-Usage: chord [OPTIONS]
-
-  --listen ADDR     where to receive datagrams, as others reach it (default 127.0.0.1:4000; port 0 picks one)
-  --join ADDR       join the ring that this node belongs to; without it this node founds a ring
-  --put NAME VALUE  join, store a value, and leave; the exit status is 0 if all copies are made
-  --get NAME        join, print the value, and leave; the exit status is 0 if there is one
-  --successors N    how many nodes each node knows next to it, and how many copies are made, 1 to 20;
-                    the same in the whole ring (default 4)
-  --stabilize MS    how often the ring is repaired, in milliseconds, 10 to 60000 (default 500)
-  --trace           print every message as one line: <- received, -> sent
-  --help            print this
-
-While it runs it reads commands: put NAME VALUE (a NAME of one word), get NAME, ring, fingers, leave.
-
+/// A node of a ring over UDP with a store: a value put under a name is found by every node of the ring
+///
+/// Nodes may join, leave and crash meanwhile. While it runs it reads commands: put NAME VALUE (a NAME of one word),
+/// get NAME, ring, fingers, leave.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
 Example, in three terminals:
-  chord --listen 127.0.0.1:4000
-  chord --listen 127.0.0.1:4001 --join 127.0.0.1:4000
-  chord --listen 127.0.0.1:0 --join 127.0.0.1:4001 --put hey-jude \"127.0.0.1:6346\" --trace";
-
-#[derive(Debug, Clone)]
+  chord node --listen 127.0.0.1:4000
+  chord node --listen 127.0.0.1:4001 --join 127.0.0.1:4000
+  chord node --listen 127.0.0.1:0 --join 127.0.0.1:4001 --put hey-jude \"127.0.0.1:6346\" --trace")]
 pub struct Args {
+    /// Receive datagrams at this address, as others reach it; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000", value_parser = specified)]
     pub listen: SocketAddrV4,
+    /// Join the ring that this node belongs to; without it this node founds a ring
+    #[arg(long, value_name = "ADDR")]
     pub join: Option<SocketAddrV4>,
-    pub errand: Option<Command>,
+    /// Join, store a value, and leave; success if all copies are made
+    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], requires = "join", conflicts_with = "get")]
+    put: Option<Vec<String>>,
+    /// Join, print the value, and leave; success if there is one
+    #[arg(long, value_name = "NAME", requires = "join")]
+    get: Option<String>,
+    /// How many nodes each node knows next to it, and how many copies are made; the same in the whole ring
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = within(1..=20_u8))]
     pub successors: u8,
-    pub stabilize: Duration,
+    /// How often the ring is repaired, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = within(10..=60_000_u64))]
+    stabilize: u64,
+    /// Print every message as one line: <- received, -> sent
+    #[arg(long)]
     pub trace: bool,
 }
 
@@ -49,41 +50,28 @@ pub enum Command {
 }
 
 impl Args {
-    pub fn parse(mut words: Words) -> Result<Self, String> {
-        let mut args = Self {
-            listen: SocketAddrV4::new([127, 0, 0, 1].into(), 4000),
-            join: None,
-            errand: None,
-            successors: 4,
-            stabilize: Duration::from_millis(500),
-            trace: false,
-        };
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--listen" => args.listen = address(&word, &words.value(&word)?)?,
-                "--join" => args.join = Some(address(&word, &words.value(&word)?)?),
-                "--put" => {
-                    let name = words.value(&word)?;
-                    let value = words.value(&word).map_err(|_| "--put needs a name and a value")?;
-                    args.errand = Some(Command::Put(name, value));
-                }
-                "--get" => args.errand = Some(Command::Get(words.value(&word)?)),
-                "--successors" => args.successors = words.number(&word, 1..=20)?,
-                "--stabilize" => {
-                    args.stabilize = Duration::from_millis(words.number(&word, 10..=60_000)?);
-                }
-                "--trace" => args.trace = true,
-                other => return Err(format!("there is no option {other}")),
-            }
+    /// Returns what to do before leaving, if anything.
+    pub fn command(&self) -> Option<Command> {
+        match (self.put.as_deref(), &self.get) {
+            (Some([name, value]), _) => Some(Command::Put(name.clone(), value.clone())),
+            (_, Some(name)) => Some(Command::Get(name.clone())),
+            _ => None,
         }
-        if args.listen.ip().is_unspecified() {
-            return Err("--listen takes the address that others reach, not 0.0.0.0".into());
-        }
-        if args.errand.is_some() && args.join.is_none() {
-            return Err("--put and --get need --join: a ring of its own knows nothing".into());
-        }
-        Ok(args)
     }
+
+    /// Returns how often the ring is repaired.
+    pub fn stabilize(&self) -> Duration {
+        Duration::from_millis(self.stabilize)
+    }
+}
+
+/// Parses an address that others can send to.
+fn specified(text: &str) -> cli::Result<SocketAddrV4> {
+    let address: SocketAddrV4 = text.parse().map_err(cli::sentence)?;
+    if address.ip().is_unspecified() {
+        return Err("the address that others reach is expected, not 0.0.0.0".into());
+    }
+    Ok(address)
 }
 
 impl Command {
@@ -100,9 +88,4 @@ impl Command {
             _ => Err("commands are: put NAME VALUE, get NAME, ring, fingers, leave".into()),
         }
     }
-}
-
-fn address(flag: &str, value: &str) -> Result<SocketAddrV4, String> {
-    let parsed = value.parse();
-    parsed.map_err(|_| format!("{flag} takes an address such as 127.0.0.1:4000, not {value}"))
 }

@@ -4,12 +4,12 @@ use core::net::{SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io::{self, BufRead as _, ErrorKind};
 use std::net::UdpSocket;
-use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
 use chord_core::{Config, Event, Id160, Identifier as _, LookupId, Message, Peer, State};
+use examples::cli::Exit;
 use sha1::{Digest as _, Sha1};
 
 use super::args::{Args, Command};
@@ -38,7 +38,7 @@ pub struct Driver {
     commands: Receiver<Result<Command, String>>,
     /// The only thing to do before leaving, and how it ended.
     errand: Option<Command>,
-    ended: Option<ExitCode>,
+    ended: Option<Exit>,
     /// While the ring is walked round: the lookup of the next node, and those found.
     walk: Option<(LookupId, Vec<Peer<Id160, SocketAddrV4>>)>,
 }
@@ -49,7 +49,7 @@ pub fn place(name: &str) -> Id160 {
 }
 
 impl Driver {
-    pub fn start(args: Args) -> Result<Self, String> {
+    pub fn start(args: &Args) -> Result<Self, String> {
         let socket = UdpSocket::bind(args.listen)
             .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
         let Ok(SocketAddr::V4(address)) = socket.local_addr() else {
@@ -57,9 +57,10 @@ impl Driver {
         };
         let me = Peer { id: place(&address.to_string()), address };
         let mut config = Config::default();
-        (config.stabilize, config.fix_fingers) = (args.stabilize, args.stabilize);
+        config.stabilize = args.stabilize();
+        config.fix_fingers = args.stabilize();
         config.patience =
-            args.stabilize.clamp(Duration::from_millis(50), Duration::from_millis(500));
+            args.stabilize().clamp(Duration::from_millis(50), Duration::from_millis(500));
         config.tries = 4;
         config.seed = seed(&address.to_string());
         let mut member = Member::new(config, args.successors.into(), me);
@@ -76,13 +77,13 @@ impl Driver {
             start,
             trace: args.trace,
             commands: listen_to_user(),
-            errand: args.errand,
+            errand: args.command(),
             ended: None,
             walk: None,
         })
     }
 
-    pub fn run(mut self) -> Result<ExitCode, String> {
+    pub fn run(mut self) -> Result<Exit, String> {
         let mut bytes = [0; 2048];
         loop {
             self.send()?;
@@ -174,7 +175,7 @@ impl Driver {
             }
             Event::JoinFailed(reason) => {
                 println!("join failed: {reason:?}; is there a node at the address of --join?");
-                self.ended = Some(ExitCode::FAILURE);
+                self.ended = Some(Exit::Failure);
             }
             Event::LookupDone { lookup, owner, .. } => self.walk_on(lookup, Some(owner)),
             Event::LookupFailed { lookup, .. } => self.walk_on(lookup, None),
@@ -186,7 +187,7 @@ impl Driver {
     fn finish(&mut self, well: bool, text: &str) {
         println!("{text}");
         if self.errand.is_some() {
-            self.ended = Some(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            self.ended = Some(if well { Exit::Success } else { Exit::Failure });
         }
     }
 
@@ -206,7 +207,7 @@ impl Driver {
                 self.look_behind(vec![me]);
             }
             Command::Fingers => self.show_fingers(),
-            Command::Leave => self.ended = Some(ExitCode::SUCCESS),
+            Command::Leave => self.ended = Some(Exit::Success),
         }
     }
 
@@ -257,7 +258,7 @@ impl Driver {
     }
 
     /// Hands the keys over, says farewell, and stays for a moment so that all of it is sent.
-    fn leave(mut self, status: ExitCode) -> Result<ExitCode, String> {
+    fn leave(mut self, status: Exit) -> Result<Exit, String> {
         let member = self.member.node().state();
         self.member.leave(self.start.elapsed());
         self.send()?;

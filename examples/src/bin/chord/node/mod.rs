@@ -1,4 +1,4 @@
-//! A node of a Chord ring over UDP, with a store. See `chord --help`.
+//! A node of a Chord ring over UDP, with a store. See `chord node --help`.
 //!
 //! `member` is the node and its store, without sockets and clock; `drive` brings those, `churn` the simulator.
 
@@ -13,11 +13,11 @@ mod member;
 mod parcel;
 mod shelf;
 
-use std::process::ExitCode;
+use examples::cli;
+
+pub use args::Args;
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    examples::words::start(words, "chord node", args::HELP, args::Args::parse, |args| {
-        drive::Driver::start(args)?.run()
-    })
+pub fn run(args: &Args) -> cli::Result {
+    drive::Driver::start(args)?.run()
 }

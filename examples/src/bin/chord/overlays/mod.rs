@@ -1,43 +1,21 @@
-//! The same lookups in seven geometries. See `overlays --help`.
+//! The same lookups in seven geometries. See `chord overlays --help`.
 
 mod flooded;
 mod members;
 mod torus;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use chord_core::geometry::{Kademlia, Pastry, Tapestry};
 use chord_core::{Route, RoutingTableVec};
-use examples::chart::{Chart, Line};
-use examples::words::{Words, start};
+use examples::chart::{Axis, Chart, Scale, Series, Style};
+use examples::cli::{self, Exit, Out, within};
+use examples::progress;
 use sim::Rng;
 
 use flooded::Flooded;
 use members::{Members, Node, random};
 use torus::Torus;
-
-const HELP: &str = "\
-The same lookups among the same nodes by the routing decisions of seven geometries: a walk along the successors,
-Chord, Pastry, Tapestry, CAN, Kademlia, and flooding. Prints how many hops a lookup takes and how many others a
-node knows, and checks each answer against the owner that is found by looking at all nodes.
-
-Usage: overlays [OPTIONS]
-
-  --nodes LIST      sizes, each 2 to 1000000 (default 64,128,256,… up to 65536)
-  --lookups N       how many lookups of each, 1 to 1000000 (default 1000)
-  --only LIST       geometries: linear,chord,pastry,tapestry,can,kademlia,flooding (default all)
-  --dimensions N    of CAN, 2 to 4 (default 2)
-  --uniform         newcomers of CAN go to the largest neighbour of the owner of their point
-  --seed N          the seed of everything (default 1)
-  --out FILE        also draw the hops: an SVG picture
-  --out-state FILE  also draw what a node knows
-  --help            print this
-
-Example: overlays --nodes 1000,10000,100000 --only chord,pastry --out hops.svg";
 
 const NAMES: [&str; 7] = ["linear", "chord", "pastry", "tapestry", "can", "kademlia", "flooding"];
 /// As many neighbours as a peer of Gnutella 0.4 has in the lectures.
@@ -45,15 +23,37 @@ const DEGREE: usize = 5;
 /// A walk along half of the ring is long, and a flood asks everybody: fewer of them do.
 const FEWER: usize = 100;
 
-struct Args {
+/// The same lookups among the same nodes by the routing decisions of seven geometries
+///
+/// A walk along the successors, Chord, Pastry, Tapestry, CAN, Kademlia, and flooding. Prints how many hops a lookup
+/// takes and how many others a node knows, and compares each answer with the owner that is found by looking at all
+/// nodes. Draws both as `hops.svg` and `state.svg`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Example: chord overlays --nodes 1000,10000,100000 --only chord,pastry --out hops"
+)]
+pub struct Args {
+    /// Numbers of nodes
+    #[arg(long = "nodes", value_name = "LIST", value_delimiter = ',', value_parser = within(2..=1_000_000_usize),
+        default_values_t = (6..=16).map(|bits| 1_usize << bits))]
     sizes: Vec<usize>,
+    /// How many lookups of each
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = within(1..=1_000_000_usize))]
     lookups: usize,
+    /// Which geometries
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = NAMES, default_values_t = NAMES.map(str::to_owned))]
     only: Vec<String>,
-    dimensions: usize,
+    /// Dimensions of CAN
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = within(2..=4_u32))]
+    dimensions: u32,
+    /// Newcomers of CAN go to the largest neighbour of the owner of their point
+    #[arg(long)]
     uniform: bool,
+    /// The seed of everything
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    out: Option<PathBuf>,
-    out_state: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 }
 
 /// What the lookups in one geometry came to.
@@ -68,84 +68,38 @@ struct Tally {
 }
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    start(words, "chord overlays", HELP, parse, |args| overlays(&args))
-}
-
-fn parse(mut words: Words) -> Result<Args, String> {
-    let mut args = Args {
-        sizes: (6..=16).map(|bits| 1 << bits).collect(),
-        lookups: 1000,
-        only: NAMES.map(str::to_owned).into(),
-        dimensions: 2,
-        uniform: false,
-        seed: 1,
-        out: None,
-        out_state: None,
-    };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--nodes" => args.sizes = sizes(&words.value(&word)?)?,
-            "--lookups" => args.lookups = words.number(&word, 1..=1_000_000)?,
-            "--only" => args.only = names(&words.value(&word)?)?,
-            "--dimensions" => args.dimensions = words.number(&word, 2..=4)?,
-            "--uniform" => args.uniform = true,
-            "--seed" => args.seed = words.number(&word, 0..=u64::MAX)?,
-            "--out" => args.out = Some(PathBuf::from(words.value(&word)?)),
-            "--out-state" => args.out_state = Some(PathBuf::from(words.value(&word)?)),
-            other => return Err(format!("there is no option {other}")),
-        }
-    }
-    Ok(args)
-}
-
-fn sizes(list: &str) -> Result<Vec<usize>, String> {
-    let one = |word: &str| word.parse().ok().filter(|size| (2..=1_000_000).contains(size));
-    let all: Option<_> = list.split(',').map(one).collect();
-    all.ok_or_else(|| {
-        format!("--nodes takes numbers from 2 to 1000000 with commas between them, not {list}")
-    })
-}
-
-fn names(list: &str) -> Result<Vec<String>, String> {
-    let asked: BTreeSet<&str> = list.split(',').collect();
-    match asked.iter().find(|name| !NAMES.contains(name)) {
-        Some(name) => Err(format!("there is no geometry {name}, but {}", NAMES.join(", "))),
-        None => {
-            Ok(NAMES.into_iter().filter(|name| asked.contains(name)).map(str::to_owned).collect())
-        }
-    }
-}
-
-fn overlays(args: &Args) -> Result<ExitCode, String> {
-    let (mut hops, mut state) = (lines(&args.only), lines(&args.only));
+pub fn run(args: &Args) -> cli::Result {
+    let names: Vec<&str> = NAMES.into_iter().filter(|name| asked(args, name)).collect();
+    let mut hops = series(&names);
+    let mut state = series(&names);
     let mut wrong = 0;
     println!("| nodes | geometry | hops, mean | at most | nodes known | messages |");
     println!("|---|---|---|---|---|---|");
     for size in &args.sizes {
         let members = Members::new(*size, args.seed);
-        for (at, name) in args.only.iter().enumerate() {
-            progress(&format!("{size} nodes, {name}"));
+        for (at, name) in names.iter().enumerate() {
+            progress::show(|| format!("{size} nodes, {name}"));
             let tally = look_up(args, &members, name)?;
-            progress("");
-            let (mean, known) = (tally.per_lookup(tally.hops), tally.per_lookup(tally.known));
+            progress::clear();
+            let mean = tally.per_lookup(tally.hops);
+            let known = tally.per_lookup(tally.known);
             let messages = tally.per_lookup(tally.messages);
             println!(
                 "| {size} | {name} | {mean:.2} | {} | {known:.1} | {messages:.1} |",
                 tally.most
             );
-            hops[at].points.push(((*size as f64).log2(), mean));
-            state[at].points.push(((*size as f64).log2(), known));
+            hops[at].points.push((*size as f64, mean));
+            state[at].points.push((*size as f64, known));
             wrong += tally.wrong;
         }
     }
-    draw(args.out.as_deref(), "Hops of a lookup", "hops, mean", hops)?;
-    draw(args.out_state.as_deref(), "What a node knows", "other nodes, mean", state)?;
+    args.out.write("hops.svg", draw("Hops of a lookup", "hops, mean", hops)?)?;
+    args.out.write("state.svg", draw("What a node knows", "other nodes, mean", state)?)?;
     if wrong > 0 {
         return Err(format!("{wrong} lookups did not end at the owner"));
     }
     println!("\nevery lookup ended at the owner");
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> {
@@ -296,31 +250,27 @@ impl Tally {
     }
 }
 
-fn lines(names: &[String]) -> Vec<Line> {
-    let colour = |name: &str| NAMES.iter().position(|known| *known == name).unwrap_or(0);
-    let line = |name: &String| Line {
-        name: name.clone(),
-        colour: colour(name),
-        dots: false,
-        points: Vec::new(),
+fn asked(args: &Args, name: &str) -> bool {
+    args.only.iter().any(|one| one == name)
+}
+
+/// A geometry has the same colour in every picture.
+fn series(names: &[&str]) -> Vec<Series> {
+    let index = |name: &str| NAMES.iter().position(|known| *known == name).unwrap_or(0);
+    let one = |name: &&str| Series {
+        style: Style::Marked,
+        ..Series::new(*name, index(name), Vec::new())
     };
-    names.iter().map(line).collect()
+    names.iter().map(one).collect()
 }
 
-fn draw(path: Option<&Path>, title: &str, y: &str, lines: Vec<Line>) -> Result<(), String> {
-    let Some(path) = path else { return Ok(()) };
-    let chart = Chart { title: title.into(), x: "log2 of the nodes".into(), y: y.into(), lines };
-    let name = path.display();
-    fs::write(path, chart.draw()).map_err(|error| format!("cannot write {name}: {error}"))?;
-    println!("see {name}");
-    Ok(())
-}
-
-/// Says on a terminal what takes time, and takes it back when told nothing.
-fn progress(what: &str) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let _ = write!(out, "\r\x1b[K{what}");
-        let _ = out.flush();
-    }
+fn draw(title: &str, y: &str, series: Vec<Series>) -> cli::Result<String> {
+    let chart = Chart {
+        title: title.into(),
+        x: Axis::new("nodes", Scale::Log2),
+        y: Axis::new(y, Scale::Log10),
+        series,
+        marks: vec![],
+    };
+    chart.draw().map_err(cli::sentence)
 }

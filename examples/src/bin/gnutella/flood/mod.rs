@@ -1,36 +1,17 @@
 //! What a search costs: flooding as in 0.4, ultrapeers with tables as in 0.6, and a central index.
 
 mod net;
-mod picture;
 
 use core::error::Error;
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use gnutella_wire::servent::flood_bound;
 use gnutella_wire::{Guid, Role};
 
+use examples::cli::{self, Exit, Out, within};
 use examples::graph::Graph;
+use examples::{chart, progress};
 use net::{Counts, Memory, Net};
-
-const HELP: &str = "\
-What a search costs: the same files and the same questions on a flooded network of Gnutella 0.4, on
-one of 0.6 with ultrapeers, tables and dynamic queries, and with a central index.
-
-Usage: flood [OPTIONS]
-
-  --nodes N     how many servents, 100 to 1000000 (default 2000)
-  --degree N    neighbours of each peer of 0.4, 2 to 16 (default 5)
-  --ttl N       hops that a query of 0.4 may take, 1 to 15 (default 7)
-  --searches N  how many questions are asked (default 20)
-  --only-flood  0.4 only: for large networks
-  --seed N      the seed of all choices (default 1)
-  --out FILE    where the picture goes (default target/flood.svg)
-  --help        print this
-
-Example: flood --nodes 10000 --degree 7 --ttl 10";
 
 /// Every so many servents have the file of one question.
 const SHARERS: usize = 100;
@@ -40,46 +21,52 @@ const DEGREE_06: usize = 8;
 const ULTRAPEERS_OF_LEAF: usize = 2;
 const TTL_06: u8 = 4;
 
-struct Args {
+/// What a search costs with 0.4, with 0.6 and with a central index
+///
+/// The same files and the same questions on a flooded network of Gnutella 0.4, on one of 0.6 with ultrapeers, tables
+/// and dynamic queries, and with a central index. Draws the messages per search as `flood.svg`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example: gnutella flood --nodes 10000 --degree 7 --ttl 10")]
+pub struct Args {
+    /// How many servents
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = within(100..=1_000_000_usize))]
     nodes: usize,
+    /// Neighbours of each peer of 0.4
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within(2..=16_usize))]
     degree: usize,
+    /// Hops that a query of 0.4 may take
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = within(1..=15_u8))]
     ttl: u8,
+    /// How many questions are asked
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = within(1..=100_000_usize))]
     searches: usize,
+    /// 0.4 only: for large networks
+    #[arg(long)]
     only_flood: bool,
+    /// The seed of all choices
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    out: PathBuf,
+    #[command(flatten)]
+    out: Out,
 }
 
 /// One line of the table.
 struct Row {
-    pub name: String,
-    pub sum: Counts,
-    pub searches: u64,
+    name: String,
+    sum: Counts,
+    searches: u64,
 }
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    let args = match Args::parse(words.into_iter()) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(complaint) => {
-            eprintln!("{complaint}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
-    };
-    match compare(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("flood: {error}");
-            ExitCode::FAILURE
-        }
-    }
+pub fn run(args: &Args) -> cli::Result {
+    let rows = compare(args).map_err(cli::sentence)?;
+    let bars: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.messages())).collect();
+    let picture = chart::bars("Messages per search", "messages", &bars).map_err(cli::sentence)?;
+    args.out.write("flood.svg", picture)?;
+    Ok(Exit::Success)
 }
 
-fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
+fn compare(args: &Args) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = vec![flooded(args)?];
     if !args.only_flood {
         rows.push(with_ultrapeers(args)?);
@@ -98,12 +85,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
         "\nA flood of degree {} and TTL {} costs {bound} messages at most, on a tree.",
         args.degree, args.ttl
     );
-    if let Some(folder) = args.out.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&args.out, picture::draw(&rows))?;
-    println!("The picture is {}.", args.out.display());
-    Ok(())
+    Ok(rows)
 }
 
 /// A regular graph of peers, as in 0.4.
@@ -172,9 +154,11 @@ fn central(args: &Args) -> Row {
     // OpenNap: 4 bytes of header; the question, then a row of about 90 bytes for each hit.
     sum.bytes = 64 + 94 * found;
     let searches = args.searches as u64;
-    sum.queries *= searches;
-    (sum.hits, sum.bytes, sum.reached, sum.found) =
-        (searches, sum.bytes * searches, searches, found * searches);
+    sum.queries = searches;
+    sum.hits = searches;
+    sum.bytes *= searches;
+    sum.reached = searches;
+    sum.found = found * searches;
     Row { name: "central index (computed)".into(), sum, searches }
 }
 
@@ -199,11 +183,9 @@ fn ask(
         sum.reached += one.reached;
         sum.found += one.found;
         sum.hops = sum.hops.max(one.hops);
-        if std::io::stderr().is_terminal() {
-            eprint!("\r{name}: {} of {} searches ", number + 1, args.searches);
-        }
+        progress::show(|| format!("{name}: {} of {} searches", number + 1, args.searches));
     }
-    eprintln!();
+    progress::clear();
     Ok(Row { name, sum, searches: args.searches as u64 })
 }
 
@@ -220,51 +202,22 @@ fn file(node: usize) -> String {
 
 impl Row {
     /// Messages per search.
-    pub fn messages(&self) -> f64 {
+    fn messages(&self) -> f64 {
         (self.sum.queries + self.sum.hits) as f64 / self.searches.max(1) as f64
     }
 
     fn line(&self) -> String {
         let each = |sum: u64| sum as f64 / self.searches.max(1) as f64;
         let Counts { queries, bytes, duplicates, reached, found, hops, .. } = self.sum;
-        let (messages, queries, bytes) = (self.messages(), each(queries), each(bytes));
-        let (duplicates, reached, found) = (each(duplicates), each(reached), each(found));
         format!(
-            "| {} | {messages:.0} | {queries:.0} | {bytes:.0} | {duplicates:.0} | {reached:.0} | {found:.1} | {hops} |",
-            self.name
+            "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {hops} |",
+            self.name,
+            self.messages(),
+            each(queries),
+            each(bytes),
+            each(duplicates),
+            each(reached),
+            each(found),
         )
     }
-}
-
-impl Args {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let out = PathBuf::from("target/flood.svg");
-        let mut args =
-            Self { nodes: 2_000, degree: 5, ttl: 7, searches: 20, only_flood: false, seed: 1, out };
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--help" | "-h" => return Ok(None),
-                "--only-flood" => args.only_flood = true,
-                "--nodes" => {
-                    args.nodes = number(&word, words.next().as_ref(), 100, 1_000_000)? as usize;
-                }
-                "--degree" => args.degree = number(&word, words.next().as_ref(), 2, 16)? as usize,
-                "--ttl" => args.ttl = number(&word, words.next().as_ref(), 1, 15)? as u8,
-                "--searches" => {
-                    args.searches = number(&word, words.next().as_ref(), 1, 100_000)? as usize;
-                }
-                "--seed" => args.seed = number(&word, words.next().as_ref(), 0, u64::MAX)?,
-                "--out" => args.out = words.next().ok_or("--out needs a file")?.into(),
-                other => return Err(format!("unknown option {other}")),
-            }
-        }
-        Ok(Some(args))
-    }
-}
-
-fn number(option: &str, word: Option<&String>, least: u64, most: u64) -> Result<u64, String> {
-    let number = word.and_then(|word| word.parse().ok());
-    number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or(format!("{option} needs a number from {least} to {most}"))
 }

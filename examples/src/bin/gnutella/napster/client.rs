@@ -16,7 +16,7 @@ use gnutella_wire::opennap::{
     Wanted as Naming,
 };
 
-use super::args::Options;
+use super::args::Client as Options;
 use super::transfer::{Shared, Wanted, deliver, fetch, library, welcome};
 
 enum News {
@@ -27,6 +27,7 @@ enum News {
 }
 
 struct App {
+    trace: bool,
     options: Options,
     library: Arc<Vec<Shared>>,
     port: u16,
@@ -41,11 +42,11 @@ struct App {
     wanted: Vec<Wanted>,
 }
 
-pub fn run(options: Options) -> Result<(), String> {
+pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), String> {
     let shared = options.share.as_deref().map(library).transpose();
     let library = Arc::new(shared.map_err(|e| format!("cannot share: {e}"))?.unwrap_or_default());
-    let stream = TcpStream::connect(options.index)
-        .map_err(|e| format!("cannot reach the index at {}: {e}", options.index))?;
+    let stream =
+        TcpStream::connect(index).map_err(|e| format!("cannot reach the index at {index}: {e}"))?;
     let (news, heard) = channel();
     let expected = Arc::new(Mutex::new(Vec::new()));
     let port = if options.firewalled {
@@ -70,6 +71,7 @@ pub fn run(options: Options) -> Result<(), String> {
     let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
     let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
     let mut app = App {
+        trace,
         options,
         library,
         port,
@@ -167,7 +169,7 @@ impl App {
                 break;
             }
             let (this, after) = rest.split_at(handled.consumed);
-            self.trace("<-", this);
+            self.print("<-", this);
             rest = after;
             if let Some(message) = handled.outcome {
                 self.deliver(&message);
@@ -312,14 +314,14 @@ impl App {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.trace("->", bytes);
+        self.print("->", bytes);
         if self.stream.write_all(bytes).is_err() {
             self.online = false;
         }
     }
 
-    fn trace(&self, direction: &str, bytes: &[u8]) {
-        if self.options.trace
+    fn print(&self, direction: &str, bytes: &[u8]) {
+        if self.trace
             && let Ok((frame, _)) = Frame::decode(bytes, u16::MAX)
         {
             println!("{direction} {frame}");

@@ -7,17 +7,16 @@ mod client;
 mod server;
 mod transfer;
 
-use std::process::ExitCode;
+use examples::cli::{self, Exit};
 
-use args::{Args, HELP};
+pub use args::Args;
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    examples::words::start(words, "gnutella napster", HELP, Args::parse, |args| {
-        let done = match args {
-            Args::Serve { listen, trace } => server::run(listen, trace),
-            Args::Client(options) => client::run(options),
-        };
-        done.map(|()| ExitCode::SUCCESS)
-    })
+pub fn run(args: Args) -> cli::Result {
+    match (args.serve, args.connect) {
+        (Some(address), _) => server::run(address, args.trace)?,
+        (None, Some(index)) => client::run(index, args.client, args.trace)?,
+        (None, None) => return Err("give either --serve or --connect".into()),
+    }
+    Ok(Exit::Success)
 }

@@ -15,27 +15,21 @@ use core::sync::atomic::AtomicUsize;
 use core::time::Duration;
 use std::io::{self, BufRead as _};
 use std::net::{TcpListener, UdpSocket};
-use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use examples::cli::{self, Exit};
 use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
-use args::{Args, HELP};
+pub use args::Args;
 use ctx::{Ctx, News, Room};
 use share::Library;
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    examples::words::start(words, "gnutella servent", HELP, Args::parse, |args| {
-        serve(args).map(|()| ExitCode::SUCCESS)
-    })
-}
-
-fn serve(args: Args) -> Result<(), String> {
+pub fn run(args: Args) -> cli::Result {
     let library = match &args.share {
         Some(folder) => Library::read(folder)
             .map_err(|error| format!("cannot share {}: {error}", folder.display()))?,
@@ -72,7 +66,8 @@ fn serve(args: Args) -> Result<(), String> {
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    node.run(&heard).map(|_| ())
+    node.run(&heard)?;
+    Ok(Exit::Success)
 }
 
 fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {

@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use examples::cli::{self, Exit};
 use pow::pool::{Account, Event, Job, Pool, PoolConfig, PoolLimits, PoolVec, WorkerId};
 use pow::{ByteOrder, ConnId, HashFunction, NonceField, NonceFormat, Target};
 
@@ -29,7 +29,7 @@ struct Line {
     received: Vec<u8>,
 }
 
-pub fn serve(args: &Serve) -> Result<ExitCode, String> {
+pub fn serve(args: &Serve) -> cli::Result {
     let message = [args.text.as_bytes(), &[0; 8]].concat();
     let nonce = NonceField { offset: args.text.len(), format: NonceFormat::U64Be };
     let job = Job {
@@ -75,7 +75,7 @@ pub fn serve(args: &Serve) -> Result<ExitCode, String> {
     for line in lines.values() {
         let _ = line.stream.shutdown(Shutdown::Both);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 /// Prints what happened, and returns whether all nonces were tried.

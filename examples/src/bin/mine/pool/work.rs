@@ -2,13 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::process::ExitCode;
 
+use examples::cli::{self, Exit};
 use pow::pool::{Worker, WorkerEvent};
 
 const SLICE: u32 = 1 << 16;
 
-pub fn work(address: &str) -> Result<ExitCode, String> {
+pub fn work(address: &str) -> cli::Result {
     let failed = |error| format!("{address}: {error}");
     let mut stream = TcpStream::connect(address)
         .map_err(|error| format!("cannot reach a pool at {address}: {error}"))?;
@@ -44,5 +44,5 @@ pub fn work(address: &str) -> Result<ExitCode, String> {
     }
     let (accepted, refused) = worker.tally();
     println!("{} hashes, {accepted} shares accepted, {refused} refused", worker.tried());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }

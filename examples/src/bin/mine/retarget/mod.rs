@@ -1,30 +1,13 @@
-//! The difficulty rules beside each other when the hash rate jumps. See `retarget --help`.
+//! The difficulty rules beside each other when the hash rate jumps. See `mine retarget --help`.
 
 mod chain;
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
-
-use examples::chart::{Chart, Line};
-use examples::words::{Words, start};
+use examples::chart::{Axis, Chart, Mark, Scale, Series};
+use examples::cli::{self, Exit, Out, within};
 use pow::difficulty::{Asert, Difficulty, Fixed, Lwma};
 use pow::{CompactTarget, Retarget};
 
 use chain::{BEFORE, Outcome, START};
-
-const HELP: &str = "\
-What the difficulty rules make of a sudden change of the hash rate: Bitcoin's, ASERT with a half-life of two days,
-LWMA-1 over 60 headers, and none, each with a spacing of ten minutes and simulated solve times.
-
-Usage: retarget [OPTIONS]
-
-  --days N    how long, 8 to 365 (default 56); the change comes after a quarter of that
-  --seed N    the seed of the solve times (default 1)
-  --out DIR   also draw the minutes for each header, day by day: an SVG picture for each change
-  --help      print this
-
-Example: retarget --days 84 --out target/retarget";
 
 /// What happens to the hash rate at a day, of so many.
 type Rate = fn(f64, f64) -> f64;
@@ -36,31 +19,25 @@ const CHANGES: [(&str, &str, Rate); 3] = [
     }),
 ];
 
-struct Args {
+/// What the difficulty rules do after a sudden change of the hash rate
+///
+/// Bitcoin's, ASERT with a half-life of two days, LWMA-1 over 60 headers, and none, each with a spacing of ten minutes
+/// and simulated solve times. Draws the minutes per header, day by day: a picture for each change.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example: mine retarget --days 84 --out target/retarget")]
+pub struct Args {
+    /// How many days; the change comes after a quarter of them
+    #[arg(long, value_name = "N", default_value_t = 56, value_parser = within(8..=365_u32))]
     days: u32,
+    /// The seed of the solve times
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 }
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    start(words, "mine retarget", HELP, parse, |args| retarget(&args))
-}
-
-fn parse(mut words: Words) -> Result<Args, String> {
-    let mut args = Args { days: 56, seed: 1, out: None };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--days" => args.days = words.number(&word, 8..=365)?,
-            "--seed" => args.seed = words.number(&word, 0..=u64::MAX)?,
-            "--out" => args.out = Some(PathBuf::from(words.value(&word)?)),
-            other => return Err(format!("there is no option {other}")),
-        }
-    }
-    Ok(args)
-}
-
-fn retarget(args: &Args) -> Result<ExitCode, String> {
+pub fn run(args: &Args) -> cli::Result {
     let limit = CompactTarget::BITCOIN_LIMIT;
     let asert = Asert::new(BEFORE, 0, START);
     let rules: [(&str, &dyn Difficulty); 4] = [
@@ -75,31 +52,34 @@ fn retarget(args: &Args) -> Result<ExitCode, String> {
             "{:>8} {:>8} {:>16} {:>14}",
             "rule", "headers", "minutes at last", "longest hours"
         );
-        let mut lines = Vec::new();
-        for (colour, (name, rule)) in rules.iter().enumerate() {
+        let mut series = Vec::new();
+        for (index, (name, rule)) in rules.iter().enumerate() {
             let outcome = chain::run(*rule, rate, args.days, args.seed);
             let outcome = outcome.map_err(|error| format!("{name}: {error}"))?;
-            let (headers, hours) = (outcome.headers(), outcome.longest / 3600.0);
+            let headers = outcome.headers();
+            let hours = outcome.longest / 3600.0;
             println!("{name:>8} {headers:>8} {:>16.2} {hours:>14.2}", outcome.minutes(4));
-            lines.push(line(name, colour, &outcome));
+            series.push(line(name, index, &outcome));
         }
         println!();
-        if let Some(folder) = &args.out {
-            let path = folder.join(format!("{file}.svg"));
-            let (title, x, y) = (what.into(), "days".into(), "minutes for each header".into());
-            let written = fs::create_dir_all(folder)
-                .and_then(|()| fs::write(&path, Chart { title, x, y, lines }.draw()));
-            let name = path.display();
-            written.map_err(|error| format!("cannot write {name}: {error}"))?;
-            println!("see {name}\n");
-        }
+        let change = f64::from(args.days) / 4.0;
+        let chart = Chart {
+            title: what.into(),
+            x: Axis::new("days", Scale::Whole),
+            y: Axis::new("minutes per header", Scale::Log10),
+            series,
+            marks: vec![Mark { x: change, label: "the hash rate changes".into() }],
+        };
+        args.out.write(&format!("{file}.svg"), chart.draw().map_err(cli::sentence)?)?;
+        println!();
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 /// A day without any header has no place in the chart.
-fn line(name: &str, colour: usize, outcome: &Outcome) -> Line {
-    let days = outcome.days.iter().zip(1_u32..).filter(|(headers, _)| **headers > 0);
-    let points = days.map(|(headers, day)| (f64::from(day), 1440.0 / f64::from(*headers)));
-    Line { name: name.into(), colour, dots: false, points: points.collect() }
+fn line(name: &str, index: usize, outcome: &Outcome) -> Series {
+    let minutes = |headers: u32| if headers > 0 { 1440.0 / f64::from(headers) } else { f64::NAN };
+    let days = outcome.days.iter().zip(1_u32..);
+    let points = days.map(|(headers, day)| (f64::from(day), minutes(*headers)));
+    Series::new(name, index, points.collect())
 }

@@ -5,30 +5,45 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::path::PathBuf;
 
-use examples::words::Words;
+use clap::ArgGroup;
+use examples::cli::{self, within};
 use pow::{Header, Kernel};
 
-pub const HELP: &str = "\
-Looks for the nonce that makes a hash small enough, on all cores.
-
-Usage: mine [OPTIONS] --bits N TEXT
-       mine [OPTIONS] --header HEX
-
-  --bits N        SHA-256 of TEXT and eight bytes of nonce has to begin with N zero bits, 0 to 255
-  --header HEX    a Bitcoin header of 80 bytes: its double SHA-256 has to meet the target that it claims;
-                  what its nonce says does not matter
-  --threads N     how many threads, 1 to 1024 (default: as many as there are cores)
-  --kernel NAME   hash with this code, or any unmistakable part of its name (default: the fastest)
-  --from N        the first nonce to try (default 0)
-  --to N          the last nonce to try (default: the greatest)
-  --seconds N     stop after so many seconds, as Ctrl-C does
-  --state FILE    where the progress is kept when the search is stopped; the same command goes on from there
-  --help          print this
-
-The least nonce of the range is found, whatever the threads and the kernel. The exit code is 0 if there was one,
-1 if there is none, 3 if the search was stopped.
-
-Example: mine --bits 28 --state song.state 'one song, 3 seeds, 8 leeches'";
+/// Search for the nonce that makes a hash small enough, on all cores
+///
+/// The least nonce of the range is found, whatever the threads and the kernel. Failure if the range has none.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example: mine search --bits 28 --state song.state 'one song, 3 seeds, 8 leeches'",
+    group = ArgGroup::new("task").required(true).args(["text", "header"]))]
+pub struct Args {
+    /// What is hashed, with eight bytes of nonce after it
+    #[arg(requires = "bits")]
+    text: Option<String>,
+    /// SHA-256 of TEXT and the nonce has to begin with this many zero bits
+    #[arg(long, value_name = "N", value_parser = within(0..=255_u32), requires = "text")]
+    bits: Option<u32>,
+    /// A Bitcoin header of 80 bytes whose double SHA-256 has to meet its own target; its nonce does not matter
+    #[arg(long, value_name = "HEX", value_parser = header_of)]
+    header: Option<Header>,
+    /// How many threads, 1 to 1024; by default as many as there are cores
+    #[arg(long, value_name = "N", value_parser = within(1..=1024_u64))]
+    threads: Option<u64>,
+    /// Hash with this code, or any unmistakable part of its name; by default the fastest
+    #[arg(long, value_name = "NAME", value_parser = kernel_of)]
+    kernel: Option<Kernel>,
+    /// The first nonce to try
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    /// The last nonce to try
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    to: u64,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Where the progress is kept when the search is stopped; the same command continues from there
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
 
 /// What is searched.
 pub enum Task {
@@ -36,62 +51,43 @@ pub enum Task {
     Header(Header),
 }
 
-/// What the command line asks for.
-pub struct Args {
-    pub task: Task,
-    pub threads: NonZeroU64,
-    pub kernel: Kernel,
-    pub nonces: RangeInclusive<u64>,
-    pub patience: Option<Duration>,
-    pub state: Option<PathBuf>,
-}
-
 impl Args {
-    pub fn parse(mut words: Words) -> Result<Self, String> {
-        let (mut text, mut bits, mut header) = (None, None, None);
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        let (mut threads, mut kernel) = (cores, Kernel::best());
-        let (mut from, mut to) = (0, u64::MAX);
-        let (mut patience, mut state) = (None, None);
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--bits" => bits = Some(words.number(&word, 0..=255)?),
-                "--header" => header = Some(header_of(&words.value(&word)?)?),
-                "--threads" => threads = words.number(&word, 1..=1024)?,
-                "--kernel" => kernel = kernel_of(&words.value(&word)?)?,
-                "--from" => from = words.number(&word, 0..=u64::MAX)?,
-                "--to" => to = words.number(&word, 0..=u64::MAX)?,
-                "--seconds" => {
-                    patience = Some(Duration::from_secs(words.number(&word, 0..=u64::MAX)?));
-                }
-                "--state" => state = Some(PathBuf::from(words.value(&word)?)),
-                flag if flag.starts_with("--") => return Err(format!("there is no option {flag}")),
-                _ if text.is_some() => return Err("one text at a time; put it in quotes".into()),
-                _ => text = Some(word),
-            }
+    /// Returns what is searched.
+    pub fn task(&self) -> cli::Result<Task> {
+        match (&self.text, self.bits, self.header) {
+            (Some(text), Some(bits), None) => Ok(Task::Text { text: text.clone(), bits }),
+            (None, None, Some(header)) => Ok(Task::Header(header)),
+            _ => Err("give either --bits N and a text, or --header HEX".into()),
         }
-        let task = match (text, bits, header) {
-            (Some(text), Some(bits), None) => Task::Text { text, bits },
-            (None, None, Some(header)) => Task::Header(header),
-            _ => return Err("name either --bits N and a text, or --header HEX".into()),
-        };
-        if from > to {
-            return Err(format!("there is no nonce from {from} to {to}"));
-        }
-        let threads = NonZeroU64::new(threads).unwrap_or(NonZeroU64::MIN);
-        Ok(Self { task, threads, kernel, nonces: from..=to, patience, state })
+    }
+
+    pub fn threads(&self) -> NonZeroU64 {
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        NonZeroU64::new(self.threads.unwrap_or_else(cores)).unwrap_or(NonZeroU64::MIN)
+    }
+
+    pub fn kernel(&self) -> Kernel {
+        self.kernel.unwrap_or_else(Kernel::best)
+    }
+
+    pub fn nonces(&self) -> RangeInclusive<u64> {
+        self.from..=self.to
+    }
+
+    pub fn patience(&self) -> Option<Duration> {
+        self.seconds.map(Duration::from_secs)
     }
 }
 
 fn header_of(text: &str) -> Result<Header, String> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.ok_or("--header takes hexadecimal digits only")?;
+    let digits = digits.ok_or("hexadecimal digits are expected")?;
     let (pairs, odd) = digits.as_chunks::<2>();
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     match Header::decode(&bytes) {
         Ok((header, [])) if odd.is_empty() => Ok(header),
-        _ => Err(format!("--header takes 160 digits, not {}", digits.len())),
+        _ => Err(format!("160 digits are expected, not {}", digits.len())),
     }
 }
 
@@ -106,7 +102,7 @@ fn kernel_of(name: &str) -> Result<Kernel, String> {
         (Some((kernel, _)), _) | (_, [(kernel, _)]) => Ok(*kernel),
         _ => {
             let names: Vec<_> = all.iter().map(|(_, name)| name.as_str()).collect();
-            Err(format!("--kernel {name} is not one of these: {}", names.join(", ")))
+            Err(format!("one of these is expected: {}", names.join(", ")))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A nonce search on all cores. See `mine --help`.
+//! A nonce search on all cores. See `mine search --help`.
 
 mod args;
 mod state;
@@ -9,29 +9,29 @@ use core::num::NonZeroU64;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::fs;
-use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use examples::cli::{self, Exit};
+use examples::progress;
 use pow::{
     BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
     Puzzle, Target,
 };
 
-use args::{Args, HELP, Task};
+pub use args::Args;
+use args::Task;
 use state::Progress;
 use threads::{Shared, search};
 
-const STOPPED: u8 = 3;
-
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    examples::words::start(words, "mine search", HELP, Args::parse, |args| mine(&args))
-}
-
-fn mine(args: &Args) -> Result<ExitCode, String> {
+pub fn run(args: &Args) -> cli::Result {
+    let (from, to) = args.nonces().into_inner();
+    if from > to {
+        return cli::refuse(&format!("there is no nonce from {from} to {to}"));
+    }
     examples::interrupt::install();
-    match &args.task {
+    match &args.task()? {
         Task::Text { text, bits } => {
             let message = [text.as_bytes(), &[0; 8]].concat();
             let field = NonceField { offset: text.len(), format: NonceFormat::U64Be };
@@ -64,8 +64,8 @@ fn drive<R: DigestOrder + Send>(
     target: Target,
     name: &str,
     tell: impl FnOnce(u64),
-) -> Result<ExitCode, String> {
-    let (from, to) = args.nonces.clone().into_inner();
+) -> cli::Result {
+    let (from, to) = args.nonces().into_inner();
     let to = to.min(puzzle.format().max());
     let name = format!("{name} nonces {from} to {to}");
     let saved = match &args.state {
@@ -74,12 +74,12 @@ fn drive<R: DigestOrder + Send>(
     };
     let progress = saved.unwrap_or_else(|| Progress {
         tried: 0,
-        next: (0..args.threads.get()).map(|thread| from.checked_add(thread)).collect(),
+        next: (0..args.threads().get()).map(|thread| from.checked_add(thread)).collect(),
     });
     let stride = NonZeroU64::new(progress.next.len() as u64).unwrap_or(NonZeroU64::MIN);
     let miner = |next: &Option<u64>| {
         let miner = Miner::<R>::new(puzzle, target, next.unwrap_or(to)..=to);
-        let mut miner = miner.with_stride(stride).with_kernel(args.kernel);
+        let mut miner = miner.with_stride(stride).with_kernel(args.kernel());
         if next.is_none() {
             miner.cancel();
         }
@@ -87,7 +87,7 @@ fn drive<R: DigestOrder + Send>(
     };
     let mut miners: Vec<_> = progress.next.iter().map(miner).collect();
     let expected = target.work().hashes().saturating_u128();
-    println!("{} threads, kernel: {}; {expected} hashes are expected", miners.len(), args.kernel);
+    println!("{} threads, kernel: {}; {expected} hashes are expected", miners.len(), args.kernel());
     if progress.tried > 0 {
         println!("going on after {} hashes", progress.tried);
     }
@@ -99,14 +99,14 @@ fn drive<R: DigestOrder + Send>(
         println!("nonce  {nonce}");
         tell(nonce);
         forget(args)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Success);
     }
     let next: Vec<_> =
         miners.iter().map(|miner| miner.remaining().map(|nonces| *nonces.start())).collect();
     if next.iter().all(Option::is_none) {
         println!("no nonce from {from} to {to} counts; {tried} hashes tried");
         forget(args)?;
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     println!("stopped after {tried} hashes");
     match &args.state {
@@ -116,26 +116,24 @@ fn drive<R: DigestOrder + Send>(
         }
         None => println!("the progress is lost; with --state FILE it is kept"),
     }
-    Ok(ExitCode::from(STOPPED))
+    Ok(Exit::Stopped)
 }
 
-/// Prints the rate once a second, and stops the threads when it is time or Ctrl-C was pressed.
+/// Shows the rate, and stops the threads when it is time or Ctrl-C was pressed.
 fn watch(args: &Args, shared: &Shared, before: u64, target: Target) {
     let start = Instant::now();
-    let mut told = start;
     while shared.is_running() {
-        let late = args.patience.is_some_and(|patience| start.elapsed() >= patience);
+        let late = args.patience().is_some_and(|patience| start.elapsed() >= patience);
         if late || examples::interrupt::interrupted() {
             shared.stop.store(true, Ordering::Relaxed);
         }
         thread::sleep(Duration::from_millis(5));
-        if told.elapsed() >= Duration::from_secs(1) {
-            told = Instant::now();
+        progress::show(|| {
             let tried = shared.tried.load(Ordering::Relaxed);
             let rate = (tried - before) as f64 / start.elapsed().as_secs_f64();
             let time = target.work().expected_time(rate as u64);
-            eprintln!("{:.2} MH/s, {tried} hashes, {} on average", rate / 1e6, span(time));
-        }
+            format!("{:.2} MH/s, {tried} hashes, {} on average", rate / 1e6, span(time))
+        });
     }
 }
 

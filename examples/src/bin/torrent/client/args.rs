@@ -1,71 +1,114 @@
-//! The command line.
+//! The command lines of make, show, seed and get.
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use bittorrent_pieces::metainfo::Version;
-use examples::words::Words;
+use examples::cli;
 
-pub const HELP: &str = "\
-Makes, shows, seeds and downloads torrents among real BitTorrent clients, every piece checked.
+/// Write a metainfo file for a file or a folder
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Example: torrent make holiday.mp4 --tracker http://127.0.0.1:6969/announce"
+)]
+pub struct Make {
+    /// The file or folder
+    pub path: PathBuf,
+    /// The metainfo file; by default the name of PATH with .torrent
+    #[arg(long, short, value_name = "FILE", alias = "out")]
+    pub output: Option<PathBuf>,
+    /// A tracker, http:// or udp://; several are tiers, one behind the other
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<String>,
+    /// The length of a piece, a power of two from 16384 on; by default it depends on the size
+    #[arg(long, value_name = "BYTES", value_parser = power_of_two)]
+    pub piece_len: Option<u32>,
+    /// Version 2 alone (BEP 52)
+    #[arg(long, conflicts_with = "hybrid")]
+    v2: bool,
+    /// Both versions (BEP 52), for one file
+    #[arg(long)]
+    hybrid: bool,
+    /// Peers only from the trackers (BEP 27)
+    #[arg(long)]
+    pub private: bool,
+}
 
-Usage: torrent COMMAND ..
+/// Print what a metainfo file or a magnet link contains
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example: torrent show holiday.mp4.torrent")]
+pub struct Show {
+    /// A metainfo file or a magnet link
+    pub torrent: String,
+}
 
-  make PATH              write a metainfo file for a file or a folder
-    --out FILE           where to (default: the name of PATH with .torrent)
-    --tracker URL        a tracker, http:// or udp://; several are tiers, one behind the other
-    --piece-len BYTES    how long a piece is, a power of two from 16384 on (default: by size)
-    --v2, --hybrid       version 2 alone, or both versions (BEP 52), which are for one file
-    --private            peers only from the trackers (BEP 27)
+/// Check a file or folder and give it to others
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example: torrent seed holiday.mp4.torrent holiday.mp4")]
+pub struct Seed {
+    /// A metainfo file
+    torrent: String,
+    /// The file or folder of which it was made
+    path: PathBuf,
+    /// Announce one piece at a time to each peer, as the only seed of a new torrent (BEP 16)
+    #[arg(long = "super-seed")]
+    superseed: bool,
+    #[command(flatten)]
+    network: Network,
+}
 
-  show FILE              print what a metainfo file or a magnet link says
-
-  seed FILE PATH         check PATH and give it to others; PATH is the file or folder that was made into FILE
-    --super-seed         tell each peer of one piece at a time, as the only seed of a new torrent (BEP 16)
-  download FILE          fetch what FILE says, and go on where an earlier run stopped: what there is of
-                         pieces not yet complete is noted in INFO-HASH.parts beside the content
-    --into DIR           the folder for it (default: the present one)
-    --sequential         in order, as for a film that is watched meanwhile; otherwise rarest first
-    --keep               stay and give to others when it is complete
-
-  of both seed and download:
-    --listen ADDR        where to accept connections (default 127.0.0.1:6881; port 0 picks one)
-    --peer ADDR          connect to this peer; may be given several times
-    --dht ADDR           run a node of the DHT too, and begin with this one; may be given several times
-    --no-trackers        do not ask the trackers of FILE
-    --trace              print every message as one line: <- received, -> sent
-
-The exit status of download is 0 once every piece is there and checked.
-
+/// Fetch what a metainfo file or a magnet link names, and continue where an earlier run stopped
+///
+/// The blocks of pieces that are not yet complete are listed in INFO-HASH.parts beside the content. Success once every
+/// piece is there and verified.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
 Example, in two terminals:
   torrent make holiday.mp4 && torrent seed holiday.mp4.torrent holiday.mp4
-  torrent download holiday.mp4.torrent --into copy --peer 127.0.0.1:6881 --listen 127.0.0.1:0";
-
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-pub enum Args {
-    Make(Make),
-    Show(String),
-    Share(Share),
+  torrent get holiday.mp4.torrent --into copy --peer 127.0.0.1:6881 --listen 127.0.0.1:0")]
+pub struct Get {
+    /// A metainfo file or a magnet link
+    torrent: String,
+    /// The folder for the content
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+    /// In order, as for a film that is watched meanwhile; otherwise rarest first
+    #[arg(long)]
+    sequential: bool,
+    /// Stay and give to others when it is complete
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    network: Network,
 }
 
-#[derive(Debug, Clone)]
-pub struct Make {
-    pub path: PathBuf,
-    pub out: Option<PathBuf>,
-    pub trackers: Vec<String>,
-    pub piece_len: Option<u32>,
-    pub private: bool,
-    pub version: Version,
+/// How peers are found and reached.
+#[derive(Debug, Clone, clap::Args)]
+struct Network {
+    /// Accept connections at this address; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
+    listen: SocketAddr,
+    /// Connect to this peer; may be given several times
+    #[arg(long = "peer", value_name = "ADDR")]
+    peers: Vec<SocketAddr>,
+    /// Run a node of the DHT too, and begin with this one; may be given several times
+    #[arg(long = "dht", value_name = "ADDR")]
+    nodes: Vec<SocketAddr>,
+    /// Do not ask the trackers of the torrent
+    #[arg(long)]
+    no_trackers: bool,
+    /// Print every message as one line: <- received, -> sent
+    #[arg(long)]
+    trace: bool,
 }
 
-/// Of seed and download.
+/// Of seed and get.
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Share {
     pub torrent: String,
     pub seeds: bool,
-    /// Of a seed the content itself, else the folder for it.
+    /// The content itself for a seed, otherwise the folder for it.
     pub path: PathBuf,
     pub listen: SocketAddr,
     pub peers: Vec<SocketAddr>,
@@ -78,93 +121,49 @@ pub struct Share {
     pub trace: bool,
 }
 
-impl Args {
-    pub fn parse(mut words: Words) -> Result<Self, String> {
-        let command = words.next().ok_or("a command is needed: make, show, seed or download")?;
-        match command.as_str() {
-            "make" => make(words).map(Self::Make),
-            "show" => {
-                let torrent = words.next().ok_or("show takes a metainfo file or a magnet link")?;
-                words.next().map_or(Ok(Self::Show(torrent)), |word| Err(unknown(&word)))
-            }
-            "seed" | "download" => share(words, command == "seed").map(Self::Share),
-            other => Err(format!("there is no command {other}")),
+impl Make {
+    pub fn version(&self) -> Version {
+        match (self.v2, self.hybrid) {
+            (true, _) => Version::V2,
+            (_, true) => Version::Hybrid,
+            _ => Version::V1,
         }
     }
 }
 
-fn unknown(word: &str) -> String {
-    format!("there is no use for {word}")
-}
-
-fn make(mut words: Words) -> Result<Make, String> {
-    let path = words.next().ok_or("make takes the path of a file or folder")?.into();
-    let mut make = Make {
-        path,
-        out: None,
-        trackers: Vec::new(),
-        piece_len: None,
-        private: false,
-        version: Version::V1,
-    };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--out" => make.out = Some(words.value(&word)?.into()),
-            "--tracker" => make.trackers.push(words.value(&word)?),
-            "--piece-len" => {
-                let len: u32 = words.number(&word, 16_384..=1 << 28)?;
-                if !len.is_power_of_two() {
-                    return Err(format!("--piece-len takes a power of two, not {len}"));
-                }
-                make.piece_len = Some(len);
-            }
-            "--private" => make.private = true,
-            "--v2" => make.version = Version::V2,
-            "--hybrid" => make.version = Version::Hybrid,
-            other => return Err(unknown(other)),
+impl Network {
+    fn share(self, torrent: String, path: PathBuf) -> Share {
+        Share {
+            torrent,
+            seeds: false,
+            path,
+            listen: self.listen,
+            peers: self.peers,
+            nodes: self.nodes,
+            trackers: !self.no_trackers,
+            sequential: false,
+            super_seed: false,
+            keep: false,
+            trace: self.trace,
         }
     }
-    Ok(make)
 }
 
-fn share(mut words: Words, seeds: bool) -> Result<Share, String> {
-    let torrent = words.next().ok_or("a metainfo file is needed")?;
-    let path = if seeds {
-        words.next().ok_or("seed takes the metainfo file and the path of the content")?.into()
-    } else {
-        PathBuf::from(".")
-    };
-    let mut share = Share {
-        torrent,
-        seeds,
-        path,
-        listen: SocketAddr::from(([127, 0, 0, 1], 6881)),
-        peers: Vec::new(),
-        nodes: Vec::new(),
-        trackers: true,
-        sequential: false,
-        super_seed: false,
-        keep: seeds,
-        trace: false,
-    };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--listen" => share.listen = address(&word, &words.value(&word)?)?,
-            "--peer" => share.peers.push(address(&word, &words.value(&word)?)?),
-            "--dht" => share.nodes.push(address(&word, &words.value(&word)?)?),
-            "--no-trackers" => share.trackers = false,
-            "--trace" => share.trace = true,
-            "--super-seed" if seeds => share.super_seed = true,
-            "--into" if !seeds => share.path = words.value(&word)?.into(),
-            "--sequential" if !seeds => share.sequential = true,
-            "--keep" if !seeds => share.keep = true,
-            other => return Err(unknown(other)),
-        }
+impl From<Seed> for Share {
+    fn from(seed: Seed) -> Self {
+        let share = seed.network.share(seed.torrent, seed.path);
+        Self { seeds: true, keep: true, super_seed: seed.superseed, ..share }
     }
-    Ok(share)
 }
 
-fn address(flag: &str, value: &str) -> Result<SocketAddr, String> {
-    let wrong = |_| format!("{flag} takes an address such as 127.0.0.1:6881, not {value}");
-    value.parse().map_err(wrong)
+impl From<Get> for Share {
+    fn from(get: Get) -> Self {
+        let share = get.network.share(get.torrent, get.into);
+        Self { sequential: get.sequential, keep: get.keep, ..share }
+    }
+}
+
+fn power_of_two(text: &str) -> cli::Result<u32> {
+    let len = cli::within(16_384..=1_u32 << 28)(text)?;
+    if len.is_power_of_two() { Ok(len) } else { Err("a power of two is expected".into()) }
 }

@@ -30,14 +30,14 @@ pub fn make(args: &Make) -> Result<(), String> {
     collect(&root, &mut Vec::new(), &mut files).map_err(named)?;
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
-    if args.version == Version::Hybrid && !root.is_file() {
+    if args.version() == Version::Hybrid && !root.is_file() {
         return Err("both versions are made for one file; for a folder, take --v2 or none".into());
     }
-    let hashes = hash(&root, &files, total, piece_len, args.version).map_err(named)?;
+    let hashes = hash(&root, &files, total, piece_len, args.version()).map_err(named)?;
     let roots = roots(&files, &hashes.v2, piece_len);
     let Hashes { v1, v2 } = &hashes;
     let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
-    let pieces = match args.version {
+    let pieces = match args.version() {
         Version::V1 => old,
         Version::V2 => PieceHashes::v2(layer),
         Version::Hybrid => PieceHashes::hybrid(old, layer).unwrap_or(old),
@@ -56,11 +56,11 @@ pub fn make(args: &Make) -> Result<(), String> {
         piece_len,
         hashes: pieces,
         private: args.private.then_some(true),
-        version: args.version,
+        version: args.version(),
         content: if root.is_file() { Content::Single(total) } else { Content::Multi(&listed) },
     };
     let bytes = encode(|out| draft.encode(out))?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
+    let out = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
     println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
     super::show::show(&out.to_string_lossy())

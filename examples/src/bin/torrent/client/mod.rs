@@ -14,19 +14,30 @@ mod storage;
 mod trackers;
 mod trees;
 
-use std::process::ExitCode;
+use examples::cli::{self, Exit};
 
-use args::{Args, HELP};
+pub use args::{Get, Make, Seed, Show};
 
-/// Runs the subcommand.
-pub fn run(command: &str, words: Vec<String>) -> ExitCode {
-    let words = [vec![command.to_owned()], words].concat();
-    examples::words::start(words, "torrent", HELP, Args::parse, |args| {
-        let done = match args {
-            Args::Make(make) => make::make(&make),
-            Args::Show(torrent) => show::show(&torrent),
-            Args::Share(share) => session::share(&share),
-        };
-        done.map(|()| ExitCode::SUCCESS)
-    })
+/// Runs `torrent make`.
+pub fn make(args: &Make) -> cli::Result {
+    make::make(args)?;
+    Ok(Exit::Success)
+}
+
+/// Runs `torrent show`.
+pub fn show(args: &Show) -> cli::Result {
+    show::show(&args.torrent)?;
+    Ok(Exit::Success)
+}
+
+/// Runs `torrent seed`.
+pub fn seed(args: Seed) -> cli::Result {
+    session::share(&args.into())?;
+    Ok(Exit::Success)
+}
+
+/// Runs `torrent get`.
+pub fn get(args: Get) -> cli::Result {
+    session::share(&args.into())?;
+    Ok(Exit::Success)
 }

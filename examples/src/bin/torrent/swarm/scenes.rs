@@ -4,24 +4,25 @@ use core::time::Duration;
 
 use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::{PieceIndex, Policy, Priority};
-use examples::chart::{Chart, Line};
+use examples::chart::{Axis, Chart, Mark, Scale, Series};
+use examples::progress;
 
 use super::Args;
 use super::world::{Kind, PEERS, World};
 
 /// What is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Scene {
+    /// A flash crowd on one seed: rarest pieces first, random ones, and in sequence
     Crowd,
+    /// Live television: viewers that send a tenth of what they watch, alone and with one in ten as supernodes
+    #[value(name = "tv")]
     Television,
+    /// One image for a fleet of devices, from a server alone and from each other
     Fleet,
 }
 
 impl Scene {
-    pub(crate) fn of(word: &str) -> Option<Self> {
-        [Self::Crowd, Self::Television, Self::Fleet].into_iter().find(|scene| scene.name() == word)
-    }
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Crowd => "crowd",
@@ -31,11 +32,11 @@ impl Scene {
     }
 }
 
-pub(crate) fn run(args: &Args, progress: &dyn Fn(&str)) -> Chart {
+pub(crate) fn run(args: &Args) -> Chart {
     match args.scene {
-        Scene::Crowd => crowd(args, progress),
-        Scene::Television => television(args, progress),
-        Scene::Fleet => fleet(args, progress),
+        Scene::Crowd => crowd(args),
+        Scene::Television => television(args),
+        Scene::Fleet => fleet(args),
     }
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &Args, progress: &dyn Fn(&str)) -> Chart {
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 const PIECE: u32 = 256 << 10;
 
-fn crowd(args: &Args, progress: &dyn Fn(&str)) -> Chart {
+fn crowd(args: &Args) -> Chart {
     let (mut rarest, mut random, mut sequential) = (Policy::new(), Policy::new(), Policy::new());
     rarest.random_first = 1;
     random.random_first = u32::MAX;
@@ -52,21 +53,21 @@ fn crowd(args: &Args, progress: &dyn Fn(&str)) -> Chart {
         "{} nodes come within 10 s to one seed: {} pieces of 256 KiB, {} KiB/s from each node\n",
         args.peers,
         args.pieces,
-        args.uplink >> 10
+        args.uplink() >> 10
     );
     println!("| order | half have all | all have all | sent by the seed | came twice |");
     println!("|---|---|---|---|---|");
-    let mut lines = vec![];
-    for (colour, (name, policy)) in
+    let mut series = vec![];
+    for (index, (name, policy)) in
         [("rarest first", rarest), ("random", random), ("sequential", sequential)]
             .iter()
             .enumerate()
     {
         let mut world = World::new(args.pieces, PIECE, args.seed);
-        let uplink = 2 * args.uplink;
+        let uplink = 2 * args.uplink();
         let peers = args.peers;
         world.add(&Kind { has_all: true, uplink, slots: 4, peers, policy: *policy });
-        let points = download(&mut world, args, Some(*policy), 4, name, progress);
+        let points = download(&mut world, args, Some(*policy), 4, name);
         let given: u64 = world.nodes[0].torrent.peers().map(|peer| peer.traffic.bytes_sent).sum();
         let wasted: u64 = world.nodes.iter().map(|node| node.wasted).sum();
         let total = u64::from(args.pieces) * u64::from(PIECE);
@@ -77,45 +78,36 @@ fn crowd(args: &Args, progress: &dyn Fn(&str)) -> Chart {
             given as f64 / total as f64,
             wasted as f64 * 100.0 / (total * args.peers as u64) as f64,
         );
-        lines.push(Line { name: (*name).into(), colour, dots: false, points });
+        series.push(Series::new(*name, index, points));
     }
-    Chart {
-        title: "Completion of a flash crowd".into(),
-        x: "seconds".into(),
-        y: "nodes that have all pieces".into(),
-        lines,
-    }
+    let all_here = Mark { x: 10.0, label: "all nodes have come".into() };
+    chart("Completion of a flash crowd", "nodes that have all pieces", series, vec![all_here])
 }
 
-fn fleet(args: &Args, progress: &dyn Fn(&str)) -> Chart {
+fn fleet(args: &Args) -> Chart {
     let total = u64::from(args.pieces) * u64::from(PIECE);
     println!(
         "an image of {} MiB for {} devices that send {} KiB/s; the server sends {} KiB/s\n",
         total >> 20,
         args.peers,
-        args.uplink >> 10,
-        (10 * args.uplink) >> 10
+        args.uplink() >> 10,
+        (10 * args.uplink()) >> 10
     );
     println!("| devices get it | half have it | all have it |");
     println!("|---|---|---|");
-    let mut lines = vec![];
-    for (colour, (name, slots)) in
+    let mut series = vec![];
+    for (index, (name, slots)) in
         [("from the server alone", 0), ("from each other too", 4)].into_iter().enumerate()
     {
         let mut world = World::new(args.pieces, PIECE, args.seed);
         let policy = Policy::new();
-        let (uplink, peers) = (10 * args.uplink, args.peers);
+        let (uplink, peers) = (10 * args.uplink(), args.peers);
         world.add(&Kind { has_all: true, uplink, slots: 10, peers, policy });
-        let points = download(&mut world, args, None, slots, name, progress);
+        let points = download(&mut world, args, None, slots, name);
         println!("| {name} | {} | {} |", reached(&points, 50.0), reached(&points, 100.0));
-        lines.push(Line { name: name.into(), colour, dots: false, points });
+        series.push(Series::new(name, index, points));
     }
-    Chart {
-        title: "One image for a fleet".into(),
-        x: "seconds".into(),
-        y: "devices that have it".into(),
-        lines,
-    }
+    chart("One image for a fleet", "devices that have it", series, vec![])
 }
 
 /// Lets nodes come and fetch all; returns which share of them is complete at each second.
@@ -125,10 +117,9 @@ fn download(
     policy: Option<Policy>,
     slots: u8,
     name: &str,
-    progress: &dyn Fn(&str),
 ) -> Vec<(f64, f64)> {
     let first = world.nodes.len();
-    let (uplink, policy) = (args.uplink, policy.unwrap_or_default());
+    let (uplink, policy) = (args.uplink(), policy.unwrap_or_default());
     let kind = Kind { has_all: false, uplink, slots, peers: PEERS, policy };
     let mut points = vec![(0.0, 0.0)];
     let mut come = 0;
@@ -143,12 +134,12 @@ fn download(
         let complete = nodes.iter().filter(|node| node.torrent.is_complete()).count();
         let share = complete as f64 * 100.0 / args.peers as f64;
         points.push((second as f64, share));
-        progress(&format!("{name}: {share:.0} % complete after {second} s"));
+        progress::show(|| format!("{name}: {share:.0} % complete after {second} s"));
         if complete == args.peers || world.now() >= LONGEST {
             break;
         }
     }
-    progress("");
+    progress::clear();
     points
 }
 
@@ -165,7 +156,7 @@ const TV_PACE: Duration = Duration::from_millis(500);
 const START_UP: Duration = Duration::from_secs(5);
 const DELAY: Duration = Duration::from_secs(20);
 
-fn television(args: &Args, progress: &dyn Fn(&str)) -> Chart {
+fn television(args: &Args) -> Chart {
     let rate = u64::from(TV_PIECE) * 1000 / TV_PACE.as_millis() as u64;
     println!(
         "{} viewers of a stream of {} KiB/s, which send {:.1} KiB/s; the source sends four streams\n",
@@ -175,28 +166,18 @@ fn television(args: &Args, progress: &dyn Fn(&str)) -> Chart {
     );
     println!("| network | pieces that were late | viewers that missed none | start |");
     println!("|---|---|---|---|");
-    let mut lines = vec![];
-    for (colour, (name, supernodes)) in
+    let mut series = vec![];
+    for (index, (name, supernodes)) in
         [("viewers alone", false), ("one in ten a supernode", true)].into_iter().enumerate()
     {
-        let points = watch(args, rate, supernodes, name, progress);
-        lines.push(Line { name: name.into(), colour, dots: false, points });
+        let points = watch(args, rate, supernodes, name);
+        series.push(Series::new(name, index, points));
     }
-    Chart {
-        title: "Live television: pieces that came in time".into(),
-        x: "seconds".into(),
-        y: "of all viewers".into(),
-        lines,
-    }
+    let begins = Mark { x: DELAY.as_secs_f64(), label: "the first piece is due".into() };
+    chart("Live television: pieces that came in time", "of all viewers", series, vec![begins])
 }
 
-fn watch(
-    args: &Args,
-    rate: u64,
-    supernodes: bool,
-    name: &str,
-    progress: &dyn Fn(&str),
-) -> Vec<(f64, f64)> {
+fn watch(args: &Args, rate: u64, supernodes: bool, name: &str) -> Vec<(f64, f64)> {
     let mut world = World::new(args.pieces, TV_PIECE, args.seed);
     let playback = Playback {
         first: PieceIndex(0),
@@ -249,9 +230,9 @@ fn watch(
             }
             points.push((now.as_secs_f64(), have as f64 * 100.0 / args.peers as f64));
         }
-        progress(&format!("{name}: {:.0} s watched", now.as_secs_f64()));
+        progress::show(|| format!("{name}: {:.0} s watched", now.as_secs_f64()));
     }
-    progress("");
+    progress::clear();
     let share = late as f64 * 100.0 / (args.peers as f64 * f64::from(args.pieces));
     let perfect = missed.iter().filter(|missed| **missed == 0).count();
     let verdict = if started <= START_UP { "in time" } else { "late" };
@@ -260,4 +241,14 @@ fn watch(
         started.as_secs_f64()
     );
     points
+}
+
+fn chart(title: &str, y: &str, series: Vec<Series>, marks: Vec<Mark>) -> Chart {
+    Chart {
+        title: title.into(),
+        x: Axis::new("seconds", Scale::Whole),
+        y: Axis::new(y, Scale::Percent),
+        series,
+        marks,
+    }
 }

@@ -7,32 +7,28 @@ mod udp;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::net::{TcpListener, UdpSocket};
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use examples::words::Words;
+use examples::cli::{self, Exit, within};
 use store::Store;
 
-const HELP: &str = "\
-A BitTorrent tracker over HTTP and UDP on one port, with all it knows in memory.
-
-Usage: tracker [OPTIONS]
-
-  --listen ADDR       where to listen, over TCP and UDP (default 127.0.0.1:6969; port 0 picks one)
-  --interval SECONDS  how often peers are to announce, 1 to 86400 (default 1800)
-  --trace             print every request as one line
-  --help              print this
-
-It runs until it is stopped. A peer that does not announce for two intervals is forgotten.
-
+/// A tracker over HTTP and UDP on one port, with all it knows in memory
+///
+/// It runs until it is stopped. A peer that does not announce for two intervals is forgotten.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
 Example, in two terminals:
-  tracker --interval 60
-  torrent make film.mp4 --tracker http://127.0.0.1:6969/announce --tracker udp://127.0.0.1:6969";
-
-/// What the command line asks for.
-struct Args {
+  torrent tracker --interval 60
+  torrent make film.mp4 --tracker http://127.0.0.1:6969/announce --tracker udp://127.0.0.1:6969")]
+pub struct Args {
+    /// Listen at this address, over TCP and UDP; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6969")]
     listen: SocketAddr,
+    /// How often peers are to announce
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, value_parser = within(1..=86_400_u64))]
     interval: u64,
+    /// Print every request as one line
+    #[arg(long)]
     trace: bool,
 }
 
@@ -52,31 +48,7 @@ impl Ctx {
 }
 
 /// Runs the subcommand.
-pub fn run(words: Vec<String>) -> ExitCode {
-    examples::words::start(words, "torrent tracker", HELP, parse, |args| {
-        serve(&args).map(|()| ExitCode::SUCCESS)
-    })
-}
-
-fn parse(mut words: Words) -> Result<Args, String> {
-    let listen = SocketAddr::from(([127, 0, 0, 1], 6969));
-    let mut args = Args { listen, interval: 1_800, trace: false };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--listen" => {
-                let value = words.value(&word)?;
-                let wrong = |_| format!("--listen takes an address such as {listen}, not {value}");
-                args.listen = value.parse().map_err(wrong)?;
-            }
-            "--interval" => args.interval = words.number(&word, 1..=86_400)?,
-            "--trace" => args.trace = true,
-            other => return Err(format!("there is no option {other}")),
-        }
-    }
-    Ok(args)
-}
-
-fn serve(args: &Args) -> Result<(), String> {
+pub fn run(args: &Args) -> cli::Result {
     let named = |error| format!("cannot listen on {}: {error}", args.listen);
     let tcp = TcpListener::bind(args.listen).map_err(named)?;
     let address = tcp.local_addr().map_err(named)?;
@@ -87,5 +59,6 @@ fn serve(args: &Args) -> Result<(), String> {
     println!("tracking on http://{address}/announce and udp://{address}");
     let other = Arc::clone(&ctx);
     std::thread::spawn(move || udp::serve(&other, &udp));
-    http::serve(&ctx, &tcp)
+    http::serve(&ctx, &tcp)?;
+    Ok(Exit::Success)
 }

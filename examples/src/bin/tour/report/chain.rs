@@ -4,11 +4,11 @@ use core::fmt::Write as _;
 
 use ledger_core::{Block, ClaimKind, PublicKey};
 
-use super::svg::{Point, Svg, count, digits, escape};
 use crate::audit::TAMPERED;
 use crate::net::NodeId;
 use crate::rules::evidence_in;
 use crate::settle::Settlement;
+use examples::svg::{Point, Svg, count, digits, escape};
 
 const WIDTH: f64 = 104.0;
 const HEIGHT: f64 = 124.0;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use chord_core::Id160;
 
-use super::svg::{Point, Svg, count, on_circle, spread};
 use crate::net::NodeId;
 use crate::ring::Ring;
 use crate::song::Cast;
+use examples::svg::{Point, Svg, count, on_circle, spread};
 
 const CENTER: Point = (304.0, 292.0);
 const RADIUS: f64 = 205.0;

@@ -4,10 +4,10 @@ use core::f64::consts::TAU;
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use super::svg::{Point, Svg, count, digits, on_circle};
 use crate::net::NodeId;
 use crate::overlay::{Flood, Overlay};
 use crate::song::Cast;
+use examples::svg::{Point, Svg, count, digits, on_circle};
 
 const NODE: f64 = 12.0;
 

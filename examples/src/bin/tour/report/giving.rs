@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::flood::part;
-use super::svg::{Svg, quantity};
 use crate::net::NodeId;
 use crate::song::Cast;
 use crate::swarm::Delivery;
+use examples::svg::{Svg, quantity};
 
 /// So many nodes have a line of their own in the terminal.
 const LINES: usize = 12;

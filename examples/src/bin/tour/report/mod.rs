@@ -5,7 +5,6 @@ mod circle;
 mod flood;
 mod giving;
 mod pieces;
-mod svg;
 
 use std::fs;
 use std::io;
@@ -18,8 +17,8 @@ use crate::song::{Cast, Song};
 use crate::swarm::Swarm;
 use crate::table::{Row, Table};
 use chain::Chain;
+use examples::svg::{count, digits, escape, quantity};
 pub use giving::who_gave_what;
-use svg::{count, digits, escape, quantity};
 
 const PAGE: &str = include_str!("page.html");
 

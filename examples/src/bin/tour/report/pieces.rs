@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::giving::{Totals, bars};
-use super::svg::{Point, Svg, count, digits, quantity, seconds};
 use crate::net::NodeId;
 use crate::song::Cast;
 use crate::swarm::{Completion, Swarm};
+use examples::svg::{Point, Svg, count, digits, quantity, seconds};
 
 /// So many moments the slider knows, the beginning not counted.
 const STEPS: usize = 200;

@@ -1,9 +1,10 @@
-//! The few shapes that the pictures are made of. Colours and line styles are classes of the page's style sheet.
+//! The shapes of which charts and the report are made. Colours and line styles are classes of a style sheet.
 
 use core::f64::consts::TAU;
 use core::fmt::{Display, Write as _};
 use core::time::Duration;
 
+/// A position in units of the picture: to the right, and down.
 pub type Point = (f64, f64);
 
 /// A picture under construction.
@@ -12,7 +13,19 @@ pub struct Svg {
 }
 
 impl Svg {
-    /// Begins a picture of so many units; `label` is what a screen reader says.
+    /// Begins a file of its own with a style sheet, on white; `label` is what a screen reader says.
+    #[must_use]
+    pub fn file(width: f64, height: f64, label: &str, style: &str) -> Self {
+        let label = escape(label);
+        Self {
+            out: format!(
+                r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{label}"><style>{style}</style><rect class="paper" width="100%" height="100%"/>"#
+            ) + "\n",
+        }
+    }
+
+    /// Begins a picture inside a page; `label` is what a screen reader says.
+    #[must_use]
     pub fn new(width: f64, height: f64, class: &str, label: &str) -> Self {
         let label = escape(label);
         Self {
@@ -22,6 +35,8 @@ impl Svg {
         }
     }
 
+    /// Ends the picture and returns it.
+    #[must_use]
     pub fn finish(mut self) -> String {
         self.out.push_str("</svg>\n");
         self.out
@@ -40,15 +55,18 @@ impl Svg {
         }
     }
 
+    /// Closes the group that was opened last.
     pub fn close(&mut self) {
         self.out.push_str("</g>\n");
     }
 
+    /// Draws a circle.
     pub fn circle(&mut self, (x, y): Point, radius: f64, class: &str) {
         let _ =
             write!(self.out, r#"<circle class="{class}" cx="{x:.1}" cy="{y:.1}" r="{radius}"/>"#);
     }
 
+    /// Draws a rectangle from its upper left corner.
     pub fn rect(&mut self, (x, y): Point, width: f64, height: f64, class: &str) {
         let _ = write!(
             self.out,
@@ -64,6 +82,7 @@ impl Svg {
         );
     }
 
+    /// Draws a line.
     pub fn line(&mut self, (x1, y1): Point, (x2, y2): Point, class: &str) {
         let _ = write!(
             self.out,
@@ -71,11 +90,13 @@ impl Svg {
         );
     }
 
+    /// Draws a line through all points.
     pub fn polyline(&mut self, points: &[Point], class: &str) {
         let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = write!(self.out, r#"<polyline class="{class}" points="{}"/>"#, points.join(" "));
     }
 
+    /// Draws an area.
     pub fn polygon(&mut self, points: &[Point], class: &str) {
         let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = write!(self.out, r#"<polygon class="{class}" points="{}"/>"#, points.join(" "));
@@ -113,6 +134,7 @@ impl Svg {
         self.polygon(&[tip, wing(3.5), wing(-3.5)], &format!("{class} head"));
     }
 
+    /// Writes a text whose baseline begins at a point.
     pub fn text(&mut self, (x, y): Point, class: &str, text: impl Display) {
         let text = escape(&text.to_string());
         let _ = write!(self.out, r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{text}</text>"#);
@@ -120,6 +142,7 @@ impl Svg {
 }
 
 /// Returns a point of a circle; a turn of 0 is at the top, of 0.25 on the right.
+#[must_use]
 pub fn on_circle(center: Point, radius: f64, turn: f64) -> Point {
     let (sin, cos) = (turn * TAU).sin_cos();
     (center.0 + radius * sin, center.1 - radius * cos)
@@ -131,8 +154,9 @@ fn towards(from: Point, to: Point, distance: f64) -> Point {
     (from.0 + dx / length * distance, from.1 + dy / length * distance)
 }
 
-/// Moves sorted positions apart until neighbours keep their distance: `widths` is what each needs. With `around`
+/// Returns sorted positions moved apart until neighbours keep their distance: `widths` is what each needs. With `around`
 /// the last is a neighbour of the first, one turn later.
+#[must_use]
 pub fn spread(positions: &[f64], widths: &[f64], around: bool) -> Vec<f64> {
     let mut at = positions.to_vec();
     let len = at.len();
@@ -159,6 +183,7 @@ pub fn spread(positions: &[f64], widths: &[f64], around: bool) -> Vec<f64> {
 }
 
 /// Returns text that can stand in a page, between tags or as an attribute.
+#[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -182,6 +207,7 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// Returns a number whose thousands are set apart by the style sheet: the text stays plain digits.
+#[must_use]
 pub fn digits(number: impl Display) -> String {
     let plain = number.to_string();
     let mut out = String::new();
@@ -195,6 +221,7 @@ pub fn digits(number: impl Display) -> String {
 }
 
 /// Returns a quantity of bytes in the unit that suits it.
+#[must_use]
 pub fn quantity(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
@@ -203,11 +230,14 @@ pub fn quantity(bytes: u64) -> String {
     }
 }
 
+/// Returns a time in seconds with two decimals.
+#[must_use]
 pub fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
 /// Returns `1 copy`, `2 copies`.
+#[must_use]
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", digits(number), if number == 1 { one } else { many })
 }
