@@ -383,6 +383,24 @@ fn a_client_logs_in_searches_and_answers_pings() {
     assert!(!refused.is_online());
 }
 
+/// Servers send 32 zeros if they know no MD5; `TekNap` shares `NOMD5COMPUTED`; some append the size.
+#[test]
+fn an_md5_of_zeros_is_unknown() {
+    let digits = "063e5b524d13a12a01f029b7854d888c";
+    let rows = [
+        (digits.to_owned(), Some(digits)),
+        (format!("{digits}-4356789"), Some(digits)),
+        ("0".repeat(32), None),
+        (format!("{}-4356789", "0".repeat(32)), None),
+        ("NOMD5COMPUTED".to_owned(), None),
+        ("firewallerror".to_owned(), None),
+    ];
+    for (md5, expected) in &rows {
+        let file = File { md5: text(md5), ..file("a.mp3", 128) };
+        assert_eq!(file.known_md5(), expected.map(text), "{md5}");
+    }
+}
+
 #[test]
 fn slots_are_as_large_as_documented() {
     assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (720, 200));

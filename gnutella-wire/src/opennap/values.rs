@@ -142,6 +142,31 @@ impl<'a> File<'a> {
     }
 }
 
+impl File<'_> {
+    /// Returns the MD5, unless the index does not know it: it then sends zeros.
+    #[must_use]
+    pub fn known_md5(&self) -> Option<Text<'_>> {
+        known_md5(self.md5)
+    }
+}
+
+impl Source<'_> {
+    /// Returns the MD5, unless the index does not know it: it then sends zeros.
+    #[must_use]
+    pub fn known_md5(&self) -> Option<Text<'_>> {
+        known_md5(self.md5)
+    }
+}
+
+/// Returns an MD5 that is one: not zeros, and not a word such as `NOMD5COMPUTED`. What may follow the 32 digits, as
+/// in `md5-size`, is ignored.
+fn known_md5(md5: Text<'_>) -> Option<Text<'_>> {
+    let digits = md5.as_bytes().get(..32)?;
+    let valid =
+        digits.iter().all(u8::is_ascii_hexdigit) && digits.iter().any(|digit| *digit != b'0');
+    Text::new(digits).filter(|_| valid)
+}
+
 impl<'a> Found<'a> {
     pub(super) fn read(fields: &mut Fields<'a>) -> Option<Self> {
         Some(Self {

@@ -101,6 +101,10 @@ pub struct Config {
     pub send_queue: u32,
     /// The longest payloads accepted; they determine the size of receive buffers.
     pub limits: Limits,
+    /// Whether a message beyond `limits` is skipped as its bytes arrive. Otherwise its sender is
+    /// dismissed with bye 400. A device with a small receive buffer sets it, since its neighbours
+    /// legitimately send longer messages.
+    pub skips_oversized: bool,
     /// How long routes are remembered.
     pub lifetimes: Lifetimes,
 }
@@ -135,6 +139,7 @@ impl Config {
             table_interval: Duration::from_secs(10),
             send_queue: 98_304,
             limits: Limits::GTKG,
+            skips_oversized: false,
             lifetimes: Lifetimes::LIMEWIRE,
         }
     }
@@ -155,6 +160,14 @@ impl Config {
     pub const fn leaf(servent: ServentId, address: SocketAddrV4) -> Self {
         let peer = Self::peer(servent, address);
         Self { role: Role::Leaf, max_ttl: 4, max_peers: 3, ..peer }
+    }
+
+    /// A leaf on a device: receive buffers of 2,071 bytes ([`Limits::EMBEDDED`]). Longer messages are
+    /// skipped.
+    #[must_use]
+    pub const fn embedded_leaf(servent: ServentId, address: SocketAddrV4) -> Self {
+        let leaf = Self::leaf(servent, address);
+        Self { limits: Limits::EMBEDDED, skips_oversized: true, ..leaf }
     }
 
     /// An ultrapeer of Gnutella 0.6: at most 16 ultrapeers and 16 leaves, 4 hops, 10 cached pongs,

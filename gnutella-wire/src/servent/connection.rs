@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
+use super::faults::Penalties;
 use super::flow::ALL_HOPS;
+use super::quota::Quota;
 use super::{CloseReason, Config, Event, Neighbour, Role};
 use crate::id::Guid;
 use crate::machine::ConnId;
@@ -16,7 +18,7 @@ const NEVER: u32 = u32::MAX;
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
-/// Storage for one connection: 168 bytes on a 64-bit host.
+/// Storage for one connection: 200 bytes on a 64-bit host.
 #[derive(Debug, Clone)]
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
@@ -42,10 +44,12 @@ pub(super) struct Connection {
     pub(super) explore_due: bool,
     pub(super) pongs_due: Option<PongsDue>,
 
-    pub(super) backlog: u32,   // bytes that wait in its send buffer
-    pub(super) choked: bool,   // too many: only what is important goes there
+    pub(super) skip: u32, // bytes of an oversized message that are still to come
+    pub(super) quota: Quota, // of new GUIDs
+    pub(super) backlog: u32, // bytes that wait in its send buffer
+    pub(super) choked: bool, // too many: only what is important goes there
     pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
-    pub(super) hops_said: u8,  // the value it was sent
+    pub(super) hops_said: u8, // the value it was sent
 
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
@@ -86,9 +90,7 @@ pub(super) enum StatusDue {
 pub(super) struct Faults {
     pub(super) received: u32, // right or wrong
     pub(super) repeats: u32,
-    pub(super) ttl_zero: u8,
-    pub(super) ttl_too_high: u8,
-    pub(super) malformed: u8,
+    pub(super) penalties: Penalties,
 }
 
 impl ConnSlot {
@@ -141,6 +143,8 @@ impl Connection {
             ping_due: false,
             explore_due: false,
             pongs_due: None,
+            skip: 0,
+            quota: Quota::FULL,
             backlog: 0,
             choked: false,
             hops_heard: ALL_HOPS,
@@ -151,6 +155,13 @@ impl Connection {
             status_due: None,
             stop_due: None,
         }
+    }
+
+    /// Skips bytes of an oversized message, and returns how many of the `available` ones.
+    pub(super) fn skipped(&mut self, available: usize) -> usize {
+        let skipped = u32::try_from(available).unwrap_or(u32::MAX).min(self.skip);
+        self.skip = self.skip.saturating_sub(skipped);
+        usize::try_from(skipped).unwrap_or(available)
     }
 
     pub(super) fn is_leaf(&self) -> bool {

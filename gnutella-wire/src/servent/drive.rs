@@ -29,6 +29,25 @@ impl<S: ServentStorage> Servent<S> {
         Ok(())
     }
 
+    /// Handles a new connection that this servent dialled at `address`, after [`Event::Dial`] or by
+    /// itself. The address belongs to the connection whatever the handshake announced, so that it is
+    /// not dialled again.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle_connected`](Self::handle_connected).
+    pub fn handle_dialled(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        address: SocketAddrV4,
+        neighbour: impl Into<Neighbour>,
+    ) -> Result<(), ConnectError> {
+        let mut neighbour = neighbour.into();
+        neighbour.dialled = Some(address);
+        self.handle_connected(now, conn, neighbour)
+    }
+
     /// Handles exactly one message from the front of `bytes`, the connection's receive buffer.
     ///
     /// If nothing was [`consumed`](Received::consumed), wait for more bytes. Otherwise first write

@@ -9,7 +9,8 @@ impl Core<'_> {
     /// Begins a connection.
     pub(super) fn connected(&mut self, index: usize, mut conn: Connection) {
         conn.heard(self.state.now, &self.state.config);
-        if let Some(address) = conn.neighbour.address {
+        let addresses = [conn.neighbour.address, conn.neighbour.dialled];
+        for address in addresses.into_iter().flatten() {
             self.hosts.mark_connected(address);
         }
         let len = self.conns.len();
@@ -54,10 +55,8 @@ impl Core<'_> {
         let peers = count_conns(self.conns, false).saturating_add(self.hosts.dialling());
         let seeks = !self.state.left && peers < self.state.config.target_peers;
         let conns = self.conns.iter().filter_map(ConnSlot::live);
-        let known = conns.filter_map(|conn| conn.neighbour.address);
-        let wanted = |address, requested| {
-            (seeks || requested) && known.clone().all(|known| known != address)
-        };
+        let is_open = |address| conns.clone().any(|conn| conn.neighbour.is_at(address));
+        let wanted = |address, requested| (seeks || requested) && !is_open(address);
         self.hosts.dial(self.state.now, wanted).map(|address| Event::Dial { address })
     }
 }

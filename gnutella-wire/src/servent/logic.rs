@@ -2,15 +2,16 @@
 
 use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
 use super::fan_out::{FanOut, FloodScope};
-use super::faults::{passes, repeats};
+use super::faults::{passes, repeats, seconds};
 use super::query_words::Words;
+use super::quota;
 use super::types::TargetKind;
 use super::{CloseReason, Core, Forward, Handled, Role, Target, Targets};
 use crate::error::DecodeError;
 use crate::machine::{ConnId, Received};
 use crate::routes::{Insertion, Key, Route, RouteSource};
 use crate::wire::{
-    self, ByeCode, Function, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
+    self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
 };
 
 /// What is to become of a message.
@@ -37,18 +38,30 @@ impl Core<'_> {
         index: usize,
         bytes: &'b [u8],
     ) -> Option<Received<Handled<'b>>> {
+        let config = &self.state.config;
         let conn = self.conns.get_mut(index)?.conn.as_mut()?;
         if conn.leaving.is_none() {
-            match wire::split(bytes, self.state.config.limits) {
+            if conn.skip > 0 {
+                conn.heard(self.state.now, config);
+                return Some(Received::skip(conn.skipped(bytes.len())));
+            }
+            match wire::split(bytes, config.limits) {
                 Ok((header, payload, rest)) => {
                     let consumed = bytes.len().saturating_sub(rest.len());
-                    conn.heard(self.state.now, &self.state.config);
+                    conn.heard(self.state.now, config);
                     let (message, forward) = self.handle_message(index, header, payload);
                     let handled = Handled { message, forward };
                     let any = message.is_some() || forward.is_some();
                     return Some(Received { consumed, outcome: any.then_some(handled) });
                 }
                 Err(DecodeError::Incomplete { .. }) => return None,
+                Err(DecodeError::TooLarge { len, .. }) if config.skips_oversized => {
+                    count(&mut self.state.stats.refused);
+                    conn.heard(self.state.now, config);
+                    let header = u32::try_from(HEADER_LEN).unwrap_or(0);
+                    conn.skip = len.saturating_add(header);
+                    return Some(Received::skip(conn.skipped(bytes.len())));
+                }
                 Err(DecodeError::TooLarge { .. }) => conn.dismiss(ByeCode::TOO_LARGE),
                 Err(_) => {
                     conn.leave(Leaving { reason: CloseReason::Desynchronised, bye_due: false });
@@ -67,16 +80,17 @@ impl Core<'_> {
     ) -> (Option<Message<'b>>, Option<Forward<'b>>) {
         count(&mut self.state.stats.received);
         let hard_ttl = self.state.config.hard_ttl;
+        let now = self.state.now;
         let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return (None, None);
         };
         conn.faults.received = conn.faults.received.saturating_add(1);
-        if !passes(conn, &header, hard_ttl) {
+        if !passes(conn, &header, hard_ttl, seconds(now)) {
             count(&mut self.state.stats.refused);
             return (None, None);
         }
         let Ok(payload) = Payload::decode(header.function, bytes) else {
-            self.malformed(index);
+            self.malformed(index, header.hops);
             return (None, None);
         };
         let Header { guid, ttl, hops, .. } = header;
@@ -116,8 +130,13 @@ impl Core<'_> {
                 Seen::Yes => Verdict::Drop,
             },
             Payload::Pong(pong) => {
-                self.learn_pong(message.hops, &pong);
-                self.route(Key::Ping(guid))
+                // Only one that was asked for is worth remembering: an unsolicited pong may be
+                // anybody's address.
+                let verdict = self.route(Key::Ping(guid));
+                if !matches!(verdict, Verdict::Drop) {
+                    self.learn_pong(message.hops, &pong);
+                }
+                verdict
             }
             Payload::QueryHit(_) => self.route(Key::Query(guid)),
             Payload::Push(push) if push.servent == self.state.config.servent => Verdict::Deliver,
@@ -133,14 +152,14 @@ impl Core<'_> {
                 match other.function {
                     Function::QRP => {
                         let Ok(qrp) = Qrp::decode(other.body) else {
-                            self.malformed(index);
+                            self.malformed(index, message.hops);
                             return Verdict::Drop;
                         };
                         self.handle_table(index, &qrp);
                     }
                     Function::VENDOR | Function::VENDOR_STANDARD => {
                         let Ok(vendor) = VendorMessage::decode(other.body) else {
-                            self.malformed(index);
+                            self.malformed(index, message.hops);
                             return Verdict::Drop;
                         };
                         self.handle_vendor(index, guid, &vendor);
@@ -172,6 +191,15 @@ impl Core<'_> {
         let source = slot.source();
         let now = self.state.now;
         let route = Route { source, ttl: message.ttl, hops: message.hops };
+        let lifetime = self.state.config.lifetimes.ping;
+        let share = quota::share(self.routes.capacity());
+        if self.routes.find(now, key).is_none()
+            && let Some(conn) = slot.conn.as_mut()
+            && !conn.quota.take(seconds(now), share, lifetime)
+        {
+            count(&mut self.state.stats.refused);
+            return Seen::Yes;
+        }
         match self.routes.insert(now, key, route) {
             Insertion::New => Seen::No,
             Insertion::Full => {

@@ -17,9 +17,11 @@ const USUAL_DEGREE: u16 = 32;
 pub struct Neighbour {
     /// What it is.
     pub role: Role,
-    /// Where it accepts connections; of a host that [`Event::Dial`](super::Event::Dial) named, that
-    /// address.
+    /// Where it accepts connections, as it announces.
     pub address: Option<SocketAddrV4>,
+    /// Where this servent dialled it, if it did: see
+    /// [`handle_dialled`](super::Servent::handle_dialled).
+    pub dialled: Option<SocketAddrV4>,
     /// Whether leaves send it tables, or it does so as a leaf (`X-Query-Routing`).
     pub query_routing: bool,
     /// Whether it exchanges tables with other ultrapeers (`X-Ultrapeer-Query-Routing`).
@@ -57,11 +59,17 @@ impl Neighbour {
         Self {
             role,
             address: listens,
+            dialled: None,
             query_routing: head.header("X-Query-Routing").is_some(),
             ultrapeer_query_routing: head.header("X-Ultrapeer-Query-Routing").is_some(),
             vendor_messages: head.header("Vendor-Message").is_some(),
             degree: degree.unwrap_or(USUAL_DEGREE),
         }
+    }
+
+    /// Whether it is reached at that address.
+    pub(super) fn is_at(&self, address: SocketAddrV4) -> bool {
+        self.address == Some(address) || self.dialled == Some(address)
     }
 
     /// Whether a table of `own`'s words is to be sent there.
@@ -88,6 +96,7 @@ impl From<Role> for Neighbour {
         Self {
             role,
             address: None,
+            dialled: None,
             query_routing: false,
             ultrapeer_query_routing: false,
             vendor_messages: false,

@@ -58,6 +58,6 @@ impl Core<'_> {
         conn: &'s Connection,
     ) -> impl Iterator<Item = Host> + 's {
         let fresh = self.hosts.fresh(self.state.now, self.state.config.pong_age);
-        fresh.filter(|host| host.hops > 0 && Some(host.address) != conn.neighbour.address)
+        fresh.filter(|host| host.hops > 0 && !conn.neighbour.is_at(host.address))
     }
 }

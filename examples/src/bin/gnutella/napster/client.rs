@@ -187,6 +187,12 @@ impl App {
             Message::DownloadAck(source) => self.fetch(source),
             Message::DownloadError(_) => println!("the file is no longer there"),
             Message::UploadFirewalled(source) => self.upload(source),
+            Message::UploadRequest(wanted) => {
+                let name = wanted.name.to_string();
+                if self.library.iter().any(|file| file.name == name) {
+                    self.say(&Message::UploadAccept(*wanted)); // or no download starts
+                }
+            }
             Message::UserOn(nick, _) => println!("{nick} came"),
             Message::UserOff(nick) => println!("{nick} went"),
             Message::Stats(users, files, gigabytes) => {
@@ -197,7 +203,8 @@ impl App {
     }
 
     fn list(&mut self, nick: &str, file: &File<'_>) {
-        let (name, md5) = (file.name.to_string(), file.md5.to_string());
+        let name = file.name.to_string();
+        let md5 = file.known_md5().map(|md5| md5.to_string()).unwrap_or_default();
         println!("{:4}  {name} ({} bytes) of {nick}", self.found.len() + 1, file.size);
         self.found.push(Wanted { nick: nick.to_owned(), name, md5, size: file.size });
     }

@@ -9,6 +9,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use gnutella_wire::huge::Sha1;
+use gnutella_wire::servent::HandshakeHeaders;
 use gnutella_wire::{ConnId, Role, ServentId};
 
 use super::links::Joined;
@@ -40,6 +41,8 @@ pub struct Room {
     pub peers: bool,
     pub leaves: bool,
     pub hosts: Vec<SocketAddrV4>,
+    /// What it sends in handshakes.
+    pub headers: Option<HandshakeHeaders<'static>>,
 }
 
 /// A file that was found elsewhere.

@@ -24,6 +24,8 @@ const WAITING: usize = 256;
 pub struct Joined {
     pub stream: TcpStream,
     pub neighbour: Neighbour,
+    /// Where it was dialled, if it was.
+    pub dialled: Option<SocketAddrV4>,
     pub inflate: bool,
     pub deflate: bool,
     /// What followed the handshake in the same read.
@@ -38,7 +40,7 @@ pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
         let joined = TcpStream::connect_timeout(&to.into(), PATIENCE)
             .and_then(|stream| greet(&ctx, stream, &mut hints));
         ctx.tell(match joined {
-            Ok(joined) => News::Joined(Box::new(joined)),
+            Ok(joined) => News::Joined(Box::new(Joined { dialled: Some(to), ..joined })),
             Err(error) => News::NotJoined(to, error.to_string(), hints),
         });
     });
@@ -59,7 +61,7 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
     let more = if deflate { &encoding[..] } else { &[] };
     talk.say(Handshake::agree, more)?;
     let rest = talk.received;
-    Ok(Joined { stream, neighbour, inflate, deflate, rest })
+    Ok(Joined { stream, neighbour, dialled: None, inflate, deflate, rest })
 }
 
 /// Answers a stranger who dialled, from the first bytes on.
@@ -88,7 +90,7 @@ pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result
         }
     }
     let rest = talk.received;
-    Ok(Joined { stream, neighbour, inflate, deflate, rest })
+    Ok(Joined { stream, neighbour, dialled: None, inflate, deflate, rest })
 }
 
 /// A leaf takes ultrapeers only; an ultrapeer takes what it has room for.
@@ -135,21 +137,10 @@ impl<'a> Talk<'a> {
         step: impl FnOnce(&mut Handshake, &[Header<'_>], &mut [u8]) -> Result<usize, E>,
         more: &[Header<'_>],
     ) -> io::Result<()> {
-        let ultrapeer = if self.ctx.role == Role::Ultrapeer { "True" } else { "False" };
-        let listen = self.ctx.address.to_string();
-        let mut headers = vec![
-            Header::new("User-Agent", concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"))),
-            Header::new("X-Ultrapeer", ultrapeer),
-            Header::new("X-Query-Routing", "0.1"),
-            Header::new("X-Ultrapeer-Query-Routing", "0.1"),
-            Header::new("X-Dynamic-Querying", "0.1"),
-            Header::new("Accept-Encoding", "deflate"),
-            Header::new("GGEP", "0.5"),
-            Header::new("Vendor-Message", "0.2"),
-            Header::new("Bye-Packet", "0.1"),
-            Header::new("X-Max-TTL", "4"),
-            Header::new("Listen-IP", &listen),
-        ];
+        let own = self.ctx.room.lock().expect("no panics").headers.clone();
+        let own = own.ok_or_else(|| io::Error::other("the servent has not started"))?;
+        let own = own.greeting();
+        let mut headers = own.as_slice().to_vec();
         headers.extend_from_slice(more);
         let mut buf = [0; 2_048];
         let len = step(&mut self.handshake, &headers, &mut buf).map_err(io::Error::other)?;

@@ -62,10 +62,10 @@ pub fn run(args: Args) -> cli::Result {
             user.tell(News::Line(line));
         }
     });
+    let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    let node = node::Node::new(ctx, args.find, Duration::from_secs(args.wait));
     node.run(&heard)?;
     Ok(Exit::Success)
 }

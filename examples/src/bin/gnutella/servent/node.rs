@@ -22,6 +22,7 @@ use super::ctx::{Ctx, Found, News, peer};
 use super::links::{Joined, dial, start};
 use super::transfer::{download, offer};
 
+const AGENT: &str = concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"));
 const VENDOR: Vendor = Vendor(*b"GWIR");
 /// Searching again for what --find wants, in case the network has grown.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -74,7 +75,10 @@ impl Node {
         let now = Instant::now();
         let wish =
             find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
-        Self { ctx, servent, links: BTreeMap::new(), next_link: 0, found: Vec::new(), wish }
+        let links = BTreeMap::new();
+        let node = Self { ctx, servent, links, next_link: 0, found: Vec::new(), wish };
+        node.publish_room(); // before the first handshake
+        node
     }
 
     /// Runs until the user leaves, or until what --find wants has come or failed.
@@ -139,7 +143,12 @@ impl Node {
         let link = ConnId(self.next_link);
         self.next_link += 1;
         let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
-        if let Err(error) = self.servent.handle_connected(self.now(), link, neighbour) {
+        let now = self.now();
+        let connected = match joined.dialled {
+            Some(address) => self.servent.handle_dialled(now, link, address, neighbour),
+            None => self.servent.handle_connected(now, link, neighbour),
+        };
+        if let Err(error) = connected {
             println!("{name}: {error}");
             return;
         }
@@ -296,7 +305,8 @@ impl Node {
     fn search(&mut self, words: &str) {
         let Some(text) = Text::new(words.as_bytes()) else { return };
         let flags = if self.ctx.firewalled { QueryFlags::FIREWALLED } else { QueryFlags::MARKER };
-        let query = Query { flags, text, extensions: b"urn:\x1C\0" };
+        // No `urn:` by itself: some servents take it as a hash to match, and never answer.
+        let query = Query { flags, ..Query::new(text) };
         let guid = Guid::from_random(random());
         let mut buf = vec![0; HEADER_LEN + query.encoded_len()];
         match self.servent.search(self.now(), guid, &query, &mut buf) {
@@ -386,6 +396,8 @@ impl Node {
     /// Lets the threads that shake hands know what there is room for.
     fn publish_room(&self) {
         let mut room = self.ctx.room.lock().expect("no panics");
+        let headers = self.servent.handshake_headers(AGENT).with_deflate();
+        room.headers = Some(headers);
         room.peers = self.servent.has_room(Role::Ultrapeer);
         room.leaves = self.servent.has_room(Role::Leaf);
         room.hosts = self.servent.hosts().map(|host| host.address).collect();

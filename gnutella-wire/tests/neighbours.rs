@@ -1,0 +1,242 @@
+//! One hostile, careless or unlucky neighbour beside honest ones.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+
+use gnutella_wire::handshake::Handshake;
+use gnutella_wire::head::{Head, HeadLimits, Value};
+use gnutella_wire::servent::ServentStorage;
+use gnutella_wire::wire::{ByeCode, Function, Header, Limits};
+use gnutella_wire::{
+    CloseReason, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId, ServentLimits,
+    ServentVec,
+};
+
+const A: ConnId = ConnId(0);
+const B: ConnId = ConnId(1);
+
+fn address(host: u8) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), 6346)
+}
+
+fn servent(config: Config) -> Servent<ServentVec> {
+    let limits = ServentLimits { conns: 4, routes: 1_000, hosts: 16, ..ServentLimits::default() };
+    Servent::new(config, ServentVec::new(limits)).unwrap()
+}
+
+fn ultrapeer() -> Servent<ServentVec> {
+    let mut servent = servent(Config::ultrapeer(ServentId([1; 16]), address(1)));
+    servent.handle_connected(Duration::ZERO, A, Role::Ultrapeer).unwrap();
+    servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
+    servent
+}
+
+fn message(function: Function, number: u64, ttl: u8, hops: u8, payload: &[u8]) -> Vec<u8> {
+    let mut guid = [0xA5; 16];
+    guid[..8].copy_from_slice(&number.to_le_bytes());
+    let header = Header { guid: Guid(guid), function, ttl, hops, len: payload.len() as u32 };
+    [&header.to_bytes()[..], payload].concat()
+}
+
+/// Passes all bytes, in pieces of a buffer of `most`, and returns what happened.
+fn receive<S: ServentStorage>(
+    servent: &mut Servent<S>,
+    now: Duration,
+    conn: ConnId,
+    bytes: &[u8],
+    most: usize,
+) -> Option<Event> {
+    let mut buffer = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() || !buffer.is_empty() {
+        let room = (most - buffer.len()).min(rest.len());
+        buffer.extend_from_slice(&rest[..room]);
+        rest = &rest[room..];
+        let consumed = servent.handle_bytes(now, conn, &buffer).unwrap().consumed;
+        assert!(consumed > 0 || buffer.len() < most, "stalled with a full buffer");
+        if consumed == 0 && rest.is_empty() {
+            break;
+        }
+        buffer.drain(..consumed);
+        let mut out = [0; 540];
+        while servent.poll_transmit(&mut out).unwrap().is_some() {}
+        if let Some(event @ Event::Closed { .. }) = servent.poll_event() {
+            return Some(event);
+        }
+    }
+    None
+}
+
+/// A malformed hit that was relayed is not the neighbour's own: 5 in 25 hours among 1,500 messages.
+#[test]
+fn rare_relayed_offences_do_not_add_up() {
+    let mut servent = ultrapeer();
+    for n in 0..1_500 {
+        let now = Duration::from_secs(60 * n);
+        let bytes = match n % 300 {
+            0 => message(Function::QUERY_HIT, n, 3, 2, &[0; 5]),
+            _ => message(Function::PING, n, 1, 0, &[]),
+        };
+        assert_eq!(receive(&mut servent, now, A, &bytes, 65_558), None, "message {n}");
+    }
+    assert_eq!(servent.stats().malformed, 5);
+}
+
+#[test]
+fn one_offence_a_day_is_forgiven() {
+    let mut servent = ultrapeer();
+    let day = Duration::from_secs(24 * 3_600);
+    for n in 0..10_u32 {
+        let zero = message(Function::PING, n.into(), 0, 0, &[]);
+        assert_eq!(receive(&mut servent, day * n, A, &zero, 65_558), None, "day {n}");
+    }
+}
+
+#[test]
+fn offences_in_a_row_still_end_the_connection() {
+    for (hops, most) in [(0, 5), (2, 41)] {
+        let mut servent = ultrapeer();
+        let bad = |n| message(Function::QUERY_HIT, n, 3, hops, &[0; 5]);
+        let mut ended = (1..100)
+            .filter(|n| receive(&mut servent, Duration::ZERO, A, &bad(*n), 65_558).is_some());
+        assert_eq!(ended.next(), Some(most), "hops {hops}");
+    }
+}
+
+/// The neighbour announces no address, or another one: it is not dialled again.
+#[test]
+fn a_dialled_neighbour_is_not_dialled_again() {
+    let mut servent = servent(Config::leaf(ServentId([1; 16]), address(1)));
+    servent.add_host(Duration::ZERO, address(2));
+    assert_eq!(servent.poll_event(), Some(Event::Dial { address: address(2) }));
+    let mut neighbour = Neighbour::from(Role::Ultrapeer);
+    neighbour.address = Some(address(9));
+    servent.handle_dialled(Duration::ZERO, A, address(2), neighbour).unwrap();
+    for minute in 1..60 {
+        let now = Duration::from_secs(60 * minute);
+        servent.handle_bytes(now, A, &message(Function::PING, minute, 1, 0, &[])).unwrap();
+        servent.handle_timeout(now);
+        assert_eq!(servent.poll_event(), None, "minute {minute}");
+    }
+}
+
+/// A hit of 5,000 bytes for a leaf with a buffer of 2,071: skipped, and the connection lives.
+#[test]
+fn an_oversized_message_is_skipped_as_it_arrives() {
+    let mut leaf = servent(Config::embedded_leaf(ServentId([1; 16]), address(1)));
+    leaf.handle_connected(Duration::ZERO, A, Role::Ultrapeer).unwrap();
+    let buffer = Limits::EMBEDDED.buffer_len();
+    assert_eq!(buffer, 2_071);
+    let hit = message(Function::QUERY_HIT, 1, 3, 0, &[7; 5_000]);
+    let query = message(Function::QUERY, 2, 1, 0, b"\0\0jude\0");
+    let stream = [&hit[..], &query].concat();
+    assert_eq!(receive(&mut leaf, Duration::ZERO, A, &stream, buffer), None);
+    assert_eq!((leaf.stats().refused, leaf.stats().delivered), (1, 1));
+    let desynchronised = message(Function::QUERY_HIT, 3, 3, 0, &vec![7; 70_000]);
+    let event = receive(&mut leaf, Duration::ZERO, A, &desynchronised, buffer);
+    let reason = CloseReason::Desynchronised;
+    assert_eq!(event, Some(Event::Closed { conn: A, reason }), "no message is that long");
+}
+
+#[test]
+fn an_oversized_message_is_dismissed_where_that_is_configured() {
+    let mut servent = ultrapeer();
+    let query = message(Function::QUERY, 1, 1, 0, &[7; 1_103]);
+    let event = receive(&mut servent, Duration::ZERO, A, &query, 65_558);
+    let reason = CloseReason::Dismissed(ByeCode::TOO_LARGE);
+    assert_eq!(event, Some(Event::Closed { conn: A, reason }));
+}
+
+/// 100,000 pings with fresh GUIDs from one neighbour: the routes of the other's queries remain.
+#[test]
+fn a_flood_of_fresh_guids_evicts_no_routes_of_others() {
+    let mut servent = ultrapeer();
+    let now = Duration::from_secs(1);
+    let queries = 100;
+    for n in 0..queries {
+        let query = message(Function::QUERY, n, 3, 1, b"\0\0jude\0");
+        servent.handle_bytes(now, B, &query).unwrap();
+    }
+    for n in 0..100_000 {
+        servent.handle_bytes(now, A, &message(Function::PING, 1 << 32 | n, 3, 1, &[])).unwrap();
+    }
+    let before = servent.stats().routed;
+    let hit = [&[1, 0, 0, 10, 0, 0, 3, 0, 0, 0, 0][..], &[0; 8], b"x\0\0", &[3; 16]].concat();
+    for n in 0..queries {
+        servent.handle_bytes(now, A, &message(Function::QUERY_HIT, n, 3, 0, &hit)).unwrap();
+    }
+    let routed = servent.stats().routed - before;
+    assert!(routed >= 95, "{routed} of {queries} hits find their way");
+}
+
+/// A pong that nobody asked for is not an address to dial.
+#[test]
+fn unsolicited_pongs_are_not_remembered() {
+    let mut servent = ultrapeer();
+    let pong = [&6_346_u16.to_le_bytes()[..], &[10, 9, 9, 9], &[0; 8]].concat();
+    servent.handle_bytes(Duration::ZERO, A, &message(Function::PONG, 1, 1, 0, &pong)).unwrap();
+    assert_eq!(servent.hosts().count(), 0);
+}
+
+fn headers_of(config: Config) -> String {
+    let limits = ServentLimits::of(&config);
+    let servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    let mut buf = [0; 1_024];
+    let headers = servent.handshake_headers("demo/1.0").with_deflate();
+    let len = Handshake::dialler_06().greet(headers.greeting().as_slice(), &mut buf).unwrap();
+    String::from_utf8(buf[..len].to_vec()).unwrap()
+}
+
+/// What a leaf of gtk-gnutella 1.2.3 asks of an ultrapeer ("High Outdegree and Dynamic Querying
+/// Required"), and what `LimeWire` calls a good ultrapeer.
+#[test]
+fn an_ultrapeer_has_the_headers_that_others_require() {
+    let text = headers_of(Config::ultrapeer(ServentId([1; 16]), address(1)));
+    let (head, _) = Head::decode(text.as_bytes(), HeadLimits::GTKG).unwrap();
+    let number = |name| head.header(name).and_then(Value::parse::<u32>);
+    assert!(head.is_true("X-Ultrapeer"));
+    assert!(number("X-Degree") >= Some(16));
+    assert!(head.header("X-Dynamic-Querying").is_some());
+    assert!(head.header("X-Ultrapeer-Query-Routing").is_some());
+    assert!(number("X-Max-TTL").is_some_and(|ttl| ttl < 5));
+    assert!(head.has_item("Accept-Encoding", "deflate"));
+    assert_eq!(head.addresses("Listen-IP").next(), Some(address(1)));
+    assert!(text.lines().all(|line| !line.starts_with([' ', '\t'])), "nothing is folded");
+}
+
+#[test]
+fn a_leaf_and_a_peer_introduce_themselves() {
+    let leaf = headers_of(Config::leaf(ServentId([1; 16]), address(1)));
+    assert!(leaf.contains("\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n"));
+    assert!(!leaf.contains("X-Degree"));
+    let peer = headers_of(Config::peer(ServentId([1; 16]), address(1)));
+    assert_eq!(peer, "GNUTELLA CONNECT/0.6\r\nUser-Agent: demo/1.0\r\n\r\n");
+}
+
+#[test]
+fn a_refusal_names_its_code_and_other_hosts() {
+    let mut servent = servent(Config::leaf(ServentId([1; 16]), address(1)));
+    servent.add_host(Duration::ZERO, address(2));
+    servent.add_host(Duration::ZERO, address(3));
+    let judge = |servent: &Servent<ServentVec>, text: &str| {
+        let text = format!("GNUTELLA CONNECT/0.6\r\n{text}\r\n\r\n");
+        let (head, _) = Head::decode(text.as_bytes(), HeadLimits::GTKG).unwrap();
+        servent.judge(&head).map(|neighbour| neighbour.role).map_err(|refusal| refusal.to_string())
+    };
+    assert_eq!(judge(&servent, "X-Ultrapeer: True"), Ok(Role::Ultrapeer));
+    let leaf = judge(&servent, "X-Ultrapeer: False");
+    assert_eq!(leaf, Err("503 I am a shielded leaf node".into()));
+    servent.handle_dialled(Duration::ZERO, A, address(2), Role::Ultrapeer).unwrap();
+    let again = judge(&servent, "X-Ultrapeer: True\r\nListen-IP: 10.0.0.2:6346");
+    assert_eq!(again, Err("409 Already connected".into()));
+    servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
+    servent.handle_connected(Duration::ZERO, ConnId(2), Role::Ultrapeer).unwrap();
+    let full = judge(&servent, "X-Ultrapeer: True");
+    assert_eq!(full, Err("503 Too many ultra connections".into()));
+    let headers = servent.handshake_headers("demo/1.0");
+    let refusal = headers.refusal();
+    let hosts = refusal.as_slice().iter().find(|header| header.name == "X-Try-Ultrapeers");
+    assert_eq!(hosts.map(|header| header.value), Some("10.0.0.2:6346,10.0.0.3:6346"));
+    servent.leave(Duration::ZERO);
+    assert_eq!(judge(&servent, "X-Ultrapeer: True"), Err("503 Servent Shutdown".into()));
+}
