@@ -14,6 +14,7 @@ pub fn work(address: &str) -> cli::Result {
         .map_err(|error| format!("cannot reach a pool at {address}: {error}"))?;
     let (mut worker, mut received, mut buf) = (Worker::new(), Vec::new(), [0; 4096]);
     let mut busy = false;
+    let mut had_lease = false;
     loop {
         stream.set_nonblocking(busy).map_err(failed)?;
         match stream.read(&mut buf) {
@@ -24,11 +25,12 @@ pub fn work(address: &str) -> cli::Result {
             Err(error) => return Err(failed(error)),
         }
         loop {
-            let consumed = worker.handle_bytes(&received).consumed;
-            if consumed == 0 {
+            let taken = worker.handle_bytes(&received);
+            if taken.consumed == 0 {
                 break;
             }
-            received.drain(..consumed);
+            had_lease |= taken.outcome.is_some();
+            received.drain(..taken.consumed);
         }
         if let Some(WorkerEvent::Closed { reason }) = worker.poll_event() {
             return Err(format!("{address} is not a pool: {reason}"));
@@ -41,6 +43,9 @@ pub fn work(address: &str) -> cli::Result {
             }
             busy = worker.step(SLICE);
         }
+    }
+    if !had_lease {
+        return Err(format!("{address} has no lease for this worker; it may be full"));
     }
     let (accepted, refused) = worker.tally();
     println!("{} hashes, {accepted} shares accepted, {refused} refused", worker.tried());
