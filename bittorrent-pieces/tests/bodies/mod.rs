@@ -121,6 +121,11 @@ pub fn metainfo(bytes: &[u8]) {
     if torrent.files().any(|file| file.is_symlink() || !file.raw_path().all(|it| plain(&it))) {
         return;
     }
+    // Layers may be missing in lenient mode, since peers have them; what is written has all of them.
+    let piece_len = u64::from(torrent.geometry().full_piece_len());
+    if torrent.v2_files().any(|(file, layer)| file.len > piece_len && layer.is_none()) {
+        return;
+    }
     let single_v2 = torrent.is_single() && !torrent.hashes().layer().is_empty();
     let mut rooted = torrent.v2_files().filter(|_| v2);
     let mut layers = Vec::new();
