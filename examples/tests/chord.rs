@@ -106,8 +106,8 @@ fn what_one_stores_all_find_whoever_crashes_or_leaves() {
     for line in ["QUERY ", "STATE ", "NOTIFY ", "stored under ", "left"] {
         assert!(said.contains(line), "no {line} in:\n{said}");
     }
-    let errand = ["PUT ", "COPY "]; // the latter if it happens to own the name itself
-    assert!(errand.iter().any(|line| said.contains(line)), "{said}");
+    let requests = ["PUT ", "COPY "]; // the latter if it happens to own the name itself
+    assert!(requests.iter().any(|line| said.contains(line)), "{said}");
     let get = |name| run(&[&listen[..], &["--get", name]].concat());
     let found = text(&get("hey-jude"));
     assert!(found.contains("at 127.0.0.1:6346"), "{found}");

@@ -7,7 +7,7 @@ use gnutella_wire::DecodeError;
 use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{Name, Range, Request, Resource, Response};
 
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::net::{Conn, NodeId, Service};
 use crate::song::Song;
 
@@ -56,7 +56,7 @@ impl HttpSide {
         let agent = [Header::new("User-Agent", "Gnutella")];
         let mut buf = vec![0; request.encoded_len(&agent)];
         request.encode(&agent, &mut buf).map_err(io::Error::other)?;
-        ctx.send(conn, Tongue::Http, request, &[&buf])
+        ctx.send(conn, Protocol::Http, request, &[&buf])
     }
 
     /// Takes in bytes; answers a whole request, keeps a whole answer.
@@ -120,5 +120,5 @@ fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::
         [Header::new("Server", "Gnutella"), Header::new("Content-Type", "application/binary")];
     let mut head = vec![0; response.encoded_len(&headers)];
     response.encode(&headers, &mut head).map_err(io::Error::other)?;
-    ctx.send(conn, Tongue::Http, response, &[&head, body])
+    ctx.send(conn, Protocol::Http, response, &[&head, body])
 }

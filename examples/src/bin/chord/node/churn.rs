@@ -7,8 +7,8 @@ use chord_core::{Config, Id160, Peer};
 use sha1::{Digest as _, Sha1};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
-use super::member::{Member, News};
-use super::parcel::LONGEST;
+use super::member::{Member, MemberEvent};
+use super::transfer::LONGEST;
 
 const SECOND: Duration = Duration::from_secs(1);
 const R: usize = 5;
@@ -114,23 +114,23 @@ impl World {
         while let Some((to, len)) = member.poll_transmit(&mut buf).unwrap() {
             self.net.send_datagram(Addr(address), Addr(to), &buf[..len]);
         }
-        while let Some(news) = self.members.get_mut(&address).unwrap().poll_event() {
-            self.hear(address, news);
+        while let Some(event) = self.members.get_mut(&address).unwrap().poll_event() {
+            self.hear(address, event);
         }
     }
 
-    fn hear(&mut self, address: u32, news: News<u32>) {
+    fn hear(&mut self, address: u32, event: MemberEvent<u32>) {
         let count = self.keys.len();
         let number = |id| (0..count).find(|n| key(*n) == id).unwrap();
-        match news {
-            News::Chord(_) => {}
-            News::Stored { key } => {
+        match event {
+            MemberEvent::Chord(_) => {}
+            MemberEvent::Stored { key } => {
                 let known = &mut self.keys[number(key)];
                 let at = known.told.iter().position(|(by, _)| *by == address).unwrap();
                 known.stored = Some(known.told.remove(at).1);
                 self.answered += 1;
             }
-            News::Found { key, value } => {
+            MemberEvent::Found { key, value } => {
                 let n = number(key);
                 let before = self.asked.remove(&(address, n)).unwrap();
                 assert!(
@@ -140,7 +140,9 @@ impl World {
                 );
                 self.answered += 1;
             }
-            News::GaveUp { key } => panic!("seed {}: gave up key {}", self.seed, number(key)),
+            MemberEvent::GaveUp { key } => {
+                panic!("seed {}: gave up key {}", self.seed, number(key))
+            }
         }
     }
 
@@ -224,7 +226,7 @@ impl World {
         let mut newest = BTreeMap::new();
         for member in self.members.values() {
             let all = chord_core::KeyRange { after: key(0), through: key(0) };
-            for (key, entry) in member.shelf.entries(all) {
+            for (key, entry) in member.store.entries(all) {
                 let kept = newest.entry(key).or_insert(entry);
                 *kept = (*kept).max(entry);
             }
@@ -274,7 +276,7 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
     world.run_for(SECOND * 31);
     world.check_nothing_is_lost();
     assert!(world.asked.is_empty(), "seed {seed}: {} questions unanswered", world.asked.len());
-    let kept: usize = world.members.values().map(|member| member.shelf.len()).sum();
+    let kept: usize = world.members.values().map(|member| member.store.len()).sum();
     println!(
         "seed {seed}: {} crashes and departures in {rounds} rounds, {} answers, nothing lost; \
          {:.1} copies of each key",

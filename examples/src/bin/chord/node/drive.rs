@@ -13,14 +13,14 @@ use examples::cli::Exit;
 use sha1::{Digest as _, Sha1};
 
 use super::args::{Args, Command};
-use super::member::{Member, News};
-use super::parcel::{FIRST, LONGEST, Parcel};
+use super::member::{Member, MemberEvent};
+use super::transfer::{FIRST, LONGEST, Transfer};
 
 /// The longest wait for a datagram, so that a command is heard soon.
 const TICK: Duration = Duration::from_millis(20);
 /// What a socket says while no datagram is there. Some systems also tell here that nobody listens any more at a port
 /// that was written to; its silence tells the node as well.
-const NOTHING: [ErrorKind; 5] = [
+const NO_DATAGRAM: [ErrorKind; 5] = [
     ErrorKind::WouldBlock,
     ErrorKind::TimedOut,
     ErrorKind::Interrupted,
@@ -37,7 +37,7 @@ pub struct Driver {
     trace: bool,
     commands: Receiver<Result<Command, String>>,
     /// The only thing to do before leaving, and how it ended.
-    errand: Option<Command>,
+    command: Option<Command>,
     ended: Option<Exit>,
     /// While the ring is walked round: the lookup of the next node, and those found.
     walk: Option<(LookupId, Vec<Peer<Id160, SocketAddrV4>>)>,
@@ -77,7 +77,7 @@ impl Driver {
             start,
             trace: args.trace,
             commands: listen_to_user(),
-            errand: args.command(),
+            command: args.command(),
             ended: None,
             walk: None,
         })
@@ -105,7 +105,7 @@ impl Driver {
             match self.socket.recv_from(&mut bytes) {
                 Ok((len, SocketAddr::V4(from))) => self.take(from, &bytes[..len]),
                 Ok(_) => {}
-                Err(error) if NOTHING.contains(&error.kind()) => {}
+                Err(error) if NO_DATAGRAM.contains(&error.kind()) => {}
                 Err(error) => return Err(format!("cannot receive: {error}")),
             }
             self.member.handle_timeout(self.start.elapsed());
@@ -137,7 +137,7 @@ impl Driver {
             return;
         }
         let text = if bytes.first() == Some(&FIRST) {
-            Parcel::decode(bytes).map(|parcel| parcel.to_string())
+            Transfer::decode(bytes).map(|transfer| transfer.to_string())
         } else {
             Message::<Id160, SocketAddrV4>::decode(bytes)
                 .ok()
@@ -149,17 +149,19 @@ impl Driver {
 
     /// Tells the user what the member has learnt.
     fn hear(&mut self) {
-        while let Some(news) = self.member.poll_event() {
-            match news {
-                News::Chord(event) => self.hear_ring(event),
-                News::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
-                News::Found { value: Some(value), .. } => {
+        while let Some(event) = self.member.poll_event() {
+            match event {
+                MemberEvent::Chord(event) => self.hear_ring(event),
+                MemberEvent::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
+                MemberEvent::Found { value: Some(value), .. } => {
                     self.finish(true, &String::from_utf8_lossy(&value));
                 }
-                News::Found { key, value: None } => {
+                MemberEvent::Found { key, value: None } => {
                     self.finish(false, &format!("nothing under {key:.8}"));
                 }
-                News::GaveUp { key } => self.finish(false, &format!("no answer about {key:.8}")),
+                MemberEvent::GaveUp { key } => {
+                    self.finish(false, &format!("no answer about {key:.8}"))
+                }
             }
         }
     }
@@ -167,7 +169,7 @@ impl Driver {
     fn hear_ring(&mut self, event: Event<Id160, SocketAddrV4>) {
         match event {
             Event::Joined => {
-                if let Some(command) = self.errand.clone() {
+                if let Some(command) = self.command.clone() {
                     self.obey(&command);
                 } else {
                     println!("joined");
@@ -186,7 +188,7 @@ impl Driver {
 
     fn finish(&mut self, well: bool, text: &str) {
         println!("{text}");
-        if self.errand.is_some() {
+        if self.command.is_some() {
             self.ended = Some(if well { Exit::Success } else { Exit::Failure });
         }
     }
@@ -246,7 +248,7 @@ impl Driver {
             node.me().id,
             keys.after,
             keys.through,
-            self.member.shelf.len()
+            self.member.store.len()
         );
         for (n, peer) in (1..).zip(node.successors()) {
             println!("  successor {n}: {:.8} {}", peer.id, peer.address);

@@ -32,7 +32,7 @@ pub struct Ctx {
     pub room: Mutex<Room>,
     /// The files that were asked for by push, and are to come.
     pub expected: Mutex<Vec<Found>>,
-    pub news: Sender<News>,
+    pub inputs: Sender<Input>,
 }
 
 /// What the servent has room for, and whom it can name instead.
@@ -59,7 +59,7 @@ pub struct Found {
 }
 
 /// What the threads tell the one that owns the servent.
-pub enum News {
+pub enum Input {
     /// A handshake came to an open link.
     Joined(Box<Joined>),
     /// It came to nothing; the other end may have named others.
@@ -85,8 +85,8 @@ impl Ctx {
     }
 
     /// Tells the owner of the servent, who may be gone when the program ends.
-    pub fn tell(&self, news: News) {
-        let _ = self.news.send(news);
+    pub fn tell(&self, input: Input) {
+        let _ = self.inputs.send(input);
     }
 
     /// Takes one of the slots for uploads; `None` if all are taken.

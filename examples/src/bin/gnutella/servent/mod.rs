@@ -25,7 +25,7 @@ use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
 pub use args::Args;
-use ctx::{Ctx, News, Room};
+use ctx::{Ctx, Input, Room};
 use share::Library;
 
 /// Runs the subcommand.
@@ -38,7 +38,7 @@ pub fn run(args: Args) -> cli::Result {
     let listener = TcpListener::bind(args.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = own_address(&listener, &args).map_err(|error| error.to_string())?;
-    let (news, heard) = channel();
+    let (inputs, heard) = channel();
     let ctx = Arc::new(Ctx {
         start: Instant::now(),
         trace: args.trace,
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> cli::Result {
         uploads: AtomicUsize::new(0),
         room: Mutex::new(Room::default()),
         expected: Mutex::new(Vec::new()),
-        news,
+        inputs,
     });
     println!("listening on {address}, sharing {} files", ctx.library.0.len());
     let strangers = Arc::clone(&ctx);
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> cli::Result {
     let user = Arc::clone(&ctx);
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            user.tell(News::Line(line));
+            user.tell(Input::Line(line));
         }
     });
     let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));

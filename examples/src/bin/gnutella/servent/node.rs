@@ -18,7 +18,7 @@ use gnutella_wire::wire::{
 };
 use gnutella_wire::{Config, ConnId, Event, Guid, Role, Servent, ServentLimits, ServentVec, Text};
 
-use super::ctx::{Ctx, Found, News, peer};
+use super::ctx::{Ctx, Found, Input, peer};
 use super::links::{Joined, dial, start};
 use super::transfer::{download, offer};
 
@@ -82,17 +82,17 @@ impl Node {
     }
 
     /// Runs until the user leaves, or until what --find wants has come or failed.
-    pub fn run(mut self, news: &Receiver<News>) -> Result<Option<PathBuf>, String> {
+    pub fn run(mut self, inputs: &Receiver<Input>) -> Result<Option<PathBuf>, String> {
         loop {
             self.publish_room();
             let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
             let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));
-            match news.recv_timeout(patience) {
-                Ok(News::Line(line)) if line.trim() == "quit" => {
+            match inputs.recv_timeout(patience) {
+                Ok(Input::Line(line)) if line.trim() == "quit" => {
                     self.leave();
                     return Ok(None);
                 }
-                Ok(News::Fetched(result)) => {
+                Ok(Input::Fetched(result)) => {
                     match &result {
                         Ok(path) => println!("saved {}", path.display()),
                         Err(error) => println!("the download failed: {error}"),
@@ -102,7 +102,7 @@ impl Node {
                         return result.map(Some);
                     }
                 }
-                Ok(news) => self.handle(news),
+                Ok(input) => self.handle(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
             }
@@ -115,10 +115,10 @@ impl Node {
         }
     }
 
-    fn handle(&mut self, news: News) {
-        match news {
-            News::Joined(joined) => self.join(*joined),
-            News::NotJoined(to, why, hints) => {
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Joined(joined) => self.join(*joined),
+            Input::NotJoined(to, why, hints) => {
                 println!("{to}: {why}");
                 let now = self.now();
                 self.servent.handle_dial_failed(now, to);
@@ -126,16 +126,16 @@ impl Node {
                     self.servent.add_host(now, hint);
                 }
             }
-            News::Bytes(link, bytes) => self.receive(link, &bytes),
-            News::Gone(link) => {
+            Input::Bytes(link, bytes) => self.receive(link, &bytes),
+            Input::Gone(link) => {
                 if let Some(gone) = self.links.remove(&link.0) {
                     println!("{} is gone", gone.name);
                     self.servent.handle_closed(self.now(), link);
                 }
             }
-            News::Line(line) => self.command(line.trim()),
-            News::Unreachable(found) => self.push(found),
-            News::Fetched(_) => {}
+            Input::Line(line) => self.command(line.trim()),
+            Input::Unreachable(found) => self.push(found),
+            Input::Fetched(_) => {}
         }
     }
 
@@ -329,7 +329,7 @@ impl Node {
                 self.send(push.to, &buf[..push.len]);
             }
             Err(error) => {
-                self.ctx.tell(News::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
+                self.ctx.tell(Input::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
             }
         }
     }

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
 use bittorrent_pieces::{InfoHash, PeerId};
-use examples::dht::{News, Node};
+use examples::dht::{Node, NodeEvent};
 use examples::random::random;
 
 use super::args::Share;
-use super::net::{Happening, Mailbox, Net};
+use super::net::{Mailbox, Net, NetEvent};
 use super::trackers;
 
 /// Connections at a time.
@@ -90,9 +90,9 @@ fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
                     due = Instant::now() + AGAIN;
                     node.find(torrent, Some(own.port()));
                 }
-                for news in node.turn(Duration::from_millis(200))? {
-                    if let News::Peers(_, peers) = news {
-                        mailbox.send(Happening::Found("the DHT".into(), peers));
+                for event in node.turn(Duration::from_millis(200))? {
+                    if let NodeEvent::Peers(_, peers) = event {
+                        mailbox.send(NetEvent::Found("the DHT".into(), peers));
                     }
                 }
             }

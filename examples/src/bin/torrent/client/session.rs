@@ -26,10 +26,10 @@ use examples::random::random;
 use super::args::Share;
 use super::fetch::{self, Fetched};
 use super::finder::{Finder, PEERS};
-use super::net::{Happening, Net};
+use super::net::{Net, NetEvent};
 use super::parts::Parts;
 use super::show;
-use super::storage::{Storage, nothing, printable, safe_name, text};
+use super::storage::{Storage, empty_bitfield, printable, safe_name, text};
 use super::trees::{Trees, trees};
 
 /// Requests at a time to each, and from each.
@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
         let fresh = !root.exists();
         let storage =
             Storage::open(metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = nothing(geometry).and_then(|none| {
+        let have = empty_bitfield(geometry).and_then(|none| {
             if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
         });
         let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
@@ -202,8 +202,8 @@ impl<'a> Session<'a> {
             let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));
             let busy = !self.checks.is_empty();
             let wait = if busy { Duration::ZERO } else { due.unwrap_or(Duration::MAX) };
-            for happening in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
-                self.handle(happening)?;
+            for event in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
+                self.handle(event)?;
             }
             let now = self.net.now();
             if self.torrent.poll_timeout().is_some_and(|at| at <= now) {
@@ -225,19 +225,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn handle(&mut self, happening: Happening) -> io::Result<()> {
+    fn handle(&mut self, event: NetEvent) -> io::Result<()> {
         let now = self.net.now();
-        match happening {
-            Happening::Opened(conn, side) => {
+        match event {
+            NetEvent::Opened(conn, side) => {
                 if self.torrent.handle_connected(now, conn, side).is_err() {
                     self.net.close(conn);
                 } else if let Some(peer) = self.net.conn(conn) {
                     self.torrent.set_address(conn, peer.addr);
                 }
             }
-            Happening::Bytes(conn) => self.read(conn)?,
-            Happening::Closed(conn) => self.torrent.handle_closed(now, conn),
-            Happening::Found(who, peers) => {
+            NetEvent::Bytes(conn) => self.read(conn)?,
+            NetEvent::Closed(conn) => self.torrent.handle_closed(now, conn),
+            NetEvent::Found(who, peers) => {
                 println!("{who} knows {} peers", peers.len());
                 self.finder.found(peers);
             }

@@ -9,7 +9,7 @@ use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::dht::DhtEvent;
 use bittorrent_pieces::magnet::Magnet;
 use examples::cli::{self, Exit, within};
-use examples::dht::{News, Node};
+use examples::dht::{Node, NodeEvent};
 
 /// A node of the DHT: answers others, finds peers, announces
 ///
@@ -78,16 +78,16 @@ fn start(args: &Args) -> std::io::Result<Exit> {
     node.find(torrent, args.announce);
     let mut peers = BTreeSet::new();
     loop {
-        for news in node.turn(Duration::from_secs(1))? {
-            match news {
-                News::Peers(_, found) => {
+        for event in node.turn(Duration::from_secs(1))? {
+            match event {
+                NodeEvent::Peers(_, found) => {
                     for peer in found {
                         if peers.insert(peer) {
                             println!("peer {peer}");
                         }
                     }
                 }
-                News::Event(DhtEvent::Finished { answers, announces, .. }) => {
+                NodeEvent::Dht(DhtEvent::Finished { answers, announces, .. }) => {
                     println!(
                         "{} peers; {answers} nodes answered, {announces} know of us",
                         peers.len()
@@ -96,7 +96,7 @@ fn start(args: &Args) -> std::io::Result<Exit> {
                     let found = !peers.is_empty() || announces > 0;
                     return Ok(Exit::success_if(found));
                 }
-                News::Event(_) => {}
+                NodeEvent::Dht(_) => {}
             }
         }
     }

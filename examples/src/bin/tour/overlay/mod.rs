@@ -12,7 +12,7 @@ use gnutella_wire::{Config, ConnId, Guid, Servent, ServentId, ServentLimits, Ser
 
 use traffic::headers;
 
-use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::http::HttpSide;
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
@@ -27,7 +27,7 @@ pub struct Overlay<'s> {
     links: BTreeMap<Conn, Link>,
     http: HttpSide,
     goal: Goal,
-    last_news: Duration,
+    last_activity: Duration,
     quiet: Duration, // how long nothing new must happen before a flood counts as over
     /// What the report draws.
     pub flood: Vec<Flood>,
@@ -83,7 +83,7 @@ impl<'s> Overlay<'s> {
             links: BTreeMap::new(),
             http: HttpSide::default(),
             goal: Goal::Boot,
-            last_news: Duration::ZERO,
+            last_activity: Duration::ZERO,
             // A lost segment comes again after a while, and may be lost again.
             quiet: Duration::from_millis(if ctx.args.sim { 3000 } else { 400 }),
             flood: Vec::new(),
@@ -117,7 +117,7 @@ impl<'s> Overlay<'s> {
     /// Lets the searcher flood its query.
     pub fn search(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         self.goal = Goal::Search;
-        self.news(ctx);
+        self.reset_quiet(ctx);
         let searcher = self.cast.searcher();
         let words = search_words(&self.song.name);
         let text = Text::new(words.as_bytes()).unwrap_or(Text::EMPTY);
@@ -171,11 +171,11 @@ impl<'s> Overlay<'s> {
     /// Returns when the present flood counts as over, if nothing new is heard by then.
     fn quiet_at(&self) -> Option<Duration> {
         let booted = self.goal == Goal::Boot && self.nodes.iter().all(|node| node.asked);
-        (booted || self.goal == Goal::Search).then(|| self.last_news + self.quiet)
+        (booted || self.goal == Goal::Search).then(|| self.last_activity + self.quiet)
     }
 
-    fn news(&mut self, ctx: &Ctx) {
-        self.last_news = ctx.now();
+    fn reset_quiet(&mut self, ctx: &Ctx) {
+        self.last_activity = ctx.now();
     }
 
     /// Once all links are open everybody explores: one ping, and pongs fill the host caches.
@@ -193,7 +193,7 @@ impl<'s> Overlay<'s> {
                 .ping(now, guid, &mut buf)
                 .map_err(io::Error::other)?;
             self.dispatch(ctx, at, dispatch, &buf)?;
-            self.news(ctx);
+            self.reset_quiet(ctx);
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl Stage for Overlay<'_> {
                     let mut buf = [0; 512];
                     let headers = headers(self.cast.is_ultrapeer(*at));
                     let len = handshake.greet(&headers, &mut buf).map_err(io::Error::other)?;
-                    ctx.send(conn, Tongue::Handshake, "GNUTELLA CONNECT/0.6", &[&buf[..len]])?;
+                    ctx.send(conn, Protocol::Handshake, "GNUTELLA CONNECT/0.6", &[&buf[..len]])?;
                 }
             }
             Incoming::Opened { conn, at, peer, .. } => {

@@ -10,7 +10,7 @@ use gnutella_wire::wire::{
 use gnutella_wire::{ConnId, Dispatch, Event, Guid, Opening, Role, Text};
 
 use super::{Flood, Machine, Overlay, Phase};
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::http::TORRENT_INDEX;
 use crate::net::{Conn, NodeId};
 
@@ -82,12 +82,12 @@ impl<'s> Overlay<'s> {
                 ("GNUTELLA/0.6 503 Slots full", handshake.refuse(503, "Slots full", &[], &mut buf))
             };
             let len = len.map_err(io::Error::other)?;
-            ctx.send(conn, Tongue::Handshake, line, &[&buf[..len]])?;
+            ctx.send(conn, Protocol::Handshake, line, &[&buf[..len]])?;
         }
         match handshake.state() {
             State::Open => {
                 link.phase = Phase::Open;
-                self.last_news = now;
+                self.last_activity = now;
                 let link = ConnId(conn.0);
                 servent.handle_connected(now, link, neighbour).map_err(io::Error::other)?;
             }
@@ -110,7 +110,7 @@ impl<'s> Overlay<'s> {
         if received.consumed == 0 {
             return Ok(None);
         }
-        self.last_news = now;
+        self.last_activity = now;
         if let Ok((Message { hops, payload: Payload::Query(_), .. }, _)) =
             Message::decode(bytes, Limits::GTKG)
         {
@@ -221,7 +221,7 @@ pub(super) fn headers(ultrapeer: bool) -> [Header<'static>; 2] {
 /// Sends a descriptor.
 fn say(ctx: &mut Ctx, conn: Conn, message: &[u8]) -> io::Result<()> {
     match Message::decode(message, Limits::GTKG) {
-        Ok((decoded, _)) => ctx.send(conn, Tongue::Gnutella, decoded, &[message]),
-        Err(error) => ctx.send(conn, Tongue::Gnutella, error, &[message]),
+        Ok((decoded, _)) => ctx.send(conn, Protocol::Gnutella, decoded, &[message]),
+        Err(error) => ctx.send(conn, Protocol::Gnutella, error, &[message]),
     }
 }

@@ -13,7 +13,7 @@ use consensus::{
 };
 use ledger_core::{Account, Action, Block, Body, Hash, Header, SignedTransaction, Transaction};
 
-use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::rules::{Constitution, Keys, LAST_HEIGHT, SUBSIDY};
 use crate::song::Cast;
@@ -343,16 +343,21 @@ fn say(ctx: &mut Ctx, conn: Conn, kind: u8, payload: &[u8]) -> io::Result<()> {
     let parts: [&[u8]; 3] = [&len, &[kind], payload];
     match kind {
         BLOCK => match Block::decode(payload) {
-            Ok((block, _)) => ctx.send(conn, Tongue::Ledger, block, &parts),
-            Err(error) => ctx.send(conn, Tongue::Ledger, error, &parts),
+            Ok((block, _)) => ctx.send(conn, Protocol::Ledger, block, &parts),
+            Err(error) => ctx.send(conn, Protocol::Ledger, error, &parts),
         },
-        EVIDENCE => ctx.send(conn, Tongue::Ledger, "EVIDENCE", &parts),
+        EVIDENCE => ctx.send(conn, Protocol::Ledger, "EVIDENCE", &parts),
         _ => {
             let count = Body::from_bytes(payload).map_or(0, |body| body.len());
             let first = SignedTransaction::decode(payload)
                 .map(|(signed, _)| signed.to_string())
                 .unwrap_or_default();
-            ctx.send(conn, Tongue::Ledger, format_args!("RECEIPTS {count}, first: {first}"), &parts)
+            ctx.send(
+                conn,
+                Protocol::Ledger,
+                format_args!("RECEIPTS {count}, first: {first}"),
+                &parts,
+            )
         }
     }
 }

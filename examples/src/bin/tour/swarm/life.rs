@@ -6,7 +6,7 @@ use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{CloseReason, ConnId, Event, Outcome, PieceHasher, PieceIndex, Side};
 
 use super::{Completion, Delivery, Inbox, Swarm};
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::net::{Conn, NodeId};
 
 /// A connection that holds back more than this gets no further block for now.
@@ -126,7 +126,7 @@ impl Swarm {
             if at == self.cast.saboteur() {
                 data[0] ^= 0xFF; // this is what it came for
             }
-            ctx.send(conn, Tongue::BitTorrent, format_args!("PIECE {block}"), &[head, data])?;
+            ctx.send(conn, Protocol::BitTorrent, format_args!("PIECE {block}"), &[head, data])?;
         }
         Ok(busy)
     }
@@ -208,10 +208,10 @@ impl Swarm {
 /// Sends a handshake or a message.
 fn say(ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<()> {
     if let Ok((handshake, _)) = Handshake::decode(bytes) {
-        return ctx.send(conn, Tongue::BitTorrent, handshake, &[bytes]);
+        return ctx.send(conn, Protocol::BitTorrent, handshake, &[bytes]);
     }
     match Message::decode(bytes, u32::MAX) {
-        Ok((message, _)) => ctx.send(conn, Tongue::BitTorrent, message, &[bytes]),
-        Err(error) => ctx.send(conn, Tongue::BitTorrent, error, &[bytes]),
+        Ok((message, _)) => ctx.send(conn, Protocol::BitTorrent, message, &[bytes]),
+        Err(error) => ctx.send(conn, Protocol::BitTorrent, error, &[bytes]),
     }
 }

@@ -5,7 +5,7 @@ use chord_core::{Id160, KeyRange};
 /// Chord's messages begin with their version, 1.
 pub const FIRST: u8 = b'S';
 
-/// The longest value: the whole parcel fits into a datagram that no path cuts up.
+/// The longest value: the whole transfer fits into a datagram that no path cuts up.
 pub const LONGEST: usize = 1024;
 
 /// A value and how often it has been replaced.
@@ -17,7 +17,7 @@ pub struct Entry {
 
 /// A message. Tokens are the asker's and come back; 0 asks for no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parcel {
+pub enum Transfer {
     /// To the owner of the key.
     Put {
         token: u32,
@@ -68,7 +68,7 @@ pub enum Parcel {
     },
 }
 
-impl Parcel {
+impl Transfer {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FIRST];
         let mut head = |kind: u8, token: u32| {
@@ -127,7 +127,7 @@ impl Parcel {
             Some(KeyRange { after: id(after), through: id(through) })
         };
         let mut rest = rest;
-        let parcel = match kind {
+        let transfer = match kind {
             0 | 2 | 6 => {
                 let (key, rest) = rest.split_first_chunk()?;
                 let key = id(key);
@@ -147,12 +147,12 @@ impl Parcel {
             10 => Self::Differs { range: range(&mut rest)? },
             _ => return None,
         };
-        (parcel.encode() == bytes).then_some(parcel)
+        (transfer.encode() == bytes).then_some(transfer)
     }
 }
 
 /// One line of a trace.
-impl core::fmt::Display for Parcel {
+impl core::fmt::Display for Transfer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Put { token, key, value } => {
