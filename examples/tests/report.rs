@@ -50,7 +50,8 @@ fn text(page: &str) -> String {
 #[test]
 fn the_same_run_leaves_the_same_page() {
     let (home, file) = prepare("report", NAME, 3 << 20);
-    let (one, two) = (home.join("one"), home.join("two"));
+    let one = home.join("one");
+    let two = home.join("two");
     let printed = tour(&file, &one, &[]);
     tour(&file, &two, &[]);
     let same = |name: &str| fs::read(one.join(name)).ok() == fs::read(two.join(name)).ok();

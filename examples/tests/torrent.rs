@@ -84,7 +84,8 @@ fn a_folder_is_made_seeded_found_and_resumed() {
     fs::write(shared.join("empty"), b"").unwrap();
     let tracker =
         Running::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0", "--interval", "60"]);
-    let (http, udp) = (tracker.after("tracking on "), tracker.after("/announce and "));
+    let http = tracker.after("tracking on ");
+    let udp = tracker.after("/announce and ");
     let made = home.join("songs.torrent");
     let words =
         ["make", path(&shared), "--out", path(&made), "--tracker", &udp, "--tracker", &http];
@@ -172,12 +173,14 @@ fn miser(blocks: usize) -> SocketAddr {
         let mut first = [0; Handshake::LEN];
         stream.read_exact(&mut first).unwrap();
         let (mut handshake, _) = Handshake::decode(&first).unwrap();
-        (handshake.reserved, handshake.peer_id) = (Reserved::default(), PeerId([7; 20]));
+        handshake.reserved = Reserved::default();
+        handshake.peer_id = PeerId([7; 20]);
         handshake.encode(&mut first).unwrap();
         stream.write_all(&first).unwrap();
         say(&mut stream, &Message::Bitfield(&[0b1100_0000]));
         say(&mut stream, &Message::Unchoke);
-        let (content, mut given) = (bytes(HALVES), 0);
+        let content = bytes(HALVES);
+        let mut given = 0;
         while let Ok(message) = hear(&mut stream) {
             if let Ok((Message::Request(Block { piece, begin, len }), _)) =
                 Message::decode(&message, 1 << 20)
@@ -231,7 +234,9 @@ fn a_killed_download_keeps_the_blocks_of_open_pieces() {
     const KEPT: usize = 20;
     const ALL: usize = 64;
     let home = folder("killed");
-    let (file, made, killed) = (home.join("film"), home.join("made"), home.join("killed"));
+    let file = home.join("film");
+    let made = home.join("made");
+    let killed = home.join("killed");
     fs::write(&file, bytes(HALVES)).unwrap();
     let done = torrent(&["make", path(&file), "--out", path(&made), "--piece-len", "524288"]);
     let hash = text(&done.stdout).split("info-hash  ").nth(1).unwrap()[..40].to_owned();
@@ -258,7 +263,8 @@ fn a_killed_download_keeps_the_blocks_of_open_pieces() {
         harm(&into);
         let words = [&words[..], &[path(&into), "--peer", &peer, "--trace"]].concat();
         let Output { status, stdout, stderr } = torrent(&words);
-        let (said, warned) = (text(&stdout), text(&stderr));
+        let said = text(&stdout);
+        let warned = text(&stderr);
         assert!(status.success(), "{said}{warned}");
         assert!(fs::read(into.join("film")).unwrap() == bytes(HALVES), "{name}");
         assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "{name}: the file of parts is gone");

@@ -130,7 +130,9 @@ impl Ctx {
     }
 
     pub fn begin(&mut self, stage: &'static str) {
-        (self.stage, self.messages, self.bytes) = (stage, 0, 0);
+        self.stage = stage;
+        self.messages = 0;
+        self.bytes = 0;
         self.trace.begin(stage);
     }
 

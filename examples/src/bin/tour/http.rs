@@ -110,7 +110,8 @@ fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::
     let range = request.range.unwrap_or(Range::From(0)).of(size);
     let (response, body) = match range {
         Some(range) if wanted && range.len() < size => {
-            let (first, last) = (range.first as usize, range.last as usize);
+            let first = range.first as usize;
+            let last = range.last as usize;
             (Response::partial(request.version, range), &song.metainfo[first..=last])
         }
         Some(_) if wanted => (Response::ok(request.version, size), &song.metainfo[..]),

@@ -154,7 +154,8 @@ impl World {
     }
 
     fn put(&mut self, n: usize) {
-        let (at, now) = (self.random(), self.net.now());
+        let at = self.random();
+        let now = self.net.now();
         if self.keys[n].told.is_empty() {
             let value = format!("value of {n} from {now:?}").into_bytes();
             self.keys[n].told.push((at, value.clone()));
@@ -163,7 +164,8 @@ impl World {
     }
 
     fn get(&mut self, n: usize) {
-        let (at, now) = (self.random(), self.net.now());
+        let at = self.random();
+        let now = self.net.now();
         if self.asked.insert((at, n), self.keys[n].clone()).is_none() {
             self.members.get_mut(&at).unwrap().get(now, key(n));
         }
@@ -193,7 +195,8 @@ impl World {
     fn lose_some(&mut self) {
         let mut ring: Vec<_> = self.members.values().map(|member| member.node().me()).collect();
         ring.sort_by_key(|peer| peer.id);
-        let (from, in_a_row) = (self.rng.below(NODES as u64) as usize, self.rng.chance(500));
+        let from = self.rng.below(NODES as u64) as usize;
+        let in_a_row = self.rng.chance(500);
         for n in 0..=self.rng.below(R as u64 - 1) as usize {
             let random = self.rng.below(ring.len() as u64) as usize;
             let at = if in_a_row { (from + n) % ring.len() } else { random };
@@ -212,7 +215,9 @@ impl World {
 
     fn join_some(&mut self) {
         while self.members.len() < NODES {
-            let (address, contact, now) = (self.next_address, self.random(), self.net.now());
+            let address = self.next_address;
+            let contact = self.random();
+            let now = self.net.now();
             self.next_address += 1;
             let mut member = Member::new(self.config(address), R, peer(address));
             member.join(now, contact).unwrap();
@@ -262,7 +267,8 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
         for _ in 0..4 {
             let wait = 1000 + world.rng.below(500);
             world.run_for(Duration::from_millis(wait));
-            let (n, other) = (world.rng.below(keys as u64), world.rng.below(keys as u64));
+            let n = world.rng.below(keys as u64);
+            let other = world.rng.below(keys as u64);
             world.put(n as usize);
             world.get(other as usize);
         }

@@ -51,7 +51,8 @@ impl<A: Address> Member<A> {
             return;
         };
         command.lookup = None;
-        let (token, key) = (command.token, command.key);
+        let token = command.token;
+        let key = command.key;
         let transfer = match &command.what {
             Action::Put(value) => Transfer::Put { token, key, value: value.clone() },
             Action::Get => Transfer::Get { token, key },
@@ -99,7 +100,8 @@ impl<A: Address> Member<A> {
     pub(crate) fn postpone(&mut self, token: u32) {
         let command = self.commands.iter_mut().find(|command| command.token == token);
         if let Some(command) = command {
-            (command.retry_at, command.lookup) = (self.now.saturating_add(PATIENCE), None);
+            command.retry_at = self.now.saturating_add(PATIENCE);
+            command.lookup = None;
         }
     }
 

@@ -17,7 +17,8 @@ fn id(input: &mut Input<'_>) -> Id160 {
 
 /// Mostly what the store speaks; tokens are small, so that some are awaited.
 fn transfer(input: &mut Input<'_>) -> Transfer {
-    let (token, key) = (u32::from(input.byte() % 8), id(input));
+    let token = u32::from(input.byte() % 8);
+    let key = id(input);
     let range = KeyRange { after: key, through: id(input) };
     let value = input.bytes(3).to_vec();
     let version = if input.byte() == 0 { u64::MAX } else { u64::from(input.byte() % 4) };

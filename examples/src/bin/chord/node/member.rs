@@ -232,7 +232,8 @@ impl<A: Address> Member<A> {
     fn compare(&mut self) {
         let all = self.after(COMPARE);
         self.compare_at = self.after(PATIENCE);
-        let (range, now) = (self.node.keys(), self.now);
+        let range = self.node.keys();
+        let now = self.now;
         self.store.claim(range, now);
         let digest = self.store.digest(range);
         let list: Vec<A> = self.node.successors().iter().map(|peer| peer.address).collect();
@@ -355,7 +356,8 @@ impl<A: Address> Member<A> {
 
     /// Tells the clients of all values that have their copies. Who is silent does not count.
     fn finish_puts(&mut self) {
-        let (now, keepers) = (self.now, &self.keepers);
+        let now = self.now;
+        let keepers = &self.keepers;
         let silent = |address: &A| {
             let keeper = keepers.iter().find(|keeper| keeper.address == *address);
             keeper.is_none_or(|keeper| keeper.is_silent(now))

@@ -161,13 +161,15 @@ impl core::fmt::Display for Transfer {
             Self::Done { token } => write!(f, "DONE {token:08x}"),
             Self::Get { token, key } => write!(f, "GET {token:08x} key {key:.8}"),
             Self::Value { token, entry } => {
-                let (version, len) = (entry.version, entry.value.len());
+                let version = entry.version;
+                let len = entry.value.len();
                 write!(f, "VALUE {token:08x} version {version}, {len} bytes")
             }
             Self::Nothing { token } => write!(f, "NOTHING {token:08x}"),
             Self::Later { token } => write!(f, "LATER {token:08x}"),
             Self::Copy { token, key, entry } => {
-                let (version, len) = (entry.version, entry.value.len());
+                let version = entry.version;
+                let len = entry.value.len();
                 write!(f, "COPY {token:08x} key {key:.8} version {version}, {len} bytes")
             }
             Self::Kept { token } => write!(f, "KEPT {token:08x}"),

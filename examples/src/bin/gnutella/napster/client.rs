@@ -54,7 +54,8 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
     } else {
         listen(&options, &library, &expected, &inputs).map_err(|e| format!("cannot listen: {e}"))?
     };
-    let (from_index, from_user) = (inputs.clone(), inputs.clone());
+    let from_index = inputs.clone();
+    let from_user = inputs.clone();
     let mut reader = stream.try_clone().map_err(|e| e.to_string())?;
     thread::spawn(move || {
         let mut buf = [0; 4_096];
@@ -69,7 +70,9 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
         }
     });
     let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
-    let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
+    let start = Instant::now();
+    let found = Vec::new();
+    let wanted = Vec::new();
     let mut app = App {
         trace,
         options,
@@ -117,11 +120,15 @@ fn listen(
 ) -> io::Result<u16> {
     let listener = TcpListener::bind(options.listen)?;
     let port = listener.local_addr()?.port();
-    let (library, into) = (Arc::clone(library), options.into.clone());
-    let (expected, inputs) = (Arc::clone(expected), inputs.clone());
+    let library = Arc::clone(library);
+    let into = options.into.clone();
+    let expected = Arc::clone(expected);
+    let inputs = inputs.clone();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (library, into, inputs) = (Arc::clone(&library), into.clone(), inputs.clone());
+            let library = Arc::clone(&library);
+            let into = into.clone();
+            let inputs = inputs.clone();
             let expected = Arc::clone(&expected);
             thread::spawn(move || {
                 let take = |nick: &str, name: &str| {
@@ -211,18 +218,21 @@ impl App {
 
     /// Fetches the file from who has it; who is behind a firewall is asked to connect.
     fn fetch(&mut self, source: &Source<'_>) {
-        let (nick, name) = (source.nick.to_string(), source.name.to_string());
+        let nick = source.nick.to_string();
+        let name = source.name.to_string();
         let is = |wanted: &Wanted| wanted.nick.eq_ignore_ascii_case(&nick) && wanted.name == name;
         let Some(at) = self.wanted.iter().position(is) else { return };
         let wanted = self.wanted.remove(at);
         if source.port == 0 {
             println!("{nick} is behind a firewall: asking it to connect");
             self.expected.lock().expect("no panics").push(wanted);
-            let (nick, name) = (text(&nick), text(&name));
+            let nick = text(&nick);
+            let name = text(&name);
             return self.say(&Message::DownloadFirewalled(Naming { nick, name }));
         }
         let from = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
-        let (own, into) = (self.options.nick.clone(), self.options.into.clone());
+        let own = self.options.nick.clone();
+        let into = self.options.into.clone();
         let inputs = self.inputs.clone();
         thread::spawn(move || {
             let fetched = fetch(&own, &wanted, from, &into).map_err(|e| e.to_string());
@@ -232,7 +242,8 @@ impl App {
 
     fn upload(&mut self, source: &Source<'_>) {
         let to = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
-        let (own, name) = (self.options.nick.clone(), source.name.to_string());
+        let own = self.options.nick.clone();
+        let name = source.name.to_string();
         let library = Arc::clone(&self.library);
         thread::spawn(move || {
             let Some(file) = library.iter().find(|file| file.name == name) else { return };
@@ -260,7 +271,8 @@ impl App {
                 let Some(wanted) = at.and_then(|at| self.found.get(at)).cloned() else {
                     return println!("get takes the number of a file that was found");
                 };
-                let (nick, name) = (wanted.nick.clone(), wanted.name.clone());
+                let nick = wanted.nick.clone();
+                let name = wanted.name.clone();
                 self.wanted.push(wanted);
                 self.say(&Message::Download(Naming { nick: text(&nick), name: text(&name) }));
             }
@@ -286,7 +298,8 @@ impl App {
                 );
                 let library = Arc::clone(&self.library);
                 for Shared { name, md5, size, .. } in library.iter() {
-                    let (name, md5) = (text(name), text(md5));
+                    let name = text(name);
+                    let md5 = text(md5);
                     let file =
                         File { name, md5, size: *size, bitrate: 0, frequency: 0, seconds: 0 };
                     self.say(&Message::Share(file));

@@ -129,7 +129,8 @@ fn say(trace: bool, direction: &str, link: u32, bytes: &[u8]) {
 
 fn read(inputs: &Sender<Input>, link: ConnId, stream: &TcpStream) -> Result<(), String> {
     stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(|e| e.to_string())?;
-    let (mut stream, inputs) = (stream.try_clone().map_err(|e| e.to_string())?, inputs.clone());
+    let mut stream = stream.try_clone().map_err(|e| e.to_string())?;
+    let inputs = inputs.clone();
     thread::spawn(move || {
         let mut buf = [0; 4_096];
         while let Ok(len @ 1..) = stream.read(&mut buf) {

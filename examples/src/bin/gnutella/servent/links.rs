@@ -55,8 +55,9 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
     if let Some(why) = heard.refusal {
         return Err(io::Error::other(format!("refused: {why}")));
     }
-    let (neighbour, deflate, inflate) =
-        (heard.neighbour, heard.reads_deflate, heard.writes_deflate);
+    let neighbour = heard.neighbour;
+    let deflate = heard.reads_deflate;
+    let inflate = heard.writes_deflate;
     let encoding = [Header::new("Content-Encoding", "deflate")];
     let more = if deflate { &encoding[..] } else { &[] };
     talk.say(Handshake::agree, more)?;
@@ -68,7 +69,8 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
 pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
     let heard = talk.listen()?;
-    let (neighbour, deflate) = (heard.neighbour, heard.reads_deflate);
+    let neighbour = heard.neighbour;
+    let deflate = heard.reads_deflate;
     let role = neighbour.role;
     if let Err((code, why)) = is_welcome(ctx, role) {
         let others = ctx.room.lock().expect("no panics").hosts.clone();

@@ -142,7 +142,8 @@ impl Node {
     fn join(&mut self, joined: Joined) {
         let link = ConnId(self.next_link);
         self.next_link += 1;
-        let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
+        let name = peer(&joined.stream);
+        let neighbour = joined.neighbour;
         let now = self.now();
         let connected = match joined.dialled {
             Some(address) => self.servent.handle_dialled(now, link, address, neighbour),

@@ -242,7 +242,9 @@ fn fetch(
 
 /// Copies what comes and prints how far it is, twice a second.
 fn copy(found: &Found, first: u64, mut from: impl Read, out: &mut File) -> io::Result<()> {
-    let (began, mut told, mut have) = (Instant::now(), Instant::now(), first);
+    let began = Instant::now();
+    let mut told = Instant::now();
+    let mut have = first;
     let mut buf = vec![0; 1 << 16];
     loop {
         let len = from.read(&mut buf)?;

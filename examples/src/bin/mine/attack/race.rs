@@ -16,12 +16,14 @@ pub fn caught_up(rng: &mut Rng, q: f64, z: u32, races: u32) -> f64 {
 /// the attacker has won as soon as his branch is as long.
 fn race(rng: &mut Rng, q: f64, z: u32, hopeless: i64) -> bool {
     let mut his_block = || (rng.next_u64() >> 11) as f64 / ((1_u64 << 53) as f64) < q;
-    let (mut honest, mut behind) = (0, 0_i64);
+    let mut honest = 0;
+    let mut behind = 0_i64;
     while honest < z {
         if his_block() {
             behind -= 1;
         } else {
-            (honest, behind) = (honest + 1, behind + 1);
+            honest += 1;
+            behind += 1;
         }
     }
     while behind > 0 && behind < hopeless {

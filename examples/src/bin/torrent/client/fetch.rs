@@ -52,7 +52,8 @@ pub fn fetch(
         traces,
     };
     println!("asking peers for the info dictionary of {hash}");
-    let (mut told, mut info) = (net.now(), Vec::new());
+    let mut told = net.now();
+    let mut info = Vec::new();
     loop {
         finder.dial(net);
         let due = stage.fetch.poll_timeout().map(|at| at.saturating_sub(net.now()));

@@ -81,7 +81,8 @@ const AGAIN: Duration = Duration::from_secs(300);
 
 /// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program.
 fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
-    let (nodes, trace) = (args.nodes.clone(), args.trace);
+    let nodes = args.nodes.clone();
+    let trace = args.trace;
     std::thread::spawn(move || {
         let ran = Node::open(own, &nodes, trace).and_then(|mut node| {
             let mut due = Instant::now();

@@ -39,7 +39,8 @@ pub fn make(args: &Make) -> Result<(), String> {
     let hashes = hash(&root, &files, total, piece_len, args.version()).map_err(named)?;
     let roots = roots(&files, &hashes.v2, piece_len);
     let Hashes { v1, v2 } = &hashes;
-    let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
+    let old = PieceHashes::new(v1);
+    let layer = PieceLayer::new(v2);
     let pieces = match args.version() {
         Version::V1 => old,
         Version::V2 => PieceHashes::v2(layer),
@@ -157,7 +158,8 @@ fn hash(
     version: Version,
 ) -> io::Result<Hashes> {
     let mut hashes = Hashes::default();
-    let (mut done, mut told) = (0, Instant::now());
+    let mut done = 0;
+    let mut told = Instant::now();
     let mut piece = Vec::with_capacity(piece_len as usize);
     for file in files {
         // A file of less than a piece has a tree of its own height.

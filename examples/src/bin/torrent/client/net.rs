@@ -78,7 +78,8 @@ impl Net {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(named)?);
         let (sender, inbox) = channel();
         let mailbox = Mailbox { sender, waker };
-        let (conns, start) = (BTreeMap::new(), Instant::now());
+        let conns = BTreeMap::new();
+        let start = Instant::now();
         Ok(Self { poll, listener, address, conns, next: 0, start, inbox, mailbox })
     }
 
@@ -178,7 +179,8 @@ impl Net {
         let _ = stream.set_nodelay(true);
         self.next += 1;
         let opened = side == Side::Accepted;
-        let (received, out) = (Vec::new(), Vec::new());
+        let received = Vec::new();
+        let out = Vec::new();
         let conn = Conn {
             addr,
             received,

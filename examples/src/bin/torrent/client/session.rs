@@ -51,7 +51,8 @@ pub fn share(args: &Share) -> Result<(), String> {
         let metainfo = show::read(&args.torrent, &bytes)?;
         let finder = |net: &Net, left| {
             let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-            let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
+            let torrent = metainfo.info_hash();
+            let private = metainfo.is_private();
             Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
         let trees = trees(&metainfo, None);
@@ -117,7 +118,8 @@ impl<'a> Session<'a> {
         });
         let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
         if args.seeds && !have.is_full() {
-            let (ones, all) = (have.count_ones(), have.len());
+            let ones = have.count_ones();
+            let all = have.len();
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
         let pieces = geometry.pieces();
@@ -249,7 +251,8 @@ impl<'a> Session<'a> {
     fn read(&mut self, id: ConnId) -> io::Result<()> {
         let now = self.net.now();
         let Some(conn) = self.net.conn(id) else { return Ok(()) };
-        let (received, addr) = (core::mem::take(&mut conn.received), conn.addr);
+        let received = core::mem::take(&mut conn.received);
+        let addr = conn.addr;
         let mut used = 0;
         while used < received.len() {
             let bytes = &received[used..];
@@ -354,7 +357,8 @@ impl<'a> Session<'a> {
             let bytes = rates[way] - self.told_bytes[way];
             bytes as f64 / since.as_secs_f64().max(0.001) / 1e6
         });
-        (self.told, self.told_bytes) = (now, rates);
+        self.told = now;
+        self.told_bytes = rates;
         let pieces = self.torrent.geometry().pieces();
         let have = self.torrent.have_count();
         let peers = self.torrent.peers().filter(|peer| peer.peer_id.is_some()).count();
@@ -371,7 +375,8 @@ impl<'a> Session<'a> {
 
 /// Returns how many bytes are missing.
 fn left(torrent: &Torrent<TorrentVec>) -> u64 {
-    let (geometry, have) = (torrent.geometry(), torrent.have());
+    let geometry = torrent.geometry();
+    let have = torrent.have();
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
     geometry.total() - here
 }

@@ -138,7 +138,8 @@ impl Storage {
         let start = self.geometry.offset(block.piece) + u64::from(block.begin);
         let end = start + u64::from(block.len);
         for part in &self.files {
-            let (from, to) = (start.max(part.offset), end.min(part.offset + part.len));
+            let from = start.max(part.offset);
+            let to = end.min(part.offset + part.len);
             if from < to {
                 let range = (from - start) as usize..(to - start) as usize;
                 act(part, from - part.offset, range)?;

@@ -121,7 +121,8 @@ impl<'s> Overlay<'s> {
         let searcher = self.cast.searcher();
         let words = search_words(&self.song.name);
         let text = Text::new(words.as_bytes()).unwrap_or(Text::EMPTY);
-        let (guid, mut buf) = (guid(ctx), [0; 512]);
+        let guid = guid(ctx);
+        let mut buf = [0; 512];
         let now = ctx.now();
         let servent = &mut self.nodes[searcher.index()].servent;
         let dispatch =
@@ -187,7 +188,9 @@ impl<'s> Overlay<'s> {
             if core::mem::replace(&mut self.nodes[at.index()].asked, true) {
                 continue;
             }
-            let (guid, now, mut buf) = (guid(ctx), ctx.now(), [0; 64]);
+            let guid = guid(ctx);
+            let now = ctx.now();
+            let mut buf = [0; 64];
             let dispatch = self.nodes[at.index()]
                 .servent
                 .ping(now, guid, &mut buf)
@@ -281,8 +284,8 @@ impl Node {
         config.max_leaves = usize::from(cast.nodes);
         config.seed = ctx.rng.next_u64();
         if cast.is_seed(node) {
-            (config.files, config.kilobytes) =
-                (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
+            config.files = 2;
+            config.kilobytes = (song.size / 1024).try_into().unwrap_or(u32::MAX);
         }
         let limits = ServentLimits { conns: 64, routes: 512, ..ServentLimits::default() };
         let servent = Servent::new(config, ServentVec::new(limits)).expect("a preset is valid");

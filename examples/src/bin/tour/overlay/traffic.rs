@@ -59,7 +59,8 @@ impl<'s> Overlay<'s> {
     fn shake(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<Option<usize>> {
         let Some(link) = self.links.get_mut(&conn) else { return Ok(None) };
         let Phase::Shaking(handshake) = &mut link.phase else { return Ok(None) };
-        let (at, now) = (link.at, ctx.now());
+        let at = link.at;
+        let now = ctx.now();
         let received = match handshake.handle_bytes(bytes) {
             Ok(received) => received,
             Err(error) => {
@@ -102,7 +103,9 @@ impl<'s> Overlay<'s> {
 
     fn descriptor(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<Option<usize>> {
         let Some(link) = self.links.get(&conn) else { return Ok(None) };
-        let (at, peer, now) = (link.at, link.peer, ctx.now());
+        let at = link.at;
+        let peer = link.peer;
+        let now = ctx.now();
         let node = &mut self.nodes[at.index()];
         let duplicates = node.servent.stats().duplicates;
         let received =
@@ -176,7 +179,8 @@ impl<'s> Overlay<'s> {
             .to_data(VENDOR);
         let records =
             Records::from_slice(&records).ok_or_else(|| io::Error::other("two records"))?;
-        let (now, mut buf) = (ctx.now(), vec![0; 4096]);
+        let now = ctx.now();
+        let mut buf = vec![0; 4096];
         let servent = &mut self.nodes[at.index()].servent;
         match servent.answer(now, guid, records, HitData::new(&flags), &mut buf) {
             Ok(dispatch) => self.dispatch(ctx, at, dispatch, &buf),

@@ -109,7 +109,8 @@ fn picture(
 
 /// An arrow that is bent inwards, more so between neighbours, off the circle and the fingers.
 fn hop(svg: &mut Svg, from: Point, to: Point, class: &str) {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let dx = to.0 - from.0;
+    let dy = to.1 - from.1;
     let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1, to.1));
     let inwards = (CENTER.0 - middle.0) * dy - (CENTER.1 - middle.1) * dx;
     let bend = (54.0 - 0.2 * dx.hypot(dy)).max(16.0);
@@ -128,7 +129,8 @@ fn labels(svg: &mut Svg, ring: &Ring<'_>, members: &[(NodeId, f64, Id160)], cast
         marks.iter().map(|(_, node)| if node.is_some() { 27.0 } else { 40.0 } / around).collect();
     let places = spread(&turns, &widths, true);
     for ((turn, node), place) in marks.into_iter().zip(places) {
-        let (dot, label) = (on_circle(CENTER, RADIUS, turn), on_circle(CENTER, LABELS, place));
+        let dot = on_circle(CENTER, RADIUS, turn);
+        let label = on_circle(CENTER, LABELS, place);
         svg.line(dot, on_circle(CENTER, LABELS - 12.0, place), "leader");
         let Some(node) = node else {
             diamond(svg, dot, 5.0);

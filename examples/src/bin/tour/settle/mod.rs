@@ -200,7 +200,8 @@ impl<'k> Settlement<'k> {
     /// A block waits a while before it is appended, so that a contradiction would be heard of.
     fn take_block(&mut self, ctx: &mut Ctx, at: NodeId, bytes: &[u8]) -> io::Result<bool> {
         let Ok((block, [])) = Block::decode(bytes) else { return Ok(false) };
-        let (header, now) = (*block.header(), ctx.now());
+        let header = *block.header();
+        let now = ctx.now();
         let mut author = author_of(&header);
         let mut round = 0;
         let node = &mut self.nodes[at.index()];

@@ -49,7 +49,9 @@ impl Swarm {
     /// Handles all whole messages that a connection has brought.
     fn read(&mut self, ctx: &mut Ctx, conn: Conn) -> io::Result<()> {
         let Some(inbox) = self.conns.get_mut(&conn) else { return Ok(()) };
-        let (at, peer, now) = (inbox.at, inbox.peer, ctx.now());
+        let at = inbox.at;
+        let peer = inbox.peer;
+        let now = ctx.now();
         let bytes = core::mem::take(&mut inbox.bytes);
         let mut used = 0;
         let member = &mut self.peers[at.index()];
