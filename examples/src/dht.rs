@@ -22,7 +22,7 @@ pub struct Node {
     trace: bool,
 }
 
-/// What a turn brought.
+/// What happened during [`Node::turn`].
 #[derive(Debug)]
 pub enum NodeEvent {
     /// Peers of a torrent.

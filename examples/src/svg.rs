@@ -113,7 +113,7 @@ impl Svg {
         );
     }
 
-    /// An arrow that begins and ends so many units before the two points and is bent to its left by `bend`.
+    /// An arrow between two points, shortened at both ends and bent to its left by `bend` units.
     pub fn arrow(&mut self, from: Point, to: Point, gaps: (f64, f64), bend: f64, class: &str) {
         let dx = to.0 - from.0;
         let dy = to.1 - from.1;

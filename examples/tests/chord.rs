@@ -1,4 +1,4 @@
-//! Nodes of a ring as processes over loopback: what one stores, all others find, whoever crashes or leaves.
+//! Nodes of a ring as processes over loopback: all nodes find what one stores, also after crashes and departures.
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -149,7 +149,7 @@ impl Ctx {
         &self.args.out
     }
 
-    /// Notes who talks to whom on a connection; needed before anything is sent on it.
+    /// Registers the two ends of a connection; required before anything is sent on it.
     pub fn know(&mut self, conn: Conn, at: NodeId, peer: NodeId, dialled: bool) {
         self.ends.insert(conn, (at, peer, dialled));
     }

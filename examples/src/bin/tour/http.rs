@@ -59,7 +59,7 @@ impl HttpSide {
         ctx.send(conn, Protocol::Http, request, &[&buf])
     }
 
-    /// Takes in bytes; answers a whole request, keeps a whole answer.
+    /// Processes received bytes: answers a complete request, keeps a complete response.
     pub fn bytes(
         &mut self,
         ctx: &mut Ctx,

@@ -54,7 +54,7 @@ impl Table {
 }
 
 impl Row {
-    /// Notes a check, and tells whoever watches.
+    /// Records a check and prints it unless `--quiet` is given.
     pub fn check(&mut self, ctx: &mut Ctx, holds: bool, what: String) {
         let mark = if holds { "ok" } else { "FAILED" };
         ctx.tell(format_args!("{mark:<6} {what}"));

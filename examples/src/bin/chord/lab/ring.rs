@@ -79,7 +79,7 @@ impl Ring {
         ring
     }
 
-    /// Lets a second pass, in which so many keys are looked up by nodes at random.
+    /// Simulates one second in which random nodes look up random keys.
     pub fn run_second(&mut self, lookups: usize) -> Second {
         let begin = self.net.now();
         let sent = self.net.stats().datagrams;

@@ -1,4 +1,4 @@
-//! The client's side of a member: what it wants done at the owner of a key, whoever that is by then.
+//! The client's side of a member: commands for the owner of a key, which may change meanwhile.
 
 use core::time::Duration;
 
@@ -14,11 +14,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) enum Action {
     Put(Vec<u8>),
     Get,
-    /// Back to the owner.
+    /// Return a stray entry to its owner.
     Return,
 }
 
-/// Something to do at the owner of a key, whoever that is.
+/// A command for the owner of a key, sent again until it is answered.
 #[derive(Debug)]
 pub(crate) struct PendingCommand {
     pub(crate) what: Action,
@@ -61,7 +61,7 @@ impl<A: Address> Member<A> {
                     Transfer::Copy { token, key, entry }
                 }
                 _ => {
-                    // It has come home.
+                    // This node is the owner again.
                     self.commands.retain(|command| command.token != token);
                     return;
                 }
@@ -70,7 +70,7 @@ impl<A: Address> Member<A> {
         self.send(owner, transfer);
     }
 
-    /// Looks for the owner anew where a command has waited for too long.
+    /// Looks the owner up again for commands that have waited for too long.
     pub(crate) fn retry_commands(&mut self) {
         let now = self.now;
         let mut given_up = vec![];
@@ -96,7 +96,7 @@ impl<A: Address> Member<A> {
         }
     }
 
-    /// The owner has nothing to say yet, or is another one now.
+    /// The owner cannot answer yet, or has changed: the command is retried later.
     pub(crate) fn postpone(&mut self, token: u32) {
         let command = self.commands.iter_mut().find(|command| command.token == token);
         if let Some(command) = command {
@@ -105,7 +105,7 @@ impl<A: Address> Member<A> {
         }
     }
 
-    /// The owner has taken back what was nobody's here.
+    /// The owner has stored the stray entry, so it is dropped here.
     pub(crate) fn finish_return(&mut self, token: u32) {
         let home =
             |command: &PendingCommand| command.token == token && command.what == Action::Return;

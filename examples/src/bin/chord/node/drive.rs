@@ -160,7 +160,7 @@ impl Driver {
                     self.finish(false, &format!("nothing under {key:.8}"));
                 }
                 MemberEvent::GaveUp { key } => {
-                    self.finish(false, &format!("no answer about {key:.8}"))
+                    self.finish(false, &format!("no answer about {key:.8}"));
                 }
             }
         }

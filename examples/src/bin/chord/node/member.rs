@@ -76,7 +76,7 @@ struct Put<A> {
 #[derive(Debug)]
 struct Keeper<A> {
     address: A,
-    /// Since when it owes an answer.
+    /// When it was asked, if it has not answered yet.
     asked: Option<Duration>,
     /// It had the same entries once since the range has grown.
     agreed: bool,
@@ -141,7 +141,7 @@ impl<A: Address> Member<A> {
         self.begin(now, key, Action::Get);
     }
 
-    /// Takes in a datagram. What is neither a message nor a transfer is dropped; the text says why.
+    /// Handles a datagram. Anything but a Chord message or a transfer is dropped; the error says why.
     pub fn handle_datagram(&mut self, now: Duration, from: A, bytes: &[u8]) -> Result<(), String> {
         let now = self.now.max(now);
         if bytes.first() == Some(&FIRST) {
@@ -174,7 +174,7 @@ impl<A: Address> Member<A> {
         self.node.poll_timeout().into_iter().chain(own).min()
     }
 
-    /// Returns whom to send the bytes to that it has put into `buf`.
+    /// Writes the next datagram into `buf`, and returns its destination and its length.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(A, usize)>, BufferTooSmall> {
         if let Some(sent) = self.node.poll_transmit(buf)? {
             return Ok(Some((sent.to, sent.len)));
@@ -259,7 +259,7 @@ impl<A: Address> Member<A> {
         }
     }
 
-    /// Tells whether the answers of this node count: it has compared its range with all that may know more.
+    /// Returns whether this node may answer: it has compared its range with every node that may know more.
     fn is_settled(&self) -> bool {
         let list = self.node.successors();
         self.node.state().is_member()
@@ -315,7 +315,7 @@ impl<A: Address> Member<A> {
                 self.end(token, |_, key| MemberEvent::Found { key, value: Some(entry.value) });
             }
             Transfer::Nothing { token } => {
-                self.end(token, |_, key| MemberEvent::Found { key, value: None })
+                self.end(token, |_, key| MemberEvent::Found { key, value: None });
             }
             Transfer::Later { token } => self.postpone(token),
         }
@@ -354,7 +354,7 @@ impl<A: Address> Member<A> {
         self.finish_return(token);
     }
 
-    /// Tells the clients of all values that have their copies. Who is silent does not count.
+    /// Answers the clients of all values that have their copies. Silent nodes do not count.
     fn finish_puts(&mut self) {
         let now = self.now;
         let keepers = &self.keepers;

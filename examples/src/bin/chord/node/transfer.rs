@@ -1,11 +1,11 @@
-//! What stores say to each other, on the same port as Chord: the first byte tells them apart.
+//! The messages between stores, on the same port as Chord: the first byte distinguishes the two.
 
 use chord_core::{Id160, KeyRange};
 
 /// Chord's messages begin with their version, 1.
 pub const FIRST: u8 = b'S';
 
-/// The longest value: the whole transfer fits into a datagram that no path cuts up.
+/// The longest value: the whole transfer fits into a datagram that is not fragmented.
 pub const LONGEST: usize = 1024;
 
 /// A value and how often it has been replaced.
@@ -40,7 +40,7 @@ pub enum Transfer {
     Nothing {
         token: u32,
     },
-    /// Not the owner, or one that has yet to compare with its successor. Ask again, whoever is it then.
+    /// The receiver is not the owner, or has yet to compare with its successor. Look the owner up and ask again.
     Later {
         token: u32,
     },

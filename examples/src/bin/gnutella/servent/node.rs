@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// Takes in a compressed piece of a neighbour's table of words.
+    /// Processes a compressed PATCH of a neighbour's query-routing table.
     fn patch(&mut self, link: ConnId, body: &[u8]) {
         let now = self.now();
         let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))

@@ -5,7 +5,7 @@ use sim::Rng;
 /// Who is so far behind that catching up has less than this chance gives up.
 const HOPELESS: f64 = 1e-6;
 
-/// Runs so many races and returns the part in which the attacker has caught up.
+/// Runs races and returns the share in which the attacker has caught up.
 pub fn caught_up(rng: &mut Rng, q: f64, z: u32, races: u32) -> f64 {
     let hopeless = (HOPELESS.ln() / (q / (1.0 - q)).ln()).ceil() as i64;
     let won = (0..races).filter(|_| race(rng, q, z, hopeless)).count();

@@ -57,7 +57,7 @@ impl Finder {
         self.candidates.extend(peers);
     }
 
-    /// Dials peers of whom somebody told, while there is room.
+    /// Dials the peers that were found, while there is room.
     pub fn dial(&mut self, net: &mut Net) {
         while net.len() < PEERS {
             let Some(addr) = self.candidates.pop_front() else { return };

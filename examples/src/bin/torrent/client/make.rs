@@ -12,7 +12,7 @@ use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
 
 use super::args::Make;
 
-/// A torrent of the default piece length has about so many pieces.
+/// The approximate number of pieces at the default piece length.
 const PIECES: u64 = 1_500;
 
 /// A file below the path: its elements and its length.
@@ -135,7 +135,7 @@ impl Hashes {
     }
 }
 
-/// Returns the root of each file; of version 1, and of empty files, there is none.
+/// Returns the root of each file; `None` with version 1 and for empty files.
 fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Option<MerkleHash>> {
     let each = files.iter().map(|file| {
         let pieces = file.len.div_ceil(u64::from(piece_len)) as usize;

@@ -43,17 +43,17 @@ pub struct Conn {
     closed: bool,
 }
 
-/// What a turn brought.
+/// What happened during [`Net::turn`].
 #[derive(Debug)]
 pub enum NetEvent {
     Opened(ConnId, Side),
     Bytes(ConnId),
     Closed(ConnId),
-    /// Addresses of peers, and who told them.
+    /// Addresses of peers, and where they were found.
     Found(String, Vec<SocketAddr>),
 }
 
-/// Where other threads leave what they found.
+/// Sends events from other threads to the session.
 #[derive(Clone)]
 pub struct Mailbox {
     sender: Sender<NetEvent>,

@@ -169,7 +169,7 @@ fn link(path: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns that no piece is there.
+/// Returns the bitfield of a torrent without any piece.
 pub fn empty_bitfield(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
     let pieces = geometry.pieces();
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)

@@ -23,7 +23,7 @@ pub fn serve(ctx: &Arc<Ctx>, listener: &TcpListener) -> Result<(), String> {
     loop {
         let (stream, _) = listener.accept().map_err(|error| error.to_string())?;
         let ctx = Arc::clone(ctx);
-        std::thread::spawn(move || drop(answer(&ctx, stream))); // whoever leaves gets nothing
+        std::thread::spawn(move || drop(answer(&ctx, stream))); // the client may disconnect
     }
 }
 

@@ -14,7 +14,7 @@ const CENTER: Point = (304.0, 292.0);
 const RADIUS: f64 = 205.0;
 const LABELS: f64 = 252.0;
 
-/// Returns the section's text and picture; the flood took so many `copies`.
+/// Returns the section's text and picture; `copies` is the number of messages that the flood took.
 pub fn draw(ring: &Ring<'_>, copies: usize, cast: Cast) -> String {
     let mut members: Vec<(NodeId, f64, Id160)> =
         ring.identifiers().map(|(node, id)| (node, turn(id), id)).collect();

@@ -1,4 +1,4 @@
-//! The picture of the pieces: who has which at what time, and from whom.
+//! The picture of the pieces: which peer got which piece from which peer, and when.
 
 use core::fmt::Write as _;
 use core::time::Duration;

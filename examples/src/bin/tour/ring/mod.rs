@@ -44,7 +44,7 @@ pub struct Ring<'s> {
     pub timeouts: u32,
 }
 
-/// What a node wants of the store: first the owner of the key, then a word with it.
+/// A request to the store: the owner of the key is looked up, then asked.
 struct Command {
     lookup: Option<LookupId>,
     owner: Option<NodeId>,

@@ -1,4 +1,4 @@
-//! The store that uses the ring: holders are put under a key, at whoever owns it.
+//! The store that uses the ring: the owner of a key stores the holders of the file.
 
 use std::io;
 

@@ -151,7 +151,7 @@ impl<'k> Settlement<'k> {
         groups.collect()
     }
 
-    /// Every taker signs a receipt for each delivery: so many coins to the giver.
+    /// Every taker signs a receipt for each delivery, which pays coins to the giver.
     fn send_receipts(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         self.receipts_sent = true;
         let mut sequences = BTreeMap::new();
@@ -176,7 +176,7 @@ impl<'k> Settlement<'k> {
         Ok(())
     }
 
-    /// Takes in a message, from a peer or made by the node itself, and passes on what is new.
+    /// Handles a message, from a peer or of the node itself, and relays it if it is new.
     fn take(&mut self, ctx: &mut Ctx, at: NodeId, kind: u8, payload: &[u8]) -> io::Result<()> {
         let node = &mut self.nodes[at.index()];
         if !node.seen.insert(Hash::of(payload)) {
