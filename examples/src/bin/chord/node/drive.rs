@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use chord_core::{Config, Event, Id160, Identifier as _, LookupId, Message, Peer, State};
 use examples::cli::Exit;
+use examples::interrupt;
 use sha1::{Digest as _, Sha1};
 
 use super::args::{Args, Command};
@@ -85,7 +86,11 @@ impl Driver {
 
     pub fn run(mut self) -> Result<Exit, String> {
         let mut bytes = [0; 2048];
+        interrupt::install();
         loop {
+            if interrupt::interrupted() {
+                return self.leave(Exit::Stopped);
+            }
             self.send()?;
             self.hear();
             if let Some(status) = self.ended {

@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
+use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
@@ -66,8 +67,8 @@ pub fn run(args: Args) -> cli::Result {
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    node.run(&heard)?;
-    Ok(Exit::Success)
+    let found = node.run(&heard)?;
+    Ok(Exit::stopped_if(found.is_none() && interrupted()))
 }
 
 fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {

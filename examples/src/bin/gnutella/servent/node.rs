@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
+use examples::interrupt;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
@@ -81,9 +82,14 @@ impl Node {
         node
     }
 
-    /// Runs until the user leaves, or until what --find wants has come or failed.
+    /// Runs until the user leaves, a signal comes, or what --find wants has come or failed.
     pub fn run(mut self, inputs: &Receiver<Input>) -> Result<Option<PathBuf>, String> {
+        interrupt::install();
         loop {
+            if interrupt::interrupted() {
+                self.leave();
+                return Ok(None);
+            }
             self.publish_room();
             let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
             let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));

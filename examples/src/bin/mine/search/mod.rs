@@ -119,7 +119,7 @@ fn drive<R: DigestOrder + Send>(
     Ok(Exit::Stopped)
 }
 
-/// Shows the rate, and stops the threads when it is time or Ctrl-C was pressed.
+/// Shows the rate, and stops the threads at the time limit or on a signal.
 fn watch(args: &Args, shared: &Shared, before: u64, target: Target) {
     let start = Instant::now();
     while shared.is_running() {

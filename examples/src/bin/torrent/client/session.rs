@@ -21,6 +21,7 @@ use bittorrent_pieces::{
     CloseReason, Config, ConnId, Event, Host, Metainfo, Outcome, Padding, PeerId, PieceCheck, Side,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
+use examples::interrupt;
 use examples::random::random;
 
 use super::args::Share;
@@ -190,15 +191,16 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self) -> io::Result<()> {
+        interrupt::install();
         let done = self.trade();
         self.parts.save();
         done
     }
 
-    /// Goes on until there is nothing more to fetch, or with `--keep` for ever.
+    /// Runs until there is nothing more to fetch, or with `--keep` until a signal comes.
     fn trade(&mut self) -> io::Result<()> {
         let mut done = self.torrent.is_complete();
-        while !done || self.args.keep {
+        while (!done || self.args.keep) && !interrupt::interrupted() {
             self.finder.dial(&mut self.net);
             let now = self.net.now();
             let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));

@@ -10,6 +10,7 @@ use bittorrent_pieces::dht::DhtEvent;
 use bittorrent_pieces::magnet::Magnet;
 use examples::cli::{self, Exit, within};
 use examples::dht::{Node, NodeEvent};
+use examples::interrupt;
 
 /// A node of the DHT: answers others, finds peers, announces
 ///
@@ -61,23 +62,25 @@ fn torrent(value: &str) -> cli::Result<InfoHash> {
 fn start(args: &Args) -> std::io::Result<Exit> {
     let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);
+    interrupt::install();
     let Some(torrent) = args.find else {
         let mut told = Instant::now();
-        loop {
+        while !interrupt::interrupted() {
             node.turn(Duration::from_secs(1))?;
             if told.elapsed() > Duration::from_secs(60) {
                 told = Instant::now();
                 println!("{} nodes are known", node.known());
             }
         }
+        return Ok(Exit::Stopped);
     };
     let patience = Instant::now() + Duration::from_secs(args.wait);
-    while node.known() == 0 && Instant::now() < patience {
+    while node.known() == 0 && Instant::now() < patience && !interrupt::interrupted() {
         node.turn(Duration::from_millis(100))?;
     }
     node.find(torrent, args.announce);
     let mut peers = BTreeSet::new();
-    loop {
+    while !interrupt::interrupted() {
         for event in node.turn(Duration::from_secs(1))? {
             match event {
                 NodeEvent::Peers(_, found) => {
@@ -100,4 +103,5 @@ fn start(args: &Args) -> std::io::Result<Exit> {
             }
         }
     }
+    Ok(Exit::Stopped)
 }
