@@ -161,6 +161,37 @@ fn a_magnet_link_and_the_dht_are_enough() {
     assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
 }
 
+/// Both say with their exit code that a signal stopped them.
+#[cfg(unix)]
+#[test]
+fn seed_and_dht_stop_on_sigterm() {
+    let home = folder("stopped");
+    let file = home.join("film");
+    fs::write(&file, bytes(200_000)).unwrap();
+    let made = home.join("made");
+    assert!(torrent(&["make", path(&file), "--out", path(&made)]).status.success());
+    let seed = ["seed", path(&made), path(&file)];
+    for (words, ready) in [(&seed[..], "pieces are here"), (&["dht"], "listening on")] {
+        let mut command = Command::new(TORRENT);
+        let command = command.args(words).args(["--listen", "127.0.0.1:0"]);
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running { child, first: String::new() };
+        let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains(ready)), "{words:?}");
+        let sent = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = running.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{words:?} goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(3), "{words:?}");
+    }
+}
+
 /// The length of what is resumed: two pieces of 32 blocks.
 const HALVES: u32 = 1 << 20;
 

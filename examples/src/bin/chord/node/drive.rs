@@ -71,6 +71,7 @@ impl Driver {
             None => member.create(Duration::ZERO),
         };
         begun.map_err(|error| error.to_string())?;
+        interrupt::install();
         println!("listening on {address}, node {:.8}", me.id);
         Ok(Self {
             socket,
@@ -86,7 +87,6 @@ impl Driver {
 
     pub fn run(mut self) -> Result<Exit, String> {
         let mut bytes = [0; 2048];
-        interrupt::install();
         loop {
             if interrupt::interrupted() {
                 return self.leave(Exit::Stopped);

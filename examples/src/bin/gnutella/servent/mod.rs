@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
-use examples::interrupt::interrupted;
+use examples::interrupt;
 use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
@@ -54,6 +54,7 @@ pub fn run(args: Args) -> cli::Result {
         expected: Mutex::new(Vec::new()),
         inputs,
     });
+    interrupt::install();
     println!("listening on {address}, sharing {} files", ctx.library.0.len());
     let strangers = Arc::clone(&ctx);
     thread::spawn(move || accept_all(&strangers, &listener));
@@ -68,7 +69,7 @@ pub fn run(args: Args) -> cli::Result {
         links::dial(&ctx, *to);
     }
     let found = node.run(&heard)?;
-    Ok(Exit::stopped_if(found.is_none() && interrupted()))
+    Ok(Exit::stopped_if(found.is_none() && interrupt::interrupted()))
 }
 
 fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
-use examples::interrupt;
+use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
@@ -84,9 +84,8 @@ impl Node {
 
     /// Runs until the user leaves, a signal comes, or what --find wants has come or failed.
     pub fn run(mut self, inputs: &Receiver<Input>) -> Result<Option<PathBuf>, String> {
-        interrupt::install();
         loop {
-            if interrupt::interrupted() {
+            if interrupted() {
                 self.leave();
                 return Ok(None);
             }

@@ -155,6 +155,7 @@ impl<'a> Session<'a> {
         let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
         let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
         let here = have.count_ones();
+        interrupt::install();
         println!("{}: {here} of {pieces} pieces are here{more}", printable(metainfo.name()));
         let finder = finder(&net, left(&torrent));
         Ok(Self {
@@ -191,7 +192,6 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self) -> io::Result<()> {
-        interrupt::install();
         let done = self.trade();
         self.parts.save();
         done

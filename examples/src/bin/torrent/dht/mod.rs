@@ -60,9 +60,9 @@ fn torrent(value: &str) -> cli::Result<InfoHash> {
 }
 
 fn start(args: &Args) -> std::io::Result<Exit> {
+    interrupt::install();
     let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);
-    interrupt::install();
     let Some(torrent) = args.find else {
         let mut told = Instant::now();
         while !interrupt::interrupted() {
