@@ -37,9 +37,35 @@ pub fn start<S: TorrentStorage>(memory: S) -> Result<Torrent<S>, ConfigError> {
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        use bittorrent_pieces::{ConnId, Side};
+        use core::time::Duration;
+
+        let mut memory = super::memory();
+        let mut buf = [0; 1024];
+        let Ok(mut torrent) = super::start(&mut memory) else { loop {} };
+        let now = black_box(Duration::ZERO);
+        let _ = torrent.handle_connected(now, ConnId(0), Side::Dialled);
+        while black_box(true) {
+            let received = buf.get(..black_box(0)).unwrap_or_default();
+            black_box(torrent.handle_bytes(now, ConnId(0), received).is_ok());
+            torrent.handle_timeout(now);
+            while let Ok(Some(sent)) = torrent.poll_transmit(&mut buf) {
+                black_box(sent);
+            }
+            black_box((torrent.poll_event(), torrent.poll_timeout()));
+        }
+        loop {}
+    }
 }
 
 #[cfg(not(target_os = "none"))]

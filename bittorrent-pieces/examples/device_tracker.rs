@@ -36,7 +36,18 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        let mut storage = super::STORAGE;
+        black_box(super::announce(black_box(&mut storage), super::InfoHash([9; 20])));
+        loop {}
+    }
 }

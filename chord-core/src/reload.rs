@@ -66,7 +66,7 @@ pub enum ChordUpdate<'a, const WIDTH: usize> {
 /// The body of an answer to a `RouteQuery`: `ChordRouteQueryAns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteQueryAnswer<const WIDTH: usize> {
-    /// Whom the answering node would send the message to.
+    /// The node that the answering node would send the message to.
     pub next_peer: [u8; WIDTH],
 }
 

@@ -83,7 +83,7 @@ fn figure_10() {
 }
 
 /// Fails each node with probability `p` and looks keys up with stabilization stopped. Returns the means of the
-/// path and of the timeouts; panics at a wrong answer. Each lookup remembers whom it found dead.
+/// path and of the timeouts; panics at a wrong answer. Each lookup remembers the nodes it found dead.
 fn table_2(nodes: usize, p: f64, lookups: usize, seed: u64) -> (f64, f64) {
     let mut rng = Rng::new(seed);
     let ring = ring(nodes, &mut rng);

@@ -18,7 +18,7 @@ proptest! {
         }
     }
 
-    /// Evidence is the same whoever saw what first, and any changed byte makes it worthless.
+    /// Evidence is the same in any order of arrival, and any changed byte makes it worthless.
     #[test]
     fn evidence_is_order_free_and_tamper_proof(at in 0_usize..Equivocation::LEN, flip in 1_u8..) {
         let (one, two) = (signed(1, 5, 0, [1; 32]), signed(1, 5, 0, [2; 32]));

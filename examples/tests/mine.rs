@@ -1,8 +1,10 @@
 //! The nonce search as a person meets it.
 
+use core::time::Duration;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
 
 /// Bitcoin's first header, with its nonce 2083236893 left out.
 const GENESIS: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d00000000";
@@ -95,6 +97,47 @@ fn a_resumed_search_finds_the_same_and_forgets_its_progress() {
     let done = mine(&words);
     assert_eq!(field(&done, "nonce"), "2083236893");
     assert!(!state.exists());
+}
+
+#[test]
+fn progress_survives_a_kill_and_a_bad_state_file_is_found_before_the_search() {
+    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mine-killed.state");
+    let path = state.to_str().expect("text");
+    let _ = fs::remove_file(&state);
+    let words = ["--bits", "255", "--threads", "2", "--state", path, "one song"];
+    let mut running = Command::new(env!("CARGO_BIN_EXE_mine"))
+        .arg("search")
+        .args(words)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let kept = || {
+        let text = fs::read_to_string(&state).unwrap_or_default();
+        let tried = text.lines().find_map(|line| line.strip_prefix("tried "));
+        tried.and_then(|tried| tried.parse().ok()).unwrap_or(0_u64)
+    };
+    while kept() == 0 {
+        assert!(running.try_wait().expect("a child").is_none(), "it ended by itself");
+        sleep(Duration::from_millis(20));
+    }
+    running.kill().expect("it runs");
+    running.wait().expect("it ends");
+    let resumed = mine(&[&words[..], &["--seconds", "0"]].concat());
+    assert_eq!(resumed.status.code(), Some(3), "{}", said(&resumed));
+    assert!(said(&resumed).contains("going on after"), "{}", said(&resumed));
+    assert!(said(&resumed).contains("more than"), "{}", said(&resumed));
+
+    let nowhere = mine(&["--bits", "255", "--state", "/nonexistent/state", "one song"]);
+    assert_eq!(nowhere.status.code(), Some(1), "{}", said(&nowhere));
+    assert!(said(&nowhere).contains("/nonexistent/state"), "{}", said(&nowhere));
+
+    let text = fs::read_to_string(&state).expect("the progress");
+    let task = text.lines().next().expect("a line");
+    let next = vec!["7"; 200_000].join(" ");
+    fs::write(&state, format!("{task}\ntried 1\nnext {next}\n")).expect("it can be written");
+    let refused = mine(&words);
+    assert!(said(&refused).contains("not the progress"), "{}", said(&refused));
 }
 
 #[test]

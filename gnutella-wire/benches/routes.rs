@@ -54,7 +54,7 @@ fn scatter(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Returns the median of the times that a call takes, what it is called with being at hand.
+/// Returns the median of the times that a call takes, without the preparation of its arguments.
 fn median<T: Copy>(prepare: impl Fn(u64) -> T, call: impl Fn(T) -> bool) -> f64 {
     let mut times: Vec<f64> = (0..8_000)
         .map(|batch| {

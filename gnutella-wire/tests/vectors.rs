@@ -118,7 +118,7 @@ fn the_header_of_the_lecture() {
     exactly(&[&bytes[..], &[0xAB; 258]].concat()); // an unknown function survives
 }
 
-/// A length of 65,535 is one; 65,536 is none. Limits as gtk-gnutella 1.2.3 has them.
+/// A length of 65,535 is valid; 65,536 is not. Limits as gtk-gnutella 1.2.3 has them.
 #[test]
 fn lengths_beyond_the_limit() {
     let with = |function, len| {

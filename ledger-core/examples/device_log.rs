@@ -67,9 +67,29 @@ pub fn keys() -> Result<(VerifierKey<'static>, [VerifierKey<'static>; 3]), KeyEr
 }
 
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod device {
+    use core::hint::black_box;
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        let mut memory = super::MEMORY;
+        if let Ok((log, witnesses)) = super::keys()
+            && let Ok(policy) = super::Policy::new(log, &witnesses, 2)
+            && let Ok(mut follower) = super::start(policy, None, &mut memory[..])
+        {
+            let received: &[u8] = black_box(&[]);
+            black_box(follower.update(received, None).is_ok());
+            if let Some(checkpoint) = follower.checkpoint() {
+                black_box(super::is_logged(&checkpoint, 0, received, &[]));
+            }
+        }
+        loop {}
+    }
 }
 
 #[cfg(not(target_os = "none"))]

@@ -46,7 +46,7 @@ pub trait Ancestry {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a driver decides by it whom to ban")]
 pub enum Refused<E> {
-    /// It can never be valid: the fault of whoever made or relayed it.
+    /// It can never be valid: the fault of the node that made or relayed it.
     #[error("{0}")]
     Invalid(E),
     /// It is too early. Nobody's fault; offer it again then.

@@ -62,7 +62,7 @@ bytes32! {
 }
 
 bytes32! {
-    /// The hash of a transaction without its signatures: whoever signs it, and however often, the id is the same.
+    /// The hash of a transaction without its signatures: the id does not depend on who signs it, or how often.
     TxId
 }
 

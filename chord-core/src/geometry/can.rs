@@ -47,7 +47,7 @@ pub struct Neighbour<I, A, const D: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CanError {
-    /// More zones touch this one than there are slots: lend more.
+    /// More zones touch this one than there are slots: provide more.
     #[error("no slot for a neighbour is free")]
     Full,
     /// The zone is a single point.
@@ -139,7 +139,7 @@ where
         Ok(other)
     }
 
-    /// Notes that a node has this zone now: it becomes a neighbour, or is none any more.
+    /// Notes that a node has this zone now: it becomes a neighbour, or is removed.
     ///
     /// # Errors
     ///

@@ -100,12 +100,12 @@ where
     T: AsMut<[Option<Peer<I, A>>]>,
     L: AsMut<[Option<Peer<I, A>>]>,
 {
-    /// Takes in a node that is known to exist.
+    /// Inserts a node that is known to exist.
     pub fn learn(&mut self, peer: Peer<I, A>) {
         self.learn_if(peer, |_, _| false);
     }
 
-    /// Takes in a node, in the place of the one in its slot of the table if it is `better`: by this choice, say
+    /// Inserts a node, in the place of the one in its slot of the table if it is `better`: by this choice, say
     /// of the shorter round trip, Pastry keeps its routes short in the network below (section 2.5).
     pub fn learn_if(
         &mut self,

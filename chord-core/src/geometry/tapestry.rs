@@ -70,7 +70,7 @@ impl<I: Bits, A: Address, T: AsRef<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
         Route::Owner(me)
     }
 
-    /// Returns to whom a message goes on that is for all nodes which share `digits` digits with this one, and
+    /// Returns the next receivers of a message that is for all nodes which share `digits` digits with this one, and
     /// with how many digits it goes on to each: every such node then gets it once. In this way a newcomer
     /// announces itself, beginning at its root with the number of digits that it shares with the root; who gets
     /// the message learns the newcomer, and the newcomer learns it.

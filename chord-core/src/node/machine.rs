@@ -191,7 +191,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
     }
 
-    /// Lends the storage to `call`, with the slots for lookups of the application apart.
+    /// Passes the storage to `call`, with the slots for lookups of the application apart.
     pub(super) fn with<R>(
         &mut self,
         parts: NodeParts<'_, I, A>,
@@ -524,7 +524,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             Some(Request::new(self.core.now, &self.core.settings, &mut self.core.rng));
     }
 
-    /// Returns whom the question of the state is for. Nothing changes that while the question is on its way.
+    /// Returns the peer that the question of the state is for. Nothing changes that while the question is on its way.
     pub(super) fn asked(&self) -> Option<Peer<I, A>> {
         match self.core.state {
             State::Outside | State::Gone => None,

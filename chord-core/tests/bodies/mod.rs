@@ -316,7 +316,7 @@ type TestSlots = NodeSlots<
     Vec<ContactSlot<Small, u32>>,
 >;
 
-/// A node, and what it last asked whom, so that arbitrary bytes can spell answers that it awaits.
+/// A node, and what it last asked which peer, so that arbitrary bytes can spell answers that it awaits.
 struct Tested {
     node: Node<Small, u32, TestSlots>,
     asked: Vec<(u32, Message<Small, u32>)>,

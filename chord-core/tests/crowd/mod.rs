@@ -180,7 +180,7 @@ pub(crate) fn id64(n: u64) -> Id64 {
     Id64::from(n.to_be_bytes())
 }
 
-/// Returns whom the node at `at` has to know: the next r, the last, and the nodes that its fingers are.
+/// Returns the nodes that the node at `at` has to know: the next r, the last, and the nodes that its fingers are.
 fn known(ring: &[At], at: usize) -> Vec<At> {
     let (me, len) = (ring[at].id, ring.len());
     let near = R.min(len - 1);

@@ -17,7 +17,7 @@ use super::{Action, Mutation, Ring, State};
 use crate::config::Config;
 use crate::id::Identifier;
 
-/// What one node does, given whom it concerns: the same wherever it happens, so computed once.
+/// What one node does, given the peer it concerns: the same wherever it happens, so computed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Stabilize,
@@ -28,7 +28,7 @@ enum Step {
     Join { before: u8, its: Local },
 }
 
-/// The node afterwards, and whom it notifies. `None`: this cannot happen now.
+/// The node afterwards, and the node it notifies. `None`: this cannot happen now.
 type Outcome = Option<(Local, Option<u8>)>;
 
 std::thread_local! {

@@ -113,7 +113,7 @@ impl Local {
         self.0 & 7 > 1
     }
 
-    /// Returns whom the node has asked.
+    /// Returns the peer that the node has asked.
     pub(super) fn asked(self) -> Option<u8> {
         let fields = self.fields();
         match fields.state {

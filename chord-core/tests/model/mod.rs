@@ -73,11 +73,11 @@ struct State<const N: usize> {
 enum Action {
     /// Its clock tells a node to stabilize.
     Stabilize(u8),
-    /// Whom a node has asked answers, and the answer arrives.
+    /// The peer a node has asked answers, and the answer arrives.
     Answer(u8),
-    /// Whom a node has asked waits for an answer itself, is asked again and says so.
+    /// The peer a node has asked waits for an answer itself, is asked again and says so.
     Busy(u8),
-    /// Whom a node has asked is dead, and its patience ends.
+    /// The peer a node has asked is dead, and its patience ends.
     Silence(u8),
     /// A notification arrives.
     Notify { from: u8, to: u8 },

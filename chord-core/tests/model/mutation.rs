@@ -22,7 +22,7 @@ pub(crate) enum Mutation {
     RectifyNeverAsks,
     /// Rectify adopts only if the old predecessor is dead.
     RectifyOnlyIfDead,
-    /// Rectify adopts whoever notifies.
+    /// Rectify adopts any node that notifies.
     RectifyAlways,
     /// Stabilize adopts the predecessor of its successor without asking it.
     AdoptUnasked,

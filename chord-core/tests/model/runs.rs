@@ -154,7 +154,7 @@ fn faults_of_rectify_stop_progress() {
 }
 
 /// 9 and 10, which the abstraction with shared memory does not catch: with messages, a ring whose
-/// nodes adopt whoever notifies can go on for ever; to adopt without asking does no harm here.
+/// nodes adopt any node that notifies can go on for ever; to adopt without asking does no harm here.
 #[test]
 fn the_two_that_shared_memory_does_not_catch() {
     let progress = |mutation| Ring { progress: true, ..mutated::<4>(mutation, 2, 3) };

@@ -175,7 +175,7 @@ impl World {
         assert!(self.principals().len() > self.r, "principals");
     }
 
-    /// Tells whether the assumptions of the proof let `id` fail now.
+    /// Returns whether the assumptions of the proof let `id` fail now.
     pub(crate) fn may_fail(&self, id: u64) -> bool {
         let members = self.members();
         let still = |peer: &Peer<Id, u32>| {

@@ -275,7 +275,7 @@ pub fn check_poll_order<M: Machine>(new: impl Fn() -> M, buf_len: usize, bytes: 
     }
 }
 
-/// Takes transmits and events until there are none, all of one kind before the other.
+/// Polls transmits and events until there are none, all of one kind before the other.
 fn take_output<M: Machine>(
     machine: &mut M,
     buf: &mut [u8],

@@ -218,7 +218,7 @@ impl Network {
         self.queue.peek().map(|Reverse(item)| item.at)
     }
 
-    /// Lets time pass to the next delivery and returns it, or to `until` if none is due by then.
+    /// Advances the clock to the next delivery and returns it, or to `until` if none is due by then.
     pub fn next(&mut self, until: Duration) -> Option<Delivery> {
         while self.next_at().is_some_and(|at| at <= until) {
             let Reverse(item) = self.queue.pop()?;

@@ -10,7 +10,7 @@
 //! | the client | [`Client`] |
 //! | between two peers | [`peer`] |
 //!
-//! **Passwords go over the network as plain text**, and whoever listens reads them. [`Index`] does not
+//! **Passwords go over the network as plain text**, and anybody on the path reads them. [`Index`] does not
 //! check them at all: it takes any nick that is free.
 //!
 //! Not read: channels (400 to 424), commands of operators (6xx, 8xx), sharing by folder (870), resumes (215

@@ -171,7 +171,7 @@ impl Core<'_> {
         }
     }
 
-    /// Whom a query is forwarded to now. That of a leaf goes to leaves at once, and to ultrapeers
+    /// The connections that a query is forwarded to now. That of a leaf goes to leaves at once, and to ultrapeers
     /// in turn if there is room to remember it.
     fn scope(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> FloodScope {
         let Some(slot) = self.conns.get(index) else { return FloodScope::All };

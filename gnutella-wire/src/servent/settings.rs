@@ -1,4 +1,4 @@
-//! Commands that change what the servent shares, whom it connects to, and what it is.
+//! Commands that change what the servent shares, the hosts it connects to, and what it is.
 
 use core::net::SocketAddrV4;
 use core::time::Duration;

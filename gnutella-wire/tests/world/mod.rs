@@ -159,7 +159,7 @@ impl World {
         self.net.send(stream(self.link(from, to)), Addr(from), bytes);
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub(crate) fn run(&mut self, seconds: u64) {
         let until = self.net.now() + Duration::from_secs(seconds);
         loop {

@@ -27,7 +27,7 @@ pub use outputs::{OutputCall, Outputs, output_key};
 /// use ledger_core::state::{Key, TransactionError, Value, View};
 /// use ledger_core::{Action, Hash, Transaction};
 ///
-/// /// Ledger 70: a guest book with one page. Whoever signs last stands in it.
+/// /// Ledger 70: a guest book with one page. The last signer stands in it.
 /// struct GuestBook;
 ///
 /// impl Ledger for GuestBook {
@@ -62,7 +62,7 @@ pub trait Ledger {
     ///
     /// # Errors
     ///
-    /// [`TransactionError`] if the action is not allowed; [`TransactionError::UnknownLedger`] if it is none of this
+    /// [`TransactionError`] if the action is not allowed; [`TransactionError::UnknownLedger`] if it is not one of this
     /// ledger's. Writes made before an error are undone.
     fn apply(
         &self,

@@ -42,7 +42,7 @@ pub(crate) struct Meta {
 pub struct Effect {
     /// What it means; ledger and engine agree on that.
     pub kind: u8,
-    /// Whom or what it concerns.
+    /// The account or thing it concerns.
     pub subject: [u8; 32],
     /// A number, if one belongs to it.
     pub amount: u64,

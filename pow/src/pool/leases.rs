@@ -76,7 +76,7 @@ impl LeaseSlot {
         if self.finished { 0 } else { self.last.saturating_sub(self.next).saturating_add(1) }
     }
 
-    /// Continues after a nonce that was a share: whoever is assigned the lease next starts there.
+    /// Continues after a nonce that was a share: the next worker of the lease starts there.
     pub(super) fn advance(&mut self, nonce: u64) {
         match nonce.checked_add(1).filter(|next| *next <= self.last) {
             Some(next) => self.next = next,

@@ -15,6 +15,8 @@ use pow::{ByteOrder, ConnId, HashFunction, NonceField, NonceFormat, Target};
 use super::Serve;
 
 const CONNECTIONS: usize = 64;
+/// How long the pool waits before it looks whether it was interrupted.
+const ATTENTION: Duration = Duration::from_millis(200);
 /// A worker that does not read for so long is sent away.
 const STUCK: Duration = Duration::from_secs(5);
 
@@ -48,35 +50,43 @@ pub fn serve(args: &Serve) -> cli::Result {
     let cannot = |error| format!("cannot listen at {}: {error}", args.listen);
     let listener = TcpListener::bind(&args.listen).map_err(cannot)?;
     println!("listening at {}", listener.local_addr().map_err(cannot)?);
+    examples::interrupt::install();
     let (sender, inputs) = channel();
     thread::spawn(move || accept(&listener, &sender));
 
     let start = Instant::now();
     let mut lines = BTreeMap::new();
     let mut solution = None;
-    while solution.is_none() {
+    let mut exhausted = false;
+    while solution.is_none() && !exhausted && !examples::interrupt::interrupted() {
         let now = start.elapsed();
-        let wait = pool.poll_timeout().map_or(STUCK, |at| at.saturating_sub(now));
+        let wait =
+            pool.poll_timeout().map_or(ATTENTION, |at| at.saturating_sub(now).min(ATTENTION));
         match inputs.recv_timeout(wait) {
             Ok((id, input)) => solution = handle(&mut pool, &mut lines, start.elapsed(), id, input),
-            Err(RecvTimeoutError::Timeout) => pool.handle_timeout(start.elapsed()),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err("nobody listens any more".into()),
         }
-        let exhausted = report(&mut pool, &mut lines);
-        send(&mut pool, &mut lines);
-        if exhausted {
-            break;
+        if pool.poll_timeout().is_some_and(|at| at <= start.elapsed()) {
+            pool.handle_timeout(start.elapsed());
         }
+        exhausted = report(&mut pool, &mut lines);
+        send(&mut pool, &mut lines);
     }
     match solution {
         Some(nonce) => println!("found: nonce {nonce}"),
-        None => println!("all nonces were tried"),
+        None if exhausted => println!("all nonces were tried"),
+        None => println!("stopped"),
     }
     print_accounts(&pool, args.reward);
     for line in lines.values() {
         let _ = line.stream.shutdown(Shutdown::Both);
     }
-    Ok(Exit::Success)
+    Ok(match solution {
+        Some(_) => Exit::Success,
+        None if exhausted => Exit::Failure,
+        None => Exit::Stopped,
+    })
 }
 
 /// Prints what happened, and returns whether all nonces were tried.

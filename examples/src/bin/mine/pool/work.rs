@@ -16,6 +16,7 @@ pub fn work(address: &str) -> cli::Result {
     let mut received = Vec::new();
     let mut buf = [0; 4096];
     let mut busy = false;
+    let mut had_lease = false;
     loop {
         stream.set_nonblocking(busy).map_err(failed)?;
         match stream.read(&mut buf) {
@@ -26,11 +27,12 @@ pub fn work(address: &str) -> cli::Result {
             Err(error) => return Err(failed(error)),
         }
         loop {
-            let consumed = worker.handle_bytes(&received).consumed;
-            if consumed == 0 {
+            let taken = worker.handle_bytes(&received);
+            if taken.consumed == 0 {
                 break;
             }
-            received.drain(..consumed);
+            had_lease |= taken.outcome.is_some();
+            received.drain(..taken.consumed);
         }
         if let Some(WorkerEvent::Closed { reason }) = worker.poll_event() {
             return Err(format!("{address} is not a pool: {reason}"));
@@ -43,6 +45,9 @@ pub fn work(address: &str) -> cli::Result {
             }
             busy = worker.step(SLICE);
         }
+    }
+    if !had_lease {
+        return Err(format!("{address} has no lease for this worker; it may be full"));
     }
     let (accepted, refused) = worker.tally();
     println!("{} hashes, {accepted} shares accepted, {refused} refused", worker.tried());

@@ -57,6 +57,9 @@ pub fn run(args: &Args) -> cli::Result {
     }
 }
 
+/// How often the progress is written: what a power cut costs at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
 /// Searches from the beginning or from where an earlier run was stopped, and says what came of it.
 fn drive<R: DigestOrder + Send>(
     args: &Args,
@@ -86,13 +89,22 @@ fn drive<R: DigestOrder + Send>(
         miner
     };
     let mut miners: Vec<_> = progress.next.iter().map(miner).collect();
-    let expected = target.work().hashes().saturating_u128();
-    println!("{} threads, kernel: {}; {expected} hashes are expected", miners.len(), args.kernel());
+    let hashes = target.work().hashes();
+    let expected = hashes.saturating_u128();
+    let more = if hashes.bits() > 128 { "more than " } else { "" };
+    let kernel = args.kernel();
+    println!("{} threads, kernel: {kernel}; {more}{expected} hashes are expected", miners.len());
     if progress.tried > 0 {
         println!("going on after {} hashes", progress.tried);
     }
-    let shared = Shared::new(progress.tried);
-    let found = search(&mut miners, &shared, || watch(args, &shared, progress.tried, target));
+    // A file that cannot be written is found out before the work and not after it.
+    save(args, &progress, &name)?;
+    let shared = Shared::new(progress.tried, &progress.next);
+    let keep = || {
+        let tried = shared.tried.load(Ordering::Relaxed);
+        save(args, &Progress { tried, next: shared.next() }, &name)
+    };
+    let found = search(&mut miners, &shared, || watch(args, &shared, progress.tried, target, keep));
     let tried = shared.tried.load(Ordering::Relaxed);
     if let Some(nonce) = found {
         println!("found after {tried} hashes");
@@ -119,15 +131,28 @@ fn drive<R: DigestOrder + Send>(
     Ok(Exit::Stopped)
 }
 
-/// Shows the rate, and stops the threads at the time limit or on a signal.
-fn watch(args: &Args, shared: &Shared, before: u64, target: Target) {
+/// Shows the rate, saves the progress, and stops the threads at the time limit or on a signal.
+fn watch(
+    args: &Args,
+    shared: &Shared,
+    before: u64,
+    target: Target,
+    keep: impl Fn() -> Result<(), String>,
+) {
     let start = Instant::now();
+    let mut saved = start;
     while shared.is_running() {
         let late = args.patience().is_some_and(|patience| start.elapsed() >= patience);
         if late || examples::interrupt::interrupted() {
             shared.stop.store(true, Ordering::Relaxed);
         }
         thread::sleep(Duration::from_millis(5));
+        if saved.elapsed() >= SAVE_EVERY {
+            saved = Instant::now();
+            if let Err(error) = keep() {
+                eprintln!("{error}");
+            }
+        }
         progress::show(|| {
             let tried = shared.tried.load(Ordering::Relaxed);
             let rate = (tried - before) as f64 / start.elapsed().as_secs_f64();
@@ -135,6 +160,11 @@ fn watch(args: &Args, shared: &Shared, before: u64, target: Target) {
             format!("{:.2} MH/s, {tried} hashes, {} on average", rate / 1e6, span(time))
         });
     }
+}
+
+/// Writes the progress, if it is to be kept.
+fn save(args: &Args, progress: &Progress, name: &str) -> Result<(), String> {
+    args.state.as_ref().map_or(Ok(()), |path| progress.save(path, name))
 }
 
 /// Removes the progress of a search that is over.

@@ -5,6 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// The most threads that a file may name.
+const MOST_THREADS: usize = 1024;
+
 /// How far a search has come.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -36,7 +39,8 @@ impl Progress {
             "-" => Some(None),
             number => number.parse().ok().map(Some),
         });
-        Some(Self { tried, next: next.collect::<Option<_>>()? })
+        let next: Vec<_> = next.take(MOST_THREADS + 1).collect::<Option<_>>()?;
+        (next.len() <= MOST_THREADS).then_some(Self { tried, next })
     }
 
     /// Writes the file: another one first, so that a power cut leaves the old progress or the new.

@@ -2,6 +2,7 @@
 //! one of them has found, so that the answer does not depend on how many they are.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use pow::{DigestOrder, Miner, Step};
@@ -16,16 +17,30 @@ pub struct Shared {
     /// How many hashes were tried by all together, in earlier runs too.
     pub tried: AtomicU64,
     running: AtomicU64,
-    least: AtomicU64, // that was found; the greatest number until then
+    least: AtomicU64,              // that was found; the greatest number until then
+    next: Vec<Mutex<Option<u64>>>, // of each thread
 }
 
 impl Shared {
-    pub const fn new(tried: u64) -> Self {
+    pub fn new(tried: u64, next: &[Option<u64>]) -> Self {
         Self {
             stop: AtomicBool::new(false),
             tried: AtomicU64::new(tried),
             running: AtomicU64::new(0),
             least: AtomicU64::new(u64::MAX),
+            next: next.iter().copied().map(Mutex::new).collect(),
+        }
+    }
+
+    /// Returns the next nonce of each thread. One that has found something stays there.
+    pub fn next(&self) -> Vec<Option<u64>> {
+        let value = |next: &Mutex<_>| *next.lock().unwrap_or_else(PoisonError::into_inner);
+        self.next.iter().map(value).collect()
+    }
+
+    fn set_next(&self, thread: usize, next: Option<u64>) {
+        if let Some(slot) = self.next.get(thread) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = next;
         }
     }
 
@@ -43,10 +58,10 @@ pub fn search<R: DigestOrder + Send>(
 ) -> Option<u64> {
     shared.running.store(miners.len() as u64, Ordering::Release);
     let found = thread::scope(|scope| {
-        let threads: Vec<_> = (miners.iter_mut())
-            .map(|miner| {
-                scope.spawn(|| {
-                    let found = drive(miner, shared);
+        let threads: Vec<_> = (miners.iter_mut().enumerate())
+            .map(|(thread, miner)| {
+                scope.spawn(move || {
+                    let found = drive(thread, miner, shared);
                     shared.running.fetch_sub(1, Ordering::Release);
                     found
                 })
@@ -57,11 +72,12 @@ pub fn search<R: DigestOrder + Send>(
     })?;
     // Who was told to stop may not have come as far as the one that has found something.
     shared.stop.store(false, Ordering::Relaxed);
-    let missed = miners.iter_mut().filter_map(|miner| drive(miner, shared)).min();
+    let miners = miners.iter_mut().enumerate();
+    let missed = miners.filter_map(|(thread, miner)| drive(thread, miner, shared)).min();
     Some(missed.map_or(found, |missed| missed.min(found)))
 }
 
-fn drive<R: DigestOrder>(miner: &mut Miner<R>, shared: &Shared) -> Option<u64> {
+fn drive<R: DigestOrder>(thread: usize, miner: &mut Miner<R>, shared: &Shared) -> Option<u64> {
     loop {
         let beyond = (miner.remaining())
             .is_none_or(|nonces| *nonces.start() > shared.least.load(Ordering::Relaxed));
@@ -75,5 +91,6 @@ fn drive<R: DigestOrder>(miner: &mut Miner<R>, shared: &Shared) -> Option<u64> {
             shared.least.fetch_min(nonce, Ordering::Relaxed);
             return Some(nonce);
         }
+        shared.set_next(thread, miner.remaining().map(|nonces| *nonces.start()));
     }
 }
