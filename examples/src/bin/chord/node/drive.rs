@@ -28,8 +28,8 @@ const NO_DATAGRAM: [ErrorKind; 5] = [
     ErrorKind::ConnectionRefused,
     ErrorKind::ConnectionReset,
 ];
-/// How long the last words may take.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long a leaving node stays, so that its last datagrams are sent.
+const LEAVE_WAIT: Duration = Duration::from_millis(200);
 
 pub struct Driver {
     socket: UdpSocket,
@@ -98,7 +98,7 @@ impl Driver {
             }
             while let Ok(command) = self.commands.try_recv() {
                 match command {
-                    Ok(command) => self.obey(&command),
+                    Ok(command) => self.execute(&command),
                     Err(complaint) => println!("{complaint}"),
                 }
             }
@@ -156,7 +156,7 @@ impl Driver {
     fn hear(&mut self) {
         while let Some(event) = self.member.poll_event() {
             match event {
-                MemberEvent::Chord(event) => self.hear_ring(event),
+                MemberEvent::Chord(event) => self.handle_chord_event(event),
                 MemberEvent::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
                 MemberEvent::Found { value: Some(value), .. } => {
                     self.finish(true, &String::from_utf8_lossy(&value));
@@ -171,11 +171,11 @@ impl Driver {
         }
     }
 
-    fn hear_ring(&mut self, event: Event<Id160, SocketAddrV4>) {
+    fn handle_chord_event(&mut self, event: Event<Id160, SocketAddrV4>) {
         match event {
             Event::Joined => {
                 if let Some(command) = self.command.clone() {
-                    self.obey(&command);
+                    self.execute(&command);
                 } else {
                     println!("joined");
                 }
@@ -198,7 +198,7 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, command: &Command) {
+    fn execute(&mut self, command: &Command) {
         let now = self.start.elapsed();
         match command {
             Command::Put(_, value) if value.len() > LONGEST => {
@@ -270,7 +270,7 @@ impl Driver {
         self.member.leave(self.start.elapsed());
         self.send()?;
         if !matches!(member, State::Outside | State::Joining) {
-            thread::sleep(FAREWELL);
+            thread::sleep(LEAVE_WAIT);
             println!("left");
         }
         Ok(status)

@@ -120,7 +120,9 @@ impl Settlement<'_> {
         self.nodes[at.index()].proposed.insert((height, round));
         if height == DOUBLE_AT && self.double_signer.is_none() {
             self.double_signer = Some(at);
-            let other = self.staked(at, unix, round, &[])?.unwrap_or_default();
+            // Two empty blocks differ in their time only.
+            let time = if body.is_empty() { unix + 1 } else { unix };
+            let other = self.staked(at, time, round, &[])?.unwrap_or_default();
             ctx.note(at, format_args!("signs two blocks for height {height}"))?;
             return self.tell_halves(ctx, at, &honest, &other);
         }
