@@ -324,7 +324,8 @@ mod tests {
         };
         let height = number(&svg, "height=\"");
         for text in svg.split("<text").skip(1) {
-            let (x, y) = (number(text, " x=\""), number(text, " y=\""));
+            let x = number(text, " x=\"");
+            let y = number(text, " y=\"");
             let words = text.split('>').nth(1).unwrap().split('<').next().unwrap();
             let width = LETTER * words.chars().count() as f64;
             let (start, end) = if text.contains("end\"") {

@@ -119,6 +119,12 @@ impl Exit {
     pub const fn success_if(found: bool) -> Self {
         if found { Self::Success } else { Self::Failure }
     }
+
+    /// Returns [`Stopped`](Self::Stopped) if `stopped`, success otherwise.
+    #[must_use]
+    pub const fn stopped_if(stopped: bool) -> Self {
+        if stopped { Self::Stopped } else { Self::Success }
+    }
 }
 
 /// Refuses arguments that contradict each other.

@@ -22,13 +22,13 @@ pub struct Node {
     trace: bool,
 }
 
-/// What a turn brought.
+/// What happened during [`Node::turn`].
 #[derive(Debug)]
-pub enum News {
+pub enum NodeEvent {
     /// Peers of a torrent.
     Peers(InfoHash, Vec<SocketAddr>),
     /// The end of a lookup.
-    Event(DhtEvent),
+    Dht(DhtEvent),
 }
 
 impl Node {
@@ -85,7 +85,7 @@ impl Node {
     /// # Errors
     ///
     /// What the socket says.
-    pub fn turn(&mut self, patience: Duration) -> io::Result<Vec<News>> {
+    pub fn turn(&mut self, patience: Duration) -> io::Result<Vec<NodeEvent>> {
         let mut buf = [0; 2_048];
         while let Some(sent) =
             self.machine.poll_transmit(&mut buf[..MAX_LEN]).map_err(io::Error::other)?
@@ -96,20 +96,20 @@ impl Node {
         let due = self.machine.poll_timeout().unwrap_or(Duration::MAX);
         let wait = due.saturating_sub(self.start.elapsed()).min(patience);
         self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
-        let mut news = Vec::new();
+        let mut events = Vec::new();
         if let Ok((len, from)) = self.socket.recv_from(&mut buf) {
             self.say("<-", from, &buf[..len]);
             match self.machine.handle_datagram(self.start.elapsed(), from, &buf[..len]) {
                 Ok(DhtOutcome::Peers { torrent, peers, .. }) => {
-                    news.push(News::Peers(torrent, peers.iter().collect()));
+                    events.push(NodeEvent::Peers(torrent, peers.iter().collect()));
                 }
                 Err(error) if self.trace => println!("   {from}: {error}"),
                 Ok(_) | Err(_) => {}
             }
         }
         self.machine.handle_timeout(self.start.elapsed());
-        news.extend(core::iter::from_fn(|| self.machine.poll_event()).map(News::Event));
-        Ok(news)
+        events.extend(core::iter::from_fn(|| self.machine.poll_event()).map(NodeEvent::Dht));
+        Ok(events)
     }
 
     fn say(&self, way: &str, addr: SocketAddr, bytes: &[u8]) {

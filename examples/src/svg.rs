@@ -113,9 +113,10 @@ impl Svg {
         );
     }
 
-    /// An arrow that begins and ends so many units before the two points and is bent to its left by `bend`.
+    /// An arrow between two points, shortened at both ends and bent to its left by `bend` units.
     pub fn arrow(&mut self, from: Point, to: Point, gaps: (f64, f64), bend: f64, class: &str) {
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let dx = to.0 - from.0;
+        let dy = to.1 - from.1;
         let length = dx.hypot(dy).max(1.0);
         let middle = (
             f64::midpoint(from.0, to.0) + dy / length * bend,
@@ -129,7 +130,8 @@ impl Svg {
             r#"<path class="{class}" d="M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}"/>"#,
             start.0, start.1, middle.0, middle.1, neck.0, neck.1
         );
-        let (ux, uy) = ((tip.0 - neck.0) / 8.0, (tip.1 - neck.1) / 8.0);
+        let ux = (tip.0 - neck.0) / 8.0;
+        let uy = (tip.1 - neck.1) / 8.0;
         let wing = |side: f64| (neck.0 - uy * side, neck.1 + ux * side);
         self.polygon(&[tip, wing(3.5), wing(-3.5)], &format!("{class} head"));
     }
@@ -144,12 +146,13 @@ impl Svg {
 /// Returns a point of a circle; a turn of 0 is at the top, of 0.25 on the right.
 #[must_use]
 pub fn on_circle(center: Point, radius: f64, turn: f64) -> Point {
-    let (sin, cos) = (turn * TAU).sin_cos();
+    let (sin, cos) = f64::sin_cos(turn * TAU);
     (center.0 + radius * sin, center.1 - radius * cos)
 }
 
 fn towards(from: Point, to: Point, distance: f64) -> Point {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let dx = to.0 - from.0;
+    let dy = to.1 - from.1;
     let length = dx.hypot(dy).max(1.0);
     (from.0 + dx / length * distance, from.1 + dy / length * distance)
 }

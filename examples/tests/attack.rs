@@ -83,7 +83,9 @@ fn the_picture_is_the_same_for_the_same_seed() {
         rows(&["--races", "500", "--z", "4", "--seed", seed, "--out", out]);
         fs::read_to_string(path.join("attack.svg")).expect("a picture")
     };
-    let (one, two, other) = (draw("attack-1", "7"), draw("attack-2", "7"), draw("attack-3", "8"));
+    let one = draw("attack-1", "7");
+    let two = draw("attack-2", "7");
+    let other = draw("attack-3", "8");
     assert!(one == two && one != other);
     assert!(one.starts_with("<svg ") && one.ends_with("</svg>\n"));
     // The exact curve and Nakamoto's for each of four shares, and both in the legend.

@@ -1,4 +1,4 @@
-//! Nodes of a ring as processes over loopback: what one stores, all others find, whoever crashes or leaves.
+//! Nodes of a ring as processes over loopback: all nodes find what one stores, also after crashes and departures.
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -89,7 +89,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn what_one_stores_all_find_whoever_crashes_or_leaves() {
+fn what_one_stores_all_find_after_crashes_and_departures() {
     let mut first = Running::start(&["--listen", "127.0.0.1:0"]);
     let contact = first.address.clone();
     let new = || Running::start(&["--listen", "127.0.0.1:0", "--join", &contact]);
@@ -106,8 +106,8 @@ fn what_one_stores_all_find_whoever_crashes_or_leaves() {
     for line in ["QUERY ", "STATE ", "NOTIFY ", "stored under ", "left"] {
         assert!(said.contains(line), "no {line} in:\n{said}");
     }
-    let errand = ["PUT ", "COPY "]; // the latter if it happens to own the name itself
-    assert!(errand.iter().any(|line| said.contains(line)), "{said}");
+    let requests = ["PUT ", "COPY "]; // the latter if it happens to own the name itself
+    assert!(requests.iter().any(|line| said.contains(line)), "{said}");
     let get = |name| run(&[&listen[..], &["--get", name]].concat());
     let found = text(&get("hey-jude"));
     assert!(found.contains("at 127.0.0.1:6346"), "{found}");
@@ -129,6 +129,16 @@ fn what_one_stores_all_find_whoever_crashes_or_leaves() {
     first.wait_for("  successor 1: ");
     first.say("sing");
     first.wait_for("commands are: ");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_node_leaves_the_ring_on_sigterm() {
+    let mut node = Running::start(&["--listen", "127.0.0.1:0"]);
+    let sent = Command::new("kill").args(["-TERM", &node.child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    node.wait_for("left");
+    assert_eq!(node.child.wait().unwrap().code(), Some(3));
 }
 
 #[test]

@@ -25,7 +25,8 @@ fn a_file_of_one_byte_is_shared() {
     let file = folder.join("x");
     fs::write(&file, b"x").expect("it can be written");
     let out = folder.join("out");
-    let (out, file) = (out.to_str().expect("text"), file.to_str().expect("text"));
+    let out = out.to_str().expect("text");
+    let file = file.to_str().expect("text");
     let done = tour(&["--sim", "--quiet", "--out", out, file]);
     let table = text(&done.stdout);
     assert!(done.status.success(), "{table}{}", text(&done.stderr));

@@ -16,7 +16,8 @@ fn ultrapeers_answer_with_a_fraction_of_the_messages() {
         let line = table.lines().find(|line| line.starts_with(&format!("| {name}"))).unwrap();
         line.split('|').skip(2).filter_map(|cell| cell.trim().parse().ok()).collect()
     };
-    let (flooded, ultrapeers) = (row("0.4"), row("0.6"));
+    let flooded = row("0.4");
+    let ultrapeers = row("0.6");
     let [messages, queries, _, duplicates, reached, hits, _] = flooded[..] else {
         panic!("{table}")
     };

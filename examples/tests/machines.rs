@@ -2,7 +2,7 @@
 //!
 //! `UPDATE=1 cargo test -p examples --test machines` writes the table anew.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -74,7 +74,9 @@ fn folder(name: &str) -> PathBuf {
 
 #[test]
 fn a_song_by_the_index_and_by_its_uploader() {
-    let (open, walled, into) = (folder("open"), folder("walled"), folder("into"));
+    let open = folder("open");
+    let walled = folder("walled");
+    let into = folder("into");
     let song: Vec<u8> =
         (0..700_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     fs::write(open.join("pixies - debaser.mp3"), [b"\xFF".as_slice(), &song].concat()).unwrap();

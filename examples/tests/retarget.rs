@@ -60,7 +60,9 @@ fn the_pictures_are_the_same_for_the_same_seed() {
         let read = |file| fs::read_to_string(out.join(file)).expect("a picture");
         ["times10.svg", "tenth.svg", "swing.svg"].map(read)
     };
-    let (one, two, other) = (draw("r1", "7"), draw("r2", "7"), draw("r3", "8"));
+    let one = draw("r1", "7");
+    let two = draw("r2", "7");
+    let other = draw("r3", "8");
     assert!(one == two && one != other);
     for picture in one {
         assert!(picture.matches("<polyline").count() >= 8, "four rules, and the legend");

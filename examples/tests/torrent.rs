@@ -84,7 +84,8 @@ fn a_folder_is_made_seeded_found_and_resumed() {
     fs::write(shared.join("empty"), b"").unwrap();
     let tracker =
         Running::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0", "--interval", "60"]);
-    let (http, udp) = (tracker.after("tracking on "), tracker.after("/announce and "));
+    let http = tracker.after("tracking on ");
+    let udp = tracker.after("/announce and ");
     let made = home.join("songs.torrent");
     let words =
         ["make", path(&shared), "--out", path(&made), "--tracker", &udp, "--tracker", &http];
@@ -160,6 +161,37 @@ fn a_magnet_link_and_the_dht_are_enough() {
     assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
 }
 
+/// Both say with their exit code that a signal stopped them.
+#[cfg(unix)]
+#[test]
+fn seed_and_dht_stop_on_sigterm() {
+    let home = folder("stopped");
+    let file = home.join("film");
+    fs::write(&file, bytes(200_000)).unwrap();
+    let made = home.join("made");
+    assert!(torrent(&["make", path(&file), "--out", path(&made)]).status.success());
+    let seed = ["seed", path(&made), path(&file)];
+    for (words, ready) in [(&seed[..], "pieces are here"), (&["dht"], "listening on")] {
+        let mut command = Command::new(TORRENT);
+        let command = command.args(words).args(["--listen", "127.0.0.1:0"]);
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running { child, first: String::new() };
+        let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains(ready)), "{words:?}");
+        let sent = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = running.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{words:?} goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(3), "{words:?}");
+    }
+}
+
 /// The length of what is resumed: two pieces of 32 blocks.
 const HALVES: u32 = 1 << 20;
 
@@ -172,12 +204,14 @@ fn miser(blocks: usize) -> SocketAddr {
         let mut first = [0; Handshake::LEN];
         stream.read_exact(&mut first).unwrap();
         let (mut handshake, _) = Handshake::decode(&first).unwrap();
-        (handshake.reserved, handshake.peer_id) = (Reserved::default(), PeerId([7; 20]));
+        handshake.reserved = Reserved::default();
+        handshake.peer_id = PeerId([7; 20]);
         handshake.encode(&mut first).unwrap();
         stream.write_all(&first).unwrap();
         say(&mut stream, &Message::Bitfield(&[0b1100_0000]));
         say(&mut stream, &Message::Unchoke);
-        let (content, mut given) = (bytes(HALVES), 0);
+        let content = bytes(HALVES);
+        let mut given = 0;
         while let Ok(message) = hear(&mut stream) {
             if let Ok((Message::Request(Block { piece, begin, len }), _)) =
                 Message::decode(&message, 1 << 20)
@@ -231,7 +265,9 @@ fn a_killed_download_keeps_the_blocks_of_open_pieces() {
     const KEPT: usize = 20;
     const ALL: usize = 64;
     let home = folder("killed");
-    let (file, made, killed) = (home.join("film"), home.join("made"), home.join("killed"));
+    let file = home.join("film");
+    let made = home.join("made");
+    let killed = home.join("killed");
     fs::write(&file, bytes(HALVES)).unwrap();
     let done = torrent(&["make", path(&file), "--out", path(&made), "--piece-len", "524288"]);
     let hash = text(&done.stdout).split("info-hash  ").nth(1).unwrap()[..40].to_owned();
@@ -258,7 +294,8 @@ fn a_killed_download_keeps_the_blocks_of_open_pieces() {
         harm(&into);
         let words = [&words[..], &[path(&into), "--peer", &peer, "--trace"]].concat();
         let Output { status, stdout, stderr } = torrent(&words);
-        let (said, warned) = (text(&stdout), text(&stderr));
+        let said = text(&stdout);
+        let warned = text(&stderr);
         assert!(status.success(), "{said}{warned}");
         assert!(fs::read(into.join("film")).unwrap() == bytes(HALVES), "{name}");
         assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "{name}: the file of parts is gone");

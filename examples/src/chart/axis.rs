@@ -105,7 +105,8 @@ impl<'a> Range<'a> {
     }
 
     fn decades(&self) -> Vec<(f64, String)> {
-        let (low, high) = (self.low as i32, self.high as i32);
+        let low = self.low as i32;
+        let high = self.high as i32;
         let step = (high - low + 9) / 10;
         let between: &[f64] = if high - low <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let all = (low..=high).step_by(step.max(1) as usize);

@@ -123,7 +123,9 @@ fn load(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn hash_file(path: &Path) -> io::Result<([u8; 20], u64)> {
-    let (mut file, mut sha1, mut len) = (File::open(path)?, PieceHasher::new(), 0);
+    let mut file = File::open(path)?;
+    let mut sha1 = PieceHasher::new();
+    let mut len = 0;
     let mut chunk = vec![0; 1 << 20];
     loop {
         match file.read(&mut chunk)? {

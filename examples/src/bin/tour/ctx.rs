@@ -23,9 +23,9 @@ const MOST_LATE: u32 = 500;
 /// The longest wait, so that Ctrl-C and the screen are looked at.
 const NAP: Duration = Duration::from_millis(250);
 
-/// Which language a message is in: decides its port in the capture.
+/// The protocol of a message. It decides the port in the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tongue {
+pub enum Protocol {
     Handshake,
     Gnutella,
     Http,
@@ -35,7 +35,7 @@ pub enum Tongue {
     Ledger,
 }
 
-impl Tongue {
+impl Protocol {
     const fn name(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",
@@ -130,7 +130,9 @@ impl Ctx {
     }
 
     pub fn begin(&mut self, stage: &'static str) {
-        (self.stage, self.messages, self.bytes) = (stage, 0, 0);
+        self.stage = stage;
+        self.messages = 0;
+        self.bytes = 0;
         self.trace.begin(stage);
     }
 
@@ -147,7 +149,7 @@ impl Ctx {
         &self.args.out
     }
 
-    /// Notes who talks to whom on a connection; needed before anything is sent on it.
+    /// Registers the two ends of a connection; required before anything is sent on it.
     pub fn know(&mut self, conn: Conn, at: NodeId, peer: NodeId, dialled: bool) {
         self.ends.insert(conn, (at, peer, dialled));
     }
@@ -160,7 +162,7 @@ impl Ctx {
     pub fn send(
         &mut self,
         conn: Conn,
-        tongue: Tongue,
+        protocol: Protocol,
         say: impl Display,
         parts: &[&[u8]],
     ) -> io::Result<()> {
@@ -170,11 +172,11 @@ impl Ctx {
         } else {
             std::borrow::Cow::from(parts.concat())
         };
-        self.count(at, peer, tongue, &say, bytes.len())?;
+        self.count(at, peer, protocol, &say, bytes.len())?;
         let (from, to) = if dialled {
-            (place(at, 20_000 + peer.0), place(peer, tongue.port()))
+            (place(at, 20_000 + peer.0), place(peer, protocol.port()))
         } else {
-            (place(at, tongue.port()), place(peer, 20_000 + at.0))
+            (place(at, protocol.port()), place(peer, 20_000 + at.0))
         };
         self.pcap.stream(self.net.now(), from, to, &bytes)?;
         self.net.send(conn, &bytes);
@@ -186,15 +188,15 @@ impl Ctx {
         &mut self,
         from: NodeId,
         to: NodeId,
-        tongue: Tongue,
+        protocol: Protocol,
         say: impl Display,
         bytes: &[u8],
     ) -> io::Result<()> {
-        self.count(from, to, tongue, &say, bytes.len())?;
+        self.count(from, to, protocol, &say, bytes.len())?;
         self.pcap.datagram(
             self.net.now(),
-            place(from, tongue.port()),
-            place(to, tongue.port()),
+            place(from, protocol.port()),
+            place(to, protocol.port()),
             bytes,
         )?;
         self.net.send_datagram(from, to, bytes);
@@ -275,13 +277,13 @@ impl Ctx {
         &mut self,
         from: NodeId,
         to: NodeId,
-        tongue: Tongue,
+        protocol: Protocol,
         say: &dyn Display,
         len: usize,
     ) -> io::Result<()> {
         self.messages += 1;
         self.bytes += len as u64;
-        self.trace.message(self.net.now(), from, to, tongue.name(), len, say)
+        self.trace.message(self.net.now(), from, to, protocol.name(), len, say)
     }
 }
 

@@ -7,7 +7,7 @@ use gnutella_wire::DecodeError;
 use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{Name, Range, Request, Resource, Response};
 
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::net::{Conn, NodeId, Service};
 use crate::song::Song;
 
@@ -56,10 +56,10 @@ impl HttpSide {
         let agent = [Header::new("User-Agent", "Gnutella")];
         let mut buf = vec![0; request.encoded_len(&agent)];
         request.encode(&agent, &mut buf).map_err(io::Error::other)?;
-        ctx.send(conn, Tongue::Http, request, &[&buf])
+        ctx.send(conn, Protocol::Http, request, &[&buf])
     }
 
-    /// Takes in bytes; answers a whole request, keeps a whole answer.
+    /// Processes received bytes: answers a complete request, keeps a complete response.
     pub fn bytes(
         &mut self,
         ctx: &mut Ctx,
@@ -110,7 +110,8 @@ fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::
     let range = request.range.unwrap_or(Range::From(0)).of(size);
     let (response, body) = match range {
         Some(range) if wanted && range.len() < size => {
-            let (first, last) = (range.first as usize, range.last as usize);
+            let first = range.first as usize;
+            let last = range.last as usize;
             (Response::partial(request.version, range), &song.metainfo[first..=last])
         }
         Some(_) if wanted => (Response::ok(request.version, size), &song.metainfo[..]),
@@ -120,5 +121,5 @@ fn answer(ctx: &mut Ctx, conn: Conn, request: &Request<'_>, song: &Song) -> io::
         [Header::new("Server", "Gnutella"), Header::new("Content-Type", "application/binary")];
     let mut head = vec![0; response.encoded_len(&headers)];
     response.encode(&headers, &mut head).map_err(io::Error::other)?;
-    ctx.send(conn, Tongue::Http, response, &[&head, body])
+    ctx.send(conn, Protocol::Http, response, &[&head, body])
 }

@@ -148,7 +148,8 @@ fn boot(ctx: &mut Ctx, overlay: &mut Overlay<'_>, table: &mut Table) -> Result<(
     let mut row = table.begin(ctx, "BOOT");
     overlay.dial(ctx);
     ctx.drive(overlay, PATIENCE)?;
-    let (open, wanted) = (overlay.open_links(), overlay.edges.len());
+    let open = overlay.open_links();
+    let wanted = overlay.edges.len();
     row.check(ctx, open == wanted, format!("{open} of {wanted} handshakes done"));
     let least = overlay.least_known();
     row.check(ctx, least > 0, format!("by pongs every node knows at least {least} other hosts"));
@@ -278,7 +279,8 @@ fn settle(
     let mut row = table.begin(ctx, "LEDGER");
     settlement.start(ctx);
     ctx.drive(settlement, PATIENCE)?;
-    let (receipts, hashes) = (settlement.receipts, settlement.hashes);
+    let receipts = settlement.receipts;
+    let hashes = settlement.hashes;
     row.check(ctx, settlement.tips_agree(), format!("{receipts} signed receipts in {LAST_HEIGHT} blocks, the same on all nodes; {hashes} hashes for the mined ones"));
     let guilty = settlement.evidence.map(|evidence| evidence.offender());
     let signer = settlement.double_signer;
@@ -310,7 +312,8 @@ fn look_back(
     ctx.heading("6. AUDIT: every tip, every copy, and one flipped bit");
     let mut row = table.begin(ctx, "AUDIT");
     let audit = audit(ctx, settlement, constitution, cast, song)?;
-    (ctx.messages, ctx.bytes) = (audit.blocks, audit.bytes);
+    ctx.messages = audit.blocks;
+    ctx.bytes = audit.bytes;
     let nodes = settlement.living().count();
     row.check(
         ctx,

@@ -172,7 +172,8 @@ impl Engine for Schedule {
         proof: &[u8],
         now: u64,
     ) -> Result<Weight, Refused<RuleError>> {
-        let (stake, authority) = (&self.stake, &self.authority);
+        let stake = &self.stake;
+        let authority = &self.authority;
         match kind_at(header.height.0) {
             ClaimKind::WORK => {
                 let checked = self.work.check(branch, header, proof, now);

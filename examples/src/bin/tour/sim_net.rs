@@ -94,7 +94,8 @@ impl Net for SimNet {
                 Incoming::Datagram { at: node(to), from: node(from), bytes }
             }
             Delivery::Opened { stream, at, peer } => {
-                let (at, peer) = (node(at), node(peer));
+                let at = node(at);
+                let peer = node(peer);
                 let conn = self.end(stream, at, false);
                 let dialled = self.ends[conn.0 as usize].dialled;
                 Incoming::Opened { conn, at, peer, service: self.services[&stream], dialled }

@@ -39,7 +39,8 @@ impl Table {
     }
 
     pub fn end(&mut self, ctx: &mut Ctx, mut row: Row) {
-        (row.messages, row.bytes) = (ctx.messages, ctx.bytes);
+        row.messages = ctx.messages;
+        row.bytes = ctx.bytes;
         // The simulated network has a time of its own, so that two runs print the same table.
         let virtual_time = ctx.now().saturating_sub(row.began);
         let spent = if ctx.args.sim { virtual_time } else { row.clock.elapsed() };
@@ -53,7 +54,7 @@ impl Table {
 }
 
 impl Row {
-    /// Notes a check, and tells whoever watches.
+    /// Records a check and prints it unless `--quiet` is given.
     pub fn check(&mut self, ctx: &mut Ctx, holds: bool, what: String) {
         let mark = if holds { "ok" } else { "FAILED" };
         ctx.tell(format_args!("{mark:<6} {what}"));

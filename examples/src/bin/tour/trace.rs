@@ -30,14 +30,14 @@ impl Trace {
         at: Duration,
         from: NodeId,
         to: NodeId,
-        tongue: &str,
+        protocol: &str,
         bytes: usize,
         say: &dyn Display,
     ) -> io::Result<()> {
         self.open(at);
         let _ = write!(
             self.line,
-            r#""from":{},"to":{},"in":"{tongue}","bytes":{bytes},"say":"#,
+            r#""from":{},"to":{},"in":"{protocol}","bytes":{bytes},"say":"#,
             from.0, to.0
         );
         self.close(say)

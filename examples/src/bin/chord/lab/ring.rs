@@ -64,8 +64,8 @@ impl Ring {
         let limits =
             NodeLimits { successors: successors.into(), fingers: 16, lookups: 4, contacts: 8 };
         config.fix_fingers = Duration::from_secs(1);
-        (config.patience, config.tries) =
-            (Duration::from_millis(200), if loss > 0 { 5 } else { 2 });
+        config.patience = Duration::from_millis(200);
+        config.tries = if loss > 0 { 5 } else { 2 };
         for address in 0..nodes as u32 {
             config.seed = seed << 32 | u64::from(address);
             let mut node =
@@ -79,9 +79,10 @@ impl Ring {
         ring
     }
 
-    /// Lets a second pass, in which so many keys are looked up by nodes at random.
+    /// Simulates one second in which random nodes look up random keys.
     pub fn run_second(&mut self, lookups: usize) -> Second {
-        let (begin, sent) = (self.net.now(), self.net.stats().datagrams);
+        let begin = self.net.now();
+        let sent = self.net.stats().datagrams;
         for n in 0..lookups {
             self.run_until(begin + Duration::from_secs(1) * n as u32 / lookups as u32);
             let from = self.living[self.rng.below(self.living.len() as u64) as usize].address;

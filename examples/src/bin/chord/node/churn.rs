@@ -7,8 +7,8 @@ use chord_core::{Config, Id160, Peer};
 use sha1::{Digest as _, Sha1};
 use sim::{Addr, Delivery, Link, Network, Rng};
 
-use super::member::{Member, News};
-use super::parcel::LONGEST;
+use super::member::{Member, MemberEvent};
+use super::transfer::LONGEST;
 
 const SECOND: Duration = Duration::from_secs(1);
 const R: usize = 5;
@@ -114,23 +114,23 @@ impl World {
         while let Some((to, len)) = member.poll_transmit(&mut buf).unwrap() {
             self.net.send_datagram(Addr(address), Addr(to), &buf[..len]);
         }
-        while let Some(news) = self.members.get_mut(&address).unwrap().poll_event() {
-            self.hear(address, news);
+        while let Some(event) = self.members.get_mut(&address).unwrap().poll_event() {
+            self.hear(address, event);
         }
     }
 
-    fn hear(&mut self, address: u32, news: News<u32>) {
+    fn hear(&mut self, address: u32, event: MemberEvent<u32>) {
         let count = self.keys.len();
         let number = |id| (0..count).find(|n| key(*n) == id).unwrap();
-        match news {
-            News::Chord(_) => {}
-            News::Stored { key } => {
+        match event {
+            MemberEvent::Chord(_) => {}
+            MemberEvent::Stored { key } => {
                 let known = &mut self.keys[number(key)];
                 let at = known.told.iter().position(|(by, _)| *by == address).unwrap();
                 known.stored = Some(known.told.remove(at).1);
                 self.answered += 1;
             }
-            News::Found { key, value } => {
+            MemberEvent::Found { key, value } => {
                 let n = number(key);
                 let before = self.asked.remove(&(address, n)).unwrap();
                 assert!(
@@ -140,7 +140,9 @@ impl World {
                 );
                 self.answered += 1;
             }
-            News::GaveUp { key } => panic!("seed {}: gave up key {}", self.seed, number(key)),
+            MemberEvent::GaveUp { key } => {
+                panic!("seed {}: gave up key {}", self.seed, number(key))
+            }
         }
     }
 
@@ -152,7 +154,8 @@ impl World {
     }
 
     fn put(&mut self, n: usize) {
-        let (at, now) = (self.random(), self.net.now());
+        let at = self.random();
+        let now = self.net.now();
         if self.keys[n].told.is_empty() {
             let value = format!("value of {n} from {now:?}").into_bytes();
             self.keys[n].told.push((at, value.clone()));
@@ -161,7 +164,8 @@ impl World {
     }
 
     fn get(&mut self, n: usize) {
-        let (at, now) = (self.random(), self.net.now());
+        let at = self.random();
+        let now = self.net.now();
         if self.asked.insert((at, n), self.keys[n].clone()).is_none() {
             self.members.get_mut(&at).unwrap().get(now, key(n));
         }
@@ -191,7 +195,8 @@ impl World {
     fn lose_some(&mut self) {
         let mut ring: Vec<_> = self.members.values().map(|member| member.node().me()).collect();
         ring.sort_by_key(|peer| peer.id);
-        let (from, in_a_row) = (self.rng.below(NODES as u64) as usize, self.rng.chance(500));
+        let from = self.rng.below(NODES as u64) as usize;
+        let in_a_row = self.rng.chance(500);
         for n in 0..=self.rng.below(R as u64 - 1) as usize {
             let random = self.rng.below(ring.len() as u64) as usize;
             let at = if in_a_row { (from + n) % ring.len() } else { random };
@@ -210,7 +215,9 @@ impl World {
 
     fn join_some(&mut self) {
         while self.members.len() < NODES {
-            let (address, contact, now) = (self.next_address, self.random(), self.net.now());
+            let address = self.next_address;
+            let contact = self.random();
+            let now = self.net.now();
             self.next_address += 1;
             let mut member = Member::new(self.config(address), R, peer(address));
             member.join(now, contact).unwrap();
@@ -224,7 +231,7 @@ impl World {
         let mut newest = BTreeMap::new();
         for member in self.members.values() {
             let all = chord_core::KeyRange { after: key(0), through: key(0) };
-            for (key, entry) in member.shelf.entries(all) {
+            for (key, entry) in member.store.entries(all) {
                 let kept = newest.entry(key).or_insert(entry);
                 *kept = (*kept).max(entry);
             }
@@ -260,7 +267,8 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
         for _ in 0..4 {
             let wait = 1000 + world.rng.below(500);
             world.run_for(Duration::from_millis(wait));
-            let (n, other) = (world.rng.below(keys as u64), world.rng.below(keys as u64));
+            let n = world.rng.below(keys as u64);
+            let other = world.rng.below(keys as u64);
             world.put(n as usize);
             world.get(other as usize);
         }
@@ -274,7 +282,7 @@ fn churn(seed: u64, link: Link, keys: usize, rounds: usize) {
     world.run_for(SECOND * 31);
     world.check_nothing_is_lost();
     assert!(world.asked.is_empty(), "seed {seed}: {} questions unanswered", world.asked.len());
-    let kept: usize = world.members.values().map(|member| member.shelf.len()).sum();
+    let kept: usize = world.members.values().map(|member| member.store.len()).sum();
     println!(
         "seed {seed}: {} crashes and departures in {rounds} rounds, {} answers, nothing lost; \
          {:.1} copies of each key",

@@ -10,25 +10,26 @@ use std::time::Instant;
 
 use chord_core::{Config, Event, Id160, Identifier as _, LookupId, Message, Peer, State};
 use examples::cli::Exit;
+use examples::interrupt;
 use sha1::{Digest as _, Sha1};
 
 use super::args::{Args, Command};
-use super::member::{Member, News};
-use super::parcel::{FIRST, LONGEST, Parcel};
+use super::member::{Member, MemberEvent};
+use super::transfer::{FIRST, LONGEST, Transfer};
 
 /// The longest wait for a datagram, so that a command is heard soon.
 const TICK: Duration = Duration::from_millis(20);
 /// What a socket says while no datagram is there. Some systems also tell here that nobody listens any more at a port
 /// that was written to; its silence tells the node as well.
-const NOTHING: [ErrorKind; 5] = [
+const NO_DATAGRAM: [ErrorKind; 5] = [
     ErrorKind::WouldBlock,
     ErrorKind::TimedOut,
     ErrorKind::Interrupted,
     ErrorKind::ConnectionRefused,
     ErrorKind::ConnectionReset,
 ];
-/// How long the last words may take.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long a leaving node stays, so that its last datagrams are sent.
+const LEAVE_WAIT: Duration = Duration::from_millis(200);
 
 pub struct Driver {
     socket: UdpSocket,
@@ -37,7 +38,7 @@ pub struct Driver {
     trace: bool,
     commands: Receiver<Result<Command, String>>,
     /// The only thing to do before leaving, and how it ended.
-    errand: Option<Command>,
+    command: Option<Command>,
     ended: Option<Exit>,
     /// While the ring is walked round: the lookup of the next node, and those found.
     walk: Option<(LookupId, Vec<Peer<Id160, SocketAddrV4>>)>,
@@ -70,6 +71,7 @@ impl Driver {
             None => member.create(Duration::ZERO),
         };
         begun.map_err(|error| error.to_string())?;
+        interrupt::install();
         println!("listening on {address}, node {:.8}", me.id);
         Ok(Self {
             socket,
@@ -77,7 +79,7 @@ impl Driver {
             start,
             trace: args.trace,
             commands: listen_to_user(),
-            errand: args.command(),
+            command: args.command(),
             ended: None,
             walk: None,
         })
@@ -86,6 +88,9 @@ impl Driver {
     pub fn run(mut self) -> Result<Exit, String> {
         let mut bytes = [0; 2048];
         loop {
+            if interrupt::interrupted() {
+                return self.leave(Exit::Stopped);
+            }
             self.send()?;
             self.hear();
             if let Some(status) = self.ended {
@@ -93,7 +98,7 @@ impl Driver {
             }
             while let Ok(command) = self.commands.try_recv() {
                 match command {
-                    Ok(command) => self.obey(&command),
+                    Ok(command) => self.execute(&command),
                     Err(complaint) => println!("{complaint}"),
                 }
             }
@@ -105,7 +110,7 @@ impl Driver {
             match self.socket.recv_from(&mut bytes) {
                 Ok((len, SocketAddr::V4(from))) => self.take(from, &bytes[..len]),
                 Ok(_) => {}
-                Err(error) if NOTHING.contains(&error.kind()) => {}
+                Err(error) if NO_DATAGRAM.contains(&error.kind()) => {}
                 Err(error) => return Err(format!("cannot receive: {error}")),
             }
             self.member.handle_timeout(self.start.elapsed());
@@ -137,7 +142,7 @@ impl Driver {
             return;
         }
         let text = if bytes.first() == Some(&FIRST) {
-            Parcel::decode(bytes).map(|parcel| parcel.to_string())
+            Transfer::decode(bytes).map(|transfer| transfer.to_string())
         } else {
             Message::<Id160, SocketAddrV4>::decode(bytes)
                 .ok()
@@ -149,26 +154,28 @@ impl Driver {
 
     /// Tells the user what the member has learnt.
     fn hear(&mut self) {
-        while let Some(news) = self.member.poll_event() {
-            match news {
-                News::Chord(event) => self.hear_ring(event),
-                News::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
-                News::Found { value: Some(value), .. } => {
+        while let Some(event) = self.member.poll_event() {
+            match event {
+                MemberEvent::Chord(event) => self.handle_chord_event(event),
+                MemberEvent::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
+                MemberEvent::Found { value: Some(value), .. } => {
                     self.finish(true, &String::from_utf8_lossy(&value));
                 }
-                News::Found { key, value: None } => {
+                MemberEvent::Found { key, value: None } => {
                     self.finish(false, &format!("nothing under {key:.8}"));
                 }
-                News::GaveUp { key } => self.finish(false, &format!("no answer about {key:.8}")),
+                MemberEvent::GaveUp { key } => {
+                    self.finish(false, &format!("no answer about {key:.8}"));
+                }
             }
         }
     }
 
-    fn hear_ring(&mut self, event: Event<Id160, SocketAddrV4>) {
+    fn handle_chord_event(&mut self, event: Event<Id160, SocketAddrV4>) {
         match event {
             Event::Joined => {
-                if let Some(command) = self.errand.clone() {
-                    self.obey(&command);
+                if let Some(command) = self.command.clone() {
+                    self.execute(&command);
                 } else {
                     println!("joined");
                 }
@@ -186,12 +193,12 @@ impl Driver {
 
     fn finish(&mut self, well: bool, text: &str) {
         println!("{text}");
-        if self.errand.is_some() {
+        if self.command.is_some() {
             self.ended = Some(if well { Exit::Success } else { Exit::Failure });
         }
     }
 
-    fn obey(&mut self, command: &Command) {
+    fn execute(&mut self, command: &Command) {
         let now = self.start.elapsed();
         match command {
             Command::Put(_, value) if value.len() > LONGEST => {
@@ -246,7 +253,7 @@ impl Driver {
             node.me().id,
             keys.after,
             keys.through,
-            self.member.shelf.len()
+            self.member.store.len()
         );
         for (n, peer) in (1..).zip(node.successors()) {
             println!("  successor {n}: {:.8} {}", peer.id, peer.address);
@@ -263,7 +270,7 @@ impl Driver {
         self.member.leave(self.start.elapsed());
         self.send()?;
         if !matches!(member, State::Outside | State::Joining) {
-            thread::sleep(FAREWELL);
+            thread::sleep(LEAVE_WAIT);
             println!("left");
         }
         Ok(status)

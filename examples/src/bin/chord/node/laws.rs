@@ -7,7 +7,7 @@ use sim::Rng;
 use sim::laws::{Input, Machine, Outcome, check};
 
 use super::member::Member;
-use super::parcel::{Entry, LONGEST, Parcel};
+use super::transfer::{Entry, LONGEST, Transfer};
 
 struct Tested(Member<u32>);
 
@@ -16,25 +16,26 @@ fn id(input: &mut Input<'_>) -> Id160 {
 }
 
 /// Mostly what the store speaks; tokens are small, so that some are awaited.
-fn parcel(input: &mut Input<'_>) -> Parcel {
-    let (token, key) = (u32::from(input.byte() % 8), id(input));
+fn transfer(input: &mut Input<'_>) -> Transfer {
+    let token = u32::from(input.byte() % 8);
+    let key = id(input);
     let range = KeyRange { after: key, through: id(input) };
     let value = input.bytes(3).to_vec();
     let version = if input.byte() == 0 { u64::MAX } else { u64::from(input.byte() % 4) };
     let entry = Entry { version, value: value.clone() };
     let digest = input.array();
     match input.byte() % 11 {
-        0 => Parcel::Put { token, key, value },
-        1 => Parcel::Done { token },
-        2 => Parcel::Get { token, key },
-        3 => Parcel::Value { token, entry },
-        4 => Parcel::Nothing { token },
-        5 => Parcel::Later { token },
-        6 => Parcel::Copy { token, key, entry },
-        7 => Parcel::Kept { token },
-        8 => Parcel::Compare { range, digest },
-        9 => Parcel::Same { range, digest },
-        _ => Parcel::Differs { range },
+        0 => Transfer::Put { token, key, value },
+        1 => Transfer::Done { token },
+        2 => Transfer::Get { token, key },
+        3 => Transfer::Value { token, entry },
+        4 => Transfer::Nothing { token },
+        5 => Transfer::Later { token },
+        6 => Transfer::Copy { token, key, entry },
+        7 => Transfer::Kept { token },
+        8 => Transfer::Compare { range, digest },
+        9 => Transfer::Same { range, digest },
+        _ => Transfer::Differs { range },
     }
 }
 
@@ -66,7 +67,7 @@ impl Machine for Tested {
                 let len = note.encode(&mut bytes).unwrap();
                 Outcome::of(self.0.handle_datagram(now, from, &bytes[..len]))
             }
-            _ => Outcome::of(self.0.handle_datagram(now, from, &parcel(input).encode())),
+            _ => Outcome::of(self.0.handle_datagram(now, from, &transfer(input).encode())),
         }
     }
 
@@ -84,7 +85,7 @@ impl Machine for Tested {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        self.0.poll_event().map(|news| format!("{news:?}"))
+        self.0.poll_event().map(|event| format!("{event:?}"))
     }
 
     fn state(&self) -> String {
@@ -114,15 +115,15 @@ fn a_member_keeps_the_laws() {
 }
 
 #[test]
-fn any_bytes_are_a_parcel_that_is_written_the_same_or_none() {
+fn any_bytes_decode_to_none_or_to_a_transfer_that_encodes_to_them() {
     let mut rng = Rng::new(1);
     let mut read = 0;
     for _ in 0..20_000 {
         let mut bytes = vec![0; 6 + rng.below(70) as usize];
         rng.fill(&mut bytes);
         (bytes[0], bytes[1]) = (b'S', bytes[1] % 12);
-        if let Some(parcel) = Parcel::decode(&bytes) {
-            assert_eq!(parcel.encode(), bytes);
+        if let Some(transfer) = Transfer::decode(&bytes) {
+            assert_eq!(transfer.encode(), bytes);
             read += 1;
         }
     }

@@ -14,9 +14,9 @@ use chord_core::{
     Peer, StartError,
 };
 
-use super::errand::{Errand, What};
-use super::parcel::{Entry, FIRST, Parcel};
-use super::shelf::Shelf;
+use super::command::{Action, PendingCommand};
+use super::store::Store;
+use super::transfer::{Entry, FIRST, Transfer};
 
 /// How long to wait for an answer of a store before asking again.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
@@ -34,11 +34,11 @@ const MOST_PUTS: usize = 1000;
 #[derive(Debug)]
 pub struct Member<A> {
     pub(crate) node: Node<Id160, A, NodeVec<Id160, A>>,
-    pub shelf: Shelf,
+    pub store: Store,
     pub(crate) now: Duration,
-    outbox: VecDeque<(A, Parcel)>,
-    pub(crate) news: VecDeque<News<A>>,
-    pub(crate) errands: Vec<Errand>,
+    outbox: VecDeque<(A, Transfer)>,
+    pub(crate) events: VecDeque<MemberEvent<A>>,
+    pub(crate) commands: Vec<PendingCommand>,
     puts: Vec<Put<A>>,
     /// Those that keep copies of this node\'s range.
     keepers: Vec<Keeper<A>>,
@@ -48,7 +48,7 @@ pub struct Member<A> {
 
 /// What the application learns.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News<A> {
+pub enum MemberEvent<A> {
     Chord(Event<Id160, A>),
     Stored {
         key: Id160,
@@ -76,7 +76,7 @@ struct Put<A> {
 #[derive(Debug)]
 struct Keeper<A> {
     address: A,
-    /// Since when it owes an answer.
+    /// When it was asked, if it has not answered yet.
     asked: Option<Duration>,
     /// It had the same entries once since the range has grown.
     agreed: bool,
@@ -87,11 +87,11 @@ impl<A: Address> Member<A> {
         let limits = NodeLimits { successors: r, fingers: 16, lookups: 16, contacts: 8 };
         Self {
             node: Node::new(config, me, NodeVec::new(limits)).expect("good numbers"),
-            shelf: Shelf::default(),
+            store: Store::default(),
             now: Duration::ZERO,
             outbox: VecDeque::new(),
-            news: VecDeque::new(),
-            errands: Vec::new(),
+            events: VecDeque::new(),
+            commands: Vec::new(),
             puts: Vec::new(),
             keepers: Vec::new(),
             compare_at: Duration::ZERO,
@@ -131,23 +131,23 @@ impl<A: Address> Member<A> {
         self.listen(now);
     }
 
-    /// Stores a value; [`News::Stored`] or [`News::GaveUp`] follows.
+    /// Stores a value; [`MemberEvent::Stored`] or [`MemberEvent::GaveUp`] follows.
     pub fn put(&mut self, now: Duration, key: Id160, value: Vec<u8>) {
-        self.begin(now, key, What::Put(value));
+        self.begin(now, key, Action::Put(value));
     }
 
-    /// Asks for a value; [`News::Found`] or [`News::GaveUp`] follows.
+    /// Asks for a value; [`MemberEvent::Found`] or [`MemberEvent::GaveUp`] follows.
     pub fn get(&mut self, now: Duration, key: Id160) {
-        self.begin(now, key, What::Get);
+        self.begin(now, key, Action::Get);
     }
 
-    /// Takes in a datagram. What is neither a message nor a parcel is dropped; the text says why.
+    /// Handles a datagram. Anything but a Chord message or a transfer is dropped; the error says why.
     pub fn handle_datagram(&mut self, now: Duration, from: A, bytes: &[u8]) -> Result<(), String> {
         let now = self.now.max(now);
         if bytes.first() == Some(&FIRST) {
-            let parcel = Parcel::decode(bytes).ok_or("no parcel of this store")?;
+            let transfer = Transfer::decode(bytes).ok_or("not a message of this store")?;
             self.now = now;
-            self.handle_parcel(from, parcel);
+            self.handle_transfer(from, transfer);
         } else {
             self.node.handle_datagram(now, from, bytes).map_err(|error| error.to_string())?;
         }
@@ -163,24 +163,24 @@ impl<A: Address> Member<A> {
             self.compare();
         }
         self.finish_puts();
-        self.retry_errands();
+        self.retry_commands();
         self.listen(now);
     }
 
     pub fn poll_timeout(&self) -> Option<Duration> {
         let compare = Some(self.compare_at).filter(|_| self.node.state().is_member());
-        let errands = self.errands.iter().map(|errand| errand.retry_at);
-        let own = compare.into_iter().chain(errands).min().filter(|at| *at != Duration::MAX);
+        let commands = self.commands.iter().map(|command| command.retry_at);
+        let own = compare.into_iter().chain(commands).min().filter(|at| *at != Duration::MAX);
         self.node.poll_timeout().into_iter().chain(own).min()
     }
 
-    /// Returns whom to send the bytes to that it has put into `buf`.
+    /// Writes the next datagram into `buf`, and returns its destination and its length.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(A, usize)>, BufferTooSmall> {
         if let Some(sent) = self.node.poll_transmit(buf)? {
             return Ok(Some((sent.to, sent.len)));
         }
-        let Some((to, parcel)) = self.outbox.front() else { return Ok(None) };
-        let bytes = parcel.encode();
+        let Some((to, transfer)) = self.outbox.front() else { return Ok(None) };
+        let bytes = transfer.encode();
         let room = buf.get_mut(..bytes.len());
         room.ok_or(BufferTooSmall { needed: bytes.len() })?.copy_from_slice(&bytes);
         let to = *to;
@@ -188,8 +188,8 @@ impl<A: Address> Member<A> {
         Ok(Some((to, bytes.len())))
     }
 
-    pub fn poll_event(&mut self) -> Option<News<A>> {
-        self.news.pop_front()
+    pub fn poll_event(&mut self) -> Option<MemberEvent<A>> {
+        self.events.pop_front()
     }
 
     pub fn node(&self) -> &Node<Id160, A, NodeVec<Id160, A>> {
@@ -216,15 +216,15 @@ impl<A: Address> Member<A> {
                 }
                 Event::ListChanged => self.compare_at = self.after(SOON),
                 Event::HandOver { range, to } => {
-                    let entries = self.shelf.entries(range);
+                    let entries = self.store.entries(range);
                     let copies = entries.map(|(key, entry)| (key, entry.clone()));
                     for (key, entry) in copies.collect::<Vec<_>>() {
-                        self.send(to.address, Parcel::Copy { token: 0, key, entry });
+                        self.send(to.address, Transfer::Copy { token: 0, key, entry });
                     }
                 }
                 _ => {}
             }
-            self.news.push_back(News::Chord(event));
+            self.events.push_back(MemberEvent::Chord(event));
         }
     }
 
@@ -232,9 +232,10 @@ impl<A: Address> Member<A> {
     fn compare(&mut self) {
         let all = self.after(COMPARE);
         self.compare_at = self.after(PATIENCE);
-        let (range, now) = (self.node.keys(), self.now);
-        self.shelf.claim(range, now);
-        let digest = self.shelf.digest(range);
+        let range = self.node.keys();
+        let now = self.now;
+        self.store.claim(range, now);
+        let digest = self.store.digest(range);
         let list: Vec<A> = self.node.successors().iter().map(|peer| peer.address).collect();
         self.keepers.retain(|keeper| list.contains(&keeper.address));
         let mut owing = false;
@@ -242,7 +243,7 @@ impl<A: Address> Member<A> {
             if !self.keepers.iter().any(|keeper| keeper.address == address) {
                 self.keepers.push(Keeper { address, asked: None, agreed: false });
             }
-            self.outbox.push_back((address, Parcel::Compare { range, digest }));
+            self.outbox.push_back((address, Transfer::Compare { range, digest }));
         }
         for keeper in &mut self.keepers {
             keeper.asked.get_or_insert(now);
@@ -251,14 +252,14 @@ impl<A: Address> Member<A> {
         if !owing {
             self.compare_at = all;
         }
-        if let Some(key) = self.shelf.stray(now.saturating_sub(STRAY))
-            && !self.errands.iter().any(|errand| errand.what == What::Return)
+        if let Some(key) = self.store.stray(now.saturating_sub(STRAY))
+            && !self.commands.iter().any(|command| command.what == Action::Return)
         {
-            self.begin(now, key, What::Return);
+            self.begin(now, key, Action::Return);
         }
     }
 
-    /// Tells whether the answers of this node count: it has compared its range with all that may know more.
+    /// Returns whether this node may answer: it has compared its range with every node that may know more.
     fn is_settled(&self) -> bool {
         let list = self.node.successors();
         self.node.state().is_member()
@@ -268,53 +269,55 @@ impl<A: Address> Member<A> {
             })
     }
 
-    fn handle_parcel(&mut self, from: A, parcel: Parcel) {
+    fn handle_transfer(&mut self, from: A, transfer: Transfer) {
         if let Some(keeper) = self.keeper(from) {
             keeper.asked = None;
         }
-        match parcel {
-            Parcel::Put { token, key, value } => self.handle_put(from, token, key, value),
-            Parcel::Get { token, key } => {
+        match transfer {
+            Transfer::Put { token, key, value } => self.handle_put(from, token, key, value),
+            Transfer::Get { token, key } => {
                 let mine = self.node.keys().contains(key) && self.is_settled();
-                let answer = match self.shelf.find(key) {
-                    _ if !mine => Parcel::Later { token },
-                    Some(entry) => Parcel::Value { token, entry: entry.clone() },
-                    None => Parcel::Nothing { token },
+                let answer = match self.store.find(key) {
+                    _ if !mine => Transfer::Later { token },
+                    Some(entry) => Transfer::Value { token, entry: entry.clone() },
+                    None => Transfer::Nothing { token },
                 };
                 self.send(from, answer);
             }
-            Parcel::Copy { token, key, entry } => {
-                self.shelf.keep(key, entry, self.now);
+            Transfer::Copy { token, key, entry } => {
+                self.store.keep(key, entry, self.now);
                 if token != 0 {
-                    self.send(from, Parcel::Kept { token });
+                    self.send(from, Transfer::Kept { token });
                 }
             }
-            Parcel::Kept { token } => self.handle_kept(from, token),
-            Parcel::Compare { range, digest } => {
-                self.shelf.claim(range, self.now);
-                if self.shelf.digest(range) == digest {
-                    self.send(from, Parcel::Same { range, digest });
+            Transfer::Kept { token } => self.handle_kept(from, token),
+            Transfer::Compare { range, digest } => {
+                self.store.claim(range, self.now);
+                if self.store.digest(range) == digest {
+                    self.send(from, Transfer::Same { range, digest });
                 } else {
                     self.send_all(from, range);
-                    self.send(from, Parcel::Differs { range });
+                    self.send(from, Transfer::Differs { range });
                 }
             }
-            Parcel::Same { range, digest } => {
-                let same = range == self.node.keys() && self.shelf.digest(range) == digest;
+            Transfer::Same { range, digest } => {
+                let same = range == self.node.keys() && self.store.digest(range) == digest;
                 if let Some(keeper) = self.keeper(from).filter(|_| same) {
                     keeper.agreed = true;
                 }
             }
-            Parcel::Differs { range } => {
+            Transfer::Differs { range } => {
                 self.send_all(from, range);
                 self.compare_at = self.compare_at.min(self.after(PATIENCE));
             }
-            Parcel::Done { token } => self.end(token, |_, key| News::Stored { key }),
-            Parcel::Value { token, entry } => {
-                self.end(token, |_, key| News::Found { key, value: Some(entry.value) });
+            Transfer::Done { token } => self.end(token, |_, key| MemberEvent::Stored { key }),
+            Transfer::Value { token, entry } => {
+                self.end(token, |_, key| MemberEvent::Found { key, value: Some(entry.value) });
             }
-            Parcel::Nothing { token } => self.end(token, |_, key| News::Found { key, value: None }),
-            Parcel::Later { token } => self.put_off(token),
+            Transfer::Nothing { token } => {
+                self.end(token, |_, key| MemberEvent::Found { key, value: None });
+            }
+            Transfer::Later { token } => self.postpone(token),
         }
     }
 
@@ -322,21 +325,21 @@ impl<A: Address> Member<A> {
     fn handle_put(&mut self, client: A, answer: u32, key: Id160, value: Vec<u8>) {
         let mine = self.node.keys().contains(key) && self.is_settled();
         if !mine || self.puts.len() >= MOST_PUTS {
-            return self.send(client, Parcel::Later { token: answer });
+            return self.send(client, Transfer::Later { token: answer });
         }
-        let version = match self.shelf.find(key) {
+        let version = match self.store.find(key) {
             Some(entry) if entry.value == value => entry.version, // the client asks again
             Some(entry) => entry.version.saturating_add(1),
             None => 1,
         };
         let entry = Entry { version, value };
-        self.shelf.keep(key, entry.clone(), self.now);
+        self.store.keep(key, entry.clone(), self.now);
         self.last_token = self.last_token.wrapping_add(1).max(1);
         let token = self.last_token;
         let list = self.node.successors();
         let missing: Vec<A> = list.iter().map(|peer| peer.address).collect();
         for address in &missing {
-            let copy = Parcel::Copy { token, key, entry: entry.clone() };
+            let copy = Transfer::Copy { token, key, entry: entry.clone() };
             self.outbox.push_back((*address, copy));
         }
         self.puts.push(Put { token, client, answer, missing, until: self.after(SILENCE * 5) });
@@ -348,12 +351,13 @@ impl<A: Address> Member<A> {
             put.missing.retain(|address| *address != from);
             return self.finish_puts();
         }
-        self.come_home(token);
+        self.finish_return(token);
     }
 
-    /// Tells the clients of all values that have their copies. Who is silent does not count.
+    /// Answers the clients of all values that have their copies. Silent nodes do not count.
     fn finish_puts(&mut self) {
-        let (now, keepers) = (self.now, &self.keepers);
+        let now = self.now;
+        let keepers = &self.keepers;
         let silent = |address: &A| {
             let keeper = keepers.iter().find(|keeper| keeper.address == *address);
             keeper.is_none_or(|keeper| keeper.is_silent(now))
@@ -367,7 +371,7 @@ impl<A: Address> Member<A> {
             !whole && put.until > now
         });
         for (client, token) in done {
-            self.send(client, Parcel::Done { token });
+            self.send(client, Transfer::Done { token });
         }
     }
 
@@ -380,17 +384,17 @@ impl<A: Address> Member<A> {
     }
 
     fn send_all(&mut self, to: A, range: KeyRange<Id160>) {
-        let copies = self.shelf.entries(range);
+        let copies = self.store.entries(range);
         let copies =
-            copies.map(|(key, entry)| Parcel::Copy { token: 0, key, entry: entry.clone() });
+            copies.map(|(key, entry)| Transfer::Copy { token: 0, key, entry: entry.clone() });
         self.outbox.extend(copies.map(|copy| (to, copy)));
     }
 
-    pub(crate) fn send(&mut self, to: A, parcel: Parcel) {
+    pub(crate) fn send(&mut self, to: A, transfer: Transfer) {
         if to == self.node.me().address {
-            return self.handle_parcel(to, parcel);
+            return self.handle_transfer(to, transfer);
         }
-        self.outbox.push_back((to, parcel));
+        self.outbox.push_back((to, transfer));
     }
 }
 

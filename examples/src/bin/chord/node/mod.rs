@@ -5,13 +5,13 @@
 mod args;
 #[cfg(test)]
 mod churn;
+mod command;
 mod drive;
-mod errand;
 #[cfg(test)]
 mod laws;
 mod member;
-mod parcel;
-mod shelf;
+mod store;
+mod transfer;
 
 use examples::cli;
 

@@ -29,7 +29,8 @@ impl Flooded {
     pub fn search(&self, start: usize, owner: usize) -> (u32, u64) {
         let mut depth = vec![u32::MAX; self.neighbours.len()];
         depth[start] = 0;
-        let (mut queue, mut messages) = (VecDeque::from([start]), 0);
+        let mut queue = VecDeque::from([start]);
+        let mut messages = 0;
         while let Some(at) = queue.pop_front() {
             messages += self.neighbours[at].len() as u64 - u64::from(at != start);
             for next in &self.neighbours[at] {

@@ -76,7 +76,8 @@ impl Members {
 
     pub fn pastry(&self, at: usize) -> Pastry<u128, u32, Slots, Slots> {
         let me = self.nodes[at];
-        let (table, leaves) = (vec![None; ROWS as usize * COLUMNS], vec![None; LEAVES as usize]);
+        let table = vec![None; ROWS as usize * COLUMNS];
+        let leaves = vec![None; LEAVES as usize];
         let mut node = Pastry::new(me, B, table, leaves);
         for by in 1..=i64::from(LEAVES / 2) {
             node.learn(self.beside(me, by));

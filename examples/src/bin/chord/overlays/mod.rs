@@ -167,15 +167,19 @@ fn routed<T>(
         let start = rng.below(members.nodes.len() as u64) as usize;
         let key = random(&mut rng);
         let first = table(start);
-        let (mut hops, mut at, mut next) = (0, start, route(&first, key));
+        let mut hops = 0;
+        let mut at = start;
+        let mut next = route(&first, key);
         while let Route::Ask(peer) = next {
-            (hops, at) = (hops + 1, peer.address as usize);
+            hops += 1;
+            at = peer.address as usize;
             next = route(&table(at), key);
         }
         if let Route::Owner(peer) = next
             && peer.address as usize != at
         {
-            (hops, at) = (hops + 1, peer.address as usize);
+            hops += 1;
+            at = peer.address as usize;
         }
         let right = members.nodes[at] == owner(&members.nodes, key);
         tally.add(hops, known(&first), right, u64::from(hops));

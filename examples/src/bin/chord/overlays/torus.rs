@@ -41,7 +41,8 @@ impl<const D: usize> Torus<D> {
         for near in around {
             for changed in [owner, size] {
                 let node = self.nodes.get(changed).unwrap_or(&state);
-                let (peer, zone) = (node.me(), node.zone());
+                let peer = node.me();
+                let zone = node.zone();
                 self.nodes[near].learn(peer, zone).map_err(told)?;
             }
         }
@@ -51,7 +52,8 @@ impl<const D: usize> Torus<D> {
 
     /// Follows a point from a node: the hops, and where they end.
     pub fn walk(&self, start: usize, point: &Point<D>) -> (u32, usize) {
-        let (mut hops, mut at) = (0, start);
+        let mut hops = 0;
+        let mut at = start;
         loop {
             match self.nodes[at].route(point) {
                 Route::Owner(owner) => return (hops, owner.address as usize),

@@ -13,7 +13,7 @@ use examples::graph::Graph;
 use examples::{chart, progress};
 use net::{Counts, Memory, Net};
 
-/// Every so many servents have the file of one question.
+/// One in this many servents has the file of a query.
 const SHARERS: usize = 100;
 /// 0.6: leaves per ultrapeer, ultrapeers per ultrapeer, ultrapeers per leaf, hops.
 const LEAVES: usize = 10;

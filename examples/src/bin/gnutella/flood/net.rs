@@ -60,7 +60,8 @@ struct Flight {
 
 impl Net {
     pub fn new(memory: Memory) -> Self {
-        let (flying, counts) = (VecDeque::new(), Counts::default());
+        let flying = VecDeque::new();
+        let counts = Counts::default();
         Self { nodes: Vec::new(), memory, flying, now: Duration::ZERO, buf: vec![0; 1024], counts }
     }
 
@@ -75,8 +76,10 @@ impl Net {
             Role::Leaf => Config::leaf(ServentId(name), address),
             Role::Ultrapeer => Config::ultrapeer(ServentId(name), address),
         };
-        (config.max_ttl, config.seed) = (ttl, u64::from(number));
-        (config.max_peers, config.max_leaves) = (links, links);
+        config.max_ttl = ttl;
+        config.seed = u64::from(number);
+        config.max_peers = links;
+        config.max_leaves = links;
         config.idle = Duration::MAX; // keep-alive is not what is measured
         let Memory { routes, queries, table } = self.memory;
         let tables = if role == Role::Leaf { 1 } else { links + 2 };
@@ -91,11 +94,13 @@ impl Net {
     }
 
     pub fn connect(&mut self, a: usize, b: usize) -> Result<(), Box<dyn Error>> {
-        let (at_a, at_b) = (self.nodes[a].links.len() as u32, self.nodes[b].links.len() as u32);
+        let at_a = self.nodes[a].links.len() as u32;
+        let at_b = self.nodes[b].links.len() as u32;
         for (here, link, there, back) in [(a, at_a, b, at_b), (b, at_b, a, at_a)] {
             let mut neighbour = Neighbour::from(self.nodes[there].servent.config().role);
             let tables = self.memory.table > 0;
-            (neighbour.query_routing, neighbour.ultrapeer_query_routing) = (tables, tables);
+            neighbour.query_routing = tables;
+            neighbour.ultrapeer_query_routing = tables;
             neighbour.degree = 16;
             let node = &mut self.nodes[here];
             node.servent.handle_connected(self.now, ConnId(link), neighbour)?;

@@ -19,7 +19,7 @@ use gnutella_wire::opennap::{
 use super::args::Client as Options;
 use super::transfer::{Shared, Wanted, deliver, fetch, library, welcome};
 
-enum News {
+enum Input {
     Bytes(Vec<u8>),
     Gone,
     Line(String),
@@ -31,7 +31,7 @@ struct App {
     options: Options,
     library: Arc<Vec<Shared>>,
     port: u16,
-    news: Sender<News>,
+    inputs: Sender<Input>,
     /// What was asked for of peers behind firewalls.
     expected: Arc<Mutex<Vec<Wanted>>>,
     start: Instant,
@@ -47,35 +47,38 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
     let library = Arc::new(shared.map_err(|e| format!("cannot share: {e}"))?.unwrap_or_default());
     let stream =
         TcpStream::connect(index).map_err(|e| format!("cannot reach the index at {index}: {e}"))?;
-    let (news, heard) = channel();
+    let (inputs, heard) = channel();
     let expected = Arc::new(Mutex::new(Vec::new()));
     let port = if options.firewalled {
         0
     } else {
-        listen(&options, &library, &expected, &news).map_err(|e| format!("cannot listen: {e}"))?
+        listen(&options, &library, &expected, &inputs).map_err(|e| format!("cannot listen: {e}"))?
     };
-    let (from_index, from_user) = (news.clone(), news.clone());
+    let from_index = inputs.clone();
+    let from_user = inputs.clone();
     let mut reader = stream.try_clone().map_err(|e| e.to_string())?;
     thread::spawn(move || {
         let mut buf = [0; 4_096];
         while let Ok(len @ 1..) = reader.read(&mut buf) {
-            let _ = from_index.send(News::Bytes(buf[..len].to_vec()));
+            let _ = from_index.send(Input::Bytes(buf[..len].to_vec()));
         }
-        let _ = from_index.send(News::Gone);
+        let _ = from_index.send(Input::Gone);
     });
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let _ = from_user.send(News::Line(line));
+            let _ = from_user.send(Input::Line(line));
         }
     });
     let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
-    let (start, found, wanted) = (Instant::now(), Vec::new(), Vec::new());
+    let start = Instant::now();
+    let found = Vec::new();
+    let wanted = Vec::new();
     let mut app = App {
         trace,
         options,
         library,
         port,
-        news,
+        inputs,
         expected,
         start,
         client,
@@ -89,18 +92,18 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
     loop {
         let due = app.client.poll_timeout().map(|at| at.saturating_sub(app.start.elapsed()));
         match heard.recv_timeout(due.unwrap_or(Duration::from_secs(60))) {
-            Ok(News::Bytes(bytes)) => {
+            Ok(Input::Bytes(bytes)) => {
                 received.extend(bytes);
                 app.receive(&mut received);
             }
-            Ok(News::Gone) => {
+            Ok(Input::Gone) => {
                 println!("the index is gone: nothing is found any more, transfers go on");
                 app.online = false;
             }
-            Ok(News::Line(line)) if line.trim() == "quit" => return Ok(()),
-            Ok(News::Line(line)) => app.command(line.trim()),
-            Ok(News::Fetched(Ok(path))) => println!("saved {}", path.display()),
-            Ok(News::Fetched(Err(error))) => println!("the download failed: {error}"),
+            Ok(Input::Line(line)) if line.trim() == "quit" => return Ok(()),
+            Ok(Input::Line(line)) => app.command(line.trim()),
+            Ok(Input::Fetched(Ok(path))) => println!("saved {}", path.display()),
+            Ok(Input::Fetched(Err(error))) => println!("the download failed: {error}"),
             Err(_) => {}
         }
         app.client.handle_timeout(app.start.elapsed());
@@ -113,15 +116,19 @@ fn listen(
     options: &Options,
     library: &Arc<Vec<Shared>>,
     expected: &Arc<Mutex<Vec<Wanted>>>,
-    news: &Sender<News>,
+    inputs: &Sender<Input>,
 ) -> io::Result<u16> {
     let listener = TcpListener::bind(options.listen)?;
     let port = listener.local_addr()?.port();
-    let (library, into) = (Arc::clone(library), options.into.clone());
-    let (expected, news) = (Arc::clone(expected), news.clone());
+    let library = Arc::clone(library);
+    let into = options.into.clone();
+    let expected = Arc::clone(expected);
+    let inputs = inputs.clone();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (library, into, news) = (Arc::clone(&library), into.clone(), news.clone());
+            let library = Arc::clone(&library);
+            let into = into.clone();
+            let inputs = inputs.clone();
             let expected = Arc::clone(&expected);
             thread::spawn(move || {
                 let take = |nick: &str, name: &str| {
@@ -131,7 +138,7 @@ fn listen(
                 };
                 match welcome(stream, &library, &take, &into) {
                     Ok(None) => {}
-                    Ok(Some(path)) => drop(news.send(News::Fetched(Ok(path)))),
+                    Ok(Some(path)) => drop(inputs.send(Input::Fetched(Ok(path)))),
                     Err(error) => println!("a peer: {error}"),
                 }
             });
@@ -211,28 +218,32 @@ impl App {
 
     /// Fetches the file from who has it; who is behind a firewall is asked to connect.
     fn fetch(&mut self, source: &Source<'_>) {
-        let (nick, name) = (source.nick.to_string(), source.name.to_string());
+        let nick = source.nick.to_string();
+        let name = source.name.to_string();
         let is = |wanted: &Wanted| wanted.nick.eq_ignore_ascii_case(&nick) && wanted.name == name;
         let Some(at) = self.wanted.iter().position(is) else { return };
         let wanted = self.wanted.remove(at);
         if source.port == 0 {
             println!("{nick} is behind a firewall: asking it to connect");
             self.expected.lock().expect("no panics").push(wanted);
-            let (nick, name) = (text(&nick), text(&name));
+            let nick = text(&nick);
+            let name = text(&name);
             return self.say(&Message::DownloadFirewalled(Naming { nick, name }));
         }
         let from = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
-        let (own, into) = (self.options.nick.clone(), self.options.into.clone());
-        let news = self.news.clone();
+        let own = self.options.nick.clone();
+        let into = self.options.into.clone();
+        let inputs = self.inputs.clone();
         thread::spawn(move || {
             let fetched = fetch(&own, &wanted, from, &into).map_err(|e| e.to_string());
-            let _ = news.send(News::Fetched(fetched));
+            let _ = inputs.send(Input::Fetched(fetched));
         });
     }
 
     fn upload(&mut self, source: &Source<'_>) {
         let to = SocketAddr::from((Ipv4Addr::from(source.address), source.port));
-        let (own, name) = (self.options.nick.clone(), source.name.to_string());
+        let own = self.options.nick.clone();
+        let name = source.name.to_string();
         let library = Arc::clone(&self.library);
         thread::spawn(move || {
             let Some(file) = library.iter().find(|file| file.name == name) else { return };
@@ -260,7 +271,8 @@ impl App {
                 let Some(wanted) = at.and_then(|at| self.found.get(at)).cloned() else {
                     return println!("get takes the number of a file that was found");
                 };
-                let (nick, name) = (wanted.nick.clone(), wanted.name.clone());
+                let nick = wanted.nick.clone();
+                let name = wanted.name.clone();
                 self.wanted.push(wanted);
                 self.say(&Message::Download(Naming { nick: text(&nick), name: text(&name) }));
             }
@@ -286,7 +298,8 @@ impl App {
                 );
                 let library = Arc::clone(&self.library);
                 for Shared { name, md5, size, .. } in library.iter() {
-                    let (name, md5) = (text(name), text(md5));
+                    let name = text(name);
+                    let md5 = text(md5);
                     let file =
                         File { name, md5, size: *size, bitrate: 0, frequency: 0, seconds: 0 };
                     self.say(&Message::Share(file));

@@ -15,7 +15,7 @@ use gnutella_wire::opennap::{Frame, Index, IndexConfig, IndexEvent, IndexLimits,
 const USERS: usize = 1_000;
 const FILES: usize = 50_000;
 
-enum News {
+enum Input {
     Came(TcpStream),
     Bytes(ConnId, Vec<u8>),
     Gone(ConnId),
@@ -33,11 +33,11 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         TcpListener::bind(listen).map_err(|e| format!("cannot listen on {listen}: {e}"))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     println!("index on {address}, with room for {USERS} users and {FILES} files");
-    let (news, heard) = channel();
-    let strangers = news.clone();
+    let (inputs, heard) = channel();
+    let strangers = inputs.clone();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            if strangers.send(News::Came(stream)).is_err() {
+            if strangers.send(Input::Came(stream)).is_err() {
                 return;
             }
         }
@@ -52,7 +52,7 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
         let what = heard.recv_timeout(due.unwrap_or(Duration::from_secs(60)));
         let now = start.elapsed();
         match what {
-            Ok(News::Came(stream)) => {
+            Ok(Input::Came(stream)) => {
                 let link = ConnId(next);
                 next += 1;
                 let ip = match stream.peer_addr() {
@@ -60,18 +60,18 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
                     _ => Ipv4Addr::UNSPECIFIED,
                 };
                 let taken = index.handle_connected(now, link, ip).map_err(|e| e.to_string());
-                let read = taken.and_then(|()| read(&news, link, &stream));
+                let read = taken.and_then(|()| read(&inputs, link, &stream));
                 match read {
                     Ok(()) => drop(clients.insert(link.0, Client { stream, received: Vec::new() })),
                     Err(error) => println!("{ip}: {error}"),
                 }
             }
-            Ok(News::Bytes(link, bytes)) => {
+            Ok(Input::Bytes(link, bytes)) => {
                 if let Some(client) = clients.get_mut(&link.0) {
                     client.received.extend(bytes);
                 }
             }
-            Ok(News::Gone(link)) => {
+            Ok(Input::Gone(link)) => {
                 clients.remove(&link.0);
                 index.handle_closed(now, link);
             }
@@ -127,17 +127,18 @@ fn say(trace: bool, direction: &str, link: u32, bytes: &[u8]) {
     }
 }
 
-fn read(news: &Sender<News>, link: ConnId, stream: &TcpStream) -> Result<(), String> {
+fn read(inputs: &Sender<Input>, link: ConnId, stream: &TcpStream) -> Result<(), String> {
     stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(|e| e.to_string())?;
-    let (mut stream, news) = (stream.try_clone().map_err(|e| e.to_string())?, news.clone());
+    let mut stream = stream.try_clone().map_err(|e| e.to_string())?;
+    let inputs = inputs.clone();
     thread::spawn(move || {
         let mut buf = [0; 4_096];
         while let Ok(len @ 1..) = stream.read(&mut buf) {
-            if news.send(News::Bytes(link, buf[..len].to_vec())).is_err() {
+            if inputs.send(Input::Bytes(link, buf[..len].to_vec())).is_err() {
                 return;
             }
         }
-        let _ = news.send(News::Gone(link));
+        let _ = inputs.send(Input::Gone(link));
     });
     Ok(())
 }

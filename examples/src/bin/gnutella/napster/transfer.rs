@@ -105,7 +105,8 @@ pub fn fetch(nick: &str, wanted: &Wanted, from: SocketAddr, into: &Path) -> io::
     expect(&mut stream, READY)?;
     stream.write_all(GET)?;
     stream.write_all(&ask(nick, &wanted.name, 0)?)?;
-    let (mut received, mut buf) = (Vec::new(), vec![0; 1 << 16]);
+    let mut received = Vec::new();
+    let mut buf = vec![0; 1 << 16];
     let (size, digits) = loop {
         let len = stream.read(&mut buf)?;
         received.extend_from_slice(&buf[..len]);

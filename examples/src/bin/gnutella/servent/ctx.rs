@@ -15,7 +15,7 @@ use gnutella_wire::{ConnId, Role, ServentId};
 use super::links::Joined;
 use super::share::Library;
 
-/// At most so many files are sent at a time; others are told that this servent is busy.
+/// The most uploads at a time. Further requests are answered as busy.
 pub const UPLOADS: usize = 4;
 
 /// What all threads see.
@@ -32,10 +32,10 @@ pub struct Ctx {
     pub room: Mutex<Room>,
     /// The files that were asked for by push, and are to come.
     pub expected: Mutex<Vec<Found>>,
-    pub news: Sender<News>,
+    pub inputs: Sender<Input>,
 }
 
-/// What the servent has room for, and whom it can name instead.
+/// What the servent has room for, and the hosts that it names instead.
 #[derive(Default)]
 pub struct Room {
     pub peers: bool,
@@ -58,11 +58,11 @@ pub struct Found {
     pub sha1: Option<Sha1>,
 }
 
-/// What the threads tell the one that owns the servent.
-pub enum News {
-    /// A handshake came to an open link.
+/// What the threads send to the one that owns the servent.
+pub enum Input {
+    /// A handshake succeeded.
     Joined(Box<Joined>),
-    /// It came to nothing; the other end may have named others.
+    /// A connection attempt failed; the other end may have named other hosts.
     NotJoined(SocketAddrV4, String, Vec<SocketAddrV4>),
     /// Bytes of a link, inflated.
     Bytes(ConnId, Vec<u8>),
@@ -85,8 +85,8 @@ impl Ctx {
     }
 
     /// Tells the owner of the servent, who may be gone when the program ends.
-    pub fn tell(&self, news: News) {
-        let _ = self.news.send(news);
+    pub fn tell(&self, input: Input) {
+        let _ = self.inputs.send(input);
     }
 
     /// Takes one of the slots for uploads; `None` if all are taken.

@@ -13,7 +13,7 @@ use gnutella_wire::handshake::{Handshake, Line, State};
 use gnutella_wire::head::{Head, Header};
 use gnutella_wire::{ConnId, Neighbour, Role};
 
-use super::ctx::{Ctx, News, peer};
+use super::ctx::{Ctx, Input, peer};
 
 /// How long a stranger may take for each part of a handshake.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,8 +40,8 @@ pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
         let joined = TcpStream::connect_timeout(&to.into(), PATIENCE)
             .and_then(|stream| greet(&ctx, stream, &mut hints));
         ctx.tell(match joined {
-            Ok(joined) => News::Joined(Box::new(Joined { dialled: Some(to), ..joined })),
-            Err(error) => News::NotJoined(to, error.to_string(), hints),
+            Ok(joined) => Input::Joined(Box::new(Joined { dialled: Some(to), ..joined })),
+            Err(error) => Input::NotJoined(to, error.to_string(), hints),
         });
     });
 }
@@ -55,8 +55,9 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
     if let Some(why) = heard.refusal {
         return Err(io::Error::other(format!("refused: {why}")));
     }
-    let (neighbour, deflate, inflate) =
-        (heard.neighbour, heard.reads_deflate, heard.writes_deflate);
+    let neighbour = heard.neighbour;
+    let deflate = heard.reads_deflate;
+    let inflate = heard.writes_deflate;
     let encoding = [Header::new("Content-Encoding", "deflate")];
     let more = if deflate { &encoding[..] } else { &[] };
     talk.say(Handshake::agree, more)?;
@@ -68,7 +69,8 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
 pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
     let heard = talk.listen()?;
-    let (neighbour, deflate) = (heard.neighbour, heard.reads_deflate);
+    let neighbour = heard.neighbour;
+    let deflate = heard.reads_deflate;
     let role = neighbour.role;
     if let Err((code, why)) = is_welcome(ctx, role) {
         let others = ctx.room.lock().expect("no panics").hosts.clone();
@@ -206,7 +208,7 @@ pub fn start(ctx: &Arc<Ctx>, link: ConnId, joined: Joined) -> io::Result<SyncSen
     let ctx = Arc::clone(ctx);
     thread::spawn(move || {
         let _ = read(&ctx, link, stream, inflate, rest);
-        ctx.tell(News::Gone(link));
+        ctx.tell(Input::Gone(link));
     });
     Ok(out)
 }
@@ -250,10 +252,10 @@ fn read(
                 if piece.bytes.is_empty() {
                     break;
                 }
-                ctx.tell(News::Bytes(link, piece.bytes.to_vec()));
+                ctx.tell(Input::Bytes(link, piece.bytes.to_vec()));
             }
         } else if !received.is_empty() {
-            ctx.tell(News::Bytes(link, received.clone()));
+            ctx.tell(Input::Bytes(link, received.clone()));
         }
         received.clear();
         read_more(&mut stream, &mut received)?;

@@ -21,11 +21,12 @@ use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
+use examples::interrupt;
 use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
 pub use args::Args;
-use ctx::{Ctx, News, Room};
+use ctx::{Ctx, Input, Room};
 use share::Library;
 
 /// Runs the subcommand.
@@ -38,7 +39,7 @@ pub fn run(args: Args) -> cli::Result {
     let listener = TcpListener::bind(args.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = own_address(&listener, &args).map_err(|error| error.to_string())?;
-    let (news, heard) = channel();
+    let (inputs, heard) = channel();
     let ctx = Arc::new(Ctx {
         start: Instant::now(),
         trace: args.trace,
@@ -51,23 +52,24 @@ pub fn run(args: Args) -> cli::Result {
         uploads: AtomicUsize::new(0),
         room: Mutex::new(Room::default()),
         expected: Mutex::new(Vec::new()),
-        news,
+        inputs,
     });
+    interrupt::install();
     println!("listening on {address}, sharing {} files", ctx.library.0.len());
     let strangers = Arc::clone(&ctx);
     thread::spawn(move || accept_all(&strangers, &listener));
     let user = Arc::clone(&ctx);
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            user.tell(News::Line(line));
+            user.tell(Input::Line(line));
         }
     });
     let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    node.run(&heard)?;
-    Ok(Exit::Success)
+    let found = node.run(&heard)?;
+    Ok(Exit::stopped_if(found.is_none() && interrupt::interrupted()))
 }
 
 fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
+use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::huge::{Part, Urn};
@@ -18,7 +19,7 @@ use gnutella_wire::wire::{
 };
 use gnutella_wire::{Config, ConnId, Event, Guid, Role, Servent, ServentLimits, ServentVec, Text};
 
-use super::ctx::{Ctx, Found, News, peer};
+use super::ctx::{Ctx, Found, Input, peer};
 use super::links::{Joined, dial, start};
 use super::transfer::{download, offer};
 
@@ -81,18 +82,22 @@ impl Node {
         node
     }
 
-    /// Runs until the user leaves, or until what --find wants has come or failed.
-    pub fn run(mut self, news: &Receiver<News>) -> Result<Option<PathBuf>, String> {
+    /// Runs until the user leaves, a signal comes, or what --find wants has come or failed.
+    pub fn run(mut self, inputs: &Receiver<Input>) -> Result<Option<PathBuf>, String> {
         loop {
+            if interrupted() {
+                self.leave();
+                return Ok(None);
+            }
             self.publish_room();
             let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
             let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));
-            match news.recv_timeout(patience) {
-                Ok(News::Line(line)) if line.trim() == "quit" => {
+            match inputs.recv_timeout(patience) {
+                Ok(Input::Line(line)) if line.trim() == "quit" => {
                     self.leave();
                     return Ok(None);
                 }
-                Ok(News::Fetched(result)) => {
+                Ok(Input::Fetched(result)) => {
                     match &result {
                         Ok(path) => println!("saved {}", path.display()),
                         Err(error) => println!("the download failed: {error}"),
@@ -102,7 +107,7 @@ impl Node {
                         return result.map(Some);
                     }
                 }
-                Ok(news) => self.handle(news),
+                Ok(input) => self.handle(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
             }
@@ -115,10 +120,10 @@ impl Node {
         }
     }
 
-    fn handle(&mut self, news: News) {
-        match news {
-            News::Joined(joined) => self.join(*joined),
-            News::NotJoined(to, why, hints) => {
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Joined(joined) => self.join(*joined),
+            Input::NotJoined(to, why, hints) => {
                 println!("{to}: {why}");
                 let now = self.now();
                 self.servent.handle_dial_failed(now, to);
@@ -126,23 +131,24 @@ impl Node {
                     self.servent.add_host(now, hint);
                 }
             }
-            News::Bytes(link, bytes) => self.receive(link, &bytes),
-            News::Gone(link) => {
+            Input::Bytes(link, bytes) => self.receive(link, &bytes),
+            Input::Gone(link) => {
                 if let Some(gone) = self.links.remove(&link.0) {
                     println!("{} is gone", gone.name);
                     self.servent.handle_closed(self.now(), link);
                 }
             }
-            News::Line(line) => self.command(line.trim()),
-            News::Unreachable(found) => self.push(found),
-            News::Fetched(_) => {}
+            Input::Line(line) => self.command(line.trim()),
+            Input::Unreachable(found) => self.push(found),
+            Input::Fetched(_) => {}
         }
     }
 
     fn join(&mut self, joined: Joined) {
         let link = ConnId(self.next_link);
         self.next_link += 1;
-        let (name, neighbour) = (peer(&joined.stream), joined.neighbour);
+        let name = peer(&joined.stream);
+        let neighbour = joined.neighbour;
         let now = self.now();
         let connected = match joined.dialled {
             Some(address) => self.servent.handle_dialled(now, link, address, neighbour),
@@ -204,7 +210,7 @@ impl Node {
         }
     }
 
-    /// Takes in a compressed piece of a neighbour's table of words.
+    /// Processes a compressed PATCH of a neighbour's query-routing table.
     fn patch(&mut self, link: ConnId, body: &[u8]) {
         let now = self.now();
         let (Ok(Qrp::Patch(patch)), Some(from)) = (Qrp::decode(body), self.links.get_mut(&link.0))
@@ -329,7 +335,7 @@ impl Node {
                 self.send(push.to, &buf[..push.len]);
             }
             Err(error) => {
-                self.ctx.tell(News::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
+                self.ctx.tell(Input::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
             }
         }
     }

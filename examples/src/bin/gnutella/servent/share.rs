@@ -35,7 +35,8 @@ impl Library {
             .collect();
         paths.sort();
         let mut files = Vec::new();
-        let (began, all) = (Instant::now(), paths.len());
+        let began = Instant::now();
+        let all = paths.len();
         let mut told = Duration::ZERO;
         for (index, path) in (1..).zip(paths) {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
@@ -95,7 +96,9 @@ impl Library {
 
 /// Returns the size of a file and its hash.
 pub fn hash(path: &Path) -> io::Result<(u64, Sha1)> {
-    let (mut file, mut hasher, mut size) = (File::open(path)?, Hasher::new(), 0);
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::new();
+    let mut size = 0;
     let mut buf = vec![0; 1 << 16];
     loop {
         let len = file.read(&mut buf)?;

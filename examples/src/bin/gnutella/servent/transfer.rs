@@ -17,7 +17,7 @@ use gnutella_wire::http::{
 use gnutella_wire::huge::Urn;
 use gnutella_wire::{Opening, Text};
 
-use super::ctx::{Ctx, Found, News, peer};
+use super::ctx::{Ctx, Found, Input, peer};
 use super::links::{PATIENCE, accept, read_more};
 use super::share::{Shared, hash};
 
@@ -43,7 +43,7 @@ pub fn welcome(ctx: &Arc<Ctx>, mut stream: TcpStream) -> io::Result<()> {
         _ if ctx.firewalled => Ok(()),
         Opening::Http => serve(ctx, stream, received),
         Opening::Handshake => {
-            ctx.tell(News::Joined(Box::new(accept(ctx, stream, received)?)));
+            ctx.tell(Input::Joined(Box::new(accept(ctx, stream, received)?)));
             Ok(())
         }
     }
@@ -162,7 +162,7 @@ fn take_over(ctx: &Ctx, mut stream: TcpStream, mut received: Vec<u8>) -> io::Res
         expected.iter().position(wanted).map(|at| expected.remove(at))
     };
     if let Some(found) = found {
-        ctx.tell(News::Fetched(fetch(ctx, &found, stream, received).map_err(|e| e.to_string())));
+        ctx.tell(Input::Fetched(fetch(ctx, &found, stream, received).map_err(|e| e.to_string())));
     }
     Ok(())
 }
@@ -172,12 +172,12 @@ pub fn download(ctx: &Arc<Ctx>, found: Found) {
     let ctx = Arc::clone(ctx);
     thread::spawn(move || {
         let Ok(stream) = TcpStream::connect_timeout(&found.address.into(), PATIENCE) else {
-            return ctx.tell(News::Unreachable(found));
+            return ctx.tell(Input::Unreachable(found));
         };
         let fetched = stream
             .set_read_timeout(Some(PATIENCE))
             .and_then(|()| fetch(&ctx, &found, stream, Vec::new()));
-        ctx.tell(News::Fetched(fetched.map_err(|error| error.to_string())));
+        ctx.tell(Input::Fetched(fetched.map_err(|error| error.to_string())));
     });
 }
 
@@ -242,7 +242,9 @@ fn fetch(
 
 /// Copies what comes and prints how far it is, twice a second.
 fn copy(found: &Found, first: u64, mut from: impl Read, out: &mut File) -> io::Result<()> {
-    let (began, mut told, mut have) = (Instant::now(), Instant::now(), first);
+    let began = Instant::now();
+    let mut told = Instant::now();
+    let mut have = first;
     let mut buf = vec![0; 1 << 16];
     loop {
         let len = from.read(&mut buf)?;

@@ -54,7 +54,8 @@ pub fn serve(args: &Serve) -> cli::Result {
     let (sender, inputs) = channel();
     thread::spawn(move || accept(&listener, &sender));
 
-    let (start, mut lines) = (Instant::now(), BTreeMap::new());
+    let start = Instant::now();
+    let mut lines = BTreeMap::new();
     let mut solution = None;
     let mut exhausted = false;
     while solution.is_none() && !exhausted && !examples::interrupt::interrupted() {

@@ -12,7 +12,9 @@ pub fn work(address: &str) -> cli::Result {
     let failed = |error| format!("{address}: {error}");
     let mut stream = TcpStream::connect(address)
         .map_err(|error| format!("cannot reach a pool at {address}: {error}"))?;
-    let (mut worker, mut received, mut buf) = (Worker::new(), Vec::new(), [0; 4096]);
+    let mut worker = Worker::new();
+    let mut received = Vec::new();
+    let mut buf = [0; 4096];
     let mut busy = false;
     let mut had_lease = false;
     loop {

@@ -41,14 +41,16 @@ pub fn run(
     seed: u64,
 ) -> Result<Outcome, DifficultyError> {
     let mut rng = Rng::new(seed);
-    let (mut history, mut parent) = (Recent::new([HeaderInfo::EMPTY; SLOTS]), HeaderInfo::EMPTY);
+    let mut history = Recent::new([HeaderInfo::EMPTY; SLOTS]);
+    let mut parent = HeaderInfo::EMPTY;
     for height in 0..BEFORE {
         let time = (height as i64 - BEFORE as i64 + 1) * SPACING as i64;
         parent = HeaderInfo { height, time, bits: START };
         history.push(rule, parent);
     }
     let usual = START.to_target()?.work().hashes().saturating_u128() as f64;
-    let (mut now, end) = (0.0, f64::from(days) * DAY);
+    let mut now = 0.0;
+    let end = f64::from(days) * DAY;
     let mut outcome = Outcome { days: vec![0; days as usize], longest: 0.0 };
     loop {
         let bits = rule.required(&parent, now as i64, &history)?;

@@ -131,7 +131,7 @@ fn drive<R: DigestOrder + Send>(
     Ok(Exit::Stopped)
 }
 
-/// Shows the rate, saves the progress, and stops the threads when it is time or Ctrl-C was pressed.
+/// Shows the rate, saves the progress, and stops the threads at the time limit or on a signal.
 fn watch(
     args: &Args,
     shared: &Shared,

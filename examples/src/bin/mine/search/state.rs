@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads a file; `None` if there is none yet.
+    /// Reads a file; `None` if it does not exist yet.
     pub fn load(path: &Path, task: &str) -> Result<Option<Self>, String> {
         let name = path.display();
         let text = match fs::read_to_string(path) {

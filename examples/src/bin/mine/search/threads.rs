@@ -17,7 +17,7 @@ pub struct Shared {
     /// How many hashes were tried by all together, in earlier runs too.
     pub tried: AtomicU64,
     running: AtomicU64,
-    least: AtomicU64, // that was found; the greatest number as long as there is none
+    least: AtomicU64,              // that was found; the greatest number until then
     next: Vec<Mutex<Option<u64>>>, // of each thread
 }
 

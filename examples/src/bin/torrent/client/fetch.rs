@@ -13,7 +13,7 @@ use bittorrent_pieces::{
 };
 
 use super::finder::{Finder, PEERS};
-use super::net::{Happening, Net};
+use super::net::{Net, NetEvent};
 use super::session::trace;
 use super::trees;
 
@@ -52,17 +52,18 @@ pub fn fetch(
         traces,
     };
     println!("asking peers for the info dictionary of {hash}");
-    let (mut told, mut info) = (net.now(), Vec::new());
+    let mut told = net.now();
+    let mut info = Vec::new();
     loop {
         finder.dial(net);
         let due = stage.fetch.poll_timeout().map(|at| at.saturating_sub(net.now()));
         let wait = due.unwrap_or(Duration::MAX).min(Duration::from_secs(1));
-        for happening in net.turn(Some(wait))? {
-            stage.handle(net, finder, happening);
+        for event in net.turn(Some(wait))? {
+            stage.handle(net, finder, event);
         }
         stage.fetch.handle_timeout(net.now());
-        while let Some(news) = stage.flush(net)? {
-            if news == FetchEvent::Completed {
+        while let Some(event) = stage.flush(net)? {
+            if event == FetchEvent::Completed {
                 info = stage.fetch.metadata().unwrap_or_default().to_vec();
                 println!("the info dictionary is here, {} bytes", info.len());
                 stage.wants_layers(&info)?;
@@ -94,22 +95,22 @@ struct Stage {
 }
 
 impl Stage {
-    fn handle(&mut self, net: &mut Net, finder: &mut Finder, happening: Happening) {
+    fn handle(&mut self, net: &mut Net, finder: &mut Finder, event: NetEvent) {
         let now = net.now();
-        match happening {
-            Happening::Opened(conn, side) => {
+        match event {
+            NetEvent::Opened(conn, side) => {
                 if self.fetch.handle_connected(now, conn, side).is_ok() {
                     self.kept.insert(conn, (side, Vec::new()));
                 } else {
                     net.close(conn);
                 }
             }
-            Happening::Bytes(conn) => self.read(net, finder, conn),
-            Happening::Closed(conn) => {
+            NetEvent::Bytes(conn) => self.read(net, finder, conn),
+            NetEvent::Closed(conn) => {
                 self.fetch.handle_closed(now, conn);
                 self.kept.remove(&conn);
             }
-            Happening::Found(who, peers) => {
+            NetEvent::Found(who, peers) => {
                 println!("{who} knows {} peers", peers.len());
                 finder.found(peers);
             }

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
 use bittorrent_pieces::{InfoHash, PeerId};
-use examples::dht::{News, Node};
+use examples::dht::{Node, NodeEvent};
 use examples::random::random;
 
 use super::args::Share;
-use super::net::{Happening, Mailbox, Net};
+use super::net::{Mailbox, Net, NetEvent};
 use super::trackers;
 
 /// Connections at a time.
@@ -57,7 +57,7 @@ impl Finder {
         self.candidates.extend(peers);
     }
 
-    /// Dials peers of whom somebody told, while there is room.
+    /// Dials the peers that were found, while there is room.
     pub fn dial(&mut self, net: &mut Net) {
         while net.len() < PEERS {
             let Some(addr) = self.candidates.pop_front() else { return };
@@ -81,7 +81,8 @@ const AGAIN: Duration = Duration::from_secs(300);
 
 /// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program.
 fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
-    let (nodes, trace) = (args.nodes.clone(), args.trace);
+    let nodes = args.nodes.clone();
+    let trace = args.trace;
     std::thread::spawn(move || {
         let ran = Node::open(own, &nodes, trace).and_then(|mut node| {
             let mut due = Instant::now();
@@ -90,9 +91,9 @@ fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
                     due = Instant::now() + AGAIN;
                     node.find(torrent, Some(own.port()));
                 }
-                for news in node.turn(Duration::from_millis(200))? {
-                    if let News::Peers(_, peers) = news {
-                        mailbox.send(Happening::Found("the DHT".into(), peers));
+                for event in node.turn(Duration::from_millis(200))? {
+                    if let NodeEvent::Peers(_, peers) = event {
+                        mailbox.send(NetEvent::Found("the DHT".into(), peers));
                     }
                 }
             }

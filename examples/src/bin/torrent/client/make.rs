@@ -12,7 +12,7 @@ use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
 
 use super::args::Make;
 
-/// A torrent of the default piece length has about so many pieces.
+/// The approximate number of pieces at the default piece length.
 const PIECES: u64 = 1_500;
 
 /// A file below the path: its elements and its length.
@@ -39,7 +39,8 @@ pub fn make(args: &Make) -> Result<(), String> {
     let hashes = hash(&root, &files, total, piece_len, args.version()).map_err(named)?;
     let roots = roots(&files, &hashes.v2, piece_len);
     let Hashes { v1, v2 } = &hashes;
-    let (old, layer) = (PieceHashes::new(v1), PieceLayer::new(v2));
+    let old = PieceHashes::new(v1);
+    let layer = PieceLayer::new(v2);
     let pieces = match args.version() {
         Version::V1 => old,
         Version::V2 => PieceHashes::v2(layer),
@@ -134,7 +135,7 @@ impl Hashes {
     }
 }
 
-/// Returns the root of each file; of version 1, and of empty files, there is none.
+/// Returns the root of each file; `None` with version 1 and for empty files.
 fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Option<MerkleHash>> {
     let each = files.iter().map(|file| {
         let pieces = file.len.div_ceil(u64::from(piece_len)) as usize;
@@ -157,7 +158,8 @@ fn hash(
     version: Version,
 ) -> io::Result<Hashes> {
     let mut hashes = Hashes::default();
-    let (mut done, mut told) = (0, Instant::now());
+    let mut done = 0;
+    let mut told = Instant::now();
     let mut piece = Vec::with_capacity(piece_len as usize);
     for file in files {
         // A file of less than a piece has a tree of its own height.

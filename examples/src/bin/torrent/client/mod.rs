@@ -15,6 +15,7 @@ mod trackers;
 mod trees;
 
 use examples::cli::{self, Exit};
+use examples::interrupt::interrupted;
 
 pub use args::{Get, Make, Seed, Show};
 
@@ -33,11 +34,11 @@ pub fn show(args: &Show) -> cli::Result {
 /// Runs `torrent seed`.
 pub fn seed(args: Seed) -> cli::Result {
     session::share(&args.into())?;
-    Ok(Exit::Success)
+    Ok(Exit::stopped_if(interrupted()))
 }
 
 /// Runs `torrent get`.
 pub fn get(args: Get) -> cli::Result {
     session::share(&args.into())?;
-    Ok(Exit::Success)
+    Ok(Exit::stopped_if(interrupted()))
 }

@@ -25,7 +25,7 @@ pub struct Net {
     conns: BTreeMap<u32, Conn>,
     next: u32,
     start: Instant,
-    news: Receiver<Happening>,
+    inbox: Receiver<NetEvent>,
     mailbox: Mailbox,
 }
 
@@ -43,26 +43,26 @@ pub struct Conn {
     closed: bool,
 }
 
-/// What a turn brought.
+/// What happened during [`Net::turn`].
 #[derive(Debug)]
-pub enum Happening {
+pub enum NetEvent {
     Opened(ConnId, Side),
     Bytes(ConnId),
     Closed(ConnId),
-    /// Addresses of peers, and who told them.
+    /// Addresses of peers, and where they were found.
     Found(String, Vec<SocketAddr>),
 }
 
-/// Where other threads leave what they found.
+/// Sends events from other threads to the session.
 #[derive(Clone)]
 pub struct Mailbox {
-    sender: Sender<Happening>,
+    sender: Sender<NetEvent>,
     waker: Arc<Waker>,
 }
 
 impl Mailbox {
-    pub fn send(&self, happening: Happening) {
-        let _ = self.sender.send(happening); // the session may be over
+    pub fn send(&self, event: NetEvent) {
+        let _ = self.sender.send(event); // the session may be over
         let _ = self.waker.wake();
     }
 }
@@ -76,10 +76,11 @@ impl Net {
         let registered = poll.registry().register(&mut listener, LISTENER, Interest::READABLE);
         registered.map_err(named)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(named)?);
-        let (sender, news) = channel();
+        let (sender, inbox) = channel();
         let mailbox = Mailbox { sender, waker };
-        let (conns, start) = (BTreeMap::new(), Instant::now());
-        Ok(Self { poll, listener, address, conns, next: 0, start, news, mailbox })
+        let conns = BTreeMap::new();
+        let start = Instant::now();
+        Ok(Self { poll, listener, address, conns, next: 0, start, inbox, mailbox })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -126,24 +127,24 @@ impl Net {
     }
 
     /// Waits for something to happen, no longer than `wait`.
-    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Vec<Happening>> {
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Vec<NetEvent>> {
         let pending = self.conns.values().any(Conn::wants_to_read);
-        let mut events = Events::with_capacity(256);
-        match self.poll.poll(&mut events, if pending { Some(Duration::ZERO) } else { wait }) {
+        let mut ready = Events::with_capacity(256);
+        match self.poll.poll(&mut ready, if pending { Some(Duration::ZERO) } else { wait }) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let mut happened = Vec::new();
-        for event in &events {
+        let mut events = Vec::new();
+        for event in &ready {
             match event.token() {
-                WAKER => happened.extend(self.news.try_iter()),
-                LISTENER => self.accept(&mut happened),
+                WAKER => events.extend(self.inbox.try_iter()),
+                LISTENER => self.accept(&mut events),
                 Token(id) => {
                     let Some(conn) = self.conns.get_mut(&(id as u32)) else { continue };
                     conn.readable |= event.is_readable();
                     if event.is_writable() && !conn.opened && conn.stream.peer_addr().is_ok() {
                         conn.opened = true;
-                        happened.push(Happening::Opened(ConnId(id as u32), conn.side));
+                        events.push(NetEvent::Opened(ConnId(id as u32), conn.side));
                     }
                     conn.closed |= event.is_error() || conn.flush().is_err();
                 }
@@ -151,22 +152,22 @@ impl Net {
         }
         for (id, conn) in &mut self.conns {
             if conn.wants_to_read() && conn.read() {
-                happened.push(Happening::Bytes(ConnId(*id)));
+                events.push(NetEvent::Bytes(ConnId(*id)));
             }
         }
         let gone: Vec<_> =
             self.conns.iter().filter(|(_, conn)| conn.closed).map(|(id, _)| *id).collect();
         for id in gone {
             self.conns.remove(&id);
-            happened.push(Happening::Closed(ConnId(id)));
+            events.push(NetEvent::Closed(ConnId(id)));
         }
-        Ok(happened)
+        Ok(events)
     }
 
-    fn accept(&mut self, happened: &mut Vec<Happening>) {
+    fn accept(&mut self, events: &mut Vec<NetEvent>) {
         while let Ok((stream, addr)) = self.listener.accept() {
             if let Some(id) = self.add(stream, addr, Side::Accepted) {
-                happened.push(Happening::Opened(id, Side::Accepted));
+                events.push(NetEvent::Opened(id, Side::Accepted));
             }
         }
     }
@@ -178,7 +179,8 @@ impl Net {
         let _ = stream.set_nodelay(true);
         self.next += 1;
         let opened = side == Side::Accepted;
-        let (received, out) = (Vec::new(), Vec::new());
+        let received = Vec::new();
+        let out = Vec::new();
         let conn = Conn {
             addr,
             received,

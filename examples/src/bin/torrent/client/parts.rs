@@ -37,7 +37,9 @@ impl<'a> Parts<'a> {
     /// nothing else there.
     pub fn new(content: &Path, torrent: InfoHash, geometry: Geometry<'a>) -> Self {
         let path = content.with_file_name(format!("{torrent}.parts"));
-        let (open, changed, saved) = (Open::new(), false, Instant::now());
+        let open = Open::new();
+        let changed = false;
+        let saved = Instant::now();
         Self { path, torrent, geometry, open, changed, saved }
     }
 
@@ -201,7 +203,9 @@ mod tests {
     fn what_a_banned_peer_gave_is_forgotten() {
         let mut parts = parts();
         let block = |piece, number| parts.geometry.block(PieceIndex(piece), number).unwrap();
-        let (one, two, three) = (block(0, 0), block(0, 1), block(1, 0));
+        let one = block(0, 0);
+        let two = block(0, 1);
+        let three = block(1, 0);
         for (block, from) in [(one, 1), (two, 2), (three, 2)] {
             parts.add(block, ConnId(from));
         }

@@ -21,15 +21,16 @@ use bittorrent_pieces::{
     CloseReason, Config, ConnId, Event, Host, Metainfo, Outcome, Padding, PeerId, PieceCheck, Side,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
+use examples::interrupt;
 use examples::random::random;
 
 use super::args::Share;
 use super::fetch::{self, Fetched};
 use super::finder::{Finder, PEERS};
-use super::net::{Happening, Net};
+use super::net::{Net, NetEvent};
 use super::parts::Parts;
 use super::show;
-use super::storage::{Storage, nothing, printable, safe_name, text};
+use super::storage::{Storage, empty_bitfield, printable, safe_name, text};
 use super::trees::{Trees, trees};
 
 /// Requests at a time to each, and from each.
@@ -51,7 +52,8 @@ pub fn share(args: &Share) -> Result<(), String> {
         let metainfo = show::read(&args.torrent, &bytes)?;
         let finder = |net: &Net, left| {
             let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-            let (torrent, private) = (metainfo.info_hash(), metainfo.is_private());
+            let torrent = metainfo.info_hash();
+            let private = metainfo.is_private();
             Finder::start(args, net, (torrent, peer_id), tiers, left, private)
         };
         let trees = trees(&metainfo, None);
@@ -112,12 +114,13 @@ impl<'a> Session<'a> {
         let fresh = !root.exists();
         let storage =
             Storage::open(metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = nothing(geometry).and_then(|none| {
+        let have = empty_bitfield(geometry).and_then(|none| {
             if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
         });
         let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
         if args.seeds && !have.is_full() {
-            let (ones, all) = (have.count_ones(), have.len());
+            let ones = have.count_ones();
+            let all = have.len();
             return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
         }
         let pieces = geometry.pieces();
@@ -152,6 +155,7 @@ impl<'a> Session<'a> {
         let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
         let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
         let here = have.count_ones();
+        interrupt::install();
         println!("{}: {here} of {pieces} pieces are here{more}", printable(metainfo.name()));
         let finder = finder(&net, left(&torrent));
         Ok(Self {
@@ -193,17 +197,17 @@ impl<'a> Session<'a> {
         done
     }
 
-    /// Goes on until there is nothing more to fetch, or with `--keep` for ever.
+    /// Runs until there is nothing more to fetch, or with `--keep` until a signal comes.
     fn trade(&mut self) -> io::Result<()> {
         let mut done = self.torrent.is_complete();
-        while !done || self.args.keep {
+        while (!done || self.args.keep) && !interrupt::interrupted() {
             self.finder.dial(&mut self.net);
             let now = self.net.now();
             let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));
             let busy = !self.checks.is_empty();
             let wait = if busy { Duration::ZERO } else { due.unwrap_or(Duration::MAX) };
-            for happening in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
-                self.handle(happening)?;
+            for event in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
+                self.handle(event)?;
             }
             let now = self.net.now();
             if self.torrent.poll_timeout().is_some_and(|at| at <= now) {
@@ -225,19 +229,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn handle(&mut self, happening: Happening) -> io::Result<()> {
+    fn handle(&mut self, event: NetEvent) -> io::Result<()> {
         let now = self.net.now();
-        match happening {
-            Happening::Opened(conn, side) => {
+        match event {
+            NetEvent::Opened(conn, side) => {
                 if self.torrent.handle_connected(now, conn, side).is_err() {
                     self.net.close(conn);
                 } else if let Some(peer) = self.net.conn(conn) {
                     self.torrent.set_address(conn, peer.addr);
                 }
             }
-            Happening::Bytes(conn) => self.read(conn)?,
-            Happening::Closed(conn) => self.torrent.handle_closed(now, conn),
-            Happening::Found(who, peers) => {
+            NetEvent::Bytes(conn) => self.read(conn)?,
+            NetEvent::Closed(conn) => self.torrent.handle_closed(now, conn),
+            NetEvent::Found(who, peers) => {
                 println!("{who} knows {} peers", peers.len());
                 self.finder.found(peers);
             }
@@ -249,7 +253,8 @@ impl<'a> Session<'a> {
     fn read(&mut self, id: ConnId) -> io::Result<()> {
         let now = self.net.now();
         let Some(conn) = self.net.conn(id) else { return Ok(()) };
-        let (received, addr) = (core::mem::take(&mut conn.received), conn.addr);
+        let received = core::mem::take(&mut conn.received);
+        let addr = conn.addr;
         let mut used = 0;
         while used < received.len() {
             let bytes = &received[used..];
@@ -354,7 +359,8 @@ impl<'a> Session<'a> {
             let bytes = rates[way] - self.told_bytes[way];
             bytes as f64 / since.as_secs_f64().max(0.001) / 1e6
         });
-        (self.told, self.told_bytes) = (now, rates);
+        self.told = now;
+        self.told_bytes = rates;
         let pieces = self.torrent.geometry().pieces();
         let have = self.torrent.have_count();
         let peers = self.torrent.peers().filter(|peer| peer.peer_id.is_some()).count();
@@ -371,7 +377,8 @@ impl<'a> Session<'a> {
 
 /// Returns how many bytes are missing.
 fn left(torrent: &Torrent<TorrentVec>) -> u64 {
-    let (geometry, have) = (torrent.geometry(), torrent.have());
+    let geometry = torrent.geometry();
+    let have = torrent.have();
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
     geometry.total() - here
 }

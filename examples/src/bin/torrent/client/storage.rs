@@ -138,7 +138,8 @@ impl Storage {
         let start = self.geometry.offset(block.piece) + u64::from(block.begin);
         let end = start + u64::from(block.len);
         for part in &self.files {
-            let (from, to) = (start.max(part.offset), end.min(part.offset + part.len));
+            let from = start.max(part.offset);
+            let to = end.min(part.offset + part.len);
             if from < to {
                 let range = (from - start) as usize..(to - start) as usize;
                 act(part, from - part.offset, range)?;
@@ -168,8 +169,8 @@ fn link(path: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns that no piece is there.
-pub fn nothing(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
+/// Returns the bitfield of a torrent without any piece.
+pub fn empty_bitfield(geometry: Geometry<'_>) -> io::Result<Bitfield<Vec<u8>>> {
     let pieces = geometry.pieces();
     Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).map_err(io::Error::other)
 }

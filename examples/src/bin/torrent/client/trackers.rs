@@ -16,7 +16,7 @@ use bittorrent_pieces::tracker::{
 use bittorrent_pieces::{Family, Host};
 use examples::random::random;
 
-use super::net::{Happening, Mailbox};
+use super::net::{Mailbox, NetEvent};
 
 /// How long a tracker may take to answer over TCP.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -66,7 +66,7 @@ fn ask_all(
             Ok(told) => {
                 ids.extend(told.tracker_id.map(|id| (url.clone(), id)));
                 order.answered();
-                mailbox.send(Happening::Found(url.clone(), told.peers));
+                mailbox.send(NetEvent::Found(url.clone(), told.peers));
                 announce.event = AnnounceEvent::None;
                 told.interval.max(AGAIN)
             }

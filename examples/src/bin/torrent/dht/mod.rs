@@ -9,7 +9,8 @@ use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::dht::DhtEvent;
 use bittorrent_pieces::magnet::Magnet;
 use examples::cli::{self, Exit, within};
-use examples::dht::{News, Node};
+use examples::dht::{Node, NodeEvent};
+use examples::interrupt;
 
 /// A node of the DHT: answers others, finds peers, announces
 ///
@@ -59,35 +60,37 @@ fn torrent(value: &str) -> cli::Result<InfoHash> {
 }
 
 fn start(args: &Args) -> std::io::Result<Exit> {
+    interrupt::install();
     let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);
     let Some(torrent) = args.find else {
         let mut told = Instant::now();
-        loop {
+        while !interrupt::interrupted() {
             node.turn(Duration::from_secs(1))?;
             if told.elapsed() > Duration::from_secs(60) {
                 told = Instant::now();
                 println!("{} nodes are known", node.known());
             }
         }
+        return Ok(Exit::Stopped);
     };
     let patience = Instant::now() + Duration::from_secs(args.wait);
-    while node.known() == 0 && Instant::now() < patience {
+    while node.known() == 0 && Instant::now() < patience && !interrupt::interrupted() {
         node.turn(Duration::from_millis(100))?;
     }
     node.find(torrent, args.announce);
     let mut peers = BTreeSet::new();
-    loop {
-        for news in node.turn(Duration::from_secs(1))? {
-            match news {
-                News::Peers(_, found) => {
+    while !interrupt::interrupted() {
+        for event in node.turn(Duration::from_secs(1))? {
+            match event {
+                NodeEvent::Peers(_, found) => {
                     for peer in found {
                         if peers.insert(peer) {
                             println!("peer {peer}");
                         }
                     }
                 }
-                News::Event(DhtEvent::Finished { answers, announces, .. }) => {
+                NodeEvent::Dht(DhtEvent::Finished { answers, announces, .. }) => {
                     println!(
                         "{} peers; {answers} nodes answered, {announces} know of us",
                         peers.len()
@@ -96,8 +99,9 @@ fn start(args: &Args) -> std::io::Result<Exit> {
                     let found = !peers.is_empty() || announces > 0;
                     return Ok(Exit::success_if(found));
                 }
-                News::Event(_) => {}
+                NodeEvent::Dht(_) => {}
             }
         }
     }
+    Ok(Exit::Stopped)
 }

@@ -45,7 +45,9 @@ const LONGEST: Duration = Duration::from_secs(6 * 3600);
 const PIECE: u32 = 256 << 10;
 
 fn crowd(args: &Args) -> Chart {
-    let (mut rarest, mut random, mut sequential) = (Policy::new(), Policy::new(), Policy::new());
+    let mut rarest = Policy::new();
+    let mut random = Policy::new();
+    let mut sequential = Policy::new();
     rarest.random_first = 1;
     random.random_first = u32::MAX;
     sequential.order = Order::Sequential;
@@ -101,7 +103,8 @@ fn fleet(args: &Args) -> Chart {
     {
         let mut world = World::new(args.pieces, PIECE, args.seed);
         let policy = Policy::new();
-        let (uplink, peers) = (10 * args.uplink(), args.peers);
+        let uplink = 10 * args.uplink();
+        let peers = args.peers;
         world.add(&Kind { has_all: true, uplink, slots: 10, peers, policy });
         let points = download(&mut world, args, None, slots, name);
         println!("| {name} | {} | {} |", reached(&points, 50.0), reached(&points, 100.0));
@@ -119,7 +122,8 @@ fn download(
     name: &str,
 ) -> Vec<(f64, f64)> {
     let first = world.nodes.len();
-    let (uplink, policy) = (args.uplink(), policy.unwrap_or_default());
+    let uplink = args.uplink();
+    let policy = policy.unwrap_or_default();
     let kind = Kind { has_all: false, uplink, slots, peers: PEERS, policy };
     let mut points = vec![(0.0, 0.0)];
     let mut come = 0;
@@ -187,7 +191,8 @@ fn watch(args: &Args, rate: u64, supernodes: bool, name: &str) -> Vec<(f64, f64)
         urgent: Duration::from_secs(3),
     };
     let mut policy = Policy::new();
-    (policy.playback, policy.random_first) = (Some(playback), 0);
+    policy.playback = Some(playback);
+    policy.random_first = 0;
     world.add(&Kind { has_all: true, uplink: 4 * rate, slots: 8, peers: args.peers, policy });
     let front = if supernodes { args.peers.div_ceil(10) } else { 0 };
     for viewer in 0..args.peers {
@@ -198,7 +203,9 @@ fn watch(args: &Args, rate: u64, supernodes: bool, name: &str) -> Vec<(f64, f64)
         }
         world.join(node, front);
     }
-    let (mut points, mut late, mut missed) = (vec![], 0_u64, vec![0_u32; args.peers]);
+    let mut points = vec![];
+    let mut late = 0_u64;
+    let mut missed = vec![0_u32; args.peers];
     let mut started = Duration::ZERO;
     for tick in 0.. {
         let now = TV_PACE * tick;

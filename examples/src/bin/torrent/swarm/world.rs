@@ -84,7 +84,8 @@ impl World {
     }
 
     pub(crate) fn add(&mut self, kind: &Kind) -> usize {
-        let (index, pieces) = (self.nodes.len(), self.geometry.pieces());
+        let index = self.nodes.len();
+        let pieces = self.geometry.pieces();
         let mut id = [b'-'; 20];
         id[..4].copy_from_slice(&(index as u32).to_be_bytes());
         let mut config = Config::new(InfoHash([7; 20]), PeerId(id));
@@ -102,8 +103,10 @@ impl World {
         setup.policy = kind.policy;
         let torrent = Torrent::new(setup, TorrentVec::new(&content, limits));
         let torrent = torrent.expect("the storage is as large as asked for");
-        let (streams, most) = (BTreeMap::new(), kind.peers);
-        let (uplink, busy_until) = (kind.uplink, Duration::ZERO);
+        let streams = BTreeMap::new();
+        let most = kind.peers;
+        let uplink = kind.uplink;
+        let busy_until = Duration::ZERO;
         self.nodes.push(Node {
             torrent,
             wasted: 0,
@@ -164,7 +167,8 @@ impl World {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
-        let (now, index) = (self.net.now(), delivery.at().0 as usize);
+        let now = self.net.now();
+        let index = delivery.at().0 as usize;
         let node = &mut self.nodes[index];
         match delivery {
             Delivery::Opened { stream, at, peer } => {

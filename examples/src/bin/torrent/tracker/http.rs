@@ -23,7 +23,7 @@ pub fn serve(ctx: &Arc<Ctx>, listener: &TcpListener) -> Result<(), String> {
     loop {
         let (stream, _) = listener.accept().map_err(|error| error.to_string())?;
         let ctx = Arc::clone(ctx);
-        std::thread::spawn(move || drop(answer(&ctx, stream))); // whoever leaves gets nothing
+        std::thread::spawn(move || drop(answer(&ctx, stream))); // the client may disconnect
     }
 }
 
@@ -66,7 +66,8 @@ fn reply(
         HttpRequest::Announce { announce, .. } => match store.announce(ip, announce) {
             Ok(told) => {
                 let list = |family, bytes| CompactPeers::new(family, bytes).expect("whole entries");
-                let (seeders, leechers) = (told.stats.seeders, told.stats.leechers);
+                let seeders = told.stats.seeders;
+                let leechers = told.stats.leechers;
                 let peers = list(Family::V4, &told.v4);
                 let mut reply = AnnounceReply::new(ctx.interval, seeders, leechers, peers);
                 reply.peers6 = Some(list(Family::V6, &told.v6)).filter(|list| !list.is_empty());

@@ -59,7 +59,8 @@ impl Store {
             return Err("port 0 is not valid");
         }
         let swarm = self.torrents.entry(announce.info_hash).or_default();
-        let (addr, now) = (SocketAddr::new(ip, announce.port), Instant::now());
+        let addr = SocketAddr::new(ip, announce.port);
+        let now = Instant::now();
         let patience = self.patience;
         swarm.peers.retain(|_, peer| now.duration_since(peer.seen) < patience);
         if announce.event == AnnounceEvent::Stopped {
@@ -93,7 +94,8 @@ impl Swarm {
         let start = u32::from_le_bytes(random()) as usize % len;
         let others = self.peers.iter().cycle().skip(start).take(self.peers.len());
         let others = others.filter(|(addr, peer)| **addr != to && !(seeds && peer.seeds));
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let mut v4 = Vec::new();
+        let mut v6 = Vec::new();
         for (addr, _) in others.take(want) {
             let list = if addr.is_ipv4() { &mut v4 } else { &mut v6 };
             let at = list.len();

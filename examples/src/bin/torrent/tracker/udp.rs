@@ -12,8 +12,10 @@ use examples::random::random;
 use super::Ctx;
 
 pub fn serve(ctx: &Ctx, socket: &UdpSocket) {
-    let (ids, start) = (ConnectionIds::new(random()), Instant::now());
-    let (mut received, mut out) = ([0; 2_048], [0; 8_192]);
+    let ids = ConnectionIds::new(random());
+    let start = Instant::now();
+    let mut received = [0; 2_048];
+    let mut out = [0; 8_192];
     loop {
         let Ok((len, from)) = socket.recv_from(&mut received) else { continue };
         let Ok(request) = Request::decode(&received[..len]) else { continue };
@@ -32,7 +34,8 @@ fn answer(
     request: &Request<'_>,
     out: &mut [u8],
 ) -> Option<usize> {
-    let (now, ip) = (start.elapsed(), from.ip());
+    let now = start.elapsed();
+    let ip = from.ip();
     let refused =
         |transaction, text: &'static str| Response::Error { transaction, text: text.as_bytes() };
     let mut store = ctx.store.lock().expect("no panics");

@@ -12,7 +12,7 @@ use gnutella_wire::{Config, ConnId, Guid, Servent, ServentId, ServentLimits, Ser
 
 use traffic::headers;
 
-use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::http::HttpSide;
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
@@ -27,7 +27,7 @@ pub struct Overlay<'s> {
     links: BTreeMap<Conn, Link>,
     http: HttpSide,
     goal: Goal,
-    last_news: Duration,
+    last_activity: Duration,
     quiet: Duration, // how long nothing new must happen before a flood counts as over
     /// What the report draws.
     pub flood: Vec<Flood>,
@@ -83,7 +83,7 @@ impl<'s> Overlay<'s> {
             links: BTreeMap::new(),
             http: HttpSide::default(),
             goal: Goal::Boot,
-            last_news: Duration::ZERO,
+            last_activity: Duration::ZERO,
             // A lost segment comes again after a while, and may be lost again.
             quiet: Duration::from_millis(if ctx.args.sim { 3000 } else { 400 }),
             flood: Vec::new(),
@@ -117,11 +117,12 @@ impl<'s> Overlay<'s> {
     /// Lets the searcher flood its query.
     pub fn search(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         self.goal = Goal::Search;
-        self.news(ctx);
+        self.reset_quiet(ctx);
         let searcher = self.cast.searcher();
         let words = search_words(&self.song.name);
         let text = Text::new(words.as_bytes()).unwrap_or(Text::EMPTY);
-        let (guid, mut buf) = (guid(ctx), [0; 512]);
+        let guid = guid(ctx);
+        let mut buf = [0; 512];
         let now = ctx.now();
         let servent = &mut self.nodes[searcher.index()].servent;
         let dispatch =
@@ -171,11 +172,11 @@ impl<'s> Overlay<'s> {
     /// Returns when the present flood counts as over, if nothing new is heard by then.
     fn quiet_at(&self) -> Option<Duration> {
         let booted = self.goal == Goal::Boot && self.nodes.iter().all(|node| node.asked);
-        (booted || self.goal == Goal::Search).then(|| self.last_news + self.quiet)
+        (booted || self.goal == Goal::Search).then(|| self.last_activity + self.quiet)
     }
 
-    fn news(&mut self, ctx: &Ctx) {
-        self.last_news = ctx.now();
+    fn reset_quiet(&mut self, ctx: &Ctx) {
+        self.last_activity = ctx.now();
     }
 
     /// Once all links are open everybody explores: one ping, and pongs fill the host caches.
@@ -187,13 +188,15 @@ impl<'s> Overlay<'s> {
             if core::mem::replace(&mut self.nodes[at.index()].asked, true) {
                 continue;
             }
-            let (guid, now, mut buf) = (guid(ctx), ctx.now(), [0; 64]);
+            let guid = guid(ctx);
+            let now = ctx.now();
+            let mut buf = [0; 64];
             let dispatch = self.nodes[at.index()]
                 .servent
                 .ping(now, guid, &mut buf)
                 .map_err(io::Error::other)?;
             self.dispatch(ctx, at, dispatch, &buf)?;
-            self.news(ctx);
+            self.reset_quiet(ctx);
         }
         Ok(())
     }
@@ -211,7 +214,7 @@ impl Stage for Overlay<'_> {
                     let mut buf = [0; 512];
                     let headers = headers(self.cast.is_ultrapeer(*at));
                     let len = handshake.greet(&headers, &mut buf).map_err(io::Error::other)?;
-                    ctx.send(conn, Tongue::Handshake, "GNUTELLA CONNECT/0.6", &[&buf[..len]])?;
+                    ctx.send(conn, Protocol::Handshake, "GNUTELLA CONNECT/0.6", &[&buf[..len]])?;
                 }
             }
             Incoming::Opened { conn, at, peer, .. } => {
@@ -281,8 +284,8 @@ impl Node {
         config.max_leaves = usize::from(cast.nodes);
         config.seed = ctx.rng.next_u64();
         if cast.is_seed(node) {
-            (config.files, config.kilobytes) =
-                (2, (song.size / 1024).try_into().unwrap_or(u32::MAX));
+            config.files = 2;
+            config.kilobytes = (song.size / 1024).try_into().unwrap_or(u32::MAX);
         }
         let limits = ServentLimits { conns: 64, routes: 512, ..ServentLimits::default() };
         let servent = Servent::new(config, ServentVec::new(limits)).expect("a preset is valid");

@@ -10,7 +10,7 @@ use gnutella_wire::wire::{
 use gnutella_wire::{ConnId, Dispatch, Event, Guid, Opening, Role, Text};
 
 use super::{Flood, Machine, Overlay, Phase};
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::http::TORRENT_INDEX;
 use crate::net::{Conn, NodeId};
 
@@ -59,7 +59,8 @@ impl<'s> Overlay<'s> {
     fn shake(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<Option<usize>> {
         let Some(link) = self.links.get_mut(&conn) else { return Ok(None) };
         let Phase::Shaking(handshake) = &mut link.phase else { return Ok(None) };
-        let (at, now) = (link.at, ctx.now());
+        let at = link.at;
+        let now = ctx.now();
         let received = match handshake.handle_bytes(bytes) {
             Ok(received) => received,
             Err(error) => {
@@ -82,12 +83,12 @@ impl<'s> Overlay<'s> {
                 ("GNUTELLA/0.6 503 Slots full", handshake.refuse(503, "Slots full", &[], &mut buf))
             };
             let len = len.map_err(io::Error::other)?;
-            ctx.send(conn, Tongue::Handshake, line, &[&buf[..len]])?;
+            ctx.send(conn, Protocol::Handshake, line, &[&buf[..len]])?;
         }
         match handshake.state() {
             State::Open => {
                 link.phase = Phase::Open;
-                self.last_news = now;
+                self.last_activity = now;
                 let link = ConnId(conn.0);
                 servent.handle_connected(now, link, neighbour).map_err(io::Error::other)?;
             }
@@ -102,7 +103,9 @@ impl<'s> Overlay<'s> {
 
     fn descriptor(&mut self, ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<Option<usize>> {
         let Some(link) = self.links.get(&conn) else { return Ok(None) };
-        let (at, peer, now) = (link.at, link.peer, ctx.now());
+        let at = link.at;
+        let peer = link.peer;
+        let now = ctx.now();
         let node = &mut self.nodes[at.index()];
         let duplicates = node.servent.stats().duplicates;
         let received =
@@ -110,7 +113,7 @@ impl<'s> Overlay<'s> {
         if received.consumed == 0 {
             return Ok(None);
         }
-        self.last_news = now;
+        self.last_activity = now;
         if let Ok((Message { hops, payload: Payload::Query(_), .. }, _)) =
             Message::decode(bytes, Limits::GTKG)
         {
@@ -176,7 +179,8 @@ impl<'s> Overlay<'s> {
             .to_data(VENDOR);
         let records =
             Records::from_slice(&records).ok_or_else(|| io::Error::other("two records"))?;
-        let (now, mut buf) = (ctx.now(), vec![0; 4096]);
+        let now = ctx.now();
+        let mut buf = vec![0; 4096];
         let servent = &mut self.nodes[at.index()].servent;
         match servent.answer(now, guid, records, HitData::new(&flags), &mut buf) {
             Ok(dispatch) => self.dispatch(ctx, at, dispatch, &buf),
@@ -221,7 +225,7 @@ pub(super) fn headers(ultrapeer: bool) -> [Header<'static>; 2] {
 /// Sends a descriptor.
 fn say(ctx: &mut Ctx, conn: Conn, message: &[u8]) -> io::Result<()> {
     match Message::decode(message, Limits::GTKG) {
-        Ok((decoded, _)) => ctx.send(conn, Tongue::Gnutella, decoded, &[message]),
-        Err(error) => ctx.send(conn, Tongue::Gnutella, error, &[message]),
+        Ok((decoded, _)) => ctx.send(conn, Protocol::Gnutella, decoded, &[message]),
+        Err(error) => ctx.send(conn, Protocol::Gnutella, error, &[message]),
     }
 }

@@ -77,7 +77,8 @@ impl Chain {
                 digests: [one.digest, other.digest],
             }
         });
-        let (receipts, hashes) = (settlement.receipts, settlement.hashes);
+        let receipts = settlement.receipts;
+        let hashes = settlement.hashes;
         Self { blocks, twice, receipts, hashes, tampered: Some(first), fault: None }
     }
 
@@ -101,7 +102,8 @@ impl Chain {
     }
 
     fn picture(&self) -> String {
-        let (width, fork) = (self.blocks.len() as f64 * STEP + 6.0, self.twice.is_some());
+        let width = self.blocks.len() as f64 * STEP + 6.0;
+        let fork = self.twice.is_some();
         let height = TOP + HEIGHT + if fork { 156.0 } else { 20.0 };
         let mut svg = Svg::new(width.max(200.0), height, "chain", "The blocks in a row");
         for (n, block) in self.blocks.iter().enumerate() {
@@ -132,7 +134,8 @@ impl Chain {
         svg.text((x + 8.0, y + 42.0), "mono small", &block.hash);
         let author = block.author.map_or_else(|| "unknown".into(), |author| author.to_string());
         svg.text((x + 8.0, y + 61.0), "small", format_args!("by {author}"));
-        let (plural, weight) = (if block.receipts == 1 { "" } else { "s" }, block.weight);
+        let plural = if block.receipts == 1 { "" } else { "s" };
+        let weight = block.weight;
         svg.text((x + 8.0, y + 79.0), "small", format_args!("{} receipt{plural}", block.receipts));
         svg.text((x + 8.0, y + 97.0), "small", format_args!("weight {weight}"));
         if block.evidence {
@@ -146,7 +149,8 @@ impl Chain {
         let Some(place) = self.blocks.iter().position(|block| block.height == twice.height) else {
             return;
         };
-        let (middle, y) = (place as f64 * STEP + 4.0 + WIDTH / 2.0, TOP + HEIGHT + 44.0);
+        let middle = place as f64 * STEP + 4.0 + WIDTH / 2.0;
+        let y = TOP + HEIGHT + 44.0;
         let who = twice.signer.map_or_else(|| "unknown".into(), |signer| signer.to_string());
         for (n, digest) in twice.digests.iter().enumerate() {
             let x = middle + (n as f64 - 0.5) * (STEP + 14.0) - WIDTH / 2.0;

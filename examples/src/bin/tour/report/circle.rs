@@ -14,7 +14,7 @@ const CENTER: Point = (304.0, 292.0);
 const RADIUS: f64 = 205.0;
 const LABELS: f64 = 252.0;
 
-/// Returns the section's text and picture; the flood took so many `copies`.
+/// Returns the section's text and picture; `copies` is the number of messages that the flood took.
 pub fn draw(ring: &Ring<'_>, copies: usize, cast: Cast) -> String {
     let mut members: Vec<(NodeId, f64, Id160)> =
         ring.identifiers().map(|(node, id)| (node, turn(id), id)).collect();
@@ -109,7 +109,8 @@ fn picture(
 
 /// An arrow that is bent inwards, more so between neighbours, off the circle and the fingers.
 fn hop(svg: &mut Svg, from: Point, to: Point, class: &str) {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let dx = to.0 - from.0;
+    let dy = to.1 - from.1;
     let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1, to.1));
     let inwards = (CENTER.0 - middle.0) * dy - (CENTER.1 - middle.1) * dx;
     let bend = (54.0 - 0.2 * dx.hypot(dy)).max(16.0);
@@ -128,7 +129,8 @@ fn labels(svg: &mut Svg, ring: &Ring<'_>, members: &[(NodeId, f64, Id160)], cast
         marks.iter().map(|(_, node)| if node.is_some() { 27.0 } else { 40.0 } / around).collect();
     let places = spread(&turns, &widths, true);
     for ((turn, node), place) in marks.into_iter().zip(places) {
-        let (dot, label) = (on_circle(CENTER, RADIUS, turn), on_circle(CENTER, LABELS, place));
+        let dot = on_circle(CENTER, RADIUS, turn);
+        let label = on_circle(CENTER, LABELS, place);
         svg.line(dot, on_circle(CENTER, LABELS - 12.0, place), "leader");
         let Some(node) = node else {
             diamond(svg, dot, 5.0);

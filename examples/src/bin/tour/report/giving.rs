@@ -35,7 +35,8 @@ pub fn who_gave_what(deliveries: &[Delivery], cast: Cast) -> Vec<String> {
     let mut lines = vec![format!("{:<20} {:>10} {:>10} {:>7}", "", "gave", "took", "share")];
     let line = |who: String, sum: Sum| {
         let share = sum.gave as f64 * 100.0 / all.max(1) as f64;
-        let (gave, took) = (amount(sum.gave), amount(sum.took));
+        let gave = amount(sum.gave);
+        let took = amount(sum.took);
         format!("{who:<20} {gave:>10} {took:>10} {share:>5.1} %")
     };
     let shown = if sums.len() > LINES { LINES - 1 } else { sums.len() };

@@ -83,7 +83,8 @@ impl Report {
 
     /// Writes the page.
     pub fn write(&self, path: &Path, table: &Table) -> io::Result<()> {
-        let (verdict, chain) = (self.verdict(table), self.chain.draw());
+        let verdict = self.verdict(table);
+        let chain = self.chain.draw();
         let page = fill(PAGE, |slot| match slot {
             "name" => &self.name,
             "facts" => &self.facts,

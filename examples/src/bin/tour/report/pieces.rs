@@ -1,4 +1,4 @@
-//! The picture of the pieces: who has which at what time, and from whom.
+//! The picture of the pieces: which peer got which piece from which peer, and when.
 
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -219,7 +219,10 @@ impl View<'_> {
 
     /// Thin lines for each leech, a thick one for all, a mark where the seed died.
     fn curve(&self) -> String {
-        let (left, top, wide, high) = (46.0, 22.0, 440.0, 216.0);
+        let left = 46.0;
+        let top = 22.0;
+        let wide = 440.0;
+        let high = 216.0;
         let mut svg =
             Svg::new(510.0, 282.0, "curve", "The share of all pieces that is there, over time");
         let point =
@@ -266,7 +269,8 @@ impl View<'_> {
         for completion in completions {
             *sums.entry(self.step(completion.at)).or_default() += 1;
         }
-        let (mut line, mut sum) = (vec![(0.0, 0.0)], 0);
+        let mut line = vec![(0.0, 0.0)];
+        let mut sum = 0;
         for (step, new) in sums {
             line.push((step as f64, sum as f64 / wanted as f64));
             sum += new;

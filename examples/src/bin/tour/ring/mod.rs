@@ -10,7 +10,7 @@ use std::io;
 use bittorrent_pieces::PieceHasher;
 use chord_core::{Config, Event, Id160, LookupId, Message, Node, NodeArrays, Peer};
 
-use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::http::HttpSide;
 use crate::net::{Incoming, NodeId, Service};
 use crate::song::{Cast, Song};
@@ -33,7 +33,7 @@ pub struct Ring<'s> {
     members: Vec<Member>,
     by_address: BTreeMap<SocketAddrV4, NodeId>,
     rejoin: BTreeMap<NodeId, Duration>,
-    errands: BTreeMap<NodeId, Errand>,
+    commands: BTreeMap<NodeId, Command>,
     stored: BTreeMap<NodeId, Vec<NodeId>>, // at the owner of the key: who holds the file
     http: HttpSide,
     published: bool,
@@ -44,8 +44,8 @@ pub struct Ring<'s> {
     pub timeouts: u32,
 }
 
-/// What a node wants of the store: first the owner of the key, then a word with it.
-struct Errand {
+/// A request to the store: the owner of the key is looked up, then asked.
+struct Command {
     lookup: Option<LookupId>,
     owner: Option<NodeId>,
     request: Vec<u8>,
@@ -79,7 +79,7 @@ impl<'s> Ring<'s> {
             members,
             by_address,
             rejoin: BTreeMap::new(),
-            errands: BTreeMap::new(),
+            commands: BTreeMap::new(),
             stored: BTreeMap::new(),
             http: HttpSide::default(),
             published: false,
@@ -164,7 +164,7 @@ impl<'s> Ring<'s> {
             if let Some(sent) = member.poll_transmit(&mut buf).map_err(io::Error::other)? {
                 let Some(to) = self.by_address.get(&sent.to).copied() else { continue };
                 let (message, _) = Wire::decode(&buf[..sent.len]).map_err(io::Error::other)?;
-                ctx.send_datagram(at, to, Tongue::Chord, message, &buf[..sent.len])?;
+                ctx.send_datagram(at, to, Protocol::Chord, message, &buf[..sent.len])?;
             } else if let Some(event) = member.poll_event() {
                 self.event(ctx, at, event)?;
             } else {
@@ -187,18 +187,18 @@ impl<'s> Ring<'s> {
             }
             Event::LookupHop { lookup, peer, .. } if at == self.cast.searcher() => {
                 let node = self.by_address.get(&peer.address);
-                if self.errands.get(&at).is_some_and(|errand| errand.lookup == Some(lookup)) {
+                if self.commands.get(&at).is_some_and(|command| command.lookup == Some(lookup)) {
                     self.path.extend(node);
                 }
             }
             Event::LookupDone { lookup, owner, timeouts, .. } => {
-                let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
-                if errand.lookup == Some(lookup) {
-                    errand.owner = self.by_address.get(&owner.address).copied();
-                    errand.repeat_at = now;
+                let Some(command) = self.commands.get_mut(&at) else { return Ok(()) };
+                if command.lookup == Some(lookup) {
+                    command.owner = self.by_address.get(&owner.address).copied();
+                    command.repeat_at = now;
                     self.timeouts += u32::from(timeouts);
                     if at == self.cast.searcher() {
-                        self.owner = errand.owner;
+                        self.owner = command.owner;
                     }
                     self.ask_owner(ctx, at)?;
                 }
@@ -208,8 +208,8 @@ impl<'s> Ring<'s> {
                     self.path.truncate(1);
                 }
                 let lookup = self.members[at.index()].lookup(now, self.key).ok();
-                if let Some(errand) = self.errands.get_mut(&at) {
-                    errand.lookup = lookup;
+                if let Some(command) = self.commands.get_mut(&at) {
+                    command.lookup = lookup;
                 }
             }
             _ => {}
@@ -225,20 +225,20 @@ impl<'s> Ring<'s> {
         self.ideal_at = Some(ctx.now());
         let key = <[u8; 20]>::from(self.key);
         for seed in self.cast.seeds() {
-            self.send_on_errand(ctx, seed, message(PUT, &key, &seed.0.to_be_bytes()))?;
+            self.send_command(ctx, seed, message(PUT, &key, &seed.0.to_be_bytes()))?;
         }
         Ok(())
     }
 
     fn maybe_ask(&mut self, ctx: &mut Ctx) -> io::Result<()> {
-        if self.published || !self.errands.is_empty() {
+        if self.published || !self.commands.is_empty() {
             return Ok(());
         }
         self.published = true;
         let key = <[u8; 20]>::from(self.key);
         self.path.push(self.cast.searcher());
         for leech in self.cast.leeches() {
-            self.send_on_errand(ctx, leech, message(ASK, &key, &[]))?;
+            self.send_command(ctx, leech, message(ASK, &key, &[]))?;
         }
         Ok(())
     }
@@ -292,10 +292,10 @@ impl Stage for Ring<'_> {
     fn poll_timeout(&self) -> Option<Duration> {
         let members = self.members.iter().filter_map(Member::poll_timeout);
         let waiting =
-            self.errands.values().filter(|errand| errand.owner.is_some() && !errand.fetching);
+            self.commands.values().filter(|command| command.owner.is_some() && !command.fetching);
         members
             .chain(self.rejoin.values().copied())
-            .chain(waiting.map(|errand| errand.repeat_at))
+            .chain(waiting.map(|command| command.repeat_at))
             .min()
     }
 

@@ -1,9 +1,9 @@
-//! The store that uses the ring: holders are put under a key, at whoever owns it.
+//! The store that uses the ring: the owner of a key stores the holders of the file.
 
 use std::io;
 
-use super::{Errand, REPEAT, Ring};
-use crate::ctx::{Ctx, Tongue};
+use super::{Command, REPEAT, Ring};
+use crate::ctx::{Ctx, Protocol};
 use crate::net::NodeId;
 
 // The store that uses the ring speaks on the same port; Chord's messages begin with their version, 1.
@@ -13,8 +13,8 @@ pub(super) const ASK: u8 = b'A'; // key
 pub(super) const HOLDERS: u8 = b'H'; // key, holders
 
 impl Ring<'_> {
-    /// Begins an errand: the ring says who owns the key, then the owner is asked.
-    pub(super) fn send_on_errand(
+    /// Begins a command: the ring finds the owner of the key, then the owner is asked.
+    pub(super) fn send_command(
         &mut self,
         ctx: &mut Ctx,
         at: NodeId,
@@ -23,25 +23,25 @@ impl Ring<'_> {
         let lookup =
             self.members[at.index()].lookup(ctx.now(), self.key).map_err(io::Error::other)?;
         let repeat_at = ctx.now() + REPEAT;
-        let errand =
-            Errand { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
-        self.errands.insert(at, errand);
+        let command =
+            Command { lookup: Some(lookup), owner: None, request, repeat_at, fetching: false };
+        self.commands.insert(at, command);
         self.flush(ctx, at)
     }
 
     pub(super) fn ask_owner(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let Some(errand) = self.errands.get_mut(&at) else { return Ok(()) };
+        let Some(command) = self.commands.get_mut(&at) else { return Ok(()) };
         let Some(owner) =
-            errand.owner.filter(|_| !errand.fetching && ctx.now() >= errand.repeat_at)
+            command.owner.filter(|_| !command.fetching && ctx.now() >= command.repeat_at)
         else {
             return Ok(());
         };
-        errand.repeat_at = ctx.now() + REPEAT;
-        let request = errand.request.clone();
+        command.repeat_at = ctx.now() + REPEAT;
+        let request = command.request.clone();
         if owner == at {
             return self.store(ctx, at, at, &request);
         }
-        ctx.send_datagram(at, owner, Tongue::Store, describe(&request), &request)
+        ctx.send_datagram(at, owner, Protocol::Store, describe(&request), &request)
     }
 
     /// The store's side of the port: at the owner requests, at the asker answers.
@@ -72,7 +72,7 @@ impl Ring<'_> {
                 message(HOLDERS, &key, &list)
             }
             (DONE, []) => {
-                self.errands.remove(&at);
+                self.commands.remove(&at);
                 return self.maybe_ask(ctx);
             }
             (HOLDERS, list) => return self.fetch_from(ctx, at, list),
@@ -81,19 +81,19 @@ impl Ring<'_> {
         if from == at {
             return self.store(ctx, at, at, &reply);
         }
-        ctx.send_datagram(at, from, Tongue::Store, describe(&reply), &reply)
+        ctx.send_datagram(at, from, Protocol::Store, describe(&reply), &reply)
     }
 
     /// A leech knows the holders now: each asks another one for the metainfo.
     fn fetch_from(&mut self, ctx: &mut Ctx, at: NodeId, list: &[u8]) -> io::Result<()> {
-        let Some(errand) = self.errands.get_mut(&at).filter(|errand| !errand.fetching) else {
+        let Some(command) = self.commands.get_mut(&at).filter(|command| !command.fetching) else {
             return Ok(());
         };
         let (pairs, _) = list.as_chunks::<2>();
         if pairs.is_empty() {
             return Ok(()); // the holders' words are still under way; the request is repeated
         }
-        errand.fetching = true;
+        command.fetching = true;
         let holder = NodeId(u16::from_be_bytes(pairs[at.index() % pairs.len()]));
         ctx.note(
             at,

@@ -41,7 +41,9 @@ impl Settlement<'_> {
 
     /// Appends the candidate that was heard of long enough ago; among several the lowest hash.
     fn append_due(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let (now, witness, unix) = (ctx.now(), self.witness, self.unix(ctx));
+        let now = ctx.now();
+        let witness = self.witness;
+        let unix = self.unix(ctx);
         let node = &mut self.nodes[at.index()];
         let height = node.chain.tip().height.0 + 1;
         if !node.candidates.iter().any(|c| c.height == height && c.heard + witness <= now) {
@@ -118,7 +120,9 @@ impl Settlement<'_> {
         self.nodes[at.index()].proposed.insert((height, round));
         if height == DOUBLE_AT && self.double_signer.is_none() {
             self.double_signer = Some(at);
-            let other = self.staked(at, unix, round, &[])?.unwrap_or_default();
+            // Two empty blocks differ in their time only.
+            let time = if body.is_empty() { unix + 1 } else { unix };
+            let other = self.staked(at, time, round, &[])?.unwrap_or_default();
             ctx.note(at, format_args!("signs two blocks for height {height}"))?;
             return self.tell_halves(ctx, at, &honest, &other);
         }
@@ -175,7 +179,8 @@ impl Settlement<'_> {
     }
 
     fn propose_by_authority(&mut self, ctx: &mut Ctx, at: NodeId, height: u64) -> io::Result<()> {
-        let (id, now) = (self.keys[at.index()].id(), ctx.now());
+        let id = self.keys[at.index()].id();
+        let now = ctx.now();
         let node = &self.nodes[at.index()];
         let authorities = node.chain.engine().authority.authorities();
         let turn = authorities.in_turn(height);
@@ -209,10 +214,12 @@ impl Settlement<'_> {
 
     /// Evidence that is not on record yet, as transactions of the node's second account.
     fn records(&self, at: NodeId) -> io::Result<Vec<u8>> {
-        let (node, key) = (&self.nodes[at.index()], &self.keys[at.index()].witness);
+        let node = &self.nodes[at.index()];
+        let key = &self.keys[at.index()].witness;
         let on_record = |id: &ValidatorId| node.chain.engine().stake.validators().stake(id) == 0;
         let first = node.chain.state().sequence(&key.account());
-        let (mut out, mut buf) = (Vec::new(), [0; Transaction::MAX_LEN]);
+        let mut out = Vec::new();
+        let mut buf = [0; Transaction::MAX_LEN];
         let missing = node.convicted.values().filter(|evidence| !on_record(&evidence.offender()));
         for (sequence, evidence) in (first..).zip(missing) {
             let mut bytes = [0; Equivocation::LEN];

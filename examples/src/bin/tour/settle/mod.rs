@@ -13,7 +13,7 @@ use consensus::{
 };
 use ledger_core::{Account, Action, Block, Body, Hash, Header, SignedTransaction, Transaction};
 
-use crate::ctx::{Ctx, Failure, Stage, Tongue};
+use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::rules::{Constitution, Keys, LAST_HEIGHT, SUBSIDY};
 use crate::song::Cast;
@@ -151,7 +151,7 @@ impl<'k> Settlement<'k> {
         groups.collect()
     }
 
-    /// Every taker signs a receipt for each delivery: so many coins to the giver.
+    /// Every taker signs a receipt for each delivery, which pays coins to the giver.
     fn send_receipts(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         self.receipts_sent = true;
         let mut sequences = BTreeMap::new();
@@ -176,7 +176,7 @@ impl<'k> Settlement<'k> {
         Ok(())
     }
 
-    /// Takes in a message, from a peer or made by the node itself, and passes on what is new.
+    /// Handles a message, from a peer or of the node itself, and relays it if it is new.
     fn take(&mut self, ctx: &mut Ctx, at: NodeId, kind: u8, payload: &[u8]) -> io::Result<()> {
         let node = &mut self.nodes[at.index()];
         if !node.seen.insert(Hash::of(payload)) {
@@ -200,7 +200,8 @@ impl<'k> Settlement<'k> {
     /// A block waits a while before it is appended, so that a contradiction would be heard of.
     fn take_block(&mut self, ctx: &mut Ctx, at: NodeId, bytes: &[u8]) -> io::Result<bool> {
         let Ok((block, [])) = Block::decode(bytes) else { return Ok(false) };
-        let (header, now) = (*block.header(), ctx.now());
+        let header = *block.header();
+        let now = ctx.now();
         let mut author = author_of(&header);
         let mut round = 0;
         let node = &mut self.nodes[at.index()];
@@ -343,16 +344,21 @@ fn say(ctx: &mut Ctx, conn: Conn, kind: u8, payload: &[u8]) -> io::Result<()> {
     let parts: [&[u8]; 3] = [&len, &[kind], payload];
     match kind {
         BLOCK => match Block::decode(payload) {
-            Ok((block, _)) => ctx.send(conn, Tongue::Ledger, block, &parts),
-            Err(error) => ctx.send(conn, Tongue::Ledger, error, &parts),
+            Ok((block, _)) => ctx.send(conn, Protocol::Ledger, block, &parts),
+            Err(error) => ctx.send(conn, Protocol::Ledger, error, &parts),
         },
-        EVIDENCE => ctx.send(conn, Tongue::Ledger, "EVIDENCE", &parts),
+        EVIDENCE => ctx.send(conn, Protocol::Ledger, "EVIDENCE", &parts),
         _ => {
             let count = Body::from_bytes(payload).map_or(0, |body| body.len());
             let first = SignedTransaction::decode(payload)
                 .map(|(signed, _)| signed.to_string())
                 .unwrap_or_default();
-            ctx.send(conn, Tongue::Ledger, format_args!("RECEIPTS {count}, first: {first}"), &parts)
+            ctx.send(
+                conn,
+                Protocol::Ledger,
+                format_args!("RECEIPTS {count}, first: {first}"),
+                &parts,
+            )
         }
     }
 }

@@ -6,7 +6,7 @@ use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{CloseReason, ConnId, Event, Outcome, PieceHasher, PieceIndex, Side};
 
 use super::{Completion, Delivery, Inbox, Swarm};
-use crate::ctx::{Ctx, Tongue};
+use crate::ctx::{Ctx, Protocol};
 use crate::net::{Conn, NodeId};
 
 /// A connection that holds back more than this gets no further block for now.
@@ -49,7 +49,9 @@ impl Swarm {
     /// Handles all whole messages that a connection has brought.
     fn read(&mut self, ctx: &mut Ctx, conn: Conn) -> io::Result<()> {
         let Some(inbox) = self.conns.get_mut(&conn) else { return Ok(()) };
-        let (at, peer, now) = (inbox.at, inbox.peer, ctx.now());
+        let at = inbox.at;
+        let peer = inbox.peer;
+        let now = ctx.now();
         let bytes = core::mem::take(&mut inbox.bytes);
         let mut used = 0;
         let member = &mut self.peers[at.index()];
@@ -126,7 +128,7 @@ impl Swarm {
             if at == self.cast.saboteur() {
                 data[0] ^= 0xFF; // this is what it came for
             }
-            ctx.send(conn, Tongue::BitTorrent, format_args!("PIECE {block}"), &[head, data])?;
+            ctx.send(conn, Protocol::BitTorrent, format_args!("PIECE {block}"), &[head, data])?;
         }
         Ok(busy)
     }
@@ -208,10 +210,10 @@ impl Swarm {
 /// Sends a handshake or a message.
 fn say(ctx: &mut Ctx, conn: Conn, bytes: &[u8]) -> io::Result<()> {
     if let Ok((handshake, _)) = Handshake::decode(bytes) {
-        return ctx.send(conn, Tongue::BitTorrent, handshake, &[bytes]);
+        return ctx.send(conn, Protocol::BitTorrent, handshake, &[bytes]);
     }
     match Message::decode(bytes, u32::MAX) {
-        Ok((message, _)) => ctx.send(conn, Tongue::BitTorrent, message, &[bytes]),
-        Err(error) => ctx.send(conn, Tongue::BitTorrent, error, &[bytes]),
+        Ok((message, _)) => ctx.send(conn, Protocol::BitTorrent, message, &[bytes]),
+        Err(error) => ctx.send(conn, Protocol::BitTorrent, error, &[bytes]),
     }
 }

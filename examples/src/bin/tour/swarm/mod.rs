@@ -31,7 +31,7 @@ pub struct Swarm {
     killed: bool,
     buffer: Vec<u8>,
     total_have: u64,
-    /// Who was caught, by whom.
+    /// The peer that detected corrupt data, and the peer that sent it.
     pub banned: Vec<(NodeId, NodeId)>,
     pub failed_pieces: u32,
     /// When which piece was complete where, and who gave most of it.

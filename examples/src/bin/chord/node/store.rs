@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chord_core::{Id160, KeyRange};
 use sha1::{Digest as _, Sha1};
 
-use super::parcel::Entry;
+use super::transfer::Entry;
 
 #[derive(Debug, Default)]
-pub struct Shelf(BTreeMap<Id160, Kept>);
+pub struct Store(BTreeMap<Id160, Kept>);
 
 #[derive(Debug)]
 struct Kept {
@@ -18,7 +18,7 @@ struct Kept {
     claimed: Duration,
 }
 
-impl Shelf {
+impl Store {
     pub fn find(&self, key: Id160) -> Option<&Entry> {
         self.0.get(&key).map(|kept| &kept.entry)
     }
@@ -52,7 +52,7 @@ impl Shelf {
         self.0.iter().find(|(_, kept)| kept.claimed < then).map(|(key, _)| *key)
     }
 
-    /// Two shelves with the same digest have the same entries in the range.
+    /// Two stores with the same digest have the same entries in the range.
     pub fn digest(&self, range: KeyRange<Id160>) -> [u8; 20] {
         let mut hash = Sha1::new();
         for (key, entry) in self.entries(range) {

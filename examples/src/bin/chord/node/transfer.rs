@@ -1,11 +1,11 @@
-//! What stores say to each other, on the same port as Chord: the first byte tells them apart.
+//! The messages between stores, on the same port as Chord: the first byte distinguishes the two.
 
 use chord_core::{Id160, KeyRange};
 
 /// Chord's messages begin with their version, 1.
 pub const FIRST: u8 = b'S';
 
-/// The longest value: the whole parcel fits into a datagram that no path cuts up.
+/// The longest value: the whole transfer fits into a datagram that is not fragmented.
 pub const LONGEST: usize = 1024;
 
 /// A value and how often it has been replaced.
@@ -17,7 +17,7 @@ pub struct Entry {
 
 /// A message. Tokens are the asker's and come back; 0 asks for no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parcel {
+pub enum Transfer {
     /// To the owner of the key.
     Put {
         token: u32,
@@ -40,7 +40,7 @@ pub enum Parcel {
     Nothing {
         token: u32,
     },
-    /// Not the owner, or one that has yet to compare with its successor. Ask again, whoever is it then.
+    /// The receiver is not the owner, or has yet to compare with its successor. Look the owner up and ask again.
     Later {
         token: u32,
     },
@@ -68,7 +68,7 @@ pub enum Parcel {
     },
 }
 
-impl Parcel {
+impl Transfer {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FIRST];
         let mut head = |kind: u8, token: u32| {
@@ -127,7 +127,7 @@ impl Parcel {
             Some(KeyRange { after: id(after), through: id(through) })
         };
         let mut rest = rest;
-        let parcel = match kind {
+        let transfer = match kind {
             0 | 2 | 6 => {
                 let (key, rest) = rest.split_first_chunk()?;
                 let key = id(key);
@@ -147,12 +147,12 @@ impl Parcel {
             10 => Self::Differs { range: range(&mut rest)? },
             _ => return None,
         };
-        (parcel.encode() == bytes).then_some(parcel)
+        (transfer.encode() == bytes).then_some(transfer)
     }
 }
 
 /// One line of a trace.
-impl core::fmt::Display for Parcel {
+impl core::fmt::Display for Transfer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Put { token, key, value } => {
@@ -161,13 +161,15 @@ impl core::fmt::Display for Parcel {
             Self::Done { token } => write!(f, "DONE {token:08x}"),
             Self::Get { token, key } => write!(f, "GET {token:08x} key {key:.8}"),
             Self::Value { token, entry } => {
-                let (version, len) = (entry.version, entry.value.len());
+                let version = entry.version;
+                let len = entry.value.len();
                 write!(f, "VALUE {token:08x} version {version}, {len} bytes")
             }
             Self::Nothing { token } => write!(f, "NOTHING {token:08x}"),
             Self::Later { token } => write!(f, "LATER {token:08x}"),
             Self::Copy { token, key, entry } => {
-                let (version, len) = (entry.version, entry.value.len());
+                let version = entry.version;
+                let len = entry.value.len();
                 write!(f, "COPY {token:08x} key {key:.8} version {version}, {len} bytes")
             }
             Self::Kept { token } => write!(f, "KEPT {token:08x}"),
