@@ -187,7 +187,9 @@ impl Iterator for Ones<'_> {
                 None if self.bytes.is_empty() => return None,
                 None => (last_word(self.bytes).to_be_bytes(), &[][..]),
             };
-            (self.word, self.bytes, self.base) = (u64::from_be_bytes(head), rest, self.next);
+            self.word = u64::from_be_bytes(head);
+            self.bytes = rest;
+            self.base = self.next;
             self.next = self.next.saturating_add(64);
         }
         let bit = self.word.leading_zeros();

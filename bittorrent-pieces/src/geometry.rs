@@ -123,7 +123,8 @@ impl<'a> Geometry<'a> {
         if !piece_len.is_power_of_two() || piece_len < BLOCK_LEN {
             return Err(ConfigError::PieceLen);
         }
-        let (mut pieces, mut total) = (0_u64, 0_u64);
+        let mut pieces = 0_u64;
+        let mut total = 0_u64;
         for (number, file) in files.iter().enumerate() {
             if u64::from(file.first.0) != pieces || file.len == 0 {
                 return Err(ConfigError::File(number));

@@ -6,7 +6,8 @@ use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
 fn peers(rates: &[u32]) -> Vec<Candidate> {
     let peer = |(nth, rate): (u32, &u32)| {
         let mut peer = Candidate::new(ConnId(nth));
-        (peer.interested, peer.rate) = (true, *rate);
+        peer.interested = true;
+        peer.rate = *rate;
         peer
     };
     (0..).zip(rates).map(peer).collect()
@@ -129,7 +130,8 @@ fn no_slots_and_no_peers_are_no_harm() {
 #[test]
 fn the_same_seed_decides_the_same() {
     let decide = |seed| {
-        let (mut peers, mut choker) = (peers(&[0; 20]), Choker::new(4, seed));
+        let mut peers = peers(&[0; 20]);
+        let mut choker = Choker::new(4, seed);
         (0..9).for_each(|_| round(&mut choker, &mut peers));
         unchoked(&peers)
     };

@@ -33,7 +33,8 @@ impl Room {
         self.0.handle_connected(now, conn, Side::Dialled).unwrap();
         assert!(self.0.set_address(conn, addr));
         let mut bytes = [0; Handshake::LEN];
-        let (reserved, peer_id) = (Reserved::EXTENDED, PeerId([conn.0 as u8 + 3; 20]));
+        let reserved = Reserved::EXTENDED;
+        let peer_id = PeerId([conn.0 as u8 + 3; 20]);
         Handshake { reserved, info_hash: HASH, peer_id }.encode(&mut bytes).unwrap();
         self.0.handle_bytes(now, conn, &bytes).unwrap();
         if conn == LISTENER {

@@ -57,7 +57,8 @@ fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
 
 /// Returns which pieces it asks of whom.
 fn asked(fetch: &mut Fetch) -> Vec<(u32, u32)> {
-    let (mut buf, mut pieces) = ([0; 512], Vec::new());
+    let mut buf = [0; 512];
+    let mut pieces = Vec::new();
     while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
         if sent.len > 6
             && buf[4..6] == [20, 3]
@@ -147,7 +148,8 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     let roots: Vec<_> = padded.chunks(512).map(|run| layer_root(run, [0; 32])).collect();
     let mut wrong = true;
     for _ in 0..2 {
-        let (mut buf, mut asked) = ([0; 512], Vec::new());
+        let mut buf = [0; 512];
+        let mut asked = Vec::new();
         while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
             if let Ok((message, _)) = Message::decode(&buf[..sent.len], 600)
                 && let Ok(Some(HashMessage::Request(range))) = HashMessage::of(&message)

@@ -45,7 +45,9 @@ fn deadlines_are_the_same_after_seven_weeks() {
 fn spans_may_be_as_long_and_as_short_as_they_like() {
     let spans = |span| {
         move |config: &mut Config| {
-            (config.silence, config.keep_alive, config.patience) = (span, span, span);
+            config.silence = span;
+            config.keep_alive = span;
+            config.patience = span;
         }
     };
     let mut patient = torrent_of(2, 0, 2, spans(Duration::MAX));

@@ -292,7 +292,9 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
         ["HAVE ALL", "ALLOWED FAST piece=1", "ALLOWED FAST piece=0"]
     );
     let block = |piece, number| seed.geometry().block(PieceIndex(piece), number).unwrap();
-    let (a, b, c) = (block(0, 0), block(0, 1), block(1, 0));
+    let a = block(0, 0);
+    let b = block(0, 1);
+    let c = block(1, 0);
     // Choked, and allowed fast all the same: both pieces of this small torrent are.
     hear(&mut seed, ZERO, A, Message::Request(a)).unwrap();
     hear(&mut seed, ZERO, A, Message::Request(b)).unwrap();
@@ -306,7 +308,8 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
     let lines = said(&mut seed, A);
     assert_eq!(lines, [format!("PIECE {a}"), format!("REJECT {b}"), format!("PIECE {c}")]);
     for block in [a, c] {
-        let (piece, begin) = (block.piece, block.begin);
+        let piece = block.piece;
+        let begin = block.begin;
         rules.answered(&Message::Piece(Piece { piece, begin, data: &[0; 16_384] })).unwrap();
     }
     rules.answered_fast(Fast::Reject(b)).unwrap();
@@ -317,7 +320,8 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
     seed.handle_closed(ZERO, A);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
     let mut hello = [0; Handshake::LEN];
-    let (info_hash, peer_id) = (InfoHash([1; 20]), PeerId([9; 20]));
+    let info_hash = InfoHash([1; 20]);
+    let peer_id = PeerId([9; 20]);
     Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut hello).unwrap();
     seed.handle_bytes(ZERO, A, &hello).unwrap();
     assert_eq!(said(&mut seed, A)[1..], ["BITFIELD bytes=1"]);
@@ -455,13 +459,15 @@ fn window_of(delay: u64, rate: u64) -> usize {
     let mut leech = build(config, &content, have.as_view(), limits(1, pieces as usize, 250));
     leech.handle_connected(ZERO, A, Side::Accepted).unwrap();
     let mut bytes = [0; Handshake::LEN];
-    let (info_hash, peer_id) = (config.info_hash, PeerId([2; 20]));
+    let info_hash = config.info_hash;
+    let peer_id = PeerId([2; 20]);
     Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut bytes).unwrap();
     leech.handle_bytes(ZERO, A, &bytes).unwrap();
     leech.handle_bytes(ZERO, A, &fast(Fast::HaveAll)).unwrap();
     leech.handle_bytes(ZERO, A, &[0, 0, 0, 1, 1]).unwrap();
     let mut queue = std::collections::VecDeque::new();
-    let (mut buf, mut free_at) = ([0; 600], 0);
+    let mut buf = [0; 600];
+    let mut free_at = 0;
     for now in 0..30_000_u64 {
         while let Some(sent) = leech.poll_transmit(&mut buf).unwrap() {
             if let Ok((Message::Request(block), _)) = Message::decode(&buf[..sent.len], 100) {
@@ -533,7 +539,9 @@ fn invalid_requests_are_rejected_and_the_connection_is_kept() {
             while let Some(sent) = seed.poll_transmit_to(A, &mut buf).unwrap() {
                 let numbers = |at: usize| u32::from_be_bytes(buf[at..at + 4].try_into().unwrap());
                 assert_eq!((sent.len, buf[4], sent.block), (17, 16, None));
-                let (piece, begin, len) = (PieceIndex(numbers(5)), numbers(9), numbers(13));
+                let piece = PieceIndex(numbers(5));
+                let begin = numbers(9);
+                let len = numbers(13);
                 lines.push(format!("REJECT {}", Block { piece, begin, len }));
             }
             assert_eq!(lines, expected);

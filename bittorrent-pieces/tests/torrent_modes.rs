@@ -20,7 +20,8 @@ fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<Stri
             let digits = line.split(key).nth(1).unwrap();
             digits.split(' ').next().unwrap().parse::<u32>().unwrap()
         };
-        let (piece, begin) = (PieceIndex(number("piece=")), number("begin="));
+        let piece = PieceIndex(number("piece="));
+        let begin = number("begin=");
         let data = &[byte; 16_384];
         hear(torrent, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
     }
@@ -29,7 +30,8 @@ fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<Stri
 
 /// Checks all pieces that are full; returns the verdicts and who is banned.
 fn check(torrent: &mut Torrent<TorrentVec>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
-    let (mut verdicts, mut banned) = (vec![], vec![]);
+    let mut verdicts = vec![];
+    let mut banned = vec![];
     while let Some(event) = torrent.poll_event() {
         match event {
             Event::Verify { piece } => {
@@ -52,12 +54,14 @@ fn on_parole(torrent: &Torrent<TorrentVec>) -> Vec<ConnId> {
 /// `A` and `B` each gave a block of a piece, and `A` lied.
 fn suspects(pieces: u32, have: u8) -> Torrent<TorrentVec> {
     let mut leech = torrent_of(pieces, have, 3, |config| {
-        (config.pipeline, config.whole_within) = (1, Duration::ZERO);
+        config.pipeline = 1;
+        config.whole_within = Duration::ZERO;
     });
     let all = !(0xFF_u8.checked_shr(pieces).unwrap_or(0));
     join(&mut leech, A, all);
     join(&mut leech, B, all);
-    let (first, second) = (said(&mut leech, A), said(&mut leech, B));
+    let first = said(&mut leech, A);
+    let second = said(&mut leech, B);
     let piece = |lines: &[String]| lines.last().unwrap().split("begin").next().map(str::to_owned);
     assert_eq!(piece(&first), piece(&second), "they share a piece");
     for (line, conn, byte) in [(&first, A, 1), (&second, B, 0)] {
@@ -85,7 +89,8 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
         assert_eq!(check(&mut leech, true).0, [Verdict::Passed; 2]);
         join(&mut leech, A, 0x80);
         said(&mut leech, A);
-        let (piece, data) = (PieceIndex(0), &[0; 16_384][..]);
+        let piece = PieceIndex(0);
+        let data = &[0; 16_384][..];
         hear(&mut leech, ZERO, A, Message::Piece(Piece { piece, begin: 0, data })).unwrap();
         hear(&mut leech, ZERO, A, Message::Choke).unwrap();
         said(&mut leech, B);
@@ -95,7 +100,8 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
             .map(|line| line.split_ascii_whitespace().nth(1).unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    let (two, rest) = (["piece=2", "piece=2", "piece=3", "piece=3"], "piece=0");
+    let two = ["piece=2", "piece=2", "piece=3", "piece=3"];
+    let rest = "piece=0";
     let fast = asked(10);
     assert_eq!((&fast[..4], &fast[4..]), (&two.map(String::from)[..], &[rest.to_owned()][..]));
     for slow in [0, 4] {
@@ -108,7 +114,8 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
 fn blocks_of_an_earlier_run_are_not_fetched_again() {
     let mut leech = torrent_of(3, 0x20, 2, |_| ());
     let block = |piece, number| leech.geometry().block(PieceIndex(piece), number).unwrap();
-    let (kept, whole) = (block(0, 1), [block(1, 0), block(1, 1)]);
+    let kept = block(0, 1);
+    let whole = [block(1, 0), block(1, 1)];
     assert!(leech.restore_block(kept) && !leech.restore_block(kept), "once");
     assert!(!leech.restore_block(leech.geometry().block(PieceIndex(2), 0).unwrap()), "it is there");
     leech.set_priority(ZERO, PieceIndex(1), Priority::SKIP);
@@ -278,7 +285,8 @@ fn suspects_give_pieces_alone_until_one_is_found_out() {
     join(&mut leech, C, 0xFF);
     // Since the piece with which it began, who gave what of each.
     let mut givers = BTreeMap::<String, Vec<ConnId>>::new();
-    let (mut shared, mut banned) = (vec![], vec![]);
+    let mut shared = vec![];
+    let mut banned = vec![];
     while !leech.is_complete() {
         assert!(givers.len() < 30 && leech.peers().all(|peer| !peer.parole || peer.conn != C));
         for conn in [A, B, C] {

@@ -62,7 +62,8 @@ fn layer(bytes: &[u8]) -> (Vec<MerkleHash>, Option<MerkleHash>) {
 
 /// Writes the torrent of the files, in the given order.
 fn made(order: impl IntoIterator<Item = usize>) -> Result<Vec<u8>, WriteError> {
-    let (mut files, mut all) = (Vec::new(), Vec::new());
+    let mut files = Vec::new();
+    let mut all = Vec::new();
     for (path, len) in order.into_iter().map(|at| FILES[at]) {
         let (layer, root) = layer(&content(len));
         all.extend(layer);
@@ -156,7 +157,8 @@ impl Node {
             let verdict = self.torrent.handle_checked(now, check).unwrap();
             self.failed += usize::from(verdict == Verdict::Failed);
         }
-        let (mut out, mut buf) = (Vec::new(), vec![0; HASHES_LEN]);
+        let mut out = Vec::new();
+        let mut buf = vec![0; HASHES_LEN];
         while let Some(sent) = self.torrent.poll_transmit(&mut buf).unwrap() {
             out.extend_from_slice(&buf[..sent.len]);
             if let Some(block) = sent.block {
@@ -194,7 +196,8 @@ fn files_are_written_and_read() {
     }
     let text = metainfo.top().as_raw();
     let layers = text.windows(14).position(|window| window == b"12:piece layer").unwrap();
-    let (f, j) = (layer(&content(100_000)).1.unwrap(), layer(&content(98_304)).1.unwrap());
+    let f = layer(&content(100_000)).1.unwrap();
+    let j = layer(&content(98_304)).1.unwrap();
     let times = |root: MerkleHash| text[layers..].windows(32).filter(|w| *w == root).count();
     assert_eq!((times(f), times(j)), (1, 1), "two files of the same content share a layer");
     // From peers alone, the layers of the long files are missing.
@@ -391,7 +394,8 @@ fn layers_of(bytes: &[u8]) -> Vec<Vec<MerkleHash>> {
 
 /// Asks for hashes; returns them unless they are rejected.
 fn ask(seed: &mut Torrent<TorrentVec>, range: HashRange) -> Option<Vec<MerkleHash>> {
-    let (mut bytes, mut buf) = (vec![0; 53], vec![0; HASHES_LEN]);
+    let mut bytes = vec![0; 53];
+    let mut buf = vec![0; HASHES_LEN];
     HashMessage::Request(range).encode(&mut bytes).unwrap();
     seed.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
     let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
@@ -415,7 +419,8 @@ fn bare(content: &TorrentContent<'_>) -> Torrent<TorrentVec> {
 
 fn greet(seed: &mut Torrent<TorrentVec>) {
     seed.handle_connected(Duration::ZERO, CONN, Side::Accepted).unwrap();
-    let (info_hash, peer_id) = (seed.config().info_hash, PeerId([9; 20]));
+    let info_hash = seed.config().info_hash;
+    let peer_id = PeerId([9; 20]);
     let hello = Handshake { reserved: Reserved::default(), info_hash, peer_id };
     let mut bytes = vec![0; Handshake::LEN];
     hello.encode(&mut bytes).unwrap();
@@ -442,7 +447,8 @@ fn leaves_and_pieces_are_those_of_the_plain_tree() {
     leaves[2] = [0; 32]; // of the second file, one is not known
     let mut seed = Node::with(&metainfo, true, |content| content.leaves = &leaves).torrent;
     greet(&mut seed);
-    let (mut given, mut rejected) = (0, 0);
+    let mut given = 0;
+    let mut rejected = 0;
     for (number, (file, (_, len))) in geometry.files().iter().zip(&FILES[1..]).enumerate() {
         let layers = layers_of(&content(*len));
         assert_eq!(layers[layers.len() - 1], [file.root]);

@@ -91,8 +91,9 @@ impl View<'_> {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
         match entry {
             Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
-                (entry.progress, entry.first, entry.at) =
-                    (Progress::Asked, conn, Stamp::of(selection.now));
+                entry.progress = Progress::Asked;
+                entry.first = conn;
+                entry.at = Stamp::of(selection.now);
             }
             _ => return false,
         }
@@ -112,7 +113,8 @@ impl View<'_> {
     pub(super) fn ask_twice(&mut self, at: u16, number: u32, conn: ConnId) -> Option<Block> {
         let entry = row(self.blocks, self.geometry, at)?.get_mut(slot(number))?;
         let partial = self.partials.get_mut(usize::from(at))?;
-        (entry.progress, entry.other) = (Progress::AskedTwice, conn.0);
+        entry.progress = Progress::AskedTwice;
+        entry.other = conn.0;
         partial.add_source(conn);
         self.geometry.block(partial.piece, number)
     }
@@ -125,7 +127,9 @@ impl View<'_> {
             return ReceivedBlock::Unwanted;
         }
         let also = entry.requesters().into_iter().flatten().find(|other| *other != conn);
-        (entry.progress, entry.first, entry.other) = (Progress::Received, conn, checksum);
+        entry.progress = Progress::Received;
+        entry.first = conn;
+        entry.other = checksum;
         partial.received = partial.received.saturating_add(1);
         let full = partial.received >= self.geometry.blocks(block.piece);
         if full {
@@ -145,7 +149,8 @@ impl View<'_> {
         if entry.progress != Progress::Free {
             return false;
         }
-        (entry.progress, entry.suspected) = (Progress::Restored, false);
+        entry.progress = Progress::Restored;
+        entry.suspected = false;
         partial.shared = true;
         partial.free = partial.free.saturating_sub(1);
         partial.received = partial.received.saturating_add(1);
@@ -188,7 +193,8 @@ impl View<'_> {
             }
             if partial.owned && partial.owner == conn {
                 // What it gave stays, so the next peer does not give the whole.
-                (partial.owned, partial.shared) = (false, partial.received > 0);
+                partial.owned = false;
+                partial.shared = partial.received > 0;
             }
             if asked == 0 && !gifts {
                 continue;
@@ -297,13 +303,15 @@ impl View<'_> {
             }
             // A sole source is guilty already; else the next good copy will tell.
             entry.suspected = sole.is_none() && entry.progress == Progress::Received;
-            (entry.suspect, entry.suspect_checksum) = (entry.first, entry.other);
+            entry.suspect = entry.first;
+            entry.suspect_checksum = entry.other;
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
         let unreported = u32::from(partial.failed); // it failed before
         partial.begin(piece, blocks, padding);
-        (partial.retry, partial.failed) = (sole.is_none(), true);
+        partial.retry = sole.is_none();
+        partial.failed = true;
         let others = self.state.failures.saturating_sub(unreported);
         self.state.failures = others.saturating_add(1);
         self.update_ring(at);

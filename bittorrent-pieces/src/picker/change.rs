@@ -20,7 +20,8 @@ impl View<'_> {
             }
             PeerPieces::Some(_) if joins => {
                 let soonest = state.classes().next().map_or(0, |class| state.key_of(class, 1));
-                let (mut news, unlisted) = (0, soonest < state.rarest_list.ceiling);
+                let mut news = 0;
+                let unlisted = soonest < state.rarest_list.ceiling;
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     let lanes = theirs.word(word);
                     if unlisted {
@@ -72,7 +73,8 @@ impl View<'_> {
 
     pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
         let known = piece.0 < self.geometry.pieces();
-        let (bit, level) = (lane(piece), u32::from(priority.level()));
+        let bit = lane(piece);
+        let level = u32::from(priority.level());
         let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
         let Some(word) = word else { return };
         self.state.weighted |= level != NORMAL;

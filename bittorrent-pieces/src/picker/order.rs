@@ -69,7 +69,8 @@ impl State {
                 at = at.saturating_add(1);
                 continue;
             }
-            let (word, lane) = (pieces.get(slot(entry.piece.0 / 64))?, lane(entry.piece));
+            let word = pieces.get(slot(entry.piece.0 / 64))?;
+            let lane = lane(entry.piece);
             if word.wanted & lane == 0 {
                 self.rarest_list.remove(list, at);
                 continue;
@@ -87,9 +88,12 @@ impl State {
     /// Looks through all candidates of the peer, from a random word on, until one has the key below
     /// which there can be none, or enough were seen.
     fn walk(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
-        let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
+        let mut best = None;
+        let mut best_key = u32::MAX;
+        let mut ties = 0_u32;
         let mut limits = [Some(u32::MAX); PRIORITIES];
-        let (mut looked, mut seen) = (0_u32, 0_usize);
+        let mut looked = 0_u32;
+        let mut seen = 0_usize;
         'words: for word in self.all_words() {
             if seen >= ENOUGH && best.is_some() {
                 break;
@@ -112,7 +116,8 @@ impl State {
                 if below != 0 {
                     let (least, lanes) = entry.least(below, self.height);
                     best_key = self.key_of(priority, least);
-                    (best, ties) = (Some((word, lanes)), lanes.count_ones());
+                    best = Some((word, lanes));
+                    ties = lanes.count_ones();
                     if best_key <= self.rarest_list.floor() {
                         break 'words;
                     }
@@ -176,7 +181,8 @@ impl State {
         reverse: bool,
     ) -> Option<PieceIndex> {
         let wanted = |word: &usize| pieces.get(*word).is_some_and(|entry| entry.wanted != 0);
-        let (start, end) = (slot(self.cursors.0), slot(self.cursors.1));
+        let start = slot(self.cursors.0);
+        let end = slot(self.cursors.1);
         let start = (start..end).find(wanted).unwrap_or(end);
         let end = (start..end).rfind(wanted).map_or(start, |last| last.saturating_add(1));
         self.cursors = (count(start), count(end));
@@ -229,7 +235,8 @@ impl State {
         to: u32,
     ) -> Option<PieceIndex> {
         let to = to.min(self.shape.pieces());
-        let (first, last) = (slot(from / 64), slot(to.div_ceil(64)));
+        let first = slot(from / 64);
+        let last = slot(to.div_ceil(64));
         self.walked(last.saturating_sub(first));
         for word in first..last {
             let lanes = pieces.get(word)?.wanted & theirs.word(word);

@@ -79,16 +79,22 @@ impl PartialSlot {
 
     /// Makes it a piece of which nothing is known but the padding.
     pub(super) fn begin(&mut self, piece: PieceIndex, blocks: u32, padding: u32) {
-        (self.piece, self.next_free) = (piece, 0);
-        (self.free, self.received) = (blocks.saturating_sub(padding), padding);
-        (self.owned, self.shared, self.retry, self.failed) = (false, false, false, false);
+        self.piece = piece;
+        self.next_free = 0;
+        self.free = blocks.saturating_sub(padding);
+        self.received = padding;
+        self.owned = false;
+        self.shared = false;
+        self.retry = false;
+        self.failed = false;
     }
 
     /// Keeps in mind who was asked.
     pub(super) fn add_source(&mut self, conn: ConnId) {
         self.shared |= self.owned && self.owner != conn;
         if !self.owned {
-            (self.owned, self.owner) = (true, conn);
+            self.owned = true;
+            self.owner = conn;
         }
     }
 }
@@ -157,7 +163,9 @@ impl State {
             partial.before = at;
         }
         if let Some(partial) = partials.get_mut(usize::from(at)) {
-            (partial.next, partial.before, partial.phase) = (first, last, phase);
+            partial.next = first;
+            partial.before = last;
+            partial.phase = phase;
         }
     }
 
@@ -265,7 +273,8 @@ impl View<'_> {
         let piece = partial.piece;
         let unreported = u32::from(partial.failed); // it came well before anybody was told
         self.state.failures = self.state.failures.saturating_sub(unreported);
-        (partial.failed, partial.owned) = (false, false);
+        partial.failed = false;
+        partial.owned = false;
         self.state.hash_remove(self.partials, at, piece);
         self.state.move_to_ring(self.partials, at, Phase::Unused);
         self.state.touch();
@@ -316,7 +325,8 @@ pub(super) fn row<'b>(
     geometry: Geometry<'_>,
     at: u16,
 ) -> Option<&'b mut [BlockSlot]> {
-    let (start, stride) = (usize::from(at).checked_mul(geometry.stride())?, geometry.stride());
+    let start = usize::from(at).checked_mul(geometry.stride())?;
+    let stride = geometry.stride();
     blocks.get_mut(start..start.checked_add(stride)?)
 }
 

@@ -120,7 +120,8 @@ impl PieceSlot {
         if limit.checked_shr(height.into()).is_some_and(|high| high > 0) {
             return (lanes, 0);
         }
-        let (mut below, mut equal) = (0, lanes);
+        let mut below = 0;
+        let mut equal = lanes;
         let planes = self.counts.get(..usize::from(height)).unwrap_or_default();
         for (bit, plane) in (0..32).zip(planes).rev() {
             // All ones or all zeros, so that nothing branches.

@@ -320,7 +320,8 @@ impl View<'_> {
 
     /// Returns whether some peer has a block that nobody was asked for.
     fn is_anything_free(&mut self) -> bool {
-        let (seeds, height) = (self.state.seeds, self.state.height);
+        let seeds = self.state.seeds;
+        let height = self.state.height;
         let candidates = self.state.candidates;
         let obtainable = |piece: PieceIndex| {
             let word = self.pieces.get(slot(piece.0 / 64));

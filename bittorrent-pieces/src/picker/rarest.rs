@@ -107,14 +107,16 @@ impl RarestList {
     /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
     fn shrink(&mut self, list: &mut [RarestSlot]) {
         let entries = self.entries_mut(list);
-        let (before, middle) = (self.len, entries.len() / 2);
+        let before = self.len;
+        let middle = entries.len() / 2;
         let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
         let (_, pivot, _) = entries.select_nth_unstable_by_key(middle, |entry| entry.key);
         let pivot = pivot.key;
         self.ceiling = if least < pivot { pivot } else { pivot.saturating_add(1) };
         self.retain(list, |entry| entry.key);
         if self.len == before {
-            (self.len, self.ceiling) = (0, pivot); // too many of one key
+            self.len = 0;
+            self.ceiling = pivot; // too many of one key
         }
     }
 

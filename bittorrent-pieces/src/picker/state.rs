@@ -297,7 +297,8 @@ impl State {
         theirs: &PeerPieces<'_>,
         offered: &[PieceIndex],
     ) -> Option<PieceIndex> {
-        let (mut best, mut ties) = (None, 0_u32);
+        let mut best = None;
+        let mut ties = 0_u32;
         for word in self.all_words() {
             let Some(entry) = pieces.get(word) else { break };
             let of_word = offered.iter().filter(|piece| slot(piece.0 / 64) == word);

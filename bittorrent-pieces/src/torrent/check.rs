@@ -88,7 +88,8 @@ impl PieceCheck {
         });
         let v2: Option<MerkleHash> = self.v2.map(|(hasher, height)| hasher.finish(height));
         let known = v1.is_some() || v2.is_some();
-        let (old, new) = (hashes.of(self.piece).copied(), hashes.layer().of(self.piece).copied());
+        let old = hashes.of(self.piece).copied();
+        let new = hashes.layer().of(self.piece).copied();
         Some(known && v1 == old && v2 == new)
     }
 }

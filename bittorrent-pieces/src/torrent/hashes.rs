@@ -151,7 +151,8 @@ impl<'t> Tree<'t> {
             return true;
         }
         let blocks = self.leaves_of_piece().max(1);
-        let (start, end) = (slot(range.index), slot(range.index.saturating_add(range.length)));
+        let start = slot(range.index);
+        let end = slot(range.index.saturating_add(range.length));
         let start = start.saturating_sub(start.checked_rem(blocks).unwrap_or(0));
         let end = end.checked_next_multiple_of(blocks).unwrap_or(usize::MAX).min(layer.len());
         layer.get(start..end).is_some_and(|leaves| leaves.iter().all(|leaf| *leaf != [0; 32]))

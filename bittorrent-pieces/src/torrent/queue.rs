@@ -70,7 +70,8 @@ impl RequestSlot {
     /// Returns the request for hashes again.
     pub(super) fn range(&self, root: MerkleHash) -> HashRange {
         let Stamp(numbers) = self.at;
-        let (base, proof_layers) = (numbers >> 8, numbers & 0xFF);
+        let base = numbers >> 8;
+        let proof_layers = numbers & 0xFF;
         HashRange { root, base, index: self.piece.0, length: u32::from(self.len), proof_layers }
     }
 

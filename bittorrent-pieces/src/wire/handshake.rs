@@ -93,7 +93,8 @@ impl Handshake {
         let (reserved, rest) = rest.split_first_chunk().ok_or(incomplete)?;
         let (info_hash, rest) = rest.split_first_chunk().ok_or(incomplete)?;
         let (peer_id, rest) = rest.split_first_chunk().ok_or(incomplete)?;
-        let (info_hash, peer_id) = (InfoHash(*info_hash), PeerId(*peer_id));
+        let info_hash = InfoHash(*info_hash);
+        let peer_id = PeerId(*peer_id);
         Ok((Self { reserved: Reserved(*reserved), info_hash, peer_id }, rest))
     }
 
@@ -121,7 +122,8 @@ impl Handshake {
 impl fmt::Display for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reserved = Hex(&self.reserved.0);
-        let (torrent, peer) = (self.info_hash, self.peer_id);
+        let torrent = self.info_hash;
+        let peer = self.peer_id;
         write!(f, "HANDSHAKE torrent={torrent} peer={peer} reserved={reserved}")
     }
 }

@@ -84,7 +84,10 @@ impl<'a> HashMessage<'a> {
         let (numbers, rest) = rest.split_first_chunk::<16>().ok_or(wrong)?;
         let mut numbers = numbers.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
         let mut next = || numbers.next().unwrap_or(0);
-        let (base, index, length, proof_layers) = (next(), next(), next(), next());
+        let base = next();
+        let index = next();
+        let length = next();
+        let proof_layers = next();
         let range = HashRange { root: *root, base, index, length, proof_layers };
         let (hashes, spare) = rest.as_chunks();
         match id {

@@ -65,7 +65,8 @@ fn id(input: &mut Input<'_>) -> NodeId {
 
 impl Driven {
     fn query(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let (from, id) = (addr(input), id(input));
+        let from = addr(input);
+        let id = id(input);
         let info_hash = InfoHash([input.byte() % 4; 20]);
         let token = input.array::<8>();
         let target = NodeId(info_hash.0);
@@ -142,7 +143,8 @@ impl Machine for Driven {
             }
             2 | 3 => self.query(now, input),
             4 => {
-                let (from, bytes) = (addr(input), input.bytes(60).to_vec());
+                let from = addr(input);
+                let bytes = input.bytes(60).to_vec();
                 Outcome::of(self.node.handle_datagram(now, from, &bytes))
             }
             _ => self.answer(now, input),

@@ -45,7 +45,8 @@ pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();
     let info_hash = InfoHash(PieceHasher::digest(&info));
-    let (slots, room) = (input.below(4), usize::from(input.u16()) % 24_000);
+    let slots = input.below(4);
+    let room = usize::from(input.u16()) % 24_000;
     let choice = input.byte();
     let mut config = FetchConfig::new(info_hash, PeerId([1; 20]));
     config.fast = choice & 1 == 0;

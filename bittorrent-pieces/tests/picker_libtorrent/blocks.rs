@@ -18,7 +18,9 @@ fn abort_download_states() {
     let mut case = peers(&[1]);
     case.open(A, 0, 2);
     assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted);
-    let (got, asked, free) = (case.block(0, 0), case.block(0, 1), case.block(0, 2));
+    let got = case.block(0, 0);
+    let asked = case.block(0, 1);
+    let free = case.block(0, 2);
     assert!(!case.picker.release(A, got), "it is there");
     assert!(!case.picker.release(A, free), "nobody was asked");
     assert!(case.picker.release(A, asked));

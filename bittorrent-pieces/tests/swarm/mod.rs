@@ -99,7 +99,9 @@ impl Swarm {
     }
 
     pub(crate) fn add(&mut self, role: Role) -> usize {
-        let (index, peers, pieces) = (self.nodes.len(), self.peers, self.geometry.pieces());
+        let index = self.nodes.len();
+        let peers = self.peers;
+        let pieces = self.geometry.pieces();
         let mut config = Config::new(InfoHash([9; 20]), PeerId([index as u8; 20]));
         config.seed = self.seed * 1000 + index as u64;
         config.super_seeding = role == Role::SuperSeed;
