@@ -20,6 +20,7 @@ pub mod bencode;
 pub mod bitfield;
 pub mod choker;
 mod compact;
+mod compact_time;
 #[cfg(feature = "dht")]
 pub mod dht;
 mod error;
@@ -37,7 +38,6 @@ pub mod picker;
 mod priority;
 mod received;
 mod rng;
-mod small;
 mod text;
 pub mod torrent;
 pub mod tracker;

@@ -3,9 +3,9 @@
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Failure, ReceivedBlock, Selection, View};
+use crate::compact_time::Stamp;
 use crate::geometry::{Block, PieceIndex, slot};
 use crate::id::ConnId;
-use crate::small::Stamp;
 
 /// Room for one block of an open piece: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::rarest::RarestSlot;
 use super::{Order, PeerPieces, Selection, State, Weights};
+use crate::compact_time::Maybe;
 use crate::geometry::{PieceIndex, count, slot};
-use crate::small::Maybe;
 
 /// Priorities as numbers: 0 to 7.
 pub(super) const PRIORITIES: usize = 8;

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use crate::compact_time::Stamp;
 use crate::geometry::PieceIndex;
-use crate::small::Stamp;
 
 /// How new pieces are chosen. [`Policy::new`] gives the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

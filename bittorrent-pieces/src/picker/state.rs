@@ -9,12 +9,12 @@ use super::{
     piece_slots,
 };
 use crate::bitfield::Bitfield;
+use crate::compact_time::Maybe;
 use crate::error::ConfigError;
 use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, count, slot};
 use crate::id::ConnId;
 use crate::invariant::invariant;
 use crate::rng::Rng;
-use crate::small::Maybe;
 
 /// How many complete pieces are kept in the order they came.
 const RECENT: usize = 32;

@@ -19,11 +19,11 @@ use super::storage::{TorrentParts, bits_len};
 use super::timers::ROUND;
 use crate::bitfield::Bitfield;
 use crate::choker::Choker;
+use crate::compact_time::Stamp;
 use crate::error::{ConfigError, ConnectError};
 use crate::geometry::{Block, PieceIndex, slot};
 use crate::id::ConnId;
 use crate::picker::{self, PickerParts, Priority, Selection};
-use crate::small::Stamp;
 
 /// The number of convicts of one piece that are banned; the others are found by later pieces.
 const CONVICTS: usize = 16;

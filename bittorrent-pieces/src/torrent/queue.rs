@@ -3,9 +3,9 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::compact_time::Stamp;
 use crate::geometry::{Block, PieceIndex};
 use crate::merkle::MerkleHash;
-use crate::small::Stamp;
 use crate::wire::hashes::HashRange;
 
 /// Room for one request of a connection, in either direction: 16 bytes.

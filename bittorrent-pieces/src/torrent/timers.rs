@@ -8,7 +8,7 @@ use super::hashes::HASH_BUDGET;
 use super::lifecycle::Core;
 use super::peer::{PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
-use crate::small::Stamp;
+use crate::compact_time::Stamp;
 
 /// How often the choker decides (BEP 3).
 pub(super) const ROUND: Duration = Duration::from_secs(10);

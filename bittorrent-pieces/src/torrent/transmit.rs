@@ -7,11 +7,11 @@ use super::handshake::our_reserved;
 use super::hashes::{Trees, answer_hashes};
 use super::peer::PeerState;
 use super::queue::Step;
+use crate::compact_time::Stamp;
 use crate::error::BufferTooSmall;
 use crate::geometry::{Block, Geometry, PieceIndex, slot};
 use crate::id::ConnId;
 use crate::picker::{self, Completed};
-use crate::small::Stamp;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{Handshake, Message, piece};
 
