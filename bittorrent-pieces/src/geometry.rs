@@ -13,6 +13,7 @@ pub const BLOCK_LEN: u32 = 1 << 14;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct PieceIndex(pub u32);
 
 impl PieceIndex {
@@ -32,6 +33,7 @@ impl fmt::Display for PieceIndex {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of a request in BEP 3")]
 pub struct Block {
     /// The piece.
     pub piece: PieceIndex,
@@ -50,6 +52,7 @@ impl fmt::Display for Block {
 /// A file of a torrent that is of version 2 alone, where every file begins with a piece of its own and
 /// has a tree of its own (BEP 52). Empty files have neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct V2File {
     /// Its first piece.
     pub first: PieceIndex,

@@ -5,6 +5,8 @@
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -66,6 +66,7 @@ pub struct Picker<S> {
 
 /// The pieces that a peer has.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a seed or a bitfield")]
 pub enum PeerPieces<'a> {
     /// All: it is a seed.
     All,
@@ -115,6 +116,7 @@ pub enum ReceivedBlock {
 
 /// A piece failed its check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// Who gave all of its blocks, if one peer did.
     pub sole: Option<ConnId>,

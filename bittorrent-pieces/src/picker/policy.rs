@@ -105,6 +105,7 @@ impl Priority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct Playback {
     /// The piece where the watching began.
     pub first: PieceIndex,

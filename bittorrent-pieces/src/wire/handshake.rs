@@ -12,6 +12,7 @@ const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
 /// Who speaks, about which torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Handshake {
     /// What the sender can do beyond BEP 3.
     pub reserved: Reserved,
@@ -23,6 +24,7 @@ pub struct Handshake {
 
 /// The eight reserved bytes, as they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Reserved(pub [u8; 8]);
 
 impl Reserved {

@@ -25,6 +25,7 @@ pub const MAX_HASHES: u32 = 8_192;
 
 /// A run of hashes in the tree of a file, and how many layers above it are to be proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct HashRange {
     /// The root of the file.
     pub root: MerkleHash,
@@ -40,6 +41,7 @@ pub struct HashRange {
 
 /// A message about hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three messages of BEP 52")]
 pub enum HashMessage<'a> {
     /// 21: asks for hashes.
     Request(HashRange),

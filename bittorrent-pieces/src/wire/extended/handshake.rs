@@ -82,6 +82,7 @@ impl<'a> Iterator for ExtendedIds<'a> {
 
 /// An extended handshake to be written. The default says nothing.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct HandshakeDraft<'a> {
     /// Names in ascending order, with the ids by which we want to be called; 0 turns one off.
     pub ids: &'a [(&'a [u8], u8)],

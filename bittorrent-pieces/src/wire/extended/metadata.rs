@@ -12,6 +12,7 @@ pub const MAX_METADATA_SIZE: u32 = 30 << 20;
 /// Asks for the info dictionary, or gives a part of it. The whole must be checked against the
 /// info-hash before it is used or given on; until then every request is to be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three messages of BEP 9")]
 pub enum Metadata<'a> {
     /// 0: asks for a piece.
     Request {

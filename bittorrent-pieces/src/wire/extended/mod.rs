@@ -44,6 +44,7 @@ pub const LIMITS: Limits = Limits { depth: 6, items: 1 << 10, unordered: 16 };
 
 /// An extended message: the extended id and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Extended<'a> {
     /// 0 for the handshake, else what the receiver announced.
     pub id: u8,

@@ -13,6 +13,7 @@ pub const MAX_FIRST: usize = 200;
 
 /// Peers that the sender connected to or lost since its last exchange, at most once a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Pex<'a> {
     /// Peers over IPv4.
     pub added: CompactPeers<'a>,
@@ -30,6 +31,7 @@ pub struct Pex<'a> {
 
 /// What the sender knows of a peer that it added; bits of other meaning are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct PexFlags(pub u8);
 
 impl PexFlags {

@@ -27,6 +27,7 @@ pub const ALLOWED: u8 = 0x11;
 
 /// A message of the fast extension. Without it, receiving one must close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the five messages of BEP 6")]
 pub enum Fast {
     /// 13: this piece is cheap to give just now.
     Suggest(PieceIndex),

@@ -50,6 +50,7 @@ impl RuleSlot {
 
 /// What was seen of the asking side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a request, a cancel, or neither")]
 pub enum Asked {
     /// A request, which is now to be answered.
     Request,
