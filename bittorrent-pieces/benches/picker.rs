@@ -305,7 +305,7 @@ fn huge() {
     }
 }
 
-/// Returns the nanoseconds that this thread was on a processor, where the system tells it, or else the
+/// Returns the nanoseconds that this thread was on a processor, where the system reports it, or else the
 /// time of day.
 fn cpu() -> u64 {
     std::thread::yield_now(); // else the system tells what it was at the last tick

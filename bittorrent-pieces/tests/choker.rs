@@ -1,4 +1,4 @@
-//! Whom to upload to: the rules of BEP 3 and Cohen 2003, section 3.
+//! Which peers are unchoked: the rules of BEP 3 and Cohen 2003, section 3.
 
 use bittorrent_pieces::choker::{OptimisticUnchoke, Slots, UnchokeOrder};
 use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
@@ -157,7 +157,7 @@ fn round_robin_serves_all_in_turn() {
         }
     }
     assert!(served.iter().all(|rounds| (12..30).contains(rounds)), "20 each: {served:?}");
-    // Who took less than the quota keeps its slot.
+    // A peer that downloaded less than the quota keeps its slot.
     let before = unchoked(&peers);
     for peer in &mut peers {
         peer.sent = 1;
@@ -186,7 +186,7 @@ fn anti_leech_prefers_those_that_begin_and_those_that_finish() {
     assert_eq!(ranked, best);
 }
 
-/// libtorrent: the optimistic unchoke is not drawn but goes to who waited longest.
+/// libtorrent: the optimistic unchoke is not drawn but goes to the peer that waited longest.
 #[test]
 fn the_longest_waiting_peer_is_tried_next() {
     let mut policy = ChokerPolicy::new();

@@ -1,4 +1,4 @@
-//! The exchange of peers (BEP 11): who came, who went, and nobody twice.
+//! The exchange of peers (BEP 11): each peer that connected or departed, once.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
@@ -50,7 +50,7 @@ impl Room {
         self.0.handle_closed(Duration::from_secs(seconds), conn);
     }
 
-    /// Returns who came and who went by the ports, as the listener is told at a time.
+    /// Returns the ports of the added and dropped peers that are sent to the listener at a time.
     fn told(&mut self, seconds: u64) -> Option<(Vec<u16>, Vec<u16>)> {
         let mut buf = vec![0; transmit_len(1)];
         while self.0.poll_transmit(&mut buf).unwrap().is_some() {} // greetings
@@ -74,7 +74,7 @@ fn v4(port: u16) -> SocketAddr {
 }
 
 #[test]
-fn who_came_and_who_went() {
+fn added_and_dropped_peers_are_sent() {
     let mut room = Room::new(5);
     room.join(0, LISTENER, v4(1));
     room.join(2, ConnId(1), v4(11));
@@ -86,15 +86,15 @@ fn who_came_and_who_went() {
     assert_eq!(room.told(60), None, "at most once a minute");
     assert_eq!(room.told(70), Some((vec![13], vec![11, 12])));
     assert_eq!(room.told(140), None, "no news");
-    // Who comes and goes between two exchanges was never told of.
+    // A peer that connects and departs between two exchanges is not announced.
     room.join(150, ConnId(4), v4(14));
     room.leave(151, ConnId(4));
     assert_eq!(room.told(210), None);
-    // Who went and came again is added, not dropped, whatever the number of its connection.
+    // A peer that departed and returned is added, not dropped, whatever its `ConnId`.
     room.leave(220, ConnId(3));
     room.join(221, ConnId(5), v4(13));
     assert_eq!(room.told(280), Some((vec![13], vec![])));
-    // Twice over the same address: gone once.
+    // Two connections from the same address: dropped once.
     room.join(281, ConnId(6), v4(13));
     assert_eq!(room.told(350), Some((vec![13], vec![])));
     room.leave(351, ConnId(5));
@@ -102,9 +102,9 @@ fn who_came_and_who_went() {
     assert_eq!(room.told(420), Some((vec![], vec![13])));
 }
 
-/// A peer that never shook hands was never told of; a newcomer is not told of those before its time.
+/// A peer without a handshake is not announced; a newcomer gets no peers that departed before it.
 #[test]
-fn nobody_hears_of_strangers() {
+fn peers_without_a_handshake_are_not_announced() {
     let mut room = Room::new(4);
     room.join(0, ConnId(1), v4(11));
     room.leave(2, ConnId(1));

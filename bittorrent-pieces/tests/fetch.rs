@@ -1,4 +1,4 @@
-//! The info dictionary from peers, by hand: who is asked, who lies, who is slow.
+//! The info dictionary from peers, by hand: order of requests, wrong data, slow peers.
 
 use core::time::Duration;
 
@@ -40,7 +40,7 @@ fn metadata(message: Metadata<'_>) -> Vec<u8> {
     extended(1, &body[..len])
 }
 
-/// Connects a peer that says it has the dictionary, of so many bytes.
+/// Connects a peer that announces the dictionary with a length of `size` bytes.
 fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
     fetch.handle_connected(ZERO, conn, Side::Dialled).unwrap();
     let info_hash = InfoHash(PieceHasher::digest(&info()));
@@ -55,7 +55,7 @@ fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
     assert_eq!(handled.outcome, Some(FetchOutcome::Keep));
 }
 
-/// Returns which pieces it asks of whom.
+/// Returns the requested pieces, each with its peer.
 fn asked(fetch: &mut Fetch) -> Vec<(u32, u32)> {
     let mut buf = [0; 512];
     let mut pieces = Vec::new();
@@ -80,7 +80,7 @@ fn give(fetch: &mut Fetch, conn: ConnId, piece: u32, flip: u8) {
 }
 
 #[test]
-fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
+fn a_peer_with_a_wrong_dictionary_is_identified_and_another_is_asked() {
     let mut fetch = fetch(40_000);
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 40_000);
@@ -103,7 +103,7 @@ fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
 }
 
 #[test]
-fn who_rejects_or_is_slow_rests_and_another_is_asked() {
+fn a_peer_that_rejects_or_is_slow_rests_and_another_is_asked() {
     let mut fetch = fetch(40_000);
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 40_000);
@@ -124,7 +124,7 @@ fn what_does_not_fit_the_buffer_is_not_asked_for() {
     assert!(asked(&mut fetch).is_empty());
 }
 
-/// BEP 52: the piece layer comes in runs of 512 hashes, each proved; whoever gives a wrong one is known.
+/// BEP 52: the piece layer comes in runs of 512 hashes, each proved; a peer that sends a wrong one is identified.
 #[test]
 fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     let pieces = 1_200_u32;

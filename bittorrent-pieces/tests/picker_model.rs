@@ -47,8 +47,8 @@ fn key(picker: &Boxed, piece: PieceIndex) -> (u32, u32) {
     }
 }
 
-/// Whoever comes, goes, gets and loses pieces: each piece that is opened is one of the rarest that the
-/// peer has, and none that is equal is always passed over.
+/// Peers join, leave, get and lose pieces: each piece that is opened is one of the rarest that the
+/// peer has, and no equal one is always passed over.
 #[test]
 fn every_choice_is_a_rarest_piece() {
     for (round, weights) in

@@ -1,4 +1,4 @@
-//! A swarm of 200 torrents: how much comes twice, and who is banned (acceptance checks 13 and 14).
+//! A swarm of 200 torrents: duplicate blocks, and banned peers (acceptance checks 13 and 14).
 
 mod swarm;
 

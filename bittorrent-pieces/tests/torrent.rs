@@ -1,4 +1,4 @@
-//! The torrent by hand: what it says to whom, and when.
+//! The torrent by hand: which messages it sends to which peer, and when.
 
 mod by_hand;
 
@@ -52,7 +52,7 @@ fn interest_and_requests_follow_what_a_peer_has() {
     assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
 }
 
-/// A peer that has nothing but skipped pieces is of no interest, however it is told and whenever.
+/// A peer that has nothing but skipped pieces is of no interest, however and whenever it announces them.
 #[test]
 fn skipped_pieces_are_no_reason_to_be_interested() {
     let mut leech = torrent(0);
@@ -261,7 +261,7 @@ fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
     assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash));
 }
 
-/// Connects a peer with the given reserved bits, and returns what it is told at first.
+/// Connects a peer with the given reserved bits, and returns the first messages to it.
 fn join_modern(torrent: &mut Torrent<TorrentVec>, conn: ConnId, reserved: Reserved) -> Vec<String> {
     torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
     torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
@@ -488,7 +488,7 @@ fn window_of(delay: u64, rate: u64) -> usize {
     leech.peer(A).unwrap().window
 }
 
-/// aria2 sums up with a second bitfield what it would have told by many haves.
+/// aria2 sends a second bitfield in place of many haves.
 #[test]
 fn a_later_bitfield_replaces_the_first() {
     let mut leech = torrent(0);

@@ -28,7 +28,7 @@ fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<Stri
     asked
 }
 
-/// Checks all pieces that are full; returns the verdicts and who is banned.
+/// Checks all pieces that are full; returns the verdicts and the banned peers.
 fn check(torrent: &mut Torrent<TorrentVec>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
     let mut verdicts = vec![];
     let mut banned = vec![];
@@ -138,9 +138,9 @@ fn blocks_of_an_earlier_run_are_not_fetched_again() {
     assert_eq!(on_parole(&leech), []);
 }
 
-/// A piece that fails again before anybody asked for events is told of once, and then there is no more.
+/// A piece that fails again before events are polled is reported once, and then no more.
 #[test]
-fn a_failure_is_told_once() {
+fn a_failure_is_reported_once() {
     let mut leech = torrent_of(1, 0, 2, |_| ());
     for _ in 0..2 {
         for number in [0, 1] {
@@ -187,9 +187,9 @@ fn padding_is_neither_fetched_nor_read() {
     assert!(leech.is_complete());
 }
 
-/// BEP 16: it has nothing, then one piece for each peer, and the next for who passed its piece on.
+/// BEP 16: it has nothing, then one piece for each peer, and the next for a peer that passed its piece on.
 #[test]
-fn a_super_seed_tells_of_one_piece_at_a_time() {
+fn a_super_seed_announces_one_piece_at_a_time() {
     let mut seed = torrent_of(8, 0xFF, 4, |config| config.super_seeding = true);
     let offers = |seed: &mut Torrent<TorrentVec>, conn| {
         let lines = said(seed, conn).into_iter();
@@ -226,7 +226,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     assert_eq!(offers(&mut seed, B), [], "it has still its own");
     let next = offers(&mut seed, A);
     assert!(matches!(next[..], [Ok(piece)] if piece != a && piece != b), "{next:?}");
-    // Who tells at once that it has the piece was offered it for nothing.
+    // A peer that has the piece already was offered it for nothing.
     let fast = Reserved::FAST;
     seed.handle_connected(ZERO, C, Side::Accepted).unwrap();
     let hello =
@@ -249,7 +249,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     }
     assert_eq!(told.len(), 7, "all but the one of A");
     assert_eq!(seed.peer(B).unwrap().pieces, 8);
-    // At the end all are told of all.
+    // At the end all pieces are announced to all peers.
     join(&mut seed, A, 0);
     assert_eq!(offers(&mut seed, A).len(), 1);
     seed.set_super_seeding(false);
@@ -258,9 +258,9 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     assert_eq!(offers(&mut seed, C), [Err("BITFIELD bytes=1".to_owned())]);
 }
 
-/// Who had its piece when the others went is offered the next with the next round of the choker.
+/// A peer that had its piece when the others left is offered the next with the next round of the choker.
 #[test]
-fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
+fn a_super_seed_does_not_wait_for_peers_that_left() {
     let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
     join(&mut seed, A, 0);
     join(&mut seed, B, 0);
@@ -277,13 +277,13 @@ fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
     assert!(offer(&mut seed).is_some_and(|next| next != first));
 }
 
-/// libtorrent's rule: who had a part in a bad piece gives whole pieces alone. The liar is then the sole
+/// libtorrent's rule: a peer that had a part in a bad piece sends whole pieces alone. The liar is then the sole
 /// source of one, and the other is cleared by its own.
 #[test]
 fn suspects_give_pieces_alone_until_one_is_found_out() {
     let mut leech = suspects(8, 0);
     join(&mut leech, C, 0xFF);
-    // Since the piece with which it began, who gave what of each.
+    // Since the piece with which it began, the senders of each.
     let mut givers = BTreeMap::<String, Vec<ConnId>>::new();
     let mut shared = vec![];
     let mut banned = vec![];
@@ -324,7 +324,7 @@ fn suspects_give_pieces_alone_until_one_is_found_out() {
     assert!(shared.len() <= 1, "only the one under way when the first failed: {shared:?}");
 }
 
-/// The bytes of a good copy tell who lied before, and who did not: it need not give a piece alone first.
+/// A good copy shows which peer sent wrong bytes; the other need not send a piece alone first.
 #[test]
 fn a_good_copy_from_another_clears_and_convicts() {
     let mut leech = suspects(1, 0);

@@ -133,7 +133,7 @@ impl Node {
         Self { torrent, content: bytes, received: vec![], said: vec![], failed: 0 }
     }
 
-    /// Takes in what came, checks what is to be checked, and returns what there is to say.
+    /// Handles the received bytes, checks full pieces, and returns the bytes to send.
     fn turn(&mut self, now: Duration) -> Vec<u8> {
         self.torrent.handle_timeout(now);
         let received = core::mem::take(&mut self.received);
@@ -429,7 +429,7 @@ fn greet(seed: &mut Torrent<TorrentVec>) {
     while seed.poll_transmit(&mut buf).unwrap().is_some() {}
 }
 
-/// BEP 52, base layers 0 and that of the pieces, for every file and every request that is none too many.
+/// BEP 52, base layers 0 and that of the pieces, for every file and every request within the limits.
 #[test]
 fn leaves_and_pieces_are_those_of_the_plain_tree() {
     let metainfo = metainfo();

@@ -1,4 +1,4 @@
-//! The blocks of open pieces: who was asked, who gave what, and who is to blame.
+//! The blocks of open pieces: which peers were asked, which peer sent what, and which is to blame.
 
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
@@ -27,7 +27,7 @@ pub(super) enum Progress {
     Received,
     /// It is there from an earlier run.
     Restored,
-    /// It is padding (BEP 47): zeros, which nobody is asked for.
+    /// Padding (BEP 47): zeros, which are never requested.
     Padding,
 }
 
@@ -66,7 +66,7 @@ impl BlockSlot {
         self.progress == Progress::Asked && self.first != conn
     }
 
-    /// Takes back a request; returns whether nobody is left who was asked.
+    /// Withdraws a request; returns whether no request of the block is left.
     fn release(&mut self, conn: ConnId) -> bool {
         if self.progress == Progress::AskedTwice {
             if self.first == conn {
@@ -138,7 +138,7 @@ impl View<'_> {
         ReceivedBlock::Accepted { also, full }
     }
 
-    /// Takes in a block that is there from an earlier run.
+    /// Restores a block of an earlier run.
     pub(crate) fn restore_block(&mut self, block: Block, selection: &Selection<'_>) -> bool {
         if self.state.find(self.partials, block.piece).is_none()
             && self.open(block.piece, selection).is_none()
@@ -182,7 +182,7 @@ impl View<'_> {
         }
     }
 
-    /// Takes back all requests to a peer, and on request also what it gave.
+    /// Withdraws all requests to a peer, and on request discards the blocks that it sent.
     fn sweep(&mut self, conn: ConnId, gifts: bool) {
         for at in 0..self.state.partials {
             let Some(partial) = self.partials.get_mut(usize::from(at)) else { break };
@@ -192,7 +192,7 @@ impl View<'_> {
                 continue;
             }
             if partial.owned && partial.owner == conn {
-                // What it gave stays, so the next peer does not give the whole.
+                // Its blocks stay, so the next peer does not send the whole piece.
                 partial.owned = false;
                 partial.shared = partial.received > 0;
             }
@@ -236,19 +236,19 @@ impl View<'_> {
         Some(failed.piece)
     }
 
-    /// Returns whether the caller was told to check this piece.
+    /// Returns whether the caller was asked to check this piece.
     pub(crate) fn is_checking(&self, piece: PieceIndex) -> bool {
         self.checking(piece).is_some()
     }
 
-    /// Returns whether a peer gave a block of a piece that is being checked.
+    /// Returns whether a peer sent a block of a piece that is being checked.
     pub(crate) fn gave(&self, piece: PieceIndex, conn: ConnId) -> bool {
         let mut given = self.checked_blocks(piece);
         given.any(|entry| entry.progress == Progress::Received && entry.first == conn)
     }
 
-    /// Returns whether a peer is above suspicion once this piece, which is being checked, passed: it gave
-    /// all of it, or gave the same bytes when it failed before.
+    /// Returns whether a peer is above suspicion once this piece, which is being checked, passed: it sent
+    /// all of it, or sent the same bytes when it failed before.
     pub(crate) fn clears(&self, piece: PieceIndex, conn: ConnId) -> bool {
         let mut given = self.checked_blocks(piece);
         if given.all(|entry| entry.progress == Progress::Received && entry.first == conn) {
@@ -301,7 +301,7 @@ impl View<'_> {
                 padding = padding.saturating_add(1);
                 continue;
             }
-            // A sole source is guilty already; else the next good copy will tell.
+            // A sole source is guilty already; else the next good copy decides.
             entry.suspected = sole.is_none() && entry.progress == Progress::Received;
             entry.suspect = entry.first;
             entry.suspect_checksum = entry.other;

@@ -51,7 +51,7 @@ impl View<'_> {
         let Some(word) = word else { return };
         let height = word.add(lane(piece));
         self.state.height = self.state.height.max(height);
-        // One that nobody had is not listed, however rare.
+        // A piece that no peer had is not listed, however rare.
         let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
         if first && word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));

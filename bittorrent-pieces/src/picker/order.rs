@@ -10,10 +10,10 @@ use crate::geometry::{PieceIndex, count, slot};
 pub(super) const PRIORITIES: usize = 8;
 /// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
 pub(crate) const EXTENT: u32 = 4 << 20;
-/// How many words a walk looks at if it found something in them: a million pieces. The rarest of so many,
-/// chosen by chance, is rare enough, and more would make a pick long.
+/// The words that a walk looks at if it found something in them: a million pieces. The rarest of
+/// these, drawn at random, is rare enough, and more would make a pick long.
 const ENOUGH: usize = 16_384;
-/// How many extents are kept in mind.
+/// The number of extents that are remembered.
 pub(super) const EXTENTS: usize = 5;
 
 /// A set of priorities, a bit for each.
@@ -254,7 +254,7 @@ impl State {
         EXTENT.checked_div(self.shape.full_piece_len()).filter(|len| *len > 1)
     }
 
-    /// Keeps in mind where a piece was opened.
+    /// Remembers the extent in which a piece was opened.
     pub(super) fn open_extent(&mut self, piece: PieceIndex) {
         let Some(extent) = self.extent_len().and_then(|len| piece.0.checked_div(len)) else {
             return;

@@ -23,7 +23,7 @@ pub struct PartialSlot {
     pub(super) owned: bool,
     pub(super) shared: bool, // others than the owner were asked too
     pub(super) retry: bool,  // it failed or its owner is on parole: for its owner alone
-    pub(super) failed: bool, // the failure is not yet told
+    pub(super) failed: bool, // the failure is not yet reported
     next: u16,               // in the ring of its phase
     before: u16,
     bucket: u16,  // the first open piece of this hash
@@ -72,7 +72,7 @@ impl PartialSlot {
         self.is_open() && (!self.retry || !self.owned || self.owner == conn)
     }
 
-    /// Returns whether nobody but this peer was asked, or gave anything of it.
+    /// Returns whether no other peer was asked for, or sent, any block of it.
     pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
         !self.shared && (!self.owned || self.owner == conn)
     }
@@ -89,7 +89,7 @@ impl PartialSlot {
         self.failed = false;
     }
 
-    /// Keeps in mind who was asked.
+    /// Remembers the peer that was asked.
     pub(super) fn add_source(&mut self, conn: ConnId) {
         self.shared |= self.owned && self.owner != conn;
         if !self.owned {
@@ -271,7 +271,7 @@ impl View<'_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
-        let unreported = u32::from(partial.failed); // it came well before anybody was told
+        let unreported = u32::from(partial.failed); // it passed before the failure was reported
         self.state.failures = self.state.failures.saturating_sub(unreported);
         partial.failed = false;
         partial.owned = false;
@@ -280,7 +280,7 @@ impl View<'_> {
         self.state.touch();
     }
 
-    /// Gives up an open piece; what was there of it is lost.
+    /// Gives up an open piece and its blocks.
     fn close(&mut self, at: u16) {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let piece = partial.piece;
@@ -288,7 +288,7 @@ impl View<'_> {
         self.state.insert_candidate(self.pieces, self.rarest, piece);
     }
 
-    /// Returns the open piece of the least progress that nobody is asked for.
+    /// Returns the open piece of the least progress without a pending request.
     pub(super) fn idle(&mut self) -> Option<u16> {
         self.state.walked(usize::from(self.state.partials));
         let geometry = self.geometry;
@@ -299,7 +299,7 @@ impl View<'_> {
         idle.min_by_key(|(_, partial)| (partial.retry, partial.received)).map(|(at, _)| at)
     }
 
-    /// Moves a piece to the ring that its counts say.
+    /// Moves a piece to the ring that matches its counts.
     pub(super) fn update_ring(&mut self, at: u16) {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let phase = if partial.received >= self.geometry.blocks(partial.piece) {

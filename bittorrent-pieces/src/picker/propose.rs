@@ -79,7 +79,7 @@ impl View<'_> {
         kept
     }
 
-    /// The pieces that are due next, and that the peer gives in time.
+    /// The pieces that are due next, and that the peer can send in time.
     fn window(&self, selection: &Selection<'_>) -> core::ops::Range<u32> {
         let Some(playback) = self.state.policy.playback else { return 0..0 };
         let first = playback.next(selection.now).0;
@@ -318,7 +318,7 @@ impl View<'_> {
         Some((at, number))
     }
 
-    /// Returns whether some peer has a block that nobody was asked for.
+    /// Returns whether some peer has a block that was not requested.
     fn is_anything_free(&mut self) -> bool {
         let seeds = self.state.seeds;
         let height = self.state.height;

@@ -56,7 +56,7 @@ impl View<'_> {
         }
     }
 
-    /// Makes new offers to peers that are done since others came or went.
+    /// Makes new offers to peers that finished theirs when others connected or left.
     pub(super) fn renew_offers(&mut self) {
         for index in self.with_offers() {
             if self.is_done(index) {

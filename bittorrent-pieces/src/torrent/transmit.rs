@@ -254,7 +254,7 @@ impl PeerMut<'_> {
         Ok(Some(len.into()))
     }
 
-    /// Announces a piece: the offer of super-seeding, or one that was completed.
+    /// Announces a piece: one offered by super-seeding, or one that was completed.
     fn write_have(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let offer = self.state.superseed_offer.piece();
         if let Some(piece) = offer.filter(|_| self.state.flags.offer_due()) {

@@ -10,7 +10,7 @@ use crate::id::{InfoHash, PeerId};
 /// The length of the protocol's name, and the name.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
-/// Who speaks, about which torrent.
+/// The first message of both sides: the sender, its features and the torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Handshake {

@@ -1,4 +1,4 @@
-//! Hashes of v2 torrents: asked for, given, refused (BEP 52).
+//! Hashes of v2 torrents: request, hashes, reject (BEP 52).
 //!
 //! [`Message::decode`](super::Message::decode) leaves these messages as [`Other`](super::Message::Other);
 //! [`HashMessage::decode`] reads its id and payload.

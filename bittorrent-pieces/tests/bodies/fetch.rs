@@ -40,7 +40,7 @@ struct Driven<'d> {
     info_hash: InfoHash,
 }
 
-/// Reads bytes as a fetch and calls to it; what it says is complete has the right hash.
+/// Reads bytes as a fetch and calls to it; what it reports as complete has the right hash.
 pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();

@@ -129,7 +129,7 @@ pub(crate) fn join(torrent: &mut Torrent<TorrentVec>, conn: ConnId, bits: u8) {
     hear(torrent, ZERO, conn, Message::Unchoke).unwrap();
 }
 
-/// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
+/// Returns all messages to a peer, one line each; too small a buffer changes nothing.
 pub(crate) fn said(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
     let mut buf = [0; 600];
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Who has what, and what we have.
+//! The pieces of the peers, and ours.
 
 use bittorrent_pieces::PieceIndex;
 use bittorrent_pieces::picker::{PeerPieces, PieceState};

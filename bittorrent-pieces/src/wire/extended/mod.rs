@@ -33,7 +33,7 @@ pub use pex::{MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
 
 /// The id of an extended message.
 pub const EXTENDED: u8 = 20;
-/// The id by which this crate wants `ut_pex` to be called.
+/// The message id that this crate chooses for `ut_pex`.
 pub(crate) const EXCHANGE: u8 = 2;
 /// The extended id of the handshake.
 pub const HANDSHAKE: u8 = 0;
