@@ -227,7 +227,7 @@ impl<'a> Geometry<'a> {
     }
 
     /// Returns the number of a block inside its piece, if it is one of those that
-    /// [`block`](Self::block) gives.
+    /// [`block`](Self::block) returns.
     #[must_use]
     pub fn number(&self, block: Block) -> Option<u32> {
         let number = block.begin.checked_div(BLOCK_LEN)?;

@@ -90,7 +90,7 @@ struct Node {
     torrent: Torrent<TorrentVec>,
     content: Vec<u8>,
     received: Vec<u8>,
-    said: Vec<String>,
+    sent: Vec<String>,
     failed: usize,
 }
 
@@ -130,7 +130,7 @@ impl Node {
         let mut setup = TorrentSetup::new(config);
         setup.have = Some(have.as_view());
         let torrent = Torrent::new(setup, TorrentVec::new(&content, limits)).unwrap();
-        Self { torrent, content: bytes, received: vec![], said: vec![], failed: 0 }
+        Self { torrent, content: bytes, received: vec![], sent: vec![], failed: 0 }
     }
 
     /// Handles the received bytes, checks full pieces, and returns the bytes to send.
@@ -165,7 +165,7 @@ impl Node {
                 let at = (block.piece.0 * PIECE + block.begin) as usize;
                 out.extend_from_slice(&self.content[at..][..block.len as usize]);
             } else if let Ok((message, _)) = Message::decode(&buf[..sent.len], 1 << 20) {
-                self.said.push(message.to_string());
+                self.sent.push(message.to_string());
             }
             out.extend_from_slice(self.torrent.metadata(sent.metadata));
         }
@@ -251,7 +251,7 @@ fn several_files_are_given_and_taken() {
     }
     assert!(leech.torrent.is_complete());
     assert_eq!((leech.failed, &leech.content), (0, &seed.content));
-    let asked = leech.said.iter().filter(|line| line.starts_with("REQUEST"));
+    let asked = leech.sent.iter().filter(|line| line.starts_with("REQUEST"));
     let lens = asked.map(|line| line.rsplit_once("len=").unwrap().1.parse::<u64>().unwrap());
     let total = FILES.iter().map(|(_, len)| len).sum::<u64>();
     assert_eq!(lens.sum::<u64>(), total, "no byte beyond a file, and none twice");

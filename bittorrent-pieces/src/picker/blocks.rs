@@ -10,10 +10,10 @@ use crate::id::ConnId;
 /// Room for one block of an open piece: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSlot {
-    pub(super) first: ConnId, // who was asked first, or who gave it
-    other: u32,               // who was asked too, or the checksum of what was given
+    pub(super) first: ConnId, // the peer asked first, or the sender
+    other: u32,               // the second peer asked, or the checksum of the data
     pub(super) at: Stamp,     // when the first was asked
-    suspect: ConnId,          // who gave it when the piece failed, if `suspected`
+    suspect: ConnId,          // the sender when the piece failed, if `suspected`
     suspect_checksum: u32,
     pub(super) progress: Progress,
     suspected: bool,

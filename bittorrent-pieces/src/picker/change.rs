@@ -30,7 +30,7 @@ impl View<'_> {
                     state.height = state.height.max(entry.add(lanes));
                 }
                 if news != 0 {
-                    state.rarest_list.ceiling = soonest; // nobody had them, so they are not listed
+                    state.rarest_list.ceiling = soonest; // no peer had them, so they are not listed
                 }
                 state.walked(state.words());
             }
@@ -109,12 +109,12 @@ impl View<'_> {
     pub(crate) fn next_complete(&mut self) -> Option<PieceIndex> {
         self.state.unreported.checked_sub(1)?;
         let oldest = self.state.completed.wrapping_sub(self.state.unreported);
-        let is_untold = |pieces: &[PieceSlot], piece: PieceIndex| {
+        let is_unreported = |pieces: &[PieceSlot], piece: PieceIndex| {
             let word = pieces.get(slot(piece.0 / 64));
             word.is_some_and(|word| word.unreported & lane(piece) != 0)
         };
         let piece = match self.state.completed_after(oldest) {
-            Completed::Piece(piece) if is_untold(self.pieces, piece) => piece,
+            Completed::Piece(piece) if is_unreported(self.pieces, piece) => piece,
             _ => {
                 let mut words = self.pieces.iter().enumerate();
                 let (word, entry) = words.find(|(_, entry)| entry.unreported != 0)?;

@@ -15,7 +15,7 @@ const NONE: u16 = u16::MAX;
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PartialSlot {
     pub(super) piece: PieceIndex,
-    pub(super) free: u32,      // blocks that nobody was asked for
+    pub(super) free: u32,      // blocks that were not requested
     pub(super) received: u32,  // blocks that are there
     pub(super) next_free: u32, // no block before this one is free
     pub(super) owner: ConnId,  // the first peer that was asked, if `owned`

@@ -101,7 +101,7 @@ impl PieceSlot {
             *plane ^= borrow;
             borrow = next;
         }
-        self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // nobody had them
+        self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // no peer had them
     }
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.

@@ -226,7 +226,7 @@ impl View<'_> {
     fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {
         let content = self.geometry.piece_len(piece).saturating_sub((selection.padding)(piece));
         if content == 0 {
-            self.open(piece, selection); // nobody need be asked: it is full
+            self.open(piece, selection); // nothing to request: it is full
         }
         let blocks = self.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();

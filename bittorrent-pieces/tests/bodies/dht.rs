@@ -120,10 +120,10 @@ impl Driven {
         };
         let message =
             Message { transaction: &transaction, version: None, ip, read_only: false, body };
-        self.hear(now, from, &message)
+        self.deliver(now, from, &message)
     }
 
-    fn hear(&mut self, now: Duration, from: SocketAddr, message: &Message<'_>) -> Outcome {
+    fn deliver(&mut self, now: Duration, from: SocketAddr, message: &Message<'_>) -> Outcome {
         let mut out = [0; MAX_LEN];
         let len = message.encode(&mut out).expect("it fits");
         Outcome::of(self.node.handle_datagram(now, from, &out[..len]))

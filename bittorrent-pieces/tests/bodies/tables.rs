@@ -61,11 +61,11 @@ pub fn picker(bytes: &[u8]) {
             assert_eq!(had, model.have.contains(&piece));
         }
         for (block, asked) in &model.asked {
-            let mut told: Vec<_> = picker.requesters(*block).into_iter().flatten().collect();
+            let mut requesters: Vec<_> = picker.requesters(*block).into_iter().flatten().collect();
             let mut asked = asked.clone();
-            told.sort();
+            requesters.sort();
             asked.sort();
-            assert_eq!(told, asked, "requesters of {block}");
+            assert_eq!(requesters, asked, "requesters of {block}");
         }
     }
 }

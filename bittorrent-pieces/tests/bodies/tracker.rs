@@ -212,10 +212,10 @@ pub fn http_request(bytes: &[u8]) {
             let mut out = [0; 600];
             let len = announce_url(b"/announce", &announce, None, &mut out).expect("it fits");
             let again = HttpRequest::decode(&out[..len]).expect("what we write is right");
-            let HttpRequest::Announce { announce: told, compact: true, .. } = again else {
+            let HttpRequest::Announce { announce: decoded, compact: true, .. } = again else {
                 panic!("{again:?}")
             };
-            assert_eq!(told, announce);
+            assert_eq!(decoded, announce);
         }
         Ok(request @ HttpRequest::Scrape(targets)) => {
             assert!(targets.iter().count() * 30 <= bytes.len() && !request.to_string().is_empty());

@@ -106,7 +106,7 @@ fn restore_piece_downloading_blocks() {
     let mut case = peers(&[1, 1]);
     case.open(A, 0, 4);
     (0..4).for_each(|number| assert_ne!(case.receive(A, 0, number), ReceivedBlock::Unwanted));
-    assert!(case.picker.failed(PieceIndex(0)).is_none(), "nobody was told to check it");
+    assert!(case.picker.failed(PieceIndex(0)).is_none(), "it is not being checked");
     assert_eq!(case.picker.next_full(), Some(PieceIndex(0)));
     assert!(case.picker.failed(PieceIndex(0)).is_some());
 }

@@ -130,7 +130,7 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
     pub fn answered(&mut self, message: &Message<'_>) -> Result<(), RuleError> {
         match message {
             Message::KeepAlive => return Ok(()),
-            Message::Bitfield(_) => self.start()?,
+            Message::Bitfield(_) => self.before_start()?,
             _ => self.first()?,
         }
         match message {
@@ -156,7 +156,7 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
             return Err(RuleError::NotFast(message));
         }
         match message {
-            Fast::HaveAll | Fast::HaveNone => self.start()?,
+            Fast::HaveAll | Fast::HaveNone => self.before_start()?,
             Fast::Suggest(_) | Fast::AllowedFast(_) | Fast::Reject(_) => self.first()?,
         }
         if let Fast::Reject(block) = message {
@@ -177,7 +177,7 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
         pending.filter(|pending| is(pending.block)).for_each(|pending| pending.dropped = true);
     }
 
-    fn start(&self) -> Result<(), RuleError> {
+    fn before_start(&self) -> Result<(), RuleError> {
         if self.started { Err(RuleError::Late) } else { Ok(()) }
     }
 
