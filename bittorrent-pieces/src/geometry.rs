@@ -242,12 +242,14 @@ impl<'a> Geometry<'a> {
     }
 
     /// Returns the same lengths without the files of version 2.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn without_files(&self) -> Geometry<'static> {
         let Self { total, piece_len, pieces, files: _ } = *self;
         Geometry { total, piece_len, pieces, files: &[] }
     }
 
     /// Returns the same lengths with the given files of version 2, which must be those it was made of.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn with_files<'f>(&self, files: &'f [V2File]) -> Geometry<'f> {
         let Self { total, piece_len, pieces, files: _ } = *self;
         Geometry { total, piece_len, pieces, files }
