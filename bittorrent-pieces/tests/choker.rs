@@ -70,7 +70,8 @@ fn newcomers_are_three_times_as_likely() {
 #[test]
 fn better_but_uninterested_peers_are_unchoked_and_displace_the_worst() {
     let mut peers = peers(&[50, 40, 30, 20, 90, 35]);
-    (peers[4].interested, peers[5].interested) = (false, false);
+    peers[4].interested = false;
+    peers[5].interested = false;
     let mut choker = Choker::new(4, 3);
     round(&mut choker, &mut peers);
     assert_eq!(unchoked(&peers)[..4], [0, 1, 2, 3], "all who want and one who is better");
