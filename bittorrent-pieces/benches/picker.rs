@@ -55,8 +55,9 @@ fn main() {
             let (mut picker, join) = swarm.join();
             let churn = swarm.churn(&mut picker);
             let (have, back) = swarm.have(&mut picker);
-            let (fresh, sparse, one) =
-                (swarm.fresh(&mut picker), swarm.sparse(&mut picker), swarm.one(&mut picker));
+            let fresh = swarm.fresh(&mut picker);
+            let sparse = swarm.sparse(&mut picker);
+            let one = swarm.one(&mut picker);
             let (download, twice, open) = swarm.download();
             waste = (twice, open);
             let all = [join, churn, have, back, fresh, sparse, one, download];
@@ -125,7 +126,8 @@ impl Swarm {
         let rounds = if self.geometry.pieces() >= 100_000 { 40 } else { 200 };
         let start = cpu();
         for round in 0..rounds {
-            let (p, q) = (round % peers, (round + 1) % peers);
+            let p = round % peers;
+            let q = (round + 1) % peers;
             picker.leave(&self.holds(p));
             propose(picker, self.holds(q), 1);
             picker.join(&self.holds(p));
@@ -187,7 +189,9 @@ impl Swarm {
         let (mut picker, _) = self.join();
         let peers = self.bitfields.len();
         let mut queues = vec![Vec::with_capacity(BATCH); peers];
-        let (mut twice, mut open, mut most) = (0, 0_usize, 0);
+        let mut twice = 0;
+        let mut open = 0_usize;
+        let mut most = 0;
         let want = Selection::new();
         let start = cpu();
         for turn in 0.. {
@@ -242,7 +246,8 @@ fn huge() {
     let holds = |peer: u32| PeerPieces::Some(peers[peer as usize % peers.len()].as_view());
     let mut worst: Vec<(&str, Duration)> = Vec::new();
     let mut timed = |name: &'static str, call: &mut dyn FnMut()| {
-        let (slices, start) = (cpu_slices(), Instant::now());
+        let slices = cpu_slices();
+        let start = Instant::now();
         call();
         let took = start.elapsed();
         if slices != cpu_slices() {
@@ -257,7 +262,8 @@ fn huge() {
     let mut batch = [Block::default(); BATCH];
     let mut state = SEED;
     for turn in 0..40_000_u32 {
-        let (peer, conn) = (turn % 200, ConnId(turn % 200));
+        let peer = turn % 200;
+        let conn = ConnId(turn % 200);
         let want = Selection::new();
         let mut picked = 0;
         timed("pick", &mut || picked = picker.pick(conn, &holds(peer), &want, &mut batch));
@@ -299,7 +305,7 @@ fn huge() {
     }
 }
 
-/// Returns the nanoseconds that this thread was on a processor, where the system tells it, or else the
+/// Returns the nanoseconds that this thread was on a processor, where the system reports it, or else the
 /// time of day.
 fn cpu() -> u64 {
     std::thread::yield_now(); // else the system tells what it was at the last tick

@@ -19,9 +19,8 @@ static HASHES: [[u8; 20]; 16] = [[0; 20]; 16];
 /// Returns the memory of the torrent, for a `static`.
 #[must_use]
 pub const fn memory() -> Image<'static> {
-    let geometry = match Geometry::new(1 << 20, 64 << 10) {
-        Ok(geometry) => geometry,
-        Err(_) => panic!("the image has pieces"),
+    let Ok(geometry) = Geometry::new(1 << 20, 64 << 10) else {
+        panic!("the image has pieces");
     };
     Image::empty(TorrentContent::new(geometry, PieceHashes::new(&HASHES)))
 }

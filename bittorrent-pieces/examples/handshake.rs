@@ -9,7 +9,7 @@ use bittorrent_pieces::{
     TorrentContent, TorrentLimits, TorrentSetup, TorrentVec, wire::Handshake,
 };
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let hashes = [PieceHasher::digest(b"one small file")];
     let content = TorrentContent::new(Geometry::new(14, 16_384)?, PieceHashes::new(&hashes));
     let setup = TorrentSetup::new(Config::new(InfoHash([1; 20]), PeerId([2; 20])));

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::geometry::{PieceIndex, count, slot};
 
-/// The pieces that somebody has: one bit each, most significant bit first (BEP 3).
+/// The pieces that a peer has: one bit each, most significant bit first (BEP 3).
 ///
 /// The payload of a received message is a `Bitfield<&[u8]>` without a copy. Setters need a storage
 /// that can be written.
@@ -172,7 +172,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Bitfield<B> {
 #[derive(Debug, Clone)]
 pub struct Ones<'a> {
     bytes: &'a [u8],
-    word: u64, // bits that are still to be told; the most significant is piece `base`
+    word: u64, // bits that are still to be returned; the most significant is piece `base`
     base: u32,
     next: u32, // the piece of the first bit of `bytes`
 }
@@ -187,7 +187,9 @@ impl Iterator for Ones<'_> {
                 None if self.bytes.is_empty() => return None,
                 None => (last_word(self.bytes).to_be_bytes(), &[][..]),
             };
-            (self.word, self.bytes, self.base) = (u64::from_be_bytes(head), rest, self.next);
+            self.word = u64::from_be_bytes(head);
+            self.bytes = rest;
+            self.base = self.next;
             self.next = self.next.saturating_add(64);
         }
         let bit = self.word.leading_zeros();

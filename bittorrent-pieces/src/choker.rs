@@ -34,7 +34,7 @@ pub struct Choker {
     rng: Rng,
 }
 
-/// How a [`Choker`] decides. [`ChokerPolicy::new`] gives the rules of BEP 3.
+/// How a [`Choker`] decides. [`ChokerPolicy::new`] has the rules of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -68,18 +68,18 @@ impl Default for ChokerPolicy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum UnchokeOrder {
-    /// The highest [`rate`](Candidate::rate): of what a peer gave, or as a seed of what it took, which
+    /// The highest [`rate`](Candidate::rate): of a peer's upload to us, or if we are a seed of its download, which
     /// is libtorrent's `fastest_upload`.
     Rate,
-    /// All in turn: a peer goes behind those that wait once it took `quota` bytes and was served for
-    /// so many rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
+    /// All in turn: a peer goes behind those that wait once it downloaded `quota` bytes and was served for
+    /// `rounds` rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
     RoundRobin {
         /// Bytes.
         quota: u32,
         /// Rounds.
         rounds: u16,
     },
-    /// Those that have least or most of the content: a beginner has nothing to give yet, and a
+    /// Those that have least or most of the content: a beginner has nothing to upload yet, and a
     /// peer about to finish becomes a seed (libtorrent's `anti_leech`).
     AntiLeech,
 }
@@ -121,13 +121,13 @@ pub enum Slots {
 pub struct Candidate {
     /// The peer.
     pub conn: ConnId,
-    /// Whether it wants something of us.
+    /// Whether it is interested in our pieces.
     pub interested: bool,
     /// Whether it leaves us waiting: 60 seconds without a block. Always `false` for a seed.
     pub snubbed: bool,
     /// Whether it came a short while ago.
     pub newcomer: bool,
-    /// Bytes that it gave us of late, or that it took if we are a seed.
+    /// Recent bytes that it uploaded to us, or that it downloaded if we are a seed.
     pub rate: u32,
     /// Bytes that it took since the last round.
     pub sent: u32,
@@ -142,7 +142,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Creates a peer that is choked, not interested, and gave nothing.
+    /// Creates a peer that is choked, not interested, and has uploaded nothing.
     #[must_use]
     pub const fn new(conn: ConnId) -> Self {
         Self {
@@ -260,8 +260,8 @@ impl Choker {
         }
     }
 
-    /// Adapts the decision between two rounds, after a peer changed its interest, came or went: a
-    /// slot too many is taken back from the worst, and a free one is given to the best.
+    /// Adapts the decision between two rounds, after a peer changed its interest, connected or left:
+    /// a slot too many is taken from the worst, and a free one goes to the best.
     pub fn rebalance<T>(
         &mut self,
         peers: &mut [T],

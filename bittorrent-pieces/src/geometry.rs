@@ -13,6 +13,7 @@ pub const BLOCK_LEN: u32 = 1 << 14;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
 pub struct PieceIndex(pub u32);
 
 impl PieceIndex {
@@ -32,6 +33,7 @@ impl fmt::Display for PieceIndex {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of a request in BEP 3")]
 pub struct Block {
     /// The piece.
     pub piece: PieceIndex,
@@ -50,6 +52,7 @@ impl fmt::Display for Block {
 /// A file of a torrent that is of version 2 alone, where every file begins with a piece of its own and
 /// has a tree of its own (BEP 52). Empty files have neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct V2File {
     /// Its first piece.
     pub first: PieceIndex,
@@ -123,7 +126,8 @@ impl<'a> Geometry<'a> {
         if !piece_len.is_power_of_two() || piece_len < BLOCK_LEN {
             return Err(ConfigError::PieceLen);
         }
-        let (mut pieces, mut total) = (0_u64, 0_u64);
+        let mut pieces = 0_u64;
+        let mut total = 0_u64;
         for (number, file) in files.iter().enumerate() {
             if u64::from(file.first.0) != pieces || file.len == 0 {
                 return Err(ConfigError::File(number));
@@ -223,7 +227,7 @@ impl<'a> Geometry<'a> {
     }
 
     /// Returns the number of a block inside its piece, if it is one of those that
-    /// [`block`](Self::block) gives.
+    /// [`block`](Self::block) returns.
     #[must_use]
     pub fn number(&self, block: Block) -> Option<u32> {
         let number = block.begin.checked_div(BLOCK_LEN)?;
@@ -238,12 +242,14 @@ impl<'a> Geometry<'a> {
     }
 
     /// Returns the same lengths without the files of version 2.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn without_files(&self) -> Geometry<'static> {
         let Self { total, piece_len, pieces, files: _ } = *self;
         Geometry { total, piece_len, pieces, files: &[] }
     }
 
     /// Returns the same lengths with the given files of version 2, which must be those it was made of.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn with_files<'f>(&self, files: &'f [V2File]) -> Geometry<'f> {
         let Self { total, piece_len, pieces, files: _ } = *self;
         Geometry { total, piece_len, pieces, files }

@@ -5,6 +5,8 @@
     unreachable_pub,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -20,6 +22,7 @@ pub mod bencode;
 pub mod bitfield;
 pub mod choker;
 mod compact;
+mod compact_time;
 #[cfg(feature = "dht")]
 pub mod dht;
 mod error;
@@ -37,7 +40,6 @@ pub mod picker;
 mod priority;
 mod received;
 mod rng;
-mod small;
 mod text;
 pub mod torrent;
 pub mod tracker;

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Returns the priority of a connection between two peers: both compute the same, whoever asks, so
+/// Returns the priority of a connection between two peers: both compute the same value, so
 /// that both keep the same connections when they have too many. Higher is better (BEP 40). It is
 /// for use inside one torrent.
 ///

@@ -1,4 +1,4 @@
-//! Whom to upload to: the rules of BEP 3 and Cohen 2003, section 3.
+//! Which peers are unchoked: the rules of BEP 3 and Cohen 2003, section 3.
 
 use bittorrent_pieces::choker::{OptimisticUnchoke, Slots, UnchokeOrder};
 use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
@@ -6,7 +6,8 @@ use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
 fn peers(rates: &[u32]) -> Vec<Candidate> {
     let peer = |(nth, rate): (u32, &u32)| {
         let mut peer = Candidate::new(ConnId(nth));
-        (peer.interested, peer.rate) = (true, *rate);
+        peer.interested = true;
+        peer.rate = *rate;
         peer
     };
     (0..).zip(rates).map(peer).collect()
@@ -69,7 +70,8 @@ fn newcomers_are_three_times_as_likely() {
 #[test]
 fn better_but_uninterested_peers_are_unchoked_and_displace_the_worst() {
     let mut peers = peers(&[50, 40, 30, 20, 90, 35]);
-    (peers[4].interested, peers[5].interested) = (false, false);
+    peers[4].interested = false;
+    peers[5].interested = false;
     let mut choker = Choker::new(4, 3);
     round(&mut choker, &mut peers);
     assert_eq!(unchoked(&peers)[..4], [0, 1, 2, 3], "all who want and one who is better");
@@ -129,7 +131,8 @@ fn no_slots_and_no_peers_are_no_harm() {
 #[test]
 fn the_same_seed_decides_the_same() {
     let decide = |seed| {
-        let (mut peers, mut choker) = (peers(&[0; 20]), Choker::new(4, seed));
+        let mut peers = peers(&[0; 20]);
+        let mut choker = Choker::new(4, seed);
         (0..9).for_each(|_| round(&mut choker, &mut peers));
         unchoked(&peers)
     };
@@ -155,7 +158,7 @@ fn round_robin_serves_all_in_turn() {
         }
     }
     assert!(served.iter().all(|rounds| (12..30).contains(rounds)), "20 each: {served:?}");
-    // Who took less than the quota keeps its slot.
+    // A peer that downloaded less than the quota keeps its slot.
     let before = unchoked(&peers);
     for peer in &mut peers {
         peer.sent = 1;
@@ -184,7 +187,7 @@ fn anti_leech_prefers_those_that_begin_and_those_that_finish() {
     assert_eq!(ranked, best);
 }
 
-/// libtorrent: the optimistic unchoke is not drawn but goes to who waited longest.
+/// libtorrent: the optimistic unchoke is not drawn but goes to the peer that waited longest.
 #[test]
 fn the_longest_waiting_peer_is_tried_next() {
     let mut policy = ChokerPolicy::new();

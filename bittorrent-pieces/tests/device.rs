@@ -49,7 +49,7 @@ fn it_takes_and_gives_the_image() {
     let mut now = Duration::ZERO;
     let block = [0xA5; 16 << 10];
     while !peers.iter().all(Torrent::is_complete) {
-        let mut said = false;
+        let mut sent = false;
         for (from, conn) in
             (1..=8).flat_map(|n| [(0, n), (n, 0)]).map(|(from, to)| (from, from.max(to)))
         {
@@ -61,7 +61,7 @@ fn it_takes_and_gives_the_image() {
                 bytes.extend(send.block.map_or(&[][..], |asked| &block[..asked.len as usize]));
                 let handled = peers[to].handle_bytes(now, conn, &bytes).unwrap();
                 assert_eq!(handled.consumed, bytes.len(), "{handled:?}");
-                said = true;
+                sent = true;
             }
             while let Some(event) = peers[to].poll_event() {
                 if let Event::Verify { piece } = event {
@@ -69,7 +69,7 @@ fn it_takes_and_gives_the_image() {
                 }
             }
         }
-        if !said {
+        if !sent {
             now += Duration::from_secs(1);
             for peer in &mut peers {
                 peer.handle_timeout(now);

@@ -185,7 +185,8 @@ impl Net {
             }
             nodes.insert(addr, node);
         }
-        let (wire, rng) = (VecDeque::new(), sim::Rng::new(1));
+        let wire = VecDeque::new();
+        let rng = sim::Rng::new(1);
         Self { nodes, wire, now: Duration::ZERO, loss, rng, peers: vec![], events: vec![] }
     }
 
@@ -284,7 +285,8 @@ fn a_read_only_node_is_in_no_table() {
 fn what_is_refused() {
     let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]));
     let from: SocketAddr = "10.0.0.7:5".parse().unwrap();
-    let (id, info_hash) = (NodeId([3; 20]), InfoHash([4; 20]));
+    let id = NodeId([3; 20]);
+    let info_hash = InfoHash([4; 20]);
     let mut ask = |method: Method<'_>| {
         let message = Message::new(b"xy", Body::Query(Query::new(id, method)));
         let mut buf = [0; MAX_LEN];

@@ -1,4 +1,4 @@
-//! The exchange of peers (BEP 11): who came, who went, and nobody twice.
+//! The exchange of peers (BEP 11): each peer that connected or departed, once.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
@@ -33,7 +33,8 @@ impl Room {
         self.0.handle_connected(now, conn, Side::Dialled).unwrap();
         assert!(self.0.set_address(conn, addr));
         let mut bytes = [0; Handshake::LEN];
-        let (reserved, peer_id) = (Reserved::EXTENDED, PeerId([conn.0 as u8 + 3; 20]));
+        let reserved = Reserved::EXTENDED;
+        let peer_id = PeerId([conn.0 as u8 + 3; 20]);
         Handshake { reserved, info_hash: HASH, peer_id }.encode(&mut bytes).unwrap();
         self.0.handle_bytes(now, conn, &bytes).unwrap();
         if conn == LISTENER {
@@ -49,22 +50,22 @@ impl Room {
         self.0.handle_closed(Duration::from_secs(seconds), conn);
     }
 
-    /// Returns who came and who went by the ports, as the listener is told at a time.
-    fn told(&mut self, seconds: u64) -> Option<(Vec<u16>, Vec<u16>)> {
+    /// Returns the ports of the added and dropped peers that are sent to the listener at a time.
+    fn exchanged(&mut self, seconds: u64) -> Option<(Vec<u16>, Vec<u16>)> {
         let mut buf = vec![0; transmit_len(1)];
         while self.0.poll_transmit(&mut buf).unwrap().is_some() {} // greetings
         self.0.handle_timeout(Duration::from_secs(seconds));
-        let mut told = None;
+        let mut lists = None;
         while let Some(sent) = self.0.poll_transmit_to(LISTENER, &mut buf).unwrap() {
             if buf[4..6] == [EXTENDED, 9] {
-                assert_eq!(told, None, "one at a time");
+                assert_eq!(lists, None, "one at a time");
                 let pex =
                     Pex::decode(&buf[HEADER_LEN..sent.len], false).expect("within the limits");
                 let added = pex.added().map(|(addr, _)| addr.port()).collect();
-                told = Some((added, pex.dropped().map(|addr| addr.port()).collect()));
+                lists = Some((added, pex.dropped().map(|addr| addr.port()).collect()));
             }
         }
-        told
+        lists
     }
 }
 
@@ -73,47 +74,47 @@ fn v4(port: u16) -> SocketAddr {
 }
 
 #[test]
-fn who_came_and_who_went() {
+fn added_and_dropped_peers_are_sent() {
     let mut room = Room::new(5);
     room.join(0, LISTENER, v4(1));
     room.join(2, ConnId(1), v4(11));
     room.join(2, ConnId(2), (Ipv6Addr::LOCALHOST, 12).into());
-    assert_eq!(room.told(10), Some((vec![11, 12], vec![])));
+    assert_eq!(room.exchanged(10), Some((vec![11, 12], vec![])));
     room.leave(20, ConnId(1));
     room.leave(21, ConnId(2));
     room.join(22, ConnId(3), v4(13));
-    assert_eq!(room.told(60), None, "at most once a minute");
-    assert_eq!(room.told(70), Some((vec![13], vec![11, 12])));
-    assert_eq!(room.told(140), None, "no news");
-    // Who comes and goes between two exchanges was never told of.
+    assert_eq!(room.exchanged(60), None, "at most once a minute");
+    assert_eq!(room.exchanged(70), Some((vec![13], vec![11, 12])));
+    assert_eq!(room.exchanged(140), None, "no news");
+    // A peer that connects and departs between two exchanges is not announced.
     room.join(150, ConnId(4), v4(14));
     room.leave(151, ConnId(4));
-    assert_eq!(room.told(210), None);
-    // Who went and came again is added, not dropped, whatever the number of its connection.
+    assert_eq!(room.exchanged(210), None);
+    // A peer that departed and returned is added, not dropped, whatever its `ConnId`.
     room.leave(220, ConnId(3));
     room.join(221, ConnId(5), v4(13));
-    assert_eq!(room.told(280), Some((vec![13], vec![])));
-    // Twice over the same address: gone once.
+    assert_eq!(room.exchanged(280), Some((vec![13], vec![])));
+    // Two connections from the same address: dropped once.
     room.join(281, ConnId(6), v4(13));
-    assert_eq!(room.told(350), Some((vec![13], vec![])));
+    assert_eq!(room.exchanged(350), Some((vec![13], vec![])));
     room.leave(351, ConnId(5));
     room.leave(352, ConnId(6));
-    assert_eq!(room.told(420), Some((vec![], vec![13])));
+    assert_eq!(room.exchanged(420), Some((vec![], vec![13])));
 }
 
-/// A peer that never shook hands was never told of; a newcomer is not told of those before its time.
+/// A peer without a handshake is not announced; a newcomer gets no peers that departed before it.
 #[test]
-fn nobody_hears_of_strangers() {
+fn peers_without_a_handshake_are_not_announced() {
     let mut room = Room::new(4);
     room.join(0, ConnId(1), v4(11));
     room.leave(2, ConnId(1));
     room.join(3, LISTENER, v4(1));
     room.join(4, ConnId(2), v4(12));
-    assert_eq!(room.told(10), Some((vec![12], vec![])));
+    assert_eq!(room.exchanged(10), Some((vec![12], vec![])));
     room.0.handle_connected(Duration::from_secs(11), ConnId(3), Side::Dialled).unwrap();
     room.0.set_address(ConnId(3), v4(13));
     room.leave(20, ConnId(3));
-    assert_eq!(room.told(80), None);
+    assert_eq!(room.exchanged(80), None);
 }
 
 /// A slot is taken by another when it must be: then its last peer is forgotten, the eldest first.
@@ -123,11 +124,11 @@ fn slots_bound_what_is_kept_in_mind() {
     room.join(0, LISTENER, v4(1));
     room.join(2, ConnId(1), v4(11));
     room.join(2, ConnId(2), v4(12));
-    assert_eq!(room.told(10), Some((vec![11, 12], vec![])));
+    assert_eq!(room.exchanged(10), Some((vec![11, 12], vec![])));
     room.leave(21, ConnId(2));
     room.leave(22, ConnId(1));
     room.join(23, ConnId(3), v4(13));
-    assert_eq!(room.told(80), Some((vec![13], vec![11])));
+    assert_eq!(room.exchanged(80), Some((vec![13], vec![11])));
 }
 
 /// The longest exchange fits the buffer and the limits.
@@ -145,10 +146,10 @@ fn many_come_and_go() {
         (ip, 60_000).into()
     };
     (1..120).for_each(|nth| room.join(2, ConnId(nth), address(nth)));
-    let (came, went) = room.told(10).unwrap();
+    let (came, went) = room.exchanged(10).unwrap();
     assert_eq!((came.len(), went.len()), (38, 0));
     (1..120).for_each(|nth| room.leave(20, ConnId(nth)));
     (1..120).for_each(|nth| room.join(30, ConnId(nth), address(nth + 120)));
-    let (came, went) = room.told(80).unwrap();
+    let (came, went) = room.exchanged(80).unwrap();
     assert_eq!((came.len(), went.len()), (38, 38));
 }

@@ -142,7 +142,8 @@ fn peers_that_came_and_went() {
         let len = pex.encode(&mut out).unwrap();
         Pex::decode(&out[..len], first).map(|read| assert_eq!(read, pex))
     };
-    let (few, many) = (peers(0, 50), peers(0, 51));
+    let few = peers(0, 50);
+    let many = peers(0, 51);
     let others = peers(100, 51);
     assert_eq!(read(pex(&few, &others[..300]), false), Ok(()));
     assert_eq!(read(pex(&many, &[]), false), Err(ExtendedError::TooManyPeers(51)));

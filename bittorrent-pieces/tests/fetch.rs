@@ -1,4 +1,4 @@
-//! The info dictionary from peers, by hand: who is asked, who lies, who is slow.
+//! The info dictionary from peers, by hand: order of requests, wrong data, slow peers.
 
 use core::time::Duration;
 
@@ -40,7 +40,7 @@ fn metadata(message: Metadata<'_>) -> Vec<u8> {
     extended(1, &body[..len])
 }
 
-/// Connects a peer that says it has the dictionary, of so many bytes.
+/// Connects a peer that announces the dictionary with a length of `size` bytes.
 fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
     fetch.handle_connected(ZERO, conn, Side::Dialled).unwrap();
     let info_hash = InfoHash(PieceHasher::digest(&info()));
@@ -55,9 +55,10 @@ fn join(fetch: &mut Fetch, conn: ConnId, size: usize) {
     assert_eq!(handled.outcome, Some(FetchOutcome::Keep));
 }
 
-/// Returns which pieces it asks of whom.
+/// Returns the requested pieces, each with its peer.
 fn asked(fetch: &mut Fetch) -> Vec<(u32, u32)> {
-    let (mut buf, mut pieces) = ([0; 512], Vec::new());
+    let mut buf = [0; 512];
+    let mut pieces = Vec::new();
     while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
         if sent.len > 6
             && buf[4..6] == [20, 3]
@@ -79,7 +80,7 @@ fn give(fetch: &mut Fetch, conn: ConnId, piece: u32, flip: u8) {
 }
 
 #[test]
-fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
+fn a_peer_with_a_wrong_dictionary_is_identified_and_another_is_asked() {
     let mut fetch = fetch(40_000);
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 40_000);
@@ -102,7 +103,7 @@ fn who_gives_a_wrong_dictionary_is_known_and_another_is_asked() {
 }
 
 #[test]
-fn who_rejects_or_is_slow_rests_and_another_is_asked() {
+fn a_peer_that_rejects_or_is_slow_rests_and_another_is_asked() {
     let mut fetch = fetch(40_000);
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 40_000);
@@ -123,7 +124,7 @@ fn what_does_not_fit_the_buffer_is_not_asked_for() {
     assert!(asked(&mut fetch).is_empty());
 }
 
-/// BEP 52: the piece layer comes in runs of 512 hashes, each proved; whoever gives a wrong one is known.
+/// BEP 52: the piece layer comes in runs of 512 hashes, each proved; a peer that sends a wrong one is identified.
 #[test]
 fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     let pieces = 1_200_u32;
@@ -147,7 +148,8 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     let roots: Vec<_> = padded.chunks(512).map(|run| layer_root(run, [0; 32])).collect();
     let mut wrong = true;
     for _ in 0..2 {
-        let (mut buf, mut asked) = ([0; 512], Vec::new());
+        let mut buf = [0; 512];
+        let mut asked = Vec::new();
         while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
             if let Ok((message, _)) = Message::decode(&buf[..sent.len], 600)
                 && let Ok(Some(HashMessage::Request(range))) = HashMessage::of(&message)

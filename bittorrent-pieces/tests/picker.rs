@@ -114,7 +114,8 @@ fn ties_are_random_and_follow_the_seed() {
 fn the_open_piece_with_the_fewest_free_blocks_comes_first() {
     let mut picker = picker(3, &[0]);
     picker.join(&PeerPieces::All);
-    let (one, two) = (bits(3, &[1]), bits(3, &[2]));
+    let one = bits(3, &[1]);
+    let two = bits(3, &[2]);
     pick(&mut picker, A, &PeerPieces::Some(one.as_view())).unwrap();
     pick(&mut picker, B, &PeerPieces::Some(two.as_view())).unwrap();
     pick(&mut picker, B, &PeerPieces::Some(two.as_view())).unwrap();
@@ -235,10 +236,8 @@ fn a_failed_piece_of_several_sources_is_fetched_from_one() {
 fn gifts_of_a_banned_peer_are_thrown_away() {
     let mut picker = picker(1, &[]);
     picker.join(&PeerPieces::All);
-    let (block, _) = (
-        pick(&mut picker, A, &PeerPieces::All).unwrap(),
-        pick(&mut picker, A, &PeerPieces::All).unwrap(),
-    );
+    let block = pick(&mut picker, A, &PeerPieces::All).unwrap();
+    pick(&mut picker, A, &PeerPieces::All).unwrap();
     receive(&mut picker, A, block, 0);
     picker.forget(A);
     let again: Vec<_> =
@@ -283,7 +282,8 @@ fn the_number_of_open_pieces_is_bounded() {
     }
     assert_eq!(pick(&mut picker, A, &PeerPieces::All), None, "both are asked for");
     picker.abandon(A);
-    let (all, open) = (PieceState::Missing, PieceState::Open);
+    let all = PieceState::Missing;
+    let open = PieceState::Open;
     let count = |picker: &Boxed, state| {
         (0..4).filter(|piece| picker.state(PieceIndex(*piece)) == Some(state)).count()
     };
@@ -324,7 +324,8 @@ fn no_pieces_and_no_memory_are_no_harm() {
 fn a_peer_with_few_of_many_pieces_is_served() {
     let mut picker = picker_of(100_000 * u64::from(PIECE), &[0], 8, 1);
     picker.join(&PeerPieces::All);
-    let (few, common) = (bits(100_000, &[777, 50_000, 99_999]), bits(100_000, &[777, 99_999]));
+    let few = bits(100_000, &[777, 50_000, 99_999]);
+    let common = bits(100_000, &[777, 99_999]);
     picker.join(&PeerPieces::Some(few.as_view()));
     picker.join(&PeerPieces::Some(common.as_view()));
     assert_eq!(

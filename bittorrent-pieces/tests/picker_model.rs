@@ -39,15 +39,16 @@ fn bitfield(rng: &mut Rng, pieces: u32, per_mille: u64) -> Bitfield<Vec<u8>> {
 
 /// Returns what the policy minimises.
 fn key(picker: &Boxed, piece: PieceIndex) -> (u32, u32) {
-    let (priority, peers) = (picker.priority(piece).level(), picker.availability(piece));
+    let priority = picker.priority(piece).level();
+    let peers = picker.availability(piece);
     match picker.policy().weights {
         Weights::Strict => (7 - u32::from(priority), peers),
         _ => (0, (peers + 1) * (8 - u32::from(priority))),
     }
 }
 
-/// Whoever comes, goes, gets and loses pieces: each piece that is opened is one of the rarest that the
-/// peer has, and none that is equal is always passed over.
+/// Peers join, leave, get and lose pieces: each piece that is opened is one of the rarest that the
+/// peer has, and no equal one is always passed over.
 #[test]
 fn every_choice_is_a_rarest_piece() {
     for (round, weights) in
@@ -59,7 +60,8 @@ fn every_choice_is_a_rarest_piece() {
         let geometry = Geometry::new(u64::from(pieces), 1).unwrap();
         let mut picker = picker(geometry, list, pieces as usize, round as u64);
         let mut policy = Policy::new();
-        (policy.weights, policy.random_first) = (weights, 0);
+        policy.weights = weights;
+        policy.random_first = 0;
         picker.set_policy(policy);
         let mut peers: Vec<Option<Bitfield<Vec<u8>>>> = vec![None; 30];
         let mut opened = 0;
@@ -145,7 +147,8 @@ fn thirty_million_blocks_are_no_burden() {
     (0..60).for_each(|peer| picker.join(&holds(peer)));
     let mut before = picker.steps();
     let mut worst = [0; 3]; // picks, blocks and checks, peers that go
-    let (mut picks, mut walks) = (0_u64, 0_u64);
+    let mut picks = 0_u64;
+    let mut walks = 0_u64;
     let mut spent = |picker: &Boxed, kind: usize| {
         let steps = picker.steps().wrapping_sub(before);
         before = picker.steps();
@@ -154,7 +157,8 @@ fn thirty_million_blocks_are_no_burden() {
     };
     spent(&picker, 2);
     for turn in 0..800_u32 {
-        let (peer, conn) = (turn % 60, ConnId(turn % 60));
+        let peer = turn % 60;
+        let conn = ConnId(turn % 60);
         let mut batch = [Block::default(); 16];
         let picked = picker.pick(conn, &holds(peer), &Selection::new(), &mut batch);
         picks += 1;

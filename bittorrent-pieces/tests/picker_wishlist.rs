@@ -1,5 +1,5 @@
 //! The cases of Transmission's tests of its wishlist, by their names in this language's spelling: each is a
-//! test here that holds the same rule against this picker, or the table says why it cannot.
+//! test here that holds the same rule against this picker, or the table has the reason why it cannot.
 //!
 //! Transmission numbers blocks through the whole torrent, so that in an unaligned one a block belongs to
 //! two pieces. Here the blocks of a piece begin with it and its last one is short: none is shared.

@@ -16,7 +16,8 @@ fn hashed(bytes: &[&[u8]]) -> u32 {
 #[test]
 fn published_values() {
     assert_eq!(crc32c(b"123456789"), 0xE306_9283);
-    let (a, b) = (addr("123.213.32.10:1"), addr("98.76.54.32:2"));
+    let a = addr("123.213.32.10:1");
+    let b = addr("98.76.54.32:2");
     assert_eq!(peer_priority(a, b), 0xEC2D_7224);
     assert_eq!(peer_priority(b, a), 0xEC2D_7224);
     assert_eq!(peer_priority(a, b), hashed(&[&[0x62, 0x4C, 0x14, 0, 0x7B, 0xD5, 0, 0]]));

@@ -199,7 +199,8 @@ fn a_lone_seed_serves_four_at_a_time_and_all_in_the_end() {
 #[test]
 fn keepalives_hold_an_idle_connection() {
     let mut swarm = Swarm::new(network(1), content(1000), 16_384, 1);
-    let (a, b) = (swarm.add(Role::Seed), swarm.add(Role::Seed));
+    let a = swarm.add(Role::Seed);
+    let b = swarm.add(Role::Seed);
     swarm.connect_all();
     swarm.run_until(60 * MINUTE);
     for node in [a, b] {

@@ -1,4 +1,4 @@
-//! A swarm of 200 torrents: how much comes twice, and who is banned (acceptance checks 13 and 14).
+//! A swarm of 200 torrents: duplicate blocks, and banned peers (acceptance checks 13 and 14).
 
 mod swarm;
 
@@ -25,8 +25,11 @@ enum Trouble {
 fn run(nodes: usize, pieces: usize, trouble: Trouble, seed: u64) -> f64 {
     let link = Link { jitter: Duration::from_millis(40), segment: 20_000, ..Link::default() };
     let mut swarm = Swarm::new(Network::new(seed, link), content(pieces << 18), 1 << 18, seed);
-    (swarm.shared, swarm.partials, swarm.peers) = (true, 64, 60);
-    let (mut rng, mut corrupt) = (Rng::new(seed), BTreeSet::new());
+    swarm.shared = true;
+    swarm.partials = 64;
+    swarm.peers = 60;
+    let mut rng = Rng::new(seed);
+    let mut corrupt = BTreeSet::new();
     for index in 0..nodes {
         let node = match (index, trouble) {
             (0..5, _) => swarm.add(Role::Seed),
@@ -56,7 +59,9 @@ fn run(nodes: usize, pieces: usize, trouble: Trouble, seed: u64) -> f64 {
             .for_each(|to| swarm.connect(from, to));
     }
     assert!(swarm.run_until_complete(120 * MINUTE), "seed {seed} at {:?}", swarm.now());
-    let (mut wasted, mut failed, mut banned) = (0, 0, BTreeSet::new());
+    let mut wasted = 0;
+    let mut failed = 0;
+    let mut banned = BTreeSet::new();
     for index in 0..nodes {
         let node = swarm.node(index);
         wasted += node.wasted;

@@ -8,7 +8,7 @@ use bittorrent_pieces::{
     CloseReason, Config, ConfigError, Event, Geometry, InfoHash, PeerId, PieceHashes, Side,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
-use by_hand::{A, B, C, ZERO, greet, join, said, torrent, torrent_of};
+use by_hand::{A, B, C, ZERO, greet, join, sent_to, torrent, torrent_of};
 
 /// What is kept of a time are milliseconds modulo 2^32: near such a time, and long after it, all is as at the
 /// start.
@@ -20,23 +20,23 @@ fn deadlines_are_the_same_after_seven_weeks() {
         seed.handle_timeout(start);
         seed.handle_connected(start, A, Side::Accepted).unwrap();
         greet(&mut seed, A, 1).unwrap();
-        said(&mut seed, A);
+        sent_to(&mut seed, A);
         let lost = Some(Event::Closed { conn: A, reason: CloseReason::Silent });
-        let mut told = Vec::new();
+        let mut times = Vec::new();
         for _ in 0..100 {
             let Some(at) = seed.poll_timeout() else { break };
             seed.handle_timeout(at);
             assert!(seed.poll_timeout().is_none_or(|next| next > at));
             let since = at.saturating_sub(start).as_secs_f64().round() as u64;
-            if !said(&mut seed, A).is_empty() {
-                told.push(since);
+            if !sent_to(&mut seed, A).is_empty() {
+                times.push(since);
             }
             if seed.poll_event() == lost {
-                told.push(since);
+                times.push(since);
                 break;
             }
         }
-        assert_eq!(told, [120, 240], "a keepalive, then it is lost; from {start:?}");
+        assert_eq!(times, [120, 240], "a keepalive, then it is lost; from {start:?}");
     }
 }
 
@@ -45,15 +45,17 @@ fn deadlines_are_the_same_after_seven_weeks() {
 fn spans_may_be_as_long_and_as_short_as_they_like() {
     let spans = |span| {
         move |config: &mut Config| {
-            (config.silence, config.keep_alive, config.patience) = (span, span, span);
+            config.silence = span;
+            config.keep_alive = span;
+            config.patience = span;
         }
     };
     let mut patient = torrent_of(2, 0, 2, spans(Duration::MAX));
     join(&mut patient, A, 0xC0);
-    said(&mut patient, A);
+    sent_to(&mut patient, A);
     patient.handle_timeout(Duration::from_secs(40 * 86_400));
     assert!(patient.peer(A).is_some_and(|peer| !peer.snubbed));
-    assert_eq!(said(&mut patient, A), Vec::<String>::new());
+    assert_eq!(sent_to(&mut patient, A), Vec::<String>::new());
 
     let mut hasty = torrent_of(2, 0, 2, spans(Duration::from_millis(1)));
     join(&mut hasty, A, 0xC0);

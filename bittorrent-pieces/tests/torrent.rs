@@ -1,4 +1,4 @@
-//! The torrent by hand: what it says to whom, and when.
+//! The torrent by hand: which messages it sends to which peer, and when.
 
 mod by_hand;
 
@@ -15,7 +15,7 @@ use bittorrent_pieces::{
     Priority, Side, Torrent, TorrentContent, TorrentVec, Verdict,
 };
 use by_hand::{
-    A, B, C, ZERO, block, build, greet, hear, join, limits, receive, request, said, seconds,
+    A, B, C, ZERO, block, build, deliver, greet, join, limits, receive, request, seconds, sent_to,
     torrent, torrent_of, torrent_with,
 };
 
@@ -24,9 +24,9 @@ fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
     let mut seed = torrent(0xC0);
     seed.handle_connected(ZERO, A, Side::Dialled).unwrap();
     seed.handle_connected(ZERO, B, Side::Accepted).unwrap();
-    assert_eq!((said(&mut seed, A), said(&mut seed, B)), (vec!["HANDSHAKE".into()], vec![]));
+    assert_eq!((sent_to(&mut seed, A), sent_to(&mut seed, B)), (vec!["HANDSHAKE".into()], vec![]));
     greet(&mut seed, B, 1).unwrap();
-    assert_eq!(said(&mut seed, B), ["HANDSHAKE", "BITFIELD bytes=1"]);
+    assert_eq!(sent_to(&mut seed, B), ["HANDSHAKE", "BITFIELD bytes=1"]);
     let known = seed.handle_connected(ZERO, A, Side::Dialled);
     assert_eq!(known, Err(ConnectError::InUse(A)));
     let full = seed.handle_connected(ZERO, ConnId(3), Side::Dialled);
@@ -37,22 +37,22 @@ fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
 fn interest_and_requests_follow_what_a_peer_has() {
     let mut leech = torrent(0);
     join(&mut leech, A, 0x80);
-    let lines = said(&mut leech, A);
+    let lines = sent_to(&mut leech, A);
     assert_eq!(lines[..2], ["HANDSHAKE", "INTERESTED"], "an empty bitfield is left out");
     assert!(lines[2..].iter().all(|line| line.starts_with("REQUEST piece=0")));
     assert_eq!(lines.len(), 4);
-    hear(&mut leech, ZERO, A, block(0, 0)).unwrap();
-    hear(&mut leech, ZERO, A, block(0, 16_384)).unwrap();
+    deliver(&mut leech, ZERO, A, block(0, 0)).unwrap();
+    deliver(&mut leech, ZERO, A, block(0, 16_384)).unwrap();
     assert!(matches!(leech.poll_event(), Some(Event::Connected { conn: A, .. })));
     assert_eq!(leech.poll_event(), Some(Event::Verify { piece: PieceIndex(0) }));
     let digest = PieceHasher::digest(&vec![0; 32_768]);
     assert_eq!(leech.handle_hashed(ZERO, PieceIndex(0), digest), Ok(Verdict::Passed));
     assert!(leech.handle_hashed(ZERO, PieceIndex(0), digest).is_err());
     assert_eq!(leech.poll_event(), Some(Event::PieceCompleted { piece: PieceIndex(0) }));
-    assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
+    assert_eq!(sent_to(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0"]);
 }
 
-/// A peer that has nothing but skipped pieces is of no interest, however it is told and whenever.
+/// A peer that has nothing but skipped pieces is of no interest, however and whenever it announces them.
 #[test]
 fn skipped_pieces_are_no_reason_to_be_interested() {
     let mut leech = torrent(0);
@@ -62,36 +62,36 @@ fn skipped_pieces_are_no_reason_to_be_interested() {
     skip(&mut leech, 0, Priority::SKIP);
     join(&mut leech, A, 0x80);
     assert_eq!(leech.peer(A).unwrap().wanted, 0);
-    assert_eq!(said(&mut leech, A), ["HANDSHAKE"]);
-    hear(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
-    let lines = said(&mut leech, A);
+    assert_eq!(sent_to(&mut leech, A), ["HANDSHAKE"]);
+    deliver(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+    let lines = sent_to(&mut leech, A);
     assert_eq!(lines[0], "INTERESTED");
     assert!(lines[1..].iter().all(|line| line.starts_with("REQUEST piece=1")), "{lines:?}");
     skip(&mut leech, 0, Priority::LOW);
     skip(&mut leech, 0, Priority::HIGH); // already counted
     assert_eq!(leech.peer(A).unwrap().wanted, 2);
-    assert!(said(&mut leech, A).iter().all(|line| line.starts_with("REQUEST piece=0")));
+    assert!(sent_to(&mut leech, A).iter().all(|line| line.starts_with("REQUEST piece=0")));
     skip(&mut leech, 0, Priority::SKIP);
     skip(&mut leech, 0, Priority::SKIP); // not counted twice
     assert_eq!(leech.peer(A).unwrap().wanted, 1);
     // One that was asked for before it was skipped may still become complete; it does not count.
     let digest = PieceHasher::digest(&vec![0; 32_768]);
     for (piece, left) in [(0, 1), (1, 0)] {
-        hear(&mut leech, ZERO, A, block(piece, 0)).unwrap();
-        hear(&mut leech, ZERO, A, block(piece, 16_384)).unwrap();
+        deliver(&mut leech, ZERO, A, block(piece, 0)).unwrap();
+        deliver(&mut leech, ZERO, A, block(piece, 16_384)).unwrap();
         while leech.poll_event().is_some() {}
         leech.handle_hashed(ZERO, PieceIndex(piece), digest).unwrap();
         assert_eq!(leech.peer(A).unwrap().wanted, left);
     }
-    assert_eq!(said(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0", "HAVE piece=1"]);
+    assert_eq!(sent_to(&mut leech, A), ["NOT INTERESTED", "HAVE piece=0", "HAVE piece=1"]);
     // What remains is skipped.
     let mut leech = torrent(0x80);
     join(&mut leech, A, 0xC0);
-    assert_eq!(said(&mut leech, A)[2], "INTERESTED");
+    assert_eq!(sent_to(&mut leech, A)[2], "INTERESTED");
     skip(&mut leech, 1, Priority::SKIP);
-    assert!(said(&mut leech, A).contains(&"NOT INTERESTED".to_string()));
+    assert!(sent_to(&mut leech, A).contains(&"NOT INTERESTED".to_string()));
     skip(&mut leech, 1, Priority::NORMAL);
-    assert!(said(&mut leech, A).contains(&"INTERESTED".to_string()));
+    assert!(sent_to(&mut leech, A).contains(&"INTERESTED".to_string()));
 }
 
 /// `gotChokeResetsRequestedBlocks`, `clear_peer`: what one peer cannot give is asked of the other
@@ -101,18 +101,28 @@ fn a_choke_and_a_close_free_the_blocks_for_others() {
     for closes in [false, true] {
         let mut leech = torrent(0);
         join(&mut leech, A, 0xC0);
-        let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
+        let asked: Vec<_> =
+            sent_to(&mut leech, A).into_iter().filter(|line| request(line)).collect();
         assert_eq!(asked.len(), 4);
         join(&mut leech, B, 0xC0);
-        assert_eq!(said(&mut leech, B).iter().filter(|line| request(line)).count(), 0, "too soon");
+        assert_eq!(
+            sent_to(&mut leech, B).iter().filter(|line| request(line)).count(),
+            0,
+            "too soon"
+        );
         leech.handle_timeout(leech.poll_timeout().unwrap());
-        assert_eq!(said(&mut leech, B).iter().filter(|line| request(line)).count(), 1, "endgame");
+        assert_eq!(
+            sent_to(&mut leech, B).iter().filter(|line| request(line)).count(),
+            1,
+            "endgame"
+        );
         if closes {
             leech.handle_closed(ZERO, A);
         } else {
-            hear(&mut leech, ZERO, A, Message::Choke).unwrap();
+            deliver(&mut leech, ZERO, A, Message::Choke).unwrap();
         }
-        let again: Vec<_> = said(&mut leech, B).into_iter().filter(|line| request(line)).collect();
+        let again: Vec<_> =
+            sent_to(&mut leech, B).into_iter().filter(|line| request(line)).collect();
         assert_eq!(again.len(), 3, "{again:?}");
     }
 }
@@ -122,14 +132,14 @@ fn a_choke_and_a_close_free_the_blocks_for_others() {
 fn the_second_requester_gets_a_cancel_on_arrival() {
     let mut leech = torrent(0x40);
     join(&mut leech, A, 0x80);
-    assert_eq!(said(&mut leech, A).iter().filter(|line| request(line)).count(), 2);
+    assert_eq!(sent_to(&mut leech, A).iter().filter(|line| request(line)).count(), 2);
     join(&mut leech, B, 0x80);
     leech.handle_timeout(leech.poll_timeout().unwrap());
-    let twice = said(&mut leech, B).into_iter().find(|line| request(line)).unwrap();
+    let twice = sent_to(&mut leech, B).into_iter().find(|line| request(line)).unwrap();
     let begin = if twice.contains("begin=0 ") { 0 } else { 16_384 };
-    hear(&mut leech, ZERO, B, block(0, begin)).unwrap();
-    assert_eq!(said(&mut leech, A), [twice.replace("REQUEST", "CANCEL")]);
-    hear(&mut leech, ZERO, A, block(0, begin)).unwrap();
+    deliver(&mut leech, ZERO, B, block(0, begin)).unwrap();
+    assert_eq!(sent_to(&mut leech, A), [twice.replace("REQUEST", "CANCEL")]);
+    deliver(&mut leech, ZERO, A, block(0, begin)).unwrap();
     assert_eq!(leech.peer(A).unwrap().traffic.bytes_wasted, 16_384);
     assert_eq!(leech.peer(B).unwrap().traffic.bytes_received, 16_384);
 }
@@ -138,18 +148,18 @@ fn the_second_requester_gets_a_cancel_on_arrival() {
 fn a_peer_that_does_not_answer_for_a_minute_is_snubbed() {
     let mut leech = torrent(0);
     join(&mut leech, A, 0xC0);
-    let asked = said(&mut leech, A).len();
+    let asked = sent_to(&mut leech, A).len();
     leech.handle_timeout(seconds(59));
     assert!(!leech.peer(A).unwrap().snubbed);
     leech.handle_timeout(seconds(60));
     let peer = leech.peer(A).unwrap();
     assert!(peer.snubbed && peer.requested == 1 && asked == 6);
-    let lines = said(&mut leech, A);
+    let lines = sent_to(&mut leech, A);
     assert_eq!(lines.iter().filter(|line| line.starts_with("CANCEL")).count(), 4);
     assert_eq!(lines.iter().filter(|line| request(line)).count(), 1);
     let begin = if lines.last().unwrap().contains("begin=0 ") { 0 } else { 16_384 };
     let piece = u32::from(lines.last().unwrap().contains("piece=1"));
-    hear(&mut leech, seconds(61), A, block(piece, begin)).unwrap();
+    deliver(&mut leech, seconds(61), A, block(piece, begin)).unwrap();
     assert!(!leech.peer(A).unwrap().snubbed, "it came to life");
 }
 
@@ -160,15 +170,20 @@ fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
     greet(&mut seed, A, 1).unwrap();
     let geometry = Geometry::new(2 * 32_768, 32_768).unwrap();
     let ask = |nth| Message::Request(geometry.block(PieceIndex(1), nth).unwrap());
-    hear(&mut seed, ZERO, A, ask(0)).unwrap();
-    assert_eq!(said(&mut seed, A), ["HANDSHAKE", "BITFIELD bytes=1"], "a choked peer gets nothing");
-    hear(&mut seed, ZERO, A, Message::Interested).unwrap();
-    assert_eq!(said(&mut seed, A), ["UNCHOKE"]);
+    deliver(&mut seed, ZERO, A, ask(0)).unwrap();
+    assert_eq!(
+        sent_to(&mut seed, A),
+        ["HANDSHAKE", "BITFIELD bytes=1"],
+        "a choked peer gets nothing"
+    );
+    deliver(&mut seed, ZERO, A, Message::Interested).unwrap();
+    assert_eq!(sent_to(&mut seed, A), ["UNCHOKE"]);
     for nth in [0, 1, 1] {
-        hear(&mut seed, ZERO, A, ask(nth)).unwrap();
+        deliver(&mut seed, ZERO, A, ask(nth)).unwrap();
     }
-    hear(&mut seed, ZERO, A, Message::Cancel(geometry.block(PieceIndex(1), 0).unwrap())).unwrap();
-    assert_eq!(said(&mut seed, A), ["PIECE piece=1 begin=16384 len=16384"]);
+    deliver(&mut seed, ZERO, A, Message::Cancel(geometry.block(PieceIndex(1), 0).unwrap()))
+        .unwrap();
+    assert_eq!(sent_to(&mut seed, A), ["PIECE piece=1 begin=16384 len=16384"]);
     assert_eq!(seed.peer(A).unwrap().traffic.bytes_sent, 16_384);
 }
 
@@ -183,16 +198,16 @@ fn the_choker_follows_its_policy() {
         });
         for (conn, bits) in [(A, 0x80), (B, 0), (C, 0)] {
             join(&mut seed, conn, bits);
-            hear(&mut seed, ZERO, conn, Message::Interested).unwrap();
-            said(&mut seed, conn);
+            deliver(&mut seed, ZERO, conn, Message::Interested).unwrap();
+            sent_to(&mut seed, conn);
         }
         if later {
             seed.set_choker(policy);
             assert_eq!(seed.config().choker, policy);
         }
         let block = seed.geometry().block(PieceIndex(1), 0).unwrap();
-        hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
-        assert_eq!(said(&mut seed, A), [format!("PIECE {block}")]);
+        deliver(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+        assert_eq!(sent_to(&mut seed, A), [format!("PIECE {block}")]);
         seed.handle_timeout(seconds(10));
         let open = |conn: &ConnId| seed.peer(*conn).unwrap().unchoked;
         [A, B, C].into_iter().filter(open).collect::<Vec<_>>()
@@ -219,19 +234,20 @@ fn the_choker_follows_its_policy() {
 fn too_many_requests_wait_in_the_callers_buffer() {
     let mut seed = torrent(0xC0);
     join(&mut seed, A, 0);
-    hear(&mut seed, ZERO, A, Message::Interested).unwrap();
-    said(&mut seed, A);
+    deliver(&mut seed, ZERO, A, Message::Interested).unwrap();
+    sent_to(&mut seed, A);
     let ask = |len| {
         let mut request = seed.geometry().block(PieceIndex(0), 0).unwrap();
         request.len = len;
         Message::Request(request)
     };
     let asks: Vec<_> = (1..34).map(ask).collect();
-    let consumed: Vec<_> = asks.iter().map(|ask| hear(&mut seed, ZERO, A, *ask).unwrap()).collect();
+    let consumed: Vec<_> =
+        asks.iter().map(|ask| deliver(&mut seed, ZERO, A, *ask).unwrap()).collect();
     assert_eq!(consumed.iter().filter(|len| **len == 17).count(), 32);
     assert_eq!(consumed[32], 0, "busy");
-    assert_eq!(said(&mut seed, A).len(), 32);
-    assert_eq!(hear(&mut seed, ZERO, A, asks[32]), Ok(17));
+    assert_eq!(sent_to(&mut seed, A).len(), 32);
+    assert_eq!(deliver(&mut seed, ZERO, A, asks[32]), Ok(17));
 }
 
 /// A peer that breaks the protocol is closed with the reason, once, and the rest of its bytes is dropped.
@@ -245,9 +261,9 @@ fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
         let mut seed = torrent(0x80);
         seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
         greet(&mut seed, A, 1).unwrap();
-        hear(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
-        assert_eq!(hear(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
-        assert_eq!(hear(&mut seed, ZERO, A, message), Err(error));
+        deliver(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+        assert_eq!(deliver(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
+        assert_eq!(deliver(&mut seed, ZERO, A, message), Err(error));
         assert_eq!(seed.peer(A), None);
         assert_eq!(seed.handle_bytes(ZERO, A, &[1; 9]).unwrap().consumed, 9, "dropped");
         assert!(matches!(seed.poll_event(), Some(Event::Connected { conn: A, .. })));
@@ -261,7 +277,7 @@ fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
     assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash));
 }
 
-/// Connects a peer with the given reserved bits, and returns what it is told at first.
+/// Connects a peer with the given reserved bits, and returns the first messages to it.
 fn join_modern(torrent: &mut Torrent<TorrentVec>, conn: ConnId, reserved: Reserved) -> Vec<String> {
     torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
     torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
@@ -269,7 +285,7 @@ fn join_modern(torrent: &mut Torrent<TorrentVec>, conn: ConnId, reserved: Reserv
     let mut bytes = [0; Handshake::LEN];
     Handshake { reserved, info_hash: InfoHash([1; 20]), peer_id }.encode(&mut bytes).unwrap();
     torrent.handle_bytes(ZERO, conn, &bytes).unwrap();
-    said(torrent, conn)
+    sent_to(torrent, conn)
 }
 
 fn fast(message: Fast) -> Vec<u8> {
@@ -292,21 +308,24 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
         ["HAVE ALL", "ALLOWED FAST piece=1", "ALLOWED FAST piece=0"]
     );
     let block = |piece, number| seed.geometry().block(PieceIndex(piece), number).unwrap();
-    let (a, b, c) = (block(0, 0), block(0, 1), block(1, 0));
+    let a = block(0, 0);
+    let b = block(0, 1);
+    let c = block(1, 0);
     // Choked, and allowed fast all the same: both pieces of this small torrent are.
-    hear(&mut seed, ZERO, A, Message::Request(a)).unwrap();
-    hear(&mut seed, ZERO, A, Message::Request(b)).unwrap();
-    hear(&mut seed, ZERO, A, Message::Cancel(b)).unwrap();
-    hear(&mut seed, ZERO, A, Message::Request(c)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(a)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(b)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Cancel(b)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(c)).unwrap();
     let mut rules = AnswerRules::new(true, [RuleSlot::EMPTY; 4]);
     rules.answered_fast(Fast::HaveAll).unwrap();
     for block in [a, b, c] {
         rules.asked(&Message::Request(block)).unwrap();
     }
-    let lines = said(&mut seed, A);
+    let lines = sent_to(&mut seed, A);
     assert_eq!(lines, [format!("PIECE {a}"), format!("REJECT {b}"), format!("PIECE {c}")]);
     for block in [a, c] {
-        let (piece, begin) = (block.piece, block.begin);
+        let piece = block.piece;
+        let begin = block.begin;
         rules.answered(&Message::Piece(Piece { piece, begin, data: &[0; 16_384] })).unwrap();
     }
     rules.answered_fast(Fast::Reject(b)).unwrap();
@@ -317,13 +336,14 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
     seed.handle_closed(ZERO, A);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
     let mut hello = [0; Handshake::LEN];
-    let (info_hash, peer_id) = (InfoHash([1; 20]), PeerId([9; 20]));
+    let info_hash = InfoHash([1; 20]);
+    let peer_id = PeerId([9; 20]);
     Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut hello).unwrap();
     seed.handle_bytes(ZERO, A, &hello).unwrap();
-    assert_eq!(said(&mut seed, A)[1..], ["BITFIELD bytes=1"]);
-    hear(&mut seed, ZERO, A, Message::Request(a)).unwrap();
-    hear(&mut seed, ZERO, A, Message::Request(c)).unwrap(); // a piece that is missing here
-    assert_eq!(said(&mut seed, A), [format!("REJECT {a}"), format!("REJECT {c}")]);
+    assert_eq!(sent_to(&mut seed, A)[1..], ["BITFIELD bytes=1"]);
+    deliver(&mut seed, ZERO, A, Message::Request(a)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(c)).unwrap(); // a piece that is missing here
+    assert_eq!(sent_to(&mut seed, A), [format!("REJECT {a}"), format!("REJECT {c}")]);
 }
 
 /// BEP 6: a reject frees the block for others; what was never asked for closes the connection.
@@ -331,26 +351,26 @@ fn under_the_fast_extension_each_request_gets_one_answer() {
 fn a_rejected_block_is_asked_of_another_and_strays_are_refused() {
     let mut leech = torrent(0);
     for conn in [A, B] {
-        let said = join_modern(&mut leech, conn, Reserved::FAST);
-        assert_eq!(said[1], "HAVE NONE");
+        let lines = join_modern(&mut leech, conn, Reserved::FAST);
+        assert_eq!(lines[1], "HAVE NONE");
         leech.handle_bytes(ZERO, conn, &fast(Fast::HaveAll)).unwrap();
     }
-    hear(&mut leech, ZERO, A, Message::Unchoke).unwrap();
-    let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
+    deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    let asked: Vec<_> = sent_to(&mut leech, A).into_iter().filter(|line| request(line)).collect();
     assert_eq!(asked.len(), 4);
     let first = leech.geometry().block(PieceIndex(0), 0).unwrap();
     leech.handle_bytes(ZERO, A, &fast(Fast::Reject(first))).unwrap();
     let mut other = leech.clone();
     let again = receive(&mut other, ZERO, A, &fast(Fast::Reject(first))).map(|_| ());
     assert_eq!(again, Err(PeerError::RejectedNothing(first)));
-    let stray = hear(&mut leech.clone(), ZERO, A, block(0, 0));
+    let stray = deliver(&mut leech.clone(), ZERO, A, block(0, 0));
     assert_eq!(stray, Err(PeerError::Unrequested(first)));
-    assert!(said(&mut leech, A).is_empty(), "a peer that rejects is not asked again at once");
-    hear(&mut leech, ZERO, B, Message::Unchoke).unwrap();
-    assert!(said(&mut leech, B).contains(&format!("REQUEST {first}")));
+    assert!(sent_to(&mut leech, A).is_empty(), "a peer that rejects is not asked again at once");
+    deliver(&mut leech, ZERO, B, Message::Unchoke).unwrap();
+    assert!(sent_to(&mut leech, B).contains(&format!("REQUEST {first}")));
     // A choke does not reject by itself; late answers are still right.
-    hear(&mut leech, ZERO, A, Message::Choke).unwrap();
-    assert_eq!(hear(&mut leech, ZERO, A, block(0, 16_384)), Ok(13 + 16_384));
+    deliver(&mut leech, ZERO, A, Message::Choke).unwrap();
+    assert_eq!(deliver(&mut leech, ZERO, A, block(0, 16_384)), Ok(13 + 16_384));
     let spare = receive(&mut leech, ZERO, A, &fast(Fast::Suggest(PieceIndex(2)))).map(|_| ());
     assert_eq!(spare, Err(PeerError::Piece(PieceIndex(2))));
 }
@@ -360,14 +380,14 @@ fn a_rejected_block_is_asked_of_another_and_strays_are_refused() {
 fn a_request_that_is_passed_over_goes_to_another() {
     let mut leech = torrent(0);
     join(&mut leech, A, 0xC0);
-    let asked: Vec<_> = said(&mut leech, A).into_iter().filter(|line| request(line)).collect();
+    let asked: Vec<_> = sent_to(&mut leech, A).into_iter().filter(|line| request(line)).collect();
     assert_eq!(asked.len(), 4);
     for (begin, at) in [(0, 30), (16_384, 50)] {
-        hear(&mut leech, seconds(at), A, block(u32::from(asked[0].contains("piece=1")), begin))
+        deliver(&mut leech, seconds(at), A, block(u32::from(asked[0].contains("piece=1")), begin))
             .unwrap();
     }
     leech.handle_timeout(seconds(70));
-    let lines = said(&mut leech, A);
+    let lines = sent_to(&mut leech, A);
     assert_eq!(lines.iter().filter(|line| line.starts_with("CANCEL")).count(), 2, "{lines:?}");
 }
 
@@ -378,10 +398,10 @@ fn extensions_are_agreed_on_and_used() {
     let mut seed = torrent_with(2, 0xC0, 2, |_| (), |content| content.info = &info);
     let hello = join_modern(&mut seed, A, Reserved::EXTENDED);
     assert!(hello[2].starts_with("MESSAGE id=20"), "{hello:?}");
-    hear(&mut seed, ZERO, A, extended(b"\0d1:md11:ut_metadatai7e6:ut_pexi9ee1:pi77ee")).unwrap();
+    deliver(&mut seed, ZERO, A, extended(b"\0d1:md11:ut_metadatai7e6:ut_pexi9ee1:pi77ee")).unwrap();
     for (piece, len) in [(0, 16_384), (1, 7), (2, 0)] {
         let ask = format!("\x01d8:msg_typei0e5:piecei{piece}ee");
-        hear(&mut seed, ZERO, A, extended(ask.as_bytes())).unwrap();
+        deliver(&mut seed, ZERO, A, extended(ask.as_bytes())).unwrap();
         let mut buf = [0; 600];
         let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
         let data = seed.metadata(sent.metadata);
@@ -394,21 +414,24 @@ fn extensions_are_agreed_on_and_used() {
         assert_eq!(matches!(metadata, Metadata::Reject { .. }), len == 0);
     }
     join_modern(&mut seed, B, Reserved::EXTENDED);
-    hear(&mut seed, seconds(9), B, extended(b"\0d1:md6:ut_pexi3ee1:pi88ee")).unwrap();
+    deliver(&mut seed, seconds(9), B, extended(b"\0d1:md6:ut_pexi3ee1:pi88ee")).unwrap();
     seed.handle_timeout(seconds(10));
     let mut buf = [0; 600];
     for (conn, id, port) in [(A, 9, 88), (B, 3, 77)] {
-        let mut told = None;
+        let mut message = None;
         while let Some(sent) = seed.poll_transmit_to(conn, &mut buf).unwrap() {
-            told = Some(buf[4..sent.len].to_vec());
+            message = Some(buf[4..sent.len].to_vec());
         }
-        let told = told.unwrap();
-        assert_eq!(told[..2], [EXTENDED, id]);
-        let peers: Vec<_> = Pex::decode(&told[2..], true).unwrap().added().collect();
+        let message = message.unwrap();
+        assert_eq!(message[..2], [EXTENDED, id]);
+        let peers: Vec<_> = Pex::decode(&message[2..], true).unwrap().added().collect();
         assert_eq!(peers.iter().map(|(addr, _)| addr.port()).collect::<Vec<_>>(), [port]);
     }
     seed.handle_timeout(seconds(80));
-    assert!(!said(&mut seed, A).iter().any(|line| line.contains("id=20")), "no news, no exchange");
+    assert!(
+        !sent_to(&mut seed, A).iter().any(|line| line.contains("id=20")),
+        "no news, no exchange"
+    );
     let pex = extended(b"\x02d5:added6:\x7F\0\0\x01\0\x05e");
     let mut bytes = vec![0; pex.encoded_len()];
     pex.encode(&mut bytes).unwrap();
@@ -422,14 +445,14 @@ fn extensions_are_agreed_on_and_used() {
 fn a_lost_piece_is_not_wanted_any_more() {
     let mut leech = torrent(0);
     join_modern(&mut leech, A, Reserved::EXTENDED);
-    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
     assert_eq!(leech.peer(A).unwrap().wanted, 2);
-    hear(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 1])).unwrap();
+    deliver(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 1])).unwrap();
     let peer = leech.peer(A).unwrap();
     assert_eq!((peer.wanted, peer.pieces), (1, 1));
-    hear(&mut leech, ZERO, A, Message::Unchoke).unwrap();
-    assert!(said(&mut leech, A).iter().all(|line| !line.contains("piece=1")));
-    let outside = hear(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 2]));
+    deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    assert!(sent_to(&mut leech, A).iter().all(|line| !line.contains("piece=1")));
+    let outside = deliver(&mut leech, ZERO, A, extended(&[3, 0, 0, 0, 2]));
     assert_eq!(outside, Err(PeerError::Piece(PieceIndex(2))));
 }
 
@@ -455,13 +478,15 @@ fn window_of(delay: u64, rate: u64) -> usize {
     let mut leech = build(config, &content, have.as_view(), limits(1, pieces as usize, 250));
     leech.handle_connected(ZERO, A, Side::Accepted).unwrap();
     let mut bytes = [0; Handshake::LEN];
-    let (info_hash, peer_id) = (config.info_hash, PeerId([2; 20]));
+    let info_hash = config.info_hash;
+    let peer_id = PeerId([2; 20]);
     Handshake { reserved: Reserved::FAST, info_hash, peer_id }.encode(&mut bytes).unwrap();
     leech.handle_bytes(ZERO, A, &bytes).unwrap();
     leech.handle_bytes(ZERO, A, &fast(Fast::HaveAll)).unwrap();
     leech.handle_bytes(ZERO, A, &[0, 0, 0, 1, 1]).unwrap();
     let mut queue = std::collections::VecDeque::new();
-    let (mut buf, mut free_at) = ([0; 600], 0);
+    let mut buf = [0; 600];
+    let mut free_at = 0;
     for now in 0..30_000_u64 {
         while let Some(sent) = leech.poll_transmit(&mut buf).unwrap() {
             if let Ok((Message::Request(block), _)) = Message::decode(&buf[..sent.len], 100) {
@@ -482,20 +507,20 @@ fn window_of(delay: u64, rate: u64) -> usize {
     leech.peer(A).unwrap().window
 }
 
-/// aria2 sums up with a second bitfield what it would have told by many haves.
+/// aria2 sends a second bitfield in place of many haves.
 #[test]
 fn a_later_bitfield_replaces_the_first() {
     let mut leech = torrent(0);
     join(&mut leech, A, 0x80);
     assert_eq!(leech.peer(A).unwrap().wanted, 1);
-    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
     assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (2, 2));
     leech.handle_timeout(seconds(10));
-    hear(&mut leech, seconds(10), A, Message::Bitfield(&[0x40])).unwrap();
+    deliver(&mut leech, seconds(10), A, Message::Bitfield(&[0x40])).unwrap();
     assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (1, 1));
     leech.handle_closed(ZERO, A);
     join(&mut leech, B, 0x80);
-    let asked = said(&mut leech, B).into_iter().filter(|line| request(line));
+    let asked = sent_to(&mut leech, B).into_iter().filter(|line| request(line));
     assert!(asked.collect::<Vec<_>>().iter().all(|line| line.contains("piece=0")));
 }
 
@@ -523,24 +548,26 @@ fn invalid_requests_are_rejected_and_the_connection_is_kept() {
     for (reserved, rejects) in [(Reserved::FAST, true), (Reserved::default(), false)] {
         let mut seed = torrent(0x80);
         join_modern(&mut seed, A, reserved);
-        hear(&mut seed, ZERO, A, Message::Interested).unwrap();
-        said(&mut seed, A);
+        deliver(&mut seed, ZERO, A, Message::Interested).unwrap();
+        sent_to(&mut seed, A);
         for block in invalid {
-            assert_eq!(hear(&mut seed, ZERO, A, Message::Request(block)), Ok(17), "{block}");
+            assert_eq!(deliver(&mut seed, ZERO, A, Message::Request(block)), Ok(17), "{block}");
             let expected = if rejects { vec![format!("REJECT {block}")] } else { vec![] };
             let mut buf = [0; 100];
             let mut lines = vec![];
             while let Some(sent) = seed.poll_transmit_to(A, &mut buf).unwrap() {
                 let numbers = |at: usize| u32::from_be_bytes(buf[at..at + 4].try_into().unwrap());
                 assert_eq!((sent.len, buf[4], sent.block), (17, 16, None));
-                let (piece, begin, len) = (PieceIndex(numbers(5)), numbers(9), numbers(13));
+                let piece = PieceIndex(numbers(5));
+                let begin = numbers(9);
+                let len = numbers(13);
                 lines.push(format!("REJECT {}", Block { piece, begin, len }));
             }
             assert_eq!(lines, expected);
         }
         let valid = Block { piece: PieceIndex(0), begin: 0, len: 16_384 };
-        hear(&mut seed, ZERO, A, Message::Request(valid)).unwrap();
-        assert_eq!(said(&mut seed, A), [format!("PIECE {valid}")]);
+        deliver(&mut seed, ZERO, A, Message::Request(valid)).unwrap();
+        assert_eq!(sent_to(&mut seed, A), [format!("PIECE {valid}")]);
     }
 }
 
@@ -557,9 +584,9 @@ fn repeated_announcements_of_all_pieces_close_the_connection() {
     }
     let mut leech = torrent(0);
     join(&mut leech, A, 0x80);
-    hear(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
     leech.handle_timeout(seconds(10));
-    hear(&mut leech, seconds(11), A, Message::Bitfield(&[0x40])).unwrap();
-    let third = hear(&mut leech, seconds(11), A, Message::Bitfield(&[0xC0])).map(|_| ());
+    deliver(&mut leech, seconds(11), A, Message::Bitfield(&[0x40])).unwrap();
+    let third = deliver(&mut leech, seconds(11), A, Message::Bitfield(&[0xC0])).map(|_| ());
     assert_eq!(third, repeated);
 }

@@ -10,26 +10,28 @@ use bittorrent_pieces::{
     CloseReason, ConnId, Event, Geometry, InfoHash, Padding, PeerId, PieceHasher, PieceIndex,
     Priority, Side, Torrent, TorrentVec, Verdict,
 };
-use by_hand::{A, B, C, ZERO, greet, hear, join, request, said, torrent_of, torrent_with};
+use by_hand::{A, B, C, ZERO, deliver, greet, join, request, sent_to, torrent_of, torrent_with};
 
 /// Lets a peer answer the requests that it was sent, with zeros or with something else; returns them.
 fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<String> {
-    let asked: Vec<_> = said(torrent, conn).into_iter().filter(|line| request(line)).collect();
+    let asked: Vec<_> = sent_to(torrent, conn).into_iter().filter(|line| request(line)).collect();
     for line in &asked {
         let number = |key: &str| {
             let digits = line.split(key).nth(1).unwrap();
             digits.split(' ').next().unwrap().parse::<u32>().unwrap()
         };
-        let (piece, begin) = (PieceIndex(number("piece=")), number("begin="));
+        let piece = PieceIndex(number("piece="));
+        let begin = number("begin=");
         let data = &[byte; 16_384];
-        hear(torrent, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
+        deliver(torrent, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
     }
     asked
 }
 
-/// Checks all pieces that are full; returns the verdicts and who is banned.
+/// Checks all pieces that are full; returns the verdicts and the banned peers.
 fn check(torrent: &mut Torrent<TorrentVec>, good: bool) -> (Vec<Verdict>, Vec<ConnId>) {
-    let (mut verdicts, mut banned) = (vec![], vec![]);
+    let mut verdicts = vec![];
+    let mut banned = vec![];
     while let Some(event) = torrent.poll_event() {
         match event {
             Event::Verify { piece } => {
@@ -52,12 +54,14 @@ fn on_parole(torrent: &Torrent<TorrentVec>) -> Vec<ConnId> {
 /// `A` and `B` each gave a block of a piece, and `A` lied.
 fn suspects(pieces: u32, have: u8) -> Torrent<TorrentVec> {
     let mut leech = torrent_of(pieces, have, 3, |config| {
-        (config.pipeline, config.whole_within) = (1, Duration::ZERO);
+        config.pipeline = 1;
+        config.whole_within = Duration::ZERO;
     });
     let all = !(0xFF_u8.checked_shr(pieces).unwrap_or(0));
     join(&mut leech, A, all);
     join(&mut leech, B, all);
-    let (first, second) = (said(&mut leech, A), said(&mut leech, B));
+    let first = sent_to(&mut leech, A);
+    let second = sent_to(&mut leech, B);
     let piece = |lines: &[String]| lines.last().unwrap().split("begin").next().map(str::to_owned);
     assert_eq!(piece(&first), piece(&second), "they share a piece");
     for (line, conn, byte) in [(&first, A, 1), (&second, B, 0)] {
@@ -65,7 +69,7 @@ fn suspects(pieces: u32, have: u8) -> Torrent<TorrentVec> {
             PieceIndex(u32::from(line.last().unwrap().as_bytes()["REQUEST piece=".len()] - b'0'));
         let begin = if line.last().unwrap().contains("begin=0 ") { 0 } else { 16_384 };
         let data = &[byte; 16_384];
-        hear(&mut leech, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
+        deliver(&mut leech, ZERO, conn, Message::Piece(Piece { piece, begin, data })).unwrap();
     }
     assert_eq!(on_parole(&leech), []);
     assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));
@@ -84,18 +88,20 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
         assert_eq!(answer(&mut leech, B, 0).len(), 4, "two pieces");
         assert_eq!(check(&mut leech, true).0, [Verdict::Passed; 2]);
         join(&mut leech, A, 0x80);
-        said(&mut leech, A);
-        let (piece, data) = (PieceIndex(0), &[0; 16_384][..]);
-        hear(&mut leech, ZERO, A, Message::Piece(Piece { piece, begin: 0, data })).unwrap();
-        hear(&mut leech, ZERO, A, Message::Choke).unwrap();
-        said(&mut leech, B);
-        hear(&mut leech, ZERO, B, Message::Bitfield(&[0xBC])).unwrap();
-        let lines = said(&mut leech, B).into_iter().filter(|line| request(line));
+        sent_to(&mut leech, A);
+        let piece = PieceIndex(0);
+        let data = &[0; 16_384][..];
+        deliver(&mut leech, ZERO, A, Message::Piece(Piece { piece, begin: 0, data })).unwrap();
+        deliver(&mut leech, ZERO, A, Message::Choke).unwrap();
+        sent_to(&mut leech, B);
+        deliver(&mut leech, ZERO, B, Message::Bitfield(&[0xBC])).unwrap();
+        let lines = sent_to(&mut leech, B).into_iter().filter(|line| request(line));
         lines
             .map(|line| line.split_ascii_whitespace().nth(1).unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    let (two, rest) = (["piece=2", "piece=2", "piece=3", "piece=3"], "piece=0");
+    let two = ["piece=2", "piece=2", "piece=3", "piece=3"];
+    let rest = "piece=0";
     let fast = asked(10);
     assert_eq!((&fast[..4], &fast[4..]), (&two.map(String::from)[..], &[rest.to_owned()][..]));
     for slow in [0, 4] {
@@ -108,7 +114,8 @@ fn a_fast_peer_gets_whole_pieces_in_a_row() {
 fn blocks_of_an_earlier_run_are_not_fetched_again() {
     let mut leech = torrent_of(3, 0x20, 2, |_| ());
     let block = |piece, number| leech.geometry().block(PieceIndex(piece), number).unwrap();
-    let (kept, whole) = (block(0, 1), [block(1, 0), block(1, 1)]);
+    let kept = block(0, 1);
+    let whole = [block(1, 0), block(1, 1)];
     assert!(leech.restore_block(kept) && !leech.restore_block(kept), "once");
     assert!(!leech.restore_block(leech.geometry().block(PieceIndex(2), 0).unwrap()), "it is there");
     leech.set_priority(ZERO, PieceIndex(1), Priority::SKIP);
@@ -131,9 +138,9 @@ fn blocks_of_an_earlier_run_are_not_fetched_again() {
     assert_eq!(on_parole(&leech), []);
 }
 
-/// A piece that fails again before anybody asked for events is told of once, and then there is no more.
+/// A piece that fails again before events are polled is reported once, and then no more.
 #[test]
-fn a_failure_is_told_once() {
+fn a_failure_is_reported_once() {
     let mut leech = torrent_of(1, 0, 2, |_| ());
     for _ in 0..2 {
         for number in [0, 1] {
@@ -180,12 +187,12 @@ fn padding_is_neither_fetched_nor_read() {
     assert!(leech.is_complete());
 }
 
-/// BEP 16: it has nothing, then one piece for each peer, and the next for who passed its piece on.
+/// BEP 16: it has nothing, then one piece for each peer, and the next for a peer that passed its piece on.
 #[test]
-fn a_super_seed_tells_of_one_piece_at_a_time() {
+fn a_super_seed_announces_one_piece_at_a_time() {
     let mut seed = torrent_of(8, 0xFF, 4, |config| config.super_seeding = true);
     let offers = |seed: &mut Torrent<TorrentVec>, conn| {
-        let lines = said(seed, conn).into_iter();
+        let lines = sent_to(seed, conn).into_iter();
         let lines = lines.filter(|line| !line.contains("HANDSHAKE") && !line.contains("EXTENDED"));
         lines
             .map(|line| match line.strip_prefix("HAVE piece=") {
@@ -194,8 +201,8 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
             })
             .collect::<Vec<_>>()
     };
-    let hears = |seed: &mut Torrent<TorrentVec>, conn, piece| {
-        hear(seed, ZERO, conn, Message::Have(piece)).unwrap();
+    let announce = |seed: &mut Torrent<TorrentVec>, conn, piece| {
+        deliver(seed, ZERO, conn, Message::Have(piece)).unwrap();
     };
     for conn in [A, B] {
         seed.handle_connected(ZERO, conn, Side::Accepted).unwrap();
@@ -207,19 +214,19 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     });
     assert_ne!(a, b);
     // It gives it, and what else it is asked for: a peer may know of pieces by a former connection.
-    hear(&mut seed, ZERO, A, Message::Interested).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Interested).unwrap();
     let block = seed.geometry().block(a, 0).unwrap();
-    hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(block)).unwrap();
     assert_eq!(offers(&mut seed, A), [Err("UNCHOKE".to_owned())]);
-    hear(&mut seed, ZERO, A, Message::Request(block)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Request(block)).unwrap();
     assert_eq!(offers(&mut seed, A), [Err(format!("PIECE {block}"))]);
-    hears(&mut seed, A, a);
+    announce(&mut seed, A, a);
     assert_eq!((offers(&mut seed, A), offers(&mut seed, B)), (vec![], vec![]), "not passed on");
-    hears(&mut seed, B, a);
+    announce(&mut seed, B, a);
     assert_eq!(offers(&mut seed, B), [], "it has still its own");
     let next = offers(&mut seed, A);
     assert!(matches!(next[..], [Ok(piece)] if piece != a && piece != b), "{next:?}");
-    // Who tells at once that it has the piece was offered it for nothing.
+    // A peer that has the piece already was offered it for nothing.
     let fast = Reserved::FAST;
     seed.handle_connected(ZERO, C, Side::Accepted).unwrap();
     let hello =
@@ -227,22 +234,22 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     let mut bytes = [0; Handshake::LEN];
     hello.encode(&mut bytes).unwrap();
     seed.handle_bytes(ZERO, C, &bytes).unwrap();
-    hear(&mut seed, ZERO, C, Message::Bitfield(&[0x7F])).unwrap();
+    deliver(&mut seed, ZERO, C, Message::Bitfield(&[0x7F])).unwrap();
     assert_eq!(offers(&mut seed, C), [Err("HAVE NONE".to_owned()), Ok(PieceIndex(0))]);
     // The last peer gets one after the other, without a word twice.
     for conn in [A, C] {
         seed.handle_closed(ZERO, conn);
     }
-    hears(&mut seed, B, b);
-    let mut told = vec![b];
+    announce(&mut seed, B, b);
+    let mut announced = vec![b];
     while let [Ok(piece)] = offers(&mut seed, B)[..] {
-        assert!(!told.contains(&piece));
-        told.push(piece);
-        hears(&mut seed, B, piece);
+        assert!(!announced.contains(&piece));
+        announced.push(piece);
+        announce(&mut seed, B, piece);
     }
-    assert_eq!(told.len(), 7, "all but the one of A");
+    assert_eq!(announced.len(), 7, "all but the one of A");
     assert_eq!(seed.peer(B).unwrap().pieces, 8);
-    // At the end all are told of all.
+    // At the end all pieces are announced to all peers.
     join(&mut seed, A, 0);
     assert_eq!(offers(&mut seed, A).len(), 1);
     seed.set_super_seeding(false);
@@ -251,18 +258,18 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
     assert_eq!(offers(&mut seed, C), [Err("BITFIELD bytes=1".to_owned())]);
 }
 
-/// Who had its piece when the others went is offered the next with the next round of the choker.
+/// A peer that had its piece when the others left is offered the next with the next round of the choker.
 #[test]
-fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
+fn a_super_seed_does_not_wait_for_peers_that_left() {
     let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
     join(&mut seed, A, 0);
     join(&mut seed, B, 0);
     let offer = |seed: &mut Torrent<TorrentVec>| {
-        said(seed, A).pop().filter(|line| line.starts_with("HAVE"))
+        sent_to(seed, A).pop().filter(|line| line.starts_with("HAVE"))
     };
     let first = offer(&mut seed).unwrap();
     let piece = PieceIndex(first.strip_prefix("HAVE piece=").unwrap().parse().unwrap());
-    hear(&mut seed, ZERO, A, Message::Have(piece)).unwrap();
+    deliver(&mut seed, ZERO, A, Message::Have(piece)).unwrap();
     seed.handle_timeout(Duration::from_secs(10));
     assert_eq!(offer(&mut seed), None);
     seed.handle_closed(Duration::from_secs(11), B);
@@ -270,15 +277,16 @@ fn a_super_seed_does_not_wait_for_peers_that_are_gone() {
     assert!(offer(&mut seed).is_some_and(|next| next != first));
 }
 
-/// libtorrent's rule: who had a part in a bad piece gives whole pieces alone. The liar is then the sole
+/// libtorrent's rule: a peer that had a part in a bad piece sends whole pieces alone. The liar is then the sole
 /// source of one, and the other is cleared by its own.
 #[test]
 fn suspects_give_pieces_alone_until_one_is_found_out() {
     let mut leech = suspects(8, 0);
     join(&mut leech, C, 0xFF);
-    // Since the piece with which it began, who gave what of each.
+    // Since the piece with which it began, the senders of each.
     let mut givers = BTreeMap::<String, Vec<ConnId>>::new();
-    let (mut shared, mut banned) = (vec![], vec![]);
+    let mut shared = vec![];
+    let mut banned = vec![];
     while !leech.is_complete() {
         assert!(givers.len() < 30 && leech.peers().all(|peer| !peer.parole || peer.conn != C));
         for conn in [A, B, C] {
@@ -316,12 +324,12 @@ fn suspects_give_pieces_alone_until_one_is_found_out() {
     assert!(shared.len() <= 1, "only the one under way when the first failed: {shared:?}");
 }
 
-/// The bytes of a good copy tell who lied before, and who did not: it need not give a piece alone first.
+/// A good copy shows which peer sent wrong bytes; the other need not send a piece alone first.
 #[test]
 fn a_good_copy_from_another_clears_and_convicts() {
     let mut leech = suspects(1, 0);
     for conn in [A, B] {
-        hear(&mut leech, ZERO, conn, Message::Choke).unwrap();
+        deliver(&mut leech, ZERO, conn, Message::Choke).unwrap();
     }
     join(&mut leech, C, 0x80);
     for _ in 0..2 {
@@ -337,7 +345,7 @@ fn a_good_copy_from_another_clears_and_convicts() {
 fn a_suspect_is_asked_for_the_rest_of_a_piece_that_nobody_else_gives() {
     let mut leech = suspects(1, 0);
     let first = answer(&mut leech, A, 1);
-    assert_eq!((first.len(), said(&mut leech, B).len()), (1, 0), "it is for A alone");
+    assert_eq!((first.len(), sent_to(&mut leech, B).len()), (1, 0), "it is for A alone");
     leech.handle_closed(ZERO, A);
     assert_eq!(answer(&mut leech, B, 0).len(), 1, "the rest");
     assert_eq!(check(&mut leech, false), (vec![Verdict::Failed], vec![]));

@@ -175,7 +175,9 @@ impl Desk {
                     (0, Response::Connect { transaction, connection })
                 }
                 Request::Announce { transaction, .. } => {
-                    let (interval, leechers, seeders) = (1800, 0, 0);
+                    let interval = 1800;
+                    let leechers = 0;
+                    let seeders = 0;
                     let response =
                         Response::Announce { transaction, interval, leechers, seeders, peers };
                     (1, response)
@@ -321,7 +323,8 @@ fn the_path_of_the_url_is_sent_in_options_of_255_bytes() {
 #[test]
 fn connection_ids_belong_to_an_address_for_two_minutes_at_least() {
     let ids = ConnectionIds::new([3; 16]);
-    let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+    let here = "192.0.2.1".parse().unwrap();
+    let there = "192.0.2.2".parse().unwrap();
     for given in [0, 1, 119, 120, 121, 500] {
         let id = ids.give(secs(given), here);
         assert!(ids.accepts(secs(given), here, id) && ids.accepts(secs(given + 120), here, id));
@@ -455,7 +458,8 @@ fn scrapes_over_http() {
     let two = [InfoHash([b'a'; 20]), InfoHash([0; 20])];
     let len = http::scrape_url(b"http://t/announce?k=1", &two, &mut out).unwrap();
     let url = str::from_utf8(&out[..len]).unwrap();
-    let (a, zeros) = ("a".repeat(20), "%00".repeat(20));
+    let a = "a".repeat(20);
+    let zeros = "%00".repeat(20);
     assert_eq!(url, format!("http://t/scrape?k=1&info_hash={a}&info_hash={zeros}"));
 }
 

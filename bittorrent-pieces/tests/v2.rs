@@ -172,7 +172,7 @@ fn a_hybrid_piece_is_checked_twice() {
     assert_eq!(torrent.info_hash().0, PieceHasher::digest(torrent.info().as_raw()));
     assert!(torrent.info_hash_v2().is_some());
     assert_eq!(torrent.hashes(), right);
-    // `mismatching_metadata`: version 1 says another length.
+    // `mismatching_metadata`: the length of version 1 differs.
     let hostile = out[..len].to_vec();
     let at = hostile.windows(14).rposition(|window| window == b"6:lengthi40000").unwrap();
     let mut hostile = hostile;

@@ -62,7 +62,8 @@ fn layer(bytes: &[u8]) -> (Vec<MerkleHash>, Option<MerkleHash>) {
 
 /// Writes the torrent of the files, in the given order.
 fn made(order: impl IntoIterator<Item = usize>) -> Result<Vec<u8>, WriteError> {
-    let (mut files, mut all) = (Vec::new(), Vec::new());
+    let mut files = Vec::new();
+    let mut all = Vec::new();
     for (path, len) in order.into_iter().map(|at| FILES[at]) {
         let (layer, root) = layer(&content(len));
         all.extend(layer);
@@ -89,7 +90,7 @@ struct Node {
     torrent: Torrent<TorrentVec>,
     content: Vec<u8>,
     received: Vec<u8>,
-    said: Vec<String>,
+    sent: Vec<String>,
     failed: usize,
 }
 
@@ -129,10 +130,10 @@ impl Node {
         let mut setup = TorrentSetup::new(config);
         setup.have = Some(have.as_view());
         let torrent = Torrent::new(setup, TorrentVec::new(&content, limits)).unwrap();
-        Self { torrent, content: bytes, received: vec![], said: vec![], failed: 0 }
+        Self { torrent, content: bytes, received: vec![], sent: vec![], failed: 0 }
     }
 
-    /// Takes in what came, checks what is to be checked, and returns what there is to say.
+    /// Handles the received bytes, checks full pieces, and returns the bytes to send.
     fn turn(&mut self, now: Duration) -> Vec<u8> {
         self.torrent.handle_timeout(now);
         let received = core::mem::take(&mut self.received);
@@ -156,14 +157,15 @@ impl Node {
             let verdict = self.torrent.handle_checked(now, check).unwrap();
             self.failed += usize::from(verdict == Verdict::Failed);
         }
-        let (mut out, mut buf) = (Vec::new(), vec![0; HASHES_LEN]);
+        let mut out = Vec::new();
+        let mut buf = vec![0; HASHES_LEN];
         while let Some(sent) = self.torrent.poll_transmit(&mut buf).unwrap() {
             out.extend_from_slice(&buf[..sent.len]);
             if let Some(block) = sent.block {
                 let at = (block.piece.0 * PIECE + block.begin) as usize;
                 out.extend_from_slice(&self.content[at..][..block.len as usize]);
             } else if let Ok((message, _)) = Message::decode(&buf[..sent.len], 1 << 20) {
-                self.said.push(message.to_string());
+                self.sent.push(message.to_string());
             }
             out.extend_from_slice(self.torrent.metadata(sent.metadata));
         }
@@ -194,7 +196,8 @@ fn files_are_written_and_read() {
     }
     let text = metainfo.top().as_raw();
     let layers = text.windows(14).position(|window| window == b"12:piece layer").unwrap();
-    let (f, j) = (layer(&content(100_000)).1.unwrap(), layer(&content(98_304)).1.unwrap());
+    let f = layer(&content(100_000)).1.unwrap();
+    let j = layer(&content(98_304)).1.unwrap();
     let times = |root: MerkleHash| text[layers..].windows(32).filter(|w| *w == root).count();
     assert_eq!((times(f), times(j)), (1, 1), "two files of the same content share a layer");
     // From peers alone, the layers of the long files are missing.
@@ -248,7 +251,7 @@ fn several_files_are_given_and_taken() {
     }
     assert!(leech.torrent.is_complete());
     assert_eq!((leech.failed, &leech.content), (0, &seed.content));
-    let asked = leech.said.iter().filter(|line| line.starts_with("REQUEST"));
+    let asked = leech.sent.iter().filter(|line| line.starts_with("REQUEST"));
     let lens = asked.map(|line| line.rsplit_once("len=").unwrap().1.parse::<u64>().unwrap());
     let total = FILES.iter().map(|(_, len)| len).sum::<u64>();
     assert_eq!(lens.sum::<u64>(), total, "no byte beyond a file, and none twice");
@@ -391,7 +394,8 @@ fn layers_of(bytes: &[u8]) -> Vec<Vec<MerkleHash>> {
 
 /// Asks for hashes; returns them unless they are rejected.
 fn ask(seed: &mut Torrent<TorrentVec>, range: HashRange) -> Option<Vec<MerkleHash>> {
-    let (mut bytes, mut buf) = (vec![0; 53], vec![0; HASHES_LEN]);
+    let mut bytes = vec![0; 53];
+    let mut buf = vec![0; HASHES_LEN];
     HashMessage::Request(range).encode(&mut bytes).unwrap();
     seed.handle_bytes(Duration::ZERO, CONN, &bytes).unwrap();
     let sent = seed.poll_transmit(&mut buf).unwrap().unwrap();
@@ -415,7 +419,8 @@ fn bare(content: &TorrentContent<'_>) -> Torrent<TorrentVec> {
 
 fn greet(seed: &mut Torrent<TorrentVec>) {
     seed.handle_connected(Duration::ZERO, CONN, Side::Accepted).unwrap();
-    let (info_hash, peer_id) = (seed.config().info_hash, PeerId([9; 20]));
+    let info_hash = seed.config().info_hash;
+    let peer_id = PeerId([9; 20]);
     let hello = Handshake { reserved: Reserved::default(), info_hash, peer_id };
     let mut bytes = vec![0; Handshake::LEN];
     hello.encode(&mut bytes).unwrap();
@@ -424,7 +429,7 @@ fn greet(seed: &mut Torrent<TorrentVec>) {
     while seed.poll_transmit(&mut buf).unwrap().is_some() {}
 }
 
-/// BEP 52, base layers 0 and that of the pieces, for every file and every request that is none too many.
+/// BEP 52, base layers 0 and that of the pieces, for every file and every request within the limits.
 #[test]
 fn leaves_and_pieces_are_those_of_the_plain_tree() {
     let metainfo = metainfo();
@@ -442,7 +447,8 @@ fn leaves_and_pieces_are_those_of_the_plain_tree() {
     leaves[2] = [0; 32]; // of the second file, one is not known
     let mut seed = Node::with(&metainfo, true, |content| content.leaves = &leaves).torrent;
     greet(&mut seed);
-    let (mut given, mut rejected) = (0, 0);
+    let mut given = 0;
+    let mut rejected = 0;
     for (number, (file, (_, len))) in geometry.files().iter().zip(&FILES[1..]).enumerate() {
         let layers = layers_of(&content(*len));
         assert_eq!(layers[layers.len() - 1], [file.root]);

@@ -65,7 +65,8 @@ fn bencode_cases() {
 
 #[test]
 fn depth_is_bounded_whatever_is_asked_for() {
-    let (deep, deeper) = ("l".repeat(100) + &"e".repeat(100), "l".repeat(101));
+    let deep = "l".repeat(100) + &"e".repeat(100);
+    let deeper = "l".repeat(101);
     let mut limits = Limits::DEFAULT;
     limits.depth = u8::MAX;
     assert!(Value::from_bytes(deep.as_bytes(), Mode::Strict, limits).is_ok());
@@ -243,7 +244,8 @@ fn frames_of_the_wire() {
     assert_eq!(frames, 27);
     let mut left = &stream[..];
     while let Ok((_, rest)) = Message::decode(left, 1 << 20) {
-        (left, frames) = (rest, frames - 1);
+        left = rest;
+        frames -= 1;
     }
     assert_eq!((left.len(), frames), (0, 0));
 }
@@ -307,7 +309,8 @@ fn offer(pieces: u32, frame: &[u8]) -> Option<String> {
     let mut setup = TorrentSetup::new(config);
     setup.have = Some(have.as_view());
     let mut torrent = Torrent::new(setup, storage).unwrap();
-    let (now, conn) = (core::time::Duration::ZERO, ConnId(1));
+    let now = core::time::Duration::ZERO;
+    let conn = ConnId(1);
     torrent.handle_connected(now, conn, Side::Accepted).unwrap();
     let hello = Handshake {
         reserved: Reserved::default(),

@@ -9,7 +9,7 @@
 //! | against | rule |
 //! |---|---|
 //! | one address that poses as many nodes | one node per network (IPv4 /24, IPv6 /64) in each bucket and in each lookup |
-//! | nodes that only claim to exist | a node enters the table after it has answered a query, and replaces nobody that answers |
+//! | nodes that only claim to exist | a node enters the table after it has answered a query, and replaces no node that answers |
 //! | chosen ids | where a bucket is full, ids that fit their address (BEP 42) replace those that do not |
 //! | floods of announces | a quota of stored peers per network, random replacement, random samples in answers |
 //! | amplification | an address that has proved nothing receives at most three times the bytes it sent |

@@ -60,7 +60,7 @@ impl Layer {
         }
     }
 
-    /// Takes in the hashes of the next run if they lead to the root.
+    /// Processes the hashes of the next run; returns whether they lead to the root.
     pub(super) fn take(&mut self, hashes: &[MerkleHash], buffer: &mut [u8]) -> bool {
         let range = self.range(self.next);
         let Some((run, uncles)) = hashes.split_at_checked(slot(self.length)) else { return false };

@@ -244,7 +244,7 @@ impl Core {
                 self.hashes(slots, buffer, conn, hashes);
                 None
             }
-            // We have nothing to give, and requested nothing.
+            // We have nothing to send, and requested nothing.
             Message::KeepAlive | Message::Request(_) | Message::Cancel(_) | Message::Piece(_) => {
                 None
             }

@@ -133,7 +133,7 @@ impl<'a> Magnet<'a> {
     }
 
     /// Returns the ranges of files to fetch, by number from 0, both ends included (BEP 53); `None` if the link
-    /// does not say, which means all.
+    /// has none, which means all files.
     #[must_use]
     pub fn select_only(&self) -> Option<Ranges<'a>> {
         self.all(b"so").next().map(Ranges)

@@ -1,19 +1,19 @@
-//! The blocks of open pieces: who was asked, who gave what, and who is to blame.
+//! The blocks of open pieces: which peers were asked, which peer sent what, and which is to blame.
 
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Failure, ReceivedBlock, Selection, View};
+use crate::compact_time::Stamp;
 use crate::geometry::{Block, PieceIndex, slot};
 use crate::id::ConnId;
-use crate::small::Stamp;
 
 /// Room for one block of an open piece: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSlot {
-    pub(super) first: ConnId, // who was asked first, or who gave it
-    other: u32,               // who was asked too, or the checksum of what was given
+    pub(super) first: ConnId, // the peer asked first, or the sender
+    other: u32,               // the second peer asked, or the checksum of the data
     pub(super) at: Stamp,     // when the first was asked
-    suspect: ConnId,          // who gave it when the piece failed, if `suspected`
+    suspect: ConnId,          // the sender when the piece failed, if `suspected`
     suspect_checksum: u32,
     pub(super) progress: Progress,
     suspected: bool,
@@ -27,7 +27,7 @@ pub(super) enum Progress {
     Received,
     /// It is there from an earlier run.
     Restored,
-    /// It is padding (BEP 47): zeros, which nobody is asked for.
+    /// Padding (BEP 47): zeros, which are never requested.
     Padding,
 }
 
@@ -66,7 +66,7 @@ impl BlockSlot {
         self.progress == Progress::Asked && self.first != conn
     }
 
-    /// Takes back a request; returns whether nobody is left who was asked.
+    /// Withdraws a request; returns whether no request of the block is left.
     fn release(&mut self, conn: ConnId) -> bool {
         if self.progress == Progress::AskedTwice {
             if self.first == conn {
@@ -91,8 +91,9 @@ impl View<'_> {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return false };
         match entry {
             Some(entry) if entry.progress == Progress::Free && partial.admits(conn) => {
-                (entry.progress, entry.first, entry.at) =
-                    (Progress::Asked, conn, Stamp::of(selection.now));
+                entry.progress = Progress::Asked;
+                entry.first = conn;
+                entry.at = Stamp::of(selection.now);
             }
             _ => return false,
         }
@@ -112,7 +113,8 @@ impl View<'_> {
     pub(super) fn ask_twice(&mut self, at: u16, number: u32, conn: ConnId) -> Option<Block> {
         let entry = row(self.blocks, self.geometry, at)?.get_mut(slot(number))?;
         let partial = self.partials.get_mut(usize::from(at))?;
-        (entry.progress, entry.other) = (Progress::AskedTwice, conn.0);
+        entry.progress = Progress::AskedTwice;
+        entry.other = conn.0;
         partial.add_source(conn);
         self.geometry.block(partial.piece, number)
     }
@@ -125,7 +127,9 @@ impl View<'_> {
             return ReceivedBlock::Unwanted;
         }
         let also = entry.requesters().into_iter().flatten().find(|other| *other != conn);
-        (entry.progress, entry.first, entry.other) = (Progress::Received, conn, checksum);
+        entry.progress = Progress::Received;
+        entry.first = conn;
+        entry.other = checksum;
         partial.received = partial.received.saturating_add(1);
         let full = partial.received >= self.geometry.blocks(block.piece);
         if full {
@@ -134,7 +138,7 @@ impl View<'_> {
         ReceivedBlock::Accepted { also, full }
     }
 
-    /// Takes in a block that is there from an earlier run.
+    /// Restores a block of an earlier run.
     pub(crate) fn restore_block(&mut self, block: Block, selection: &Selection<'_>) -> bool {
         if self.state.find(self.partials, block.piece).is_none()
             && self.open(block.piece, selection).is_none()
@@ -145,7 +149,8 @@ impl View<'_> {
         if entry.progress != Progress::Free {
             return false;
         }
-        (entry.progress, entry.suspected) = (Progress::Restored, false);
+        entry.progress = Progress::Restored;
+        entry.suspected = false;
         partial.shared = true;
         partial.free = partial.free.saturating_sub(1);
         partial.received = partial.received.saturating_add(1);
@@ -177,7 +182,7 @@ impl View<'_> {
         }
     }
 
-    /// Takes back all requests to a peer, and on request also what it gave.
+    /// Withdraws all requests to a peer, and on request discards the blocks that it sent.
     fn sweep(&mut self, conn: ConnId, gifts: bool) {
         for at in 0..self.state.partials {
             let Some(partial) = self.partials.get_mut(usize::from(at)) else { break };
@@ -187,8 +192,9 @@ impl View<'_> {
                 continue;
             }
             if partial.owned && partial.owner == conn {
-                // What it gave stays, so the next peer does not give the whole.
-                (partial.owned, partial.shared) = (false, partial.received > 0);
+                // Its blocks stay, so the next peer does not send the whole piece.
+                partial.owned = false;
+                partial.shared = partial.received > 0;
             }
             if asked == 0 && !gifts {
                 continue;
@@ -230,19 +236,19 @@ impl View<'_> {
         Some(failed.piece)
     }
 
-    /// Returns whether the caller was told to check this piece.
+    /// Returns whether the caller was asked to check this piece.
     pub(crate) fn is_checking(&self, piece: PieceIndex) -> bool {
         self.checking(piece).is_some()
     }
 
-    /// Returns whether a peer gave a block of a piece that is being checked.
+    /// Returns whether a peer sent a block of a piece that is being checked.
     pub(crate) fn gave(&self, piece: PieceIndex, conn: ConnId) -> bool {
         let mut given = self.checked_blocks(piece);
         given.any(|entry| entry.progress == Progress::Received && entry.first == conn)
     }
 
-    /// Returns whether a peer is above suspicion once this piece, which is being checked, passed: it gave
-    /// all of it, or gave the same bytes when it failed before.
+    /// Returns whether a peer is above suspicion once this piece, which is being checked, passed: it sent
+    /// all of it, or sent the same bytes when it failed before.
     pub(crate) fn clears(&self, piece: PieceIndex, conn: ConnId) -> bool {
         let mut given = self.checked_blocks(piece);
         if given.all(|entry| entry.progress == Progress::Received && entry.first == conn) {
@@ -295,15 +301,17 @@ impl View<'_> {
                 padding = padding.saturating_add(1);
                 continue;
             }
-            // A sole source is guilty already; else the next good copy will tell.
+            // A sole source is guilty already; else the next good copy decides.
             entry.suspected = sole.is_none() && entry.progress == Progress::Received;
-            (entry.suspect, entry.suspect_checksum) = (entry.first, entry.other);
+            entry.suspect = entry.first;
+            entry.suspect_checksum = entry.other;
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
         let unreported = u32::from(partial.failed); // it failed before
         partial.begin(piece, blocks, padding);
-        (partial.retry, partial.failed) = (sole.is_none(), true);
+        partial.retry = sole.is_none();
+        partial.failed = true;
         let others = self.state.failures.saturating_sub(unreported);
         self.state.failures = others.saturating_add(1);
         self.update_ring(at);

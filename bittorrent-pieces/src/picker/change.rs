@@ -20,7 +20,8 @@ impl View<'_> {
             }
             PeerPieces::Some(_) if joins => {
                 let soonest = state.classes().next().map_or(0, |class| state.key_of(class, 1));
-                let (mut news, unlisted) = (0, soonest < state.rarest_list.ceiling);
+                let mut news = 0;
+                let unlisted = soonest < state.rarest_list.ceiling;
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     let lanes = theirs.word(word);
                     if unlisted {
@@ -29,7 +30,7 @@ impl View<'_> {
                     state.height = state.height.max(entry.add(lanes));
                 }
                 if news != 0 {
-                    state.rarest_list.ceiling = soonest; // nobody had them, so they are not listed
+                    state.rarest_list.ceiling = soonest; // no peer had them, so they are not listed
                 }
                 state.walked(state.words());
             }
@@ -50,7 +51,7 @@ impl View<'_> {
         let Some(word) = word else { return };
         let height = word.add(lane(piece));
         self.state.height = self.state.height.max(height);
-        // One that nobody had is not listed, however rare.
+        // A piece that no peer had is not listed, however rare.
         let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
         if first && word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));
@@ -72,7 +73,8 @@ impl View<'_> {
 
     pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
         let known = piece.0 < self.geometry.pieces();
-        let (bit, level) = (lane(piece), u32::from(priority.level()));
+        let bit = lane(piece);
+        let level = u32::from(priority.level());
         let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
         let Some(word) = word else { return };
         self.state.weighted |= level != NORMAL;
@@ -107,12 +109,12 @@ impl View<'_> {
     pub(crate) fn next_complete(&mut self) -> Option<PieceIndex> {
         self.state.unreported.checked_sub(1)?;
         let oldest = self.state.completed.wrapping_sub(self.state.unreported);
-        let is_untold = |pieces: &[PieceSlot], piece: PieceIndex| {
+        let is_unreported = |pieces: &[PieceSlot], piece: PieceIndex| {
             let word = pieces.get(slot(piece.0 / 64));
             word.is_some_and(|word| word.unreported & lane(piece) != 0)
         };
         let piece = match self.state.completed_after(oldest) {
-            Completed::Piece(piece) if is_untold(self.pieces, piece) => piece,
+            Completed::Piece(piece) if is_unreported(self.pieces, piece) => piece,
             _ => {
                 let mut words = self.pieces.iter().enumerate();
                 let (word, entry) = words.find(|(_, entry)| entry.unreported != 0)?;

@@ -19,12 +19,16 @@ pub(super) fn is_sound(
 
 /// Each piece is wanted, skipped, open or there; and the counts say so.
 fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot]) -> bool {
-    let (mut had, mut candidates, mut by_priority) = (0_u32, 0_u32, [0_u32; 8]);
+    let mut had = 0_u32;
+    let mut candidates = 0_u32;
+    let mut by_priority = [0_u32; 8];
     let all = (0..state.shape.pieces()).map(PieceIndex);
     let each = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
-        let (bit, open) = (lane(piece), state.find(partials, piece).is_some());
-        let (is_wanted, is_had) = (word.wanted & bit != 0, word.had & bit != 0);
+        let bit = lane(piece);
+        let open = state.find(partials, piece).is_some();
+        let is_wanted = word.wanted & bit != 0;
+        let is_had = word.had & bit != 0;
         let priority = word.priority(bit);
         had = had.saturating_add(u32::from(is_had));
         candidates = candidates.saturating_add(u32::from(is_wanted));

@@ -56,8 +56,8 @@ const NORMAL: u32 = 4;
 /// word. A sorted list of the 64 rarest candidates is rebuilt at amortised constant cost. A pick looks at no
 /// other peer, and at more than the list only for a peer that has none of the rarest.
 ///
-/// A piece that failed its check is fetched again from one peer alone. When it passes, who had
-/// given other bytes before is known by the checksums of the blocks: no honest peer is charged.
+/// A piece that failed its check is fetched again from one peer alone. When it passes, the peers
+/// that sent other bytes are known by the checksums of the blocks: no honest peer is charged.
 #[derive(Debug, Clone)]
 pub struct Picker<S> {
     state: State,
@@ -66,6 +66,7 @@ pub struct Picker<S> {
 
 /// The pieces that a peer has.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a seed or a bitfield")]
 pub enum PeerPieces<'a> {
     /// All: it is a seed.
     All,
@@ -102,11 +103,11 @@ pub enum PieceState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceivedBlock {
-    /// Nobody asked this peer for it, or it is there already.
+    /// It was not requested from this peer, or it was received already.
     Unwanted,
     /// It was missing.
     Accepted {
-        /// Who else was asked for it, and need not send it any more.
+        /// Another peer that was asked for it and need not send it any more.
         also: Option<ConnId>,
         /// Whether the piece now has all its blocks.
         full: bool,
@@ -115,8 +116,9 @@ pub enum ReceivedBlock {
 
 /// A piece failed its check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
-    /// Who gave all of its blocks, if one peer did.
+    /// The peer that sent all of its blocks, if there is one.
     pub sole: Option<ConnId>,
 }
 
@@ -150,7 +152,7 @@ impl<S: PickerStorage> Picker<S> {
         self.storage
     }
 
-    /// Changes how new pieces are chosen; what is open goes on.
+    /// Changes how new pieces are chosen. Open pieces are continued.
     pub fn set_policy(&mut self, policy: Policy) {
         self.state.set_policy(policy);
     }
@@ -161,8 +163,8 @@ impl<S: PickerStorage> Picker<S> {
         &self.state.policy
     }
 
-    /// Changes how much a piece is wanted. One that is open and skipped is asked of nobody any more;
-    /// what is there of it stays as long as its slot is not needed.
+    /// Changes how much a piece is wanted. A skipped piece that is open is not requested any more;
+    /// its blocks stay until its slot is needed.
     pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
         self.view().set_priority(piece, priority);
     }
@@ -175,12 +177,12 @@ impl<S: PickerStorage> Picker<S> {
         u8::try_from(level).ok().and_then(Priority::new).unwrap_or(Priority::SKIP)
     }
 
-    /// Counts the pieces of a peer that came.
+    /// Counts the pieces of a peer that connected.
     pub fn join(&mut self, theirs: &PeerPieces<'_>) {
         self.view().count(theirs, true);
     }
 
-    /// Forgets the pieces of a peer that went; call [`abandon`](Self::abandon) too.
+    /// Removes the pieces of a peer that disconnected; call [`abandon`](Self::abandon) too.
     pub fn leave(&mut self, theirs: &PeerPieces<'_>) {
         self.view().count(theirs, false);
     }
@@ -190,8 +192,8 @@ impl<S: PickerStorage> Picker<S> {
         self.view().have(piece);
     }
 
-    /// Forgets a piece that a peer lost (BEP 54). One that was counted as a seed is none any more:
-    /// let it leave, and join with the rest.
+    /// Removes a piece that a peer lost (BEP 54). For a peer that was counted as a seed
+    /// call [`leave`](Self::leave), then [`join`](Self::join) with the rest instead.
     pub fn dont_have(&mut self, piece: PieceIndex) {
         self.view().dont_have(piece);
     }
@@ -252,35 +254,36 @@ impl<S: PickerStorage> Picker<S> {
         self.view().pick_urgent(conn, theirs, selection)
     }
 
-    /// Chooses the piece to tell a peer of when super-seeding (BEP 16): one that we have and it has
+    /// Chooses the piece to announce to a peer when super-seeding (BEP 16): one that we have and it has
     /// not, the rarest in the swarm, rather not one of those that are `offered` to others already.
     pub fn offer(&mut self, theirs: &PeerPieces<'_>, offered: &[PieceIndex]) -> Option<PieceIndex> {
         let pieces = self.storage.parts_ref().pieces;
         self.state.offer(pieces, theirs, offered)
     }
 
-    /// Takes in a block. The checksum is any that equal data share; it tells later who sent what.
+    /// Processes a received block. Equal data must have equal checksums: they identify the senders of
+    /// corrupt blocks later.
     pub fn receive(&mut self, conn: ConnId, block: Block, checksum: u32) -> ReceivedBlock {
         self.view().receive(conn, block, checksum)
     }
 
-    /// Takes in a block that is there from an earlier run; returns `false` if it is not free, or
-    /// there is no slot for its piece.
+    /// Restores a block of an earlier run; returns `false` if it is not free, or there is no slot for
+    /// its piece.
     pub fn restore_block(&mut self, block: Block) -> bool {
         self.view().restore_block(block, &Selection::new())
     }
 
-    /// Takes back a request to a peer; returns whether it stood.
+    /// Withdraws a request to a peer; returns whether it was pending.
     pub fn release(&mut self, conn: ConnId, block: Block) -> bool {
         self.view().release(conn, block)
     }
 
-    /// Takes back all requests to a peer: it choked, went, or fell silent.
+    /// Withdraws all requests to a peer: it choked, disconnected, or fell silent.
     pub fn abandon(&mut self, conn: ConnId) {
         self.view().abandon(conn);
     }
 
-    /// Throws away what a banned peer gave to pieces that are not complete, and its requests.
+    /// Discards the blocks of a banned peer in pieces that are not complete, and its requests.
     pub fn forget(&mut self, conn: ConnId) {
         self.view().forget(conn);
     }
@@ -290,7 +293,7 @@ impl<S: PickerStorage> Picker<S> {
         self.view().next_full()
     }
 
-    /// Marks a full piece as there, and tells who had given blocks that differ from the right ones.
+    /// Marks a full piece as valid, and passes each peer whose blocks differed from it to `convict`.
     /// Returns `false` if it was not handed out by [`next_full`](Self::next_full).
     pub fn passed(&mut self, piece: PieceIndex, convict: impl FnMut(ConnId)) -> bool {
         self.view().passed(piece, convict)
@@ -333,7 +336,7 @@ impl<S: PickerStorage> Picker<S> {
         self.state.have_count()
     }
 
-    /// Returns whom a block was asked of, and not yet got from.
+    /// Returns the peers with a pending request for a block.
     #[must_use]
     pub fn requesters(&self, block: Block) -> [Option<ConnId>; 2] {
         let PickerPartsRef { geometry, partials, blocks, .. } = self.storage.parts_ref();

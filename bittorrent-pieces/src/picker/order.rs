@@ -3,17 +3,17 @@
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::rarest::RarestSlot;
 use super::{Order, PeerPieces, Selection, State, Weights};
+use crate::compact_time::Maybe;
 use crate::geometry::{PieceIndex, count, slot};
-use crate::small::Maybe;
 
 /// Priorities as numbers: 0 to 7.
 pub(super) const PRIORITIES: usize = 8;
 /// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
 pub(crate) const EXTENT: u32 = 4 << 20;
-/// How many words a walk looks at if it found something in them: a million pieces. The rarest of so many,
-/// chosen by chance, is rare enough, and more would make a pick long.
+/// The words that a walk looks at if it found something in them: a million pieces. The rarest of
+/// these, drawn at random, is rare enough, and more would make a pick long.
 const ENOUGH: usize = 16_384;
-/// How many extents are kept in mind.
+/// The number of extents that are remembered.
 pub(super) const EXTENTS: usize = 5;
 
 /// A set of priorities, a bit for each.
@@ -69,7 +69,8 @@ impl State {
                 at = at.saturating_add(1);
                 continue;
             }
-            let (word, lane) = (pieces.get(slot(entry.piece.0 / 64))?, lane(entry.piece));
+            let word = pieces.get(slot(entry.piece.0 / 64))?;
+            let lane = lane(entry.piece);
             if word.wanted & lane == 0 {
                 self.rarest_list.remove(list, at);
                 continue;
@@ -87,9 +88,12 @@ impl State {
     /// Looks through all candidates of the peer, from a random word on, until one has the key below
     /// which there can be none, or enough were seen.
     fn walk(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
-        let (mut best, mut best_key, mut ties) = (None, u32::MAX, 0_u32);
+        let mut best = None;
+        let mut best_key = u32::MAX;
+        let mut ties = 0_u32;
         let mut limits = [Some(u32::MAX); PRIORITIES];
-        let (mut looked, mut seen) = (0_u32, 0_usize);
+        let mut looked = 0_u32;
+        let mut seen = 0_usize;
         'words: for word in self.all_words() {
             if seen >= ENOUGH && best.is_some() {
                 break;
@@ -112,7 +116,8 @@ impl State {
                 if below != 0 {
                     let (least, lanes) = entry.least(below, self.height);
                     best_key = self.key_of(priority, least);
-                    (best, ties) = (Some((word, lanes)), lanes.count_ones());
+                    best = Some((word, lanes));
+                    ties = lanes.count_ones();
                     if best_key <= self.rarest_list.floor() {
                         break 'words;
                     }
@@ -176,7 +181,8 @@ impl State {
         reverse: bool,
     ) -> Option<PieceIndex> {
         let wanted = |word: &usize| pieces.get(*word).is_some_and(|entry| entry.wanted != 0);
-        let (start, end) = (slot(self.cursors.0), slot(self.cursors.1));
+        let start = slot(self.cursors.0);
+        let end = slot(self.cursors.1);
         let start = (start..end).find(wanted).unwrap_or(end);
         let end = (start..end).rfind(wanted).map_or(start, |last| last.saturating_add(1));
         self.cursors = (count(start), count(end));
@@ -229,7 +235,8 @@ impl State {
         to: u32,
     ) -> Option<PieceIndex> {
         let to = to.min(self.shape.pieces());
-        let (first, last) = (slot(from / 64), slot(to.div_ceil(64)));
+        let first = slot(from / 64);
+        let last = slot(to.div_ceil(64));
         self.walked(last.saturating_sub(first));
         for word in first..last {
             let lanes = pieces.get(word)?.wanted & theirs.word(word);
@@ -247,7 +254,7 @@ impl State {
         EXTENT.checked_div(self.shape.full_piece_len()).filter(|len| *len > 1)
     }
 
-    /// Keeps in mind where a piece was opened.
+    /// Remembers the extent in which a piece was opened.
     pub(super) fn open_extent(&mut self, piece: PieceIndex) {
         let Some(extent) = self.extent_len().and_then(|len| piece.0.checked_div(len)) else {
             return;

@@ -15,7 +15,7 @@ const NONE: u16 = u16::MAX;
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PartialSlot {
     pub(super) piece: PieceIndex,
-    pub(super) free: u32,      // blocks that nobody was asked for
+    pub(super) free: u32,      // blocks that were not requested
     pub(super) received: u32,  // blocks that are there
     pub(super) next_free: u32, // no block before this one is free
     pub(super) owner: ConnId,  // the first peer that was asked, if `owned`
@@ -23,7 +23,7 @@ pub struct PartialSlot {
     pub(super) owned: bool,
     pub(super) shared: bool, // others than the owner were asked too
     pub(super) retry: bool,  // it failed or its owner is on parole: for its owner alone
-    pub(super) failed: bool, // the failure is not yet told
+    pub(super) failed: bool, // the failure is not yet reported
     next: u16,               // in the ring of its phase
     before: u16,
     bucket: u16,  // the first open piece of this hash
@@ -72,23 +72,29 @@ impl PartialSlot {
         self.is_open() && (!self.retry || !self.owned || self.owner == conn)
     }
 
-    /// Returns whether nobody but this peer was asked, or gave anything of it.
+    /// Returns whether no other peer was asked for, or sent, any block of it.
     pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
         !self.shared && (!self.owned || self.owner == conn)
     }
 
     /// Makes it a piece of which nothing is known but the padding.
     pub(super) fn begin(&mut self, piece: PieceIndex, blocks: u32, padding: u32) {
-        (self.piece, self.next_free) = (piece, 0);
-        (self.free, self.received) = (blocks.saturating_sub(padding), padding);
-        (self.owned, self.shared, self.retry, self.failed) = (false, false, false, false);
+        self.piece = piece;
+        self.next_free = 0;
+        self.free = blocks.saturating_sub(padding);
+        self.received = padding;
+        self.owned = false;
+        self.shared = false;
+        self.retry = false;
+        self.failed = false;
     }
 
-    /// Keeps in mind who was asked.
+    /// Remembers the peer that was asked.
     pub(super) fn add_source(&mut self, conn: ConnId) {
         self.shared |= self.owned && self.owner != conn;
         if !self.owned {
-            (self.owned, self.owner) = (true, conn);
+            self.owned = true;
+            self.owner = conn;
         }
     }
 }
@@ -157,7 +163,9 @@ impl State {
             partial.before = at;
         }
         if let Some(partial) = partials.get_mut(usize::from(at)) {
-            (partial.next, partial.before, partial.phase) = (first, last, phase);
+            partial.next = first;
+            partial.before = last;
+            partial.phase = phase;
         }
     }
 
@@ -263,15 +271,16 @@ impl View<'_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
-        let unreported = u32::from(partial.failed); // it came well before anybody was told
+        let unreported = u32::from(partial.failed); // it passed before the failure was reported
         self.state.failures = self.state.failures.saturating_sub(unreported);
-        (partial.failed, partial.owned) = (false, false);
+        partial.failed = false;
+        partial.owned = false;
         self.state.hash_remove(self.partials, at, piece);
         self.state.move_to_ring(self.partials, at, Phase::Unused);
         self.state.touch();
     }
 
-    /// Gives up an open piece; what was there of it is lost.
+    /// Gives up an open piece and its blocks.
     fn close(&mut self, at: u16) {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let piece = partial.piece;
@@ -279,7 +288,7 @@ impl View<'_> {
         self.state.insert_candidate(self.pieces, self.rarest, piece);
     }
 
-    /// Returns the open piece of the least progress that nobody is asked for.
+    /// Returns the open piece of the least progress without a pending request.
     pub(super) fn idle(&mut self) -> Option<u16> {
         self.state.walked(usize::from(self.state.partials));
         let geometry = self.geometry;
@@ -290,7 +299,7 @@ impl View<'_> {
         idle.min_by_key(|(_, partial)| (partial.retry, partial.received)).map(|(at, _)| at)
     }
 
-    /// Moves a piece to the ring that its counts say.
+    /// Moves a piece to the ring that matches its counts.
     pub(super) fn update_ring(&mut self, at: u16) {
         let Some(partial) = self.partials.get(usize::from(at)) else { return };
         let phase = if partial.received >= self.geometry.blocks(partial.piece) {
@@ -316,7 +325,8 @@ pub(super) fn row<'b>(
     geometry: Geometry<'_>,
     at: u16,
 ) -> Option<&'b mut [BlockSlot]> {
-    let (start, stride) = (usize::from(at).checked_mul(geometry.stride())?, geometry.stride());
+    let start = usize::from(at).checked_mul(geometry.stride())?;
+    let stride = geometry.stride();
     blocks.get_mut(start..start.checked_add(stride)?)
 }
 

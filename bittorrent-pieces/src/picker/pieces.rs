@@ -23,13 +23,13 @@ pub struct PieceSlot {
     /// Bit `k` of the number of peers that have each piece, seeds not counted.
     counts: [u64; PLANES],
     pub(super) had: u64,
-    /// Complete, and no event told of it.
+    /// Complete, and not yet reported by an event.
     pub(super) unreported: u64,
     /// Bit `k` of each priority.
     priority: [u64; 3],
 }
 
-/// Returns how many [`PieceSlot`]s so many pieces take.
+/// Returns the number of [`PieceSlot`]s for a number of pieces.
 #[must_use]
 pub const fn piece_slots(pieces: u32) -> usize {
     slot(pieces.div_ceil(64))
@@ -101,7 +101,7 @@ impl PieceSlot {
             *plane ^= borrow;
             borrow = next;
         }
-        self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // nobody had them
+        self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // no peer had them
     }
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
@@ -115,12 +115,13 @@ impl PieceSlot {
         self.counts.iter().take(height.into()).fold(0, |held, plane| held | plane)
     }
 
-    /// Returns which of some pieces fewer than `limit` peers have, and which exactly so many.
+    /// Returns which of some pieces fewer than `limit` peers have, and which exactly `limit`.
     pub(super) fn compare(&self, lanes: u64, limit: u32, height: u8) -> (u64, u64) {
         if limit.checked_shr(height.into()).is_some_and(|high| high > 0) {
             return (lanes, 0);
         }
-        let (mut below, mut equal) = (0, lanes);
+        let mut below = 0;
+        let mut equal = lanes;
         let planes = self.counts.get(..usize::from(height)).unwrap_or_default();
         for (bit, plane) in (0..32).zip(planes).rev() {
             // All ones or all zeros, so that nothing branches.

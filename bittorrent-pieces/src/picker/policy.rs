@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
+use crate::compact_time::Stamp;
 use crate::geometry::PieceIndex;
-use crate::small::Stamp;
 
-/// How new pieces are chosen. [`Policy::new`] gives the rules of Cohen 2003, section 2.4.
+/// How new pieces are chosen. [`Policy::new`] has the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -14,7 +14,7 @@ pub struct Policy {
     /// The order among missing pieces.
     pub order: Order,
     /// How many pieces are chosen at random before the rarest come first: the first complete one is
-    /// to be had soon, so that there is something to give. Cohen has 1, libtorrent 4; with
+    /// to be had soon, so that there is something to upload. Cohen has 1, libtorrent 4; with
     /// `u32::MAX` all are.
     pub random_first: u32,
     /// What a priority is worth beside rarity.
@@ -100,17 +100,18 @@ impl Priority {
     }
 }
 
-/// Content that is watched while it comes: each piece has a deadline, and a window of pieces whose
+/// Content that is watched while it is downloaded: each piece has a deadline, and a window of pieces whose
 /// deadlines are next slides along as time goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct Playback {
     /// The piece where the watching began.
     pub first: PieceIndex,
     /// When that piece is due.
     pub due: Duration,
-    /// How long a piece plays: the next one is due so much later.
+    /// How long a piece plays: the time from one deadline to the next.
     pub pace: Duration,
     /// How many pieces are in the window.
     pub window: u32,
@@ -150,21 +151,21 @@ pub struct Selection<'a> {
     /// How long the peer takes to answer: what is due sooner is not asked of it.
     pub delay: Duration,
     /// How long ago another peer must have been asked for a block before this one is asked too, at
-    /// the end. With a few times what an answer takes, next to nothing comes twice.
+    /// the end. With a few times what an answer takes, almost no block is received twice.
     pub patience: Duration,
     /// The peer is snubbed: it gets what is asked of it last, the most common piece, or the last in
-    /// order, so that it theirs up nobody.
+    /// order, so that it holds up no other peer.
     pub reverse: bool,
-    /// The peer is fast: it gets whole pieces, so many in a row, rather than parts of what others
-    /// give. 0 for other peers.
+    /// The peer is fast: it gets this many whole pieces in a row, rather than parts of pieces that
+    /// others send too. 0 for other peers.
     pub whole: u32,
-    /// The peer is on parole: it gets nothing but whole pieces, and these are asked of nobody else.
+    /// The peer is on parole: it gets only whole pieces, and these are requested from no other peer.
     pub exclusive: bool,
     /// Pieces that the peer suggested (BEP 6); they go before others.
     pub suggested: &'a [PieceIndex],
     /// The only pieces it may be asked for: while it chokes us, those that it allowed (BEP 6).
     pub only: Option<&'a [PieceIndex]>,
-    /// How many bytes at the end of a piece are padding (BEP 47), which nobody is asked for.
+    /// How many bytes at the end of a piece are padding (BEP 47), which is never requested.
     pub padding: &'a dyn Fn(PieceIndex) -> u32,
 }
 

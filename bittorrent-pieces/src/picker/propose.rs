@@ -79,7 +79,7 @@ impl View<'_> {
         kept
     }
 
-    /// The pieces that are due next, and that the peer gives in time.
+    /// The pieces that are due next, and that the peer can send in time.
     fn window(&self, selection: &Selection<'_>) -> core::ops::Range<u32> {
         let Some(playback) = self.state.policy.playback else { return 0..0 };
         let first = playback.next(selection.now).0;
@@ -226,7 +226,7 @@ impl View<'_> {
     fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {
         let content = self.geometry.piece_len(piece).saturating_sub((selection.padding)(piece));
         if content == 0 {
-            self.open(piece, selection); // nobody need be asked: it is full
+            self.open(piece, selection); // nothing to request: it is full
         }
         let blocks = self.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
@@ -318,9 +318,10 @@ impl View<'_> {
         Some((at, number))
     }
 
-    /// Returns whether some peer has a block that nobody was asked for.
+    /// Returns whether some peer has a block that was not requested.
     fn is_anything_free(&mut self) -> bool {
-        let (seeds, height) = (self.state.seeds, self.state.height);
+        let seeds = self.state.seeds;
+        let height = self.state.height;
         let candidates = self.state.candidates;
         let obtainable = |piece: PieceIndex| {
             let word = self.pieces.get(slot(piece.0 / 64));

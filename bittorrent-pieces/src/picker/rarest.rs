@@ -7,7 +7,7 @@ use crate::geometry::{PieceIndex, count, slot};
 
 /// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
 const SLICE: usize = 4096;
-/// So many pieces are compared as fast as a list is read.
+/// The number of pieces that are compared as fast as a list is read.
 const FEW: u32 = 1024;
 /// The list is made.
 const COMPLETE: u32 = u32::MAX;
@@ -26,14 +26,14 @@ impl RarestSlot {
     pub const EMPTY: Self = Self { key: 0, piece: PieceIndex(0) };
 }
 
-/// Returns how many [`RarestSlot`]s make picks from so many pieces fast: none if they are few.
+/// Returns the number of [`RarestSlot`]s that makes picks fast: 0 if there are few pieces.
 #[must_use]
 pub const fn rarest_slots(pieces: u32) -> usize {
     if pieces > FEW { 64 } else { 0 }
 }
 
-/// The candidates whose key is below `ceiling`, the rarest first, ties at random: what of the lent list
-/// is in use.
+/// The candidates whose key is below `ceiling`, the rarest first, ties at random: the used part
+/// of the caller's list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RarestList {
     len: u8,
@@ -79,7 +79,7 @@ impl RarestList {
         if self.is_complete() { self.ceiling } else { 0 }
     }
 
-    /// Takes in a piece that became a candidate, or whose key fell.
+    /// Inserts a piece that became a candidate, or whose key fell.
     pub(super) fn enter(&mut self, list: &mut [RarestSlot], piece: PieceIndex, key: u32) {
         if key >= self.ceiling || !self.reaches(piece) {
             return;
@@ -107,18 +107,20 @@ impl RarestList {
     /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
     fn shrink(&mut self, list: &mut [RarestSlot]) {
         let entries = self.entries_mut(list);
-        let (before, middle) = (self.len, entries.len() / 2);
+        let before = self.len;
+        let middle = entries.len() / 2;
         let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
         let (_, pivot, _) = entries.select_nth_unstable_by_key(middle, |entry| entry.key);
         let pivot = pivot.key;
         self.ceiling = if least < pivot { pivot } else { pivot.saturating_add(1) };
         self.retain(list, |entry| entry.key);
         if self.len == before {
-            (self.len, self.ceiling) = (0, pivot); // too many of one key
+            self.len = 0;
+            self.ceiling = pivot; // too many of one key
         }
     }
 
-    /// Writes all keys anew and keeps the entries below the ceiling.
+    /// Recomputes all keys and keeps the entries below the ceiling.
     fn retain(&mut self, list: &mut [RarestSlot], mut key: impl FnMut(&RarestSlot) -> u32) {
         let mut kept = 0_u8;
         for at in 0..usize::from(self.len) {
@@ -159,7 +161,7 @@ impl RarestList {
 }
 
 impl State {
-    /// Sees to it that the list is sorted, or is made anew if walks have paid for that.
+    /// Sorts the list if needed, or rebuilds it if walks have paid for that.
     pub(super) fn refresh_rarest(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
         let patience = if self.words() > SLICE { 8 } else { 1 };
         let paid = slot(self.rarest_list.debt) > self.words().saturating_mul(patience);
@@ -177,7 +179,7 @@ impl State {
         }
     }
 
-    /// Makes the list anew if walks have paid for that: between two picks, in a large torrent.
+    /// Rebuilds the list if walks have paid for that: between two picks, in a large torrent.
     pub(super) fn rebuild_if_due(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
         let paid = slot(self.rarest_list.debt) > self.words();
         if self.words() > SLICE && (paid || !self.rarest_list.is_complete()) {

@@ -9,12 +9,12 @@ use super::{
     piece_slots,
 };
 use crate::bitfield::Bitfield;
+use crate::compact_time::Maybe;
 use crate::error::ConfigError;
 use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, count, slot};
 use crate::id::ConnId;
 use crate::invariant::invariant;
 use crate::rng::Rng;
-use crate::small::Maybe;
 
 /// How many complete pieces are kept in the order they came.
 const RECENT: usize = 32;
@@ -36,14 +36,14 @@ pub(crate) struct State {
     pub(super) rarest_list: RarestList,
     pub(super) rings: Rings,
     pub(super) partials: u16, // slots for open pieces
-    pub(super) failures: u32, // pieces that failed, and nobody was told
+    pub(super) failures: u32, // pieces that failed and were not reported
     pub(super) rng: Rng,
     #[cfg(debug_assertions)]
     pub(super) steps: u64,
     generation: u32, // changes when a peer with nothing to do may find something
     recent: [PieceIndex; RECENT], // the last complete ones
     pub(super) completed: u32, // how many became complete, wrapping
-    pub(super) unreported: u32, // of which no event told
+    pub(super) unreported: u32, // not reported by an event
 }
 
 /// The numbers of a geometry that most of the picker needs.
@@ -78,12 +78,12 @@ pub(crate) struct View<'a> {
     pub(crate) blocks: &'a mut [BlockSlot],
 }
 
-/// What became complete since a peer was last told.
+/// The pieces that became complete since the last have message to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Completed {
     Nothing,
     Piece(PieceIndex),
-    /// More than are kept in mind.
+    /// More than are remembered.
     Many,
 }
 
@@ -191,7 +191,7 @@ impl State {
         self.completed
     }
 
-    /// Returns the piece that became complete after so many others.
+    /// Returns the piece that became complete after `completed` others.
     pub(crate) fn completed_after(&self, completed: u32) -> Completed {
         let behind = self.completed.wrapping_sub(completed);
         if behind == 0 {
@@ -297,7 +297,8 @@ impl State {
         theirs: &PeerPieces<'_>,
         offered: &[PieceIndex],
     ) -> Option<PieceIndex> {
-        let (mut best, mut ties) = (None, 0_u32);
+        let mut best = None;
+        let mut ties = 0_u32;
         for word in self.all_words() {
             let Some(entry) = pieces.get(word) else { break };
             let of_word = offered.iter().filter(|piece| slot(piece.0 / 64) == word);

@@ -6,7 +6,7 @@ use crate::hash::{PieceHasher, PieceHashes};
 use crate::merkle::{MerkleHash, MerkleHasher};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it
-/// the bytes in order, as many at a time as the caller has time for, and give it to
+/// the bytes in order, as many at a time as the caller has time for, and pass it to
 /// [`Torrent::handle_checked`](crate::Torrent::handle_checked). Several may be under way, also in
 /// other threads. It takes about 1.7 KB.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl PieceCheck {
         self.piece
     }
 
-    /// Returns what to read from storage next, at most so many bytes; `None` once all of it was hashed.
+    /// Returns what to read from storage next, at most `most` bytes; `None` once all of it was hashed.
     #[must_use]
     pub fn next(&self, most: u32) -> Option<Block> {
         let left = self.len.saturating_sub(self.at);
@@ -58,8 +58,8 @@ impl PieceCheck {
         self.hash_leaves(bytes, |_| ());
     }
 
-    /// Does what [`hash_step`](Self::hash_step) does, and gives the SHA-256 of each block that ends in these
-    /// bytes, in order; of v1 there is none. They are for
+    /// Does what [`hash_step`](Self::hash_step) does, and passes `leaf` the SHA-256 of each block that ends in
+    /// these bytes, in order; a v1 torrent has no such hashes. They are for
     /// [`TorrentContent::leaves`](crate::TorrentContent), should the piece pass.
     pub fn hash_leaves(&mut self, bytes: &[u8], mut leaf: impl FnMut(MerkleHash)) {
         let left = slot(self.len.saturating_sub(self.at));
@@ -88,7 +88,8 @@ impl PieceCheck {
         });
         let v2: Option<MerkleHash> = self.v2.map(|(hasher, height)| hasher.finish(height));
         let known = v1.is_some() || v2.is_some();
-        let (old, new) = (hashes.of(self.piece).copied(), hashes.layer().of(self.piece).copied());
+        let old = hashes.of(self.piece).copied();
+        let new = hashes.layer().of(self.piece).copied();
         Some(known && v1 == old && v2 == new)
     }
 }

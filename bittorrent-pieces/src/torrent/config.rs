@@ -8,7 +8,7 @@ use crate::error::ConfigError;
 use crate::id::{InfoHash, PeerId};
 use crate::picker::Policy;
 
-/// How a torrent behaves. [`Config::new`] gives the values of BEP 3.
+/// How a torrent behaves. [`Config::new`] has the values of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -7,7 +7,7 @@ use crate::geometry::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::wire::extended::Pex;
 
-/// Who opened a connection.
+/// Which side opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

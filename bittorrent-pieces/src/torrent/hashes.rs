@@ -1,5 +1,5 @@
 //! Answers to requests for hashes (BEP 52): of the piece layer, which is what a magnet link lacks, and of the
-//! leaves, which tell the bad block of a piece.
+//! leaves, which identify the bad block of a piece.
 
 use super::content::TorrentContent;
 use super::cursor::PeerMut;
@@ -32,7 +32,7 @@ pub(super) struct Trees<'t> {
 pub(super) struct Root(MerkleHash);
 
 impl Root {
-    /// Returns the root, unless each file has its own or there is none.
+    /// Returns the root; `None` if each file has its own, or the torrent is of version 1.
     pub(super) fn of(content: TorrentContent<'_>) -> Option<Self> {
         let geometry = content.geometry;
         let layer = content.hashes.layer();
@@ -151,7 +151,8 @@ impl<'t> Tree<'t> {
             return true;
         }
         let blocks = self.leaves_of_piece().max(1);
-        let (start, end) = (slot(range.index), slot(range.index.saturating_add(range.length)));
+        let start = slot(range.index);
+        let end = slot(range.index.saturating_add(range.length));
         let start = start.saturating_sub(start.checked_rem(blocks).unwrap_or(0));
         let end = end.checked_next_multiple_of(blocks).unwrap_or(usize::MAX).min(layer.len());
         layer.get(start..end).is_some_and(|leaves| leaves.iter().all(|leaf| *leaf != [0; 32]))
@@ -202,7 +203,7 @@ pub(super) fn answer_hashes(
         level = level.saturating_add(1);
         place >>= 1;
     }
-    // The header of a message of so many hashes, then the hashes themselves.
+    // The header of the message, then its hashes.
     let total = length.saturating_add(uncles.len());
     let needed = HashMessage::Request(range).encoded_len().saturating_add(total.saturating_mul(32));
     let room = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;

@@ -19,11 +19,11 @@ use super::storage::{TorrentParts, bits_len};
 use super::timers::ROUND;
 use crate::bitfield::Bitfield;
 use crate::choker::Choker;
+use crate::compact_time::Stamp;
 use crate::error::{ConfigError, ConnectError};
 use crate::geometry::{Block, PieceIndex, slot};
 use crate::id::ConnId;
 use crate::picker::{self, PickerParts, Priority, Selection};
-use crate::small::Stamp;
 
 /// The number of convicts of one piece that are banned; the others are found by later pieces.
 const CONVICTS: usize = 16;
@@ -122,7 +122,7 @@ impl View<'_> {
             return Err(ConnectError::InUse(conn));
         }
         let capacity = self.parts.peers.len();
-        // The slot whose last peer left first: others have been sent that news by now.
+        // The slot whose last peer left first: others were informed of that by now.
         let free = self.parts.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
         let age = |slot: &PeerSlot| slot.0.exchanged_at.age(self.core.now.max(now));
         let free = free.min_by_key(|(_, slot)| Reverse(age(slot))).map(|(index, _)| index);
@@ -327,7 +327,7 @@ impl View<'_> {
         self.picker().forget(conn);
     }
 
-    /// Adapts the choker's decision after a peer changed its interest, came or went.
+    /// Adapts the choker's decision after a peer changed its interest, connected or left.
     pub(super) fn rebalance(&mut self) {
         self.core.choker.rebalance(self.parts.peers, |slot| slot.0.candidate());
     }

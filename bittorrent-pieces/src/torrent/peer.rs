@@ -11,10 +11,10 @@ use super::queue::{Queue, Step};
 use super::timers::ROUND;
 use crate::choker::Candidate;
 use crate::compact::{CompactPeers, Family};
+use crate::compact_time::{Maybe, Stamp};
 use crate::geometry::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
-use crate::small::{Maybe, Stamp};
 
 /// The number of requests in flight to a peer before its rate is known.
 const FIRST_WINDOW: u16 = 4;

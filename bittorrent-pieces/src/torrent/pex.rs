@@ -9,8 +9,8 @@ use super::cursor::View;
 use super::extension::frame;
 use super::peer::PeerState;
 use crate::compact::{CompactPeers, Family};
+use crate::compact_time::Stamp;
 use crate::error::BufferTooSmall;
-use crate::small::Stamp;
 use crate::wire::extended::{Pex, PexFlags};
 
 /// At most one exchange a minute (BEP 11).

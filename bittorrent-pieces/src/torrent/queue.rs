@@ -3,9 +3,9 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::compact_time::Stamp;
 use crate::geometry::{Block, PieceIndex};
 use crate::merkle::MerkleHash;
-use crate::small::Stamp;
 use crate::wire::hashes::HashRange;
 
 /// Room for one request of a connection, in either direction: 16 bytes.
@@ -70,7 +70,8 @@ impl RequestSlot {
     /// Returns the request for hashes again.
     pub(super) fn range(&self, root: MerkleHash) -> HashRange {
         let Stamp(numbers) = self.at;
-        let (base, proof_layers) = (numbers >> 8, numbers & 0xFF);
+        let base = numbers >> 8;
+        let proof_layers = numbers & 0xFF;
         HashRange { root, base, index: self.piece.0, length: u32::from(self.len), proof_layers }
     }
 

@@ -5,9 +5,9 @@ use core::time::Duration;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
+use crate::compact_time::{Maybe, Stamp};
 use crate::geometry::Block;
 use crate::picker::Selection;
-use crate::small::{Maybe, Stamp};
 
 /// At the end, a block is requested of a second peer once it took this many times the usual round-trip
 /// time,

@@ -4,8 +4,8 @@ use heapless::Vec;
 
 use super::cursor::{View, peer_pieces};
 use super::peer::PeerSlot;
+use crate::compact_time::Maybe;
 use crate::geometry::PieceIndex;
-use crate::small::Maybe;
 
 /// The number of offers to others that are avoided when the next one is chosen.
 const OFFERS: usize = 64;
@@ -56,7 +56,7 @@ impl View<'_> {
         }
     }
 
-    /// Makes new offers to peers that are done since others came or went.
+    /// Makes new offers to peers that finished theirs when others connected or left.
     pub(super) fn renew_offers(&mut self) {
         for index in self.with_offers() {
             if self.is_done(index) {

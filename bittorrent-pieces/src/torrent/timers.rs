@@ -8,7 +8,7 @@ use super::hashes::HASH_BUDGET;
 use super::lifecycle::Core;
 use super::peer::{PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
-use crate::small::Stamp;
+use crate::compact_time::Stamp;
 
 /// How often the choker decides (BEP 3).
 pub(super) const ROUND: Duration = Duration::from_secs(10);
@@ -163,7 +163,7 @@ impl PeerMut<'_> {
         running.is_some_and(|(since, span)| since.is_past(span, self.now))
     }
 
-    /// Gives all requests of a slow peer to others.
+    /// Moves all requests of a slow peer to others.
     fn snub(&mut self) {
         self.state.block_at = Stamp::of(self.now);
         self.state.flags.set_snubbed(true);
@@ -172,7 +172,7 @@ impl PeerMut<'_> {
         self.picker.abandon(self.state.conn());
     }
 
-    /// Gives requests to others that the peer passed over while it answered later ones.
+    /// Moves requests to others that the peer passed over while it answered later ones.
     fn release_old_requests(&mut self) {
         let now = self.now;
         let patience = self.config.patience;
@@ -185,7 +185,7 @@ impl PeerMut<'_> {
         self.requests.cancel(old);
     }
 
-    /// Tells the choker how the peer did in the round that ends.
+    /// Updates the choke candidate of the peer for the round that ends.
     fn update_candidate(&mut self) {
         let now = self.now;
         let seeding = self.is_complete();

@@ -7,11 +7,11 @@ use super::handshake::our_reserved;
 use super::hashes::{Trees, answer_hashes};
 use super::peer::PeerState;
 use super::queue::Step;
+use crate::compact_time::Stamp;
 use crate::error::BufferTooSmall;
 use crate::geometry::{Block, Geometry, PieceIndex, slot};
 use crate::id::ConnId;
 use crate::picker::{self, Completed};
-use crate::small::Stamp;
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{Handshake, Message, piece};
 
@@ -254,7 +254,7 @@ impl PeerMut<'_> {
         Ok(Some(len.into()))
     }
 
-    /// Announces a piece: the offer of super-seeding, or one that was completed.
+    /// Announces a piece: one offered by super-seeding, or one that was completed.
     fn write_have(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let offer = self.state.superseed_offer.piece();
         if let Some(piece) = offer.filter(|_| self.state.flags.offer_due()) {

@@ -10,8 +10,9 @@ use crate::id::{InfoHash, PeerId};
 /// The length of the protocol's name, and the name.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
-/// Who speaks, about which torrent.
+/// The first message of both sides: the sender, its features and the torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Handshake {
     /// What the sender can do beyond BEP 3.
     pub reserved: Reserved,
@@ -23,6 +24,7 @@ pub struct Handshake {
 
 /// The eight reserved bytes, as they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Reserved(pub [u8; 8]);
 
 impl Reserved {
@@ -93,7 +95,8 @@ impl Handshake {
         let (reserved, rest) = rest.split_first_chunk().ok_or(incomplete)?;
         let (info_hash, rest) = rest.split_first_chunk().ok_or(incomplete)?;
         let (peer_id, rest) = rest.split_first_chunk().ok_or(incomplete)?;
-        let (info_hash, peer_id) = (InfoHash(*info_hash), PeerId(*peer_id));
+        let info_hash = InfoHash(*info_hash);
+        let peer_id = PeerId(*peer_id);
         Ok((Self { reserved: Reserved(*reserved), info_hash, peer_id }, rest))
     }
 
@@ -121,7 +124,8 @@ impl Handshake {
 impl fmt::Display for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reserved = Hex(&self.reserved.0);
-        let (torrent, peer) = (self.info_hash, self.peer_id);
+        let torrent = self.info_hash;
+        let peer = self.peer_id;
         write!(f, "HANDSHAKE torrent={torrent} peer={peer} reserved={reserved}")
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes of v2 torrents: asked for, given, refused (BEP 52).
+//! Hashes of v2 torrents: request, hashes, reject (BEP 52).
 //!
 //! [`Message::decode`](super::Message::decode) leaves these messages as [`Other`](super::Message::Other);
 //! [`HashMessage::decode`] reads its id and payload.
@@ -25,6 +25,7 @@ pub const MAX_HASHES: u32 = 8_192;
 
 /// A run of hashes in the tree of a file, and how many layers above it are to be proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct HashRange {
     /// The root of the file.
     pub root: MerkleHash,
@@ -40,6 +41,7 @@ pub struct HashRange {
 
 /// A message about hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three messages of BEP 52")]
 pub enum HashMessage<'a> {
     /// 21: asks for hashes.
     Request(HashRange),
@@ -84,7 +86,10 @@ impl<'a> HashMessage<'a> {
         let (numbers, rest) = rest.split_first_chunk::<16>().ok_or(wrong)?;
         let mut numbers = numbers.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
         let mut next = || numbers.next().unwrap_or(0);
-        let (base, index, length, proof_layers) = (next(), next(), next(), next());
+        let base = next();
+        let index = next();
+        let length = next();
+        let proof_layers = next();
         let range = HashRange { root: *root, base, index, length, proof_layers };
         let (hashes, spare) = rest.as_chunks();
         match id {

@@ -1,7 +1,7 @@
 //! The peer wire: the handshake and the messages (BEP 3, "peer protocol"; BEP 5 for `port`).
 //!
 //! A message is a length, an id and a payload; all integers are big-endian. [`Message::decode`] reads
-//! one from the front of the bytes at hand and borrows from them; the data of a `piece` is never
+//! one from the front of the received bytes and borrows from them; the data of a `piece` is never
 //! copied. A sender writes [`piece::encode_header`] and then the data from wherever they lie.
 //!
 //! ```
@@ -85,7 +85,7 @@ pub enum DecodeError {
     /// The length prefix is beyond the limit.
     #[error("message of {len} bytes, at most {limit} allowed")]
     TooLong {
-        /// What the prefix says.
+        /// The length in the prefix.
         len: u32,
         /// What is allowed.
         limit: u32,

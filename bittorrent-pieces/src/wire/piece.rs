@@ -17,6 +17,7 @@ pub const HEADER_LEN: usize = 13;
 
 /// A block with its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Piece<'a> {
     /// The piece.
     pub piece: PieceIndex,

@@ -65,7 +65,8 @@ fn id(input: &mut Input<'_>) -> NodeId {
 
 impl Driven {
     fn query(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        let (from, id) = (addr(input), id(input));
+        let from = addr(input);
+        let id = id(input);
         let info_hash = InfoHash([input.byte() % 4; 20]);
         let token = input.array::<8>();
         let target = NodeId(info_hash.0);
@@ -119,10 +120,10 @@ impl Driven {
         };
         let message =
             Message { transaction: &transaction, version: None, ip, read_only: false, body };
-        self.hear(now, from, &message)
+        self.deliver(now, from, &message)
     }
 
-    fn hear(&mut self, now: Duration, from: SocketAddr, message: &Message<'_>) -> Outcome {
+    fn deliver(&mut self, now: Duration, from: SocketAddr, message: &Message<'_>) -> Outcome {
         let mut out = [0; MAX_LEN];
         let len = message.encode(&mut out).expect("it fits");
         Outcome::of(self.node.handle_datagram(now, from, &out[..len]))
@@ -142,7 +143,8 @@ impl Machine for Driven {
             }
             2 | 3 => self.query(now, input),
             4 => {
-                let (from, bytes) = (addr(input), input.bytes(60).to_vec());
+                let from = addr(input);
+                let bytes = input.bytes(60).to_vec();
                 Outcome::of(self.node.handle_datagram(now, from, &bytes))
             }
             _ => self.answer(now, input),

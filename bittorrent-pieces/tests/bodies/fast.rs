@@ -16,7 +16,8 @@ pub fn fast(bytes: &[u8]) {
         assert!(!fast.to_string().is_empty());
     }
     let mut input = Input::new(bytes);
-    let (pieces, k) = (u32::from(input.byte()), input.below(20));
+    let pieces = u32::from(input.byte());
+    let k = input.below(20);
     let mut set = vec![PieceIndex(u32::MAX); k];
     let len = allowed_fast(input.u32().into(), InfoHash(input.array()), pieces, &mut set);
     assert_eq!(len, k.min(pieces as usize));

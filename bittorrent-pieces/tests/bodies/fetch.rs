@@ -40,12 +40,13 @@ struct Driven<'d> {
     info_hash: InfoHash,
 }
 
-/// Reads bytes as a fetch and calls to it; what it says is complete has the right hash.
+/// Reads bytes as a fetch and calls to it; what it reports as complete has the right hash.
 pub fn fetch(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let info: Vec<u8> = (0..=usize::from(input.u16()) % 40_000).map(|at| at as u8).collect();
     let info_hash = InfoHash(PieceHasher::digest(&info));
-    let (slots, room) = (input.below(4), usize::from(input.u16()) % 24_000);
+    let slots = input.below(4);
+    let room = usize::from(input.u16()) % 24_000;
     let choice = input.byte();
     let mut config = FetchConfig::new(info_hash, PeerId([1; 20]));
     config.fast = choice & 1 == 0;
@@ -64,7 +65,7 @@ pub fn fetch(bytes: &[u8]) {
 }
 
 impl Driven<'_> {
-    fn hear(&mut self, now: Duration, conn: ConnId, bytes: &[u8]) -> Outcome {
+    fn deliver(&mut self, now: Duration, conn: ConnId, bytes: &[u8]) -> Outcome {
         let outcome = Outcome::of(self.fetch.handle_bytes(now, conn, bytes));
         if let Some(metadata) = self.fetch.metadata() {
             assert_eq!(metadata, self.info);
@@ -131,7 +132,7 @@ impl Machine for Driven<'_> {
                 };
                 let mut out = vec![0; message.encoded_len()];
                 message.encode(&mut out).expect("the length was asked for");
-                self.hear(now, conn, &out)
+                self.deliver(now, conn, &out)
             }
             0 | 1 => {
                 let even = input.byte().is_multiple_of(2);
@@ -144,7 +145,7 @@ impl Machine for Driven<'_> {
             }
             3 => {
                 let bytes = input.bytes(40).to_vec();
-                self.hear(now, conn, &bytes)
+                self.deliver(now, conn, &bytes)
             }
             4 | 5 => {
                 let reserved = [Reserved::EXTENDED, Reserved::EXTENDED | Reserved::FAST];
@@ -155,7 +156,7 @@ impl Machine for Driven<'_> {
                 };
                 let mut bytes = [0; Handshake::LEN];
                 handshake.encode(&mut bytes).expect("68 bytes");
-                self.hear(now, conn, &bytes)
+                self.deliver(now, conn, &bytes)
             }
             6 => {
                 let mut out = [0; 20];
@@ -164,7 +165,7 @@ impl Machine for Driven<'_> {
                 } else {
                     Fast::HaveAll.encode(&mut out)
                 };
-                self.hear(now, conn, &out[..len.expect("it fits")])
+                self.deliver(now, conn, &out[..len.expect("it fits")])
             }
             7 => {
                 self.fetch.handle_timeout(now); // a poll does not see the time by itself
@@ -175,7 +176,7 @@ impl Machine for Driven<'_> {
             _ => {
                 let bytes = self.extended(input);
                 assert_eq!(bytes[4], EXTENDED);
-                self.hear(now, conn, &bytes)
+                self.deliver(now, conn, &bytes)
             }
         }
     }

@@ -47,7 +47,8 @@ pub fn torrent(bytes: &[u8]) {
     } else {
         Geometry::of_files(&files, piece_len as u32).expect("files begin with a piece")
     };
-    let (partials, peers) = (input.below(4), input.below(4));
+    let partials = input.below(4);
+    let peers = input.below(4);
     let have = if input.byte().is_multiple_of(3) { 0xFF } else { 0 };
     let mut field =
         Bitfield::new(geometry.pieces(), vec![0; Bitfield::byte_len(geometry.pieces())])
@@ -226,7 +227,8 @@ impl Driven<'_> {
                 Message::Piece(Piece { piece, begin: block.begin, data: &data })
             }
             20 | 21 => {
-                let (index, length) = (u32::from(input.byte() % 9), 1 << (input.byte() % 5));
+                let index = u32::from(input.byte() % 9);
+                let length = 1 << (input.byte() % 5);
                 let proof_layers = u32::from(input.byte() % 4);
                 let root = self.root;
                 let base = u32::from(input.byte() % 8 == 7);

@@ -98,7 +98,8 @@ fn rewrite(value: Value<'_>, writer: &mut Writer<'_>) -> Result<(), WriteError> 
 pub fn metainfo(bytes: &[u8]) {
     let _ = Metainfo::decode(bytes, Mode::Strict);
     let Ok(torrent) = Metainfo::decode(bytes, Mode::Lenient) else { return };
-    let (mut end, mut content) = (0, 0);
+    let mut end = 0;
+    let mut content = 0;
     let v2 = torrent.info_hash_v2().is_some() && torrent.hashes().as_bytes().is_empty();
     let mut paths = Vec::new();
     for file in torrent.files() {

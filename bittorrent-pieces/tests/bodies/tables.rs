@@ -61,11 +61,11 @@ pub fn picker(bytes: &[u8]) {
             assert_eq!(had, model.have.contains(&piece));
         }
         for (block, asked) in &model.asked {
-            let mut told: Vec<_> = picker.requesters(*block).into_iter().flatten().collect();
+            let mut requesters: Vec<_> = picker.requesters(*block).into_iter().flatten().collect();
             let mut asked = asked.clone();
-            told.sort();
+            requesters.sort();
             asked.sort();
-            assert_eq!(told, asked, "requesters of {block}");
+            assert_eq!(requesters, asked, "requesters of {block}");
         }
     }
 }
@@ -80,7 +80,8 @@ fn holds<'b>(bits: &'b [u8], geometry: Geometry<'_>) -> PeerPieces<'b> {
 }
 
 fn step(picker: &mut Boxed, model: &mut Model, geometry: Geometry<'static>, input: &mut Input<'_>) {
-    let (choice, peer) = (input.below(18), input.below(PEERS));
+    let choice = input.below(18);
+    let peer = input.below(PEERS);
     let conn = ConnId(peer as u32);
     match choice {
         0 => {
@@ -157,7 +158,8 @@ fn ask(
     (peer, endgame): (usize, bool),
 ) {
     let Some(bits) = &model.joined[peer] else { return };
-    let (conn, holds) = (ConnId(peer as u32), holds(bits, geometry));
+    let conn = ConnId(peer as u32);
+    let holds = holds(bits, geometry);
     let named = [PieceIndex(input.u32() % 300), PieceIndex(u32::from(input.byte()) % 20)];
     let want = want(input, &named);
     let mut batch = [Block::default(); 3];
@@ -276,7 +278,8 @@ fn assert_rarest(
         return;
     }
     let key = |piece: PieceIndex| {
-        let (priority, peers) = (picker.priority(piece).level(), picker.availability(piece));
+        let priority = picker.priority(piece).level();
+        let peers = picker.availability(piece);
         match policy.weights {
             Weights::Strict => (7 - u32::from(priority), peers),
             _ => (0, (peers + 1) * (8 - u32::from(priority))),
@@ -336,8 +339,8 @@ pub fn choker(bytes: &[u8]) {
             2 => {
                 for peer in peers.iter_mut().flatten() {
                     peer.rate = u32::from(input.byte());
-                    (peer.snubbed, peer.newcomer) =
-                        (input.byte().is_multiple_of(4), input.byte().is_multiple_of(2));
+                    peer.snubbed = input.byte().is_multiple_of(4);
+                    peer.newcomer = input.byte().is_multiple_of(2);
                 }
             }
             3 => {

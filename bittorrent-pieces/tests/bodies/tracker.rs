@@ -35,7 +35,8 @@ pub fn http(bytes: &[u8]) {
         if input.byte().is_multiple_of(2) {
             order.failed();
         } else {
-            let (answered, tier) = (order.current(), order.current().map(|(tier, _)| tier));
+            let answered = order.current();
+            let tier = order.current().map(|(tier, _)| tier);
             order.answered();
             let front = order.order().find(|(other, _)| Some(*other) == tier);
             assert_eq!(front, answered, "who answers leads its tier");
@@ -121,13 +122,16 @@ impl Driven<'_> {
         let mut kind = input.below(8);
         match asked.map(|bytes| Request::decode(bytes).expect("we wrote it")) {
             Some(Request::Connect { transaction: id }) => {
-                (transaction, kind) = (id, if kind < 6 { 0 } else { kind });
+                transaction = id;
+                kind = if kind < 6 { 0 } else { kind };
             }
             Some(Request::Announce { transaction: id, .. }) => {
-                (transaction, kind) = (id, if kind < 6 { 1 } else { kind });
+                transaction = id;
+                kind = if kind < 6 { 1 } else { kind };
             }
             Some(Request::Scrape { transaction: id, .. }) => {
-                (transaction, kind) = (id, if kind < 6 { 2 } else { kind });
+                transaction = id;
+                kind = if kind < 6 { 2 } else { kind };
             }
             None => {}
         }
@@ -208,10 +212,10 @@ pub fn http_request(bytes: &[u8]) {
             let mut out = [0; 600];
             let len = announce_url(b"/announce", &announce, None, &mut out).expect("it fits");
             let again = HttpRequest::decode(&out[..len]).expect("what we write is right");
-            let HttpRequest::Announce { announce: told, compact: true, .. } = again else {
+            let HttpRequest::Announce { announce: decoded, compact: true, .. } = again else {
                 panic!("{again:?}")
             };
-            assert_eq!(told, announce);
+            assert_eq!(decoded, announce);
         }
         Ok(request @ HttpRequest::Scrape(targets)) => {
             assert!(targets.iter().count() * 30 <= bytes.len() && !request.to_string().is_empty());

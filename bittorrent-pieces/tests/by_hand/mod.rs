@@ -87,7 +87,8 @@ pub(crate) fn greet(
     receive(torrent, ZERO, conn, &bytes).map(|_| ())
 }
 
-pub(crate) fn hear(
+/// Encodes and delivers a message from a peer.
+pub(crate) fn deliver(
     torrent: &mut Torrent<TorrentVec>,
     now: Duration,
     conn: ConnId,
@@ -125,12 +126,12 @@ pub(crate) fn closed(torrent: &Torrent<TorrentVec>, conn: ConnId) -> Option<Clos
 pub(crate) fn join(torrent: &mut Torrent<TorrentVec>, conn: ConnId, bits: u8) {
     torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
     greet(torrent, conn, 1).unwrap();
-    hear(torrent, ZERO, conn, Message::Bitfield(&[bits])).unwrap();
-    hear(torrent, ZERO, conn, Message::Unchoke).unwrap();
+    deliver(torrent, ZERO, conn, Message::Bitfield(&[bits])).unwrap();
+    deliver(torrent, ZERO, conn, Message::Unchoke).unwrap();
 }
 
-/// Returns all that it has to say to a peer, one line each; too small a buffer changes nothing.
-pub(crate) fn said(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
+/// Returns all messages to a peer, one line each; too small a buffer changes nothing.
+pub(crate) fn sent_to(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
     let mut buf = [0; 600];
     let mut lines = Vec::new();
     let mut len = 0;

@@ -29,7 +29,7 @@ pub fn bits(pieces: u32, set: impl IntoIterator<Item = u32>) -> Bitfield<Vec<u8>
     field
 }
 
-/// A fresh torrent of four blocks a piece; so many peers have each piece.
+/// A fresh torrent of four blocks a piece, with the number of peers that have each piece.
 pub fn peers(peers: &[u32]) -> Case {
     with(u64::from(PIECE) * peers.len() as u64, PIECE, peers, 1)
 }
@@ -153,7 +153,7 @@ impl Case {
     }
 }
 
-/// Checks that every name of a table is a test of the source, or says why not.
+/// Checks that every name of a table is a test of the source, or has a reason why not.
 pub fn assert_accounted(source: &str, cases: &[(&str, &str)], total: usize) {
     let mut names: Vec<_> = cases.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();

@@ -18,7 +18,9 @@ fn abort_download_states() {
     let mut case = peers(&[1]);
     case.open(A, 0, 2);
     assert_ne!(case.receive(A, 0, 0), ReceivedBlock::Unwanted);
-    let (got, asked, free) = (case.block(0, 0), case.block(0, 1), case.block(0, 2));
+    let got = case.block(0, 0);
+    let asked = case.block(0, 1);
+    let free = case.block(0, 2);
     assert!(!case.picker.release(A, got), "it is there");
     assert!(!case.picker.release(A, free), "nobody was asked");
     assert!(case.picker.release(A, asked));
@@ -104,7 +106,7 @@ fn restore_piece_downloading_blocks() {
     let mut case = peers(&[1, 1]);
     case.open(A, 0, 4);
     (0..4).for_each(|number| assert_ne!(case.receive(A, 0, number), ReceivedBlock::Unwanted));
-    assert!(case.picker.failed(PieceIndex(0)).is_none(), "nobody was told to check it");
+    assert!(case.picker.failed(PieceIndex(0)).is_none(), "it is not being checked");
     assert_eq!(case.picker.next_full(), Some(PieceIndex(0)));
     assert!(case.picker.failed(PieceIndex(0)).is_some());
 }

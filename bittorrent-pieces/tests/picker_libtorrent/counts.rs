@@ -1,4 +1,4 @@
-//! Who has what, and what we have.
+//! The pieces of the peers, and ours.
 
 use bittorrent_pieces::PieceIndex;
 use bittorrent_pieces::picker::{PeerPieces, PieceState};
@@ -104,7 +104,9 @@ fn piece_stats() {
     case.open(A, 0, 1);
     case.get(1);
     let states = [0, 1, 2, 3].map(|piece| case.state(piece));
-    let (open, have, missing) = (PieceState::Open, PieceState::Have, PieceState::Missing);
+    let open = PieceState::Open;
+    let have = PieceState::Have;
+    let missing = PieceState::Missing;
     assert_eq!(states, [Some(open), Some(have), Some(missing), None]);
     assert_eq!([0, 1, 2, 3].map(|piece| case.peers(piece)), [2, 1, 0, 0]);
 }

@@ -1,5 +1,5 @@
 //! The cases of libtorrent's tests of its piece picker, by their names: each is a test here that holds the
-//! same rule against this picker, or the table says why it cannot.
+//! same rule against this picker, or the table has the reason why it cannot.
 
 mod blocks;
 #[path = "../cases/mod.rs"]

@@ -68,8 +68,8 @@ pub(crate) struct Swarm {
     hashes: Vec<[u8; 20]>,
     seed: u64,
     dirty: Vec<usize>, // nodes that may have something to say
-    late: BTreeMap<(Duration, u64), (StreamId, usize, Vec<u8>)>, // what nodes with a lag said
-    said: u64,
+    late: BTreeMap<(Duration, u64), (StreamId, usize, Vec<u8>)>, // messages of nodes with a lag
+    delayed: u64,
 }
 
 pub(crate) fn content(len: usize) -> Vec<u8> {
@@ -94,12 +94,14 @@ impl Swarm {
             seed,
             dirty: vec![],
             late: BTreeMap::new(),
-            said: 0,
+            delayed: 0,
         }
     }
 
     pub(crate) fn add(&mut self, role: Role) -> usize {
-        let (index, peers, pieces) = (self.nodes.len(), self.peers, self.geometry.pieces());
+        let index = self.nodes.len();
+        let peers = self.peers;
+        let pieces = self.geometry.pieces();
         let mut config = Config::new(InfoHash([9; 20]), PeerId([index as u8; 20]));
         config.seed = self.seed * 1000 + index as u64;
         config.super_seeding = role == Role::SuperSeed;
@@ -224,8 +226,10 @@ impl Swarm {
             self.deliver(delivery);
         } else {
             let now = self.net.now();
-            while let Some(said) = self.late.first_entry().filter(|said| said.key().0 <= now) {
-                let (stream, from, bytes) = said.remove();
+            while let Some(message) =
+                self.late.first_entry().filter(|message| message.key().0 <= now)
+            {
+                let (stream, from, bytes) = message.remove();
                 self.net.send(stream, Addr(from as u32), &bytes);
             }
             for (index, node) in self.nodes.iter_mut().enumerate().filter(|(_, node)| node.alive) {
@@ -345,8 +349,8 @@ impl Swarm {
             if node.lag.is_zero() {
                 self.net.send(open.id, Addr(index as u32), &bytes);
             } else {
-                self.said += 1;
-                self.late.insert((now + node.lag, self.said), (open.id, index, bytes));
+                self.delayed += 1;
+                self.late.insert((now + node.lag, self.delayed), (open.id, index, bytes));
             }
         }
         node.deadline = node.torrent.poll_timeout();

@@ -16,7 +16,7 @@ pub struct DhtConfig {
     pub id: NodeId,
     /// The secret of our tokens. It must be random, and a new one at each start.
     pub key: [u8; 16],
-    /// The seed of transaction ids, samples and refreshes. It must be secret: whoever knows it can forge
+    /// The seed of transaction ids, samples and refreshes. It must be secret: a node that knows it can forge
     /// responses.
     pub seed: u64,
     /// The version of IP of the socket.

@@ -30,7 +30,7 @@ const PINGS: usize = 16;
 const PING_TRIES: u8 = 3;
 /// The maximum length of a transaction id that is echoed.
 pub(super) const TRANSACTION: usize = 32;
-/// Nodes whose word on our address is remembered.
+/// Nodes whose report of our address is remembered.
 const VOTES: usize = 8;
 
 /// The state of a node apart from its storage.

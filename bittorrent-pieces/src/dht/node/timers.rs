@@ -16,7 +16,7 @@ const _: () = assert!(QUIET.as_secs() > MAINTENANCE.as_secs());
 enum Timer {
     /// A query was not answered within the patience: the node failed, and its lookup continues without it.
     Query,
-    /// A minute has passed: a bucket of which no node was heard for 15 minutes is refreshed.
+    /// A minute has passed: a bucket without a message for 15 minutes is refreshed.
     Maintenance,
 }
 

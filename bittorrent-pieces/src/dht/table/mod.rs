@@ -150,7 +150,7 @@ impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
         self.entries().filter(|entry| entry.ping_due).map(|entry| entry.contact)
     }
 
-    /// Returns an id in a bucket of which no node was heard for 15 minutes; its other bits are those of
+    /// Returns an id in a bucket without a message for 15 minutes; its other bits are those of
     /// `random`. A `find_node` for it refreshes the bucket.
     #[must_use]
     pub fn stale(&self, now: Duration, random: [u8; 20]) -> Option<NodeId> {

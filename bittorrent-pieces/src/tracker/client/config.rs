@@ -11,7 +11,7 @@ pub const MAX_PATH_LEN: usize = 1_200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UdpConfig<P = &'static [u8]> {
-    /// The seed of transaction ids. It must be secret: whoever guesses an id can forge a response.
+    /// The seed of transaction ids. It must be secret: a host that guesses an id can forge a response.
     pub seed: u64,
     /// The version of IP of the socket: it decides the length of peers in responses.
     pub family: Family,

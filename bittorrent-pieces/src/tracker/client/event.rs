@@ -56,7 +56,7 @@ pub enum UdpOutcome<'a> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum UdpEvent {
-    /// A request was retransmitted as often as BEP 15 says and never answered. It is done.
+    /// A request was retransmitted as often as BEP 15 allows and never answered. It is finished.
     TimedOut {
         /// The request.
         request: TransactionId,

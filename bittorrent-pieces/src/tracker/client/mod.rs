@@ -107,7 +107,7 @@ impl<P: AsRef<[u8]>, S: AsRef<[UdpSlot]> + AsMut<[UdpSlot]>> UdpTracker<P, S> {
         self.core.next_deadline(self.slots.as_ref())
     }
 
-    /// Writes the next datagram for the tracker, until there is none. Time counts from the newest `now` of any
+    /// Writes the next datagram for the tracker; `None` if nothing is due. Time counts from the newest `now` of any
     /// call.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl<P: AsRef<[u8]>, S: AsRef<[UdpSlot]> + AsMut<[UdpSlot]>> UdpTracker<P, S> {
         Ok(len.map(|len| Transmit { len }))
     }
 
-    /// Returns the next event, until there is none.
+    /// Returns the next event; `None` once all were returned.
     pub fn poll_event(&mut self) -> Option<UdpEvent> {
         inner::next_event(self.slots.as_mut())
     }

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(1_800);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Announced<'a> {
-    /// How long to wait before the next announce, as the tracker says: 0 is possible. Without a valid number it
+    /// How long to wait before the next announce, from the tracker: 0 is possible. Without a valid number it
     /// is 1,800 s.
     pub interval: Duration,
     /// How long to wait at least, even if peers are needed.

@@ -13,7 +13,7 @@ use crate::tracker::{Announce, AnnounceEvent};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the two requests of BEP 3 and 48")]
 pub enum HttpRequest<'a> {
-    /// It announces itself and wants peers.
+    /// It announces itself and asks for peers.
     Announce {
         /// The announce.
         announce: Announce,
@@ -22,7 +22,7 @@ pub enum HttpRequest<'a> {
         /// The address that it claims. A tracker that trusts it lets a client announce others.
         ip: Option<IpAddr>,
     },
-    /// It wants statistics.
+    /// It asks for statistics.
     Scrape(ScrapeTargets<'a>),
 }
 

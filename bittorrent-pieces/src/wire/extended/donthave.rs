@@ -6,6 +6,7 @@ use crate::geometry::PieceIndex;
 /// The sender no longer has this piece. With the fast extension it still answers each request;
 /// without, requests for the piece are dropped on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct DontHave(pub PieceIndex);
 
 impl DontHave {

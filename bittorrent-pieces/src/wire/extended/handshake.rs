@@ -5,8 +5,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{ExtendedError, dict, number};
 use crate::bencode::{Entries, Value, WriteError, Writer};
 
-/// What a peer can do beyond the protocol. Every part is optional; what is impossible counts as left
-/// out. A later handshake adds to what an earlier one said.
+/// The features of a peer beyond BEP 3. Every key is optional; one with an invalid value counts as
+/// absent. A later handshake adds to the earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtendedHandshake<'a> {
     dict: Value<'a>,
@@ -25,7 +25,7 @@ pub struct ExtendedHandshake<'a> {
     /// The length of the info dictionary in bytes (BEP 9); see
     /// [`MAX_METADATA_SIZE`](super::MAX_METADATA_SIZE).
     pub metadata_size: Option<u32>,
-    /// Whether it wants nothing (BEP 21).
+    /// Whether it downloads nothing (BEP 21).
     pub upload_only: bool,
 }
 
@@ -54,8 +54,8 @@ impl<'a> ExtendedHandshake<'a> {
         })
     }
 
-    /// Returns the id by which the peer wants an extension to be called: `Some(0)` if it turns it
-    /// off, `None` if it says nothing and what it said before stays.
+    /// Returns the message id that the peer chose for an extension: `Some(0)` if it turns it off,
+    /// `None` if the handshake does not name it and an earlier id stays.
     #[must_use]
     pub fn id(&self, name: &[u8]) -> Option<u8> {
         self.ids().find(|(known, _)| *known == name).map(|(_, id)| id)
@@ -80,10 +80,11 @@ impl<'a> Iterator for ExtendedIds<'a> {
     }
 }
 
-/// An extended handshake to be written. The default says nothing.
+/// An extended handshake to be written. The default has no keys.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct HandshakeDraft<'a> {
-    /// Names in ascending order, with the ids by which we want to be called; 0 turns one off.
+    /// Names in ascending order, with the message ids that we choose; 0 turns one off.
     pub ids: &'a [(&'a [u8], u8)],
     /// The length of the info dictionary in bytes.
     pub metadata_size: Option<u32>,

@@ -9,9 +9,10 @@ pub const METADATA_PIECE_LEN: u32 = 16_384;
 /// The largest info dictionary that is accepted, in bytes: 30 MiB, as libtorrent has it.
 pub const MAX_METADATA_SIZE: u32 = 30 << 20;
 
-/// Asks for the info dictionary, or gives a part of it. The whole must be checked against the
-/// info-hash before it is used or given on; until then every request is to be rejected.
+/// A request for a part of the info dictionary, or an answer. The whole must be checked against
+/// the info-hash before it is used or passed on; until then every request is to be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three messages of BEP 9")]
 pub enum Metadata<'a> {
     /// 0: asks for a piece.
     Request {
@@ -27,7 +28,7 @@ pub enum Metadata<'a> {
         /// 16,384 bytes, or the rest: what follows the dictionary.
         data: &'a [u8],
     },
-    /// 2: the sender does not give this piece.
+    /// 2: the sender does not send this piece.
     Reject {
         /// Its number, from 0.
         piece: u32,

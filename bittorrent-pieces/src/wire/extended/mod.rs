@@ -33,7 +33,7 @@ pub use pex::{MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
 
 /// The id of an extended message.
 pub const EXTENDED: u8 = 20;
-/// The id by which this crate wants `ut_pex` to be called.
+/// The message id that this crate chooses for `ut_pex`.
 pub(crate) const EXCHANGE: u8 = 2;
 /// The extended id of the handshake.
 pub const HANDSHAKE: u8 = 0;
@@ -44,6 +44,7 @@ pub const LIMITS: Limits = Limits { depth: 6, items: 1 << 10, unordered: 16 };
 
 /// An extended message: the extended id and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Extended<'a> {
     /// 0 for the handshake, else what the receiver announced.
     pub id: u8,

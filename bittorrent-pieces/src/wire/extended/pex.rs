@@ -1,4 +1,4 @@
-//! `ut_pex`: peers that came and went (BEP 11).
+//! `ut_pex`: peers that connected and departed (BEP 11).
 
 use core::net::SocketAddr;
 
@@ -13,6 +13,7 @@ pub const MAX_FIRST: usize = 200;
 
 /// Peers that the sender connected to or lost since its last exchange, at most once a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Pex<'a> {
     /// Peers over IPv4.
     pub added: CompactPeers<'a>,
@@ -30,12 +31,13 @@ pub struct Pex<'a> {
 
 /// What the sender knows of a peer that it added; bits of other meaning are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct PexFlags(pub u8);
 
 impl PexFlags {
     /// It prefers encryption.
     pub const ENCRYPTION: Self = Self(0x01);
-    /// It is a seed, or wants nothing.
+    /// It is a seed, or a partial seed that downloads nothing.
     pub const SEED: Self = Self(0x02);
     /// It speaks uTP.
     pub const UTP: Self = Self(0x04);
@@ -55,8 +57,8 @@ impl<'a> Pex<'a> {
     /// Its name in the handshake.
     pub const NAME: &'static [u8] = b"ut_pex";
 
-    /// Reads the body of a message; `first` if it is the first one of this peer. BEP 11 wants at least one
-    /// of the four lists; aria2 leaves out all when it has nobody to tell of.
+    /// Reads the body of a message; `first` if it is the first one of this peer. BEP 11 requires at least
+    /// one of the four lists; aria2 leaves out all when nothing changed.
     ///
     /// # Errors
     ///
@@ -94,7 +96,7 @@ impl<'a> Pex<'a> {
         with(self.added, self.added_flags).chain(with(self.added6, self.added6_flags))
     }
 
-    /// Returns the peers that went.
+    /// Returns the peers that departed.
     pub fn dropped(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
         self.dropped.iter().chain(self.dropped6.iter())
     }

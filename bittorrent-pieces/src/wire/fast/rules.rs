@@ -9,7 +9,7 @@ use crate::wire::Message;
 /// Watches one direction of requests on a connection: what one side asks and what the other answers.
 /// Every request gets exactly one answer, a block or a reject, even after a cancel or a choke.
 ///
-/// For those who test or teach a peer: feed it each message of both sides in the order in which the
+/// For tests of a peer and for teaching: feed it each message of both sides in the order in which the
 /// *answering* side saw or sent them. The slots hold the requests that are not yet answered.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::wire::Message;
 #[derive(Debug, Clone)]
 pub struct AnswerRules<S> {
     fast: bool,
-    told: bool, // the answering side said something that is not a keepalive
+    started: bool, // the answering side has sent a message that is not a keepalive
     slots: S,
 }
 
@@ -50,6 +50,7 @@ impl RuleSlot {
 
 /// What was seen of the asking side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a request, a cancel, or neither")]
 pub enum Asked {
     /// A request, which is now to be answered.
     Request,
@@ -74,10 +75,10 @@ pub enum RuleError {
     #[error("a reject of no request, {0}")]
     RejectedNothing(Block),
     /// Bitfield, have all or have none not as the first message: must close.
-    #[error("the pieces at hand told late or twice")]
+    #[error("late or duplicate bitfield, have-all or have-none")]
     Late,
     /// With the extension, the first message is one of bitfield, have all, have none.
-    #[error("a first message that does not tell the pieces at hand")]
+    #[error("first message is not a bitfield, have-all or have-none")]
     First,
     /// More unanswered requests than slots: the caller's fault.
     #[error("more than {0} requests are unanswered")]
@@ -89,10 +90,10 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
     #[must_use]
     pub fn new(fast: bool, mut slots: S) -> Self {
         slots.as_mut().fill(RuleSlot::EMPTY);
-        Self { fast, told: false, slots }
+        Self { fast, started: false, slots }
     }
 
-    /// Takes in a message of the asking side.
+    /// Processes a message of the asking side.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
         }
     }
 
-    /// Takes in a message of the answering side that is not one of the extension.
+    /// Processes a message of the answering side that is not one of the extension.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
     pub fn answered(&mut self, message: &Message<'_>) -> Result<(), RuleError> {
         match message {
             Message::KeepAlive => return Ok(()),
-            Message::Bitfield(_) => self.tell()?,
+            Message::Bitfield(_) => self.before_start()?,
             _ => self.first()?,
         }
         match message {
@@ -141,11 +142,11 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
             Message::Choke if !self.fast => self.drop_where(|_| true),
             _ => {}
         }
-        self.told = true;
+        self.started = true;
         Ok(())
     }
 
-    /// Takes in a message of the extension from the answering side.
+    /// Processes a message of the extension from the answering side.
     ///
     /// # Errors
     ///
@@ -155,13 +156,13 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
             return Err(RuleError::NotFast(message));
         }
         match message {
-            Fast::HaveAll | Fast::HaveNone => self.tell()?,
+            Fast::HaveAll | Fast::HaveNone => self.before_start()?,
             Fast::Suggest(_) | Fast::AllowedFast(_) | Fast::Reject(_) => self.first()?,
         }
         if let Fast::Reject(block) = message {
             self.take(block).ok_or(RuleError::RejectedNothing(block))?;
         }
-        self.told = true;
+        self.started = true;
         Ok(())
     }
 
@@ -176,12 +177,12 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
         pending.filter(|pending| is(pending.block)).for_each(|pending| pending.dropped = true);
     }
 
-    fn tell(&self) -> Result<(), RuleError> {
-        if self.told { Err(RuleError::Late) } else { Ok(()) }
+    fn before_start(&self) -> Result<(), RuleError> {
+        if self.started { Err(RuleError::Late) } else { Ok(()) }
     }
 
     fn first(&self) -> Result<(), RuleError> {
-        if self.fast && !self.told { Err(RuleError::First) } else { Ok(()) }
+        if self.fast && !self.started { Err(RuleError::First) } else { Ok(()) }
     }
 
     fn take(&mut self, block: Block) -> Option<()> {

@@ -1,13 +1,13 @@
-//! Values in four bytes, for what is kept of each connection and of each block.
+//! Time stamps and optional piece numbers in four bytes each, for the slots of connections and blocks.
 
 use core::time::Duration;
 
 use crate::PieceIndex;
 
-/// A time in whole milliseconds modulo 2^32: enough to tell how long ago it was, for 50 days.
+/// A time in whole milliseconds modulo 2^32, from which its age follows for 50 days.
 ///
-/// What is longer ago looks younger once more. So it must be for things that are done before, or that do no
-/// harm when they are done again.
+/// An older time looks recent again. So use it only for what is done before then, or what does no
+/// harm when it is done again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp(pub(crate) u32);
 
