@@ -59,9 +59,9 @@ pub enum PeerError {
     /// A bitfield of the wrong length or with spare bits.
     #[error("{0}")]
     Bitfield(BitfieldError),
-    /// A second have-all or have-none, or more than one further bitfield in a choking round (BEP 6: only
-    /// once; aria2 sends a second bitfield to sum up).
-    #[error("late or duplicate bitfield, have-all or have-none")]
+    /// A have-all or have-none that is not the first announcement of pieces (BEP 6): five bytes that cost as
+    /// much as all pieces.
+    #[error("late or duplicate have-all or have-none")]
     RepeatedPieces,
     /// A block outside its piece, or longer than 16 KiB (BEP 3).
     #[error("invalid block: {0}")]

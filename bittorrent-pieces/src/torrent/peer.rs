@@ -184,8 +184,6 @@ flags! {
     rejected_until_round, set_rejected_until_round: 20;
     /// It sent a bitfield, have-all or have-none.
     pieces_received, set_pieces_received: 21;
-    /// It sent another in this round.
-    pieces_replaced, set_pieces_replaced: 22;
 }
 
 impl Flags {

@@ -131,8 +131,8 @@ impl View<'_> {
         self.offer_after(index, piece);
     }
 
-    /// Replaces the pieces of a peer. BEP 3 has the bitfield sent first and once; aria2 sends it again to
-    /// sum up what it received meanwhile.
+    /// Replaces the pieces of a peer. BEP 3 has the bitfield sent first and once; aria2 sends it again, many
+    /// times in a fast download, to sum up what it received meanwhile. The work is in proportion to its bytes.
     fn set_pieces(&mut self, index: usize, write: impl FnOnce(&mut [u8])) {
         let Some(mut peer) = self.peer(index) else { return };
         peer.set_pieces(write);
@@ -243,8 +243,6 @@ impl PeerMut<'_> {
 
     fn set_pieces(&mut self, write: impl FnOnce(&mut [u8])) {
         self.count_pieces(false);
-        let repeated = self.state.flags.pieces_received();
-        self.state.flags.set_pieces_replaced(repeated);
         self.state.flags.set_pieces_received(true);
         write(self.pieces);
         let pieces = self.geometry().pieces();

@@ -144,7 +144,6 @@ impl View<'_> {
             if let Some(mut peer) = self.peer(index) {
                 peer.state.flags.set_pex_due(pex_due);
                 peer.state.flags.set_rejected_until_round(false);
-                peer.state.flags.set_pieces_replaced(false);
                 peer.state.flags.set_hash_budget(HASH_BUDGET);
                 peer.release_old_requests();
                 peer.update_candidate();

@@ -19,8 +19,7 @@ impl PeerMut<'_> {
             }
             Message::Bitfield(payload) => {
                 Bitfield::new(self.geometry().pieces(), payload)?;
-                let repeated = self.state.flags.pieces_replaced();
-                if repeated { Err(PeerError::RepeatedPieces) } else { Ok(()) }
+                Ok(())
             }
             Message::Piece(piece) => {
                 let block = piece.block();
