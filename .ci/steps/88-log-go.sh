@@ -5,7 +5,7 @@ if ! command -v go >/dev/null || [ ! -d /usr/share/gocode/src/golang.org/x/mod/s
     apt-get update -q
     apt-get install -yq --no-install-recommends golang-go golang-golang-x-mod-dev
 fi
-export GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOCACHE="${GOCACHE:-/tmp/go-cache}"
+export GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOCACHE="${GOCACHE:-$PWD/target/go-cache}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ours() { cargo run --quiet -p ledger-core --example log_folder -- "$@"; }
