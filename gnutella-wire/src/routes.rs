@@ -74,7 +74,7 @@ pub struct Route {
     pub hops: u8,
 }
 
-/// What [`RouteTable::learn`] found.
+/// What [`RouteTable::insert`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every caller must handle each case")]
 pub enum Insertion {

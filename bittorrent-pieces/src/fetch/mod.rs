@@ -31,7 +31,7 @@ pub use storage_vec::{FetchLimits, FetchVec};
 /// dictionary, and peers that claim a longer one are not asked.
 ///
 /// The connections go on in a [`Torrent`](crate::Torrent) afterwards: keep the bytes that
-/// came with [`FetchOutcome::Keep`](fetch::FetchOutcome::Keep), call [`Torrent::take_over`](crate::Torrent::take_over), and hand them
+/// came with [`FetchOutcome::Keep`], call [`Torrent::take_over`](crate::Torrent::take_over), and hand them
 /// to [`Torrent::handle_bytes`](crate::Torrent::handle_bytes).
 ///
 /// ```

@@ -1,7 +1,7 @@
 //! The transfer of files: heads of HTTP requests and answers, and GIV lines.
 //!
 //! Only heads: the bytes of a file go from socket to file without this crate. Read a head with
-//! [`Head::decode`](crate::Head::decode), then make a [`Request`] or [`Response`] of it.
+//! [`Head::decode`](crate::head::Head::decode), then make a [`Request`] or [`Response`] of it.
 
 #![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
 #![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
