@@ -71,6 +71,7 @@ pub struct Consistency<'a> {
 
 /// Why a proof is refused, or cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProofError {
     /// The leaf lies outside of the tree.
