@@ -200,7 +200,8 @@ impl Header {
     /// search hashes one block of SHA-256 for each nonce.
     #[must_use]
     pub fn preimage(&self, genesis: &GenesisId) -> HeaderPreimage {
-        let mut preimage = HeaderPreimage { len: PREFIX_LEN, bytes: [0; _] };
+        let bytes = [0; PREFIX_LEN + Header::MAX_LEN];
+        let mut preimage = HeaderPreimage { len: PREFIX_LEN, bytes };
         let (prefix, rest) = preimage.bytes.split_at_mut(PREFIX_LEN);
         for (byte, value) in prefix.iter_mut().zip(domain::BLOCK.iter().chain(genesis.as_bytes())) {
             *byte = *value;
