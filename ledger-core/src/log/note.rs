@@ -128,7 +128,10 @@ impl<'n> Note<'n> {
 impl<'n> SignatureLine<'n> {
     fn parse(line: &'n str) -> Option<Self> {
         let (name, base64) = line.strip_prefix(DASH)?.split_once(' ')?;
-        let (len, bytes) = scan_base64_line(base64)?;
+        let (len, bytes) = scan_base64::<76>(base64)?;
+        if len < 5 {
+            return None; // an id and at least one byte
+        }
         let ([a, b, c, d], payload) = bytes.split_first_chunk::<4>()?;
         let payload = match len {
             68 => payload.first_chunk().copied().map(Payload::Plain),
@@ -242,26 +245,6 @@ fn cosigned_message<'b>(
     out.put(format_args!("cosignature/v1\ntime {time}\n{text}"));
     let len = out.finish().ok()?;
     buf.get(..len)
-}
-
-/// Returns the length of what a line carries, and the first 76 bytes of it, zeros where there are fewer.
-fn scan_base64_line(text: &str) -> Option<(usize, [u8; 76])> {
-    let (len, _) = scan_base64::<5>(text)?; // an id and at least one byte
-    match len {
-        68 => {
-            let (_, head) = scan_base64::<68>(text)?;
-            let mut bytes = [0; 76];
-            bytes.first_chunk_mut::<68>()?.copy_from_slice(&head);
-            Some((len, bytes))
-        }
-        76.. => scan_base64::<76>(text),
-        _ => {
-            let (_, head) = scan_base64::<5>(text)?;
-            let mut bytes = [0; 76];
-            bytes.first_chunk_mut::<5>()?.copy_from_slice(&head);
-            Some((len, bytes))
-        }
-    }
 }
 
 impl fmt::Display for Note<'_> {

@@ -84,12 +84,13 @@ pub(super) fn parse_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     decoder.is_finished().then_some(bytes)
 }
 
-/// Returns the length of the bytes that this is the base64 of, and the first `N` of them.
+/// Returns the length of the bytes that this is the base64 of, and the first `N` of them, zeros where there are
+/// fewer.
 pub(super) fn scan_base64<const N: usize>(text: &str) -> Option<(usize, [u8; N])> {
     let mut head = [0; N];
     let mut decoder = Decoder::<Base64>::new(text.as_bytes()).ok()?;
     let len = decoder.remaining_len();
-    decoder.decode(&mut head).ok()?;
+    decoder.decode(head.get_mut(..len.min(N))?).ok()?;
     let mut rest = [0; 48];
     while !decoder.is_finished() {
         let step = decoder.remaining_len().min(rest.len());
