@@ -5,6 +5,8 @@ use thiserror::Error;
 use crate::compact::{CompactError, CompactTarget};
 use crate::difficulty::{Difficulty, DifficultyError, HeaderInfo, Recent};
 use crate::header::{Header, HeaderId};
+use crate::kernel::headers::GROUP;
+use crate::kernel::{BATCHES, Kernel};
 use crate::target::Target;
 use crate::work::Work;
 
@@ -47,6 +49,9 @@ pub struct HeaderChain<D, S> {
     rule: D,
     tip: HeaderId,
     tip_info: HeaderInfo,
+    // The target and the work of a header with `tip_info.bits`: most headers claim what their parent claimed.
+    target: Target,
+    target_work: Work,
     work: Work,
     times: MedianTime,
     recent: Recent<S>,
@@ -92,6 +97,18 @@ pub enum HeaderError {
     Difficulty(#[from] DifficultyError),
 }
 
+/// Why [`HeaderChain::append_all`] stopped.
+#[expect(clippy::exhaustive_structs, reason = "where and why")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[error("header {appended} of the batch: {error}")]
+pub struct BatchError {
+    /// The number of headers that were appended: the index of the refused one.
+    pub appended: usize,
+    /// Why that one is refused.
+    pub error: HeaderError,
+}
+
 /// No time stamp is valid yet: the latest headers are dated ahead of the clock.
 #[expect(clippy::exhaustive_structs, reason = "one fact")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -133,11 +150,13 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
             rule,
             tip: HeaderId::default(),
             tip_info: HeaderInfo::EMPTY,
+            target,
+            target_work: target.work(),
             work: work_before,
             times: MedianTime::default(),
             recent: Recent::new(slots),
         };
-        chain.extend(height, header, header.id(), target);
+        chain.extend(height, header, header.id());
         Ok(chain)
     }
 
@@ -148,6 +167,54 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
     ///
     /// [`HeaderError`] if the header is refused. The chain is unchanged.
     pub fn append(&mut self, now: u64, header: &Header) -> Result<HeaderId, HeaderError> {
+        self.append_with(now, header, || header.id())
+    }
+
+    /// Checks and appends encoded headers, as a `headers` message lists them, until one is refused. The
+    /// result is that of [`append`](Self::append) for one after the other, but many are hashed at once where
+    /// that is faster.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] if a header is refused. Those before it are appended, the others are not looked at.
+    pub fn append_all<'h>(
+        &mut self,
+        now: u64,
+        headers: impl IntoIterator<Item = &'h [u8; Header::LEN]>,
+    ) -> Result<(), BatchError> {
+        let mut headers = headers.into_iter();
+        let mut appended = 0_usize;
+        loop {
+            let mut group = [[0; Header::LEN]; GROUP];
+            let mut len = 0_usize;
+            for (slot, header) in group.iter_mut().zip(&mut headers) {
+                *slot = *header;
+                len = len.saturating_add(1);
+            }
+            let mut ids = [[0; 32]; GROUP];
+            let many = BATCHES && len == GROUP;
+            if many {
+                Kernel::best().header_ids(&group, &mut ids);
+            }
+            for (bytes, id) in group.iter().zip(&ids).take(len) {
+                let header = Header::from_bytes(bytes);
+                let id = || if many { HeaderId(*id) } else { HeaderId::of(bytes) };
+                self.append_with(now, &header, id)
+                    .map_err(|error| BatchError { appended, error })?;
+                appended = appended.saturating_add(1);
+            }
+            if len < GROUP {
+                return Ok(());
+            }
+        }
+    }
+
+    fn append_with(
+        &mut self,
+        now: u64,
+        header: &Header,
+        id: impl FnOnce() -> HeaderId,
+    ) -> Result<HeaderId, HeaderError> {
         if header.previous != self.tip {
             return Err(HeaderError::Unlinked(header.previous));
         }
@@ -156,13 +223,22 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
         if expected != found {
             return Err(HeaderError::WrongTarget { expected, found });
         }
-        let target = expected.to_target().map_err(DifficultyError::Compact)?;
+        let same = expected == self.tip_info.bits;
+        let target = if same {
+            self.target
+        } else {
+            expected.to_target().map_err(DifficultyError::Compact)?
+        };
         self.check_time(now, header.time)?;
-        let id = header.id();
+        let id = id();
         if !id.meets(target) {
             return Err(HeaderError::NotEnoughWork(id));
         }
-        self.extend(self.tip_info.height.saturating_add(1), header, id, target);
+        if !same {
+            self.target = target;
+            self.target_work = target.work();
+        }
+        self.extend(self.tip_info.height.saturating_add(1), header, id);
         Ok(id)
     }
 
@@ -197,9 +273,12 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
     /// Returns the median time of the last header, in Unix seconds, if its ten ancestors are known.
     #[must_use]
     pub fn median_time(&self) -> Option<u32> {
-        let complete = self.times.len == WINDOW
-            || u64::try_from(self.times.len).is_ok_and(|len| len > self.tip_info.height);
-        self.times.median().filter(|_| complete)
+        self.times.median().filter(|_| self.knows_median())
+    }
+
+    fn knows_median(&self) -> bool {
+        self.times.len == WINDOW
+            || u64::try_from(self.times.len).is_ok_and(|len| len > self.tip_info.height)
     }
 
     /// Returns a time stamp for the next header that [`append`](Self::append) accepts: that of the clock, or
@@ -221,8 +300,8 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
     }
 
     fn check_time(&self, now: u64, time: u32) -> Result<(), HeaderError> {
-        let earliest = self.earliest_time();
-        if let Some(earliest) = earliest.filter(|earliest| i64::from(time) < *earliest) {
+        if !self.is_late_enough(time) {
+            let earliest = self.earliest_time().unwrap_or(i64::MIN);
             return Err(HeaderError::TooEarly { time, earliest });
         }
         let latest = now.saturating_add(self.rule.future_limit());
@@ -232,10 +311,17 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
         Ok(())
     }
 
-    fn extend(&mut self, height: u64, header: &Header, id: HeaderId, target: Target) {
+    /// Returns whether a time stamp is not before [`earliest_time`](Self::earliest_time), without sorting.
+    fn is_late_enough(&self, time: u32) -> bool {
+        let by_rule = self.rule.earliest_time(&self.tip_info);
+        let by_median = !self.knows_median() || self.times.is_before(time);
+        by_median && by_rule.is_none_or(|earliest| i64::from(time) >= earliest)
+    }
+
+    fn extend(&mut self, height: u64, header: &Header, id: HeaderId) {
         self.tip_info = HeaderInfo { height, time: i64::from(header.time), bits: header.bits };
         self.tip = id;
-        self.work = self.work.saturating_add(target.work());
+        self.work = self.work.saturating_add(self.target_work);
         self.times.push(header.time);
         self.recent.push(&self.rule, self.tip_info);
     }
@@ -267,5 +353,12 @@ impl MedianTime {
         let known = sorted.get_mut(..self.len)?;
         known.sort_unstable();
         known.get(self.len >> 1).copied()
+    }
+
+    /// Returns whether the median is before `time`: more than half of the time stamps are.
+    fn is_before(&self, time: u32) -> bool {
+        let known = self.times.iter().take(self.len);
+        let before = known.filter(|known| **known < time).count();
+        before > self.len >> 1
     }
 }

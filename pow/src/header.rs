@@ -2,11 +2,10 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::compact::CompactTarget;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hex::Hex;
+use crate::kernel::headers::hash_header;
 use crate::target::{LittleEndian, Target};
 
 /// Identifies a header: its double SHA-256, read as a little-endian number. `Display` is that number in 64
@@ -72,6 +71,12 @@ impl Header {
         Some((header, bytes))
     }
 
+    /// Decodes a header whose length is known.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        Self::split(bytes).map_or_else(Self::default, |(header, _)| header)
+    }
+
     /// Returns [`Self::LEN`].
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
@@ -94,14 +99,13 @@ impl Header {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let fields = (self.version.to_le_bytes().into_iter())
-            .chain(self.previous.0)
-            .chain(self.merkle_root)
-            .chain(self.time.to_le_bytes())
-            .chain(self.bits.0.to_le_bytes())
-            .chain(self.nonce.to_le_bytes());
-        for (byte, value) in bytes.iter_mut().zip(fields) {
-            *byte = value;
+        let mut rest = bytes.as_mut_slice();
+        let version = self.version.to_le_bytes();
+        let [time, bits, nonce] = [self.time, self.bits.0, self.nonce].map(u32::to_le_bytes);
+        for field in [&version[..], &self.previous.0, &self.merkle_root, &time, &bits, &nonce] {
+            let Some((out, after)) = rest.split_at_mut_checked(field.len()) else { break };
+            out.copy_from_slice(field);
+            rest = after;
         }
         bytes
     }
@@ -109,7 +113,7 @@ impl Header {
     /// Returns the double SHA-256.
     #[must_use]
     pub fn id(&self) -> HeaderId {
-        HeaderId(Sha256::digest(Sha256::digest(self.to_bytes())).into())
+        HeaderId::of(&self.to_bytes())
     }
 
     /// Returns whether the header meets the target that it claims. Which target it must claim is decided by a
@@ -121,6 +125,12 @@ impl Header {
 }
 
 impl HeaderId {
+    /// Returns the id of an encoded header.
+    #[must_use]
+    pub fn of(header: &[u8; Header::LEN]) -> Self {
+        Self(hash_header(header))
+    }
+
     /// Returns whether the number does not exceed a target.
     #[must_use]
     pub fn meets(&self, target: Target) -> bool {

@@ -234,3 +234,45 @@ fn headers_dated_ahead_do_not_slow_lwma_within_its_own_limit() {
     assert!(attacked > 0.95 * honest, "{honest} {attacked}");
     assert!(two_hours < 0.5 * honest, "{two_hours}");
 }
+
+/// A batch gives what one header after the other gives, wherever the refused one stands.
+#[test]
+fn a_batch_stops_at_the_refused_header() {
+    let genesis = named("regtest-0");
+    let mut one_by_one = HeaderChain::new(Retarget::REGTEST, &genesis, []).expect("a target");
+    let start = one_by_one;
+    let mut headers = Vec::new();
+    let mut states = vec![start];
+    for n in 1..=70 {
+        let time = genesis.time + n;
+        let header = mined(one_by_one.tip(), time, genesis.bits);
+        one_by_one.append(u64::MAX, &header).expect("mined");
+        headers.push(header.to_bytes());
+        states.push(one_by_one);
+    }
+    for len in [0, 1, 15, 16, 17, 33, 70] {
+        let mut chain = start;
+        chain.append_all(u64::MAX, &headers[..len]).expect("mined");
+        assert_eq!(chain, states[len], "{len} headers");
+    }
+    for bad in 0..headers.len() {
+        let mut changed = headers.clone();
+        changed[bad][40] ^= 1; // the Merkle root
+        let mut chain = start;
+        let mut alone = states[bad];
+        let (header, _) = Header::decode(&changed[bad]).expect("80 bytes");
+        let result = chain.append_all(u64::MAX, &changed);
+        match alone.append(u64::MAX, &header) {
+            Err(error) => {
+                assert_eq!(result, Err(pow::chain::BatchError { appended: bad, error }));
+                assert_eq!(chain, states[bad]);
+            }
+            // The changed header has work as well: the next one does not follow it.
+            Ok(_) if bad + 1 == headers.len() => assert_eq!((result, chain), (Ok(()), alone)),
+            Ok(_) => {
+                assert_eq!(result.expect_err("unlinked").appended, bad + 1);
+                assert_eq!(chain, alone);
+            }
+        }
+    }
+}

@@ -11,8 +11,8 @@ use super::run::{LANES, Run};
 use crate::sha256::INITIAL;
 use crate::target::DigestOrder;
 
-type State = [u32; 8];
-type Block = [u32; 16];
+pub(super) type State = [u32; 8];
+pub(super) type Block = [u32; 16];
 
 /// The round constants of FIPS 180-4, section 4.2.2.
 pub(crate) const ROUNDS: [Block; 4] = [
@@ -137,13 +137,13 @@ fn with<const VARY: u16>(mut block: Block, mask: Block, word: u32) -> Block {
 
 /// Hashes a digest once more.
 #[inline(always)]
-fn again([a, b, c, d, e, f, g, h]: State) -> State {
+pub(super) fn again([a, b, c, d, e, f, g, h]: State) -> State {
     compress(INITIAL, [a, b, c, d, e, f, g, h, 0x8000_0000, 0, 0, 0, 0, 0, 0, 256])
 }
 
 /// FIPS 180-4, section 6.2.2.
 #[inline(always)]
-fn compress(before: State, block: Block) -> State {
+pub(super) fn compress(before: State, block: Block) -> State {
     // Each part of the schedule is made where it is used, or more would be live than there are registers.
     let [k0, k1, k2, k3] = ROUNDS;
     let state = rounds(before, block, k0);

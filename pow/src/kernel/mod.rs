@@ -1,6 +1,7 @@
 //! The code that hashes. All kernels find the same nonces, at different speeds.
 
 mod block;
+pub(crate) mod headers;
 pub(crate) mod lanes;
 pub(crate) mod run;
 
@@ -10,6 +11,7 @@ use core::fmt;
 use crate::simd::Simd;
 use crate::target::DigestOrder;
 
+use headers::{EncodedHeaders, HeaderIds};
 use lanes::leading_words;
 use run::by_shape;
 use run::{LANES, Run, Shape};
@@ -72,6 +74,16 @@ impl Kernel {
             index => Some(Self(Kind::Simd(Simd::found().nth(index.checked_sub(2)?)?))),
             #[cfg(not(feature = "simd"))]
             _ => None,
+        }
+    }
+
+    /// Hashes a group of headers.
+    pub(crate) fn header_ids(self, headers: &EncodedHeaders, ids: &mut HeaderIds) {
+        match self.0 {
+            Kind::Block => headers::one_by_one(headers, ids),
+            Kind::Lanes => headers::in_portable_lanes(headers, ids),
+            #[cfg(feature = "simd")]
+            Kind::Simd(simd) => simd.header_ids(headers, ids),
         }
     }
 

@@ -9,6 +9,7 @@ use core::arch::aarch64::{
     vsha256h2q_u32, vsha256hq_u32, vsha256su0q_u32, vsha256su1q_u32,
 };
 
+use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::ROUNDS;
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
@@ -66,6 +67,16 @@ impl Set {
             match self {
                 Self::Sha2 => by_shape!(sha::<R>(run, words, out)),
             }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// [`is_here`](Self::is_here) must be true.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn header_ids(self, headers: &EncodedHeaders, ids: &mut HeaderIds) {
+        match self {
+            Self::Sha2 => headers::one_by_one(headers, ids), // `sha2` uses the same instructions
         }
     }
 }

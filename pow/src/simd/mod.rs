@@ -13,6 +13,7 @@ use arm as machine;
 #[cfg(target_arch = "x86_64")]
 use x86 as machine;
 
+use crate::kernel::headers::{EncodedHeaders, HeaderIds};
 use crate::kernel::run::{LANES, Run};
 use crate::target::DigestOrder;
 
@@ -47,12 +48,20 @@ impl Simd {
             self.0.leading_words::<R>(run, words, out);
         }
     }
+
+    pub(crate) fn header_ids(self, headers: &EncodedHeaders, ids: &mut HeaderIds) {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.0.header_ids(headers, ids);
+        }
+    }
 }
 
 /// Any other processor has no kernel of its own.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod machine {
-    use super::{DigestOrder, LANES, Run};
+    use super::{DigestOrder, EncodedHeaders, HeaderIds, LANES, Run};
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub(crate) enum Set {}
@@ -79,6 +88,10 @@ mod machine {
             _: &[u32; LANES],
             _: &mut [u32; LANES],
         ) {
+            match self {}
+        }
+
+        pub(crate) unsafe fn header_ids(self, _: &EncodedHeaders, _: &mut HeaderIds) {
             match self {}
         }
     }

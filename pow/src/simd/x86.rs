@@ -10,6 +10,7 @@ use core::arch::x86_64::{
     _mm_sha256rnds2_epu32, _mm_shuffle_epi32, _mm_unpackhi_epi64, _mm_unpacklo_epi64,
 };
 
+use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::{ROUNDS, leading_words};
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
@@ -87,6 +88,21 @@ impl Set {
             }
         }
     }
+
+    /// # Safety
+    ///
+    /// [`is_here`](Self::is_here) must be true.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn header_ids(self, headers: &EncodedHeaders, ids: &mut HeaderIds) {
+        // SAFETY: each function needs the instructions that `is_here` asked the processor for.
+        unsafe {
+            match self {
+                Self::Avx512 => headers_avx512(headers, ids),
+                Self::Sha => headers::one_by_one(headers, ids), // `sha2` uses the same instructions
+                Self::Avx2 => headers_avx2(headers, ids),
+            }
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -105,6 +121,16 @@ fn avx2<R: DigestOrder, const VARY: u16, const LONG: bool, const DOUBLE: bool>(
     out: &mut [u32; LANES],
 ) {
     leading_words::<R, VARY, LONG, DOUBLE>(run, words, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn headers_avx512(headers: &EncodedHeaders, ids: &mut HeaderIds) {
+    headers::in_lanes(headers, ids);
+}
+
+#[target_feature(enable = "avx2")]
+fn headers_avx2(headers: &EncodedHeaders, ids: &mut HeaderIds) {
+    headers::in_lanes(headers, ids);
 }
 
 /// The state as the instructions want it: a, b, e, f and c, d, g, h, the first one highest.
