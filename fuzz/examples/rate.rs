@@ -1,6 +1,6 @@
 //! Prints how often a second each machine is executed by its body, with random operations.
 //!
-//! `cargo run --release -p fuzz --example rate`
+//! `cargo run --profile checked -p fuzz --example rate`
 
 use core::time::Duration;
 use std::time::Instant;

@@ -11,7 +11,7 @@ use crate::wire::hashes::HashRange;
 const MOST: u32 = 512;
 
 /// What is wanted of a layer, and what has come.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layer {
     root: MerkleHash,
     pub(super) pieces: u32,

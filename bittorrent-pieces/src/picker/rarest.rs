@@ -34,7 +34,7 @@ pub const fn rarest_slots(pieces: u32) -> usize {
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random: the used part
 /// of the caller's list.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RarestList {
     len: u8,
     /// Keys may have fallen since the list was sorted.

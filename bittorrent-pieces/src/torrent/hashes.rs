@@ -28,7 +28,7 @@ pub(super) struct Trees<'t> {
 }
 
 /// The root of the one file of a v2 torrent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Root(MerkleHash);
 
 impl Root {

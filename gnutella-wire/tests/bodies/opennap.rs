@@ -147,6 +147,10 @@ impl Machine for Server {
         assert!(self.0.users() <= 5 && self.0.files() <= 6);
         format!("{:?}", self.0)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 /// A client keeps the laws, whatever the index says.
@@ -192,6 +196,10 @@ impl Machine for User {
 
     fn state(&self) -> String {
         format!("{:?}", self.0)
+    }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 }
 

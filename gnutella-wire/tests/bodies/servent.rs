@@ -246,4 +246,8 @@ impl Machine for Node {
     fn state(&self) -> String {
         format!("{:?}", self.0)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }

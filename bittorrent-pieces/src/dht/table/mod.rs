@@ -29,7 +29,7 @@ const DEEPEST: u8 = 159;
 /// table.responded(Duration::ZERO, contact);
 /// assert_eq!(table.nearest(NodeId([2; 20])).next(), Some(contact));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RoutingTable<S> {
     pub(super) own: NodeId,
     pub(super) depth: u8, // how often the own bucket was split
