@@ -239,7 +239,7 @@ def parse(line):
 def items_of(crate):
     """Returns the public paths of the types and traits of a crate, by name."""
     listing = open(f"{crate.replace('_', '-')}/api.txt").read()
-    paths = re.findall(rf"^pub (?:struct|enum|trait|type|union) ({crate}::(?:\w+::)*\w+)", listing, re.M)
+    paths = re.findall(rf"^(?:#\[\w+\] )?pub (?:struct|enum|trait|type|union) ({crate}::(?:\w+::)*\w+)", listing, re.M)
     return {path.rpartition("::")[2]: path for path in reversed(paths)} | {path: path for path in paths}
 
 
@@ -250,7 +250,7 @@ def resolve(text):
         found = items_of(match[1])
         return found.get(match[0]) or found.get(match[2]) or match[0]
 
-    return re.sub(rf"\b({'|'.join(FAMILY)})::(?:[a-z_0-9]+::)+([A-Z]\w*)\b", path, text)
+    return re.sub(rf"\b({'|'.join(FAMILY)})::(?:[a-z_0-9]+::)*([A-Z]\w*)\b", path, text)
 
 
 def substitute(text, types):
@@ -351,8 +351,8 @@ def features_of(crate):
 
 def build(crate, folder, probes, check):
     with open(f"{folder}/src/lib.rs", "w") as out:
-        out.write("#![no_std]\n#![allow(improper_ctypes_definitions, unused, deprecated, clippy::all)]\n")
-        out.write("#[panic_handler] fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n")
+        out.write("#![no_std]\n#![allow(improper_ctypes_definitions, non_snake_case, unused, deprecated, clippy::all)]\n")
+        out.write("#[panic_handler] fn panic(info: &core::panic::PanicInfo<'_>) -> ! { core::hint::black_box(info); loop {} }\n")
         traits = [name for each in needed_by(crate) for name in traits_of(each)]
         out.write("".join(f"use {name} as _; " for name in traits + TRAITS) + "\n")
         for name, concrete in ALIASES[crate].items():

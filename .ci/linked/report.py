@@ -4,8 +4,10 @@
 usage: report.py panics FILE [EXCEPTION ..]      every function that calls a panic of `core`
        report.py stack FILE BOUND [NAME=BOUND ..] the deepest stack of each public function, in bytes
 
-An exception is part of the name of a function of a dependency.
+An exception is how the name of a function of a dependency begins; after a `+`, the whole name of a function of ours into
+which a dependency is inlined.
 """
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +21,7 @@ class Function:
         self.calls = set()
         self.frame = 0
         self.indirect = 0
+        self.constants = set()
 
 
 def read(path):
@@ -62,6 +65,8 @@ def read(path):
                 current.indirect += 1
             elif not re.fullmatch(r"r\d+|lr|ip|pc", target):
                 current.calls.add(target)
+        if current is not None:
+            current.constants.update(re.findall(r":lower16:(\.Lanon[\w.]*)", line))
         words = re.match(r"\s+(?:movw|movt)\s+\w+, :(?:lower|upper)16:([\w.$]+)", line)
         if words and current is not None:
             current.calls.add("&" + words[1])
@@ -73,12 +78,25 @@ def read(path):
     return functions
 
 
+def locations(path):
+    """Returns the places in the sources that panics name, by the labels of their constants."""
+    text = open(path).read()
+    files = dict(re.findall(r'^(\.Lanon[\w.]*):\n\s+\.asciz\s+"([^"\\]*\.rs)"', text, re.M))
+    places = {}
+    for label, file, rest in re.findall(r'^(\.Lanon[\w.]*):\n\s+\.long\s+(\.Lanon[\w.]*)\n\s+\.asciz\s+"(.*)"$', text, re.M):
+        raw = rest.encode().decode("unicode_escape").encode("latin1")
+        if file in files and len(raw) >= 8:
+            name = re.sub(r"^/rustc/\w+/library/|^.*/registry/src/[^/]+/", "", files[file])
+            places[label] = f"{name.removeprefix(os.getcwd() + '/')}:{int.from_bytes(raw[4:8], 'little')}"
+    return places
+
+
 def demangle(names):
     text = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True).stdout
     return dict(zip(names, (re.sub(r"::h[0-9a-f]{16}$|\[[0-9a-f]{16}\]", "", name) for name in text.split("\n"))))
 
 
-def panics(functions, exceptions):
+def panics(functions, exceptions, places):
     """Returns each function that calls a panic, with its callers up to a probe."""
     found = {}
     for function in functions.values():
@@ -88,14 +106,17 @@ def panics(functions, exceptions):
             if PANIC.search(name):
                 found.setdefault(function.name, set()).add(name.lstrip("&"))
     names = demangle(sorted(set(found) | {name for calls in found.values() for name in calls}))
+    inlined = {f"in {each.removeprefix('+')}" for each in exceptions if each.startswith("+")}
     bad = excused = 0
     for function in sorted(found, key=lambda name: names[name]):
         reasons = ", ".join(sorted({names[name] for name in found[function]}))
-        if any(part in names[function] for part in exceptions):
+        own = names[function].lstrip("<&[")
+        if own.startswith(tuple(exceptions)) or f"in {own}" in inlined:
             excused += 1
             continue
         bad += 1
         print(f"    {names[function]}\n        {reasons}")
+        print("        at " + ", ".join(sorted(places[label] for label in functions[function].constants if label in places)))
     print(f"{bad} functions with a panic, {excused} in the named dependencies")
     return bad
 
@@ -137,7 +158,7 @@ def main():
     what, path, *rest = sys.argv[1:]
     functions = read(path)
     if what == "panics":
-        sys.exit(panics(functions, rest) > 0)
+        sys.exit(panics(functions, rest, locations(path)) > 0)
     bounds = dict(each.split("=") for each in rest[1:])
     sys.exit(stack(functions, int(rest[0]), {name: int(limit) for name, limit in bounds.items()}) > 0)
 

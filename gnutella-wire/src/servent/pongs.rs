@@ -35,7 +35,7 @@ impl Core<'_> {
     fn explore(&mut self, index: usize) {
         let now = self.state.now;
         let age = self.state.config.pong_age;
-        if self.state.explored.is_some_and(|at| now.saturating_sub(at) < age) {
+        if self.state.explored.is_some_and(|at| now < at.saturating_add(age)) {
             return;
         }
         self.state.explored = Some(now);
