@@ -115,7 +115,7 @@ def panics(functions, exceptions, places):
     bad = excused = 0
     for function in sorted(found, key=lambda name: names[name]):
         reasons = ", ".join(sorted({names[name] for name in found[function]}))
-        own = names[function].lstrip("<&[")
+        own = re.sub(r"^probe_\d+_\w*?(?=[A-Z])", "probe_", names[function].lstrip("<&["))
         if own.startswith(tuple(exceptions)) or f"in {own}" in inlined:
             excused += 1
             continue

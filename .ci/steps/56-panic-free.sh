@@ -9,6 +9,14 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
     # `Display` and `FromStr` of numbers, characters and addresses.
     exceptions=(core::net:: core::unicode:: core::fmt:: char 'core::num::' 'core::option::' 'core::result::')
     case $crate in
+    bittorrent-pieces)
+        # Of `core`, sorting and `ChunksExact::size_hint`; of heapless, its queue and `collect`.
+        exceptions+=(heapless:: core::slice::sort:: probe_PeersIter_size_hint)
+        exceptions+=("+bittorrent_pieces::picker::state::State>::continue_rebuild")
+        exceptions+=("+bittorrent_pieces::picker::state::State>::sort")
+        exceptions+=("+bittorrent_pieces::torrent::cursor::PeerMut>::write_answer")
+        exceptions+=(probe_DhtNode_handle_datagram probe_DhtNode_poll_transmit)
+        ;;
     gnutella-wire) exceptions+=(miniz_oxide::) ;;
     ledger-core) exceptions+=(curve25519_dalek:: ed25519_dalek:: base64ct::) ;;
     consensus) exceptions+=(curve25519_dalek:: ed25519_dalek:: "+consensus::statement::SignedStatement>::verify") ;;

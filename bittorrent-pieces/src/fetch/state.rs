@@ -311,7 +311,9 @@ impl Core {
                 let start = slot(piece).saturating_mul(slot(METADATA_PIECE_LEN));
                 let end = start.saturating_add(data.len());
                 let Some(room) = buffer.get_mut(start..end) else { return };
-                room.copy_from_slice(data);
+                for (to, from) in room.iter_mut().zip(data) {
+                    *to = *from;
+                }
                 source.hasher.update(data);
                 source.next = piece.saturating_add(1);
                 source.since = self.now;
