@@ -1,6 +1,9 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
-use consensus::{Authorities, AuthoritySlot, PrioritySlot, Turn, ValidatorId, WeightedRoundRobin};
+use consensus::{
+    Authorities, AuthoritySlot, PrioritySlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
+    WeightedRoundRobin,
+};
 
 #[test]
 fn a_precision_limits_the_hexadecimal_digits() {
@@ -46,4 +49,20 @@ fn a_rotation_counts_its_validators() {
 
 fn change(n: u8, power: u64) -> consensus::Change {
     consensus::Change { id: ValidatorId([n; 32]), power }
+}
+
+#[test]
+fn the_stake_of_each_validator_is_found_and_iterators_know_their_length() {
+    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 3]);
+    for n in 1..=3 {
+        set.set_stake(ValidatorId([n; 32]), u64::from(n) * 100).unwrap();
+    }
+    assert_eq!(set.stake(&ValidatorId([2; 32])), 200);
+    assert_eq!(set.stake(&ValidatorId([9; 32])), 0);
+    assert_eq!(set.iter().size_hint(), (3, Some(3)));
+    let mut authorities = Authorities::new(vec![AuthoritySlot::EMPTY; 4]);
+    for n in 0..4 {
+        authorities.insert(ValidatorId([n; 32])).unwrap();
+    }
+    assert_eq!(authorities.iter().size_hint(), (4, Some(4)));
 }

@@ -358,13 +358,11 @@ fn pool() -> Box<dyn FnMut(u64) -> Step> {
         let message = PoolMessage::Share { lease: LeaseId(n as u32 % 100), nonce: n << 10 };
         let mut bytes = vec![0; message.encoded_len()];
         message.encode(&mut bytes).unwrap();
-        let taken = match pool.handle_bytes(millis(n), conn, &bytes) {
-            Ok(received) => received.consumed,
-            Err(_) => {
-                let _ = pool.handle_connected(millis(n), conn, WorkerId(u64::from(conn.0)));
-                0
-            }
-        };
+        let received = pool.handle_bytes(millis(n), conn, &bytes);
+        if received.is_err() {
+            let _ = pool.handle_connected(millis(n), conn, WorkerId(u64::from(conn.0)));
+        }
+        let taken = received.map_or(0, |received| received.consumed);
         while pool.poll_event().is_some() {}
         pool.handle_timeout(millis(n));
         Step { taken, sent }

@@ -8,6 +8,10 @@ fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3_600)
 }
 
+fn just_below(span: Duration) -> Duration {
+    span.saturating_sub(Duration::from_nanos(1))
+}
+
 /// One that meets every requirement exactly.
 fn just_fit(election: &Election) -> Candidate {
     Candidate {
@@ -36,8 +40,8 @@ fn each_requirement_that_is_missed_makes_a_candidate_unfit() {
     let spoil: [fn(&mut Candidate); 7] = [
         |candidate| candidate.firewalled = true,
         |candidate| candidate.datagrams = false,
-        |candidate| candidate.uptime = hours(1) - Duration::from_nanos(1),
-        |candidate| candidate.average_uptime = hours(3) - Duration::from_nanos(1),
+        |candidate| candidate.uptime = just_below(hours(1)),
+        |candidate| candidate.average_uptime = just_below(hours(3)),
         |candidate| candidate.upload = 9_999,
         |candidate| candidate.download = 19_999,
         |candidate| candidate.spare_links = 341,

@@ -154,7 +154,7 @@ impl fmt::Display for Request<'_> {
         match self.resource {
             Resource::File { index, name } => write!(f, "{GET}{index}/{name}{slash}")?,
             Resource::Urn(urn) => {
-                write!(f, "{N2R}{}", urn.split(['\r', '\n']).next().unwrap_or_default())?
+                write!(f, "{N2R}{}", urn.split(['\r', '\n']).next().unwrap_or_default())?;
             }
             Resource::Other(path) => write!(f, "{}", Text::split(first_line(path)).0)?,
         }
