@@ -8,7 +8,7 @@ if ! rustup toolchain list | grep -q '^nightly' &&
     echo "no nightly compiler on this machine; the check is left out"
     exit 0
 fi
-command -v cargo-public-api >/dev/null || cargo install cargo-public-api --locked --quiet
+command -v cargo-public-api >/dev/null || cargo install cargo-public-api --locked --quiet --debug
 mkdir -p target/api
 status=0
 for crate in gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus; do

@@ -25,7 +25,7 @@ const NEWCOMER_WEIGHT: u32 = 3;
 /// ```
 ///
 /// That is [`ChokerPolicy::new`]; other policies rank and draw as libtorrent does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choker {
     slots: u8,
     policy: ChokerPolicy,

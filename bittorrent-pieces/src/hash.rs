@@ -18,6 +18,13 @@ use crate::{Geometry, PieceIndex};
 #[derive(Debug, Clone, Default)]
 pub struct PieceHasher(Sha1);
 
+impl PartialEq for PieceHasher {
+    /// Compares what both would return from [`finish`](Self::finish) now.
+    fn eq(&self, other: &Self) -> bool {
+        self.clone().finish() == other.clone().finish()
+    }
+}
+
 impl PieceHasher {
     /// Creates a hasher.
     #[must_use]

@@ -28,6 +28,14 @@ pub struct MerkleHasher {
     tree: Tree,
 }
 
+impl PartialEq for MerkleHasher {
+    /// Compares what both have hashed so far.
+    fn eq(&self, other: &Self) -> bool {
+        let same_block = || self.block.clone().finalize() == other.block.clone().finalize();
+        self.filled == other.filled && self.tree == other.tree && same_block()
+    }
+}
+
 impl Default for MerkleHasher {
     fn default() -> Self {
         Self::new()
@@ -193,7 +201,7 @@ impl<'a> PieceLayer<'a> {
 }
 
 /// A tree that grows from the left: of each level the node that still lacks its right sibling.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Tree {
     leaves: u64,
     waiting: [MerkleHash; LEVELS],

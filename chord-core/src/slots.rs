@@ -91,14 +91,18 @@ impl<T: Fill, S: AsRef<[T]> + AsMut<[T]>> Slots<T, S> {
         invariant!(at <= self.as_slice().len(), "an insertion leaves no gap");
         if self.push(item) {
             let items = self.storage.as_mut().get_mut(..usize::from(self.len)).unwrap_or_default();
-            items.get_mut(at..).unwrap_or_default().rotate_right(1);
+            if let Some(tail @ [_, ..]) = items.get_mut(at..) {
+                tail.rotate_right(1);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
         let items = self.storage.as_mut().get_mut(..usize::from(self.len))?;
         let item = *items.get(at)?;
-        items.get_mut(at..)?.rotate_left(1);
+        if let Some(tail @ [_, ..]) = items.get_mut(at..) {
+            tail.rotate_left(1);
+        }
         self.truncate(self.as_slice().len().saturating_sub(1));
         Some(item)
     }

@@ -50,9 +50,11 @@ impl Wire for SocketAddrV4 {
     const ZERO: Self = Self::new(Ipv4Addr::UNSPECIFIED, 0);
 
     fn write(&self, out: &mut [u8]) {
-        if let Some((ip, port)) = out.split_first_chunk_mut() {
+        if let Some((ip, port)) = out.split_first_chunk_mut()
+            && let Some((port, _)) = port.split_first_chunk_mut()
+        {
             *ip = self.ip().octets();
-            port.copy_from_slice(&self.port().to_be_bytes());
+            *port = self.port().to_be_bytes();
         }
     }
 
@@ -70,9 +72,11 @@ impl Wire for SocketAddrV6 {
     const ZERO: Self = Self::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
 
     fn write(&self, out: &mut [u8]) {
-        if let Some((ip, port)) = out.split_first_chunk_mut() {
+        if let Some((ip, port)) = out.split_first_chunk_mut()
+            && let Some((port, _)) = port.split_first_chunk_mut()
+        {
             *ip = self.ip().octets();
-            port.copy_from_slice(&self.port().to_be_bytes());
+            *port = self.port().to_be_bytes();
         }
     }
 

@@ -115,7 +115,9 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
         let slots = self.slots.as_mut();
         let capacity = slots.len();
         let tail = slots.get_mut(at..grown).ok_or(Full { capacity })?;
-        tail.rotate_right(1);
+        if !tail.is_empty() {
+            tail.rotate_right(1);
+        }
         if let Some(slot) = tail.first_mut() {
             *slot = AuthoritySlot { id, last: None };
         }
@@ -130,7 +132,7 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
     /// [`AuthorityError::Unauthorized`] if it is not in the list.
     pub fn remove(&mut self, id: &ValidatorId) -> Result<(), AuthorityError> {
         let at = find(self.authorities(), id).map_err(|_| AuthorityError::Unauthorized(*id))?;
-        if let Some(tail) = self.slots.as_mut().get_mut(at..self.len) {
+        if let Some(tail @ [_, ..]) = self.slots.as_mut().get_mut(at..self.len) {
             tail.rotate_left(1);
             if let Some(unused) = tail.last_mut() {
                 *unused = AuthoritySlot::EMPTY;

@@ -294,7 +294,7 @@ fn apply(
     for change in changes.iter().filter(|change| change.power == 0) {
         let known = slots.get(..len).unwrap_or_default();
         let Some(at) = known.iter().position(|slot| slot.id == change.id) else { continue };
-        if let Some(tail) = slots.get_mut(at..len) {
+        if let Some(tail @ [_, ..]) = slots.get_mut(at..len) {
             tail.rotate_left(1);
             len = len.saturating_sub(1);
         }
@@ -363,7 +363,7 @@ fn sort(validators: &mut [PrioritySlot]) {
         let place = sorted.partition_point(|slot| {
             next.power.cmp(&slot.power).then_with(|| slot.id.cmp(&next.id)).is_lt()
         });
-        if let Some(tail) = validators.get_mut(place..=at) {
+        if let Some(tail @ [_, ..]) = validators.get_mut(place..=at) {
             tail.rotate_right(1);
         }
     }

@@ -96,7 +96,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + ?Sized> ValidatorSet<S
         let capacity = slots.len();
         match (found, stake) {
             (Ok(at), 0) => {
-                if let Some(tail) = slots.get_mut(at..self.len) {
+                if let Some(tail @ [_, ..]) = slots.get_mut(at..self.len) {
                     tail.rotate_left(1);
                     if let Some(unused) = tail.last_mut() {
                         *unused = ValidatorSlot::EMPTY;
@@ -113,7 +113,9 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + ?Sized> ValidatorSet<S
             (Err(at), _) => {
                 let grown = self.len.saturating_add(1);
                 let tail = slots.get_mut(at..grown).ok_or(ValidatorError::Full { capacity })?;
-                tail.rotate_right(1);
+                if !tail.is_empty() {
+                    tail.rotate_right(1);
+                }
                 if let Some(slot) = tail.first_mut() {
                     *slot = ValidatorSlot { id, stake, end: 0 };
                 }

@@ -1,6 +1,6 @@
-//! Prints how often a second each machine is executed by its body, with random operations.
+//! Prints how often a second each machine is executed by its body, with random operations. A broken law ends it.
 //!
-//! `cargo run --release -p fuzz --example rate`
+//! `cargo run --profile checked -p fuzz --example rate [SECONDS [MACHINE]]`
 
 use core::time::Duration;
 use std::time::Instant;
@@ -19,15 +19,18 @@ const MACHINES: [&str; 10] = [
     "gnutella_servent",
     "pow_pool",
 ];
-const TIME: Duration = Duration::from_secs(1);
 
 fn main() {
-    for name in MACHINES {
+    let mut args = std::env::args().skip(1);
+    let seconds = args.next().map_or(1, |text| text.parse().expect("a number of seconds"));
+    let only = args.next();
+    for name in MACHINES.into_iter().filter(|name| only.as_deref().is_none_or(|only| only == *name))
+    {
         let Some((_, body)) = fuzz::bodies().find(|(known, _)| *known == name) else { continue };
         let mut rng = Rng::new(1);
         let start = Instant::now();
         let mut runs = 0;
-        while start.elapsed() < TIME {
+        while start.elapsed() < Duration::from_secs(seconds) {
             let mut bytes = [0; 300];
             rng.fill(&mut bytes);
             body(&bytes);

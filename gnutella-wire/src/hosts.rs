@@ -26,7 +26,7 @@ const MOST_FAILURES: u8 = 6;
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), Some(host(2)));
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), None, "one attempt at a time");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostCache<S: ?Sized> {
     own: SocketAddrV4,
     slots: S, // last, so that an array coerces to a slice

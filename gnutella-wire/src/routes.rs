@@ -34,7 +34,7 @@ const WINDOW: usize = 6;
 /// assert_eq!(routes.find(Duration::from_secs(60), query).map(|route| route.source), Some(RouteSource(3)));
 /// assert_eq!(routes.find(Duration::from_secs(3600), query), None);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteTable<S: ?Sized> {
     hasher: Hasher,
     lifetimes: Lifetimes,
@@ -285,7 +285,7 @@ fn starts_alike<'s>(slots: impl IntoIterator<Item = &'s RouteSlot>, id: u128) ->
 /// Decides which slots a key may lie in: multilinear hashing (Lemire and Kaser 2014, "Strongly universal string
 /// hashing is fast"). Whatever keys a stranger chooses, no two of them share a window more often than chance
 /// has it, unless he knows the seed; and a sum of products is little work for any processor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Hasher([u64; 6]);
 
 impl Hasher {

@@ -35,7 +35,7 @@ impl<'b> Writer<'b> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {
-            room.copy_from_slice(bytes);
+            copy(room, bytes);
         }
         self.len = end;
     }
@@ -65,5 +65,12 @@ impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.bytes(text.as_bytes());
         Ok(())
+    }
+}
+
+/// Copies the bytes that both have. `copy_from_slice` would panic where the lengths differ.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
     }
 }

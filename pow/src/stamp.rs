@@ -95,13 +95,13 @@ impl<'a> Stamp<'a> {
             return Err(StampError::NotAscii(*byte));
         }
         let text = core::str::from_utf8(text).unwrap_or_default();
-        let mut all = text.split(':');
+        let mut all = text.split([':']);
         let mut seven = [""; 7];
         for field in &mut seven {
-            *field = all.next().ok_or_else(|| StampError::Fields(text.split(':').count()))?;
+            *field = all.next().ok_or_else(|| StampError::Fields(text.split([':']).count()))?;
         }
         if all.next().is_some() {
-            return Err(StampError::Fields(text.split(':').count()));
+            return Err(StampError::Fields(text.split([':']).count()));
         }
         let [version, bits, fields @ ..] = seven;
         if version != "1" {

@@ -368,3 +368,52 @@ fn sizes_are_as_documented() {
     assert!(size_of::<AccountSlot>() <= 56, "{}", size_of::<AccountSlot>());
     assert!(size_of::<Worker>() <= 432, "{}", size_of::<Worker>());
 }
+
+/// Runs a worker whose every lease expires, and returns how often it was closed for it.
+fn closings_of_a_slow_worker(shares_first: bool) -> usize {
+    let mut config = leases_of(10_000);
+    config.idle_timeout = Duration::from_secs(3_600);
+    let mut pool = Pool::new(config, slots::<1>()).expect("a configuration");
+    pool.set_job(START, &job(), 0..=LAST).expect("a job");
+    let shares = expected();
+    let mut closed = 0;
+    for round in 0..10 {
+        let now = Duration::from_secs(6 * round);
+        let _ = pool.handle_connected(now, ConnId(1), ALICE); // or it is still connected
+        let given = leases(&mut pool);
+        for (_, lease, first, last) in given.iter().copied() {
+            let nonce = shares.range(first..=last).next().filter(|_| shares_first);
+            if let Some(nonce) = nonce {
+                let _ = share(&mut pool, now, 1, lease, *nonce).expect("connected");
+            }
+        }
+        pool.handle_timeout(now + Duration::from_secs(5));
+        for (_, lease, ..) in given {
+            if pool.handle_bytes(now, ConnId(1), &[]).is_ok() {
+                done(&mut pool, now, 1, lease); // too late; it is free for the next
+            }
+        }
+        let is_closing = |event: &Event| {
+            matches!(event, Event::Closed { reason: CloseReason::Unproductive, .. })
+        };
+        closed += events(&mut pool).iter().filter(|event| is_closing(event)).count();
+    }
+    closed
+}
+
+#[test]
+fn leases_that_expire_without_a_share_cost_the_connection_and_others_do_not() {
+    assert!(closings_of_a_slow_worker(false) > 0);
+    assert_eq!(closings_of_a_slow_worker(true), 0);
+}
+
+#[test]
+fn a_worker_shows_how_many_shares_the_pool_counted() {
+    let mut worker = Worker::new();
+    assert_eq!(worker.tally(), (0, 0));
+    let message = PoolMessage::Tally { accepted: 7, refused: 2 };
+    let mut bytes = vec![0; message.encoded_len()];
+    message.encode(&mut bytes).expect("the length was asked for");
+    assert_eq!(worker.handle_bytes(&bytes).consumed, bytes.len());
+    assert_eq!(worker.tally(), (7, 2));
+}

@@ -110,7 +110,7 @@ impl Oldest {
 
 impl StoredPeer {
     fn is_fresh(&self, now: Duration) -> bool {
-        now.saturating_sub(self.at) < AGE
+        self.at.checked_add(AGE).is_none_or(|end| now < end)
     }
 }
 

@@ -28,7 +28,7 @@ pub type Token = [u8; 8];
 /// assert!(tokens.accepts(Duration::from_secs(599), ip, InfoHash([1; 20]), &token));
 /// assert!(!tokens.accepts(Duration::from_secs(600), ip, InfoHash([1; 20]), &token));
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Tokens {
     key: [u8; 16],
 }

@@ -11,7 +11,7 @@ use crate::wire::hashes::HashRange;
 const MOST: u32 = 512;
 
 /// What is wanted of a layer, and what has come.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layer {
     root: MerkleHash,
     pub(super) pieces: u32,
@@ -42,7 +42,7 @@ impl Layer {
     }
 
     pub(super) fn runs(&self) -> u32 {
-        self.pieces.div_ceil(self.length)
+        self.pieces.div_ceil(self.length.max(1))
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -56,7 +56,7 @@ impl Layer {
             base: u32::from(self.height),
             index: run.saturating_mul(self.length),
             length: self.length,
-            proof_layers: self.padded.ilog2().saturating_sub(1),
+            proof_layers: self.padded.max(1).ilog2().saturating_sub(1),
         }
     }
 

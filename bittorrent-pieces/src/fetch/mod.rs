@@ -48,7 +48,7 @@ pub use storage_vec::{FetchLimits, FetchVec};
 /// assert_eq!((sent.conn, sent.len), (ConnId(1), 68)); // the handshake
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MetadataFetch<S> {
     core: Core,
     storage: S,

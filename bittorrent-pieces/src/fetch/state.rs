@@ -31,7 +31,7 @@ const NOTHING: Received<FetchOutcome<'static>> = Received { consumed: 0, outcome
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// All of a fetch but the storage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Core {
     pub(super) config: FetchConfig,
     pub(super) now: Duration,
@@ -43,7 +43,7 @@ pub(super) struct Core {
 }
 
 /// The peer that sends the dictionary, and what was received of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
     pub(super) conn: ConnId,
     pub(super) size: u32,
@@ -57,6 +57,16 @@ pub(super) struct Source {
 pub(super) enum Hasher {
     V1(PieceHasher),
     V2(Sha256),
+}
+
+impl PartialEq for Hasher {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::V1(one), Self::V1(two)) => one == two,
+            (Self::V2(one), Self::V2(two)) => one.clone().finalize() == two.clone().finalize(),
+            _ => false,
+        }
+    }
 }
 
 impl Core {
@@ -301,7 +311,9 @@ impl Core {
                 let start = slot(piece).saturating_mul(slot(METADATA_PIECE_LEN));
                 let end = start.saturating_add(data.len());
                 let Some(room) = buffer.get_mut(start..end) else { return };
-                room.copy_from_slice(data);
+                for (to, from) in room.iter_mut().zip(data) {
+                    *to = *from;
+                }
                 source.hasher.update(data);
                 source.next = piece.saturating_add(1);
                 source.since = self.now;

@@ -32,7 +32,7 @@ pub struct FetchPartsRef<'a> {
 }
 
 /// The memory of a fetch in arrays, slices, boxes or vectors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills both regions")]
 pub struct FetchSlots<S, B> {
     /// One [`FetchSlot`] for each connection.

@@ -31,7 +31,7 @@ impl Default for FetchLimits {
 }
 
 /// The memory of a [`MetadataFetch`](crate::MetadataFetch) in vectors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FetchVec {
     slots: Vec<FetchSlot>,
     buffer: Vec<u8>,

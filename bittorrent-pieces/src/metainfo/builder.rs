@@ -202,7 +202,12 @@ fn folder(
     depth: usize,
 ) -> Result<(), WriteError> {
     let below = depth.saturating_add(1);
-    for group in files.chunk_by(|one, other| one.path.get(depth) == other.path.get(depth)) {
+    let mut left = files;
+    while let Some(next) = left.first() {
+        let name = next.path.get(depth);
+        let len = left.iter().take_while(|file| file.path.get(depth) == name).count();
+        let (group, others) = left.split_at_checked(len).unwrap_or_default();
+        left = others;
         let Some((first, rest)) = group.split_first() else { continue };
         let Some(element) = first.path.get(depth) else { return Err(WriteError::Order) };
         tree.dict(element, |inner| match (first.path.len() == below, rest) {

@@ -92,7 +92,7 @@ pub(super) fn check(
         }
         let layer = value.and_then(|value| value.as_bytes()).and_then(PieceLayer::from_bytes);
         let layer = layer.ok_or(MetainfoError::Layer)?;
-        let pieces = file.len().div_ceil(u64::from(piece_len));
+        let pieces = file.len().div_ceil(u64::from(piece_len).max(1));
         let right = u64::try_from(layer.len()) == Ok(pieces);
         if !right || layer_root(layer.hashes(), pad) != root {
             return Err(MetainfoError::Layer);

@@ -352,7 +352,7 @@ impl<'a> Iterator for V2Files<'a> {
         let len = file.len();
         let root = file.root()?;
         let first = PieceIndex(u32::try_from(self.next).ok()?);
-        let piece_len = u64::from(self.piece_len);
+        let piece_len = u64::from(self.piece_len).max(1);
         self.next = self.next.saturating_add(len.div_ceil(piece_len));
         let layer = if len > piece_len {
             self.layers.as_ref().and_then(|layers| layers.find(&root))

@@ -58,7 +58,7 @@ const NORMAL: u32 = 4;
 ///
 /// A piece that failed its check is fetched again from one peer alone. When it passes, the peers
 /// that sent other bytes are known by the checksums of the blocks: no honest peer is charged.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Picker<S> {
     state: State,
     storage: S,

@@ -41,7 +41,7 @@ pub(super) enum Phase {
 }
 
 /// The first slot of each ring.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rings([u16; 5]);
 
 impl PartialSlot {

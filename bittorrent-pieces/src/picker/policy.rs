@@ -131,12 +131,9 @@ impl Playback {
     /// Returns the first piece that is not yet overdue.
     #[must_use]
     pub fn next(&self, now: Duration) -> PieceIndex {
-        let late = now.saturating_sub(self.due);
-        let passed = if late.is_zero() || self.pace.is_zero() {
-            0
-        } else {
-            late.as_nanos().div_ceil(self.pace.as_nanos())
-        };
+        let late = now.as_nanos().saturating_sub(self.due.as_nanos());
+        let passed =
+            if self.pace.is_zero() { 0 } else { late.div_ceil(self.pace.as_nanos().max(1)) };
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         PieceIndex(self.first.0.saturating_add(passed))
     }

@@ -34,7 +34,7 @@ pub const fn rarest_slots(pieces: u32) -> usize {
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random: the used part
 /// of the caller's list.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RarestList {
     len: u8,
     /// Keys may have fallen since the list was sorted.
@@ -137,7 +137,7 @@ impl RarestList {
     }
 
     pub(super) fn remove(&mut self, list: &mut [RarestSlot], at: usize) {
-        if let Some(tail) = self.entries_mut(list).get_mut(at..) {
+        if let Some(tail @ [_, ..]) = self.entries_mut(list).get_mut(at..) {
             tail.rotate_left(1);
             self.len = self.len.saturating_sub(1);
         }
@@ -154,7 +154,7 @@ impl RarestList {
         if let Some(entry) = tail.first_mut() {
             entry.key = key;
         }
-        if let Some(passed) = tail.get_mut(..place.saturating_add(1)) {
+        if let Some(passed @ [_, ..]) = tail.get_mut(..place.saturating_add(1)) {
             passed.rotate_left(1);
         }
     }
@@ -240,7 +240,9 @@ impl State {
         let entries = self.rarest_list.entries_mut(list);
         for last in (1..entries.len()).rev() {
             let other = self.draw(count(last).saturating_add(1));
-            entries.swap(last, slot(other));
+            if let Ok([one, two]) = entries.get_disjoint_mut([last, slot(other)]) {
+                core::mem::swap(one, two);
+            }
         }
         entries.sort_unstable_by_key(|entry| entry.key);
         self.rarest_list.unsorted = false;

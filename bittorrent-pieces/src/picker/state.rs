@@ -20,7 +20,7 @@ use crate::rng::Rng;
 const RECENT: usize = 32;
 
 /// All of a picker but the memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) shape: Shape,
     pub(super) policy: Policy,
@@ -47,7 +47,7 @@ pub(crate) struct State {
 }
 
 /// The numbers of a geometry that most of the picker needs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Shape {
     pieces: u32,
     piece_len: u32,

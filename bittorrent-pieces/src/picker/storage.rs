@@ -47,7 +47,7 @@ pub struct PickerPartsRef<'a> {
 }
 
 /// The memory of a picker in arrays, slices, boxes or vectors. Its earlier content does not matter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills all regions")]
 pub struct PickerSlots<'t, P, L, Q, B> {
     /// How the content is cut.

@@ -10,7 +10,7 @@ use super::{
 use crate::geometry::{Geometry, V2File};
 
 /// The memory of a [`Picker`](super::Picker) in vectors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PickerVec {
     shape: Geometry<'static>,
     files: Vec<V2File>,

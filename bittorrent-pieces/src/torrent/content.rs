@@ -9,7 +9,7 @@ use crate::merkle::MerkleHash;
 
 /// The metainfo that a torrent needs for its whole life, borrowed. [`TorrentVec`](crate::TorrentVec)
 /// copies it, [`TorrentSlots`](crate::TorrentSlots) keeps the borrow.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct TorrentContent<'a> {
     /// How the content is cut into pieces.

@@ -36,7 +36,7 @@ pub(super) struct PeerMut<'p> {
 }
 
 /// What the peers of a torrent share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Swarm {
     pub(super) rtt: u32,                     // smoothed, in milliseconds
     pub(super) endgame_at: Option<Duration>, // when idle peers look for late blocks

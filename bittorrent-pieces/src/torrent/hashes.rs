@@ -28,7 +28,7 @@ pub(super) struct Trees<'t> {
 }
 
 /// The root of the one file of a v2 torrent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Root(MerkleHash);
 
 impl Root {
@@ -65,7 +65,8 @@ impl<'t> Trees<'t> {
     /// Returns the tree of a file by its number.
     fn tree(&self, number: u32) -> Option<Tree<'t>> {
         let piece_len = self.content.geometry.full_piece_len();
-        let pieces_of = |len: u64| usize::try_from(len.div_ceil(piece_len.into())).unwrap_or(0);
+        let pieces_of =
+            |len: u64| usize::try_from(len.div_ceil(u64::from(piece_len).max(1))).unwrap_or(0);
         let (root, first, len) = if let Some(Root(root)) = self.root {
             (root, 0, self.content.geometry.total())
         } else {
@@ -209,7 +210,7 @@ pub(super) fn answer_hashes(
     let room = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
     *budget = left;
     let head = HashMessage::Hashes(range, &[]).encode(room)?;
-    let (front, body) = room.split_at_mut(head);
+    let (front, body) = room.split_at_mut_checked(head).unwrap_or_default();
     if let Some((prefix, _)) = front.split_first_chunk_mut::<4>() {
         let len = count(needed.saturating_sub(4));
         *prefix = len.to_be_bytes();

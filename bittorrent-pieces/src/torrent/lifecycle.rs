@@ -31,7 +31,7 @@ const CONVICTS: usize = 16;
 const BANNED: usize = 4;
 
 /// All of a torrent but the storage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Core {
     pub(super) config: Config,
     pub(super) root: Option<Root>, // of the one file of v2

@@ -77,7 +77,7 @@ pub use storage_vec::{TorrentLimits, TorrentVec};
 /// assert_eq!((sent.conn, sent.len), (ConnId(1), 68)); // the handshake
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Torrent<S> {
     core: Core,
     storage: S,

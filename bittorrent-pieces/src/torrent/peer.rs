@@ -27,7 +27,7 @@ const TARDY: u16 = 1_000;
 const ALLOWED: usize = 4;
 
 /// Room for one connection: at most 200 bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PeerSlot(pub(crate) PeerState);
 
 impl PeerSlot {
@@ -87,7 +87,7 @@ pub struct Traffic {
 }
 
 /// The state of a connection. Its requests are in a region of their own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PeerState {
     pub(crate) phase: Phase,
     pub(crate) flags: Flags,

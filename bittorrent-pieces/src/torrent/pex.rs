@@ -95,7 +95,7 @@ impl View<'_> {
 }
 
 /// Addresses of an exchange in compact form, as many as it has room for.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct List {
     v4: Vec<u8, { MOST_V4 * 6 }>,
     v4_flags: Vec<u8, MOST_V4>,

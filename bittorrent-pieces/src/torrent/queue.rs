@@ -176,7 +176,9 @@ impl Queue<'_> {
     pub(super) fn remove(&mut self, at: usize) -> Option<RequestSlot> {
         let removed = self.get(at)?;
         let end = self.len();
-        self.0.get_mut(at..end)?.rotate_left(1);
+        if let Some(rest @ [_, ..]) = self.0.get_mut(at..end) {
+            rest.rotate_left(1);
+        }
         *self.0.get_mut(end.checked_sub(1)?)? = RequestSlot::EMPTY;
         Some(removed)
     }

@@ -100,7 +100,10 @@ impl View<'_> {
             }
             Message::Have(piece) => self.have(index, piece),
             Message::Bitfield(payload) => {
-                self.set_pieces(index, |bits| bits.copy_from_slice(payload));
+                let copy = |bits: &mut [u8]| {
+                    bits.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
+                };
+                self.set_pieces(index, copy);
             }
             Message::Request(block) => peer.requested(block),
             Message::Cancel(block) => peer.cancelled(block),

@@ -67,7 +67,7 @@ pub struct TorrentPartsRef<'a> {
 /// The memory of a torrent in arrays, slices, boxes or vectors. Its earlier content does not matter.
 ///
 /// [`torrent_storage!`](crate::torrent_storage) names the type of arrays from a few numbers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills all regions")]
 pub struct TorrentSlots<'t, P, L, Q, B, R, S, T> {
     /// The metainfo.

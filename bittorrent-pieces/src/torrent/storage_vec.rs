@@ -59,7 +59,7 @@ impl Default for TorrentLimits {
 /// assert_eq!(download.torrent.geometry().pieces(), 4);
 /// # Ok::<(), ConfigError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TorrentVec {
     metainfo: Owned,
     pieces: Vec<PieceSlot>,
@@ -72,7 +72,7 @@ pub struct TorrentVec {
 }
 
 /// A copy of the content.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Owned {
     shape: Geometry<'static>,
     files: Vec<V2File>,

@@ -25,7 +25,7 @@ const PERIOD_SECS: u64 = 120;
 /// assert!(ids.accepts(Duration::from_secs(239), ip, id));
 /// assert!(!ids.accepts(Duration::from_secs(240), ip, id));
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct ConnectionIds {
     key: [u8; 16],
 }

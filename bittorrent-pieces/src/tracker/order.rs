@@ -94,7 +94,7 @@ impl<S: AsRef<[TierSlot]> + AsMut<[TierSlot]>> TrackerOrder<S> {
         let used = self.slots.as_mut().get_mut(..self.len).unwrap_or_default();
         if let Some(slot) = used.get(self.cursor).copied() {
             let front = used.iter().position(|other| other.tier == slot.tier).unwrap_or(0);
-            if let Some(passed) = used.get_mut(front..=self.cursor) {
+            if let Some(passed @ [_, ..]) = used.get_mut(front..=self.cursor) {
                 passed.rotate_right(1);
             }
         }

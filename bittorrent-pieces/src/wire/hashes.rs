@@ -67,7 +67,11 @@ impl HashRange {
     /// Returns how many hashes beside the way up an answer has.
     #[must_use]
     pub const fn uncles(&self) -> u32 {
-        self.proof_layers.saturating_sub(self.length.ilog2().saturating_sub(1))
+        let log2 = match self.length.checked_ilog2() {
+            Some(log2) => log2,
+            None => 0,
+        };
+        self.proof_layers.saturating_sub(log2.saturating_sub(1))
     }
 }
 

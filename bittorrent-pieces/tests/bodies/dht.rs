@@ -180,4 +180,8 @@ impl Machine for Driven {
     fn state(&self) -> String {
         format!("{:?}", self.node)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
 }

@@ -13,29 +13,8 @@ use bittorrent_pieces::{
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
-/// A buffer that shows a sum of what is in it.
-struct Room(Vec<u8>);
-
-impl core::fmt::Debug for Room {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{:?}", PieceHasher::digest(&self.0))
-    }
-}
-
-impl AsRef<[u8]> for Room {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl AsMut<[u8]> for Room {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-}
-
 struct Driven<'d> {
-    fetch: MetadataFetch<FetchSlots<Vec<FetchSlot>, Room>>,
+    fetch: MetadataFetch<FetchSlots<Vec<FetchSlot>, Vec<u8>>>,
     info: &'d [u8],
     info_hash: InfoHash,
 }
@@ -55,7 +34,7 @@ pub fn fetch(bytes: &[u8]) {
     let new = || Driven {
         fetch: MetadataFetch::new(
             config,
-            FetchSlots { slots: vec![FetchSlot::EMPTY; slots], buffer: Room(vec![0; room]) },
+            FetchSlots { slots: vec![FetchSlot::EMPTY; slots], buffer: vec![0; room] },
         )
         .expect("the spans are not zero"),
         info: &info,
@@ -200,5 +179,9 @@ impl Machine for Driven<'_> {
 
     fn state(&self) -> String {
         format!("{:?}", self.fetch)
+    }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.fetch == other.fetch
     }
 }

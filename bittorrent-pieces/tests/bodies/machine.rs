@@ -398,4 +398,8 @@ impl Machine for Driven<'_> {
     fn state(&self) -> String {
         format!("{:?}", self.torrent)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.torrent == other.torrent
+    }
 }

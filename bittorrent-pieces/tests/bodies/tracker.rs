@@ -201,6 +201,10 @@ impl Machine for Driven<'_> {
     fn state(&self) -> String {
         format!("{:?}", self.tracker)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.tracker == other.tracker
+    }
 }
 
 /// Any bytes are the target of a request or not; an announce that was read is written and read again as

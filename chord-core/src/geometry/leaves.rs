@@ -36,7 +36,7 @@ pub(super) fn forget<I: Identifier, A: Address>(leaves: &mut [Option<Peer<I, A>>
     let (smaller, larger) = leaves.split_at_mut(leaves.len() / 2);
     for half in [smaller, larger] {
         let at = half.iter().position(|slot| slot.is_some_and(|peer| peer.id == id));
-        if let Some(rest) = at.and_then(|at| half.get_mut(at..)) {
+        if let Some(rest @ [_, ..]) = at.and_then(|at| half.get_mut(at..)) {
             rest.rotate_left(1);
             if let Some(last) = rest.last_mut() {
                 *last = None;

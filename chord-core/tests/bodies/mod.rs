@@ -10,7 +10,7 @@ use chord_core::{
     LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTable, Style,
     SuccessorList, Wire, Word,
 };
-use sim::laws::{Input, Machine, Outcome, check};
+use sim::laws::{Input, Machine, Outcome, check, check_poll_order};
 
 /// Panics if the bytes show that something does not hold.
 pub type Body = fn(&[u8]);
@@ -307,6 +307,7 @@ pub fn chord_node_wide(bytes: &[u8]) {
     let me = Peer { id: Id160::from([7; 20]), address: Address::new([127, 0, 0, 1].into(), 4000) };
     let new = || Wide(Node::new(Config::default(), me, Slots::EMPTY).unwrap());
     check(new, Message::<Id160, Address>::MAX_LEN, bytes);
+    check_poll_order(new, Message::<Id160, Address>::MAX_LEN, bytes);
 }
 
 type TestSlots = NodeSlots<

@@ -94,7 +94,7 @@ impl fmt::Display for Line<'_> {
             Self::Connect(version) => write!(f, "{CONNECT}{version}"),
             Self::Ok04 => f.write_str(OK_04),
             Self::Status { code, reason } => {
-                let reason = reason.lines().next().unwrap_or_default();
+                let reason = reason.split(['\r', '\n']).next().unwrap_or_default();
                 write!(f, "{STATUS}{} {code:03} {reason}", Version::V06)
             }
         }

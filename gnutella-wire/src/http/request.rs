@@ -153,7 +153,9 @@ impl fmt::Display for Request<'_> {
         let slash = if self.version == Version::Http10 { "/" } else { "" };
         match self.resource {
             Resource::File { index, name } => write!(f, "{GET}{index}/{name}{slash}")?,
-            Resource::Urn(urn) => write!(f, "{N2R}{}", urn.lines().next().unwrap_or_default())?,
+            Resource::Urn(urn) => {
+                write!(f, "{N2R}{}", urn.split(['\r', '\n']).next().unwrap_or_default())?;
+            }
             Resource::Other(path) => write!(f, "{}", Text::split(first_line(path)).0)?,
         }
         write!(f, " {}", self.version)

@@ -55,7 +55,9 @@ impl KeywordRules {
 
     fn separates(self, c: char) -> bool {
         match self {
-            Self::LimeWire => " -._+/*()\\,".contains(c),
+            Self::LimeWire => {
+                matches!(c, ' ' | '-' | '.' | '_' | '+' | '/' | '*' | '(' | ')' | '\\' | ',')
+            }
             Self::Gtkg => !c.is_alphanumeric(),
         }
     }

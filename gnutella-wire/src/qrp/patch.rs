@@ -179,14 +179,14 @@ impl<'a> PatchEncoder<'a> {
     }
 
     fn per_byte(&self) -> u32 {
-        8_u32.checked_div(self.entry_bits.into()).unwrap_or(1)
+        8_u32.checked_div(self.entry_bits.into()).unwrap_or(1).max(1)
     }
 
     /// Iterates over the entries from a byte on.
     fn entries_from(self, byte: usize) -> impl Iterator<Item = u8> + use<'a> {
         let per_byte = self.per_byte();
         let first = u32::try_from(byte).unwrap_or(u32::MAX).saturating_mul(per_byte);
-        let step = usize::try_from(per_byte).unwrap_or(1);
+        let step = usize::try_from(per_byte).unwrap_or(1).max(1);
         (first..self.new.slots()).step_by(step).map(move |slot| {
             // A table of few slots ends inside a byte; `entry` is 0 beyond it.
             let slots = slot..slot.saturating_add(per_byte);
@@ -228,7 +228,7 @@ impl<'a> CompressedPatch<'a> {
 
     /// Iterates over the messages in their order, at least one.
     pub fn messages(self) -> impl Iterator<Item = Qrp<'a>> + use<'a> {
-        let count = self.stream.len().div_ceil(self.chunk).max(1);
+        let count = self.stream.len().div_ceil(self.chunk.max(1)).max(1);
         let seq_size = u8::try_from(count).unwrap_or(u8::MAX);
         (1..=seq_size).map(move |seq_no| {
             let from = usize::from(seq_no.saturating_sub(1)).saturating_mul(self.chunk);

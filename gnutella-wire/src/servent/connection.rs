@@ -19,7 +19,7 @@ const NEVER: u32 = u32::MAX;
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
 /// Storage for one connection: 200 bytes on a 64-bit host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
     serial: u32,
@@ -27,7 +27,7 @@ pub struct ConnSlot {
 }
 
 /// The state of a neighbour, and the messages due to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "what is due is independent of each other")]
 pub(super) struct Connection {
     pub(super) id: ConnId,
@@ -60,7 +60,7 @@ pub(super) struct Connection {
 }
 
 /// A connection about to end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Leaving {
     pub(super) reason: CloseReason,
     pub(super) bye_due: bool,
@@ -86,7 +86,7 @@ pub(super) enum StatusDue {
 }
 
 /// What a neighbour has done wrong.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Faults {
     pub(super) received: u32, // right or wrong
     pub(super) repeats: u32,

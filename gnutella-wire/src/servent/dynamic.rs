@@ -16,10 +16,10 @@ const PROBE_TTL: u8 = 2;
 const STATUS_EVERY: u16 = 3;
 
 /// Storage for one query that is being pursued: 360 bytes on a 64-bit host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QuerySlot(pub(super) Option<Pending>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
     pub(super) guid: Guid,
     pub(super) from: RouteSource, // the leaf, or what own messages come by
@@ -33,7 +33,7 @@ pub(super) struct Pending {
 }
 
 /// How far the asking is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Plan {
     first: usize,  // the slot where the round began
     walked: usize, // and how many slots it went on
@@ -125,7 +125,7 @@ struct Next {
 }
 
 /// A query to be sent to one ultrapeer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ask {
     pub(super) slot: usize,
     pub(super) conn: usize,

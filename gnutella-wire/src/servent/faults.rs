@@ -24,7 +24,7 @@ const MALFORMED_LIMIT: u16 = 4 * OWN_OFFENCE;
 const REPEATS_FORGIVEN: u32 = 4;
 
 /// Points for offences of each kind, which time and valid messages reduce.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Penalties {
     ttl_zero: u16,
     ttl_too_high: u16,

@@ -232,7 +232,7 @@ impl<'h> HeaderList<'h> {
 }
 
 /// Text of bounded length.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct TextBuf<const N: usize> {
     len: usize,
     bytes: [u8; N],

@@ -87,13 +87,13 @@ use tables::Tables;
 /// assert!(received.outcome.is_some_and(|handled| handled.message.is_some()));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Servent<S> {
     state: State,
     storage: S,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct State {
     config: Config,
     now: Duration, // the newest seen

@@ -35,7 +35,7 @@ impl Core<'_> {
     fn explore(&mut self, index: usize) {
         let now = self.state.now;
         let age = self.state.config.pong_age;
-        if self.state.explored.is_some_and(|at| now.saturating_sub(at) < age) {
+        if self.state.explored.is_some_and(|at| at.checked_add(age).is_none_or(|end| now < end)) {
             return;
         }
         self.state.explored = Some(now);

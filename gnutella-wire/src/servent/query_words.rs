@@ -14,7 +14,7 @@ const SHORTEST: usize = 3;
 const WHAT_IS_NEW: &[u8] = b"WhatIsNewXOXO";
 
 /// The words and the URNs of a query.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Words {
     hashes: [KeywordHash; MOST],
     plain: usize, // how many of them are words

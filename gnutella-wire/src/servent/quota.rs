@@ -9,7 +9,7 @@ const FRACTION: usize = 4;
 const LEAST: usize = 8;
 
 /// How many new GUIDs a neighbour may still send: a bucket that refills with time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Quota {
     used: u32,
     at: u32, // seconds: when it was last refilled

@@ -164,7 +164,7 @@ impl ServentLimits {
 
 /// Storage of a servent on the heap.
 #[cfg(feature = "alloc")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServentVec(VecSlots);
 
 #[cfg(feature = "alloc")]

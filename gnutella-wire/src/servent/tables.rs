@@ -10,6 +10,7 @@ use crate::qrp::{
     TableReceiver,
 };
 use crate::wire::{ByeCode, Compressor, Patch, Qrp};
+use crate::writer::copy;
 
 /// The most bytes of a table that are used: 2^17 slots, which is what ultrapeers exchange.
 const MOST_BYTES: usize = 1 << 14;
@@ -96,9 +97,9 @@ impl<'m> Tables<'m> {
         let bits = self.bits();
         let Some((own, rest)) = self.memory.split_at_mut_checked(len) else { return };
         let Some((merged, tables)) = rest.split_at_mut_checked(len) else { return };
-        merged.copy_from_slice(own);
+        copy(merged, own);
         let Ok(mut merged) = QueryTable::resume(bits, merged) else { return };
-        for (slot, memory) in conns.iter().zip(tables.chunks_exact(len)) {
+        for (slot, memory) in conns.iter().zip(tables.chunks_exact(len.max(1))) {
             let Some(conn) = slot.live().filter(|conn| conn.is_leaf()) else { continue };
             match knowledge(conn, role, memory) {
                 Knowledge::All => merged.fill(),

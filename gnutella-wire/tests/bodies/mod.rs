@@ -237,6 +237,10 @@ impl Machine for Talk {
         assert!(self.0.state() != State::Open || !self.0.state().is_waiting());
         format!("{:?}", self.0)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 /// A table never invents a route, never keeps one too long, and loses none while it has room.

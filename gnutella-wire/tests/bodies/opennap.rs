@@ -9,7 +9,7 @@ use gnutella_wire::opennap::{
     Message, NapError, Search, Wanted,
 };
 use gnutella_wire::{ConnId, Text};
-use sim::laws::{Input, Machine, Outcome, check};
+use sim::laws::{Input, Machine, Outcome, check, check_poll_order};
 
 /// A frame encodes back to its bytes, and its message, written and read again, is the same.
 pub fn message(bytes: &[u8]) {
@@ -96,6 +96,7 @@ pub fn index(bytes: &[u8]) {
         Server(Index::new(config, IndexVec::new(IndexLimits { users, files })).expect("valid"))
     };
     check(new, Index::<IndexVec>::MAX_TRANSMIT_LEN, bytes);
+    check_poll_order(new, Index::<IndexVec>::MAX_TRANSMIT_LEN, bytes);
 }
 
 struct Server(Index<IndexVec>);
@@ -147,11 +148,17 @@ impl Machine for Server {
         assert!(self.0.users() <= 5 && self.0.files() <= 6);
         format!("{:?}", self.0)
     }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 /// A client keeps the laws, whatever the index says.
 pub fn client(bytes: &[u8]) {
-    check(|| User(Client::new(Duration::from_secs(5)).expect("valid")), 64, bytes);
+    let new = || User(Client::new(Duration::from_secs(5)).expect("valid"));
+    check(new, 64, bytes);
+    check_poll_order(new, 64, bytes);
 }
 
 struct User(Client);
@@ -192,6 +199,10 @@ impl Machine for User {
 
     fn state(&self) -> String {
         format!("{:?}", self.0)
+    }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 }
 

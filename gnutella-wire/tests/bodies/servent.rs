@@ -12,7 +12,7 @@ use gnutella_wire::{
     CommandError, Config, ConnId, Dispatch, Guid, Neighbour, Received, Role, Servent, ServentId,
     Text,
 };
-use sim::laws::{Input, Machine, Outcome, check};
+use sim::laws::{Input, Machine, Outcome, check, check_poll_order};
 
 /// A servent of any role and any capacity keeps the laws.
 pub fn servent(bytes: &[u8]) {
@@ -27,6 +27,7 @@ pub fn servent(bytes: &[u8]) {
     };
     let rest = input.bytes(usize::MAX);
     check(|| Node::new(shape), Net::MAX_TRANSMIT_LEN, rest);
+    check_poll_order(|| Node::new(shape), Net::MAX_TRANSMIT_LEN, rest);
 }
 
 type Net = Servent<ServentVec>;
@@ -245,5 +246,9 @@ impl Machine for Node {
 
     fn state(&self) -> String {
         format!("{:?}", self.0)
+    }
+
+    fn same_state(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 }

@@ -61,7 +61,7 @@ impl<'n> Checkpoint<'n> {
         let (root, extension) = rest.split_once('\n').ok_or(CheckpointError::Root)?;
         let root = parse_hash(root).ok_or(CheckpointError::Root)?;
         let whole = extension.is_empty() || extension.ends_with('\n');
-        if !whole || extension.lines().any(str::is_empty) {
+        if !whole || extension.split_terminator(['\n']).any(str::is_empty) {
             return Err(CheckpointError::Extension);
         }
         let head = TreeHead { size, root };

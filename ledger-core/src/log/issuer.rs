@@ -176,8 +176,9 @@ impl<S: AsRef<[LevelSlot]> + AsMut<[LevelSlot]>> Issuer<S> {
         };
         let needed = usize::from(slot.len).saturating_mul(32);
         let place = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
-        for (bytes, hash) in place.chunks_mut(32).zip(&slot.hashes) {
-            bytes.copy_from_slice(hash.as_bytes());
+        let (places, _) = place.as_chunks_mut();
+        for (bytes, hash) in places.iter_mut().zip(&slot.hashes) {
+            *bytes = *hash.as_bytes();
         }
         Ok(Some((slot.tile(level), needed)))
     }

@@ -54,7 +54,7 @@ pub enum Payload {
 
 /// The signature lines of a [`Note`].
 #[derive(Debug, Clone)]
-pub struct SignatureLines<'n>(core::str::Lines<'n>);
+pub struct SignatureLines<'n>(core::str::SplitTerminator<'n, [char; 1]>);
 
 /// The bytes are not a signed note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -94,8 +94,10 @@ impl<'n> Note<'n> {
         if let Some(at) = bytes.iter().position(control) {
             return Err(NoteError::Control(at));
         }
-        let separator = note.rfind("\n\n").ok_or(NoteError::NoSeparator)?;
-        let (text, rest) = note.split_at(separator.saturating_add(1));
+        let separator = bytes.windows(2).rposition(|pair| pair == b"\n\n");
+        let (text, rest) = separator
+            .and_then(|at| note.split_at_checked(at.saturating_add(1)))
+            .ok_or(NoteError::NoSeparator)?;
         let signatures = rest.strip_prefix('\n').unwrap_or_default();
         if signatures.is_empty() || !signatures.ends_with('\n') {
             return Err(NoteError::SignatureLine(0));
@@ -103,7 +105,7 @@ impl<'n> Note<'n> {
         if text.len() > MAX_TEXT_LEN {
             return Err(NoteError::TextTooLong(text.len()));
         }
-        for (number, line) in signatures.lines().enumerate() {
+        for (number, line) in signatures.split_terminator(['\n']).enumerate() {
             if number >= MAX_SIGNATURES {
                 return Err(NoteError::TooManySignatures);
             }
@@ -121,7 +123,7 @@ impl<'n> Note<'n> {
     /// Iterates over the signature lines.
     #[must_use]
     pub fn signatures(&self) -> SignatureLines<'n> {
-        SignatureLines(self.signatures.lines())
+        SignatureLines(self.signatures.split_terminator(['\n']))
     }
 }
 

@@ -38,7 +38,9 @@ impl<'b> TextWriter<'b> {
     pub(super) fn put_bytes(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(place) = self.buf.get_mut(self.len..end) {
-            place.copy_from_slice(bytes);
+            for (to, from) in place.iter_mut().zip(bytes) {
+                *to = *from; // `copy_from_slice` would panic where the lengths differ
+            }
         }
         self.len = end;
     }

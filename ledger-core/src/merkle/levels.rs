@@ -55,7 +55,10 @@ pub fn root_by_levels(leaves: &mut [Hash], pairs: &mut impl HashPairs) -> Hash {
         }
         // The last node of a level of odd length moves up as it is.
         if len % 2 == 1 {
-            leaves.copy_within(len.saturating_sub(1)..len, half);
+            let last = leaves.get(len.saturating_sub(1)).copied();
+            if let Some((place, last)) = leaves.get_mut(half).zip(last) {
+                *place = last;
+            }
         }
         len = len.div_ceil(2);
     }

@@ -49,7 +49,7 @@ impl<'a> Journal<'a> {
             return;
         }
         if let Some(used) = self.slots.get_mut(from..self.len) {
-            used.rotate_left(removed);
+            used.rotate_left(removed.min(used.len()));
         }
         let len = self.len.saturating_sub(removed);
         if let Some(free) = self.slots.get_mut(len..self.len) {

@@ -192,11 +192,12 @@ impl Step {
 impl<'o> ProofWriter<'o> {
     pub(crate) fn push(&mut self, step: &Step) {
         let at = self.needed();
-        if let Some((depth, sibling)) =
-            self.out.get_mut(at..at.saturating_add(STEP_LEN)).and_then(<[u8]>::split_first_mut)
+        let place = self.out.get_mut(at..at.saturating_add(STEP_LEN));
+        if let Some((depth, rest)) = place.and_then(<[u8]>::split_first_mut)
+            && let Some((sibling, _)) = rest.split_first_chunk_mut()
         {
             *depth = step.depth;
-            sibling.copy_from_slice(step.sibling.as_bytes());
+            *sibling = *step.sibling.as_bytes();
         }
         self.steps = self.steps.saturating_add(1);
     }

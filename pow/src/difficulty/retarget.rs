@@ -69,7 +69,7 @@ impl Retarget {
     /// [`DifficultyError::Compact`] if the old target or the limit is invalid.
     pub fn after(&self, old: CompactTarget, actual: i64) -> Result<CompactTarget, DifficultyError> {
         let (shortest, longest) = self.shortest_and_longest();
-        let actual = u64::try_from(actual).unwrap_or(0).clamp(shortest, longest);
+        let actual = u64::try_from(actual).unwrap_or(0).max(shortest).min(longest);
         Ok(self.scaled(old.to_target()?.number(), actual, self.limit.to_target()?.number()))
     }
 

@@ -34,7 +34,7 @@ pub(super) const TRANSACTION: usize = 32;
 const VOTES: usize = 8;
 
 /// The state of a node apart from its storage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Core {
     pub(super) config: DhtConfig,
     pub(super) depth: u8, // of the routing table

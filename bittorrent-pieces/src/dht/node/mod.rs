@@ -49,7 +49,7 @@ pub use storage::{DhtParts, DhtPartsRef, DhtSlots, DhtStorage};
 /// assert!(buf[..sent.len].starts_with(b"d1:ad2:id20:"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DhtNode<S> {
     core: Core,
     storage: S,

@@ -29,7 +29,7 @@ const DEEPEST: u8 = 159;
 /// table.responded(Duration::ZERO, contact);
 /// assert_eq!(table.nearest(NodeId([2; 20])).next(), Some(contact));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RoutingTable<S> {
     pub(super) own: NodeId,
     pub(super) depth: u8, // how often the own bucket was split
@@ -156,7 +156,7 @@ impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
     pub fn stale(&self, now: Duration, random: [u8; 20]) -> Option<NodeId> {
         let quiet = |bucket: u8| {
             let mut nodes = self.entries().filter(|entry| self.bucket(&entry.contact.id) == bucket);
-            !nodes.any(|entry| now.saturating_sub(entry.heard_at) < QUIET)
+            !nodes.any(|entry| entry.is_active(now))
         };
         let bucket = (0..=self.depth).find(|bucket| quiet(*bucket))?;
         Some(id_in(self.own, bucket, bucket == self.depth, random))
@@ -231,10 +231,15 @@ impl Iterator for Contacts<'_> {
 }
 
 impl Entry {
+    /// Returns whether the node was heard of within the last 15 minutes.
+    fn is_active(&self, now: Duration) -> bool {
+        self.heard_at.checked_add(QUIET).is_none_or(|end| now < end)
+    }
+
     fn health(&self, now: Duration) -> Health {
         if self.failures >= FAILURES {
             Health::Bad
-        } else if now.saturating_sub(self.heard_at) < QUIET {
+        } else if self.is_active(now) {
             Health::Good
         } else {
             Health::Questionable

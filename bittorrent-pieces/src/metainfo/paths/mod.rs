@@ -339,7 +339,7 @@ fn write_path(
 
 /// Writes `name.1.txt` for `name.txt`.
 fn write_renamed(text: &mut Text<'_>, name: &str, rename: u32) {
-    let dot = name.rfind('.').filter(|_| rename > 0).unwrap_or(name.len());
+    let dot = name.rfind(['.']).filter(|_| rename > 0).unwrap_or(name.len());
     let (stem, extension) = name.split_at_checked(dot).unwrap_or((name, ""));
     text.raw(stem.as_bytes());
     if rename > 0 {

@@ -62,7 +62,7 @@ pub(super) enum Connection {
     },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Core<P> {
     config: UdpConfig<P>,
     pub(super) now: Duration,

@@ -37,7 +37,7 @@ use inner::{Core, Question};
 /// assert!(tracker.cancel(Duration::ZERO, request));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UdpTracker<P, S> {
     core: Core<P>,
     slots: S,

@@ -53,13 +53,13 @@ use slots::User;
 /// assert!(matches!(reply, Message::LoginAck(_)));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Index<S> {
     state: State,
     storage: S,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct State {
     config: IndexConfig,
     now: Duration, // the newest seen

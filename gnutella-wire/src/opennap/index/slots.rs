@@ -24,14 +24,14 @@ pub(super) type Name = Bytes<MAX_NAME>;
 pub(super) type Words = Bytes<MAX_WORDS>;
 
 /// Storage for one connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UserSlot {
     pub(super) user: Option<User>,
     pub(super) event: Option<IndexEvent>,
 }
 
 /// Storage for one file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FileSlot(pub(super) Option<Row>);
 
 impl UserSlot {
@@ -48,7 +48,7 @@ impl FileSlot {
     pub const EMPTY: Self = Self(None);
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct User {
     pub(super) conn: ConnId,
     pub(super) ip: Ipv4Addr,
@@ -62,14 +62,14 @@ pub(super) struct User {
 }
 
 /// The content of a login.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Online {
     pub(super) nick: Nick,
     pub(super) port: u16,
     pub(super) speed: LinkType,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) owner: usize,
     pub(super) stamp: u32,
@@ -79,7 +79,7 @@ pub(super) struct Row {
 }
 
 /// A message that is due, in compact form.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Reply {
     LoginAck,
     Error(&'static str),
@@ -101,14 +101,14 @@ pub(super) enum Reply {
 }
 
 /// An answer of many rows, which are looked up as they are sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Listing {
     Search { words: Words, bounds: [Option<Bound>; 3], left: u16, next: usize },
     Browse { owner: usize, nick: Nick, next: usize },
 }
 
 /// At most four, the oldest first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Replies([Option<Reply>; REPLIES]);
 
 impl User {

@@ -81,7 +81,7 @@ pub struct IndexLimits {
 
 /// Storage of an index on the heap.
 #[cfg(feature = "alloc")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IndexVec(IndexSlots<Vec<UserSlot>, Vec<FileSlot>>);
 
 #[cfg(feature = "alloc")]

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# No panic is linked into a device: every public function of every crate, for a Cortex-M4 at opt-level s with link-time
+# optimisation. Named exceptions: the formatting and parsing of addresses in `core`, and dependencies.
+# `.ci/steps/56-panic-free.sh CRATE ..` checks some crates only.
+set -euo pipefail
+rustup target add thumbv7em-none-eabihf
+status=0
+for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus}; do
+    # `Display` and `FromStr` of numbers, characters and addresses.
+    exceptions=(core::net:: core::unicode:: core::fmt:: char 'core::num::' 'core::option::' 'core::result::')
+    case $crate in
+    bittorrent-pieces)
+        # Of `core`, sorting and `ChunksExact::size_hint`; of heapless, its queue and `collect`.
+        exceptions+=(heapless:: core::slice::sort:: probe_PeersIter_size_hint)
+        exceptions+=("+bittorrent_pieces::picker::state::State>::continue_rebuild")
+        exceptions+=("+bittorrent_pieces::picker::state::State>::sort")
+        exceptions+=("+bittorrent_pieces::torrent::cursor::PeerMut>::write_answer")
+        exceptions+=(probe_DhtNode_handle_datagram probe_DhtNode_poll_transmit)
+        ;;
+    gnutella-wire) exceptions+=(miniz_oxide::) ;;
+    ledger-core) exceptions+=(curve25519_dalek:: ed25519_dalek:: base64ct::) ;;
+    consensus) exceptions+=(curve25519_dalek:: ed25519_dalek:: "+consensus::statement::SignedStatement>::verify") ;;
+    esac
+    mkdir -p target/linked
+    python3 .ci/linked/probes.py "$crate" target/linked >"target/linked/$crate.log" ||
+        { cat "target/linked/$crate.log" >&2; exit 1; }
+    sed '$d' "target/linked/$crate.log"
+    python3 .ci/linked/report.py panics "$(tail -1 "target/linked/$crate.log")" "${exceptions[@]}" || status=1
+done
+exit "$status"

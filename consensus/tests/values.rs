@@ -1,0 +1,68 @@
+//! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
+
+use consensus::{
+    Authorities, AuthoritySlot, PrioritySlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
+    WeightedRoundRobin,
+};
+
+#[test]
+fn a_precision_limits_the_hexadecimal_digits() {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&[0x12, 0x34, 0xAB, 0xCD]);
+    let id = ValidatorId(bytes);
+    let digits = [(0, ""), (1, "1"), (2, "12"), (3, "123"), (7, "1234abc"), (8, "1234abcd")];
+    for (precision, expected) in digits {
+        assert_eq!(format!("{id:.precision$}"), expected);
+    }
+    assert_eq!(id.to_string(), format!("1234abcd{}", "0".repeat(56)));
+}
+
+/// EIP-225: `DIFF_INTURN` and `DIFF_NOTURN`.
+#[test]
+fn a_block_in_turn_is_twice_as_difficult() {
+    assert_eq!(Turn::In.difficulty(), 2);
+    assert_eq!(Turn::Out.difficulty(), 1);
+}
+
+#[test]
+fn the_capacity_is_the_number_of_slots() {
+    for slots in [0, 1, 5] {
+        let mut authorities = Authorities::new(vec![AuthoritySlot::EMPTY; slots]);
+        assert_eq!(authorities.capacity(), slots);
+        let fits = (0..10).take_while(|n| authorities.insert(ValidatorId([*n; 32])).is_ok());
+        assert_eq!(fits.count(), slots);
+        assert_eq!(authorities.len(), slots);
+        assert_eq!(authorities.is_empty(), slots == 0);
+    }
+}
+
+#[test]
+fn a_rotation_counts_its_validators() {
+    let changes: Vec<_> = (1..=3).map(|n| change(n, 10)).collect();
+    let mut rotation = WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 4], &changes).unwrap();
+    assert_eq!(rotation.len(), 3);
+    rotation.update(&[change(2, 0)]).unwrap();
+    assert_eq!(rotation.len(), 2);
+    assert_eq!(rotation.capacity(), 4);
+    assert_eq!(rotation.total_power(), 20);
+}
+
+fn change(n: u8, power: u64) -> consensus::Change {
+    consensus::Change { id: ValidatorId([n; 32]), power }
+}
+
+#[test]
+fn the_stake_of_each_validator_is_found_and_iterators_know_their_length() {
+    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 3]);
+    for n in 1..=3 {
+        set.set_stake(ValidatorId([n; 32]), u64::from(n) * 100).unwrap();
+    }
+    assert_eq!(set.stake(&ValidatorId([2; 32])), 200);
+    assert_eq!(set.stake(&ValidatorId([9; 32])), 0);
+    assert_eq!(set.iter().size_hint(), (3, Some(3)));
+    let mut authorities = Authorities::new(vec![AuthoritySlot::EMPTY; 4]);
+    for n in 0..4 {
+        authorities.insert(ValidatorId([n; 32])).unwrap();
+    }
+    assert_eq!(authorities.iter().size_hint(), (4, Some(4)));
+}
