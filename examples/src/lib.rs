@@ -18,7 +18,6 @@
 pub mod chart;
 pub mod cli;
 pub mod dht;
-pub mod graph;
 pub mod interrupt;
 pub mod progress;
 pub mod random;
@@ -26,3 +25,5 @@ pub mod storage;
 pub mod svg;
 pub mod tcp;
 pub mod udp;
+
+pub use web::graph;
