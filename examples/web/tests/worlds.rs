@@ -177,3 +177,167 @@ fn a_transaction_is_proved_by_its_path() {
     assert_eq!(nodes.iter().filter(|node| *field(node, "proof") == Json::Flag(true)).count(), 3);
     assert!(chain.command("prove 1 5").is_err());
 }
+
+fn number(json: &Json) -> f64 {
+    let Json::Number(number) = json else { panic!("{json} is not a number") };
+    *number
+}
+
+fn count(view: &Json, network: usize, name: &str) -> f64 {
+    let Json::List(networks) = field(view, "networks") else { panic!("a list") };
+    number(field(field(&networks[network], "counts"), name))
+}
+
+#[test]
+fn a_flood_costs_what_the_law_says_and_the_others_less() {
+    for seed in 1..4 {
+        let mut flood = open("flood", &format!("nodes=60&degree=5&ttl=15&seed={seed}"));
+        flood.command("search 17 debaser").expect("a node");
+        run(&mut flood, 120);
+        let view = view(&mut flood);
+        // 2 E - (N - 1), whatever the graph.
+        assert_eq!(count(&view, 0, "queries"), number(field(&view, "law")), "seed {seed}");
+        assert_eq!(count(&view, 0, "reached"), 59.0);
+        let (queries, duplicates) = (count(&view, 0, "queries"), count(&view, 0, "duplicates"));
+        assert_eq!(queries - duplicates, 59.0, "every other query is a duplicate");
+        // Nodes 1, 9, 17, .. have the song; 17 itself asks.
+        assert_eq!(count(&view, 0, "found"), 7.0);
+        assert_eq!(count(&view, 2, "queries"), 1.0);
+        assert_eq!(count(&view, 2, "found"), 8.0, "the index names all, the asker too");
+        assert!(count(&view, 1, "found") >= 1.0);
+        assert!(count(&view, 1, "queries") < queries / 2.0, "{} of {queries}", count(&view, 1, "queries"));
+    }
+}
+
+#[test]
+fn a_short_ttl_makes_the_flood_small_and_the_answer_incomplete() {
+    let mut flood = open("flood", "nodes=60&degree=4&ttl=2");
+    flood.command("search 0 hey jude").expect("a node");
+    run(&mut flood, 60);
+    let view = view(&mut flood);
+    assert!(count(&view, 0, "queries") < 20.0);
+    assert!(count(&view, 0, "reached") < 20.0);
+    assert!(number(field(&view, "bound")) >= count(&view, 0, "queries"), "on a tree it is more");
+}
+
+#[test]
+fn without_the_index_nothing_is_found_there_and_the_flood_does_not_mind() {
+    let mut flood = open("flood", "nodes=24");
+    flood.command("kill index").expect("it lives");
+    flood.command("search 3 hey jude").expect("a node");
+    run(&mut flood, 60);
+    let view = view(&mut flood);
+    assert_eq!(count(&view, 2, "found"), 0.0);
+    assert!(count(&view, 0, "found") > 0.0 && count(&view, 1, "found") > 0.0);
+}
+
+#[test]
+fn a_swarm_completes_and_is_faster_than_its_server() {
+    let mut times = Vec::new();
+    for mode in ["swarm", "server"] {
+        let mut swarm = open("swarm", &format!("mode={mode}&peers=8&pieces=24"));
+        run(&mut swarm, 300);
+        let view = view(&mut swarm);
+        times.push(number(field(&view, "complete")));
+        if mode == "server" {
+            assert!(times[1] >= number(field(&view, "server")), "no faster than its uplink");
+        }
+    }
+    assert!(times[0] * 1.5 < times[1], "{times:?}");
+}
+
+#[test]
+fn a_liar_is_banned_by_those_it_lied_to_and_everybody_completes() {
+    let mut swarm = open("swarm", "peers=6&pieces=24&seed=3");
+    run(&mut swarm, 8);
+    swarm.command("lie 2").expect("a peer");
+    run(&mut swarm, 300);
+    let view = view(&mut swarm);
+    let Json::List(nodes) = field(&view, "nodes") else { panic!("a list") };
+    let banned: Vec<String> = nodes.iter().map(|node| field(node, "banned").to_string()).collect();
+    assert!(banned.iter().any(|list| list == "[2]"), "{banned:?}");
+    assert!(banned.iter().all(|list| list == "[2]" || list == "[]"), "nobody else: {banned:?}");
+    let failed: f64 = nodes.iter().map(|node| number(field(node, "failed"))).sum();
+    assert!(failed > 0.0);
+    assert!(*field(&view, "complete") != Json::Null);
+}
+
+#[test]
+fn a_swarm_outlives_its_seed_once_it_has_every_piece() {
+    let mut swarm = open("swarm", "peers=8&pieces=24");
+    let copies = |swarm: &mut Player| {
+        let view = view(swarm);
+        let Json::List(copies) = field(&view, "copies") else { panic!("a list") };
+        copies.iter().map(number).fold(f64::MAX, f64::min)
+    };
+    while copies(&mut swarm) < 2.0 {
+        run(&mut swarm, 1);
+        assert!(swarm.now() < Duration::from_secs(120), "every piece leaves the seed");
+    }
+    assert_eq!(*field(&view(&mut swarm), "complete"), Json::Null);
+    swarm.command("kill 0").expect("the seed lives");
+    run(&mut swarm, 300);
+    assert!(*field(&view(&mut swarm), "complete") != Json::Null);
+}
+
+#[test]
+fn television_comes_in_time_if_the_viewers_forward() {
+    let late = |options: &str| {
+        let mut swarm = open("swarm", options);
+        run(&mut swarm, 90);
+        let view = view(&mut swarm);
+        assert!(number(field(&view, "shown")) > 100.0);
+        number(field(&view, "late")) / number(field(&view, "shown"))
+    };
+    let forwarding = late("mode=tv&peers=6&pieces=48&uplink=64&seeduplink=96");
+    let selfish = late("mode=tv&peers=6&pieces=48&uplink=4&seeduplink=96");
+    assert!(forwarding < 0.1, "{forwarding}");
+    assert!(selfish > 2.0 * forwarding + 0.2, "{selfish} against {forwarding}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_one_another() {
+    for (world, options, commands) in [
+        ("flood", "nodes=30&seed=", ["search 4 heroes", "kill 9"]),
+        ("ring", "r=2&seed=", ["lookup 26 1", "kill 14"]),
+        ("swarm", "peers=4&pieces=8&seed=", ["lie 2", "kill 1"]),
+    ] {
+        let trace = |seed: u32| {
+            let mut player = open(world, &format!("{options}{seed}"));
+            for command in commands {
+                run(&mut player, 2);
+                player.command(command).expect("a node");
+            }
+            run(&mut player, 10);
+            player.trace()
+        };
+        assert!(trace(5).lines().count() > 20, "{world}");
+        assert_eq!(trace(5), trace(5), "{world}");
+        assert_ne!(trace(5), trace(6), "{world}");
+    }
+}
+
+#[test]
+fn wrong_options_and_commands_are_answered_with_a_sentence() {
+    for (world, options) in [
+        ("ring", "m=2"),
+        ("ring", "nodes=1"),
+        ("ring", "nodes=1,99"),
+        ("flood", "nodes=5"),
+        ("swarm", "order=best"),
+        ("swarm", "liar=99"),
+        ("chain", "bits=17"),
+        ("star", ""),
+    ] {
+        let error = Player::open(world, options).err().expect("a refusal");
+        assert!(error.len() > 10, "{world} {options}: {error}");
+    }
+    for world in ["ring", "flood", "swarm", "chain"] {
+        let mut player = open(world, "");
+        for command in ["", "dance", "kill", "kill 9999", "kill x", "lookup", "search 1", "pay eve ann 1"] {
+            let error = player.command(command).expect_err("a refusal");
+            assert!(error.len() > 10, "{world} {command}: {error}");
+        }
+        assert!(player.trace().is_empty() || world != "chain");
+    }
+}
