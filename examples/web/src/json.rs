@@ -150,7 +150,8 @@ mod tests {
             ("none", Json::from(None::<u32>)),
             ("infinite", f64::INFINITY.into()),
         ]);
-        let text = r#"{"name":"a \"b\"\\\u000a","list":[1,2],"half":0.5,"none":null,"infinite":null}"#;
+        let text =
+            r#"{"name":"a \"b\"\\\u000a","list":[1,2],"half":0.5,"none":null,"infinite":null}"#;
         assert_eq!(value.to_string(), text);
     }
 }

@@ -78,7 +78,9 @@ mod tests {
         assert_eq!(options.number("seed", 7, 0, 9), Ok(7));
         assert!(options.number("m", 3, 6, 16).unwrap_err().contains("from 6 to 16"));
         assert_eq!(options.list("nodes"), Ok(Some(vec![1_u32, 4, 8])));
-        assert!(options.list::<u32>("m").is_ok() && Options::parse("n=a").list::<u32>("n").is_err());
+        assert!(
+            options.list::<u32>("m").is_ok() && Options::parse("n=a").list::<u32>("n").is_err()
+        );
         assert_eq!(options.get("empty"), Some(""));
         assert_eq!(options.get("other"), None);
     }

@@ -142,9 +142,10 @@ impl Player {
         let flights = post.in_flight();
         self.read = read;
         let next = self.world.next_at().map(|at| at.as_secs_f64());
-        let commands = self.commands.iter().map(|(at, text)| {
-            Json::List(vec![at.as_secs_f64().into(), text.as_str().into()])
-        });
+        let commands = self
+            .commands
+            .iter()
+            .map(|(at, text)| Json::List(vec![at.as_secs_f64().into(), text.as_str().into()]));
         Json::object([
             ("world", self.kind.as_str().into()),
             ("now", self.now.as_secs_f64().into()),
@@ -170,7 +171,8 @@ impl Player {
             "do" => said = self.command(rest)?.into(),
             "to" => {
                 let seconds: f64 = rest.parse().map_err(|_| "a time in seconds is expected")?;
-                let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+                let time =
+                    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
                 self.advance(time);
             }
             "step" => said = self.step().into(),

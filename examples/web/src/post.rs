@@ -170,7 +170,15 @@ impl Post {
     /// Notes something that is no message, such as a verdict of a node about itself.
     pub fn note(&mut self, node: u32, kind: &'static str, text: String) {
         let now = self.now;
-        self.lines.push(Line { sent: now, arrives: now, from: node, to: node, kind, text, lost: false });
+        self.lines.push(Line {
+            sent: now,
+            arrives: now,
+            from: node,
+            to: node,
+            kind,
+            text,
+            lost: false,
+        });
     }
 
     /// Returns when the next message arrives.

@@ -147,7 +147,11 @@ impl<const M: u32> Ring<M> {
         while let Ok(Some(sent)) = member.node.poll_transmit(&mut buf) {
             let bytes = buf[..sent.len].to_vec();
             let Ok((message, _)) = Message::<Word<M>, u32>::decode(&bytes) else { continue };
-            self.post.send(Parcel { from: id, to: sent.to, bytes }, kind(&message), message.to_string());
+            self.post.send(
+                Parcel { from: id, to: sent.to, bytes },
+                kind(&message),
+                message.to_string(),
+            );
         }
         while let Some(event) = member.node.poll_event() {
             self.post.note(id, "event", event.to_string());
@@ -273,7 +277,8 @@ impl<const M: u32> World for Ring<M> {
                 let contact = match words.get(2) {
                     Some(word) => number("the contact", Some(word))?,
                     None => {
-                        let member = |member: &&Member<M>| member.alive && member.node.state().is_member();
+                        let member =
+                            |member: &&Member<M>| member.alive && member.node.state().is_member();
                         let known = self.members.values().find(member);
                         known.ok_or("there is no member to join by")?.node.me().address
                     }

@@ -225,7 +225,8 @@ impl Ledger {
         let height = header.height.0;
         post.note(self.blocks.len() as u32, "block", block.to_string());
         self.blocks.push(Made { id, parent, height, bytes: sealed, hashes });
-        let said = self.show(self.blocks.len() - 1).unwrap_or_else(|error| format!("refused: {error}"));
+        let said =
+            self.show(self.blocks.len() - 1).unwrap_or_else(|error| format!("refused: {error}"));
         post.note(self.blocks.len() as u32 - 1, "verdict", said.clone());
         Ok(said)
     }
@@ -250,7 +251,8 @@ impl Ledger {
     /// Shows a block to the node, and gives it the bodies that it asks for.
     fn show(&mut self, block: usize) -> Answer<String> {
         self.node.handle_header(NOW, &self.blocks[block].bytes)?;
-        let mut said = format!("block {block} is known, and does not weigh more than the best branch");
+        let mut said =
+            format!("block {block} is known, and does not weigh more than the best branch");
         while let Some(wanted) = self.node.needed() {
             let made = self.blocks.iter().find(|made| made.id == wanted);
             let Some(made) = made else { break };

@@ -40,7 +40,8 @@ fn text(text: &str) -> Text<'_> {
 impl Central {
     pub(super) fn new(nodes: usize, file: fn(usize) -> String) -> Result<Self, String> {
         let storage = IndexVec::new(IndexLimits { users: nodes, files: nodes });
-        let index = Index::new(IndexConfig::CUSTOMARY, storage).map_err(|error| error.to_string())?;
+        let index =
+            Index::new(IndexConfig::CUSTOMARY, storage).map_err(|error| error.to_string())?;
         let mut central = Self {
             index,
             clients: Vec::new(),
@@ -59,9 +60,11 @@ impl Central {
     fn enter(&mut self, node: usize, file: String) -> Result<(), String> {
         let conn = ConnId(node as u32);
         let now = Duration::ZERO;
-        let connected = self.index.handle_connected(now, conn, Ipv4Addr::from(0x0A00_0000 + node as u32));
+        let connected =
+            self.index.handle_connected(now, conn, Ipv4Addr::from(0x0A00_0000 + node as u32));
         connected.map_err(|error| error.to_string())?;
-        let mut client = Client::new(Duration::from_secs(3_600)).map_err(|error| error.to_string())?;
+        let mut client =
+            Client::new(Duration::from_secs(3_600)).map_err(|error| error.to_string())?;
         let nick = format!("node{node}");
         let login = Login {
             nick: text(&nick),
@@ -167,10 +170,13 @@ impl Central {
 
     pub(super) fn details(&self, node: u32) -> Option<Json> {
         let rows = |rows: &[(&str, u64)]| {
-            Json::list(rows.iter().map(|(name, value)| Json::List(vec![(*name).into(), (*value).into()])))
+            Json::list(
+                rows.iter().map(|(name, value)| Json::List(vec![(*name).into(), (*value).into()])),
+            )
         };
         if node == SERVER {
-            let known = [("users", self.index.users() as u64), ("files", self.index.files() as u64)];
+            let known =
+                [("users", self.index.users() as u64), ("files", self.index.files() as u64)];
             return Some(Json::object([
                 ("id", node.into()),
                 ("role", "index".into()),
@@ -209,7 +215,8 @@ impl Central {
             0_u64.into(),
         ];
         let nodes = clients.chain([Json::List(server.into())]).collect();
-        let links = (0..self.clients.len() as u32).map(|node| Json::list([node + FIRST[2], SERVER]));
+        let links =
+            (0..self.clients.len() as u32).map(|node| Json::list([node + FIRST[2], SERVER]));
         Json::object([
             ("name", name.into()),
             ("nodes", Json::List(nodes)),

@@ -138,7 +138,9 @@ impl Servents {
             while let Some(parcel) = queue.pop_front() {
                 self.setup += 1;
                 let node = parcel.to as usize;
-                let Some(conn) = self.hosts[node].conns.get(&parcel.from).copied() else { continue };
+                let Some(conn) = self.hosts[node].conns.get(&parcel.from).copied() else {
+                    continue;
+                };
                 let handled = self.hosts[node].servent.handle_bytes(now, conn, &parcel.bytes);
                 handled.map_err(|error| error.to_string())?;
                 self.drain(node, &mut queue);
@@ -220,7 +222,11 @@ impl Servents {
         let query = Query::new(Text::new(text.as_bytes()).ok_or("a text without NUL is expected")?);
         // An ultrapeer asks its neighbours one after the other, and is told how many hits there are.
         let guided = QueryFlags::LEAF_GUIDED;
-        let query = if self.shape.role == Role::Ultrapeer { Query { flags: guided, ..query } } else { query };
+        let query = if self.shape.role == Role::Ultrapeer {
+            Query { flags: guided, ..query }
+        } else {
+            query
+        };
         let now = post.now() + OFFSET;
         let mut buf = [0; BUFFER];
         let sent = self.hosts[at].servent.search(now, self.guid, &query, &mut buf);
@@ -243,7 +249,10 @@ impl Servents {
         let forward = handled.and_then(|handled| handled.forward);
         let forward = forward.map(|it| (it.to, [&it.header[..], it.payload].concat()));
         let mut answer = false;
-        match handled.and_then(|handled| handled.message).map(|message| (message.guid, message.payload)) {
+        match handled
+            .and_then(|handled| handled.message)
+            .map(|message| (message.guid, message.payload))
+        {
             Some((id, Payload::Query(query))) if id == guid => {
                 host.seen = true;
                 self.counts.reached += 1;
@@ -259,7 +268,11 @@ impl Servents {
         if more > 0 {
             host.duplicates += more;
             self.counts.duplicates += more;
-            post.note(parcel.to, "duplicate", format!("seen before, from {}: dropped", parcel.from));
+            post.note(
+                parcel.to,
+                "duplicate",
+                format!("seen before, from {}: dropped", parcel.from),
+            );
         }
         if let Some((to, bytes)) = forward {
             self.send_to(node, to, &bytes, post);
@@ -280,7 +293,9 @@ impl Servents {
         let sent = host.servent.answer(now, self.guid, records, HitData::EMPTY, &mut buf);
         match sent {
             Ok(sent) => self.send_to(node, sent.to, &buf[..sent.len], post),
-            Err(error) => post.note(node as u32 + self.first, "other", format!("no answer: {error}")),
+            Err(error) => {
+                post.note(node as u32 + self.first, "other", format!("no answer: {error}"))
+            }
         }
     }
 

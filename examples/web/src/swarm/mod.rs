@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::wire::{Handshake, Message};
-use bittorrent_pieces::{ConnId, Event, PieceIndex, Policy, Priority, Side};
+use bittorrent_pieces::{CloseReason, ConnId, Event, PieceIndex, Policy, Priority, Side};
 
 use crate::graph::Graph;
 use crate::options::number;
@@ -107,7 +107,8 @@ impl Swarm {
         for node in 0..=peers {
             let uplink = if node == 0 { seed_uplink } else { uplink };
             let slots = if node == 0 { 4 } else { slots };
-            let kind = Kind { number: node as u32, pieces, has_all: node == 0, slots, policy, seed };
+            let kind =
+                Kind { number: node as u32, pieces, has_all: node == 0, slots, policy, seed };
             swarm.members.push(Member::new(&kind, peers)?);
             swarm.post.set_uplink(node as u32, uplink);
         }
@@ -133,7 +134,8 @@ impl Swarm {
         for (a, b) in pairs {
             for (here, there, side) in [(a, b, Side::Accepted), (b, a, Side::Dialled)] {
                 let conn = ConnId(there as u32);
-                let connected = self.members[here].torrent.handle_connected(Duration::ZERO, conn, side);
+                let connected =
+                    self.members[here].torrent.handle_connected(Duration::ZERO, conn, side);
                 connected.map_err(|error| error.to_string())?;
                 self.members[here].received.insert(there as u32, Vec::new());
                 self.dirty.push(here);
@@ -190,11 +192,14 @@ impl Swarm {
                     format!("piece {piece} does not have its hash")
                 }
                 Event::Banned { conn } => {
-                    member.banned.push(conn.0);
-                    format!("node {} has lied and is banned", conn.0)
+                    member.ban(conn.0);
+                    format!("node {} has sent wrong data and is banned", conn.0)
                 }
                 Event::Closed { conn, reason } => {
                     member.received.remove(&conn.0);
+                    if reason == CloseReason::Corrupt {
+                        member.ban(conn.0);
+                    }
                     let other = &mut self.members[conn.0 as usize];
                     other.received.remove(&(node as u32));
                     other.torrent.handle_closed(now, ConnId(node as u32));
@@ -234,7 +239,8 @@ impl Swarm {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        let runs = self.mode == Mode::Television && self.tick <= self.pieces + DELAY.as_secs() as u32;
+        let runs =
+            self.mode == Mode::Television && self.tick <= self.pieces + DELAY.as_secs() as u32;
         runs.then(|| PACE * self.tick)
     }
 
@@ -253,7 +259,9 @@ impl Swarm {
         let tick = self.tick;
         self.tick += 1;
         let due = tick.checked_sub(DELAY.as_secs() as u32);
-        for (node, member) in self.members.iter_mut().enumerate().skip(1).filter(|(_, one)| one.alive) {
+        for (node, member) in
+            self.members.iter_mut().enumerate().skip(1).filter(|(_, one)| one.alive)
+        {
             if tick < self.pieces {
                 member.torrent.set_priority(now, PieceIndex(tick), Priority::NORMAL);
             }
@@ -273,7 +281,9 @@ impl Swarm {
     #[must_use]
     pub fn complete_at(&self) -> Option<Duration> {
         let living = self.members.iter().skip(1).filter(|member| member.alive);
-        living.map(|member| member.complete_at).try_fold(Duration::ZERO, |last, at| Some(last.max(at?)))
+        living
+            .map(|member| member.complete_at)
+            .try_fold(Duration::ZERO, |last, at| Some(last.max(at?)))
     }
 
     /// Returns the shortest time in which a server with the seed's uplink can send the file to every peer.
@@ -373,7 +383,8 @@ impl World for Swarm {
         let copies = (0..self.pieces).map(|piece| {
             living().filter(|member| member.torrent.have().has(PieceIndex(piece))).count()
         });
-        let details = selected.and_then(|node| self.members.get(node as usize)).map(Member::details);
+        let details =
+            selected.and_then(|node| self.members.get(node as usize)).map(Member::details);
         Json::object([
             ("order", self.order.into()),
             (

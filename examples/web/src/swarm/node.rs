@@ -139,6 +139,13 @@ impl Member {
         (consumed, busy)
     }
 
+    /// Notes that a node has sent wrong data.
+    pub(super) fn ban(&mut self, node: u32) {
+        if !self.banned.contains(&node) {
+            self.banned.push(node);
+        }
+    }
+
     /// Hashes a piece as it was stored.
     pub(super) fn verify(&mut self, now: Duration, piece: PieceIndex) {
         let digest = digest(piece.0, &self.wrong);
@@ -148,8 +155,9 @@ impl Member {
 
     pub(super) fn view(&self) -> Json {
         let have = self.torrent.have();
-        let bits: String =
-            (0..self.pieces).map(|piece| if have.has(PieceIndex(piece)) { '1' } else { '0' }).collect();
+        let bits: String = (0..self.pieces)
+            .map(|piece| if have.has(PieceIndex(piece)) { '1' } else { '0' })
+            .collect();
         let unchoked = self.torrent.peers().filter(|peer| peer.unchoked).map(|peer| peer.conn.0);
         Json::object([
             ("id", self.number.into()),
