@@ -1,6 +1,6 @@
 'use strict';
 tabs.chain = {
-  title: 'Chain', layout: 'wide', defaults: { bits: 8 }, kinds: ['work', 'transaction', 'block', 'verdict'],
+  title: 'Chain', defaults: { bits: 8 }, kinds: ['work', 'transaction', 'block', 'verdict'],
   name: id => '#' + id,
   commands: () => [
     html('h2', {}, 'Ledger'),

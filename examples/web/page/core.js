@@ -194,10 +194,11 @@ function table(head, rows) {
 
 // Forms of commands: a text for each field; the button carries the command out.
 function line(label, template, fields) {
-  const inputs = fields.map(([name, value, wide]) => html('input', { value, 'aria-label': name, title: name, placeholder: name, class: wide ? 'wide' : null }));
+  const inputs = fields.map(([name, value, wide]) => html('input', { value, class: wide ? 'wide' : null }));
   const run = event => { if (event) event.preventDefault(); command(template(...inputs.map(input => input.value.trim()))); };
   for (const input of inputs) input.addEventListener('keydown', event => { event.stopPropagation(); if (event.key === 'Enter') run(event); });
-  return html('div', { class: 'row' }, html('button', { type: 'button', onclick: run, 'data-do': label.toLowerCase() }, label), inputs);
+  return html('div', { class: 'row' }, html('button', { type: 'button', onclick: run, 'data-do': label.toLowerCase() }, label),
+    inputs.map((input, at) => html('label', { class: input.className }, fields[at][0] + ' ', input)));
 }
 function presets(list) {
   return html('div', { class: 'row' }, list.map(([label, options]) => html('button', { type: 'button', 'data-preset': label, onclick: () => {

@@ -29,7 +29,7 @@ tabs.swarm = {
       const label = `${tabs.swarm.name(node.id)}${node.alive ? '' : ', gone'}${node.lies ? ', sends wrong data' : ''}, ${node.count} of ${view.pieces} pieces, unchokes ${node.unchoked.length}`;
       return nodeGroup(node.id, label, classes, svg('circle', { class: 'node', cx: x, cy: y, r: 9 }),
         share > 0 && share < 1 ? svg('path', { class: 'cell on', style: 'pointer-events:none', d: `M${x} ${y}L${x} ${y - 9}A9 9 0 ${share > .5 ? 1 : 0} 1 ${x + 9 * Math.sin(2 * Math.PI * share)} ${y - 9 * Math.cos(2 * Math.PI * share)}Z` }) : null,
-        svg('text', { x, y }, node.id ? String(node.id) : 'S'), node.lies ? svg('text', { x: x + 10, y: y - 9 }, '!') : null);
+        svg('text', { x, y, class: share > 0 && share < 1 ? 'halo' : null }, node.id ? String(node.id) : 'S'), node.lies ? svg('text', { x: x + 10, y: y - 9 }, '!') : null);
     }));
     const matrix = $('matrix');
     matrix.setAttribute('viewBox', `0 0 ${wide} ${high}`);

@@ -21,7 +21,7 @@ const JITTER: Duration = Duration::from_millis(40);
 /// The cost of a finger that a lookup of the node replaces by itself.
 const REPLACEABLE: u16 = u16::MAX - 1;
 
-/// Builds a ring. Options: `m` bits of an identifier (3 to 8), `nodes` that are members at the beginning, `r` successors
+/// Builds a ring. Options: `m` bits of an identifier (3, 5, 6 or 8), `nodes` that are members at the beginning, `r` successors
 /// that a node remembers, `seed`, `loss` of 1,000 messages.
 ///
 /// # Errors
@@ -30,11 +30,10 @@ const REPLACEABLE: u16 = u16::MAX - 1;
 pub fn build(options: &Options) -> Result<Box<dyn World>, String> {
     Ok(match options.number("m", 5, 3, 8)? {
         3 => Box::new(Ring::<3>::new(options)?),
-        4 => Box::new(Ring::<4>::new(options)?),
         5 => Box::new(Ring::<5>::new(options)?),
         6 => Box::new(Ring::<6>::new(options)?),
-        7 => Box::new(Ring::<7>::new(options)?),
-        _ => Box::new(Ring::<8>::new(options)?),
+        8 => Box::new(Ring::<8>::new(options)?),
+        m => return Err(format!("m is 3, 5, 6 or 8 here, not {m}")),
     })
 }
 

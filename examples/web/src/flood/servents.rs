@@ -19,7 +19,7 @@ use crate::post::{Parcel, Post};
 /// The machines are this much older than the page: before, they have exchanged their tables.
 const OFFSET: Duration = Duration::from_secs(100);
 /// Bytes of memory for a table of words.
-const TABLE: usize = 2_048;
+const TABLE: usize = 256;
 /// Longer than any message here.
 const BUFFER: usize = 4_096;
 
