@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The numbers and rules of the lectures, computed by the crates.
+set -euo pipefail
+cargo build --quiet --release -p examples --bin learn
+target/release/learn slides >target/slides.txt || { grep FAIL target/slides.txt; exit 1; }
+tail -1 target/slides.txt
