@@ -4,7 +4,7 @@
 //! length of the answer; [`buffer`] with length 0 returns where it lies. Requests are `open WORLD OPTIONS`, `trace`, and those of
 //! [`Player::request`]. Answers are JSON: the view, or an object with the field `error`.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 
 use crate::{Json, Player};
 

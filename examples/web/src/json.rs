@@ -98,10 +98,9 @@ impl<T: Into<Self>> From<Option<T>> for Json {
 impl Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Null => f.write_str("null"),
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Number(number) if number.is_finite() => write!(f, "{number}"),
-            Self::Number(_) => f.write_str("null"),
+            Self::Null | Self::Number(_) => f.write_str("null"),
             Self::Text(text) => quote(f, text),
             Self::List(values) => {
                 f.write_char('[')?;

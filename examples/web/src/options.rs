@@ -28,6 +28,7 @@ impl Options {
     /// # Errors
     ///
     /// A sentence that names the option and its bounds.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers")]
     pub fn number<T>(&self, name: &str, default: T, least: T, most: T) -> Result<T, String>
     where
         T: FromStr + PartialOrd + core::fmt::Display,

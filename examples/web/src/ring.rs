@@ -176,6 +176,44 @@ impl<const M: u32> Ring<M> {
         }
     }
 
+    fn look_up(&mut self, key: u32, from: u32) -> Result<String, String> {
+        if u64::from(key) >= 1 << M {
+            return Err(format!("a key of {M} bits is below {}, not {key}", 1 << M));
+        }
+        let now = self.post.now();
+        let lookup = self.alive(from)?.node.lookup(now, Word::new(key.into()));
+        let id = lookup.map_err(|error| error.to_string())?;
+        self.lookups.push(Lookup { id, key, path: vec![from], outcome: None });
+        self.pump(from);
+        Ok(format!("node {from} looks for the owner of key {key}"))
+    }
+
+    /// Lets a new node join by a contact, or by any member.
+    fn join(&mut self, id: u32, contact: Option<u32>) -> Result<String, String> {
+        let is_member = |member: &&Member<M>| member.alive && member.node.state().is_member();
+        let any = || self.members.values().find(is_member).map(|member| member.node.me().address);
+        let contact = contact.or_else(any).ok_or("there is no member to join by")?;
+        self.add(id)?;
+        let now = self.post.now();
+        let joining = self.alive(id)?.node.join(now, contact);
+        joining.map_err(|error| error.to_string())?;
+        self.pump(id);
+        Ok(format!("node {id} joins by node {contact}"))
+    }
+
+    /// Offers every node random nodes as its fingers, living and dead ones.
+    fn spoil_fingers(&mut self) -> String {
+        let mut rng = Rng::new(self.seed ^ self.post.now().as_micros() as u64);
+        let known: Vec<u32> = self.members.keys().copied().collect();
+        for member in self.members.values_mut() {
+            for _ in 0..2 * M {
+                let any = known[rng.below(known.len() as u64) as usize];
+                member.node.offer_finger(peer(any), 0);
+            }
+        }
+        "every node has wrong fingers now".into()
+    }
+
     fn due(&self) -> Option<(Duration, u32)> {
         let living = self.members.iter().filter(|(_, member)| member.alive);
         living.filter_map(|(id, member)| Some((member.node.poll_timeout()?, *id))).min()
@@ -259,34 +297,11 @@ impl<const M: u32> World for Ring<M> {
         let now = self.post.now();
         let first = || number::<u32>("a node or key", words.get(1));
         match words.first().copied() {
-            Some("lookup") => {
-                let key = first()?;
-                let from = number("the node that asks", words.get(2))?;
-                if u64::from(key) >= 1 << M {
-                    return Err(format!("a key of {M} bits is below {}, not {key}", 1 << M));
-                }
-                let lookup = self.alive(from)?.node.lookup(now, Word::new(key.into()));
-                let id = lookup.map_err(|error| error.to_string())?;
-                self.lookups.push(Lookup { id, key, path: vec![from], outcome: None });
-                self.pump(from);
-                Ok(format!("node {from} looks for the owner of key {key}"))
-            }
+            Some("lookup") => self.look_up(first()?, number("the node that asks", words.get(2))?),
             Some("join") => {
-                let id = first()?;
-                let contact = match words.get(2) {
-                    Some(word) => number("the contact", Some(word))?,
-                    None => {
-                        let member =
-                            |member: &&Member<M>| member.alive && member.node.state().is_member();
-                        let known = self.members.values().find(member);
-                        known.ok_or("there is no member to join by")?.node.me().address
-                    }
-                };
-                self.add(id)?;
-                let joining = self.alive(id)?.node.join(now, contact);
-                joining.map_err(|error| error.to_string())?;
-                self.pump(id);
-                Ok(format!("node {id} joins by node {contact}"))
+                let contact =
+                    if words.len() > 2 { Some(number("the contact", words.get(2))?) } else { None };
+                self.join(first()?, contact)
             }
             Some("kill") => {
                 let id = first()?;
@@ -309,17 +324,7 @@ impl<const M: u32> World for Ring<M> {
                 self.post.cut([]);
                 Ok("the network is whole again".into())
             }
-            Some("garbage") => {
-                let mut rng = Rng::new(self.seed ^ now.as_micros() as u64);
-                let known: Vec<u32> = self.members.keys().copied().collect();
-                for member in self.members.values_mut() {
-                    for _ in 0..2 * M {
-                        let any = known[rng.below(known.len() as u64) as usize];
-                        member.node.offer_finger(peer(any), 0);
-                    }
-                }
-                Ok("every node has been told wrong fingers".into())
-            }
+            Some("garbage") => Ok(self.spoil_fingers()),
             other => Err(format!("a ring has no command {other:?}")),
         }
     }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     cli::run(
         |program: &Program| program.common,
         |program| match program.command {
-            Command::Slides(args) => slides::run(&args),
+            Command::Slides(args) => Ok(slides::run(&args)),
         },
     )
 }

@@ -1,5 +1,7 @@
 //! A ledger with branches: signed payments, work, reorganisation, and proofs of inclusion.
 
+use core::fmt::Write as _;
+
 use ledger_core::ledger::Standard;
 use ledger_core::node::{HeaderSlot, Node, NodeConfig, NodeSlots, Outcome};
 use ledger_core::{
@@ -261,7 +263,8 @@ impl Ledger {
             {
                 said = format!("block {block} is the tip at height {}", tip.height);
                 if disconnected > 0 {
-                    said += &format!(
+                    let _ = write!(
+                        said,
                         "; a reorganisation took {disconnected} blocks back and connected {connected}"
                     );
                 }

@@ -132,7 +132,7 @@ impl Central {
         post.send(Parcel { from, to, bytes: bytes.to_vec() }, kind, frame.to_string());
     }
 
-    pub(super) fn deliver(&mut self, parcel: Parcel, post: &mut Post) {
+    pub(super) fn deliver(&mut self, parcel: &Parcel, post: &mut Post) {
         let now = post.now();
         if parcel.to == SERVER {
             let conn = ConnId(parcel.from - FIRST[2]);

@@ -186,7 +186,7 @@ impl World for Flood {
             let limit = due.map_or(until, |(at, _)| at.min(until));
             if let Some(parcel) = self.post.receive(limit) {
                 match parcel.to {
-                    to if to >= FIRST[2] => self.central.deliver(parcel, &mut self.post),
+                    to if to >= FIRST[2] => self.central.deliver(&parcel, &mut self.post),
                     to if to >= FIRST[1] => self.hybrid.deliver(&parcel, &mut self.post),
                     _ => self.flat.deliver(&parcel, &mut self.post),
                 }

@@ -295,7 +295,7 @@ impl Servents {
         match sent {
             Ok(sent) => self.send_to(node, sent.to, &buf[..sent.len], post),
             Err(error) => {
-                post.note(node as u32 + self.first, "other", format!("no answer: {error}"))
+                post.note(node as u32 + self.first, "other", format!("no answer: {error}"));
             }
         }
     }

@@ -166,7 +166,7 @@ impl Swarm {
         loop {
             let free_at = self.post.free_at(node as u32);
             if free_at > now + BACKLOG {
-                self.members[node].deadline = Some(free_at - BACKLOG);
+                self.members[node].deadline = Some(free_at.saturating_sub(BACKLOG));
                 break;
             }
             let Some((to, bytes)) = self.members[node].next_message() else { break };

@@ -21,7 +21,7 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
     loop {
         let due = index.poll_timeout().map(|at| at.saturating_sub(net.now()));
         for event in net.turn(due).map_err(cli::sentence)? {
-            handle(&mut index, &mut net, event);
+            handle(&mut index, &mut net, &event);
         }
         index.handle_timeout(net.now());
         while turn(&mut index, &mut net, trace) {}
@@ -34,9 +34,9 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
     }
 }
 
-fn handle(index: &mut Server, net: &mut Net, event: Event<ConnId, ()>) {
+fn handle(index: &mut Server, net: &mut Net, event: &Event<ConnId, ()>) {
     let now = net.now();
-    match event {
+    match *event {
         Event::Opened { conn, .. } => {
             let ip = match net.conn(conn).map(|client| client.addr) {
                 Some(SocketAddr::V4(address)) => *address.ip(),

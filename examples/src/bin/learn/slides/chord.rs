@@ -270,7 +270,7 @@ fn wrong_fingers() -> Check {
 fn node(view: &web::Json, id: u32) -> Result<&web::Json, String> {
     let nodes = items(find(view, &["nodes"])?);
     let found =
-        nodes.iter().find(|node| find(node, &["id"]).is_ok_and(|one| number(one) == f64::from(id)));
+        nodes.iter().find(|node| find(node, &["id"]).is_ok_and(|one| number(one) as u32 == id));
     found.ok_or_else(|| failed(format!("no node {id}")))
 }
 

@@ -133,8 +133,7 @@ fn work_units() -> Check {
         }
         while let Some(event) = pool.poll_event() {
             if matches!(event, Event::Exhausted) {
-                let accepted: u64 =
-                    pool.accounts().map(|account| u64::from(account.accepted)).sum();
+                let accepted: u64 = pool.accounts().map(|account| account.accepted).sum();
                 let split: u64 = pool.split(1_001).map(|(_, part)| part).sum();
                 return equal((accepted, split), (expected as u64, 1_001));
             }

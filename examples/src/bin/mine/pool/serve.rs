@@ -51,7 +51,7 @@ pub fn serve(args: &Serve) -> cli::Result {
         let wait = pool.poll_timeout().map_or(ATTENTION, |at| at.saturating_sub(net.now()));
         let events = net.turn(Some(wait.min(ATTENTION))).map_err(cli::sentence)?;
         for event in events {
-            solution = solution.or(handle(&mut pool, &mut net, event));
+            solution = solution.or(handle(&mut pool, &mut net, &event));
         }
         if pool.poll_timeout().is_some_and(|at| at <= net.now()) {
             pool.handle_timeout(net.now());
@@ -79,7 +79,7 @@ pub fn serve(args: &Serve) -> cli::Result {
 
 /// Describes the search in one line.
 fn describe(pool: &Pool<PoolVec>, net: &Net, start: Instant) -> String {
-    let shares: u64 = pool.accounts().map(|account| u64::from(account.accepted)).sum();
+    let shares: u64 = pool.accounts().map(|account| account.accepted).sum();
     let seconds = start.elapsed().as_secs();
     format!("{} workers, {shares} shares accepted, {seconds} s", net.len())
 }
@@ -110,9 +110,9 @@ fn report(pool: &mut Pool<PoolVec>, net: &mut Net) -> bool {
 }
 
 /// Processes an event of the network; returns the nonce that solves the job, if a worker has sent it.
-fn handle(pool: &mut Pool<PoolVec>, net: &mut Net, event: Event<ConnId, ()>) -> Option<u64> {
+fn handle(pool: &mut Pool<PoolVec>, net: &mut Net, event: &Event<ConnId, ()>) -> Option<u64> {
     let now = net.now();
-    match event {
+    match *event {
         Event::Opened { conn, .. } => {
             match pool.handle_connected(now, conn, WorkerId(conn.0.into())) {
                 Ok(()) => say(&format!("worker {} is here", conn.0)),
