@@ -9,6 +9,7 @@
 //! | [`storage`] | files that are replaced as a whole |
 //! | [`cli`], [`progress`], [`interrupt`] | arguments, exit codes and errors; progress; signals |
 //! | [`chart`], [`svg`] | charts |
+//! | [`overtake`] | how likely a double spend is |
 //! | [`graph`], [`random`] | random graphs, the same for the same seed; random bytes |
 //!
 //! This page is the README of the whole, so that its code is compiled.
@@ -19,6 +20,7 @@ pub mod chart;
 pub mod cli;
 pub mod dht;
 pub mod interrupt;
+pub mod overtake;
 pub mod progress;
 pub mod random;
 pub mod storage;

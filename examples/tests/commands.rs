@@ -10,7 +10,7 @@ const MINE: &str = env!("CARGO_BIN_EXE_mine");
 const LEARN: &str = env!("CARGO_BIN_EXE_learn");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 27] = [
+const COMMANDS: [(&str, &[&str]); 28] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -38,6 +38,7 @@ const COMMANDS: [(&str, &[&str]); 27] = [
     (MINE, &["retarget"]),
     (LEARN, &[]),
     (LEARN, &["slides"]),
+    (LEARN, &["lab"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {

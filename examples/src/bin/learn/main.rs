@@ -1,5 +1,6 @@
 //! The lectures checked line by line by the crates. See `learn --help`.
 
+mod lab;
 mod slides;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Slides(slides::Args),
+    Lab(lab::Args),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         |program: &Program| program.common,
         |program| match program.command {
             Command::Slides(args) => Ok(slides::run(&args)),
+            Command::Lab(args) => lab::run(&args),
         },
     )
 }

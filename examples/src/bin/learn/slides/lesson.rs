@@ -1,6 +1,8 @@
 //! Worlds of the page, asked for single values.
 
+use core::cell::RefCell;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use web::flood::{Counts, Flood};
 use web::{Json, Options, Player, World as _};
@@ -47,6 +49,7 @@ pub fn run(world: &str, options: &str, commands: &[(&str, u64)]) -> Result<Json,
 }
 
 /// The costs of one search in the three networks, and the number of links of 0.4.
+#[derive(Clone)]
 pub struct Search {
     pub flat: Counts,
     pub hybrid: Counts,
@@ -54,8 +57,17 @@ pub struct Search {
     pub edges: u64,
 }
 
+thread_local! {
+    /// Several facts are about one search.
+    static KNOWN: RefCell<BTreeMap<String, Search>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// Lets a node search, after some others were killed.
 pub fn search(options: &str, kills: &[&str], node: u32, words: &str) -> Result<Search, String> {
+    let name = format!("{options} {kills:?} {node} {words}");
+    if let Some(known) = KNOWN.with_borrow(|known| known.get(&name).cloned()) {
+        return Ok(known);
+    }
     let mut flood = Flood::new(&Options::parse(options)).map_err(failed)?;
     for kill in kills {
         flood.command(&["kill", kill]).map_err(failed)?;
@@ -64,5 +76,7 @@ pub fn search(options: &str, kills: &[&str], node: u32, words: &str) -> Result<S
     flood.command(&["search", &number, words]).map_err(failed)?;
     flood.advance(Duration::from_secs(120));
     let [flat, hybrid, index] = flood.counts();
-    Ok(Search { flat, hybrid, index, edges: flood.edges() as u64 })
+    let search = Search { flat, hybrid, index, edges: flood.edges() as u64 };
+    KNOWN.with_borrow_mut(|known| known.insert(name, search.clone()));
+    Ok(search)
 }

@@ -6,7 +6,7 @@ mod consensus;
 mod general;
 mod gnutella;
 mod ledger;
-mod lesson;
+pub mod lesson;
 mod town;
 mod work;
 
