@@ -5,11 +5,13 @@
 //! trace in a browser and in a native test. Nothing here decides what a protocol does: a world carries bytes between
 //! machines, calls them when a deadline is due, and describes what they are.
 //!
-//! [`ffi`] is what the page calls.
+//! The module `ffi`, in builds for WebAssembly, is what the page calls. Elsewhere its exported functions would keep all of
+//! this in every program.
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
 pub mod chain;
+#[cfg(target_family = "wasm")]
 pub mod ffi;
 pub mod flood;
 pub mod graph;
