@@ -5,7 +5,6 @@ mod node;
 use core::time::Duration;
 
 use bittorrent_pieces::picker::{Order, Playback};
-use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{CloseReason, ConnId, Event, PieceIndex, Policy, Priority, Side};
 
 use crate::graph::Graph;
@@ -13,7 +12,7 @@ use crate::options::number;
 use crate::post::{Parcel, Post};
 use crate::{Json, Options, World};
 
-use node::{Kind, Member, PIECE_LEN};
+use node::{Kind, Member, PIECE_LEN, describe};
 
 const LATENCY: Duration = Duration::from_millis(60);
 const JITTER: Duration = Duration::from_millis(20);
@@ -300,26 +299,6 @@ fn playback() -> Playback {
         pace: PACE,
         window: 4,
         urgent: Duration::from_secs(3),
-    }
-}
-
-/// Returns the kind and the line of a message.
-fn describe(bytes: &[u8]) -> (&'static str, String) {
-    if let Ok((handshake, _)) = Handshake::decode(bytes) {
-        return ("handshake", handshake.to_string());
-    }
-    match Message::decode(bytes, u32::MAX) {
-        Ok((message, _)) => {
-            let kind = match message {
-                Message::Piece { .. } => "piece",
-                Message::Request { .. } => "request",
-                Message::Choke | Message::Unchoke => "choke",
-                Message::Have { .. } => "have",
-                _ => "other",
-            };
-            (kind, message.to_string())
-        }
-        Err(error) => ("other", error.to_string()),
     }
 }
 

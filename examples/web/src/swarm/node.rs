@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::torrent::transmit_len;
+use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, Block, Config, ConnId, Geometry, InfoHash, Outcome, PeerId, PieceHasher, PieceHashes,
     PieceIndex, Policy, Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
@@ -186,5 +187,25 @@ impl Member {
             ])
         });
         self.view().with("peers", Json::list(rows))
+    }
+}
+
+/// Returns the kind and the line of a message.
+pub(super) fn describe(bytes: &[u8]) -> (&'static str, String) {
+    if let Ok((handshake, _)) = Handshake::decode(bytes) {
+        return ("handshake", handshake.to_string());
+    }
+    match Message::decode(bytes, u32::MAX) {
+        Ok((message, _)) => {
+            let kind = match message {
+                Message::Piece { .. } => "piece",
+                Message::Request { .. } => "request",
+                Message::Choke | Message::Unchoke => "choke",
+                Message::Have { .. } => "have",
+                _ => "other",
+            };
+            (kind, message.to_string())
+        }
+        Err(error) => ("other", error.to_string()),
     }
 }

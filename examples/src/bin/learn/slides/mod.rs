@@ -5,8 +5,10 @@ mod chord;
 mod consensus;
 mod general;
 mod gnutella;
+mod hybrid;
 mod ledger;
 pub mod lesson;
+mod supply;
 mod town;
 mod work;
 
@@ -69,11 +71,11 @@ type Topic = (&'static str, &'static [&'static [Fact]]);
 
 const TOPICS: [Topic; 8] = [
     ("general", &[general::FACTS]),
-    ("gnutella", &[gnutella::CENTRAL, gnutella::FLOODING, gnutella::HYBRID]),
+    ("gnutella", &[gnutella::CENTRAL, gnutella::FLOODING, hybrid::FACTS]),
     ("chord", &[chord::TABLES, chord::RING]),
     ("bittorrent", &[bittorrent::FACTS]),
     ("ledger", &[ledger::BLOCKS, ledger::OWNERSHIP]),
-    ("supply", &[ledger::SUPPLY]),
+    ("supply", &[supply::FACTS]),
     ("work", &[work::FACTS]),
     ("consensus", &[consensus::FACTS]),
 ];
