@@ -10,7 +10,11 @@ pub type Point = (f64, f64);
 /// A picture under construction.
 pub struct Svg {
     out: String,
+    end: &'static str,
 }
+
+/// A picture in a page does not become smaller than this part of its size: then it scrolls, and its texts stay readable.
+const LEAST: f64 = 0.8;
 
 impl Svg {
     /// Begins a file of its own with a style sheet, on white; `label` is what a screen reader says.
@@ -21,6 +25,7 @@ impl Svg {
             out: format!(
                 r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{label}"><style>{style}</style><rect class="paper" width="100%" height="100%"/>"#
             ) + "\n",
+            end: "</svg>\n",
         }
     }
 
@@ -28,17 +33,19 @@ impl Svg {
     #[must_use]
     pub fn new(width: f64, height: f64, class: &str, label: &str) -> Self {
         let label = escape(label);
+        let least = LEAST * width;
         Self {
             out: format!(
-                r#"<svg class="{class}" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{label}">"#
+                r#"<div class="scroll"><svg class="{class}" style="min-width:{least:.0}px" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{label}">"#
             ) + "\n",
+            end: "</svg></div>\n",
         }
     }
 
     /// Ends the picture and returns it.
     #[must_use]
     pub fn finish(mut self) -> String {
-        self.out.push_str("</svg>\n");
+        self.out.push_str(self.end);
         self.out
     }
 

@@ -7,9 +7,10 @@ const GNUTELLA: &str = env!("CARGO_BIN_EXE_gnutella");
 const CHORD: &str = env!("CARGO_BIN_EXE_chord");
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const MINE: &str = env!("CARGO_BIN_EXE_mine");
+const LEARN: &str = env!("CARGO_BIN_EXE_learn");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 28] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -35,6 +36,9 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     (MINE, &["pool", "work"]),
     (MINE, &["attack"]),
     (MINE, &["retarget"]),
+    (LEARN, &[]),
+    (LEARN, &["slides"]),
+    (LEARN, &["lab"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {

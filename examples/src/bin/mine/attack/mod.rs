@@ -1,11 +1,8 @@
 //! How likely a double spend is after some confirmations. See `mine attack --help`.
 
-mod formula;
-mod race;
-
 use examples::chart::{Axis, Chart, Scale, Series, Style};
 use examples::cli::{self, Exit, Out, within};
-use examples::progress;
+use examples::{overtake, progress};
 use sim::Rng;
 
 /// The probability that an attacker catches up after some confirmations, and so takes a payment back
@@ -70,8 +67,8 @@ pub fn run(args: &Args) -> cli::Result {
 }
 
 fn row(rng: &mut Rng, q: f64, z: u32, races: u32) -> Row {
-    let simulated = race::caught_up(rng, q, z, races);
-    Row { z, nakamoto: formula::nakamoto(q, z), exact: formula::exact(q, z), simulated }
+    let simulated = overtake::caught_up(rng, q, z, races);
+    Row { z, nakamoto: overtake::nakamoto(q, z), exact: overtake::exact(q, z), simulated }
 }
 
 /// The exact curve is solid, Nakamoto's dashed; the races are dots.

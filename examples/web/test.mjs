@@ -1,0 +1,296 @@
+// Opens the page from disk in headless Chromium and uses it as a person does.
+// node test.mjs PAGE SCREENSHOTS TRACES: the traces are those of a native run, to be compared.
+import { createRequire } from 'node:module';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import assert from 'node:assert/strict';
+
+const [page_file, pictures, traces] = process.argv.slice(2);
+const { chromium } = createRequire(process.cwd() + '/')('playwright-core');
+mkdirSync(pictures, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+const complaints = [];
+const url = pathToFileURL(page_file).href;
+
+async function page(hash = '', options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.on('console', message => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+  page.on('pageerror', error => complaints.push(String(error)));
+  page.on('request', request => { if (!request.url().startsWith(url) && !request.url().startsWith('data:')) complaints.push('request to ' + request.url()); });
+  await page.goto(url + hash);
+  await page.waitForFunction(() => window.lesson);
+  return page;
+}
+const summary = page => page.textContent('#summary');
+const said = page => page.textContent('#said');
+const setup = (page, hash) => page.evaluate(hash => { location.hash = hash; }, hash).then(() => page.waitForFunction(hash => lesson.state.tab === hash.slice(1).split('?')[0], hash));
+// Puts values into the fields of a command and presses its button.
+async function command(page, label, ...values) {
+  const row = page.locator('#commands .row').filter({ has: page.locator(`[data-do="${label.toLowerCase()}"]`) });
+  for (const [at, value] of values.entries()) await row.locator('input').nth(at).fill(String(value));
+  await row.locator(`[data-do="${label.toLowerCase()}"]`).click();
+}
+// Runs without waiting for the picture.
+const until = (page, seconds) => page.evaluate(seconds => { document.getElementById('play').textContent === 'Pause' && document.getElementById('play').click(); request('to ' + seconds); saveLink(); }, seconds);
+const now = page => page.evaluate(() => lesson.state.now);
+
+const tests = {
+  async 'every tab opens by a click and by its key, without a word on the console'() {
+    const p = await page();
+    for (const [at, name] of ['flood', 'ring', 'swarm', 'chain'].entries()) {
+      await p.click('#tab-' + name);
+      assert.equal(await p.getAttribute('#tab-' + name, 'aria-selected'), 'true');
+      assert.ok((await summary(p)).length > 40);
+      await p.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+      await p.evaluate(() => document.activeElement.blur());
+      await p.keyboard.press(String(4 - at));
+      assert.equal(await p.getAttribute('#tab-' + ['flood', 'ring', 'swarm', 'chain'][3 - at], 'aria-selected'), 'true');
+    }
+    return p;
+  },
+  async 'task 1: a key is found and its hops are counted'() {
+    const p = await page('#ring');
+    await command(p, 'Look up', 26, 1);
+    await until(p, 4);
+    assert.match(await summary(p), /path 1 → 18 → 20 → 21, owner 28, 3 forwardings/);
+    await p.screenshot({ path: `${pictures}/ring-lookup.png`, fullPage: true });
+    return p;
+  },
+  async 'task 2: a killed successor is replaced'() {
+    const p = await page('#ring');
+    await p.click('[data-preset="Ten nodes, three successors"]');
+    await p.click('[data-node="8"]');
+    assert.match(await p.textContent('#details'), /successors 14, 21, 32/);
+    await command(p, 'Kill', 14);
+    assert.match(await summary(p), /9 living nodes; some node does not know/);
+    await until(p, 60);
+    assert.match(await p.textContent('#details'), /successors 21, 32, 38/);
+    assert.match(await summary(p), /every living node knows its next/);
+    return p;
+  },
+  async 'task 3: a newcomer gets its keys'() {
+    const p = await page('#ring');
+    await p.click('[data-preset="Ten nodes, three successors"]');
+    await command(p, 'Join', 26, 1);
+    await until(p, 60);
+    await p.click('[data-node="26"]');
+    assert.match(await p.textContent('#details'), /owns \(21, 26\]/);
+    return p;
+  },
+  async 'task 4: a ring that was cut merges again'() {
+    const p = await page('#ring');
+    await p.click('[data-preset="Ten nodes, three successors"]');
+    await command(p, 'Cut off', '1,8,21,32,38');
+    await until(p, 120);
+    assert.match(await summary(p), /every living node knows its next living node; the network is cut/);
+    await p.screenshot({ path: `${pictures}/ring-cut.png`, fullPage: true });
+    await command(p, 'Heal');
+    await until(p, 700);
+    assert.match(await summary(p), /every living node knows its next living node\./);
+    return p;
+  },
+  async 'task 5: wrong fingers change hops and not the owner'() {
+    const p = await page('#ring');
+    await command(p, 'Garbage');
+    await command(p, 'Look up', 12, 28);
+    await until(p, 10);
+    assert.match(await summary(p), /owner 14/);
+    return p;
+  },
+  async 'task 6: the flood fits into 100 messages'() {
+    const p = await page('#flood');
+    const messages = async () => Number((await p.textContent('#count0')).match(/^(\d+) messages/)[1]);
+    await command(p, 'Search', 3, 'debaser');
+    await until(p, 60);
+    assert.ok(await messages() > 60);
+    await p.screenshot({ path: `${pictures}/flood-search.png`, fullPage: true });
+    await p.selectOption('[data-setting=degree]', '3');
+    await command(p, 'Search', 3, 'debaser');
+    await until(p, 60);
+    assert.ok(await messages() <= 100, String(await messages()));
+    assert.match(await p.textContent('#count0'), /3 hits found/);
+    assert.match(await p.textContent('#count2'), /1 queries/);
+    return p;
+  },
+  async 'task 7: the index dies and the others go on'() {
+    const p = await page('#flood');
+    await p.click('[data-do="kill index"]');
+    await command(p, 'Search', 3, 'hey jude');
+    await until(p, 60);
+    assert.match(await p.textContent('#count2'), / 0 hits found/);
+    assert.doesNotMatch(await p.textContent('#count0'), / 0 hits found/);
+    return p;
+  },
+  async 'task 8: the liar is found'() {
+    const p = await page('#swarm');
+    await p.click('[data-preset="A liar among them"]');
+    await until(p, 120);
+    assert.match(await summary(p), /All living peers were complete/);
+    assert.match(await summary(p), /banned: peer 2\./);
+    await p.screenshot({ path: `${pictures}/swarm-liar.png`, fullPage: true });
+    return p;
+  },
+  async 'task 9: the swarm outlives its seed'() {
+    const p = await page('#swarm');
+    for (let second = 1; ; second += 1) {
+      await until(p, second);
+      if (Number((await summary(p)).match(/has (\d+) copies/)[1]) >= 2) break;
+      assert.ok(second < 100);
+    }
+    await p.screenshot({ path: `${pictures}/swarm-half.png`, fullPage: true });
+    await p.click('[data-node="0"]');
+    await p.keyboard.press('k');
+    assert.match(await said(p), /node 0 is gone/);
+    await until(p, 200);
+    assert.match(await summary(p), /All living peers were complete/);
+    return p;
+  },
+  async 'task 10: a block is changed and the chain repaired'() {
+    const p = await page('#chain');
+    await p.fill('[data-block="2"][name=data]', 'ten coins to ben');
+    assert.match(await summary(p), /Blocks 2, 3, 4, 5 are invalid/);
+    await p.screenshot({ path: `${pictures}/chain-broken.png`, fullPage: true });
+    for (const block of [2, 3, 4, 5]) await p.click(`[data-mine="${block}"]`);
+    assert.match(await summary(p), /All five blocks are valid/);
+    await p.fill('[data-block="2"][name=data]', '');
+    for (const block of [2, 3, 4, 5]) await p.click(`[data-mine="${block}"]`);
+    assert.match(await p.textContent('#b5 .hash'), /0000e4b9052fd8aae92a8afda42e2ea0f17972ea67cead67352e74dd6f7d217c/);
+    return p;
+  },
+  async 'task 11: coins are not spent twice, and a heavier branch wins'() {
+    const p = await page('#chain');
+    await command(p, 'Forge a payment', 'ann', 'ben', 10);
+    assert.match(await said(p), /^refused/);
+    await command(p, 'Pay', 'ann', 'ben', 60);
+    await command(p, 'Pay again with the same coins', 'ann', 'cat', 60);
+    await command(p, 'Mine a block');
+    assert.match(await said(p), /refused.*sequence/);
+    await command(p, 'Mine a block');
+    for (let nth = 0; nth < 5; nth += 1) await command(p, 'Pay', 'ann', 'dan', 1);
+    await command(p, 'Mine a block');
+    await command(p, 'Prove', 2, 3);
+    assert.match(await p.textContent('#proof'), /3 hashes prove it, and the proof is right/);
+    await command(p, 'Mine a block', 0);
+    await command(p, 'Mine a block', 3);
+    await command(p, 'Mine a block', 4);
+    assert.match(await said(p), /reorganisation took 2 blocks back and connected 3/);
+    await p.screenshot({ path: `${pictures}/chain-fork.png`, fullPage: true });
+    return p;
+  },
+  async 'a step back undoes a step, and a link restores the state'() {
+    const p = await page('#ring?m=5&nodes=1,4,8,11,14,17');
+    await command(p, 'Look up', 3, 8);
+    await until(p, 1.5);
+    const before = await p.evaluate(() => [lesson.trace(), lesson.state.now]);
+    await p.click('#step');
+    assert.notDeepEqual(await p.evaluate(() => [lesson.trace(), lesson.state.now]), before);
+    await p.click('#back');
+    assert.ok(await now(p) <= before[1]);
+    await until(p, 4);
+    await p.click('[data-node="8"]');
+    const [hash, text, details] = [await p.evaluate(() => location.hash), await summary(p), await p.textContent('#details')];
+    assert.match(text, /path 8 → 1, owner 4/);
+    assert.match(details, /5241/);
+    const again = await page(hash);
+    assert.equal(await summary(again), text);
+    assert.equal(await again.textContent('#details'), details);
+    assert.equal(await now(again), await now(p));
+    return again;
+  },
+  async 'the log filters by kind and by text'() {
+    const p = await page('#ring');
+    await command(p, 'Look up', 26, 1);
+    await until(p, 20);
+    const kinds = () => p.$$eval('#log li', items => [...new Set(items.map(item => item.dataset.kind))]);
+    assert.ok((await kinds()).includes('stabilize'));
+    await p.uncheck('[data-kind=stabilize]');
+    assert.ok(!(await kinds()).includes('stabilize'));
+    await p.fill('#words', 'find');
+    const lines = await p.$$eval('#log li', items => items.map(item => item.textContent));
+    assert.ok(lines.length > 0 && lines.every(line => /find/i.test(line)), lines.join('\n'));
+    return p;
+  },
+  async 'a dead node and a wrong command are answered with a sentence'() {
+    const p = await page('#ring');
+    await command(p, 'Kill', 99);
+    assert.match(await said(p), /there is no living node 99/);
+    assert.match(await p.getAttribute('#said', 'class'), /error/);
+    return p;
+  },
+  async 'nodes are reached and chosen by the keyboard, and messages are drawn under way'() {
+    const p = await page('#ring');
+    await p.focus('[data-node="18"]');
+    await p.keyboard.press('Enter');
+    assert.match(await p.textContent('#details'), /Node 18/);
+    assert.equal(await p.evaluate(() => document.activeElement.dataset.node), '18', 'the focus stays');
+    await command(p, 'Look up', 26, 1);
+    await until(p, 0.1);
+    const drawn = () => p.$$eval('#stage .flight', paths => paths.map(path => path.getAttribute('d')).join(''));
+    const first = await drawn();
+    assert.ok(first.length > 20);
+    await p.evaluate(() => { lesson.state.now += 0.05; drawFlights(); });
+    assert.notEqual(await drawn(), first, 'they move');
+    const labels = await p.$$eval('[data-node]', nodes => nodes.map(node => node.getAttribute('aria-label')));
+    assert.ok(labels.every(label => label && label.length > 8));
+    return p;
+  },
+  async 'narrow, wide and dark: nothing is cut off'() {
+    for (const [width, height, scheme] of [[400, 800, 'light'], [1280, 900, 'dark'], [3840, 2160, 'light']]) {
+      for (const tab of ['flood', 'ring', 'swarm', 'chain']) {
+        const p = await page('#' + tab, { viewport: { width, height }, colorScheme: scheme });
+        const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(over <= 0, `${tab} at ${width} px: ${over} px too wide`);
+        await p.screenshot({ path: `${pictures}/${tab}-${width}.png`, fullPage: true });
+        await p.context().close();
+      }
+    }
+  },
+  async 'the trace is that of a native run'() {
+    const p = await page();
+    let lines = 0;
+    for (const { world, options, commands, seconds, trace } of JSON.parse(readFileSync(traces))) {
+      const here = await p.evaluate(({ world, options, commands, seconds }) => {
+        const check = text => { const answer = call(text); if (answer.error) throw new Error(text + ': ' + answer.error); return answer; };
+        check(`open ${world} ${options}`);
+        for (const [at, text] of commands) { check('to ' + at); check('do ' + text); }
+        check('to ' + seconds);
+        return check('trace').trace;
+      }, { world, options, commands, seconds });
+      assert.equal(here, trace, world);
+      lines += trace.split('\n').length - 1;
+    }
+    console.log(`  ${lines} lines of trace are the same natively and in the browser`);
+    return p;
+  },
+  async 'a flood of 200 nodes is fluent'() {
+    const p = await page('#flood?nodes=200&degree=4&ttl=9');
+    const began = await p.evaluate(() => lesson.startMs);
+    await command(p, 'Search', 3, 'debaser');
+    await p.waitForTimeout(4000);
+    const { frames, seconds } = await p.evaluate(() => lesson.rate());
+    console.log(`  the page starts in ${began.toFixed(0)} ms; a flood of 200 nodes is drawn ${(frames / seconds).toFixed(0)} times a second`);
+    assert.ok(frames > 20, `${frames} frames in ${seconds} s`);
+    return p;
+  },
+};
+
+let failed = 0;
+const only = process.env.ONLY;
+for (const [name, test] of Object.entries(tests)) {
+  if (only && !name.includes(only)) continue;
+  complaints.length = 0;
+  try {
+    const page = await test();
+    if (page) await page.context().close();
+    assert.deepEqual(complaints, []);
+    console.log(`ok: ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED: ${name}\n${error.stack || error}`);
+  }
+}
+await browser.close();
+console.log(failed ? `${failed} failed` : 'all passed');
+process.exit(failed ? 1 : 0);
