@@ -25,6 +25,9 @@ mod compact;
 mod compact_time;
 #[cfg(feature = "dht")]
 pub mod dht;
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub mod encryption;
 mod error;
 pub mod fetch;
 mod geometry;

@@ -16,7 +16,7 @@ use crate::geometry::{BLOCK_LEN, Geometry, PieceIndex, V2File};
 use crate::hash::{PieceHasher, PieceHashes};
 use crate::id::{InfoHash, InfoHashV2};
 use crate::merkle::{MerkleHash, PieceLayer};
-pub use builder::{Content, ContentFile, MetainfoBuilder, Version};
+pub use builder::{Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version};
 pub use file::{Elements, File, Files, Span};
 use layers::LayerIndex;
 pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};

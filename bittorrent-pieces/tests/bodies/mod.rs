@@ -15,7 +15,8 @@ mod tracker;
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::metainfo::{
-    Content, ContentFile, MetainfoBuilder, PathPolicy, PathSlot, SafePaths, Version,
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, PathPolicy, PathSlot, SafePaths,
+    Version,
 };
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
@@ -159,6 +160,7 @@ pub fn metainfo(bytes: &[u8]) {
             _ => Version::V1,
         },
         content: if torrent.is_single() { Content::Single(end) } else { Content::Multi(&files) },
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; bytes.len() + 64];
     let len = draft.encode(&mut out).expect("it says less than was read");
