@@ -2,9 +2,6 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::io;
-use std::net::UdpSocket;
-use std::time::Instant;
 
 use bittorrent_pieces::dht::krpc::Message;
 use bittorrent_pieces::dht::{
@@ -13,13 +10,19 @@ use bittorrent_pieces::dht::{
 use bittorrent_pieces::{Family, InfoHash};
 
 use crate::random::random;
+use crate::udp::{Datagrams, Udp};
 
-/// A node, its socket and its clock.
+/// A node and its socket.
 pub struct Node {
+    udp: Udp,
+    traced: Traced,
+}
+
+/// The machine, its trace, and what happened since the last turn.
+struct Traced {
     machine: DhtNode<DhtVec>,
-    socket: UdpSocket,
-    start: Instant,
     trace: bool,
+    events: Vec<NodeEvent>,
 }
 
 /// What happened during [`Node::turn`].
@@ -36,83 +39,95 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// What the socket says.
-    pub fn open(listen: SocketAddr, others: &[SocketAddr], trace: bool) -> io::Result<Self> {
-        let socket = UdpSocket::bind(listen)?;
+    /// A sentence that names the address.
+    pub fn open(listen: SocketAddr, others: &[SocketAddr], trace: bool) -> Result<Self, String> {
+        let udp = Udp::bind(listen)?;
         let mut config = DhtConfig::new(NodeId::for_address(listen.ip(), random()), random());
         config.family = Family::of(listen);
         let storage = DhtVec::new(DhtLimits::default());
-        let mut node = DhtNode::new(config, storage).map_err(io::Error::other)?;
+        let machine = DhtNode::new(config, storage).map_err(|error| error.to_string())?;
+        let mut node = Self { udp, traced: Traced { machine, trace, events: Vec::new() } };
         for addr in others {
-            let _ = node.add(Duration::ZERO, *addr); // one of the other IP version is of no use
+            node.add(*addr);
         }
-        Ok(Self { machine: node, socket, start: Instant::now(), trace })
+        Ok(node)
     }
 
-    /// Returns our name.
+    /// Returns the node's id.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        self.machine.config().id
+        self.traced.machine.config().id
     }
 
     /// Returns where the node listens.
     ///
     /// # Errors
     ///
-    /// What the socket says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    /// The error of the socket.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        self.udp.address()
     }
 
-    /// Returns how many nodes are known.
+    /// Returns the number of known nodes.
     #[must_use]
     pub fn known(&self) -> usize {
-        self.machine.contacts().count()
+        self.traced.machine.contacts().count()
     }
 
-    /// Asks a node whether it is there.
+    /// Asks a node whether it is there. One of the other IP version, or one for which there is no room, is ignored.
     pub fn add(&mut self, addr: SocketAddr) {
-        let _ = self.machine.add(self.start.elapsed(), addr); // the next one may have room
+        let _ = self.traced.machine.add(self.udp.now(), addr);
     }
 
     /// Looks for the peers of a torrent, and announces us at a TCP port; returns whether there is room.
     pub fn find(&mut self, torrent: InfoHash, announce: Option<u16>) -> bool {
-        self.machine.find_peers(self.start.elapsed(), torrent, announce).is_ok()
+        self.traced.machine.find_peers(self.udp.now(), torrent, announce).is_ok()
     }
 
     /// Sends what is due, and waits for one datagram or `patience`.
     ///
     /// # Errors
     ///
-    /// What the socket says.
-    pub fn turn(&mut self, patience: Duration) -> io::Result<Vec<NodeEvent>> {
-        let mut buf = [0; 2_048];
-        while let Some(sent) =
-            self.machine.poll_transmit(&mut buf[..MAX_LEN]).map_err(io::Error::other)?
-        {
-            self.say("->", sent.to, &buf[..sent.len]);
-            let _ = self.socket.send_to(&buf[..sent.len], sent.to); // as if the network lost it
-        }
-        let due = self.machine.poll_timeout().unwrap_or(Duration::MAX);
-        let wait = due.saturating_sub(self.start.elapsed()).min(patience);
-        self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
-        let mut events = Vec::new();
-        if let Ok((len, from)) = self.socket.recv_from(&mut buf) {
-            self.say("<-", from, &buf[..len]);
-            match self.machine.handle_datagram(self.start.elapsed(), from, &buf[..len]) {
-                Ok(DhtOutcome::Peers { torrent, peers, .. }) => {
-                    events.push(NodeEvent::Peers(torrent, peers.iter().collect()));
-                }
-                Err(error) if self.trace => println!("   {from}: {error}"),
-                Ok(_) | Err(_) => {}
-            }
-        }
-        self.machine.handle_timeout(self.start.elapsed());
-        events.extend(core::iter::from_fn(|| self.machine.poll_event()).map(NodeEvent::Dht));
+    /// The error of the socket.
+    pub fn turn(&mut self, patience: Duration) -> Result<Vec<NodeEvent>, String> {
+        self.udp.turn(&mut self.traced, patience)?;
+        let mut events = core::mem::take(&mut self.traced.events);
+        let more = core::iter::from_fn(|| self.traced.machine.poll_event());
+        events.extend(more.map(NodeEvent::Dht));
         Ok(events)
     }
+}
 
-    fn say(&self, way: &str, addr: SocketAddr, bytes: &[u8]) {
+impl Datagrams for Traced {
+    fn handle_datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+        self.print("<-", from, bytes);
+        match self.machine.handle_datagram(now, from, bytes) {
+            Ok(DhtOutcome::Peers { torrent, peers, .. }) => {
+                self.events.push(NodeEvent::Peers(torrent, peers.iter().collect()));
+            }
+            Err(error) if self.trace => println!("   {from}: {error}"),
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.machine.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.machine.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(SocketAddr, usize)>, String> {
+        let sent = self.machine.poll_transmit(&mut buf[..MAX_LEN]);
+        let Some(sent) = sent.map_err(|error| error.to_string())? else { return Ok(None) };
+        self.print("->", sent.to, &buf[..sent.len]);
+        Ok(Some((sent.to, sent.len)))
+    }
+}
+
+impl Traced {
+    fn print(&self, way: &str, addr: SocketAddr, bytes: &[u8]) {
         if self.trace {
             match Message::decode(bytes) {
                 Ok(message) => println!("{way} {addr} {message}"),

@@ -55,6 +55,40 @@ fn no_share_is_lost_among_two_workers_and_a_stranger() {
     assert_eq!((sum(3), sum(4)), (256 * sum(1), 1001), "{text}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_worker_ends_with_its_tally_on_sigterm() {
+    let mut server = Command::new(POOL)
+        .args(["pool", "serve", "--bits", "255", "--share-bits", "8", "--listen", "127.0.0.1:0"])
+        .arg("one song")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(server.stdout.take().expect("piped"));
+    let mut text = String::new();
+    lines.read_line(&mut text).expect("text");
+    let address = text.trim().strip_prefix("listening at ").expect("an address").to_owned();
+    let worker = Command::new(POOL)
+        .args(["pool", "work", &address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    while !text.contains("share") {
+        assert!(lines.read_line(&mut text).expect("text") > 0, "{text}");
+    }
+    let kill = Command::new("kill").arg(worker.id().to_string()).status();
+    assert!(kill.expect("a shell's kill").success());
+    let done = worker.wait_with_output().expect("it ends");
+    assert_eq!(done.status.code(), Some(3), "stopped early");
+    let tally = String::from_utf8_lossy(&done.stdout);
+    assert!(tally.contains("hashes, ") && tally.contains("shares accepted"), "{tally}");
+    while !text.contains("worker 1 has left") {
+        assert!(lines.read_line(&mut text).expect("text") > 0, "{text}");
+    }
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
+}
+
 #[test]
 fn wrong_words_are_answered_with_help() {
     for words in [&[][..], &["work"], &["serve"], &["serve", "--lease", "0", "x"], &["dig"]] {

@@ -2,8 +2,7 @@
 
 use core::net::{SocketAddr, SocketAddrV4};
 use core::time::Duration;
-use std::io::{self, BufRead as _, ErrorKind};
-use std::net::UdpSocket;
+use std::io::{self, BufRead as _};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
@@ -11,6 +10,7 @@ use std::time::Instant;
 use chord_core::{Config, Event, Id160, Identifier as _, LookupId, Message, Peer, State};
 use examples::cli::Exit;
 use examples::interrupt;
+use examples::udp::{Datagrams, Udp};
 use sha1::{Digest as _, Sha1};
 
 use super::args::{Args, Command};
@@ -19,29 +19,25 @@ use super::transfer::{FIRST, LONGEST, Transfer};
 
 /// The longest wait for a datagram, so that a command is heard soon.
 const TICK: Duration = Duration::from_millis(20);
-/// What a socket says while no datagram is there. Some systems also tell here that nobody listens any more at a port
-/// that was written to; its silence tells the node as well.
-const NO_DATAGRAM: [ErrorKind; 5] = [
-    ErrorKind::WouldBlock,
-    ErrorKind::TimedOut,
-    ErrorKind::Interrupted,
-    ErrorKind::ConnectionRefused,
-    ErrorKind::ConnectionReset,
-];
 /// How long a leaving node stays, so that its last datagrams are sent.
 const LEAVE_WAIT: Duration = Duration::from_millis(200);
 
 pub struct Driver {
-    socket: UdpSocket,
-    member: Member<SocketAddrV4>,
-    start: Instant,
-    trace: bool,
+    udp: Udp,
+    traced: Traced,
     commands: Receiver<Result<Command, String>>,
     /// The only thing to do before leaving, and how it ended.
     command: Option<Command>,
     ended: Option<Exit>,
     /// While the ring is walked round: the lookup of the next node, and those found.
     walk: Option<(LookupId, Vec<Peer<Id160, SocketAddrV4>>)>,
+}
+
+/// The member and its trace.
+struct Traced {
+    member: Member<SocketAddrV4>,
+    start: Instant,
+    trace: bool,
 }
 
 /// The place of a name, or of an address, on the ring: its SHA-1 value (Stoica 2003, IV-A).
@@ -51,9 +47,8 @@ pub fn place(name: &str) -> Id160 {
 
 impl Driver {
     pub fn start(args: &Args) -> Result<Self, String> {
-        let socket = UdpSocket::bind(args.listen)
-            .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
-        let Ok(SocketAddr::V4(address)) = socket.local_addr() else {
+        let udp = Udp::bind(args.listen.into())?;
+        let SocketAddr::V4(address) = udp.address()? else {
             return Err("the socket has no IPv4 address".into());
         };
         let me = Peer { id: place(&address.to_string()), address };
@@ -65,7 +60,6 @@ impl Driver {
         config.tries = 4;
         config.seed = seed(&address.to_string());
         let mut member = Member::new(config, args.successors.into(), me);
-        let start = Instant::now();
         let begun = match args.join {
             Some(contact) => member.join(Duration::ZERO, contact),
             None => member.create(Duration::ZERO),
@@ -74,10 +68,8 @@ impl Driver {
         interrupt::install();
         println!("listening on {address}, node {:.8}", me.id);
         Ok(Self {
-            socket,
-            member,
-            start,
-            trace: args.trace,
+            udp,
+            traced: Traced { member, start: Instant::now(), trace: args.trace },
             commands: listen_to_user(),
             command: args.command(),
             ended: None,
@@ -86,12 +78,11 @@ impl Driver {
     }
 
     pub fn run(mut self) -> Result<Exit, String> {
-        let mut bytes = [0; 2048];
         loop {
             if interrupt::interrupted() {
                 return self.leave(Exit::Stopped);
             }
-            self.send()?;
+            self.udp.flush(&mut self.traced)?;
             self.hear();
             if let Some(status) = self.ended {
                 return self.leave(status);
@@ -102,59 +93,13 @@ impl Driver {
                     Err(complaint) => println!("{complaint}"),
                 }
             }
-            self.send()?;
-            let now = self.start.elapsed();
-            let due = self.member.poll_timeout().map_or(TICK, |at| at.saturating_sub(now));
-            let wait = due.clamp(Duration::from_millis(1), TICK);
-            self.socket.set_read_timeout(Some(wait)).map_err(|error| error.to_string())?;
-            match self.socket.recv_from(&mut bytes) {
-                Ok((len, SocketAddr::V4(from))) => self.take(from, &bytes[..len]),
-                Ok(_) => {}
-                Err(error) if NO_DATAGRAM.contains(&error.kind()) => {}
-                Err(error) => return Err(format!("cannot receive: {error}")),
-            }
-            self.member.handle_timeout(self.start.elapsed());
+            self.udp.turn(&mut self.traced, TICK)?;
         }
-    }
-
-    fn take(&mut self, from: SocketAddrV4, bytes: &[u8]) {
-        self.print("<-", from, bytes);
-        let taken = self.member.handle_datagram(self.start.elapsed(), from, bytes);
-        if let (Err(why), true) = (taken, self.trace) {
-            println!("   dropped: {why}");
-        }
-    }
-
-    fn send(&mut self) -> Result<(), String> {
-        let mut buf = [0; LONGEST + 100];
-        while let Some((to, len)) =
-            self.member.poll_transmit(&mut buf).map_err(|error| error.to_string())?
-        {
-            self.print("->", to, &buf[..len]);
-            // What the network refuses is lost, as it may be anywhere.
-            let _ = self.socket.send_to(&buf[..len], to);
-        }
-        Ok(())
-    }
-
-    fn print(&self, arrow: &str, peer: SocketAddrV4, bytes: &[u8]) {
-        if !self.trace {
-            return;
-        }
-        let text = if bytes.first() == Some(&FIRST) {
-            Transfer::decode(bytes).map(|transfer| transfer.to_string())
-        } else {
-            Message::<Id160, SocketAddrV4>::decode(bytes)
-                .ok()
-                .map(|(message, _)| message.to_string())
-        };
-        let text = text.unwrap_or_else(|| format!("{} bytes that mean nothing here", bytes.len()));
-        println!("{:9.3} {arrow} {peer} {text}", self.start.elapsed().as_secs_f64());
     }
 
     /// Tells the user what the member has learnt.
     fn hear(&mut self) {
-        while let Some(event) = self.member.poll_event() {
+        while let Some(event) = self.traced.member.poll_event() {
             match event {
                 MemberEvent::Chord(event) => self.handle_chord_event(event),
                 MemberEvent::Stored { key } => self.finish(true, &format!("stored under {key:.8}")),
@@ -186,7 +131,7 @@ impl Driver {
             }
             Event::LookupDone { lookup, owner, .. } => self.walk_on(lookup, Some(owner)),
             Event::LookupFailed { lookup, .. } => self.walk_on(lookup, None),
-            event if self.trace => println!("   {event}"),
+            event if self.traced.trace => println!("   {event}"),
             _ => {}
         }
     }
@@ -199,18 +144,18 @@ impl Driver {
     }
 
     fn execute(&mut self, command: &Command) {
-        let now = self.start.elapsed();
+        let now = self.udp.now();
         match command {
             Command::Put(_, value) if value.len() > LONGEST => {
                 let text = format!("a value has {LONGEST} bytes at most, not {}", value.len());
                 self.finish(false, &text);
             }
             Command::Put(name, value) => {
-                self.member.put(now, place(name), value.clone().into_bytes());
+                self.traced.member.put(now, place(name), value.clone().into_bytes());
             }
-            Command::Get(name) => self.member.get(now, place(name)),
+            Command::Get(name) => self.traced.member.get(now, place(name)),
             Command::Ring => {
-                let me = self.member.node().me();
+                let me = self.traced.member.node().me();
                 self.look_behind(vec![me]);
             }
             Command::Fingers => self.show_fingers(),
@@ -222,7 +167,7 @@ impl Driver {
     fn look_behind(&mut self, found: Vec<Peer<Id160, SocketAddrV4>>) {
         let Some(last) = found.last() else { return };
         let behind = last.id.finger_start(1);
-        let lookup = self.member.lookup(self.start.elapsed(), behind);
+        let lookup = self.traced.member.lookup(self.udp.now(), behind);
         self.walk = lookup.map(|lookup| (lookup, found));
     }
 
@@ -246,14 +191,14 @@ impl Driver {
     }
 
     fn show_fingers(&self) {
-        let node = self.member.node();
+        let node = self.traced.member.node();
         let keys = node.keys();
         println!(
             "node {:.8}, keys ({:.8}, {:.8}], {} values kept",
             node.me().id,
             keys.after,
             keys.through,
-            self.member.store.len()
+            self.traced.member.store.len()
         );
         for (n, peer) in (1..).zip(node.successors()) {
             println!("  successor {n}: {:.8} {}", peer.id, peer.address);
@@ -266,14 +211,57 @@ impl Driver {
 
     /// Hands the keys over, says farewell, and stays for a moment so that all of it is sent.
     fn leave(mut self, status: Exit) -> Result<Exit, String> {
-        let member = self.member.node().state();
-        self.member.leave(self.start.elapsed());
-        self.send()?;
+        let member = self.traced.member.node().state();
+        self.traced.member.leave(self.udp.now());
+        self.udp.flush(&mut self.traced)?;
         if !matches!(member, State::Outside | State::Joining) {
             thread::sleep(LEAVE_WAIT);
             println!("left");
         }
         Ok(status)
+    }
+}
+
+impl Datagrams for Traced {
+    fn handle_datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+        let SocketAddr::V4(from) = from else { return };
+        self.print("<-", from, bytes);
+        let handled = self.member.handle_datagram(now, from, bytes);
+        if let (Err(why), true) = (handled, self.trace) {
+            println!("   dropped: {why}");
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.member.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.member.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(SocketAddr, usize)>, String> {
+        let sent = self.member.poll_transmit(buf).map_err(|error| error.to_string())?;
+        let Some((to, len)) = sent else { return Ok(None) };
+        self.print("->", to, &buf[..len]);
+        Ok(Some((to.into(), len)))
+    }
+}
+
+impl Traced {
+    fn print(&self, arrow: &str, peer: SocketAddrV4, bytes: &[u8]) {
+        if !self.trace {
+            return;
+        }
+        let text = if bytes.first() == Some(&FIRST) {
+            Transfer::decode(bytes).map(|transfer| transfer.to_string())
+        } else {
+            Message::<Id160, SocketAddrV4>::decode(bytes)
+                .ok()
+                .map(|(message, _)| message.to_string())
+        };
+        let text = text.unwrap_or_else(|| format!("{} bytes that mean nothing here", bytes.len()));
+        println!("{:9.3} {arrow} {peer} {text}", self.start.elapsed().as_secs_f64());
     }
 }
 

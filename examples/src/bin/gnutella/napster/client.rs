@@ -1,27 +1,26 @@
-//! A client over TCP: one thread owns the machine; others read from the index, from peers and from the user.
+//! A client over TCP: one thread owns the machine; others read from peers and from the user.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use std::io::{self, BufRead as _, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
-use gnutella_wire::Text;
+use examples::cli;
+use examples::tcp::{Event, Mailbox, Tcp};
 use gnutella_wire::opennap::{
     Client, ClientCloseReason, ClientEvent, File, Frame, LinkType, Login, Message, Search, Source,
     Wanted as Naming,
 };
+use gnutella_wire::{ConnId, Text};
 
 use super::args::Client as Options;
 use super::transfer::{Shared, Wanted, deliver, fetch, library, welcome};
 
+/// What the other threads send.
 enum Input {
-    Bytes(Vec<u8>),
-    Gone,
     Line(String),
     Fetched(Result<PathBuf, String>),
 }
@@ -31,46 +30,47 @@ struct App {
     options: Options,
     library: Arc<Vec<Shared>>,
     port: u16,
-    inputs: Sender<Input>,
+    inputs: Mailbox<Input>,
     /// What was asked for of peers behind firewalls.
     expected: Arc<Mutex<Vec<Wanted>>>,
-    start: Instant,
     client: Client,
-    stream: TcpStream,
-    online: bool,
+    net: Net,
+    index: ConnId,
+    state: State,
     found: Vec<Wanted>,
     wanted: Vec<Wanted>,
+}
+
+type Net = Tcp<ConnId, Input>;
+
+/// How far the connection to the index is.
+#[derive(PartialEq)]
+enum State {
+    Dialling,
+    Open,
+    Closed,
 }
 
 pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), String> {
     let shared = options.share.as_deref().map(library).transpose();
     let library = Arc::new(shared.map_err(|e| format!("cannot share: {e}"))?.unwrap_or_default());
-    let stream =
-        TcpStream::connect(index).map_err(|e| format!("cannot reach the index at {index}: {e}"))?;
-    let (inputs, heard) = channel();
+    let unreachable = |error| format!("cannot reach the index at {index}: {error}");
+    let mut net = Net::dialler().map_err(unreachable)?;
+    let conn = net.dial(index).ok_or_else(|| format!("cannot reach the index at {index}"))?;
+    let inputs = net.mailbox();
     let expected = Arc::new(Mutex::new(Vec::new()));
     let port = if options.firewalled {
         0
     } else {
         listen(&options, &library, &expected, &inputs).map_err(|e| format!("cannot listen: {e}"))?
     };
-    let from_index = inputs.clone();
     let from_user = inputs.clone();
-    let mut reader = stream.try_clone().map_err(|e| e.to_string())?;
-    thread::spawn(move || {
-        let mut buf = [0; 4_096];
-        while let Ok(len @ 1..) = reader.read(&mut buf) {
-            let _ = from_index.send(Input::Bytes(buf[..len].to_vec()));
-        }
-        let _ = from_index.send(Input::Gone);
-    });
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let _ = from_user.send(Input::Line(line));
+            from_user.send(Input::Line(line));
         }
     });
     let client = Client::new(Duration::from_secs(10)).map_err(|e| e.to_string())?;
-    let start = Instant::now();
     let found = Vec::new();
     let wanted = Vec::new();
     let mut app = App {
@@ -80,33 +80,36 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
         port,
         inputs,
         expected,
-        start,
         client,
-        stream,
-        online: true,
+        net,
+        index: conn,
+        state: State::Dialling,
         found,
         wanted,
     };
     app.log_in()?;
-    let mut received = Vec::new();
     loop {
-        let due = app.client.poll_timeout().map(|at| at.saturating_sub(app.start.elapsed()));
-        match heard.recv_timeout(due.unwrap_or(Duration::from_secs(60))) {
-            Ok(Input::Bytes(bytes)) => {
-                received.extend(bytes);
-                app.receive(&mut received);
+        let due = app.client.poll_timeout().map(|at| at.saturating_sub(app.net.now()));
+        for event in app.net.turn(due).map_err(cli::sentence)? {
+            match event {
+                Event::Opened { .. } => app.state = State::Open,
+                Event::Bytes(_) => app.receive(),
+                Event::Closed(_) if app.state == State::Dialling => {
+                    return Err(format!("cannot reach the index at {index}: connection refused"));
+                }
+                Event::Closed(_) => {
+                    println!("the index is gone: nothing is found any more, transfers go on");
+                    app.state = State::Closed;
+                }
+                Event::Message(Input::Line(line)) if line.trim() == "quit" => return Ok(()),
+                Event::Message(Input::Line(line)) => app.command(line.trim()),
+                Event::Message(Input::Fetched(Ok(path))) => println!("saved {}", path.display()),
+                Event::Message(Input::Fetched(Err(error))) => {
+                    println!("the download failed: {error}");
+                }
             }
-            Ok(Input::Gone) => {
-                println!("the index is gone: nothing is found any more, transfers go on");
-                app.online = false;
-            }
-            Ok(Input::Line(line)) if line.trim() == "quit" => return Ok(()),
-            Ok(Input::Line(line)) => app.command(line.trim()),
-            Ok(Input::Fetched(Ok(path))) => println!("saved {}", path.display()),
-            Ok(Input::Fetched(Err(error))) => println!("the download failed: {error}"),
-            Err(_) => {}
         }
-        app.client.handle_timeout(app.start.elapsed());
+        app.client.handle_timeout(app.net.now());
         app.flush()?;
     }
 }
@@ -116,7 +119,7 @@ fn listen(
     options: &Options,
     library: &Arc<Vec<Shared>>,
     expected: &Arc<Mutex<Vec<Wanted>>>,
-    inputs: &Sender<Input>,
+    inputs: &Mailbox<Input>,
 ) -> io::Result<u16> {
     let listener = TcpListener::bind(options.listen)?;
     let port = listener.local_addr()?.port();
@@ -138,7 +141,7 @@ fn listen(
                 };
                 match welcome(stream, &library, &take, &into) {
                     Ok(None) => {}
-                    Ok(Some(path)) => drop(inputs.send(Input::Fetched(Ok(path)))),
+                    Ok(Some(path)) => inputs.send(Input::Fetched(Ok(path))),
                     Err(error) => println!("a peer: {error}"),
                 }
             });
@@ -161,17 +164,18 @@ impl App {
             link: LinkType(8),
         };
         let mut buf = vec![0; 512];
-        let len = self.client.login(self.start.elapsed(), login, &mut buf);
+        let len = self.client.login(self.net.now(), login, &mut buf);
         let len = len.map_err(|e| e.to_string())?;
         self.write(&buf[..len]);
         Ok(())
     }
 
-    fn receive(&mut self, received: &mut Vec<u8>) {
-        let bytes = core::mem::take(received);
-        let mut rest = &bytes[..];
+    fn receive(&mut self) {
+        let Some(conn) = self.net.conn(self.index) else { return };
+        let received = core::mem::take(&mut conn.received);
+        let mut rest = &received[..];
         loop {
-            let handled = self.client.handle_bytes(self.start.elapsed(), rest);
+            let handled = self.client.handle_bytes(self.net.now(), rest);
             if handled.consumed == 0 {
                 break;
             }
@@ -182,7 +186,9 @@ impl App {
                 self.deliver(&message);
             }
         }
-        received.extend_from_slice(rest);
+        if let Some(conn) = self.net.conn(self.index) {
+            conn.received = rest.to_vec();
+        }
     }
 
     fn deliver(&mut self, message: &Message<'_>) {
@@ -236,7 +242,7 @@ impl App {
         let inputs = self.inputs.clone();
         thread::spawn(move || {
             let fetched = fetch(&own, &wanted, from, &into).map_err(|e| e.to_string());
-            let _ = inputs.send(Input::Fetched(fetched));
+            inputs.send(Input::Fetched(fetched));
         });
     }
 
@@ -254,7 +260,7 @@ impl App {
     }
 
     fn command(&mut self, line: &str) {
-        if !self.online {
+        if self.state == State::Closed {
             return println!("the index is gone");
         }
         match line.split_once(' ').unwrap_or((line, "")) {
@@ -320,7 +326,7 @@ impl App {
 
     fn say(&mut self, message: &Message<'_>) {
         let mut buf = vec![0; message.encoded_len()];
-        match self.client.send(self.start.elapsed(), message, &mut buf) {
+        match self.client.send(self.net.now(), message, &mut buf) {
             Ok(len) => self.write(&buf[..len]),
             Err(error) => println!("{error}"),
         }
@@ -328,9 +334,7 @@ impl App {
 
     fn write(&mut self, bytes: &[u8]) {
         self.print("->", bytes);
-        if self.stream.write_all(bytes).is_err() {
-            self.online = false;
-        }
+        self.net.send(self.index, bytes);
     }
 
     fn print(&self, direction: &str, bytes: &[u8]) {

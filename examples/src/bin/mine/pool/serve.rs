@@ -1,15 +1,14 @@
-//! The pool: a thread for each line that reads, and one that keeps the accounts.
+//! The pool: one thread that keeps the accounts of all connections.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::net::ToSocketAddrs as _;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
-use pow::pool::{Account, Event, Job, Pool, PoolConfig, PoolLimits, PoolVec, WorkerId};
+use examples::tcp::{Event, Tcp};
+use examples::{interrupt, progress};
+use pow::pool::{self, Account, Job, Pool, PoolConfig, PoolLimits, PoolVec, WorkerId};
 use pow::{ByteOrder, ConnId, HashFunction, NonceField, NonceFormat, Target};
 
 use super::Serve;
@@ -17,19 +16,10 @@ use super::Serve;
 const CONNECTIONS: usize = 64;
 /// How long the pool waits before it looks whether it was interrupted.
 const ATTENTION: Duration = Duration::from_millis(200);
-/// A worker that does not read for so long is sent away.
-const STUCK: Duration = Duration::from_secs(5);
+/// Longer than any message.
+const MESSAGE: usize = 1 << 17;
 
-enum Input {
-    Connected(TcpStream),
-    Bytes(Vec<u8>),
-    Closed,
-}
-
-struct Line {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
+type Net = Tcp<ConnId>;
 
 pub fn serve(args: &Serve) -> cli::Result {
     let message = [args.text.as_bytes(), &[0; 8]].concat();
@@ -47,40 +37,38 @@ pub fn serve(args: &Serve) -> cli::Result {
     let mut pool = Pool::new(config, PoolVec::new(limits)).map_err(|error| error.to_string())?;
     pool.set_job(Duration::ZERO, &job, 0..=args.last).map_err(|error| error.to_string())?;
 
-    let cannot = |error| format!("cannot listen at {}: {error}", args.listen);
-    let listener = TcpListener::bind(&args.listen).map_err(cannot)?;
-    println!("listening at {}", listener.local_addr().map_err(cannot)?);
-    examples::interrupt::install();
-    let (sender, inputs) = channel();
-    thread::spawn(move || accept(&listener, &sender));
+    let listen = args.listen.to_socket_addrs().ok().and_then(|mut all| all.next());
+    let listen =
+        listen.ok_or_else(|| format!("cannot listen at {}: no such address", args.listen))?;
+    let mut net = Net::listen(listen)?.numbered_from(1);
+    println!("listening at {}", net.address());
+    interrupt::install();
 
     let start = Instant::now();
-    let mut lines = BTreeMap::new();
     let mut solution = None;
     let mut exhausted = false;
-    while solution.is_none() && !exhausted && !examples::interrupt::interrupted() {
-        let now = start.elapsed();
-        let wait =
-            pool.poll_timeout().map_or(ATTENTION, |at| at.saturating_sub(now).min(ATTENTION));
-        match inputs.recv_timeout(wait) {
-            Ok((id, input)) => solution = handle(&mut pool, &mut lines, start.elapsed(), id, input),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err("nobody listens any more".into()),
+    while solution.is_none() && !exhausted && !interrupt::interrupted() {
+        let wait = pool.poll_timeout().map_or(ATTENTION, |at| at.saturating_sub(net.now()));
+        let events = net.turn(Some(wait.min(ATTENTION))).map_err(cli::sentence)?;
+        for event in events {
+            solution = solution.or(handle(&mut pool, &mut net, event));
         }
-        if pool.poll_timeout().is_some_and(|at| at <= start.elapsed()) {
-            pool.handle_timeout(start.elapsed());
+        if pool.poll_timeout().is_some_and(|at| at <= net.now()) {
+            pool.handle_timeout(net.now());
         }
-        exhausted = report(&mut pool, &mut lines);
-        send(&mut pool, &mut lines);
+        exhausted = report(&mut pool, &mut net);
+        send(&mut pool, &mut net);
+        progress::show(|| describe(&pool, &net, start));
     }
+    progress::clear();
     match solution {
         Some(nonce) => println!("found: nonce {nonce}"),
         None if exhausted => println!("all nonces were tried"),
         None => println!("stopped"),
     }
     print_accounts(&pool, args.reward);
-    for line in lines.values() {
-        let _ = line.stream.shutdown(Shutdown::Both);
+    for conn in net.ids() {
+        net.close(conn);
     }
     Ok(match solution {
         Some(_) => Exit::Success,
@@ -89,108 +77,84 @@ pub fn serve(args: &Serve) -> cli::Result {
     })
 }
 
+/// Describes the search in one line.
+fn describe(pool: &Pool<PoolVec>, net: &Net, start: Instant) -> String {
+    let shares: u64 = pool.accounts().map(|account| u64::from(account.accepted)).sum();
+    let seconds = start.elapsed().as_secs();
+    format!("{} workers, {shares} shares accepted, {seconds} s", net.len())
+}
+
+/// Prints a line, below the progress.
+fn say(line: &str) {
+    progress::clear();
+    println!("{line}");
+}
+
 /// Prints what happened, and returns whether all nonces were tried.
-fn report(pool: &mut Pool<PoolVec>, lines: &mut BTreeMap<ConnId, Line>) -> bool {
+fn report(pool: &mut Pool<PoolVec>, net: &mut Net) -> bool {
     let mut exhausted = false;
     while let Some(event) = pool.poll_event() {
         match event {
-            Event::Expired { conn, lease } => {
-                println!("worker {} is silent; {lease} is given again", conn.0);
+            pool::Event::Expired { conn, lease } => {
+                say(&format!("worker {} is silent; {lease} is given again", conn.0));
             }
-            Event::Closed { conn, reason } => {
-                println!("worker {} is sent away: {reason}", conn.0);
-                if let Some(line) = lines.remove(&conn) {
-                    let _ = line.stream.shutdown(Shutdown::Both);
-                }
+            pool::Event::Closed { conn, reason } => {
+                say(&format!("worker {} is sent away: {reason}", conn.0));
+                net.close(conn);
             }
-            Event::Exhausted => exhausted = true,
+            pool::Event::Exhausted => exhausted = true,
             _ => {}
         }
     }
     exhausted
 }
 
-fn accept(listener: &TcpListener, sender: &Sender<(ConnId, Input)>) {
-    for (stream, id) in listener.incoming().flatten().zip(1..) {
-        let sender = sender.clone();
-        let id = ConnId(id);
-        thread::spawn(move || {
-            let _ = read(stream, id, &sender); // the pool may be gone
-        });
-    }
-}
-
-fn read(mut stream: TcpStream, id: ConnId, to: &Sender<(ConnId, Input)>) -> Option<()> {
-    to.send((id, Input::Connected(stream.try_clone().ok()?))).ok()?;
-    let mut buf = [0; 4096];
-    loop {
-        match stream.read(&mut buf) {
-            Ok(0) | Err(_) => return to.send((id, Input::Closed)).ok(),
-            Ok(len) => to.send((id, Input::Bytes(buf[..len].to_vec()))).ok()?,
-        }
-    }
-}
-
-/// Takes what came, and returns the nonce that solves the job, if it is among it.
-fn handle(
-    pool: &mut Pool<PoolVec>,
-    lines: &mut BTreeMap<ConnId, Line>,
-    now: Duration,
-    id: ConnId,
-    input: Input,
-) -> Option<u64> {
-    match input {
-        Input::Connected(stream) => {
-            let _ = stream.set_write_timeout(Some(STUCK));
-            match pool.handle_connected(now, id, WorkerId(id.0.into())) {
-                Ok(()) => {
-                    println!("worker {} is here", id.0);
-                    lines.insert(id, Line { stream, received: Vec::new() });
-                }
+/// Processes an event of the network; returns the nonce that solves the job, if a worker has sent it.
+fn handle(pool: &mut Pool<PoolVec>, net: &mut Net, event: Event<ConnId, ()>) -> Option<u64> {
+    let now = net.now();
+    match event {
+        Event::Opened { conn, .. } => {
+            match pool.handle_connected(now, conn, WorkerId(conn.0.into())) {
+                Ok(()) => say(&format!("worker {} is here", conn.0)),
                 Err(full) => {
-                    println!("worker {} is sent away: {full}", id.0);
-                    let _ = stream.shutdown(Shutdown::Both);
+                    say(&format!("worker {} is sent away: {full}", conn.0));
+                    net.close(conn);
                 }
             }
+            None
         }
-        Input::Closed => {
-            if lines.remove(&id).is_some() {
-                println!("worker {} has left", id.0);
-                pool.handle_closed(now, id);
-            }
+        Event::Closed(conn) => {
+            say(&format!("worker {} has left", conn.0));
+            pool.handle_closed(now, conn);
+            None
         }
-        Input::Bytes(bytes) => {
-            let line = lines.get_mut(&id)?;
-            line.received.extend(bytes);
-            loop {
-                let received = match pool.handle_bytes(now, id, &line.received) {
-                    Ok(received) if received.consumed > 0 => received,
-                    Ok(_) | Err(_) => break, // incomplete, or closed by the pool
-                };
-                line.received.drain(..received.consumed);
-                match received.outcome {
-                    Some(Ok(share)) => {
-                        println!("worker {}: share {}", id.0, share.nonce);
-                        if share.solves {
-                            return Some(share.nonce);
-                        }
-                    }
-                    Some(Err(error)) => println!("worker {}: {error}", id.0),
-                    None => {}
-                }
-            }
-        }
+        Event::Bytes(conn) => receive(pool, net, conn),
+        Event::Message(()) => None,
     }
-    None
 }
 
-fn send(pool: &mut Pool<PoolVec>, lines: &mut BTreeMap<ConnId, Line>) {
-    let mut buf = vec![0; 1 << 17]; // longer than any message
-    while let Ok(Some(transmit)) = pool.poll_transmit(&mut buf) {
-        let Some(line) = lines.get_mut(&transmit.conn) else { continue };
-        if line.stream.write_all(&buf[..transmit.len]).is_err() {
-            let _ = line.stream.shutdown(Shutdown::Both); // reading says that it is closed
+fn receive(pool: &mut Pool<PoolVec>, net: &mut Net, conn: ConnId) -> Option<u64> {
+    let now = net.now();
+    let mut solution = None;
+    net.receive(conn, |bytes| {
+        let Ok(received) = pool.handle_bytes(now, conn, bytes) else { return 0 }; // closed by the pool
+        match received.outcome {
+            Some(Ok(share)) => {
+                say(&format!("worker {}: share {}", conn.0, share.nonce));
+                solution = solution.or(share.solves.then_some(share.nonce));
+            }
+            Some(Err(error)) => say(&format!("worker {}: {error}", conn.0)),
+            None => {}
         }
+        received.consumed
+    });
+    solution
+}
+
+fn send(pool: &mut Pool<PoolVec>, net: &mut Net) {
+    let mut buf = vec![0; MESSAGE];
+    while let Ok(Some(transmit)) = pool.poll_transmit(&mut buf) {
+        net.send(transmit.conn, &buf[..transmit.len]);
     }
 }
 

@@ -4,6 +4,7 @@ mod chain;
 
 use examples::chart::{Axis, Chart, Mark, Scale, Series};
 use examples::cli::{self, Exit, Out, within};
+use examples::progress;
 use pow::difficulty::{Asert, Difficulty, Fixed, Lwma};
 use pow::{CompactTarget, Retarget};
 
@@ -54,7 +55,9 @@ pub fn run(args: &Args) -> cli::Result {
         );
         let mut series = Vec::new();
         for (index, (name, rule)) in rules.iter().enumerate() {
+            progress::show(|| format!("{what}: {name}"));
             let outcome = chain::run(*rule, rate, args.days, args.seed);
+            progress::clear();
             let outcome = outcome.map_err(|error| format!("{name}: {error}"))?;
             let headers = outcome.headers();
             let hours = outcome.longest / 3600.0;

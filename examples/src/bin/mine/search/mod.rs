@@ -8,12 +8,11 @@ use core::fmt::Write as _;
 use core::num::NonZeroU64;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::fs;
 use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
-use examples::progress;
+use examples::{progress, storage};
 use pow::{
     BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
     Puzzle, Target,
@@ -169,8 +168,8 @@ fn save(args: &Args, progress: &Progress, name: &str) -> Result<(), String> {
 
 /// Removes the progress of a search that is over.
 fn forget(args: &Args) -> Result<(), String> {
-    let Some(path) = args.state.as_ref().filter(|path| path.exists()) else { return Ok(()) };
-    fs::remove_file(path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
+    let Some(path) = &args.state else { return Ok(()) };
+    storage::remove(path).map_err(cli::failed("remove", path))
 }
 
 fn span(time: Duration) -> String {

@@ -1,9 +1,9 @@
 //! The progress of a search in a file of text: what is searched, how many hashes were tried, and the next nonce
 //! of each thread, or `-` where none is left.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
+
+use examples::{cli, storage};
 
 /// The most threads that a file may name.
 const MOST_THREADS: usize = 1024;
@@ -19,11 +19,11 @@ impl Progress {
     /// Reads a file; `None` if it does not exist yet.
     pub fn load(path: &Path, task: &str) -> Result<Option<Self>, String> {
         let name = path.display();
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| format!("cannot read {name}: {error}"))?,
+        let Some(bytes) = storage::load(path).map_err(cli::failed("read", path))? else {
+            return Ok(None);
         };
         let wrong = || format!("{name} is not the progress of a search; name another --state");
+        let text = String::from_utf8(bytes).map_err(|_| wrong())?;
         let (ours, rest) = text.split_once('\n').ok_or_else(wrong)?;
         if ours != task {
             return Err(format!("{name} belongs to another search ({ours}); name another --state"));
@@ -43,14 +43,11 @@ impl Progress {
         (next.len() <= MOST_THREADS).then_some(Self { tried, next })
     }
 
-    /// Writes the file: another one first, so that a power cut leaves the old progress or the new.
+    /// Replaces the file: after a power cut there is the old progress or the new.
     pub fn save(&self, path: &Path, task: &str) -> Result<(), String> {
         let next: Vec<_> =
             self.next.iter().map(|next| next.map_or("-".into(), |next| next.to_string())).collect();
         let text = format!("{task}\ntried {}\nnext {}\n", self.tried, next.join(" "));
-        let fresh = path.with_extension("new");
-        fs::write(&fresh, text)
-            .and_then(|()| fs::rename(&fresh, path))
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+        storage::save(path, text.as_bytes()).map_err(cli::failed("write", path))
     }
 }

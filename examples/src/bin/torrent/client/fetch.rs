@@ -13,7 +13,7 @@ use bittorrent_pieces::{
 };
 
 use super::finder::{Finder, PEERS};
-use super::net::{Net, NetEvent};
+use super::net::{Found, Net, NetEvent, side};
 use super::session::trace;
 use super::trees;
 
@@ -98,7 +98,8 @@ impl Stage {
     fn handle(&mut self, net: &mut Net, finder: &mut Finder, event: NetEvent) {
         let now = net.now();
         match event {
-            NetEvent::Opened(conn, side) => {
+            NetEvent::Opened { conn, dialled } => {
+                let side = side(dialled);
                 if self.fetch.handle_connected(now, conn, side).is_ok() {
                     self.kept.insert(conn, (side, Vec::new()));
                 } else {
@@ -110,8 +111,8 @@ impl Stage {
                 self.fetch.handle_closed(now, conn);
                 self.kept.remove(&conn);
             }
-            NetEvent::Found(who, peers) => {
-                println!("{who} knows {} peers", peers.len());
+            NetEvent::Message(Found { source, peers }) => {
+                println!("{source} knows {} peers", peers.len());
                 finder.found(peers);
             }
         }

@@ -3,7 +3,6 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -14,7 +13,7 @@ use examples::dht::{Node, NodeEvent};
 use examples::random::random;
 
 use super::args::Share;
-use super::net::{Mailbox, Net, NetEvent};
+use super::net::{Found, Mailbox, Net};
 use super::trackers;
 
 /// Connections at a time.
@@ -62,7 +61,7 @@ impl Finder {
         while net.len() < PEERS {
             let Some(addr) = self.candidates.pop_front() else { return };
             if addr != self.own && !net.knows(addr) {
-                net.dial(addr);
+                let _ = net.dial(addr); // one that cannot be dialled is not a peer
             }
         }
     }
@@ -93,13 +92,15 @@ fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
                 }
                 for event in node.turn(Duration::from_millis(200))? {
                     if let NodeEvent::Peers(_, peers) = event {
-                        mailbox.send(NetEvent::Found("the DHT".into(), peers));
+                        mailbox.send(Found { source: "the DHT".into(), peers });
                     }
                 }
             }
         });
-        let ran: io::Result<()> = ran;
-        eprintln!("the DHT: {ran:?}");
+        let ran: Result<(), String> = ran;
+        if let Err(error) = ran {
+            eprintln!("the DHT: {error}");
+        }
     });
 }
 

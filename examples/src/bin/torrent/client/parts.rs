@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
 use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, InfoHash, PieceIndex};
+use examples::storage;
 
 use super::make::encode;
 
@@ -46,8 +46,8 @@ impl<'a> Parts<'a> {
     /// Reads the file of an earlier run, without the pieces that are complete by now. One that is not right
     /// is worth no more than a warning: its blocks are fetched again.
     pub fn load(&mut self, have: Bitfield<&[u8]>) {
-        match fs::read(&self.path) {
-            Ok(bytes) => {
+        match storage::load(&self.path) {
+            Ok(Some(bytes)) => {
                 self.changed = true;
                 match self.decode(&bytes) {
                     Some(open) => self.open = open,
@@ -55,7 +55,7 @@ impl<'a> Parts<'a> {
                 }
                 self.open.retain(|piece, _| !have.has(*piece));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Ok(None) => {}
             Err(error) => eprintln!("{}: {error}, ignored", self.path.display()),
         }
     }
@@ -107,16 +107,10 @@ impl<'a> Parts<'a> {
 
     fn write(&self) -> io::Result<()> {
         if self.open.is_empty() {
-            let gone = fs::remove_file(&self.path);
-            return gone.or_else(|error| match error.kind() {
-                ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            });
+            return storage::remove(&self.path);
         }
         let bytes = encode(|out| self.encode(out)).map_err(io::Error::other)?;
-        let fresh = self.path.with_extension("parts.new"); // so that there is never half a file
-        fs::write(&fresh, bytes)?;
-        fs::rename(fresh, &self.path)
+        storage::save(&self.path, &bytes)
     }
 
     fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {

@@ -27,7 +27,7 @@ use examples::random::random;
 use super::args::Share;
 use super::fetch::{self, Fetched};
 use super::finder::{Finder, PEERS};
-use super::net::{Net, NetEvent};
+use super::net::{Found, Net, NetEvent, side};
 use super::parts::Parts;
 use super::show;
 use super::storage::{Storage, empty_bitfield, printable, safe_name, text};
@@ -41,7 +41,7 @@ const UNSENT: usize = 128 << 10;
 pub const SLICE: u32 = 256 << 10;
 
 pub fn share(args: &Share) -> Result<(), String> {
-    let mut net = Net::new(args.listen)?;
+    let mut net = Net::listen(args.listen)?;
     println!("listening on {}", net.address());
     let mut id = *b"-BP0100-............";
     id[8..].copy_from_slice(&random::<12>());
@@ -232,8 +232,8 @@ impl<'a> Session<'a> {
     fn handle(&mut self, event: NetEvent) -> io::Result<()> {
         let now = self.net.now();
         match event {
-            NetEvent::Opened(conn, side) => {
-                if self.torrent.handle_connected(now, conn, side).is_err() {
+            NetEvent::Opened { conn, dialled } => {
+                if self.torrent.handle_connected(now, conn, side(dialled)).is_err() {
                     self.net.close(conn);
                 } else if let Some(peer) = self.net.conn(conn) {
                     self.torrent.set_address(conn, peer.addr);
@@ -241,8 +241,8 @@ impl<'a> Session<'a> {
             }
             NetEvent::Bytes(conn) => self.read(conn)?,
             NetEvent::Closed(conn) => self.torrent.handle_closed(now, conn),
-            NetEvent::Found(who, peers) => {
-                println!("{who} knows {} peers", peers.len());
+            NetEvent::Message(Found { source, peers }) => {
+                println!("{source} knows {} peers", peers.len());
                 self.finder.found(peers);
             }
         }

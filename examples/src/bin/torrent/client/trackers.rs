@@ -1,13 +1,12 @@
 //! A thread that asks the trackers, one tier after the other, and again when they say so.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, announce_url};
 use bittorrent_pieces::tracker::{
@@ -15,8 +14,9 @@ use bittorrent_pieces::tracker::{
 };
 use bittorrent_pieces::{Family, Host};
 use examples::random::random;
+use examples::udp::{Datagrams, Udp};
 
-use super::net::{Mailbox, NetEvent};
+use super::net::{Found, Mailbox};
 
 /// How long a tracker may take to answer over TCP.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -66,7 +66,7 @@ fn ask_all(
             Ok(told) => {
                 ids.extend(told.tracker_id.map(|id| (url.clone(), id)));
                 order.answered();
-                mailbox.send(NetEvent::Found(url.clone(), told.peers));
+                mailbox.send(Found { source: url.clone(), peers: told.peers });
                 announce.event = AnnounceEvent::None;
                 told.interval.max(AGAIN)
             }
@@ -132,42 +132,54 @@ fn ask_http(url: &str, rest: &str, announce: &Announce, id: Option<&[u8]>) -> io
 fn ask_udp(rest: &str, announce: &Announce) -> io::Result<Told> {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let server = resolve(authority)?;
-    let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(server)?;
     let mut config = UdpConfig::new(u64::from_le_bytes(random())).with_path(path);
     config.family = Family::of(server);
-    let mut tracker = UdpTracker::new(config, [UdpSlot::EMPTY; 1]).map_err(io::Error::other)?;
-    let start = Instant::now();
-    tracker.announce(Duration::ZERO, *announce).map_err(io::Error::other)?;
-    let mut buf = [0; 2_048];
-    while start.elapsed() < UDP_PATIENCE {
-        while let Some(sent) = tracker.poll_transmit(&mut buf).map_err(io::Error::other)? {
-            socket.send(&buf[..sent.len])?;
-        }
-        let due = tracker.poll_timeout().unwrap_or(UDP_PATIENCE);
-        let wait = due.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
-        socket.set_read_timeout(Some(wait))?;
-        match socket.recv(&mut buf) {
-            Ok(len) => match tracker.handle_datagram(start.elapsed(), &buf[..len]) {
-                Ok(UdpOutcome::Announced { interval, peers, .. }) => {
-                    let peers = peers.iter().collect();
-                    return Ok(Told { interval, peers, tracker_id: None });
-                }
-                Ok(UdpOutcome::Refused { text, .. } | UdpOutcome::ConnectRefused { text }) => {
-                    return Err(io::Error::other(String::from_utf8_lossy(text)));
-                }
-                _ => {}
-            },
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
-            {
-                tracker.handle_timeout(start.elapsed());
-            }
-            Err(error) => return Err(error),
+    let tracker = UdpTracker::new(config, [UdpSlot::EMPTY; 1]).map_err(io::Error::other)?;
+    let mut udp = Udp::connect(server).map_err(io::Error::other)?;
+    let mut question = Question { server, tracker, answer: None };
+    question.tracker.announce(udp.now(), *announce).map_err(io::Error::other)?;
+    while udp.now() < UDP_PATIENCE {
+        udp.turn(&mut question, UDP_PATIENCE).map_err(io::Error::other)?;
+        if let Some(answer) = question.answer.take() {
+            return answer;
         }
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
+}
+
+/// One announcement over UDP and its answer.
+struct Question<'a> {
+    server: SocketAddr,
+    tracker: UdpTracker<&'a str, [UdpSlot; 1]>,
+    answer: Option<io::Result<Told>>,
+}
+
+impl Datagrams for Question<'_> {
+    fn handle_datagram(&mut self, now: Duration, _: SocketAddr, bytes: &[u8]) {
+        match self.tracker.handle_datagram(now, bytes) {
+            Ok(UdpOutcome::Announced { interval, peers, .. }) => {
+                let peers = peers.iter().collect();
+                self.answer = Some(Ok(Told { interval, peers, tracker_id: None }));
+            }
+            Ok(UdpOutcome::Refused { text, .. } | UdpOutcome::ConnectRefused { text }) => {
+                self.answer = Some(Err(io::Error::other(String::from_utf8_lossy(text))));
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.tracker.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.tracker.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(SocketAddr, usize)>, String> {
+        let sent = self.tracker.poll_transmit(buf).map_err(|error| error.to_string())?;
+        Ok(sent.map(|sent| (self.server, sent.len)))
+    }
 }
 
 fn resolve(server: &str) -> io::Result<SocketAddr> {

@@ -45,7 +45,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> cli::Result {
-    start(args).map_err(cli::sentence)
+    start(args)
 }
 
 fn torrent(value: &str) -> cli::Result<InfoHash> {
@@ -59,7 +59,7 @@ fn torrent(value: &str) -> cli::Result<InfoHash> {
     hash.ok_or_else(|| "a torrent is expected".into())
 }
 
-fn start(args: &Args) -> std::io::Result<Exit> {
+fn start(args: &Args) -> cli::Result {
     interrupt::install();
     let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);

@@ -6,10 +6,11 @@ mod udp;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::{TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use examples::cli::{self, Exit, within};
+use examples::udp::Udp;
 use store::Store;
 
 /// A tracker over HTTP and UDP on one port, with all it knows in memory
@@ -52,13 +53,17 @@ pub fn run(args: &Args) -> cli::Result {
     let named = |error| format!("cannot listen on {}: {error}", args.listen);
     let tcp = TcpListener::bind(args.listen).map_err(named)?;
     let address = tcp.local_addr().map_err(named)?;
-    let udp = UdpSocket::bind(address).map_err(named)?;
+    let mut udp = Udp::bind(address)?;
     let interval = Duration::from_secs(args.interval);
     let store = Mutex::new(Store::new(2 * interval));
     let ctx = Arc::new(Ctx { store, interval, trace: args.trace });
     println!("tracking on http://{address}/announce and udp://{address}");
     let other = Arc::clone(&ctx);
-    std::thread::spawn(move || udp::serve(&other, &udp));
+    std::thread::spawn(move || {
+        if let Err(error) = udp::serve(&other, &mut udp) {
+            eprintln!("error: {error}");
+        }
+    });
     http::serve(&ctx, &tcp)?;
     Ok(Exit::Success)
 }

@@ -1,40 +1,63 @@
 //! The tracker over UDP: no memory for clients, but for what they announce.
 
 use core::net::SocketAddr;
-use std::net::UdpSocket;
-use std::time::Instant;
+use core::time::Duration;
 
 use bittorrent_pieces::tracker::ConnectionIds;
 use bittorrent_pieces::tracker::udp::{Request, Response, Scrapes};
 use bittorrent_pieces::{CompactPeers, Family};
 use examples::random::random;
+use examples::udp::{Datagrams, Udp};
 
 use super::Ctx;
 
-pub fn serve(ctx: &Ctx, socket: &UdpSocket) {
-    let ids = ConnectionIds::new(random());
-    let start = Instant::now();
-    let mut received = [0; 2_048];
-    let mut out = [0; 8_192];
+/// Answers requests until the socket fails.
+pub fn serve(ctx: &Ctx, udp: &mut Udp) -> Result<(), String> {
+    let mut tracker = Tracker { ctx, ids: ConnectionIds::new(random()), answer: None };
     loop {
-        let Ok((len, from)) = socket.recv_from(&mut received) else { continue };
-        let Ok(request) = Request::decode(&received[..len]) else { continue };
-        ctx.trace(from, &request);
-        if let Some(len) = answer(ctx, &ids, start, from, &request, &mut out) {
-            let _ = socket.send_to(&out[..len], from); // the client asks again if it is lost
+        udp.turn(&mut tracker, Duration::MAX)?;
+    }
+}
+
+/// The tracker, and its answer to the last request.
+struct Tracker<'a> {
+    ctx: &'a Ctx,
+    ids: ConnectionIds,
+    answer: Option<(SocketAddr, Vec<u8>)>,
+}
+
+impl Datagrams for Tracker<'_> {
+    fn handle_datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+        let Ok(request) = Request::decode(bytes) else { return };
+        self.ctx.trace(from, &request);
+        let mut out = vec![0; 8_192];
+        if let Some(len) = answer(self.ctx, &self.ids, now, from, &request, &mut out) {
+            out.truncate(len);
+            self.answer = Some((from, out));
         }
+    }
+
+    fn handle_timeout(&mut self, _: Duration) {}
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<(SocketAddr, usize)>, String> {
+        let Some((to, bytes)) = self.answer.take() else { return Ok(None) };
+        buf[..bytes.len()].copy_from_slice(&bytes);
+        Ok(Some((to, bytes.len())))
     }
 }
 
 fn answer(
     ctx: &Ctx,
     ids: &ConnectionIds,
-    start: Instant,
+    now: Duration,
     from: SocketAddr,
     request: &Request<'_>,
     out: &mut [u8],
 ) -> Option<usize> {
-    let now = start.elapsed();
     let ip = from.ip();
     let refused =
         |transaction, text: &'static str| Response::Error { transaction, text: text.as_bytes() };

@@ -1,0 +1,464 @@
+//! The driver of a stream machine: a listening socket and connections, none of which blocks, in one thread.
+//!
+//! A program calls [`Tcp::turn`] in a loop and hands what happened to its machine:
+//!
+//! | [`Event`] | call of the machine |
+//! |---|---|
+//! | `Opened` | `handle_connected` |
+//! | `Bytes` | `handle_bytes` with [`Conn::received`] until it consumes nothing more |
+//! | `Closed` | `handle_closed` |
+//! | `Message` | whatever another thread wants |
+//!
+//! [`Tcp::receive`] is the loop of the second row.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+/// A connection that holds more received bytes than this is not read for now.
+const UNREAD: usize = 256 << 10;
+/// A connection whose other end lets more than this wait is closed.
+const UNSENT: usize = 8 << 20;
+
+/// The connection id of a crate: each of them has its own type with a public number.
+pub trait Id: Copy + Ord {
+    /// Makes an id.
+    fn new(number: u32) -> Self;
+}
+
+macro_rules! ids {
+    ($($id:ty),*) => {$(
+        impl Id for $id {
+            fn new(number: u32) -> Self {
+                Self(number)
+            }
+        }
+    )*};
+}
+ids!(bittorrent_pieces::ConnId, gnutella_wire::ConnId, pow::ConnId);
+
+/// The listening socket, if there is one, and all connections. Other threads send messages of type `M`.
+pub struct Tcp<I, M = ()> {
+    poll: Poll,
+    listener: Option<TcpListener>,
+    address: Option<SocketAddr>,
+    conns: BTreeMap<I, Conn>,
+    numbers: BTreeMap<usize, I>,
+    next: u32,
+    start: Instant,
+    inbox: Receiver<M>,
+    mailbox: Mailbox<M>,
+}
+
+/// A connection.
+pub struct Conn {
+    /// The other end.
+    pub addr: SocketAddr,
+    /// What was read and not yet used.
+    pub received: Vec<u8>,
+    token: Token,
+    dialled: bool,
+    stream: TcpStream,
+    out: Vec<u8>,
+    sent: usize, // of `out`
+    opened: bool,
+    readable: bool,
+    closed: bool,
+}
+
+/// What happened during [`Tcp::turn`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<I, M> {
+    /// A connection is open.
+    Opened {
+        /// The connection.
+        conn: I,
+        /// Whether it was opened by [`Tcp::dial`].
+        dialled: bool,
+    },
+    /// A connection has received bytes.
+    Bytes(I),
+    /// The other end closed a connection, or dialling it failed.
+    Closed(I),
+    /// Another thread sent this.
+    Message(M),
+}
+
+/// Sends messages from other threads and wakes the loop.
+pub struct Mailbox<M> {
+    sender: Sender<M>,
+    waker: Arc<Waker>,
+}
+
+impl<M> Clone for Mailbox<M> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), waker: Arc::clone(&self.waker) }
+    }
+}
+
+impl<M> Mailbox<M> {
+    /// Sends a message, which is ignored if the loop has ended.
+    pub fn send(&self, message: M) {
+        let _ = self.sender.send(message);
+        let _ = self.waker.wake();
+    }
+}
+
+impl<I: Id, M> Tcp<I, M> {
+    /// Opens a listening socket. The clock starts here.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the address.
+    pub fn listen(address: SocketAddr) -> Result<Self, String> {
+        let named = |error| format!("cannot listen on {address}: {error}");
+        let mut listener = TcpListener::bind(address).map_err(named)?;
+        let mut net = Self::dialler().map_err(named)?;
+        let registry = net.poll.registry();
+        registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(named)?;
+        net.address = Some(listener.local_addr().map_err(named)?);
+        net.listener = Some(listener);
+        Ok(net)
+    }
+
+    /// Starts without a listening socket. The clock starts here.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn dialler() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (sender, inbox) = channel();
+        Ok(Self {
+            poll,
+            listener: None,
+            address: None,
+            conns: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            next: 0,
+            start: Instant::now(),
+            inbox,
+            mailbox: Mailbox { sender, waker },
+        })
+    }
+
+    /// Numbers connections from `first` on.
+    #[must_use]
+    pub fn numbered_from(mut self, first: u32) -> Self {
+        self.next = first;
+        self
+    }
+
+    /// Returns where the socket listens, or the unspecified address if none does.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address.unwrap_or(SocketAddr::from(([0; 4], 0)))
+    }
+
+    /// Returns what other threads need to send messages.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox<M> {
+        self.mailbox.clone()
+    }
+
+    /// Returns the time on the clock of the machines.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Returns a connection.
+    pub fn conn(&mut self, id: I) -> Option<&mut Conn> {
+        self.conns.get_mut(&id)
+    }
+
+    /// Returns the ids of all open connections.
+    #[must_use]
+    pub fn ids(&self) -> Vec<I> {
+        self.conns.iter().filter(|(_, conn)| conn.opened).map(|(id, _)| *id).collect()
+    }
+
+    /// Returns whether there is a connection to an address, or one is being opened.
+    #[must_use]
+    pub fn knows(&self, addr: SocketAddr) -> bool {
+        self.conns.values().any(|conn| conn.addr == addr)
+    }
+
+    /// Returns the number of connections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Returns whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
+    /// Begins to dial; `Opened` or `Closed` follows. `None` if the system refuses at once.
+    pub fn dial(&mut self, addr: SocketAddr) -> Option<I> {
+        let stream = TcpStream::connect(addr).ok()?;
+        self.add(stream, addr, true)
+    }
+
+    /// Closes a connection. What is still unsent is written as far as the socket accepts it now.
+    pub fn close(&mut self, id: I) {
+        if let Some(mut conn) = self.conns.remove(&id) {
+            self.numbers.remove(&conn.token.0);
+            let _ = conn.flush();
+        }
+    }
+
+    /// Sends bytes on a connection, or keeps them until the socket accepts them; unknown ids are ignored.
+    pub fn send(&mut self, id: I, bytes: &[u8]) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.send(bytes);
+        }
+    }
+
+    /// Hands what a connection has received to `handle` until that consumes nothing more.
+    ///
+    /// `handle` returns how many bytes it has consumed.
+    pub fn receive(&mut self, id: I, mut handle: impl FnMut(&[u8]) -> usize) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let mut used = 0;
+        while used < conn.received.len() {
+            let consumed = handle(&conn.received[used..]);
+            if consumed == 0 {
+                break;
+            }
+            used += consumed;
+        }
+        conn.received.drain(..used.min(conn.received.len()));
+    }
+
+    /// Waits for something to happen, no longer than `wait`.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Vec<Event<I, M>>> {
+        let pending = self.conns.values().any(|conn| conn.wants_to_read() || conn.closed);
+        let mut ready = Events::with_capacity(256);
+        match self.poll.poll(&mut ready, if pending { Some(Duration::ZERO) } else { wait }) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let mut events = Vec::new();
+        for event in &ready {
+            match event.token() {
+                WAKER => events.extend(self.inbox.try_iter().map(Event::Message)),
+                LISTENER => self.accept(&mut events),
+                Token(number) => {
+                    let Some(id) = self.numbers.get(&number) else { continue };
+                    let Some(conn) = self.conns.get_mut(id) else { continue };
+                    conn.readable |= event.is_readable();
+                    if event.is_writable() && !conn.opened && conn.stream.peer_addr().is_ok() {
+                        conn.opened = true;
+                        events.push(Event::Opened { conn: *id, dialled: conn.dialled });
+                    }
+                    conn.closed |= event.is_error() || conn.flush().is_err();
+                }
+            }
+        }
+        for (id, conn) in &mut self.conns {
+            if conn.wants_to_read() && conn.read() {
+                events.push(Event::Bytes(*id));
+            }
+        }
+        let closed: Vec<_> =
+            self.conns.iter().filter(|(_, conn)| conn.closed).map(|(id, _)| *id).collect();
+        for id in closed {
+            self.close(id);
+            events.push(Event::Closed(id));
+        }
+        Ok(events)
+    }
+
+    fn accept(&mut self, events: &mut Vec<Event<I, M>>) {
+        while let Some(Ok((stream, addr))) = self.listener.as_ref().map(TcpListener::accept) {
+            if let Some(conn) = self.add(stream, addr, false) {
+                events.push(Event::Opened { conn, dialled: false });
+            }
+        }
+    }
+
+    fn add(&mut self, mut stream: TcpStream, addr: SocketAddr, dialled: bool) -> Option<I> {
+        let token = Token(self.next as usize);
+        let id = I::new(self.next);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, token, interest).ok()?;
+        let _ = stream.set_nodelay(true);
+        self.next += 1;
+        let conn = Conn {
+            addr,
+            received: Vec::new(),
+            token,
+            dialled,
+            stream,
+            out: Vec::new(),
+            sent: 0,
+            opened: !dialled,
+            readable: !dialled,
+            closed: false,
+        };
+        self.numbers.insert(token.0, id);
+        self.conns.insert(id, conn);
+        Some(id)
+    }
+}
+
+impl Conn {
+    /// Sends bytes, or keeps them until the socket accepts them. If 8 MiB wait, the connection is closed instead.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+        self.closed |= self.flush().is_err() || self.unsent() > UNSENT;
+    }
+
+    /// Returns the number of bytes that wait to be sent.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    fn wants_to_read(&self) -> bool {
+        self.opened && self.readable && !self.closed && self.received.len() < UNREAD
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while self.opened && self.sent < self.out.len() {
+            match self.stream.write(&self.out[self.sent..]) {
+                Ok(len) => self.sent += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.opened {
+            self.out.clear();
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    /// Reads what there is; returns whether there was something.
+    fn read(&mut self) -> bool {
+        let before = self.received.len();
+        let mut buf = [0; 16 << 10];
+        while self.received.len() < UNREAD {
+            match self.stream.read(&mut buf) {
+                Ok(0) => self.closed = true,
+                Ok(len) => {
+                    self.received.extend_from_slice(&buf[..len]);
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => self.closed = true,
+            }
+            break;
+        }
+        self.received.len() > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+    use pow::ConnId;
+
+    const LONG: Duration = Duration::from_secs(20);
+    type Net = Tcp<ConnId, &'static str>;
+
+    fn listening() -> Net {
+        Net::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap()
+    }
+
+    /// Turns both ends until the first reports an event.
+    fn next(one: &mut Net, other: &mut Net) -> Event<ConnId, &'static str> {
+        let start = Instant::now();
+        while start.elapsed() < LONG {
+            let events = one.turn(Some(Duration::from_millis(5))).unwrap();
+            other.turn(Some(Duration::from_millis(5))).unwrap();
+            if let Some(event) = events.into_iter().next() {
+                return event;
+            }
+        }
+        panic!("nothing happens");
+    }
+
+    #[test]
+    fn what_is_sent_before_the_connection_opens_arrives_and_is_read_until_nothing_is_consumed() {
+        let mut server = listening().numbered_from(7);
+        let mut client = Net::dialler().unwrap();
+        let dialled = client.dial(server.address()).unwrap();
+        client.send(dialled, b"abcde");
+        assert_eq!(next(&mut client, &mut server), Event::Opened { conn: dialled, dialled: true });
+        let conn = server.ids()[0];
+        assert_eq!(conn, ConnId(7));
+        while server.conn(conn).unwrap().received.len() < 5 {
+            server.turn(Some(LONG)).unwrap();
+        }
+        let mut read = Vec::new();
+        server.receive(conn, |bytes| {
+            let pair = bytes.get(..2).unwrap_or_default();
+            read.push(pair.to_vec());
+            pair.len()
+        });
+        assert_eq!(read, [&b"ab"[..], b"cd", b""]);
+        assert_eq!(server.conn(conn).unwrap().received, b"e");
+        server.close(conn);
+        assert_eq!(next(&mut client, &mut server), Event::Closed(dialled));
+        assert!(server.is_empty() && client.is_empty());
+    }
+
+    #[test]
+    fn a_dial_that_fails_is_reported_as_closed() {
+        let address = listening().address();
+        let mut client = Net::dialler().unwrap();
+        let mut other = listening();
+        if let Some(conn) = client.dial(address) {
+            assert_eq!(next(&mut client, &mut other), Event::Closed(conn));
+        }
+    }
+
+    #[test]
+    fn a_message_of_another_thread_ends_the_wait() {
+        let mut net = listening();
+        let mailbox = net.mailbox();
+        let thread = std::thread::spawn(move || mailbox.send("hello"));
+        let events = net.turn(None).unwrap();
+        thread.join().unwrap();
+        assert_eq!(events, [Event::Message("hello")]);
+    }
+
+    #[test]
+    fn a_connection_that_does_not_read_is_closed_before_it_holds_much() {
+        let mut server = listening();
+        let stream = std::net::TcpStream::connect(server.address()).unwrap();
+        while server.is_empty() {
+            server.turn(Some(LONG)).unwrap();
+        }
+        let conn = server.ids()[0];
+        let mut sent = 0_usize;
+        while sent < 1 << 30 && server.conn(conn).is_some() {
+            server.send(conn, &[0; 1 << 20]);
+            sent += 1 << 20;
+            server.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert!(server.is_empty(), "after {sent} bytes");
+        drop(stream);
+    }
+}
