@@ -6,6 +6,7 @@ mod state;
 mod storage;
 #[cfg(feature = "alloc")]
 mod storage_vec;
+mod timers;
 mod transmit;
 
 use core::time::Duration;

@@ -8,6 +8,9 @@ use crate::error::ConfigError;
 use crate::id::{InfoHash, PeerId};
 use crate::picker::Policy;
 
+/// How often the choker decides (BEP 3).
+pub(super) const ROUND: Duration = Duration::from_secs(10);
+
 /// How a torrent behaves. [`Config::new`] has the values of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

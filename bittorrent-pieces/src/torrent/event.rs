@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::error::PeerError;
-use crate::geometry::{Block, PieceIndex};
+use crate::block::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::wire::extended::Pex;
 

@@ -5,14 +5,13 @@ use core::time::Duration;
 
 use heapless::Vec;
 
+use super::config::ROUND;
 use super::event::CloseReason;
-use super::hashes::HASH_BUDGET;
 use super::queue::{Queue, Step};
-use super::timers::ROUND;
+use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
 use crate::compact::{CompactPeers, Family};
 use crate::compact_time::{Maybe, Stamp};
-use crate::geometry::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
 
@@ -25,6 +24,9 @@ const PROMPT: u16 = 500;
 const TARDY: u16 = 1_000;
 /// The number of allowed-fast pieces that are remembered (BEP 6).
 const ALLOWED: usize = 4;
+
+/// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
+pub(super) const HASH_BUDGET: u8 = 128;
 
 /// Room for one connection: at most 200 bytes.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ impl PeerSlot {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Peer {
     /// The connection.
     pub conn: ConnId,

@@ -2,16 +2,14 @@
 
 use core::time::Duration;
 
+use super::config::ROUND;
 use super::cursor::{PeerMut, View};
 use super::event::CloseReason;
-use super::hashes::HASH_BUDGET;
-use super::lifecycle::Core;
-use super::peer::{PeerSlot, PeerState};
+use super::inner::Core;
+use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
 use crate::compact_time::Stamp;
 
-/// How often the choker decides (BEP 3).
-pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer may take for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a peer counts as a newcomer for the choker.
