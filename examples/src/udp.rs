@@ -100,10 +100,13 @@ impl Udp {
     /// The error of the machine.
     pub fn flush(&mut self, machine: &mut impl Datagrams) -> Result<(), String> {
         while let Some((to, len)) = machine.poll_transmit(&mut self.buf)? {
-            let _ = match self.connected {
-                true => self.socket.send(&self.buf[..len]),
-                false => self.socket.send_to(&self.buf[..len], to),
+            let bytes = &self.buf[..len];
+            let sent = if self.connected {
+                self.socket.send(bytes)
+            } else {
+                self.socket.send_to(bytes, to)
             };
+            let _ = sent; // what the network refuses is lost
         }
         Ok(())
     }
