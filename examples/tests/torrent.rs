@@ -115,23 +115,10 @@ fn seed_and_dht_stop_on_sigterm() {
     assert!(torrent(&["make", path(&file), "--out", path(&made)]).status.success());
     let seed = ["seed", path(&made), path(&file)];
     for (words, ready) in [(&seed[..], "pieces are here"), (&["dht"], "listening on")] {
-        let mut command = Command::new(TORRENT);
-        let command = command.args(words).args(["--listen", "127.0.0.1:0"]);
-        let child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut running = Running { child, first: String::new() };
-        let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains(ready)), "{words:?}");
-        let sent = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = running.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "{words:?} goes on");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        assert_eq!(status.code(), Some(3), "{words:?}");
+        let mut running = Running::start(TORRENT, &[words, &["--listen", "127.0.0.1:0"]].concat());
+        running.until(ready);
+        running.terminate();
+        assert_eq!(running.code(), Some(3), "{words:?}");
     }
 }
 

@@ -146,7 +146,7 @@ fn what_is_wrong_with_a_tracker_is_said() {
     let (talking, _) = odd_tracker(b"<html>hello".to_vec());
     let urls = [
         (format!("http://{failing}/announce"), "not today"),
-        (format!("http://{talking}/announce"), "bencoded"),
+        (format!("http://{talking}/announce"), "not that of a tracker"),
         ("wss://tracker.invalid/".into(), "WebSocket"),
         ("gopher://tracker.invalid/".into(), "not http://"),
     ];

@@ -14,6 +14,9 @@ pub type Numbers = Vec<RangeInclusive<u32>>;
 /// Reads ranges of numbers such as `0,2,4-6`.
 pub fn parse(text: &str) -> Result<Numbers, String> {
     let wrong = || format!("'{text}' is not a list of file numbers such as 0,2,4-6");
+    if text.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b',' | b'-')) {
+        return Err(wrong());
+    }
     let link = format!("magnet:?xt=urn:btih:{:040}&so={text}", 0);
     let magnet = Magnet::parse(link.as_bytes()).map_err(|_| wrong())?;
     let ranges = magnet.select_only().ok_or_else(wrong)?;

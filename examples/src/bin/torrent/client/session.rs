@@ -33,6 +33,10 @@ const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
 pub const SLICE: u32 = 256 << 10;
 
+/// How long a seed that gave enough waits for its last blocks to be sent, and then for peers to read them.
+const DELIVERY: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A torrent and what it needs of the machine it runs on.
 pub struct Session<'a> {
     pub args: &'a Share,
@@ -55,6 +59,8 @@ pub struct Session<'a> {
     pub progressed: Duration,
     /// Since when everything that is wanted is there.
     pub complete_since: Option<Duration>,
+    /// Since when the ratio that the user wants is reached.
+    pub enough_since: Option<Duration>,
 }
 
 /// Why a session ends.
@@ -189,11 +195,19 @@ impl Session<'_> {
     }
 
     /// Returns whether a complete torrent was given to others as the user wants.
-    fn gave_enough(&self) -> bool {
-        let since = self.complete_since.unwrap_or_default();
-        let time = self.net.now().saturating_sub(since);
-        let ratio = self.args.ratio.is_some_and(|ratio| self.ratio() >= ratio);
-        !self.args.keep || ratio || self.args.seed_time.is_some_and(|most| time >= most)
+    fn gave_enough(&mut self) -> bool {
+        let now = self.net.now();
+        let time = now.saturating_sub(self.complete_since.unwrap_or_default());
+        if !self.args.keep || self.args.seed_time.is_some_and(|most| time >= most) {
+            return true;
+        }
+        if self.args.ratio.is_none_or(|ratio| self.ratio() < ratio) {
+            return false;
+        }
+        // The last blocks are to arrive before the connections end.
+        let since = now.saturating_sub(*self.enough_since.get_or_insert(now));
+        let unsent = self.net.ids().into_iter().any(|id| self.net.unsent(id) > 0);
+        since >= if unsent { DELIVERY } else { FAREWELL }
     }
 
     /// Returns how often the content was sent.

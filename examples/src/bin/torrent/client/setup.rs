@@ -89,6 +89,7 @@ impl<'a> Setup<'a, '_> {
             received: 0,
             checked_at: None,
             complete_since: None,
+            enough_since: None,
         })
     }
 

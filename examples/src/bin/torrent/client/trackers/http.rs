@@ -38,7 +38,9 @@ pub(super) fn ask(
         Ok(Answer::Done(told)) if status.is_success() => Ok(told_of(&told)),
         _ if !status.is_success() => Err(io::Error::other(format!("HTTP status {status}"))),
         Ok(_) => Err(io::Error::other("no answer")),
-        Err(error) => Err(read.err().unwrap_or_else(|| io::Error::other(error))),
+        Err(error) => Err(read.err().unwrap_or_else(|| {
+            io::Error::other(format!("the answer is not that of a tracker: {error}"))
+        })),
     }
 }
 
