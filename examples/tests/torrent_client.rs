@@ -65,6 +65,19 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Returns an answer of HTTP in chunks of three bytes.
+fn in_chunks(body: &[u8]) -> Vec<u8> {
+    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n";
+    let mut answer = [&head[..], b"Transfer-Encoding: chunked\r\n\r\n"].concat();
+    for chunk in body.chunks(3) {
+        answer.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        answer.extend(chunk);
+        answer.extend(b"\r\n");
+    }
+    answer.extend(b"0\r\n\r\n");
+    answer
+}
+
 /// A web server that sends a client from `/announce` to `/moved`, and there answers in gzip and in chunks of three
 /// bytes. Returns its address and the paths that were asked for.
 fn odd_tracker(body: Vec<u8>) -> (SocketAddr, Receiver<String>) {
@@ -81,25 +94,12 @@ fn odd_tracker(body: Vec<u8>) -> (SocketAddr, Receiver<String>) {
             }
             let request = text(&request);
             let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
-            let answer = match target.strip_prefix("/announce?") {
-                Some(query) => {
-                    let place = format!("http://{address}/moved?{query}");
-                    let head = "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0";
-                    format!("{head}\r\nLocation: {place}\r\n\r\n").into_bytes()
-                }
-                None => {
-                    let _ = sender.send(target);
-                    let mut answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\
-                        Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
-                        .to_vec();
-                    for chunk in gzip(&body).chunks(3) {
-                        answer.extend(format!("{:x}\r\n", chunk.len()).bytes());
-                        answer.extend(chunk);
-                        answer.extend(b"\r\n");
-                    }
-                    answer.extend(b"0\r\n\r\n");
-                    answer
-                }
+            let answer = if let Some(query) = target.strip_prefix("/announce?") {
+                let head = "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0";
+                format!("{head}\r\nLocation: http://{address}/moved?{query}\r\n\r\n").into_bytes()
+            } else {
+                let _ = sender.send(target);
+                in_chunks(&gzip(&body))
             };
             let _ = stream.write_all(&answer);
         }
@@ -465,6 +465,27 @@ fn events_and_contents_are_printed_as_json() {
         let start = format!("{{\"event\":\"{event}\"");
         assert!(lines.iter().any(|line| line.starts_with(&start)), "{event} in {said}");
     }
+}
+
+#[test]
+fn missing_piece_layers_come_from_peers() {
+    let home = folder("no layers");
+    let film = home.join("film");
+    fs::write(&film, bytes(400_000)).unwrap();
+    let made = make(&film, &["--v2", "--piece-len", "16384"]);
+    let (_seed, peer) = seed(&made, &film, &[]);
+    let mut bare = fs::read(&made).unwrap();
+    let key = b"12:piece layers";
+    let at = bare.windows(key.len()).position(|window| window == key).unwrap();
+    bare.truncate(at); // it is the last key
+    bare.push(b'e');
+    let stripped = home.join("stripped.torrent");
+    fs::write(&stripped, bare).unwrap();
+    let said = got(path(&stripped), &home.join("into"), &["--peer", &peer]);
+    assert!(said.contains("asking for the hashes of 1 files"), "{said}");
+    assert!(fs::read(home.join("into/film")).unwrap() == bytes(400_000));
+    let done = torrent(&["seed", path(&stripped), path(&film), "--listen", "127.0.0.1:0"]);
+    assert!(text(&done.stderr).contains("no piece layers"), "{}", text(&done.stderr));
 }
 
 #[test]

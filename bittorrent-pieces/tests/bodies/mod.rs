@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
 mod dht;
+mod encryption;
 mod extended;
 mod fast;
 mod fetch;
@@ -41,6 +42,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_udp_tracker", tracker::udp_tracker),
     ("bittorrent_fetch", fetch::fetch),
     ("bittorrent_http_request", tracker::http_request),
+    ("bittorrent_encryption", encryption::encryption),
     ("bittorrent_krpc", dht::krpc),
     ("bittorrent_dht", dht::node),
 ];

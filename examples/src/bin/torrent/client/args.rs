@@ -16,6 +16,7 @@ use super::selection::{self, Numbers};
 #[command(
     after_help = "Example: torrent make holiday.mp4 --tracker http://127.0.0.1:6969/announce"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Make {
     /// The file or folder
     pub path: PathBuf,
@@ -92,6 +93,7 @@ pub struct Seed {
 Example, in two terminals:
   torrent make holiday.mp4 && torrent seed holiday.mp4.torrent holiday.mp4
   torrent get holiday.mp4.torrent --into copy --peer 127.0.0.1:6881 --listen 127.0.0.1:0")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Get {
     /// A metainfo file or a magnet link
     torrent: String,

@@ -113,17 +113,19 @@ impl Finder {
         let mut closed = Vec::new();
         while let Some(event) = self.book.poll_event() {
             match event {
-                BookEvent::Dial { addr } => {
-                    if net.len() >= PEERS || !net.dial(addr) {
-                        self.book.handle_dial_failed(net.now(), addr);
-                    }
-                }
+                BookEvent::Dial { addr } => self.dial(net, addr),
                 BookEvent::AskSources => self.ask_sources(),
                 BookEvent::Closed { conn, .. } => closed.push(conn),
                 _ => {}
             }
         }
         closed
+    }
+
+    fn dial(&mut self, net: &mut Net, addr: SocketAddr) {
+        if net.len() >= PEERS || !net.dial(addr) {
+            self.book.handle_dial_failed(net.now(), addr);
+        }
     }
 
     fn ask_sources(&self) {
@@ -217,7 +219,9 @@ fn look(
         let wait = if wanted { SOONEST } else { AGAIN };
         if asked.is_none_or(|asked| asked.elapsed() >= wait) {
             if node.known() == 0 {
-                nodes.iter().for_each(|addr| node.add(*addr)); // they may have come up meanwhile
+                for addr in nodes {
+                    node.add(*addr); // it may have come up meanwhile
+                }
             } else if node.find(torrent, Some(own.port())) {
                 asked = Some(Instant::now());
                 wanted = false;

@@ -58,7 +58,7 @@ pub fn make(args: &Make) -> Result<(), String> {
         listed.map(|((file, path), root)| ContentFile { len: file.len, path, root }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
-    let web_seeds: Vec<&[u8]> = args.web_seeds.iter().map(|url| url.as_bytes()).collect();
+    let web_seeds: Vec<&[u8]> = args.web_seeds.iter().map(String::as_bytes).collect();
     let options = MetainfoOptions {
         comment: args.comment.as_deref().map(str::as_bytes),
         created_by: args.date.then_some(PROGRAM.as_bytes()),

@@ -66,7 +66,8 @@ fn total(metainfo: &Metainfo<'_>) -> u64 {
     metainfo.files().map(|file| file.len()).sum()
 }
 
-fn link_of(metainfo: &Metainfo<'_>) -> Result<String, String> {
+/// Returns the magnet link of a torrent.
+pub fn link_of(metainfo: &Metainfo<'_>) -> Result<String, String> {
     let v1 = metainfo.info().find(b"pieces").map(|_| metainfo.info_hash());
     let draft = MagnetBuilder { v1, v2: metainfo.info_hash_v2(), ..MagnetBuilder::default() };
     let mut link = [0; 200];
@@ -74,7 +75,7 @@ fn link_of(metainfo: &Metainfo<'_>) -> Result<String, String> {
     Ok(text(&link[..len]))
 }
 
-fn text_of<'b>(value: Option<Value<'b>>) -> Option<&'b [u8]> {
+fn text_of(value: Option<Value<'_>>) -> Option<&[u8]> {
     value.and_then(|value| value.as_bytes())
 }
 
@@ -101,7 +102,7 @@ fn as_json(metainfo: &Metainfo<'_>, bytes: &[u8], link: String) -> Json {
     let geometry = metainfo.geometry();
     let raw = |text: &[u8]| Json::Text(String::from_utf8_lossy(text).into_owned());
     let files = metainfo.files().map(|file| {
-        let path = file.raw_path().map(|element| raw(element)).collect();
+        let path = file.raw_path().map(raw).collect();
         let len = Json::Number(file.len());
         let padding = Json::Switch(file.is_padding());
         Json::Object(vec![("path", Json::List(path)), ("bytes", len), ("padding", padding)])

@@ -21,7 +21,7 @@ use super::selection::Numbers;
 use super::setup::Setup;
 use super::show;
 use super::storage::text;
-use super::trees::trees;
+use super::trees::{lacks_layers, trees};
 
 /// Runs `torrent seed` or `torrent get`.
 pub fn share(args: &Share, quiet: bool) -> Result<Exit, String> {
@@ -33,7 +33,7 @@ pub fn share(args: &Share, quiet: bool) -> Result<Exit, String> {
     id[8..].copy_from_slice(&random::<12>());
     let peer_id = PeerId(id);
     let done = if args.torrent.starts_with("magnet:") {
-        share_link(args, peer_id, net, report)
+        share_link(args, &args.torrent, Vec::new(), false, peer_id, net, report)
     } else {
         share_file(args, peer_id, net, report)
     };
@@ -51,9 +51,18 @@ fn share_file(args: &Share, peer_id: PeerId, mut net: Net, report: Report) -> Re
     let bytes = fs::read(&args.torrent);
     let bytes = bytes.map_err(|error| format!("{}: {error}", args.torrent))?;
     let metainfo = show::read(&args.torrent, &bytes)?;
+    let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
+    if lacks_layers(&metainfo) {
+        if args.seeds {
+            return Err(format!("{}: no piece layers; make it again", args.torrent));
+        }
+        // Peers have them, as with a link.
+        let private = metainfo.is_private();
+        let link = show::link_of(&metainfo)?;
+        return share_link(args, &link, tiers, private, peer_id, net, report);
+    }
     let v2 = metainfo.info_hash_v2().map(|v2| v2.truncated());
     net.set_torrents([metainfo.info_hash()].into_iter().chain(v2));
-    let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
     let info_hash = metainfo.info_hash();
     let private = metainfo.is_private();
     let finder = |net: &Net, left| {
@@ -66,16 +75,25 @@ fn share_file(args: &Share, peer_id: PeerId, mut net: Net, report: Report) -> Re
     session.run().map_err(|error| error.to_string())
 }
 
-fn share_link(args: &Share, peer_id: PeerId, mut net: Net, report: Report) -> Result<Exit, String> {
-    let magnet = Magnet::parse(args.torrent.as_bytes());
+/// Fetches the info dictionary and the piece layers first. `more` are tiers of trackers besides those of the link.
+fn share_link(
+    args: &Share,
+    link: &str,
+    more: Vec<Vec<String>>,
+    private: bool,
+    peer_id: PeerId,
+    mut net: Net,
+    report: Report,
+) -> Result<Exit, String> {
+    let magnet = Magnet::parse(link.as_bytes());
     let magnet = magnet.map_err(|error| format!("the link: {error}"))?;
     let info_hash = hash_of(&magnet);
     let v2 = magnet.v2().map(|v2| v2.truncated());
     net.set_torrents([info_hash].into_iter().chain(v2));
     let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
-    let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
+    let tiers = magnet.trackers().map(|url| vec![unescape(url)]).chain(more).collect();
     // How much is missing is not known yet.
-    let wanted = Wanted { info_hash, peer_id, tiers, left: 1, private: false };
+    let wanted = Wanted { info_hash, peer_id, tiers, left: 1, private };
     let mut finder = Finder::start(args, &net, wanted)?;
     let peers = magnet.peers().filter_map(|peer| match peer.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),

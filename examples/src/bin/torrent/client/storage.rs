@@ -66,7 +66,7 @@ impl Storage {
             let found = match fs::metadata(&path) {
                 Ok(metadata) => Some(metadata.len()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(named(&path, error)),
+                Err(error) => return Err(named(&path, &error)),
             };
             let offset = file.offset();
             let len = file.len();
@@ -125,7 +125,7 @@ impl Storage {
                         at += len as u64;
                         room = &mut room[len..];
                     }
-                    Err(error) => return Err(named(&part.path, error)),
+                    Err(error) => return Err(named(&part.path, &error)),
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Storage {
             let end = at + (range.end - range.start) as u64;
             let file = self.open.write(nth, &part.path)?;
             let written = file.write_all_at(&data[range], at);
-            written.map_err(|error| named(&part.path, error))?;
+            written.map_err(|error| named(&part.path, &error))?;
             part.found = Some(part.found.unwrap_or_default().max(end));
         }
         Ok(())
@@ -229,7 +229,7 @@ impl Storage {
 }
 
 /// Returns an error that names the file.
-fn named(path: &Path, error: io::Error) -> io::Error {
+fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 

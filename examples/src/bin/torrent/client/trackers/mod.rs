@@ -168,9 +168,9 @@ fn ask_all(
             }
         }
         match wait_for(updates, wait, min_wait) {
-            Some(Some(update)) => event = update,
-            Some(None) => {}
-            None => return,
+            Next::Event(update) => event = update,
+            Next::Due => {}
+            Next::Ended => return,
         }
     }
 }
@@ -184,20 +184,26 @@ fn report(url: &str, told: Told, mailbox: &Mailbox) {
     mailbox.send(Found { source, kind, peers: told.peers, external: told.external });
 }
 
-/// Waits for the next announce; returns its event if the session wants one, `None` at the end of the session.
-fn wait_for(
-    updates: &Receiver<Update>,
-    wait: Duration,
-    min_wait: Duration,
-) -> Option<Option<AnnounceEvent>> {
+/// Why the wait for the next announce is over.
+enum Next {
+    /// The session wants this announced.
+    Event(AnnounceEvent),
+    /// The interval has passed.
+    Due,
+    /// The session has ended.
+    Ended,
+}
+
+/// Waits for the next announce.
+fn wait_for(updates: &Receiver<Update>, wait: Duration, min_wait: Duration) -> Next {
     let asked = Instant::now();
     let mut wait = wait;
     loop {
         match updates.recv_timeout(wait.saturating_sub(asked.elapsed())) {
-            Ok(Update::Announce(event)) => return Some(Some(event)),
+            Ok(Update::Announce(event)) => return Next::Event(event),
             Ok(Update::Hungry) => wait = wait.min(min_wait),
-            Err(RecvTimeoutError::Timeout) => return Some(None),
-            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => return Next::Due,
+            Err(RecvTimeoutError::Disconnected) => return Next::Ended,
         }
     }
 }
