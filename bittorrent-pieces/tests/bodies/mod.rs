@@ -9,6 +9,7 @@ mod fast;
 mod fetch;
 mod machine;
 mod magnet;
+mod peer_book;
 mod tables;
 mod tracker;
 
@@ -42,6 +43,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_http_request", tracker::http_request),
     ("bittorrent_krpc", dht::krpc),
     ("bittorrent_dht", dht::node),
+    ("bittorrent_peer_book", peer_book::peer_book),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
