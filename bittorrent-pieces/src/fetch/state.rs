@@ -76,8 +76,14 @@ impl Core {
         })
     }
 
+    /// The dictionary is known; only layers are fetched.
+    pub(super) fn skip_metadata(&mut self) {
+        self.done = Some(0);
+        self.completed_reported = true;
+    }
+
     pub(super) fn complete(&self) -> Option<usize> {
-        self.done.map(slot).filter(|_| self.layer.is_none())
+        self.done.filter(|len| *len > 0).map(slot).filter(|_| self.layer.is_none())
     }
 
     pub(super) fn layer_len(&self) -> Option<usize> {

@@ -72,6 +72,7 @@ impl From<torrent::CloseReason> for Ending {
     fn from(reason: torrent::CloseReason) -> Self {
         match reason {
             torrent::CloseReason::NoHandshake | torrent::CloseReason::Silent => Self::Lost,
+            torrent::CloseReason::Idle => Self::NotNeeded,
             torrent::CloseReason::Corrupt => Self::Corrupt,
             torrent::CloseReason::Protocol(PeerError::OwnId) => Self::Ourselves,
             torrent::CloseReason::Protocol(_) => Self::Refused,

@@ -37,7 +37,7 @@ pub(super) struct Core {
 /// When a hungry torrent asks for addresses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
-    pub(super) at: Duration,
+    pub(super) at: Option<Duration>,
     pub(super) wait: Duration,
     pub(super) asked_at: Option<Duration>,
     pub(super) due: bool, // the event
@@ -45,7 +45,7 @@ pub(super) struct Ask {
 
 impl Core {
     pub(super) fn new(config: PeerBookConfig) -> Self {
-        let ask = Ask { at: Duration::ZERO, wait: config.ask, asked_at: None, due: false };
+        let ask = Ask { at: Some(Duration::ZERO), wait: config.ask, asked_at: None, due: false };
         Self {
             config,
             rng: Rng::new(config.seed),
@@ -68,8 +68,11 @@ impl Core {
 
     /// Looks for a peer to dial as soon as the interval between two dials allows.
     pub(super) fn wake_dialler(&mut self) {
-        let next = self.dialled_at.map(|at| at.saturating_add(self.config.dial_interval));
-        self.dial_at = Some(next.unwrap_or(Duration::ZERO).max(self.now));
+        let next = match self.dialled_at {
+            Some(at) => at.checked_add(self.config.dial_interval),
+            None => Some(Duration::ZERO),
+        };
+        self.dial_at = next.map(|at| at.max(self.now));
     }
 
     pub(super) fn is_own(&self, addr: SocketAddr) -> bool {

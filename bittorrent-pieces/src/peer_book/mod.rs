@@ -114,7 +114,8 @@ impl<S: PeerBookStorage> PeerBook<S> {
 
     /// Sets our own address as others see it, with the port on which we listen; one for each version of IP. It is
     /// never dialled, and priorities follow from it (BEP 40).
-    pub fn set_own_address(&mut self, addr: SocketAddr) {
+    pub fn set_own_address(&mut self, now: Duration, addr: SocketAddr) {
+        self.core.advance_clock(now);
         self.view().set_external(addr);
     }
 

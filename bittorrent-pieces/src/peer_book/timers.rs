@@ -41,7 +41,7 @@ impl Core {
                 let dials = conns.iter().filter_map(|slot| slot.0).filter(Conn::is_dialling);
                 dials.filter_map(|dial| dial.since.checked_add(self.config.dial_timeout)).min()
             }
-            Timer::Ask => Some(self.ask.at).filter(|_| !self.ask.due && self.is_hungry(conns)),
+            Timer::Ask => self.ask.at.filter(|_| !self.ask.due && self.is_hungry(conns)),
         }
     }
 
@@ -55,9 +55,13 @@ impl Core {
     /// A peer that sent blocks was lost: the next request for addresses comes sooner.
     pub(super) fn ask_soon(&mut self) {
         let wait = self.config.ask;
-        let since = self.ask.asked_at.map_or(self.now, |asked_at| asked_at.saturating_add(wait));
+        let since = match self.ask.asked_at {
+            Some(asked_at) => asked_at.checked_add(wait),
+            None => Some(self.now),
+        };
         self.ask.wait = wait;
-        self.ask.at = self.ask.at.min(since.max(self.now));
+        let sooner = since.map(|at| at.max(self.now));
+        self.ask.at = [self.ask.at, sooner].into_iter().flatten().min();
     }
 }
 
@@ -81,7 +85,7 @@ impl View<'_> {
                 let wait = self.core.ask.wait;
                 self.core.ask.due = true;
                 self.core.ask.asked_at = Some(now);
-                self.core.ask.at = now.saturating_add(wait);
+                self.core.ask.at = now.checked_add(wait);
                 self.core.ask.wait = wait.saturating_mul(2).min(self.core.config.max_ask).max(wait);
             }
         }

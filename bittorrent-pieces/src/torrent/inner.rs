@@ -37,7 +37,8 @@ pub(crate) struct Core {
     pub(super) swarm: Swarm,
     pub(super) cursor: u16, // the peer slot whose turn to send it is
     pub(super) next_round: Option<Duration>,
-    pub(super) generation: u32, // of the picker, when all peers were last served
+    pub(super) turnover_rounds: u8, // since an idle peer last made room
+    pub(super) generation: u32,     // of the picker, when all peers were last served
     pub(super) completed_due: bool, // the event
     pub(super) banned: Vec<ConnId, BANNED, u8>, // after they left; the events are due
 }
@@ -88,6 +89,7 @@ impl Core {
             swarm: Swarm::default(),
             cursor: 0,
             next_round: None,
+            turnover_rounds: u8::MAX,
             generation: picker.generation(),
             completed_due: false,
             banned: Vec::new(),

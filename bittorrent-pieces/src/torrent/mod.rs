@@ -11,6 +11,8 @@ pub(crate) mod handshake;
 mod hashes;
 mod inner;
 mod lifecycle;
+#[cfg(feature = "alloc")]
+mod memory;
 mod padding;
 mod peer;
 mod pex;
@@ -45,6 +47,8 @@ pub(crate) use error::whole;
 pub use error::{NotVerifying, PeerError};
 pub use event::{CloseReason, Event, MetadataRange, Outcome, Side, Transmit, Verdict};
 use inner::Core;
+#[cfg(feature = "alloc")]
+pub use memory::torrent_memory;
 pub use padding::{Padding, PaddingOf};
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;

@@ -109,6 +109,7 @@ pub(crate) struct PeerState {
     pub(crate) allowed: [Maybe; ALLOWED], // pieces that it sends even while it chokes us
     pub(crate) suggested: Maybe,
     pub(crate) allowed_fast_due: u8, // allowed-fast messages to send
+    pub(crate) idle_rounds: u8,      // since a block went either way
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
     pub(crate) joined_at: Stamp,
@@ -256,6 +257,7 @@ impl PeerState {
         heard_at: Stamp(0),
         sent_at: Stamp(0),
         block_at: Stamp(0),
+        idle_rounds: 0,
         exchanged_at: Stamp(0),
         bytes_received: 0,
         bytes_sent: 0,
@@ -344,6 +346,11 @@ impl PeerState {
             self.window = self.window.saturating_sub(1).max(1);
         }
         Some(age)
+    }
+
+    /// Returns whether neither side has what the other wants.
+    pub(super) const fn is_needless(&self) -> bool {
+        self.wanted == 0 && !self.choke_candidate.interested
     }
 
     /// Returns how many pieces in a row the peer sends in a time, judging by the best of two rounds.

@@ -303,6 +303,7 @@ impl PeerMut<'_> {
             self.state.bytes_sent = self.state.bytes_sent.saturating_add(len);
             let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
+            self.state.idle_rounds = 0;
         }
         Ok(Some(written))
     }

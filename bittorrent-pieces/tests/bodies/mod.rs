@@ -10,6 +10,7 @@ mod fast;
 mod fetch;
 mod machine;
 mod magnet;
+mod peer_book;
 mod tables;
 mod tracker;
 
@@ -45,6 +46,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_encryption", encryption::encryption),
     ("bittorrent_krpc", dht::krpc),
     ("bittorrent_dht", dht::node),
+    ("bittorrent_peer_book", peer_book::peer_book),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
