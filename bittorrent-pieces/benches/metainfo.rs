@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::merkle::PieceLayer;
-use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version,
+};
 use bittorrent_pieces::{Metainfo, PieceHashes};
 
 const PIECE: u32 = 16_384;
@@ -66,6 +68,7 @@ fn torrent(count: usize) -> Vec<u8> {
         private: None,
         content: Content::Multi(&files),
         version: Version::V2,
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; 400 * count];
     let len = builder.encode(&mut out).expect("the buffer fits");

@@ -1,7 +1,9 @@
 //! What a torrent needs, as told before it is built, is what its memory takes.
 
 use bittorrent_pieces::bencode::Mode;
-use bittorrent_pieces::metainfo::{Content, ContentFile, File, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, File, MetainfoBuilder, MetainfoOptions, Version,
+};
 use bittorrent_pieces::picker::{BlockSlot, PartialSlot, PieceSlot, RarestSlot};
 use bittorrent_pieces::torrent::{PeerSlot, RequestSlot, torrent_memory};
 use bittorrent_pieces::{

@@ -50,7 +50,7 @@ impl Finder {
         let book = PeerBook::new(config, PeerBookVec::new(limits));
         let mut book = book.map_err(|error| error.to_string())?;
         if !own.ip().is_unspecified() {
-            book.set_own_address(own);
+            book.set_own_address(net.now(), own);
         }
         book.set_complete(net.now(), left == 0);
         for peer in &args.peers {
@@ -68,7 +68,7 @@ impl Finder {
     /// Adds addresses that a tracker or the DHT named.
     pub fn found(&mut self, net: &Net, found: Found) {
         if let Some(ip) = found.external {
-            self.book.set_own_address(SocketAddr::new(ip, net.address().port()));
+            self.book.set_own_address(net.now(), SocketAddr::new(ip, net.address().port()));
         }
         self.add(net.now(), found.kind, found.peers);
     }
