@@ -30,6 +30,7 @@ fn builder<'a>(hashes: PieceHashes<'a>, content: Content<'a>) -> MetainfoBuilder
         private: None,
         content,
         version: Version::V1,
+        options: MetainfoOptions::default(),
     }
 }
 
