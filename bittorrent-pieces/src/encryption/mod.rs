@@ -64,6 +64,12 @@ pub use policy::{Attempt, EncryptionPolicy, Method};
 pub use stream::EncryptedStream;
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a malformed table fails the test"
+)]
 mod vectors {
     const TABLE: &str = include_str!("../../tests/data/mse.txt");
 

@@ -65,7 +65,7 @@ mod tests {
         let mut stream = [0; 1_040];
         cipher.apply(&mut stream);
         assert_eq!(stream[..4], [0xB2, 0x39, 0x63, 0x05]);
-        let at_1024 = u128::from_be_bytes(stream[1_024..].try_into().unwrap());
-        assert_eq!(at_1024, 0x30AB_BCC7_C20B_0160_9F23_EE2D_5F6B_B7DF);
+        let at_1024 = 0x30AB_BCC7_C20B_0160_9F23_EE2D_5F6B_B7DF_u128;
+        assert_eq!(stream[1_024..], at_1024.to_be_bytes());
     }
 }

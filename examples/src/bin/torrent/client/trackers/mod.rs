@@ -23,6 +23,8 @@ use super::storage::printable;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A tracker over UDP gets two of the nine tries of BEP 15 before the next one is asked.
 const UDP_PATIENCE: Duration = Duration::from_secs(45);
+/// How long the program waits at its end for an announce that is in progress.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the program waits at its end for trackers to hear of it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// When all trackers failed, they are asked again after this time, and each time later.
@@ -46,6 +48,8 @@ struct Told {
 pub struct Trackers {
     updates: Option<Sender<Update>>,
     shared: Arc<Shared>,
+    /// Ends when the thread does.
+    ended: Receiver<()>,
 }
 
 enum Update {
@@ -69,7 +73,9 @@ impl Trackers {
         let active = Mutex::default();
         let shared = Arc::new(Shared { announce: Mutex::new(first), active });
         let theirs = Arc::clone(&shared);
+        let (ends, ended) = channel();
         std::thread::spawn(move || {
+            let _ends = ends;
             let slots = vec![TierSlot::EMPTY; tiers.iter().map(Vec::len).sum()];
             let seed = u64::from_le_bytes(random());
             match TrackerOrder::new(tiers.iter().map(Vec::len), seed, slots) {
@@ -77,7 +83,7 @@ impl Trackers {
                 Err(error) => eprintln!("the trackers: {error}"),
             }
         });
-        Self { updates: Some(sender), shared }
+        Self { updates: Some(sender), shared, ended }
     }
 
     /// Notes how far we are, for the next announce.
@@ -109,7 +115,8 @@ impl Drop for Trackers {
     /// Tells all trackers at the same time that we go, and waits a little for their answers.
     fn drop(&mut self) {
         self.updates = None;
-        let active = core::mem::take(&mut *lock(&self.shared.active));
+        let _ = self.ended.recv_timeout(LAST_PATIENCE); // `completed` goes before `stopped`
+        let active = lock(&self.shared.active).clone();
         let announce = Announce { event: AnnounceEvent::Stopped, ..*lock(&self.shared.announce) };
         let (done, all_done) = channel();
         for (url, id) in active {
