@@ -4,7 +4,9 @@ set -euo pipefail
 cargo clippy --workspace --all-targets -- -D warnings
 # The workspace unites features: what is dead without one shows alone.
 cargo clippy --quiet -p bittorrent-pieces --no-default-features -- -D warnings
-cargo clippy --quiet -p bittorrent-pieces --features dht -- -D warnings
+for feature in dht encryption; do
+    cargo clippy --quiet -p bittorrent-pieces --features "$feature" -- -D warnings
+done
 for feature in can kademlia pastry reload tapestry; do
     cargo clippy --quiet -p chord-core --features "$feature" -- -D warnings
 done

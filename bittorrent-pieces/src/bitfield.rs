@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::geometry::{PieceIndex, count, slot};
+use crate::block::PieceIndex;
+use crate::index::{count, slot};
 
 /// The pieces that a peer has: one bit each, most significant bit first (BEP 3).
 ///

@@ -117,7 +117,7 @@ pub enum Slots {
 
 /// What the choker knows of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Candidate {
     /// The peer.
     pub conn: ConnId,

@@ -1,53 +1,9 @@
 //! How content is cut: pieces, which are hashed, and blocks, which are asked for.
 
-use core::fmt;
-
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::error::ConfigError;
+use crate::index::slot;
 use crate::merkle::{MerkleHash, height, piece_height};
-
-/// The length of a block in bytes: what a request asks for (BEP 3: 2^14). The last block of a piece
-/// may be shorter.
-pub const BLOCK_LEN: u32 = 1 << 14;
-
-/// The number of a piece, from 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[expect(clippy::exhaustive_structs, reason = "a number or bytes, and nothing else")]
-pub struct PieceIndex(pub u32);
-
-impl PieceIndex {
-    /// Returns the index of its slot.
-    pub(crate) fn slot(self) -> usize {
-        slot(self.0)
-    }
-}
-
-impl fmt::Display for PieceIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The place of a run of bytes inside a piece.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[expect(clippy::exhaustive_structs, reason = "the fields of a request in BEP 3")]
-pub struct Block {
-    /// The piece.
-    pub piece: PieceIndex,
-    /// Where the run begins, in bytes from the start of the piece.
-    pub begin: u32,
-    /// How many bytes it has.
-    pub len: u32,
-}
-
-impl fmt::Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "piece={} begin={} len={}", self.piece, self.begin, self.len)
-    }
-}
 
 /// A file of a torrent that is of version 2 alone, where every file begins with a piece of its own and
 /// has a tree of its own (BEP 52). Empty files have neither.
@@ -259,20 +215,4 @@ impl<'a> Geometry<'a> {
     pub(crate) const fn stride(&self) -> usize {
         slot(self.piece_len.div_ceil(BLOCK_LEN))
     }
-}
-
-const _: () = assert!(usize::BITS >= u32::BITS, "indices of 32 bits are needed");
-
-/// Widens a number to an index.
-pub(crate) const fn slot(number: u32) -> usize {
-    let [a, b, c, d] = number.to_le_bytes();
-    match [a, b, c, d, 0, 0, 0, 0].split_first_chunk() {
-        Some((bytes, _)) => usize::from_le_bytes(*bytes),
-        None => usize::MAX, // not on any target with 64 bits or fewer
-    }
-}
-
-/// Narrows a length; what does not fit is cut to the largest number.
-pub(crate) fn count(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

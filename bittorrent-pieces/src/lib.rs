@@ -20,11 +20,15 @@ extern crate alloc;
 
 pub mod bencode;
 pub mod bitfield;
+mod block;
 pub mod choker;
 mod compact;
 mod compact_time;
 #[cfg(feature = "dht")]
 pub mod dht;
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub mod encryption;
 mod error;
 pub mod fetch;
 mod geometry;
@@ -32,10 +36,13 @@ mod hash;
 mod hex;
 mod host;
 mod id;
+mod index;
 mod invariant;
 pub mod magnet;
 pub mod merkle;
 pub mod metainfo;
+mod network;
+pub mod peer_book;
 pub mod picker;
 mod priority;
 mod received;
@@ -46,15 +53,17 @@ pub mod tracker;
 pub mod wire;
 
 pub use bitfield::{Bitfield, BitfieldError};
+pub use block::{BLOCK_LEN, Block, PieceIndex};
 pub use choker::{Candidate, Choker, ChokerPolicy};
 pub use compact::{CompactPeers, Family, PeersIter};
 pub use error::{BufferTooSmall, ConfigError, ConnectError, Full, NotConnected};
 pub use fetch::{FetchConfig, FetchSlot, MetadataFetch};
-pub use geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, V2File};
+pub use geometry::{Geometry, V2File};
 pub use hash::{PieceHasher, PieceHashes};
 pub use host::Host;
 pub use id::{ConnId, InfoHash, InfoHashV2, PeerId};
 pub use metainfo::Metainfo;
+pub use peer_book::PeerBook;
 pub use picker::{Picker, Policy, Priority};
 pub use priority::{crc32c, peer_priority};
 pub use received::Received;

@@ -11,8 +11,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::geometry::{count, slot};
-use crate::{BLOCK_LEN, PieceIndex};
+use crate::block::{BLOCK_LEN, PieceIndex};
+use crate::index::{count, slot};
 
 /// A SHA-256 of a node of a tree.
 pub type MerkleHash = [u8; 32];

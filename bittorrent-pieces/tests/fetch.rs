@@ -184,3 +184,38 @@ fn the_layer_of_a_v2_torrent_is_fetched_and_proved() {
     assert_eq!(fetch.layer().unwrap().hashes(), layer);
     assert_eq!(fetch.poll_event(), None);
 }
+
+/// A torrent file without piece layers: its info dictionary is known, and the first request is one for hashes.
+#[test]
+fn layers_alone_are_fetched_for_a_torrent_file_that_lacks_them() {
+    let layer: [MerkleHash; 3] = core::array::from_fn(|n| [n as u8; 32]);
+    let root = PieceLayer::new(&layer).root(16_384);
+    let geometry = Geometry::new(40_000, 16_384).unwrap();
+    let config = FetchConfig::new(InfoHash(PieceHasher::digest(&info())), PeerId([1; 20]));
+    let storage = FetchSlots { slots: [FetchSlot::EMPTY; 2], buffer: vec![0; 96] };
+    let mut fetch = MetadataFetch::for_layers(config, storage).unwrap();
+    fetch.fetch_layer(ZERO, root, geometry).unwrap();
+    assert_eq!(fetch.poll_event(), None);
+    assert_eq!(fetch.metadata(), None);
+    join(&mut fetch, A, 40_000);
+    let mut buf = [0; 512];
+    let mut ranges = vec![];
+    while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
+        assert!(sent.len < 6 || buf[4..6] != [20, 3], "no request for metadata");
+        if let Ok((message, _)) = Message::decode(&buf[..sent.len], 600)
+            && let Ok(Some(HashMessage::Request(range))) = HashMessage::of(&message)
+        {
+            ranges.push(range);
+        }
+    }
+    let [range] = ranges[..] else { panic!("{ranges:?}") };
+    assert_eq!((range.root, range.index, range.length), (root, 0, 4));
+    let mut hashes = layer.to_vec();
+    hashes.push([0; 32]);
+    let message = HashMessage::Hashes(range, &hashes);
+    let mut out = vec![0; message.encoded_len()];
+    message.encode(&mut out).unwrap();
+    fetch.handle_bytes(ZERO, A, &out).unwrap();
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerCompleted));
+    assert_eq!(fetch.layer().unwrap().hashes(), layer);
+}

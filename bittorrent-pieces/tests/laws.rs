@@ -46,6 +46,7 @@ laws! {
     any_order_of_calls_keeps_the_laws_of_a_dht_node, "bittorrent_dht", 600;
     any_order_of_calls_keeps_the_laws_of_a_fetch, "bittorrent_fetch", 600;
     any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
+    any_order_of_calls_keeps_the_laws_of_a_peer_book, "bittorrent_peer_book", 600;
 }
 
 proptest! {

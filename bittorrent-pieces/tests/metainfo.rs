@@ -5,8 +5,8 @@ mod common;
 use bittorrent_pieces::bencode::{BencodeError, Mode};
 use bittorrent_pieces::merkle::{MerkleHash, PieceLayer, layer_root, pad_hash};
 use bittorrent_pieces::metainfo::{
-    Content, ContentFile, MAX_PIECE_LEN, MetainfoBuilder, MetainfoError, PathError, PathPolicy,
-    PathSlot, SafePaths, Version,
+    Content, ContentFile, MAX_PIECE_LEN, MetainfoBuilder, MetainfoError, MetainfoOptions,
+    PathError, PathPolicy, PathSlot, SafePaths, Version,
 };
 use bittorrent_pieces::{Metainfo, PieceHashes};
 use common::{rows, unhex};
@@ -304,6 +304,7 @@ fn all_layers_of_many_files_are_found() {
         private: None,
         version: Version::V2,
         content: Content::Multi(&files),
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; 1 << 20];
     let len = builder.encode(&mut out).unwrap();

@@ -10,7 +10,9 @@ use bittorrent_pieces::{
     CloseReason, ConnId, Event, Geometry, InfoHash, Padding, PeerId, PieceHasher, PieceIndex,
     Priority, Side, Torrent, TorrentVec, Verdict,
 };
-use by_hand::{A, B, C, ZERO, deliver, greet, join, request, sent_to, torrent_of, torrent_with};
+use by_hand::{
+    A, B, C, ZERO, deliver, greet, join, request, seconds, sent_to, torrent_of, torrent_with,
+};
 
 /// Lets a peer answer the requests that it was sent, with zeros or with something else; returns them.
 fn answer(torrent: &mut Torrent<TorrentVec>, conn: ConnId, byte: u8) -> Vec<String> {
@@ -354,4 +356,57 @@ fn a_suspect_is_asked_for_the_rest_of_a_piece_that_nobody_else_gives() {
     }
     assert_eq!(check(&mut leech, true), (vec![Verdict::Passed], vec![A]));
     assert_eq!(on_parole(&leech), []);
+}
+
+/// Keeps two or three peers talking for a time; returns which were closed as idle, and in which second.
+fn idle_of(torrent: &mut Torrent<TorrentVec>, conns: &[ConnId], until: u64) -> Vec<(u64, ConnId)> {
+    let mut closed = vec![];
+    for second in (10..=until).step_by(10) {
+        for conn in conns {
+            if torrent.peer(*conn).is_some() {
+                deliver(torrent, seconds(second), *conn, Message::KeepAlive).unwrap();
+            }
+        }
+        torrent.handle_timeout(seconds(second));
+        while let Some(event) = torrent.poll_event() {
+            if let Event::Closed { conn, reason } = event {
+                assert_eq!(reason, CloseReason::Idle);
+                closed.push((second, conn));
+            }
+        }
+    }
+    closed
+}
+
+#[test]
+fn a_peer_that_neither_side_needs_makes_room_when_all_slots_are_in_use() {
+    let mut seed = torrent_of(2, 0xC0, 3, |_| ());
+    join(&mut seed, A, 0xC0);
+    join(&mut seed, B, 0xC0);
+    assert_eq!(idle_of(&mut seed, &[A, B], 1_000), [], "a slot is free");
+    let mut seed = torrent_of(2, 0xC0, 2, |_| ());
+    join(&mut seed, A, 0xC0);
+    join(&mut seed, B, 0x80);
+    deliver(&mut seed, ZERO, B, Message::Interested).unwrap();
+    let closed = idle_of(&mut seed, &[A, B], 1_000);
+    assert_eq!(closed, [(300, A)], "then a slot is free");
+    seed.handle_connected(seconds(1_000), C, Side::Accepted).expect("the slot of A");
+}
+
+#[test]
+fn of_peers_that_are_needed_but_idle_one_a_minute_makes_room() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    join(&mut leech, A, 0xC0);
+    join(&mut leech, B, 0xC0);
+    for (from, conn) in [(300, C), (370, ConnId(9))] {
+        let closed = idle_of(&mut leech, &[A, B, C], from);
+        assert_eq!(closed.len(), 1, "{closed:?}");
+        leech.handle_connected(seconds(from), conn, Side::Accepted).unwrap();
+        let _ = greet(&mut leech, conn, 1);
+    }
+    // A configuration that keeps all.
+    let mut leech = torrent_of(2, 0, 2, |config| config.idle = Duration::MAX);
+    join(&mut leech, A, 0xC0);
+    join(&mut leech, B, 0xC0);
+    assert_eq!(idle_of(&mut leech, &[A, B], 4_000), []);
 }

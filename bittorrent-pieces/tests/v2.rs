@@ -7,7 +7,9 @@ use bittorrent_pieces::magnet::Magnet;
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
-use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, MetainfoError, Version};
+use bittorrent_pieces::metainfo::{
+    Content, MetainfoBuilder, MetainfoError, MetainfoOptions, Version,
+};
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::{
     Geometry, InfoHash, Metainfo, PieceCheck, PieceHasher, PieceHashes, PieceIndex,
@@ -100,6 +102,7 @@ fn the_published_torrent() {
         private: None,
         content: Content::Single(70_000),
         version: Version::V2,
+        options: MetainfoOptions::default(),
     };
     let mut out = [0; 600];
     let len = draft.encode(&mut out).unwrap();
@@ -165,6 +168,7 @@ fn a_hybrid_piece_is_checked_twice() {
         private: None,
         content: Content::Single(40_000),
         version: Version::Hybrid,
+        options: MetainfoOptions::default(),
     };
     let mut out = [0; 600];
     let len = draft.encode(&mut out).unwrap();

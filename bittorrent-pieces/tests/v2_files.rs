@@ -11,7 +11,9 @@ use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome};
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
-use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version,
+};
 use bittorrent_pieces::torrent::HASHES_LEN;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
@@ -78,6 +80,7 @@ fn made(order: impl IntoIterator<Item = usize>) -> Result<Vec<u8>, WriteError> {
         private: None,
         content: Content::Multi(&files),
         version: Version::V2,
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; 4_000];
     let len = draft.encode(&mut out)?;

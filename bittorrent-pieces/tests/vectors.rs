@@ -3,7 +3,9 @@
 use core::fmt::Write as _;
 
 use bittorrent_pieces::bencode::{BencodeError, Limits, MAX_DEPTH, Mode, Value};
-use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, MetainfoError, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, MetainfoError, MetainfoOptions, Version,
+};
 use bittorrent_pieces::picker::{BlockSlot, PartialSlot, PieceSlot, RarestSlot};
 use bittorrent_pieces::torrent::{PeerSlot, RequestSlot, bits_len, receive_len};
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message, Reserved, piece};
@@ -124,6 +126,7 @@ fn payload_v1_is_written() {
         private: Some(false),
         version: Version::V1,
         content: Content::Single(5_000_001),
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; 1000];
     let (len, _) = draft.encode_info(&mut out).unwrap();
@@ -192,6 +195,7 @@ fn files_tiers_and_spans() {
             ContentFile { len: 0, path: &[b"empty"], root: None },
             ContentFile { len: 7, path: &[b"sub", b"b"], root: None },
         ]),
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; 1000];
     let len = draft.encode(&mut out).unwrap();

@@ -1,7 +1,8 @@
 """Our programs among those of others, over loopback: every file that arrives has the right SHA-256.
 
-Needs python-libtorrent in this interpreter, and aria2c, transmission-daemon and transmission-remote on
-the PATH. Usage: bittorrent.py TARGET_DIR WORK_DIR [CASE ..]
+Needs python-libtorrent in this interpreter (2.0 or 2.1), and on the PATH aria2c, transmission-daemon,
+transmission-remote, rtorrent and node; INTEROP_NPM names a folder with webtorrent and bittorrent-tracker.
+Usage: bittorrent.py TARGET_DIR WORK_DIR [START OF A CASE ..]
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import http.server
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import libtorrent as lt
 
 PATIENCE = 90
 BIN, WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+NPM = os.environ.get("INTEROP_NPM", "")
 CASES = {}
 
 
@@ -245,14 +248,24 @@ def libtorrent_leeches_by_a_magnet_link():
     del ses
 
 
+def made_by_libtorrent(path, piece_len, flags):
+    """Returns the torrent of a file or folder, by libtorrent 2.1 or 2.0."""
+    if hasattr(lt, "list_files"):
+        made = lt.create_torrent(lt.list_files(path), piece_len, flags)
+    else:
+        files = lt.file_storage()
+        lt.add_files(files, path)
+        made = lt.create_torrent(files, piece_len, flags)
+    lt.set_piece_hashes(made, os.path.dirname(path))
+    return lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+
+
 def version_2(name, flag, flags):
     """A torrent of version 2 or of both, ours the same as libtorrent's, in both directions."""
     path, _, digest = payload()
     home = folder(name)
     torrent = os.path.join(home, "payload.torrent")
-    made = lt.create_torrent(lt.list_files(path), 262_144, flags)
-    lt.set_piece_hashes(made, WORK)
-    theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+    theirs = made_by_libtorrent(path, 262_144, flags)
     with ours("torrent", "make", path, flag, "--out", torrent, "--piece-len", 262_144, cwd=home) as make:
         make.done()
     mine = lt.torrent_info(torrent)
@@ -308,9 +321,7 @@ def version_2_of_several_files():
         with open(os.path.join(path, name), "wb") as file:
             file.write(random[at:at + length])
     digests = {name: sha256(os.path.join(path, name)) for name in lengths}
-    made = lt.create_torrent(lt.list_files(path), 65_536, lt.create_torrent.v2_only)
-    lt.set_piece_hashes(made, home)
-    theirs = lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
+    theirs = made_by_libtorrent(path, 65_536, lt.create_torrent.v2_only)
     with ours("torrent", "make", path, "--v2", "--out", torrent, "--piece-len", 65_536, cwd=home) as make:
         make.done()
     mine = lt.torrent_info(torrent)
@@ -575,9 +586,187 @@ def transmission_leeches():
     arrived(into, digest)
 
 
+def encrypted(level):
+    """Settings of libtorrent: encrypted connections alone; level 1 is plaintext behind the handshake, 2 RC4."""
+    return {"in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": level}
+
+
+@case
+def libtorrent_seeds_encrypted():
+    """Our default dials in plain first, so that its second attempt is the one that counts."""
+    path, torrent, digest = payload()
+    for level, policy in ((2, "require"), (1, "prefer"), (2, "prefer"), (2, "allow")):
+        port, into = free_port(), folder(f"libtorrent_seeds_encrypted/{level}-{policy}")
+        handle = add(ses := session(port, **encrypted(level)), torrent, WORK)
+        seeding(handle)
+        words = ["--peer", f"127.0.0.1:{port}", "--trace", "--encryption", policy]
+        with download(into, torrent, *words, cwd=into) as program:
+            program.done()
+        assert (": encrypted" in program.output()) == (level == 2), f"{level} {policy}"
+        here(into, digest)
+        del ses
+
+
+@case
+def libtorrent_leeches_encrypted():
+    for level, policy in ((2, "require"), (2, "allow"), (1, "allow"), (3, "prefer")):
+        name = f"libtorrent_leeches_encrypted/{level}-{policy}"
+        given_to_libtorrent(name, "--encryption", policy, **encrypted(level))
+
+
+@case
+def libtorrent_meets_a_plain_client():
+    """What cannot encrypt is still reached by those that prefer it, and reaches them."""
+    path, torrent, digest = payload()
+    port, into = free_port(), folder("libtorrent_meets_a_plain_client")
+    handle = add(ses := session(port, in_enc_policy=2), torrent, WORK)
+    seeding(handle)
+    words = ["--peer", f"127.0.0.1:{port}", "--trace", "--encryption", "prefer"]
+    with download(into, torrent, *words, cwd=into) as program:
+        program.done()
+    here(into, digest)
+    del ses
+    given_to_libtorrent("libtorrent_meets_a_plain_client/leech", "--encryption", "off", out_enc_policy=1)
+
+
+def webtorrent(home, port, secure, torrent, files, *peer):
+    script = os.path.join(NPM, "webtorrent.mjs")
+    return Program("node", script, port, secure, torrent, files, *peer, cwd=home)
+
+
+@case
+def webtorrent_seeds():
+    """Plain, encrypted first, and RC4 alone."""
+    path, torrent, digest = payload()
+    for secure, policy in ((0, "allow"), (1, "prefer"), (2, "require")):
+        port, home = free_port(), folder(f"webtorrent_seeds/{secure}")
+        into = folder(f"webtorrent_seeds/{secure}/into")
+        with webtorrent(home, port, secure, torrent, WORK) as seeder:
+            seeder.until("complete")
+            words = ["--peer", f"127.0.0.1:{port}", "--trace", "--encryption", policy]
+            with download(into, torrent, *words, cwd=into) as program:
+                program.done()
+        here(into, digest)
+
+
+@case
+def webtorrent_leeches():
+    """It dials encrypted by default; our default accepts that."""
+    path, torrent, digest = payload()
+    for secure in (0, 1, 2):
+        home, into = folder(f"webtorrent_leeches/{secure}"), folder(f"webtorrent_leeches/{secure}/into")
+        program, address = seed(home, torrent, path, "--trace")
+        with program, webtorrent(home, free_port(), secure, torrent, into, address) as leech:
+            leech.until("complete")
+        arrived(into, digest)
+
+
+@case
+def tracker_of_npm():
+    """Over HTTP and UDP: it hears of the start and the end of ours, and names them to each other."""
+    path, _, digest = payload()
+    home = folder("tracker_of_npm")
+    with Program("node", os.path.join(NPM, "tracker.mjs"), cwd=home) as tracker:
+        tracker.until("http ")
+        words = tracker.output().split()
+        for kind, port in ((words[0], words[1]), (words[2], words[3])):
+            torrent, into = os.path.join(home, kind + ".torrent"), folder(f"tracker_of_npm/{kind}")
+            url = f"{kind}://127.0.0.1:{port}/announce"
+            with ours("torrent", "make", path, "--out", torrent, "--tracker", url, cwd=into) as make:
+                make.done()
+            seeder, address = seed(into, torrent, path)
+            with seeder:
+                tracker.until(f"start {address}")
+                with download(into, torrent, cwd=folder(f"tracker_of_npm/{kind}/cwd")) as leech:
+                    leech.done()
+                here(into, digest)
+            tracker.until(f"stop {address}")
+
+
+@case
+def tracker_with_an_unknown_certificate():
+    """Over https:// a tracker is believed only with a certificate of a known authority."""
+    path, _, _ = payload()
+    home = folder("tracker_with_an_unknown_certificate")
+    pem, torrent = os.path.join(home, "both.pem"), os.path.join(home, "payload.torrent")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-keyout", pem, "-out", pem + ".crt"], check=True, capture_output=True)
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem + ".crt", pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"https://localhost:{server.server_port}/announce"
+    with ours("torrent", "make", path, "--out", torrent, "--tracker", url, cwd=home) as make:
+        make.done()
+    program, _ = seed(home, torrent, path)
+    with program:
+        wait(lambda: "certificate" in program.output().lower(), "nothing is said of the certificate", program)
+
+
+def rtorrent(home, port, torrent, files):
+    """rtorrent without a terminal, which hashes what is there and goes on from it."""
+    os.makedirs(os.path.join(home, "session"), exist_ok=True)
+    config = os.path.join(home, "rc")
+    with open(config, "w") as out:
+        out.write(f"""
+directory.default.set = {files}
+session.path.set = {home}/session
+network.bind_address.set = 127.0.0.1
+network.port_range.set = {port}-{port}
+network.port_random.set = no
+dht.mode.set = disable
+protocol.pex.set = no
+protocol.encryption.set = allow_incoming,try_outgoing,enable_retry
+pieces.hash.on_completion.set = no
+system.daemon.set = true
+method.set_key = event.download.finished,told,"execute=touch,{home}/finished"
+schedule2 = load,1,0,"load.start={torrent}"
+""")
+    return Program("rtorrent", "-n", "-o", f"import={config}", cwd=home)
+
+
+def with_our_tracker(name):
+    """Returns our tracker, and a torrent of the payload that names it."""
+    path, _, _ = payload()
+    home = folder(name)
+    program = ours("torrent", "tracker", "--listen", "127.0.0.1:0", "--interval", 5, cwd=folder(name + "/tracker"))
+    program.until("tracking on ")
+    url = program.output().split("tracking on ")[1].split()[0]
+    torrent = os.path.join(home, "payload.torrent")
+    with ours("torrent", "make", path, "--out", torrent, "--tracker", url, cwd=home) as make:
+        make.done()
+    return program, torrent
+
+
+@case
+def rtorrent_seeds():
+    path, _, digest = payload()
+    tracker, torrent = with_our_tracker("rtorrent_seeds")
+    port, home, into = free_port(), folder("rtorrent_seeds/home"), folder("rtorrent_seeds/into")
+    shutil.copy(path, home)
+    with tracker, rtorrent(home, port, torrent, home):
+        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
+            program.done()
+    here(into, digest)
+
+
+@case
+def rtorrent_leeches():
+    path, _, digest = payload()
+    tracker, torrent = with_our_tracker("rtorrent_leeches")
+    home, into = folder("rtorrent_leeches/home"), folder("rtorrent_leeches/into")
+    program, _ = seed(folder("rtorrent_leeches/seed"), torrent, path, "--trace")
+    with tracker, program, rtorrent(home, free_port(), torrent, into):
+        wait(lambda: os.path.exists(os.path.join(home, "finished")), "rtorrent is not complete", program)
+    arrived(into, digest)
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
-    chosen = sys.argv[3:] or CASES
+    chosen = [name for name in CASES if name.startswith(tuple(sys.argv[3:] or [""]))]
+    assert chosen, "no case begins like this"
+    print("libtorrent", lt.__version__)
     for name in chosen:
         began = time.monotonic()
         CASES[name]()

@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 11] = [
+const MACHINES: [(&str, &str, &str); 12] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -32,6 +32,11 @@ const MACHINES: [(&str, &str, &str); 11] = [
         "bittorrent_pieces::MetadataFetch",
         "bittorrent-pieces/src/fetch/mod.rs",
         "bittorrent-pieces/src/fetch",
+    ),
+    (
+        "bittorrent_pieces::PeerBook",
+        "bittorrent-pieces/src/peer_book/mod.rs",
+        "bittorrent-pieces/src/peer_book",
     ),
     (
         "bittorrent_pieces::tracker::UdpTracker",

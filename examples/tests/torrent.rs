@@ -1,77 +1,20 @@
 //! The programs torrent, tracker and dht as a person meets them, among themselves over loopback.
 
+mod programs;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{Block, PeerId};
-
-/// A program that runs until it is dropped.
-struct Running {
-    child: Child,
-    first: String,
-}
-
-impl Running {
-    /// Starts one, and waits for its first line.
-    fn start(program: &str, words: &[&str]) -> Self {
-        let mut child = Command::new(program).args(words).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        lines.read_line(&mut first).unwrap();
-        std::thread::spawn(move || {
-            let mut rest = String::new();
-            let _ = lines.read_to_string(&mut rest); // so that it never waits for a reader
-        });
-        Self { child, first }
-    }
-
-    /// Returns what the first line says behind a word.
-    fn after(&self, word: &str) -> String {
-        let rest = self.first.split(word).nth(1).expect(&self.first);
-        rest.split_whitespace().next().unwrap().to_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
-
-fn torrent(words: &[&str]) -> Output {
-    Command::new(TORRENT).args(words).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// An empty folder of its own for each test.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("torrent").join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn bytes(len: u32) -> Vec<u8> {
-    (0..len).map(|n| (n.wrapping_mul(2_654_435_761) >> 23) as u8).collect()
-}
+use programs::{Running, TORRENT, bytes, folder, hear, path, say, text, torrent};
 
 /// A folder of files goes from one to another by trackers over HTTP and UDP; a broken piece is fetched anew.
 #[test]
@@ -172,23 +115,10 @@ fn seed_and_dht_stop_on_sigterm() {
     assert!(torrent(&["make", path(&file), "--out", path(&made)]).status.success());
     let seed = ["seed", path(&made), path(&file)];
     for (words, ready) in [(&seed[..], "pieces are here"), (&["dht"], "listening on")] {
-        let mut command = Command::new(TORRENT);
-        let command = command.args(words).args(["--listen", "127.0.0.1:0"]);
-        let child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut running = Running { child, first: String::new() };
-        let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains(ready)), "{words:?}");
-        let sent = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = running.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "{words:?} goes on");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        assert_eq!(status.code(), Some(3), "{words:?}");
+        let mut running = Running::start(TORRENT, &[words, &["--listen", "127.0.0.1:0"]].concat());
+        running.until(ready);
+        running.terminate();
+        assert_eq!(running.code(), Some(3), "{words:?}");
     }
 }
 
@@ -225,21 +155,6 @@ fn miser(blocks: usize) -> SocketAddr {
         }
     });
     address
-}
-
-fn say(stream: &mut TcpStream, message: &Message<'_>) {
-    let mut out = vec![0; message.encoded_len()];
-    message.encode(&mut out).unwrap();
-    stream.write_all(&out).unwrap();
-}
-
-fn hear(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut message = vec![0; 4];
-    stream.read_exact(&mut message)?;
-    let len = u32::from_be_bytes([message[0], message[1], message[2], message[3]]);
-    message.resize(4 + len as usize, 0);
-    stream.read_exact(&mut message[4..])?;
-    Ok(message)
 }
 
 /// Returns the blocks of a file of parts: where each begins in the content.

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use sim::Rng;
 
-const MACHINES: [&str; 10] = [
+const MACHINES: [&str; 11] = [
     "bittorrent_dht",
     "bittorrent_fetch",
+    "bittorrent_peer_book",
     "bittorrent_torrent",
     "bittorrent_udp_tracker",
     "chord_node",

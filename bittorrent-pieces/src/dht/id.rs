@@ -3,9 +3,9 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::network::is_local;
 use crate::hex::Hex;
 use crate::id::InfoHash;
+use crate::network::is_local;
 use crate::priority::crc32c;
 
 /// The 160-bit id of a node.

@@ -2,10 +2,10 @@
 
 use core::net::SocketAddr;
 
-use super::network::Network;
 use super::table::Contact;
 use super::{K, NodeId};
 use crate::id::InfoHash;
+use crate::network::Network;
 
 /// Queries in flight at a time: the alpha of Kademlia.
 const ALPHA: usize = 3;

@@ -18,7 +18,6 @@ mod bloom;
 mod id;
 pub mod krpc;
 mod lookup;
-mod network;
 mod node;
 mod peers;
 mod table;

@@ -3,8 +3,8 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::network::Network;
 use crate::id::InfoHash;
+use crate::network::Network;
 use crate::rng::Rng;
 
 /// A peer that does not announce again is removed after this time.

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use crate::geometry::slot;
 use crate::id::ConnId;
+use crate::index::slot;
 use crate::merkle::{MerkleHash, layer_root, pad_hash, piece_height, proof_root};
 use crate::wire::hashes::HashRange;
 

@@ -6,6 +6,7 @@ mod state;
 mod storage;
 #[cfg(feature = "alloc")]
 mod storage_vec;
+mod timers;
 mod transmit;
 
 use core::time::Duration;
@@ -136,6 +137,39 @@ impl<S: FetchStorage> MetadataFetch<S> {
         let core = Core::new(config)?;
         storage.parts().slots.fill(FetchSlot::EMPTY);
         Ok(Self { core, storage })
+    }
+
+    /// Begins with a known info dictionary, for the piece layers that a torrent file lacks: call
+    /// [`fetch_layer`](Self::fetch_layer) next. The slots are cleared.
+    ///
+    /// ```
+    /// use bittorrent_pieces::fetch::FetchSlots;
+    /// use bittorrent_pieces::*;
+    /// use core::time::Duration;
+    ///
+    /// let torrent_file = b"d4:infod9:file treed1:fd0:d6:lengthi40000e11:pieces root32:\
+    ///     01234567890123456789012345678901eee12:meta versioni2e4:name1:f12:piece lengthi16384eee";
+    /// let metainfo = Metainfo::decode(torrent_file, bencode::Mode::Lenient)?;
+    /// let config = FetchConfig::new(metainfo.info_hash(), PeerId([1; 20]));
+    /// let storage = FetchSlots { slots: [FetchSlot::EMPTY; 8], buffer: vec![0; 4096] };
+    /// let mut fetch = MetadataFetch::for_layers(config, storage)?;
+    /// for (file, layer) in metainfo.v2_files() {
+    ///     if layer.is_none() {
+    ///         let alone = Geometry::new(file.len, metainfo.geometry().full_piece_len())?;
+    ///         fetch.fetch_layer(Duration::ZERO, file.root, alone)?; // then the next, after its event
+    ///     }
+    /// }
+    /// assert_eq!(fetch.progress(), (0, Some(96)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Zero`] if a span of the configuration is zero.
+    pub fn for_layers(config: FetchConfig, storage: S) -> Result<Self, ConfigError> {
+        let mut fetch = Self::new(config, storage)?;
+        fetch.core.skip_metadata();
+        Ok(fetch)
     }
 
     /// Returns the storage.

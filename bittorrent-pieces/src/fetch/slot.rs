@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use crate::geometry::slot;
 use crate::id::ConnId;
+use crate::index::slot;
 use crate::torrent::CloseReason;
 use crate::wire::extended::{self, ExtendedHandshake, Metadata};
 
 /// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 88 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct FetchSlot {
     pub(super) conn: ConnId,
     pub(super) phase: Phase,

@@ -8,9 +8,10 @@ use super::layer::Layer;
 use super::slot::{FetchSlot, Phase};
 use super::{FetchConfig, FetchEvent, FetchOutcome};
 use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
-use crate::geometry::{Geometry, slot};
+use crate::geometry::Geometry;
 use crate::hash::PieceHasher;
 use crate::id::ConnId;
+use crate::index::slot;
 use crate::merkle::MerkleHash;
 use crate::received::Received;
 use crate::torrent::extension::METADATA;
@@ -28,7 +29,6 @@ use crate::wire::{Handshake, Message};
 const LIMIT: u32 = 1 << 20;
 /// More bytes are needed.
 const NOTHING: Received<FetchOutcome<'static>> = Received { consumed: 0, outcome: None };
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// All of a fetch but the storage.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,8 +86,14 @@ impl Core {
         })
     }
 
+    /// The dictionary is known; only layers are fetched.
+    pub(super) fn skip_metadata(&mut self) {
+        self.done = Some(0);
+        self.completed_reported = true;
+    }
+
     pub(super) fn complete(&self) -> Option<usize> {
-        self.done.map(slot).filter(|_| self.layer.is_none())
+        self.done.filter(|len| *len > 0).map(slot).filter(|_| self.layer.is_none())
     }
 
     pub(super) fn layer_len(&self) -> Option<usize> {
@@ -369,14 +375,14 @@ impl Core {
     }
 
     /// Asks nothing of a peer for a while.
-    fn rest(&mut self, slots: &mut [FetchSlot], conn: ConnId) {
+    pub(super) fn rest(&mut self, slots: &mut [FetchSlot], conn: ConnId) {
         self.leave(conn);
         if let Some(slot) = live(slots, conn) {
             slot.rests_until = self.now.saturating_add(self.config.patience);
         }
     }
 
-    fn leave(&mut self, conn: ConnId) {
+    pub(super) fn leave(&mut self, conn: ConnId) {
         if self.source.as_ref().is_some_and(|source| source.conn == conn) {
             self.source = None;
         }
@@ -387,7 +393,7 @@ impl Core {
     }
 
     /// Chooses the peer that sends the dictionary.
-    fn choose(&mut self, slots: &[FetchSlot], room: usize) {
+    pub(super) fn choose(&mut self, slots: &[FetchSlot], room: usize) {
         let now = self.now;
         if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
             let ready = |slot: &&FetchSlot| slot.phase == Phase::Open && slot.rests_until <= now;
@@ -411,40 +417,6 @@ impl Core {
                 None => Hasher::V1(PieceHasher::new()),
             },
         });
-    }
-
-    pub(super) fn timeout(&mut self, slots: &mut [FetchSlot], room: usize, now: Duration) {
-        self.now = self.now.max(now);
-        let now = self.now;
-        for slot in slots.iter_mut().filter(|slot| slot.is_live()) {
-            if due(slot.heard_at, self.config.silence, now) {
-                slot.phase = Phase::Closed(CloseReason::Silent);
-                self.leave(slot.conn);
-            }
-        }
-        let layer = self.layer.iter().filter(|layer| !layer.is_complete());
-        let layer = layer.filter_map(|layer| Some((layer.source?, layer.since)));
-        let sources = self.source.iter().map(|source| (source.conn, source.since)).chain(layer);
-        let mut slow = sources.filter(|(_, since)| due(*since, self.config.patience, now));
-        if let Some((conn, _)) = slow.next() {
-            self.rest(slots, conn);
-        }
-        self.choose(slots, room);
-    }
-
-    pub(super) fn next_deadline(&self, slots: &[FetchSlot]) -> Option<Duration> {
-        let live = || slots.iter().filter(|slot| slot.is_live());
-        let silent = live().filter_map(|slot| slot.heard_at.checked_add(self.config.silence));
-        // A keepalive and the end of a rest need only the time to be seen.
-        let idle = live().filter(|slot| slot.handshake_sent);
-        let idle = idle.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
-        let layer = self.layer.as_ref().filter(|layer| !layer.is_complete());
-        let asks = layer.map_or(self.source.is_some(), |layer| layer.source.is_some());
-        let rests = live().map(|slot| slot.rests_until).filter(|_| !asks);
-        let since = self.source.iter().map(|source| source.since);
-        let since = since.chain(layer.filter(|layer| layer.source.is_some()).map(|l| l.since));
-        let slow = since.filter_map(|since| since.checked_add(self.config.patience));
-        silent.chain(idle).chain(rests).chain(slow).filter(|at| *at > self.now).min()
     }
 
     pub(super) fn event(&mut self, slots: &mut [FetchSlot]) -> Option<FetchEvent> {
@@ -478,8 +450,4 @@ impl Hasher {
 
 fn live(slots: &mut [FetchSlot], conn: ConnId) -> Option<&mut FetchSlot> {
     slots.iter_mut().find(|slot| slot.conn == conn && slot.is_live())
-}
-
-pub(super) fn due(at: Duration, span: Duration, now: Duration) -> bool {
-    at.checked_add(span).is_some_and(|at| at <= now)
 }

@@ -43,7 +43,7 @@ impl FetchVec {
     pub fn new(limits: FetchLimits) -> Self {
         Self {
             slots: vec![FetchSlot::EMPTY; usize::from(limits.peers)],
-            buffer: vec![0; crate::geometry::slot(limits.metadata_len)],
+            buffer: vec![0; crate::index::slot(limits.metadata_len)],
         }
     }
 }

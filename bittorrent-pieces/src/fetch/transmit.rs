@@ -1,7 +1,7 @@
 //! What a fetch sends.
 
 use super::slot::{FetchSlot, Phase};
-use super::state::{Core, KEEP_ALIVE, due};
+use super::state::Core;
 use crate::error::BufferTooSmall;
 use crate::id::ConnId;
 use crate::torrent::Transmit;
@@ -79,7 +79,7 @@ impl Core {
                 return Ok(Some(len));
             }
         }
-        if due(slot.sent_at, KEEP_ALIVE, self.now) {
+        if self.is_keepalive_due(slot) {
             return Ok(Some(Message::KeepAlive.encode(buf)?));
         }
         Ok(None)

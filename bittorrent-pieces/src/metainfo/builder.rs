@@ -27,6 +27,24 @@ pub struct MetainfoBuilder<'a> {
     /// several files in the order of their paths, element by element. [`Hybrid`](Version::Hybrid) needs a single
     /// file and its layer.
     pub version: Version,
+    /// The keys that no client needs.
+    pub options: MetainfoOptions<'a>,
+}
+
+/// The optional keys of a [`MetainfoBuilder`]. Those that are `None` or empty are left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "built as a literal")]
+pub struct MetainfoOptions<'a> {
+    /// A text for the user, `comment` of BEP 3.
+    pub comment: Option<&'a [u8]>,
+    /// The program, `created by`.
+    pub created_by: Option<&'a [u8]>,
+    /// The time in seconds since 1970, `creation date`.
+    pub creation_date: Option<u64>,
+    /// The `source` in the info dictionary: the same content for another community is another torrent.
+    pub source: Option<&'a [u8]>,
+    /// URLs from which the content can be fetched over HTTP, `url-list` of BEP 19.
+    pub web_seeds: &'a [&'a [u8]],
 }
 
 /// The versions of a [`MetainfoBuilder`].
@@ -82,18 +100,33 @@ impl MetainfoBuilder<'_> {
                     self.tiers.iter().try_for_each(|tier| tiers.list(strings(tier)))
                 })?;
             }
+            for (key, text) in
+                [(&b"comment"[..], self.options.comment), (b"created by", self.options.created_by)]
+            {
+                text.map_or(Ok(()), |text| top.bytes(key, text))?;
+            }
+            if let Some(date) = self.options.creation_date {
+                top.int(b"creation date", int(date))?;
+            }
             top.dict(b"info", |info| self.info(info))?;
-            if self.version == Version::V1 {
+            if self.version != Version::V1 {
+                self.piece_layers(top)?;
+            }
+            if self.options.web_seeds.is_empty() {
                 return Ok(());
             }
-            let layer = self.hashes.layer();
-            top.dict(b"piece layers", |layers| match (self.content, layer.len()) {
-                (Content::Multi(files), _) => self.layers(files, layers),
-                (_, 0 | 1) => Ok(()), // a file of one piece needs none
-                _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
-            })
+            top.list(b"url-list", strings(self.options.web_seeds))
         })?;
         writer.finish()
+    }
+
+    fn piece_layers(&self, top: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        let layer = self.hashes.layer();
+        top.dict(b"piece layers", |layers| match (self.content, layer.len()) {
+            (Content::Multi(files), _) => self.layers(files, layers),
+            (_, 0 | 1) => Ok(()), // a file of one piece needs none
+            _ => layers.bytes(&self.root(), layer.hashes().as_flattened()),
+        })
     }
 
     /// Writes the info dictionary alone and returns its length in bytes and its hash.
@@ -176,10 +209,10 @@ impl MetainfoBuilder<'_> {
         if self.version != Version::V2 {
             info.bytes(b"pieces", self.hashes.as_bytes())?;
         }
-        match self.private {
-            Some(private) => info.int(b"private", i64::from(private)),
-            None => Ok(()),
+        if let Some(private) = self.private {
+            info.int(b"private", i64::from(private))?;
         }
+        self.options.source.map_or(Ok(()), |source| info.bytes(b"source", source))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The files of a torrent, and the place of the content in them.
 
+use super::error::MetainfoError;
+use super::fields::int_of;
 use super::tree::{self, DEPTH, Walk};
-use super::{MetainfoError, int_of};
 use crate::bencode::{Items, Value};
 
 /// A file of a torrent.

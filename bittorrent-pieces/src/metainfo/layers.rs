@@ -1,6 +1,6 @@
 //! The piece layers of a v2 torrent (BEP 52, "piece layers").
 
-use super::MetainfoError;
+use super::error::MetainfoError;
 use super::tree::Walk;
 use crate::bencode::{Entries, Value};
 use crate::merkle::{MerkleHash, PieceLayer, layer_root, pad_hash, piece_height};

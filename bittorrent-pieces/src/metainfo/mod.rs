@@ -2,22 +2,30 @@
 //! attributes and symbolic links BEP 47).
 
 mod builder;
+mod check;
+mod error;
+mod fields;
 mod file;
+mod iter;
 mod layers;
 mod paths;
 mod tree;
 
 use sha2::{Digest as _, Sha256};
-use thiserror::Error;
 
-use crate::bencode::{BencodeError, Items, Limits, Mode, Value};
+use crate::bencode::{Limits, Mode, Value};
+use crate::block::BLOCK_LEN;
 use crate::error::ConfigError;
-use crate::geometry::{BLOCK_LEN, Geometry, PieceIndex, V2File};
+use crate::geometry::Geometry;
 use crate::hash::{PieceHasher, PieceHashes};
 use crate::id::{InfoHash, InfoHashV2};
-use crate::merkle::{MerkleHash, PieceLayer};
-pub use builder::{Content, ContentFile, MetainfoBuilder, Version};
+use crate::merkle::MerkleHash;
+pub use builder::{Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version};
+use check::{check_hybrid, tree_of, with_layer};
+pub use error::MetainfoError;
+use fields::{bytes_of, int_of};
 pub use file::{Elements, File, Files, Span};
+pub use iter::{Spans, Tier, Tiers, V2Files};
 use layers::LayerIndex;
 pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 
@@ -49,63 +57,6 @@ pub struct Metainfo<'a> {
 /// The largest piece length that is accepted unless another limit is given: 2^29 - 1 bytes, as in libtorrent. A
 /// client keeps state for each block of an open piece.
 pub const MAX_PIECE_LEN: u32 = (1 << 29) - 1;
-
-/// Bytes that are not usable metainfo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum MetainfoError {
-    /// Not bencode.
-    #[error(transparent)]
-    Bencode(#[from] BencodeError),
-    /// A key is missing, or its value is of the wrong type.
-    #[error("key '{0}' is missing or of the wrong type")]
-    Key(&'static str),
-    /// A length that is negative, a piece length that is not between 1 and 2^32 - 1, or one of v2 that is not a
-    /// power of two from 16 KiB on.
-    #[error("invalid length {0}")]
-    Length(i64),
-    /// A piece length above the limit.
-    #[error("piece length {len} exceeds the limit of {max}")]
-    PieceLen {
-        /// The piece length in bytes.
-        len: u32,
-        /// The limit in bytes.
-        max: u32,
-    },
-    /// `pieces` is not a multiple of 20 bytes.
-    #[error("{0} bytes of piece hashes")]
-    Hashes(usize),
-    /// The number of hashes does not fit the length of the content.
-    #[error("{hashes} piece hashes for {pieces} pieces")]
-    Pieces {
-        /// The number of hashes.
-        hashes: usize,
-        /// The number of pieces.
-        pieces: u32,
-    },
-    /// The content is longer than can be counted.
-    #[error("the content is too long")]
-    TooLong,
-    /// Both `length` and `files`, neither, or `files` without a file.
-    #[error("either a length or a list of files is needed")]
-    Content,
-    /// A `meta version` that is not 2 (BEP 52).
-    #[error("unknown version {0}")]
-    Version(i64),
-    /// A malformed file tree: empty, out of order, a file with siblings, more than 16 levels (BEP 52).
-    #[error("malformed file tree")]
-    Tree,
-    /// A file without a `pieces root`, an empty one with one, or a root of zeros.
-    #[error("the root of a file is missing or invalid")]
-    Root,
-    /// Piece layers that are missing (in strict mode), of the wrong length, or do not lead to the root.
-    #[error("piece layers do not match the files")]
-    Layer,
-    /// A hybrid torrent whose two descriptions differ, or whose files do not begin with a piece.
-    #[error("the files of version 1 differ from those of version 2")]
-    Hybrid,
-}
 
 impl<'a> Metainfo<'a> {
     /// Parses a metainfo file. [`Mode::Lenient`] accepts files of other programs: keys out of order, bytes after
@@ -191,7 +142,7 @@ impl<'a> Metainfo<'a> {
         if v1 {
             let pieces = bytes_of(info, b"pieces", "pieces")?;
             hashes = PieceHashes::from_bytes(pieces).ok_or(MetainfoError::Hashes(pieces.len()))?;
-            if hashes.len() != crate::geometry::slot(geometry.pieces()) {
+            if hashes.len() != crate::index::slot(geometry.pieces()) {
                 let pieces = geometry.pieces();
                 return Err(MetainfoError::Pieces { hashes: hashes.len(), pieces });
             }
@@ -333,149 +284,4 @@ impl<'a> Metainfo<'a> {
     pub const fn top(&self) -> Value<'a> {
         self.top
     }
-}
-
-/// The files of a v2 torrent that are not empty, and their piece layers.
-#[derive(Debug, Clone)]
-pub struct V2Files<'a> {
-    walk: Option<tree::Walk<'a>>,
-    layers: Option<LayerIndex<'a>>,
-    piece_len: u32,
-    next: u64, // piece
-}
-
-impl<'a> Iterator for V2Files<'a> {
-    type Item = (V2File, Option<PieceLayer<'a>>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let file = self.walk.as_mut()?.find(|file| file.len() > 0)?;
-        let len = file.len();
-        let root = file.root()?;
-        let first = PieceIndex(u32::try_from(self.next).ok()?);
-        let piece_len = u64::from(self.piece_len).max(1);
-        self.next = self.next.saturating_add(len.div_ceil(piece_len));
-        let layer = if len > piece_len {
-            self.layers.as_ref().and_then(|layers| layers.find(&root))
-        } else {
-            root_layer(&file)
-        };
-        Some((V2File { first, len, root }, layer))
-    }
-}
-
-/// The parts of files in which a run of the content lies.
-#[derive(Debug, Clone)]
-pub struct Spans<'a> {
-    files: Files<'a>,
-    offset: u64,
-    len: u64,
-}
-
-impl<'a> Iterator for Spans<'a> {
-    type Item = Span<'a>;
-
-    fn next(&mut self) -> Option<Span<'a>> {
-        self.files.find_map(|file| file.overlap(self.offset, self.len))
-    }
-}
-
-/// The tiers of trackers; shuffle inside a tier, try one tier after the other (BEP 12).
-#[derive(Debug, Clone)]
-pub struct Tiers<'a> {
-    list: Items<'a>,
-    single: Option<Value<'a>>,
-}
-
-impl<'a> Iterator for Tiers<'a> {
-    type Item = Tier<'a>;
-
-    fn next(&mut self) -> Option<Tier<'a>> {
-        if let Some(single) = self.single.take() {
-            return Some(Tier { list: Value::items(&single), single: single.as_bytes() });
-        }
-        self.list.next().map(|tier| Tier { list: tier.items(), single: None })
-    }
-}
-
-/// The announce URLs of one tier, as bytes. Values that are not strings are skipped.
-#[derive(Debug, Clone)]
-pub struct Tier<'a> {
-    list: Items<'a>,
-    single: Option<&'a [u8]>,
-}
-
-impl<'a> Iterator for Tier<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
-    }
-}
-
-fn tree_of(info: Value<'_>) -> Result<Value<'_>, MetainfoError> {
-    info.find(b"file tree").filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
-}
-
-/// Adds the piece layer of a single file, if it is known.
-fn with_layer<'a>(
-    hashes: PieceHashes<'a>,
-    v1: bool,
-    layers: Option<Value<'a>>,
-    tree: Value<'a>,
-    name: &[u8],
-    piece_len: u32,
-) -> PieceHashes<'a> {
-    let Some(file) = tree::single(tree, name).filter(|file| file.len() > 0) else { return hashes };
-    match (layer_of(&file, layers, piece_len), v1) {
-        (Some(layer), true) => PieceHashes::hybrid(hashes, layer).unwrap_or(hashes),
-        (Some(layer), false) => PieceHashes::v2(layer),
-        (None, _) => hashes,
-    }
-}
-
-/// Returns the piece layer of a file, which is its root if it has but one piece.
-fn layer_of<'a>(
-    file: &tree::TreeFile<'a>,
-    layers: Option<Value<'a>>,
-    piece_len: u32,
-) -> Option<PieceLayer<'a>> {
-    if file.len() > u64::from(piece_len) {
-        layers::find(layers?, &file.root()?)
-    } else {
-        root_layer(file)
-    }
-}
-
-/// Returns the root of a file as the layer of its only piece.
-fn root_layer<'a>(file: &tree::TreeFile<'a>) -> Option<PieceLayer<'a>> {
-    PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
-}
-
-/// Compares the two descriptions of a hybrid torrent: the same files, each at the start of a piece.
-fn check_hybrid(name: &[u8], info: Value<'_>, piece_len: u32) -> Result<(), MetainfoError> {
-    let tree = tree_of(info)?;
-    let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
-    let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
-    for old in old {
-        let same = new.next().is_some_and(|new| {
-            (new.len(), new.offset()) == (old.len(), old.offset())
-                && new.raw_path().eq(old.raw_path())
-        });
-        if !same {
-            return Err(MetainfoError::Hybrid);
-        }
-    }
-    if new.next().is_some() { Err(MetainfoError::Hybrid) } else { Ok(()) }
-}
-
-fn bytes_of<'a>(
-    dict: Value<'a>,
-    key: &[u8],
-    name: &'static str,
-) -> Result<&'a [u8], MetainfoError> {
-    dict.find(key).and_then(|value| value.as_bytes()).ok_or(MetainfoError::Key(name))
-}
-
-fn int_of(dict: Value<'_>, key: &[u8], name: &'static str) -> Result<i64, MetainfoError> {
-    dict.find(key).and_then(|value| value.as_int()).ok_or(MetainfoError::Key(name))
 }

@@ -1,6 +1,6 @@
 //! The files of a v2 torrent (BEP 52, "file tree").
 
-use super::MetainfoError;
+use super::error::MetainfoError;
 use crate::bencode::{Entries, Value};
 use crate::merkle::MerkleHash;
 

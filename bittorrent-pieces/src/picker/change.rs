@@ -4,7 +4,8 @@ use super::pieces::{PieceSlot, first_piece, lane};
 use super::rarest::RarestSlot;
 use super::state::{Completed, State, View};
 use super::{NORMAL, PeerPieces, Priority, Weights};
-use crate::geometry::{PieceIndex, slot};
+use crate::block::PieceIndex;
+use crate::index::slot;
 
 impl View<'_> {
     pub(crate) fn count(&mut self, theirs: &PeerPieces<'_>, joins: bool) {

@@ -1,11 +1,13 @@
 //! A recount of all that the picker keeps up to date; for tests.
 
-use super::blocks::{BlockSlot, Progress};
+use super::block_slot::{BlockSlot, Progress};
 use super::partial::{PartialSlot, Phase};
 use super::pieces::{PieceSlot, lane};
 use super::rarest::RarestSlot;
 use super::{NORMAL, PickerPartsRef, State};
-use crate::geometry::{Geometry, PieceIndex, count, slot};
+use crate::block::PieceIndex;
+use crate::geometry::Geometry;
+use crate::index::{count, slot};
 
 pub(super) fn is_sound(
     state: &State,

@@ -1,5 +1,6 @@
 //! Which block to ask a peer for.
 
+mod block_slot;
 mod blocks;
 mod change;
 #[cfg(debug_assertions)]
@@ -16,10 +17,12 @@ mod storage;
 mod storage_vec;
 
 use crate::bitfield::Bitfield;
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::error::ConfigError;
-use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, slot};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
-pub use blocks::BlockSlot;
+use crate::index::slot;
+pub use block_slot::BlockSlot;
 pub(crate) use order::EXTENT;
 pub use partial::PartialSlot;
 use pieces::lane;

@@ -1,13 +1,13 @@
 //! Which missing piece comes next.
 
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
+use super::policy::PRIORITIES;
 use super::rarest::RarestSlot;
 use super::{Order, PeerPieces, Selection, State, Weights};
+use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
-use crate::geometry::{PieceIndex, count, slot};
+use crate::index::{count, slot};
 
-/// Priorities as numbers: 0 to 7.
-pub(super) const PRIORITIES: usize = 8;
 /// The bytes of an extent: see [`Policy::extents`](super::Policy::extents).
 pub(crate) const EXTENT: u32 = 4 << 20;
 /// The words that a walk looks at if it found something in them: a million pieces. The rarest of

@@ -1,18 +1,20 @@
 //! The open pieces: their slots, found by their piece, and in rings by how far they are.
 
-use super::blocks::BlockSlot;
+use super::block_slot::BlockSlot;
 use super::pieces::{PieceSlot, lane};
 use super::rarest::RarestSlot;
 use super::{Selection, State, View};
-use crate::geometry::{BLOCK_LEN, Geometry, PieceIndex, slot};
+use crate::block::{BLOCK_LEN, PieceIndex};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
+use crate::index::slot;
 
 /// No slot.
 const NONE: u16 = u16::MAX;
 
 /// Room for one open piece: 36 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PartialSlot {
     pub(super) piece: PieceIndex,
     pub(super) free: u32,      // blocks that were not requested

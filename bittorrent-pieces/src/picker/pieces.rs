@@ -2,7 +2,8 @@
 //! with a handful of operations for each of its words.
 
 use super::PeerPieces;
-use crate::geometry::{PieceIndex, count, slot};
+use crate::block::PieceIndex;
+use crate::index::{count, slot};
 
 /// The bits of an availability. It saturates at 65,535.
 const PLANES: usize = 16;

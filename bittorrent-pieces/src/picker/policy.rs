@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use crate::block::PieceIndex;
 use crate::compact_time::Stamp;
-use crate::geometry::PieceIndex;
 
 /// How new pieces are chosen. [`Policy::new`] has the rules of Cohen 2003, section 2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,9 @@ pub enum Weights {
     /// as in libtorrent.
     Product,
 }
+
+/// Priorities as numbers: 0 to 7.
+pub(super) const PRIORITIES: usize = 8;
 
 /// How much a piece is wanted, from 0, not at all, to 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,11 +1,12 @@
 //! Which blocks to ask a peer for: open pieces first, then a new one.
 
-use super::blocks::Progress;
+use super::block_slot::Progress;
 use super::partial::{PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Order, PeerPieces, Selection, View};
-use crate::geometry::{BLOCK_LEN, Block, PieceIndex, slot};
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::id::ConnId;
+use crate::index::slot;
 
 /// Blocks under selection.
 struct Batch<'o> {

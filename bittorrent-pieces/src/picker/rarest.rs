@@ -1,9 +1,10 @@
 //! The rarest candidates, sorted: a short list in front of the words.
 
 use super::State;
-use super::order::PRIORITIES;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
-use crate::geometry::{PieceIndex, count, slot};
+use super::policy::PRIORITIES;
+use crate::block::PieceIndex;
+use crate::index::{count, slot};
 
 /// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
 const SLICE: usize = 4096;

@@ -1,18 +1,21 @@
 //! All of a picker but the memory.
 
-use super::order::{EXTENTS, PRIORITIES};
+use super::order::EXTENTS;
 use super::partial::Rings;
 use super::pieces::{first_piece, lane};
+use super::policy::PRIORITIES;
 use super::rarest::{RarestList, RarestSlot};
 use super::{
     BlockSlot, NORMAL, PartialSlot, PeerPieces, PickerParts, PieceSlot, PieceState, Policy,
     piece_slots,
 };
 use crate::bitfield::Bitfield;
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::compact_time::Maybe;
 use crate::error::ConfigError;
-use crate::geometry::{BLOCK_LEN, Block, Geometry, PieceIndex, count, slot};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
+use crate::index::{count, slot};
 use crate::invariant::invariant;
 use crate::rng::Rng;
 

@@ -1,8 +1,10 @@
 //! Checking a piece in slices of the caller's choice.
 
 use super::padding::Padding;
-use crate::geometry::{Block, Geometry, PieceIndex, count, slot};
+use crate::block::{Block, PieceIndex};
+use crate::geometry::Geometry;
 use crate::hash::{PieceHasher, PieceHashes};
+use crate::index::{count, slot};
 use crate::merkle::{MerkleHash, MerkleHasher};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it

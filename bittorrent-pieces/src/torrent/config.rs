@@ -8,6 +8,9 @@ use crate::error::ConfigError;
 use crate::id::{InfoHash, PeerId};
 use crate::picker::Policy;
 
+/// How often the choker decides (BEP 3).
+pub(super) const ROUND: Duration = Duration::from_secs(10);
+
 /// How a torrent behaves. [`Config::new`] has the values of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -42,6 +45,10 @@ pub struct Config {
     pub patience: Duration,
     /// How long a peer may be silent before its connection is closed; not zero.
     pub silence: Duration,
+    /// How long no block may go either way before a peer makes room for another. That happens only while all peer
+    /// slots are in use: at most one peer in a choking round that neither side needs, and one a minute of the others.
+    /// Longer than 42 minutes counts as for ever.
+    pub idle: Duration,
     /// Whether to offer the fast extension (BEP 6).
     pub fast: bool,
     /// Whether to send peers the addresses of others (BEP 11). Never for a private torrent (BEP 27).
@@ -54,7 +61,7 @@ pub struct Config {
 
 impl Config {
     /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers that send
-    /// one in 20 s, keepalive after 2 minutes, patience of 60 s, silence of 4 minutes, fast extension,
+    /// one in 20 s, keepalive after 2 minutes, patience of 60 s, silence of 4 minutes, idle after 5 minutes, fast extension,
     /// peer exchange, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
@@ -70,6 +77,7 @@ impl Config {
             keep_alive: Duration::from_secs(120),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(240),
+            idle: Duration::from_secs(300),
             fast: true,
             peer_exchange: true,
             port: None,

@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use super::config::Config;
 use super::content::TorrentContent;
-use super::hashes::{Root, Trees};
-use super::lifecycle::Core;
+use super::inner::{Core, Swarm};
 use super::peer::PeerState;
 use super::queue::{Queue, share};
 use super::storage::TorrentParts;
+use super::trees::{Root, Trees};
 use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
 use crate::id::ConnId;
@@ -33,13 +33,6 @@ pub(super) struct PeerMut<'p> {
     pub(super) swarm: &'p mut Swarm,
     pub(super) ours: Bitfield<&'p [u8]>,
     pub(super) now: Duration,
-}
-
-/// What the peers of a torrent share.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Swarm {
-    pub(super) rtt: u32,                     // smoothed, in milliseconds
-    pub(super) endgame_at: Option<Duration>, // when idle peers look for late blocks
 }
 
 impl View<'_> {

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::bitfield::BitfieldError;
-use crate::geometry::{Block, PieceIndex, count};
+use crate::block::{Block, PieceIndex};
+use crate::index::count;
 use crate::wire::DecodeError;
 use crate::wire::extended::ExtendedError;
 

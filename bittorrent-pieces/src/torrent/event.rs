@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::error::PeerError;
-use crate::geometry::{Block, PieceIndex};
+use crate::block::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::wire::extended::Pex;
 
@@ -131,6 +131,10 @@ pub enum CloseReason {
     /// Nothing was received for longer than [`Config::silence`](crate::Config::silence).
     #[error("silent for too long")]
     Silent,
+    /// All peer slots were in use, and no block had gone either way for longer than
+    /// [`Config::idle`](crate::Config::idle).
+    #[error("idle, and the slot was needed")]
+    Idle,
     /// The peer sent corrupt blocks.
     #[error("sent corrupt blocks")]
     Corrupt,

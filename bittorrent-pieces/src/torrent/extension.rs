@@ -10,8 +10,9 @@ use super::peer::Address;
 use super::queue::RequestSlot;
 use crate::bencode::WriteError;
 use crate::bitfield::Bitfield;
+use crate::block::PieceIndex;
 use crate::error::BufferTooSmall;
-use crate::geometry::{PieceIndex, count, slot};
+use crate::index::{count, slot};
 use crate::wire::extended::{
     self, DontHave, EXCHANGE, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft,
     METADATA_PIECE_LEN, Metadata, Pex,

@@ -9,7 +9,10 @@ mod event;
 pub(crate) mod extension;
 pub(crate) mod handshake;
 mod hashes;
+mod inner;
 mod lifecycle;
+#[cfg(feature = "alloc")]
+mod memory;
 mod padding;
 mod peer;
 mod pex;
@@ -22,15 +25,17 @@ mod storage_vec;
 mod superseed;
 mod timers;
 mod transmit;
+mod trees;
 mod validate;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::bitfield::Bitfield;
+use crate::block::{Block, PieceIndex};
 use crate::choker::ChokerPolicy;
 use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
-use crate::geometry::{Block, Geometry, PieceIndex};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
 use crate::picker::{Policy, Priority};
 use crate::received::Received;
@@ -41,7 +46,9 @@ use cursor::View;
 pub(crate) use error::whole;
 pub use error::{NotVerifying, PeerError};
 pub use event::{CloseReason, Event, MetadataRange, Outcome, Side, Transmit, Verdict};
-use lifecycle::Core;
+use inner::Core;
+#[cfg(feature = "alloc")]
+pub use memory::torrent_memory;
 pub use padding::{Padding, PaddingOf};
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;

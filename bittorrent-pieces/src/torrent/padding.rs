@@ -2,8 +2,10 @@
 
 use core::ops::Range;
 
-use crate::geometry::{Geometry, PieceIndex, slot};
+use crate::block::PieceIndex;
+use crate::geometry::Geometry;
 use crate::hash::PieceHasher;
+use crate::index::slot;
 
 /// How many bytes at the end of a piece are padding (BEP 47), so that the next file begins with a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,13 @@ use core::time::Duration;
 
 use heapless::Vec;
 
+use super::config::ROUND;
 use super::event::CloseReason;
-use super::hashes::HASH_BUDGET;
 use super::queue::{Queue, Step};
-use super::timers::ROUND;
+use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
 use crate::compact::{CompactPeers, Family};
 use crate::compact_time::{Maybe, Stamp};
-use crate::geometry::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
 
@@ -25,6 +24,9 @@ const PROMPT: u16 = 500;
 const TARDY: u16 = 1_000;
 /// The number of allowed-fast pieces that are remembered (BEP 6).
 const ALLOWED: usize = 4;
+
+/// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
+pub(super) const HASH_BUDGET: u8 = 128;
 
 /// Room for one connection: at most 200 bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +42,7 @@ impl PeerSlot {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Peer {
     /// The connection.
     pub conn: ConnId,
@@ -107,6 +109,7 @@ pub(crate) struct PeerState {
     pub(crate) allowed: [Maybe; ALLOWED], // pieces that it sends even while it chokes us
     pub(crate) suggested: Maybe,
     pub(crate) allowed_fast_due: u8, // allowed-fast messages to send
+    pub(crate) idle_rounds: u8,      // since a block went either way
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
     pub(crate) joined_at: Stamp,
@@ -254,6 +257,7 @@ impl PeerState {
         heard_at: Stamp(0),
         sent_at: Stamp(0),
         block_at: Stamp(0),
+        idle_rounds: 0,
         exchanged_at: Stamp(0),
         bytes_received: 0,
         bytes_sent: 0,
@@ -342,6 +346,11 @@ impl PeerState {
             self.window = self.window.saturating_sub(1).max(1);
         }
         Some(age)
+    }
+
+    /// Returns whether neither side has what the other wants.
+    pub(super) const fn is_needless(&self) -> bool {
+        self.wanted == 0 && !self.choke_candidate.interested
     }
 
     /// Returns how many pieces in a row the peer sends in a time, judging by the best of two rounds.

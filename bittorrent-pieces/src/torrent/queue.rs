@@ -3,8 +3,8 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
-use crate::geometry::{Block, PieceIndex};
 use crate::merkle::MerkleHash;
 use crate::wire::hashes::HashRange;
 

@@ -10,10 +10,11 @@ use super::peer::Phase;
 use super::queue::{RequestSlot, Step};
 use super::storage::receive_len;
 use crate::bitfield::Bitfield;
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::compact_time::{Maybe, Stamp};
 use crate::error::NotConnected;
-use crate::geometry::{BLOCK_LEN, Block, PieceIndex, count};
 use crate::id::ConnId;
+use crate::index::count;
 use crate::picker::ReceivedBlock;
 use crate::received::Received;
 use crate::rng::mix;
@@ -327,6 +328,7 @@ impl PeerMut<'_> {
         }
         self.state.bytes_received = self.state.bytes_received.saturating_add(bytes);
         self.state.block_at = Stamp::of(self.now);
+        self.state.idle_rounds = 0;
         self.state.flags.set_snubbed(false);
         self.state.flags.set_rejected_until_round(false);
         let [newest, _] = &mut self.state.received_bytes;

@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
+use crate::block::Block;
 use crate::compact_time::{Maybe, Stamp};
-use crate::geometry::Block;
 use crate::picker::Selection;
 
 /// At the end, a block is requested of a second peer once it took this many times the usual round-trip

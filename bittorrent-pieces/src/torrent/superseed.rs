@@ -4,8 +4,8 @@ use heapless::Vec;
 
 use super::cursor::{View, peer_pieces};
 use super::peer::PeerSlot;
+use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
-use crate::geometry::PieceIndex;
 
 /// The number of offers to others that are avoided when the next one is chosen.
 const OFFERS: usize = 64;

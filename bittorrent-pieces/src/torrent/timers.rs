@@ -2,18 +2,18 @@
 
 use core::time::Duration;
 
+use super::config::ROUND;
 use super::cursor::{PeerMut, View};
 use super::event::CloseReason;
-use super::hashes::HASH_BUDGET;
-use super::lifecycle::Core;
-use super::peer::{PeerSlot, PeerState};
+use super::inner::Core;
+use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
 use crate::compact_time::Stamp;
 
-/// How often the choker decides (BEP 3).
-pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// How long a peer may take for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many rounds pass before another idle peer makes room that one side still needs.
+const TURNOVER: u8 = 6;
 /// How long a peer counts as a newcomer for the choker.
 const NEWCOMER: Duration = Duration::from_secs(60);
 
@@ -145,13 +145,36 @@ impl View<'_> {
                 peer.state.flags.set_pex_due(pex_due);
                 peer.state.flags.set_rejected_until_round(false);
                 peer.state.flags.set_hash_budget(HASH_BUDGET);
+                peer.state.idle_rounds = peer.state.idle_rounds.saturating_add(1);
                 peer.release_old_requests();
                 peer.update_candidate();
             }
         }
+        self.close_idle_peer();
         self.renew_offers();
         self.core.choker.round(self.parts.peers, |slot| slot.0.candidate());
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
+    }
+}
+
+impl View<'_> {
+    /// Closes the peer that was idle for the longest time if all slots are in use: first one that neither side needs.
+    fn close_idle_peer(&mut self) {
+        self.core.turnover_rounds = self.core.turnover_rounds.saturating_add(1);
+        let limit = self.core.config.idle;
+        let states = self.parts.peers.iter().map(|slot| &slot.0).enumerate();
+        if states.clone().any(|(_, state)| !state.is_used()) {
+            return;
+        }
+        let idle = states.filter(|(_, state)| {
+            state.is_open() && ROUND.saturating_mul(state.idle_rounds.into()) >= limit
+        });
+        let idlest = idle.max_by_key(|(_, state)| (state.is_needless(), state.idle_rounds));
+        let Some((index, state)) = idlest else { return };
+        if state.is_needless() || self.core.turnover_rounds >= TURNOVER {
+            self.core.turnover_rounds = 0;
+            self.close(index, CloseReason::Idle);
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use super::cursor::{PeerMut, View};
 use super::event::{MetadataRange, Transmit};
 use super::extension::encode_metadata_answer;
 use super::handshake::our_reserved;
-use super::hashes::{Trees, answer_hashes};
 use super::peer::PeerState;
 use super::queue::Step;
+use super::trees::{Trees, answer_hashes};
+use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
 use crate::error::BufferTooSmall;
-use crate::geometry::{Block, Geometry, PieceIndex, slot};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
+use crate::index::slot;
 use crate::picker::{self, Completed};
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{Handshake, Message, piece};
@@ -301,6 +303,7 @@ impl PeerMut<'_> {
             self.state.bytes_sent = self.state.bytes_sent.saturating_add(len);
             let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
+            self.state.idle_rounds = 0;
         }
         Ok(Some(written))
     }

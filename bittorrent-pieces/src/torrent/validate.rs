@@ -4,7 +4,7 @@ use super::cursor::PeerMut;
 use super::error::PeerError;
 use super::queue::Step;
 use crate::bitfield::Bitfield;
-use crate::geometry::{BLOCK_LEN, Block};
+use crate::block::{BLOCK_LEN, Block};
 use crate::wire::Message;
 use crate::wire::extended::EXTENDED;
 use crate::wire::fast::Fast;

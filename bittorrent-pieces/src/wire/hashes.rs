@@ -7,8 +7,8 @@ use core::fmt;
 
 use super::{DecodeError, LEN_LEN, Message, field};
 use crate::error::BufferTooSmall;
-use crate::geometry::count;
 use crate::hex::Hex;
+use crate::index::count;
 use crate::merkle::MerkleHash;
 
 /// The id of `hash request`.

@@ -1,7 +1,7 @@
 //! `have` and `bitfield`: which pieces the sender has (BEP 3).
 
 use super::{DecodeError, field};
-use crate::geometry::PieceIndex;
+use crate::block::PieceIndex;
 
 /// The id of `have`.
 pub const HAVE: u8 = 4;

@@ -28,8 +28,9 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::block::{Block, PieceIndex};
 use crate::error::BufferTooSmall;
-use crate::geometry::{Block, PieceIndex, count, slot};
+use crate::index::{count, slot};
 pub use handshake::{Handshake, Reserved};
 pub use piece::Piece;
 

@@ -3,8 +3,9 @@
 use core::fmt;
 
 use super::{DecodeError, field};
+use crate::block::{Block, PieceIndex};
 use crate::error::BufferTooSmall;
-use crate::geometry::{Block, PieceIndex, count};
+use crate::index::count;
 
 /// The id of `piece`.
 pub const PIECE: u8 = 7;

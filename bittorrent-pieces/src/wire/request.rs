@@ -1,7 +1,7 @@
 //! `request` and `cancel`: index, begin and length of a block (BEP 3).
 
 use super::{DecodeError, field};
-use crate::geometry::{Block, PieceIndex};
+use crate::block::{Block, PieceIndex};
 
 /// The id of `request`.
 pub const REQUEST: u8 = 6;

@@ -4,18 +4,21 @@
 #![allow(unreachable_pub, reason = "the fuzz crate includes this file")]
 
 mod dht;
+mod encryption;
 mod extended;
 mod fast;
 mod fetch;
 mod machine;
 mod magnet;
+mod peer_book;
 mod tables;
 mod tracker;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::metainfo::{
-    Content, ContentFile, MetainfoBuilder, PathPolicy, PathSlot, SafePaths, Version,
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, PathPolicy, PathSlot, SafePaths,
+    Version,
 };
 use bittorrent_pieces::wire::{DecodeError, Handshake, Message};
 use bittorrent_pieces::{Bitfield, Metainfo, PieceHashes, PieceIndex};
@@ -40,8 +43,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_udp_tracker", tracker::udp_tracker),
     ("bittorrent_fetch", fetch::fetch),
     ("bittorrent_http_request", tracker::http_request),
+    ("bittorrent_encryption", encryption::encryption),
     ("bittorrent_krpc", dht::krpc),
     ("bittorrent_dht", dht::node),
+    ("bittorrent_peer_book", peer_book::peer_book),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode
@@ -159,6 +164,7 @@ pub fn metainfo(bytes: &[u8]) {
             _ => Version::V1,
         },
         content: if torrent.is_single() { Content::Single(end) } else { Content::Multi(&files) },
+        options: MetainfoOptions::default(),
     };
     let mut out = vec![0; bytes.len() + 64];
     let len = draft.encode(&mut out).expect("it says less than was read");

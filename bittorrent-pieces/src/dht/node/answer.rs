@@ -10,9 +10,9 @@ use super::inner::{Reply, ReplyKind, TRANSACTION, View};
 use crate::compact::Family;
 use crate::dht::MAX_LEN;
 use crate::dht::krpc::{METHOD_UNKNOWN, Message, Method, PROTOCOL_ERROR, Query};
-use crate::dht::network::Network;
 use crate::dht::peers;
 use crate::dht::table::Contact;
+use crate::network::Network;
 
 /// The replies to one network that wait at a time.
 const SHARE: usize = 2;

@@ -9,13 +9,13 @@ use super::config::DhtConfig;
 use super::event::{AddError, DhtEvent, LookupId};
 use crate::compact::Family;
 use crate::dht::lookup::{Lookup, LookupSlot, Purpose};
-use crate::dht::network::Network;
 use crate::dht::peers::StoredPeerSlot;
 use crate::dht::table::{Contact, RouteSlot, RoutingTable};
 use crate::dht::tokens::Tokens;
 use crate::dht::{BloomFilter, NodeId};
 use crate::error::Full;
 use crate::id::InfoHash;
+use crate::network::Network;
 use crate::rng::Rng;
 
 /// Queries in flight at a time.

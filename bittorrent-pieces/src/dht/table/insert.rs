@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::super::network::Network;
 use super::super::{K, NodeId};
 use super::{Contact, DEEPEST, Entry, FAILURES, Health, RouteSlot};
+use crate::network::Network;
 
 /// Nodes of one local address in a bucket.
 const LOCAL: usize = 4;

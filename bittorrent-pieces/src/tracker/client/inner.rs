@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::config::UdpConfig;
 use super::event::{DatagramError, UdpEvent, UdpOutcome};
-use super::timers::patience;
+use super::patience::patience;
 use crate::error::{BufferTooSmall, Full};
 use crate::id::InfoHash;
 use crate::rng::Rng;

@@ -3,6 +3,7 @@
 mod config;
 mod event;
 mod inner;
+mod patience;
 mod timers;
 
 use core::time::Duration;

@@ -1,7 +1,7 @@
 //! `lt_donthave`: the sender lost a piece (BEP 54).
 
 use super::ExtendedError;
-use crate::geometry::PieceIndex;
+use crate::block::PieceIndex;
 
 /// The sender no longer has this piece. With the fast extension it still answers each request;
 /// without, requests for the piece are dropped on both sides.

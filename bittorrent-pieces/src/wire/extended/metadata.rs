@@ -2,7 +2,7 @@
 
 use super::{ExtendedError, dict, number};
 use crate::bencode::{WriteError, Writer};
-use crate::geometry::slot;
+use crate::index::slot;
 
 /// The length of every piece of metadata but the last, in bytes.
 pub const METADATA_PIECE_LEN: u32 = 16_384;

@@ -25,7 +25,7 @@ use thiserror::Error;
 use super::{LEN_LEN, field};
 use crate::bencode::{BencodeError, Limits, Mode, Value};
 use crate::error::BufferTooSmall;
-use crate::geometry::count;
+use crate::index::count;
 pub use donthave::DontHave;
 pub use handshake::{ExtendedHandshake, ExtendedIds, HandshakeDraft};
 pub use metadata::{MAX_METADATA_SIZE, METADATA_PIECE_LEN, Metadata};

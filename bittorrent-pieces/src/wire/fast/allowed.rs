@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::geometry::PieceIndex;
+use crate::block::PieceIndex;
 use crate::hash::PieceHasher;
 use crate::id::InfoHash;
 

@@ -9,8 +9,9 @@ mod rules;
 use core::fmt;
 
 use super::{DecodeError, LEN_LEN, Message, field, request};
+use crate::block::{Block, PieceIndex};
 use crate::error::BufferTooSmall;
-use crate::geometry::{Block, PieceIndex, count};
+use crate::index::count;
 pub use allowed::{ALLOWED_FAST, allowed_fast};
 pub use rules::{AnswerRules, Asked, RuleError, RuleSlot};
 

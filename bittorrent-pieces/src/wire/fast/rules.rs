@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::Fast;
-use crate::geometry::Block;
+use crate::block::Block;
 use crate::wire::Message;
 
 /// Watches one direction of requests on a connection: what one side asks and what the other answers.

@@ -14,6 +14,7 @@ use examples::cli::{self, Common};
 #[derive(Parser)]
 #[command(
     name = "torrent",
+    version,
     after_help = "Example: cargo run --release -p examples --bin torrent -- swarm fleet"
 )]
 struct Program {
@@ -41,8 +42,8 @@ fn main() -> ExitCode {
         |program| match program.command {
             Command::Make(args) => client::make(&args),
             Command::Show(args) => client::show(&args),
-            Command::Seed(args) => client::seed(args),
-            Command::Get(args) => client::get(args),
+            Command::Seed(args) => client::seed(args, program.common.quiet),
+            Command::Get(args) => client::get(args, program.common.quiet),
             Command::Tracker(args) => tracker::run(&args),
             Command::Dht(args) => dht::run(&args),
             Command::Swarm(args) => swarm::run(&args),

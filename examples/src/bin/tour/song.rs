@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::net::NodeId;
-use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, MetainfoOptions, Version};
 use bittorrent_pieces::{InfoHash, PieceHasher, PieceHashes};
 
 pub const PIECE_LEN: u32 = 256 << 10;
@@ -50,6 +50,7 @@ impl Song {
             private: None,
             version: Version::V1,
             content: Content::Single(size),
+            options: MetainfoOptions::default(),
         };
         let mut metainfo = vec![0; 1024 + name.len() + hashes.len() * 20];
         let len = draft.encode(&mut metainfo).map_err(io::Error::other)?;

@@ -1,23 +1,29 @@
 //! The command lines of make, show, seed and get.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::path::PathBuf;
 
+use bittorrent_pieces::encryption::EncryptionPolicy;
 use bittorrent_pieces::metainfo::Version;
+use clap::ValueEnum;
 use examples::cli;
+
+use super::selection::{self, Numbers};
 
 /// Write a metainfo file for a file or a folder
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "Example: torrent make holiday.mp4 --tracker http://127.0.0.1:6969/announce"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Make {
     /// The file or folder
     pub path: PathBuf,
     /// The metainfo file; by default the name of PATH with .torrent
     #[arg(long, short, value_name = "FILE", alias = "out")]
     pub output: Option<PathBuf>,
-    /// A tracker, http:// or udp://; several are tiers, one behind the other
+    /// A tracker, http://, https:// or udp://; several are tiers, one behind the other
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<String>,
     /// The length of a piece, a power of two from 16384 on; by default it depends on the size
@@ -32,6 +38,24 @@ pub struct Make {
     /// Peers only from the trackers (BEP 27)
     #[arg(long)]
     pub private: bool,
+    /// A text for those who open the metainfo file
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// The community for which the torrent is made; another source is another info-hash
+    #[arg(long, value_name = "TEXT")]
+    pub source: Option<String>,
+    /// A URL from which the content can be fetched over HTTP (BEP 19); may be given several times
+    #[arg(long = "web-seed", value_name = "URL")]
+    pub web_seeds: Vec<String>,
+    /// Leave out files and folders whose name or path matches, with * and ?; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Write the time of creation into the file, which is otherwise the same for the same content
+    #[arg(long)]
+    pub date: bool,
+    /// Print one line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Print what a metainfo file or a magnet link contains
@@ -40,6 +64,9 @@ pub struct Make {
 pub struct Show {
     /// A metainfo file or a magnet link
     pub torrent: String,
+    /// Print one line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Check a file or folder and give it to others
@@ -60,24 +87,37 @@ pub struct Seed {
 /// Fetch what a metainfo file or a magnet link names, and continue where an earlier run stopped
 ///
 /// The blocks of pieces that are not yet complete are listed in INFO-HASH.parts beside the content. Success once every
-/// piece is there and verified.
+/// piece of the selected files is there and verified.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Example, in two terminals:
   torrent make holiday.mp4 && torrent seed holiday.mp4.torrent holiday.mp4
   torrent get holiday.mp4.torrent --into copy --peer 127.0.0.1:6881 --listen 127.0.0.1:0")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Get {
     /// A metainfo file or a magnet link
     torrent: String,
     /// The folder for the content
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
+    /// Fetch only these files, by the numbers that `torrent show` prints, such as 0,2,4-6
+    #[arg(long, value_name = "NUMBERS", value_parser = selection::parse)]
+    files: Option<Numbers>,
     /// In order, as for a film that is watched meanwhile; otherwise rarest first
     #[arg(long)]
     sequential: bool,
     /// Stay and give to others when it is complete
     #[arg(long)]
     keep: bool,
+    /// Give up when nothing arrived for this time
+    #[arg(long, value_name = "SECONDS", value_parser = cli::within(1..=86_400_u64))]
+    timeout: Option<u64>,
+    /// Write over files of the same names that have nothing of this torrent
+    #[arg(long)]
+    overwrite: bool,
+    /// Cut files that are longer than the torrent says
+    #[arg(long)]
+    truncate: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -97,14 +137,46 @@ struct Network {
     /// Do not ask the trackers of the torrent
     #[arg(long)]
     no_trackers: bool,
+    /// Whether connections are encrypted, to pass filters; this is not security
+    #[arg(long, value_enum, default_value_t)]
+    encryption: Encryption,
+    /// Receive at most this much per second, such as 500k or 2M
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    limit_down: Option<u64>,
+    /// Send at most this much content per second
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    limit_up: Option<u64>,
+    /// Stop when this many times the content was sent; implies --keep
+    #[arg(long, value_name = "NUMBER", value_parser = positive)]
+    ratio: Option<f64>,
+    /// Stop after this time as a seed; implies --keep
+    #[arg(long, value_name = "MINUTES", value_parser = positive)]
+    seed_time: Option<f64>,
     /// Print every message as one line: <- received, -> sent
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     trace: bool,
+    /// Print each event as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whether connections are encrypted.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Encryption {
+    /// Plain connections only
+    Off,
+    /// Plain connections first
+    #[default]
+    Allow,
+    /// Encrypted connections first
+    Prefer,
+    /// Encrypted connections only
+    Require,
 }
 
 /// Of seed and get.
 #[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Share {
     pub torrent: String,
     pub seeds: bool,
@@ -115,10 +187,20 @@ pub struct Share {
     /// Nodes of the DHT.
     pub nodes: Vec<SocketAddr>,
     pub trackers: bool,
+    pub encryption: EncryptionPolicy,
+    pub limit_down: Option<u64>,
+    pub limit_up: Option<u64>,
+    pub ratio: Option<f64>,
+    pub seed_time: Option<Duration>,
+    pub files: Option<Numbers>,
     pub sequential: bool,
     pub super_seed: bool,
     pub keep: bool,
+    pub timeout: Option<Duration>,
+    pub overwrite: bool,
+    pub truncate: bool,
     pub trace: bool,
+    pub json: bool,
 }
 
 impl Make {
@@ -141,10 +223,31 @@ impl Network {
             peers: self.peers,
             nodes: self.nodes,
             trackers: !self.no_trackers,
+            encryption: self.encryption.into(),
+            limit_down: self.limit_down,
+            limit_up: self.limit_up,
+            ratio: self.ratio,
+            seed_time: self.seed_time.map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
+            files: None,
             sequential: false,
             super_seed: false,
-            keep: false,
+            keep: self.ratio.is_some() || self.seed_time.is_some(),
+            timeout: None,
+            overwrite: false,
+            truncate: false,
             trace: self.trace,
+            json: self.json,
+        }
+    }
+}
+
+impl From<Encryption> for EncryptionPolicy {
+    fn from(encryption: Encryption) -> Self {
+        match encryption {
+            Encryption::Off => Self::Off,
+            Encryption::Allow => Self::Allow,
+            Encryption::Prefer => Self::Prefer,
+            Encryption::Require => Self::Require,
         }
     }
 }
@@ -159,11 +262,52 @@ impl From<Seed> for Share {
 impl From<Get> for Share {
     fn from(get: Get) -> Self {
         let share = get.network.share(get.torrent, get.into);
-        Self { sequential: get.sequential, keep: get.keep, ..share }
+        Self {
+            files: get.files,
+            sequential: get.sequential,
+            keep: get.keep || share.keep,
+            timeout: get.timeout.map(Duration::from_secs),
+            overwrite: get.overwrite,
+            truncate: get.truncate,
+            ..share
+        }
     }
 }
 
 fn power_of_two(text: &str) -> cli::Result<u32> {
     let len = cli::within(16_384..=1_u32 << 28)(text)?;
     if len.is_power_of_two() { Ok(len) } else { Err("a power of two is expected".into()) }
+}
+
+/// Reads bytes per second: a number, with k, M or G for powers of 1,024.
+fn rate(text: &str) -> cli::Result<u64> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1_u64),
+    };
+    let number = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit));
+    number.filter(|rate| *rate > 0).ok_or_else(|| "a number such as 500k or 2M is expected".into())
+}
+
+fn positive(text: &str) -> cli::Result<f64> {
+    let number = text.parse().ok().filter(|number| (0.0..=1e6).contains(number));
+    number.ok_or_else(|| "a number from 0 to 1000000 is expected".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_units_of_1024() {
+        assert_eq!(rate("1"), Ok(1));
+        assert_eq!(rate("500k"), Ok(512_000));
+        assert_eq!(rate("2M"), Ok(2 << 20));
+        assert_eq!(rate("1G"), Ok(1 << 30));
+        for wrong in ["", "0", "k", "-1", "1.5M", "1T", "99999999999999999999", "é"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 }

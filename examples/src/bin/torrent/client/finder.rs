@@ -1,115 +1,237 @@
-//! Where peers come from: the command line, trackers, other peers; and who is dialled next.
+//! Where peers come from: the command line, trackers, the DHT, other peers and earlier runs; and who is dialled next.
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::VecDeque;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use bittorrent_pieces::peer_book::{
+    AdmissionError, BookEvent, Ending, PeerBookConfig, PeerBookLimits, PeerBookVec, PeerSource,
+};
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
-use bittorrent_pieces::{InfoHash, PeerId};
+use bittorrent_pieces::{ConnId, InfoHash, PeerBook, PeerId};
 use examples::dht::{Node, NodeEvent};
 use examples::random::random;
 
 use super::args::Share;
 use super::net::{Found, Mailbox, Net};
-use super::trackers;
+use super::trackers::Trackers;
 
 /// Connections at a time.
 pub const PEERS: usize = 60;
 
-/// Addresses of peers to dial, and the thread that asks the trackers for more.
+/// The known addresses of peers, and the threads that ask trackers and the DHT for more.
 pub struct Finder {
-    candidates: VecDeque<SocketAddr>,
-    own: SocketAddr,
-    announce: Announce,
-    trackers: Option<(Sender<Announce>, JoinHandle<()>)>,
+    book: PeerBook<PeerBookVec>,
+    private: bool,
+    trackers: Option<Trackers>,
+    dht: Option<Sender<()>>,
+}
+
+/// What a torrent's peers are looked for by.
+pub struct Wanted {
+    pub info_hash: InfoHash,
+    pub peer_id: PeerId,
+    pub tiers: Vec<Vec<String>>,
+    /// How many bytes are missing.
+    pub left: u64,
+    /// Peers come from the trackers alone (BEP 27).
+    pub private: bool,
 }
 
 impl Finder {
-    /// Begins to look for peers of a torrent of which `left` bytes are missing; those of a private one come
-    /// from its trackers alone (BEP 27).
-    pub fn start(
-        args: &Share,
-        net: &Net,
-        (info_hash, peer_id): (InfoHash, PeerId),
-        tiers: Vec<Vec<String>>,
-        left: u64,
-        private: bool,
-    ) -> Self {
+    /// Begins to look for peers.
+    pub fn start(args: &Share, net: &Net, wanted: Wanted) -> Result<Self, String> {
         let own = net.address();
+        let Wanted { info_hash, peer_id, tiers, left, private } = wanted;
+        let mut limits = PeerBookLimits::new();
+        limits.conns = PEERS as u16;
+        let config = PeerBookConfig::new(u64::from_le_bytes(random()));
+        let book = PeerBook::new(config, PeerBookVec::new(limits));
+        let mut book = book.map_err(|error| error.to_string())?;
+        if !own.ip().is_unspecified() {
+            book.set_own_address(net.now(), own);
+        }
+        book.set_complete(net.now(), left == 0);
+        for peer in &args.peers {
+            book.add(net.now(), *peer, PeerSource::User, false);
+        }
         let mut announce = Announce::started(info_hash, peer_id, own.port(), left);
         announce.key = u32::from_le_bytes(random());
         let asks = args.trackers && tiers.iter().any(|tier| !tier.is_empty());
-        let trackers = asks.then(|| {
-            let (sender, updates) = channel();
-            (sender, trackers::start(tiers, announce, updates, net.mailbox()))
-        });
-        if !args.nodes.is_empty() && !private {
-            search(args, own, info_hash, net.mailbox());
+        let trackers = asks.then(|| Trackers::start(tiers, announce, net.mailbox()));
+        let searches = !args.nodes.is_empty() && !private;
+        let dht = searches.then(|| search(args, own, info_hash, net.mailbox()));
+        Ok(Self { book, private, trackers, dht })
+    }
+
+    /// Adds addresses that a tracker or the DHT named.
+    pub fn found(&mut self, net: &Net, found: Found) {
+        if let Some(ip) = found.external {
+            self.book.set_own_address(net.now(), SocketAddr::new(ip, net.address().port()));
         }
-        Self { candidates: args.peers.iter().copied().collect(), own, announce, trackers }
+        self.add(net.now(), found.kind, found.peers);
     }
 
-    pub fn found(&mut self, peers: impl IntoIterator<Item = SocketAddr>) {
-        self.candidates.extend(peers);
+    /// Adds addresses.
+    pub fn add(
+        &mut self,
+        now: Duration,
+        source: PeerSource,
+        peers: impl IntoIterator<Item = SocketAddr>,
+    ) {
+        for peer in peers {
+            self.book.add(now, peer, source, false);
+        }
     }
 
-    /// Dials the peers that were found, while there is room.
-    pub fn dial(&mut self, net: &mut Net) {
-        while net.len() < PEERS {
-            let Some(addr) = self.candidates.pop_front() else { return };
-            if addr != self.own && !net.knows(addr) {
-                let _ = net.dial(addr); // one that cannot be dialled is not a peer
+    /// Adds what an earlier run knew.
+    pub fn restore(&mut self, now: Duration, saved: &[u8]) {
+        if !self.private && !saved.is_empty() {
+            let _ = self.book.restore(now, saved); // damaged addresses are found again
+        }
+    }
+
+    /// Returns what is known, for a later run.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; self.book.encoded_len()];
+        let len = self.book.encode(&mut out).unwrap_or_default();
+        out.truncate(len);
+        out
+    }
+
+    /// Returns when [`turn`](Self::turn) is next due.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.book.poll_timeout()
+    }
+
+    /// Dials peers and asks for more; returns the connections that are to be closed.
+    pub fn turn(&mut self, net: &mut Net) -> Vec<ConnId> {
+        if self.book.poll_timeout().is_some_and(|due| due <= net.now()) {
+            self.book.handle_timeout(net.now());
+        }
+        let mut closed = Vec::new();
+        while let Some(event) = self.book.poll_event() {
+            match event {
+                BookEvent::Dial { addr } => self.dial(net, addr),
+                BookEvent::AskSources => self.ask_sources(),
+                BookEvent::Closed { conn, .. } => closed.push(conn),
+                _ => {}
             }
         }
+        closed
     }
 
-    /// Tells the trackers how far we are.
-    pub fn tell(&mut self, event: AnnounceEvent, left: u64, uploaded: u64, downloaded: u64) {
-        let announce = Announce { event, left, uploaded, downloaded, ..self.announce };
-        if let Some((sender, _)) = &self.trackers {
-            let _ = sender.send(announce); // the thread ends only when this does
+    fn dial(&mut self, net: &mut Net, addr: SocketAddr) {
+        if net.len() >= PEERS || !net.dial(addr) {
+            self.book.handle_dial_failed(net.now(), addr);
+        }
+    }
+
+    fn ask_sources(&self) {
+        if let Some(trackers) = &self.trackers {
+            trackers.hungry();
+        }
+        if let Some(dht) = &self.dht {
+            let _ = dht.send(()); // the thread has ended if there is no socket
+        }
+    }
+
+    /// Admits a connection, or says why not.
+    pub fn opened(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        addr: SocketAddr,
+        dialled: bool,
+    ) -> Result<(), AdmissionError> {
+        if dialled {
+            self.book.handle_dialled(now, addr, conn)
+        } else {
+            self.book.handle_accepted(now, conn, addr)
+        }
+    }
+
+    pub fn dial_failed(&mut self, now: Duration, addr: SocketAddr) {
+        self.book.handle_dial_failed(now, addr);
+    }
+
+    pub fn handshake(&mut self, now: Duration, conn: ConnId) {
+        self.book.handle_handshake(now, conn);
+    }
+
+    pub fn block(&mut self, now: Duration, conn: ConnId) {
+        self.book.handle_block(now, conn);
+    }
+
+    pub fn closed(&mut self, now: Duration, conn: ConnId, ending: Ending) {
+        self.book.handle_closed(now, conn, ending);
+    }
+
+    /// Notes that everything is there.
+    pub fn complete(&mut self, now: Duration) {
+        self.book.set_complete(now, true);
+        if let Some(trackers) = &self.trackers {
+            trackers.announce(AnnounceEvent::Completed);
+        }
+    }
+
+    /// Notes how far we are, for the next announce.
+    pub fn progress(&self, left: u64, uploaded: u64, downloaded: u64) {
+        if let Some(trackers) = &self.trackers {
+            trackers.progress(left, uploaded, downloaded);
         }
     }
 }
 
-/// How often the DHT is asked again.
+/// How often the DHT is asked again, and how often at most.
 const AGAIN: Duration = Duration::from_secs(300);
+const SOONEST: Duration = Duration::from_secs(2);
 
-/// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program.
-fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) {
+/// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program. A message
+/// makes it look for peers again.
+fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) -> Sender<()> {
     let nodes = args.nodes.clone();
     let trace = args.trace;
+    let (sender, hungry) = channel();
     std::thread::spawn(move || {
-        let ran = Node::open(own, &nodes, trace).and_then(|mut node| {
-            let mut due = Instant::now();
-            loop {
-                if node.known() > 0 && Instant::now() >= due {
-                    due = Instant::now() + AGAIN;
-                    node.find(torrent, Some(own.port()));
-                }
-                for event in node.turn(Duration::from_millis(200))? {
-                    if let NodeEvent::Peers(_, peers) = event {
-                        mailbox.send(Found { source: "the DHT".into(), peers });
-                    }
-                }
-            }
-        });
-        let ran: Result<(), String> = ran;
+        let node = Node::open(own, &nodes, trace);
+        let ran = node.and_then(|node| look(node, &nodes, own, torrent, &hungry, &mailbox));
         if let Err(error) = ran {
             eprintln!("the DHT: {error}");
         }
     });
+    sender
 }
 
-impl Drop for Finder {
-    /// Lets the trackers know that we go.
-    fn drop(&mut self) {
-        if let Some((sender, thread)) = self.trackers.take() {
-            drop(sender);
-            let _ = thread.join();
+fn look(
+    mut node: Node,
+    nodes: &[SocketAddr],
+    own: SocketAddr,
+    torrent: InfoHash,
+    hungry: &Receiver<()>,
+    mailbox: &Mailbox,
+) -> Result<(), String> {
+    let mut asked: Option<Instant> = None;
+    let mut wanted = false;
+    loop {
+        wanted |= hungry.try_iter().count() > 0;
+        let wait = if wanted { SOONEST } else { AGAIN };
+        if asked.is_none_or(|asked| asked.elapsed() >= wait) {
+            if node.known() == 0 {
+                for addr in nodes {
+                    node.add(*addr); // it may have come up meanwhile
+                }
+            } else if node.find(torrent, Some(own.port())) {
+                asked = Some(Instant::now());
+                wanted = false;
+            }
+        }
+        for event in node.turn(Duration::from_millis(200))? {
+            if let NodeEvent::Peers(_, peers) = event {
+                let source = "the DHT".into();
+                mailbox.send(Found { source, kind: PeerSource::Dht, peers, external: None });
+            }
         }
     }
 }

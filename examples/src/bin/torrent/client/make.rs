@@ -1,19 +1,24 @@
 //! `torrent make`: reads a file or folder once and writes its metainfo file.
 
-use core::time::Duration;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::SystemTime;
 
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
-use bittorrent_pieces::metainfo::{Content, ContentFile, MetainfoBuilder, Version};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version,
+};
 use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
+use examples::progress;
 
 use super::args::Make;
 
 /// The approximate number of pieces at the default piece length.
 const PIECES: u64 = 1_500;
+
+/// What a dated metainfo file says it was made by.
+const PROGRAM: &str = concat!("bittorrent-pieces ", env!("CARGO_PKG_VERSION"));
 
 /// A file below the path: its elements and its length.
 struct Found {
@@ -27,7 +32,7 @@ pub fn make(args: &Make) -> Result<(), String> {
     let name = root.file_name().ok_or("the root of the file system has no name")?;
     let name = name.to_string_lossy().into_owned();
     let mut files = Vec::new();
-    collect(&root, &root, &mut Vec::new(), &mut files).map_err(named)?;
+    collect(&root, &root, &args.exclude, &mut Vec::new(), &mut files).map_err(named)?;
     if files.is_empty() {
         return Err(format!("{}: there is no file in the folder", args.path.display()));
     }
@@ -53,6 +58,14 @@ pub fn make(args: &Make) -> Result<(), String> {
         listed.map(|((file, path), root)| ContentFile { len: file.len, path, root }).collect();
     let tiers: Vec<[&[u8]; 1]> = args.trackers.iter().map(|url| [url.as_bytes()]).collect();
     let tiers: Vec<&[&[u8]]> = tiers.iter().map(|tier| &tier[..]).collect();
+    let web_seeds: Vec<&[u8]> = args.web_seeds.iter().map(String::as_bytes).collect();
+    let options = MetainfoOptions {
+        comment: args.comment.as_deref().map(str::as_bytes),
+        created_by: args.date.then_some(PROGRAM.as_bytes()),
+        creation_date: args.date.then(seconds_since_1970),
+        source: args.source.as_deref().map(str::as_bytes),
+        web_seeds: &web_seeds,
+    };
     let draft = MetainfoBuilder {
         announce: args.trackers.first().map(String::as_bytes),
         tiers: if tiers.len() > 1 { &tiers } else { &[] },
@@ -62,12 +75,20 @@ pub fn make(args: &Make) -> Result<(), String> {
         private: args.private.then_some(true),
         version: args.version(),
         content: if root.is_file() { Content::Single(total) } else { Content::Multi(&listed) },
+        options,
     };
     let bytes = encode(|out| draft.encode(out))?;
     let out = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
-    println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
-    super::show::show(&out.to_string_lossy())
+    if !args.json {
+        println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
+    }
+    super::show::show(&out.to_string_lossy(), args.json)
+}
+
+fn seconds_since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Calls a writer a second time with as much room as it needs.
@@ -87,6 +108,7 @@ pub fn encode(
 fn collect(
     root: &Path,
     at: &Path,
+    exclude: &[String],
     path: &mut Vec<String>,
     found: &mut Vec<Found>,
 ) -> io::Result<()> {
@@ -103,10 +125,48 @@ fn collect(
         let name = entry.file_name().into_string();
         let name = name.map_err(|name| format!("{} is not UTF-8", name.display()));
         path.push(name.map_err(io::Error::other)?);
-        collect(root, &entry.path(), path, found)?;
+        if !is_excluded(path, exclude) {
+            collect(root, &entry.path(), exclude, path, found)?;
+        }
         path.pop();
     }
     Ok(())
+}
+
+/// Returns whether a pattern matches a name, or the whole path below the folder.
+fn is_excluded(path: &[String], patterns: &[String]) -> bool {
+    let whole = path.join("/");
+    let name = path.last().map_or("", String::as_str);
+    patterns.iter().any(|pattern| {
+        let text = if pattern.contains('/') { &whole } else { name };
+        matches(pattern.as_bytes(), text.as_bytes())
+    })
+}
+
+/// Returns whether a text matches a pattern, in which `*` stands for any bytes and `?` for one.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let mut at = 0;
+    let mut in_text = 0;
+    let mut star: Option<(usize, usize)> = None; // behind the last star, and what it stood for
+    while in_text < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, in_text));
+            }
+            Some(byte) if *byte == b'?' || *byte == text[in_text] => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => {
+                let Some((behind, stood_for)) = star else { return false };
+                at = behind;
+                in_text = stood_for + 1;
+                star = Some((behind, in_text));
+            }
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 fn piece_len_for(total: u64) -> u32 {
@@ -159,7 +219,7 @@ fn hash(
 ) -> io::Result<Hashes> {
     let mut hashes = Hashes::default();
     let mut done = 0;
-    let mut told = Instant::now();
+    let meter = progress::Meter::new(0, total);
     let mut piece = Vec::with_capacity(piece_len as usize);
     for file in files {
         // A file of less than a piece has a tree of its own height.
@@ -179,10 +239,7 @@ fn hash(
                 break;
             }
             done += len as u64;
-            if told.elapsed() > Duration::from_secs(1) {
-                told = Instant::now();
-                eprintln!("hashed {} % of {total} bytes", done * 100 / total.max(1));
-            }
+            progress::show(|| format!("hashing: {}", meter.describe(done)));
         }
         if version != Version::V1 && !piece.is_empty() {
             hashes.push(&piece, version, tree);
@@ -193,4 +250,31 @@ fn hash(
         hashes.push(&piece, version, 0);
     }
     Ok(hashes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_stars_and_question_marks() {
+        for (pattern, text, matched) in [
+            ("*.tmp", "a.tmp", true),
+            ("*.tmp", "a.tmpx", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*a*b", "aab", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("a*", "b", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), matched, "{pattern} {text}");
+        }
+        let path = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+        assert!(is_excluded(&path("sub/.git"), &[".git".into()]));
+        assert!(is_excluded(&path("sub/a.o"), &["sub/*.o".into()]));
+        assert!(!is_excluded(&path("other/a.o"), &["sub/*.o".into()]));
+    }
 }

@@ -5,17 +5,23 @@
 mod args;
 mod fetch;
 mod finder;
+mod json;
+mod limit;
 mod make;
 mod net;
+mod open_files;
 mod parts;
+mod report;
+mod selection;
 mod session;
+mod setup;
 mod show;
+mod start;
 mod storage;
 mod trackers;
 mod trees;
 
 use examples::cli::{self, Exit};
-use examples::interrupt::interrupted;
 
 pub use args::{Get, Make, Seed, Show};
 
@@ -27,18 +33,16 @@ pub fn make(args: &Make) -> cli::Result {
 
 /// Runs `torrent show`.
 pub fn show(args: &Show) -> cli::Result {
-    show::show(&args.torrent)?;
+    show::show(&args.torrent, args.json)?;
     Ok(Exit::Success)
 }
 
 /// Runs `torrent seed`.
-pub fn seed(args: Seed) -> cli::Result {
-    session::share(&args.into())?;
-    Ok(Exit::stopped_if(interrupted()))
+pub fn seed(args: Seed, quiet: bool) -> cli::Result {
+    start::share(&args.into(), quiet)
 }
 
 /// Runs `torrent get`.
-pub fn get(args: Get) -> cli::Result {
-    session::share(&args.into())?;
-    Ok(Exit::stopped_if(interrupted()))
+pub fn get(args: Get, quiet: bool) -> cli::Result {
+    start::share(&args.into(), quiet)
 }

@@ -17,14 +17,18 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// The blocks that are written of pieces that are not complete.
 ///
-/// The file is bencoded: `d 9:info-hash 20:.. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
-/// the numbers of blocks and pieces counted from 0. It exists as long as there are such blocks.
+/// The file is bencoded: `d 9:info-hash 20:.. 5:peers .. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
+/// the numbers of blocks and pieces counted from 0. It exists from the first block to the end of the download: where it
+/// is, the content was written by this program.
 #[derive(Debug)]
 pub struct Parts<'a> {
     path: PathBuf,
     torrent: InfoHash,
     geometry: Geometry<'a>,
     open: Open,
+    peers: Vec<u8>, // what is known of peers, as the address book encodes it
+    touched: bool,  // something was written in this run or an earlier one
+    complete: bool,
     changed: bool,
     saved: Instant,
 }
@@ -38,26 +42,71 @@ impl<'a> Parts<'a> {
     pub fn new(content: &Path, torrent: InfoHash, geometry: Geometry<'a>) -> Self {
         let path = content.with_file_name(format!("{torrent}.parts"));
         let open = Open::new();
-        let changed = false;
+        let peers = Vec::new();
         let saved = Instant::now();
-        Self { path, torrent, geometry, open, changed, saved }
+        Self {
+            path,
+            torrent,
+            geometry,
+            open,
+            peers,
+            touched: false,
+            complete: false,
+            changed: false,
+            saved,
+        }
     }
 
-    /// Reads the file of an earlier run, without the pieces that are complete by now. One that is not right
-    /// is worth no more than a warning: its blocks are fetched again.
-    pub fn load(&mut self, have: Bitfield<&[u8]>) {
+    /// Reads the file of an earlier run; returns whether there is a valid one. One that is not right is worth no more
+    /// than a warning: its blocks are fetched again.
+    pub fn load(&mut self) -> bool {
         match storage::load(&self.path) {
             Ok(Some(bytes)) => {
                 self.changed = true;
+                self.touched = true;
                 match self.decode(&bytes) {
-                    Some(open) => self.open = open,
+                    Some((open, peers)) => {
+                        self.open = open;
+                        self.peers = peers;
+                    }
                     None => eprintln!("{}: not of this torrent, ignored", self.path.display()),
                 }
-                self.open.retain(|piece, _| !have.has(*piece));
+                true
             }
-            Ok(None) => {}
-            Err(error) => eprintln!("{}: {error}, ignored", self.path.display()),
+            Ok(None) => false,
+            Err(error) => {
+                eprintln!("{}: {error}, ignored", self.path.display());
+                false
+            }
         }
+    }
+
+    /// Forgets the blocks of pieces that are complete.
+    pub fn retain_missing(&mut self, have: Bitfield<&[u8]>) {
+        self.open.retain(|piece, _| !have.has(*piece));
+    }
+
+    /// Forgets all blocks: the content is not there.
+    pub fn clear(&mut self) {
+        self.open.clear();
+    }
+
+    /// Returns what is known of peers.
+    pub fn peers(&self) -> &[u8] {
+        &self.peers
+    }
+
+    /// Notes what is known of peers.
+    pub fn set_peers(&mut self, peers: Vec<u8>) {
+        self.changed = true;
+        self.peers = peers;
+    }
+
+    /// Removes the file: nothing is left to fetch.
+    pub fn finish(&mut self) {
+        self.complete = true;
+        self.changed = true;
+        self.save();
     }
 
     pub fn blocks(&self) -> impl Iterator<Item = Block> {
@@ -71,6 +120,7 @@ impl<'a> Parts<'a> {
         if let Some(number) = self.geometry.number(block) {
             self.open.entry(block.piece).or_default().insert(number, Some(from));
             self.changed = true;
+            self.touched = true;
         }
     }
 
@@ -106,8 +156,11 @@ impl<'a> Parts<'a> {
     }
 
     fn write(&self) -> io::Result<()> {
-        if self.open.is_empty() {
+        if self.complete {
             return storage::remove(&self.path);
+        }
+        if !self.touched {
+            return Ok(());
         }
         let bytes = encode(|out| self.encode(out)).map_err(io::Error::other)?;
         storage::save(&self.path, &bytes)
@@ -117,6 +170,9 @@ impl<'a> Parts<'a> {
         let mut writer = Writer::new(out);
         writer.dict(|dict| {
             dict.bytes(b"info-hash", &self.torrent.0)?;
+            if !self.peers.is_empty() {
+                dict.bytes(b"peers", &self.peers)?;
+            }
             dict.list(b"unfinished", |list| {
                 self.open.iter().try_for_each(|(piece, row)| {
                     list.dict(|dict| {
@@ -135,7 +191,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Reads all that [`encode`](Self::encode) wrote, or nothing.
-    fn decode(&self, bytes: &[u8]) -> Option<Open> {
+    fn decode(&self, bytes: &[u8]) -> Option<(Open, Vec<u8>)> {
         let value = Value::from_bytes(bytes, Mode::Strict, Limits::DEFAULT).ok()?;
         if value.find(b"info-hash")?.as_bytes()? != self.torrent.0 {
             return None;
@@ -149,7 +205,8 @@ impl<'a> Parts<'a> {
             });
             Some((piece, row.collect::<Option<_>>()?))
         });
-        rows.collect()
+        let peers = value.find(b"peers").and_then(|peers| peers.as_bytes()).unwrap_or_default();
+        Some((rows.collect::<Option<_>>()?, peers.to_vec()))
     }
 }
 
@@ -174,7 +231,7 @@ mod tests {
         let text = "d9:info-hash20:abcdefghijklmnopqrst10:unfinished\
                     ld6:blocksli3ee5:piecei0eed6:blocksli1ee5:piecei2eeee";
         assert_eq!(String::from_utf8_lossy(&bytes), text);
-        let read: Vec<_> = parts.decode(&bytes).unwrap().into_keys().collect();
+        let read: Vec<_> = parts.decode(&bytes).unwrap().0.into_keys().collect();
         assert_eq!(read, [PieceIndex(0), PieceIndex(2)]);
         for len in 0..text.len() {
             assert!(parts.decode(&bytes[..len]).is_none(), "the first {len} bytes");

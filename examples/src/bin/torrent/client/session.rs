@@ -1,212 +1,130 @@
-//! `torrent seed` and `torrent download`: the torrent among its peers until it has what it wants.
+//! The torrent among its peers until it has what it wants.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::net::ToSocketAddrs as _;
+use std::io;
 
-use bittorrent_pieces::bencode::Mode;
-use bittorrent_pieces::magnet::{Escaped, Magnet};
-use bittorrent_pieces::metainfo::File;
-use bittorrent_pieces::picker::Order;
+use bittorrent_pieces::bitfield::Bitfield;
+use bittorrent_pieces::peer_book::{Ending, PeerSource};
 use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
-use bittorrent_pieces::tracker::AnnounceEvent;
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
-    CloseReason, Config, ConnId, Event, Host, Metainfo, Outcome, Padding, PeerId, PieceCheck, Side,
-    Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
+    CloseReason, ConnId, Event, Outcome, PieceCheck, PieceIndex, Side, Torrent, TorrentVec,
 };
+use examples::cli::Exit;
 use examples::interrupt;
-use examples::random::random;
+use examples::progress::size;
 
 use super::args::Share;
-use super::fetch::{self, Fetched};
-use super::finder::{Finder, PEERS};
-use super::net::{Found, Net, NetEvent, side};
+use super::finder::Finder;
+use super::json::Json;
+use super::limit::RateLimit;
+use super::net::{Net, NetEvent, side};
 use super::parts::Parts;
-use super::show;
-use super::storage::{Storage, empty_bitfield, printable, safe_name, text};
-use super::trees::{Trees, trees};
+use super::report::{Progress, Report};
+use super::storage::Storage;
 
-/// Requests at a time to each, and from each.
-const PIPELINE: u16 = 250;
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
 /// How many bytes are hashed before sockets are looked at again.
 pub const SLICE: u32 = 256 << 10;
 
-pub fn share(args: &Share) -> Result<(), String> {
-    let mut net = Net::listen(args.listen)?;
-    println!("listening on {}", net.address());
-    let mut id = *b"-BP0100-............";
-    id[8..].copy_from_slice(&random::<12>());
-    let peer_id = PeerId(id);
-    if !args.torrent.starts_with("magnet:") {
-        let bytes = fs::read(&args.torrent);
-        let bytes = bytes.map_err(|error| format!("{}: {error}", args.torrent))?;
-        let metainfo = show::read(&args.torrent, &bytes)?;
-        let finder = |net: &Net, left| {
-            let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
-            let torrent = metainfo.info_hash();
-            let private = metainfo.is_private();
-            Finder::start(args, net, (torrent, peer_id), tiers, left, private)
-        };
-        let trees = trees(&metainfo, None);
-        return Session::new(args, &metainfo, &trees, peer_id, net, finder)?
-            .run()
-            .map_err(|e| e.to_string());
-    }
-    let magnet = Magnet::parse(args.torrent.as_bytes());
-    let magnet = magnet.map_err(|error| format!("the link: {error}"))?;
-    let hash = magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default();
-    let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
-    let tiers = magnet.trackers().map(|url| vec![unescape(url)]).collect();
-    let mut finder = Finder::start(args, &net, (hash, peer_id), tiers, 1, false); // how much is not known
-    finder.found(magnet.peers().filter_map(|peer| match peer.host {
-        Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
-        Host::Name(name) => (name, peer.port).to_socket_addrs().ok()?.next(),
-    }));
-    let fetched = fetch::fetch(&magnet, peer_id, &mut net, &mut finder, args.trace);
-    let Fetched { info, layer, kept } = fetched.map_err(|error| error.to_string())?;
-    let metainfo = Metainfo::from_info(&info, Mode::Lenient);
-    let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;
-    let trees = trees(&metainfo, layer);
-    let mut session = Session::new(args, &metainfo, &trees, peer_id, net, |_, _| finder)?;
-    session.take_over(kept).map_err(|error| error.to_string())?;
-    session.run().map_err(|error| error.to_string())
-}
+/// How long a seed that gave enough waits for its last blocks to be sent, and then for peers to read them.
+const DELIVERY: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A torrent and what it needs of the machine it runs on.
-struct Session<'a> {
-    args: &'a Share,
-    net: Net,
-    torrent: Torrent<TorrentVec>,
-    storage: Storage,
-    parts: Parts<'a>,
-    checks: VecDeque<PieceCheck>,
-    finder: Finder,
-    given: u64,
-    taken: u64,
-    told: Duration, // when the progress was last printed
-    told_bytes: [u64; 2],
+pub struct Session<'a> {
+    pub args: &'a Share,
+    pub net: Net,
+    pub torrent: Torrent<TorrentVec>,
+    pub storage: Storage,
+    pub parts: Parts<'a>,
+    /// The pieces of the selected files; `None` if that is all.
+    pub wanted: Option<Bitfield<Vec<u8>>>,
+    pub finder: Finder,
+    pub report: Report,
+    pub checks: VecDeque<PieceCheck>,
+    pub down: RateLimit,
+    pub up: RateLimit,
+    pub sent: u64,
+    pub received: u64,
+    /// The number of pieces when it was last looked whether all that are wanted are there.
+    pub checked_at: Option<u32>,
+    /// When bytes of the content last arrived.
+    pub progressed: Duration,
+    /// Since when everything that is wanted is there.
+    pub complete_since: Option<Duration>,
+    /// Since when the ratio that the user wants is reached.
+    pub enough_since: Option<Duration>,
 }
 
-impl<'a> Session<'a> {
-    fn new(
-        args: &'a Share,
-        metainfo: &Metainfo<'_>,
-        trees: &'a Trees<'a>,
-        peer_id: PeerId,
-        net: Net,
-        finder: impl FnOnce(&Net, u64) -> Finder,
-    ) -> Result<Self, String> {
-        let (geometry, hashes) = trees.borrow()?;
-        let name = safe_name(metainfo).map_err(|error| error.to_string())?;
-        let root = if args.seeds { args.path.clone() } else { args.path.join(name) };
-        if args.seeds && !root.exists() {
-            return Err(format!("{}: there is no such file or folder", root.display()));
-        }
-        let fresh = !root.exists();
-        let storage =
-            Storage::open(metainfo, &root, !args.seeds).map_err(|error| error.to_string())?;
-        let have = empty_bitfield(geometry).and_then(|none| {
-            if fresh { Ok((none, Vec::new())) } else { storage.check(geometry, hashes, none) }
-        });
-        let (have, leaves) = have.map_err(|error| format!("{}: {error}", root.display()))?;
-        if args.seeds && !have.is_full() {
-            let ones = have.count_ones();
-            let all = have.len();
-            return Err(format!("only {ones} of {all} pieces of {} are right", root.display()));
-        }
-        let pieces = geometry.pieces();
-        let mut config = Config::new(metainfo.info_hash(), peer_id);
-        config.seed = u64::from_le_bytes(random());
-        config.super_seeding = args.super_seed;
-        config.peer_exchange = !metainfo.is_private();
-        config.port = Some(net.address().port());
-        config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && !metainfo.is_private());
-        let runs: Vec<_> = hashes.runs(geometry).collect();
-        let files = metainfo.files().filter(File::is_padding);
-        let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));
-        let padding: Vec<_> = padding.collect();
-        let mut content = TorrentContent::new(geometry, hashes);
-        content.info = metainfo.info().as_raw();
-        content.leaves = &leaves;
-        content.runs = &runs;
-        content.padding = &padding;
-        let peers = PEERS as u16;
-        let limits = TorrentLimits { peers, open_pieces: 2 * peers, pipeline: PIPELINE };
-        let mut setup = TorrentSetup::new(config);
-        setup.have = Some(have.as_view());
-        if args.sequential {
-            setup.policy.order = Order::Sequential;
-        }
-        let torrent = Torrent::new(setup, TorrentVec::new(&content, limits));
-        let mut torrent = torrent.map_err(|error| error.to_string())?;
-        let mut parts = Parts::new(&root, metainfo.info_hash(), geometry);
-        if !args.seeds && !fresh {
-            parts.load(have.as_view());
-        }
-        let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
-        let more = if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
-        let here = have.count_ones();
-        interrupt::install();
-        println!("{}: {here} of {pieces} pieces are here{more}", printable(metainfo.name()));
-        let finder = finder(&net, left(&torrent));
-        Ok(Self {
-            args,
-            net,
-            torrent,
-            storage,
-            parts,
-            checks: VecDeque::new(),
-            finder,
-            given: 0,
-            taken: 0,
-            told: Duration::ZERO,
-            told_bytes: [0; 2],
-        })
-    }
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Complete,
+    Signal,
+    GaveUp,
+}
 
+impl Session<'_> {
     /// Goes on with the connections over which the info dictionary came.
-    fn take_over(&mut self, kept: Vec<(ConnId, Side, Vec<u8>)>) -> io::Result<()> {
+    pub fn take_over(&mut self, kept: Vec<(ConnId, Side, Vec<u8>)>) -> io::Result<()> {
         for (id, side, mut bytes) in kept {
             let now = self.net.now();
-            let Some(conn) = self.net.conn(id) else { continue };
-            bytes.append(&mut conn.received);
-            conn.received = bytes;
-            let addr = conn.addr;
+            let Some(link) = self.net.link(id) else { continue };
+            bytes.append(&mut link.received);
+            link.received = bytes;
+            let addr = link.addr;
             if self.torrent.take_over(now, id, side).is_ok() {
                 self.torrent.set_address(id, addr);
                 self.read(id)?;
             } else {
+                self.finder.closed(now, id, Ending::NotNeeded);
                 self.net.close(id);
             }
         }
         Ok(())
     }
 
-    fn run(&mut self) -> io::Result<()> {
+    /// Runs until there is nothing more to do, a limit is reached, or a signal comes. The trackers are told at the
+    /// end, and what is needed to continue is saved.
+    pub fn run(mut self) -> io::Result<Exit> {
         let done = self.trade();
+        self.parts.set_peers(self.finder.encode());
         self.parts.save();
-        done
+        let state = self.state();
+        self.finder.progress(self.left(), self.sent, self.received);
+        drop(self.finder); // tells the trackers
+        let end = done?;
+        summary(&self.report, &state, end);
+        Ok(if end == End::Complete { Exit::Success } else { Exit::Stopped })
     }
 
-    /// Runs until there is nothing more to fetch, or with `--keep` until a signal comes.
-    fn trade(&mut self) -> io::Result<()> {
-        let mut done = self.torrent.is_complete();
-        while (!done || self.args.keep) && !interrupt::interrupted() {
-            self.finder.dial(&mut self.net);
-            let now = self.net.now();
-            let due = self.torrent.poll_timeout().map(|at| at.saturating_sub(now));
-            let busy = !self.checks.is_empty();
-            let wait = if busy { Duration::ZERO } else { due.unwrap_or(Duration::MAX) };
-            for event in self.net.turn(Some(wait.min(Duration::from_secs(1))))? {
+    fn trade(&mut self) -> io::Result<End> {
+        self.note_completion()?;
+        loop {
+            if interrupt::interrupted() {
+                return Ok(End::Signal);
+            }
+            if self.complete_since.is_some() && self.gave_enough() {
+                return Ok(End::Complete);
+            }
+            let idle = self.net.now().saturating_sub(self.progressed);
+            if self.complete_since.is_none() && self.args.timeout.is_some_and(|most| idle >= most) {
+                self.report.gave_up(idle);
+                return Ok(End::GaveUp);
+            }
+            for conn in self.finder.turn(&mut self.net) {
+                self.torrent.handle_closed(self.net.now(), conn);
+                self.net.close(conn);
+            }
+            let wait = self.wait();
+            for event in self.net.turn(Some(wait))? {
                 self.handle(event)?;
             }
             let now = self.net.now();
@@ -215,70 +133,152 @@ impl<'a> Session<'a> {
             }
             self.hash()?;
             self.flush()?;
-            self.progress(false)?;
-            self.parts.save_if_due();
-            if !done && self.torrent.is_complete() {
-                done = true;
-                self.storage.finish()?;
-                self.parts.save();
-                self.progress(true)?;
-                println!("complete: every piece is here and checked");
-                self.finder.tell(AnnounceEvent::Completed, 0, self.given, self.taken);
+            if self.report.is_due(now) {
+                self.finder.progress(self.left(), self.sent, self.received);
+                let state = self.state();
+                self.report.progress(now, &state, false);
             }
+            self.parts.save_if_due();
+            self.note_completion()?;
+        }
+    }
+
+    /// Returns how long nothing happens unless a peer says something: at most a second.
+    fn wait(&mut self) -> Duration {
+        if !self.checks.is_empty() {
+            return Duration::ZERO;
+        }
+        let now = self.net.now();
+        let deadlines = [self.torrent.poll_timeout(), self.finder.poll_timeout()];
+        let due = deadlines.into_iter().flatten().map(|at| at.saturating_sub(now));
+        let limits = [self.down.wait(), self.up.wait()].into_iter().flatten();
+        due.chain(limits).chain([Duration::from_secs(1)]).min().unwrap_or_default()
+    }
+
+    /// Returns whether everything that is wanted is there.
+    fn has_all_wanted(&mut self) -> bool {
+        let Some(wanted) = &self.wanted else { return self.torrent.is_complete() };
+        let count = Some(self.torrent.have_count());
+        if count == self.checked_at {
+            return false; // no piece came since the last look
+        }
+        self.checked_at = count;
+        wanted.ones().all(|piece| self.torrent.have().has(piece))
+    }
+
+    /// Finishes the files once everything that is wanted is there.
+    fn note_completion(&mut self) -> io::Result<()> {
+        if self.complete_since.is_some() || !self.has_all_wanted() {
+            return Ok(());
+        }
+        let now = self.net.now();
+        self.complete_since = Some(now);
+        if self.args.seeds {
+            return Ok(());
+        }
+        self.storage.finish()?;
+        self.parts.finish();
+        let fetched = self.received > 0;
+        if fetched {
+            let state = self.state();
+            self.report.progress(now, &state, true);
+        }
+        let selected = self.wanted.is_some();
+        self.report.say("complete", vec![("selected_only", Json::Switch(selected))], || {
+            let what = if selected { "every selected piece" } else { "every piece" };
+            format!("complete: {what} is here and checked")
+        });
+        if self.torrent.is_complete() && fetched {
+            self.finder.complete(now);
         }
         Ok(())
+    }
+
+    /// Returns whether a complete torrent was given to others as the user wants.
+    fn gave_enough(&mut self) -> bool {
+        let now = self.net.now();
+        let time = now.saturating_sub(self.complete_since.unwrap_or_default());
+        if !self.args.keep || self.args.seed_time.is_some_and(|most| time >= most) {
+            return true;
+        }
+        if self.args.ratio.is_none_or(|ratio| self.ratio() < ratio) {
+            return false;
+        }
+        // The last blocks are to arrive before the connections end.
+        let since = now.saturating_sub(*self.enough_since.get_or_insert(now));
+        let unsent = self.net.ids().into_iter().any(|id| self.net.unsent(id) > 0);
+        since >= if unsent { DELIVERY } else { FAREWELL }
+    }
+
+    /// Returns how often the content was sent.
+    fn ratio(&self) -> f64 {
+        self.sent as f64 / self.torrent.geometry().total().max(1) as f64
     }
 
     fn handle(&mut self, event: NetEvent) -> io::Result<()> {
         let now = self.net.now();
         match event {
-            NetEvent::Opened { conn, dialled } => {
-                if self.torrent.handle_connected(now, conn, side(dialled)).is_err() {
-                    self.net.close(conn);
-                } else if let Some(peer) = self.net.conn(conn) {
-                    self.torrent.set_address(conn, peer.addr);
-                }
-            }
+            NetEvent::Opened { conn, addr, dialled } => self.opened(conn, addr, dialled),
             NetEvent::Bytes(conn) => self.read(conn)?,
-            NetEvent::Closed(conn) => self.torrent.handle_closed(now, conn),
-            NetEvent::Message(Found { source, peers }) => {
-                println!("{source} knows {} peers", peers.len());
-                self.finder.found(peers);
+            NetEvent::Closed(conn) => {
+                self.torrent.handle_closed(now, conn);
+                self.finder.closed(now, conn, Ending::Lost);
+            }
+            NetEvent::DialFailed(addr) => self.finder.dial_failed(now, addr),
+            NetEvent::Found(found) => {
+                self.report.found(&found.source, found.peers.len());
+                self.finder.found(&self.net, found);
             }
         }
         Ok(())
     }
 
+    fn opened(&mut self, conn: ConnId, addr: SocketAddr, dialled: bool) {
+        let now = self.net.now();
+        if self.finder.opened(now, conn, addr, dialled).is_err() {
+            self.net.close(conn);
+        } else if self.torrent.handle_connected(now, conn, side(dialled)).is_err() {
+            self.finder.closed(now, conn, Ending::NotNeeded);
+            self.net.close(conn);
+        } else {
+            self.torrent.set_address(conn, addr);
+        }
+    }
+
     /// Hands the torrent what a connection has received.
     fn read(&mut self, id: ConnId) -> io::Result<()> {
         let now = self.net.now();
-        let Some(conn) = self.net.conn(id) else { return Ok(()) };
-        let received = core::mem::take(&mut conn.received);
-        let addr = conn.addr;
+        let Some(link) = self.net.link(id) else { return Ok(()) };
+        let received = core::mem::take(&mut link.received);
+        let addr = link.addr;
         let mut used = 0;
-        while used < received.len() {
+        while used < received.len() && self.down.allows(now) {
             let bytes = &received[used..];
             let Ok(handled) = self.torrent.handle_bytes(now, id, bytes) else { break };
             if handled.consumed == 0 {
                 break;
             }
+            self.down.pass(handled.consumed);
             match handled.outcome {
                 Some(Outcome::Block { block, data }) => {
                     self.storage.write(block, data)?;
                     self.parts.add(block, id);
-                    self.taken += data.len() as u64;
+                    self.received += data.len() as u64;
+                    self.progressed = now;
+                    self.finder.block(now, id);
                 }
                 Some(Outcome::Peers(peers)) => {
-                    self.finder.found(peers.added().map(|(addr, _)| addr));
+                    let peers = peers.added().map(|(addr, _)| addr);
+                    self.finder.add(now, PeerSource::Exchange(id), peers);
                 }
                 _ => {}
             }
             trace(self.args.trace, "<-", addr, &received[used..used + handled.consumed]);
             used += handled.consumed;
         }
-        if let Some(conn) = self.net.conn(id) {
-            conn.received = received;
-            conn.received.drain(..used);
+        if let Some(link) = self.net.link(id) {
+            link.received = received;
+            link.received.drain(..used);
         }
         Ok(())
     }
@@ -304,79 +304,128 @@ impl<'a> Session<'a> {
     /// Does what the torrent has to say.
     fn flush(&mut self) -> io::Result<()> {
         while let Some(event) = self.torrent.poll_event() {
-            match event {
-                Event::Verify { piece } => {
-                    let check = self.torrent.check(piece).map_err(io::Error::other)?;
-                    self.checks.push_back(check);
-                }
-                Event::PieceFailed { piece } => println!("piece {piece} is not as it should be"),
-                Event::Banned { conn } => self.parts.forget(conn),
-                Event::Closed { conn, reason } => {
-                    if reason == CloseReason::Corrupt {
-                        self.parts.forget(conn);
-                    }
-                    if let Some(peer) = self.net.conn(conn) {
-                        println!("{}: closed: {reason}", peer.addr);
-                    }
-                    self.net.close(conn);
-                }
-                _ => {}
-            }
+            self.react(event)?;
         }
         let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces()).max(HASHES_LEN)];
         for id in self.net.ids() {
-            while let Some(conn) = self.net.conn(id).filter(|conn| conn.unsent() < UNSENT) {
-                let sent = self.torrent.poll_transmit_to(id, &mut buf);
-                let Some(sent) = sent.map_err(io::Error::other)? else { break };
-                let mut bytes = buf[..sent.len].to_vec();
-                if let Some(block) = sent.block {
-                    bytes.resize(sent.len + block.len as usize, 0);
-                    self.storage.read(block, &mut bytes[sent.len..])?;
-                    self.given += u64::from(block.len);
-                    bytes.resize(bytes.len() + sent.padding as usize, 0);
-                }
-                bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
-                trace(self.args.trace, "->", conn.addr, &bytes);
-                conn.send(&bytes);
-            }
-            if self.net.conn(id).is_some_and(|conn| !conn.received.is_empty()) {
+            self.transmit(id, &mut buf)?;
+            if self.net.link(id).is_some_and(|link| !link.received.is_empty()) {
                 self.read(id)?; // what was too much before may fit now
             }
         }
         Ok(())
     }
 
-    /// Prints a line every second if somebody looks at it, else every ten.
-    fn progress(&mut self, last: bool) -> io::Result<()> {
-        let terminal = io::stderr().is_terminal();
+    fn react(&mut self, event: Event) -> io::Result<()> {
         let now = self.net.now();
-        let since = now.saturating_sub(self.told);
-        if since < Duration::from_secs(if terminal { 1 } else { 10 }) && !last {
-            return Ok(());
+        match event {
+            Event::Connected { conn, .. } => self.finder.handshake(now, conn),
+            Event::Verify { piece } => {
+                let check = self.torrent.check(piece).map_err(io::Error::other)?;
+                self.checks.push_back(check);
+            }
+            Event::PieceFailed { piece } => self.piece_failed(piece),
+            Event::Banned { conn } => self.parts.forget(conn),
+            Event::Closed { conn, reason } => {
+                if reason == CloseReason::Corrupt {
+                    self.parts.forget(conn);
+                }
+                if let Some(link) = self.net.link(conn) {
+                    self.report.closed(link.addr, &reason);
+                }
+                self.finder.closed(now, conn, reason.into());
+                self.net.close(conn);
+            }
+            _ => {}
         }
-        let rates = [self.taken, self.given];
-        let [down, up] = [0, 1].map(|way| {
-            let bytes = rates[way] - self.told_bytes[way];
-            bytes as f64 / since.as_secs_f64().max(0.001) / 1e6
-        });
-        self.told = now;
-        self.told_bytes = rates;
-        let pieces = self.torrent.geometry().pieces();
-        let have = self.torrent.have_count();
-        let peers = self.torrent.peers().filter(|peer| peer.peer_id.is_some()).count();
-        let percent = f64::from(have) * 100.0 / f64::from(pieces.max(1));
-        let end = if terminal && !last { "\r" } else { "\n" };
-        let mut out = io::stderr().lock();
-        write!(
-            out,
-            "{percent:5.1} %  {have}/{pieces} pieces  {peers} peers  \
-             {down:.1} MB/s down  {up:.1} MB/s up   {end}"
-        )
+        Ok(())
+    }
+
+    fn piece_failed(&self, piece: PieceIndex) {
+        let fields = vec![("piece", Json::Number(piece.0.into()))];
+        self.report.say("piece_failed", fields, || format!("piece {piece} is not as it should be"));
+    }
+
+    /// Sends what is due to a peer, as far as its socket and the limit allow.
+    fn transmit(&mut self, id: ConnId, buf: &mut [u8]) -> io::Result<()> {
+        let now = self.net.now();
+        while self.net.unsent(id) < UNSENT && self.up.allows(now) {
+            let sent = self.torrent.poll_transmit_to(id, buf);
+            let Some(sent) = sent.map_err(io::Error::other)? else { break };
+            let Some(addr) = self.net.link(id).map(|link| link.addr) else { break };
+            let mut bytes = buf[..sent.len].to_vec();
+            if let Some(block) = sent.block {
+                bytes.resize(sent.len + block.len as usize, 0);
+                self.storage.read(block, &mut bytes[sent.len..])?;
+                self.sent += u64::from(block.len);
+                self.up.pass(block.len as usize);
+                bytes.resize(bytes.len() + sent.padding as usize, 0);
+            }
+            bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
+            trace(self.args.trace, "->", addr, &bytes);
+            self.net.send(id, &mut bytes);
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Progress {
+        let geometry = self.torrent.geometry();
+        let len = |piece| u64::from(geometry.piece_len(piece));
+        let have = self.torrent.have();
+        let all = geometry.total();
+        let (wanted, here) = match &self.wanted {
+            None => (all, all - self.left()),
+            Some(wanted) => (
+                wanted.ones().map(len).sum(),
+                wanted.ones().filter(|piece| have.has(*piece)).map(len).sum(),
+            ),
+        };
+        Progress {
+            pieces: geometry.pieces(),
+            have: self.torrent.have_count(),
+            wanted,
+            here,
+            peers: self.torrent.peers().filter(|peer| peer.peer_id.is_some()).count(),
+            received: self.received,
+            sent: self.sent,
+            ratio: self.complete_since.map(|_| self.ratio()),
+        }
+    }
+
+    /// Returns how many bytes of the torrent are missing.
+    fn left(&self) -> u64 {
+        left(&self.torrent)
     }
 }
 
+/// Prints what was done, and how to continue.
+fn summary(report: &Report, state: &Progress, end: End) {
+    let how = match end {
+        End::Complete => "done",
+        End::Signal => "stopped by a signal",
+        End::GaveUp => "stopped by the time limit",
+    };
+    let fields = vec![
+        ("end", Json::text(how)),
+        ("have", Json::Number(state.have.into())),
+        ("pieces", Json::Number(state.pieces.into())),
+        ("received_bytes", Json::Number(state.received)),
+        ("sent_bytes", Json::Number(state.sent)),
+    ];
+    report.say("end", fields, || {
+        let more = if state.here < state.wanted { "; run it again to continue" } else { "" };
+        format!(
+            "{how}: {} of {} pieces, {} received, {} sent{more}",
+            state.have,
+            state.pieces,
+            size(state.received),
+            size(state.sent),
+        )
+    });
+}
+
 /// Returns how many bytes are missing.
-fn left(torrent: &Torrent<TorrentVec>) -> u64 {
+pub fn left(torrent: &Torrent<TorrentVec>) -> u64 {
     let geometry = torrent.geometry();
     let have = torrent.have();
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();

@@ -1,104 +1,170 @@
 //! The content of a torrent in its files.
 
-use core::time::Duration;
-use std::fs::{self, File};
+use core::ops::Range;
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use bittorrent_pieces::merkle::MerkleHash;
 use bittorrent_pieces::metainfo::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 use bittorrent_pieces::{
     BLOCK_LEN, Bitfield, Block, Geometry, Metainfo, PieceCheck, PieceHashes, PieceIndex,
 };
+use examples::{interrupt, progress};
 
+use super::open_files::OpenFiles;
 use super::session::SLICE;
 
 /// The maximum length of a path and the target of a link.
 const PATH_LEN: usize = 64 << 10;
 
-/// The files, one behind the other; padding is no file.
+/// The files, one behind the other; padding is no file. They are opened when they are needed.
 #[derive(Debug)]
 pub struct Storage {
     geometry: Geometry<'static>,
     files: Vec<Part>,
+    open: OpenFiles,
 }
 
 #[derive(Debug)]
 struct Part {
-    file: File,
+    path: PathBuf,
     offset: u64,
     len: u64,
+    selected: bool,
+    executable: bool,
+    /// Its length on the disk; `None` if it does not exist.
+    found: Option<u64>,
 }
 
 impl Storage {
-    /// Opens the files of a torrent, and makes those that are missing if it is to be written. `root`
-    /// is the file or the folder of the torrent itself.
-    pub fn open(metainfo: &Metainfo<'_>, root: &Path, write: bool) -> io::Result<Self> {
+    /// Finds the files of a torrent. `root` is the file or the folder of the torrent itself, `selected` has an entry
+    /// for each file of the torrent. Nothing is created yet, but for links if it is to be written.
+    pub fn open(
+        metainfo: &Metainfo<'_>,
+        root: &Path,
+        selected: &[bool],
+        write: bool,
+    ) -> io::Result<Self> {
         let mut files = Vec::new();
         let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
         let mut paths =
             SafePaths::new(metainfo, PathPolicy::RENAME, slots).map_err(io::Error::other)?;
         let mut buf = vec![0; PATH_LEN];
-        while let Some(SafeFile { file, path, target, .. }) =
+        while let Some(SafeFile { number, file, path, target, .. }) =
             paths.next(&mut buf).map_err(io::Error::other)?
         {
             let path = below(root, path);
+            let selected = selected.get(number).copied().unwrap_or(true);
             if file.is_symlink() {
-                if let Some(target) = target.filter(|_| write) {
+                if let Some(target) = target.filter(|_| write && selected) {
                     link(&path, &below(root, target))?;
                 }
                 continue;
             }
-            if let Some(folder) = path.parent().filter(|_| write) {
-                fs::create_dir_all(folder)?;
-            }
-            let opened = File::options().read(true).write(write).create(write).open(&path);
-            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
-            files.push(Part {
-                file: opened.map_err(named)?,
-                offset: file.offset(),
-                len: file.len(),
-            });
+            let found = match fs::metadata(&path) {
+                Ok(metadata) => Some(metadata.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(named(&path, &error)),
+            };
+            let offset = file.offset();
+            let len = file.len();
+            let executable = file.is_executable();
+            files.push(Part { path, offset, len, selected, executable, found });
         }
-        Ok(Self { geometry: metainfo.geometry(), files })
+        Ok(Self { geometry: metainfo.geometry(), files, open: OpenFiles::new(write) })
     }
 
-    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
-    pub fn read(&self, block: Block, out: &mut [u8]) -> io::Result<()> {
-        out.fill(0); // padding
-        self.each(block, |part, at, range| {
-            let mut room = &mut out[range];
-            let mut at = at;
-            while !room.is_empty() {
-                match part.file.read_at(room, at)? {
-                    0 => return Ok(()),
-                    len => (at, room) = (at + len as u64, &mut room[len..]),
-                }
-            }
-            Ok(())
+    /// Returns the first selected file that does not exist.
+    pub fn missing(&self) -> Option<&Path> {
+        let missing = self.files.iter().find(|part| part.selected && part.found.is_none());
+        missing.map(|part| &*part.path)
+    }
+
+    /// Returns a selected file that has bytes.
+    pub fn occupied(&self) -> Option<&Path> {
+        let has_bytes = |part: &&Part| part.selected && part.found.is_some_and(|len| len > 0);
+        self.files.iter().find(has_bytes).map(|part| &*part.path)
+    }
+
+    /// Returns the selected files that are longer than the torrent says, and by how many bytes.
+    pub fn too_long(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.files.iter().filter(|part| part.selected).filter_map(|part| {
+            let more = part.found?.checked_sub(part.len).filter(|more| *more > 0)?;
+            Some((&*part.path, more))
         })
     }
 
+    /// Cuts the selected files that are longer than the torrent says.
+    pub fn truncate(&mut self) -> io::Result<()> {
+        for (nth, part) in self.files.iter_mut().enumerate() {
+            if part.selected && part.found.is_some_and(|len| len > part.len) {
+                self.open.write(nth, &part.path)?.set_len(part.len)?;
+                part.found = Some(part.len);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
+    pub fn read(&mut self, block: Block, out: &mut [u8]) -> io::Result<()> {
+        out.fill(0); // padding
+        for (nth, at, range) in self.spans(block) {
+            let part = &self.files[nth];
+            if part.found.is_none() {
+                continue;
+            }
+            let file = self.open.read(nth, &part.path)?;
+            let mut room = &mut out[range];
+            let mut at = at;
+            while !room.is_empty() {
+                match file.read_at(room, at) {
+                    Ok(0) => break,
+                    Ok(len) => {
+                        at += len as u64;
+                        room = &mut room[len..];
+                    }
+                    Err(error) => return Err(named(&part.path, &error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a run of bytes to its place.
-    pub fn write(&self, block: Block, data: &[u8]) -> io::Result<()> {
-        self.each(block, |part, at, range| part.file.write_all_at(&data[range], at))
+    pub fn write(&mut self, block: Block, data: &[u8]) -> io::Result<()> {
+        for (nth, at, range) in self.spans(block) {
+            let part = &mut self.files[nth];
+            let end = at + (range.end - range.start) as u64;
+            let file = self.open.write(nth, &part.path)?;
+            let written = file.write_all_at(&data[range], at);
+            written.map_err(|error| named(&part.path, &error))?;
+            part.found = Some(part.found.unwrap_or_default().max(end));
+        }
+        Ok(())
     }
 
     /// Hashes what there is of the content; returns the pieces that are right, and of version 2 the hashes of their
-    /// blocks.
+    /// blocks. A signal ends it early.
     pub fn check(
-        &self,
+        &mut self,
         geometry: Geometry<'_>,
         hashes: PieceHashes<'_>,
         mut have: Bitfield<Vec<u8>>,
     ) -> io::Result<(Bitfield<Vec<u8>>, Vec<MerkleHash>)> {
         let blocks = geometry.full_piece_len().div_ceil(BLOCK_LEN) as usize;
         let mut leaves = vec![[0; 32]; hashes.layer().len() * blocks];
-        let mut told = Instant::now();
+        let meter = progress::Meter::new(0, geometry.total());
         let mut slice = vec![0; SLICE as usize];
         for piece in (0..geometry.pieces()).map(PieceIndex) {
+            if interrupt::interrupted() {
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped while checking"));
+            }
+            progress::show(|| format!("checking: {}", meter.describe(geometry.offset(piece))));
+            if !self.exists(geometry, piece) {
+                continue;
+            }
             let mut check = PieceCheck::new(geometry, hashes, piece);
             let room = leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default();
             let mut places = room.iter_mut();
@@ -116,37 +182,55 @@ impl Storage {
             } else {
                 room.fill([0; 32]); // not known
             }
-            if told.elapsed() > Duration::from_secs(1) {
-                told = Instant::now();
-                eprintln!("checked {piece} of {} pieces", geometry.pieces());
-            }
         }
+        progress::clear();
         Ok((have, leaves))
     }
 
-    /// Gives all files their length, in case they end in zeros that were never written.
-    pub fn finish(&self) -> io::Result<()> {
-        self.files.iter().try_for_each(|part| part.file.set_len(part.len))
+    /// Returns whether a file of a piece exists, or the piece is padding alone.
+    fn exists(&self, geometry: Geometry<'_>, piece: PieceIndex) -> bool {
+        let len = geometry.piece_len(piece);
+        let mut spans = self.spans(Block { piece, begin: 0, len }).peekable();
+        spans.peek().is_none() || spans.any(|(nth, ..)| self.files[nth].found.is_some())
     }
 
-    /// Calls `act` with each file that has bytes of the run: where in the file, and which of the run.
-    fn each(
-        &self,
-        block: Block,
-        mut act: impl FnMut(&Part, u64, core::ops::Range<usize>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let start = self.geometry.offset(block.piece) + u64::from(block.begin);
-        let end = start + u64::from(block.len);
-        for part in &self.files {
-            let from = start.max(part.offset);
-            let to = end.min(part.offset + part.len);
-            if from < to {
-                let range = (from - start) as usize..(to - start) as usize;
-                act(part, from - part.offset, range)?;
+    /// Creates the selected files that are empty, gives all their length in case they end in zeros that were never
+    /// written, and makes those executable that are meant to be.
+    pub fn finish(&mut self) -> io::Result<()> {
+        for (nth, part) in self.files.iter_mut().enumerate().filter(|(_, part)| part.selected) {
+            let file = self.open.write(nth, &part.path)?;
+            if part.found.is_none_or(|len| len < part.len) {
+                file.set_len(part.len)?;
+                part.found = Some(part.len);
+            }
+            if part.executable {
+                let mut permissions = file.metadata()?.permissions();
+                permissions.set_mode(permissions.mode() | 0o111);
+                file.set_permissions(permissions)?;
             }
         }
         Ok(())
     }
+
+    /// Returns the files that have bytes of a run: their number, where in the file, and which bytes of the run.
+    fn spans(&self, block: Block) -> impl Iterator<Item = (usize, u64, Range<usize>)> + use<> {
+        let start = self.geometry.offset(block.piece) + u64::from(block.begin);
+        let end = start + u64::from(block.len);
+        let first = self.files.partition_point(|part| part.offset + part.len <= start);
+        let touched = self.files[first..].iter().take_while(|part| part.offset < end);
+        let spans = touched.zip(first..).filter_map(|(part, nth)| {
+            let from = start.max(part.offset);
+            let to = end.min(part.offset + part.len);
+            let range = (from - start) as usize..to.saturating_sub(start) as usize;
+            (from < to).then(|| (nth, from - part.offset, range))
+        });
+        spans.collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// Returns an error that names the file.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Returns a path of the torrent below the folder or file that stands for it.

@@ -8,6 +8,11 @@ pub fn is_v2_alone(metainfo: &Metainfo<'_>) -> bool {
     metainfo.info_hash_v2().is_some() && metainfo.hashes().as_bytes().is_empty()
 }
 
+/// Returns whether hashes of pieces are missing, which peers may have.
+pub fn lacks_layers(metainfo: &Metainfo<'_>) -> bool {
+    is_v2_alone(metainfo) && metainfo.v2_files().any(|(_, layer)| layer.is_none())
+}
+
 /// Returns the files of version 2, and the hashes of all pieces as far as they are known.
 pub fn layers(metainfo: &Metainfo<'_>) -> (Vec<(V2File, bool)>, Vec<MerkleHash>) {
     let mut all = vec![[0; 32]; metainfo.geometry().pieces() as usize];

@@ -1,0 +1,68 @@
+//! Parts of the check of a metainfo file.
+
+use super::error::MetainfoError;
+use super::file::Files;
+use super::{layers, tree};
+use crate::bencode::Value;
+use crate::hash::PieceHashes;
+use crate::merkle::PieceLayer;
+
+pub(super) fn tree_of(info: Value<'_>) -> Result<Value<'_>, MetainfoError> {
+    info.find(b"file tree").filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
+}
+
+/// Adds the piece layer of a single file, if it is known.
+pub(super) fn with_layer<'a>(
+    hashes: PieceHashes<'a>,
+    v1: bool,
+    layers: Option<Value<'a>>,
+    tree: Value<'a>,
+    name: &[u8],
+    piece_len: u32,
+) -> PieceHashes<'a> {
+    let Some(file) = tree::single(tree, name).filter(|file| file.len() > 0) else { return hashes };
+    match (layer_of(&file, layers, piece_len), v1) {
+        (Some(layer), true) => PieceHashes::hybrid(hashes, layer).unwrap_or(hashes),
+        (Some(layer), false) => PieceHashes::v2(layer),
+        (None, _) => hashes,
+    }
+}
+
+/// Returns the piece layer of a file, which is its root if it has but one piece.
+pub(super) fn layer_of<'a>(
+    file: &tree::TreeFile<'a>,
+    layers: Option<Value<'a>>,
+    piece_len: u32,
+) -> Option<PieceLayer<'a>> {
+    if file.len() > u64::from(piece_len) {
+        layers::find(layers?, &file.root()?)
+    } else {
+        root_layer(file)
+    }
+}
+
+/// Returns the root of a file as the layer of its only piece.
+pub(super) fn root_layer<'a>(file: &tree::TreeFile<'a>) -> Option<PieceLayer<'a>> {
+    PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
+}
+
+/// Compares the two descriptions of a hybrid torrent: the same files, each at the start of a piece.
+pub(super) fn check_hybrid(
+    name: &[u8],
+    info: Value<'_>,
+    piece_len: u32,
+) -> Result<(), MetainfoError> {
+    let tree = tree_of(info)?;
+    let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
+    let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
+    for old in old {
+        let same = new.next().is_some_and(|new| {
+            (new.len(), new.offset()) == (old.len(), old.offset())
+                && new.raw_path().eq(old.raw_path())
+        });
+        if !same {
+            return Err(MetainfoError::Hybrid);
+        }
+    }
+    if new.next().is_some() { Err(MetainfoError::Hybrid) } else { Ok(()) }
+}

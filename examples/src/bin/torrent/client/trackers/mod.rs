@@ -1,0 +1,234 @@
+//! A thread that asks the trackers, one tier after the other, and again when they say so.
+
+mod http;
+mod udp;
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::ToSocketAddrs as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bittorrent_pieces::peer_book::PeerSource;
+use bittorrent_pieces::tracker::{Announce, AnnounceEvent, TierSlot, TrackerOrder};
+use examples::random::random;
+
+use super::net::{Found, Mailbox};
+use super::storage::printable;
+
+/// How long a tracker over HTTP may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// A tracker over UDP gets two of the nine tries of BEP 15 before the next one is asked.
+const UDP_PATIENCE: Duration = Duration::from_secs(45);
+/// How long the program waits at its end for an announce that is in progress.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the program waits at its end for trackers to hear of it.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// When all trackers failed, they are asked again after this time, and each time later.
+const AGAIN: Duration = Duration::from_secs(30);
+/// The longest time between two attempts, and the longest interval that is believed.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// A hungry torrent does not wait longer than this for its next announce, if the tracker names no minimum.
+const HUNGRY: Duration = Duration::from_secs(300);
+
+/// What a tracker answered.
+struct Told {
+    interval: Duration,
+    min_interval: Option<Duration>,
+    peers: Vec<SocketAddr>,
+    tracker_id: Option<Vec<u8>>,
+    external: Option<IpAddr>,
+    warning: Option<Vec<u8>>,
+}
+
+/// The trackers of a torrent. Those that have heard of us are told at the end that we stopped.
+pub struct Trackers {
+    updates: Option<Sender<Update>>,
+    shared: Arc<Shared>,
+    /// Ends when the thread does.
+    ended: Receiver<()>,
+}
+
+enum Update {
+    Announce(AnnounceEvent),
+    /// The torrent has too few peers.
+    Hungry,
+}
+
+/// What the thread and the session share.
+struct Shared {
+    /// Who we are, and how far.
+    announce: Mutex<Announce>,
+    /// The trackers that answered, and the ids that they gave.
+    active: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
+}
+
+impl Trackers {
+    /// Starts the thread, which announces at once.
+    pub fn start(tiers: Vec<Vec<String>>, first: Announce, mailbox: Mailbox) -> Self {
+        let (sender, updates) = channel();
+        let active = Mutex::default();
+        let shared = Arc::new(Shared { announce: Mutex::new(first), active });
+        let theirs = Arc::clone(&shared);
+        let (ends, ended) = channel();
+        std::thread::spawn(move || {
+            let _ends = ends;
+            let slots = vec![TierSlot::EMPTY; tiers.iter().map(Vec::len).sum()];
+            let seed = u64::from_le_bytes(random());
+            match TrackerOrder::new(tiers.iter().map(Vec::len), seed, slots) {
+                Ok(order) => ask_all(&tiers, order, &theirs, &updates, &mailbox),
+                Err(error) => eprintln!("the trackers: {error}"),
+            }
+        });
+        Self { updates: Some(sender), shared, ended }
+    }
+
+    /// Notes how far we are, for the next announce.
+    pub fn progress(&self, left: u64, uploaded: u64, downloaded: u64) {
+        let mut announce = lock(&self.shared.announce);
+        announce.left = left;
+        announce.uploaded = uploaded;
+        announce.downloaded = downloaded;
+    }
+
+    /// Announces an event at once.
+    pub fn announce(&self, event: AnnounceEvent) {
+        self.send(Update::Announce(event));
+    }
+
+    /// Announces again as soon as the tracker allows, to learn of more peers.
+    pub fn hungry(&self) {
+        self.send(Update::Hungry);
+    }
+
+    fn send(&self, update: Update) {
+        if let Some(updates) = &self.updates {
+            let _ = updates.send(update); // without trackers the thread has ended
+        }
+    }
+}
+
+impl Drop for Trackers {
+    /// Tells all trackers at the same time that we go, and waits a little for their answers.
+    fn drop(&mut self) {
+        self.updates = None;
+        let _ = self.ended.recv_timeout(LAST_PATIENCE); // `completed` goes before `stopped`
+        let active = lock(&self.shared.active).clone();
+        let announce = Announce { event: AnnounceEvent::Stopped, ..*lock(&self.shared.announce) };
+        let (done, all_done) = channel();
+        for (url, id) in active {
+            let done = done.clone();
+            std::thread::spawn(move || {
+                let _ = ask(&url, &announce, id.as_deref(), STOP_PATIENCE); // it was a farewell
+                let _ = done.send(());
+            });
+        }
+        drop(done);
+        let start = Instant::now();
+        while all_done.recv_timeout(STOP_PATIENCE.saturating_sub(start.elapsed())).is_ok() {}
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ask_all(
+    tiers: &[Vec<String>],
+    mut order: TrackerOrder<Vec<TierSlot>>,
+    shared: &Shared,
+    updates: &Receiver<Update>,
+    mailbox: &Mailbox,
+) {
+    let mut event = AnnounceEvent::None;
+    let mut again = AGAIN;
+    loop {
+        let Some((tier, place)) = order.current() else { return };
+        let url = tiers[tier][place].trim();
+        let known = lock(&shared.active).get(url).cloned();
+        let event_for_it = if known.is_none() { AnnounceEvent::Started } else { event };
+        let announce = Announce { event: event_for_it, ..*lock(&shared.announce) };
+        let id = known.flatten();
+        let mut wait = Duration::ZERO;
+        let mut min_wait = AGAIN;
+        match ask(url, &announce, id.as_deref(), PATIENCE) {
+            Ok(told) => {
+                // A tracker that names no id again keeps the one that it gave before.
+                lock(&shared.active).insert(url.to_owned(), told.tracker_id.clone().or(id));
+                order.answered();
+                event = AnnounceEvent::None;
+                again = AGAIN;
+                wait = told.interval.clamp(AGAIN, LONGEST);
+                min_wait = told.min_interval.unwrap_or(HUNGRY).clamp(AGAIN, wait);
+                report(url, told, mailbox);
+            }
+            Err(error) => {
+                eprintln!("{}: {error}", printable(url.as_bytes()));
+                if order.failed().is_none() {
+                    wait = again;
+                    min_wait = again;
+                    again = (2 * again).min(LONGEST);
+                }
+            }
+        }
+        match wait_for(updates, wait, min_wait) {
+            Next::Event(update) => event = update,
+            Next::Due => {}
+            Next::Ended => return,
+        }
+    }
+}
+
+fn report(url: &str, told: Told, mailbox: &Mailbox) {
+    let source = printable(url.as_bytes());
+    if let Some(warning) = &told.warning {
+        eprintln!("{source}: {}", printable(warning));
+    }
+    let kind = PeerSource::Tracker;
+    mailbox.send(Found { source, kind, peers: told.peers, external: told.external });
+}
+
+/// Why the wait for the next announce is over.
+enum Next {
+    /// The session wants this announced.
+    Event(AnnounceEvent),
+    /// The interval has passed.
+    Due,
+    /// The session has ended.
+    Ended,
+}
+
+/// Waits for the next announce.
+fn wait_for(updates: &Receiver<Update>, wait: Duration, min_wait: Duration) -> Next {
+    let asked = Instant::now();
+    let mut wait = wait;
+    loop {
+        match updates.recv_timeout(wait.saturating_sub(asked.elapsed())) {
+            Ok(Update::Announce(event)) => return Next::Event(event),
+            Ok(Update::Hungry) => wait = wait.min(min_wait),
+            Err(RecvTimeoutError::Timeout) => return Next::Due,
+            Err(RecvTimeoutError::Disconnected) => return Next::Ended,
+        }
+    }
+}
+
+fn ask(url: &str, announce: &Announce, id: Option<&[u8]>, patience: Duration) -> io::Result<Told> {
+    match url.split_once("://") {
+        Some(("http" | "https", _)) => http::ask(url, announce, id, patience),
+        Some(("udp", rest)) => {
+            let longer = if patience < PATIENCE { patience } else { UDP_PATIENCE };
+            udp::ask(rest, announce, longer)
+        }
+        Some(("ws" | "wss", _)) => {
+            Err(io::Error::other("trackers over WebSocket are not supported; they serve browsers"))
+        }
+        _ => Err(io::Error::other("not http://, https:// or udp://")),
+    }
+}
+
+fn resolve(server: &str) -> io::Result<SocketAddr> {
+    server.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))
+}
