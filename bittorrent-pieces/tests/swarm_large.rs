@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bittorrent_pieces::Event;
 use sim::{Link, Network, Rng};
+use swarm::hostile::{KINDS, Kind};
 use swarm::{Role, Swarm, content};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -97,4 +98,58 @@ fn two_hundred_peers_waste_less_than_a_hundredth() {
             assert!(share <= 0.01, "seed {seed}: {share}");
         }
     }
+}
+
+/// Runs a swarm of which every `nth` node is hostile, or without these; returns when the last honest node was complete.
+/// The honest nodes and the connections among them are the same in both cases.
+fn last_of(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], seed: u64) -> Duration {
+    let link = Link { jitter: Duration::from_millis(40), segment: 20_000, ..Link::default() };
+    let mut swarm = Swarm::new(Network::new(seed, link), content(pieces << 18), 1 << 18, seed);
+    swarm.shared = true;
+    swarm.partials = 64;
+    swarm.peers = 90;
+    let all = if hostile.is_empty() { &KINDS } else { hostile };
+    let mut kinds = all.iter().copied().cycle();
+    let is_hostile = |index: usize| index % nth == nth - 1;
+    for index in 0..nodes {
+        let role = match index {
+            _ if is_hostile(index) => Role::Hostile(kinds.next().expect("a cycle")),
+            0..5 => Role::Seed,
+            _ => Role::Leech,
+        };
+        let node = swarm.add(role);
+        swarm.set_uplink(node, 500_000);
+    }
+    let mut rng = Rng::new(seed);
+    for from in 1..nodes {
+        let mut known = BTreeSet::new();
+        for _ in 0..20.min(from) {
+            known.insert(rng.below(from as u64) as usize);
+        }
+        for to in known {
+            let meets_hostile = is_hostile(from) || is_hostile(to);
+            let both = is_hostile(from) && is_hostile(to);
+            if swarm.degree(to) < 80 && !both && (!hostile.is_empty() || !meets_hostile) {
+                swarm.connect(from, to);
+            }
+        }
+    }
+    assert!(swarm.run_until_complete(60 * MINUTE), "seed {seed} at {:?}", swarm.now());
+    swarm.now()
+}
+
+/// A quarter of 48 nodes are hostile, all of one kind. Most kinds change nothing; peers that claim to have everything and
+/// never send a block slow the others to 1.46 times the time without them, those that choke and unchoke without end to
+/// 1.30.
+#[test]
+#[ignore = "minutes: run optimised"]
+fn no_kind_of_hostile_peer_makes_a_swarm_half_as_slow_again() {
+    let without = last_of(48, 6, 4, &[], 1);
+    let ratio = |kind: Kind| {
+        let with = last_of(48, 6, 4, &[kind], 1);
+        println!("{kind:?}: {without:?} becomes {with:?}");
+        with.as_secs_f64() / without.as_secs_f64()
+    };
+    let worst = KINDS.into_iter().map(ratio).fold(0.0, f64::max);
+    assert!(worst <= 1.5, "{worst}");
 }

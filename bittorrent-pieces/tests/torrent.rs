@@ -127,6 +127,23 @@ fn a_choke_and_a_close_free_the_blocks_for_others() {
     }
 }
 
+/// A peer that only claims to have everything does not take the second request of a block from those that send.
+#[test]
+fn a_peer_that_never_sent_a_block_gets_no_second_request() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0xC0);
+    assert_eq!(sent_to(&mut leech, A).iter().filter(|line| request(line)).count(), 4);
+    deliver(&mut leech, ZERO, A, block(0, 0)).unwrap();
+    join(&mut leech, B, 0xC0);
+    leech.handle_timeout(seconds(5));
+    let of_b = |leech: &mut Torrent<TorrentVec>| {
+        sent_to(leech, B).iter().filter(|line| request(line)).count()
+    };
+    assert_eq!(of_b(&mut leech), 0);
+    leech.handle_closed(seconds(5), A);
+    assert_eq!(of_b(&mut leech), 3, "first requests it gets");
+}
+
 /// Cohen 2003, 2.4: cancels are sent on arrival, once, to the other one.
 #[test]
 fn the_second_requester_gets_a_cancel_on_arrival() {

@@ -23,6 +23,7 @@ const BANNED: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Swarm {
     pub(super) rtt: u32,                     // smoothed, in milliseconds
+    pub(super) blocks_received: bool,        // of any peer
     pub(super) endgame_at: Option<Duration>, // when idle peers look for late blocks
 }
 

@@ -329,6 +329,7 @@ impl PeerMut<'_> {
         self.state.bytes_received = self.state.bytes_received.saturating_add(bytes);
         self.state.block_at = Stamp::of(self.now);
         self.state.idle_rounds = 0;
+        self.swarm.blocks_received = true;
         self.state.flags.set_snubbed(false);
         self.state.flags.set_rejected_until_round(false);
         let [newest, _] = &mut self.state.received_bytes;

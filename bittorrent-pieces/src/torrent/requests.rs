@@ -65,7 +65,10 @@ impl PeerMut<'_> {
             ..Selection::new()
         };
         let mut left = self.request_new(&mut selection, room, idle);
-        let trusted = !chokes && !self.state.flags.parole();
+        // A block has two requests at most. While others send blocks, a peer that never sent one gets no second request,
+        // or two that only claim to have everything could hold a block back.
+        let proven = self.state.bytes_received > 0 || !self.swarm.blocks_received;
+        let trusted = proven && !chokes && !self.state.flags.parole();
         if trusted && left > 0 {
             left = left.saturating_sub(self.request_urgent(&selection));
         }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod hostile;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +13,17 @@ use bittorrent_pieces::{
     PieceHasher, PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentLimits,
     TorrentSetup, TorrentVec,
 };
+use hostile::Kind;
 use sim::{Addr, Delivery, Network, Rng, StreamId};
 
 /// The identifier of a message with a block, and the bytes before its data.
 const PIECE: u8 = 7;
 const PIECE_HEADER: usize = 13;
+
+/// How often a hostile node sends.
+const TICK: Duration = Duration::from_millis(200);
+/// After how many ticks a hostile node dials a peer again that closed its connection.
+const REDIAL: u32 = 50;
 
 /// What a node has at the start, and how it behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,8 @@ pub(crate) enum Role {
     Corrupt {
         every: u32,
     },
+    /// Not a torrent: it sends what its kind sends.
+    Hostile(Kind),
 }
 
 pub(crate) struct Node {
@@ -48,6 +58,8 @@ pub(crate) struct Node {
     sent: u32,                         // blocks
     streams: BTreeMap<ConnId, Stream>, // open ones
     others: BTreeMap<ConnId, usize>,   // who is or was at the other end
+    hostile: BTreeMap<StreamId, u32>,  // the ticks of its connections
+    redials: Vec<(u32, usize)>,        // in how many ticks, and which node
 }
 
 struct Stream {
@@ -70,6 +82,9 @@ pub(crate) struct Swarm {
     dirty: Vec<usize>, // nodes that may have something to say
     late: BTreeMap<(Duration, u64), (StreamId, usize, Vec<u8>)>, // messages of nodes with a lag
     delayed: u64,
+    next_tick: Option<Duration>, // of hostile nodes
+    /// When each node was complete.
+    pub(crate) completed_at: BTreeMap<usize, Duration>,
 }
 
 pub(crate) fn content(len: usize) -> Vec<u8> {
@@ -95,6 +110,8 @@ impl Swarm {
             dirty: vec![],
             late: BTreeMap::new(),
             delayed: 0,
+            next_tick: None,
+            completed_at: BTreeMap::new(),
         }
     }
 
@@ -108,7 +125,7 @@ impl Swarm {
         let mut have = Bitfield::new(pieces, vec![0; Bitfield::byte_len(pieces)]).expect("zeros");
         let first = match role {
             Role::Seed | Role::SuperSeed | Role::Corrupt { .. } => pieces,
-            Role::Leech => 0,
+            Role::Leech | Role::Hostile(_) => 0,
             Role::Resumed { pieces } => pieces,
         };
         for piece in 0..first {
@@ -141,7 +158,12 @@ impl Swarm {
             sent: 0,
             streams: BTreeMap::new(),
             others: BTreeMap::new(),
+            hostile: BTreeMap::new(),
+            redials: vec![],
         });
+        if matches!(role, Role::Hostile(_)) {
+            self.next_tick.get_or_insert(TICK);
+        }
         index
     }
 
@@ -191,7 +213,8 @@ impl Swarm {
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        self.nodes.iter().filter(|node| node.alive).all(|node| node.torrent.is_complete())
+        let honest = self.nodes.iter().filter(|node| node.alive && !node.is_hostile());
+        honest.into_iter().all(|node| node.torrent.is_complete())
     }
 
     /// Returns whether all nodes that live have all, and the right bytes.
@@ -205,7 +228,7 @@ impl Swarm {
             self.pump(index); // the last events
         }
         let right = |node: &Node| self.shared || node.storage == self.content;
-        self.nodes.iter().filter(|node| node.alive).all(right)
+        self.nodes.iter().filter(|node| node.alive && !node.is_hostile()).all(right)
     }
 
     pub(crate) fn run_until(&mut self, until: Duration) {
@@ -220,12 +243,17 @@ impl Swarm {
         let living = self.nodes.iter().filter(|node| node.alive);
         let deadline = living.filter_map(|node| node.deadline).min();
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
-        let next = [deadline, late].into_iter().flatten().fold(until, Duration::min);
+        let next =
+            [deadline, late, self.next_tick].into_iter().flatten().fold(until, Duration::min);
         if let Some(delivery) = self.net.next(next) {
             self.dirty.push(delivery.at().0 as usize);
             self.deliver(delivery);
         } else {
             let now = self.net.now();
+            if self.next_tick.is_some_and(|at| at <= now) {
+                self.next_tick = Some(now + TICK);
+                self.tick();
+            }
             while let Some(message) =
                 self.late.first_entry().filter(|message| message.key().0 <= now)
             {
@@ -242,7 +270,51 @@ impl Swarm {
         self.net.now() < until
     }
 
+    /// Lets all hostile nodes send, and dial again.
+    fn tick(&mut self) {
+        let pieces = self.geometry.pieces();
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            let Role::Hostile(kind) = node.role else { continue };
+            for (stream, tick) in &mut node.hostile {
+                let bytes = kind.tick(index, *tick, pieces);
+                *tick += 1;
+                if !bytes.is_empty() {
+                    self.net.send(*stream, Addr(index as u32), &bytes);
+                }
+            }
+            node.redials.iter_mut().for_each(|(ticks, _)| *ticks -= 1);
+            let due: Vec<_> = node.redials.extract_if(.., |(ticks, _)| *ticks == 0).collect();
+            for (_, peer) in due {
+                self.net.connect(Addr(index as u32), Addr(peer as u32));
+            }
+        }
+    }
+
+    /// A delivery to a hostile node, which reads nothing.
+    fn deliver_hostile(&mut self, delivery: &Delivery, kind: Kind) {
+        let index = delivery.at().0 as usize;
+        let node = &mut self.nodes[index];
+        match *delivery {
+            Delivery::Opened { stream, peer, at } => {
+                node.hostile.insert(stream, 0);
+                node.others.insert(ConnId(stream.0 as u32), peer.0 as usize);
+                self.net.send(stream, at, &kind.opening(index));
+            }
+            Delivery::Closed { stream, .. } => {
+                node.hostile.remove(&stream);
+                let peer = node.others[&ConnId(stream.0 as u32)];
+                node.redials.push((REDIAL, peer));
+            }
+            _ => {}
+        }
+    }
+
     fn deliver(&mut self, delivery: Delivery) {
+        if let Role::Hostile(kind) = self.nodes[delivery.at().0 as usize].role {
+            self.deliver_hostile(&delivery, kind);
+            return;
+        }
         let now = self.net.now();
         let node = &mut self.nodes[delivery.at().0 as usize];
         match delivery {
@@ -303,7 +375,14 @@ impl Swarm {
     fn pump(&mut self, index: usize) {
         let now = self.net.now();
         let mut buf = vec![0; transmit_len(self.geometry.pieces())];
+        let hostile: Vec<bool> = self.nodes.iter().map(Node::is_hostile).collect();
+        if hostile[index] {
+            return;
+        }
         let node = &mut self.nodes[index];
+        if node.torrent.is_complete() {
+            self.completed_at.entry(index).or_insert(now);
+        }
         while let Some(event) = node.torrent.poll_event() {
             node.events.push(event);
             match event {
@@ -324,7 +403,7 @@ impl Swarm {
                 }
                 Event::Closed { conn, reason } => {
                     let fault = matches!(reason, CloseReason::Protocol(_));
-                    assert!(!fault, "node {index}: {reason}");
+                    assert!(!fault || node.faces_hostile(conn, &hostile), "node {index}: {reason}");
                     if let Some(open) = node.streams.remove(&conn) {
                         self.net.close(open.id, Addr(index as u32));
                     }
@@ -358,6 +437,14 @@ impl Swarm {
 }
 
 impl Node {
+    pub(crate) fn is_hostile(&self) -> bool {
+        matches!(self.role, Role::Hostile(_))
+    }
+
+    fn faces_hostile(&self, conn: ConnId, hostile: &[bool]) -> bool {
+        self.others.get(&conn).is_some_and(|other| hostile[*other])
+    }
+
     /// Returns the nodes that this one banned.
     pub(crate) fn banned(&self) -> impl Iterator<Item = usize> {
         self.events.iter().filter_map(|event| match event {
