@@ -19,7 +19,7 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 type Letter = (Duration, u64, u32, u32, Vec<u8>);
 
 /// Returns what the node at the first address answers to the one at the second.
-type Liar = fn(u32, u32, &Text) -> Vec<Text>;
+pub(crate) type Liar = fn(u32, u32, &Text) -> Vec<Text>;
 
 pub(crate) struct Member {
     pub(crate) node: TestNode,
@@ -217,6 +217,16 @@ impl Net {
             assert!(self.now < start + span, "{what}: {flaw}");
             self.run_for(SECOND / 2);
         }
+    }
+
+    /// Runs until the ring is ideal; returns what it lacks after `span`.
+    pub(crate) fn flaw_after(&mut self, span: Duration) -> Option<String> {
+        let end = self.now + span;
+        while self.now < end {
+            self.flaw()?;
+            self.run_for(SECOND / 2);
+        }
+        self.flaw()
     }
 
     /// Looks `count` keys up; returns how many of them the right node was named for.
