@@ -228,29 +228,3 @@ fn a_question_that_comes_back_to_its_sender_was_put_to_itself() {
     assert_eq!(node.state(), State::Idle);
     assert!(Node::successors(node).is_empty());
 }
-
-/// Cuts a ring of 64 into parts for a while.
-fn partition(r: usize, cut: fn(u32, u32) -> bool, span: Duration, seed: u64) {
-    let mut net = Net::ring(seed, r, 64);
-    net.run_for(SECOND * 30);
-    net.cut = cut;
-    net.run_for(span);
-    net.cut = open;
-    net.heal(MINUTE * 2, &format!("r = {r}, {} s, seed {seed}", span.as_secs()));
-    assert_eq!(net.lookups(2), 2, "r = {r}, {} s, seed {seed}", span.as_secs());
-}
-
-#[test]
-fn parts_of_sixty_four_merge() {
-    let cuts: [fn(u32, u32) -> bool; 4] = [
-        |from, to| from % 2 != to % 2,
-        |from, to| from % 3 != to % 3,
-        |from, to| from % 8 != to % 8,
-        |from, to| from % 8 < to % 8, // one way
-    ];
-    for (n, cut) in (0..).zip(cuts) {
-        partition(4, cut, SECOND * 10, n);
-        partition(4, cut, MINUTE, n + 10);
-        partition(8, cut, MINUTE, n + 20);
-    }
-}

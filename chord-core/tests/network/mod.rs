@@ -18,8 +18,8 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// When it arrives, its number, its sender, its addressee, its bytes.
 type Letter = (Duration, u64, u32, u32, Vec<u8>);
 
-/// Returns what the node at the first address answers to the one at the second.
-pub(crate) type Liar = fn(u32, u32, &Text) -> Vec<Text>;
+/// Returns what the node at the first address answers to the one at the second; `None`: it is honest.
+pub(crate) type Liar = fn(u32, u32, &Text) -> Option<Vec<Text>>;
 
 pub(crate) struct Member {
     pub(crate) node: TestNode,
@@ -164,12 +164,12 @@ impl Net {
     fn deliver(&mut self, from: u32, to: u32, bytes: &[u8]) {
         if let (Some(liar), true) = (self.liar, self.liars.contains(&to)) {
             let (message, _) = Text::decode(bytes).unwrap();
-            for answer in liar(to, from, &message) {
-                let mut out = [0; Text::MAX_LEN];
-                let len = answer.encode(&mut out).unwrap();
-                self.send(to, from, &out[..len]);
-            }
-            if matches!(message, Text::Query { .. } | Text::Find { .. }) {
+            if let Some(answers) = liar(to, from, &message) {
+                for answer in answers {
+                    let mut out = [0; Text::MAX_LEN];
+                    let len = answer.encode(&mut out).unwrap();
+                    self.send(to, from, &out[..len]);
+                }
                 return;
             }
         }
