@@ -7,8 +7,12 @@ use crate::wire::{Address, Wire};
 
 /// After this many probes without an answer a peer is forgotten, unless the node is alone or it is a seed.
 const MOST_FAILURES: u8 = 10;
+/// The same for a peer that has never answered.
+const MOST_FAILURES_NAMED: u8 = 2;
 /// Probes of a silent peer become rarer by a factor of two up to this power.
 const RAREST: u8 = 6;
+/// Peers that have never answered take at most one slot of this many.
+const NAMED_SHARE: usize = 4;
 
 /// Room for one remembered peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,9 +28,11 @@ pub struct ContactSlot<I, A> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Empty,
-    /// A finger that has answered.
+    /// Another peer has named it, and it has never answered: perhaps it was made up.
+    Named,
+    /// It has answered.
     Witness,
-    /// It was taken for dead because of its silence.
+    /// It has answered, and was taken for dead later because of its silence.
     Lost,
     /// The application has named it.
     Seed,
@@ -37,32 +43,55 @@ impl<I: Wire, A: Wire> ContactSlot<I, A> {
     pub const EMPTY: Self = Self { peer: Peer::EMPTY, kind: Kind::Empty, failures: 0, skip: 0 };
 }
 
-/// Remembers a peer. In a full table a lost peer takes the place of a random one that is no seed.
+/// Remembers a peer. A peer that has never answered takes free slots only, and few of them. In a full table a lost
+/// peer or a seed takes the place of a peer that has never answered, or else of a random one that is no seed.
 pub(crate) fn remember<I: Identifier, A: Address>(
     slots: &mut [ContactSlot<I, A>],
     peer: Peer<I, A>,
     kind: Kind,
     rng: &mut Rng,
 ) {
-    let used = |slot: &ContactSlot<I, A>| slot.kind != Kind::Empty;
-    if let Some(known) =
-        slots.iter_mut().find(|slot| used(slot) && slot.peer.address == peer.address)
-    {
-        let kind = kind.max(known.kind);
-        *known = ContactSlot { peer, kind, ..*known };
+    let known = |slot: &&mut ContactSlot<I, A>| {
+        slot.kind != Kind::Empty && slot.peer.address == peer.address
+    };
+    if let Some(slot) = slots.iter_mut().find(known) {
+        let silent_now = kind == Kind::Named && slot.kind == Kind::Witness;
+        slot.kind = if silent_now { Kind::Lost } else { slot.kind.max(kind) };
+        if kind != Kind::Named {
+            slot.peer = peer;
+        }
         return;
     }
     let new = ContactSlot { peer, kind, failures: 0, skip: 0 };
-    if let Some(free) = slots.iter_mut().find(|slot| !used(slot)) {
-        *free = new;
-        return;
-    }
-    let at = usize::try_from(rng.below(u64::try_from(slots.len()).unwrap_or(0))).unwrap_or(0);
-    if let Some(slot) = slots.get_mut(at).filter(|slot| slot.kind < kind || slot.kind == Kind::Lost)
-        && kind > Kind::Witness
-    {
+    if let Some(slot) = place(slots, kind, rng) {
         *slot = new;
     }
+}
+
+/// Returns the slot for a new peer of this kind.
+fn place<'a, I, A>(
+    slots: &'a mut [ContactSlot<I, A>],
+    kind: Kind,
+    rng: &mut Rng,
+) -> Option<&'a mut ContactSlot<I, A>> {
+    let len = slots.len();
+    let named = slots.iter().filter(|slot| slot.kind == Kind::Named).count();
+    if kind == Kind::Named && named >= len.div_ceil(NAMED_SHARE) {
+        return None;
+    }
+    let of = |kind| move |slot: &ContactSlot<I, A>| slot.kind == kind;
+    if let Some(free) = slots.iter().position(of(Kind::Empty)) {
+        return slots.get_mut(free);
+    }
+    if kind > Kind::Named
+        && let Some(named) = slots.iter().position(of(Kind::Named))
+    {
+        return slots.get_mut(named);
+    }
+    let at = usize::try_from(rng.below(u64::try_from(len).unwrap_or(0))).unwrap_or(0);
+    let random = slots.get_mut(at)?;
+    let gives_way = random.kind < kind || random.kind == Kind::Lost;
+    (kind > Kind::Witness && gives_way).then_some(random)
 }
 
 /// Returns the peer whose turn it is, and where the next turn starts. `eager` leaves nobody out.
@@ -92,7 +121,7 @@ pub(crate) fn found<I: Identifier, A: Address>(slots: &mut [ContactSlot<I, A>], 
     for slot in slots.iter_mut().filter(|slot| slot.peer.address == address) {
         slot.failures = 0;
         slot.skip = 0;
-        if slot.kind == Kind::Lost {
+        if slot.kind == Kind::Lost || slot.kind == Kind::Named {
             *slot = ContactSlot::EMPTY;
         }
     }
@@ -108,12 +137,13 @@ pub(crate) fn failed<I: Identifier, A: Address>(
         slot.failures = slot.failures.saturating_add(1);
         let power = slot.failures.min(RAREST);
         slot.skip = 1u8.checked_shl(power.into()).unwrap_or(u8::MAX).saturating_sub(1);
-        if slot.failures > MOST_FAILURES && slot.kind != Kind::Seed && !alone {
+        let most = if slot.kind == Kind::Named { MOST_FAILURES_NAMED } else { MOST_FAILURES };
+        if slot.failures > most && slot.kind != Kind::Seed && !alone {
             *slot = ContactSlot::EMPTY;
         }
     }
 }
 
 pub(crate) fn has_lost<I, A>(slots: &[ContactSlot<I, A>]) -> bool {
-    slots.iter().any(|slot| slot.kind == Kind::Lost)
+    slots.iter().any(|slot| matches!(slot.kind, Kind::Lost | Kind::Named))
 }

@@ -57,6 +57,9 @@ pub enum Event<I, A> {
     },
     /// A peer has not answered, or has answered that it is not a member.
     PeerFailed(Peer<I, A>),
+    /// This many more peers have failed, and the node had no room to keep their names. It does not happen where
+    /// all events are polled after each call.
+    MorePeersFailed(u16),
     /// The node has lost all others, and is a ring of its own until it finds one of them again.
     Isolated,
     /// A remembered peer leads to another ring, in which another node owns the identifier of this one. The two
@@ -140,6 +143,7 @@ impl<I: Identifier, A: Address> fmt::Display for Event<I, A> {
             Self::HandOver { range, to } => write!(f, "hand over keys {range} to {to}"),
             Self::TakeOver { range } => write!(f, "take over keys {range}"),
             Self::PeerFailed(peer) => write!(f, "failed {peer}"),
+            Self::MorePeersFailed(count) => write!(f, "{count} more failed"),
             Self::Isolated => f.write_str("isolated"),
             Self::SplitSuspected => f.write_str("split suspected"),
             Self::Merged => f.write_str("merged"),

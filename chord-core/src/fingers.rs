@@ -73,7 +73,7 @@ where
 
     /// Records that finger `i` (1 to m) is `peer`: the first node at or after
     /// [`finger_start(i)`](Identifier::finger_start). So whatever is recorded from there up to
-    /// `peer` is gone. If `peer` is the owner of the table, that is all the rest of the circle.
+    /// `peer` is gone. If `peer` is the owner of the table, that is all the rest of the ring.
     pub fn set(&mut self, i: u32, peer: Peer<I, A>) {
         let start = self.me.distance(self.me.finger_start(i));
         let distance = self.me.distance(peer.id);
@@ -194,7 +194,7 @@ impl<I: Identifier, A: Address, S: AsRef<[FingerSlot<I, A>]>> FingerTable<I, A, 
         peers.into_iter().find(|(_, peer)| usable(peer))
     }
 
-    /// Returns the entries before `limit`, a distance; 0 stands for the whole circle.
+    /// Returns the entries before `limit`, a distance; 0 stands for the whole ring.
     ///
     /// No octave has two entries. So at most as many entries lie beyond the octave of the limit as there are
     /// octaves, and in a large ring, where all of the farthest octaves have one, the search ends where it begins.

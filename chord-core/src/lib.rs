@@ -32,6 +32,7 @@ mod id;
 mod invariant;
 mod list;
 mod lookup;
+mod lookup_slot;
 mod message;
 mod node;
 mod peer;
@@ -53,7 +54,7 @@ pub use event::{Event, JoinFailure, LookupFailure, LookupId};
 pub use fingers::{FingerSlot, FingerTable, Fingers, Preceding};
 pub use id::{Bits, Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
 pub use list::List;
-pub use lookup::LookupSlot;
+pub use lookup_slot::LookupSlot;
 pub use message::{AVOIDED, Message, WAY_BACK};
 pub use node::{
     Input, Node, NodeArrays, NodeParts, NodePartsRef, NodeSlots, NodeStorage, State, TRANSITIONS,

@@ -8,93 +8,16 @@ use crate::list::List;
 use crate::message::AVOIDED;
 use crate::message::Message;
 use crate::peer::Peer;
-use crate::relay::{Relay, Relayed};
 use crate::request::{Patience, Request};
 use crate::rng::Rng;
 use crate::routing::Route;
-use crate::time::{Span, Time};
+use crate::time::Time;
 use crate::wire::Address;
 
 /// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
 /// More of them than this must not be dead: each costs the patience of all tries.
 const MOST_DEAD: u8 = 24;
-
-/// Room for one lookup of the application, or for a question or an answer that the node passes on for
-/// others, until it is sent. See the crate's page for its size.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LookupSlot<I, A>(pub(crate) Slot<I, A>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Slot<I, A> {
-    Empty,
-    Lookup(Lookup<I, A>),
-    Relay(Relay<I, A>),
-    /// A question was passed on; its answer may go back until then.
-    Passed {
-        token: u32,
-        to: A,
-        until: Time,
-    },
-}
-
-impl<I: Identifier, A: Address> Slot<I, A> {
-    /// What was to be passed on is sent. A question whose answer comes back this way is remembered for as long
-    /// as two tries take: no other answer is passed on.
-    pub(crate) fn set_relay_sent(&mut self, now: Time, patience: Span) {
-        let Self::Relay(relay) = self else { return };
-        *self = match relay.what {
-            Relayed::Question { direct: false, .. } => Self::Passed {
-                token: relay.token,
-                to: relay.to,
-                until: now.after(patience).after(patience),
-            },
-            Relayed::Question { .. } | Relayed::Answer { .. } => Self::Empty,
-        };
-    }
-}
-
-impl<I, A> LookupSlot<I, A> {
-    /// A slot without a lookup.
-    pub const EMPTY: Self = Self(Slot::Empty);
-
-    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
-        self.0 = Slot::Lookup(lookup);
-    }
-
-    /// Takes a lookup out of its slot.
-    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
-        match core::mem::replace(self, Self::EMPTY).0 {
-            Slot::Lookup(lookup) => Some(lookup),
-            Slot::Empty | Slot::Relay(_) | Slot::Passed { .. } => None,
-        }
-    }
-
-    /// Returns whether a question with this token was passed on to `from`.
-    pub(crate) fn has_passed(&self, token: u32, from: &A) -> bool
-    where
-        A: PartialEq,
-    {
-        matches!(&self.0, Slot::Passed { token: passed, to, .. } if *passed == token && to == from)
-    }
-
-    /// Returns whether the slot serves a lookup of another node.
-    pub(crate) fn is_for_others(&self) -> bool {
-        matches!(self.0, Slot::Relay(_) | Slot::Passed { .. })
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.0, Slot::Empty)
-    }
-
-    pub(crate) fn lookup(&self) -> Option<&Lookup<I, A>> {
-        if let Slot::Lookup(lookup) = &self.0 { Some(lookup) } else { None }
-    }
-
-    pub(crate) fn lookup_mut(&mut self) -> Option<&mut Lookup<I, A>> {
-        if let Slot::Lookup(lookup) = &mut self.0 { Some(lookup) } else { None }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Lookup<I, A> {
@@ -119,6 +42,8 @@ pub(crate) struct Lookup<I, A> {
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
     dead: List<I, AVOIDED>,
+    /// A peer that was found dead, and has yet to be reported.
+    failed: Option<Peer<I, A>>,
     hops: u8,
     hops_reported: u8,
     timeouts: u8,
@@ -150,6 +75,12 @@ pub(crate) enum Next<I, A> {
     Ended,
 }
 
+impl<I, A> Lookup<I, A> {
+    pub(crate) const fn take_failed(&mut self) -> Option<Peer<I, A>> {
+        self.failed.take()
+    }
+}
+
 impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn new(id: LookupId, key: I, origin: Peer<I, A>) -> Self {
         Self {
@@ -166,11 +97,17 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             any_origin: false,
             confirming: false,
             dead: List::new(),
+            failed: None,
             hops: 0,
             hops_reported: 0,
             timeouts: 0,
             end: End::Open,
         }
+    }
+
+    /// Creates a lookup that only asks `peer` for a sign of life.
+    pub(crate) fn check(peer: Peer<I, A>) -> Self {
+        Self { confirming: true, ..Self::new(LookupId(0), peer.id, peer) }
     }
 
     /// Makes the lookup ask the owner for a sign of life, or not.
@@ -294,7 +231,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Processes the answer of node `id`. What does not bring the lookup closer to its key
-    /// counts as no answer: a node that lies cannot make it go round in circles.
+    /// counts as no answer: a node that lies cannot make it go round without end.
     pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
         if self.any_origin && self.asked == self.origin {
@@ -400,33 +337,29 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             self.sent_at = self.sent_at.or(Some(now));
         }
     }
-}
-
-impl<I: Identifier, A: Address> LookupSlot<I, A> {
-    pub(crate) fn deadline(&self) -> Time {
-        match &self.0 {
-            Slot::Empty | Slot::Relay(_) => Time::NEVER,
-            Slot::Lookup(lookup) => lookup.deadline(),
-            Slot::Passed { until, .. } => *until,
-        }
+    /// Keeps a failure until it is polled. Returns whether there was room.
+    pub(crate) fn set_failed(&mut self, peer: Peer<I, A>) -> bool {
+        let room = self.failed.is_none();
+        self.failed.get_or_insert(peer);
+        room
     }
 
-    /// Returns the next thing to tell; after the last one the slot is free.
+    /// Returns the next event: a failure, a hop, or the end.
     pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
-        let lookup = self.lookup_mut()?;
-        let id = lookup.id;
-        let key = lookup.key;
-        if lookup.hops_reported != lookup.hops {
-            lookup.hops_reported = lookup.hops;
-            return Some(Event::LookupHop { lookup: id, hop: lookup.hops, peer: lookup.at });
+        let id = self.id;
+        let key = self.key;
+        if let Some(peer) = self.failed.take() {
+            return Some(Event::PeerFailed(peer));
         }
-        let hops = lookup.hops;
-        let timeouts = lookup.timeouts;
-        let event = match lookup.outcome()? {
+        if self.hops_reported != self.hops {
+            self.hops_reported = self.hops;
+            return Some(Event::LookupHop { lookup: id, hop: self.hops, peer: self.at });
+        }
+        let hops = self.hops;
+        let timeouts = self.timeouts;
+        Some(match self.outcome()? {
             Outcome::Owner(owner) => Event::LookupDone { lookup: id, key, owner, hops, timeouts },
             Outcome::Failed(reason) => Event::LookupFailed { lookup: id, key, reason },
-        };
-        self.0 = Slot::Empty;
-        Some(event)
+        })
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::{Address, Wire};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a peer is an identifier and an address")]
 pub struct Peer<I, A> {
-    /// Its place on the circle.
+    /// Its place on the ring.
     pub id: I,
     /// Where it receives datagrams.
     pub address: A,

@@ -48,6 +48,11 @@ impl Request {
         Patience::Lasts
     }
 
+    /// Returns whether no try has been given up.
+    pub(crate) fn is_first(&self, settings: &Settings) -> bool {
+        self.tries.saturating_add(1) >= settings.tries
+    }
+
     pub(crate) fn set_sent(&mut self) {
         self.due = false;
     }

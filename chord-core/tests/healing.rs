@@ -4,7 +4,7 @@ mod network;
 
 use core::time::Duration;
 
-use chord_core::{Event, Identifier, JoinFailure, LookupFailure, Node, Peer, State};
+use chord_core::{Event, JoinFailure, LookupFailure, Node, Peer, State};
 use network::{Id, Net, SECOND, Text, open};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -142,68 +142,6 @@ fn an_operator_merges_two_rings_that_never_met() {
     net.heal(MINUTE * 2, "two rings");
 }
 
-/// Made-up entries, or the liar and the asker in turn.
-fn bogus(me: u32, asker: u32, message: &Text) -> Vec<Text> {
-    let Text::Query { token } = message else { return vec![] };
-    let id = Id::new(u64::from(me) * 0x0809_0705);
-    let entry = |n: u64| match me % 2 {
-        0 => Peer { id: id.plus(Id::new(n * 7 + 1)), address: 9000 + n as u32 },
-        _ if n.is_multiple_of(2) => Peer { id, address: me },
-        _ => Peer { id: id.plus(Id::new(n)), address: asker },
-    };
-    let successors = (0..20).map(entry).collect();
-    vec![Text::State { token: *token, id, predecessor: entry(1), successors }]
-}
-
-#[test]
-fn rings_forget_liars() {
-    for seed in 0..4 {
-        let mut net = Net::new(seed, 4);
-        let all: Vec<_> = (1..=20u32)
-            .map(|address| {
-                let id = match address {
-                    18.. => Id::new(u64::from(address) * 0x0809_0705),
-                    _ => net.id(),
-                };
-                Peer { id, address }
-            })
-            .collect();
-        for me in &all {
-            net.add(*me).create_base(Duration::ZERO, &all).unwrap();
-            net.look_at(me.address);
-        }
-        net.liars = vec![18, 19, 20];
-        net.liar = Some(bogus);
-        net.run_for(MINUTE);
-        for liar in [18, 19, 20] {
-            net.members.remove(&liar);
-        }
-        net.liars.clear();
-        net.heal(MINUTE * 2, &format!("seed {seed}"));
-        assert_eq!(net.lookups(3), 3, "seed {seed}");
-    }
-}
-
-#[test]
-fn a_successor_that_is_always_busy_is_gone_around() {
-    let mut net = Net::ring(5, 4, 8);
-    net.run_for(SECOND * 20);
-    let ring = net.ideal();
-    let liar = ring[4];
-    net.liars = vec![liar.address];
-    net.liar = Some(|_, _, message| match message {
-        Text::Query { token } => vec![Text::Busy { token: *token }],
-        _ => vec![],
-    });
-    net.run_for(MINUTE * 4);
-    let before = &net.members[&ring[3].address].node;
-    assert_eq!(before.successors().first(), Some(&ring[5]));
-    let says = |(_, at, event): &(Duration, u32, Event<Id, u32>)| {
-        *at == ring[3].address && *event == Event::PeerFailed(liar)
-    };
-    assert!(net.events.iter().any(says), "and says so");
-}
-
 #[test]
 fn of_two_nodes_with_one_identifier_one_stays() {
     for seed in 0..SEEDS {
@@ -289,30 +227,4 @@ fn a_question_that_comes_back_to_its_sender_was_put_to_itself() {
     assert_eq!(node.poll_transmit(&mut bytes).unwrap(), None, "no answer to itself");
     assert_eq!(node.state(), State::Idle);
     assert!(Node::successors(node).is_empty());
-}
-
-/// Cuts a ring of 64 into parts for a while.
-fn partition(r: usize, cut: fn(u32, u32) -> bool, span: Duration, seed: u64) {
-    let mut net = Net::ring(seed, r, 64);
-    net.run_for(SECOND * 30);
-    net.cut = cut;
-    net.run_for(span);
-    net.cut = open;
-    net.heal(MINUTE * 2, &format!("r = {r}, {} s, seed {seed}", span.as_secs()));
-    assert_eq!(net.lookups(2), 2, "r = {r}, {} s, seed {seed}", span.as_secs());
-}
-
-#[test]
-fn parts_of_sixty_four_merge() {
-    let cuts: [fn(u32, u32) -> bool; 4] = [
-        |from, to| from % 2 != to % 2,
-        |from, to| from % 3 != to % 3,
-        |from, to| from % 8 != to % 8,
-        |from, to| from % 8 < to % 8, // one way
-    ];
-    for (n, cut) in (0..).zip(cuts) {
-        partition(4, cut, SECOND * 10, n);
-        partition(4, cut, MINUTE, n + 10);
-        partition(8, cut, MINUTE, n + 20);
-    }
 }

@@ -71,16 +71,16 @@ fn a_node_is_not_read_while_it_reads() {
     let mut node = one_of_five();
     let node = &mut node;
     node.handle_timeout(SECOND * 2);
-    let Some((300, Text::Query { token })) = said(node) else { panic!("it stabilizes") };
+    let Some((300, Text::Query { token, .. })) = said(node) else { panic!("it stabilizes") };
 
     // Meanwhile a query waits, a ping and a lookup do not, and a second try is told so.
-    call(node, 20000, &Text::Query { token: 1 });
+    call(node, 20000, &Text::Query { token: 1, padding: Text::query_padding(3) });
     assert_eq!(said(node), None);
-    call(node, 20000, &Text::Ping { token: 2 });
+    call(node, 20000, &Text::Ping { token: 2, padding: Text::ping_padding() });
     assert_eq!(said(node), Some((20000, Text::Pong { token: 2, id: Id::new(100) })));
     call(node, 20000, &Text::Find { token: 3, key: Id::new(101), avoid: List::new() });
     assert!(matches!(said(node), Some((20000, Text::Owner { token: 3, .. }))));
-    call(node, 20000, &Text::Query { token: 1 });
+    call(node, 20000, &Text::Query { token: 1, padding: Text::query_padding(3) });
     assert_eq!(said(node), Some((20000, Text::Busy { token: 1 })));
 
     // Answers of others, of the past or of another kind change nothing.
@@ -97,7 +97,7 @@ fn a_node_is_not_read_while_it_reads() {
 
     // The answer names a better successor, which is asked and not adopted.
     call(node, 300, &state(token, 200));
-    let Some((200, Text::Query { token })) = said(node) else { panic!("the second step") };
+    let Some((200, Text::Query { token, .. })) = said(node) else { panic!("the second step") };
     assert_eq!((node.state(), node.successors().first()), (State::Stabilizing, Some(&peer(300))));
     assert_eq!(said(node), None, "still reading");
     let successors = [peer(300), peer(1000), peer(5000)].into_iter().collect();
@@ -116,12 +116,12 @@ fn what_a_notification_overwrites_is_made_up_for() {
     let mut node = one_of_five();
     let node = &mut node;
     node.handle_timeout(SECOND * 2);
-    let Some((300, Text::Query { token })) = said(node) else { panic!("it stabilizes") };
+    let Some((300, Text::Query { token, .. })) = said(node) else { panic!("it stabilizes") };
     let successors = [peer(1000), peer(5000), peer(20000)].into_iter().collect();
     let (id, predecessor) = (Id::new(300), peer(200));
     call(node, 300, &Text::State { token, id, predecessor, successors });
     let mut asked = core::iter::from_fn(|| said(node)).filter(|(to, _)| *to == 200);
-    let Some((_, Text::Query { token })) = asked.next() else { panic!("the second step") };
+    let Some((_, Text::Query { token, .. })) = asked.next() else { panic!("the second step") };
     drop(asked);
     call(node, 200, &Text::Busy { token }); // puts the second step off ..
     assert_eq!((node.state(), said(node)), (State::Stabilizing, None));
@@ -160,11 +160,13 @@ fn the_end_of_time_does_not_stop_a_node() {
 fn a_new_address_takes_the_place_of_the_old_one() {
     let mut node = one_of_five();
     let node = &mut node;
-    // The predecessor has moved, and notifies from its new address: the old one is asked and silent.
+    // The predecessor has moved, and notifies from its new address: it is pinged there, and the old one is silent.
     call(node, 20001, &Text::Notify { id: Id::new(20000) });
     for second in 2..9 {
         while let Some((to, message)) = said(node) {
-            assert!(to != 20001, "{message}");
+            if let (20001, Text::Ping { token, .. }) = (to, message) {
+                call(node, 20001, &Text::Pong { token, id: Id::new(20000) });
+            }
         }
         node.handle_timeout(SECOND * second);
     }
@@ -175,4 +177,88 @@ fn a_new_address_takes_the_place_of_the_old_one() {
     let mut new = TestNode::new(Config::default(), peer(9), Slots::EMPTY).unwrap();
     new.set_id(Id::new(8)).unwrap();
     assert_eq!(new.keys().to_string(), "(8, 8]");
+}
+
+/// Lets a stranger notify a node that has no event left; returns the node and the token of its ping.
+fn notified_by_a_stranger() -> (TestNode, u32) {
+    let mut node = one_of_five();
+    while node.poll_event().is_some() {}
+    call(&mut node, 77, &Text::Notify { id: Id::new(99) });
+    let Some((77, Text::Ping { token, .. })) = said(&mut node) else { panic!("a ping") };
+    assert!(node.poll_event().is_none(), "nothing is handed over");
+    (node, token)
+}
+
+#[test]
+fn a_stranger_that_notifies_is_adopted_once_it_has_answered() {
+    let (mut node, token) = notified_by_a_stranger();
+    let stranger = Peer { id: Id::new(99), address: 77 };
+    call(&mut node, 77, &Text::Pong { token, id: stranger.id });
+    assert_eq!(node.predecessor(), Some(stranger));
+    let handed_over = |event| matches!(event, Event::HandOver { to, .. } if to == stranger);
+    assert!(core::iter::from_fn(|| node.poll_event()).any(handed_over));
+}
+
+#[test]
+fn a_stranger_with_another_identifier_at_its_address_is_not_adopted() {
+    let (mut node, token) = notified_by_a_stranger();
+    call(&mut node, 77, &Text::Pong { token, id: Id::new(98) });
+    assert_eq!((node.predecessor(), node.state()), (Some(peer(20000)), State::Idle));
+    assert_eq!(node.poll_event(), None);
+}
+
+#[test]
+fn a_silent_stranger_is_pinged_twice() {
+    let (mut node, _) = notified_by_a_stranger();
+    let mut pings = 1;
+    for tenth in 10..40 {
+        node.handle_timeout(SECOND * tenth / 10);
+        pings += core::iter::from_fn(|| said(&mut node)).filter(|(to, _)| *to == 77).count();
+    }
+    assert_eq!((node.predecessor(), pings), (Some(peer(20000)), 2));
+}
+
+#[test]
+fn failures_that_are_found_in_one_call_are_all_reported() {
+    let mut node = one_of_five();
+    while node.poll_event().is_some() {}
+    for key in [299, 301, 1001, 5001] {
+        node.lookup(SECOND, Id::new(key)).unwrap();
+    }
+    // Nobody answers, and the driver looks only when all of them have lost their patience.
+    let mut failed = vec![];
+    let mut more = 0;
+    for second in 1..40 {
+        node.handle_timeout(SECOND * second);
+        while said(&mut node).is_some() {}
+        while let Some(event) = node.poll_event() {
+            match event {
+                Event::PeerFailed(peer) => failed.push(peer),
+                Event::MorePeersFailed(count) => more += count,
+                _ => {}
+            }
+        }
+    }
+    for known in [300, 1000, 5000, 20000] {
+        assert!(failed.contains(&peer(known)), "{known} is missing in {failed:?}");
+    }
+    assert_eq!(more, 0);
+}
+
+#[test]
+fn failures_that_nobody_polls_are_counted() {
+    let mut node = one_of_five();
+    for second in 1..60 {
+        node.handle_timeout(SECOND * second);
+        while said(&mut node).is_some() {}
+    }
+    let mut reported = 0;
+    while let Some(event) = node.poll_event() {
+        reported += match event {
+            Event::PeerFailed(_) => 1,
+            Event::MorePeersFailed(count) => count,
+            _ => 0,
+        };
+    }
+    assert!(reported >= 4, "all four others have failed, and {reported} were reported");
 }

@@ -1,4 +1,4 @@
-//! Identifiers on a circle of 2^m, and the interval arithmetic on it.
+//! Identifiers modulo 2^m, and the interval arithmetic on it.
 
 mod bits;
 mod wide;
@@ -13,7 +13,7 @@ pub use bits::Bits;
 pub use wide::{Id, Id64, Id128, Id160, Id256};
 pub use word::Word;
 
-/// A number on the circle of 2^m identifiers (Stoica 2003, IV-A); nodes and keys share it.
+/// A number modulo 2^m, with m bits (Stoica 2003, IV-A); nodes and keys share it.
 ///
 /// The whole crate is written against this trait, so that a classroom ring of [`Word<3>`](Word),
 /// a simulation over `u32` and a network over [`Id160`] run the same code.
@@ -39,7 +39,7 @@ pub trait Identifier: Wire + Ord + Hash + fmt::Debug + fmt::Display {
 
     /// Returns whether `self` lies in the open interval `(after, before)`, clockwise.
     ///
-    /// If both ends are equal, the interval is the whole circle except that point.
+    /// If both ends are equal, the interval is the whole ring except that point.
     #[must_use]
     fn between(self, after: Self, before: Self) -> bool {
         if after < before { after < self && self < before } else { after < self || self < before }
@@ -57,7 +57,7 @@ pub trait Identifier: Wire + Ord + Hash + fmt::Debug + fmt::Display {
 /// The half-open interval `(after, through]`, clockwise: the keys of node `through` whose
 /// predecessor is `after`.
 ///
-/// If both ends are equal, it is the whole circle: a lone node owns every key.
+/// If both ends are equal, it is the whole ring: a lone node owns every key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

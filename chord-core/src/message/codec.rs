@@ -43,6 +43,8 @@ enum Mirror<I, A> {
     Ping {
         #[serde(with = "raw")]
         token: u32,
+        #[serde(with = "zeros")]
+        padding: u16,
     },
     Pong {
         #[serde(with = "raw")]
@@ -53,6 +55,8 @@ enum Mirror<I, A> {
     Query {
         #[serde(with = "raw")]
         token: u32,
+        #[serde(with = "zeros")]
+        padding: u16,
     },
     State {
         #[serde(with = "raw")]
@@ -190,6 +194,55 @@ impl<'de, I: Identifier, A: Address> Deserialize<'de> for Both<I, A> {
     }
 }
 
+/// Padding: how many zero bytes, two bytes in network order, then these.
+struct Zeros(u16);
+
+impl Serialize for Zeros {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let len = usize::from(self.0);
+        let mut tuple = serializer.serialize_tuple(len.saturating_add(2))?;
+        for byte in self.0.to_be_bytes() {
+            tuple.serialize_element(&byte)?;
+        }
+        for _ in 0..len {
+            tuple.serialize_element(&0u8)?;
+        }
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Zeros {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = u16;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a count and as many zero bytes")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<u16, S::Error> {
+                let refused = || S::Error::custom("malformed padding");
+                let high = seq.next_element()?.ok_or_else(refused)?;
+                let low = seq.next_element()?.ok_or_else(refused)?;
+                let len = u16::from_be_bytes([high, low]);
+                for _ in 0..len {
+                    let byte: u8 = seq.next_element()?.ok_or_else(refused)?;
+                    if byte != 0 {
+                        return Err(refused());
+                    }
+                }
+                Ok(len)
+            }
+        }
+
+        // A tuple of the longest length: postcard spells no length of its own for it.
+        let longest = usize::from(u16::MAX).saturating_add(2);
+        deserializer.deserialize_tuple(longest, Each).map(Self)
+    }
+}
+
 /// A list: a count that its capacity bounds, then its items.
 struct Items<T, const N: usize>(List<T, N>);
 
@@ -265,6 +318,7 @@ macro_rules! with {
 }
 
 with!(raw<T: Wire>(T), value => |s| Raw(*value).serialize(s), Raw<T> => |raw| raw.0);
+with!(zeros<>(u16), value => |s| Zeros(*value).serialize(s), Zeros => |zeros| zeros.0);
 with!(
     peer<I: Identifier, A: Address>(Peer<I, A>),
     value => |s| Both(*value).serialize(s),

@@ -25,6 +25,11 @@ pub const WAY_BACK: usize = 16;
 
 /// Version, kind and token.
 const HEAD: usize = 6;
+/// An answer to a sender that has not shown that it receives is at most this many times as long as the question
+/// (RFC 9000, section 8, has the same limit).
+pub(crate) const AMPLIFICATION: usize = 3;
+/// The length in bytes of a question with an empty padding.
+const UNPADDED: usize = HEAD + 2;
 
 /// A message between nodes. `WIRE.md` shows the bytes.
 ///
@@ -38,6 +43,8 @@ pub enum Message<I, A> {
     Ping {
         /// Chosen by the asker.
         token: u32,
+        /// The number of zero bytes at the end; see [`ping_padding`](Self::ping_padding).
+        padding: u16,
     },
     /// 1: a sign of life.
     Pong {
@@ -50,6 +57,8 @@ pub enum Message<I, A> {
     Query {
         /// Chosen by the asker.
         token: u32,
+        /// The number of zero bytes at the end; see [`query_padding`](Self::query_padding).
+        padding: u16,
     },
     /// 3: predecessor and successors of the sender.
     State {
@@ -63,7 +72,7 @@ pub enum Message<I, A> {
         successors: List<Peer<I, A>, MAX_SUCCESSORS>,
     },
     /// 4: a sign of life without an answer. To 2: the sender waits for an answer itself and has no state
-    /// until then. To 7: it knows only nodes that have to be avoided.
+    /// until then, or the question is too short for an answer of at most three times its length. To 7: it knows only nodes that have to be avoided.
     Busy {
         /// The asker's.
         token: u32,
@@ -153,13 +162,37 @@ impl<I: Identifier, A: Address> Message<I, A> {
     #[must_use]
     pub const fn max_len(r: usize) -> usize {
         let peer = I::LEN.saturating_add(A::LEN);
-        let peers = peer.saturating_mul(r.saturating_add(1));
-        let state = I::LEN.saturating_add(1).saturating_add(peers);
+        let state = Self::state_len(r).saturating_sub(HEAD);
         let find = I::LEN.saturating_mul(AVOIDED.saturating_add(1)).saturating_add(1);
         let way = A::LEN.saturating_mul(WAY_BACK).saturating_add(2);
         let found = I::LEN.saturating_add(peer).saturating_add(way);
         let longer = if state > find { state } else { find };
         HEAD.saturating_add(if longer > found { longer } else { found })
+    }
+
+    /// Returns the length in bytes of a state with `entries` successors.
+    pub(crate) const fn state_len(entries: usize) -> usize {
+        let peers = I::LEN.saturating_add(A::LEN).saturating_mul(entries.saturating_add(1));
+        HEAD.saturating_add(I::LEN).saturating_add(1).saturating_add(peers)
+    }
+
+    /// Returns the padding of a query whose answer may have `entries` successors: the answer is at most three
+    /// times as long as the query.
+    #[must_use]
+    pub const fn query_padding(entries: usize) -> u16 {
+        padding(Self::state_len(entries))
+    }
+
+    /// Returns the padding of a ping: its answer is at most three times as long.
+    #[must_use]
+    pub const fn ping_padding() -> u16 {
+        padding(HEAD.saturating_add(I::LEN))
+    }
+
+    /// Returns the padding as it is sent: more than that of the longest query is cut.
+    const fn cut(padding: u16) -> u16 {
+        let longest = Self::query_padding(MAX_SUCCESSORS);
+        if padding < longest { padding } else { longest }
     }
 
     /// Reads a message; returns it and the bytes after it.
@@ -175,6 +208,12 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [version, ..] => return Err(DecodeError::Version(version)),
         };
         let body = bytes.get(1..).unwrap_or_default();
+        if matches!(kind, 0 | 2)
+            && let Some([high, low]) = bytes.get(HEAD..UNPADDED)
+            && u16::from_be_bytes([*high, *low]) > Self::query_padding(MAX_SUCCESSORS)
+        {
+            return Err(DecodeError::Malformed(kind)); // longer than any ring needs
+        }
         codec::from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
@@ -186,7 +225,10 @@ impl<I: Identifier, A: Address> Message<I, A> {
     pub fn encoded_len(&self) -> usize {
         let peer = I::LEN.saturating_add(A::LEN);
         let body = match self {
-            Self::Ping { .. } | Self::Query { .. } | Self::Busy { .. } | Self::Absent { .. } => 0,
+            Self::Ping { padding, .. } | Self::Query { padding, .. } => {
+                usize::from(Self::cut(*padding)).saturating_add(UNPADDED.saturating_sub(HEAD))
+            }
+            Self::Busy { .. } | Self::Absent { .. } => 0,
             Self::Pong { .. } => I::LEN,
             Self::Closer { .. } | Self::Owner { .. } => I::LEN.saturating_add(peer),
             Self::State { successors, .. } => {
@@ -223,14 +265,26 @@ impl<I: Identifier, A: Address> Message<I, A> {
             return Err(BufferTooSmall { needed });
         };
         *version = VERSION;
-        codec::to_slice(self, body).map_err(|_| BufferTooSmall { needed })?;
+        let cut = match *self {
+            Self::Ping { token, padding } => {
+                Some(Self::Ping { token, padding: Self::cut(padding) })
+            }
+            Self::Query { token, padding } => {
+                Some(Self::Query { token, padding: Self::cut(padding) })
+            }
+            _ => None,
+        };
+        codec::to_slice(cut.as_ref().unwrap_or(self), body)
+            .map_err(|_| BufferTooSmall { needed })?;
         Ok(needed)
     }
 
     /// Returns the token of a question.
     pub(crate) const fn question_token(&self) -> Option<u32> {
         match self {
-            Self::Ping { token } | Self::Query { token } | Self::Find { token, .. } => Some(*token),
+            Self::Ping { token, .. } | Self::Query { token, .. } | Self::Find { token, .. } => {
+                Some(*token)
+            }
             _ => None,
         }
     }
@@ -245,13 +299,21 @@ impl<I: Identifier, A: Address> Message<I, A> {
     }
 }
 
+/// Returns the padding of a question, so that an answer of `answer` bytes is at most three times as long.
+const fn padding(answer: usize) -> u16 {
+    let question = answer.div_ceil(AMPLIFICATION);
+    let padding = question.saturating_sub(UNPADDED);
+    let bytes = padding.to_le_bytes();
+    if padding > 0xffff { u16::MAX } else { u16::from_le_bytes([bytes[0], bytes[1]]) }
+}
+
 /// One line of a trace.
 impl<I: Identifier, A: Address> fmt::Display for Message<I, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ping { token } => write!(f, "PING {token:08x}"),
+            Self::Ping { token, .. } => write!(f, "PING {token:08x}"),
             Self::Pong { token, id } => write!(f, "PONG {token:08x} from {id}"),
-            Self::Query { token } => write!(f, "QUERY {token:08x}"),
+            Self::Query { token, .. } => write!(f, "QUERY {token:08x}"),
             Self::State { token, id, predecessor, successors } => {
                 write!(f, "STATE {token:08x} from {id}: predecessor {predecessor}, successors")?;
                 successors.iter().try_for_each(|peer| write!(f, " {peer}"))

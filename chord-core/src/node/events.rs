@@ -1,58 +1,23 @@
-//! The events that the application has yet to poll.
+//! How the application receives the events.
 
-use super::machine::NodeMut;
-use crate::event::{Event, JoinFailure};
+use super::data::NodeMut;
+use super::pending::Flag;
+use crate::event::Event;
 use crate::id::{Identifier, KeyRange};
-use crate::peer::Peer;
 use crate::wire::Address;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands for one event")]
-pub(super) struct PendingEvents<I, A> {
-    pub(super) join_failed: Option<JoinFailure>,
-    /// The newest failure.
-    pub(super) failed: Option<Peer<I, A>>,
-    /// Where the keys begin that the application takes for this node's.
-    pub(super) owned: Option<I>,
-    pub(super) split: bool,
-    pub(super) isolated: bool,
-    pub(super) merged: bool,
-    pub(super) joined: bool,
-    pub(super) successor: bool,
-    pub(super) predecessor: bool,
-    pub(super) list: bool,
-    /// Whether the keys are the successor's, as the node has left.
-    pub(super) left: bool,
-}
-
-impl<I, A> PendingEvents<I, A> {
-    pub(super) const NONE: Self = Self {
-        join_failed: None,
-        failed: None,
-        owned: None,
-        split: false,
-        isolated: false,
-        merged: false,
-        joined: false,
-        successor: false,
-        predecessor: false,
-        list: false,
-        left: false,
-    };
-}
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn poll_event(&mut self) -> Option<Event<I, A>> {
-        if core::mem::take(&mut self.core.pending_events.joined) {
+        if self.core.pending_events.take(Flag::Joined) {
             return Some(Event::Joined);
         }
         if let Some(reason) = self.core.pending_events.join_failed.take() {
             return Some(Event::JoinFailed(reason));
         }
-        if core::mem::take(&mut self.core.pending_events.successor) {
+        if self.core.pending_events.take(Flag::Successor) {
             return Some(Event::SuccessorChanged(self.table.successors.first()));
         }
-        if core::mem::take(&mut self.core.pending_events.predecessor) {
+        if self.core.pending_events.take(Flag::Predecessor) {
             let predecessor = self.core.predecessor();
             let range = self.core.keys();
             return Some(Event::PredecessorChanged { predecessor, range });
@@ -60,25 +25,30 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if let Some(event) = self.moved_keys() {
             return Some(event);
         }
-        if core::mem::take(&mut self.core.pending_events.list) {
+        if self.core.pending_events.take(Flag::List) {
             return Some(Event::ListChanged);
         }
-        if core::mem::take(&mut self.core.pending_events.isolated) {
+        if self.core.pending_events.take(Flag::Isolated) {
             return Some(Event::Isolated);
         }
-        if core::mem::take(&mut self.core.pending_events.split) {
+        if self.core.pending_events.take(Flag::Split) {
             return Some(Event::SplitSuspected);
         }
-        if core::mem::take(&mut self.core.pending_events.merged) {
+        if self.core.pending_events.take(Flag::Merged) {
             return Some(Event::Merged);
         }
-        self.core.pending_events.failed.take().map(Event::PeerFailed)
+        let failed = self.core.pending_events.failed.take();
+        if let Some(peer) = failed.or_else(|| self.own.take_failed()) {
+            return Some(Event::PeerFailed(peer));
+        }
+        let more = core::mem::take(&mut self.core.pending_events.more_failed);
+        (more > 0).then_some(Event::MorePeersFailed(more))
     }
 
     /// Returns which keys have come or gone since the application was last told.
     fn moved_keys(&mut self) -> Option<Event<I, A>> {
         let new = self.core.keys();
-        if core::mem::take(&mut self.core.pending_events.left) {
+        if self.core.pending_events.take(Flag::Left) {
             self.core.pending_events.owned = None;
             let to = self.table.successors.first()?;
             return Some(Event::HandOver { range: new, to });

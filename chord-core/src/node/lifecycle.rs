@@ -2,14 +2,15 @@
 
 use core::time::Duration;
 
-use super::machine::{Core, NodeMut};
+use super::data::{Core, NodeMut, OwnLookup};
+use super::pending::Flag;
 use super::state::{Input, State};
 use crate::contacts::Kind;
 use crate::error::StartError;
 use crate::event::{JoinFailure, LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::LookupSlot;
 use crate::lookup::{Lookup, Outcome};
+use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::wire::Address;
@@ -47,7 +48,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             let others = members.iter().filter(|peer| peer.id != me.id);
             let last = others.max_by_key(|peer| me.id.distance(peer.id));
             self.set_predecessor(last.copied().unwrap_or(me));
-            self.core.pending_events.successor = true;
+            self.core.pending_events.set(Flag::Successor);
+            self.core.successor_answered = true; // the application knows it
         } else {
             self.core.pending_events.owned = Some(self.core.me.id); // all keys, and no data yet
         }
@@ -103,7 +105,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.remember(contact, Kind::Seed);
         let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.own.put(lookup);
+        self.put_own(lookup);
     }
 
     /// The lookup of the own identifier has ended at the node before it.
@@ -135,13 +137,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.join_again(); // another node was faster here
         }
         self.table.successors.replace(self.core.me.address, head, tail);
+        self.core.successor_answered = head == before;
         #[cfg(test)]
         self.mutate_join(head);
         self.set_changed();
-        self.core.pending_events.successor = true;
+        self.core.pending_events.set(Flag::Successor);
         self.set_predecessor(before);
         self.core.state = self.core.state.after(Input::Joined);
-        self.core.pending_events.joined = true;
+        self.core.pending_events.set(Flag::Joined);
         self.core.stabilize_at = self.core.now;
         self.core.fix_at = self.after(self.core.settings.patience);
         self.core.contact = None;
@@ -192,7 +195,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             let before = self.core.predecessor();
             let next = self.table.successors.first();
             self.core.leave_notices = [before.is_some(), next.is_some() && next != before];
-            self.core.pending_events.left = next.is_some();
+            if next.is_some() {
+                self.core.pending_events.set(Flag::Left);
+            }
         }
         let state = self.core.state.after(Input::Leave);
         if state == self.core.state {
@@ -200,13 +205,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         self.core.state = state;
         self.core.question = None;
+        self.core.verifying = false;
         *self.own = LookupSlot::EMPTY;
         self.core.notify = false;
         self.core.saved = None;
         self.core.notified = None;
         self.core.nudge = None;
         self.core.contact = None;
-        self.core.probing = false;
+        self.core.own_lookup = OwnLookup::Finger;
         self.core.probe_at = Time::NEVER;
         self.core.stabilize_at = Time::NEVER;
         self.core.fix_at = Time::NEVER;

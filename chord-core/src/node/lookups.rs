@@ -3,13 +3,13 @@
 use core::time::Duration;
 
 use super::State;
-use super::machine::NodeMut;
+use super::data::{NodeMut, OwnLookup};
 use crate::contacts::Kind;
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::LookupSlot;
-use crate::lookup::{Lookup, Next, Outcome, Slot};
+use crate::lookup::{Lookup, Next, Outcome};
+use crate::lookup_slot::{LookupSlot, Slot};
 use crate::peer::Peer;
 use crate::routing::Route;
 use crate::wire::Address;
@@ -44,6 +44,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn fix_fingers(&mut self) {
         self.core.fix_at = self.after(self.core.settings.fix_fingers);
         let Some(successor) = self.table.successors.first() else { return };
+        let nearest = self.table.fingers.iter().next();
+        if let Some(nearer) = nearest.filter(|peer| self.precedes(*peer, successor)) {
+            return self.check(nearer); // it is dead, or the better successor
+        }
         if self.core.finger <= 1 {
             self.table.fingers.set(1, successor);
             self.core.finger = self.table.fingers.beyond(successor.id);
@@ -59,7 +63,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
         lookup.set_confirm(self.core.settings.proximity); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
-        self.own.put(lookup);
+        self.put_own(lookup);
         self.finish_inner();
     }
 
@@ -79,35 +83,94 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         key
     }
 
-    fn handle_finger(&mut self, outcome: Outcome<I, A>, round_trip: u16) {
-        let next = self.core.finger.saturating_add(1);
+    /// A lookup for a finger has ended. Nothing is recorded or displaced before the peer that it concerns has
+    /// answered: one node that is wrong or lies could empty the table.
+    fn handle_finger(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
+        if lookup.at() != self.core.me {
+            self.remember(lookup.at(), Kind::Witness); // it has answered; the owner it names perhaps never
+        }
         let Outcome::Owner(owner) = outcome else {
-            self.core.finger = next; // its turn comes again
+            self.core.finger = self.core.finger.saturating_add(1); // its turn comes again
             return;
         };
+        let known = self.table.fingers.finger(self.core.finger.into());
         if self.core.settings.proximity {
-            self.table.fingers.offer(owner, round_trip);
+            self.table.fingers.offer(owner, lookup.round_trip());
+            self.pass_finger(owner);
+        } else if owner.id == self.core.me.id && known.is_none() {
+            self.pass_finger(owner); // no node is farther away
+        } else if let Some(known) = known.filter(|known| self.precedes(*known, owner)) {
+            self.check(known); // it should have been named
+        } else if known == Some(owner) {
+            self.pass_finger(owner);
         } else {
-            self.table.fingers.set(self.core.finger.into(), owner);
+            self.check(owner);
         }
-        self.remember(owner, Kind::Witness);
-        let beyond = self.table.fingers.beyond(owner.id);
+    }
+
+    /// Returns whether `peer` comes before `other`, clockwise from this node.
+    fn precedes(&self, peer: Peer<I, A>, other: Peer<I, A>) -> bool {
+        let me = self.core.me.id;
+        other.id == me || me.distance(peer.id) < me.distance(other.id)
+    }
+
+    /// Goes on with the finger after `peer`.
+    fn pass_finger(&mut self, peer: Peer<I, A>) {
+        let next = self.core.finger.saturating_add(1);
+        let beyond = self.table.fingers.beyond(peer.id);
         self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
+    }
+
+    /// Begins a lookup of the node itself.
+    pub(super) fn put_own(&mut self, lookup: Lookup<I, A>) {
+        if let Some(peer) = self.own.take_failed() {
+            self.core.pending_events.push_failed(peer);
+        }
+        self.own.put(lookup);
+    }
+
+    /// Asks a peer for a sign of life.
+    fn check(&mut self, peer: Peer<I, A>) {
+        if peer.address == self.core.me.address {
+            self.table.fingers.forget(peer.id); // a former life
+            self.core.finger = self.core.finger.saturating_add(1);
+            return;
+        }
+        self.core.own_lookup = OwnLookup::Check;
+        let mut lookup = Lookup::check(peer);
+        lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
+        self.put_own(lookup);
+    }
+
+    /// A peer that was checked lives, or not; a dead one has been forgotten.
+    fn handle_checked(&mut self, outcome: Outcome<I, A>) {
+        let Outcome::Owner(peer) = outcome else { return };
+        self.remember(peer, Kind::Witness);
+        let successor = self.table.successors.first().unwrap_or(self.core.me);
+        if self.precedes(peer, successor) {
+            return self.consider(peer, true);
+        }
+        self.table.fingers.set(self.core.finger.into(), peer);
+        self.pass_finger(peer);
     }
 
     /// Does what the end of the own lookup was awaited for.
     fn finish_inner(&mut self) {
-        let lookup = self.own.take();
-        let Some(ended) = lookup.as_ref().filter(|lookup| lookup.outcome().is_some()) else {
-            if let Some(lookup) = lookup {
-                self.own.put(lookup);
-            }
-            return;
-        };
+        let Some(mut lookup) = self.own.take() else { return };
+        if lookup.outcome().is_none() {
+            return self.own.put(lookup);
+        }
+        if let Some(peer) = lookup.take_failed() {
+            self.own.0 = Slot::Failed(peer);
+        }
+        let ended = &lookup;
         match ended.outcome() {
             Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
-            Some(outcome) if self.core.probing => self.probed(ended, outcome),
-            Some(outcome) => self.handle_finger(outcome, ended.round_trip()),
+            Some(outcome) => match core::mem::take(&mut self.core.own_lookup) {
+                OwnLookup::Probe => self.probed(ended, outcome),
+                OwnLookup::Check => self.handle_checked(outcome),
+                OwnLookup::Finger => self.handle_finger(ended, outcome),
+            },
             None => {}
         }
     }
@@ -193,7 +256,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Goes around a dead node.
     fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
         if self.core.state != State::Joining && !lookup.is_passed_on() {
-            self.mark_failed(lookup.asked());
+            let peer = lookup.asked();
+            self.forget_failed(peer, Kind::Named);
+            if !lookup.set_failed(peer) {
+                self.core.pending_events.count_failed();
+            }
         }
         self.go_around(lookup);
     }

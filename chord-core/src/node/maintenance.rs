@@ -3,9 +3,10 @@
 //! Each step reads the state of at most one other member, and takes effect when that one answers.
 //! Until then nobody may read this node: its answers wait. An asker whose second try meets a node
 //! that waits itself is told so, gives its step up, answers those who wait for it and tries again
-//! after a random while; so no circle of nodes waits for itself for long after one `patience`.
+//! after a random while; so nodes that wait for each other do not do so for long after one `patience`.
 
-use super::machine::NodeMut;
+use super::data::NodeMut;
+use super::pending::Flag;
 use super::state::{Input, State};
 use crate::contacts::Kind;
 use crate::id::Identifier;
@@ -36,12 +37,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let longest = self.core.settings.stabilize_when_calm.max(self.core.settings.stabilize);
         self.core.interval = self.core.interval.lengthened(longest);
         if self.table.successors.first().is_none() && self.core.state != State::Stabilizing {
-            if self.core.predecessor == self.core.me {
+            let nearest = self.table.fingers.iter().next();
+            if nearest.is_none() && self.core.predecessor == self.core.me {
                 return; // a lone node
             }
-            // A node without successors is its own; its predecessor lies between it and itself.
+            // A node without successors is its own; every other one lies between it and itself.
             self.core.state = self.core.state.after(Input::Closer);
-            self.core.saved = Some(self.core.predecessor);
+            self.core.saved = nearest.or(Some(self.core.predecessor));
         }
         self.ask(); // StabilizeFromSuccessor, or StabilizeFromPredecessor which was put off
     }
@@ -53,6 +55,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
                 // StabilizeFromSuccessor, alive
+                self.core.successor_answered = true;
+                self.core.known_to_successor = predecessor == self.core.me;
                 if self.table.successors.replace(self.core.me.address, successor, list) {
                     self.set_changed();
                 }
@@ -78,11 +82,24 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
+    /// Returns whether the node asked has answered before: other peers may have made the others up.
+    fn has_answered(&self) -> bool {
+        match self.core.state {
+            State::Idle => self.core.successor_answered,
+            State::Rectifying => true,
+            State::Outside | State::Joining | State::Stabilizing | State::Gone => false,
+        }
+    }
+
     /// The node asked is dead.
     pub(super) fn handle_dead(&mut self) {
         let Some(_) = self.core.question.take() else { return };
+        if core::mem::take(&mut self.core.verifying) {
+            return self.handle_unverified();
+        }
         if let Some(peer) = self.asked().filter(|_| self.core.state != State::Joining) {
-            self.mark_failed(peer);
+            let kind = if self.has_answered() { Kind::Lost } else { Kind::Named };
+            self.mark_failed(peer, kind);
         }
         match self.core.state {
             State::Joining => self.join_again(),
@@ -94,15 +111,26 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             State::Idle => {
                 // StabilizeFromSuccessor, dead; the next step follows at once
                 self.table.successors.shift();
+                self.core.successor_answered = false;
+                self.core.known_to_successor = false;
                 #[cfg(test)]
                 self.mutate_padding();
                 self.set_changed();
-                self.core.pending_events.successor = true;
+                self.core.pending_events.set(Flag::Successor);
                 self.core.notify = true;
                 self.core.stabilize_at = self.core.now;
                 self.settle();
             }
             State::Outside | State::Gone => {}
+        }
+    }
+
+    /// A stranger has given no sign of life: nothing happens to it.
+    fn handle_unverified(&mut self) {
+        if self.core.state == State::Stabilizing {
+            self.stabilize_from_predecessor(None);
+        } else {
+            self.rectified();
         }
     }
 
@@ -113,13 +141,19 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             let successor = self.table.successors.first().unwrap_or(self.core.me);
             if candidate.id.between(self.core.me.id, successor.id) {
                 self.table.successors.replace(self.core.me.address, candidate, list);
-                self.core.pending_events.successor = true;
+                self.core.successor_answered = true;
+                self.core.known_to_successor = false;
+                self.core.pending_events.set(Flag::Successor);
                 self.set_changed();
             }
         }
         self.core.notify = true;
-        if self.table.successors.first().is_none() {
-            self.core.pending_events.isolated |= self.core.predecessor != self.core.me;
+        if self.table.successors.first().is_none() && !self.table.fingers.is_empty() {
+            self.core.stabilize_at = self.core.now; // a finger may live
+        } else if self.table.successors.first().is_none() {
+            if self.core.predecessor != self.core.me {
+                self.core.pending_events.set(Flag::Isolated);
+            }
             self.set_predecessor(self.core.me); // nobody else is left
             self.hasten_probe();
         }
@@ -144,15 +178,26 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.rectify(peer);
     }
 
-    /// Rectify: takes the place of `notify` and `check_predecessor` of the papers.
+    /// Rectify: takes the place of `notify` and `check_predecessor` of the papers. A stranger shows first that it
+    /// lives at its address.
     fn rectify(&mut self, peer: Peer<I, A>) {
         #[cfg(test)]
         if self.mutate_rectify(peer) {
             return;
         }
+        let answered = self.core.successor_answered && self.table.successors.first() == Some(peer);
         if peer == self.core.predecessor {
             self.rectified();
-        } else if peer.id.between(self.core.predecessor.id, self.core.me.id) {
+        } else if answered {
+            self.rectify_verified(peer);
+        } else {
+            self.verify();
+        }
+    }
+
+    /// A node that believes to be the predecessor lives.
+    fn rectify_verified(&mut self, peer: Peer<I, A>) {
+        if peer.id.between(self.core.predecessor.id, self.core.me.id) {
             // The extra rule of Stoica 2003, V-A: the old one learns of the new one at once.
             self.core.nudge = self.core.predecessor().map(|old| old.address);
             self.set_predecessor(peer);
@@ -166,7 +211,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
-        self.core.pending_events.predecessor |= peer != self.core.predecessor;
+        if peer != self.core.predecessor {
+            self.core.pending_events.set(Flag::Predecessor);
+        }
         self.core.predecessor = peer;
         self.core.interval = self.core.settings.stabilize;
     }
@@ -197,17 +244,24 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         if self.core.state == State::Joining {
             self.core.question = None;
-            self.locate(Peer { id, address: from });
-        } else if self.asked().is_some_and(|peer| peer.id == id) {
-            self.core.question = None;
+            return self.locate(Peer { id, address: from });
+        }
+        let Some(peer) = self.asked().filter(|peer| peer.id == id) else {
+            return self.handle_dead();
+        };
+        self.core.question = None;
+        if !core::mem::take(&mut self.core.verifying) {
             self.rectified(); // the old predecessor lives and stays
+        } else if self.core.state == State::Stabilizing {
+            self.ask(); // and now for its list
         } else {
-            self.handle_dead();
+            self.rectify_verified(peer);
         }
     }
 
     /// The node asked waits for an answer itself: this step did not happen.
     pub(super) fn postpone(&mut self) {
+        self.core.known_to_successor = false; // the question may have been too short
         self.core.busy = self.core.busy.saturating_add(1);
         if self.core.busy >= MOST_BUSY {
             self.core.busy = 0;
@@ -234,16 +288,21 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.core.stabilize_at = self.core.now;
             self.continue_step();
         } else {
-            self.consider(peer); // of another ring
+            self.consider(peer, false); // of another ring
         }
     }
 
-    /// Takes note of a failure. Fingers are hints and forget it; the list of successors changes by
-    /// the steps of maintenance alone.
-    pub(super) fn mark_failed(&mut self, peer: Peer<I, A>) {
+    /// Takes note of a failure, and reports it.
+    fn mark_failed(&mut self, peer: Peer<I, A>, kind: Kind) {
+        self.core.pending_events.push_failed(peer);
+        self.forget_failed(peer, kind);
+    }
+
+    /// Fingers are hints and forget a peer that failed. The list of successors changes by the steps of
+    /// maintenance alone.
+    pub(super) fn forget_failed(&mut self, peer: Peer<I, A>, kind: Kind) {
         self.table.fingers.forget(peer.id);
-        self.core.pending_events.failed = Some(peer);
-        self.remember(peer, Kind::Lost);
+        self.remember(peer, kind);
         self.hasten_probe();
     }
 }

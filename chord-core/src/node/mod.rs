@@ -1,5 +1,6 @@
 //! The node: a machine of five verbs around the routing table.
 
+mod data;
 mod events;
 mod lifecycle;
 mod lookups;
@@ -8,20 +9,22 @@ mod maintenance;
 #[cfg(test)]
 #[path = "../../tests/model/mod.rs"]
 mod model;
+mod pending;
 mod probe;
 mod relay;
 mod state;
 mod storage;
+mod transmit;
 
 use core::time::Duration;
 
-use self::machine::{Core, NodeMut};
+use self::data::{Core, NodeMut};
 use crate::config::{Config, Settings};
 use crate::contacts::ContactSlot;
 use crate::error::{BufferTooSmall, ConfigError, DatagramError, Full, StartError};
 use crate::event::{Event, LookupId};
 use crate::id::{Identifier, KeyRange};
-use crate::lookup::LookupSlot;
+use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::rng::{Rng, mix};
 use crate::routing::RoutingTableRef;
@@ -29,11 +32,11 @@ use crate::slots::Slots;
 use crate::successors::MAX_SUCCESSORS;
 use crate::wire::Address;
 
-pub use machine::Transmit;
 pub use state::{Input, State, TRANSITIONS};
 pub use storage::{NodeArrays, NodeParts, NodePartsRef, NodeSlots, NodeStorage};
 #[cfg(feature = "alloc")]
 pub use storage::{NodeLimits, NodeVec};
+pub use transmit::Transmit;
 
 /// A node of a Chord ring with the corrected maintenance of Zave 2017.
 ///

@@ -7,13 +7,15 @@
 
 use core::time::Duration;
 
-use super::machine::NodeMut;
+use super::data::{NodeMut, OwnLookup};
+use super::pending::Flag;
 use super::state::{Input, State};
 use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{JoinFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, LookupSlot, Outcome};
+use crate::lookup::{Lookup, Outcome};
+use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::wire::Address;
@@ -59,7 +61,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             let (rounds, least) = if lost { WHEN_LOST } else { WHEN_CALM };
             span.times(rounds, least)
         };
-        self.core.probe_at = if self.contacts.is_empty() { Time::NEVER } else { self.after(span) };
+        let nobody = self.contacts.is_empty() && !alone;
+        self.core.probe_at = if nobody { Time::NEVER } else { self.after(span) };
     }
 
     /// A peer was lost: the next probe need not wait for a calm round.
@@ -71,21 +74,34 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     pub(super) fn probe(&mut self) {
         self.plan_probe();
-        let eager = self.table.successors.first().is_none() || self.core.quiet_probes_left > 0;
-        let next = contacts::next(self.contacts, self.core.next_contact, eager);
-        let Some((contact, next)) = next else { return };
-        self.core.next_contact = next;
-        self.core.probing = true;
+        let Some(contact) = self.next_contact() else { return };
+        self.core.own_lookup = OwnLookup::Probe;
         let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
         lookup.set_confirm(true);
         lookup.accept_any_origin();
         lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.own.put(lookup);
+        self.put_own(lookup);
+    }
+
+    /// Returns the peer whose turn it is: a contact, or, every second time while the node is alone, a finger.
+    fn next_contact(&mut self) -> Option<Peer<I, A>> {
+        let alone = self.table.successors.first().is_none();
+        self.core.probes = self.core.probes.wrapping_add(1);
+        if alone && self.core.probes.is_multiple_of(2) {
+            let turn = usize::from(self.core.probes / 2);
+            let at = turn.checked_rem(self.table.fingers.len());
+            if let Some(finger) = at.and_then(|at| self.table.fingers.iter().nth(at)) {
+                return Some(finger);
+            }
+        }
+        let eager = alone || self.core.quiet_probes_left > 0;
+        let (contact, next) = contacts::next(self.contacts, self.core.next_contact, eager)?;
+        self.core.next_contact = next;
+        Some(contact)
     }
 
     /// A probe has ended.
     pub(super) fn probed(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
-        self.core.probing = false;
         let contact = lookup.origin();
         let Outcome::Owner(owner) = outcome else {
             let alone = self.table.successors.first().is_none();
@@ -98,7 +114,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.give_way();
         }
         if self.core.quiet_probes_left == 0 {
-            self.core.pending_events.split = true;
+            self.core.pending_events.set(Flag::Split);
         }
         self.core.quiet_probes_left = QUIET_PROBES;
         self.core.contact = Some(owner.address);
@@ -106,7 +122,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if before != owner && before.address != self.core.me.address {
             self.core.nudge = Some(before.address);
         }
-        self.consider(owner);
+        self.consider(owner, true);
         self.plan_probe();
     }
 
@@ -115,19 +131,26 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         contacts::found(self.contacts, contact.address);
         if let Some(left) = self.core.quiet_probes_left.checked_sub(1) {
             self.core.quiet_probes_left = left;
-            self.core.pending_events.merged |= left == 0;
+            if left == 0 {
+                self.core.pending_events.set(Flag::Merged);
+            }
         }
     }
 
-    /// Takes a node for the candidate of the next step if it lies before the successor.
-    pub(super) fn consider(&mut self, peer: Peer<I, A>) {
+    /// Takes a node for the candidate of the next step if it lies before the successor. One that has not `answered`
+    /// is pinged first.
+    pub(super) fn consider(&mut self, peer: Peer<I, A>, answered: bool) {
         let successor = self.table.successors.first().unwrap_or(self.core.me);
         let closer = peer.id.between(self.core.me.id, successor.id);
         let free = self.core.state == State::Idle && self.core.question.is_none();
         if closer && free && peer.address != self.core.me.address {
             self.core.state = self.core.state.after(Input::Closer);
             self.core.saved = Some(peer);
-            self.ask();
+            if answered {
+                self.ask();
+            } else {
+                self.verify();
+            }
         }
     }
 
@@ -148,8 +171,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn give_way(&mut self) {
         self.core.twin_rounds = 0;
         self.core.question = None;
+        self.core.verifying = false;
+        self.core.successor_answered = false;
+        self.core.known_to_successor = false;
         *self.own = LookupSlot::EMPTY;
-        self.core.probing = false;
+        self.core.own_lookup = OwnLookup::Finger;
         self.core.notify = false;
         self.core.notified = None;
         self.core.nudge = None;

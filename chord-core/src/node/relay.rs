@@ -1,11 +1,11 @@
 //! Questions and answers that are passed on for others: the node remembers nothing of them.
 
-use super::machine::NodeMut;
+use super::data::NodeMut;
 use crate::error::Full;
 use crate::id::Identifier;
 use crate::list::List;
-use crate::lookup::LookupSlot;
-use crate::lookup::{Next, Slot};
+use crate::lookup::Next;
+use crate::lookup_slot::{LookupSlot, Slot};
 use crate::message::Message;
 use crate::message::WAY_BACK;
 use crate::peer::Peer;
@@ -13,7 +13,7 @@ use crate::relay::{Relay, Relayed};
 use crate::routing::Route;
 use crate::wire::Address;
 
-/// A question that has been passed on more often goes in circles.
+/// A question that has been passed on more often goes without end.
 const MOST_HOPS: u8 = 64;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {

@@ -2,7 +2,7 @@
 
 use crate::contacts::ContactSlot;
 use crate::fingers::FingerSlot;
-use crate::lookup::LookupSlot;
+use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::wire::Wire;
 #[cfg(feature = "alloc")]

@@ -329,7 +329,9 @@ impl Tested {
         let choice = usize::from(input.byte());
         let asked = self.asked.len().checked_sub(1 + choice % 4).and_then(|at| self.asked.get(at));
         let (from, token, key) = match asked {
-            Some((to, Message::Ping { token } | Message::Query { token })) => (*to, *token, None),
+            Some((to, Message::Ping { token, .. } | Message::Query { token, .. })) => {
+                (*to, *token, None)
+            }
             Some((to, Message::Find { token, key, .. } | Message::Route { token, key, .. })) => {
                 (*to, *token, Some(*key))
             }
@@ -340,6 +342,7 @@ impl Tested {
         let (a, b) = (peer(input), peer(input));
         let back = [a.address, b.address].into_iter().take(input.below(3)).collect();
         let (hops, direct) = (input.byte() / 2, input.byte().is_multiple_of(2));
+        let padding = u16::from(input.byte());
         let message = match (input.byte() % 19, key) {
             (18, _) => Message::Nudge { id },
             (16, _) => Message::Route { token, key: a.id, hops, direct, back },
@@ -356,8 +359,8 @@ impl Tested {
             }
             (8, _) => Message::Busy { token },
             (9, _) => Message::Absent { token },
-            (10, _) => Message::Ping { token },
-            (11, _) => Message::Query { token },
+            (10, _) => Message::Ping { token, padding },
+            (11, _) => Message::Query { token, padding },
             (12, _) => Message::Find { token, key: a.id, avoid: [b.id].into_iter().collect() },
             (13 | 14, _) => Message::Notify { id },
             _ => Message::Leave { id },

@@ -95,12 +95,17 @@ impl<const N: usize> Ring<N> {
             }
             _ => return Some(next),
         };
-        let local = next.nodes[usize::from(id)];
-        let again = local.is_stabilizing() && matches!(action, Action::Stabilize(_));
-        if let Some(asked) = local.asked().filter(|_| !again) {
+        // The notifying node shows that it lives, and then the old predecessor does, or is silent.
+        for _ in 0..2 {
+            let local = next.nodes[usize::from(id)];
+            let again = local.is_stabilizing() && matches!(action, Action::Stabilize(_));
+            let Some(asked) = local.asked().filter(|_| !again) else { break };
             let runs = next.nodes[usize::from(asked)].runs();
             let end = if runs { Action::Answer(id) } else { Action::Silence(id) };
             next = self.act_once(&next, end)?;
+            if !next.nodes[usize::from(id)].pings() {
+                break;
+            }
         }
         next.nodes[usize::from(id)].forget_question();
         Some(next)

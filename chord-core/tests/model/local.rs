@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::contacts::ContactSlot;
 use crate::fingers::FingerSlot;
 use crate::id::Identifier;
-use crate::lookup::LookupSlot;
+use crate::lookup_slot::LookupSlot;
 use crate::message::Message;
 use crate::node::State;
 use crate::node::{Node, NodeSlots};
@@ -47,6 +47,8 @@ pub(super) struct Fields {
     pub(super) saved: Option<u8>,
     pub(super) notified: Option<u8>,
     pub(super) asks: bool,
+    /// It asks who has notified it for a sign of life.
+    pub(super) verifies: bool,
     /// It stabilizes as soon as it can.
     pub(super) due: bool,
     pub(super) len: u8,
@@ -70,7 +72,8 @@ impl Local {
         for item in fields.list.iter().rev() {
             bits = bits << 3 | u64::from(*item);
         }
-        let flags = u64::from(fields.asks) | u64::from(fields.due) << 1;
+        let flags =
+            u64::from(fields.asks) | u64::from(fields.due) << 1 | u64::from(fields.verifies) << 2;
         for item in [
             flags,
             option(fields.notified),
@@ -101,6 +104,7 @@ impl Local {
             notified: option(4),
             asks: item(5) & 1 == 1,
             due: item(5) & 2 == 2,
+            verifies: item(5) & 4 == 4,
             list: core::array::from_fn(|at| item(6 + at as u32)),
         }
     }
@@ -118,7 +122,7 @@ impl Local {
         let fields = self.fields();
         match fields.state {
             State::Idle => Some(fields.list[0]),
-            State::Rectifying => Some(fields.predecessor),
+            State::Rectifying if !fields.verifies => Some(fields.predecessor),
             _ => fields.saved,
         }
         .filter(|_| fields.asks)
@@ -145,8 +149,15 @@ impl Local {
         if !self.is_member() {
             return Self::GONE;
         }
-        let (state, saved, notified, asks, due) = (State::Idle, None, None, false, false);
-        Self::pack(Fields { state, saved, notified, asks, due, ..self.fields() })
+        Self::pack(Fields {
+            state: State::Idle,
+            saved: None,
+            notified: None,
+            asks: false,
+            verifies: false,
+            due: false,
+            ..self.fields()
+        })
     }
 
     /// Returns whether the node has asked for a sign of life only.
@@ -214,6 +225,7 @@ pub(super) fn unpack<const N: usize>(
     let list: Vec<_> = fields.successors().iter().map(|id| peer(*id)).collect();
     node.with(|node, _| node.table.successors.set_raw(&list));
     let mut question = std::vec![];
+    node.core.verifying = fields.verifies;
     if fields.asks {
         node.with(|node, _| node.ask());
         question = sent(&mut node).expect("a question that is due").1;
@@ -235,6 +247,7 @@ pub(super) fn pack<const N: usize>(node: &Machine<N>) -> Local {
         saved: node.core.saved.map(|peer| peer.id.0),
         notified: node.core.notified.map(|peer| peer.id.0),
         asks: node.core.question.is_some(),
+        verifies: node.core.verifying,
         due: node.core.is_due(node.core.stabilize_at),
         len: successors.len() as u8,
         list,

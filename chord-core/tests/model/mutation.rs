@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use crate::id::Identifier;
-use crate::node::machine::NodeMut;
+use crate::node::data::NodeMut;
 use crate::peer::Peer;
 use crate::wire::Address;
 

@@ -18,8 +18,8 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// When it arrives, its number, its sender, its addressee, its bytes.
 type Letter = (Duration, u64, u32, u32, Vec<u8>);
 
-/// Returns what the node at the first address answers to the one at the second.
-type Liar = fn(u32, u32, &Text) -> Vec<Text>;
+/// Returns what the node at the first address answers to the one at the second; `None`: it is honest.
+pub(crate) type Liar = fn(u32, u32, &Text) -> Option<Vec<Text>>;
 
 pub(crate) struct Member {
     pub(crate) node: TestNode,
@@ -164,12 +164,12 @@ impl Net {
     fn deliver(&mut self, from: u32, to: u32, bytes: &[u8]) {
         if let (Some(liar), true) = (self.liar, self.liars.contains(&to)) {
             let (message, _) = Text::decode(bytes).unwrap();
-            for answer in liar(to, from, &message) {
-                let mut out = [0; Text::MAX_LEN];
-                let len = answer.encode(&mut out).unwrap();
-                self.send(to, from, &out[..len]);
-            }
-            if matches!(message, Text::Query { .. } | Text::Find { .. }) {
+            if let Some(answers) = liar(to, from, &message) {
+                for answer in answers {
+                    let mut out = [0; Text::MAX_LEN];
+                    let len = answer.encode(&mut out).unwrap();
+                    self.send(to, from, &out[..len]);
+                }
                 return;
             }
         }
@@ -217,6 +217,16 @@ impl Net {
             assert!(self.now < start + span, "{what}: {flaw}");
             self.run_for(SECOND / 2);
         }
+    }
+
+    /// Runs until the ring is ideal; returns what it lacks after `span`.
+    pub(crate) fn flaw_after(&mut self, span: Duration) -> Option<String> {
+        let end = self.now + span;
+        while self.now < end {
+            self.flaw()?;
+            self.run_for(SECOND / 2);
+        }
+        self.flaw()
     }
 
     /// Looks `count` keys up; returns how many of them the right node was named for.

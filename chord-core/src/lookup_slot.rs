@@ -1,0 +1,121 @@
+//! Where lookups and what is passed on are kept.
+
+use crate::event::Event;
+use crate::id::Identifier;
+use crate::lookup::Lookup;
+use crate::peer::Peer;
+use crate::relay::{Relay, Relayed};
+use crate::time::{Span, Time};
+use crate::wire::Address;
+
+/// Room for one lookup of the application, or for a question or an answer that the node passes on for
+/// others, until it is sent. See the crate's page for its size.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LookupSlot<I, A>(pub(crate) Slot<I, A>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Slot<I, A> {
+    Empty,
+    /// Free, but a peer that a lookup of the node itself has found dead has yet to be reported.
+    Failed(Peer<I, A>),
+    Lookup(Lookup<I, A>),
+    Relay(Relay<I, A>),
+    /// A question was passed on; its answer may go back until then.
+    Passed {
+        token: u32,
+        to: A,
+        until: Time,
+    },
+}
+
+impl<I: Identifier, A: Address> Slot<I, A> {
+    /// What was to be passed on is sent. A question whose answer comes back this way is remembered for as long
+    /// as two tries take: no other answer is passed on.
+    pub(crate) fn set_relay_sent(&mut self, now: Time, patience: Span) {
+        let Self::Relay(relay) = self else { return };
+        *self = match relay.what {
+            Relayed::Question { direct: false, .. } => Self::Passed {
+                token: relay.token,
+                to: relay.to,
+                until: now.after(patience).after(patience),
+            },
+            Relayed::Question { .. } | Relayed::Answer { .. } => Self::Empty,
+        };
+    }
+}
+
+impl<I, A> LookupSlot<I, A> {
+    /// A slot without a lookup.
+    pub const EMPTY: Self = Self(Slot::Empty);
+
+    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
+        self.0 = Slot::Lookup(lookup);
+    }
+
+    /// Takes a lookup out of its slot.
+    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
+        if !matches!(self.0, Slot::Lookup(_)) {
+            return None;
+        }
+        match core::mem::replace(self, Self::EMPTY).0 {
+            Slot::Lookup(lookup) => Some(lookup),
+            Slot::Empty | Slot::Failed(_) | Slot::Relay(_) | Slot::Passed { .. } => None,
+        }
+    }
+
+    /// Takes the peer that has yet to be reported.
+    pub(crate) fn take_failed(&mut self) -> Option<Peer<I, A>> {
+        match &mut self.0 {
+            Slot::Lookup(lookup) => lookup.take_failed(),
+            Slot::Failed(_) => match core::mem::replace(self, Self::EMPTY).0 {
+                Slot::Failed(peer) => Some(peer),
+                _ => None,
+            },
+            Slot::Empty | Slot::Relay(_) | Slot::Passed { .. } => None,
+        }
+    }
+
+    /// Returns whether a question with this token was passed on to `from`.
+    pub(crate) fn has_passed(&self, token: u32, from: &A) -> bool
+    where
+        A: PartialEq,
+    {
+        matches!(&self.0, Slot::Passed { token: passed, to, .. } if *passed == token && to == from)
+    }
+
+    /// Returns whether the slot serves a lookup of another node.
+    pub(crate) fn is_for_others(&self) -> bool {
+        matches!(self.0, Slot::Relay(_) | Slot::Passed { .. })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, Slot::Empty | Slot::Failed(_))
+    }
+
+    pub(crate) fn lookup(&self) -> Option<&Lookup<I, A>> {
+        if let Slot::Lookup(lookup) = &self.0 { Some(lookup) } else { None }
+    }
+
+    pub(crate) fn lookup_mut(&mut self) -> Option<&mut Lookup<I, A>> {
+        if let Slot::Lookup(lookup) = &mut self.0 { Some(lookup) } else { None }
+    }
+}
+
+impl<I: Identifier, A: Address> LookupSlot<I, A> {
+    pub(crate) fn deadline(&self) -> Time {
+        match &self.0 {
+            Slot::Empty | Slot::Failed(_) | Slot::Relay(_) => Time::NEVER,
+            Slot::Lookup(lookup) => lookup.deadline(),
+            Slot::Passed { until, .. } => *until,
+        }
+    }
+
+    /// Returns the next event; after the last one the slot is free.
+    pub(crate) fn poll_event(&mut self) -> Option<Event<I, A>> {
+        let event = self.lookup_mut()?.poll_event()?;
+        if matches!(event, Event::LookupDone { .. } | Event::LookupFailed { .. }) {
+            *self = Self::EMPTY;
+        }
+        Some(event)
+    }
+}
