@@ -6,6 +6,7 @@
 #![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
 #![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 
+mod date;
 mod giv;
 mod name;
 mod queue;

@@ -85,7 +85,7 @@ impl Library {
                 let wanted = Urn::parse(urn.as_bytes())?.sha1();
                 self.0.iter().find(|file| file.sha1 == wanted)
             }
-            Resource::Other(_) => None,
+            Resource::Tree(_) | Resource::Other(_) => None,
         }
     }
 
