@@ -17,7 +17,7 @@ mod response;
 use core::fmt;
 
 pub use giv::Giv;
-pub use name::Name;
+pub use name::{Name, NameBytes};
 pub use queue::{AvailableRanges, Queued, retry_after};
 pub use range::{ContentRange, Range};
 pub use request::{Method, Request, Resource};

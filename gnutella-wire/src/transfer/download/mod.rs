@@ -71,7 +71,8 @@ use logic::{Core, State};
 ///     println!("{event:?}"); // VerifyFile: hash the file
 /// }
 /// download.handle_file_verified(now, sha1.expect("32 characters"));
-/// assert_eq!(download.poll_event(), Some(DownloadEvent::Completed { verified: true }));
+/// let mut events = core::iter::from_fn(|| download.poll_event()); // `Closed`, since nothing is left
+/// assert!(events.any(|event| event == DownloadEvent::Completed { verified: true }));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,7 +108,7 @@ impl Serve {
         match input {
             Input::Connected(stream, received) => {
                 let name = peer(&stream);
-                if let Err(error) = self.open(stream, received) {
+                if let Err(error) = self.open(stream, &received) {
                     self.ctx.trace(|| format!("   {name}: {error}"));
                 }
             }
@@ -124,7 +124,7 @@ impl Serve {
         }
     }
 
-    fn open(&mut self, stream: TcpStream, received: Vec<u8>) -> io::Result<()> {
+    fn open(&mut self, stream: TcpStream, received: &[u8]) -> io::Result<()> {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         let name = peer(&stream);
@@ -139,7 +139,7 @@ impl Serve {
         let own = self.own.clone();
         thread::spawn(move || read(conn, reader, &own));
         self.links.insert(conn.0, Link { jobs, received: Vec::new(), name });
-        self.receive(conn, &received);
+        self.receive(conn, received);
         Ok(())
     }
 
