@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 12] = [
+const MACHINES: [(&str, &str, &str); 14] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -21,6 +21,16 @@ const MACHINES: [(&str, &str, &str); 12] = [
         "gnutella_wire::opennap::Client",
         "gnutella-wire/src/opennap/client.rs",
         "gnutella-wire/src/opennap/client.rs",
+    ),
+    (
+        "gnutella_wire::transfer::Download",
+        "gnutella-wire/src/transfer/download/mod.rs",
+        "gnutella-wire/src/transfer/download",
+    ),
+    (
+        "gnutella_wire::transfer::Uploads",
+        "gnutella-wire/src/transfer/upload/mod.rs",
+        "gnutella-wire/src/transfer/upload",
     ),
     ("chord_core::Node", "chord-core/src/node/mod.rs", "chord-core/src/node"),
     (

@@ -140,7 +140,7 @@ fn two_behind_firewalls_transfer_by_push() {
     }
 }
 
-/// What was there already is not fetched again, and a file that is another is not kept.
+/// What was there already is not fetched again, and what is wrong in it is found by the tree.
 #[test]
 fn a_download_goes_on_and_is_checked() {
     let (shared, song) = music("resumed");
@@ -150,13 +150,44 @@ fn a_download_goes_on_and_is_checked() {
     let words = ["--connect", &up.address, "--find", "jude", "--into", into.to_str().unwrap()];
     fs::write(&part, vec![0; 1_000_000]).unwrap(); // another file's beginning
     let done = run(&words);
-    assert!(!done.status.success() && text(&done.stderr).contains("its hash is"));
-    assert!(!part.exists() && !into.join("Hey Jude.mp3").exists());
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    assert!(fs::read(into.join("Hey Jude.mp3")).unwrap() == song);
+    assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "nothing else is left");
     fs::write(&part, &song[..2_999_999]).unwrap();
     let done = run(&[&words[..], &["--trace"]].concat());
     let said = text(&done.stdout);
     assert!(done.status.success(), "{said}");
     assert!(said.contains("Content-Range: bytes 2999999-2999999/3000000"), "{said}");
+    assert!(fs::read(into.join("Hey Jude.mp3")).unwrap() == song);
+}
+
+/// Three servents share a file; the download is killed in the middle and then goes on where it was.
+#[test]
+fn a_killed_download_goes_on_from_three_servents() {
+    let (shared, song) = music("killed");
+    let into = folder("killed-into");
+    let shared = shared.to_str().unwrap();
+    let slow = ["--ultrapeer", "--share", shared, "--upload-rate", "400000"];
+    let up = Running::start(&slow);
+    let leaf = ["--connect", &up.address, "--share", shared, "--upload-rate", "400000"];
+    let _leaves = [Running::start(&leaf), Running::start(&leaf)];
+    let find = ["--connect", &up.address, "--find", "jude", "--into", into.to_str().unwrap()];
+    let first = Running::start(&find);
+    let ranges = into.join("Hey Jude.mp3.part-ranges");
+    let begun = || fs::read_to_string(&ranges).is_ok_and(|text| text.lines().count() > 1);
+    for _ in 0..200 {
+        if begun() {
+            break;
+        }
+        std::thread::sleep(core::time::Duration::from_millis(100));
+    }
+    assert!(begun(), "nothing was saved");
+    drop(first); // killed
+    assert!(into.join("Hey Jude.mp3.part").exists(), "it was faster than expected");
+    let done = run(&find);
+    let said = text(&done.stdout);
+    assert!(done.status.success(), "{said}{}", text(&done.stderr));
+    assert!(said.contains("continues with "), "{said}");
     assert!(fs::read(into.join("Hey Jude.mp3")).unwrap() == song);
 }
 

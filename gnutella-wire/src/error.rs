@@ -30,6 +30,28 @@ pub enum ConfigError {
         /// The limit on own messages.
         max_ttl: u8,
     },
+    /// Nothing could be done.
+    #[error("{field} is 0")]
+    Zero {
+        /// The name of the field.
+        field: &'static str,
+    },
+    /// The storage is too small.
+    #[error("too few slots for {what}: at least {needed} are needed")]
+    TooFewSlots {
+        /// What the slots are for.
+        what: &'static str,
+        /// How many are enough.
+        needed: u64,
+    },
+    /// A text is too long.
+    #[error("{field} is longer than {limit} bytes")]
+    TooLong {
+        /// The name of the field.
+        field: &'static str,
+        /// The most bytes.
+        limit: usize,
+    },
     /// A timer would fire without end.
     #[error("{field} is zero")]
     ZeroDuration {

@@ -32,6 +32,10 @@ pub mod opennap;
 pub mod qrp;
 pub mod routes;
 pub mod servent;
+#[cfg(feature = "transfer")]
+pub mod thex;
+#[cfg(feature = "transfer")]
+pub mod transfer;
 pub mod wire;
 
 mod error;

@@ -54,6 +54,9 @@ pub enum ConnectError {
         /// How many slots there are.
         capacity: usize,
     },
+    /// A transfer does not expect this connection, or no longer.
+    #[error("{0} is not expected")]
+    NotExpected(ConnId),
 }
 
 impl<T> Received<T> {

@@ -41,3 +41,18 @@ fn slots_and_machines_are_as_large_as_documented() {
             .all(|len| *len <= 16_384)
     );
 }
+
+/// Bounds instead of exact numbers: they differ between targets and compilers.
+#[test]
+fn transfers_are_not_larger_than_documented() {
+    use gnutella_wire::transfer::{BlockSlot, Download, SourceSlot, UploadSlot, Uploads};
+    for (what, len, most) in [
+        ("SourceSlot", size_of::<SourceSlot>(), 400),
+        ("BlockSlot", size_of::<BlockSlot>(), 48),
+        ("Download", size_of::<Download<()>>(), 2_304),
+        ("UploadSlot", size_of::<UploadSlot>(), 200),
+        ("Uploads", size_of::<Uploads<()>>(), 240),
+    ] {
+        assert!(len <= most, "{what} has {len} bytes");
+    }
+}

@@ -6,6 +6,7 @@
 #![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
 #![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 
+mod date;
 mod giv;
 mod name;
 mod queue;
@@ -16,7 +17,7 @@ mod response;
 use core::fmt;
 
 pub use giv::Giv;
-pub use name::Name;
+pub use name::{Name, NameBytes};
 pub use queue::{AvailableRanges, Queued, retry_after};
 pub use range::{ContentRange, Range};
 pub use request::{Method, Request, Resource};

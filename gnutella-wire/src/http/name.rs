@@ -7,7 +7,11 @@ use core::fmt;
 #[derive(Clone, Copy)]
 pub struct Name<'a>(Form<'a>);
 
-#[derive(Clone, Copy)]
+/// The bytes that a name means.
+#[derive(Debug, Clone)]
+pub struct NameBytes<'a>(Form<'a>);
+
+#[derive(Debug, Clone, Copy)]
 enum Form<'a> {
     Plain(&'a [u8]),
     Escaped(&'a [u8]),
@@ -27,23 +31,32 @@ impl<'a> Name<'a> {
     }
 
     /// Iterates over the bytes that the name means.
-    pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + 'a {
-        let (mut rest, escaped) = match self.0 {
-            Form::Plain(bytes) => (bytes, false),
-            Form::Escaped(bytes) => (bytes, true),
-        };
-        core::iter::from_fn(move || {
-            let (byte, after) = match *rest {
-                [b'%', high, low, ref after @ ..] if escaped => match (digit(high), digit(low)) {
+    #[must_use]
+    pub const fn bytes(&self) -> NameBytes<'a> {
+        NameBytes(self.0)
+    }
+}
+
+impl Iterator for NameBytes<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (Form::Plain(rest) | Form::Escaped(rest)) = self.0;
+        let (byte, after) = match (self.0, rest) {
+            (_, []) => return None,
+            (Form::Escaped(_), [b'%', high, low, after @ ..]) => {
+                match (digit(*high), digit(*low)) {
                     (Some(high), Some(low)) => (high << 4 | low, after),
                     _ => (b'%', rest.get(1..)?),
-                },
-                [byte, ref after @ ..] => (byte, after),
-                [] => return None,
-            };
-            rest = after;
-            Some(byte)
-        })
+                }
+            }
+            (_, [byte, after @ ..]) => (*byte, after),
+        };
+        self.0 = match self.0 {
+            Form::Plain(_) => Form::Plain(after),
+            Form::Escaped(_) => Form::Escaped(after),
+        };
+        Some(byte)
     }
 }
 

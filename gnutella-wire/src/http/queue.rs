@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::date;
 use crate::head::{Head, Value};
 
 /// A place in a server's queue, from `X-Queue` or `X-Queued` of a 503. Every part is optional, in any
@@ -80,11 +81,17 @@ impl<'a> Queued<'a> {
     }
 }
 
-/// Reads `Retry-After`. A date instead of seconds is ignored.
+/// Reads `Retry-After`: seconds, or a date, which counts from the `Date` of the same head. A date
+/// without a `Date` to compare with is ignored.
 #[must_use]
 pub fn retry_after(head: &Head<'_>) -> Option<Duration> {
-    let seconds: u32 = head.header("Retry-After")?.parse()?;
-    Some(Duration::from_secs(seconds.into()))
+    let value = head.header("Retry-After")?;
+    if let Some(seconds) = value.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let at = date::seconds(value.as_str()?)?;
+    let sent = date::seconds(head.header("Date")?.as_str()?)?;
+    Some(Duration::from_secs(at.saturating_sub(sent)))
 }
 
 /// The parts of a file that a server has, from `X-Available-Ranges`: first and last byte, both

@@ -11,6 +11,7 @@ use crate::writer::Writer;
 
 const GET: &str = "/get/"; // then the index, a slash, the name; in 0.4 one more slash
 const N2R: &str = "/uri-res/N2R?"; // then a URN
+const N2X: &str = "/uri-res/N2X?"; // then a URN
 
 /// Asks for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub enum Resource<'a> {
     },
     /// A file by its hash, such as `urn:sha1:` and 32 characters.
     Urn(&'a str),
+    /// The Tiger tree of a file, by the hash of the file (THEX).
+    Tree(&'a str),
     /// Any other path, of any bytes; `/` asks for the list of files.
     Other(&'a [u8]),
 }
@@ -127,12 +130,9 @@ fn split(line: &[u8]) -> Option<(Method, Resource<'_>, Version)> {
 
 impl<'a> Resource<'a> {
     fn decode(path: &'a [u8]) -> Self {
-        Self::urn(path).or_else(|| Self::file(path)).unwrap_or(Self::Other(path))
-    }
-
-    fn urn(path: &'a [u8]) -> Option<Self> {
-        let urn = path.strip_prefix(N2R.as_bytes())?;
-        core::str::from_utf8(urn).ok().map(Self::Urn)
+        let by_urn = after(path, N2R).map(Self::Urn);
+        let by_urn = by_urn.or_else(|| after(path, N2X).map(Self::Tree));
+        by_urn.or_else(|| Self::file(path)).unwrap_or(Self::Other(path))
     }
 
     fn file(path: &'a [u8]) -> Option<Self> {
@@ -146,6 +146,11 @@ impl<'a> Resource<'a> {
     }
 }
 
+fn after<'a>(path: &'a [u8], prefix: &str) -> Option<&'a str> {
+    let urn = path.strip_prefix(prefix.as_bytes())?;
+    core::str::from_utf8(urn).ok()
+}
+
 /// The request line, without its end.
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,9 +158,8 @@ impl fmt::Display for Request<'_> {
         let slash = if self.version == Version::Http10 { "/" } else { "" };
         match self.resource {
             Resource::File { index, name } => write!(f, "{GET}{index}/{name}{slash}")?,
-            Resource::Urn(urn) => {
-                write!(f, "{N2R}{}", urn.split(['\r', '\n']).next().unwrap_or_default())?;
-            }
+            Resource::Urn(urn) => write!(f, "{N2R}{}", first(urn))?,
+            Resource::Tree(urn) => write!(f, "{N2X}{}", first(urn))?,
             Resource::Other(path) => write!(f, "{}", Text::split(first_line(path)).0)?,
         }
         write!(f, " {}", self.version)
@@ -174,4 +178,9 @@ impl fmt::Display for Method {
             Self::Head => "HEAD",
         })
     }
+}
+
+/// Returns the first line of a text: what follows a CR or LF would be another header.
+fn first(text: &str) -> &str {
+    text.split(['\r', '\n']).next().unwrap_or_default()
 }

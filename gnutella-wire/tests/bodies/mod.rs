@@ -24,6 +24,7 @@ mod opennap;
 mod qrp;
 /// Bodies of the machine.
 pub mod servent;
+mod transfer;
 mod vendor;
 
 /// What takes any bytes, and panics if something does not hold.
@@ -44,6 +45,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_opennap", opennap::message),
     ("gnutella_index", opennap::index),
     ("gnutella_nap_client", opennap::client),
+    ("gnutella_download", transfer::download),
+    ("gnutella_uploads", transfer::uploads),
+    ("gnutella_thex", transfer::thex),
     ("gnutella_vendor", vendor::payload),
     ("gnutella_ggep", ggep::ggep),
     ("gnutella_stuffing", ggep::stuffing),

@@ -34,6 +34,9 @@ pub struct Args {
     /// How many seconds --find waits for hits
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub wait: u64,
+    /// Send at most this many bytes per second, for all uploads together
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub upload_rate: Option<u64>,
     /// Behave as behind a firewall: accept connections only for files that were requested by push
     #[arg(long)]
     pub firewalled: bool,

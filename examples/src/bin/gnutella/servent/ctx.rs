@@ -1,22 +1,20 @@
 //! What the threads share.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicBool;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use gnutella_wire::huge::Sha1;
+use gnutella_wire::huge::{Sha1, TigerRoot};
 use gnutella_wire::servent::HandshakeHeaders;
 use gnutella_wire::{ConnId, Role, ServentId};
 
 use super::links::Joined;
 use super::share::Library;
-
-/// The most uploads at a time. Further requests are answered as busy.
-pub const UPLOADS: usize = 4;
+use super::{fetch, serve};
 
 /// What all threads see.
 pub struct Ctx {
@@ -28,10 +26,15 @@ pub struct Ctx {
     pub firewalled: bool,
     pub library: Library,
     pub into: PathBuf,
-    pub uploads: AtomicUsize,
+    /// Whether a further upload would have to wait.
+    pub busy: AtomicBool,
+    /// The uploads.
+    pub uploads: Sender<serve::Input>,
+    /// The checked parts of downloads in progress, which are shared too.
+    pub partials: Mutex<Vec<Partial>>,
     pub room: Mutex<Room>,
-    /// The files that were asked for by push, and are to come.
-    pub expected: Mutex<Vec<Found>>,
+    /// The servents that were pushed, and the downloads that wait for them.
+    pub expected: Mutex<Vec<(ServentId, Sender<fetch::Input>)>>,
     pub inputs: Sender<Input>,
 }
 
@@ -56,6 +59,15 @@ pub struct Found {
     pub size: u64,
     pub name: String,
     pub sha1: Option<Sha1>,
+    pub root: Option<TigerRoot>,
+}
+
+/// A download in progress, as far as it is checked.
+pub struct Partial {
+    pub sha1: Sha1,
+    pub size: u64,
+    pub path: PathBuf,
+    pub spans: Vec<(u64, u64)>,
 }
 
 /// What the threads send to the one that owns the servent.
@@ -72,8 +84,8 @@ pub enum Input {
     Line(String),
     /// A download ended.
     Fetched(Result<PathBuf, String>),
-    /// A direct download did not even connect: ask by push.
-    Unreachable(Found),
+    /// A download needs a push.
+    Push(ServentId, u32),
 }
 
 impl Ctx {
@@ -89,24 +101,9 @@ impl Ctx {
         let _ = self.inputs.send(input);
     }
 
-    /// Takes one of the slots for uploads; `None` if all are taken.
-    pub fn upload(&self) -> Option<Upload<'_>> {
-        let taken = self.uploads.fetch_add(1, Ordering::SeqCst);
-        let upload = Upload(&self.uploads);
-        (taken < UPLOADS).then_some(upload)
-    }
-
-    pub fn is_busy(&self) -> bool {
-        self.uploads.load(Ordering::SeqCst) >= UPLOADS
-    }
-}
-
-/// A slot for an upload, given back when dropped.
-pub struct Upload<'a>(&'a AtomicUsize);
-
-impl Drop for Upload<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+    /// Hands a connection to the uploads.
+    pub fn serve(&self, input: serve::Input) {
+        let _ = self.uploads.send(input);
     }
 }
 

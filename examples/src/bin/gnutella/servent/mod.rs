@@ -1,17 +1,19 @@
 //! A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads.
 //!
 //! One thread owns the `Servent` and hears from all others by a channel: one that accepts connections,
-//! two for each link, one for each transfer.
+//! two for each link, one for all uploads, one for each download.
 
 mod args;
 mod ctx;
+mod fetch;
 mod links;
 mod node;
+mod serve;
 mod share;
 mod transfer;
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::AtomicBool;
 use core::time::Duration;
 use std::io::{self, BufRead as _};
 use std::net::{TcpListener, UdpSocket};
@@ -40,6 +42,7 @@ pub fn run(args: Args) -> cli::Result {
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = own_address(&listener, &args).map_err(|error| error.to_string())?;
     let (inputs, heard) = channel();
+    let (uploads, requests) = channel();
     let ctx = Arc::new(Ctx {
         start: Instant::now(),
         trace: args.trace,
@@ -49,11 +52,14 @@ pub fn run(args: Args) -> cli::Result {
         firewalled: args.firewalled,
         library,
         into: args.into,
-        uploads: AtomicUsize::new(0),
+        busy: AtomicBool::new(false),
+        uploads: uploads.clone(),
+        partials: Mutex::new(Vec::new()),
         room: Mutex::new(Room::default()),
         expected: Mutex::new(Vec::new()),
         inputs,
     });
+    serve::start(&ctx, uploads, requests, args.upload_rate);
     interrupt::install();
     println!("listening on {address}, sharing {} files", ctx.library.0.len());
     let strangers = Arc::clone(&ctx);

@@ -1,27 +1,31 @@
 //! The one thread that owns the servent: bytes and commands in, messages and sockets out.
 
 use core::net::SocketAddrV4;
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::Instant;
 
 use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
-use gnutella_wire::huge::{Part, Urn};
+use gnutella_wire::huge::{Part, Sha1, Urn};
 use gnutella_wire::servent::Target;
 use gnutella_wire::wire::{
     Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
     QueryHit, Record, Records, Vendor,
 };
-use gnutella_wire::{Config, ConnId, Event, Guid, Role, Servent, ServentLimits, ServentVec, Text};
+use gnutella_wire::{
+    Config, ConnId, Event, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
+};
 
 use super::ctx::{Ctx, Found, Input, peer};
+use super::fetch;
 use super::links::{Joined, dial, start};
-use super::transfer::{download, offer};
+use super::transfer::offer;
 
 const AGENT: &str = concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"));
 const VENDOR: Vendor = Vendor(*b"GWIR");
@@ -35,6 +39,8 @@ pub struct Node {
     links: BTreeMap<u32, Link>,
     next_link: u32,
     found: Vec<Found>,
+    /// Downloads in progress, which new hits may add sources to.
+    downloads: Vec<(Sha1, Sender<fetch::Input>)>,
     wish: Option<Wish>,
 }
 
@@ -77,7 +83,9 @@ impl Node {
         let wish =
             find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
         let links = BTreeMap::new();
-        let node = Self { ctx, servent, links, next_link: 0, found: Vec::new(), wish };
+        let found = Vec::new();
+        let downloads = Vec::new();
+        let node = Self { ctx, servent, links, next_link: 0, found, downloads, wish };
         node.publish_room(); // before the first handshake
         node
     }
@@ -139,7 +147,7 @@ impl Node {
                 }
             }
             Input::Line(line) => self.command(line.trim()),
-            Input::Unreachable(found) => self.push(found),
+            Input::Push(servent, index) => self.push(servent, index),
             Input::Fetched(_) => {}
         }
     }
@@ -240,7 +248,7 @@ impl Node {
         let Some(records) = Records::from_slice(&records).filter(|all| !all.is_empty()) else {
             return;
         };
-        self.servent.set_busy(ctx.is_busy());
+        self.servent.set_busy(ctx.busy.load(Ordering::Relaxed));
         let data = self.servent.hit_flags().to_data(VENDOR);
         let mut buf = vec![0; 16_384];
         match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
@@ -252,8 +260,8 @@ impl Node {
     fn collect(&mut self, hit: &QueryHit<'_>) {
         let flags = hit.data.flags().unwrap_or_default();
         for record in &hit.records {
-            let sha1 = record.parts().find_map(|part| match part {
-                Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()).map(|urn| urn.sha1()),
+            let urn = record.parts().find_map(|part| match part {
+                Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
                 _ => None,
             });
             let found = Found {
@@ -264,7 +272,11 @@ impl Node {
                 index: record.index,
                 size: record.size.into(),
                 name: record.name.to_string(),
-                sha1,
+                sha1: urn.map(|urn| urn.sha1()),
+                root: match urn {
+                    Some(Urn::Bitprint(_, root)) => Some(root),
+                    _ => None,
+                },
             };
             let known = |old: &Found| (old.servent, old.index) == (found.servent, found.index);
             if self.found.iter().any(known) || self.found.len() >= 1_000 {
@@ -279,8 +291,17 @@ impl Node {
                 found.size,
                 found.address
             );
+            self.feed(&found);
             self.found.push(found);
         }
+    }
+
+    /// Adds a source to the download of the same file, if there is one.
+    fn feed(&mut self, found: &Found) {
+        self.downloads.retain(|(sha1, download)| {
+            let is_same = Some(*sha1) == found.sha1;
+            !is_same || download.send(fetch::Input::Source(found.clone())).is_ok()
+        });
     }
 
     fn command(&mut self, line: &str) {
@@ -293,7 +314,7 @@ impl Node {
                 let found =
                     number.parse::<usize>().ok().and_then(|n| self.found.get(n.wrapping_sub(1)));
                 match found.cloned() {
-                    Some(found) => self.fetch(found),
+                    Some(found) => self.fetch(&found),
                     None => println!("get takes the number of a file that was found"),
                 }
             }
@@ -321,22 +342,24 @@ impl Node {
         }
     }
 
-    fn fetch(&mut self, found: Found) {
-        if found.push { self.push(found) } else { download(&self.ctx, found) }
+    /// Fetches a file from everywhere it was found.
+    fn fetch(&mut self, found: &Found) {
+        let same = |other: &&Found| found.sha1.is_some() && other.sha1 == found.sha1;
+        let others = self.found.iter().filter(same).filter(|other| other.address != found.address);
+        let sources: Vec<_> = core::iter::once(found).chain(others).cloned().collect();
+        let download = fetch::start(&self.ctx, &sources);
+        if let Some(sha1) = found.sha1 {
+            self.downloads.push((sha1, download));
+        }
     }
 
-    /// Asks the other end to connect, and expects it.
-    fn push(&mut self, found: Found) {
+    /// Asks the other end to connect. The download waits for it, and not for ever.
+    fn push(&mut self, servent: ServentId, index: u32) {
         let mut buf = [0; 64];
         let guid = Guid::from_random(random());
-        match self.servent.push(self.now(), guid, found.servent, found.index, &mut buf) {
-            Ok(push) => {
-                self.ctx.expected.lock().expect("no panics").push(found);
-                self.send(push.to, &buf[..push.len]);
-            }
-            Err(error) => {
-                self.ctx.tell(Input::Fetched(Err(format!("{}: cannot push: {error}", found.name))));
-            }
+        match self.servent.push(self.now(), guid, servent, index, &mut buf) {
+            Ok(push) => self.send(push.to, &buf[..push.len]),
+            Err(error) => println!("cannot push {servent:.8}: {error}"),
         }
     }
 
@@ -349,7 +372,7 @@ impl Node {
         }
         if let Some(found) = self.found.first().cloned() {
             wish.fetching = true;
-            self.fetch(found);
+            self.fetch(&found);
         } else if now >= wish.deadline {
             return Some(format!("nobody has {}", wish.words));
         } else if now >= wish.again && !self.links.is_empty() {

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use gnutella_wire::Text;
 use gnutella_wire::http::Resource;
-use gnutella_wire::huge::{Part, Sha1, Urn};
+use gnutella_wire::huge::{Part, Sha1, TigerRoot, Urn};
 use gnutella_wire::qrp::KeywordRules;
+use gnutella_wire::thex::{Node, Shape, Tree, TreeHasher};
 use gnutella_wire::wire::Query;
 use sha1::{Digest as _, Sha1 as Hasher};
 
@@ -20,6 +21,9 @@ pub struct Shared {
     pub size: u64,
     pub sha1: Sha1,
     pub path: PathBuf,
+    /// The root of its Tiger tree, and the tree as it is sent.
+    pub root: TigerRoot,
+    pub tree: Vec<u8>,
 }
 
 /// All of them.
@@ -44,7 +48,8 @@ impl Library {
                 continue;
             }
             let (size, sha1) = hash(&path)?;
-            files.push(Shared { index, name: name.to_owned(), size, sha1, path });
+            let (root, tree) = tree(&path, size)?;
+            files.push(Shared { index, name: name.to_owned(), size, sha1, path, root, tree });
             if began.elapsed() > told + Duration::from_secs(1) {
                 told = began.elapsed();
                 println!("hashing: {} of {all} files", files.len());
@@ -85,7 +90,7 @@ impl Library {
                 let wanted = Urn::parse(urn.as_bytes())?.sha1();
                 self.0.iter().find(|file| file.sha1 == wanted)
             }
-            Resource::Other(_) => None,
+            Resource::Tree(_) | Resource::Other(_) => None,
         }
     }
 
@@ -108,4 +113,27 @@ pub fn hash(path: &Path) -> io::Result<(u64, Sha1)> {
         hasher.update(&buf[..len]);
         size += len as u64;
     }
+}
+
+/// Returns the root of the Tiger tree of a file, and the tree as it is sent.
+fn tree(path: &Path, size: u64) -> io::Result<(TigerRoot, Vec<u8>)> {
+    let shape = Shape::customary(size);
+    let mut file = File::open(path)?;
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut buf = vec![0; 1 << 16];
+    for _ in 0..shape.nodes {
+        let mut hasher = TreeHasher::new();
+        let mut part = (&mut file).take(shape.span);
+        loop {
+            match part.read(&mut buf)? {
+                0 => break,
+                len => hasher.update(&buf[..len]),
+            }
+        }
+        nodes.push(hasher.finish().0);
+    }
+    let tree = Tree { size, nodes: &nodes };
+    let mut body = vec![0; tree.encoded_len()];
+    tree.encode(&mut body).map_err(io::Error::other)?;
+    Ok((tree.root().unwrap_or(TigerRoot([0; 24])), body))
 }

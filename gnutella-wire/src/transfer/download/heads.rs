@@ -1,0 +1,265 @@
+//! Heads of answers: what a source has, whether it sends it now, and where else the file is.
+
+use super::event::{DownloadCloseReason, SourceFault};
+use super::logic::Core;
+use super::slots::{Body, BodyKind, Phase, Place, Source, Wanted};
+use crate::error::DecodeError;
+use crate::head::{Head, Value};
+use crate::http::{Queued, Response, Version, retry_after};
+use crate::huge::{Sha1, TigerRoot, Urn};
+use crate::machine::ConnId;
+use crate::transfer::alternates::FirewalledSource;
+use crate::transfer::ranges::Ranges;
+
+/// The text of a refusal is read to its end, so that the connection stays usable, if it is not longer.
+const MAX_REFUSAL: u64 = 64 << 10;
+/// The longest tree that is read, in bytes.
+const MAX_TREE: u64 = 512 << 10;
+/// Header lines of one answer that name other sources.
+const MAX_ALTERNATES: usize = 16;
+
+impl Core<'_> {
+    /// Handles the head of an answer and returns how many bytes it has; 0 means: wait for more.
+    pub(super) fn handle_head(
+        &mut self,
+        index: usize,
+        conn: ConnId,
+        wanted: Wanted,
+        bytes: &[u8],
+    ) -> usize {
+        let (head, rest) = match Head::decode(bytes, self.state.config.head) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Incomplete { .. }) => return 0,
+            Err(_) => {
+                self.close_failed(index, DownloadCloseReason::Malformed);
+                return bytes.len();
+            }
+        };
+        let Ok(response) = Response::from_head(&head) else {
+            self.close_failed(index, DownloadCloseReason::Malformed);
+            return bytes.len();
+        };
+        let answer = Answer { head, response, conn };
+        match wanted {
+            Wanted::Part => self.handle_answer(index, &answer),
+            Wanted::Tree => self.handle_tree_answer(index, &answer),
+        }
+        bytes.len().saturating_sub(rest.len())
+    }
+
+    fn handle_answer(&mut self, index: usize, answer: &Answer<'_>) {
+        if self.is_other_file(&answer.head) {
+            return self.lose(index, SourceFault::OtherFile);
+        }
+        self.read_alternates(index, &answer.head);
+        let status = answer.response.status;
+        if matches!(status, 200 | 206 | 416 | 503) {
+            let ranges = Ranges::of_head(&answer.head, self.state.size);
+            if let Some(peer) = self.peer(index) {
+                peer.ranges = ranges;
+            }
+            self.learn_tree(index, &answer.head);
+        }
+        match status {
+            200 | 206 => self.begin_part(index, answer),
+            503 => self.handle_busy(index, answer),
+            416 => self.handle_unavailable(index, answer),
+            300..=399 | 401 | 403 | 404 | 410 | 429 => self.lose(index, SourceFault::Refused),
+            _ => self.close_failed(index, DownloadCloseReason::Malformed),
+        }
+    }
+
+    /// Returns whether the answer names another hash.
+    fn is_other_file(&self, head: &Head<'_>) -> bool {
+        let Some(sha1) = self.state.sha1 else { return false };
+        let names = ["X-Gnutella-Content-URN", "X-Content-URN", "Content-URN"];
+        let mut urns = names.into_iter().flat_map(|name| head.items(name));
+        urns.any(|urn| Urn::parse(urn.as_bytes()).is_some_and(|urn| urn.sha1() != sha1))
+    }
+
+    fn read_alternates(&mut self, index: usize, head: &Head<'_>) {
+        let Some(giver) = self.peer(index).map(|peer| peer.id) else { return };
+        if self.state.sha1.is_none() {
+            return;
+        }
+        for address in head.addresses("X-Alt").take(MAX_ALTERNATES) {
+            self.insert_alternate(giver, Source::at(address));
+        }
+        let firewalled = head.headers().filter(|field| field.name.eq_ignore_ascii_case("X-Falt"));
+        let firewalled = firewalled.flat_map(|field| FirewalledSource::of_value(field.value));
+        for named in firewalled.take(MAX_ALTERNATES) {
+            let proxy = named.proxies.into_iter().flatten().next();
+            if let Some(address) = named.address.or(proxy) {
+                let source = Source::of_hit(address, named.servent, 0, true);
+                self.insert_alternate(giver, Source { proxy, ..source });
+            }
+        }
+    }
+
+    fn begin_part(&mut self, index: usize, answer: &Answer<'_>) {
+        let Some(peer) = self.peer(index) else { return };
+        let (asked, asked_end) = peer.asked;
+        let size = self.state.size;
+        let (first, end) = match (answer.response.status, answer.response.range) {
+            (206, Some(range)) => (range.first, range.last.saturating_add(1)),
+            (206, None) => (asked, asked_end), // `*`: what was asked for
+            _ => (0, size),
+        };
+        let other_size = answer.response.range.and_then(|range| range.size);
+        let length = answer.response.length;
+        let is_whole = answer.response.status == 200;
+        if other_size.is_some_and(|other| other != size)
+            || is_whole && length.is_some_and(|length| length != size)
+        {
+            return self.lose(index, SourceFault::OtherFile);
+        }
+        let end = length.map_or(end, |length| end.min(first.saturating_add(length)));
+        let is_longer = length.is_some_and(|length| first.saturating_add(length) > end);
+        if first >= asked_end || end <= asked || end > size || is_longer || answer.is_encoded() {
+            return self.close_failed(index, DownloadCloseReason::Malformed);
+        }
+        if let Some(peer) = self.peer(index) {
+            peer.place = None;
+        }
+        self.begin_body(index, answer, BodyKind::Part, first, end);
+    }
+
+    fn begin_body(&mut self, index: usize, answer: &Answer<'_>, kind: BodyKind, at: u64, end: u64) {
+        let deadline = self.after(self.state.config.stall_timeout);
+        let keep_alive = answer.keeps_alive();
+        let is_useful = kind != BodyKind::Part;
+        let Some(peer) = self.peer(index) else { return };
+        peer.phase = Phase::Body(answer.conn, Body { kind, at, end, keep_alive, is_useful });
+        peer.deadline = deadline;
+        if at >= end {
+            self.finish_body(index);
+        }
+    }
+
+    /// Reads the text of a refusal, or closes.
+    fn discard_body(&mut self, index: usize, answer: &Answer<'_>) {
+        match answer.response.length {
+            Some(length) if length <= MAX_REFUSAL && !answer.is_encoded() => {
+                self.begin_body(index, answer, BodyKind::Discard, 0, length);
+            }
+            _ => {
+                self.begin_body(index, &answer.without_keep_alive(), BodyKind::Discard, 0, 0);
+            }
+        }
+    }
+
+    /// 503: a place in a queue, or a time to try again.
+    fn handle_busy(&mut self, index: usize, answer: &Answer<'_>) {
+        self.release(index);
+        let config = self.state.config;
+        let retry = retry_after(&answer.head);
+        let queued = Queued::of_head(&answer.head);
+        let wait = queued.as_ref().and_then(|queued| queued.poll_min).or(retry);
+        let wait = wait.unwrap_or(config.busy_retry);
+        let wait = wait.clamp(config.retry.min(config.max_retry), config.max_retry);
+        let place = Place {
+            position: queued.as_ref().and_then(|queued| queued.position),
+            id: queued.as_ref().and_then(|queued| digits(queued.id?)),
+            poll_after: wait,
+        };
+        let has_place = queued.is_some();
+        if let Some(peer) = self.peer(index) {
+            peer.place = Some(place);
+            peer.failures = 0;
+        }
+        // Without a place nothing is gained by keeping the connection.
+        if has_place {
+            self.discard_body(index, answer);
+        } else {
+            self.begin_body(index, &answer.without_keep_alive(), BodyKind::Discard, 0, 0);
+        }
+    }
+
+    /// 416: the source has other parts, or none yet.
+    fn handle_unavailable(&mut self, index: usize, answer: &Answer<'_>) {
+        self.release(index);
+        let Some(peer) = self.peer(index) else { return };
+        let (asked, end) = peer.asked;
+        if peer.ranges.has(asked, end) {
+            return self.close_failed(index, DownloadCloseReason::Malformed); // it says it has them
+        }
+        let failures = peer.failures;
+        self.discard_body(index, answer);
+        if let Some(peer) = self.peer(index) {
+            peer.failures = failures;
+        }
+    }
+
+    fn learn_tree(&mut self, index: usize, head: &Head<'_>) {
+        let Some((uri, root)) = tree_of(head, self.state.sha1) else { return };
+        self.offer_tree(index, uri, root);
+    }
+
+    fn handle_tree_answer(&mut self, index: usize, answer: &Answer<'_>) {
+        let media = answer.head.items("Content-Type").next();
+        let is_raw = media.is_some_and(|media| media.is("application/tigertree-breadthfirst"));
+        let length = answer.response.length.filter(|length| *length <= MAX_TREE);
+        match (answer.response.status, length) {
+            (200, Some(length)) if !answer.is_encoded() => {
+                if is_raw && self.begin_raw_tree(length / 24).is_err() {
+                    return self.refuse_tree(index);
+                }
+                self.begin_body(index, answer, BodyKind::Tree, 0, length);
+            }
+            _ => self.refuse_tree(index),
+        }
+    }
+}
+
+/// The head of an answer.
+#[derive(Clone, Copy)]
+struct Answer<'a> {
+    head: Head<'a>,
+    response: Response<'a>,
+    conn: ConnId,
+}
+
+impl Answer<'_> {
+    fn keeps_alive(&self) -> bool {
+        let closes = self.head.has_item("Connection", "close");
+        let keeps = self.head.has_item("Connection", "keep-alive");
+        let is_new = self.response.version == Version::Http11 && !closes;
+        self.response.length.is_some() && (keeps || is_new)
+    }
+
+    /// Returns whether the body is not the bytes themselves; nothing of that kind was asked for.
+    fn is_encoded(&self) -> bool {
+        let is_plain = |name: &str, plain: &str| self.head.items(name).all(|item| item.is(plain));
+        !is_plain("Transfer-Encoding", "identity") || !is_plain("Content-Encoding", "identity")
+    }
+
+    fn without_keep_alive(&self) -> Self {
+        Self { response: Response { length: None, ..self.response }, ..*self }
+    }
+}
+
+/// Reads `X-Thex-URI: <uri>;<root>`, which may be folded. Without a root it is that of the bitprint.
+fn tree_of<'a>(head: &Head<'a>, sha1: Option<Sha1>) -> Option<(&'a [u8], TigerRoot)> {
+    let value = head.header("X-Thex-URI")?.as_bytes();
+    let split = value.iter().rposition(|byte| *byte == b';');
+    let named = split.and_then(|at| {
+        let (uri, root) = value.split_at_checked(at)?;
+        Some((uri.trim_ascii(), TigerRoot::parse(root.get(1..)?.trim_ascii())?))
+    });
+    let named = named.or_else(|| Some((value, bitprint_root(head, sha1)?)));
+    named.filter(|(uri, _)| uri.first() == Some(&b'/') && uri.iter().all(u8::is_ascii_graphic))
+}
+
+fn bitprint_root(head: &Head<'_>, sha1: Option<Sha1>) -> Option<TigerRoot> {
+    let names = ["X-Gnutella-Content-URN", "X-Content-URN"];
+    let mut urns = names.into_iter().flat_map(|name| head.items(name));
+    urns.find_map(|urn| match Urn::parse(urn.as_bytes())? {
+        Urn::Bitprint(hash, root) if Some(hash) == sha1 => Some(root),
+        _ => None,
+    })
+}
+
+fn digits(value: Value<'_>) -> Option<[u8; 32]> {
+    let digits: [u8; 32] = value.as_bytes().try_into().ok()?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)
+}

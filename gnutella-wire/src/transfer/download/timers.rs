@@ -1,0 +1,88 @@
+//! The timers of a download: one deadline per source, whose meaning depends on how far the source is.
+
+use super::event::DownloadCloseReason;
+use super::logic::Core;
+use super::slots::{Peer, Phase, Wanted};
+
+/// What a source's deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    /// The source may be tried again: after a failure, or when a busy source said so.
+    Retry,
+    /// The connection is to be there: `DownloadConfig::dial_timeout` after the event.
+    Dial,
+    /// The pushed source is to connect: `DownloadConfig::push_timeout` after the event.
+    Push,
+    /// The connection is unused: `DownloadConfig::keep_alive` after the last answer.
+    KeepAlive,
+    /// The head of the answer is to be there: `DownloadConfig::head_timeout` after the request.
+    Head,
+    /// The body is to continue: `DownloadConfig::stall_timeout` after its last bytes.
+    Stall,
+    /// The source is to be asked again for its place in the queue: when it said so.
+    Poll,
+}
+
+impl Timer {
+    const fn of(peer: &Peer) -> Option<Self> {
+        Some(match peer.phase {
+            Phase::Waiting => Self::Retry,
+            Phase::Dialling => Self::Dial,
+            Phase::Pushing => Self::Push,
+            Phase::Ready(_) => Self::KeepAlive,
+            Phase::Head(..) => Self::Head,
+            Phase::Body(..) => Self::Stall,
+            Phase::Queued(_) => Self::Poll,
+            Phase::Lost(_) => return None,
+        })
+    }
+}
+
+impl Core<'_> {
+    pub(super) fn handle_timeout(&mut self) {
+        let now = self.state.now;
+        for index in 0..self.sources.len() {
+            let due = |peer: &&mut Peer| peer.deadline.is_some_and(|due| due <= now);
+            let timer = self.peer(index).filter(due).and_then(|peer| Timer::of(peer));
+            if let Some(timer) = timer {
+                self.fire(index, timer);
+            }
+        }
+    }
+
+    fn fire(&mut self, index: usize, timer: Timer) {
+        match timer {
+            Timer::Retry => {
+                if let Some(peer) = self.peer(index) {
+                    peer.deadline = None;
+                }
+                self.state.is_dirty = true;
+            }
+            Timer::Dial => {
+                if let Some(peer) = self.peer(index) {
+                    peer.source.push = peer.source.servent.is_some();
+                }
+                self.failed(index);
+            }
+            Timer::Push => self.failed(index),
+            Timer::KeepAlive => self.close(index, DownloadCloseReason::Unused),
+            Timer::Head | Timer::Stall => {
+                self.close_failed(index, DownloadCloseReason::TimedOut);
+            }
+            Timer::Poll => self.poll_place(index),
+        }
+    }
+
+    /// Asks again for the place in a queue, by repeating the request.
+    fn poll_place(&mut self, index: usize) {
+        let Some(Phase::Queued(conn)) = self.peer(index).map(|peer| peer.phase) else { return };
+        let keep_alive = self.after(self.state.config.keep_alive);
+        if let Some(peer) = self.peer(index) {
+            peer.phase = Phase::Ready(conn);
+            peer.deadline = keep_alive;
+        }
+        if !self.request(index, Wanted::Part) {
+            self.close(index, DownloadCloseReason::Unused); // others have fetched the rest
+        }
+    }
+}

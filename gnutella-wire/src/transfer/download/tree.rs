@@ -1,0 +1,299 @@
+//! The Tiger tree of the file: where it is, how it is read, and what it replaces.
+
+use super::event::{DownloadCloseReason, SourceFault};
+use super::logic::{Core, Single};
+use super::slots::{Phase, Status};
+use crate::error::DecodeError;
+use crate::huge::TigerRoot;
+use crate::thex::{BREADTH_FIRST, Fold, Node, Record, Shape};
+
+/// The longest address of a tree that is used, in bytes.
+const MAX_URI: usize = 160;
+/// A tree has fewer nodes than two to this power in its last row.
+const ROWS: usize = 24;
+const NODE: usize = 24;
+
+/// What is known of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "without an allocator the reader has no other place")]
+pub(super) enum Tree {
+    None,
+    /// A source has one.
+    Offered(Offer),
+    /// It is being read.
+    Fetching(Offer, Reader),
+    /// Each block has its node. `source` sent it.
+    Known {
+        source: u32,
+    },
+}
+
+/// Where a tree is, and its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offer {
+    source: u32,
+    root: TigerRoot,
+    uri: [u8; MAX_URI],
+    uri_len: usize,
+}
+
+/// Reads a tree as it arrives. Only the last row is of use: the rows above are recomputed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reader {
+    step: Step,
+    upper: u64, // nodes of the rows above that are still to come
+    group: u64, // how many nodes make a block
+    of_group: Fold<ROWS>,
+    of_all: Fold<ROWS>,
+    block: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    RecordHeader,
+    Nodes(u64),
+    Skip(u64),
+}
+
+/// The tree cannot be used.
+#[derive(Debug)]
+pub(super) struct BadTree;
+
+impl Tree {
+    /// Returns the path to ask for.
+    pub(super) fn uri(&self) -> &[u8] {
+        match self {
+            Self::Offered(offer) | Self::Fetching(offer, _) => {
+                offer.uri.get(..offer.uri_len).unwrap_or_default()
+            }
+            Self::None | Self::Known { .. } => &[],
+        }
+    }
+
+    const fn fetched_from(&self) -> Option<u32> {
+        match self {
+            Self::Fetching(offer, _) => Some(offer.source),
+            _ => None,
+        }
+    }
+}
+
+impl Reader {
+    const fn new() -> Self {
+        let step = Step::RecordHeader;
+        Self { step, upper: 0, group: 1, of_group: Fold::new(), of_all: Fold::new(), block: 0 }
+    }
+
+    /// Prepares for a tree of `total` nodes.
+    fn begin(&mut self, size: u64, block_len: u64, total: u64) -> Result<(), BadTree> {
+        let shape = Shape::of_total(size, total).ok_or(BadTree)?;
+        if shape.span > block_len || shape.nodes >> ROWS != 0 || self.of_all.count() > 0 {
+            return Err(BadTree); // too coarse to find a bad block, too fine, or a second tree
+        }
+        self.upper = total.saturating_sub(shape.nodes);
+        self.group = block_len.checked_div(shape.span).ok_or(BadTree)?;
+        self.step = Step::Nodes(total);
+        Ok(())
+    }
+}
+
+impl Core<'_> {
+    /// Remembers that a source has a tree, if one is needed.
+    pub(super) fn offer_tree(&mut self, index: usize, uri: &[u8], root: TigerRoot) {
+        let is_wanted = match self.state.root {
+            Some(known) => known == root,
+            None => self.state.sha1.is_some(), // which will prove or disprove the root
+        };
+        let Some(peer) = self.peer(index) else { return };
+        let source = peer.id;
+        let has_failed = peer.tree_failed;
+        let mut offer = Offer { source, root, uri: [0; MAX_URI], uri_len: uri.len() };
+        let Some(room) = offer.uri.get_mut(..uri.len()) else { return };
+        room.copy_from_slice(uri);
+        let is_needed = match &self.state.tree {
+            Tree::None => true,
+            Tree::Offered(offer) => !self.is_connected(offer.source),
+            Tree::Fetching(..) | Tree::Known { .. } => false,
+        };
+        if is_wanted
+            && is_needed
+            && !has_failed
+            && self.state.block_count > 1
+            && self.state.single == Single::No
+        {
+            self.state.tree = Tree::Offered(offer);
+        }
+    }
+
+    /// Returns whether the tree is to be asked for on this connection.
+    pub(super) fn wants_tree_of(&mut self, index: usize) -> bool {
+        let id = self.peer(index).map(|peer| peer.id);
+        matches!(&self.state.tree, Tree::Offered(offer) if Some(offer.source) == id)
+    }
+
+    fn is_connected(&self, id: u32) -> bool {
+        let mut peers = self.sources.iter().filter_map(|slot| slot.peer.as_ref());
+        peers.any(|peer| peer.id == id && peer.conn().is_some())
+    }
+
+    pub(super) fn begin_tree(&mut self, index: usize) {
+        if let Tree::Offered(offer) = self.state.tree {
+            self.state.tree = Tree::Fetching(offer, Reader::new());
+            self.release(index); // others may fetch those blocks meanwhile
+        }
+    }
+
+    /// Prepares for a body that is nothing but nodes.
+    pub(super) fn begin_raw_tree(&mut self, total: u64) -> Result<(), BadTree> {
+        let size = self.state.size;
+        let block_len = self.state.block_len;
+        let Tree::Fetching(_, reader) = &mut self.state.tree else { return Err(BadTree) };
+        reader.begin(size, block_len, total)
+    }
+
+    /// Handles bytes of the tree and returns how many were used. `is_end` means that none follow.
+    pub(super) fn handle_tree(&mut self, bytes: &[u8], is_end: bool) -> Result<usize, BadTree> {
+        if matches!(self.state.tree, Tree::Known { .. }) {
+            return Ok(bytes.len()); // what follows the nodes
+        }
+        let Tree::Fetching(_, reader) = &mut self.state.tree else { return Err(BadTree) };
+        let used = match reader.step {
+            Step::RecordHeader => self.read_record(bytes)?,
+            Step::Skip(left) => {
+                let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                let left = left.saturating_sub(u64::try_from(len).unwrap_or(left));
+                reader.step = if left == 0 { Step::RecordHeader } else { Step::Skip(left) };
+                len
+            }
+            Step::Nodes(_) => self.read_nodes(bytes)?,
+        };
+        let is_known = matches!(self.state.tree, Tree::Known { .. });
+        let ends_early = is_end && (used == 0 || used == bytes.len()) && !is_known;
+        if ends_early { Err(BadTree) } else { Ok(used) }
+    }
+
+    fn read_record(&mut self, bytes: &[u8]) -> Result<usize, BadTree> {
+        let size = self.state.size;
+        let block_len = self.state.block_len;
+        let Tree::Fetching(_, reader) = &mut self.state.tree else { return Err(BadTree) };
+        let (record, rest) = match Record::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Incomplete { .. }) => return Ok(0),
+            Err(_) => return Err(BadTree),
+        };
+        if record.data_type == BREADTH_FIRST.as_bytes() && record.len % 24 == 0 {
+            reader.begin(size, block_len, u64::from(record.len / 24))?;
+        } else if record.padded_len() > 0 {
+            reader.step = Step::Skip(record.padded_len());
+        }
+        Ok(bytes.len().saturating_sub(rest.len()))
+    }
+
+    /// Handles whole nodes only.
+    fn read_nodes(&mut self, bytes: &[u8]) -> Result<usize, BadTree> {
+        let (nodes, _) = bytes.as_chunks::<NODE>();
+        let mut used = 0_usize;
+        for node in nodes {
+            used = used.saturating_add(NODE);
+            if self.read_node(*node)? {
+                break;
+            }
+        }
+        Ok(used)
+    }
+
+    /// Returns whether the tree is complete.
+    fn read_node(&mut self, node: Node) -> Result<bool, BadTree> {
+        let Self { state, blocks, .. } = self;
+        let Tree::Fetching(offer, reader) = &mut state.tree else { return Err(BadTree) };
+        let Step::Nodes(left) = reader.step else { return Err(BadTree) };
+        let left = left.saturating_sub(1);
+        reader.step = Step::Nodes(left);
+        if reader.upper > 0 {
+            reader.upper = reader.upper.saturating_sub(1);
+            return Ok(false);
+        }
+        reader.of_group.push(node);
+        if reader.of_group.count() == reader.group || left == 0 {
+            let node = reader.of_group.root().ok_or(BadTree)?;
+            reader.of_group = Fold::new();
+            reader.of_all.push(node);
+            let slot = blocks.get_mut(..state.block_count).ok_or(BadTree)?;
+            slot.get_mut(reader.block).ok_or(BadTree)?.node = node;
+            reader.block = reader.block.saturating_add(1);
+        }
+        if left > 0 {
+            return Ok(false);
+        }
+        let is_right =
+            reader.of_all.root() == Some(offer.root.0) && reader.block == state.block_count;
+        let source = offer.source;
+        if !is_right {
+            return Err(BadTree);
+        }
+        state.tree = Tree::Known { source };
+        self.verify_written();
+        Ok(true)
+    }
+
+    /// Compares what was received before with the new tree.
+    fn verify_written(&mut self) {
+        for block in 0..self.state.block_count {
+            if let Some(slot) = self.block(block).filter(|slot| slot.status == Status::Written) {
+                slot.status = Status::VerifyDue;
+                self.state.verify_due = self.state.verify_due.saturating_add(1);
+            }
+        }
+    }
+
+    /// The source has no tree that can be used. It may still have the file.
+    pub(super) fn refuse_tree(&mut self, index: usize) {
+        if let Some(peer) = self.peer(index) {
+            peer.tree_failed = true;
+        }
+        self.close(index, DownloadCloseReason::Malformed);
+    }
+
+    /// Forgets a tree that was being read on a connection that is over.
+    pub(super) fn tree_interrupted(&mut self, index: usize) {
+        let Some(peer) = self.peer(index) else { return };
+        let id = peer.id;
+        if self.state.tree.fetched_from() == Some(id) {
+            self.state.tree = Tree::None;
+            if let Some(peer) = self.peer(index) {
+                peer.tree_failed = true;
+            }
+        }
+    }
+
+    /// Forgets the offer of a source that is given up.
+    pub(super) fn withdraw_tree(&mut self, id: u32) {
+        if matches!(&self.state.tree, Tree::Offered(offer) if offer.source == id) {
+            self.state.tree = Tree::None;
+        }
+    }
+
+    /// Drops a tree whose root a source announced, with that source, and takes back those that it
+    /// disproved. Returns whether there was one.
+    pub(super) fn distrust_tree(&mut self) -> bool {
+        let Tree::Known { source } = self.state.tree else { return false };
+        if self.state.root.is_some() {
+            return false; // the application vouches for it
+        }
+        self.state.tree = Tree::None;
+        self.discard_all();
+        for slot in self.sources.iter_mut() {
+            let Some(peer) = slot.peer.as_mut() else { continue };
+            peer.tree_failed = true;
+            if peer.phase == Phase::Lost(SourceFault::WrongBytes) && peer.id != source {
+                peer.phase = Phase::Waiting;
+                peer.event_due = false;
+            }
+        }
+        self.state.is_dirty = true;
+        if let Some(index) = self.find(source) {
+            self.lose(index, SourceFault::WrongBytes);
+        }
+        true
+    }
+}
