@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::id::ValidatorId;
+use crate::select::Draw;
 
 const DRAW_TAG: u8 = 0x44; // 'D'
 /// Each attempt is refused in less than half of the cases, so this many never are.
@@ -206,6 +207,12 @@ impl Iterator for Validators<'_> {
 
 impl ExactSizeIterator for Validators<'_> {}
 
+impl<S: AsRef<[ValidatorSlot]> + ?Sized> Draw for ValidatorSet<S> {
+    fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
+        self.draw(seed, slot, round)
+    }
+}
+
 fn find(validators: &[ValidatorSlot], id: &ValidatorId) -> Result<usize, usize> {
     validators.binary_search_by(|slot| slot.id.cmp(id))
 }
@@ -222,7 +229,7 @@ fn add_up(validators: &mut [ValidatorSlot]) {
 ///
 /// The high half of a 64 x 64 bit product is the number; the few low halves that would favour some numbers
 /// are drawn again (Lemire, "Fast random integer generation in an interval", 2019).
-fn ticket_below(total: u64, seed: &[u8; 32], slot: u64, round: u32) -> u64 {
+pub(crate) fn ticket_below(total: u64, seed: &[u8; 32], slot: u64, round: u32) -> u64 {
     let unfair = total.wrapping_neg().checked_rem(total).unwrap_or(0);
     let mut ticket = 0;
     for attempt in 0..ATTEMPTS {
