@@ -56,6 +56,9 @@ pub enum ValidatorError {
         /// The number of slots.
         capacity: usize,
     },
+    /// The ids are not in ascending order.
+    #[error("{0:.16} is not in ascending order")]
+    Unsorted(ValidatorId),
     /// The sum of the stakes exceeds 64 bits.
     #[error("the total stake exceeds {}", u64::MAX)]
     TooMuchStake,
@@ -75,6 +78,33 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>> ValidatorSet<S> {
     pub fn new(mut slots: S) -> Self {
         slots.as_mut().fill(ValidatorSlot::EMPTY);
         Self { len: 0, slots }
+    }
+
+    /// Creates a set from ids in ascending order and their stakes. Costs O(n) for all; those without stake are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ValidatorError`]
+    pub fn from_sorted(
+        slots: S,
+        stakes: impl IntoIterator<Item = (ValidatorId, u64)>,
+    ) -> Result<Self, ValidatorError> {
+        let mut set = Self::new(slots);
+        let mut last = None;
+        let mut end = 0_u64;
+        for (id, stake) in stakes.into_iter().filter(|(_, stake)| *stake > 0) {
+            if last >= Some(id) {
+                return Err(ValidatorError::Unsorted(id));
+            }
+            last = Some(id);
+            end = end.checked_add(stake).ok_or(ValidatorError::TooMuchStake)?;
+            let slots = set.slots.as_mut();
+            let capacity = slots.len();
+            let slot = slots.get_mut(set.len).ok_or(ValidatorError::Full { capacity })?;
+            *slot = ValidatorSlot { id, stake, end };
+            set.len = set.len.saturating_add(1);
+        }
+        Ok(set)
     }
 
     /// Returns the slots.

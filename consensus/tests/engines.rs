@@ -250,7 +250,7 @@ fn a_decision_seals_a_block() {
         let value = *header.id(&genesis).as_bytes();
         let certificate = decide(*genesis.as_bytes(), height, value, &weights);
         let mut proof = [0; 300];
-        let len = chain.engine().encode_proof(certificate.iter().copied(), &mut proof);
+        let len = chain.engine().encode_proof(&certificate.iter().copied(), &mut proof);
         let len = len.expect("it fits");
         let proof = &proof[..len];
         assert!(len >= 4 + 3 * 66);
@@ -266,7 +266,7 @@ fn a_decision_seals_a_block() {
         assert_eq!(chain.append(now, &torn), refused(BftSealError::Malformed));
         let elsewhere = decide([9; 32], height, value, &weights);
         let mut foreign = [0; 300];
-        let foreign_len = chain.engine().encode_proof(elsewhere.iter().copied(), &mut foreign);
+        let foreign_len = chain.engine().encode_proof(&elsewhere.iter().copied(), &mut foreign);
         let foreign = encode(header, &foreign[..foreign_len.expect("it fits")]);
         assert!(matches!(
             chain.append(now, &foreign),

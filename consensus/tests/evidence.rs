@@ -182,7 +182,7 @@ fn the_strict_rule_for_twelve_strange_signatures() {
         let bytes = |key: &str| -> Vec<u8> {
             let hex = case.at(key).text();
             let digits = hex.as_bytes().chunks(2);
-            let digits = digits.map(|pair| std::str::from_utf8(pair).expect("digits"));
+            let digits = digits.map(|pair| core::str::from_utf8(pair).expect("digits"));
             digits.map(|pair| u8::from_str_radix(pair, 16).expect("a byte")).collect()
         };
         let author = ValidatorId(bytes("pub_key").try_into().expect("32 bytes"));

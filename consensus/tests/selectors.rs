@@ -92,6 +92,32 @@ fn draws_follow_the_stakes() {
     }
 }
 
+/// Built at once or one by one: the same set, the same tree, the same refusals.
+#[test]
+fn sorted_stakes_are_taken_at_once() {
+    let stakes = [(1, 5), (2, 0), (3, 7), (9, 1)].map(|(n, stake)| (id(n), stake));
+    let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 4], stakes).expect("sorted");
+    let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 4], stakes).expect("sorted");
+    let mut other_set = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut other_tree = StakeTree::new([StakeSlot::EMPTY; 4]);
+    for (id, stake) in stakes.into_iter().rev() {
+        other_set.set_stake(id, stake).expect("there is room");
+        other_tree.set_stake(id, stake).expect("there is room");
+    }
+    assert_eq!(set, other_set);
+    assert_eq!(tree, other_tree);
+    let build = |stakes: &[(ValidatorId, u64)]| {
+        let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 2], stakes.iter().copied());
+        let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 2], stakes.iter().copied());
+        assert_eq!(tree.as_ref().err(), set.as_ref().err());
+        set.err()
+    };
+    assert_eq!(build(&[(id(2), 1), (id(2), 1)]), Some(ValidatorError::Unsorted(id(2))));
+    assert_eq!(build(&[(id(1), 1), (id(2), u64::MAX)]), Some(ValidatorError::TooMuchStake));
+    let three = [(id(1), 1), (id(2), 1), (id(3), 1)];
+    assert_eq!(build(&three), Some(ValidatorError::Full { capacity: 2 }));
+}
+
 proptest! {
     /// The tree and the set draw the same validator after any changes.
     #[test]

@@ -45,7 +45,7 @@ pub struct CreditSlot {
 }
 
 /// The blocks that became final, in order. Created by [`RollingFinality::push`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalizedBlocks {
     next: Option<u64>,
     last: u64,

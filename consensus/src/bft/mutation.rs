@@ -1,6 +1,6 @@
 //! Faults that tests switch on, to see that the simulation notices them.
 
-use std::cell::Cell;
+use core::cell::Cell;
 
 /// A mistake in the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

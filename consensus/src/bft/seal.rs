@@ -83,7 +83,7 @@ impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
     /// [`BufferTooSmall`]
     pub fn encode_proof(
         &self,
-        certificate: impl Iterator<Item = SignedStatement> + Clone,
+        certificate: &(impl Iterator<Item = SignedStatement> + Clone),
         out: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
         let round = certificate.clone().next().map_or(0, |signed| signed.statement.round);

@@ -59,6 +59,34 @@ impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]>> StakeTree<S> {
         Self { len: 0, total: 0, slots }
     }
 
+    /// Creates a tree from ids in ascending order and their stakes. Costs O(n) for all.
+    ///
+    /// # Errors
+    ///
+    /// [`ValidatorError`]
+    pub fn from_sorted(
+        slots: S,
+        stakes: impl IntoIterator<Item = (ValidatorId, u64)>,
+    ) -> Result<Self, ValidatorError> {
+        let mut tree = Self::new(slots);
+        let mut last = None;
+        for (id, stake) in stakes {
+            if last >= Some(id) {
+                return Err(ValidatorError::Unsorted(id));
+            }
+            last = Some(id);
+            let total = tree.total.checked_add(stake);
+            tree.total = total.ok_or(ValidatorError::TooMuchStake)?;
+            let slots = tree.slots.as_mut();
+            let capacity = slots.len();
+            let slot = slots.get_mut(tree.len).ok_or(ValidatorError::Full { capacity })?;
+            *slot = StakeSlot { id, stake, sum: 0 };
+            tree.len = tree.len.saturating_add(1);
+        }
+        tree.rebuild();
+        Ok(tree)
+    }
+
     /// Returns the slots.
     pub fn into_storage(self) -> S {
         self.slots

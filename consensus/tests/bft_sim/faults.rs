@@ -106,7 +106,7 @@ impl Simulation {
                     let count = self.heard.len().max(1);
                     let at = (salt as usize).wrapping_add(step * 97) % count;
                     let Some(bytes) = self.heard.get(at).cloned() else { continue };
-                    (0..self.plan.nodes).for_each(|to| self.deliver(from, to, bytes.clone()));
+                    (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
                 }
             }
             Fault::LyingRounds if is_own => {
@@ -145,7 +145,7 @@ impl Simulation {
     fn say(&mut self, from: usize, to: usize, signed: &SignedStatement) {
         let mut bytes = vec![0; SignedStatement::LEN];
         signed.encode(&mut bytes).expect("LEN suffices");
-        self.deliver(from, to, bytes);
+        self.deliver(from, to, &bytes);
     }
 }
 

@@ -1,57 +1,27 @@
-//! A network of BFT validators in virtual time, some of them faulty. Signatures are hashes, which nobody forges here.
+//! A network of BFT validators in virtual time, some of them faulty.
 
-use std::cmp::Reverse;
+use core::cmp::Reverse;
+use core::time::Duration;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::prelude::rust_2024::*;
-use std::time::Duration;
 use std::{format, vec};
 
 use consensus::bft::{
     Bft, BftConfig, BftEvent, BftSetup, BftSlots, DatagramError, PeerSlot, VoteSlot,
 };
-use consensus::{Keys, RoundRobin, SignedStatement, Statement, ValidatorId, Verify};
+use consensus::{RoundRobin, SignedStatement, Statement, ValidatorId};
 use sim::Rng;
 
+mod certificate;
 mod faults;
+mod keys;
 
+use certificate::check_certificate;
 pub use faults::Fault;
+pub use keys::TestKeys;
 
 pub const GENESIS: [u8; 32] = [0xC0; 32];
 const DELAY: Duration = Duration::from_millis(100);
-
-/// Signs with a hash of the id and the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TestKeys(pub ValidatorId);
-
-impl Verify for TestKeys {
-    fn verify(&self, author: &ValidatorId, message: &[u8], signature: &[u8; 64]) -> bool {
-        hash(author, message) == *signature
-    }
-}
-
-impl Keys for TestKeys {
-    fn id(&self) -> ValidatorId {
-        self.0
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        hash(&self.0, message)
-    }
-}
-
-fn hash(author: &ValidatorId, message: &[u8]) -> [u8; 64] {
-    let mut state = 0xCBF2_9CE4_8422_2325_u64;
-    for byte in author.0.iter().chain(message) {
-        state = (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    }
-    let mut out = [0; 64];
-    let (words, _) = out.as_chunks_mut::<8>();
-    for word in words {
-        state = state.rotate_left(29).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ state;
-        *word = state.to_be_bytes();
-    }
-    out
-}
 
 type Storage = BftSlots<Vec<PeerSlot>, Vec<VoteSlot>>;
 type Engine = Bft<RoundRobin<Vec<ValidatorId>>, TestKeys, Storage>;
@@ -260,7 +230,7 @@ impl Simulation {
                 self.report.delivered += 1;
                 match engine.handle_datagram(now, &bytes) {
                     Err(error @ (DatagramError::Malformed(_) | DatagramError::Forged(_))) => {
-                        return Err(format!("{error}"));
+                        Err(format!("{error}"))
                     }
                     _ => self.drain(to),
                 }
@@ -298,7 +268,7 @@ impl Simulation {
         loop {
             let Some(engine) = &mut self.nodes[index].engine else { return Ok(()) };
             if let Some(event) = engine.poll_event() {
-                self.handle_event(index, event)?;
+                self.handle_event(index, &event)?;
                 continue;
             }
             let mut buf = [0; SignedStatement::LEN];
@@ -317,13 +287,13 @@ impl Simulation {
         Ok(())
     }
 
-    fn handle_event(&mut self, index: usize, event: BftEvent) -> Result<(), String> {
+    fn handle_event(&mut self, index: usize, event: &BftEvent) -> Result<(), String> {
         let now = self.now;
         let may_crash = now < self.heals_at;
         let salt = self.rng.next_u64();
         let node = &mut self.nodes[index];
         let Some(engine) = &mut node.engine else { return Ok(()) };
-        match event {
+        match *event {
             BftEvent::Save { token } => {
                 let mut buf = vec![0; 4096];
                 let len = engine.encode_state(&mut buf).expect("it fits");
@@ -363,7 +333,7 @@ impl Simulation {
                 }
                 return self.compare(index, height, &value);
             }
-            BftEvent::Equivocated(evidence) => {
+            BftEvent::Equivocated(ref evidence) => {
                 let offender = evidence.offender();
                 let honest = self.nodes.iter().enumerate().filter(|(_, node)| node.fault.is_none());
                 for (other, _) in honest {
@@ -379,7 +349,7 @@ impl Simulation {
                 for signed in decision.iter().flat_map(|decision| &decision.certificate) {
                     let mut bytes = vec![0; SignedStatement::LEN];
                     signed.encode(&mut bytes).expect("LEN suffices");
-                    self.deliver(index, to, bytes);
+                    self.deliver(index, to, &bytes);
                 }
             }
             _ => {}
@@ -408,18 +378,17 @@ impl Simulation {
     fn send(&mut self, from: usize, bytes: &[u8]) -> Result<(), String> {
         let (signed, _) = SignedStatement::decode(bytes).expect("an engine sends what decodes");
         let is_own = signed.author == validator(from);
-        match self.nodes[from].fault {
-            Some(fault) => self.send_faulty(fault, from, &signed, is_own),
-            None => {
-                if is_own {
-                    self.check_honest(from, &signed.statement)?;
-                }
-                if self.heard.len() < 500 {
-                    self.heard.push(bytes.to_vec());
-                }
-                (0..self.plan.nodes).for_each(|to| self.deliver(from, to, bytes.to_vec()));
-            }
+        if let Some(fault) = self.nodes[from].fault {
+            self.send_faulty(fault, from, &signed, is_own);
+            return Ok(());
         }
+        if is_own {
+            self.check_honest(from, &signed.statement)?;
+        }
+        if self.heard.len() < 500 {
+            self.heard.push(bytes.to_vec());
+        }
+        (0..self.plan.nodes).for_each(|to| self.deliver(from, to, bytes));
         Ok(())
     }
 
@@ -434,7 +403,7 @@ impl Simulation {
         Err(format!("honest node {from} contradicts itself: {statement}"))
     }
 
-    fn deliver(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
+    fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) {
         let colludes = |node: usize| self.nodes[node].fault == Some(Fault::Colluding);
         let is_cut =
             self.is_split && self.side[from] != self.side[to] && !colludes(from) && !colludes(to);
@@ -444,27 +413,7 @@ impl Simulation {
         let copies = if self.rng.below(20) == 0 { 2 } else { 1 };
         for _ in 0..copies {
             let delay = DELAY.mul_f64(0.1 + self.rng.below(1000) as f64 / 1200.0);
-            self.push(self.now + delay, Arrival::Datagram { to, bytes: bytes.clone() });
+            self.push(self.now + delay, Arrival::Datagram { to, bytes: bytes.to_vec() });
         }
     }
-}
-
-/// A certificate proves the decision to anybody.
-fn check_certificate(
-    certificate: &[SignedStatement],
-    height: u64,
-    value: &[u8; 32],
-    nodes: usize,
-) -> Result<(), String> {
-    let mut authors: Vec<_> = certificate.iter().map(|signed| signed.author).collect();
-    authors.sort();
-    authors.dedup();
-    let is_for = |signed: &SignedStatement| {
-        let Statement { slot, digest, .. } = signed.statement;
-        slot == height && digest == *value && signed.verify_with(&TestKeys(validator(0))).is_ok()
-    };
-    if certificate.iter().all(is_for) && authors.len() * 3 > nodes * 2 {
-        return Ok(());
-    }
-    Err(format!("a certificate of {} for height {height}", authors.len()))
 }
