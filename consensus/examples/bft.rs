@@ -1,7 +1,7 @@
 //! Four validators agree on three blocks, one of them silent. Run with `cargo run -p consensus --example bft`.
 
+use core::time::Duration;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
 use consensus::{Ed25519Key, Keys as _, RoundRobin, SignedStatement, ValidatorId};
@@ -9,7 +9,7 @@ use consensus::{Ed25519Key, Keys as _, RoundRobin, SignedStatement, ValidatorId}
 type Storage = BftSlots<[PeerSlot; 4], [VoteSlot; 24]>;
 type Engine = Bft<RoundRobin<[ValidatorId; 4]>, Ed25519Key, Storage>;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let keys = [1, 2, 3, 4].map(|n| Ed25519Key::from_secret(&[n; 32]));
     let ids = [0, 1, 2, 3].map(|n: usize| keys[n].id());
     let mut engines = Vec::new();
@@ -53,7 +53,7 @@ fn drive(
     engine: &mut Engine,
     now: Duration,
     network: &mut VecDeque<Vec<u8>>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Box<dyn core::error::Error>> {
     let mut disk = [0; 1024];
     while let Some(event) = engine.poll_event() {
         match event {

@@ -27,7 +27,7 @@ fn run<Q: Quorum>(case: &Json) {
         let signers: Vec<_> = signers.list().iter().map(|it| id(it.number())).collect();
         let finalized = finality.push(number, &signers).expect("the next block");
         let expected = expected.list().iter().map(|it| it.number() as u64);
-        assert!(finalized.eq(expected), "block {number}: {finalized:?} in {case:?}");
+        assert!(finalized.clone().eq(expected), "block {number}: {finalized:?} in {case:?}");
     }
 }
 

@@ -190,7 +190,7 @@ fn a_contradiction_is_reported_once() {
 #[test]
 fn datagrams_that_are_dropped() {
     let mut engine = engine(1);
-    let before = engine.round_state().to_owned();
+    let before = *engine.round_state();
     let vote = signed(0, StatementKind::Prevote, 4, 0, VALUE);
     let mut drop = |bytes: &[u8]| engine.handle_datagram(NOW, bytes).expect_err("dropped");
     assert!(matches!(drop(&vote[..182]), DatagramError::Malformed(_)));

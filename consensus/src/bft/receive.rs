@@ -160,7 +160,7 @@ impl Cursor<'_> {
             return true;
         }
         let rounds = self.rounds();
-        slots.iter().any(|slot| rounds.rank(slot) < rounds.rank(vote))
+        slots.iter().any(|slot| rounds.displaces(vote, slot))
     }
 
     fn verify(&self, signed: &SignedStatement) -> Result<(), DatagramError> {

@@ -2,6 +2,7 @@
 
 use super::storage::{PeerSlot, RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use crate::vote::quorum::{OverTwoThirds, Quorum as _};
+use crate::vote::statement::Statement;
 
 /// The statements of all validators, a fixed number of slots for each, so that nobody displaces those of others.
 pub(super) struct Votes<'a> {
@@ -99,7 +100,7 @@ fn mutated(weight: u64, total: u64) -> u64 {
 pub(super) fn insert(slots: &mut [VoteSlot], vote: VoteSlot, rounds: &Rounds) -> bool {
     let least = slots.iter_mut().min_by_key(|slot| rounds.rank(slot));
     let Some(slot) = least else { return false };
-    let is_kept = rounds.rank(slot) < rounds.rank(&vote);
+    let is_kept = rounds.displaces(&vote, slot);
     if is_kept {
         *slot = vote;
     }
@@ -107,6 +108,16 @@ pub(super) fn insert(slots: &mut [VoteSlot], vote: VoteSlot, rounds: &Rounds) ->
 }
 
 impl Rounds {
+    /// Returns whether a statement takes the slot of another. A precommit for a block always finds one, so that a
+    /// certificate can be counted whatever its signers sent besides.
+    pub(super) fn displaces(&self, vote: &VoteSlot, slot: &VoteSlot) -> bool {
+        let is_decisive = vote.kind == VoteKind::Precommit
+            && vote.height == RelativeHeight::Current
+            && vote.digest != Statement::NIL;
+        let rank = self.rank(slot);
+        rank < self.rank(vote) || (is_decisive && rank.0 < 7)
+    }
+
     /// Returns how much a statement matters, and within that its round.
     pub(super) fn rank(&self, vote: &VoteSlot) -> (u8, u32) {
         let is_justifying =
@@ -119,8 +130,8 @@ impl Rounds {
             (.., RelativeHeight::Next) => (3, u32::MAX.saturating_sub(vote.round)),
             _ if vote.round == self.current => (8, 0),
             _ if is_justifying => (7, 0),
+            (VoteKind::Precommit, ..) if vote.round < self.current => (6, vote.round),
             _ if vote.round > self.current => (5, vote.round),
-            (VoteKind::Precommit, ..) => (4, vote.round),
             _ => (2, vote.round),
         }
     }
