@@ -22,10 +22,10 @@ fn key(n: u8) -> Ed25519Key {
 }
 
 /// Four validators in the order of their numbers, and the height 4, whose round 0 belongs to number 0.
-fn setup<'a>(
-    validators: &'a [(ValidatorId, u64)],
+fn setup(
+    validators: &[(ValidatorId, u64)],
     me: u8,
-) -> BftSetup<'a, RoundRobin<Vec<ValidatorId>>, Ed25519Key> {
+) -> BftSetup<'_, RoundRobin<Vec<ValidatorId>>, Ed25519Key> {
     BftSetup {
         config: BftConfig::new(Duration::from_millis(100)),
         genesis: GENESIS,
