@@ -30,7 +30,7 @@ impl Checker {
     /// Checks the statement of an author and returns the difficulty of the block. An author that contradicts
     /// itself is removed.
     pub fn check(&mut self, signed: &SignedStatement) -> Option<u8> {
-        let height = signed.statement.height;
+        let height = signed.statement.slot;
         let turn = self.authorities.turn(&signed.author, height).ok()?;
         if let Some(evidence) = self.detector.observe(signed, |_| true).ok()? {
             let _ = self.authorities.remove(&evidence.offender());
@@ -50,7 +50,7 @@ fn main() {
     let mut checker = Checker::default();
     assert!(checker.insert(author));
     for digest in [[0xAA; 32], [0xBB; 32]] {
-        let statement = consensus::Statement { chain: 1, height: 1, round: 0, digest };
+        let statement = consensus::Statement::propose([1; 32], 1, 0, digest);
         let signature = key.sign(&statement.to_bytes()).to_bytes();
         let signed = SignedStatement { statement, author, signature };
         println!("{signed}: {:?}", checker.check(&signed));
@@ -71,7 +71,7 @@ mod device {
     extern "C" fn _start() -> ! {
         let mut checker = super::Checker::default();
         black_box(checker.insert(super::ValidatorId([7; 32])));
-        let statement = consensus::Statement { chain: 1, height: 1, round: 0, digest: [0; 32] };
+        let statement = consensus::Statement::propose([1; 32], 1, 0, [0; 32]);
         let author = super::ValidatorId([7; 32]);
         let signed = super::SignedStatement { statement, author, signature: [0; 64] };
         black_box(checker.check(black_box(&signed)));

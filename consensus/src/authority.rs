@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::error::Full;
 use crate::id::ValidatorId;
+use crate::select::Selector;
 
 /// Known keys that seal blocks in turn (EIP-225). Any `AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>` serves as
 /// storage.
@@ -33,11 +34,13 @@ pub struct Authorities<S: ?Sized> {
     slots: S,
 }
 
-/// Storage for one authority: 48 bytes.
+/// Storage for one authority and one recent signature: 80 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthoritySlot {
     id: ValidatorId,
-    last: Option<u64>, // latest height that it signed
+    /// The signature of a height that is this slot's index modulo the number of slots. It belongs to the height and not to
+    /// the member, so that an authority that is removed and inserted again is still a recent signer.
+    recent: Option<(u64, ValidatorId)>,
 }
 
 /// Whether it is an authority's turn.
@@ -76,7 +79,7 @@ pub struct AuthorityIds<'a>(core::slice::Iter<'a, AuthoritySlot>);
 
 impl AuthoritySlot {
     /// A free slot.
-    pub const EMPTY: Self = Self { id: ValidatorId([0; 32]), last: None };
+    pub const EMPTY: Self = Self { id: ValidatorId([0; 32]), recent: None };
 }
 
 impl Turn {
@@ -115,11 +118,9 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
         let slots = self.slots.as_mut();
         let capacity = slots.len();
         let tail = slots.get_mut(at..grown).ok_or(Full { capacity })?;
-        if !tail.is_empty() {
-            tail.rotate_right(1);
-        }
-        if let Some(slot) = tail.first_mut() {
-            *slot = AuthoritySlot { id, last: None };
+        let mut next = id;
+        for slot in tail {
+            core::mem::swap(&mut slot.id, &mut next);
         }
         self.len = grown;
         Ok(())
@@ -132,21 +133,28 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + ?Sized> Authorities<S>
     /// [`AuthorityError::Unauthorized`] if it is not in the list.
     pub fn remove(&mut self, id: &ValidatorId) -> Result<(), AuthorityError> {
         let at = find(self.authorities(), id).map_err(|_| AuthorityError::Unauthorized(*id))?;
-        if let Some(tail @ [_, ..]) = self.slots.as_mut().get_mut(at..self.len) {
-            tail.rotate_left(1);
-            if let Some(unused) = tail.last_mut() {
-                *unused = AuthoritySlot::EMPTY;
+        if let Some(tail) = self.slots.as_mut().get_mut(at..self.len) {
+            let mut next = AuthoritySlot::EMPTY.id;
+            for slot in tail.iter_mut().rev() {
+                core::mem::swap(&mut slot.id, &mut next);
             }
             self.len = self.len.saturating_sub(1);
         }
         Ok(())
     }
 
-    /// Records that an authority signed the block at `height`. Unknown keys are ignored.
+    /// Records that an authority signed the block at `height`. Unknown keys, and heights so low that they no longer
+    /// matter, are ignored.
     pub fn record_signature(&mut self, id: &ValidatorId, height: u64) {
-        let Ok(at) = find(self.authorities(), id) else { return };
-        if let Some(slot) = self.slots.as_mut().get_mut(at) {
-            slot.last = slot.last.max(Some(height));
+        if find(self.authorities(), id).is_err() {
+            return;
+        }
+        let slots = self.slots.as_mut();
+        let capacity = u64::try_from(slots.len()).unwrap_or(u64::MAX);
+        let index = height.checked_rem(capacity).and_then(|index| usize::try_from(index).ok());
+        let Some(slot) = index.and_then(|index| slots.get_mut(index)) else { return };
+        if slot.recent.is_none_or(|(recorded, _)| recorded <= height) {
+            slot.recent = Some((height, *id));
         }
     }
 }
@@ -159,8 +167,9 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
     /// [`AuthorityError::Unauthorized`] or [`AuthorityError::RecentlySigned`].
     pub fn turn(&self, id: &ValidatorId, height: u64) -> Result<Turn, AuthorityError> {
         let authorities = self.authorities();
-        let at = find(authorities, id).map_err(|_| AuthorityError::Unauthorized(*id))?;
-        let last = authorities.get(at).and_then(|slot| slot.last);
+        find(authorities, id).map_err(|_| AuthorityError::Unauthorized(*id))?;
+        let recents = self.slots.as_ref().iter().filter_map(|slot| slot.recent);
+        let last = recents.filter(|(_, signer)| signer == id).map(|(height, _)| height).max();
         let next = last.map_or(0, |last| last.saturating_add(self.signer_limit()));
         if height < next {
             return Err(AuthorityError::RecentlySigned { id: *id, next });
@@ -207,6 +216,14 @@ impl<S: AsRef<[AuthoritySlot]> + ?Sized> Authorities<S> {
 
     fn authorities(&self) -> &[AuthoritySlot] {
         self.slots.as_ref().get(..self.len).unwrap_or_default()
+    }
+}
+
+impl<S: AsRef<[AuthoritySlot]> + ?Sized> Selector for Authorities<S> {
+    fn select(&self, slot: u64, round: u32) -> Option<ValidatorId> {
+        let len = u64::try_from(self.len).ok()?;
+        let stand_in = u64::from(round).checked_rem(len)?;
+        self.in_turn(slot.checked_rem(len)?.saturating_add(stand_in))
     }
 }
 

@@ -19,6 +19,12 @@ pub enum DecodeError {
     /// The version is unknown.
     #[error("unknown version {0}")]
     UnknownVersion(u8),
+    /// The kind of statement is unknown.
+    #[error("unknown kind of statement {0}")]
+    UnknownKind(u8),
+    /// A field has a value that its writer spells in another way.
+    #[error("not the canonical encoding")]
+    Noncanonical,
 }
 
 /// The caller's buffer is too small. Nothing was written.

@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
 use crate::error::take;
 use crate::id::ValidatorId;
-use crate::statement::{SignedStatement, Statement};
 use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::vote::statement::{SignedStatement, Statement};
 
 const SIGNATURE_LEN: usize = 64;
 const STAKE_CLAIM_LEN: usize = 4 + 32; // round, validator
@@ -97,17 +97,11 @@ pub enum SealError {
 }
 
 /// Returns what the author of a header signs. Two headers of one height and round are two statements, and so evidence:
-/// a block id covers no signature. The id also covers the genesis id, so the statement is worth nothing on another
-/// chain; `chain` is the beginning of the genesis id.
+/// a block id covers no signature. The statement names the genesis id, so it is worth nothing on another chain.
 #[must_use]
 pub fn statement_of(genesis: &GenesisId, header: &Header, round: u32) -> Statement {
-    let [a, b, c, d, ..] = *genesis.as_bytes();
-    Statement {
-        chain: u32::from_be_bytes([a, b, c, d]),
-        height: header.height.0,
-        round,
-        digest: *header.id(genesis).as_bytes(),
-    }
+    let digest = *header.id(genesis).as_bytes();
+    Statement::propose(*genesis.as_bytes(), header.height.0, round, digest)
 }
 
 /// Returns the key pair's name as a validator.
@@ -270,7 +264,7 @@ fn authority_of(header: &Header) -> ValidatorId {
     ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
-fn check_form(
+pub(crate) fn check_form(
     header: &Header,
     proof: &[u8],
     expected: ClaimKind,
@@ -288,7 +282,7 @@ fn check_form(
 }
 
 /// Checks that the time is not before `earliest`, and less than `span` seconds ahead of the clock.
-fn check_time(
+pub(crate) fn check_time(
     header: &Header,
     earliest: u64,
     span: u64,
@@ -305,35 +299,47 @@ fn check_time(
     Ok(())
 }
 
-fn check_signature(
+pub(crate) fn check_signature(
     genesis: &GenesisId,
     header: &Header,
     round: u32,
     author: &ValidatorId,
     signature: &[u8],
 ) -> Result<(), Refused<SealError>> {
-    let bad = Refused::Invalid(SealError::BadSignature(*author));
     let statement = statement_of(genesis, header, round);
+    check_signature_of(&statement, author, signature).map_err(Refused::Invalid)
+}
+
+pub(crate) fn check_signature_of(
+    statement: &Statement,
+    author: &ValidatorId,
+    signature: &[u8],
+) -> Result<(), SealError> {
+    let bad = SealError::BadSignature(*author);
     let (signature, _) = take(signature).map_err(|_| bad)?;
-    let signed = SignedStatement { statement, author: *author, signature: *signature };
+    let signed = SignedStatement { statement: *statement, author: *author, signature: *signature };
     signed.verify().map_err(|_| bad)
 }
 
 /// A hash over parameters of any number, one after the other.
-struct Digest(Hash);
+pub(crate) struct Digest(Hash);
 
 impl Digest {
-    fn new(name: &[u8]) -> Self {
+    pub(crate) fn new(name: &[u8]) -> Self {
         Self(Hash::of(name))
     }
 
-    fn and(self, part: &[u8]) -> Self {
+    pub(crate) fn and(self, part: &[u8]) -> Self {
         let mut preimage = [0; 64];
         for (byte, value) in preimage.iter_mut().zip(self.0.as_bytes().iter().chain(part)) {
             *byte = *value;
         }
         let len = part.len().saturating_add(32).min(64);
         Self(Hash::of(preimage.get(..len).unwrap_or_default()))
+    }
+
+    pub(crate) const fn into_hash(self) -> Hash {
+        self.0
     }
 }
 

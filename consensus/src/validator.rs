@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::id::ValidatorId;
+use crate::select::Draw;
 
 const DRAW_TAG: u8 = 0x44; // 'D'
 /// Each attempt is refused in less than half of the cases, so this many never are.
@@ -55,6 +56,9 @@ pub enum ValidatorError {
         /// The number of slots.
         capacity: usize,
     },
+    /// The ids are not in ascending order.
+    #[error("{0:.16} is not in ascending order")]
+    Unsorted(ValidatorId),
     /// The sum of the stakes exceeds 64 bits.
     #[error("the total stake exceeds {}", u64::MAX)]
     TooMuchStake,
@@ -74,6 +78,33 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>> ValidatorSet<S> {
     pub fn new(mut slots: S) -> Self {
         slots.as_mut().fill(ValidatorSlot::EMPTY);
         Self { len: 0, slots }
+    }
+
+    /// Creates a set from ids in ascending order and their stakes. Costs O(n) for all; those without stake are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ValidatorError`]
+    pub fn from_sorted(
+        slots: S,
+        stakes: impl IntoIterator<Item = (ValidatorId, u64)>,
+    ) -> Result<Self, ValidatorError> {
+        let mut set = Self::new(slots);
+        let mut last = None;
+        let mut end = 0_u64;
+        for (id, stake) in stakes.into_iter().filter(|(_, stake)| *stake > 0) {
+            if last >= Some(id) {
+                return Err(ValidatorError::Unsorted(id));
+            }
+            last = Some(id);
+            end = end.checked_add(stake).ok_or(ValidatorError::TooMuchStake)?;
+            let slots = set.slots.as_mut();
+            let capacity = slots.len();
+            let slot = slots.get_mut(set.len).ok_or(ValidatorError::Full { capacity })?;
+            *slot = ValidatorSlot { id, stake, end };
+            set.len = set.len.saturating_add(1);
+        }
+        Ok(set)
     }
 
     /// Returns the slots.
@@ -208,6 +239,12 @@ impl Iterator for Validators<'_> {
 
 impl ExactSizeIterator for Validators<'_> {}
 
+impl<S: AsRef<[ValidatorSlot]> + ?Sized> Draw for ValidatorSet<S> {
+    fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
+        self.draw(seed, slot, round)
+    }
+}
+
 fn find(validators: &[ValidatorSlot], id: &ValidatorId) -> Result<usize, usize> {
     validators.binary_search_by(|slot| slot.id.cmp(id))
 }
@@ -224,7 +261,7 @@ fn add_up(validators: &mut [ValidatorSlot]) {
 ///
 /// The high half of a 64 x 64 bit product is the number; the few low halves that would favour some numbers
 /// are drawn again (Lemire, "Fast random integer generation in an interval", 2019).
-fn ticket_below(total: u64, seed: &[u8; 32], slot: u64, round: u32) -> u64 {
+pub(crate) fn ticket_below(total: u64, seed: &[u8; 32], slot: u64, round: u32) -> u64 {
     let unfair = total.wrapping_neg().checked_rem(total).unwrap_or(0);
     let mut ticket = 0;
     for attempt in 0..ATTEMPTS {

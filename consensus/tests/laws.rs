@@ -33,9 +33,9 @@ proptest! {
     }
 }
 
-fn signed(key: u8, height: u64, round: u32, digest: [u8; 32]) -> SignedStatement {
+fn signed(key: u8, slot: u64, round: u32, digest: [u8; 32]) -> SignedStatement {
     let key = SigningKey::from_bytes(&[key; 32]);
-    let statement = Statement { chain: 1, height, round, digest };
+    let statement = Statement::propose([1; 32], slot, round, digest);
     SignedStatement {
         statement,
         author: ValidatorId(key.verifying_key().to_bytes()),
@@ -48,8 +48,8 @@ fn what_is_no_offence_is_no_evidence() {
     let base = signed(1, 5, 0, [1; 32]);
     let prove = |other: &SignedStatement| Equivocation::prove(&base, other);
     assert_eq!(prove(&base), Err(EvidenceError::NoContradiction));
-    assert_eq!(prove(&signed(1, 6, 0, [2; 32])), Err(EvidenceError::DifferentRounds));
-    assert_eq!(prove(&signed(1, 5, 1, [2; 32])), Err(EvidenceError::DifferentRounds));
+    assert_eq!(prove(&signed(1, 6, 0, [2; 32])), Err(EvidenceError::NoContradiction));
+    assert_eq!(prove(&signed(1, 5, 1, [2; 32])), Err(EvidenceError::NoContradiction));
     let other = signed(2, 5, 0, [2; 32]);
     assert_eq!(prove(&other), Err(EvidenceError::DifferentAuthors(base.author, other.author)));
     // Framing: a statement of one key with the name of another.
@@ -137,6 +137,23 @@ fn authorities_take_turns() {
     assert_eq!(list.signer_limit(), 2);
 }
 
+/// Recent signatures belong to heights: leaving and returning forgets none.
+#[test]
+fn an_authority_that_returns_is_still_recent() {
+    let id = |n| ValidatorId([n; 32]);
+    let mut list = Authorities::new([AuthoritySlot::EMPTY; 4]);
+    for n in [1, 2, 3, 4] {
+        list.insert(id(n)).expect("there is room");
+    }
+    list.record_signature(&id(2), 9);
+    list.remove(&id(2)).expect("it is one");
+    list.insert(id(2)).expect("there is room");
+    let wait = AuthorityError::RecentlySigned { id: id(2), next: 12 };
+    assert_eq!(list.turn(&id(2), 10), Err(wait));
+    assert_eq!(list.turn(&id(2), 12), Ok(Turn::Out));
+    assert!(list.iter().eq([1, 2, 3, 4].map(id)));
+}
+
 #[test]
 fn capacities_of_zero_and_one() {
     let mut none = ValidatorSet::new([ValidatorSlot::EMPTY; 0]);
@@ -154,8 +171,8 @@ fn capacities_of_zero_and_one() {
 #[test]
 fn sizes_are_as_documented() {
     assert_eq!(size_of::<ValidatorSlot>(), 48);
-    assert_eq!(size_of::<AuthoritySlot>(), 48);
-    assert_eq!(size_of::<StatementSlot>(), 152);
+    assert_eq!(size_of::<AuthoritySlot>(), 80);
+    assert_eq!(size_of::<StatementSlot>(), 192);
 }
 
 /// Strangers are refused before their signature is checked, and a validator that floods displaces only its own
@@ -173,7 +190,7 @@ fn nobody_blinds_the_detector() {
     for height in 100..140 {
         assert_eq!(detector.observe(&signed(2, height, 0, [1; 32]), is_validator), Ok(None));
     }
-    let heights: Vec<_> = detector.iter().map(|known| known.statement.height).collect();
+    let heights: Vec<_> = detector.iter().map(|known| known.statement.slot).collect();
     assert_eq!(heights.len(), 6);
     let contradiction = signed(1, 5, 0, [2; 32]);
     let found = detector.observe(&contradiction, is_validator).expect("a validator");

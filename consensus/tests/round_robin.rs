@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod json;
+
 use consensus::{Change, Prioritized, PrioritySlot, UpdateError, ValidatorId, WeightedRoundRobin};
+use json::Json;
 use proptest::prelude::*;
 
 type Set = WeightedRoundRobin<Vec<PrioritySlot>>;
@@ -21,77 +24,6 @@ fn numbered(n: u8, power: u64) -> Change {
 
 fn set(changes: &[Change]) -> Result<Set, UpdateError> {
     WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 64], changes)
-}
-
-/// Just enough of JSON for the file.
-#[derive(Debug, Clone)]
-enum Json {
-    Text(String),
-    Number(i64),
-    List(Vec<Json>),
-    Map(BTreeMap<String, Json>),
-}
-
-impl Json {
-    fn parse(text: &mut &str) -> Self {
-        let mut items = Vec::new();
-        let mut map = BTreeMap::new();
-        let take = |text: &mut &str, n: usize| *text = &text[n..];
-        match text.as_bytes()[0] {
-            b'"' => {
-                let end = text[1..].find('"').expect("a closing quote") + 1;
-                let word = text[1..end].to_owned();
-                take(text, end + 1);
-                Self::Text(word)
-            }
-            b'[' => {
-                take(text, 1);
-                while !text.starts_with(']') {
-                    items.push(Self::parse(text));
-                    *text = text.strip_prefix(',').unwrap_or(text);
-                }
-                take(text, 1);
-                Self::List(items)
-            }
-            b'{' => {
-                take(text, 1);
-                while !text.starts_with('}') {
-                    let Self::Text(key) = Self::parse(text) else { panic!("a key: {text}") };
-                    take(text, 1);
-                    map.insert(key, Self::parse(text));
-                    *text = text.strip_prefix(',').unwrap_or(text);
-                }
-                take(text, 1);
-                Self::Map(map)
-            }
-            _ => {
-                let end = text.find([',', ']', '}']).expect("an end");
-                let number = text[..end].parse().expect("a number");
-                take(text, end);
-                Self::Number(number)
-            }
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&Self> {
-        let Self::Map(map) = self else { panic!("a map: {self:?}") };
-        map.get(key)
-    }
-
-    fn list(&self) -> &[Self] {
-        let Self::List(list) = self else { panic!("a list: {self:?}") };
-        list
-    }
-
-    fn text(&self) -> &str {
-        let Self::Text(text) = self else { panic!("text: {self:?}") };
-        text
-    }
-
-    fn number(&self) -> i64 {
-        let Self::Number(number) = self else { panic!("a number: {self:?}") };
-        *number
-    }
 }
 
 fn changes(step: &Json) -> Vec<Change> {

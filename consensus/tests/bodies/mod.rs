@@ -1,6 +1,8 @@
 //! What must hold for any bytes; shared by the property tests, the replay of the corpus and the fuzz
 //! targets.
 
+pub mod bft;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use consensus::{
@@ -20,6 +22,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_draw", draw),
     ("consensus_authorities", authorities),
     ("consensus_watch", watch),
+    ("consensus_bft", bft::bft),
+    ("consensus_bft_state", bft::bft_state),
 ];
 
 /// A statement that decodes encodes back to the same bytes.
@@ -124,12 +128,9 @@ pub fn watch(bytes: &[u8]) {
     for _ in 0..12 {
         let key = SigningKey::from_bytes(&[input.byte() % 3; 32]);
         let author = ValidatorId(key.verifying_key().to_bytes());
-        let statement = Statement {
-            chain: 1,
-            height: u64::from(input.byte() % 3),
-            round: u32::from(input.byte() % 2),
-            digest: [input.byte() % 3; 32],
-        };
+        let slot = u64::from(input.byte() % 3);
+        let round = u32::from(input.byte() % 2);
+        let statement = Statement::propose([1; 32], slot, round, [input.byte() % 3; 32]);
         let signature = key.sign(&statement.to_bytes()).to_bytes();
         let mut signed = SignedStatement { statement, author, signature };
         if input.byte() == 1 {
@@ -139,7 +140,7 @@ pub fn watch(bytes: &[u8]) {
         }
         let found = detector.observe(&signed, |_| true).expect("it is signed");
         assert_eq!(detector.observe(&signed, |_| true), Ok(found), "a repetition changes nothing");
-        let place = (author, statement.height, statement.round);
+        let place = (author, statement.slot, statement.round);
         let digests = observed.entry(place).or_default();
         digests.push(statement.digest);
         let contradicts = digests.iter().any(|digest| *digest != statement.digest);

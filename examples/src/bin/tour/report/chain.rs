@@ -72,7 +72,7 @@ impl Chain {
             let offender = PublicKey::from_bytes(evidence.offender().0).account();
             Twice {
                 signer: settlement.node_of(&offender),
-                height: one.height,
+                height: one.slot,
                 round: one.round,
                 digests: [one.digest, other.digest],
             }

@@ -104,6 +104,6 @@ pub(super) fn is_void(
     author: &ValidatorId,
     height: u64,
 ) -> bool {
-    let since = |evidence: &Equivocation| evidence.statements()[0].statement.height;
+    let since = |evidence: &Equivocation| evidence.offence().slot;
     convicted.get(author).is_some_and(|evidence| height >= since(evidence))
 }

@@ -1,23 +1,23 @@
-//! Detection of equivocation: a second, different statement for one round.
+//! Detection of equivocation: statements of one validator that contradict each other.
 
-use crate::evidence::{Equivocation, EvidenceError};
+use super::evidence::{Equivocation, EvidenceError};
+use super::statement::{SignedStatement, Statement, StatementKind};
 use crate::id::ValidatorId;
-use crate::statement::SignedStatement;
 
 /// Remembers the latest signed statements and turns contradictions into evidence. Any
 /// `AsRef<[StatementSlot]> + AsMut<[StatementSlot]>` serves as storage.
 ///
 /// Strangers cannot blind it: only statements of validators are remembered, and the check for that comes before
 /// the signature. When all slots are in use, the validator with the most statements loses the one with its
-/// lowest height, so that nobody displaces the statements of others beyond a fair share. Provide as many slots
-/// as there are validators times the heights that matter. What is found does not depend on the order of arrival
+/// lowest slot, so that nobody displaces the statements of others beyond a fair share. Provide as many slots
+/// as there are validators times the slots that matter. What is found does not depend on the order of arrival
 /// as long as nothing was replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EquivocationDetector<S: ?Sized> {
     slots: S,
 }
 
-/// Storage for one statement: 152 bytes.
+/// Storage for one statement: 192 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatementSlot(Option<SignedStatement>);
 
@@ -107,17 +107,29 @@ fn observe(
     slots: &mut [StatementSlot],
     signed: &SignedStatement,
 ) -> Result<Option<Equivocation>, EvidenceError> {
-    let known = slots.iter().filter_map(|slot| slot.0.as_ref()).find(|known| {
-        known.author == signed.author && known.statement.same_round(&signed.statement)
-    });
-    match known {
-        Some(known) if known.statement.digest == signed.statement.digest => Ok(None),
-        Some(known) => Equivocation::prove(known, signed).map(Some),
-        None => {
-            remember(slots, signed);
-            Ok(None)
-        }
+    let mut known = statements_of(slots, signed.author);
+    let contradicts =
+        |known: &&SignedStatement| known.statement.contradiction(&signed.statement).is_some();
+    if let Some(known) = known.clone().find(contradicts) {
+        return Equivocation::of_verified(known, signed).map(Some);
     }
+    let is_repeated = known.any(|known| repeats(&known.statement, &signed.statement));
+    drop(known);
+    if !is_repeated {
+        remember(slots, signed);
+    }
+    Ok(None)
+}
+
+/// Returns whether a statement adds nothing to an earlier one that it does not contradict.
+fn repeats(known: &Statement, other: &Statement) -> bool {
+    let same_kind = match (known.kind, other.kind) {
+        (StatementKind::Propose { .. }, StatementKind::Propose { .. }) => true,
+        (known, other) => known == other,
+    };
+    let is_attestation = matches!(known.kind, StatementKind::Attest { .. });
+    let same_round = is_attestation || known.round == other.round;
+    same_kind && same_round && known.genesis == other.genesis && known.slot == other.slot
 }
 
 fn remember(slots: &mut [StatementSlot], signed: &SignedStatement) {
@@ -130,14 +142,14 @@ fn remember(slots: &mut [StatementSlot], signed: &SignedStatement) {
     let Some(most) = authors.max_by_key(|author| count(*author)) else { return };
     // The author itself if it has as many as anyone.
     let from = if count(signed.author) < count(most) { most } else { signed.author };
-    let Some(lowest) = statements_of(slots, from).map(|known| known.statement.height).min() else {
+    let Some(lowest) = statements_of(slots, from).map(|known| known.statement.slot).min() else {
         return;
     };
-    if from == signed.author && signed.statement.height < lowest {
+    if from == signed.author && signed.statement.slot < lowest {
         return;
     }
     let is_lowest = |slot: &&mut StatementSlot| {
-        slot.0.is_some_and(|known| known.author == from && known.statement.height == lowest)
+        slot.0.is_some_and(|known| known.author == from && known.statement.slot == lowest)
     };
     if let Some(slot) = slots.iter_mut().find(is_lowest) {
         slot.0 = Some(*signed);
@@ -147,6 +159,6 @@ fn remember(slots: &mut [StatementSlot], signed: &SignedStatement) {
 fn statements_of(
     slots: &[StatementSlot],
     author: ValidatorId,
-) -> impl Iterator<Item = &SignedStatement> {
+) -> impl Iterator<Item = &SignedStatement> + Clone {
     slots.iter().filter_map(|slot| slot.0.as_ref()).filter(move |known| known.author == author)
 }

@@ -1,0 +1,186 @@
+//! Decisions of a BFT engine as an engine for the blocks of `ledger-core`.
+
+use ledger_core::{
+    Ancestry, Claim, ClaimKind, Effects, Engine, Hash, Header, Height, Refused, Weight,
+};
+use thiserror::Error;
+
+use crate::error::{BufferTooSmall, take};
+use crate::id::ValidatorId;
+use crate::seal::{Digest, SLASH};
+use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::vote::quorum::{OverTwoThirds, Tally};
+use crate::vote::statement::{SignedStatement, Statement, StatementKind};
+
+const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
+
+/// Requires every block to be decided: the proof is the certificate of a [`Bft`](super::Bft) that decided on the id of
+/// the block. Every block is final.
+///
+/// The claim has the kind of stake and no content. The proof is the round (u32), then for each precommit the index of the
+/// validator in the order of ids (u16) and its signature, in ascending order; all integers are big-endian. A validator
+/// that is slashed has no weight from the next block on.
+#[derive(Debug, Clone)]
+pub struct BftSeal<S> {
+    validators: ValidatorSet<S>,
+    finalized: Option<Height>,
+}
+
+/// Why a header does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BftSealError {
+    /// It claims to count by another rule.
+    #[error("not a claim of a decided block")]
+    WrongClaim,
+    /// The proof is not a round and a list of votes.
+    #[error("malformed certificate")]
+    Malformed,
+    /// The votes are not in ascending order, or one validator votes twice.
+    #[error("vote of validator {0} out of order")]
+    OutOfOrder(u16),
+    /// No validator has this index.
+    #[error("no validator has index {0}")]
+    UnknownValidator(u16),
+    /// The validator did not sign the precommit.
+    #[error("invalid signature of {0:.16}")]
+    BadSignature(ValidatorId),
+    /// The votes have not more than two thirds of the weight.
+    #[error("{weight} of {total} is not more than two thirds")]
+    NoQuorum {
+        /// The weight of the votes.
+        weight: u64,
+        /// The weight of all validators.
+        total: u64,
+    },
+    /// The time is not later than that of the parent.
+    #[error("time {0} is not after that of the parent")]
+    TooEarly(u64),
+}
+
+impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
+    /// Lets these validators decide.
+    pub const fn new(validators: ValidatorSet<S>) -> Self {
+        Self { validators, finalized: None }
+    }
+
+    /// Returns the claim of a block.
+    #[must_use]
+    pub fn claim() -> Claim {
+        Claim::of_parts(ClaimKind::STAKE, &[], &[])
+    }
+
+    /// Returns the validators.
+    pub const fn validators(&self) -> &ValidatorSet<S> {
+        &self.validators
+    }
+
+    /// Encodes a certificate as the proof of a block and returns its length: 4 bytes, and 66 for each precommit. Precommits
+    /// of strangers are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]
+    pub fn encode_proof(
+        &self,
+        certificate: &(impl Iterator<Item = SignedStatement> + Clone),
+        out: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let round = certificate.clone().next().map_or(0, |signed| signed.statement.round);
+        let votes = self.validators.iter().enumerate().filter_map(|(index, (id, _))| {
+            let vote = certificate.clone().find(|signed| signed.author == id)?;
+            Some((u16::try_from(index).ok()?, vote.signature))
+        });
+        let needed = votes.clone().count().saturating_mul(VOTE_LEN).saturating_add(4);
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        let votes =
+            votes.flat_map(|(index, signature)| index.to_be_bytes().into_iter().chain(signature));
+        for (byte, value) in out.iter_mut().zip(round.to_be_bytes().into_iter().chain(votes)) {
+            *byte = value;
+        }
+        Ok(needed)
+    }
+
+    fn check_proof(
+        &self,
+        genesis: [u8; 32],
+        height: u64,
+        id: [u8; 32],
+        proof: &[u8],
+    ) -> Result<(), BftSealError> {
+        let (round, votes) = take(proof).map_err(|_| BftSealError::Malformed)?;
+        let round = u32::from_be_bytes(*round);
+        let statement = Statement::new(genesis, StatementKind::Precommit, height, round, id);
+        let (votes, []) = votes.as_chunks::<VOTE_LEN>() else {
+            return Err(BftSealError::Malformed);
+        };
+        let mut tally = Tally::<OverTwoThirds>::new(self.validators.total_stake());
+        let mut last = None;
+        for vote in votes {
+            let (index, signature) = take(vote).map_err(|_| BftSealError::Malformed)?;
+            let (signature, _) = take(signature).map_err(|_| BftSealError::Malformed)?;
+            let index = u16::from_be_bytes(*index);
+            if last >= Some(index) {
+                return Err(BftSealError::OutOfOrder(index));
+            }
+            last = Some(index);
+            let validator = self.validators.iter().nth(usize::from(index));
+            let (author, weight) = validator.ok_or(BftSealError::UnknownValidator(index))?;
+            let signed = SignedStatement { statement, author, signature: *signature };
+            signed.verify().map_err(|bad| BftSealError::BadSignature(bad.0))?;
+            tally.add(weight);
+        }
+        if tally.is_decided() {
+            return Ok(());
+        }
+        let total = self.validators.total_stake();
+        Err(BftSealError::NoQuorum { weight: tally.weight(), total })
+    }
+}
+
+impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for BftSeal<S> {
+    type Error = BftSealError;
+
+    fn digest(&self) -> Hash {
+        let start = Digest::new(b"consensus/1 bft seal\0");
+        let validators = self.validators.iter();
+        let all = validators
+            .fold(start, |digest, (id, stake)| digest.and(&id.0).and(&stake.to_be_bytes()));
+        all.into_hash()
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<BftSealError>> {
+        let claim = header.claim;
+        if claim.kind() != ClaimKind::STAKE || !claim.as_bytes().is_empty() {
+            return Err(Refused::Invalid(BftSealError::WrongClaim));
+        }
+        if header.time <= branch.tip().time {
+            return Err(Refused::Invalid(BftSealError::TooEarly(header.time)));
+        }
+        if header.time > now {
+            return Err(Refused::NotYet { at: header.time });
+        }
+        let genesis = branch.genesis();
+        let id = *header.id(genesis).as_bytes();
+        self.check_proof(*genesis.as_bytes(), header.height.0, id, proof)
+            .map_err(Refused::Invalid)?;
+        Ok(Weight(1))
+    }
+
+    fn apply(&mut self, header: &Header, effects: &Effects) {
+        self.finalized = Some(header.height);
+        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
+            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
+        }
+    }
+
+    fn finalized(&self) -> Option<Height> {
+        self.finalized
+    }
+}

@@ -1,0 +1,171 @@
+//! Evidence: two contradicting statements signed by one key, which anybody can check.
+
+use core::fmt;
+
+use thiserror::Error;
+
+use super::offence::{Offence, OffenceKind};
+use super::statement::{SignedStatement, Statement};
+use super::verify::{Ed25519, Verify};
+use crate::error::{BufferTooSmall, DecodeError, take};
+use crate::id::ValidatorId;
+
+/// Proof that a validator signed two statements that contradict each other: a double proposal, a double vote or a
+/// surrounding vote.
+///
+/// Anybody can check it: it consists of two signatures. Its canonical bytes are the lesser statement with its
+/// signature, the greater statement with its signature, and the author, so that there is one encoding for any order
+/// of arrival. Many pairs can prove one offence: punish each [`offence`](Self::offence) once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Equivocation {
+    lesser: SignedStatement,
+    greater: SignedStatement,
+    kind: OffenceKind,
+    slot: u64,
+}
+
+/// Why two statements are not evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The statements have different authors.
+    #[error("different authors {0:.16} and {1:.16}")]
+    DifferentAuthors(ValidatorId, ValidatorId),
+    /// An honest validator may sign both.
+    #[error("the statements do not contradict each other")]
+    NoContradiction,
+    /// The greater statement is first, which is not the canonical encoding.
+    #[error("the greater statement is first")]
+    WrongOrder,
+    /// The bytes are malformed.
+    #[error("malformed evidence: {0}")]
+    Decode(DecodeError),
+    /// The author is not a validator.
+    #[error("{0:.16} is not a validator")]
+    Stranger(ValidatorId),
+    /// The author did not sign one of the statements.
+    #[error("invalid signature of {0:.16}")]
+    Forged(ValidatorId),
+}
+
+impl Equivocation {
+    /// The encoded length in bytes.
+    pub const LEN: usize = 2 * (Statement::LEN + 64) + 32;
+
+    /// Checks two signed statements, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError`] if they are not evidence.
+    pub fn prove(one: &SignedStatement, two: &SignedStatement) -> Result<Self, EvidenceError> {
+        Self::prove_with(&Ed25519, one, two)
+    }
+
+    /// Checks two signed statements, in any order, by another signature scheme.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError`] if they are not evidence.
+    pub fn prove_with(
+        scheme: &impl Verify,
+        one: &SignedStatement,
+        two: &SignedStatement,
+    ) -> Result<Self, EvidenceError> {
+        let evidence = Self::of_verified(one, two)?;
+        for signed in [one, two] {
+            signed.verify_with(scheme).map_err(|bad| EvidenceError::Forged(bad.0))?;
+        }
+        Ok(evidence)
+    }
+
+    /// Orders two statements whose signatures were checked.
+    pub(crate) fn of_verified(
+        one: &SignedStatement,
+        two: &SignedStatement,
+    ) -> Result<Self, EvidenceError> {
+        if one.author != two.author {
+            return Err(EvidenceError::DifferentAuthors(one.author, two.author));
+        }
+        let contradiction = one.statement.contradiction(&two.statement);
+        let (kind, slot) = contradiction.ok_or(EvidenceError::NoContradiction)?;
+        let one_is_lesser = one.statement.to_bytes() < two.statement.to_bytes();
+        let [lesser, greater] = if one_is_lesser { [*one, *two] } else { [*two, *one] };
+        Ok(Self { lesser, greater, kind, slot })
+    }
+
+    /// Decodes evidence, checks it, and returns the rest of the bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError`] if the bytes are malformed, or are not evidence.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), EvidenceError> {
+        let ([lesser, greater], rest) = decode_pair(bytes).map_err(EvidenceError::Decode)?;
+        if greater.statement.to_bytes() < lesser.statement.to_bytes() {
+            return Err(EvidenceError::WrongOrder);
+        }
+        Ok((Self::prove(&lesser, &greater)?, rest))
+    }
+
+    /// Encodes the evidence and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below [`Self::LEN`] bytes.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let needed = Self::LEN;
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        let lesser = self.lesser.statement.to_bytes();
+        let greater = self.greater.statement.to_bytes();
+        let fields: [&[u8]; 5] = [
+            &lesser,
+            &self.lesser.signature,
+            &greater,
+            &self.greater.signature,
+            &self.lesser.author.0,
+        ];
+        for (byte, value) in out.iter_mut().zip(fields.into_iter().flatten()) {
+            *byte = *value;
+        }
+        Ok(needed)
+    }
+
+    /// Returns the validator that signed both.
+    #[must_use]
+    pub const fn offender(&self) -> ValidatorId {
+        self.lesser.author
+    }
+
+    /// Returns the offence that this proves: the key by which to punish once.
+    #[must_use]
+    pub const fn offence(&self) -> Offence {
+        Offence { author: self.lesser.author, kind: self.kind, slot: self.slot }
+    }
+
+    /// Returns the two statements, the lesser one by its bytes first.
+    #[must_use]
+    pub const fn statements(&self) -> [&SignedStatement; 2] {
+        [&self.lesser, &self.greater]
+    }
+}
+
+fn decode_pair(bytes: &[u8]) -> Result<([SignedStatement; 2], &[u8]), DecodeError> {
+    let (lesser, rest) = Statement::decode(bytes)?;
+    let (first, rest) = take(rest)?;
+    let (greater, rest) = Statement::decode(rest)?;
+    let (second, rest) = take(rest)?;
+    let (author, rest) = take(rest)?;
+    let author = ValidatorId(*author);
+    let lesser = SignedStatement { statement: lesser, author, signature: *first };
+    let greater = SignedStatement { statement: greater, author, signature: *second };
+    Ok(([lesser, greater], rest))
+}
+
+impl fmt::Display for Equivocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, slot, .. } = self;
+        let round = self.lesser.statement.round;
+        write!(f, "EQUIVOCATION of {:.16} slot={slot} round={round}: {kind}", self.offender())
+    }
+}

@@ -1,0 +1,156 @@
+//! What faulty validators do.
+
+use std::prelude::rust_2024::*;
+use std::vec;
+
+use consensus::{Keys as _, SignedStatement, Statement, StatementKind};
+
+use super::{DELAY, Simulation, TestKeys, validator};
+
+/// A way in which a validator is faulty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Sends nothing.
+    Silent,
+    /// Sends half of the others another value.
+    Equivocating,
+    /// Forgets its votes and locks when it crashes, which it does often.
+    Amnesiac,
+    /// Sends everything very late.
+    Delayed,
+    /// Proposes and votes for what is invalid.
+    WrongValue,
+    /// Sends what others sent before, again and again.
+    Replaying,
+    /// Signs for other rounds than the current one.
+    LyingRounds,
+    /// Votes for everything: to each validator for what that one votes for.
+    Colluding,
+}
+
+impl Fault {
+    pub const ALL: [Self; 8] = [
+        Self::Silent,
+        Self::Equivocating,
+        Self::Amnesiac,
+        Self::Delayed,
+        Self::WrongValue,
+        Self::Replaying,
+        Self::LyingRounds,
+        Self::Colluding,
+    ];
+}
+
+/// Returns the value that a node proposes.
+pub fn value(fault: Option<Fault>, height: u64, round: u32, index: usize, salt: u64) -> [u8; 32] {
+    let mut value = [height as u8 + 1; 32];
+    value[1] = round as u8;
+    value[2] = index as u8;
+    value[3] = salt as u8;
+    if fault == Some(Fault::WrongValue) {
+        value[31] = 0xFF;
+    }
+    value
+}
+
+/// Returns what every honest application says about a value.
+pub fn is_valid(value: &[u8; 32], height: u64) -> bool {
+    value[31] == height as u8 + 1
+}
+
+impl Simulation {
+    pub(super) fn send_faulty(
+        &mut self,
+        fault: Fault,
+        from: usize,
+        signed: &SignedStatement,
+        is_own: bool,
+    ) {
+        let salt = self.rng.next_u64();
+        match fault {
+            Fault::Silent => {}
+            Fault::Equivocating | Fault::Colluding if is_own => {
+                let mut other = signed.statement;
+                other.digest[3] ^= 1;
+                let other = sign(from, other);
+                for to in 0..self.plan.nodes {
+                    let first = to % 2 == 0;
+                    self.say(from, to, if first { signed } else { &other });
+                    if salt.is_multiple_of(7) {
+                        self.say(from, to, if first { &other } else { signed });
+                    }
+                }
+            }
+            Fault::Amnesiac => {
+                self.say_all(from, signed);
+                if salt.is_multiple_of(8) {
+                    self.crash(from);
+                }
+            }
+            Fault::Delayed => {
+                let now = self.now;
+                self.now += DELAY * (salt % 30) as u32;
+                self.say_all(from, signed);
+                self.now = now;
+            }
+            Fault::WrongValue if is_own => {
+                let mut wrong = signed.statement;
+                if salt.is_multiple_of(2) && !wrong.is_nil() {
+                    wrong.digest[31] = 0xFF;
+                }
+                self.say_all(from, &sign(from, wrong));
+            }
+            Fault::Replaying => {
+                self.say_all(from, signed);
+                for step in 0..3 {
+                    let count = self.heard.len().max(1);
+                    let at = (salt as usize).wrapping_add(step * 97) % count;
+                    let Some(bytes) = self.heard.get(at).cloned() else { continue };
+                    (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
+                }
+            }
+            Fault::LyingRounds if is_own => {
+                let mut lie = signed.statement;
+                lie.round = match salt % 4 {
+                    0 => u32::MAX,
+                    1 => lie.round + (salt >> 8) as u32 % 1000,
+                    2 => lie.round.saturating_sub(1),
+                    _ => lie.round + 1,
+                };
+                if !matches!(lie.kind, StatementKind::Propose { .. }) {
+                    self.say_all(from, &sign(from, lie));
+                }
+                if salt.is_multiple_of(3) {
+                    self.say_all(from, signed);
+                }
+            }
+            _ => self.say_all(from, signed),
+        }
+    }
+
+    /// A colluding node confirms to each validator what that one says.
+    pub(super) fn collude(&mut self, me: usize, bytes: &[u8]) {
+        let Ok((signed, _)) = SignedStatement::decode(bytes) else { return };
+        let to = usize::from(signed.author.0[0]) - 1;
+        for kind in [StatementKind::Prevote, StatementKind::Precommit] {
+            let statement = Statement { kind, ..signed.statement };
+            self.say(me, to, &sign(me, statement));
+        }
+    }
+
+    fn say_all(&mut self, from: usize, signed: &SignedStatement) {
+        (0..self.plan.nodes).for_each(|to| self.say(from, to, signed));
+    }
+
+    fn say(&mut self, from: usize, to: usize, signed: &SignedStatement) {
+        let mut bytes = vec![0; SignedStatement::LEN];
+        signed.encode(&mut bytes).expect("LEN suffices");
+        self.deliver(from, to, &bytes);
+    }
+}
+
+fn sign(from: usize, statement: Statement) -> SignedStatement {
+    let keys = TestKeys(validator(from));
+    let signature = keys.sign(&statement.to_bytes());
+    SignedStatement { statement, author: keys.id(), signature }
+}

@@ -1,0 +1,139 @@
+//! The round state machine against the transitions of another implementation.
+
+mod json;
+
+use std::{env, fs};
+
+use consensus::bft::{RoundInput, RoundOutput, RoundState, RoundValue, Step};
+use json::Json;
+
+/// Sixty random scripts, 1,440 steps, through `arc-malachitebft-core-state-machine` 0.8.2: the same validity, state
+/// and output after each.
+#[test]
+#[ignore = "needs VECTORS_DIR"]
+fn the_transitions_of_malachite() {
+    let folder = env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of the vectors");
+    let path = format!("{folder}/chain/malachite-state-machine.jsonl");
+    let text = fs::read_to_string(path).expect("the transitions");
+    let mut steps = 0;
+    for line in text.lines() {
+        let mut state = RoundState::default();
+        for step in Json::of(line).at("steps").list() {
+            let [name, round, argument, valid, expected, output] = step.list() else {
+                panic!("six parts: {step:?}")
+            };
+            let before = state;
+            let round = round.number() as u32;
+            let found = input(name.text(), round, argument)
+                .map_or(Err(()), |(round, input)| state.apply(round, input).map_err(|_| ()));
+            assert_eq!(found.is_ok(), valid.bool(), "{step:?} after {before:?}");
+            assert_eq!(&shown(&state), expected, "{step:?} after {before:?}");
+            let found = found.ok().flatten().map(|output| shown_output(&before, &state, output));
+            assert_eq!(found.unwrap_or(Json::Null), *output, "{step:?} after {before:?}");
+            steps += 1;
+        }
+    }
+    assert_eq!(steps, 1440);
+}
+
+fn value(number: i64) -> [u8; 32] {
+    [number as u8; 32]
+}
+
+/// Returns the input and its round; `None` where the types here cannot express it.
+fn input(name: &str, round: u32, argument: &Json) -> Option<(u32, RoundInput)> {
+    let proposal = || {
+        let valid_round = u32::try_from(argument.at("pol").number()).ok();
+        (value(argument.at("value").number()), valid_round)
+    };
+    let input = match name {
+        "new_round" => {
+            let round = argument.number() as u32;
+            return Some((round, RoundInput::NewRound { is_proposer: round.is_multiple_of(3) }));
+        }
+        "skip_round" => return Some((argument.number() as u32, RoundInput::SkipRound)),
+        "proposal_and_precommit_value" => {
+            let round = argument.at("round").number() as u32;
+            return Some((round, RoundInput::ProposalAndPrecommitValue(proposal().0)));
+        }
+        "no_input" => return None,
+        "propose_value" => RoundInput::ProposeValue(value(argument.number())),
+        "proposal" => {
+            let (value, valid_round) = proposal();
+            if valid_round.is_some() {
+                return None;
+            }
+            RoundInput::Proposal(value)
+        }
+        "proposal_and_polka_previous" => {
+            let (value, valid_round) = proposal();
+            RoundInput::ProposalAndPolkaPrevious { value, valid_round: valid_round? }
+        }
+        "invalid_proposal_and_polka_previous" => {
+            RoundInput::InvalidProposalAndPolkaPrevious { valid_round: proposal().1? }
+        }
+        "proposal_and_polka_current" => RoundInput::ProposalAndPolkaCurrent(proposal().0),
+        "invalid_proposal" => RoundInput::InvalidProposal,
+        "polka_any" => RoundInput::PolkaAny,
+        "polka_nil" => RoundInput::PolkaNil,
+        "precommit_any" => RoundInput::PrecommitAny,
+        "timeout_propose" => RoundInput::TimeoutPropose,
+        "timeout_prevote" => RoundInput::TimeoutPrevote,
+        "timeout_precommit" => RoundInput::TimeoutPrecommit,
+        other => panic!("{other}"),
+    };
+    Some((round, input))
+}
+
+fn number(number: impl Into<i64>) -> Json {
+    Json::Number(number.into())
+}
+
+fn text(text: &str) -> Json {
+    Json::Text(text.into())
+}
+
+fn shown(state: &RoundState) -> Json {
+    let pair = |pair: Option<RoundValue>| {
+        pair.map_or(Json::Null, |pair| Json::List(vec![number(pair.value[0]), number(pair.round)]))
+    };
+    let step = match state.step {
+        Step::Unstarted => "unstarted",
+        Step::Propose => "propose",
+        Step::Prevote => "prevote",
+        Step::Precommit => "precommit",
+        Step::Commit => "commit",
+    };
+    let round = state.round.map_or(number(-1), number);
+    let pairs = [state.locked, state.valid, state.decision].map(pair);
+    let [locked, valid, decision] = pairs;
+    Json::List(vec![round, text(step), locked, valid, decision])
+}
+
+fn shown_output(before: &RoundState, after: &RoundState, output: RoundOutput) -> Json {
+    let round = after.round.map_or(number(-1), number);
+    let voted = |value: Option<[u8; 32]>| value.map_or(Json::Null, |value| number(value[0]));
+    let parts = match output {
+        RoundOutput::NewRound(round) => vec![text("new_round"), number(round)],
+        RoundOutput::GetValueAndScheduleTimeout => vec![text("get_value"), round, text("propose")],
+        RoundOutput::Proposal { value, valid_round } => {
+            let valid_round = valid_round.map_or(number(-1), number);
+            vec![text("proposal"), round, number(value[0]), valid_round]
+        }
+        RoundOutput::Prevote(value) => vec![text("prevote"), round, voted(value)],
+        RoundOutput::Precommit(value) => vec![text("precommit"), round, voted(value)],
+        RoundOutput::ScheduleTimeout(step) => {
+            let step = match step {
+                Step::Propose => "propose",
+                Step::Prevote => "prevote",
+                _ => "precommit",
+            };
+            vec![text("timeout"), round, text(step)]
+        }
+        RoundOutput::Decision(RoundValue { value, round: proposed }) => {
+            let round = before.round.map_or(number(-1), number);
+            vec![text("decision"), round, number(proposed), number(value[0])]
+        }
+    };
+    Json::List(parts)
+}

@@ -1,0 +1,151 @@
+//! Selectors: published rotations, exact frequencies, and two draws that agree.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use consensus::{
+    Authorities, AuthoritySlot, BesuRotation, RoundRobin, SeededDraw, Selector, StakeSlot,
+    StakeTree, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot,
+};
+use proptest::prelude::*;
+
+fn id(n: u64) -> ValidatorId {
+    ValidatorId([n as u8; 32])
+}
+
+/// 72 rows of Besu's rule, with proposers that are validators and proposers that are not.
+#[test]
+fn the_rotation_of_besu() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bft_rotation.txt");
+    let text = fs::read_to_string(path).expect("the rows");
+    let validators = [10, 20, 30, 40].map(id);
+    let mut rows = 0;
+    for row in text.lines().filter(|line| !line.starts_with('#')) {
+        let numbers: Vec<u64> =
+            row.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let [last, round, changes, expected] = numbers[..] else { panic!("{row}") };
+        let turns = BesuRotation::new(validators, id(last), changes == 1);
+        assert_eq!(turns.select(7, round as u32), Some(id(expected)), "{row}");
+        rows += 1;
+    }
+    assert_eq!(rows, 72);
+    assert_eq!(BesuRotation::new([], id(1), true).select(0, 0), None);
+}
+
+/// Over a full period every validator is chosen exactly once, and in each round another.
+#[test]
+fn rotations_are_exact() {
+    let ids: Vec<_> = (1..=7).map(id).collect();
+    let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 7]);
+    for id in &ids {
+        authorities.insert(*id).expect("there is room");
+    }
+    let turns = RoundRobin::new(ids.clone());
+    for start in [0, 5, u64::MAX - 20] {
+        let mut counts = BTreeMap::new();
+        for slot in start..start + 14 {
+            *counts.entry(turns.select(slot, 0)).or_insert(0) += 1;
+            assert_eq!(turns.select(slot, 0), authorities.select(slot, 0));
+        }
+        assert!(counts.len() == 7 && counts.values().all(|count| *count == 2));
+        let mut rounds: Vec<_> = (0..7).map(|round| turns.select(start, round)).collect();
+        rounds.sort();
+        rounds.dedup();
+        assert_eq!(rounds.len(), 7);
+        assert_eq!(turns.select(start, 6), authorities.select(start, 6));
+    }
+    assert_eq!(turns.select(u64::MAX, u32::MAX), turns.select(u64::MAX % 7, u32::MAX % 7));
+    assert_eq!(RoundRobin::new([]).select(1, 1), None);
+}
+
+/// 60,000 draws of each set: Pearson's statistic against the exact probabilities stays below its quantile at 1e-6.
+#[test]
+fn draws_follow_the_stakes() {
+    let cases: [(&[u64], f64); 3] = [
+        (&[32, 1], 23.9),                            // 1 degree of freedom
+        (&[32, 16, 8, 8], 30.7),                     // 3
+        (&[32, 32, 16, 16, 8, 8, 4, 4, 2, 1], 45.1), // 9
+    ];
+    for (stakes, limit) in cases {
+        let mut tree = StakeTree::new([StakeSlot::EMPTY; 16]);
+        for (n, stake) in (1..).zip(stakes) {
+            tree.set_stake(id(n), *stake).expect("there is room");
+        }
+        let draw = SeededDraw::new(&tree, [5; 32]);
+        let mut counts = vec![0_u32; stakes.len()];
+        let draws = 60_000;
+        for slot in 0..draws {
+            let ValidatorId([n, ..]) = draw.select(slot, 0).expect("there is stake");
+            counts[usize::from(n) - 1] += 1;
+        }
+        let total: u64 = stakes.iter().sum();
+        let statistic: f64 = counts
+            .iter()
+            .zip(stakes)
+            .map(|(count, stake)| {
+                let expected = draws as f64 * *stake as f64 / total as f64;
+                (f64::from(*count) - expected).powi(2) / expected
+            })
+            .sum();
+        assert!(statistic < limit, "{counts:?}: {statistic}");
+    }
+}
+
+/// Built at once or one by one: the same set, the same tree, the same refusals.
+#[test]
+fn sorted_stakes_are_taken_at_once() {
+    let stakes = [(1, 5), (2, 0), (3, 7), (9, 1)].map(|(n, stake)| (id(n), stake));
+    let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 4], stakes).expect("sorted");
+    let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 4], stakes).expect("sorted");
+    let mut other_set = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut other_tree = StakeTree::new([StakeSlot::EMPTY; 4]);
+    for (id, stake) in stakes.into_iter().rev() {
+        other_set.set_stake(id, stake).expect("there is room");
+        other_tree.set_stake(id, stake).expect("there is room");
+    }
+    assert_eq!(set, other_set);
+    assert_eq!(tree, other_tree);
+    let build = |stakes: &[(ValidatorId, u64)]| {
+        let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 2], stakes.iter().copied());
+        let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 2], stakes.iter().copied());
+        assert_eq!(tree.as_ref().err(), set.as_ref().err());
+        set.err()
+    };
+    assert_eq!(build(&[(id(2), 1), (id(2), 1)]), Some(ValidatorError::Unsorted(id(2))));
+    assert_eq!(build(&[(id(1), 1), (id(2), u64::MAX)]), Some(ValidatorError::TooMuchStake));
+    let three = [(id(1), 1), (id(2), 1), (id(3), 1)];
+    assert_eq!(build(&three), Some(ValidatorError::Full { capacity: 2 }));
+}
+
+proptest! {
+    /// The tree and the set draw the same validator after any changes.
+    #[test]
+    fn the_tree_draws_as_the_set(
+        capacity in 0_usize..9,
+        changes in proptest::collection::vec((0_u64..12, prop_oneof![0_u64..50, any::<u64>()]), 0..30),
+    ) {
+        let mut tree = StakeTree::new(vec![StakeSlot::EMPTY; capacity]);
+        let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; capacity]);
+        for (slot, (n, stake)) in (0..).zip(changes) {
+            let before = tree.clone();
+            let found = tree.set_stake(id(n), stake);
+            if found.is_err() {
+                prop_assert_eq!(&tree, &before);
+            }
+            // The set frees the slot of a validator without stake.
+            if found == Ok(()) && stake == 0 {
+                tree.remove(&id(n));
+            }
+            let expected = set.set_stake(id(n), stake);
+            if stake > 0 || !matches!(found, Err(ValidatorError::Full { .. })) {
+                prop_assert_eq!(found, expected);
+            }
+            prop_assert_eq!(tree.total_stake(), set.total_stake());
+            prop_assert_eq!(tree.len(), set.len());
+            for round in 0..4 {
+                prop_assert_eq!(tree.draw(&[3; 32], slot, round), set.draw(&[3; 32], slot, round));
+            }
+        }
+    }
+}
