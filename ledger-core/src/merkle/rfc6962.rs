@@ -38,7 +38,7 @@ const NODE_BLOCKS: [[u8; 64]; 2] = {
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
 /// Holds one subtree root per bit that is set in the number of leaves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerkleTree {
     count: u64,
     depth: usize, // how many entries of `roots` are in use
@@ -125,6 +125,28 @@ impl MerkleTree {
     #[must_use]
     pub const fn new() -> Self {
         Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
+    }
+
+    /// Returns the roots of the complete subtrees, the largest one first.
+    pub(crate) fn peaks(&self) -> &[Hash] {
+        self.roots.get(..self.depth).unwrap_or_default()
+    }
+
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, or `None` if there is another
+    /// number of them.
+    pub(crate) fn from_peaks(
+        count: u64,
+        peaks: impl ExactSizeIterator<Item = Hash>,
+    ) -> Option<Self> {
+        let depth = usize::try_from(count.count_ones()).ok()?;
+        if peaks.len() != depth {
+            return None;
+        }
+        let mut tree = Self { count, depth, ..Self::new() };
+        for (place, peak) in tree.roots.iter_mut().zip(peaks) {
+            *place = peak;
+        }
+        Some(tree)
     }
 
     /// Returns the hash of a leaf with this content.

@@ -3,6 +3,7 @@
 
 mod log;
 mod merkle;
+mod node;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_merkle_trees", merkle::trees),
     ("ledger_state", state),
     ("ledger_map_proof", map_proof),
+    ("ledger_node", node::laws),
+    ("ledger_node_arrival", node::arrival),
 ];
 
 /// A header that decodes encodes back to the same bytes.
