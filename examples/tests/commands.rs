@@ -7,9 +7,10 @@ const GNUTELLA: &str = env!("CARGO_BIN_EXE_gnutella");
 const CHORD: &str = env!("CARGO_BIN_EXE_chord");
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const MINE: &str = env!("CARGO_BIN_EXE_mine");
+const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 39] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -35,6 +36,20 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     (MINE, &["pool", "work"]),
     (MINE, &["attack"]),
     (MINE, &["retarget"]),
+    (LEDGER, &[]),
+    (LEDGER, &["wallet"]),
+    (LEDGER, &["create"]),
+    (LEDGER, &["pay"]),
+    (LEDGER, &["mint"]),
+    (LEDGER, &["record"]),
+    (LEDGER, &["prove"]),
+    (LEDGER, &["verify"]),
+    (LEDGER, &["audit"]),
+    (LEDGER, &["log"]),
+    (LEDGER, &["log", "create"]),
+    (LEDGER, &["log", "add"]),
+    (LEDGER, &["log", "prove"]),
+    (LEDGER, &["log", "verify"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {
@@ -73,6 +88,7 @@ fn a_failure_is_one_line_and_code_1() {
         (TORRENT, &["seed", "/nowhere/at/all", "."]),
         (GNUTELLA, &["servent", "--share", "/nowhere/at/all"]),
         (MINE, &["pool", "work", "127.0.0.1:1"]),
+        (LEDGER, &["audit", "/nowhere/at/all"]),
     ] {
         let done = Command::new(program).args(words).output().expect("it starts");
         let text = String::from_utf8(done.stderr).expect("text");
