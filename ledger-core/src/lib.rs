@@ -18,8 +18,10 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod asset;
 mod block;
 mod branch;
+mod buckets;
 mod chain;
 mod codec;
 mod conn;
@@ -46,6 +48,7 @@ mod stateless;
 mod times;
 mod transaction;
 
+pub use asset::AssetId;
 pub use block::{AssembleError, Block, Body, SealedHeader, Transactions};
 pub use branch::{BlockError, ReplayError};
 #[cfg(feature = "alloc")]
@@ -66,6 +69,5 @@ pub use spec::{ChainSpec, Rules};
 pub use state::{Effect, Effects, JournalSlot, Slot, TransactionError};
 pub use stateless::StatelessChain;
 pub use transaction::{
-    Action, AssetId, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction,
-    TransactionStatement,
+    Action, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction, TransactionStatement,
 };

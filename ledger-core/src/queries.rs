@@ -1,11 +1,11 @@
 //! What the state says: balances, sequence numbers, owners.
 
+use crate::asset::AssetId;
 use crate::ledger::{owner_key, parse_owner};
 use crate::policy::Account;
 use crate::state::{
     Key, TrieRef, Value, account_key, lane_key, meta_key, parse_account, split_u64,
 };
-use crate::transaction::AssetId;
 
 /// The state after the last block of a chain.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The slots of a mempool as a table: found by id and by account through seeded indexes that lie in the slots.
 
-use super::slot::{ChunkSlot, MempoolSlot, Place};
+use super::slot::{ChunkSlot, MempoolSlot};
+use crate::buckets::{Link, bucket};
 use crate::hash::TxId;
 use crate::policy::Account;
 
@@ -8,8 +9,8 @@ use crate::policy::Account;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Roots {
     seed: u64,
-    free_slot: Place,
-    free_chunk: Place,
+    free_slot: Link,
+    free_chunk: Link,
     free_chunks: usize,
     len: usize,
 }
@@ -34,18 +35,18 @@ impl Roots {
         chunks.fill(ChunkSlot::EMPTY);
         let mut roots = Self {
             seed,
-            free_slot: Place::NONE,
-            free_chunk: Place::NONE,
+            free_slot: Link::NONE,
+            free_chunk: Link::NONE,
             free_chunks: chunks.len(),
             len: 0,
         };
         for (index, slot) in slots.iter_mut().enumerate().rev() {
             slot.next_account = roots.free_slot;
-            roots.free_slot = Place::to(index);
+            roots.free_slot = Link::to(index);
         }
         for (index, chunk) in chunks.iter_mut().enumerate().rev() {
             chunk.next = roots.free_chunk;
-            roots.free_chunk = Place::to(index);
+            roots.free_chunk = Link::to(index);
         }
         roots
     }
@@ -54,15 +55,8 @@ impl Roots {
         self.len
     }
 
-    /// Returns the bucket of an id or account. A sender who does not know the seed cannot fill one bucket.
     fn bucket(&self, key: &[u8; 32], buckets: usize) -> Option<usize> {
-        let mut hash = self.seed;
-        for chunk in key.as_chunks::<8>().0 {
-            hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            hash ^= hash >> 32;
-        }
-        let bucket = hash.checked_rem(u64::try_from(buckets).ok()?)?;
-        usize::try_from(bucket).ok()
+        bucket(self.seed, key, buckets)
     }
 }
 
@@ -90,18 +84,19 @@ impl<'a> IndexRef<'a> {
         self.of_account(*account).find(|at| self.slot(*at).is_at(account, lane, sequence))
     }
 
-    /// Returns whether it is the last one of its lane.
-    pub(super) fn is_last(&self, at: usize) -> bool {
-        let slot = self.slot(at);
-        let next = slot.sequence.checked_add(1);
-        next.is_none_or(|next| self.at(&slot.account, slot.lane, next).is_none())
-    }
-
     /// Returns whether it is the first one of its lane.
     pub(super) fn is_first(&self, at: usize) -> bool {
-        let slot = self.slot(at);
-        let before = slot.sequence.checked_sub(1);
-        before.is_none_or(|before| self.at(&slot.account, slot.lane, before).is_none())
+        self.before(self.slot(at)).is_none()
+    }
+
+    /// Returns the one before it in its lane.
+    fn before(&self, slot: &MempoolSlot) -> Option<usize> {
+        self.at(&slot.account, slot.lane, slot.sequence.checked_sub(1)?)
+    }
+
+    /// Returns the one that follows it in its lane.
+    pub(super) fn after(&self, slot: &MempoolSlot) -> Option<usize> {
+        self.at(&slot.account, slot.lane, slot.sequence.checked_add(1)?)
     }
 
     /// Returns the chunks that a transaction of this length takes.
@@ -115,7 +110,7 @@ impl<'a> IndexRef<'a> {
     }
 
     pub(super) fn has_slot(&self) -> bool {
-        self.roots.free_slot != Place::NONE
+        self.roots.free_slot != Link::NONE
     }
 
     /// Copies the bytes of a transaction to the front of `out` and returns their number, or `None` if `out` is too
@@ -154,11 +149,16 @@ impl Index<'_> {
         let buckets = self.slots.len();
         let id_bucket = self.roots.bucket(slot.id.as_bytes(), buckets).unwrap_or(0);
         let account_bucket = self.roots.bucket(slot.account.as_bytes(), buckets).unwrap_or(0);
+        let has_next = self.as_ref().after(&slot).is_some();
+        if let Some(before) = self.as_ref().before(&slot) {
+            self.change(before, |before| before.has_next = true);
+        }
         let first_chunk = self.store(bytes);
         let next_id = self.as_ref().slot(id_bucket).id_bucket;
         let next_account = self.as_ref().slot(account_bucket).account_bucket;
         self.change(at, |slot_| {
             *slot_ = MempoolSlot {
+                has_next,
                 first_chunk,
                 id_bucket: place.id_bucket,
                 account_bucket: place.account_bucket,
@@ -167,12 +167,12 @@ impl Index<'_> {
                 ..slot
             };
         });
-        self.change(id_bucket, |slot| slot.id_bucket = Place::to(at));
-        self.change(account_bucket, |slot| slot.account_bucket = Place::to(at));
+        self.change(id_bucket, |slot| slot.id_bucket = Link::to(at));
+        self.change(account_bucket, |slot| slot.account_bucket = Link::to(at));
     }
 
     /// Stores bytes in chunks, and returns the first.
-    fn store(&mut self, bytes: &[u8]) -> Place {
+    fn store(&mut self, bytes: &[u8]) -> Link {
         let first = self.roots.free_chunk;
         let mut last = None;
         for piece in bytes.chunks(ChunkSlot::LEN) {
@@ -186,7 +186,7 @@ impl Index<'_> {
             last = at;
         }
         if let Some(chunk) = last.and_then(|last| self.chunks.get_mut(last)) {
-            chunk.next = Place::NONE;
+            chunk.next = Link::NONE;
         }
         first
     }
@@ -196,6 +196,9 @@ impl Index<'_> {
         let slot = *self.as_ref().slot(at);
         if slot.is_free() {
             return;
+        }
+        if let Some(before) = self.as_ref().before(&slot) {
+            self.change(before, |before| before.has_next = false);
         }
         self.unlink_id(&slot, at);
         self.unlink_account(&slot, at);
@@ -217,7 +220,7 @@ impl Index<'_> {
                 ..MempoolSlot::EMPTY
             };
         });
-        self.roots.free_slot = Place::to(at);
+        self.roots.free_slot = Link::to(at);
         self.roots.len = self.roots.len.saturating_sub(1);
     }
 

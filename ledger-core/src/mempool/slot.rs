@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use crate::buckets::Link;
 use crate::hash::TxId;
 use crate::header::Height;
 use crate::policy::Account;
@@ -17,26 +18,23 @@ pub struct MempoolSlot {
     pub(super) sequence: u64,
     pub(super) valid_until: Height,
     pub(super) fee: u64,
-    pub(super) reserve: u64, // fee and coins paid
-    pub(super) len: u32,     // 0 in a free slot
-    pub(super) first_chunk: Place,
-    pub(super) id_bucket: Place, // the first slot of the bucket with the index of this slot
-    pub(super) next_id: Place,
-    pub(super) account_bucket: Place,
-    pub(super) next_account: Place, // or the next free slot
-    pub(super) heap: Place,         // scratch of the template
+    pub(super) reserve: u64,   // fee and coins paid
+    pub(super) len: u32,       // 0 in a free slot
+    pub(super) has_next: bool, // the next one of its lane waits, too
+    pub(super) first_chunk: Link,
+    pub(super) id_bucket: Link, // the first slot of the bucket with the index of this slot
+    pub(super) next_id: Link,
+    pub(super) account_bucket: Link,
+    pub(super) next_account: Link, // or the next free slot
+    pub(super) heap: Link,         // scratch of the template
 }
 
 /// Room for 252 bytes of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkSlot {
     pub(super) bytes: [u8; CHUNK_LEN],
-    pub(super) next: Place,
+    pub(super) next: Link,
 }
-
-/// An index, or `NONE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(u32);
 
 impl MempoolSlot {
     /// A free slot.
@@ -49,12 +47,13 @@ impl MempoolSlot {
         fee: 0,
         reserve: 0,
         len: 0,
-        first_chunk: Place::NONE,
-        id_bucket: Place::NONE,
-        next_id: Place::NONE,
-        account_bucket: Place::NONE,
-        next_account: Place::NONE,
-        heap: Place::NONE,
+        has_next: false,
+        first_chunk: Link::NONE,
+        id_bucket: Link::NONE,
+        next_id: Link::NONE,
+        account_bucket: Link::NONE,
+        next_account: Link::NONE,
+        heap: Link::NONE,
     };
 
     pub(super) const fn is_free(&self) -> bool {
@@ -75,19 +74,7 @@ impl MempoolSlot {
 
 impl ChunkSlot {
     /// A free chunk.
-    pub const EMPTY: Self = Self { bytes: [0; CHUNK_LEN], next: Place::NONE };
+    pub const EMPTY: Self = Self { bytes: [0; CHUNK_LEN], next: Link::NONE };
     /// The bytes in a chunk.
     pub const LEN: usize = CHUNK_LEN;
-}
-
-impl Place {
-    pub(super) const NONE: Self = Self(u32::MAX);
-
-    pub(super) fn to(index: usize) -> Self {
-        u32::try_from(index).map_or(Self::NONE, Self)
-    }
-
-    pub(super) fn get(self) -> Option<usize> {
-        if self == Self::NONE { None } else { usize::try_from(self.0).ok() }
-    }
 }

@@ -158,7 +158,7 @@ impl<S: MempoolStorage + ?Sized> Mempool<S> {
         let mut worst: Option<usize> = None;
         for (at, slot) in index.slots.iter().enumerate() {
             let worse = worst.is_none_or(|worst| slot.compare(index.slot(worst)).is_lt());
-            if !slot.is_free() && worse && other_lane(slot) && index.is_last(at) {
+            if !slot.is_free() && worse && other_lane(slot) && !slot.has_next {
                 worst = Some(at);
             }
         }
@@ -228,7 +228,7 @@ impl<S: MempoolStorage + ?Sized> Mempool<S> {
     fn remove_unpaid(&mut self, account: &Account, balance: u64) {
         while self.reserved(account) > balance {
             let index = self.index_ref();
-            let last = index.of_account(*account).filter(|at| index.is_last(*at));
+            let last = index.of_account(*account).filter(|at| !index.slot(*at).has_next);
             let worst = last.min_by(|one, other| index.slot(*one).compare(index.slot(*other)));
             let Some(worst) = worst else { return };
             self.index().remove(worst);

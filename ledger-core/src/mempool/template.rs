@@ -5,7 +5,7 @@
 use core::cmp::Ordering;
 
 use super::index::Index;
-use super::slot::Place;
+use crate::buckets::Link;
 
 impl Index<'_> {
     /// Writes transactions to `out`, the best first, as many as fit, and returns their length.
@@ -22,9 +22,7 @@ impl Index<'_> {
             // If it does not fit, those behind it in its lane cannot come either.
             let Some(copied) = self.as_ref().copy(at, rest) else { continue };
             len = len.saturating_add(copied);
-            let slot = self.as_ref().slot(at);
-            let next = slot.sequence.checked_add(1);
-            let next = next.and_then(|next| self.as_ref().at(&slot.account, slot.lane, next));
+            let next = self.as_ref().after(self.as_ref().slot(at));
             if let Some(next) = next {
                 self.push(&mut heap, next);
             }
@@ -85,6 +83,6 @@ impl Index<'_> {
     }
 
     fn set_heap(&mut self, place: usize, at: usize) {
-        self.change(place, |slot| slot.heap = Place::to(at));
+        self.change(place, |slot| slot.heap = Link::to(at));
     }
 }

@@ -226,7 +226,7 @@ impl<E: Engine> InnerMut<'_, E> {
         self.inner.next_body(self.tree(), self.parts.journal.len())
     }
 
-    /// Lends the state and the journal to `f`, and remembers how long the journal is then.
+    /// Calls `f` with the state and the journal, and stores the new length of the journal.
     pub(super) fn with_state<T>(
         &mut self,
         f: impl FnOnce(&mut TrieMut<'_>, &mut Journal<'_>) -> T,

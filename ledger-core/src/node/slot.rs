@@ -1,5 +1,6 @@
 //! A header of the tree, in a caller-provided slot.
 
+use crate::buckets::Link;
 use crate::engine::{Tip, Weight};
 use crate::hash::{BlockId, Hash};
 use crate::header::{Claim, Header, Height};
@@ -29,10 +30,6 @@ pub struct HeaderSlot {
 /// The first 16 bytes of the hash of a proof: another proof for the same header is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProofDigest([u8; 16]);
-
-/// The index of a slot, or `NONE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link(u32);
 
 /// What is known of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,21 +96,5 @@ impl ProofDigest {
     pub(super) fn of(proof: &[u8]) -> Self {
         let hash = Hash::of(proof);
         Self(hash.as_bytes().first_chunk().copied().unwrap_or_default())
-    }
-}
-
-impl Link {
-    pub(super) const NONE: Self = Self(u32::MAX);
-
-    pub(super) fn to(index: usize) -> Self {
-        u32::try_from(index).map_or(Self::NONE, Self)
-    }
-
-    pub(super) fn from_option(index: Option<usize>) -> Self {
-        index.map_or(Self::NONE, Self::to)
-    }
-
-    pub(super) fn get(self) -> Option<usize> {
-        if self == Self::NONE { None } else { usize::try_from(self.0).ok() }
     }
 }

@@ -1,9 +1,10 @@
 //! The tree of headers: children of one root, found by id through a seeded index.
 //!
-//! The index lies in the slots themselves: slot `n` holds the first header of bucket `n`.
+//! The index lies in the slots themselves.
 
-use super::slot::{HeaderSlot, Link, Status};
+use super::slot::{HeaderSlot, Status};
 use crate::branch::Branch;
+use crate::buckets::{Link, bucket};
 use crate::engine::{Engine, Tip, Weight};
 use crate::error::Full;
 use crate::hash::BlockId;
@@ -42,15 +43,8 @@ impl TreeRoot {
         root
     }
 
-    /// Returns the bucket of an id. A sender who does not know the seed cannot fill one bucket.
     fn bucket(&self, id: &BlockId, buckets: usize) -> Option<usize> {
-        let mut hash = self.seed;
-        for chunk in id.as_bytes().as_chunks::<8>().0 {
-            hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            hash ^= hash >> 32;
-        }
-        let bucket = hash.checked_rem(u64::try_from(buckets).ok()?)?;
-        usize::try_from(bucket).ok()
+        bucket(self.seed, id.as_bytes(), buckets)
     }
 }
 

@@ -19,9 +19,16 @@ const KIND: ClaimKind = ClaimKind(7);
 #[derive(Debug, Clone, PartialEq)]
 struct Open;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no weight")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NoWeight;
+
+impl core::fmt::Display for NoWeight {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("no weight")
+    }
+}
+
+impl core::error::Error for NoWeight {}
 
 impl Engine for Open {
     type Error = NoWeight;
