@@ -24,7 +24,7 @@ fn filled(entries: u64) -> (Trie<Vec<Slot>>, f64) {
     let start = Instant::now();
     for (n, key) in keys.iter().enumerate() {
         map.replace(key, Some(&value(1000))).expect("there is room");
-        if n as u64 % BLOCK == 0 {
+        if (n as u64).is_multiple_of(BLOCK) {
             black_box(map.root());
         }
     }
