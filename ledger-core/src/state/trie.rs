@@ -131,13 +131,19 @@ impl TrieMut<'_> {
         TrieRef { root: self.root, slots: self.slots }
     }
 
+    /// Changes the value of a key that has one, and marks the nodes on the way.
     fn update(&mut self, key: &Key, value: &Value) {
-        let Some(index) = self.as_ref().nearest(key) else { return };
+        let mut link = self.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            slot.inner.dirty = true;
+            link = slot.inner.child(key);
+        }
+        let Node::Leaf(index) = link.node() else { return };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.leaf.value = *value;
             slot.leaf.hash = leaf_hash(key, &value.hash());
         }
-        self.mark(key, u16::MAX);
     }
 
     fn insert(&mut self, key: &Key, value: &Value) -> Result<(), StoreError> {
