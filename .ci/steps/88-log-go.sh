@@ -16,6 +16,18 @@ ours verify "$work/ours"
 "$work/log" write "$work/go"
 "$work/log" verify "$work/go"
 ours verify "$work/go"
+# The program `ledger` issues a log in two runs, and Go reads it.
+ledger() { cargo run --quiet -p examples --bin ledger -- --quiet "$@"; }
+ledger log create "$work/program" --name example.com/ledger
+mapfile -t entries < <(seq -f 'entry %.0f' 0 699)
+ledger log add "$work/program" "${entries[@]:0:300}" >/dev/null
+ledger log add "$work/program" "${entries[@]:300}" >/dev/null
+for index in 0 255 256 699; do
+    ledger log prove "$work/program" "$index" --output "$work/program/proof-$index"
+done
+ledger log verify "$work/program"
+ours verify "$work/program"
+"$work/log" verify "$work/program"
 # Neither accepts a changed tile.
 for folder in ours go; do
     printf 'x' | dd of="$work/$folder/tile/0/000" bs=1 seek=40 conv=notrunc status=none

@@ -8,9 +8,10 @@ const CHORD: &str = env!("CARGO_BIN_EXE_chord");
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const MINE: &str = env!("CARGO_BIN_EXE_mine");
 const LEARN: &str = env!("CARGO_BIN_EXE_learn");
+const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 28] = [
+const COMMANDS: [(&str, &[&str]); 42] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -39,6 +40,20 @@ const COMMANDS: [(&str, &[&str]); 28] = [
     (LEARN, &[]),
     (LEARN, &["slides"]),
     (LEARN, &["lab"]),
+    (LEDGER, &[]),
+    (LEDGER, &["wallet"]),
+    (LEDGER, &["create"]),
+    (LEDGER, &["pay"]),
+    (LEDGER, &["mint"]),
+    (LEDGER, &["record"]),
+    (LEDGER, &["prove"]),
+    (LEDGER, &["verify"]),
+    (LEDGER, &["audit"]),
+    (LEDGER, &["log"]),
+    (LEDGER, &["log", "create"]),
+    (LEDGER, &["log", "add"]),
+    (LEDGER, &["log", "prove"]),
+    (LEDGER, &["log", "verify"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {
@@ -77,6 +92,7 @@ fn a_failure_is_one_line_and_code_1() {
         (TORRENT, &["seed", "/nowhere/at/all", "."]),
         (GNUTELLA, &["servent", "--share", "/nowhere/at/all"]),
         (MINE, &["pool", "work", "127.0.0.1:1"]),
+        (LEDGER, &["audit", "/nowhere/at/all"]),
     ] {
         let done = Command::new(program).args(words).output().expect("it starts");
         let text = String::from_utf8(done.stderr).expect("text");

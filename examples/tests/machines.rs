@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 15] = [
+const MACHINES: [(&str, &str, &str); 16] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -63,6 +63,7 @@ const MACHINES: [(&str, &str, &str); 15] = [
         "bittorrent-pieces/src/picker/mod.rs",
         "bittorrent-pieces/src/picker",
     ),
+    ("ledger_core::node::Node", "ledger-core/src/node/machine.rs", "ledger-core/src/node"),
     ("pow::pool::Pool", "pow/src/pool/machine.rs", "pow/src/pool"),
     ("pow::pool::Worker", "pow/src/pool/worker.rs", "pow/src/pool/worker.rs"),
     ("consensus::bft::Bft", "consensus/src/bft/machine.rs", "consensus/src/bft"),

@@ -13,13 +13,13 @@ use crate::state::{Effects, TransactionError};
 use crate::times::Times;
 
 /// The end of a branch with the engine, the recent times and the history there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch<E> {
     pub(crate) genesis: GenesisId,
     pub(crate) tip: Tip,
     pub(crate) engine: E,
-    times: Times,
-    history: MerkleTree,
+    pub(crate) times: Times,
+    pub(crate) history: MerkleTree, // with the tip
 }
 
 /// Why a block is never valid.
@@ -90,6 +90,18 @@ impl<E: Engine> Branch<E> {
         let mut history = MerkleTree::new();
         history.push(MerkleTree::leaf(tip.id.as_bytes()));
         Self { genesis, tip, engine, times: Times::starting_at(time), history }
+    }
+
+    /// Returns a branch that ends in `tip`. `history` is the tree of the ids before it.
+    pub(crate) fn resume(
+        genesis: GenesisId,
+        engine: E,
+        tip: Tip,
+        times: Times,
+        mut history: MerkleTree,
+    ) -> Self {
+        history.push(MerkleTree::leaf(tip.id.as_bytes()));
+        Self { genesis, tip, engine, times, history }
     }
 
     /// Returns the root over the ids up to the tip: the history of the next header.
@@ -175,4 +187,10 @@ pub struct ReplayError<E: fmt::Display> {
     pub height: Height,
     /// What is wrong with it. `Orphan` means that it does not follow the block before it.
     pub refused: Refused<BlockError<E>>,
+}
+
+impl<E> From<DecodeError> for Refused<BlockError<E>> {
+    fn from(error: DecodeError) -> Self {
+        Self::Invalid(BlockError::Decode(error))
+    }
 }

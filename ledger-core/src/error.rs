@@ -53,7 +53,7 @@ pub enum ConfigError {
         capacity: usize,
     },
     /// The journal holds fewer writes than a block may make.
-    #[error("the rules allow {needed} writes a block, but the journal has {capacity} slots")]
+    #[error("{needed} journal slots are needed for what the rules allow, but there are {capacity}")]
     JournalTooSmall {
         /// The writes that the rules allow.
         needed: usize,
@@ -63,12 +63,36 @@ pub enum ConfigError {
     /// The name of the chain or the parameters of its engine are too long.
     #[error("a name of {0} bytes is too long")]
     NameTooLong(usize),
-    /// There is no room for a block besides the root.
-    #[error("a tree of {0} slots cannot hold a block")]
-    TreeTooSmall(usize),
-    /// The snapshot does not have the state that its header names.
-    #[error("the snapshot does not match the state root of its header")]
-    WrongSnapshot,
+    /// The tree cannot hold two branches of the configured depth.
+    #[error("the depth asks for {needed} header slots, but there are {capacity}")]
+    TreeTooSmall {
+        /// The slots that suffice.
+        needed: usize,
+        /// The slots provided.
+        capacity: usize,
+    },
+    /// The buffer cannot hold a block of the length that the rules allow.
+    #[error("the rules allow blocks of {needed} bytes, but the buffer has {capacity}")]
+    BlockBufferTooSmall {
+        /// The length of the longest block, in bytes.
+        needed: usize,
+        /// The length of the buffer, in bytes.
+        capacity: usize,
+    },
+    /// No block reaches this number of confirmations before it is final, or it is 0.
+    #[error("{confirmations} confirmations, but 1 to {most} are possible")]
+    WrongConfirmations {
+        /// The number in the configuration.
+        confirmations: u32,
+        /// The depth plus one.
+        most: u32,
+    },
+    /// No account may have a slot of the mempool.
+    #[error("max_per_account is 0; let an account have at least one slot")]
+    NoSlotsPerAccount,
+    /// A timeout is zero.
+    #[error("a timeout is zero; choose one that a peer can meet")]
+    ZeroTimeout,
 }
 
 /// Malformed bytes. The sender's mistake.

@@ -13,7 +13,7 @@ use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, Wri
 use crate::transaction::SignedTransaction;
 
 /// A block that is being executed: what is counted between two transactions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Execution {
     genesis: GenesisId,
     height: Height,
@@ -54,16 +54,17 @@ impl Execution {
         Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta, body })
     }
 
-    /// Executes the next transaction of the body. Returns `false` once there is none left.
+    /// Executes the next transaction of the body and returns how many signatures were checked, or `None` if there is no
+    /// transaction left.
     pub(crate) fn step(
         &mut self,
         ledger: &dyn Ledger,
         rules: &Rules,
         target: &mut Target<'_>,
         body: &[u8],
-    ) -> Result<bool, ExecuteError> {
+    ) -> Result<Option<u32>, ExecuteError> {
         if self.index == self.size {
-            return Ok(false);
+            return Ok(None);
         }
         let rest = body.get(self.offset..).unwrap_or_default();
         let (signed, _) = SignedTransaction::decode(rest).map_err(ExecuteError::Decode)?;
@@ -73,7 +74,7 @@ impl Execution {
         self.body.push(MerkleTree::leaf(signed.as_bytes()));
         self.offset = self.offset.saturating_add(signed.as_bytes().len());
         self.index = index.saturating_add(1);
-        Ok(true)
+        Ok(Some(u32::from(signed.policy().required())))
     }
 
     fn run(
@@ -151,7 +152,7 @@ pub(crate) fn execute<E>(
 ) -> Result<Effects, Refused<BlockError<E>>> {
     let (height, author, size) = (header.height, header.author, header.body_size);
     let mut execution = Execution::new(genesis, height, author, size, target.store)?;
-    while execution.step(ledger, rules, target, body)? {}
+    while execution.step(ledger, rules, target, body)?.is_some() {}
     let (len, root) = execution.body();
     if len != body.len() {
         let trailing = DecodeError::TrailingBytes(body.len().saturating_sub(len));

@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use crate::hash::bytes32;
 use crate::hex::Hex;
-use crate::policy::{Account, Policy};
 
 bytes32! {
     /// The public half of a key pair. `Display` is hexadecimal.
@@ -51,12 +50,6 @@ pub trait Signable {
 pub struct BadSignature;
 
 impl PublicKey {
-    /// Returns the account that this key alone controls.
-    #[must_use]
-    pub fn account(&self) -> Account {
-        Policy::Key(*self).account()
-    }
-
     /// Verifies the signature of a value.
     ///
     /// The rule is `verify_strict` of `ed25519-dalek`: keys and points of small order, a non-canonical point R and
@@ -110,12 +103,6 @@ impl KeyPair {
     #[must_use]
     pub fn public(&self) -> PublicKey {
         PublicKey::from_bytes(self.0.verifying_key().to_bytes())
-    }
-
-    /// Returns the account that this key alone controls.
-    #[must_use]
-    pub fn account(&self) -> Account {
-        self.public().account()
     }
 
     /// Signs a value. The same value always gets the same signature.

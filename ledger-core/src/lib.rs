@@ -18,10 +18,13 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod asset;
 mod block;
 mod branch;
+mod buckets;
 mod chain;
 mod codec;
+mod conn;
 mod domain;
 mod engine;
 mod error;
@@ -33,20 +36,25 @@ mod invariant;
 mod keys;
 pub mod ledger;
 pub mod log;
+pub mod mempool;
 pub mod merkle;
 pub mod node;
 mod policy;
+mod propose;
+mod queries;
 mod spec;
 pub mod state;
 mod stateless;
 mod times;
 mod transaction;
 
+pub use asset::AssetId;
 pub use block::{AssembleError, Block, Body, SealedHeader, Transactions};
 pub use branch::{BlockError, ReplayError};
 #[cfg(feature = "alloc")]
 pub use chain::ChainVec;
-pub use chain::{Chain, ChainParts, ChainSlots, ChainStorage, State};
+pub use chain::{Chain, ChainParts, ChainSlots, ChainStorage};
+pub use conn::ConnId;
 pub use engine::{Ancestry, Engine, Refused, Tip, Weight};
 pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};
 pub use hash::{BlockId, GenesisId, Hash, TxId};
@@ -56,10 +64,10 @@ pub use merkle::{
     Consistency, Inclusion, MerkleTree, ProofError, TreeHead, prove_consistency, prove_inclusion,
 };
 pub use policy::{Account, Policy, PolicyError, Threshold};
+pub use queries::State;
 pub use spec::{ChainSpec, Rules};
 pub use state::{Effect, Effects, JournalSlot, Slot, TransactionError};
 pub use stateless::StatelessChain;
 pub use transaction::{
-    Action, AssetId, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction,
-    TransactionStatement,
+    Action, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction, TransactionStatement,
 };

@@ -6,7 +6,7 @@ use crate::codec::{Reader, Writer};
 use crate::domain;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{Hash, bytes32};
-use crate::keys::{BadSignature, PublicKey, Signature};
+use crate::keys::{BadSignature, KeyPair, PublicKey, Signature};
 
 const ONE_KEY: u8 = 1; // key
 const THRESHOLD: u8 = 2; // required u8, number of keys u8, keys in ascending order
@@ -75,6 +75,22 @@ pub enum PolicyError {
     /// The keys are not in strictly ascending order.
     #[error("the keys are not in strictly ascending order")]
     Unsorted,
+}
+
+impl PublicKey {
+    /// Returns the account that this key alone controls.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Policy::Key(*self).account()
+    }
+}
+
+impl KeyPair {
+    /// Returns the account that this key alone controls.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.public().account()
+    }
 }
 
 impl<'a> Policy<'a> {

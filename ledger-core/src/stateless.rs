@@ -12,6 +12,34 @@ use crate::state::Witness;
 
 /// A chain that keeps the root of the state instead of the state, about 2.5 KiB in all. It accepts exactly the blocks
 /// that a [`Chain`](crate::Chain) accepts, if they come with the right [witness](crate::Chain::witness).
+///
+/// ```
+/// use ledger_core::ledger::Standard;
+/// use ledger_core::{Account, Block, Body, Chain, ChainSlots, ChainSpec, Claim, Rules, StatelessChain};
+/// # use ledger_core::{Ancestry, Engine, Hash, Header, JournalSlot, Refused, Slot, Weight};
+/// # #[derive(Clone)] struct Open;
+/// # impl Engine for Open {
+/// #     type Error = core::convert::Infallible;
+/// #     fn digest(&self) -> Hash { Hash::of(b"open") }
+/// #     fn check(&self, _: &dyn Ancestry, _: &Header, _: &[u8], _: u64)
+/// #         -> Result<Weight, Refused<Self::Error>> { Ok(Weight(1)) }
+/// # }
+///
+/// let spec = ChainSpec { name: "demo", rules: Rules::SMALL, time: 0, allocation: &[] };
+/// let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
+/// let mut chain = Chain::new(&spec, Open, Standard, storage)?;
+/// let mut device = StatelessChain::new(&spec, Open, Standard, chain.tip().state)?;
+///
+/// let header = chain.propose(60, Account::default(), &Body::default(), Claim::NONE)?;
+/// let mut bytes = [0; 256];
+/// let len = Block::new(header, &[], Body::default())?.encode(&mut bytes)?;
+/// let mut buf = [0; 1024];
+/// let witness = chain.witness(&bytes[..len], &mut buf)?; // before the block is appended
+/// device.append(60, &bytes[..len], witness)?;
+/// chain.append(60, &bytes[..len])?;
+/// assert_eq!(device.tip(), chain.tip());
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StatelessChain<E, L> {
     rules: Rules,

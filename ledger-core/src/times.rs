@@ -4,7 +4,7 @@
 const MEDIAN_SPAN: usize = 11;
 
 /// The times of the last blocks, for their median.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Times {
     ring: [u64; MEDIAN_SPAN],
     len: usize,
@@ -15,6 +15,24 @@ impl Times {
         let mut times = Self { ring: [0; MEDIAN_SPAN], len: 0 };
         times.push(time);
         times
+    }
+
+    /// Returns these times, the newest first; at most eleven.
+    pub(crate) fn of(newest_first: &[u64]) -> Self {
+        let mut times = Self { ring: [0; MEDIAN_SPAN], len: 0 };
+        newest_first.iter().rev().for_each(|time| times.push(*time));
+        times
+    }
+
+    /// Returns the times before the last one was added, as far as they are known.
+    pub(crate) fn before(&self) -> Option<Self> {
+        let (_, before) = self.as_slice().split_first()?;
+        Some(Self::of(before))
+    }
+
+    /// Returns the times, the newest first.
+    pub(crate) fn as_slice(&self) -> &[u64] {
+        self.ring.get(..self.len).unwrap_or_default()
     }
 
     pub(crate) fn push(&mut self, time: u64) {

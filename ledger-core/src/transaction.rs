@@ -4,10 +4,11 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::asset::AssetId;
 use crate::codec::{Reader, Writer};
 use crate::domain;
 use crate::error::{BufferTooSmall, DecodeError};
-use crate::hash::{GenesisId, Hash, TxId, bytes32};
+use crate::hash::{GenesisId, Hash, TxId};
 use crate::header::Height;
 use crate::keys::{BadSignature, KeyPair, PublicKey, Signable, Signature};
 use crate::policy::{Account, Approval, ApprovalError, Policy};
@@ -23,11 +24,6 @@ const FIXED_LEN: usize = 1 + 32 + 2 + 8 + 8 + 8 + 1; // version .. kind of actio
 
 /// The largest payload of a record or a call, in bytes.
 pub const MAX_PAYLOAD_LEN: usize = 1024;
-
-bytes32! {
-    /// Names a unique asset: the hash of chain, minter and salt. Nobody can mint the asset of someone else.
-    AssetId
-}
 
 /// What a transaction does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +66,22 @@ pub enum Action<'a> {
 }
 
 /// A transaction without its signatures.
+///
+/// ```
+/// use ledger_core::{Account, Action, GenesisId, KeyPair, SignedTransaction, Transaction};
+///
+/// let ann = KeyPair::from_secret(&[1; 32]); // a real secret is random
+/// let chain = GenesisId::default(); // `Chain::genesis_id` in earnest
+/// let action = Action::Pay { to: Account::default(), amount: 30 };
+/// let pay = Transaction { fee: 2, ..Transaction::new(ann.account(), 0, action) };
+///
+/// let mut buf = [0; Transaction::MAX_LEN];
+/// let bytes = pay.sign(&chain, &ann, &mut buf)?.as_bytes();
+/// let (received, _) = SignedTransaction::decode(bytes)?;
+/// assert_eq!(received.verify(&chain), Ok(()));
+/// assert_eq!(received.transaction(), &pay);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Transaction<'a> {
@@ -125,15 +137,6 @@ pub enum SignError {
     /// The buffer is too small.
     #[error(transparent)]
     BufferTooSmall(#[from] BufferTooSmall),
-}
-
-impl AssetId {
-    /// Returns the id of the asset that `minter` creates with this salt on this chain.
-    #[must_use]
-    pub fn new(genesis: &GenesisId, minter: &Account, salt: &[u8; 32]) -> Self {
-        let parts: [&[u8]; 4] = [domain::ASSET, genesis.as_bytes(), minter.as_bytes(), salt];
-        Self::from_bytes(*Hash::of_parts(&parts).as_bytes())
-    }
 }
 
 impl<'a> Transaction<'a> {

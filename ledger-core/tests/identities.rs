@@ -5,9 +5,9 @@ mod common;
 use common::{Checksum, World, claim, key, ledgers, seal, spec, spec_with, storage};
 use ledger_core::state::{Key, Slot, Store, StoreError, Trie, Value};
 use ledger_core::{
-    Account, Action, AssembleError, AssetId, Block, BlockError, Body, Chain, Consistency, Header,
-    Inclusion, MerkleTree, Policy, Refused, SignedTransaction, Transaction, TransactionError,
-    prove_consistency, prove_inclusion,
+    Account, Action, AssembleError, AssetId, Block, BlockError, Body, Chain, Header, MerkleTree,
+    Policy, Refused, SignedTransaction, Transaction, TransactionError, TreeHead, prove_consistency,
+    prove_inclusion,
 };
 
 /// A proof that differs makes the same block: ids cover the claim, not the proof.
@@ -185,14 +185,12 @@ fn an_old_block_is_proved_by_the_history() {
     assert_eq!(head.size as usize, leaves.len());
     let mut out = [ledger_core::Hash::ZERO; 65];
     for at in 0..leaves.len() {
-        let Inclusion { path, .. } = prove_inclusion(&leaves, at, &mut out).expect("in it");
-        let proof = Inclusion { index: at as u64, size: head.size, path };
-        assert_eq!(proof.verify(&head.root, &leaves[at]), Ok(()));
+        let proof = prove_inclusion(&leaves, at, &mut out).expect("in it");
+        assert_eq!(proof.verify(&head, &leaves[at]), Ok(()));
     }
-    let earlier = MerkleTree::root_of(&leaves[..7]);
-    let Consistency { path, .. } = prove_consistency(&leaves, 7, &mut out).expect("a beginning");
-    let proof = Consistency { first: 7, second: head.size, path };
-    assert_eq!(proof.verify(&earlier, &head.root), Ok(()));
+    let earlier = TreeHead { size: 7, root: MerkleTree::root_of(&leaves[..7]) };
+    let proof = prove_consistency(&leaves, 7, &mut out).expect("a beginning");
+    assert_eq!(proof.verify(&earlier, &head), Ok(()));
 }
 
 /// Nobody can mint the asset that another account announced.

@@ -479,7 +479,7 @@ fn an_issued_log_has_the_head_of_its_leaves_and_proofs_from_its_tiles() {
         }
         for index in [0, 1, size / 2, size - 1].into_iter().filter(|index| *index < size) {
             let proof = prove_inclusion_from(&mut files, size, index, &mut out).expect("a proof");
-            assert_eq!(proof.verify(&head.root, &all[index as usize]), Ok(()));
+            assert_eq!(proof.verify(&head, &all[index as usize]), Ok(()));
             let direct = prove_inclusion(&all, index as usize, &mut expected).expect("a proof");
             assert_eq!(proof.path, direct.path, "leaf {index} of {size}");
         }
@@ -487,8 +487,9 @@ fn an_issued_log_has_the_head_of_its_leaves_and_proofs_from_its_tiles() {
         {
             let path = prove_consistency_from(&mut files, first, size, &mut out).expect("a proof");
             let root = MerkleTree::root_of(&all[..first as usize]);
-            let proof = Consistency { first, second: size, path };
-            assert_eq!(proof.verify(&root, &head.root), Ok(()), "{first} to {size}");
+            let proof = Consistency { path };
+            let earlier = TreeHead { size: first, root };
+            assert_eq!(proof.verify(&earlier, &head), Ok(()), "{first} to {size}");
         }
     }
 }
@@ -501,7 +502,7 @@ fn a_large_log_carries_over_two_levels() {
     let mut out = [Hash::ZERO; 65];
     for index in [0, 65_535, 65_536, size - 1] {
         let proof = prove_inclusion_from(&mut files, size, index, &mut out).expect("a proof");
-        assert_eq!(proof.verify(&log.head().root, &entry(index)), Ok(()));
+        assert_eq!(proof.verify(&log.head(), &entry(index)), Ok(()));
     }
     let resumed = Issuer::resume(vec![LevelSlot::EMPTY; 3], size, &mut files).expect("all tiles");
     assert_eq!(resumed.head(), log.head());

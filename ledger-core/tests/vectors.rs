@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use common::{World, key};
 use ledger_core::{
     Action, BadSignature, Block, Consistency, Hash, Inclusion, KeyPair, MerkleTree, PublicKey,
-    Rules, Signable, Signature,
+    Rules, Signable, Signature, TreeHead,
 };
 
 /// Bytes without a domain, to check published signatures.
@@ -282,13 +282,10 @@ fn rfc_6962_proof_probes() {
         let proved = (|| {
             let path = field(line, "proof").split('"').skip(1).step_by(2).map(hash);
             let path: Vec<_> = path.collect::<Option<_>>()?;
-            let inclusion = Inclusion {
-                index: field(line, "leafIdx").parse().ok()?,
-                size: field(line, "treeSize").parse().ok()?,
-                path: &path,
-            };
-            let (root, leaf) = (hash(field(line, "root"))?, hash(field(line, "leafHash"))?);
-            inclusion.verify(&root, &leaf).ok()
+            let inclusion = Inclusion { index: field(line, "leafIdx").parse().ok()?, path: &path };
+            let size = field(line, "treeSize").parse().ok()?;
+            let head = TreeHead { size, root: hash(field(line, "root"))? };
+            inclusion.verify(&head, &hash(field(line, "leafHash"))?).ok()
         })();
         assert_eq!(proved.is_none(), field(line, "wantErr") == "true", "{line}");
         probes += 1;
@@ -297,13 +294,11 @@ fn rfc_6962_proof_probes() {
         let proved = (|| {
             let path = field(line, "proof").split('"').skip(1).step_by(2).map(hash);
             let path: Vec<_> = path.collect::<Option<_>>()?;
-            let consistency = Consistency {
-                first: field(line, "size1").parse().ok()?,
-                second: field(line, "size2").parse().ok()?,
-                path: &path,
-            };
-            let (one, two) = (hash(field(line, "root1"))?, hash(field(line, "root2"))?);
-            consistency.verify(&one, &two).ok()
+            let size = field(line, "size1").parse().ok()?;
+            let one = TreeHead { size, root: hash(field(line, "root1"))? };
+            let size = field(line, "size2").parse().ok()?;
+            let two = TreeHead { size, root: hash(field(line, "root2"))? };
+            Consistency { path: &path }.verify(&one, &two).ok()
         })();
         assert_eq!(proved.is_none(), field(line, "wantErr") == "true", "{line}");
         probes += 1;

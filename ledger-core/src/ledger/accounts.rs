@@ -1,6 +1,6 @@
 //! Coins in accounts.
 
-use super::{Context, Ledger};
+use super::contract::{Context, Ledger};
 use crate::hash::Hash;
 use crate::state::{TransactionError, View};
 use crate::transaction::{Action, Transaction};

@@ -1,10 +1,11 @@
 //! Unique assets.
 
-use super::{Context, Ledger};
+use super::contract::{Context, Ledger};
+use crate::asset::AssetId;
 use crate::hash::Hash;
 use crate::policy::Account;
 use crate::state::{Key, TransactionError, Value, View};
-use crate::transaction::{Action, AssetId, Transaction};
+use crate::transaction::{Action, Transaction};
 
 const ASSET: u8 = 3;
 

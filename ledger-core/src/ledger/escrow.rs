@@ -1,6 +1,6 @@
 //! Escrow: the worked example of a contract.
 
-use super::{Context, Ledger};
+use super::contract::{Context, Ledger};
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{Hash, TxId};

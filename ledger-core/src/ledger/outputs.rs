@@ -1,6 +1,6 @@
 //! Unspent outputs: coins as single pieces, each spent once and whole.
 
-use super::{Context, Ledger};
+use super::contract::{Context, Ledger};
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{Hash, TxId};

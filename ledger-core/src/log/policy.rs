@@ -247,8 +247,7 @@ impl<'n> VerifiedCheckpoint<'n> {
         leaf: &Hash,
         path: &[Hash],
     ) -> Result<(), ProofError> {
-        let TreeHead { size, root } = self.head();
-        Inclusion { index, size, path }.verify(&root, leaf)
+        Inclusion { index, path }.verify(&self.head(), leaf)
     }
 
     /// Checks that the tree continues an earlier one. Every tree continues the empty one, without a proof.
@@ -257,14 +256,12 @@ impl<'n> VerifiedCheckpoint<'n> {
     ///
     /// [`ProofError`] if it is not proved.
     pub fn verify_consistency(&self, earlier: TreeHead, path: &[Hash]) -> Result<(), ProofError> {
-        let TreeHead { size, root } = self.head();
         if earlier == TreeHead::EMPTY {
             let found = path.len();
             let wrong = ProofError::WrongLength { expected: 0, found };
             return if path.is_empty() { Ok(()) } else { Err(wrong) };
         }
-        let proof = Consistency { first: earlier.size, second: size, path };
-        proof.verify(&earlier.root, &root)
+        Consistency { path }.verify(&earlier, &self.head())
     }
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use thiserror::Error;
 
 use crate::hash::Hash;
-use crate::merkle::{Inclusion, MerkleTree, ProofError};
+use crate::merkle::{Inclusion, MerkleTree, ProofError, node};
 
 /// The number of hashes of a full tile.
 pub const TILE_WIDTH: usize = 256;
@@ -150,7 +150,7 @@ pub fn prove_inclusion_from<'o, R: ReadTile>(
             start = middle;
         }
     }
-    Ok(Inclusion { index, size, path: siblings.finish(expected)? })
+    Ok(Inclusion { index, path: siblings.finish(expected)? })
 }
 
 /// Makes the proof that the tree of `second` leaves continues that of `first`, from the tiles of the second,
@@ -238,7 +238,7 @@ fn range_root<R: ReadTile>(
     }
     let mut roots = roots.iter().take(len).rev();
     let last = roots.next().copied().unwrap_or(Hash::ZERO);
-    Ok(roots.fold(last, |right, left| MerkleTree::node(left, &right)))
+    Ok(roots.fold(last, |right, left| node(left, &right)))
 }
 
 /// Returns the root over `2^level` leaves from `start` on, a multiple of that number.

@@ -1,7 +1,8 @@
 //! One proof for several leaves of an RFC 6962 tree: nodes that the paths share are sent once.
 
-use super::TreeHead;
-use super::rfc6962::{MerkleTree, ProofError, check_len, node, to_u64};
+use super::error::ProofError;
+use super::head::TreeHead;
+use super::rfc6962::{MerkleTree, check_len, node, to_u64};
 use crate::hash::Hash;
 
 /// A proof that several leaves stand in one tree: the roots of the largest subtrees without any of them, from left to

@@ -1,9 +1,9 @@
 //! RFC 6962 / RFC 9162 Merkle trees in constant space, and proofs that come from an enemy.
 
 use sha2::block_api::compress256;
-use thiserror::Error;
 
-use super::TreeHead;
+use super::error::ProofError;
+use super::head::TreeHead;
 use super::siblings::Siblings;
 use crate::hash::Hash;
 
@@ -38,7 +38,20 @@ const NODE_BLOCKS: [[u8; 64]; 2] = {
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
 /// Holds one subtree root per bit that is set in the number of leaves.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use ledger_core::{MerkleTree, prove_inclusion};
+///
+/// let leaves = [b"a", b"b", b"c"].map(|content| MerkleTree::leaf(content));
+/// let mut tree = MerkleTree::new();
+/// leaves.iter().for_each(|leaf| tree.push(*leaf));
+///
+/// let mut path = [ledger_core::Hash::ZERO; 64];
+/// let proof = prove_inclusion(&leaves, 1, &mut path)?;
+/// assert_eq!(proof.verify(&tree.head(), &leaves[1]), Ok(()));
+/// # Ok::<(), ledger_core::ProofError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerkleTree {
     count: u64,
     depth: usize, // how many entries of `roots` are in use
@@ -46,78 +59,25 @@ pub struct MerkleTree {
 }
 
 /// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
+///
+/// It does not carry the size of the tree, which is part of the trusted [`TreeHead`]: leaf 2 of 3 verifies as leaf 1 of 2
+/// with the same root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Inclusion<'a> {
     /// The position of the leaf, from 0.
     pub index: u64,
-    /// The number of leaves of the tree.
-    pub size: u64,
     /// The siblings on the way from the leaf to the root.
     pub path: &'a [Hash],
 }
 
-/// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4).
+/// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4). No proof begins at the empty
+/// tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Consistency<'a> {
-    /// The number of leaves of the smaller tree; there is no proof from the empty one.
-    pub first: u64,
-    /// The number of leaves of the larger tree.
-    pub second: u64,
     /// The nodes that lead to both roots.
     pub path: &'a [Hash],
-}
-
-/// Why a proof is refused, or cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ProofError {
-    /// The leaf lies outside of the tree.
-    #[error("leaf {index} of a tree of {size}")]
-    OutOfRange {
-        /// The position asked for.
-        index: u64,
-        /// The number of leaves.
-        size: u64,
-    },
-    /// No consistency proof leads from the first size to the second.
-    #[error("no consistency proof from {first} to {second} leaves")]
-    WrongSizes {
-        /// The smaller size.
-        first: u64,
-        /// The larger size.
-        second: u64,
-    },
-    /// The number of nodes does not follow from the sizes.
-    #[error("{found} nodes, where {expected} prove it")]
-    WrongLength {
-        /// How many are needed.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// A range of leaves is not a subtree: its start is not aligned, or lies behind its end.
-    #[error("leaves {start}..{end} are not a subtree")]
-    InvalidSubtree {
-        /// The first leaf.
-        start: u64,
-        /// Behind the last leaf.
-        end: u64,
-    },
-    /// A proof for several leaves names none.
-    #[error("no leaf to prove")]
-    NoLeaves,
-    /// The leaves of a proof for several are not in ascending order, or one is named twice.
-    #[error("leaf number {position} of the proof does not follow the one before it")]
-    NotAscending {
-        /// Its place among the leaves to be proved, from 0.
-        position: usize,
-    },
-    /// The proof leads to another root.
-    #[error("the proof leads to another root")]
-    WrongRoot,
 }
 
 impl MerkleTree {
@@ -127,16 +87,32 @@ impl MerkleTree {
         Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
     }
 
+    /// Returns the roots of the complete subtrees, the largest one first.
+    pub(crate) fn peaks(&self) -> &[Hash] {
+        self.roots.get(..self.depth).unwrap_or_default()
+    }
+
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, or `None` if there is another
+    /// number of them.
+    pub(crate) fn from_peaks(
+        count: u64,
+        peaks: impl ExactSizeIterator<Item = Hash>,
+    ) -> Option<Self> {
+        let depth = usize::try_from(count.count_ones()).ok()?;
+        if peaks.len() != depth {
+            return None;
+        }
+        let mut tree = Self { count, depth, ..Self::new() };
+        for (place, peak) in tree.roots.iter_mut().zip(peaks) {
+            *place = peak;
+        }
+        Some(tree)
+    }
+
     /// Returns the hash of a leaf with this content.
     #[must_use]
     pub fn leaf(content: &[u8]) -> Hash {
         Hash::of_parts(&[&[LEAF], content])
-    }
-
-    /// Returns the hash over two nodes.
-    #[must_use]
-    pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
-        node(left, right)
     }
 
     /// Returns the root over leaf hashes.
@@ -210,13 +186,14 @@ impl Inclusion<'_> {
         usize::try_from(inner.saturating_add(border)).ok()
     }
 
-    /// Checks that the leaf with this hash stands in the tree with this root.
+    /// Checks that the leaf with this hash stands in the tree with this head.
     ///
     /// # Errors
     ///
     /// [`ProofError`] if it is not proved. Nothing is hashed when the length is wrong.
-    pub fn verify(&self, root: &Hash, leaf: &Hash) -> Result<(), ProofError> {
-        let (index, size) = (self.index, self.size);
+    pub fn verify(&self, head: &TreeHead, leaf: &Hash) -> Result<(), ProofError> {
+        let index = self.index;
+        let size = head.size;
         let expected = Self::path_len(index, size).ok_or(ProofError::OutOfRange { index, size })?;
         check_len(expected, self.path)?;
         let mut place = Place { node: index, last: size.saturating_sub(1) };
@@ -225,18 +202,19 @@ impl Inclusion<'_> {
             place.climb();
             if left { node(sibling, &hash) } else { node(&hash, sibling) }
         });
-        if found == *root { Ok(()) } else { Err(ProofError::WrongRoot) }
+        if found == head.root { Ok(()) } else { Err(ProofError::WrongRoot) }
     }
 }
 
 impl Consistency<'_> {
-    /// Checks that the tree with the second root continues the one with the first.
+    /// Checks that the tree with the second head continues the one with the first.
     ///
     /// # Errors
     ///
     /// [`ProofError`] if it is not proved. Nothing is hashed when the length is wrong.
-    pub fn verify(&self, first_root: &Hash, second_root: &Hash) -> Result<(), ProofError> {
-        let (first, second) = (self.first, self.second);
+    pub fn verify(&self, first: &TreeHead, second: &TreeHead) -> Result<(), ProofError> {
+        let TreeHead { size: first, root: first_root } = *first;
+        let TreeHead { size: second, root: second_root } = *second;
         if first == 0 || first > second {
             return Err(ProofError::WrongSizes { first, second });
         }
@@ -246,7 +224,7 @@ impl Consistency<'_> {
         // A first tree that is complete is its own first node, and so is left out of the proof.
         let (start, rest) = match self.path.split_first() {
             Some((start, rest)) if !first.is_power_of_two() => (start, rest),
-            _ => (first_root, self.path),
+            _ => (&first_root, self.path),
         };
         let (mut one, mut two) = (*start, *start);
         for sibling in rest {
@@ -258,7 +236,7 @@ impl Consistency<'_> {
             }
             place.climb();
         }
-        if one == *first_root && two == *second_root { Ok(()) } else { Err(ProofError::WrongRoot) }
+        if one == first_root && two == second_root { Ok(()) } else { Err(ProofError::WrongRoot) }
     }
 }
 
@@ -282,15 +260,15 @@ pub fn prove_inclusion<'o>(
     }
     while let Some((left, right)) = split(below) {
         if at < left.len() {
-            sibling.push(right);
+            sibling.push(MerkleTree::root_of(right));
             below = left;
         } else {
-            sibling.push(left);
+            sibling.push(MerkleTree::root_of(left));
             at = at.saturating_sub(left.len());
             below = right;
         }
     }
-    Ok(Inclusion { index: position, size, path: sibling.finish()? })
+    Ok(Inclusion { index: position, path: sibling.finish()? })
 }
 
 /// Writes the proof that the first `first` of `leaves`, given by their hashes, are a beginning of all
@@ -314,19 +292,19 @@ pub fn prove_consistency<'o>(
     let (mut below, mut rest, mut whole) = (leaves, first, true);
     while let Some((left, right)) = split(below).filter(|_| rest < below.len()) {
         if rest <= left.len() {
-            sibling.push(right);
+            sibling.push(MerkleTree::root_of(right));
             below = left;
         } else {
-            sibling.push(left);
+            sibling.push(MerkleTree::root_of(left));
             rest = rest.saturating_sub(left.len());
             below = right;
             whole = false;
         }
     }
     if !whole {
-        sibling.push(below);
+        sibling.push(MerkleTree::root_of(below));
     }
-    Ok(Consistency { first: size, second, path: sibling.finish()? })
+    Ok(Consistency { path: sibling.finish()? })
 }
 
 /// Where a proof stands: a node and the last node of its level.
@@ -389,7 +367,7 @@ pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
 
 /// Returns `SHA-256(0x01 || left || right)`. Its two blocks are laid out here: a hasher for any length would copy the
 /// nodes into its buffer first.
-pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     let mut blocks = NODE_BLOCKS;
     let [first, second] = &mut blocks;
     let [_, room @ ..] = first;

@@ -1,6 +1,6 @@
 //! Collecting the nodes of a proof.
 
-use super::rfc6962::{MerkleTree, ProofError};
+use super::error::ProofError;
 use crate::hash::Hash;
 
 /// The nodes of an inclusion or consistency proof, collected from the root down.
@@ -14,9 +14,9 @@ impl<'o> Siblings<'o> {
         Self { out, len: 0 }
     }
 
-    pub(super) fn push(&mut self, leaves: &[Hash]) {
+    pub(super) fn push(&mut self, sibling: Hash) {
         if let Some(slot) = self.out.get_mut(self.len) {
-            *slot = MerkleTree::root_of(leaves);
+            *slot = sibling;
         }
         self.len = self.len.saturating_add(1);
     }

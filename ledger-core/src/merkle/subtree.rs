@@ -1,7 +1,8 @@
 //! Subtrees of RFC 6962 trees: aligned ranges of leaves whose roots can be proved to belong to a larger tree.
 
-use super::TreeHead;
-use super::rfc6962::{Inclusion, ProofError, check_len, node, prove_inclusion, split, to_u64};
+use super::error::ProofError;
+use super::head::TreeHead;
+use super::rfc6962::{Inclusion, MerkleTree, check_len, node, prove_inclusion, split, to_u64};
 use super::siblings::Siblings;
 use crate::hash::Hash;
 
@@ -103,7 +104,8 @@ impl SubtreeInclusion<'_> {
         let out_of_range = ProofError::OutOfRange { index: self.index, size: self.subtree.end };
         let index = self.index.checked_sub(self.subtree.start).filter(|index| *index < size);
         let index = index.ok_or(out_of_range)?;
-        Inclusion { index, size, path: self.path }.verify(subtree_root, leaf)
+        let head = TreeHead { size, root: *subtree_root };
+        Inclusion { index, path: self.path }.verify(&head, leaf)
     }
 }
 
@@ -188,21 +190,21 @@ pub fn prove_subtree_consistency<'o>(
     let mut is_whole = true;
     while let Some((left, right)) = split(below).filter(|_| rest < below.len()) {
         if skip >= left.len() {
-            siblings.push(left);
+            siblings.push(MerkleTree::root_of(left));
             skip = skip.saturating_sub(left.len());
             below = right;
         } else if skip.saturating_add(rest) <= left.len() {
-            siblings.push(right);
+            siblings.push(MerkleTree::root_of(right));
             below = left;
         } else {
-            siblings.push(left);
+            siblings.push(MerkleTree::root_of(left));
             rest = rest.saturating_sub(left.len());
             below = right;
             is_whole = false;
         }
     }
     if !is_whole {
-        siblings.push(below);
+        siblings.push(MerkleTree::root_of(below));
     }
     Ok(SubtreeConsistency { subtree, path: siblings.finish()? })
 }

@@ -1,56 +1,11 @@
 //! The map in caller-provided slots: a compact binary Patricia trie. Inserting, proving and the root cost O(log n).
 
 use super::entry::{Key, Value};
-use super::proof::{MapProof, Step, empty_root, inner_hash, leaf_hash};
+use super::proof::{MapProof, Step, inner_hash, leaf_hash};
+use super::slot::{Inner, Leaf, Link, MAX_DEPTH, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-
-const MAX_DEPTH: usize = 256; // bits of a key
-
-/// Room for one entry: its leaf, and one of the inner nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    leaf: Leaf,
-    inner: Inner,
-}
-
-/// A leaf. A free one has its successor in the list of free ones in `next`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Leaf {
-    key: Key,
-    value: Value,
-    hash: Hash,
-    next: Link,
-}
-
-/// An inner node. A free one has its successor in the list of free ones on the left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Inner {
-    children: [Link; 2], // by the bit at `depth`
-    hash: Hash,
-    depth: u8,
-    dirty: bool, // the hash is not that of the children
-}
-
-/// A node: the highest bit set for a leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Link(u32);
-
-enum Node {
-    None,
-    Leaf(usize),
-    Inner(usize),
-}
-
-/// Where the trie begins, and its free slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TrieRoot {
-    top: Link,
-    free_leaf: Link,
-    free_inner: Link,
-    len: usize,
-}
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -76,71 +31,6 @@ pub struct Trie<S: ?Sized> {
 pub(crate) struct TrieMut<'a> {
     pub(crate) root: &'a mut TrieRoot,
     pub(crate) slots: &'a mut [Slot],
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TrieRef<'a> {
-    pub(crate) root: &'a TrieRoot,
-    pub(crate) slots: &'a [Slot],
-}
-
-impl Slot {
-    /// A free slot.
-    pub const EMPTY: Self = Self { leaf: Leaf::EMPTY, inner: Inner::EMPTY };
-}
-
-impl Leaf {
-    const EMPTY: Self = Self {
-        key: Key::from_bytes([0; 32]),
-        value: Value::EMPTY,
-        hash: Hash::ZERO,
-        next: Link::NONE,
-    };
-}
-
-impl Inner {
-    const EMPTY: Self =
-        Self { children: [Link::NONE; 2], hash: Hash::ZERO, depth: 0, dirty: false };
-}
-
-impl Link {
-    const NONE: Self = Self(u32::MAX);
-    const LEAF: u32 = 1 << 31;
-
-    fn leaf(index: usize) -> Self {
-        Self(u32::try_from(index).map_or(u32::MAX, |index| index | Self::LEAF))
-    }
-
-    fn inner(index: usize) -> Self {
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
-    }
-
-    fn node(self) -> Node {
-        let index = usize::try_from(self.0 & !Self::LEAF).unwrap_or(usize::MAX);
-        if self == Self::NONE {
-            Node::None
-        } else if self.0 & Self::LEAF == 0 {
-            Node::Inner(index)
-        } else {
-            Node::Leaf(index)
-        }
-    }
-}
-
-impl TrieRoot {
-    /// Clears the slots.
-    pub(crate) fn clear(slots: &mut [Slot]) -> Self {
-        slots.fill(Slot::EMPTY);
-        let mut root =
-            Self { top: Link::NONE, free_leaf: Link::NONE, free_inner: Link::NONE, len: 0 };
-        for (index, slot) in slots.iter_mut().enumerate().rev() {
-            slot.leaf.next = root.free_leaf;
-            slot.inner.children = [root.free_inner, Link::NONE];
-            root.free_leaf = Link::leaf(index);
-            root.free_inner = Link::inner(index);
-        }
-        root
-    }
 }
 
 impl<S: AsRef<[Slot]> + AsMut<[Slot]>> Trie<S> {
@@ -210,59 +100,6 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Store for Trie<S> {
     }
 }
 
-impl TrieRef<'_> {
-    pub(crate) fn get(&self, key: &Key) -> Option<Value> {
-        let leaf = self.leaf(self.nearest(key)?)?;
-        (leaf.key == *key).then_some(leaf.value)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.root.len
-    }
-
-    /// Returns the leaf to which the bits of a key lead.
-    fn nearest(&self, key: &Key) -> Option<usize> {
-        let mut link = self.root.top;
-        for _ in 0..=MAX_DEPTH {
-            match link.node() {
-                Node::None => return None,
-                Node::Leaf(index) => return Some(index),
-                Node::Inner(index) => link = self.inner(index)?.child(key),
-            }
-        }
-        None
-    }
-
-    fn leaf(&self, index: usize) -> Option<&Leaf> {
-        self.slots.get(index).map(|slot| &slot.leaf)
-    }
-
-    fn inner(&self, index: usize) -> Option<&Inner> {
-        self.slots.get(index).map(|slot| &slot.inner)
-    }
-
-    fn hash_of(&self, link: Link) -> Hash {
-        let hash = match link.node() {
-            Node::None => None,
-            Node::Leaf(index) => self.leaf(index).map(|leaf| leaf.hash),
-            Node::Inner(index) => self.inner(index).map(|inner| inner.hash),
-        };
-        hash.unwrap_or_else(empty_root)
-    }
-}
-
-impl Inner {
-    fn child(&self, key: &Key) -> Link {
-        let [left, right] = self.children;
-        if key.bit(self.depth) { right } else { left }
-    }
-
-    fn sibling(&self, key: &Key) -> Link {
-        let [left, right] = self.children;
-        if key.bit(self.depth) { left } else { right }
-    }
-}
-
 impl Store for TrieMut<'_> {
     fn get(&mut self, key: &Key) -> Result<Option<Value>, StoreError> {
         Ok(self.as_ref().get(key))
@@ -286,17 +123,27 @@ impl Store for TrieMut<'_> {
 }
 
 impl TrieMut<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.root.len
+    }
+
     fn as_ref(&self) -> TrieRef<'_> {
         TrieRef { root: self.root, slots: self.slots }
     }
 
+    /// Changes the value of a key that has one, and marks the nodes on the way.
     fn update(&mut self, key: &Key, value: &Value) {
-        let Some(index) = self.as_ref().nearest(key) else { return };
+        let mut link = self.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            slot.inner.dirty = true;
+            link = slot.inner.child(key);
+        }
+        let Node::Leaf(index) = link.node() else { return };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.leaf.value = *value;
             slot.leaf.hash = leaf_hash(key, &value.hash());
         }
-        self.mark(key, u16::MAX);
     }
 
     fn insert(&mut self, key: &Key, value: &Value) -> Result<(), StoreError> {

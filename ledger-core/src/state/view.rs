@@ -386,8 +386,9 @@ fn check_sequence(expected: u64, found: u64) -> Result<(), TransactionError> {
     }
 }
 
-/// Returns where the balance and the sequence number of lane 0 stand.
-pub(crate) fn account_key(account: &Account) -> Key {
+/// Returns the key of an account. The value is the balance and the sequence number of lane 0, u64 big-endian each.
+#[must_use]
+pub fn account_key(account: &Account) -> Key {
     Key::new(ACCOUNT, account.as_bytes())
 }
 

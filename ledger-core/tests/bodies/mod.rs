@@ -1,15 +1,18 @@
 //! What must hold for any bytes. Each body is an ordinary function: the property tests, the replay of
 //! the corpus and the fuzz targets all call the same ones.
 
+mod contracts;
 mod log;
+mod mempool;
 mod merkle;
+mod node;
 
 use std::collections::BTreeMap;
 
 use ledger_core::state::{Key, MapProof, Store, Trie, Value};
 use ledger_core::{
     Block, Consistency, GenesisId, Hash, Header, Inclusion, MerkleTree, SealedHeader,
-    SignedTransaction, Slot, prove_consistency, prove_inclusion,
+    SignedTransaction, Slot, TreeHead, prove_consistency, prove_inclusion,
 };
 use sim::laws::Input;
 
@@ -30,6 +33,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_merkle_trees", merkle::trees),
     ("ledger_state", state),
     ("ledger_map_proof", map_proof),
+    ("ledger_contracts", contracts::contracts),
+    ("ledger_mempool", mempool::mempool),
+    ("ledger_node", node::laws),
+    ("ledger_node_arrival", node::arrival),
 ];
 
 /// A header that decodes encodes back to the same bytes.
@@ -77,12 +84,13 @@ pub fn proof(bytes: &[u8]) {
     while !input.is_empty() {
         path.push(Hash::from_bytes(input.array()));
     }
-    let inclusion = Inclusion { index: first, size: second, path: &path };
-    if inclusion.verify(&root, &leaf).is_ok() {
+    let larger = TreeHead { size: second, root };
+    let inclusion = Inclusion { index: first, path: &path };
+    if inclusion.verify(&larger, &leaf).is_ok() {
         assert!(path.len() <= 64 && first < second);
     }
-    let consistency = Consistency { first, second, path: &path };
-    if consistency.verify(&root, &leaf).is_ok() {
+    let smaller = TreeHead { size: first, root: leaf };
+    if (Consistency { path: &path }).verify(&smaller, &larger).is_ok() {
         assert!(path.len() <= 65 && 0 < first && first <= second);
     }
 }
@@ -94,14 +102,16 @@ pub fn tree(bytes: &[u8]) {
     let leaves: Vec<_> = bytes.iter().take(80).map(|byte| MerkleTree::leaf(&[*byte])).collect();
     let root = MerkleTree::root_of(&leaves);
     assert_eq!(root, recursive(&leaves));
+    let head = TreeHead { size: leaves.len() as u64, root };
     let mut out = [Hash::default(); 65];
     match prove_inclusion(&leaves, index, &mut out) {
-        Ok(proof) => assert_eq!(proof.verify(&root, &leaves[index]), Ok(())),
+        Ok(proof) => assert_eq!(proof.verify(&head, &leaves[index]), Ok(())),
         Err(_) => assert!(index >= leaves.len()),
     }
     match prove_consistency(&leaves, first, &mut out) {
         Ok(proof) => {
-            assert_eq!(proof.verify(&MerkleTree::root_of(&leaves[..first]), &root), Ok(()));
+            let root = MerkleTree::root_of(&leaves[..first]);
+            assert_eq!(proof.verify(&TreeHead { size: first as u64, root }, &head), Ok(()));
         }
         Err(_) => assert!(first == 0 || first > leaves.len()),
     }

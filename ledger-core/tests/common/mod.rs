@@ -1,6 +1,8 @@
 //! A small world for the tests: three rich accounts, an engine whose proof is a checksum, one chain.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod driver;
+
 use ledger_core::ledger::{Escrow, Outputs, Standard};
 use ledger_core::{
     Account, Action, Ancestry, AssetId, Block, Body, Chain, ChainSlots, ChainSpec, Claim,

@@ -8,6 +8,7 @@ use consensus::{
     ValidatorId, ValidatorSet, ValidatorSlot, validator_id,
 };
 use ledger_core::ledger::{Context, Ledger, Standard};
+use ledger_core::node::{Node, NodeConfig, NodeLimits, NodeVec};
 use ledger_core::state::View;
 use ledger_core::{
     Account, Action, Ancestry, Block, Chain, ChainSpec, ChainVec, ClaimKind, ConfigError, Effect,
@@ -29,7 +30,13 @@ pub const SUBSIDY: u64 = 50;
 /// What every account owns at first.
 pub const ALLOWANCE: u64 = 1_000_000_000;
 
+/// Blocks that can be taken back.
+const DEPTH: u32 = 4;
+/// Writes of a block to the state: some hundreds of receipts with four each.
+const MAX_WRITES: u32 = 4096;
+
 pub type TourChain = Chain<Schedule, TourLedger, ChainVec>;
+pub type TourNode = Node<Schedule, TourLedger, NodeVec>;
 
 /// Everything that all nodes agree on before the first block.
 pub struct Constitution {
@@ -86,14 +93,30 @@ impl Constitution {
         Self { time, allocation, stakes: stakes.collect(), authorities: authorities.collect() }
     }
 
-    /// Returns a chain that consists of the first block.
+    /// Returns a chain that consists of the first block, for an audit.
     pub fn chain(&self) -> Result<TourChain, ConfigError> {
+        let storage = ChainVec::new(&self.rules());
+        Chain::new(&self.spec(), self.schedule(), TourLedger, storage)
+    }
+
+    /// Returns a node that knows the first block.
+    pub fn node(&self) -> Result<TourNode, ConfigError> {
+        let config = NodeConfig::new(DEPTH, self.time);
+        let storage = NodeVec::new(NodeLimits::new(&self.rules(), &config));
+        Node::new(&self.spec(), config, self.schedule(), TourLedger, storage)
+    }
+
+    fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         rules.subsidy = SUBSIDY;
         rules.max_entries = self.allocation.len() as u32 * 3 + 1;
-        let spec =
-            ChainSpec { name: "one song", rules, time: self.time, allocation: &self.allocation };
-        Chain::new(&spec, self.schedule(), TourLedger, ChainVec::new(&rules))
+        rules.max_writes = MAX_WRITES;
+        rules
+    }
+
+    fn spec(&self) -> ChainSpec<'_> {
+        let rules = self.rules();
+        ChainSpec { name: "one song", rules, time: self.time, allocation: &self.allocation }
     }
 
     fn schedule(&self) -> Schedule {

@@ -1,12 +1,13 @@
 //! A ledger with branches: signed payments, work, reorganisation, and proofs of inclusion.
 
 use core::fmt::Write as _;
+use core::time::Duration;
 
 use ledger_core::ledger::Standard;
-use ledger_core::node::{HeaderSlot, Node, NodeConfig, NodeSlots, Outcome};
+use ledger_core::node::{Event, Node, NodeConfig, NodeLimits, NodeVec, Progress};
 use ledger_core::{
-    Account, Action, Block, BlockError, BlockId, Body, ChainSpec, ChainVec, Claim, Hash, Header,
-    JournalSlot, KeyPair, MerkleTree, Refused, Rules, Slot, Transaction, prove_inclusion,
+    Account, Action, Block, BlockError, BlockId, Body, ChainSpec, ChainVec, Claim, ConnId, Hash,
+    Header, KeyPair, MerkleTree, Refused, Rules, Transaction, TreeHead, prove_inclusion,
 };
 use pow::{CompactTarget, Step, Target, WorkError, WorkSeal};
 
@@ -23,7 +24,7 @@ const SPACING: u64 = 60;
 /// The clock of the lesson is ahead of all its blocks.
 const NOW: u64 = 1_000_000;
 
-type Machine = Node<WorkSeal, Standard, NodeSlots<Vec<Slot>, Vec<JournalSlot>, Vec<HeaderSlot>>>;
+type Machine = Node<WorkSeal, Standard, NodeVec>;
 type Copy = ledger_core::Chain<WorkSeal, Standard, ChainVec>;
 type Answer<T> = Result<T, Refused<BlockError<WorkError>>>;
 
@@ -73,13 +74,8 @@ impl Ledger {
     pub(super) fn new(zero_bits: u32) -> Result<Self, String> {
         let bits = Target::from_zero_bits(zero_bits).to_compact();
         let seal = WorkSeal::new(bits).map_err(|error| error.to_string())?;
-        let rules = rules();
-        let storage = NodeSlots {
-            entries: vec![Slot::EMPTY; rules.max_entries as usize],
-            journal: vec![JournalSlot::EMPTY; rules.max_writes as usize * 2 * MOST_BLOCKS + 1],
-            headers: vec![HeaderSlot::EMPTY; MOST_BLOCKS + 1],
-        };
-        let config = NodeConfig::new(MOST_BLOCKS as u32);
+        let config = NodeConfig::new(MOST_BLOCKS as u32, 0);
+        let storage = NodeVec::new(NodeLimits::new(&rules(), &config));
         let node = with_spec(|spec| Node::new(spec, config, seal, Standard, storage));
         let node = node.map_err(|error| error.to_string())?;
         let id = node.tip().id;
@@ -250,25 +246,40 @@ impl Ledger {
         }
     }
 
-    /// Shows a block to the node, and gives it the bodies that it asks for.
+    /// Shows a block to the node, and does what it asks for.
     fn show(&mut self, block: usize) -> Answer<String> {
-        self.node.handle_header(NOW, &self.blocks[block].bytes)?;
-        let mut said =
-            format!("block {block} is known, and does not weigh more than the best branch");
-        while let Some(wanted) = self.node.needed() {
-            let made = self.blocks.iter().find(|made| made.id == wanted);
-            let Some(made) = made else { break };
-            if let Outcome::Connected { disconnected, connected, tip } =
-                self.node.handle_block(NOW, &made.bytes)?
-            {
-                said = format!("block {block} is the tip at height {}", tip.height);
-                if disconnected > 0 {
-                    let _ = write!(
-                        said,
-                        "; a reorganisation took {disconnected} blocks back and connected {connected}"
-                    );
+        let now = Duration::from_secs(NOW);
+        self.node.handle_header(now, ConnId(0), &self.blocks[block].bytes)?;
+        let mut connected = 0;
+        let mut disconnected = 0;
+        loop {
+            while self.node.work(1000) == Progress::Pending {}
+            let Some(event) = self.node.poll_event() else { break };
+            match event {
+                Event::Keep { id, .. } => self.node.handle_saved(now, &id),
+                Event::Need { id, .. } => {
+                    if let Some(made) = self.blocks.iter().find(|made| made.id == id) {
+                        self.node.handle_block(now, ConnId(0), &made.bytes)?;
+                    }
                 }
+                Event::Connected { .. } => connected += 1,
+                Event::Disconnected { .. } => disconnected += 1,
+                Event::Invalid { why, .. } => return Err(Refused::Invalid(why)),
+                _ => {}
             }
+        }
+        if connected == 0 {
+            return Ok(format!(
+                "block {block} is known, and does not weigh more than the best branch"
+            ));
+        }
+        let height = self.node.tip().height;
+        let mut said = format!("block {block} is the tip at height {height}");
+        if disconnected > 0 {
+            let _ = write!(
+                said,
+                "; a reorganisation took {disconnected} blocks back and connected {connected}"
+            );
         }
         Ok(said)
     }
@@ -326,8 +337,8 @@ impl Ledger {
         let leaves = self.leaves(block);
         let mut path = vec![Hash::ZERO; 64];
         let Ok(inclusion) = prove_inclusion(&leaves, leaf, &mut path) else { return Json::Null };
-        let root = MerkleTree::root_of(&leaves);
-        let right = inclusion.verify(&root, &leaves[leaf]).is_ok();
+        let head = TreeHead { size: leaves.len() as u64, root: MerkleTree::root_of(&leaves) };
+        let right = inclusion.verify(&head, &leaves[leaf]).is_ok();
         let mut nodes = Vec::new();
         subtrees(&leaves, 0, 0, &mut |first, len, depth, hash| {
             nodes.push(Json::object([

@@ -60,7 +60,7 @@ pub const FACTS: &[Fact] = &[
         || {
             let key = KeyPair::from_secret(&[1; 32]);
             let sign = |digest: u8| {
-                let statement = Statement { chain: 1, height: 1, round: 0, digest: [digest; 32] };
+                let statement = Statement::propose([0; 32], 1, 0, [digest; 32]);
                 SignedStatement {
                     statement,
                     author: validator_id(&key),

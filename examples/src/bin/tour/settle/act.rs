@@ -5,6 +5,7 @@ use std::io;
 use consensus::{
     AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
 };
+use ledger_core::node::Event;
 use ledger_core::{Action, Block, Body, Claim, ClaimKind, Header, Refused, Transaction};
 use pow::{Step, WorkSeal};
 
@@ -25,11 +26,13 @@ const SLICE: u32 = 2000;
 impl Settlement<'_> {
     /// Everything that a node does by itself.
     pub(super) fn act(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        self.append_due(ctx, at)?;
-        let height = self.nodes[at.index()].chain.tip().height.0 + 1;
-        if height > LAST_HEIGHT
-            || self.nodes[at.index()].candidates.iter().any(|c| c.height == height)
-        {
+        self.advance(ctx, at)?;
+        let now = ctx.now();
+        let node = &self.nodes[at.index()];
+        let height = node.chain.tip().height.0 + 1;
+        // A while after each block, so that a contradiction is heard of before the next one.
+        let is_quiet = now >= node.waiting_since + self.witness;
+        if height > LAST_HEIGHT || node.chain.is_busy() || !is_quiet {
             return Ok(());
         }
         match kind_at(height) {
@@ -39,32 +42,22 @@ impl Settlement<'_> {
         }
     }
 
-    /// Appends the candidate that was heard of long enough ago; among several the lowest hash.
-    fn append_due(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let now = ctx.now();
-        let witness = self.witness;
+    /// Lets the machine follow the best branch, and notes what it did.
+    pub(super) fn advance(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
         let unix = self.unix(ctx);
-        let node = &mut self.nodes[at.index()];
-        let height = node.chain.tip().height.0 + 1;
-        if !node.candidates.iter().any(|c| c.height == height && c.heard + witness <= now) {
-            return Ok(());
-        }
-        node.candidates.sort_by_key(|candidate| (candidate.height, candidate.round, candidate.id));
-        while let Some(at_height) = node.candidates.iter().position(|c| c.height == height) {
-            let candidate = node.candidates.remove(at_height);
-            match node.chain.append(unix, &candidate.bytes) {
-                Ok(tip) => {
-                    node.appended(candidate.bytes, now);
-                    return ctx.note(
-                        at,
-                        format_args!("appended block {} {:.16} {}", tip.height, tip.id, tip.weight),
-                    );
+        let now = ctx.now();
+        for event in self.nodes[at.index()].advance(unix, now) {
+            match event {
+                Event::Connected { id, height } => {
+                    ctx.note(at, format_args!("connected block {height} {id:.16}"))?;
                 }
-                Err(Refused::NotYet { .. }) => {
-                    node.candidates.push(candidate);
-                    return Ok(());
+                Event::Disconnected { id, height } => {
+                    ctx.note(at, format_args!("disconnected block {height} {id:.16}"))?;
                 }
-                Err(error) => ctx.note(at, format_args!("refused block {height}: {error}"))?,
+                Event::Invalid { id, why, .. } => {
+                    ctx.note(at, format_args!("refused block {id:.16}: {why}"))?;
+                }
+                _ => {}
             }
         }
         Ok(())

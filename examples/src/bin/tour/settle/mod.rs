@@ -8,18 +8,14 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 
-use consensus::{
-    Equivocation, SignedStatement, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
-};
-use ledger_core::{Account, Action, Block, Body, Hash, Header, SignedTransaction, Transaction};
+use consensus::{Equivocation, SignedStatement, StakeSeal, ValidatorSlot, statement_of};
+use ledger_core::{Account, Action, Block, Body, Hash, SignedTransaction, Transaction};
 
 use crate::ctx::{Ctx, Failure, Protocol, Stage};
 use crate::net::{Conn, Incoming, NodeId, Service};
 use crate::rules::{Constitution, Keys, LAST_HEIGHT, SUBSIDY};
 use crate::song::Cast;
 use crate::swarm::Delivery;
-
-use node::{Candidate, is_void};
 
 type Stake = StakeSeal<Vec<ValidatorSlot>>;
 
@@ -197,18 +193,14 @@ impl<'k> Settlement<'k> {
         conns.into_iter().try_for_each(|conn| say(ctx, conn, kind, payload))
     }
 
-    /// A block waits a while before it is appended, so that a contradiction would be heard of.
+    /// Hands a block to the machine, and looks for a contradiction to what its author signed before.
     fn take_block(&mut self, ctx: &mut Ctx, at: NodeId, bytes: &[u8]) -> io::Result<bool> {
         let Ok((block, [])) = Block::decode(bytes) else { return Ok(false) };
         let header = *block.header();
-        let now = ctx.now();
-        let mut author = author_of(&header);
-        let mut round = 0;
+        let unix = self.unix(ctx);
         let node = &mut self.nodes[at.index()];
         let id = block.id(node.chain.genesis_id());
-        if let Some((claimed_round, validator)) = Stake::read_claim(&header) {
-            round = claimed_round;
-            author = validator;
+        if let Some((round, author)) = Stake::read_claim(&header) {
             let Ok(signature) = block.proof().try_into() else { return Ok(false) };
             let statement = statement_of(node.chain.genesis_id(), &header, round);
             let signed = SignedStatement { statement, author, signature };
@@ -223,29 +215,15 @@ impl<'k> Settlement<'k> {
                 }
             }
         }
-        let candidate = Candidate {
-            bytes: bytes.to_vec(),
-            id,
-            height: header.height.0,
-            round,
-            author,
-            heard: now,
-        };
-        let node = &mut self.nodes[at.index()];
-        if !node.is_void(&author, header.height.0) {
-            node.candidates.push(candidate);
-        }
+        self.nodes[at.index()].take_block(unix, id, bytes);
+        self.advance(ctx, at)?;
         Ok(true)
     }
 
     fn take_evidence(&mut self, ctx: &mut Ctx, at: NodeId, bytes: &[u8]) -> io::Result<bool> {
         let Ok((evidence, _)) = Equivocation::decode(bytes) else { return Ok(false) };
         self.evidence = Some(evidence);
-        let node = &mut self.nodes[at.index()];
-        let offender = evidence.offender();
-        node.convicted.insert(offender, evidence);
-        let LedgerNode { candidates, convicted, .. } = node;
-        candidates.retain(|candidate| !is_void(convicted, &candidate.author, candidate.height));
+        self.nodes[at.index()].convicted.insert(evidence.offender(), evidence);
         ctx.note(at, format_args!("convinced: {evidence}"))?;
         Ok(true)
     }
@@ -317,7 +295,8 @@ impl Stage for Settlement<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.living().all(|(_, node)| node.chain.tip().height.0 == LAST_HEIGHT)
+        let is_last = |node: &LedgerNode| node.chain.tip().height.0 == LAST_HEIGHT;
+        self.living().all(|(_, node)| is_last(node)) && self.tips_agree()
     }
 
     fn progress(&self) -> String {
@@ -327,11 +306,6 @@ impl Stage for Settlement<'_> {
             self.receipts, self.hashes
         )
     }
-}
-
-/// Returns the name under which a header's author signs, if it signs at all.
-fn author_of(header: &Header) -> ValidatorId {
-    ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
 /// A coin for each KiB begun.

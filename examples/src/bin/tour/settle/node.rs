@@ -5,20 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use consensus::{Equivocation, EquivocationDetector, StatementSlot, ValidatorId};
-use ledger_core::{Account, Block, BlockId, Body, Hash, Header, Tip, Transaction};
+use ledger_core::node::{Event, Progress};
+use ledger_core::{Account, Action, Block, BlockId, Body, ConnId, Hash, Header, Tip, Transaction};
 use pow::Miner;
 
-use crate::rules::{Constitution, LAST_HEIGHT, TourChain, evidence_in};
+use crate::rules::{Constitution, LAST_HEIGHT, RuleError, TourNode, evidence_in};
+
+/// Signatures that a node checks before it looks at its events again.
+const SLICE: u32 = 1000;
 
 pub struct LedgerNode {
-    pub chain: TourChain,
-    /// The blocks as they are stored.
+    pub chain: TourNode,
+    /// Every block that was received, as it is stored.
+    pub(super) store: BTreeMap<BlockId, Vec<u8>>,
+    /// The blocks of the chain.
     pub blocks: Vec<Vec<u8>>,
     /// The end of the chain after each of them.
     pub tips: Vec<Tip>,
     pub(super) pool: BTreeMap<(u64, Account), Vec<u8>>, // by sequence, then source: any front part is executable
     pub(super) detector: EquivocationDetector<Vec<StatementSlot>>,
-    pub(super) candidates: Vec<Candidate>,
     pub(super) miner: Option<(Miner, Header, Vec<u8>)>,
     pub(super) convicted: BTreeMap<ValidatorId, Equivocation>,
     pub(super) proposed: BTreeSet<(u64, u32)>, // height and round
@@ -26,24 +31,15 @@ pub struct LedgerNode {
     pub(super) waiting_since: Duration,
 }
 
-pub(super) struct Candidate {
-    pub(super) bytes: Vec<u8>,
-    pub(super) id: BlockId,
-    pub(super) height: u64,
-    pub(super) round: u32,
-    pub(super) author: ValidatorId,
-    pub(super) heard: Duration,
-}
-
 impl LedgerNode {
     pub(super) fn new(constitution: &Constitution) -> io::Result<Self> {
         Ok(Self {
-            chain: constitution.chain().map_err(io::Error::other)?,
+            chain: constitution.node().map_err(io::Error::other)?,
+            store: BTreeMap::new(),
             blocks: Vec::new(),
             tips: Vec::new(),
             pool: BTreeMap::new(),
             detector: EquivocationDetector::new(vec![StatementSlot::EMPTY; 64]),
-            candidates: Vec::new(),
             miner: None,
             convicted: BTreeMap::new(),
             proposed: BTreeSet::new(),
@@ -52,8 +48,34 @@ impl LedgerNode {
         })
     }
 
-    pub(super) fn is_void(&self, author: &ValidatorId, height: u64) -> bool {
-        is_void(&self.convicted, author, height)
+    /// Handles a block from a peer, or one of its own. `unix` is the calendar in seconds.
+    pub(super) fn take_block(&mut self, unix: u64, id: BlockId, bytes: &[u8]) {
+        self.store.insert(id, bytes.to_vec());
+        // What is refused is refused for good, or offered again by a peer.
+        let _ = self.chain.handle_block(Duration::from_secs(unix), ConnId(0), bytes);
+    }
+
+    /// Validates, stores and follows the best branch, until there is nothing to do. Returns what happened to the chain.
+    pub(super) fn advance(&mut self, unix: u64, now: Duration) -> Vec<Event<RuleError>> {
+        let clock = Duration::from_secs(unix);
+        self.chain.handle_timeout(clock);
+        let mut happened = Vec::new();
+        loop {
+            while self.chain.work(SLICE) == Progress::Pending {}
+            let Some(event) = self.chain.poll_event() else { return happened };
+            match event {
+                Event::Keep { id, .. } => self.chain.handle_saved(clock, &id),
+                Event::Need { id, .. } => {
+                    if let Some(bytes) = self.store.get(&id) {
+                        let _ = self.chain.handle_block(clock, ConnId(0), bytes);
+                    }
+                }
+                Event::Connected { id, .. } => self.connected(&id, now),
+                Event::Disconnected { .. } => self.disconnected(now),
+                _ => {}
+            }
+            happened.push(event);
+        }
     }
 
     /// Keeps the receipts whose signatures fit.
@@ -80,7 +102,9 @@ impl LedgerNode {
         body
     }
 
-    pub(super) fn appended(&mut self, bytes: Vec<u8>, now: Duration) {
+    fn connected(&mut self, id: &BlockId, now: Duration) {
+        let Some(bytes) = self.store.get(id).cloned() else { return };
+        let Some(tip) = self.chain.tip_of(id) else { return };
         if let Ok((block, _)) = Block::decode(&bytes) {
             for signed in block.body() {
                 let Transaction { source, sequence, .. } = *signed.transaction();
@@ -91,19 +115,23 @@ impl LedgerNode {
             }
         }
         self.blocks.push(bytes);
-        self.tips.push(*self.chain.tip());
+        self.tips.push(tip);
         self.miner = None;
         self.waiting_since = now;
     }
-}
 
-/// From the height on at which it signed twice, nothing counts that an offender makes; what it made
-/// before does.
-pub(super) fn is_void(
-    convicted: &BTreeMap<ValidatorId, Equivocation>,
-    author: &ValidatorId,
-    height: u64,
-) -> bool {
-    let since = |evidence: &Equivocation| evidence.offence().slot;
-    convicted.get(author).is_some_and(|evidence| height >= since(evidence))
+    /// The last block was taken back: its receipts wait again.
+    fn disconnected(&mut self, now: Duration) {
+        self.tips.pop();
+        self.miner = None;
+        self.waiting_since = now;
+        let Some(bytes) = self.blocks.pop() else { return };
+        let Ok((block, _)) = Block::decode(&bytes) else { return };
+        for signed in block.body() {
+            let Transaction { source, sequence, action, .. } = *signed.transaction();
+            if matches!(action, Action::Pay { .. }) {
+                self.pool.insert((sequence, source), signed.as_bytes().to_vec());
+            }
+        }
+    }
 }

@@ -1,21 +1,23 @@
 //! The easy chain: it grows at its end, one `append` for each block.
 
+use super::storage::{ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip};
-use crate::error::{ConfigError, DecodeError};
-use crate::execute::{Execution, Target, allocate, execute};
-use crate::hash::{GenesisId, Hash};
-use crate::header::{Claim, Header, Height};
-use crate::ledger::{Ledger, owner_key, parse_owner};
+use crate::error::ConfigError;
+use crate::execute::{Target, allocate, execute};
+use crate::hash::GenesisId;
+use crate::header::{Claim, Header};
+use crate::ledger::Ledger;
 use crate::merkle::TreeHead;
 use crate::policy::Account;
+use crate::propose::Proposal;
+use crate::queries::State;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::{
-    Journal, JournalSlot, Key, MapProof, Recorder, Slot, Store as _, StoreError, TransactionError,
-    TrieMut, TrieRef, TrieRoot, Value, account_key, lane_key, meta_key, parse_account, split_u64,
+    Journal, JournalSlot, Key, MapProof, Recorder, Store as _, StoreError, TransactionError,
+    TrieMut, TrieRef, TrieRoot,
 };
-use crate::transaction::AssetId;
 
 /// A chain of checked blocks and the state they lead to. `E` decides which headers count, `L` what transactions do, `S`
 /// is the storage.
@@ -50,40 +52,6 @@ pub struct Chain<E, L, S: ?Sized> {
     branch: Branch<E>,
     trie: TrieRoot,
     storage: S,
-}
-
-/// The storage of a [`Chain`].
-pub trait ChainStorage {
-    /// Returns all regions.
-    fn parts(&mut self) -> ChainParts<'_>;
-    /// Returns the entries.
-    fn entries(&self) -> &[Slot];
-}
-
-/// The regions of a [`ChainStorage`].
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct ChainParts<'a> {
-    /// One slot for each entry that the rules allow.
-    pub entries: &'a mut [Slot],
-    /// One slot for each write to the state that the rules allow in a block, and one for the bookkeeping.
-    pub journal: &'a mut [JournalSlot],
-}
-
-/// Storage for a [`Chain`] in arrays, slices, boxes or vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
-pub struct ChainSlots<A, B> {
-    /// One slot for each entry that the rules allow.
-    pub entries: A,
-    /// One slot for each write to the state that the rules allow in a block, and one for the bookkeeping.
-    pub journal: B,
-}
-
-/// The state after the last block of a chain.
-#[derive(Debug, Clone, Copy)]
-pub struct State<'a> {
-    trie: TrieRef<'a>,
 }
 
 impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
@@ -185,49 +153,11 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         body: &Body<'_>,
         claim: Claim,
     ) -> Result<Header, Refused<BlockError<E::Error>>> {
-        let median = self.branch.median_time();
-        if now <= median {
-            return Err(Refused::NotYet { at: median.saturating_add(1) });
-        }
-        let head = body.head();
-        let height = self.branch.next_height();
-        let state = self.state_after(height, author, body)?;
-        Ok(Header {
-            height,
-            parent: self.branch.tip.id,
-            body_size: body.len(),
-            body_root: head.root,
-            state,
-            history: self.branch.history_root(),
-            time: now,
-            author,
-            claim,
-        })
-    }
-
-    /// Executes a body, takes the root, and undoes everything.
-    fn state_after(
-        &mut self,
-        height: Height,
-        author: Account,
-        body: &Body<'_>,
-    ) -> Result<Hash, Refused<BlockError<E::Error>>> {
-        let genesis = self.branch.genesis;
         let parts = self.storage.parts();
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
         let mut journal = Journal::new(parts.journal, 0);
-        let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
-        let mut run = || {
-            let mut execution = Execution::new(genesis, height, author, body.len(), target.store)?;
-            while execution.step(&self.ledger, &self.rules, &mut target, body.as_bytes())? {}
-            execution.finish(&self.rules, &mut target)
-        };
-        let executed = run();
-        let root = trie.root();
-        journal.undo(0, &mut trie);
-        trie.root();
-        executed?;
-        Ok(root)
+        let proposal = Proposal { now, author, body, claim };
+        proposal.header(&self.branch, &self.rules, &self.ledger, &mut trie, &mut journal)
     }
 
     /// Writes the proof that a key has its value, or none, in the state after the last block, to `out`.
@@ -307,7 +237,7 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Returns who owns what.
     #[must_use]
     pub fn state(&self) -> State<'_> {
-        State { trie: TrieRef { root: &self.trie, slots: self.storage.entries() } }
+        State::new(TrieRef { root: &self.trie, slots: self.storage.entries() })
     }
 
     /// Returns the engine after the last block.
@@ -332,145 +262,5 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     #[must_use]
     pub fn median_time(&self) -> u64 {
         self.branch.median_time()
-    }
-}
-
-/// Checks that the storage holds what the rules allow.
-pub(crate) fn check_capacity(
-    rules: &Rules,
-    entries: usize,
-    journal: usize,
-) -> Result<(), ConfigError> {
-    let needed = usize::try_from(rules.max_entries).unwrap_or(usize::MAX);
-    if entries < needed {
-        return Err(ConfigError::TooFewSlots { needed, capacity: entries });
-    }
-    let needed = usize::try_from(rules.max_writes).unwrap_or(usize::MAX).saturating_add(1);
-    if journal < needed {
-        return Err(ConfigError::JournalTooSmall { needed, capacity: journal });
-    }
-    Ok(())
-}
-
-impl<'a> State<'a> {
-    pub(crate) const fn new(trie: TrieRef<'a>) -> Self {
-        Self { trie }
-    }
-
-    /// Returns the coins of an account, in base units.
-    #[must_use]
-    pub fn balance(&self, account: &Account) -> u64 {
-        self.account(account).0
-    }
-
-    /// Returns the sequence number that the next transaction of an account must have in lane 0.
-    #[must_use]
-    pub fn sequence(&self, account: &Account) -> u64 {
-        self.account(account).1
-    }
-
-    /// Returns the sequence number that the next transaction of an account must have in a lane.
-    #[must_use]
-    pub fn lane_sequence(&self, account: &Account, lane: u16) -> u64 {
-        if lane == 0 {
-            return self.sequence(account);
-        }
-        self.value(&lane_key(account, lane)).map_or(0, |value| split_u64(value.as_bytes()).0)
-    }
-
-    /// Returns the owner of an asset.
-    #[must_use]
-    pub fn owner_of(&self, asset: &AssetId) -> Option<Account> {
-        parse_owner(&self.value(&owner_key(asset))?)
-    }
-
-    /// Returns the value of any key.
-    #[must_use]
-    pub fn value(&self, key: &Key) -> Option<Value> {
-        self.trie.get(key)
-    }
-
-    /// Returns the coins that were ever issued: balances, deposits and what ledgers hold together.
-    #[must_use]
-    pub fn issued(&self) -> u64 {
-        let meta = self.value(&meta_key()).unwrap_or_default();
-        let (_, coins) = split_u64(meta.as_bytes());
-        split_u64(coins).0
-    }
-
-    /// Returns the number of entries, one for bookkeeping included.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.trie.len()
-    }
-
-    /// Returns whether there is no entry. There always is one.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn account(&self, account: &Account) -> (u64, u64) {
-        self.value(&account_key(account)).map_or((0, 0), |value| parse_account(&value))
-    }
-}
-
-impl<A, B> ChainStorage for ChainSlots<A, B>
-where
-    A: AsRef<[Slot]> + AsMut<[Slot]>,
-    B: AsMut<[JournalSlot]>,
-{
-    fn parts(&mut self) -> ChainParts<'_> {
-        ChainParts { entries: self.entries.as_mut(), journal: self.journal.as_mut() }
-    }
-
-    fn entries(&self) -> &[Slot] {
-        self.entries.as_ref()
-    }
-}
-
-impl<S: ChainStorage + ?Sized> ChainStorage for &mut S {
-    fn parts(&mut self) -> ChainParts<'_> {
-        (**self).parts()
-    }
-
-    fn entries(&self) -> &[Slot] {
-        (**self).entries()
-    }
-}
-
-/// Storage for a [`Chain`] in vectors, of the size that the rules ask for.
-#[cfg(feature = "alloc")]
-#[derive(Debug, Clone)]
-pub struct ChainVec(ChainSlots<alloc::vec::Vec<Slot>, alloc::vec::Vec<JournalSlot>>);
-
-#[cfg(feature = "alloc")]
-impl ChainVec {
-    /// Allocates what the rules ask for.
-    #[must_use]
-    pub fn new(rules: &Rules) -> Self {
-        let entries = usize::try_from(rules.max_entries).unwrap_or(usize::MAX);
-        let writes = usize::try_from(rules.max_writes).unwrap_or(usize::MAX);
-        Self(ChainSlots {
-            entries: alloc::vec![Slot::EMPTY; entries],
-            journal: alloc::vec![JournalSlot::EMPTY; writes.saturating_add(1)],
-        })
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl ChainStorage for ChainVec {
-    fn parts(&mut self) -> ChainParts<'_> {
-        self.0.parts()
-    }
-
-    fn entries(&self) -> &[Slot] {
-        self.0.entries()
-    }
-}
-
-impl<E> From<DecodeError> for Refused<BlockError<E>> {
-    fn from(error: DecodeError) -> Self {
-        Self::Invalid(BlockError::Decode(error))
     }
 }

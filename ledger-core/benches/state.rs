@@ -1,0 +1,64 @@
+//! The map: insertion into maps of three sizes, and transfers in a map of 1,000,000 accounts, in blocks of 1,000 with one
+//! root each. A transfer reads and writes two entries and keeps the old values for undo.
+
+use core::hint::black_box;
+use std::time::Instant;
+
+use ledger_core::Slot;
+use ledger_core::state::{Key, Store as _, Trie, Value};
+
+const BLOCK: u64 = 1000;
+const BLOCKS: u64 = 100;
+
+fn key(n: u64) -> Key {
+    Key::new(64, &n.to_be_bytes())
+}
+
+fn value(coins: u64) -> Value {
+    Value::new(&[coins.to_be_bytes(), [0; 8]].concat()).expect("16 bytes")
+}
+
+fn filled(entries: u64) -> (Trie<Vec<Slot>>, f64) {
+    let mut map = Trie::new(vec![Slot::EMPTY; entries as usize]);
+    let keys: Vec<Key> = (0..entries).map(key).collect();
+    let start = Instant::now();
+    for (n, key) in keys.iter().enumerate() {
+        map.replace(key, Some(&value(1000))).expect("there is room");
+        if (n as u64).is_multiple_of(BLOCK) {
+            black_box(map.root());
+        }
+    }
+    black_box(map.root());
+    (map, start.elapsed().as_secs_f64() / entries as f64)
+}
+
+fn main() {
+    println!("{} bytes an entry", size_of::<Slot>());
+    for entries in [1_000, 100_000, 1_000_000] {
+        let (_, seconds) = filled(entries);
+        println!("{entries:>9} entries: {:6.2} us an insertion, root included", seconds * 1e6);
+    }
+    let (mut map, _) = filled(1_000_000);
+    let mut journal: Vec<(Key, Option<Value>)> = Vec::with_capacity(2 * BLOCK as usize);
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % 1_000_000
+    };
+    let pairs: Vec<(Key, Key)> = (0..BLOCK * BLOCKS).map(|_| (key(next()), key(next()))).collect();
+    let start = Instant::now();
+    for block in pairs.chunks(BLOCK as usize) {
+        journal.clear();
+        for (from, to) in block {
+            for (key, change) in [(from, u64::MAX), (to, 1)] {
+                let old = map.value(key).expect("an account");
+                let coins = u64::from_be_bytes(old.as_bytes()[..8].try_into().expect("8 bytes"));
+                let new = value(coins.wrapping_add(change));
+                journal.push((*key, map.replace(key, Some(&new)).expect("it exists")));
+            }
+        }
+        black_box(map.root());
+    }
+    let each = start.elapsed().as_secs_f64() / (BLOCK * BLOCKS) as f64;
+    println!("1,000,000 entries: {:.2} us a transfer, journal and root included", each * 1e6);
+}

@@ -1,0 +1,10 @@
+//! The easy chain, without branches.
+
+mod storage;
+mod table;
+
+#[cfg(feature = "alloc")]
+pub use storage::ChainVec;
+pub(crate) use storage::check_capacity;
+pub use storage::{ChainParts, ChainSlots, ChainStorage};
+pub use table::Chain;

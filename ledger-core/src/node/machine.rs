@@ -1,0 +1,356 @@
+//! The node: the calls of the machine over any storage.
+
+use core::time::Duration;
+
+use super::config::NodeConfig;
+use super::event::{Accepted, Event, Progress};
+use super::inner::{Inner, InnerMut};
+use super::orphans::OrphanSlot;
+use super::snapshot::{ResumeError, SnapshotError, resume};
+use super::storage::{NodeParts, NodeStorage};
+use super::tree::{TreeRef, TreeRoot};
+use crate::block::{Body, SealedHeader};
+use crate::branch::{BlockError, Branch};
+use crate::chain::check_capacity;
+use crate::conn::ConnId;
+use crate::engine::{Ancestry, Engine, Refused, Tip};
+use crate::error::ConfigError;
+use crate::execute::allocate;
+use crate::hash::{BlockId, GenesisId};
+use crate::header::{Claim, Header};
+use crate::ledger::Ledger;
+use crate::policy::Account;
+use crate::propose::Proposal;
+use crate::queries::State;
+use crate::spec::ChainSpec;
+use crate::state::{JournalSlot, Store as _, TrieMut, TrieRef, TrieRoot};
+
+/// A chain that chooses between branches. `E` decides which headers count, `L` what transactions do, `S` is the storage.
+/// The [module](super) has an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node<E: Engine, L, S: ?Sized> {
+    inner: Inner<E>,
+    ledger: L,
+    storage: S,
+}
+
+impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
+    /// Creates a node that knows block 0, and clears the storage.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the allocation does not fit into 64 bits or the rules, the storage does not hold what the
+    /// rules and the depth ask for, or the configuration cannot work.
+    pub fn new(
+        spec: &ChainSpec<'_>,
+        config: NodeConfig,
+        engine: E,
+        ledger: L,
+        mut storage: S,
+    ) -> Result<Self, ConfigError> {
+        let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
+        let parts = storage.parts();
+        check_parts(spec, &config, &parts)?;
+        let mut trie = TrieRoot::clear(parts.entries);
+        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+        allocate(spec, &mut state)?;
+        let root = Branch::new(genesis, engine, spec.time, state.root());
+        let tree = TreeRoot::clear(config.seed, parts.headers);
+        parts.journal.fill(JournalSlot::EMPTY);
+        parts.orphans.fill(OrphanSlot::EMPTY);
+        parts.block.fill(0);
+        let inner = Inner::new(spec.rules, config, root, tree, trie);
+        Ok(Self { inner, ledger, storage })
+    }
+
+    /// Creates a node from a [snapshot](Self::snapshot), without the blocks before it, and clears the storage. `engine` is
+    /// as it was after that block: most engines are rebuilt from the headers before.
+    ///
+    /// History and state are checked against the header, whose id the caller trusts. The times of the ten blocks before
+    /// and the weight are the word of the author of the snapshot: wrong ones make this node refuse headers that others
+    /// accept, or accept headers that others refuse.
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`] if the snapshot is not that of the trusted block, or as for [`new`](Self::new).
+    pub fn resume(
+        spec: &ChainSpec<'_>,
+        config: NodeConfig,
+        engine: E,
+        ledger: L,
+        trusted: &BlockId,
+        snapshot: &[u8],
+        storage: S,
+    ) -> Result<Self, ResumeError> {
+        let mut node = Self::new(spec, config, engine, ledger, storage)?;
+        let block_0 = node.inner.root.clone();
+        let mut parts = node.storage.parts();
+        node.inner = resume(block_0, config, &spec.rules, trusted, snapshot, &mut parts)?;
+        Ok(node)
+    }
+
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+}
+
+impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
+    /// Checks a header with its proof and adds it to the tree. What follows the proof is ignored, so a whole block
+    /// serves. `now` is the time since the Unix epoch, `conn` the connection that delivered it.
+    ///
+    /// A header that is known already is accepted again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; the node is unchanged. Only `Invalid` is the sender's fault. `NoRoom` if the tree is full of headers
+    /// that weigh at least as much; `Orphan` and `NotYet` if the header is not kept until it can be checked.
+    pub fn handle_header(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        bytes: &[u8],
+    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+        let (sealed, _) = SealedHeader::decode(bytes)?;
+        let mut inner = self.inner_mut();
+        let accepted = inner.accept_header(inner.inner.now.max(now), conn, &sealed)?;
+        inner.advance_clock(now);
+        Ok(accepted)
+    }
+
+    /// Handles a whole block: its header as [`handle_header`](Self::handle_header) does, and its body if that is the one
+    /// needed next. The body is copied; call [`work`](Self::work) until it returns [`Progress::Idle`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], as for a header, or if the block is longer than the rules allow; the node is unchanged.
+    pub fn handle_block(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        bytes: &[u8],
+    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+        let mut inner = self.inner_mut();
+        let accepted = inner.accept_block(inner.inner.now.max(now), conn, bytes)?;
+        inner.advance_clock(now);
+        Ok(accepted)
+    }
+
+    /// Reports that a block is stored durably, as [`Event::Keep`] asked. Only then is it connected. A block that was
+    /// stored before, such as one that is replayed from a file, may be reported as soon as its header is known.
+    pub fn handle_saved(&mut self, now: Duration, id: &BlockId) {
+        let mut inner = self.inner_mut();
+        inner.advance_clock(now);
+        inner.saved(id);
+    }
+
+    /// Fires expired timers: see [`Timer`](super::Timer).
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.inner_mut().handle_timeout(now);
+    }
+
+    /// Validates what was delivered, for up to `budget` units. A unit is one signature, or hashing 16 transactions, or
+    /// checking one header: 30 to 100 microseconds on a desktop. Call it after each input and after events were polled,
+    /// until it returns [`Progress::Idle`].
+    pub fn work(&mut self, budget: u32) -> Progress {
+        self.inner_mut().work(budget)
+    }
+
+    /// Returns the next deadline. Poll after each call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.inner.next_deadline(&self.storage.parts_ref())
+    }
+
+    /// Returns the next event. Poll after each call until it returns `None`, then call [`work`](Self::work). A node whose
+    /// events are not polled stops, and uses no more memory.
+    pub fn poll_event(&mut self) -> Option<Event<E::Error>> {
+        self.inner_mut().event()
+    }
+
+    /// Gives up the branch that is to be executed, for example because no peer has the body that is needed, and restores
+    /// the old one. The branch is tried again when that body is delivered.
+    pub fn give_up(&mut self) {
+        self.inner_mut().give_up();
+    }
+
+    /// Writes a snapshot of the newest final block, piece by piece: its header, and the state after it. With it a node
+    /// starts by [`resume`](Self::resume). It costs a walk over the whole state.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] if no block is final yet, a better branch is under trial, or `write` fails.
+    pub fn snapshot<W>(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> Result<(), W>,
+    ) -> Result<(), SnapshotError<W>> {
+        self.inner_mut().snapshot(&mut write)
+    }
+
+    /// Returns the header of the next block, as [`Chain::propose`](crate::Chain::propose) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if a transaction is refused, the clock is not past the median of the last eleven blocks, or a better
+    /// branch is under trial (`NotYet`).
+    pub fn propose(
+        &mut self,
+        now: u64,
+        author: Account,
+        body: &Body<'_>,
+        claim: Claim,
+    ) -> Result<Header, Refused<BlockError<E::Error>>> {
+        if self.is_busy() {
+            return Err(Refused::NotYet { at: now.saturating_add(1) });
+        }
+        self.inner_mut().propose(&Proposal { now, author, body, claim })
+    }
+
+    fn inner_mut(&mut self) -> InnerMut<'_, E> {
+        InnerMut { inner: &mut self.inner, parts: self.storage.parts(), ledger: &self.ledger }
+    }
+}
+
+impl<E: Engine, L, S: NodeStorage + ?Sized> Node<E, L, S> {
+    /// Returns the id of the chain.
+    #[must_use]
+    pub const fn genesis_id(&self) -> &GenesisId {
+        &self.inner.root.genesis
+    }
+
+    /// Returns the end of the chain: the best block whose branch is executed and saved.
+    #[must_use]
+    pub const fn tip(&self) -> &Tip {
+        &self.inner.tip.tip
+    }
+
+    /// Returns the newest block that cannot be taken back.
+    #[must_use]
+    pub const fn final_tip(&self) -> &Tip {
+        &self.inner.root.tip
+    }
+
+    /// Returns the engine after the last block.
+    #[must_use]
+    pub const fn engine(&self) -> &E {
+        &self.inner.tip.engine
+    }
+
+    /// Returns the branch that ends in the tip, for [`Engine::check`] outside of the node.
+    #[must_use]
+    pub fn ancestry(&self) -> &dyn Ancestry {
+        &self.inner.tip
+    }
+
+    /// Returns the median of the times of the last eleven blocks, in Unix seconds (BIP 113).
+    #[must_use]
+    pub fn median_time(&self) -> u64 {
+        self.inner.tip.median_time()
+    }
+
+    /// Returns whether blocks beyond the tip are executed, or being executed: [`state`](Self::state) is theirs.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.inner.switch.is_some()
+    }
+
+    /// Returns who owns what: after the tip, or, while the node [is busy](Self::is_busy), of the branch under trial.
+    #[must_use]
+    pub fn state(&self) -> State<'_> {
+        State::new(TrieRef { root: &self.inner.trie, slots: self.storage.parts_ref().entries })
+    }
+
+    /// Returns the block whose body is needed next. [`Event::Need`] reports it.
+    #[must_use]
+    pub fn needed(&self) -> Option<BlockId> {
+        let tree = self.tree();
+        let journal = self.storage.parts_ref().journal.len();
+        self.inner.next_body(tree, journal).map(|at| tree.id(at))
+    }
+
+    /// Returns the end of the branch up to a block, as long as its header is in the tree. The block need not be valid.
+    #[must_use]
+    pub fn tip_of(&self, id: &BlockId) -> Option<Tip> {
+        if *id == self.inner.root.tip.id {
+            return Some(self.inner.root.tip);
+        }
+        let tree = self.tree();
+        tree.find(id).map(|at| tree.tip(at))
+    }
+
+    /// Writes the ids of the next blocks whose bodies will be needed to `out`, in order, and returns their number. A
+    /// driver fetches them ahead.
+    pub fn needed_ahead(&self, out: &mut [BlockId]) -> usize {
+        let tree = self.tree();
+        let target = self.inner.target(tree);
+        let Some(next) = target.and_then(|target| tree.next_to_execute(target)) else { return 0 };
+        let first = tree.slot(next).header.height.0;
+        let mut len = 0_usize;
+        for at in tree.path(target) {
+            let slot = tree.slot(at);
+            let Some(place) = slot.header.height.0.checked_sub(first) else { break };
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            if let Some(out) = out.get_mut(place) {
+                *out = slot.id;
+                len = len.max(place.saturating_add(1));
+            }
+        }
+        len
+    }
+
+    /// Writes the ids of blocks of the chain to `out`, the tip first and then in growing steps, the final one last, and
+    /// returns their number. A peer finds in it the last block that both know.
+    pub fn locator(&self, out: &mut [BlockId]) -> usize {
+        let tree = self.tree();
+        let mut at = self.inner.tip_at;
+        let mut len = 0_usize;
+        let mut step = 1_u32;
+        while let Some(index) = at
+            && len.saturating_add(1) < out.len()
+        {
+            if let Some(place) = out.get_mut(len) {
+                *place = tree.id(index);
+            }
+            len = len.saturating_add(1);
+            for _ in 0..step {
+                at = at.and_then(|index| tree.parent(index));
+            }
+            step = if len > 8 { step.saturating_mul(2) } else { 1 };
+        }
+        if let Some(place) = out.get_mut(len) {
+            *place = self.inner.root.tip.id;
+            len = len.saturating_add(1);
+        }
+        len
+    }
+
+    fn tree(&self) -> TreeRef<'_> {
+        TreeRef::new(&self.inner.tree, self.storage.parts_ref().headers)
+    }
+}
+
+/// Checks that the storage holds what the rules and the depth ask for.
+pub(super) fn check_parts(
+    spec: &ChainSpec<'_>,
+    config: &NodeConfig,
+    parts: &NodeParts<'_>,
+) -> Result<(), ConfigError> {
+    config.check()?;
+    check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
+    let needed = config.journal_len(&spec.rules);
+    let capacity = parts.journal.len();
+    if capacity < needed {
+        return Err(ConfigError::JournalTooSmall { needed, capacity });
+    }
+    let needed = config.headers_len();
+    let capacity = parts.headers.len();
+    if capacity < needed {
+        return Err(ConfigError::TreeTooSmall { needed, capacity });
+    }
+    let needed = usize::try_from(spec.rules.max_block_len).unwrap_or(usize::MAX);
+    let capacity = parts.block.len();
+    if capacity < needed {
+        return Err(ConfigError::BlockBufferTooSmall { needed, capacity });
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Headers that cannot be checked yet: the parent is unknown, or the time has not come.
+//!
+//! A source that fills the table pushes out its own headers first.
+
+use core::time::Duration;
+
+use crate::block::SealedHeader;
+use crate::conn::ConnId;
+use crate::hash::BlockId;
+
+const MAX_LEN: usize = 512;
+/// More slots are not used: finding the source with most headers compares all with all.
+const MAX_SLOTS: usize = 64;
+
+/// Room for one header with its proof, of at most 512 bytes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrphanSlot {
+    len: u16, // 0 in a free slot
+    conn: ConnId,
+    id: BlockId,
+    wait: Wait,
+    expires: Duration,
+    arrival: u64,
+    bytes: [u8; MAX_LEN],
+}
+
+/// What a header waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    Parent(BlockId),
+    Until(u64), // Unix seconds
+}
+
+/// A header taken out of the table.
+pub(super) struct Orphan {
+    pub(super) conn: ConnId,
+    len: usize,
+    bytes: [u8; MAX_LEN],
+}
+
+pub(super) struct Orphans<'a>(&'a mut [OrphanSlot]);
+
+#[derive(Clone, Copy)]
+pub(super) struct OrphansRef<'a>(&'a [OrphanSlot]);
+
+impl OrphanSlot {
+    /// A free slot.
+    pub const EMPTY: Self = Self {
+        len: 0,
+        conn: ConnId(0),
+        id: BlockId::from_bytes([0; 32]),
+        wait: Wait::Until(0),
+        expires: Duration::ZERO,
+        arrival: 0,
+        bytes: [0; MAX_LEN],
+    };
+
+    const fn is_free(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Orphan {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl<'a> OrphansRef<'a> {
+    pub(super) fn new(slots: &'a [OrphanSlot]) -> Self {
+        Self(slots.get(..MAX_SLOTS).unwrap_or(slots))
+    }
+
+    fn used(&self) -> impl Iterator<Item = (usize, &OrphanSlot)> {
+        self.0.iter().enumerate().filter(|(_, slot)| !slot.is_free())
+    }
+
+    /// Returns the oldest header that waits no more.
+    pub(super) fn ready(
+        &self,
+        is_known: impl Fn(&BlockId) -> bool,
+        now: Duration,
+    ) -> Option<usize> {
+        let is_ready = |slot: &OrphanSlot| match slot.wait {
+            Wait::Parent(parent) => is_known(&parent),
+            Wait::Until(at) => at <= now.as_secs(),
+        };
+        let ready = self.used().filter(|(_, slot)| is_ready(slot));
+        ready.min_by_key(|(_, slot)| slot.arrival).map(|(at, _)| at)
+    }
+
+    /// Returns when the next header expires.
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        self.used().map(|(_, slot)| slot.expires).min()
+    }
+
+    /// Returns when the next header that was too early can be checked.
+    pub(super) fn next_early(&self, now: Duration) -> Option<Duration> {
+        let times = self.used().filter_map(|(_, slot)| match slot.wait {
+            Wait::Until(at) => Some(Duration::from_secs(at)),
+            Wait::Parent(_) => None,
+        });
+        times.filter(|at| *at > now).min()
+    }
+}
+
+impl<'a> Orphans<'a> {
+    pub(super) fn new(slots: &'a mut [OrphanSlot]) -> Self {
+        let len = slots.len().min(MAX_SLOTS);
+        Self(slots.get_mut(..len).unwrap_or_default())
+    }
+
+    /// Keeps a header. Returns `false` if it is too long or there is no room for its source.
+    pub(super) fn insert(
+        &mut self,
+        conn: ConnId,
+        id: BlockId,
+        sealed: &SealedHeader<'_>,
+        wait: Wait,
+        expires: Duration,
+    ) -> bool {
+        let table = OrphansRef(self.0);
+        if table.used().any(|(_, slot)| slot.id == id) {
+            return true;
+        }
+        let arrival = table.used().map(|(_, slot)| slot.arrival).max().unwrap_or(0);
+        let mut slot = OrphanSlot { conn, id, wait, expires, ..OrphanSlot::EMPTY };
+        slot.arrival = arrival.saturating_add(1);
+        let Ok(len) = sealed.encode(&mut slot.bytes) else { return false };
+        slot.len = u16::try_from(len).unwrap_or(0);
+        let Some(at) = self.place_for(conn) else { return false };
+        if let Some(place) = self.0.get_mut(at) {
+            *place = slot;
+        }
+        true
+    }
+
+    /// Returns a free slot, or the oldest one of the source that holds most; of `conn` if no other holds more.
+    fn place_for(&self, conn: ConnId) -> Option<usize> {
+        if let Some(free) = self.0.iter().position(OrphanSlot::is_free) {
+            return Some(free);
+        }
+        let count = |conn: ConnId| self.0.iter().filter(|slot| slot.conn == conn).count();
+        let greediest = self.0.iter().map(|slot| slot.conn).max_by_key(|conn| count(*conn))?;
+        let from = if count(conn) >= count(greediest) { conn } else { greediest };
+        let own = self.0.iter().enumerate().filter(|(_, slot)| slot.conn == from);
+        own.min_by_key(|(_, slot)| slot.arrival).map(|(at, _)| at)
+    }
+
+    /// Takes a header out.
+    pub(super) fn take(&mut self, at: usize) -> Option<Orphan> {
+        let slot = self.0.get_mut(at)?;
+        let orphan = Orphan { conn: slot.conn, len: usize::from(slot.len), bytes: slot.bytes };
+        *slot = OrphanSlot::EMPTY;
+        Some(orphan)
+    }
+
+    /// Frees what expired.
+    pub(super) fn expire(&mut self, now: Duration) {
+        for slot in self.0.iter_mut().filter(|slot| !slot.is_free() && slot.expires <= now) {
+            *slot = OrphanSlot::EMPTY;
+        }
+    }
+}

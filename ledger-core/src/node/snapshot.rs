@@ -1,0 +1,245 @@
+//! Snapshots: the state after the newest final block, from which a node starts without the blocks before.
+
+use thiserror::Error;
+
+use super::config::NodeConfig;
+use super::inner::{Inner, InnerMut, RootFront};
+use super::storage::NodeParts;
+use super::tree::TreeRoot;
+use crate::branch::Branch;
+use crate::codec::Reader;
+use crate::domain;
+use crate::engine::{Engine, Tip, Weight};
+use crate::error::{ConfigError, DecodeError};
+use crate::hash::{BlockId, Hash};
+use crate::header::Header;
+use crate::merkle::MerkleTree;
+use crate::spec::Rules;
+use crate::state::{Entries, Key, Store as _, TrieMut, TrieRef, TrieRoot, Value};
+use crate::times::Times;
+
+const MAX_TIMES: u8 = 11; // of the median
+const MAX_HEADER_LEN: usize = 256;
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SnapshotError<W> {
+    /// No block is final yet. A node is as easily created anew.
+    #[error("no block is final yet")]
+    NothingFinal,
+    /// A better branch is under trial. Try again when the node is not busy.
+    #[error("a branch is under trial; try again later")]
+    Busy,
+    /// The bytes could not be written.
+    #[error("the snapshot could not be written: {0}")]
+    Write(W),
+}
+
+/// Why a node cannot start from a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The bytes are not a snapshot in canonical form.
+    #[error("malformed snapshot: {0}")]
+    Decode(#[from] DecodeError),
+    /// It is of another block, or of another chain.
+    #[error("the snapshot is of block {found:.16}, not of the trusted one")]
+    WrongBlock {
+        /// The block of the snapshot, on this chain.
+        found: BlockId,
+    },
+    /// The history is not the one that the header names.
+    #[error("the history does not match the header")]
+    WrongHistory,
+    /// The times are not those that lead to the header.
+    #[error("the times do not match the header")]
+    WrongTimes,
+    /// The weight is so large that no block could be added.
+    #[error("the weight is too large")]
+    WrongWeight,
+    /// There are more entries than the rules allow.
+    #[error("more than the {max_entries} entries that the rules allow")]
+    TooManyEntries {
+        /// The limit.
+        max_entries: u32,
+    },
+    /// The state is not the one that the header names.
+    #[error("the state root is {found:.16}, but the header has {expected:.16}")]
+    WrongState {
+        /// The root in the header.
+        expected: Hash,
+        /// The root of the entries.
+        found: Hash,
+    },
+}
+
+/// What a snapshot says besides the entries.
+struct Front {
+    header: Header,
+    weight: Weight,
+    times: Times,
+    history: MerkleTree, // before the header
+}
+
+impl<E: Engine> InnerMut<'_, E> {
+    /// Writes a snapshot of the newest final block.
+    pub(super) fn snapshot<W>(
+        &mut self,
+        write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
+    ) -> Result<(), SnapshotError<W>> {
+        let front = self.inner.root_front.clone().ok_or(SnapshotError::NothingFinal)?;
+        if self.inner.switch.is_some() || self.inner.is_executing() {
+            return Err(SnapshotError::Busy);
+        }
+        let start = self.inner.journal_start;
+        let end = self.inner.journal_len;
+        self.with_state(|trie, journal| journal.swap_back(start, end, trie));
+        let trie = TrieRef { root: &self.inner.trie, slots: self.parts.entries };
+        let written = write_all(&front, &self.inner.root, trie.entries(), write);
+        self.with_state(|trie, journal| {
+            journal.redo(start, end, trie);
+            trie.root();
+        });
+        written.map_err(SnapshotError::Write)
+    }
+}
+
+fn write_all<E: Engine, W>(
+    front: &RootFront,
+    root: &Branch<E>,
+    entries: Entries<'_>,
+    write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
+) -> Result<(), W> {
+    write(domain::SNAPSHOT)?;
+    let mut buf = [0; MAX_HEADER_LEN];
+    let len = front.header.encode(&mut buf).unwrap_or(0);
+    write(buf.get(..len).unwrap_or_default())?;
+    write(&root.tip.weight.0.to_be_bytes())?;
+    let times = root.times.as_slice();
+    write(&[u8::try_from(times.len()).unwrap_or(MAX_TIMES)])?;
+    for time in times {
+        write(&time.to_be_bytes())?;
+    }
+    for peak in front.history.peaks() {
+        write(peak.as_bytes())?;
+    }
+    for (key, value) in entries {
+        let bytes = value.as_bytes();
+        write(key.as_bytes())?;
+        write(&[u8::try_from(bytes.len()).unwrap_or(0)])?;
+        write(bytes)?;
+    }
+    Ok(())
+}
+
+/// Reads a snapshot into cleared storage.
+pub(super) fn resume<E: Engine>(
+    block_0: Branch<E>,
+    config: NodeConfig,
+    rules: &Rules,
+    trusted: &BlockId,
+    snapshot: &[u8],
+    parts: &mut NodeParts<'_>,
+) -> Result<Inner<E>, ResumeError> {
+    let genesis = block_0.genesis;
+    let mut reader = Reader(snapshot);
+    let front = Front::read(&mut reader)?;
+    let found = front.header.id(&genesis);
+    if found != *trusted {
+        return Err(ResumeError::WrongBlock { found });
+    }
+    front.check()?;
+    let mut trie = TrieRoot::clear(parts.entries);
+    let state = read_entries(reader, rules, &mut trie, parts)?;
+    let expected = front.header.state;
+    if state != expected {
+        return Err(ResumeError::WrongState { expected, found: state });
+    }
+    let tip = Tip {
+        height: front.header.height,
+        id: found,
+        time: front.header.time,
+        state,
+        weight: front.weight,
+    };
+    let history = front.history.clone();
+    let root = Branch::resume(genesis, block_0.engine, tip, front.times, history);
+    let tree = TreeRoot::clear(config.seed, parts.headers);
+    let mut inner = Inner::new(*rules, config, root, tree, trie);
+    inner.root_front = Some(RootFront { header: front.header, history: front.history });
+    Ok(inner)
+}
+
+/// Reads all entries, and returns their root.
+fn read_entries(
+    mut reader: Reader<'_>,
+    rules: &Rules,
+    trie: &mut TrieRoot,
+    parts: &mut NodeParts<'_>,
+) -> Result<Hash, ResumeError> {
+    let max_entries = rules.max_entries;
+    let mut state = TrieMut { root: trie, slots: parts.entries };
+    let mut last = None;
+    while !reader.0.is_empty() {
+        let key = Key::from_bytes(reader.array()?);
+        let len = usize::from(reader.u8()?);
+        let value = Value::new(reader.slice(len)?);
+        let ascends = last.is_none_or(|last| last < key);
+        let value = value.filter(|_| ascends).ok_or(DecodeError::MalformedProof)?;
+        last = Some(key);
+        if state.len() >= usize::try_from(max_entries).unwrap_or(usize::MAX) {
+            return Err(ResumeError::TooManyEntries { max_entries });
+        }
+        let stored = state.replace(&key, Some(&value));
+        stored.map_err(|_| ResumeError::TooManyEntries { max_entries })?;
+    }
+    Ok(state.root())
+}
+
+impl Front {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ResumeError> {
+        let domain = reader.slice(domain::SNAPSHOT.len())?;
+        if domain != domain::SNAPSHOT {
+            return Err(DecodeError::UnknownVersion(0).into());
+        }
+        let (header, rest) = Header::decode(reader.0)?;
+        reader.0 = rest;
+        let weight = Weight(u128::from_be_bytes(reader.array()?));
+        let count = reader.u8()?;
+        let mut newest_first = [0; 11];
+        let times = newest_first.get_mut(..usize::from(count)).ok_or(ResumeError::WrongTimes)?;
+        for time in times.iter_mut() {
+            *time = reader.u64()?;
+        }
+        let times = Times::of(times);
+        let size = header.height.0;
+        let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
+        let bytes = reader.slice(peaks.saturating_mul(32))?;
+        let peaks = bytes.as_chunks().0.iter().map(|peak| Hash::from_bytes(*peak));
+        let history = MerkleTree::from_peaks(size, peaks).ok_or(ResumeError::WrongHistory)?;
+        Ok(Self { header, weight, times, history })
+    }
+
+    /// Checks what the header commits to, and that the rest can be.
+    fn check(&self) -> Result<(), ResumeError> {
+        if self.history.head() != self.header.history() {
+            return Err(ResumeError::WrongHistory);
+        }
+        let before = self.times.before().ok_or(ResumeError::WrongTimes)?;
+        let expected = self.header.height.0.saturating_add(1).min(u64::from(MAX_TIMES));
+        let count = u64::try_from(self.times.as_slice().len()).unwrap_or(0);
+        let is_last = self.times.as_slice().first() == Some(&self.header.time);
+        if !is_last || count != expected || self.header.time <= before.median() {
+            return Err(ResumeError::WrongTimes);
+        }
+        if self.weight.0 > u128::MAX >> 16 {
+            return Err(ResumeError::WrongWeight);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,333 @@
+//! The tree of headers: children of one root, found by id through a seeded index.
+//!
+//! The index lies in the slots themselves.
+
+use super::slot::{HeaderSlot, Status};
+use crate::branch::Branch;
+use crate::buckets::{Link, bucket};
+use crate::engine::{Engine, Tip, Weight};
+use crate::error::Full;
+use crate::hash::BlockId;
+use crate::state::Effects;
+
+/// Where the tree and its free slots begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TreeRoot {
+    seed: u64,
+    free: Link,
+    first_child: Link, // of the root
+    arrivals: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TreeRef<'a> {
+    root: &'a TreeRoot,
+    slots: &'a [HeaderSlot],
+}
+
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    root: &'a mut TreeRoot,
+    slots: &'a mut [HeaderSlot],
+}
+
+impl TreeRoot {
+    /// Clears the slots.
+    pub(super) fn clear(seed: u64, slots: &mut [HeaderSlot]) -> Self {
+        slots.fill(HeaderSlot::EMPTY);
+        let mut root = Self { seed, free: Link::NONE, first_child: Link::NONE, arrivals: 0 };
+        for (index, slot) in slots.iter_mut().enumerate().rev() {
+            slot.next = root.free;
+            root.free = Link::to(index);
+        }
+        root
+    }
+
+    fn bucket(&self, id: &BlockId, buckets: usize) -> Option<usize> {
+        bucket(self.seed, id.as_bytes(), buckets)
+    }
+}
+
+impl<'a> TreeRef<'a> {
+    pub(super) const fn new(root: &'a TreeRoot, slots: &'a [HeaderSlot]) -> Self {
+        Self { root, slots }
+    }
+
+    pub(super) fn find(&self, id: &BlockId) -> Option<usize> {
+        let bucket = self.root.bucket(id, self.slots.len())?;
+        let mut at = self.slot(bucket).bucket;
+        while let Some(index) = at.get() {
+            let slot = self.slot(index);
+            if slot.id == *id {
+                return Some(index);
+            }
+            at = slot.next;
+        }
+        None
+    }
+
+    pub(super) fn slot(&self, at: usize) -> &'a HeaderSlot {
+        self.slots.get(at).unwrap_or(&HeaderSlot::EMPTY)
+    }
+
+    pub(super) fn status(&self, at: usize) -> Status {
+        self.slot(at).status
+    }
+
+    pub(super) fn id(&self, at: usize) -> BlockId {
+        self.slot(at).id
+    }
+
+    pub(super) fn tip(&self, at: usize) -> Tip {
+        self.slot(at).tip()
+    }
+
+    /// Returns the parent, or `None` if that is the root.
+    pub(super) fn parent(&self, at: usize) -> Option<usize> {
+        self.slot(at).parent.get()
+    }
+
+    /// Returns a block and its ancestors up to the root, which is not among them.
+    pub(super) fn path(self, end: Option<usize>) -> impl Iterator<Item = usize> + 'a {
+        core::iter::successors(end, move |at| self.parent(*at))
+    }
+
+    /// Returns the headers that may be better than the tip.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = usize> + 'a {
+        let usable = |slot: &HeaderSlot| matches!(slot.status, Status::Header | Status::Trial);
+        self.slots.iter().enumerate().filter(move |(_, slot)| usable(slot)).map(|(at, _)| at)
+    }
+
+    /// Returns the block after `after` on the way to `end`; `None` stands for the root.
+    pub(super) fn next_on_path(&self, after: Option<usize>, end: Option<usize>) -> Option<usize> {
+        self.path(end).find(|at| self.parent(*at) == after)
+    }
+
+    /// Returns whether `ancestor` is on the way to `end`, or `end` itself.
+    pub(super) fn is_ancestor(&self, ancestor: usize, end: usize) -> bool {
+        self.path(Some(end)).any(|at| at == ancestor)
+    }
+
+    /// Returns the first block on the way to `end` that is not executed.
+    pub(super) fn next_to_execute(&self, end: usize) -> Option<usize> {
+        let executed = |at: &usize| matches!(self.status(*at), Status::Active | Status::Trial);
+        self.path(Some(end)).take_while(|at| !executed(at)).last()
+    }
+
+    /// Returns the last block of the chain on the way to `end`, or `None` for the root.
+    pub(super) fn fork(&self, end: usize) -> Option<usize> {
+        self.path(Some(end)).find(|at| self.status(*at) == Status::Active)
+    }
+
+    /// Builds the branch that ends in a block: `root`, moved on along the way. Costs one hash for each block.
+    pub(super) fn branch_at<E: Engine>(&self, root: &Branch<E>, end: Option<usize>) -> Branch<E> {
+        let mut branch = root.clone();
+        let mut last = None;
+        while last != end {
+            let Some(at) = self.next_on_path(last, end) else { break };
+            self.apply(at, &mut branch);
+            last = Some(at);
+        }
+        branch
+    }
+
+    /// Moves a branch on to a header that follows its tip.
+    pub(super) fn apply<E: Engine>(&self, at: usize, branch: &mut Branch<E>) {
+        let slot = self.slot(at);
+        let own = slot.weight.0.saturating_sub(branch.tip.weight.0);
+        branch.apply(&slot.header, slot.id, Weight(own), &slot.effects);
+    }
+}
+
+impl<'a> Tree<'a> {
+    pub(super) const fn new(root: &'a mut TreeRoot, slots: &'a mut [HeaderSlot]) -> Self {
+        Self { root, slots }
+    }
+
+    fn as_ref(&self) -> TreeRef<'_> {
+        TreeRef::new(self.root, self.slots)
+    }
+
+    /// Changes a slot. An index that is out of range is ignored.
+    pub(super) fn change(&mut self, at: usize, change: impl FnOnce(&mut HeaderSlot)) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            change(slot);
+        }
+    }
+
+    /// Stores a header, in the place of the lightest one if the tree is full. What is on the chain, pinned, or an
+    /// ancestor of anything stays. It is parked if its parent is.
+    pub(super) fn insert(
+        &mut self,
+        mut slot: HeaderSlot,
+        parent: Option<usize>,
+        pinned: [Option<usize>; 4],
+    ) -> Result<usize, Full> {
+        let full = Full { capacity: self.slots.len() };
+        if self.root.free == Link::NONE {
+            let least = self.lightest(&slot, parent, pinned).ok_or(full)?;
+            self.remove(least);
+        }
+        let at = self.root.free.get().ok_or(full)?;
+        self.root.free = self.as_ref().slot(at).next;
+        self.root.arrivals = self.root.arrivals.saturating_add(1);
+        slot.arrival = self.root.arrivals;
+        slot.parent = Link::from_option(parent);
+        if parent.is_some_and(|parent| self.as_ref().status(parent) == Status::Parked) {
+            slot.status = Status::Parked;
+        }
+        slot.next_sibling = core::mem::replace(self.first_child_mut(parent), Link::to(at));
+        slot.bucket = self.as_ref().slot(at).bucket; // belongs to the index, not to the header
+        let id = slot.id;
+        self.change(at, |place| *place = slot);
+        if let Some(bucket) = self.root.bucket(&id, self.slots.len()) {
+            let next = self.as_ref().slot(bucket).bucket;
+            self.change(bucket, |slot| slot.bucket = Link::to(at));
+            self.change(at, |slot| slot.next = next);
+        }
+        Ok(at)
+    }
+
+    fn first_child_mut(&mut self, parent: Option<usize>) -> &mut Link {
+        match parent.and_then(|parent| self.slots.get_mut(parent)) {
+            Some(slot) => &mut slot.first_child,
+            None => &mut self.root.first_child,
+        }
+    }
+
+    /// Returns the lightest header that may go, if that is lighter than `new`.
+    fn lightest(
+        &self,
+        new: &HeaderSlot,
+        parent: Option<usize>,
+        pinned: [Option<usize>; 4],
+    ) -> Option<usize> {
+        let evictable = |(at, slot): &(usize, &HeaderSlot)| {
+            let idle = matches!(slot.status, Status::Header | Status::Parked | Status::Invalid);
+            let needed = pinned.contains(&Some(*at)) || parent == Some(*at);
+            idle && !needed && slot.first_child == Link::NONE && slot.weight < new.weight
+        };
+        let candidates = self.slots.iter().enumerate().filter(evictable);
+        candidates.min_by_key(|(_, slot)| (slot.weight, slot.arrival)).map(|(at, _)| at)
+    }
+
+    /// Frees the slot of a header without children.
+    fn remove(&mut self, at: usize) {
+        let slot = *self.as_ref().slot(at);
+        let mut previous = None;
+        let mut sibling = *self.first_child_mut(slot.parent.get());
+        while let Some(index) = sibling.get().filter(|index| *index != at) {
+            previous = Some(index);
+            sibling = self.as_ref().slot(index).next_sibling;
+        }
+        match previous {
+            Some(previous) => self.change(previous, |slot_| slot_.next_sibling = slot.next_sibling),
+            None => *self.first_child_mut(slot.parent.get()) = slot.next_sibling,
+        }
+        self.unlink(&slot, at);
+        let free = self.root.free;
+        self.change(at, |place| {
+            *place = HeaderSlot { bucket: place.bucket, next: free, ..HeaderSlot::EMPTY };
+        });
+        self.root.free = Link::to(at);
+    }
+
+    /// Takes a header out of the index.
+    fn unlink(&mut self, slot: &HeaderSlot, at: usize) {
+        let Some(bucket) = self.root.bucket(&slot.id, self.slots.len()) else { return };
+        let mut link = self.as_ref().slot(bucket).bucket;
+        if link.get() == Some(at) {
+            self.change(bucket, |head| head.bucket = slot.next);
+            return;
+        }
+        while let Some(index) = link.get() {
+            link = self.as_ref().slot(index).next;
+            if link.get() == Some(at) {
+                self.change(index, |before| before.next = slot.next);
+                return;
+            }
+        }
+    }
+
+    /// Gives a block and all that follow it the status `to`, where `applies` to the present one.
+    pub(super) fn set_status(&mut self, first: usize, applies: &[Status], to: Status) {
+        let mut next = Some(first);
+        while let Some(at) = next {
+            if applies.contains(&self.as_ref().status(at)) {
+                self.change(at, |slot| slot.status = to);
+            }
+            next = self.next_in_subtree(first, at);
+        }
+    }
+
+    /// Returns the header after `at` in a walk over all that follow `top`, parents first.
+    fn next_in_subtree(&self, top: usize, at: usize) -> Option<usize> {
+        let tree = self.as_ref();
+        if let Some(child) = tree.slot(at).first_child.get() {
+            return Some(child);
+        }
+        let mut up = tree.path(Some(at)).take_while(|at| *at != top);
+        up.find_map(|at| tree.slot(at).next_sibling.get())
+    }
+
+    /// Makes an active child of the root the new root. Every branch that does not continue it goes.
+    pub(super) fn advance_root(&mut self, new_root: usize) {
+        let mut child = self.root.first_child;
+        while let Some(at) = child.get() {
+            child = self.as_ref().slot(at).next_sibling;
+            if at != new_root {
+                self.remove_subtree(at);
+            }
+        }
+        let children = self.as_ref().slot(new_root).first_child;
+        let mut child = children;
+        while let Some(at) = child.get() {
+            child = self.as_ref().slot(at).next_sibling;
+            self.change(at, |slot| slot.parent = Link::NONE);
+        }
+        self.change(new_root, |slot| slot.first_child = Link::NONE);
+        self.remove(new_root);
+        self.root.first_child = children;
+    }
+
+    /// Frees a header and all that follow it, children first.
+    fn remove_subtree(&mut self, top: usize) {
+        let mut at = top;
+        loop {
+            while let Some(child) = self.as_ref().slot(at).first_child.get() {
+                at = child;
+            }
+            let parent = self.as_ref().parent(at);
+            self.remove(at);
+            match parent {
+                Some(parent) if at != top => at = parent,
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes executed blocks, from `end` on towards the root, back to headers while they have this status.
+    pub(super) fn unexecute(&mut self, end: Option<usize>, status: Status, count: u32) {
+        let mut at = end;
+        for _ in 0..count {
+            let Some(index) = at.filter(|at| self.as_ref().status(*at) == status) else { return };
+            self.change(index, |slot| {
+                slot.status = Status::Header;
+                slot.writes = 0;
+                slot.keep_due = false;
+            });
+            at = self.as_ref().parent(index);
+        }
+    }
+
+    /// Records that a block is executed.
+    pub(super) fn set_executed(&mut self, at: usize, tip: &Tip, writes: usize, effects: Effects) {
+        self.change(at, |slot| {
+            slot.status = Status::Trial;
+            slot.weight = tip.weight;
+            slot.writes = writes;
+            slot.effects = effects;
+            slot.keep_due = !slot.saved;
+        });
+    }
+}

@@ -1,0 +1,161 @@
+//! Changing over to a better branch: undo to the fork, execute the new blocks, then keep them or restore the old ones.
+//!
+//! ```text
+//! journal   | final | blocks below the fork | blocks taken back | blocks under trial |
+//!           0     start                   fork               redo_end          journal_len
+//! ```
+//! The writes of the blocks taken back stay where they are, so that they can be made again. A block that continues the
+//! tip is a branch under trial as well, with nothing to take back.
+
+use core::cmp::Ordering;
+
+use super::inner::{InnerMut, Switch};
+use super::slot::Status;
+use crate::engine::{Engine, Tip};
+use crate::hash::BlockId;
+use crate::state::{Effects, Store as _};
+
+impl<E: Engine> InnerMut<'_, E> {
+    /// Takes the blocks back that are not on the way to `target`, unless the branch under trial is on the way.
+    pub(super) fn begin_trial(&mut self, target: usize) {
+        if let Some(switch) = &mut self.inner.switch {
+            switch.target = target;
+            return;
+        }
+        let tree = self.tree();
+        let fork_at = tree.fork(target);
+        let trial = if fork_at == self.inner.tip_at {
+            self.inner.tip.clone()
+        } else {
+            tree.branch_at(&self.inner.root, fork_at)
+        };
+        let mut back = 0_usize;
+        let mut disconnected = 0_u32;
+        for at in tree.path(self.inner.tip_at).take_while(|at| Some(*at) != fork_at) {
+            back = back.saturating_add(tree.slot(at).writes);
+            disconnected = disconnected.saturating_add(1);
+        }
+        let redo_end = self.inner.journal_len;
+        let fork = redo_end.saturating_sub(back);
+        self.with_state(|trie, journal| journal.swap_back(fork, redo_end, trie));
+        self.inner.switch = Some(Switch { target, end: None, trial, fork, redo_end, disconnected });
+    }
+
+    /// Records that the next block of the branch is executed.
+    pub(super) fn complete(&mut self, at: usize, tip: &Tip, writes: usize, effects: Effects) {
+        self.tree_mut().set_executed(at, tip, writes, effects);
+        if let Some(switch) = &mut self.inner.switch {
+            switch.end = Some(at);
+        }
+        self.commit_saved();
+    }
+
+    /// Records that a block is stored durably.
+    pub(super) fn saved(&mut self, id: &BlockId) {
+        let Some(at) = self.tree().find(id) else { return };
+        self.tree_mut().change(at, |slot| {
+            slot.saved = true;
+            slot.keep_due = false;
+        });
+        self.commit_saved();
+    }
+
+    /// Makes the part of the branch under trial that is saved the chain, if it is better than the chain.
+    pub(super) fn commit_saved(&mut self) {
+        let Some(switch) = &self.inner.switch else { return };
+        let tree = self.tree();
+        let mut last = switch.end;
+        let trial = |at: &usize| tree.status(*at) == Status::Trial;
+        for at in tree.path(switch.end).take_while(trial) {
+            if !tree.slot(at).saved {
+                last = tree.parent(at);
+            }
+        }
+        let Some(last) = last.filter(trial) else { return };
+        let order = self.inner.root.engine.prefer(&self.inner.tip.tip, &tree.tip(last));
+        if order == Ordering::Less {
+            self.commit(last);
+        } else if last == switch.target {
+            // Executed, it weighs less than its headers promised.
+            self.restore();
+            self.find_best();
+        }
+    }
+
+    /// Makes the branch under trial up to `last` the chain.
+    fn commit(&mut self, last: usize) {
+        let Some(switch) = self.inner.switch.take() else { return };
+        let fork = switch.fork;
+        let redo_end = switch.redo_end;
+        self.with_state(|_, journal| journal.remove(fork, redo_end));
+        self.inner.shift_journal(redo_end.saturating_sub(fork));
+        let old = self.inner.tip_at;
+        self.tree_mut().unexecute(old, Status::Active, switch.disconnected);
+        self.activate(last);
+        self.inner.tip_at = Some(last);
+        let end = switch.end.filter(|end| *end != last);
+        if end.is_none() {
+            self.inner.tip = switch.trial.clone();
+        } else {
+            self.inner.tip = self.tree().branch_at(&self.inner.root, Some(last));
+        }
+        if end.is_some() || self.inner.is_executing() {
+            let tree = self.tree();
+            let rest = tree.path(end).take_while(|at| *at != last);
+            let writes: usize = rest.map(|at| tree.slot(at).writes).sum();
+            let fork = self.inner.executed_end().saturating_sub(writes);
+            let redo_end = fork;
+            self.inner.switch = Some(Switch { end, fork, redo_end, disconnected: 0, ..switch });
+        }
+        self.forget_worse_best();
+    }
+
+    /// Turns the blocks under trial up to `last` into blocks of the chain.
+    fn activate(&mut self, last: usize) {
+        let mut at = Some(last);
+        while let Some(index) = at.filter(|at| self.tree().status(*at) == Status::Trial) {
+            self.tree_mut().change(index, |slot| slot.status = Status::Active);
+            at = self.tree().parent(index);
+        }
+    }
+
+    /// The best header was the best of all. If it is not better than the new tip, none is.
+    fn forget_worse_best(&mut self) {
+        let Some(best) = self.inner.best else { return };
+        let tip = self.tree().tip(best);
+        if self.inner.root.engine.prefer(&self.inner.tip.tip, &tip) != Ordering::Less {
+            self.inner.best = None;
+        }
+    }
+
+    /// Restores the old branch if one is under trial.
+    pub(super) fn restore(&mut self) {
+        self.inner.check = None;
+        let Some(switch) = self.inner.switch.take() else { return };
+        self.with_state(|trie, journal| {
+            journal.undo(switch.redo_end, trie);
+            journal.redo(switch.fork, switch.redo_end, trie);
+            trie.root();
+        });
+        self.tree_mut().unexecute(switch.end, Status::Trial, u32::MAX);
+    }
+
+    /// Restores the old branch if no block of the new one is executed.
+    pub(super) fn restore_if_idle(&mut self) {
+        if self.inner.switch.as_ref().is_some_and(|switch| switch.end.is_none()) {
+            self.restore();
+        }
+    }
+
+    /// Gives up the branch that is to be executed, from its first missing body on, and returns that block.
+    pub(super) fn give_up(&mut self) -> Option<BlockId> {
+        self.inner.asked = None;
+        let tree = self.tree();
+        let first = self.inner.target(tree).and_then(|target| tree.next_to_execute(target))?;
+        let id = tree.id(first);
+        self.restore();
+        self.tree_mut().set_status(first, &[Status::Header], Status::Parked);
+        self.find_best();
+        Some(id)
+    }
+}

@@ -1,0 +1,303 @@
+//! Validation in slices: a body is hashed, then executed, some transactions at a time.
+
+use core::time::Duration;
+
+use super::event::{Accepted, Event, Progress};
+use super::inner::{Check, Delivered, Executing, Hashing, InnerMut, Stage};
+use super::slot::{ProofDigest, Status};
+use super::tree::TreeRef;
+use crate::block::SealedHeader;
+use crate::branch::BlockError;
+use crate::conn::ConnId;
+use crate::engine::{Engine, Refused, Weight};
+use crate::error::DecodeError;
+use crate::execute::{ExecuteError, Execution, Target, check_state};
+use crate::merkle::MerkleTree;
+use crate::state::{Journal, Store as _, TrieMut};
+use crate::transaction::SignedTransaction;
+
+/// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
+const HASHED_PER_UNIT: u32 = 16;
+
+/// How a slice of a validation ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and there is no heap to put it on"
+)]
+enum Slice<X> {
+    /// There is more to do; it cost this much.
+    More(Check, u32),
+    /// The block is valid and executed.
+    Done,
+    /// Another branch is better now.
+    NotNeeded,
+    /// It is not valid: these bytes, or the block whatever its bytes.
+    Bytes(BlockError<X>),
+    Block(BlockError<X>),
+    /// This node has no room for it, or it is too early.
+    Unable,
+}
+
+impl<E: Engine> InnerMut<'_, E> {
+    /// Handles a block: the header, and the body if it is the one needed next.
+    pub(super) fn accept_block(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        bytes: &[u8],
+    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+        let len = bytes.len();
+        let limit = usize::try_from(self.inner.rules.max_block_len).unwrap_or(usize::MAX);
+        if len > limit {
+            return Err(Refused::Invalid(BlockError::TooLong { len, limit }));
+        }
+        let (sealed, body) = SealedHeader::decode(bytes)?;
+        let accepted = self.accept_header(now, conn, &sealed)?;
+        let Accepted::Header { id } = accepted else { return Ok(accepted) };
+        let Some(at) = self.tree().find(&id) else { return Ok(accepted) };
+        self.unpark(at);
+        let place = self.parts.block.get_mut(..len);
+        let needed = self.inner.next_body(
+            TreeRef::new(&self.inner.tree, self.parts.headers),
+            self.parts.journal.len(),
+        );
+        let Some(place) = place.filter(|_| needed == Some(at)) else { return Ok(accepted) };
+        place.copy_from_slice(bytes);
+        let body = len.saturating_sub(body.len());
+        let block = Delivered { at, conn, len, body };
+        let stage = Stage::Hash(Hashing { tree: MerkleTree::new(), count: 0, offset: body });
+        self.inner.check = Some(Check { block, stage });
+        self.inner.asked = None;
+        Ok(Accepted::Body { id })
+    }
+
+    /// Tries a branch again that was given up because of this block.
+    fn unpark(&mut self, at: usize) {
+        let tree = self.tree();
+        let is_parked = |at: usize| tree.status(at) == Status::Parked;
+        if is_parked(at) && !tree.parent(at).is_some_and(is_parked) {
+            self.tree_mut().set_status(at, &[Status::Parked], Status::Header);
+            self.find_best();
+        }
+    }
+
+    /// Validates until the budget is used up or there is nothing to do.
+    pub(super) fn work(&mut self, budget: u32) -> Progress {
+        let mut left = budget;
+        loop {
+            let orphan = self.ready_orphan();
+            let is_stuck = self.is_stuck();
+            if self.inner.check.is_none() && orphan.is_none() && !is_stuck {
+                return Progress::Idle;
+            }
+            if left == 0 {
+                return Progress::Pending;
+            }
+            let cost = match (self.inner.check.take(), orphan) {
+                (Some(check), _) => self.validate(check, left),
+                (None, Some(orphan)) => {
+                    self.attach_orphan(orphan);
+                    1
+                }
+                (None, None) => {
+                    self.inner.report = self.give_up().map(|id| Event::Abandoned { id });
+                    1
+                }
+            };
+            left = left.saturating_sub(cost);
+        }
+    }
+
+    /// Returns whether the branch under trial cannot go on, since the journal is full for good.
+    fn is_stuck(&self) -> bool {
+        let inner = &self.inner;
+        let waits = inner.check.is_some() || inner.report.is_some() || inner.can_finalize();
+        if waits || inner.has_room(self.parts.journal.len()) {
+            return false;
+        }
+        let tree = self.tree();
+        let end = inner.switch.as_ref().and_then(|switch| switch.end);
+        let mut trial = tree.path(end).take_while(|at| tree.status(*at) == Status::Trial);
+        let target = inner.target(tree);
+        let missing = target.and_then(|target| tree.next_to_execute(target));
+        missing.is_some() && trial.all(|at| tree.slot(at).saved)
+    }
+
+    /// Validates one slice, and returns what it cost.
+    fn validate(&mut self, check: Check, budget: u32) -> u32 {
+        let Delivered { at, conn, .. } = check.block;
+        let slice = self.slice(check, budget);
+        let id = self.tree().id(at);
+        match slice {
+            Slice::More(check, cost) => {
+                self.inner.check = Some(check);
+                return cost;
+            }
+            Slice::Done | Slice::NotNeeded => {}
+            Slice::Bytes(why) => {
+                self.restore_if_idle();
+                self.inner.report = Some(Event::Invalid { id, conn, why });
+            }
+            Slice::Block(why) => {
+                self.restore();
+                let all = [Status::Header, Status::Parked];
+                self.tree_mut().set_status(at, &all, Status::Invalid);
+                self.find_best();
+                self.inner.report = Some(Event::Invalid { id, conn, why });
+            }
+            Slice::Unable => {
+                self.inner.report = self.give_up().map(|id| Event::Abandoned { id });
+            }
+        }
+        1
+    }
+
+    fn slice(&mut self, check: Check, budget: u32) -> Slice<E::Error> {
+        let Check { block, stage } = check;
+        match stage {
+            Stage::Hash(mut hashing) => match self.hash(block, &mut hashing, budget) {
+                Ok(true) => self.start(block),
+                Ok(false) => Slice::More(Check { block, stage: Stage::Hash(hashing) }, budget),
+                Err(why) => Slice::Bytes(why),
+            },
+            Stage::Execute(executing) => self.execute(block, executing, budget),
+        }
+    }
+
+    /// Hashes transactions. Returns whether the body is complete, and the one that the header names.
+    fn hash(
+        &self,
+        block: Delivered,
+        hashing: &mut Hashing,
+        budget: u32,
+    ) -> Result<bool, BlockError<E::Error>> {
+        let header = &self.tree().slot(block.at).header;
+        let bytes = self.parts.block.get(..block.len).unwrap_or_default();
+        let limit = hashing.count.saturating_add(budget.saturating_mul(HASHED_PER_UNIT));
+        while hashing.count < header.body_size {
+            if hashing.count == limit {
+                return Ok(false);
+            }
+            let rest = bytes.get(hashing.offset..).unwrap_or_default();
+            let (signed, _) = SignedTransaction::decode(rest)?;
+            hashing.tree.push(MerkleTree::leaf(signed.as_bytes()));
+            hashing.offset = hashing.offset.saturating_add(signed.as_bytes().len());
+            hashing.count = hashing.count.saturating_add(1);
+        }
+        match block.len.saturating_sub(hashing.offset) {
+            0 if hashing.tree.head() == header.body() => Ok(true),
+            0 => Err(BlockError::WrongBody),
+            more => Err(BlockError::Decode(DecodeError::TrailingBytes(more))),
+        }
+    }
+
+    /// Checks header and proof against the branch, whose blocks are all executed now, and begins to execute.
+    fn start(&mut self, block: Delivered) -> Slice<E::Error> {
+        let tree = self.tree();
+        let target = self.inner.target(tree);
+        let target = target.filter(|target| tree.next_to_execute(*target) == Some(block.at));
+        let Some(target) = target else { return Slice::NotNeeded };
+        self.begin_trial(target);
+        self.make_room();
+        let known = self.tree().slot(block.at).proof;
+        let bytes = self.parts.block.get(..block.len).unwrap_or_default();
+        let Ok((sealed, _)) = SealedHeader::decode(bytes) else { return Slice::Unable };
+        let Some(switch) = &self.inner.switch else { return Slice::Unable };
+        match switch.trial.check(&sealed.header, sealed.proof, self.inner.now.as_secs()) {
+            Ok(weight) => self.begin_execution(block, weight),
+            // With the proof that was good before, it is the branch that makes the block invalid.
+            Err(Refused::Invalid(why)) if ProofDigest::of(sealed.proof) == known => {
+                Slice::Block(why)
+            }
+            Err(Refused::Invalid(why)) => Slice::Bytes(why),
+            Err(_) => Slice::Unable,
+        }
+    }
+
+    fn begin_execution(&mut self, block: Delivered, weight: Weight) -> Slice<E::Error> {
+        let header = self.tree().slot(block.at).header;
+        let genesis = self.inner.root.genesis;
+        let start = self.inner.journal_len;
+        let begun = self.with_state(|trie, _| {
+            Execution::new(genesis, header.height, header.author, header.body_size, trie)
+        });
+        match begun {
+            Ok(execution) => {
+                let stage = Stage::Execute(Executing { execution, start, weight });
+                Slice::More(Check { block, stage }, 1)
+            }
+            Err(error) => Self::failed(error.into()),
+        }
+    }
+
+    /// Executes transactions; after the last one, compares the state with the header's.
+    fn execute(
+        &mut self,
+        block: Delivered,
+        mut executing: Executing,
+        budget: u32,
+    ) -> Slice<E::Error> {
+        let mut cost = 0_u32;
+        while cost < budget {
+            match self.step(block, &mut executing.execution) {
+                Ok(Some(signatures)) => cost = cost.saturating_add(signatures),
+                Ok(None) => return self.finish(block, executing),
+                Err(error) => return self.undo(executing.start, error.into()),
+            }
+        }
+        Slice::More(Check { block, stage: Stage::Execute(executing) }, cost)
+    }
+
+    fn step(
+        &mut self,
+        block: Delivered,
+        execution: &mut Execution,
+    ) -> Result<Option<u32>, ExecuteError> {
+        let body = self.parts.block.get(block.body..block.len).unwrap_or_default();
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
+        let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
+        let stepped = execution.step(self.ledger, &self.inner.rules, &mut target, body);
+        self.inner.journal_len = journal.len();
+        stepped
+    }
+
+    fn finish(&mut self, block: Delivered, executing: Executing) -> Slice<E::Error> {
+        let Executing { execution, start, weight } = executing;
+        let slot = *self.tree().slot(block.at);
+        let rules = self.inner.rules;
+        let finished = self.with_state(|trie, journal| {
+            let mut target = Target { store: trie, journal: Some(journal) };
+            let effects = execution.finish(&rules, &mut target)?;
+            check_state(&slot.header, target.store)?;
+            Ok(effects)
+        });
+        let effects = match finished {
+            Ok(effects) => effects,
+            Err(refused) => return self.undo(start, refused),
+        };
+        let writes = self.inner.journal_len.saturating_sub(start);
+        let Some(switch) = &mut self.inner.switch else { return Slice::Unable };
+        switch.trial.apply(&slot.header, slot.id, weight, &effects);
+        let tip = switch.trial.tip;
+        self.complete(block.at, &tip, writes, effects);
+        Slice::Done
+    }
+
+    /// Takes back what the block wrote.
+    fn undo(&mut self, start: usize, refused: Refused<BlockError<E::Error>>) -> Slice<E::Error> {
+        self.with_state(|trie, journal| {
+            journal.undo(start, trie);
+            trie.root()
+        });
+        Self::failed(refused)
+    }
+
+    /// What a refusal says about the block. Its body is the one that the header names.
+    fn failed(refused: Refused<BlockError<E::Error>>) -> Slice<E::Error> {
+        match refused {
+            Refused::Invalid(why) => Slice::Block(why),
+            _ => Slice::Unable,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The nodes of the map in caller-provided slots, and the reading of them.
+
+use super::entry::{Key, Value};
+use super::proof::empty_root;
+use crate::hash::Hash;
+
+pub(super) const MAX_DEPTH: usize = 256; // bits of a key
+
+/// Room for one entry: its leaf, and one of the inner nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    pub(super) leaf: Leaf,
+    pub(super) inner: Inner,
+}
+
+/// A leaf. A free one has its successor in the list of free ones in `next`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leaf {
+    pub(super) key: Key,
+    pub(super) value: Value,
+    pub(super) hash: Hash,
+    pub(super) next: Link,
+}
+
+/// An inner node. A free one has its successor in the list of free ones on the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inner {
+    pub(super) children: [Link; 2], // by the bit at `depth`
+    pub(super) hash: Hash,
+    pub(super) depth: u8,
+    pub(super) dirty: bool, // the hash is not that of the children
+}
+
+/// A node: the highest bit set for a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link(u32);
+
+pub(super) enum Node {
+    None,
+    Leaf(usize),
+    Inner(usize),
+}
+
+/// Where the trie begins, and its free slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrieRoot {
+    pub(super) top: Link,
+    pub(super) free_leaf: Link,
+    pub(super) free_inner: Link,
+    pub(super) len: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrieRef<'a> {
+    pub(crate) root: &'a TrieRoot,
+    pub(crate) slots: &'a [Slot],
+}
+
+/// The entries of a map, in the order of their keys.
+pub(crate) struct Entries<'a> {
+    trie: TrieRef<'a>,
+    stack: [Link; MAX_DEPTH + 1],
+    len: usize,
+}
+
+impl Slot {
+    /// A free slot.
+    pub const EMPTY: Self = Self { leaf: Leaf::EMPTY, inner: Inner::EMPTY };
+}
+
+impl Leaf {
+    pub(super) const EMPTY: Self = Self {
+        key: Key::from_bytes([0; 32]),
+        value: Value::EMPTY,
+        hash: Hash::ZERO,
+        next: Link::NONE,
+    };
+}
+
+impl Inner {
+    pub(super) const EMPTY: Self =
+        Self { children: [Link::NONE; 2], hash: Hash::ZERO, depth: 0, dirty: false };
+}
+
+impl Link {
+    pub(super) const NONE: Self = Self(u32::MAX);
+    const LEAF: u32 = 1 << 31;
+
+    pub(super) fn leaf(index: usize) -> Self {
+        Self(u32::try_from(index).map_or(u32::MAX, |index| index | Self::LEAF))
+    }
+
+    pub(super) fn inner(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn node(self) -> Node {
+        let index = usize::try_from(self.0 & !Self::LEAF).unwrap_or(usize::MAX);
+        if self == Self::NONE {
+            Node::None
+        } else if self.0 & Self::LEAF == 0 {
+            Node::Inner(index)
+        } else {
+            Node::Leaf(index)
+        }
+    }
+}
+
+impl TrieRoot {
+    /// Clears the slots.
+    pub(crate) fn clear(slots: &mut [Slot]) -> Self {
+        slots.fill(Slot::EMPTY);
+        let mut root =
+            Self { top: Link::NONE, free_leaf: Link::NONE, free_inner: Link::NONE, len: 0 };
+        for (index, slot) in slots.iter_mut().enumerate().rev() {
+            slot.leaf.next = root.free_leaf;
+            slot.inner.children = [root.free_inner, Link::NONE];
+            root.free_leaf = Link::leaf(index);
+            root.free_inner = Link::inner(index);
+        }
+        root
+    }
+}
+
+impl<'a> TrieRef<'a> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Value> {
+        let leaf = self.leaf(self.nearest(key)?)?;
+        (leaf.key == *key).then_some(leaf.value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.root.len
+    }
+
+    /// Returns all entries, in the order of their keys.
+    pub(crate) fn entries(self) -> Entries<'a> {
+        let mut stack = [Link::NONE; MAX_DEPTH + 1];
+        if let Some(first) = stack.first_mut() {
+            *first = self.root.top;
+        }
+        Entries { trie: self, stack, len: 1 }
+    }
+
+    /// Returns the leaf to which the bits of a key lead.
+    pub(super) fn nearest(&self, key: &Key) -> Option<usize> {
+        let mut link = self.root.top;
+        for _ in 0..=MAX_DEPTH {
+            match link.node() {
+                Node::None => return None,
+                Node::Leaf(index) => return Some(index),
+                Node::Inner(index) => link = self.inner(index)?.child(key),
+            }
+        }
+        None
+    }
+
+    pub(super) fn leaf(&self, index: usize) -> Option<&Leaf> {
+        self.slots.get(index).map(|slot| &slot.leaf)
+    }
+
+    pub(super) fn inner(&self, index: usize) -> Option<&Inner> {
+        self.slots.get(index).map(|slot| &slot.inner)
+    }
+
+    pub(super) fn hash_of(&self, link: Link) -> Hash {
+        let hash = match link.node() {
+            Node::None => None,
+            Node::Leaf(index) => self.leaf(index).map(|leaf| leaf.hash),
+            Node::Inner(index) => self.inner(index).map(|inner| inner.hash),
+        };
+        hash.unwrap_or_else(empty_root)
+    }
+}
+
+impl Inner {
+    pub(super) fn child(&self, key: &Key) -> Link {
+        let [left, right] = self.children;
+        if key.bit(self.depth) { right } else { left }
+    }
+
+    pub(super) fn sibling(&self, key: &Key) -> Link {
+        let [left, right] = self.children;
+        if key.bit(self.depth) { left } else { right }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = (Key, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.len = self.len.checked_sub(1)?;
+            match self.stack.get(self.len)?.node() {
+                Node::None => {}
+                Node::Leaf(index) => {
+                    let leaf = self.trie.leaf(index)?;
+                    return Some((leaf.key, leaf.value));
+                }
+                Node::Inner(index) => {
+                    let [left, right] = self.trie.inner(index)?.children;
+                    for child in [right, left] {
+                        *self.stack.get_mut(self.len)? = child;
+                        self.len = self.len.saturating_add(1);
+                    }
+                }
+            }
+        }
+    }
+}
