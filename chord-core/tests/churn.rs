@@ -1,5 +1,5 @@
 //! Stoica 2003, Table III: lookups while nodes join and leave. The whole table is `#[ignore]`d and runs in
-//! release mode by `.ci/steps/85-chord-masses.sh`.
+//! release mode by `.ci/nightly.d/chord-masses.sh`.
 
 mod crowd;
 
@@ -121,7 +121,7 @@ fn summary(values: &[u8]) -> (f64, u8, u8) {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/85-chord-masses.sh"]
+#[ignore = "large: .ci/nightly.d/chord-masses.sh"]
 fn table_iii() {
     println!("joins and departures a second: path, timeouts (mean, 1st, 99th), failures; paper's");
     for (rate, path, late, paper) in [

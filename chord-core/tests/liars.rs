@@ -2,6 +2,7 @@
 
 mod network;
 
+use core::fmt::Write;
 use core::time::Duration;
 
 use chord_core::{Event, Identifier, LookupId, Peer};
@@ -181,7 +182,7 @@ fn the_matrix_of_liars() {
                     .extend(flaw.map(|flaw| format!("{name}, {liars} liars, seed {seed}: {flaw}")));
             }
             let share = f64::from(right) * 100.0 / f64::from(asked);
-            row += &format!(" {share:.1} %, {healed} of {seeds} |");
+            write!(row, " {share:.1} %, {healed} of {seeds} |").expect("a string takes all");
         }
         println!("{row}");
     }

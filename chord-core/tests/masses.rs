@@ -1,5 +1,5 @@
 //! Rings of up to a million nodes: half of them fail at once. The large ones are `#[ignore]`d and run in
-//! release mode by `.ci/steps/85-chord-masses.sh`.
+//! release mode by `.ci/nightly.d/chord-masses.sh`.
 
 mod crowd;
 
@@ -49,7 +49,7 @@ fn half_of_a_thousand_fail() {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/85-chord-masses.sh"]
+#[ignore = "large: .ci/nightly.d/chord-masses.sh"]
 fn half_of_ten_and_a_hundred_thousand_fail() {
     half_fail(10_000, 1);
     half_fail(100_000, 1);
@@ -57,7 +57,7 @@ fn half_of_ten_and_a_hundred_thousand_fail() {
 
 /// A million nodes: a round costs three datagrams each, lookups are right, and half of them may fail.
 #[test]
-#[ignore = "large: .ci/steps/85-chord-masses.sh"]
+#[ignore = "large: .ci/nightly.d/chord-masses.sh"]
 fn a_million_nodes() {
     const NODES: usize = 1_000_000;
     let (start, before) = (Instant::now(), memory());

@@ -47,7 +47,7 @@ impl Case {
         net.cut = open;
         let start = net.now;
         let flaw = net.flaw_after(MINUTE * 2);
-        let took = net.now - start;
+        let took = net.now.saturating_sub(start);
         if let Some(flaw) = flaw {
             return Err(format!("seed {seed}: {flaw}"));
         }
@@ -66,14 +66,14 @@ impl Case {
             let dies = members[net.rng.below(members.len() as u64) as usize].address;
             net.members.remove(&dies);
             let part = address % self.parts;
-            let contact = members.iter().map(|peer| peer.address);
-            let contact = contact.filter(|at| *at != dies && at % self.parts == part).next();
+            let mut contact = members.iter().map(|peer| peer.address);
+            let contact = contact.find(|at| *at != dies && at % self.parts == part);
             if let Some(contact) = contact {
                 let id = net.id();
                 net.join(Peer { id, address }, contact);
             }
             address += 1;
-            net.run_for((SECOND * 10).min(end - net.now));
+            net.run_for((SECOND * 10).min(end.saturating_sub(net.now)));
         }
         // The joins that failed are the application's to repeat, and those under way may not have a contact left.
         let joined = |state| !matches!(state, State::Outside | State::Joining);

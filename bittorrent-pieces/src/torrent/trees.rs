@@ -61,7 +61,8 @@ impl<'t> Trees<'t> {
     /// Returns the tree of a file by its number.
     fn tree(&self, number: u32) -> Option<Tree<'t>> {
         let piece_len = self.content.geometry.full_piece_len();
-        let pieces_of = |len: u64| usize::try_from(len.div_ceil(u64::from(piece_len).max(1))).unwrap_or(0);
+        let pieces_of =
+            |len: u64| usize::try_from(len.div_ceil(u64::from(piece_len).max(1))).unwrap_or(0);
         let (root, first, len) = if let Some(Root(root)) = self.root {
             (root, 0, self.content.geometry.total())
         } else {

@@ -24,6 +24,7 @@ const WAITING: usize = 4;
 
 /// All of a node but the storage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each told by its name")]
 pub(super) struct Core<I, A> {
     pub(super) settings: Settings,
     #[cfg(test)]

@@ -23,7 +23,7 @@ fn configurations<const N: usize>(ring: Ring<N>) -> (usize, HashSet<[Local; N]>)
 }
 
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn the_reduced_ring_reaches_all_that_the_full_one_does() {
     for (r, start, reuses_at_once) in [(2, 3, false), (2, 3, true), (1, 2, false), (1, 2, true)] {
         let reduced = Ring::<4> { reuses_at_once, ..Ring::new(r, start) };
@@ -79,7 +79,7 @@ fn sample_within<const N: usize>(reduced: Ring<N>, states: usize) {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn what_is_seen_of_the_full_ring_among_five_is_in_the_reduced_one() {
     sample_within(Ring::<5>::new(3, 4), 3_000_000);
     sample_within(Ring::<5> { reuses_at_once: false, ..Ring::new(2, 3) }, 3_000_000);

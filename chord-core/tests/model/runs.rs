@@ -64,7 +64,7 @@ fn four_identifiers() {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn five_identifiers_and_three_successors() {
     let mut ring = Ring::<5>::new(3, 4);
     ring.progress = true;
@@ -82,7 +82,7 @@ fn five_identifiers_and_two_successors() {
 
 /// Every question and every answer is an action of its own.
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn four_identifiers_in_full() {
     let ring =
         Ring::<4> { reduced: false, reuses_at_once: false, progress: true, ..Ring::new(2, 3) };
@@ -108,7 +108,7 @@ fn failures_beyond_the_assumptions_break_the_ring() {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn failures_of_last_entries_break_the_ring() {
     let mut ring = Ring::<5>::new(2, 3);
     ring.keeps_live_entry = false; // 2b
@@ -164,7 +164,7 @@ fn the_two_that_shared_memory_does_not_catch() {
 }
 
 #[test]
-#[ignore = "large: .ci/steps/84-chord-model.sh"]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn adopting_unasked_does_no_harm_among_five_or_in_full() {
     let full = mutated::<4>(Mutation::AdoptUnasked, 2, 3);
     exhaust(Ring { reduced: false, reuses_at_once: false, progress: true, ..full });

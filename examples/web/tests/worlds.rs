@@ -73,7 +73,7 @@ fn a_ring_heals_after_a_crash_a_join_and_a_cut() {
 #[test]
 fn wrong_fingers_change_hops_and_never_owners() {
     let mut ring = open("ring", "m=5&nodes=1,4,9,11,14,18,20,21,28&seed=3");
-    let mut longer = 0;
+    let mut changed = 0;
     for round in 0..12 {
         ring.command("garbage").expect("nodes");
         for (key, from, hops, owner) in [(26, 1, 4, "28"), (12, 28, 4, "14"), (3, 20, 3, "4")] {
@@ -81,10 +81,10 @@ fn wrong_fingers_change_hops_and_never_owners() {
             run(&mut ring, 8);
             let (path, found) = last_lookup(&mut ring);
             assert_eq!(found, owner, "round {round}, key {key}");
-            longer += usize::from(path.matches(',').count() + 1 > hops);
+            changed += usize::from(path.matches(',').count() + 1 != hops);
         }
     }
-    assert!(longer > 0, "garbage has its price");
+    assert!(changed > 0, "garbage changes the way");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::id::ServentId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FirewalledSource {
-    /// Whom to push.
+    /// The servent that is asked to connect.
     pub servent: ServentId,
     /// Its own address, if it is there.
     pub address: Option<SocketAddrV4>,

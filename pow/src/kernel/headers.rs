@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn all_kernels_hash_headers_as_sha2_does() {
         let headers: EncodedHeaders = core::array::from_fn(|lane| {
-            core::array::from_fn(|at| u8::try_from((lane * 37 + at * 11) % 251).expect("a byte"))
+            core::array::from_fn(|at| u8::try_from((lane * 37 + at * 11) % 251).unwrap_or(0))
         });
         let expected: HeaderIds =
             headers.map(|header| Sha256::digest(Sha256::digest(header)).into());

@@ -45,7 +45,7 @@ pub enum DownloadEvent {
     Push {
         /// The source.
         source: SourceId,
-        /// Whom to push.
+        /// The servent that is asked to connect.
         servent: ServentId,
         /// Which of its files.
         index: u32,
