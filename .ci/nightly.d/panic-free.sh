@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # No panic is linked into a device: every public function of every crate, for a Cortex-M4 at opt-level s with link-time
 # optimisation. Named exceptions: the formatting and parsing of addresses in `core`, and dependencies.
-# `.ci/steps/56-panic-free.sh CRATE ..` checks some crates only.
+# `.ci/nightly.d/panic-free.sh CRATE ..` checks some crates only.
 set -euo pipefail
 rustup target add thumbv7em-none-eabihf
 status=0

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The deepest stack of every public function on a Cortex-M4, from the assembly of step 56: at most 2 KB, or what
 # `.ci/linked/stack.txt` lists, and a tenth. Calls through pointers are not followed.
-# `.ci/steps/57-stack.sh --bless` lists what is deeper anew.
+# `.ci/nightly.d/stack.sh --bless` lists what is deeper anew.
 set -euo pipefail
 status=0
 for crate in gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus; do
-    [ -s "target/linked/$crate.log" ] || .ci/steps/56-panic-free.sh "$crate" >/dev/null || true
+    [ -s "target/linked/$crate.log" ] || .ci/nightly.d/panic-free.sh "$crate" >/dev/null || true
     python3 .ci/linked/report.py stack "$(tail -1 "target/linked/$crate.log")" "$crate" .ci/linked/stack.txt "$@" || status=1
 done
 exit "$status"
