@@ -4,7 +4,7 @@ use crate::error::ConfigError;
 use crate::spec::Rules;
 use crate::state::{JournalSlot, Slot};
 
-/// The storage of a [`Chain`].
+/// The storage of a [`Chain`](super::Chain).
 pub trait ChainStorage {
     /// Returns all regions.
     fn parts(&mut self) -> ChainParts<'_>;
@@ -22,7 +22,7 @@ pub struct ChainParts<'a> {
     pub journal: &'a mut [JournalSlot],
 }
 
-/// Storage for a [`Chain`] in arrays, slices, boxes or vectors.
+/// Storage for a [`Chain`](super::Chain) in arrays, slices, boxes or vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
 pub struct ChainSlots<A, B> {
@@ -73,7 +73,7 @@ impl<S: ChainStorage + ?Sized> ChainStorage for &mut S {
     }
 }
 
-/// Storage for a [`Chain`] in vectors, of the size that the rules ask for.
+/// Storage for a [`Chain`](super::Chain) in vectors, of the size that the rules ask for.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone)]
 pub struct ChainVec(ChainSlots<alloc::vec::Vec<Slot>, alloc::vec::Vec<JournalSlot>>);
