@@ -35,13 +35,13 @@
 //!     while let Some(len) = dialler.poll_transmit(&mut buf)? {
 //!         to_acceptor.extend_from_slice(&buf[..len]);
 //!     }
-//!     let received = acceptor.handle_bytes(&mut to_acceptor, &find)?;
-//!     to_acceptor.drain(..received.consumed);
+//!     let consumed = acceptor.handle_bytes(&mut to_acceptor, &find)?.consumed;
+//!     to_acceptor.drain(..consumed);
 //!     while let Some(len) = acceptor.poll_transmit(&mut buf)? {
 //!         to_dialler.extend_from_slice(&buf[..len]);
 //!     }
-//!     let received = dialler.handle_bytes(&mut to_dialler, &find)?;
-//!     to_dialler.drain(..received.consumed);
+//!     let consumed = dialler.handle_bytes(&mut to_dialler, &find)?.consumed;
+//!     to_dialler.drain(..consumed);
 //! }
 //!
 //! assert_eq!(acceptor.method(), Some(Method::Plaintext)); // what the acceptor prefers
