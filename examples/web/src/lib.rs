@@ -1,6 +1,6 @@
 //! The crates at work in virtual time, for a page and for lessons.
 //!
-//! Four [worlds](World) run the machines of the family: [`flood`], [`ring`], [`swarm`] and [`chain`]. A world is a
+//! Five [worlds](World) run the crates of the family: [`flood`], [`ring`], [`swarm`], [`chain`] and [`stake`]. A world is a
 //! function of its setup, its commands and the time, so the [`Player`] can go back, and the same seed gives the same
 //! trace in a browser and in a native test. Nothing here decides what a protocol does: a world carries bytes between
 //! machines, calls them when a deadline is due, and describes what they are.
@@ -20,6 +20,7 @@ pub mod options;
 pub mod player;
 pub mod post;
 pub mod ring;
+pub mod stake;
 pub mod swarm;
 
 pub use json::Json;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::chain::Chain;
 use crate::flood::Flood;
+use crate::stake::Stake;
 use crate::swarm::Swarm;
 use crate::{Json, Options, World, ring};
 
@@ -32,7 +33,10 @@ pub fn build(kind: &str, options: &Options) -> Result<Box<dyn World>, String> {
         "ring" => ring::build(options),
         "swarm" => Ok(Box::new(Swarm::new(options)?)),
         "chain" => Ok(Box::new(Chain::new(options)?)),
-        _ => Err(format!("there is no world {kind:?}; flood, ring, swarm and chain are known")),
+        "stake" => Ok(Box::new(Stake::new(options)?)),
+        _ => Err(format!(
+            "there is no world {kind:?}; flood, ring, swarm, chain and stake are known"
+        )),
     }
 }
 

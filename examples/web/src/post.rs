@@ -9,6 +9,8 @@ use crate::Json;
 
 /// The most lines that the trace keeps.
 const LINES: usize = 20_000;
+/// The most messages under way that are named.
+const FLIGHTS: usize = 1_500;
 
 /// A message that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Post {
     uplinks: BTreeMap<u32, Uplink>,
     dead: BTreeSet<u32>,
     island: BTreeSet<u32>,
+    /// Links that carry nothing, the lower node first.
+    broken: BTreeSet<(u32, u32)>,
     lines: Vec<Line>,
     dropped: usize, // lines that are no longer kept
 }
@@ -81,6 +85,7 @@ impl Post {
             uplinks: BTreeMap::new(),
             dead: BTreeSet::new(),
             island: BTreeSet::new(),
+            broken: BTreeSet::new(),
             lines: Vec::new(),
             dropped: 0,
         }
@@ -127,6 +132,21 @@ impl Post {
     /// Cuts these nodes off from all others; an empty list heals the network.
     pub fn cut(&mut self, island: impl IntoIterator<Item = u32>) {
         self.island = island.into_iter().collect();
+    }
+
+    /// Cuts the link between two nodes, in both directions.
+    pub fn cut_link(&mut self, a: u32, b: u32) {
+        self.broken.insert((a.min(b), a.max(b)));
+    }
+
+    /// Repairs every link that [`cut_link`](Self::cut_link) has cut.
+    pub fn mend_links(&mut self) {
+        self.broken.clear();
+    }
+
+    /// Returns the links that are cut.
+    pub fn cut_links(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.broken.iter().copied()
     }
 
     /// Returns whether a node is on the other side of the cut.
@@ -212,7 +232,8 @@ impl Post {
 
     fn is_blocked(&self, from: u32, to: u32) -> bool {
         let apart = self.island.contains(&from) != self.island.contains(&to);
-        apart || self.dead.contains(&from) || self.dead.contains(&to)
+        let broken = self.broken.contains(&(from.min(to), from.max(to)));
+        apart || broken || self.dead.contains(&from) || self.dead.contains(&to)
     }
 
     /// Returns the trace.
@@ -221,10 +242,11 @@ impl Post {
         &self.lines
     }
 
-    /// Returns the messages that are under way: `[from, to, sent, arrives, kind]`, times in seconds.
+    /// Returns the messages that are under way: `[from, to, sent, arrives, kind]`, times in seconds. Of a great many only those
+    /// that arrive first are named: no picture shows more.
     #[must_use]
     pub fn in_flight(&self) -> Json {
-        let flights = self.flying.values().filter_map(|(_, number)| {
+        let flights = self.flying.values().take(FLIGHTS).filter_map(|(_, number)| {
             let line = self.lines.get(number.checked_sub(self.dropped)?)?;
             let sent = line.sent.as_secs_f64();
             let arrives = line.arrives.as_secs_f64();
@@ -292,6 +314,12 @@ mod tests {
         post.send(parcel(1, 2), "", String::new());
         assert_eq!(post.receive(Duration::MAX), None);
         post.cut([]);
+        post.cut_link(2, 1);
+        post.send(parcel(1, 2), "", String::new());
+        assert_eq!(post.receive(Duration::MAX), None);
+        post.send(parcel(1, 3), "", String::new());
+        assert!(post.receive(Duration::MAX).is_some(), "one link is cut, not the node");
+        post.mend_links();
         post.send(parcel(1, 2), "", String::new());
         assert!(post.receive(Duration::MAX).is_some());
     }

@@ -71,6 +71,54 @@ fn a_ring_heals_after_a_crash_a_join_and_a_cut() {
 }
 
 #[test]
+fn a_join_takes_the_five_steps_of_the_lectures() {
+    let mut ring = open("ring", "m=6&nodes=1,8,14,21,32,38,42,48,51,56&r=3&seed=2");
+    ring.command("join 26 48").expect("it is new");
+    let steps = |ring: &mut Player| -> Vec<(String, Json)> {
+        let view = view(ring);
+        let Json::List(joins) = field(&view, "joins") else { panic!("a list") };
+        let Json::List(steps) = field(&joins[0], "steps") else { panic!("a list") };
+        steps
+            .iter()
+            .map(|step| (field(step, "text").to_string(), field(step, "done").clone()))
+            .collect()
+    };
+    let begun = steps(&mut ring);
+    assert_eq!(begun.iter().filter(|(_, done)| *done != Json::Null).count(), 1);
+    assert!(begun[0].0.contains("26 asks 48"), "{begun:?}");
+    run(&mut ring, 60);
+    let times: Vec<f64> = steps(&mut ring).iter().map(|(_, done)| number(done)).collect();
+    assert!(times.is_sorted() && times.len() == 5, "{times:?}");
+    let texts: Vec<String> = steps(&mut ring).into_iter().map(|(text, _)| text).collect();
+    for (text, said) in texts.iter().zip([
+        "26 asks 48 for",
+        "26 takes 32 as its successor",
+        "32 learns of 26",
+        "21 stabilizes and takes 26 as its successor",
+        "26 learns of 21",
+    ]) {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
+fn a_ring_goes_round_a_broken_link_and_takes_it_back() {
+    let mut ring = open("ring", "m=6&nodes=1,8,14,21,32,38,42,48,51,56&r=3&seed=4");
+    ring.command("link 8 14").expect("both live");
+    run(&mut ring, 60);
+    assert_eq!(field(&view(&mut ring), "broken").to_string(), "[[8,14]]");
+    for (key, from, owner) in [(20, 8, "21"), (60, 14, "1"), (30, 51, "32")] {
+        ring.command(&format!("lookup {key} {from}")).expect("a lookup");
+        run(&mut ring, 20);
+        assert_eq!(last_lookup(&mut ring).1, owner, "key {key}");
+    }
+    ring.command("heal").expect("nothing to say");
+    run(&mut ring, 120);
+    assert_eq!(field(&view(&mut ring), "ideal").to_string(), "true");
+    assert_eq!(field(&view(&mut ring), "broken").to_string(), "[]");
+}
+
+#[test]
 fn wrong_fingers_change_hops_and_never_owners() {
     let mut ring = open("ring", "m=5&nodes=1,4,9,11,14,18,20,21,28&seed=3");
     let mut changed = 0;
@@ -217,6 +265,43 @@ fn a_flood_costs_what_the_law_says_and_the_others_less() {
 }
 
 #[test]
+fn without_loop_prevention_a_flood_costs_what_the_lecture_counts() {
+    // 5 (1 + 4 + 16 + 64): each node passes each query on, however often it comes.
+    let mut flood = open("flood", "nodes=24&degree=5&ttl=4&loops=keep");
+    flood.command("search 3 debaser").expect("a node");
+    run(&mut flood, 60);
+    let kept = view(&mut flood);
+    let mut flood = open("flood", "nodes=24&degree=5&ttl=4");
+    flood.command("search 3 debaser").expect("a node");
+    run(&mut flood, 60);
+    let dropped = view(&mut flood);
+    assert_eq!(number(field(&kept, "edges")), 60.0, "every node has five neighbours");
+    assert_eq!(count(&kept, 0, "queries"), 425);
+    assert_eq!(count(&kept, 0, "queries"), number(field(&kept, "bound")) as i64);
+    assert_eq!(count(&kept, 0, "repeats"), 425 - count(&kept, 0, "reached"));
+    assert_eq!(count(&kept, 0, "duplicates"), 0);
+    assert_eq!(count(&kept, 0, "reached"), count(&dropped, 0, "reached"));
+    assert!(count(&kept, 0, "found") > count(&dropped, 0, "found"), "each copy is answered");
+    assert_eq!(count(&dropped, 0, "repeats"), 0);
+    let error = Player::open("flood", "degree=7&ttl=10&loops=keep").err().expect("a refusal");
+    assert!(error.contains("84652645 queries"), "{error}");
+}
+
+#[test]
+fn a_cut_link_makes_a_flood_cheaper_by_two_and_reaches_all() {
+    let mut flood = open("flood", "nodes=30&degree=4&ttl=15");
+    let before = number(field(&view(&mut flood), "law"));
+    flood.command("cut 0 1").expect("the graph has a ring in it");
+    assert!(flood.command("cut 0 1").is_err(), "it is cut already");
+    flood.command("search 3 debaser").expect("a node");
+    run(&mut flood, 60);
+    let after = view(&mut flood);
+    assert_eq!(number(field(&after, "law")), before - 2.0);
+    assert_eq!(count(&after, 0, "queries"), before as i64 - 2);
+    assert_eq!(count(&after, 0, "reached"), 29);
+}
+
+#[test]
 fn a_short_ttl_makes_the_flood_small_and_the_answer_incomplete() {
     let mut flood = open("flood", "nodes=60&degree=4&ttl=2");
     flood.command("search 0 hey jude").expect("a node");
@@ -306,11 +391,47 @@ fn television_comes_in_time_if_the_viewers_forward() {
 }
 
 #[test]
+fn proposers_are_drawn_by_stake_and_taken_in_turn_exactly() {
+    let mut stake = open("stake", "stakes=1,2,3,4");
+    stake.command("slots 10000").expect("a number");
+    let view = view(&mut stake);
+    let Json::List(validators) = field(&view, "validators") else { panic!("a list") };
+    for (validator, share) in validators.iter().zip([1_000.0, 2_000.0, 3_000.0, 4_000.0]) {
+        let drawn = number(field(validator, "drawn"));
+        assert!((drawn - share).abs() < 250.0, "five standard deviations: {drawn} for {share}");
+        assert_eq!(number(field(validator, "turns")), share);
+    }
+}
+
+#[test]
+fn with_nothing_at_stake_a_fork_lives_on_and_with_a_stake_one_chain_remains() {
+    for (slash, living) in [("off", 2.0), ("on", 1.0)] {
+        let mut stake = open("stake", &format!("slash={slash}&seed=2"));
+        run(&mut stake, 3);
+        stake.command("fork").expect("no words");
+        run(&mut stake, 100);
+        let view = view(&mut stake);
+        assert_eq!(number(field(&view, "living")), living, "slash {slash}");
+        let Json::List(validators) = field(&view, "validators") else { panic!("a list") };
+        let slashed: Vec<bool> =
+            validators.iter().map(|one| *field(one, "slashed") != Json::Null).collect();
+        if slash == "off" {
+            assert_eq!(slashed, [false; 4]);
+            assert!(number(field(&view, "second")) > 50.0, "{view}");
+        } else {
+            assert!(slashed[1..].iter().all(|slashed| *slashed), "{slashed:?}");
+        }
+        assert!(stake.trace().contains("has signed twice"));
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace_and_another_one_another() {
     for (world, options, commands) in [
         ("flood", "nodes=30&seed=", ["search 4 heroes", "kill 9"]),
         ("ring", "r=2&seed=", ["lookup 26 1", "kill 14"]),
         ("swarm", "peers=4&pieces=8&seed=", ["lie 2", "kill 1"]),
+        ("stake", "slash=on&seed=", ["fork", "greedy ann"]),
     ] {
         let trace = |seed: u32| {
             let mut player = open(world, &format!("{options}{seed}"));
@@ -337,12 +458,15 @@ fn wrong_options_and_commands_are_answered_with_a_sentence() {
         ("swarm", "order=best"),
         ("swarm", "liar=99"),
         ("chain", "bits=17"),
+        ("flood", "loops=maybe"),
+        ("stake", "stakes=1"),
+        ("stake", "slash=perhaps"),
         ("star", ""),
     ] {
         let error = Player::open(world, options).err().expect("a refusal");
         assert!(error.len() > 10, "{world} {options}: {error}");
     }
-    for world in ["ring", "flood", "swarm", "chain"] {
+    for world in ["ring", "flood", "swarm", "chain", "stake"] {
         let mut player = open(world, "");
         for command in
             ["", "dance", "kill", "kill 9999", "kill x", "lookup", "search 1", "pay eve ann 1"]

@@ -37,6 +37,8 @@ const NODES_PER_ULTRAPEER: usize = 5;
 const ULTRAPEER_DEGREE: usize = 4;
 const ULTRAPEERS_OF_LEAF: usize = 2;
 const ULTRAPEER_TTL: u8 = 4;
+/// The most queries of a flood without loop prevention.
+const MOST_QUERIES: u64 = 30_000;
 
 /// What a search has cost since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Counts {
     pub bytes: u64,
     /// Queries that arrived a second time and were dropped.
     pub duplicates: u64,
+    /// Queries that a node has handled although it had handled the query before: only without loop prevention.
+    pub repeats: u64,
     /// Nodes that have handled the query, without the one that asks.
     pub reached: u64,
     /// Hits that the asking node has received.
@@ -61,6 +65,7 @@ pub struct Flood {
     nodes: usize,
     degree: usize,
     ttl: u8,
+    keeps_loops: bool,
     flat: Servents,
     hybrid: Servents,
     central: Central,
@@ -72,7 +77,8 @@ fn file(node: usize) -> String {
 }
 
 impl Flood {
-    /// Builds and connects the networks. Options: `nodes` of each (6 to 300), `degree` and `ttl` of 0.4, `seed`.
+    /// Builds and connects the networks. Options: `nodes` of each (6 to 300), `degree` and `ttl` of 0.4, `seed`, `loops` (`drop`; `keep`:
+    /// without loop prevention).
     ///
     /// # Errors
     ///
@@ -82,8 +88,23 @@ impl Flood {
         let degree = options.number("degree", 5, 2, 8)?;
         let ttl = options.number("ttl", 7, 1, 15)?;
         let seed = options.number("seed", 1, 0, u64::MAX)?;
+        let bound = flood_bound(degree as u32, ttl);
+        let keeps_loops = match options.get("loops").unwrap_or("drop") {
+            "drop" => false,
+            "keep" if bound <= MOST_QUERIES => true,
+            "keep" => {
+                return Err(format!(
+                    "without loop prevention a flood with {degree} neighbours and TTL {ttl} costs {bound} queries; at most \
+                     {MOST_QUERIES} are shown, so choose a lower TTL"
+                ));
+            }
+            other => return Err(format!("loops is drop or keep, not {other:?}")),
+        };
         let mut graph = Graph::new(seed);
         let mut flat = Servents::new(FIRST[0], seed, Shape { role: Role::Peer, ttl, links: 16 });
+        if keeps_loops {
+            flat = flat.without_loop_prevention();
+        }
         for node in 0..nodes {
             flat.add(Shape { role: Role::Peer, ttl, links: 16 }, file(node))?;
         }
@@ -95,6 +116,7 @@ impl Flood {
             nodes,
             degree,
             ttl,
+            keeps_loops,
             hybrid: hybrid(nodes, seed, &mut graph)?,
             flat,
             central: Central::new(nodes, file)?,
@@ -160,6 +182,16 @@ impl World for Flood {
                 self.central.search(node, &text, &mut self.post)?;
                 Ok(format!("node {node} searches for {text:?} in all three networks"))
             }
+            Some("cut") => {
+                let one = self.node(words.get(1))?;
+                let other = self.node(words.get(2))?;
+                let flat = self.flat.cut(one, other, &mut self.post);
+                let hybrid = self.hybrid.cut(one, other, &mut self.post);
+                if !flat && !hybrid {
+                    return Err(format!("nodes {one} and {other} have no link"));
+                }
+                Ok(format!("the link between nodes {one} and {other} is cut"))
+            }
             Some("kill") if words.get(1) == Some(&"index") => {
                 self.central.kill(&mut self.post);
                 Ok("the central index is dead".into())
@@ -209,6 +241,7 @@ impl World for Flood {
         Json::object([
             ("nodes", self.nodes.into()),
             ("ttl", u32::from(self.ttl).into()),
+            ("loops", self.keeps_loops.into()),
             ("edges", edges.into()),
             ("bound", flood_bound(self.degree as u32, self.ttl).into()),
             ("law", (2 * edges + 1 - self.nodes).into()),
@@ -239,6 +272,7 @@ fn counts(counts: Counts) -> Json {
         ("hits", counts.hits.into()),
         ("bytes", counts.bytes.into()),
         ("duplicates", counts.duplicates.into()),
+        ("repeats", counts.repeats.into()),
         ("reached", counts.reached.into()),
         ("found", counts.found.into()),
     ])

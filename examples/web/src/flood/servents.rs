@@ -43,6 +43,36 @@ pub(super) struct Servents {
     pub(super) counts: Counts,
     /// Messages of before the page begins.
     setup: u64,
+    /// Without loop prevention: see [`Disguise`].
+    disguise: Option<Disguise>,
+}
+
+/// Takes loop prevention away: each query gets another id wherever it arrives, so that no servent recognises it. A hit gets
+/// the ids back on its way.
+#[derive(Default)]
+struct Disguise {
+    count: u64,
+    /// The id under which the sender knows a query, by the id under which the receiver knows it.
+    before: BTreeMap<[u8; 16], [u8; 16]>,
+}
+
+impl Disguise {
+    /// Changes the id of a query; the first four bytes, the number of the search, stay.
+    fn put_on(&mut self, bytes: &mut [u8]) {
+        let Some(id) = bytes.first_chunk_mut::<16>() else { return };
+        let known = *id;
+        self.count += 1;
+        id[4..12].copy_from_slice(&self.count.to_be_bytes());
+        self.before.insert(*id, known);
+    }
+
+    /// Changes the id of a hit to the one under which its receiver knows the query.
+    fn take_off(&self, bytes: &mut [u8]) {
+        let Some(id) = bytes.first_chunk_mut::<16>() else { return };
+        if let Some(before) = self.before.get(id) {
+            *id = *before;
+        }
+    }
 }
 
 struct Host {
@@ -69,7 +99,14 @@ impl Servents {
             guid: Guid([0; 16]),
             counts: Counts::default(),
             setup: 0,
+            disguise: None,
         }
+    }
+
+    /// Takes loop prevention away from all servents.
+    pub(super) fn without_loop_prevention(mut self) -> Self {
+        self.disguise = Some(Disguise::default());
+        self
     }
 
     pub(super) fn add(&mut self, shape: Shape, file: String) -> Result<(), String> {
@@ -90,7 +127,7 @@ impl Servents {
         let hybrid = self.shape.role == Role::Ultrapeer;
         let limits = ServentLimits {
             conns: shape.links,
-            routes: 512,
+            routes: if self.disguise.is_some() { 4_096 } else { 512 },
             hosts: 0,
             queries: if hybrid { 4 } else { 0 },
             tables: if hybrid { TABLE * (shape.links + 2) } else { 0 },
@@ -187,7 +224,10 @@ impl Servents {
             _ => "other",
         };
         let text = message.to_string();
-        let Parcel { from, to, bytes } = parcel;
+        let Parcel { from, to, mut bytes } = parcel;
+        if let (Some(disguise), Function::QUERY_HIT) = (&self.disguise, function) {
+            disguise.take_off(&mut bytes);
+        }
         post.send(Parcel { from: from + self.first, to: to + self.first, bytes }, kind, text);
     }
 
@@ -220,6 +260,10 @@ impl Servents {
         guid[..4].copy_from_slice(&number.to_be_bytes());
         self.guid = Guid(guid);
         self.asker = Some(node);
+        self.hosts[at].seen = true;
+        if let Some(disguise) = &mut self.disguise {
+            *disguise = Disguise::default();
+        }
         let query = Query::new(Text::new(text.as_bytes()).ok_or("a text without NUL is expected")?);
         // An ultrapeer asks its neighbours one after the other, and is told how many hits there are.
         let guided = QueryFlags::LEAF_GUIDED;
@@ -242,23 +286,30 @@ impl Servents {
         let now = post.now() + OFFSET;
         let guid = self.guid;
         let asker = self.asker;
+        let mut bytes = parcel.bytes.clone();
+        if let Some(disguise) = self.disguise.as_mut().filter(|_| is_query(&bytes)) {
+            disguise.put_on(&mut bytes);
+        }
         let host = &mut self.hosts[node];
         let Some(conn) = host.conns.get(&(parcel.from - self.first)).copied() else { return };
         let duplicates = host.servent.stats().duplicates;
-        let Ok(received) = host.servent.handle_bytes(now, conn, &parcel.bytes) else { return };
+        let Ok(received) = host.servent.handle_bytes(now, conn, &bytes) else { return };
         let handled = received.outcome;
         let forward = handled.and_then(|handled| handled.forward);
         let forward = forward.map(|it| (it.to, [&it.header[..], it.payload].concat()));
-        let mut answer = false;
+        let mut answer = None;
+        let is_present = |id: Guid| id.0[..4] == guid.0[..4];
         match handled
             .and_then(|handled| handled.message)
             .map(|message| (message.guid, message.payload))
         {
-            Some((id, Payload::Query(query))) if id == guid => {
+            Some((id, Payload::Query(query))) if is_present(id) => {
                 self.counts.reached += u64::from(!host.seen);
+                self.counts.repeats += u64::from(host.seen);
                 host.seen = true;
                 let file = host.file.as_str();
-                answer = query.text.as_str().is_some_and(|words| file.contains(words));
+                let matches = query.text.as_str().is_some_and(|words| file.contains(words));
+                answer = matches.then_some(id);
             }
             Some((id, Payload::QueryHit(_))) if id == guid && asker == Some(node as u32) => {
                 self.counts.found += 1;
@@ -278,26 +329,40 @@ impl Servents {
         if let Some((to, bytes)) = forward {
             self.send_to(node, to, &bytes, post);
         }
-        if answer {
-            self.answer(node, post);
+        if let Some(id) = answer {
+            self.answer(node, id, post);
         }
         self.pump(node, post);
     }
 
-    fn answer(&mut self, node: usize, post: &mut Post) {
+    fn answer(&mut self, node: usize, id: Guid, post: &mut Post) {
         let now = post.now() + OFFSET;
         let host = &mut self.hosts[node];
         let Some(name) = Text::new(host.file.as_bytes()) else { return };
         let found = [Record { index: 1, size: 4_000_000, name, extensions: Text::EMPTY }];
         let Some(records) = Records::from_slice(&found) else { return };
         let mut buf = [0; BUFFER];
-        let sent = host.servent.answer(now, self.guid, records, HitData::EMPTY, &mut buf);
+        let sent = host.servent.answer(now, id, records, HitData::EMPTY, &mut buf);
         match sent {
             Ok(sent) => self.send_to(node, sent.to, &buf[..sent.len], post),
             Err(error) => {
                 post.note(node as u32 + self.first, "other", format!("no answer: {error}"));
             }
         }
+    }
+
+    /// Closes the connection between two nodes; returns whether there was one.
+    pub(super) fn cut(&mut self, a: u32, b: u32, post: &mut Post) -> bool {
+        let mut cut = false;
+        for (here, there) in [(a, b), (b, a)] {
+            let host = &mut self.hosts[here as usize];
+            if let Some(conn) = host.conns.remove(&there) {
+                host.servent.handle_closed(post.now() + OFFSET, conn);
+                self.pump(here as usize, post);
+                cut = true;
+            }
+        }
+        cut
     }
 
     pub(super) fn kill(&mut self, node: u32, post: &mut Post) {
@@ -379,4 +444,9 @@ impl Servents {
             ("setup", self.setup.into()),
         ])
     }
+}
+
+fn is_query(bytes: &[u8]) -> bool {
+    let message = Message::decode(bytes, Limits::GTKG);
+    message.is_ok_and(|(message, _)| message.payload.function() == Function::QUERY)
 }

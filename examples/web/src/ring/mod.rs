@@ -1,5 +1,7 @@
 //! A ring of `chord_core::Node`s.
 
+mod join;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -12,6 +14,8 @@ use sim::Rng;
 use crate::options::{list, number};
 use crate::post::{Parcel, Post};
 use crate::{Json, Options, World};
+
+use join::{Join, Pointers};
 
 /// The ring of the lectures with the longest lookups (Tanenbaum and van Steen).
 const MEMBERS: [u32; 9] = [1, 4, 9, 11, 14, 18, 20, 21, 28];
@@ -46,6 +50,7 @@ pub struct Ring<const M: u32> {
     r: usize,
     members: BTreeMap<u32, Member<M>>,
     lookups: Vec<Lookup>,
+    joins: Vec<Join>,
 }
 
 struct Member<const M: u32> {
@@ -91,6 +96,7 @@ impl<const M: u32> Ring<M> {
             r,
             members: BTreeMap::new(),
             lookups: Vec::new(),
+            joins: Vec::new(),
         };
         ring.post.set_loss(options.number("loss", 0, 0, 500)?);
         let base: Vec<_> = ids.iter().map(|id| peer(*id)).collect();
@@ -174,6 +180,25 @@ impl<const M: u32> Ring<M> {
                 _ => {}
             }
         }
+        self.mark_joins();
+    }
+
+    /// Marks the steps of joins that the pointers of the nodes show.
+    fn mark_joins(&mut self) {
+        let now = self.post.now();
+        let members = &self.members;
+        let pointers = |id: u32| {
+            let node = &members.get(&id).filter(|member| member.alive)?.node;
+            node.state().is_member().then(|| Pointers {
+                predecessor: node.predecessor().map(|peer| peer.address),
+                successor: node.successors().first().map(|peer| peer.address),
+            })
+        };
+        for join in self.joins.iter_mut().filter(|join| !join.is_done()) {
+            while let Some(step) = join.observe(now, pointers) {
+                self.post.note(join.node, "event", step);
+            }
+        }
     }
 
     fn look_up(&mut self, key: u32, from: u32) -> Result<String, String> {
@@ -197,6 +222,7 @@ impl<const M: u32> Ring<M> {
         let now = self.post.now();
         let joining = self.alive(id)?.node.join(now, contact);
         joining.map_err(|error| error.to_string())?;
+        self.joins.push(Join::new(now, id, contact));
         self.pump(id);
         Ok(format!("node {id} joins by node {contact}"))
     }
@@ -320,8 +346,17 @@ impl<const M: u32> World for Ring<M> {
                 self.post.cut(island.iter().copied());
                 Ok(format!("{} nodes are cut off from the others", island.len()))
             }
+            Some("link") => {
+                let one = first()?;
+                let other = number("the other node", words.get(2))?;
+                self.alive(one)?;
+                self.alive(other)?;
+                self.post.cut_link(one, other);
+                Ok(format!("nothing passes between nodes {one} and {other}"))
+            }
             Some("heal") => {
                 self.post.cut([]);
+                self.post.mend_links();
                 Ok("the network is whole again".into())
             }
             Some("garbage") => Ok(self.spoil_fingers()),
@@ -375,6 +410,8 @@ impl<const M: u32> World for Ring<M> {
             ("m", M.into()),
             ("r", self.r.into()),
             ("cut", self.post.is_cut().into()),
+            ("broken", Json::list(self.post.cut_links().map(|(a, b)| Json::list([a, b])))),
+            ("joins", Json::list(self.joins.iter().map(Join::view))),
             ("ideal", self.is_ideal().into()),
             ("merged", merged.into()),
             ("nodes", Json::List(members.collect())),
