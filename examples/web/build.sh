@@ -11,7 +11,7 @@ import base64, pathlib, sys
 wasm, page, out = map(pathlib.Path, sys.argv[1:])
 parts = {
     "style": (page / "style.css").read_text(),
-    "script": "\n".join((page / name).read_text() for name in ["core.js", "flood.js", "ring.js", "swarm.js", "chain.js"]) + "\nmain();",
+    "script": "\n".join((page / name).read_text() for name in ["core.js", "flood.js", "ring.js", "swarm.js", "chain.js", "stake.js"]) + "\nmain();",
     "wasm": base64.b64encode(wasm.read_bytes()).decode(),
 }
 text = (page / "index.html").read_text()

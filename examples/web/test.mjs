@@ -39,14 +39,15 @@ const now = page => page.evaluate(() => lesson.state.now);
 const tests = {
   async 'every tab opens by a click and by its key, without a word on the console'() {
     const p = await page();
-    for (const [at, name] of ['flood', 'ring', 'swarm', 'chain'].entries()) {
+    const names = ['flood', 'ring', 'swarm', 'chain', 'stake'];
+    for (const [at, name] of names.entries()) {
       await p.click('#tab-' + name);
       assert.equal(await p.getAttribute('#tab-' + name, 'aria-selected'), 'true');
       assert.ok((await summary(p)).length > 40);
       await p.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
       await p.evaluate(() => document.activeElement.blur());
-      await p.keyboard.press(String(4 - at));
-      assert.equal(await p.getAttribute('#tab-' + ['flood', 'ring', 'swarm', 'chain'][3 - at], 'aria-selected'), 'true');
+      await p.keyboard.press(String(5 - at));
+      assert.equal(await p.getAttribute('#tab-' + names[4 - at], 'aria-selected'), 'true');
     }
     return p;
   },
@@ -88,7 +89,7 @@ const tests = {
     await p.screenshot({ path: `${pictures}/ring-cut.png`, fullPage: true });
     await command(p, 'Heal');
     await until(p, 700);
-    assert.match(await summary(p), /every living node knows its next living node\./);
+    assert.match(await summary(p), /every living node knows its next living node; rings have merged/);
     return p;
   },
   async 'task 5: wrong fingers change hops and not the owner'() {
@@ -179,6 +180,77 @@ const tests = {
     await p.screenshot({ path: `${pictures}/chain-fork.png`, fullPage: true });
     return p;
   },
+  async 'task 12: a flood without loop prevention costs what the lecture counts'() {
+    const p = await page('#flood');
+    await p.click('[data-preset="Without loop prevention"]');
+    await command(p, 'Search', 3, 'debaser');
+    await until(p, 1.1);
+    await p.screenshot({ path: `${pictures}/flood-loops.png`, fullPage: true });
+    await until(p, 60);
+    assert.match(await p.textContent('#count0'), /425 queries/);
+    assert.match(await p.textContent('#count0'), /0 duplicates dropped; \d+ passed on again/);
+    await p.selectOption('[data-setting=loops]', 'drop');
+    await command(p, 'Search', 3, 'debaser');
+    await until(p, 60);
+    assert.match(await p.textContent('#count0'), /97 queries/);
+    await command(p, 'Cut a link', 0, 1);
+    await command(p, 'Search', 3, 'debaser');
+    await until(p, 120);
+    assert.match(await p.textContent('#count0'), /95 queries/);
+    return p;
+  },
+  async 'task 13: a join takes five steps, and a broken link is gone round'() {
+    const p = await page('#ring');
+    await p.click('[data-preset="Ten nodes, three successors"]');
+    await command(p, 'Join', 26, 48);
+    assert.equal(await p.$$eval('#joins .done', items => items.length), 1);
+    await until(p, 60);
+    const steps = await p.$$eval('#joins .done', items => items.map(item => item.textContent));
+    assert.equal(steps.length, 5, steps.join('; '));
+    assert.match(steps[3], /21 stabilizes and takes 26 as its successor/);
+    await command(p, 'Cut a link', 21, 26);
+    await until(p, 120);
+    assert.match(await summary(p), /1 links are broken/);
+    await p.screenshot({ path: `${pictures}/ring-join.png`, fullPage: true });
+    await command(p, 'Heal');
+    await until(p, 300);
+    assert.match(await summary(p), /every living node knows its next living node/);
+    return p;
+  },
+  async 'task 14: the orders are compared, and a free rider earns no slot'() {
+    const p = await page('#swarm');
+    await p.click('[data-do="compare"]');
+    const rows = await p.$$eval('#comparison tbody tr', rows => rows.map(row => [...row.children].map(cell => cell.textContent)));
+    assert.deepEqual(rows.map(row => row[0]), ['rarest', 'random', 'sequential', 'server alone']);
+    const seconds = rows.map(row => row.slice(1).map(parseFloat));
+    assert.ok(seconds[0][0] < seconds[2][0], 'rarest first outlives its seed earlier than in sequence');
+    assert.ok(seconds[0][1] < seconds[3][1], 'and is faster than the server');
+    await p.click('[data-preset="A free rider"]');
+    await until(p, 30);
+    const gifts = await p.$$eval('#slots .gift', lines => lines.length);
+    assert.ok(gifts > 0);
+    await p.screenshot({ path: `${pictures}/swarm-rider.png`, fullPage: true });
+    return p;
+  },
+  async 'task 15: with nothing at stake a fork lives, with a stake one chain remains'() {
+    const p = await page('#stake');
+    await until(p, 3);
+    await command(p, 'Fork');
+    await until(p, 60);
+    assert.match(await summary(p), /2 living branches/);
+    await p.screenshot({ path: `${pictures}/stake-nothing.png`, fullPage: true });
+    await p.click('[data-preset="Stakes at risk"]');
+    await until(p, 3);
+    await command(p, 'Fork');
+    await until(p, 60);
+    assert.match(await summary(p), /1 living branch,.* signed twice and lost the stake/);
+    await p.click('[data-preset="All honest"]');
+    await p.click('[data-do="draw"]');
+    const drawn = await p.$$eval('#validators tbody tr', rows => rows.map(row => Number(row.children[3].textContent)));
+    for (const [at, count] of drawn.entries()) assert.ok(Math.abs(count - 1000 * (at + 1)) < 250, drawn.join(' '));
+    await p.screenshot({ path: `${pictures}/stake-drawn.png`, fullPage: true });
+    return p;
+  },
   async 'a step back undoes a step, and a link restores the state'() {
     const p = await page('#ring?m=5&nodes=1,4,8,11,14,17');
     await command(p, 'Look up', 3, 8);
@@ -238,7 +310,7 @@ const tests = {
   },
   async 'narrow, wide and dark: nothing is cut off'() {
     for (const [width, height, scheme] of [[400, 800, 'light'], [1280, 900, 'dark'], [3840, 2160, 'light']]) {
-      for (const tab of ['flood', 'ring', 'swarm', 'chain']) {
+      for (const tab of ['flood', 'ring', 'swarm', 'chain', 'stake']) {
         const p = await page('#' + tab, { viewport: { width, height }, colorScheme: scheme });
         const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.ok(over <= 0, `${tab} at ${width} px: ${over} px too wide`);

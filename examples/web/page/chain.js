@@ -32,7 +32,7 @@ tabs.chain = {
       card.querySelector('.sign').textContent = block.valid ? '✓ valid' : block.mined ? '✗ invalid: a block before it is' : '✗ invalid: the hash does not begin with 0000';
       for (const input of card.querySelectorAll('input')) if (document.activeElement !== input) input.value = block[input.name];
     }
-    $('ledger').replaceChildren(html('h2', {}, 'Branches'), branches(view.ledger), ...(view.ledger.proof ? [html('h2', {}, 'Proof of inclusion'), merkle(view.ledger.proof)] : []),
+    $('ledger').replaceChildren(html('h2', {}, 'Branches'), branches(view.ledger.blocks, view.ledger.tip), ...(view.ledger.proof ? [html('h2', {}, 'Proof of inclusion'), merkle(view.ledger.proof)] : []),
       html('h2', {}, 'Accounts'), table(['name', 'account', 'coins'], view.ledger.people.map(one => [one.name, one.account, one.balance])),
       html('h3', {}, 'Waiting for a block'), html('ol', { id: 'pool', class: 'mono' }, view.ledger.pool.map(text => html('li', {}, text))),
       html('h3', {}, 'Blocks of the ledger'), table(['block', 'id', 'on', 'height', 'hashes', 'transactions'],
@@ -44,20 +44,22 @@ tabs.chain = {
     return `${blocks} The tip of the ledger is block ${view.ledger.tip} at height ${view.ledger.height}; ${view.ledger.pool.length} transactions wait.`;
   },
 };
-function branches(ledger) {
-  const row = {}, rows = [];
-  for (const block of ledger.blocks) {       // a branch keeps the row of its parent if that is free behind it
-    const near = block.number ? row[block.parent] : 0;
-    const free = nth => !ledger.blocks.some(other => other.number < block.number && row[other.number] === nth && other.height >= block.height);
+// The tree of blocks: each with number, parent, height and whether it is on the best branch. A parent may be missing.
+function branches(blocks, tip, mark = () => '') {
+  const row = {}, rows = [], known = new Map(blocks.map(block => [block.number, block]));
+  for (const block of blocks) {            // a branch keeps the row of its parent if that is free behind it
+    const near = row[block.parent] ?? 0;
+    const free = nth => !blocks.some(other => other.number < block.number && row[other.number] === nth && other.height >= block.height);
     let nth = near; while (!free(nth)) nth += 1;
     row[block.number] = nth; rows.push(nth);
   }
-  const width = 40 * (Math.max(...ledger.blocks.map(block => block.height)) + 1) + 20, height = 30 * (Math.max(...rows) + 1) + 10;
-  const x = block => 25 + 40 * block.height, y = block => 20 + 30 * row[block.number];
-  return html('div', { class: 'scroll' }, svg('svg', { viewBox: `0 0 ${width} ${height}`, style: `max-width:${width * 3}px`, role: 'img', 'aria-label': `${ledger.blocks.length} blocks; the best branch ends in block ${ledger.tip}` },
-    ledger.blocks.slice(1).map(block => { const parent = ledger.blocks[block.parent]; return svg('line', { class: 'edge', x1: x(parent), y1: y(parent), x2: x(block), y2: y(block) }); }),
-    ledger.blocks.map(block => [svg('rect', { class: 'leafbox' + (block.best ? ' best' : ''), x: x(block) - 11, y: y(block) - 9, width: 22, height: 18, rx: block.best ? 0 : 8 }),
-      svg('text', { x: x(block), y: y(block) }, block.number + (block.number === ledger.tip ? ' ◀' : ''))])));
+  const heights = blocks.map(block => block.height), first = Math.min(...heights);
+  const width = 40 * (Math.max(...heights) - first + 1) + 20, height = 30 * (Math.max(...rows) + 1) + 10;
+  const x = block => 25 + 40 * (block.height - first), y = block => 20 + 30 * row[block.number];
+  const edge = block => { const parent = known.get(block.parent); return parent && parent !== block ? svg('line', { class: 'edge', x1: x(parent), y1: y(parent), x2: x(block), y2: y(block) }) : null; };
+  return html('div', { class: 'scroll' }, svg('svg', { viewBox: `0 0 ${width} ${height}`, style: `min-width:${Math.min(width * 1.6, 1200)}px;max-width:${width * 3}px`, role: 'img', 'aria-label': `${blocks.length} blocks; the best branch ends in block ${tip}` },
+    blocks.map(edge), blocks.map(block => [svg('rect', { class: 'leafbox' + (block.best ? ' best' : ''), x: x(block) - 15, y: y(block) - 9, width: 30, height: 18, rx: block.best ? 0 : 8 }),
+      svg('text', { x: x(block), y: y(block) }, block.number + mark(block) + (block.number === tip ? ' ◀' : ''))])));
 }
 function merkle(proof) {
   const depth = Math.max(...proof.nodes.map(node => node.depth)), width = 44 * proof.size + 20;

@@ -1,6 +1,6 @@
 'use strict';
 tabs.flood = {
-  title: 'Flood', layout: 'stacked', plays: true, dot: 2.6, defaults: { nodes: 24, degree: 5, ttl: 7, seed: 1 },
+  title: 'Flood', layout: 'stacked', plays: true, dot: 2.6, defaults: { nodes: 24, degree: 5, ttl: 7, loops: 'drop', seed: 1 },
   kinds: ['query', 'hit', 'duplicate', 'other'],
   hint: 'Select a node to see what it has counted.',
   name: id => id === 3000 ? 'index' : 'node ' + id % 1000 + ['', ' (0.6)', ' (client)'][Math.floor(id / 1000)],
@@ -8,11 +8,14 @@ tabs.flood = {
   places: new Map(),
   place(id) { return tabs.flood.places.get(id); },
   commands: () => [
-    presets([['5 neighbours, 7 hops', {}], ['7 neighbours, 10 hops', { nodes: 60, degree: 7, ttl: 10 }], ['200 nodes', { nodes: 200, degree: 4, ttl: 9 }]]),
+    presets([['5 neighbours, 7 hops', {}], ['7 neighbours, 10 hops', { nodes: 60, degree: 7, ttl: 10 }], ['200 nodes', { nodes: 200, degree: 4, ttl: 9 }],
+      ['Without loop prevention', { ttl: 4, loops: 'keep' }]]),
     html('div', { class: 'row' }, setting('Nodes', 'nodes', [12, 24, 60, 100, 200, 300]), setting('Neighbours', 'degree', [2, 3, 4, 5, 6, 7, 8]),
+      setting('Queries seen before', 'loops', ['drop', 'keep']),
       html('label', {}, 'TTL ', html('input', { type: 'range', min: 1, max: 15, value: state.options.ttl, 'data-setting': 'ttl', 'aria-valuetext': state.options.ttl + ' hops',
         onchange: event => reopen({ ttl: event.target.value }) }), html('output', {}, ' ' + state.options.ttl))),
     line('Search', (node, words) => `search ${node} ${words}`, [['node', 3], ['words', 'debaser', true]]),
+    line('Cut a link', (one, other) => `cut ${one} ${other}`, [['between', 0], ['and', 1]]),
     line('Kill', node => `kill ${node}`, [['node', 5]]),
     html('div', { class: 'row' }, html('button', { type: 'button', 'data-do': 'kill index', onclick: () => command('kill index') }, 'Kill the index')),
   ],
@@ -67,11 +70,13 @@ tabs.flood = {
         return nodeGroup(id, label, classes, shape, size > 3 ? svg('text', { x, y, style: `font-size:${size}px` }, short) : null);
       }));
       const c = network.counts;
-      $('count' + nth).textContent = `${c.messages} messages: ${c.queries} queries, ${c.hits} hits; ${c.duplicates} duplicates dropped; ${c.reached} nodes reached; ${c.found} hits found; ${c.bytes} bytes` +
+      $('count' + nth).textContent = `${c.messages} messages: ${c.queries} queries, ${c.hits} hits; ${c.duplicates} duplicates dropped; ${c.repeats ? c.repeats + ' passed on again; ' : ''}${c.reached} nodes reached; ${c.found} hits found; ${c.bytes} bytes` +
         (network.setup ? `; ${network.setup} messages before, for tables or logins` : '');
     });
   },
-  summary: view => `${view.nodes} nodes in each network. 0.4 has ${view.edges} links: a flood that reaches all costs 2·${view.edges} − ${view.nodes - 1} = ${view.law} queries, and at most ${view.bound} on a tree with TTL ${view.ttl}. ` +
+  summary: view => `${view.nodes} nodes in each network. 0.4 has ${view.edges} links: ` + (view.loops
+    ? `without loop prevention each copy of a query goes on until its TTL of ${view.ttl} ends, ${view.bound} queries in all; with it, a flood that reaches all costs ${view.law}. `
+    : `a flood that reaches all costs 2·${view.edges} − ${view.nodes - 1} = ${view.law} queries, and at most ${view.bound} on a tree with TTL ${view.ttl}. `) +
     `Each node shares one of these: ${view.songs.join(', ')}.`,
   details: node => [html('h3', {}, `${node.role} ${node.id === 3000 ? '' : node.id % 1000}${node.alive ? '' : ', dead'}`), node.file ? html('p', {}, node.file) : null, table(['counted', ''], node.rows)].filter(Boolean),
 };

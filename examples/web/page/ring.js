@@ -15,6 +15,7 @@ tabs.ring = {
       line('Kill', id => `kill ${id}`, [['node', 14]]),
       line('Leave', id => `leave ${id}`, [['node', 20]]),
       line('Cut off', ids => `cut ${ids}`, [['nodes', '1,4,9,11', true]]),
+      line('Cut a link', (one, other) => `link ${one} ${other}`, [['between', 18], ['and', 20]]),
       html('div', { class: 'row' }, html('button', { type: 'button', 'data-do': 'heal', onclick: () => command('heal') }, 'Heal the cut'),
         html('button', { type: 'button', 'data-do': 'garbage', onclick: () => command('garbage') }, 'Wrong fingers')),
     ];
@@ -23,7 +24,7 @@ tabs.ring = {
     const stage = $('stage');
     if (!stage.firstChild) {
       stage.append(svg('svg', { viewBox: '-125 -120 250 240', role: 'group', 'aria-label': 'Ring of identifiers' },
-        svg('circle', { class: 'ring', r: 95 }), svg('g', { id: 'lines' }), svg('g', { 'data-layer': 'ring' }), svg('g', { id: 'nodes' })));
+        svg('circle', { class: 'ring', r: 95 }), svg('g', { id: 'lines' }), svg('g', { 'data-layer': 'ring' }), svg('g', { id: 'nodes' })), html('div', { id: 'joins', 'aria-live': 'polite' }));
     }
     const at = id => tabs.ring.place(id);
     const lines = [];
@@ -40,7 +41,13 @@ tabs.ring = {
       const ids = lookup.owner === null ? lookup.path : [...lookup.path, lookup.owner];
       lines.push(svg('polyline', { class: 'path' + (nth < shown.length - 1 ? ' old' : ''), points: ids.map(id => { const p = at(id); return `${p.x},${p.y}`; }).join(' ') }));
     });
+    for (const [one, other] of view.broken) {
+      const a = at(one), b = at(other);
+      lines.push(svg('line', { class: 'broken', x1: a.x, y1: a.y, x2: b.x, y2: b.y }), svg('text', { class: 'halo', x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }, '✕'));
+    }
     redraw($('lines'), lines);
+    $('joins').replaceChildren(...view.joins.slice(-2).map(join => [html('h3', {}, `Join of node ${join.node}`), html('ol', {}, join.steps.map(step =>
+      html('li', { class: step.done === null ? 'open' : 'done' }, (step.done === null ? '☐ ' : '☑ ') + step.text + (step.done === null ? '' : `, at ${step.done.toFixed(2)} s`))))]).flat());
     const lookup = view.lookups[view.lookups.length - 1];
     redraw($('nodes'), view.nodes.map(node => {
       const { x, y } = at(node.id), size = view.nodes.length > 24 ? 6 : 9;
@@ -57,7 +64,7 @@ tabs.ring = {
     const lookup = view.lookups[view.lookups.length - 1];
     const found = !lookup ? '' : lookup.failed ? ` The lookup of key ${lookup.key} failed: ${lookup.failed}.`
       : ` Key ${lookup.key}: path ${lookup.path.join(' → ')}, ` + (lookup.owner === null ? 'not answered yet.' : `owner ${lookup.owner}, ${lookup.path.length - 1} forwardings.`);
-    return `${living} living nodes; ${shape}${view.cut ? '; the network is cut' : ''}.${found}`;
+    return `${living} living nodes; ${shape}${view.cut ? '; the network is cut' : ''}${view.broken.length ? `; ${view.broken.length} links are broken` : ''}${view.merged ? `; rings have merged (${view.merged} nodes report it)` : ''}.${found}`;
   },
   details: node => [html('h3', {}, `Node ${node.id}: ${node.alive ? node.state : 'dead'}`),
     html('p', {}, `owns ${node.keys}; predecessor ${node.predecessor ?? 'none'}; successors ${node.successors.join(', ') || 'none'}`),

@@ -7,26 +7,37 @@ tabs.swarm = {
   kill: id => 'kill ' + id,
   place(id) { return { ...around(id / state.view.nodes.length, 88), layer: 'swarm' }; },
   commands: () => [
-    presets([['A file', {}], ['From the server alone', { mode: 'server' }], ['In sequence', { order: 'sequential' }], ['A liar among them', { liar: 2, seed: 3, peers: 6 }],
+    presets([['A file', {}], ['From the server alone', { mode: 'server' }], ['In sequence', { order: 'sequential' }], ['A free rider', { rider: 3, pieces: 48 }], ['A liar among them', { liar: 2, seed: 3, peers: 6 }],
       ['Live television', { mode: 'tv', peers: 6, pieces: 48, uplink: 64, seeduplink: 96 }], ['Viewers that send little', { mode: 'tv', peers: 6, pieces: 48, uplink: 4, seeduplink: 96 }]]),
     html('div', { class: 'row' }, setting('Order', 'order', ['rarest', 'random', 'sequential']), setting('Peers', 'peers', [2, 4, 6, 8, 12, 20]), setting('Pieces', 'pieces', [8, 16, 24, 48]),
       setting('Uplink KiB/s', 'uplink', [4, 16, 32, 64, 128])),
     line('Kill', node => `kill ${node}`, [['node, 0 is the seed', 0]]),
     line('Let lie', node => `lie ${node}`, [['peer', 2]]),
+    html('div', { class: 'row' }, html('button', { type: 'button', 'data-do': 'compare', onclick: () => tabs.swarm.compare() }, 'Compare the orders')),
+    html('div', { id: 'comparison', 'aria-live': 'polite' }),
   ],
+  // The same swarm in each order and with a server alone, from the beginning to the end.
+  compare() {
+    const answer = call('compare');
+    if (answer.error) { say(answer.error, true); return; }
+    const time = seconds => seconds === null ? 'never' : seconds.toFixed(1) + ' s';
+    $('comparison').replaceChildren(table(['order', 'outlives its seed after', 'all complete after'], answer.said.map(row => [row.order, time(row.outlives), time(row.complete)])));
+    say('Four swarms ran from beginning to end with these settings.');
+  },
   draw(view) {
     const stage = $('stage'), wide = view.pieces * 6 + 40, high = (view.nodes.length + 1) * 8 + 4;
     if (!stage.firstChild) {
       stage.append(svg('svg', { viewBox: '-110 -105 220 210', role: 'group', 'aria-label': 'Swarm' }, svg('g', { id: 'slots' }), svg('g', { 'data-layer': 'swarm' }), svg('g', { id: 'nodes' })),
+        html('p', {}, 'A line is an open slot. A dashed one is not earned: the peer that holds it has sent nothing yet. It is the optimistic slot, or one that is free.'),
         html('h3', {}, 'Pieces: a row for each node, and how many have each'), svg('svg', { id: 'matrix', role: 'img' }));
     }
     const at = id => tabs.swarm.place(id);
     $('slots').replaceChildren(...view.nodes.flatMap(node => node.alive ? node.unchoked.filter(id => view.nodes[id].alive).map(id => { const a = at(node.id), b = at(id);
-      return svg('line', { class: 'unchoked', x1: a.x, y1: a.y, x2: b.x, y2: b.y }); }) : []));
+      return svg('line', { class: 'unchoked' + (node.unearned.includes(id) ? ' gift' : ''), x1: a.x, y1: a.y, x2: b.x, y2: b.y }); }) : []));
     redraw($('nodes'), view.nodes.map(node => {
       const { x, y } = at(node.id), share = node.count / view.pieces;
       const classes = [node.alive ? '' : 'dead', node.lies ? 'lies' : node.count === view.pieces ? 'whole' : ''].join(' ');
-      const label = `${tabs.swarm.name(node.id)}${node.alive ? '' : ', gone'}${node.lies ? ', sends wrong data' : ''}, ${node.count} of ${view.pieces} pieces, unchokes ${node.unchoked.length}`;
+      const label = `${tabs.swarm.name(node.id)}${node.alive ? '' : ', gone'}${node.lies ? ', sends wrong data' : ''}, ${node.count} of ${view.pieces} pieces, unchokes ${node.unchoked.length}, ${node.unearned.length} of them without having received anything`;
       return nodeGroup(node.id, label, classes, svg('circle', { class: 'node', cx: x, cy: y, r: 9 }),
         share > 0 && share < 1 ? svg('path', { class: 'cell on', style: 'pointer-events:none', d: `M${x} ${y}L${x} ${y - 9}A9 9 0 ${share > .5 ? 1 : 0} 1 ${x + 9 * Math.sin(2 * Math.PI * share)} ${y - 9 * Math.cos(2 * Math.PI * share)}Z` }) : null,
         svg('text', { x, y, class: share > 0 && share < 1 ? 'halo' : null }, node.id ? String(node.id) : 'S'), node.lies ? svg('text', { x: x + 10, y: y - 9 }, '!') : null);

@@ -23,6 +23,14 @@ impl Options {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Sets a value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
     /// Returns a number, or `default` if it is missing.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::flood::Flood;
 use crate::stake::Stake;
 use crate::swarm::Swarm;
-use crate::{Json, Options, World, ring};
+use crate::{Json, Options, World, ring, swarm};
 
 /// A world, and what is needed to build it again as it was at any earlier time.
 pub struct Player {
@@ -163,7 +163,8 @@ impl Player {
         ])
     }
 
-    /// Carries out a request of the page: `do COMMAND`, `to SECONDS`, `step`, `back`, `select NODE`, `view`.
+    /// Carries out a request of the page: `do COMMAND`, `to SECONDS`, `step`, `back`, `select NODE`, `view`,
+    /// and in a swarm `compare`.
     ///
     /// # Errors
     ///
@@ -182,6 +183,7 @@ impl Player {
             "step" => said = self.step().into(),
             "back" => said = self.back().into(),
             "select" => self.select(rest.parse().ok()),
+            "compare" if self.kind == "swarm" => said = swarm::compare(&self.options)?,
             "view" => {}
             _ => return Err(format!("there is no request {verb:?}")),
         }

@@ -234,6 +234,11 @@ fn number(json: &Json) -> f64 {
     *number
 }
 
+/// A number that is whole.
+fn whole(json: &Json) -> i64 {
+    number(json) as i64
+}
+
 fn count(view: &Json, network: usize, name: &str) -> i64 {
     let Json::List(networks) = field(view, "networks") else { panic!("a list") };
     number(field(field(&networks[network], "counts"), name)) as i64
@@ -275,7 +280,7 @@ fn without_loop_prevention_a_flood_costs_what_the_lecture_counts() {
     flood.command("search 3 debaser").expect("a node");
     run(&mut flood, 60);
     let dropped = view(&mut flood);
-    assert_eq!(number(field(&kept, "edges")), 60.0, "every node has five neighbours");
+    assert_eq!(whole(field(&kept, "edges")), 60, "every node has five neighbours");
     assert_eq!(count(&kept, 0, "queries"), 425);
     assert_eq!(count(&kept, 0, "queries"), number(field(&kept, "bound")) as i64);
     assert_eq!(count(&kept, 0, "repeats"), 425 - count(&kept, 0, "reached"));
@@ -290,14 +295,14 @@ fn without_loop_prevention_a_flood_costs_what_the_lecture_counts() {
 #[test]
 fn a_cut_link_makes_a_flood_cheaper_by_two_and_reaches_all() {
     let mut flood = open("flood", "nodes=30&degree=4&ttl=15");
-    let before = number(field(&view(&mut flood), "law"));
+    let before = whole(field(&view(&mut flood), "law"));
     flood.command("cut 0 1").expect("the graph has a ring in it");
     assert!(flood.command("cut 0 1").is_err(), "it is cut already");
     flood.command("search 3 debaser").expect("a node");
     run(&mut flood, 60);
     let after = view(&mut flood);
-    assert_eq!(number(field(&after, "law")), before - 2.0);
-    assert_eq!(count(&after, 0, "queries"), before as i64 - 2);
+    assert_eq!(whole(field(&after, "law")), before - 2);
+    assert_eq!(count(&after, 0, "queries"), before - 2);
     assert_eq!(count(&after, 0, "reached"), 29);
 }
 
@@ -339,6 +344,42 @@ fn a_swarm_completes_and_is_faster_than_its_server() {
         }
     }
     assert!(times[0] * 1.5 < times[1], "{times:?}");
+}
+
+#[test]
+fn rarest_first_outlives_the_seed_earliest_and_sequence_latest() {
+    let mut swarm = open("swarm", "peers=8&pieces=24");
+    let answer = swarm.request("compare").expect("a swarm");
+    let Json::List(rows) = field(&answer, "said") else { panic!("a list") };
+    let outlives: Vec<f64> = rows.iter().map(|row| number(field(row, "outlives"))).collect();
+    let complete: Vec<f64> = rows.iter().map(|row| number(field(row, "complete"))).collect();
+    assert!(outlives[0] < outlives[2], "rarest before sequential: {outlives:?}");
+    assert!(outlives[1] < outlives[2], "random before sequential: {outlives:?}");
+    assert!(complete[..3].iter().all(|swarm| *swarm < complete[3]), "{complete:?}");
+}
+
+#[test]
+fn a_free_rider_gets_unearned_slots_only_and_fewer() {
+    let mut swarm = open("swarm", "peers=8&pieces=48&rider=3&seed=2");
+    let mut slots = [0_u32; 9];
+    for _ in 0..30 {
+        run(&mut swarm, 2);
+        let view = view(&mut swarm);
+        let Json::List(nodes) = field(&view, "nodes") else { panic!("a list") };
+        for node in nodes.iter().skip(1).filter(|node| whole(field(node, "count")) < 48) {
+            let conns = |name: &str| -> Vec<usize> {
+                let Json::List(conns) = field(node, name) else { panic!("a list") };
+                conns.iter().map(|conn| whole(conn) as usize).collect()
+            };
+            let unchoked = conns("unchoked");
+            unchoked.iter().for_each(|conn| slots[*conn] += 1);
+            let has_slot = unchoked.contains(&3);
+            assert!(!has_slot || conns("unearned").contains(&3), "it has earned nothing");
+        }
+    }
+    assert!(slots[3] > 0, "the optimistic slot finds it");
+    let mut others = (1..9).filter(|peer| *peer != 3);
+    assert!(others.all(|peer| slots[3] < slots[peer]), "{slots:?}");
 }
 
 #[test]
@@ -396,22 +437,22 @@ fn proposers_are_drawn_by_stake_and_taken_in_turn_exactly() {
     stake.command("slots 10000").expect("a number");
     let view = view(&mut stake);
     let Json::List(validators) = field(&view, "validators") else { panic!("a list") };
-    for (validator, share) in validators.iter().zip([1_000.0, 2_000.0, 3_000.0, 4_000.0]) {
-        let drawn = number(field(validator, "drawn"));
-        assert!((drawn - share).abs() < 250.0, "five standard deviations: {drawn} for {share}");
-        assert_eq!(number(field(validator, "turns")), share);
+    for (validator, share) in validators.iter().zip([1_000, 2_000, 3_000, 4_000]) {
+        let drawn = whole(field(validator, "drawn"));
+        assert!((drawn - share).abs() < 250, "five standard deviations: {drawn} for {share}");
+        assert_eq!(whole(field(validator, "turns")), share);
     }
 }
 
 #[test]
 fn with_nothing_at_stake_a_fork_lives_on_and_with_a_stake_one_chain_remains() {
-    for (slash, living) in [("off", 2.0), ("on", 1.0)] {
+    for (slash, living) in [("off", 2), ("on", 1)] {
         let mut stake = open("stake", &format!("slash={slash}&seed=2"));
         run(&mut stake, 3);
         stake.command("fork").expect("no words");
         run(&mut stake, 100);
         let view = view(&mut stake);
-        assert_eq!(number(field(&view, "living")), living, "slash {slash}");
+        assert_eq!(whole(field(&view, "living")), living, "slash {slash}");
         let Json::List(validators) = field(&view, "validators") else { panic!("a list") };
         let slashed: Vec<bool> =
             validators.iter().map(|one| *field(one, "slashed") != Json::Null).collect();

@@ -21,6 +21,8 @@ const BACKLOG: Duration = Duration::from_millis(300);
 /// Everybody knows everybody up to this number of nodes; beyond it a node knows eight others.
 const MESH: usize = 13;
 const DEGREE: usize = 8;
+/// A comparison waits no longer than this for a swarm.
+const LONGEST: Duration = Duration::from_secs(400);
 /// Live television: a piece plays this long, and is shown this long after it was made.
 const PACE: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_secs(12);
@@ -55,7 +57,7 @@ pub struct Swarm {
 impl Swarm {
     /// Builds the swarm. Options: `peers` beside the seed (2 to 40), `pieces` of 32 KiB (4 to 64), `order` (`rarest`,
     /// `random`, `sequential`), `mode` (`swarm`, `server`, `tv`), `uplink` of a peer in KiB/s and `seeduplink`, `liar`: the
-    /// number of a peer that sends wrong data, `seed`.
+    /// number of a peer that sends wrong data, `rider`: the number of a peer that sends nothing, `seed`.
     ///
     /// # Errors
     ///
@@ -102,10 +104,11 @@ impl Swarm {
             late: 0,
             shown: 0,
         };
-        let slots = if mode == Mode::Server { 0 } else { 4 };
+        let rider = options.number("rider", 0, 0, peers)?;
         for node in 0..=peers {
             let uplink = if node == 0 { seed_uplink } else { uplink };
-            let slots = if node == 0 { 4 } else { slots };
+            let gives = node == 0 || mode != Mode::Server && node != rider;
+            let slots = if gives { 4 } else { 0 };
             let kind =
                 Kind { number: node as u32, pieces, has_all: node == 0, slots, policy, seed };
             swarm.members.push(Member::new(&kind, peers)?);
@@ -285,11 +288,51 @@ impl Swarm {
             .try_fold(Duration::ZERO, |last, at| Some(last.max(at?)))
     }
 
+    /// Returns whether every piece has a copy outside the seed, so that the swarm outlives it.
+    #[must_use]
+    pub fn outlives_seed(&self) -> bool {
+        let peers = || self.members.iter().skip(1).filter(|member| member.alive);
+        (0..self.pieces)
+            .all(|piece| peers().any(|member| member.torrent.have().has(PieceIndex(piece))))
+    }
+
     /// Returns the shortest time in which a server with the seed's uplink can send the file to every peer.
     fn server_bound(&self) -> f64 {
         let bytes = f64::from(self.pieces) * f64::from(PIECE_LEN) * (self.members.len() - 1) as f64;
         bytes / self.seed_uplink as f64
     }
+}
+
+/// Runs one swarm in each order, and a server alone: when does it outlive its seed, and when is everybody complete? Options are those
+/// of [`Swarm::new`].
+///
+/// # Errors
+///
+/// A sentence that says which option is wrong.
+pub fn compare(options: &Options) -> Result<Json, String> {
+    let rows =
+        [("rarest", "swarm"), ("random", "swarm"), ("sequential", "swarm"), ("rarest", "server")];
+    let rows = rows.map(|(order, mode)| {
+        let mut swarm = Swarm::new(&options.clone().with("order", order).with("mode", mode))?;
+        let mut outlives = None;
+        let mut complete = None;
+        // Half a second is finer than what is compared, and a swarm that is not done by then is stuck.
+        for at in (0..LONGEST.as_millis() as u64).step_by(500).map(Duration::from_millis) {
+            swarm.advance(at);
+            outlives = outlives.or_else(|| swarm.outlives_seed().then_some(at.as_secs_f64()));
+            complete = swarm.complete_at().map(|at| at.as_secs_f64());
+            if complete.is_some() {
+                break;
+            }
+        }
+        Ok(Json::object([
+            ("order", if mode == "server" { "server alone" } else { order }.into()),
+            ("outlives", outlives.into()),
+            ("complete", complete.into()),
+        ]))
+    });
+    let rows = rows.into_iter().collect::<Result<Vec<_>, String>>()?;
+    Ok(Json::List(rows))
 }
 
 fn playback() -> Playback {

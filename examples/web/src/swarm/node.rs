@@ -160,6 +160,12 @@ impl Member {
             .map(|piece| if have.has(PieceIndex(piece)) { '1' } else { '0' })
             .collect();
         let unchoked = self.torrent.peers().filter(|peer| peer.unchoked).map(|peer| peer.conn.0);
+        // A slot for a peer that has sent nothing: by chance, or one that nobody has earned. A node with all pieces earns nothing.
+        let is_seed = self.complete_at.is_some();
+        let unearned = self
+            .torrent
+            .peers()
+            .filter(|peer| !is_seed && peer.unchoked && peer.traffic.bytes_received == 0);
         Json::object([
             ("id", self.number.into()),
             ("alive", self.alive.into()),
@@ -168,6 +174,7 @@ impl Member {
             ("count", self.torrent.have_count().into()),
             ("complete", self.complete_at.map(|at| at.as_secs_f64()).into()),
             ("unchoked", Json::list(unchoked)),
+            ("unearned", Json::list(unearned.map(|peer| peer.conn.0))),
             ("failed", self.failed.into()),
             ("banned", Json::list(self.banned.iter().copied())),
         ])
