@@ -372,7 +372,9 @@ fn a_free_rider_gets_unearned_slots_only_and_fewer() {
                 conns.iter().map(|conn| whole(conn) as usize).collect()
             };
             let unchoked = conns("unchoked");
-            unchoked.iter().for_each(|conn| slots[*conn] += 1);
+            for conn in &unchoked {
+                slots[*conn] += 1;
+            }
             let has_slot = unchoked.contains(&3);
             assert!(!has_slot || conns("unearned").contains(&3), "it has earned nothing");
         }
