@@ -4,6 +4,15 @@ use super::check::{skip, skip_checked};
 use super::{BencodeError, Limits, Mode, Token, Tokens};
 
 /// The bytes of one value, which were checked as a whole.
+///
+/// ```
+/// use bittorrent_pieces::bencode::{Limits, Mode, Value};
+///
+/// let dict = Value::from_bytes(b"d4:name1:x4:sizei7ee", Mode::Strict, Limits::DEFAULT)?;
+/// assert_eq!(dict.find(b"size").and_then(|size| size.as_int()), Some(7));
+/// assert_eq!(dict.entries().count(), 2);
+/// # Ok::<(), bittorrent_pieces::bencode::BencodeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a>(&'a [u8]);
 
@@ -71,13 +80,13 @@ impl<'a> Value<'a> {
 
     /// Returns whether this is a list.
     #[must_use]
-    pub fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         self.0.starts_with(b"l")
     }
 
     /// Returns whether this is a dictionary.
     #[must_use]
-    pub fn is_dict(&self) -> bool {
+    pub(crate) fn is_dict(&self) -> bool {
         self.0.starts_with(b"d")
     }
 

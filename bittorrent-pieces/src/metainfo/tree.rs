@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
                 continue;
             };
             if name.is_empty() {
-                // A file: it has no siblings, and the tree itself is none.
+                // A file: it has no siblings, and the tree itself is not a file.
                 let alone = entries.next().is_none();
                 if at == 0 || !alone || !value.is_dict() {
                     self.depth = 0;
