@@ -108,6 +108,18 @@ impl<'a> Value<'a> {
         self.entries().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
+    /// Splits the value at the front of bytes that were checked before from the rest.
+    pub(crate) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let rest = skip(bytes);
+        (Self::before(bytes, rest), rest)
+    }
+
+    /// Returns the entries of a dictionary from the one on that begins this many bytes before its end.
+    pub(crate) fn last_entries(&self, len: usize) -> Entries<'a> {
+        let start = self.0.len().saturating_sub(len);
+        Entries(self.0.get(start..).unwrap_or_default())
+    }
+
     fn before(bytes: &'a [u8], rest: &[u8]) -> Self {
         let len = bytes.len().saturating_sub(rest.len());
         Self(bytes.get(..len).unwrap_or_default())
@@ -135,6 +147,21 @@ impl<'a> Iterator for Items<'a> {
 /// The keys and values of a dictionary.
 #[derive(Debug, Clone)]
 pub struct Entries<'a>(&'a [u8]);
+
+impl<'a> Entries<'a> {
+    /// Returns the length in bytes from the next entry to the end of the dictionary.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the next key.
+    pub(crate) fn key(&self) -> Option<&'a [u8]> {
+        match Tokens::new(self.0).pull() {
+            Ok(Token::Bytes(key)) => Some(key),
+            _ => None,
+        }
+    }
+}
 
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);
