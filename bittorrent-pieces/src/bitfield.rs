@@ -142,22 +142,22 @@ impl Bitfield<&[u8]> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Bitfield<B> {
-    /// Sets the bit of a piece; returns whether that is news.
+    /// Sets the bit of a piece; returns whether it changed.
     pub fn set(&mut self, piece: PieceIndex) -> bool {
-        let news = piece.0 < self.bits && !self.has(piece);
-        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| news) {
+        let changed = piece.0 < self.bits && !self.has(piece);
+        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| changed) {
             *byte |= mask(piece);
         }
-        news
+        changed
     }
 
     /// Clears the bit of a piece; returns whether it was set.
     pub fn clear(&mut self, piece: PieceIndex) -> bool {
-        let news = self.has(piece);
-        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| news) {
+        let changed = self.has(piece);
+        if let Some(byte) = self.bytes.as_mut().get_mut(slot(piece.0 / 8)).filter(|_| changed) {
             *byte &= !mask(piece);
         }
-        news
+        changed
     }
 
     /// Sets the bits of all pieces, and no spare bit.

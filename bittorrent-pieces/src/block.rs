@@ -29,6 +29,13 @@ impl fmt::Display for PieceIndex {
 }
 
 /// The place of a run of bytes inside a piece.
+///
+/// ```
+/// use bittorrent_pieces::{BLOCK_LEN, Block, PieceIndex};
+///
+/// let second = Block { piece: PieceIndex(7), begin: BLOCK_LEN, len: BLOCK_LEN };
+/// assert_eq!(second.to_string(), "piece=7 begin=16384 len=16384");
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -16,7 +16,8 @@ const NEWCOMER_WEIGHT: u32 = 3;
 /// take a slot, when they become interested. Snubbed peers get a slot only by a draw.
 ///
 /// ```
-/// use bittorrent_pieces::{Candidate, Choker, ConnId};
+/// use bittorrent_pieces::choker::Candidate;
+/// use bittorrent_pieces::{Choker, ConnId};
 ///
 /// let mut peers = [1, 2, 3].map(|n| Candidate::new(ConnId(n)));
 /// peers[1].interested = true;
@@ -35,6 +36,15 @@ pub struct Choker {
 }
 
 /// How a [`Choker`] decides. [`ChokerPolicy::new`] has the rules of BEP 3.
+///
+/// ```
+/// use bittorrent_pieces::ChokerPolicy;
+/// use bittorrent_pieces::choker::{OptimisticUnchoke, UnchokeOrder};
+///
+/// let mut seed = ChokerPolicy::new();
+/// seed.order = UnchokeOrder::RoundRobin { quota: 20 << 18, rounds: 6 };
+/// seed.optimistic = OptimisticUnchoke::LongestWaiting;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -57,7 +57,7 @@ impl<'a> Geometry<'a> {
     }
 
     /// Cuts the files of a torrent that is of version 2 alone, each by itself: pieces and blocks end where
-    /// their file ends. What is between two files is no content, and is never asked for.
+    /// their file ends. The gap between two files is not content, and is never requested.
     ///
     /// ```
     /// use bittorrent_pieces::{Geometry, PieceIndex, V2File};
@@ -75,7 +75,7 @@ impl<'a> Geometry<'a> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::PieceLen`] if `piece_len` is no power of two from 16 KiB on,
+    /// [`ConfigError::PieceLen`] if `piece_len` is not a power of two from 16 KiB on,
     /// [`ConfigError::TooManyPieces`], [`ConfigError::File`] if a file is empty or does not begin with the
     /// piece behind those before it.
     pub fn of_files(files: &'a [V2File], piece_len: u32) -> Result<Self, ConfigError> {
@@ -169,7 +169,7 @@ impl<'a> Geometry<'a> {
         (len > 0).then_some(Block { piece, begin, len })
     }
 
-    /// Returns the first blocks of a piece, so many or all.
+    /// Returns the first `blocks` blocks of a piece, or all.
     pub(crate) fn first_blocks(
         &self,
         piece: PieceIndex,

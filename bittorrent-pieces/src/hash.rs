@@ -2,8 +2,9 @@
 
 use sha1::{Digest, Sha1};
 
+use crate::block::PieceIndex;
+use crate::geometry::{Geometry, V2File};
 use crate::merkle::{MerkleHash, PieceLayer, RUN, node, piece_height, run_height};
-use crate::{Geometry, PieceIndex};
 
 /// Computes the SHA-1 of a piece from slices of any length, in order.
 ///
@@ -52,6 +53,16 @@ impl PieceHasher {
 
 /// The expected hashes of the pieces of a torrent, borrowed: the `pieces` string of v1, 20 bytes for each, or
 /// the piece layer of v2, or both.
+///
+/// ```
+/// use bittorrent_pieces::{PieceHasher, PieceHashes, PieceIndex};
+///
+/// let hashes = [PieceHasher::digest(b"first"), PieceHasher::digest(b"second")];
+/// let hashes = PieceHashes::new(&hashes);
+/// assert_eq!(hashes.of(PieceIndex(1)), Some(&PieceHasher::digest(b"second")));
+/// assert_eq!(PieceHashes::from_bytes(hashes.as_bytes()), Some(hashes));
+/// assert_eq!(PieceHashes::from_bytes(&[0; 19]), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PieceHashes<'a> {
     v1: &'a [[u8; 20]],
@@ -113,25 +124,55 @@ impl<'a> PieceHashes<'a> {
 
     /// Returns the nodes of the trees of v2 above every 512 pieces of each file, one file behind the other: for
     /// [`TorrentContent::runs`](crate::TorrentContent).
-    pub fn runs(&self, geometry: Geometry<'a>) -> impl Iterator<Item = MerkleHash> + use<'a> {
-        let pieces = self.v2.hashes();
+    #[must_use]
+    pub fn runs(&self, geometry: Geometry<'a>) -> HashRuns<'a> {
         let height = piece_height(geometry.full_piece_len());
-        let run = run_height(height);
         // One file, or several of which each begins with the piece behind those before it.
-        let starts = geometry.files().iter().map(|file| file.first.slot()).skip(1);
-        let ends = starts.chain(core::iter::once(pieces.len()));
-        let mut start = 0;
-        let files = ends.map(move |end| {
-            let file = pieces.get(start..end).unwrap_or_default();
-            start = end;
-            file
-        });
-        files.flat_map(|file| file.chunks(RUN)).map(move |nodes| node(nodes, height, run, 0))
+        let files = geometry.files().get(1..).unwrap_or_default();
+        HashRuns {
+            pieces: self.v2.hashes(),
+            taken: 0,
+            files: files.iter(),
+            file: &[],
+            height,
+            ended: false,
+        }
     }
 
     /// Returns the bytes of the `pieces` string; that of a torrent that is v2 alone is empty.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.v1.as_flattened()
+    }
+}
+
+/// The nodes of the trees of v2 above every 512 pieces, computed one by one: [`PieceHashes::runs`].
+#[derive(Debug, Clone)]
+pub struct HashRuns<'a> {
+    pieces: &'a [MerkleHash],
+    taken: usize, // pieces of the files before this one and of this one
+    files: core::slice::Iter<'a, V2File>, // behind this one
+    file: &'a [MerkleHash], // what is left of this one
+    height: u8,   // of a piece
+    ended: bool,
+}
+
+impl Iterator for HashRuns<'_> {
+    type Item = MerkleHash;
+
+    fn next(&mut self) -> Option<MerkleHash> {
+        while self.file.is_empty() {
+            if self.ended {
+                return None;
+            }
+            let next = self.files.next();
+            self.ended = next.is_none();
+            let end = next.map_or(self.pieces.len(), |file| file.first.slot());
+            self.file = self.pieces.get(self.taken..end).unwrap_or_default();
+            self.taken = end;
+        }
+        let (run, rest) = self.file.split_at(self.file.len().min(RUN));
+        self.file = rest;
+        Some(node(run, self.height, run_height(self.height), 0))
     }
 }

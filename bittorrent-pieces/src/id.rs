@@ -20,7 +20,15 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// The SHA-1 of the bytes of a torrent's info dictionary (BEP 3).
+/// The SHA-1 of the bytes of a torrent's info dictionary (BEP 3). It prints as hexadecimal digits.
+///
+/// ```
+/// use bittorrent_pieces::InfoHash;
+///
+/// let hash = InfoHash([0xAB; 20]);
+/// assert_eq!(format!("{hash:.8}"), "abababab");
+/// assert_eq!(format!("{hash}").len(), 40);
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -40,6 +48,14 @@ impl fmt::Display for InfoHash {
 }
 
 /// The 20 bytes by which a peer identifies itself in its handshake (BEP 3). They are not verified.
+///
+/// ```
+/// use bittorrent_pieces::PeerId;
+///
+/// // BEP 20: two letters for the program, four digits for its version, then random bytes.
+/// let ours = PeerId(*b"-XX0100-0123456789ab");
+/// assert_eq!(format!("{ours:.6}"), "2d5858");
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -59,6 +75,12 @@ impl fmt::Display for PeerId {
 }
 
 /// The SHA-256 of the info dictionary of a v2 torrent (BEP 52).
+///
+/// ```
+/// use bittorrent_pieces::{InfoHash, InfoHashV2};
+///
+/// assert_eq!(InfoHashV2([0xAB; 32]).truncated(), InfoHash([0xAB; 20]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -22,7 +22,7 @@ pub mod bencode;
 pub mod bitfield;
 mod block;
 pub mod choker;
-mod compact;
+pub mod compact;
 mod compact_time;
 #[cfg(feature = "dht")]
 pub mod dht;
@@ -44,7 +44,7 @@ pub mod metainfo;
 mod network;
 pub mod peer_book;
 pub mod picker;
-mod priority;
+pub mod priority;
 mod received;
 mod rng;
 mod text;
@@ -52,20 +52,19 @@ pub mod torrent;
 pub mod tracker;
 pub mod wire;
 
-pub use bitfield::{Bitfield, BitfieldError};
+pub use bitfield::Bitfield;
 pub use block::{BLOCK_LEN, Block, PieceIndex};
-pub use choker::{Candidate, Choker, ChokerPolicy};
-pub use compact::{CompactPeers, Family, PeersIter};
+pub use choker::{Choker, ChokerPolicy};
+pub use compact::{CompactPeers, Family};
 pub use error::{BufferTooSmall, ConfigError, ConnectError, Full, NotConnected};
-pub use fetch::{FetchConfig, FetchSlot, MetadataFetch};
+pub use fetch::{FetchConfig, MetadataFetch};
 pub use geometry::{Geometry, V2File};
-pub use hash::{PieceHasher, PieceHashes};
+pub use hash::{HashRuns, PieceHasher, PieceHashes};
 pub use host::Host;
 pub use id::{ConnId, InfoHash, InfoHashV2, PeerId};
 pub use metainfo::Metainfo;
 pub use peer_book::PeerBook;
 pub use picker::{Picker, Policy, Priority};
-pub use priority::{crc32c, peer_priority};
 pub use received::Received;
 pub use torrent::{
     CloseReason, Config, Event, Outcome, Padding, PeerError, PieceCheck, Side, Torrent,

@@ -152,6 +152,21 @@ pub fn proof_root<'h>(
 }
 
 /// A layer of hashes of a file, as in `piece layers`.
+///
+/// ```
+/// use bittorrent_pieces::merkle::{MerkleHasher, PieceLayer};
+///
+/// let file = [7; 40_000]; // two pieces of 32 KiB
+/// let pieces = file.chunks(32_768).map(|piece| {
+///     let mut tree = MerkleHasher::new();
+///     tree.update(piece);
+///     tree.finish(1)
+/// });
+/// let layer: Vec<_> = pieces.collect();
+/// let mut tree = MerkleHasher::new();
+/// tree.update(&file);
+/// assert_eq!(PieceLayer::new(&layer).root(32_768), tree.finish(2));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PieceLayer<'a>(&'a [MerkleHash]);
 

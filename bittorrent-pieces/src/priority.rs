@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// count. IPv4 and IPv6 do not mix: then the priority is 0.
 ///
 /// ```
-/// use bittorrent_pieces::peer_priority;
+/// use bittorrent_pieces::priority::peer_priority;
 ///
 /// let (ours, theirs) = ("123.213.32.10:1".parse().unwrap(), "98.76.54.32:2".parse().unwrap());
 /// assert_eq!(peer_priority(ours, theirs), 0xEC2D_7224);

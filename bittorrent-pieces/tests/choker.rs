@@ -1,7 +1,8 @@
 //! Which peers are unchoked: the rules of BEP 3 and Cohen 2003, section 3.
 
+use bittorrent_pieces::choker::Candidate;
 use bittorrent_pieces::choker::{OptimisticUnchoke, Slots, UnchokeOrder};
-use bittorrent_pieces::{Candidate, Choker, ChokerPolicy, ConnId};
+use bittorrent_pieces::{Choker, ChokerPolicy, ConnId};
 
 fn peers(rates: &[u32]) -> Vec<Candidate> {
     let peer = |(nth, rate): (u32, &u32)| {
@@ -119,7 +120,7 @@ fn a_free_slot_is_given_between_rounds() {
 }
 
 #[test]
-fn no_slots_and_no_peers_are_no_harm() {
+fn without_slots_or_peers_a_round_unchokes_nobody() {
     let mut crowd = peers(&[1, 2, 3]);
     let mut choker = Choker::new(0, 1);
     round(&mut choker, &mut crowd);

@@ -38,7 +38,7 @@ fn a_torrent_of_256_pieces_and_8_peers_is_under_4_kib() {
 
 /// And it works in that: it takes the image from seven seeds, and gives it to the eighth peer meanwhile.
 #[test]
-fn it_takes_and_gives_the_image() {
+fn a_device_downloads_and_uploads_the_image() {
     let digest = PieceHasher::digest(&vec![0xA5; PIECE as usize]);
     let hashes = vec![digest; PIECES as usize];
     let mut peers: Vec<_> = (0..=8).map(|n| device(&hashes, n, (1..8).contains(&n))).collect();

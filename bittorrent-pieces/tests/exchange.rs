@@ -119,7 +119,7 @@ fn peers_without_a_handshake_are_not_announced() {
 
 /// A slot is taken by another when it must be: then its last peer is forgotten, the eldest first.
 #[test]
-fn slots_bound_what_is_kept_in_mind() {
+fn the_number_of_remembered_requests_is_bounded_by_the_slots() {
     let mut room = Room::new(3);
     room.join(0, LISTENER, v4(1));
     room.join(2, ConnId(1), v4(11));

@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome, FetchSlots};
+use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome, FetchSlot, FetchSlots};
 use bittorrent_pieces::merkle::{MerkleHash, PieceLayer, layer_root};
 use bittorrent_pieces::wire::extended::{Extended, Metadata};
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    CloseReason, ConnId, FetchConfig, FetchSlot, Geometry, InfoHash, MetadataFetch, PeerId,
-    PieceHasher, Received, Side,
+    CloseReason, ConnId, FetchConfig, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher,
+    Received, Side,
 };
 
 type Fetch = MetadataFetch<FetchSlots<[FetchSlot; 2], Vec<u8>>>;
@@ -117,7 +117,7 @@ fn a_peer_that_rejects_or_is_slow_rests_and_another_is_asked() {
 }
 
 #[test]
-fn what_does_not_fit_the_buffer_is_not_asked_for() {
+fn a_dictionary_longer_than_the_buffer_is_not_requested() {
     let mut fetch = fetch(39_999);
     join(&mut fetch, A, 40_000);
     join(&mut fetch, B, 0);

@@ -54,24 +54,24 @@ proptest! {
 
     /// Text over the alphabet of bencode gets deeper than random bytes.
     #[test]
-    fn bencode_like_text_is_bencode_or_not(text in "[ilde0-9:a-c]{0,40}") {
+    fn bencode_like_text_decodes_or_fails(text in "[ilde0-9:a-c]{0,40}") {
         body("bittorrent_bencode")(text.as_bytes());
     }
 
     #[test]
-    fn text_behind_announce_is_a_request_or_not(text in "(&(ip|port|left|event|key|numwant)=[a-d0-9:.%]{0,9}){0,5}") {
+    fn text_behind_announce_decodes_or_fails(text in "(&(ip|port|left|event|key|numwant)=[a-d0-9:.%]{0,9}){0,5}") {
         let ids = "info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=%00%01bbbbbbbbbbbbbbbbbb&port=1";
         body("bittorrent_http_request")(format!("/announce?{ids}{text}").as_bytes());
     }
 
     #[test]
-    fn text_behind_a_hash_is_a_link_or_not(text in "(&(dn|tr|x.pe|so|xt)=[a0-9:,%.\\[\\]-]{0,12}){0,4}") {
+    fn text_behind_a_hash_decodes_or_fails(text in "(&(dn|tr|x.pe|so|xt)=[a0-9:,%.\\[\\]-]{0,12}){0,4}") {
         let hash = "magnet:?xt=urn:btih:e4c9cc93f9679a5a513ea8d646821bb5eba48527";
         body("bittorrent_magnet")(format!("{hash}{text}").as_bytes());
     }
 
     #[test]
-    fn metainfo_with_a_changed_byte_is_a_torrent_file_or_not(at in 0..130_usize, byte: u8) {
+    fn metainfo_with_a_changed_byte_decodes_or_fails(at in 0..130_usize, byte: u8) {
         let mut file = b"d8:announce3:url4:infod5:filesld6:lengthi3e4:pathl1:a1:beed6:lengthi0e\
             4:pathl1:ceee4:name1:n12:piece lengthi16384e6:pieces20:01234567890123456789ee".to_vec();
         body("bittorrent_metainfo")(&file);

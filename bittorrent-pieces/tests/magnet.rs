@@ -59,7 +59,7 @@ fn names_trackers_peers_and_files() {
 }
 
 #[test]
-fn what_is_no_link_is_refused() {
+fn invalid_magnet_links_are_refused() {
     let good = format!("magnet:?xt=urn:btih:{HEX}");
     for (link, error) in [
         ("http://x".into(), MagnetError::Scheme),
@@ -114,7 +114,7 @@ fn a_malformed_optional_field_is_skipped() {
 }
 
 #[test]
-fn a_written_link_says_what_was_meant() {
+fn a_built_magnet_link_reads_back_the_same() {
     let contact = Contact { peer_id: None, host: Host::parse(b"2001:db8::1").unwrap(), port: 1 };
     let name = Contact { host: Host::parse(b"a.example").unwrap(), ..contact };
     let draft = MagnetBuilder {

@@ -1,4 +1,4 @@
-//! What a torrent needs, as told before it is built, is what its memory takes.
+//! The memory of a torrent is what `torrent_memory` announces before it is built.
 
 use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::metainfo::{
@@ -55,7 +55,7 @@ fn taken(storage: &TorrentVec) -> u64 {
 }
 
 #[test]
-fn a_torrent_of_version_1_takes_what_was_told() {
+fn a_v1_torrent_allocates_the_announced_memory() {
     for pieces in [1_u32, 300, 5_000] {
         let hashes = vec![[7; 20]; pieces as usize];
         let len = u64::from(pieces - 1) * u64::from(PIECE) + 5;
@@ -73,7 +73,7 @@ fn a_torrent_of_version_1_takes_what_was_told() {
 
 /// Several files, one of them longer than 512 pieces; and empty ones.
 #[test]
-fn a_torrent_of_version_2_takes_what_was_told() {
+fn a_v2_torrent_allocates_the_announced_memory() {
     let lens = [0, 5, u64::from(PIECE), 700 * u64::from(PIECE) - 3, 3 * u64::from(PIECE)];
     let mut files = vec![];
     let mut all = vec![];

@@ -107,7 +107,7 @@ fn names_that_become_equal_are_renamed() {
 }
 
 #[test]
-fn names_for_windows_are_no_devices_and_have_no_special_characters() {
+fn names_for_windows_avoid_devices_and_special_characters() {
     for (name, expected) in [
         ("CON.txt", "_CON.txt"),
         ("com1", "_com1"),
@@ -203,7 +203,7 @@ fn links_stay_inside_of_the_torrent() {
 
 /// A file below a link would be written to the target of the link.
 #[test]
-fn a_link_is_no_folder_of_another_file() {
+fn a_symbolic_link_cannot_be_a_folder_of_another_file() {
     let file = b"d4:infod5:filesld4:attr1:l4:pathl1:xe12:symlink pathl1:dee\
         d6:lengthi0e4:pathl1:x1:yeed6:lengthi0e4:pathl1:d1:zeee4:name1:n12:piece lengthi16384e6:pieces0:ee";
     assert_eq!(

@@ -10,7 +10,8 @@ use bittorrent_pieces::peer_book::{
     Added, AddressSlot, AdmissionError, BanSlot, BookEvent, CloseReason, ConnSlot, Ending,
     PeerBookConfig, PeerBookLimits, PeerBookVec, PeerSource, RestoreError,
 };
-use bittorrent_pieces::{ConnId, PeerBook, PeerError, peer_priority};
+use bittorrent_pieces::priority::peer_priority;
+use bittorrent_pieces::{ConnId, PeerBook, PeerError};
 use world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -247,7 +248,7 @@ fn kinds_of_sources_take_turns_in_dials() {
 /// A peer that names an address again and again does not make us dial it more often; a tracker does, once a minute
 /// at most.
 #[test]
-fn a_repeated_address_is_no_lever_against_a_victim() {
+fn a_repeated_address_does_not_speed_up_dials_to_a_victim() {
     let count = |exchange: bool| {
         let mut book = book();
         open(&mut book, Duration::ZERO, 7, addr("9.9.9.9:50000"));
@@ -365,7 +366,7 @@ fn addresses_that_cannot_be_dialled_are_refused() {
     assert_eq!(book.add(SECOND, local, PeerSource::Exchange(ConnId(2)), false), Added::New);
 }
 
-/// Bans double with each one, and an address that behaved for long enough begins anew.
+/// Bans double with each one, and an address that behaved for long enough starts over.
 #[test]
 fn a_corrupt_peer_is_banned_for_longer_each_time_and_forgotten() {
     let mut book = book();
@@ -483,7 +484,7 @@ fn a_full_table_of_open_connections_refuses_more() {
     );
 }
 
-/// A peer that dialled us and told its port is dialled after it was lost.
+/// A peer that dialled us and announced its port is dialled after it was lost.
 #[test]
 fn an_incoming_peer_is_dialled_at_its_listening_port() {
     let mut book = book();

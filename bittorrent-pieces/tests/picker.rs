@@ -125,7 +125,7 @@ fn the_open_piece_with_the_fewest_free_blocks_comes_first() {
 /// `onlyRequestBlocksThePeerHas`, `doesNotRequestPiecesThatAreNotWanted`,
 /// `doesNotRequestSameBlockTwice`.
 #[test]
-fn nobody_is_asked_for_what_it_lacks_or_we_have_or_twice() {
+fn requests_are_for_missing_blocks_that_the_peer_has_once() {
     let mut picker = picker(3, &[0]);
     let peer = bits(3, &[0, 2]);
     picker.join(&PeerPieces::Some(peer.as_view()));
@@ -233,7 +233,7 @@ fn a_failed_piece_of_several_sources_is_fetched_from_one() {
 
 /// What a banned peer gave to other pieces is fetched again.
 #[test]
-fn gifts_of_a_banned_peer_are_thrown_away() {
+fn blocks_of_a_banned_peer_are_discarded() {
     let mut picker = picker(1, &[]);
     picker.join(&PeerPieces::All);
     let block = pick(&mut picker, A, &PeerPieces::All).unwrap();
@@ -251,7 +251,7 @@ fn leave_undoes_join() {
     let mut picker = picker(9, &[]);
     let some = bits(9, &[0, 3, 8]);
     for _ in 0..100 {
-        picker.join(&PeerPieces::Some(some.as_view())); // more than the levels that are told apart
+        picker.join(&PeerPieces::Some(some.as_view())); // more than the levels of availability
     }
     picker.join(&PeerPieces::All);
     assert_eq!([0, 1, 3].map(|piece| picker.availability(PieceIndex(piece))), [101, 1, 101]);
@@ -296,7 +296,7 @@ fn the_number_of_open_pieces_is_bounded() {
 }
 
 #[test]
-fn no_pieces_and_no_memory_are_no_harm() {
+fn without_pieces_or_memory_all_calls_are_legal() {
     let mut empty = picker_of(0, &[], 0, 1);
     empty.join(&PeerPieces::All);
     assert_eq!(

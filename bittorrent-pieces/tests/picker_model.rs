@@ -133,7 +133,7 @@ fn every_choice_is_a_rarest_piece() {
 /// transmission#7700: 500 GB in pieces of 256 KiB are 30 million blocks. Whatever happens, a call looks
 /// at no more than the words of the pieces, some times over, or the blocks that are open.
 #[test]
-fn thirty_million_blocks_are_no_burden() {
+fn a_torrent_of_thirty_million_blocks_is_picked_from() {
     const PIECES: u32 = 1_875_000;
     const WORDS: u64 = PIECES.div_ceil(64) as u64;
     const OPEN: usize = 400;

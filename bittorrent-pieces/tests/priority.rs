@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use bittorrent_pieces::{crc32c, peer_priority};
+use bittorrent_pieces::priority::{crc32c, peer_priority};
 
 fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()

@@ -113,7 +113,7 @@ fn one_corrupt_peer_is_found_and_no_honest_one_is_banned() {
             let failed = node.events.iter().any(|event| matches!(event, Event::PieceFailed { .. }));
             let banned: Vec<_> = node.banned().collect();
             assert!(banned.iter().all(|node| *node == corrupt), "seed {seed}: {banned:?}");
-            assert_eq!(failed, !banned.is_empty(), "seed {seed}: whoever was harmed knows by whom");
+            assert_eq!(failed, !banned.is_empty(), "seed {seed}: a failed piece names its sender");
             found += banned.len();
         }
         assert!(found > 0, "seed {seed}: nobody met the corrupt peer");

@@ -42,7 +42,7 @@ fn deadlines_are_the_same_after_seven_weeks() {
 
 /// Spans that no clock reaches are no spans, and the shortest are not for ever due.
 #[test]
-fn spans_may_be_as_long_and_as_short_as_they_like() {
+fn configured_spans_of_any_length_are_legal() {
     let spans = |span| {
         move |config: &mut Config| {
             config.silence = span;

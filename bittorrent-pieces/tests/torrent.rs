@@ -20,7 +20,7 @@ use by_hand::{
 };
 
 #[test]
-fn a_dialled_peer_is_greeted_first_an_accepting_one_answers() {
+fn the_dialling_side_sends_the_first_handshake() {
     let mut seed = torrent(0xC0);
     seed.handle_connected(ZERO, A, Side::Dialled).unwrap();
     seed.handle_connected(ZERO, B, Side::Accepted).unwrap();
@@ -181,7 +181,7 @@ fn a_peer_that_does_not_answer_for_a_minute_is_snubbed() {
 }
 
 #[test]
-fn uploads_wait_for_interest_and_obey_choke_and_cancel() {
+fn uploads_follow_interest_choke_and_cancel() {
     let mut seed = torrent(0xC0);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
     greet(&mut seed, A, 1).unwrap();
@@ -248,7 +248,7 @@ fn the_choker_follows_its_policy() {
 
 /// A full queue of requests refuses the input and loses nothing.
 #[test]
-fn too_many_requests_wait_in_the_callers_buffer() {
+fn requests_above_the_queue_wait_in_the_receive_buffer() {
     let mut seed = torrent(0xC0);
     join(&mut seed, A, 0);
     deliver(&mut seed, ZERO, A, Message::Interested).unwrap();

@@ -64,7 +64,7 @@ fn packets_round_trip() {
 }
 
 #[test]
-fn requests_say_what_the_table_says() {
+fn requests_have_the_fields_of_the_table() {
     let transaction = TransactionId(0x1234_5678);
     let bytes = packet("connect_request");
     assert_eq!(Request::decode(&bytes), Ok(Request::Connect { transaction }));
@@ -84,7 +84,7 @@ fn requests_say_what_the_table_says() {
 }
 
 #[test]
-fn responses_say_what_the_table_says() {
+fn responses_have_the_fields_of_the_table() {
     let bytes = packet("announce_response_v4_two_peers");
     let response = Response::decode(&bytes, Family::V4).unwrap();
     let Response::Announce { interval, leechers, seeders, peers, .. } = response else {

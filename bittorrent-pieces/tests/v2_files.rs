@@ -6,8 +6,8 @@ use core::time::Duration;
 use std::sync::LazyLock;
 
 use bittorrent_pieces::bencode::{Mode, WriteError};
-use bittorrent_pieces::fetch::FetchSlots;
 use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome};
+use bittorrent_pieces::fetch::{FetchSlot, FetchSlots};
 use bittorrent_pieces::merkle::{
     MerkleHash, MerkleHasher, PieceLayer, height, layer_root, pad_hash, piece_height, proof_root,
 };
@@ -18,9 +18,8 @@ use bittorrent_pieces::torrent::HASHES_LEN;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, Config, ConfigError, ConnId, Event, FetchConfig, FetchSlot, Geometry,
-    MetadataFetch, Metainfo, PeerId, PieceHashes, PieceIndex, Side, Torrent, TorrentVec, V2File,
-    Verdict,
+    Bitfield, Block, Config, ConfigError, ConnId, Event, FetchConfig, Geometry, MetadataFetch,
+    Metainfo, PeerId, PieceHashes, PieceIndex, Side, Torrent, TorrentVec, V2File, Verdict,
 };
 use bittorrent_pieces::{InfoHash, Outcome, TorrentContent, TorrentLimits, TorrentSetup};
 

@@ -340,7 +340,7 @@ fn a_block_is_sent_as_13_bytes_and_its_data() {
 }
 
 #[test]
-fn messages_print_as_on_the_board() {
+fn messages_print_as_one_line() {
     let frames = rows(include_str!("data/peer_wire.txt")).filter(|row| row[0] == "frame").take(11);
     let lines = frames.map(|row| {
         let bytes = unhex(row[2]);

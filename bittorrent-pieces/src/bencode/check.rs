@@ -42,6 +42,8 @@ impl Default for Limits {
 
 /// [`MAX_DEPTH`] as a length.
 const LEVELS: usize = 100;
+/// The number of levels that nearly every value has room in. Clearing room for all takes longer than a short message.
+const FEW_LEVELS: usize = 8;
 
 /// A list or dictionary that is not yet closed.
 #[derive(Clone, Copy)]
@@ -58,8 +60,20 @@ pub(super) fn skip_checked(
     mode: Mode,
     limits: Limits,
 ) -> Result<&[u8], BencodeError> {
+    match skip_within::<FEW_LEVELS>(bytes, mode, limits)? {
+        Some(rest) => Ok(rest),
+        None => skip_within::<LEVELS>(bytes, mode, limits)?.ok_or(BencodeError::Depth(MAX_DEPTH)),
+    }
+}
+
+/// Returns the bytes after the value; `None` if it has more than `N` levels.
+fn skip_within<const N: usize>(
+    bytes: &[u8],
+    mode: Mode,
+    limits: Limits,
+) -> Result<Option<&[u8]>, BencodeError> {
     const CLOSED: Level<'_> = Level { dict: false, value_next: false, body: &[], greatest: None };
-    let mut levels = [CLOSED; LEVELS];
+    let mut levels = [CLOSED; N];
     let mut depth = 0_usize;
     let mut items = 0_u32;
     let mut unordered = 0_u32;
@@ -90,15 +104,14 @@ pub(super) fn skip_checked(
                 if depth >= usize::from(limits.depth.min(MAX_DEPTH)) {
                     return Err(BencodeError::Depth(limits.depth));
                 }
-                if let Some(level) = levels.get_mut(depth) {
-                    let dict = token == Token::Dict;
-                    *level = Level { dict, body: tokens.rest(), ..CLOSED };
-                }
+                let Some(level) = levels.get_mut(depth) else { return Ok(None) };
+                let dict = token == Token::Dict;
+                *level = Level { dict, body: tokens.rest(), ..CLOSED };
                 depth = depth.saturating_add(1);
             }
         }
         if depth == 0 {
-            return Ok(tokens.rest());
+            return Ok(Some(tokens.rest()));
         }
     }
 }

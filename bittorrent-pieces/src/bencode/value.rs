@@ -4,6 +4,15 @@ use super::check::{skip, skip_checked};
 use super::{BencodeError, Limits, Mode, Token, Tokens};
 
 /// The bytes of one value, which were checked as a whole.
+///
+/// ```
+/// use bittorrent_pieces::bencode::{Limits, Mode, Value};
+///
+/// let dict = Value::from_bytes(b"d4:name1:x4:sizei7ee", Mode::Strict, Limits::DEFAULT)?;
+/// assert_eq!(dict.find(b"size").and_then(|size| size.as_int()), Some(7));
+/// assert_eq!(dict.entries().count(), 2);
+/// # Ok::<(), bittorrent_pieces::bencode::BencodeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a>(&'a [u8]);
 
@@ -71,13 +80,13 @@ impl<'a> Value<'a> {
 
     /// Returns whether this is a list.
     #[must_use]
-    pub fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         self.0.starts_with(b"l")
     }
 
     /// Returns whether this is a dictionary.
     #[must_use]
-    pub fn is_dict(&self) -> bool {
+    pub(crate) fn is_dict(&self) -> bool {
         self.0.starts_with(b"d")
     }
 
@@ -97,6 +106,18 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn find(&self, key: &[u8]) -> Option<Value<'a>> {
         self.entries().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// Splits the value at the front of bytes that were checked before from the rest.
+    pub(crate) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let rest = skip(bytes);
+        (Self::before(bytes, rest), rest)
+    }
+
+    /// Returns the entries of a dictionary from the one on that begins this many bytes before its end.
+    pub(crate) fn last_entries(&self, len: usize) -> Entries<'a> {
+        let start = self.0.len().saturating_sub(len);
+        Entries(self.0.get(start..).unwrap_or_default())
     }
 
     fn before(bytes: &'a [u8], rest: &[u8]) -> Self {
@@ -126,6 +147,21 @@ impl<'a> Iterator for Items<'a> {
 /// The keys and values of a dictionary.
 #[derive(Debug, Clone)]
 pub struct Entries<'a>(&'a [u8]);
+
+impl<'a> Entries<'a> {
+    /// Returns the length in bytes from the next entry to the end of the dictionary.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the next key.
+    pub(crate) fn key(&self) -> Option<&'a [u8]> {
+        match Tokens::new(self.0).pull() {
+            Ok(Token::Bytes(key)) => Some(key),
+            _ => None,
+        }
+    }
+}
 
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);

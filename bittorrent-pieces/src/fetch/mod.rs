@@ -1,6 +1,7 @@
 //! The info dictionary behind a magnet link: requested of peers, checked against the hash (BEP 9).
 
 mod layer;
+mod receive;
 mod slot;
 mod state;
 mod storage;
@@ -37,7 +38,7 @@ pub use storage_vec::{FetchLimits, FetchVec};
 ///
 /// ```
 /// use bittorrent_pieces::*;
-/// use bittorrent_pieces::fetch::FetchSlots;
+/// use bittorrent_pieces::fetch::{FetchSlot, FetchSlots};
 /// use core::time::Duration;
 ///
 /// let config = FetchConfig::new(InfoHash([7; 20]), PeerId([1; 20]));
@@ -143,7 +144,7 @@ impl<S: FetchStorage> MetadataFetch<S> {
     /// [`fetch_layer`](Self::fetch_layer) next. The slots are cleared.
     ///
     /// ```
-    /// use bittorrent_pieces::fetch::FetchSlots;
+    /// use bittorrent_pieces::fetch::{FetchSlot, FetchSlots};
     /// use bittorrent_pieces::*;
     /// use core::time::Duration;
     ///

@@ -60,8 +60,8 @@ impl Core {
                 live.map(|slot| slot.rests_until).filter(|_| waits).filter(later).min()
             }
             Timer::KeepAlive => {
-                let greeted = live.filter(|slot| slot.handshake_sent);
-                let ends = greeted.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
+                let open = live.filter(|slot| slot.handshake_sent);
+                let ends = open.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
                 ends.filter(later).min()
             }
         }

@@ -6,6 +6,29 @@ use crate::id::InfoHash;
 use crate::merkle::MerkleHash;
 
 /// The contents of a metainfo file, to be written in canonical form.
+///
+/// ```
+/// use bittorrent_pieces::metainfo::{Content, MetainfoBuilder, MetainfoOptions, Version};
+/// use bittorrent_pieces::{Metainfo, PieceHasher, PieceHashes, bencode::Mode};
+///
+/// let hashes = [PieceHasher::digest(b"abc")];
+/// let builder = MetainfoBuilder {
+///     announce: Some(b"http://tracker.example/announce"),
+///     tiers: &[],
+///     name: b"abc.txt",
+///     piece_len: 16_384,
+///     hashes: PieceHashes::new(&hashes),
+///     private: None,
+///     content: Content::Single(3),
+///     version: Version::V1,
+///     options: MetainfoOptions::default(),
+/// };
+/// let mut file = [0; 512];
+/// let len = builder.encode(&mut file)?;
+/// let metainfo = Metainfo::decode(&file[..len], Mode::Strict)?;
+/// assert_eq!(metainfo.geometry().total(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "built as a literal")]
 pub struct MetainfoBuilder<'a> {

@@ -7,10 +7,6 @@ use crate::bencode::Value;
 use crate::hash::PieceHashes;
 use crate::merkle::PieceLayer;
 
-pub(super) fn tree_of(info: Value<'_>) -> Result<Value<'_>, MetainfoError> {
-    info.find(b"file tree").filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
-}
-
 /// Adds the piece layer of a single file, if it is known.
 pub(super) fn with_layer<'a>(
     hashes: PieceHashes<'a>,
@@ -43,16 +39,16 @@ pub(super) fn layer_of<'a>(
 
 /// Returns the root of a file as the layer of its only piece.
 pub(super) fn root_layer<'a>(file: &tree::TreeFile<'a>) -> Option<PieceLayer<'a>> {
-    PieceLayer::from_bytes(file.properties.find(b"pieces root")?.as_bytes()?)
+    PieceLayer::from_bytes(file.root_bytes()?)
 }
 
 /// Compares the two descriptions of a hybrid torrent: the same files, each at the start of a piece.
 pub(super) fn check_hybrid(
     name: &[u8],
     info: Value<'_>,
+    tree: Value<'_>,
     piece_len: u32,
 ) -> Result<(), MetainfoError> {
-    let tree = tree_of(info)?;
     let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
     let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
     for old in old {

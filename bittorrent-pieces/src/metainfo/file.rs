@@ -1,7 +1,7 @@
 //! The files of a torrent, and the place of the content in them.
 
 use super::error::MetainfoError;
-use super::fields::int_of;
+use super::fields::{FileFields, InfoFields, length_of};
 use super::tree::{self, DEPTH, Walk};
 use crate::bencode::{Items, Value};
 
@@ -163,7 +163,7 @@ impl<'a> Iterator for Files<'a> {
             let depth = if *single { 0 } else { file.depth };
             let path = Elements { name: None, rest: Rest::Names(file.names, depth, 0) };
             let properties = file.properties;
-            let attributes = attributes(properties);
+            let attributes = file.attributes;
             return Some(File {
                 offset: start,
                 len,
@@ -175,26 +175,17 @@ impl<'a> Iterator for Files<'a> {
         }
         let single = self.single.take();
         let file = single.or_else(|| self.list.next())?;
-        let attributes = attributes(file);
-        let len = file.find(b"length").and_then(|len| len.as_int()).unwrap_or(0);
+        let fields = FileFields::of(file);
+        let attributes = fields.attributes;
+        let len = fields.length.and_then(|len| len.as_int()).unwrap_or(0);
         let len = if is_symlink(attributes) { 0 } else { u64::try_from(len).unwrap_or(0) };
         let offset = self.offset;
         self.offset = offset.saturating_add(len);
         // A dictionary has no items: the path of a single file is its name.
-        let rest = if single.is_some() { file } else { path_of(file).unwrap_or(file) };
+        let rest = if single.is_some() { file } else { fields.path().unwrap_or(file) };
         let path = Elements { name: None, rest: Rest::List(rest.items()) };
         Some(File { offset, len, name: self.name, path, attributes, properties: file })
     }
-}
-
-/// Returns `path.utf-8`, which some programs write beside a `path` in another encoding, or `path`.
-fn path_of(file: Value<'_>) -> Option<Value<'_>> {
-    let list = |key| file.find(key).filter(|path| path.items().next().is_some());
-    list(b"path.utf-8").or_else(|| list(b"path"))
-}
-
-fn attributes(file: Value<'_>) -> &[u8] {
-    file.find(b"attr").and_then(|attr| attr.as_bytes()).unwrap_or_default()
 }
 
 fn is_symlink(attributes: &[u8]) -> bool {
@@ -202,26 +193,23 @@ fn is_symlink(attributes: &[u8]) -> bool {
 }
 
 /// Checks `length` or `files` of an info dictionary; returns the length of the content.
-pub(super) fn check_content(info: Value<'_>) -> Result<u64, MetainfoError> {
-    match (info.find(b"length"), info.find(b"files")) {
-        (Some(_), None) => check_len(info),
+pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError> {
+    match (info.length, info.files) {
+        (Some(_), None) => length_of(info.length),
         (None, Some(files)) if files.items().next().is_some() => {
             files.items().try_fold(0_u64, |total, file| {
-                let attributes = attributes(file);
-                let mut elements = path_of(file).into_iter().flat_map(|path| path.items());
-                let named = path_of(file).is_some() || attributes.contains(&b'p');
+                let fields = FileFields::of(file);
+                let path = fields.path();
+                let mut elements = path.into_iter().flat_map(|path| path.items());
+                let named = path.is_some() || fields.attributes.contains(&b'p');
                 if !named || elements.any(|element| element.as_bytes().is_none()) {
                     return Err(MetainfoError::Key("path"));
                 }
-                let len = if is_symlink(attributes) { 0 } else { check_len(file)? };
+                let link = is_symlink(fields.attributes);
+                let len = if link { 0 } else { length_of(fields.length)? };
                 total.checked_add(len).ok_or(MetainfoError::TooLong)
             })
         }
         _ => Err(MetainfoError::Content),
     }
-}
-
-fn check_len(file: Value<'_>) -> Result<u64, MetainfoError> {
-    let len = int_of(file, b"length", "length")?;
-    u64::try_from(len).map_err(|_| MetainfoError::Length(len))
 }

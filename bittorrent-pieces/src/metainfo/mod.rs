@@ -21,12 +21,12 @@ use crate::hash::{PieceHasher, PieceHashes};
 use crate::id::{InfoHash, InfoHashV2};
 use crate::merkle::MerkleHash;
 pub use builder::{Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version};
-use check::{check_hybrid, tree_of, with_layer};
+use check::{check_hybrid, with_layer};
 pub use error::MetainfoError;
-use fields::{bytes_of, int_of};
+use fields::InfoFields;
 pub use file::{Elements, File, Files, Span};
 pub use iter::{Spans, Tier, Tiers, V2Files};
-use layers::LayerIndex;
+use layers::{LayerCheck, LayerIndex};
 pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 
 /// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.
@@ -84,8 +84,17 @@ impl<'a> Metainfo<'a> {
             Mode::Strict => Value::from_bytes(bytes, mode, Limits::DEFAULT)?,
             Mode::Lenient => Value::decode(bytes, mode, Limits::DEFAULT)?.0,
         };
-        let info = top.find(b"info").filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
-        Self::of(top, info, mode == Mode::Lenient, max_piece_len)
+        let mut info = None;
+        let mut layers = None;
+        for (key, value) in top.entries() {
+            match key {
+                b"info" => info = Some(value),
+                b"piece layers" => layers = Some(value),
+                _ => {}
+            }
+        }
+        let info = info.filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
+        Self::of(top, info, layers, mode == Mode::Lenient, max_piece_len)
     }
 
     /// Parses an info dictionary alone, as peers send it for a magnet link (BEP 9). It names no tracker.
@@ -97,50 +106,55 @@ impl<'a> Metainfo<'a> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let info = Some(info).filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
         let top = Value::from_bytes(b"de", mode, Limits::DEFAULT)?;
-        Self::of(top, info, true, MAX_PIECE_LEN)
+        Self::of(top, info, None, true, MAX_PIECE_LEN)
     }
 
     /// Checks the whole; `layerless` permits missing piece layers.
     fn of(
         top: Value<'a>,
         info: Value<'a>,
+        layers: Option<Value<'a>>,
         layerless: bool,
         max_piece_len: u32,
     ) -> Result<Self, MetainfoError> {
-        let utf8 = bytes_of(info, b"name.utf-8", "name");
-        let name = utf8.or_else(|_| bytes_of(info, b"name", "name"))?;
-        let version = info.find(b"meta version").map(|version| version.as_int());
-        let v2 = match version {
+        let fields = InfoFields::of(info);
+        let name = fields.name()?;
+        let v2 = match fields.meta_version.map(|version| version.as_int()) {
             None => None,
             Some(Some(2)) => Some(InfoHashV2(Sha256::digest(info.as_raw()).into())),
             Some(other) => return Err(MetainfoError::Version(other.unwrap_or(-1))),
         };
-        let piece_len = int_of(info, b"piece length", "piece length")?;
+        let piece_len = fields.piece_length.and_then(|len| len.as_int());
+        let piece_len = piece_len.ok_or(MetainfoError::Key("piece length"))?;
         let short = u32::try_from(piece_len).map_err(|_| MetainfoError::Length(piece_len))?;
         if short > max_piece_len {
             return Err(MetainfoError::PieceLen { len: short, max: max_piece_len });
         }
-        let v1 = v2.is_none() || info.find(b"pieces").is_some();
-        let total = match (v1, v2) {
-            (_, Some(_)) if !short.is_power_of_two() || short < BLOCK_LEN => {
-                return Err(MetainfoError::Length(piece_len));
-            }
-            (true, None) => file::check_content(info)?,
-            (true, Some(_)) => {
-                tree::check_tree(tree_of(info)?, short)?;
-                let total = file::check_content(info)?;
-                check_hybrid(name, info, short)?;
-                total
-            }
-            (false, _) => tree::check_tree(tree_of(info)?, short)?,
-        };
+        if v2.is_some() && (!short.is_power_of_two() || short < BLOCK_LEN) {
+            return Err(MetainfoError::Length(piece_len));
+        }
+        let v1 = v2.is_none() || fields.pieces.is_some();
+        let layers = layers.filter(Value::is_dict);
+        let mut total = 0;
+        if v2.is_some() {
+            let layers = layers.unwrap_or(Value::EMPTY_DICT);
+            let check = LayerCheck::new(layers, short, layerless)?;
+            total = tree::check_tree(fields.tree()?, short, check)?;
+        }
+        if v1 {
+            total = file::check_content(&fields)?;
+        }
+        if v1 && v2.is_some() {
+            check_hybrid(name, info, fields.tree()?, short)?;
+        }
         let geometry = Geometry::new(total, short).map_err(|error| match error {
             ConfigError::PieceLen => MetainfoError::Length(piece_len),
             _ => MetainfoError::TooLong,
         })?;
         let mut hashes = PieceHashes::new(&[]);
         if v1 {
-            let pieces = bytes_of(info, b"pieces", "pieces")?;
+            let pieces = fields.pieces.and_then(|pieces| pieces.as_bytes());
+            let pieces = pieces.ok_or(MetainfoError::Key("pieces"))?;
             hashes = PieceHashes::from_bytes(pieces).ok_or(MetainfoError::Hashes(pieces.len()))?;
             if hashes.len() != crate::index::slot(geometry.pieces()) {
                 let pieces = geometry.pieces();
@@ -148,10 +162,7 @@ impl<'a> Metainfo<'a> {
             }
         }
         if v2.is_some() {
-            let layers = top.find(b"piece layers").filter(Value::is_dict);
-            let layers_or_none = layers.unwrap_or(Value::EMPTY_DICT);
-            layers::check(tree_of(info)?, layers_or_none, short, layerless)?;
-            hashes = with_layer(hashes, v1, layers, tree_of(info)?, name, short);
+            hashes = with_layer(hashes, v1, layers, fields.tree()?, name, short);
         }
         let info_hash = match v2.filter(|_| !v1) {
             Some(v2) => v2.truncated(),

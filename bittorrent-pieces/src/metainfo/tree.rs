@@ -1,7 +1,8 @@
 //! The files of a v2 torrent (BEP 52, "file tree").
 
 use super::error::MetainfoError;
-use crate::bencode::{Entries, Value};
+use super::layers::LayerCheck;
+use crate::bencode::{Token, Tokens, Value};
 use crate::merkle::MerkleHash;
 
 /// The maximum depth of a path.
@@ -13,82 +14,118 @@ pub(super) struct TreeFile<'a> {
     pub(super) names: [&'a [u8]; DEPTH],
     pub(super) depth: usize, // names in use
     pub(super) properties: Value<'a>,
+    pub(super) attributes: &'a [u8],
+    length: Option<i64>,
+    root: Option<Value<'a>>,
 }
 
-impl TreeFile<'_> {
+impl<'a> TreeFile<'a> {
+    fn new(names: [&'a [u8]; DEPTH], depth: usize, properties: Value<'a>) -> Self {
+        let attributes = &[];
+        let mut file = Self { names, depth, properties, attributes, length: None, root: None };
+        for (key, value) in properties.entries() {
+            match key {
+                b"attr" => file.attributes = value.as_bytes().unwrap_or_default(),
+                b"length" => file.length = value.as_int(),
+                b"pieces root" => file.root = Some(value),
+                _ => {}
+            }
+        }
+        file
+    }
+
     pub(super) fn is_symlink(&self) -> bool {
-        let attributes = self.properties.find(b"attr").and_then(|attr| attr.as_bytes());
-        attributes.is_some_and(|attributes| attributes.contains(&b'l'))
+        self.attributes.contains(&b'l')
     }
 
     pub(super) fn len(&self) -> u64 {
-        if self.is_symlink() {
-            return 0;
-        }
-        let len = self.properties.find(b"length").and_then(|len| len.as_int());
+        let len = self.length.filter(|_| !self.is_symlink());
         len.and_then(|len| u64::try_from(len).ok()).unwrap_or(0)
     }
 
     pub(super) fn root(&self) -> Option<MerkleHash> {
-        self.properties.find(b"pieces root")?.as_bytes()?.try_into().ok()
+        self.root_bytes()?.try_into().ok()
+    }
+
+    pub(super) fn root_bytes(&self) -> Option<&'a [u8]> {
+        self.root?.as_bytes()
+    }
+
+    fn check_len(&self) -> Result<u64, MetainfoError> {
+        if self.is_symlink() {
+            return Ok(0);
+        }
+        let len = self.length.ok_or(MetainfoError::Key("length"))?;
+        u64::try_from(len).map_err(|_| MetainfoError::Length(len))
     }
 }
 
-/// Walks over the files of a tree in order, without recursion.
+/// Walks over the files of a tree in order, token by token.
 #[derive(Debug, Clone)]
 pub(super) struct Walk<'a> {
-    open: [Option<Entries<'a>>; DEPTH],
+    rest: &'a [u8],
     names: [&'a [u8]; DEPTH],
     last: [Option<&'a [u8]>; DEPTH], // of the names of each open folder
-    depth: usize,
+    depth: usize,                    // open folders, the tree itself included
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(tree: Value<'a>) -> Self {
-        let mut open = [const { None }; DEPTH];
-        if let Some(first) = open.first_mut() {
-            *first = Some(tree.entries());
-        }
-        Self { open, names: [&[]; DEPTH], last: [None; DEPTH], depth: 1 }
+        let rest = tree.as_raw().strip_prefix(b"d");
+        let depth = usize::from(rest.is_some());
+        let rest = rest.unwrap_or_default();
+        Self { rest, names: [&[]; DEPTH], last: [None; DEPTH], depth }
     }
 
     /// Returns the next file, or an error.
     fn step(&mut self) -> Option<Result<TreeFile<'a>, MetainfoError>> {
         loop {
             let at = self.depth.checked_sub(1)?;
-            let entries = self.open.get_mut(at)?.as_mut()?;
-            let Some((name, value)) = entries.next() else {
-                self.depth = at;
-                continue;
-            };
-            if name.is_empty() {
-                // A file: it has no siblings, and the tree itself is none.
-                let alone = entries.next().is_none();
-                if at == 0 || !alone || !value.is_dict() {
-                    self.depth = 0;
-                    return Some(Err(MetainfoError::Tree));
+            let mut tokens = Tokens::new(self.rest);
+            let token = tokens.pull().ok()?;
+            self.rest = tokens.rest();
+            match token {
+                Token::End => self.depth = at,
+                Token::Bytes([]) => return Some(self.file(at)),
+                Token::Bytes(name) => {
+                    if self.open(at, name).is_none() {
+                        self.depth = 0;
+                        return Some(Err(MetainfoError::Tree));
+                    }
                 }
-                return Some(Ok(TreeFile { names: self.names, depth: at, properties: value }));
+                _ => return None,
             }
-            let place = self.names.get_mut(at);
-            let room = self.open.get_mut(self.depth);
-            let last = self.last.get_mut(at);
-            let (Some(place), Some(room), Some(last)) = (place, room, last) else {
-                self.depth = 0;
-                return Some(Err(MetainfoError::Tree));
-            };
-            if !value.is_dict() || last.is_some_and(|last| name <= last) {
-                self.depth = 0;
-                return Some(Err(MetainfoError::Tree));
-            }
-            *place = name;
-            *last = Some(name);
-            *room = Some(value.entries());
-            if let Some(below) = self.last.get_mut(self.depth) {
-                *below = None;
-            }
-            self.depth = self.depth.saturating_add(1);
         }
+    }
+
+    /// Reads the properties of a file. It has no siblings, and the tree itself is not a file.
+    fn file(&mut self, at: usize) -> Result<TreeFile<'a>, MetainfoError> {
+        let (properties, rest) = Value::split_first(self.rest);
+        match rest.strip_prefix(b"e").filter(|_| at > 0 && properties.is_dict()) {
+            Some(rest) => {
+                self.rest = rest;
+                self.depth = at;
+                Ok(TreeFile::new(self.names, at, properties))
+            }
+            None => {
+                self.depth = 0;
+                Err(MetainfoError::Tree)
+            }
+        }
+    }
+
+    /// Enters a folder or what holds the properties of a file; `None` if it is malformed or out of order.
+    fn open(&mut self, at: usize, name: &'a [u8]) -> Option<()> {
+        self.rest = self.rest.strip_prefix(b"d")?;
+        let last = self.last.get_mut(at)?;
+        if last.is_some_and(|last| name <= last) {
+            return None;
+        }
+        *last = Some(name);
+        *self.names.get_mut(at)? = name;
+        *self.last.get_mut(self.depth)? = None;
+        self.depth = self.depth.saturating_add(1);
+        Some(())
     }
 }
 
@@ -100,31 +137,35 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-fn check_len(file: &TreeFile<'_>) -> Result<u64, MetainfoError> {
-    let len = super::int_of(file.properties, b"length", "length")?;
-    u64::try_from(len).map_err(|_| MetainfoError::Length(len))
-}
-
-/// Checks a tree; returns the length of the content, where each file begins with a piece.
-pub(super) fn check_tree(tree: Value<'_>, piece_len: u32) -> Result<u64, MetainfoError> {
+/// Checks a tree, and passes each file of more than no bytes to `layers`; returns the length of the content, where
+/// each file begins with a piece.
+pub(super) fn check_tree(
+    tree: Value<'_>,
+    piece_len: u32,
+    mut layers: LayerCheck<'_>,
+) -> Result<u64, MetainfoError> {
     let mut walk = Walk::new(tree);
     let mut total = 0_u64;
     let mut files = 0_u64;
     while let Some(file) = walk.step() {
         let file = file?;
-        let len = if file.is_symlink() { 0 } else { check_len(&file)? };
-        let root = file.properties.find(b"pieces root");
-        let right = match file.root() {
+        let len = file.check_len()?;
+        let root = file.root();
+        let right = match root {
             Some(root) => len > 0 && root != [0; 32],
-            None => len == 0 && root.is_none(),
+            None => len == 0 && file.root.is_none(),
         };
         if !right {
             return Err(MetainfoError::Root);
         }
-        let start = start_of(total, piece_len).ok_or(MetainfoError::TooLong)?;
-        total = if len > 0 { start.checked_add(len).ok_or(MetainfoError::TooLong)? } else { total };
+        if let Some(root) = root {
+            layers.file(len, &root)?;
+            let start = start_of(total, piece_len).ok_or(MetainfoError::TooLong)?;
+            total = start.checked_add(len).ok_or(MetainfoError::TooLong)?;
+        }
         files = files.saturating_add(1);
     }
+    layers.end()?;
     if files == 0 { Err(MetainfoError::Tree) } else { Ok(total) }
 }
 

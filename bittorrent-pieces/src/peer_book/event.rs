@@ -1,4 +1,4 @@
-//! What a book is told, and what it reports and asks for.
+//! The inputs of a book, and the events that it reports.
 
 use core::net::SocketAddr;
 

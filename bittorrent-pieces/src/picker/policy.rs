@@ -6,6 +6,14 @@ use crate::block::PieceIndex;
 use crate::compact_time::Stamp;
 
 /// How new pieces are chosen. [`Policy::new`] has the rules of Cohen 2003, section 2.4.
+///
+/// ```
+/// use bittorrent_pieces::Policy;
+/// use bittorrent_pieces::picker::Order;
+///
+/// let mut policy = Policy::new();
+/// policy.order = Order::Sequential;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -11,6 +11,20 @@ use crate::merkle::{MerkleHash, MerkleHasher};
 /// the bytes in order, as many at a time as the caller has time for, and pass it to
 /// [`Torrent::handle_checked`](crate::Torrent::handle_checked). Several may be under way, also in
 /// other threads. It takes about 1.7 KB.
+///
+/// ```
+/// use bittorrent_pieces::{Geometry, PieceCheck, PieceHasher, PieceHashes, PieceIndex};
+///
+/// let piece = [7; 40_000];
+/// let digest = [PieceHasher::digest(&piece)];
+/// let hashes = PieceHashes::new(&digest);
+/// let mut check = PieceCheck::new(Geometry::new(40_000, 65_536)?, hashes, PieceIndex(0));
+/// while let Some(block) = check.next(16_384) {
+///     check.hash_step(&piece[block.begin as usize..][..block.len as usize]);
+/// }
+/// assert_eq!(check.passed(hashes), Some(true));
+/// # Ok::<(), bittorrent_pieces::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PieceCheck {
     piece: PieceIndex,

@@ -12,6 +12,14 @@ use crate::picker::Policy;
 pub(super) const ROUND: Duration = Duration::from_secs(10);
 
 /// How a torrent behaves. [`Config::new`] has the values of BEP 3.
+///
+/// ```
+/// use bittorrent_pieces::{Config, InfoHash, PeerId};
+///
+/// let mut config = Config::new(InfoHash([7; 20]), PeerId(*b"-XX0100-0123456789ab"));
+/// config.port = Some(6881);
+/// config.upload_slots = 8; // for a fast uplink
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -100,6 +108,15 @@ impl Config {
 }
 
 /// What a torrent begins with: [`TorrentSetup::new`] is a fresh download.
+///
+/// ```
+/// use bittorrent_pieces::{Bitfield, Config, InfoHash, PeerId, TorrentSetup};
+///
+/// let mut setup = TorrentSetup::new(Config::new(InfoHash([7; 20]), PeerId([1; 20])));
+/// let have = [0b1100_0000]; // the first two of three pieces are in storage and checked
+/// setup.have = Some(Bitfield::new(3, &have[..])?);
+/// # Ok::<(), bittorrent_pieces::bitfield::BitfieldError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TorrentSetup<'a> {

@@ -9,6 +9,15 @@ use crate::merkle::MerkleHash;
 
 /// The metainfo that a torrent needs for its whole life, borrowed. [`TorrentVec`](crate::TorrentVec)
 /// copies it, [`TorrentSlots`](crate::TorrentSlots) keeps the borrow.
+///
+/// ```
+/// use bittorrent_pieces::{Geometry, PieceHasher, PieceHashes, TorrentContent};
+///
+/// let hashes = [PieceHasher::digest(&[7; 1000])];
+/// let mut content = TorrentContent::new(Geometry::new(1000, 16_384)?, PieceHashes::new(&hashes));
+/// content.info = b"d6:lengthi1000e4:name1:x12:piece lengthi16384e6:pieces20:....................e";
+/// # Ok::<(), bittorrent_pieces::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct TorrentContent<'a> {

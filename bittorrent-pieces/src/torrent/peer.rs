@@ -286,7 +286,7 @@ impl PeerState {
     }
 
     /// Frees the slot. The address stays until another peer takes the slot, so that others can be sent
-    /// the news in a peer exchange.
+    /// the departure in a peer exchange.
     pub(super) fn free(&mut self, now: Duration) {
         let known = self.flags.bitfield_sent(); // no peer is announced before its handshake
         let addr = if known { self.addr } else { Self::EMPTY.addr };

@@ -32,8 +32,9 @@ impl View<'_> {
             return flags.pex_due();
         }
         let first = state.exchanged_at == state.joined_at;
-        let news = || self.arrived(index).next().is_some() || self.departed(index).next().is_some();
-        (first || state.exchanged_at.is_past(EXCHANGE_INTERVAL, self.core.now)) && news()
+        let changed =
+            || self.arrived(index).next().is_some() || self.departed(index).next().is_some();
+        (first || state.exchanged_at.is_past(EXCHANGE_INTERVAL, self.core.now)) && changed()
     }
 
     /// Returns when a peer was last sent an exchange, and when it joined.
@@ -48,10 +49,10 @@ impl View<'_> {
         let others = self.parts.peers.iter().enumerate();
         others.filter(move |(other, _)| *other != index).filter_map(move |(_, slot)| {
             let state = &slot.0;
-            let news = state.is_open() && (state.joined_at.is_after(since) || since == joined);
+            let new = state.is_open() && (state.joined_at.is_after(since) || since == joined);
             let seed = if state.flags.seed() { PexFlags::SEED.0 } else { 0 };
             let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
-            let addr = state.addr.socket().filter(|_| news && state.addr.listens)?;
+            let addr = state.addr.socket().filter(|_| new && state.addr.listens)?;
             Some((addr, PexFlags(seed | reachable)))
         })
     }

@@ -340,7 +340,7 @@ fn next_have(state: &PeerState, picker: &picker::View<'_>) -> Option<NextHave> {
             let haves_sent = state.haves_sent.wrapping_add(1);
             Some(NextHave { piece, haves_sent, resend_from: None })
         }
-        // So many that all pieces are announced again.
+        // The number of completed pieces at which all pieces are announced again.
         Completed::Many => from(0, picker.state.completed()),
     }
 }

@@ -179,7 +179,7 @@ pub(super) fn answer_hashes(
     let mut level = height.saturating_add(levels);
     let mut place = start >> levels;
     for _ in 0..range.uncles() {
-        let _ = uncles.push(tree.node(level, place ^ 1)); // at most so many: `is_proved`
+        let _ = uncles.push(tree.node(level, place ^ 1)); // it fits: `is_proved`
         level = level.saturating_add(1);
         place >>= 1;
     }

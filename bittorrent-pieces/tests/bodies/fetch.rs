@@ -2,14 +2,13 @@
 
 use core::time::Duration;
 
-use bittorrent_pieces::fetch::FetchSlots;
+use bittorrent_pieces::fetch::{FetchSlot, FetchSlots};
 use bittorrent_pieces::wire::extended::{EXTENDED, Extended, Metadata};
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnId, FetchConfig, FetchSlot, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher,
-    PieceIndex, Side,
+    ConnId, FetchConfig, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher, PieceIndex, Side,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 

@@ -3,12 +3,13 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use bittorrent_pieces::choker::Candidate;
 use bittorrent_pieces::picker::{
     BlockSlot, Order, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, Playback,
     RarestSlot, ReceivedBlock, Selection, Weights, block_slots, piece_slots,
 };
 use bittorrent_pieces::{
-    Bitfield, Block, Candidate, Choker, ConnId, Geometry, Picker, PieceIndex, Policy, Priority,
+    Bitfield, Block, Choker, ConnId, Geometry, Picker, PieceIndex, Policy, Priority,
 };
 use sim::laws::Input;
 

@@ -147,7 +147,7 @@ fn piece_extent_affinity_active_limit() {
     for piece in [0, 2, 4, 6, 8, 10] {
         case.open(A, piece, 128);
     }
-    // Five are kept in mind, the newest: 11 is near one of them, 1 is not.
+    // The newest five are remembered: 11 is near one of them, 1 is not.
     assert_eq!(case.propose(B, &[1, 11], &ANY())[0], (11, 0));
     let near: Vec<u32> = [3, 5, 7, 9]
         .into_iter()

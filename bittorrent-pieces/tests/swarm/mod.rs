@@ -34,7 +34,7 @@ pub(crate) enum Role {
     Resumed {
         pieces: u32,
     },
-    /// A seed that flips a bit of each block in so many.
+    /// A seed that flips a bit of one block in `every`.
     Corrupt {
         every: u32,
     },

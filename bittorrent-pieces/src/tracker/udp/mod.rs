@@ -10,7 +10,8 @@ use core::fmt;
 
 use thiserror::Error;
 
-pub use options::{Options, OptionsIter, UdpOption, encode_url_data, url_data_len};
+pub(crate) use options::encode_url_data;
+pub use options::{Options, OptionsIter, UdpOption, url_data_len};
 pub use request::{Hashes, HashesIter, Request};
 pub use response::{Response, Scrapes, ScrapesIter};
 

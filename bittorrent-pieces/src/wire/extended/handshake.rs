@@ -61,7 +61,7 @@ impl<'a> ExtendedHandshake<'a> {
         self.ids().find(|(known, _)| *known == name).map(|(_, id)| id)
     }
 
-    /// Returns all names and ids; those of which the id is no byte are left out.
+    /// Returns all names and ids; entries whose id is not a byte are skipped.
     #[must_use]
     pub fn ids(&self) -> ExtendedIds<'a> {
         ExtendedIds(self.dict.find(b"m").map(|ids| ids.entries()))

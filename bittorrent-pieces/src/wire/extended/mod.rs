@@ -29,7 +29,7 @@ use crate::index::count;
 pub use donthave::DontHave;
 pub use handshake::{ExtendedHandshake, ExtendedIds, HandshakeDraft};
 pub use metadata::{MAX_METADATA_SIZE, METADATA_PIECE_LEN, Metadata};
-pub use pex::{MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
+pub use pex::{Added, Dropped, MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
 
 /// The id of an extended message.
 pub const EXTENDED: u8 = 20;

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::{ExtendedError, dict};
 use crate::bencode::{Value, WriteError, Writer};
-use crate::compact::{CompactPeers, Family};
+use crate::compact::{CompactPeers, Family, PeersIter};
 
 /// The most peers added, and the most dropped, in any exchange but the first.
 pub const MAX_CHANGES: usize = 50;
@@ -12,6 +12,16 @@ pub const MAX_CHANGES: usize = 50;
 pub const MAX_FIRST: usize = 200;
 
 /// Peers that the sender connected to or lost since its last exchange, at most once a minute.
+///
+/// ```
+/// use bittorrent_pieces::wire::extended::{Pex, PexFlags};
+///
+/// let pex = Pex::decode(b"d5:added6:\xC0\x00\x02\x01\x1A\xE17:added.f1:\x02e", true)?;
+/// let seed = ("192.0.2.1:6881".parse().unwrap(), PexFlags::SEED);
+/// assert!(pex.added().eq([seed]));
+/// assert_eq!(pex.dropped().count(), 0);
+/// # Ok::<(), bittorrent_pieces::wire::extended::ExtendedError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Pex<'a> {
@@ -87,18 +97,21 @@ impl<'a> Pex<'a> {
         Ok(pex)
     }
 
-    /// Returns the peers that came, and what is known of them.
-    pub fn added(&self) -> impl Iterator<Item = (SocketAddr, PexFlags)> + use<'a> {
-        let with = |peers: CompactPeers<'a>, flags: &'a [u8]| {
-            let flags = flags.iter().copied().chain(core::iter::repeat(0)).map(PexFlags);
-            peers.iter().zip(flags)
-        };
-        with(self.added, self.added_flags).chain(with(self.added6, self.added6_flags))
+    /// Returns the peers that the sender connected to, IPv4 first, and what it knows of them.
+    #[must_use]
+    pub fn added(&self) -> Added<'a> {
+        Added {
+            v4: self.added.iter(),
+            v4_flags: self.added_flags,
+            v6: self.added6.iter(),
+            v6_flags: self.added6_flags,
+        }
     }
 
-    /// Returns the peers that departed.
-    pub fn dropped(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
-        self.dropped.iter().chain(self.dropped6.iter())
+    /// Returns the peers that the sender lost, IPv4 first.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped<'a> {
+        Dropped { v4: self.dropped.iter(), v6: self.dropped6.iter() }
     }
 
     /// Writes the body of the message and returns its length. Limits are the caller's to keep.
@@ -117,6 +130,49 @@ impl<'a> Pex<'a> {
             dict.bytes(b"dropped6", self.dropped6.as_bytes())
         })?;
         writer.finish()
+    }
+}
+
+/// The peers that the sender of a [`Pex`] connected to.
+#[derive(Debug, Clone)]
+pub struct Added<'a> {
+    v4: PeersIter<'a>,
+    v4_flags: &'a [u8],
+    v6: PeersIter<'a>,
+    v6_flags: &'a [u8],
+}
+
+impl Iterator for Added<'_> {
+    type Item = (SocketAddr, PexFlags);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(addr) = self.v4.next() {
+            return Some((addr, next_flags(&mut self.v4_flags)));
+        }
+        let addr = self.v6.next()?;
+        Some((addr, next_flags(&mut self.v6_flags)))
+    }
+}
+
+/// Takes the flags of the next peer; a list that is too short counts as zeros.
+fn next_flags(flags: &mut &[u8]) -> PexFlags {
+    let Some((first, rest)) = flags.split_first() else { return PexFlags::default() };
+    *flags = rest;
+    PexFlags(*first)
+}
+
+/// The peers that the sender of a [`Pex`] lost.
+#[derive(Debug, Clone)]
+pub struct Dropped<'a> {
+    v4: PeersIter<'a>,
+    v6: PeersIter<'a>,
+}
+
+impl Iterator for Dropped<'_> {
+    type Item = SocketAddr;
+
+    fn next(&mut self) -> Option<SocketAddr> {
+        self.v4.next().or_else(|| self.v6.next())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::block::{Block, PieceIndex};
 use crate::error::BufferTooSmall;
 use crate::index::count;
 pub use allowed::{ALLOWED_FAST, allowed_fast};
-pub use rules::{AnswerRules, Asked, RuleError, RuleSlot};
+pub use rules::{AnswerRules, Asked, RuleError, RuleSlot, Unanswered};
 
 /// The id of `suggest piece`.
 pub const SUGGEST: u8 = 0x0D;

@@ -56,7 +56,7 @@ pub enum Asked {
     Request,
     /// A cancel of a request that is still to be answered, with the block or a reject.
     Cancel,
-    /// Any other message, a cancel of what is answered already, which is no fault, or one without
+    /// Any other message, a cancel of what is answered already, which is legal, or one without
     /// the extension: then both the block and silence are right.
     Nothing,
 }
@@ -167,9 +167,9 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
     }
 
     /// Returns the requests that are still to be answered.
-    pub fn unanswered(&self) -> impl Iterator<Item = Block> {
-        let pending = self.slots.as_ref().iter().filter_map(|slot| slot.0);
-        pending.filter(|pending| !pending.dropped).map(|pending| pending.block)
+    #[must_use]
+    pub fn unanswered(&self) -> Unanswered<'_> {
+        Unanswered(self.slots.as_ref().iter())
     }
 
     fn drop_where(&mut self, is: impl Fn(Block) -> bool) {
@@ -193,5 +193,18 @@ impl<S: AsRef<[RuleSlot]> + AsMut<[RuleSlot]>> AnswerRules<S> {
         };
         let at = at(false).or_else(|| at(true))?;
         slots.get_mut(at).map(|slot| *slot = RuleSlot::EMPTY)
+    }
+}
+
+/// The requests of an [`AnswerRules`] that are still to be answered.
+#[derive(Debug, Clone)]
+pub struct Unanswered<'a>(core::slice::Iter<'a, RuleSlot>);
+
+impl Iterator for Unanswered<'_> {
+    type Item = Block;
+
+    fn next(&mut self) -> Option<Block> {
+        let mut pending = self.0.by_ref().filter_map(|slot| slot.0);
+        pending.find(|pending| !pending.dropped).map(|pending| pending.block)
     }
 }

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use bittorrent_pieces::{Candidate, Choker, ConnId};
+use bittorrent_pieces::choker::Candidate;
+use bittorrent_pieces::{Choker, ConnId};
 use examples::chart::{Scale, Series};
 use examples::overtake;
 use sim::Rng;

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::choker::Candidate;
 use bittorrent_pieces::{
-    Candidate, Choker, Config, ConnId, Geometry, InfoHash, PeerId, PieceHasher, PieceIndex, Policy,
+    Choker, Config, ConnId, Geometry, InfoHash, PeerId, PieceHasher, PieceIndex, Policy,
     picker::{Order, Playback},
 };
 

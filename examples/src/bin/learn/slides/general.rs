@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use bittorrent_pieces::{Candidate, Choker, ConnId};
+use bittorrent_pieces::choker::Candidate;
+use bittorrent_pieces::{Choker, ConnId};
 use pow::pool::{Event, Job, Pool, PoolConfig, PoolLimits, PoolVec, Worker, WorkerId};
 use pow::{BigEndian, ByteOrder, HashFunction, NonceField, NonceFormat, Puzzle, Target};
 

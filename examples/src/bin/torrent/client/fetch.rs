@@ -19,7 +19,7 @@ use super::finder::{Finder, PEERS};
 use super::json::Json;
 use super::net::{Net, NetEvent, side};
 use super::report::Report;
-use super::session::trace;
+use super::trace::trace;
 use super::trees;
 
 /// The largest info dictionary that is fetched.

@@ -18,6 +18,8 @@ mod setup;
 mod show;
 mod start;
 mod storage;
+mod summary;
+mod trace;
 mod trackers;
 mod trees;
 

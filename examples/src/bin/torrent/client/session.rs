@@ -8,16 +8,11 @@ use std::io;
 use bittorrent_pieces::bitfield::Bitfield;
 use bittorrent_pieces::peer_book::{Ending, PeerSource};
 use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
-use bittorrent_pieces::wire::extended::EXTENDED;
-use bittorrent_pieces::wire::fast::Fast;
-use bittorrent_pieces::wire::hashes::HashMessage;
-use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     CloseReason, ConnId, Event, Outcome, PieceCheck, PieceIndex, Side, Torrent, TorrentVec,
 };
 use examples::cli::Exit;
 use examples::interrupt;
-use examples::progress::size;
 
 use super::args::Share;
 use super::finder::Finder;
@@ -26,12 +21,12 @@ use super::limit::RateLimit;
 use super::net::{Net, NetEvent, side};
 use super::parts::Parts;
 use super::report::{Progress, Report};
-use super::storage::Storage;
+use super::storage::{SLICE, Storage};
+use super::summary::{End, summary};
+use super::trace::trace;
 
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
-/// How many bytes are hashed before sockets are looked at again.
-pub const SLICE: u32 = 256 << 10;
 
 /// How long a seed that gave enough waits for its last blocks to be sent, and then for peers to read them.
 const DELIVERY: Duration = Duration::from_secs(10);
@@ -61,14 +56,6 @@ pub struct Session<'a> {
     pub complete_since: Option<Duration>,
     /// Since when the ratio that the user wants is reached.
     pub enough_since: Option<Duration>,
-}
-
-/// Why a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Complete,
-    Signal,
-    GaveUp,
 }
 
 impl Session<'_> {
@@ -398,56 +385,10 @@ impl Session<'_> {
     }
 }
 
-/// Prints what was done, and how to continue.
-fn summary(report: &Report, state: &Progress, end: End) {
-    let how = match end {
-        End::Complete => "done",
-        End::Signal => "stopped by a signal",
-        End::GaveUp => "stopped by the time limit",
-    };
-    let fields = vec![
-        ("end", Json::text(how)),
-        ("have", Json::Number(state.have.into())),
-        ("pieces", Json::Number(state.pieces.into())),
-        ("received_bytes", Json::Number(state.received)),
-        ("sent_bytes", Json::Number(state.sent)),
-    ];
-    report.say("end", fields, || {
-        let more = if state.here < state.wanted { "; run it again to continue" } else { "" };
-        format!(
-            "{how}: {} of {} pieces, {} received, {} sent{more}",
-            state.have,
-            state.pieces,
-            size(state.received),
-            size(state.sent),
-        )
-    });
-}
-
 /// Returns how many bytes are missing.
 pub fn left(torrent: &Torrent<TorrentVec>) -> u64 {
     let geometry = torrent.geometry();
     let have = torrent.have();
     let here = have.ones().map(|piece| u64::from(geometry.piece_len(piece))).sum::<u64>();
     geometry.total() - here
-}
-
-/// Prints a message as one line.
-pub fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
-    if !on {
-        return;
-    }
-    let line = match (Handshake::decode(bytes), Message::decode(bytes, u32::MAX)) {
-        (Ok((handshake, _)), _) => handshake.to_string(),
-        (_, Ok((Message::Other { id: EXTENDED, payload }, _))) => {
-            format!("EXTENDED {}", payload[..payload.len().min(120)].escape_ascii())
-        }
-        (_, Ok((message, _))) => match (Fast::of(&message), HashMessage::of(&message)) {
-            (Ok(Some(fast)), _) => fast.to_string(),
-            (_, Ok(Some(hashes))) => hashes.to_string(),
-            _ => message.to_string(),
-        },
-        (_, Err(error)) => error.to_string(),
-    };
-    println!("{way} {addr} {line}");
 }

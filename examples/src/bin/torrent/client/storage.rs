@@ -14,10 +14,11 @@ use bittorrent_pieces::{
 use examples::{interrupt, progress};
 
 use super::open_files::OpenFiles;
-use super::session::SLICE;
 
 /// The maximum length of a path and the target of a link.
 const PATH_LEN: usize = 64 << 10;
+/// How many bytes are read and hashed at a time.
+pub const SLICE: u32 = 256 << 10;
 
 /// The files, one behind the other; padding is no file. They are opened when they are needed.
 #[derive(Debug)]
