@@ -86,7 +86,7 @@ impl<'a> IntoIterator for &Options<'a> {
     }
 }
 
-/// Returns the length in bytes of what [`encode_url_data`] writes.
+/// Returns the length in bytes of the options of BEP 41 that hold a path.
 #[must_use]
 pub const fn url_data_len(path: &[u8]) -> usize {
     path.len().saturating_add(path.len().div_ceil(MAX_LEN).saturating_mul(2))
@@ -97,7 +97,7 @@ pub const fn url_data_len(path: &[u8]) -> usize {
 /// # Errors
 ///
 /// [`BufferTooSmall`]
-pub fn encode_url_data(path: &[u8], out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+pub(crate) fn encode_url_data(path: &[u8], out: &mut [u8]) -> Result<usize, BufferTooSmall> {
     let mut text = Text::new(out);
     for part in path.chunks(MAX_LEN) {
         text.raw(&[URL_DATA, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
