@@ -88,6 +88,9 @@ impl ConnMut<'_> {
             self.conn.incoming.ack = packet.seq.wrapping_sub(1);
         }
         self.note_header(packet);
+        if self.conn.outgoing.no_room_since.is_some() {
+            self.conn.timeouts = 0; // it answers, but has no room for what we repeat
+        }
         if is_new {
             self.handle_ack(packet, acked);
         }
