@@ -50,6 +50,9 @@ mod rng;
 mod text;
 pub mod torrent;
 pub mod tracker;
+#[cfg(feature = "utp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utp")))]
+pub mod utp;
 pub mod wire;
 
 pub use bitfield::Bitfield;

@@ -24,7 +24,7 @@ fn minutes(minutes: u64) -> Duration {
 
 /// BEP 5: every packet decodes and encodes to the same bytes; those with nodes of 9 bytes are refused.
 #[test]
-fn packets_of_bep_5() {
+fn the_packets_of_bep_5_decode_and_encode_to_the_same_bytes() {
     let mut seen = 0;
     for row in include_str!("data/krpc.txt").lines().filter(|line| !line.starts_with('#')) {
         let [name, right, bytes] = row.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
@@ -48,7 +48,7 @@ fn packets_of_bep_5() {
 }
 
 #[test]
-fn values_and_implied_ports() {
+fn values_and_implied_ports_are_read() {
     let bytes = b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re";
     let Body::Response(Response { values: Some(values), .. }) =
         Message::decode(bytes).unwrap().body
@@ -124,7 +124,7 @@ fn only_our_own_bucket_splits() {
 /// BEP 5: good for 15 minutes after an answer; a questionable node is pinged when its place is wanted;
 /// bad after failures in a row, and replaced (`replace_node_impl`).
 #[test]
-fn good_questionable_and_bad() {
+fn a_node_becomes_questionable_after_15_minutes_and_bad_after_failures() {
     let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
     for nth in 1..=8 {
         table.responded(minutes(u64::from(nth)), contact(0x80, nth));
@@ -282,7 +282,7 @@ fn a_read_only_node_is_in_no_table() {
 
 /// A wrong token, an unknown method, answers from the wrong port (`rpc_reply_ignores_wrong_port`).
 #[test]
-fn what_is_refused() {
+fn invalid_messages_and_addresses_are_refused() {
     let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]));
     let from: SocketAddr = "10.0.0.7:5".parse().unwrap();
     let id = NodeId([3; 20]);

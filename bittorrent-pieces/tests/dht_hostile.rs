@@ -439,7 +439,7 @@ fn a_sample_names_stored_torrents() {
 
 /// BEP 32: nodes of the family that is wanted; a query over the other one is dropped.
 #[test]
-fn nodes_over_ipv6() {
+fn peers_are_found_over_ipv6() {
     let mut config = DhtConfig::new(NodeId([0; 20]), [7; 16]);
     config.family = Family::V6;
     let storage = DhtVec::new(DhtLimits { routes: 40, lookups: 1, peers: 10 });
@@ -508,7 +508,7 @@ fn one_network_does_not_fill_a_lookup() {
 
 /// The regions may be empty but for the lookups, and a zero patience is refused.
 #[test]
-fn configurations_are_checked() {
+fn invalid_configurations_are_refused() {
     let limits = DhtLimits { routes: 0, lookups: 0, peers: 0 };
     let new = |config, limits| DhtNode::new(config, DhtVec::new(limits)).err();
     let mut config = DhtConfig::new(NodeId([1; 20]), [7; 16]);

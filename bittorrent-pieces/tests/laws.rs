@@ -47,6 +47,8 @@ laws! {
     any_order_of_calls_keeps_the_laws_of_a_fetch, "bittorrent_fetch", 600;
     any_order_of_calls_keeps_the_laws_of_a_udp_tracker, "bittorrent_udp_tracker", 600;
     any_order_of_calls_keeps_the_laws_of_a_peer_book, "bittorrent_peer_book", 600;
+    any_bytes_are_a_packet_of_utp_or_not, "bittorrent_utp_packet", 60;
+    any_order_of_calls_keeps_the_laws_of_a_utp_endpoint, "bittorrent_utp", 800;
 }
 
 proptest! {

@@ -64,7 +64,7 @@ fn packets_round_trip() {
 }
 
 #[test]
-fn requests_have_the_fields_of_the_table() {
+fn requests_have_the_fields_of_bep_15() {
     let transaction = TransactionId(0x1234_5678);
     let bytes = packet("connect_request");
     assert_eq!(Request::decode(&bytes), Ok(Request::Connect { transaction }));
@@ -84,7 +84,7 @@ fn requests_have_the_fields_of_the_table() {
 }
 
 #[test]
-fn responses_have_the_fields_of_the_table() {
+fn responses_have_the_fields_of_bep_15() {
     let bytes = packet("announce_response_v4_two_peers");
     let response = Response::decode(&bytes, Family::V4).unwrap();
     let Response::Announce { interval, leechers, seeders, peers, .. } = response else {
@@ -360,7 +360,7 @@ fn trackers_are_asked_tier_by_tier() {
 
 /// BEP 3 and 23: both forms of `peers`; BEP 7: `peers6`.
 #[test]
-fn answers_over_http() {
+fn http_answers_are_read_in_both_forms() {
     let list = b"d8:completei2e10:incompletei1e8:intervali1800e12:min intervali60e5:peersl\
         d2:ip9:192.0.2.17:peer id20:-RW0001-aaaaaaaaaaaa4:porti6881ee\
         d2:ip15:tracker.exampleX4:porti1eeee";
@@ -433,7 +433,7 @@ fn a_path_that_does_not_fit_in_a_datagram_is_refused() {
 
 /// BEP 48: the answer, and its three rules for the URL.
 #[test]
-fn scrapes_over_http() {
+fn http_scrapes_are_written_and_read() {
     let answer =
         b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei11e10:downloadedi13772e10:incompletei19ee\
         3:abcdeee";
@@ -464,7 +464,7 @@ fn scrapes_over_http() {
 }
 
 #[test]
-fn announces_over_http() {
+fn http_announces_are_read_and_answered() {
     let mut announce = announce();
     announce.event = AnnounceEvent::Stopped;
     announce.num_want = Some(0);

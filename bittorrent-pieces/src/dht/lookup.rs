@@ -2,8 +2,9 @@
 
 use core::net::SocketAddr;
 
+use super::id::NodeId;
+use super::limits::K;
 use super::table::Contact;
-use super::{K, NodeId};
 use crate::id::InfoHash;
 use crate::network::Network;
 

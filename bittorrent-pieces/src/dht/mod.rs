@@ -17,6 +17,7 @@
 mod bloom;
 mod id;
 pub mod krpc;
+mod limits;
 mod lookup;
 mod node;
 mod peers;
@@ -25,6 +26,7 @@ mod tokens;
 
 pub use bloom::BloomFilter;
 pub use id::NodeId;
+pub use limits::{K, MAX_LEN};
 pub use lookup::LookupSlot;
 pub use node::{
     AddError, ConfigError, DatagramError, DhtConfig, DhtEvent, DhtNode, DhtOutcome, DhtParts,
@@ -35,8 +37,3 @@ pub use node::{DhtLimits, DhtVec};
 pub use peers::StoredPeerSlot;
 pub use table::{Contact, Contacts, Health, Nearest, RouteSlot, RoutingTable};
 pub use tokens::{Token, Tokens};
-
-/// The maximum length in bytes of a datagram that a [`DhtNode`] sends.
-pub const MAX_LEN: usize = 1_024;
-/// The number of nodes in a bucket and in an answer (BEP 5).
-pub const K: usize = 8;

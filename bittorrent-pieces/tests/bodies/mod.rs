@@ -13,6 +13,7 @@ mod magnet;
 mod peer_book;
 mod tables;
 mod tracker;
+mod utp;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
@@ -47,6 +48,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_krpc", dht::krpc),
     ("bittorrent_dht", dht::node),
     ("bittorrent_peer_book", peer_book::peer_book),
+    ("bittorrent_utp_packet", utp::packet),
+    ("bittorrent_utp", utp::endpoint),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode

@@ -12,6 +12,8 @@
 //! ```
 #![expect(clippy::exhaustive_enums, reason = "the three kinds of message of BEP 5")]
 
+mod error;
+mod fields;
 mod nodes;
 mod query;
 mod response;
@@ -19,11 +21,10 @@ mod response;
 use core::fmt;
 use core::net::SocketAddr;
 
-use thiserror::Error;
-
-use super::NodeId;
-use crate::bencode::{BencodeError, Limits, Mode, Value, WriteError, Writer};
-use crate::compact::{CompactPeers, Family};
+use crate::bencode::{Limits, Mode, Value, WriteError, Writer};
+use crate::compact::CompactPeers;
+pub use error::KrpcError;
+use fields::{bytes_of, flag, peer};
 pub use nodes::{CompactNodes, NodesIter, Values, ValuesIter};
 pub use query::{Method, Query, Want};
 pub use response::{Response, Samples, SamplesIter};
@@ -70,22 +71,6 @@ pub enum Body<'a> {
         /// A text for people.
         text: &'a [u8],
     },
-}
-
-/// A datagram that cannot be used; the sender's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum KrpcError {
-    /// Not bencode.
-    #[error(transparent)]
-    Bencode(#[from] BencodeError),
-    /// A key is missing or has an invalid value; `id` of other than 20 bytes, for example.
-    #[error("key '{0}' is missing or invalid")]
-    Key(&'static str),
-    /// The length of the nodes is not a multiple of 26 (`nodes`) or 38 (`nodes6`).
-    #[error("{0} bytes of nodes")]
-    Nodes(usize),
 }
 
 impl<'a> Message<'a> {
@@ -180,22 +165,4 @@ impl fmt::Display for Message<'_> {
             }
         }
     }
-}
-
-fn bytes_of<'a>(dict: Value<'a>, key: &[u8]) -> Option<&'a [u8]> {
-    dict.find(key)?.as_bytes()
-}
-
-fn id_of(dict: Value<'_>, key: &[u8]) -> Option<NodeId> {
-    bytes_of(dict, key)?.try_into().ok().map(NodeId)
-}
-
-fn flag(dict: Value<'_>, key: &[u8]) -> bool {
-    dict.find(key).and_then(|value| value.as_int()).is_some_and(|value| value != 0)
-}
-
-/// Reads one compact peer of either length.
-fn peer(bytes: &[u8]) -> Option<SocketAddr> {
-    let family = if bytes.len() == Family::V4.stride() { Family::V4 } else { Family::V6 };
-    CompactPeers::new(family, bytes).filter(|peers| peers.len() == 1)?.nth(0)
 }

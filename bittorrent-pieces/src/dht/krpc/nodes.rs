@@ -3,10 +3,10 @@
 use core::net::SocketAddr;
 use core::slice::ChunksExact;
 
-use super::peer;
+use super::fields::peer;
 use crate::bencode::{Items, Value};
 use crate::compact::{CompactPeers, Family, PeersIter};
-use crate::dht::NodeId;
+use crate::dht::id::NodeId;
 use crate::error::BufferTooSmall;
 
 /// The length of an id in bytes.

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::{KrpcError, bytes_of, flag, id_of};
+use super::error::KrpcError;
+use super::fields::{bytes_of, flag, id_of};
 use crate::bencode::{DictWriter, Value, WriteError};
-use crate::dht::NodeId;
+use crate::dht::id::NodeId;
 use crate::id::InfoHash;
 
 /// A query.

@@ -3,11 +3,13 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::error::KrpcError;
+use super::fields::{bytes_of, id_of};
 use super::nodes::{CompactNodes, Listed, Values};
-use super::{KrpcError, bytes_of, id_of};
 use crate::bencode::{DictWriter, Value, WriteError};
 use crate::compact::Family;
-use crate::dht::{BloomFilter, NodeId};
+use crate::dht::bloom::BloomFilter;
+use crate::dht::id::NodeId;
 use crate::id::InfoHash;
 
 /// A response. Which of its parts to expect depends on the query.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use thiserror::Error;
 
 use crate::compact::Family;
-use crate::dht::NodeId;
+use crate::dht::id::NodeId;
 
 /// The configuration of a node.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,10 @@ mod transmit;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use super::id::NodeId;
+use super::lookup::LookupSlot;
+use super::peers::StoredPeerSlot;
 use super::table::{Contacts, RouteSlot, RoutingTable};
-use super::{LookupSlot, NodeId, StoredPeerSlot};
 use crate::error::{BufferTooSmall, Full};
 use crate::id::InfoHash;
 pub use config::{ConfigError, DhtConfig};

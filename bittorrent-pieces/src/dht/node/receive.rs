@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::event::{DatagramError, DhtOutcome, LookupId};
 use super::inner::{Cause, Pending, View};
 use crate::compact::Family;
-use crate::dht::NodeId;
+use crate::dht::id::NodeId;
 use crate::dht::krpc::{Body, CompactNodes, Message, Response};
 use crate::dht::table::Contact;
 

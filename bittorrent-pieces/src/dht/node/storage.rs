@@ -1,6 +1,8 @@
 //! The memory of a node.
 
-use crate::dht::{LookupSlot, RouteSlot, StoredPeerSlot};
+use crate::dht::lookup::LookupSlot;
+use crate::dht::peers::StoredPeerSlot;
+use crate::dht::table::RouteSlot;
 
 /// The memory of a [`DhtNode`](super::DhtNode): [`DhtSlots`] on a device, `DhtVec` on a heap.
 pub trait DhtStorage {
@@ -11,7 +13,7 @@ pub trait DhtStorage {
     fn parts_ref(&self) -> DhtPartsRef<'_>;
 }
 
-/// The regions of a [`DhtStorage`].
+/// The regions of a [`DhtStorage`]. Only an implementation of the trait for own memory names it.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an implementation provides all regions")]
 pub struct DhtParts<'s> {
@@ -23,7 +25,7 @@ pub struct DhtParts<'s> {
     pub peers: &'s mut [StoredPeerSlot],
 }
 
-/// The regions of a [`DhtStorage`], shared.
+/// The regions of a [`DhtStorage`], shared. Only an implementation of the trait for own memory names it.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "an implementation provides all regions")]
 pub struct DhtPartsRef<'s> {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::inner::{Core, Pending, View};
-use crate::dht::K;
+use crate::dht::limits::K;
 use crate::dht::lookup::Purpose;
 use crate::dht::table::QUIET;
 

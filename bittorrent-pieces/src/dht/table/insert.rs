@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::super::{K, NodeId};
-use super::{Contact, DEEPEST, Entry, FAILURES, Health, RouteSlot};
+use super::slot::{Contact, DEEPEST, Entry, FAILURES, Health, RouteSlot};
+use crate::dht::id::NodeId;
+use crate::dht::limits::K;
 use crate::network::Network;
 
 /// Nodes of one local address in a bucket.

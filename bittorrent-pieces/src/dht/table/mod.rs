@@ -1,18 +1,15 @@
 //! The known nodes, with more detail near our own id (BEP 5, "routing table").
 
 mod insert;
+mod slot;
 
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 
-use super::{K, NodeId};
-
-/// A node that has been silent for this time is questionable, and a bucket is refreshed (BEP 5).
-pub(super) const QUIET: Duration = Duration::from_secs(15 * 60);
-/// A node that fails this many times in a row is bad.
-const FAILURES: u8 = 3;
-/// The number of bits of an id that distinguish buckets.
-const DEEPEST: u8 = 159;
+use super::id::NodeId;
+use super::limits::K;
+pub(in crate::dht) use slot::QUIET;
+pub use slot::{Contact, Health, RouteSlot};
+use slot::{Entry, FAILURES};
 
 /// Keeps nodes in buckets of eight by the number of bits their ids share with ours. Only the bucket that holds
 /// our own id is split, so there is room for about eight nodes at each distance. In a bucket there is one node
@@ -34,53 +31,6 @@ pub struct RoutingTable<S> {
     pub(super) own: NodeId,
     pub(super) depth: u8, // how often the own bucket was split
     pub(super) slots: S,
-}
-
-/// A slot for one node: at most 80 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RouteSlot(Option<Entry>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    contact: Contact,
-    heard_at: Duration,
-    failures: u8, // in a row
-    ping_due: bool,
-}
-
-/// The id and the address of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[expect(clippy::exhaustive_structs, reason = "what a compact node holds")]
-pub struct Contact {
-    /// Its id.
-    pub id: NodeId,
-    /// Its UDP address.
-    pub addr: SocketAddr,
-}
-
-/// How reliable a node is (BEP 5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_enums, reason = "the three states of BEP 5")]
-pub enum Health {
-    /// It failed to answer several times in a row.
-    Bad,
-    /// It was silent for 15 minutes.
-    Questionable,
-    /// It answered or sent a query in the last 15 minutes.
-    Good,
-}
-
-impl RouteSlot {
-    /// An unused slot.
-    pub const EMPTY: Self = Self(None);
-
-    /// Returns the node, if there is one.
-    #[must_use]
-    pub fn contact(&self) -> Option<Contact> {
-        self.0.map(|entry| entry.contact)
-    }
 }
 
 impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
@@ -119,7 +69,7 @@ impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
     }
 
     /// Changes our own id. Nodes that exceed the size of their new bucket are removed, the worst first.
-    pub fn set_own(&mut self, own: NodeId) {
+    pub(crate) fn set_own(&mut self, own: NodeId) {
         self.own = own;
         self.depth = insert::rebucket(self.slots.as_mut(), own);
     }
@@ -230,23 +180,6 @@ impl Iterator for Contacts<'_> {
     }
 }
 
-impl Entry {
-    /// Returns whether the node was heard of within the last 15 minutes.
-    fn is_active(&self, now: Duration) -> bool {
-        self.heard_at.checked_add(QUIET).is_none_or(|end| now < end)
-    }
-
-    fn health(&self, now: Duration) -> Health {
-        if self.failures >= FAILURES {
-            Health::Bad
-        } else if self.is_active(now) {
-            Health::Good
-        } else {
-            Health::Questionable
-        }
-    }
-}
-
 fn insert_by_distance(best: &mut [Option<Contact>], contact: Contact, target: NodeId) {
     let mut carried = contact;
     for place in best {
@@ -280,11 +213,4 @@ fn id_in(own: NodeId, bits: u8, last: bool, random: [u8; 20]) -> NodeId {
         left = left.saturating_sub(8);
     }
     NodeId(id)
-}
-
-impl Contact {
-    pub(super) const NONE: Self = Self {
-        id: NodeId([0; 20]),
-        addr: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
-    };
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use thiserror::Error;
 
 use crate::compact::CompactPeers;
-use crate::tracker::ScrapeStats;
+use crate::tracker::stats::ScrapeStats;
 use crate::tracker::udp::{PacketError, TransactionId};
 
 /// The result of a datagram.

@@ -9,7 +9,7 @@ use super::patience::patience;
 use crate::error::{BufferTooSmall, Full};
 use crate::id::InfoHash;
 use crate::rng::Rng;
-use crate::tracker::Announce;
+use crate::tracker::announce::Announce;
 use crate::tracker::udp::{
     ConnectionId, Hashes, Options, PacketError, Request, Response, TransactionId, encode_url_data,
     url_data_len,

@@ -8,7 +8,7 @@ mod timers;
 
 use core::time::Duration;
 
-use super::Announce;
+use super::announce::Announce;
 use super::udp::TransactionId;
 use crate::error::{BufferTooSmall, Full};
 use crate::id::InfoHash;

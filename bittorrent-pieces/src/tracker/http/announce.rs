@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Answer, AnswerError, number, read};
+use super::answer::{Answer, AnswerError, number, read};
 use crate::bencode::{Items, Value};
 use crate::compact::{CompactPeers, Family, PeersIter};
 use crate::host::Host;

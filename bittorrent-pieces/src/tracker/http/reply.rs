@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::bencode::{WriteError, Writer};
 use crate::compact::CompactPeers;
 use crate::id::InfoHash;
-use crate::tracker::ScrapeStats;
+use crate::tracker::stats::ScrapeStats;
 
 /// The answer to an announce, in compact form.
 ///

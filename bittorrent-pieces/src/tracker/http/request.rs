@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::id::{InfoHash, PeerId};
 use crate::text::{Escaped, nibble, parse};
-use crate::tracker::{Announce, AnnounceEvent};
+use crate::tracker::announce::{Announce, AnnounceEvent};
 
 /// The request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

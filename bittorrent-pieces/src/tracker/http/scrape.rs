@@ -1,9 +1,9 @@
 //! The answer to a scrape (BEP 48).
 
-use super::{Answer, AnswerError, number, read};
+use super::answer::{Answer, AnswerError, number, read};
 use crate::bencode::{Entries, Value};
 use crate::id::InfoHash;
-use crate::tracker::ScrapeStats;
+use crate::tracker::stats::ScrapeStats;
 
 /// The statistics of some torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::error::BufferTooSmall;
 use crate::id::InfoHash;
 use crate::text::Text;
-use crate::tracker::{Announce, AnnounceEvent};
+use crate::tracker::announce::{Announce, AnnounceEvent};
 
 /// A URL cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

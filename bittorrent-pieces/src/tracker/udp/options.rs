@@ -86,7 +86,7 @@ impl<'a> IntoIterator for &Options<'a> {
     }
 }
 
-/// Returns the length in bytes of what [`encode_url_data`] writes.
+/// Returns the length in bytes of the options of BEP 41 that hold a path.
 #[must_use]
 pub const fn url_data_len(path: &[u8]) -> usize {
     path.len().saturating_add(path.len().div_ceil(MAX_LEN).saturating_mul(2))

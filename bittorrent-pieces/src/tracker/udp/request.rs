@@ -4,13 +4,14 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::slice::Iter;
 
-use super::{
-    ANNOUNCE, CONNECT, ConnectionId, MAX_SCRAPE, Options, PROTOCOL_ID, PacketError, SCRAPE,
-    TransactionId, take,
+use super::options::Options;
+use super::packet::{
+    ANNOUNCE, CONNECT, ConnectionId, MAX_SCRAPE, PROTOCOL_ID, PacketError, SCRAPE, TransactionId,
+    take,
 };
 use crate::error::BufferTooSmall;
 use crate::id::{InfoHash, PeerId};
-use crate::tracker::{Announce, AnnounceEvent};
+use crate::tracker::announce::{Announce, AnnounceEvent};
 use crate::wire::field;
 
 /// The length of a connect request, and of the head of a scrape.

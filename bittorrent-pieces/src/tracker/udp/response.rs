@@ -4,10 +4,12 @@ use core::fmt;
 use core::slice::Iter;
 use core::time::Duration;
 
-use super::{ANNOUNCE, CONNECT, ConnectionId, ERROR, PacketError, SCRAPE, TransactionId, take};
+use super::packet::{
+    ANNOUNCE, CONNECT, ConnectionId, ERROR, PacketError, SCRAPE, TransactionId, take,
+};
 use crate::compact::{CompactPeers, Family};
 use crate::error::BufferTooSmall;
-use crate::tracker::ScrapeStats;
+use crate::tracker::stats::ScrapeStats;
 use crate::wire::field;
 
 /// The length of action and transaction id.

@@ -1,0 +1,63 @@
+//! What every answer of a tracker has in common.
+
+use thiserror::Error;
+
+use crate::bencode::{BencodeError, Limits, Mode, Value};
+
+/// The maximum length of an answer in bytes: read no more than this and one.
+pub const MAX_ANSWER_LEN: usize = 1 << 20;
+
+/// The limits of an answer: 8 levels, 32,768 values and keys, 16 keys out of order.
+pub const LIMITS: Limits = Limits { depth: 8, items: 1 << 15, unordered: 16 };
+
+/// A tracker's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a tracker refuses or answers")]
+pub enum Answer<'a, T> {
+    /// The tracker refused. The reason is meant for people.
+    Failure(&'a [u8]),
+    /// The answer.
+    Done(T),
+}
+
+/// An answer that cannot be used: the tracker's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// Not bencode.
+    #[error(transparent)]
+    Bencode(#[from] BencodeError),
+    /// Longer than [`MAX_ANSWER_LEN`].
+    #[error("an answer of {0} bytes")]
+    TooLong(usize),
+    /// A key is missing or its value is of the wrong type.
+    #[error("key '{0}' is missing or of the wrong type")]
+    Key(&'static str),
+    /// The answer is not a dictionary.
+    #[error("the answer is not a dictionary")]
+    NotDictionary,
+    /// The key of a scraped torrent is not 20 bytes long.
+    #[error("an info-hash of {0} bytes")]
+    InfoHash(usize),
+}
+
+/// Parses an answer; returns it as a dictionary or as the reason of the failure.
+pub(super) fn read(bytes: &[u8]) -> Result<Answer<'_, Value<'_>>, AnswerError> {
+    if bytes.len() > MAX_ANSWER_LEN {
+        return Err(AnswerError::TooLong(bytes.len()));
+    }
+    let (value, _) = Value::decode(bytes, Mode::Lenient, LIMITS)?; // some end in a line feed
+    if let Some(reason) = value.find(b"failure reason") {
+        return match reason.as_bytes() {
+            Some(reason) => Ok(Answer::Failure(reason)),
+            None => Err(AnswerError::Key("failure reason")),
+        };
+    }
+    if value.is_dict() { Ok(Answer::Done(value)) } else { Err(AnswerError::NotDictionary) }
+}
+
+/// Returns a count; a missing or negative one is unknown.
+pub(super) fn number(dict: Value<'_>, key: &[u8]) -> Option<u32> {
+    dict.find(key)?.as_int().and_then(|value| u32::try_from(value).ok())
+}
