@@ -95,7 +95,7 @@ fn parts_of_sixty_four_merge() {
 /// `CHORD_SEEDS` sets the number of rings of each case.
 #[test]
 #[ignore = "minutes, and cuts of an hour do not all heal: docs/healing.md"]
-fn the_matrix_of_partitions() {
+fn every_partition_heals_within_two_minutes() {
     let seeds = seeds(4);
     let mut failed = vec![];
     println!("| parts | cut for | r | both ways | one way | both ways, churn | one way, churn |");

@@ -24,7 +24,7 @@ const WAITING: usize = 4;
 
 /// All of a node but the storage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each told by its name")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each named by its field")]
 pub(super) struct Core<I, A> {
     pub(super) settings: Settings,
     #[cfg(test)]

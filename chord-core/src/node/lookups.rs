@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::State;
 use super::data::{NodeMut, OwnLookup};
+use super::state::State;
 use crate::contacts::Kind;
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};

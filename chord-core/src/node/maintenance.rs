@@ -2,7 +2,7 @@
 //!
 //! Each step reads the state of at most one other member, and takes effect when that one answers.
 //! Until then nobody may read this node: its answers wait. An asker whose second try meets a node
-//! that waits itself is told so, gives its step up, answers those who wait for it and tries again
+//! that waits itself is answered with BUSY, gives its step up, answers those that wait for it and tries again
 //! after a random while; so nodes that wait for each other do not do so for long after one `patience`.
 
 use super::data::NodeMut;
