@@ -43,9 +43,9 @@ fn main() {
     rounds();
 }
 
-/// Returns the CPU time of this thread, where the system tells it, or else the time of day.
+/// Returns the CPU time of this thread, where the system reports it, or else the time of day.
 fn cpu_seconds() -> f64 {
-    std::thread::yield_now(); // else the system tells what it was at the last tick
+    std::thread::yield_now(); // else the system reports what it was at the last tick
     thread_local!(static START: Instant = Instant::now());
     std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()

@@ -5,12 +5,10 @@ use crate::peer::Peer;
 use crate::rng::Rng;
 use crate::wire::{Address, Wire};
 
-/// After this many probes without an answer a peer is forgotten, unless the node is alone or it is a seed.
-const MOST_FAILURES: u8 = 10;
-/// The same for a peer that has never answered.
+/// After this many probes without an answer a peer that has never answered is forgotten. Others stay: a cut may last.
 const MOST_FAILURES_NAMED: u8 = 2;
-/// Probes of a silent peer become rarer by a factor of two up to this power.
-const RAREST: u8 = 6;
+/// After this many, a lost peer does not make probes more frequent.
+const MOST_FAILURES_LOST: u8 = 120;
 /// Peers that have never answered take at most one slot of this many.
 const NAMED_SHARE: usize = 4;
 
@@ -19,9 +17,8 @@ const NAMED_SHARE: usize = 4;
 pub struct ContactSlot<I, A> {
     peer: Peer<I, A>,
     kind: Kind,
+    /// Probes without an answer since the last one with an answer.
     failures: u8,
-    /// How many turns it is left out.
-    skip: u8,
 }
 
 /// Why a peer is remembered.
@@ -40,11 +37,24 @@ pub(crate) enum Kind {
 
 impl<I: Wire, A: Wire> ContactSlot<I, A> {
     /// A slot without a peer.
-    pub const EMPTY: Self = Self { peer: Peer::EMPTY, kind: Kind::Empty, failures: 0, skip: 0 };
+    pub const EMPTY: Self = Self { peer: Peer::EMPTY, kind: Kind::Empty, failures: 0 };
+}
+
+impl<I, A> ContactSlot<I, A> {
+    /// Returns whether it has not answered for a while, or never.
+    fn is_silent(&self) -> bool {
+        match self.kind {
+            Kind::Empty | Kind::Witness => false,
+            Kind::Named | Kind::Lost => true,
+            Kind::Seed => self.failures > 0,
+        }
+    }
 }
 
 /// Remembers a peer. A peer that has never answered takes free slots only, and few of them. In a full table a lost
-/// peer or a seed takes the place of a peer that has never answered, or else of a random one that is no seed.
+/// peer or a seed takes the place of a peer that has never answered, or else of one that is not lost, or else, every
+/// second time, of the lost one that is nearest to it on the ring. So the lost ones are a sample of the whole ring
+/// and of the whole time.
 pub(crate) fn remember<I: Identifier, A: Address>(
     slots: &mut [ContactSlot<I, A>],
     peer: Peer<I, A>,
@@ -62,65 +72,66 @@ pub(crate) fn remember<I: Identifier, A: Address>(
         }
         return;
     }
-    let new = ContactSlot { peer, kind, failures: 0, skip: 0 };
-    if let Some(slot) = place(slots, kind, rng) {
+    let new = ContactSlot { peer, kind, failures: 0 };
+    let at = place(slots, peer, kind, rng);
+    if let Some(slot) = at.and_then(|at| slots.get_mut(at)) {
         *slot = new;
     }
 }
 
-/// Returns the slot for a new peer of this kind.
-fn place<'a, I, A>(
-    slots: &'a mut [ContactSlot<I, A>],
+/// Returns the position of the slot for a new peer of this kind.
+fn place<I: Identifier, A: Address>(
+    slots: &[ContactSlot<I, A>],
+    peer: Peer<I, A>,
     kind: Kind,
     rng: &mut Rng,
-) -> Option<&'a mut ContactSlot<I, A>> {
-    let len = slots.len();
+) -> Option<usize> {
     let named = slots.iter().filter(|slot| slot.kind == Kind::Named).count();
-    if kind == Kind::Named && named >= len.div_ceil(NAMED_SHARE) {
+    if kind == Kind::Named && named >= slots.len().div_ceil(NAMED_SHARE) {
         return None;
     }
     let of = |kind| move |slot: &ContactSlot<I, A>| slot.kind == kind;
     if let Some(free) = slots.iter().position(of(Kind::Empty)) {
-        return slots.get_mut(free);
+        return Some(free);
     }
     if kind > Kind::Named
         && let Some(named) = slots.iter().position(of(Kind::Named))
     {
-        return slots.get_mut(named);
+        return Some(named);
     }
-    let at = usize::try_from(rng.below(u64::try_from(len).unwrap_or(0))).unwrap_or(0);
-    let random = slots.get_mut(at)?;
-    let gives_way = random.kind < kind || random.kind == Kind::Lost;
-    (kind > Kind::Witness && gives_way).then_some(random)
+    if kind <= Kind::Witness {
+        return None;
+    }
+    let all = || slots.iter().enumerate();
+    let witnesses = all().filter(|(_, slot)| slot.kind == Kind::Witness);
+    if let Some((_, at)) = witnesses.map(|(at, _)| (rng.next_u64(), at)).min() {
+        return Some(at);
+    }
+    if kind == Kind::Lost && rng.below(2) == 0 {
+        return None;
+    }
+    let apart = |other: I| other.distance(peer.id).min(peer.id.distance(other));
+    let lost = all().filter(|(_, slot)| slot.kind == Kind::Lost);
+    lost.min_by_key(|(_, slot)| apart(slot.peer.id)).map(|(at, _)| at)
 }
 
-/// Returns the peer whose turn it is, and where the next turn starts. `eager` leaves nobody out.
+/// Returns the peer whose turn it is, and where the next turn starts. Where `seeds` is set, a silent seed comes first.
 pub(crate) fn next<I: Identifier, A: Address>(
-    slots: &mut [ContactSlot<I, A>],
+    slots: &[ContactSlot<I, A>],
     start: u8,
-    eager: bool,
+    seeds: bool,
 ) -> Option<(Peer<I, A>, u8)> {
-    let len = slots.len();
-    for step in 0..len {
-        let at = usize::from(start).saturating_add(step).checked_rem(len)?;
-        let slot = slots.get_mut(at)?;
-        if slot.kind == Kind::Empty {
-            continue;
-        }
-        if slot.skip > 0 && !eager {
-            slot.skip = slot.skip.saturating_sub(1);
-            continue;
-        }
-        return Some((slot.peer, u8::try_from(at.saturating_add(1)).unwrap_or(0)));
-    }
-    None
+    let turns = || slots.iter().enumerate().cycle().skip(start.into()).take(slots.len());
+    let silent = |slot: &ContactSlot<I, A>| slot.kind == Kind::Seed && slot.failures > 0;
+    let seed = turns().find(|(_, slot)| seeds && silent(slot));
+    let (at, slot) = seed.or_else(|| turns().find(|(_, slot)| slot.kind != Kind::Empty))?;
+    Some((slot.peer, u8::try_from(at.saturating_add(1)).unwrap_or(0)))
 }
 
 /// A peer was found in the own ring: it is not lost.
 pub(crate) fn found<I: Identifier, A: Address>(slots: &mut [ContactSlot<I, A>], address: A) {
     for slot in slots.iter_mut().filter(|slot| slot.peer.address == address) {
         slot.failures = 0;
-        slot.skip = 0;
         if slot.kind == Kind::Lost || slot.kind == Kind::Named {
             *slot = ContactSlot::EMPTY;
         }
@@ -135,15 +146,27 @@ pub(crate) fn failed<I: Identifier, A: Address>(
 ) {
     for slot in slots.iter_mut().filter(|slot| slot.peer.address == address) {
         slot.failures = slot.failures.saturating_add(1);
-        let power = slot.failures.min(RAREST);
-        slot.skip = 1u8.checked_shl(power.into()).unwrap_or(u8::MAX).saturating_sub(1);
-        let most = if slot.kind == Kind::Named { MOST_FAILURES_NAMED } else { MOST_FAILURES };
-        if slot.failures > most && slot.kind != Kind::Seed && !alone {
-            *slot = ContactSlot::EMPTY;
+        match slot.kind {
+            Kind::Named if slot.failures > MOST_FAILURES_NAMED && !alone => {
+                *slot = ContactSlot::EMPTY;
+            }
+            Kind::Witness => slot.kind = Kind::Lost,
+            _ => {}
         }
     }
 }
 
+/// Returns whether a peer is lost, and perhaps only cut off.
 pub(crate) fn has_lost<I, A>(slots: &[ContactSlot<I, A>]) -> bool {
-    slots.iter().any(|slot| matches!(slot.kind, Kind::Lost | Kind::Named))
+    slots.iter().any(|slot| slot.is_silent() && slot.failures < MOST_FAILURES_LOST)
+}
+
+/// Returns whether the silence of the peer at an address is no news.
+pub(crate) fn is_silent<I, A: PartialEq>(slots: &[ContactSlot<I, A>], address: &A) -> bool {
+    slots.iter().any(|slot| slot.is_silent() && slot.peer.address == *address)
+}
+
+/// Returns whether there is room for another seed.
+pub(crate) fn has_room<I, A>(slots: &[ContactSlot<I, A>]) -> bool {
+    slots.iter().any(|slot| slot.kind != Kind::Seed)
 }

@@ -67,7 +67,7 @@ pub struct Full {
 #[non_exhaustive]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ConfigError {
-    /// r has to be from 1 to [`MAX_SUCCESSORS`](crate::MAX_SUCCESSORS).
+    /// r, the number of slots for successors, has to be from 1 to 20.
     #[error("{0} slots for successors, not 1 to 20")]
     Successors(usize),
     /// More fingers than an identifier of 255 bits has.

@@ -175,13 +175,7 @@ impl<I: Identifier, A: Address, S: AsRef<[FingerSlot<I, A>]>> FingerTable<I, A, 
     /// `(me, key)` (Stoica 2003, `closest_preceding_node`).
     #[must_use]
     pub fn closest_preceding(&self, key: I) -> Option<Peer<I, A>> {
-        self.preceding(key).next()
-    }
-
-    /// Returns all known nodes in `(me, key)`, the closest to `key` first.
-    #[must_use]
-    pub fn preceding(&self, key: I) -> Preceding<'_, I, A> {
-        Preceding(Fingers { me: self.me, entries: self.before(self.me.distance(key)).iter() })
+        self.before(self.me.distance(key)).last().map(|entry| self.peer(entry))
     }
 
     /// Returns the usable node farthest before `limit`, a distance, and its distance; 0 limits nothing.
@@ -277,17 +271,5 @@ impl<I: Identifier, A: Address> Iterator for Fingers<'_, I, A> {
 impl<I: Identifier, A: Address> DoubleEndedIterator for Fingers<'_, I, A> {
     fn next_back(&mut self) -> Option<Peer<I, A>> {
         self.entries.next_back().map(|entry| entry.peer(self.me))
-    }
-}
-
-/// The fingers before a key, the closest one to the key first.
-#[derive(Debug, Clone)]
-pub struct Preceding<'a, I, A>(Fingers<'a, I, A>);
-
-impl<I: Identifier, A: Address> Iterator for Preceding<'_, I, A> {
-    type Item = Peer<I, A>;
-
-    fn next(&mut self) -> Option<Peer<I, A>> {
-        self.0.next_back()
     }
 }

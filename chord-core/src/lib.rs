@@ -20,6 +20,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// What a [`NodeStorage`] of your own has to provide, and the views and iterators that methods return.
+pub mod parts {
+    pub use crate::fingers::Fingers;
+    pub use crate::node::{NodeParts, NodePartsRef};
+    pub use crate::routing::RoutingTableRef;
+    pub use crate::successors::Identifiers;
+}
+
+/// The states of a node as a table: what leads from which to which.
+pub mod transitions {
+    pub use crate::node::{Input, TRANSITIONS};
+}
+
 mod config;
 mod contacts;
 mod error;
@@ -51,15 +64,12 @@ pub use config::{Config, Style};
 pub use contacts::ContactSlot;
 pub use error::{BufferTooSmall, ConfigError, DatagramError, DecodeError, Full, StartError};
 pub use event::{Event, JoinFailure, LookupFailure, LookupId};
-pub use fingers::{FingerSlot, FingerTable, Fingers, Preceding};
-pub use id::{Bits, Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
+pub use fingers::{FingerSlot, FingerTable};
+pub use id::{Id, Id64, Id128, Id160, Id256, Identifier, KeyRange, Word};
 pub use list::List;
 pub use lookup_slot::LookupSlot;
-pub use message::{AVOIDED, Message, WAY_BACK};
-pub use node::{
-    Input, Node, NodeArrays, NodeParts, NodePartsRef, NodeSlots, NodeStorage, State, TRANSITIONS,
-    Transmit,
-};
+pub use message::Message;
+pub use node::{Node, NodeArrays, NodeSlots, NodeStorage, State, Transmit};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use node::{NodeLimits, NodeVec};
@@ -67,6 +77,6 @@ pub use peer::{Peer, Virtual};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use routing::RoutingTableVec;
-pub use routing::{Route, RoutingTable, RoutingTableRef};
-pub use successors::{Identifiers, MAX_SUCCESSORS, SuccessorList};
+pub use routing::{Route, RoutingTable};
+pub use successors::SuccessorList;
 pub use wire::{Address, Wire};

@@ -5,6 +5,14 @@ use core::ops::Deref;
 use heapless::Vec;
 
 /// Up to `N` items, at most 255, in place. It reads as a slice.
+///
+/// ```
+/// let mut list = chord_core::List::<u8, 2>::new();
+/// assert_eq!(list.push(1), Ok(()));
+/// assert_eq!(list.push(2), Ok(()));
+/// assert_eq!(list.push(3), Err(3));
+/// assert_eq!(list[..], [1, 2]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct List<T, const N: usize>(Vec<T, N, u8>);
 

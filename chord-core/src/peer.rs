@@ -33,8 +33,16 @@ impl<I: Identifier, A: Address> fmt::Display for Peer<I, A> {
     }
 }
 
-/// An address for virtual nodes (Stoica 2003, IV-B): several nodes behind one host address, told
-/// apart by a number. It is up to the driver to send both numbers in front of the datagram.
+/// An address for virtual nodes (Stoica 2003, IV-B): several nodes behind one host address, distinguished
+/// by a number. It is up to the driver to send both numbers in front of the datagram.
+///
+/// ```
+/// use chord_core::{Virtual, Wire};
+///
+/// let mut bytes = [0; Virtual::<u32>::LEN];
+/// Virtual { host: 0x0102_0304_u32, node: 7 }.write(&mut bytes);
+/// assert_eq!(bytes, [1, 2, 3, 4, 7]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

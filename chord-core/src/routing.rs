@@ -86,8 +86,8 @@ where
 
     /// Decides where `key` leads if only the `usable` ones of the known nodes live: the search
     /// covers fingers and successor list, and takes the next best of both for a dead one (Stoica
-    /// 2003, IV-E.3). `None` if no entry of the successor list is usable: then nothing here tells
-    /// who owns the key.
+    /// 2003, IV-E.3). `None` if no entry of the successor list is usable: then this node does not know
+    /// the owner of the key.
     #[must_use]
     pub fn route_around(
         &self,

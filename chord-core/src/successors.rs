@@ -6,7 +6,7 @@ use crate::slots::Slots;
 use crate::wire::Address;
 
 /// The longest successor list. Stoica 2003 measures with 20; Table II there shows what that survives.
-pub const MAX_SUCCESSORS: usize = 20;
+pub(crate) const MAX_SUCCESSORS: usize = 20;
 
 /// The next r nodes, clockwise, in `S`: any `[Peer]` of caller-provided slots. r is their number.
 ///

@@ -5,6 +5,27 @@ use core::hash::Hash;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// A value of fixed size on the wire. An identifier or an address of your own implements it.
+///
+/// ```
+/// use chord_core::Wire;
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// struct Short(u16); // the short address of a radio network
+///
+/// impl Wire for Short {
+///     const LEN: usize = 2;
+///     const ZERO: Self = Self(0);
+///
+///     fn write(&self, out: &mut [u8]) {
+///         out.copy_from_slice(&self.0.to_be_bytes());
+///     }
+///
+///     fn read(bytes: &[u8]) -> Option<Self> {
+///         Some(Self(u16::from_be_bytes(bytes.try_into().ok()?)))
+///     }
+/// }
+/// assert_eq!(chord_core::Message::<u32, Short>::max_len(4), 50);
+/// ```
 pub trait Wire: Copy + Eq {
     /// How many bytes the value takes; at most 32.
     const LEN: usize;

@@ -122,7 +122,7 @@ fn summary(values: &[u8]) -> (f64, u8, u8) {
 
 #[test]
 #[ignore = "large: .ci/nightly.d/chord-masses.sh"]
-fn table_iii() {
+fn lookups_under_churn_agree_with_table_iii() {
     println!("joins and departures a second: path, timeouts (mean, 1st, 99th), failures; paper's");
     for (rate, path, late, paper) in [
         (0.05, 3.90, 0.05, 0),

@@ -122,7 +122,7 @@ fn table_2(nodes: usize, p: f64, lookups: usize, seed: u64) -> (f64, f64) {
 
 #[test]
 #[ignore = "large: .ci/steps/84-chord-figures.sh"]
-fn table_ii() {
+fn timeouts_after_failures_agree_with_table_ii() {
     for (p, path, timeouts) in [
         (0.0, 3.84, 0.0),
         (0.1, 4.03, 0.60),
@@ -177,7 +177,7 @@ fn load(hosts: usize, keys: usize, v: usize, seed: u64) -> (f64, f64) {
 #[ignore = "large: .ci/steps/84-chord-figures.sh"]
 fn figure_9() {
     // 10^4 nodes, 10^6 keys, one ring, drawn over the mean of 100. A percentile of one ring is a whole number of keys,
-    // and the small ones differ by a key from ring to ring: so much is granted to the mean where 8 % is less, and the
+    // and the small ones differ by a key from ring to ring: the mean is allowed that where 8 % is less, and the
     // ring of the paper has to be one of ours.
     const RINGS: u32 = 16;
     const KEY: f64 = 0.01;

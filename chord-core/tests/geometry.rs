@@ -1,8 +1,8 @@
 //! Pastry, Tapestry, CAN and Kademlia: whatever node a search begins at, it ends at the owner that is found by
 //! looking at all nodes, also where the nodes have joined one after the other.
 
-use chord_core::geometry::{Can, CanError, Kademlia, Pastry, Point, Tapestry, Zone};
-use chord_core::{Bits, Id64, Identifier, Peer, Route, Word};
+use chord_core::geometry::{Bits, Can, CanError, Kademlia, Pastry, Point, Tapestry, Zone};
+use chord_core::{Id64, Identifier, Peer, Route, Word};
 use sim::Rng;
 
 type Node = Peer<Id64, u32>;
@@ -112,10 +112,10 @@ fn tapestry_grows_by_announcements() {
             state.learn(peer);
         }
         // To each node that shares the prefix, once.
-        let mut told = vec![(root, state.common_digits(nodes[root].id))];
+        let mut reached = vec![(root, state.common_digits(nodes[root].id))];
         let mut heard = Vec::new();
-        while let Some((at, digits)) = told.pop() {
-            told.extend(
+        while let Some((at, digits)) = reached.pop() {
+            reached.extend(
                 all[at].announce(digits).map(|(peer, digits)| (peer.address as usize, digits)),
             );
             heard.push(at);
@@ -208,7 +208,7 @@ fn way(key: Id64, start: usize, route: impl Fn(usize, Id64) -> Route<Id64, u32>)
             Route::Ask(next) => way.push(next.address as usize),
         }
     }
-    panic!("the search for {key} from {start} goes round in circles: {way:?}");
+    panic!("the search for {key} from {start} does not end: {way:?}");
 }
 
 /// Nodes whose address is their position.
@@ -282,7 +282,7 @@ fn owner_of<const D: usize>(all: &Torus<D>, start: usize, point: &Point<D>) -> u
             Route::Ask(next) => at = next.address as usize,
         }
     }
-    panic!("the search goes round in circles");
+    panic!("the search does not end");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn can_says_what_it_has_no_room_for() {
 }
 
 #[test]
-fn nothing_fits_into_no_slots() {
+fn geometries_without_slots_learn_nothing() {
     let [me, other] = [3, 12].map(|id| Peer { id: Word::<4>::new(id), address: [] });
     let (mut pastry, mut tapestry) =
         (Pastry::new(me, 4, [None; 0], [None; 0]), Tapestry::new(me, 4, [None; 0]));

@@ -89,7 +89,7 @@ fn a_node_without_a_network_comes_back() {
 }
 
 #[test]
-fn halves_find_each_other_again() {
+fn two_halves_merge_again() {
     let cuts: [fn(u32, u32) -> bool; 2] = [
         |from, to| from % 2 == 0 && to % 2 == 1, // one way
         |from, to| from % 2 != to % 2,

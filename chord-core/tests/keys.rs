@@ -79,7 +79,7 @@ fn events_name_all_keys_that_move() {
     let (before, next) = (ring[(at + 12) % 13], ring[(at + 1) % 13]);
     let range = KeyRange { after: Id::new(before), through: Id::new(new) };
     assert_eq!(replay(&mut world), [(next as u32, range, peer(new))]);
-    // It leaves again: the keys go to the next node, which is told so from both sides.
+    // It leaves again: the keys go to the next node, which learns it from both sides.
     let now = world.net.now();
     world.nodes.get_mut(&(new as u32)).unwrap().leave(now);
     world.run_until_ideal(SECOND * 20);

@@ -101,7 +101,7 @@ const MODES: [(&str, Liar); 14] = [
         let Text::Find { token, .. } = message else { return None };
         Some(vec![Text::Owner { token: *token, id: liar_id(me), peer: liar(me) }])
     }),
-    ("the way round in circles", |me, asker, message| {
+    ("a way that never ends", |me, asker, message| {
         let Text::Find { token, key, .. } = message else { return None };
         let peer = Peer { id: key.plus(Id::new(u64::from(u32::MAX))), address: asker };
         Some(vec![Text::Closer { token: *token, id: liar_id(me), peer }])
@@ -161,7 +161,7 @@ fn lie(seed: u64, liars: u32, liar: Liar) -> (u32, u32, Option<String>) {
 /// `CHORD_SEEDS` sets the number of rings of each cell.
 #[test]
 #[ignore = "seconds when optimised: .ci/nightly.d/chord-rings.sh"]
-fn the_matrix_of_liars() {
+fn rings_survive_every_kind_of_lie() {
     let seeds: u64 =
         std::env::var("CHORD_SEEDS").map_or(20, |seeds| seeds.parse().expect("a number"));
     let mut flaws = vec![];

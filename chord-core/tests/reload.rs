@@ -26,7 +26,7 @@ fn bodies_are_as_the_rfc_lays_them_out() {
 }
 
 #[test]
-fn what_is_no_body_is_refused() {
+fn malformed_bodies_are_refused() {
     type Ours = Update<'static, 16>;
     let incomplete = |needed| Err(DecodeError::Incomplete { needed });
     for (bytes, error) in [

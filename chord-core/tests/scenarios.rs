@@ -58,7 +58,7 @@ fn a_ring_of_twelve_grows_on_a_bad_network() {
 }
 
 #[test]
-fn failures_heal() {
+fn a_ring_heals_after_failures() {
     for seed in 0..10 {
         let ids = ids(seed, 24);
         let link = if seed % 2 == 0 { Link::default() } else { rough(50) };
@@ -160,7 +160,7 @@ fn a_join_leaves_the_trace_of_the_lectures() {
         [
             (200, "successor", 300),   // 1 and 2: x finds n and sets its successor
             (200, "predecessor", 100), // 5, early: the list it copied was that of v
-            (300, "predecessor", 200), // 3: n hears of x
+            (300, "predecessor", 200), // 3: n learns of x
             (100, "successor", 200),   // 4: v stabilizes and finds x
         ]
     );
@@ -186,7 +186,7 @@ fn lookups_by_messages_take_the_paths_of_the_lectures() {
 }
 
 #[test]
-fn small_rings_are_rings() {
+fn rings_of_one_and_two_are_ideal() {
     let mut world = World::new(1, Link::default(), config(3, 1));
     world.add(7).create(Duration::ZERO).unwrap();
     world.run_for(SECOND * 5);
@@ -266,7 +266,7 @@ fn joins_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_circle_of_nodes_that_wait_for_each_other_gets_going() {
+fn nodes_that_all_wait_for_the_next_one_make_progress() {
     // All stabilize at the same instant: each one's query meets a node that is reading.
     let ids = ids(4, 9);
     let slow = Link { latency: Duration::from_millis(100), ..Link::default() };
@@ -282,7 +282,7 @@ fn a_circle_of_nodes_that_wait_for_each_other_gets_going() {
     assert_eq!(world.sent["query"], 9);
     assert_eq!(world.sent.get("state"), None, "everybody waits");
     world.run_for(SECOND * 4);
-    assert!(world.sent["busy"] > 0, "the circle closed");
+    assert!(world.sent["busy"] > 0, "each waited for the next");
     assert!(world.sent["notify"] >= 9, "and opened again: {:?}", world.sent);
     let failed = world.events.iter().any(|(_, event)| matches!(event, Event::PeerFailed(_)));
     assert!(!failed && world.flaw().is_none(), "nobody was taken for dead");

@@ -43,7 +43,7 @@ fn said(node: &mut TestNode) -> Option<(u32, Text)> {
 }
 
 #[test]
-fn a_liar_does_not_lead_a_lookup_in_circles() {
+fn a_lookup_goes_around_a_node_that_points_backwards() {
     let mut node = one_of_five();
     let node = &mut node;
     let key = Id::new(10000);
@@ -59,7 +59,7 @@ fn a_liar_does_not_lead_a_lookup_in_circles() {
     let avoid: List<_, 8> = [300, 1000, 5000, 20000].map(Id::new).into_iter().collect();
     call(node, 300, &Text::Find { token: 9, key, avoid });
     assert_eq!(said(node), Some((300, Text::Busy { token: 9 })));
-    // Nobody of the own list is left, so nothing tells who owns the key.
+    // Nobody of the own list is left, so the owner is unknown.
     assert_eq!(said(node), None);
     let end = core::iter::from_fn(|| node.poll_event()).last();
     let reason = LookupFailure::NoRoute;
@@ -73,7 +73,7 @@ fn a_node_is_not_read_while_it_reads() {
     node.handle_timeout(SECOND * 2);
     let Some((300, Text::Query { token, .. })) = said(node) else { panic!("it stabilizes") };
 
-    // Meanwhile a query waits, a ping and a lookup do not, and a second try is told so.
+    // Meanwhile a query waits, a ping and a lookup do not, and a second try is answered with BUSY.
     call(node, 20000, &Text::Query { token: 1, padding: Text::query_padding(3) });
     assert_eq!(said(node), None);
     call(node, 20000, &Text::Ping { token: 2, padding: Text::ping_padding() });
@@ -104,7 +104,7 @@ fn a_node_is_not_read_while_it_reads() {
     call(node, 200, &Text::State { token, id: Id::new(200), predecessor: peer(100), successors });
     assert_eq!((node.state(), node.successors().first()), (State::Idle, Some(&peer(200))));
 
-    // The step is over: whoever waited reads the new state.
+    // The step is over: the waiting node reads the new state.
     let Some((20000, Text::State { token: 1, successors, .. })) = said(node) else { panic!() };
     assert_eq!(successors[..], [peer(200), peer(300), peer(1000)]);
     assert_eq!(said(node), Some((200, Text::Notify { id: Id::new(100) })));

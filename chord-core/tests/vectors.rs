@@ -5,7 +5,7 @@ use core::time::Duration;
 use chord_core::{
     Config, ConfigError, ContactSlot, FingerSlot, FingerTable, Id64, Id128, Id160, Id256,
     Identifier, LookupSlot, Message, Node, NodeArrays, NodeSlots, Peer, Route, RoutingTableVec,
-    State, TRANSITIONS, Wire, Word,
+    State, Wire, Word, transitions::TRANSITIONS,
 };
 use core::fmt::Write as _;
 use sha1::{Digest, Sha1};
@@ -117,7 +117,7 @@ fn check_ring<I: Identifier + From<u64>>(ring: &Ring) {
 }
 
 #[test]
-fn rings_of_papers_and_lectures() {
+fn tables_and_paths_are_those_of_papers_and_lectures() {
     // C-CHD-06, C-CHD-07, C-CHD-09, C-CHD-11, C-CHD-12; SIGCOMM 2001 and Stoica 2003
     let mut seen = vec![];
     for text in [include_str!("data/rings-slides.toml"), include_str!("data/rings-paper.toml")] {
@@ -145,7 +145,7 @@ fn tanenbaum() -> Vec<RoutingTableVec<Word<5>, [u8; 0]>> {
 }
 
 #[test]
-fn all_lookups_of_the_ring_of_tanenbaum() {
+fn lookups_in_the_ring_of_tanenbaum_take_the_derived_hops() {
     // Derived: 466 forwardings with fingers, 1,152 without (C-CHD-03, C-CHD-08).
     let fingers = tanenbaum();
     let mut linear = fingers.clone();
@@ -266,7 +266,7 @@ fn path_lengths_are_those_of_the_figure() {
 }
 
 #[test]
-fn identifiers_of_all_widths() {
+fn identifiers_of_all_widths_wrap_around() {
     // C-DHT-04, C-DHT-05, C-CHD-01
     let name = |text: &str| <[u8; 20]>::from(Sha1::digest(text));
     let id = Id160::from(name("abc")); // FIPS 180: the digest of "abc"
@@ -372,7 +372,7 @@ const ME: Peer<Id160, [u8; 6]> = Peer { id: Id160::new([1, 2, 3, 4, 5]), address
 const SLOTS: DeviceSlots = DeviceSlots::EMPTY; // or a `static`
 
 #[test]
-fn a_node_is_a_value() {
+fn a_node_can_be_cloned_compared_and_hashed() {
     // What a model checker asks of a state.
     fn is_state<T: Clone + core::hash::Hash + Eq + core::fmt::Debug>() {}
     is_state::<Node<Word<3>, u32, NodeArrays<Word<3>, u32, 1, 3, 1, 1>>>();

@@ -93,8 +93,9 @@ where
     }
 
     /// Returns the neighbours.
-    pub fn neighbours(&self) -> impl Iterator<Item = &Neighbour<I, A, D>> {
-        self.neighbours.as_ref().iter().flatten()
+    #[must_use]
+    pub fn neighbours(&self) -> Neighbours<'_, I, A, D> {
+        Neighbours(self.neighbours.as_ref().iter())
     }
 
     /// Returns the neighbour with the largest zone, if that is larger than the own one.
@@ -158,5 +159,17 @@ where
             *slot = touches.then_some(Neighbour { peer, zone });
         }
         Ok(())
+    }
+}
+
+/// The neighbours of a node.
+#[derive(Debug, Clone)]
+pub struct Neighbours<'a, I, A, const D: usize>(core::slice::Iter<'a, Option<Neighbour<I, A, D>>>);
+
+impl<'a, I, A, const D: usize> Iterator for Neighbours<'a, I, A, D> {
+    type Item = &'a Neighbour<I, A, D>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.find_map(Option::as_ref)
     }
 }

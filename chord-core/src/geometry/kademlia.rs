@@ -1,5 +1,6 @@
 //! Kademlia (Maymounkov and Mazieres, IPTPS 2002): the closest node by XOR.
 
+use super::known::Known;
 use crate::id::Bits;
 use crate::peer::Peer;
 use crate::routing::Route;
@@ -52,8 +53,9 @@ impl<I: Bits, A: Address, S: AsRef<[Option<Peer<I, A>>]>> Kademlia<I, A, S> {
     }
 
     /// Returns every node that it knows, itself first.
-    pub fn known(&self) -> impl Iterator<Item = Peer<I, A>> {
-        core::iter::once(self.me).chain(self.slots.as_ref().iter().flatten().copied())
+    #[must_use]
+    pub fn known(&self) -> Known<'_, I, A> {
+        Known::new(self.me, &[], self.slots.as_ref())
     }
 }
 

@@ -18,6 +18,8 @@
 mod can;
 #[cfg(feature = "kademlia")]
 mod kademlia;
+#[cfg(any(feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+mod known;
 #[cfg(feature = "pastry")]
 mod leaves;
 #[cfg(feature = "pastry")]
@@ -29,13 +31,16 @@ mod tapestry;
 #[cfg(feature = "can")]
 mod zone;
 
+pub use crate::id::Bits;
 #[cfg(feature = "can")]
-pub use can::{Can, CanError, Neighbour};
+pub use can::{Can, CanError, Neighbour, Neighbours};
 #[cfg(feature = "kademlia")]
 pub use kademlia::Kademlia;
+#[cfg(any(feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+pub use known::Known;
 #[cfg(feature = "pastry")]
 pub use pastry::Pastry;
 #[cfg(feature = "tapestry")]
-pub use tapestry::Tapestry;
+pub use tapestry::{Announcements, Tapestry};
 #[cfg(feature = "can")]
 pub use zone::{Point, Zone};

@@ -1,5 +1,6 @@
 //! Pastry (Rowstron and Druschel, Middleware 2001): prefixes first, the numerically closest node at the end.
 
+use super::known::Known;
 use super::leaves;
 use super::prefix::PrefixTable;
 use crate::id::Bits;
@@ -67,8 +68,9 @@ where
     }
 
     /// Returns every node that it knows, itself first; some come twice.
-    pub fn known(&self) -> impl Iterator<Item = Peer<I, A>> {
-        core::iter::once(self.table.me).chain(self.leaves()).chain(self.table.peers())
+    #[must_use]
+    pub fn known(&self) -> Known<'_, I, A> {
+        Known::new(self.table.me, self.leaves.as_ref(), self.table.slots())
     }
 
     fn leaves(&self) -> impl Iterator<Item = Peer<I, A>> {
@@ -85,7 +87,7 @@ where
     /// the paper.
     fn closer(&self, key: I, shared: u32) -> Option<Peer<I, A>> {
         let me = self.table.me;
-        let known = self.leaves().chain(self.table.peers());
+        let known = self.known().skip(1);
         let shares = |peer: &Peer<I, A>| self.table.digits_shared(peer.id, key) >= shared;
         let mut fit = known.filter(|peer| shares(peer) && closer(key, *peer, me));
         let first = fit.next()?;

@@ -50,15 +50,9 @@ impl<I: Bits, A: Address, S: AsRef<[Option<Peer<I, A>>]>> PrefixTable<I, A, S> {
         *self.slots.as_ref().get(self.index(row, column))?
     }
 
-    /// Returns all nodes in it, row by row.
-    pub(super) fn peers(&self) -> impl Iterator<Item = Peer<I, A>> {
-        self.slots.as_ref().iter().flatten().copied()
-    }
-
-    /// Returns the nodes of a row, except the owner, who is in none.
-    #[cfg(feature = "tapestry")]
-    pub(super) fn row(&self, row: u32) -> impl Iterator<Item = Peer<I, A>> {
-        (0..self.columns()).filter_map(move |column| self.get(row, column))
+    /// Returns the slots of all nodes in it, row by row. The owner is in none.
+    pub(super) fn slots(&self) -> &[Option<Peer<I, A>>] {
+        self.slots.as_ref()
     }
 
     /// Returns how many rows there are slots for.

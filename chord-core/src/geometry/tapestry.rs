@@ -1,5 +1,6 @@
 //! Tapestry (Zhao, Kubiatowicz and Joseph 2001): prefixes with surrogates, so that each key has one root.
 
+use super::known::Known;
 use super::prefix::PrefixTable;
 use crate::id::Bits;
 use crate::peer::Peer;
@@ -74,14 +75,19 @@ impl<I: Bits, A: Address, T: AsRef<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
     /// with how many digits it goes on to each: every such node then gets it once. In this way a newcomer
     /// announces itself, beginning at its root with the number of digits that it shares with the root; who gets
     /// the message learns the newcomer, and the newcomer learns it.
-    pub fn announce(&self, digits: u32) -> impl Iterator<Item = (Peer<I, A>, u32)> {
-        (digits..self.table.rows())
-            .flat_map(move |row| self.table.row(row).map(move |peer| (peer, row.saturating_add(1))))
+    #[must_use]
+    pub fn announce(&self, digits: u32) -> Announcements<'_, I, A> {
+        let columns = self.table.columns();
+        let whole_rows = self.table.rows().saturating_mul(columns);
+        let len = usize::try_from(whole_rows).unwrap_or(usize::MAX);
+        let slots = self.table.slots().get(..len).unwrap_or_default();
+        Announcements { slots, columns, row: digits.min(self.table.rows()), column: 0 }
     }
 
     /// Returns every node that it knows, itself first.
-    pub fn known(&self) -> impl Iterator<Item = Peer<I, A>> {
-        core::iter::once(self.table.me).chain(self.table.peers())
+    #[must_use]
+    pub fn known(&self) -> Known<'_, I, A> {
+        Known::new(self.table.me, &[], self.table.slots())
     }
 }
 
@@ -95,5 +101,34 @@ impl<I: Bits, A: Address, T: AsMut<[Option<Peer<I, A>>]>> Tapestry<I, A, T> {
     /// Removes a node that has failed. Another one that belongs into its slot should be learnt.
     pub fn forget(&mut self, id: I) {
         self.table.forget(id);
+    }
+}
+
+/// The next receivers of an announcement, each with the number of digits that it goes on with.
+#[derive(Debug, Clone)]
+pub struct Announcements<'a, I, A> {
+    slots: &'a [Option<Peer<I, A>>],
+    columns: u32,
+    row: u32,
+    column: u32,
+}
+
+impl<I: Copy, A: Copy> Iterator for Announcements<'_, I, A> {
+    type Item = (Peer<I, A>, u32);
+
+    fn next(&mut self) -> Option<(Peer<I, A>, u32)> {
+        loop {
+            let at = self.row.checked_mul(self.columns)?.checked_add(self.column)?;
+            let slot = self.slots.get(usize::try_from(at).ok()?)?;
+            let digits = self.row.saturating_add(1);
+            self.column = self.column.saturating_add(1);
+            if self.column >= self.columns {
+                self.column = 0;
+                self.row = digits;
+            }
+            if let Some(peer) = slot {
+                return Some((*peer, digits));
+            }
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Identifiers as strings of bits, which the sister geometries look at.
 
-use super::{Id, Identifier, Word};
+use super::identifier::Identifier;
+use super::wide::Id;
+use super::word::Word;
 
-/// An identifier whose bits can be told apart. Chord itself needs numbers only.
+/// An identifier whose bits can be read. Chord itself needs numbers only.
 pub trait Bits: Identifier {
     /// Returns the bits in which the two differ: the distance of Kademlia.
     #[must_use]

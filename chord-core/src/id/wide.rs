@@ -3,7 +3,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::Identifier;
+use super::identifier::Identifier;
 use crate::hex::Hex;
 use crate::wire::Wire;
 
@@ -11,6 +11,14 @@ use crate::wire::Wire;
 /// is the order of the numbers. Limbs of 32 bits are cheap on a Cortex-M0 and on a server.
 ///
 /// Packed, so that a peer of 20 and 6 bytes takes 26: tables of peers are most of what a node holds.
+///
+/// ```
+/// use chord_core::{Id160, Identifier};
+///
+/// let id = Id160::from([0xab; 20]); // the bytes of a SHA-1 value, most significant first
+/// assert_eq!(format!("{id:.8}"), "abababab");
+/// assert_eq!(id.plus(Id160::power_of_two(0)).distance(id).log2(), Some(159)); // once around, less 1
+/// ```
 #[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(2))]
 pub struct Id<const LIMBS: usize>([u32; LIMBS]);

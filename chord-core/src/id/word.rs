@@ -2,11 +2,19 @@
 
 use core::fmt;
 
-use super::Identifier;
+use super::identifier::Identifier;
 use crate::wire::Wire;
 
 /// An identifier of `BITS` bits, at most 64: `Word<3>` for the ring of SIGCOMM, `Word<5>` for the
 /// ring of Tanenbaum and van Steen. It prints itself in decimal, as on the board.
+///
+/// ```
+/// use chord_core::{Identifier, Word};
+///
+/// let id = Word::<3>::new(6);
+/// assert_eq!(id.plus(Word::new(3)), Word::new(1)); // modulo 8
+/// assert_eq!(id.distance(Word::new(1)).value(), 3);
+/// ```
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,8 @@ use serde::ser::{Error as _, SerializeTuple};
 use serde::{Deserialize, Serialize};
 use serde::{Deserializer, Serializer};
 
-use super::{AVOIDED, Message, WAY_BACK};
+use super::kinds::{AVOIDED, HEAD, LAST_KIND, Message, UNPADDED, VERSION, WAY_BACK};
+use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::Identifier;
 use crate::list::List;
 use crate::peer::Peer;
@@ -20,15 +21,64 @@ use crate::wire::{Address, Wire};
 /// The longest identifier or address.
 const LONGEST: usize = 32;
 
-pub(super) fn from_bytes<I: Identifier, A: Address>(
-    bytes: &[u8],
-) -> postcard::Result<(Message<I, A>, &[u8])> {
+impl<I: Identifier, A: Address> Message<I, A> {
+    /// Reads a message; returns it and the bytes after it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]. Exactly the bytes that [`encode`](Self::encode) writes are accepted.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let kind = match *bytes {
+            [] | [VERSION] => return Err(DecodeError::Incomplete { needed: 1 }),
+            [VERSION, kind @ ..=LAST_KIND, ..] => kind,
+            [VERSION, kind, ..] => return Err(DecodeError::Kind(kind)),
+            [version, ..] => return Err(DecodeError::Version(version)),
+        };
+        let body = bytes.get(1..).unwrap_or_default();
+        if matches!(kind, 0 | 2)
+            && let Some([high, low]) = bytes.get(HEAD..UNPADDED)
+            && u16::from_be_bytes([*high, *low]) > Self::query_padding(MAX_SUCCESSORS)
+        {
+            return Err(DecodeError::Malformed(kind)); // longer than any ring needs
+        }
+        from_bytes(body).map_err(|error| match error {
+            postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
+            _ => DecodeError::Malformed(kind),
+        })
+    }
+
+    /// Writes the message to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`], never with [`MAX_LEN`](Self::MAX_LEN) bytes; `out` is then unchanged.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let needed = self.encoded_len();
+        let Some([version, body @ ..]) = out.get_mut(..needed) else {
+            return Err(BufferTooSmall { needed });
+        };
+        *version = VERSION;
+        let cut = match *self {
+            Self::Ping { token, padding } => {
+                Some(Self::Ping { token, padding: Self::cut(padding) })
+            }
+            Self::Query { token, padding } => {
+                Some(Self::Query { token, padding: Self::cut(padding) })
+            }
+            _ => None,
+        };
+        to_slice(cut.as_ref().unwrap_or(self), body).map_err(|_| BufferTooSmall { needed })?;
+        Ok(needed)
+    }
+}
+
+fn from_bytes<I: Identifier, A: Address>(bytes: &[u8]) -> postcard::Result<(Message<I, A>, &[u8])> {
     let mut deserializer = postcard::Deserializer::from_bytes(bytes);
     let message = Mirror::deserialize(&mut deserializer)?;
     Ok((message, deserializer.finalize()?))
 }
 
-pub(super) fn to_slice<I: Identifier, A: Address>(
+fn to_slice<I: Identifier, A: Address>(
     message: &Message<I, A>,
     out: &mut [u8],
 ) -> postcard::Result<()> {

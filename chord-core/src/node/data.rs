@@ -22,9 +22,12 @@ use crate::wire::Address;
 /// How many queries may wait for the end of a step.
 const WAITING: usize = 4;
 
+/// How many nanoseconds after a step one begins that must not be part of the same call.
+pub(super) const NEXT_STEP: u64 = 1_000_000;
+
 /// All of a node but the storage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each told by its name")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each named by its field")]
 pub(super) struct Core<I, A> {
     pub(super) settings: Settings,
     #[cfg(test)]
@@ -75,6 +78,8 @@ pub(super) struct Core<I, A> {
     pub(super) own_lookup: OwnLookup,
     /// More probes than this have to end at the node itself before a merge is over; 0 without one.
     pub(super) quiet_probes_left: u8,
+    /// How many of them may follow each other quickly.
+    pub(super) eager_probes_left: u8,
     /// How often in a row the successor has preferred a node of the same identifier.
     pub(super) twin_rounds: u8,
     /// Whether the question is a ping to `saved`, which has not yet shown that it receives.
@@ -189,6 +194,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             probes: 0,
             own_lookup: OwnLookup::Finger,
             quiet_probes_left: 0,
+            eager_probes_left: 0,
             twin_rounds: 0,
             verifying: false,
             known_to_successor: false,

@@ -45,7 +45,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         (more > 0).then_some(Event::MorePeersFailed(more))
     }
 
-    /// Returns which keys have come or gone since the application was last told.
+    /// Returns which keys have come or gone since the last such event.
     fn moved_keys(&mut self) -> Option<Event<I, A>> {
         let new = self.core.keys();
         if self.core.pending_events.take(Flag::Left) {

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::State;
-use super::data::{NodeMut, OwnLookup};
-use crate::contacts::Kind;
+use super::data::{NEXT_STEP, NodeMut, OwnLookup};
+use super::state::State;
+use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
@@ -163,6 +163,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if let Some(peer) = lookup.take_failed() {
             self.own.0 = Slot::Failed(peer);
         }
+        // The next own lookup begins in another call, so that the failure can be polled before.
+        let soon = self.core.now.after_nanos(NEXT_STEP);
+        self.core.fix_at = self.core.fix_at.max(soon);
+        self.core.probe_at = self.core.probe_at.max(soon);
         let ended = &lookup;
         match ended.outcome() {
             Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
@@ -257,9 +261,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
         if self.core.state != State::Joining && !lookup.is_passed_on() {
             let peer = lookup.asked();
-            self.forget_failed(peer, Kind::Named);
-            if !lookup.set_failed(peer) {
-                self.core.pending_events.count_failed();
+            let probed = lookup.origin() == peer && self.core.own_lookup == OwnLookup::Probe;
+            if !probed || !contacts::is_silent(self.contacts, &peer.address) {
+                self.forget_failed(peer, Kind::Named);
+                if !lookup.set_failed(peer) {
+                    self.core.pending_events.count_failed();
+                }
             }
         }
         self.go_around(lookup);

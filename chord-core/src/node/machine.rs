@@ -214,7 +214,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn asked(&self) -> Option<Peer<I, A>> {
         match self.core.state {
             State::Outside | State::Gone => None,
-            // Who the contact is, its answer tells.
+            // The answer of the contact names its identifier.
             State::Joining => self
                 .core
                 .saved

@@ -2,10 +2,10 @@
 //!
 //! Each step reads the state of at most one other member, and takes effect when that one answers.
 //! Until then nobody may read this node: its answers wait. An asker whose second try meets a node
-//! that waits itself is told so, gives its step up, answers those who wait for it and tries again
+//! that waits itself is answered with BUSY, gives its step up, answers those that wait for it and tries again
 //! after a random while; so nodes that wait for each other do not do so for long after one `patience`.
 
-use super::data::NodeMut;
+use super::data::{NEXT_STEP, NodeMut};
 use super::pending::Flag;
 use super::state::{Input, State};
 use crate::contacts::Kind;
@@ -105,8 +105,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             State::Joining => self.join_again(),
             State::Stabilizing => self.stabilize_from_predecessor(None),
             State::Rectifying => {
-                self.set_predecessor(self.core.saved.unwrap_or(self.core.me));
-                self.rectified();
+                let Some(peer) = self.core.saved else { return self.rectified() };
+                self.adopt_predecessor(peer);
             }
             State::Idle => {
                 // StabilizeFromSuccessor, dead; the next step follows at once
@@ -145,6 +145,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.core.known_to_successor = false;
                 self.core.pending_events.set(Flag::Successor);
                 self.set_changed();
+                // A still closer one may follow. Nodes that wait for an answer read this one first.
+                self.core.stabilize_at = self.core.now.after_nanos(NEXT_STEP);
             }
         }
         self.core.notify = true;
@@ -179,35 +181,41 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Rectify: takes the place of `notify` and `check_predecessor` of the papers. A stranger shows first that it
-    /// lives at its address.
+    /// lives at its address, unless the old predecessor stays anyway.
     fn rectify(&mut self, peer: Peer<I, A>) {
         #[cfg(test)]
         if self.mutate_rectify(peer) {
             return;
         }
-        let answered = self.core.successor_answered && self.table.successors.first() == Some(peer);
         if peer == self.core.predecessor {
             self.rectified();
-        } else if answered {
+        } else if peer.id.between(self.core.predecessor.id, self.core.me.id) {
+            self.adopt_predecessor(peer);
+        } else {
+            self.ask(); // adopted only if the old one is dead
+        }
+    }
+
+    /// Adopts a predecessor that has answered, and asks any other for a sign of life first.
+    fn adopt_predecessor(&mut self, peer: Peer<I, A>) {
+        if self.core.successor_answered && self.table.successors.first() == Some(peer) {
             self.rectify_verified(peer);
         } else {
             self.verify();
         }
     }
 
-    /// A node that believes to be the predecessor lives.
+    /// A node that is to become the predecessor lives.
     fn rectify_verified(&mut self, peer: Peer<I, A>) {
         if peer.id.between(self.core.predecessor.id, self.core.me.id) {
             // The extra rule of Stoica 2003, V-A: the old one learns of the new one at once.
             self.core.nudge = self.core.predecessor().map(|old| old.address);
-            self.set_predecessor(peer);
-            if self.table.successors.first().is_none() {
-                self.core.stabilize_at = self.core.now; // a lone node has found its successor
-            }
-            self.rectified();
-        } else {
-            self.ask(); // adopted only if the old one is dead
         }
+        self.set_predecessor(peer);
+        if self.table.successors.first().is_none() {
+            self.core.stabilize_at = self.core.now; // a lone node has found its successor
+        }
+        self.rectified();
     }
 
     pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {

@@ -190,6 +190,18 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
         });
     }
 
+    /// Remembers the address of a well-known node, for good: it is probed whenever peers are lost, so that parts of a ring
+    /// whose nodes have never met find each other.
+    ///
+    /// Two or three such nodes that all others know are enough for a ring.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if all slots for contacts hold such addresses, and nothing has changed.
+    pub fn add_seed(&mut self, address: A) -> Result<(), Full> {
+        self.with(|node, _| node.add_seed(address))
+    }
+
     /// Merges the ring of this node with that of `contact`, for example after the operator has found that a
     /// ring was cut for longer than its nodes remember. [`Event::SplitSuspected`] follows if the two are different,
     /// and [`Event::Merged`] once three probes in a row have found one ring.

@@ -10,6 +10,7 @@ use core::time::Duration;
 use super::data::{NodeMut, OwnLookup};
 use super::pending::Flag;
 use super::state::{Input, State};
+use crate::config::Settings;
 use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{JoinFailure, LookupId};
@@ -22,6 +23,10 @@ use crate::wire::Address;
 
 /// After this many probes in a row that end at the node itself, a merge is over.
 const QUIET_PROBES: u8 = 3;
+/// A node that has found another ring sends this many probes in quick succession at most, until it finds one again.
+const EAGER_PROBES: u8 = 12;
+/// How often a remembered peer is asked in one probe.
+const PROBE_TRIES: u8 = 2;
 /// How many stabilizations pass between two probes while a peer is lost, and how many milliseconds at least.
 const WHEN_LOST: (u32, u32) = (6, 30_000);
 /// The same while no peer is lost.
@@ -37,6 +42,19 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
+    /// The application knows an address at which there is always a node.
+    pub(super) fn add_seed(&mut self, address: A) -> Result<(), Full> {
+        if !contacts::has_room(self.contacts) {
+            return Err(Full { capacity: self.contacts.len() });
+        }
+        // The identifier is learnt from the first answer.
+        self.remember(Peer { address, ..self.core.me }, Kind::Seed);
+        if self.core.state.is_member() {
+            self.hasten_probe();
+        }
+        Ok(())
+    }
+
     /// The application knows a member of another part of the ring.
     pub(super) fn merge(&mut self, now: Duration, contact: A) -> Result<(), Full> {
         if self.contacts.is_empty() {
@@ -46,6 +64,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         // The identifier is learnt from the first answer.
         self.remember(Peer { address: contact, ..self.core.me }, Kind::Seed);
         self.core.quiet_probes_left = QUIET_PROBES;
+        self.core.eager_probes_left = EAGER_PROBES;
         self.core.probe_at = self.core.now;
         Ok(())
     }
@@ -54,7 +73,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn plan_probe(&mut self) {
         let span = self.core.settings.stabilize;
         let alone = self.table.successors.first().is_none();
-        let span = if alone || self.core.quiet_probes_left > 0 {
+        let span = if alone || self.is_eager() {
             span
         } else {
             let lost = contacts::has_lost(self.contacts);
@@ -65,6 +84,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.probe_at = if nobody { Time::NEVER } else { self.after(span) };
     }
 
+    /// Returns whether rings are being merged, so that a probe is due at every stabilization.
+    fn is_eager(&self) -> bool {
+        self.core.quiet_probes_left > 0 && self.core.eager_probes_left > 0
+    }
+
     /// A peer was lost: the next probe need not wait for a calm round.
     pub(super) fn hasten_probe(&mut self) {
         let planned = self.core.probe_at;
@@ -73,13 +97,16 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     pub(super) fn probe(&mut self) {
+        self.core.eager_probes_left = self.core.eager_probes_left.saturating_sub(1);
         self.plan_probe();
         let Some(contact) = self.next_contact() else { return };
         self.core.own_lookup = OwnLookup::Probe;
         let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
         lookup.set_confirm(true);
         lookup.accept_any_origin();
-        lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
+        let tries = self.core.settings.tries.min(PROBE_TRIES);
+        let settings = Settings { tries, ..self.core.settings };
+        lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
     }
 
@@ -94,8 +121,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 return Some(finger);
             }
         }
-        let eager = alone || self.core.quiet_probes_left > 0;
-        let (contact, next) = contacts::next(self.contacts, self.core.next_contact, eager)?;
+        let seeds = self.core.probes.is_multiple_of(2);
+        let (contact, next) = contacts::next(self.contacts, self.core.next_contact, seeds)?;
         self.core.next_contact = next;
         Some(contact)
     }
@@ -117,6 +144,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.core.pending_events.set(Flag::Split);
         }
         self.core.quiet_probes_left = QUIET_PROBES;
+        self.core.eager_probes_left = EAGER_PROBES;
         self.core.contact = Some(owner.address);
         let before = lookup.at();
         if before != owner && before.address != self.core.me.address {

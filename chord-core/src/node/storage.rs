@@ -59,6 +59,20 @@ pub struct NodePartsRef<'a, I, A> {
 /// r, the length of the successor list, is the same in all nodes of a ring. The ring survives as long as
 /// no r successive nodes fail between two stabilizations: about log2 N is enough even if half of all nodes fail
 /// at once (Stoica 2003, Theorem IV.5); 8 serves hundreds of nodes, 20 a million.
+///
+/// ```
+/// use chord_core::{ContactSlot, FingerSlot, LookupSlot, NodeSlots, Peer, Word};
+///
+/// let mut lookups = [const { LookupSlot::<Word<8>, u32>::EMPTY }; 3];
+/// let slots = NodeSlots {
+///     successors: vec![Peer::<Word<8>, u32>::EMPTY; 4], // r = 4
+///     fingers: [FingerSlot::<Word<8>, u32>::EMPTY; 8],
+///     lookups: &mut lookups[..],
+///     contacts: [ContactSlot::<Word<8>, u32>::EMPTY; 0],
+/// };
+/// # let me = Peer { id: Word::new(1), address: 1 };
+/// assert!(chord_core::Node::new(Default::default(), me, slots).is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "callers build it field by field")]
 pub struct NodeSlots<S, F, L, C> {
@@ -133,6 +147,16 @@ impl<I, A, S: NodeStorage<I, A>> NodeStorage<I, A> for &mut S {
 }
 
 /// The memory of a node on the heap.
+///
+/// ```
+/// use chord_core::{Config, Node, NodeLimits, NodeVec, Peer, Word};
+///
+/// let limits = NodeLimits { successors: 4, lookups: 2, ..NodeLimits::default() };
+/// let me = Peer { id: Word::<8>::new(1), address: 1_u32 };
+/// let node = Node::new(Config::default(), me, NodeVec::new(limits))?;
+/// assert_eq!(node.capacity(), 2);
+/// # Ok::<(), chord_core::ConfigError>(())
+/// ```
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeVec<I, A> {

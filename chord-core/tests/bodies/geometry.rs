@@ -68,8 +68,8 @@ pub fn chord_can(bytes: &[u8]) {
             Ok(newcomer) => all.push(newcomer),
             Err(_) => assert_eq!(all[at], before, "Err means unchanged"),
         }
-        let told = input.below(all.len());
-        let (peer, zone) = (all[told].me(), all[told].zone());
+        let chosen = input.below(all.len());
+        let (peer, zone) = (all[chosen].me(), all[chosen].zone());
         let before = all[at].clone();
         if all[at].learn(peer, zone).is_err() {
             assert_eq!(all[at], before, "Err means unchanged");

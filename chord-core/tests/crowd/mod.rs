@@ -40,7 +40,7 @@ struct Letter {
     bytes: Box<[u8]>,
 }
 
-/// Settings for a perfect network: the second try tells who waits from who is dead.
+/// Settings for a perfect network: the second try distinguishes a waiting node from a dead one.
 pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.tries = 2;
@@ -197,7 +197,7 @@ fn known(ring: &[At], at: usize) -> Vec<At> {
     known
 }
 
-/// Returns the memory of this process in MB, as far as the system tells.
+/// Returns the memory of this process in MB, where the system reports it.
 pub(crate) fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

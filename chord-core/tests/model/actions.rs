@@ -39,9 +39,9 @@ impl<const N: usize> Ring<N> {
     pub(super) fn list_actions(&self, state: &State<N>, actions: &mut Vec<Action>) {
         for id in 0..N as u8 {
             let local = state.nodes[usize::from(id)];
-            let told = |to: u8| state.notes >> self.note(id, to) & 1 == 1;
+            let notified = |to: u8| state.notes >> self.note(id, to) & 1 == 1;
             let waits = |to: u8| self.reduced && state.nodes[usize::from(to)].asked().is_some();
-            let notes = (0..N as u8).filter(|to| told(*to) && !waits(*to));
+            let notes = (0..N as u8).filter(|to| notified(*to) && !waits(*to));
             actions.extend(notes.map(|to| Action::Notify { from: id, to }));
             if !local.runs() {
                 self.list_joins(state, id, actions);

@@ -71,7 +71,7 @@ struct State<const N: usize> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Action {
-    /// Its clock tells a node to stabilize.
+    /// The clock of a node makes it stabilize.
     Stabilize(u8),
     /// The peer a node has asked answers, and the answer arrives.
     Answer(u8),

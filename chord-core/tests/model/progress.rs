@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use super::{Action, Ring, State};
 
-/// A state that is not ideal after so many rounds never will be.
+/// A state that is not ideal after this many rounds never will be.
 const ROUNDS: usize = 60;
 
 std::thread_local! {
@@ -48,7 +48,7 @@ impl<const N: usize> Ring<N> {
         false
     }
 
-    /// Each node in turn: hears what it is told, gets the answer it awaits, stabilizes.
+    /// Each node in turn: receives its notifications, gets the answer it awaits, stabilizes.
     fn pass_round(&self, state: &mut State<N>) {
         for id in 0..N as u8 {
             self.hear(state, id);
@@ -70,7 +70,7 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    /// Lets a node have its answers; one that asks a node that waits itself is told so.
+    /// Lets a node have its answers; one that asks a node that waits itself is answered with BUSY.
     fn finish(&self, state: &mut State<N>, id: u8) {
         for _ in 0..4 {
             let Some(asked) = state.nodes[usize::from(id)].asked() else { return };

@@ -57,7 +57,7 @@ const SOUND: &[&str] = &["SufficientPrincipals", "NoDuplicates"];
 const BROKEN: &[&str] = &["OneOrderedRing"];
 
 #[test]
-fn four_identifiers() {
+fn four_identifiers_always_reach_the_ideal_ring() {
     let mut ring = Ring::<4>::new(2, 3);
     ring.progress = true;
     assert_eq!(exhaust(ring), 59_584);

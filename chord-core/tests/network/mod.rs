@@ -109,7 +109,7 @@ impl Net {
         self.now * self.members[&address].rate / 1000
     }
 
-    /// Lets a driver act: it sends all, hears all and plans its next call.
+    /// Lets a driver act: it sends all, polls all events and plans its next call.
     pub(crate) fn look_at(&mut self, address: u32) {
         let late = Duration::from_millis(self.rng.below(300));
         let Some(member) = self.members.get_mut(&address) else { return };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chord_core::{
     Config, Event, Identifier as _, LookupId, Message, Node, NodeLimits, NodeVec, Peer, State,
-    TRANSITIONS, Word,
+    Word, transitions::TRANSITIONS,
 };
 use sim::Rng;
 

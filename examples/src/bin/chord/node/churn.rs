@@ -14,12 +14,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const R: usize = 5;
 const NODES: usize = 40;
 
-/// What is known of a key: what the store said it had, and what it was told since.
+/// What is known of a key: what the store confirmed, and what was sent to it since.
 #[derive(Debug, Default, Clone)]
 struct Known {
     stored: Option<Vec<u8>>,
-    /// Told by which node; the store has not answered yet, or never will.
-    told: Vec<(u32, Vec<u8>)>,
+    /// Which node sent it; the store has not answered yet, or never will.
+    sent: Vec<(u32, Vec<u8>)>,
 }
 
 struct World {
@@ -115,19 +115,19 @@ impl World {
             self.net.send_datagram(Addr(address), Addr(to), &buf[..len]);
         }
         while let Some(event) = self.members.get_mut(&address).unwrap().poll_event() {
-            self.hear(address, event);
+            self.handle_event(address, event);
         }
     }
 
-    fn hear(&mut self, address: u32, event: MemberEvent<u32>) {
+    fn handle_event(&mut self, address: u32, event: MemberEvent<u32>) {
         let count = self.keys.len();
         let number = |id| (0..count).find(|n| key(*n) == id).unwrap();
         match event {
             MemberEvent::Chord(_) => {}
             MemberEvent::Stored { key } => {
                 let known = &mut self.keys[number(key)];
-                let at = known.told.iter().position(|(by, _)| *by == address).unwrap();
-                known.stored = Some(known.told.remove(at).1);
+                let at = known.sent.iter().position(|(by, _)| *by == address).unwrap();
+                known.stored = Some(known.sent.remove(at).1);
                 self.answered += 1;
             }
             MemberEvent::Found { key, value } => {
@@ -156,9 +156,9 @@ impl World {
     fn put(&mut self, n: usize) {
         let at = self.random();
         let now = self.net.now();
-        if self.keys[n].told.is_empty() {
+        if self.keys[n].sent.is_empty() {
             let value = format!("value of {n} from {now:?}").into_bytes();
-            self.keys[n].told.push((at, value.clone()));
+            self.keys[n].sent.push((at, value.clone()));
             self.members.get_mut(&at).unwrap().put(now, key(n), value);
         }
     }
@@ -245,7 +245,7 @@ impl World {
 
 impl Known {
     fn allows(&self, value: Option<&Vec<u8>>) -> bool {
-        value == self.stored.as_ref() || self.told.iter().any(|(_, told)| value == Some(told))
+        value == self.stored.as_ref() || self.sent.iter().any(|(_, sent)| value == Some(sent))
     }
 }
 

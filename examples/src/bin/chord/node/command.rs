@@ -5,29 +5,11 @@ use core::time::Duration;
 use chord_core::{Address, Id160, LookupId};
 
 use super::member::{Member, MemberEvent, PATIENCE, SILENCE};
+use super::pending::{Action, PendingCommand};
 use super::transfer::Transfer;
 
 /// How long a command is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
-    Put(Vec<u8>),
-    Get,
-    /// Return a stray entry to its owner.
-    Return,
-}
-
-/// A command for the owner of a key, sent again until it is answered.
-#[derive(Debug)]
-pub(crate) struct PendingCommand {
-    pub(crate) what: Action,
-    pub(crate) key: Id160,
-    pub(crate) token: u32,
-    pub(crate) lookup: Option<LookupId>,
-    pub(crate) retry_at: Duration,
-    pub(crate) until: Duration,
-}
 
 impl<A: Address> Member<A> {
     pub(crate) fn begin(&mut self, now: Duration, key: Id160, what: Action) {

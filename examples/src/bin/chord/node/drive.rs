@@ -17,7 +17,7 @@ use super::args::{Args, Command};
 use super::member::{Member, MemberEvent};
 use super::transfer::{FIRST, LONGEST, Transfer};
 
-/// The longest wait for a datagram, so that a command is heard soon.
+/// The longest wait for a datagram, so that a command is read soon.
 const TICK: Duration = Duration::from_millis(20);
 /// How long a leaving node stays, so that its last datagrams are sent.
 const LEAVE_WAIT: Duration = Duration::from_millis(200);
@@ -83,7 +83,7 @@ impl Driver {
                 return self.leave(Exit::Stopped);
             }
             self.udp.flush(&mut self.traced)?;
-            self.hear();
+            self.print_events();
             if let Some(status) = self.ended {
                 return self.leave(status);
             }
@@ -97,8 +97,8 @@ impl Driver {
         }
     }
 
-    /// Tells the user what the member has learnt.
-    fn hear(&mut self) {
+    /// Prints the events of the member.
+    fn print_events(&mut self) {
         while let Some(event) = self.traced.member.poll_event() {
             match event {
                 MemberEvent::Chord(event) => self.handle_chord_event(event),
@@ -265,17 +265,17 @@ impl Traced {
     }
 }
 
-/// Hears what is typed on a thread of its own; the end of the input changes nothing.
+/// Reads the standard input on a thread of its own; the end of the input changes nothing.
 fn listen_to_user() -> Receiver<Result<Command, String>> {
-    let (tell, hear) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if !line.trim().is_empty() && tell.send(Command::parse(&line)).is_err() {
+            if !line.trim().is_empty() && sender.send(Command::parse(&line)).is_err() {
                 return;
             }
         }
     });
-    hear
+    receiver
 }
 
 /// Differs from start to start, so that tokens do.

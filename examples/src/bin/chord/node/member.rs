@@ -14,7 +14,7 @@ use chord_core::{
     Peer, StartError,
 };
 
-use super::command::{Action, PendingCommand};
+use super::pending::{Action, PendingCommand};
 use super::store::Store;
 use super::transfer::{Entry, FIRST, Transfer};
 
@@ -204,7 +204,7 @@ impl<A: Address> Member<A> {
         lookup
     }
 
-    /// Hears what the node has learnt.
+    /// Handles the events of the node.
     pub(crate) fn listen(&mut self, now: Duration) {
         self.now = self.now.max(now);
         while let Some(event) = self.node.poll_event() {

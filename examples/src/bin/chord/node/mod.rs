@@ -10,6 +10,7 @@ mod drive;
 #[cfg(test)]
 mod laws;
 mod member;
+mod pending;
 mod store;
 mod transfer;
 

@@ -5,8 +5,8 @@
 
 use core::ops::Range;
 
-use chord_core::geometry::{Kademlia, Pastry, Tapestry};
-use chord_core::{Bits, Identifier, Peer, RoutingTableVec};
+use chord_core::geometry::{Bits, Kademlia, Pastry, Tapestry};
+use chord_core::{Identifier, Peer, RoutingTableVec};
 use sim::Rng;
 
 /// Bits a digit, and columns of a row.

@@ -36,14 +36,14 @@ impl<const D: usize> Torus<D> {
         let around: Vec<usize> =
             self.nodes[owner].neighbours().map(|near| near.peer.address as usize).collect();
         let size = self.nodes.len();
-        let told = |error: CanError| format!("{size} nodes of CAN: {error}");
-        let state = self.nodes[owner].split(newcomer, vec![None; SLOTS]).map_err(told)?;
+        let with_size = |error: CanError| format!("{size} nodes of CAN: {error}");
+        let state = self.nodes[owner].split(newcomer, vec![None; SLOTS]).map_err(with_size)?;
         for near in around {
             for changed in [owner, size] {
                 let node = self.nodes.get(changed).unwrap_or(&state);
                 let peer = node.me();
                 let zone = node.zone();
-                self.nodes[near].learn(peer, zone).map_err(told)?;
+                self.nodes[near].learn(peer, zone).map_err(with_size)?;
             }
         }
         self.nodes.push(state);
