@@ -4,7 +4,8 @@ use core::fmt;
 
 use thiserror::Error;
 
-use super::{COBS, DEFLATED, END, ID_LEN, LAST, MAGIC, MORE, RESERVED, SIX_BITS, cobs};
+use super::cobs;
+use super::layout::{COBS, DEFLATED, END, ID_LEN, LAST, MAGIC, MORE, RESERVED, SIX_BITS};
 use crate::error::BufferTooSmall;
 
 /// A whole block: its extensions are sound, though what they mean may be unknown.

@@ -4,7 +4,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-use super::Number;
+use super::number::Number;
 use crate::wire::Vendor;
 
 /// A value that this crate reads.

@@ -1,6 +1,7 @@
 //! Compressed patches into a table, with the crate's own inflater.
 
-use super::{Progress, QrpError, TableReceiver};
+use super::error::QrpError;
+use super::{Progress, TableReceiver};
 use crate::deflate::Inflater;
 use crate::wire::{Compressor, Patch};
 

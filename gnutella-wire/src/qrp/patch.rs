@@ -1,6 +1,7 @@
 //! A table on its way out: the difference between two tables, cut into messages.
 
-use super::{PatchPlanError, QueryTable};
+use super::error::PatchPlanError;
+use super::table::QueryTable;
 use crate::error::BufferTooSmall;
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::faults::Penalties;
-use super::flow::ALL_HOPS;
+use super::config::{Config, Role};
+use super::event::{CloseReason, Event};
+use super::neighbour::Neighbour;
+use super::penalties::Faults;
 use super::quota::Quota;
-use super::{CloseReason, Config, Event, Neighbour, Role};
 use crate::id::Guid;
 use crate::machine::ConnId;
 use crate::qrp::ReceiverState;
@@ -14,6 +15,9 @@ use crate::wire::ByeCode;
 
 /// The serial number of a slot that was never used.
 const NEVER: u32 = u32::MAX;
+
+/// The hops-flow that wants all queries.
+pub(super) const ALL_HOPS: u8 = u8::MAX;
 
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
@@ -85,14 +89,6 @@ pub(super) enum StatusDue {
     Tell(Guid),
 }
 
-/// What a neighbour has done wrong.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Faults {
-    pub(super) received: u32, // right or wrong
-    pub(super) repeats: u32,
-    pub(super) penalties: Penalties,
-}
-
 impl ConnSlot {
     /// No connection.
     pub const EMPTY: Self = Self { serial: NEVER, conn: None };
@@ -109,6 +105,11 @@ impl ConnSlot {
     /// Returns the connection unless it is about to end.
     pub(super) fn live_mut(&mut self) -> Option<&mut Connection> {
         self.conn.as_mut().filter(|conn| conn.leaving.is_none())
+    }
+
+    /// Returns whether a flood, counted from 1, was to go there.
+    pub(super) fn is_chosen(&self, number: u32) -> bool {
+        self.conn.as_ref().is_some_and(|conn| conn.mark == number)
     }
 
     /// Begins a connection under a number that no earlier one had.
@@ -211,4 +212,20 @@ impl Connection {
 /// Which slot a connection had, if any ever had that number.
 pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
     usize::try_from(source.0).ok()?.checked_rem(slots)
+}
+
+/// Finds the slot of a connection by the caller's name.
+pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
+    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
+}
+
+/// Counts the leaves, or the others.
+pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
+    let conns = conns.iter().filter_map(|slot| slot.conn.as_ref());
+    conns.filter(|conn| conn.is_leaf() == leaves).count()
+}
+
+/// Returns when the first connection will have been silent for too long.
+pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
+    conns.iter().filter_map(|slot| slot.live()?.deadline).min()
 }

@@ -1,10 +1,9 @@
 //! Where a flooded message is sent.
 
-use super::connection::{ConnSlot, Connection};
-use super::logic::count;
+use super::connection::Connection;
 use super::query_words::Words;
-use super::types::TargetKind;
-use super::{Core, Target};
+use super::state::Core;
+use super::types::{Target, TargetKind, count};
 use crate::routes::RouteSource;
 use crate::wire::Header;
 
@@ -74,12 +73,5 @@ impl FanOut<'_> {
             FloodScope::Peers => !conn.is_leaf(),
             FloodScope::Nobody => false,
         }
-    }
-}
-
-impl ConnSlot {
-    /// Returns whether a flood, counted from 1, was to go there.
-    pub(super) fn is_chosen(&self, number: u32) -> bool {
-        self.conn.as_ref().is_some_and(|conn| conn.mark == number)
     }
 }

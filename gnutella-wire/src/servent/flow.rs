@@ -1,11 +1,8 @@
 //! Flow control: what still goes to a neighbour that reads too slowly, or wants less.
 
-use super::Config;
-use super::connection::Connection;
+use super::config::Config;
+use super::connection::{ALL_HOPS, Connection};
 use crate::wire::{ByeCode, Function, Header};
-
-/// The hops-flow that wants all queries.
-pub(super) const ALL_HOPS: u8 = u8::MAX;
 
 impl Connection {
     /// Handles the number of bytes in the send buffer. Above half of what is allowed the connection

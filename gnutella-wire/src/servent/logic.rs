@@ -1,14 +1,17 @@
 //! What a servent does with a message: compiled once, whatever its storage.
 
+use super::config::Role;
 use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
+use super::event::CloseReason;
 use super::fan_out::{FanOut, FloodScope};
-use super::faults::{passes, repeats, seconds};
+use super::faults::{passes, repeats};
+use super::penalties::seconds;
 use super::query_words::Words;
 use super::quota;
-use super::types::TargetKind;
-use super::{CloseReason, Core, Forward, Handled, Role, Target, Targets};
+use super::state::Core;
+use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
-use crate::machine::{ConnId, Received};
+use crate::machine::Received;
 use crate::routes::{Insertion, Key, Route, RouteSource};
 use crate::wire::{
     self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
@@ -332,20 +335,4 @@ impl Core<'_> {
     pub(super) fn conn(&mut self, index: usize) -> Option<&mut Connection> {
         self.conns.get_mut(index)?.conn.as_mut()
     }
-}
-
-pub(super) fn count(counter: &mut u64) {
-    *counter = counter.saturating_add(1);
-}
-
-/// Finds the slot of a connection by the caller's name.
-pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
-    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
-}
-
-/// Narrows the slots to those that `target` can mean.
-pub(super) fn candidates(conns: &[ConnSlot], target: Target) -> &[ConnSlot] {
-    let Target(TargetKind::One(source)) = target else { return conns };
-    let slot = index_of(source, conns.len()).and_then(|index| conns.get(index));
-    slot.map(core::slice::from_ref).unwrap_or_default()
 }

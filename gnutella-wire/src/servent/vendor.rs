@@ -1,7 +1,7 @@
 //! The vendor messages that the servent itself follows and sends.
 
-use super::Core;
 use super::connection::{ConnSlot, StatusDue};
+use super::state::Core;
 use crate::id::Guid;
 use crate::wire::{QueryStatus, VendorMessage};
 

@@ -4,7 +4,9 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::{Function, Vendor, address, malformed};
+use super::fields::{address, extra, malformed};
+use super::function::Function;
+use super::hit_data::Vendor;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::Guid;
 use crate::writer::Writer;
@@ -397,7 +399,7 @@ impl fmt::Display for VendorMessage<'_> {
             | Self::PushProxyPort(word) => write!(f, " {word}"),
             Self::PushProxyAddress(address) => write!(f, " {address}"),
             Self::QueryStatusRequest | Self::ProxyCancel | Self::PushProxyRequest { .. } => Ok(()),
-            Self::Other(_, data) => super::extra(f, data),
+            Self::Other(_, data) => extra(f, data),
         }
     }
 }

@@ -1,13 +1,26 @@
 //! What an index does, over plain slices.
 
-use super::slots::{Bytes, Listing, Name, Nick, Online, Reply, Row, User, Words};
-use super::{FileSlot, IndexCloseReason, IndexEvent, State, UserSlot};
+use super::config::IndexConfig;
+use super::event::{IndexCloseReason, IndexEvent};
+use super::slots::{
+    Bytes, FileSlot, Listing, Name, Nick, Online, Reply, Row, User, UserSlot, Words,
+};
+use core::time::Duration;
+
 use crate::machine::{ConnId, Received};
 use crate::opennap::frame::{Frame, Kind, NapError};
 use crate::opennap::message::Message;
 use crate::opennap::search::{MAX_RESULTS, Search};
 use crate::opennap::values::{File, Login, NapAddress, Wanted};
 use crate::text::Text;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct State {
+    pub(super) config: IndexConfig,
+    pub(super) now: Duration, // the newest seen
+    pub(super) stamp: u32, // of the last file, so that a reply knows its file from another in the same slot
+    pub(super) turn: usize, // the user that was sent to last
+}
 
 pub(super) struct Core<'m> {
     pub(super) state: &'m mut State,

@@ -1,5 +1,7 @@
 //! The index: a machine that knows who shares what, and answers searches.
 
+mod config;
+mod event;
 mod logic;
 mod slots;
 mod storage;
@@ -9,16 +11,18 @@ mod transmit;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::frame::{Kind, MAX_DATA, NapError};
+use super::frame::Kind;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
+pub use config::IndexConfig;
+pub use event::{IndexCloseReason, IndexEvent};
 pub use slots::{FileSlot, MAX_NAME, MAX_NICK, UserSlot};
 #[cfg(feature = "alloc")]
 pub use storage::{IndexLimits, IndexVec};
 pub use storage::{IndexParts, IndexPartsRef, IndexSlots, IndexStorage};
 
-use logic::Core;
+use logic::{Core, State};
 use slots::User;
 
 /// The server of a central index. `S` is its storage: [`IndexSlots`], or on the heap `IndexVec`.
@@ -57,76 +61,6 @@ use slots::User;
 pub struct Index<S> {
     state: State,
     storage: S,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct State {
-    config: IndexConfig,
-    now: Duration, // the newest seen
-    stamp: u32,    // of the last file, so that a reply knows its file from another in the same slot
-    turn: usize,   // the user that was sent to last
-}
-
-/// How an index behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct IndexConfig {
-    /// How long a connection may take to log in. More than 0.
-    pub login_timeout: Duration,
-    /// How long a user may be silent before it is pinged, and then how long the answer may take.
-    /// More than 0.
-    pub idle: Duration,
-    /// How many files one user may share, so that no user fills the index alone.
-    pub max_files: u32,
-    /// The longest data accepted, in bytes; [`MAX_DATA`](super::MAX_DATA) is customary.
-    pub max_data: u16,
-}
-
-/// What happened, or what the driver is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum IndexEvent {
-    /// The connection is over: close its socket once what was written is flushed. Its files are
-    /// removed.
-    Closed {
-        /// Which.
-        conn: ConnId,
-        /// Why.
-        reason: IndexCloseReason,
-    },
-}
-
-/// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum IndexCloseReason {
-    /// It did not log in.
-    LoginTimedOut,
-    /// It did not answer a ping.
-    Silent,
-    /// It sent a frame beyond the limit.
-    Frame(NapError),
-}
-
-impl IndexConfig {
-    /// 30 seconds to log in, pings after two minutes, 500 files a user, 2,048 bytes a message.
-    pub const CUSTOMARY: Self = Self {
-        login_timeout: Duration::from_secs(30),
-        idle: Duration::from_secs(120),
-        max_files: 500,
-        max_data: MAX_DATA,
-    };
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        let durations = [("login_timeout", self.login_timeout), ("idle", self.idle)];
-        let zero = durations.into_iter().find(|(_, duration)| duration.is_zero());
-        zero.map_or(Ok(()), |(field, _)| Err(ConfigError::ZeroDuration { field }))
-    }
 }
 
 impl<S> Index<S> {

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::IndexEvent;
+use super::event::IndexEvent;
 use crate::machine::ConnId;
 use crate::opennap::search::Bound;
 use crate::opennap::values::{File, LinkType, NapAddress};

@@ -1,6 +1,6 @@
 //! The storage of an index: users and files, provided by the caller.
 
-use super::{FileSlot, UserSlot};
+use super::slots::{FileSlot, UserSlot};
 
 #[cfg(feature = "alloc")]
 use alloc::{vec, vec::Vec};

@@ -1,6 +1,6 @@
 //! The timers of an index: one deadline per user, whose meaning depends on how far the user is.
 
-use super::IndexCloseReason;
+use super::event::IndexCloseReason;
 use super::logic::Core;
 use super::slots::{Reply, User};
 
