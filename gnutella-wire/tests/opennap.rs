@@ -28,7 +28,7 @@ fn encoded(message: &Message<'_>) -> Vec<u8> {
 
 /// All examples, framed as they stand; their fields mean what the text says, and come back.
 #[test]
-fn the_examples_of_the_text() {
+fn the_examples_of_napster_txt_decode_and_encode_back() {
     let mut seen = 0;
     for line in include_str!("data/opennap.txt").lines().filter(|line| !line.starts_with('#')) {
         let (kind, rest) = line.split_once(' ').unwrap();
@@ -67,7 +67,7 @@ fn the_examples_of_the_text() {
 }
 
 #[test]
-fn fields_and_their_traps() {
+fn ambiguous_fields_are_read_as_servers_read_them() {
     let read =
         |kind: Kind, data: &'static str| Message::from_frame(Frame { kind, data: data.as_bytes() });
     let search = |data| match read(Kind::SEARCH, data) {
@@ -107,7 +107,7 @@ fn fields_and_their_traps() {
 
 /// The size is followed by the file at once, at every split.
 #[test]
-fn the_size_before_a_file() {
+fn the_size_before_a_file_is_split_from_its_data() {
     let bytes = b"443332\xFF\xFB\x90";
     for cut in 0..=6 {
         assert_eq!(Answer::decode(&bytes[..cut], false), None);
@@ -187,7 +187,7 @@ fn drain(server: &mut Server) -> Vec<String> {
 }
 
 #[test]
-fn an_index_finds_and_introduces() {
+fn an_index_finds_files_and_introduces_peers() {
     let mut index = server(4, 8);
     enter(&mut index, 1, "ann", 6699);
     enter(&mut index, 2, "ben", 0); // behind a firewall
@@ -247,7 +247,7 @@ fn an_index_finds_and_introduces() {
 }
 
 #[test]
-fn hotlists_tell_who_comes_and_goes() {
+fn hotlists_report_logins_and_logouts() {
     let mut index = server(4, 0);
     enter(&mut index, 1, "ann", 1);
     let watch = |nick| Message::HotlistAdd(text(nick));
@@ -267,7 +267,7 @@ fn hotlists_tell_who_comes_and_goes() {
 }
 
 #[test]
-fn an_index_says_no() {
+fn an_index_refuses_what_breaks_its_rules() {
     let mut index = server(2, 1);
     enter(&mut index, 1, "ann", 1);
     assert_eq!(index.handle_connected(T0, ConnId(1), HOME), Err(ConnectError::InUse(ConnId(1))));

@@ -1,6 +1,7 @@
 //! Blocks and extensions where they lie.
 
 use core::fmt;
+use core::iter::Flatten;
 
 use thiserror::Error;
 
@@ -113,7 +114,8 @@ impl<'a> Block<'a> {
     }
 
     /// Iterates over the extensions in their order.
-    pub fn extensions(self) -> impl Iterator<Item = Extension<'a>> + Clone + use<'a> {
+    #[must_use]
+    pub fn extensions(self) -> Flatten<Extensions<'a>> {
         Extensions::new(self.0).flatten()
     }
 

@@ -29,7 +29,7 @@ mod number;
 mod writer;
 
 pub use block::{Block, Blocks, Extension, Extensions, GgepError, ValueError, blocks};
-pub use known::{Endpoints, FreeSlots, Hash, Known, Scp};
+pub use known::{EndpointIter, Endpoints, FreeSlots, Hash, Known, Scp};
 pub use layout::{MAGIC, MAX_LEN};
 pub use number::Number;
 pub use writer::{GgepWriter, PushError};

@@ -52,8 +52,8 @@ pub(super) struct Connection {
     pub(super) quota: Quota, // of new GUIDs
     pub(super) backlog: u32, // bytes that wait in its send buffer
     pub(super) choked: bool, // too many: only what is important goes there
-    pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
-    pub(super) hops_said: u8, // the value it was sent
+    pub(super) hops_flow_received: u8, // queries with as many hops or more are not wanted
+    pub(super) hops_flow_sent: u8, // the value it was sent
 
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
@@ -86,7 +86,7 @@ pub(super) enum StatusDue {
     /// An ultrapeer asks its leaf.
     Ask(Guid),
     /// A leaf answers its ultrapeer.
-    Tell(Guid),
+    Answer(Guid),
 }
 
 impl ConnSlot {
@@ -148,8 +148,8 @@ impl Connection {
             quota: Quota::FULL,
             backlog: 0,
             choked: false,
-            hops_heard: ALL_HOPS,
-            hops_said: ALL_HOPS,
+            hops_flow_received: ALL_HOPS,
+            hops_flow_sent: ALL_HOPS,
             table_in: ReceiverState::NONE,
             table_unread: false,
             table_out: None,
@@ -170,7 +170,7 @@ impl Connection {
     }
 
     /// Traffic of any kind is a sign of life.
-    pub(super) fn heard(&mut self, now: Duration, config: &Config) {
+    pub(super) fn mark_alive(&mut self, now: Duration, config: &Config) {
         self.asked = false;
         self.missed = 0;
         self.ping_due = false;
@@ -197,7 +197,7 @@ impl Connection {
         self.deadline = now.checked_add(config.idle.max(Duration::from_millis(1)));
     }
 
-    /// Says bye before the connection ends.
+    /// Sends a bye before the connection ends.
     pub(super) fn dismiss(&mut self, code: ByeCode) {
         self.leave(Leaving { reason: CloseReason::Dismissed(code), bye_due: true });
     }

@@ -59,7 +59,7 @@ impl Core<'_> {
     /// Handles a leaf's report of its hits.
     pub(super) fn handle_status(&mut self, from: RouteSource, guid: Guid, status: QueryStatus) {
         if let Some(query) = self.query(guid).filter(|query| query.from == from) {
-            query.told = query.told.max(status.0);
+            query.hits_reported = query.hits_reported.max(status.0);
             if status == QueryStatus::STOP {
                 query.plan = None;
             }
@@ -98,7 +98,8 @@ impl Core<'_> {
                 slot.0 = None;
                 continue;
             }
-            let enough = u64::from(query.hits.max(query.told.into())) >= config.results.into();
+            let enough =
+                u64::from(query.hits.max(query.hits_reported.into())) >= config.results.into();
             let next = query.next(self.conns, config).filter(|_| !enough);
             let (Some(mut plan), Some(next)) = (query.plan, next) else {
                 query.plan = None;

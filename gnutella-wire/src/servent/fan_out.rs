@@ -31,7 +31,7 @@ pub(super) struct FanOut<'w> {
 
 impl Core<'_> {
     /// Marks the connections that a message is to be sent to, and returns their number. A query goes to
-    /// a leaf, and on its last hop to an ultrapeer, only if its table says that it may match there
+    /// a leaf, and on its last hop to an ultrapeer, only if its table admits a match there
     /// (QRP 1.0, 1; GDF "Ultrapeer Query Routing").
     pub(super) fn choose(&mut self, fan_out: &FanOut<'_>) -> (Target, u64) {
         self.state.flood = self.state.flood.wrapping_add(1);

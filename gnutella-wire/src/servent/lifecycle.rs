@@ -7,7 +7,7 @@ use super::state::Core;
 impl Core<'_> {
     /// Begins a connection.
     pub(super) fn connected(&mut self, index: usize, mut conn: Connection) {
-        conn.heard(self.state.now, &self.state.config);
+        conn.mark_alive(self.state.now, &self.state.config);
         let addresses = [conn.neighbour.address, conn.neighbour.dialled];
         for address in addresses.into_iter().flatten() {
             self.hosts.mark_connected(address);

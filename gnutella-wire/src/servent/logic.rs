@@ -45,13 +45,13 @@ impl Core<'_> {
         let conn = self.conns.get_mut(index)?.conn.as_mut()?;
         if conn.leaving.is_none() {
             if conn.skip > 0 {
-                conn.heard(self.state.now, config);
+                conn.mark_alive(self.state.now, config);
                 return Some(Received::skip(conn.skipped(bytes.len())));
             }
             match wire::split(bytes, config.limits) {
                 Ok((header, payload, rest)) => {
                     let consumed = bytes.len().saturating_sub(rest.len());
-                    conn.heard(self.state.now, config);
+                    conn.mark_alive(self.state.now, config);
                     let (message, forward) = self.handle_message(index, header, payload);
                     let handled = Handled { message, forward };
                     let any = message.is_some() || forward.is_some();
@@ -60,7 +60,7 @@ impl Core<'_> {
                 Err(DecodeError::Incomplete { .. }) => return None,
                 Err(DecodeError::TooLarge { len, .. }) if config.skips_oversized => {
                     count(&mut self.state.stats.refused);
-                    conn.heard(self.state.now, config);
+                    conn.mark_alive(self.state.now, config);
                     let header = u32::try_from(HEADER_LEN).unwrap_or(0);
                     conn.skip = len.saturating_add(header);
                     return Some(Received::skip(conn.skipped(bytes.len())));

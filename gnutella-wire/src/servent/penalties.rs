@@ -6,7 +6,7 @@ use core::time::Duration;
 /// of the network.
 pub(super) const OWN_OFFENCE: u16 = 10;
 const RELAYED_OFFENCE: u16 = 1;
-/// One point is forgiven for each so many messages received, and for each so many seconds.
+/// One point is forgiven for each of these numbers of messages received, and of seconds.
 const FORGIVEN_PER_MESSAGES: u32 = 100;
 const FORGIVEN_PER_SECONDS: u32 = 60;
 

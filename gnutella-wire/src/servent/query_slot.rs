@@ -19,7 +19,7 @@ pub(super) struct Pending {
     pub(super) end: Option<Duration>,
     pub(super) wake: Option<Duration>,
     pub(super) hits: u32,          // that were routed to the asker
-    pub(super) told: u16,          // and how many of them the leaf reports to keep
+    pub(super) hits_reported: u16, // and how many of them the leaf reports to keep
     pub(super) plan: Option<Plan>, // none: only the hits are counted
     len: u16,
     payload: [u8; QuerySlot::MAX_QUERY_LEN],
@@ -58,7 +58,7 @@ impl Pending {
         let len = u16::try_from(payload.len()).ok()?;
         let wake = end;
         let plan = None;
-        Some(Self { guid, from, end, wake, hits: 0, told: 0, plan, len, payload: stored })
+        Some(Self { guid, from, end, wake, hits: 0, hits_reported: 0, plan, len, payload: stored })
     }
 
     pub(super) fn payload(&self) -> &[u8] {

@@ -103,7 +103,7 @@ impl<'m> Tables<'m> {
         }
     }
 
-    /// Says whether a query for these words may find something behind a connection.
+    /// Returns whether a query for these words may find something behind a connection.
     pub(super) fn may_match(
         &self,
         index: usize,

@@ -57,7 +57,7 @@ impl Core<'_> {
         let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return Ok(None);
         };
-        conn.said(due, next_piece);
+        conn.mark_sent(due, next_piece);
         Ok(Some(Transmit { conn: conn.id, len }))
     }
 
@@ -174,14 +174,14 @@ fn around(
 
 impl Connection {
     /// Records that a message was written.
-    fn said(&mut self, due: Due, next_piece: Option<u8>) {
+    fn mark_sent(&mut self, due: Due, next_piece: Option<u8>) {
         match due {
             Due::Bye(_) => {
                 if let Some(leaving) = &mut self.leaving {
                     leaving.bye_due = false;
                 }
             }
-            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_said = hops,
+            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_flow_sent = hops,
             Due::Advice(..) if self.stop_due.is_some() => self.stop_due = None,
             Due::Advice(..) => self.status_due = None,
             Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),

@@ -1,7 +1,7 @@
 //! Bytes and values: the header and one module per message, zero-copy both ways.
 //!
-//! A [`Message`] is a header and a payload. Payload types take the whole payload, whose end the
-//! header tells, so they return no rest; what they do not interpret they keep as `extensions`.
+//! A [`Message`] is a header and a payload. Payload types take the whole payload, whose length the
+//! header states, so they return no rest; what they do not interpret they keep as `extensions`.
 
 #![expect(clippy::exhaustive_enums, reason = "the fields are the format")]
 #![expect(clippy::exhaustive_structs, reason = "the fields are the format")]
@@ -21,6 +21,8 @@ mod query;
 mod query_hit;
 mod record;
 mod vendor;
+mod vendor_id;
+mod vendor_lists;
 
 pub use bye::{Bye, ByeCode};
 pub use function::Function;
@@ -36,4 +38,6 @@ pub use qrp::{Compressor, Patch, Qrp, Reset};
 pub use query::{Query, QueryFlags};
 pub use query_hit::QueryHit;
 pub use record::{Record, RecordIter, Records};
-pub use vendor::{Features, QueryStatus, Supported, VendorId, VendorMessage};
+pub use vendor::{QueryStatus, VendorMessage};
+pub use vendor_id::VendorId;
+pub use vendor_lists::{FeatureIter, Features, Supported, SupportedIter};

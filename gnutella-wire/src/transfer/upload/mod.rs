@@ -25,7 +25,7 @@ use logic::{Core, State};
 
 /// The uploads of a servent, over one slot for each connection.
 ///
-/// The machine reads requests, the application says which file is meant, and the machine says when
+/// The machine reads requests, the application names the file, and the machine reports when
 /// which bytes of it are to be sent.
 ///
 /// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
