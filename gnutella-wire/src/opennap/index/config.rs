@@ -19,6 +19,8 @@ pub struct IndexConfig {
     pub max_files: u32,
     /// The longest data accepted, in bytes; [`MAX_DATA`](crate::opennap::MAX_DATA) is customary.
     pub max_data: u16,
+    /// Keys the table that users fill. Choose it at random, so that no user can choose keys that collide.
+    pub seed: u64,
 }
 
 impl IndexConfig {
@@ -28,6 +30,7 @@ impl IndexConfig {
         idle: Duration::from_secs(120),
         max_files: 500,
         max_data: MAX_DATA,
+        seed: 0,
     };
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
