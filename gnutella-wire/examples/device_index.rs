@@ -6,12 +6,16 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use gnutella_wire::ConnId;
-use gnutella_wire::opennap::{FileSlot, Index, IndexConfig, IndexSlots, UserSlot};
+use gnutella_wire::opennap::{EntrySlot, FileSlot, Index, IndexConfig, IndexSlots, UserSlot};
 
 /// Four users, who share 16 files.
-type Storage = IndexSlots<[UserSlot; 4], [FileSlot; 16]>;
+type Storage = IndexSlots<[UserSlot; 4], [FileSlot; 16], [EntrySlot; 160]>;
 
-const EMPTY: Storage = IndexSlots { users: [UserSlot::EMPTY; 4], files: [FileSlot::EMPTY; 16] };
+const EMPTY: Storage = IndexSlots {
+    users: [UserSlot::EMPTY; 4],
+    files: [FileSlot::EMPTY; 16],
+    entries: [EntrySlot::EMPTY; 160],
+};
 
 /// Runs an index for one message, and returns the length of its answer.
 fn run(storage: &mut Storage, received: &[u8]) -> Option<usize> {

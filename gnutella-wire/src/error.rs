@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::wire::Function;
+use crate::wire::function::Function;
 
 /// The caller's buffer is too small. Nothing changed; call again with a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -58,7 +58,7 @@ pub struct HostSlot(Option<Entry>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     host: Host,
-    heard: u32,         // seconds: when it was last announced
+    announced_at: u32,  // seconds: when it was last announced
     tried: Option<u32>, // seconds: when the last attempt began
     failures: u8,
     dialling: bool,
@@ -171,7 +171,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
     /// in whole seconds.
     pub(crate) fn fresh(&self, now: Duration, age: Duration) -> impl Iterator<Item = Host> {
         let since = seconds(now).saturating_sub(seconds(age));
-        let good = self.entries().filter(move |e| e.heard >= since && e.failures == 0);
+        let good = self.entries().filter(move |e| e.announced_at >= since && e.failures == 0);
         good.map(|entry| entry.host)
     }
 
@@ -218,14 +218,14 @@ fn insert(slots: &mut [HostSlot], at: u32, host: Host) -> bool {
         if host.hops > 0 {
             entry.host = host;
         }
-        entry.heard = at;
+        entry.announced_at = at;
         return true;
     }
     let worth = |slot: &HostSlot| slot.0.as_ref().map(|entry| (entry.dialling, entry.worth()));
     let Some(worst) = slots.iter_mut().min_by_key(|slot| worth(slot)) else { return false };
     worst.0 = Some(Entry {
         host,
-        heard: at,
+        announced_at: at,
         tried: None,
         failures: 0,
         dialling: false,
@@ -287,7 +287,7 @@ impl HostSlot {
 impl Entry {
     /// The higher, the sooner it is dialled and the later it is given up.
     const fn worth(&self) -> (u8, u32) {
-        (u8::MAX.saturating_sub(self.failures), self.heard)
+        (u8::MAX.saturating_sub(self.failures), self.announced_at)
     }
 
     /// When it may be tried again; `None` at the end of time.

@@ -48,7 +48,7 @@ impl<'a> Text<'a> {
         self.0.len()
     }
 
-    /// Returns whether there is no text.
+    /// Returns whether the text is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()

@@ -28,7 +28,7 @@ const ENDPOINTS: &str = "c0000201cb18c0000202cc18c0000203cd18c0000204ce18c000020
 /// Five endpoints, deflated by zlib with and without its wrapper: servents write the first, some
 /// write the second. `LimeWire`'s `GGEPTest` has the junk.
 #[test]
-fn values_that_others_compressed() {
+fn values_compressed_by_others_inflate() {
     let zlib = "c3a34950505f789c3bc0c0c4785ae2000313d31910c97c1644b29c0391ace7250082cd0853";
     let raw = "c3a3495050593bc0c0c4785ae2000313d31910c97c1644b29c0391ace72500";
     for block in [zlib, raw] {
@@ -62,7 +62,7 @@ fn values_that_others_compressed() {
 
 /// The order of writing: deflate, then stuff.
 #[test]
-fn a_block_with_a_compressed_value() {
+fn a_block_with_a_compressed_value_is_read_and_written() {
     let list: Vec<u8> = unhex(ENDPOINTS).repeat(4);
     let (mut packed, mut block, mut unstuffed) = ([0; 200], [0; 200], [0; 200]);
     let packed_len = compress(&list, &mut packed).unwrap();
@@ -86,7 +86,7 @@ const C: &str = "789c63486060000001240061"; // 00 60 00 00
 
 /// QRP 1.0, appendix B: "test", "qrp", then "test" goes; the first stream also cut 10 + 2.
 #[test]
-fn the_patches_of_the_appendix() {
+fn compressed_patches_of_appendix_b_give_its_tables() {
     let (mut table, mut inflater) = (TableReceiver::new([0; 1]).unwrap(), inflater());
     table.handle_reset(Reset { slots: 8, infinity: 7 }).unwrap();
     let steps = [
@@ -112,7 +112,7 @@ fn the_patches_of_the_appendix() {
 
 /// Tables of all widths, plain and compressed, in pieces of every kind, arrive as they are.
 #[test]
-fn tables_arrive_in_any_form() {
+fn tables_arrive_whole_in_any_chunk_and_width() {
     let mut table = QueryTable::new(12, [0; 512]).unwrap();
     let (mut inflater, mut stream) = (inflater(), vec![0; 9_000]);
     let mut old: Option<QueryTable<[u8; 512]>> = None;
@@ -204,7 +204,7 @@ fn damaged_patches_are_refused() {
 
 /// Both directions of a link: what is flushed comes out, byte by byte, and long streams too.
 #[test]
-fn a_link_of_messages() {
+fn a_deflated_connection_inflates_to_its_messages() {
     let mut rng = 7_u64;
     let mut random = repeat_with(move || {
         rng = rng.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
@@ -238,7 +238,7 @@ fn a_link_of_messages() {
 /// An independent judge: zlib itself, by way of Python. It reads what is written here, flushed or whole, and what it
 /// writes at its best is read here. The test passes without a word where there is no Python.
 #[test]
-fn zlib_reads_and_is_read() {
+fn zlib_inflates_ours_and_its_output_is_inflated() {
     let judge = |code: &str, input: &[u8]| -> Option<Vec<u8>> {
         let mut python = Command::new("python3")
             .args(["-c", &format!("import sys, zlib; i = sys.stdin.buffer.read(); {code}")])

@@ -38,7 +38,7 @@ fn exactly(bytes: &[u8]) -> Block<'_> {
 }
 
 #[test]
-fn blocks_of_phex_and_limewire() {
+fn blocks_of_phex_and_limewire_decode() {
     let bytes = unhex("c30242484083414c5449000000000000000000");
     let expected = [("BH", ""), ("ALT", "000000000000000000")];
     assert_eq!(contents(exactly(&bytes)), expected.map(|(a, b)| (a.into(), b.into())));
@@ -58,7 +58,7 @@ fn blocks_of_phex_and_limewire() {
 
 /// Derived: values that are deflated (both formats are reported, not inflated) and stuffed.
 #[test]
-fn coded_values() {
+fn stuffed_and_compressed_values_are_decoded_or_reported() {
     let mut buf = [0; 40];
     let zlib = "c3a34950505f789c3bc0c0c4785ae2000313d31910c97c1644b29c0391ace7250082cd0853";
     let raw = "c3a3495050593bc0c0c4785ae2000313d31910c97c1644b29c0391ace72500";
@@ -84,7 +84,7 @@ fn coded_values() {
 
 /// Rows that `LimeWire` refuses, and derived ones.
 #[test]
-fn refused_blocks() {
+fn malformed_blocks_are_refused() {
     let rows = [
         ("c31542484f535440875355534845454c4744415357414e49", GgepError::Reserved { flags: 0x15 }),
         ("c30542484f535440805355534845454c4744415357414e49", GgepError::NoId { flags: 0x80 }),
@@ -113,7 +113,7 @@ fn refused_blocks() {
 }
 
 #[test]
-fn lengths() {
+fn lengths_of_one_to_three_bytes_round_trip() {
     let rows = [
         (0, "40"),
         (63, "7f"),
@@ -146,7 +146,7 @@ fn lengths() {
 }
 
 #[test]
-fn integers() {
+fn integers_are_minimal_and_little_endian() {
     let rows = [(43_981, "cdab"), (2_882_400_018, "12efcdab"), (527, "0f02"), (0, "")];
     for (value, expected) in rows {
         assert_eq!(hex(Number::new(value).as_bytes()), expected);
@@ -159,7 +159,7 @@ fn integers() {
 
 /// Stuffing, with the long runs counted by the rule: 254 bytes take one more.
 #[test]
-fn stuffing() {
+fn cobs_output_is_free_of_nul_and_decodes() {
     let ones = |n| vec![1; n];
     let mut rows: Vec<(Vec<u8>, Vec<u8>)> = [
         ("00", "0101"),
@@ -198,7 +198,7 @@ fn stuffing() {
 
 /// The two pongs and the hit of a running gtk-gnutella 1.2.3-14.
 #[test]
-fn blocks_of_gtk_gnutella() {
+fn blocks_of_gtk_gnutella_decode_and_encode_back() {
     let file = include_str!("data/tcp-messages.hex");
     let lines: Vec<_> = file.lines().filter(|l| !l.starts_with('#')).map(unhex).collect();
     let message = |n: usize| Message::decode(&lines[n], Limits::GTKG).unwrap().0.payload;
@@ -229,7 +229,7 @@ fn blocks_of_gtk_gnutella() {
 /// form beside them.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn blocks_of_the_capture() {
+fn blocks_of_the_capture_decode_and_encode_back() {
     let folder = std::env::var("VECTORS_DIR").unwrap();
     let read = |name| std::fs::read_to_string(format!("{folder}/gnutella/{name}")).unwrap();
     let mut seen = Vec::new();
@@ -267,7 +267,7 @@ fn blocks_of_the_capture() {
 }
 
 #[test]
-fn known_values() {
+fn known_values_round_trip() {
     let read = |id: &str, value: &'static [u8]| Known::read(id.as_bytes(), value);
     let value = b"\xC0\x00\x02\x01\xCB\x18\xC0\x00\x02\x02\xCC\x18";
     let Some(Known::Endpoints(list)) = read("IPP", value) else { panic!("two endpoints") };

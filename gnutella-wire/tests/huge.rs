@@ -13,7 +13,7 @@ fn unhex(digits: &str) -> Vec<u8> {
 
 /// RFC 4648, section 10 (the same alphabet as RFC 3548), without the padding.
 #[test]
-fn base_32() {
+fn base_32_encodes_and_decodes_published_values() {
     let rows = [
         ("", ""),
         ("f", "MY"),
@@ -42,7 +42,7 @@ fn base_32() {
 
 /// The hash of HUGE 0.94's examples, and a bitprint made of it.
 #[test]
-fn urns() {
+fn urns_parse_in_any_case_and_print_canonically() {
     let text = "urn:sha1:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB";
     let urn = Urn::parse(text.as_bytes()).unwrap();
     assert_eq!(urn.to_string(), text);
@@ -65,7 +65,7 @@ fn urns() {
 
 /// The record in a hit of a running gtk-gnutella 1.2.3-14.
 #[test]
-fn the_area_of_a_record() {
+fn the_area_of_a_record_splits_into_its_parts() {
     let file = include_str!("data/tcp-messages.hex");
     let line = unhex(file.lines().filter(|line| !line.starts_with('#')).nth(4).unwrap());
     let (message, _) = Message::decode(&line, Limits::GTKG).unwrap();
@@ -81,7 +81,7 @@ fn the_area_of_a_record() {
 }
 
 #[test]
-fn areas_of_all_kinds() {
+fn areas_split_at_separators_and_blocks() {
     let print = |area: &[u8]| {
         let parts = parts(area).map(|part| part.map_or("?".to_owned(), |part| part.to_string()));
         parts.collect::<Vec<_>>().join(" ")
@@ -104,7 +104,7 @@ fn areas_of_all_kinds() {
 /// nDPI, `tests/cfgs/default/pcap/gnutella.pcap`: every block in the datagrams ends where it should.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn areas_of_the_capture() {
+fn areas_of_the_capture_split_without_error() {
     let folder = std::env::var("VECTORS_DIR").unwrap();
     let file = std::fs::read_to_string(format!("{folder}/gnutella/udp-messages.hex")).unwrap();
     let mut blocks = 0;

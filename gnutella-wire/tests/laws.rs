@@ -23,12 +23,12 @@ proptest! {
     }
 
     #[test]
-    fn headers_of_any_bytes(bytes in vec(any::<u8>(), 0..40)) {
+    fn headers_of_any_bytes_decode_or_fail_without_panic(bytes in vec(any::<u8>(), 0..40)) {
         bodies::header(&bytes);
     }
 
     #[test]
-    fn messages_of_any_bytes(
+    fn messages_of_any_bytes_encode_back(
         guid in any::<[u8; 16]>(),
         function in prop::sample::select(&[0u8, 1, 2, 0x30, 0x40, 0x80, 0x81][..]),
         payload in vec(prop_oneof![Just(0), any::<u8>()], 0..120),
@@ -42,13 +42,13 @@ proptest! {
     }
 
     #[test]
-    fn heads_of_any_lines(text in "(GET|HTTP|GIV|GNUTELLA)?[ -~]{0,20}\r?\n([a-z]{0,3}:? ?[ -~]{0,9}\r?\n){0,9}[\r\n]{0,3}") {
+    fn heads_of_any_lines_keep_their_values(text in "(GET|HTTP|GIV|GNUTELLA)?[ -~]{0,20}\r?\n([a-z]{0,3}:? ?[ -~]{0,9}\r?\n){0,9}[\r\n]{0,3}") {
         bodies::head(text.as_bytes());
         bodies::http(text.as_bytes());
     }
 
     #[test]
-    fn requests_and_answers(
+    fn requests_and_answers_round_trip(
         text in "(GET|HEAD) (/get/[0-9]{1,3}/[ -~]{0,12}/?|/uri-res/N2R\\?urn:[a-z0-9]{0,9}|[ -~]{0,9}) HTTP/1\\.[01]\r\n(Range: bytes=[0-9]{0,2}-[0-9]{0,2}\r\n)?(Connection: (close|Keep-Alive)\r\n)?\r\n",
         answer in "HTTP(/1\\.[01])? [0-9]{3}( [ -~]{0,9})?\r\n(Content-Range: bytes [0-9]-[0-9]{2}/([0-9]{2}|\\*)\r\n)?(content-length: [0-9]{1,3}\r\n)?\r\n",
         giv in "GIV [0-9]{1,3}:[0-9a-fA-F]{32}/[ -~]{0,9}(\n\n|\r\n|\n)",
@@ -59,17 +59,17 @@ proptest! {
     }
 
     #[test]
-    fn handshakes_of_any_order(bytes in vec(any::<u8>(), 0..400)) {
+    fn handshakes_keep_their_table_in_any_order(bytes in vec(any::<u8>(), 0..400)) {
         bodies::handshake(&bytes);
     }
 
     #[test]
-    fn handshakes_of_any_lines(text in "GNUTELLA( CONNECT|)/0\\.[46]( [0-9]{3} ?[A-Z]{0,3})?\r?\n([A-Z]{1,3}: [a-z]{0,9}\r?\n){0,3}\r?\n.{0,9}") {
+    fn handshakes_of_any_lines_never_panic(text in "GNUTELLA( CONNECT|)/0\\.[46]( [0-9]{3} ?[A-Z]{0,3})?\r?\n([A-Z]{1,3}: [a-z]{0,9}\r?\n){0,3}\r?\n.{0,9}") {
         bodies::handshake(text.as_bytes());
     }
 
     #[test]
-    fn routes_against_a_model(bytes in vec(any::<u8>(), 0..600)) {
+    fn routes_behave_as_a_model(bytes in vec(any::<u8>(), 0..600)) {
         bodies::routes(&bytes);
     }
 
@@ -79,12 +79,12 @@ proptest! {
     }
 
     #[test]
-    fn hosts_against_a_model(bytes in vec(any::<u8>(), 0..600)) {
+    fn hosts_behave_as_a_model(bytes in vec(any::<u8>(), 0..600)) {
         bodies::hosts::hosts(&bytes);
     }
 
     #[test]
-    fn query_routing_of_any_bytes(bytes in vec(any::<u8>(), 0..1_500)) {
+    fn query_routing_takes_any_bytes(bytes in vec(any::<u8>(), 0..1_500)) {
         for (name, body) in bodies::BODIES {
             if name.starts_with("gnutella_qrp") {
                 body(&bytes);
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn blocks_of_any_extensions(
+    fn blocks_of_any_extensions_round_trip(
         extensions in vec((any::<u8>(), "[A-Z]{1,3}", vec(any::<u8>(), 0..9)), 1..5),
         rest in vec(any::<u8>(), 0..9),
     ) {
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn areas_of_any_parts(
+    fn areas_of_any_parts_round_trip(
         text in "((urn:sha1:[A-Z2-7a-z]{32}|urn:bitprint:[A-Z2-7]{32}\\.[A-Z2-7]{38}A|[a-z]{0,3})\x1C){0,4}",
         block in prop::sample::select(vec![&b""[..], b"\xC3\x81X\x42\x1C\0", b"\xC3\x81X\x42"]),
     ) {
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn values_come_back(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
+    fn values_decode_to_what_was_encoded(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
         let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
         let mut out = vec![0; message.encoded_len()];
         prop_assert_eq!(message.encode(&mut out), Ok(out.len()));

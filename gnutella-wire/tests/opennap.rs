@@ -28,7 +28,7 @@ fn encoded(message: &Message<'_>) -> Vec<u8> {
 
 /// All examples, framed as they stand; their fields mean what the text says, and come back.
 #[test]
-fn the_examples_of_the_text() {
+fn the_examples_of_napster_txt_decode_and_encode_back() {
     let mut seen = 0;
     for line in include_str!("data/opennap.txt").lines().filter(|line| !line.starts_with('#')) {
         let (kind, rest) = line.split_once(' ').unwrap();
@@ -67,7 +67,7 @@ fn the_examples_of_the_text() {
 }
 
 #[test]
-fn fields_and_their_traps() {
+fn ambiguous_fields_are_read_as_servers_read_them() {
     let read =
         |kind: Kind, data: &'static str| Message::from_frame(Frame { kind, data: data.as_bytes() });
     let search = |data| match read(Kind::SEARCH, data) {
@@ -107,7 +107,7 @@ fn fields_and_their_traps() {
 
 /// The size is followed by the file at once, at every split.
 #[test]
-fn the_size_before_a_file() {
+fn the_size_before_a_file_is_split_from_its_data() {
     let bytes = b"443332\xFF\xFB\x90";
     for cut in 0..=6 {
         assert_eq!(Answer::decode(&bytes[..cut], false), None);
@@ -187,7 +187,7 @@ fn drain(server: &mut Server) -> Vec<String> {
 }
 
 #[test]
-fn an_index_finds_and_introduces() {
+fn an_index_finds_files_and_introduces_peers() {
     let mut index = server(4, 8);
     enter(&mut index, 1, "ann", 6699);
     enter(&mut index, 2, "ben", 0); // behind a firewall
@@ -205,8 +205,8 @@ fn an_index_finds_and_introduces() {
     assert_eq!(
         found,
         [
-            "3 found \"pixies - debaser.mp3\" 0123 1073741824 128 44100 60 ann 16777226 8",
             "3 found \"Pixies\\Debaser live.mp3\" 0123 1073741824 192 44100 60 ben 16777226 8",
+            "3 found \"pixies - debaser.mp3\" 0123 1073741824 128 44100 60 ann 16777226 8",
             "3 search end",
         ]
     );
@@ -217,10 +217,12 @@ fn an_index_finds_and_introduces() {
         say(&mut index, 3, &find(Search { max_results: Some(1), ..Search::new(text("mp3")) }));
     assert_eq!(found.len(), 2);
     let none = say(&mut index, 3, &find(Search::new(text("-"))));
-    assert_eq!(none, ["3 error search for words"]);
+    assert_eq!(none, ["3 notice search for words"]);
 
     let wanted = |nick, name| Wanted { nick: text(nick), name: text(name) };
     let there = say(&mut index, 3, &Message::Download(wanted("ANN", "pixies - debaser.mp3")));
+    assert_eq!(there, ["1 upload request cat \"pixies - debaser.mp3\""]);
+    let there = say(&mut index, 1, &Message::UploadAccept(wanted("cat", "pixies - debaser.mp3")));
     assert_eq!(there, ["3 download ack ann 16777226 6699 \"pixies - debaser.mp3\" 0123 8"]);
     let nowhere = say(&mut index, 3, &Message::Download(wanted("ann", "no.mp3")));
     assert_eq!(nowhere, ["3 download error ann \"no.mp3\""]);
@@ -228,9 +230,9 @@ fn an_index_finds_and_introduces() {
     let walled = say(&mut index, 3, &Message::Download(wanted("ben", "other.mp3")));
     assert_eq!(walled, ["3 download ack ben 16777226 0 \"other.mp3\" 0123 8"]);
     let pushed = say(&mut index, 3, &Message::DownloadFirewalled(wanted("ben", "other.mp3")));
+    assert_eq!(pushed, ["2 upload request cat \"other.mp3\""]);
+    let pushed = say(&mut index, 2, &Message::UploadAccept(wanted("cat", "other.mp3")));
     assert_eq!(pushed, ["2 upload firewalled cat 16777226 6700 \"other.mp3\" 0123 8"]);
-    let both = say(&mut index, 2, &Message::DownloadFirewalled(wanted("ann", "x")));
-    assert_eq!(both, ["2 error both of you are behind firewalls"]);
 
     let rows = say(&mut index, 1, &Message::Browse(text("ben")));
     assert_eq!(rows.len(), 3);
@@ -247,7 +249,7 @@ fn an_index_finds_and_introduces() {
 }
 
 #[test]
-fn hotlists_tell_who_comes_and_goes() {
+fn hotlists_report_logins_and_logouts() {
     let mut index = server(4, 0);
     enter(&mut index, 1, "ann", 1);
     let watch = |nick| Message::HotlistAdd(text(nick));
@@ -258,7 +260,7 @@ fn hotlists_tell_who_comes_and_goes() {
     enter(&mut index, 3, "cat", 1);
     assert_eq!(say(&mut index, 3, &watch("ben")), ["3 hotlist ack ben", "3 user on ben 8"]);
     index.handle_closed(T0, ConnId(2));
-    assert_eq!(drain(&mut index), ["1 user off ben", "3 user off ben"]);
+    assert_eq!(drain(&mut index), ["3 user off ben", "1 user off ben"]);
     assert!(say(&mut index, 3, &Message::HotlistRemove(text("ben"))).is_empty());
     for nick in ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"] {
         assert_eq!(say(&mut index, 3, &watch(nick)), [format!("3 hotlist ack {nick}")]);
@@ -267,7 +269,7 @@ fn hotlists_tell_who_comes_and_goes() {
 }
 
 #[test]
-fn an_index_says_no() {
+fn an_index_refuses_what_breaks_its_rules() {
     let mut index = server(2, 1);
     enter(&mut index, 1, "ann", 1);
     assert_eq!(index.handle_connected(T0, ConnId(1), HOME), Err(ConnectError::InUse(ConnId(1))));
@@ -287,13 +289,13 @@ fn an_index_says_no() {
     assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 1))).is_empty());
     assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 2))).is_empty(), "the same again");
     let full = say(&mut index, 1, &Message::Share(file("b.mp3", 1)));
-    assert_eq!(full, ["1 error the index is full"]);
-    let long = "x".repeat(121);
+    assert_eq!(full, ["1 notice the index is full"]);
+    let long = "x".repeat(256);
     let long = say(&mut index, 1, &Message::Share(file(&long, 1)));
-    assert_eq!(long, ["1 error the name of the file is too long"]);
+    assert_eq!(long, ["1 notice the name of the file is too long"]);
     let bad = Frame { kind: Kind::SHARE, data: b"\"a.mp3\" only" };
-    assert_eq!(say(&mut index, 1, &Message::Other(bad)), ["1 error malformed fields"]);
-    // Whoever asks without reading the answers has to wait.
+    assert_eq!(say(&mut index, 1, &Message::Other(bad)), ["1 notice malformed fields"]);
+    // A user that does not read the answers waits.
     let stats = encoded(&Message::Stats(0, 0, 0));
     let mut consumed = || index.handle_bytes(T0, ConnId(1), &stats).unwrap().consumed;
     assert_eq!((0..9).take_while(|_| consumed() == stats.len()).count(), 3);
@@ -330,7 +332,9 @@ fn silence_is_pinged_and_then_ended() {
 /// A client against the index, byte by byte.
 #[test]
 fn a_client_logs_in_searches_and_answers_pings() {
-    let mut index = server(1, 1);
+    let mut index = server(2, 2);
+    enter(&mut index, 2, "ben", 1);
+    say(&mut index, 2, &Message::Share(file("my song.mp3", 1)));
     index.handle_connected(T0, ConnId(1), HOME).unwrap();
     let (mut client, mut buf) = (Client::new(Duration::from_secs(5)).unwrap(), [0; 512]);
     let search = Message::Search(Search::new(text("song")));
@@ -403,6 +407,6 @@ fn an_md5_of_zeros_is_unknown() {
 
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (720, 200));
-    assert!(size_of::<Index<()>>() <= 80 && size_of::<Client>() <= 96);
+    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_176, 352));
+    assert!(size_of::<Index<()>>() <= 240 && size_of::<Client>() <= 96);
 }

@@ -23,7 +23,7 @@ fn lines(file: &str) -> impl Iterator<Item = Vec<&str>> {
 
 /// `LimeWire`'s and gtk-gnutella's unit tests; see the head of the file.
 #[test]
-fn hashes_of_other_servents() {
+fn hashes_equal_those_of_other_servents() {
     let mut seen = 0;
     for row in lines(include_str!("data/qrp-hash.txt")) {
         let word = if row[1] == "-" { Vec::new() } else { unhex(row[1]) };
@@ -41,7 +41,7 @@ fn hashes_of_other_servents() {
 
 /// `LimeWire`'s tests of its splitting; gtk-gnutella's rules as the reference has them.
 #[test]
-fn words() {
+fn names_and_queries_split_into_words_as_others_split_them() {
     let path = "/home/test/this_is_gReAt_teSt/WE_ArE_herE_tO_stAy.txt";
     let words: Vec<_> = KeywordRules::LimeWire.query_words(path).map(str::to_lowercase).collect();
     assert_eq!(words.join(" "), "home test this is great test we are here to stay txt");
@@ -94,7 +94,7 @@ fn distances(table: &TableReceiver<[u8; 1]>) -> Vec<u8> {
 /// QRP 1.0, appendix B: all 26 messages. It says that "qrp" hashes to slot 7, which is right, and
 /// sets slot 6; so its bytes prove patches and no hash.
 #[test]
-fn appendix_b() {
+fn the_messages_of_appendix_b_give_its_tables() {
     let mut table = TableReceiver::new([0; 1]).unwrap();
     let (mut stream, mut tables, mut seen) = (Vec::new(), Vec::new(), 0);
     for row in lines(include_str!("data/qrp-appendix-b.hex")) {
@@ -130,7 +130,7 @@ fn appendix_b() {
 
 /// The entries of appendix B as the encoder makes them, in one message and in two.
 #[test]
-fn appendix_b_from_the_other_side() {
+fn the_encoder_writes_the_messages_of_appendix_b() {
     let table = |slots: u8| QueryTable::resume(3, [slots]).unwrap();
     let (none, test, both, qrp) = (table(0), table(0b10_0000), table(0b10_0010), table(0b10));
     let steps = [(none, test, "00a00000"), (test, both, "000000a0"), (both, qrp, "00600000")];
@@ -158,7 +158,7 @@ fn appendix_b_from_the_other_side() {
 }
 
 #[test]
-fn impossible_patches() {
+fn impossible_patch_plans_are_refused() {
     let large = QueryTable::new(21, vec![0; 262_144]).unwrap();
     let refused = |infinity, chunk| PatchEncoder::new(&large, None, infinity, chunk).unwrap_err();
     assert_eq!(refused(1, 9_999), PatchPlanError::Infinity { infinity: 1, entry_bits: 4, most: 8 });
@@ -181,7 +181,7 @@ fn patch(seq: [u8; 2], compressor: Compressor, entry_bits: u8, data: &[u8]) -> Q
 
 /// `qrp-patch.json` of the vectors: what a running gtk-gnutella answered with bye 413.
 #[test]
-fn violations_that_were_seen() {
+fn violations_seen_in_the_field_are_refused() {
     let rows: [(&[&str], usize, QrpError); 5] = [
         (&["0101010004"], 100, QrpError::NoReset),
         (&["000000010007", "0102020004"], 100, QrpError::SequenceNumber { got: 2, expected: 1 }),
@@ -204,7 +204,7 @@ fn violations_that_were_seen() {
 
 /// The violations that gtk-gnutella checks by its source, each inside a sequence that was sound.
 #[test]
-fn violations_inside_a_sequence() {
+fn violations_inside_a_sequence_are_refused() {
     let begun = || {
         let mut table = TableReceiver::new([0; 2]).unwrap();
         table.handle(&Qrp::Reset(Reset { slots: 16, infinity: 7 })).unwrap();
@@ -245,7 +245,7 @@ fn violations_inside_a_sequence() {
 
 /// Entries of 1, 2, 4 and 8 bits that set slots 2 and 9 and then clear 2.
 #[test]
-fn entries_of_all_widths() {
+fn entries_of_1_2_4_and_8_bits_are_read() {
     let rows = [
         (1, "2040", "2000"),
         (2, "0c003000", "04000000"),
@@ -304,7 +304,7 @@ fn a_large_table_folds() {
 }
 
 #[test]
-fn tables_merge_and_fold() {
+fn tables_merge_and_fold_without_false_negatives() {
     let mut up = QueryTable::new(13, [0; 1_024]).unwrap();
     let mut leaf = QueryTable::new(16, [0; 8_192]).unwrap();
     let words = ["nd", "ndf", "ndfl", "ndfla"].map(KeywordHash::of);
@@ -329,7 +329,7 @@ fn tables_merge_and_fold() {
 }
 
 #[test]
-fn routing_by_words_and_by_urns() {
+fn a_table_routes_by_words_and_by_urns() {
     let mut table = QueryTable::new(21, vec![0; 262_144]).unwrap();
     for word in ["hey", "jude", "urn:sha1:A"] {
         table.insert(KeywordHash::of(word));
@@ -361,7 +361,7 @@ fn routing_by_words_and_by_urns() {
 }
 
 #[test]
-fn malformed_payloads() {
+fn malformed_payloads_are_refused() {
     for payload in ["", "00", "0008000000", "01", "01010100", "02000800000007"] {
         let payload = unhex(payload);
         let bad = DecodeError::Malformed { function: Function::QRP, len: payload.len() };

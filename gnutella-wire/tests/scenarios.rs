@@ -122,7 +122,7 @@ fn a_hit_comes_back_along_the_way_of_the_query() {
 
 /// C-GNU-11: no match, no hit. C-GNU-18: an answer with an unknown id is discarded and counted.
 #[test]
-fn nothing_found_and_nothing_asked() {
+fn hits_without_a_query_are_dropped() {
     let mut world = World::new(4);
     (0..2).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);
@@ -292,7 +292,7 @@ fn a_push_brings_the_file_out_from_behind_a_firewall() {
 
 /// A bye is said once, and the link is lost only when it was.
 #[test]
-fn a_bye_is_the_last_word() {
+fn nothing_follows_a_bye() {
     let mut world = World::new(14);
     (0..2).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);
@@ -316,7 +316,7 @@ fn a_bye_is_the_last_word() {
 
 /// Routes die with their link, and a later link of the same name does not inherit them.
 #[test]
-fn the_way_back_dies_with_its_link() {
+fn the_way_back_ends_with_its_connection() {
     let mut world = World::new(9);
     (0..3).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);
@@ -363,7 +363,7 @@ fn a_lost_peer_is_noticed_and_a_quiet_one_kept() {
 
 /// C-GNU-20: "within a (short) period of time": after expiry a GUID is new again.
 #[test]
-fn what_was_seen_is_forgotten() {
+fn routes_expire() {
     let mut world = World::new(11);
     (0..2).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);
@@ -381,7 +381,7 @@ fn what_was_seen_is_forgotten() {
 
 /// A node never speaks on a link before its handshake is over, however the stream is cut.
 #[test]
-fn small_segments_change_nothing() {
+fn segments_of_any_size_give_the_same_result() {
     for segment in [1, 7, 1460] {
         let mut world = World::new(12);
         let link = sim::Link { segment, jitter: Duration::from_millis(30), ..sim::Link::default() };

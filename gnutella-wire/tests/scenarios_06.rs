@@ -66,7 +66,7 @@ fn the_last_hop_is_filtered_too() {
 
 /// Words of two files together say "perhaps" to the ultrapeers, and no leaf hears of them.
 #[test]
-fn a_merged_table_says_perhaps() {
+fn a_merged_table_admits_the_words_of_all_leaves() {
     let mut world = two_ultrapeers();
     world.search(2, QUERY, "let jude");
     world.run(20);
@@ -313,7 +313,7 @@ fn peers_are_looked_for_and_replaced() {
 
 /// Leaving says bye 200 to all and dials nobody any more.
 #[test]
-fn leaving_is_polite() {
+fn leaving_sends_a_bye_to_every_neighbour() {
     let mut world = two_ultrapeers();
     world.tell(1, gnutella_wire::Servent::leave);
     world.run(1);

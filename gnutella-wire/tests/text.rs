@@ -87,7 +87,7 @@ fn spacing_and_case_do_not_matter() {
 
 /// gtk-gnutella, Shareaza and PARQ 1.0 answer a busy download in three ways.
 #[test]
-fn places_in_queues() {
+fn places_in_queues_are_read_in_every_spelling() {
     let parq = head(
         b"HTTP/1.1 503 Queued\r\nX-Queued: position=1503; length=1840; ETA=4200; lifetime=3600;\r\n\
           \x20   ID=6a074979f3201edbf323b6425fef4a53\r\nRetry-After: 600\r\n\r\n",
@@ -110,7 +110,7 @@ fn places_in_queues() {
 }
 
 #[test]
-fn available_ranges_in_every_spelling() {
+fn available_ranges_are_read_in_every_spelling() {
     let partial = head(
         b"HTTP/1.1 416 No\r\nX-Available-Ranges: bytes 0-285749, 425926-488271,9-3,\r\n x-y\r\n\
           X-Available-Ranges: Bytes=500000-600000\r\n\r\n",
@@ -120,7 +120,7 @@ fn available_ranges_in_every_spelling() {
 }
 
 #[test]
-fn ranges_in_every_spelling() {
+fn ranges_are_read_in_every_spelling() {
     for text in ["bytes=5-9", "Bytes=5-9", "bytes 5-9", " bytes = 5 - 9 "] {
         assert_eq!(Range::decode(text), Some(Range::Span(5, 9)), "{text}");
     }

@@ -213,7 +213,7 @@ fn the_queue_is_polled_in_time() {
 
 /// A client that cannot wait in a queue, a full queue, and a second upload to one address.
 #[test]
-fn who_cannot_be_queued_is_told_when_to_try_again() {
+fn a_client_beyond_the_queue_gets_a_time_to_retry() {
     let mut config = config();
     config.queue = 1;
     config.slots = 1;

@@ -40,7 +40,7 @@ fn exactly(bytes: &[u8]) -> Message<'_> {
 
 /// The five messages of a running gtk-gnutella 1.2.3-14: see the head of the file.
 #[test]
-fn messages_of_gtk_gnutella() {
+fn messages_of_gtk_gnutella_decode_and_encode_back() {
     let file = include_str!("data/tcp-messages.hex");
     let lines: Vec<_> = file.lines().filter(|l| !l.starts_with('#')).map(unhex).collect();
     let messages: Vec<_> = lines.iter().map(|line| exactly(line)).collect();
@@ -71,7 +71,7 @@ fn messages_of_gtk_gnutella() {
 /// nDPI, `tests/cfgs/default/pcap/gnutella.pcap`: 28 datagrams of gtk-gnutella 1.2.2.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn datagrams_of_the_capture() {
+fn datagrams_of_the_capture_decode_and_encode_back() {
     let folder = std::env::var("VECTORS_DIR").unwrap();
     let file = std::fs::read_to_string(format!("{folder}/gnutella/udp-messages.hex")).unwrap();
     let lines = file.lines().filter(|line| line.starts_with("0x"));
@@ -89,7 +89,7 @@ fn datagrams_of_the_capture() {
 
 /// Seen from gtk-gnutella: a push on its way to the leaf that sent the hit.
 #[test]
-fn a_routed_push() {
+fn a_push_routed_by_gtk_gnutella_decodes() {
     let payload = unhex("7082bd8544640453ff2a1aa49759a000010000007f0000019265");
     let push = Push::decode(&payload).unwrap();
     let servent = ServentId::from_hex("7082bd8544640453ff2a1aa49759a000").unwrap();
@@ -101,7 +101,7 @@ fn a_routed_push() {
 
 /// C-GNU-02, C-GNU-03: 16 + 1 + 1 + 1 + 4 bytes, and the five functions.
 #[test]
-fn the_header_of_the_lecture() {
+fn the_header_of_the_lecture_decodes() {
     assert_eq!(HEADER_LEN, 23);
     let functions = [Function::PING, Function::PONG, Function::PUSH, Function::QUERY];
     assert_eq!(functions.map(|f| f.0), [0x00, 0x01, 0x40, 0x80]);
@@ -120,7 +120,7 @@ fn the_header_of_the_lecture() {
 
 /// A length of 65,535 is valid; 65,536 is not. Limits as gtk-gnutella 1.2.3 has them.
 #[test]
-fn lengths_beyond_the_limit() {
+fn lengths_beyond_the_limit_are_refused() {
     let with = |function, len| {
         let header = Header { guid: Guid([0; 16]), function, ttl: 1, hops: 0, len };
         Header::decode(&header.to_bytes(), Limits::GTKG).map(|(header, _)| header.len)
@@ -138,7 +138,7 @@ fn lengths_beyond_the_limit() {
 
 /// C-GNU-06, C-GNU-07, C-GNU-26: a ping says nothing, a pong 14 bytes.
 #[test]
-fn ping_and_pong() {
+fn pings_and_pongs_round_trip() {
     assert_eq!(Ping::default().encoded_len(), 0);
     let address = SocketAddrV4::new(Ipv4Addr::new(10, 1, 2, 3), 0x1234);
     let pong = Pong { address, files: 5, kilobytes: 0x0102, extensions: &[] };
@@ -152,7 +152,7 @@ fn ping_and_pong() {
 
 /// C-GNU-08, C-GNU-26: minimum speed, text with wildcards, NUL.
 #[test]
-fn queries() {
+fn queries_round_trip_with_flags_and_extensions() {
     let mut out = [0; 32];
     let flags = QueryFlags::from_min_speed(0x0105).unwrap();
     let query = Query { flags, ..Query::new(text("Hey Jude *.mp3")) };
@@ -178,7 +178,7 @@ fn queries() {
 
 /// Only the push bit has its mask in the second byte. Data of gtk-gnutella and `GnutellaBun` 1.2.
 #[test]
-fn the_flag_pair_of_a_hit() {
+fn the_flag_pair_of_a_hit_has_an_inverted_push_bit() {
     let flags = |bytes: &[u8]| HitData::new(bytes).flags().unwrap();
     let firewalled = flags(b"GTKG\x02\x2D\x21");
     assert_eq!(firewalled.push, Some(true));
@@ -198,7 +198,7 @@ fn the_flag_pair_of_a_hit() {
 
 /// C-GNU-09, C-GNU-10: the vendors of the lecture, in hits of two files.
 #[test]
-fn hits_of_every_vendor() {
+fn hits_of_every_vendor_round_trip() {
     let names =
         ["BEAR BearShare", "GNUC Gnucleus", "LIME LimeWire", "RAZA Shareaza", "MRPH Morpheus"];
     for name in names {
@@ -241,7 +241,7 @@ fn hits_of_every_vendor() {
 
 /// GDF "Bye": the text of gtk-gnutella goes on with header lines.
 #[test]
-fn byes() {
+fn byes_round_trip_with_and_without_headers() {
     let bytes = b"\x9E\x01Leaf node relayed Query\r\nServer: gtk-gnutella\r\n\r\n\0";
     let bye = Bye::decode(bytes).unwrap();
     assert_eq!(bye.code, ByeCode::LEAF_RELAYED);
@@ -256,7 +256,7 @@ const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
 
 /// C-GNU-01: byte-exact both ways, accepted split at every byte.
 #[test]
-fn the_handshake_of_0_4() {
+fn the_handshake_of_0_4_opens() {
     let (mut ann, mut ben, mut buf) = (Handshake::dialler_04(), Handshake::acceptor(), [0; 64]);
     let len = ann.greet(&[], &mut buf).unwrap();
     assert_eq!(&buf[..len], b"GNUTELLA CONNECT/0.4\n\n");
@@ -283,7 +283,7 @@ const STEP_C: &str = "GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n";
 
 /// 0.6 section 2.1; step B is what gtk-gnutella 1.2.3-14 said to an ultrapeer.
 #[test]
-fn the_handshake_of_0_6() {
+fn the_handshake_of_0_6_opens() {
     let (mut ann, mut ben, mut buf) = (Handshake::dialler_06(), Handshake::acceptor(), [0; 64]);
     ann.greet(&[], &mut buf).unwrap();
     let received = ben.handle_bytes(STEP_A.as_bytes()).unwrap();
@@ -305,7 +305,7 @@ fn the_handshake_of_0_6() {
 
 /// Statuses seen from gtk-gnutella 1.2.3 and others; none but 200 opens the stream.
 #[test]
-fn refusals() {
+fn refusals_end_the_handshake() {
     for (code, reason) in [
         (204, "Shielded leaf node (300 peers max)"),
         (403, "Gnet connection not compressed"),
@@ -329,7 +329,7 @@ fn refusals() {
 
 /// gtk-gnutella 1.2.3: 16,384 bytes, 128 lines; one line of 2,000 characters passes.
 #[test]
-fn limits_of_a_head() {
+fn heads_beyond_the_limits_are_refused() {
     let greeting =
         |lines: usize| format!("GNUTELLA CONNECT/0.6\r\n{}\r\n", "A: b\r\n".repeat(lines));
     assert!(
@@ -358,7 +358,7 @@ fn head(text: &str) -> Head<'_> {
 
 /// C-GNU-13, C-GNU-14, C-GNU-28: request and answer of 0.4.
 #[test]
-fn a_download_of_0_4() {
+fn a_request_of_0_4_and_its_answer_decode() {
     let mut out = [0; 256];
     let agent = [gnutella_wire::head::Header::new("User-Agent", "Gnutella")];
     let request = Request::get_04(2, Name::new(b"HeyJude.mp3"), 0);
@@ -386,7 +386,7 @@ fn a_download_of_0_4() {
 
 /// Heads exchanged with gtk-gnutella 1.2.3-14.
 #[test]
-fn downloads_of_0_6() {
+fn requests_of_0_6_and_their_answers_decode() {
     let get = head(
         "GET /get/2/creedence%20travelin%20band.mp3 HTTP/1.1\r\nHost: x\r\nUser-Agent: g/0.1\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n",
     );
@@ -425,7 +425,7 @@ fn downloads_of_0_6() {
 
 /// C-GNU-16: `\n\n` by the specification and gtk-gnutella, `\r\n` by the lecture.
 #[test]
-fn offers() {
+fn giv_lines_decode_with_either_line_end() {
     let line = "GIV 2:ef9c3102aefe96e798a5a255adc06f12/file";
     let servent = ServentId::from_hex("EF9C3102AEFE96E798A5A255ADC06F12").unwrap();
     let giv = Giv { index: 2, servent, name: text("file") };
@@ -443,7 +443,7 @@ fn offers() {
 
 /// A line end in a header that an application copied must not forge another line.
 #[test]
-fn no_forged_lines() {
+fn names_and_values_cannot_forge_header_lines() {
     let mut out = [0; 99];
     let bad = gnutella_wire::head::Header::new("X", "a\r\nX-Ultrapeer: True");
     let len = Handshake::dialler_06().greet(&[bad], &mut out).unwrap();

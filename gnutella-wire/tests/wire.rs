@@ -30,7 +30,7 @@ const ANNOUNCED: &str = "BEAR/4v1 BEAR/7v1 BEAR/11v1 BEAR/12v1 GTKG/7v1 GTKG/7v2
 
 /// What a running gtk-gnutella 1.2.3-14 announces first: 26 messages and 5 features.
 #[test]
-fn what_gtk_gnutella_announces() {
+fn the_support_lists_of_gtk_gnutella_decode() {
     let file = include_str!("data/tcp-messages.hex");
     let lines: Vec<_> = file.lines().filter(|l| !l.starts_with('#')).map(unhex).collect();
     let read = |at: usize| {
@@ -53,7 +53,7 @@ fn what_gtk_gnutella_announces() {
 }
 
 #[test]
-fn vendor_messages_of_every_kind() {
+fn vendor_messages_of_every_kind_round_trip() {
     let address = SocketAddrV4::new(Ipv4Addr::new(10, 1, 2, 3), 6346);
     let guid = Guid([0xAB; 16]);
     let rows = [
@@ -146,7 +146,7 @@ fn header(function: Function, len: u32, limits: Limits) -> Result<u32, DecodeErr
 
 /// gtk-gnutella's sflag: bits above the low 16 are flags, but only where both ends agreed on it.
 #[test]
-fn flags_in_the_length_word() {
+fn flags_in_the_length_word_are_read_only_where_agreed() {
     let (plain, agreed) = (Limits::GTKG, Limits::GTKG.with_size_flags());
     let desynchronised = |len| Err(DecodeError::Desynchronised { len });
     assert_eq!(header(Function::PING, 0x8000_0005, plain), desynchronised(0x8000_0005));
@@ -159,7 +159,7 @@ fn flags_in_the_length_word() {
 }
 
 #[test]
-fn profiles() {
+fn profiles_give_their_limits() {
     let strict = Limits::STRICT_04;
     for (function, len) in [(Function::PING, 0), (Function::PONG, 14), (Function::PUSH, 26)] {
         assert_eq!(strict.of(function), len);
@@ -177,7 +177,7 @@ fn profiles() {
 
 /// Phex, `PongMsgTest`.
 #[test]
-fn the_mark_of_an_ultrapeer() {
+fn the_mark_of_an_ultrapeer_is_rounded_as_phex_does() {
     let rows = [(0, 8), (1_535, 1_024), (1_536, 2_048), (100_663_295, 67_108_864)];
     for (kilobytes, mark) in rows.into_iter().chain([(100_663_296, 134_217_728)]) {
         assert_eq!(Pong::ultrapeer_mark(kilobytes), mark);
@@ -191,7 +191,7 @@ fn the_mark_of_an_ultrapeer() {
 
 /// Data of four open bytes announce XML, which ends before the servent id.
 #[test]
-fn hits_with_metadata() {
+fn hits_with_metadata_split_into_their_parts() {
     let flags = HitFlags { push: Some(true), ggep: Some(true), ..HitFlags::default() };
     let vendor = Vendor(*b"LIME");
     let parts = HitParts { vendor, flags, private: b"\xC3\x82BH\x40", xml: b"<audios/>\0" };
@@ -211,7 +211,7 @@ fn hits_with_metadata() {
 }
 
 #[test]
-fn codes_with_words() {
+fn bye_codes_have_reasons() {
     let named = (0..1_000).map(ByeCode).filter(|code| !code.reason().is_empty()).count();
     assert_eq!(named, 29); // gtk-gnutella's list
 }

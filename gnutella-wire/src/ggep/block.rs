@@ -1,10 +1,12 @@
 //! Blocks and extensions where they lie.
 
 use core::fmt;
+use core::iter::Flatten;
 
 use thiserror::Error;
 
-use super::{COBS, DEFLATED, END, ID_LEN, LAST, MAGIC, MORE, RESERVED, SIX_BITS, cobs};
+use super::cobs;
+use super::layout::{COBS, DEFLATED, END, ID_LEN, LAST, MAGIC, MORE, RESERVED, SIX_BITS};
 use crate::error::BufferTooSmall;
 
 /// A whole block: its extensions are sound, though what they mean may be unknown.
@@ -112,7 +114,8 @@ impl<'a> Block<'a> {
     }
 
     /// Iterates over the extensions in their order.
-    pub fn extensions(self) -> impl Iterator<Item = Extension<'a>> + Clone + use<'a> {
+    #[must_use]
+    pub fn extensions(self) -> Flatten<Extensions<'a>> {
         Extensions::new(self.0).flatten()
     }
 

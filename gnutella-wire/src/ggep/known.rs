@@ -4,7 +4,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-use super::Number;
+use super::number::Number;
 use crate::wire::Vendor;
 
 /// A value that this crate reads.
@@ -144,10 +144,22 @@ impl<'a> Endpoints<'a> {
     }
 
     /// Iterates over the addresses. They may be of any kind, also one's own.
-    pub fn iter(self) -> impl Iterator<Item = SocketAddrV4> + use<'a> {
-        self.0.iter().map(|[a, b, c, d, low, high]| {
-            SocketAddrV4::new(Ipv4Addr::new(*a, *b, *c, *d), u16::from_le_bytes([*low, *high]))
-        })
+    #[must_use]
+    pub fn iter(self) -> EndpointIter<'a> {
+        EndpointIter(self.0.iter())
+    }
+}
+
+/// Iterates over [`Endpoints`].
+#[derive(Debug, Clone)]
+pub struct EndpointIter<'a>(core::slice::Iter<'a, [u8; 6]>);
+
+impl Iterator for EndpointIter<'_> {
+    type Item = SocketAddrV4;
+
+    fn next(&mut self) -> Option<SocketAddrV4> {
+        let [a, b, c, d, low, high] = *self.0.next()?;
+        Some(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_le_bytes([low, high])))
     }
 }
 

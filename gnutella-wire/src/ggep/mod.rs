@@ -24,28 +24,12 @@
 mod block;
 pub mod cobs;
 mod known;
+mod layout;
 mod number;
 mod writer;
 
 pub use block::{Block, Blocks, Extension, Extensions, GgepError, ValueError, blocks};
-pub use known::{Endpoints, FreeSlots, Hash, Known, Scp};
+pub use known::{EndpointIter, Endpoints, FreeSlots, Hash, Known, Scp};
+pub use layout::{MAGIC, MAX_LEN};
 pub use number::Number;
 pub use writer::{GgepWriter, PushError};
-
-/// Begins a block.
-pub const MAGIC: u8 = 0xC3;
-
-// The flags byte before an id.
-const LAST: u8 = 0x80;
-const COBS: u8 = 0x40;
-const DEFLATED: u8 = 0x20;
-const RESERVED: u8 = 0x10;
-const ID_LEN: u8 = 0x0F;
-
-// A length byte: six bits, and one of these two.
-const MORE: u8 = 0x80;
-const END: u8 = 0x40;
-const SIX_BITS: u8 = 0x3F;
-
-/// The longest value, in bytes as they stand on the wire: three groups of six bits.
-pub const MAX_LEN: usize = 0x3_FFFF;

@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use super::{COBS, DEFLATED, END, Extension, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS, cobs};
+use super::block::Extension;
+use super::cobs;
+use super::layout::{COBS, DEFLATED, END, LAST, MAGIC, MAX_LEN, MORE, SIX_BITS};
 use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Input;
+use super::state::Input;
 
 const CONNECT: &str = "GNUTELLA CONNECT/"; // then the version
 const OK_04: &str = "GNUTELLA OK";

@@ -143,7 +143,7 @@ impl Handshake {
     }
 
     /// Writes a refusal, and returns its length, which is 0 in 0.4: there the connection is closed
-    /// without a reply. Customary codes: 503 with the header `X-Try-Ultrapeers` if there is no room,
+    /// without a reply. Customary codes: 503 with the header `X-Try-Ultrapeers` if all slots are taken,
     /// 403 if the peer is not wanted, 413 for too many header lines.
     ///
     /// # Errors

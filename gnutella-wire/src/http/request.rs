@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::{Name, Range, Version, range};
+use super::name::Name;
+use super::range;
+use super::range::Range;
+use super::version::Version;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
 use crate::head::{Head, Header, Value};

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::{ContentRange, Version, range};
+use super::range;
+use super::range::ContentRange;
+use super::version::Version;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::head::write_headers;
 use crate::head::{Head, Header, Value};

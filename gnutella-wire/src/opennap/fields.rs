@@ -6,7 +6,7 @@ use crate::text::Text;
 use crate::writer::Writer;
 
 /// Reads fields one after the other.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -24,14 +24,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns a name in quotes, or a word. Quotes inside are not escaped, so the name ends at the
-    /// first quote before a space or the end.
+    /// first quote before a space or the end. Without a closing quote it is all that is left, as in `OpenNap` 0.36.
     pub(super) fn name(&mut self) -> Option<Text<'a>> {
         let [b'"', rest @ ..] = self.0.trim_ascii_start() else { return self.word() };
         let ends = |at: &usize| matches!(rest.get(at.saturating_add(1)), None | Some(b' '));
         let quotes = rest.iter().enumerate().filter(|(_, byte)| **byte == b'"');
-        let end = quotes.map(|(at, _)| at).find(ends)?;
+        let end = quotes.map(|(at, _)| at).find(ends).unwrap_or(rest.len());
         let (name, after) = rest.split_at_checked(end)?;
-        self.0 = after.get(1..)?;
+        self.0 = after.get(1..).unwrap_or_default();
         Text::new(name)
     }
 

@@ -19,6 +19,8 @@ impl Kind {
     pub const NICK_TAKEN: Self = Self(9);
     /// [`Message::NickInvalid`](super::Message).
     pub const NICK_INVALID: Self = Self(10);
+    /// Options of the client, which an index may ignore.
+    pub const LOGIN_OPTIONS: Self = Self(14);
     /// [`Message::Share`](super::Message).
     pub const SHARE: Self = Self(100);
     /// [`Message::Unshare`](super::Message).
@@ -53,6 +55,10 @@ impl Kind {
     pub const BROWSE_END: Self = Self(213);
     /// [`Message::Stats`](super::Message).
     pub const STATS: Self = Self(214);
+    /// Asks for sources of a file by its MD5; kept as [`Message::Other`](super::Message).
+    pub const RESUME: Self = Self(215);
+    /// [`Message::ResumeEnd`](super::Message).
+    pub const RESUME_END: Self = Self(217);
     /// [`Message::Transfer`](super::Message).
     pub const DOWNLOAD_BEGINS: Self = Self(218);
     /// [`Message::Transfer`](super::Message).
@@ -67,6 +73,8 @@ impl Kind {
     pub const HOTLIST_ERROR: Self = Self(302);
     /// [`Message::HotlistRemove`](super::Message).
     pub const HOTLIST_REMOVE: Self = Self(303);
+    /// [`Message::Notice`](super::Message).
+    pub const NOTICE: Self = Self(404);
     /// [`Message::DownloadFirewalled`](super::Message).
     pub const DOWNLOAD_FIREWALLED: Self = Self(500);
     /// [`Message::UploadFirewalled`](super::Message).
@@ -79,12 +87,22 @@ impl Kind {
     pub const UPLOAD_REQUEST: Self = Self(607);
     /// [`Message::UploadAccept`](super::Message).
     pub const UPLOAD_ACCEPT: Self = Self(608);
+    /// [`Message::AcceptFailed`](super::Message).
+    pub const ACCEPT_FAILED: Self = Self(609);
+    /// [`Message::UploadLimit`](super::Message).
+    pub const UPLOAD_LIMIT: Self = Self(619);
+    /// [`Message::UploadLimited`](super::Message).
+    pub const UPLOAD_LIMITED: Self = Self(620);
+    /// [`Message::PortError`](super::Message).
+    pub const PORT_ERROR: Self = Self(626);
     /// [`Message::Ping`](super::Message).
     pub const PING: Self = Self(750);
     /// [`Message::PingUser`](super::Message).
     pub const PING_USER: Self = Self(751);
     /// [`Message::Pong`](super::Message).
     pub const PONG: Self = Self(752);
+    /// [`Message::ShareFolder`](super::Message).
+    pub const SHARE_FOLDER: Self = Self(870);
 
     /// Returns the type in words; none for types that this crate does not read.
     #[must_use]
@@ -98,6 +116,7 @@ impl Kind {
             Self::NICK_FREE => "nick free",
             Self::NICK_TAKEN => "nick taken",
             Self::NICK_INVALID => "nick invalid",
+            Self::LOGIN_OPTIONS => "login options",
             Self::SHARE => "share",
             Self::UNSHARE => "unshare",
             Self::SEARCH => "search",
@@ -115,6 +134,8 @@ impl Kind {
             Self::BROWSED => "browsed",
             Self::BROWSE_END => "browse end",
             Self::STATS => "stats",
+            Self::RESUME => "resume",
+            Self::RESUME_END => "resume end",
             Self::DOWNLOAD_BEGINS => "download begins",
             Self::DOWNLOAD_ENDS => "download ends",
             Self::UPLOAD_BEGINS => "upload begins",
@@ -122,15 +143,21 @@ impl Kind {
             Self::HOTLIST_ACK => "hotlist ack",
             Self::HOTLIST_ERROR => "hotlist error",
             Self::HOTLIST_REMOVE => "hotlist remove",
+            Self::NOTICE => "notice",
             Self::DOWNLOAD_FIREWALLED => "download firewalled",
             Self::UPLOAD_FIREWALLED => "upload firewalled",
             Self::SPEED_REQUEST => "speed request",
             Self::SPEED => "speed",
             Self::UPLOAD_REQUEST => "upload request",
             Self::UPLOAD_ACCEPT => "upload accept",
+            Self::ACCEPT_FAILED => "accept failed",
+            Self::UPLOAD_LIMIT => "upload limit",
+            Self::UPLOAD_LIMITED => "upload limited",
+            Self::PORT_ERROR => "port error",
             Self::PING => "ping",
             Self::PING_USER => "ping user",
             Self::PONG => "pong",
+            Self::SHARE_FOLDER => "share folder",
             _ => "",
         }
     }

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Joiner};
 use super::frame::{Frame, HEADER_LEN, Kind, NapError};
 use super::search::Search;
-use super::values::{File, Found, LinkType, Login, Source, Transfer, Wanted};
+use super::values::{File, Folder, Found, LinkType, Login, Source, Transfer, Wanted};
 use crate::error::BufferTooSmall;
 use crate::text::Text;
 use crate::writer::Writer;
@@ -62,6 +62,8 @@ pub enum Message<'a> {
     BrowseEnd(Text<'a>),
     /// 214: users, files, and gigabytes of the index.
     Stats(u32, u32, u32),
+    /// 217, S: the answer to 215, which asks for sources by MD5, is complete.
+    ResumeEnd,
     /// 218, C: a download begins; 219: it ends; 220 and 221: an upload does.
     Transfer(Transfer),
     /// 301, S: the hotlist has the user now.
@@ -70,6 +72,8 @@ pub enum Message<'a> {
     HotlistError(Text<'a>),
     /// 303, C: stop notifying me about this user.
     HotlistRemove(Text<'a>),
+    /// 404, S: what an index has to report after the login, in words.
+    Notice(Text<'a>),
     /// 500, C: as 203, when the sharer is behind a firewall: let it connect to me.
     DownloadFirewalled(Wanted<'a>),
     /// 501, S: connect to this user, who wants the file.
@@ -82,12 +86,22 @@ pub enum Message<'a> {
     UploadRequest(Wanted<'a>),
     /// 608, C: it may come.
     UploadAccept(Wanted<'a>),
+    /// 609: the sharer did not accept.
+    AcceptFailed(Wanted<'a>),
+    /// 619, C: this user may not come: this many uploads are allowed, and all are taken.
+    UploadLimit(Wanted<'a>, u32),
+    /// 620, S: the same, to the user, with the size of the file before the limit.
+    UploadLimited(Wanted<'a>, u32, u32),
+    /// 626: the port of this user cannot be connected to; towards the receiver, this user could not.
+    PortError(Text<'a>),
     /// 750: are you there? 752 answers.
     Ping(Text<'a>),
     /// 751: the same, to a user.
     PingUser(Text<'a>),
     /// 752: I am.
     Pong(Text<'a>),
+    /// 870, C: shares the files of a folder.
+    ShareFolder(Folder<'a>),
     /// Any other type, kept as it stands.
     Other(Frame<'a>),
 }
@@ -141,6 +155,7 @@ impl<'a> Message<'a> {
             Kind::BROWSED => Self::Browsed(fields.word()?, File::read(&mut fields)?),
             Kind::BROWSE_END => Self::BrowseEnd(fields.word()?),
             Kind::STATS => Self::Stats(fields.number()?, fields.number()?, fields.number()?),
+            Kind::RESUME_END => Self::ResumeEnd,
             Kind::DOWNLOAD_BEGINS => Self::Transfer(Transfer::DownloadBegins),
             Kind::DOWNLOAD_ENDS => Self::Transfer(Transfer::DownloadEnds),
             Kind::UPLOAD_BEGINS => Self::Transfer(Transfer::UploadBegins),
@@ -148,15 +163,23 @@ impl<'a> Message<'a> {
             Kind::HOTLIST_ACK => Self::HotlistAck(fields.word()?),
             Kind::HOTLIST_ERROR => Self::HotlistError(fields.word()?),
             Kind::HOTLIST_REMOVE => Self::HotlistRemove(fields.word()?),
+            Kind::NOTICE => Self::Notice(fields.rest()?),
             Kind::DOWNLOAD_FIREWALLED => Self::DownloadFirewalled(Wanted::read(&mut fields)?),
             Kind::UPLOAD_FIREWALLED => Self::UploadFirewalled(Source::read(&mut fields)?),
             Kind::SPEED_REQUEST => Self::SpeedRequest(fields.word()?),
             Kind::SPEED => Self::Speed(fields.word()?, LinkType(fields.number()?)),
             Kind::UPLOAD_REQUEST => Self::UploadRequest(Wanted::read(&mut fields)?),
             Kind::UPLOAD_ACCEPT => Self::UploadAccept(Wanted::read(&mut fields)?),
+            Kind::ACCEPT_FAILED => Self::AcceptFailed(Wanted::read(&mut fields)?),
+            Kind::UPLOAD_LIMIT => Self::UploadLimit(Wanted::read(&mut fields)?, fields.number()?),
+            Kind::UPLOAD_LIMITED => {
+                Self::UploadLimited(Wanted::read(&mut fields)?, fields.number()?, fields.number()?)
+            }
+            Kind::PORT_ERROR => Self::PortError(fields.word()?),
             Kind::PING => Self::Ping(fields.rest()?),
             Kind::PING_USER => Self::PingUser(fields.word()?),
             Kind::PONG => Self::Pong(fields.rest()?),
+            Kind::SHARE_FOLDER => Self::ShareFolder(Folder::read(&mut fields)?),
             _ => Self::Other(frame),
         })
     }
@@ -190,6 +213,7 @@ impl<'a> Message<'a> {
             Self::Browsed(..) => Kind::BROWSED,
             Self::BrowseEnd(_) => Kind::BROWSE_END,
             Self::Stats(..) => Kind::STATS,
+            Self::ResumeEnd => Kind::RESUME_END,
             Self::Transfer(Transfer::DownloadBegins) => Kind::DOWNLOAD_BEGINS,
             Self::Transfer(Transfer::DownloadEnds) => Kind::DOWNLOAD_ENDS,
             Self::Transfer(Transfer::UploadBegins) => Kind::UPLOAD_BEGINS,
@@ -197,15 +221,21 @@ impl<'a> Message<'a> {
             Self::HotlistAck(_) => Kind::HOTLIST_ACK,
             Self::HotlistError(_) => Kind::HOTLIST_ERROR,
             Self::HotlistRemove(_) => Kind::HOTLIST_REMOVE,
+            Self::Notice(_) => Kind::NOTICE,
             Self::DownloadFirewalled(_) => Kind::DOWNLOAD_FIREWALLED,
             Self::UploadFirewalled(_) => Kind::UPLOAD_FIREWALLED,
             Self::SpeedRequest(_) => Kind::SPEED_REQUEST,
             Self::Speed(..) => Kind::SPEED,
             Self::UploadRequest(_) => Kind::UPLOAD_REQUEST,
             Self::UploadAccept(_) => Kind::UPLOAD_ACCEPT,
+            Self::AcceptFailed(_) => Kind::ACCEPT_FAILED,
+            Self::UploadLimit(..) => Kind::UPLOAD_LIMIT,
+            Self::UploadLimited(..) => Kind::UPLOAD_LIMITED,
+            Self::PortError(_) => Kind::PORT_ERROR,
             Self::Ping(_) => Kind::PING,
             Self::PingUser(_) => Kind::PING_USER,
             Self::Pong(_) => Kind::PONG,
+            Self::ShareFolder(_) => Kind::SHARE_FOLDER,
             Self::Other(frame) => frame.kind,
         }
     }
@@ -237,8 +267,11 @@ impl<'a> Message<'a> {
             | Self::NickTaken
             | Self::NickInvalid
             | Self::SearchEnd
+            | Self::ResumeEnd
             | Self::Transfer(_) => {}
             Self::Error(word)
+            | Self::Notice(word)
+            | Self::PortError(word)
             | Self::LoginAck(word)
             | Self::NickCheck(word)
             | Self::HotlistAdd(word)
@@ -267,7 +300,15 @@ impl<'a> Message<'a> {
             | Self::DownloadError(wanted)
             | Self::DownloadFirewalled(wanted)
             | Self::UploadRequest(wanted)
-            | Self::UploadAccept(wanted) => drop(out.word(wanted.nick).name(wanted.name)),
+            | Self::UploadAccept(wanted)
+            | Self::AcceptFailed(wanted) => drop(out.word(wanted.nick).name(wanted.name)),
+            Self::UploadLimit(wanted, limit) => {
+                out.word(wanted.nick).name(wanted.name).number(*limit);
+            }
+            Self::UploadLimited(wanted, size, limit) => {
+                out.word(wanted.nick).name(wanted.name).number(*size).number(*limit);
+            }
+            Self::ShareFolder(folder) => folder.write(out),
             Self::DownloadAck(source) | Self::UploadFirewalled(source) => source.write(out),
             Self::Private(nick, text) => drop(out.word(*nick).word(*text)),
             Self::UserOn(nick, link) | Self::Speed(nick, link) => {

@@ -13,8 +13,9 @@
 //! **Passwords go over the network as plain text**, and anybody on the path reads them. [`Index`] does not
 //! check them at all: it takes any nick that is free.
 //!
-//! Not read: channels (400 to 424), commands of operators (6xx, 8xx), sharing by folder (870), resumes (215
-//! to 217), and auto-upgrade (5), which runs foreign code. They come as [`Message::Other`].
+//! Not read: channels (400 to 424, but for 404), commands of operators (6xx, 8xx), and auto-upgrade (5), which
+//! runs foreign code. They come as [`Message::Other`]. An [`Index`] answers requests for sources by MD5 (215) with
+//! an empty list, and what it does not support with a notice (404).
 
 mod client;
 mod fields;
@@ -29,11 +30,13 @@ mod values;
 pub use client::{Client, ClientCloseReason, ClientError, ClientEvent};
 pub use frame::{Frame, HEADER_LEN, Kind, MAX_DATA, NapError};
 pub use index::{
-    FileSlot, Index, IndexCloseReason, IndexConfig, IndexEvent, IndexParts, IndexPartsRef,
-    IndexSlots, IndexStorage, MAX_NAME, MAX_NICK, UserSlot,
+    EntrySlot, FileSlot, Index, IndexCloseReason, IndexConfig, IndexEvent, IndexParts,
+    IndexPartsRef, IndexSlots, IndexStorage, MAX_NAME, MAX_NICK, UserSlot,
 };
 #[cfg(feature = "alloc")]
 pub use index::{IndexLimits, IndexVec};
 pub use message::Message;
 pub use search::{Bound, MAX_RESULTS, Search};
-pub use values::{File, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted};
+pub use values::{
+    File, Folder, FolderFiles, Found, LinkType, Login, NapAddress, Source, Transfer, Wanted,
+};

@@ -63,7 +63,7 @@ impl<'a> Ask<'a> {
 
 impl Answer {
     /// Reads the size before the bytes of a file: all digits at the beginning. A file
-    /// that begins with a digit cannot be told from its size; those of MP3 begin with FF.
+    /// that begins with a digit cannot be separated from its size; those of MP3 begin with FF.
     ///
     /// `None` means that more bytes are needed; `at_end` that there are no more.
     #[must_use]

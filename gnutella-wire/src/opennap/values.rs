@@ -7,6 +7,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::fields::{Fields, Joiner};
+use super::frame::{Kind, NapError};
 use crate::text::Text;
 
 /// Who logs in. **The password goes over the network as plain text**: never one that is used
@@ -40,6 +41,22 @@ pub struct File<'a> {
     pub frequency: u32,
     /// How long it plays, in seconds.
     pub seconds: u32,
+}
+
+/// The files of a folder, as 870 shares them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folder<'a> {
+    /// The folder; without a separator at its end, servers add `\\`.
+    pub path: Text<'a>,
+    /// The files as they stand in the message, each as in 100, under their names in the folder.
+    pub files: Text<'a>,
+}
+
+/// Iterates over the files of a [`Folder`]. After one that is malformed there are no more.
+#[derive(Debug, Clone)]
+pub struct FolderFiles<'a> {
+    fields: Fields<'a>,
+    failed: bool,
 }
 
 /// A file that was found, and whose it is.
@@ -139,6 +156,35 @@ impl<'a> File<'a> {
     pub(super) fn write(&self, out: &mut Joiner<'_, '_>) {
         let Self { name, md5, size, bitrate, frequency, seconds } = *self;
         out.name(name).word(md5).number(size).number(bitrate).number(frequency).number(seconds);
+    }
+}
+
+impl<'a> Folder<'a> {
+    pub(super) fn read(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self { path: fields.name()?, files: fields.rest()? })
+    }
+
+    pub(super) fn write(&self, out: &mut Joiner<'_, '_>) {
+        out.name(self.path).word(self.files);
+    }
+
+    /// Iterates over the files.
+    #[must_use]
+    pub const fn files(self) -> FolderFiles<'a> {
+        FolderFiles { fields: Fields::new(self.files.as_bytes()), failed: false }
+    }
+}
+
+impl<'a> Iterator for FolderFiles<'a> {
+    type Item = Result<File<'a>, NapError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.fields.is_empty() {
+            return None;
+        }
+        let file = File::read(&mut self.fields);
+        self.failed = file.is_none();
+        Some(file.ok_or(NapError::Malformed(Kind::SHARE_FOLDER)))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Compressed patches into a table, with the crate's own inflater.
 
-use super::{Progress, QrpError, TableReceiver};
+use super::error::QrpError;
+use super::receiver::{Progress, TableReceiver};
 use crate::deflate::Inflater;
 use crate::wire::{Compressor, Patch};
 
 impl<S: AsMut<[u8]> + ?Sized> TableReceiver<S> {
-    /// Takes a message of a patch, compressed or not. `inflater` is the neighbour's: it begins anew
+    /// Handles a message of a patch, compressed or not. `inflater` is the neighbour's: it restarts
     /// with each sequence, and keeps the stream between its messages.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ mod table;
 pub use error::{PatchPlanError, QrpError, TableError};
 pub use hash::KeywordHash;
 pub use keywords::{KeywordRules, QueryWords, TableWords};
-pub use patch::{CompressedPatch, PatchEncoder};
+pub use patch::{CompressedPatch, PatchEncoder, PatchEntries, PatchMessages};
 pub(crate) use receiver::ReceiverState;
 pub use receiver::{Progress, TableReceiver};
 pub use table::{MatchRule, QueryTable};

@@ -1,6 +1,7 @@
 //! A table on its way out: the difference between two tables, cut into messages.
 
-use super::{PatchPlanError, QueryTable};
+use super::error::PatchPlanError;
+use super::table::QueryTable;
 use crate::error::BufferTooSmall;
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 
@@ -44,6 +45,21 @@ pub struct CompressedPatch<'a> {
     stream: &'a [u8],
     entry_bits: u8,
     chunk: usize,
+}
+
+/// Iterates over the entry bytes of a [`PatchEncoder`].
+#[derive(Debug, Clone)]
+pub struct PatchEntries<'a> {
+    plan: PatchEncoder<'a>,
+    slot: u32,
+}
+
+/// Iterates over the messages of a [`CompressedPatch`].
+#[derive(Debug, Clone)]
+pub struct PatchMessages<'a> {
+    patch: CompressedPatch<'a>,
+    numbers: core::ops::RangeInclusive<u8>,
+    seq_size: u8,
 }
 
 impl<'a> PatchEncoder<'a> {
@@ -126,9 +142,9 @@ impl<'a> PatchEncoder<'a> {
     }
 
     /// Iterates over the entries of all messages in a row, the first of a byte in its highest bits.
-    pub fn entries(&self) -> impl Iterator<Item = u8> + use<'a> {
-        let this = *self;
-        this.entries_from(0)
+    #[must_use]
+    pub const fn entries(&self) -> PatchEntries<'a> {
+        PatchEntries { plan: *self, slot: 0 }
     }
 
     /// Writes the payload of message number `seq_no`, counted from 1, and returns its length.
@@ -183,17 +199,9 @@ impl<'a> PatchEncoder<'a> {
     }
 
     /// Iterates over the entries from a byte on.
-    fn entries_from(self, byte: usize) -> impl Iterator<Item = u8> + use<'a> {
-        let per_byte = self.per_byte();
-        let first = u32::try_from(byte).unwrap_or(u32::MAX).saturating_mul(per_byte);
-        let step = usize::try_from(per_byte).unwrap_or(1).max(1);
-        (first..self.new.slots()).step_by(step).map(move |slot| {
-            // A table of few slots ends inside a byte; `entry` is 0 beyond it.
-            let slots = slot..slot.saturating_add(per_byte);
-            let bits = u32::from(self.entry_bits);
-            let shift = |byte: u8| byte.checked_shl(bits).unwrap_or_default();
-            slots.fold(0, |byte, slot| shift(byte) | self.entry(slot))
-        })
+    fn entries_from(self, byte: usize) -> PatchEntries<'a> {
+        let byte = u32::try_from(byte).unwrap_or(u32::MAX);
+        PatchEntries { plan: self, slot: byte.saturating_mul(self.per_byte()) }
     }
 
     /// Returns what is to be added to a slot, in two's complement of as many bits as an entry has.
@@ -227,16 +235,42 @@ impl<'a> CompressedPatch<'a> {
     }
 
     /// Iterates over the messages in their order, at least one.
-    pub fn messages(self) -> impl Iterator<Item = Qrp<'a>> + use<'a> {
+    #[must_use]
+    pub fn messages(self) -> PatchMessages<'a> {
         let count = self.stream.len().div_ceil(self.chunk.max(1)).max(1);
         let seq_size = u8::try_from(count).unwrap_or(u8::MAX);
-        (1..=seq_size).map(move |seq_no| {
-            let from = usize::from(seq_no.saturating_sub(1)).saturating_mul(self.chunk);
-            let rest = self.stream.get(from..).unwrap_or_default();
-            let data = rest.get(..self.chunk).unwrap_or(rest);
-            let compressor = Compressor::ZLIB;
-            let entry_bits = self.entry_bits;
-            Qrp::Patch(Patch { seq_no, seq_size, compressor, entry_bits, data })
-        })
+        PatchMessages { patch: self, numbers: 1..=seq_size, seq_size }
+    }
+}
+
+impl Iterator for PatchEntries<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        if self.slot >= self.plan.new.slots() {
+            return None;
+        }
+        // A table of few slots ends inside a byte; `entry` is 0 beyond it.
+        let end = self.slot.saturating_add(self.plan.per_byte());
+        let bits = u32::from(self.plan.entry_bits);
+        let shift = |byte: u8| byte.checked_shl(bits).unwrap_or_default();
+        let byte = (self.slot..end).fold(0, |byte, slot| shift(byte) | self.plan.entry(slot));
+        self.slot = end;
+        Some(byte)
+    }
+}
+
+impl<'a> Iterator for PatchMessages<'a> {
+    type Item = Qrp<'a>;
+
+    fn next(&mut self) -> Option<Qrp<'a>> {
+        let seq_no = self.numbers.next()?;
+        let CompressedPatch { stream, entry_bits, chunk } = self.patch;
+        let from = usize::from(seq_no.saturating_sub(1)).saturating_mul(chunk);
+        let rest = stream.get(from..).unwrap_or_default();
+        let data = rest.get(..chunk).unwrap_or(rest);
+        let seq_size = self.seq_size;
+        let compressor = Compressor::ZLIB;
+        Some(Qrp::Patch(Patch { seq_no, seq_size, compressor, entry_bits, data }))
     }
 }

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::table::{flip, put};
-use super::{QrpError, QueryTable, TableError};
+use super::error::{QrpError, TableError};
+use super::table::{QueryTable, flip, put};
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 
 /// The largest table that any servent sends has 2 to the power of this many slots.

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{KeywordHash, TableError};
+use super::error::TableError;
+use super::hash::KeywordHash;
 
 /// The words that a servent, or all behind it, may have. `S` is the storage: any `[u8]`, eight slots
 /// to a byte, slot 0 in the highest bit of the first.

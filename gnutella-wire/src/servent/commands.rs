@@ -2,11 +2,14 @@
 
 use core::time::Duration;
 
+use super::Servent;
+use super::config::Config;
 use super::connection::{ConnSlot, OWN};
 use super::fan_out::{FanOut, FloodScope};
 use super::query_words::Words;
-use super::types::TargetKind;
-use super::{CommandError, Config, Core, Dispatch, Servent, ServentStorage, Target};
+use super::state::Core;
+use super::storage::ServentStorage;
+use super::types::{CommandError, Dispatch, Target, TargetKind};
 use crate::id::{Guid, ServentId};
 use crate::machine::{ConnId, NotConnected};
 use crate::routes::{Insertion, Key, Route};

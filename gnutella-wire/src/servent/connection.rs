@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::faults::Penalties;
-use super::flow::ALL_HOPS;
+use super::config::{Config, Role};
+use super::event::{CloseReason, Event};
+use super::neighbour::Neighbour;
+use super::penalties::Faults;
 use super::quota::Quota;
-use super::{CloseReason, Config, Event, Neighbour, Role};
 use crate::id::Guid;
 use crate::machine::ConnId;
 use crate::qrp::ReceiverState;
@@ -14,6 +15,9 @@ use crate::wire::ByeCode;
 
 /// The serial number of a slot that was never used.
 const NEVER: u32 = u32::MAX;
+
+/// The hops-flow that wants all queries.
+pub(super) const ALL_HOPS: u8 = u8::MAX;
 
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
@@ -48,8 +52,8 @@ pub(super) struct Connection {
     pub(super) quota: Quota, // of new GUIDs
     pub(super) backlog: u32, // bytes that wait in its send buffer
     pub(super) choked: bool, // too many: only what is important goes there
-    pub(super) hops_heard: u8, // queries with as many hops or more are not wanted
-    pub(super) hops_said: u8, // the value it was sent
+    pub(super) hops_flow_received: u8, // queries with as many hops or more are not wanted
+    pub(super) hops_flow_sent: u8, // the value it was sent
 
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
@@ -82,15 +86,7 @@ pub(super) enum StatusDue {
     /// An ultrapeer asks its leaf.
     Ask(Guid),
     /// A leaf answers its ultrapeer.
-    Tell(Guid),
-}
-
-/// What a neighbour has done wrong.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Faults {
-    pub(super) received: u32, // right or wrong
-    pub(super) repeats: u32,
-    pub(super) penalties: Penalties,
+    Answer(Guid),
 }
 
 impl ConnSlot {
@@ -109,6 +105,11 @@ impl ConnSlot {
     /// Returns the connection unless it is about to end.
     pub(super) fn live_mut(&mut self) -> Option<&mut Connection> {
         self.conn.as_mut().filter(|conn| conn.leaving.is_none())
+    }
+
+    /// Returns whether a flood, counted from 1, was to go there.
+    pub(super) fn is_chosen(&self, number: u32) -> bool {
+        self.conn.as_ref().is_some_and(|conn| conn.mark == number)
     }
 
     /// Begins a connection under a number that no earlier one had.
@@ -147,8 +148,8 @@ impl Connection {
             quota: Quota::FULL,
             backlog: 0,
             choked: false,
-            hops_heard: ALL_HOPS,
-            hops_said: ALL_HOPS,
+            hops_flow_received: ALL_HOPS,
+            hops_flow_sent: ALL_HOPS,
             table_in: ReceiverState::NONE,
             table_unread: false,
             table_out: None,
@@ -169,7 +170,7 @@ impl Connection {
     }
 
     /// Traffic of any kind is a sign of life.
-    pub(super) fn heard(&mut self, now: Duration, config: &Config) {
+    pub(super) fn mark_alive(&mut self, now: Duration, config: &Config) {
         self.asked = false;
         self.missed = 0;
         self.ping_due = false;
@@ -196,7 +197,7 @@ impl Connection {
         self.deadline = now.checked_add(config.idle.max(Duration::from_millis(1)));
     }
 
-    /// Says bye before the connection ends.
+    /// Sends a bye before the connection ends.
     pub(super) fn dismiss(&mut self, code: ByeCode) {
         self.leave(Leaving { reason: CloseReason::Dismissed(code), bye_due: true });
     }
@@ -211,4 +212,20 @@ impl Connection {
 /// Which slot a connection had, if any ever had that number.
 pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
     usize::try_from(source.0).ok()?.checked_rem(slots)
+}
+
+/// Finds the slot of a connection by the caller's name.
+pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
+    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
+}
+
+/// Counts the leaves, or the others.
+pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
+    let conns = conns.iter().filter_map(|slot| slot.conn.as_ref());
+    conns.filter(|conn| conn.is_leaf() == leaves).count()
+}
+
+/// Returns when the first connection will have been silent for too long.
+pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
+    conns.iter().filter_map(|slot| slot.live()?.deadline).min()
 }

@@ -3,9 +3,14 @@
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use super::connection::Connection;
+use super::Servent;
+use super::connection::{ConnSlot, Connection, find};
+use super::event::Event;
+use super::neighbour::Neighbour;
+use super::state::Core;
+use super::storage::ServentStorage;
 use super::timers::Timer;
-use super::{ConnSlot, Core, Event, Handled, Neighbour, Servent, ServentStorage, logic};
+use super::types::Handled;
 use crate::error::BufferTooSmall;
 use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
@@ -74,7 +79,7 @@ impl<S: ServentStorage> Servent<S> {
     /// Removes a closed connection with all routes through it. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
         self.advance_clock(now);
-        if let Some(index) = logic::find(self.storage.parts_ref().conns, conn) {
+        if let Some(index) = find(self.storage.parts_ref().conns, conn) {
             self.core().closed(index);
         }
     }

@@ -1,10 +1,9 @@
 //! Where a flooded message is sent.
 
-use super::connection::{ConnSlot, Connection};
-use super::logic::count;
+use super::connection::Connection;
 use super::query_words::Words;
-use super::types::TargetKind;
-use super::{Core, Target};
+use super::state::Core;
+use super::types::{Target, TargetKind, count};
 use crate::routes::RouteSource;
 use crate::wire::Header;
 
@@ -32,7 +31,7 @@ pub(super) struct FanOut<'w> {
 
 impl Core<'_> {
     /// Marks the connections that a message is to be sent to, and returns their number. A query goes to
-    /// a leaf, and on its last hop to an ultrapeer, only if its table says that it may match there
+    /// a leaf, and on its last hop to an ultrapeer, only if its table admits a match there
     /// (QRP 1.0, 1; GDF "Ultrapeer Query Routing").
     pub(super) fn choose(&mut self, fan_out: &FanOut<'_>) -> (Target, u64) {
         self.state.flood = self.state.flood.wrapping_add(1);
@@ -74,12 +73,5 @@ impl FanOut<'_> {
             FloodScope::Peers => !conn.is_leaf(),
             FloodScope::Nobody => false,
         }
-    }
-}
-
-impl ConnSlot {
-    /// Returns whether a flood, counted from 1, was to go there.
-    pub(super) fn is_chosen(&self, number: u32) -> bool {
-        self.conn.as_ref().is_some_and(|conn| conn.mark == number)
     }
 }

@@ -1,11 +1,8 @@
 //! Flow control: what still goes to a neighbour that reads too slowly, or wants less.
 
-use super::Config;
-use super::connection::Connection;
+use super::config::Config;
+use super::connection::{ALL_HOPS, Connection};
 use crate::wire::{ByeCode, Function, Header};
-
-/// The hops-flow that wants all queries.
-pub(super) const ALL_HOPS: u8 = u8::MAX;
 
 impl Connection {
     /// Handles the number of bytes in the send buffer. Above half of what is allowed the connection
@@ -22,8 +19,8 @@ impl Connection {
     /// Returns whether a message is to be sent there, with the header it would have.
     pub(super) fn admits(&self, header: &Header, config: &Config) -> bool {
         let wanted = header.function != Function::QUERY
-            || self.hops_heard == ALL_HOPS
-            || header.hops < self.hops_heard;
+            || self.hops_flow_received == ALL_HOPS
+            || header.hops < self.hops_flow_received;
         let room = u64::from(config.send_queue).saturating_mul(ceiling(header));
         wanted && (!self.choked || u64::from(self.backlog).saturating_mul(1_000) <= room)
     }
@@ -31,7 +28,7 @@ impl Connection {
     /// Returns the hops-flow to send to the neighbour, unless it was sent.
     pub(super) fn hops_due(&self, wanted: u8) -> Option<u8> {
         let hops = if self.choked { 0 } else { wanted };
-        (self.neighbour.vendor_messages && hops != self.hops_said).then_some(hops)
+        (self.neighbour.vendor_messages && hops != self.hops_flow_sent).then_some(hops)
     }
 }
 

@@ -1,14 +1,13 @@
 //! The lifecycle of connections: how they begin and end, and where new ones come from.
 
-use core::time::Duration;
-
-use super::connection::{ConnSlot, Connection};
-use super::{Core, Event};
+use super::connection::{ConnSlot, Connection, count_conns};
+use super::event::Event;
+use super::state::Core;
 
 impl Core<'_> {
     /// Begins a connection.
     pub(super) fn connected(&mut self, index: usize, mut conn: Connection) {
-        conn.heard(self.state.now, &self.state.config);
+        conn.mark_alive(self.state.now, &self.state.config);
         let addresses = [conn.neighbour.address, conn.neighbour.dialled];
         for address in addresses.into_iter().flatten() {
             self.hosts.mark_connected(address);
@@ -59,15 +58,4 @@ impl Core<'_> {
         let wanted = |address, requested| (seeks || requested) && !is_open(address);
         self.hosts.dial(self.state.now, wanted).map(|address| Event::Dial { address })
     }
-}
-
-/// Counts the leaves, or the others.
-pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
-    let conns = conns.iter().filter_map(|slot| slot.conn.as_ref());
-    conns.filter(|conn| conn.is_leaf() == leaves).count()
-}
-
-/// Returns when the first connection will have been silent for too long.
-pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
-    conns.iter().filter_map(|slot| slot.live()?.deadline).min()
 }

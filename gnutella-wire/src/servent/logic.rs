@@ -1,14 +1,17 @@
 //! What a servent does with a message: compiled once, whatever its storage.
 
+use super::config::Role;
 use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
+use super::event::CloseReason;
 use super::fan_out::{FanOut, FloodScope};
-use super::faults::{passes, repeats, seconds};
+use super::faults::{passes, repeats};
+use super::penalties::seconds;
 use super::query_words::Words;
 use super::quota;
-use super::types::TargetKind;
-use super::{CloseReason, Core, Forward, Handled, Role, Target, Targets};
+use super::state::Core;
+use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
-use crate::machine::{ConnId, Received};
+use crate::machine::Received;
 use crate::routes::{Insertion, Key, Route, RouteSource};
 use crate::wire::{
     self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
@@ -42,13 +45,13 @@ impl Core<'_> {
         let conn = self.conns.get_mut(index)?.conn.as_mut()?;
         if conn.leaving.is_none() {
             if conn.skip > 0 {
-                conn.heard(self.state.now, config);
+                conn.mark_alive(self.state.now, config);
                 return Some(Received::skip(conn.skipped(bytes.len())));
             }
             match wire::split(bytes, config.limits) {
                 Ok((header, payload, rest)) => {
                     let consumed = bytes.len().saturating_sub(rest.len());
-                    conn.heard(self.state.now, config);
+                    conn.mark_alive(self.state.now, config);
                     let (message, forward) = self.handle_message(index, header, payload);
                     let handled = Handled { message, forward };
                     let any = message.is_some() || forward.is_some();
@@ -57,7 +60,7 @@ impl Core<'_> {
                 Err(DecodeError::Incomplete { .. }) => return None,
                 Err(DecodeError::TooLarge { len, .. }) if config.skips_oversized => {
                     count(&mut self.state.stats.refused);
-                    conn.heard(self.state.now, config);
+                    conn.mark_alive(self.state.now, config);
                     let header = u32::try_from(HEADER_LEN).unwrap_or(0);
                     conn.skip = len.saturating_add(header);
                     return Some(Received::skip(conn.skipped(bytes.len())));
@@ -332,20 +335,4 @@ impl Core<'_> {
     pub(super) fn conn(&mut self, index: usize) -> Option<&mut Connection> {
         self.conns.get_mut(index)?.conn.as_mut()
     }
-}
-
-pub(super) fn count(counter: &mut u64) {
-    *counter = counter.saturating_add(1);
-}
-
-/// Finds the slot of a connection by the caller's name.
-pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
-    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
-}
-
-/// Narrows the slots to those that `target` can mean.
-pub(super) fn candidates(conns: &[ConnSlot], target: Target) -> &[ConnSlot] {
-    let Target(TargetKind::One(source)) = target else { return conns };
-    let slot = index_of(source, conns.len()).and_then(|index| conns.get(index));
-    slot.map(core::slice::from_ref).unwrap_or_default()
 }

@@ -5,18 +5,25 @@ mod config;
 mod connection;
 mod drive;
 mod dynamic;
+mod event;
 mod fan_out;
 mod faults;
 mod flow;
+mod headers;
 mod introduction;
 mod lifecycle;
 mod logic;
 mod neighbour;
+mod penalties;
 mod pongs;
+mod query_slot;
 mod query_words;
 mod quota;
+mod room;
 mod settings;
+mod state;
 mod storage;
+mod table_exchange;
 mod tables;
 mod timers;
 mod transmit;
@@ -26,23 +33,22 @@ mod vendor;
 use core::time::Duration;
 
 use crate::error::ConfigError;
-use crate::hosts::{HostCache, HostSlot, Hosts};
-use crate::machine::{ConnId, ConnectError, NotConnected};
-use crate::rng::Rng;
-use crate::routes::{Hasher, RouteSlot, RouteTable};
+use crate::hosts::{HostCache, Hosts};
+use crate::machine::{ConnId, NotConnected};
+use crate::routes::RouteTable;
 
 pub use config::{Config, Role, flood_bound, horizon};
 pub use connection::ConnSlot;
-pub use dynamic::QuerySlot;
-pub use introduction::{HandshakeHeaders, HeaderList, Refusal};
+pub use event::{CloseReason, Event};
+pub use headers::{HandshakeHeaders, HeaderList, Refusal};
 pub use neighbour::Neighbour;
+pub use query_slot::QuerySlot;
 #[cfg(feature = "alloc")]
 pub use storage::{ServentLimits, ServentVec};
 pub use storage::{ServentParts, ServentPartsRef, ServentSlots, ServentStorage};
-pub use types::{
-    CloseReason, CommandError, Dispatch, Event, Forward, Handled, Stats, Target, Targets,
-};
+pub use types::{CommandError, Dispatch, Forward, Handled, Stats, Target, Targets};
 
+use state::{Core, State};
 use tables::Tables;
 
 /// A servent on the network. `S` is its storage: [`ServentSlots`], or on the heap `ServentVec`.
@@ -91,31 +97,6 @@ use tables::Tables;
 pub struct Servent<S> {
     state: State,
     storage: S,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct State {
-    config: Config,
-    now: Duration, // the newest seen
-    rng: Rng,
-    hasher: Hasher, // of the route table
-    stats: Stats,
-    flood: u32,                   // the number of the last flood
-    explored: Option<Duration>,   // when peers were last asked for hosts
-    tables_due: Option<Duration>, // when tables are to be sent
-    hops_wanted: u8,              // neighbours are to send queries with fewer hops
-    busy: bool,
-    left: bool, // looks for no peers
-}
-
-/// A servent at work, whatever its storage is.
-struct Core<'m> {
-    state: &'m mut State,
-    routes: RouteTable<&'m mut [RouteSlot]>,
-    conns: &'m mut [ConnSlot],
-    hosts: HostCache<&'m mut [HostSlot]>,
-    queries: &'m mut [QuerySlot],
-    tables: Tables<'m>,
 }
 
 impl<S> Servent<S> {
@@ -203,59 +184,6 @@ impl<S: ServentStorage> Servent<S> {
     }
 
     fn find(&self, conn: ConnId) -> Result<usize, NotConnected> {
-        logic::find(self.storage.parts_ref().conns, conn).ok_or(NotConnected(conn))
-    }
-}
-
-impl ServentParts<'_> {
-    fn clear(&mut self) {
-        self.conns.fill(ConnSlot::EMPTY);
-        self.routes.fill(RouteSlot::EMPTY);
-        self.hosts.fill(HostSlot::EMPTY);
-        self.queries.fill(QuerySlot::EMPTY);
-        self.tables.fill(0);
-    }
-}
-
-impl ServentPartsRef<'_> {
-    fn has_room(&self, config: &Config, neighbour: Role) -> bool {
-        let leaf = neighbour == Role::Leaf;
-        let most = if leaf { config.max_leaves } else { config.max_peers };
-        let free = self.conns.iter().any(|slot| slot.conn.is_none());
-        free && lifecycle::count_conns(self.conns, leaf) < most
-    }
-
-    /// Returns the slot for a new connection.
-    fn free_slot(
-        &self,
-        config: &Config,
-        conn: ConnId,
-        neighbour: Role,
-    ) -> Result<usize, ConnectError> {
-        if logic::find(self.conns, conn).is_some() {
-            return Err(ConnectError::InUse(conn));
-        }
-        let capacity = self.conns.len();
-        let free = self.conns.iter().position(|slot| slot.conn.is_none());
-        let free = free.filter(|_| self.has_room(config, neighbour));
-        free.ok_or(ConnectError::Full { capacity })
-    }
-}
-
-impl State {
-    fn new(config: Config) -> Self {
-        Self {
-            now: Duration::ZERO,
-            rng: Rng::new(config.seed ^ config.servent.seed()),
-            hasher: Hasher::new(config.seed),
-            stats: Stats::NONE,
-            flood: 0,
-            explored: None,
-            tables_due: None,
-            hops_wanted: flow::ALL_HOPS,
-            busy: false,
-            left: false,
-            config,
-        }
+        connection::find(self.storage.parts_ref().conns, conn).ok_or(NotConnected(conn))
     }
 }

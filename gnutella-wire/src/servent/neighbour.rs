@@ -2,7 +2,7 @@
 
 use core::net::SocketAddrV4;
 
-use super::Role;
+use super::config::Role;
 use crate::head::{Head, Value};
 
 /// The degree of an ultrapeer without `X-Degree` (GDF "Dynamic Query Protocol").

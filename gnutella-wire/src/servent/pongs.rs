@@ -1,10 +1,10 @@
 //! Pong caching: pings are answered with the hosts one knows (GDF "Pong Caching", as gtk-gnutella
 //! keeps it).
 
-use super::Core;
 use super::connection::{ConnSlot, Connection, PongsDue};
 use super::fan_out::FloodScope;
 use super::logic::Verdict;
+use super::state::Core;
 use crate::hosts::Host;
 use crate::wire::{Message, Pong};
 

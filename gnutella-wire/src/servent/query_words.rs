@@ -28,7 +28,7 @@ impl Words {
         let text = query.text.as_str().unwrap_or_default();
         let mut this = Self { hashes: [KeywordHash::of(""); MOST], plain: 0, urns: 0, any };
         // Servents cut words in different ways. What is a word to all of them is judged; only if
-        // there is none, the words of `LimeWire` are.
+        // there are none, the words of `LimeWire` are.
         let words = KeywordRules::LimeWire.query_words(text);
         let common = words.clone().filter(|word| is_common(word));
         this.plain = this.fill(0, common.map(KeywordHash::of));

@@ -3,7 +3,10 @@
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use super::{CommandError, Role, Servent, ServentStorage};
+use super::Servent;
+use super::config::Role;
+use super::storage::ServentStorage;
+use super::types::CommandError;
 use crate::huge::Urn;
 use crate::id::ServentId;
 use crate::wire::ByeCode;

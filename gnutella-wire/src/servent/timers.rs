@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use super::{Core, ServentPartsRef, State, lifecycle};
+use super::connection::{count_conns, silence_deadline};
+use super::state::{Core, State};
+use super::storage::ServentPartsRef;
 use crate::hosts::HostCache;
 
 /// What a servent waits for.
@@ -25,11 +27,11 @@ impl Timer {
     /// Returns when the timer fires.
     pub(super) fn deadline(self, state: &State, parts: &ServentPartsRef<'_>) -> Option<Duration> {
         match self {
-            Self::Silence => lifecycle::silence_deadline(parts.conns),
+            Self::Silence => silence_deadline(parts.conns),
             Self::Query => Core::queries_wake(parts.queries),
             Self::Table => state.tables_due,
             Self::Dial => {
-                let peers = lifecycle::count_conns(parts.conns, false);
+                let peers = count_conns(parts.conns, false);
                 let wants_peers = !state.left && peers < state.config.target_peers;
                 let hosts = HostCache::resume(state.config.address, parts.hosts);
                 let change = hosts.next_change(state.now, state.config.dial_timeout);

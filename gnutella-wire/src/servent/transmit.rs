@@ -1,8 +1,10 @@
 //! A servent's own messages, derived from its state when polled.
 
 use super::connection::{ConnSlot, Connection, OWN, PongsDue};
-use super::dynamic::{self, Ask};
-use super::{CloseReason, Core, tables};
+use super::event::CloseReason;
+use super::query_slot::{self, Ask};
+use super::state::Core;
+use super::tables;
 use crate::error::BufferTooSmall;
 use crate::hosts::Host;
 use crate::id::Guid;
@@ -19,7 +21,7 @@ use crate::writer::Writer;
 /// The most that [`Servent::poll_transmit`](super::Servent::poll_transmit) writes: a piece of a
 /// table.
 pub(super) const MAX_TRANSMIT_LEN: usize = HEADER_LEN + Patch::MIN_LEN + tables::CHUNK;
-const _: () = assert!(MAX_TRANSMIT_LEN >= dynamic::MAX_LEN);
+const _: () = assert!(MAX_TRANSMIT_LEN >= query_slot::MAX_LEN);
 
 /// A cached pong counts as farther away than this at most, so that its TTL and hops stay small.
 const MOST_HOPS: u8 = 7;
@@ -55,7 +57,7 @@ impl Core<'_> {
         let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return Ok(None);
         };
-        conn.said(due, next_piece);
+        conn.mark_sent(due, next_piece);
         Ok(Some(Transmit { conn: conn.id, len }))
     }
 
@@ -134,7 +136,7 @@ impl Core<'_> {
 
     fn send_query(&mut self, ask: &Ask, buf: &mut [u8]) -> Result<Transmit, BufferTooSmall> {
         let query = self.queries.get(ask.slot).and_then(|slot| slot.0.as_ref());
-        let payload = query.map(dynamic::Pending::payload).unwrap_or_default();
+        let payload = query.map(query_slot::Pending::payload).unwrap_or_default();
         let len = Writer::fill(buf, |w| {
             ask.header.write(w);
             w.bytes(payload);
@@ -172,14 +174,14 @@ fn around(
 
 impl Connection {
     /// Records that a message was written.
-    fn said(&mut self, due: Due, next_piece: Option<u8>) {
+    fn mark_sent(&mut self, due: Due, next_piece: Option<u8>) {
         match due {
             Due::Bye(_) => {
                 if let Some(leaving) = &mut self.leaving {
                     leaving.bye_due = false;
                 }
             }
-            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_said = hops,
+            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_flow_sent = hops,
             Due::Advice(..) if self.stop_due.is_some() => self.stop_due = None,
             Due::Advice(..) => self.status_due = None,
             Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),

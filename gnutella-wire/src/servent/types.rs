@@ -1,17 +1,16 @@
-//! What a servent returns: forwards, targets, events, counters, errors.
+//! What a servent returns: forwards, targets, counters, errors.
 
 use core::fmt;
 use core::net::SocketAddrV4;
 
 use thiserror::Error;
 
-use super::connection::ConnSlot;
-use super::logic;
+use super::connection::{ConnSlot, index_of};
 use crate::error::BufferTooSmall;
 use crate::id::Guid;
 use crate::machine::ConnId;
 use crate::routes::RouteSource;
-use crate::wire::{ByeCode, HEADER_LEN, Message};
+use crate::wire::{HEADER_LEN, Message};
 
 /// A message that was received: for the application, to be forwarded, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,42 +63,6 @@ pub(super) enum TargetKind {
 pub struct Targets<'m> {
     conns: core::slice::Iter<'m, ConnSlot>,
     target: Target,
-}
-
-/// What happened, or what the driver is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Event {
-    /// The connection is over: close its socket once what was written is flushed. Its slot is free
-    /// already and its name may be used again.
-    Closed {
-        /// Which.
-        conn: ConnId,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// There are fewer peers than wanted: connect to this host and shake hands, then call
-    /// [`handle_connected`](super::Servent::handle_connected) with its address or, if this fails,
-    /// [`handle_dial_failed`](super::Servent::handle_dial_failed).
-    Dial {
-        /// Which.
-        address: SocketAddrV4,
-    },
-}
-
-/// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// This servent sent a bye.
-    Dismissed(ByeCode),
-    /// The neighbour sent a bye.
-    Left(ByeCode),
-    /// The stream lost its message boundaries; no bye was sent.
-    Desynchronised,
 }
 
 /// Message counters of a servent.
@@ -185,7 +148,7 @@ impl Stats {
 
 impl<'m> Targets<'m> {
     pub(super) fn new(conns: &'m [ConnSlot], target: Target) -> Self {
-        Self { conns: logic::candidates(conns, target).iter(), target }
+        Self { conns: candidates(conns, target).iter(), target }
     }
 }
 
@@ -201,25 +164,6 @@ impl Iterator for Targets<'_> {
     }
 }
 
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dismissed(code) => write!(f, "dismissed with {code} {}", code.reason()),
-            Self::Left(code) => write!(f, "left with {code} {}", code.reason()),
-            Self::Desynchronised => f.write_str("message boundaries lost"),
-        }
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed { conn, reason } => write!(f, "{conn} closed: {reason}"),
-            Self::Dial { address } => write!(f, "dial {address}"),
-        }
-    }
-}
-
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { received, delivered, flooded, routed, duplicates, .. } = self;
@@ -229,4 +173,16 @@ impl fmt::Display for Stats {
         write!(f, "unroutable {unroutable}, malformed {malformed}, refused {refused}, ")?;
         write!(f, "filtered {}, choked {}", self.filtered, self.choked)
     }
+}
+
+/// Narrows the slots to those that `target` can mean.
+fn candidates(conns: &[ConnSlot], target: Target) -> &[ConnSlot] {
+    let Target(TargetKind::One(source)) = target else { return conns };
+    let slot = index_of(source, conns.len()).and_then(|index| conns.get(index));
+    slot.map(core::slice::from_ref).unwrap_or_default()
+}
+
+/// Increments a counter.
+pub(super) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
 }

@@ -1,7 +1,7 @@
 //! The vendor messages that the servent itself follows and sends.
 
-use super::Core;
 use super::connection::{ConnSlot, StatusDue};
+use super::state::Core;
 use crate::id::Guid;
 use crate::wire::{QueryStatus, VendorMessage};
 
@@ -11,9 +11,9 @@ impl Core<'_> {
         let Some(slot) = self.conns.get_mut(index) else { return };
         let source = slot.source();
         match (message, slot.live_mut()) {
-            (VendorMessage::HopsFlow(hops), Some(conn)) => conn.hops_heard = *hops,
+            (VendorMessage::HopsFlow(hops), Some(conn)) => conn.hops_flow_received = *hops,
             (VendorMessage::QueryStatusRequest, Some(conn)) => {
-                conn.status_due = Some(StatusDue::Tell(guid));
+                conn.status_due = Some(StatusDue::Answer(guid));
             }
             (VendorMessage::QueryStatus(status), Some(_)) => {
                 self.handle_status(source, guid, *status);
@@ -35,7 +35,7 @@ impl Core<'_> {
         if let Some(status) = conn.status_due {
             return Some(match status {
                 StatusDue::Ask(guid) => (guid, VendorMessage::QueryStatusRequest),
-                StatusDue::Tell(guid) => (guid, VendorMessage::QueryStatus(self.own_hits(guid))),
+                StatusDue::Answer(guid) => (guid, VendorMessage::QueryStatus(self.own_hits(guid))),
             });
         }
         let hops = conn.hops_due(self.state.hops_wanted)?;

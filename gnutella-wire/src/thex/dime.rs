@@ -3,6 +3,10 @@
 use crate::error::DecodeError;
 use crate::writer::Writer;
 
+/// The type of the record of a DIME body that contains the nodes, and the media type of a body that is
+/// nothing else.
+pub const BREADTH_FIRST: &str = "http://open-content.net/spec/thex/breadthfirst";
+
 const VERSION: u8 = 1 << 3;
 const FIRST: u8 = 4;
 const LAST: u8 = 2;

@@ -20,13 +20,9 @@ mod hash;
 mod shape;
 mod tree;
 
-pub use dime::Record;
+pub use dime::{BREADTH_FIRST, Record};
 pub use hash::{Node, SEGMENT, TreeHasher, parent};
 pub use shape::Shape;
 pub use tree::Tree;
 
 pub(crate) use hash::Fold;
-
-/// The type of the record of a DIME body that contains the nodes, and the media type of a body that is
-/// nothing else.
-pub const BREADTH_FIRST: &str = "http://open-content.net/spec/thex/breadthfirst";

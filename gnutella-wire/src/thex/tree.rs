@@ -1,7 +1,6 @@
 //! A tree to send: its last row, and the DIME body that most servents ask for.
 
-use super::BREADTH_FIRST;
-use super::dime::Record;
+use super::dime::{BREADTH_FIRST, Record};
 use super::hash::{Fold, Node, parent};
 use super::shape::Shape;
 use crate::error::BufferTooSmall;

@@ -6,7 +6,7 @@
 //! slots, a queue and a share of the bandwidth for each.
 //!
 //! Neither touches the bytes of a file on the way out or keeps them on the way in: the driver reads and
-//! writes the file where an event or a [`Piece`] says.
+//! writes the file where an event or a [`Piece`] names.
 
 mod alternates;
 mod download;

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Function, malformed};
+use super::fields::{extra, malformed};
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::text::Text;
 use crate::writer::Writer;
@@ -172,6 +173,6 @@ impl fmt::Display for ByeCode {
 impl fmt::Display for Bye<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.code, self.text)?;
-        super::extra(f, self.extensions)
+        extra(f, self.extensions)
     }
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::Guid;
 use crate::writer::Writer;
@@ -10,13 +11,6 @@ use crate::writer::Writer;
 pub const HEADER_LEN: usize = 23;
 
 const SIZE_FLAGS: u32 = 1 << 31; // then bits 16 to 30 are flags (gtk-gnutella's sflag)
-
-/// What a message is: one byte after the GUID. Any value is legal; unknown ones are skipped by their
-/// length.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Function(pub u8);
 
 /// The descriptor header. Integers are little-endian on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,33 +50,6 @@ pub struct Limits {
     /// Whether the length word may carry flags above its low 16 bits, which both ends have agreed
     /// on by `X-Features: sflag/0.1`. They are dropped: their meaning is not documented.
     pub size_flags: bool,
-}
-
-impl Function {
-    /// Asks for hosts.
-    pub const PING: Self = Self(0x00);
-    /// Answers a ping.
-    pub const PONG: Self = Self(0x01);
-    /// Ends a connection, with the reason.
-    pub const BYE: Self = Self(0x02);
-    /// Carries a query-routing table.
-    pub const QRP: Self = Self(0x30);
-    /// A vendor's message, experimental.
-    pub const VENDOR: Self = Self(0x31);
-    /// A vendor's message, standard.
-    pub const VENDOR_STANDARD: Self = Self(0x32);
-    /// Asks a servent that cannot be reached to connect.
-    pub const PUSH: Self = Self(0x40);
-    /// Reliable transport over datagrams.
-    pub const RUDP: Self = Self(0x41);
-    /// Distributed hash table.
-    pub const DHT: Self = Self(0x44);
-    /// Asks for files.
-    pub const QUERY: Self = Self(0x80);
-    /// Answers a query.
-    pub const QUERY_HIT: Self = Self(0x81);
-    /// Counts the horizon.
-    pub const HSEP: Self = Self(0xCD);
 }
 
 impl Header {
@@ -208,32 +175,6 @@ impl Default for Limits {
     /// [`GTKG`](Self::GTKG).
     fn default() -> Self {
         Self::GTKG
-    }
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match *self {
-            Self::PING => "PING",
-            Self::PONG => "PONG",
-            Self::BYE => "BYE",
-            Self::QRP => "QRP",
-            Self::VENDOR | Self::VENDOR_STANDARD => "VENDOR",
-            Self::PUSH => "PUSH",
-            Self::RUDP => "RUDP",
-            Self::DHT => "DHT",
-            Self::QUERY => "QUERY",
-            Self::QUERY_HIT => "HIT",
-            Self::HSEP => "HSEP",
-            Self(other) => return write!(f, "function {other:#04x}"),
-        };
-        f.write_str(name)
-    }
-}
-
-impl fmt::Debug for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Function({:#04x})", self.0)
     }
 }
 

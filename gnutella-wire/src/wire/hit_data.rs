@@ -213,8 +213,9 @@ impl fmt::Display for HitData<'_> {
             write!(f, " by {vendor}")?;
         }
         let flags = self.flags().unwrap_or_default();
-        let said = [("firewalled", flags.push), ("busy", flags.busy)];
-        said.iter()
+        let flags_set = [("firewalled", flags.push), ("busy", flags.busy)];
+        flags_set
+            .iter()
             .filter(|(_, set)| *set == Some(true))
             .try_for_each(|(word, _)| write!(f, ", {word}"))
     }

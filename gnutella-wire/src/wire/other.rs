@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::{Function, Qrp, VendorMessage};
+use super::fields::extra;
+use super::function::Function;
+use super::qrp::Qrp;
+use super::vendor::VendorMessage;
 use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
@@ -51,15 +54,15 @@ impl fmt::Display for Other<'_> {
         match self.function {
             Function::QRP => match Qrp::decode(self.body) {
                 Ok(qrp) => write!(f, " {qrp}"),
-                Err(_) => super::extra(f, self.body),
+                Err(_) => extra(f, self.body),
             },
             Function::VENDOR | Function::VENDOR_STANDARD => {
                 match VendorMessage::decode(self.body) {
                     Ok(message) => write!(f, " {message}"),
-                    Err(_) => super::extra(f, self.body),
+                    Err(_) => extra(f, self.body),
                 }
             }
-            _ => super::extra(f, self.body),
+            _ => extra(f, self.body),
         }
     }
 }

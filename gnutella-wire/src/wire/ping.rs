@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::fields::extra;
 use crate::error::BufferTooSmall;
 use crate::writer::Writer;
 
@@ -43,6 +44,6 @@ impl<'a> Ping<'a> {
 
 impl fmt::Display for Ping<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::extra(f, self.extensions)
+        extra(f, self.extensions)
     }
 }

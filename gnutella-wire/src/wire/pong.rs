@@ -3,7 +3,8 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::{Function, address, malformed};
+use super::fields::{address, extra, malformed};
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::writer::Writer;
 
@@ -98,6 +99,6 @@ impl fmt::Display for Pong<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, files, kilobytes, extensions } = self;
         write!(f, "{address} shares {files} files, {kilobytes} kB")?;
-        super::extra(f, extensions)
+        extra(f, extensions)
     }
 }

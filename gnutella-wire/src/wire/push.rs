@@ -3,7 +3,8 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::{Function, address, malformed};
+use super::fields::{address, extra, malformed};
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::ServentId;
 use crate::writer::Writer;
@@ -77,6 +78,6 @@ impl fmt::Display for Push<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { servent, index, address, extensions } = self;
         write!(f, "servent {servent:.8} is to bring file {index} to {address}")?;
-        super::extra(f, extensions)
+        extra(f, extensions)
     }
 }

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Function, malformed};
+use super::fields::malformed;
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::writer::Writer;
 

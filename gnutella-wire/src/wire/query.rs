@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Function, malformed};
+use super::fields::{extra, malformed};
+use super::function::Function;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::text::Text;
 use crate::writer::Writer;
@@ -141,6 +142,6 @@ impl fmt::Display for Query<'_> {
             Some(speed) => write!(f, " at {speed} kbit/s or more")?,
             None => write!(f, " flags {:04x}", self.flags.0)?,
         }
-        super::extra(f, self.extensions)
+        extra(f, self.extensions)
     }
 }

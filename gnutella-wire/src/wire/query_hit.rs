@@ -3,7 +3,10 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::{Function, HitData, Records, address, malformed};
+use super::fields::{address, malformed};
+use super::function::Function;
+use super::hit_data::HitData;
+use super::record::Records;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::ServentId;
 use crate::writer::Writer;

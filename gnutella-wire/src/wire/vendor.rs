@@ -4,15 +4,13 @@
 use core::fmt;
 use core::net::SocketAddrV4;
 
-use super::{Function, Vendor, address, malformed};
+use super::fields::{address, extra, malformed};
+use super::function::Function;
+use super::vendor_id::{ID_LEN, VendorId};
+use super::vendor_lists::{Features, Supported};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::Guid;
 use crate::writer::Writer;
-
-const VENDOR: usize = 4; // ASCII; four NULs for what belongs to no vendor
-const SELECTOR: usize = 2; // little-endian
-const VERSION: usize = 2; // little-endian
-// then the data
 
 /// The payload of a message of function 31 or 32. Hops 0, TTL 1; never forwarded.
 ///
@@ -61,36 +59,15 @@ pub enum VendorMessage<'a> {
     Other(VendorId, &'a [u8]),
 }
 
-/// Names a kind of vendor message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct VendorId {
-    /// Who made it up.
-    pub vendor: Vendor,
-    /// Which of the vendor's.
-    pub selector: u16,
-    /// Which form of it.
-    pub version: u16,
-}
-
 /// The answer to `BEAR/11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QueryStatus(pub u16);
 
-/// A list of kinds of vendor messages, eight bytes each, as they lie on the wire.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Supported<'a>(&'a [[u8; 8]]); // at most 65,535
-
-/// A list of features, six bytes each, as they lie on the wire: four characters and a version.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Features<'a>(&'a [[u8; 6]]); // at most 65,535
-
 impl<'a> VendorMessage<'a> {
     /// The length of what stands before the data, in bytes.
-    pub const MIN_LEN: usize = VENDOR + SELECTOR + VERSION;
+    pub const MIN_LEN: usize = ID_LEN;
 
     /// Reads a whole payload.
     ///
@@ -174,8 +151,8 @@ impl<'a> VendorMessage<'a> {
     fn write(&self, w: &mut Writer<'_>) {
         w.bytes(&self.id().to_bytes());
         match *self {
-            Self::MessagesSupported(Supported(list)) => write_list(w, list),
-            Self::FeaturesSupported(Features(list)) => write_list(w, list),
+            Self::MessagesSupported(list) => list.write(w),
+            Self::FeaturesSupported(list) => list.write(w),
             Self::HopsFlow(byte) | Self::OutOfBandAck(byte) | Self::OutOfBandReply(byte) => {
                 w.u8(byte);
             }
@@ -196,183 +173,9 @@ impl<'a> VendorMessage<'a> {
     }
 }
 
-fn write_list<const N: usize>(w: &mut Writer<'_>, list: &[[u8; N]]) {
-    w.u16(u16::try_from(list.len()).unwrap_or(u16::MAX)); // checked when it was made
-    w.bytes(list.as_flattened());
-}
-
-fn port(low: u8, high: u8) -> u16 {
-    u16::from_le_bytes([low, high])
-}
-
-impl VendorId {
-    /// The vendor messages that the sender reads.
-    pub const MESSAGES_SUPPORTED: Self = Self::new([0; 4], 0, 0);
-    /// The features that the sender has.
-    pub const FEATURES_SUPPORTED: Self = Self::new([0; 4], 10, 0);
-    /// Flow control by hops.
-    pub const HOPS_FLOW: Self = Self::new(*b"BEAR", 4, 1);
-    /// A test of the sender's firewall.
-    pub const TCP_CONNECT_BACK: Self = Self::new(*b"BEAR", 7, 1);
-    /// Leaf guidance: how many hits?
-    pub const QUERY_STATUS_REQUEST: Self = Self::new(*b"BEAR", 11, 1);
-    /// Leaf guidance: the number of hits.
-    pub const QUERY_STATUS: Self = Self::new(*b"BEAR", 12, 1);
-    /// A test by datagram, with the GUID in the data.
-    pub const UDP_CONNECT_BACK_1: Self = Self::new(*b"GTKG", 7, 1);
-    /// A test by datagram.
-    pub const UDP_CONNECT_BACK: Self = Self::new(*b"GTKG", 7, 2);
-    /// What is the time?
-    pub const TIME_SYNC_REQUEST: Self = Self::new(*b"GTKG", 9, 1);
-    /// The time.
-    pub const TIME_SYNC_REPLY: Self = Self::new(*b"GTKG", 10, 1);
-    /// No push proxies needed any more.
-    pub const PROXY_CANCEL: Self = Self::new(*b"GTKG", 21, 1);
-    /// Who are you?
-    pub const NODE_INFO_REQUEST: Self = Self::new(*b"GTKG", 22, 1);
-    /// A description of the servent.
-    pub const NODE_INFO: Self = Self::new(*b"GTKG", 23, 1);
-    /// Asks for neighbours, to map the network.
-    pub const CRAWLER_PING: Self = Self::new(*b"LIME", 5, 1);
-    /// Asks for hits by datagram.
-    pub const OUT_OF_BAND_ACK: Self = Self::new(*b"LIME", 11, 2);
-    /// Hits are there.
-    pub const OUT_OF_BAND_REPLY: Self = Self::new(*b"LIME", 12, 1);
-    /// Do not ask for hits by datagram in a leaf's stead.
-    pub const OUT_OF_BAND_VETO: Self = Self::new(*b"LIME", 13, 1);
-    /// Asks for a push proxy, version 1.
-    pub const PUSH_PROXY_REQUEST_1: Self = Self::new(*b"LIME", 21, 1);
-    /// Asks for a push proxy.
-    pub const PUSH_PROXY_REQUEST: Self = Self::new(*b"LIME", 21, 2);
-    /// Agrees, with a port.
-    pub const PUSH_PROXY_ACK_1: Self = Self::new(*b"LIME", 22, 1);
-    /// Agrees, with an address.
-    pub const PUSH_PROXY_ACK: Self = Self::new(*b"LIME", 22, 2);
-    /// Do you have this file? By datagram.
-    pub const HEAD_PING: Self = Self::new(*b"LIME", 23, 1);
-    /// What there is of it.
-    pub const HEAD_PONG: Self = Self::new(*b"LIME", 24, 1);
-
-    /// Names a kind.
-    #[must_use]
-    pub const fn new(vendor: [u8; 4], selector: u16, version: u16) -> Self {
-        Self { vendor: Vendor(vendor), selector, version }
-    }
-
-    /// Reads eight bytes as they stand on the wire; any are legal.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        let [a, b, c, d, rest @ ..] = bytes;
-        let [low, high, version @ ..] = rest;
-        let selector = u16::from_le_bytes([low, high]);
-        Self::new([a, b, c, d], selector, u16::from_le_bytes(version))
-    }
-
-    /// Returns the eight bytes as they stand on the wire.
-    #[must_use]
-    pub const fn to_bytes(self) -> [u8; 8] {
-        let [a, b, c, d] = self.vendor.0;
-        let [first, second] = self.selector.to_le_bytes();
-        let [low, high] = self.version.to_le_bytes();
-        [a, b, c, d, first, second, low, high]
-    }
-
-    /// Returns what the message is for, in words; none for unknown ones.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match (&self.vendor.0, self.selector) {
-            (b"\0\0\0\0", 0) => "messages supported",
-            (b"\0\0\0\0", 10) => "features supported",
-            (b"BEAR", 4) => "hops flow",
-            (b"BEAR", 7) => "TCP connect back",
-            (b"BEAR", 11) => "query status request",
-            (b"BEAR", 12) => "query status",
-            (b"GTKG", 7) => "UDP connect back",
-            (b"GTKG", 9) => "time sync request",
-            (b"GTKG", 10) => "time sync reply",
-            (b"GTKG", 21) => "proxy cancel",
-            (b"GTKG", 22) => "node info request",
-            (b"GTKG", 23) => "node info",
-            (b"LIME", 5) => "crawler ping",
-            (b"LIME", 11) => "out-of-band ack",
-            (b"LIME", 12) => "out-of-band reply",
-            (b"LIME", 13) => "out-of-band veto",
-            (b"LIME", 21) => "push proxy request",
-            (b"LIME", 22) => "push proxy ack",
-            (b"LIME", 23) => "head ping",
-            (b"LIME", 24) => "head pong",
-            _ => "",
-        }
-    }
-}
-
 impl QueryStatus {
     /// Enough: the query is to be sent no further.
     pub const STOP: Self = Self(0xFFFF);
-}
-
-impl<'a> Supported<'a> {
-    /// Takes kinds as [`VendorId::to_bytes`] gives them; `None` if there are more than 65,535.
-    #[must_use]
-    pub fn new(ids: &'a [[u8; 8]]) -> Option<Self> {
-        u16::try_from(ids.len()).ok().map(|_| Self(ids))
-    }
-
-    fn read(data: &'a [u8]) -> Option<Self> {
-        list(data).map(Self)
-    }
-
-    /// Iterates over the kinds.
-    pub fn iter(self) -> impl Iterator<Item = VendorId> + use<'a> {
-        self.0.iter().map(|bytes| VendorId::from_bytes(*bytes))
-    }
-}
-
-impl<'a> Features<'a> {
-    /// Takes features of six bytes each; `None` if there are more than 65,535.
-    #[must_use]
-    pub fn new(features: &'a [[u8; 6]]) -> Option<Self> {
-        u16::try_from(features.len()).ok().map(|_| Self(features))
-    }
-
-    fn read(data: &'a [u8]) -> Option<Self> {
-        list(data).map(Self)
-    }
-
-    /// Iterates over the names and versions.
-    pub fn iter(self) -> impl Iterator<Item = ([u8; 4], u16)> + use<'a> {
-        self.0.iter().map(|[a, b, c, d, low, high]| ([*a, *b, *c, *d], port(*low, *high)))
-    }
-}
-
-/// Reads a count and exactly as many items.
-fn list<const N: usize>(data: &[u8]) -> Option<&[[u8; N]]> {
-    let (count, items) = data.split_first_chunk()?;
-    let (items, []) = items.as_chunks() else { return None };
-    (usize::from(u16::from_le_bytes(*count)) == items.len()).then_some(items)
-}
-
-impl fmt::Display for VendorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.vendor.0 == [0; 4] {
-            f.write_str("0")?;
-        } else {
-            write!(f, "{}", self.vendor.0.escape_ascii())?;
-        }
-        write!(f, "/{}v{}", self.selector, self.version)
-    }
-}
-
-impl fmt::Debug for Supported<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Debug for Features<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
 }
 
 impl fmt::Display for VendorMessage<'_> {
@@ -397,7 +200,11 @@ impl fmt::Display for VendorMessage<'_> {
             | Self::PushProxyPort(word) => write!(f, " {word}"),
             Self::PushProxyAddress(address) => write!(f, " {address}"),
             Self::QueryStatusRequest | Self::ProxyCancel | Self::PushProxyRequest { .. } => Ok(()),
-            Self::Other(_, data) => super::extra(f, data),
+            Self::Other(_, data) => extra(f, data),
         }
     }
+}
+
+fn port(low: u8, high: u8) -> u16 {
+    u16::from_le_bytes([low, high])
 }

@@ -1,290 +1,231 @@
-//! What an index does, over plain slices.
+//! What an index does with a message, over plain slices.
 
-use super::slots::{Bytes, Listing, Name, Nick, Online, Reply, Row, User, Words};
-use super::{FileSlot, IndexCloseReason, IndexEvent, State, UserSlot};
+use super::entries::{self, NONE, slot, slot_mut};
+use super::event::{IndexCloseReason, IndexEvent};
+use super::key::{self, Kind as KeyKind};
+use super::slots::{Bytes, Nick, Online, Reply, User};
+use super::state::Core;
 use crate::machine::{ConnId, Received};
 use crate::opennap::frame::{Frame, Kind, NapError};
 use crate::opennap::message::Message;
-use crate::opennap::search::{MAX_RESULTS, Search};
-use crate::opennap::values::{File, Login, NapAddress, Wanted};
+use crate::opennap::values::Login;
 use crate::text::Text;
-
-pub(super) struct Core<'m> {
-    pub(super) state: &'m mut State,
-    pub(super) users: &'m mut [UserSlot],
-    pub(super) files: &'m mut [FileSlot],
-}
-
-/// Returns the slot of a connection.
-pub(super) fn find(users: &[UserSlot], conn: ConnId) -> Option<usize> {
-    users.iter().position(|slot| slot.user.as_ref().is_some_and(|user| user.conn == conn))
-}
-
-/// Returns how many users are logged in.
-pub(super) fn online(users: &[UserSlot]) -> usize {
-    users.iter().filter_map(|slot| slot.user.as_ref()).filter(|user| user.online.is_some()).count()
-}
-
-/// Returns the slot of the user with that nick, in any case.
-pub(super) fn named(users: &[UserSlot], nick: Text<'_>) -> Option<usize> {
-    let is = |online: &Online| online.nick.text().as_bytes().eq_ignore_ascii_case(nick.as_bytes());
-    users
-        .iter()
-        .position(|slot| slot.user.as_ref().and_then(|user| user.online.as_ref()).is_some_and(is))
-}
+use core::net::Ipv4Addr;
 
 impl Core<'_> {
-    pub(super) fn handle_bytes(&mut self, index: usize, bytes: &[u8]) -> Option<Received<Kind>> {
+    pub(super) fn handle_bytes(&mut self, at: u32, bytes: &[u8]) -> Option<Received<Kind>> {
         let frame = match Frame::decode(bytes, self.state.config.max_data) {
             Ok((frame, _)) => frame,
             Err(NapError::Incomplete { .. }) => return None,
             Err(error) => {
-                self.close(index, IndexCloseReason::Frame(error));
+                self.close(at, IndexCloseReason::Frame(error));
                 return Some(Received::skip(bytes.len()));
             }
         };
         let message = Message::from_frame(frame);
-        let now = self.state.now;
-        let idle = self.state.config.idle;
-        let user = self.user(index)?;
+        let user = self.user(at)?;
         let lists = matches!(message, Ok(Message::Search(_) | Message::Browse(_)));
         if !user.replies.has_room() || lists && user.listing.is_some() {
             return None; // first what is waiting has to go out
         }
-        if user.online.is_some() {
+        let is_online = user.online.is_some();
+        if is_online {
             user.pinged = false;
-            user.deadline = now.checked_add(idle);
+            self.rearm(at);
         }
-        let reply = match (&user.online, message) {
-            (_, Err(_)) => Some(Reply::Error("malformed fields")),
-            (None, Ok(message)) => Some(self.handle_stranger(index, &message)),
-            (Some(_), Ok(message)) => self.handle_user(index, &message),
+        let reply = match message {
+            Err(_) if is_online => Some(Reply::Notice("malformed fields")),
+            Err(_) => Some(Reply::Error("malformed fields")),
+            Ok(message) if is_online => self.handle_user(at, &message),
+            Ok(message) => self.handle_stranger(at, &message),
         };
         if let Some(reply) = reply {
-            self.tell(index, reply);
+            self.reply(at, reply);
         }
         Some(Received { consumed: frame.encoded_len(), outcome: Some(frame.kind) })
     }
 
-    fn handle_stranger(&mut self, index: usize, message: &Message<'_>) -> Reply {
+    fn handle_stranger(&mut self, at: u32, message: &Message<'_>) -> Option<Reply> {
         match message {
-            Message::Login(login) | Message::NewUser(login, _) => self.login(index, login),
+            Message::Login(login) | Message::NewUser(login, _) => self.login(at, login),
             Message::NickCheck(nick) => {
-                self.check(*nick).map_or_else(|why| why, |_| Reply::NickFree)
+                Some(self.check(*nick).map_or_else(|why| why, |_| Reply::NickFree))
             }
-            _ => Reply::Error("log in first"),
+            _ => Some(Reply::Error("log in first")),
         }
     }
 
     /// Returns the nick, if it is one and free.
     fn check(&self, nick: Text<'_>) -> Result<Nick, Reply> {
-        let sound = !nick.as_bytes().contains(&b'"');
-        let kept = Bytes::new(nick).filter(|_| sound).ok_or(Reply::NickInvalid)?;
-        if named(self.users, nick).is_some() { Err(Reply::NickTaken) } else { Ok(kept) }
+        let valid = !nick.as_bytes().contains(&b'"');
+        let kept = Bytes::new(nick).filter(|_| valid).ok_or(Reply::NickInvalid)?;
+        if self.named(nick).is_some() { Err(Reply::NickTaken) } else { Ok(kept) }
     }
 
-    fn login(&mut self, index: usize, login: &Login<'_>) -> Reply {
+    fn login(&mut self, at: u32, login: &Login<'_>) -> Option<Reply> {
         let nick = match self.check(login.nick) {
             Ok(nick) => nick,
-            Err(Reply::NickTaken) => return Reply::Error("this nick is in use"),
-            Err(_) => return Reply::Error("a nick has at most 19 letters and no quotes"),
+            Err(Reply::NickTaken) => return Some(Reply::Error("this nick is in use")),
+            Err(why) => return Some(why),
         };
-        let online = Online { nick, port: login.port, speed: login.link };
-        let due = self.state.now.checked_add(self.state.config.idle);
-        if let Some(user) = self.user(index) {
-            user.online = Some(online);
-            user.deadline = due;
+        let hash = key::of_nick(self.state.config.seed, KeyKind::Nick, login.nick);
+        let entry = self.insert_user_entry(hash, at);
+        if let Some(user) = self.user(at) {
+            user.online = Some(Online { nick, entry, port: login.port, speed: login.link });
         }
-        self.tell_hotlists(&nick, Reply::UserOn(nick, login.link));
-        Reply::LoginAck
+        self.state.online = self.state.online.saturating_add(1);
+        self.rearm(at);
+        self.reply(at, Reply::LoginAck);
+        self.notify_hotlists(&nick, Reply::UserOn(nick, login.link));
+        None
     }
 
-    fn handle_user(&mut self, index: usize, message: &Message<'_>) -> Option<Reply> {
+    fn handle_user(&mut self, at: u32, message: &Message<'_>) -> Option<Reply> {
         match *message {
-            Message::Share(file) => self.share(index, &file),
-            Message::Unshare(name) => match self.row(index, name) {
-                Some(at) => {
-                    self.files.get_mut(at)?.0 = None;
-                    None
-                }
-                None => Some(Reply::Error("this file is not shared")),
-            },
-            Message::Search(search) => self.search(index, &search),
-            Message::Browse(nick) => self.browse(index, nick),
-            Message::Download(wanted) => self.download(index, &wanted),
-            Message::DownloadFirewalled(wanted) => self.deliver(index, &wanted),
-            Message::HotlistAdd(nick) | Message::HotlistInit(nick) => self.watch(index, nick),
-            Message::HotlistRemove(nick) => {
-                let hotlist = &mut self.user(index)?.hotlist;
-                let is = |kept: &&mut Option<Nick>| kept.is_some_and(|kept| kept.text() == nick);
-                *hotlist.iter_mut().find(is)? = None;
+            Message::Share(file) => self.share(at, &file),
+            Message::ShareFolder(folder) => self.share_folder(at, &folder),
+            Message::Unshare(name) => self.unshare(at, name),
+            Message::Search(search) => self.search(at, &search),
+            Message::Browse(nick) => self.browse(at, nick),
+            Message::Download(wanted) => self.download(at, &wanted),
+            Message::DownloadFirewalled(wanted) => self.download_pushed(at, &wanted),
+            Message::UploadAccept(wanted) => self.accept(at, &wanted),
+            Message::UploadLimit(wanted, limit) => {
+                self.decline(at, &wanted, Some(limit));
                 None
             }
-            Message::SpeedRequest(nick) => Some(match self.online(nick) {
-                Some(Online { nick, speed, .. }) => Reply::Speed(nick, speed),
-                None => Reply::Error("no such user"),
-            }),
+            Message::AcceptFailed(wanted) => {
+                self.decline(at, &wanted, None);
+                None
+            }
+            Message::PortError(nick) => self.report_port(at, nick),
+            Message::HotlistAdd(nick) | Message::HotlistInit(nick) => self.watch(at, nick),
+            Message::HotlistRemove(nick) => self.unwatch(at, nick),
+            Message::SpeedRequest(nick) => {
+                let online = self.named(nick).and_then(|at| self.online_at(at));
+                let speed = online.map(|online| Reply::Speed(online.nick, online.speed));
+                Some(speed.unwrap_or(Reply::Notice("no such user")))
+            }
             Message::Stats(..) => Some(Reply::Stats),
             Message::Ping(_) => Some(Reply::Pong),
-            Message::Login(_) | Message::NewUser(..) => Some(Reply::Error("logged in already")),
-            _ => None, // counts of transfers, pongs, and what is not known here
+            Message::Login(_) | Message::NewUser(..) => Some(Reply::Notice("logged in already")),
+            Message::NickCheck(nick) => {
+                Some(self.check(nick).map_or_else(|why| why, |_| Reply::NickFree))
+            }
+            Message::Other(frame) if frame.kind == Kind::RESUME => Some(Reply::ResumeEnd),
+            Message::Private(..) | Message::PingUser(_) => {
+                Some(Reply::Notice("this index delivers no messages"))
+            }
+            Message::Other(frame) if frame.kind != Kind::LOGIN_OPTIONS => {
+                Some(Reply::Notice("this index does not support that"))
+            }
+            _ => None, // counts of transfers, pongs, and what only an index sends
         }
     }
 
-    fn share(&mut self, index: usize, file: &File<'_>) -> Option<Reply> {
-        let mine = |slot: &&FileSlot| slot.0.as_ref().is_some_and(|row| row.owner == index);
-        let count = self.files.iter().filter(mine).count();
-        let old = self.row(index, file.name);
-        let full = u32::try_from(count).is_ok_and(|count| count >= self.state.config.max_files);
-        if old.is_none() && full {
-            return Some(Reply::Error("you share too many files"));
+    fn watch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
+        let Some(kept) = Bytes::new(nick) else { return Some(Reply::Notice("no such user")) };
+        let hash = key::of_nick(self.state.config.seed, KeyKind::Hotlist, nick);
+        let hotlist = &self.user(at)?.hotlist;
+        if !hotlist.iter().flatten().any(|(old, _)| is_same(old, nick)) {
+            let free = hotlist.iter().position(Option::is_none);
+            let Some(free) = free else { return Some(Reply::HotlistError(kept)) };
+            let entry = self.insert_user_entry(hash, at);
+            *self.user(at)?.hotlist.get_mut(free)? = Some((kept, entry));
         }
-        let stamp = self.state.stamp.wrapping_add(1);
-        let Some(row) = Row::new(index, stamp, file) else {
-            return Some(Reply::Error("the name of the file is too long"));
-        };
-        let at = old.or_else(|| self.files.iter().position(|slot| slot.0.is_none()));
-        match at.and_then(|at| self.files.get_mut(at)) {
-            Some(slot) => {
-                slot.0 = Some(row);
-                self.state.stamp = stamp;
-                None
-            }
-            None => Some(Reply::Error("the index is full")),
-        }
+        self.reply(at, Reply::HotlistAck(kept));
+        let online = self.online_at(self.named(nick)?)?;
+        Some(Reply::UserOn(online.nick, online.speed))
     }
 
-    fn search(&mut self, index: usize, search: &Search<'_>) -> Option<Reply> {
-        let mut words = Words::new(search.artist.unwrap_or_default());
-        if let (Some(words), Some(title)) = (&mut words, search.title) {
-            let space = Text::new(b" ").unwrap_or_default();
-            if words.append(space).and_then(|()| words.append(title)).is_none() {
-                return Some(Reply::Error("the search is too long"));
-            }
-        }
-        let Some(words) = words else { return Some(Reply::Error("the search is too long")) };
-        if words_of(words.text()).next().is_none() {
-            return Some(Reply::Error("search for words"));
-        }
-        let left = search.max_results.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
-        let bounds = [search.speed, search.bitrate, search.frequency];
-        self.user(index)?.listing = Some(Listing::Search { words, bounds, left, next: 0 });
+    fn unwatch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
+        let hotlist = &mut self.user(at)?.hotlist;
+        let is = |kept: &&mut Option<(Nick, u32)>| kept.is_some_and(|(old, _)| is_same(&old, nick));
+        let (_, entry) = hotlist.iter_mut().find(is)?.take()?;
+        self.remove_user_entry(entry);
         None
     }
 
-    fn browse(&mut self, index: usize, nick: Text<'_>) -> Option<Reply> {
-        let Some(kept) = Bytes::new(nick) else { return Some(Reply::Error("no such user")) };
-        match named(self.users, nick) {
-            Some(owner) => {
-                self.user(index)?.listing = Some(Listing::Browse { owner, nick: kept, next: 0 });
-                None
+    /// Notifies the users that have a nick on their hotlists.
+    fn notify_hotlists(&mut self, nick: &Nick, reply: Reply) {
+        let hash = key::of_nick(self.state.config.seed, KeyKind::Hotlist, nick.text());
+        let mut entry = entries::first(self.entries, hash);
+        while let Some(watcher) = entries::value(self.entries, hash, entry) {
+            let hotlist = self.user(watcher).map(|user| &user.hotlist);
+            let mut nicks = hotlist.into_iter().flatten().flatten();
+            if nicks.any(|(watched, _)| is_same(watched, nick.text())) {
+                self.reply(watcher, reply);
             }
-            None => Some(Reply::BrowseEnd(kept)),
+            entry = entries::next(self.entries, hash, entry);
         }
     }
 
-    fn download(&mut self, index: usize, wanted: &Wanted<'_>) -> Option<Reply> {
-        let row = named(self.users, wanted.nick).and_then(|owner| self.row(owner, wanted.name));
-        match row.and_then(|at| Some((at, self.files.get(at)?.0.as_ref()?.stamp))) {
-            Some((file, stamp)) => Some(Reply::Source { file, stamp }),
-            None => self.refuse(index, wanted),
-        }
+    /// Returns a free slot for a connection.
+    pub(super) fn free_user(&self) -> Option<u32> {
+        let freed = self.state.free_users.head();
+        let at = if freed == NONE { self.state.fresh_user } else { freed };
+        slot(self.users, at).map(|_| at)
     }
 
-    /// Asks a sharer behind a firewall to connect to the user that wants the file.
-    fn deliver(&mut self, index: usize, wanted: &Wanted<'_>) -> Option<Reply> {
-        let user = self.user(index)?;
-        let to = user.online?;
-        let address = NapAddress::from(user.ip);
-        if to.port == 0 {
-            return Some(Reply::Error("both of you are behind firewalls"));
+    /// Begins a connection in a free slot.
+    pub(super) fn connected(&mut self, at: u32, conn: ConnId, ip: Ipv4Addr) {
+        if at == self.state.fresh_user {
+            self.state.fresh_user = self.state.fresh_user.saturating_add(1);
+        } else {
+            self.state.free_users.remove(self.users, at);
         }
-        let owner = named(self.users, wanted.nick);
-        let row = owner.and_then(|owner| self.row(owner, wanted.name));
-        let stamp = |at: usize| Some(self.files.get(at)?.0.as_ref()?.stamp);
-        let found = row.and_then(|at| Some((owner?, at, stamp(at)?)));
-        let Some((owner, file, stamp)) = found else { return self.refuse(index, wanted) };
-        if !self.user(owner)?.replies.has_room() {
-            return self.refuse(index, wanted); // it does not read what is sent to it
+        let hash = key::of_conn(self.state.config.seed, conn.0);
+        let entry = self.insert_user_entry(hash, at);
+        if let Some(slot) = slot_mut(self.users, at) {
+            slot.user = Some(User::new(conn, ip, entry));
         }
-        self.tell(owner, Reply::Deliver { file, stamp, to, address });
-        None
+        self.rearm(at);
     }
 
-    fn refuse(&mut self, index: usize, wanted: &Wanted<'_>) -> Option<Reply> {
-        let user = self.user(index)?;
-        let kept = Bytes::new(wanted.nick).zip(Name::new(wanted.name));
-        if kept.is_none() || user.refused.is_some() {
-            return Some(Reply::Error("no such file"));
-        }
-        user.refused = kept;
-        Some(Reply::Refused)
-    }
-
-    fn watch(&mut self, index: usize, nick: Text<'_>) -> Option<Reply> {
-        let Some(kept) = Bytes::new(nick) else { return Some(Reply::Error("no such user")) };
-        let present = self.online(nick);
-        let hotlist = &mut self.user(index)?.hotlist;
-        if !hotlist.contains(&Some(kept)) {
-            let Some(free) = hotlist.iter_mut().find(|kept| kept.is_none()) else {
-                return Some(Reply::HotlistError(kept));
-            };
-            *free = Some(kept);
-        }
-        self.tell(index, Reply::HotlistAck(kept));
-        present.map(|online| Reply::UserOn(online.nick, online.speed))
-    }
-
-    pub(super) fn close(&mut self, index: usize, reason: IndexCloseReason) {
-        let conn = self.user(index).map(|user| user.conn);
-        self.remove(index);
-        if let (Some(slot), Some(conn)) = (self.users.get_mut(index), conn) {
+    pub(super) fn close(&mut self, at: u32, reason: IndexCloseReason) {
+        let Some(conn) = self.user(at).map(|user| user.conn) else { return };
+        self.remove(at);
+        self.state.free_users.remove(self.users, at);
+        if let Some(slot) = slot_mut(self.users, at) {
             slot.event = Some(IndexEvent::Closed { conn, reason });
         }
+        self.state.events.push(self.users, at);
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<IndexEvent> {
+        let at = self.state.events.head();
+        let event = slot_mut(self.users, at)?.event.take();
+        self.state.events.remove(self.users, at);
+        self.state.free_users.push(self.users, at);
+        event
     }
 
     /// Removes a user and its files, and notifies the users that have it on their hotlist.
-    pub(super) fn remove(&mut self, index: usize) {
-        let Some(user) = self.users.get_mut(index).and_then(|slot| slot.user.take()) else {
-            return;
-        };
-        let mine = |slot: &&mut FileSlot| slot.0.as_ref().is_some_and(|row| row.owner == index);
-        self.files.iter_mut().filter(mine).for_each(|slot| slot.0 = None);
-        if let Some(Online { nick, .. }) = user.online {
-            self.tell_hotlists(&nick, Reply::UserOff(nick));
+    pub(super) fn remove(&mut self, at: u32) {
+        self.set_listing(at, None);
+        while let Some(file) = self.user(at).map(|user| user.first_file).filter(|at| *at != NONE) {
+            self.remove_file(file);
         }
-    }
-
-    /// A user whose reply queue is full misses the notification.
-    fn tell_hotlists(&mut self, nick: &Nick, reply: Reply) {
-        let users = self.users.iter_mut().filter_map(|slot| slot.user.as_mut());
-        users
-            .filter(|user| user.hotlist.contains(&Some(*nick)))
-            .for_each(|user| user.replies.push(reply));
-    }
-
-    fn tell(&mut self, index: usize, reply: Reply) {
-        if let Some(user) = self.user(index) {
-            user.replies.push(reply);
+        let Some(user) = slot_mut(self.users, at).and_then(|slot| slot.user.take()) else { return };
+        let online = user.online;
+        let hotlist = user.hotlist;
+        let entry = user.entry;
+        self.remove_user_entry(entry);
+        for (_, entry) in hotlist.into_iter().flatten() {
+            self.remove_user_entry(entry);
         }
-    }
-
-    pub(super) fn user(&mut self, index: usize) -> Option<&mut User> {
-        self.users.get_mut(index)?.user.as_mut()
-    }
-
-    fn online(&self, nick: Text<'_>) -> Option<Online> {
-        self.users.get(named(self.users, nick)?)?.user.as_ref()?.online
-    }
-
-    fn row(&self, owner: usize, name: Text<'_>) -> Option<usize> {
-        let is = |row: &Row| row.owner == owner && row.name.text() == name;
-        self.files.iter().position(|slot| slot.0.as_ref().is_some_and(is))
+        self.state.logins.remove(self.users, at);
+        self.state.idles.remove(self.users, at);
+        self.state.replies.remove(self.users, at);
+        self.state.free_users.push(self.users, at);
+        if let Some(Online { nick, entry, .. }) = online {
+            self.remove_user_entry(entry);
+            self.state.online = self.state.online.saturating_sub(1);
+            self.notify_hotlists(&nick, Reply::UserOff(nick));
+        }
     }
 }
 
-/// Cuts at whatever is neither a letter nor a digit; bytes beyond ASCII are letters.
-pub(super) fn words_of(text: Text<'_>) -> impl Iterator<Item = &[u8]> {
-    let separates = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
-    text.as_bytes().split(separates).filter(|word| !word.is_empty())
+fn is_same(nick: &Nick, other: Text<'_>) -> bool {
+    nick.text().as_bytes().eq_ignore_ascii_case(other.as_bytes())
 }

@@ -1,7 +1,16 @@
 //! The index: a machine that knows who shares what, and answers searches.
 
+mod config;
+mod downloads;
+mod entries;
+mod event;
+mod files;
+mod key;
+mod listing;
+mod lists;
 mod logic;
 mod slots;
+mod state;
 mod storage;
 mod timers;
 mod transmit;
@@ -9,22 +18,27 @@ mod transmit;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::frame::{Kind, MAX_DATA, NapError};
+use super::frame::Kind;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
+pub use config::IndexConfig;
+pub use entries::EntrySlot;
+pub use event::{IndexCloseReason, IndexEvent};
 pub use slots::{FileSlot, MAX_NAME, MAX_NICK, UserSlot};
 #[cfg(feature = "alloc")]
 pub use storage::{IndexLimits, IndexVec};
 pub use storage::{IndexParts, IndexPartsRef, IndexSlots, IndexStorage};
 
-use logic::Core;
-use slots::User;
+use slots::USER_ENTRIES;
+use state::{Core, State, find_conn};
 
 /// The server of a central index. `S` is its storage: [`IndexSlots`], or on the heap `IndexVec`.
 ///
-/// It answers from what it knows when it sends, so a file removed meanwhile is not listed. It looks
-/// through all file slots for each row of an answer: a search costs time, not memory.
+/// It answers from what it knows when it sends, so a file removed meanwhile is not listed. Files are found by
+/// the words of their names: a search walks over the files with the word that the fewest have, and compares the
+/// others. What takes longer than a fraction of a millisecond continues at the next deadline, after the
+/// searches of others.
 ///
 /// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
 /// both return `None`, then [`poll_timeout`](Self::poll_timeout).
@@ -32,11 +46,15 @@ use slots::User;
 /// ```
 /// use core::{net::Ipv4Addr, time::Duration};
 /// use gnutella_wire::opennap::{
-///     FileSlot, Index, IndexConfig, IndexSlots, LinkType, Login, MAX_DATA, Message, UserSlot,
+///     EntrySlot, FileSlot, Index, IndexConfig, IndexSlots, LinkType, Login, MAX_DATA, Message, UserSlot,
 /// };
 /// use gnutella_wire::{ConnId, Text};
 ///
-/// let slots = IndexSlots { users: [UserSlot::EMPTY; 2], files: [FileSlot::EMPTY; 8] };
+/// let slots = IndexSlots {
+///     users: [UserSlot::EMPTY; 2],
+///     files: [FileSlot::EMPTY; 8],
+///     entries: [EntrySlot::EMPTY; 100],
+/// };
 /// let mut index = Index::new(IndexConfig::CUSTOMARY, slots)?;
 /// let (now, conn) = (Duration::ZERO, ConnId(0));
 /// index.handle_connected(now, conn, Ipv4Addr::LOCALHOST)?;
@@ -59,79 +77,9 @@ pub struct Index<S> {
     storage: S,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct State {
-    config: IndexConfig,
-    now: Duration, // the newest seen
-    stamp: u32,    // of the last file, so that a reply knows its file from another in the same slot
-    turn: usize,   // the user that was sent to last
-}
-
-/// How an index behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct IndexConfig {
-    /// How long a connection may take to log in. More than 0.
-    pub login_timeout: Duration,
-    /// How long a user may be silent before it is pinged, and then how long the answer may take.
-    /// More than 0.
-    pub idle: Duration,
-    /// How many files one user may share, so that no user fills the index alone.
-    pub max_files: u32,
-    /// The longest data accepted, in bytes; [`MAX_DATA`](super::MAX_DATA) is customary.
-    pub max_data: u16,
-}
-
-/// What happened, or what the driver is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum IndexEvent {
-    /// The connection is over: close its socket once what was written is flushed. Its files are
-    /// removed.
-    Closed {
-        /// Which.
-        conn: ConnId,
-        /// Why.
-        reason: IndexCloseReason,
-    },
-}
-
-/// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum IndexCloseReason {
-    /// It did not log in.
-    LoginTimedOut,
-    /// It did not answer a ping.
-    Silent,
-    /// It sent a frame beyond the limit.
-    Frame(NapError),
-}
-
-impl IndexConfig {
-    /// 30 seconds to log in, pings after two minutes, 500 files a user, 2,048 bytes a message.
-    pub const CUSTOMARY: Self = Self {
-        login_timeout: Duration::from_secs(30),
-        idle: Duration::from_secs(120),
-        max_files: 500,
-        max_data: MAX_DATA,
-    };
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        let durations = [("login_timeout", self.login_timeout), ("idle", self.idle)];
-        let zero = durations.into_iter().find(|(_, duration)| duration.is_zero());
-        zero.map_or(Ok(()), |(field, _)| Err(ConfigError::ZeroDuration { field }))
-    }
-}
-
 impl<S> Index<S> {
     /// The length of a buffer for any message of an index, in bytes.
-    pub const MAX_TRANSMIT_LEN: usize = 320;
+    pub const MAX_TRANSMIT_LEN: usize = 448;
 
     /// Returns the storage.
     #[must_use]
@@ -145,14 +93,19 @@ impl<S: IndexStorage> Index<S> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a duration is zero.
+    /// [`ConfigError`] if a duration is zero, or there are fewer than ten entries for each connection.
     pub fn new(config: IndexConfig, mut storage: S) -> Result<Self, ConfigError> {
         config.validate()?;
-        let IndexParts { users, files } = storage.parts();
+        let IndexParts { users, files, entries } = storage.parts();
+        let reserved = users.len().saturating_mul(USER_ENTRIES);
+        if entries.len() < reserved {
+            let needed = u64::try_from(reserved).unwrap_or(u64::MAX);
+            return Err(ConfigError::TooFewSlots { what: "entries", needed });
+        }
         users.fill(UserSlot::EMPTY);
         files.fill(FileSlot::EMPTY);
-        let state = State { config, now: Duration::ZERO, stamp: 0, turn: 0 };
-        Ok(Self { state, storage })
+        entries.fill(EntrySlot::EMPTY);
+        Ok(Self { state: State::new(config, reserved), storage })
     }
 
     /// Handles a new connection from `ip`, which is to log in.
@@ -166,16 +119,13 @@ impl<S: IndexStorage> Index<S> {
         conn: ConnId,
         ip: Ipv4Addr,
     ) -> Result<(), ConnectError> {
-        let slots = self.storage.parts().users;
-        if logic::find(slots, conn).is_some() {
+        if self.find(conn).is_some() {
             return Err(ConnectError::InUse(conn));
         }
-        let capacity = slots.len();
-        let free = slots.iter_mut().find(|slot| slot.is_free());
-        let slot = free.ok_or(ConnectError::Full { capacity })?;
-        self.state.now = self.state.now.max(now);
-        let due = self.state.now.checked_add(self.state.config.login_timeout);
-        slot.user = Some(User::new(conn, ip, due));
+        let capacity = self.storage.parts_ref().users.len();
+        let at = self.core().free_user().ok_or(ConnectError::Full { capacity })?;
+        self.advance_clock(now);
+        self.core().connected(at, conn, ip);
         Ok(())
     }
 
@@ -192,17 +142,16 @@ impl<S: IndexStorage> Index<S> {
         conn: ConnId,
         bytes: &[u8],
     ) -> Result<Received<Kind>, NotConnected> {
-        let found = logic::find(self.storage.parts_ref().users, conn);
-        let index = found.ok_or(NotConnected(conn))?;
+        let at = self.find(conn).ok_or(NotConnected(conn))?;
         self.advance_clock(now);
-        Ok(self.core().handle_bytes(index, bytes).unwrap_or(Received::WAIT))
+        Ok(self.core().handle_bytes(at, bytes).unwrap_or(Received::WAIT))
     }
 
     /// Removes a closed connection and its files. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
         self.advance_clock(now);
-        if let Some(index) = logic::find(self.storage.parts_ref().users, conn) {
-            self.core().remove(index);
+        if let Some(at) = self.find(conn) {
+            self.core().remove(at);
         }
     }
 
@@ -224,32 +173,36 @@ impl<S: IndexStorage> Index<S> {
 
     /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<IndexEvent> {
-        self.storage.parts().users.iter_mut().find_map(|slot| slot.event.take())
+        self.core().poll_event()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let users = self.storage.parts_ref().users;
-        users.iter().filter_map(|slot| slot.user.as_ref()?.deadline).min()
+        timers::deadline(&self.state, self.storage.parts_ref().users)
     }
 
     /// Returns how many users are logged in.
     #[must_use]
     pub fn users(&self) -> usize {
-        logic::online(self.storage.parts_ref().users)
+        usize::try_from(self.state.online).unwrap_or(usize::MAX)
     }
 
     /// Returns how many files they share.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.storage.parts_ref().files.iter().filter(|slot| slot.0.is_some()).count()
+        usize::try_from(self.state.files).unwrap_or(usize::MAX)
     }
 
     fn core(&mut self) -> Core<'_> {
         let Self { state, storage } = self;
-        let IndexParts { users, files } = storage.parts();
-        Core { state, users, files }
+        let IndexParts { users, files, entries } = storage.parts();
+        Core { state, users, files, entries }
+    }
+
+    fn find(&self, conn: ConnId) -> Option<u32> {
+        let parts = self.storage.parts_ref();
+        find_conn(parts.users, parts.entries, self.state.config.seed, conn)
     }
 
     fn advance_clock(&mut self, now: Duration) {

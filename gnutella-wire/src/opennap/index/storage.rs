@@ -1,7 +1,10 @@
-//! The storage of an index: users and files, provided by the caller.
+//! The storage of an index: users, files and the entries of its table, provided by the caller.
 
-use super::{FileSlot, UserSlot};
+use super::entries::EntrySlot;
+use super::slots::{FileSlot, UserSlot};
 
+#[cfg(feature = "alloc")]
+use super::slots::USER_ENTRIES;
 #[cfg(feature = "alloc")]
 use alloc::{vec, vec::Vec};
 
@@ -22,6 +25,8 @@ pub struct IndexParts<'s> {
     pub users: &'s mut [UserSlot],
     /// One slot per shared file.
     pub files: &'s mut [FileSlot],
+    /// What is looked up: ten for each connection, and for each file one and one for each word of its name.
+    pub entries: &'s mut [EntrySlot],
 }
 
 /// The regions of an [`IndexStorage`], for reading.
@@ -32,29 +37,43 @@ pub struct IndexPartsRef<'s> {
     pub users: &'s [UserSlot],
     /// One slot per shared file.
     pub files: &'s [FileSlot],
+    /// What is looked up.
+    pub entries: &'s [EntrySlot],
 }
 
-/// Storage from two regions, each any array, slice, box or vector.
+/// Storage from three regions, each any array, slice, box or vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller builds it, also in statics")]
-pub struct IndexSlots<U, F> {
+pub struct IndexSlots<U, F, E> {
     /// One slot per connection.
     pub users: U,
     /// One slot per shared file.
     pub files: F,
+    /// What is looked up: ten for each connection, and for each file one and one for each word of its name. Names
+    /// have 6 to 9 words each, by experience.
+    pub entries: E,
 }
 
-impl<U, F> IndexStorage for IndexSlots<U, F>
+impl<U, F, E> IndexStorage for IndexSlots<U, F, E>
 where
     U: AsRef<[UserSlot]> + AsMut<[UserSlot]>,
     F: AsRef<[FileSlot]> + AsMut<[FileSlot]>,
+    E: AsRef<[EntrySlot]> + AsMut<[EntrySlot]>,
 {
     fn parts(&mut self) -> IndexParts<'_> {
-        IndexParts { users: self.users.as_mut(), files: self.files.as_mut() }
+        IndexParts {
+            users: self.users.as_mut(),
+            files: self.files.as_mut(),
+            entries: self.entries.as_mut(),
+        }
     }
 
     fn parts_ref(&self) -> IndexPartsRef<'_> {
-        IndexPartsRef { users: self.users.as_ref(), files: self.files.as_ref() }
+        IndexPartsRef {
+            users: self.users.as_ref(),
+            files: self.files.as_ref(),
+            entries: self.entries.as_ref(),
+        }
     }
 }
 
@@ -82,16 +101,18 @@ pub struct IndexLimits {
 /// Storage of an index on the heap.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct IndexVec(IndexSlots<Vec<UserSlot>, Vec<FileSlot>>);
+pub struct IndexVec(IndexSlots<Vec<UserSlot>, Vec<FileSlot>, Vec<EntrySlot>>);
 
 #[cfg(feature = "alloc")]
 impl IndexVec {
-    /// Allocates storage.
+    /// Allocates storage, with ten entries for each connection and ten for each file.
     #[must_use]
     pub fn new(limits: IndexLimits) -> Self {
         let users = vec![UserSlot::EMPTY; limits.users];
         let files = vec![FileSlot::EMPTY; limits.files];
-        Self(IndexSlots { users, files })
+        let count = limits.users.saturating_add(limits.files).saturating_mul(USER_ENTRIES);
+        let entries = vec![EntrySlot::EMPTY; count];
+        Self(IndexSlots { users, files, entries })
     }
 }
 

@@ -1,10 +1,18 @@
-//! The timers of an index: one deadline per user, whose meaning depends on how far the user is.
+//! The timers of an index: one deadline per user, whose meaning depends on how far the user is, and one for
+//! searches.
 
-use super::IndexCloseReason;
-use super::logic::Core;
-use super::slots::{Reply, User};
+use core::time::Duration;
 
-/// What a user's deadline is for.
+use super::entries::{NONE, slot};
+use super::event::IndexCloseReason;
+use super::lists::List;
+use super::slots::{Reply, User, UserSlot};
+use super::state::{Core, State};
+
+/// How long searches pause after a slice. A slice is shorter than a millisecond.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What an index waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
     /// The connection is to log in: `IndexConfig::login_timeout` after it was opened.
@@ -13,6 +21,8 @@ enum Timer {
     Ping,
     /// The user is to answer a ping: `IndexConfig::idle` after it.
     Pong,
+    /// Searches go on: a millisecond after a slice in which no row was found.
+    Search,
 }
 
 impl Timer {
@@ -25,30 +35,55 @@ impl Timer {
     }
 }
 
+/// Returns the earliest deadline.
+pub(super) fn deadline(state: &State, users: &[UserSlot]) -> Option<Duration> {
+    let first = |list: &List| slot(users, list.head())?.user.as_ref()?.deadline;
+    let users = [first(&state.logins), first(&state.idles)].into_iter().flatten().min();
+    let waits = state.paused && state.searches.head() != NONE;
+    let search = state.resume_at.filter(|at| waits && *at > state.now);
+    [users, search].into_iter().flatten().min()
+}
+
 impl Core<'_> {
     pub(super) fn handle_timeout(&mut self) {
         let now = self.state.now;
-        for index in 0..self.users.len() {
-            let due = |user: &&mut User| user.deadline.is_some_and(|due| due <= now);
-            if let Some(user) = self.user(index).filter(due) {
-                let timer = Timer::of(user);
-                self.fire(index, timer);
-            }
+        if self.may_search() {
+            self.fire(0, Timer::Search);
+        }
+        loop {
+            let heads = [self.state.logins.head(), self.state.idles.head()];
+            let due = heads.into_iter().find_map(|at| {
+                let user = slot(self.users, at)?.user.as_ref()?;
+                user.deadline.is_some_and(|due| due <= now).then_some((at, Timer::of(user)))
+            });
+            let Some((at, timer)) = due else { break };
+            self.fire(at, timer);
         }
     }
 
-    fn fire(&mut self, index: usize, timer: Timer) {
-        let deadline = self.state.now.checked_add(self.state.config.idle);
+    fn fire(&mut self, at: u32, timer: Timer) {
         match timer {
-            Timer::Login => self.close(index, IndexCloseReason::LoginTimedOut),
-            Timer::Pong => self.close(index, IndexCloseReason::Silent),
+            Timer::Login => self.close(at, IndexCloseReason::LoginTimedOut),
+            Timer::Pong => self.close(at, IndexCloseReason::Silent),
             Timer::Ping => {
-                if let Some(user) = self.user(index) {
+                if let Some(user) = self.user(at) {
                     user.pinged = true;
-                    user.deadline = deadline;
-                    user.replies.push(Reply::Ping);
                 }
+                self.rearm(at);
+                self.reply(at, Reply::Ping);
             }
+            Timer::Search => self.state.paused = false,
         }
+    }
+
+    /// Pauses all searches.
+    pub(super) fn pause(&mut self) {
+        self.state.paused = true;
+        self.state.resume_at = self.state.now.checked_add(PAUSE);
+    }
+
+    /// Returns whether searches may go on.
+    pub(super) fn may_search(&self) -> bool {
+        !self.state.paused || self.state.resume_at.is_some_and(|at| at <= self.state.now)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::logic::Core;
 use super::slots::Status;
-use super::tree::Tree;
+use super::tree_state::Tree;
 
 impl Core<'_> {
     /// Marks what is in the file already. What only part of a block is written of counts from the

@@ -32,7 +32,7 @@ pub struct DownloadConfig {
     pub address: Option<SocketAddrV4>,
     /// How many sources are connected at a time. More than 0.
     pub max_connections: u16,
-    /// The least that is requested at once, in bytes, as far as so much is missing in a row.
+    /// The least that is requested at once, in bytes, unless fewer are missing in a row.
     pub min_request: u64,
     /// The most that is requested at once, in bytes. In between, a request takes about ten seconds.
     pub max_request: u64,

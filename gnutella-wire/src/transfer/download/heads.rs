@@ -181,7 +181,7 @@ impl Core<'_> {
         let Some(peer) = self.peer(index) else { return };
         let (asked, end) = peer.asked;
         if peer.ranges.has(asked, end) {
-            return self.close_failed(index, DownloadCloseReason::Malformed); // it says it has them
+            return self.close_failed(index, DownloadCloseReason::Malformed); // it announced them
         }
         let failures = peer.failures;
         self.discard_body(index, answer);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::config::{DownloadConfig, FileInfo};
 use super::event::{DownloadEvent, SourceId};
 use super::slots::{BlockSlot, Peer, SourceSlot};
-use super::tree::Tree;
+use super::tree_state::Tree;
 use crate::error::ConfigError;
 use crate::huge::{Sha1, TigerRoot};
 use crate::machine::ConnId;

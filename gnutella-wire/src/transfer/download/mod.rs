@@ -14,6 +14,7 @@ mod slots;
 mod storage;
 mod timers;
 mod tree;
+mod tree_state;
 mod verify;
 
 use core::time::Duration;

@@ -61,7 +61,7 @@ pub struct BlockSlot {
     pub(super) status: Status,
     pub(super) mixed: bool, // more than one source sent some of it
     pub(super) alone: bool, // to be fetched from one source as a whole
-    pub(super) node: Node,  // what the tree says
+    pub(super) node: Node,  // of the tree
 }
 
 impl BlockSlot {

@@ -7,7 +7,7 @@ use super::slots::{Peer, Phase, Wanted};
 /// What a source's deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
-    /// The source may be tried again: after a failure, or when a busy source said so.
+    /// The source may be tried again: after a failure, or at the time that a busy source announced.
     Retry,
     /// The connection is to be there: `DownloadConfig::dial_timeout` after the event.
     Dial,
@@ -19,7 +19,7 @@ enum Timer {
     Head,
     /// The body is to continue: `DownloadConfig::stall_timeout` after its last bytes.
     Stall,
-    /// The source is to be asked again for its place in the queue: when it said so.
+    /// The source is to be asked again for its place in the queue: at the time that it announced.
     Poll,
 }
 

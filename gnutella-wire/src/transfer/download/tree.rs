@@ -3,99 +3,10 @@
 use super::event::{DownloadCloseReason, SourceFault};
 use super::logic::{Core, Single};
 use super::slots::{Phase, Status};
+use super::tree_state::{BadTree, MAX_URI, NODE, Offer, Reader, Step, Tree};
 use crate::error::DecodeError;
 use crate::huge::TigerRoot;
-use crate::thex::{BREADTH_FIRST, Fold, Node, Record, Shape};
-
-/// The longest address of a tree that is used, in bytes.
-const MAX_URI: usize = 160;
-/// A tree has fewer nodes than two to this power in its last row.
-const ROWS: usize = 24;
-const NODE: usize = 24;
-
-/// What is known of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "without an allocator the reader has no other place")]
-pub(super) enum Tree {
-    None,
-    /// A source has one.
-    Offered(Offer),
-    /// It is being read.
-    Fetching(Offer, Reader),
-    /// Each block has its node. `source` sent it.
-    Known {
-        source: u32,
-    },
-}
-
-/// Where a tree is, and its root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Offer {
-    source: u32,
-    root: TigerRoot,
-    uri: [u8; MAX_URI],
-    uri_len: usize,
-}
-
-/// Reads a tree as it arrives. Only the last row is of use: the rows above are recomputed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reader {
-    step: Step,
-    upper: u64, // nodes of the rows above that are still to come
-    group: u64, // how many nodes make a block
-    of_group: Fold<ROWS>,
-    of_all: Fold<ROWS>,
-    block: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    RecordHeader,
-    Nodes(u64),
-    Skip(u64),
-}
-
-/// The tree cannot be used.
-#[derive(Debug)]
-pub(super) struct BadTree;
-
-impl Tree {
-    /// Returns the path to ask for.
-    pub(super) fn uri(&self) -> &[u8] {
-        match self {
-            Self::Offered(offer) | Self::Fetching(offer, _) => {
-                offer.uri.get(..offer.uri_len).unwrap_or_default()
-            }
-            Self::None | Self::Known { .. } => &[],
-        }
-    }
-
-    const fn fetched_from(&self) -> Option<u32> {
-        match self {
-            Self::Fetching(offer, _) => Some(offer.source),
-            _ => None,
-        }
-    }
-}
-
-impl Reader {
-    const fn new() -> Self {
-        let step = Step::RecordHeader;
-        Self { step, upper: 0, group: 1, of_group: Fold::new(), of_all: Fold::new(), block: 0 }
-    }
-
-    /// Prepares for a tree of `total` nodes.
-    fn begin(&mut self, size: u64, block_len: u64, total: u64) -> Result<(), BadTree> {
-        let shape = Shape::of_total(size, total).ok_or(BadTree)?;
-        if shape.span > block_len || shape.nodes >> ROWS != 0 || self.of_all.count() > 0 {
-            return Err(BadTree); // too coarse to find a bad block, too fine, or a second tree
-        }
-        self.upper = total.saturating_sub(shape.nodes);
-        self.group = block_len.checked_div(shape.span).ok_or(BadTree)?;
-        self.step = Step::Nodes(total);
-        Ok(())
-    }
-}
+use crate::thex::{BREADTH_FIRST, Fold, Node, Record};
 
 impl Core<'_> {
     /// Remembers that a source has a tree, if one is needed.

@@ -3,7 +3,7 @@
 use super::event::{DownloadEvent, FailReason, SourceFault};
 use super::logic::{Core, FileCheck, Single};
 use super::slots::{BlockSlot, Phase, Status};
-use super::tree::Tree;
+use super::tree_state::Tree;
 use crate::huge::{Sha1, TigerRoot};
 
 impl Core<'_> {

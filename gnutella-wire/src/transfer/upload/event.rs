@@ -1,8 +1,11 @@
 //! What uploads report.
 
+use thiserror::Error;
+
+use crate::error::BufferTooSmall;
 use crate::head::Head;
 use crate::http::Request;
-use crate::machine::ConnId;
+use crate::machine::{ConnId, NotConnected};
 
 /// A request that waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,4 +72,20 @@ pub enum UploadCloseReason {
     Malformed,
     /// The application did not answer a request.
     NotAnswered,
+}
+
+/// A command of the application cannot be carried out. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum UploadError {
+    /// The connection is unknown.
+    #[error(transparent)]
+    NotConnected(#[from] NotConnected),
+    /// No request waits for an answer on this connection, or nothing is being sent.
+    #[error("{0} does not wait for that")]
+    NotExpected(ConnId),
+    /// The head does not fit.
+    #[error(transparent)]
+    BufferTooSmall(#[from] BufferTooSmall),
 }

@@ -3,10 +3,9 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::UploadError;
+use super::bucket::Bucket;
 use super::config::UploadConfig;
-use super::event::{UploadCloseReason, UploadEvent};
-use super::share::Bucket;
+use super::event::{UploadCloseReason, UploadError, UploadEvent};
 use super::slots::{Body, Client, Phase, UploadSlot};
 use crate::machine::{ConnId, ConnectError, NotConnected};
 

@@ -1,6 +1,7 @@
 //! Uploads: slots, a queue, and equal shares of the bandwidth.
 
 mod answers;
+mod bucket;
 mod config;
 mod event;
 mod logic;
@@ -12,21 +13,19 @@ mod timers;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
-use thiserror::Error;
-
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::huge::{Sha1, TigerRoot};
 use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
 pub use config::UploadConfig;
-pub use event::{Asked, UploadCloseReason, UploadEvent};
+pub use event::{Asked, UploadCloseReason, UploadError, UploadEvent};
 pub use slots::UploadSlot;
 
 use logic::{Core, State};
 
 /// The uploads of a servent, over one slot for each connection.
 ///
-/// The machine reads requests, the application says which file is meant, and the machine says when
+/// The machine reads requests, the application names the file, and the machine reports when
 /// which bytes of it are to be sent.
 ///
 /// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
@@ -97,22 +96,6 @@ impl Offer<'_> {
             takes_slot: true,
         }
     }
-}
-
-/// A command of the application cannot be carried out. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum UploadError {
-    /// The connection is unknown.
-    #[error(transparent)]
-    NotConnected(#[from] NotConnected),
-    /// No request waits for an answer on this connection, or nothing is being sent.
-    #[error("{0} does not wait for that")]
-    NotExpected(ConnId),
-    /// The head does not fit.
-    #[error(transparent)]
-    BufferTooSmall(#[from] BufferTooSmall),
 }
 
 impl<S> Uploads<S> {

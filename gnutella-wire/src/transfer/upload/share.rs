@@ -1,61 +1,10 @@
-//! The bandwidth, and its shares: every connection in turn sends a chunk.
+//! Equal shares of the bandwidth: every connection in turn sends a chunk.
 
 use core::time::Duration;
 
 use super::event::UploadEvent;
 use super::logic::{Core, State};
 use super::slots::{Body, Phase, UploadSlot};
-
-/// Bytes that may be sent now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bucket {
-    rate: Option<u64>, // bytes per second
-    capacity: u64,
-    credit: u64,
-    at: Duration, // when the credit was right
-}
-
-impl Bucket {
-    pub(super) fn new(rate: Option<u64>, chunk: u32) -> Self {
-        let capacity = rate.unwrap_or_default().max(chunk.into());
-        Self { rate, capacity, credit: capacity, at: Duration::ZERO }
-    }
-
-    pub(super) fn refill(&mut self, now: Duration) {
-        let Some(rate) = self.rate else { return };
-        let elapsed = now.saturating_sub(self.at).as_micros();
-        let bytes = elapsed.saturating_mul(u128::from(rate)) / 1_000_000;
-        if bytes == 0 {
-            return;
-        }
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.credit = self.credit.saturating_add(bytes).min(self.capacity);
-        self.at = now;
-    }
-
-    /// Returns when there is credit for `len` bytes; `None` if there is.
-    fn due(&self, len: u64) -> Option<Duration> {
-        let rate = self.rate?;
-        let missing = len.saturating_sub(self.credit);
-        if missing == 0 {
-            return None;
-        }
-        let micros =
-            u128::from(missing).saturating_mul(1_000_000).div_ceil(u128::from(rate.max(1)));
-        let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
-        self.at.checked_add(wait)
-    }
-
-    const fn can_send(&self, len: u64) -> bool {
-        self.rate.is_none() || self.credit >= len
-    }
-
-    fn spend(&mut self, len: u64) {
-        if self.rate.is_some() {
-            self.credit = self.credit.saturating_sub(len);
-        }
-    }
-}
 
 /// Returns the length of the next chunk of a connection that may send one.
 fn next_chunk(slot: &UploadSlot, chunk: u32) -> Option<u64> {

@@ -147,7 +147,7 @@ fn with_ultrapeers(args: &Args) -> Result<Row, Box<dyn Error>> {
     )
 }
 
-/// Everybody has told the index what it has: a search is one question and one answer.
+/// Every servent has shared its files with the index: a search is one question and one answer.
 fn central(args: &Args) -> Row {
     let found = (args.nodes / SHARERS) as u64;
     let mut sum = Counts { queries: 1, hits: 1, reached: 1, hops: 1, found, ..Counts::default() };

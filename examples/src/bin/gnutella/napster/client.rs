@@ -98,7 +98,7 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
                     return Err(format!("cannot reach the index at {index}: connection refused"));
                 }
                 Event::Closed(_) => {
-                    println!("the index is gone: nothing is found any more, transfers go on");
+                    println!("the index is disconnected: searches fail, transfers continue");
                     app.state = State::Closed;
                 }
                 Event::Message(Input::Line(line)) if line.trim() == "quit" => return Ok(()),
@@ -193,7 +193,7 @@ impl App {
 
     fn deliver(&mut self, message: &Message<'_>) {
         match message {
-            Message::Error(why) => println!("the index says: {why}"),
+            Message::Error(why) => println!("the index reports: {why}"),
             Message::Found(row) => self.list(&row.nick.to_string(), &row.file),
             Message::Browsed(nick, file) => self.list(&nick.to_string(), file),
             Message::SearchEnd | Message::BrowseEnd(_) => println!("{} files", self.found.len()),
@@ -261,7 +261,7 @@ impl App {
 
     fn command(&mut self, line: &str) {
         if self.state == State::Closed {
-            return println!("the index is gone");
+            return println!("the index is disconnected");
         }
         match line.split_once(' ').unwrap_or((line, "")) {
             ("find", words) => {
@@ -289,7 +289,7 @@ impl App {
         }
     }
 
-    /// Writes what the machine has to say, and tells what happened to it.
+    /// Writes the messages of the machine, and prints its events.
     fn flush(&mut self) -> Result<(), String> {
         let mut buf = [0; 512];
         while let Ok(Some(len)) = self.client.poll_transmit(&mut buf) {

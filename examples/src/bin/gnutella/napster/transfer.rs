@@ -25,7 +25,7 @@ pub struct Shared {
     pub path: PathBuf,
 }
 
-/// A file that is wanted, and what the index says of it.
+/// A file that is wanted, as the index describes it.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     pub nick: String,
@@ -177,7 +177,7 @@ fn send(stream: &mut TcpStream, file: &Shared, offset: u64) -> io::Result<()> {
 fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<PathBuf> {
     if size != u64::from(wanted.size) {
         return Err(io::Error::other(format!(
-            "{size} bytes, where the index says {}",
+            "{size} bytes, where the index announced {}",
             wanted.size
         )));
     }
@@ -191,7 +191,7 @@ fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<
         return Err(io::Error::other(format!("{came} of {size} bytes came")));
     }
     if !wanted.md5.is_empty() && !md5(&part)?.eq_ignore_ascii_case(&wanted.md5) {
-        return Err(io::Error::other("its MD5 is not what the index says"));
+        return Err(io::Error::other("its MD5 differs from that of the index"));
     }
     fs::rename(&part, &path)?;
     Ok(path)

@@ -79,7 +79,7 @@ pub enum Input {
     /// Bytes of a link, inflated.
     Bytes(ConnId, Vec<u8>),
     /// The other end closed a link.
-    Gone(ConnId),
+    Closed(ConnId),
     /// A line of the user.
     Line(String),
     /// A download ended.
@@ -96,8 +96,8 @@ impl Ctx {
         }
     }
 
-    /// Tells the owner of the servent, who may be gone when the program ends.
-    pub fn tell(&self, input: Input) {
+    /// Sends to the owner of the servent, which may have ended when the program ends.
+    pub fn send(&self, input: Input) {
         let _ = self.inputs.send(input);
     }
 

@@ -40,7 +40,7 @@ pub enum Input {
     /// Bytes of a connection.
     Bytes(ConnId, Vec<u8>),
     /// The other end closed a connection.
-    Gone(ConnId),
+    Closed(ConnId),
     /// The file was found elsewhere too.
     Source(Found),
 }
@@ -72,7 +72,7 @@ pub fn start(ctx: &Arc<Ctx>, sources: &[Found]) -> Sender<Input> {
     let given = own.clone();
     thread::spawn(move || {
         let fetched = fetch(&ctx, &sources, given, &inputs);
-        ctx.tell(NodeInput::Fetched(fetched));
+        ctx.send(NodeInput::Fetched(fetched));
     });
     own
 }
@@ -171,7 +171,7 @@ impl Fetch {
                 }
             }
             Input::Bytes(conn, bytes) => self.receive(conn, &bytes)?,
-            Input::Gone(conn) => {
+            Input::Closed(conn) => {
                 self.conns.remove(&conn.0);
                 self.download.handle_closed(now, conn);
             }
@@ -200,7 +200,7 @@ impl Fetch {
                     return;
                 }
             }
-            let _ = own.send(Input::Gone(conn));
+            let _ = own.send(Input::Closed(conn));
         });
         Ok(())
     }
@@ -312,7 +312,7 @@ impl Fetch {
         let mut expected = self.ctx.expected.lock().expect("no panics");
         expected.retain(|(known, _)| *known != servent);
         expected.push((servent, self.own.clone()));
-        self.ctx.tell(NodeInput::Push(servent, index));
+        self.ctx.send(NodeInput::Push(servent, index));
     }
 
     fn root_of(&mut self, offset: u64, len: u64) -> io::Result<TigerRoot> {

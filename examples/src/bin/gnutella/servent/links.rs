@@ -32,14 +32,14 @@ pub struct Joined {
     pub rest: Vec<u8>,
 }
 
-/// Dials, shakes hands, and tells what came of it.
+/// Dials, shakes hands, and reports the outcome.
 pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
     let ctx = Arc::clone(ctx);
     thread::spawn(move || {
         let mut hints = Vec::new();
         let joined = TcpStream::connect_timeout(&to.into(), PATIENCE)
             .and_then(|stream| greet(&ctx, stream, &mut hints));
-        ctx.tell(match joined {
+        ctx.send(match joined {
             Ok(joined) => Input::Joined(Box::new(Joined { dialled: Some(to), ..joined })),
             Err(error) => Input::NotJoined(to, error.to_string(), hints),
         });
@@ -50,14 +50,14 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut talk = Talk::new(ctx, &mut stream, Handshake::dialler_06(), Vec::new());
     talk.say(Handshake::greet, &[])?;
-    let heard = talk.listen()?;
-    hints.extend(heard.hints);
-    if let Some(why) = heard.refusal {
+    let received = talk.listen()?;
+    hints.extend(received.hints);
+    if let Some(why) = received.refusal {
         return Err(io::Error::other(format!("refused: {why}")));
     }
-    let neighbour = heard.neighbour;
-    let deflate = heard.reads_deflate;
-    let inflate = heard.writes_deflate;
+    let neighbour = received.neighbour;
+    let deflate = received.reads_deflate;
+    let inflate = received.writes_deflate;
     let encoding = [Header::new("Content-Encoding", "deflate")];
     let more = if deflate { &encoding[..] } else { &[] };
     talk.say(Handshake::agree, more)?;
@@ -68,9 +68,9 @@ fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io:
 /// Answers a stranger who dialled, from the first bytes on.
 pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
-    let heard = talk.listen()?;
-    let neighbour = heard.neighbour;
-    let deflate = heard.reads_deflate;
+    let received = talk.listen()?;
+    let neighbour = received.neighbour;
+    let deflate = received.reads_deflate;
     let role = neighbour.role;
     if let Err((code, why)) = is_welcome(ctx, role) {
         let others = ctx.room.lock().expect("no panics").hosts.clone();
@@ -85,9 +85,9 @@ pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result
     talk.say(Handshake::agree, more)?;
     let mut inflate = false;
     if talk.handshake.state() != State::Open {
-        let heard = talk.listen()?; // in 0.6 there is a third step
-        inflate = heard.writes_deflate;
-        if let Some(why) = heard.refusal {
+        let received = talk.listen()?; // in 0.6 there is a third step
+        inflate = received.writes_deflate;
+        if let Some(why) = received.refusal {
             return Err(io::Error::other(format!("it changed its mind: {why}")));
         }
     }
@@ -114,8 +114,8 @@ struct Talk<'a> {
     received: Vec<u8>,
 }
 
-/// What the other end said of itself.
-struct Heard {
+/// What the other end announced.
+struct Introduction {
     neighbour: Neighbour,
     refusal: Option<String>,
     reads_deflate: bool,
@@ -133,7 +133,7 @@ impl<'a> Talk<'a> {
         Self { ctx, stream, handshake, received }
     }
 
-    /// Says one step, with the headers of this servent and `more`.
+    /// Sends one step, with the headers of this servent and `more`.
     fn say<E: core::error::Error + Send + Sync + 'static>(
         &mut self,
         step: impl FnOnce(&mut Handshake, &[Header<'_>], &mut [u8]) -> Result<usize, E>,
@@ -151,23 +151,23 @@ impl<'a> Talk<'a> {
     }
 
     /// Waits for one step of the other end.
-    fn listen(&mut self) -> io::Result<Heard> {
+    fn listen(&mut self) -> io::Result<Introduction> {
         loop {
             let received = self.handshake.handle_bytes(&self.received).map_err(io::Error::other)?;
             if let Some(step) = received.outcome {
                 self.ctx.trace(|| format!("<- {} {}", peer(self.stream), step.head));
-                let heard = read_head(&step.head, step.line);
+                let introduction = read_head(&step.head, step.line);
                 let consumed = received.consumed;
                 self.received.drain(..consumed);
-                return Ok(heard);
+                return Ok(introduction);
             }
             read_more(self.stream, &mut self.received)?;
         }
     }
 }
 
-fn read_head(head: &Head<'_>, line: Line<'_>) -> Heard {
-    Heard {
+fn read_head(head: &Head<'_>, line: Line<'_>) -> Introduction {
+    Introduction {
         neighbour: Neighbour::of_head(head),
         refusal: match line {
             Line::Status { code, reason } if code != 200 => Some(format!("{code} {reason}")),
@@ -208,7 +208,7 @@ pub fn start(ctx: &Arc<Ctx>, link: ConnId, joined: Joined) -> io::Result<SyncSen
     let ctx = Arc::clone(ctx);
     thread::spawn(move || {
         let _ = read(&ctx, link, stream, inflate, rest);
-        ctx.tell(Input::Gone(link));
+        ctx.send(Input::Closed(link));
     });
     Ok(out)
 }
@@ -252,10 +252,10 @@ fn read(
                 if piece.bytes.is_empty() {
                     break;
                 }
-                ctx.tell(Input::Bytes(link, piece.bytes.to_vec()));
+                ctx.send(Input::Bytes(link, piece.bytes.to_vec()));
             }
         } else if !received.is_empty() {
-            ctx.tell(Input::Bytes(link, received.clone()));
+            ctx.send(Input::Bytes(link, received.clone()));
         }
         received.clear();
         read_more(&mut stream, &mut received)?;

@@ -1,6 +1,6 @@
 //! A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads.
 //!
-//! One thread owns the `Servent` and hears from all others by a channel: one that accepts connections,
+//! One thread owns the `Servent` and receives from all others by a channel: one that accepts connections,
 //! two for each link, one for all uploads, one for each download.
 
 mod args;
@@ -41,7 +41,7 @@ pub fn run(args: Args) -> cli::Result {
     let listener = TcpListener::bind(args.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = own_address(&listener, &args).map_err(|error| error.to_string())?;
-    let (inputs, heard) = channel();
+    let (inputs, received) = channel();
     let (uploads, requests) = channel();
     let ctx = Arc::new(Ctx {
         start: Instant::now(),
@@ -67,14 +67,14 @@ pub fn run(args: Args) -> cli::Result {
     let user = Arc::clone(&ctx);
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            user.tell(Input::Line(line));
+            user.send(Input::Line(line));
         }
     });
     let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));
     for to in &args.connect {
         links::dial(&ctx, *to);
     }
-    let found = node.run(&heard)?;
+    let found = node.run(&received)?;
     Ok(Exit::stopped_if(found.is_none() && interrupt::interrupted()))
 }
 

@@ -140,9 +140,9 @@ impl Node {
                 }
             }
             Input::Bytes(link, bytes) => self.receive(link, &bytes),
-            Input::Gone(link) => {
+            Input::Closed(link) => {
                 if let Some(gone) = self.links.remove(&link.0) {
-                    println!("{} is gone", gone.name);
+                    println!("{} disconnected", gone.name);
                     self.servent.handle_closed(self.now(), link);
                 }
             }
@@ -363,7 +363,7 @@ impl Node {
         }
     }
 
-    /// Pursues what --find wants; a text if there is no more hope.
+    /// Pursues what --find wants; returns a text when the search has failed.
     fn pursue_wish(&mut self) -> Option<String> {
         let wish = self.wish.as_mut()?;
         let now = Instant::now();

@@ -38,7 +38,7 @@ pub enum Input {
     /// Bytes of a connection.
     Bytes(ConnId, Vec<u8>),
     /// The other end closed a connection.
-    Gone(ConnId),
+    Closed(ConnId),
     /// A part of a file was written to a connection.
     Sent(ConnId),
 }
@@ -113,7 +113,7 @@ impl Serve {
                 }
             }
             Input::Bytes(conn, bytes) => self.receive(conn, &bytes),
-            Input::Gone(conn) => {
+            Input::Closed(conn) => {
                 self.links.remove(&conn.0);
                 self.uploads.handle_closed(self.now(), conn);
             }
@@ -218,7 +218,7 @@ impl Serve {
         Some((sha1, offer))
     }
 
-    /// Remembers where a downloader says the file is, and the downloader itself.
+    /// Remembers where a downloader announces the file, and the downloader itself.
     fn learn_alternates(&mut self, sha1: Sha1, head: &Head<'_>) {
         let known = self.alternates.entry(sha1).or_default();
         let named = head.addresses("X-Alt").chain(head.addresses("X-Node"));
@@ -286,10 +286,10 @@ fn read(conn: ConnId, mut stream: TcpStream, own: &Sender<Input>) {
             return;
         }
     }
-    let _ = own.send(Input::Gone(conn));
+    let _ = own.send(Input::Closed(conn));
 }
 
-/// Writes until the connection is over or there is no more to come.
+/// Writes until the connection is over or nothing more is to come.
 fn write(conn: ConnId, mut stream: TcpStream, jobs: &Receiver<Job>, own: &Sender<Input>) {
     while let Ok(job) = jobs.recv() {
         let is_part = !matches!(job, Job::Bytes(_));

@@ -41,7 +41,7 @@ impl Library {
         let mut files = Vec::new();
         let began = Instant::now();
         let all = paths.len();
-        let mut told = Duration::ZERO;
+        let mut reported = Duration::ZERO;
         for (index, path) in (1..).zip(paths) {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if Text::new(name.as_bytes()).is_none() {
@@ -50,8 +50,8 @@ impl Library {
             let (size, sha1) = hash(&path)?;
             let (root, tree) = tree(&path, size)?;
             files.push(Shared { index, name: name.to_owned(), size, sha1, path, root, tree });
-            if began.elapsed() > told + Duration::from_secs(1) {
-                told = began.elapsed();
+            if began.elapsed() > reported + Duration::from_secs(1) {
+                reported = began.elapsed();
                 println!("hashing: {} of {all} files", files.len());
             }
         }

@@ -36,7 +36,7 @@ pub fn welcome(ctx: &Arc<Ctx>, mut stream: TcpStream) -> io::Result<()> {
             Ok(())
         }
         Opening::Handshake => {
-            ctx.tell(Input::Joined(Box::new(accept(ctx, stream, received)?)));
+            ctx.send(Input::Joined(Box::new(accept(ctx, stream, received)?)));
             Ok(())
         }
     }

@@ -1,0 +1,41 @@
+//! How an index behaves.
+
+use core::time::Duration;
+
+use crate::error::ConfigError;
+use crate::opennap::frame::MAX_DATA;
+
+/// How an index behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct IndexConfig {
+    /// How long a connection may take to log in. More than 0.
+    pub login_timeout: Duration,
+    /// How long a user may be silent before it is pinged, and then how long the answer may take.
+    /// More than 0.
+    pub idle: Duration,
+    /// How many files one user may share, so that no user fills the index alone.
+    pub max_files: u32,
+    /// The longest data accepted, in bytes; [`MAX_DATA`](crate::opennap::MAX_DATA) is customary.
+    pub max_data: u16,
+    /// Keys the table that users fill. Choose it at random, so that no user can choose keys that collide.
+    pub seed: u64,
+}
+
+impl IndexConfig {
+    /// 30 seconds to log in, pings after two minutes, 500 files a user, 2,048 bytes a message.
+    pub const CUSTOMARY: Self = Self {
+        login_timeout: Duration::from_secs(30),
+        idle: Duration::from_secs(120),
+        max_files: 500,
+        max_data: MAX_DATA,
+        seed: 0,
+    };
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let durations = [("login_timeout", self.login_timeout), ("idle", self.idle)];
+        let zero = durations.into_iter().find(|(_, duration)| duration.is_zero());
+        zero.map_or(Ok(()), |(field, _)| Err(ConfigError::ZeroDuration { field }))
+    }
+}

@@ -1,0 +1,136 @@
+//! The keys of the table of an index: SipHash-1-3 (Aumasson and Bernstein, 2012) under the seed of the index.
+
+use crate::text::Text;
+
+/// The most words of a name that are indexed: the last ones, as in `OpenNap` 0.36.
+pub(super) const MAX_WORDS: usize = 30;
+
+/// What a key names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A connection.
+    Conn,
+    /// A user that is logged in.
+    Nick,
+    /// A nick on the hotlist of a user.
+    Hotlist,
+    /// A file, by its owner and name.
+    File,
+    /// A word in the name of a file.
+    Word,
+}
+
+/// The words of a file's name or of a search, hashed, each once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WordKeys {
+    keys: [u32; MAX_WORDS],
+    len: usize,
+}
+
+/// Hashes a connection.
+pub(super) fn of_conn(seed: u64, conn: u32) -> u32 {
+    hash(seed, Kind::Conn, 0, &conn.to_le_bytes())
+}
+
+/// Hashes a nick without regard to case.
+pub(super) fn of_nick(seed: u64, kind: Kind, nick: Text<'_>) -> u32 {
+    hash(seed, kind, 0, nick.as_bytes())
+}
+
+/// Hashes the name of a user's file.
+pub(super) fn of_file(seed: u64, owner: u32, name: Text<'_>) -> u32 {
+    hash(seed, Kind::File, owner, name.as_bytes())
+}
+
+impl WordKeys {
+    /// The last words of a text.
+    pub(super) fn of(seed: u64, text: Text<'_>) -> Self {
+        let mut this = Self { keys: [0; MAX_WORDS], len: 0 };
+        for word in text.as_bytes().rsplit(separates).filter(|word| !word.is_empty()) {
+            let key = hash(seed, Kind::Word, 0, word);
+            if this.as_slice().contains(&key) {
+                continue;
+            }
+            let Some(free) = this.keys.get_mut(this.len) else { break };
+            *free = key;
+            this.len = this.len.saturating_add(1);
+        }
+        this
+    }
+
+    pub(super) fn as_slice(&self) -> &[u32] {
+        self.keys.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Cuts at what is neither a letter nor a digit nor an apostrophe; bytes beyond ASCII are letters.
+pub(super) fn separates(byte: &u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'\''
+}
+
+/// Hashes bytes in lower case.
+fn hash(seed: u64, kind: Kind, owner: u32, bytes: &[u8]) -> u32 {
+    let mut sip = Sip::new(seed);
+    let kind = match kind {
+        Kind::Conn => 1,
+        Kind::Nick => 2,
+        Kind::Hotlist => 3,
+        Kind::File => 4,
+        Kind::Word => 5,
+    };
+    sip.absorb(u64::from(owner) << 8 | kind);
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        sip.absorb(u64::from_le_bytes(chunk.map(|byte| byte.to_ascii_lowercase())));
+    }
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    sip.absorb(u64::from_le_bytes(last) | len << 56);
+    let [a, b, c, d, ..] = sip.finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+struct Sip([u64; 4]);
+
+impl Sip {
+    const fn new(seed: u64) -> Self {
+        let second = seed.rotate_left(32);
+        Self([
+            seed ^ 0x736f_6d65_7073_6575,
+            second ^ 0x646f_7261_6e64_6f6d,
+            seed ^ 0x6c79_6765_6e65_7261,
+            second ^ 0x7465_6462_7974_6573,
+        ])
+    }
+
+    const fn absorb(&mut self, word: u64) {
+        self.0[3] ^= word;
+        self.round();
+        self.0[0] ^= word;
+    }
+
+    const fn finish(&mut self) -> u64 {
+        self.0[2] ^= 0xFF;
+        self.round();
+        self.round();
+        self.round();
+        let [a, b, c, d] = self.0;
+        a ^ b ^ c ^ d
+    }
+
+    const fn round(&mut self) {
+        let [mut a, mut b, mut c, mut d] = self.0;
+        a = a.wrapping_add(b);
+        b = b.rotate_left(13) ^ a;
+        a = a.rotate_left(32);
+        c = c.wrapping_add(d);
+        d = d.rotate_left(16) ^ c;
+        a = a.wrapping_add(d);
+        d = d.rotate_left(21) ^ a;
+        c = c.wrapping_add(b);
+        b = b.rotate_left(17) ^ c;
+        c = c.rotate_left(32);
+        self.0 = [a, b, c, d];
+    }
+}
