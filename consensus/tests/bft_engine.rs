@@ -115,7 +115,7 @@ fn nothing_leaves_before_it_is_saved() {
 
 /// A whole height with the statements of the other three; each vote is saved before the next step.
 #[test]
-fn a_height_from_proposal_to_decision() {
+fn a_proposal_becomes_a_decision() {
     let mut engine = engine(1);
     let mut sent_all = Vec::new();
     let mut decided = None;
@@ -188,7 +188,7 @@ fn a_contradiction_is_reported_once() {
 
 /// What is not for this engine is dropped, and changes nothing.
 #[test]
-fn datagrams_that_are_dropped() {
+fn invalid_datagrams_are_dropped_with_the_reason() {
     let mut engine = engine(1);
     let before = *engine.round_state();
     let vote = signed(0, StatementKind::Prevote, 4, 0, VALUE);
@@ -232,7 +232,7 @@ fn claims_of_more_than_a_third_count() {
 }
 
 #[test]
-fn setups_that_are_refused() {
+fn invalid_setups_are_refused() {
     let list = validators();
     let new = |list: &[(ValidatorId, u64)], peers, votes| {
         Bft::new(setup(list, 0), storage(peers, votes)).map(|_| ())

@@ -1,7 +1,7 @@
 //! The statements of the validators: what is kept of each, and how they count.
 
 use super::storage::{PeerSlot, RelativeHeight, VoteKind, VoteRole, VoteSlot};
-use crate::vote::quorum::{OverTwoThirds, Quorum as _};
+use crate::quorum::{OverTwoThirds, Quorum as _};
 use crate::vote::statement::Statement;
 
 /// The statements of all validators, a fixed number of slots for each, so that nobody displaces those of others.

@@ -93,7 +93,7 @@ pub struct Simulation {
     loss: u16,
     /// What honest nodes signed: none may contradict itself.
     signed: Vec<BTreeMap<(u64, u32, u8), [u8; 32]>>,
-    heard: Vec<Vec<u8>>,
+    recorded: Vec<Vec<u8>>,
     pub report: Report,
 }
 
@@ -119,7 +119,7 @@ impl Simulation {
             is_split: false,
             loss,
             signed: vec![BTreeMap::new(); plan.nodes],
-            heard: Vec::new(),
+            recorded: Vec::new(),
             report: Report::default(),
         };
         for index in 0..plan.nodes {
@@ -263,7 +263,7 @@ impl Simulation {
         }
     }
 
-    /// Takes all that an engine has to say.
+    /// Polls an engine until it is silent.
     fn drain(&mut self, index: usize) -> Result<(), String> {
         loop {
             let Some(engine) = &mut self.nodes[index].engine else { return Ok(()) };
@@ -374,7 +374,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Sends a datagram of a node to all others, as its fault has it.
+    /// Sends a datagram of a node to all others, as its fault requires.
     fn send(&mut self, from: usize, bytes: &[u8]) -> Result<(), String> {
         let (signed, _) = SignedStatement::decode(bytes).expect("an engine sends what decodes");
         let is_own = signed.author == validator(from);
@@ -385,8 +385,8 @@ impl Simulation {
         if is_own {
             self.check_honest(from, &signed.statement)?;
         }
-        if self.heard.len() < 500 {
-            self.heard.push(bytes.to_vec());
+        if self.recorded.len() < 500 {
+            self.recorded.push(bytes.to_vec());
         }
         (0..self.plan.nodes).for_each(|to| self.deliver(from, to, bytes));
         Ok(())

@@ -21,7 +21,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_evidence", evidence),
     ("consensus_draw", draw),
     ("consensus_authorities", authorities),
-    ("consensus_watch", watch),
+    ("consensus_detector", detector),
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
 ];
@@ -120,7 +120,7 @@ pub fn authorities(bytes: &[u8]) {
 }
 
 /// What the detector finds was signed, and it finds everything as long as nothing was replaced.
-pub fn watch(bytes: &[u8]) {
+pub fn detector(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = [0, 1, 40][input.below(3)];
     let mut detector = EquivocationDetector::new(vec![StatementSlot::EMPTY; capacity]);
