@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use consensus::bft::{
-    Bft, BftConfig, BftEvent, BftSetup, BftSlots, CallError, ConfigError, DatagramError, PeerSlot,
-    ResumeError, SaveToken, Step, VoteSlot,
+    Bft, BftConfig, BftEvent, BftSetup, BftSlots, CallError, DatagramError, PeerSlot, ResumeError,
+    Step, VoteSlot,
 };
 use consensus::{
-    Ed25519Key, Keys as _, OffenceKind, RoundRobin, SignedStatement, Statement, StatementKind,
-    ValidatorId,
+    ConfigError, Ed25519Key, Keys as _, OffenceKind, RoundRobin, SaveToken, SignedStatement,
+    Statement, StatementKind, ValidatorId,
 };
 
 const GENESIS: [u8; 32] = [0xC0; 32];
@@ -229,6 +229,24 @@ fn claims_of_more_than_a_third_count() {
     engine.handle_datagram(NOW, &claim(2, 9, 0)).expect("valid");
     let behind = events(&mut engine);
     assert!(behind.contains(&BftEvent::Behind { height: 9 }), "{behind:?}");
+}
+
+/// Two of four have prevoted, and a third is in a later round: its prevote may never arrive, and the timeout starts.
+#[test]
+fn a_validator_in_a_later_round_counts_for_the_timeout() {
+    let mut engine = engine(1);
+    let at = Duration::from_millis(300);
+    engine.handle_timeout(at);
+    let token = SaveToken(1);
+    assert_eq!(events(&mut engine), [BftEvent::Save { token }]);
+    engine.handle_saved(at, token).expect("known");
+    let prevote = |author, round| signed(author, StatementKind::Prevote, 4, round, Statement::NIL);
+    engine.handle_datagram(at, &prevote(2, 0)).expect("valid");
+    assert!(!engine.round_state().prevote_timeout_scheduled);
+    engine.handle_datagram(at, &prevote(3, 2)).expect("valid");
+    assert!(engine.round_state().prevote_timeout_scheduled);
+    engine.handle_timeout(at + Duration::from_millis(200));
+    assert_eq!(engine.round_state().step, Step::Precommit);
 }
 
 #[test]

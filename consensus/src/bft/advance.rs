@@ -1,11 +1,11 @@
 //! From the statements to the next step: which rule of the paper applies.
 
 use super::engine::{Check, Cursor, Pending, Wish};
-use super::event::SaveToken;
 use super::round::{RoundInput, RoundOutput, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::Timer;
 use crate::invariant::invariant;
+use crate::output::SaveToken;
 use crate::vote::statement::Statement;
 
 impl Cursor<'_> {
@@ -99,7 +99,7 @@ impl Cursor<'_> {
             return Some(RoundInput::TimeoutPrevote);
         }
         let is_new = !self.core.state.prevote_timeout_scheduled;
-        let any = is_new && self.votes().has_quorum(VoteKind::Prevote, round, |_| true);
+        let any = is_new && self.votes().has_quorum_of_any(VoteKind::Prevote, round);
         any.then_some(RoundInput::PolkaAny)
     }
 
@@ -119,7 +119,7 @@ impl Cursor<'_> {
             return Some(RoundInput::TimeoutPrecommit);
         }
         let is_new = !self.core.state.precommit_timeout_scheduled;
-        let any = is_new && self.votes().has_quorum(VoteKind::Precommit, round, |_| true);
+        let any = is_new && self.votes().has_quorum_of_any(VoteKind::Precommit, round);
         any.then_some(RoundInput::PrecommitAny)
     }
 

@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use super::config::BftConfig;
-use super::event::SaveToken;
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{PeerSlot, RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::{Deadlines, Timer};
 use super::votes::{Rounds, Votes, insert};
 use crate::id::ValidatorId;
+use crate::output::SaveToken;
 use crate::quorum::{OverThird, Quorum as _};
 use crate::select::selector::Selector;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};

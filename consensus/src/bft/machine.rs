@@ -2,16 +2,17 @@
 
 use core::time::Duration;
 
-use super::config::{BftConfig, BftSetup, ConfigError, ResumeError};
+use super::config::{BftConfig, BftSetup, ResumeError};
 use super::engine::{Core, Cursor};
-use super::event::{BftEvent, CallError, DatagramError, SaveToken, Transmit};
+use super::event::{BftEvent, CallError, DatagramError};
 use super::receive;
 use super::round::{RoundInput, RoundOutput, RoundState, Step};
 use super::saved;
 use super::storage::{BftStorage, PeerSlot, VoteKind, VoteSlot};
 use super::timers::{Deadlines, Timer};
-use crate::error::BufferTooSmall;
+use crate::error::{BufferTooSmall, ConfigError};
 use crate::id::ValidatorId;
+use crate::output::{SaveToken, Transmit};
 use crate::select::selector::Selector;
 use crate::vote::statement::{SignedStatement, Statement};
 use crate::vote::verify::Keys;

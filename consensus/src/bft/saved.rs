@@ -14,12 +14,12 @@
 //! | 2, then 66 each | number of prevotes for the valid value; index of the validator, signature |
 
 use super::engine::{Core, Cursor, Wish};
-use super::event::SaveToken;
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::Timer;
 use crate::error::{BufferTooSmall, DecodeError, take};
 use crate::id::ValidatorId;
+use crate::output::SaveToken;
 
 const TAG: u8 = 0x42; // 'B'
 const VERSION: u8 = 1;

@@ -1,7 +1,7 @@
 //! What faulty validators do.
 
 use std::prelude::rust_2024::*;
-use std::vec;
+use std::rc::Rc;
 
 use consensus::{Keys as _, SignedStatement, Statement, StatementKind};
 
@@ -128,10 +128,15 @@ impl Simulation {
         }
     }
 
-    /// A colluding node confirms to each validator what that one votes for.
+    /// A colluding node confirms to each validator what that one votes for. It answers each statement once, and those of
+    /// other faulty nodes not at all: two that answer each other would never end.
     pub(super) fn collude(&mut self, me: usize, bytes: &[u8]) {
         let Ok((signed, _)) = SignedStatement::decode(bytes) else { return };
         let to = usize::from(signed.author.0[0]) - 1;
+        let is_new = self.answered.insert((me, to, signed.statement.to_bytes()));
+        if self.nodes[to].fault.is_some() || !is_new {
+            return;
+        }
         for kind in [StatementKind::Prevote, StatementKind::Precommit] {
             let statement = Statement { kind, ..signed.statement };
             self.send_to(me, to, &sign(me, statement));
@@ -139,14 +144,20 @@ impl Simulation {
     }
 
     fn send_to_all(&mut self, from: usize, signed: &SignedStatement) {
-        (0..self.plan.nodes).for_each(|to| self.send_to(from, to, signed));
+        let bytes = encode(signed);
+        (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
     }
 
     fn send_to(&mut self, from: usize, to: usize, signed: &SignedStatement) {
-        let mut bytes = vec![0; SignedStatement::LEN];
-        signed.encode(&mut bytes).expect("LEN suffices");
-        self.deliver(from, to, &bytes);
+        self.deliver(from, to, &encode(signed));
     }
+}
+
+/// Returns the datagram of a statement.
+pub(super) fn encode(signed: &SignedStatement) -> Rc<[u8]> {
+    let mut bytes = [0; SignedStatement::LEN];
+    signed.encode(&mut bytes).expect("LEN suffices");
+    bytes.into()
 }
 
 fn sign(from: usize, statement: Statement) -> SignedStatement {

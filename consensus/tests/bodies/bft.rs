@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
-use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, SaveToken, VoteSlot};
-use consensus::{Keys, RoundRobin, SignedStatement, Statement, StatementKind, ValidatorId, Verify};
+use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
+use consensus::{
+    Keys, RoundRobin, SaveToken, SignedStatement, Statement, StatementKind, ValidatorId, Verify,
+};
 use sim::laws::{self, Input, Machine, Outcome};
 
 const GENESIS: [u8; 32] = [0xC0; 32];

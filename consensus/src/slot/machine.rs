@@ -1,0 +1,477 @@
+//! The FFG machine: construction, calls and rules.
+
+use core::time::Duration;
+
+use super::config::{FfgConfig, FfgSetup};
+use super::event::{CallError, Checkpoint, DatagramError, FfgEvent, ResumeError};
+use super::saved::{self, Saved};
+use super::storage::{Attestation, AttesterSlot, Fate};
+use super::timers::Timer;
+use crate::error::{BufferTooSmall, ConfigError};
+use crate::guard::MinimalGuard;
+use crate::id::ValidatorId;
+use crate::output::{SaveToken, Transmit};
+use crate::quorum::{Quorum as _, TwoThirds};
+use crate::select::selector::Selector;
+use crate::vote::evidence::Equivocation;
+use crate::vote::statement::{SignedStatement, Statement, StatementKind};
+use crate::vote::verify::Keys;
+
+/// A validator, or an observer, of a chain of slots with Casper FFG finality.
+///
+/// At least two thirds of the stake have to be honest; then no two checkpoints that exclude each other are final. The
+/// application chooses the head: the best block that descends from the latest [`FfgEvent::Justified`] checkpoint. Every
+/// datagram is one attestation, goes to all validators, and may be lost, repeated or late.
+///
+/// Nothing that binds leaves before it is saved: on [`FfgEvent::Save`] write [`encode_state`](Self::encode_state) to
+/// durable memory and call [`handle_saved`](Self::handle_saved). A crash in between costs one signature and never gives a
+/// second one (EIP-3076, minimal strategy). Any `AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>` serves as storage: one
+/// slot for each validator.
+///
+/// ```
+/// use consensus::slot::{AttesterSlot, Checkpoint, Ffg, FfgConfig, FfgEvent, FfgSetup};
+/// use consensus::{Ed25519Key, Keys, RoundRobin};
+/// use core::time::Duration;
+///
+/// let keys = Ed25519Key::from_secret(&[1; 32]);
+/// let setup = FfgSetup {
+///     config: FfgConfig::new(Duration::from_secs(3)),
+///     genesis: [0xC0; 32],
+///     validators: &[(keys.id(), 32)], // a chain with one validator
+///     selector: RoundRobin::new([keys.id()]),
+///     keys: keys.clone(),
+/// };
+/// let mut ffg = Ffg::new(setup, [AttesterSlot::EMPTY; 1])?;
+/// let mut flash = [0; 256];
+/// let mut last_final = None;
+/// for second in 3..12 {
+///     let now = Duration::from_secs(second);
+///     ffg.handle_timeout(now);
+///     while let Some(event) = ffg.poll_event() {
+///         match event {
+///             FfgEvent::Propose { slot } => ffg.propose(now, &[slot as u8; 32])?,
+///             FfgEvent::Save { token } => {
+///                 ffg.encode_state(&mut flash)?; // write it to durable memory, then:
+///                 ffg.handle_saved(now, token)?;
+///             }
+///             FfgEvent::Proposed { block, .. } => ffg.handle_head(now, &block.id),
+///             FfgEvent::Finalized(checkpoint) => last_final = Some(checkpoint),
+///             _ => {}
+///         }
+///     }
+/// }
+/// assert_eq!(last_final, Some(Checkpoint { slot: 2, id: [2; 32] }), "slot 3 justified it");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ffg<P, K, S> {
+    config: FfgConfig,
+    selector: P,
+    keys: K,
+    core: Core,
+    slots: S,
+}
+
+/// The state besides the slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Core {
+    now: Duration,
+    pub(super) genesis: [u8; 32],
+    len: usize,
+    total: u64,
+    /// The index of this validator; an observer has none.
+    me: Option<usize>,
+    /// The slot of the clock.
+    slot: u64,
+    head: [u8; 32],
+    pub(super) justified: Checkpoint,
+    /// The checkpoint that was justified before: validators that have missed the latest one attest from it.
+    pub(super) before: Checkpoint,
+    pub(super) finalized: Checkpoint,
+    pub(super) guard: MinimalGuard,
+    pending: Option<Pending>,
+    last_token: SaveToken,
+    /// The slot for which a block is wanted, and whether that was reported.
+    wish: Option<(u64, bool)>,
+    proposed: Option<(Checkpoint, [u8; 64])>,
+    justified_is_news: bool,
+    finalized_is_news: bool,
+    /// The attestation of this slot was sent again.
+    repeated: bool,
+}
+
+/// A signature that leaves when the state is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pending {
+    token: SaveToken,
+    /// The source of an attestation; a proposal has none.
+    source: Option<u64>,
+    block: Checkpoint,
+    is_announced: bool,
+}
+
+impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg<P, K, S> {
+    /// Creates a machine that has signed nothing, and clears the slots.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the setup is invalid or there are fewer slots than validators.
+    pub fn new(setup: FfgSetup<'_, P, K>, mut slots: S) -> Result<Self, ConfigError> {
+        let FfgSetup { config, genesis, validators, selector, keys } = setup;
+        config.check()?;
+        slots.as_mut().fill(AttesterSlot::EMPTY);
+        let total = fill(slots.as_mut(), validators)?;
+        let used = slots.as_ref().get(..validators.len()).unwrap_or_default();
+        let me = used.iter().position(|slot| slot.id == keys.id());
+        let start = Checkpoint { slot: 0, id: genesis };
+        let core = Core {
+            now: Duration::ZERO,
+            genesis,
+            len: validators.len(),
+            total,
+            me,
+            slot: 0,
+            head: genesis,
+            justified: start,
+            before: start,
+            finalized: start,
+            guard: MinimalGuard::EMPTY,
+            pending: None,
+            last_token: SaveToken(0),
+            wish: None,
+            proposed: None,
+            justified_is_news: false,
+            finalized_is_news: false,
+            repeated: false,
+        };
+        Ok(Self { config, selector, keys, core, slots })
+    }
+
+    /// Creates a machine that continues from what it saved before a crash. The head is the genesis until
+    /// [`handle_head`](Self::handle_head).
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`] if the setup is invalid, or the saved bytes are not a state of this validator.
+    pub fn resume(setup: FfgSetup<'_, P, K>, slots: S, saved: &[u8]) -> Result<Self, ResumeError> {
+        let mut ffg = Self::new(setup, slots)?;
+        let saved = saved::decode(saved).map_err(ResumeError::Decode)?;
+        if saved.genesis != ffg.core.genesis || saved.me != ffg.keys.id() {
+            return Err(ResumeError::OtherValidator);
+        }
+        let Saved { guard, justified, before, finalized, .. } = saved;
+        ffg.core.guard = guard;
+        ffg.core.justified = justified;
+        ffg.core.before = before;
+        ffg.core.finalized = finalized;
+        Ok(ffg)
+    }
+
+    /// Handles a datagram: one signed attestation. Costs one check of a signature at most, and O(n).
+    ///
+    /// # Errors
+    ///
+    /// [`DatagramError`] if it is dropped; the machine is unchanged.
+    pub fn handle_datagram(&mut self, now: Duration, bytes: &[u8]) -> Result<(), DatagramError> {
+        let signed = decode(bytes)?;
+        if signed.statement.genesis != self.core.genesis {
+            return Err(DatagramError::OtherChain);
+        }
+        let new = attestation_of(&signed)?;
+        let now = self.core.now.max(now);
+        let slot = self.config.phase_at(now).map_or(0, |phase| phase.slot);
+        if new.target > slot {
+            return Err(DatagramError::NotYet(new.target));
+        }
+        let author = signed.author;
+        let index = self.find(&author).ok_or(DatagramError::Stranger(author))?;
+        if Some(index) == self.core.me {
+            return Err(DatagramError::Echo);
+        }
+        let Some(attester) = self.slots.as_ref().get(index) else { return Ok(()) };
+        let fate = attester.fate_of(&new);
+        if fate != Fate::Ignored {
+            let message = signed.statement.to_bytes();
+            if !self.keys.verify(&author, &message, &signed.signature) {
+                return Err(DatagramError::Forged(author));
+            }
+        }
+        self.advance(now);
+        let Some(attester) = self.slots.as_mut().get_mut(index) else { return Ok(()) };
+        match fate {
+            Fate::Ignored => {}
+            Fate::Contradicts(known) => {
+                attester.contradiction = Some([known, new]);
+                attester.offended = true;
+            }
+            Fate::Kept => {
+                attester.keep(new);
+                self.count(&new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports the block that the application takes for the head. It has to descend from the justified checkpoint.
+    pub fn handle_head(&mut self, now: Duration, id: &[u8; 32]) {
+        self.core.head = *id;
+        self.advance(now);
+    }
+
+    /// Reports that the state of [`FfgEvent::Save`] is in durable memory. The signature leaves now.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::UnknownToken`]; the machine is unchanged.
+    pub fn handle_saved(&mut self, now: Duration, token: SaveToken) -> Result<(), CallError> {
+        let pending = self.core.pending.filter(|pending| pending.token == token);
+        let pending = pending.ok_or(CallError::UnknownToken(token))?;
+        self.core.pending = None;
+        self.release(&pending);
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Proposes the block with this id, after [`FfgEvent::Propose`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; the machine is unchanged.
+    pub fn propose(&mut self, now: Duration, id: &[u8; 32]) -> Result<(), CallError> {
+        let now = self.core.now.max(now);
+        let slot = self.config.phase_at(now).map_or(0, |phase| phase.slot);
+        let wish = self.core.wish.filter(|(wanted, _)| *wanted == slot);
+        let is_free = self.core.pending.is_none() && self.core.proposed.is_none();
+        let (slot, _) = wish.filter(|_| is_free).ok_or(CallError::NotProposing)?;
+        self.core.guard.sign_block(slot)?;
+        self.core.wish = None;
+        self.stage(None, Checkpoint { slot, id: *id });
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Begins what is due in the slot of the clock.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.advance(now);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due: at each third of a slot.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.config.next_phase(self.core.now)
+    }
+
+    /// Writes the next datagram, which goes to all other validators.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] below [`SignedStatement::LEN`] bytes; the machine is unchanged.
+    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let Some(me) = self.core.me else { return Ok(None) };
+        let Some(own) = self.slots.as_mut().get_mut(me) else { return Ok(None) };
+        let [latest, _] = own.latest;
+        let Some(latest) = latest.filter(|_| own.is_due) else { return Ok(None) };
+        let len = latest.signed(self.core.genesis, own.id).encode(buf)?;
+        own.is_due = false;
+        Ok(Some(Transmit { len }))
+    }
+
+    /// Returns the next event.
+    pub fn poll_event(&mut self) -> Option<FfgEvent> {
+        let core = &mut self.core;
+        if let Some(pending) = core.pending.as_mut().filter(|pending| !pending.is_announced) {
+            pending.is_announced = true;
+            return Some(FfgEvent::Save { token: pending.token });
+        }
+        if let Some((block, signature)) = core.proposed.take() {
+            return Some(FfgEvent::Proposed { block, signature });
+        }
+        if core::mem::take(&mut core.justified_is_news) {
+            return Some(FfgEvent::Justified(core.justified));
+        }
+        if core::mem::take(&mut core.finalized_is_news) {
+            return Some(FfgEvent::Finalized(core.finalized));
+        }
+        if let Some((slot, is_announced)) = core.wish.as_mut().filter(|wish| !wish.1) {
+            *is_announced = true;
+            return Some(FfgEvent::Propose { slot: *slot });
+        }
+        let genesis = core.genesis;
+        let attesters = self.slots.as_mut().iter_mut();
+        let found = attesters.filter_map(|it| Some((it.id, it.contradiction.take()?))).next();
+        let (author, pair) = found?;
+        let [one, two] = pair.map(|attestation| attestation.signed(genesis, author));
+        Equivocation::of_verified(&one, &two).ok().map(FfgEvent::Equivocated)
+    }
+
+    /// Encodes what [`FfgEvent::Save`] asks to save and returns its length: 210 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]
+    pub fn encode_state(&self, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        saved::encode(&self.core, self.keys.id(), buf)
+    }
+
+    /// Returns the last justified checkpoint.
+    pub const fn justified(&self) -> Checkpoint {
+        self.core.justified
+    }
+
+    /// Returns the last final checkpoint.
+    pub const fn finalized(&self) -> Checkpoint {
+        self.core.finalized
+    }
+
+    /// Returns the slots.
+    pub fn into_storage(self) -> S {
+        self.slots
+    }
+
+    /// Moves the clock, and does what is due.
+    fn advance(&mut self, now: Duration) {
+        self.core.now = self.core.now.max(now);
+        let Some(phase) = self.config.phase_at(self.core.now) else { return };
+        if phase.slot > self.core.slot {
+            self.core.slot = phase.slot;
+            self.core.repeated = false;
+            self.core.wish = self.is_proposer(phase.slot).then_some((phase.slot, false));
+        }
+        if phase.timer == Timer::Propose {
+            return;
+        }
+        self.attest(phase.slot);
+        if phase.timer == Timer::Repeat && !self.core.repeated {
+            self.core.repeated = true;
+            self.repeat(phase.slot);
+        }
+    }
+
+    fn is_proposer(&self, slot: u64) -> bool {
+        let me = self.core.me.is_some();
+        me && self.selector.select(slot, 0) == Some(self.keys.id())
+    }
+
+    /// Attests to the head, once in a slot: the guard refuses a second time.
+    fn attest(&mut self, slot: u64) {
+        let core = &mut self.core;
+        let source = core.justified.slot;
+        if core.me.is_none() || core.pending.is_some() || source >= slot {
+            return;
+        }
+        if core.guard.sign_attestation(source, slot).is_ok() {
+            let block = Checkpoint { slot, id: core.head };
+            self.stage(Some(source), block);
+        }
+    }
+
+    /// Sends the attestation of this slot again, if there is one.
+    fn repeat(&mut self, slot: u64) {
+        let Some(me) = self.core.me else { return };
+        let Some(own) = self.slots.as_mut().get_mut(me) else { return };
+        own.is_due |= own.latest.iter().flatten().any(|known| known.target == slot);
+    }
+
+    /// Asks to save the state before a signature is made.
+    fn stage(&mut self, source: Option<u64>, block: Checkpoint) {
+        let token = SaveToken(self.core.last_token.0.wrapping_add(1));
+        self.core.last_token = token;
+        self.core.pending = Some(Pending { token, source, block, is_announced: false });
+    }
+
+    /// Signs what is saved.
+    fn release(&mut self, pending: &Pending) {
+        let Checkpoint { slot, id } = pending.block;
+        let genesis = self.core.genesis;
+        let Some(source) = pending.source else {
+            let statement = Statement::propose(genesis, slot, 0, id);
+            let signature = self.keys.sign(&statement.to_bytes());
+            self.core.proposed = Some((pending.block, signature));
+            return;
+        };
+        let signature = [0; 64];
+        let mut new = Attestation { source, target: slot, digest: id, signature };
+        new.signature = self.keys.sign(&new.statement(genesis).to_bytes());
+        let me = self.core.me.and_then(|me| self.slots.as_mut().get_mut(me));
+        let Some(own) = me else { return };
+        own.keep(new);
+        own.is_due = true;
+        self.count(&new);
+    }
+
+    /// Counts the stake behind the link of an attestation.
+    fn count(&mut self, new: &Attestation) {
+        let core = &mut self.core;
+        let sources = [core.justified, core.before];
+        let Some(source) = sources.into_iter().find(|known| known.slot == new.source) else {
+            return;
+        };
+        if new.target <= core.justified.slot {
+            return;
+        }
+        let is_behind = |attester: &&AttesterSlot| {
+            let mut latest = attester.latest.iter().flatten();
+            latest.any(|it| {
+                it.source == new.source && it.target == new.target && it.digest == new.digest
+            })
+        };
+        let used = self.slots.as_ref().get(..core.len).unwrap_or_default();
+        let behind = used.iter().filter(is_behind);
+        let weight = behind.fold(0_u64, |sum, attester| sum.saturating_add(attester.stake));
+        if !TwoThirds::is_reached(weight, core.total) {
+            return;
+        }
+        core.before = core.justified;
+        core.justified = Checkpoint { slot: new.target, id: new.digest };
+        core.justified_is_news = true;
+        let is_next = source.slot.checked_add(1) == Some(new.target);
+        if is_next && source.slot > core.finalized.slot {
+            core.finalized = source;
+            core.finalized_is_news = true;
+        }
+    }
+
+    fn find(&self, id: &ValidatorId) -> Option<usize> {
+        let used = self.slots.as_ref().get(..self.core.len)?;
+        used.binary_search_by(|attester| attester.id.cmp(id)).ok()
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<SignedStatement, DatagramError> {
+    let (signed, rest) = SignedStatement::decode(bytes).map_err(DatagramError::Malformed)?;
+    if rest.is_empty() { Ok(signed) } else { Err(DatagramError::TrailingBytes(rest.len())) }
+}
+
+fn attestation_of(signed: &SignedStatement) -> Result<Attestation, DatagramError> {
+    let Statement { kind, slot: target, round, digest, .. } = signed.statement;
+    let StatementKind::Attest { source } = kind else { return Err(DatagramError::Unexpected) };
+    if source >= target || round != 0 {
+        return Err(DatagramError::Unexpected);
+    }
+    Ok(Attestation { source, target, digest, signature: signed.signature })
+}
+
+/// Fills the slots in the order of ids and returns the total stake.
+fn fill(slots: &mut [AttesterSlot], validators: &[(ValidatorId, u64)]) -> Result<u64, ConfigError> {
+    let found = validators.len();
+    let capacity = slots.len();
+    if validators.is_empty() {
+        return Err(ConfigError::NoValidators);
+    }
+    let slots = slots.get_mut(..found);
+    let slots = slots.ok_or(ConfigError::TooManyValidators { found, capacity })?;
+    let mut total = 0_u64;
+    for (slot, (id, stake)) in slots.iter_mut().zip(validators) {
+        if *stake == 0 {
+            return Err(ConfigError::NoPower(*id));
+        }
+        total = total.checked_add(*stake).ok_or(ConfigError::TooMuchPower)?;
+        *slot = AttesterSlot { id: *id, stake: *stake, ..AttesterSlot::EMPTY };
+    }
+    slots.sort_unstable_by_key(|slot| slot.id);
+    let mut neighbours = slots.iter().zip(slots.iter().skip(1));
+    match neighbours.find(|(one, two)| one.id == two.id) {
+        Some((one, _)) => Err(ConfigError::Duplicate(one.id)),
+        None => Ok(total),
+    }
+}
