@@ -77,9 +77,6 @@ pub enum DatagramError {
     /// The author is not a validator.
     #[error("{0:.16} is not a validator")]
     Stranger(ValidatorId),
-    /// An attestation of this validator itself.
-    #[error("an attestation of this validator itself")]
-    Echo,
     /// The target is later than the slot of the clock. Nobody's fault.
     #[error("slot {0} has not begun")]
     NotYet(u64),

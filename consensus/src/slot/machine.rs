@@ -98,6 +98,8 @@ pub(super) struct Core {
     finalized_is_news: bool,
     /// The attestation of this slot was sent again.
     repeated: bool,
+    /// A validator attested from an earlier checkpoint than the justified one: it has missed that one.
+    somebody_is_behind: bool,
 }
 
 /// A signature that leaves when the state is saved.
@@ -143,6 +145,7 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
             justified_is_news: false,
             finalized_is_news: false,
             repeated: false,
+            somebody_is_behind: false,
         };
         Ok(Self { config, selector, keys, core, slots })
     }
@@ -185,29 +188,22 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         }
         let author = signed.author;
         let index = self.find(&author).ok_or(DatagramError::Stranger(author))?;
-        if Some(index) == self.core.me {
-            return Err(DatagramError::Echo);
-        }
         let Some(attester) = self.slots.as_ref().get(index) else { return Ok(()) };
-        let fate = attester.fate_of(&new);
-        if fate != Fate::Ignored {
-            let message = signed.statement.to_bytes();
-            if !self.keys.verify(&author, &message, &signed.signature) {
-                return Err(DatagramError::Forged(author));
-            }
+        let fate = attester.fate_of(&new, self.core.justified.slot);
+        let contradicted = attester.contradicted_by(&new).filter(|_| !attester.offended);
+        let is_wanted = fate != Fate::Ignored || contradicted.is_some();
+        if is_wanted && !self.keys.verify(&author, &signed.statement.to_bytes(), &new.signature) {
+            return Err(DatagramError::Forged(author));
         }
         self.advance(now);
         let Some(attester) = self.slots.as_mut().get_mut(index) else { return Ok(()) };
-        match fate {
-            Fate::Ignored => {}
-            Fate::Contradicts(known) => {
-                attester.contradiction = Some([known, new]);
-                attester.offended = true;
-            }
-            Fate::Kept => {
-                attester.keep(new);
-                self.count(&new);
-            }
+        if let Some(known) = contradicted {
+            attester.contradiction = Some([known, new]);
+            attester.offended = true;
+        }
+        attester.keep(new, fate);
+        if fate != Fate::Ignored {
+            self.count(&new);
         }
         Ok(())
     }
@@ -267,13 +263,20 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
     ///
     /// [`BufferTooSmall`] below [`SignedStatement::LEN`] bytes; the machine is unchanged.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let Some(me) = self.core.me else { return Ok(None) };
-        let Some(own) = self.slots.as_mut().get_mut(me) else { return Ok(None) };
-        let [latest, _] = own.latest;
-        let Some(latest) = latest.filter(|_| own.is_due) else { return Ok(None) };
-        let len = latest.signed(self.core.genesis, own.id).encode(buf)?;
-        own.is_due = false;
-        Ok(Some(Transmit { len }))
+        for attester in self.slots.as_mut() {
+            let [latest, _] = attester.latest;
+            if let Some(latest) = latest.filter(|_| attester.is_due) {
+                let len = latest.signed(self.core.genesis, attester.id).encode(buf)?;
+                attester.is_due = false;
+                return Ok(Some(Transmit { len }));
+            }
+            if let Some(support) = attester.support.filter(|_| attester.is_support_due) {
+                let len = support.signed(self.core.genesis, attester.id).encode(buf)?;
+                attester.is_support_due = false;
+                return Ok(Some(Transmit { len }));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the next event.
@@ -365,9 +368,17 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         }
     }
 
-    /// Sends the attestation of this slot again, if there is one.
+    /// Sends the attestation of this slot again, if there is one, and to validators that are behind the attestations that
+    /// justified the last checkpoint.
     fn repeat(&mut self, slot: u64) {
         let Some(me) = self.core.me else { return };
+        if core::mem::take(&mut self.core.somebody_is_behind) {
+            let justified = self.core.justified;
+            for attester in self.slots.as_mut() {
+                let support = attester.support;
+                attester.is_support_due = support.is_some_and(|it| it.target == justified.slot);
+            }
+        }
         let Some(own) = self.slots.as_mut().get_mut(me) else { return };
         own.is_due |= own.latest.iter().flatten().any(|known| known.target == slot);
     }
@@ -394,38 +405,38 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         new.signature = self.keys.sign(&new.statement(genesis).to_bytes());
         let me = self.core.me.and_then(|me| self.slots.as_mut().get_mut(me));
         let Some(own) = me else { return };
-        own.keep(new);
+        own.keep(new, Fate::Latest);
         own.is_due = true;
         self.count(&new);
     }
 
-    /// Counts the stake behind the link of an attestation.
+    /// Counts the stake behind the link of an attestation. A link from a checkpoint that this machine has missed justifies
+    /// too: of two thirds that attest from it, honest ones hold it justified.
     fn count(&mut self, new: &Attestation) {
         let core = &mut self.core;
-        let sources = [core.justified, core.before];
-        let Some(source) = sources.into_iter().find(|known| known.slot == new.source) else {
-            return;
-        };
+        core.somebody_is_behind |= new.source < core.justified.slot;
         if new.target <= core.justified.slot {
             return;
         }
-        let is_behind = |attester: &&AttesterSlot| {
-            let mut latest = attester.latest.iter().flatten();
-            latest.any(|it| {
-                it.source == new.source && it.target == new.target && it.digest == new.digest
-            })
-        };
         let used = self.slots.as_ref().get(..core.len).unwrap_or_default();
-        let behind = used.iter().filter(is_behind);
-        let weight = behind.fold(0_u64, |sum, attester| sum.saturating_add(attester.stake));
+        let supporters = used.iter().filter(|it| it.kept().any(|kept| kept.same_vote(new)));
+        let weight = supporters.fold(0_u64, |sum, attester| sum.saturating_add(attester.stake));
         if !TwoThirds::is_reached(weight, core.total) {
             return;
         }
+        for attester in self.slots.as_mut() {
+            let support = attester.kept().find(|kept| kept.same_vote(new)).copied();
+            attester.support = support;
+            attester.is_support_due = false;
+        }
+        let source = [core.justified, core.before].into_iter().find(|it| it.slot == new.source);
         core.before = core.justified;
         core.justified = Checkpoint { slot: new.target, id: new.digest };
         core.justified_is_news = true;
-        let is_next = source.slot.checked_add(1) == Some(new.target);
-        if is_next && source.slot > core.finalized.slot {
+        if let Some(source) = source
+            && source.slot.checked_add(1) == Some(new.target)
+            && source.slot > core.finalized.slot
+        {
             core.finalized = source;
             core.finalized_is_news = true;
         }

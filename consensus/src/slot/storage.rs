@@ -6,19 +6,24 @@ use crate::hex::Hex;
 use crate::id::ValidatorId;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
-/// Storage for one validator: 520 bytes.
+/// Storage for one validator: 640 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttesterSlot {
     pub(super) id: ValidatorId,
     pub(super) stake: u64,
     /// The attestations with the greatest targets, the greatest first.
     pub(super) latest: [Option<Attestation>; 2],
+    /// The attestation that counted for the justified checkpoint, or an earlier one than the latest that may justify a
+    /// checkpoint which this machine has missed.
+    pub(super) support: Option<Attestation>,
     /// Two attestations that contradict each other: an event that was not polled yet.
     pub(super) contradiction: Option<[Attestation; 2]>,
     /// Evidence against it was found.
     pub(super) offended: bool,
-    /// The latest own attestation is to be sent.
+    /// The latest attestation is to be sent: this validator's own.
     pub(super) is_due: bool,
+    /// `support` is to be sent, to validators that have missed the justified checkpoint.
+    pub(super) is_support_due: bool,
 }
 
 /// A signed link between two checkpoints.
@@ -33,12 +38,12 @@ pub(super) struct Attestation {
 /// What becomes of an attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is known, or older than what is kept.
+    /// It is known, or too old to matter.
     Ignored,
-    /// It contradicts this one.
-    Contradicts(Attestation),
-    /// It is kept.
-    Kept,
+    /// It is one of the two with the greatest targets.
+    Latest,
+    /// It may justify a checkpoint.
+    Support,
 }
 
 impl AttesterSlot {
@@ -47,33 +52,55 @@ impl AttesterSlot {
         id: ValidatorId([0; 32]),
         stake: 0,
         latest: [None; 2],
+        support: None,
         contradiction: None,
         offended: false,
         is_due: false,
+        is_support_due: false,
     };
 
-    /// Returns what becomes of an attestation that this validator is said to have signed.
-    pub(super) fn fate_of(&self, new: &Attestation) -> Fate {
-        let mut kept = self.latest.iter().flatten();
-        if kept.clone().any(|known| known.same_vote(new)) {
+    /// Returns the attestations that are kept.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Attestation> + Clone {
+        self.latest.iter().chain([&self.support]).flatten()
+    }
+
+    /// Returns what becomes of an attestation that this validator is said to have signed, when the checkpoint of slot
+    /// `justified` is the last one that is justified.
+    ///
+    /// One that contradicts another counts for its own link, as in the paper: a validator that attests differently to
+    /// different nodes must not keep a node from a checkpoint that others hold justified.
+    pub(super) fn fate_of(&self, new: &Attestation, justified: u64) -> Fate {
+        if self.kept().any(|known| known.same_vote(new)) {
             return Fate::Ignored;
-        }
-        if let Some(known) = kept.find(|known| known.contradicts(new)) {
-            return if self.offended { Fate::Ignored } else { Fate::Contradicts(*known) };
         }
         let [_, older] = &self.latest;
         let is_late = older.is_some_and(|older| new.target < older.target);
-        if is_late { Fate::Ignored } else { Fate::Kept }
+        if !is_late && self.contradicted_by(new).is_none() {
+            return Fate::Latest;
+        }
+        let is_greatest = self.support.is_none_or(|support| support.target <= new.target);
+        if new.target > justified && is_greatest { Fate::Support } else { Fate::Ignored }
     }
 
-    /// Keeps an attestation whose fate is that.
-    pub(super) fn keep(&mut self, new: Attestation) {
+    /// Returns an attestation that contradicts this one.
+    pub(super) fn contradicted_by(&self, new: &Attestation) -> Option<Attestation> {
+        self.kept().find(|known| known.contradicts(new)).copied()
+    }
+
+    /// Keeps an attestation as its fate requires.
+    pub(super) fn keep(&mut self, new: Attestation, fate: Fate) {
         let [first, second] = &mut self.latest;
-        if first.is_some_and(|first| new.target < first.target) {
-            *second = Some(new);
-            return;
+        match fate {
+            Fate::Ignored => {}
+            Fate::Support => {
+                self.support = Some(new);
+                self.is_support_due = false;
+            }
+            Fate::Latest if first.is_some_and(|first| new.target < first.target) => {
+                *second = Some(new);
+            }
+            Fate::Latest => *second = first.replace(new),
         }
-        *second = first.replace(new);
     }
 }
 
@@ -88,7 +115,7 @@ impl Attestation {
         Statement::new(genesis, kind, self.target, 0, self.digest)
     }
 
-    fn same_vote(&self, other: &Self) -> bool {
+    pub(super) fn same_vote(&self, other: &Self) -> bool {
         self.source == other.source && self.target == other.target && self.digest == other.digest
     }
 

@@ -2,6 +2,7 @@
 //! targets.
 
 pub mod bft;
+pub mod ffg;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,6 +25,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_detector", detector),
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
+    ("consensus_ffg", ffg::ffg),
 ];
 
 /// A statement that decodes encodes back to the same bytes.
