@@ -20,7 +20,7 @@ type Machine = Ffg<RoundRobin<Vec<ValidatorId>>, Ed25519Key, Vec<AttesterSlot>>;
 /// Keys in the order of their ids.
 fn keys(count: u8) -> Vec<Ed25519Key> {
     let mut keys: Vec<_> = (1..=count).map(|n| Ed25519Key::from_secret(&[n; 32])).collect();
-    keys.sort_by_key(|key| key.id());
+    keys.sort_by_key(Ed25519Key::id);
     keys
 }
 
@@ -34,7 +34,7 @@ fn machine_with(
         config: FfgConfig::new(SLOT),
         genesis: GENESIS,
         validators: &validators,
-        selector: RoundRobin::new(keys.iter().map(|key| key.id()).collect()),
+        selector: RoundRobin::new(keys.iter().map(Ed25519Key::id).collect()),
         keys: keys[me].clone(),
     };
     let slots = vec![AttesterSlot::EMPTY; keys.len()];

@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use super::config::{FfgConfig, FfgSetup};
 use super::event::{CallError, Checkpoint, DatagramError, FfgEvent, ResumeError};
+use super::receive::{attestation_of, decode};
 use super::saved::{self, Saved};
-use super::storage::{Attestation, AttesterSlot, Fate};
+use super::state::{Core, Pending};
+use super::storage::{Attestation, AttesterSlot, Fate, fill};
 use super::timers::Timer;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::guard::MinimalGuard;
@@ -14,7 +16,7 @@ use crate::output::{SaveToken, Transmit};
 use crate::quorum::{Quorum as _, TwoThirds};
 use crate::select::selector::Selector;
 use crate::vote::evidence::Equivocation;
-use crate::vote::statement::{SignedStatement, Statement, StatementKind};
+use crate::vote::statement::Statement;
 use crate::vote::verify::Keys;
 
 /// A validator, or an observer, of a chain of slots with Casper FFG finality.
@@ -72,46 +74,6 @@ pub struct Ffg<P, K, S> {
     slots: S,
 }
 
-/// The state besides the slots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Core {
-    now: Duration,
-    pub(super) genesis: [u8; 32],
-    len: usize,
-    total: u64,
-    /// The index of this validator; an observer has none.
-    me: Option<usize>,
-    /// The slot of the clock.
-    slot: u64,
-    head: [u8; 32],
-    pub(super) justified: Checkpoint,
-    /// The checkpoint that was justified before: validators that have missed the latest one attest from it.
-    pub(super) before: Checkpoint,
-    pub(super) finalized: Checkpoint,
-    pub(super) guard: MinimalGuard,
-    pending: Option<Pending>,
-    last_token: SaveToken,
-    /// The slot for which a block is wanted, and whether that was reported.
-    wish: Option<(u64, bool)>,
-    proposed: Option<(Checkpoint, [u8; 64])>,
-    justified_is_news: bool,
-    finalized_is_news: bool,
-    /// The attestation of this slot was sent again.
-    repeated: bool,
-    /// A validator attested from an earlier checkpoint than the justified one: it has missed that one.
-    somebody_is_behind: bool,
-}
-
-/// A signature that leaves when the state is saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Pending {
-    token: SaveToken,
-    /// The source of an attestation; a proposal has none.
-    source: Option<u64>,
-    block: Checkpoint,
-    is_announced: bool,
-}
-
 impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg<P, K, S> {
     /// Creates a machine that has signed nothing, and clears the slots.
     ///
@@ -142,8 +104,8 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
             last_token: SaveToken(0),
             wish: None,
             proposed: None,
-            justified_is_news: false,
-            finalized_is_news: false,
+            justified_reported: 0,
+            finalized_reported: 0,
             repeated: false,
             somebody_is_behind: false,
         };
@@ -165,8 +127,10 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         let Saved { guard, justified, before, finalized, .. } = saved;
         ffg.core.guard = guard;
         ffg.core.justified = justified;
+        ffg.core.justified_reported = justified.slot;
         ffg.core.before = before;
         ffg.core.finalized = finalized;
+        ffg.core.finalized_reported = finalized.slot;
         Ok(ffg)
     }
 
@@ -289,10 +253,12 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         if let Some((block, signature)) = core.proposed.take() {
             return Some(FfgEvent::Proposed { block, signature });
         }
-        if core::mem::take(&mut core.justified_is_news) {
+        if core.justified.slot > core.justified_reported {
+            core.justified_reported = core.justified.slot;
             return Some(FfgEvent::Justified(core.justified));
         }
-        if core::mem::take(&mut core.finalized_is_news) {
+        if core.finalized.slot > core.finalized_reported {
+            core.finalized_reported = core.finalized.slot;
             return Some(FfgEvent::Finalized(core.finalized));
         }
         if let Some((slot, is_announced)) = core.wish.as_mut().filter(|wish| !wish.1) {
@@ -301,8 +267,8 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         }
         let genesis = core.genesis;
         let attesters = self.slots.as_mut().iter_mut();
-        let found = attesters.filter_map(|it| Some((it.id, it.contradiction.take()?))).next();
-        let (author, pair) = found?;
+        let mut found = attesters.filter_map(|it| Some((it.id, it.contradiction.take()?)));
+        let (author, pair) = found.next()?;
         let [one, two] = pair.map(|attestation| attestation.signed(genesis, author));
         Equivocation::of_verified(&one, &two).ok().map(FfgEvent::Equivocated)
     }
@@ -432,57 +398,16 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         let source = [core.justified, core.before].into_iter().find(|it| it.slot == new.source);
         core.before = core.justified;
         core.justified = Checkpoint { slot: new.target, id: new.digest };
-        core.justified_is_news = true;
         if let Some(source) = source
             && source.slot.checked_add(1) == Some(new.target)
             && source.slot > core.finalized.slot
         {
             core.finalized = source;
-            core.finalized_is_news = true;
         }
     }
 
     fn find(&self, id: &ValidatorId) -> Option<usize> {
         let used = self.slots.as_ref().get(..self.core.len)?;
         used.binary_search_by(|attester| attester.id.cmp(id)).ok()
-    }
-}
-
-fn decode(bytes: &[u8]) -> Result<SignedStatement, DatagramError> {
-    let (signed, rest) = SignedStatement::decode(bytes).map_err(DatagramError::Malformed)?;
-    if rest.is_empty() { Ok(signed) } else { Err(DatagramError::TrailingBytes(rest.len())) }
-}
-
-fn attestation_of(signed: &SignedStatement) -> Result<Attestation, DatagramError> {
-    let Statement { kind, slot: target, round, digest, .. } = signed.statement;
-    let StatementKind::Attest { source } = kind else { return Err(DatagramError::Unexpected) };
-    if source >= target || round != 0 {
-        return Err(DatagramError::Unexpected);
-    }
-    Ok(Attestation { source, target, digest, signature: signed.signature })
-}
-
-/// Fills the slots in the order of ids and returns the total stake.
-fn fill(slots: &mut [AttesterSlot], validators: &[(ValidatorId, u64)]) -> Result<u64, ConfigError> {
-    let found = validators.len();
-    let capacity = slots.len();
-    if validators.is_empty() {
-        return Err(ConfigError::NoValidators);
-    }
-    let slots = slots.get_mut(..found);
-    let slots = slots.ok_or(ConfigError::TooManyValidators { found, capacity })?;
-    let mut total = 0_u64;
-    for (slot, (id, stake)) in slots.iter_mut().zip(validators) {
-        if *stake == 0 {
-            return Err(ConfigError::NoPower(*id));
-        }
-        total = total.checked_add(*stake).ok_or(ConfigError::TooMuchPower)?;
-        *slot = AttesterSlot { id: *id, stake: *stake, ..AttesterSlot::EMPTY };
-    }
-    slots.sort_unstable_by_key(|slot| slot.id);
-    let mut neighbours = slots.iter().zip(slots.iter().skip(1));
-    match neighbours.find(|(one, two)| one.id == two.id) {
-        Some((one, _)) => Err(ConfigError::Duplicate(one.id)),
-        None => Ok(total),
     }
 }

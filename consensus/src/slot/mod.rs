@@ -10,9 +10,11 @@
 mod config;
 mod event;
 mod machine;
+mod receive;
 mod saved;
 #[cfg(feature = "ledger")]
 mod seal;
+mod state;
 mod storage;
 mod timers;
 

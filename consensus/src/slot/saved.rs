@@ -11,7 +11,7 @@
 //! | 40 | the final checkpoint |
 
 use super::event::Checkpoint;
-use super::machine::Core;
+use super::state::Core;
 use crate::error::{BufferTooSmall, DecodeError, take};
 use crate::guard::MinimalGuard;
 use crate::id::ValidatorId;

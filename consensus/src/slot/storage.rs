@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::error::ConfigError;
 use crate::hex::Hex;
 use crate::id::ValidatorId;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
@@ -128,5 +129,33 @@ impl Attestation {
 impl fmt::Debug for Attestation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{} {:.16}", self.source, self.target, Hex(&self.digest))
+    }
+}
+
+/// Fills the slots in the order of ids and returns the total stake.
+pub(super) fn fill(
+    slots: &mut [AttesterSlot],
+    validators: &[(ValidatorId, u64)],
+) -> Result<u64, ConfigError> {
+    let found = validators.len();
+    let capacity = slots.len();
+    if validators.is_empty() {
+        return Err(ConfigError::NoValidators);
+    }
+    let slots = slots.get_mut(..found);
+    let slots = slots.ok_or(ConfigError::TooManyValidators { found, capacity })?;
+    let mut total = 0_u64;
+    for (slot, (id, stake)) in slots.iter_mut().zip(validators) {
+        if *stake == 0 {
+            return Err(ConfigError::NoPower(*id));
+        }
+        total = total.checked_add(*stake).ok_or(ConfigError::TooMuchPower)?;
+        *slot = AttesterSlot { id: *id, stake: *stake, ..AttesterSlot::EMPTY };
+    }
+    slots.sort_unstable_by_key(|slot| slot.id);
+    let mut neighbours = slots.iter().zip(slots.iter().skip(1));
+    match neighbours.find(|(one, two)| one.id == two.id) {
+        Some((one, _)) => Err(ConfigError::Duplicate(one.id)),
+        None => Ok(total),
     }
 }
