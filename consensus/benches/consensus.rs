@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
+use consensus::select::{Change, PrioritySlot, StakeSlot, StakeTree, WeightedRoundRobin};
 use consensus::{
-    Change, Ed25519Key, Keys, PrioritySlot, RoundRobin, SignedStatement, StakeSlot, StakeTree,
-    ValidatorId, ValidatorSet, ValidatorSlot, Verify, WeightedRoundRobin,
+    Ed25519Key, Keys, RoundRobin, SignedStatement, ValidatorId, ValidatorSet, ValidatorSlot, Verify,
 };
 
 const REPETITIONS: u32 = 5;

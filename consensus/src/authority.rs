@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::error::Full;
 use crate::id::ValidatorId;
-use crate::select::Selector;
+use crate::select::selector::Selector;
 
 /// Known keys that seal blocks in turn (EIP-225). Any `AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>` serves as
 /// storage.
@@ -44,6 +44,12 @@ pub struct AuthoritySlot {
 }
 
 /// Whether it is an authority's turn.
+///
+/// ```
+/// use consensus::Turn;
+///
+/// assert!(Turn::In.difficulty() > Turn::Out.difficulty());
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "EIP-225 has these two")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::id::ValidatorId;
+
 /// Why bytes are not a value: their author's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -25,6 +27,44 @@ pub enum DecodeError {
     /// A field has a value that its writer spells in another way.
     #[error("not the canonical encoding")]
     Noncanonical,
+}
+
+/// Why a machine cannot be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no validator.
+    #[error("no validators; name at least one")]
+    NoValidators,
+    /// There are more validators than slots for them.
+    #[error("{found} validators, but slots for {capacity}")]
+    TooManyValidators {
+        /// The number of validators.
+        found: usize,
+        /// The number of slots.
+        capacity: usize,
+    },
+    /// There are not enough slots for statements.
+    #[error("{found} slots for statements; provide {needed}")]
+    TooFewVotes {
+        /// The number of slots.
+        found: usize,
+        /// The number required.
+        needed: usize,
+    },
+    /// A validator is named twice.
+    #[error("{0:.16} is named twice")]
+    Duplicate(ValidatorId),
+    /// A validator has no power.
+    #[error("{0:.16} has no power; leave it out")]
+    NoPower(ValidatorId),
+    /// The sum of the powers exceeds 64 bits.
+    #[error("the total power exceeds {}", u64::MAX)]
+    TooMuchPower,
+    /// A timeout is zero, so that rounds would pass without end.
+    #[error("a timeout is zero; choose a longer one")]
+    ZeroTimeout,
 }
 
 /// The caller's buffer is too small. Nothing was written.

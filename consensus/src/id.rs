@@ -5,6 +5,12 @@ use core::fmt;
 use crate::hex::Hex;
 
 /// Identifies a validator or an authority: its Ed25519 public key (RFC 8032). `Display` is hexadecimal.
+///
+/// ```
+/// use consensus::ValidatorId;
+///
+/// assert_eq!(format!("{:.8}", ValidatorId([0xAB; 32])), "abababab");
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the bytes of the key")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

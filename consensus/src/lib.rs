@@ -27,38 +27,32 @@ mod authority;
 pub mod bft;
 pub mod clique;
 mod error;
+pub mod guard;
 mod hex;
 mod id;
 mod invariant;
-mod round_robin;
-mod select;
-mod stake;
+pub mod iter;
+mod output;
+pub mod quorum;
+pub mod select;
+pub mod slot;
+pub mod stake;
 mod validator;
 mod vote;
 
 #[cfg(feature = "ledger")]
 mod seal;
 
-pub use authority::{Authorities, AuthorityError, AuthorityIds, AuthoritySlot, Turn};
-pub use error::{BufferTooSmall, DecodeError, Full};
+pub use authority::{Authorities, AuthorityError, AuthoritySlot, Turn};
+pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};
 pub use id::ValidatorId;
-pub use round_robin::{
-    Change, Prioritized, PrioritizedIter, PrioritySlot, UpdateError, WeightedRoundRobin,
-};
-pub use select::rotation::{BesuRotation, RoundRobin};
-pub use select::stake_tree::{SeededDraw, StakeSlot, StakeTree};
-pub use select::{Draw, Selector};
-pub use stake::{ActiveStakes, BondError, BondSlot, BondState, SlashError, StakeBook, StakeConfig};
-pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot, Validators};
-pub use vote::detector::{EquivocationDetector, StatementSlot, Statements};
+pub use output::{SaveToken, Transmit};
+pub use select::rotation::RoundRobin;
+pub use select::selector::Selector;
+pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot};
+pub use vote::detector::{EquivocationDetector, StatementSlot};
 pub use vote::evidence::{Equivocation, EvidenceError};
-pub use vote::guard::complete::{
-    CompleteGuard, Permit, RecordSlot, SignedAttestations, SignedBlocks,
-};
-pub use vote::guard::error::GuardError;
-pub use vote::guard::minimal::MinimalGuard;
 pub use vote::offence::{Offence, OffenceKind};
-pub use vote::quorum::{OverHalf, OverThird, OverTwoThirds, Quorum, Tally, TwoThirds};
 pub use vote::statement::{BadSignature, SignedStatement, Statement, StatementKind};
 pub use vote::verify::{Ed25519, Ed25519Key, Keys, Verify};
 

@@ -32,6 +32,31 @@ pub const SLASH: u8 = 1;
 /// [`statement_of`]. The id of the parent is the seed of the draw: simple, but its author can grind it, so use it among
 /// few that know each other. Round r begins `patience` * r seconds after the parent, and a block may be less than
 /// `patience` seconds ahead of the clock.
+///
+/// ```
+/// use consensus::{StakeSeal, ValidatorSet, ValidatorSlot, statement_of, validator_id};
+/// use ledger_core::ledger::Standard;
+/// use ledger_core::{
+///     Account, Block, Body, Chain, ChainSlots, ChainSpec, JournalSlot, KeyPair, Rules, Slot,
+/// };
+///
+/// let key = KeyPair::from_secret(&[1; 32]);
+/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// validators.set_stake(validator_id(&key), 100)?;
+/// let seal = StakeSeal::new(5, validators);
+///
+/// let spec = ChainSpec { name: "stake", rules: Rules::SMALL, time: 1000, allocation: &[] };
+/// let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
+/// let mut chain = Chain::new(&spec, seal, Standard, storage).expect("it fits");
+/// let claim = StakeSeal::<[ValidatorSlot; 4]>::claim(0, &validator_id(&key));
+/// let header = chain.propose(1005, Account::default(), &Body::default(), claim).expect("empty");
+/// let proof = key.sign(&statement_of(chain.genesis_id(), &header, 0));
+/// let block = Block::new(header, proof.as_bytes(), Body::default()).expect("empty");
+/// let mut bytes = vec![0; block.encoded_len()];
+/// block.encode(&mut bytes).expect("encoded_len suffices");
+/// assert_eq!(chain.append(1005, &bytes).expect("it was drawn").height.0, 1);
+/// # Ok::<(), consensus::ValidatorError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StakeSeal<S> {
     patience: u64,
@@ -43,6 +68,20 @@ pub struct StakeSeal<S> {
 /// The claim is the key of the authority; the proof is its signature of [`statement_of`] with round 0. In turn a block
 /// weighs 2, out of turn 1. Between two blocks pass at least `period` seconds, and a block may be less than `period`
 /// seconds ahead of the clock.
+///
+/// ```
+/// use consensus::{Authorities, AuthoritySeal, AuthoritySlot, ValidatorId};
+/// use ledger_core::Engine;
+///
+/// let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 4]);
+/// authorities.insert(ValidatorId([1; 32]))?;
+/// let seal = AuthoritySeal::new(5, authorities);
+/// let mut others = Authorities::new([AuthoritySlot::EMPTY; 4]);
+/// others.insert(ValidatorId([2; 32]))?;
+/// let other = AuthoritySeal::new(5, others);
+/// assert_ne!(seal.digest(), other.digest(), "other authorities, another chain");
+/// # Ok::<(), consensus::Full>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuthoritySeal<S> {
     period: u64,

@@ -11,12 +11,13 @@ use crate::vote::offence::Offence;
 /// |---|---|---|
 /// | waiting | active | at the next epochs, in the order of bonding, [`churn`](StakeConfig::churn) per epoch |
 /// | active | unbonding | [`unbond`](StakeBook::unbond), or [`slash`](StakeBook::slash) |
-/// | unbonding | gone | [`withdraw`](StakeBook::withdraw), from [`unbonding`](StakeConfig::unbonding) epochs later on |
+/// | unbonding | withdrawn | [`withdraw`](StakeBook::withdraw), from [`unbonding`](StakeConfig::unbonding) epochs later on |
 ///
 /// A stake that is unbonding can still be slashed: evidence is worth something as long as the stake is there.
 ///
 /// ```
-/// use consensus::{BondSlot, Offence, OffenceKind, SlashError, StakeBook, StakeConfig, ValidatorId};
+/// use consensus::{Offence, OffenceKind, ValidatorId};
+/// use consensus::stake::{BondSlot, SlashError, StakeBook, StakeConfig};
 ///
 /// let ann = ValidatorId([1; 32]);
 /// let mut book = StakeBook::new(StakeConfig::new(), [BondSlot::EMPTY; 8]);
@@ -28,7 +29,7 @@ use crate::vote::offence::Offence;
 /// assert_eq!(book.slash(&offence, 1), Ok(50), "a twentieth");
 /// assert_eq!(book.slash(&offence, 1), Err(SlashError::AlreadySlashed));
 /// assert_eq!(book.active().count(), 0);
-/// # Ok::<(), consensus::BondError>(())
+/// # Ok::<(), consensus::stake::BondError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StakeBook<S: ?Sized> {

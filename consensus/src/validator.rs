@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::id::ValidatorId;
-use crate::select::Draw;
+use crate::select::selector::Draw;
 
 const DRAW_TAG: u8 = 0x44; // 'D'
 /// Each attempt is refused in less than half of the cases, so this many never are.

@@ -5,8 +5,9 @@ mod json;
 use std::fs;
 use std::path::Path;
 
+use consensus::ValidatorId;
 use consensus::aura::{CreditSlot, FinalityError, RollingFinality, difficulty, step_of};
-use consensus::{OverHalf, OverTwoThirds, Quorum, ValidatorId};
+use consensus::quorum::{OverHalf, OverTwoThirds, Quorum};
 use json::Json;
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ fn run<Q: Quorum>(case: &Json) {
 
 /// Numbers of openethereum's rolling-finality tests.
 #[test]
-fn the_finality_of_openethereum() {
+fn finality_matches_openethereum() {
     for case in data().at("finality").list() {
         match case.at("rule").text() {
             "1/2" => run::<OverHalf>(case),
@@ -45,7 +46,7 @@ fn the_finality_of_openethereum() {
 
 /// The formula of openethereum and Nethermind.
 #[test]
-fn the_difficulty_of_openethereum() {
+fn difficulty_matches_openethereum() {
     for case in data().at("difficulty").list() {
         let number = |key: &str| case.at(key).number() as u64;
         let found = difficulty(number("parent_step"), number("step"), number("empty_steps"));
@@ -58,7 +59,7 @@ fn the_difficulty_of_openethereum() {
 }
 
 #[test]
-fn refusals() {
+fn gaps_and_unsigned_blocks_are_refused() {
     let mut finality = RollingFinality::<_>::new(3, [CreditSlot::EMPTY; 2]);
     assert_eq!(finality.push(7, &[]), Err(FinalityError::NoSigner));
     let three = [1, 2, 3].map(id);

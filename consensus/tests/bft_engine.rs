@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use consensus::bft::{
-    Bft, BftConfig, BftEvent, BftSetup, BftSlots, CallError, ConfigError, DatagramError, PeerSlot,
-    ResumeError, SaveToken, Step, VoteSlot,
+    Bft, BftConfig, BftEvent, BftSetup, BftSlots, CallError, DatagramError, PeerSlot, ResumeError,
+    Step, VoteSlot,
 };
 use consensus::{
-    Ed25519Key, Keys as _, OffenceKind, RoundRobin, SignedStatement, Statement, StatementKind,
-    ValidatorId,
+    ConfigError, Ed25519Key, Keys as _, OffenceKind, RoundRobin, SaveToken, SignedStatement,
+    Statement, StatementKind, ValidatorId,
 };
 
 const GENESIS: [u8; 32] = [0xC0; 32];
@@ -115,7 +115,7 @@ fn nothing_leaves_before_it_is_saved() {
 
 /// A whole height with the statements of the other three; each vote is saved before the next step.
 #[test]
-fn a_height_from_proposal_to_decision() {
+fn a_proposal_becomes_a_decision() {
     let mut engine = engine(1);
     let mut sent_all = Vec::new();
     let mut decided = None;
@@ -188,7 +188,7 @@ fn a_contradiction_is_reported_once() {
 
 /// What is not for this engine is dropped, and changes nothing.
 #[test]
-fn datagrams_that_are_dropped() {
+fn invalid_datagrams_are_dropped_with_the_reason() {
     let mut engine = engine(1);
     let before = *engine.round_state();
     let vote = signed(0, StatementKind::Prevote, 4, 0, VALUE);
@@ -231,8 +231,26 @@ fn claims_of_more_than_a_third_count() {
     assert!(behind.contains(&BftEvent::Behind { height: 9 }), "{behind:?}");
 }
 
+/// Two of four have prevoted, and a third is in a later round: its prevote may never arrive, and the timeout starts.
 #[test]
-fn setups_that_are_refused() {
+fn a_validator_in_a_later_round_counts_for_the_timeout() {
+    let mut engine = engine(1);
+    let at = Duration::from_millis(300);
+    engine.handle_timeout(at);
+    let token = SaveToken(1);
+    assert_eq!(events(&mut engine), [BftEvent::Save { token }]);
+    engine.handle_saved(at, token).expect("known");
+    let prevote = |author, round| signed(author, StatementKind::Prevote, 4, round, Statement::NIL);
+    engine.handle_datagram(at, &prevote(2, 0)).expect("valid");
+    assert!(!engine.round_state().prevote_timeout_scheduled);
+    engine.handle_datagram(at, &prevote(3, 2)).expect("valid");
+    assert!(engine.round_state().prevote_timeout_scheduled);
+    engine.handle_timeout(at + Duration::from_millis(200));
+    assert_eq!(engine.round_state().step, Step::Precommit);
+}
+
+#[test]
+fn invalid_setups_are_refused() {
     let list = validators();
     let new = |list: &[(ValidatorId, u64)], peers, votes| {
         Bft::new(setup(list, 0), storage(peers, votes)).map(|_| ())

@@ -45,7 +45,7 @@ fn letter(name: &str) -> ValidatorId {
 
 /// The voting scenarios of EIP-225 and of go-ethereum's tests (CC0), block by block.
 #[test]
-fn the_voting_scenarios() {
+fn votes_match_the_scenarios_of_eip_225() {
     let mut scenarios = 0;
     for line in data("clique_voting.jsonl").lines() {
         let case = Json::of(line);
@@ -340,7 +340,7 @@ fn the_order_of_heads_is_total() {
 }
 
 #[test]
-fn setups_and_limits() {
+fn invalid_setups_and_full_tables_are_refused() {
     let ids: Vec<_> = (1..=3).map(|n| ValidatorId([n; 32])).collect();
     let new = |epoch, ids: &[ValidatorId], signers, votes| {
         Clique::new(config(epoch), ids, storage(signers, votes)).map(|_| ())

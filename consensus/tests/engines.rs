@@ -11,9 +11,10 @@ use consensus::clique::{
     CandidateSlot, Clique, CliqueConfig, CliqueError, CliqueHead, CliqueSeal, CliqueSealError,
     CliqueSlots, CliqueVote, RecentSlot, SignerSlot,
 };
+use consensus::quorum::OverHalf;
 use consensus::{
-    Ed25519Key, OffenceKind, OverHalf, RoundRobin, SealError, SignedStatement, ValidatorId,
-    ValidatorSet, ValidatorSlot, statement_of, validator_id,
+    Ed25519Key, OffenceKind, RoundRobin, SealError, SignedStatement, ValidatorId, ValidatorSet,
+    ValidatorSlot, statement_of, validator_id,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{

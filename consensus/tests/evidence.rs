@@ -26,7 +26,7 @@ fn attest(source: u64, target: u64, digest: u8) -> Statement {
 
 /// All 210 pairs of the predicate `is_slashable_attestation_data` of the consensus specs, in both orders.
 #[test]
-fn the_grid_of_slashable_attestations() {
+fn slashable_attestations_match_the_specification() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ffg_slashing_grid.txt");
     let text = fs::read_to_string(path).expect("the grid");
     let mut surrounds = std::collections::BTreeMap::new();
@@ -58,7 +58,7 @@ fn the_grid_of_slashable_attestations() {
 
 /// Kinds, rounds, slots and chains that an honest validator may combine, and those that it may not.
 #[test]
-fn what_contradicts() {
+fn contradictions_have_a_kind_and_a_slot_in_any_order() {
     let statement =
         |kind, slot, round, digest| Statement::new(GENESIS, kind, slot, round, [digest; 32]);
     let propose = StatementKind::Propose { valid_round: None };
@@ -96,7 +96,7 @@ fn what_contradicts() {
 
 /// Three proposals of one author in one slot: three pairs of evidence, one offence.
 #[test]
-fn many_proofs_of_one_offence() {
+fn many_proofs_name_one_offence() {
     let proposals =
         [1, 2, 3].map(|digest| sign(1, Statement::propose(GENESIS, 9, 0, [digest; 32])));
     let [a, b, c] = &proposals;
@@ -138,7 +138,7 @@ fn the_detector_finds_surrounding_votes() {
 
 /// Other spellings of a statement are refused.
 #[test]
-fn one_spelling_for_each_statement() {
+fn each_statement_has_one_encoding() {
     let prevote = Statement::new(GENESIS, StatementKind::Prevote, 5, 1, [1; 32]);
     let mut bytes = prevote.to_bytes();
     assert_eq!(Statement::decode(&bytes), Ok((prevote, &[][..])));
@@ -173,7 +173,7 @@ fn another_genesis_refuses_every_signature() {
 /// of mixed order.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn the_strict_rule_for_twelve_strange_signatures() {
+fn ed25519_speccheck_cases_follow_the_strict_rule() {
     let folder = env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of the vectors");
     let text = fs::read_to_string(format!("{folder}/chain/ed25519-speccheck.json"));
     let data = Json::of(&text.expect("the signatures"));

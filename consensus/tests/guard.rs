@@ -6,7 +6,7 @@ mod json;
 use std::collections::BTreeMap;
 use std::{env, fs};
 
-use consensus::{CompleteGuard, GuardError, MinimalGuard, Permit, RecordSlot};
+use consensus::guard::{CompleteGuard, GuardError, MinimalGuard, Permit, RecordSlot};
 use json::Json;
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn verdict(outcome: Result<Permit, GuardError>) -> String {
 /// (conditions 2, 4 and 5) refuses it: those steps are counted.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn the_streams_of_lighthouse() {
+fn guards_match_the_streams_of_lighthouse() {
     let folder = env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of the vectors");
     let text = fs::read_to_string(format!("{folder}/consensus/slashing_streams.jsonl"));
     let text = text.expect("the streams");
@@ -107,7 +107,7 @@ fn the_conditions_of_eip_3076() {
 
 /// A file that contains slashable records is imported, and only tightens the guard.
 #[test]
-fn slashable_imports_tighten() {
+fn slashable_imports_tighten_the_guard() {
     let mut guard = guard(8);
     for digest in [[1; 32], [2; 32]] {
         guard.import_block(3, Some(digest)).expect("a slot");
@@ -132,7 +132,7 @@ fn a_crash_between_storing_and_sending_gives_no_second_signature() {
 }
 
 #[test]
-fn the_ends_of_the_range_and_no_slots() {
+fn the_last_slot_and_zero_capacity_are_refused() {
     let mut minimal = MinimalGuard::EMPTY;
     assert_eq!(minimal.sign_block(u64::MAX), Err(GuardError::OutOfRange));
     assert_eq!(minimal.sign_attestation(0, u64::MAX), Err(GuardError::OutOfRange));

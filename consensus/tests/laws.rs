@@ -44,7 +44,7 @@ fn signed(key: u8, slot: u64, round: u32, digest: [u8; 32]) -> SignedStatement {
 }
 
 #[test]
-fn what_is_no_offence_is_no_evidence() {
+fn statements_without_a_contradiction_are_not_evidence() {
     let base = signed(1, 5, 0, [1; 32]);
     let prove = |other: &SignedStatement| Equivocation::prove(&base, other);
     assert_eq!(prove(&base), Err(EvidenceError::NoContradiction));
@@ -94,7 +94,7 @@ fn the_draw_is_proportional_to_stake() {
 
 /// A change of seed, slot or round changes the outcome; the same arguments never do.
 #[test]
-fn draws_are_pinned() {
+fn draws_equal_the_pinned_values() {
     let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 100]);
     for n in 0..100 {
         set.set_stake(ValidatorId([n; 32]), 1 + u64::from(n)).expect("there is room");
@@ -155,7 +155,7 @@ fn an_authority_that_returns_is_still_recent() {
 }
 
 #[test]
-fn capacities_of_zero_and_one() {
+fn capacities_of_zero_and_one_report_full() {
     let mut none = ValidatorSet::new([ValidatorSlot::EMPTY; 0]);
     let full = ValidatorError::Full { capacity: 0 };
     assert_eq!(none.set_stake(ValidatorId([1; 32]), 5), Err(full));

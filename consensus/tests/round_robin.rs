@@ -6,7 +6,8 @@ use std::path::Path;
 
 mod json;
 
-use consensus::{Change, Prioritized, PrioritySlot, UpdateError, ValidatorId, WeightedRoundRobin};
+use consensus::ValidatorId;
+use consensus::select::{Change, Prioritized, PrioritySlot, UpdateError, WeightedRoundRobin};
 use json::Json;
 use proptest::prelude::*;
 
@@ -89,14 +90,14 @@ fn run(script: &Json) -> u32 {
 const SCRIPT: &str = r#"{"script":0,"steps":[{"op":"new","changes":[["v00",3],["v01",8],["v02",5]],"vals":[["v01",8,-8],["v02",5,5],["v00",3,3]],"proposer":"v01"},{"op":"inc","times":5,"vals":[["v01",8,0],["v02",5,-2],["v00",3,2]],"proposer":"v01"},{"op":"inc","times":6,"vals":[["v01",8,0],["v02",5,-4],["v00",3,4]],"proposer":"v02"},{"op":"update","changes":[["v11",6]],"vals":[["v01",8,6],["v11",6,-18],["v02",5,2],["v00",3,10]],"proposer":"v02"},{"op":"update","changes":[["v02",9]],"vals":[["v02",9,2],["v01",8,6],["v11",6,-18],["v00",3,10]],"proposer":"v02"}]}"#;
 
 #[test]
-fn a_script_of_cometbft() {
+fn one_script_matches_cometbft() {
     assert_eq!(run(&Json::parse(&mut { SCRIPT })), 0);
 }
 
 /// Source: the output of CometBFT's own functions (`types/validator_set.go`), 60 scripts of 15 steps.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn sixty_scripts_of_cometbft() {
+fn sixty_scripts_match_cometbft() {
     let folder = std::env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder");
     let path = Path::new(&folder).join("consensus/cometbft_scripts.jsonl");
     let text = fs::read_to_string(path).expect("the file");
@@ -106,7 +107,7 @@ fn sixty_scripts_of_cometbft() {
 
 /// Source: the test `TestProposerSelection1` of CometBFT.
 #[test]
-fn the_first_proposers_of_cometbfts_example() {
+fn first_proposers_match_the_example_of_cometbft() {
     let changes = [("foo", 1000), ("bar", 300), ("baz", 330)];
     let mut set = set(&changes.map(|(name, power)| Change { id: id(name), power })).expect("small");
     let expected =
@@ -118,7 +119,7 @@ fn the_first_proposers_of_cometbfts_example() {
 }
 
 #[test]
-fn what_the_original_panics_for_is_an_error_or_none() {
+fn empty_sets_and_zero_steps_do_not_panic() {
     let mut empty = set(&[]).expect("an empty set");
     assert_eq!((empty.advance(1), empty.proposer(), empty.total_power()), (None, None, 0));
     let max = WeightedRoundRobin::MAX_POWER;

@@ -11,7 +11,7 @@ use json::Json;
 /// and output after each.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn the_transitions_of_malachite() {
+fn transitions_match_malachite() {
     let folder = env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of the vectors");
     let path = format!("{folder}/chain/malachite-state-machine.jsonl");
     let text = fs::read_to_string(path).expect("the transitions");

@@ -176,7 +176,7 @@ fn an_authority_makes_no_blocks_of_the_future() {
 
 /// Signing one header twice with two nonces makes one block, not a fork: the id covers no signature.
 #[test]
-fn a_second_signature_is_no_second_block() {
+fn a_second_signature_is_not_a_second_block() {
     let (mut chain, order) = authority_chain(2);
     let author = owner(&order[1]);
     let header = propose(&mut chain, 1002, Authority::claim(&order[1]));

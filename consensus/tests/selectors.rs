@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use consensus::select::{BesuRotation, SeededDraw, StakeSlot, StakeTree};
 use consensus::{
-    Authorities, AuthoritySlot, BesuRotation, RoundRobin, SeededDraw, Selector, StakeSlot,
-    StakeTree, ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot,
+    Authorities, AuthoritySlot, RoundRobin, Selector, ValidatorError, ValidatorId, ValidatorSet,
+    ValidatorSlot,
 };
 use proptest::prelude::*;
 
@@ -16,7 +17,7 @@ fn id(n: u64) -> ValidatorId {
 
 /// 72 rows of Besu's rule, with proposers that are validators and proposers that are not.
 #[test]
-fn the_rotation_of_besu() {
+fn rotation_matches_besu() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bft_rotation.txt");
     let text = fs::read_to_string(path).expect("the rows");
     let validators = [10, 20, 30, 40].map(id);
@@ -94,7 +95,7 @@ fn draws_follow_the_stakes() {
 
 /// Built at once or one by one: the same set, the same tree, the same refusals.
 #[test]
-fn sorted_stakes_are_taken_at_once() {
+fn from_sorted_equals_single_insertions() {
     let stakes = [(1, 5), (2, 0), (3, 7), (9, 1)].map(|(n, stake)| (id(n), stake));
     let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 4], stakes).expect("sorted");
     let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 4], stakes).expect("sorted");

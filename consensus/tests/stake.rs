@@ -1,9 +1,7 @@
 //! The life of a stake at its boundaries, and for any order of calls.
 
-use consensus::{
-    BondError, BondSlot, BondState, Offence, OffenceKind, SlashError, StakeBook, StakeConfig,
-    ValidatorId,
-};
+use consensus::stake::{BondError, BondSlot, BondState, SlashError, StakeBook, StakeConfig};
+use consensus::{Offence, OffenceKind, ValidatorId};
 use proptest::prelude::*;
 
 fn id(n: u8) -> ValidatorId {
@@ -43,7 +41,7 @@ fn stakes_become_active_in_the_order_of_bonding() {
 }
 
 #[test]
-fn offences_at_the_edges() {
+fn offences_are_slashed_within_the_unbonding_window_only() {
     let mut book = book(4, 4);
     book.bond(id(1), 1001).expect("a slot");
     assert_eq!(book.slash(&double(1, 0), 0), Err(SlashError::NotMember(id(1))), "it waits");
@@ -69,7 +67,7 @@ fn offences_at_the_edges() {
 }
 
 #[test]
-fn amounts_at_the_edges() {
+fn extreme_amounts_do_not_overflow() {
     let mut none = book(1, 0);
     assert_eq!(none.bond(id(1), 1), Err(BondError::Full { capacity: 0 }));
     let mut book = book(u32::MAX, 3);

@@ -1,9 +1,7 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
-use consensus::{
-    Authorities, AuthoritySlot, PrioritySlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
-    WeightedRoundRobin,
-};
+use consensus::select::{PrioritySlot, WeightedRoundRobin};
+use consensus::{Authorities, AuthoritySlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot};
 
 #[test]
 fn a_precision_limits_the_hexadecimal_digits() {
@@ -47,8 +45,8 @@ fn a_rotation_counts_its_validators() {
     assert_eq!(rotation.total_power(), 20);
 }
 
-fn change(n: u8, power: u64) -> consensus::Change {
-    consensus::Change { id: ValidatorId([n; 32]), power }
+fn change(n: u8, power: u64) -> consensus::select::Change {
+    consensus::select::Change { id: ValidatorId([n; 32]), power }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use thiserror::Error;
 
 use crate::id::ValidatorId;
-use crate::vote::quorum::{OverHalf, Quorum};
+use crate::quorum::{OverHalf, Quorum};
 
 /// Counts the different authorities in the unfinalized end of a chain: while they are a quorum, the first block of it is
 /// final. Any `AsRef<[CreditSlot]> + AsMut<[CreditSlot]>` serves as storage: one slot for each signature of the

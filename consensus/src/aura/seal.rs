@@ -7,12 +7,12 @@ use ledger_core::{
 use thiserror::Error;
 
 use super::finality::{CreditSlot, RollingFinality};
-use super::step_of;
+use super::step::step_of;
 use crate::id::ValidatorId;
+use crate::quorum::{OverHalf, Quorum};
 use crate::seal::{Digest, SealError, check_form, check_signature_of};
-use crate::select::Selector as _;
 use crate::select::rotation::RoundRobin;
-use crate::vote::quorum::{OverHalf, Quorum};
+use crate::select::selector::Selector as _;
 use crate::vote::statement::Statement;
 
 /// A block weighs 2^64 - 1 minus the steps since its parent, so that fewer missed steps are heavier.
@@ -23,6 +23,16 @@ const FULL_STEP: u64 = u64::MAX;
 /// The step is the time of the block divided by `duration`; the claim is the key of the authority; the proof is its
 /// signature of [`AuraSeal::statement`], whose slot is the step. A block of a later step than the clock's is `NotYet`.
 /// Blocks are final when enough different authorities have built on them. Empty steps are not signed.
+///
+/// ```
+/// use consensus::ValidatorId;
+/// use consensus::aura::{AuraSeal, CreditSlot};
+///
+/// let ids = [1, 2, 3].map(|n| ValidatorId([n; 32]));
+/// let seal = AuraSeal::<_, _>::new(5, ids, [CreditSlot::EMPTY; 8]);
+/// let step = seal.step(1012).expect("steps last five seconds");
+/// assert_eq!(seal.primary(step), Some(ids[1]), "202 mod 3 is 1");
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuraSeal<V, S, Q = OverHalf> {
     duration: u64,

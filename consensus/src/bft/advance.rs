@@ -1,11 +1,11 @@
 //! From the statements to the next step: which rule of the paper applies.
 
 use super::engine::{Check, Cursor, Pending, Wish};
-use super::event::SaveToken;
 use super::round::{RoundInput, RoundOutput, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::Timer;
 use crate::invariant::invariant;
+use crate::output::SaveToken;
 use crate::vote::statement::Statement;
 
 impl Cursor<'_> {
@@ -99,7 +99,7 @@ impl Cursor<'_> {
             return Some(RoundInput::TimeoutPrevote);
         }
         let is_new = !self.core.state.prevote_timeout_scheduled;
-        let any = is_new && self.votes().has_quorum(VoteKind::Prevote, round, |_| true);
+        let any = is_new && self.votes().has_quorum_of_any(VoteKind::Prevote, round);
         any.then_some(RoundInput::PolkaAny)
     }
 
@@ -119,7 +119,7 @@ impl Cursor<'_> {
             return Some(RoundInput::TimeoutPrecommit);
         }
         let is_new = !self.core.state.precommit_timeout_scheduled;
-        let any = is_new && self.votes().has_quorum(VoteKind::Precommit, round, |_| true);
+        let any = is_new && self.votes().has_quorum_of_any(VoteKind::Precommit, round);
         any.then_some(RoundInput::PrecommitAny)
     }
 
@@ -128,7 +128,7 @@ impl Cursor<'_> {
         is_proposed && self.validity(value) == Some(true)
     }
 
-    /// Returns what the application says about a block, and asks it where it has not said anything.
+    /// Returns the verdict of the application on a block, and requests it if there is none.
     fn validity(&mut self, value: [u8; 32]) -> Option<bool> {
         let state = &self.core.state;
         let mut known = [state.valid, state.locked].into_iter().flatten();
@@ -154,14 +154,14 @@ impl Cursor<'_> {
             RoundOutput::Proposal { value, valid_round } => {
                 self.schedule(Timer::Propose);
                 let support = valid_round.map_or(0, |round| round.saturating_add(1));
-                self.say(VoteKind::Propose, support, value);
+                self.stage(VoteKind::Propose, support, value);
             }
             RoundOutput::Prevote(value) => {
                 self.core.wish = None;
-                self.say(VoteKind::Prevote, 0, value.unwrap_or(Statement::NIL));
+                self.stage(VoteKind::Prevote, 0, value.unwrap_or(Statement::NIL));
             }
             RoundOutput::Precommit(value) => {
-                self.say(VoteKind::Precommit, 0, value.unwrap_or(Statement::NIL));
+                self.stage(VoteKind::Precommit, 0, value.unwrap_or(Statement::NIL));
             }
             RoundOutput::ScheduleTimeout(Step::Prevote) => self.schedule(Timer::Prevote),
             RoundOutput::ScheduleTimeout(Step::Precommit) => self.schedule(Timer::Precommit),
@@ -189,7 +189,7 @@ impl Cursor<'_> {
     }
 
     /// Decides on a statement of this validator. It leaves when the state is saved. An observer makes none.
-    pub(super) fn say(&mut self, kind: VoteKind, support: u32, digest: [u8; 32]) {
+    pub(super) fn stage(&mut self, kind: VoteKind, support: u32, digest: [u8; 32]) {
         if self.core.me.is_none() {
             return;
         }

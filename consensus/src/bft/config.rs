@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::error::DecodeError;
+use crate::error::{ConfigError, DecodeError};
 use crate::id::ValidatorId;
 
 /// Timeouts. Choose `propose` longer than a proposal takes to reach all validators and to be checked, and the others
@@ -42,44 +42,6 @@ pub struct BftSetup<'a, P, K> {
     pub selector: P,
     /// Signs for this validator. If its id is not among the validators the engine only observes.
     pub keys: K,
-}
-
-/// Why an engine cannot be built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// There is no validator.
-    #[error("no validators; name at least one")]
-    NoValidators,
-    /// There are more validators than slots for them.
-    #[error("{found} validators, but slots for {capacity}")]
-    TooManyValidators {
-        /// The number of validators.
-        found: usize,
-        /// The number of slots.
-        capacity: usize,
-    },
-    /// There are not enough slots for statements.
-    #[error("{found} slots for statements; provide {needed}")]
-    TooFewVotes {
-        /// The number of slots.
-        found: usize,
-        /// The number required.
-        needed: usize,
-    },
-    /// A validator is named twice.
-    #[error("{0:.16} is named twice")]
-    Duplicate(ValidatorId),
-    /// A validator has no power.
-    #[error("{0:.16} has no power; leave it out")]
-    NoPower(ValidatorId),
-    /// The sum of the powers exceeds 64 bits.
-    #[error("the total power exceeds {}", u64::MAX)]
-    TooMuchPower,
-    /// A timeout is zero, so that rounds would pass without end.
-    #[error("a timeout is zero; choose a longer one")]
-    ZeroTimeout,
 }
 
 /// Why an engine cannot continue from what was saved.

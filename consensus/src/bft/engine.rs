@@ -3,14 +3,14 @@
 use core::time::Duration;
 
 use super::config::BftConfig;
-use super::event::SaveToken;
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{PeerSlot, RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::{Deadlines, Timer};
 use super::votes::{Rounds, Votes, insert};
 use crate::id::ValidatorId;
-use crate::select::Selector;
-use crate::vote::quorum::{OverThird, Quorum as _};
+use crate::output::SaveToken;
+use crate::quorum::{OverThird, Quorum as _};
+use crate::select::selector::Selector;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 use crate::vote::verify::Keys;
 
@@ -53,7 +53,7 @@ pub(super) struct Pending {
     pub(super) is_announced: bool,
 }
 
-/// What the application says about a block.
+/// The verdict of the application on a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Check {
     pub(super) value: [u8; 32],

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::error::DecodeError;
 use crate::hex::Hex;
 use crate::id::ValidatorId;
+use crate::output::SaveToken;
 use crate::vote::evidence::Equivocation;
 
 /// A fact, or a request to the application.
@@ -58,21 +59,6 @@ pub enum BftEvent {
         /// The height.
         height: u64,
     },
-}
-
-/// Names a request to save.
-#[expect(clippy::exhaustive_structs, reason = "a number of the engine")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct SaveToken(pub u64);
-
-/// A datagram to every other validator.
-#[expect(clippy::exhaustive_structs, reason = "a length")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Transmit {
-    /// The length in bytes.
-    pub len: usize,
 }
 
 /// Why a datagram was dropped. The engine is unchanged.

@@ -2,17 +2,18 @@
 
 use core::time::Duration;
 
-use super::config::{BftConfig, BftSetup, ConfigError, ResumeError};
+use super::config::{BftConfig, BftSetup, ResumeError};
 use super::engine::{Core, Cursor};
-use super::event::{BftEvent, CallError, DatagramError, SaveToken, Transmit};
+use super::event::{BftEvent, CallError, DatagramError};
 use super::receive;
 use super::round::{RoundInput, RoundOutput, RoundState, Step};
 use super::saved;
 use super::storage::{BftStorage, PeerSlot, VoteKind, VoteSlot};
 use super::timers::{Deadlines, Timer};
-use crate::error::BufferTooSmall;
+use crate::error::{BufferTooSmall, ConfigError};
 use crate::id::ValidatorId;
-use crate::select::Selector;
+use crate::output::{SaveToken, Transmit};
+use crate::select::selector::Selector;
 use crate::vote::statement::{SignedStatement, Statement};
 use crate::vote::verify::Keys;
 
@@ -25,7 +26,36 @@ use crate::vote::verify::Keys;
 ///
 /// Nothing that binds leaves before it is saved: on [`BftEvent::Save`] write [`encode_state`](Self::encode_state) to
 /// durable memory and call [`handle_saved`](Self::handle_saved). After a crash [`resume`](Self::resume) continues with
-/// the same votes. The [module](super) has an example.
+/// the same votes. The [module](super) has an example
+/// that decides.
+///
+/// ```
+/// use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
+/// use consensus::{Ed25519Key, Keys, RoundRobin};
+/// use core::time::Duration;
+///
+/// let keys = Ed25519Key::from_secret(&[1; 32]);
+/// let validators = [(keys.id(), 1)];
+/// let setup = || BftSetup {
+///     config: BftConfig::new(Duration::from_millis(200)),
+///     genesis: [0xC0; 32],
+///     height: 1,
+///     validators: &validators,
+///     selector: RoundRobin::new([keys.id()]),
+///     keys: keys.clone(),
+/// };
+/// let storage = BftSlots { validators: [PeerSlot::EMPTY; 1], votes: [VoteSlot::EMPTY; 6] };
+/// let mut bft = Bft::new(setup(), storage)?;
+/// assert_eq!(bft.poll_event(), Some(BftEvent::Propose { height: 1, round: 0 }));
+/// bft.propose(Duration::ZERO, &[0xAB; 32])?;
+/// let mut flash = [0; 512];
+/// let len = bft.encode_state(&mut flash)?; // for `BftEvent::Save`
+///
+/// // Power fails before `handle_saved`. The proposal is not lost, and no second one is made.
+/// let mut bft = Bft::resume(setup(), storage, &flash[..len])?;
+/// assert!(bft.poll_transmit(&mut [0; 183])?.is_some());
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bft<P, K, S> {
     config: BftConfig,
@@ -114,7 +144,7 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
         Ok(())
     }
 
-    /// Reports what the application says about the block of [`BftEvent::Check`]. Digests that were not asked for, or not
+    /// Reports the verdict of the application on the block of [`BftEvent::Check`]. Digests that were not asked for, or not
     /// in this round, are ignored.
     pub fn handle_checked(&mut self, now: Duration, value: &[u8; 32], is_valid: bool) {
         self.core.advance_clock(now);
@@ -145,7 +175,7 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
         };
         self.core.advance_clock(now);
         self.core.wish = None;
-        self.cursor().say(VoteKind::Propose, 0, value);
+        self.cursor().stage(VoteKind::Propose, 0, value);
         Ok(())
     }
 
@@ -333,7 +363,8 @@ impl Iterator for Certificate<'_> {
             self.next = index.saturating_add(1);
             let mut slots = self.core.peer_slots(self.slots, index).iter();
             let vote = slots.find(|slot| slot.is_counted(VoteKind::Precommit, decision.round));
-            if let (Some(vote), Some(peer)) = (vote, self.peers.get(index))
+            if let Some(vote) = vote
+                && let Some(peer) = self.peers.get(index)
                 && vote.digest == decision.value
             {
                 return Some(self.core.statement_of(peer.id, vote));

@@ -46,6 +46,8 @@
 //!
 //! - A decision needs a quorum of precommits and not the proposal (line 49): the application fetches the block.
 //! - A round is skipped when more than a third of the weight is in it or in a later one (line 55: in it).
+//! - A validator in a later round counts for the timeouts of this one (lines 34 and 47: its votes of this round), so that
+//!   no faulty validator can stop a round with votes that it sends to some nodes only.
 //! - A proposer also has a propose timeout.
 //! - Six statements are kept of each validator: those of the current round, the prevotes that justify a value, and the
 //!   latest others. A validator that sends more displaces its own. Statements are sent again until there is a decision.
@@ -71,8 +73,8 @@ mod storage;
 mod timers;
 mod votes;
 
-pub use config::{BftConfig, BftSetup, ConfigError, ResumeError};
-pub use event::{BftEvent, CallError, DatagramError, SaveToken, Transmit};
+pub use config::{BftConfig, BftSetup, ResumeError};
+pub use event::{BftEvent, CallError, DatagramError};
 pub use machine::{Bft, Certificate};
 pub use round::{NotApplicable, RoundInput, RoundOutput, RoundState, RoundValue, Step};
 #[cfg(feature = "ledger")]

@@ -44,6 +44,20 @@ pub struct RoundValue {
 /// | any | quorum of any precommits, then timeout | unstarted, next round | new round | 47-48, 65-67 |
 /// | any | more than one third is in a later round | unstarted, that round | new round | 55-56 |
 /// | any | quorum of precommits for a value | commit | decision | 49-51 |
+///
+/// ```
+/// use consensus::bft::{NotApplicable, RoundInput, RoundOutput, RoundState};
+///
+/// let mut state = RoundState::default();
+/// state.apply(0, RoundInput::NewRound { is_proposer: false })?;
+/// let output = state.apply(0, RoundInput::Proposal([7; 32]))?;
+/// assert_eq!(output, Some(RoundOutput::Prevote(Some([7; 32]))));
+/// let output = state.apply(0, RoundInput::ProposalAndPolkaCurrent([7; 32]))?;
+/// assert_eq!(output, Some(RoundOutput::Precommit(Some([7; 32]))));
+/// assert!(state.locked.is_some());
+/// assert_eq!(state.apply(0, RoundInput::TimeoutPropose), Err(NotApplicable), "too late");
+/// # Ok::<(), NotApplicable>(())
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the variables of the paper, to save and to restore")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -139,7 +153,7 @@ pub enum RoundOutput {
 }
 
 /// The input does not apply in this state, which is unchanged.
-#[expect(clippy::exhaustive_structs, reason = "says all")]
+#[expect(clippy::exhaustive_structs, reason = "there is one reason")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the input does not apply in this round and step")]
 pub struct NotApplicable;

@@ -13,12 +13,13 @@
 //! | 1, then 37 each | number of own statements of the round; kind, valid round plus 1, digest |
 //! | 2, then 66 each | number of prevotes for the valid value; index of the validator, signature |
 
-use super::engine::{Core, Cursor};
-use super::event::SaveToken;
+use super::engine::{Core, Cursor, Wish};
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
+use super::timers::Timer;
 use crate::error::{BufferTooSmall, DecodeError, take};
 use crate::id::ValidatorId;
+use crate::output::SaveToken;
 
 const TAG: u8 = 0x42; // 'B'
 const VERSION: u8 = 1;
@@ -76,10 +77,10 @@ fn put_own(writer: &mut Writer<'_>, core: &Core, slots: &[VoteSlot]) {
     let own = core.me.map_or(&[][..], |me| core.peer_slots(slots, me));
     let kinds = [VoteKind::Propose, VoteKind::Prevote, VoteKind::Precommit];
     let of_kind = |kind| own.iter().find(|slot| slot.is_counted(kind, core.round()));
-    let said = kinds.iter().filter_map(|kind| of_kind(*kind));
-    let said = said.map(|slot| (slot.kind, slot.support, slot.digest));
+    let sent = kinds.iter().filter_map(|kind| of_kind(*kind));
+    let sent = sent.map(|slot| (slot.kind, slot.support, slot.digest));
     let pending = core.pending.iter().map(|it| (it.kind, it.support, it.digest));
-    let all = said.chain(pending);
+    let all = sent.chain(pending);
     writer.put(&[u8::try_from(all.clone().count()).unwrap_or(u8::MAX)]);
     for (kind, support, digest) in all {
         writer.put(&[kind_number(kind)]);
@@ -188,8 +189,6 @@ impl Cursor<'_> {
 
     /// Sets the timers of the step that was restored.
     pub(super) fn restart_step(&mut self) {
-        use super::engine::Wish;
-        use super::timers::Timer;
         let round = self.core.round();
         if self.core.state.step == Step::Propose {
             self.schedule(Timer::Propose);

@@ -7,9 +7,9 @@ use thiserror::Error;
 
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
+use crate::quorum::{OverTwoThirds, Tally};
 use crate::seal::{Digest, SLASH};
 use crate::validator::{ValidatorSet, ValidatorSlot};
-use crate::vote::quorum::{OverTwoThirds, Tally};
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
 const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
@@ -20,6 +20,23 @@ const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
 /// The claim has the kind of stake and no content. The proof is the round (u32), then for each precommit the index of the
 /// validator in the order of ids (u16) and its signature, in ascending order; all integers are big-endian. A validator
 /// that is slashed has no weight from the next block on.
+///
+/// ```
+/// use consensus::bft::BftSeal;
+/// use consensus::{Ed25519Key, Keys, SignedStatement, Statement, StatementKind};
+/// use consensus::{ValidatorSet, ValidatorSlot};
+///
+/// let key = Ed25519Key::from_secret(&[1; 32]);
+/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// validators.set_stake(key.id(), 10)?;
+/// let seal = BftSeal::new(validators);
+/// let statement = Statement::new([0xC0; 32], StatementKind::Precommit, 1, 0, [0xAB; 32]);
+/// let signature = key.sign(&statement.to_bytes());
+/// let certificate = [SignedStatement { statement, author: key.id(), signature }];
+/// let mut proof = [0; 128];
+/// assert_eq!(seal.encode_proof(&certificate.into_iter(), &mut proof), Ok(4 + 66));
+/// # Ok::<(), consensus::ValidatorError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct BftSeal<S> {
     validators: ValidatorSet<S>,

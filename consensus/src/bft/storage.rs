@@ -17,7 +17,7 @@ pub trait BftStorage {
     fn parts_ref(&self) -> BftPartsRef<'_>;
 }
 
-/// The regions of a [`BftStorage`].
+/// The regions of a [`BftStorage`]. Needed to implement the trait for other memory.
 #[expect(clippy::exhaustive_structs, reason = "implementations of `BftStorage` construct it")]
 #[derive(Debug, PartialEq, Eq)]
 pub struct BftParts<'a> {
@@ -27,7 +27,7 @@ pub struct BftParts<'a> {
     pub votes: &'a mut [VoteSlot],
 }
 
-/// The regions of a [`BftStorage`], shared.
+/// The regions of a [`BftStorage`], shared. Needed to implement the trait for other memory.
 #[expect(clippy::exhaustive_structs, reason = "implementations of `BftStorage` construct it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BftPartsRef<'a> {

@@ -1,7 +1,7 @@
 //! The statements of the validators: what is kept of each, and how they count.
 
 use super::storage::{PeerSlot, RelativeHeight, VoteKind, VoteRole, VoteSlot};
-use crate::vote::quorum::{OverTwoThirds, Quorum as _};
+use crate::quorum::{OverTwoThirds, Quorum as _};
 use crate::vote::statement::Statement;
 
 /// The statements of all validators, a fixed number of slots for each, so that nobody displaces those of others.
@@ -31,6 +31,25 @@ impl<'a> Votes<'a> {
             .of_round(kind, round)
             .filter(|(_, vote)| condition(vote))
             .fold(0_u64, |sum, (power, _)| sum.saturating_add(power));
+        self.is_quorum(weight)
+    }
+
+    /// Returns whether a quorum has voted in `round`, whatever for, or is in a later round.
+    ///
+    /// The timeouts of lines 34 and 47 depend on this. Without the validators in later rounds they would depend on votes
+    /// that a faulty validator sent to some nodes only: those move on, and the others would wait for ever.
+    pub(super) fn has_quorum_of_any(&self, kind: VoteKind, round: u32) -> bool {
+        let peers = self.peers.iter().zip(self.slots.chunks(self.per_peer.max(1)));
+        let weight = peers
+            .filter(|(peer, slots)| {
+                let has_voted = slots.iter().any(|slot| slot.is_counted(kind, round));
+                has_voted || peer.round > Some(round)
+            })
+            .fold(0_u64, |sum, (peer, _)| sum.saturating_add(peer.power));
+        self.is_quorum(weight)
+    }
+
+    fn is_quorum(&self, weight: u64) -> bool {
         #[cfg(test)]
         let weight = mutated(weight, self.total);
         OverTwoThirds::is_reached(weight, self.total)

@@ -1,4 +1,4 @@
-//! The parameters of a Clique chain, what its blocks say, and why they are refused.
+//! The parameters of a Clique chain, the content of its blocks, and why they are refused.
 
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ pub struct CliqueConfig {
     pub votes_per_signer: usize,
 }
 
-/// What a block says.
+/// The content of a block.
 #[expect(clippy::exhaustive_structs, reason = "the fields of EIP-225")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

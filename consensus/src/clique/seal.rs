@@ -26,6 +26,23 @@ const ADD: u8 = 2;
 /// big-endian) and the vote (0 none, 1 drop, 2 add); without a vote the target is zero. The proof is the signature of
 /// [`statement_of`](crate::statement_of) with round 0. Between two blocks pass at least `period` seconds, and a block may
 /// be less than `period` seconds ahead of the clock.
+///
+/// ```
+/// use consensus::clique::*;
+/// use consensus::ValidatorId;
+///
+/// let storage = CliqueSlots {
+///     signers: [SignerSlot::EMPTY; 4],
+///     recents: [RecentSlot::EMPTY; 3],
+///     votes: [CandidateSlot::EMPTY; 16],
+/// };
+/// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
+/// let seal = CliqueSeal::new(15, Clique::new(CliqueConfig::new(), &[ann], storage)?);
+/// let vote = CliqueVote { target: ben, authorize: true };
+/// assert!(seal.claim(&ann, Some(vote)).is_some());
+/// assert!(seal.claim(&ben, None).is_none(), "not an authority yet");
+/// # Ok::<(), CliqueSetupError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct CliqueSeal<S> {
     period: u64,
@@ -75,7 +92,7 @@ impl<S: CliqueStorage> CliqueSeal<S> {
         &self.clique
     }
 
-    /// Returns what a header says, given the authorities before it.
+    /// Returns the content of a header, given the authorities before it.
     fn read(&self, header: &Header) -> Result<CliqueBlock, CliqueSealError> {
         let claim = header.claim.as_bytes();
         let malformed = CliqueSealError::MalformedVote;

@@ -11,7 +11,7 @@ pub trait CliqueStorage {
     fn parts_ref(&self) -> CliquePartsRef<'_>;
 }
 
-/// The regions of a [`CliqueStorage`].
+/// The regions of a [`CliqueStorage`]. Needed to implement the trait for other memory.
 #[expect(clippy::exhaustive_structs, reason = "implementations of `CliqueStorage` construct it")]
 #[derive(Debug, PartialEq, Eq)]
 pub struct CliqueParts<'a> {
@@ -23,7 +23,7 @@ pub struct CliqueParts<'a> {
     pub votes: &'a mut [CandidateSlot],
 }
 
-/// The regions of a [`CliqueStorage`], shared.
+/// The regions of a [`CliqueStorage`], shared. Needed to implement the trait for other memory.
 #[expect(clippy::exhaustive_structs, reason = "implementations of `CliqueStorage` construct it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliquePartsRef<'a> {
@@ -36,6 +36,18 @@ pub struct CliquePartsRef<'a> {
 }
 
 /// A [`CliqueStorage`] of arrays, slices, boxes or vectors.
+///
+/// ```
+/// use consensus::clique::{CandidateSlot, CliqueSlots, CliqueStorage, RecentSlot, SignerSlot};
+///
+/// // At most four authorities.
+/// let mut storage = CliqueSlots {
+///     signers: [SignerSlot::EMPTY; 4],
+///     recents: [RecentSlot::EMPTY; 3],
+///     votes: [CandidateSlot::EMPTY; 16],
+/// };
+/// assert_eq!(storage.parts().recents.len(), 3);
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the caller constructs it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliqueSlots<G, R, V> {

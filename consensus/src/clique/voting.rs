@@ -5,7 +5,7 @@ use super::head::CliqueHead;
 use super::storage::{CandidateSlot, CliqueStorage, OpenVote, RecentSlot, SignerSlot};
 use crate::authority::Turn;
 use crate::id::ValidatorId;
-use crate::vote::quorum::{OverHalf, Quorum as _};
+use crate::quorum::{OverHalf, Quorum as _};
 
 /// The authorities of a chain, their open votes and their latest signatures (EIP-225), after each block.
 ///

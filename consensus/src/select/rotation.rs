@@ -1,6 +1,6 @@
 //! Rotations: every validator in turn, whatever its stake.
 
-use super::Selector;
+use super::selector::Selector;
 use crate::id::ValidatorId;
 
 /// Every validator in turn: the one at (slot + round) mod n. Any `AsRef<[ValidatorId]>` serves as list; all nodes need
@@ -38,7 +38,8 @@ impl<V: AsRef<[ValidatorId]>> Selector for RoundRobin<V> {
 /// serves as list, in ascending order.
 ///
 /// ```
-/// use consensus::{BesuRotation, Selector, ValidatorId};
+/// use consensus::{Selector, ValidatorId};
+/// use consensus::select::BesuRotation;
 ///
 /// let [ann, ben, cid] = [1, 2, 3].map(|n| ValidatorId([n; 32]));
 /// let turns = BesuRotation::new([ann, ben, cid], ben, true);

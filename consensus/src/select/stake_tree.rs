@@ -1,6 +1,6 @@
 //! A draw by stake whose stakes change often.
 
-use super::{Draw, Selector};
+use super::selector::{Draw, Selector};
 use crate::id::ValidatorId;
 use crate::validator::{ValidatorError, ticket_below};
 
@@ -11,7 +11,8 @@ use crate::validator::{ValidatorError, ticket_below};
 /// inserting and removing a validator cost O(n).
 ///
 /// ```
-/// use consensus::{Selector, StakeSlot, StakeTree, ValidatorId};
+/// use consensus::{Selector, ValidatorId};
+/// use consensus::select::{StakeSlot, StakeTree};
 ///
 /// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
 /// let mut stakes = StakeTree::new([StakeSlot::EMPTY; 8]);
@@ -41,6 +42,17 @@ pub struct StakeSlot {
 ///
 /// Predictable as far as the seed is known; influenced by the one that chooses the seed; in proportion to stake for a set
 /// of any size.
+///
+/// ```
+/// use consensus::select::SeededDraw;
+/// use consensus::{Selector, ValidatorId, ValidatorSet, ValidatorSlot};
+///
+/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// validators.set_stake(ValidatorId([1; 32]), 100)?;
+/// let draw = SeededDraw::new(validators, [7; 32]);
+/// assert_eq!(draw.select(1, 0), Some(ValidatorId([1; 32])), "there is no other");
+/// # Ok::<(), consensus::ValidatorError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeededDraw<T> {
     stakes: T,

@@ -12,6 +12,25 @@ use crate::id::ValidatorId;
 /// lowest slot, so that nobody displaces the statements of others beyond a fair share. Provide as many slots
 /// as there are validators times the slots that matter. What is found does not depend on the order of arrival
 /// as long as nothing was replaced.
+///
+/// ```
+/// use consensus::{
+///     Ed25519Key, EquivocationDetector, Keys, OffenceKind, SignedStatement, Statement, StatementSlot,
+/// };
+///
+/// let key = Ed25519Key::from_secret(&[1; 32]);
+/// let mut detector = EquivocationDetector::new([StatementSlot::EMPTY; 8]);
+/// let mut found = None;
+/// for digest in [[0xAA; 32], [0xBB; 32]] {
+///     let statement = Statement::propose([0xC0; 32], 5, 0, digest);
+///     let signature = key.sign(&statement.to_bytes());
+///     let signed = SignedStatement { statement, author: key.id(), signature };
+///     found = detector.observe(&signed, |author| *author == key.id())?;
+/// }
+/// let offence = found.expect("two blocks in one slot").offence();
+/// assert_eq!(offence.kind, OffenceKind::DoubleProposal);
+/// # Ok::<(), consensus::EvidenceError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EquivocationDetector<S: ?Sized> {
     slots: S,

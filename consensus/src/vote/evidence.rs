@@ -16,6 +16,23 @@ use crate::id::ValidatorId;
 /// Anybody can check it: it consists of two signatures. Its canonical bytes are the lesser statement with its
 /// signature, the greater statement with its signature, and the author, so that there is one encoding for any order
 /// of arrival. Many pairs can prove one offence: punish each [`offence`](Self::offence) once.
+///
+/// ```
+/// use consensus::{Ed25519Key, Equivocation, EvidenceError, Keys, SignedStatement, Statement};
+///
+/// let key = Ed25519Key::from_secret(&[1; 32]);
+/// let sign = |slot, digest| {
+///     let statement = Statement::propose([0xC0; 32], slot, 0, [digest; 32]);
+///     let signature = key.sign(&statement.to_bytes());
+///     SignedStatement { statement, author: key.id(), signature }
+/// };
+/// let evidence = Equivocation::prove(&sign(5, 1), &sign(5, 2))?;
+/// assert_eq!(evidence.offender(), key.id());
+/// assert_eq!(evidence, Equivocation::prove(&sign(5, 2), &sign(5, 1))?, "in any order");
+/// let two_slots = Equivocation::prove(&sign(5, 1), &sign(6, 2));
+/// assert_eq!(two_slots, Err(EvidenceError::NoContradiction));
+/// # Ok::<(), EvidenceError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Equivocation {

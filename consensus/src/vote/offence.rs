@@ -6,6 +6,16 @@ use super::statement::{Statement, StatementKind};
 use crate::id::ValidatorId;
 
 /// The identity of an offence. One offence can be proved by many pairs of statements; punish each `Offence` once.
+///
+/// ```
+/// use consensus::{OffenceKind, Statement};
+///
+/// let [one, two] = [1, 2].map(|n| Statement::propose([0xC0; 32], 5, 0, [n; 32]));
+/// let (kind, slot) = one.contradiction(&two).expect("two blocks in one slot");
+/// assert_eq!((kind, slot), (OffenceKind::DoubleProposal, 5));
+/// assert!(kind.is_slashable());
+/// assert!(!OffenceKind::Skipped.is_slashable());
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the three fields are the identity")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

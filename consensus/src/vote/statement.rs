@@ -82,6 +82,18 @@ pub enum StatementKind {
 }
 
 /// A statement with its author and signature: the statement, the key, the signature.
+///
+/// ```
+/// use consensus::{Ed25519Key, Keys, SignedStatement, Statement};
+///
+/// let key = Ed25519Key::from_secret(&[1; 32]);
+/// let statement = Statement::propose([0xC0; 32], 5, 0, [0xAB; 32]);
+/// let signature = key.sign(&statement.to_bytes());
+/// let mut signed = SignedStatement { statement, author: key.id(), signature };
+/// assert!(signed.verify().is_ok());
+/// signed.statement.slot = 6;
+/// assert!(signed.verify().is_err());
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -27,6 +27,15 @@ pub trait Keys: Verify {
 pub struct Ed25519;
 
 /// An Ed25519 key that signs. `Debug` shows the public half.
+///
+/// ```
+/// use consensus::{Ed25519, Ed25519Key, Keys, Verify};
+///
+/// let key = Ed25519Key::from_secret(&[1; 32]);
+/// let signature = key.sign(b"block 1");
+/// assert!(Ed25519.verify(&key.id(), b"block 1", &signature));
+/// assert!(!Ed25519.verify(&key.id(), b"block 2", &signature));
+/// ```
 #[derive(Clone)]
 pub struct Ed25519Key(SigningKey);
 

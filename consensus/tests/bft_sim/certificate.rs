@@ -1,4 +1,4 @@
-//! The check of a certificate, as somebody without an engine makes it.
+//! The check of a certificate without an engine.
 
 use std::format;
 use std::prelude::rust_2024::*;

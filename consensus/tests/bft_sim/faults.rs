@@ -1,7 +1,7 @@
 //! What faulty validators do.
 
 use std::prelude::rust_2024::*;
-use std::vec;
+use std::rc::Rc;
 
 use consensus::{Keys as _, SignedStatement, Statement, StatementKind};
 
@@ -53,7 +53,7 @@ pub fn value(fault: Option<Fault>, height: u64, round: u32, index: usize, salt: 
     value
 }
 
-/// Returns what every honest application says about a value.
+/// Returns the verdict of every honest application on a value.
 pub fn is_valid(value: &[u8; 32], height: u64) -> bool {
     value[31] == height as u8 + 1
 }
@@ -75,14 +75,14 @@ impl Simulation {
                 let other = sign(from, other);
                 for to in 0..self.plan.nodes {
                     let first = to % 2 == 0;
-                    self.say(from, to, if first { signed } else { &other });
+                    self.send_to(from, to, if first { signed } else { &other });
                     if salt.is_multiple_of(7) {
-                        self.say(from, to, if first { &other } else { signed });
+                        self.send_to(from, to, if first { &other } else { signed });
                     }
                 }
             }
             Fault::Amnesiac => {
-                self.say_all(from, signed);
+                self.send_to_all(from, signed);
                 if salt.is_multiple_of(8) {
                     self.crash(from);
                 }
@@ -90,7 +90,7 @@ impl Simulation {
             Fault::Delayed => {
                 let now = self.now;
                 self.now += DELAY * (salt % 30) as u32;
-                self.say_all(from, signed);
+                self.send_to_all(from, signed);
                 self.now = now;
             }
             Fault::WrongValue if is_own => {
@@ -98,14 +98,14 @@ impl Simulation {
                 if salt.is_multiple_of(2) && !wrong.is_nil() {
                     wrong.digest[31] = 0xFF;
                 }
-                self.say_all(from, &sign(from, wrong));
+                self.send_to_all(from, &sign(from, wrong));
             }
             Fault::Replaying => {
-                self.say_all(from, signed);
+                self.send_to_all(from, signed);
                 for step in 0..3 {
-                    let count = self.heard.len().max(1);
+                    let count = self.recorded.len().max(1);
                     let at = (salt as usize).wrapping_add(step * 97) % count;
-                    let Some(bytes) = self.heard.get(at).cloned() else { continue };
+                    let Some(bytes) = self.recorded.get(at).cloned() else { continue };
                     (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
                 }
             }
@@ -118,35 +118,46 @@ impl Simulation {
                     _ => lie.round + 1,
                 };
                 if !matches!(lie.kind, StatementKind::Propose { .. }) {
-                    self.say_all(from, &sign(from, lie));
+                    self.send_to_all(from, &sign(from, lie));
                 }
                 if salt.is_multiple_of(3) {
-                    self.say_all(from, signed);
+                    self.send_to_all(from, signed);
                 }
             }
-            _ => self.say_all(from, signed),
+            _ => self.send_to_all(from, signed),
         }
     }
 
-    /// A colluding node confirms to each validator what that one says.
+    /// A colluding node confirms to each validator what that one votes for. It answers each statement once, and those of
+    /// other faulty nodes not at all: two that answer each other would never end.
     pub(super) fn collude(&mut self, me: usize, bytes: &[u8]) {
         let Ok((signed, _)) = SignedStatement::decode(bytes) else { return };
         let to = usize::from(signed.author.0[0]) - 1;
+        let is_new = self.answered.insert((me, to, signed.statement.to_bytes()));
+        if self.nodes[to].fault.is_some() || !is_new {
+            return;
+        }
         for kind in [StatementKind::Prevote, StatementKind::Precommit] {
             let statement = Statement { kind, ..signed.statement };
-            self.say(me, to, &sign(me, statement));
+            self.send_to(me, to, &sign(me, statement));
         }
     }
 
-    fn say_all(&mut self, from: usize, signed: &SignedStatement) {
-        (0..self.plan.nodes).for_each(|to| self.say(from, to, signed));
+    fn send_to_all(&mut self, from: usize, signed: &SignedStatement) {
+        let bytes = encode(signed);
+        (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
     }
 
-    fn say(&mut self, from: usize, to: usize, signed: &SignedStatement) {
-        let mut bytes = vec![0; SignedStatement::LEN];
-        signed.encode(&mut bytes).expect("LEN suffices");
-        self.deliver(from, to, &bytes);
+    fn send_to(&mut self, from: usize, to: usize, signed: &SignedStatement) {
+        self.deliver(from, to, &encode(signed));
     }
+}
+
+/// Returns the datagram of a statement.
+pub(super) fn encode(signed: &SignedStatement) -> Rc<[u8]> {
+    let mut bytes = [0; SignedStatement::LEN];
+    signed.encode(&mut bytes).expect("LEN suffices");
+    bytes.into()
 }
 
 fn sign(from: usize, statement: Statement) -> SignedStatement {

@@ -1,9 +1,10 @@
 //! A network of BFT validators in virtual time, some of them faulty.
 
-use core::cmp::Reverse;
+use core::cmp::Ordering;
 use core::time::Duration;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::prelude::rust_2024::*;
+use std::rc::Rc;
 use std::{format, vec};
 
 use consensus::bft::{
@@ -66,9 +67,16 @@ struct Node {
 }
 
 enum Arrival {
-    Datagram { to: usize, bytes: Vec<u8> },
+    Datagram { to: usize, bytes: Rc<[u8]> },
     Timer(usize),
     Restart(usize),
+}
+
+/// An arrival in the queue: the earliest is the greatest, and of two at one time the one that was pushed first.
+struct Scheduled {
+    at: Duration,
+    number: u64,
+    arrival: Arrival,
 }
 
 /// What a run showed.
@@ -85,16 +93,39 @@ pub struct Simulation {
     rng: Rng,
     now: Duration,
     heals_at: Duration,
-    queue: BinaryHeap<Reverse<(Duration, u64, usize)>>,
-    arrivals: Vec<Option<Arrival>>,
+    queue: BinaryHeap<Scheduled>,
+    /// The number of arrivals that were pushed.
+    pushed: u64,
     nodes: Vec<Node>,
     side: Vec<bool>,
     is_split: bool,
     loss: u16,
     /// What honest nodes signed: none may contradict itself.
     signed: Vec<BTreeMap<(u64, u32, u8), [u8; 32]>>,
-    heard: Vec<Vec<u8>>,
+    recorded: Vec<Rc<[u8]>>,
+    /// What colluding nodes answered already: the node, the author and the statement.
+    answered: BTreeSet<(usize, usize, [u8; Statement::LEN])>,
     pub report: Report,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
 }
 
 /// Runs a plan: chaos for a while, then a network that works. Returns what went wrong, if anything.
@@ -113,13 +144,14 @@ impl Simulation {
             now: Duration::ZERO,
             heals_at,
             queue: BinaryHeap::new(),
-            arrivals: Vec::new(),
+            pushed: 0,
             nodes: Vec::new(),
             side: vec![false; plan.nodes],
             is_split: false,
             loss,
             signed: vec![BTreeMap::new(); plan.nodes],
-            heard: Vec::new(),
+            recorded: Vec::new(),
+            answered: BTreeSet::new(),
             report: Report::default(),
         };
         for index in 0..plan.nodes {
@@ -158,16 +190,14 @@ impl Simulation {
         }
         let end = self.heals_at + DELAY * 400;
         while !self.is_done() {
-            let Some(Reverse((at, _, key))) = self.queue.pop() else {
+            let Some(Scheduled { at, arrival, .. }) = self.queue.pop() else {
                 return Err("the queue is empty before all have decided".into());
             };
             if at > end {
                 return Err(format!("not decided at {at:?}: {}", self.progress()));
             }
             self.now = self.now.max(at);
-            if let Some(arrival) = self.arrivals[key].take() {
-                self.arrive(arrival)?;
-            }
+            self.arrive(arrival)?;
             self.disturb();
         }
         Ok(self.report)
@@ -214,9 +244,9 @@ impl Simulation {
     }
 
     fn push(&mut self, at: Duration, arrival: Arrival) {
-        let key = self.arrivals.len();
-        self.arrivals.push(Some(arrival));
-        self.queue.push(Reverse((at, key as u64, key)));
+        let number = self.pushed;
+        self.pushed += 1;
+        self.queue.push(Scheduled { at, number, arrival });
     }
 
     fn arrive(&mut self, arrival: Arrival) -> Result<(), String> {
@@ -263,7 +293,7 @@ impl Simulation {
         }
     }
 
-    /// Takes all that an engine has to say.
+    /// Polls an engine until it is silent.
     fn drain(&mut self, index: usize) -> Result<(), String> {
         loop {
             let Some(engine) = &mut self.nodes[index].engine else { return Ok(()) };
@@ -347,9 +377,7 @@ impl Simulation {
                 let decision = node.disk.decisions.get(height as usize).cloned();
                 let to = peer.0[0] as usize - 1;
                 for signed in decision.iter().flat_map(|decision| &decision.certificate) {
-                    let mut bytes = vec![0; SignedStatement::LEN];
-                    signed.encode(&mut bytes).expect("LEN suffices");
-                    self.deliver(index, to, &bytes);
+                    self.deliver(index, to, &faults::encode(signed));
                 }
             }
             _ => {}
@@ -374,7 +402,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Sends a datagram of a node to all others, as its fault has it.
+    /// Sends a datagram of a node to all others, as its fault requires.
     fn send(&mut self, from: usize, bytes: &[u8]) -> Result<(), String> {
         let (signed, _) = SignedStatement::decode(bytes).expect("an engine sends what decodes");
         let is_own = signed.author == validator(from);
@@ -385,10 +413,11 @@ impl Simulation {
         if is_own {
             self.check_honest(from, &signed.statement)?;
         }
-        if self.heard.len() < 500 {
-            self.heard.push(bytes.to_vec());
+        let bytes: Rc<[u8]> = bytes.into();
+        if self.recorded.len() < 500 {
+            self.recorded.push(Rc::clone(&bytes));
         }
-        (0..self.plan.nodes).for_each(|to| self.deliver(from, to, bytes));
+        (0..self.plan.nodes).for_each(|to| self.deliver(from, to, &bytes));
         Ok(())
     }
 
@@ -403,7 +432,7 @@ impl Simulation {
         Err(format!("honest node {from} contradicts itself: {statement}"))
     }
 
-    fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) {
+    fn deliver(&mut self, from: usize, to: usize, bytes: &Rc<[u8]>) {
         let colludes = |node: usize| self.nodes[node].fault == Some(Fault::Colluding);
         let is_cut =
             self.is_split && self.side[from] != self.side[to] && !colludes(from) && !colludes(to);
@@ -413,7 +442,7 @@ impl Simulation {
         let copies = if self.rng.below(20) == 0 { 2 } else { 1 };
         for _ in 0..copies {
             let delay = DELAY.mul_f64(0.1 + self.rng.below(1000) as f64 / 1200.0);
-            self.push(self.now + delay, Arrival::Datagram { to, bytes: bytes.to_vec() });
+            self.push(self.now + delay, Arrival::Datagram { to, bytes: Rc::clone(bytes) });
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use core::time::Duration;
 
-use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, SaveToken, VoteSlot};
-use consensus::{Keys, RoundRobin, SignedStatement, Statement, StatementKind, ValidatorId, Verify};
+use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
+use consensus::{
+    Keys, RoundRobin, SaveToken, SignedStatement, Statement, StatementKind, ValidatorId, Verify,
+};
 use sim::laws::{self, Input, Machine, Outcome};
 
-const GENESIS: [u8; 32] = [0xC0; 32];
+pub(super) const GENESIS: [u8; 32] = [0xC0; 32];
 
 /// Signs with the id in place of a signature: cheap, and good enough where nobody is honest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct NameKeys(ValidatorId);
+pub(super) struct NameKeys(pub(super) ValidatorId);
 
 impl Verify for NameKeys {
     fn verify(&self, author: &ValidatorId, _: &[u8], signature: &[u8; 64]) -> bool {
@@ -33,7 +35,7 @@ impl Keys for NameKeys {
 type Storage = BftSlots<Vec<PeerSlot>, Vec<VoteSlot>>;
 type Engine = Bft<RoundRobin<Vec<ValidatorId>>, NameKeys, Storage>;
 
-fn id(n: usize) -> ValidatorId {
+pub(super) fn id(n: usize) -> ValidatorId {
     ValidatorId([n as u8 + 1; 32])
 }
 

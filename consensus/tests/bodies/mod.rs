@@ -2,6 +2,7 @@
 //! targets.
 
 pub mod bft;
+pub mod ffg;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,9 +22,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_evidence", evidence),
     ("consensus_draw", draw),
     ("consensus_authorities", authorities),
-    ("consensus_watch", watch),
+    ("consensus_detector", detector),
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
+    ("consensus_ffg", ffg::ffg),
 ];
 
 /// A statement that decodes encodes back to the same bytes.
@@ -120,7 +122,7 @@ pub fn authorities(bytes: &[u8]) {
 }
 
 /// What the detector finds was signed, and it finds everything as long as nothing was replaced.
-pub fn watch(bytes: &[u8]) {
+pub fn detector(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = [0, 1, 40][input.below(3)];
     let mut detector = EquivocationDetector::new(vec![StatementSlot::EMPTY; capacity]);

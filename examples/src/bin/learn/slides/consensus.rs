@@ -1,8 +1,9 @@
 //! Proof of stake and proof of authority.
 
+use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
 use consensus::{
-    Authorities, AuthoritySlot, Change, Equivocation, PrioritySlot, SignedStatement, Statement,
-    ValidatorId, ValidatorSet, ValidatorSlot, WeightedRoundRobin, validator_id,
+    Authorities, AuthoritySlot, Equivocation, SignedStatement, Statement, ValidatorId,
+    ValidatorSet, ValidatorSlot, validator_id,
 };
 use ledger_core::KeyPair;
 
@@ -37,7 +38,7 @@ pub const FACTS: &[Fact] = &[
     fact(
         "C-CON-17",
         "without chance the shares are exact: slots of 10,000 by a weighted round robin",
-        "consensus::WeightedRoundRobin",
+        "consensus::select::WeightedRoundRobin",
         "PPN How PoS Works",
         || {
             let changes = [1, 2, 3, 4].map(|power| Change { id: id(power as u8), power });

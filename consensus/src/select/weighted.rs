@@ -12,10 +12,11 @@ const DIGEST_TAG: u8 = 0x57; // 'W'
 ///
 /// In every step each priority grows by the power of its validator; the one with the highest priority proposes
 /// and pays the total power. Over as many steps as the total power each validator proposes exactly as often as
-/// its power says. The order is fully predictable.
+/// its power demands. The order is fully predictable.
 ///
 /// ```
-/// use consensus::{Change, PrioritySlot, ValidatorId, WeightedRoundRobin};
+/// use consensus::ValidatorId;
+/// use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
 ///
 /// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
 /// let changes = [Change { id: ann, power: 3 }, Change { id: ben, power: 1 }];
@@ -25,7 +26,7 @@ const DIGEST_TAG: u8 = 0x57; // 'W'
 ///     proposers.push(validators.advance(1).unwrap());
 /// }
 /// assert_eq!(proposers, [ann, ann, ben, ann]);
-/// # Ok::<(), consensus::UpdateError>(())
+/// # Ok::<(), consensus::select::UpdateError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightedRoundRobin<S> {

@@ -4,12 +4,12 @@ use super::error::GuardError;
 
 /// What one key has signed, in 24 bytes: EIP-3076's minimal strategy.
 ///
-/// It never allows what [`CompleteGuard`](crate::CompleteGuard) refuses as slashable, and it also refuses to sign the same thing again.
+/// It never allows what [`CompleteGuard`](crate::guard::CompleteGuard) refuses as slashable, and it also refuses to sign the same thing again.
 /// `sign_*` changes the guard. Store [`to_bytes`](Self::to_bytes) before the signature leaves: then a crash between
 /// the two costs one vote and never a second signature.
 ///
 /// ```
-/// use consensus::{GuardError, MinimalGuard};
+/// use consensus::guard::{GuardError, MinimalGuard};
 ///
 /// let mut guard = MinimalGuard::EMPTY;
 /// guard.sign_block(5)?;

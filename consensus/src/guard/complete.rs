@@ -11,7 +11,7 @@ use super::minimal::MinimalGuard;
 /// stricter and never laxer.
 ///
 /// ```
-/// use consensus::{CompleteGuard, GuardError, Permit, RecordSlot};
+/// use consensus::guard::{CompleteGuard, GuardError, Permit, RecordSlot};
 ///
 /// let mut guard = CompleteGuard::new([RecordSlot::EMPTY; 8]);
 /// assert_eq!(guard.sign_attestation(2, 3, [1; 32]), Ok(Permit::New));

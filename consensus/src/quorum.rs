@@ -4,6 +4,14 @@ use core::fmt;
 use core::marker::PhantomData;
 
 /// How much of the total weight decides.
+///
+/// ```
+/// use consensus::quorum::{OverHalf, OverTwoThirds, Quorum, TwoThirds};
+///
+/// assert!(TwoThirds::is_reached(6, 9));
+/// assert!(!OverTwoThirds::is_reached(6, 9));
+/// assert!(OverHalf::is_reached(5, 9));
+/// ```
 pub trait Quorum {
     /// Returns whether `weight` of `total` decides. Never for a total of 0.
     fn is_reached(weight: u64, total: u64) -> bool;
@@ -25,14 +33,13 @@ pub struct TwoThirds;
 pub struct OverHalf;
 
 /// More than one third: at least one of these validators is honest.
-#[expect(clippy::exhaustive_structs, reason = "a rule without parameters")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct OverThird;
+pub(crate) struct OverThird;
 
 /// A weight that is added up until it decides. The caller adds each validator once.
 ///
 /// ```
-/// use consensus::{OverTwoThirds, Tally, TwoThirds};
+/// use consensus::quorum::{OverTwoThirds, Tally, TwoThirds};
 ///
 /// // Exactly two thirds are enough for Casper FFG, and not for Tendermint.
 /// let mut ffg = Tally::<TwoThirds>::new(9);

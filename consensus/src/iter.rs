@@ -1,0 +1,5 @@
+//! Iterators over the tables at the root of the crate.
+
+pub use crate::authority::AuthorityIds;
+pub use crate::validator::Validators;
+pub use crate::vote::detector::Statements;

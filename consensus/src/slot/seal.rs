@@ -1,0 +1,274 @@
+//! Slots as an engine for the blocks of `ledger-core`.
+
+use ledger_core::{
+    Ancestry, Claim, ClaimKind, Effects, Engine, GenesisId, Hash, Header, Refused, Weight,
+};
+use thiserror::Error;
+
+use crate::error::{BufferTooSmall, take};
+use crate::id::ValidatorId;
+use crate::seal::{Digest, SLASH, SealError, check_signature_of};
+use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::vote::statement::{SignedStatement, Statement, StatementKind};
+
+const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
+
+/// Requires every block to come from the validator that is drawn for its slot, and lets it carry the attestations to its
+/// parent.
+///
+/// The slot is the time of the block divided by `duration`. The claim has the kind of stake and names the validator; the
+/// proof is its signature of [`SlotSeal::statement`], then the source and the target of the attestations (u64 each) and for
+/// each of them the index of the validator in the order of ids (u16) and its signature, in ascending order; all integers
+/// are big-endian. A proof without attestations ends after the first signature. A block weighs 1 and the stake of the
+/// attestations that it carries, so that the chain with the most attestations is the heaviest. A block of a later slot than
+/// the clock's is `NotYet`.
+///
+/// The draw depends on a public seed and on the slot: it is predictable without limit, and nobody influences it.
+///
+/// ```
+/// use consensus::slot::SlotSeal;
+/// use consensus::{ValidatorId, ValidatorSet, ValidatorSlot};
+///
+/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// validators.set_stake(ValidatorId([1; 32]), 100)?;
+/// let seal = SlotSeal::new(12, [7; 32], validators);
+/// assert_eq!(seal.slot(25), Some(2));
+/// assert_eq!(seal.proposer(2), Some(ValidatorId([1; 32])), "there is no other");
+/// # Ok::<(), consensus::ValidatorError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SlotSeal<S> {
+    duration: u64,
+    seed: [u8; 32],
+    validators: ValidatorSet<S>,
+}
+
+/// Why a header does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SlotSealError {
+    /// The form or the signature is wrong, or another validator was drawn.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A slot lasts 0 seconds.
+    #[error("a slot of no length")]
+    NoSlots,
+    /// The slot is not later than that of the parent.
+    #[error("slot {slot} is not after {parent}")]
+    OldSlot {
+        /// Its slot.
+        slot: u64,
+        /// The slot of the parent.
+        parent: u64,
+    },
+    /// The proof does not end with a list of attestations.
+    #[error("malformed attestations")]
+    Malformed,
+    /// The attestations are not for a slot of the parent until this block.
+    #[error("attestations for slot {0}, in which the parent was not the head")]
+    WrongTarget(u64),
+    /// The attestations are not in ascending order, or one validator attests twice.
+    #[error("attestation of validator {0} out of order")]
+    OutOfOrder(u16),
+    /// No validator has this index.
+    #[error("no validator has index {0}")]
+    UnknownValidator(u16),
+}
+
+/// The slots around a block.
+struct Slots {
+    parent: u64,
+    own: u64,
+}
+
+impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
+    /// Draws among `validators` with this seed. A slot lasts `duration` seconds.
+    pub const fn new(duration: u64, seed: [u8; 32], validators: ValidatorSet<S>) -> Self {
+        Self { duration, seed, validators }
+    }
+
+    /// Returns the slot of a time in Unix seconds, or `None` if slots have no length.
+    #[must_use]
+    pub const fn slot(&self, time: u64) -> Option<u64> {
+        time.checked_div(self.duration)
+    }
+
+    /// Returns the validator that makes the block of a slot.
+    #[must_use]
+    pub fn proposer(&self, slot: u64) -> Option<ValidatorId> {
+        self.validators.draw(&self.seed, slot, 0)
+    }
+
+    /// Returns the claim of a validator.
+    #[must_use]
+    pub fn claim(validator: &ValidatorId) -> Claim {
+        Claim::of_parts(ClaimKind::STAKE, &validator.0, &[])
+    }
+
+    /// Returns what the author of a header signs. Two headers in one slot are a double proposal, whatever their heights.
+    pub fn statement(&self, genesis: &GenesisId, header: &Header) -> Statement {
+        let slot = self.slot(header.time).unwrap_or(0);
+        Statement::propose(*genesis.as_bytes(), slot, 0, *header.id(genesis).as_bytes())
+    }
+
+    /// Returns the validators.
+    pub const fn validators(&self) -> &ValidatorSet<S> {
+        &self.validators
+    }
+
+    /// Encodes a signature and the attestations to the parent as the proof of a block, and returns its length: 64 bytes, and
+    /// with attestations 16 more and 66 for each. All attestations have the link of the first; others, and those of strangers,
+    /// are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]
+    pub fn encode_proof(
+        &self,
+        signature: &[u8; 64],
+        attestations: &[SignedStatement],
+        out: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let link = attestations.first().and_then(|first| link_of(&first.statement));
+        let votes = self.validators.iter().enumerate().filter_map(|(index, (id, _))| {
+            let is_vote = |it: &&SignedStatement| it.author == id && link_of(&it.statement) == link;
+            let vote = attestations.iter().find(is_vote)?;
+            Some((u16::try_from(index).ok()?, vote.signature))
+        });
+        let link = link.filter(|_| votes.clone().next().is_some());
+        let count = if link.is_some() { votes.clone().count() } else { 0 };
+        let link_len = if link.is_some() { 16_usize } else { 0 };
+        let needed = count.saturating_mul(VOTE_LEN).saturating_add(link_len).saturating_add(64);
+        let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
+        let link = link.into_iter().flatten().flat_map(u64::to_be_bytes);
+        let votes =
+            votes.flat_map(|(index, signature)| index.to_be_bytes().into_iter().chain(signature));
+        for (byte, value) in out.iter_mut().zip(signature.iter().copied().chain(link).chain(votes))
+        {
+            *byte = value;
+        }
+        Ok(needed)
+    }
+
+    /// Returns the stake of the attestations to the parent.
+    fn attested(
+        &self,
+        genesis: [u8; 32],
+        parent: [u8; 32],
+        slots: &Slots,
+        proof: &[u8],
+    ) -> Result<u64, SlotSealError> {
+        if proof.is_empty() {
+            return Ok(0);
+        }
+        let (source, rest) = take(proof).map_err(|_| SlotSealError::Malformed)?;
+        let (target, votes) = take(rest).map_err(|_| SlotSealError::Malformed)?;
+        let source = u64::from_be_bytes(*source);
+        let target = u64::from_be_bytes(*target);
+        if !(slots.parent..slots.own).contains(&target) || source >= target {
+            return Err(SlotSealError::WrongTarget(target));
+        }
+        let kind = StatementKind::Attest { source };
+        let statement = Statement::new(genesis, kind, target, 0, parent);
+        let (votes @ [_, ..], []) = votes.as_chunks::<VOTE_LEN>() else {
+            return Err(SlotSealError::Malformed);
+        };
+        let mut last = None;
+        let mut weight = 0_u64;
+        for vote in votes {
+            let (index, signature) = take(vote).map_err(|_| SlotSealError::Malformed)?;
+            let index = u16::from_be_bytes(*index);
+            if last >= Some(index) {
+                return Err(SlotSealError::OutOfOrder(index));
+            }
+            last = Some(index);
+            let validator = self.validators.iter().nth(usize::from(index));
+            let (author, stake) = validator.ok_or(SlotSealError::UnknownValidator(index))?;
+            check_signature_of(&statement, &author, signature)?;
+            weight = weight.saturating_add(stake);
+        }
+        Ok(weight)
+    }
+}
+
+impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for SlotSeal<S> {
+    type Error = SlotSealError;
+
+    fn digest(&self) -> Hash {
+        let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
+        let validators = self.validators.iter();
+        let all = validators.fold(start.and(&self.seed), |digest, (id, stake)| {
+            digest.and(&id.0).and(&stake.to_be_bytes())
+        });
+        all.into_hash()
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<SlotSealError>> {
+        let slots = self.check_slot(branch, header, now)?;
+        let invalid = |error: SlotSealError| Refused::Invalid(error);
+        let found = check_claim(header).map_err(|error| invalid(error.into()))?;
+        let expected = self.proposer(slots.own).ok_or(invalid(SealError::NoValidators.into()))?;
+        if expected != found {
+            return Err(invalid(SealError::NotDrawn { expected, found }.into()));
+        }
+        let genesis = branch.genesis();
+        let statement = self.statement(genesis, header);
+        check_signature_of(&statement, &found, proof).map_err(|error| invalid(error.into()))?;
+        let attestations = proof.get(64..).unwrap_or_default();
+        let parent = *branch.tip().id.as_bytes();
+        let weight = self.attested(*genesis.as_bytes(), parent, &slots, attestations);
+        Ok(Weight(u128::from(weight.map_err(invalid)?).saturating_add(1)))
+    }
+
+    fn apply(&mut self, _: &Header, effects: &Effects) {
+        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
+            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
+        }
+    }
+}
+
+impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
+    fn check_slot(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        now: u64,
+    ) -> Result<Slots, Refused<SlotSealError>> {
+        let none = Refused::Invalid(SlotSealError::NoSlots);
+        let own = self.slot(header.time).ok_or(none)?;
+        let parent = self.slot(branch.tip().time).ok_or(none)?;
+        if own > self.slot(now).ok_or(none)? {
+            return Err(Refused::NotYet { at: own.saturating_mul(self.duration) });
+        }
+        if own <= parent {
+            return Err(Refused::Invalid(SlotSealError::OldSlot { slot: own, parent }));
+        }
+        Ok(Slots { parent, own })
+    }
+}
+
+/// Returns the validator that a header names.
+fn check_claim(header: &Header) -> Result<ValidatorId, SealError> {
+    let expected = ClaimKind::STAKE;
+    let found = header.claim.kind();
+    if found != expected {
+        return Err(SealError::WrongKind { expected, found });
+    }
+    let claim = header.claim.as_bytes();
+    let wrong = SealError::WrongLength { expected: 32, found: claim.len() };
+    claim.try_into().map(ValidatorId).map_err(|_| wrong)
+}
+
+/// Returns source and target of an attestation.
+const fn link_of(statement: &Statement) -> Option<[u64; 2]> {
+    match statement.kind {
+        StatementKind::Attest { source } => Some([source, statement.slot]),
+        _ => None,
+    }
+}
