@@ -6,6 +6,7 @@
 mod entry;
 mod journal;
 mod proof;
+mod regions;
 mod rehash;
 mod slot;
 mod store;

@@ -2,6 +2,7 @@
 
 use super::entry::{Key, Value};
 use super::proof::leaf_message;
+use super::regions::{Region, release_all};
 use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
@@ -13,14 +14,14 @@ pub(super) const MAX_DEPTH: usize = 256; // bits of a key
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 pub struct Slot {
     pub(super) inner: Inner,
+    pub(super) region: Region,
     pub(super) leaf: Leaf,
 }
 
-/// A leaf. A free one has its successor in the list of free ones in `next`.
+/// A leaf. A free one has its successor in the list of free ones as its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct Leaf {
-    pub(super) next: Link,
     pub(super) key: Key,
     pub(super) value: Value,
 }
@@ -54,9 +55,10 @@ pub(super) enum Node {
 pub(crate) struct TrieRoot {
     pub(super) top: Link,
     pub(super) hash: Hash,
-    pub(super) is_stale: bool, // the hash is not that of the top
-    pub(super) free_leaf: Link,
-    pub(super) free_inner: Link,
+    pub(super) is_stale: bool,    // the hash is not that of the top
+    pub(super) changes: u32,      // since the root was hashed
+    pub(super) free_leaves: Link, // regions that have one
+    pub(super) free_inners: Link,
     pub(super) len: usize,
 }
 
@@ -75,12 +77,22 @@ pub(crate) struct Entries<'a> {
 
 impl Slot {
     /// A free slot.
-    pub const EMPTY: Self = Self { leaf: Leaf::EMPTY, inner: Inner::EMPTY };
+    pub const EMPTY: Self = Self { inner: Inner::EMPTY, region: Region::EMPTY, leaf: Leaf::EMPTY };
 }
 
 impl Leaf {
-    pub(super) const EMPTY: Self =
-        Self { key: Key::from_bytes([0; 32]), value: Value::EMPTY, next: Link::NONE };
+    const EMPTY: Self = Self { key: Key::from_bytes([0; 32]), value: Value::EMPTY };
+
+    /// Returns a free leaf.
+    pub(super) fn free(next: Link) -> Self {
+        Self { value: Value::of_parts(&[&next.0.to_be_bytes()]), ..Self::EMPTY }
+    }
+
+    /// Returns the successor of a free leaf in the list of free ones.
+    pub(super) fn next_free(&self) -> Link {
+        let bytes = self.value.as_bytes().first_chunk();
+        bytes.map_or(Link::NONE, |bytes| Link(u32::from_be_bytes(*bytes)))
+    }
 }
 
 impl Inner {
@@ -126,16 +138,12 @@ impl TrieRoot {
             top: Link::NONE,
             hash: Hash::ZERO,
             is_stale: true,
-            free_leaf: Link::NONE,
-            free_inner: Link::NONE,
+            changes: 0,
+            free_leaves: Link::NONE,
+            free_inners: Link::NONE,
             len: 0,
         };
-        for (index, slot) in slots.iter_mut().enumerate().rev() {
-            slot.leaf.next = root.free_leaf;
-            slot.inner.children = [root.free_inner, Link::NONE];
-            root.free_leaf = Link::leaf(index);
-            root.free_inner = Link::inner(index);
-        }
+        release_all(&mut root, slots);
         root
     }
 }

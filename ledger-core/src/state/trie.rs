@@ -2,6 +2,7 @@
 
 use super::entry::{Key, Value};
 use super::proof::{MapProof, Step};
+use super::regions::{Kind, release, take};
 use super::rehash::rehash;
 use super::slot::{Inner, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
@@ -158,7 +159,11 @@ impl TrieMut<'_> {
     ) -> Result<(), StoreError> {
         let full = StoreError::Full { capacity: self.slots.len() };
         let fork = nearest.and_then(|leaf| leaf.key.first_difference(key));
-        let leaf = self.take_leaf(key, value).ok_or(full)?;
+        let leaf = take(self.root, self.slots, Kind::Leaf, key).ok_or(full)?;
+        if let Some(slot) = self.slots.get_mut(leaf) {
+            slot.leaf = Leaf { key: *key, value: *value };
+        }
+        let leaf = Link::leaf(leaf);
         self.root.len = self.root.len.saturating_add(1);
         let Some(depth) = fork else {
             self.root.top = leaf;
@@ -166,11 +171,9 @@ impl TrieMut<'_> {
             return Ok(());
         };
         // As many inner nodes as leaves exist, and one fewer is used: there is a free one.
-        let Node::Inner(index) = self.root.free_inner.node() else { return Err(full) };
+        let index = take(self.root, self.slots, Kind::Inner, key).ok_or(full)?;
         let (below, hash, is_stale) = self.replace_at(key, depth, Link::inner(index));
         if let Some(slot) = self.slots.get_mut(index) {
-            let [next, _] = slot.inner.children;
-            self.root.free_inner = next;
             slot.inner = Inner { depth, ..Inner::EMPTY };
             let side = slot.inner.side(key);
             slot.inner.mark(side);
@@ -204,27 +207,11 @@ impl TrieMut<'_> {
             }
             Some((index, inner)) => {
                 self.replace_at(key, last_bit, inner.sibling(key));
-                if let Some(slot) = self.slots.get_mut(index) {
-                    slot.inner = Inner::EMPTY;
-                    slot.inner.children = [self.root.free_inner, Link::NONE];
-                    self.root.free_inner = Link::inner(index);
-                }
+                release(self.root, self.slots, Kind::Inner, index);
             }
         }
-        if let Some(slot) = self.slots.get_mut(leaf) {
-            slot.leaf = Leaf { next: self.root.free_leaf, ..Leaf::EMPTY };
-            self.root.free_leaf = Link::leaf(leaf);
-        }
+        release(self.root, self.slots, Kind::Leaf, leaf);
         self.root.len = self.root.len.saturating_sub(1);
-    }
-
-    fn take_leaf(&mut self, key: &Key, value: &Value) -> Option<Link> {
-        let link = self.root.free_leaf;
-        let Node::Leaf(index) = link.node() else { return None };
-        let slot = self.slots.get_mut(index)?;
-        self.root.free_leaf = slot.leaf.next;
-        slot.leaf = Leaf { key: *key, value: *value, next: Link::NONE };
-        Some(link)
     }
 
     /// Puts `new` in the place of the first node on the way to a key that is not an inner node above bit `depth`, marks
@@ -235,6 +222,7 @@ impl TrieMut<'_> {
         let mut is_stale = self.root.is_stale;
         let mut above = None;
         self.root.is_stale = true;
+        self.root.changes = self.root.changes.saturating_add(1);
         while let Node::Inner(index) = link.node() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             let inner = &mut slot.inner;
@@ -262,6 +250,7 @@ impl TrieMut<'_> {
     /// Marks the inner nodes on the way to a key, whose hashes have changed, and returns the leaf under them.
     fn mark(&mut self, key: &Key) -> Link {
         self.root.is_stale = true;
+        self.root.changes = self.root.changes.saturating_add(1);
         let mut link = self.root.top;
         while let Node::Inner(index) = link.node() {
             let Some(slot) = self.slots.get_mut(index) else { break };
