@@ -1,6 +1,7 @@
-//! The root of the trie: each node that has changed is hashed once, in groups of equal height.
+//! The root of the trie: each node that has changed is hashed once, in groups of equal distance from the top.
 //!
-//! Many changes are hashed one subtree after the other, each small enough for the cache of the processor.
+//! Many changes are hashed one subtree after the other, each small enough for the cache of the processor. A level of a
+//! subtree is listed before any of its nodes is read, so that the memory can fetch many of them at once.
 
 use super::proof::{empty_root, inner_message};
 use super::slot::{Inner, Link, MAX_DEPTH, Node, Slot, TrieRoot};
@@ -11,25 +12,16 @@ use crate::merkle::HashPairs;
 const GROUP: usize = 16;
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
-/// The largest number of leading bits of a key by which subtrees are told apart.
-const MAX_CUT: u8 = 15;
+/// The largest number of levels above the subtrees.
+const MAX_LEVELS_ABOVE: usize = 16;
 
 /// The trie while it is hashed.
 struct Rehash<'a> {
     slots: &'a mut [Slot],
     hasher: &'a mut dyn HashPairs,
-    cut: u8, // nodes that decide by an earlier bit are above all subtrees
-    below: Levels<MAX_DEPTH>,
-    above: Levels<16>,
     messages: [TwoBlocks; GROUP],
     places: [Place; GROUP],
     len: usize, // of messages and places
-}
-
-/// Nodes to hash, in a list for each height.
-struct Levels<const N: usize> {
-    heads: [Link; N],
-    height: usize, // lists in use
 }
 
 /// Where a hash belongs: into a node, for the child on a side.
@@ -47,7 +39,7 @@ pub(super) fn rehash(root: &mut TrieRoot, slots: &mut [Slot], hasher: &mut dyn H
             Node::Leaf(index) => slots
                 .get(index)
                 .map_or(Hash::ZERO, |slot| Hash::of_two_blocks(&slot.leaf.message())),
-            Node::Inner(_) => Rehash::new(root.changes, slots, hasher).run(root.top),
+            Node::Inner(_) => Rehash::new(slots, hasher).run(root.top, root.changes),
         };
         root.is_stale = false;
         root.changes = 0;
@@ -56,125 +48,118 @@ pub(super) fn rehash(root: &mut TrieRoot, slots: &mut [Slot], hasher: &mut dyn H
 }
 
 impl<'a> Rehash<'a> {
-    fn new(changes: u32, slots: &'a mut [Slot], hasher: &'a mut dyn HashPairs) -> Self {
-        let subtrees = changes / SUBTREE_CHANGES;
-        let cut = u8::try_from(subtrees.checked_ilog2().unwrap_or(0)).unwrap_or(MAX_CUT);
-        Self {
-            slots,
-            hasher,
-            cut: cut.min(MAX_CUT),
-            below: Levels::EMPTY,
-            above: Levels::EMPTY,
-            messages: [[[0; 64]; 2]; GROUP],
-            places: [Place { parent: Link::NONE, side: 0 }; GROUP],
-            len: 0,
-        }
+    fn new(slots: &'a mut [Slot], hasher: &'a mut dyn HashPairs) -> Self {
+        let places = [Place { parent: Link::NONE, side: 0 }; GROUP];
+        Self { slots, hasher, messages: [[[0; 64]; 2]; GROUP], places, len: 0 }
     }
 
-    /// Walks over the inner nodes that have changed, children before parents, up by links that are set on the way down.
-    fn run(mut self, top: Link) -> Hash {
-        let mut link = top;
-        let mut first_side = 0;
-        loop {
-            if let Some(child) = self.next_child(link, first_side) {
-                if let Some(below) = inner_mut(child, self.slots) {
-                    below.parent = link;
-                    below.height = 0;
-                }
-                link = child;
-                first_side = 0;
-            } else if link == top {
-                return self.finish(top);
-            } else if let Some(place) = self.list(link) {
-                first_side = place.side.saturating_add(1);
-                link = place.parent;
-            } else {
-                return Hash::ZERO;
-            }
+    fn run(mut self, top: Link, changes: u32) -> Hash {
+        let levels_above = (changes / SUBTREE_CHANGES).checked_ilog2().unwrap_or(0);
+        match usize::try_from(levels_above) {
+            Ok(0) | Err(_) => self.hash_below(top),
+            Ok(levels_above) => self.hash_all(top, levels_above.min(MAX_LEVELS_ABOVE)),
         }
+        let Some(node) = inner(top, self.slots) else { return Hash::ZERO };
+        let [left, right] = &node.hashes;
+        Hash::of_two_blocks(&inner_message(node.depth, left, right))
     }
 
-    /// Returns the next inner node under `link` that has changed, on `first_side` or the one after. Leaves on the way are
-    /// hashed.
-    fn next_child(&mut self, link: Link, first_side: usize) -> Option<Link> {
-        for side in first_side..2 {
-            let node = inner(link, self.slots)?;
-            if !node.is_stale(side) {
-                continue;
-            }
-            let child = *node.children.get(side)?;
-            let Node::Leaf(index) = child.node() else { return Some(child) };
-            let message = self.slots.get(index)?.leaf.message();
-            self.push(message, Place { parent: link, side });
-        }
-        None
-    }
-
-    /// Lists a node all of whose children are listed, and returns its place. The node on top of a subtree completes that.
-    fn list(&mut self, link: Link) -> Option<Place> {
-        let node = inner_mut(link, self.slots)?;
-        node.stale = 0;
-        let parent = node.parent;
-        let height = usize::from(node.height);
-        let is_below = node.depth >= self.cut;
-        node.next = if is_below {
-            self.below.replace(height, link)
-        } else {
-            self.above.replace(height, link)
-        };
-        let height = node.height.saturating_add(1);
-        let above = inner_mut(parent, self.slots)?;
-        let side = above.side_of(link);
-        if is_below && above.depth < self.cut {
-            self.flush();
-            self.hash_below();
-        } else {
-            above.height = above.height.max(height);
-        }
-        Some(Place { parent, side })
-    }
-
-    fn finish(mut self, top: Link) -> Hash {
-        self.flush();
-        self.hash_below();
-        for height in 0..self.above.height {
-            let head = self.above.replace(height, Link::NONE);
-            self.hash_list(head);
-        }
-        let Some(top) = inner_mut(top, self.slots) else { return Hash::ZERO };
-        top.stale = 0;
-        top.height = 0;
-        let [left, right] = &top.hashes;
-        Hash::of_two_blocks(&inner_message(top.depth, left, right))
-    }
-
-    /// Hashes the nodes of a subtree, the lowest first.
-    fn hash_below(&mut self) {
-        for height in 0..self.below.height {
-            let head = self.below.replace(height, Link::NONE);
-            self.hash_list(head);
-        }
-        self.below.height = 0;
-    }
-
-    /// Hashes nodes of equal height.
-    fn hash_list(&mut self, mut link: Link) {
+    /// Hashes all that has changed: the subtrees under the upper levels, then these.
+    fn hash_all(&mut self, top: Link, levels_above: usize) {
+        let mut levels = [Link::NONE; MAX_LEVELS_ABOVE];
+        let levels = levels.get_mut(..levels_above).unwrap_or_default();
+        let mut link = self.list(top, levels);
         while let Some(node) = inner_mut(link, self.slots) {
-            let [left, right] = &node.hashes;
-            let message = inner_message(node.depth, left, right);
-            let parent = node.parent;
-            let next = node.next;
-            node.parent = Link::NONE;
-            node.next = Link::NONE;
-            node.height = 0;
-            let side = inner(parent, self.slots).map_or(0, |parent| parent.side_of(link));
-            self.push(message, Place { parent, side });
+            let next = core::mem::replace(&mut node.next, Link::NONE);
+            self.hash_below(link);
+            self.push_node(link);
             link = next;
         }
         self.flush();
+        self.hash_levels(levels);
     }
 
-    /// Adds a message to the group.
+    /// Hashes all that has changed under a node.
+    fn hash_below(&mut self, top: Link) {
+        let mut levels = [Link::NONE; MAX_DEPTH];
+        self.list(top, &mut levels);
+        self.flush();
+        self.hash_levels(&levels);
+    }
+
+    /// Lists the nodes that have changed, from `top` alone in the first level on. Returns the level after the last one.
+    fn list(&mut self, top: Link, levels: &mut [Link]) -> Link {
+        let mut current = top;
+        for level in levels {
+            *level = current;
+            if current == Link::NONE {
+                break;
+            }
+            current = self.list_children(current);
+        }
+        current
+    }
+
+    /// Lists the changed inner nodes below those of a level, without reading them. The changed leaves join the group.
+    fn list_children(&mut self, mut link: Link) -> Link {
+        let mut below = Link::NONE;
+        while let Some(node) = inner_mut(link, self.slots) {
+            let next = node.next;
+            let children = node.children;
+            let stale = [node.is_stale(0), node.is_stale(1)];
+            node.stale = 0;
+            for ((side, child), is_stale) in children.into_iter().enumerate().zip(stale) {
+                if !is_stale {
+                    continue;
+                }
+                match child.node() {
+                    Node::Leaf(index) => self.push_leaf(index, Place { parent: link, side }),
+                    _ => {
+                        if let Some(node) = inner_mut(child, self.slots) {
+                            node.parent = link;
+                            node.next = below;
+                            below = child;
+                        }
+                    }
+                }
+            }
+            link = next;
+        }
+        below
+    }
+
+    /// Hashes the levels below the first, the lowest first.
+    fn hash_levels(&mut self, levels: &[Link]) {
+        for level in levels.iter().skip(1).rev() {
+            let mut link = *level;
+            while let Some(next) = self.push_node(link) {
+                link = next;
+            }
+            self.flush();
+        }
+    }
+
+    /// Adds a node whose children are hashed to the group, and returns the next one of its level.
+    fn push_node(&mut self, link: Link) -> Option<Link> {
+        let node = inner_mut(link, self.slots)?;
+        let [left, right] = &node.hashes;
+        let message = inner_message(node.depth, left, right);
+        let parent = node.parent;
+        let next = node.next;
+        node.parent = Link::NONE;
+        node.next = Link::NONE;
+        let side = inner(parent, self.slots).map_or(0, |parent| parent.side_of(link));
+        self.push(message, Place { parent, side });
+        Some(next)
+    }
+
+    fn push_leaf(&mut self, index: usize, place: Place) {
+        if let Some(slot) = self.slots.get(index) {
+            let message = slot.leaf.message();
+            self.push(message, place);
+        }
+    }
+
     fn push(&mut self, message: TwoBlocks, place: Place) {
         if self.len == GROUP {
             self.flush();
@@ -200,16 +185,6 @@ impl<'a> Rehash<'a> {
             }
         }
         self.len = 0;
-    }
-}
-
-impl<const N: usize> Levels<N> {
-    const EMPTY: Self = Self { heads: [Link::NONE; N], height: 0 };
-
-    /// Puts another node at the head of the list of a height, and returns the one before.
-    fn replace(&mut self, height: usize, link: Link) -> Link {
-        self.height = self.height.max(height.saturating_add(1));
-        self.heads.get_mut(height).map_or(Link::NONE, |head| core::mem::replace(head, link))
     }
 }
 

@@ -34,10 +34,9 @@ pub(super) struct Inner {
     pub(super) hashes: [Hash; 2],
     pub(super) children: [Link; 2], // by the bit at `depth`
     pub(super) parent: Link,        // only while the trie is hashed
-    pub(super) next: Link,          // of the same height, only while the trie is hashed
+    pub(super) next: Link,          // of the same level, only while the trie is hashed
     pub(super) depth: u8,
-    pub(super) stale: u8,  // a bit for each hash that is not that of the child
-    pub(super) height: u8, // above the lowest node to hash, only while the trie is hashed
+    pub(super) stale: u8, // a bit for each hash that is not that of the child
 }
 
 /// A node: 0 for none, or its index and 1, with the highest bit set for a leaf.
@@ -103,7 +102,6 @@ impl Inner {
         next: Link::NONE,
         depth: 0,
         stale: 0,
-        height: 0,
     };
 }
 
