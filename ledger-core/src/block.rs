@@ -12,6 +12,29 @@ use crate::merkle::{MerkleTree, TreeHead};
 use crate::transaction::SignedTransaction;
 
 /// A block as it is stored and sent: header, proof, body.
+///
+/// ```
+/// use ledger_core::{Block, Body, Claim, GenesisId, Header, Height};
+///
+/// let body = Body::default(); // no transactions
+/// let genesis = GenesisId::from_bytes([7; 32]);
+/// let header = Header {
+///     height: Height(1),
+///     parent: genesis.block_id(),
+///     body_size: body.head().size as u32,
+///     body_root: body.head().root,
+///     state: Default::default(),
+///     history: Default::default(),
+///     time: 60,
+///     author: Default::default(),
+///     claim: Claim::NONE,
+/// };
+/// let block = Block::new(header, b"a signature", body)?;
+/// let mut bytes = [0; 256];
+/// let len = block.encode(&mut bytes)?;
+/// assert_eq!(Block::decode(&bytes[..len])?, (block, &[][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block<'a> {
     header: Header,

@@ -150,8 +150,8 @@ pub(crate) fn execute<E>(
     target: &mut Target<'_>,
     body: &[u8],
 ) -> Result<Effects, Refused<BlockError<E>>> {
-    let (height, author, size) = (header.height, header.author, header.body_size);
-    let mut execution = Execution::new(genesis, height, author, size, target.store)?;
+    let mut execution =
+        Execution::new(genesis, header.height, header.author, header.body_size, target.store)?;
     while execution.step(ledger, rules, target, body)?.is_some() {}
     let (len, root) = execution.body();
     if len != body.len() {
@@ -171,7 +171,8 @@ pub(crate) fn check_state<E>(
     header: &Header,
     store: &mut dyn Store,
 ) -> Result<(), Refused<BlockError<E>>> {
-    let (expected, found) = (header.state, store.root());
+    let expected = header.state;
+    let found = store.root();
     if expected == found {
         Ok(())
     } else {
@@ -208,7 +209,8 @@ pub(crate) fn allocate(
     allocated.ok_or(ConfigError::TooManyCoins)?;
     let mut target = Target { store, journal: None };
     for (account, coins) in spec.allocation {
-        let (coins, deposit) = (*coins, spec.rules.deposit);
+        let coins = *coins;
+        let deposit = spec.rules.deposit;
         let paid = target.view(&unlimited, &mut meta).issue(account, coins, 0);
         paid.map_err(|error| match error {
             TransactionError::NotEnough { .. } => {

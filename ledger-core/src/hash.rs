@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 use crate::hex::Hex;
+use crate::invariant::invariant;
 
 /// Defines a newtype of 32 bytes that prints as hexadecimal.
 macro_rules! bytes32 {
@@ -43,6 +45,24 @@ macro_rules! bytes32 {
     };
 }
 pub(crate) use bytes32;
+
+/// Two blocks of SHA-256: a message of 56 to 119 bytes with its padding (FIPS 180-4, section 5.1.1).
+pub type TwoBlocks = [[u8; 64]; 2];
+
+const MAX_ONE_BLOCK_LEN: usize = 55;
+const MAX_TWO_BLOCKS_LEN: usize = 119;
+
+/// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
+const SHA256_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// A SHA-256 value. `Display` is hexadecimal, first byte first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -88,6 +108,31 @@ impl Hash {
         &self.0
     }
 
+    /// Returns the SHA-256 of a message that fills two blocks, padding included.
+    pub(crate) fn of_two_blocks(message: &TwoBlocks) -> Self {
+        let mut state = SHA256_START;
+        compress256(&mut state, message);
+        Self::of_state(state)
+    }
+
+    /// Returns the SHA-256 of concatenated parts of at most 119 bytes, without the buffer of a hasher for any length.
+    pub(crate) fn of_short(parts: &[&[u8]]) -> Self {
+        let (message, len) = padded(parts);
+        let mut state = SHA256_START;
+        let blocks = if len > MAX_ONE_BLOCK_LEN { 2 } else { 1 };
+        compress256(&mut state, message.get(..blocks).unwrap_or(&message));
+        Self::of_state(state)
+    }
+
+    fn of_state(state: [u32; 8]) -> Self {
+        let mut bytes = [0; 32];
+        let (words, _) = bytes.as_chunks_mut::<4>();
+        for (bytes, word) in words.iter_mut().zip(state) {
+            *bytes = word.to_be_bytes();
+        }
+        Self(bytes)
+    }
+
     /// Returns the SHA-256 of the concatenated parts.
     pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
         let mut sha = Sha256::new();
@@ -96,6 +141,40 @@ impl Hash {
         }
         Self(sha.finalize().into())
     }
+}
+
+/// Lays out concatenated parts of 56 to 119 bytes as the two blocks that SHA-256 hashes.
+#[inline]
+pub(crate) fn two_blocks(parts: &[&[u8]]) -> TwoBlocks {
+    let (message, _) = padded(parts);
+    message
+}
+
+/// Lays out concatenated parts of at most 119 bytes as the blocks that SHA-256 hashes, and returns their length. Up to 55
+/// bytes fill only the first block.
+#[inline]
+fn padded(parts: &[&[u8]]) -> (TwoBlocks, usize) {
+    let mut blocks = [[0; 64]; 2];
+    let bytes = blocks.as_flattened_mut();
+    let mut len = 0_usize;
+    for part in parts {
+        let end = len.saturating_add(part.len());
+        if let Some(place) = bytes.get_mut(len..end) {
+            place.copy_from_slice(part);
+        }
+        len = end;
+    }
+    invariant!(len <= MAX_TWO_BLOCKS_LEN, "the parts fit two blocks");
+    if let Some(mark) = bytes.get_mut(len) {
+        *mark = 0x80;
+    }
+    let bits = u16::try_from(len.saturating_mul(8)).unwrap_or(u16::MAX).to_be_bytes();
+    let [first, second] = &mut blocks;
+    let last = if len > MAX_ONE_BLOCK_LEN { second } else { first };
+    if let Some(place) = last.last_chunk_mut() {
+        *place = bits;
+    }
+    (blocks, len)
 }
 
 impl GenesisId {

@@ -30,6 +30,15 @@ pub struct ClaimKind(pub u8);
 
 /// What the engine needs to be committed to: target and nonce, round and validator, slot, vote. It is part of the
 /// block id. What proves it, such as a signature, is not.
+///
+/// ```
+/// use ledger_core::{Claim, ClaimKind};
+///
+/// let claim = Claim::new(ClaimKind::STAKE, b"slot 7")?;
+/// assert_eq!(claim.kind(), ClaimKind::STAKE);
+/// assert_eq!(claim.as_bytes(), b"slot 7");
+/// # Ok::<(), ledger_core::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Claim {
@@ -63,7 +72,7 @@ pub struct Header {
     pub claim: Claim,
 }
 
-/// The bytes whose SHA-256 is a block id.
+/// The bytes whose SHA-256 is a block id, without an allocation: an engine by work searches its nonce in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderPreimage {
     len: usize,

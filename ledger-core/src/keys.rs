@@ -34,6 +34,25 @@ pub struct KeyPair(SigningKey);
 
 /// A value that a key may sign. The bytes begin with a domain string of the implementor, so that a signature of one
 /// kind of value is never one of another kind.
+///
+/// ```
+/// use ledger_core::{KeyPair, Signable};
+///
+/// /// A temperature in degrees Celsius.
+/// struct Reading(i16);
+///
+/// impl Signable for Reading {
+///     type Bytes = Vec<u8>;
+///     fn signing_bytes(&self) -> Vec<u8> {
+///         [&b"example.org/reading\0"[..], &self.0.to_be_bytes()].concat()
+///     }
+/// }
+///
+/// let sensor = KeyPair::from_secret(&[1; 32]);
+/// let signature = sensor.sign(&Reading(21));
+/// assert!(sensor.public().verify(&Reading(21), &signature).is_ok());
+/// assert!(sensor.public().verify(&Reading(22), &signature).is_err());
+/// ```
 pub trait Signable {
     /// The bytes that are signed.
     type Bytes: AsRef<[u8]>;

@@ -53,7 +53,7 @@ pub use block::{AssembleError, Block, Body, SealedHeader, Transactions};
 pub use branch::{BlockError, ReplayError};
 #[cfg(feature = "alloc")]
 pub use chain::ChainVec;
-pub use chain::{Chain, ChainParts, ChainSlots, ChainStorage};
+pub use chain::{Chain, ChainSlots, ChainStorage};
 pub use conn::ConnId;
 pub use engine::{Ancestry, Engine, Refused, Tip, Weight};
 pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};

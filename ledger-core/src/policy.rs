@@ -42,7 +42,7 @@ pub enum Policy<'a> {
     Threshold(Threshold<'a>),
 }
 
-/// `required` of the listed keys.
+/// `required` of the listed keys. A type of its own, so that nobody makes a policy that [`Policy::threshold`] refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threshold<'a> {
     required: u8,

@@ -13,6 +13,15 @@ const MAX_NAME_LEN: usize = 64;
 ///
 /// Its hash, together with the parameters of engine and ledger, is the [`GenesisId`]. Nodes that differ in any of it
 /// have different chains, and nothing signed for one is valid on the other.
+///
+/// ```
+/// use ledger_core::{ChainSpec, Hash, Rules};
+///
+/// let spec = ChainSpec { name: "demo", rules: Rules::SMALL, time: 0, allocation: &[] };
+/// let renamed = ChainSpec { name: "demo 2", ..spec };
+/// let ids = [spec, renamed].map(|spec| spec.genesis_id(&Hash::of(b"engine"), &Hash::of(b"ledger")));
+/// assert_ne!(ids[0], ids[1]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct ChainSpec<'a> {
@@ -27,6 +36,15 @@ pub struct ChainSpec<'a> {
 }
 
 /// The numbers that every node of a chain must agree on.
+///
+/// ```
+/// use ledger_core::Rules;
+///
+/// let mut rules = Rules::SMALL;
+/// rules.subsidy = 50;
+/// rules.halving_interval = 10;
+/// assert_eq!((rules.subsidy_at(1), rules.subsidy_at(11)), (50, 25));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

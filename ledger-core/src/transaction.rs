@@ -110,7 +110,8 @@ pub struct SignedTransaction<'a> {
     bytes: &'a [u8],
 }
 
-/// A transaction of one chain, as its owners sign it: domain string, genesis id, transaction id.
+/// A transaction of one chain, as its owners sign it: domain string, genesis id, transaction id. What an owner of a
+/// threshold account signs, on a device of its own, before the signatures are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionStatement {
     genesis: GenesisId,

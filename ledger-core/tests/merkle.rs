@@ -4,8 +4,8 @@ use ledger_core::Hash;
 use ledger_core::merkle::bitcoin::{BitcoinBranch, BitcoinError, BitcoinTree, prove_branch};
 use ledger_core::merkle::{
     HashPairs, MerkleTree, Multiproof, OneByOne, ProofError, Subtree, SubtreeConsistency,
-    SubtreeInclusion, TreeHead, prove_inclusion, prove_multiple, prove_subtree_consistency,
-    prove_subtree_inclusion, root_by_levels,
+    SubtreeInclusion, TreeHead, TwoBlocks, prove_inclusion, prove_multiple,
+    prove_subtree_consistency, prove_subtree_inclusion, root_by_levels,
 };
 use proptest::prelude::*;
 
@@ -394,10 +394,10 @@ fn multiproofs_name_ascending_leaves_of_the_tree() {
 struct Counting(usize);
 
 impl HashPairs for Counting {
-    fn hash_pairs(&mut self, level: &mut [Hash]) {
-        assert!(level.len().is_multiple_of(2));
-        self.0 += level.len() / 2;
-        OneByOne.hash_pairs(level);
+    fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
+        assert_eq!(messages.len(), hashes.len());
+        self.0 += messages.len();
+        OneByOne.hash_messages(messages, hashes);
     }
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::compact::CompactTarget;
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hex::Hex;
-use crate::kernel::headers::hash_header;
+use crate::sha256::hash_header;
 use crate::target::{LittleEndian, Target};
 
 /// Identifies a header: its double SHA-256, read as a little-endian number. `Display` is that number in 64
@@ -19,6 +19,20 @@ pub struct HeaderId(pub [u8; 32]);
 /// A header. All numbers on the wire are little-endian; the fields are in wire order.
 ///
 /// Source: Bitcoin Core, `CBlockHeader`.
+///
+/// ```
+/// use pow::{CompactTarget, Header, HeaderId};
+///
+/// // The first header of Bitcoin.
+/// let mut header = Header { version: 1, time: 1_231_006_505, nonce: 2_083_236_893, ..Header::default() };
+/// header.bits = CompactTarget(0x1d00_ffff);
+/// header.merkle_root = [
+///     0x3b, 0xa3, 0xed, 0xfd, 0x7a, 0x7b, 0x12, 0xb2, 0x7a, 0xc7, 0x2c, 0x3e, 0x67, 0x76, 0x8f, 0x61,
+///     0x7f, 0xc8, 0x1b, 0xc3, 0x88, 0x8a, 0x51, 0x32, 0x3a, 0x9f, 0xb8, 0xaa, 0x4b, 0x1e, 0x5e, 0x4a,
+/// ];
+/// assert!(header.has_valid_work());
+/// assert!(header.id().to_string().starts_with("000000000019d668"));
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

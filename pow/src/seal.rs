@@ -22,6 +22,19 @@ const MAX_FUTURE: u64 = 7200;
 /// The claim is the compact target (u32) and the nonce (u64), both big-endian; there is no proof besides it. The target
 /// is one for ever ([`WorkSeal::new`]), or what a difficulty rule asks for ([`WorkSeal::with_rule`]). `S` is the storage
 /// of [`Recent`].
+///
+/// ```
+/// use ledger_core::ledger::Standard;
+/// use ledger_core::{Chain, ChainSlots, ChainSpec, JournalSlot, Rules, Slot};
+/// use pow::{CompactTarget, WorkSeal};
+///
+/// let engine = WorkSeal::new(CompactTarget(0x207f_ffff))?;
+/// let spec = ChainSpec { name: "demo", rules: Rules::SMALL, time: 0, allocation: &[] };
+/// let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
+/// let chain = Chain::new(&spec, engine, Standard, storage)?;
+/// assert_eq!(chain.tip().height.0, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkSeal<D = Fixed, S = [HeaderInfo; 0]> {
     rule: D,

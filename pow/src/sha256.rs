@@ -1,5 +1,7 @@
 //! The parts of SHA-256 that puzzle and kernels share.
 
+use sha2::block_api::compress256;
+
 /// The length in bytes of a block that SHA-256 takes at once.
 pub(crate) const BLOCK: usize = 64;
 
@@ -41,4 +43,29 @@ pub(crate) fn write_words(bytes: &mut [u8], words: &[u32]) {
     for (chunk, word) in chunks.iter_mut().zip(words) {
         *chunk = word.to_be_bytes();
     }
+}
+
+/// Hashes the 80 bytes of a header twice.
+pub(crate) fn hash_header(header: &[u8; 80]) -> [u8; 32] {
+    let mut state = INITIAL;
+    compress256(&mut state, &padded_header(header));
+    let mut second = second_block();
+    write_words(&mut second, &state);
+    state = INITIAL;
+    compress256(&mut state, core::slice::from_ref(&second));
+    bytes_of(state)
+}
+
+/// Returns the two blocks of SHA-256 that a header fills.
+pub(crate) fn padded_header(header: &[u8; 80]) -> [[u8; BLOCK]; 2] {
+    let mut blocks = [[0; BLOCK]; 2];
+    let bytes = blocks.as_flattened_mut();
+    if let Some((out, [mark, ..])) = bytes.split_first_chunk_mut() {
+        *out = *header;
+        *mark = 0x80;
+    }
+    if let Some(length) = bytes.last_chunk_mut() {
+        *length = 640_u64.to_be_bytes(); // bits
+    }
+    blocks
 }

@@ -35,15 +35,15 @@ pub trait DigestOrder: Copy + Sealed {
 
     /// Returns the number that a digest is.
     fn number(digest: &[u8; 32]) -> U256;
-
-    /// Returns the most significant 32 bits of the number, given the eight words of a digest, each of which
-    /// is four bytes with the most significant first (FIPS 180-4).
-    fn leading_word(words: &[u32; 8]) -> u32;
 }
 
 mod sealed {
     #[expect(unnameable_types, reason = "seals `DigestOrder`")]
-    pub trait Sealed {}
+    pub trait Sealed {
+        /// Returns the most significant 32 bits of the number, given the eight words of a digest, each of which
+        /// is four bytes with the most significant first (FIPS 180-4).
+        fn leading_word(words: &[u32; 8]) -> u32;
+    }
 }
 
 /// The first byte of the digest is the most significant: hashcash, `ledger-core`, and every demonstration in
@@ -138,20 +138,25 @@ impl ByteOrder {
     }
 }
 
-impl Sealed for BigEndian {}
+impl Sealed for BigEndian {
+    #[inline]
+    fn leading_word(&[first, ..]: &[u32; 8]) -> u32 {
+        first
+    }
+}
 
-impl Sealed for LittleEndian {}
+impl Sealed for LittleEndian {
+    #[inline]
+    fn leading_word(&[.., last]: &[u32; 8]) -> u32 {
+        last.swap_bytes()
+    }
+}
 
 impl DigestOrder for BigEndian {
     const ORDER: ByteOrder = ByteOrder::Big;
 
     fn number(digest: &[u8; 32]) -> U256 {
         U256::from_be_bytes(digest)
-    }
-
-    #[inline]
-    fn leading_word(&[first, ..]: &[u32; 8]) -> u32 {
-        first
     }
 }
 
@@ -160,11 +165,6 @@ impl DigestOrder for LittleEndian {
 
     fn number(digest: &[u8; 32]) -> U256 {
         U256::from_le_bytes(digest)
-    }
-
-    #[inline]
-    fn leading_word(&[.., last]: &[u32; 8]) -> u32 {
-        last.swap_bytes()
     }
 }
 

@@ -26,6 +26,24 @@ pub struct Coinbase<'a> {
 
 /// Searches nonce and extra-nonce of a Bitcoin header, in slices like [`Miner`]. When the nonces are used up
 /// the next extra-nonce gives a new Merkle root.
+///
+/// ```
+/// use pow::template::{Coinbase, HeaderMiner, HeaderStep};
+/// use pow::{CompactTarget, Header, NonceField, NonceFormat};
+///
+/// let field = NonceField { offset: 4, format: NonceFormat::U32Le };
+/// let coinbase = Coinbase::new(b"mine____", field, &[])?; // the only transaction of the block
+/// let header = Header { bits: CompactTarget(0x207f_ffff), ..Header::default() };
+/// let mut miner = HeaderMiner::new(header, coinbase, 0..=9)?;
+/// let solution = loop {
+///     if let HeaderStep::Found(solution) = miner.step(100) {
+///         break solution;
+///     }
+/// };
+/// assert!(solution.header.has_valid_work());
+/// assert_eq!(solution.header.merkle_root, coinbase.merkle_root(solution.extra_nonce));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderMiner<'a> {
     header: Header,

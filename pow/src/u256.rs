@@ -5,6 +5,15 @@ use core::fmt;
 const LIMBS: usize = 4;
 
 /// An unsigned number of 256 bits. `Display` is hexadecimal without leading zeros.
+///
+/// ```
+/// use pow::U256;
+///
+/// let mut bytes = [0; 32];
+/// bytes[31] = 10;
+/// assert_eq!(U256::from_be_bytes(&bytes).to_string(), "a");
+/// assert!(U256::ZERO < U256::MAX);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

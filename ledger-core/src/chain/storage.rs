@@ -12,16 +12,6 @@ pub trait ChainStorage {
     fn entries(&self) -> &[Slot];
 }
 
-/// The regions of a [`ChainStorage`].
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct ChainParts<'a> {
-    /// One slot for each entry that the rules allow.
-    pub entries: &'a mut [Slot],
-    /// One slot for each write to the state that the rules allow in a block, and one for the bookkeeping.
-    pub journal: &'a mut [JournalSlot],
-}
-
 /// Storage for a [`Chain`](super::Chain) in arrays, slices, boxes or vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
@@ -48,6 +38,9 @@ pub(crate) fn check_capacity(
     }
     Ok(())
 }
+
+/// All regions, borrowed.
+pub(crate) type ChainParts<'a> = ChainSlots<&'a mut [Slot], &'a mut [JournalSlot]>;
 
 impl<A, B> ChainStorage for ChainSlots<A, B>
 where

@@ -4,7 +4,7 @@ use super::storage::{ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip};
-use crate::error::ConfigError;
+use crate::error::{BufferTooSmall, ConfigError};
 use crate::execute::{Target, allocate, execute};
 use crate::hash::GenesisId;
 use crate::header::{Claim, Header};
@@ -164,12 +164,12 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`](crate::BufferTooSmall) if `out` is.
+    /// [`BufferTooSmall`] if `out` is.
     pub fn prove<'o>(
         &mut self,
         key: &Key,
         out: &'o mut [u8],
-    ) -> Result<MapProof<'o>, crate::BufferTooSmall> {
+    ) -> Result<MapProof<'o>, BufferTooSmall> {
         let slots = self.storage.parts().entries;
         TrieMut { root: &mut self.trie, slots }.prove(key, out)
     }

@@ -43,6 +43,20 @@ pub struct Terms {
 }
 
 /// A call of [`Escrow`], the payload of [`Action::Call`].
+///
+/// ```
+/// use ledger_core::ledger::{EscrowCall, Terms};
+/// use ledger_core::{Account, Action, Height};
+///
+/// let [payer, payee, arbiter] = [1, 2, 3].map(|n| Account::from_bytes([n; 32]));
+/// let terms = Terms { payer, payee, arbiter, amount: 30, deadline: Height(100) };
+/// let mut payload = [0; EscrowCall::MAX_LEN];
+/// let len = EscrowCall::Open(terms).encode(&mut payload)?;
+/// let action = Action::Call { ledger: EscrowCall::LEDGER, payload: &payload[..len] };
+/// assert_eq!(EscrowCall::decode(&payload[..len])?.0, EscrowCall::Open(terms));
+/// # let _ = action;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EscrowCall {

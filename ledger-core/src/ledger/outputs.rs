@@ -26,6 +26,19 @@ pub struct Outputs {
 
 /// A call of [`Outputs`], the payload of [`Action::Call`]: the outputs to spend, owners and amounts of the new
 /// ones, and the coins that go from or to the account of the source.
+///
+/// ```
+/// use ledger_core::ledger::OutputCall;
+///
+/// // 30 coins of the source's account become one output of the account 22 22 ..
+/// let mut output = [0x22; 40];
+/// output[32..].copy_from_slice(&30_u64.to_be_bytes());
+/// let call = OutputCall { from_account: 30, to_account: 0, inputs: &[], outputs: &[output] };
+/// let mut payload = [0; 128];
+/// let len = call.encode(&mut payload)?;
+/// assert_eq!(OutputCall::decode(&payload[..len])?.0, call);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct OutputCall<'a> {

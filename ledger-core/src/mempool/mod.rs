@@ -58,5 +58,5 @@ pub use config::{Insertion, MempoolConfig, MempoolError};
 pub use slot::{ChunkSlot, MempoolSlot};
 #[cfg(feature = "alloc")]
 pub use storage::{MempoolLimits, MempoolVec};
-pub use storage::{MempoolParts, MempoolPartsRef, MempoolSlots, MempoolStorage};
+pub use storage::{MempoolSlots, MempoolStorage};
 pub use table::Mempool;

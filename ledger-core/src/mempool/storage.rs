@@ -15,26 +15,6 @@ pub trait MempoolStorage {
     fn parts_ref(&self) -> MempoolPartsRef<'_>;
 }
 
-/// The regions of a [`MempoolStorage`].
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct MempoolParts<'a> {
-    /// One slot for each transaction.
-    pub slots: &'a mut [MempoolSlot],
-    /// One chunk for each 252 bytes of a transaction: one for a payment, five for the longest record.
-    pub chunks: &'a mut [ChunkSlot],
-}
-
-/// The regions of a [`MempoolStorage`], shared.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct MempoolPartsRef<'a> {
-    /// The transactions.
-    pub slots: &'a [MempoolSlot],
-    /// Their bytes.
-    pub chunks: &'a [ChunkSlot],
-}
-
 /// Storage for a [`Mempool`](super::Mempool) in arrays, slices, boxes or vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
@@ -44,6 +24,11 @@ pub struct MempoolSlots<A, B> {
     /// One chunk for each 252 bytes of a transaction: one for a payment, five for the longest record.
     pub chunks: B,
 }
+
+/// All regions, borrowed.
+pub(crate) type MempoolParts<'a> = MempoolSlots<&'a mut [MempoolSlot], &'a mut [ChunkSlot]>;
+/// All regions, shared.
+pub(crate) type MempoolPartsRef<'a> = MempoolSlots<&'a [MempoolSlot], &'a [ChunkSlot]>;
 
 impl<A, B> MempoolStorage for MempoolSlots<A, B>
 where

@@ -1,35 +1,77 @@
 //! Hashing a tree level by level, for code that can hash many pairs at once.
 
-use super::rfc6962::node;
-use crate::hash::Hash;
+use super::rfc6962::node_message;
+use crate::hash::{Hash, TwoBlocks};
 
-/// Hashes a level of an RFC 6962 tree into the level above. An implementation may hash many pairs at once.
+/// The number of pairs that are laid out at once.
+const GROUP: usize = 16;
+
+/// Hashes many messages of equal length. An implementation may hash them side by side, as the kernels of `pow` do.
+///
+/// ```
+/// use ledger_core::Hash;
+/// use ledger_core::merkle::{HashPairs, OneByOne, TwoBlocks};
+///
+/// /// Counts what it hashes.
+/// struct Counting(usize);
+///
+/// impl HashPairs for Counting {
+///     fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
+///         self.0 += messages.len();
+///         OneByOne.hash_messages(messages, hashes);
+///     }
+/// }
+///
+/// let mut counting = Counting(0);
+/// counting.hash_pairs(&mut [Hash::ZERO; 8]);
+/// assert_eq!(counting.0, 4);
+/// ```
 pub trait HashPairs {
-    /// Replaces the first half of `level`, whose length is even, by the hashes over its pairs:
-    /// `level[i] = SHA-256(0x01 || level[2 * i] || level[2 * i + 1])`. What the second half then holds is not read.
-    fn hash_pairs(&mut self, level: &mut [Hash]);
+    /// Writes the SHA-256 of each message, whose padding is part of it, to the same position in `hashes`. What exceeds
+    /// the shorter slice is left alone.
+    fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]);
+
+    /// Replaces the first half of `level`, a level of an RFC 6962 tree whose length is even, by the hashes over its
+    /// pairs: `level[i] = SHA-256(0x01 || level[2 * i] || level[2 * i + 1])`. What the second half then holds is not
+    /// read.
+    fn hash_pairs(&mut self, level: &mut [Hash]) {
+        let mut messages = [[[0; 64]; 2]; GROUP];
+        let pairs = level.len() / 2;
+        let mut done = 0_usize;
+        while done < pairs {
+            let from = done.saturating_mul(2);
+            let (group, _) = level.get(from..).unwrap_or_default().as_chunks::<2>();
+            let mut len = 0_usize;
+            for (message, [left, right]) in messages.iter_mut().zip(group) {
+                *message = node_message(left, right);
+                len = len.saturating_add(1);
+            }
+            let end = done.saturating_add(len);
+            let hashes = level.get_mut(done..end).unwrap_or_default();
+            self.hash_messages(messages.get(..len).unwrap_or_default(), hashes);
+            done = end;
+        }
+    }
 }
 
-/// Hashes one pair after the other.
+/// Hashes one message after the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to choose")]
 pub struct OneByOne;
 
 impl HashPairs for OneByOne {
-    fn hash_pairs(&mut self, level: &mut [Hash]) {
-        for target in 0..level.len() / 2 {
-            let first = target.saturating_mul(2);
-            let pair = level.get(first..first.saturating_add(2));
-            let Some([left, right]) = pair else { return };
-            let hash = node(left, right);
-            if let Some(slot) = level.get_mut(target) {
-                *slot = hash;
-            }
+    fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
+        for (message, hash) in messages.iter().zip(hashes) {
+            *hash = Hash::of_two_blocks(message);
         }
     }
 }
 
 impl<H: HashPairs + ?Sized> HashPairs for &mut H {
+    fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
+        (**self).hash_messages(messages, hashes);
+    }
+
     fn hash_pairs(&mut self, level: &mut [Hash]) {
         (**self).hash_pairs(level);
     }

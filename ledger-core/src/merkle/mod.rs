@@ -9,6 +9,7 @@ mod rfc6962;
 mod siblings;
 mod subtree;
 
+pub use crate::hash::TwoBlocks;
 pub use error::ProofError;
 pub use head::TreeHead;
 pub use levels::{HashPairs, OneByOne, root_by_levels};

@@ -1,30 +1,16 @@
 //! RFC 6962 / RFC 9162 Merkle trees in constant space, and proofs that come from an enemy.
 
-use sha2::block_api::compress256;
-
 use super::error::ProofError;
 use super::head::TreeHead;
 use super::siblings::Siblings;
-use crate::hash::Hash;
+use crate::hash::{Hash, TwoBlocks};
 
 const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
 const NODE: u8 = 0x01;
 const MAX_DEPTH: usize = 64;
 
-/// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
-const SHA256_START: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-
 /// The 65 bytes of a node and the padding behind them, without the two hashes.
-const NODE_BLOCKS: [[u8; 64]; 2] = {
+const NODE_BLOCKS: TwoBlocks = {
     let mut blocks = [[0; 64]; 2];
     let [first, second] = &mut blocks;
     let [prefix, ..] = first;
@@ -73,6 +59,18 @@ pub struct Inclusion<'a> {
 
 /// A proof that a smaller tree is the beginning of a larger one (RFC 9162, section 2.1.4). No proof begins at the empty
 /// tree.
+///
+/// ```
+/// use ledger_core::{MerkleTree, TreeHead, prove_consistency};
+///
+/// let leaves = [b"a", b"b", b"c"].map(|content| MerkleTree::leaf(content));
+/// let head = |size: usize| TreeHead { size: size as u64, root: MerkleTree::root_of(&leaves[..size]) };
+///
+/// let mut path = [ledger_core::Hash::ZERO; 64];
+/// let proof = prove_consistency(&leaves, 2, &mut path)?;
+/// assert_eq!(proof.verify(&head(2), &head(3)), Ok(())); // nothing was changed, one leaf was appended
+/// # Ok::<(), ledger_core::ProofError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
 pub struct Consistency<'a> {
@@ -226,7 +224,8 @@ impl Consistency<'_> {
             Some((start, rest)) if !first.is_power_of_two() => (start, rest),
             _ => (&first_root, self.path),
         };
-        let (mut one, mut two) = (*start, *start);
+        let mut one = *start;
+        let mut two = *start;
         for sibling in rest {
             if place.sibling_is_left() {
                 one = node(sibling, &one);
@@ -252,9 +251,11 @@ pub fn prove_inclusion<'o>(
     index: usize,
     out: &'o mut [Hash],
 ) -> Result<Inclusion<'o>, ProofError> {
-    let (position, size) = (to_u64(index), to_u64(leaves.len()));
+    let position = to_u64(index);
+    let size = to_u64(leaves.len());
     let mut sibling = Siblings::new(out);
-    let (mut below, mut at) = (leaves, index);
+    let mut below = leaves;
+    let mut at = index;
     if at >= below.len() {
         return Err(ProofError::OutOfRange { index: position, size });
     }
@@ -284,12 +285,15 @@ pub fn prove_consistency<'o>(
     first: usize,
     out: &'o mut [Hash],
 ) -> Result<Consistency<'o>, ProofError> {
-    let (size, second) = (to_u64(first), to_u64(leaves.len()));
+    let size = to_u64(first);
+    let second = to_u64(leaves.len());
     if first == 0 || first > leaves.len() {
         return Err(ProofError::WrongSizes { first: size, second });
     }
     let mut sibling = Siblings::new(out);
-    let (mut below, mut rest, mut whole) = (leaves, first, true);
+    let mut below = leaves;
+    let mut rest = first;
+    let mut whole = true;
     while let Some((left, right)) = split(below).filter(|_| rest < below.len()) {
         if rest <= left.len() {
             sibling.push(MerkleTree::root_of(right));
@@ -365,9 +369,14 @@ pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
     leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
 }
 
-/// Returns `SHA-256(0x01 || left || right)`. Its two blocks are laid out here: a hasher for any length would copy the
-/// nodes into its buffer first.
+/// Returns `SHA-256(0x01 || left || right)`.
 pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+    Hash::of_two_blocks(&node_message(left, right))
+}
+
+/// Returns the two blocks whose SHA-256 is a node. A hasher for any length would copy the hashes into its buffer first.
+#[inline]
+pub(super) fn node_message(left: &Hash, right: &Hash) -> TwoBlocks {
     let mut blocks = NODE_BLOCKS;
     let [first, second] = &mut blocks;
     let [_, room @ ..] = first;
@@ -377,13 +386,7 @@ pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     right_room.copy_from_slice(start);
     let [place, ..] = second;
     *place = *end;
-    let mut state = SHA256_START;
-    compress256(&mut state, &blocks);
-    let mut bytes = [0; 32];
-    for (bytes, word) in bytes.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    Hash::from_bytes(bytes)
+    blocks
 }
 
 pub(super) fn to_u64(len: usize) -> u64 {

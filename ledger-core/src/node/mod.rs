@@ -93,4 +93,4 @@ pub use slot::HeaderSlot;
 pub use snapshot::{ResumeError, SnapshotError};
 #[cfg(feature = "alloc")]
 pub use storage::{NodeLimits, NodeVec};
-pub use storage::{NodeParts, NodePartsRef, NodeSlots, NodeStorage};
+pub use storage::{NodeSlots, NodeStorage};

@@ -21,39 +21,6 @@ pub trait NodeStorage {
     fn parts_ref(&self) -> NodePartsRef<'_>;
 }
 
-/// The regions of a [`NodeStorage`].
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct NodeParts<'a> {
-    /// One slot for each entry that the rules allow.
-    pub entries: &'a mut [Slot],
-    /// One slot for each write of the blocks that can be taken back, and of those that replace them:
-    /// [`NodeConfig::journal_len`](super::NodeConfig::journal_len).
-    pub journal: &'a mut [JournalSlot],
-    /// One slot for each header of any branch: at least [`NodeConfig::headers_len`](super::NodeConfig::headers_len).
-    pub headers: &'a mut [HeaderSlot],
-    /// One slot for each header that waits for its parent or its time: 0 to 64.
-    pub orphans: &'a mut [OrphanSlot],
-    /// Holds the block that is validated: as long as the rules allow a block to be.
-    pub block: &'a mut [u8],
-}
-
-/// The regions of a [`NodeStorage`], shared.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "a storage of your own builds it")]
-pub struct NodePartsRef<'a> {
-    /// The entries.
-    pub entries: &'a [Slot],
-    /// The journal.
-    pub journal: &'a [JournalSlot],
-    /// The headers.
-    pub headers: &'a [HeaderSlot],
-    /// The headers that wait.
-    pub orphans: &'a [OrphanSlot],
-    /// The block that is validated.
-    pub block: &'a [u8],
-}
-
 /// Storage for a [`Node`](super::Node) in arrays, slices, boxes or vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a literal of it is const")]
@@ -69,6 +36,18 @@ pub struct NodeSlots<A, B, C, D, F> {
     /// Holds the block that is validated.
     pub block: F,
 }
+
+/// All regions, borrowed.
+pub(crate) type NodeParts<'a> = NodeSlots<
+    &'a mut [Slot],
+    &'a mut [JournalSlot],
+    &'a mut [HeaderSlot],
+    &'a mut [OrphanSlot],
+    &'a mut [u8],
+>;
+/// All regions, shared.
+pub(crate) type NodePartsRef<'a> =
+    NodeSlots<&'a [Slot], &'a [JournalSlot], &'a [HeaderSlot], &'a [OrphanSlot], &'a [u8]>;
 
 impl<A, B, C, D, F> NodeStorage for NodeSlots<A, B, C, D, F>
 where

@@ -80,7 +80,7 @@ impl Value {
     /// Returns the hash that stands in the leaf.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        Hash::of_parts(&[domain::VALUE, self.as_bytes()])
+        Hash::of_short(&[domain::VALUE, self.as_bytes()])
     }
 }
 

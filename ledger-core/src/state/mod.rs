@@ -6,6 +6,8 @@
 mod entry;
 mod journal;
 mod proof;
+mod regions;
+mod rehash;
 mod slot;
 mod store;
 mod trie;

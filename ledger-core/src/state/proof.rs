@@ -6,7 +6,7 @@ use super::entry::Key;
 use crate::codec::Reader;
 use crate::domain;
 use crate::error::{BufferTooSmall, DecodeError};
-use crate::hash::Hash;
+use crate::hash::{Hash, TwoBlocks, two_blocks};
 
 const LEAF: u8 = 0;
 const INNER: u8 = 1;
@@ -21,6 +21,19 @@ const STEP_LEN: usize = 1 + 32; // bit, sibling
 ///
 /// It names the one leaf to which the bits of the key lead, and the siblings on the way. If that leaf has the key, its
 /// value is proved; if it has another key, absence is. A proof that fails proves neither.
+///
+/// ```
+/// use ledger_core::state::{Key, MapProof, Slot, Store, Trie};
+///
+/// let mut map = Trie::new([Slot::EMPTY; 8]);
+/// let absent = Key::new(64, b"temperature");
+/// let mut buf = [0; 256];
+/// let bytes = map.prove(&absent, &mut buf)?.as_bytes(); // sent to a device that knows the root
+///
+/// let (proof, _) = MapProof::decode(bytes)?;
+/// assert_eq!(proof.verify(&map.root(), &absent)?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapProof<'a> {
     bytes: &'a [u8],
@@ -63,11 +76,22 @@ pub(crate) fn empty_root() -> Hash {
 }
 
 pub(crate) fn leaf_hash(key: &Key, value: &Hash) -> Hash {
-    Hash::of_parts(&[domain::MAP, &[LEAF], key.as_bytes(), value.as_bytes()])
+    Hash::of_two_blocks(&leaf_message(key, value))
 }
 
 pub(crate) fn inner_hash(depth: u8, left: &Hash, right: &Hash) -> Hash {
-    Hash::of_parts(&[domain::MAP, &[INNER, depth], left.as_bytes(), right.as_bytes()])
+    Hash::of_two_blocks(&inner_message(depth, left, right))
+}
+
+/// Returns the two blocks whose SHA-256 is the hash of a leaf.
+pub(super) fn leaf_message(key: &Key, value: &Hash) -> TwoBlocks {
+    two_blocks(&[domain::MAP, &[LEAF], key.as_bytes(), value.as_bytes()])
+}
+
+/// Returns the two blocks whose SHA-256 is the hash of an inner node.
+#[inline]
+pub(super) fn inner_message(depth: u8, left: &Hash, right: &Hash) -> TwoBlocks {
+    two_blocks(&[domain::MAP, &[INNER, depth], left.as_bytes(), right.as_bytes()])
 }
 
 impl<'a> MapProof<'a> {

@@ -1,37 +1,45 @@
 //! The nodes of the map in caller-provided slots, and the reading of them.
 
 use super::entry::{Key, Value};
-use super::proof::empty_root;
-use crate::hash::Hash;
+use super::proof::leaf_message;
+use super::regions::{Region, release_all};
+use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
 
 /// Room for one entry: its leaf, and one of the inner nodes.
+///
+/// What a lookup reads of an inner node lies in one line of the processor's cache, and the leaf behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 pub struct Slot {
-    pub(super) leaf: Leaf,
     pub(super) inner: Inner,
+    pub(super) region: Region,
+    pub(super) leaf: Leaf,
 }
 
-/// A leaf. A free one has its successor in the list of free ones in `next`.
+/// A leaf. A free one has its successor in the list of free ones as its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(super) struct Leaf {
     pub(super) key: Key,
     pub(super) value: Value,
-    pub(super) hash: Hash,
-    pub(super) next: Link,
 }
 
-/// An inner node. A free one has its successor in the list of free ones on the left.
+/// An inner node. It holds the hashes of its children, so that hashing it reads nothing else. A free one has its
+/// successor in the list of free ones on the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(super) struct Inner {
+    pub(super) hashes: [Hash; 2],
     pub(super) children: [Link; 2], // by the bit at `depth`
-    pub(super) hash: Hash,
+    pub(super) parent: Link,        // only while the trie is hashed
+    pub(super) next: Link,          // of the same level, only while the trie is hashed
     pub(super) depth: u8,
-    pub(super) dirty: bool, // the hash is not that of the children
+    pub(super) stale: u8, // a bit for each hash that is not that of the child
 }
 
-/// A node: the highest bit set for a leaf.
+/// A node: 0 for none, or its index and 1, with the highest bit set for a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link(u32);
 
@@ -45,8 +53,11 @@ pub(super) enum Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrieRoot {
     pub(super) top: Link,
-    pub(super) free_leaf: Link,
-    pub(super) free_inner: Link,
+    pub(super) hash: Hash,
+    pub(super) is_stale: bool,    // the hash is not that of the top
+    pub(super) changes: u32,      // since the root was hashed
+    pub(super) free_leaves: Link, // regions that have one
+    pub(super) free_inners: Link,
     pub(super) len: usize,
 }
 
@@ -65,43 +76,54 @@ pub(crate) struct Entries<'a> {
 
 impl Slot {
     /// A free slot.
-    pub const EMPTY: Self = Self { leaf: Leaf::EMPTY, inner: Inner::EMPTY };
+    pub const EMPTY: Self = Self { inner: Inner::EMPTY, region: Region::EMPTY, leaf: Leaf::EMPTY };
 }
 
 impl Leaf {
-    pub(super) const EMPTY: Self = Self {
-        key: Key::from_bytes([0; 32]),
-        value: Value::EMPTY,
-        hash: Hash::ZERO,
-        next: Link::NONE,
-    };
+    const EMPTY: Self = Self { key: Key::from_bytes([0; 32]), value: Value::EMPTY };
+
+    /// Returns a free leaf.
+    pub(super) fn free(next: Link) -> Self {
+        Self { value: Value::of_parts(&[&next.0.to_be_bytes()]), ..Self::EMPTY }
+    }
+
+    /// Returns the successor of a free leaf in the list of free ones.
+    pub(super) fn next_free(&self) -> Link {
+        let bytes = self.value.as_bytes().first_chunk();
+        bytes.map_or(Link::NONE, |bytes| Link(u32::from_be_bytes(*bytes)))
+    }
 }
 
 impl Inner {
-    pub(super) const EMPTY: Self =
-        Self { children: [Link::NONE; 2], hash: Hash::ZERO, depth: 0, dirty: false };
+    pub(super) const EMPTY: Self = Self {
+        hashes: [Hash::ZERO; 2],
+        children: [Link::NONE; 2],
+        parent: Link::NONE,
+        next: Link::NONE,
+        depth: 0,
+        stale: 0,
+    };
 }
 
 impl Link {
-    pub(super) const NONE: Self = Self(u32::MAX);
+    pub(super) const NONE: Self = Self(0);
     const LEAF: u32 = 1 << 31;
 
     pub(super) fn leaf(index: usize) -> Self {
-        Self(u32::try_from(index).map_or(u32::MAX, |index| index | Self::LEAF))
+        Self(Self::inner(index).0 | Self::LEAF)
     }
 
     pub(super) fn inner(index: usize) -> Self {
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
+        Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
     }
 
+    #[inline]
     pub(super) fn node(self) -> Node {
         let index = usize::try_from(self.0 & !Self::LEAF).unwrap_or(usize::MAX);
-        if self == Self::NONE {
-            Node::None
-        } else if self.0 & Self::LEAF == 0 {
-            Node::Inner(index)
-        } else {
-            Node::Leaf(index)
+        match index.checked_sub(1) {
+            None => Node::None,
+            Some(index) if self.0 & Self::LEAF == 0 => Node::Inner(index),
+            Some(index) => Node::Leaf(index),
         }
     }
 }
@@ -110,14 +132,16 @@ impl TrieRoot {
     /// Clears the slots.
     pub(crate) fn clear(slots: &mut [Slot]) -> Self {
         slots.fill(Slot::EMPTY);
-        let mut root =
-            Self { top: Link::NONE, free_leaf: Link::NONE, free_inner: Link::NONE, len: 0 };
-        for (index, slot) in slots.iter_mut().enumerate().rev() {
-            slot.leaf.next = root.free_leaf;
-            slot.inner.children = [root.free_inner, Link::NONE];
-            root.free_leaf = Link::leaf(index);
-            root.free_inner = Link::inner(index);
-        }
+        let mut root = Self {
+            top: Link::NONE,
+            hash: Hash::ZERO,
+            is_stale: true,
+            changes: 0,
+            free_leaves: Link::NONE,
+            free_inners: Link::NONE,
+            len: 0,
+        };
+        release_all(&mut root, slots);
         root
     }
 }
@@ -154,25 +178,23 @@ impl<'a> TrieRef<'a> {
         None
     }
 
-    pub(super) fn leaf(&self, index: usize) -> Option<&Leaf> {
+    pub(super) fn leaf(&self, index: usize) -> Option<&'a Leaf> {
         self.slots.get(index).map(|slot| &slot.leaf)
     }
 
-    pub(super) fn inner(&self, index: usize) -> Option<&Inner> {
+    pub(super) fn inner(&self, index: usize) -> Option<&'a Inner> {
         self.slots.get(index).map(|slot| &slot.inner)
-    }
-
-    pub(super) fn hash_of(&self, link: Link) -> Hash {
-        let hash = match link.node() {
-            Node::None => None,
-            Node::Leaf(index) => self.leaf(index).map(|leaf| leaf.hash),
-            Node::Inner(index) => self.inner(index).map(|inner| inner.hash),
-        };
-        hash.unwrap_or_else(empty_root)
     }
 }
 
 impl Inner {
+    /// Returns the side of a key: 0 or 1.
+    #[inline]
+    pub(super) fn side(&self, key: &Key) -> usize {
+        usize::from(key.bit(self.depth))
+    }
+
+    #[inline]
     pub(super) fn child(&self, key: &Key) -> Link {
         let [left, right] = self.children;
         if key.bit(self.depth) { right } else { left }
@@ -182,6 +204,32 @@ impl Inner {
         let [left, right] = self.children;
         if key.bit(self.depth) { left } else { right }
     }
+
+    pub(super) fn sibling_hash(&self, key: &Key) -> Hash {
+        let [left, right] = self.hashes;
+        if key.bit(self.depth) { left } else { right }
+    }
+
+    /// Notes that the child on a side has changed.
+    #[inline]
+    pub(super) fn mark(&mut self, side: usize) {
+        self.stale |= mask(side);
+    }
+
+    pub(super) fn is_stale(&self, side: usize) -> bool {
+        self.stale & mask(side) != 0
+    }
+}
+
+impl Leaf {
+    /// Returns the two blocks whose SHA-256 is the hash of the leaf.
+    pub(super) fn message(&self) -> TwoBlocks {
+        leaf_message(&self.key, &self.value.hash())
+    }
+}
+
+fn mask(side: usize) -> u8 {
+    if side == 0 { 1 } else { 2 }
 }
 
 impl Iterator for Entries<'_> {

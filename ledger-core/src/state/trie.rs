@@ -1,11 +1,14 @@
 //! The map in caller-provided slots: a compact binary Patricia trie. Inserting, proving and the root cost O(log n).
 
 use super::entry::{Key, Value};
-use super::proof::{MapProof, Step, inner_hash, leaf_hash};
-use super::slot::{Inner, Leaf, Link, MAX_DEPTH, Node, Slot, TrieRef, TrieRoot};
+use super::proof::{MapProof, Step};
+use super::regions::{Kind, release, take};
+use super::rehash::rehash;
+use super::slot::{Inner, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
+use crate::merkle::{HashPairs, OneByOne};
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -61,6 +64,12 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
         self.as_mut().prove(key, out)
     }
 
+    /// Returns the root over all entries, as [`Store::root`] does. The nodes that have changed are hashed in groups,
+    /// level by level.
+    pub fn root_with(&mut self, hasher: &mut dyn HashPairs) -> Hash {
+        rehash(&mut self.root, self.slots.as_mut(), hasher)
+    }
+
     fn as_mut(&mut self) -> TrieMut<'_> {
         TrieMut { root: &mut self.root, slots: self.slots.as_mut() }
     }
@@ -106,19 +115,20 @@ impl Store for TrieMut<'_> {
     }
 
     fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
-        let old = self.as_ref().get(key);
+        let nearest = self.as_ref().nearest(key);
+        let leaf = nearest.and_then(|index| self.as_ref().leaf(index)).copied();
+        let old = leaf.filter(|leaf| leaf.key == *key).map(|leaf| leaf.value);
         match (old, value) {
             (None, None) => {}
             (Some(_), Some(value)) => self.update(key, value),
-            (None, Some(value)) => self.insert(key, value)?,
+            (None, Some(value)) => self.insert(key, value, leaf.as_ref())?,
             (Some(_), None) => self.remove(key),
         }
         Ok(old)
     }
 
     fn root(&mut self) -> Hash {
-        self.rehash();
-        self.as_ref().hash_of(self.root.top)
+        rehash(self.root, self.slots, &mut OneByOne)
     }
 }
 
@@ -133,40 +143,49 @@ impl TrieMut<'_> {
 
     /// Changes the value of a key that has one, and marks the nodes on the way.
     fn update(&mut self, key: &Key, value: &Value) {
-        let mut link = self.root.top;
-        while let Node::Inner(index) = link.node() {
-            let Some(slot) = self.slots.get_mut(index) else { return };
-            slot.inner.dirty = true;
-            link = slot.inner.child(key);
-        }
-        let Node::Leaf(index) = link.node() else { return };
-        if let Some(slot) = self.slots.get_mut(index) {
+        if let Node::Leaf(index) = self.mark(key).node()
+            && let Some(slot) = self.slots.get_mut(index)
+        {
             slot.leaf.value = *value;
-            slot.leaf.hash = leaf_hash(key, &value.hash());
         }
     }
 
-    fn insert(&mut self, key: &Key, value: &Value) -> Result<(), StoreError> {
+    /// Adds an entry next to the leaf to which the bits of its key lead.
+    fn insert(
+        &mut self,
+        key: &Key,
+        value: &Value,
+        nearest: Option<&Leaf>,
+    ) -> Result<(), StoreError> {
         let full = StoreError::Full { capacity: self.slots.len() };
-        let trie = self.as_ref();
-        let nearest = trie.nearest(key).and_then(|index| trie.leaf(index).copied());
         let fork = nearest.and_then(|leaf| leaf.key.first_difference(key));
-        let leaf = self.take_leaf(key, value).ok_or(full)?;
+        let leaf = take(self.root, self.slots, Kind::Leaf, key).ok_or(full)?;
+        if let Some(slot) = self.slots.get_mut(leaf) {
+            slot.leaf = Leaf { key: *key, value: *value };
+        }
+        let leaf = Link::leaf(leaf);
         self.root.len = self.root.len.saturating_add(1);
         let Some(depth) = fork else {
             self.root.top = leaf;
+            self.root.is_stale = true;
             return Ok(());
         };
         // As many inner nodes as leaves exist, and one fewer is used: there is a free one.
-        let Node::Inner(index) = self.root.free_inner.node() else { return Err(full) };
-        let below = self.replace_at(key, depth, Link::inner(index));
+        let index = take(self.root, self.slots, Kind::Inner, key).ok_or(full)?;
+        let (below, hash, is_stale) = self.replace_at(key, depth, Link::inner(index));
         if let Some(slot) = self.slots.get_mut(index) {
-            let [next, _] = slot.inner.children;
-            self.root.free_inner = next;
-            let children = if key.bit(depth) { [below, leaf] } else { [leaf, below] };
-            slot.inner = Inner { children, hash: Hash::ZERO, depth, dirty: true };
+            slot.inner = Inner { depth, ..Inner::EMPTY };
+            let side = slot.inner.side(key);
+            slot.inner.mark(side);
+            if is_stale {
+                slot.inner.mark(1_usize.saturating_sub(side));
+            }
+            (slot.inner.children, slot.inner.hashes) = if side == 1 {
+                ([below, leaf], [hash, Hash::ZERO])
+            } else {
+                ([leaf, below], [Hash::ZERO, hash])
+            };
         }
-        self.mark(key, u16::from(depth));
         Ok(())
     }
 
@@ -182,50 +201,41 @@ impl TrieMut<'_> {
         }
         let Node::Leaf(leaf) = link.node() else { return };
         match parent {
-            None => self.root.top = Link::NONE,
+            None => {
+                self.root.top = Link::NONE;
+                self.root.is_stale = true;
+            }
             Some((index, inner)) => {
                 self.replace_at(key, last_bit, inner.sibling(key));
-                if let Some(slot) = self.slots.get_mut(index) {
-                    slot.inner = Inner::EMPTY;
-                    slot.inner.children = [self.root.free_inner, Link::NONE];
-                    self.root.free_inner = Link::inner(index);
-                }
-                self.mark(key, u16::from(last_bit));
+                release(self.root, self.slots, Kind::Inner, index);
             }
         }
-        if let Some(slot) = self.slots.get_mut(leaf) {
-            slot.leaf = Leaf { next: self.root.free_leaf, ..Leaf::EMPTY };
-            self.root.free_leaf = Link::leaf(leaf);
-        }
+        release(self.root, self.slots, Kind::Leaf, leaf);
         self.root.len = self.root.len.saturating_sub(1);
     }
 
-    fn take_leaf(&mut self, key: &Key, value: &Value) -> Option<Link> {
-        let link = self.root.free_leaf;
-        let Node::Leaf(index) = link.node() else { return None };
-        let slot = self.slots.get_mut(index)?;
-        self.root.free_leaf = slot.leaf.next;
-        slot.leaf = Leaf {
-            key: *key,
-            value: *value,
-            hash: leaf_hash(key, &value.hash()),
-            next: Link::NONE,
-        };
-        Some(link)
-    }
-
-    /// Puts `new` in the place of the first node on the way to a key that is not an inner node above bit `depth`, and
-    /// returns that node.
-    fn replace_at(&mut self, key: &Key, depth: u8, new: Link) -> Link {
-        let mut above = None;
+    /// Puts `new` in the place of the first node on the way to a key that is not an inner node above bit `depth`, marks
+    /// the nodes above, and returns that node with its hash, and whether that is stale.
+    fn replace_at(&mut self, key: &Key, depth: u8, new: Link) -> (Link, Hash, bool) {
         let mut link = self.root.top;
+        let mut hash = self.root.hash;
+        let mut is_stale = self.root.is_stale;
+        let mut above = None;
+        self.root.is_stale = true;
+        self.root.changes = self.root.changes.saturating_add(1);
         while let Node::Inner(index) = link.node() {
-            let Some(inner) = self.as_ref().inner(index).copied() else { break };
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            let inner = &mut slot.inner;
             if inner.depth >= depth {
                 break;
             }
-            above = Some(index);
+            let side = inner.side(key);
+            let [left, right] = inner.hashes;
+            hash = if side == 1 { right } else { left };
+            is_stale = inner.is_stale(side);
             link = inner.child(key);
+            inner.mark(side);
+            above = Some(index);
         }
         match above.and_then(|index| self.slots.get_mut(index)) {
             None => self.root.top = new,
@@ -234,58 +244,21 @@ impl TrieMut<'_> {
                 *(if key.bit(slot.inner.depth) { right } else { left }) = new;
             }
         }
-        link
+        (link, hash, is_stale)
     }
 
-    /// Marks the inner nodes above bit `below` on the way to a key, whose hashes have changed.
-    fn mark(&mut self, key: &Key, below: u16) {
+    /// Marks the inner nodes on the way to a key, whose hashes have changed, and returns the leaf under them.
+    fn mark(&mut self, key: &Key) -> Link {
+        self.root.is_stale = true;
+        self.root.changes = self.root.changes.saturating_add(1);
         let mut link = self.root.top;
         while let Node::Inner(index) = link.node() {
-            let Some(slot) = self.slots.get_mut(index) else { return };
-            if u16::from(slot.inner.depth) >= below {
-                return;
-            }
-            slot.inner.dirty = true;
-            link = slot.inner.child(key);
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            let inner = &mut slot.inner;
+            inner.mark(inner.side(key));
+            link = inner.child(key);
         }
-    }
-
-    /// Hashes all marked nodes, children before parents. Every node above a marked one is marked.
-    fn rehash(&mut self) {
-        let mut stack = [Link::NONE; MAX_DEPTH];
-        let mut len = 0_usize;
-        let mut next = Some(self.root.top);
-        loop {
-            if let Some(link) = next.take() {
-                if self.is_dirty(link) {
-                    if let Some(place) = stack.get_mut(len) {
-                        *place = link;
-                        len = len.saturating_add(1);
-                    }
-                } else if len == 0 {
-                    return;
-                }
-            }
-            let Some(top) = len.checked_sub(1).and_then(|top| stack.get(top)) else { return };
-            let Node::Inner(index) = top.node() else { return };
-            let Some(inner) = self.as_ref().inner(index).copied() else { return };
-            next = inner.children.into_iter().find(|child| self.is_dirty(*child));
-            if next.is_none() {
-                let [left, right] = inner.children.map(|child| self.as_ref().hash_of(child));
-                if let Some(slot) = self.slots.get_mut(index) {
-                    slot.inner.hash = inner_hash(inner.depth, &left, &right);
-                    slot.inner.dirty = false;
-                }
-                len = len.saturating_sub(1);
-            }
-        }
-    }
-
-    fn is_dirty(&self, link: Link) -> bool {
-        match link.node() {
-            Node::Inner(index) => self.as_ref().inner(index).is_some_and(|inner| inner.dirty),
-            _ => false,
-        }
+        link
     }
 
     pub(crate) fn prove<'o>(
@@ -293,7 +266,7 @@ impl TrieMut<'_> {
         key: &Key,
         out: &'o mut [u8],
     ) -> Result<MapProof<'o>, BufferTooSmall> {
-        self.rehash();
+        self.root();
         let trie = self.as_ref();
         let leaf = trie.nearest(key).and_then(|index| trie.leaf(index));
         let Some(leaf) = leaf else { return MapProof::write_empty(out) };
@@ -301,7 +274,7 @@ impl TrieMut<'_> {
         let mut link = trie.root.top;
         while let Node::Inner(index) = link.node() {
             let Some(inner) = trie.inner(index) else { break };
-            writer.push(&Step { depth: inner.depth, sibling: trie.hash_of(inner.sibling(key)) });
+            writer.push(&Step { depth: inner.depth, sibling: inner.sibling_hash(key) });
             link = inner.child(key);
         }
         writer.finish()

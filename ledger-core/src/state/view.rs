@@ -19,6 +19,34 @@ const MAX_EFFECTS: usize = 4;
 ///
 /// All writes are recorded, so that a block can be undone. Each new entry locks the deposit of the rules, which comes
 /// back when the entry is removed; the number of entries is bounded by the rules, equally on every node.
+///
+/// ```
+/// use ledger_core::ledger::{Context, Ledger};
+/// use ledger_core::state::{TransactionError, View};
+/// use ledger_core::{Action, Hash, Transaction};
+///
+/// /// Burns coins: a call whose payload is the number of coins, u64 big-endian.
+/// struct Burn;
+///
+/// impl Ledger for Burn {
+///     fn digest(&self) -> Hash {
+///         Hash::of(b"burn")
+///     }
+///
+///     fn apply(
+///         &self,
+///         _: &Context,
+///         view: &mut View<'_>,
+///         transaction: &Transaction<'_>,
+///     ) -> Result<(), TransactionError> {
+///         let Action::Call { ledger: 70, payload } = transaction.action else {
+///             return Err(TransactionError::UnknownLedger);
+///         };
+///         let coins = payload.try_into().map_err(|_| TransactionError::MalformedPayload)?;
+///         view.debit(&transaction.source, u64::from_be_bytes(coins))
+///     }
+/// }
+/// ```
 pub struct View<'a> {
     store: &'a mut dyn Store,
     journal: Option<&'a mut dyn WriteLog>,

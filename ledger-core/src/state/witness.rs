@@ -12,6 +12,16 @@ use crate::hash::Hash;
 ///
 /// [`Chain::witness`](crate::Chain::witness) makes the stream. A wrong or incomplete one proves nothing ([`StoreError::Unproven`]); it can never
 /// make a wrong block look right.
+///
+/// ```
+/// use ledger_core::Hash;
+/// use ledger_core::state::{Key, Store, StoreError, Witness};
+///
+/// // An empty stream proves nothing, not even that the key has no value.
+/// let mut state = Witness::new(Hash::of(b"root"), &[]);
+/// assert_eq!(state.get(&Key::new(64, b"temperature")), Err(StoreError::Unproven));
+/// assert!(state.is_used_up());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Witness<'a> {
     root: Hash,

@@ -6,6 +6,19 @@ use crate::u256::U256;
 
 /// Bitcoin Cash's rule aserti3-2d (specification of 2020-11-15). The target depends only on an anchor and on
 /// the parent's height and time, so that no earlier header is looked up.
+///
+/// ```
+/// use pow::CompactTarget;
+/// use pow::difficulty::{Asert, Difficulty, HeaderInfo, History};
+///
+/// let bits = CompactTarget(0x1c00_ffff);
+/// let rule = Asert::new(100, 0, bits);
+/// // One block after the anchor, two days late: twice the target.
+/// let parent = HeaderInfo { height: 100, time: 600 + 172_800, bits };
+/// let none: &[HeaderInfo] = &[];
+/// assert_eq!(rule.required(&parent, 0, &none)?, CompactTarget(0x1c01_fffe));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "the parameters of the specification")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -10,6 +10,19 @@ use super::rule::{Difficulty, HeaderInfo, History};
 /// | [`Lwma`](super::Lwma) | its window + 1 |
 ///
 /// Any `AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>` serves as storage: an array, a slice or a vector.
+///
+/// ```
+/// use pow::CompactTarget;
+/// use pow::difficulty::{Fixed, HeaderInfo, History, Recent};
+///
+/// let bits = CompactTarget::BITCOIN_LIMIT;
+/// let mut recent = Recent::new([HeaderInfo::EMPTY; 2]);
+/// for height in 1..=3 {
+///     recent.push(&Fixed(bits), HeaderInfo { height, time: 600 * height as i64, bits });
+/// }
+/// assert_eq!(recent.at(3).map(|header| header.time), Some(1800));
+/// assert_eq!(recent.at(1), None); // only two slots
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recent<S: ?Sized> {
     newest: Option<HeaderInfo>,

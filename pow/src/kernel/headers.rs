@@ -4,7 +4,7 @@ use sha2::block_api::compress256;
 
 use super::lanes::{Block, again, compress};
 use crate::header::Header;
-use crate::sha256::{BLOCK, INITIAL, bytes_of, second_block, write_words};
+use crate::sha256::{INITIAL, bytes_of, padded_header, second_block, write_words};
 
 /// The number of headers that are hashed at once: the lanes of the widest vectors.
 pub(crate) const GROUP: usize = 16;
@@ -22,37 +22,12 @@ const AHEAD: usize = 8;
 /// One word of each header of a group.
 type Lanes = [u32; GROUP];
 
-/// Hashes a header twice.
-pub(crate) fn hash_header(header: &[u8; Header::LEN]) -> [u8; 32] {
-    let mut state = INITIAL;
-    compress256(&mut state, &padded(header));
-    let mut second = second_block();
-    write_words(&mut second, &state);
-    state = INITIAL;
-    compress256(&mut state, core::slice::from_ref(&second));
-    bytes_of(state)
-}
-
-/// Returns the two blocks of SHA-256 that a header fills.
-fn padded(header: &[u8; Header::LEN]) -> [[u8; BLOCK]; 2] {
-    let mut blocks = [[0; BLOCK]; 2];
-    let bytes = blocks.as_flattened_mut();
-    if let Some((out, [mark, ..])) = bytes.split_first_chunk_mut() {
-        *out = *header;
-        *mark = 0x80;
-    }
-    if let Some(length) = bytes.last_chunk_mut() {
-        *length = 640_u64.to_be_bytes(); // bits
-    }
-    blocks
-}
-
 /// Hashes a group by the block function of `sha2`.
 pub(crate) fn one_by_one(headers: &EncodedHeaders, ids: &mut HeaderIds) {
     let (headers, _) = headers.as_chunks::<AHEAD>();
     let (ids, _) = ids.as_chunks_mut::<AHEAD>();
     for (headers, ids) in headers.iter().zip(ids) {
-        let blocks = headers.each_ref().map(padded);
+        let blocks = headers.each_ref().map(padded_header);
         let mut states = [INITIAL; AHEAD];
         for (state, blocks) in states.iter_mut().zip(&blocks) {
             compress256(state, blocks);
@@ -131,8 +106,9 @@ fn hash_lanes(words: &[Lanes; WORDS], digests: &mut [Lanes; 8]) {
 mod tests {
     use sha2::{Digest, Sha256};
 
-    use super::{EncodedHeaders, GROUP, HeaderIds, hash_header};
+    use super::{EncodedHeaders, GROUP, HeaderIds};
     use crate::kernel::Kernel;
+    use crate::sha256::hash_header;
 
     #[test]
     fn all_kernels_hash_headers_as_sha2_does() {

@@ -105,6 +105,15 @@ impl Kernel {
 }
 
 /// All kernels that this processor can run. Created by [`Kernel::available`].
+///
+/// ```
+/// use pow::kernel::Kernel;
+///
+/// for kernel in Kernel::available() {
+///     println!("{kernel}");
+/// }
+/// assert_eq!(Kernel::available().next(), Some(Kernel::BLOCK));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Kernels {
     next: usize,

@@ -65,5 +65,5 @@ pub use machine::Pool;
 pub use message::{Lease, LeaseId, PoolMessage};
 #[cfg(feature = "alloc")]
 pub use storage::{PoolLimits, PoolVec};
-pub use storage::{PoolParts, PoolPartsRef, PoolSlots, PoolStorage};
+pub use storage::{PoolSlots, PoolStorage};
 pub use worker::Worker;

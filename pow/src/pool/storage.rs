@@ -17,35 +17,6 @@ pub trait PoolStorage {
     fn parts_ref(&self) -> PoolPartsRef<'_>;
 }
 
-/// The regions of a [`PoolStorage`].
-#[expect(clippy::exhaustive_structs, reason = "implementations of `PoolStorage` construct it")]
-#[derive(Debug, PartialEq, Eq)]
-pub struct PoolParts<'a> {
-    /// One slot for each lease that is assigned or has to be given again: about five for each connection, that is
-    /// its lease and the gaps before the first shares of a new worker.
-    pub leases: &'a mut [LeaseSlot],
-    /// One slot for each connection.
-    pub connections: &'a mut [ConnSlot],
-    /// One slot for each worker that is connected or unpaid.
-    pub accounts: &'a mut [AccountSlot],
-    /// Holds the message of the job, up to 65,535 bytes.
-    pub message: &'a mut [u8],
-}
-
-/// The regions of a [`PoolStorage`], shared.
-#[expect(clippy::exhaustive_structs, reason = "implementations of `PoolStorage` construct it")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolPartsRef<'a> {
-    /// The leases.
-    pub leases: &'a [LeaseSlot],
-    /// The connections.
-    pub connections: &'a [ConnSlot],
-    /// The accounts.
-    pub accounts: &'a [AccountSlot],
-    /// The message of the job.
-    pub message: &'a [u8],
-}
-
 /// A [`PoolStorage`] of arrays, slices, boxes or vectors.
 #[expect(clippy::exhaustive_structs, reason = "the caller constructs it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +31,13 @@ pub struct PoolSlots<L, C, A, M> {
     /// Holds the message of the job, up to 65,535 bytes.
     pub message: M,
 }
+
+/// All regions, borrowed.
+pub(crate) type PoolParts<'a> =
+    PoolSlots<&'a mut [LeaseSlot], &'a mut [ConnSlot], &'a mut [AccountSlot], &'a mut [u8]>;
+/// All regions, shared.
+pub(crate) type PoolPartsRef<'a> =
+    PoolSlots<&'a [LeaseSlot], &'a [ConnSlot], &'a [AccountSlot], &'a [u8]>;
 
 impl<L, C, A, M> PoolStorage for PoolSlots<L, C, A, M>
 where

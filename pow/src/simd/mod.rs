@@ -5,11 +5,15 @@
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod none;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
 use arm as machine;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use none as machine;
 #[cfg(target_arch = "x86_64")]
 use x86 as machine;
 
@@ -54,45 +58,6 @@ impl Simd {
         #[allow(unsafe_code)]
         unsafe {
             self.0.header_ids(headers, ids);
-        }
-    }
-}
-
-/// Any other processor has no kernel of its own.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod machine {
-    use super::{DigestOrder, EncodedHeaders, HeaderIds, LANES, Run};
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub(crate) enum Set {}
-
-    #[allow(unsafe_code)]
-    impl Set {
-        pub(crate) const ALL: [Self; 0] = [];
-
-        pub(crate) fn is_here(self) -> bool {
-            match self {}
-        }
-
-        pub(crate) const fn name(self) -> &'static str {
-            match self {}
-        }
-
-        pub(crate) const fn is_widest(self) -> bool {
-            match self {}
-        }
-
-        pub(crate) unsafe fn leading_words<R: DigestOrder>(
-            self,
-            _: &Run,
-            _: &[u32; LANES],
-            _: &mut [u32; LANES],
-        ) {
-            match self {}
-        }
-
-        pub(crate) unsafe fn header_ids(self, _: &EncodedHeaders, _: &mut HeaderIds) {
-            match self {}
         }
     }
 }

@@ -1,0 +1,210 @@
+//! The root of the trie: each node that has changed is hashed once, in groups of equal distance from the top.
+//!
+//! Many changes are hashed one subtree after the other, each small enough for the cache of the processor. A level of a
+//! subtree is listed before any of its nodes is read, so that the memory can fetch many of them at once.
+
+use super::proof::{empty_root, inner_message};
+use super::slot::{Inner, Link, MAX_DEPTH, Node, Slot, TrieRoot};
+use crate::hash::{Hash, TwoBlocks};
+use crate::merkle::HashPairs;
+
+/// The number of messages that are hashed together: the lanes of the widest vectors.
+const GROUP: usize = 16;
+/// The number of changes in a subtree that is hashed at once, on average.
+const SUBTREE_CHANGES: u32 = 64;
+/// The largest number of levels above the subtrees.
+const MAX_LEVELS_ABOVE: usize = 16;
+
+/// The trie while it is hashed.
+struct Rehash<'a> {
+    slots: &'a mut [Slot],
+    hasher: &'a mut dyn HashPairs,
+    messages: [TwoBlocks; GROUP],
+    places: [Place; GROUP],
+    len: usize, // of messages and places
+}
+
+/// Where a hash belongs: into a node, for the child on a side.
+#[derive(Clone, Copy)]
+struct Place {
+    parent: Link,
+    side: usize,
+}
+
+/// Hashes what has changed, and returns the root.
+pub(super) fn rehash(root: &mut TrieRoot, slots: &mut [Slot], hasher: &mut dyn HashPairs) -> Hash {
+    if root.is_stale {
+        root.hash = match root.top.node() {
+            Node::None => empty_root(),
+            Node::Leaf(index) => slots
+                .get(index)
+                .map_or(Hash::ZERO, |slot| Hash::of_two_blocks(&slot.leaf.message())),
+            Node::Inner(_) => Rehash::new(slots, hasher).run(root.top, root.changes),
+        };
+        root.is_stale = false;
+        root.changes = 0;
+    }
+    root.hash
+}
+
+impl<'a> Rehash<'a> {
+    fn new(slots: &'a mut [Slot], hasher: &'a mut dyn HashPairs) -> Self {
+        let places = [Place { parent: Link::NONE, side: 0 }; GROUP];
+        Self { slots, hasher, messages: [[[0; 64]; 2]; GROUP], places, len: 0 }
+    }
+
+    fn run(mut self, top: Link, changes: u32) -> Hash {
+        let levels_above = (changes / SUBTREE_CHANGES).checked_ilog2().unwrap_or(0);
+        match usize::try_from(levels_above) {
+            Ok(0) | Err(_) => self.hash_below(top),
+            Ok(levels_above) => self.hash_all(top, levels_above.min(MAX_LEVELS_ABOVE)),
+        }
+        let Some(node) = inner(top, self.slots) else { return Hash::ZERO };
+        let [left, right] = &node.hashes;
+        Hash::of_two_blocks(&inner_message(node.depth, left, right))
+    }
+
+    /// Hashes all that has changed: the subtrees under the upper levels, then these.
+    fn hash_all(&mut self, top: Link, levels_above: usize) {
+        let mut levels = [Link::NONE; MAX_LEVELS_ABOVE];
+        let levels = levels.get_mut(..levels_above).unwrap_or_default();
+        let mut link = self.list(top, levels);
+        while let Some(node) = inner_mut(link, self.slots) {
+            let next = core::mem::replace(&mut node.next, Link::NONE);
+            self.hash_below(link);
+            self.push_node(link);
+            link = next;
+        }
+        self.flush();
+        self.hash_levels(levels);
+    }
+
+    /// Hashes all that has changed under a node.
+    fn hash_below(&mut self, top: Link) {
+        let mut levels = [Link::NONE; MAX_DEPTH];
+        self.list(top, &mut levels);
+        self.flush();
+        self.hash_levels(&levels);
+    }
+
+    /// Lists the nodes that have changed, from `top` alone in the first level on. Returns the level after the last one.
+    fn list(&mut self, top: Link, levels: &mut [Link]) -> Link {
+        let mut current = top;
+        for level in levels {
+            *level = current;
+            if current == Link::NONE {
+                break;
+            }
+            current = self.list_children(current);
+        }
+        current
+    }
+
+    /// Lists the changed inner nodes below those of a level, without reading them. The changed leaves join the group.
+    fn list_children(&mut self, mut link: Link) -> Link {
+        let mut below = Link::NONE;
+        while let Some(node) = inner_mut(link, self.slots) {
+            let next = node.next;
+            let children = node.children;
+            let stale = [node.is_stale(0), node.is_stale(1)];
+            node.stale = 0;
+            for ((side, child), is_stale) in children.into_iter().enumerate().zip(stale) {
+                if !is_stale {
+                    continue;
+                }
+                match child.node() {
+                    Node::Leaf(index) => self.push_leaf(index, Place { parent: link, side }),
+                    _ => {
+                        if let Some(node) = inner_mut(child, self.slots) {
+                            node.parent = link;
+                            node.next = below;
+                            below = child;
+                        }
+                    }
+                }
+            }
+            link = next;
+        }
+        below
+    }
+
+    /// Hashes the levels below the first, the lowest first.
+    fn hash_levels(&mut self, levels: &[Link]) {
+        for level in levels.iter().skip(1).rev() {
+            let mut link = *level;
+            while let Some(next) = self.push_node(link) {
+                link = next;
+            }
+            self.flush();
+        }
+    }
+
+    /// Adds a node whose children are hashed to the group, and returns the next one of its level.
+    fn push_node(&mut self, link: Link) -> Option<Link> {
+        let node = inner_mut(link, self.slots)?;
+        let [left, right] = &node.hashes;
+        let message = inner_message(node.depth, left, right);
+        let parent = node.parent;
+        let next = node.next;
+        node.parent = Link::NONE;
+        node.next = Link::NONE;
+        let side = inner(parent, self.slots).map_or(0, |parent| parent.side_of(link));
+        self.push(message, Place { parent, side });
+        Some(next)
+    }
+
+    fn push_leaf(&mut self, index: usize, place: Place) {
+        if let Some(slot) = self.slots.get(index) {
+            let message = slot.leaf.message();
+            self.push(message, place);
+        }
+    }
+
+    fn push(&mut self, message: TwoBlocks, place: Place) {
+        if self.len == GROUP {
+            self.flush();
+        }
+        let places = self.messages.get_mut(self.len).zip(self.places.get_mut(self.len));
+        if let Some((message_slot, place_slot)) = places {
+            *message_slot = message;
+            *place_slot = place;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// Hashes the group and writes the hashes into the parents.
+    fn flush(&mut self) {
+        let mut hashes = [Hash::ZERO; GROUP];
+        let messages = self.messages.get(..self.len).unwrap_or_default();
+        let hashes = hashes.get_mut(..self.len).unwrap_or_default();
+        self.hasher.hash_messages(messages, hashes);
+        for (hash, Place { parent, side }) in hashes.iter().zip(self.places) {
+            let parent = inner_mut(parent, self.slots);
+            if let Some(place) = parent.and_then(|parent| parent.hashes.get_mut(side)) {
+                *place = *hash;
+            }
+        }
+        self.len = 0;
+    }
+}
+
+impl Inner {
+    fn side_of(&self, child: Link) -> usize {
+        let [left, _] = self.children;
+        usize::from(left != child)
+    }
+}
+
+fn inner(link: Link, slots: &[Slot]) -> Option<&Inner> {
+    match link.node() {
+        Node::Inner(index) => slots.get(index).map(|slot| &slot.inner),
+        _ => None,
+    }
+}
+
+fn inner_mut(link: Link, slots: &mut [Slot]) -> Option<&mut Inner> {
+    match link.node() {
+        Node::Inner(index) => slots.get_mut(index).map(|slot| &mut slot.inner),
+        _ => None,
+    }
+}
