@@ -102,17 +102,16 @@ impl Hostile {
 
     /// Sends what nobody asked for.
     pub fn tick(&mut self, net: &mut Network) {
+        let mut ids = Vec::new();
+        if matches!(self.kind, Kind::OneSequence | Kind::Spam) {
+            ids.extend((0..8).map(|_| *self.transaction().as_bytes()));
+        }
         for stream in self.streams.keys().copied().collect::<Vec<_>>() {
-            match self.kind {
-                Kind::OneSequence | Kind::Spam => {
-                    let ids: Vec<[u8; 32]> =
-                        (0..8).map(|_| *self.transaction().as_bytes()).collect();
-                    send(net, stream, self.addr, &Message::HaveTransactions(TxIds::new(&ids)));
-                }
-                _ => {
-                    let status = self.status();
-                    send(net, stream, self.addr, &Message::Status(status));
-                }
+            if ids.is_empty() {
+                let status = self.status();
+                send(net, stream, self.addr, &Message::Status(status));
+            } else {
+                send(net, stream, self.addr, &Message::HaveTransactions(TxIds::new(&ids)));
             }
         }
     }
@@ -178,8 +177,8 @@ impl Hostile {
                 send(net, stream, self.addr, &Message::Block(&bytes));
             }
             (Message::GetTransaction(id), _) => {
-                if let Some(bytes) = self.offered.remove(&id) {
-                    send(net, stream, self.addr, &Message::Transaction(&bytes));
+                if let Some(bytes) = self.offered.get(&id) {
+                    send(net, stream, self.addr, &Message::Transaction(bytes));
                 }
             }
             _ => {}
