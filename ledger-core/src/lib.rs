@@ -29,6 +29,7 @@ mod domain;
 mod engine;
 mod error;
 mod execute;
+pub mod gossip;
 mod hash;
 mod header;
 mod hex;

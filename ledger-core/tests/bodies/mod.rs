@@ -2,6 +2,7 @@
 //! the corpus and the fuzz targets all call the same ones.
 
 mod contracts;
+mod gossip;
 mod log;
 mod mempool;
 mod merkle;
@@ -35,6 +36,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_map_proof", map_proof),
     ("ledger_contracts", contracts::contracts),
     ("ledger_mempool", mempool::mempool),
+    ("ledger_gossip", gossip::laws),
+    ("ledger_gossip_message", gossip::message),
     ("ledger_node", node::laws),
     ("ledger_node_arrival", node::arrival),
 ];

@@ -7,7 +7,7 @@ use ledger_core::ledger::Standard;
 use ledger_core::node::{Event, HeaderSlot, Node, NodeConfig, NodeSlots, OrphanSlot, Progress};
 use ledger_core::{
     Account, Action, Ancestry, Block, BlockId, Body, Chain, ChainSlots, ChainSpec, Claim,
-    ClaimKind, ConnId, Engine, Hash, Header, JournalSlot, KeyPair, Refused, Rules, Slot,
+    ClaimKind, ConnId, Engine, GenesisId, Hash, Header, JournalSlot, KeyPair, Refused, Rules, Slot,
     Transaction, Weight,
 };
 use sim::laws::{self, Input, Machine, Outcome};
@@ -79,6 +79,12 @@ fn chain() -> SmallChain {
     with_spec(|spec| Chain::new(spec, Open, Standard, storage).expect("it fits"))
 }
 
+/// Returns the id of the chain.
+pub(super) fn genesis() -> GenesisId {
+    static GENESIS: OnceLock<GenesisId> = OnceLock::new();
+    *GENESIS.get_or_init(|| *chain().genesis_id())
+}
+
 /// Returns the bytes of the next block of a chain, which pays `amount` and is of this weight.
 fn next_block(chain: &mut SmallChain, amount: u64, weight: u8, time: u64) -> Vec<u8> {
     let sequence = chain.state().sequence(&key().account());
@@ -101,7 +107,7 @@ fn next_block(chain: &mut SmallChain, amount: u64, weight: u8, time: u64) -> Vec
 }
 
 /// Two branches of five and four blocks, an invalid block on each, one of the future, and one with another body.
-fn blocks() -> &'static Vec<Vec<u8>> {
+pub(super) fn blocks() -> &'static Vec<Vec<u8>> {
     static BLOCKS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     BLOCKS.get_or_init(|| {
         let mut all = Vec::new();

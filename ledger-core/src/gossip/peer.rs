@@ -1,0 +1,181 @@
+//! One connection, in a caller-provided slot.
+
+use core::time::Duration;
+
+use super::types::CloseReason;
+use crate::conn::ConnId;
+use crate::hash::BlockId;
+
+/// A penalty of this much disconnects.
+pub(super) const MAX_PENALTY: u16 = 100;
+/// One point of the penalty is forgiven in this time.
+const FORGIVE: Duration = Duration::from_secs(1);
+/// The assumed time for an answer of a peer that was not asked yet.
+const FIRST_LATENCY: Duration = Duration::from_secs(1);
+
+/// Room for one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerSlot {
+    pub(super) phase: Phase,
+    pub(super) conn: ConnId,
+    pub(super) dialled: bool,
+    pub(super) hello_sent: bool,
+    pub(super) status_due: bool,
+    pub(super) connected_due: bool, // the event
+    pub(super) since: Duration,
+    pub(super) heard_at: Duration,
+    pub(super) sent_at: Duration,
+    pub(super) tip: BlockId,
+    pub(super) height: u64,
+    pub(super) sync: Sync,
+    pub(super) continue_from: Option<BlockId>, // the last header of an unfinished sequence
+    pub(super) light_headers: u32,
+    pub(super) penalty: u16,
+    pub(super) penalty_at: Duration,
+    pub(super) header_stalls: u8, // requests for headers in a row without an answer
+    pub(super) stalls: u8,        // blocks that did not come, less those that came
+    pub(super) window: u8,        // blocks that it may be asked for at a time
+    pub(super) latency: Duration,
+    pub(super) announced: u64, // number of the last transaction that was announced
+    pub(super) credit: u32,    // transactions that may be asked for
+    pub(super) credit_at: Duration,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Free,
+    /// The peer has not sent its hello.
+    Hello,
+    Open,
+    /// Disconnected, and not reported yet.
+    Closed(CloseReason),
+}
+
+/// Whether the peer is asked for headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// All its headers are known.
+    Idle,
+    /// It is asked at this time.
+    At(Duration),
+    /// It was asked. If its tip changes meanwhile, it is asked again.
+    Asked { at: Duration, again: bool },
+    /// The node has no room. It is asked when the chain has grown, or at this time.
+    Paused { until: Duration },
+}
+
+impl PeerSlot {
+    /// A free slot.
+    pub const EMPTY: Self = Self {
+        phase: Phase::Free,
+        conn: ConnId(0),
+        dialled: false,
+        hello_sent: false,
+        status_due: false,
+        connected_due: false,
+        since: Duration::ZERO,
+        heard_at: Duration::ZERO,
+        sent_at: Duration::ZERO,
+        tip: BlockId::from_bytes([0; 32]),
+        height: 0,
+        sync: Sync::Idle,
+        continue_from: None,
+        light_headers: 0,
+        penalty: 0,
+        penalty_at: Duration::ZERO,
+        header_stalls: 0,
+        stalls: 0,
+        window: 0,
+        latency: Duration::ZERO,
+        announced: 0,
+        credit: 0,
+        credit_at: Duration::ZERO,
+    };
+
+    pub(super) fn new(conn: ConnId, dialled: bool, now: Duration, credit: u32) -> Self {
+        Self {
+            phase: Phase::Hello,
+            conn,
+            dialled,
+            since: now,
+            heard_at: now,
+            sent_at: now,
+            penalty_at: now,
+            window: 1,
+            latency: FIRST_LATENCY,
+            credit,
+            credit_at: now,
+            ..Self::EMPTY
+        }
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.phase == Phase::Free
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Returns whether it is connected, with or without a hello.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Hello | Phase::Open)
+    }
+
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        if self.is_connected() {
+            self.phase = Phase::Closed(reason);
+        }
+    }
+
+    /// Adds to the penalty, which time reduces, and disconnects a peer that has too much of it.
+    pub(super) fn penalize(&mut self, now: Duration, points: u16, reason: CloseReason) {
+        let passed = now.saturating_sub(self.penalty_at).as_secs() / FORGIVE.as_secs();
+        let forgiven = u16::try_from(passed).unwrap_or(u16::MAX);
+        self.penalty = self.penalty.saturating_sub(forgiven).saturating_add(points);
+        self.penalty_at = now;
+        if self.penalty >= MAX_PENALTY {
+            self.close(reason);
+        }
+    }
+
+    /// Notes that a block came, which was asked for at this time if it is not late.
+    pub(super) fn delivered(&mut self, now: Duration, asked_at: Option<Duration>, most: u8) {
+        self.stalls = self.stalls.saturating_sub(1);
+        self.window = self.window.saturating_add(1).min(most);
+        if let Some(asked_at) = asked_at {
+            let took = now.saturating_sub(asked_at);
+            self.latency = (self.latency / 4).saturating_mul(3).saturating_add(took / 4);
+        }
+    }
+
+    /// Takes one of the transactions that the peer may be asked for.
+    pub(super) fn spend_credit(&mut self, now: Duration, per_second: u16, burst: u32) -> bool {
+        self.refill_credit(now, per_second, burst);
+        let has_credit = self.credit > 0;
+        self.credit = self.credit.saturating_sub(1);
+        has_credit
+    }
+
+    fn refill_credit(&mut self, now: Duration, per_second: u16, burst: u32) {
+        let seconds = now.saturating_sub(self.credit_at).as_secs();
+        if seconds == 0 {
+            return;
+        }
+        let gained = seconds.saturating_mul(u64::from(per_second));
+        let gained = u32::try_from(gained).unwrap_or(u32::MAX);
+        self.credit = self.credit.saturating_add(gained).min(burst);
+        self.credit_at = now;
+    }
+
+    /// Plans to ask for headers.
+    pub(super) fn sync_at(&mut self, at: Duration) {
+        self.sync = match self.sync {
+            Sync::Asked { at, .. } => Sync::Asked { at, again: true },
+            Sync::At(planned) => Sync::At(planned.min(at)),
+            Sync::Paused { until } => Sync::Paused { until },
+            Sync::Idle => Sync::At(at),
+        };
+    }
+}

@@ -1,0 +1,299 @@
+//! The transactions that were seen lately: asked for, or known and to be announced.
+
+use core::time::Duration;
+
+use super::blocks::bit;
+use super::message::MAX_IDS;
+use crate::hash::TxId;
+
+/// More slots are not used: ids are found by comparing all.
+const MAX_SLOTS: usize = 1024;
+/// The transactions that one peer may have announced and not delivered.
+const MAX_WANTED: usize = 16;
+/// A transaction that leaves a gap is asked for so many times.
+const MAX_TRIES: u8 = 4;
+
+/// Room for one transaction that was seen lately: its id, not its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionSlot {
+    pub(super) number: u64, // in the order of arrival; 0 in a free slot
+    pub(super) id: TxId,
+    pub(super) known_by: u64, // peers that have it, one bit each
+    pub(super) tries: u8,     // deliveries that could not be used
+    pub(super) state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// A peer announced it, and is asked for it at this time.
+    Wanted { from: usize, at: Duration },
+    /// The peer was asked.
+    Asked { from: usize, at: Duration },
+    /// It was delivered. `relay`: it is announced to peers.
+    Known { relay: bool },
+}
+
+/// The table of transactions.
+pub(super) struct Transactions<'a> {
+    pub(super) slots: &'a mut [TransactionSlot],
+    pub(super) last: &'a mut u64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct TransactionsRef<'a>(&'a [TransactionSlot]);
+
+impl TransactionSlot {
+    /// A free slot.
+    pub const EMPTY: Self = Self {
+        number: 0,
+        id: TxId::from_bytes([0; 32]),
+        known_by: 0,
+        tries: 0,
+        state: State::Known { relay: false },
+    };
+
+    const fn is_free(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Returns the peer that delivers it.
+    const fn from(&self) -> Option<usize> {
+        match self.state {
+            State::Wanted { from, .. } | State::Asked { from, .. } => Some(from),
+            State::Known { .. } => None,
+        }
+    }
+}
+
+impl<'a> TransactionsRef<'a> {
+    pub(super) fn new(slots: &'a [TransactionSlot]) -> Self {
+        Self(slots.get(..MAX_SLOTS).unwrap_or(slots))
+    }
+
+    fn used(self) -> impl Iterator<Item = (usize, &'a TransactionSlot)> {
+        self.0.iter().enumerate().filter(|(_, slot)| !slot.is_free())
+    }
+
+    fn find(self, id: &TxId) -> Option<usize> {
+        self.used().find(|(_, slot)| slot.id == *id).map(|(at, _)| at)
+    }
+
+    /// Returns the next transaction to ask a peer for.
+    pub(super) fn to_ask(self, peer: usize, now: Duration) -> Option<usize> {
+        let is_due = |slot: &TransactionSlot| match slot.state {
+            State::Wanted { from, at } => from == peer && at <= now,
+            _ => false,
+        };
+        let due = self.used().filter(|(_, slot)| is_due(slot));
+        due.min_by_key(|(_, slot)| slot.number).map(|(at, _)| at)
+    }
+
+    /// Returns the next transactions that a peer does not have, and the number of the last.
+    pub(super) fn news(self, peer: usize, after: u64) -> News {
+        let mut news = News { slots: [0; MAX_IDS], numbers: [u64::MAX; MAX_IDS], len: 0 };
+        let relayed = |slot: &TransactionSlot| slot.state == State::Known { relay: true };
+        for (at, slot) in self.used() {
+            if slot.number > after && relayed(slot) && slot.known_by & bit(peer) == 0 {
+                news.insert(at, slot.number);
+            }
+        }
+        news
+    }
+
+    pub(super) fn get(self, at: usize) -> &'a TransactionSlot {
+        self.0.get(at).unwrap_or(&TransactionSlot::EMPTY)
+    }
+
+    /// Returns when a peer is asked next, or the next answer is overdue.
+    pub(super) fn deadlines(self, timeout: Duration) -> impl Iterator<Item = Duration> + 'a {
+        self.used().filter_map(move |(_, slot)| match slot.state {
+            State::Wanted { at, .. } => Some(at),
+            State::Asked { at, .. } => at.checked_add(timeout),
+            State::Known { .. } => None,
+        })
+    }
+}
+
+/// The lowest numbers among the transactions that a peer does not have.
+pub(super) struct News {
+    slots: [usize; MAX_IDS],
+    numbers: [u64; MAX_IDS],
+    len: usize,
+}
+
+impl News {
+    fn insert(&mut self, slot: usize, number: u64) {
+        let place = self.numbers.partition_point(|other| *other < number);
+        if place >= MAX_IDS {
+            return;
+        }
+        shift_in(&mut self.slots, place, slot);
+        shift_in(&mut self.numbers, place, number);
+        self.len = self.len.saturating_add(1).min(MAX_IDS);
+    }
+
+    pub(super) fn slots(&self) -> &[usize] {
+        self.slots.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Inserts a value, and drops the last one.
+fn shift_in<T: Copy>(values: &mut [T], place: usize, value: T) {
+    let Some(tail) = values.get_mut(place..) else { return };
+    let len = tail.len();
+    tail.copy_within(..len.saturating_sub(1), 1);
+    if let Some(first) = tail.first_mut() {
+        *first = value;
+    }
+}
+
+impl<'a> Transactions<'a> {
+    pub(super) fn new(slots: &'a mut [TransactionSlot], last: &'a mut u64) -> Self {
+        let len = slots.len().min(MAX_SLOTS);
+        Self { slots: slots.get_mut(..len).unwrap_or_default(), last }
+    }
+
+    fn as_ref(&self) -> TransactionsRef<'_> {
+        TransactionsRef::new(self.slots)
+    }
+
+    pub(super) fn change(&mut self, at: usize, change: impl FnOnce(&mut TransactionSlot)) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            change(slot);
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        *self.last = self.last.saturating_add(1);
+        *self.last
+    }
+
+    /// Notes that a peer has a transaction. Returns whether it is new.
+    pub(super) fn announced(&mut self, id: TxId, peer: usize, now: Duration) -> bool {
+        if let Some(at) = self.as_ref().find(&id) {
+            self.change(at, |slot| slot.known_by |= bit(peer));
+            return false;
+        }
+        let of_peer = |slot: &&TransactionSlot| !slot.is_free() && slot.from() == Some(peer);
+        if self.slots.iter().filter(of_peer).count() >= MAX_WANTED {
+            return false;
+        }
+        let state = State::Wanted { from: peer, at: now };
+        self.insert(id, bit(peer), state, false)
+    }
+
+    /// Notes a transaction that the node accepted, and that is announced to all who do not have it.
+    pub(super) fn accepted(&mut self, id: TxId) {
+        let state = State::Known { relay: true };
+        match self.as_ref().find(&id) {
+            Some(at) if self.as_ref().get(at).state == state => {}
+            Some(at) => {
+                let number = self.next_number();
+                self.change(at, |slot| {
+                    slot.state = state;
+                    slot.number = number;
+                });
+            }
+            None => {
+                self.insert(id, 0, state, true);
+            }
+        }
+    }
+
+    /// Stores a transaction in a free slot, or in that of the oldest that is known. `urgent`: or of any.
+    fn insert(&mut self, id: TxId, known_by: u64, state: State, urgent: bool) -> bool {
+        let is_known = |slot: &TransactionSlot| matches!(slot.state, State::Known { .. });
+        let slots = self.slots.iter().enumerate();
+        let usable = slots.filter(|(_, slot)| urgent || slot.is_free() || is_known(slot));
+        let oldest = usable.min_by_key(|(_, slot)| (!is_known(slot), slot.number));
+        let Some(at) = oldest.map(|(at, _)| at) else { return false };
+        let number = self.next_number();
+        self.change(at, |slot| *slot = TransactionSlot { number, id, known_by, tries: 0, state });
+        true
+    }
+
+    /// Notes the delivery of a transaction that is waited for, and returns since when, or `None` if it is not. Until the
+    /// verdict it is asked for from nobody.
+    pub(super) fn delivered(&mut self, id: &TxId, peer: usize) -> Option<Duration> {
+        let at = self.as_ref().find(id)?;
+        let since = match self.as_ref().get(at).state {
+            State::Asked { at, .. } | State::Wanted { at, .. } => at,
+            State::Known { .. } => return None,
+        };
+        self.change(at, |slot| {
+            slot.known_by |= bit(peer);
+            slot.state = State::Known { relay: false };
+        });
+        Some(since)
+    }
+
+    /// Plans to ask a peer again for a transaction that could not be used yet, a few times.
+    pub(super) fn retry(&mut self, id: &TxId, from: usize, at: Duration) {
+        let Some(place) = self.as_ref().find(id) else { return };
+        let tries = self.as_ref().get(place).tries.saturating_add(1);
+        if tries >= MAX_TRIES {
+            self.change(place, |slot| *slot = TransactionSlot::EMPTY);
+            return;
+        }
+        self.change(place, |slot| {
+            slot.tries = tries;
+            slot.state = State::Wanted { from, at };
+        });
+    }
+
+    /// A peer does not deliver a transaction: the next one that has it is asked.
+    pub(super) fn give_up_on(&mut self, at: usize, peer: usize, now: Duration) {
+        let slot = *self.as_ref().get(at);
+        let known_by = slot.known_by & !bit(peer);
+        let next = usize::try_from(known_by.trailing_zeros()).unwrap_or(usize::MAX);
+        self.change(at, |slot| {
+            slot.known_by = known_by;
+            slot.state = State::Wanted { from: next, at: now };
+            if known_by == 0 {
+                *slot = TransactionSlot::EMPTY;
+            }
+        });
+    }
+
+    /// Forgets a peer whose slot is freed.
+    pub(super) fn forget_peer(&mut self, peer: usize, now: Duration) {
+        for at in 0..self.slots.len() {
+            let slot = *self.as_ref().get(at);
+            if slot.from() == Some(peer) && !slot.is_free() {
+                self.give_up_on(at, peer, now);
+            } else {
+                self.change(at, |slot| slot.known_by &= !bit(peer));
+            }
+        }
+    }
+
+    /// Returns a transaction whose peer did not answer in time, and the peer.
+    pub(super) fn overdue(&self, now: Duration, timeout: Duration) -> Option<(usize, usize)> {
+        self.as_ref().used().find_map(|(slot, transaction)| match transaction.state {
+            State::Asked { from, at } if at.checked_add(timeout)? <= now => Some((slot, from)),
+            _ => None,
+        })
+    }
+
+    /// Returns the slot of a transaction that a peer was asked for.
+    pub(super) fn asked_of(&self, id: &TxId, peer: usize) -> Option<usize> {
+        let at = self.as_ref().find(id)?;
+        let is_asked =
+            matches!(self.as_ref().get(at).state, State::Asked { from, .. } if from == peer);
+        is_asked.then_some(at)
+    }
+
+    /// Does not announce a transaction any more.
+    pub(super) fn confirmed(&mut self, id: &TxId) {
+        if let Some(at) = self.as_ref().find(id) {
+            self.change(at, |slot| slot.state = State::Known { relay: false });
+        }
+    }
+
+    /// Forgets a transaction.
+    pub(super) fn remove(&mut self, id: &TxId) {
+        if let Some(at) = self.as_ref().find(id) {
+            self.change(at, |slot| *slot = TransactionSlot::EMPTY);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is sent: derived from the state, one message at a time, one peer after the other.
+
+use super::blocks::Asked;
+use super::inner::InnerMut;
+use super::message::{Hello, Message, encode_ids};
+use super::peer::Sync;
+use super::transactions::{State, TransactionsRef};
+use super::types::Transmit;
+use crate::error::BufferTooSmall;
+
+impl InnerMut<'_> {
+    pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+        let count = self.parts.peers.len();
+        for step in 0..count {
+            let at = self.inner.next_peer.saturating_add(step);
+            let at = at.checked_rem(count).unwrap_or(0);
+            if !self.peer(at).is_connected() {
+                continue;
+            }
+            if let Some(len) = self.message_for(at, buf)? {
+                let now = self.inner.now;
+                self.inner.next_peer = at.saturating_add(1);
+                self.change(at, |peer| peer.sent_at = now);
+                return Ok(Some(Transmit { conn: self.peer(at).conn, len }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the next message for a peer. The order is that of the calls.
+    fn message_for(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
+        if !self.peer(at).hello_sent {
+            return self.send_hello(at, buf).map(Some);
+        }
+        if !self.peer(at).is_open() {
+            return Ok(None);
+        }
+        if self.peer(at).status_due {
+            let len = Message::Status(self.inner.status).encode(buf)?;
+            self.change(at, |peer| peer.status_due = false);
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_headers(at, buf)? {
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_block(at, buf)? {
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_transaction(at, buf)? {
+            return Ok(Some(len));
+        }
+        self.announce_transactions(at, buf)
+    }
+
+    fn send_hello(&mut self, at: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let config = &self.inner.config;
+        let status = self.inner.status;
+        let hello = Hello { genesis: config.genesis, nonce: config.seed, status };
+        let len = Message::Hello(hello).encode(buf)?;
+        self.change(at, |peer| {
+            peer.hello_sent = true;
+            peer.status_due = false;
+        });
+        Ok(len)
+    }
+
+    fn ask_headers(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
+        let now = self.inner.now;
+        let peer = self.peer(at);
+        if !matches!(peer.sync, Sync::At(due) if due <= now) {
+            return Ok(None);
+        }
+        let first = peer.continue_from;
+        let ids = first.iter().chain(self.inner.locator()).map(crate::hash::BlockId::as_bytes);
+        let len = encode_ids(true, ids, buf)?;
+        self.change(at, |peer| peer.sync = Sync::Asked { at: now, again: false });
+        Ok(Some(len))
+    }
+
+    fn ask_block(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
+        let blocks = &*self.parts.blocks;
+        let peers = &*self.parts.peers;
+        let mut idle = blocks.iter().enumerate().filter(|(_, request)| request.is_idle());
+        let chosen = idle.find(|(_, request)| request.choose(peers, blocks) == Some(at));
+        let Some((slot, request)) = chosen else { return Ok(None) };
+        let len = Message::GetBlock(request.id).encode(buf)?;
+        let now = self.inner.now;
+        if let Some(request) = self.parts.blocks.get_mut(slot) {
+            request.asked = Some(Asked { peer: at, at: now });
+        }
+        Ok(Some(len))
+    }
+
+    fn ask_transaction(
+        &mut self,
+        at: usize,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
+        let now = self.inner.now;
+        let table = TransactionsRef::new(self.parts.transactions);
+        let Some(slot) = table.to_ask(at, now) else { return Ok(None) };
+        let len = Message::GetTransaction(table.get(slot).id).encode(buf)?;
+        let asked = State::Asked { from: at, at: now };
+        self.transactions().change(slot, |slot| slot.state = asked);
+        Ok(Some(len))
+    }
+
+    fn announce_transactions(
+        &mut self,
+        at: usize,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
+        let announced = self.peer(at).announced;
+        if announced == self.inner.last_transaction {
+            return Ok(None);
+        }
+        let table = TransactionsRef::new(self.parts.transactions);
+        let news = table.news(at, announced);
+        let Some(last) = news.slots().last() else { return Ok(None) };
+        let last = table.get(*last).number;
+        let ids = news.slots().iter().map(|slot| table.get(*slot).id.as_bytes());
+        let len = encode_ids(false, ids, buf)?;
+        self.change(at, |peer| peer.announced = last);
+        Ok(Some(len))
+    }
+}
