@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
 use consensus::{
-    Change, EquivocationDetector, PrioritySlot, SignedStatement, Statement, StatementSlot,
-    ValidatorId, ValidatorSet, ValidatorSlot, WeightedRoundRobin, validator_id,
+    EquivocationDetector, SignedStatement, Statement, StatementSlot, ValidatorId, ValidatorSet,
+    ValidatorSlot, validator_id,
 };
 use ledger_core::{Hash, KeyPair};
 
