@@ -238,3 +238,42 @@ pub fn nothing_at_stake(seed: u64) -> Result<Plate, String> {
     let axes = axes("slots", Scale::Whole, "height of the branch", Scale::Linear);
     Ok(Plate::new("stake", "What does a second signature cost?", axes, series, seen))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_captures_one_place_and_chosen_ids_all() {
+        for seed in 1..4 {
+            assert!(captured(Sybil::Ports, 32, seed) <= 12.5, "one of eight");
+            assert!(captured(Sybil::Networks, 32, seed) > 99.0);
+            assert!(captured(Sybil::Bound, 32, seed) < 50.0);
+            assert!(captured(Sybil::Networks, 0, seed) < 0.1);
+        }
+    }
+
+    #[test]
+    fn every_picture_is_drawn_and_says_what_was_seen() {
+        for plate in [churn, eclipse, time_stamps, nothing_at_stake] {
+            let plate = plate(1).expect("it runs");
+            println!("{}\n{}", plate.question, plate.seen);
+            assert!(plate.chart.draw().is_ok_and(|drawn| drawn.contains("<polyline")));
+            assert!(plate.seen.len() > 100 && !plate.seen.contains("NaN"));
+        }
+    }
+
+    #[test]
+    fn time_stamps_in_the_future_slow_a_chain_down() {
+        let rule =
+            Lwma { window: 60, spacing: SPACING as u32, limit: CompactTarget::BITCOIN_LIMIT };
+        let mean = |share: f64, ahead: u64| {
+            let days = headers(&rule, share, ahead, 3).expect("a chain");
+            days.iter().skip(14).map(|day| day.1).sum::<f64>() / 14.0
+        };
+        let honest = mean(0.0, 0);
+        assert!((90.0..110.0).contains(&honest), "{honest}");
+        assert!(mean(0.05, 7_200) < 90.0);
+        assert!(mean(0.05, rule.future_limit()) > mean(0.05, 7_200));
+    }
+}
