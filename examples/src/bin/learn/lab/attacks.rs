@@ -64,7 +64,9 @@ fn captured(kind: Sybil, hostile: u32, seed: u64) -> f64 {
     let mut rng = Rng::new(seed);
     let mut random = move || {
         let mut bytes = [0; 20];
-        bytes.iter_mut().for_each(|byte| *byte = rng.next_u64() as u8);
+        for byte in &mut bytes {
+            *byte = rng.next_u64() as u8;
+        }
         bytes
     };
     let ip = |net: u8, n: u32| Ipv4Addr::new(net, (n >> 8) as u8, n as u8, 7);

@@ -26,7 +26,9 @@ pub const NETWORKS: &[Fact] = &[
             let table = |words: &[&str]| {
                 let mut table =
                     QueryTable::new(16, vec![0; QueryTable::memory_len(16)]).map_err(failed)?;
-                words.iter().for_each(|word| table.insert(KeywordHash::of(word)));
+                for word in words {
+                    table.insert(KeywordHash::of(word));
+                }
                 Ok::<_, String>(table)
             };
             let mut all = table(&["jude"])?;
