@@ -32,10 +32,10 @@ fn the_lab_is_a_page_with_a_picture_and_a_paragraph_for_each_question() {
     let page = fs::read_to_string(out.join("index.html")).expect("a page");
     let pictures: Vec<&str> =
         page.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(pictures.len(), 8);
+    assert_eq!(pictures.len(), 12);
     for picture in pictures {
         let drawn = fs::read_to_string(out.join(picture)).expect("a picture");
         assert!(drawn.matches("<polyline").count() > 0 && !drawn.contains("NaN"), "{picture}");
     }
-    assert!(!page.contains("NaN") && page.matches("<p>").count() == 8);
+    assert!(!page.contains("NaN") && page.matches("<p>").count() == 12);
 }

@@ -38,7 +38,7 @@ pub struct Stake {
     /// All blocks in the order of their making; the first is block 0.
     blocks: Vec<Block>,
     slot: u64,
-    /// The next proposer makes two blocks, whoever it is: a fork as it also happens by accident.
+    /// The next proposer makes two blocks, be it honest or greedy: a fork as it also happens by accident.
     forks: bool,
 }
 

@@ -1,5 +1,6 @@
 //! Attacks and failures as pictures with a paragraph each. See `learn lab --help`.
 
+mod attacks;
 mod plates;
 
 use examples::chart::{Axis, Chart, Mark, Scale, Series};
@@ -9,8 +10,8 @@ use examples::svg::escape;
 
 /// Attacks and failures as pictures with a paragraph each
 ///
-/// Floods, crashes, a cut network, a dying seed, selfish viewers, free riders, and the odds of a double spend: the machines of the
-/// crates in virtual time. Writes a picture for each, and `index.html` with all of them and what to see in each.
+/// Floods, crashes, churn, a cut network, an eclipse, a dying seed, selfish viewers, free riders, double spends, false time
+/// stamps, and nothing at stake: the machines of the crates in virtual time. Writes a picture for each, and `index.html` with all of them and what to see in each.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example: learn lab --out target/lab")]
 pub struct Args {

@@ -10,21 +10,25 @@ use sim::Rng;
 use web::flood::Flood;
 use web::{Json, Options, Player, World as _};
 
-use super::{Plate, axes};
+use super::{Plate, attacks, axes};
 use crate::slides::lesson::{find, items, number};
 
 type Make = fn(u64) -> Result<Plate, String>;
 
 /// All pictures, in their order on the page.
-pub const ALL: [(&str, Make); 8] = [
+pub const ALL: [(&str, Make); 12] = [
     ("flood", flood_cost),
     ("horizon", horizon),
     ("crash", crash),
     ("cut", cut),
+    ("churn", attacks::churn),
+    ("eclipse", attacks::eclipse),
     ("seed", rarest_first),
     ("television", television),
     ("free rider", free_rider),
     ("double spend", double_spend),
+    ("time stamps", attacks::time_stamps),
+    ("stake", attacks::nothing_at_stake),
 ];
 
 fn search(options: &str) -> Result<[web::flood::Counts; 3], String> {
@@ -95,7 +99,7 @@ fn right_successors(view: &Json) -> Result<f64, String> {
 }
 
 /// Runs a ring of 32 nodes, with commands at their seconds; returns the share of right successors at each second.
-fn watch_ring(
+pub fn watch_ring(
     r: usize,
     seed: u64,
     commands: &[(u64, &str)],

@@ -94,6 +94,13 @@ impl Town {
         AssetId::new(self.chain.genesis_id(), &account(minter), &[salt; 32])
     }
 
+    /// Returns a copy that has loaded all blocks from the beginning.
+    pub fn copy(&self) -> Result<Chain<WorkSeal, Standard, ChainVec>, String> {
+        let mut chain = chain(self.bits)?;
+        chain.replay(NOW, &self.blocks).map_err(failed)?;
+        Ok(chain)
+    }
+
     /// Replays blocks from the beginning; returns the height of the first that does not fit.
     pub fn audit(&self, blocks: &[Vec<u8>]) -> Result<Option<u64>, String> {
         let mut chain = chain(self.bits)?;

@@ -13,6 +13,9 @@ const FIRST: [&str; 2] = [
     "010000006fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000982051fd1e4ba744bbbe680e1fee14677ba1a3c3540bf7b1cdb606e857233e0e61bc6649ffff001d01e36299",
 ];
 
+/// The header of block 125,552, of 21 May 2011.
+const MAY_2011: &str = "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695";
+
 fn header(hex: &str) -> Result<Header, String> {
     let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16);
     let bytes: Vec<u8> =
@@ -29,14 +32,14 @@ pub fn first_blocks() -> Check {
     holds(right && id == "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f", id)
 }
 
-fn puzzle(text: &str) -> Result<Puzzle, String> {
+pub fn puzzle(text: &str) -> Result<Puzzle, String> {
     let message = [text.as_bytes(), &[0; 8]].concat();
     let field = NonceField { offset: text.len(), format: NonceFormat::U64Be };
     Puzzle::new(HashFunction::Sha256, &message, field).map_err(failed)
 }
 
 /// Returns the first nonce that counts, and the number of hashes.
-fn search(puzzle: Puzzle, bits: u32) -> Option<(u64, u64)> {
+pub fn search(puzzle: Puzzle, bits: u32) -> Option<(u64, u64)> {
     let mut miner: Miner = Miner::new(puzzle, Target::from_zero_bits(bits), 0..=u64::MAX);
     loop {
         match miner.step(100_000) {
@@ -107,19 +110,17 @@ pub const FACTS: &[Fact] = &[
     ),
     fact(
         "C-POW-06",
-        "a CPU needs about a year for a block: years at 20 MH/s, of block 262,144 (October 2013)",
+        "a CPU needs about a year for a block: years at 20 MH/s for block 125,552 (May 2011)",
         "pow::Work::expected_time",
         "BAUN Create/Compute Bitcoins",
         || {
-            // The compact target of block 262,144 of Bitcoin, October 2013.
-            let target = pow::CompactTarget(0x1916_13f8).to_target().map_err(failed)?;
-            let one = pow::CompactTarget::BITCOIN_LIMIT.to_target().map_err(failed)?;
-            let difficulty = target.difficulty(one).ok_or("no difficulty")?;
+            let header = header(MAY_2011)?;
+            let id = header.id().to_string();
+            let target = header.bits.to_target().map_err(failed)?;
             let years = target.work().expected_time(20_000_000).as_secs_f64() / 31_556_952.0;
-            // Expected hashes are difficulty times 2^32; a year of this CPU is the difficulty of May 2011.
-            let year = 20e6 * 31_556_952.0 / 4_294_967_296.0;
-            let text = format!("{years:.0} at difficulty {difficulty}; a year is difficulty {year:.0}");
-            holds(years > 100.0 && (100_000.0..200_000.0).contains(&year), text)
+            let is_real = header.has_valid_work()
+                && id == "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d";
+            holds(is_real && (1.0..2.0).contains(&years), format!("{years:.2}"))
         },
     )
     .but("E-50"),
