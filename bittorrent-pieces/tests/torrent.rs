@@ -211,7 +211,7 @@ fn the_choker_follows_its_policy() {
     let unchoked = |policy: ChokerPolicy, later: bool| {
         let mut seed = torrent_of(2, 0xC0, 3, |config| {
             config.upload_slots = 2;
-            config.choker = if later { config.choker } else { policy };
+            config.seed_choker = if later { ChokerPolicy::new() } else { policy };
         });
         for (conn, bits) in [(A, 0x80), (B, 0), (C, 0)] {
             join(&mut seed, conn, bits);
@@ -220,7 +220,7 @@ fn the_choker_follows_its_policy() {
         }
         if later {
             seed.set_choker(policy);
-            assert_eq!(seed.config().choker, policy);
+            assert_eq!((seed.config().choker, seed.config().seed_choker), (policy, policy));
         }
         let block = seed.geometry().block(PieceIndex(1), 0).unwrap();
         deliver(&mut seed, ZERO, A, Message::Request(block)).unwrap();

@@ -366,7 +366,7 @@ fn messages_print_as_one_line() {
 #[test]
 fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PieceSlot>(), 192); // for 64 pieces
-    assert_eq!(size_of::<PartialSlot>(), 36);
+    assert_eq!(size_of::<PartialSlot>(), 32);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);
     assert_eq!(size_of::<RarestSlot>(), 8);
