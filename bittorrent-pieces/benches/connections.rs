@@ -34,7 +34,9 @@ const ROWS: [&str; 6] = ["block", "have", "connect and close", "interest", "idle
 fn main() {
     let counts = [1, 10, 100, 1_000];
     print!("{:>20}", "connections");
-    counts.iter().for_each(|count| print!("{count:>12}"));
+    for count in counts {
+        print!("{count:>12}");
+    }
     println!("   1,000 / 10");
     let columns = counts.map(|count| {
         let runs: Vec<_> = (0..RUNS).map(|_| Room::new(count).measure()).collect();
@@ -44,7 +46,9 @@ fn main() {
     });
     for (row, name) in ROWS.iter().enumerate() {
         print!("{name:>20}");
-        columns.iter().for_each(|column| print!("{:>12.1?}", column[row]));
+        for column in &columns {
+            print!("{:>12.1?}", column[row]);
+        }
         let [_, few, _, many] = columns.map(|column| column[row].as_secs_f64());
         println!("{:>13.2}", many / few);
     }
@@ -124,7 +128,7 @@ impl Room {
         let mut blocks = vec![];
         let mut haves = vec![];
         while self.torrent.have_count() < 10 {
-            let mut asked = std::mem::take(&mut self.requests).into_iter();
+            let mut asked = core::mem::take(&mut self.requests).into_iter();
             for asked in asked.by_ref() {
                 let number = |at: usize| {
                     u32::from_be_bytes(asked[at..at + 4].try_into().expect("four bytes"))

@@ -36,13 +36,15 @@ impl ConnIndex {
     /// Returns the index of a table of at most 65,534 slots whose slots are all unused.
     pub(crate) fn new<T: Indexed>(slots: &mut [T]) -> Self {
         let mut index = Self { first: 0, last: 0 };
-        slots.iter_mut().for_each(|slot| *slot.links_mut() = Links::EMPTY);
+        for slot in slots.iter_mut() {
+            *slot.links_mut() = Links::EMPTY;
+        }
         (0..slots.len()).for_each(|at| index.release(slots, at));
         index
     }
 
     /// Returns the slot that was released first.
-    pub(crate) fn unused(&self) -> Option<usize> {
+    fn unused(self) -> Option<usize> {
         at(self.first)
     }
 
@@ -120,4 +122,68 @@ fn number(index: usize) -> Option<u16> {
 
 fn at(number: u16) -> Option<usize> {
     number.checked_sub(1).map(usize::from)
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+
+    use std::vec;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Slot(Option<ConnId>, Links);
+
+    impl Indexed for Slot {
+        fn links(&self) -> &Links {
+            &self.1
+        }
+
+        fn links_mut(&mut self) -> &mut Links {
+            &mut self.1
+        }
+
+        fn is_of(&self, conn: ConnId) -> bool {
+            self.0 == Some(conn)
+        }
+    }
+
+    proptest! {
+        /// Connections that come and go are found, whatever chain they are in, and get the slot that was free for longest.
+        #[test]
+        fn connections_are_found_and_slots_are_reused_in_order(
+            len in 0_usize..9,
+            steps in prop::collection::vec(0_u32..24, 0..200),
+        ) {
+            let mut slots = vec![Slot(None, Links::EMPTY); len];
+            let mut index = ConnIndex::new(&mut slots);
+            let mut unused: Vec<_> = (0..len).collect();
+            for number in steps {
+                let conn = ConnId(number);
+                let known = slots.iter().position(|slot| slot.0 == Some(conn));
+                prop_assert_eq!(find(&slots, conn), known);
+                if let Some(at) = known {
+                    slots[at].0 = None;
+                    index.give_back(&mut slots, conn, at);
+                    unused.push(at);
+                } else {
+                    let next = unused.first().copied();
+                    prop_assert_eq!(index.take(&mut slots, conn), next);
+                    if let Some(at) = next {
+                        unused.remove(0);
+                        slots[at].0 = Some(conn);
+                    }
+                }
+            }
+            for conn in (0..24).map(ConnId) {
+                let known = slots.iter().position(|slot| slot.0 == Some(conn));
+                prop_assert_eq!(find(&slots, conn), known);
+            }
+        }
+    }
 }

@@ -71,18 +71,18 @@ impl<const NUMBER: usize> Queue<NUMBER> {
     }
 
     /// Returns the slot at the front.
-    pub(crate) fn first(&self) -> Option<usize> {
+    pub(crate) fn first(self) -> Option<usize> {
         before(self.first)
     }
 
     /// Returns the slot behind one that is in the queue.
-    pub(crate) fn after<T: Scheduled>(&self, slots: &[T], index: usize) -> Option<usize> {
+    pub(crate) fn after<T: Scheduled>(self, slots: &[T], index: usize) -> Option<usize> {
         let link = *slots.get(index)?.entry().links.get(NUMBER)?;
         if link == END { None } else { before(link) }
     }
 
     /// Returns the last slot.
-    pub(crate) fn last(&self) -> Option<usize> {
+    pub(crate) fn last(self) -> Option<usize> {
         before(self.last)
     }
 
@@ -147,13 +147,9 @@ fn before(number: u16) -> Option<usize> {
 }
 
 fn pack(at: Duration) -> [u16; 3] {
-    let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX).to_be_bytes();
-    match millis {
-        [0, 0, a, b, c, d, e, f] => {
-            [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), u16::from_be_bytes([e, f])]
-        }
-        _ => NEVER,
-    }
+    let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    let part = |shift: u32| u16::try_from(millis >> shift & 0xFFFF).unwrap_or(u16::MAX);
+    if millis >> 48 == 0 { [part(32), part(16), part(0)] } else { NEVER }
 }
 
 fn unpack(deadline: [u16; 3]) -> Option<Duration> {
@@ -162,6 +158,7 @@ fn unpack(deadline: [u16; 3]) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     extern crate std;
 

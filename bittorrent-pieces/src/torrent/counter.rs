@@ -13,13 +13,9 @@ impl Counter {
     }
 
     pub(super) fn add(&mut self, bytes: u64) {
-        let parts = |bytes: u64| match bytes.to_be_bytes() {
-            [0, 0, a, b, c, d, e, f] => {
-                [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), u16::from_be_bytes([e, f])]
-            }
-            _ => [u16::MAX; 3],
-        };
-        self.0 = parts(self.get().saturating_add(bytes));
+        let sum = self.get().saturating_add(bytes);
+        let part = |shift: u32| u16::try_from(sum >> shift & 0xFFFF).unwrap_or(u16::MAX);
+        self.0 = if sum >> 48 == 0 { [part(32), part(16), part(0)] } else { [u16::MAX; 3] };
     }
 }
 

@@ -56,6 +56,8 @@ flags! {
     pieces_received, set_pieces_received: 21;
     /// The picker had nothing for it, in its current generation.
     exhausted, set_exhausted: 22;
+    /// It downloads nothing (BEP 21).
+    upload_only, set_upload_only: 23;
 }
 
 impl Flags {

@@ -49,7 +49,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn new(
-        setup: TorrentSetup<'_>,
+        setup: &TorrentSetup<'_>,
         parts: TorrentParts<'_>,
     ) -> Result<Self, ConfigError> {
         let config = setup.config;

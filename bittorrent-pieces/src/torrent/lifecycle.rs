@@ -114,9 +114,13 @@ impl View<'_> {
         self.core.advance_clock(now);
         let picker = self.picker();
         let before = picker.state.is_sought(picker.pieces, piece);
+        let finished_before = picker.state.seeks_nothing(picker.pieces);
         let mut picker = self.picker();
         picker.set_priority(piece, priority);
         let after = picker.state.is_sought(picker.pieces, piece);
+        if finished_before != picker.state.seeks_nothing(picker.pieces) {
+            self.repeat_extended_handshakes();
+        }
         if before != after {
             let now = self.core.now;
             self.change_wanted(piece, |state| {
@@ -192,10 +196,27 @@ impl View<'_> {
         self.our_pieces().set(piece);
         if sought {
             self.change_wanted(piece, PeerState::remove_wanted);
+            let picker = self.picker();
+            if picker.state.seeks_nothing(picker.pieces) {
+                self.repeat_extended_handshakes();
+            }
         }
         self.core.completed_due = self.core.is_complete();
         self.wake_senders(); // the piece is announced to all
         convicts
+    }
+
+    /// Sends all peers another extended handshake, after we began or ceased to download (BEP 21).
+    fn repeat_extended_handshakes(&mut self) {
+        for index in 0..self.parts.peers.len() {
+            let repeats =
+                |state: &PeerState| state.is_open() && state.flags.extended_handshake_sent();
+            if self.state(index).is_some_and(repeats)
+                && let Some(peer) = self.peer(index)
+            {
+                peer.state.flags.set_extended_handshake_sent(false);
+            }
+        }
     }
 
     /// Opens a piece again; returns its only source if it had one.

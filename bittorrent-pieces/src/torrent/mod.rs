@@ -102,7 +102,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// [`ConfigError`] if a region is too small, hashes or bits are of another torrent, or a number of the
     /// configuration must not be zero.
     pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
-        let core = Core::new(setup, storage.parts())?;
+        let core = Core::new(&setup, storage.parts())?;
         Ok(Self { core, storage })
     }
 
@@ -287,6 +287,7 @@ impl<S: TorrentStorage> Torrent<S> {
     }
 
     /// Returns the next event.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the path has a single lifetime")]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.with(|view| view.event())
     }

@@ -50,7 +50,8 @@ impl View<'_> {
         others.filter(move |(other, _)| *other != index).filter_map(move |(_, slot)| {
             let state = &slot.state;
             let new = state.is_open() && (state.joined_at.is_after(since) || since == joined);
-            let seed = if state.flags.seed() { PexFlags::SEED.0 } else { 0 };
+            let seed =
+                if state.flags.seed() || state.flags.upload_only() { PexFlags::SEED.0 } else { 0 };
             let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
             let addr = state.addr.socket().filter(|_| new && state.addr.listens)?;
             Some((addr, PexFlags(seed | reachable)))

@@ -84,8 +84,7 @@ impl PeerMut<'_> {
         let mut left = self.request_new(&mut selection, room, idle);
         // A block has two requests at most. While others send blocks, a peer that never sent one gets no second request,
         // or two that only claim to have everything could hold a block back.
-        let proven = self.state.bytes_received > Counter::ZERO || !self.swarm.blocks_received;
-        let trusted = proven && !chokes && !self.state.flags.parole();
+        let trusted = !self.is_unproven() && !chokes && !self.state.flags.parole();
         if trusted && left > 0 {
             left = left.saturating_sub(self.request_urgent(&selection));
         }
@@ -103,10 +102,16 @@ impl PeerMut<'_> {
         state.is_open() && !state.flags.rejected_until_round() && state.wanted > 0 && !silent
     }
 
+    /// Returns whether others send blocks, and this peer never sent one. It gets one request to show that it does: of
+    /// those that answer nothing, each would hold back as many blocks as its window has.
+    fn is_unproven(&self) -> bool {
+        self.state.bytes_received == Counter::ZERO && self.swarm.blocks_received
+    }
+
     /// Returns how many more requests the peer may get.
     fn room(&self) -> usize {
         let window = self.config.pipeline.min(self.state.window).max(1);
-        let most = if self.state.flags.snubbed() { 1 } else { window };
+        let most = if self.state.flags.snubbed() || self.is_unproven() { 1 } else { window };
         usize::from(most).saturating_sub(self.requests.in_flight()).min(self.requests.free())
     }
 

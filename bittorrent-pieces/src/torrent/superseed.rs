@@ -52,7 +52,7 @@ impl View<'_> {
     /// pass the piece on to it, or that it was faster than.
     pub(super) fn offer_after(&mut self, index: usize, piece: PieceIndex) {
         for other in self.with_offers() {
-            let offered = self.state(other).and_then(|state| state.superseed_offer());
+            let offered = self.state(other).and_then(PeerState::superseed_offer);
             if offered == Some(piece) && (other != index || self.is_done(other)) {
                 self.offer(other);
             }

@@ -462,7 +462,7 @@ impl Swarm {
         }
         node.deadline = node.torrent.poll_timeout();
         if node.free_at >= now + SOCKET {
-            let room_at = node.free_at - SOCKET + Duration::from_millis(1);
+            let room_at = node.free_at.saturating_sub(SOCKET) + Duration::from_millis(1);
             node.deadline = Some(node.deadline.map_or(room_at, |at| at.min(room_at)));
         }
     }
