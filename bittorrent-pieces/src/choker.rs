@@ -98,7 +98,7 @@ impl Default for ChokerPolicy {
 #[non_exhaustive]
 pub enum UnchokeOrder {
     /// The highest [`rate`](Candidate::rate): of a peer's upload to us, or if we are a seed of its download, which
-    /// is libtorrent's `fastest_upload`.
+    /// is libtorrent's `fastest_upload`. Those without a rate take turns.
     Rate,
     /// All in turn: a peer goes behind those that wait once it downloaded `quota` bytes and was served for
     /// `rounds` rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
@@ -209,6 +209,8 @@ impl Candidate {
     /// The higher, the better.
     fn score(&self, order: UnchokeOrder) -> (u32, u32, u16) {
         match order {
+            // Of those that gave nothing, none keeps a slot for having it: else the first to ask would.
+            UnchokeOrder::Rate if self.rate == 0 => (0, 0, self.waited),
             UnchokeOrder::Rate => (self.rate, u32::from(self.unchoked), 0),
             UnchokeOrder::RoundRobin { quota, rounds } => {
                 let done = self.served >= rounds && self.taken >= quota;
