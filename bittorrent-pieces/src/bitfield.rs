@@ -17,7 +17,7 @@ use crate::index::{count, slot};
 /// assert!(received.has(PieceIndex(9)) && !received.has(PieceIndex(1)));
 /// assert_eq!(received.count_ones(), 3);
 /// assert!(Bitfield::new(10, [0xA0, 0x60]).is_err()); // a spare bit is set
-/// # Ok::<(), bittorrent_pieces::BitfieldError>(())
+/// # Ok::<(), bittorrent_pieces::bitfield::BitfieldError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bitfield<B> {

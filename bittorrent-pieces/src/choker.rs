@@ -28,8 +28,20 @@ const NEWCOMER_WEIGHT: u32 = 3;
 /// That is [`ChokerPolicy::new`]; other policies rank and draw as libtorrent does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choker {
-    slots: u8,
-    policy: ChokerPolicy,
+    rules: Rules,
+    state: State,
+}
+
+/// What the choker goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rules {
+    pub(crate) policy: ChokerPolicy,
+    pub(crate) slots: u8,
+}
+
+/// What the choker remembers from round to round.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
     rounds: u8, // since the optimistic unchoke was drawn
     optimistic: Option<ConnId>,
     rng: Rng,
@@ -59,6 +71,13 @@ pub struct ChokerPolicy {
 }
 
 impl ChokerPolicy {
+    /// For a seed: all interested peers in turn, three rounds each, however much they take.
+    pub const SEED: Self = Self {
+        order: UnchokeOrder::RoundRobin { quota: 0, rounds: 3 },
+        optimistic: OptimisticUnchoke::Draw,
+        slots: Slots::Fixed,
+    };
+
     /// Returns the rules of BEP 3.
     #[must_use]
     pub const fn new() -> Self {
@@ -79,7 +98,7 @@ impl Default for ChokerPolicy {
 #[non_exhaustive]
 pub enum UnchokeOrder {
     /// The highest [`rate`](Candidate::rate): of a peer's upload to us, or if we are a seed of its download, which
-    /// is libtorrent's `fastest_upload`.
+    /// is libtorrent's `fastest_upload`. Those without a rate take turns.
     Rate,
     /// All in turn: a peer goes behind those that wait once it downloaded `quota` bytes and was served for
     /// `rounds` rounds (libtorrent's default as a seed: 20 pieces and a minute, 4 rounds of 15 s).
@@ -190,6 +209,8 @@ impl Candidate {
     /// The higher, the better.
     fn score(&self, order: UnchokeOrder) -> (u32, u32, u16) {
         match order {
+            // Of those that gave nothing, none keeps a slot for having it: else the first to ask would.
+            UnchokeOrder::Rate if self.rate == 0 => (0, 0, self.waited),
             UnchokeOrder::Rate => (self.rate, u32::from(self.unchoked), 0),
             UnchokeOrder::RoundRobin { quota, rounds } => {
                 let done = self.served >= rounds && self.taken >= quota;
@@ -213,13 +234,13 @@ impl Choker {
     /// Creates a choker of at most `slots` slots with another policy.
     #[must_use]
     pub const fn with_policy(policy: ChokerPolicy, slots: u8, seed: u64) -> Self {
-        Self { slots, policy, rounds: 0, optimistic: None, rng: Rng::new(seed) }
+        Self { rules: Rules { policy, slots }, state: State::new(seed) }
     }
 
     /// Changes how it decides, from the next round on: a download that became complete ranks as a
     /// seed does.
     pub fn set_policy(&mut self, policy: ChokerPolicy) {
-        self.policy = policy;
+        self.rules.policy = policy;
     }
 
     /// Decides again; to be called every ten seconds. `candidate` finds the candidate in each of `peers`,
@@ -229,11 +250,43 @@ impl Choker {
         peers: &mut [T],
         candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
+        self.state.round(self.rules, peers, candidate);
+    }
+
+    /// Adapts the decision between two rounds, after a peer changed its interest, connected or left:
+    /// a slot too many is taken from the worst, and a free one goes to the best.
+    pub fn rebalance<T>(
+        &mut self,
+        peers: &mut [T],
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+    ) {
+        self.state.rebalance(self.rules, peers, candidate);
+    }
+
+    /// Returns the peer that is unchoked whatever its rate.
+    #[must_use]
+    pub const fn optimistic(&self) -> Option<ConnId> {
+        self.state.optimistic
+    }
+}
+
+impl State {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { rounds: 0, optimistic: None, rng: Rng::new(seed) }
+    }
+
+    /// See [`Choker::round`].
+    pub(crate) fn round<T>(
+        &mut self,
+        rules: Rules,
+        peers: &mut [T],
+        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+    ) {
         candidates(peers, candidate).for_each(Candidate::count);
         let rotate = self.rounds == 0;
         self.rounds = self.rounds.saturating_add(1) % ROTATION;
-        self.renew_optimistic(peers, candidate, rotate);
-        let mut free = self.open(peers, candidate);
+        self.renew_optimistic(rules, peers, candidate, rotate);
+        let mut free = open(rules, peers, candidate);
         if let Some(peer) =
             candidates(peers, candidate).find(|peer| Some(peer.conn) == self.optimistic)
         {
@@ -244,7 +297,9 @@ impl Choker {
         while free > 0 {
             let ranked = candidates(peers, candidate).rev();
             let ranked = ranked.filter(|peer| peer.interested && !peer.snubbed && !peer.chosen);
-            let Some(best) = ranked.max_by_key(|peer| peer.score(self.policy.order)) else { break };
+            let Some(best) = ranked.max_by_key(|peer| peer.score(rules.policy.order)) else {
+                break;
+            };
             best.chosen = true;
             worst = best.rate;
             free = free.saturating_sub(1);
@@ -263,23 +318,23 @@ impl Choker {
             free = free.saturating_sub(1);
         }
         let bar = if full { worst } else { 0 };
-        let by_rate = self.policy.order == UnchokeOrder::Rate && self.slots > 0;
+        let by_rate = rules.policy.order == UnchokeOrder::Rate && rules.slots > 0;
         for peer in candidates(peers, candidate) {
             let better = by_rate && !peer.interested && peer.rate > bar;
             peer.unchoked = peer.chosen || better;
         }
     }
 
-    /// Adapts the decision between two rounds, after a peer changed its interest, connected or left:
-    /// a slot too many is taken from the worst, and a free one goes to the best.
-    pub fn rebalance<T>(
+    /// See [`Choker::rebalance`].
+    pub(crate) fn rebalance<T>(
         &mut self,
+        rules: Rules,
         peers: &mut [T],
         candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
     ) {
         let unchoked =
             candidates(peers, candidate).filter(|peer| peer.interested && peer.unchoked).count();
-        let slots = usize::from(self.open(peers, candidate));
+        let slots = usize::from(open(rules, peers, candidate));
         for _ in slots..unchoked {
             let taken =
                 candidates(peers, candidate).filter(|peer| peer.interested && peer.unchoked);
@@ -296,33 +351,9 @@ impl Choker {
         }
     }
 
-    /// Returns the peer that is unchoked whatever its rate.
-    #[must_use]
-    pub const fn optimistic(&self) -> Option<ConnId> {
-        self.optimistic
-    }
-
-    /// Returns how many slots are used in this round.
-    fn open<T>(
-        &self,
-        peers: &mut [T],
-        candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
-    ) -> u8 {
-        let Slots::ByRate { first, step } = self.policy.slots else { return self.slots };
-        let mut earned = 0_u8;
-        while earned < self.slots {
-            let share = step.saturating_mul(u32::from(earned)).saturating_add(first);
-            let taking = candidates(peers, candidate).filter(|peer| peer.sent >= share).count();
-            if taking <= usize::from(earned) {
-                break;
-            }
-            earned = earned.saturating_add(1);
-        }
-        earned.saturating_add(1).min(self.slots)
-    }
-
     fn renew_optimistic<T>(
         &mut self,
+        rules: Rules,
         peers: &mut [T],
         candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
         rotate: bool,
@@ -334,14 +365,14 @@ impl Choker {
         if rotate || stays.is_none() {
             // A peer that has a slot by its rate does not need another.
             let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
-            let drawn = match self.policy.optimistic {
+            let drawn = match rules.policy.optimistic {
                 OptimisticUnchoke::Draw => self.draw(peers, candidate, waits),
                 OptimisticUnchoke::LongestWaiting => {
                     let waiting = candidates(peers, candidate).rev().filter(|peer| waits(peer));
                     waiting.max_by_key(|peer| peer.waited).map(|peer| peer.conn)
                 }
             };
-            self.optimistic = drawn.or(stays).filter(|_| self.slots > 0);
+            self.optimistic = drawn.or(stays).filter(|_| rules.slots > 0);
         }
     }
 
@@ -368,4 +399,23 @@ fn candidates<T>(
     candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
 ) -> impl DoubleEndedIterator<Item = &mut Candidate> {
     peers.iter_mut().filter_map(candidate)
+}
+
+/// Returns how many slots are used in this round.
+fn open<T>(
+    rules: Rules,
+    peers: &mut [T],
+    candidate: impl Fn(&mut T) -> Option<&mut Candidate> + Copy,
+) -> u8 {
+    let Slots::ByRate { first, step } = rules.policy.slots else { return rules.slots };
+    let mut earned = 0_u8;
+    while earned < rules.slots {
+        let share = step.saturating_mul(u32::from(earned)).saturating_add(first);
+        let taking = candidates(peers, candidate).filter(|peer| peer.sent >= share).count();
+        if taking <= usize::from(earned) {
+            break;
+        }
+        earned = earned.saturating_add(1);
+    }
+    earned.saturating_add(1).min(rules.slots)
 }

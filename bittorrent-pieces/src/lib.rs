@@ -24,6 +24,7 @@ mod block;
 pub mod choker;
 pub mod compact;
 mod compact_time;
+mod conn_index;
 #[cfg(feature = "dht")]
 pub mod dht;
 #[cfg(feature = "encryption")]
@@ -45,6 +46,7 @@ mod network;
 pub mod peer_book;
 pub mod picker;
 pub mod priority;
+mod ready;
 mod received;
 mod rng;
 mod text;

@@ -19,6 +19,10 @@ pub type MerkleHash = [u8; 32];
 
 /// More levels than any content has: 2^40 blocks.
 const LEVELS: usize = 41;
+/// The levels of a tree of few nodes. Clearing room for all levels takes longer than hashing two nodes.
+const FEW_LEVELS: usize = 9;
+/// The most leaves of such a tree.
+const FEW: usize = 1 << 8;
 
 /// Hashes content to the root of its tree, from slices of any length, in order. It takes about 1.5 KB.
 #[derive(Debug, Clone)]
@@ -114,7 +118,17 @@ pub fn layer_root<'h>(
     layer: impl IntoIterator<Item = &'h MerkleHash>,
     pad: MerkleHash,
 ) -> MerkleHash {
-    let tree = Tree::over(layer);
+    let tree = Tree::<LEVELS>::over(layer);
+    let height = height(tree.leaves);
+    tree.root(height, pad)
+}
+
+/// Does what [`layer_root`] does.
+pub(crate) fn slice_root(layer: &[MerkleHash], pad: MerkleHash) -> MerkleHash {
+    if layer.len() > FEW {
+        return layer_root(layer, pad);
+    }
+    let tree = Tree::<FEW_LEVELS>::over(layer);
     let height = height(tree.leaves);
     tree.root(height, pad)
 }
@@ -134,7 +148,7 @@ pub(crate) fn node(layer: &[MerkleHash], of: u8, height: u8, index: usize) -> Me
     let width = 1_usize.checked_shl(levels).unwrap_or(usize::MAX);
     let start = index.saturating_mul(width).min(layer.len());
     let below = layer.get(start..start.saturating_add(width).min(layer.len()));
-    Tree::over(below.unwrap_or_default()).root(height.saturating_sub(of), pad_hash(of))
+    Tree::<LEVELS>::over(below.unwrap_or_default()).root(height.saturating_sub(of), pad_hash(of))
 }
 
 /// Returns the root above a node, from the siblings on the way up; `index` is its number in its layer.
@@ -211,20 +225,20 @@ impl<'a> PieceLayer<'a> {
     /// Returns the root of the file.
     #[must_use]
     pub fn root(&self, piece_len: u32) -> MerkleHash {
-        layer_root(self.0, pad_hash(piece_height(piece_len)))
+        slice_root(self.0, pad_hash(piece_height(piece_len)))
     }
 }
 
 /// A tree that grows from the left: of each level the node that still lacks its right sibling.
 #[derive(Debug, Clone, PartialEq)]
-struct Tree {
+struct Tree<const N: usize = LEVELS> {
     leaves: u64,
-    waiting: [MerkleHash; LEVELS],
+    waiting: [MerkleHash; N],
 }
 
-impl Tree {
+impl<const N: usize> Tree<N> {
     const fn new() -> Self {
-        Self { leaves: 0, waiting: [[0; 32]; LEVELS] }
+        Self { leaves: 0, waiting: [[0; 32]; N] }
     }
 
     fn over<'h>(leaves: impl IntoIterator<Item = &'h MerkleHash>) -> Self {

@@ -4,11 +4,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
 use bittorrent_pieces::torrent::transmit_len;
-use bittorrent_pieces::wire::extended::{EXTENDED, HEADER_LEN, Pex};
+use bittorrent_pieces::wire::extended::{
+    EXTENDED, ExtendedHandshake, HANDSHAKE, HEADER_LEN, Pex, PexFlags,
+};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Config, ConnId, Geometry, InfoHash, PeerId, PieceHashes, Side, Torrent, TorrentContent,
-    TorrentLimits, TorrentSetup, TorrentVec,
+    Block, Config, ConnId, Event, Geometry, InfoHash, PeerId, PieceHashes, PieceIndex, Priority,
+    Side, Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
 
 const HASH: InfoHash = InfoHash([1; 20]);
@@ -67,6 +69,67 @@ impl Room {
         }
         lists
     }
+}
+
+/// Returns what the extended handshakes to the listener say about downloads, one after the other.
+fn upload_only(room: &mut Room) -> Vec<bool> {
+    let mut buf = vec![0; transmit_len(1)];
+    let mut said = vec![];
+    while let Some(sent) = room.0.poll_transmit_to(LISTENER, &mut buf).unwrap() {
+        if sent.len > HEADER_LEN && buf[4..6] == [EXTENDED, HANDSHAKE] {
+            let hello = ExtendedHandshake::decode(&buf[HEADER_LEN..sent.len]).unwrap();
+            said.push(hello.upload_only);
+        }
+    }
+    said
+}
+
+/// BEP 21: a peer that wants nothing more announces that, also if it skips pieces, and when it wants something again.
+#[test]
+fn a_torrent_that_wants_nothing_more_announces_upload_only() {
+    let mut room = Room::new(2);
+    room.join(0, LISTENER, v4(1));
+    assert_eq!(upload_only(&mut room), [false]);
+    let later = Duration::from_secs(1);
+    room.0.set_priority(later, PieceIndex(0), Priority::SKIP);
+    assert_eq!(upload_only(&mut room), [true]);
+    room.0.set_priority(later, PieceIndex(0), Priority::HIGH);
+    assert_eq!(upload_only(&mut room), [false]);
+    room.0.set_priority(later, PieceIndex(0), Priority::NORMAL);
+    assert_eq!(upload_only(&mut room), []);
+    assert!(room.0.restore_block(Block { piece: PieceIndex(0), begin: 0, len: 1 }));
+    assert_eq!(room.0.poll_event(), Some(connected()));
+    assert_eq!(room.0.poll_event(), Some(Event::Verify { piece: PieceIndex(0) }));
+    room.0.handle_hashed(later, PieceIndex(0), [0; 20]).unwrap();
+    assert_eq!(upload_only(&mut room), [true]);
+}
+
+/// A peer that downloads nothing is announced to others as a seed.
+#[test]
+fn an_upload_only_peer_is_exchanged_as_a_seed() {
+    let mut room = Room::new(2);
+    room.join(0, LISTENER, v4(1));
+    room.join(1, ConnId(1), v4(11));
+    let payload = b"\0d11:upload_onlyi1ee";
+    let message = Message::Other { id: EXTENDED, payload };
+    let mut bytes = vec![0; message.encoded_len()];
+    message.encode(&mut bytes).unwrap();
+    room.0.handle_bytes(Duration::from_secs(1), ConnId(1), &bytes).unwrap();
+    let mut buf = vec![0; transmit_len(1)];
+    while room.0.poll_transmit(&mut buf).unwrap().is_some() {}
+    room.0.handle_timeout(Duration::from_secs(10));
+    let mut flags = vec![];
+    while let Some(sent) = room.0.poll_transmit_to(LISTENER, &mut buf).unwrap() {
+        if buf[4..6] == [EXTENDED, 9] {
+            let pex = Pex::decode(&buf[HEADER_LEN..sent.len], false).unwrap();
+            flags.extend(pex.added().map(|(_, flags)| flags.contains(PexFlags::SEED)));
+        }
+    }
+    assert_eq!(flags, [true]);
+}
+
+fn connected() -> Event {
+    Event::Connected { conn: LISTENER, peer_id: PeerId([3; 20]) }
 }
 
 fn v4(port: u16) -> SocketAddr {

@@ -100,9 +100,15 @@ fn two_hundred_peers_waste_less_than_a_hundredth() {
     }
 }
 
-/// Runs a swarm of which every `nth` node is hostile, or without these; returns when the last honest node was complete.
-/// The honest nodes and the connections among them are the same in both cases.
-fn last_of(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], seed: u64) -> Duration {
+/// When the honest nodes of a swarm were complete.
+struct Times {
+    mean: Duration,
+    last: Duration,
+}
+
+/// Runs a swarm of which every `nth` node is hostile, or without these. The honest nodes and the connections among
+/// them are the same in both cases.
+fn times_of(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], seed: u64) -> Times {
     let link = Link { jitter: Duration::from_millis(40), segment: 20_000, ..Link::default() };
     let mut swarm = Swarm::new(Network::new(seed, link), content(pieces << 18), 1 << 18, seed);
     swarm.shared = true;
@@ -135,21 +141,45 @@ fn last_of(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], seed: u64)
         }
     }
     assert!(swarm.run_until_complete(60 * MINUTE), "seed {seed} at {:?}", swarm.now());
-    swarm.now()
+    let times = swarm.completed_at.iter().filter(|(node, _)| !swarm.node(**node).is_hostile());
+    let times: Vec<_> = times.map(|(_, at)| *at).collect();
+    let mean = times.iter().sum::<Duration>() / times.len() as u32;
+    Times { mean, last: times.into_iter().max().expect("honest nodes") }
 }
 
-/// A quarter of 48 nodes are hostile, all of one kind. Most kinds change nothing; peers that claim to have everything and
-/// never send a block slow the others to 1.46 times the time without them, those that choke and unchoke without end to
-/// 1.30.
+/// Runs a swarm with and without hostile nodes; returns by what factor these delay the last honest node.
+fn slowdown(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], without: &Times) -> f64 {
+    let with = times_of(nodes, pieces, nth, hostile, 1);
+    let ratio = |with: Duration, without: Duration| with.as_secs_f64() / without.as_secs_f64();
+    let last = ratio(with.last, without.last);
+    println!(
+        "{hostile:?}: the last after {:.1?}, {last:.2} times {:.1?}; the mean {:.2} times",
+        with.last,
+        without.last,
+        ratio(with.mean, without.mean),
+    );
+    last
+}
+
+/// By what factor a fifth of the nodes may delay the last honest one. Those that request blocks without end are interested
+/// before any honest peer is, so each node serves them alone until its first choking round; the download takes hardly
+/// longer than that.
+fn bar(kinds: &[Kind]) -> f64 {
+    match kinds {
+        [Kind::BlockRequests] => 3.7,
+        [_] => 1.3,
+        _ => 1.4,
+    }
+}
+
+/// A fifth of 200 nodes are hostile, all of one kind or of all twelve.
 #[test]
 #[ignore = "minutes: run optimised"]
-fn no_kind_of_hostile_peer_makes_a_swarm_half_as_slow_again() {
-    let without = last_of(48, 6, 4, &[], 1);
-    let ratio = |kind: Kind| {
-        let with = last_of(48, 6, 4, &[kind], 1);
-        println!("{kind:?}: {without:?} becomes {with:?}");
-        with.as_secs_f64() / without.as_secs_f64()
-    };
-    let worst = KINDS.into_iter().map(ratio).fold(0.0, f64::max);
-    assert!(worst <= 1.5, "{worst}");
+fn hostile_peers_slow_a_swarm_of_200_by_a_bounded_factor() {
+    let without = times_of(200, 16, 5, &[], 1);
+    let all = KINDS.iter().map(core::slice::from_ref).chain([&KINDS[..]]);
+    let factors: Vec<_> = all.map(|kinds| (kinds, slowdown(200, 16, 5, kinds, &without))).collect();
+    for (kinds, factor) in factors {
+        assert!(factor <= bar(kinds), "{kinds:?}: {factor}");
+    }
 }

@@ -366,11 +366,11 @@ fn messages_print_as_one_line() {
 #[test]
 fn slots_are_as_large_as_documented() {
     assert_eq!(size_of::<PieceSlot>(), 192); // for 64 pieces
-    assert_eq!(size_of::<PartialSlot>(), 36);
+    assert_eq!(size_of::<PartialSlot>(), 32);
     assert_eq!(size_of::<BlockSlot>(), 24);
     assert_eq!(size_of::<RequestSlot>(), 16);
     assert_eq!(size_of::<RarestSlot>(), 8);
-    assert!(size_of::<PeerSlot>() <= 200, "{}", size_of::<PeerSlot>());
+    assert!(size_of::<PeerSlot>() <= 204, "{}", size_of::<PeerSlot>());
     assert!(size_of::<Torrent<()>>() <= 800, "{}", size_of::<Torrent<()>>());
     assert_eq!(receive_len(100), 13 + 16_384);
     assert_eq!(bits_len(10, 3), 8);

@@ -72,6 +72,7 @@ pub struct Conn {
     sent: usize, // of `out`
     phase: Phase,
     readable: bool,
+    drained: bool, // it is closed, and what had arrived before is read
 }
 
 /// How far a connection is.
@@ -94,7 +95,7 @@ pub enum Event<I, M> {
     },
     /// A connection has received bytes.
     Bytes(I),
-    /// The other end closed a connection, or dialling it failed.
+    /// The other end closed a connection, or dialling it failed. Bytes that arrived before are reported a turn earlier.
     Closed(I),
     /// Another thread sent this.
     Message(M),
@@ -282,13 +283,16 @@ impl<I: Id, M> Tcp<I, M> {
                 }
             }
         }
+        let mut closed = Vec::new();
         for (id, conn) in &mut self.conns {
-            if conn.wants_to_read() && conn.read() {
+            let drains = conn.is_closed() && !conn.drained;
+            if (drains || conn.wants_to_read()) && conn.read() {
                 events.push(Event::Bytes(*id));
+            } else if conn.is_closed() {
+                closed.push(*id);
             }
+            conn.drained |= drains;
         }
-        let closed: Vec<_> =
-            self.conns.iter().filter(|(_, conn)| conn.is_closed()).map(|(id, _)| *id).collect();
         for id in closed {
             self.close(id);
             events.push(Event::Closed(id));
@@ -321,6 +325,7 @@ impl<I: Id, M> Tcp<I, M> {
             sent: 0,
             phase: if dialled { Phase::Dialling } else { Phase::Open },
             readable: !dialled,
+            drained: false,
         };
         self.numbers.insert(token.0, id);
         self.conns.insert(id, conn);

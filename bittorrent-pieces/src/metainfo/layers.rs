@@ -3,7 +3,7 @@
 use super::error::MetainfoError;
 use crate::bencode::Value;
 use crate::index::{count, slot};
-use crate::merkle::{MerkleHash, PieceLayer, layer_root, pad_hash, piece_height};
+use crate::merkle::{MerkleHash, PieceLayer, pad_hash, piece_height, slice_root};
 
 /// The number of entries whose place is remembered.
 const MARKS: usize = 896;
@@ -18,15 +18,15 @@ const UNSORTED: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(super) struct LayerIndex<'a> {
     layers: Value<'a>,
-    marks: heapless::Vec<u32, MARKS>, // the bytes from the entry to the end, of every entry or every 2nd, 4th ..
+    marks: heapless::Vec<u32, MARKS>, // the bytes from the entry to the end
     count: usize,
     ordered: bool, // all keys are roots, in order
 }
 
 impl<'a> LayerIndex<'a> {
     pub(super) fn new(layers: Value<'a>) -> Self {
+        let stride = layers.entries().count().div_ceil(MARKS).max(1);
         let mut index = Self { layers, marks: heapless::Vec::new(), count: 0, ordered: true };
-        let mut stride = 1_usize;
         let mut last: &[u8] = &[];
         let mut entries = layers.entries();
         loop {
@@ -34,25 +34,12 @@ impl<'a> LayerIndex<'a> {
             let Some((root, _)) = entries.next() else { break };
             index.ordered &= last < root && root.len() == ROOT && place < u32::MAX;
             last = root;
-            if index.count.is_multiple_of(stride) && index.marks.push(place).is_err() {
-                index.halve();
-                stride = stride.saturating_mul(2);
-                if index.count.is_multiple_of(stride) {
-                    let _ = index.marks.push(place); // there is room again
-                }
+            if index.count.is_multiple_of(stride) {
+                let _ = index.marks.push(place); // it fits, by the stride
             }
             index.count = index.count.saturating_add(1);
         }
         index
-    }
-
-    /// Forgets every other place.
-    fn halve(&mut self) {
-        let mut number = 0_usize;
-        self.marks.retain(|_| {
-            number = number.saturating_add(1);
-            !number.is_multiple_of(2)
-        });
     }
 
     pub(super) fn find(&self, root: &[u8]) -> Option<PieceLayer<'a>> {
@@ -115,7 +102,7 @@ impl<'a> LayerCheck<'a> {
         let layer = value.and_then(|value| value.as_bytes()).and_then(PieceLayer::from_bytes);
         let layer = layer.ok_or(MetainfoError::Layer)?;
         let right = u64::try_from(layer.len()) == Ok(len.div_ceil(self.piece_len.max(1)));
-        if right && layer_root(layer.hashes(), self.pad) == *root {
+        if right && slice_root(layer.hashes(), self.pad) == *root {
             return Ok(());
         }
         Err(MetainfoError::Layer)

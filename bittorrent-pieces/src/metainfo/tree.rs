@@ -101,17 +101,14 @@ impl<'a> Walk<'a> {
     /// Reads the properties of a file. It has no siblings, and the tree itself is not a file.
     fn file(&mut self, at: usize) -> Result<TreeFile<'a>, MetainfoError> {
         let (properties, rest) = Value::split_first(self.rest);
-        match rest.strip_prefix(b"e").filter(|_| at > 0 && properties.is_dict()) {
-            Some(rest) => {
-                self.rest = rest;
-                self.depth = at;
-                Ok(TreeFile::new(self.names, at, properties))
-            }
-            None => {
-                self.depth = 0;
-                Err(MetainfoError::Tree)
-            }
-        }
+        let after = rest.strip_prefix(b"e").filter(|_| at > 0 && properties.is_dict());
+        let Some(after) = after else {
+            self.depth = 0;
+            return Err(MetainfoError::Tree);
+        };
+        self.rest = after;
+        self.depth = at;
+        Ok(TreeFile::new(self.names, at, properties))
     }
 
     /// Enters a folder or what holds the properties of a file; `None` if it is malformed or out of order.

@@ -1,7 +1,7 @@
 //! The blocks of open pieces: which peers were asked, which peer sent what, and which is to blame.
 
 use super::block_slot::{BlockSlot, Progress};
-use super::partial::{PartialSlot, Phase, row};
+use super::partial::{Facts, PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Failure, ReceivedBlock, Selection, View};
 use crate::block::{Block, PieceIndex};
@@ -27,7 +27,7 @@ impl View<'_> {
             _ => return false,
         }
         partial.add_source(conn);
-        partial.retry |= selection.exclusive && partial.is_all_of(conn);
+        partial.facts.add(Facts::RETRY, selection.exclusive && partial.is_all_of(conn));
         partial.free = partial.free.saturating_sub(1);
         if number == partial.next_free {
             partial.next_free = number.saturating_add(1);
@@ -80,7 +80,7 @@ impl View<'_> {
         }
         entry.progress = Progress::Restored;
         entry.suspected = false;
-        partial.shared = true;
+        partial.facts.set(Facts::SHARED, true);
         partial.free = partial.free.saturating_sub(1);
         partial.received = partial.received.saturating_add(1);
         self.update_ring(at);
@@ -120,10 +120,10 @@ impl View<'_> {
             if !partial.is_open() {
                 continue;
             }
-            if partial.owned && partial.owner == conn {
+            if partial.facts.has(Facts::OWNED) && partial.owner == conn {
                 // Its blocks stay, so the next peer does not send the whole piece.
-                partial.owned = false;
-                partial.shared = partial.received > 0;
+                partial.facts.set(Facts::OWNED, false);
+                partial.facts.set(Facts::SHARED, partial.received > 0);
             }
             if asked == 0 && !gifts {
                 continue;
@@ -158,10 +158,10 @@ impl View<'_> {
     pub(crate) fn next_failed(&mut self) -> Option<PieceIndex> {
         self.state.failures.checked_sub(1)?;
         let partials = self.partials.iter_mut().take(usize::from(self.state.partials));
-        let failed = partials.into_iter().find(|partial| partial.failed);
+        let failed = partials.into_iter().find(|partial| partial.facts.has(Facts::FAILED));
         self.state.failures = failed.as_ref().map_or(0, |_| self.state.failures.saturating_sub(1));
         let failed = failed?;
-        failed.failed = false;
+        failed.facts.set(Facts::FAILED, false);
         Some(failed.piece)
     }
 
@@ -237,10 +237,10 @@ impl View<'_> {
             entry.progress = Progress::Free;
         }
         let partial = self.partials.get_mut(usize::from(at))?;
-        let unreported = u32::from(partial.failed); // it failed before
+        let unreported = u32::from(partial.facts.has(Facts::FAILED)); // it failed before
         partial.begin(piece, blocks, padding);
-        partial.retry = sole.is_none();
-        partial.failed = true;
+        partial.facts.set(Facts::RETRY, sole.is_none());
+        partial.facts.set(Facts::FAILED, true);
         let others = self.state.failures.saturating_sub(unreported);
         self.state.failures = others.saturating_add(1);
         self.update_ring(at);

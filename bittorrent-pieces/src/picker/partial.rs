@@ -12,24 +12,47 @@ use crate::index::slot;
 /// No slot.
 const NONE: u16 = u16::MAX;
 
-/// Room for one open piece: 36 bytes.
+/// Room for one open piece: 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PartialSlot {
     pub(super) piece: PieceIndex,
     pub(super) free: u32,      // blocks that were not requested
     pub(super) received: u32,  // blocks that are there
     pub(super) next_free: u32, // no block before this one is free
-    pub(super) owner: ConnId,  // the first peer that was asked, if `owned`
+    pub(super) owner: ConnId,  // the first peer that was asked, if it is owned
     pub(super) phase: Phase,
-    pub(super) owned: bool,
-    pub(super) shared: bool, // others than the owner were asked too
-    pub(super) retry: bool,  // it failed or its owner is on parole: for its owner alone
-    pub(super) failed: bool, // the failure is not yet reported
-    next: u16,               // in the ring of its phase
+    pub(super) facts: Facts,
+    next: u16, // in the ring of its phase
     before: u16,
     bucket: u16,  // the first open piece of this hash
     chained: u16, // the next one of the same hash as this slot's piece
+}
+
+/// What is known of an open piece, a bit for each fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts(u8);
+
+impl Facts {
+    /// A peer was asked for it first.
+    pub(super) const OWNED: Self = Self(1);
+    /// Others than the owner were asked too.
+    pub(super) const SHARED: Self = Self(2);
+    /// It failed or its owner is on parole: it is for its owner alone.
+    pub(super) const RETRY: Self = Self(4);
+    /// Its failure is not yet reported.
+    pub(super) const FAILED: Self = Self(8);
+
+    pub(super) const fn has(self, fact: Self) -> bool {
+        self.0 & fact.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, fact: Self, on: bool) {
+        self.0 = if on { self.0 | fact.0 } else { self.0 & !fact.0 };
+    }
+
+    pub(super) const fn add(&mut self, fact: Self, on: bool) {
+        self.set(fact, on || self.has(fact));
+    }
 }
 
 /// The life of an open piece; for each there is a ring of slots.
@@ -55,10 +78,7 @@ impl PartialSlot {
         next_free: 0,
         owner: ConnId(0),
         phase: Phase::Unused,
-        owned: false,
-        shared: false,
-        retry: false,
-        failed: false,
+        facts: Facts(0),
         next: NONE,
         before: NONE,
         bucket: NONE,
@@ -71,12 +91,15 @@ impl PartialSlot {
 
     /// Returns whether a peer may be asked for its free blocks.
     pub(super) fn admits(&self, conn: ConnId) -> bool {
-        self.is_open() && (!self.retry || !self.owned || self.owner == conn)
+        self.is_open()
+            && (!self.facts.has(Facts::RETRY)
+                || !self.facts.has(Facts::OWNED)
+                || self.owner == conn)
     }
 
     /// Returns whether no other peer was asked for, or sent, any block of it.
     pub(super) fn is_all_of(&self, conn: ConnId) -> bool {
-        !self.shared && (!self.owned || self.owner == conn)
+        !self.facts.has(Facts::SHARED) && (!self.facts.has(Facts::OWNED) || self.owner == conn)
     }
 
     /// Makes it a piece of which nothing is known but the padding.
@@ -85,17 +108,17 @@ impl PartialSlot {
         self.next_free = 0;
         self.free = blocks.saturating_sub(padding);
         self.received = padding;
-        self.owned = false;
-        self.shared = false;
-        self.retry = false;
-        self.failed = false;
+        self.facts.set(Facts::OWNED, false);
+        self.facts.set(Facts::SHARED, false);
+        self.facts.set(Facts::RETRY, false);
+        self.facts.set(Facts::FAILED, false);
     }
 
     /// Remembers the peer that was asked.
     pub(super) fn add_source(&mut self, conn: ConnId) {
-        self.shared |= self.owned && self.owner != conn;
-        if !self.owned {
-            self.owned = true;
+        self.facts.add(Facts::SHARED, self.facts.has(Facts::OWNED) && self.owner != conn);
+        if !self.facts.has(Facts::OWNED) {
+            self.facts.set(Facts::OWNED, true);
             self.owner = conn;
         }
     }
@@ -273,10 +296,10 @@ impl View<'_> {
     pub(super) fn release_slot(&mut self, at: u16) {
         let Some(partial) = self.partials.get_mut(usize::from(at)) else { return };
         let piece = partial.piece;
-        let unreported = u32::from(partial.failed); // it passed before the failure was reported
+        let unreported = u32::from(partial.facts.has(Facts::FAILED)); // it passed before the failure was reported
         self.state.failures = self.state.failures.saturating_sub(unreported);
-        partial.failed = false;
-        partial.owned = false;
+        partial.facts.set(Facts::FAILED, false);
+        partial.facts.set(Facts::OWNED, false);
         self.state.hash_remove(self.partials, at, piece);
         self.state.move_to_ring(self.partials, at, Phase::Unused);
         self.state.touch();
@@ -296,9 +319,10 @@ impl View<'_> {
         let geometry = self.geometry;
         let idle = self.state.ring(self.partials, Phase::Open).filter(|(_, partial)| {
             let known = partial.free.saturating_add(partial.received);
-            !partial.failed && known == geometry.blocks(partial.piece)
+            !partial.facts.has(Facts::FAILED) && known == geometry.blocks(partial.piece)
         });
-        idle.min_by_key(|(_, partial)| (partial.retry, partial.received)).map(|(at, _)| at)
+        idle.min_by_key(|(_, partial)| (partial.facts.has(Facts::RETRY), partial.received))
+            .map(|(at, _)| at)
     }
 
     /// Moves a piece to the ring that matches its counts.

@@ -1,7 +1,7 @@
 //! Which blocks to ask a peer for: open pieces first, then a new one.
 
 use super::block_slot::Progress;
-use super::partial::{PartialSlot, Phase, row};
+use super::partial::{Facts, PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Order, PeerPieces, Selection, View};
 use crate::block::{BLOCK_LEN, Block, PieceIndex};
@@ -306,7 +306,7 @@ impl View<'_> {
         selection: &Selection<'_>,
     ) -> Option<(u16, u32)> {
         let partial = self.partials.get(usize::from(at))?;
-        if !partial.is_open() || partial.retry {
+        if !partial.is_open() || partial.facts.has(Facts::RETRY) {
             return None;
         }
         let blocks = self.geometry.blocks(partial.piece);

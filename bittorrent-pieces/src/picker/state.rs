@@ -181,6 +181,17 @@ impl State {
         word.is_some_and(|word| word.sought() & lane(piece) != 0)
     }
 
+    /// Returns whether no piece is missing that is not skipped.
+    pub(crate) fn seeks_nothing(&self, pieces: &[PieceSlot]) -> bool {
+        let whole = slot(self.shape.pieces() / 64);
+        let rest = self.shape.pieces() % 64; // the other bits of the last word are no pieces
+        let (words, last) = pieces.split_at_checked(whole).unwrap_or((pieces, &[]));
+        let none_in = |word: &PieceSlot, lanes: u64| word.sought() & lanes == 0;
+        self.candidates == 0
+            && words.iter().all(|word| none_in(word, u64::MAX))
+            && last.first().is_none_or(|word| none_in(word, !u64::MAX.wrapping_shr(rest)))
+    }
+
     /// Returns how many of a peer's pieces are missing, and not skipped.
     pub(crate) fn sought(&mut self, pieces: &[PieceSlot], bits: Bitfield<&[u8]>) -> u32 {
         self.walked(self.words());

@@ -37,9 +37,11 @@ pub struct Config {
     pub pipeline: u16,
     /// How many interested peers are unchoked at a time; 0 never uploads.
     pub upload_slots: u8,
-    /// Which of them; see [`Torrent::set_choker`](crate::Torrent::set_choker) for a change when the torrent
-    /// is complete.
+    /// Which of them, while pieces are missing.
     pub choker: ChokerPolicy,
+    /// Which of them, when the torrent is complete. A seed that prefers the fastest peers is captured by those that
+    /// request the same blocks without end, so the peers take turns unless another policy is chosen.
+    pub seed_choker: ChokerPolicy,
     /// A peer that sends a whole piece in this time gets whole pieces rather than parts of what others
     /// send, and as many in a row as it sends in it, up to 4 MiB. Zero: no peer does.
     pub whole_within: Duration,
@@ -68,7 +70,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the configuration that fits most: 250 requests, 4 slots, whole pieces for peers that send
+    /// Returns the configuration that fits most: 250 requests, 4 slots, turns at a seed, whole pieces for peers that send
     /// one in 20 s, keepalive after 2 minutes, patience of 60 s, silence of 4 minutes, idle after 5 minutes, fast extension,
     /// peer exchange, no ports, seed 0.
     #[must_use]
@@ -80,6 +82,7 @@ impl Config {
             pipeline: 250,
             upload_slots: 4,
             choker: ChokerPolicy::new(),
+            seed_choker: ChokerPolicy::SEED,
             whole_within: Duration::from_secs(20),
             super_seeding: false,
             keep_alive: Duration::from_secs(120),

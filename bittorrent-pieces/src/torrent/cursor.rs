@@ -10,6 +10,7 @@ use super::queue::{Queue, share};
 use super::storage::TorrentParts;
 use super::trees::{Root, Trees};
 use crate::bitfield::Bitfield;
+use crate::conn_index;
 use crate::geometry::Geometry;
 use crate::id::ConnId;
 use crate::picker::{self, PeerPieces};
@@ -36,8 +37,14 @@ pub(super) struct PeerMut<'p> {
 }
 
 impl View<'_> {
-    /// Returns the cursor for the peer in a slot.
+    /// Returns the cursor for the peer in a slot, which is scheduled anew at the end of the call.
     pub(super) fn peer(&mut self, index: usize) -> Option<PeerMut<'_>> {
+        self.touch(index);
+        self.quiet_peer(index)
+    }
+
+    /// Returns the cursor for a peer whose requests, messages and deadlines are not changed, or that is touched later.
+    pub(super) fn quiet_peer(&mut self, index: usize) -> Option<PeerMut<'_>> {
         let share = share(self.parts.requests.len(), self.parts.peers.len(), index);
         let len = Bitfield::byte_len(self.parts.content.geometry.pieces());
         let parts = &mut self.parts;
@@ -45,7 +52,7 @@ impl View<'_> {
         let start = len.saturating_mul(index);
         let (requests, uploads) = Queue::both(parts.requests.get_mut(share)?);
         Some(PeerMut {
-            state: &mut parts.peers.get_mut(index)?.0,
+            state: &mut parts.peers.get_mut(index)?.state,
             requests,
             uploads,
             pieces: bits.get_mut(start..start.saturating_add(len))?,
@@ -80,12 +87,12 @@ impl View<'_> {
 
     /// Returns the state of the peer in a slot.
     pub(super) fn state(&self, index: usize) -> Option<&PeerState> {
-        self.parts.peers.get(index).map(|slot| &slot.0)
+        self.parts.peers.get(index).map(|slot| &slot.state)
     }
 
     /// Returns the slot of a connection that has one.
     pub(super) fn find(&self, conn: ConnId) -> Option<usize> {
-        self.parts.peers.iter().position(|slot| slot.0.is(conn))
+        conn_index::find(self.parts.peers, conn)
     }
 
     /// Returns the slot of a connection that is not closed.

@@ -67,6 +67,7 @@ impl PeerMut<'_> {
         if let Some(id) = hello.id(Pex::NAME) {
             state.ids.pex = id;
         }
+        state.flags.set_upload_only(hello.upload_only);
         if let Some(reqq) = hello.request_queue {
             state.reqq = u16::try_from(reqq).unwrap_or(u16::MAX).max(1);
             state.window = state.window.min(state.reqq);
@@ -102,11 +103,13 @@ impl PeerMut<'_> {
         buf: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
         let info = self.content.info;
+        let finished = self.picker.state.seeks_nothing(self.picker.pieces);
         let draft = HandshakeDraft {
             ids: ids(self.config.peer_exchange),
             metadata_size: (!info.is_empty()).then_some(count(info.len())),
             port: self.config.port,
             request_queue: Some(count(self.uploads.capacity())),
+            upload_only: finished && !self.state.flags.super_seeding(),
             version: Some(VERSION),
             your_ip: self.state.addr.socket().map(|addr| addr.ip()),
         };

@@ -7,14 +7,16 @@ use heapless::Vec;
 use super::config::{Config, TorrentSetup};
 use super::peer::PeerSlot;
 use super::queue::RequestSlot;
+use super::schedule::Schedule;
 use super::storage::{TorrentParts, bits_len};
 use super::trees::Root;
 use crate::bitfield::Bitfield;
-use crate::choker::Choker;
+use crate::choker::{self, ChokerPolicy};
 use crate::error::ConfigError;
 use crate::id::ConnId;
 use crate::index::slot;
 use crate::picker::{self, PickerParts};
+use crate::ready::MOST_SLOTS;
 
 /// The number of convicts that had left before, of which an event reports.
 const BANNED: usize = 4;
@@ -33,10 +35,11 @@ pub(crate) struct Core {
     pub(super) config: Config,
     pub(super) root: Option<Root>, // of the one file of v2
     pub(super) picker: picker::State,
-    pub(super) choker: Choker,
+    pub(super) choker: choker::State,
     pub(super) now: Duration, // the newest seen
     pub(super) swarm: Swarm,
-    pub(super) cursor: u16, // the peer slot whose turn to send it is
+    pub(super) schedule: Schedule,
+    pub(super) slots_full: bool, // all upload slots are given, and none appears before the next round
     pub(super) next_round: Option<Duration>,
     pub(super) turnover_rounds: u8, // since an idle peer last made room
     pub(super) generation: u32,     // of the picker, when all peers were last served
@@ -46,7 +49,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn new(
-        setup: TorrentSetup<'_>,
+        setup: &TorrentSetup<'_>,
         parts: TorrentParts<'_>,
     ) -> Result<Self, ConfigError> {
         let config = setup.config;
@@ -57,7 +60,7 @@ impl Core {
         if content.hashes.len() != slot(count) {
             return Err(ConfigError::Hashes { hashes: content.hashes.len(), pieces: count });
         }
-        if peers.len() > usize::from(u16::MAX) {
+        if peers.len() > MOST_SLOTS {
             return Err(ConfigError::TooManySlots(peers.len()));
         }
         let needed = bits_len(count, peers.len());
@@ -85,10 +88,11 @@ impl Core {
         Ok(Self {
             config,
             root: Root::of(content),
-            choker: Choker::with_policy(config.choker, config.upload_slots, config.seed),
+            choker: choker::State::new(config.seed),
             now: Duration::ZERO,
             swarm: Swarm::default(),
-            cursor: 0,
+            schedule: Schedule::new(peers),
+            slots_full: false,
             next_round: None,
             turnover_rounds: u8::MAX,
             generation: picker.generation(),
@@ -96,6 +100,14 @@ impl Core {
             banned: Vec::new(),
             picker,
         })
+    }
+
+    pub(super) fn choker_policy(&self) -> ChokerPolicy {
+        if self.is_complete() { self.config.seed_choker } else { self.config.choker }
+    }
+
+    pub(super) fn choker_rules(&self) -> choker::Rules {
+        choker::Rules { policy: self.choker_policy(), slots: self.config.upload_slots }
     }
 
     pub(super) fn is_complete(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Peers that come and go, and pieces that are checked.
 
-use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -12,11 +11,12 @@ use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::NotVerifying;
 use super::event::{CloseReason, Event, Side, Verdict};
 use super::padding::Padding;
-use super::peer::{Address, PeerSlot, PeerState, Phase};
+use super::peer::{Address, PeerState, Phase};
 use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
 use crate::error::ConnectError;
 use crate::id::ConnId;
+use crate::invariant::invariant;
 use crate::picker::{Priority, Selection};
 
 /// The number of convicts of one piece that are banned; the others are found by later pieces.
@@ -36,10 +36,8 @@ impl View<'_> {
         }
         let capacity = self.parts.peers.len();
         // The slot whose last peer left first: others were informed of that by now.
-        let free = self.parts.peers.iter().enumerate().filter(|(_, slot)| !slot.0.is_used());
-        let age = |slot: &PeerSlot| slot.0.exchanged_at.age(self.core.now.max(now));
-        let free = free.min_by_key(|(_, slot)| Reverse(age(slot))).map(|(index, _)| index);
-        let index = free.ok_or(ConnectError::Full { capacity })?;
+        let unused = self.core.schedule.index.take(self.parts.peers, conn);
+        let index = unused.ok_or(ConnectError::Full { capacity })?;
         self.core.advance_clock(now);
         let completed = self.core.picker.completed();
         let super_seeding = self.starts_super_seeding();
@@ -52,7 +50,7 @@ impl View<'_> {
             peer.state.flags.set_handshake_sent(taken_over);
             peer.state.flags.set_bitfield_sent(taken_over);
             peer.state.flags.set_super_seeding(super_seeding);
-            peer.state.resend_haves_from = (taken_over && !super_seeding).then_some(0).into();
+            peer.state.announce = (taken_over && !super_seeding).then_some(0).into();
             peer.state.haves_sent = completed;
         }
         if self.core.next_round.is_none() {
@@ -74,19 +72,22 @@ impl View<'_> {
         self.core.advance_clock(now);
         let Some(index) = self.find_live(conn) else { return };
         let Some(mut peer) = self.peer(index) else { return };
-        peer.disconnect();
-        peer.state.free(peer.now);
-        self.rebalance();
+        let frees = peer.disconnect();
+        self.release(index, conn);
+        if frees {
+            self.rebalance();
+        }
         self.refill(None);
     }
 
     /// Ends a connection; an event asks the caller to close it.
     pub(super) fn close(&mut self, index: usize, reason: CloseReason) {
-        if let Some(mut peer) = self.peer(index) {
-            peer.disconnect();
-            peer.state.phase = Phase::Closed(reason);
+        let Some(mut peer) = self.peer(index) else { return };
+        let frees = peer.disconnect();
+        peer.state.phase = Phase::Closed(reason);
+        if frees {
+            self.rebalance();
         }
-        self.rebalance();
     }
 
     pub(super) fn check_piece(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
@@ -113,9 +114,13 @@ impl View<'_> {
         self.core.advance_clock(now);
         let picker = self.picker();
         let before = picker.state.is_sought(picker.pieces, piece);
+        let finished_before = picker.state.seeks_nothing(picker.pieces);
         let mut picker = self.picker();
         picker.set_priority(piece, priority);
         let after = picker.state.is_sought(picker.pieces, piece);
+        if finished_before != picker.state.seeks_nothing(picker.pieces) {
+            self.repeat_extended_handshakes();
+        }
         if before != after {
             let now = self.core.now;
             self.change_wanted(piece, |state| {
@@ -128,9 +133,14 @@ impl View<'_> {
     /// Changes the counts of all peers that have a piece.
     fn change_wanted(&mut self, piece: PieceIndex, change: impl Fn(&mut PeerState)) {
         for index in 0..self.parts.peers.len() {
-            let Some(peer) = self.peer(index).filter(|peer| peer.state.is_open()) else { continue };
+            let peer = self.quiet_peer(index).filter(|peer| peer.state.is_open());
+            let Some(peer) = peer else { continue };
             if peer_pieces(peer.state, peer.pieces, peer.content.geometry).has(piece) {
                 change(peer.state);
+                // One that has other pieces for us has nothing new to do.
+                if peer.state.wanted <= 1 {
+                    self.touch(index);
+                }
             }
         }
     }
@@ -157,14 +167,19 @@ impl View<'_> {
     /// Puts all sources of a failed piece on parole, and clears those that a good piece clears.
     fn update_paroles(&mut self, piece: PieceIndex, passed: bool) {
         for index in 0..self.parts.peers.len() {
-            let Some(peer) = self.peer(index).filter(|peer| peer.state.is_open()) else { continue };
+            let peer = self.quiet_peer(index).filter(|peer| peer.state.is_open());
+            let Some(peer) = peer else { continue };
             let conn = peer.state.conn();
-            let parole = peer.state.flags.parole();
-            peer.state.flags.set_parole(if passed {
-                parole && !peer.picker.clears(piece, conn)
+            let before = peer.state.flags.parole();
+            let after = if passed {
+                before && !peer.picker.clears(piece, conn)
             } else {
-                parole || peer.picker.gave(piece, conn)
-            });
+                before || peer.picker.gave(piece, conn)
+            };
+            if before != after {
+                peer.state.flags.set_parole(after);
+                self.touch(index);
+            }
         }
     }
 
@@ -181,9 +196,27 @@ impl View<'_> {
         self.our_pieces().set(piece);
         if sought {
             self.change_wanted(piece, PeerState::remove_wanted);
+            let picker = self.picker();
+            if picker.state.seeks_nothing(picker.pieces) {
+                self.repeat_extended_handshakes();
+            }
         }
         self.core.completed_due = self.core.is_complete();
+        self.wake_senders(); // the piece is announced to all
         convicts
+    }
+
+    /// Sends all peers another extended handshake, after we began or ceased to download (BEP 21).
+    fn repeat_extended_handshakes(&mut self) {
+        for index in 0..self.parts.peers.len() {
+            let repeats =
+                |state: &PeerState| state.is_open() && state.flags.extended_handshake_sent();
+            if self.state(index).is_some_and(repeats)
+                && let Some(peer) = self.peer(index)
+            {
+                peer.state.flags.set_extended_handshake_sent(false);
+            }
+        }
     }
 
     /// Opens a piece again; returns its only source if it had one.
@@ -216,16 +249,20 @@ impl View<'_> {
 
     /// Returns an event of a connection: first that it was established, then that it is closed.
     fn peer_event(&mut self) -> Option<Event> {
-        for PeerSlot(state) in self.parts.peers.iter_mut() {
+        while let Some(index) = self.core.schedule.events.first() {
+            let state = &mut self.parts.peers.get_mut(index)?.state;
             let conn = state.conn();
             if state.flags.connected_due() {
                 state.flags.set_connected_due(false);
                 return Some(Event::Connected { conn, peer_id: state.peer_id });
             }
-            if let Phase::Closed(reason) = state.phase {
-                state.free(self.core.now);
+            let phase = state.phase;
+            self.core.schedule.events.pop(self.parts.peers);
+            if let Phase::Closed(reason) = phase {
+                self.release(index, conn);
                 return Some(Event::Closed { conn, reason });
             }
+            invariant!(false, "a peer in the queue has no event");
         }
         None
     }
@@ -242,17 +279,21 @@ impl View<'_> {
 
     /// Adapts the choker's decision after a peer changed its interest, connected or left.
     pub(super) fn rebalance(&mut self) {
-        self.core.choker.rebalance(self.parts.peers, |slot| slot.0.candidate());
+        let rules = self.core.choker_rules();
+        self.core.choker.rebalance(rules, self.parts.peers, |slot| slot.state.candidate());
+        self.touch_unchoked();
     }
 }
 
 impl PeerMut<'_> {
-    /// Removes the peer from all counts, and its requests.
-    pub(super) fn disconnect(&mut self) {
+    /// Removes the peer from all counts, and its requests. Returns whether it leaves an upload slot.
+    fn disconnect(&mut self) -> bool {
         self.count_pieces(false);
         self.picker.abandon(self.state.conn());
         self.requests.clear();
         self.uploads.clear();
+        let candidate = &self.state.choke_candidate;
+        candidate.interested && candidate.unchoked
     }
 
     /// Notes that a message was received.

@@ -3,10 +3,12 @@
 mod check;
 mod config;
 mod content;
+mod counter;
 mod cursor;
 mod error;
 mod event;
 pub(crate) mod extension;
+mod flags;
 pub(crate) mod handshake;
 mod hashes;
 mod inner;
@@ -19,6 +21,7 @@ mod pex;
 mod queue;
 mod receive;
 mod requests;
+mod schedule;
 mod storage;
 #[cfg(feature = "alloc")]
 mod storage_vec;
@@ -34,6 +37,7 @@ use core::time::Duration;
 use crate::bitfield::Bitfield;
 use crate::block::{Block, PieceIndex};
 use crate::choker::ChokerPolicy;
+use crate::conn_index;
 use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
 use crate::geometry::Geometry;
 use crate::id::ConnId;
@@ -98,7 +102,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// [`ConfigError`] if a region is too small, hashes or bits are of another torrent, or a number of the
     /// configuration must not be zero.
     pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
-        let core = Core::new(setup, storage.parts())?;
+        let core = Core::new(&setup, storage.parts())?;
         Ok(Self { core, storage })
     }
 
@@ -113,7 +117,7 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connect(now, conn, side, false)
+        self.with(|view| view.connect(now, conn, side, false))
     }
 
     /// Adds a connection of a [`MetadataFetch`](crate::MetadataFetch), which has sent the handshake. Pass the
@@ -128,13 +132,13 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.view().connect(now, conn, side, true)
+        self.with(|view| view.connect(now, conn, side, true))
     }
 
     /// Sets the remote address of a connection. Without it the peer is not sent to others, and gets nothing
     /// while choked. Returns whether the connection is open.
     pub fn set_address(&mut self, conn: ConnId, addr: SocketAddr) -> bool {
-        self.view().set_address(conn, addr)
+        self.with(|view| view.set_address(conn, addr))
     }
 
     /// Changes how new pieces are chosen. Open pieces are continued.
@@ -142,11 +146,11 @@ impl<S: TorrentStorage> Torrent<S> {
         self.core.picker.set_policy(policy);
     }
 
-    /// Changes which peers are unchoked, from the next round on: after [`Event::Completed`], say, to what
-    /// suits a seed.
+    /// Changes which peers are unchoked, from the next round on, both while pieces are missing and afterwards.
     pub fn set_choker(&mut self, policy: ChokerPolicy) {
         self.core.config.choker = policy;
-        self.core.choker.set_policy(policy);
+        self.core.config.seed_choker = policy;
+        self.core.slots_full = false; // perhaps: the next change decides
     }
 
     /// Changes the TCP port that extended handshakes announce from now on.
@@ -162,7 +166,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// another got it first. A peer that has no other to pass pieces on to gets one after the other. At the
     /// end of super-seeding all pieces are announced to all.
     pub fn set_super_seeding(&mut self, begins: bool) {
-        self.view().set_super_seeding(begins);
+        self.with(|view| view.set_super_seeding(begins));
     }
 
     /// Marks a block as received that lies in storage from an earlier run, so that it is not fetched again.
@@ -171,7 +175,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// Returns `false` if the block is not missing, its piece is skipped, or there is no slot for it. When
     /// all slots for open pieces are in use, the piece of the least progress is given up.
     pub fn restore_block(&mut self, block: Block) -> bool {
-        self.view().restore_block(block)
+        self.with(|view| view.restore_block(block))
     }
 
     /// Processes the handshake or the one message at the front of what was received from `conn`. Call again
@@ -189,18 +193,18 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         bytes: &'b [u8],
     ) -> Result<Received<Outcome<'b>>, NotConnected> {
-        self.view().bytes(now, conn, bytes)
+        self.with(|view| view.bytes(now, conn, bytes))
     }
 
     /// Removes a connection. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
-        self.view().closed(now, conn);
+        self.with(|view| view.closed(now, conn));
     }
 
     /// Changes how much a piece is wanted. We are interested in a peer as long as it has a piece that we
     /// miss and do not skip. Requested blocks of a skipped piece may still arrive.
     pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
-        self.view().set_priority(now, piece, priority);
+        self.with(|view| view.set_priority(now, piece, priority));
     }
 
     /// Accepts the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see
@@ -220,7 +224,7 @@ impl<S: TorrentStorage> Torrent<S> {
             return Err(NotVerifying(piece));
         }
         let passed = hashes.of(piece) == Some(&digest);
-        self.view().hashed(now, piece, passed)
+        self.with(|view| view.hashed(now, piece, passed))
     }
 
     /// Begins the check of a piece; several may run at a time.
@@ -245,19 +249,18 @@ impl<S: TorrentStorage> Torrent<S> {
         let piece = check.piece();
         let hashes = self.storage.parts_ref().content.hashes;
         let passed = check.passed(hashes).ok_or(NotVerifying(piece))?;
-        self.view().hashed(now, piece, passed)
+        self.with(|view| view.hashed(now, piece, passed))
     }
 
     /// Fires expired timers: choking rounds, keepalives, requests without an answer.
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.view().timeout(now);
+        self.with(|view| view.timeout(now));
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let TorrentPartsRef { peers, requests, .. } = self.storage.parts_ref();
-        self.core.next_deadline(peers, requests)
+        self.core.next_deadline(self.storage.parts_ref().peers)
     }
 
     /// Writes the next message for any connection into `buf`, if one is due.
@@ -267,7 +270,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// [`BufferTooSmall`] never occurs with [`transmit_len`] bytes, or for a v2 torrent with
     /// [`HASHES_LEN`].
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        self.view().transmit(buf)
+        self.with(|view| view.transmit(buf))
     }
 
     /// Writes the next message for one connection: for a driver whose sockets fill up one by one.
@@ -280,12 +283,13 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        self.view().transmit_to(conn, buf)
+        self.with(|view| view.transmit_to(conn, buf))
     }
 
     /// Returns the next event.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the path has a single lifetime")]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.view().event()
+        self.with(|view| view.event())
     }
 
     /// Returns the bytes of the info dictionary that a [`Transmit`] names; empty for `None`.
@@ -337,7 +341,11 @@ impl<S: TorrentStorage> Torrent<S> {
     /// Returns a connection that is open.
     #[must_use]
     pub fn peer(&self, conn: ConnId) -> Option<Peer> {
-        self.peers().find(|peer| peer.conn == conn)
+        let TorrentPartsRef { peers, requests, .. } = self.storage.parts_ref();
+        let index = conn_index::find(peers, conn)?;
+        let state = peers.get(index).map(|slot| &slot.state).filter(|state| state.is_live())?;
+        let ours = queue::ours(requests, peers.len(), index);
+        Some(state.peer(ours.filter(|request| request.is_in_flight()).count()))
     }
 
     /// Returns all connections that are open.
@@ -355,6 +363,14 @@ impl<S: TorrentStorage> Torrent<S> {
     fn view(&mut self) -> View<'_> {
         View { core: &mut self.core, parts: self.storage.parts() }
     }
+
+    /// Calls `change`, and schedules the peers that it touched.
+    fn with<R>(&mut self, change: impl FnOnce(&mut View<'_>) -> R) -> R {
+        let mut view = self.view();
+        let result = change(&mut view);
+        view.settle();
+        result
+    }
 }
 
 /// The open connections of a torrent.
@@ -369,8 +385,8 @@ impl Iterator for Peers<'_> {
     type Item = Peer;
 
     fn next(&mut self) -> Option<Peer> {
-        let (index, slot) = self.slots.find(|(_, slot)| slot.0.is_live())?;
+        let (index, slot) = self.slots.find(|(_, slot)| slot.state.is_live())?;
         let requests = queue::ours(self.requests, self.count, index);
-        Some(slot.0.peer(requests.filter(|request| request.is_in_flight()).count()))
+        Some(slot.state.peer(requests.filter(|request| request.is_in_flight()).count()))
     }
 }

@@ -6,14 +6,18 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::config::ROUND;
+use super::counter::Counter;
 use super::event::CloseReason;
+use super::flags::Flags;
 use super::queue::{Queue, Step};
 use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
 use crate::compact::{CompactPeers, Family};
 use crate::compact_time::{Maybe, Stamp};
+use crate::conn_index::{Indexed, Links};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
+use crate::ready::{Entry, Scheduled};
 
 /// The number of requests in flight to a peer before its rate is known.
 const FIRST_WINDOW: u16 = 4;
@@ -23,18 +27,47 @@ const PROMPT: u16 = 500;
 /// A peer that takes this much longer gets fewer, or the endgame has much to undo.
 const TARDY: u16 = 1_000;
 /// The number of allowed-fast pieces that are remembered (BEP 6).
-const ALLOWED: usize = 4;
+const ALLOWED: usize = 3;
 
 /// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
 pub(super) const HASH_BUDGET: u8 = 128;
 
-/// Room for one connection: at most 200 bytes.
+/// Room for one connection: at most 204 bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PeerSlot(pub(crate) PeerState);
+pub struct PeerSlot {
+    pub(super) state: PeerState,
+    entry: Entry,
+    links: Links,
+}
 
 impl PeerSlot {
     /// An unused slot.
-    pub const EMPTY: Self = Self(PeerState::EMPTY);
+    pub const EMPTY: Self =
+        Self { state: PeerState::EMPTY, entry: Entry::EMPTY, links: Links::EMPTY };
+}
+
+impl Scheduled for PeerSlot {
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    fn entry_mut(&mut self) -> &mut Entry {
+        &mut self.entry
+    }
+}
+
+impl Indexed for PeerSlot {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn is_of(&self, conn: ConnId) -> bool {
+        self.state.is(conn)
+    }
 }
 
 /// A connection, for display.
@@ -80,9 +113,9 @@ pub struct Peer {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Bytes of requested blocks that were received.
+    /// Bytes of requested blocks that were received; at most 256 TiB are counted.
     pub bytes_received: u64,
-    /// Bytes of blocks that were sent.
+    /// Bytes of blocks that were sent; at most 256 TiB are counted.
     pub bytes_sent: u64,
     /// Bytes of received blocks that were not needed any more; at most 4 GiB are counted.
     pub bytes_wasted: u64,
@@ -95,13 +128,12 @@ pub(crate) struct PeerState {
     pub(crate) flags: Flags,
     pub(crate) choke_candidate: Candidate, // with the choker's decision
     pub(crate) peer_id: PeerId,
-    pub(crate) held: u32,                // pieces it has
-    pub(crate) wanted: u32,              // of which we miss, and do not skip
-    pub(crate) haves_sent: u32,          // completed pieces that were announced to it, wrapping
-    pub(crate) superseed_offer: Maybe,   // the one piece that is or will be announced to it
-    pub(crate) resend_haves_from: Maybe, // all pieces from this one on are to be announced
-    /// The generation of the picker that had nothing for this peer.
-    pub(crate) exhausted_at_generation: Maybe,
+    pub(crate) held: u32,       // pieces it has
+    pub(crate) wanted: u32,     // of which we miss, and do not skip
+    pub(crate) haves_sent: u32, // completed pieces that were announced to it, wrapping
+    /// While we super-seed to it, the one piece that is or will be announced to it; else all pieces from this one
+    /// on are to be announced.
+    pub(crate) announce: Maybe,
     pub(crate) window: u16,               // requests it answers in good time
     pub(crate) reqq: u16,                 // requests it queues
     pub(crate) fastest_rtt: u16,          // milliseconds
@@ -117,8 +149,8 @@ pub(crate) struct PeerState {
     pub(crate) sent_at: Stamp,
     pub(crate) block_at: Stamp, // the last block, or since when we wait for one
     pub(crate) exchanged_at: Stamp, // the last peer exchange; in an unused slot, when its peer left
-    pub(crate) bytes_received: u64,
-    pub(crate) bytes_sent: u64,
+    pub(super) bytes_received: Counter,
+    pub(super) bytes_sent: Counter,
     pub(crate) bytes_wasted: u32,
     pub(crate) received_bytes: [u32; 2], // of this round and the one before
     pub(crate) sent_bytes: [u32; 2],
@@ -131,77 +163,6 @@ pub(crate) enum Phase {
     Handshaking, // its handshake was not received
     Open,
     Closed(CloseReason), // until the event is polled
-}
-
-/// Declares a set of flags: a getter and a setter for each bit.
-macro_rules! flags {
-    ($($(#[$meta:meta])* $get:ident, $set:ident: $bit:literal;)*) => {
-        impl Flags {
-            $(
-                $(#[$meta])*
-                pub(crate) const fn $get(self) -> bool {
-                    self.0 & (1 << $bit) != 0
-                }
-
-                pub(crate) const fn $set(&mut self, on: bool) {
-                    self.0 = if on { self.0 | (1 << $bit) } else { self.0 & !(1 << $bit) };
-                }
-            )*
-        }
-    };
-}
-
-/// What was sent, what is due, and what was negotiated, a bit for each; and a small number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Flags(u32);
-
-flags! {
-    dialled, set_dialled: 0;
-    /// The event is due.
-    connected_due, set_connected_due: 1;
-    handshake_sent, set_handshake_sent: 2;
-    bitfield_sent, set_bitfield_sent: 3;
-    extended_handshake_sent, set_extended_handshake_sent: 4;
-    port_sent, set_port_sent: 5;
-    fast, set_fast: 6;
-    extended, set_extended: 7;
-    dht, set_dht: 8;
-    /// It is counted as having all pieces.
-    seed, set_seed: 9;
-    /// Our interest, as sent.
-    interested, set_interested: 10;
-    /// Our unchoke, as sent.
-    unchoked, set_unchoked: 11;
-    unchokes_us, set_unchokes_us: 12;
-    keepalive_due, set_keepalive_due: 13;
-    pex_due, set_pex_due: 14;
-    pex_received, set_pex_received: 15;
-    snubbed, set_snubbed: 16;
-    /// We super-seed to it.
-    super_seeding, set_super_seeding: 17;
-    /// The piece `superseed_offer` is to be announced.
-    offer_due, set_offer_due: 18;
-    /// It sent a part of a piece that failed.
-    parole, set_parole: 19;
-    /// It rejected a request, and gets none before the next round.
-    rejected_until_round, set_rejected_until_round: 20;
-    /// It sent a bitfield, have-all or have-none.
-    pieces_received, set_pieces_received: 21;
-}
-
-impl Flags {
-    const NONE: Self = Self(0);
-
-    /// Returns what is left of this round for hash requests, in units of 1,024 nodes: the top eight bits.
-    pub(crate) const fn hash_budget(self) -> u8 {
-        let [budget, ..] = self.0.to_be_bytes();
-        budget
-    }
-
-    pub(crate) const fn set_hash_budget(&mut self, budget: u8) {
-        let [_, a, b, c] = self.0.to_be_bytes();
-        self.0 = u32::from_be_bytes([budget, a, b, c]);
-    }
 }
 
 /// The ids that the peer chose for extensions; 0 if it does not support them.
@@ -241,9 +202,7 @@ impl PeerState {
         held: 0,
         wanted: 0,
         haves_sent: 0,
-        superseed_offer: Maybe::NONE,
-        resend_haves_from: Maybe::NONE,
-        exhausted_at_generation: Maybe::NONE,
+        announce: Maybe::NONE,
         window: FIRST_WINDOW,
         reqq: u16::MAX,
         fastest_rtt: u16::MAX,
@@ -259,8 +218,8 @@ impl PeerState {
         block_at: Stamp(0),
         idle_rounds: 0,
         exchanged_at: Stamp(0),
-        bytes_received: 0,
-        bytes_sent: 0,
+        bytes_received: Counter::ZERO,
+        bytes_sent: Counter::ZERO,
         bytes_wasted: 0,
         received_bytes: [0; 2],
         sent_bytes: [0; 2],
@@ -348,6 +307,16 @@ impl PeerState {
         Some(age)
     }
 
+    /// Returns the piece that super-seeding announces to it.
+    pub(super) fn superseed_offer(&self) -> Option<PieceIndex> {
+        self.announce.piece().filter(|_| self.flags.super_seeding())
+    }
+
+    /// Returns the piece from which on all are to be announced.
+    pub(super) fn resend_haves_from(&self) -> Option<u32> {
+        self.announce.get().filter(|_| !self.flags.super_seeding())
+    }
+
     /// Returns whether neither side has what the other wants.
     pub(super) const fn is_needless(&self) -> bool {
         self.wanted == 0 && !self.choke_candidate.interested
@@ -369,7 +338,7 @@ impl PeerState {
             self.block_at = Stamp::of(now); // from now on we wait for it
         }
         self.wanted = self.wanted.saturating_add(pieces);
-        self.exhausted_at_generation = Maybe::NONE;
+        self.flags.set_exhausted(false);
     }
 
     /// Returns the pieces that it sends even while it chokes us.
@@ -377,7 +346,7 @@ impl PeerState {
         self.allowed.iter().filter_map(|piece| piece.piece()).collect()
     }
 
-    /// Remembers a piece that it sends even while it chokes us; more than four are not needed.
+    /// Remembers a piece that it sends even while it chokes us; more than three are not needed.
     pub(super) fn allow(&mut self, piece: PieceIndex) {
         if self.allowed().contains(&piece) {
             return;
@@ -412,8 +381,8 @@ impl PeerState {
             requested,
             window: usize::from(self.window),
             traffic: Traffic {
-                bytes_received: self.bytes_received,
-                bytes_sent: self.bytes_sent,
+                bytes_received: self.bytes_received.get(),
+                bytes_sent: self.bytes_sent.get(),
                 bytes_wasted: u64::from(self.bytes_wasted),
             },
         }

@@ -48,9 +48,10 @@ impl View<'_> {
         let (since, joined) = self.exchange_times(index);
         let others = self.parts.peers.iter().enumerate();
         others.filter(move |(other, _)| *other != index).filter_map(move |(_, slot)| {
-            let state = &slot.0;
+            let state = &slot.state;
             let new = state.is_open() && (state.joined_at.is_after(since) || since == joined);
-            let seed = if state.flags.seed() { PexFlags::SEED.0 } else { 0 };
+            let seed =
+                if state.flags.seed() || state.flags.upload_only() { PexFlags::SEED.0 } else { 0 };
             let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
             let addr = state.addr.socket().filter(|_| new && state.addr.listens)?;
             Some((addr, PexFlags(seed | reachable)))
@@ -66,7 +67,7 @@ impl View<'_> {
                 since.is_after(joined) && !state.joined_at.is_after(since) && state.addr.listens;
             known && !state.is_used() && state.exchanged_at.is_after(since)
         };
-        let slots = || self.parts.peers.iter().map(|slot| &slot.0).enumerate();
+        let slots = || self.parts.peers.iter().map(|slot| &slot.state).enumerate();
         let departed = slots().filter(move |(_, state)| left(state));
         departed.filter_map(move |(at, state)| {
             let addr = state.addr.socket()?;

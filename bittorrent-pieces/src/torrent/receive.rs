@@ -95,10 +95,8 @@ impl View<'_> {
                 peer.state.flags.set_rejected_until_round(false);
                 self.refill(Some(index));
             }
-            Message::Interested | Message::NotInterested => {
-                peer.state.choke_candidate.interested = message == Message::Interested;
-                self.rebalance();
-            }
+            Message::Interested => self.set_interested(index, true),
+            Message::NotInterested => self.set_interested(index, false),
             Message::Have(piece) => self.have(index, piece),
             Message::Bitfield(payload) => {
                 let copy = |bits: &mut [u8]| {
@@ -126,6 +124,18 @@ impl View<'_> {
         Ok(Received { consumed, outcome })
     }
 
+    fn set_interested(&mut self, index: usize, interested: bool) {
+        let slots_full = self.core.slots_full;
+        let Some(peer) = self.peer(index) else { return };
+        let candidate = &mut peer.state.choke_candidate;
+        let before = core::mem::replace(&mut candidate.interested, interested);
+        // A choked peer changes nothing for the others, unless there is a slot for it.
+        let matters = candidate.unchoked || interested && !slots_full;
+        if before != interested && matters {
+            self.rebalance();
+        }
+    }
+
     fn have(&mut self, index: usize, piece: PieceIndex) {
         let Some(mut peer) = self.peer(index) else { return };
         let Some(sought) = peer.has(piece) else { return };
@@ -140,7 +150,7 @@ impl View<'_> {
     fn set_pieces(&mut self, index: usize, write: impl FnOnce(&mut [u8])) {
         let Some(mut peer) = self.peer(index) else { return };
         peer.set_pieces(write);
-        let offer = peer.state.superseed_offer.piece();
+        let offer = peer.state.superseed_offer();
         let theirs = peer_pieces(peer.state, peer.pieces, peer.content.geometry);
         let had = offer.is_some_and(|piece| theirs.has(piece));
         self.refill(Some(index));
@@ -326,7 +336,7 @@ impl PeerMut<'_> {
             self.state.bytes_wasted = self.state.bytes_wasted.saturating_add(block.len);
             return received;
         }
-        self.state.bytes_received = self.state.bytes_received.saturating_add(bytes);
+        self.state.bytes_received.add(bytes);
         self.state.block_at = Stamp::of(self.now);
         self.state.idle_rounds = 0;
         self.swarm.blocks_received = true;

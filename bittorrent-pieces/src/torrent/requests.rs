@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
+use super::counter::Counter;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
 use crate::block::Block;
-use crate::compact_time::{Maybe, Stamp};
+use crate::compact_time::Stamp;
 use crate::picker::Selection;
 
 /// At the end, a block is requested of a second peer once it took this many times the usual round-trip
@@ -22,17 +23,33 @@ impl View<'_> {
     pub(super) fn refill(&mut self, index: Option<usize>) {
         let generation = self.core.picker.generation();
         if generation != self.core.generation {
-            self.core.generation = generation;
             self.refill_all();
         } else if let Some(mut peer) = index.and_then(|index| self.peer(index)) {
             peer.fill_pipeline();
         }
     }
 
+    /// Fills the pipelines of all peers that may have room. Those whose pipeline is full leave the queue.
     pub(super) fn refill_all(&mut self) {
-        for index in 0..self.parts.peers.len() {
-            if let Some(mut peer) = self.peer(index) {
+        let generation = self.core.picker.generation();
+        let before = core::mem::replace(&mut self.core.generation, generation);
+        self.feed_touched();
+        let Some(last) = self.core.schedule.hungry.last() else { return };
+        while let Some(index) = self.core.schedule.hungry.pop(self.parts.peers) {
+            let asks = |peer: PeerMut<'_>| {
+                if generation != before {
+                    peer.state.flags.set_exhausted(false); // the picker may have something for it
+                }
+                peer.room() > 0 && peer.may_request(!peer.state.flags.unchokes_us())
+            };
+            if self.quiet_peer(index).is_some_and(asks)
+                && let Some(mut peer) = self.peer(index)
+            {
                 peer.fill_pipeline();
+                self.core.schedule.hungry.push(self.parts.peers, index);
+            }
+            if index == last {
+                break;
             }
         }
     }
@@ -67,8 +84,7 @@ impl PeerMut<'_> {
         let mut left = self.request_new(&mut selection, room, idle);
         // A block has two requests at most. While others send blocks, a peer that never sent one gets no second request,
         // or two that only claim to have everything could hold a block back.
-        let proven = self.state.bytes_received > 0 || !self.swarm.blocks_received;
-        let trusted = proven && !chokes && !self.state.flags.parole();
+        let trusted = !self.is_unproven() && !chokes && !self.state.flags.parole();
         if trusted && left > 0 {
             left = left.saturating_sub(self.request_urgent(&selection));
         }
@@ -86,10 +102,16 @@ impl PeerMut<'_> {
         state.is_open() && !state.flags.rejected_until_round() && state.wanted > 0 && !silent
     }
 
+    /// Returns whether others send blocks, and this peer never sent one. It gets one request to show that it does: of
+    /// those that answer nothing, each would hold back as many blocks as its window has.
+    fn is_unproven(&self) -> bool {
+        self.state.bytes_received == Counter::ZERO && self.swarm.blocks_received
+    }
+
     /// Returns how many more requests the peer may get.
     fn room(&self) -> usize {
         let window = self.config.pipeline.min(self.state.window).max(1);
-        let most = if self.state.flags.snubbed() { 1 } else { window };
+        let most = if self.state.flags.snubbed() || self.is_unproven() { 1 } else { window };
         usize::from(most).saturating_sub(self.requests.in_flight()).min(self.requests.free())
     }
 
@@ -101,8 +123,7 @@ impl PeerMut<'_> {
         let mut blocks = [Block::default(); BATCH];
         let mut left = room;
         while left > 0 {
-            let generation = Maybe::some(self.picker.state.generation());
-            if !chokes && self.state.exhausted_at_generation == generation {
+            if !chokes && self.state.flags.exhausted() {
                 break;
             }
             let out = blocks.get_mut(..left.min(BATCH)).unwrap_or_default();
@@ -117,8 +138,7 @@ impl PeerMut<'_> {
             } else if picked == 0 {
                 let again = chokes || self.state.flags.parole() && !idle;
                 if !again {
-                    let generation = self.picker.state.generation();
-                    self.state.exhausted_at_generation = Maybe::some(generation);
+                    self.state.flags.set_exhausted(true);
                 }
                 break;
             }

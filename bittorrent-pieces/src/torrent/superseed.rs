@@ -2,8 +2,8 @@
 
 use heapless::Vec;
 
-use super::cursor::{View, peer_pieces};
-use super::peer::PeerSlot;
+use super::cursor::{PeerMut, View, peer_pieces};
+use super::peer::PeerState;
 use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
 
@@ -18,13 +18,16 @@ impl View<'_> {
 
     pub(super) fn set_super_seeding(&mut self, begins: bool) {
         self.core.config.super_seeding = begins;
-        let ends = |slot: &&mut PeerSlot| slot.0.flags.super_seeding() && !begins;
-        for PeerSlot(state) in self.parts.peers.iter_mut().filter(ends) {
+        let ends = |state: &PeerState| state.flags.super_seeding() && !begins;
+        for index in 0..self.parts.peers.len() {
+            if !self.state(index).is_some_and(ends) {
+                continue;
+            }
+            let Some(PeerMut { state, .. }) = self.peer(index) else { continue };
             state.flags.set_super_seeding(false);
             state.flags.set_offer_due(false);
-            state.superseed_offer = Maybe::NONE;
             // A peer that has our bitfield gets all pieces one by one, another the bitfield.
-            state.resend_haves_from = state.flags.bitfield_sent().then_some(0).into();
+            state.announce = state.flags.bitfield_sent().then_some(0).into();
         }
     }
 
@@ -33,15 +36,15 @@ impl View<'_> {
         if !self.state(index).is_some_and(|state| state.is_open() && state.flags.super_seeding()) {
             return;
         }
-        let offers = self.parts.peers.iter().filter_map(|slot| slot.0.superseed_offer.piece());
+        let offers = self.parts.peers.iter().filter_map(|slot| slot.state.superseed_offer());
         let offered: Vec<PieceIndex, OFFERS> = offers.take(OFFERS).collect();
         let Some(peer) = self.peer(index) else { return };
         let theirs = peer_pieces(peer.state, peer.pieces, peer.content.geometry);
         let next = peer.picker.state.offer(peer.picker.pieces, &theirs, &offered);
         peer.state.flags.set_offer_due(false);
         if let Some(next) = next.map(|piece| Maybe::some(piece.0)) {
-            peer.state.flags.set_offer_due(next != peer.state.superseed_offer);
-            peer.state.superseed_offer = next;
+            peer.state.flags.set_offer_due(next != peer.state.announce);
+            peer.state.announce = next;
         }
     }
 
@@ -49,7 +52,7 @@ impl View<'_> {
     /// pass the piece on to it, or that it was faster than.
     pub(super) fn offer_after(&mut self, index: usize, piece: PieceIndex) {
         for other in self.with_offers() {
-            let offered = self.state(other).and_then(|state| state.superseed_offer.piece());
+            let offered = self.state(other).and_then(PeerState::superseed_offer);
             if offered == Some(piece) && (other != index || self.is_done(other)) {
                 self.offer(other);
             }
@@ -72,14 +75,11 @@ impl View<'_> {
 
     /// Returns whether a peer has the piece it was offered, and another has it too or no other misses it.
     fn is_done(&self, index: usize) -> bool {
-        let super_seeding = |state: &super::peer::PeerState| {
-            let offer = state.superseed_offer.piece();
-            offer.filter(|_| state.is_open() && state.flags.super_seeding())
-        };
+        let super_seeding = |state: &PeerState| state.superseed_offer().filter(|_| state.is_open());
         let Some(piece) = self.state(index).and_then(super_seeding) else { return false };
         let has = |index| self.pieces_of(index).is_some_and(|pieces| pieces.has(piece));
         let others = self.parts.peers.iter().enumerate();
-        let others = others.filter(|(other, slot)| *other != index && slot.0.is_open());
+        let others = others.filter(|(other, slot)| *other != index && slot.state.is_open());
         let mut others = others.map(|(other, _)| has(other)).peekable();
         has(index) && (others.peek().is_none() || others.any(|has| has))
     }

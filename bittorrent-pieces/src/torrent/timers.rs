@@ -9,6 +9,7 @@ use super::inner::Core;
 use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
 use crate::compact_time::Stamp;
+use crate::ready;
 
 /// How long a peer may take for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -41,18 +42,10 @@ impl Timer {
 }
 
 impl Core {
-    pub(super) fn next_deadline(
-        &self,
-        peers: &[PeerSlot],
-        requests: &[RequestSlot],
-    ) -> Option<Duration> {
-        let states = peers.iter().map(|slot| &slot.0).enumerate();
-        let deadlines = states.filter(|(_, state)| state.is_live()).filter_map(|(index, state)| {
-            let mut ours = ours(requests, peers.len(), index);
-            let waits = ours.any(RequestSlot::is_in_flight);
-            Timer::OF_PEER.into_iter().filter_map(|timer| self.of_peer(timer, state, waits)).min()
-        });
-        deadlines.chain(Timer::OF_ALL.into_iter().filter_map(|timer| self.of_all(timer))).min()
+    pub(super) fn next_deadline(&self, peers: &[PeerSlot]) -> Option<Duration> {
+        let of_peers = ready::next_deadline(peers).map(|(at, _)| at);
+        let of_all = Timer::OF_ALL.into_iter().filter_map(|timer| self.of_all(timer));
+        of_all.chain(of_peers).min()
     }
 
     fn of_peer(&self, timer: Timer, state: &PeerState, waits: bool) -> Option<Duration> {
@@ -91,15 +84,27 @@ impl PeerState {
 }
 
 impl View<'_> {
+    /// Returns the deadline of the peer in a slot, from all of its timers.
+    pub(super) fn deadline_of(&self, index: usize) -> Option<Duration> {
+        let state = self.state(index).filter(|state| state.is_live())?;
+        let mut ours = ours(self.parts.requests, self.parts.peers.len(), index);
+        let waits = ours.any(RequestSlot::is_in_flight);
+        let deadline = |timer| self.core.of_peer(timer, state, waits);
+        Timer::OF_PEER.into_iter().filter_map(deadline).min()
+    }
+
     pub(super) fn timeout(&mut self, now: Duration) {
         self.core.advance_clock(now);
         let now = self.core.now;
-        for index in 0..self.parts.peers.len() {
+        for _ in 0..self.parts.peers.len() {
+            let next = ready::next_deadline(self.parts.peers);
+            let Some((_, index)) = next.filter(|(at, _)| *at <= now) else { break };
             for timer in Timer::OF_PEER {
                 if self.peer(index).is_some_and(|peer| peer.is_expired(timer)) {
                     self.fire(timer, index);
                 }
             }
+            self.settle(); // its next deadline is later
         }
         for timer in Timer::OF_ALL {
             if self.core.of_all(timer).is_some_and(|at| at <= now) {
@@ -126,7 +131,7 @@ impl View<'_> {
                 }
             }
             Timer::Round => {
-                let live = self.parts.peers.iter().any(|slot| slot.0.is_live());
+                let live = self.parts.peers.iter().any(|slot| slot.state.is_live());
                 self.core.next_round = self.core.now.checked_add(ROUND).filter(|_| live);
                 self.round();
             }
@@ -152,7 +157,9 @@ impl View<'_> {
         }
         self.close_idle_peer();
         self.renew_offers();
-        self.core.choker.round(self.parts.peers, |slot| slot.0.candidate());
+        let rules = self.core.choker_rules();
+        self.core.choker.round(rules, self.parts.peers, |slot| slot.state.candidate());
+        self.touch_unchoked();
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
     }
 }
@@ -162,7 +169,7 @@ impl View<'_> {
     fn close_idle_peer(&mut self) {
         self.core.turnover_rounds = self.core.turnover_rounds.saturating_add(1);
         let limit = self.core.config.idle;
-        let states = self.parts.peers.iter().map(|slot| &slot.0).enumerate();
+        let states = self.parts.peers.iter().map(|slot| &slot.state).enumerate();
         if states.clone().any(|(_, state)| !state.is_used()) {
             return;
         }

@@ -5,7 +5,7 @@ use super::event::{MetadataRange, Transmit};
 use super::extension::encode_metadata_answer;
 use super::handshake::our_reserved;
 use super::peer::PeerState;
-use super::queue::Step;
+use super::queue::{RequestSlot, Step};
 use super::trees::{Trees, answer_hashes};
 use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
@@ -13,6 +13,7 @@ use crate::error::BufferTooSmall;
 use crate::geometry::Geometry;
 use crate::id::ConnId;
 use crate::index::slot;
+use crate::invariant::invariant;
 use crate::picker::{self, Completed};
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
 use crate::wire::{Handshake, Message, piece};
@@ -35,15 +36,13 @@ type MaybeWritten = Result<Option<Written>, BufferTooSmall>;
 
 impl View<'_> {
     pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let start = usize::from(self.core.cursor);
-        let end = self.parts.peers.len();
-        for index in (start..end).chain(0..start.min(end)) {
+        while let Some(index) = self.core.schedule.senders.first() {
             let sent = self.transmit_from(index, buf)?;
+            self.core.schedule.senders.pop(self.parts.peers); // then it is the next peer's turn
             if sent.is_some() {
-                // Then it is the next peer's turn.
-                self.core.cursor = u16::try_from(index).unwrap_or(0).saturating_add(1);
                 return Ok(sent);
             }
+            invariant!(false, "a peer in the queue has nothing to send");
         }
         Ok(None)
     }
@@ -65,7 +64,7 @@ impl View<'_> {
         index: usize,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        let Some(mut peer) = self.peer(index) else { return Ok(None) };
+        let Some(mut peer) = self.quiet_peer(index) else { return Ok(None) };
         let mut written = peer.write_opening(buf)?;
         if written.is_none() && peer.state.is_open() {
             written = peer.write_update(buf)?;
@@ -100,6 +99,39 @@ impl View<'_> {
 }
 
 impl PeerMut<'_> {
+    /// Returns whether a message is due to the peer: whether one of the `write_..` functions writes one.
+    pub(super) fn has_output(&self) -> bool {
+        let state = &self.state;
+        let flags = state.flags;
+        let open = state.is_open();
+        if state.is_live() && !flags.handshake_sent() && (flags.dialled() || open) {
+            return true;
+        }
+        if !open {
+            return false;
+        }
+        let opens = !flags.bitfield_sent()
+            || flags.extended() && !flags.extended_handshake_sent()
+            || flags.dht() && !flags.port_sent() && self.config.dht_port.is_some();
+        let updates = state.choke_candidate.unchoked != flags.unchoked()
+            || flags.interested() != (state.wanted > 0)
+            || flags.pex_due()
+            || flags.keepalive_due();
+        let asks = |request: &RequestSlot| matches!(request.step, Step::Cancel | Step::Due);
+        let allows = || {
+            let next = state.allowed_fast_due.checked_sub(1).map(usize::from);
+            next.is_some_and(|at| self.allowed_fast().is_some_and(|set| at < set.len()))
+        };
+        let offers = flags.offer_due() && state.superseed_offer().is_some();
+        opens
+            || updates
+            || offers
+            || self.uploads.get(0).is_some_and(|request| request.step != Step::Unused)
+            || self.requests.iter().any(asks)
+            || next_have(state, &self.picker).is_some()
+            || allows()
+    }
+
     /// Writes what is sent once and first: handshake, pieces, extended handshake, DHT port.
     fn write_opening(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let flags = self.state.flags;
@@ -258,7 +290,7 @@ impl PeerMut<'_> {
 
     /// Announces a piece: one offered by super-seeding, or one that was completed.
     fn write_have(&mut self, buf: &mut [u8]) -> MaybeWritten {
-        let offer = self.state.superseed_offer.piece();
+        let offer = self.state.superseed_offer();
         if let Some(piece) = offer.filter(|_| self.state.flags.offer_due()) {
             let len = Message::Have(piece).encode(buf)?;
             self.state.flags.set_offer_due(false);
@@ -267,7 +299,9 @@ impl PeerMut<'_> {
         let Some(next) = next_have(self.state, &self.picker) else { return Ok(None) };
         let len = Message::Have(next.piece).encode(buf)?;
         self.state.haves_sent = next.haves_sent;
-        self.state.resend_haves_from = next.resend_from.into();
+        if !self.state.flags.super_seeding() {
+            self.state.announce = next.resend_from.into();
+        }
         Ok(Some(len.into()))
     }
 
@@ -300,7 +334,7 @@ impl PeerMut<'_> {
         self.uploads.remove(0);
         if written.block.is_some() {
             let len = u64::from(block.len);
-            self.state.bytes_sent = self.state.bytes_sent.saturating_add(len);
+            self.state.bytes_sent.add(len);
             let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
             self.state.idle_rounds = 0;
@@ -330,7 +364,7 @@ fn next_have(state: &PeerState, picker: &picker::View<'_>) -> Option<NextHave> {
         let piece = picker.state.next_had(picker.pieces, from)?;
         Some(NextHave { piece, haves_sent, resend_from: piece.0.checked_add(1) })
     };
-    let resent = state.resend_haves_from.get().and_then(|first| from(first, state.haves_sent));
+    let resent = state.resend_haves_from().and_then(|first| from(first, state.haves_sent));
     if resent.is_some() {
         return resent;
     }

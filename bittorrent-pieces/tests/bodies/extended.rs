@@ -19,6 +19,7 @@ pub fn extended(bytes: &[u8]) {
             metadata_size: hello.metadata_size,
             port: hello.port,
             request_queue: hello.request_queue,
+            upload_only: hello.upload_only,
             version: hello.version,
             your_ip: hello.your_ip,
         };

@@ -1,9 +1,10 @@
 //! Peers that mean harm: what each kind sends when a connection opens, and then five times a second.
 
+use bittorrent_pieces::wire::extended::{self, Extended};
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
-use bittorrent_pieces::{Bitfield, InfoHash, PeerId, PieceIndex};
+use bittorrent_pieces::{BLOCK_LEN, Bitfield, Block, InfoHash, PeerId, PieceIndex};
 
 /// How a hostile peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,13 @@ pub(crate) enum Kind {
     Haves,
     /// Requests for hashes.
     HashRequests,
+    /// Requests for blocks without end, of pieces that exist and of others.
+    BlockRequests,
+    /// Requests for the info dictionary.
+    MetadataRequests,
 }
 
-pub(crate) const KINDS: [Kind; 10] = [
+pub(crate) const KINDS: [Kind; 12] = [
     Kind::Silent,
     Kind::OneByte,
     Kind::Choker,
@@ -41,6 +46,8 @@ pub(crate) const KINDS: [Kind; 10] = [
     Kind::Bitfields,
     Kind::Haves,
     Kind::HashRequests,
+    Kind::BlockRequests,
+    Kind::MetadataRequests,
 ];
 
 /// How many messages a flood sends at a time.
@@ -61,6 +68,12 @@ fn message(message: Message<'_>) -> Vec<u8> {
     bytes
 }
 
+fn extended(id: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; extended::HEADER_LEN + body.len()];
+    Extended { id, body }.encode(&mut bytes).expect("the length was asked for");
+    bytes
+}
+
 fn fast(message: Fast) -> Vec<u8> {
     let mut bytes = vec![0; 17];
     let len = message.encode(&mut bytes).expect("it fits");
@@ -77,6 +90,13 @@ impl Kind {
             Self::Choker | Self::HaveAll => [hello(), fast(Fast::HaveAll)].concat(),
             Self::Mute | Self::ChokeStorm => {
                 [hello(), fast(Fast::HaveAll), message(Message::Unchoke)].concat()
+            }
+            Self::BlockRequests => {
+                [hello(), fast(Fast::HaveNone), message(Message::Interested)].concat()
+            }
+            Self::MetadataRequests => {
+                let names = b"d1:md11:ut_metadatai3eee";
+                [hello(), fast(Fast::HaveNone), extended(extended::HANDSHAKE, names)].concat()
             }
             _ => [hello(), fast(Fast::HaveNone)].concat(),
         }
@@ -107,6 +127,16 @@ impl Kind {
                 flood(&|_| message(Message::Bitfield(&bits)))
             }
             Self::Haves => flood(&|n| message(Message::Have(PieceIndex(n % pieces)))),
+            Self::BlockRequests => flood(&|n| {
+                let number = tick.wrapping_mul(FLOOD).wrapping_add(n);
+                let piece = PieceIndex(number % pieces.saturating_add(1));
+                let begin = number.wrapping_mul(7) % 16 * BLOCK_LEN;
+                message(Message::Request(Block { piece, begin, len: BLOCK_LEN }))
+            }),
+            Self::MetadataRequests => flood(&|_| {
+                let theirs = 1; // the number that every torrent chooses for `ut_metadata`
+                extended(theirs, b"d8:msg_typei0e5:piecei0ee")
+            }),
             Self::HashRequests => flood(&|n| {
                 let range = HashRange {
                     root: [n as u8; 32],

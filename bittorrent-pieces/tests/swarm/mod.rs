@@ -20,6 +20,9 @@ use sim::{Addr, Delivery, Network, Rng, StreamId};
 const PIECE: u8 = 7;
 const PIECE_HEADER: usize = 13;
 
+/// A node hands over no more than its uplink takes in this time: a socket has a buffer.
+const SOCKET: Duration = Duration::from_millis(250);
+
 /// How often a hostile node sends.
 const TICK: Duration = Duration::from_millis(200);
 /// After how many ticks a hostile node dials a peer again that closed its connection.
@@ -50,8 +53,10 @@ pub(crate) struct Node {
     /// Bytes of blocks that came although they were there already.
     pub(crate) wasted: u64,
     role: Role,
-    degree: usize, // connections that were ever dialled
-    lag: Duration, // before what it says goes out
+    degree: usize,       // connections that were ever dialled
+    lag: Duration,       // before what it says goes out
+    uplink: Option<u64>, // bytes a second
+    free_at: Duration,   // when all that was handed over has left
     deadline: Option<Duration>,
     bad: BTreeSet<Block>, // that it was given, where storage is shared
     alive: bool,
@@ -65,6 +70,7 @@ pub(crate) struct Node {
 struct Stream {
     id: StreamId,
     received: Vec<u8>,
+    busy: bool, // what was received waits until something is sent
 }
 
 pub(crate) struct Swarm {
@@ -152,6 +158,8 @@ impl Swarm {
             role,
             degree: 0,
             lag: Duration::ZERO,
+            uplink: None,
+            free_at: Duration::ZERO,
             deadline: None,
             bad: BTreeSet::new(),
             alive: true,
@@ -200,6 +208,7 @@ impl Swarm {
 
     pub(crate) fn set_uplink(&mut self, node: usize, bytes_per_second: u64) {
         self.net.set_uplink(Addr(node as u32), bytes_per_second);
+        self.nodes[node].uplink = Some(bytes_per_second);
     }
 
     pub(crate) fn kill(&mut self, node: usize) {
@@ -322,7 +331,7 @@ impl Swarm {
                 let conn = ConnId(stream.0 as u32);
                 let side = if at.0 > peer.0 { Side::Dialled } else { Side::Accepted };
                 node.torrent.handle_connected(now, conn, side).expect("there are slots");
-                node.streams.insert(conn, Stream { id: stream, received: vec![] });
+                node.streams.insert(conn, Stream { id: stream, received: vec![], busy: false });
                 node.others.insert(conn, peer.0 as usize);
             }
             Delivery::Bytes { stream, bytes, at } => {
@@ -340,15 +349,17 @@ impl Swarm {
         }
     }
 
-    fn read(&mut self, index: usize, conn: ConnId) {
+    /// Handles what was received; returns whether anything was consumed.
+    fn read(&mut self, index: usize, conn: ConnId) -> bool {
         let now = self.net.now();
+        let mut progress = false;
         loop {
             let node = &mut self.nodes[index];
-            let Some(open) = node.streams.get_mut(&conn) else { return };
+            let Some(open) = node.streams.get_mut(&conn) else { return progress };
             let received = node.torrent.handle_bytes(now, conn, &open.received);
             let received = received.unwrap_or_else(|error| panic!("node {index}: {error}"));
             let consumed = received.consumed;
-            let busy = received.outcome == Some(Outcome::Busy);
+            open.busy = received.outcome == Some(Outcome::Busy);
             if let Some(Outcome::Block { block, data }) = received.outcome {
                 let start = (self.geometry.offset(block.piece) + u64::from(block.begin)) as usize;
                 let place = start..start + data.len();
@@ -363,16 +374,30 @@ impl Swarm {
                 node.wasted += (consumed - PIECE_HEADER) as u64;
             }
             open.received.drain(..consumed);
-            if busy {
-                self.pump(index);
-            } else if consumed == 0 {
-                return;
+            if consumed == 0 {
+                return progress;
             }
+            progress = true;
         }
     }
 
     /// Does all that a node has to do now.
     fn pump(&mut self, index: usize) {
+        loop {
+            self.send_due(index);
+            let node = &self.nodes[index];
+            let busy = node.streams.iter().filter(|(_, open)| open.busy);
+            let busy: Vec<_> = busy.map(|(conn, _)| *conn).collect();
+            let full = node.free_at >= self.net.now() + SOCKET;
+            let read = |conn| self.read(index, conn);
+            if full || busy.into_iter().map(read).filter(|progress| *progress).count() == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Handles the events of a node, and sends what its uplink takes.
+    fn send_due(&mut self, index: usize) {
         let now = self.net.now();
         let mut buf = vec![0; transmit_len(self.geometry.pieces())];
         let hostile: Vec<bool> = self.nodes.iter().map(Node::is_hostile).collect();
@@ -411,7 +436,9 @@ impl Swarm {
                 _ => {}
             }
         }
-        while let Some(sent) = node.torrent.poll_transmit(&mut buf).expect("the buffer fits") {
+        while node.free_at < now + SOCKET
+            && let Some(sent) = node.torrent.poll_transmit(&mut buf).expect("the buffer fits")
+        {
             let mut bytes = buf[..sent.len].to_vec();
             node.keepalives += u32::from(bytes == [0; 4]);
             if let Some(block) = sent.block {
@@ -424,21 +451,33 @@ impl Swarm {
                         u8::from(node.sent.is_multiple_of(every));
                 }
             }
-            let Some(open) = node.streams.get(&sent.conn) else { continue };
+            let Some(stream) = node.streams.get(&sent.conn).map(|open| open.id) else { continue };
+            node.hand_over(now, bytes.len());
             if node.lag.is_zero() {
-                self.net.send(open.id, Addr(index as u32), &bytes);
+                self.net.send(stream, Addr(index as u32), &bytes);
             } else {
                 self.delayed += 1;
-                self.late.insert((now + node.lag, self.delayed), (open.id, index, bytes));
+                self.late.insert((now + node.lag, self.delayed), (stream, index, bytes));
             }
         }
         node.deadline = node.torrent.poll_timeout();
+        if node.free_at >= now + SOCKET {
+            let room_at = node.free_at.saturating_sub(SOCKET) + Duration::from_millis(1);
+            node.deadline = Some(node.deadline.map_or(room_at, |at| at.min(room_at)));
+        }
     }
 }
 
 impl Node {
     pub(crate) fn is_hostile(&self) -> bool {
         matches!(self.role, Role::Hostile(_))
+    }
+
+    /// Counts bytes that are on their way through the uplink.
+    fn hand_over(&mut self, now: Duration, len: usize) {
+        let Some(rate) = self.uplink else { return };
+        let time = Duration::from_nanos(len as u64 * 1_000_000_000 / rate);
+        self.free_at = self.free_at.max(now) + time;
     }
 
     fn faces_hostile(&self, conn: ConnId, hostile: &[bool]) -> bool {

@@ -96,6 +96,19 @@ fn shared_helpers_are_equal_function_by_function() {
     }
 }
 
+/// The scheduler is private in each crate that has many connections, and the same in each.
+#[test]
+fn schedulers_are_equal_word_for_word() {
+    let copies: Vec<_> = CRATES
+        .iter()
+        .filter_map(|name| Some((name, fs::read_to_string(source(name).join("ready.rs")).ok()?)))
+        .collect();
+    let (_, first) = copies.first().expect("bittorrent-pieces has one");
+    for (name, copy) in &copies {
+        assert_eq!(copy, first, "{name}");
+    }
+}
+
 #[test]
 fn errors_have_one_text() {
     for name in CRATES {

@@ -87,3 +87,30 @@ fn a_connection_that_does_not_read_is_closed_before_it_holds_much() {
     assert!(server.is_empty(), "after {sent} bytes");
     drop(stream);
 }
+
+#[test]
+fn bytes_that_arrive_with_the_close_are_reported_before_it() {
+    let mut server = listening();
+    let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"the last bytes").unwrap();
+    drop(stream);
+    let mut read = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < LONG {
+        for event in server.turn(Some(LONG)).unwrap() {
+            match event {
+                Event::Bytes(conn) => server.receive(conn, |bytes| {
+                    read.extend_from_slice(bytes);
+                    bytes.len()
+                }),
+                Event::Closed(conn) => {
+                    assert_eq!(read, b"the last bytes");
+                    assert!(server.conn(conn).is_none());
+                    return;
+                }
+                Event::Opened { .. } | Event::Message(_) => {}
+            }
+        }
+    }
+    panic!("the close is never reported");
+}

@@ -92,6 +92,8 @@ pub struct HandshakeDraft<'a> {
     pub port: Option<u16>,
     /// How many requests we take at a time.
     pub request_queue: Option<u32>,
+    /// Whether we download nothing (BEP 21).
+    pub upload_only: bool,
     /// The name and version of the program.
     pub version: Option<&'a [u8]>,
     /// The address of the receiver as we see it.
@@ -114,6 +116,7 @@ impl HandshakeDraft<'_> {
                 (&b"metadata_size"[..], self.metadata_size),
                 (b"p", self.port.map(u32::from)),
                 (b"reqq", self.request_queue),
+                (b"upload_only", self.upload_only.then_some(1)),
             ] {
                 value.map_or(Ok(()), |value| dict.int(key, i64::from(value)))?;
             }
