@@ -124,6 +124,7 @@ pub struct Get {
 
 /// How peers are found and reached.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Network {
     /// Accept connections at this address; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
