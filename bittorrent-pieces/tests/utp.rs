@@ -71,9 +71,9 @@ fn built_packets_have_the_fields_of_the_table() {
     assert_eq!(received(&Packet::decode(&bytes("sack_len_1")).unwrap()), [102]);
     let two = bytes("two_extensions");
     let two = Packet::decode(&two).unwrap();
-    let numbers: Vec<u8> = two.extensions.map(|extension| extension.number).collect();
+    let numbers: Vec<u8> = two.extensions.iter().map(|extension| extension.number).collect();
     assert_eq!(numbers, [1, 3]);
-    assert_eq!(two.extensions.last().unwrap().bytes, [0, 0, 0, 6]);
+    assert_eq!(two.extensions.iter().last().unwrap().bytes, [0, 0, 0, 6]);
     let unknown = bytes("unknown_extension");
     assert_eq!(Packet::decode(&unknown).unwrap().payload, b"hi");
     let bits = bytes("extension_bits");
@@ -198,7 +198,7 @@ impl Pair {
         let received = &self.received[1 - from];
         assert!(complete, "{} of {len} bytes, {:?}", received.len(), self.events);
         assert!(received.ends_with(&data), "the bytes differ");
-        self.network.now() - start
+        self.network.now().saturating_sub(start)
     }
 
     fn accepted(&self) -> Option<ConnId> {

@@ -206,6 +206,58 @@ def libtorrent_leeches():
     given_to_libtorrent("libtorrent_leeches")
 
 
+# libtorrent without TCP.
+UTP = {
+    "enable_outgoing_tcp": False, "enable_incoming_tcp": False,
+    "enable_outgoing_utp": True, "enable_incoming_utp": True,
+}
+
+
+@case
+def over_utp_libtorrent_seeds():
+    path, torrent, digest = payload()
+    port, into = free_port(), folder("over_utp_libtorrent_seeds")
+    handle = add(ses := session(port, **UTP), torrent, WORK)
+    seeding(handle)
+    with download(into, torrent, "--utp", "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
+        program.done()
+        assert "connected over uTP" in program.output()
+    here(into, digest)
+    del ses
+
+
+@case
+def over_utp_libtorrent_leeches():
+    given_to_libtorrent("over_utp_libtorrent_leeches", "--utp", **UTP)
+
+
+@case
+def over_utp_libtorrent_leeches_encrypted():
+    given_to_libtorrent("over_utp_libtorrent_leeches_encrypted", "--utp", "--encryption", "require", **UTP, **encrypted(2))
+
+
+@case
+def over_utp_ours_alone():
+    path, torrent, digest = payload()
+    into = folder("over_utp_ours_alone")
+    program, address = seed(into, torrent, path, "--utp")
+    with program, download(into, torrent, "--utp", "--peer", address, "--trace", cwd=into + "/get") as leech:
+        leech.done()
+        assert "connected over uTP" in leech.output()
+    here(into, digest)
+
+
+@case
+def over_utp_ours_falls_back_to_tcp():
+    path, torrent, digest = payload()
+    into = folder("over_utp_ours_falls_back_to_tcp")
+    program, address = seed(into, torrent, path)
+    with program, download(into, torrent, "--utp", "--peer", address, "--trace", cwd=into + "/get") as leech:
+        leech.done()
+        assert "connected over uTP" not in leech.output()
+    here(into, digest)
+
+
 @case
 def libtorrent_leeches_from_a_super_seed():
     # When it hears of the last piece it takes us for a seed that has nothing for it, hangs up, and comes back after a minute.

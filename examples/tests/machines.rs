@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 16] = [
+const MACHINES: [(&str, &str, &str); 17] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -57,6 +57,11 @@ const MACHINES: [(&str, &str, &str); 16] = [
         "bittorrent_pieces::dht::DhtNode",
         "bittorrent-pieces/src/dht/node/mod.rs",
         "bittorrent-pieces/src/dht/node",
+    ),
+    (
+        "bittorrent_pieces::utp::UtpEndpoint",
+        "bittorrent-pieces/src/utp/mod.rs",
+        "bittorrent-pieces/src/utp",
     ),
     (
         "bittorrent_pieces::Picker",

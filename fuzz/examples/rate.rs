@@ -13,6 +13,7 @@ const MACHINES: [&str; 11] = [
     "bittorrent_peer_book",
     "bittorrent_torrent",
     "bittorrent_udp_tracker",
+    "bittorrent_utp",
     "chord_node",
     "chord_node_wide",
     "gnutella_index",

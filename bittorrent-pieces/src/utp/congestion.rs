@@ -10,8 +10,8 @@ const GAIN: i64 = 3_000;
 const LEAST: u32 = 10;
 /// The largest window in bytes.
 const MOST: u32 = 1 << 24;
-/// How long a slot of the base delay covers.
-const SLOT: Duration = Duration::from_secs(60);
+/// How long a slot of the base delay covers, in seconds.
+const SLOT_SECS: u64 = 60;
 /// The number of slots of the base delay.
 const SLOTS: usize = 13;
 /// Below this share of [`TARGET`] slow start goes on.
@@ -129,7 +129,7 @@ impl BaseDelay {
         if self.slots.iter().all(Option::is_none) {
             self.since = now;
         }
-        let passed = now.saturating_sub(self.since).as_secs() / SLOT.as_secs();
+        let passed = now.saturating_sub(self.since).as_secs() / SLOT_SECS;
         if passed > 0 {
             let steps = usize::try_from(passed).unwrap_or(SLOTS).min(SLOTS);
             self.slots.rotate_right(steps % SLOTS);
@@ -149,7 +149,12 @@ const fn least(one: u32, other: u32) -> u32 {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a malformed table fails the test")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a malformed table fails the test"
+)]
 mod tests {
     extern crate std;
 

@@ -133,7 +133,7 @@ impl View<'_> {
         self.core.now = self.core.now.max(now);
         let id = self.next_id();
         let conn = Connection::new(id, to, recv_id, recv_id.wrapping_add(1), first.wrapping_add(1));
-        self.insert(at, conn);
+        self.insert(at, &conn);
         Ok(id)
     }
 
@@ -147,9 +147,9 @@ impl View<'_> {
         self.parts.conns.iter().position(|slot| slot.0.is_none())
     }
 
-    fn insert(&mut self, at: usize, conn: Connection) {
+    fn insert(&mut self, at: usize, conn: &Connection) {
         if let Some(slot) = self.parts.conns.get_mut(at) {
-            slot.0 = Some(conn);
+            slot.0 = Some(*conn);
         }
         if let Some(cursor) = self.cursor(at) {
             cursor.reorder.iter_mut().for_each(|slot| slot.used = false);
@@ -282,7 +282,7 @@ impl View<'_> {
         conn.phase = Phase::Open;
         conn.events.opened = true;
         conn.incoming.ack = syn.seq;
-        self.insert(at, conn);
+        self.insert(at, &conn);
         if let Some(mut cursor) = self.cursor(at) {
             let _ = cursor.handle(packet); // its numbers are those of the new connection
         }
@@ -396,10 +396,8 @@ fn reply_is_useful(conn: &Connection) -> bool {
 fn take_event(conn: &mut Connection) -> Option<UtpEvent> {
     let id = conn.id;
     if core::mem::take(&mut conn.events.opened) {
-        return Some(match conn.dialled {
-            true => UtpEvent::Connected { conn: id },
-            false => UtpEvent::Accepted { conn: id, from: conn.addr },
-        });
+        let accepted = UtpEvent::Accepted { conn: id, from: conn.addr };
+        return Some(if conn.dialled { UtpEvent::Connected { conn: id } } else { accepted });
     }
     if core::mem::take(&mut conn.events.readable) {
         return Some(UtpEvent::Readable { conn: id });

@@ -41,7 +41,7 @@ use crate::id::ConnId;
 pub use config::{ConfigError, UtpConfig};
 pub use event::{CloseReason, DatagramError, Transmit, UtpEvent};
 use inner::{Core, View};
-pub use packet::{Extension, Extensions, Packet, PacketError, PacketKind, Sack};
+pub use packet::{Extension, Extensions, ExtensionsIter, Packet, PacketError, PacketKind, Sack};
 pub use slot::{MAX_LEN, PacketSlot, ReorderSlot, UtpSlot};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
@@ -241,6 +241,7 @@ impl<S: UtpStorage> UtpEndpoint<S> {
 
 /// The vectors of uTP, for the tests of the parts that are not public.
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a malformed table fails the test")]
 mod vectors {
     extern crate std;
 

@@ -93,7 +93,12 @@ impl MtuSearch {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a malformed table fails the test")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a malformed table fails the test"
+)]
 mod tests {
     extern crate std;
 

@@ -187,8 +187,7 @@ impl<'a> Packet<'a> {
     /// Returns the selective acknowledgement, if there is one.
     #[must_use]
     pub fn sack(&self) -> Option<Sack<'a>> {
-        let mut extensions = self.extensions;
-        let found = extensions.find(|extension| extension.number == SACK);
+        let found = self.extensions.iter().find(|extension| extension.number == SACK);
         found.map(|extension| Sack { mask: extension.bytes })
     }
 }
@@ -238,6 +237,12 @@ impl<'a> Extensions<'a> {
         Self::one(SACK, chain)
     }
 
+    /// Returns the extensions one by one.
+    #[must_use]
+    pub const fn iter(&self) -> ExtensionsIter<'a> {
+        ExtensionsIter { next: self.first, chain: self.chain }
+    }
+
     /// Splits what follows a header into the extensions and the payload.
     fn split(first: u8, bytes: &'a [u8]) -> Result<(Self, &'a [u8]), PacketError> {
         let mut number = first;
@@ -253,14 +258,30 @@ impl<'a> Extensions<'a> {
     }
 }
 
-impl<'a> Iterator for Extensions<'a> {
+impl<'a> IntoIterator for &Extensions<'a> {
+    type Item = Extension<'a>;
+    type IntoIter = ExtensionsIter<'a>;
+
+    fn into_iter(self) -> ExtensionsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The extensions of a packet, in their order.
+#[derive(Debug, Clone)]
+pub struct ExtensionsIter<'a> {
+    next: u8,
+    chain: &'a [u8],
+}
+
+impl<'a> Iterator for ExtensionsIter<'a> {
     type Item = Extension<'a>;
 
     fn next(&mut self) -> Option<Extension<'a>> {
         let [next, len, rest @ ..] = self.chain else { return None };
         let (bytes, rest) = rest.split_at_checked(usize::from(*len))?;
-        let number = self.first;
-        self.first = *next;
+        let number = self.next;
+        self.next = *next;
         self.chain = rest;
         Some(Extension { number, bytes })
     }
@@ -268,7 +289,7 @@ impl<'a> Iterator for Extensions<'a> {
 
 impl fmt::Debug for Extensions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(*self).finish()
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

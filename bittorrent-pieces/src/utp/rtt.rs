@@ -59,7 +59,12 @@ impl Rtt {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a malformed table fails the test")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a malformed table fails the test"
+)]
 mod tests {
     extern crate std;
 

@@ -188,6 +188,7 @@ impl Incoming {
 }
 
 /// Events that were not polled.
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of event")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Events {
     pub(super) opened: bool,

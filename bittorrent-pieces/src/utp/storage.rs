@@ -1,5 +1,8 @@
 //! The memory of an endpoint.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use super::slot::{PacketSlot, ReorderSlot, UtpSlot};
 
 /// The memory of a [`UtpEndpoint`](super::UtpEndpoint): [`UtpSlots`] on a device, `UtpVec` on a heap.
@@ -99,14 +102,11 @@ where
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UtpVec {
-    slots: UtpSlots<
-        alloc::vec::Vec<UtpSlot>,
-        alloc::vec::Vec<PacketSlot>,
-        alloc::vec::Vec<ReorderSlot>,
-        alloc::vec::Vec<u8>,
-        alloc::vec::Vec<u8>,
-    >,
+    slots: Vectors,
 }
+
+#[cfg(feature = "alloc")]
+type Vectors = UtpSlots<Vec<UtpSlot>, Vec<PacketSlot>, Vec<ReorderSlot>, Vec<u8>, Vec<u8>>;
 
 /// The sizes of a [`UtpVec`].
 #[cfg(feature = "alloc")]

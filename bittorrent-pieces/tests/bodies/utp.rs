@@ -17,7 +17,7 @@ pub fn packet(bytes: &[u8]) {
     assert_eq!(out, bytes);
     let short = packet.encode(&mut vec![0; bytes.len() - 1]).map_err(|error| error.needed);
     assert_eq!(short, Err(bytes.len()));
-    assert!(packet.extensions.count() <= bytes.len() / 2);
+    assert!(packet.extensions.iter().count() <= bytes.len() / 2);
     let sack = packet
         .sack()
         .map_or(0, |sack| (0..sack.packets() + 9).filter(|nth| sack.has(*nth)).count());
@@ -104,7 +104,7 @@ impl Driven {
             connection: id.wrapping_add(step(input)),
             timestamp: input.u32(),
             difference: u32::from(input.u16()),
-            window: if input.byte() & 7 == 0 { 0 } else { input.u32() },
+            window: if input.below(8) == 0 { 0 } else { input.u32() },
             seq: ack.wrapping_add(1).wrapping_add(step(input)),
             ack: seq.wrapping_sub(u16::from(kind == PacketKind::State)).wrapping_add(step(input)),
             extensions: Extensions::NONE,
@@ -112,7 +112,7 @@ impl Driven {
         };
         let mut out = vec![0; packet.encoded_len()];
         packet.encode(&mut out).expect("it fits");
-        if input.byte() & 3 == 0 {
+        if input.below(4) == 0 {
             out[1] = 1; // a selective acknowledgement in front of the payload
             let mask = [0, 1, input.byte()];
             out.splice(20..20, mask);
@@ -145,7 +145,7 @@ impl Machine for Driven {
                 let closed = self.endpoint.close(self.conn(input));
                 self.later(now, Outcome::of(closed))
             }
-            5 if input.byte() & 3 == 0 => {
+            5 if input.below(4) == 0 => {
                 let aborted = self.endpoint.abort(self.conn(input));
                 self.later(now, Outcome::of(aborted))
             }

@@ -124,6 +124,7 @@ pub struct Get {
 
 /// How peers are found and reached.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Network {
     /// Accept connections at this address; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
@@ -140,6 +141,9 @@ struct Network {
     /// Whether connections are encrypted, to pass filters; this is not security
     #[arg(long, value_enum, default_value_t)]
     encryption: Encryption,
+    /// Dial over uTP first, which yields to other traffic, and accept it at the UDP port of the same number
+    #[arg(long)]
+    utp: bool,
     /// Receive at most this much per second, such as 500k or 2M
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     limit_down: Option<u64>,
@@ -188,6 +192,7 @@ pub struct Share {
     pub nodes: Vec<SocketAddr>,
     pub trackers: bool,
     pub encryption: EncryptionPolicy,
+    pub utp: bool,
     pub limit_down: Option<u64>,
     pub limit_up: Option<u64>,
     pub ratio: Option<f64>,
@@ -224,6 +229,7 @@ impl Network {
             nodes: self.nodes,
             trackers: !self.no_trackers,
             encryption: self.encryption.into(),
+            utp: self.utp,
             limit_down: self.limit_down,
             limit_up: self.limit_up,
             ratio: self.ratio,

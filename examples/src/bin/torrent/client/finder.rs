@@ -193,9 +193,11 @@ const SOONEST: Duration = Duration::from_secs(2);
 fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) -> Sender<()> {
     let nodes = args.nodes.clone();
     let trace = args.trace;
+    // uTP has the UDP port of our number.
+    let socket = if args.utp { SocketAddr::new(own.ip(), 0) } else { own };
     let (sender, hungry) = channel();
     std::thread::spawn(move || {
-        let node = Node::open(own, &nodes, trace);
+        let node = Node::open(socket, &nodes, trace);
         let ran = node.and_then(|node| look(node, &nodes, own, torrent, &hungry, &mailbox));
         if let Err(error) = ran {
             eprintln!("the DHT: {error}");

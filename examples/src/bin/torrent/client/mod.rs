@@ -1,4 +1,4 @@
-//! Makes, shows, seeds and downloads torrents over TCP.
+//! Makes, shows, seeds and downloads torrents over TCP and uTP.
 //!
 //! One thread owns the `Torrent`, all sockets and the files; another asks the trackers.
 
@@ -22,6 +22,7 @@ mod summary;
 mod trace;
 mod trackers;
 mod trees;
+mod utp;
 
 use examples::cli::{self, Exit};
 

@@ -13,8 +13,27 @@ use bittorrent_pieces::{ConnId, InfoHash, Side};
 use examples::random::random;
 use examples::tcp::{Event, Tcp};
 
+use super::utp::{self, Utp, is_utp};
+
 /// Sends what was found to the loop.
-pub type Mailbox = examples::tcp::Mailbox<Found>;
+#[derive(Clone)]
+pub struct Mailbox(examples::tcp::Mailbox<Message>);
+
+impl Mailbox {
+    pub fn send(&self, found: Found) {
+        self.0.send(Message::Found(found));
+    }
+}
+
+/// What other threads send to the loop.
+enum Message {
+    Found(Found),
+    /// A datagram of uTP.
+    Datagram {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+}
 
 /// How long a peer that we dialled may take to agree on encryption.
 const AGREEMENT: Duration = Duration::from_secs(8);
@@ -50,12 +69,13 @@ pub enum NetEvent {
 
 /// The listening socket and all connections.
 pub struct Net {
-    tcp: Tcp<ConnId, Found>,
+    tcp: Tcp<ConnId, Message>,
+    utp: Option<Utp>,
     policy: EncryptionPolicy,
     torrents: Vec<InfoHash>,
     dials: BTreeMap<ConnId, Dial>,
     links: BTreeMap<ConnId, Link>,
-    /// Which of the attempts of the policy comes next for a peer, if it is not the first.
+    /// Which attempt comes next for a peer, if it is not the first: those of the policy over uTP, then over TCP.
     attempts: BTreeMap<SocketAddr, usize>,
     trace: bool,
 }
@@ -86,14 +106,18 @@ impl Net {
     pub fn listen(
         address: SocketAddr,
         policy: EncryptionPolicy,
+        utp: bool,
         trace: bool,
     ) -> Result<Self, String> {
         let tcp = Tcp::listen(address)?;
+        let mailbox = tcp.mailbox();
+        let deliver = move |from, bytes| mailbox.send(Message::Datagram { from, bytes });
+        let utp = utp.then(|| Utp::bind(tcp.address(), deliver)).transpose()?;
         let torrents = Vec::new();
         let dials = BTreeMap::new();
         let links = BTreeMap::new();
         let attempts = BTreeMap::new();
-        Ok(Self { tcp, policy, torrents, dials, links, attempts, trace })
+        Ok(Self { tcp, utp, policy, torrents, dials, links, attempts, trace })
     }
 
     /// Sets the torrents that peers may name when they encrypt: both hashes of a hybrid torrent.
@@ -106,7 +130,7 @@ impl Net {
     }
 
     pub fn mailbox(&self) -> Mailbox {
-        self.tcp.mailbox()
+        Mailbox(self.tcp.mailbox())
     }
 
     /// Returns the time on the clock of the machines.
@@ -125,13 +149,27 @@ impl Net {
 
     /// Returns the number of connections, those included that are being opened.
     pub fn len(&self) -> usize {
-        self.tcp.len()
+        self.tcp.len() + self.utp.as_ref().map_or(0, Utp::len)
     }
 
     /// Begins to dial; `Opened` or `DialFailed` follows. Returns whether the system tries.
     pub fn dial(&mut self, addr: SocketAddr) -> bool {
         let attempt = self.attempts.get(&addr).copied().unwrap_or_default();
-        let conn = self.tcp.dial(addr);
+        (attempt..self.ways()).any(|attempt| self.dial_by(addr, attempt))
+    }
+
+    /// Returns the number of attempts: those of the policy, over each transport.
+    fn ways(&self) -> usize {
+        self.policy.attempts().len() * if self.utp.is_some() { 2 } else { 1 }
+    }
+
+    fn dial_by(&mut self, addr: SocketAddr, attempt: usize) -> bool {
+        let now = self.now();
+        let first_of_tcp = self.ways() - self.policy.attempts().len();
+        let conn = match &mut self.utp {
+            Some(utp) if attempt < first_of_tcp => utp.dial(now, addr),
+            _ => self.tcp.dial(addr),
+        };
         if let Some(conn) = conn {
             self.dials.insert(conn, Dial { addr, attempt });
         }
@@ -143,14 +181,36 @@ impl Net {
         if let Some(link) = self.links.remove(&id) {
             self.note_end(&link);
         }
-        self.tcp.close(id);
+        self.shut(id);
+    }
+
+    fn shut(&mut self, id: ConnId) {
+        match &mut self.utp {
+            Some(utp) if is_utp(id) => utp.close(id),
+            _ => self.tcp.close(id),
+        }
+    }
+
+    /// Returns what a connection has received and its address.
+    fn socket(&mut self, id: ConnId) -> Option<(SocketAddr, &mut Vec<u8>)> {
+        match &mut self.utp {
+            Some(utp) if is_utp(id) => utp.conn(id).map(|conn| (conn.addr, &mut conn.received)),
+            _ => self.tcp.conn(id).map(|conn| (conn.addr, &mut conn.received)),
+        }
+    }
+
+    fn write(&mut self, id: ConnId, bytes: &[u8]) {
+        match &mut self.utp {
+            Some(utp) if is_utp(id) => utp.send(id, bytes),
+            _ => self.tcp.send(id, bytes),
+        }
     }
 
     /// Sends bytes, which are encrypted in place if the peer agreed on that.
     pub fn send(&mut self, id: ConnId, bytes: &mut [u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.stream.encrypt(bytes).is_ok() {
-            self.tcp.send(id, bytes);
+            self.write(id, bytes);
         } else {
             link.waiting.extend_from_slice(bytes);
         }
@@ -159,30 +219,56 @@ impl Net {
     /// Returns how many bytes wait to be sent.
     pub fn unsent(&mut self, id: ConnId) -> usize {
         let waiting = self.links.get(&id).map_or(0, |link| link.waiting.len());
-        waiting + self.tcp.conn(id).map_or(0, |conn| conn.unsent())
+        let unsent = match &self.utp {
+            Some(utp) if is_utp(id) => utp.unsent(id),
+            _ => self.tcp.conn(id).map_or(0, |conn| conn.unsent()),
+        };
+        waiting + unsent
     }
 
     /// Waits for something to happen, no longer than `wait`.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Vec<NetEvent>> {
         let mut events = Vec::new();
+        let now = self.now();
+        let due = self.utp.as_mut().and_then(|utp| {
+            utp.flush(now);
+            utp.wait(now)
+        });
+        let wait = wait.into_iter().chain(due).min();
         for event in self.tcp.turn(wait)? {
             match event {
                 Event::Opened { conn, dialled } => self.opened(conn, dialled, &mut events),
                 Event::Bytes(conn) => self.decrypt(conn, &mut events),
                 Event::Closed(conn) => self.ended(conn, &mut events),
-                Event::Message(found) => events.push(NetEvent::Found(found)),
+                Event::Message(Message::Found(found)) => events.push(NetEvent::Found(found)),
+                Event::Message(Message::Datagram { from, bytes }) => {
+                    let now = self.now();
+                    if let Some(utp) = &mut self.utp {
+                        utp.handle_datagram(now, from, &bytes);
+                    }
+                }
             }
         }
         let now = self.now();
+        for event in self.utp.as_mut().map(|utp| utp.turn(now)).unwrap_or_default() {
+            match event {
+                utp::Event::Opened { conn, dialled } => self.opened(conn, dialled, &mut events),
+                utp::Event::Bytes(conn) => self.decrypt(conn, &mut events),
+                utp::Event::Closed(conn) => {
+                    self.shut(conn);
+                    self.ended(conn, &mut events);
+                }
+            }
+        }
         let late = |link: &Link| !link.reported && now.saturating_sub(link.since) > AGREEMENT;
         let late: Vec<_> =
             self.links.iter().filter(|(_, link)| late(link)).map(|(id, _)| *id).collect();
         for conn in late {
-            self.tcp.close(conn);
+            self.shut(conn);
             self.ended(conn, &mut events);
         }
         for conn in self.ids() {
-            if self.tcp.conn(conn).is_some_and(|conn| !conn.received.is_empty()) {
+            if self.socket(conn).is_some_and(|(_, received)| !received.is_empty()) {
                 self.decrypt(conn, &mut events); // what was too much before may fit now
             }
         }
@@ -191,9 +277,13 @@ impl Net {
 
     fn opened(&mut self, conn: ConnId, dialled: bool, events: &mut Vec<NetEvent>) {
         let dial = self.dials.remove(&conn);
-        let Some(addr) = self.tcp.conn(conn).map(|conn| conn.addr) else { return };
+        let Some((addr, _)) = self.socket(conn) else { return };
+        if self.trace && is_utp(conn) {
+            println!("{addr}: connected over uTP");
+        }
         let attempt = dial.map_or(0, |dial| dial.attempt);
-        let encrypts = self.policy.attempts().get(attempt) == Some(&Attempt::Encrypted);
+        let attempts = self.policy.attempts();
+        let encrypts = attempts.iter().cycle().nth(attempt) == Some(&Attempt::Encrypted);
         let seed = u64::from_le_bytes(random());
         let stream = match (dialled, self.torrents.first()) {
             (false, _) => EncryptedStream::accept(self.policy, random(), seed),
@@ -226,19 +316,23 @@ impl Net {
     /// Decrypts what a connection has received.
     fn decrypt(&mut self, conn: ConnId, events: &mut Vec<NetEvent>) {
         let Some(link) = self.links.get_mut(&conn) else { return };
-        let Some(socket) = self.tcp.conn(conn) else { return };
         if link.received.len() >= UNREAD {
             return;
         }
+        let socket = match &mut self.utp {
+            Some(utp) if is_utp(conn) => utp.conn(conn).map(|conn| &mut conn.received),
+            _ => self.tcp.conn(conn).map(|conn| &mut conn.received),
+        };
+        let Some(socket) = socket else { return };
         let torrents = &self.torrents;
         let find = |hash| torrents.iter().copied().find(|one| ObfuscatedHash::of(*one) == hash);
         let agreed = link.stream.method();
-        let all = socket.received.len();
-        let Ok(received) = link.stream.handle_bytes(&mut socket.received, &find) else {
+        let all = socket.len();
+        let Ok(received) = link.stream.handle_bytes(&mut *socket, &find) else {
             if self.trace {
                 println!("{}: no agreement on encryption", link.addr);
             }
-            self.tcp.close(conn);
+            self.shut(conn);
             self.ended(conn, events);
             return;
         };
@@ -246,10 +340,10 @@ impl Net {
         let payload = received.outcome.unwrap_or_default();
         let arrived = !payload.is_empty();
         if link.received.is_empty() && payload.len() == all {
-            core::mem::swap(&mut link.received, &mut socket.received); // no copy
+            core::mem::swap(&mut link.received, socket); // no copy
         } else {
             link.received.extend_from_slice(payload);
-            socket.received.drain(..consumed);
+            socket.drain(..consumed);
         }
         if arrived && !link.heard {
             link.heard = true;
@@ -271,19 +365,26 @@ impl Net {
     fn transmit(&mut self, conn: ConnId) {
         let Some(link) = self.links.get_mut(&conn) else { return };
         let mut buf = [0; EncryptedStream::TRANSMIT_LEN];
+        let mut out = Vec::new();
         while let Ok(Some(len)) = link.stream.poll_transmit(&mut buf) {
-            self.tcp.send(conn, &buf[..len]);
+            out.extend_from_slice(&buf[..len]);
         }
         if !link.waiting.is_empty() && link.stream.encrypt(&mut link.waiting).is_ok() {
-            self.tcp.send(conn, &link.waiting);
-            link.waiting = Vec::new();
+            out.append(&mut link.waiting);
+        }
+        if !out.is_empty() {
+            self.write(conn, &out);
         }
     }
 
     /// Handles the end of a connection; one without agreement on encryption may be dialled again in another way.
     fn ended(&mut self, conn: ConnId, events: &mut Vec<NetEvent>) {
         if let Some(dial) = self.dials.remove(&conn) {
-            events.push(NetEvent::DialFailed(dial.addr));
+            let first_of_tcp = self.ways() - self.policy.attempts().len();
+            let retried = dial.attempt < first_of_tcp && self.dial_by(dial.addr, first_of_tcp);
+            if !retried {
+                events.push(NetEvent::DialFailed(dial.addr));
+            }
         }
         let Some(link) = self.links.remove(&conn) else { return };
         self.note_end(&link);
@@ -291,7 +392,7 @@ impl Net {
             events.push(NetEvent::Closed(conn));
             return;
         }
-        let more = link.attempt + 1 < self.policy.attempts().len();
+        let more = link.attempt + 1 < self.ways();
         if link.dialled && !(more && self.dial(link.addr)) {
             events.push(NetEvent::DialFailed(link.addr));
         }
@@ -299,7 +400,7 @@ impl Net {
 
     /// Remembers that the next attempt is another one, if this one got no answer.
     fn note_end(&mut self, link: &Link) {
-        let attempts = self.policy.attempts().len();
+        let attempts = self.ways();
         if link.dialled && !link.heard && attempts > 1 {
             if self.attempts.len() >= REMEMBERED {
                 self.attempts.clear();

@@ -27,7 +27,7 @@ use super::trees::{lacks_layers, trees};
 pub fn share(args: &Share, quiet: bool) -> Result<Exit, String> {
     interrupt::install();
     let report = Report::new(args.json, quiet);
-    let net = Net::listen(args.listen, args.encryption, args.trace)?;
+    let net = Net::listen(args.listen, args.encryption, args.utp, args.trace)?;
     report.listening(net.address());
     let mut id = *b"-BP0100-............";
     id[8..].copy_from_slice(&random::<12>());
