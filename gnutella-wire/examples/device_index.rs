@@ -23,7 +23,7 @@ fn run(storage: &mut Storage, received: &[u8]) -> Option<usize> {
     let now = Duration::ZERO; // a timer of the device
     index.handle_connected(now, ConnId(0), Ipv4Addr::new(10, 0, 0, 1)).ok()?;
     index.handle_bytes(now, ConnId(0), received).ok()?;
-    let mut buf = [0; 320]; // Index::MAX_TRANSMIT_LEN
+    let mut buf = [0; Index::<Storage>::MAX_TRANSMIT_LEN];
     index.poll_transmit(&mut buf).ok()?.map(|sent| sent.len)
 }
 

@@ -1,10 +1,10 @@
 //! HUGE: the published examples, and the areas that running servents sent.
 
 use gnutella_wire::Text;
-use gnutella_wire::ggep::GgepError;
+use gnutella_wire::ggep::{GgepError, GgepWriter, Number};
 use gnutella_wire::huge::{Part, Sha1, TigerRoot, Urn, base32, parts};
 use gnutella_wire::qrp::KeywordHash;
-use gnutella_wire::wire::{Limits, Message, Payload, Query};
+use gnutella_wire::wire::{Limits, Message, Payload, Query, Record};
 
 fn unhex(digits: &str) -> Vec<u8> {
     let digits = digits.trim().as_bytes().chunks(2);
@@ -124,4 +124,21 @@ fn areas_of_the_capture_split_without_error() {
         }
     }
     assert!(blocks > 0);
+}
+
+/// The size of a file of 4 GiB or more stands in the extension `LF`, which a record has without NULs.
+#[test]
+fn large_files_have_their_size_in_the_record() {
+    let mut area = [0; 32];
+    for (size, legacy) in [(0x1_0000_0005_u64, u32::MAX), (0x12_3456_7800, u32::MAX), (7, 7)] {
+        let mut writer = GgepWriter::new(&mut area);
+        let number = Number::new(size);
+        writer.push_without_nul(b"LF", number.as_bytes()).unwrap();
+        let len = writer.finish();
+        let extensions = Text::new(&area[..len]).expect("no NUL");
+        let record = Record { index: 1, size: legacy, name: Text::EMPTY, extensions };
+        assert_eq!(record.file_size(), size);
+    }
+    let plain = Record { index: 1, size: 99, name: Text::EMPTY, extensions: Text::EMPTY };
+    assert_eq!(plain.file_size(), 99);
 }

@@ -385,6 +385,11 @@ fn a_client_logs_in_searches_and_answers_pings() {
         Some(ClientEvent::Closed { reason: ClientCloseReason::Refused })
     );
     assert!(!refused.is_online());
+    let mut invalid = Client::new(Duration::from_secs(5)).unwrap();
+    invalid.login(T0, login("ann", 1), &mut buf).unwrap();
+    invalid.handle_bytes(T0, &encoded(&Message::NickInvalid));
+    let refused = ClientEvent::Closed { reason: ClientCloseReason::Refused };
+    assert_eq!(invalid.poll_event(), Some(refused));
 }
 
 /// Servers send 32 zeros if they know no MD5; `TekNap` shares `NOMD5COMPUTED`; some append the size.

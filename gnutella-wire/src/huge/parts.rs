@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::ggep::{Block, GgepError, MAGIC};
+use crate::ggep::{Block, GgepError, Known, MAGIC};
 use crate::text::Text;
 use crate::wire::{Query, Record};
 
@@ -44,6 +44,22 @@ impl<'a> Record<'a> {
     #[must_use]
     pub const fn parts(&self) -> Parts<'a> {
         Parts(self.extensions.as_bytes())
+    }
+
+    /// Returns the size of the file in bytes, also from 4 GiB on: then the extension `LF` has it, and
+    /// [`size`](Self::size) is all ones.
+    #[must_use]
+    pub fn file_size(&self) -> u64 {
+        let large = |part| {
+            let Ok(Part::Ggep(block)) = part else { return None };
+            let extension = block.find(b"LF")?;
+            let mut buf = [0; 16];
+            match Known::read(extension.id(), extension.value(&mut buf).ok()?)? {
+                Known::LargeFile(size) => Some(size),
+                _ => None,
+            }
+        };
+        self.parts().find_map(large).unwrap_or(self.size.into())
     }
 }
 

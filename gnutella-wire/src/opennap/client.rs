@@ -208,7 +208,9 @@ impl Client {
                 self.phase = Phase::Online;
                 self.logged_in = true;
             }
-            (Phase::LoggingIn(_), Message::Error(_)) => self.close(ClientCloseReason::Refused),
+            (Phase::LoggingIn(_), Message::Error(_) | Message::NickInvalid) => {
+                self.close(ClientCloseReason::Refused);
+            }
             (_, Message::SearchEnd | Message::BrowseEnd(_)) => self.listing = None,
             (_, Message::Found(_) | Message::Browsed(..)) if self.listing.is_some() => {
                 self.listing = Some(self.due());

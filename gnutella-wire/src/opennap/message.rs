@@ -60,7 +60,9 @@ pub enum Message<'a> {
     Browsed(Text<'a>, File<'a>),
     /// 213, S: the answer is complete.
     BrowseEnd(Text<'a>),
-    /// 214: users, files, and gigabytes of the index.
+    /// 214, C: how large is the index?
+    StatsRequest,
+    /// 214, S: users, files, and gigabytes of the index.
     Stats(u32, u32, u32),
     /// 217, S: the answer to 215, which asks for sources by MD5, is complete.
     ResumeEnd,
@@ -154,6 +156,7 @@ impl<'a> Message<'a> {
             Kind::BROWSE => Self::Browse(fields.word()?),
             Kind::BROWSED => Self::Browsed(fields.word()?, File::read(&mut fields)?),
             Kind::BROWSE_END => Self::BrowseEnd(fields.word()?),
+            Kind::STATS if fields.is_empty() => Self::StatsRequest,
             Kind::STATS => Self::Stats(fields.number()?, fields.number()?, fields.number()?),
             Kind::RESUME_END => Self::ResumeEnd,
             Kind::DOWNLOAD_BEGINS => Self::Transfer(Transfer::DownloadBegins),
@@ -212,7 +215,7 @@ impl<'a> Message<'a> {
             Self::Browse(_) => Kind::BROWSE,
             Self::Browsed(..) => Kind::BROWSED,
             Self::BrowseEnd(_) => Kind::BROWSE_END,
-            Self::Stats(..) => Kind::STATS,
+            Self::StatsRequest | Self::Stats(..) => Kind::STATS,
             Self::ResumeEnd => Kind::RESUME_END,
             Self::Transfer(Transfer::DownloadBegins) => Kind::DOWNLOAD_BEGINS,
             Self::Transfer(Transfer::DownloadEnds) => Kind::DOWNLOAD_ENDS,
@@ -268,6 +271,7 @@ impl<'a> Message<'a> {
             | Self::NickInvalid
             | Self::SearchEnd
             | Self::ResumeEnd
+            | Self::StatsRequest
             | Self::Transfer(_) => {}
             Self::Error(word)
             | Self::Notice(word)

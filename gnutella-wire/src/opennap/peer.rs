@@ -62,6 +62,22 @@ impl<'a> Ask<'a> {
 }
 
 impl Answer {
+    /// As [`decode`](Self::decode), for a file whose size is known from a search: if its digits stand at the
+    /// beginning they are the size, and the file may begin with a digit.
+    #[must_use]
+    pub fn decode_sized(bytes: &[u8], size: u64, at_end: bool) -> Option<Self> {
+        let mut digits = [0; 20];
+        let written = Writer::fill(&mut digits, |w| w.text(format_args!("{size}")));
+        let digits = digits.get(..written.unwrap_or_default()).unwrap_or_default();
+        if bytes.starts_with(digits) {
+            return Some(Self::Size(size, digits.len()));
+        }
+        if digits.starts_with(bytes) && !at_end {
+            return None;
+        }
+        Self::decode(bytes, at_end)
+    }
+
     /// Reads the size before the bytes of a file: all digits at the beginning. A file
     /// that begins with a digit cannot be separated from its size; those of MP3 begin with FF.
     ///

@@ -57,6 +57,7 @@ pub(super) struct Connection {
 
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
+    pub(super) table_version: u32, // of the table that it has or is being sent; 0 for none
     pub(super) table_out: Option<u8>, // the next message of the own table: 0 is the RESET
 
     pub(super) status_due: Option<StatusDue>,
@@ -152,6 +153,7 @@ impl Connection {
             hops_flow_sent: ALL_HOPS,
             table_in: ReceiverState::NONE,
             table_unread: false,
+            table_version: 0,
             table_out: None,
             status_due: None,
             stop_due: None,

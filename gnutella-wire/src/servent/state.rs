@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) stats: Stats,
     pub(super) flood: u32,                   // the number of the last flood
     pub(super) explored: Option<Duration>,   // when peers were last asked for hosts
+    pub(super) table_version: u32,           // counts the changes of the table that is sent
     pub(super) tables_due: Option<Duration>, // when tables are to be sent
     pub(super) hops_wanted: u8,              // neighbours are to send queries with fewer hops
     pub(super) busy: bool,
@@ -45,6 +46,7 @@ impl State {
             stats: Stats::NONE,
             flood: 0,
             explored: None,
+            table_version: 1,
             tables_due: None,
             hops_wanted: ALL_HOPS,
             busy: false,

@@ -88,13 +88,14 @@ impl Core<'_> {
 
     /// Lets others know soon.
     pub(super) fn table_changed(&mut self) {
+        self.state.table_version = self.state.table_version.wrapping_add(1);
         if self.state.tables_due.is_none() && !self.tables.is_empty() {
             let wait = self.state.config.table_interval.max(core::time::Duration::from_millis(1));
             self.state.tables_due = self.state.now.checked_add(wait);
         }
     }
 
-    /// Begins to send the table to all that read it.
+    /// Begins to send the table to all that read it and do not have it.
     pub(super) fn send_tables(&mut self) {
         self.state.tables_due = None;
         let role = self.state.config.role;
@@ -104,9 +105,13 @@ impl Core<'_> {
         if role != Role::Leaf {
             self.tables.merge(self.conns, role);
         }
+        let version = self.state.table_version;
         let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
         for conn in conns.filter(|conn| conn.neighbour.reads_tables_of(role)) {
-            conn.table_out = Some(0);
+            if conn.table_version != version {
+                conn.table_version = version;
+                conn.table_out = Some(0);
+            }
         }
     }
 
@@ -117,6 +122,7 @@ impl Core<'_> {
         if self.tables.is_empty() || !conn.neighbour.reads_tables_of(role) {
             return;
         }
+        conn.table_version = self.state.table_version;
         conn.table_out = Some(0);
         if role != Role::Leaf {
             self.tables.merge(self.conns, role);

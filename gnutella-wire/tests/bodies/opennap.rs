@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Client, File, Frame, Index, IndexConfig, IndexLimits, IndexVec, LinkType, Login, MAX_DATA,
-    Message, NapError, Search, Wanted,
+    Client, File, Folder, Frame, Index, IndexConfig, IndexLimits, IndexVec, LinkType, Login,
+    MAX_DATA, Message, NapError, Search, Wanted,
 };
 use gnutella_wire::{ConnId, Text};
 use sim::laws::{Input, Machine, Outcome, check, check_poll_order};
@@ -70,7 +70,7 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
     let login = Login { nick, password: nick, port, client: name, link: LinkType(7) };
     let md5 = text("00");
     let file = File { name, md5, size: 1, bitrate: 2, frequency: 3, seconds: 4 };
-    match input.below(14) {
+    match input.below(20) {
         0..3 => Message::Login(login),
         3 | 4 => Message::Share(file),
         5 => Message::Unshare(name),
@@ -80,7 +80,12 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
         9 => Message::DownloadFirewalled(wanted),
         10 => Message::HotlistAdd(nick),
         11 => Message::HotlistRemove(nick),
-        12 => Message::Stats(0, 0, 0),
+        12 => Message::StatsRequest,
+        13 | 14 => Message::UploadAccept(wanted),
+        15 => Message::UploadLimit(wanted, 2),
+        16 => Message::AcceptFailed(wanted),
+        17 => Message::PortError(nick),
+        18 => Message::ShareFolder(Folder { path: nick, files: text("\"a.mp3\" 0 1 2 3 4") }),
         _ => Message::NickCheck(nick),
     }
 }

@@ -106,7 +106,7 @@ impl Core<'_> {
                 let speed = online.map(|online| Reply::Speed(online.nick, online.speed));
                 Some(speed.unwrap_or(Reply::Notice("no such user")))
             }
-            Message::Stats(..) => Some(Reply::Stats),
+            Message::StatsRequest | Message::Stats(..) => Some(Reply::Stats),
             Message::Ping(_) => Some(Reply::Pong),
             Message::Login(_) | Message::NewUser(..) => Some(Reply::Notice("logged in already")),
             Message::NickCheck(nick) => {

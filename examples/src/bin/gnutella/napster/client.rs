@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use examples::cli;
 use examples::tcp::{Event, Mailbox, Tcp};
+use examples::{cli, interrupt};
 use gnutella_wire::opennap::{
     Client, ClientCloseReason, ClientEvent, File, Frame, LinkType, Login, Message, Search, Source,
     Wanted as Naming,
@@ -18,6 +18,9 @@ use gnutella_wire::{ConnId, Text};
 
 use super::args::Client as Options;
 use super::transfer::{Shared, Wanted, deliver, fetch, library, welcome};
+
+/// How long the program sleeps at most, so that it notices an interruption.
+const TURN: Duration = Duration::from_millis(250);
 
 /// What the other threads send.
 enum Input {
@@ -88,8 +91,10 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
         wanted,
     };
     app.log_in()?;
-    loop {
+    interrupt::install();
+    while !interrupt::interrupted() {
         let due = app.client.poll_timeout().map(|at| at.saturating_sub(app.net.now()));
+        let due = Some(due.unwrap_or(TURN).min(TURN));
         for event in app.net.turn(due).map_err(cli::sentence)? {
             match event {
                 Event::Opened { .. } => app.state = State::Open,
@@ -112,6 +117,8 @@ pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), Strin
         app.client.handle_timeout(app.net.now());
         app.flush()?;
     }
+    println!("interrupted: {} downloads were waiting for their sharer", app.wanted.len());
+    Ok(())
 }
 
 /// Takes the connections of peers; returns the port.
@@ -193,12 +200,12 @@ impl App {
 
     fn deliver(&mut self, message: &Message<'_>) {
         match message {
-            Message::Error(why) => println!("the index reports: {why}"),
+            Message::Error(why) | Message::Notice(why) => println!("the index reports: {why}"),
             Message::Found(row) => self.list(&row.nick.to_string(), &row.file),
             Message::Browsed(nick, file) => self.list(&nick.to_string(), file),
             Message::SearchEnd | Message::BrowseEnd(_) => println!("{} files", self.found.len()),
             Message::DownloadAck(source) => self.fetch(source),
-            Message::DownloadError(_) => println!("the file is no longer there"),
+            Message::DownloadError(_) => println!("the file is no longer shared"),
             Message::UploadFirewalled(source) => self.upload(source),
             Message::UploadRequest(wanted) => {
                 let name = wanted.name.to_string();
@@ -206,6 +213,11 @@ impl App {
                     self.say(&Message::UploadAccept(*wanted)); // or no download starts
                 }
             }
+            Message::UploadLimited(wanted, _, limit) => {
+                println!("{} allows {limit} uploads, and all are taken: try later", wanted.nick);
+            }
+            Message::AcceptFailed(wanted) => println!("{} does not accept", wanted.nick),
+            Message::PortError(nick) => println!("{nick} cannot connect to this client"),
             Message::UserOn(nick, _) => println!("{nick} came"),
             Message::UserOff(nick) => println!("{nick} went"),
             Message::Stats(users, files, gigabytes) => {
@@ -283,7 +295,7 @@ impl App {
                 self.say(&Message::Download(Naming { nick: text(&nick), name: text(&name) }));
             }
             ("watch", nick) => self.say(&Message::HotlistAdd(text(nick))),
-            ("stats", _) => self.say(&Message::Stats(0, 0, 0)),
+            ("stats", _) => self.say(&Message::StatsRequest),
             ("", _) => {}
             _ => println!("find WORDS, get N, browse NICK, watch NICK, stats, quit"),
         }

@@ -2,11 +2,16 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use examples::cli;
+use core::time::Duration;
+
+use examples::random::random;
 use examples::tcp::{Event, Tcp};
+use examples::{cli, interrupt};
 use gnutella_wire::ConnId;
 use gnutella_wire::opennap::{Frame, Index, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind};
 
+/// How long the program sleeps at most, so that it notices an interruption.
+const TURN: Duration = Duration::from_millis(250);
 const USERS: usize = 1_000;
 const FILES: usize = 50_000;
 
@@ -16,10 +21,14 @@ type Net = Tcp<ConnId>;
 pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
     let mut net = Net::listen(listen)?;
     println!("index on {}, with room for {USERS} users and {FILES} files", net.address());
+    let mut config = IndexConfig::CUSTOMARY;
+    config.seed = u64::from_le_bytes(random());
     let storage = IndexVec::new(IndexLimits { users: USERS, files: FILES });
-    let mut index = Index::new(IndexConfig::CUSTOMARY, storage).map_err(cli::sentence)?;
-    loop {
+    let mut index = Index::new(config, storage).map_err(cli::sentence)?;
+    interrupt::install();
+    while !interrupt::interrupted() {
         let due = index.poll_timeout().map(|at| at.saturating_sub(net.now()));
+        let due = Some(due.unwrap_or(TURN).min(TURN));
         for event in net.turn(due).map_err(cli::sentence)? {
             handle(&mut index, &mut net, &event);
         }
@@ -32,6 +41,8 @@ pub fn run(listen: SocketAddr, trace: bool) -> Result<(), String> {
             }
         }
     }
+    println!("interrupted: {} users shared {} files", index.users(), index.files());
+    Ok(())
 }
 
 fn handle(index: &mut Server, net: &mut Net, event: &Event<ConnId, ()>) {

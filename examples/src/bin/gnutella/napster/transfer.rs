@@ -9,7 +9,9 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
+use examples::progress::{self, Meter};
 use gnutella_wire::Text;
+use gnutella_wire::opennap::MAX_NAME;
 use gnutella_wire::opennap::peer::{Answer, Ask, GET, READY, SEND};
 use md5::{Digest as _, Md5};
 
@@ -41,7 +43,7 @@ pub fn library(folder: &Path) -> io::Result<Vec<Shared>> {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Ok(size) = u32::try_from(path.metadata()?.len()) else { continue };
-        if path.is_file() && name.len() <= 120 {
+        if path.is_file() && name.len() <= MAX_NAME {
             files.push(Shared { name: name.to_owned(), md5: md5(&path)?, size, path });
         }
     }
@@ -110,7 +112,7 @@ pub fn fetch(nick: &str, wanted: &Wanted, from: SocketAddr, into: &Path) -> io::
     let (size, digits) = loop {
         let len = stream.read(&mut buf)?;
         received.extend_from_slice(&buf[..len]);
-        match Answer::decode(&received, len == 0) {
+        match Answer::decode_sized(&received, wanted.size.into(), len == 0) {
             None => {}
             Some(Answer::Size(size, digits)) => break (size, digits),
             Some(Answer::Refused) => {
@@ -186,7 +188,8 @@ fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<
         wanted.name.chars().map(|c| if "/\\:".contains(c) { '_' } else { c }).collect();
     let path = into.join(if name.starts_with('.') { format!("_{name}") } else { name });
     let part = path.with_extension("part");
-    let came = io::copy(&mut from.take(size), &mut File::create(&part)?)?;
+    let came = copy(from.take(size), &mut File::create(&part)?, &wanted.name, size)?;
+    progress::clear();
     if came != size {
         return Err(io::Error::other(format!("{came} of {size} bytes came")));
     }
@@ -195,4 +198,20 @@ fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<
     }
     fs::rename(&part, &path)?;
     Ok(path)
+}
+
+/// Copies a file, and shows how far it is.
+fn copy(mut from: impl Read, to: &mut File, name: &str, size: u64) -> io::Result<u64> {
+    let meter = Meter::new(0, size);
+    let mut buf = vec![0; 1 << 16];
+    let mut came = 0;
+    loop {
+        let len = from.read(&mut buf)?;
+        if len == 0 {
+            return Ok(came);
+        }
+        to.write_all(&buf[..len])?;
+        came += len as u64;
+        progress::show(|| format!("{name}: {}", meter.describe(came)));
+    }
 }

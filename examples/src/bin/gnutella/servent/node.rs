@@ -270,7 +270,7 @@ impl Node {
                 push: flags.push == Some(true),
                 busy: flags.busy == Some(true),
                 index: record.index,
-                size: record.size.into(),
+                size: record.file_size(),
                 name: record.name.to_string(),
                 sha1: urn.map(|urn| urn.sha1()),
                 root: match urn {

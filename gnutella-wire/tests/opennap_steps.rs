@@ -1,0 +1,416 @@
+//! The steps of `OpenNap` as its servers and clients take them: the bytes of a stranger in, the bytes of the index out.
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use gnutella_wire::opennap::peer::Answer;
+use gnutella_wire::opennap::{
+    EntrySlot, FileSlot, Frame, Index, IndexConfig, IndexLimits, IndexSlots, IndexVec, Kind,
+    LinkType, Login, MAX_DATA, Message, UserSlot,
+};
+use gnutella_wire::{ConfigError, ConnId, Text};
+
+const T0: Duration = Duration::ZERO;
+
+struct World(Index<IndexVec>);
+
+impl World {
+    fn new(users: usize, files: usize) -> Self {
+        let storage = IndexVec::new(IndexLimits { users, files });
+        let mut config = IndexConfig::CUSTOMARY;
+        config.max_files = 4_000;
+        Self(Index::new(config, storage).unwrap())
+    }
+
+    /// Connects from 10.0.0.`conn` and logs in with the words of nap 1.5.
+    fn enter(&mut self, conn: u32, nick: &str, port: u16) {
+        let ip = Ipv4Addr::new(10, 0, 0, u8::try_from(conn).unwrap());
+        self.0.handle_connected(T0, ConnId(conn), ip).unwrap();
+        let login = format!("{nick} pw {port} \"nap v1.5\" 8");
+        assert_eq!(self.send(conn, 2, &login), [(conn, 3, "unknown".to_owned())]);
+    }
+
+    /// Sends a message of a stranger, and returns what the index then sends: to whom, which type, which data.
+    fn send(&mut self, conn: u32, kind: u16, data: &str) -> Vec<(u32, u16, String)> {
+        let mut bytes = u16::try_from(data.len()).unwrap().to_le_bytes().to_vec();
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(data.as_bytes());
+        let received = self.0.handle_bytes(T0, ConnId(conn), &bytes).unwrap();
+        assert_eq!(received.consumed, bytes.len(), "{kind} {data}");
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Vec<(u32, u16, String)> {
+        let mut buf = [0; Index::<IndexVec>::MAX_TRANSMIT_LEN];
+        let mut sent = Vec::new();
+        while let Some(transmit) = self.0.poll_transmit(&mut buf).unwrap() {
+            let (frame, rest) = Frame::decode(&buf[..transmit.len], MAX_DATA).unwrap();
+            assert!(rest.is_empty());
+            let data = String::from_utf8(frame.data.to_vec()).unwrap();
+            sent.push((transmit.conn.0, frame.kind.0, data));
+        }
+        sent
+    }
+}
+
+fn sent(rows: &[(u32, u16, &str)]) -> Vec<(u32, u16, String)> {
+    rows.iter().map(|(conn, kind, data)| (*conn, *kind, (*data).to_owned())).collect()
+}
+
+const IP_1: &str = "16777226"; // 10.0.0.1, the first byte the lowest
+const IP_2: &str = "33554442";
+
+#[test]
+fn a_download_asks_the_sharer_first() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    assert_eq!(world.send(1, 100, "\"a b.mp3\" 0123 99 128 44100 60"), []);
+    let asked = world.send(2, 203, "ann \"a b.mp3\"");
+    assert_eq!(asked, sent(&[(1, 607, "ben \"a b.mp3\"")]));
+    let there = world.send(1, 608, "ben \"a b.mp3\"");
+    assert_eq!(there, sent(&[(2, 204, &format!("ann {IP_1} 6699 \"a b.mp3\" 0123 8"))]));
+    assert_eq!(world.send(1, 608, "ben \"a b.mp3\""), [], "accepted once, for one request");
+    assert_eq!(world.send(2, 218, ""), []);
+    assert_eq!(world.send(2, 219, ""), []);
+}
+
+#[test]
+fn a_sharer_without_free_uploads_answers_with_its_limit() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
+    world.send(2, 203, "ann \"a.mp3\"");
+    let full = world.send(1, 619, "ben \"a.mp3\" 3");
+    assert_eq!(full, sent(&[(2, 620, "ann \"a.mp3\" 99 3")]));
+    world.send(2, 203, "ann \"a.mp3\"");
+    let failed = world.send(1, 609, "ben \"a.mp3\"");
+    assert_eq!(failed, sent(&[(2, 609, "ann \"a.mp3\"")]));
+}
+
+#[test]
+fn nobody_accepts_what_was_not_asked_for() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.enter(3, "cat", 6701);
+    world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
+    world.send(3, 100, "\"a.mp3\" 4567 99 128 44100 60");
+    assert_eq!(world.send(1, 608, "ben \"a.mp3\""), []);
+    world.send(2, 203, "ann \"a.mp3\"");
+    assert_eq!(world.send(3, 608, "ben \"a.mp3\""), [], "ben asked ann");
+    world.send(1, 102, "\"a.mp3\"");
+    assert_eq!(world.send(1, 608, "ben \"a.mp3\""), [], "no longer shared");
+}
+
+#[test]
+fn a_missing_file_or_user_is_refused_with_206() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    assert_eq!(world.send(2, 203, "ann \"x.mp3\""), sent(&[(2, 206, "ann \"x.mp3\"")]));
+    assert_eq!(world.send(2, 203, "dan \"x.mp3\""), sent(&[(2, 206, "dan \"x.mp3\"")]));
+    assert_eq!(world.send(2, 500, "dan \"x.mp3\""), sent(&[(2, 206, "dan \"x.mp3\"")]));
+}
+
+#[test]
+fn a_sharer_behind_a_firewall_is_asked_to_connect() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 0);
+    world.enter(2, "ben", 6700);
+    world.enter(3, "cat", 0);
+    world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
+    let at_once = world.send(2, 203, "ann \"a.mp3\"");
+    assert_eq!(at_once, sent(&[(2, 204, &format!("ann {IP_1} 0 \"a.mp3\" 0123 8"))]));
+    let asked = world.send(2, 500, "ann \"a.mp3\"");
+    assert_eq!(asked, sent(&[(1, 607, "ben \"a.mp3\"")]));
+    let connect = world.send(1, 608, "ben \"a.mp3\"");
+    assert_eq!(connect, sent(&[(1, 501, &format!("ben {IP_2} 6700 \"a.mp3\" 0123 8"))]));
+    let both = world.send(3, 500, "ann \"a.mp3\"");
+    assert_eq!(both, sent(&[(3, 204, &format!("ann {IP_1} 0 \"a.mp3\" firewallerror 8"))]));
+    world.send(2, 100, "\"b.mp3\" 0123 99 128 44100 60");
+    let reachable = world.send(3, 500, "ben \"b.mp3\"");
+    assert_eq!(reachable, sent(&[(3, 404, "the sharer is not behind a firewall")]));
+}
+
+#[test]
+fn a_port_that_cannot_be_connected_to_is_reported_to_its_user() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    assert_eq!(world.send(2, 626, "ann"), sent(&[(1, 626, "ben")]));
+    assert_eq!(world.send(2, 626, "dan"), sent(&[(2, 404, "no such user")]));
+}
+
+/// `TekNap` 1.3 shares folder by folder, and writes a word where it has no MD5.
+#[test]
+fn a_folder_is_shared_file_by_file() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    let folder = "\"C:\\Music\" \"one two.mp3\" NOMD5COMPUTED 11 128 44100 60 \
+                  \"three.mp3\" 00000000000000000000000000000000-22 22 192 44100 61";
+    assert_eq!(world.send(1, 870, folder), []);
+    assert_eq!(world.0.files(), 2);
+    let rows = world.send(2, 211, "ann");
+    let expected = sent(&[
+        (
+            2,
+            212,
+            "ann \"C:\\Music\\three.mp3\" 00000000000000000000000000000000-22 22 192 44100 61",
+        ),
+        (2, 212, "ann \"C:\\Music\\one two.mp3\" NOMD5COMPUTED 11 128 44100 60"),
+        (2, 213, "ann"),
+    ]);
+    assert_eq!(rows, expected);
+    let found = world.send(2, 200, "FILENAME CONTAINS \"music two\" MAX_RESULTS 9");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(
+        world.send(1, 870, "\"/mnt/\" \"x.mp3\" m 1 1 1 1 \"broken"),
+        sent(&[(1, 404, "malformed fields")])
+    );
+    assert_eq!(world.send(1, 102, "\"/mnt/x.mp3\""), []);
+    assert_eq!(world.send(1, 102, "\"/mnt/x.mp3\""), sent(&[(1, 404, "this file is not shared")]));
+}
+
+#[test]
+fn a_folder_comes_back_as_it_was() {
+    let data = b"\"C:\\a b\" \"x.mp3\" md5 1 2 3 4 \"y.mp3\" md5 5 6 7 8";
+    let frame = Frame { kind: Kind::SHARE_FOLDER, data };
+    let Ok(Message::ShareFolder(folder)) = Message::from_frame(frame) else { panic!("{frame}") };
+    let sizes: Vec<_> = folder.files().map(|file| file.unwrap().size).collect();
+    assert_eq!(sizes, [1, 5]);
+    let mut out = [0; 80];
+    let len = Message::ShareFolder(folder).encode(&mut out).unwrap();
+    assert_eq!(out[4..len], data[..]);
+}
+
+/// Servers take the rest of the line where the closing quote is missing, and skip repeated blanks.
+#[test]
+fn careless_quoting_is_read_as_servers_read_it() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.send(1, 100, "  \"say\"hi\"or two.mp3\"   0123  99 128  44100 60");
+    let asked = world.send(2, 203, "ann   \"say\"hi\"or two.mp3");
+    assert_eq!(asked, sent(&[(1, 607, "ben \"say\"hi\"or two.mp3\"")]));
+    let found = world.send(2, 200, "FILENAME CONTAINS \"HI TWO\"");
+    assert_eq!(found[0].1, 201);
+}
+
+#[test]
+fn logins_are_answered_by_type() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.0.handle_connected(T0, ConnId(2), Ipv4Addr::LOCALHOST).unwrap();
+    let login = |nick: &str| format!("{nick} pw 6699 \"nap v1.5\" 8");
+    assert_eq!(world.send(2, 214, ""), sent(&[(2, 0, "log in first")]));
+    assert_eq!(world.send(2, 2, &login("ANN")), sent(&[(2, 0, "this nick is in use")]));
+    assert_eq!(world.send(2, 2, &login("a-nick-of-twenty-abc")), sent(&[(2, 10, "")]));
+    assert_eq!(world.send(2, 7, "ann"), sent(&[(2, 9, "")]));
+    assert_eq!(world.send(2, 7, "ben"), sent(&[(2, 8, "")]));
+    assert_eq!(
+        world.send(2, 6, &format!("{} ben@b.org", login("ben"))),
+        sent(&[(2, 3, "unknown")])
+    );
+    assert_eq!(world.send(2, 14, "NAME:ben"), []);
+}
+
+#[test]
+fn what_is_not_supported_is_answered() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    assert_eq!(world.send(1, 400, "#room"), sent(&[(1, 404, "this index does not support that")]));
+    assert_eq!(
+        world.send(1, 205, "ben hello"),
+        sent(&[(1, 404, "this index delivers no messages")])
+    );
+    assert_eq!(world.send(1, 215, "0123 99"), sent(&[(1, 217, "")]));
+    assert_eq!(world.send(1, 600, "dan"), sent(&[(1, 404, "no such user")]));
+    assert_eq!(world.send(1, 750, ""), sent(&[(1, 752, "")]));
+    assert_eq!(world.send(1, 203, "ann"), sent(&[(1, 404, "malformed fields")]));
+}
+
+/// Own files and those that cannot be transferred are left out, as by `OpenNap` 0.36.
+#[test]
+fn a_search_lists_only_what_can_be_fetched() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 0);
+    world.enter(3, "cat", 0);
+    for (conn, name) in [(1, "song one.mp3"), (2, "song two.mp3"), (3, "song three.mp3")] {
+        world.send(conn, 100, &format!("\"{name}\" 0123 99 128 44100 60"));
+    }
+    let names = |rows: Vec<(u32, u16, String)>| -> Vec<String> {
+        let rows = rows.into_iter().filter(|(_, kind, _)| *kind == 201);
+        rows.map(|(_, _, data)| data.split('"').nth(1).unwrap().to_owned()).collect()
+    };
+    let search = "FILENAME CONTAINS \"song\" MAX_RESULTS 100";
+    assert_eq!(names(world.send(1, 200, search)), ["song three.mp3", "song two.mp3"]);
+    assert_eq!(names(world.send(2, 200, search)), ["song one.mp3"]);
+}
+
+/// 48 one-letter words, G17 of the cases: the search pauses after each slice, and others are served meanwhile.
+#[test]
+fn a_hostile_search_is_sliced_and_delays_nobody() {
+    let mut world = World::new(4, 4_000);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.enter(3, "cat", 6701);
+    for number in 0..4_000 {
+        assert_eq!(world.send(1, 100, &format!("\"a b c {number}.mp3\" 0 1 1 1 1")), []);
+    }
+    let letters = (b'a'..=b'z').map(char::from).flat_map(|letter| [letter, ' ']);
+    let hostile = format!("FILENAME CONTAINS \"{}\"", letters.collect::<String>());
+    let ended = world.send(2, 200, &hostile);
+    assert_eq!(ended, sent(&[(2, 202, "")]), "a word that no file has ends the search at once");
+    world
+        .0
+        .handle_bytes(T0, ConnId(2), &frame(200, "FILENAME CONTAINS \"a\" BITRATE \"AT LEAST\" 9"))
+        .unwrap();
+    assert_eq!(world.drain(), [], "no file has that bitrate: the walk pauses");
+    assert_eq!(world.0.poll_timeout(), Some(Duration::from_millis(1)));
+    assert_eq!(world.send(3, 214, ""), sent(&[(3, 214, "3 4000 0")]));
+    let mut now = T0;
+    let mut slices = 1;
+    loop {
+        now += Duration::from_millis(1);
+        world.0.handle_timeout(now);
+        slices += 1;
+        if let [(2, 202, _)] = world.drain()[..] {
+            break;
+        }
+        assert!(slices < 4_000, "the search never ends");
+    }
+    assert!((20..200).contains(&slices), "{slices} slices for 4,000 files");
+    assert!(world.0.poll_timeout().unwrap() >= Duration::from_secs(30));
+}
+
+fn frame(kind: u16, data: &str) -> Vec<u8> {
+    let mut bytes = u16::try_from(data.len()).unwrap().to_le_bytes().to_vec();
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(data.as_bytes());
+    bytes
+}
+
+/// A file at which a search pauses may be removed, and its slots used again.
+#[test]
+fn a_search_survives_the_removal_of_the_files_it_walks_over() {
+    let mut world = World::new(3, 600);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    for number in 0..400 {
+        let bitrate = if number == 0 { 320 } else { 1 };
+        world.send(1, 100, &format!("\"song {number}\" 0 1 {bitrate} 1 1"));
+    }
+    let search = frame(200, "FILENAME CONTAINS \"song\" BITRATE \"AT LEAST\" 300");
+    world.0.handle_bytes(T0, ConnId(2), &search).unwrap();
+    assert_eq!(world.drain(), []);
+    for number in 1..400 {
+        world.send(1, 102, &format!("\"song {number}\""));
+        world.send(1, 100, &format!("\"other {number}\" 0 1 320 1 1"));
+    }
+    let mut rows = Vec::new();
+    for step in 1..100 {
+        world.0.handle_timeout(Duration::from_millis(step));
+        rows.extend(world.drain());
+    }
+    let kinds: Vec<_> = rows.iter().map(|(_, kind, _)| *kind).collect();
+    assert_eq!(kinds, [201, 202], "{rows:?}");
+    assert!(rows[0].2.starts_with("\"song 0\""));
+    world.0.handle_closed(T0, ConnId(1));
+    assert_eq!((world.0.files(), world.0.users()), (0, 1));
+    assert_eq!(world.send(2, 214, ""), sent(&[(2, 214, "1 0 0")]));
+}
+
+#[test]
+fn statistics_follow_every_change() {
+    let mut world = World::new(3, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.send(1, 100, "\"a\" 0 4294967295 1 1 1");
+    world.send(1, 100, "\"b\" 0 4294967295 1 1 1");
+    assert_eq!(world.send(2, 214, ""), sent(&[(2, 214, "2 2 7")]));
+    world.send(1, 100, "\"b\" 0 1 1 1 1");
+    assert_eq!(world.send(2, 214, ""), sent(&[(2, 214, "2 2 4")]));
+    world.send(1, 102, "\"a\"");
+    assert_eq!(world.send(2, 214, ""), sent(&[(2, 214, "2 1 0")]));
+}
+
+#[test]
+fn storage_without_room_for_the_users_is_refused() {
+    let slots = IndexSlots {
+        users: [UserSlot::EMPTY; 2],
+        files: [FileSlot::EMPTY; 1],
+        entries: [EntrySlot::EMPTY; 19],
+    };
+    let error = Index::new(IndexConfig::CUSTOMARY, slots).unwrap_err();
+    assert_eq!(error, ConfigError::TooFewSlots { what: "entries", needed: 20 });
+}
+
+/// Files beyond the entries are refused; users always find theirs.
+#[test]
+fn files_never_take_the_entries_of_users() {
+    let slots = IndexSlots {
+        users: [UserSlot::EMPTY; 2],
+        files: [FileSlot::EMPTY; 9],
+        entries: [EntrySlot::EMPTY; 23],
+    };
+    let mut index = Index::new(IndexConfig::CUSTOMARY, slots).unwrap();
+    for conn in [1, 2] {
+        index.handle_connected(T0, ConnId(conn), Ipv4Addr::LOCALHOST).unwrap();
+    }
+    let mut talk = |conn: u32, kind: u16, data: &str| -> Vec<u16> {
+        index.handle_bytes(T0, ConnId(conn), &frame(kind, data)).unwrap();
+        let mut buf = [0; 512];
+        let mut kinds = Vec::new();
+        while let Some(sent) = index.poll_transmit(&mut buf).unwrap() {
+            kinds.push(Frame::decode(&buf[..sent.len], MAX_DATA).unwrap().0.kind.0);
+        }
+        kinds
+    };
+    assert_eq!(talk(1, 2, "ann pw 1 \"nap\" 8"), [3]);
+    assert_eq!(talk(1, 100, "\"a b c\" 0 1 1 1 1"), [404], "four entries, where three are free");
+    assert_eq!(talk(1, 100, "\"a b\" 0 1 1 1 1"), []);
+    assert_eq!(talk(1, 100, "\"c\" 0 1 1 1 1"), [404]);
+    for conn in [1, 2] {
+        if conn == 2 {
+            assert_eq!(talk(2, 2, "ben pw 1 \"nap\" 8"), [3]);
+        }
+        for number in 0..8 {
+            assert_eq!(talk(conn, 207, &format!("nick{number}")), [301]);
+        }
+    }
+    assert_eq!(talk(2, 200, "FILENAME CONTAINS \"b\""), [201, 202]);
+}
+
+/// The digits before a file are as many as the size in the search has, whatever the file begins with.
+#[test]
+fn a_file_that_begins_with_digits_is_separated_by_its_announced_size() {
+    let bytes = b"44333217 is the first number";
+    assert_eq!(Answer::decode_sized(bytes, 443_332, false), Some(Answer::Size(443_332, 6)));
+    assert_eq!(Answer::decode_sized(b"443", 443_332, false), None);
+    assert_eq!(Answer::decode_sized(b"443", 443_332, true), Some(Answer::Size(443, 3)));
+    assert_eq!(Answer::decode_sized(b"99\xFF", 443_332, false), Some(Answer::Size(99, 2)));
+    assert_eq!(Answer::decode_sized(b"FILE NOT FOUND", 443_332, false), Some(Answer::Refused));
+    assert_eq!(Answer::decode_sized(b"INVALID DATA", 443_332, false), Some(Answer::Refused));
+}
+
+#[test]
+fn a_login_of_any_port_keeps_its_speed() {
+    let login = Login {
+        nick: Text::new(b"ann").unwrap(),
+        password: Text::new(b"pw").unwrap(),
+        port: 0,
+        client: Text::new(b"nap").unwrap(),
+        link: LinkType(10),
+    };
+    let mut world = World::new(2, 0);
+    world.0.handle_connected(T0, ConnId(1), Ipv4Addr::LOCALHOST).unwrap();
+    let mut buf = [0; 64];
+    let len = Message::Login(login).encode(&mut buf).unwrap();
+    world.0.handle_bytes(T0, ConnId(1), &buf[..len]).unwrap();
+    world.drain();
+    assert_eq!(world.send(1, 600, "ANN"), sent(&[(1, 601, "ann 10")]));
+}
