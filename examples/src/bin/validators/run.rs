@@ -25,8 +25,8 @@ pub struct Args {
     /// The number of blocks; for `slot` the number of slots
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = within(1..=1000_u64))]
     pub blocks: u64,
-    /// A validator that is silent from the beginning
-    #[arg(long, value_name = "INDEX")]
+    /// Validators that are silent from the beginning
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub kill: Vec<usize>,
     /// A validator that signs two different statements where it should sign one
     #[arg(long, value_name = "INDEX")]

@@ -23,7 +23,7 @@ const PATIENCE: u64 = 20;
 type Draw = SeededDraw<ValidatorSet<Vec<ValidatorSlot>>>;
 type Machine = Ffg<Draw, Ed25519Key, Vec<AttesterSlot>>;
 
-/// Runs the engine: block tickets travel at once, attestations as datagrams.
+/// Runs the engine: blocks travel at once, attestations as datagrams.
 pub fn run(args: &Args) -> cli::Result {
     let keys = args.keys();
     let stakes: Vec<_> = (1_u64..).zip(&keys).map(|(n, key)| (key.id(), 10 * n)).collect();
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> cli::Result {
         }
         for index in 0..args.validators {
             let Some(machine) = &mut machines[index] else { continue };
-            machine.handle_timeout(now);
+            machine.handle_head(now, &head); // before the attestation, which is for it
             while let Some(event) = machine.poll_event() {
                 match event {
                     FfgEvent::Propose { slot } => {
@@ -72,7 +72,6 @@ pub fn run(args: &Args) -> cli::Result {
                     _ => {}
                 }
             }
-            machine.handle_head(now, &head);
             let mut buf = [0; SignedStatement::LEN];
             while machine.poll_transmit(&mut buf).map_err(sentence)?.is_some() {
                 send(args, &keys[index], &mut net, (now, index), &buf)?;
