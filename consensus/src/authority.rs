@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::error::Full;
 use crate::id::ValidatorId;
 use crate::select::selector::Selector;
+use crate::vote::offence::{Offence, OffenceKind};
 
 /// Known keys that seal blocks in turn (EIP-225). Any `AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>` serves as
 /// storage.
@@ -77,6 +78,19 @@ pub enum AuthorityError {
         /// The next height that it may sign.
         next: u64,
     },
+}
+
+impl AuthorityError {
+    /// Returns the offence of an authority that signed the block at `height` all the same. A stranger commits none.
+    #[must_use]
+    pub const fn offence(&self, height: u64) -> Option<Offence> {
+        match self {
+            Self::Unauthorized(_) => None,
+            Self::RecentlySigned { id, .. } => {
+                Some(Offence { author: *id, kind: OffenceKind::SignedRecently, slot: height })
+            }
+        }
+    }
 }
 
 /// Authorities in the order of their turns. Created by [`Authorities::iter`].

@@ -3,3 +3,4 @@
 pub use crate::authority::AuthorityIds;
 pub use crate::validator::Validators;
 pub use crate::vote::detector::Statements;
+pub use crate::vote::offence::SkippedTurns;

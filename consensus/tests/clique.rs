@@ -150,13 +150,23 @@ impl Model {
     }
 }
 
-/// 100,000 random histories of 30 blocks: the same verdict, turns and authorities as the model after each block.
 #[test]
 fn random_histories_equal_the_plain_model() {
+    compare_histories(5_000);
+}
+
+#[test]
+#[ignore = "takes half a minute; optimise it"]
+fn many_random_histories_equal_the_plain_model() {
+    compare_histories(100_000);
+}
+
+/// Random histories of 30 blocks: the same verdict, turns and authorities as the model after each block.
+fn compare_histories(count: u64) {
     let mut rng = Rng::new(225);
     let mut accepted = 0_u64;
     let mut changed = 0_u64;
-    for history in 0..100_000_u64 {
+    for history in 0..count {
         let people: Vec<_> = (1..=5).map(|n| ValidatorId([n; 32])).collect();
         let count = 1 + rng.below(4) as usize;
         let epoch = [3, 7, 1000][rng.below(3) as usize];
@@ -190,7 +200,7 @@ fn random_histories_equal_the_plain_model() {
             assert!(same, "{history}: {block:?} after {before:?}");
         }
     }
-    assert!(accepted > 500_000 && changed > 20_000, "{accepted} blocks, {changed} changes");
+    assert!(accepted > 5 * count && changed > count / 5, "{accepted} blocks, {changed} changes");
 }
 
 /// A majority that came to be because the list shrank waits for the next vote on that authority: any vote, even one that

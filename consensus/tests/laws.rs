@@ -4,8 +4,8 @@ mod bodies;
 
 use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
-    Full, SignedStatement, Statement, StatementSlot, Turn, ValidatorError, ValidatorId,
-    ValidatorSet, ValidatorSlot,
+    Full, Offence, OffenceKind, SignedStatement, Statement, StatementSlot, Turn, ValidatorError,
+    ValidatorId, ValidatorSet, ValidatorSlot,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
@@ -150,6 +150,9 @@ fn an_authority_that_returns_is_still_recent() {
     list.insert(id(2)).expect("there is room");
     let wait = AuthorityError::RecentlySigned { id: id(2), next: 12 };
     assert_eq!(list.turn(&id(2), 10), Err(wait));
+    let offence = Offence { author: id(2), kind: OffenceKind::SignedRecently, slot: 10 };
+    assert_eq!(wait.offence(10), Some(offence));
+    assert_eq!(AuthorityError::Unauthorized(id(9)).offence(10), None);
     assert_eq!(list.turn(&id(2), 12), Ok(Turn::Out));
     assert!(list.iter().eq([1, 2, 3, 4].map(id)));
 }
@@ -201,4 +204,9 @@ fn nobody_blinds_the_detector() {
     }
     let ours = detector.iter().filter(|known| known.author == honest.author).count();
     assert_eq!(ours, 3);
+    detector.forget_before(7);
+    let slots: Vec<_> = detector.iter().map(|known| known.statement.slot).collect();
+    assert!(!slots.is_empty() && slots.iter().all(|slot| *slot >= 7), "{slots:?}");
+    let forgotten = signed(1, 5, 0, [3; 32]);
+    assert_eq!(detector.observe(&forgotten, is_validator), Ok(None), "too old to prove");
 }

@@ -9,9 +9,10 @@ const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const MINE: &str = env!("CARGO_BIN_EXE_mine");
 const LEARN: &str = env!("CARGO_BIN_EXE_learn");
 const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
+const VALIDATORS: &str = env!("CARGO_BIN_EXE_validators");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 42] = [
+const COMMANDS: [(&str, &[&str]); 47] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -54,6 +55,11 @@ const COMMANDS: [(&str, &[&str]); 42] = [
     (LEDGER, &["log", "add"]),
     (LEDGER, &["log", "prove"]),
     (LEDGER, &["log", "verify"]),
+    (VALIDATORS, &[]),
+    (VALIDATORS, &["run"]),
+    (VALIDATORS, &["nothing-at-stake"]),
+    (VALIDATORS, &["import"]),
+    (VALIDATORS, &["export"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {
@@ -93,6 +99,7 @@ fn a_failure_is_one_line_and_code_1() {
         (GNUTELLA, &["servent", "--share", "/nowhere/at/all"]),
         (MINE, &["pool", "work", "127.0.0.1:1"]),
         (LEDGER, &["audit", "/nowhere/at/all"]),
+        (VALIDATORS, &["import", "/nowhere/at/all"]),
     ] {
         let done = Command::new(program).args(words).output().expect("it starts");
         let text = String::from_utf8(done.stderr).expect("text");

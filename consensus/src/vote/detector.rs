@@ -89,6 +89,13 @@ impl<S: AsRef<[StatementSlot]> + AsMut<[StatementSlot]> + ?Sized> EquivocationDe
         signed.verify().map_err(|_| EvidenceError::Forged(signed.author))?;
         observe(self.slots.as_mut(), signed)
     }
+
+    /// Forgets the statements of slots before `slot`, whose offences are too old to be punished.
+    pub fn forget_before(&mut self, slot: u64) {
+        for known in self.slots.as_mut() {
+            known.0 = known.0.take_if(|signed| signed.statement.slot >= slot);
+        }
+    }
 }
 
 impl<S: AsRef<[StatementSlot]> + ?Sized> EquivocationDetector<S> {

@@ -1,9 +1,11 @@
 //! Offences: what a validator is punished for, once each.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::statement::{Statement, StatementKind};
 use crate::id::ValidatorId;
+use crate::select::selector::Selector;
 
 /// The identity of an offence. One offence can be proved by many pairs of statements; punish each `Offence` once.
 ///
@@ -47,6 +49,58 @@ pub enum OffenceKind {
     SignedRecently,
     /// It let its turn pass. Benign: it may have been offline.
     Skipped,
+}
+
+/// The turns that passed without a block. Created by [`Offence::skipped`].
+#[derive(Debug, Clone)]
+pub struct SkippedTurns<'a, P: ?Sized> {
+    selector: &'a P,
+    slots: Range<u64>,
+}
+
+impl Offence {
+    /// Returns the offence of an author that proposed in a slot which is another validator's, by a selector without
+    /// stand-ins.
+    ///
+    /// ```
+    /// use consensus::{Offence, OffenceKind, RoundRobin, ValidatorId};
+    ///
+    /// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
+    /// let turns = RoundRobin::new([ann, ben]);
+    /// assert_eq!(Offence::out_of_turn(&turns, ben, 5), None, "5 mod 2 is 1");
+    /// let offence = Offence::out_of_turn(&turns, ann, 5).expect("it is the turn of ben");
+    /// assert_eq!(offence.kind, OffenceKind::OutOfTurn);
+    /// let mut skipped = Offence::skipped(&turns, 5, 7); // block 5, then block 7
+    /// assert_eq!(skipped.next().map(|offence| offence.author), Some(ann));
+    /// assert_eq!(skipped.next(), None);
+    /// ```
+    pub fn out_of_turn(
+        selector: &(impl Selector + ?Sized),
+        author: ValidatorId,
+        slot: u64,
+    ) -> Option<Self> {
+        let is_its_turn = selector.select(slot, 0) == Some(author);
+        (!is_its_turn).then_some(Self { author, kind: OffenceKind::OutOfTurn, slot })
+    }
+
+    /// Returns the turns between a block and its parent, in which nobody proposed.
+    pub const fn skipped<P: Selector + ?Sized>(
+        selector: &P,
+        parent: u64,
+        slot: u64,
+    ) -> SkippedTurns<'_, P> {
+        SkippedTurns { selector, slots: parent.saturating_add(1)..slot }
+    }
+}
+
+impl<P: Selector + ?Sized> Iterator for SkippedTurns<'_, P> {
+    type Item = Offence;
+
+    fn next(&mut self) -> Option<Offence> {
+        let slot = self.slots.next()?;
+        let author = self.selector.select(slot, 0)?;
+        Some(Offence { author, kind: OffenceKind::Skipped, slot })
+    }
 }
 
 impl OffenceKind {
