@@ -5,7 +5,8 @@ mod common;
 use core::time::Duration;
 
 use common::driver::{
-    Blocks, Driver, LATER, NOW, PEER, TestNode, limits, node, node_of, regions, seal_with,
+    Blocks, Driver, LATER, NOW, PEER, TestEvent, TestNode, limits, node, node_of, regions,
+    seal_with,
 };
 use common::{Checksum, World, key, ledgers, rules};
 use ledger_core::node::{
@@ -328,6 +329,37 @@ fn orphans_wait_for_their_parents() {
     assert_eq!(driver.node.tip(), world.chain.tip());
     driver.node.handle_timeout(NOW + Duration::from_secs(60));
     assert_eq!(driver.node.poll_timeout(), None, "the flood is forgotten");
+}
+
+#[test]
+fn a_waiting_header_that_proves_invalid_is_reported_once() {
+    let mut world = World::new();
+    let genesis = *world.chain.genesis_id();
+    let mut driver = Driver::new(node(20));
+    let parent = driver.blocks.grow(&mut world, 1, 1);
+    let child = driver.blocks.grow(&mut world, 1, 1);
+    let mut expected = Vec::new();
+    for conn in [ConnId(7), ConnId(8)] {
+        let bytes = driver.blocks.0[&child].clone();
+        let (block, _) = Block::decode(&bytes).expect("a block");
+        let header = Header { time: conn.0.into(), ..*block.header() };
+        let id = header.id(&genesis);
+        let bad = Block::new(header, block.proof(), block.body()).expect("the same body");
+        let mut bytes = vec![0; bad.encoded_len()];
+        bad.encode(&mut bytes).expect("its length");
+        let answer = driver.node.handle_header(NOW, conn, &bytes);
+        assert_eq!(answer, Ok(Accepted::Orphan { id, parent }));
+        expected.push((id, conn));
+    }
+    driver.header(parent).expect("a good header");
+    let is_invalid = |event: &TestEvent| match event {
+        Event::Invalid { id, conn, .. } => Some((*id, *conn)),
+        _ => None,
+    };
+    let reported: Vec<_> = driver.events.iter().filter_map(is_invalid).collect();
+    assert_eq!(reported, expected);
+    driver.header(child).expect("the good one is not affected");
+    assert_eq!(driver.node.tip(), world.chain.tip());
 }
 
 #[test]

@@ -41,6 +41,8 @@ mod u256;
 mod work;
 
 #[cfg(feature = "ledger")]
+mod pairs;
+#[cfg(feature = "ledger")]
 mod seal;
 #[cfg(feature = "simd")]
 mod simd;

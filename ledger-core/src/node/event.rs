@@ -56,7 +56,8 @@ pub enum Event<E> {
         /// Its height.
         height: Height,
     },
-    /// The block that this connection delivered is invalid: the sender's fault.
+    /// The block that this connection delivered is invalid: the sender's fault. Also reported for a header alone that
+    /// waited for its parent or its time.
     Invalid {
         /// The block.
         id: BlockId,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::event::Accepted;
+use super::event::{Accepted, Event};
 use super::inner::InnerMut;
 use super::orphans::{Orphans, OrphansRef, Wait};
 use super::slot::{HeaderSlot, ProofDigest, Status};
@@ -127,12 +127,16 @@ impl<E: Engine> InnerMut<'_, E> {
         OrphansRef::new(self.parts.orphans).ready(is_known, self.inner.now)
     }
 
-    /// Checks a header that waits no more. One that proves invalid is dropped.
+    /// Checks a header that waits no more. One that proves invalid is dropped and reported.
     pub(super) fn attach_orphan(&mut self, at: usize) {
         let Some(orphan) = Orphans::new(self.parts.orphans).take(at) else { return };
         if let Ok((sealed, _)) = SealedHeader::decode(orphan.bytes()) {
             let now = self.inner.now;
-            let _ = self.accept_header(now, orphan.conn, &sealed);
+            let conn = orphan.conn;
+            if let Err(Refused::Invalid(why)) = self.accept_header(now, conn, &sealed) {
+                let id = sealed.header.id(&self.inner.root.genesis);
+                self.inner.report = Some(Event::Invalid { id, conn, why });
+            }
         }
     }
 }

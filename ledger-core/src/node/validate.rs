@@ -85,7 +85,9 @@ impl<E: Engine> InnerMut<'_, E> {
     pub(super) fn work(&mut self, budget: u32) -> Progress {
         let mut left = budget;
         loop {
-            let orphan = self.ready_orphan();
+            // A header that proves invalid is reported, which takes the place of the report.
+            let can_report = self.inner.report.is_none();
+            let orphan = if can_report { self.ready_orphan() } else { None };
             let is_stuck = self.is_stuck();
             if self.inner.check.is_none() && orphan.is_none() && !is_stuck {
                 return Progress::Idle;

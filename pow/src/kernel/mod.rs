@@ -3,6 +3,8 @@
 mod block;
 pub(crate) mod headers;
 pub(crate) mod lanes;
+#[cfg(feature = "ledger")]
+pub(crate) mod messages;
 pub(crate) mod run;
 
 use core::fmt;
@@ -84,6 +86,17 @@ impl Kernel {
             Kind::Lanes => headers::in_portable_lanes(headers, ids),
             #[cfg(feature = "simd")]
             Kind::Simd(simd) => simd.header_ids(headers, ids),
+        }
+    }
+
+    /// Hashes a group of messages of two blocks.
+    #[cfg(feature = "ledger")]
+    pub(crate) fn digests(self, messages: &messages::Messages, digests: &mut messages::Digests) {
+        match self.0 {
+            Kind::Block => messages::one_by_one(messages, digests),
+            Kind::Lanes => messages::in_portable_lanes(messages, digests),
+            #[cfg(feature = "simd")]
+            Kind::Simd(simd) => simd.digests(messages, digests),
         }
     }
 

@@ -11,6 +11,8 @@ use core::arch::aarch64::{
 
 use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::ROUNDS;
+#[cfg(feature = "ledger")]
+use crate::kernel::messages::{self, Digests, Messages};
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
 use crate::target::DigestOrder;
@@ -77,6 +79,17 @@ impl Set {
     pub(crate) unsafe fn header_ids(self, headers: &EncodedHeaders, ids: &mut HeaderIds) {
         match self {
             Self::Sha2 => headers::one_by_one(headers, ids), // `sha2` uses the same instructions
+        }
+    }
+
+    /// # Safety
+    ///
+    /// [`is_here`](Self::is_here) must be true.
+    #[cfg(feature = "ledger")]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn digests(self, messages: &Messages, digests: &mut Digests) {
+        match self {
+            Self::Sha2 => messages::one_by_one(messages, digests), // as above
         }
     }
 }

@@ -18,6 +18,8 @@ use none as machine;
 use x86 as machine;
 
 use crate::kernel::headers::{EncodedHeaders, HeaderIds};
+#[cfg(feature = "ledger")]
+use crate::kernel::messages::{Digests, Messages};
 use crate::kernel::run::{LANES, Run};
 use crate::target::DigestOrder;
 
@@ -58,6 +60,15 @@ impl Simd {
         #[allow(unsafe_code)]
         unsafe {
             self.0.header_ids(headers, ids);
+        }
+    }
+
+    #[cfg(feature = "ledger")]
+    pub(crate) fn digests(self, messages: &Messages, digests: &mut Digests) {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.0.digests(messages, digests);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Any other processor has no kernel of its own.
 
 use crate::kernel::headers::{EncodedHeaders, HeaderIds};
+#[cfg(feature = "ledger")]
+use crate::kernel::messages::{Digests, Messages};
 use crate::kernel::run::{LANES, Run};
 use crate::target::DigestOrder;
 
@@ -33,6 +35,11 @@ impl Set {
     }
 
     pub(crate) unsafe fn header_ids(self, _: &EncodedHeaders, _: &mut HeaderIds) {
+        match self {}
+    }
+
+    #[cfg(feature = "ledger")]
+    pub(crate) unsafe fn digests(self, _: &Messages, _: &mut Digests) {
         match self {}
     }
 }

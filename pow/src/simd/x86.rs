@@ -12,6 +12,8 @@ use core::arch::x86_64::{
 
 use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::{ROUNDS, leading_words};
+#[cfg(feature = "ledger")]
+use crate::kernel::messages::{self, Digests, Messages};
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
 use crate::target::DigestOrder;
@@ -103,6 +105,22 @@ impl Set {
             }
         }
     }
+
+    /// # Safety
+    ///
+    /// [`is_here`](Self::is_here) must be true.
+    #[cfg(feature = "ledger")]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn digests(self, messages: &Messages, digests: &mut Digests) {
+        // SAFETY: each function needs the instructions that `is_here` asked the processor for.
+        unsafe {
+            match self {
+                Self::Avx512 => messages_avx512(messages, digests),
+                Self::Sha => messages::one_by_one(messages, digests), // as above
+                Self::Avx2 => messages_avx2(messages, digests),
+            }
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -131,6 +149,18 @@ fn headers_avx512(headers: &EncodedHeaders, ids: &mut HeaderIds) {
 #[target_feature(enable = "avx2")]
 fn headers_avx2(headers: &EncodedHeaders, ids: &mut HeaderIds) {
     headers::in_lanes(headers, ids);
+}
+
+#[cfg(feature = "ledger")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn messages_avx512(messages: &Messages, digests: &mut Digests) {
+    messages::in_lanes(messages, digests);
+}
+
+#[cfg(feature = "ledger")]
+#[target_feature(enable = "avx2")]
+fn messages_avx2(messages: &Messages, digests: &mut Digests) {
+    messages::in_lanes(messages, digests);
 }
 
 /// The state as the instructions want it: a, b, e, f and c, d, g, h, the first one highest.

@@ -1,0 +1,88 @@
+//! The trees of `ledger-core` by each kernel: the RFC 6962 root over 100,000 leaf hashes, and transfers in a map of
+//! 1,000,000 accounts, in blocks of 1,000 transfers with one root each.
+//!
+//! CPU time of the thread; the best of twenty trees and the median of 21 blocks, all kernels in turn. Compare within one
+//! run only. `stream` is `MerkleTree`, which hashes one pair after the other.
+
+use core::hint::black_box;
+use std::time::Instant;
+
+use ledger_core::merkle::root_by_levels;
+use ledger_core::state::{Key, Slot, Store as _, Trie, Value};
+use ledger_core::{Hash, MerkleTree};
+use pow::Kernel;
+
+const LEAVES: u64 = 100_000;
+const ACCOUNTS: u64 = 1_000_000;
+const BLOCK: usize = 1000;
+const BLOCKS: usize = 21;
+
+fn main() {
+    trees();
+    transfers();
+}
+
+fn trees() {
+    let leaves: Vec<Hash> = (0..LEAVES).map(|i| MerkleTree::leaf(&i.to_le_bytes())).collect();
+    let root = MerkleTree::root_of(&leaves);
+    let kernels: Vec<Kernel> = Kernel::available().collect();
+    let mut best = vec![f64::INFINITY; kernels.len() + 1];
+    for _ in 0..20 {
+        let start = cpu_seconds();
+        black_box(MerkleTree::root_of(&leaves));
+        best[0] = best[0].min(cpu_seconds() - start);
+        for (best, kernel) in best[1..].iter_mut().zip(&kernels) {
+            let mut level = leaves.clone();
+            let start = cpu_seconds();
+            assert_eq!(root_by_levels(&mut level, &mut { *kernel }), root, "{kernel}");
+            *best = best.min(cpu_seconds() - start);
+        }
+    }
+    println!("root over {LEAVES} leaves\n  {:>8.2} ms  stream", best[0] * 1e3);
+    for (best, kernel) in best[1..].iter().zip(&kernels) {
+        println!("  {:>8.2} ms  {kernel}", best * 1e3);
+    }
+}
+
+fn transfers() {
+    let mut map = Trie::new(vec![Slot::EMPTY; ACCOUNTS as usize]);
+    let key = |n: u64| Key::new(64, &n.to_be_bytes());
+    let value = |coins: u64| Value::new(&coins.to_be_bytes()).expect("8 bytes");
+    for n in 0..ACCOUNTS {
+        map.replace(&key(n), Some(&value(1000))).expect("there is room");
+    }
+    map.root_with(&mut Kernel::best());
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        key((state >> 33) % ACCOUNTS)
+    };
+    println!("transfer among {ACCOUNTS} accounts, two writes and the share of the root");
+    let kernels: Vec<Kernel> = Kernel::available().collect();
+    let mut times = vec![Vec::new(); kernels.len()];
+    for _ in 0..BLOCKS {
+        for (times, kernel) in times.iter_mut().zip(&kernels) {
+            let keys: Vec<Key> = (0..2 * BLOCK).map(|_| next()).collect();
+            let start = cpu_seconds();
+            for (n, key) in keys.iter().enumerate() {
+                black_box(map.replace(key, Some(&value(n as u64))).expect("it exists"));
+            }
+            black_box(map.root_with(&mut { *kernel }));
+            times.push((cpu_seconds() - start) / BLOCK as f64);
+        }
+    }
+    for (times, kernel) in times.iter_mut().zip(&kernels) {
+        times.sort_by(f64::total_cmp);
+        println!("  {:>8.2} us  {kernel}", times[BLOCKS / 2] * 1e6);
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    std::thread::yield_now(); // or the system reports the time of the last tick
+    // Wall time counts the other programs of a shared machine, and serves where there is no such file.
+    thread_local!(static START: Instant = Instant::now());
+    std::fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok())
+        .map_or_else(|| START.with(|start| start.elapsed().as_secs_f64()), |nanos| nanos / 1e9)
+}
