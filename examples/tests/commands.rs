@@ -11,7 +11,7 @@ const LEARN: &str = env!("CARGO_BIN_EXE_learn");
 const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 42] = [
+const COMMANDS: [(&str, &[&str]); 46] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -54,6 +54,10 @@ const COMMANDS: [(&str, &[&str]); 42] = [
     (LEDGER, &["log", "add"]),
     (LEDGER, &["log", "prove"]),
     (LEDGER, &["log", "verify"]),
+    (LEDGER, &["node"]),
+    (LEDGER, &["status"]),
+    (LEDGER, &["follow"]),
+    (LEDGER, &["supply-chain"]),
 ];
 
 fn run(program: &str, words: &[&str], last: &str) -> Output {

@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 16] = [
+const MACHINES: [(&str, &str, &str); 17] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -64,6 +64,7 @@ const MACHINES: [(&str, &str, &str); 16] = [
         "bittorrent-pieces/src/picker",
     ),
     ("ledger_core::node::Node", "ledger-core/src/node/machine.rs", "ledger-core/src/node"),
+    ("ledger_core::gossip::Gossip", "ledger-core/src/gossip/machine.rs", "ledger-core/src/gossip"),
     ("pow::pool::Pool", "pow/src/pool/machine.rs", "pow/src/pool"),
     ("pow::pool::Worker", "pow/src/pool/worker.rs", "pow/src/pool/worker.rs"),
     ("consensus::bft::Bft", "consensus/src/bft/machine.rs", "consensus/src/bft"),
