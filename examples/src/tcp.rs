@@ -44,7 +44,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(bittorrent_pieces::ConnId, gnutella_wire::ConnId, pow::ConnId);
+ids!(bittorrent_pieces::ConnId, gnutella_wire::ConnId, ledger_core::ConnId, pow::ConnId);
 
 /// The listening socket, if there is one, and all connections. Other threads send messages of type `M`.
 pub struct Tcp<I, M = ()> {

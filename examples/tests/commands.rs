@@ -12,7 +12,7 @@ const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 const VALIDATORS: &str = env!("CARGO_BIN_EXE_validators");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 47] = [
+const COMMANDS: [(&str, &[&str]); 51] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -55,6 +55,10 @@ const COMMANDS: [(&str, &[&str]); 47] = [
     (LEDGER, &["log", "add"]),
     (LEDGER, &["log", "prove"]),
     (LEDGER, &["log", "verify"]),
+    (LEDGER, &["node"]),
+    (LEDGER, &["status"]),
+    (LEDGER, &["follow"]),
+    (LEDGER, &["supply-chain"]),
     (VALIDATORS, &[]),
     (VALIDATORS, &["run"]),
     (VALIDATORS, &["nothing-at-stake"]),

@@ -69,6 +69,7 @@ const MACHINES: [(&str, &str, &str); 17] = [
         "bittorrent-pieces/src/picker",
     ),
     ("ledger_core::node::Node", "ledger-core/src/node/machine.rs", "ledger-core/src/node"),
+    ("ledger_core::gossip::Gossip", "ledger-core/src/gossip/machine.rs", "ledger-core/src/gossip"),
     ("pow::pool::Pool", "pow/src/pool/machine.rs", "pow/src/pool"),
     ("pow::pool::Worker", "pow/src/pool/worker.rs", "pow/src/pool/worker.rs"),
     ("consensus::bft::Bft", "consensus/src/bft/machine.rs", "consensus/src/bft"),

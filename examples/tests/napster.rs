@@ -111,9 +111,9 @@ fn a_song_by_the_index_and_by_its_uploader() {
 
     // A single point of failure.
     index.child.kill().unwrap();
-    cat.wait("the index is gone");
+    cat.wait("the index is disconnected");
     cat.say("find debaser");
-    cat.wait("the index is gone");
+    cat.wait("the index is disconnected");
 }
 
 #[test]

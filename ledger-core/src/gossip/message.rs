@@ -350,6 +350,7 @@ impl<'a> BlockIds<'a> {
     }
 
     /// Returns the ids, the one that is preferred first.
+    #[must_use]
     pub fn iter(self) -> impl ExactSizeIterator<Item = BlockId> + Clone + 'a {
         self.0.iter().map(|id| BlockId::from_bytes(*id))
     }
@@ -363,6 +364,7 @@ impl<'a> TxIds<'a> {
     }
 
     /// Returns the ids.
+    #[must_use]
     pub fn iter(self) -> impl ExactSizeIterator<Item = TxId> + Clone + 'a {
         self.0.iter().map(|id| TxId::from_bytes(*id))
     }
@@ -405,6 +407,15 @@ impl<'a> Headers<'a> {
 }
 
 impl<'a> IntoIterator for Headers<'a> {
+    type Item = &'a [u8];
+    type IntoIter = HeadersIter<'a>;
+
+    fn into_iter(self) -> HeadersIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Headers<'a> {
     type Item = &'a [u8];
     type IntoIter = HeadersIter<'a>;
 

@@ -8,12 +8,11 @@ use crate::hash::BlockId;
 
 /// A penalty of this much disconnects.
 pub(super) const MAX_PENALTY: u16 = 100;
-/// One point of the penalty is forgiven in this time.
-const FORGIVE: Duration = Duration::from_secs(1);
 /// The assumed time for an answer of a peer that was not asked yet.
 const FIRST_LATENCY: Duration = Duration::from_secs(1);
 
 /// Room for one connection.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerSlot {
     pub(super) phase: Phase,
@@ -129,9 +128,9 @@ impl PeerSlot {
         }
     }
 
-    /// Adds to the penalty, which time reduces, and disconnects a peer that has too much of it.
+    /// Adds to the penalty, of which each second forgives a point, and disconnects a peer that has too much of it.
     pub(super) fn penalize(&mut self, now: Duration, points: u16, reason: CloseReason) {
-        let passed = now.saturating_sub(self.penalty_at).as_secs() / FORGIVE.as_secs();
+        let passed = now.saturating_sub(self.penalty_at).as_secs();
         let forgiven = u16::try_from(passed).unwrap_or(u16::MAX);
         self.penalty = self.penalty.saturating_sub(forgiven).saturating_add(points);
         self.penalty_at = now;
@@ -146,7 +145,8 @@ impl PeerSlot {
         self.window = self.window.saturating_add(1).min(most);
         if let Some(asked_at) = asked_at {
             let took = now.saturating_sub(asked_at);
-            self.latency = (self.latency / 4).saturating_mul(3).saturating_add(took / 4);
+            let sum = self.latency.saturating_mul(3).saturating_add(took);
+            self.latency = sum.checked_div(4).unwrap_or_default();
         }
     }
 

@@ -118,10 +118,10 @@ impl InnerMut<'_> {
         self.change(at, |peer| {
             peer.tip = status.tip;
             peer.height = status.height.0;
-            if !has_ours {
-                peer.sync_at(now);
-            } else {
+            if has_ours {
                 peer.status_due = false;
+            } else {
+                peer.sync_at(now);
             }
         });
     }
@@ -130,6 +130,7 @@ impl InnerMut<'_> {
     fn headers(&mut self, at: usize, has_more: bool) -> bool {
         let now = self.inner.now;
         let retry = self.inner.config.retry;
+        let pause = retry.checked_div(16).unwrap_or(retry);
         let Sync::Asked { again, .. } = self.peer(at).sync else {
             self.change(at, |peer| peer.penalize(now, UNSOLICITED, CloseReason::Unsolicited));
             return false;
@@ -139,7 +140,7 @@ impl InnerMut<'_> {
             peer.sync = match (has_more, again) {
                 (true, _) => Sync::At(now),
                 // Its tip has changed meanwhile. A peer whose tip changes all the time is asked now and then.
-                (false, true) => Sync::At(now.saturating_add(retry / 16)),
+                (false, true) => Sync::At(now.saturating_add(pause)),
                 (false, false) => Sync::Idle,
             };
             if !has_more {

@@ -194,24 +194,19 @@ impl Host {
                 let len = writer.finish(more);
                 net.send(stream, self.addr, &out[..len]);
             }
-            Message::GetBlock(id) => match self.disk.blocks.get(&id) {
-                Some(bytes) => send(net, stream, self.addr, &Message::Block(bytes)),
-                None => {
-                    let missing = Message::NotFound(NotFound::Block(id));
-                    send(net, stream, self.addr, &missing);
-                }
-            },
+            Message::GetBlock(id) => {
+                let block = self.disk.blocks.get(&id).map(|bytes| Message::Block(bytes));
+                let answer = block.unwrap_or(Message::NotFound(NotFound::Block(id)));
+                send(net, stream, self.addr, &answer);
+            }
             Message::GetTransaction(id) => {
                 let mut buf = [0; Transaction::MAX_LEN];
-                match self.mempool.copy(&id, &mut buf) {
-                    Ok(Some(len)) => {
-                        send(net, stream, self.addr, &Message::Transaction(&buf[..len]));
-                    }
-                    _ => {
-                        let missing = Message::NotFound(NotFound::Transaction(id));
-                        send(net, stream, self.addr, &missing);
-                    }
-                }
+                let len = self.mempool.copy(&id, &mut buf).ok().flatten();
+                let answer = match len {
+                    Some(len) => Message::Transaction(&buf[..len]),
+                    None => Message::NotFound(NotFound::Transaction(id)),
+                };
+                send(net, stream, self.addr, &answer);
             }
             Message::Headers(headers) => {
                 for header in headers {
@@ -360,18 +355,13 @@ impl Host {
         let body = Body::from_bytes(&body[..len]).expect("transactions");
         let claim = common::claim(weight);
         let author = Account::default();
-        let proposed = self.node.propose(clock.as_secs(), author, &body, claim);
-        let (header, body) = match proposed {
-            Ok(header) => (header, body),
-            // A transaction that does not fit any more, or a branch under trial.
-            Err(_) => {
-                let empty = Body::default();
-                let Ok(header) = self.node.propose(clock.as_secs(), author, &empty, claim) else {
-                    return;
-                };
-                (header, empty)
-            }
+        // Without transactions if one does not fit any more; later if a branch is under trial.
+        let mut propose = |body| {
+            let header = self.node.propose(clock.as_secs(), author, &body, claim);
+            header.ok().map(|header| (header, body))
         };
+        let proposed = propose(body).or_else(|| propose(Body::default()));
+        let Some((header, body)) = proposed else { return };
         let bytes = common::seal(self.node.genesis_id(), &header, &body);
         let id = header.id(self.node.genesis_id());
         self.store.insert(id, (ConnId(u32::MAX), bytes.clone()));

@@ -118,17 +118,16 @@ impl Hostile {
 
     /// Makes a transaction that no mempool has use for.
     fn transaction(&mut self) -> TxId {
-        let (key, sequence) = match self.kind {
-            Kind::OneSequence => (common::key(0), 0),
-            _ => {
-                let mut secret = [0; 32];
-                self.rng.fill(&mut secret);
-                (KeyPair::from_secret(&secret), 0)
-            }
+        let key = if self.kind == Kind::OneSequence {
+            common::key(0)
+        } else {
+            let mut secret = [0; 32];
+            self.rng.fill(&mut secret);
+            KeyPair::from_secret(&secret)
         };
         let amount = 1 + self.rng.below(500);
         let action = Action::Pay { to: common::key(1).account(), amount };
-        let transaction = Transaction::new(key.account(), sequence, action);
+        let transaction = Transaction::new(key.account(), 0, action);
         let mut buf = [0; Transaction::MAX_LEN];
         let signed = transaction.sign(&self.genesis, &key, &mut buf).expect("its own key");
         let id = signed.id(&self.genesis);

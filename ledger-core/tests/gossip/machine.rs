@@ -187,7 +187,7 @@ fn a_peer_that_stalls_is_replaced_unless_it_is_the_only_one() {
             gossip.handle_timeout(now);
             stalled.extend(events(&mut gossip));
         }
-        let expected = if peers == 1 { 0 } else { 1 };
+        let expected = usize::from(peers > 1);
         let count = stalled
             .iter()
             .filter(|event| matches!(event, Event::Closed { reason: CloseReason::Stalled, .. }))

@@ -18,18 +18,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// both sides make blocks. In the end there is one tip.
 fn heals(seed: u64, hostile: usize) {
     let mut world = World::new(seed, 50, hostile);
-    world.run(8 * MINUTE);
+    world.run(4 * MINUTE);
     world.split();
     world.run(30 * MINUTE);
     let tips = world.tips();
     assert!(tips.len() > 1, "seed {seed}: both sides made blocks");
     world.heal();
-    world.run(6 * MINUTE);
+    world.run(4 * MINUTE);
     world.is_quiet = true;
     world.run(3 * MINUTE);
     let tips = world.tips();
     assert_eq!(tips.len(), 1, "seed {seed}: {tips:?}");
-    assert!(world.height() >= 15, "seed {seed}: height {}", world.height());
+    assert!(world.height() >= 10, "seed {seed}: height {}", world.height());
     world.assert_honest_are_connected();
     world.assert_no_honest_peer_was_banned();
 }

@@ -150,12 +150,12 @@ impl World {
                 self.dial(*addr);
             }
         }
-        for hostile in self.hostile.values_mut() {
+        for hostile in self.hostile.values_mut().filter(|_| self.ticks.is_multiple_of(4)) {
             hostile.tick(&mut self.net);
         }
         let few = |hostile: &&Hostile| hostile.connections() < 8;
         let enemies: Vec<Addr> = self.hostile.values().filter(few).map(|it| it.addr).collect();
-        for addr in enemies.into_iter().filter(|_| self.ticks % 10 == 0) {
+        for addr in enemies.into_iter().filter(|_| self.ticks.is_multiple_of(10)) {
             let target = addrs[self.rng.below(addrs.len() as u64) as usize];
             self.net.connect(addr, target);
         }
@@ -163,7 +163,7 @@ impl World {
         if self.is_quiet {
             return;
         }
-        if self.ticks % 20 == 0 {
+        if self.ticks.is_multiple_of(20) {
             let (from, to) = (self.rng.below(3) as u8, self.rng.below(3) as u8);
             self.at_random(|host, net| host.pay(net, from, to));
         }
@@ -177,7 +177,7 @@ impl World {
         if self.rng.below(120) == 0 {
             self.restart();
         }
-        if self.ticks % 60 == 0 {
+        if self.ticks.is_multiple_of(60) {
             self.share_blocks();
         }
     }
@@ -323,5 +323,5 @@ pub fn catch_up(kinds: &[Kind], blocks: usize) -> Duration {
         assert!(world.net.now() < start + Duration::from_secs(600), "{kinds:?}: stuck");
     }
     assert!(world.hosts[&newcomer].peers().contains(&Addr(0)), "{kinds:?}: the honest one stays");
-    world.net.now() - start
+    world.net.now().saturating_sub(start)
 }

@@ -1,4 +1,4 @@
-//! Transactions: each becomes a block of its own, sealed by work.
+//! Transactions: in a folder each becomes a block of its own, sealed by work; in a network the nodes put it into one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,11 +7,12 @@ use examples::cli::{self, Exit, failed, sentence};
 use examples::interrupt::interrupted;
 use examples::progress;
 use ledger_core::{
-    Account, Action, AssetId, Block, Body, Hash, Header, KeyPair, MAX_PAYLOAD_LEN, Transaction,
+    Account, Action, AssetId, Block, Body, Claim, GenesisId, Hash, Header, KeyPair,
+    MAX_PAYLOAD_LEN, Transaction,
 };
-use pow::{Step, WorkSeal};
+use pow::{CompactTarget, Step, WorkSeal};
 
-use crate::store::{Folder, unix_time};
+use crate::store::{Folder, Source, unix_time};
 use crate::{hex, wallet};
 
 /// Hashes between two looks at the clock and at signals.
@@ -58,7 +59,7 @@ pub struct Record {
 
 #[derive(Debug, clap::Args)]
 struct ChainArgs {
-    /// The folder of the chain
+    /// The folder of the chain, or of a network
     folder: PathBuf,
     /// The file with the key of the account that acts
     #[arg(long, value_name = "FILE")]
@@ -111,11 +112,25 @@ fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair
     let signed = transaction.sign(folder.chain.genesis_id(), &key, &mut buf).map_err(sentence)?;
     let body = Body::from_bytes(signed.as_bytes()).map_err(sentence)?;
     let time = unix_time().max(folder.chain.median_time() + 1);
-    let claim = WorkSeal::claim(folder.bits, 0);
-    let header = folder.chain.propose(time, source, &body, claim).map_err(sentence)?;
-    let Some(header) = seal(&folder, header)? else { return Ok(Exit::Stopped) };
-    let block = encode(header, &body)?;
-    folder.append(&block)?;
+    let Folder { chain, blocks, source: place } = &mut folder;
+    match place {
+        Source::File { bits, .. } => {
+            let bits = *bits;
+            let header = chain.propose(time, source, &body, WorkSeal::claim(bits, 0));
+            let header = header.map_err(sentence)?;
+            let Some(header) = seal(chain.genesis_id(), bits, header)? else {
+                return Ok(Exit::Stopped);
+            };
+            let block = encode(header, &body)?;
+            folder.append(&block)?;
+        }
+        Source::Network(client) => {
+            // What no block could contain is refused here.
+            chain.propose(time, source, &body, Claim::NONE).map_err(sentence)?;
+            let id = signed.id(chain.genesis_id());
+            blocks.extend(client.submit(chain, id, signed.as_bytes())?);
+        }
+    }
     let tip = folder.chain.tip();
     println!("block {} {}", tip.height, tip.id);
     done(&folder, &key);
@@ -123,13 +138,16 @@ fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair
 }
 
 /// Searches the nonce. Returns `None` if a signal came first.
-fn seal(folder: &Folder, mut header: Header) -> cli::Result<Option<Header>> {
-    let genesis = folder.chain.genesis_id();
+fn seal(
+    genesis: &GenesisId,
+    bits: CompactTarget,
+    mut header: Header,
+) -> cli::Result<Option<Header>> {
     let mut miner = WorkSeal::miner(genesis, &header, 0..=u64::MAX).map_err(sentence)?;
     loop {
         match miner.step(SLICE) {
             Step::Found(nonce) => {
-                header.claim = WorkSeal::claim(folder.bits, nonce);
+                header.claim = WorkSeal::claim(bits, nonce);
                 return Ok(Some(header));
             }
             _ if interrupted() => return Ok(None),

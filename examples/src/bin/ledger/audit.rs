@@ -28,7 +28,7 @@ pub fn tip_of(text: &str) -> Result<BlockId, String> {
 pub fn run(args: &Args) -> cli::Result {
     let (mut chain, blocks, _) = store::read(&args.folder)?;
     for (height, bytes) in (1_u64..).zip(&blocks) {
-        if let Err(refused) = chain.append(store::unix_time(), bytes) {
+        if let Err(refused) = chain.append(store::unix_time().saturating_add(5), bytes) {
             println!("block {height} is invalid: {refused}");
             return Ok(Exit::Failure);
         }

@@ -1,12 +1,14 @@
-//! A ledger in a folder: payments, unique assets and records in blocks sealed by work, proofs for people who have no
-//! chain, an audit, and a transparency log. See `ledger --help`.
+//! A ledger in a folder or among a few machines: payments, unique assets and records in blocks, proofs for people who have
+//! no chain, an audit, and a transparency log. See `ledger --help`.
 
 mod act;
 mod audit;
 mod hex;
 mod log;
+mod network;
 mod proof;
 mod store;
+mod supply;
 mod wallet;
 
 use std::process::ExitCode;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use examples::cli::{self, Common};
 
-/// A ledger in a folder: payments, unique assets and records in blocks sealed by work; proofs, an audit, and a
+/// A ledger in a folder or among a few machines: payments, unique assets and records in blocks; proofs, an audit, and a
 /// transparency log.
 #[derive(Parser)]
 #[command(
@@ -41,6 +43,10 @@ enum Command {
     Verify(proof::Verify),
     Audit(audit::Args),
     Log(log::Args),
+    Node(network::node::Args),
+    Status(network::status::Args),
+    Follow(network::follow::Args),
+    SupplyChain(supply::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +62,10 @@ fn main() -> ExitCode {
             Command::Verify(args) => proof::verify(&args),
             Command::Audit(args) => audit::run(&args),
             Command::Log(args) => log::run(&args),
+            Command::Node(args) => network::node::run(&args),
+            Command::Status(args) => network::status::run(&args),
+            Command::Follow(args) => network::follow::run(&args),
+            Command::SupplyChain(args) => supply::run(&args),
         },
     )
 }

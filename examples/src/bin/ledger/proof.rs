@@ -19,7 +19,7 @@ use ledger_core::{
 use crate::act::account_of;
 use crate::audit::tip_of;
 use crate::hex;
-use crate::store::Folder;
+use crate::store::{Folder, FolderChain};
 
 const VERSION: &str = "ledger-core proof 1";
 
@@ -65,16 +65,10 @@ fn asset_of(text: &str) -> Result<AssetId, String> {
 
 pub fn prove(args: &Prove) -> cli::Result {
     let mut folder = Folder::open(&args.folder)?;
-    let tip = folder.blocks.last().ok_or("the chain has no blocks yet")?;
-    let (tip, _) = Block::decode(tip).map_err(sentence)?;
-    let tip = *tip.header();
-    let mut file = format!(
-        "{VERSION}\ngenesis {}\ntip {}\n",
-        folder.chain.genesis_id(),
-        hex::encode(&encoded(&tip))
-    );
+    let tip = last_header(&folder.blocks)?;
+    let mut file = front(&folder.chain, &tip);
     if let Some(height) = args.record {
-        file += &prove_record(&folder, &tip, height)?;
+        file += &prove_record(&folder.chain, &folder.blocks, &tip, height)?;
     } else {
         let (name, subject, key) = match (args.balance, args.asset) {
             (Some(account), _) => ("balance", account.to_string(), account_key(&account)),
@@ -94,10 +88,32 @@ pub fn prove(args: &Prove) -> cli::Result {
     Ok(Exit::Success)
 }
 
+/// Returns the file that proves the first transaction of the block at a height.
+pub fn of_record(chain: &FolderChain, blocks: &[Vec<u8>], height: u64) -> cli::Result<String> {
+    let tip = last_header(blocks)?;
+    Ok(front(chain, &tip) + &prove_record(chain, blocks, &tip, height)?)
+}
+
+fn last_header(blocks: &[Vec<u8>]) -> cli::Result<Header> {
+    let last = blocks.last().ok_or("the chain has no blocks yet")?;
+    Block::decode(last).map(|(block, _)| *block.header()).map_err(sentence)
+}
+
+/// The lines that all proofs have.
+fn front(chain: &FolderChain, tip: &Header) -> String {
+    let genesis = chain.genesis_id();
+    format!("{VERSION}\ngenesis {genesis}\ntip {}\n", hex::encode(&encoded(tip)))
+}
+
 /// The header and the way from it to the tip, the transaction and the way from it to the header.
-fn prove_record(folder: &Folder, tip: &Header, height: u64) -> cli::Result<String> {
+fn prove_record(
+    chain: &FolderChain,
+    blocks: &[Vec<u8>],
+    tip: &Header,
+    height: u64,
+) -> cli::Result<String> {
     let index = height.checked_sub(1).and_then(|at| usize::try_from(at).ok());
-    let bytes = index.and_then(|at| folder.blocks.get(at));
+    let bytes = index.and_then(|at| blocks.get(at));
     let bytes = bytes.ok_or_else(|| format!("there is no block {height}"))?;
     let (block, _) = Block::decode(bytes).map_err(sentence)?;
     let transactions: Vec<Hash> =
@@ -112,8 +128,8 @@ fn prove_record(folder: &Folder, tip: &Header, height: u64) -> cli::Result<Strin
         path_text(body.path)
     );
     if height < tip.height.0 {
-        let genesis = folder.chain.genesis_id();
-        let block_ids = folder.blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
+        let genesis = chain.genesis_id();
+        let block_ids = blocks.iter().filter_map(|bytes| Block::decode(bytes).ok());
         let ids = block_ids.map(|(block, _)| block.id(genesis));
         let leaves: Vec<Hash> = core::iter::once(genesis.block_id())
             .chain(ids)
@@ -142,7 +158,7 @@ pub fn verify(args: &Verify) -> cli::Result {
 }
 
 /// Returns what a proof file proves.
-fn check(text: &str, trusted: &BlockId) -> cli::Result<String> {
+pub fn check(text: &str, trusted: &BlockId) -> cli::Result<String> {
     let body = text.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('\n'));
     let fields: BTreeMap<&str, &str> =
         body.ok_or("not a proof file")?.lines().filter_map(|line| line.split_once(' ')).collect();

@@ -8,8 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use examples::cli::{self, Exit, failed, sentence, within};
 use ledger_core::ledger::Standard;
 use ledger_core::{Account, Chain, ChainSpec, ChainVec, ReplayError, Rules};
-use pow::{Target, WorkError, WorkSeal};
+use pow::{CompactTarget, Target, WorkSeal};
 
+use crate::network::Network;
+use crate::network::client::Client;
+use crate::network::rule::{Rule, RuleError};
 use crate::{hex, wallet};
 
 const VERSION: &str = "ledger-core chain 1";
@@ -17,7 +20,7 @@ const VERSION: &str = "ledger-core chain 1";
 const SPEC: &str = "chain.txt";
 const BLOCKS: &str = "blocks";
 
-pub type FolderChain = Chain<WorkSeal, Standard, ChainVec>;
+pub type FolderChain = Chain<Rule, Standard, ChainVec>;
 
 /// Create a chain in a folder
 ///
@@ -51,10 +54,17 @@ pub struct Spec {
 
 /// A chain and the blocks it was built from.
 pub struct Folder {
-    path: PathBuf,
     pub chain: FolderChain,
     pub blocks: Vec<Vec<u8>>,
-    pub bits: pow::CompactTarget,
+    pub source: Source,
+}
+
+/// Where the blocks of a chain are, and how one is added.
+pub enum Source {
+    /// In a file of this machine: this program seals it.
+    File { path: PathBuf, bits: CompactTarget },
+    /// Among the nodes of a network: they seal it.
+    Network(Client),
 }
 
 pub fn create(args: &Create) -> cli::Result {
@@ -115,26 +125,35 @@ impl Spec {
         format!("{VERSION}\nname {}\ntime {}\nbits {}\n{owners}", self.name, self.time, self.bits)
     }
 
-    fn target(&self) -> pow::CompactTarget {
+    fn target(&self) -> CompactTarget {
         Target::from_zero_bits(self.bits).to_compact()
     }
 
     fn chain(&self) -> cli::Result<FolderChain> {
         let mut rules = Rules::DEFAULT;
         rules.max_writes = 256;
-        let engine = WorkSeal::new(self.target()).map_err(sentence)?;
+        let engine = WorkSeal::new(self.target()).map(Rule::Work).map_err(sentence)?;
         let allocation = &self.allocation;
         let spec = ChainSpec { name: &self.name, rules, time: self.time, allocation };
         Chain::new(&spec, engine, Standard, ChainVec::new(&rules)).map_err(sentence)
     }
 }
 
-/// Reads a chain without its blocks, and the blocks.
-pub fn read(folder: &Path) -> cli::Result<(FolderChain, Vec<Vec<u8>>, pow::CompactTarget)> {
+/// Reads a chain without its blocks, and the blocks. Those of a network come from the first node that answers, and are
+/// checked on the way.
+pub fn read(folder: &Path) -> cli::Result<(FolderChain, Vec<Vec<u8>>, Source)> {
+    if Network::is_in(folder) {
+        let network = Network::read(folder)?;
+        let mut chain = network.chain()?;
+        let mut client = Client::connect_any(&network, *chain.genesis_id())?;
+        let blocks = client.fetch(&mut chain)?;
+        return Ok((network.chain()?, blocks, Source::Network(client)));
+    }
     let spec = Spec::read(folder)?;
     let path = folder.join(BLOCKS);
     let bytes = fs::read(&path).map_err(failed("read", &path))?;
-    Ok((spec.chain()?, split(&bytes), spec.target()))
+    let source = Source::File { path, bits: spec.target() };
+    Ok((spec.chain()?, split(&bytes), source))
 }
 
 /// Returns the blocks of a file. What a cut left of the last one is a block that cannot be read.
@@ -153,25 +172,26 @@ fn split(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 impl Folder {
     /// Opens a chain: every block is checked.
     pub fn open(path: &Path) -> cli::Result<Self> {
-        let (mut chain, blocks, bits) = read(path)?;
-        let replayed = chain.replay(unix_time(), &blocks);
-        replayed.map_err(|fault: ReplayError<WorkError>| sentence(fault))?;
-        Ok(Self { path: path.to_owned(), chain, blocks, bits })
+        let (mut chain, blocks, source) = read(path)?;
+        let replayed = chain.replay(unix_time().saturating_add(5), &blocks);
+        replayed.map_err(|fault: ReplayError<RuleError>| sentence(fault))?;
+        Ok(Self { chain, blocks, source })
     }
 
     /// Checks a block, and appends it to the file.
     pub fn append(&mut self, block: &[u8]) -> cli::Result<()> {
         self.chain.append(unix_time(), block).map_err(sentence)?;
-        let path = self.path.join(BLOCKS);
-        self.write(&path, block).map_err(failed("write", &path))?;
+        if let Source::File { path, .. } = &self.source {
+            write(path, block).map_err(failed("write", path))?;
+        }
         self.blocks.push(block.to_vec());
         Ok(())
     }
+}
 
-    fn write(&self, path: &Path, block: &[u8]) -> io::Result<()> {
-        let len = u32::try_from(block.len()).map_err(io::Error::other)?;
-        let mut file = OpenOptions::new().append(true).open(path)?;
-        file.write_all(&[&len.to_be_bytes()[..], block].concat())?;
-        file.sync_all()
-    }
+fn write(path: &Path, block: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(block.len()).map_err(io::Error::other)?;
+    let mut file = OpenOptions::new().append(true).open(path)?;
+    file.write_all(&[&len.to_be_bytes()[..], block].concat())?;
+    file.sync_all()
 }

@@ -51,6 +51,16 @@ pub fn load(path: &Path) -> cli::Result<KeyPair> {
     Ok(KeyPair::from_secret(&hex::decode32(secret.trim())?))
 }
 
+/// Returns the key of a file, which is made if it does not exist.
+pub fn load_or_create(path: &Path) -> cli::Result<KeyPair> {
+    if !path.exists() {
+        let secret = random_secret()?;
+        let account = KeyPair::from_secret(&secret).account();
+        save_secret(path, &format!("{HEAD}account {account}\nsecret {}\n", hex::encode(&secret)))?;
+    }
+    load(path)
+}
+
 /// Returns 32 bytes of the system's random number generator.
 pub fn random_secret() -> cli::Result<[u8; 32]> {
     let path = Path::new("/dev/urandom");

@@ -1,0 +1,245 @@
+//! A client of a node: it fetches all blocks, checks them, and hands over transactions. It trusts no node.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use examples::cli::{self, sentence};
+use examples::interrupt::interrupted;
+use examples::progress;
+use examples::random::random;
+use ledger_core::gossip::{BlockIds, HeadersWriter, Hello, Message, MessageError, Status, TxIds};
+use ledger_core::{Block, BlockId, GenesisId, Height, SealedHeader, TxId};
+
+use super::Network;
+use crate::store::{FolderChain, unix_time};
+
+/// How long a node may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a transaction may take to be in a block.
+const CONFIRMATION: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+const MAX_RECEIVED: usize = 1 << 20;
+
+/// A connection to a node, which has sent its hello.
+pub struct Client {
+    pub address: SocketAddr,
+    pub status: Status,
+    genesis: GenesisId,
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// A message that owns its bytes.
+enum Answer {
+    Headers(Vec<BlockId>, bool),
+    Block(Vec<u8>),
+    Asked(TxId),
+    Other,
+}
+
+impl Client {
+    /// Connects to a node.
+    pub fn connect(address: SocketAddr, genesis: GenesisId) -> cli::Result<Self> {
+        let named = |error| format!("cannot connect to {address}: {error}");
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(named)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT)).map_err(named)?;
+        let status = Status { height: Height(0), tip: genesis.block_id() };
+        let mut client = Self { address, status, genesis, stream, received: Vec::new() };
+        let nonce = u64::from_le_bytes(random());
+        client.send(&Message::Hello(Hello { genesis, nonce, status }))?;
+        let height = Height(u64::MAX);
+        client.status.height = height; // until its hello comes
+        let start = Instant::now();
+        while client.status.height == height {
+            client.receive(start, PATIENCE)?;
+        }
+        Ok(client)
+    }
+
+    /// Connects to the first node of a network that answers.
+    pub fn connect_any(network: &Network, genesis: GenesisId) -> cli::Result<Self> {
+        let mut complaint = "the network has no nodes".to_owned();
+        for address in &network.nodes {
+            match Self::connect(*address, genesis) {
+                Ok(client) => return Ok(client),
+                Err(error) => complaint = error,
+            }
+        }
+        Err(complaint)
+    }
+
+    fn send(&mut self, message: &Message<'_>) -> cli::Result<()> {
+        let mut out = vec![0; message.encoded_len()];
+        message.encode(&mut out).map_err(sentence)?;
+        self.write(&out)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> cli::Result<()> {
+        let named = |error| format!("{} is gone: {error}", self.address);
+        self.stream.write_all(bytes).map_err(named)
+    }
+
+    /// Returns the next message, or an error if none comes in time.
+    fn receive(&mut self, start: Instant, patience: Duration) -> cli::Result<Answer> {
+        loop {
+            let received = core::mem::take(&mut self.received);
+            match Message::decode(&received) {
+                Ok((message, rest)) => {
+                    let answer = self.answer(message)?;
+                    self.received = rest.to_vec();
+                    return Ok(answer);
+                }
+                Err(MessageError::Incomplete { .. }) if received.len() < MAX_RECEIVED => {}
+                Err(error) => return Err(format!("{} sent a {error}", self.address)),
+            }
+            self.received = received;
+            if start.elapsed() > patience {
+                return Err(format!("{} does not answer", self.address));
+            }
+            if interrupted() {
+                return Err("interrupted".into());
+            }
+            let mut buf = [0; 16 << 10];
+            match self.stream.read(&mut buf) {
+                Ok(0) => return Err(format!("{} closed the connection", self.address)),
+                Ok(len) => self.received.extend_from_slice(&buf[..len]),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) => return Err(format!("{} is gone: {error}", self.address)),
+            }
+        }
+    }
+
+    /// Notes what a message says. A client has no headers.
+    fn answer(&mut self, message: Message<'_>) -> cli::Result<Answer> {
+        Ok(match message {
+            Message::Hello(hello) if hello.genesis == self.genesis => {
+                self.status = hello.status;
+                Answer::Other
+            }
+            Message::Hello(_) => return Err(format!("{} follows another chain", self.address)),
+            Message::Status(status) => {
+                self.status = status;
+                self.send(&Message::Status(status))?; // has nothing else, and is still there
+                Answer::Other
+            }
+            Message::GetHeaders(_) => {
+                let mut out = [0; 6];
+                let writer = HeadersWriter::new(&mut out).map_err(sentence)?;
+                let len = writer.finish(false);
+                self.write(&out[..len])?;
+                Answer::Other
+            }
+            Message::Headers(headers) => {
+                let decoded = headers.iter().filter_map(|bytes| SealedHeader::decode(bytes).ok());
+                let ids = decoded.map(|(sealed, _)| sealed.header.id(&self.genesis)).collect();
+                Answer::Headers(ids, headers.has_more())
+            }
+            Message::Block(bytes) => Answer::Block(bytes.to_vec()),
+            Message::GetTransaction(id) => Answer::Asked(id),
+            Message::NotFound(_) => return Err(format!("{} has lost a block", self.address)),
+            _ => Answer::Other,
+        })
+    }
+
+    /// Fetches and checks the blocks after the end of a chain, and returns them.
+    pub fn fetch(&mut self, chain: &mut FolderChain) -> cli::Result<Vec<Vec<u8>>> {
+        let mut blocks = Vec::new();
+        let mut more = true;
+        while more {
+            let tip = [*chain.tip().id.as_bytes()];
+            self.send(&Message::GetHeaders(BlockIds::new(&tip)))?;
+            let start = Instant::now();
+            let ids = loop {
+                if let Answer::Headers(ids, has_more) = self.receive(start, PATIENCE)? {
+                    more = has_more;
+                    break ids;
+                }
+            };
+            for id in ids {
+                let bytes = self.block(id)?;
+                chain.append(unix_time().saturating_add(5), &bytes).map_err(|refused| {
+                    format!("{} sent block {id:.16}, which is refused: {refused}", self.address)
+                })?;
+                blocks.push(bytes);
+                let height = chain.tip().height;
+                progress::show(|| format!("block {height} of {}", self.status.height));
+            }
+        }
+        let tip = chain.tip();
+        self.status = Status { height: tip.height, tip: tip.id };
+        Ok(blocks)
+    }
+
+    fn block(&mut self, id: BlockId) -> cli::Result<Vec<u8>> {
+        self.send(&Message::GetBlock(id))?;
+        let start = Instant::now();
+        loop {
+            if let Answer::Block(bytes) = self.receive(start, PATIENCE)? {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// Waits until the node reports another block than `tip`, or the time is over.
+    pub fn wait(&mut self, tip: BlockId, patience: Duration) -> cli::Result<bool> {
+        let start = Instant::now();
+        while self.status.tip == tip {
+            if start.elapsed() > patience {
+                return Ok(false);
+            }
+            // Nothing to read for a while is no error here.
+            let slice = Instant::now();
+            let _ = self.receive_some(slice)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns whether a message came within a moment.
+    fn receive_some(&mut self, start: Instant) -> cli::Result<bool> {
+        match self.receive(start, READ_TIMEOUT) {
+            Ok(_) => Ok(true),
+            Err(error) if error.ends_with("does not answer") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands over a transaction, and waits until it is in a block. Returns the blocks up to that.
+    pub fn submit(
+        &mut self,
+        chain: &mut FolderChain,
+        id: TxId,
+        bytes: &[u8],
+    ) -> cli::Result<Vec<Vec<u8>>> {
+        self.send(&Message::HaveTransactions(TxIds::new(&[*id.as_bytes()])))?;
+        let start = Instant::now();
+        loop {
+            match self.receive(start, PATIENCE)? {
+                Answer::Asked(asked) if asked == id => break,
+                _ => {}
+            }
+        }
+        self.send(&Message::Transaction(bytes))?;
+        let start = Instant::now();
+        let mut blocks = Vec::new();
+        while start.elapsed() < CONFIRMATION {
+            self.wait(chain.tip().id, Duration::from_secs(1))?;
+            for block in self.fetch(chain)? {
+                let is_in = contains(&block, &id, &self.genesis);
+                blocks.push(block);
+                if is_in {
+                    return Ok(blocks);
+                }
+            }
+        }
+        Err(format!("transaction {id} is in no block after {} seconds", CONFIRMATION.as_secs()))
+    }
+}
+
+fn contains(block: &[u8], id: &TxId, genesis: &GenesisId) -> bool {
+    let Ok((block, _)) = Block::decode(block) else { return false };
+    block.body().iter().any(|signed| signed.id(genesis) == *id)
+}

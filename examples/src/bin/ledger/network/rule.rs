@@ -1,0 +1,76 @@
+//! The engine of a chain: work or authority.
+
+use core::cmp::Ordering;
+use core::fmt;
+
+use consensus::{AuthoritySeal, AuthoritySlot, SealError};
+use ledger_core::{Ancestry, Effects, Engine, Hash, Header, Refused, Tip, Weight};
+use pow::{WorkError, WorkSeal};
+
+/// Which blocks count.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    Work(WorkSeal),
+    Authority(AuthoritySeal<Vec<AuthoritySlot>>),
+}
+
+/// Why a block does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleError {
+    Work(WorkError),
+    Seal(SealError),
+}
+
+impl Engine for Rule {
+    type Error = RuleError;
+
+    fn digest(&self) -> Hash {
+        match self {
+            Self::Work(work) => work.digest(),
+            Self::Authority(authority) => authority.digest(),
+        }
+    }
+
+    fn check(
+        &self,
+        branch: &dyn Ancestry,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+    ) -> Result<Weight, Refused<RuleError>> {
+        match self {
+            Self::Work(work) => {
+                let checked = work.check(branch, header, proof, now);
+                checked.map_err(|refused| refused.map(RuleError::Work))
+            }
+            Self::Authority(authority) => {
+                let checked = authority.check(branch, header, proof, now);
+                checked.map_err(|refused| refused.map(RuleError::Seal))
+            }
+        }
+    }
+
+    /// Among equals the lower id is better, so that nodes agree even if no block follows for long.
+    fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
+        let by_id = theirs.id.cmp(&ours.id);
+        ours.weight.cmp(&theirs.weight).then(by_id)
+    }
+
+    fn apply(&mut self, header: &Header, effects: &Effects) {
+        match self {
+            Self::Work(work) => work.apply(header, effects),
+            Self::Authority(authority) => authority.apply(header, effects),
+        }
+    }
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Work(error) => error.fmt(f),
+            Self::Seal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RuleError {}

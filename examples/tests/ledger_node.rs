@@ -1,0 +1,187 @@
+//! The program `ledger` as a network: four nodes, a payment, a record, a proof; nodes that are killed; the bulletin board.
+
+mod programs;
+
+use core::time::Duration;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use programs::wait_for;
+
+const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
+
+/// A program that runs until it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ledger(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(LEDGER);
+    command.args(words).arg("--quiet").current_dir(folder).output().expect("it starts")
+}
+
+/// Runs a command that succeeds, and returns what it printed.
+fn done(folder: &Path, words: &[&str]) -> String {
+    let output = ledger(folder, words);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {text}{errors}");
+    text
+}
+
+fn start(folder: &Path, words: &[&str]) -> Running {
+    let mut command = Command::new(LEDGER);
+    let child =
+        command.args(words).arg("--quiet").current_dir(folder).stdout(Stdio::null()).spawn();
+    Running(child.expect("it starts"))
+}
+
+/// The last word of the line that begins with `name`.
+fn word(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.starts_with(name));
+    let line = line.unwrap_or_else(|| panic!("no line {name} in {text}"));
+    line.split(' ').next_back().expect("a word").to_owned()
+}
+
+/// An empty folder.
+fn fresh(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("it is made");
+    folder
+}
+
+/// The first of some ports in a row that are free now. No two tests get the same.
+fn free_ports(count: u16) -> String {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let start = 20_000 + (std::process::id() % 1000) as u16 * 16;
+    loop {
+        let first = start + TAKEN.fetch_add(count, Ordering::Relaxed);
+        if (first..first + count).all(is_free) {
+            return first.to_string();
+        }
+    }
+}
+
+fn tips(folder: &Path) -> Vec<String> {
+    let output = ledger(folder, &["status", "harbour"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().filter(|line| line.contains(" tip "));
+    lines.map(|line| line.split(' ').next_back().expect("a tip").to_owned()).collect()
+}
+
+fn agree(folder: &Path, nodes: usize) -> bool {
+    let tips = tips(folder);
+    tips.len() == nodes && tips.iter().all(|tip| *tip == tips[0])
+}
+
+/// The five commands of the README.
+#[test]
+fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
+    let folder = &fresh("ledger-network");
+    let port = free_ports(4);
+    let network = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
+    wait_for("four nodes", || agree(folder, 4));
+
+    let ben = done(folder, &["wallet", "ben.key"]);
+    let ben = word(&ben, "account");
+    let wallet = "harbour/owner.key";
+    let paid =
+        done(folder, &["pay", "harbour", "--wallet", wallet, "--to", &ben, "--amount", "30"]);
+    assert!(paid.contains("970 left"), "{paid}");
+    let text = "1,000 barrels left the harbour";
+    let recorded = done(folder, &["record", "harbour", "--wallet", wallet, text]);
+    let tip = word(&recorded, "block");
+    let height = recorded.split(' ').nth(1).expect("a height").to_owned();
+    wait_for("one tip", || agree(folder, 4));
+
+    done(folder, &["prove", "harbour", "--record", &height, "--output", "p"]);
+    assert!(done(folder, &["audit", "harbour", "--tip", &tip]).contains("1000 coins"));
+    let followed = done(folder, &["follow", "harbour", "--until", &height]);
+    assert!(followed.contains(&tip), "{followed}");
+    drop(network);
+    // Without the network and its folder.
+    fs::remove_dir_all(folder.join("harbour")).expect("it is removed");
+    let verified = done(folder, &["verify", "p", "--tip", &tip]);
+    assert!(verified.contains(text), "{verified}");
+}
+
+/// Node 4 is killed at random points while transactions flow; it has the chain of the others after each start.
+fn killed(kills: u32) {
+    let folder = &fresh(&format!("ledger-kill-{kills}"));
+    let port = free_ports(4);
+    let made = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
+    wait_for("four nodes", || agree(folder, 4));
+    drop(made); // all are killed
+    let numbers = ["1", "2", "3", "4"];
+    let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
+    let others: Vec<Running> = numbers[..3].iter().map(|number| run(number)).collect();
+    wait_for("three nodes", || agree(folder, 3));
+    let wallet = "harbour/owner.key";
+    for kill in 0..kills {
+        let victim = run("4");
+        let writer = start(folder, &["record", "harbour", "--wallet", wallet, &kill.to_string()]);
+        let pause = u64::from(kill.wrapping_mul(2_654_435_761) >> 22); // up to 1,023 ms
+        std::thread::sleep(Duration::from_millis(300 + pause));
+        drop(victim);
+        let mut writer = writer;
+        assert!(writer.0.wait().expect("it ends").success(), "kill {kill}");
+    }
+    let last = run("4");
+    wait_for("one tip", || agree(folder, 4));
+    assert!(done(folder, &["audit", "harbour"]).matches("RECORD").count() >= kills as usize);
+    drop((last, others));
+}
+
+#[test]
+fn a_node_that_is_killed_goes_on_with_the_same_chain() {
+    killed(5);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_node_that_is_killed_fifty_times_goes_on_with_the_same_chain() {
+    killed(50);
+}
+
+#[test]
+fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
+    let folder = &fresh("ledger-work");
+    let port = free_ports(2);
+    let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
+    let _network = start(folder, &words);
+    wait_for("two nodes", || agree(folder, 2));
+    let wallet = "harbour/owner.key";
+    done(folder, &["record", "harbour", "--wallet", wallet, "by work"]);
+    wait_for("one tip", || agree(folder, 2));
+    let to = "ab".repeat(32);
+    let poor = ["pay", "harbour", "--wallet", wallet, "--to", &to, "--amount", "5000"];
+    let output = ledger(folder, &poor);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("5000 coins needed"));
+}
+
+#[test]
+fn the_bulletin_board_of_the_lectures() {
+    let folder = &fresh("ledger-supply");
+    let text = done(folder, &["supply-chain", "--out", "out"]);
+    for expected in [
+        "four copies, equal byte for byte: true",
+        "copy of the carrier: block 2",
+        "copy of the refinery: 3 blocks fit",
+        "10432 produced, 6327 sent, 6327 received",
+        "4105 barrels remain in Thasos",
+        "record-2.proof proves block 2",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
