@@ -3,8 +3,8 @@
 # alone: a workspace build would unify features and hide std.
 set -euo pipefail
 crates="gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus"
-targets="thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf wasm32-unknown-unknown"
-rustup target add $targets
+targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf wasm32-unknown-unknown)
+rustup target add "${targets[@]}"
 features() {
     cargo metadata --format-version 1 --no-deps |
         python3 -c 'import json, sys
@@ -14,11 +14,10 @@ for package in json.load(sys.stdin)["packages"]:
 }
 for crate in $crates; do
     all=$(features "$crate")
-    for target in $targets; do
-        cargo build --quiet -p "$crate" --no-default-features --target "$target"
-        for feature in $all; do
-            cargo check --quiet -p "$crate" --no-default-features --features "$feature" --target "$target"
-        done
+    # All targets in one call, so that no core waits for the others.
+    cargo build --quiet -p "$crate" --no-default-features "${targets[@]/#/--target=}"
+    for feature in $all; do
+        cargo check --quiet -p "$crate" --no-default-features --features "$feature" "${targets[@]/#/--target=}"
     done
     echo "$crate: alone, and with each of: $all"
 done

@@ -2,6 +2,8 @@
 # gnutella-wire for devices: its features without an allocator, and the text of a leaf for Cortex-M4F, linked with
 # nothing but what a leaf calls.
 set -euo pipefail
+# Sizes are those of the profile that the manifest names.
+unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 target=thumbv7em-none-eabihf
 rustup target add "$target"
 for features in deflate opennap deflate,opennap; do

@@ -2,6 +2,8 @@
 # What runs on microcontrollers, on emulated ones: the miner on a Cortex-M4 with its instructions counted by its own
 # timer, and the check of a transparency log on a Cortex-M0 with 16 KiB of memory.
 set -euo pipefail
+# Sizes are those of the profile that the manifest names.
+unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 m4=thumbv7em-none-eabihf
 m0=thumbv6m-none-eabi
 rustup target add "$m4" "$m0"
