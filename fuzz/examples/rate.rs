@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use sim::Rng;
 
-const MACHINES: [&str; 11] = [
+const MACHINES: [&str; 12] = [
     "bittorrent_dht",
     "bittorrent_fetch",
     "bittorrent_peer_book",
