@@ -131,7 +131,7 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
     }
 
     /// Records that a connection attempt succeeded.
-    pub(crate) fn mark_connected(&mut self, address: SocketAddrV4) {
+    pub fn mark_connected(&mut self, address: SocketAddrV4) {
         if let Some(entry) = find(self.slots.as_mut(), address) {
             entry.failures = 0;
             entry.dialling = false;
