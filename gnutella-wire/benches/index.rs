@@ -8,7 +8,7 @@
 //! - rare: a search whose word one file has, with its row and its end: the median of 1,000, and the most.
 //! - common: 100 rows of a search for `mp3`, per row.
 //! - none: a search for two common words and a bitrate that no file has, per slice: what one call costs at most.
-//! - letters: a search of 512 bytes with every letter as a word, until its end.
+//! - letters: a search of 240 bytes with every letter as a word, until its end.
 
 use core::hint::black_box;
 use core::net::Ipv4Addr;
@@ -44,10 +44,15 @@ fn drain(index: &mut Server) -> usize {
 fn name(number: usize, files: usize) -> String {
     let mix = number.wrapping_mul(0x9E37_79B9) >> 7;
     let words = files / 4 + 1;
-    let (a, b) = (mix % 64, (mix >> 6) % 64);
-    let (c, d, e) = (mix % words, (mix / 3) % words, (mix / 7) % words);
+    let common = [mix % 64, (mix >> 6) % 64];
+    let rare = [mix % words, (mix / 3) % words, (mix / 7) % words];
     format!(
-        "\"common{a} common{b} w{c} w{d} w{e} {} id{number}.mp3\" 0 99 128 44100 60",
+        "\"common{} common{} w{} w{} w{} {} id{number}.mp3\" 0 99 128 44100 60",
+        common[0],
+        common[1],
+        rare[0],
+        rare[1],
+        rare[2],
         number % 100
     )
 }

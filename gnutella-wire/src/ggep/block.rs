@@ -114,7 +114,6 @@ impl<'a> Block<'a> {
     }
 
     /// Iterates over the extensions in their order.
-    #[must_use]
     pub fn extensions(self) -> Flatten<Extensions<'a>> {
         Extensions::new(self.0).flatten()
     }

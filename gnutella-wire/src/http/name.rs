@@ -26,7 +26,7 @@ impl<'a> Name<'a> {
 
     /// Takes a name as it stands in a request. A `%` that begins no escape means itself.
     #[must_use]
-    pub const fn from_escaped(name: &'a [u8]) -> Self {
+    pub(crate) const fn from_escaped(name: &'a [u8]) -> Self {
         Self(Form::Escaped(name))
     }
 

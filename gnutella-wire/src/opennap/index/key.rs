@@ -64,6 +64,7 @@ impl WordKeys {
 }
 
 /// Cuts at what is neither a letter nor a digit nor an apostrophe; bytes beyond ASCII are letters.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a predicate of `split`")]
 pub(super) fn separates(byte: &u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'\''
 }

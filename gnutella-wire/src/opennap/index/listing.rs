@@ -42,7 +42,7 @@ impl Core<'_> {
         let first = entries::first(self.entries, key);
         self.table().pin(first);
         let listing = Listing::Search(Search { words, bounds, left, key, at: first });
-        self.begin(at, listing);
+        self.begin(at, &listing);
         None
     }
 
@@ -53,13 +53,13 @@ impl Core<'_> {
         let first = self.user(owner)?.first_file;
         let next = slot(self.files, first).and_then(|slot| Some(slot.row.as_ref()?.id(first)));
         let next = next.unwrap_or(FileId { file: NONE, stamp: 0 });
-        self.begin(at, Listing::Browse { owner, nick: kept, at: next });
+        self.begin(at, &Listing::Browse { owner, nick: kept, at: next });
         None
     }
 
-    fn begin(&mut self, at: u32, listing: Listing) {
+    fn begin(&mut self, at: u32, listing: &Listing) {
         if let Some(user) = self.user(at) {
-            user.listing = Some(listing);
+            user.listing = Some(*listing);
         }
         match listing {
             Listing::Search(_) => self.state.searches.push(self.users, at),
@@ -68,6 +68,7 @@ impl Core<'_> {
     }
 
     /// Ends a walk, or moves it on.
+    #[expect(clippy::large_types_passed_by_value, reason = "it is stored")]
     pub(super) fn set_listing(&mut self, at: u32, listing: Option<Listing>) {
         let old = self.user(at).and_then(|user| core::mem::replace(&mut user.listing, listing));
         if let Some(Listing::Search(new)) = listing {

@@ -38,7 +38,7 @@ use state::{Core, State, find_conn};
 /// It answers from what it knows when it sends, so a file removed meanwhile is not listed. Files are found by
 /// the words of their names: a search walks over the files with the word that the fewest have, and compares the
 /// others. What takes longer than a fraction of a millisecond continues at the next deadline, after the
-/// searches of others.
+/// searches of others. One word in ten thousand or fewer shares the list of a common one, and takes as long.
 ///
 /// After any call: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until
 /// both return `None`, then [`poll_timeout`](Self::poll_timeout).

@@ -164,6 +164,7 @@ pub(super) enum Reply {
 
 /// An answer of many rows, which are looked up as they are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "without an allocator a search has no other place")]
 pub(super) enum Listing {
     Search(Search),
     Browse { owner: u32, nick: Nick, at: FileId },
