@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> cli::Result {
                         machine.propose(now, &id).map_err(sentence)?;
                     }
                     FfgEvent::Save { token } => {
-                        machine.handle_saved(now, token).map_err(sentence)?
+                        machine.handle_saved(now, token).map_err(sentence)?;
                     }
                     FfgEvent::Proposed { block, .. } => {
                         println!("slot {:>3}  block of validator {index}", block.slot);
