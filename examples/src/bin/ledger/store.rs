@@ -146,7 +146,8 @@ pub fn read(folder: &Path) -> cli::Result<(FolderChain, Vec<Vec<u8>>, Source)> {
         let network = Network::read(folder)?;
         let mut chain = network.chain()?;
         let mut client = Client::connect_any(&network, *chain.genesis_id())?;
-        let blocks = client.fetch(&mut chain)?;
+        let mut blocks = Vec::new();
+        client.fetch(&mut chain, &mut blocks)?;
         return Ok((network.chain()?, blocks, Source::Network(client)));
     }
     let spec = Spec::read(folder)?;
