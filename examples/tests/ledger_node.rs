@@ -2,12 +2,12 @@
 
 mod programs;
 
+use core::sync::atomic::{AtomicU16, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use programs::wait_for;
 

@@ -116,6 +116,11 @@ impl Host {
         self.gossip.peers().filter_map(|peer| Some(self.streams.get(&peer.conn)?.1)).collect()
     }
 
+    /// Returns the number of connected peers that this host has dialled.
+    pub fn dialled(&self) -> usize {
+        self.gossip.peers().filter(|peer| peer.dialled).count()
+    }
+
     /// Returns whether there is a stream to another host.
     pub fn knows(&self, addr: Addr) -> bool {
         self.streams.values().any(|(_, other, _)| *other == addr)

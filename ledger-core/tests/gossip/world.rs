@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_core::BlockId;
 use ledger_core::gossip::CloseReason;
-use sim::{Addr, Delivery, Link, Network, Rng};
+use sim::{Addr, Delivery, Link, Network, Rng, StreamId};
 
 use crate::host::{Disk, Host, test_node};
 use crate::hostile::{Hostile, Kind};
@@ -21,6 +21,7 @@ pub struct World {
     deadlines: BTreeMap<Addr, Duration>,
     asleep: BTreeMap<Addr, (Disk, Duration)>, // restarts then
     banned: BTreeMap<(Addr, Addr), Duration>, // who bans whom, and until when
+    dialled: BTreeMap<StreamId, Addr>,        // by whom
     rng: Rng,
     next_tick: Duration,
     ticks: u64,
@@ -57,6 +58,7 @@ impl World {
             deadlines: BTreeMap::new(),
             asleep: BTreeMap::new(),
             banned: BTreeMap::new(),
+            dialled: BTreeMap::new(),
             rng: Rng::new(seed ^ 0x5EED),
             next_tick: Duration::ZERO,
             ticks: 0,
@@ -98,8 +100,7 @@ impl World {
                 if self.banned.get(&(at, peer)).is_some_and(is_banned) {
                     self.net.close(stream, at);
                 } else {
-                    // Of a stream that both ends see open, the lower address is told that it dialled.
-                    let dialled = !self.hostile.contains_key(&peer) && at < peer;
+                    let dialled = self.dialled.get(&stream) == Some(&at);
                     host.opened(&mut self.net, stream, peer, dialled);
                 }
             }
@@ -196,8 +197,9 @@ impl World {
         let to = Addr(self.rng.below(others) as u32);
         let Some(host) = self.hosts.get(&from) else { return };
         let is_banned = self.banned.get(&(from, to)).is_some_and(|until| *until > self.net.now());
-        if to != from && host.peers().len() < DIALLED && !host.knows(to) && !is_banned {
-            self.net.connect(from, to);
+        if to != from && host.dialled() < DIALLED && !host.knows(to) && !is_banned {
+            let stream = self.net.connect(from, to);
+            self.dialled.insert(stream, from);
         }
     }
 
@@ -316,7 +318,8 @@ pub fn catch_up(kinds: &[Kind], blocks: usize) -> Duration {
         world.net.connect(Addr(10 + n as u32), newcomer);
     }
     world.run(Duration::from_secs(1));
-    world.net.connect(newcomer, Addr(0));
+    let stream = world.net.connect(newcomer, Addr(0));
+    world.dialled.insert(stream, newcomer);
     let start = world.net.now();
     while world.hosts[&newcomer].tip() != tip {
         world.run(Duration::from_millis(50));

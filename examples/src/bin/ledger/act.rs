@@ -128,7 +128,7 @@ fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair
             // What no block could contain is refused here.
             chain.propose(time, source, &body, Claim::NONE).map_err(sentence)?;
             let id = signed.id(chain.genesis_id());
-            blocks.extend(client.submit(chain, id, signed.as_bytes())?);
+            client.submit(chain, blocks, id, signed.as_bytes())?;
         }
     }
     let tip = folder.chain.tip();

@@ -64,7 +64,7 @@ pub enum Source {
     /// In a file of this machine: this program seals it.
     File { path: PathBuf, bits: CompactTarget },
     /// Among the nodes of a network: they seal it.
-    Network(Client),
+    Network(Box<Client>),
 }
 
 pub fn create(args: &Create) -> cli::Result {
@@ -146,8 +146,9 @@ pub fn read(folder: &Path) -> cli::Result<(FolderChain, Vec<Vec<u8>>, Source)> {
         let network = Network::read(folder)?;
         let mut chain = network.chain()?;
         let mut client = Client::connect_any(&network, *chain.genesis_id())?;
-        let blocks = client.fetch(&mut chain)?;
-        return Ok((network.chain()?, blocks, Source::Network(client)));
+        let mut blocks = Vec::new();
+        client.fetch(&mut chain, &mut blocks)?;
+        return Ok((network.chain()?, blocks, Source::Network(Box::new(client))));
     }
     let spec = Spec::read(folder)?;
     let path = folder.join(BLOCKS);

@@ -44,13 +44,12 @@ struct Replica {
 
 pub fn run(args: &Args) -> cli::Result {
     let mut replicas = replicas()?;
-    for at in 0..3 {
+    for (at, (name, text)) in BOARD.into_iter().enumerate().take(3) {
         let block = state(&mut replicas, at)?;
         for replica in &mut replicas {
             replica.chain.append(u64::MAX, &block).map_err(sentence)?;
             replica.blocks.push(block.clone());
         }
-        let (name, text) = BOARD[at];
         println!("block {}: the {name} states: {text}", at + 1);
     }
     let equal = replicas.iter().all(|replica| replica.blocks == replicas[0].blocks);

@@ -27,6 +27,7 @@ const MAX_RECEIVED: usize = 1 << 20;
 pub struct Client {
     pub address: SocketAddr,
     pub status: Status,
+    network: Network,
     genesis: GenesisId,
     stream: TcpStream,
     received: Vec<u8>,
@@ -34,7 +35,8 @@ pub struct Client {
 
 /// A message that owns its bytes.
 enum Answer {
-    Headers(Vec<BlockId>, bool),
+    /// The parent of the first one, the ids, and whether there are more.
+    Headers(Option<BlockId>, Vec<BlockId>, bool),
     Block(Vec<u8>),
     Asked(TxId),
     Other,
@@ -42,12 +44,18 @@ enum Answer {
 
 impl Client {
     /// Connects to a node.
-    pub fn connect(address: SocketAddr, genesis: GenesisId) -> cli::Result<Self> {
+    pub fn connect(
+        network: &Network,
+        address: SocketAddr,
+        genesis: GenesisId,
+    ) -> cli::Result<Self> {
         let named = |error| format!("cannot connect to {address}: {error}");
         let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(named)?;
         stream.set_read_timeout(Some(READ_TIMEOUT)).map_err(named)?;
         let status = Status { height: Height(0), tip: genesis.block_id() };
-        let mut client = Self { address, status, genesis, stream, received: Vec::new() };
+        let network = network.clone();
+        let received = Vec::new();
+        let mut client = Self { address, status, network, genesis, stream, received };
         let nonce = u64::from_le_bytes(random());
         client.send(&Message::Hello(Hello { genesis, nonce, status }))?;
         let height = Height(u64::MAX);
@@ -63,7 +71,7 @@ impl Client {
     pub fn connect_any(network: &Network, genesis: GenesisId) -> cli::Result<Self> {
         let mut complaint = "the network has no nodes".to_owned();
         for address in &network.nodes {
-            match Self::connect(*address, genesis) {
+            match Self::connect(network, *address, genesis) {
                 Ok(client) => return Ok(client),
                 Err(error) => complaint = error,
             }
@@ -135,8 +143,10 @@ impl Client {
             }
             Message::Headers(headers) => {
                 let decoded = headers.iter().filter_map(|bytes| SealedHeader::decode(bytes).ok());
-                let ids = decoded.map(|(sealed, _)| sealed.header.id(&self.genesis)).collect();
-                Answer::Headers(ids, headers.has_more())
+                let decoded: Vec<_> = decoded.map(|(sealed, _)| sealed.header).collect();
+                let parent = decoded.first().map(|header| header.parent);
+                let ids = decoded.iter().map(|header| header.id(&self.genesis)).collect();
+                Answer::Headers(parent, ids, headers.has_more())
             }
             Message::Block(bytes) => Answer::Block(bytes.to_vec()),
             Message::GetTransaction(id) => Answer::Asked(id),
@@ -145,20 +155,24 @@ impl Client {
         })
     }
 
-    /// Fetches and checks the blocks after the end of a chain, and returns them.
-    pub fn fetch(&mut self, chain: &mut FolderChain) -> cli::Result<Vec<Vec<u8>>> {
-        let mut blocks = Vec::new();
+    /// Fetches and checks the blocks after the end of a chain, and adds them to `blocks`. If the node has changed over to
+    /// another branch, both begin anew.
+    pub fn fetch(&mut self, chain: &mut FolderChain, blocks: &mut Vec<Vec<u8>>) -> cli::Result<()> {
         let mut more = true;
         while more {
-            let tip = [*chain.tip().id.as_bytes()];
-            self.send(&Message::GetHeaders(BlockIds::new(&tip)))?;
+            let locator = [*chain.tip().id.as_bytes(), *self.genesis.block_id().as_bytes()];
+            self.send(&Message::GetHeaders(BlockIds::new(&locator)))?;
             let start = Instant::now();
-            let ids = loop {
-                if let Answer::Headers(ids, has_more) = self.receive(start, PATIENCE)? {
+            let (parent, ids) = loop {
+                if let Answer::Headers(parent, ids, has_more) = self.receive(start, PATIENCE)? {
                     more = has_more;
-                    break ids;
+                    break (parent, ids);
                 }
             };
+            if parent.is_some_and(|parent| parent != chain.tip().id) {
+                *chain = self.network.chain()?;
+                blocks.clear();
+            }
             for id in ids {
                 let bytes = self.block(id)?;
                 chain.append(unix_time().saturating_add(5), &bytes).map_err(|refused| {
@@ -171,7 +185,7 @@ impl Client {
         }
         let tip = chain.tip();
         self.status = Status { height: tip.height, tip: tip.id };
-        Ok(blocks)
+        Ok(())
     }
 
     fn block(&mut self, id: BlockId) -> cli::Result<Vec<u8>> {
@@ -207,13 +221,14 @@ impl Client {
         }
     }
 
-    /// Hands over a transaction, and waits until it is in a block. Returns the blocks up to that.
+    /// Hands over a transaction, and waits until it is in a block. Adds the blocks up to that.
     pub fn submit(
         &mut self,
         chain: &mut FolderChain,
+        blocks: &mut Vec<Vec<u8>>,
         id: TxId,
         bytes: &[u8],
-    ) -> cli::Result<Vec<Vec<u8>>> {
+    ) -> cli::Result<()> {
         self.send(&Message::HaveTransactions(TxIds::new(&[*id.as_bytes()])))?;
         let start = Instant::now();
         loop {
@@ -224,15 +239,11 @@ impl Client {
         }
         self.send(&Message::Transaction(bytes))?;
         let start = Instant::now();
-        let mut blocks = Vec::new();
         while start.elapsed() < CONFIRMATION {
             self.wait(chain.tip().id, Duration::from_secs(1))?;
-            for block in self.fetch(chain)? {
-                let is_in = contains(&block, &id, &self.genesis);
-                blocks.push(block);
-                if is_in {
-                    return Ok(blocks);
-                }
+            self.fetch(chain, blocks)?;
+            if blocks.iter().rev().any(|block| contains(block, &id, &self.genesis)) {
+                return Ok(());
             }
         }
         Err(format!("transaction {id} is in no block after {} seconds", CONFIRMATION.as_secs()))

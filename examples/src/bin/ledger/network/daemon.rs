@@ -159,7 +159,7 @@ impl Daemon {
             let wait = deadline.map_or(wait, |at| at.saturating_sub(self.clock()).min(wait));
             let events = self.tcp.turn(Some(wait)).map_err(sentence)?;
             for event in events {
-                self.happened(event);
+                self.happened(&event);
             }
             for conn in self.tcp.ids() {
                 self.receive(conn)?;
@@ -175,9 +175,9 @@ impl Daemon {
         Ok(())
     }
 
-    fn happened(&mut self, event: tcp::Event<ConnId, ()>) {
+    fn happened(&mut self, event: &tcp::Event<ConnId, ()>) {
         let now = self.clock();
-        match event {
+        match *event {
             tcp::Event::Opened { conn, dialled } => {
                 if self.gossip.handle_connected(now, conn, dialled).is_err() {
                     self.tcp.close(conn);

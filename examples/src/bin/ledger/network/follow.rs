@@ -26,8 +26,10 @@ pub fn run(args: &Args) -> cli::Result {
     let network = Network::read(&args.folder)?;
     let mut chain = network.chain()?;
     let mut client = Client::connect_any(&network, *chain.genesis_id())?;
+    let mut blocks = Vec::new();
     while !interrupted() {
-        for bytes in client.fetch(&mut chain)? {
+        client.fetch(&mut chain, &mut blocks)?;
+        for bytes in blocks.drain(..) {
             let (block, _) = Block::decode(&bytes).map_err(sentence)?;
             let height = block.header().height;
             println!("block {height} {}", block.id(chain.genesis_id()));

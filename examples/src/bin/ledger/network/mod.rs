@@ -9,8 +9,8 @@ pub mod rule;
 mod seal;
 pub mod status;
 
+use core::fmt::Write as _;
 use core::net::SocketAddr;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 

@@ -21,7 +21,7 @@ pub fn run(args: &Args) -> cli::Result {
     println!("chain {genesis}");
     let mut found = false;
     for (number, address) in (1..).zip(&network.nodes) {
-        match Client::connect(*address, genesis) {
+        match Client::connect(&network, *address, genesis) {
             Ok(client) => {
                 found = true;
                 let status = client.status;
