@@ -2,6 +2,7 @@
 
 mod network;
 
+use core::fmt::Write;
 use core::time::Duration;
 
 use chord_core::{Node, Peer, State};
@@ -181,7 +182,7 @@ fn every_partition_heals_within_two_minutes() {
     for parts in [2, 3, 8] {
         for span in [SECOND * 10, MINUTE, MINUTE * 60] {
             for r in [2, 4, 8] {
-                table += &format!("| {parts} | {} s | {r} |", span.as_secs());
+                write!(table, "| {parts} | {} s | {r} |", span.as_secs()).unwrap();
                 for case in row(parts, span, r) {
                     table += &case.cell(seeds, &mut failed);
                 }

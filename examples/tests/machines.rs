@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 17] = [
+const MACHINES: [(&str, &str, &str); 19] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -73,6 +73,7 @@ const MACHINES: [(&str, &str, &str); 17] = [
     ("pow::pool::Pool", "pow/src/pool/machine.rs", "pow/src/pool"),
     ("pow::pool::Worker", "pow/src/pool/worker.rs", "pow/src/pool/worker.rs"),
     ("consensus::bft::Bft", "consensus/src/bft/machine.rs", "consensus/src/bft"),
+    ("consensus::slot::Ffg", "consensus/src/slot/machine.rs", "consensus/src/slot"),
 ];
 
 #[test]

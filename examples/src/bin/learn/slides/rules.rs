@@ -4,9 +4,8 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use bittorrent_pieces::dht::{Contact, NodeId, RouteSlot, RoutingTable};
 use chord_core::{Id128, Id160, Identifier as _, Word};
-use consensus::{
-    BondError, BondSlot, BondState, Offence, OffenceKind, StakeBook, StakeConfig, ValidatorId,
-};
+use consensus::stake::{BondError, BondSlot, BondState, StakeBook, StakeConfig};
+use consensus::{Offence, OffenceKind, ValidatorId};
 use examples::overtake;
 use gnutella_wire::qrp::{KeywordHash, QueryTable};
 use ledger_core::{Action, Block};
@@ -181,7 +180,7 @@ pub const STAKE: &[Fact] = &[
     fact(
         "C-CON-03",
         "stake is collateral: it waits, validates, leaves, and comes back after 256 epochs only",
-        "consensus::StakeBook",
+        "consensus::stake::StakeBook",
         "PPN How PoS Works",
         || {
             let ann = ValidatorId([1; 32]);
@@ -204,7 +203,7 @@ pub const STAKE: &[Fact] = &[
     fact(
         "C-CON-14",
         "an incentive for integrity: what a double proposal takes from 1,000 coins, and what is left",
-        "consensus::StakeBook::slash",
+        "consensus::stake::StakeBook::slash",
         "INTRO Technical Concepts (2)",
         || {
             let ann = ValidatorId([1; 32]);

@@ -201,8 +201,8 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicU64, Ordering};
     use std::io;
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, Mutex};
 
     use redb::backends::InMemoryBackend;

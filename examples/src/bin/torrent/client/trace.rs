@@ -1,6 +1,6 @@
 //! Messages as lines.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
