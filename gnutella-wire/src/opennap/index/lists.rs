@@ -1,31 +1,8 @@
 //! Lists of users, linked through their slots.
 
 use super::entries::{NONE, slot, slot_mut};
+use super::link::{By, Link};
 use super::slots::UserSlot;
-
-/// A place of a user in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link {
-    prev: u32,
-    next: u32,
-    linked: bool,
-}
-
-/// Which link of a slot a list uses. A user is in at most one list of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// The lists of deadlines, each in order; and that of free slots.
-    Deadline,
-    /// Users with replies to send.
-    Replies,
-    /// Users with rows to send.
-    Rows,
-    /// Slots with an event to report.
-    Events,
-}
-
-/// How many kinds of links a slot has.
-pub(super) const LINKS: usize = 4;
 
 /// The ends of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +10,6 @@ pub(super) struct List {
     by: By,
     head: u32,
     tail: u32,
-}
-
-impl Link {
-    pub(super) const NONE: Self = Self { prev: NONE, next: NONE, linked: false };
 }
 
 impl List {

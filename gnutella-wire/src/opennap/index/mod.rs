@@ -6,6 +6,7 @@ mod entries;
 mod event;
 mod files;
 mod key;
+mod link;
 mod listing;
 mod lists;
 mod logic;

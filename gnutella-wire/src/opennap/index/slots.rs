@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::entries::NONE;
 use super::event::IndexEvent;
-use super::lists::{By, LINKS, Link};
+use super::link::{By, LINKS, Link};
 use crate::machine::ConnId;
 use crate::opennap::search::Bound;
 use crate::opennap::values::{File, LinkType, NapAddress};
