@@ -5,52 +5,34 @@
 //! anywhere. Taking and giving back a node cost O(1).
 
 use super::entry::Key;
-use super::slot::{Inner, Leaf, Link, Node, Slot, TrieRoot};
+use super::slot::{Inner, Kind, Leaf, Link, List, Node, Slot, TrieRoot};
+use crate::hash::Hash;
 
 /// The number of slots of a region.
 const REGION: usize = 16;
 /// The regions that are tried around that of the key, by their distance; a distance below zero wraps.
 const NEAR: [usize; 5] = [0, 1, usize::MAX, 2, usize::MAX - 1];
 
-/// Leaves and inner nodes are taken one by one: a slot may have a free one of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Leaf,
-    Inner,
-}
-
-/// The free nodes of a region of slots, in its first slot. A region with a free node of a kind is in the list of that
-/// kind, whose links are numbers of regions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
-    leaves: List,
-    inners: List,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct List {
-    free: Link,
-    previous: Link,
-    next: Link,
-}
-
-impl Region {
-    pub(super) const EMPTY: Self = Self { leaves: List::EMPTY, inners: List::EMPTY };
-
-    fn list(&mut self, kind: Kind) -> &mut List {
-        match kind {
-            Kind::Leaf => &mut self.leaves,
-            Kind::Inner => &mut self.inners,
-        }
+impl TrieRoot {
+    /// Clears the slots.
+    pub(crate) fn clear(slots: &mut [Slot]) -> Self {
+        slots.fill(Slot::EMPTY);
+        let mut root = Self {
+            top: Link::NONE,
+            hash: Hash::ZERO,
+            is_stale: true,
+            changes: 0,
+            free_leaves: Link::NONE,
+            free_inners: Link::NONE,
+            len: 0,
+        };
+        release_all(&mut root, slots);
+        root
     }
 }
 
-impl List {
-    const EMPTY: Self = Self { free: Link::NONE, previous: Link::NONE, next: Link::NONE };
-}
-
 /// Lists all slots as free, in order.
-pub(super) fn release_all(root: &mut TrieRoot, slots: &mut [Slot]) {
+fn release_all(root: &mut TrieRoot, slots: &mut [Slot]) {
     for index in (0..slots.len()).rev() {
         release(root, slots, Kind::Leaf, index);
         release(root, slots, Kind::Inner, index);

@@ -2,7 +2,6 @@
 
 use super::entry::{Key, Value};
 use super::proof::leaf_message;
-use super::regions::{Region, release_all};
 use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
@@ -37,6 +36,44 @@ pub(super) struct Inner {
     pub(super) next: Link,          // of the same level, only while the trie is hashed
     pub(super) depth: u8,
     pub(super) stale: u8, // a bit for each hash that is not that of the child
+}
+
+/// Leaves and inner nodes are taken one by one: a slot may have a free one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Leaf,
+    Inner,
+}
+
+/// The free nodes of a region of slots, in its first slot. A region with a free node of a kind is in the list of that
+/// kind, whose links are numbers of regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Region {
+    leaves: List,
+    inners: List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct List {
+    pub(super) free: Link,
+    pub(super) previous: Link,
+    pub(super) next: Link,
+}
+
+impl Region {
+    pub(super) const EMPTY: Self = Self { leaves: List::EMPTY, inners: List::EMPTY };
+
+    pub(super) fn list(&mut self, kind: Kind) -> &mut List {
+        match kind {
+            Kind::Leaf => &mut self.leaves,
+            Kind::Inner => &mut self.inners,
+        }
+    }
+}
+
+impl List {
+    pub(super) const EMPTY: Self =
+        Self { free: Link::NONE, previous: Link::NONE, next: Link::NONE };
 }
 
 /// A node: 0 for none, or its index and 1, with the highest bit set for a leaf.
@@ -125,24 +162,6 @@ impl Link {
             Some(index) if self.0 & Self::LEAF == 0 => Node::Inner(index),
             Some(index) => Node::Leaf(index),
         }
-    }
-}
-
-impl TrieRoot {
-    /// Clears the slots.
-    pub(crate) fn clear(slots: &mut [Slot]) -> Self {
-        slots.fill(Slot::EMPTY);
-        let mut root = Self {
-            top: Link::NONE,
-            hash: Hash::ZERO,
-            is_stale: true,
-            changes: 0,
-            free_leaves: Link::NONE,
-            free_inners: Link::NONE,
-            len: 0,
-        };
-        release_all(&mut root, slots);
-        root
     }
 }
 

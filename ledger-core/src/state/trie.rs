@@ -2,9 +2,9 @@
 
 use super::entry::{Key, Value};
 use super::proof::{MapProof, Step};
-use super::regions::{Kind, release, take};
+use super::regions::{release, take};
 use super::rehash::rehash;
-use super::slot::{Inner, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
+use super::slot::{Inner, Kind, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
