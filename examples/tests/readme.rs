@@ -43,6 +43,8 @@ fn the_table_of_concepts_names_what_exists() {
         consensus::StakeSeal,
         consensus::ValidatorSet,
         consensus::EquivocationDetector,
+        consensus::bft::Bft,
+        consensus::stake::StakeBook,
         gnutella_wire::Config,
         gnutella_wire::election::Election,
         gnutella_wire::hosts::HostCache,

@@ -30,7 +30,7 @@ impl World {
         assert_eq!(self.send(conn, 2, &login), [(conn, 3, "unknown".to_owned())]);
     }
 
-    /// Sends a message of a stranger, and returns what the index then sends: to whom, which type, which data.
+    /// Sends a message of a stranger, and returns what the index then sends: receiver, type and data.
     fn send(&mut self, conn: u32, kind: u16, data: &str) -> Vec<(u32, u16, String)> {
         let mut bytes = u16::try_from(data.len()).unwrap().to_le_bytes().to_vec();
         bytes.extend(kind.to_le_bytes());

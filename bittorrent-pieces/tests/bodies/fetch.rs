@@ -1,4 +1,4 @@
-//! Body of the fetch of an info dictionary: any calls in any order, checked against the seven laws.
+//! Body of the fetch of an info dictionary: any calls in any order, checked against the laws.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Body of the torrent: any calls in any order, checked against the seven laws.
+//! Body of the torrent: any calls in any order, checked against the laws.
 
 use core::time::Duration;
 

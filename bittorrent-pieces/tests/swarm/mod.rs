@@ -20,7 +20,7 @@ use sim::{Addr, Delivery, Network, Rng, StreamId};
 const PIECE: u8 = 7;
 const PIECE_HEADER: usize = 13;
 
-/// A node hands over no more than its uplink takes in this time: a socket has a buffer.
+/// A node sends at most what its uplink carries in this time: a socket has a buffer.
 const SOCKET: Duration = Duration::from_millis(250);
 
 /// How often a hostile node sends.

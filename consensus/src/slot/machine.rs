@@ -225,7 +225,7 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] below [`SignedStatement::LEN`] bytes; the machine is unchanged.
+    /// [`BufferTooSmall`] below [`SignedStatement::LEN`](crate::SignedStatement::LEN) bytes; the machine is unchanged.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         for attester in self.slots.as_mut() {
             let [latest, _] = attester.latest;

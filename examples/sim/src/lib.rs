@@ -1,4 +1,4 @@
-//! A network in virtual time and a checker of the seven laws; both know no protocol, only bytes,
+//! A network in virtual time and a checker of the laws; both know no protocol, only bytes,
 //! addresses and time.
 //!
 //! - [`Network`]: datagrams and byte streams between numbered addresses, with latency, jitter,

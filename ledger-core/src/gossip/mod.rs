@@ -1,5 +1,5 @@
-//! Gossip between the nodes of a chain, a machine over byte streams: it decides whom to ask for headers, blocks and
-//! transactions, and what to announce.
+//! Gossip between the nodes of a chain, a machine over byte streams: it decides which peer to ask for headers, blocks
+//! and transactions, and what to announce.
 //!
 //! It stands beside a [`Node`](crate::node::Node) and a [`Mempool`](crate::mempool::Mempool), and holds neither blocks nor
 //! transactions. Its caller moves them: from [`handle_bytes`](Gossip::handle_bytes) to the node, and the verdict of the

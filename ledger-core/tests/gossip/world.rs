@@ -111,7 +111,7 @@ impl World {
         self.after(at);
     }
 
-    /// Notes the deadline of a host, and whom it has banned.
+    /// Notes the deadline of a host, and the peers that it has banned.
     fn after(&mut self, at: Addr) {
         let Some(host) = self.hosts.get_mut(&at) else { return };
         let now = self.net.now();

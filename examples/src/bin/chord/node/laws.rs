@@ -1,4 +1,4 @@
-//! A member keeps the seven laws whatever reaches it.
+//! A member keeps the laws whatever reaches it.
 
 use core::time::Duration;
 

@@ -29,7 +29,7 @@ pub struct Args {
     /// Which node of chain.toml to run, beginning with 1
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "local")]
     number: usize,
-    /// Run so many nodes on this machine
+    /// Run this number of nodes on this machine
     #[arg(long, value_name = "N", value_parser = within(1..=16_usize))]
     local: Option<usize>,
     /// The port of the first node of a new local network; the others follow
