@@ -127,8 +127,6 @@ fn at(number: u16) -> Option<usize> {
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
-    extern crate std;
-
     use std::vec;
     use std::vec::Vec;
 

@@ -160,8 +160,6 @@ fn unpack(deadline: [u16; 3]) -> Option<Duration> {
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
-    extern crate std;
-
     use std::collections::VecDeque;
     use std::vec;
     use std::vec::Vec;

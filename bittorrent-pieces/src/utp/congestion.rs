@@ -156,8 +156,6 @@ const fn least(one: u32, other: u32) -> u32 {
     reason = "a malformed table fails the test"
 )]
 mod tests {
-    extern crate std;
-
     use super::*;
     use crate::utp::vectors::rows;
 

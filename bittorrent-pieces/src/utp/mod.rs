@@ -243,8 +243,6 @@ impl<S: UtpStorage> UtpEndpoint<S> {
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a malformed table fails the test")]
 mod vectors {
-    extern crate std;
-
     const TABLE: &str = include_str!("../../tests/data/utp.txt");
 
     /// Returns the rows that begin with a word.

@@ -100,8 +100,6 @@ impl MtuSearch {
     reason = "a malformed table fails the test"
 )]
 mod tests {
-    extern crate std;
-
     use super::*;
 
     fn search(path: usize) -> (usize, usize) {

@@ -32,8 +32,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
     reason = "a malformed table fails the test"
 )]
 mod tests {
-    extern crate std;
-
     use super::*;
 
     #[test]

@@ -66,8 +66,6 @@ impl Rtt {
     reason = "a malformed table fails the test"
 )]
 mod tests {
-    extern crate std;
-
     use super::*;
     use crate::utp::vectors::rows;
 
