@@ -43,7 +43,8 @@ impl<E: Engine> InnerMut<'_, E> {
             self.inner.confirmed = self.inner.confirmed.min(below);
             return Some(Event::Disconnected { id: left.id, height: left.height });
         }
-        let next = tree.next_on_path(reported, tip)?;
+        let height = reported.map_or(self.inner.root.tip.height.0, |at| tree.slot(at).height());
+        let next = tree.ancestor(tip, height.saturating_add(1))?;
         let entered = tree.tip(next);
         self.inner.reported = Some(next);
         Some(Event::Connected { id: entered.id, height: entered.height })
@@ -58,8 +59,7 @@ impl<E: Engine> InnerMut<'_, E> {
             return None;
         }
         let tree = self.tree();
-        let has_height = |at: &usize| tree.slot(*at).header.height.0 == height;
-        let at = tree.path(self.inner.tip_at).find(has_height)?;
+        let at = tree.ancestor(self.inner.tip_at, height)?;
         let id = tree.id(at);
         self.inner.confirmed = height;
         Some(Event::Confirmed { id, height: Height(height), depth })
@@ -70,7 +70,8 @@ impl<E: Engine> InnerMut<'_, E> {
         if !self.inner.can_finalize() {
             return None;
         }
-        let next = self.tree().next_on_path(None, self.inner.tip_at)?;
+        let lowest = self.inner.root.tip.height.0.saturating_add(1);
+        let next = self.tree().ancestor(self.inner.tip_at, lowest)?;
         let writes = self.tree().slot(next).writes;
         let header = self.tree().slot(next).header;
         let mut root = self.inner.root.clone();
