@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::inner::{Asked, InnerMut, RootFront};
 use super::slot::Status;
+use super::tree::TreeRef;
 use crate::engine::Engine;
 use crate::header::Height;
 
@@ -74,10 +75,10 @@ impl<E: Engine> InnerMut<'_, E> {
         let next = self.tree().ancestor(self.inner.tip_at, lowest)?;
         let writes = self.tree().slot(next).writes;
         let header = self.tree().slot(next).header;
-        let mut root = self.inner.root.clone();
-        self.tree().apply(next, &mut root);
-        let before = core::mem::replace(&mut self.inner.root, root);
-        self.inner.root_front = Some(RootFront { header, history: before.history });
+        let history = self.inner.root.history.clone();
+        self.inner.root_front = Some(RootFront { header, history });
+        let tree = TreeRef::new(&self.inner.tree, self.parts.headers);
+        tree.apply(next, &mut self.inner.root);
         self.inner.journal_start = self.inner.journal_start.saturating_add(writes);
         let best = self.inner.best.map(|at| (at, self.tree().id(at)));
         self.tree_mut().advance_root(next);
