@@ -148,7 +148,7 @@ fn a_node_that_is_killed_goes_on_with_the_same_chain() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "minutes: .ci/nightly.d/ledger.sh"]
 fn a_node_that_is_killed_fifty_times_goes_on_with_the_same_chain() {
     killed(50);
 }

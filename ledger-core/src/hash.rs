@@ -158,11 +158,12 @@ fn padded(parts: &[&[u8]]) -> (TwoBlocks, usize) {
     let bytes = blocks.as_flattened_mut();
     let mut len = 0_usize;
     for part in parts {
-        let end = len.saturating_add(part.len());
-        if let Some(place) = bytes.get_mut(len..end) {
+        let place = bytes.get_mut(len..).and_then(|rest| rest.get_mut(..part.len()));
+        // The compiler sees that both lengths are equal, and leaves the panic of `copy_from_slice` out.
+        if let Some(place) = place {
             place.copy_from_slice(part);
         }
-        len = end;
+        len = len.saturating_add(part.len());
     }
     invariant!(len <= MAX_TWO_BLOCKS_LEN, "the parts fit two blocks");
     if let Some(mark) = bytes.get_mut(len) {

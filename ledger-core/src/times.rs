@@ -1,7 +1,7 @@
 //! Median time past (BIP 113).
 
 /// How many blocks the median of their times is taken over.
-const MEDIAN_SPAN: usize = 11;
+pub(crate) const MEDIAN_SPAN: usize = 11;
 
 /// The times of the last blocks, for their median.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,43 +1,22 @@
-//! The messages: a kind, a length, a payload.
+//! The messages: what each kind has as its payload.
 
 use core::fmt;
 
-use thiserror::Error;
-
-use crate::block::SealedHeader;
+use super::frame::{FRAME_LEN, MessageError, VERSION, frame, kind, put_frame};
+use super::headers::Headers;
 use crate::codec::{Reader, Writer};
 use crate::error::BufferTooSmall;
 use crate::hash::{BlockId, GenesisId, TxId};
 use crate::header::Height;
 
-/// The version of the protocol that [`Hello`] names.
-pub const VERSION: u8 = 1;
-/// The length of kind and length before each payload, in bytes.
-pub const FRAME_LEN: usize = 5;
 /// The most ids in one message.
 pub const MAX_IDS: usize = 32;
-/// The most headers in one message.
-pub const MAX_HEADERS: usize = 64;
 /// A message of an unknown kind is skipped up to this length in bytes.
 pub(super) const MAX_UNKNOWN_LEN: usize = 1024;
 
 const HELLO_LEN: usize = 81;
 const STATUS_LEN: usize = 40;
 const NOT_FOUND_LEN: usize = 33;
-
-/// The kinds, in wire order.
-mod kind {
-    pub(super) const HELLO: u8 = 1;
-    pub(super) const STATUS: u8 = 2;
-    pub(super) const GET_HEADERS: u8 = 3;
-    pub(super) const HEADERS: u8 = 4;
-    pub(super) const GET_BLOCK: u8 = 5;
-    pub(super) const BLOCK: u8 = 6;
-    pub(super) const HAVE_TRANSACTIONS: u8 = 7;
-    pub(super) const GET_TRANSACTION: u8 = 8;
-    pub(super) const TRANSACTION: u8 = 9;
-    pub(super) const NOT_FOUND: u8 = 10;
-}
 
 /// What nodes of one chain send each other. `docs/WIRE.md` has the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,25 +74,6 @@ pub struct BlockIds<'a>(&'a [[u8; 32]]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TxIds<'a>(&'a [[u8; 32]]);
 
-/// Headers with their proofs, as they stand in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Headers<'a> {
-    more: bool,
-    bytes: &'a [u8],
-}
-
-/// The headers of a [`Headers`], each as the bytes that [`Node::handle_header`](crate::node::Node::handle_header) takes.
-#[derive(Debug, Clone)]
-pub struct HeadersIter<'a>(&'a [u8]);
-
-/// Writes a message with headers into a buffer, for as long as they fit.
-#[derive(Debug)]
-pub struct HeadersWriter<'a> {
-    out: &'a mut [u8],
-    len: usize,
-    count: usize,
-}
-
 /// What a node does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "what can be asked for")]
@@ -122,30 +82,6 @@ pub enum NotFound {
     Block(BlockId),
     /// A transaction.
     Transaction(TxId),
-}
-
-/// Why bytes are not a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum MessageError {
-    /// The bytes end too early. The only error that more bytes can cure.
-    #[error("incomplete: at least {needed} more bytes needed")]
-    Incomplete {
-        /// A lower bound of the missing bytes.
-        needed: usize,
-    },
-    /// The kind is unknown. A reader may skip it.
-    #[error("unknown message {kind} of {len} bytes")]
-    UnknownKind {
-        /// The kind.
-        kind: u8,
-        /// The length of the payload in bytes.
-        len: usize,
-    },
-    /// The payload is not what the kind asks for.
-    #[error("malformed message {0}")]
-    Malformed(u8),
 }
 
 impl<'a> Message<'a> {
@@ -257,15 +193,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Returns kind and length of the payload.
-pub(super) fn frame(bytes: &[u8]) -> Result<(u8, usize), MessageError> {
-    let Some(([kind, len @ ..], _)) = bytes.split_first_chunk::<FRAME_LEN>() else {
-        return Err(MessageError::Incomplete { needed: FRAME_LEN.saturating_sub(bytes.len()) });
-    };
-    let len = usize::try_from(u32::from_be_bytes(*len));
-    Ok((*kind, len.map_err(|_| MessageError::Malformed(*kind))?))
-}
-
 /// Returns the longest payload of a kind in bytes, where blocks have at most `max_block_len`.
 pub(super) fn max_len(kind: u8, max_block_len: usize) -> usize {
     match kind {
@@ -293,13 +220,6 @@ pub(super) fn encode_ids<'i>(
         writer.put(id)?;
     }
     Ok(needed)
-}
-
-fn put_frame(writer: &mut Writer<'_>, kind: u8, needed: usize) -> Result<(), BufferTooSmall> {
-    let len = u32::try_from(needed.saturating_sub(FRAME_LEN));
-    let len = len.map_err(|_| BufferTooSmall { needed })?;
-    writer.put(&[kind])?;
-    writer.put(&len.to_be_bytes())
 }
 
 fn put_status(writer: &mut Writer<'_>, status: &Status) -> Result<(), BufferTooSmall> {
@@ -367,114 +287,6 @@ impl<'a> TxIds<'a> {
     #[must_use]
     pub fn iter(self) -> impl ExactSizeIterator<Item = TxId> + Clone + 'a {
         self.0.iter().map(|id| TxId::from_bytes(*id))
-    }
-}
-
-impl<'a> Headers<'a> {
-    fn of(payload: &'a [u8]) -> Option<Self> {
-        let (more, bytes) = payload.split_first()?;
-        let more = match *more {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let mut rest = bytes;
-        let mut count = 0_usize;
-        while !rest.is_empty() {
-            rest = SealedHeader::decode(rest).ok()?.1;
-            count = count.saturating_add(1);
-        }
-        (count <= MAX_HEADERS).then_some(Self { more, bytes })
-    }
-
-    /// Returns whether the sender has headers that follow the last one.
-    #[must_use]
-    pub const fn has_more(&self) -> bool {
-        self.more
-    }
-
-    /// Returns whether there is no header.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Returns the headers, in the order of the chain.
-    #[must_use]
-    pub const fn iter(&self) -> HeadersIter<'a> {
-        HeadersIter(self.bytes)
-    }
-}
-
-impl<'a> IntoIterator for Headers<'a> {
-    type Item = &'a [u8];
-    type IntoIter = HeadersIter<'a>;
-
-    fn into_iter(self) -> HeadersIter<'a> {
-        self.iter()
-    }
-}
-
-impl<'a> IntoIterator for &Headers<'a> {
-    type Item = &'a [u8];
-    type IntoIter = HeadersIter<'a>;
-
-    fn into_iter(self) -> HeadersIter<'a> {
-        self.iter()
-    }
-}
-
-impl<'a> Iterator for HeadersIter<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (_, rest) = SealedHeader::decode(self.0).ok()?;
-        let len = self.0.len().saturating_sub(rest.len());
-        let header = self.0.get(..len)?;
-        self.0 = rest;
-        Some(header)
-    }
-}
-
-impl<'a> HeadersWriter<'a> {
-    /// Begins a message in `out`. The receiver refuses a payload that is longer than a block may be: pass a buffer of at
-    /// most [`FRAME_LEN`] more.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`] below 6 bytes.
-    pub fn new(out: &'a mut [u8]) -> Result<Self, BufferTooSmall> {
-        let len = FRAME_LEN.saturating_add(1);
-        if out.len() < len {
-            return Err(BufferTooSmall { needed: len });
-        }
-        Ok(Self { out, len, count: 0 })
-    }
-
-    /// Adds the header at the front of `bytes`, which may be a whole block. Returns `false` if the message is full or the
-    /// bytes are not a header.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let Ok((sealed, _)) = SealedHeader::decode(bytes) else { return false };
-        let rest = self.out.get_mut(self.len..).unwrap_or_default();
-        if self.count >= MAX_HEADERS {
-            return false;
-        }
-        let Ok(len) = sealed.encode(rest) else { return false };
-        self.len = self.len.saturating_add(len);
-        self.count = self.count.saturating_add(1);
-        true
-    }
-
-    /// Returns the length of the message. `more` says whether there are headers that follow.
-    #[must_use]
-    pub fn finish(self, more: bool) -> usize {
-        let payload = u32::try_from(self.len.saturating_sub(FRAME_LEN)).unwrap_or(u32::MAX);
-        let [a, b, c, d] = payload.to_be_bytes();
-        let front = [kind::HEADERS, a, b, c, d, u8::from(more)];
-        if let Some(place) = self.out.first_chunk_mut() {
-            *place = front;
-        }
-        self.len
     }
 }
 

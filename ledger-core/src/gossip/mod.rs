@@ -56,6 +56,8 @@
 
 mod blocks;
 mod config;
+mod frame;
+mod headers;
 mod inner;
 mod machine;
 mod message;
@@ -69,11 +71,10 @@ mod types;
 
 pub use blocks::BlockRequest;
 pub use config::{GossipConfig, Timer};
+pub use frame::{FRAME_LEN, MessageError, VERSION};
+pub use headers::{Headers, HeadersIter, HeadersWriter, MAX_HEADERS};
 pub use machine::{Gossip, Peer};
-pub use message::{
-    BlockIds, FRAME_LEN, Headers, HeadersIter, HeadersWriter, Hello, MAX_HEADERS, MAX_IDS, Message,
-    MessageError, NotFound, Status, TxIds, VERSION,
-};
+pub use message::{BlockIds, Hello, MAX_IDS, Message, NotFound, Status, TxIds};
 pub use peer::PeerSlot;
 #[cfg(feature = "alloc")]
 pub use storage::{GossipLimits, GossipVec};

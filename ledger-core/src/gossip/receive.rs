@@ -3,10 +3,9 @@
 use core::time::Duration;
 
 use super::blocks::BlockRequest;
+use super::frame::{FRAME_LEN, MessageError, frame};
 use super::inner::InnerMut;
-use super::message::{
-    FRAME_LEN, Hello, Message, MessageError, NotFound, Status, TxIds, frame, max_len,
-};
+use super::message::{Hello, Message, NotFound, Status, TxIds, max_len};
 use super::peer::{PeerSlot, Phase, Sync};
 use super::types::{CloseReason, NotConnected, Received};
 use crate::block::SealedHeader;

@@ -107,6 +107,17 @@ impl MerkleTree {
         Some(tree)
     }
 
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first.
+    pub(crate) fn from_smallest_peaks(count: u64, peaks: impl Iterator<Item = Hash>) -> Self {
+        let depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
+        let mut tree = Self { count, depth, ..Self::new() };
+        let places = tree.roots.get_mut(..depth).unwrap_or_default();
+        for (place, peak) in places.iter_mut().rev().zip(peaks) {
+            *place = peak;
+        }
+        tree
+    }
+
     /// Returns the hash of a leaf with this content.
     #[must_use]
     pub fn leaf(content: &[u8]) -> Hash {

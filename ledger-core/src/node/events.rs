@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::inner::{Asked, InnerMut, RootFront};
 use super::slot::Status;
+use super::tree::TreeRef;
 use crate::engine::Engine;
 use crate::header::Height;
 
@@ -43,7 +44,8 @@ impl<E: Engine> InnerMut<'_, E> {
             self.inner.confirmed = self.inner.confirmed.min(below);
             return Some(Event::Disconnected { id: left.id, height: left.height });
         }
-        let next = tree.next_on_path(reported, tip)?;
+        let height = reported.map_or(self.inner.root.tip.height.0, |at| tree.slot(at).height());
+        let next = tree.ancestor(tip, height.saturating_add(1))?;
         let entered = tree.tip(next);
         self.inner.reported = Some(next);
         Some(Event::Connected { id: entered.id, height: entered.height })
@@ -58,8 +60,7 @@ impl<E: Engine> InnerMut<'_, E> {
             return None;
         }
         let tree = self.tree();
-        let has_height = |at: &usize| tree.slot(*at).header.height.0 == height;
-        let at = tree.path(self.inner.tip_at).find(has_height)?;
+        let at = tree.ancestor(self.inner.tip_at, height)?;
         let id = tree.id(at);
         self.inner.confirmed = height;
         Some(Event::Confirmed { id, height: Height(height), depth })
@@ -70,13 +71,14 @@ impl<E: Engine> InnerMut<'_, E> {
         if !self.inner.can_finalize() {
             return None;
         }
-        let next = self.tree().next_on_path(None, self.inner.tip_at)?;
+        let lowest = self.inner.root.tip.height.0.saturating_add(1);
+        let next = self.tree().ancestor(self.inner.tip_at, lowest)?;
         let writes = self.tree().slot(next).writes;
         let header = self.tree().slot(next).header;
-        let mut root = self.inner.root.clone();
-        self.tree().apply(next, &mut root);
-        let before = core::mem::replace(&mut self.inner.root, root);
-        self.inner.root_front = Some(RootFront { header, history: before.history });
+        let history = self.inner.root.history.clone();
+        self.inner.root_front = Some(RootFront { header, history });
+        let tree = TreeRef::new(&self.inner.tree, self.parts.headers);
+        tree.apply(next, &mut self.inner.root);
         self.inner.journal_start = self.inner.journal_start.saturating_add(writes);
         let best = self.inner.best.map(|at| (at, self.tree().id(at)));
         self.tree_mut().advance_root(next);

@@ -40,7 +40,7 @@ impl<E: Engine> InnerMut<'_, E> {
     /// Checks a header against the branch it continues, and returns its parent and the weight of the branch with it.
     #[expect(clippy::type_complexity, reason = "the error is the one of all calls")]
     fn check_header(
-        &self,
+        &mut self,
         header: &Header,
         proof: &[u8],
         now: Duration,
@@ -63,7 +63,7 @@ impl<E: Engine> InnerMut<'_, E> {
         }
         let weight = match &inner.switch {
             Some(switch) if switch.trial.tip.id == header.parent => total(&switch.trial)?,
-            _ => total(&tree.branch_at(&inner.root, Some(parent)))?,
+            _ => self.with_recent_branch(parent, total)?,
         };
         Ok((Some(parent), weight))
     }
@@ -78,7 +78,8 @@ impl<E: Engine> InnerMut<'_, E> {
         let target = self.inner.switch.as_ref().map(|switch| switch.target);
         let checked = self.inner.check.as_ref().map(|check| check.block.at);
         let pinned = [target, checked, self.inner.best, self.inner.reported];
-        let slot = HeaderSlot::new(sealed.header, id, ProofDigest::of(sealed.proof), weight);
+        let mut slot = HeaderSlot::new(sealed.header, id, ProofDigest::of(sealed.proof), weight);
+        slot.subtree = self.tree().subtree_of(&self.inner.root, parent, &id);
         let inserted = self.tree_mut().insert(slot, parent, pinned);
         let at = inserted.map_err(|full| Refused::NoRoom { capacity: full.capacity })?;
         self.consider(at);

@@ -4,6 +4,7 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use super::config::{NodeConfig, writes_of};
+use super::engines::RecentEngine;
 use super::event::Event;
 use super::slot::Status;
 use super::storage::NodeParts;
@@ -41,6 +42,7 @@ pub(super) struct Inner<E: Engine> {
     pub(super) asked: Option<Asked>,
     pub(super) reported: Option<usize>, // the tip that the events led to
     pub(super) confirmed: u64,          // the height of the last block reported as confirmed
+    pub(super) recent: RecentEngine<E>,
 }
 
 /// What a snapshot proves the root with.
@@ -145,6 +147,7 @@ impl<E: Engine> Inner<E> {
             report: None,
             asked: None,
             reported: None,
+            recent: RecentEngine::NONE,
         }
     }
 

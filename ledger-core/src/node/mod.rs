@@ -70,7 +70,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ancestors;
 mod config;
+mod engines;
 mod event;
 mod events;
 mod headers;

@@ -1,5 +1,6 @@
 //! A header of the tree, in a caller-provided slot.
 
+use super::ancestors::Subtree;
 use crate::buckets::Link;
 use crate::engine::{Tip, Weight};
 use crate::hash::{BlockId, Hash};
@@ -20,6 +21,7 @@ pub struct HeaderSlot {
     pub(super) arrival: u64,
     pub(super) writes: usize, // in the journal, while executed
     pub(super) effects: Effects,
+    pub(super) subtree: Subtree,
     pub(super) parent: Link, // `NONE` for a child of the root
     pub(super) first_child: Link,
     pub(super) next_sibling: Link,
@@ -70,6 +72,7 @@ impl HeaderSlot {
         arrival: 0,
         writes: 0,
         effects: Effects::NONE,
+        subtree: Subtree::EMPTY,
         parent: Link::NONE,
         first_child: Link::NONE,
         next_sibling: Link::NONE,

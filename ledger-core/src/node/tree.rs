@@ -98,16 +98,6 @@ impl<'a> TreeRef<'a> {
         self.slots.iter().enumerate().filter(move |(_, slot)| usable(slot)).map(|(at, _)| at)
     }
 
-    /// Returns the block after `after` on the way to `end`; `None` stands for the root.
-    pub(super) fn next_on_path(&self, after: Option<usize>, end: Option<usize>) -> Option<usize> {
-        self.path(end).find(|at| self.parent(*at) == after)
-    }
-
-    /// Returns whether `ancestor` is on the way to `end`, or `end` itself.
-    pub(super) fn is_ancestor(&self, ancestor: usize, end: usize) -> bool {
-        self.path(Some(end)).any(|at| at == ancestor)
-    }
-
     /// Returns the first block on the way to `end` that is not executed.
     pub(super) fn next_to_execute(&self, end: usize) -> Option<usize> {
         let executed = |at: &usize| matches!(self.status(*at), Status::Active | Status::Trial);
@@ -117,18 +107,6 @@ impl<'a> TreeRef<'a> {
     /// Returns the last block of the chain on the way to `end`, or `None` for the root.
     pub(super) fn fork(&self, end: usize) -> Option<usize> {
         self.path(Some(end)).find(|at| self.status(*at) == Status::Active)
-    }
-
-    /// Builds the branch that ends in a block: `root`, moved on along the way. Costs one hash for each block.
-    pub(super) fn branch_at<E: Engine>(&self, root: &Branch<E>, end: Option<usize>) -> Branch<E> {
-        let mut branch = root.clone();
-        let mut last = None;
-        while last != end {
-            let Some(at) = self.next_on_path(last, end) else { break };
-            self.apply(at, &mut branch);
-            last = Some(at);
-        }
-        branch
     }
 
     /// Moves a branch on to a header that follows its tip.

@@ -9,6 +9,7 @@
 
 use core::cmp::Ordering;
 
+use super::engines::RecentEngine;
 use super::inner::{InnerMut, Switch};
 use super::slot::Status;
 use crate::engine::{Engine, Tip};
@@ -27,7 +28,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let trial = if fork_at == self.inner.tip_at {
             self.inner.tip.clone()
         } else {
-            tree.branch_at(&self.inner.root, fork_at)
+            self.branch_at(fork_at)
         };
         let mut back = 0_usize;
         let mut disconnected = 0_u32;
@@ -43,6 +44,10 @@ impl<E: Engine> InnerMut<'_, E> {
 
     /// Records that the next block of the branch is executed.
     pub(super) fn complete(&mut self, at: usize, tip: &Tip, writes: usize, effects: Effects) {
+        if self.tree().slot(at).effects != effects {
+            // The engine was replayed without them.
+            self.inner.recent = RecentEngine::NONE;
+        }
         self.tree_mut().set_executed(at, tip, writes, effects);
         if let Some(switch) = &mut self.inner.switch {
             switch.end = Some(at);
@@ -92,13 +97,10 @@ impl<E: Engine> InnerMut<'_, E> {
         let old = self.inner.tip_at;
         self.tree_mut().unexecute(old, Status::Active, switch.disconnected);
         self.activate(last);
-        self.inner.tip_at = Some(last);
         let end = switch.end.filter(|end| *end != last);
-        if end.is_none() {
-            self.inner.tip = switch.trial.clone();
-        } else {
-            self.inner.tip = self.tree().branch_at(&self.inner.root, Some(last));
-        }
+        let tip = if end.is_none() { switch.trial.clone() } else { self.branch_at(Some(last)) };
+        self.inner.tip = tip;
+        self.inner.tip_at = Some(last);
         if end.is_some() || self.inner.is_executing() {
             let tree = self.tree();
             let rest = tree.path(end).take_while(|at| *at != last);

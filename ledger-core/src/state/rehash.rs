@@ -53,7 +53,7 @@ impl<'a> Rehash<'a> {
         Self { slots, hasher, messages: [[[0; 64]; 2]; GROUP], places, len: 0 }
     }
 
-    fn run(mut self, top: Link, changes: u32) -> Hash {
+    fn run(&mut self, top: Link, changes: u32) -> Hash {
         let levels_above = (changes / SUBTREE_CHANGES).checked_ilog2().unwrap_or(0);
         match usize::try_from(levels_above) {
             Ok(0) | Err(_) => self.hash_below(top),

@@ -44,11 +44,16 @@ fn one_tip_with_a_tenth_of_hostile_nodes() {
     heals(2, 5);
 }
 
+/// The seeds from `SEED` on, `SEEDS` in number; 0 and 1,000 if unset.
 #[test]
-#[ignore = "takes hours in debug; run optimised"]
+#[ignore = "takes hours in debug: .ci/nightly.d/ledger.sh"]
 fn one_tip_for_a_thousand_seeds() {
-    let from = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    for seed in from..from + 1000 {
+    let number = |name, default| match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is not a number")),
+        Err(_) => default,
+    };
+    let from = number("SEED", 0);
+    for seed in from..from + number("SEEDS", 1000) {
         heals(seed, if seed % 2 == 0 { 5 } else { 0 });
     }
 }

@@ -1,0 +1,153 @@
+//! What the tree answers about the branch of a header without walking it: ancestors, history, times.
+//!
+//! The ids up to a block of height `n - 1` are `n` leaves of the history. A slot has the root of the smallest complete
+//! subtree of that history, and a link to the last block before that subtree: `n` with its lowest bit cleared. The links
+//! lead past all complete subtrees, at most one for each bit of `n`.
+
+use super::slot::HeaderSlot;
+use super::tree::TreeRef;
+use crate::branch::Branch;
+use crate::buckets::Link;
+use crate::engine::Engine;
+use crate::hash::{BlockId, Hash};
+use crate::merkle::MerkleTree;
+use crate::times::{MEDIAN_SPAN, Times};
+
+/// Headers that are listed at once on the way back to a branch.
+const STRETCH: usize = 32;
+
+/// The smallest complete subtree of the history that ends with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subtree {
+    pub(super) root: Hash,
+    pub(super) before: Link, // the block before it; not followed below the root of the tree
+}
+
+impl Subtree {
+    pub(super) const EMPTY: Self = Self { root: Hash::ZERO, before: Link::NONE };
+}
+
+impl HeaderSlot {
+    pub(super) const fn height(&self) -> u64 {
+        self.header.height.0
+    }
+
+    /// Returns the height of the block before the smallest complete subtree, or `None` if that begins with block 0.
+    fn height_before(&self) -> Option<u64> {
+        let leaves = self.height().saturating_add(1);
+        (leaves & leaves.saturating_sub(1)).checked_sub(1)
+    }
+}
+
+impl<'a> TreeRef<'a> {
+    /// Returns the ancestor at a height above the root, or the block itself. Costs the square of the logarithm.
+    pub(super) fn ancestor(&self, end: Option<usize>, height: u64) -> Option<usize> {
+        let mut at = end?;
+        loop {
+            let slot = self.slot(at);
+            if slot.height() <= height {
+                return (slot.height() == height).then_some(at);
+            }
+            let can_skip = slot.height_before().is_some_and(|before| before >= height);
+            at = if can_skip { slot.subtree.before.get()? } else { self.parent(at)? };
+        }
+    }
+
+    /// Returns whether `ancestor` is on the way to `end`, or `end` itself.
+    pub(super) fn is_ancestor(&self, ancestor: usize, end: usize) -> bool {
+        self.ancestor(Some(end), self.slot(ancestor).height()) == Some(ancestor)
+    }
+
+    /// Returns the smallest complete subtree of the history that ends with a child of `parent`.
+    pub(super) fn subtree_of<E>(
+        &self,
+        root: &Branch<E>,
+        parent: Option<usize>,
+        id: &BlockId,
+    ) -> Subtree {
+        let mut history = self.history_at(root, parent);
+        let inside = history.len().trailing_ones();
+        history.push(MerkleTree::leaf(id.as_bytes()));
+        let mut ends = self.subtree_ends(root, parent);
+        let before = ends.nth(usize::try_from(inside).unwrap_or(usize::MAX));
+        let peak = history.peaks().last().copied().unwrap_or(Hash::ZERO);
+        Subtree { root: peak, before: Link::from_option(before) }
+    }
+
+    /// Returns the last blocks of the complete subtrees of a history as far as they are above the root, the smallest
+    /// first.
+    fn subtree_ends<E>(
+        self,
+        root: &Branch<E>,
+        end: Option<usize>,
+    ) -> impl Iterator<Item = usize> + Clone + 'a {
+        let lowest = root.tip.height.0;
+        core::iter::successors(end, move |at| {
+            let slot = self.slot(*at);
+            slot.height_before().filter(|before| *before > lowest)?;
+            slot.subtree.before.get()
+        })
+    }
+
+    /// Returns the history with the block `end`. Costs no hash.
+    fn history_at<E>(&self, root: &Branch<E>, end: Option<usize>) -> MerkleTree {
+        let Some(at) = end else { return root.history.clone() };
+        let tree = *self;
+        let leaves = self.slot(at).height().saturating_add(1);
+        let above = self.subtree_ends(root, end);
+        let count = usize::try_from(leaves.count_ones()).unwrap_or(0);
+        let below = count.saturating_sub(above.clone().count());
+        let below = root.history.peaks().get(..below).unwrap_or_default();
+        let above = above.map(move |at| tree.slot(at).subtree.root);
+        MerkleTree::from_smallest_peaks(leaves, above.chain(below.iter().rev().copied()))
+    }
+
+    /// Returns the times of the last blocks up to `end`.
+    fn times_at<E>(&self, root: &Branch<E>, end: Option<usize>) -> Times {
+        let mut times = [0; MEDIAN_SPAN];
+        let above = self.path(end).map(|at| self.slot(at).header.time);
+        let all = above.chain(root.times.as_slice().iter().copied());
+        let mut len = 0_usize;
+        for (place, time) in times.iter_mut().zip(all) {
+            *place = time;
+            len = len.saturating_add(1);
+        }
+        Times::of(times.get(..len).unwrap_or_default())
+    }
+
+    /// Returns the branch that ends in a block, with the engine there.
+    pub(super) fn branch_with<E: Engine>(
+        &self,
+        root: &Branch<E>,
+        end: Option<usize>,
+        engine: E,
+    ) -> Branch<E> {
+        Branch {
+            genesis: root.genesis,
+            tip: end.map_or(root.tip, |at| self.tip(at)),
+            engine,
+            times: self.times_at(root, end),
+            history: self.history_at(root, end),
+        }
+    }
+
+    /// Moves an engine on from the ancestor at `height` to `end`.
+    pub(super) fn replay<E: Engine>(&self, engine: &mut E, mut height: u64, end: usize) {
+        let top = self.slot(end).height();
+        while height < top {
+            let next = top.min(height.saturating_add(STRETCH as u64));
+            let mut stretch = [end; STRETCH];
+            let len = usize::try_from(next.saturating_sub(height)).unwrap_or(0);
+            let stretch = stretch.get_mut(..len).unwrap_or_default();
+            let path = self.path(self.ancestor(Some(end), next));
+            for (place, at) in stretch.iter_mut().rev().zip(path) {
+                *place = at;
+            }
+            for at in stretch.iter() {
+                let slot = self.slot(*at);
+                engine.apply(&slot.header, &slot.effects);
+            }
+            height = next;
+        }
+    }
+}
