@@ -9,7 +9,8 @@ const FACTOR: u32 = 0x4F1B_BCDC;
 /// hash serves tables of all sizes.
 ///
 /// Each UTF-16 code unit is lower-cased on its own and counts by its low byte. So a character
-/// outside the basic plane counts as its two surrogates, which have no lower case.
+/// outside the basic plane counts as its two surrogates, which have no lower case. Without the
+/// feature `unicode` only Latin, Greek, Cyrillic and Armenian have lower case.
 ///
 /// ```
 /// use gnutella_wire::qrp::KeywordHash;
@@ -70,13 +71,27 @@ impl KeywordHash {
     }
 }
 
-#[derive(Default)]
-struct Mixer {
+/// The state of a hash. What was mixed last can be removed again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mixer {
     bytes: [u8; 4], // from the least significant
     at: u8,
 }
 
 impl Mixer {
+    /// Appends a character.
+    pub(super) fn add(&mut self, c: char) {
+        c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| self.unit(*unit));
+    }
+
+    /// Removes the last character, which `c` must be.
+    pub(super) fn remove(&mut self, c: char) {
+        let before = self.at.wrapping_sub(if c.len_utf16() == 1 { 1 } else { 2 });
+        self.at = before;
+        self.add(c); // a second time undoes the first
+        self.at = before;
+    }
+
     fn unit(&mut self, unit: u16) {
         let [low, ..] = lower(unit).to_le_bytes();
         let [first, second, third, fourth] = &mut self.bytes;
@@ -90,7 +105,7 @@ impl Mixer {
         self.at = self.at.wrapping_add(1);
     }
 
-    fn finish(self) -> KeywordHash {
+    pub(super) fn finish(self) -> KeywordHash {
         KeywordHash(u32::from_le_bytes(self.bytes).wrapping_mul(FACTOR))
     }
 }
@@ -131,6 +146,5 @@ const fn lower_eight(letters: u64) -> u64 {
 /// them, as in the simple mapping of Unicode.
 fn lower(unit: u16) -> u32 {
     let unit = u32::from(unit);
-    let lower = char::from_u32(unit).and_then(|c| c.to_lowercase().next());
-    lower.map_or(unit, u32::from)
+    char::from_u32(unit).map_or(unit, |c| u32::from(super::fold::lower(c)))
 }

@@ -1,10 +1,13 @@
 //! What counts as a word, by the rules of two servents.
 
+use super::fold::is_letter;
+
 /// How a servent cuts names and queries into words.
 ///
-/// Neither set removes accents, which takes the tables of Unicode: `LimeWire` does so before it
-/// cuts, so give it decomposed text without marks where that matters. Case does not matter, since
-/// [`KeywordHash`](super::KeywordHash) lowers it.
+/// Both remove accents first: [`canonical`](Self::canonical) does so, and
+/// [`table_hashes`](Self::table_hashes) and [`query_hashes`](Self::query_hashes) hash the words that
+/// result. [`table_words`](Self::table_words) and [`query_words`](Self::query_words) return slices of
+/// the text as it is.
 ///
 /// ```
 /// use gnutella_wire::qrp::KeywordRules;
@@ -53,12 +56,12 @@ impl KeywordRules {
         TableWords { words: self.query_words(name), cut: None, left: 0 }
     }
 
-    fn separates(self, c: char) -> bool {
+    pub(super) fn separates(self, c: char) -> bool {
         match self {
             Self::LimeWire => {
                 matches!(c, ' ' | '-' | '.' | '_' | '+' | '/' | '*' | '(' | ')' | '\\' | ',')
             }
-            Self::Gtkg => !c.is_alphanumeric(),
+            Self::Gtkg => !is_letter(c),
         }
     }
 

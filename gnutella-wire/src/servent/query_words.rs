@@ -1,7 +1,7 @@
 //! What a query asks for, hashed once for all tables it is held against.
 
 use crate::huge::{Part, Urn};
-use crate::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable};
+use crate::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable, is_letter};
 use crate::wire::Query;
 
 /// More words than this are not looked at, which lets a query pass rather than stop it.
@@ -29,11 +29,11 @@ impl Words {
         let mut this = Self { hashes: [KeywordHash::of(""); MOST], plain: 0, urns: 0, any };
         // Servents cut words in different ways. What is a word to all of them is judged; only if
         // there are none, the words of `LimeWire` are.
-        let words = KeywordRules::LimeWire.query_words(text);
-        let common = words.clone().filter(|word| is_common(word));
-        this.plain = this.fill(0, common.map(KeywordHash::of));
+        let words = KeywordRules::LimeWire.query_words(text).filter(|word| is_common(word));
+        let canonical = words.flat_map(|word| KeywordRules::Gtkg.query_hashes(word));
+        this.plain = this.fill(0, canonical);
         if this.plain == 0 {
-            this.plain = this.fill(0, words.map(KeywordHash::of));
+            this.plain = this.fill(0, KeywordRules::LimeWire.query_hashes(text));
         }
         let urns = query.parts().filter_map(|part| match part {
             Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
@@ -63,5 +63,5 @@ impl Words {
 }
 
 fn is_common(word: &str) -> bool {
-    word.chars().all(char::is_alphanumeric) && word.chars().take(SHORTEST).count() == SHORTEST
+    word.chars().all(is_letter) && word.chars().take(SHORTEST).count() == SHORTEST
 }

@@ -51,11 +51,17 @@ impl<'m> Tables<'m> {
         }
     }
 
-    /// Makes a name present by the words that either kind of servent would ask for.
+    /// Makes a name present by the words that either kind of servent would ask for, and by those of
+    /// servents that keep accents.
     pub(super) fn insert_name(&mut self, name: &str) {
-        let limewire = KeywordRules::LimeWire.table_words(name);
-        for word in limewire.chain(KeywordRules::Gtkg.query_words(name)) {
-            self.insert(KeywordHash::of(word));
+        let limewire = KeywordRules::LimeWire.table_hashes(name);
+        for word in limewire.chain(KeywordRules::Gtkg.query_hashes(name)) {
+            self.insert(word);
+        }
+        if !name.is_ascii() {
+            KeywordRules::LimeWire
+                .query_words(name)
+                .for_each(|word| self.insert(KeywordHash::of(word)));
         }
     }
 
