@@ -235,6 +235,11 @@ impl Iterator for Validators<'_> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.size_hint()
     }
+
+    /// Costs O(1).
+    fn nth(&mut self, n: usize) -> Option<(ValidatorId, u64)> {
+        self.0.nth(n).map(|slot| (slot.id, slot.stake))
+    }
 }
 
 impl ExactSizeIterator for Validators<'_> {}

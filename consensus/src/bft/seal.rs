@@ -92,8 +92,9 @@ impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
         &self.validators
     }
 
-    /// Encodes a certificate as the proof of a block and returns its length: 4 bytes, and 66 for each precommit. Precommits
-    /// of strangers are left out.
+    /// Encodes a certificate as the proof of a block and returns its length: 4 bytes, and 66 for each precommit. The
+    /// precommits have to be in ascending order of their authors, as [`Bft::certificate`](super::Bft::certificate) returns
+    /// them. Those of strangers and those out of order are left out. Costs O(n).
     ///
     /// # Errors
     ///
@@ -104,9 +105,11 @@ impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
         out: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
         let round = certificate.clone().next().map_or(0, |signed| signed.statement.round);
-        let votes = self.validators.iter().enumerate().filter_map(|(index, (id, _))| {
-            let vote = certificate.clone().find(|signed| signed.author == id)?;
-            Some((u16::try_from(index).ok()?, vote.signature))
+        let mut validators = self.validators.iter().enumerate().peekable();
+        let votes = certificate.clone().filter_map(move |signed| {
+            while validators.next_if(|(_, (id, _))| *id < signed.author).is_some() {}
+            let (index, _) = validators.next_if(|(_, (id, _))| *id == signed.author)?;
+            Some((u16::try_from(index).ok()?, signed.signature))
         });
         let needed = votes.clone().count().saturating_mul(VOTE_LEN).saturating_add(4);
         let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
