@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::cell::Cell;
+use core::cell::Cell;
 
 use common::driver::{NOW, PEER, Regions, limits, regions};
 use common::{GENESIS_TIME, KIND, Ledgers, ledgers, spec};

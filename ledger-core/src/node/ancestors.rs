@@ -135,7 +135,7 @@ impl<'a> TreeRef<'a> {
     pub(super) fn replay<E: Engine>(&self, engine: &mut E, mut height: u64, end: usize) {
         let top = self.slot(end).height();
         while height < top {
-            let next = top.min(height.saturating_add(STRETCH as u64));
+            let next = top.min(height.saturating_add(u64::try_from(STRETCH).unwrap_or(u64::MAX)));
             let mut stretch = [end; STRETCH];
             let len = usize::try_from(next.saturating_sub(height)).unwrap_or(0);
             let stretch = stretch.get_mut(..len).unwrap_or_default();

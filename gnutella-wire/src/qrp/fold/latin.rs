@@ -42,6 +42,7 @@ pub(super) fn decompose(c: char, mut each: impl FnMut(char)) {
 }
 
 /// Returns the lower case of a letter of Latin, Greek, Cyrillic or Armenian.
+#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 pub(super) fn lower(c: char) -> char {
     let code = u32::from(c);
     let up = match code {
@@ -69,6 +70,7 @@ pub(super) fn lower(c: char) -> char {
 }
 
 /// Returns whether a character belongs to words: beyond ASCII whatever is no sign, space or symbol.
+#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 pub(super) fn is_letter(c: char) -> bool {
     match c {
         '\0'..='\x7F' => c.is_ascii_alphanumeric(),
@@ -88,6 +90,7 @@ pub(super) fn is_letter(c: char) -> bool {
 }
 
 /// Returns the one character that remains without marks, width or height.
+#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 fn base(c: char) -> Option<char> {
     let code = u32::from(c);
     let of = |table: &[u8], first: u32| {
