@@ -70,11 +70,10 @@ impl Library {
         if !urns.is_empty() {
             return self.0.iter().filter(|file| urns.contains(&file.sha1)).collect();
         }
-        let text = String::from_utf8_lossy(query.text.as_bytes()).to_lowercase();
-        let words: Vec<_> = KeywordRules::LimeWire.query_words(&text).collect();
+        let text = canonical(&String::from_utf8_lossy(query.text.as_bytes()));
         let matches = |file: &&Shared| {
-            let name = file.name.to_lowercase();
-            !words.is_empty() && words.iter().all(|word| name.contains(word))
+            let name = canonical(&file.name);
+            !text.is_empty() && text.split(' ').all(|word| name.contains(word))
         };
         self.0.iter().filter(matches).collect()
     }
@@ -97,6 +96,11 @@ impl Library {
     pub fn kilobytes(&self) -> u64 {
         self.0.iter().map(|file| file.size).sum::<u64>() / 1_024
     }
+}
+
+/// Returns a text without case and accents, its words separated by spaces.
+fn canonical(text: &str) -> String {
+    KeywordRules::Gtkg.canonical(text).collect()
 }
 
 /// Returns the size of a file and its hash.
