@@ -1,12 +1,12 @@
 //! The storage of a servent: five regions, provided by the caller.
 
-use super::config::{Config, Role};
 use super::connection::ConnSlot;
 use super::query_slot::QuerySlot;
 use crate::hosts::HostSlot;
 use crate::routes::RouteSlot;
 
 #[cfg(feature = "alloc")]
+use super::config::{Config, Role};
 #[cfg(feature = "alloc")]
 use alloc::{vec, vec::Vec};
 
