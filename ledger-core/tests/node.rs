@@ -263,6 +263,34 @@ fn blocks_are_confirmed_once_and_again_after_a_change() {
 
 /// A body that does not come is given up; the old branch goes on. Later the branch is tried again.
 #[test]
+fn a_branch_that_was_given_up_is_tried_again() {
+    let mut world = World::new();
+    let mut driver = Driver::new(node(20));
+    let mut other = world.clone();
+    driver.blocks.grow(&mut world, 1, 1);
+    driver.branch(world.chain.tip().id);
+    let first = driver.blocks.grow(&mut other, 2, 2);
+    let bytes = driver.blocks.0[&first].clone();
+    driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    let withheld = driver.blocks.0.remove(&first).expect("just made");
+    driver.run();
+    driver.node.give_up();
+    assert_eq!(driver.node.needed(), None);
+    // What follows a branch that was given up waits with it.
+    let second = driver.blocks.grow(&mut other, 2, 2);
+    assert_eq!(driver.header(second), Ok(Accepted::Header { id: second }));
+    assert_eq!(driver.node.needed(), None);
+
+    let deadline = driver.node.poll_timeout().expect("it is tried again");
+    assert_eq!(deadline, NOW + Duration::from_secs(120));
+    driver.node.handle_timeout(deadline);
+    assert_eq!(driver.node.needed(), Some(first), "nobody has to send it unasked");
+    driver.blocks.0.insert(first, withheld);
+    driver.run();
+    assert_eq!(driver.node.tip(), other.chain.tip());
+}
+
+#[test]
 fn a_branch_without_bodies_is_given_up() {
     let mut world = World::new();
     let mut driver = Driver::new(node(20));
@@ -285,7 +313,7 @@ fn a_branch_without_bodies_is_given_up() {
     assert!(driver.node.is_busy());
     driver.node.handle_timeout(deadline);
     assert_eq!(driver.node.poll_event(), Some(Event::Abandoned { id: second }));
-    assert_eq!(driver.node.poll_timeout(), None);
+    assert_eq!(driver.node.poll_timeout(), Some(deadline + Duration::from_secs(120)));
     assert_eq!(driver.node.needed(), None);
     driver.blocks.grow(&mut world, 1, 1);
     driver.branch(world.chain.tip().id);

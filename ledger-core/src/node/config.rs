@@ -20,6 +20,9 @@ pub struct NodeConfig {
     /// How long to wait for a body after [`Event::Need`](super::Event::Need), before its branch is given up. Longer than
     /// a body takes over the slowest connection, retries with other peers included.
     pub body_timeout: Duration,
+    /// How long a branch rests that was given up for a missing body, before it is tried again. Several times
+    /// `body_timeout`, so that a withheld body occupies the node for a small part of the time only.
+    pub retry_interval: Duration,
     /// How long a header is kept whose parent is unknown, and how far in the future a header may lie that is kept
     /// until its time.
     pub orphan_timeout: Duration,
@@ -34,6 +37,8 @@ pub struct NodeConfig {
 pub enum Timer {
     /// A body is missing. Starts with `Need`, ends with the body; when it fires, the branch is given up.
     Body,
+    /// A branch was given up for a missing body. When it fires, all such branches are tried again.
+    Retry,
     /// A header waits for its parent. Starts when it is kept; when it fires, the header is dropped.
     Orphan,
     /// A header waits for its time, which is part of the header's refusal. When it fires, the header is checked again.
@@ -43,13 +48,15 @@ pub enum Timer {
 impl NodeConfig {
     /// Returns a configuration that can take back `max_depth` blocks, with a secret random `seed`.
     ///
-    /// A block is confirmed after 6 blocks, or at the greatest depth if that is less. Bodies have 30 seconds, orphans 60.
+    /// A block is confirmed after 6 blocks, or at the greatest depth if that is less. Bodies have 30 seconds, orphans 60;
+    /// a branch that was given up is tried again after two minutes.
     #[must_use]
     pub const fn new(max_depth: u32, seed: u64) -> Self {
         Self {
             max_depth,
             confirmations: if max_depth < 6 { max_depth.saturating_add(1) } else { 6 },
             body_timeout: Duration::from_secs(30),
+            retry_interval: Duration::from_secs(120),
             orphan_timeout: Duration::from_secs(60),
             seed,
         }
@@ -77,7 +84,10 @@ impl NodeConfig {
         if confirmations == 0 || confirmations > most {
             return Err(ConfigError::WrongConfirmations { confirmations, most });
         }
-        if self.body_timeout.is_zero() || self.orphan_timeout.is_zero() {
+        if self.body_timeout.is_zero()
+            || self.retry_interval.is_zero()
+            || self.orphan_timeout.is_zero()
+        {
             return Err(ConfigError::ZeroTimeout);
         }
         Ok(())

@@ -40,8 +40,9 @@ pub(super) struct Inner<E: Engine> {
     pub(super) check: Option<Check>,
     pub(super) report: Option<Event<E::Error>>,
     pub(super) asked: Option<Asked>,
-    pub(super) reported: Option<usize>, // the tip that the events led to
-    pub(super) confirmed: u64,          // the height of the last block reported as confirmed
+    pub(super) retry_at: Option<Duration>, // of branches that were given up
+    pub(super) reported: Option<usize>,    // the tip that the events led to
+    pub(super) confirmed: u64,             // the height of the last block reported as confirmed
     pub(super) recent: RecentEngine<E>,
 }
 
@@ -146,6 +147,7 @@ impl<E: Engine> Inner<E> {
             check: None,
             report: None,
             asked: None,
+            retry_at: None,
             reported: None,
             recent: RecentEngine::NONE,
         }

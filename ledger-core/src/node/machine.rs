@@ -169,9 +169,10 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
     }
 
     /// Gives up the branch that is to be executed, for example because no peer has the body that is needed, and restores
-    /// the old one. The branch is tried again when that body is delivered.
+    /// the old one. The branch is tried again when that body is delivered, and after
+    /// [`retry_interval`](NodeConfig::retry_interval).
     pub fn give_up(&mut self) {
-        self.inner_mut().give_up();
+        self.inner_mut().give_up_for_now();
     }
 
     /// Writes a snapshot of the newest final block, piece by piece: its header, and the state after it. With it a node

@@ -10,7 +10,7 @@ use super::storage::NodePartsRef;
 use crate::engine::Engine;
 
 impl Timer {
-    const ALL: [Self; 3] = [Self::Body, Self::Orphan, Self::Early];
+    const ALL: [Self; 4] = [Self::Body, Self::Retry, Self::Orphan, Self::Early];
 }
 
 impl<E: Engine> Inner<E> {
@@ -22,6 +22,7 @@ impl<E: Engine> Inner<E> {
                 let asked = self.asked?;
                 Some(asked.at.saturating_add(self.config.body_timeout))
             }
+            Timer::Retry => self.retry_at,
             Timer::Orphan => orphans.next_expiry(),
             Timer::Early => orphans.next_early(self.now),
         }
@@ -44,6 +45,9 @@ impl<E: Engine> InnerMut<'_, E> {
         self.advance_clock(now);
         let now = self.inner.now;
         Orphans::new(self.parts.orphans).expire(now);
+        if self.inner.retry_at.is_some_and(|at| at <= now) {
+            self.retry();
+        }
         let timeout = self.inner.config.body_timeout;
         let Some(asked) = self.inner.asked else { return };
         if asked.at.saturating_add(timeout) > now {
@@ -52,7 +56,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let needed = self.next_body().map(|at| self.tree().id(at));
         self.inner.asked = None;
         if needed == Some(asked.id) {
-            self.inner.report = self.give_up().map(|id| Event::Abandoned { id });
+            self.inner.report = self.give_up_for_now().map(|id| Event::Abandoned { id });
         }
     }
 }

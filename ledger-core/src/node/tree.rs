@@ -238,6 +238,15 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Makes all parked headers candidates again.
+    pub(super) fn unpark_all(&mut self) {
+        for at in 0..self.slots.len() {
+            if self.as_ref().status(at) == Status::Parked {
+                self.change(at, |slot| slot.status = Status::Header);
+            }
+        }
+    }
+
     /// Returns the header after `at` in a walk over all that follow `top`, parents first.
     fn next_in_subtree(&self, top: usize, at: usize) -> Option<usize> {
         let tree = self.as_ref();

@@ -160,4 +160,20 @@ impl<E: Engine> InnerMut<'_, E> {
         self.find_best();
         Some(id)
     }
+
+    /// Gives up the branch whose next body is missing, and tries it again later.
+    pub(super) fn give_up_for_now(&mut self) -> Option<BlockId> {
+        let id = self.give_up()?;
+        // None at the end of time.
+        let retry_at = self.inner.now.checked_add(self.inner.config.retry_interval);
+        self.inner.retry_at = self.inner.retry_at.or(retry_at);
+        Some(id)
+    }
+
+    /// Tries all branches again that were given up.
+    pub(super) fn retry(&mut self) {
+        self.inner.retry_at = None;
+        self.tree_mut().unpark_all();
+        self.find_best();
+    }
 }
