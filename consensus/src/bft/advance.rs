@@ -198,6 +198,17 @@ impl Cursor<'_> {
         let round = self.core.round();
         self.core.pending =
             Some(Pending { token, kind, round, support, digest, is_announced: false });
+        #[cfg(test)]
+        self.send_unsaved();
+    }
+
+    /// A mistake that the model checker has to notice.
+    #[cfg(test)]
+    fn send_unsaved(&mut self) {
+        use super::mutation::{Mutation, is_active};
+        if let Some(pending) = self.core.pending.filter(|_| is_active(Mutation::SendBeforeSaved)) {
+            self.release(&pending);
+        }
     }
 
     /// Signs and counts the statement whose state is saved, and sends it.

@@ -16,6 +16,7 @@ use crate::vote::verify::Keys;
 
 /// The state besides the slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Core {
     pub(super) now: Duration,
     pub(super) genesis: [u8; 32],
@@ -44,6 +45,7 @@ pub(super) struct Core {
 
 /// A statement that leaves when the state is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Pending {
     pub(super) token: SaveToken,
     pub(super) kind: VoteKind,
@@ -55,6 +57,7 @@ pub(super) struct Pending {
 
 /// The verdict of the application on a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Check {
     pub(super) value: [u8; 32],
     pub(super) answer: Option<bool>,
@@ -63,6 +66,7 @@ pub(super) struct Check {
 
 /// A block is wanted from the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Wish {
     pub(super) round: u32,
     pub(super) is_announced: bool,

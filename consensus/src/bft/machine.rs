@@ -61,8 +61,8 @@ pub struct Bft<P, K, S> {
     config: BftConfig,
     selector: P,
     keys: K,
-    core: Core,
-    storage: S,
+    pub(super) core: Core,
+    pub(super) storage: S,
 }
 
 /// The precommits that prove a decision. Created by [`Bft::certificate`].

@@ -61,6 +61,9 @@ mod event;
 mod events;
 mod machine;
 #[cfg(test)]
+#[path = "../../tests/bft_model/mod.rs"]
+mod model;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod mutation_tests;

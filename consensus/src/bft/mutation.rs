@@ -1,9 +1,9 @@
-//! Faults that tests switch on, to see that the simulation notices them.
+//! Faults that tests switch on, to see that the simulation and the model checker notice them.
 
 use core::cell::Cell;
 
 /// A mistake in the rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Mutation {
     /// Prevotes for any valid proposal, whatever is locked (lines 23 and 29).
     SkipLock,
@@ -11,6 +11,8 @@ pub(crate) enum Mutation {
     CountTwice,
     /// Two thirds of the weight are enough: 2f of 3f + 1 is fewer still.
     SmallQuorum,
+    /// Sends a statement before the state on which it depends is saved.
+    SendBeforeSaved,
 }
 
 std::thread_local! {

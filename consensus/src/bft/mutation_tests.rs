@@ -17,7 +17,7 @@ use sim::Rng;
 use super::mutation::{self, Mutation};
 
 #[path = "../../tests/bft_sim/mod.rs"]
-mod bft_sim;
+pub(super) mod bft_sim;
 
 use bft_sim::{Fault, Plan, run};
 

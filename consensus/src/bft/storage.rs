@@ -57,6 +57,7 @@ pub struct BftSlots<P, V> {
 
 /// Storage for one validator: 72 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct PeerSlot {
     pub(super) id: ValidatorId,
     pub(super) power: u64,
@@ -74,6 +75,7 @@ pub struct PeerSlot {
 
 /// Storage for one statement: 108 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct VoteSlot {
     pub(super) kind: VoteKind,
     pub(super) height: RelativeHeight,
@@ -89,6 +91,7 @@ pub struct VoteSlot {
 
 /// What is in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) enum VoteKind {
     Free,
     Propose,
@@ -98,6 +101,7 @@ pub(super) enum VoteKind {
 
 /// The height of a statement, relative to that of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) enum RelativeHeight {
     /// Kept for evidence that was not polled yet.
     Previous,
@@ -107,6 +111,7 @@ pub(super) enum RelativeHeight {
 
 /// Whether a statement counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) enum VoteRole {
     Counted,
     /// It counts, and it contradicts an earlier one: one half of evidence that was not polled yet.

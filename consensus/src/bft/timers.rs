@@ -34,7 +34,8 @@ impl Timer {
 
 /// The deadlines that are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Deadlines([Option<Duration>; 4]);
+#[cfg_attr(test, derive(Hash))]
+pub(super) struct Deadlines(pub(super) [Option<Duration>; 4]);
 
 impl Deadlines {
     pub(super) fn set(&mut self, timer: Timer, at: Duration) {
