@@ -33,7 +33,8 @@ pub struct Config {
     /// never: lookups stay right and become slow.
     pub fix_fingers: Duration,
     /// How long to wait for an answer before the question is asked again: more than the longest
-    /// round trip.
+    /// round trip. A lookup of the application asks again after half of it, after a quarter once it has met a
+    /// dead node, and waits this long after the last try only.
     pub patience: Duration,
     /// How often a question is asked before silence counts as death, at least 1. With a share q of
     /// round trips lost, a living peer is taken for dead once in q^-tries questions.

@@ -194,7 +194,8 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.asked = peer;
         // What is passed on gets one try: silence does not tell who of many is dead.
         let tries = if self.is_passed_on() { 1 } else { settings.tries };
-        self.request = Some(Request::new(now, &Settings { tries, ..*settings }, rng));
+        let settings = Settings { tries, ..self.hastened(settings, tries) };
+        self.request = Some(Request::new(now, &settings, rng));
         self.sent_at = None;
     }
 
@@ -309,8 +310,23 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     /// Returns whether the node asked has to be given up.
     pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> bool {
+        let Some(left) = self.request.as_ref().map(Request::tries_left) else { return false };
+        let settings = self.hastened(settings, left);
         let request = self.request.as_mut();
-        request.is_some_and(|request| request.handle_timeout(now, settings) == Patience::Ends)
+        request.is_some_and(|request| request.handle_timeout(now, &settings) == Patience::Ends)
+    }
+
+    /// Returns the settings for the next one of `left` tries. The application waits for the end of its lookups: all
+    /// tries but the last have half the patience, and a quarter once a node was dead. The last one has it all,
+    /// so that a late answer to any of them still counts.
+    fn hastened(&self, settings: &Settings, left: u8) -> Settings {
+        let is_own = self.id == LookupId(0);
+        let part = match self.timeouts {
+            _ if is_own || left <= 1 => return *settings,
+            0 => 2,
+            _ => 4,
+        };
+        Settings { patience: settings.patience.part(part), ..*settings }
     }
 
     pub(crate) fn deadline(&self) -> Time {

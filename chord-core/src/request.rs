@@ -48,6 +48,11 @@ impl Request {
         Patience::Lasts
     }
 
+    /// Returns how often it may still be asked after the try that runs.
+    pub(crate) fn tries_left(&self) -> u8 {
+        self.tries
+    }
+
     /// Returns whether no try has been given up.
     pub(crate) fn is_first(&self, settings: &Settings) -> bool {
         self.tries.saturating_add(1) >= settings.tries

@@ -61,6 +61,11 @@ impl Span {
         Self(self.0.saturating_add(self.0 / 4).saturating_add(1)).min(longest)
     }
 
+    /// Returns the `count`th part of the span, at least a millisecond.
+    pub(crate) fn part(self, count: u32) -> Self {
+        if self == Self::FOR_EVER { self } else { Self((self.0 / count.max(1)).max(1)) }
+    }
+
     /// Returns `count` times the span, and at least `least` milliseconds.
     pub(crate) fn times(self, count: u32, least: u32) -> Self {
         Self(self.0.saturating_mul(count).max(least))

@@ -202,7 +202,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.postpone();
         }
         self.with_lookups(slots, |core, lookup| {
-            if lookup.is_answered_by(from, token) {
+            if lookup.is_answered_by(from, token) && lookup.is_confirming() {
+                lookup.end_at(lookup.asked()); // alive: it need not know a way
+            } else if lookup.is_answered_by(from, token) {
                 core.go_around(lookup); // of no use to this lookup, but alive
             }
         });

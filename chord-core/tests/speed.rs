@@ -1,0 +1,84 @@
+//! Lookups right after many nodes have failed.
+
+mod network;
+
+use chord_core::Event;
+use core::time::Duration;
+use network::{Id, Net, SECOND};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+type Peer = chord_core::Peer<Id, u32>;
+
+/// Lets 40 of 100 nodes fail at once, but never `r` successive ones: no protocol knows the owner of a key while a living node
+/// has no living successor in its list (Zave 2017 assumes that this does not happen).
+fn fail(net: &mut Net, r: usize) {
+    let mut living = net.ideal();
+    let all = living.clone();
+    while living.len() > 60 {
+        let at = net.rng.below(living.len() as u64) as usize;
+        let dies = living.remove(at);
+        let is_dead = |at: usize| !living.contains(&all[at % all.len()]);
+        let too_many = |from: usize| (from..from + r).all(is_dead);
+        if (0..all.len()).any(too_many) {
+            living.insert(at, dies);
+        }
+    }
+    net.members.retain(|address, _| living.iter().any(|peer| peer.address == *address));
+}
+
+/// Looks 180 keys up at the nodes that are left, three at each second. Returns how long each lookup took, ascending; panics if
+/// one does not name the owner.
+fn lookups_after_failures(seed: u64, r: usize) -> Vec<Duration> {
+    let mut net = Net::ring(seed, r, 100);
+    net.run_for(SECOND * 180); // fingers are found
+    fail(&mut net, r);
+    let ring = net.ideal();
+    net.events.clear();
+    let mut asked = vec![];
+    for _ in 0..180 {
+        let from = ring[net.rng.below(ring.len() as u64) as usize].address;
+        let key = net.id();
+        let now = net.clock(from);
+        net.members.get_mut(&from).unwrap().node.lookup(now, key).unwrap();
+        asked.push((from, key, net.now));
+        net.look_at(from);
+        net.run_for(MILLISECOND * 333);
+    }
+    net.run_for(SECOND * 40);
+    let mut times: Vec<_> = asked
+        .iter()
+        .map(|(from, key, start)| {
+            let right = ring[ring.partition_point(|peer| peer.id < *key) % ring.len()];
+            let (at, owner) = end(&net, *from, *key)
+                .unwrap_or_else(|| panic!("seed {seed}: {from} has no owner of {key}"));
+            assert_eq!(owner, right, "seed {seed}: {from} looked {key} up");
+            at - *start
+        })
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+/// Returns when a lookup has named an owner, and which one.
+fn end(net: &Net, from: u32, key: Id) -> Option<(Duration, Peer)> {
+    net.events.iter().find_map(|(at, node, event)| match event {
+        Event::LookupDone { key: of, owner, .. } if *of == key && *node == from => {
+            Some((*at, *owner))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
+    for seed in 0..8 {
+        let times = lookups_after_failures(seed, 8);
+        let median = times[times.len() / 2];
+        let longest = times[times.len() - 1];
+        println!("seed {seed}: median {median:?}, longest {longest:?}");
+        assert!(median < SECOND * 3, "seed {seed}: median {median:?}");
+        // Seven dead nodes in a row cost the patience of all tries each, and others lie on the way.
+        assert!(longest < SECOND * 25, "seed {seed}: longest {longest:?}");
+    }
+}
