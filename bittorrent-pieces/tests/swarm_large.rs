@@ -162,14 +162,22 @@ fn slowdown(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], without: 
 }
 
 /// By what factor a fifth of the nodes may delay the last honest one. Those that request blocks without end are interested
-/// before any honest peer is, so each node serves them alone until its first choking round; the download takes hardly
-/// longer than that.
+/// before any honest peer is, so each node serves them first; a seed then gives each a turn as it gives to all.
 fn bar(kinds: &[Kind]) -> f64 {
     match kinds {
         [Kind::BlockRequests] => 3.7,
         [_] => 1.3,
         _ => 1.4,
     }
+}
+
+/// A fifth of 40 nodes are hostile: those that request blocks without end, or all twelve kinds.
+#[test]
+#[ignore = "half a minute: run optimised"]
+fn requests_without_end_slow_a_swarm_of_40_by_a_bounded_factor() {
+    let without = times_of(40, 12, 5, &[], 1);
+    assert!(slowdown(40, 12, 5, &[Kind::BlockRequests], &without) <= 1.6);
+    assert!(slowdown(40, 12, 5, &KINDS, &without) <= 1.3);
 }
 
 /// A fifth of 200 nodes are hostile, all of one kind or of all twelve.

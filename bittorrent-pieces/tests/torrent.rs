@@ -547,18 +547,41 @@ fn a_later_bitfield_replaces_the_first() {
 }
 
 #[test]
-fn the_first_deadline_is_the_choker_round() {
+fn the_choker_decides_each_second_before_the_first_round() {
     let mut leech = torrent(0);
     assert_eq!(leech.poll_timeout(), None);
     leech.handle_connected(seconds(5), A, Side::Dialled).unwrap();
-    assert_eq!(leech.poll_timeout(), Some(seconds(15)));
+    assert_eq!(leech.poll_timeout(), Some(seconds(6)));
     greet(&mut leech, A, 1).unwrap();
+    for second in 6..15 {
+        assert_eq!(leech.poll_timeout(), Some(seconds(second)));
+        leech.handle_timeout(seconds(second));
+    }
     assert_eq!(leech.poll_timeout(), Some(seconds(15)));
+    leech.handle_timeout(seconds(15));
+    assert_eq!(leech.poll_timeout(), Some(seconds(25)));
     leech.handle_timeout(seconds(100));
     assert_eq!(leech.poll_timeout(), Some(seconds(110)), "no burst of rounds after a late call");
     leech.handle_closed(seconds(101), A);
     leech.handle_timeout(seconds(110));
     assert_eq!(leech.poll_timeout(), None, "nobody to wait for");
+}
+
+/// Peers that are interested first do not keep the upload slots until the first round.
+#[test]
+fn a_peer_that_comes_second_has_its_turn_before_the_first_round() {
+    for have in [0xC0, 0x80] {
+        let mut torrent = torrent_of(2, have, 2, |config| config.upload_slots = 1);
+        for conn in [A, B] {
+            join(&mut torrent, conn, 0);
+            deliver(&mut torrent, ZERO, conn, Message::Interested).unwrap();
+        }
+        let served =
+            |torrent: &Torrent<TorrentVec>| [A, B].map(|conn| torrent.peer(conn).unwrap().unchoked);
+        assert_eq!(served(&torrent), [true, false]);
+        torrent.handle_timeout(seconds(1));
+        assert_eq!(served(&torrent), [false, true], "pieces {have:x}");
+    }
 }
 
 /// What the protocol can refuse politely does not close the connection: requests that are too long, of no

@@ -10,6 +10,8 @@ use crate::picker::Policy;
 
 /// How often the choker decides (BEP 3).
 pub(super) const ROUND: Duration = Duration::from_secs(10);
+/// How often it decides before the first of these rounds.
+pub(super) const EARLY_TURN: Duration = Duration::from_secs(1);
 
 /// How a torrent behaves. [`Config::new`] has the values of BEP 3.
 ///

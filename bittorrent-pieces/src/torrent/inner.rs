@@ -41,9 +41,10 @@ pub(crate) struct Core {
     pub(super) schedule: Schedule,
     pub(super) slots_full: bool, // all upload slots are given, and none appears before the next round
     pub(super) next_round: Option<Duration>,
-    pub(super) turnover_rounds: u8, // since an idle peer last made room
-    pub(super) generation: u32,     // of the picker, when all peers were last served
-    pub(super) completed_due: bool, // the event
+    pub(super) early_turn: Option<Duration>, // before the first round
+    pub(super) turnover_rounds: u8,          // since an idle peer last made room
+    pub(super) generation: u32,              // of the picker, when all peers were last served
+    pub(super) completed_due: bool,          // the event
     pub(super) banned: Vec<ConnId, BANNED, u8>, // after they left; the events are due
 }
 
@@ -94,6 +95,7 @@ impl Core {
             schedule: Schedule::new(peers),
             slots_full: false,
             next_round: None,
+            early_turn: None,
             turnover_rounds: u8::MAX,
             generation: picker.generation(),
             completed_due: false,

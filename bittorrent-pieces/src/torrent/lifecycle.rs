@@ -6,7 +6,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::check::PieceCheck;
-use super::config::ROUND;
+use super::config::{EARLY_TURN, ROUND};
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::NotVerifying;
 use super::event::{CloseReason, Event, Side, Verdict};
@@ -55,6 +55,7 @@ impl View<'_> {
         }
         if self.core.next_round.is_none() {
             self.core.next_round = now.checked_add(ROUND);
+            self.core.early_turn = now.checked_add(EARLY_TURN);
         }
         Ok(())
     }

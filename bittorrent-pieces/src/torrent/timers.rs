@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::config::ROUND;
+use super::config::{EARLY_TURN, ROUND};
 use super::cursor::{PeerMut, View};
 use super::event::CloseReason;
 use super::inner::Core;
@@ -32,13 +32,16 @@ pub(super) enum Timer {
     Snub,
     /// [`ROUND`] passed: the choker decides, old requests go to others, peer exchanges are due.
     Round,
+    /// [`EARLY_TURN`] passed before the first round: the choker decides. Else those that were interested first would
+    /// keep all upload slots until the round, whether they give anything or not.
+    EarlyTurn,
     /// Idle peers look for blocks that are late, at the end.
     Endgame,
 }
 
 impl Timer {
     const OF_PEER: [Self; 4] = [Self::Handshake, Self::Silence, Self::KeepAlive, Self::Snub];
-    const OF_ALL: [Self; 2] = [Self::Round, Self::Endgame];
+    const OF_ALL: [Self; 3] = [Self::Round, Self::EarlyTurn, Self::Endgame];
 }
 
 impl Core {
@@ -56,6 +59,7 @@ impl Core {
     fn of_all(&self, timer: Timer) -> Option<Duration> {
         match timer {
             Timer::Round => self.next_round,
+            Timer::EarlyTurn => self.early_turn,
             Timer::Endgame => self.swarm.endgame_at,
             Timer::Handshake | Timer::Silence | Timer::KeepAlive | Timer::Snub => None,
         }
@@ -78,8 +82,16 @@ impl PeerState {
                 self.flags.handshake_sent().then_some((self.sent_at, config.keep_alive))
             }
             Timer::Snub => waits.then_some((self.block_at, config.patience)),
-            Timer::Round | Timer::Endgame => None,
+            Timer::Round | Timer::EarlyTurn | Timer::Endgame => None,
         }
+    }
+}
+
+impl PeerState {
+    /// Updates the rate by which the choker ranks the peer.
+    fn update_rate(&mut self, seeding: bool) {
+        let bytes = if seeding { &self.sent_bytes } else { &self.received_bytes };
+        self.choke_candidate.rate = bytes.iter().copied().fold(0, u32::saturating_add);
     }
 }
 
@@ -133,7 +145,12 @@ impl View<'_> {
             Timer::Round => {
                 let live = self.parts.peers.iter().any(|slot| slot.state.is_live());
                 self.core.next_round = self.core.now.checked_add(ROUND).filter(|_| live);
+                self.core.early_turn = None;
                 self.round();
+            }
+            Timer::EarlyTurn => {
+                self.core.early_turn = self.core.now.checked_add(EARLY_TURN); // ends with the first round
+                self.early_turn();
             }
             Timer::Endgame => {
                 self.core.swarm.endgame_at = None;
@@ -157,10 +174,23 @@ impl View<'_> {
         }
         self.close_idle_peer();
         self.renew_offers();
+        self.choose_unchoked();
+        self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
+    }
+
+    /// Lets the choker decide before the first round, by what the peers gave up to now.
+    fn early_turn(&mut self) {
+        let seeding = self.core.is_complete();
+        for slot in self.parts.peers.iter_mut().filter(|slot| slot.state.is_open()) {
+            slot.state.update_rate(seeding);
+        }
+        self.choose_unchoked();
+    }
+
+    fn choose_unchoked(&mut self) {
         let rules = self.core.choker_rules();
         self.core.choker.round(rules, self.parts.peers, |slot| slot.state.candidate());
         self.touch_unchoked();
-        self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
     }
 }
 
@@ -224,9 +254,8 @@ impl PeerMut<'_> {
             return;
         }
         let waited = state.wanted > 0 && state.block_at.is_past(self.config.patience, now);
-        let bytes = if seeding { &state.sent_bytes } else { &state.received_bytes };
+        state.update_rate(seeding);
         let candidate = &mut state.choke_candidate;
-        candidate.rate = bytes.iter().copied().fold(0, u32::saturating_add);
         candidate.snubbed = !seeding && (state.flags.snubbed() || waited);
         [candidate.sent, _] = state.sent_bytes;
         candidate.progress = thousandths(state.held, pieces);
