@@ -63,7 +63,11 @@ impl Span {
 
     /// Returns the `count`th part of the span, at least a millisecond.
     pub(crate) fn part(self, count: u32) -> Self {
-        if self == Self::FOR_EVER { self } else { Self((self.0 / count.max(1)).max(1)) }
+        if self == Self::FOR_EVER {
+            self
+        } else {
+            Self(self.0.checked_div(count).unwrap_or(self.0).max(1))
+        }
     }
 
     /// Returns `count` times the span, and at least `least` milliseconds.
