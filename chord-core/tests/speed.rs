@@ -53,7 +53,7 @@ fn lookups_after_failures(seed: u64, r: usize) -> Vec<Duration> {
             let (at, owner) = end(&net, *from, *key)
                 .unwrap_or_else(|| panic!("seed {seed}: {from} has no owner of {key}"));
             assert_eq!(owner, right, "seed {seed}: {from} looked {key} up");
-            at - *start
+            at.saturating_sub(*start)
         })
         .collect();
     times.sort_unstable();
