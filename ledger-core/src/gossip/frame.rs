@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::codec::Writer;
 use crate::error::BufferTooSmall;
 
-/// The version of the protocol that [`Hello`] names.
+/// The version of the protocol that [`Hello`](super::Hello) names.
 pub const VERSION: u8 = 1;
 /// The length of kind and length before each payload, in bytes.
 pub const FRAME_LEN: usize = 5;
