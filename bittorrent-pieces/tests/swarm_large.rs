@@ -165,9 +165,8 @@ fn slowdown(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], without: 
 /// before any honest peer is, so each node serves them first; a seed then gives each a turn as it gives to all.
 fn bar(kinds: &[Kind]) -> f64 {
     match kinds {
-        [Kind::BlockRequests] => 3.7,
-        [_] => 1.3,
-        _ => 1.4,
+        [Kind::BlockRequests] => 1.8,
+        _ => 1.3,
     }
 }
 
