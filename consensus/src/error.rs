@@ -87,6 +87,18 @@ pub struct Full {
     pub capacity: usize,
 }
 
+/// Takes the tag and the version with which a format begins.
+pub(crate) fn take_start(bytes: &[u8], tag: u8, version: u8) -> Result<&[u8], DecodeError> {
+    let ([found_tag, found_version], rest) = take(bytes)?;
+    if *found_tag != tag {
+        return Err(DecodeError::WrongTag(*found_tag));
+    }
+    if *found_version != version {
+        return Err(DecodeError::UnknownVersion(*found_version));
+    }
+    Ok(rest)
+}
+
 /// Splits a field from the front of the bytes.
 pub(crate) fn take<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), DecodeError> {
     let needed = N.saturating_sub(bytes.len());

@@ -203,11 +203,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Stak
 
     fn digest(&self) -> Hash {
         let start = Digest::new(b"consensus/1 stake seal\0").and(&self.patience.to_be_bytes());
-        let end = self
-            .validators
-            .iter()
-            .fold(start, |digest, (id, stake)| digest.and(&id.0).and(&stake.to_be_bytes()));
-        end.0
+        start.and_stakes(&self.validators).0
     }
 
     fn check(
@@ -234,9 +230,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Stak
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
-        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
-        }
+        slash(&mut self.validators, effects);
     }
 }
 
@@ -281,7 +275,7 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
     ) -> Result<Weight, Refused<SealError>> {
         let len = AUTHORITY_CLAIM_LEN;
         check_form(header, proof, ClaimKind::AUTHORITY, len).map_err(Refused::Invalid)?;
-        let author = authority_of(header);
+        let author = author_of(header);
         let turn = self.authorities.turn(&author, header.height.0);
         let turn = turn.map_err(|error| Refused::Invalid(error.into()))?;
         check_time(header, self.earliest(branch.tip()), self.period, now)?;
@@ -291,7 +285,7 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
         if header.claim.kind() == ClaimKind::AUTHORITY {
-            self.authorities.record_signature(&authority_of(header), header.height.0);
+            self.authorities.record_signature(&author_of(header), header.height.0);
         }
         for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
             let _ = self.authorities.remove(&ValidatorId(effect.subject)); // unknown: ignored
@@ -299,24 +293,47 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
     }
 }
 
-fn authority_of(header: &Header) -> ValidatorId {
+/// Returns the validator whose key is the claim, which was checked.
+pub(crate) fn author_of(header: &Header) -> ValidatorId {
     ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
+/// Checks the lengths of a claim and of a proof that is one signature.
 pub(crate) fn check_form(
     header: &Header,
     proof: &[u8],
-    expected: ClaimKind,
+    kind: ClaimKind,
     claim_len: usize,
+) -> Result<(), SealError> {
+    check_claim(header, kind, claim_len)?;
+    check_len(proof, SIGNATURE_LEN)
+}
+
+/// Checks the kind of a claim and its length.
+pub(crate) fn check_claim(
+    header: &Header,
+    expected: ClaimKind,
+    len: usize,
 ) -> Result<(), SealError> {
     let found = header.claim.kind();
     if found != expected {
         return Err(SealError::WrongKind { expected, found });
     }
-    let lengths = [(header.claim.as_bytes().len(), claim_len), (proof.len(), SIGNATURE_LEN)];
-    match lengths.into_iter().find(|(found, expected)| found != expected) {
-        Some((found, expected)) => Err(SealError::WrongLength { expected, found }),
-        None => Ok(()),
+    check_len(header.claim.as_bytes(), len)
+}
+
+const fn check_len(bytes: &[u8], expected: usize) -> Result<(), SealError> {
+    let found = bytes.len();
+    if found == expected { Ok(()) } else { Err(SealError::WrongLength { expected, found }) }
+}
+
+/// Takes the stake of all that a block slashes.
+pub(crate) fn slash<S>(validators: &mut ValidatorSet<S>, effects: &Effects)
+where
+    S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>,
+{
+    for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
+        let _ = validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
     }
 }
 
@@ -375,6 +392,17 @@ impl Digest {
         }
         let len = part.len().saturating_add(32).min(64);
         Self(Hash::of(preimage.get(..len).unwrap_or_default()))
+    }
+
+    /// Appends all validators with their stakes.
+    pub(crate) fn and_stakes<S: AsRef<[ValidatorSlot]>>(
+        self,
+        validators: &ValidatorSet<S>,
+    ) -> Self {
+        let append = |digest: Self, (id, stake): (ValidatorId, u64)| {
+            digest.and(&id.0).and(&stake.to_be_bytes())
+        };
+        validators.iter().fold(self, append)
     }
 
     pub(crate) const fn into_hash(self) -> Hash {

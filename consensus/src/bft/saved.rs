@@ -17,7 +17,7 @@ use super::engine::{Core, Cursor, Wish};
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
 use super::timers::Timer;
-use crate::error::{BufferTooSmall, DecodeError, take};
+use crate::error::{BufferTooSmall, DecodeError, take, take_start};
 use crate::id::ValidatorId;
 use crate::output::SaveToken;
 
@@ -116,12 +116,7 @@ pub(super) struct Saved<'a> {
 
 /// Decodes the fixed part.
 pub(super) fn decode(bytes: &[u8]) -> Result<Saved<'_>, DecodeError> {
-    let (start, rest) = take::<2>(bytes)?;
-    match *start {
-        [TAG, VERSION] => {}
-        [TAG, version] => return Err(DecodeError::UnknownVersion(version)),
-        [tag, _] => return Err(DecodeError::WrongTag(tag)),
-    }
+    let rest = take_start(bytes, TAG, VERSION)?;
     let (genesis, rest) = take(rest)?;
     let (me, rest) = take(rest)?;
     let (height, rest) = take(rest)?;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
 use crate::quorum::{OverTwoThirds, Tally};
-use crate::seal::{Digest, SLASH};
+use crate::seal::{Digest, slash};
 use crate::validator::{ValidatorSet, ValidatorSlot};
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
@@ -162,11 +162,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for BftS
     type Error = BftSealError;
 
     fn digest(&self) -> Hash {
-        let start = Digest::new(b"consensus/1 bft seal\0");
-        let validators = self.validators.iter();
-        let all = validators
-            .fold(start, |digest, (id, stake)| digest.and(&id.0).and(&stake.to_be_bytes()));
-        all.into_hash()
+        Digest::new(b"consensus/1 bft seal\0").and_stakes(&self.validators).into_hash()
     }
 
     fn check(
@@ -195,9 +191,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for BftS
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
         self.finalized = Some(header.height);
-        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
-        }
+        slash(&mut self.validators, effects);
     }
 
     fn finalized(&self) -> Option<Height> {

@@ -12,7 +12,7 @@
 
 use super::event::Checkpoint;
 use super::state::Core;
-use crate::error::{BufferTooSmall, DecodeError, take};
+use crate::error::{BufferTooSmall, DecodeError, take, take_start};
 use crate::guard::MinimalGuard;
 use crate::id::ValidatorId;
 
@@ -49,12 +49,7 @@ pub(super) fn encode(
 
 /// Decodes a saved state.
 pub(super) fn decode(bytes: &[u8]) -> Result<Saved, DecodeError> {
-    let (start, rest) = take::<2>(bytes)?;
-    match *start {
-        [TAG, VERSION] => {}
-        [TAG, version] => return Err(DecodeError::UnknownVersion(version)),
-        [tag, _] => return Err(DecodeError::WrongTag(tag)),
-    }
+    let rest = take_start(bytes, TAG, VERSION)?;
     let (genesis, rest) = take(rest)?;
     let (me, rest) = take(rest)?;
     let (guard, rest) = take(rest)?;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
-use crate::seal::{Digest, SLASH, SealError, check_signature_of};
+use crate::seal::{Digest, SealError, author_of, check_claim, check_signature_of, slash};
 use crate::validator::{ValidatorSet, ValidatorSlot};
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
@@ -196,11 +196,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Slot
 
     fn digest(&self) -> Hash {
         let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
-        let validators = self.validators.iter();
-        let all = validators.fold(start.and(&self.seed), |digest, (id, stake)| {
-            digest.and(&id.0).and(&stake.to_be_bytes())
-        });
-        all.into_hash()
+        start.and(&self.seed).and_stakes(&self.validators).into_hash()
     }
 
     fn check(
@@ -212,7 +208,8 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Slot
     ) -> Result<Weight, Refused<SlotSealError>> {
         let slots = self.check_slot(branch, header, now)?;
         let invalid = |error: SlotSealError| Refused::Invalid(error);
-        let found = check_claim(header).map_err(|error| invalid(error.into()))?;
+        check_claim(header, ClaimKind::STAKE, 32).map_err(|error| invalid(error.into()))?;
+        let found = author_of(header);
         let expected = self.proposer(slots.own).ok_or(invalid(SealError::NoValidators.into()))?;
         if expected != found {
             return Err(invalid(SealError::NotDrawn { expected, found }.into()));
@@ -227,9 +224,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Slot
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
-        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-            let _ = self.validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
-        }
+        slash(&mut self.validators, effects);
     }
 }
 
@@ -251,18 +246,6 @@ impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
         }
         Ok(Slots { parent, own })
     }
-}
-
-/// Returns the validator that a header names.
-fn check_claim(header: &Header) -> Result<ValidatorId, SealError> {
-    let expected = ClaimKind::STAKE;
-    let found = header.claim.kind();
-    if found != expected {
-        return Err(SealError::WrongKind { expected, found });
-    }
-    let claim = header.claim.as_bytes();
-    let wrong = SealError::WrongLength { expected: 32, found: claim.len() };
-    claim.try_into().map(ValidatorId).map_err(|_| wrong)
 }
 
 /// Returns source and target of an attestation.
