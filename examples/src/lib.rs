@@ -9,6 +9,7 @@
 //! | [`storage`] | files that are replaced as a whole |
 //! | [`cli`], [`progress`], [`interrupt`] | arguments, exit codes and errors; progress; signals |
 //! | [`chart`], [`svg`] | charts |
+//! | [`rules`] | the error of chains that mix work with stake or authority |
 //! | [`overtake`] | how likely a double spend is |
 //! | [`graph`], [`random`] | random graphs, the same for the same seed; random bytes |
 //!
@@ -23,6 +24,7 @@ pub mod interrupt;
 pub mod overtake;
 pub mod progress;
 pub mod random;
+pub mod rules;
 pub mod storage;
 pub mod svg;
 pub mod tcp;

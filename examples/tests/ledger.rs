@@ -1,43 +1,17 @@
 //! The program `ledger` as a person meets it: keys, payments, proofs for somebody without the chain, an audit, a log.
 
+mod programs;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-fn ledger(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
-    command.args(words).arg("--quiet").current_dir(folder).output().expect("it starts")
-}
-
-/// Runs a command that succeeds, and returns what it printed.
-fn done(folder: &Path, words: &[&str]) -> String {
-    let output = ledger(folder, words);
-    let text = String::from_utf8(output.stdout).expect("text");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{words:?}: {text}{errors}");
-    text
-}
+use programs::ledger::{done, fresh, ledger, word};
 
 /// Runs a command that fails, and returns all that it printed.
 fn fails(folder: &Path, words: &[&str]) -> String {
     let output = ledger(folder, words);
     assert_eq!(output.status.code(), Some(1), "{words:?}");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-}
-
-/// The last word of the line that begins with `name`.
-fn word<'t>(text: &'t str, name: &str) -> &'t str {
-    let line = text.lines().find(|line| line.starts_with(name));
-    let line = line.unwrap_or_else(|| panic!("no line {name} in {text}"));
-    line.split(' ').next_back().expect("a word")
-}
-
-/// An empty folder.
-fn fresh(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("it is made");
-    folder
 }
 
 #[test]

@@ -6,12 +6,11 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
+use programs::ledger::{LEDGER, done, fresh, ledger, word};
 use programs::wait_for;
-
-const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 
 /// A program that runs until it is dropped.
 struct Running(Child);
@@ -23,40 +22,11 @@ impl Drop for Running {
     }
 }
 
-fn ledger(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(LEDGER);
-    command.args(words).arg("--quiet").current_dir(folder).output().expect("it starts")
-}
-
-/// Runs a command that succeeds, and returns what it printed.
-fn done(folder: &Path, words: &[&str]) -> String {
-    let output = ledger(folder, words);
-    let text = String::from_utf8(output.stdout).expect("text");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{words:?}: {text}{errors}");
-    text
-}
-
 fn start(folder: &Path, words: &[&str]) -> Running {
     let mut command = Command::new(LEDGER);
     let child =
         command.args(words).arg("--quiet").current_dir(folder).stdout(Stdio::null()).spawn();
     Running(child.expect("it starts"))
-}
-
-/// The last word of the line that begins with `name`.
-fn word(text: &str, name: &str) -> String {
-    let line = text.lines().find(|line| line.starts_with(name));
-    let line = line.unwrap_or_else(|| panic!("no line {name} in {text}"));
-    line.split(' ').next_back().expect("a word").to_owned()
-}
-
-/// An empty folder.
-fn fresh(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("it is made");
-    folder
 }
 
 /// The first of some ports in a row that are free now. No two tests get the same.
@@ -95,8 +65,7 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     let ben = done(folder, &["wallet", "ben.key"]);
     let ben = word(&ben, "account");
     let wallet = "harbour/owner.key";
-    let paid =
-        done(folder, &["pay", "harbour", "--wallet", wallet, "--to", &ben, "--amount", "30"]);
+    let paid = done(folder, &["pay", "harbour", "--wallet", wallet, "--to", ben, "--amount", "30"]);
     assert!(paid.contains("970 left"), "{paid}");
     let text = "1,000 barrels left the harbour";
     let recorded = done(folder, &["record", "harbour", "--wallet", wallet, text]);
@@ -105,13 +74,13 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     wait_for("one tip", || agree(folder, 4));
 
     done(folder, &["prove", "harbour", "--record", &height, "--output", "p"]);
-    assert!(done(folder, &["audit", "harbour", "--tip", &tip]).contains("1000 coins"));
+    assert!(done(folder, &["audit", "harbour", "--tip", tip]).contains("1000 coins"));
     let followed = done(folder, &["follow", "harbour", "--until", &height]);
-    assert!(followed.contains(&tip), "{followed}");
+    assert!(followed.contains(tip), "{followed}");
     drop(network);
     // Without the network and its folder.
     fs::remove_dir_all(folder.join("harbour")).expect("it is removed");
-    let verified = done(folder, &["verify", "p", "--tip", &tip]);
+    let verified = done(folder, &["verify", "p", "--tip", tip]);
     assert!(verified.contains(text), "{verified}");
 }
 

@@ -1,6 +1,8 @@
-//! Starts the program `torrent` as a person does.
+//! Starts programs as a person does, `torrent` above all.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
+
+pub mod ledger;
 
 use core::time::Duration;
 use std::fs;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use examples::cli::{self, Exit, failed, sentence, within};
+use examples::rules::RuleError;
 use ledger_core::ledger::Standard;
 use ledger_core::{Account, Chain, ChainSpec, ChainVec, ReplayError, Rules};
 use pow::{CompactTarget, Target, WorkSeal};
 
 use crate::network::Network;
 use crate::network::client::Client;
-use crate::network::rule::{Rule, RuleError};
+use crate::network::rule::Rule;
 use crate::{hex, wallet};
 
 const VERSION: &str = "ledger-core chain 1";

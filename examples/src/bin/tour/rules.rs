@@ -1,12 +1,11 @@
 //! The chain of the tour: its first block, and a rule that changes with the height from work to stake to
 //! authority. The ledger knows none of them; it knows an engine.
 
-use core::fmt;
-
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SLASH, SealError, StakeSeal,
-    ValidatorId, ValidatorSet, ValidatorSlot, validator_id,
+    Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SLASH, StakeSeal, ValidatorId,
+    ValidatorSet, ValidatorSlot, validator_id,
 };
+use examples::rules::RuleError;
 use ledger_core::ledger::{Context, Ledger, Standard};
 use ledger_core::node::{Node, NodeConfig, NodeLimits, NodeVec};
 use ledger_core::state::View;
@@ -14,7 +13,7 @@ use ledger_core::{
     Account, Action, Ancestry, Block, Chain, ChainSpec, ChainVec, ClaimKind, ConfigError, Effect,
     Effects, Engine, Hash, Header, KeyPair, Refused, Rules, Transaction, TransactionError, Weight,
 };
-use pow::{Target, WorkError, WorkSeal};
+use pow::{Target, WorkSeal};
 use sim::Rng;
 
 use crate::song::Cast;
@@ -52,13 +51,6 @@ pub struct Schedule {
     pub work: WorkSeal,
     pub stake: StakeSeal<Vec<ValidatorSlot>>,
     pub authority: AuthoritySeal<Vec<AuthoritySlot>>,
-}
-
-/// Why a block does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleError {
-    Work(WorkError),
-    Seal(SealError),
 }
 
 /// The keys of a node: one for its coins, one for what it puts on record.
@@ -216,14 +208,3 @@ impl Engine for Schedule {
         self.authority.apply(header, effects);
     }
 }
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Work(error) => error.fmt(f),
-            Self::Seal(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for RuleError {}

@@ -10,6 +10,7 @@ use examples::cli::{self, sentence};
 use examples::interrupt::interrupted;
 use examples::progress;
 use examples::random::random;
+use examples::rules::RuleError;
 use examples::tcp::{self, Tcp};
 use ledger_core::gossip::{
     BlockVerdict, Event as GossipEvent, Gossip, GossipConfig, GossipLimits, GossipVec,
@@ -25,7 +26,7 @@ use ledger_core::{
 
 use super::Network;
 use super::db::{Db, Step};
-use super::rule::{Rule, RuleError};
+use super::rule::Rule;
 use super::seal::Work;
 
 /// A connection with more unsent output is not read.

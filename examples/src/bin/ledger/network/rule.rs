@@ -1,24 +1,17 @@
 //! The engine of a chain: work or authority.
 
 use core::cmp::Ordering;
-use core::fmt;
 
-use consensus::{AuthoritySeal, AuthoritySlot, SealError};
+use consensus::{AuthoritySeal, AuthoritySlot};
+use examples::rules::RuleError;
 use ledger_core::{Ancestry, Effects, Engine, Hash, Header, Refused, Tip, Weight};
-use pow::{WorkError, WorkSeal};
+use pow::WorkSeal;
 
 /// Which blocks count.
 #[derive(Debug, Clone)]
 pub enum Rule {
     Work(WorkSeal),
     Authority(AuthoritySeal<Vec<AuthoritySlot>>),
-}
-
-/// Why a block does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleError {
-    Work(WorkError),
-    Seal(SealError),
 }
 
 impl Engine for Rule {
@@ -63,14 +56,3 @@ impl Engine for Rule {
         }
     }
 }
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Work(error) => error.fmt(f),
-            Self::Seal(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for RuleError {}

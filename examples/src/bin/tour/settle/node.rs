@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use consensus::{Equivocation, EquivocationDetector, StatementSlot, ValidatorId};
+use examples::rules::RuleError;
 use ledger_core::node::{Event, Progress};
 use ledger_core::{Account, Action, Block, BlockId, Body, ConnId, Hash, Header, Tip, Transaction};
 use pow::Miner;
 
-use crate::rules::{Constitution, LAST_HEIGHT, RuleError, TourNode, evidence_in};
+use crate::rules::{Constitution, LAST_HEIGHT, TourNode, evidence_in};
 
 /// Signatures that a node checks before it looks at its events again.
 const SLICE: u32 = 1000;
