@@ -161,7 +161,7 @@ pub(crate) fn has_lost<I, A>(slots: &[ContactSlot<I, A>]) -> bool {
     slots.iter().any(|slot| slot.is_silent() && slot.failures < MOST_FAILURES_LOST)
 }
 
-/// Returns whether the silence of the peer at an address is no news.
+/// Returns whether the peer at an address is known to be silent.
 pub(crate) fn is_silent<I, A: PartialEq>(slots: &[ContactSlot<I, A>], address: &A) -> bool {
     slots.iter().any(|slot| slot.is_silent() && slot.peer.address == *address)
 }

@@ -184,7 +184,7 @@ impl State {
     /// Returns whether no piece is missing that is not skipped.
     pub(crate) fn seeks_nothing(&self, pieces: &[PieceSlot]) -> bool {
         let whole = slot(self.shape.pieces() / 64);
-        let rest = self.shape.pieces() % 64; // the other bits of the last word are no pieces
+        let rest = self.shape.pieces() % 64; // the other bits of the last word stand for nothing
         let (words, last) = pieces.split_at_checked(whole).unwrap_or((pieces, &[]));
         let none_in = |word: &PieceSlot, lanes: u64| word.sought() & lanes == 0;
         self.candidates == 0

@@ -149,8 +149,7 @@ const fn least(one: u32, other: u32) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::arithmetic_side_effects,
+#[expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a malformed table fails the test"

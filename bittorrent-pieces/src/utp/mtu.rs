@@ -93,10 +93,9 @@ impl MtuSearch {
 }
 
 #[cfg(test)]
-#[allow(
+#[expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "a malformed table fails the test"
 )]
 mod tests {

@@ -25,12 +25,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a malformed table fails the test"
-)]
 mod tests {
     use super::*;
 

@@ -59,8 +59,7 @@ impl Rtt {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::arithmetic_side_effects,
+#[expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a malformed table fails the test"

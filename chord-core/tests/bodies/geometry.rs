@@ -69,7 +69,8 @@ pub fn chord_can(bytes: &[u8]) {
             Err(_) => assert_eq!(all[at], before, "Err means unchanged"),
         }
         let chosen = input.below(all.len());
-        let (peer, zone) = (all[chosen].me(), all[chosen].zone());
+        let peer = all[chosen].me();
+        let zone = all[chosen].zone();
         let before = all[at].clone();
         if all[at].learn(peer, zone).is_err() {
             assert_eq!(all[at], before, "Err means unchanged");

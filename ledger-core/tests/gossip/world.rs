@@ -165,7 +165,8 @@ impl World {
             return;
         }
         if self.ticks.is_multiple_of(20) {
-            let (from, to) = (self.rng.below(3) as u8, self.rng.below(3) as u8);
+            let from = self.rng.below(3) as u8;
+            let to = self.rng.below(3) as u8;
             self.at_random(|host, net| host.pay(net, from, to));
         }
         if self.rng.below(60) == 0 {
@@ -301,7 +302,8 @@ pub fn catch_up(kinds: &[Kind], blocks: usize) -> Duration {
         });
     }
     let honest = world.hosts.get(&Addr(0)).expect("it is there");
-    let (tip, disk) = (honest.tip(), honest.disk.blocks.clone());
+    let tip = honest.tip();
+    let disk = honest.disk.blocks.clone();
     assert_eq!(tip.height.0, blocks as u64);
     for (n, kind) in kinds.iter().enumerate() {
         let addr = Addr(10 + n as u32);
