@@ -41,6 +41,8 @@ mod validator;
 mod vote;
 
 #[cfg(feature = "ledger")]
+mod proof_votes;
+#[cfg(feature = "ledger")]
 mod seal;
 
 pub use authority::{Authorities, AuthorityError, AuthoritySlot, Turn};

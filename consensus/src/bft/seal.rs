@@ -7,12 +7,11 @@ use thiserror::Error;
 
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
+use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
 use crate::quorum::{OverTwoThirds, Tally};
 use crate::seal::{Digest, slash};
 use crate::validator::{ValidatorSet, ValidatorSlot};
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
-
-const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
 
 /// Requires every block to be decided: the proof is the certificate of a [`Bft`](super::Bft) that decided on the id of
 /// the block. Every block is final.
@@ -113,9 +112,8 @@ impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
         });
         let needed = votes.clone().count().saturating_mul(VOTE_LEN).saturating_add(4);
         let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
-        let votes =
-            votes.flat_map(|(index, signature)| index.to_be_bytes().into_iter().chain(signature));
-        for (byte, value) in out.iter_mut().zip(round.to_be_bytes().into_iter().chain(votes)) {
+        let bytes = round.to_be_bytes().into_iter().chain(vote_bytes(votes));
+        for (byte, value) in out.iter_mut().zip(bytes) {
             *byte = value;
         }
         Ok(needed)
@@ -131,30 +129,28 @@ impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
         let (round, votes) = take(proof).map_err(|_| BftSealError::Malformed)?;
         let round = u32::from_be_bytes(*round);
         let statement = Statement::new(genesis, StatementKind::Precommit, height, round, id);
-        let (votes, []) = votes.as_chunks::<VOTE_LEN>() else {
-            return Err(BftSealError::Malformed);
-        };
         let mut tally = Tally::<OverTwoThirds>::new(self.validators.total_stake());
-        let mut last = None;
-        for vote in votes {
-            let (index, signature) = take(vote).map_err(|_| BftSealError::Malformed)?;
-            let (signature, _) = take(signature).map_err(|_| BftSealError::Malformed)?;
-            let index = u16::from_be_bytes(*index);
-            if last >= Some(index) {
-                return Err(BftSealError::OutOfOrder(index));
-            }
-            last = Some(index);
-            let validator = self.validators.iter().nth(usize::from(index));
-            let (author, weight) = validator.ok_or(BftSealError::UnknownValidator(index))?;
+        for vote in decode_votes(votes, &self.validators)? {
+            let ProofVote { author, stake, signature } = vote?;
             let signed = SignedStatement { statement, author, signature: *signature };
             signed.verify().map_err(|bad| BftSealError::BadSignature(bad.0))?;
-            tally.add(weight);
+            tally.add(stake);
         }
         if tally.is_decided() {
             return Ok(());
         }
         let total = self.validators.total_stake();
         Err(BftSealError::NoQuorum { weight: tally.weight(), total })
+    }
+}
+
+impl From<VotesError> for BftSealError {
+    fn from(error: VotesError) -> Self {
+        match error {
+            VotesError::Malformed => Self::Malformed,
+            VotesError::OutOfOrder(index) => Self::OutOfOrder(index),
+            VotesError::UnknownValidator(index) => Self::UnknownValidator(index),
+        }
     }
 }
 

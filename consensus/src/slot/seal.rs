@@ -7,11 +7,10 @@ use thiserror::Error;
 
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
+use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
 use crate::seal::{Digest, SealError, author_of, check_claim, check_signature_of, slash};
 use crate::validator::{ValidatorSet, ValidatorSlot};
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
-
-const VOTE_LEN: usize = 2 + 64; // index of the validator, signature
 
 /// Requires every block to come from the validator that is drawn for its slot, and lets it carry the attestations to its
 /// parent.
@@ -135,16 +134,14 @@ impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
             let vote = attestations.iter().find(is_vote)?;
             Some((u16::try_from(index).ok()?, vote.signature))
         });
-        let link = link.filter(|_| votes.clone().next().is_some());
-        let count = if link.is_some() { votes.clone().count() } else { 0 };
+        let count = link.map_or(0, |_| votes.clone().count());
+        let link = link.filter(|_| count > 0);
         let link_len = if link.is_some() { 16_usize } else { 0 };
         let needed = count.saturating_mul(VOTE_LEN).saturating_add(link_len).saturating_add(64);
         let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
         let link = link.into_iter().flatten().flat_map(u64::to_be_bytes);
-        let votes =
-            votes.flat_map(|(index, signature)| index.to_be_bytes().into_iter().chain(signature));
-        for (byte, value) in out.iter_mut().zip(signature.iter().copied().chain(link).chain(votes))
-        {
+        let bytes = signature.iter().copied().chain(link).chain(vote_bytes(votes));
+        for (byte, value) in out.iter_mut().zip(bytes) {
             *byte = value;
         }
         Ok(needed)
@@ -170,24 +167,26 @@ impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
         }
         let kind = StatementKind::Attest { source };
         let statement = Statement::new(genesis, kind, target, 0, parent);
-        let (votes @ [_, ..], []) = votes.as_chunks::<VOTE_LEN>() else {
+        if votes.is_empty() {
             return Err(SlotSealError::Malformed);
-        };
-        let mut last = None;
+        }
         let mut weight = 0_u64;
-        for vote in votes {
-            let (index, signature) = take(vote).map_err(|_| SlotSealError::Malformed)?;
-            let index = u16::from_be_bytes(*index);
-            if last >= Some(index) {
-                return Err(SlotSealError::OutOfOrder(index));
-            }
-            last = Some(index);
-            let validator = self.validators.iter().nth(usize::from(index));
-            let (author, stake) = validator.ok_or(SlotSealError::UnknownValidator(index))?;
+        for vote in decode_votes(votes, &self.validators)? {
+            let ProofVote { author, stake, signature } = vote?;
             check_signature_of(&statement, &author, signature)?;
             weight = weight.saturating_add(stake);
         }
         Ok(weight)
+    }
+}
+
+impl From<VotesError> for SlotSealError {
+    fn from(error: VotesError) -> Self {
+        match error {
+            VotesError::Malformed => Self::Malformed,
+            VotesError::OutOfOrder(index) => Self::OutOfOrder(index),
+            VotesError::UnknownValidator(index) => Self::UnknownValidator(index),
+        }
     }
 }
 
