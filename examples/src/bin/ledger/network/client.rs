@@ -10,7 +10,9 @@ use examples::cli::{self, sentence};
 use examples::interrupt::interrupted;
 use examples::progress;
 use examples::random::random;
-use ledger_core::gossip::{BlockIds, HeadersWriter, Hello, Message, MessageError, Status, TxIds};
+use ledger_core::gossip::{
+    BlockIds, HeadersWriter, Hello, Message, MessageError, NotFound, Status, TxIds,
+};
 use ledger_core::{Block, BlockId, GenesisId, Height, SealedHeader, TxId};
 
 use super::Network;
@@ -20,6 +22,8 @@ use crate::store::{FolderChain, unix_time};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a transaction may take to be in a block.
 const CONFIRMATION: Duration = Duration::from_secs(60);
+/// How often a transaction is announced until it is in a block.
+const ANNOUNCEMENT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 const MAX_RECEIVED: usize = 1 << 20;
 
@@ -31,6 +35,7 @@ pub struct Client {
     genesis: GenesisId,
     stream: TcpStream,
     received: Vec<u8>,
+    offered: Option<(TxId, Vec<u8>)>,
 }
 
 /// A message that owns its bytes.
@@ -38,7 +43,6 @@ enum Answer {
     /// The parent of the first one, the ids, and whether there are more.
     Headers(Option<BlockId>, Vec<BlockId>, bool),
     Block(Vec<u8>),
-    Asked(TxId),
     Other,
 }
 
@@ -55,7 +59,8 @@ impl Client {
         let status = Status { height: Height(0), tip: genesis.block_id() };
         let network = network.clone();
         let received = Vec::new();
-        let mut client = Self { address, status, network, genesis, stream, received };
+        let offered = None;
+        let mut client = Self { address, status, network, genesis, stream, received, offered };
         let nonce = u64::from_le_bytes(random());
         client.send(&Message::Hello(Hello { genesis, nonce, status }))?;
         let height = Height(u64::MAX);
@@ -80,8 +85,7 @@ impl Client {
     }
 
     fn send(&mut self, message: &Message<'_>) -> cli::Result<()> {
-        let mut out = vec![0; message.encoded_len()];
-        message.encode(&mut out).map_err(sentence)?;
+        let out = encoded(message)?;
         self.write(&out)
     }
 
@@ -121,7 +125,7 @@ impl Client {
         }
     }
 
-    /// Notes what a message says. A client has no headers.
+    /// Notes what a message says. A client has no headers, and at most one transaction.
     fn answer(&mut self, message: Message<'_>) -> cli::Result<Answer> {
         Ok(match message {
             Message::Hello(hello) if hello.genesis == self.genesis => {
@@ -149,7 +153,16 @@ impl Client {
                 Answer::Headers(parent, ids, headers.has_more())
             }
             Message::Block(bytes) => Answer::Block(bytes.to_vec()),
-            Message::GetTransaction(id) => Answer::Asked(id),
+            // A node that could not use it asks again.
+            Message::GetTransaction(id) => {
+                let answer = match &self.offered {
+                    Some((offered, bytes)) if *offered == id => Message::Transaction(bytes),
+                    _ => Message::NotFound(NotFound::Transaction(id)),
+                };
+                let out = encoded(&answer)?;
+                self.write(&out)?;
+                Answer::Other
+            }
             Message::NotFound(_) => return Err(format!("{} has lost a block", self.address)),
             _ => Answer::Other,
         })
@@ -229,17 +242,14 @@ impl Client {
         id: TxId,
         bytes: &[u8],
     ) -> cli::Result<()> {
-        self.send(&Message::HaveTransactions(TxIds::new(&[*id.as_bytes()])))?;
+        self.offered = Some((id, bytes.to_vec()));
         let start = Instant::now();
-        loop {
-            match self.receive(start, PATIENCE)? {
-                Answer::Asked(asked) if asked == id => break,
-                _ => {}
-            }
-        }
-        self.send(&Message::Transaction(bytes))?;
-        let start = Instant::now();
+        let mut announce_at = Duration::ZERO;
         while start.elapsed() < CONFIRMATION {
+            if start.elapsed() >= announce_at {
+                announce_at = start.elapsed() + ANNOUNCEMENT;
+                self.send(&Message::HaveTransactions(TxIds::new(&[*id.as_bytes()])))?;
+            }
             self.wait(chain.tip().id, Duration::from_secs(1))?;
             self.fetch(chain, blocks)?;
             if blocks.iter().rev().any(|block| contains(block, &id, &self.genesis)) {
@@ -248,6 +258,12 @@ impl Client {
         }
         Err(format!("transaction {id} is in no block after {} seconds", CONFIRMATION.as_secs()))
     }
+}
+
+fn encoded(message: &Message<'_>) -> cli::Result<Vec<u8>> {
+    let mut out = vec![0; message.encoded_len()];
+    message.encode(&mut out).map_err(sentence)?;
+    Ok(out)
 }
 
 fn contains(block: &[u8], id: &TxId, genesis: &GenesisId) -> bool {
