@@ -128,15 +128,16 @@ pub fn eclipse(seed: u64) -> Result<Plate, String> {
     Ok(Plate::new("eclipse", "Who surrounds a node of a DHT?", axes, series, seen))
 }
 
-/// Seconds between two headers.
-const SPACING: i64 = 600;
-const DAYS: usize = 28;
+/// How many spans a chain is watched for, and how many headers each of them is to have: a day if the spacing is ten minutes.
+const SPANS: usize = 28;
+const HEADERS: i64 = 144;
 /// A difficulty of 16,307: easier by far than the limit of any rule here.
 const START: CompactTarget = CompactTarget(0x1b04_04cb);
 
-/// Returns the headers of each day, in percent of those wanted. A share of the headers claims a time this many seconds ahead.
+/// Returns the headers of each span, in percent of those wanted. A share of the headers claims a time this many seconds ahead.
 fn headers(
     rule: &dyn Difficulty,
+    spacing: i64,
     share: f64,
     ahead: u64,
     seed: u64,
@@ -152,53 +153,68 @@ fn headers(
     let mut history = Recent::new([HeaderInfo::EMPTY; 256]);
     let mut parent = HeaderInfo::EMPTY;
     for height in 0..BEFORE {
-        let time = (height as i64 - BEFORE as i64 + 1) * SPACING;
+        let time = (height as i64 - BEFORE as i64 + 1) * spacing;
         parent = HeaderInfo { height, time, bits: START };
         history.push(rule, parent);
     }
-    let mut days = vec![0_u32; DAYS];
+    let mut spans = vec![0_u32; SPANS];
     let mut now = 0.0;
     loop {
         let bits = rule.required(&parent, now as i64, &history).map_err(sentence)?;
         let hashes = hashes(bits).map_err(|error| error.to_string())?;
-        now += -uniform().ln() * hashes / usual * SPACING as f64;
-        let Some(day) = days.get_mut((now / 86_400.0) as usize) else { break };
-        *day += 1;
+        now += -uniform().ln() * hashes / usual * spacing as f64;
+        let nth = (now / (HEADERS * spacing) as f64) as usize;
+        let Some(span) = spans.get_mut(nth) else { break };
+        *span += 1;
         let lie = if uniform() <= share { ahead as i64 } else { 0 };
         parent = HeaderInfo { height: parent.height + 1, time: now as i64 + lie, bits };
         history.push(rule, parent);
     }
-    let wanted = 86_400.0 / SPACING as f64;
-    let days = (1_u32..).zip(days);
-    Ok(days.map(|(day, count)| (f64::from(day), 100.0 * f64::from(count) / wanted)).collect())
+    let spans = (1_u32..).zip(spans);
+    Ok(spans
+        .map(|(nth, count)| (f64::from(nth), 100.0 * f64::from(count) / HEADERS as f64))
+        .collect())
+}
+
+fn lwma(spacing: u32) -> Lwma {
+    Lwma { window: 60, spacing, limit: CompactTarget::BITCOIN_LIMIT }
+}
+
+/// Returns the share of the headers that a chain still has in the second half of the time, in percent.
+fn later(points: &[(f64, f64)]) -> f64 {
+    let later = &points[points.len() / 2..];
+    later.iter().map(|point| point.1).sum::<f64>() / later.len() as f64
 }
 
 /// A miner with a twentieth of the hash rate claims times in the future.
 pub fn time_stamps(seed: u64) -> Result<Plate, String> {
-    let lwma = Lwma { window: 60, spacing: SPACING as u32, limit: CompactTarget::BITCOIN_LIMIT };
-    let near = lwma.future_limit();
-    let cases: [(&str, &dyn Difficulty, f64, u64); 4] = [
-        ("LWMA-1, all honest", &lwma, 0.0, 0),
-        ("LWMA-1, 5 % two hours ahead", &lwma, 0.05, 7_200),
-        ("LWMA-1, 5 % as far as its rule allows", &lwma, 0.05, near),
-        ("Bitcoin, 5 % two hours ahead", &Retarget::MAINNET, 0.05, 7_200),
+    const TWO_HOURS: u64 = 7_200;
+    let minute = lwma(60);
+    let ten = lwma(600);
+    let near = minute.future_limit();
+    let cases: [(&str, &dyn Difficulty, i64, f64, u64); 5] = [
+        ("LWMA-1, 1 min, all honest", &minute, 60, 0.0, 0),
+        ("LWMA-1, 1 min, two hours ahead", &minute, 60, 0.05, TWO_HOURS),
+        ("LWMA-1, 1 min, as far as its rule allows", &minute, 60, 0.05, near),
+        ("LWMA-1, 10 min, two hours ahead", &ten, 600, 0.05, TWO_HOURS),
+        ("Bitcoin, 10 min, two hours ahead", &Retarget::MAINNET, 600, 0.05, TWO_HOURS),
     ];
     let mut series = Vec::new();
     let mut means = Vec::new();
-    for (index, (name, rule, share, ahead)) in cases.into_iter().enumerate() {
-        let points = headers(rule, share, ahead, seed)?;
-        let later = &points[points.len() / 2..];
-        means.push(later.iter().map(|point| point.1).sum::<f64>() / later.len() as f64);
+    for (index, (name, rule, spacing, share, ahead)) in cases.into_iter().enumerate() {
+        let points = headers(rule, spacing, share, ahead, seed)?;
+        means.push(later(&points));
         series.push(Series::new(name, index, points));
     }
     let seen = format!(
-        "Ten minutes between headers are wanted, and the hash rate stays the same. A miner that finds one header in twenty claims a time two \
-         hours ahead: under LWMA-1, which weighs each solve time of its last 60 headers, the chain slows down to {:.0} % of its headers. \
-         That is why the rule allows only {near} s: then {:.0} % remain. Bitcoin's rule reads two time stamps of 2016 headers and keeps \
-         {:.0} %. All honest, LWMA-1 has {:.0} %.",
-        means[1], means[2], means[3], means[0]
+        "The hash rate stays the same, and a miner that finds one header in twenty claims a time two hours ahead. LWMA-1 weighs each solve \
+         time of its last 60 headers. With one minute between headers two hours hide more of them than the window has, and the chain slows \
+         down to {:.0} % of its headers; with ten minutes to {:.0} %. That is why the rule allows a twentieth of its window, {near} s for one \
+         minute: then {:.0} % remain. Bitcoin's rule reads two time stamps of 2016 headers and keeps {:.0} %. All honest, LWMA-1 has {:.0} %.",
+        means[1], means[3], means[2], means[4], means[0]
     );
-    let axes = axes("days", Scale::Whole, "headers, of those wanted", Scale::Linear);
+    let axes =
+        axes("time, in 144 spacings", Scale::Whole, "headers, of those wanted", Scale::Linear);
     Ok(Plate::new("timestamps", "What do false time stamps do?", axes, series, seen))
 }
 
@@ -265,17 +281,20 @@ mod tests {
         }
     }
 
+    /// The figures of `Lwma::future_limit`'s documentation.
     #[test]
-    fn time_stamps_in_the_future_slow_a_chain_down() {
-        let rule =
-            Lwma { window: 60, spacing: SPACING as u32, limit: CompactTarget::BITCOIN_LIMIT };
-        let mean = |share: f64, ahead: u64| {
-            let days = headers(&rule, share, ahead, 3).expect("a chain");
-            days.iter().skip(14).map(|day| day.1).sum::<f64>() / 14.0
+    fn time_stamps_in_the_future_slow_a_chain_down_the_more_the_shorter_its_spacing() {
+        let mean = |spacing: u32, share: f64, ahead: u64| {
+            let points = headers(&lwma(spacing), i64::from(spacing), share, ahead, 3);
+            later(&points.expect("a chain"))
         };
-        let honest = mean(0.0, 0);
+        let honest = mean(60, 0.0, 0);
         assert!((90.0..110.0).contains(&honest), "{honest}");
-        assert!(mean(0.05, 7_200) < 90.0);
-        assert!(mean(0.05, rule.future_limit()) > mean(0.05, 7_200));
+        for (spacing, low, high) in [(60, 20.0, 34.0), (120, 33.0, 46.0), (600, 72.0, 87.0)] {
+            let slowed = mean(spacing, 0.05, 7_200);
+            assert!((low..high).contains(&slowed), "{spacing} s: {slowed}");
+            let limited = mean(spacing, 0.05, lwma(spacing).future_limit());
+            assert!(limited > 90.0, "{spacing} s: {limited}");
+        }
     }
 }
