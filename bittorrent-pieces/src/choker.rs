@@ -275,6 +275,11 @@ impl State {
         Self { rounds: 0, optimistic: None, rng: Rng::new(seed) }
     }
 
+    /// See [`Choker::optimistic`].
+    pub(crate) const fn optimistic(&self) -> Option<ConnId> {
+        self.optimistic
+    }
+
     /// See [`Choker::round`].
     pub(crate) fn round<T>(
         &mut self,

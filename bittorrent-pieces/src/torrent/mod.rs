@@ -355,6 +355,14 @@ impl<S: TorrentStorage> Torrent<S> {
         Peers { slots: peers.iter().enumerate(), requests, count: peers.len() }
     }
 
+    /// Returns the peer with the optimistic unchoke: it has an upload slot whatever its rate (BEP 3). `None` before the first
+    /// choking round, and once that peer is disconnected or choked until the next round.
+    #[must_use]
+    pub fn optimistic_unchoke(&self) -> Option<ConnId> {
+        let conn = self.core.choker.optimistic()?;
+        self.peer(conn).filter(|peer| peer.unchoked).map(|peer| peer.conn)
+    }
+
     /// Returns the storage.
     pub fn into_storage(self) -> S {
         self.storage
