@@ -65,7 +65,7 @@ impl Swarm {
     pub fn new(options: &Options) -> Result<Self, String> {
         let peers = options.number("peers", 8, 2, 40)?;
         let pieces = options.number("pieces", 24, 4, 64)?;
-        let uplink = options.number("uplink", 32, 4, 10_000_u64)? << 10;
+        let uplink = options.number("uplink", 32, 1, 10_000_u64)? << 10;
         let seed_uplink = options.number("seeduplink", 64, 4, 10_000_u64)? << 10;
         let seed = options.number("seed", 1, 0, u64::MAX)?;
         let mode = match options.get("mode").unwrap_or("swarm") {

@@ -69,10 +69,16 @@ pub const FACTS: &[Fact] = &[
     ),
     fact(
         "C-BIT-05",
-        "uploads to at most four peers",
-        "bittorrent_pieces::Config",
+        "uploads to at most four peers: those that are unchoked of eight that want pieces",
+        "bittorrent_pieces::Choker, Config::upload_slots",
         "INTRO Tit-for-tat",
-        || equal(Config::new(InfoHash([7; 20]), PeerId([1; 20])).upload_slots, 4),
+        || {
+            let slots = Config::new(InfoHash([7; 20]), PeerId([1; 20])).upload_slots;
+            let mut peers: Vec<Candidate> = (0..8).map(|n| Candidate::new(ConnId(n))).collect();
+            peers.iter_mut().for_each(|peer| peer.interested = true);
+            Choker::new(slots, 1).round(&mut peers, |peer| Some(peer));
+            equal(peers.iter().filter(|peer| peer.unchoked).count(), 4)
+        },
     ),
     fact(
         "C-BIT-06",

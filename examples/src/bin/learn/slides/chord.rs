@@ -4,25 +4,26 @@ use chord_core::geometry::Pastry;
 use chord_core::{
     FingerSlot, FingerTable, Id128, Id160, Identifier as _, Peer, Route, RoutingTableVec, Word,
 };
+use sha1::Digest as _;
 use sim::Rng;
 
 use super::lesson::{find, items, number, run};
 use super::{Check, Fact, equal, fact, failed};
 
-type Id = Word<5>;
-type Table = RoutingTableVec<Id, u32>;
+pub type Id = Word<5>;
+pub type Table = RoutingTableVec<Id, u32>;
 
 /// The ring of node 8, and that of Tanenbaum and van Steen.
 const RING_A: [u32; 6] = [1, 4, 8, 11, 14, 17];
-const RING_B: [u32; 9] = [1, 4, 9, 11, 14, 18, 20, 21, 28];
+pub const RING_B: [u32; 9] = [1, 4, 9, 11, 14, 18, 20, 21, 28];
 /// Identifiers that the lecture leaves open in the ring of node 8.
 const OPEN: [u32; 10] = [5, 6, 7, 15, 18, 19, 20, 21, 22, 23];
 
-fn peer(id: u32) -> Peer<Id, u32> {
+pub fn peer(id: u32) -> Peer<Id, u32> {
     Peer { id: Word::new(id.into()), address: id }
 }
 
-fn tables(ring: &[u32]) -> Vec<Table> {
+pub fn tables(ring: &[u32]) -> Vec<Table> {
     let members: Vec<_> = ring.iter().map(|id| peer(*id)).collect();
     members.iter().map(|me| RoutingTableVec::of_ring(*me, 1, 16, &members)).collect()
 }
@@ -37,7 +38,7 @@ fn linear(ring: &[u32]) -> Vec<Table> {
 }
 
 /// Follows a lookup; returns the nodes on its way and the owner.
-fn follow(tables: &[Table], start: u32, key: u32) -> (Vec<u32>, u32) {
+pub fn follow(tables: &[Table], start: u32, key: u32) -> (Vec<u32>, u32) {
     let mut path = vec![start];
     let mut at = start;
     loop {
@@ -102,7 +103,13 @@ pub const TABLES: &[Fact] = &[
         "SHA-1 gives 160 bits, MD5 128",
         "chord_core::Id160, Id128",
         "BAUN Hash Function",
-        || equal([Id160::BITS, Id128::BITS], [160, 128]),
+        || {
+            let sha1: [u8; 20] = sha1::Sha1::digest("hey jude").into();
+            let md5: [u8; 16] = md5::Md5::digest("hey jude").into();
+            let text = format!("{} {}", Id160::from(sha1), Id128::from(md5));
+            let digits: Vec<usize> = text.split(' ').map(str::len).collect();
+            equal(digits.iter().map(|digits| 4 * digits).collect(), vec![160, 128])
+        },
     )
     .but("E-17"),
     fact(

@@ -1,6 +1,7 @@
 //! Peer-to-peer systems in general.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use bittorrent_pieces::choker::Candidate;
 use bittorrent_pieces::{Choker, ConnId};
@@ -93,9 +94,26 @@ pub const FACTS: &[Fact] = &[
     ),
 ];
 
-/// A thousand nonces in leases of a hundred; of two workers one takes a lease and falls silent. Every share that is
-/// among the nonces is found once.
 fn work_units() -> Check {
+    let (expected, accounts) = mine_together(true)?;
+    let accepted: u64 = accounts.iter().map(|(accepted, _)| accepted).sum();
+    let split: u64 = accounts.iter().map(|(_, part)| part).sum();
+    equal((accepted, split), (expected, 1_001))
+}
+
+/// Returns the shares of two workers, and their parts of a reward of 1,001.
+pub fn pool_mining() -> Check {
+    let (expected, accounts) = mine_together(false)?;
+    let accepted: u64 = accounts.iter().map(|(accepted, _)| accepted).sum();
+    let fair =
+        accounts.iter().all(|(accepted, part)| part.abs_diff(1_001 * accepted / expected) <= 1);
+    let right = accepted == expected && accounts.len() == 2 && fair;
+    holds(right, format!("{accounts:?} of {expected} shares"))
+}
+
+/// A thousand nonces in leases of a hundred, for two workers, of which one may take a lease and fall silent. Returns how many
+/// shares are among the nonces; and of each worker those that were accepted, and its part of 1,001 coins.
+fn mine_together(one_is_silent: bool) -> Result<(u64, Vec<(u64, u64)>), String> {
     let message = [0; 16];
     let job = Job {
         function: HashFunction::Sha256,
@@ -117,26 +135,30 @@ fn work_units() -> Check {
         pool.handle_connected(Duration::ZERO, pow::ConnId(conn), WorkerId(conn.into()))
             .map_err(failed)?;
     }
-    let mut worker = Worker::new();
+    let mut workers = [Worker::new(), Worker::new()];
     let mut buf = [0; 4096];
     for second in 0..100 {
         let now = Duration::from_secs(second);
         pool.handle_timeout(now);
         while let Ok(Some(sent)) = pool.poll_transmit(&mut buf) {
-            if sent.conn.0 == 2 {
-                worker.handle_bytes(&buf[..sent.len]); // the other one takes its lease and is silent
+            if sent.conn.0 == 2 || !one_is_silent {
+                workers[sent.conn.0 as usize - 1].handle_bytes(&buf[..sent.len]);
             }
         }
-        while worker.step(1_000) {}
-        while let Ok(Some(len)) = worker.poll_transmit(&mut buf) {
-            let _ = pool.handle_bytes(now, pow::ConnId(2), &buf[..len]); // judged by what is exhausted
-            worker.step(1_000);
+        for (conn, worker) in (1..).zip(&mut workers) {
+            while worker.step(1_000) {}
+            while let Ok(Some(len)) = worker.poll_transmit(&mut buf) {
+                let _ = pool.handle_bytes(now, pow::ConnId(conn), &buf[..len]); // judged by what is exhausted
+                worker.step(1_000);
+            }
         }
         while let Some(event) = pool.poll_event() {
             if matches!(event, Event::Exhausted) {
-                let accepted: u64 = pool.accounts().map(|account| account.accepted).sum();
-                let split: u64 = pool.split(1_001).map(|(_, part)| part).sum();
-                return equal((accepted, split), (expected as u64, 1_001));
+                let parts: BTreeMap<_, _> = pool.split(1_001).collect();
+                let accounts = pool.accounts().map(|account| {
+                    (account.accepted, parts.get(&account.worker).copied().unwrap_or(0))
+                });
+                return Ok((expected as u64, accounts.collect()));
             }
         }
     }

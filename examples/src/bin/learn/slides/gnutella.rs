@@ -5,14 +5,15 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{Giv, Name, Request, Response};
-use gnutella_wire::opennap::{Kind, LinkType, Login, Message as NapMessage};
+use gnutella_wire::opennap::{File, LinkType, Login, Message as NapMessage, Search, Wanted};
 use gnutella_wire::servent::flood_bound;
 use gnutella_wire::wire::{
-    Function, HEADER_LEN, Limits, Message, Payload, Ping, Pong, Push, Query, QueryFlags, Vendor,
+    HEADER_LEN, Limits, Message, Payload, Ping, Pong, Push, Query, QueryFlags, Vendor,
 };
-use gnutella_wire::{Config, Guid, ServentId, Text};
+use gnutella_wire::{Config, Guid, Role, ServentId, Text};
 
 use super::lesson::search;
+use super::servents::{admitted, ttl_of_query};
 use super::{Fact, equal, fact, failed, holds};
 
 const ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6346);
@@ -26,11 +27,36 @@ pub const CENTRAL: &[Fact] = &[
     fact(
         "C-NAP-01",
         "four steps: login, upload of the list, search, download; the numbers of OpenNap",
-        "gnutella_wire::opennap::Kind",
+        "gnutella_wire::opennap::Message::encode",
         "DT Napster: how does it work",
         || {
-            let steps = [Kind::LOGIN, Kind::SHARE, Kind::SEARCH, Kind::DOWNLOAD];
-            equal(steps.map(|kind| kind.0), [2, 100, 200, 203])
+            let login = Login {
+                nick: text("ann"),
+                password: text("secret"),
+                port: 6_699,
+                client: text("x"),
+                link: LinkType(8),
+            };
+            let file = File {
+                name: text("hey jude.mp3"),
+                md5: text("0123456789abcdef0123456789abcdef"),
+                size: 4_000_000,
+                bitrate: 128,
+                frequency: 44_100,
+                seconds: 240,
+            };
+            let wanted = Wanted { nick: text("ben"), name: text("hey jude.mp3") };
+            let steps = [
+                NapMessage::Login(login),
+                NapMessage::Share(file),
+                NapMessage::Search(Search::new(text("jude"))),
+                NapMessage::Download(wanted),
+            ];
+            let number = |message: NapMessage<'_>| {
+                let mut out = vec![0; message.encoded_len()];
+                message.encode(&mut out).map(|_| u16::from_le_bytes([out[2], out[3]]))
+            };
+            equal(steps.map(number), [Ok(2), Ok(100), Ok(200), Ok(203)])
         },
     ),
     fact(
@@ -97,20 +123,37 @@ pub const FLOODING: &[Fact] = &[
     ),
     fact(
         "C-GNU-02",
-        "the header: 16 + 1 + 1 + 1 + 4 bytes",
-        "gnutella_wire::wire::HEADER_LEN",
+        "the header: id 16, kind 1, TTL 1, hops 1, length 4 bytes; a query of 12 bytes",
+        "gnutella_wire::wire::Message::encode",
         "BAUN Technical Details (2/2)",
-        || equal(HEADER_LEN, 23),
+        || {
+            let payload = Payload::Query(Query::new(text("hey jude!")));
+            let message = Message { guid: Guid([1; 16]), ttl: 5, hops: 2, payload };
+            let mut bytes = [0; 64];
+            let len = message.encode(&mut bytes).map_err(failed)?;
+            let header = [&[1; 16][..], &[0x80, 5, 2, 12, 0, 0, 0]].concat();
+            holds(bytes[..HEADER_LEN] == header, format!("{HEADER_LEN} of {len} bytes"))
+        },
     )
     .but("E-06"),
     fact(
         "C-GNU-03",
-        "ping, pong, push, query, query hit",
-        "gnutella_wire::wire::Function",
+        "ping 0x00, pong 0x01, push 0x40, query 0x80: the byte behind the id",
+        "gnutella_wire::wire::Message::encode",
         "BAUN Technical Details (2/2)",
         || {
-            let all = [Function::PING, Function::PONG, Function::PUSH, Function::QUERY, Function::QUERY_HIT];
-            equal(all.map(|function| function.0), [0x00, 0x01, 0x40, 0x80, 0x81])
+            let code = |payload| {
+                let message = Message { guid: Guid([1; 16]), ttl: 7, hops: 0, payload };
+                let mut bytes = [0; 64];
+                message.encode(&mut bytes).map(|_| bytes[16]).map_err(failed)
+            };
+            let codes = [
+                code(Payload::Ping(Ping::default()))?,
+                code(Payload::Pong(Pong { address: ADDRESS, files: 5, kilobytes: 9, extensions: &[] }))?,
+                code(Payload::Push(Push { servent: ID, index: 1, address: ADDRESS, extensions: &[] }))?,
+                code(Payload::Query(Query::new(text("hey jude"))))?,
+            ];
+            equal(codes, [0x00, 0x01, 0x40, 0x80])
         },
     ),
     fact(
@@ -272,23 +315,23 @@ pub const FLOODING: &[Fact] = &[
     ),
     fact(
         "C-GNU-22",
-        "up to 5 other peers, at most 7 hops",
-        "gnutella_wire::Config::peer",
+        "up to 5 other peers, at most 7 hops: neighbours that are admitted, TTL of a query",
+        "gnutella_wire::Servent",
         "BAUN Gnutella Protocol Version 0.4",
         || {
-            let config = Config::peer(ID, ADDRESS);
-            equal((config.max_peers, config.max_ttl), (5, 7))
+            let config = || Config::peer(ID, ADDRESS);
+            equal((admitted(config(), Role::Peer)?, ttl_of_query(config())?), (5, 7))
         },
     )
     .but("E-09"),
     fact(
         "C-GNU-23",
-        "7 partners, a maximum hop count of 10",
-        "gnutella_wire::Config::peer_of",
+        "7 partners, a maximum hop count of 10: neighbours that are admitted, TTL of a query",
+        "gnutella_wire::Servent",
         "DT Gnutella: how it works",
         || {
-            let config = Config::peer_of(7, 10, ID, ADDRESS);
-            equal((config.max_peers, config.max_ttl), (7, 10))
+            let config = || Config::peer_of(7, 10, ID, ADDRESS);
+            equal((admitted(config(), Role::Peer)?, ttl_of_query(config())?), (7, 10))
         },
     )
     .but("E-09"),

@@ -5,9 +5,10 @@ use core::time::Duration;
 
 use gnutella_wire::election::{Candidate, Election};
 use gnutella_wire::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable};
-use gnutella_wire::{Config, ServentId};
+use gnutella_wire::{Config, Role, ServentId};
 
 use super::lesson::search;
+use super::servents::{admitted, ttl_of_query};
 use super::{Fact, equal, fact, failed, holds};
 
 const ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6346);
@@ -16,32 +17,33 @@ const ID: ServentId = ServentId([7; 16]);
 pub const FACTS: &[Fact] = &[
     fact(
         "C-HYB-01",
-        "a leaf has at most 3 ultrapeers",
-        "gnutella_wire::Config::leaf",
+        "a leaf has at most 3 ultrapeers: ultrapeers and leaves that it admits",
+        "gnutella_wire::Servent::handle_connected",
         "BAUN Hybrid P2P: Gnutella Protocol Version 0.6",
-        || equal(Config::leaf(ID, ADDRESS).max_peers, 3),
+        || {
+            let leaf = || Config::leaf(ID, ADDRESS);
+            equal([admitted(leaf(), Role::Ultrapeer)?, admitted(leaf(), Role::Leaf)?], [3, 0])
+        },
     )
     .but("E-29"),
     fact(
         "C-HYB-02",
-        "an ultrapeer has at most 16 ultrapeers and 16 leaves",
-        "gnutella_wire::Config::ultrapeer",
+        "an ultrapeer has at most 16 ultrapeers and 16 leaves: those that it admits",
+        "gnutella_wire::Servent::handle_connected",
         "BAUN Hybrid P2P: Gnutella Protocol Version 0.6",
         || {
-            let config = Config::ultrapeer(ID, ADDRESS);
-            equal((config.max_peers, config.max_leaves), (16, 16))
+            let config = || Config::ultrapeer(ID, ADDRESS);
+            equal([admitted(config(), Role::Ultrapeer)?, admitted(config(), Role::Leaf)?], [16, 16])
         },
     ),
     fact(
         "C-HYB-03",
-        "at most 4 hops per search",
-        "gnutella_wire::Config::ultrapeer",
+        "at most 4 hops per search: TTL of the queries of a leaf and of an ultrapeer",
+        "gnutella_wire::Servent::search",
         "BAUN Hybrid P2P: Gnutella Protocol Version 0.6",
         || {
-            equal(
-                [Config::leaf(ID, ADDRESS).max_ttl, Config::ultrapeer(ID, ADDRESS).max_ttl],
-                [4, 4],
-            )
+            let queries = [Config::leaf(ID, ADDRESS), Config::ultrapeer(ID, ADDRESS)];
+            equal(queries.map(ttl_of_query), [Ok(4), Ok(4)])
         },
     )
     .but("E-30"),
@@ -76,14 +78,12 @@ pub const FACTS: &[Fact] = &[
     ),
     fact(
         "C-HYB-07",
-        "KaZaA: a supernode manages 30 to 50 nodes",
-        "gnutella_wire::Config::supernode",
+        "KaZaA: a supernode manages 30 to 50 nodes: leaves that are admitted",
+        "gnutella_wire::Servent::handle_connected",
         "INTRO KaZaA",
         || {
-            equal(
-                [30, 50].map(|children| Config::supernode(children, ID, ADDRESS).max_leaves),
-                [30, 50],
-            )
+            let supernodes = [30, 50].map(|children| Config::supernode(children, ID, ADDRESS));
+            equal(supernodes.map(|config| admitted(config, Role::Leaf)), [Ok(30), Ok(50)])
         },
     )
     .but("E-28"),

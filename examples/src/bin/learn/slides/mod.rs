@@ -1,6 +1,7 @@
 //! Numbers and rules of the lectures, each computed by an item of the crates. See `learn slides --help`.
 
 mod bittorrent;
+mod chains;
 mod chord;
 mod consensus;
 mod general;
@@ -9,9 +10,15 @@ mod hybrid;
 mod ledger;
 pub mod lesson;
 mod measured;
+mod overlays;
+mod replicas;
 mod rules;
+mod seals;
+mod servents;
+mod sharing;
 mod supply;
 mod town;
+mod transfers;
 mod work;
 
 use core::fmt::Debug;
@@ -73,13 +80,43 @@ type Topic = (&'static str, &'static [&'static [Fact]]);
 
 const TOPICS: [Topic; 8] = [
     ("general", &[general::FACTS, measured::GENERAL]),
-    ("gnutella", &[gnutella::CENTRAL, gnutella::FLOODING, hybrid::FACTS, measured::GNUTELLA]),
-    ("chord", &[chord::TABLES, chord::RING, rules::NETWORKS]),
-    ("bittorrent", &[bittorrent::FACTS, measured::SWARM]),
-    ("ledger", &[ledger::BLOCKS, ledger::OWNERSHIP, rules::LEDGER, measured::CHAIN]),
+    (
+        "gnutella",
+        &[
+            gnutella::CENTRAL,
+            gnutella::FLOODING,
+            servents::FACTS,
+            transfers::FACTS,
+            hybrid::FACTS,
+            measured::GNUTELLA,
+        ],
+    ),
+    ("chord", &[chord::TABLES, chord::RING, rules::NETWORKS, overlays::FACTS]),
+    ("bittorrent", &[bittorrent::FACTS, sharing::FACTS, measured::SWARM]),
+    ("ledger", &[ledger::BLOCKS, ledger::OWNERSHIP, rules::LEDGER, chains::FACTS, measured::CHAIN]),
     ("supply", &[supply::FACTS]),
     ("work", &[work::FACTS, rules::WORK]),
-    ("consensus", &[consensus::FACTS, rules::STAKE]),
+    ("consensus", &[consensus::FACTS, rules::STAKE, seals::FACTS]),
+];
+
+/// Statements that nothing computes, and why.
+const NOT_COMPUTED: [(&str, &str, &str); 4] = [
+    (
+        "C-GEN-21",
+        "install, configure the firewall, connect, share, test",
+        "steps of a person; what helps behind a firewall is C-GNU-24",
+    ),
+    (
+        "C-OWN-11",
+        "users are known by keys and not by names",
+        "that a field does not exist is read in the format, not computed",
+    ),
+    (
+        "C-BRD-07",
+        "who maintains it, who pays, is it a fraud?",
+        "questions; C-BRD-02 to C-BRD-06 are the answers",
+    ),
+    ("C-TOK-04", "ownership of a token is not copyright", "a statement about law"),
 ];
 
 /// Runs the subcommand.
@@ -99,6 +136,12 @@ pub fn run(args: &Args) -> Exit {
             wrong += usize::from(computed.is_err());
             errata += usize::from(fact.erratum.is_some());
             println!("{}", line(fact, &computed));
+        }
+    }
+    if args.topic.is_none() {
+        println!();
+        for (number, says, why) in NOT_COMPUTED {
+            println!("{number:<9} not computed: {says}: {why}");
         }
     }
     println!("\n{right} OK, {errata} of them with an erratum; {wrong} FAIL");
@@ -147,7 +190,41 @@ mod tests {
             let computed = (fact.check)();
             assert!(computed.is_ok(), "{}", line(fact, &computed));
         }
-        assert!(numbers.len() >= 140, "{} facts", numbers.len());
+    }
+
+    /// How many statements of each kind the lectures have.
+    const STATEMENTS: [(&str, usize); 16] = [
+        ("GEN", 23),
+        ("NAP", 8),
+        ("GNU", 31),
+        ("HYB", 14),
+        ("DHT", 7),
+        ("CHD", 18),
+        ("OVL", 8),
+        ("BIT", 11),
+        ("STR", 7),
+        ("BLK", 14),
+        ("OWN", 12),
+        ("SUP", 8),
+        ("BRD", 7),
+        ("POW", 11),
+        ("CON", 16),
+        ("TOK", 6),
+    ];
+
+    #[test]
+    fn every_statement_is_computed_or_says_why_not() {
+        let facts = TOPICS.iter().flat_map(|(_, groups)| groups.iter().copied().flatten());
+        let computed: Vec<&str> = facts.map(|fact| fact.number).collect();
+        let mut missing = Vec::new();
+        for (kind, count) in STATEMENTS {
+            let numbers = (1..=count).map(|nth| format!("C-{kind}-{nth:02}"));
+            missing.extend(numbers.filter(|number| !computed.contains(&number.as_str())));
+        }
+        missing.sort();
+        let mut excused = NOT_COMPUTED.map(|(number, ..)| number.to_owned());
+        excused.sort();
+        assert_eq!(missing, excused);
     }
 
     #[test]

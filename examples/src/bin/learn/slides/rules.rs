@@ -3,7 +3,7 @@
 use core::net::{Ipv4Addr, SocketAddr};
 
 use bittorrent_pieces::dht::{Contact, NodeId, RouteSlot, RoutingTable};
-use chord_core::{Id128, Id160, Identifier as _, Word};
+use chord_core::{Id160, Identifier as _, Word};
 use consensus::stake::{BondError, BondSlot, BondState, StakeBook, StakeConfig};
 use consensus::{Offence, OffenceKind, ValidatorId};
 use examples::overtake;
@@ -54,14 +54,17 @@ pub const NETWORKS: &[Fact] = &[
     ),
     fact(
         "C-CHD-01",
-        "an id of m bits, often 160: bits of the ids of the worked rings, of Pastry and of Chord",
-        "chord_core::Identifier::BITS",
+        "an id of m bits, at most 2^m nodes: what follows the last id of circles of 3, 5 and 6 bits, and that of 160",
+        "chord_core::Identifier::finger_start",
         "BAUN Functioning of Chord",
         || {
-            equal(
-                [Word::<3>::BITS, Word::<5>::BITS, Word::<6>::BITS, Id128::BITS, Id160::BITS],
-                [3, 5, 6, 128, 160],
-            )
+            let next = [
+                Word::<3>::new(7).finger_start(1).value(),
+                Word::<5>::new(31).finger_start(1).value(),
+                Word::<6>::new(63).finger_start(1).value(),
+            ];
+            let wraps = Id160::from([0xFF; 20]).finger_start(1) == Id160::from([0; 20]);
+            equal((next, wraps), ([0, 0, 0], true))
         },
     ),
     fact(
@@ -148,6 +151,13 @@ pub const LEDGER: &[Fact] = &[
 ];
 
 pub const WORK: &[Fact] = &[
+    fact(
+        "C-POW-07",
+        "clients work together and share the credit: accepted shares of two, and their parts of 1,001 coins",
+        "pow::pool::Pool::split",
+        "BAUN Create/Compute Bitcoins",
+        super::general::pool_mining,
+    ),
     fact(
         "C-POW-08",
         "an attack needs a majority: chance to overtake six confirmations with 10, 30 and 50 % of the power",

@@ -1,6 +1,6 @@
 //! A ledger of four people, sealed by work that any nonce meets.
 
-use ledger_core::ledger::Standard;
+use ledger_core::ledger::{Ledger, Standard};
 use ledger_core::{
     Account, Action, AssetId, Block, BlockError, Body, Chain, ChainSpec, ChainVec, Claim, KeyPair,
     Refused, Rules, Transaction,
@@ -12,10 +12,12 @@ use super::failed;
 type Answer<T> = Result<T, Refused<BlockError<WorkError>>>;
 
 /// A chain, its blocks, and transactions that wait for the next one.
-pub struct Town {
-    pub chain: Chain<WorkSeal, Standard, ChainVec>,
+pub struct Town<L = Standard> {
+    pub chain: Chain<WorkSeal, L, ChainVec>,
     pub blocks: Vec<Vec<u8>>,
     waiting: Vec<u8>,
+    rules: Rules,
+    ledger: L,
     bits: CompactTarget,
 }
 
@@ -30,18 +32,34 @@ pub fn account(person: u8) -> Account {
     key(person).account()
 }
 
-fn chain(bits: CompactTarget) -> Result<Chain<WorkSeal, Standard, ChainVec>, String> {
+fn chain<L: Ledger>(
+    bits: CompactTarget,
+    rules: Rules,
+    ledger: L,
+) -> Result<Chain<WorkSeal, L, ChainVec>, String> {
     let allocation = [(account(0), 100)];
-    let spec = ChainSpec { name: "slides", rules: Rules::SMALL, time: 0, allocation: &allocation };
+    let spec = ChainSpec { name: "slides", rules, time: 0, allocation: &allocation };
     let seal = WorkSeal::new(bits).map_err(failed)?;
-    Chain::new(&spec, seal, Standard, ChainVec::new(&Rules::SMALL)).map_err(failed)
+    Chain::new(&spec, seal, ledger, ChainVec::new(&rules)).map_err(failed)
 }
 
 impl Town {
     /// Person 0 owns 100 coins.
     pub fn new() -> Result<Self, String> {
+        Self::of(Rules::SMALL, Standard)
+    }
+}
+
+impl<L: Ledger + Copy> Town<L> {
+    /// The same with other rules and another ledger.
+    pub fn of(rules: Rules, ledger: L) -> Result<Self, String> {
         let bits = Target::from_zero_bits(0).to_compact();
-        Ok(Self { chain: chain(bits)?, blocks: Vec::new(), waiting: Vec::new(), bits })
+        let chain = chain(bits, rules, ledger)?;
+        Ok(Self { chain, blocks: Vec::new(), waiting: Vec::new(), rules, ledger, bits })
+    }
+
+    pub fn bits(&self) -> CompactTarget {
+        self.bits
     }
 
     /// Signs an action with somebody's key and lets it wait; `sequence` is its place in the order of the account.
@@ -95,15 +113,15 @@ impl Town {
     }
 
     /// Returns a copy that has loaded all blocks from the beginning.
-    pub fn copy(&self) -> Result<Chain<WorkSeal, Standard, ChainVec>, String> {
-        let mut chain = chain(self.bits)?;
+    pub fn copy(&self) -> Result<Chain<WorkSeal, L, ChainVec>, String> {
+        let mut chain = chain(self.bits, self.rules, self.ledger)?;
         chain.replay(NOW, &self.blocks).map_err(failed)?;
         Ok(chain)
     }
 
     /// Replays blocks from the beginning; returns the height of the first that does not fit.
     pub fn audit(&self, blocks: &[Vec<u8>]) -> Result<Option<u64>, String> {
-        let mut chain = chain(self.bits)?;
+        let mut chain = chain(self.bits, self.rules, self.ledger)?;
         Ok(chain.replay(NOW, blocks).err().map(|error| error.height.0))
     }
 }
