@@ -308,6 +308,101 @@ const tests = {
     assert.ok(labels.every(label => label && label.length > 8));
     return p;
   },
+  async 'every tab has a table of states, and the row of the clicked node is lit'() {
+    const lit = async (p, node) => { await p.click(`#stage [data-node="${node}"]`); return p.$$eval('#details tr.here', rows => rows.map(row => row.textContent)); };
+    const shown = {};
+    for (const [tab, node, commands, seconds] of [['ring', 18, [], 0], ['flood', 5, [], 0], ['swarm', 1, [], 12], ['chain', 1, [['Mine a block']], 0], ['stake', 1, [], 2]]) {
+      const p = await page('#' + tab);
+      for (const words of commands) await command(p, ...words);
+      if (seconds) await until(p, seconds);
+      const rows = await p.$$eval('#details tr.here', rows => rows.length);
+      assert.equal(rows, 0, `${tab}: nothing is lit before a click`);
+      shown[tab] = await lit(p, node);
+      assert.ok(shown[tab].length > 0, tab);
+      assert.ok((await p.$$eval('#details tbody tr:not(.here)', rows => rows.length)) > 0, `${tab}: the other states stand there too`);
+      await p.screenshot({ path: `${pictures}/${tab}-states.png`, fullPage: true });
+      await p.context().close();
+    }
+    assert.match(shown.ring.join(), /Idle|Stabilizing|Rectifying/);
+    assert.match(shown.flood.join(), /AwaitingReply.*Open/);
+    assert.match(shown.swarm.join(), /interested/);
+    assert.match(shown.chain.join(), /^Connected/);
+    assert.match(shown.stake.join(), /^Active/);
+    const p = await page('#stake?slash=on');
+    await until(p, 3);
+    await command(p, 'Fork');
+    await until(p, 60);
+    const lives = [];
+    for (const id of [0, 1, 2, 3]) lives.push((await lit(p, id)).join());
+    assert.ok(lives.some(text => text.startsWith('Unbonding')) && lives.some(text => text.startsWith('Active')), lives.join(' | '));
+    return p;
+  },
+  async 'the optimistic slot is drawn, and it changes'() {
+    const p = await page('#swarm');
+    const holders = [];
+    for (let second = 11; second < 80; second += 10) {
+      await until(p, second);
+      const slots = await p.$$eval('#slots .optimistic', lines => lines.map(line => line.dataset.slot));
+      assert.equal(new Set(slots.map(slot => slot.split('-')[0])).size, slots.length, 'one for each node');
+      holders.push(...slots.filter(slot => slot.startsWith('0-')));
+      if (second === 21) await p.screenshot({ path: `${pictures}/swarm-optimistic.png`, fullPage: true });
+    }
+    assert.ok(new Set(holders).size > 1, holders.join(' '));
+    await p.click('#stage [data-node="0"]');
+    assert.match(await p.textContent('#details'), /optimistic unchoke: (peer \d+|nobody)/);
+    return p;
+  },
+  async 'a link restores each tab as it was'() {
+    const scenes = { flood: ['search 3 debaser', 3, 5], ring: ['kill 14', 8, 18], swarm: ['kill 3', 12, 1], chain: ['block', 0, 1], stake: ['fork', 9, 2] };
+    for (const [tab, [text, seconds, node]] of Object.entries(scenes)) {
+      const p = await page('#' + tab);
+      await p.evaluate(text => { command(text); play(false); }, text);
+      if (seconds) await until(p, seconds);
+      await p.click(`#stage [data-node="${node}"]`);
+      const read = page => page.evaluate(() => [lesson.trace(), document.getElementById('summary').textContent, document.getElementById('details').textContent, lesson.state.now]);
+      const hash = await p.evaluate(() => location.hash);
+      const again = await page(hash);
+      assert.deepEqual(await read(again), await read(p), tab);
+      await p.context().close();
+      await again.context().close();
+    }
+  },
+  async 'the keyboard plays, steps and kills'() {
+    const p = await page('#ring');
+    await p.evaluate(() => document.activeElement.blur());
+    await p.keyboard.press(' ');
+    assert.equal(await p.textContent('#play'), 'Pause');
+    await p.keyboard.press(' ');
+    assert.equal(await p.textContent('#play'), 'Play');
+    const before = await now(p);
+    await p.keyboard.press('ArrowRight');
+    const after = await now(p);
+    assert.ok(after > before);
+    await p.keyboard.press('ArrowLeft');
+    assert.ok(await now(p) < after);
+    await p.focus('[data-node="14"]');
+    await p.keyboard.press('Enter');
+    await p.keyboard.press('k');
+    assert.match(await summary(p), /8 living nodes/);
+    return p;
+  },
+  async 'a file from peers takes less time than from a server with the same uplink, and television keeps its deadlines'() {
+    const p = await page('#swarm');
+    await until(p, 90);
+    const [, swarm, server] = (await summary(p)).match(/complete after ([\d.]+) s\. A server with the seed's uplink alone needs ([\d.]+) s/);
+    assert.ok(Number(swarm) < Number(server), `${swarm} against ${server}`);
+    await p.click('[data-preset="From the server alone"]');
+    await until(p, 200);
+    const [, alone] = (await summary(p)).match(/complete after ([\d.]+) s/);
+    assert.ok(Number(alone) >= Number(server), `${alone}, and at least ${server}`);
+    console.log(`  all have the file after ${swarm} s; from the server alone after ${alone} s`);
+    const late = async preset => { await p.click(`[data-preset="${preset}"]`); await until(p, 90);
+      const [, shown, late] = (await summary(p)).match(/(\d+) pieces were shown to viewers, (\d+) of them late/); return late / shown; };
+    const forwarding = await late('Live television'), selfish = await late('Viewers that send little');
+    assert.ok(forwarding < 0.1 && selfish > 0.3, `${forwarding} and ${selfish}`);
+    await p.screenshot({ path: `${pictures}/swarm-tv.png`, fullPage: true });
+    return p;
+  },
   async 'narrow, wide and dark: nothing is cut off'() {
     for (const [width, height, scheme] of [[400, 800, 'light'], [1280, 900, 'dark'], [3840, 2160, 'light']]) {
       for (const tab of ['flood', 'ring', 'swarm', 'chain', 'stake']) {

@@ -8,7 +8,7 @@ use web::{Json, Player};
 
 type Lesson = (&'static str, &'static str, &'static [(f64, &'static str)], f64);
 
-const LESSONS: [Lesson; 6] = [
+const LESSONS: [Lesson; 7] = [
     (
         "flood",
         "nodes=40&degree=4&ttl=7&seed=3",
@@ -30,6 +30,7 @@ const LESSONS: [Lesson; 6] = [
     ("flood", "loops=keep&ttl=4&seed=3", &[(0.5, "search 3 debaser"), (1.0, "cut 0 1")], 30.0),
     ("stake", "slash=on&seed=4", &[(3.0, "fork"), (9.0, "greedy ann")], 60.0),
     ("swarm", "peers=6&pieces=16&seed=9", &[(3.0, "lie 2"), (9.0, "kill 0")], 60.0),
+    ("swarm", "mode=tv&peers=4&pieces=24&uplink=8&seed=2", &[(20.0, "kill 2")], 60.0),
     (
         "chain",
         "bits=8",

@@ -1,6 +1,7 @@
 'use strict';
 tabs.chain = {
   title: 'Chain', defaults: { bits: 8 }, kinds: ['work', 'transaction', 'block', 'verdict'],
+  hint: 'Select a block of the branches to see what the node reported of it.',
   name: id => '#' + id,
   commands: () => [
     html('h2', {}, 'Ledger'),
@@ -32,20 +33,22 @@ tabs.chain = {
       card.querySelector('.sign').textContent = block.valid ? '✓ valid' : block.mined ? '✗ invalid: a block before it is' : '✗ invalid: the hash does not begin with 0000';
       for (const input of card.querySelectorAll('input')) if (document.activeElement !== input) input.value = block[input.name];
     }
-    $('ledger').replaceChildren(html('h2', {}, 'Branches'), branches(view.ledger.blocks, view.ledger.tip), ...(view.ledger.proof ? [html('h2', {}, 'Proof of inclusion'), merkle(view.ledger.proof)] : []),
+    redraw($('ledger'), [html('h2', {}, 'Branches'), branches(view.ledger.blocks, view.ledger.tip, { pick: block => `block ${block.number}, height ${block.height}, ${block.best ? 'on the best branch' : 'on another branch'}` }), ...(view.ledger.proof ? [html('h2', {}, 'Proof of inclusion'), merkle(view.ledger.proof)] : []),
       html('h2', {}, 'Accounts'), table(['name', 'account', 'coins'], view.ledger.people.map(one => [one.name, one.account, one.balance])),
       html('h3', {}, 'Waiting for a block'), html('ol', { id: 'pool', class: 'mono' }, view.ledger.pool.map(text => html('li', {}, text))),
       html('h3', {}, 'Blocks of the ledger'), table(['block', 'id', 'on', 'height', 'hashes', 'transactions'],
-        view.ledger.blocks.map(block => ({ here: block.number === view.ledger.tip, cells: [block.number, block.id, block.number ? block.parent : '', block.height, block.hashes, block.transactions.join('; ')] }))));
+        view.ledger.blocks.map(block => ({ here: block.number === view.ledger.tip, cells: [block.number, block.id, block.number ? block.parent : '', block.height, block.hashes, block.transactions.join('; ')] })))]);
   },
   summary(view) {
     const bad = view.blocks.filter(block => !block.valid);
     const blocks = bad.length ? `Blocks ${bad.map(block => block.number).join(', ')} are invalid.` : 'All five blocks are valid.';
     return `${blocks} The tip of the ledger is block ${view.ledger.tip} at height ${view.ledger.height}; ${view.ledger.pool.length} transactions wait.`;
   },
+  details: block => [html('h3', {}, `Block ${block.number} of the ledger, height ${block.height}`), html('p', { class: 'mono' }, block.id),
+    html('h3', {}, 'What the node reported'), table(['outcome', 'meaning', 'times'], block.states)],
 };
 // The tree of blocks: each with number, parent, height and whether it is on the best branch. A parent may be missing.
-function branches(blocks, tip, mark = () => '') {
+function branches(blocks, tip, { mark = () => '', pick = null } = {}) {
   const row = {}, rows = [], known = new Map(blocks.map(block => [block.number, block]));
   for (const block of blocks) {            // a branch keeps the row of its parent if that is free behind it
     const near = row[block.parent] ?? 0;
@@ -57,9 +60,12 @@ function branches(blocks, tip, mark = () => '') {
   const width = 40 * (Math.max(...heights) - first + 1) + 20, height = 30 * (Math.max(...rows) + 1) + 10;
   const x = block => 25 + 40 * (block.height - first), y = block => 20 + 30 * row[block.number];
   const edge = block => { const parent = known.get(block.parent); return parent && parent !== block ? svg('line', { class: 'edge', x1: x(parent), y1: y(parent), x2: x(block), y2: y(block) }) : null; };
-  return html('div', { class: 'scroll' }, svg('svg', { viewBox: `0 0 ${width} ${height}`, style: `min-width:${Math.min(width * 1.6, 1200)}px;max-width:${width * 3}px`, role: 'img', 'aria-label': `${blocks.length} blocks; the best branch ends in block ${tip}` },
-    blocks.map(edge), blocks.map(block => [svg('rect', { class: 'leafbox' + (block.best ? ' best' : ''), x: x(block) - 15, y: y(block) - 9, width: 30, height: 18, rx: block.best ? 0 : 8 }),
-      svg('text', { x: x(block), y: y(block) }, block.number + mark(block) + (block.number === tip ? ' ◀' : ''))])));
+  return html('div', { class: 'scroll' }, svg('svg', { viewBox: `0 0 ${width} ${height}`, style: `min-width:${Math.min(width * 1.6, 1200)}px;max-width:${width * 3}px`, role: pick ? 'group' : 'img', 'aria-label': `${blocks.length} blocks; the best branch ends in block ${tip}` },
+    blocks.map(edge), blocks.map(block => {
+      const drawn = [svg('rect', { class: 'leafbox' + (block.best ? ' best' : ''), x: x(block) - 15, y: y(block) - 9, width: 30, height: 18, rx: block.best ? 0 : 8 }),
+        svg('text', { x: x(block), y: y(block) }, block.number + mark(block) + (block.number === tip ? ' ◀' : ''))];
+      return pick ? nodeGroup(block.number, pick(block), 'pickable', ...drawn) : drawn;
+    })));
 }
 function merkle(proof) {
   const depth = Math.max(...proof.nodes.map(node => node.depth)), width = 44 * proof.size + 20;

@@ -2,7 +2,7 @@
 tabs.flood = {
   title: 'Flood', layout: 'stacked', plays: true, dot: 2.6, defaults: { nodes: 24, degree: 5, ttl: 7, loops: 'drop', seed: 1 },
   kinds: ['query', 'hit', 'duplicate', 'other'],
-  hint: 'Select a node to see what it has counted.',
+  hint: 'Select a node to see what it has counted, and how its connections were opened.',
   name: id => id === 3000 ? 'index' : 'node ' + id % 1000 + ['', ' (0.6)', ' (client)'][Math.floor(id / 1000)],
   kill: id => id === 3000 ? 'kill index' : 'kill ' + id % 1000,
   places: new Map(),
@@ -78,5 +78,6 @@ tabs.flood = {
     ? `without loop prevention each copy of a query goes on until its TTL of ${view.ttl} ends, ${view.bound} queries in all; with it, a flood that reaches all costs ${view.law}. `
     : `a flood that reaches all costs 2·${view.edges} − ${view.nodes - 1} = ${view.law} queries, and at most ${view.bound} on a tree with TTL ${view.ttl}. `) +
     `Each node shares one of these: ${view.songs.join(', ')}.`,
-  details: node => [html('h3', {}, `${node.role} ${node.id === 3000 ? '' : node.id % 1000}${node.alive ? '' : ', dead'}`), node.file ? html('p', {}, node.file) : null, table(['counted', ''], node.rows)].filter(Boolean),
+  details: node => [html('h3', {}, `${node.role} ${node.id === 3000 ? '' : node.id % 1000}${node.alive ? '' : ', dead'}`), node.file ? html('p', {}, node.file) : null, table(['counted', ''], node.rows),
+    ...(node.transitions ? [html('h3', {}, 'States of its handshakes'), table(['state', 'input', 'next', 'connections'], node.transitions)] : [])].filter(Boolean),
 };

@@ -2,7 +2,7 @@
 tabs.swarm = {
   title: 'Swarm', plays: true, dot: 2.8, defaults: { peers: 8, pieces: 24, order: 'rarest', mode: 'swarm', uplink: 32, seeduplink: 64, seed: 1 },
   kinds: ['piece', 'request', 'have', 'choke', 'handshake', 'other', 'event', 'late'],
-  hint: 'Select a node to see its connections.',
+  hint: 'Select a node to see its connections and their states.',
   name: id => id ? 'peer ' + id : 'seed',
   kill: id => 'kill ' + id,
   place(id) { return { ...around(id / state.view.nodes.length, 88), layer: 'swarm' }; },
@@ -28,16 +28,18 @@ tabs.swarm = {
     const stage = $('stage'), wide = view.pieces * 6 + 40, high = (view.nodes.length + 1) * 8 + 4;
     if (!stage.firstChild) {
       stage.append(svg('svg', { viewBox: '-110 -105 220 210', role: 'group', 'aria-label': 'Swarm' }, svg('g', { id: 'slots' }), svg('g', { 'data-layer': 'swarm' }), svg('g', { id: 'nodes' })),
-        html('p', {}, 'A line is an open slot. A dashed one is not earned: the peer that holds it has sent nothing yet. It is the optimistic slot, or one that is free.'),
+        html('p', {}, 'A line is an open slot; it begins with a dot at the node that opens it. A dashed one is not earned: the peer that holds it has sent nothing yet. The thick one with a star is the optimistic unchoke, which its holder has whatever its rate.'),
         html('h3', {}, 'Pieces: a row for each node, and how many have each'), svg('svg', { id: 'matrix', role: 'img' }));
     }
     const at = id => tabs.swarm.place(id);
     $('slots').replaceChildren(...view.nodes.flatMap(node => node.alive ? node.unchoked.filter(id => view.nodes[id].alive).map(id => { const a = at(node.id), b = at(id);
-      return svg('line', { class: 'unchoked' + (node.unearned.includes(id) ? ' gift' : ''), x1: a.x, y1: a.y, x2: b.x, y2: b.y }); }) : []));
+      const kind = (node.unearned.includes(id) ? ' gift' : '') + (node.optimistic === id ? ' optimistic' : ''), part = share => ({ x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share });
+      return [svg('line', { class: 'unchoked' + kind, 'data-slot': `${node.id}-${id}`, x1: a.x, y1: a.y, x2: b.x, y2: b.y }), svg('circle', { class: 'open', cx: part(.16).x, cy: part(.16).y, r: 1.4 }),
+        node.optimistic === id ? svg('text', { class: 'halo', x: part(.3).x, y: part(.3).y }, '★') : null]; }) : []));
     redraw($('nodes'), view.nodes.map(node => {
       const { x, y } = at(node.id), share = node.count / view.pieces;
       const classes = [node.alive ? '' : 'dead', node.lies ? 'lies' : node.count === view.pieces ? 'whole' : ''].join(' ');
-      const label = `${tabs.swarm.name(node.id)}${node.alive ? '' : ', gone'}${node.lies ? ', sends wrong data' : ''}, ${node.count} of ${view.pieces} pieces, unchokes ${node.unchoked.length}, ${node.unearned.length} of them without having received anything`;
+      const label = `${tabs.swarm.name(node.id)}${node.alive ? '' : ', gone'}${node.lies ? ', sends wrong data' : ''}, ${node.count} of ${view.pieces} pieces, unchokes ${node.unchoked.length}, ${node.unearned.length} of them without having received anything${node.optimistic === null ? '' : `; ${tabs.swarm.name(node.optimistic)} has its optimistic slot`}`;
       return nodeGroup(node.id, label, classes, svg('circle', { class: 'node', cx: x, cy: y, r: 9 }),
         share > 0 && share < 1 ? svg('path', { class: 'cell on', style: 'pointer-events:none', d: `M${x} ${y}L${x} ${y - 9}A9 9 0 ${share > .5 ? 1 : 0} 1 ${x + 9 * Math.sin(2 * Math.PI * share)} ${y - 9 * Math.cos(2 * Math.PI * share)}Z` }) : null,
         svg('text', { x, y, class: share > 0 && share < 1 ? 'halo' : null }, node.id ? String(node.id) : 'S'), node.lies ? svg('text', { x: x + 10, y: y - 9 }, '!') : null);
@@ -60,6 +62,7 @@ tabs.swarm = {
     const server = view.mode === 'tv' ? '' : ` A server with the seed's uplink alone needs ${view.server.toFixed(1)} s at least.`;
     return done + server + (banned.length ? ` Found lying and banned: ${banned.map(tabs.swarm.name).join(', ')}.` : '');
   },
-  details: node => [html('h3', {}, tabs.swarm.name(node.id)), html('p', {}, `${node.count} pieces; ${node.failed} failed their hash; banned: ${node.banned.join(', ') || 'nobody'}`),
+  details: node => [html('h3', {}, tabs.swarm.name(node.id)), html('p', {}, `${node.count} pieces; ${node.failed} failed their hash; banned: ${node.banned.join(', ') || 'nobody'}; optimistic unchoke: ${node.optimistic === null ? 'nobody' : tabs.swarm.name(node.optimistic)}`),
+    html('h3', {}, 'States of its connections'), table(['state', 'peers'], node.states), html('h3', {}, 'Connections'),
     table(['peer', 'pieces', 'interested', 'unchoked', 'unchokes us', 'snubs us', 'KiB in', 'KiB out'], node.peers.map(row => row.map(cell => cell === true ? 'yes' : cell === false ? '–' : cell)))],
 };

@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
+use consensus::stake::{BondSlot, BondState, StakeBook, StakeConfig};
 use consensus::{
-    EquivocationDetector, SignedStatement, Statement, StatementSlot, ValidatorId, ValidatorSet,
-    ValidatorSlot, validator_id,
+    EquivocationDetector, Offence, SignedStatement, Statement, StatementSlot, ValidatorId,
+    ValidatorSet, ValidatorSlot, validator_id,
 };
 use ledger_core::{Hash, KeyPair};
 
@@ -22,6 +23,8 @@ const SHOWN: usize = 40;
 const NAMES: [&str; 8] = ["ann", "ben", "cat", "dan", "eve", "fay", "gus", "hal"];
 /// Statements that the detector remembers.
 const STATEMENTS: usize = 64;
+/// The epoch of all that happens: every stake is active from its beginning.
+const EPOCH: u64 = 1;
 
 /// Validators that extend a chain slot by slot.
 ///
@@ -32,6 +35,7 @@ pub struct Stake {
     seed: [u8; 32],
     slashes: bool,
     set: ValidatorSet<Vec<ValidatorSlot>>,
+    book: StakeBook<Vec<BondSlot>>,
     turns: WeightedRoundRobin<Vec<PrioritySlot>>,
     detector: EquivocationDetector<Vec<StatementSlot>>,
     validators: Vec<Validator>,
@@ -83,11 +87,18 @@ impl Stake {
             other => return Err(format!("slash is on or off, not {other:?}")),
         };
         let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; stakes.len()]);
+        let mut rules = StakeConfig::new();
+        rules.churn = NAMES.len() as u32;
+        rules.slash_per_mille = 1_000;
+        let mut book = StakeBook::new(rules, vec![BondSlot::EMPTY; stakes.len()]);
         let mut validators = Vec::new();
         for (at, stake) in stakes.iter().enumerate() {
             let key = KeyPair::from_secret(&[at as u8 + 1; 32]);
             let id = validator_id(&key);
             set.set_stake(id, *stake).map_err(|error| error.to_string())?;
+            if *stake > 0 {
+                book.bond(id, *stake).map_err(|error| error.to_string())?;
+            }
             validators.push(Validator {
                 id,
                 key,
@@ -104,6 +115,7 @@ impl Stake {
             .filter(|one| one.stake > 0)
             .map(|one| Change { id: one.id, power: one.stake })
             .collect();
+        book.advance(EPOCH);
         let turns = WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; stakes.len()], &changes);
         let seed = options.number("seed", 1, 0, u64::MAX)?;
         let genesis = Block { parent: 0, height: 0, slot: 0, by: None, digest: Hash::ZERO };
@@ -112,6 +124,7 @@ impl Stake {
             seed: *Hash::of(&seed.to_be_bytes()).as_bytes(),
             slashes,
             set,
+            book,
             turns: turns.map_err(|error| error.to_string())?,
             detector: EquivocationDetector::new(vec![StatementSlot::EMPTY; STATEMENTS]),
             validators,
@@ -188,13 +201,14 @@ impl Stake {
         let set = &self.set;
         let observed = self.detector.observe(&signed, |id| set.stake(id) > 0);
         if let Ok(Some(evidence)) = observed {
-            let text = format!("{name} has signed twice: {}", evidence.offence());
+            let offence = evidence.offence();
+            let text = format!("{name} has signed twice: {offence}");
             self.post.note(proposer as u32, "evidence", text);
-            self.punish(proposer);
+            self.punish(proposer, &offence);
         }
     }
 
-    fn punish(&mut self, proposer: usize) {
+    fn punish(&mut self, proposer: usize, offence: &Offence) {
         let validator = &mut self.validators[proposer];
         if !self.slashes || validator.slashed.is_some() {
             return;
@@ -205,8 +219,8 @@ impl Stake {
             return;
         }
         validator.slashed = Some(self.slot);
-        let text =
-            format!("{} loses {} coins and is not drawn again", NAMES[proposer], validator.stake);
+        let taken = self.book.slash(offence, EPOCH).unwrap_or(0);
+        let text = format!("{} loses {taken} coins and is not drawn again", NAMES[proposer]);
         self.post.note(proposer as u32, "slashed", text);
     }
 
@@ -232,6 +246,31 @@ impl Stake {
             ("greedy", one.greedy.into()),
             ("slashed", one.slashed.into()),
         ])
+    }
+
+    fn details(&self, at: usize) -> Json {
+        let bond = self.book.bond_of(&self.validators[at].id);
+        let bonded = bond.map_or(0, |(_, stake)| stake);
+        self.describe(at).with("bonded", bonded).with("transitions", self.states(at))
+    }
+
+    /// Describes the life of a stake, with its present state marked.
+    fn states(&self, at: usize) -> Json {
+        let bond = self.book.bond_of(&self.validators[at].id);
+        let present = bond.map(|(state, _)| match state {
+            BondState::Waiting => "Waiting",
+            BondState::Active { .. } => "Active",
+            _ => "Unbonding",
+        });
+        let rows = [
+            ("Waiting", "the next epoch", "Active"),
+            ("Active", "it leaves, or signs twice", "Unbonding"),
+            ("Unbonding", "enough epochs pass", "withdrawn"),
+        ];
+        Json::list(rows.map(|(state, input, next)| {
+            let cells = Json::list([state, input, next]);
+            Json::object([("cells", cells), ("here", (present == Some(state)).into())])
+        }))
     }
 
     /// Returns the height of the longest branch and of the next one that has left it before, both living.
@@ -317,7 +356,7 @@ impl World for Stake {
             ("longest", longest.into()),
             ("high", high.into()),
             ("second", second.into()),
-            ("selected", selected.map(|at| self.describe(at)).into()),
+            ("selected", selected.map(|at| self.details(at)).into()),
         ])
     }
 

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use ledger_core::ledger::Standard;
-use ledger_core::node::{Event, Node, NodeConfig, NodeLimits, NodeVec, Progress};
+use ledger_core::node::{Accepted, Event, Node, NodeConfig, NodeLimits, NodeVec, Progress};
 use ledger_core::{
     Account, Action, Block, BlockError, BlockId, Body, ChainSpec, ChainVec, Claim, ConnId, Hash,
     Header, KeyPair, MerkleTree, Refused, Rules, Transaction, TreeHead, prove_inclusion,
@@ -23,6 +23,18 @@ const MOST_BLOCKS: usize = 60;
 const SPACING: u64 = 60;
 /// The clock of the lesson is ahead of all its blocks.
 const NOW: u64 = 1_000_000;
+
+/// What a node reports of a block, and what that means.
+const OUTCOMES: [(&str, &str); 8] = [
+    ("Header", "its header is in the tree, and it does not weigh enough to be tried"),
+    ("Body", "it is checked in full"),
+    ("Keep", "it is valid and saved"),
+    ("Connected", "it is on the best branch"),
+    ("Disconnected", "a heavier branch took it back"),
+    ("Confirmed", "enough blocks follow"),
+    ("Final", "it cannot be taken back any more"),
+    ("Invalid", "it breaks a rule"),
+];
 
 type Machine = Node<WorkSeal, Standard, NodeVec>;
 type Copy = ledger_core::Chain<WorkSeal, Standard, ChainVec>;
@@ -45,6 +57,8 @@ struct Made {
     height: u64,
     bytes: Vec<u8>,
     hashes: u64,
+    /// What the node has reported of it, in order.
+    outcomes: Vec<&'static str>,
 }
 
 fn key(person: usize) -> KeyPair {
@@ -79,7 +93,8 @@ impl Ledger {
         let node = with_spec(|spec| Node::new(spec, config, seal, Standard, storage));
         let node = node.map_err(|error| error.to_string())?;
         let id = node.tip().id;
-        let genesis = Made { id, parent: 0, height: 0, bytes: Vec::new(), hashes: 0 };
+        let outcomes = vec!["Connected"];
+        let genesis = Made { id, parent: 0, height: 0, bytes: Vec::new(), hashes: 0, outcomes };
         Ok(Self { bits, node, blocks: vec![genesis], pool: Vec::new(), proof: None })
     }
 
@@ -222,7 +237,7 @@ impl Ledger {
         let id = header.id(self.node.genesis_id());
         let height = header.height.0;
         post.note(self.blocks.len() as u32, "block", block.to_string());
-        self.blocks.push(Made { id, parent, height, bytes: sealed, hashes });
+        self.blocks.push(Made { id, parent, height, bytes: sealed, hashes, outcomes: Vec::new() });
         let said =
             self.show(self.blocks.len() - 1).unwrap_or_else(|error| format!("refused: {error}"));
         post.note(self.blocks.len() as u32 - 1, "verdict", said.clone());
@@ -249,22 +264,38 @@ impl Ledger {
     /// Shows a block to the node, and does what it asks for.
     fn show(&mut self, block: usize) -> Answer<String> {
         let now = Duration::from_secs(NOW);
-        self.node.handle_header(now, ConnId(0), &self.blocks[block].bytes)?;
+        let accepted = self.node.handle_header(now, ConnId(0), &self.blocks[block].bytes)?;
+        self.note_accepted(&accepted);
         let mut connected = 0;
         let mut disconnected = 0;
         loop {
             while self.node.work(1000) == Progress::Pending {}
             let Some(event) = self.node.poll_event() else { break };
             match event {
-                Event::Keep { id, .. } => self.node.handle_saved(now, &id),
+                Event::Keep { id, .. } => {
+                    self.note(&id, "Keep");
+                    self.node.handle_saved(now, &id);
+                }
                 Event::Need { id, .. } => {
                     if let Some(made) = self.blocks.iter().find(|made| made.id == id) {
-                        self.node.handle_block(now, ConnId(0), &made.bytes)?;
+                        let accepted = self.node.handle_block(now, ConnId(0), &made.bytes)?;
+                        self.note_accepted(&accepted);
                     }
                 }
-                Event::Connected { .. } => connected += 1,
-                Event::Disconnected { .. } => disconnected += 1,
-                Event::Invalid { why, .. } => return Err(Refused::Invalid(why)),
+                Event::Connected { id, .. } => {
+                    connected += 1;
+                    self.note(&id, "Connected");
+                }
+                Event::Disconnected { id, .. } => {
+                    disconnected += 1;
+                    self.note(&id, "Disconnected");
+                }
+                Event::Confirmed { id, .. } => self.note(&id, "Confirmed"),
+                Event::Final { id, .. } => self.note(&id, "Final"),
+                Event::Invalid { id, why, .. } => {
+                    self.note(&id, "Invalid");
+                    return Err(Refused::Invalid(why));
+                }
                 _ => {}
             }
         }
@@ -282,6 +313,38 @@ impl Ledger {
             );
         }
         Ok(said)
+    }
+
+    fn note(&mut self, id: &BlockId, outcome: &'static str) {
+        if let Some(made) = self.blocks.iter_mut().find(|made| made.id == *id) {
+            made.outcomes.push(outcome);
+        }
+    }
+
+    fn note_accepted(&mut self, accepted: &Accepted) {
+        match accepted {
+            Accepted::Header { id } => self.note(id, "Header"),
+            Accepted::Body { id } => self.note(id, "Body"),
+            _ => {} // parents and clocks are known here
+        }
+    }
+
+    /// Describes a block: what the node has reported of it, the last one marked.
+    pub(super) fn details(&self, block: usize) -> Option<Json> {
+        let made = self.blocks.get(block)?;
+        let rows = OUTCOMES.map(|(name, meaning)| {
+            let times = made.outcomes.iter().filter(|outcome| **outcome == name).count();
+            let times = if times > 0 { times.to_string() } else { String::new() };
+            let cells = Json::list([name.to_owned(), meaning.to_owned(), times]);
+            let here = made.outcomes.last() == Some(&name);
+            Json::object([("cells", cells), ("here", here.into())])
+        });
+        Some(Json::object([
+            ("number", block.into()),
+            ("id", made.id.to_string().into()),
+            ("height", made.height.into()),
+            ("states", Json::list(rows)),
+        ]))
     }
 
     fn leaves(&self, block: usize) -> Vec<Hash> {

@@ -66,8 +66,13 @@ impl World for Chain {
         self.post.set_now(until);
     }
 
-    fn view(&self, _: Option<u32>) -> Json {
-        Json::object([("blocks", self.blocks.view()), ("ledger", self.ledger.view())])
+    fn view(&self, selected: Option<u32>) -> Json {
+        let selected = selected.and_then(|block| self.ledger.details(block as usize));
+        Json::object([
+            ("blocks", self.blocks.view()),
+            ("ledger", self.ledger.view()),
+            ("selected", selected.into()),
+        ])
     }
 
     fn post(&self) -> &Post {

@@ -1,5 +1,6 @@
 //! Three networks that find the same files: Gnutella 0.4, 0.6 with ultrapeers, and a central index.
 
+mod handshake;
 mod index;
 mod servents;
 

@@ -4,6 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
+use gnutella_wire::handshake::TRANSITIONS;
 use gnutella_wire::servent::Target;
 use gnutella_wire::wire::{
     Function, HitData, Limits, Message, Payload, Query, QueryFlags, Record, Records,
@@ -12,6 +13,7 @@ use gnutella_wire::{
     Config, ConnId, Guid, Neighbour, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
 
+use super::handshake::{Steps, shake_hands};
 use super::{Counts, counts};
 use crate::Json;
 use crate::post::{Parcel, Post};
@@ -83,6 +85,8 @@ struct Host {
     /// The other node of each connection, by number.
     links: Vec<u32>,
     conns: BTreeMap<u32, ConnId>,
+    /// How each of them was opened.
+    handshakes: BTreeMap<u32, Steps>,
     /// Whether it has handled the present query.
     seen: bool,
     duplicates: u64,
@@ -142,6 +146,7 @@ impl Servents {
             alive: true,
             links: Vec::new(),
             conns: BTreeMap::new(),
+            handshakes: BTreeMap::new(),
             seen: false,
             duplicates: 0,
         });
@@ -150,7 +155,8 @@ impl Servents {
 
     pub(super) fn connect(&mut self, a: usize, b: usize) -> Result<(), String> {
         let hybrid = self.shape.role == Role::Ultrapeer;
-        for (here, there) in [(a, b), (b, a)] {
+        let handshakes = shake_hands(hybrid)?;
+        for ((here, there), steps) in [(a, b), (b, a)].into_iter().zip(handshakes) {
             let mut neighbour = Neighbour::from(self.hosts[there].role);
             neighbour.query_routing = hybrid;
             neighbour.ultrapeer_query_routing = hybrid;
@@ -159,6 +165,7 @@ impl Servents {
             let conn = ConnId(host.links.len() as u32);
             host.links.push(there as u32);
             host.conns.insert(there as u32, conn);
+            host.handshakes.insert(there as u32, steps);
             let connected = host.servent.handle_connected(Duration::ZERO, conn, neighbour);
             connected.map_err(|error| format!("node {here}: {error}"))?;
         }
@@ -356,6 +363,7 @@ impl Servents {
         let mut cut = false;
         for (here, there) in [(a, b), (b, a)] {
             let host = &mut self.hosts[here as usize];
+            host.handshakes.remove(&there);
             if let Some(conn) = host.conns.remove(&there) {
                 host.servent.handle_closed(post.now() + OFFSET, conn);
                 self.pump(here as usize, post);
@@ -369,8 +377,10 @@ impl Servents {
         post.kill(node + self.first);
         let at = node as usize;
         self.hosts[at].alive = false;
+        self.hosts[at].handshakes.clear();
         for other in self.hosts[at].links.clone() {
             let host = &mut self.hosts[other as usize];
+            host.handshakes.remove(&node);
             if let Some(conn) = host.conns.remove(&node) {
                 host.servent.handle_closed(post.now() + OFFSET, conn);
                 self.pump(other as usize, post);
@@ -409,12 +419,20 @@ impl Servents {
             ("kept back by a table", stats.filtered),
         ];
         let rows = rows.map(|(name, value)| Json::List(vec![name.into(), value.into()]));
+        let transitions = TRANSITIONS.iter().map(|(from, input, to)| {
+            let took = |steps: &&Steps| steps.contains(&(*from, *to));
+            let count = host.handshakes.values().filter(took).count();
+            let cells =
+                [format!("{from:?}"), format!("{input:?}"), format!("{to:?}"), count.to_string()];
+            Json::object([("cells", Json::list(cells)), ("here", (count > 0).into())])
+        });
         Some(Json::object([
             ("id", node.into()),
             ("role", format!("{:?}", host.role).into()),
             ("file", host.file.as_str().into()),
             ("alive", host.alive.into()),
             ("rows", Json::list(rows)),
+            ("transitions", Json::list(transitions)),
         ]))
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use bittorrent_pieces::torrent::transmit_len;
+use bittorrent_pieces::torrent::{Peer, transmit_len};
 use bittorrent_pieces::wire::{Handshake, Message};
 use bittorrent_pieces::{
     Bitfield, Block, Config, ConnId, Geometry, InfoHash, Outcome, PeerId, PieceHasher, PieceHashes,
@@ -175,6 +175,7 @@ impl Member {
             ("complete", self.complete_at.map(|at| at.as_secs_f64()).into()),
             ("unchoked", Json::list(unchoked)),
             ("unearned", Json::list(unearned.map(|peer| peer.conn.0))),
+            ("optimistic", self.torrent.optimistic_unchoke().map(|conn| conn.0).into()),
             ("failed", self.failed.into()),
             ("banned", Json::list(self.banned.iter().copied())),
         ])
@@ -193,7 +194,28 @@ impl Member {
                 (peer.traffic.bytes_sent >> 10).into(),
             ])
         });
-        self.view().with("peers", Json::list(rows))
+        self.view().with("peers", Json::list(rows)).with("states", self.states())
+    }
+
+    /// Describes the states of the connections: which peers are in each.
+    fn states(&self) -> Json {
+        let optimistic = self.torrent.optimistic_unchoke();
+        let row = |name: &str, is_in: &dyn Fn(&Peer) -> bool| {
+            let peers: Vec<String> =
+                self.torrent.peers().filter(is_in).map(|peer| peer.conn.0.to_string()).collect();
+            let cells = Json::list([name.to_owned(), peers.join(", ")]);
+            Json::object([("cells", cells), ("here", (!peers.is_empty()).into())])
+        };
+        Json::List(vec![
+            row("before its handshake", &|peer| peer.peer_id.is_none()),
+            row("not interested", &|peer| peer.peer_id.is_some() && !peer.interested),
+            row("interested and choked", &|peer| peer.interested && !peer.unchoked),
+            row("interested and unchoked", &|peer| peer.interested && peer.unchoked),
+            row("optimistic unchoke", &|peer| Some(peer.conn) == optimistic),
+            row("unchokes us", &|peer| peer.unchokes_us),
+            row("snubs us", &|peer| peer.snubbed),
+            row("on parole", &|peer| peer.parole),
+        ])
     }
 }
 
