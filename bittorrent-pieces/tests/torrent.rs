@@ -251,6 +251,39 @@ fn the_choker_follows_its_policy() {
     }
 }
 
+/// Three peers and two slots: one of them is the optimistic unchoke, drawn every third round.
+#[test]
+fn the_holder_of_the_optimistic_unchoke_is_known_while_it_is_connected() {
+    let mut seed = torrent_of(2, 0xC0, 3, |config| {
+        config.upload_slots = 2;
+        config.seed_choker = ChokerPolicy::new();
+    });
+    for conn in [A, B, C] {
+        join(&mut seed, conn, 0);
+        deliver(&mut seed, ZERO, conn, Message::Interested).unwrap();
+        sent_to(&mut seed, conn);
+    }
+    assert_eq!(seed.optimistic_unchoke(), None, "before the first round");
+    let mut holders = Vec::new();
+    for round in 1..=30 {
+        for conn in [A, B, C] {
+            deliver(&mut seed, seconds(10 * round), conn, Message::Interested).unwrap();
+        }
+        seed.handle_timeout(seconds(10 * round));
+        let holder = seed.optimistic_unchoke().unwrap();
+        assert!(seed.peer(holder).unwrap().unchoked);
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+    }
+    assert!(holders.len() > 1, "it changes every third round: {holders:?}");
+    let last = seed.optimistic_unchoke().unwrap();
+    seed.handle_closed(seconds(301), last);
+    assert_eq!(seed.optimistic_unchoke(), None, "until the next round");
+    seed.handle_timeout(seconds(310));
+    assert_eq!(seed.optimistic_unchoke(), None, "the other two have the two slots by their rate");
+}
+
 /// A full queue of requests refuses the input and loses nothing.
 #[test]
 fn requests_above_the_queue_wait_in_the_receive_buffer() {

@@ -356,7 +356,7 @@ impl<S: TorrentStorage> Torrent<S> {
     }
 
     /// Returns the peer with the optimistic unchoke: it has an upload slot whatever its rate (BEP 3). `None` before the first
-    /// choking round, and once that peer is disconnected or choked until the next round.
+    /// choking round, while no interested peer waits for a slot, and from the time that peer leaves until the next round.
     #[must_use]
     pub fn optimistic_unchoke(&self) -> Option<ConnId> {
         let conn = self.core.choker.optimistic()?;
