@@ -168,7 +168,7 @@ pub(super) fn encode_metadata_answer(
 }
 
 /// Writes an extended message around a body.
-pub(super) fn frame(
+pub(crate) fn frame(
     id: u8,
     buf: &mut [u8],
     body: impl FnOnce(&mut [u8]) -> Result<usize, WriteError>,
