@@ -559,7 +559,6 @@ def web_seeds():
             with ours("torrent", "make", os.path.join(home, content), "--out", torrent, "--web-seed", url, *words,
                       "--piece-len", 65_536, cwd=home) as make:
                 make.done()
-            assert [seed["url"] for seed in lt.torrent_info(torrent).web_seeds()] == [url]
             expected = {content: digest} if content == "payload.bin" else {f"{content}/{name}": of for name, of in digests.items()}
             into = folder(f"web_seeds/ours{version}{content[:2].strip()}")
             with download(into, torrent, cwd=into) as program:
