@@ -62,8 +62,9 @@ pub enum ConfigError {
     /// More pieces than 32 bits can number.
     #[error("too many pieces: {0}")]
     TooManyPieces(u64),
-    /// A file of version 2 is empty, or does not begin with the piece behind those before it.
-    #[error("file {0} of the list is empty or begins with the wrong piece")]
+    /// A file of version 2 is empty, or does not begin with the piece behind those before it; or a file of a web seed
+    /// begins before the end of another.
+    #[error("file {0} of the list is empty or begins at the wrong place")]
     File(usize),
     /// The number of hashes is not the number of pieces.
     #[error("{hashes} piece hashes for {pieces} pieces")]
@@ -79,6 +80,9 @@ pub enum ConfigError {
     /// Too few bytes for the bitfields: see [`bits_len`](crate::torrent::bits_len).
     #[error("{0} bytes of bitfields needed")]
     Bits(usize),
+    /// Too few bytes of a buffer.
+    #[error("a buffer of {0} bytes needed")]
+    Buffer(usize),
     /// Too few request slots: at least one for each direction of each connection.
     #[error("{0} request slots needed")]
     Requests(usize),

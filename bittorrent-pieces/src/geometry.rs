@@ -34,6 +34,7 @@ pub struct Geometry<'a> {
     piece_len: u32,
     pieces: u32,
     files: &'a [V2File], // of version 2, else none
+    padded: bool,        // padding fills the last piece of each file
 }
 
 impl<'a> Geometry<'a> {
@@ -50,7 +51,8 @@ impl<'a> Geometry<'a> {
         let pieces = total.div_ceil(u64::from_le_bytes([a, b, c, d, 0, 0, 0, 0]));
         match pieces.to_le_bytes() {
             [a, b, c, d, 0, 0, 0, 0] => {
-                Ok(Self { total, piece_len, pieces: u32::from_le_bytes([a, b, c, d]), files: &[] })
+                let pieces = u32::from_le_bytes([a, b, c, d]);
+                Ok(Self { total, piece_len, pieces, files: &[], padded: false })
             }
             _ => Err(ConfigError::TooManyPieces(pieces)),
         }
@@ -92,12 +94,27 @@ impl<'a> Geometry<'a> {
             total = total.saturating_add(file.len);
         }
         match u32::try_from(pieces) {
-            Ok(pieces) => Ok(Self { total, piece_len, pieces, files }),
+            Ok(pieces) => Ok(Self { total, piece_len, pieces, files, padded: false }),
             Err(_) => Err(ConfigError::TooManyPieces(pieces)),
         }
     }
 
-    /// Returns the files of [`of_files`](Self::of_files).
+    /// Cuts the content of a hybrid torrent of several files: into the pieces of version 1, whose padding fills the last
+    /// piece of each file, with the trees of version 2. `total` is the length of version 1, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_files`](Self::of_files), and [`ConfigError::Hashes`] if the two versions differ in the number of pieces.
+    pub fn of_hybrid(files: &'a [V2File], total: u64, piece_len: u32) -> Result<Self, ConfigError> {
+        let v2 = Self::of_files(files, piece_len)?;
+        let v1 = Self::new(total, piece_len)?;
+        if v1.pieces != v2.pieces || total < v2.total {
+            return Err(ConfigError::Hashes { hashes: slot(v2.pieces), pieces: v1.pieces });
+        }
+        Ok(Self { files, padded: true, ..v1 })
+    }
+
+    /// Returns the files of version 2: those of [`of_files`](Self::of_files) and of [`of_hybrid`](Self::of_hybrid).
     #[must_use]
     pub const fn files(&self) -> &'a [V2File] {
         self.files
@@ -125,9 +142,8 @@ impl<'a> Geometry<'a> {
     /// Returns the length of a piece in bytes; 0 for one that does not exist.
     #[must_use]
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        let end = self
-            .file(piece)
-            .map_or(self.total, |file| self.offset(file.first).saturating_add(file.len));
+        let file = self.file(piece).filter(|_| !self.padded);
+        let end = file.map_or(self.total, |file| self.offset(file.first).saturating_add(file.len));
         let left = end.saturating_sub(self.offset(piece));
         u32::try_from(left).unwrap_or(u32::MAX).min(self.piece_len)
     }
@@ -200,15 +216,15 @@ impl<'a> Geometry<'a> {
     /// Returns the same lengths without the files of version 2.
     #[cfg(feature = "alloc")]
     pub(crate) const fn without_files(&self) -> Geometry<'static> {
-        let Self { total, piece_len, pieces, files: _ } = *self;
-        Geometry { total, piece_len, pieces, files: &[] }
+        let Self { total, piece_len, pieces, padded, files: _ } = *self;
+        Geometry { total, piece_len, pieces, padded, files: &[] }
     }
 
     /// Returns the same lengths with the given files of version 2, which must be those it was made of.
     #[cfg(feature = "alloc")]
     pub(crate) const fn with_files<'f>(&self, files: &'f [V2File]) -> Geometry<'f> {
-        let Self { total, piece_len, pieces, files: _ } = *self;
-        Geometry { total, piece_len, pieces, files }
+        let Self { total, piece_len, pieces, padded, files: _ } = *self;
+        Geometry { total, piece_len, pieces, padded, files }
     }
 
     /// Returns how many block slots an open piece takes.

@@ -91,7 +91,8 @@ impl<'a> PieceHashes<'a> {
         Self { v1: &[], v2: layer }
     }
 
-    /// Combines the hashes of a hybrid torrent of one file: each piece must match both. `None` if their numbers
+    /// Combines the hashes of a hybrid torrent: each piece must match both. The piece layers of several files lie one
+    /// behind the other, as for [`v2`](Self::v2), and need a [`Geometry::of_hybrid`](crate::Geometry::of_hybrid). `None` if their numbers
     /// differ.
     #[must_use]
     pub fn hybrid(v1: Self, layer: PieceLayer<'a>) -> Option<Self> {

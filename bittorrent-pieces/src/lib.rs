@@ -57,6 +57,7 @@ pub mod tracker;
 #[cfg(feature = "utp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utp")))]
 pub mod utp;
+pub mod web_seed;
 pub mod wire;
 
 pub use bitfield::Bitfield;

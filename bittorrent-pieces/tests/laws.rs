@@ -49,6 +49,7 @@ laws! {
     any_order_of_calls_keeps_the_laws_of_a_peer_book, "bittorrent_peer_book", 600;
     any_bytes_are_a_packet_of_utp_or_not, "bittorrent_utp_packet", 60;
     any_order_of_calls_keeps_the_laws_of_a_utp_endpoint, "bittorrent_utp", 800;
+    any_order_of_calls_keeps_the_laws_of_a_web_seed, "bittorrent_web_seed", 800;
 }
 
 proptest! {

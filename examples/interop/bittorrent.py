@@ -453,6 +453,128 @@ def both_versions():
     version_2("both_versions", "--hybrid", 0)
 
 
+@case
+def both_versions_of_several_files():
+    """A hybrid folder of libtorrent, in both directions; its connections are upgraded to version 2."""
+    home = folder("both_versions_of_several_files")
+    path, torrent = os.path.join(home, "content"), os.path.join(home, "content.torrent")
+    random = splitmix64(1_000_000)
+    lengths = {"a-short": 100, "b/less": 50_000, "b/piece": 65_536, "c-tail": 500_001, "d-last": 70_000}
+    for at, (name, length) in enumerate(lengths.items()):
+        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+        with open(os.path.join(path, name), "wb") as file:
+            file.write(random[at:at + length])
+    digests = {name: sha256(os.path.join(path, name)) for name in lengths}
+    if hasattr(lt, "list_files"):
+        made = lt.create_torrent(lt.list_files(path), 65_536, 0)
+    else:
+        files = lt.file_storage()
+        lt.add_files(files, path)
+        made = lt.create_torrent(files, 65_536, 0)
+    lt.set_piece_hashes(made, home)
+    with open(torrent, "wb") as file:
+        file.write(lt.bencode(made.generate()))
+    info = lt.torrent_info(torrent)
+    v2 = str(info.info_hashes().v2)[:40]
+    assert info.info_hashes().has_v1() and info.info_hashes().has_v2()
+    port, into = free_port(), folder("both_versions_of_several_files/ours")
+    seeder = add(one := session(port), torrent, home)
+    seeding(seeder)
+    with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+        leech.done()
+    for name, digest in digests.items():
+        here(os.path.join(into, "content"), digest, name)
+    hands = [line for line in leech.output().splitlines() if "HANDSHAKE" in line]
+    assert any(line.startswith("<-") and v2 in line for line in hands), f"no upgrade: {hands}"
+    one.remove_torrent(seeder)
+    program, address = seed(home, torrent, path, "--trace")
+    host, port = address.rsplit(":", 1)
+    with program:
+        into = folder("both_versions_of_several_files/libtorrent")
+        handle = add(two := session(free_port()), torrent, into)
+        handle.connect_peer((host, int(port)))
+        seeding(handle, f"libtorrent is not complete\n{program.output()[-3000:]}")
+        for name, digest in digests.items():
+            arrived(os.path.join(into, "content"), digest, name)
+    del one, two
+
+
+class WithRanges(http.server.SimpleHTTPRequestHandler):
+    """The web server of Python, which knows no ranges, with ranges."""
+
+    protocol_version = "HTTP/1.1"
+
+    def send_head(self):
+        wanted = self.headers.get("Range", "")
+        path = self.translate_path(self.path)
+        if not wanted.startswith("bytes=") or not os.path.isfile(path):
+            return super().send_head()
+        size = os.path.getsize(path)
+        first, last = wanted[6:].split("-")
+        first, last = int(first), min(int(last or size - 1), size - 1)
+        if first > last:
+            self.send_error(416)
+            return None
+        file = open(path, "rb")
+        file.seek(first)
+        self.left = last - first + 1
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        self.send_header("Content-Length", str(self.left))
+        self.end_headers()
+        return file
+
+    def copyfile(self, source, outputfile):
+        outputfile.write(source.read(getattr(self, "left", -1)))
+
+    def log_message(self, *_):
+        pass
+
+
+def web_server(root, handler=WithRanges):
+    """Starts a web server for a folder; returns it and its URL."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: handler(*args, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_address[1]}/"
+
+
+@case
+def web_seeds():
+    """A file and a folder from a web server alone: by us, and by libtorrent from the same metainfo file."""
+    path, _, digest = payload()
+    home = folder("web_seeds")
+    album = os.path.join(home, "an album")
+    os.makedirs(album)
+    names = {"1 \u00e9.bin": 100, "2.bin": 700_001, "3.bin": 1}
+    for name, length in names.items():
+        with open(os.path.join(album, name), "wb") as file:
+            file.write(splitmix64(length))
+    server, url = web_server(home)
+    shutil.copy(path, os.path.join(home, "payload.bin"))
+    digests = {name: sha256(os.path.join(album, name)) for name in names}
+    for version in ("--v1", "--v2"):
+        for content in ("payload.bin", "an album"):
+            torrent = os.path.join(home, f"{content}{version}.torrent")
+            words = [word for word in (version,) if word != "--v1"]
+            with ours("torrent", "make", os.path.join(home, content), "--out", torrent, "--web-seed", url, *words,
+                      "--piece-len", 65_536, cwd=home) as make:
+                make.done()
+            expected = {content: digest} if content == "payload.bin" else {f"{content}/{name}": of for name, of in digests.items()}
+            into = folder(f"web_seeds/ours{version}{content[:2].strip()}")
+            with download(into, torrent, cwd=into) as program:
+                program.done()
+            for name, of in expected.items():
+                here(into, of, name)
+            into = folder(f"web_seeds/libtorrent{version}{content[:2].strip()}")
+            handle = add(ses := session(free_port()), torrent, into)
+            seeding(handle, "libtorrent is not complete")
+            for name, of in expected.items():
+                arrived(into, of, name)
+            ses.remove_torrent(handle)
+            del ses
+    server.shutdown()
+
+
 ARIA2 = [
     "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
     "--enable-peer-exchange=false", "--disable-ipv6=true", "--interface=127.0.0.1",

@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 19] = [
+const MACHINES: [(&str, &str, &str); 20] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
         "gnutella_wire::opennap::Index",
@@ -62,6 +62,11 @@ const MACHINES: [(&str, &str, &str); 19] = [
         "bittorrent_pieces::utp::UtpEndpoint",
         "bittorrent-pieces/src/utp/mod.rs",
         "bittorrent-pieces/src/utp",
+    ),
+    (
+        "bittorrent_pieces::web_seed::WebSeed",
+        "bittorrent-pieces/src/web_seed/mod.rs",
+        "bittorrent-pieces/src/web_seed",
     ),
     (
         "bittorrent_pieces::Picker",

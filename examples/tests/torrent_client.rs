@@ -275,7 +275,7 @@ fn a_file_that_is_too_long_is_named_and_cut_on_request() {
     fs::write(&copy, [bytes(40_000), vec![7; 5]].concat()).unwrap();
     let done = torrent(&get(&made, &into, &[]));
     assert!(done.status.success());
-    let warning = "5 bytes longer than the torrent says; --truncate cuts it";
+    let warning = "5 bytes longer than in the torrent; --truncate cuts it";
     assert!(text(&done.stderr).contains(warning), "{}", text(&done.stderr));
     assert_eq!(fs::metadata(&copy).unwrap().len(), 40_005);
     got(&made, &into, &["--truncate"]);

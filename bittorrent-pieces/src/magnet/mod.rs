@@ -126,6 +126,12 @@ impl<'a> Magnet<'a> {
         self.all(b"tr")
     }
 
+    /// Returns the URLs of web servers that have the content (BEP 19): see [`web_seed`](crate::web_seed).
+    #[must_use]
+    pub const fn web_seeds(&self) -> Parameters<'a> {
+        self.all(b"ws")
+    }
+
     /// Returns the peers to connect to. Malformed addresses are skipped.
     #[must_use]
     pub const fn peers(&self) -> LinkPeers<'a> {

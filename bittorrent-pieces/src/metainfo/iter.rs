@@ -85,3 +85,28 @@ impl<'a> Iterator for Tier<'a> {
         self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
     }
 }
+
+/// The URLs under a key whose value is one or a list of them. Empty ones, and values that are not strings, are skipped.
+#[derive(Debug, Clone)]
+pub struct Urls<'a> {
+    list: Items<'a>,
+    single: Option<&'a [u8]>,
+}
+
+impl<'a> Urls<'a> {
+    pub(super) fn of(top: Value<'a>, key: &[u8]) -> Self {
+        let value = top.find(key);
+        let list = value.unwrap_or(top).items(); // a dictionary has no items
+        Self { list, single: value.and_then(|value| value.as_bytes()) }
+    }
+}
+
+impl<'a> Iterator for Urls<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let named = |url: &&[u8]| !url.trim_ascii().is_empty();
+        let single = self.single.take().filter(named);
+        single.or_else(|| self.list.find_map(|url| url.as_bytes().filter(named)))
+    }
+}

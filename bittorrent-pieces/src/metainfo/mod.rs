@@ -25,7 +25,7 @@ use check::{check_hybrid, with_layer};
 pub use error::MetainfoError;
 use fields::InfoFields;
 pub use file::{Elements, File, Files, Span};
-pub use iter::{Spans, Tier, Tiers, V2Files};
+pub use iter::{Spans, Tier, Tiers, Urls, V2Files};
 use layers::{LayerCheck, LayerIndex};
 pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 
@@ -282,6 +282,19 @@ impl<'a> Metainfo<'a> {
                 single: self.top.find(b"announce"),
             },
         }
+    }
+
+    /// Returns the URLs of web servers that have the content, `url-list` (BEP 19): see
+    /// [`web_seed`](crate::web_seed). They may repeat, and are not checked.
+    #[must_use]
+    pub fn web_seeds(&self) -> Urls<'a> {
+        Urls::of(self.top, b"url-list")
+    }
+
+    /// Returns the URLs of scripts that return pieces, `httpseeds` (BEP 17). They may repeat, and are not checked.
+    #[must_use]
+    pub fn http_seeds(&self) -> Urls<'a> {
+        Urls::of(self.top, b"httpseeds")
     }
 
     /// Returns the info dictionary, for keys that this crate does not know.

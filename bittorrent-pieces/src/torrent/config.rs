@@ -29,6 +29,9 @@ pub(super) const EARLY_TURN: Duration = Duration::from_secs(1);
 pub struct Config {
     /// The torrent.
     pub info_hash: InfoHash,
+    /// The truncated hash of version 2, for a hybrid torrent whose [`TorrentContent`](crate::TorrentContent) has the
+    /// hashes of both versions. Connections then use version 2 if the peer supports it (BEP 52).
+    pub info_hash_v2: Option<InfoHash>,
     /// Our peer id.
     pub peer_id: PeerId,
     /// For ties and draws. It need not be secret and should differ from peer to peer.
@@ -65,6 +68,8 @@ pub struct Config {
     pub fast: bool,
     /// Whether to send peers the addresses of others (BEP 11). Never for a private torrent (BEP 27).
     pub peer_exchange: bool,
+    /// Whether to offer the holepunch extension (BEP 55): only for a caller that dials by uTP.
+    pub holepunch: bool,
     /// The TCP port on which others reach us, for the extended handshake (BEP 10).
     pub port: Option<u16>,
     /// The UDP port of our DHT node, if there is one (BEP 5).
@@ -74,11 +79,12 @@ pub struct Config {
 impl Config {
     /// Returns the configuration that fits most: 250 requests, 4 slots, turns at a seed, whole pieces for peers that send
     /// one in 20 s, keepalive after 2 minutes, patience of 60 s, silence of 4 minutes, idle after 5 minutes, fast extension,
-    /// peer exchange, no ports, seed 0.
+    /// peer exchange, no holepunch, no ports, seed 0.
     #[must_use]
     pub const fn new(info_hash: InfoHash, peer_id: PeerId) -> Self {
         Self {
             info_hash,
+            info_hash_v2: None,
             peer_id,
             seed: 0,
             pipeline: 250,
@@ -93,6 +99,7 @@ impl Config {
             idle: Duration::from_secs(300),
             fast: true,
             peer_exchange: true,
+            holepunch: false,
             port: None,
             dht_port: None,
         }

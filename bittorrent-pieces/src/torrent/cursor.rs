@@ -5,11 +5,13 @@ use core::time::Duration;
 use super::config::Config;
 use super::content::TorrentContent;
 use super::inner::{Core, Swarm};
+use super::padding::Padding;
 use super::peer::PeerState;
 use super::queue::{Queue, share};
 use super::storage::TorrentParts;
 use super::trees::{Root, Trees};
 use crate::bitfield::Bitfield;
+use crate::block::Block;
 use crate::conn_index;
 use crate::geometry::Geometry;
 use crate::id::ConnId;
@@ -134,6 +136,24 @@ impl PeerMut<'_> {
     /// Returns whether the peer has everything.
     pub(super) fn is_complete(&self) -> bool {
         self.picker.state.have_count() == self.content.geometry.pieces()
+    }
+
+    /// Returns how many bytes of padding belong to a block of the peer without being sent: over version 2 there is no
+    /// padding.
+    pub(super) fn padding_behind(&self, block: Block) -> u32 {
+        if !self.state.flags.version2() {
+            return 0;
+        }
+        Padding::behind(self.content.padding, self.content.geometry, block)
+    }
+
+    /// Returns a block as it is requested of the peer: over version 2 without padding.
+    pub(super) fn as_requested(&self, block: Block) -> Block {
+        if !self.state.flags.version2() {
+            return block;
+        }
+        let padded = Padding::in_block(self.content.padding, self.content.geometry, block);
+        Block { len: block.len.saturating_sub(padded), ..block }
     }
 
     pub(super) fn trees(&self) -> Trees<'_> {

@@ -1,11 +1,13 @@
 //! What a torrent reports and asks of its caller.
 
+use core::net::SocketAddr;
+
 use thiserror::Error;
 
 use super::error::PeerError;
 use crate::block::{Block, PieceIndex};
 use crate::id::{ConnId, PeerId};
-use crate::wire::extended::Pex;
+use crate::wire::extended::{HolepunchError, Pex};
 
 /// Which side opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +39,11 @@ pub enum Outcome<'a> {
     Peers(Pex<'a>),
     /// The UDP port of the sender's DHT node (BEP 5).
     DhtPort(u16),
+    /// Dial this address by uTP at once: the peer there dials us too, so that both firewalls let it pass (BEP 55). Few of
+    /// one sender are reported. It is not verified.
+    Holepunch(SocketAddr),
+    /// A relay does not let us meet the peer at this address: see [`Torrent::rendezvous`](crate::Torrent::rendezvous).
+    HolepunchFailed(SocketAddr, HolepunchError),
 }
 
 /// What to send.

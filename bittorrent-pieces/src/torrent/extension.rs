@@ -14,7 +14,7 @@ use crate::block::PieceIndex;
 use crate::error::BufferTooSmall;
 use crate::index::{count, slot};
 use crate::wire::extended::{
-    self, DontHave, EXCHANGE, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft,
+    self, DontHave, EXCHANGE, EXTENDED, Extended, ExtendedHandshake, HandshakeDraft, Holepunch,
     METADATA_PIECE_LEN, Metadata, Pex,
 };
 use crate::wire::{LEN_LEN, field};
@@ -22,6 +22,7 @@ use crate::wire::{LEN_LEN, field};
 /// The ids that we chose for extensions.
 pub(crate) const METADATA: u8 = 1;
 const DONT_HAVE: u8 = 3;
+pub(super) const HOLEPUNCH: u8 = 4;
 /// The name of this client.
 const VERSION: &[u8] = concat!("bittorrent-pieces ", env!("CARGO_PKG_VERSION")).as_bytes();
 
@@ -67,6 +68,9 @@ impl PeerMut<'_> {
         if let Some(id) = hello.id(Pex::NAME) {
             state.ids.pex = id;
         }
+        if let Some(id) = hello.id(Holepunch::NAME) {
+            state.ids.holepunch = id;
+        }
         state.flags.set_upload_only(hello.upload_only);
         if let Some(reqq) = hello.request_queue {
             state.reqq = u16::try_from(reqq).unwrap_or(u16::MAX).max(1);
@@ -105,7 +109,7 @@ impl PeerMut<'_> {
         let info = self.content.info;
         let finished = self.picker.state.seeks_nothing(self.picker.pieces);
         let draft = HandshakeDraft {
-            ids: ids(self.config.peer_exchange),
+            ids: &ids(self.config.peer_exchange, self.config.holepunch),
             metadata_size: (!info.is_empty()).then_some(count(info.len())),
             port: self.config.port,
             request_queue: Some(count(self.uploads.capacity())),
@@ -118,10 +122,14 @@ impl PeerMut<'_> {
 }
 
 /// Returns the names and ids of the extensions, in the order of the names.
-fn ids(exchange: bool) -> &'static [(&'static [u8], u8)] {
-    let all: &[(&[u8], u8)] =
-        &[(DontHave::NAME, DONT_HAVE), (Metadata::NAME, METADATA), (Pex::NAME, EXCHANGE)];
-    all.get(..if exchange { 3 } else { 2 }).unwrap_or_default()
+fn ids(exchange: bool, holepunch: bool) -> heapless::Vec<(&'static [u8], u8), 4> {
+    let all = [
+        (DontHave::NAME, DONT_HAVE, true),
+        (Holepunch::NAME, HOLEPUNCH, holepunch),
+        (Metadata::NAME, METADATA, true),
+        (Pex::NAME, EXCHANGE, exchange),
+    ];
+    all.into_iter().filter(|(.., on)| *on).map(|(name, id, _)| (name, id)).collect()
 }
 
 /// Writes the extended handshake of a peer without metadata.
@@ -130,7 +138,7 @@ pub(crate) fn write_handshake(
     port: Option<u16>,
     buf: &mut [u8],
 ) -> Result<usize, BufferTooSmall> {
-    let ids = ids(exchange);
+    let ids = &ids(exchange, false);
     let draft = HandshakeDraft { ids, port, version: Some(VERSION), ..HandshakeDraft::default() };
     frame(extended::HANDSHAKE, buf, |body| draft.encode(body))
 }
@@ -168,7 +176,7 @@ pub(super) fn encode_metadata_answer(
 }
 
 /// Writes an extended message around a body.
-pub(super) fn frame(
+pub(crate) fn frame(
     id: u8,
     buf: &mut [u8],
     body: impl FnOnce(&mut [u8]) -> Result<usize, WriteError>,

@@ -58,19 +58,22 @@ flags! {
     exhausted, set_exhausted: 22;
     /// It downloads nothing (BEP 21).
     upload_only, set_upload_only: 23;
+    /// The connection uses version 2 of a hybrid torrent (BEP 52).
+    version2, set_version2: 24;
 }
 
 impl Flags {
     pub(super) const NONE: Self = Self(0);
 
-    /// Returns what is left of this round for hash requests, in units of 1,024 nodes: the top eight bits.
+    /// Returns what is left of this round for hash requests, in units of 1,024 nodes: the top seven bits.
     pub(crate) const fn hash_budget(self) -> u8 {
-        let [budget, ..] = self.0.to_be_bytes();
-        budget
+        let [top, ..] = self.0.to_be_bytes();
+        top >> 1
     }
 
+    /// Sets it; at most 127.
     pub(crate) const fn set_hash_budget(&mut self, budget: u8) {
-        let [_, a, b, c] = self.0.to_be_bytes();
-        self.0 = u32::from_be_bytes([budget, a, b, c]);
+        let [top, a, b, c] = self.0.to_be_bytes();
+        self.0 = u32::from_be_bytes([budget << 1 | top & 1, a, b, c]);
     }
 }

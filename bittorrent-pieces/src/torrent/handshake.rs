@@ -1,5 +1,6 @@
 //! Our handshake, and which ones are accepted.
 
+use super::config::Config;
 use super::error::PeerError;
 use crate::id::{InfoHash, PeerId};
 use crate::wire::{Handshake, Reserved};
@@ -14,6 +15,23 @@ pub(crate) fn our_reserved(fast: bool, dht: bool) -> Reserved {
         reserved = reserved | Reserved::DHT;
     }
     reserved
+}
+
+impl Config {
+    /// Returns the hash of the handshake of ours, and whether it offers version 2. A peer that offers an upgrade to
+    /// version 2, or dials by it, is answered by the hash of version 2.
+    pub(super) fn our_version(&self, version2: bool) -> (InfoHash, bool) {
+        match self.info_hash_v2 {
+            Some(v2) if version2 => (v2, false),
+            v2 => (self.info_hash, v2.is_some()),
+        }
+    }
+
+    /// Returns whether a connection uses version 2 after a handshake of the peer.
+    pub(super) fn is_version2(&self, handshake: &Handshake, dialled: bool) -> bool {
+        let upgrades = !dialled && handshake.reserved.v2();
+        self.info_hash_v2.is_some_and(|v2| handshake.info_hash == v2 || upgrades)
+    }
 }
 
 /// Refuses a handshake for another torrent, or with our own id.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::config::{Config, TorrentSetup};
+use super::holepunch::{Relayed, WAITING};
 use super::peer::PeerSlot;
 use super::queue::RequestSlot;
 use super::schedule::Schedule;
@@ -45,7 +46,8 @@ pub(crate) struct Core {
     pub(super) turnover_rounds: u8,          // since an idle peer last made room
     pub(super) generation: u32,              // of the picker, when all peers were last served
     pub(super) completed_due: bool,          // the event
-    pub(super) banned: Vec<ConnId, BANNED, u8>, // after they left; the events are due
+    pub(super) relayed: Vec<Relayed, WAITING, u8>, // messages of the holepunch extension, to be sent
+    pub(super) banned: Vec<ConnId, BANNED, u8>,    // after they left; the events are due
 }
 
 impl Core {
@@ -99,6 +101,7 @@ impl Core {
             turnover_rounds: u8::MAX,
             generation: picker.generation(),
             completed_due: false,
+            relayed: Vec::new(),
             banned: Vec::new(),
             picker,
         })

@@ -11,6 +11,7 @@ pub(crate) mod extension;
 mod flags;
 pub(crate) mod handshake;
 mod hashes;
+mod holepunch;
 mod inner;
 mod lifecycle;
 #[cfg(feature = "alloc")]
@@ -194,6 +195,15 @@ impl<S: TorrentStorage> Torrent<S> {
         bytes: &'b [u8],
     ) -> Result<Received<Outcome<'b>>, NotConnected> {
         self.with(|view| view.bytes(now, conn, bytes))
+    }
+
+    /// Asks a peer to let us and the peer at `target` meet, which cannot be dialled because of a firewall (BEP 55): the
+    /// peer that sent its address, say. [`Outcome::Holepunch`] or [`Outcome::HolepunchFailed`] may follow.
+    ///
+    /// Returns whether the request will be sent: [`Config::holepunch`] is set, the peer supports it, and few such
+    /// messages wait.
+    pub fn rendezvous(&mut self, relay: ConnId, target: SocketAddr) -> bool {
+        self.with(|view| view.rendezvous(relay, target))
     }
 
     /// Removes a connection. Unknown connections are ignored.

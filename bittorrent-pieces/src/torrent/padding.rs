@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::block::PieceIndex;
+use crate::block::{BLOCK_LEN, Block, PieceIndex};
 use crate::geometry::Geometry;
 use crate::hash::PieceHasher;
 use crate::index::slot;
@@ -42,6 +42,24 @@ impl Padding {
     pub(super) fn bytes_of(padding: &[Self], piece: PieceIndex) -> u32 {
         let found = padding.binary_search_by_key(&piece.0, |padding| padding.piece.0);
         found.ok().and_then(|at| padding.get(at)).map_or(0, |padding| padding.bytes)
+    }
+
+    /// Returns how many bytes of padding follow a block that ends where the content of its piece does, up to the end of
+    /// the block that was requested of it.
+    pub(super) fn behind(padding: &[Self], geometry: Geometry<'_>, block: Block) -> u32 {
+        let number = block.begin.checked_div(BLOCK_LEN).unwrap_or(0);
+        let whole = geometry.block(block.piece, number).filter(|whole| whole.begin == block.begin);
+        let Some(whole) = whole else { return 0 };
+        let padded = Self::in_block(padding, geometry, whole);
+        if padded > 0 && block.len.saturating_add(padded) == whole.len { padded } else { 0 }
+    }
+
+    /// Returns how many bytes at the end of a block are padding, if there are others before them.
+    pub(super) fn in_block(padding: &[Self], geometry: Geometry<'_>, block: Block) -> u32 {
+        let content =
+            geometry.piece_len(block.piece).saturating_sub(Self::bytes_of(padding, block.piece));
+        let end = block.begin.saturating_add(block.len);
+        if block.begin < content { end.saturating_sub(content) } else { 0 }
     }
 
     /// Hashes `bytes` zeros.

@@ -9,6 +9,7 @@ use super::config::ROUND;
 use super::counter::Counter;
 use super::event::CloseReason;
 use super::flags::Flags;
+use super::holepunch;
 use super::queue::{Queue, Step};
 use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
@@ -30,7 +31,7 @@ const TARDY: u16 = 1_000;
 const ALLOWED: usize = 3;
 
 /// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
-pub(super) const HASH_BUDGET: u8 = 128;
+pub(super) const HASH_BUDGET: u8 = 127;
 
 /// Room for one connection: at most 204 bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,11 +166,13 @@ pub(crate) enum Phase {
     Closed(CloseReason), // until the event is polled
 }
 
-/// The ids that the peer chose for extensions; 0 if it does not support them.
+/// The ids that the peer chose for extensions, 0 if it does not support them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub(crate) metadata: u8,
     pub(crate) pex: u8,
+    pub(crate) holepunch: u8,
+    pub(crate) holepunch_budget: u8, // messages that are processed in this round
 }
 
 /// Where the peer listens, in compact form.
@@ -211,7 +214,7 @@ impl PeerState {
         suggested: Maybe::NONE,
         allowed_fast_due: 0,
         addr: Address { bytes: [0; 18], family: None, listens: false },
-        ids: Ids { metadata: 0, pex: 0 },
+        ids: Ids { metadata: 0, pex: 0, holepunch: 0, holepunch_budget: holepunch::BUDGET },
         joined_at: Stamp(0),
         heard_at: Stamp(0),
         sent_at: Stamp(0),

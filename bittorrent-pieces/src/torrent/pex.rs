@@ -53,8 +53,9 @@ impl View<'_> {
             let seed =
                 if state.flags.seed() || state.flags.upload_only() { PexFlags::SEED.0 } else { 0 };
             let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
+            let holepunch = if state.ids.holepunch == 0 { 0 } else { PexFlags::HOLEPUNCH.0 };
             let addr = state.addr.socket().filter(|_| new && state.addr.listens)?;
-            Some((addr, PexFlags(seed | reachable)))
+            Some((addr, PexFlags(seed | reachable | holepunch)))
         })
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::{PeerError, whole};
 use super::event::{CloseReason, Outcome};
+use super::extension::HOLEPUNCH;
 use super::handshake::validate_handshake;
 use super::peer::Phase;
 use super::queue::{RequestSlot, Step};
@@ -18,7 +19,7 @@ use crate::index::count;
 use crate::picker::ReceivedBlock;
 use crate::received::Received;
 use crate::rng::mix;
-use crate::wire::extended::EXTENDED;
+use crate::wire::extended::{EXTENDED, Holepunch};
 use crate::wire::fast::Fast;
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece, request};
 
@@ -57,7 +58,9 @@ impl View<'_> {
         let Some((handshake, rest)) = whole(Handshake::decode(bytes))? else {
             return Ok(NOTHING);
         };
-        validate_handshake(&handshake, self.core.config.info_hash, self.core.config.peer_id)?;
+        let config = &self.core.config;
+        let expected = config.info_hash_v2.filter(|v2| *v2 == handshake.info_hash);
+        validate_handshake(&handshake, expected.unwrap_or(config.info_hash), config.peer_id)?;
         if let Some(mut peer) = self.peer(index) {
             peer.handshake(&handshake);
         }
@@ -77,8 +80,15 @@ impl View<'_> {
         }
         let Some((message, rest)) = whole(decoded)? else { return Ok(NOTHING) };
         let consumed = bytes.len().saturating_sub(rest.len());
-        let fast = Fast::of(&message)?;
-        peer.validate(&message)?;
+        let mut fast = Fast::of(&message)?;
+        if let Some(Fast::Reject(block)) = &mut fast {
+            block.len = block.len.saturating_add(peer.padding_behind(*block));
+        }
+        let padding = match &message {
+            Message::Piece(piece) => peer.padding_behind(piece.block()),
+            _ => 0,
+        };
+        peer.validate(&message, padding)?;
         peer.validate_fast(fast)?;
         if peer.is_busy(&message) {
             return Ok(Received { consumed: 0, outcome: Some(Outcome::Busy) });
@@ -107,11 +117,19 @@ impl View<'_> {
             Message::Request(block) => peer.requested(block),
             Message::Cancel(block) => peer.cancelled(block),
             Message::Piece(piece) => {
-                if self.piece(index, piece) {
+                if self.piece(index, piece, padding) {
                     outcome = Some(Outcome::Block { block: piece.block(), data: piece.data });
                 }
             }
             Message::Port(port) => outcome = Some(Outcome::DhtPort(port)),
+            Message::Other { id: EXTENDED, payload: [HOLEPUNCH, body @ ..] }
+                if peer.state.flags.extended() && peer.config.holepunch =>
+            {
+                // One that cannot be read is ignored: later versions may have others.
+                if let Ok(message) = Holepunch::decode(body) {
+                    outcome = self.holepunch(index, message);
+                }
+            }
             Message::Other { id: EXTENDED, payload } if peer.state.flags.extended() => {
                 outcome = peer.extended(payload)?;
             }
@@ -159,11 +177,11 @@ impl View<'_> {
         }
     }
 
-    /// Accepts a block; returns whether it was missing.
-    fn piece(&mut self, index: usize, piece: Piece<'_>) -> bool {
-        let block = piece.block();
+    /// Accepts a block, behind which there is padding that was not sent; returns whether it was missing.
+    fn piece(&mut self, index: usize, piece: Piece<'_>, padding: u32) -> bool {
+        let block = with_padding(piece.block(), padding);
         let Some(mut peer) = self.peer(index) else { return false };
-        let received = peer.received(piece);
+        let received = peer.received(piece, padding);
         let ReceivedBlock::Accepted { also, .. } = received else {
             self.refill(Some(index));
             return false;
@@ -216,6 +234,8 @@ impl PeerMut<'_> {
         state.flags.set_fast(self.config.fast && handshake.reserved.fast());
         state.flags.set_extended(handshake.reserved.extended());
         state.flags.set_dht(handshake.reserved.dht());
+        let version2 = self.config.is_version2(handshake, state.flags.dialled());
+        state.flags.set_version2(version2);
         // Without the fast extension, an empty bitfield need not be sent.
         let nothing = self.picker.state.have_count() == 0 || state.flags.super_seeding();
         if !state.flags.fast() && nothing {
@@ -323,9 +343,9 @@ impl PeerMut<'_> {
     }
 
     /// Accepts a block, and measures the round-trip time of its request.
-    fn received(&mut self, piece: Piece<'_>) -> ReceivedBlock {
-        let block = piece.block();
-        let checksum = checksum(self.config.seed, piece.data);
+    fn received(&mut self, piece: Piece<'_>, padding: u32) -> ReceivedBlock {
+        let block = with_padding(piece.block(), padding);
+        let checksum = checksum(self.config.seed, piece.data, padding);
         if let Some(age) = self.state.answered(&mut self.requests, block, self.now) {
             let before = self.swarm.rtt;
             self.swarm.rtt = before.saturating_sub(before / 8).saturating_add(age / 8);
@@ -361,13 +381,28 @@ impl PeerMut<'_> {
     }
 }
 
-/// Returns a checksum by which two different blocks can be told apart. Peers do not know its key.
-fn checksum(seed: u64, data: &[u8]) -> u32 {
+/// Returns a block with the padding behind it.
+const fn with_padding(block: Block, padding: u32) -> Block {
+    Block { len: block.len.saturating_add(padding), ..block }
+}
+
+/// Returns a checksum by which two different blocks can be told apart. Peers do not know its key. It is that of the
+/// data and `padding` zeros.
+fn checksum(seed: u64, data: &[u8], padding: u32) -> u32 {
     let fold =
         |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
     let (words, rest) = data.as_chunks::<8>();
-    let sum = words.iter().fold(mix(seed), |sum, word| fold(sum, u64::from_le_bytes(*word)));
-    let sum = rest.iter().fold(sum, |sum, byte| fold(sum, u64::from(*byte)));
+    let mut sum = words.iter().fold(mix(seed), |sum, word| fold(sum, u64::from_le_bytes(*word)));
+    // What is left is cut into words and bytes as if the zeros had been sent.
+    let zeros = core::iter::repeat_n(0, crate::index::slot(padding));
+    let mut rest = rest.iter().copied().chain(zeros);
+    let mut left = crate::index::slot(padding).saturating_add(data.len() % 8);
+    while left >= 8 {
+        let word = core::array::from_fn(|_| rest.next().unwrap_or(0));
+        sum = fold(sum, u64::from_le_bytes(word));
+        left = left.saturating_sub(8);
+    }
+    let sum = rest.fold(sum, |sum, byte| fold(sum, u64::from(byte)));
     let [a, b, c, d, ..] = mix(sum).to_be_bytes();
     u32::from_be_bytes([a, b, c, d])
 }

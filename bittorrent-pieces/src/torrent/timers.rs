@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::config::{EARLY_TURN, ROUND};
 use super::cursor::{PeerMut, View};
 use super::event::CloseReason;
+use super::holepunch;
 use super::inner::Core;
 use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
@@ -167,6 +168,7 @@ impl View<'_> {
                 peer.state.flags.set_pex_due(pex_due);
                 peer.state.flags.set_rejected_until_round(false);
                 peer.state.flags.set_hash_budget(HASH_BUDGET);
+                peer.state.ids.holepunch_budget = holepunch::BUDGET;
                 peer.state.idle_rounds = peer.state.idle_rounds.saturating_add(1);
                 peer.release_old_requests();
                 peer.update_candidate();

@@ -16,7 +16,7 @@ use crate::index::slot;
 use crate::invariant::invariant;
 use crate::picker::{self, Completed};
 use crate::wire::fast::{ALLOWED_FAST, Fast, allowed_fast};
-use crate::wire::{Handshake, Message, piece};
+use crate::wire::{Handshake, Message, Reserved, piece};
 
 /// A message that was written: its length, and what of storage or of the info dictionary follows.
 pub(super) struct Written {
@@ -80,8 +80,11 @@ impl View<'_> {
         Ok(Some(Transmit { block, padding, metadata, ..Transmit::new(conn, len) }))
     }
 
-    /// Writes a peer exchange or a keepalive.
+    /// Writes a message of the holepunch extension, a peer exchange or a keepalive.
     fn write_periodic(&mut self, index: usize, buf: &mut [u8]) -> MaybeWritten {
+        if let Some(len) = self.write_holepunch(index, buf)? {
+            return Ok(Some(len.into()));
+        }
         let flags = self.state(index).map(|state| state.flags).unwrap_or_default();
         if flags.pex_due() {
             let len = self.encode_pex(index, buf)?;
@@ -166,8 +169,12 @@ impl PeerMut<'_> {
 
     fn handshake_to_send(&self) -> Handshake {
         let config = self.config;
-        let reserved = our_reserved(config.fast, config.dht_port.is_some());
-        Handshake { reserved, info_hash: config.info_hash, peer_id: config.peer_id }
+        let (info_hash, offers_v2) = config.our_version(self.state.flags.version2());
+        let mut reserved = our_reserved(config.fast, config.dht_port.is_some());
+        if offers_v2 {
+            reserved = reserved | Reserved::V2;
+        }
+        Handshake { reserved, info_hash, peer_id: config.peer_id }
     }
 
     /// Writes which pieces we have.
@@ -264,8 +271,9 @@ impl PeerMut<'_> {
     fn write_request(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let first = |step| self.requests.position(|request| request.step == step);
         let Some(at) = first(Step::Cancel).or_else(|| first(Step::Due)) else { return Ok(None) };
+        let Some(block) = self.requests.get(at).map(|slot| slot.block()) else { return Ok(None) };
+        let block = self.as_requested(block);
         let Some(slot) = self.requests.get_mut(at) else { return Ok(None) };
-        let block = slot.block();
         if slot.step == Step::Due {
             let len = Message::Request(block).encode(buf)?;
             slot.step = Step::Sent;

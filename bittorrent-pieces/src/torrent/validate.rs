@@ -11,8 +11,8 @@ use crate::wire::fast::Fast;
 use crate::wire::hashes::HASH_REQUEST;
 
 impl PeerMut<'_> {
-    /// Refuses messages that break the protocol.
-    pub(super) fn validate(&self, message: &Message<'_>) -> Result<(), PeerError> {
+    /// Refuses messages that break the protocol. Behind a block there may be padding that was not sent.
+    pub(super) fn validate(&self, message: &Message<'_>, padding: u32) -> Result<(), PeerError> {
         match *message {
             Message::Have(piece) if piece.0 >= self.geometry().pieces() => {
                 Err(PeerError::Piece(piece))
@@ -22,7 +22,8 @@ impl PeerMut<'_> {
                 Ok(())
             }
             Message::Piece(piece) => {
-                let block = piece.block();
+                let mut block = piece.block();
+                block.len = block.len.saturating_add(padding);
                 self.validate_block(block)?;
                 let stray = self.state.flags.fast() && !self.is_requested(block);
                 if stray { Err(PeerError::Unrequested(block)) } else { Ok(()) }

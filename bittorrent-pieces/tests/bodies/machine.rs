@@ -17,8 +17,10 @@ use bittorrent_pieces::{
 use sim::laws::{self, Input, Machine, Outcome};
 
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
-/// All that is offered today: extended, fast, DHT.
-const MODERN: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x05]);
+/// The same torrent by version 2.
+const INFO_HASH_V2: InfoHash = InfoHash([8; 20]);
+/// All that is offered today: extended, fast, DHT, an upgrade to version 2.
+const MODERN: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x15]);
 
 struct Driven<'t> {
     torrent: Torrent<TorrentVec>,
@@ -66,6 +68,8 @@ pub fn torrent(bytes: &[u8]) {
     config.fast = choice & 1 == 0;
     config.peer_exchange = choice & 2 == 0;
     config.dht_port = (choice & 4 == 0).then_some(6881);
+    config.holepunch = warm & 8 == 8;
+    config.info_hash_v2 = (warm & 16 == 16).then_some(INFO_HASH_V2);
     config.super_seeding = choice & 64 == 64;
     config.whole_within = Duration::from_secs(u64::from(choice >> 7) * 20);
     let depth = 1 + usize::from(choice >> 3) % 9;
@@ -251,8 +255,14 @@ impl Driven<'_> {
                 });
             }
             15..=19 => {
-                let payload = match input.below(8) {
-                    0 => b"\0d1:md11:ut_metadatai3e6:ut_pexi4ee1:pi99e4:reqqi3ee".to_vec(),
+                let payload = match input.below(9) {
+                    0 => b"\0d1:md12:ut_holepunchi5e11:ut_metadatai3e6:ut_pexi4ee1:pi99e4:reqqi3ee"
+                        .to_vec(),
+                    6 => {
+                        let kind = input.byte() % 3;
+                        let host = input.byte() % 4;
+                        [&[4, kind, 0, 127, 0, 0, host][..], b"\x1A\xE1\0\0\0\x02"].concat()
+                    }
                     1 => b"\x01d8:msg_typei0e5:piecei1ee".to_vec(),
                     2 => b"\x01d8:msg_typei0e5:piecei7ee".to_vec(),
                     3 => b"\x02d5:added6:\x7F\0\0\x01\x1A\xE1e".to_vec(),
@@ -315,7 +325,9 @@ impl Machine for Driven<'_> {
                 let at = [127, 0, 0, input.byte()];
                 self.torrent.handle_timeout(now); // it does not see the time by itself
                 let known = self.torrent.set_address(conn, (at, 6_881).into());
-                Outcome::Done(known.to_string())
+                let asks =
+                    at[3] > 200 && self.torrent.rendezvous(conn, ([127, 0, 0, 1], 6_881).into());
+                Outcome::Done(format!("{known} {asks}"))
             }
             0 | 1 => {
                 let side =
@@ -333,7 +345,11 @@ impl Machine for Driven<'_> {
             4 | 5 => {
                 let handshake = Handshake {
                     reserved: if input.byte() & 1 == 0 { MODERN } else { Reserved(input.array()) },
-                    info_hash: if input.byte() == 9 { InfoHash::default() } else { INFO_HASH },
+                    info_hash: match input.byte() {
+                        9 => InfoHash::default(),
+                        byte if byte % 4 == 3 => INFO_HASH_V2,
+                        _ => INFO_HASH,
+                    },
                     peer_id: PeerId([input.byte(); 20]),
                 };
                 let mut bytes = [0; Handshake::LEN];

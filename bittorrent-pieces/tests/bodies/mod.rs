@@ -14,6 +14,7 @@ mod peer_book;
 mod tables;
 mod tracker;
 mod utp;
+mod web_seed;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Token, Value, WriteError, Writer};
 use bittorrent_pieces::merkle::PieceLayer;
@@ -50,6 +51,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("bittorrent_peer_book", peer_book::peer_book),
     ("bittorrent_utp_packet", utp::packet),
     ("bittorrent_utp", utp::endpoint),
+    ("bittorrent_web_seed", web_seed::web_seed),
 ];
 
 /// Any bytes are a canonical value that is written back as it was, or an error; the lenient mode

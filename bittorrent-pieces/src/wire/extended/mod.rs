@@ -1,5 +1,5 @@
-//! The extension protocol (BEP 10) and three of its messages: metadata (BEP 9), peer exchange (BEP 11)
-//! and `lt_donthave` (BEP 54).
+//! The extension protocol (BEP 10) and four of its messages: metadata (BEP 9), peer exchange (BEP 11),
+//! `lt_donthave` (BEP 54) and holepunch (BEP 55).
 //!
 //! [`Message::decode`](super::Message::decode) leaves message 20 as
 //! [`Other`](super::Message::Other); [`Extended::decode`] reads its payload. The first byte is an id
@@ -17,6 +17,7 @@
 
 mod donthave;
 mod handshake;
+mod holepunch;
 mod metadata;
 mod pex;
 
@@ -28,6 +29,7 @@ use crate::error::BufferTooSmall;
 use crate::index::count;
 pub use donthave::DontHave;
 pub use handshake::{ExtendedHandshake, ExtendedIds, HandshakeDraft};
+pub use holepunch::{Holepunch, HolepunchError};
 pub use metadata::{MAX_METADATA_SIZE, METADATA_PIECE_LEN, Metadata};
 pub use pex::{Added, Dropped, MAX_CHANGES, MAX_FIRST, Pex, PexFlags};
 

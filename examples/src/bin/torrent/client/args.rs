@@ -115,9 +115,15 @@ pub struct Get {
     /// Write over files of the same names that have nothing of this torrent
     #[arg(long)]
     overwrite: bool,
-    /// Cut files that are longer than the torrent says
+    /// Cut files that are longer than in the torrent
     #[arg(long)]
     truncate: bool,
+    /// Check all that is there, also if no file changed since the last run
+    #[arg(long)]
+    check: bool,
+    /// Fetch nothing from the web servers that the torrent or the link names (BEP 17, 19)
+    #[arg(long)]
+    no_web_seeds: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -204,6 +210,8 @@ pub struct Share {
     pub timeout: Option<Duration>,
     pub overwrite: bool,
     pub truncate: bool,
+    pub check: bool,
+    pub web_seeds: bool,
     pub trace: bool,
     pub json: bool,
 }
@@ -241,6 +249,8 @@ impl Network {
             timeout: None,
             overwrite: false,
             truncate: false,
+            check: false,
+            web_seeds: false,
             trace: self.trace,
             json: self.json,
         }
@@ -275,6 +285,8 @@ impl From<Get> for Share {
             timeout: get.timeout.map(Duration::from_secs),
             overwrite: get.overwrite,
             truncate: get.truncate,
+            check: get.check,
+            web_seeds: !get.no_web_seeds,
             ..share
         }
     }

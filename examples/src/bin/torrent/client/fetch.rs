@@ -24,10 +24,10 @@ use super::trees;
 
 /// The largest info dictionary that is fetched.
 const LARGEST: u32 = 8 << 20;
-/// What is kept of a peer before the torrent is known; one that says more is too much.
+/// The most bytes that are kept of a peer before the torrent is known. One that sends more is dropped.
 const KEPT: usize = 4 << 20;
 
-/// An info dictionary and the connections that were open then, with what each had said.
+/// An info dictionary and the connections that were open then, with the bytes that each had sent.
 pub struct Fetched {
     pub info: Vec<u8>,
     /// The hashes of all pieces, if the torrent is of version 2 alone.
@@ -59,7 +59,7 @@ pub fn fetch(
         report,
     };
     let fields = vec![("info_hash", Json::text(hash))];
-    report.say("metadata", fields, || format!("asking peers for the info dictionary of {hash}"));
+    report.event("metadata", fields, || format!("asking peers for the info dictionary of {hash}"));
     let mut info = Vec::new();
     let mut progressed = net.now();
     let mut came = 0;
@@ -79,7 +79,7 @@ pub fn fetch(
                 info = stage.fetch.metadata().unwrap_or_default().to_vec();
                 let fields = vec![("bytes", Json::Number(info.len() as u64))];
                 let len = info.len();
-                report.say("metadata_complete", fields, || {
+                report.event("metadata_complete", fields, || {
                     format!("the info dictionary is here, {len} bytes")
                 });
                 stage.wants_layers(&info)?;
@@ -152,6 +152,7 @@ impl Stage<'_> {
                 self.report.found(&found.source, found.peers.len());
                 finder.found(net, found);
             }
+            NetEvent::Web(_) => {} // they start with the session
         }
     }
 
@@ -202,7 +203,8 @@ impl Stage<'_> {
             self.piece_len = metainfo.geometry().full_piece_len();
             let files = self.todo.len();
             let fields = vec![("files", Json::Number(files as u64))];
-            self.report.say("layers", fields, || format!("asking for the hashes of {files} files"));
+            self.report
+                .event("layers", fields, || format!("asking for the hashes of {files} files"));
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Finder {
         }
     }
 
-    /// Admits a connection, or says why not.
+    /// Admits a connection, or returns why not.
     pub fn opened(
         &mut self,
         now: Duration,

@@ -11,6 +11,7 @@ mod make;
 mod net;
 mod open_files;
 mod parts;
+mod relays;
 mod report;
 mod selection;
 mod session;
@@ -23,6 +24,8 @@ mod trace;
 mod trackers;
 mod trees;
 mod utp;
+mod web;
+mod web_session;
 
 use examples::cli::{self, Exit};
 

@@ -14,6 +14,7 @@ use examples::random::random;
 use examples::tcp::{Event, Tcp};
 
 use super::utp::{self, Utp, is_utp};
+use super::web::WebPart;
 
 /// Sends what was found to the loop.
 #[derive(Clone)]
@@ -23,11 +24,17 @@ impl Mailbox {
     pub fn send(&self, found: Found) {
         self.0.send(Message::Found(found));
     }
+
+    pub fn send_web(&self, part: WebPart) {
+        self.0.send(Message::Web(part));
+    }
 }
 
 /// What other threads send to the loop.
 enum Message {
     Found(Found),
+    /// A part of a response of a web seed.
+    Web(WebPart),
     /// A datagram of uTP.
     Datagram {
         from: SocketAddr,
@@ -65,6 +72,8 @@ pub enum NetEvent {
     /// A peer could not be reached by any attempt that the policy allows.
     DialFailed(SocketAddr),
     Found(Found),
+    /// A part of a response of a web seed.
+    Web(WebPart),
 }
 
 /// The listening socket and all connections.
@@ -97,7 +106,7 @@ pub struct Link {
     attempt: usize,
     dialled: bool,
     reported: bool,
-    heard: bool, // payload was received
+    answered: bool, // payload was received
     since: Duration,
 }
 
@@ -156,6 +165,11 @@ impl Net {
     pub fn dial(&mut self, addr: SocketAddr) -> bool {
         let attempt = self.attempts.get(&addr).copied().unwrap_or_default();
         (attempt..self.ways()).any(|attempt| self.dial_by(addr, attempt))
+    }
+
+    /// Begins to dial over uTP, if that is on, for a peer that dials us at the same time.
+    pub fn dial_utp(&mut self, addr: SocketAddr) -> bool {
+        self.utp.is_some() && self.dial_by(addr, 0)
     }
 
     /// Returns the number of attempts: those of the policy, over each transport.
@@ -241,6 +255,7 @@ impl Net {
                 Event::Bytes(conn) => self.decrypt(conn, &mut events),
                 Event::Closed(conn) => self.ended(conn, &mut events),
                 Event::Message(Message::Found(found)) => events.push(NetEvent::Found(found)),
+                Event::Message(Message::Web(part)) => events.push(NetEvent::Web(part)),
                 Event::Message(Message::Datagram { from, bytes }) => {
                     let now = self.now();
                     if let Some(utp) = &mut self.utp {
@@ -296,9 +311,9 @@ impl Net {
         let received = Vec::new();
         let waiting = Vec::new();
         let reported = false;
-        let heard = false;
+        let answered = false;
         let link =
-            Link { addr, received, stream, waiting, attempt, dialled, reported, heard, since };
+            Link { addr, received, stream, waiting, attempt, dialled, reported, answered, since };
         self.links.insert(conn, link);
         self.transmit(conn);
         self.report(conn, events);
@@ -345,8 +360,8 @@ impl Net {
             link.received.extend_from_slice(payload);
             socket.drain(..consumed);
         }
-        if arrived && !link.heard {
-            link.heard = true;
+        if arrived && !link.answered {
+            link.answered = true;
             if link.dialled {
                 self.attempts.insert(link.addr, link.attempt);
             }
@@ -401,7 +416,7 @@ impl Net {
     /// Remembers that the next attempt is another one, if this one got no answer.
     fn note_end(&mut self, link: &Link) {
         let attempts = self.ways();
-        if link.dialled && !link.heard && attempts > 1 {
+        if link.dialled && !link.answered && attempts > 1 {
             if self.attempts.len() >= REMEMBERED {
                 self.attempts.clear();
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
-use bittorrent_pieces::{Bitfield, Block, ConnId, Geometry, InfoHash, PieceIndex};
+use bittorrent_pieces::{BLOCK_LEN, Bitfield, Block, ConnId, Geometry, InfoHash, PieceIndex};
 use examples::storage;
 
 use super::make::encode;
@@ -17,8 +17,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// The blocks that are written of pieces that are not complete.
 ///
-/// The file is bencoded: `d 9:info-hash 20:.. 5:peers .. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
-/// the numbers of blocks and pieces counted from 0. It exists from the first block to the end of the download: where it
+/// The file is bencoded: `d 5:files l i<length>e i<time>e .. e 4:have .. 9:info-hash 20:.. 5:peers .. 10:unfinished l d 6:blocks l i0e .. e 5:piece i7e e .. e e`,
+/// the numbers of blocks and pieces counted from 0. `have` is the bitfield of the pieces, which counts as long as all files
+/// have the length and the time of change that `files` names. It exists from the first block to the end of the download: where it
 /// is, the content was written by this program.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -26,11 +27,25 @@ pub struct Parts<'a> {
     torrent: InfoHash,
     geometry: Geometry<'a>,
     open: Open,
-    peers: Vec<u8>, // what is known of peers, as the address book encodes it
-    touched: bool,  // something was written in this run or an earlier one
+    peers: Vec<u8>,     // what is known of peers, as the address book encodes it
+    have: Vec<u8>,      // the bitfield of the pieces, if it is known
+    stamps: Vec<Stamp>, // of the files at that time
+    touched: bool,      // something was written in this run or an earlier one
     complete: bool,
     changed: bool,
     saved: Instant,
+}
+
+/// The length of a file, and when it was changed in nanoseconds since 1970; both -1 if there is no file.
+pub type Stamp = (i64, i64);
+
+/// What a file of an earlier run holds.
+#[derive(Debug, Default)]
+struct Saved {
+    open: Open,
+    peers: Vec<u8>,
+    have: Vec<u8>,
+    stamps: Vec<Stamp>,
 }
 
 /// Of each piece the numbers of its blocks, and who gave them in this run.
@@ -50,6 +65,8 @@ impl<'a> Parts<'a> {
             geometry,
             open,
             peers,
+            have: Vec::new(),
+            stamps: Vec::new(),
             touched: false,
             complete: false,
             changed: false,
@@ -65,9 +82,11 @@ impl<'a> Parts<'a> {
                 self.changed = true;
                 self.touched = true;
                 match self.decode(&bytes) {
-                    Some((open, peers)) => {
-                        self.open = open;
-                        self.peers = peers;
+                    Some(saved) => {
+                        self.open = saved.open;
+                        self.peers = saved.peers;
+                        self.have = saved.have;
+                        self.stamps = saved.stamps;
                     }
                     None => eprintln!("{}: not of this torrent, ignored", self.path.display()),
                 }
@@ -89,6 +108,20 @@ impl<'a> Parts<'a> {
     /// Forgets all blocks: the content is not there.
     pub fn clear(&mut self) {
         self.open.clear();
+    }
+
+    /// Returns the bitfield of the pieces, if the files are as they were when it was saved.
+    pub fn have(&self, stamps: &[Stamp]) -> Option<Bitfield<Vec<u8>>> {
+        let unchanged = !self.have.is_empty() && self.stamps == stamps;
+        let have = Bitfield::new(self.geometry.pieces(), self.have.clone());
+        have.ok().filter(|_| unchanged)
+    }
+
+    /// Notes the pieces that are there, and the files as they are now.
+    pub fn set_have(&mut self, have: Bitfield<&[u8]>, stamps: Vec<Stamp>) {
+        self.changed = true;
+        self.have = have.as_bytes().to_vec();
+        self.stamps = stamps;
     }
 
     /// Returns what is known of peers.
@@ -117,7 +150,10 @@ impl<'a> Parts<'a> {
 
     /// Notes a block that was written.
     pub fn add(&mut self, block: Block, from: ConnId) {
-        if let Some(number) = self.geometry.number(block) {
+        // Over version 2 the last block of a file comes without the padding.
+        let number = block.begin / BLOCK_LEN;
+        if self.geometry.block(block.piece, number).is_some_and(|whole| whole.begin == block.begin)
+        {
             self.open.entry(block.piece).or_default().insert(number, Some(from));
             self.changed = true;
             self.touched = true;
@@ -169,6 +205,16 @@ impl<'a> Parts<'a> {
     fn encode(&self, out: &mut [u8]) -> Result<usize, WriteError> {
         let mut writer = Writer::new(out);
         writer.dict(|dict| {
+            if !self.have.is_empty() {
+                dict.list(b"files", |list| {
+                    for (len, time) in &self.stamps {
+                        list.int(*len);
+                        list.int(*time);
+                    }
+                    Ok(())
+                })?;
+                dict.bytes(b"have", &self.have)?;
+            }
             dict.bytes(b"info-hash", &self.torrent.0)?;
             if !self.peers.is_empty() {
                 dict.bytes(b"peers", &self.peers)?;
@@ -191,7 +237,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Reads all that [`encode`](Self::encode) wrote, or nothing.
-    fn decode(&self, bytes: &[u8]) -> Option<(Open, Vec<u8>)> {
+    fn decode(&self, bytes: &[u8]) -> Option<Saved> {
         let value = Value::from_bytes(bytes, Mode::Strict, Limits::DEFAULT).ok()?;
         if value.find(b"info-hash")?.as_bytes()? != self.torrent.0 {
             return None;
@@ -205,8 +251,16 @@ impl<'a> Parts<'a> {
             });
             Some((piece, row.collect::<Option<_>>()?))
         });
-        let peers = value.find(b"peers").and_then(|peers| peers.as_bytes()).unwrap_or_default();
-        Some((rows.collect::<Option<_>>()?, peers.to_vec()))
+        let bytes = |key: &[u8]| {
+            let bytes = value.find(key).and_then(|value| value.as_bytes());
+            bytes.unwrap_or_default().to_vec()
+        };
+        let numbers = value.find(b"files").into_iter().flat_map(|files| files.items());
+        let numbers = numbers.map(|number| number.as_int()).collect::<Option<Vec<_>>>()?;
+        let (stamps, []) = numbers.as_chunks::<2>() else { return None };
+        let stamps = stamps.iter().map(|[len, time]| (*len, *time)).collect();
+        let open = rows.collect::<Option<_>>()?;
+        Some(Saved { open, peers: bytes(b"peers"), have: bytes(b"have"), stamps })
     }
 }
 
@@ -231,7 +285,7 @@ mod tests {
         let text = "d9:info-hash20:abcdefghijklmnopqrst10:unfinished\
                     ld6:blocksli3ee5:piecei0eed6:blocksli1ee5:piecei2eeee";
         assert_eq!(String::from_utf8_lossy(&bytes), text);
-        let read: Vec<_> = parts.decode(&bytes).unwrap().0.into_keys().collect();
+        let read: Vec<_> = parts.decode(&bytes).unwrap().open.into_keys().collect();
         assert_eq!(read, [PieceIndex(0), PieceIndex(2)]);
         for len in 0..text.len() {
             assert!(parts.decode(&bytes[..len]).is_none(), "the first {len} bytes");
@@ -248,6 +302,25 @@ mod tests {
             let changed = text.replacen(right, wrong, 1);
             assert!(changed != text && parts.decode(changed.as_bytes()).is_none(), "{changed}");
         }
+    }
+
+    #[test]
+    fn the_pieces_count_as_long_as_the_files_are_unchanged() {
+        let mut parts = parts();
+        let stamps = vec![(5, 1_700_000_000_000_000_000), (-1, -1)];
+        let have = Bitfield::new(3, vec![0b1010_0000]).unwrap();
+        parts.set_have(have.as_view(), stamps.clone());
+        let bytes = encode(|out| parts.encode(out)).unwrap();
+        let mut later = self::parts();
+        let saved = later.decode(&bytes).unwrap();
+        later.have = saved.have;
+        later.stamps = saved.stamps;
+        assert_eq!(later.have(&stamps).map(|have| have.count_ones()), Some(2));
+        assert!(later.have(&[(5, 1_700_000_000_000_000_001), (-1, -1)]).is_none());
+        assert!(later.have(&stamps[..1]).is_none());
+        assert!(self::parts().have(&[]).is_none(), "nothing was saved");
+        later.have = vec![0b1010_0001]; // a spare bit
+        assert!(later.have(&stamps).is_none());
     }
 
     #[test]

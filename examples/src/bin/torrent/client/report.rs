@@ -38,7 +38,7 @@ impl Report {
     }
 
     /// Prints an event: its name and fields as JSON, or a sentence.
-    pub fn say(
+    pub fn event(
         &self,
         event: &'static str,
         fields: Vec<(&'static str, Json)>,
@@ -56,22 +56,22 @@ impl Report {
 
     pub fn listening(&self, address: SocketAddr) {
         let fields = vec![("address", Json::text(address))];
-        self.say("listening", fields, || format!("listening on {address}"));
+        self.event("listening", fields, || format!("listening on {address}"));
     }
 
     pub fn found(&self, source: &str, peers: usize) {
         let fields = vec![("source", Json::text(source)), ("peers", Json::Number(peers as u64))];
-        self.say("found", fields, || format!("{source} knows {peers} peers"));
+        self.event("found", fields, || format!("{source} knows {peers} peers"));
     }
 
     pub fn closed(&self, addr: SocketAddr, reason: &impl core::fmt::Display) {
         let fields = vec![("peer", Json::text(addr)), ("reason", Json::text(reason))];
-        self.say("closed", fields, || format!("{addr}: closed: {reason}"));
+        self.event("closed", fields, || format!("{addr}: closed: {reason}"));
     }
 
     pub fn gave_up(&self, after: Duration) {
         let seconds = after.as_secs();
-        self.say("gave_up", vec![("seconds", Json::Number(seconds))], || {
+        self.event("gave_up", vec![("seconds", Json::Number(seconds))], || {
             format!("gave up: nothing arrived for {seconds} s")
         });
     }
@@ -79,7 +79,7 @@ impl Report {
     /// Prints a warning on standard error, or as an event.
     pub fn warning(&self, text: &str) {
         if self.json {
-            self.say("warning", vec![("text", Json::text(text))], String::new);
+            self.event("warning", vec![("text", Json::text(text))], String::new);
         } else {
             progress::clear();
             eprintln!("warning: {text}");
@@ -105,7 +105,7 @@ impl Report {
         self.shown = now;
         self.counted = [state.received, state.sent];
         if self.json {
-            self.say("progress", state.fields(down, up), String::new);
+            self.event("progress", state.fields(down, up), String::new);
         } else if terminal && !last {
             progress::show(|| state.line(down, up));
         } else if !self.quiet {

@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<Numbers, String> {
     if ranges.is_empty() { Err(wrong()) } else { Ok(ranges) }
 }
 
-/// Returns which files are fetched, one entry for each; of a link, as it says unless the user says otherwise.
+/// Returns which files are fetched, one entry for each: by the numbers of the user, or else of the link.
 pub fn files(metainfo: &Metainfo<'_>, numbers: Option<&Numbers>) -> Result<Vec<bool>, String> {
     let count = metainfo.files().count();
     let Some(numbers) = numbers else { return Ok(vec![true; count]) };

@@ -8,8 +8,10 @@ use std::io;
 use bittorrent_pieces::bitfield::Bitfield;
 use bittorrent_pieces::peer_book::{Ending, PeerSource};
 use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
+use bittorrent_pieces::wire::extended::PexFlags;
 use bittorrent_pieces::{
-    CloseReason, ConnId, Event, Outcome, PieceCheck, PieceIndex, Side, Torrent, TorrentVec,
+    CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Side, Torrent,
+    TorrentVec,
 };
 use examples::cli::Exit;
 use examples::interrupt;
@@ -20,10 +22,12 @@ use super::json::Json;
 use super::limit::RateLimit;
 use super::net::{Net, NetEvent, side};
 use super::parts::Parts;
+use super::relays::Relays;
 use super::report::{Progress, Report};
 use super::storage::{SLICE, Storage};
 use super::summary::{End, summary};
 use super::trace::trace;
+use super::web::Web;
 
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
@@ -56,6 +60,10 @@ pub struct Session<'a> {
     pub complete_since: Option<Duration>,
     /// Since when the ratio that the user wants is reached.
     pub enough_since: Option<Duration>,
+    pub metainfo: &'a Metainfo<'a>,
+    /// While pieces are missing.
+    pub web_seeds: Vec<Web>,
+    pub relays: Relays,
 }
 
 impl Session<'_> {
@@ -78,15 +86,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Runs until there is nothing more to do, a limit is reached, or a signal comes. The trackers are told at the
+    /// Runs until there is nothing more to do, a limit is reached, or a signal comes. The trackers receive `stopped` at the
     /// end, and what is needed to continue is saved.
     pub fn run(mut self) -> io::Result<Exit> {
         let done = self.trade();
         self.parts.set_peers(self.finder.encode());
+        self.parts.set_have(self.torrent.have(), self.storage.stamps());
         self.parts.save();
         let state = self.state();
         self.finder.progress(self.left(), self.sent, self.received);
-        drop(self.finder); // tells the trackers
+        drop(self.finder); // announces `stopped` to the trackers
         let end = done?;
         summary(&self.report, &state, end);
         Ok(if end == End::Complete { Exit::Success } else { Exit::Stopped })
@@ -120,6 +129,7 @@ impl Session<'_> {
             }
             self.hash()?;
             self.flush()?;
+            self.turn_web_seeds()?;
             if self.report.is_due(now) {
                 self.finder.progress(self.left(), self.sent, self.received);
                 let state = self.state();
@@ -130,14 +140,15 @@ impl Session<'_> {
         }
     }
 
-    /// Returns how long nothing happens unless a peer says something: at most a second.
+    /// Returns how long nothing happens unless a peer sends something: at most a second.
     fn wait(&mut self) -> Duration {
         if !self.checks.is_empty() {
             return Duration::ZERO;
         }
         let now = self.net.now();
         let deadlines = [self.torrent.poll_timeout(), self.finder.poll_timeout()];
-        let due = deadlines.into_iter().flatten().map(|at| at.saturating_sub(now));
+        let web = self.web_seeds.iter().map(|web| web.machine.poll_timeout());
+        let due = deadlines.into_iter().chain(web).flatten().map(|at| at.saturating_sub(now));
         let limits = [self.down.wait(), self.up.wait()].into_iter().flatten();
         due.chain(limits).chain([Duration::from_secs(1)]).min().unwrap_or_default()
     }
@@ -160,6 +171,9 @@ impl Session<'_> {
         }
         let now = self.net.now();
         self.complete_since = Some(now);
+        for web in core::mem::take(&mut self.web_seeds) {
+            self.torrent.handle_closed(now, web.conn);
+        }
         if self.args.seeds {
             return Ok(());
         }
@@ -171,7 +185,7 @@ impl Session<'_> {
             self.report.progress(now, &state, true);
         }
         let selected = self.wanted.is_some();
-        self.report.say("complete", vec![("selected_only", Json::Switch(selected))], || {
+        self.report.event("complete", vec![("selected_only", Json::Switch(selected))], || {
             let what = if selected { "every selected piece" } else { "every piece" };
             format!("complete: {what} is here and checked")
         });
@@ -210,19 +224,28 @@ impl Session<'_> {
             NetEvent::Closed(conn) => {
                 self.torrent.handle_closed(now, conn);
                 self.finder.closed(now, conn, Ending::Lost);
+                self.relays.forget(conn);
             }
-            NetEvent::DialFailed(addr) => self.finder.dial_failed(now, addr),
+            NetEvent::DialFailed(addr) => {
+                self.finder.dial_failed(now, addr);
+                if let Some(relay) = self.relays.take(addr) {
+                    self.torrent.rendezvous(relay, addr);
+                }
+            }
             NetEvent::Found(found) => {
                 self.report.found(&found.source, found.peers.len());
                 self.finder.found(&self.net, found);
             }
+            NetEvent::Web(part) => self.web_arrived(part),
         }
         Ok(())
     }
 
     fn opened(&mut self, conn: ConnId, addr: SocketAddr, dialled: bool) {
         let now = self.net.now();
-        if self.finder.opened(now, conn, addr, dialled).is_err() {
+        // The book did not ask for a dial that a relay asked for.
+        let asked = dialled && !self.relays.end(addr);
+        if self.finder.opened(now, conn, addr, asked).is_err() {
             self.net.close(conn);
         } else if self.torrent.handle_connected(now, conn, side(dialled)).is_err() {
             self.finder.closed(now, conn, Ending::NotNeeded);
@@ -240,34 +263,49 @@ impl Session<'_> {
         let addr = link.addr;
         let mut used = 0;
         while used < received.len() && self.down.allows(now) {
-            let bytes = &received[used..];
-            let Ok(handled) = self.torrent.handle_bytes(now, id, bytes) else { break };
-            if handled.consumed == 0 {
+            let consumed = self.accept(id, &received[used..])?;
+            if consumed == 0 {
                 break;
             }
-            self.down.pass(handled.consumed);
-            match handled.outcome {
-                Some(Outcome::Block { block, data }) => {
-                    self.storage.write(block, data)?;
-                    self.parts.add(block, id);
-                    self.received += data.len() as u64;
-                    self.progressed = now;
-                    self.finder.block(now, id);
-                }
-                Some(Outcome::Peers(peers)) => {
-                    let peers = peers.added().map(|(addr, _)| addr);
-                    self.finder.add(now, PeerSource::Exchange(id), peers);
-                }
-                _ => {}
-            }
-            trace(self.args.trace, "<-", addr, &received[used..used + handled.consumed]);
-            used += handled.consumed;
+            trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
+            used += consumed;
         }
         if let Some(link) = self.net.link(id) {
             link.received = received;
             link.received.drain(..used);
         }
         Ok(())
+    }
+
+    /// Hands the torrent the message at the front of what a peer sent; returns its length, or 0 for now.
+    pub fn accept(&mut self, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
+        let now = self.net.now();
+        let Ok(handled) = self.torrent.handle_bytes(now, id, bytes) else { return Ok(0) };
+        self.down.pass(handled.consumed);
+        match handled.outcome {
+            Some(Outcome::Block { block, data }) => {
+                self.storage.write(block, data)?;
+                self.parts.add(block, id);
+                self.received += data.len() as u64;
+                self.progressed = now;
+                self.finder.block(now, id);
+            }
+            Some(Outcome::Peers(peers)) => {
+                for (addr, flags) in peers.added() {
+                    if flags.contains(PexFlags::HOLEPUNCH) {
+                        self.relays.add(addr, id);
+                    }
+                    self.finder.add(now, PeerSource::Exchange(id), [addr]);
+                }
+            }
+            Some(Outcome::Holepunch(addr)) => {
+                if self.net.dial_utp(addr) {
+                    self.relays.begin(addr);
+                }
+            }
+            _ => {}
+        }
+        Ok(handled.consumed)
     }
 
     /// Hashes a slice of a piece that is to be checked.
@@ -288,7 +326,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does what the torrent has to say.
+    /// Handles the events of the torrent, and sends what is due.
     fn flush(&mut self) -> io::Result<()> {
         while let Some(event) = self.torrent.poll_event() {
             self.react(event)?;
@@ -303,7 +341,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn react(&mut self, event: Event) -> io::Result<()> {
+    pub fn react(&mut self, event: Event) -> io::Result<()> {
         let now = self.net.now();
         match event {
             Event::Connected { conn, .. } => self.finder.handshake(now, conn),
@@ -322,6 +360,7 @@ impl Session<'_> {
                 }
                 self.finder.closed(now, conn, reason.into());
                 self.net.close(conn);
+                self.end_web_seed(conn, &reason);
             }
             _ => {}
         }
@@ -330,7 +369,8 @@ impl Session<'_> {
 
     fn piece_failed(&self, piece: PieceIndex) {
         let fields = vec![("piece", Json::Number(piece.0.into()))];
-        self.report.say("piece_failed", fields, || format!("piece {piece} is not as it should be"));
+        self.report
+            .event("piece_failed", fields, || format!("piece {piece} is not as it should be"));
     }
 
     /// Sends what is due to a peer, as far as its socket and the limit allow.

@@ -20,11 +20,13 @@ use super::json::Json;
 use super::limit::RateLimit;
 use super::net::Net;
 use super::parts::Parts;
+use super::relays::Relays;
 use super::report::Report;
 use super::selection::{self, Numbers};
 use super::session::{Session, left};
 use super::storage::{Storage, empty_bitfield, printable, safe_name};
 use super::trees::Trees;
+use super::web;
 
 /// Requests at a time to each, and from each.
 const PIPELINE: u16 = 250;
@@ -34,7 +36,7 @@ pub struct Setup<'a, 'm> {
     pub args: &'a Share,
     /// Which files are wanted; `None` for all.
     pub files: Option<&'m Numbers>,
-    pub metainfo: &'m Metainfo<'m>,
+    pub metainfo: &'a Metainfo<'a>,
     pub trees: &'a Trees<'a>,
     pub peer_id: PeerId,
 }
@@ -69,7 +71,7 @@ impl<'a> Setup<'a, '_> {
             }
         }
         let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
-        self.say_start(&report, geometry, &have, kept);
+        self.report_start(&report, geometry, &have, kept);
         let mut finder = finder(&net, left(&torrent))?;
         finder.restore(net.now(), parts.peers());
         Ok(Session {
@@ -90,6 +92,9 @@ impl<'a> Setup<'a, '_> {
             checked_at: None,
             complete_since: None,
             enough_since: None,
+            metainfo: self.metainfo,
+            web_seeds: Vec::new(),
+            relays: Relays::default(),
         })
     }
 
@@ -113,16 +118,23 @@ impl<'a> Setup<'a, '_> {
             let path = path.display();
             let advice = if args.truncate { "cut" } else { "--truncate cuts it" };
             let more = size(more);
-            report.warning(&format!("{path} is {more} longer than the torrent says; {advice}"));
+            report.warning(&format!("{path} is {more} longer than in the torrent; {advice}"));
         }
         let mut parts = Parts::new(&root, self.metainfo.info_hash(), geometry);
         let resumed = !args.seeds && parts.load();
         if !root.exists() {
             parts.clear();
         }
-        let none = empty_bitfield(geometry).map_err(|error| error.to_string())?;
-        let checked = storage.check(geometry, hashes, none);
-        let (have, leaves) = checked.map_err(|error| format!("{}: {error}", root.display()))?;
+        let unchanged = parts.have(&storage.stamps()).filter(|_| resumed && !args.check);
+        let (have, leaves) = if let Some(have) = unchanged {
+            let text = "the files are unchanged since the last run, and not checked again";
+            report.event("resumed", Vec::new(), || text.into());
+            (have, Vec::new())
+        } else {
+            let none = empty_bitfield(geometry).map_err(|error| error.to_string())?;
+            let checked = storage.check(geometry, hashes, none);
+            checked.map_err(|error| format!("{}: {error}", root.display()))?
+        };
         parts.retain_missing(have.as_view());
         if args.seeds && !have.is_full() {
             let ones = have.count_ones();
@@ -151,7 +163,12 @@ impl<'a> Setup<'a, '_> {
         let mut config = Config::new(self.metainfo.info_hash(), self.peer_id);
         config.seed = u64::from_le_bytes(random());
         config.super_seeding = args.super_seed;
+        config.holepunch = args.utp;
         config.peer_exchange = public;
+        // Both versions, if the hashes of both are known.
+        let both = !hashes.as_bytes().is_empty() && !hashes.layer().is_empty();
+        config.info_hash_v2 =
+            self.metainfo.info_hash_v2().filter(|_| both).map(|v2| v2.truncated());
         config.port = Some(net.address().port());
         config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && public);
         let runs: Vec<_> = hashes.runs(geometry).collect();
@@ -163,7 +180,7 @@ impl<'a> Setup<'a, '_> {
         content.leaves = leaves;
         content.runs = &runs;
         content.padding = &padding;
-        let peers = PEERS as u16;
+        let peers = (PEERS + web::MOST) as u16;
         let limits = TorrentLimits { peers, open_pieces: 2 * peers, pipeline: PIPELINE };
         let mut setup = TorrentSetup::new(config);
         setup.have = Some(have.as_view());
@@ -174,7 +191,7 @@ impl<'a> Setup<'a, '_> {
         torrent.map_err(|error| error.to_string())
     }
 
-    fn say_start(
+    fn report_start(
         &self,
         report: &Report,
         geometry: Geometry<'_>,
@@ -192,7 +209,7 @@ impl<'a> Setup<'a, '_> {
             ("have", Json::Number(here.into())),
             ("blocks_of_others", Json::Number(kept as u64)),
         ];
-        report.say("torrent", fields, || {
+        report.event("torrent", fields, || {
             let more =
                 if kept > 0 { format!(", and {kept} blocks of others") } else { String::new() };
             format!("{name}: {here} of {pieces} pieces are here{more}")

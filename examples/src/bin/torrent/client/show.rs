@@ -1,4 +1,4 @@
-//! `torrent show`: what a metainfo file or a magnet link says.
+//! `torrent show`: prints what a metainfo file or a magnet link contains.
 
 use std::fs;
 
@@ -130,7 +130,7 @@ fn as_json(metainfo: &Metainfo<'_>, bytes: &[u8], link: String) -> Json {
     Json::Object(fields)
 }
 
-/// Reads a metainfo file, or says what is wrong with it.
+/// Reads a metainfo file, or returns what is wrong with it.
 pub fn read<'b>(name: &str, bytes: &'b [u8]) -> Result<Metainfo<'b>, String> {
     Metainfo::decode(bytes, Mode::Lenient).map_err(|error| format!("{name}: {error}"))
 }

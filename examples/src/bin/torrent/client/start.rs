@@ -71,7 +71,8 @@ fn share_file(args: &Share, peer_id: PeerId, mut net: Net, report: Report) -> Re
     let trees = trees(&metainfo, None);
     let files = args.files.as_ref();
     let setup = Setup { args, files, metainfo: &metainfo, trees: &trees, peer_id };
-    let session = setup.session(net, report, finder)?;
+    let mut session = setup.session(net, report, finder)?;
+    session.start_web_seeds(&[])?;
     session.run().map_err(|error| error.to_string())
 }
 
@@ -113,6 +114,8 @@ fn share_link(
     let files = args.files.as_ref().or(linked.as_ref());
     let setup = Setup { args, files, metainfo: &metainfo, trees: &trees, peer_id };
     let mut session = setup.session(net, report, |_, _| Ok(finder))?;
+    let web_seeds: Vec<String> = magnet.web_seeds().map(unescape).collect();
+    session.start_web_seeds(&web_seeds)?;
     session.take_over(kept).map_err(|error| error.to_string())?;
     session.run().map_err(|error| error.to_string())
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bittorrent_pieces::merkle::MerkleHash;
@@ -14,6 +14,7 @@ use bittorrent_pieces::{
 use examples::{interrupt, progress};
 
 use super::open_files::OpenFiles;
+use super::parts::Stamp;
 
 /// The maximum length of a path and the target of a link.
 const PATH_LEN: usize = 64 << 10;
@@ -89,7 +90,7 @@ impl Storage {
         self.files.iter().find(has_bytes).map(|part| &*part.path)
     }
 
-    /// Returns the selected files that are longer than the torrent says, and by how many bytes.
+    /// Returns the selected files that are longer than in the torrent, and by how many bytes.
     pub fn too_long(&self) -> impl Iterator<Item = (&Path, u64)> {
         self.files.iter().filter(|part| part.selected).filter_map(|part| {
             let more = part.found?.checked_sub(part.len).filter(|more| *more > 0)?;
@@ -97,7 +98,7 @@ impl Storage {
         })
     }
 
-    /// Cuts the selected files that are longer than the torrent says.
+    /// Cuts the selected files that are longer than in the torrent.
     pub fn truncate(&mut self) -> io::Result<()> {
         for (nth, part) in self.files.iter_mut().enumerate() {
             if part.selected && part.found.is_some_and(|len| len > part.len) {
@@ -106,6 +107,16 @@ impl Storage {
             }
         }
         Ok(())
+    }
+
+    /// Returns the length of each file and when it was changed.
+    pub fn stamps(&self) -> Vec<Stamp> {
+        let stamp = |part: &Part| {
+            let metadata = fs::metadata(&part.path).ok()?;
+            let changed = metadata.mtime().checked_mul(1_000_000_000)?;
+            Some((i64::try_from(metadata.len()).ok()?, changed.checked_add(metadata.mtime_nsec())?))
+        };
+        self.files.iter().map(|part| stamp(part).unwrap_or((-1, -1))).collect()
     }
 
     /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
@@ -166,7 +177,8 @@ impl Storage {
             if !self.exists(geometry, piece) {
                 continue;
             }
-            let mut check = PieceCheck::new(geometry, hashes, piece);
+            let padding = self.padding(geometry, piece);
+            let mut check = PieceCheck::new(geometry, hashes, piece).with_padding(padding);
             let room = leaves.chunks_mut(blocks).nth(piece.0 as usize).unwrap_or_default();
             let mut places = room.iter_mut();
             while let Some(block) = check.next(SLICE) {
@@ -186,6 +198,14 @@ impl Storage {
         }
         progress::clear();
         Ok((have, leaves))
+    }
+
+    /// Returns how many bytes at the end of a piece are of no file: padding, which version 2 does not hash.
+    fn padding(&self, geometry: Geometry<'_>, piece: PieceIndex) -> u32 {
+        let len = geometry.piece_len(piece);
+        let spans = self.spans(Block { piece, begin: 0, len });
+        let end = spans.map(|(.., range)| range.end).last().unwrap_or_default();
+        len - end as u32
     }
 
     /// Returns whether a file of a piece exists, or the piece is padding alone.

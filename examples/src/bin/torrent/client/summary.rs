@@ -27,7 +27,7 @@ pub fn summary(report: &Report, state: &Progress, end: End) {
         ("received_bytes", Json::Number(state.received)),
         ("sent_bytes", Json::Number(state.sent)),
     ];
-    report.say("end", fields, || {
+    report.event("end", fields, || {
         let more = if state.here < state.wanted { "; run it again to continue" } else { "" };
         format!(
             "{how}: {} of {} pieces, {} received, {} sent{more}",

@@ -1,4 +1,4 @@
-//! What a torrent says of pieces: their lengths and their hashes.
+//! The lengths and hashes of the pieces of a torrent.
 
 use bittorrent_pieces::merkle::{MerkleHash, PieceLayer};
 use bittorrent_pieces::{Geometry, Metainfo, PieceHashes, V2File};
@@ -36,15 +36,27 @@ pub enum Trees<'a> {
     V1(Geometry<'a>, PieceHashes<'a>),
     /// The files of version 2, their piece length, and the hashes of all pieces.
     V2(Vec<V2File>, u32, Vec<MerkleHash>),
+    /// Several files of both versions: those of version 2, how version 1 cuts them, and the hashes of both.
+    Hybrid(Vec<V2File>, Geometry<'a>, PieceHashes<'a>, Vec<MerkleHash>),
 }
 
 /// Returns the trees of a torrent; `fetched` are the hashes that peers sent.
 pub fn trees<'a>(metainfo: &Metainfo<'a>, fetched: Option<Vec<MerkleHash>>) -> Trees<'a> {
-    if !is_v2_alone(metainfo) {
+    let single = metainfo.is_single() || metainfo.info_hash_v2().is_none();
+    if !is_v2_alone(metainfo) && single {
         return Trees::V1(metainfo.geometry(), metainfo.hashes());
     }
     let (files, known) = layers(metainfo);
+    let complete = files.iter().all(|(_, known)| *known);
     let files: Vec<V2File> = files.into_iter().map(|(file, _)| file).collect();
+    if !is_v2_alone(metainfo) {
+        let (geometry, hashes) = (metainfo.geometry(), metainfo.hashes());
+        // Without the layers, which a link does not have, version 1 is enough.
+        return match Geometry::of_hybrid(&files, geometry.total(), geometry.full_piece_len()) {
+            Ok(_) if complete => Trees::Hybrid(files, geometry, hashes, known),
+            _ => Trees::V1(geometry, hashes),
+        };
+    }
     Trees::V2(files, metainfo.geometry().full_piece_len(), fetched.unwrap_or(known))
 }
 
@@ -53,6 +65,12 @@ impl Trees<'_> {
     pub fn borrow(&self) -> Result<(Geometry<'_>, PieceHashes<'_>), String> {
         match self {
             Self::V1(geometry, hashes) => Ok((*geometry, *hashes)),
+            Self::Hybrid(files, cut, hashes, layer) => {
+                let geometry = Geometry::of_hybrid(files, cut.total(), cut.full_piece_len());
+                let geometry = geometry.map_err(|error| error.to_string())?;
+                let both = PieceHashes::hybrid(*hashes, PieceLayer::new(layer));
+                Ok((geometry, both.ok_or("the two versions differ")?))
+            }
             Self::V2(files, piece_len, layer) => {
                 let geometry = Geometry::of_files(files, *piece_len);
                 let geometry = geometry.map_err(|error| error.to_string())?;

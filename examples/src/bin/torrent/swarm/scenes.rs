@@ -147,7 +147,7 @@ fn download(
     points
 }
 
-/// Says when a share was reached.
+/// Reports when a share was reached.
 fn reached(points: &[(f64, f64)], share: f64) -> String {
     let point = points.iter().find(|(_, reached)| *reached >= share);
     point.map_or("never".into(), |(second, _)| format!("{second} s"))

@@ -17,7 +17,7 @@ pub(crate) const PEERS: usize = 50;
 const DIALS: usize = 16;
 /// How many of those that it dials are supernodes, if there are any.
 const FRONT: usize = 4;
-/// How far what a node says may be ahead of what it has sent.
+/// How far the messages of a node may be ahead of what its line has sent.
 const BACKLOG: Duration = Duration::from_millis(200);
 /// How many pieces a node has open at a time, and requests under way to a peer.
 const OPEN: u16 = 40;
@@ -31,7 +31,7 @@ pub(crate) struct World {
     net: Network,
     rng: Rng,
     seed: u64,
-    dirty: Vec<usize>, // nodes that may have something to say
+    dirty: Vec<usize>, // nodes that may have something to send
 }
 
 /// One node.
@@ -42,7 +42,7 @@ pub(crate) struct Node {
     streams: BTreeMap<ConnId, (StreamId, Vec<u8>)>,
     deadline: Option<Duration>,
     uplink: u64,
-    busy_until: Duration, // until it has sent all that it said
+    busy_until: Duration, // until its line has sent all messages
     degree: usize,        // connections that it was or will be named for
     most: usize,
 }
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// Lets a node do what it was told.
+    /// Lets a node do what is due.
     pub(crate) fn wake(&mut self, node: usize) {
         self.dirty.push(node);
     }

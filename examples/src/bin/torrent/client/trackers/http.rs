@@ -8,7 +8,7 @@ use bittorrent_pieces::Host;
 use bittorrent_pieces::tracker::Announce;
 use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, announce_url};
 
-use super::{Told, resolve};
+use super::{Response, resolve};
 
 /// The most redirections that are followed.
 const REDIRECTIONS: u32 = 5;
@@ -18,7 +18,7 @@ pub(super) fn ask(
     announce: &Announce,
     id: Option<&[u8]>,
     patience: Duration,
-) -> io::Result<Told> {
+) -> io::Result<Response> {
     let mut target = vec![0; url.len() + 600 + 3 * id.map_or(0, <[u8]>::len)];
     let len = announce_url(url.as_bytes(), announce, id, &mut target).map_err(io::Error::other)?;
     let target = core::str::from_utf8(&target[..len]).map_err(io::Error::other)?;
@@ -35,7 +35,7 @@ pub(super) fn ask(
     let read = response.body_mut().as_reader().take(most).read_to_end(&mut body);
     match Announced::decode(&body) {
         Ok(Answer::Failure(reason)) => Err(io::Error::other(String::from_utf8_lossy(reason))),
-        Ok(Answer::Done(told)) if status.is_success() => Ok(told_of(&told)),
+        Ok(Answer::Done(announced)) if status.is_success() => Ok(response_of(&announced)),
         _ if !status.is_success() => Err(io::Error::other(format!("HTTP status {status}"))),
         Ok(_) => Err(io::Error::other("no answer")),
         Err(error) => Err(read.err().unwrap_or_else(|| {
@@ -44,22 +44,22 @@ pub(super) fn ask(
     }
 }
 
-fn told_of(told: &Announced<'_>) -> Told {
-    let peers = told.contacts().filter_map(|contact| match contact.host {
+fn response_of(announced: &Announced<'_>) -> Response {
+    let peers = announced.contacts().filter_map(|contact| match contact.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, contact.port)),
         Host::Name(name) => resolve(&format!("{name}:{}", contact.port)).ok(),
     });
-    Told {
-        interval: told.interval,
-        min_interval: told.min_interval,
+    Response {
+        interval: announced.interval,
+        min_interval: announced.min_interval,
         peers: peers.collect(),
-        tracker_id: told.tracker_id.map(<[u8]>::to_vec),
-        external: told.external,
-        warning: told.warning.map(<[u8]>::to_vec),
+        tracker_id: announced.tracker_id.map(<[u8]>::to_vec),
+        external: announced.external,
+        warning: announced.warning.map(<[u8]>::to_vec),
     }
 }
 
-/// Returns the error of the client; without TLS it says how to get it.
+/// Returns the error of the client; without TLS its text names the feature that adds it.
 fn named(error: ureq::Error) -> io::Error {
     if cfg!(not(feature = "https")) && matches!(error, ureq::Error::TlsRequired) {
         return io::Error::other(

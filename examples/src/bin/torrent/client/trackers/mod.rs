@@ -1,4 +1,4 @@
-//! A thread that asks the trackers, one tier after the other, and again when they say so.
+//! A thread that asks the trackers, one tier after the other, and again after the interval that they set.
 
 mod http;
 mod udp;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const UDP_PATIENCE: Duration = Duration::from_secs(45);
 /// How long the program waits at its end for an announce that is in progress.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
-/// How long the program waits at its end for trackers to hear of it.
+/// How long the program waits at its end for the answers of trackers.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// When all trackers failed, they are asked again after this time, and each time later.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 const HUNGRY: Duration = Duration::from_secs(300);
 
 /// What a tracker answered.
-struct Told {
+struct Response {
     interval: Duration,
     min_interval: Option<Duration>,
     peers: Vec<SocketAddr>,
@@ -44,7 +44,7 @@ struct Told {
     warning: Option<Vec<u8>>,
 }
 
-/// The trackers of a torrent. Those that have heard of us are told at the end that we stopped.
+/// The trackers of a torrent. Those that answered receive `stopped` at the end.
 pub struct Trackers {
     updates: Option<Sender<Update>>,
     shared: Arc<Shared>,
@@ -112,7 +112,7 @@ impl Trackers {
 }
 
 impl Drop for Trackers {
-    /// Tells all trackers at the same time that we go, and waits a little for their answers.
+    /// Announces `stopped` to all trackers at the same time, and waits a little for their answers.
     fn drop(&mut self) {
         self.updates = None;
         let _ = self.ended.recv_timeout(LAST_PATIENCE); // `completed` goes before `stopped`
@@ -155,15 +155,15 @@ fn ask_all(
         let mut wait = Duration::ZERO;
         let mut min_wait = AGAIN;
         match ask(url, &announce, id.as_deref(), PATIENCE) {
-            Ok(told) => {
+            Ok(response) => {
                 // A tracker that names no id again keeps the one that it gave before.
-                lock(&shared.active).insert(url.to_owned(), told.tracker_id.clone().or(id));
+                lock(&shared.active).insert(url.to_owned(), response.tracker_id.clone().or(id));
                 order.answered();
                 event = AnnounceEvent::None;
                 again = AGAIN;
-                wait = told.interval.clamp(AGAIN, LONGEST);
-                min_wait = told.min_interval.unwrap_or(HUNGRY).clamp(AGAIN, wait);
-                report(url, told, mailbox);
+                wait = response.interval.clamp(AGAIN, LONGEST);
+                min_wait = response.min_interval.unwrap_or(HUNGRY).clamp(AGAIN, wait);
+                report(url, response, mailbox);
             }
             Err(error) => {
                 eprintln!("{}: {error}", printable(url.as_bytes()));
@@ -182,13 +182,13 @@ fn ask_all(
     }
 }
 
-fn report(url: &str, told: Told, mailbox: &Mailbox) {
+fn report(url: &str, response: Response, mailbox: &Mailbox) {
     let source = printable(url.as_bytes());
-    if let Some(warning) = &told.warning {
+    if let Some(warning) = &response.warning {
         eprintln!("{source}: {}", printable(warning));
     }
     let kind = PeerSource::Tracker;
-    mailbox.send(Found { source, kind, peers: told.peers, external: told.external });
+    mailbox.send(Found { source, kind, peers: response.peers, external: response.external });
 }
 
 /// Why the wait for the next announce is over.
@@ -215,7 +215,12 @@ fn wait_for(updates: &Receiver<Update>, wait: Duration, min_wait: Duration) -> N
     }
 }
 
-fn ask(url: &str, announce: &Announce, id: Option<&[u8]>, patience: Duration) -> io::Result<Told> {
+fn ask(
+    url: &str,
+    announce: &Announce,
+    id: Option<&[u8]>,
+    patience: Duration,
+) -> io::Result<Response> {
     match url.split_once("://") {
         Some(("http" | "https", _)) => http::ask(url, announce, id, patience),
         Some(("udp", rest)) => {

@@ -9,10 +9,10 @@ use bittorrent_pieces::tracker::{Announce, UdpConfig, UdpOutcome, UdpSlot, UdpTr
 use examples::random::random;
 use examples::udp::{Datagrams, Udp};
 
-use super::{Told, resolve};
+use super::{Response, resolve};
 
 /// Announces to a tracker; `rest` is its URL without `udp://`.
-pub(super) fn ask(rest: &str, announce: &Announce, patience: Duration) -> io::Result<Told> {
+pub(super) fn ask(rest: &str, announce: &Announce, patience: Duration) -> io::Result<Response> {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let server = resolve(authority)?;
     let mut config = UdpConfig::new(u64::from_le_bytes(random())).with_path(path);
@@ -34,7 +34,7 @@ pub(super) fn ask(rest: &str, announce: &Announce, patience: Duration) -> io::Re
 struct Question<'a> {
     server: SocketAddr,
     tracker: UdpTracker<&'a str, [UdpSlot; 1]>,
-    answer: Option<io::Result<Told>>,
+    answer: Option<io::Result<Response>>,
 }
 
 impl Datagrams for Question<'_> {
@@ -42,7 +42,7 @@ impl Datagrams for Question<'_> {
         match self.tracker.handle_datagram(now, bytes) {
             Ok(UdpOutcome::Announced { interval, peers, .. }) => {
                 let peers = peers.iter().collect();
-                self.answer = Some(Ok(Told {
+                self.answer = Some(Ok(Response {
                     interval,
                     min_interval: None,
                     peers,
