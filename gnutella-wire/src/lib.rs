@@ -39,6 +39,7 @@ pub mod transfer;
 pub mod wire;
 
 mod error;
+mod fixed_codes;
 mod hex;
 mod id;
 mod invariant;

@@ -7,6 +7,7 @@ use super::event::{CloseReason, Event};
 use super::neighbour::Neighbour;
 use super::penalties::Faults;
 use super::quota::Quota;
+use super::table_exchange::TableOut;
 use crate::id::Guid;
 use crate::machine::ConnId;
 use crate::qrp::ReceiverState;
@@ -22,7 +23,7 @@ pub(super) const ALL_HOPS: u8 = u8::MAX;
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
-/// Storage for one connection: 200 bytes on a 64-bit host.
+/// Storage for one connection: 208 bytes on a 64-bit host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
@@ -58,7 +59,7 @@ pub(super) struct Connection {
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
     pub(super) table_version: u32, // of the table that it has or is being sent; 0 for none
-    pub(super) table_out: Option<u8>, // the next message of the own table: 0 is the RESET
+    pub(super) table_out: Option<TableOut>,
 
     pub(super) status_due: Option<StatusDue>,
     pub(super) stop_due: Option<Guid>,

@@ -13,6 +13,7 @@ const USUAL_DEGREE: u16 = 32;
 /// A [`Role`] alone serves where nothing more is known; then no tables and no vendor messages go
 /// there, and all queries do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a header of its own")]
 #[non_exhaustive]
 pub struct Neighbour {
     /// What it is.
@@ -28,6 +29,8 @@ pub struct Neighbour {
     pub ultrapeer_query_routing: bool,
     /// Whether it reads vendor messages (`Vendor-Message`).
     pub vendor_messages: bool,
+    /// Whether it reads compressed data (`Accept-Encoding: deflate`): tables are then sent compressed.
+    pub deflate: bool,
     /// How many ultrapeers it is connected to (`X-Degree`).
     pub degree: u16,
 }
@@ -63,6 +66,7 @@ impl Neighbour {
             query_routing: head.header("X-Query-Routing").is_some(),
             ultrapeer_query_routing: head.header("X-Ultrapeer-Query-Routing").is_some(),
             vendor_messages: head.header("Vendor-Message").is_some(),
+            deflate: head.has_item("Accept-Encoding", "deflate"),
             degree: degree.unwrap_or(USUAL_DEGREE),
         }
     }
@@ -100,6 +104,7 @@ impl From<Role> for Neighbour {
             query_routing: false,
             ultrapeer_query_routing: false,
             vendor_messages: false,
+            deflate: false,
             degree: USUAL_DEGREE,
         }
     }
