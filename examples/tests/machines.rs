@@ -10,8 +10,13 @@ const BEGIN: &str = "<!-- machines: made by examples/tests/machines.rs -->\n";
 const END: &str = "<!-- end of machines -->\n";
 
 /// A machine, the file with its constructor, and where the rest of it is.
-const MACHINES: [(&str, &str, &str); 19] = [
+const MACHINES: [(&str, &str, &str); 20] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
+    (
+        "gnutella_wire::datagram::Datagrams",
+        "gnutella-wire/src/datagram/mod.rs",
+        "gnutella-wire/src/datagram",
+    ),
     (
         "gnutella_wire::opennap::Index",
         "gnutella-wire/src/opennap/index/mod.rs",

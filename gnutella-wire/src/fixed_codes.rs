@@ -41,6 +41,7 @@ pub(crate) struct Bits<'w, 'b> {
 
 impl<'w, 'b> Bits<'w, 'b> {
     /// Begins at the border of a byte.
+    #[cfg(feature = "deflate")]
     pub(crate) fn new(out: &'w mut Writer<'b>) -> Self {
         Self::resume(out, Pending::NONE)
     }

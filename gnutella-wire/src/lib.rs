@@ -18,6 +18,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod datagram;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod election;
@@ -45,6 +46,7 @@ mod id;
 mod invariant;
 mod machine;
 mod opening;
+mod place;
 mod rng;
 mod text;
 mod writer;

@@ -12,7 +12,7 @@ type Leaf = Servent<
 >;
 type Peer = Servent<ServentSlots<[ConnSlot; 5], [RouteSlot; 256], [HostSlot; 16]>>;
 type Ultrapeer = Servent<
-    ServentSlots<[ConnSlot; 32], [RouteSlot; 128], [HostSlot; 16], [QuerySlot; 2], [u8; 34 * 128]>,
+    ServentSlots<[ConnSlot; 32], [RouteSlot; 112], [HostSlot; 16], [QuerySlot; 2], [u8; 34 * 128]>,
 >;
 
 #[test]
@@ -44,6 +44,13 @@ fn slots_and_machines_are_as_large_as_documented() {
             .iter()
             .all(|len| *len <= 16_384)
     );
+}
+
+#[test]
+fn datagrams_are_not_larger_than_documented() {
+    use gnutella_wire::datagram::{PeerSlot, SearchSlot};
+    assert!(size_of::<PeerSlot>() <= 288, "PeerSlot has {} bytes", size_of::<PeerSlot>());
+    assert!(size_of::<SearchSlot>() <= 320, "SearchSlot has {} bytes", size_of::<SearchSlot>());
 }
 
 /// Bounds instead of exact numbers: they differ between targets and compilers.
