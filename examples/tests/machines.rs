@@ -13,6 +13,11 @@ const END: &str = "<!-- end of machines -->\n";
 const MACHINES: [(&str, &str, &str); 20] = [
     ("gnutella_wire::Servent", "gnutella-wire/src/servent/mod.rs", "gnutella-wire/src/servent"),
     (
+        "gnutella_wire::datagram::Datagrams",
+        "gnutella-wire/src/datagram/mod.rs",
+        "gnutella-wire/src/datagram",
+    ),
+    (
         "gnutella_wire::opennap::Index",
         "gnutella-wire/src/opennap/index/mod.rs",
         "gnutella-wire/src/opennap/index",

@@ -191,6 +191,24 @@ fn a_killed_download_goes_on_from_three_servents() {
     assert!(fs::read(into.join("Hey Jude.mp3")).unwrap() == song);
 }
 
+/// A file that comes into the shared folder while the servent runs is found by its words, without accents.
+#[test]
+fn a_folder_is_watched_for_changes() {
+    let (shared, _) = music("watched");
+    let into = folder("watched-into");
+    let up = Running::start(&["--ultrapeer", "--share", shared.to_str().unwrap()]);
+    fs::write(shared.join("Café Søren.ogg"), b"later").unwrap();
+    fs::remove_file(shared.join("Let it be.mp3")).unwrap();
+    let find = |words: &str, wait: &str| {
+        let into = into.to_str().unwrap();
+        run(&["--connect", &up.address, "--into", into, "--wait", wait, "--find", words])
+    };
+    let done = find("CAFE", "20");
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    assert_eq!(fs::read(into.join("Café Søren.ogg")).unwrap(), b"later");
+    assert_eq!(find("let it", "1").status.code(), Some(1), "it went");
+}
+
 /// HEAD, ranges, and what there is not, as a client of any make asks for them.
 #[test]
 fn requests_of_strangers() {

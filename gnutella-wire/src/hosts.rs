@@ -3,6 +3,9 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
+use crate::place::Place;
+use crate::rng::mix;
+
 /// How long a host that could not be reached is left alone; doubles with each failure.
 const RETRY: u32 = 60; // seconds
 /// A host that failed this often is removed.
@@ -10,9 +13,11 @@ const MOST_FAILURES: u8 = 6;
 
 /// Remembers announced hosts. `S` is the storage, any `[HostSlot]`.
 ///
-/// A full cache replaces the host that failed most, and of those the one announced longest ago. It
-/// never holds the servent's own address, nor an invalid one: port 0, the unspecified, multicast
-/// and broadcast addresses. Each call looks at every slot once; some hundreds are plenty.
+/// A full cache replaces the host that failed most, and if none failed one chosen at random. Hosts of one
+/// network (/16) that have an eighth of the slots, and hosts that one neighbour announced and that have a
+/// quarter, replace each other: so no neighbour drives out what the others announce. It never holds the
+/// servent's own address, nor an invalid one: port 0, the unspecified, multicast and broadcast
+/// addresses. Each call looks at every slot a few times; some hundreds are plenty.
 ///
 /// ```
 /// use core::net::{Ipv4Addr, SocketAddrV4};
@@ -29,6 +34,7 @@ const MOST_FAILURES: u8 = 6;
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostCache<S: ?Sized> {
     own: SocketAddrV4,
+    seed: u64,
     slots: S, // last, so that an array coerces to a slice
 }
 
@@ -51,19 +57,35 @@ pub struct Host {
 #[derive(Debug, Clone)]
 pub struct Hosts<'s>(core::slice::Iter<'s, HostSlot>);
 
-/// Storage for one host: 32 bytes.
+/// Storage for one host: 36 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HostSlot(Option<Entry>);
+pub struct HostSlot(Place<Entry>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     host: Host,
-    announced_at: u32,  // seconds: when it was last announced
-    tried: Option<u32>, // seconds: when the last attempt began
+    announced_at: u32, // seconds: when it was last announced
+    tried: u32,        // seconds and one more: when the last attempt began; 0 for never
     failures: u8,
     dialling: bool,
     requested: bool, // by the user
+    source: HostSource,
 }
+
+/// The neighbour that announced a host: a number that no later neighbour has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HostSource(pub(crate) u32);
+
+impl HostSource {
+    /// The user, or a list that was asked for.
+    pub(crate) const USER: Self = Self(u32::MAX);
+}
+
+/// The share of the slots that one network and one neighbour have from others.
+const NETWORK_FRACTION: usize = 8;
+const SOURCE_FRACTION: usize = 4;
+/// And at least this many.
+const LEAST: usize = 2;
 
 impl<S> HostCache<S> {
     /// Creates an empty cache for the servent that listens at `own`.
@@ -79,7 +101,13 @@ impl<S> HostCache<S> {
     /// Continues with the slots of an earlier cache.
     #[must_use]
     pub const fn resume(own: SocketAddrV4, slots: S) -> Self {
-        Self { own, slots }
+        Self { own, seed: 0, slots }
+    }
+
+    /// Sets what the choice of the host to be replaced depends on, so that others cannot foresee it.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// Returns the storage.
@@ -93,7 +121,14 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
     /// Inserts a host. Returns whether it is stored: not if its address is invalid, or there are no
     /// slots.
     pub fn insert(&mut self, now: Duration, host: Host) -> bool {
-        is_host(host.address, self.own) && insert(self.slots.as_mut(), seconds(now), host)
+        self.insert_from(now, host, HostSource::USER)
+    }
+
+    /// Inserts a host that a neighbour announced.
+    pub(crate) fn insert_from(&mut self, now: Duration, host: Host, source: HostSource) -> bool {
+        let seed = self.seed;
+        let is_valid = is_host(host.address, self.own);
+        is_valid && insert(self.slots.as_mut(), seconds(now), host, source, seed)
     }
 
     /// Inserts a host that is to be tried next, whatever else is known of it. Returns whether it is
@@ -124,7 +159,7 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
         let best = entries
             .filter(|entry| ready(entry) && wanted(entry))
             .max_by_key(|entry| (entry.requested, entry.worth()))?;
-        best.tried = Some(at);
+        best.tried = at.saturating_add(1);
         best.dialling = true;
         best.requested = false;
         Some(best.host.address)
@@ -213,7 +248,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
     }
 }
 
-fn insert(slots: &mut [HostSlot], at: u32, host: Host) -> bool {
+fn insert(slots: &mut [HostSlot], at: u32, host: Host, source: HostSource, seed: u64) -> bool {
     if let Some(entry) = find(slots, host.address) {
         if host.hops > 0 {
             entry.host = host;
@@ -221,17 +256,54 @@ fn insert(slots: &mut [HostSlot], at: u32, host: Host) -> bool {
         entry.announced_at = at;
         return true;
     }
-    let worth = |slot: &HostSlot| slot.0.as_ref().map(|entry| (entry.dialling, entry.worth()));
-    let Some(worst) = slots.iter_mut().min_by_key(|slot| worth(slot)) else { return false };
-    worst.0 = Some(Entry {
+    let place = place_of(slots, at, host.address, source, seed);
+    let Some(slot) = place.and_then(|place| slots.get_mut(place)) else { return false };
+    slot.0 = Place::Taken(Entry {
         host,
         announced_at: at,
-        tried: None,
+        tried: 0,
         failures: 0,
         dialling: false,
         requested: false,
+        source,
     });
     true
+}
+
+/// Chooses the slot of a new host: a free one, or that of the host to be replaced.
+fn place_of(
+    slots: &[HostSlot],
+    at: u32,
+    address: SocketAddrV4,
+    source: HostSource,
+    seed: u64,
+) -> Option<usize> {
+    if let Some(free) = slots.iter().position(|slot| slot.0.is_empty()) {
+        return Some(free);
+    }
+    let share = |fraction| slots.len().checked_div(fraction).unwrap_or(0).max(LEAST);
+    let all = || slots.iter().enumerate().filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
+    let is_near = |entry: &Entry| network(entry.host.address) == network(address);
+    let is_of_source = |entry: &Entry| source != HostSource::USER && entry.source == source;
+    let is_crowded = all().filter(|(_, entry)| is_near(entry)).count() >= share(NETWORK_FRACTION);
+    let is_loud = all().filter(|(_, entry)| is_of_source(entry)).count() >= share(SOURCE_FRACTION);
+    let may_go = |entry: &Entry| {
+        if is_crowded { is_near(entry) } else { !is_loud || is_of_source(entry) }
+    };
+    let settled = |entry: &Entry| entry.dialling || entry.requested;
+    let rank = |entry: &Entry| (settled(entry), u8::MAX.saturating_sub(entry.failures));
+    let best = all().filter(|(_, entry)| may_go(entry)).map(|(_, entry)| rank(entry)).min()?;
+    let candidates = || all().filter(|(_, entry)| may_go(entry) && rank(entry) == best);
+    let place = u64::from(address.ip().to_bits()) << 16 | u64::from(address.port());
+    let random = mix(seed ^ place.wrapping_add(u64::from(at) << 48));
+    let count = u64::try_from(candidates().count()).unwrap_or(u64::MAX);
+    let chosen = usize::try_from(random.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+    candidates().nth(chosen).map(|(at, _)| at)
+}
+
+fn network(address: SocketAddrV4) -> [u8; 2] {
+    let [a, b, ..] = address.ip().octets();
+    [a, b]
 }
 
 fn find(slots: &mut [HostSlot], address: SocketAddrV4) -> Option<&mut Entry> {
@@ -245,7 +317,7 @@ fn fail(slots: &mut [HostSlot], which: impl Fn(&Entry) -> bool) {
         entry.failures = entry.failures.saturating_add(1);
         entry.dialling = false;
         if entry.failures >= MOST_FAILURES {
-            slot.0 = None;
+            slot.0 = Place::Empty;
         }
     }
 }
@@ -277,7 +349,7 @@ impl Iterator for Hosts<'_> {
 
 impl HostSlot {
     /// No host.
-    pub const EMPTY: Self = Self(None);
+    pub const EMPTY: Self = Self(Place::Empty);
 
     pub(crate) fn host(&self) -> Option<Host> {
         self.0.as_ref().map(|entry| entry.host)
@@ -292,13 +364,13 @@ impl Entry {
 
     /// When it may be tried again; `None` at the end of time.
     fn retry_at(&self) -> Option<u32> {
-        let Some(tried) = self.tried else { return Some(0) };
+        let Some(tried) = self.tried.checked_sub(1) else { return Some(0) };
         tried.checked_add(RETRY.checked_shl(u32::from(self.failures)).unwrap_or(u32::MAX))
     }
 
     /// When the present attempt has taken too long.
     fn give_up_at(&self, patience: Duration) -> Option<u32> {
-        let tried = self.tried.filter(|_| self.dialling)?;
+        let tried = self.tried.checked_sub(1).filter(|_| self.dialling)?;
         tried.checked_add(seconds(patience).max(1))
     }
 }

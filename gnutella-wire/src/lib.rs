@@ -18,6 +18,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod datagram;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod election;
@@ -39,11 +40,13 @@ pub mod transfer;
 pub mod wire;
 
 mod error;
+mod fixed_codes;
 mod hex;
 mod id;
 mod invariant;
 mod machine;
 mod opening;
+mod place;
 mod rng;
 mod text;
 mod writer;

@@ -32,6 +32,11 @@ impl<'b> Writer<'b> {
         Ok(writer.len)
     }
 
+    /// Returns how many bytes were written, those beyond the end included.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {

@@ -282,7 +282,7 @@ fn zlib_inflates_ours_and_its_output_is_inflated() {
     assert!(out == text && rest.is_empty(), "a link of zlib is read");
 }
 
-/// The README of the crate says how much memory a link takes.
+/// The README of the crate states how much memory a link takes.
 #[test]
 fn an_inflater_is_as_large_as_documented() {
     let state = size_of::<Inflater<[u8; 0]>>();

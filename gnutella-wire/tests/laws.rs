@@ -79,6 +79,11 @@ proptest! {
     }
 
     #[test]
+    fn datagrams_keep_the_laws(bytes in vec(any::<u8>(), 0..1_500)) {
+        bodies::datagram::datagrams(&bytes);
+    }
+
+    #[test]
     fn hosts_behave_as_a_model(bytes in vec(any::<u8>(), 0..600)) {
         bodies::hosts::hosts(&bytes);
     }

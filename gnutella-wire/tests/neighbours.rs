@@ -240,34 +240,3 @@ fn a_refusal_names_its_code_and_other_hosts() {
     servent.leave(Duration::ZERO);
     assert_eq!(judge(&servent, "X-Ultrapeer: True"), Err("503 Servent Shutdown".into()));
 }
-
-/// A leaf that shares before it connects sends its table with the connection, and not again when the interval ends.
-#[test]
-fn a_table_is_sent_once_until_it_changes() {
-    let mut config = Config::leaf(ServentId([1; 16]), address(1));
-    config.table_interval = Duration::from_secs(10);
-    let storage = ServentVec::new(ServentLimits::of(&config));
-    let mut servent = Servent::new(config, storage).unwrap();
-    let mut head = Vec::new();
-    head.extend(b"GNUTELLA/0.6 200 OK\r\nX-Ultrapeer: True\r\nX-Query-Routing: 0.1\r\n\r\n");
-    let (head, _) = Head::decode(&head, HeadLimits::GTKG).unwrap();
-    let ultrapeer = Neighbour::of_head(&head);
-    servent.share(Duration::ZERO, "Hey Jude.mp3");
-    servent.handle_connected(Duration::ZERO, A, ultrapeer).unwrap();
-    let resets = |servent: &mut Servent<ServentVec>| {
-        let mut buf = [0; Servent::<ServentVec>::MAX_TRANSMIT_LEN];
-        let mut resets = 0;
-        while let Some(sent) = servent.poll_transmit(&mut buf).unwrap() {
-            let (header, payload) = buf[..sent.len].split_first_chunk::<23>().unwrap();
-            resets += usize::from(header[16] == Function::QRP.0 && payload[0] == 0);
-        }
-        resets
-    };
-    assert_eq!(resets(&mut servent), 1);
-    let at = Duration::from_secs(10);
-    servent.handle_timeout(at);
-    assert_eq!(resets(&mut servent), 0, "it has the table");
-    servent.share(at, "Yesterday.mp3");
-    servent.handle_timeout(at + at);
-    assert_eq!(resets(&mut servent), 1, "the table changed");
-}

@@ -26,7 +26,7 @@ fn encoded(message: &Message<'_>) -> Vec<u8> {
     out
 }
 
-/// All examples, framed as they stand; their fields mean what the text says, and come back.
+/// All examples, framed as they stand; their fields mean what the text defines, and come back.
 #[test]
 fn the_examples_of_napster_txt_decode_and_encode_back() {
     let mut seen = 0;
@@ -162,13 +162,13 @@ fn file(name: &str, bitrate: u32) -> File<'_> {
 fn enter(server: &mut Server, link: u32, nick: &str, port: u16) {
     server.handle_connected(T0, ConnId(link), HOME).unwrap();
     assert_eq!(
-        say(server, link, &Message::Login(login(nick, port))),
+        send(server, link, &Message::Login(login(nick, port))),
         [format!("{link} login ack unknown")]
     );
 }
 
 /// Gives the index a message, and returns all that it then sends, as "link message".
-fn say(server: &mut Server, link: u32, message: &Message<'_>) -> Vec<String> {
+fn send(server: &mut Server, link: u32, message: &Message<'_>) -> Vec<String> {
     let bytes = encoded(message);
     let received = server.handle_bytes(T0, ConnId(link), &bytes).unwrap();
     assert_eq!(received.consumed, bytes.len(), "{message:?}");
@@ -197,11 +197,11 @@ fn an_index_finds_files_and_introduces_peers() {
         (2, "Pixies\\Debaser live.mp3", 192),
         (2, "other.mp3", 64),
     ] {
-        assert!(say(&mut index, link, &Message::Share(file(name, bitrate))).is_empty());
+        assert!(send(&mut index, link, &Message::Share(file(name, bitrate))).is_empty());
     }
     assert_eq!((index.users(), index.files()), (3, 3));
     let find = |search| Message::Search(search);
-    let found = say(&mut index, 3, &find(Search::new(text("debaser pixies"))));
+    let found = send(&mut index, 3, &find(Search::new(text("debaser pixies"))));
     assert_eq!(
         found,
         [
@@ -211,40 +211,40 @@ fn an_index_finds_files_and_introduces_peers() {
         ]
     );
     let bitrate = Some(Bound::AtLeast(160));
-    let found = say(&mut index, 3, &find(Search { bitrate, ..Search::new(text("debaser")) }));
+    let found = send(&mut index, 3, &find(Search { bitrate, ..Search::new(text("debaser")) }));
     assert_eq!(found.len(), 2);
     let found =
-        say(&mut index, 3, &find(Search { max_results: Some(1), ..Search::new(text("mp3")) }));
+        send(&mut index, 3, &find(Search { max_results: Some(1), ..Search::new(text("mp3")) }));
     assert_eq!(found.len(), 2);
-    let none = say(&mut index, 3, &find(Search::new(text("-"))));
+    let none = send(&mut index, 3, &find(Search::new(text("-"))));
     assert_eq!(none, ["3 notice search for words"]);
 
     let wanted = |nick, name| Wanted { nick: text(nick), name: text(name) };
-    let there = say(&mut index, 3, &Message::Download(wanted("ANN", "pixies - debaser.mp3")));
+    let there = send(&mut index, 3, &Message::Download(wanted("ANN", "pixies - debaser.mp3")));
     assert_eq!(there, ["1 upload request cat \"pixies - debaser.mp3\""]);
-    let there = say(&mut index, 1, &Message::UploadAccept(wanted("cat", "pixies - debaser.mp3")));
+    let there = send(&mut index, 1, &Message::UploadAccept(wanted("cat", "pixies - debaser.mp3")));
     assert_eq!(there, ["3 download ack ann 16777226 6699 \"pixies - debaser.mp3\" 0123 8"]);
-    let nowhere = say(&mut index, 3, &Message::Download(wanted("ann", "no.mp3")));
+    let nowhere = send(&mut index, 3, &Message::Download(wanted("ann", "no.mp3")));
     assert_eq!(nowhere, ["3 download error ann \"no.mp3\""]);
     // The sharer has port 0: ask that it connects.
-    let walled = say(&mut index, 3, &Message::Download(wanted("ben", "other.mp3")));
+    let walled = send(&mut index, 3, &Message::Download(wanted("ben", "other.mp3")));
     assert_eq!(walled, ["3 download ack ben 16777226 0 \"other.mp3\" 0123 8"]);
-    let pushed = say(&mut index, 3, &Message::DownloadFirewalled(wanted("ben", "other.mp3")));
+    let pushed = send(&mut index, 3, &Message::DownloadFirewalled(wanted("ben", "other.mp3")));
     assert_eq!(pushed, ["2 upload request cat \"other.mp3\""]);
-    let pushed = say(&mut index, 2, &Message::UploadAccept(wanted("cat", "other.mp3")));
+    let pushed = send(&mut index, 2, &Message::UploadAccept(wanted("cat", "other.mp3")));
     assert_eq!(pushed, ["2 upload firewalled cat 16777226 6700 \"other.mp3\" 0123 8"]);
 
-    let rows = say(&mut index, 1, &Message::Browse(text("ben")));
+    let rows = send(&mut index, 1, &Message::Browse(text("ben")));
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[2], "1 browse end ben");
-    assert_eq!(say(&mut index, 1, &Message::Browse(text("dan"))), ["1 browse end dan"]);
-    assert_eq!(say(&mut index, 1, &Message::Stats(0, 0, 0)), ["1 stats 3 3 3"]);
-    assert_eq!(say(&mut index, 1, &Message::SpeedRequest(text("cat"))), ["1 speed cat 8"]);
+    assert_eq!(send(&mut index, 1, &Message::Browse(text("dan"))), ["1 browse end dan"]);
+    assert_eq!(send(&mut index, 1, &Message::Stats(0, 0, 0)), ["1 stats 3 3 3"]);
+    assert_eq!(send(&mut index, 1, &Message::SpeedRequest(text("cat"))), ["1 speed cat 8"]);
 
     // What was unshared, and what went with its sharer, is found no more.
-    assert!(say(&mut index, 1, &Message::Unshare(text("pixies - debaser.mp3"))).is_empty());
+    assert!(send(&mut index, 1, &Message::Unshare(text("pixies - debaser.mp3"))).is_empty());
     index.handle_closed(T0, ConnId(2));
-    assert_eq!(say(&mut index, 3, &find(Search::new(text("debaser")))), ["3 search end"]);
+    assert_eq!(send(&mut index, 3, &find(Search::new(text("debaser")))), ["3 search end"]);
     assert_eq!((index.users(), index.files()), (2, 0));
 }
 
@@ -253,19 +253,19 @@ fn hotlists_report_logins_and_logouts() {
     let mut index = server(4, 0);
     enter(&mut index, 1, "ann", 1);
     let watch = |nick| Message::HotlistAdd(text(nick));
-    assert_eq!(say(&mut index, 1, &watch("ben")), ["1 hotlist ack ben"]);
+    assert_eq!(send(&mut index, 1, &watch("ben")), ["1 hotlist ack ben"]);
     index.handle_connected(T0, ConnId(2), HOME).unwrap();
-    let came = say(&mut index, 2, &Message::Login(login("ben", 0)));
+    let came = send(&mut index, 2, &Message::Login(login("ben", 0)));
     assert_eq!(came, ["2 login ack unknown", "1 user on ben 8"]);
     enter(&mut index, 3, "cat", 1);
-    assert_eq!(say(&mut index, 3, &watch("ben")), ["3 hotlist ack ben", "3 user on ben 8"]);
+    assert_eq!(send(&mut index, 3, &watch("ben")), ["3 hotlist ack ben", "3 user on ben 8"]);
     index.handle_closed(T0, ConnId(2));
     assert_eq!(drain(&mut index), ["3 user off ben", "1 user off ben"]);
-    assert!(say(&mut index, 3, &Message::HotlistRemove(text("ben"))).is_empty());
+    assert!(send(&mut index, 3, &Message::HotlistRemove(text("ben"))).is_empty());
     for nick in ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"] {
-        assert_eq!(say(&mut index, 3, &watch(nick)), [format!("3 hotlist ack {nick}")]);
+        assert_eq!(send(&mut index, 3, &watch(nick)), [format!("3 hotlist ack {nick}")]);
     }
-    assert_eq!(say(&mut index, 3, &watch("one-more")), ["3 hotlist error one-more"]);
+    assert_eq!(send(&mut index, 3, &watch("one-more")), ["3 hotlist error one-more"]);
 }
 
 #[test]
@@ -279,22 +279,22 @@ fn an_index_refuses_what_breaks_its_rules() {
         Err(ConnectError::Full { capacity: 2 })
     );
     assert_eq!(index.handle_bytes(T0, ConnId(3), b""), Err(NotConnected(ConnId(3))));
-    let early = say(&mut index, 2, &Message::Stats(0, 0, 0));
+    let early = send(&mut index, 2, &Message::Stats(0, 0, 0));
     assert_eq!(early, ["2 error log in first"]);
-    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("ANN"))), ["2 nick taken"]);
-    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("dan"))), ["2 nick free"]);
-    assert_eq!(say(&mut index, 2, &Message::NickCheck(text("a\"b"))), ["2 nick invalid"]);
-    let taken = say(&mut index, 2, &Message::Login(login("Ann", 1)));
+    assert_eq!(send(&mut index, 2, &Message::NickCheck(text("ANN"))), ["2 nick taken"]);
+    assert_eq!(send(&mut index, 2, &Message::NickCheck(text("dan"))), ["2 nick free"]);
+    assert_eq!(send(&mut index, 2, &Message::NickCheck(text("a\"b"))), ["2 nick invalid"]);
+    let taken = send(&mut index, 2, &Message::Login(login("Ann", 1)));
     assert_eq!(taken, ["2 error this nick is in use"]);
-    assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 1))).is_empty());
-    assert!(say(&mut index, 1, &Message::Share(file("a.mp3", 2))).is_empty(), "the same again");
-    let full = say(&mut index, 1, &Message::Share(file("b.mp3", 1)));
+    assert!(send(&mut index, 1, &Message::Share(file("a.mp3", 1))).is_empty());
+    assert!(send(&mut index, 1, &Message::Share(file("a.mp3", 2))).is_empty(), "the same again");
+    let full = send(&mut index, 1, &Message::Share(file("b.mp3", 1)));
     assert_eq!(full, ["1 notice the index is full"]);
     let long = "x".repeat(256);
-    let long = say(&mut index, 1, &Message::Share(file(&long, 1)));
+    let long = send(&mut index, 1, &Message::Share(file(&long, 1)));
     assert_eq!(long, ["1 notice the name of the file is too long"]);
     let bad = Frame { kind: Kind::SHARE, data: b"\"a.mp3\" only" };
-    assert_eq!(say(&mut index, 1, &Message::Other(bad)), ["1 notice malformed fields"]);
+    assert_eq!(send(&mut index, 1, &Message::Other(bad)), ["1 notice malformed fields"]);
     // A user that does not read the answers waits.
     let stats = encoded(&Message::Stats(0, 0, 0));
     let mut consumed = || index.handle_bytes(T0, ConnId(1), &stats).unwrap().consumed;
@@ -305,7 +305,7 @@ fn an_index_refuses_what_breaks_its_rules() {
     let error = NapError::TooLong { kind: Kind(0xFFFF), len: 0xFFFF, limit: MAX_DATA };
     let event = IndexEvent::Closed { conn: ConnId(1), reason: IndexCloseReason::Frame(error) };
     assert_eq!((index.poll_event(), index.poll_event(), index.files()), (Some(event), None, 0));
-    assert_eq!(say(&mut index, 2, &Message::Login(login("ann", 1))), ["2 login ack unknown"]);
+    assert_eq!(send(&mut index, 2, &Message::Login(login("ann", 1))), ["2 login ack unknown"]);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn silence_is_pinged_and_then_ended() {
 fn a_client_logs_in_searches_and_answers_pings() {
     let mut index = server(2, 2);
     enter(&mut index, 2, "ben", 1);
-    say(&mut index, 2, &Message::Share(file("my song.mp3", 1)));
+    send(&mut index, 2, &Message::Share(file("my song.mp3", 1)));
     index.handle_connected(T0, ConnId(1), HOME).unwrap();
     let (mut client, mut buf) = (Client::new(Duration::from_secs(5)).unwrap(), [0; 512]);
     let search = Message::Search(Search::new(text("song")));
@@ -412,6 +412,6 @@ fn an_md5_of_zeros_is_unknown() {
 
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_176, 352));
+    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_288, 352));
     assert!(size_of::<Index<()>>() <= 240 && size_of::<Client>() <= 96);
 }

@@ -89,6 +89,24 @@ fn a_sharer_without_free_uploads_answers_with_its_limit() {
     assert_eq!(failed, sent(&[(2, 609, "ann \"a.mp3\"")]));
 }
 
+/// A sharer that does not answer: the user receives 609, once.
+#[test]
+fn a_sharer_that_stays_silent_fails_the_request() {
+    let mut world = World::new(2, 2);
+    world.enter(1, "ann", 6_699);
+    world.enter(2, "ben", 6_699);
+    world.send(1, 100, "\"a.mp3\" 00 1 128 44100 60");
+    assert_eq!(world.send(2, 203, "ann \"a.mp3\"").len(), 1);
+    let timeout = IndexConfig::CUSTOMARY.request_timeout;
+    assert_eq!(world.0.poll_timeout(), Some(timeout));
+    world.0.handle_timeout(timeout - Duration::from_millis(1));
+    assert_eq!(world.drain(), []);
+    world.0.handle_timeout(timeout);
+    assert_eq!(world.drain(), sent(&[(2, 609, "ann \"a.mp3\"")]));
+    assert_eq!(world.send(1, 608, "ben \"a.mp3\""), [], "too late");
+    assert!(world.0.poll_timeout() > Some(timeout));
+}
+
 #[test]
 fn nobody_accepts_what_was_not_asked_for() {
     let mut world = World::new(4, 8);

@@ -1,4 +1,4 @@
-//! Several servents over the simulated network: what the lectures say happens, happens.
+//! Several servents over the simulated network: what the lectures describe.
 //! `C-GNU-nn` and `C-HYB-nn` number the facts of the lectures, as the example `slides` prints them.
 
 #[allow(dead_code, reason = "the scenarios of 0.6 use the rest")]
@@ -247,8 +247,8 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
         let of_0: Vec<_> = world.lost.iter().filter(|(at, _)| *at == Addr(0)).collect();
         assert_eq!(of_0.last().map(|(_, reason)| *reason), expected, "{what}");
         if let Some(CloseReason::Dismissed(code)) = expected {
-            let heard = world.lost.contains(&(Addr(1), CloseReason::Left(code)));
-            assert!(heard, "{what}: the neighbour did not hear {code}");
+            let received = world.lost.contains(&(Addr(1), CloseReason::Left(code)));
+            assert!(received, "{what}: the neighbour did not receive {code}");
         }
     }
 }
@@ -275,7 +275,7 @@ fn a_push_brings_the_file_out_from_behind_a_firewall() {
     let [push] = world.pushes(3) else { panic!("one push") };
     assert_eq!((push.0, push.1.to_string()), (1, "10.0.0.0:6346".into()));
 
-    // What D now says on a connection of its own, and what A answers there.
+    // What D now sends on a connection of its own, and what A answers there.
     let name = gnutella_wire::Text::new(b"Hey Jude.mp3").unwrap();
     let mut buf = [0; 256];
     let len = Giv { index: 1, servent: ServentId([3; 16]), name }.encode(&mut buf).unwrap();
@@ -290,7 +290,7 @@ fn a_push_brings_the_file_out_from_behind_a_firewall() {
     assert_eq!(asked.resource, Resource::File { index: 1, name: Name::new(b"Hey Jude.mp3") });
 }
 
-/// A bye is said once, and the link is lost only when it was.
+/// A bye is sent once, and the link is lost only when it was.
 #[test]
 fn nothing_follows_a_bye() {
     let mut world = World::new(14);
@@ -397,7 +397,7 @@ fn segments_of_any_size_give_the_same_result() {
     }
 }
 
-/// The role and the payload that a neighbour shows are what the servent was told.
+/// The role and the payload that a neighbour shows are what the servent was given.
 #[test]
 fn admission_counts_by_role() {
     let mut world = World::new(13);

@@ -41,8 +41,8 @@ fn a_query_goes_only_where_it_may_match() {
     world.search(2, QUERY, "hey jude");
     world.run(20);
     assert_eq!(world.hits(2), ["Hey Jude.mp3"]);
-    let heard: Vec<_> = (0..6).map(|number| world.queries(number)).collect();
-    assert_eq!(heard, [1, 1, 0, 0, 1, 0], "who heard of it");
+    let received: Vec<_> = (0..6).map(|number| world.queries(number)).collect();
+    assert_eq!(received, [1, 1, 0, 0, 1, 0], "who received it");
     assert_eq!(world.sent(Function::QUERY), 3, "one per link on the way");
     assert!(world.stats(1).filtered >= 1 && world.stats(0).filtered >= 1);
 }
@@ -64,21 +64,21 @@ fn the_last_hop_is_filtered_too() {
     }
 }
 
-/// Words of two files together say "perhaps" to the ultrapeers, and no leaf hears of them.
+/// Words of two files together match at the ultrapeers, and no leaf receives the query.
 #[test]
 fn a_merged_table_admits_the_words_of_all_leaves() {
     let mut world = two_ultrapeers();
     world.search(2, QUERY, "let jude");
     world.run(20);
-    let heard: Vec<_> = (0..6).map(|number| world.queries(number)).collect();
-    assert_eq!(heard, [1, 1, 0, 0, 0, 0]);
+    let received: Vec<_> = (0..6).map(|number| world.queries(number)).collect();
+    assert_eq!(received, [1, 1, 0, 0, 0, 0]);
 }
 
 /// What a leaf no longer shares, or a leaf that went, is forgotten by the ultrapeers behind.
 #[test]
 fn tables_follow_what_is_shared() {
     let mut world = two_ultrapeers();
-    world.tell(4, |servent, now| {
+    world.command(4, |servent, now| {
         servent.unshare_all(now);
         servent.share(now, "Something.mp3");
     });
@@ -87,7 +87,7 @@ fn tables_follow_what_is_shared() {
     world.search(2, Guid([0x52; 16]), "something");
     world.run(20);
     assert_eq!(world.queries(4), 1, "only of what it shares now");
-    assert_eq!(world.queries(1), 2, "asked by TTL 2, whatever its table says");
+    assert_eq!(world.queries(1), 2, "asked by TTL 2, whatever its table has");
 }
 
 /// A star of ultrapeers around 0, each with one leaf that has the file; a leaf of 0 searches.
@@ -135,22 +135,22 @@ fn a_dynamic_query_asks_all_for_a_rare_file() {
     world.run(120);
     assert_eq!((1..=10).filter(|ray| world.queries(*ray) > 0).count(), 10);
     assert_eq!(world.hits(21).len(), 10);
-    // The leaf was asked how many hits it has, and told (BEAR/11, BEAR/12).
+    // The leaf was asked how many hits it has, and answered (BEAR/11, BEAR/12).
     let of_leaf = |line: &&String| line.starts_with("21>0: VENDOR");
-    let told = world.trace.iter().filter(of_leaf).count();
-    assert_eq!(told, 3, "after three, six and nine: {:#?}", world.trace.last());
+    let reports = world.trace.iter().filter(of_leaf).count();
+    assert_eq!(reports, 3, "after three, six and nine: {:#?}", world.trace.last());
 }
 
-/// A leaf that has enough says so, and its ultrapeer stops.
+/// A leaf that has enough reports it, and its ultrapeer stops.
 #[test]
 fn a_leaf_stops_its_query() {
     let mut world = star(10, 100);
     world.search(21, QUERY, "jude");
     world.run(1);
-    assert!(world.tell(21, |servent, now| servent.stop_search(now, QUERY)).is_ok());
+    assert!(world.command(21, |servent, now| servent.stop_search(now, QUERY)).is_ok());
     world.run(120);
     assert_eq!((1..=10).filter(|ray| world.queries(*ray) > 0).count(), 3);
-    assert!(world.tell(21, |servent, now| servent.stop_search(now, Guid([0; 16]))).is_err());
+    assert!(world.command(21, |servent, now| servent.stop_search(now, Guid([0; 16]))).is_err());
 }
 
 /// An ultrapeer's own search goes the same way.
@@ -173,18 +173,18 @@ fn pings_are_answered_from_the_cache() {
     assert!((1..6).contains(&first), "little is known yet, so 0 asks its peers");
     world.ping(11, Guid([2; 16]));
     world.run(2);
-    assert_eq!(world.pongs(11) - first, 1 + 5, "0 and what it has heard of");
+    assert_eq!(world.pongs(11) - first, 1 + 5, "0 and the hosts it knows");
     let relayed = world.trace.iter().filter(|line| line.contains("PING 02020202"));
     assert_eq!(relayed.count(), 1);
 }
 
-/// A neighbour that reads too slowly hears of hits but not of queries, and is asked for fewer.
+/// A neighbour that reads too slowly receives hits but no queries, and is asked for fewer.
 #[test]
 fn a_full_send_buffer_drops_queries_first() {
     let mut world = two_ultrapeers();
     let link = world.link(0, 1);
     let queue = world.servent(0).config().send_queue;
-    world.tell(0, |servent, now| servent.handle_backlog(now, link, queue / 20 * 13)).unwrap();
+    world.command(0, |servent, now| servent.handle_backlog(now, link, queue / 20 * 13)).unwrap();
     assert!(world.trace.last().unwrap().starts_with("0>1: VENDOR"), "hops-flow 0");
     let message = |function, body: &[u8]| {
         let header = Header { guid: QUERY, function, ttl: 3, hops: 0, len: body.len() as u32 };
@@ -198,12 +198,12 @@ fn a_full_send_buffer_drops_queries_first() {
     world.run(30);
     assert_eq!(world.queries(1), 0, "choked");
     assert!(world.trace.iter().any(|line| line.starts_with("0>1: HIT")), "{:#?}", world.trace);
-    world.tell(0, |servent, now| servent.handle_backlog(now, link, 0)).unwrap();
+    world.command(0, |servent, now| servent.handle_backlog(now, link, 0)).unwrap();
     assert!(world.trace.last().unwrap().starts_with("0>1: VENDOR"), "all hops again");
     world.search(2, Guid([8; 16]), "hey jude");
     world.run(30);
     assert_eq!(world.queries(1), 1);
-    world.tell(0, |servent, now| servent.handle_backlog(now, link, queue + 1)).unwrap();
+    world.command(0, |servent, now| servent.handle_backlog(now, link, queue + 1)).unwrap();
     world.run(1);
     assert!(world.lost.contains(&(Addr(0), CloseReason::Dismissed(ByeCode::SEND_QUEUE))));
 }
@@ -212,12 +212,12 @@ fn a_full_send_buffer_drops_queries_first() {
 #[test]
 fn hops_flow_stops_queries() {
     let mut world = two_ultrapeers();
-    world.tell(4, |servent, now| servent.limit_queries(now, 0));
+    world.command(4, |servent, now| servent.limit_queries(now, 0));
     world.run(1);
     world.search(2, QUERY, "hey jude");
     world.run(20);
     assert_eq!((world.queries(1), world.queries(4)), (1, 0));
-    world.tell(4, |servent, now| {
+    world.command(4, |servent, now| {
         servent.limit_queries(now, 255);
         servent.set_busy(true);
         assert_eq!(servent.hit_flags().busy, Some(true));
@@ -292,9 +292,9 @@ fn peers_are_looked_for_and_replaced() {
     let mut world = World::new(25);
     (0..5).for_each(|number| world.add_modern(number, &Config::ultrapeer));
     world.add_modern(9, &Config::leaf);
-    world.tell(9, |servent, now| servent.add_host(now, address(9))); // itself: not kept
+    world.command(9, |servent, now| servent.add_host(now, address(9))); // itself: not kept
     for hint in 0..4 {
-        world.tell(9, |servent, now| servent.add_host(now, address(hint)));
+        world.command(9, |servent, now| servent.add_host(now, address(hint)));
     }
     world.run(2);
     assert_eq!(world.neighbours(9).len(), 3, "a leaf wants three: {:?}", world.dialled);
@@ -305,17 +305,17 @@ fn peers_are_looked_for_and_replaced() {
     let neighbours = world.neighbours(9);
     assert_eq!(neighbours.len(), 3, "replaced by the fourth");
     assert!(!neighbours.contains(&gone));
-    world.tell(9, |servent, now| servent.connect(now, address(4))).unwrap();
+    world.command(9, |servent, now| servent.connect(now, address(4))).unwrap();
     assert_eq!(world.dialled.last(), Some(&(9, address(4))), "asked for, so dialled");
-    assert!(world.tell(9, |servent, now| servent.connect(now, address(9))).is_err());
+    assert!(world.command(9, |servent, now| servent.connect(now, address(9))).is_err());
     assert!(world.servent(9).hosts().any(|host| host.address == address(4)));
 }
 
-/// Leaving says bye 200 to all and dials nobody any more.
+/// Leaving sends bye 200 to all and dials nobody any more.
 #[test]
 fn leaving_sends_a_bye_to_every_neighbour() {
     let mut world = two_ultrapeers();
-    world.tell(1, gnutella_wire::Servent::leave);
+    world.command(1, gnutella_wire::Servent::leave);
     world.run(1);
     for number in [0, 4, 5] {
         assert!(world.lost.contains(&(Addr(number), CloseReason::Left(ByeCode::SHUTDOWN))));
@@ -328,7 +328,7 @@ fn leaving_sends_a_bye_to_every_neighbour() {
 fn a_leaf_becomes_an_ultrapeer() {
     let mut world = two_ultrapeers();
     assert!(!world.servent(2).has_room(Role::Leaf));
-    world.tell(2, |servent, now| servent.set_role(now, Role::Ultrapeer));
+    world.command(2, |servent, now| servent.set_role(now, Role::Ultrapeer));
     world.run(1);
     assert!(world.lost.contains(&(Addr(0), CloseReason::Left(ByeCode::CHANGING_MODE))));
     assert!(world.servent(2).has_room(Role::Leaf) && world.servent(2).wants_ultrapeers());

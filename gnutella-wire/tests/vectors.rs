@@ -136,7 +136,7 @@ fn lengths_beyond_the_limit_are_refused() {
     assert_eq!(Limits::EMBEDDED.buffer_len(), 2_071);
 }
 
-/// C-GNU-06, C-GNU-07, C-GNU-26: a ping says nothing, a pong 14 bytes.
+/// C-GNU-06, C-GNU-07, C-GNU-26: a ping is empty, a pong has 14 bytes.
 #[test]
 fn pings_and_pongs_round_trip() {
     assert_eq!(Ping::default().encoded_len(), 0);
@@ -281,7 +281,7 @@ const STEP_A: &str =
 const STEP_B: &str = "GNUTELLA/0.6 200 OK\r\nUser-Agent: gtk-gnutella/1.2.3-14-ga331a-dirty (2024-03-03; Topless; Linux x86_64)\r\nPong-Caching: 0.1\r\nX-Ultrapeer: True\r\nX-Live-Since: Fri, 01 Nov 2024 12:00:05 +0000\r\nX-Features: sflag/0.1, HSEP/0.2\r\n\r\n";
 const STEP_C: &str = "GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n";
 
-/// 0.6 section 2.1; step B is what gtk-gnutella 1.2.3-14 said to an ultrapeer.
+/// 0.6 section 2.1; step B is what gtk-gnutella 1.2.3-14 sent to an ultrapeer.
 #[test]
 fn the_handshake_of_0_6_opens() {
     let (mut ann, mut ben, mut buf) = (Handshake::dialler_06(), Handshake::acceptor(), [0; 64]);

@@ -5,11 +5,10 @@
 
 use miniz_oxide::mz_adler32_oxide as adler32;
 
-use super::codes::{Bits, MAX_MATCH};
 use crate::error::BufferTooSmall;
+use crate::fixed_codes::{Bits, HEADER, MAX_MATCH};
 use crate::writer::Writer;
 
-const HEADER: [u8; 2] = [0x78, 0x9C]; // a window of 32 KiB, no dictionary (RFC 1950, 2.2)
 const MIN_MATCH: usize = 4; // bytes that the finder compares first
 const HEADS: usize = 512;
 const MAX_PIECE: usize = 1 << 15; // so that all distances are legal and positions fit 16 bits

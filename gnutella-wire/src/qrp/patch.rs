@@ -194,7 +194,21 @@ impl<'a> PatchEncoder<'a> {
         crate::writer::Writer::fill(out, |w| crate::deflate::compress_chunks(feed, w))
     }
 
-    fn per_byte(&self) -> u32 {
+    /// Returns how many slots the table has.
+    pub(super) fn slots(&self) -> u32 {
+        self.new.slots()
+    }
+
+    /// Returns the byte whose first entry is that of `slot`.
+    pub(super) fn byte(&self, slot: u32) -> u8 {
+        // A table of few slots ends inside a byte; `entry` is 0 beyond it.
+        let end = slot.saturating_add(self.per_byte());
+        let bits = u32::from(self.entry_bits);
+        let shift = |byte: u8| byte.checked_shl(bits).unwrap_or_default();
+        (slot..end).fold(0, |byte, slot| shift(byte) | self.entry(slot))
+    }
+
+    pub(super) fn per_byte(&self) -> u32 {
         8_u32.checked_div(self.entry_bits.into()).unwrap_or(1).max(1)
     }
 
@@ -250,12 +264,8 @@ impl Iterator for PatchEntries<'_> {
         if self.slot >= self.plan.new.slots() {
             return None;
         }
-        // A table of few slots ends inside a byte; `entry` is 0 beyond it.
-        let end = self.slot.saturating_add(self.plan.per_byte());
-        let bits = u32::from(self.plan.entry_bits);
-        let shift = |byte: u8| byte.checked_shl(bits).unwrap_or_default();
-        let byte = (self.slot..end).fold(0, |byte, slot| shift(byte) | self.plan.entry(slot));
-        self.slot = end;
+        let byte = self.plan.byte(self.slot);
+        self.slot = self.slot.saturating_add(self.plan.per_byte());
         Some(byte)
     }
 }

@@ -7,8 +7,10 @@ use super::event::{CloseReason, Event};
 use super::neighbour::Neighbour;
 use super::penalties::Faults;
 use super::quota::Quota;
+use super::table_exchange::TableOut;
 use crate::id::Guid;
 use crate::machine::ConnId;
+use crate::place::Place;
 use crate::qrp::ReceiverState;
 use crate::routes::RouteSource;
 use crate::wire::ByeCode;
@@ -22,12 +24,12 @@ pub(super) const ALL_HOPS: u8 = u8::MAX;
 /// What own messages come by.
 pub(super) const OWN: RouteSource = RouteSource(NEVER);
 
-/// Storage for one connection: 200 bytes on a 64-bit host.
+/// Storage for one connection: 216 bytes on a 64-bit host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
-    serial: u32,
-    pub(super) conn: Option<Connection>,
+    serial: u32, // one more, so that all bytes of an empty slot are 0
+    pub(super) conn: Place<Connection>,
 }
 
 /// The state of a neighbour, and the messages due to it.
@@ -58,7 +60,7 @@ pub(super) struct Connection {
     pub(super) table_in: ReceiverState,
     pub(super) table_unread: bool, // its table came in a form that nobody read
     pub(super) table_version: u32, // of the table that it has or is being sent; 0 for none
-    pub(super) table_out: Option<u8>, // the next message of the own table: 0 is the RESET
+    pub(super) table_out: Option<TableOut>,
 
     pub(super) status_due: Option<StatusDue>,
     pub(super) stop_due: Option<Guid>,
@@ -92,10 +94,10 @@ pub(super) enum StatusDue {
 
 impl ConnSlot {
     /// No connection.
-    pub const EMPTY: Self = Self { serial: NEVER, conn: None };
+    pub const EMPTY: Self = Self { serial: 0, conn: Place::Empty };
 
     pub(super) fn source(&self) -> RouteSource {
-        RouteSource(self.serial)
+        RouteSource(self.serial.wrapping_sub(1))
     }
 
     /// Returns the connection unless it is about to end.
@@ -116,9 +118,10 @@ impl ConnSlot {
     /// Begins a connection under a number that no earlier one had.
     pub(super) fn open(&mut self, index: usize, slots: usize, conn: Connection) {
         let number = |n: usize| u32::try_from(n).unwrap_or(NEVER);
-        let next = self.serial.checked_add(number(slots)).filter(|next| *next != NEVER);
-        self.serial = next.unwrap_or(number(index));
-        self.conn = Some(conn);
+        let is_used = self.serial != 0;
+        let next = self.serial.checked_add(number(slots)).filter(|_| is_used);
+        self.serial = next.unwrap_or(number(index).saturating_add(1));
+        self.conn = Place::Taken(conn);
     }
 
     /// Removes a connection that has no more to send, and reports why.
@@ -126,7 +129,7 @@ impl ConnSlot {
         let conn = self.conn.as_ref()?;
         let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
         let event = Event::Closed { conn: conn.id, reason };
-        self.conn = None;
+        self.conn = Place::Empty;
         Some(event)
     }
 }

@@ -8,12 +8,16 @@ use super::connection::{ConnSlot, OWN, StatusDue};
 use super::query_slot::{Ask, Next, Pending, Plan, QuerySlot};
 use super::state::Core;
 use crate::id::Guid;
+use crate::place::Place;
 use crate::routes::RouteSource;
 use crate::wire::QueryStatus;
 
 /// How many ultrapeers are asked at once to learn how rare the file is, and with which TTL.
 const PROBES: u8 = 3;
 const PROBE_TTL: u8 = 2;
+/// How many of the slots the queries of one neighbour may have, and those of one network.
+const NEIGHBOUR_FRACTION: usize = 4;
+const NETWORK_FRACTION: usize = 2;
 /// After how many ultrapeers a leaf is asked how many hits it has.
 const STATUS_EVERY: u16 = 3;
 
@@ -33,11 +37,7 @@ impl Core<'_> {
         }
         let now = self.state.now;
         let Some(mut query) = Pending::new(now, config, guid, from, payload) else { return false };
-        // A query whose round is over gives way, the oldest first; one that goes on does not.
-        let idle = |slot: &QuerySlot| slot.0.as_ref().is_none_or(|query| query.plan.is_none());
-        let age = |slot: &QuerySlot| slot.0.as_ref().map(|query| query.end);
-        let free = self.queries.iter_mut().filter(|slot| idle(slot));
-        let Some(slot) = free.min_by_key(|slot| age(slot)) else { return false };
+        let Some(slot) = self.query_slot(from) else { return false };
         if asking {
             let ttl = PROBE_TTL.min(query.most_ttl(config));
             let slots = u64::try_from(self.conns.len()).unwrap_or(u64::MAX);
@@ -45,14 +45,49 @@ impl Core<'_> {
             query.plan = Some(Plan { first, walked: 0, due: PROBES, ttl, asked: 0, reached: 0 });
             query.wake = wait(now, config, ttl);
         }
-        slot.0 = Some(query);
+        if let Some(slot) = self.queries.get_mut(slot) {
+            slot.0 = Place::Taken(query);
+        }
         true
     }
 
+    /// Chooses the slot of a query: of those whose round is over the oldest gives way; one that goes on only
+    /// to a query of the same neighbour or network, if these have their share.
+    fn query_slot(&self, from: RouteSource) -> Option<usize> {
+        let conns = &*self.conns;
+        let network = |source| {
+            let mut slots = conns.iter().filter(|slot| slot.source() == source);
+            slots.find_map(|slot| slot.live()?.neighbour.network())
+        };
+        let own_network = network(from);
+        let is_from = |query: &Pending| query.from == from && from != OWN;
+        let is_near = |query: &Pending| own_network.is_some() && network(query.from) == own_network;
+        let running = || {
+            let slots = self.queries.iter().enumerate();
+            let queries = slots.filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
+            queries.filter(|(_, query)| query.plan.is_some())
+        };
+        let share = |fraction| self.queries.len().checked_div(fraction).unwrap_or(0).max(1);
+        let oldest = |of: &dyn Fn(&Pending) -> bool, share: usize| {
+            let alike = || running().filter(|(_, query)| of(query));
+            let is_full = alike().count() >= share;
+            alike().filter(|_| is_full).min_by_key(|(_, query)| query.end).map(|(at, _)| at)
+        };
+        let idle = |slot: &QuerySlot| slot.0.as_ref().is_none_or(|query| query.plan.is_none());
+        let age = |slot: &QuerySlot| slot.0.as_ref().map(|query| query.end);
+        oldest(&is_from, share(NEIGHBOUR_FRACTION))
+            .or_else(|| oldest(&is_near, share(NETWORK_FRACTION)))
+            .or_else(|| {
+                let free = self.queries.iter().enumerate().filter(|(_, slot)| idle(slot));
+                free.min_by_key(|(_, slot)| age(slot)).map(|(at, _)| at)
+            })
+    }
+
     /// Counts hits on their way to the asker.
-    pub(super) fn count_hits(&mut self, guid: Guid, hits: u8) {
+    pub(super) fn count_hits(&mut self, guid: Guid, index: usize, hits: u8) {
+        let results = self.state.config.results;
         if let Some(query) = self.query(guid) {
-            query.hits = query.hits.saturating_add(hits.into());
+            query.count_hits(index, hits, results);
         }
     }
 
@@ -95,7 +130,7 @@ impl Core<'_> {
             let asker = query.from == OWN
                 || self.conns.iter().any(|s| s.source() == query.from && s.live().is_some());
             if !asker || query.end.is_some_and(|end| end <= now) {
-                slot.0 = None;
+                slot.0 = Place::Empty;
                 continue;
             }
             let enough =

@@ -11,6 +11,8 @@ use crate::wire::{ByeCode, Function, Header};
 const TTL_ZERO_LIMIT: u16 = 4 * OWN_OFFENCE;
 const TTL_TOO_HIGH_LIMIT: u16 = 10 * OWN_OFFENCE;
 const MALFORMED_LIMIT: u16 = 4 * OWN_OFFENCE;
+/// Queries and pings beyond what one neighbour may begin: a program that asks for its user stays far below.
+const EXCESS_LIMIT: u16 = 200 * OWN_OFFENCE;
 /// Duplicates of its own messages: at least 5, and more than 1.5 % of what it sent.
 const REPEATS_FORGIVEN: u32 = 4;
 
@@ -37,6 +39,13 @@ pub(super) fn passes(conn: &mut Connection, header: &Header, hard_ttl: u8, now: 
         false
     } else {
         true
+    }
+}
+
+/// Counts a ping or query of the neighbour itself beyond its quota.
+pub(super) fn exceeds(conn: &mut Connection, now: u32) {
+    if add(&mut conn.faults, now, false, |kinds| &mut kinds.excess) > EXCESS_LIMIT {
+        conn.dismiss(ByeCode::TOO_MANY_MESSAGES);
     }
 }
 

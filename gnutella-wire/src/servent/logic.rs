@@ -4,10 +4,10 @@ use super::config::Role;
 use super::connection::{ConnSlot, Connection, Leaving, OWN, index_of};
 use super::event::CloseReason;
 use super::fan_out::{FanOut, FloodScope};
-use super::faults::{passes, repeats};
+use super::faults::{self, passes, repeats};
 use super::penalties::seconds;
 use super::query_words::Words;
-use super::quota;
+use super::quota::{Grant, Shares};
 use super::state::Core;
 use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
@@ -137,7 +137,7 @@ impl Core<'_> {
                 // anybody's address.
                 let verdict = self.route(Key::Ping(guid));
                 if !matches!(verdict, Verdict::Drop) {
-                    self.learn_pong(message.hops, &pong);
+                    self.learn_pong(index, message.hops, &pong);
                 }
                 verdict
             }
@@ -190,16 +190,10 @@ impl Core<'_> {
 
     /// Remembers the way of a ping or query; counts it if it was here before.
     fn seen(&mut self, index: usize, key: Key, message: &Message<'_>) -> Seen {
-        let Some(slot) = self.conns.get_mut(index) else { return Seen::Yes };
-        let source = slot.source();
+        let Some(source) = self.source(index) else { return Seen::Yes };
         let now = self.state.now;
         let route = Route { source, ttl: message.ttl, hops: message.hops };
-        let lifetime = self.state.config.lifetimes.ping;
-        let share = quota::share(self.routes.capacity());
-        if self.routes.find(now, key).is_none()
-            && let Some(conn) = slot.conn.as_mut()
-            && !conn.quota.take(seconds(now), share, lifetime)
-        {
+        if self.routes.find(now, key).is_none() && !self.may_add_route(index, message.hops == 0) {
             count(&mut self.state.stats.refused);
             return Seen::Yes;
         }
@@ -217,10 +211,35 @@ impl Core<'_> {
             }
             Insertion::Known(first) => {
                 count(&mut self.state.stats.duplicates);
-                if let Some(conn) = slot.conn.as_mut().filter(|_| first.source == source) {
+                if let Some(conn) = self.conn(index).filter(|_| first.source == source) {
                     repeats(conn);
                 }
                 Seen::Yes
+            }
+        }
+    }
+
+    /// Returns whether the quotas of a neighbour and of its network have room for one more GUID.
+    fn may_add_route(&mut self, index: usize, is_own: bool) -> bool {
+        let now = self.state.now;
+        let shares = Shares::of(self.routes.capacity(), now, self.state.config.lifetimes.ping);
+        let network = self.conn(index).and_then(|conn| conn.neighbour.network());
+        if network.is_some() {
+            let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
+            let alike = conns.filter(|conn| conn.neighbour.network() == network);
+            let used =
+                alike.fold(0_u32, |sum, conn| sum.saturating_add(conn.quota.refill(&shares)));
+            if used >= shares.network {
+                return false;
+            }
+        }
+        let Some(conn) = self.conn(index) else { return false };
+        match conn.quota.take(&shares, is_own) {
+            Grant::Granted => true,
+            Grant::Refused => false,
+            Grant::Excess => {
+                faults::exceeds(conn, seconds(now));
+                false
             }
         }
     }
@@ -232,7 +251,7 @@ impl Core<'_> {
             let route = Route { source, ttl: header.ttl, hops: header.hops };
             self.routes.refresh(self.state.now, Key::Push(hit.servent), route);
         }
-        self.count_hits(header.guid, hit.records.len());
+        self.count_hits(header.guid, index, hit.records.len());
     }
 
     /// Finds the way back: to this servent, to a live connection, or nowhere.

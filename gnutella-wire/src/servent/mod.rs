@@ -171,7 +171,7 @@ impl<S: ServentStorage> Servent<S> {
         let ServentParts { conns, routes, hosts, queries, tables } = storage.parts();
         Core {
             routes: RouteTable::with_hasher(state.hasher, state.config.lifetimes, routes),
-            hosts: HostCache::resume(state.config.address, hosts),
+            hosts: HostCache::resume(state.config.address, hosts).with_seed(state.config.seed),
             tables: Tables::new(tables, state.config.role, conns.len()),
             queries,
             conns,

@@ -13,6 +13,7 @@ const USUAL_DEGREE: u16 = 32;
 /// A [`Role`] alone serves where nothing more is known; then no tables and no vendor messages go
 /// there, and all queries do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a header of its own")]
 #[non_exhaustive]
 pub struct Neighbour {
     /// What it is.
@@ -22,12 +23,17 @@ pub struct Neighbour {
     /// Where this servent dialled it, if it did: see
     /// [`handle_dialled`](super::Servent::handle_dialled).
     pub dialled: Option<SocketAddrV4>,
+    /// The first two bytes of the address that its socket comes from, if the driver sets them:
+    /// neighbours of one network share quotas. For one that was dialled the address is known.
+    pub network: Option<[u8; 2]>,
     /// Whether leaves send it tables, or it does so as a leaf (`X-Query-Routing`).
     pub query_routing: bool,
     /// Whether it exchanges tables with other ultrapeers (`X-Ultrapeer-Query-Routing`).
     pub ultrapeer_query_routing: bool,
     /// Whether it reads vendor messages (`Vendor-Message`).
     pub vendor_messages: bool,
+    /// Whether it reads compressed data (`Accept-Encoding: deflate`): tables are then sent compressed.
+    pub deflate: bool,
     /// How many ultrapeers it is connected to (`X-Degree`).
     pub degree: u16,
 }
@@ -60,11 +66,22 @@ impl Neighbour {
             role,
             address: listens,
             dialled: None,
+            network: None,
             query_routing: head.header("X-Query-Routing").is_some(),
             ultrapeer_query_routing: head.header("X-Ultrapeer-Query-Routing").is_some(),
             vendor_messages: head.header("Vendor-Message").is_some(),
+            deflate: head.has_item("Accept-Encoding", "deflate"),
             degree: degree.unwrap_or(USUAL_DEGREE),
         }
+    }
+
+    /// The network with which it shares quotas, if that is known. What it announces does not count.
+    pub(super) fn network(&self) -> Option<[u8; 2]> {
+        let of_dialled = |address: SocketAddrV4| {
+            let [a, b, ..] = address.ip().octets();
+            [a, b]
+        };
+        self.network.or_else(|| self.dialled.map(of_dialled))
     }
 
     /// Whether it is reached at that address.
@@ -97,9 +114,11 @@ impl From<Role> for Neighbour {
             role,
             address: None,
             dialled: None,
+            network: None,
             query_routing: false,
             ultrapeer_query_routing: false,
             vendor_messages: false,
+            deflate: false,
             degree: USUAL_DEGREE,
         }
     }

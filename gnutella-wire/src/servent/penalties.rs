@@ -16,6 +16,7 @@ pub(super) struct Penalties {
     pub(super) ttl_zero: u16,
     pub(super) ttl_too_high: u16,
     pub(super) malformed: u16,
+    pub(super) excess: u16,
     at: u32,       // seconds: when the points were last reduced
     messages: u32, // received by then
 }
@@ -43,7 +44,9 @@ impl Penalties {
         if forgiven == 0 {
             return;
         }
-        for points in [&mut self.ttl_zero, &mut self.ttl_too_high, &mut self.malformed] {
+        let kinds =
+            [&mut self.ttl_zero, &mut self.ttl_too_high, &mut self.malformed, &mut self.excess];
+        for points in kinds {
             *points = points.saturating_sub(forgiven);
         }
         self.at = now;

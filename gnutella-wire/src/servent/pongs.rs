@@ -5,7 +5,7 @@ use super::connection::{ConnSlot, Connection, PongsDue};
 use super::fan_out::FloodScope;
 use super::logic::Verdict;
 use super::state::Core;
-use crate::hosts::Host;
+use crate::hosts::{Host, HostSource};
 use crate::wire::{Message, Pong};
 
 impl Core<'_> {
@@ -46,10 +46,12 @@ impl Core<'_> {
         }
     }
 
-    pub(super) fn learn_pong(&mut self, hops: u8, pong: &Pong<'_>) {
+    pub(super) fn learn_pong(&mut self, index: usize, hops: u8, pong: &Pong<'_>) {
         let Pong { address, files, kilobytes, .. } = *pong;
         let hops = hops.saturating_add(1);
-        self.hosts.insert(self.state.now, Host { address, files, kilobytes, hops });
+        let source = self.source(index).map_or(HostSource::USER, |source| HostSource(source.0));
+        let host = Host { address, files, kilobytes, hops };
+        self.hosts.insert_from(self.state.now, host, source);
     }
 
     /// The cached hosts that a neighbour may be sent: all but itself.

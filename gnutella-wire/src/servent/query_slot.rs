@@ -5,12 +5,13 @@ use core::time::Duration;
 use super::config::{Config, horizon};
 use super::connection::{ConnSlot, OWN};
 use crate::id::Guid;
+use crate::place::Place;
 use crate::routes::RouteSource;
 use crate::wire::{Function, HEADER_LEN, Header, QueryFlags};
 
-/// Storage for one query that is being pursued: 360 bytes on a 64-bit host.
+/// Storage for one query that is being pursued: 384 bytes on a 64-bit host.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QuerySlot(pub(super) Option<Pending>);
+pub struct QuerySlot(pub(super) Place<Pending>);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
@@ -21,8 +22,21 @@ pub(super) struct Pending {
     pub(super) hits: u32,          // that were routed to the asker
     pub(super) hits_reported: u16, // and how many of them the leaf reports to keep
     pub(super) plan: Option<Plan>, // none: only the hits are counted
+    counted: [Counted; SOURCES],
     len: u16,
     payload: [u8; QuerySlot::MAX_QUERY_LEN],
+}
+
+/// How many connections are counted one by one.
+const SOURCES: usize = 4;
+/// Of one hit no more files count than servents send in one.
+const MOST_PER_HIT: u8 = 10;
+
+/// The hits that came by one connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Counted {
+    conn: u16, // the number of its slot
+    hits: u16,
 }
 
 /// How far the asking is.
@@ -38,7 +52,7 @@ pub(super) struct Plan {
 
 impl QuerySlot {
     /// No query.
-    pub const EMPTY: Self = Self(None);
+    pub const EMPTY: Self = Self(Place::Empty);
     /// The longest query, flags and extensions included, that is pursued; a longer one is flooded.
     /// gtk-gnutella drops those.
     pub const MAX_QUERY_LEN: usize = 256;
@@ -58,7 +72,28 @@ impl Pending {
         let len = u16::try_from(payload.len()).ok()?;
         let wake = end;
         let plan = None;
-        Some(Self { guid, from, end, wake, hits: 0, hits_reported: 0, plan, len, payload: stored })
+        let counted = [Counted { conn: u16::MAX, hits: 0 }; SOURCES];
+        let (hits, hits_reported) = (0, 0);
+        let payload = stored;
+        Some(Self { guid, from, end, wake, hits, hits_reported, plan, counted, len, payload })
+    }
+
+    /// Counts hits that came by a connection. All that come by one count for half of what is wanted at
+    /// most, so that one neighbour cannot end a search.
+    pub(super) fn count_hits(&mut self, conn: usize, hits: u8, results: u16) {
+        let conn = u16::try_from(conn).unwrap_or(u16::MAX);
+        let hits = u16::from(hits.min(MOST_PER_HIT));
+        let known = self.counted.iter().position(|counted| counted.conn == conn);
+        let free = || self.counted.iter().position(|counted| counted.hits == 0);
+        let place = known.or_else(free);
+        let mut new = hits;
+        if let Some(counted) = place.and_then(|place| self.counted.get_mut(place)) {
+            let most = if results == 0 { u16::MAX } else { results.div_ceil(2) };
+            new = hits.min(most.saturating_sub(counted.hits));
+            counted.conn = conn;
+            counted.hits = counted.hits.saturating_add(new);
+        }
+        self.hits = self.hits.saturating_add(new.into());
     }
 
     pub(super) fn payload(&self) -> &[u8] {

@@ -1,40 +1,87 @@
-//! The share of the route table that one neighbour may fill: a hostile neighbour must not evict the routes of the
-//! others.
+//! The share of the route table that one neighbour, and one network, may fill: a hostile neighbour must not
+//! evict the routes of the others.
 
 use core::time::Duration;
 
 /// A neighbour may fill this fraction of the route table within the lifetime of a ping.
 const FRACTION: usize = 4;
-/// And at least this many slots, so that small tables work at all.
+/// All neighbours of one network (/16) together may fill this one.
+const NETWORK_FRACTION: usize = 2;
+/// And what a neighbour begins itself, rather than relays, may fill this one.
+const OWN_FRACTION: usize = 64;
+/// At least this many slots, so that small tables work at all.
 const LEAST: usize = 8;
+const OWN_LEAST: usize = 16;
+/// A share refills in this many steps.
+const STEPS: u16 = 8;
 
-/// How many new GUIDs a neighbour may still send: a bucket that refills with time.
+/// How many new GUIDs a neighbour has sent: a bucket that empties with time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Quota {
-    used: u32,
-    at: u32, // seconds: when it was last refilled
+    used: u16,
+    own: u16,  // of these, what it began itself
+    step: u32, // when it was last refilled
 }
 
-/// Returns how many new GUIDs one neighbour may send at once.
-pub(super) fn share(routes: usize) -> u32 {
-    let share = routes.checked_div(FRACTION).unwrap_or(0).max(LEAST);
-    u32::try_from(share).unwrap_or(u32::MAX)
+/// How many new GUIDs may come at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Shares {
+    all: u16,
+    own: u16,
+    pub(super) network: u32,
+    step: u32,
+}
+
+impl Shares {
+    /// Returns the shares of a table with so many slots; they refill within `lifetime`.
+    pub(super) fn of(routes: usize, now: Duration, lifetime: Duration) -> Self {
+        let part = |fraction, least| routes.checked_div(fraction).unwrap_or(0).max(least);
+        let short = |share| u16::try_from(share).unwrap_or(u16::MAX);
+        let steps = now.as_secs().saturating_mul(STEPS.into());
+        let step = steps.checked_div(lifetime.as_secs().max(1)).unwrap_or(0);
+        Self {
+            all: short(part(FRACTION, LEAST)),
+            own: short(part(OWN_FRACTION, OWN_LEAST)),
+            network: u32::try_from(part(NETWORK_FRACTION, LEAST)).unwrap_or(u32::MAX),
+            step: u32::try_from(step).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// What became of a new GUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grant {
+    Granted,
+    /// It is more than the neighbour may relay.
+    Refused,
+    /// It is more than the neighbour may begin.
+    Excess,
 }
 
 impl Quota {
-    pub(super) const FULL: Self = Self { used: 0, at: 0 };
+    pub(super) const FULL: Self = Self { used: 0, own: 0, step: 0 };
 
-    /// Takes one GUID of `share`, which refills within `lifetime`. Returns whether there was one.
-    pub(super) fn take(&mut self, now: u32, share: u32, lifetime: Duration) -> bool {
-        let elapsed = u64::from(now.saturating_sub(self.at));
-        let refill = elapsed.saturating_mul(share.into()).checked_div(lifetime.as_secs().max(1));
-        let refill = refill.and_then(|refill| u32::try_from(refill).ok()).unwrap_or(u32::MAX);
-        if refill > 0 {
-            self.used = self.used.saturating_sub(refill);
-            self.at = now;
+    /// Counts down what time has forgiven, and returns what is still in use.
+    pub(super) fn refill(&mut self, shares: &Shares) -> u32 {
+        let elapsed = u16::try_from(shares.step.saturating_sub(self.step)).unwrap_or(u16::MAX);
+        let per_step = |share: u16| share.div_ceil(STEPS).saturating_mul(elapsed);
+        self.used = self.used.saturating_sub(per_step(shares.all));
+        self.own = self.own.saturating_sub(per_step(shares.own));
+        self.step = self.step.max(shares.step);
+        self.used.into()
+    }
+
+    /// Takes one GUID, which the neighbour began itself if `is_own`.
+    pub(super) fn take(&mut self, shares: &Shares, is_own: bool) -> Grant {
+        self.refill(shares);
+        if is_own && self.own >= shares.own {
+            return Grant::Excess;
         }
-        let granted = self.used < share;
-        self.used = self.used.saturating_add(u32::from(granted));
-        granted
+        if self.used >= shares.all {
+            return Grant::Refused;
+        }
+        self.used = self.used.saturating_add(1);
+        self.own = self.own.saturating_add(u16::from(is_own));
+        Grant::Granted
     }
 }

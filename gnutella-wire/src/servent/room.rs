@@ -22,7 +22,7 @@ impl ServentPartsRef<'_> {
     pub(super) fn has_room(&self, config: &Config, neighbour: Role) -> bool {
         let leaf = neighbour == Role::Leaf;
         let most = if leaf { config.max_leaves } else { config.max_peers };
-        let free = self.conns.iter().any(|slot| slot.conn.is_none());
+        let free = self.conns.iter().any(|slot| slot.conn.is_empty());
         free && count_conns(self.conns, leaf) < most
     }
 
@@ -37,7 +37,7 @@ impl ServentPartsRef<'_> {
             return Err(ConnectError::InUse(conn));
         }
         let capacity = self.conns.len();
-        let free = self.conns.iter().position(|slot| slot.conn.is_none());
+        let free = self.conns.iter().position(|slot| slot.conn.is_empty());
         let free = free.filter(|_| self.has_room(config, neighbour));
         free.ok_or(ConnectError::Full { capacity })
     }

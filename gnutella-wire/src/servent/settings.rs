@@ -13,29 +13,30 @@ use crate::wire::ByeCode;
 
 impl<S: ServentStorage> Servent<S> {
     /// Shares a file: adds its name to the query-routing table, which is sent to ultrapeers after
-    /// [`Config::table_interval`](super::Config::table_interval). Does nothing without storage for
-    /// tables.
+    /// [`Config::table_interval`](super::Config::table_interval). A neighbour that has the former table
+    /// receives only what changed, if the storage has room for that table too. Does nothing without
+    /// storage for tables.
     pub fn share(&mut self, now: Duration, name: &str) {
         self.advance_clock(now);
         let mut core = self.core();
+        core.words_change();
         core.tables.insert_name(name);
-        core.table_changed();
     }
 
     /// Adds the hash of a file to the query-routing table.
     pub fn share_urn(&mut self, now: Duration, urn: &Urn) {
         self.advance_clock(now);
         let mut core = self.core();
+        core.words_change();
         core.tables.insert(urn.keyword_hash());
-        core.table_changed();
     }
 
     /// Removes all shared files from the query-routing table.
     pub fn unshare_all(&mut self, now: Duration) {
         self.advance_clock(now);
         let mut core = self.core();
+        core.words_change();
         core.tables.clear_own();
-        core.table_changed();
     }
 
     /// Connects to a host: [`Event::Dial`](super::Event::Dial) requests it, even if there are enough
@@ -71,6 +72,8 @@ impl<S: ServentStorage> Servent<S> {
         core.dismiss_all(ByeCode::CHANGING_MODE);
         core.tables.clear();
         core.state.tables_due = None;
+        core.state.table_offered = 0;
+        core.state.table_kept = 0;
         core.state.config.set_role(role);
     }
 

@@ -62,9 +62,11 @@ pub struct ServentPartsRef<'s> {
 /// | `queries` | an ultrapeer asks others in turn until there are enough hits; a leaf reports how many it has | queries are flooded |
 /// | `tables` | queries go only where they may match, and neighbours learn what is shared here | every query goes to every neighbour |
 ///
-/// All of `tables` is for the own words of a leaf. An ultrapeer divides it evenly into tables for its
-/// own words, for all that its leaves have, and for each connection slot; of each it uses a power of
-/// two of bytes, up to 16,384. Other servents expect 2,048 bytes or more, which are 2^14 slots.
+/// A leaf uses `tables` for its own words and, from 4,096 bytes on, half of it for the table that its
+/// neighbours have, so that they are sent only what changes. An ultrapeer divides it evenly into tables
+/// for its own words, for all that its leaves have, and for each connection slot, and keeps what its
+/// neighbours have in the remainder, if one more table fits. Of each a power of two of bytes is used, up
+/// to 16,384. Other servents expect 2,048 bytes or more, which are 2^14 slots.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller builds it, also in statics")]
 pub struct ServentSlots<C, R, H = [HostSlot; 0], Q = [QuerySlot; 0], T = [u8; 0]> {
@@ -140,7 +142,7 @@ pub struct ServentLimits {
     pub hosts: usize,
     /// Queries that are pursued at a time.
     pub queries: usize,
-    /// Bytes of query-routing tables: one table for a leaf; two and one per connection for others.
+    /// Bytes of query-routing tables: two tables for a leaf; three and one per connection for others.
     pub tables: usize,
 }
 
@@ -155,8 +157,8 @@ impl ServentLimits {
     pub fn of(config: &Config) -> Self {
         let conns = config.max_peers.saturating_add(config.max_leaves);
         let tables = match config.role {
-            Role::Leaf => 1,
-            Role::Peer | Role::Ultrapeer => conns.saturating_add(2),
+            Role::Leaf => 2,
+            Role::Peer | Role::Ultrapeer => conns.saturating_add(3),
         };
         let tables = tables.saturating_mul(Self::TABLE);
         Self { conns, routes: 10_000, hosts: 200, queries: 64, tables }

@@ -2,11 +2,16 @@
 
 use super::config::Role;
 use super::connection::{ConnSlot, Connection};
-use super::state::Core;
+use super::state::{Core, State};
 use super::tables::{CHUNK, INFINITY};
 use crate::error::BufferTooSmall;
-use crate::qrp::{PatchEncoder, Progress, QrpError, ReceiverState, TableReceiver};
+use crate::qrp::{PatchCursor, PatchEncoder, Progress, QrpError, ReceiverState, TableReceiver};
+use crate::routes::RouteSource;
 use crate::wire::{ByeCode, Compressor, Patch, Qrp};
+use crate::writer::Writer;
+
+/// The width of entries that all servents read.
+const ENTRY_BITS: u8 = 4;
 
 impl Core<'_> {
     /// Handles a message of a neighbour's table. What does not fit is answered with bye 413.
@@ -86,9 +91,18 @@ impl Core<'_> {
         done == Ok(Progress::Complete)
     }
 
+    /// Keeps the table that neighbours have, before the own words change it.
+    pub(super) fn words_change(&mut self) {
+        let is_sent = self.state.table_offered == self.state.table_version;
+        if self.state.config.role == Role::Leaf && is_sent {
+            self.outgoing_changes();
+        }
+        self.table_changed();
+    }
+
     /// Lets others know soon.
     pub(super) fn table_changed(&mut self) {
-        self.state.table_version = self.state.table_version.wrapping_add(1);
+        self.state.table_version = self.state.table_version.wrapping_add(1).max(1);
         if self.state.tables_due.is_none() && !self.tables.is_empty() {
             let wait = self.state.config.table_interval.max(core::time::Duration::from_millis(1));
             self.state.tables_due = self.state.now.checked_add(wait);
@@ -102,51 +116,147 @@ impl Core<'_> {
         if self.tables.is_empty() {
             return;
         }
-        if role != Role::Leaf {
-            self.tables.merge(self.conns, role);
-        }
+        self.renew_outgoing();
         let version = self.state.table_version;
+        let kept = self.state.table_kept;
+        let only_gained = self.tables.only_gained(role);
         let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
         for conn in conns.filter(|conn| conn.neighbour.reads_tables_of(role)) {
             if conn.table_version != version {
+                let has_kept = conn.table_version != 0 && conn.table_version == kept;
+                let is_update = has_kept && only_gained;
                 conn.table_version = version;
-                conn.table_out = Some(0);
+                conn.table_out = Some(TableOut::begin(is_update, conn.neighbour.deflate));
             }
         }
     }
 
-    /// Begins to send the table to a new neighbour.
+    /// Begins to send the table to a new neighbour. What changed since others were sent it follows as
+    /// a patch for all.
     pub(super) fn send_table(&mut self, index: usize) {
         let role = self.state.config.role;
-        let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) else { return };
+        let Some(conn) = self.conns.get(index).and_then(ConnSlot::live) else { return };
         if self.tables.is_empty() || !conn.neighbour.reads_tables_of(role) {
             return;
         }
-        conn.table_version = self.state.table_version;
-        conn.table_out = Some(0);
-        if role != Role::Leaf {
-            self.tables.merge(self.conns, role);
+        if role == Role::Leaf || self.state.table_offered == 0 {
+            self.renew_outgoing();
+        }
+        let version = self.state.table_offered;
+        if let Some(conn) = self.conn(index) {
+            conn.table_version = version;
+            conn.table_out = Some(TableOut::begin(false, conn.neighbour.deflate));
         }
     }
 
-    /// Writes message `number` of the own table, and returns which is next.
+    /// Brings the table that is sent up to date.
+    fn renew_outgoing(&mut self) {
+        let role = self.state.config.role;
+        let version = self.state.table_version;
+        if role != Role::Leaf && self.state.table_offered != version {
+            self.outgoing_changes();
+            self.tables.merge(self.conns, role);
+        }
+        self.state.table_offered = version;
+    }
+
+    /// Keeps the table that neighbours have, before it changes. One that is being sent has to be sent
+    /// from its beginning, since its parts would not fit together.
+    fn outgoing_changes(&mut self) {
+        let State { config, table_offered, table_kept, .. } = &mut *self.state;
+        for conn in self.conns.iter_mut().filter_map(ConnSlot::live_mut) {
+            if conn.table_out.take().is_some() {
+                conn.table_version = 0;
+            }
+        }
+        if *table_offered != 0 && self.tables.keep_sent(config.role) {
+            *table_kept = *table_offered;
+        }
+    }
+
+    /// Writes the next message of the own table to a neighbour, and returns which follows.
     pub(super) fn table_message(
         &self,
-        number: u8,
+        index: usize,
+        at: TableOut,
         out: &mut [u8],
-    ) -> Result<(usize, Option<u8>), BufferTooSmall> {
-        let Some(table) = self.tables.outgoing(self.state.config.role) else {
+    ) -> Result<(usize, Option<Following>), BufferTooSmall> {
+        let old = if at.is_update { self.tables.sent() } else { None };
+        let Some(new) = self.tables.outgoing(self.state.config.role) else {
             return Ok((0, None));
         };
-        let Ok(plan) = PatchEncoder::new(&table, None, INFINITY, CHUNK) else {
+        let Ok(patch) = PatchEncoder::new(&new, old.as_ref(), INFINITY, CHUNK) else {
             return Ok((0, None)); // never: the table is small enough
         };
-        let len = match number {
-            0 => plan.reset().encode(out)?,
-            _ => plan.encode(number, out)?,
+        let mut next = at;
+        next.number = at.number.saturating_add(1);
+        let following = |next, cursor| Following { to: self.source(index), next, cursor };
+        if at.number == 0 {
+            let len = patch.reset().encode(out)?;
+            return Ok((len, Some(following(next, PatchCursor::START))));
+        }
+        if !at.is_compressed {
+            let len = patch.encode(at.number, out)?;
+            let more = at.number < patch.message_count();
+            return Ok((len, more.then(|| following(next, PatchCursor::START))));
+        }
+        if at.number == 1 {
+            next.count = PatchCursor::message_count(&patch, CHUNK);
+        }
+        let mut cursor = self.cursor(index, at.number, &patch);
+        let head = Patch {
+            seq_no: at.number,
+            seq_size: next.count,
+            compressor: Compressor::ZLIB,
+            entry_bits: ENTRY_BITS,
+            data: &[],
         };
-        let next = number.checked_add(1).filter(|next| *next <= plan.message_count());
-        Ok((len, next))
+        let len = Writer::fill(out, |w| {
+            Qrp::Patch(head).write(w);
+            cursor = cursor.write(&patch, CHUNK, w);
+        })?;
+        let more = at.number < next.count;
+        Ok((len, more.then(|| following(next, cursor))))
+    }
+
+    /// Returns where a message of a compressed patch begins. Only the last place is remembered: where two
+    /// tables are sent by turns, the earlier messages are written once more, to nowhere.
+    fn cursor(&self, index: usize, number: u8, patch: &PatchEncoder<'_>) -> PatchCursor {
+        let last = self.state.table_following.as_ref();
+        let last = last.filter(|last| last.to == self.source(index) && last.next.number == number);
+        if let Some(last) = last.filter(|_| number > 1) {
+            return last.cursor;
+        }
+        let mut cursor = PatchCursor::START;
+        for _ in 1..number {
+            Writer::measure(|w| cursor = cursor.write(patch, CHUNK, w));
+        }
+        cursor
+    }
+}
+
+/// How far the own table is sent to a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TableOut {
+    number: u8,      // of the next message: 0 is the RESET
+    count: u8,       // of the messages of a compressed patch
+    is_update: bool, // of the table that the neighbour has
+    is_compressed: bool,
+}
+
+/// The message of a table that follows the last one written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Following {
+    to: Option<RouteSource>,
+    pub(super) next: TableOut,
+    cursor: PatchCursor,
+}
+
+impl TableOut {
+    /// Begins with the RESET, unless the neighbour has the former table.
+    const fn begin(is_update: bool, is_compressed: bool) -> Self {
+        let number = if is_update { 1 } else { 0 };
+        Self { number, count: 0, is_update, is_compressed }
     }
 }
 

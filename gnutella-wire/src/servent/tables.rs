@@ -17,19 +17,26 @@ const OWN: usize = 0;
 const MERGED: usize = 1;
 const FIRST_CONN: usize = 2;
 
-/// The storage of tables, divided evenly: all of it for a leaf's own, else one for the own words,
-/// one for these and those of all leaves, and one for each connection.
+/// With fewer bytes a leaf has its own table only.
+const LEAF_PAIR: usize = 4_096;
+
+/// The storage of tables, divided evenly: one or two for a leaf; else one for the own words, one for
+/// these and those of all leaves, and one for each connection. What neighbours have is kept in a last
+/// one, if there is room.
 pub(super) struct Tables<'m> {
     memory: &'m mut [u8],
-    len: usize, // of one, in bytes: a power of two, or 0
+    len: usize,  // of one, in bytes: a power of two, or 0
+    sent: usize, // the number of the table that neighbours have
 }
 
 impl<'m> Tables<'m> {
     pub(super) fn new(memory: &'m mut [u8], role: Role, conns: usize) -> Self {
-        let count = if role == Role::Leaf { 1 } else { conns.saturating_add(FIRST_CONN) };
+        let is_leaf = role == Role::Leaf;
+        let sent = if is_leaf { 1 } else { conns.saturating_add(FIRST_CONN) };
+        let count = if is_leaf && memory.len() >= LEAF_PAIR { 2 } else { sent };
         let share = memory.len().checked_div(count).unwrap_or(0).min(MOST_BYTES);
         let len = share.checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits)).unwrap_or(0);
-        Self { memory, len }
+        Self { memory, len, sent }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,6 +76,34 @@ impl<'m> Tables<'m> {
     pub(super) fn outgoing(&self, role: Role) -> Option<QueryTable<&[u8]>> {
         let which = if role == Role::Leaf { OWN } else { MERGED };
         QueryTable::resume(self.bits(), self.bytes(which)).ok()
+    }
+
+    /// The table that neighbours have, if it is stored.
+    pub(super) fn sent(&self) -> Option<QueryTable<&[u8]>> {
+        QueryTable::resume(self.bits(), self.bytes(self.sent)).ok().filter(|_| !self.is_empty())
+    }
+
+    /// Returns whether the table that is sent to others has all words of the kept one. A neighbour whose
+    /// own table is smaller cannot remove a word without a RESET.
+    pub(super) fn only_gained(&self, role: Role) -> bool {
+        let which = if role == Role::Leaf { OWN } else { MERGED };
+        let mut pairs = self.bytes(which).iter().zip(self.bytes(self.sent));
+        pairs.all(|(new, kept)| kept & !new == 0)
+    }
+
+    /// Keeps the table that is sent to others, before it changes. Returns whether there is room.
+    pub(super) fn keep_sent(&mut self, role: Role) -> bool {
+        let which = if role == Role::Leaf { OWN } else { MERGED };
+        let len = self.len;
+        let from = which.saturating_mul(len);
+        let Some((before, sent)) = self.memory.split_at_mut_checked(self.sent.saturating_mul(len))
+        else {
+            return false;
+        };
+        let Some(outgoing) = before.get(from..from.saturating_add(len)) else { return false };
+        let Some(sent) = sent.get_mut(..len).filter(|sent| !sent.is_empty()) else { return false };
+        copy(sent, outgoing);
+        true
     }
 
     pub(super) fn of_conn(&mut self, index: usize) -> &mut [u8] {

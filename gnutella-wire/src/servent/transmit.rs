@@ -4,6 +4,7 @@ use super::connection::{ConnSlot, Connection, OWN, PongsDue};
 use super::event::CloseReason;
 use super::query_slot::{self, Ask};
 use super::state::Core;
+use super::table_exchange::{Following, TableOut};
 use super::tables;
 use crate::error::BufferTooSmall;
 use crate::hosts::Host;
@@ -34,7 +35,7 @@ enum Due {
     Pong(PongsDue),
     CachedPong(PongsDue, Host),
     Ping { ttl: u8 },
-    Table(u8),
+    Table(TableOut),
 }
 
 impl Core<'_> {
@@ -48,8 +49,11 @@ impl Core<'_> {
         let Some((index, due)) = due.find_map(|(at, due)| Some((at, due?))) else {
             return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
         };
-        let (len, next_piece) = self.write(due, fresh, buf)?; // failing changes nothing
+        let (len, next_piece) = self.write(index, due, fresh, buf)?; // failing changes nothing
         self.state.rng = rng;
+        if next_piece.is_some() {
+            self.state.table_following = next_piece;
+        }
         if let Due::Ping { ttl } = due {
             let route = Route { source: OWN, ttl, hops: 0 };
             self.routes.insert(self.state.now, Key::Ping(fresh), route);
@@ -57,7 +61,7 @@ impl Core<'_> {
         let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return Ok(None);
         };
-        conn.mark_sent(due, next_piece);
+        conn.mark_sent(due, next_piece.map(|following| following.next));
         Ok(Some(Transmit { conn: conn.id, len }))
     }
 
@@ -90,10 +94,11 @@ impl Core<'_> {
 
     fn write(
         &self,
+        index: usize,
         due: Due,
         fresh: Guid,
         buf: &mut [u8],
-    ) -> Result<(usize, Option<u8>), BufferTooSmall> {
+    ) -> Result<(usize, Option<Following>), BufferTooSmall> {
         let message = |guid, ttl, payload| Message { guid, ttl, hops: 0, payload };
         let len = match due {
             Due::Bye(code) => {
@@ -114,20 +119,21 @@ impl Core<'_> {
                 Message { guid: due.guid, ttl: due.ttl, hops, payload: pong }.encode(buf)?
             }
             Due::Ping { ttl } => message(fresh, ttl, Payload::Ping(Ping::default())).encode(buf)?,
-            Due::Table(number) => return self.write_table(number, fresh, buf),
+            Due::Table(at) => return self.write_table(index, at, fresh, buf),
         };
         Ok((len, None))
     }
 
     fn write_table(
         &self,
-        number: u8,
+        index: usize,
+        at: TableOut,
         guid: Guid,
         buf: &mut [u8],
-    ) -> Result<(usize, Option<u8>), BufferTooSmall> {
+    ) -> Result<(usize, Option<Following>), BufferTooSmall> {
         let mut next = None;
         let len = around(Function::QRP, guid, buf, |body| {
-            let (len, following) = self.table_message(number, body)?;
+            let (len, following) = self.table_message(index, at, body)?;
             next = following;
             Ok(len)
         })?;
@@ -174,7 +180,7 @@ fn around(
 
 impl Connection {
     /// Records that a message was written.
-    fn mark_sent(&mut self, due: Due, next_piece: Option<u8>) {
+    fn mark_sent(&mut self, due: Due, next_piece: Option<TableOut>) {
         match due {
             Due::Bye(_) => {
                 if let Some(leaving) = &mut self.leaving {

@@ -96,7 +96,7 @@ impl<'a> Qrp<'a> {
         Writer::fill(out, |w| self.write(w))
     }
 
-    fn write(&self, w: &mut Writer<'_>) {
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
         match *self {
             Self::Reset(Reset { slots, infinity }) => {
                 w.u8(RESET);

@@ -148,7 +148,7 @@ impl<'a> VendorMessage<'a> {
         Writer::fill(out, |w| self.write(w))
     }
 
-    fn write(&self, w: &mut Writer<'_>) {
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
         w.bytes(&self.id().to_bytes());
         match *self {
             Self::MessagesSupported(list) => list.write(w),

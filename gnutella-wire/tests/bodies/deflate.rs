@@ -41,7 +41,7 @@ pub fn inflates(bytes: &[u8]) {
         assert!(whole == cut && sound == also_sound, "cut otherwise, inflated otherwise");
     }
     let mut small = Inflater::new([0; 256]).unwrap();
-    let _ = stream(&mut small, bytes.chunks(9)); // may look back too far, and says so
+    let _ = stream(&mut small, bytes.chunks(9)); // may look back too far, which is an error
     let mut value = vec![0; 1 << 12];
     if let Ok(len) = inflate(&bytes, &mut value) {
         assert!(

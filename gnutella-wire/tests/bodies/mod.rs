@@ -13,6 +13,8 @@ use gnutella_wire::wire::{HEADER_LEN, Header, HitData, Limits, Message, Payload}
 use gnutella_wire::{DecodeError, Guid, Opening, Received, ServentId};
 use sim::laws::{Input, Machine, Outcome, check};
 
+/// Bodies of the datagrams.
+pub mod datagram;
 mod deflate;
 /// Bodies of GGEP.
 pub mod ggep;
@@ -40,6 +42,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_routes", routes),
     ("gnutella_servent", servent::servent),
     ("gnutella_hosts", hosts::hosts),
+    ("gnutella_datagrams", datagram::datagrams),
     ("gnutella_inflate", deflate::inflates),
     ("gnutella_deflate", deflate::deflates),
     ("gnutella_opennap", opennap::message),
@@ -57,7 +60,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("gnutella_qrp_tables", qrp::tables),
 ];
 
-/// A header encodes back to its bytes, or says what is wrong.
+/// A header encodes back to its bytes, or returns what is wrong.
 pub fn header(bytes: &[u8]) {
     let announced = bytes.get(19..23).map(|len| u32::from_le_bytes(len.try_into().unwrap()));
     match Header::decode(bytes, Limits::LIMEWIRE) {
@@ -74,7 +77,7 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// A message encodes back to its bytes, but for a NUL that was missing; what is cut short says so.
+/// A message encodes back to its bytes, but for a NUL that was missing; what is cut short is incomplete.
 pub fn message(bytes: &[u8]) {
     for limits in [Limits::GTKG, Limits::LIMEWIRE, Limits::EMBEDDED] {
         match Message::decode(bytes, limits) {
@@ -214,11 +217,11 @@ impl Machine for Talk {
             2 => Outcome::of(self.0.refuse(503, "no\r\nroom", &[], &mut out[..most])),
             3 => Outcome::of(self.0.handle_bytes(input.bytes(most))),
             line => {
-                let heard = self.0.handle_bytes(lines[line - 4]);
-                if let Ok(Received { consumed, outcome: Some(_) }) = heard {
+                let received = self.0.handle_bytes(lines[line - 4]);
+                if let Ok(Received { consumed, outcome: Some(_) }) = received {
                     assert_eq!(consumed, lines[line - 4].len());
                 }
-                Outcome::of(heard)
+                Outcome::of(received)
             }
         }
     }

@@ -90,7 +90,7 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
     }
 }
 
-/// An index keeps the laws, whatever its users say, with any number of slots.
+/// An index keeps the laws, whatever its users send, with any number of slots.
 pub fn index(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (users, files) = (input.below(5), input.below(6));
@@ -159,7 +159,7 @@ impl Machine for Server {
     }
 }
 
-/// A client keeps the laws, whatever the index says.
+/// A client keeps the laws, whatever the index sends.
 pub fn client(bytes: &[u8]) {
     let new = || User(Client::new(Duration::from_secs(5)).expect("valid"));
     check(new, 64, bytes);

@@ -32,7 +32,7 @@ pub(crate) struct World {
 
 struct Host {
     servent: Net,
-    modern: bool, // has memory for all that 0.6 adds, and says so
+    modern: bool, // has memory for all that 0.6 adds, and announces it
     wires: BTreeMap<ConnId, Wire>,
     files: Vec<&'static str>,
     queries: u64,
@@ -108,12 +108,16 @@ impl World {
         self.host(number).servent.share(now, name);
     }
 
-    /// Lets a host call its servent, and sends what it then has to say.
-    pub(crate) fn tell<T>(&mut self, number: u32, call: impl FnOnce(&mut Net, Duration) -> T) -> T {
+    /// Calls the servent of a host, and sends what is then due.
+    pub(crate) fn command<T>(
+        &mut self,
+        number: u32,
+        call: impl FnOnce(&mut Net, Duration) -> T,
+    ) -> T {
         let now = self.net.now();
-        let said = call(&mut self.host(number).servent, now);
+        let result = call(&mut self.host(number).servent, now);
         self.drain(number);
-        said
+        result
     }
 
     pub(crate) fn search(&mut self, number: u32, guid: Guid, words: &str) {
@@ -410,7 +414,7 @@ impl World {
 }
 
 impl Host {
-    /// What it says of itself in a handshake.
+    /// What it announces in a handshake.
     fn introduction(&self) -> Vec<(&'static str, String)> {
         let config = self.servent.config();
         let ultrapeer = match config.role {

@@ -15,6 +15,9 @@ pub struct IndexConfig {
     /// How long a user may be silent before it is pinged, and then how long the answer may take.
     /// More than 0.
     pub idle: Duration,
+    /// How long a sharer may take to answer that a file is wanted; the user who wants it then receives
+    /// 609. It may come up to as long again later. More than 0.
+    pub request_timeout: Duration,
     /// How many files one user may share, so that no user fills the index alone.
     pub max_files: u32,
     /// The longest data accepted, in bytes; [`MAX_DATA`](crate::opennap::MAX_DATA) is customary.
@@ -24,17 +27,22 @@ pub struct IndexConfig {
 }
 
 impl IndexConfig {
-    /// 30 seconds to log in, pings after two minutes, 500 files a user, 2,048 bytes a message.
+    /// 30 seconds to log in, pings after two minutes, a minute for sharers to answer, 500 files a user, 2,048 bytes a message.
     pub const CUSTOMARY: Self = Self {
         login_timeout: Duration::from_secs(30),
         idle: Duration::from_secs(120),
+        request_timeout: Duration::from_secs(60),
         max_files: 500,
         max_data: MAX_DATA,
         seed: 0,
     };
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let durations = [("login_timeout", self.login_timeout), ("idle", self.idle)];
+        let durations = [
+            ("login_timeout", self.login_timeout),
+            ("idle", self.idle),
+            ("request_timeout", self.request_timeout),
+        ];
         let zero = durations.into_iter().find(|(_, duration)| duration.is_zero());
         zero.map_or(Ok(()), |(field, _)| Err(ConfigError::ZeroDuration { field }))
     }

@@ -22,7 +22,7 @@ impl Core<'_> {
         if self.online_at(owner)?.port == 0 {
             return Some(Reply::Source(id));
         }
-        self.ask(at, owner, WantedFile { id, pushed: false }, wanted)
+        self.ask(at, owner, WantedFile { id, pushed: false, since: self.state.now }, wanted)
     }
 
     /// Handles 500.
@@ -34,7 +34,7 @@ impl Core<'_> {
         if self.online_at(at)?.port == 0 {
             return Some(Reply::FirewallError(id));
         }
-        self.ask(at, owner, WantedFile { id, pushed: true }, wanted)
+        self.ask(at, owner, WantedFile { id, pushed: true, since: self.state.now }, wanted)
     }
 
     fn ask(&mut self, at: u32, owner: u32, file: WantedFile, wanted: &Wanted<'_>) -> Option<Reply> {
@@ -43,8 +43,42 @@ impl Core<'_> {
             return self.refuse(at, wanted); // it does not read what is sent to it
         }
         self.user(at)?.want(file);
+        self.watch_wanted(at);
         self.reply(owner, Reply::Request(file.id, nick));
         None
+    }
+
+    /// Sets when the files that a user wants are looked at, unless it is set.
+    pub(super) fn watch_wanted(&mut self, at: u32) {
+        let until = self.state.now.checked_add(self.state.config.request_timeout);
+        let Some(user) = self.user(at) else { return };
+        if user.wanted_until.is_none() && until.is_some() {
+            user.wanted_until = until;
+            self.state.wanted.push(self.users, at);
+        }
+    }
+
+    /// Reports the files whose sharers have not answered in time.
+    pub(super) fn expire_wanted(&mut self, at: u32) {
+        self.state.wanted.remove(self.users, at);
+        let now = self.state.now;
+        let timeout = self.state.config.request_timeout;
+        let Some(mut user) = self.user(at) else { return };
+        user.wanted_until = None;
+        let is_over = |wanted: &&mut Option<WantedFile>| {
+            wanted.is_some_and(|wanted| now.saturating_sub(wanted.since) >= timeout)
+        };
+        while user.replies.has_room()
+            && let Some(wanted) = user.wanted.iter_mut().find(is_over).and_then(Option::take)
+        {
+            user.replies.push(Reply::AcceptFailed(wanted.id));
+            self.state.replies.push(self.users, at);
+            let Some(again) = self.user(at) else { return };
+            user = again;
+        }
+        if user.wanted.iter().any(Option::is_some) {
+            self.watch_wanted(at);
+        }
     }
 
     /// Handles 608: the sharer at `at` lets a user have a file that the user asked for.

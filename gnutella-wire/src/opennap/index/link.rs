@@ -21,10 +21,12 @@ pub(super) enum By {
     Rows,
     /// Slots with an event to report.
     Events,
+    /// Users that wait for sharers to answer, in the order of their deadlines.
+    Wanted,
 }
 
 /// How many kinds of links a slot has.
-pub(super) const LINKS: usize = 4;
+pub(super) const LINKS: usize = 5;
 
 impl Link {
     pub(super) const NONE: Self = Self { prev: NONE, next: NONE, linked: false };

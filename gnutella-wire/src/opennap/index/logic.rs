@@ -217,6 +217,7 @@ impl Core<'_> {
         self.state.logins.remove(self.users, at);
         self.state.idles.remove(self.users, at);
         self.state.replies.remove(self.users, at);
+        self.state.wanted.remove(self.users, at);
         self.state.free_users.push(self.users, at);
         if let Some(Online { nick, entry, .. }) = online {
             self.remove_user_entry(entry);

@@ -51,22 +51,24 @@ impl UserSlot {
     pub const EMPTY: Self = Self { user: None, event: None, links: [Link::NONE; LINKS] };
 
     pub(super) const fn link(&self, by: By) -> &Link {
-        let [deadline, replies, rows, events] = &self.links;
+        let [deadline, replies, rows, events, wanted] = &self.links;
         match by {
             By::Deadline => deadline,
             By::Replies => replies,
             By::Rows => rows,
             By::Events => events,
+            By::Wanted => wanted,
         }
     }
 
     pub(super) const fn link_mut(&mut self, by: By) -> &mut Link {
-        let [deadline, replies, rows, events] = &mut self.links;
+        let [deadline, replies, rows, events, wanted] = &mut self.links;
         match by {
             By::Deadline => deadline,
             By::Replies => replies,
             By::Rows => rows,
             By::Events => events,
+            By::Wanted => wanted,
         }
     }
 }
@@ -89,6 +91,7 @@ pub(super) struct User {
     pub(super) refused: Option<(Nick, Name)>, // of a `Reply::Refused` in the queue
     pub(super) hotlist: [Option<(Nick, u32)>; HOTLIST], // with its entry
     pub(super) wanted: [Option<WantedFile>; WANTED], // the oldest first
+    pub(super) wanted_until: Option<Duration>, // when these are looked at
     pub(super) first_file: u32,
     pub(super) files: u32,
 }
@@ -114,6 +117,7 @@ pub(super) struct FileId {
 pub(super) struct WantedFile {
     pub(super) id: FileId,
     pub(super) pushed: bool, // the sharer is to connect
+    pub(super) since: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -198,6 +202,7 @@ impl User {
             refused: None,
             hotlist: [None; HOTLIST],
             wanted: [None; WANTED],
+            wanted_until: None,
             first_file: NONE,
             files: 0,
         }

@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) lists: List,
     pub(super) searches: List,
     pub(super) events: List,
+    pub(super) wanted: List,
     pub(super) paused: bool,                // searches are
     pub(super) resume_at: Option<Duration>, // when they go on
 }
@@ -64,6 +65,7 @@ impl State {
             lists: List::new(By::Rows),
             searches: List::new(By::Rows),
             events: List::new(By::Events),
+            wanted: List::new(By::Wanted),
             paused: false,
             resume_at: None,
         }

@@ -1,5 +1,5 @@
-//! The timers of an index: one deadline per user, whose meaning depends on how far the user is, and one for
-//! searches.
+//! The timers of an index: one deadline per user, whose meaning depends on how far the user is, one for the files
+//! that it wants, and one for searches.
 
 use core::time::Duration;
 
@@ -21,6 +21,8 @@ enum Timer {
     Ping,
     /// The user is to answer a ping: `IndexConfig::idle` after it.
     Pong,
+    /// A sharer is to answer that a file is wanted: `IndexConfig::request_timeout`.
+    Request,
     /// Searches go on: a millisecond after a slice in which no row was found.
     Search,
 }
@@ -38,10 +40,12 @@ impl Timer {
 /// Returns the earliest deadline.
 pub(super) fn deadline(state: &State, users: &[UserSlot]) -> Option<Duration> {
     let first = |list: &List| slot(users, list.head())?.user.as_ref()?.deadline;
+    let wanting = slot(users, state.wanted.head());
+    let wanted = wanting.and_then(|slot| slot.user.as_ref()?.wanted_until);
     let users = [first(&state.logins), first(&state.idles)].into_iter().flatten().min();
     let waits = state.paused && state.searches.head() != NONE;
     let search = state.resume_at.filter(|at| waits && *at > state.now);
-    [users, search].into_iter().flatten().min()
+    [users, search, wanted].into_iter().flatten().min()
 }
 
 impl Core<'_> {
@@ -49,6 +53,12 @@ impl Core<'_> {
         let now = self.state.now;
         if self.may_search() {
             self.fire(0, Timer::Search);
+        }
+        while let Some(user) = slot(self.users, self.state.wanted.head())
+            && let Some(user) = user.user.as_ref()
+            && user.wanted_until.is_some_and(|until| until <= now)
+        {
+            self.fire(self.state.wanted.head(), Timer::Request);
         }
         loop {
             let heads = [self.state.logins.head(), self.state.idles.head()];
@@ -72,6 +82,7 @@ impl Core<'_> {
                 self.rearm(at);
                 self.reply(at, Reply::Ping);
             }
+            Timer::Request => self.expire_wanted(at),
             Timer::Search => self.state.paused = false,
         }
     }

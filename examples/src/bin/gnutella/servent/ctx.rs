@@ -1,18 +1,19 @@
 //! What the threads share.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
+use std::io;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 use gnutella_wire::huge::{Sha1, TigerRoot};
-use gnutella_wire::servent::HandshakeHeaders;
-use gnutella_wire::{ConnId, Role, ServentId};
+use gnutella_wire::servent::{HandshakeHeaders, Refusal};
+use gnutella_wire::{ConnId, Neighbour, Role, ServentId};
 
-use super::links::Joined;
+use super::links::{Joined, PATIENCE};
 use super::share::Library;
 use super::{fetch, serve};
 
@@ -24,28 +25,25 @@ pub struct Ctx {
     pub servent: ServentId,
     pub address: SocketAddrV4,
     pub firewalled: bool,
-    pub library: Library,
+    pub library: RwLock<Arc<Library>>,
     pub into: PathBuf,
+    /// How many strangers have connected and not said yet what they want.
+    pub strangers: AtomicUsize,
     /// Whether a further upload would have to wait.
     pub busy: AtomicBool,
     /// The uploads.
     pub uploads: Sender<serve::Input>,
     /// The checked parts of downloads in progress, which are shared too.
     pub partials: Mutex<Vec<Partial>>,
-    pub room: Mutex<Room>,
     /// The servents that were pushed, and the downloads that wait for them.
     pub expected: Mutex<Vec<(ServentId, Sender<fetch::Input>)>>,
     pub inputs: Sender<Input>,
 }
 
-/// What the servent has room for, and the hosts that it names instead.
-#[derive(Default)]
-pub struct Room {
-    pub peers: bool,
-    pub leaves: bool,
-    pub hosts: Vec<SocketAddrV4>,
-    /// What it sends in handshakes.
-    pub headers: Option<HandshakeHeaders<'static>>,
+/// What the servent thinks of the other end of a handshake, and the headers of its answer.
+pub struct Judgement {
+    pub headers: HandshakeHeaders<'static>,
+    pub verdict: Result<Neighbour, Refusal>,
 }
 
 /// A file that was found elsewhere.
@@ -72,6 +70,12 @@ pub struct Partial {
 
 /// What the threads send to the one that owns the servent.
 pub enum Input {
+    /// A handshake begins: which headers are to be sent?
+    Greet(Sender<HandshakeHeaders<'static>>),
+    /// The other end of a handshake sent this head: is it welcome?
+    Judge(Vec<u8>, Sender<Judgement>),
+    /// Files came into the shared folder, or went.
+    LibraryChanged,
     /// A handshake succeeded.
     Joined(Box<Joined>),
     /// A connection attempt failed; the other end may have named other hosts.
@@ -99,6 +103,25 @@ impl Ctx {
     /// Sends to the owner of the servent, which may have ended when the program ends.
     pub fn send(&self, input: Input) {
         let _ = self.inputs.send(input);
+    }
+
+    /// Asks the servent for the headers of a handshake.
+    pub fn headers(&self) -> io::Result<HandshakeHeaders<'static>> {
+        let (reply, answer) = channel();
+        self.send(Input::Greet(reply));
+        answer.recv_timeout(PATIENCE).map_err(io::Error::other)
+    }
+
+    /// Asks the servent what it thinks of the other end of a handshake.
+    pub fn judge(&self, head: &[u8]) -> io::Result<Judgement> {
+        let (reply, answer) = channel();
+        self.send(Input::Judge(head.to_vec(), reply));
+        answer.recv_timeout(PATIENCE).map_err(io::Error::other)
+    }
+
+    /// Returns the files that are shared now.
+    pub fn library(&self) -> Arc<Library> {
+        Arc::clone(&self.library.read().expect("no panics"))
     }
 
     /// Hands a connection to the uploads.

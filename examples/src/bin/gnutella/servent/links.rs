@@ -7,15 +7,17 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Instant;
 
 use gnutella_wire::deflate::{Deflater, Inflater, max_len};
 use gnutella_wire::handshake::{Handshake, Line, State};
-use gnutella_wire::head::{Head, Header};
-use gnutella_wire::{ConnId, Neighbour, Role};
+use gnutella_wire::head::{Head, HeadLimits, Header};
+use gnutella_wire::servent::{HeaderList, Refusal};
+use gnutella_wire::{ConnId, Neighbour};
 
-use super::ctx::{Ctx, Input, peer};
+use super::ctx::{Ctx, Input, Judgement, peer};
 
-/// How long a stranger may take for each part of a handshake.
+/// How long a stranger may take to connect, and then for its handshake or request.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How many messages may wait for a slow neighbour before it is given up.
 const WAITING: usize = 256;
@@ -47,45 +49,30 @@ pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
 }
 
 fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io::Result<Joined> {
-    stream.set_read_timeout(Some(PATIENCE))?;
     let mut talk = Talk::new(ctx, &mut stream, Handshake::dialler_06(), Vec::new());
-    talk.say(Handshake::greet, &[])?;
-    let received = talk.listen()?;
-    hints.extend(received.hints);
+    let own = ctx.headers()?;
+    talk.send(Handshake::greet, own.greeting())?;
+    let received = talk.receive()?;
+    hints.extend(&received.hints);
     if let Some(why) = received.refusal {
         return Err(io::Error::other(format!("refused: {why}")));
     }
-    let neighbour = received.neighbour;
+    let neighbour = talk.agree(&received)?;
+    let rest = talk.received;
     let deflate = received.reads_deflate;
     let inflate = received.writes_deflate;
-    let encoding = [Header::new("Content-Encoding", "deflate")];
-    let more = if deflate { &encoding[..] } else { &[] };
-    talk.say(Handshake::agree, more)?;
-    let rest = talk.received;
     Ok(Joined { stream, neighbour, dialled: None, inflate, deflate, rest })
 }
 
 /// Answers a stranger who dialled, from the first bytes on.
 pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::acceptor(), received);
-    let received = talk.listen()?;
-    let neighbour = received.neighbour;
+    let received = talk.receive()?;
+    let neighbour = talk.agree(&received)?;
     let deflate = received.reads_deflate;
-    let role = neighbour.role;
-    if let Err((code, why)) = is_welcome(ctx, role) {
-        let others = ctx.room.lock().expect("no panics").hosts.clone();
-        let others: Vec<_> = others.iter().take(10).map(ToString::to_string).collect();
-        let others = others.join(",");
-        let hint = [Header::new("X-Try-Ultrapeers", &others)];
-        talk.say(|handshake, headers, buf| handshake.refuse(code, why, headers, buf), &hint)?;
-        return Err(io::Error::other(format!("refused a {role:?}: {why}")));
-    }
-    let encoding = [Header::new("Content-Encoding", "deflate")];
-    let more = if deflate { &encoding[..] } else { &[] };
-    talk.say(Handshake::agree, more)?;
     let mut inflate = false;
     if talk.handshake.state() != State::Open {
-        let received = talk.listen()?; // in 0.6 there is a third step
+        let received = talk.receive()?; // in 0.6 there is a third step
         inflate = received.writes_deflate;
         if let Some(why) = received.refusal {
             return Err(io::Error::other(format!("it changed its mind: {why}")));
@@ -95,28 +82,18 @@ pub fn accept(ctx: &Ctx, mut stream: TcpStream, received: Vec<u8>) -> io::Result
     Ok(Joined { stream, neighbour, dialled: None, inflate, deflate, rest })
 }
 
-/// A leaf takes ultrapeers only; an ultrapeer takes what it has room for.
-fn is_welcome(ctx: &Ctx, role: Role) -> Result<(), (u16, &'static str)> {
-    let room = ctx.room.lock().expect("no panics");
-    match (ctx.role, role) {
-        (Role::Leaf, Role::Leaf | Role::Peer) => Err((503, "I am a shielded leaf node")),
-        (_, Role::Leaf) if room.leaves => Ok(()),
-        (_, Role::Peer | Role::Ultrapeer) if room.peers => Ok(()),
-        _ => Err((503, "Slots full")),
-    }
-}
-
 /// A handshake over a socket.
 struct Talk<'a> {
     ctx: &'a Ctx,
     stream: &'a mut TcpStream,
     handshake: Handshake,
     received: Vec<u8>,
+    deadline: Instant,
 }
 
 /// What the other end announced.
 struct Introduction {
-    neighbour: Neighbour,
+    head: Vec<u8>,
     refusal: Option<String>,
     reads_deflate: bool,
     writes_deflate: bool,
@@ -130,57 +107,87 @@ impl<'a> Talk<'a> {
         handshake: Handshake,
         received: Vec<u8>,
     ) -> Self {
-        Self { ctx, stream, handshake, received }
+        Self { ctx, stream, handshake, received, deadline: Instant::now() + PATIENCE }
     }
 
-    /// Sends one step, with the headers of this servent and `more`.
-    fn say<E: core::error::Error + Send + Sync + 'static>(
+    /// Agrees to the handshake, or refuses it, as the servent judges the other end.
+    fn agree(&mut self, other: &Introduction) -> io::Result<Neighbour> {
+        let Judgement { headers, verdict } = self.ctx.judge(&other.head)?;
+        let (head, _) = Head::decode(&other.head, HeadLimits::GTKG).map_err(io::Error::other)?;
+        match verdict {
+            Ok(neighbour) => {
+                self.send(Handshake::agree, headers.agreement(&head))?;
+                Ok(neighbour)
+            }
+            Err(Refusal { code, reason, .. }) => {
+                self.send(
+                    |handshake, list, buf| handshake.refuse(code, reason, list, buf),
+                    headers.refusal(),
+                )?;
+                Err(io::Error::other(format!("refused it: {code} {reason}")))
+            }
+        }
+    }
+
+    /// Sends one step.
+    fn send<E: core::error::Error + Send + Sync + 'static>(
         &mut self,
         step: impl FnOnce(&mut Handshake, &[Header<'_>], &mut [u8]) -> Result<usize, E>,
-        more: &[Header<'_>],
+        headers: HeaderList<'_>,
     ) -> io::Result<()> {
-        let own = self.ctx.room.lock().expect("no panics").headers.clone();
-        let own = own.ok_or_else(|| io::Error::other("the servent has not started"))?;
-        let own = own.greeting();
-        let mut headers = own.as_slice().to_vec();
-        headers.extend_from_slice(more);
         let mut buf = [0; 2_048];
-        let len = step(&mut self.handshake, &headers, &mut buf).map_err(io::Error::other)?;
+        let headers = headers.as_slice();
+        let len = step(&mut self.handshake, headers, &mut buf).map_err(io::Error::other)?;
         self.ctx.trace(|| format!("-> {} {}", peer(self.stream), one_line(&buf[..len])));
+        self.stream.set_write_timeout(Some(PATIENCE))?;
         self.stream.write_all(&buf[..len])
     }
 
     /// Waits for one step of the other end.
-    fn listen(&mut self) -> io::Result<Introduction> {
+    fn receive(&mut self) -> io::Result<Introduction> {
         loop {
             let received = self.handshake.handle_bytes(&self.received).map_err(io::Error::other)?;
             if let Some(step) = received.outcome {
                 self.ctx.trace(|| format!("<- {} {}", peer(self.stream), step.head));
-                let introduction = read_head(&step.head, step.line);
+                let mut introduction = read_head(&step.head, step.line);
                 let consumed = received.consumed;
-                self.received.drain(..consumed);
+                introduction.head = self.received.drain(..consumed).collect();
                 return Ok(introduction);
             }
-            read_more(self.stream, &mut self.received)?;
+            read_more(self.stream, &mut self.received, self.deadline)?;
         }
     }
 }
 
 fn read_head(head: &Head<'_>, line: Line<'_>) -> Introduction {
     Introduction {
-        neighbour: Neighbour::of_head(head),
+        head: Vec::new(),
         refusal: match line {
             Line::Status { code, reason } if code != 200 => Some(format!("{code} {reason}")),
             _ => None,
         },
         reads_deflate: head.has_item("Accept-Encoding", "deflate"),
         writes_deflate: head.has_item("Content-Encoding", "deflate"),
-        hints: head.addresses("X-Try-Ultrapeers").collect(),
+        hints: head.addresses("X-Try-Ultrapeers").chain(head.addresses("X-Try")).collect(),
     }
 }
 
+/// Appends what the socket has before a deadline; an end is an error.
+pub fn read_more(
+    stream: &mut TcpStream,
+    received: &mut Vec<u8>,
+    deadline: Instant,
+) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    stream.set_read_timeout(Some(left))?;
+    read_some(stream, received)
+}
+
 /// Appends what the socket has; an end is an error.
-pub fn read_more(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {
+fn read_some(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {
     let mut buf = [0; 4_096];
     match stream.read(&mut buf)? {
         0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed")),
@@ -258,6 +265,6 @@ fn read(
             ctx.send(Input::Bytes(link, received.clone()));
         }
         received.clear();
-        read_more(&mut stream, &mut received)?;
+        read_some(&mut stream, &mut received)?;
     }
 }

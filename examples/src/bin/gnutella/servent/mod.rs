@@ -1,7 +1,7 @@
 //! A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads.
 //!
 //! One thread owns the `Servent` and receives from all others by a channel: one that accepts connections,
-//! two for each link, one for all uploads, one for each download.
+//! two for each link, one for all uploads, one for each download, one that watches the shared folder.
 
 mod args;
 mod ctx;
@@ -13,12 +13,12 @@ mod share;
 mod transfer;
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::{self, BufRead as _};
 use std::net::{TcpListener, UdpSocket};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::Instant;
 
@@ -28,8 +28,11 @@ use examples::random::random;
 use gnutella_wire::{Role, ServentId};
 
 pub use args::Args;
-use ctx::{Ctx, Input, Room};
+use ctx::{Ctx, Input};
 use share::Library;
+
+/// How many connections may wait for a first request or handshake at a time.
+const MAX_STRANGERS: usize = 128;
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> cli::Result {
@@ -50,18 +53,21 @@ pub fn run(args: Args) -> cli::Result {
         servent: ServentId(random()),
         address,
         firewalled: args.firewalled,
-        library,
+        library: RwLock::new(Arc::new(library)),
+        strangers: AtomicUsize::new(0),
         into: args.into,
         busy: AtomicBool::new(false),
         uploads: uploads.clone(),
         partials: Mutex::new(Vec::new()),
-        room: Mutex::new(Room::default()),
         expected: Mutex::new(Vec::new()),
         inputs,
     });
     serve::start(&ctx, uploads, requests, args.upload_rate);
     interrupt::install();
-    println!("listening on {address}, sharing {} files", ctx.library.0.len());
+    println!("listening on {address}, sharing {} files", ctx.library().0.len());
+    if let Some(folder) = args.share {
+        share::watch(&ctx, folder);
+    }
     let strangers = Arc::clone(&ctx);
     thread::spawn(move || accept_all(&strangers, &listener));
     let user = Arc::clone(&ctx);
@@ -80,12 +86,17 @@ pub fn run(args: Args) -> cli::Result {
 
 fn accept_all(ctx: &Arc<Ctx>, listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
+        if ctx.strangers.load(Ordering::Relaxed) >= MAX_STRANGERS {
+            continue; // whoever waits for nothing must not keep out the others for long
+        }
+        ctx.strangers.fetch_add(1, Ordering::Relaxed);
         let ctx = Arc::clone(ctx);
         thread::spawn(move || {
             let from = ctx::peer(&stream);
             if let Err(error) = transfer::welcome(&ctx, stream) {
                 ctx.trace(|| format!("   {from}: {error}"));
             }
+            ctx.strangers.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }

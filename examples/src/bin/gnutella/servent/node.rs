@@ -12,8 +12,9 @@ use std::time::Instant;
 use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
+use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::huge::{Part, Sha1, Urn};
-use gnutella_wire::servent::Target;
+use gnutella_wire::servent::{HandshakeHeaders, Target};
 use gnutella_wire::wire::{
     Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
     QueryHit, Record, Records, Vendor,
@@ -22,13 +23,18 @@ use gnutella_wire::{
     Config, ConnId, Event, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
 
-use super::ctx::{Ctx, Found, Input, peer};
+use super::ctx::{Ctx, Found, Input, Judgement, peer};
 use super::fetch;
 use super::links::{Joined, dial, start};
+use super::share::{Shared, query_text};
 use super::transfer::offer;
 
 const AGENT: &str = concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"));
 const VENDOR: Vendor = Vendor(*b"GWIR");
+/// How many files one hit names: some servents read no hit with more.
+const MAX_RECORDS: usize = 10;
+/// How many hits answer one query.
+const MAX_HITS: usize = 5;
 /// Searching again for what --find wants, in case the network has grown.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -69,24 +75,18 @@ impl Node {
             Role::Ultrapeer => Config::ultrapeer(ctx.servent, ctx.address),
             _ => Config::leaf(ctx.servent, ctx.address),
         };
-        config.files = ctx.library.0.len() as u32;
-        config.kilobytes = ctx.library.kilobytes().try_into().unwrap_or(u32::MAX);
         config.seed = u64::from_le_bytes(random());
         let storage = ServentVec::new(ServentLimits::of(&config));
         let mut servent = Servent::new(config, storage).expect("a preset is valid");
         servent.set_firewalled(ctx.firewalled);
-        for file in &ctx.library.0 {
-            servent.share(Duration::ZERO, &file.name);
-            servent.share_urn(Duration::ZERO, &Urn::Sha1(file.sha1));
-        }
         let now = Instant::now();
         let wish =
             find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
         let links = BTreeMap::new();
         let found = Vec::new();
         let downloads = Vec::new();
-        let node = Self { ctx, servent, links, next_link: 0, found, downloads, wish };
-        node.publish_room(); // before the first handshake
+        let mut node = Self { ctx, servent, links, next_link: 0, found, downloads, wish };
+        node.share();
         node
     }
 
@@ -97,7 +97,6 @@ impl Node {
                 self.leave();
                 return Ok(None);
             }
-            self.publish_room();
             let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
             let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));
             match inputs.recv_timeout(patience) {
@@ -139,6 +138,13 @@ impl Node {
                     self.servent.add_host(now, hint);
                 }
             }
+            Input::Greet(reply) => drop(reply.send(self.headers())), // the asker may have given up
+            Input::Judge(head, reply) => {
+                let Ok((head, _)) = Head::decode(&head, HeadLimits::GTKG) else { return };
+                let verdict = self.servent.judge(&head);
+                let _ = reply.send(Judgement { headers: self.headers(), verdict });
+            }
+            Input::LibraryChanged => self.share(),
             Input::Bytes(link, bytes) => self.receive(link, &bytes),
             Input::Closed(link) => {
                 if let Some(gone) = self.links.remove(&link.0) {
@@ -232,28 +238,19 @@ impl Node {
 
     fn answer(&mut self, guid: Guid, query: &Query<'_>) {
         let ctx = Arc::clone(&self.ctx);
-        let files = ctx.library.find(query);
-        let urns: Vec<_> = files.iter().map(|file| Urn::Sha1(file.sha1).to_string()).collect();
-        let records: Vec<_> = files
-            .iter()
-            .zip(&urns)
-            .take(20)
-            .map(|(file, urn)| Record {
-                index: file.index,
-                size: file.size.try_into().unwrap_or(u32::MAX),
-                name: Text::new(file.name.as_bytes()).unwrap_or_default(),
-                extensions: Text::new(urn.as_bytes()).unwrap_or_default(),
-            })
-            .collect();
-        let Some(records) = Records::from_slice(&records).filter(|all| !all.is_empty()) else {
-            return;
-        };
+        let library = ctx.library();
+        let files = library.find(query);
         self.servent.set_busy(ctx.busy.load(Ordering::Relaxed));
         let data = self.servent.hit_flags().to_data(VENDOR);
         let mut buf = vec![0; 16_384];
-        match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
-            Ok(hit) => self.send(hit.to, &buf[..hit.len]),
-            Err(error) => ctx.trace(|| format!("   no answer: {error}")),
+        for files in files.chunks(MAX_RECORDS).take(MAX_HITS) {
+            let areas: Vec<_> = files.iter().map(|file| file.extensions()).collect();
+            let records: Vec<_> = files.iter().zip(&areas).map(record_of).collect();
+            let Some(records) = Records::from_slice(&records) else { return };
+            match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
+                Ok(hit) => self.send(hit.to, &buf[..hit.len]),
+                Err(error) => ctx.trace(|| format!("   no answer: {error}")),
+            }
         }
     }
 
@@ -330,7 +327,12 @@ impl Node {
     }
 
     fn search(&mut self, words: &str) {
-        let Some(text) = Text::new(words.as_bytes()) else { return };
+        let words = query_text(words);
+        let Some(text) = Text::new(words.as_bytes()).filter(|text| !text.as_bytes().is_empty())
+        else {
+            println!("nothing to search for in these words");
+            return;
+        };
         let flags = if self.ctx.firewalled { QueryFlags::FIREWALLED } else { QueryFlags::MARKER };
         // No `urn:` by itself: some servents take it as a hash to match, and never answer.
         let query = Query { flags, ..Query::new(text) };
@@ -422,18 +424,35 @@ impl Node {
         }
     }
 
-    /// Lets the threads that shake hands know what there is room for.
-    fn publish_room(&self) {
-        let mut room = self.ctx.room.lock().expect("no panics");
-        let headers = self.servent.handshake_headers(AGENT).with_deflate();
-        room.headers = Some(headers);
-        room.peers = self.servent.has_room(Role::Ultrapeer);
-        room.leaves = self.servent.has_room(Role::Leaf);
-        room.hosts = self.servent.hosts().map(|host| host.address).collect();
+    /// Announces what the folder contains now.
+    fn share(&mut self) {
+        let library = self.ctx.library();
+        let now = self.now();
+        self.servent.unshare_all(now);
+        for file in &library.0 {
+            self.servent.share(now, &file.name);
+            self.servent.share_urn(now, &Urn::Sha1(file.sha1));
+        }
+        let files = u32::try_from(library.0.len()).unwrap_or(u32::MAX);
+        let kilobytes = u32::try_from(library.kilobytes()).unwrap_or(u32::MAX);
+        self.servent.set_shared(files, kilobytes);
+    }
+
+    fn headers(&self) -> HandshakeHeaders<'static> {
+        self.servent.handshake_headers(AGENT).with_deflate()
     }
 
     fn now(&self) -> Duration {
         self.ctx.start.elapsed()
+    }
+}
+
+fn record_of<'a>((file, area): (&&'a Shared, &'a Vec<u8>)) -> Record<'a> {
+    Record {
+        index: file.index,
+        size: file.size.try_into().unwrap_or(u32::MAX),
+        name: Text::new(file.name.as_bytes()).unwrap_or_default(),
+        extensions: Text::new(area).unwrap_or_default(),
     }
 }
 

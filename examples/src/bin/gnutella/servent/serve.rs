@@ -20,6 +20,7 @@ use gnutella_wire::transfer::{Offer, UploadConfig, UploadEvent, UploadSlot, Uplo
 
 use super::ctx::{Ctx, peer};
 use super::links::PATIENCE;
+use super::share::Library;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -169,8 +170,9 @@ impl Serve {
         let ctx = Arc::clone(&self.ctx);
         let mut buf = vec![0; MAX_HEAD];
         let now = self.now();
+        let library = ctx.library();
         let partials = ctx.partials.lock().expect("no panics");
-        let answered = match self.offer_of(&ctx, &partials, &request.resource) {
+        let answered = match offer_of(&library, &partials, &request.resource) {
             Some((sha1, mut offer)) => {
                 self.learn_alternates(sha1, head);
                 let others: Vec<_> =
@@ -186,36 +188,6 @@ impl Serve {
             ctx.trace(|| format!("-> {} {text}", link.name));
             let _ = link.jobs.send(Job::Bytes(buf[..len].to_vec()));
         }
-    }
-
-    /// Finds what a request names: a shared file, its tree, or a download in progress.
-    fn offer_of<'a>(
-        &self,
-        ctx: &'a Ctx,
-        partials: &'a [super::ctx::Partial],
-        resource: &Resource<'_>,
-    ) -> Option<(Sha1, Offer<'a>)> {
-        if let Resource::Tree(urn) = resource {
-            let file = ctx.library.resource(&Resource::Urn(urn))?;
-            let mut offer = Offer::new(file.index | TREE, file.tree.len() as u64);
-            offer.media_type = "application/dime";
-            offer.takes_slot = false;
-            return Some((file.sha1, offer));
-        }
-        if let Some(file) = ctx.library.resource(resource) {
-            let mut offer = Offer::new(file.index, file.size);
-            offer.sha1 = Some(file.sha1);
-            offer.root = Some(file.root);
-            return Some((file.sha1, offer));
-        }
-        let Resource::Urn(urn) = resource else { return None };
-        let sha1 = Urn::parse(urn.as_bytes())?.sha1();
-        let number = partials.iter().position(|partial| partial.sha1 == sha1)?;
-        let partial = &partials[number];
-        let mut offer = Offer::new(number as u32 | PARTIAL, partial.size);
-        offer.sha1 = Some(sha1);
-        offer.available = Some(&partial.spans);
-        Some((sha1, offer))
     }
 
     /// Remembers where a downloader announces the file, and the downloader itself.
@@ -258,7 +230,8 @@ impl Serve {
 
     fn send(&self, conn: ConnId, file: u32, offset: u64, len: u64) {
         let Some(link) = self.links.get(&conn.0) else { return };
-        let shared = self.ctx.library.0.iter().find(|shared| shared.index == file & !TREE);
+        let library = self.ctx.library();
+        let shared = library.0.iter().find(|shared| shared.index == file & !TREE);
         let partials = self.ctx.partials.lock().expect("no panics");
         let job = match shared {
             Some(shared) if file & TREE != 0 => {
@@ -277,6 +250,35 @@ impl Serve {
     fn now(&self) -> Duration {
         self.ctx.start.elapsed()
     }
+}
+
+/// Finds what a request names: a shared file, its tree, or a download in progress.
+fn offer_of<'a>(
+    library: &'a Library,
+    partials: &'a [super::ctx::Partial],
+    resource: &Resource<'_>,
+) -> Option<(Sha1, Offer<'a>)> {
+    if let Resource::Tree(urn) = resource {
+        let file = library.resource(&Resource::Urn(urn))?;
+        let mut offer = Offer::new(file.index | TREE, file.tree.len() as u64);
+        offer.media_type = "application/dime";
+        offer.takes_slot = false;
+        return Some((file.sha1, offer));
+    }
+    if let Some(file) = library.resource(resource) {
+        let mut offer = Offer::new(file.index, file.size);
+        offer.sha1 = Some(file.sha1);
+        offer.root = Some(file.root);
+        return Some((file.sha1, offer));
+    }
+    let Resource::Urn(urn) = resource else { return None };
+    let sha1 = Urn::parse(urn.as_bytes())?.sha1();
+    let number = partials.iter().position(|partial| partial.sha1 == sha1)?;
+    let partial = &partials[number];
+    let mut offer = Offer::new(number as u32 | PARTIAL, partial.size);
+    offer.sha1 = Some(sha1);
+    offer.available = Some(&partial.spans);
+    Some((sha1, offer))
 }
 
 fn read(conn: ConnId, mut stream: TcpStream, own: &Sender<Input>) {

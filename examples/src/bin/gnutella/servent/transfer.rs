@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use gnutella_wire::http::Giv;
 use gnutella_wire::{DecodeError, Opening, Text};
@@ -18,18 +19,18 @@ pub fn welcome(ctx: &Arc<Ctx>, mut stream: TcpStream) -> io::Result<()> {
     if ctx.firewalled && ctx.expected.lock().expect("no panics").is_empty() {
         return Ok(()); // the firewall lets nobody in
     }
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let deadline = Instant::now() + PATIENCE;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut received = Vec::new();
     let opening = loop {
         match Opening::of(&received) {
             Ok(opening) => break opening,
-            Err(DecodeError::Incomplete { .. }) => read_more(&mut stream, &mut received)?,
+            Err(DecodeError::Incomplete { .. }) => read_more(&mut stream, &mut received, deadline)?,
             Err(error) => return Err(io::Error::other(error)),
         }
     };
     match opening {
-        Opening::Giv => take_over(ctx, stream, received),
+        Opening::Giv => take_over(ctx, stream, received, deadline),
         _ if ctx.firewalled => Ok(()),
         Opening::Http => {
             ctx.serve(serve::Input::Connected(stream, received));
@@ -55,7 +56,8 @@ pub fn offer(ctx: &Arc<Ctx>, to: SocketAddrV4, index: u32) {
 fn give(ctx: &Ctx, to: SocketAddrV4, index: u32) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&to.into(), PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let file = ctx.library.0.iter().find(|file| file.index == index);
+    let library = ctx.library();
+    let file = library.0.iter().find(|file| file.index == index);
     let name = file.map_or("", |file| &file.name);
     let name = Text::new(name.as_bytes()).unwrap_or_default();
     let giv = Giv { index, servent: ctx.servent, name };
@@ -68,14 +70,19 @@ fn give(ctx: &Ctx, to: SocketAddrV4, index: u32) -> io::Result<()> {
 }
 
 /// Hands a connection that began with a GIV to the download that asked for it.
-fn take_over(ctx: &Ctx, mut stream: TcpStream, mut received: Vec<u8>) -> io::Result<()> {
+fn take_over(
+    ctx: &Ctx,
+    mut stream: TcpStream,
+    mut received: Vec<u8>,
+    deadline: Instant,
+) -> io::Result<()> {
     let (index, servent, consumed) = loop {
         match Giv::decode(&received) {
             Ok((giv, rest)) => {
                 ctx.trace(|| format!("<- {} {giv}", peer(&stream)));
                 break (giv.index, giv.servent, received.len() - rest.len());
             }
-            Err(DecodeError::Incomplete { .. }) => read_more(&mut stream, &mut received)?,
+            Err(DecodeError::Incomplete { .. }) => read_more(&mut stream, &mut received, deadline)?,
             Err(error) => return Err(io::Error::other(error)),
         }
     };

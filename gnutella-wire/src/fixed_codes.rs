@@ -1,4 +1,4 @@
-//! The fixed codes of RFC 1951, 3.2.5 and 3.2.6, written bit by bit.
+//! The fixed codes of RFC 1951, 3.2.5 and 3.2.6, written bit by bit, and the check of RFC 1950.
 
 use crate::writer::Writer;
 
@@ -14,11 +14,26 @@ const DISTANCES: [u16; 30] = [
     2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577,
 ];
 
+/// The first bytes of a stream of zlib format: a window of 32 KiB, no dictionary (RFC 1950, 2.2).
+pub(crate) const HEADER: [u8; 2] = [0x78, 0x9C];
+
 /// The longest repetition.
-pub(super) const MAX_MATCH: usize = 258;
+pub(crate) const MAX_MATCH: usize = 258;
+
+/// The bits of a byte that is not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending {
+    bits: u8,
+    count: u8,
+}
+
+impl Pending {
+    /// The border of a byte.
+    pub(crate) const NONE: Self = Self { bits: 0, count: 0 };
+}
 
 /// Writes bits, the lowest first.
-pub(super) struct Bits<'w, 'b> {
+pub(crate) struct Bits<'w, 'b> {
     out: &'w mut Writer<'b>,
     pending: u32,
     count: u32, // of pending bits; below 8 between calls
@@ -26,16 +41,35 @@ pub(super) struct Bits<'w, 'b> {
 
 impl<'w, 'b> Bits<'w, 'b> {
     /// Begins at the border of a byte.
-    pub(super) fn new(out: &'w mut Writer<'b>) -> Self {
-        Self { out, pending: 0, count: 0 }
+    #[cfg(feature = "deflate")]
+    pub(crate) fn new(out: &'w mut Writer<'b>) -> Self {
+        Self::resume(out, Pending::NONE)
+    }
+
+    /// Continues inside a byte.
+    pub(crate) fn resume(out: &'w mut Writer<'b>, pending: Pending) -> Self {
+        let Pending { bits, count } = pending;
+        Self { out, pending: bits.into(), count: count.into() }
+    }
+
+    /// Stops inside a byte, whose bits so far are returned.
+    pub(crate) fn pause(self) -> Pending {
+        let [bits, ..] = self.pending.to_le_bytes();
+        let [count, ..] = self.count.to_le_bytes();
+        Pending { bits, count }
+    }
+
+    /// Returns how many whole bytes the writer has.
+    pub(crate) const fn written(&self) -> usize {
+        self.out.len()
     }
 
     /// Begins a block of fixed codes.
-    pub(super) fn begin(&mut self, last: bool) {
+    pub(crate) fn begin(&mut self, last: bool) {
         self.put(u32::from(last) | 1 << 1, 3);
     }
 
-    pub(super) fn literal(&mut self, byte: u8) {
+    pub(crate) fn literal(&mut self, byte: u8) {
         let byte = u16::from(byte);
         match byte.checked_sub(144) {
             None => self.code(byte.wrapping_add(0x30), 8),
@@ -44,7 +78,7 @@ impl<'w, 'b> Bits<'w, 'b> {
     }
 
     /// Repeats `len` bytes, 3 to 258, from `distance` bytes before, 1 to 32,768.
-    pub(super) fn repeat(&mut self, len: usize, distance: usize) {
+    pub(crate) fn repeat(&mut self, len: usize, distance: usize) {
         let (at, more) = symbol(&LENGTHS, len);
         match at.checked_sub(23) {
             None => self.code(at.wrapping_add(1), 7), // symbol 257 has the code 1
@@ -58,19 +92,20 @@ impl<'w, 'b> Bits<'w, 'b> {
     }
 
     /// Ends a block.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.code(0, 7);
     }
 
     /// Goes to the border of a byte by an empty block without compression (RFC 1951, 3.2.4).
-    pub(super) fn sync(&mut self) {
+    #[cfg(feature = "deflate")]
+    pub(crate) fn sync(&mut self) {
         self.put(0, 3);
         self.align();
         self.out.bytes(&[0, 0, 0xFF, 0xFF]);
     }
 
     /// Fills up the byte.
-    pub(super) fn align(&mut self) {
+    pub(crate) fn align(&mut self) {
         self.put(0, 8_u32.wrapping_sub(self.count) & 7);
     }
 
