@@ -11,12 +11,12 @@ use crate::net::Net;
 
 const COUNT: usize = 4;
 /// How long a board is without power, in virtual time.
-const OUTAGE: Duration = Duration::from_secs(8);
+const OUTAGE: Duration = Duration::from_secs(1);
 /// The virtual time after which the boards are taken to be stuck.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The arguments of the emulator, before the image.
 const BOARD: &str = "-M mps2-an386 -cpu cortex-m4 -display none -monitor none -serial none \
-    -chardev stdio,id=pipe,signal=off -semihosting-config enable=on,target=native,chardev=pipe -kernel";
+    -semihosting-config enable=on,target=native -kernel";
 
 /// Run one firmware image on four emulated boards, which agree on blocks
 ///
