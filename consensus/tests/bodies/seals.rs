@@ -26,7 +26,9 @@ pub fn seals(bytes: &[u8]) {
     let stakes = ids.map(|id| (id, 10));
     let set = || ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 3], stakes).expect("sorted");
     let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 3]);
-    ids.iter().for_each(|id| authorities.insert(*id).expect("a slot"));
+    for id in ids {
+        authorities.insert(id).expect("a slot");
+    }
     let storage = CliqueSlots {
         signers: [SignerSlot::EMPTY; 4],
         recents: [RecentSlot::EMPTY; 3],
