@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What runs on microcontrollers, on emulated ones: the miner on a Cortex-M4 with its instructions counted by its own
-# timer, and the check of a transparency log on a Cortex-M0 with 16 KiB of memory.
+# timer, the check of a transparency log on a Cortex-M0 with 16 KiB of memory, and four Cortex-M4 with one image that agree
+# on blocks while one of them loses its power.
 set -euo pipefail
 # Sizes are those of the profile that the manifest names.
 unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
@@ -12,13 +13,18 @@ cd examples/firmware
 cargo fmt --check
 cargo clippy --quiet --locked --release -- -D warnings
 
-# run <program> <target>
-run() {
+# build <program> <target>
+build() {
     cargo build --quiet --locked --release --target "$2" --bin "$1"
     size -A "target/$2/release/$1" | awk -v program="$1" '
         $1 == ".text" { text = $2 }
         $1 == ".data" || $1 == ".bss" { memory += $2 }
         END { print "=== " program ": " text " bytes of text, " memory " bytes of static data" }'
+}
+
+# run <program> <target>
+run() {
+    build "$1" "$2"
     timeout 60 cargo run --quiet --locked --release --target "$2" --bin "$1"
 }
 
@@ -31,3 +37,8 @@ if nm -C "$elf" | grep -E 'div_rem|uldivmod'; then
 fi
 # The linker gives its static data 4 KiB; a stack of more than 12 KiB is a fault.
 run log "$m0"
+build validator "$m4"
+image=$PWD/target/$m4/release/validator
+cd ../..
+cargo build --quiet --release -p examples --bin validators
+timeout 300 cargo run --quiet --release -p examples --bin validators -- devices "$image" --restart 3

@@ -1,9 +1,10 @@
-//! Draws, proposer steps and BFT decisions.
+//! Draws, proposer steps, checks of evidence and BFT decisions.
 //!
 //! Workload A draws from 1,000, 100,000 and 1,000,000 validators with stakes 1 to 100: a prefix sum with a binary search
 //! and a Fenwick tree, each with its SHA-256, which is measured alone in the first row. Workload B is one step of the
 //! weighted round robin. Workload C is a network without delay or loss, all validators in one thread, with signatures that
-//! cost nothing and with Ed25519. The best of five repetitions, wall time. Compare within one run only.
+//! cost nothing and with Ed25519. Workload D checks 366 bytes of evidence: two signatures. The best of five repetitions,
+//! wall time. Compare within one run only.
 
 use core::hint::black_box;
 use core::time::Duration;
@@ -11,9 +12,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
+use consensus::guard::MinimalGuard;
 use consensus::select::{Change, PrioritySlot, StakeSlot, StakeTree, WeightedRoundRobin};
 use consensus::{
-    Ed25519Key, Keys, RoundRobin, SignedStatement, ValidatorId, ValidatorSet, ValidatorSlot, Verify,
+    Ed25519Key, Equivocation, Keys, RoundRobin, SignedStatement, Statement, ValidatorId,
+    ValidatorSet, ValidatorSlot, Verify,
 };
 
 const REPETITIONS: u32 = 5;
@@ -21,7 +24,9 @@ const REPETITIONS: u32 = 5;
 fn main() {
     draws();
     proposer_steps();
+    evidence();
     decisions();
+    sizes();
 }
 
 /// Runs `work` a number of times and returns the nanoseconds of one.
@@ -89,6 +94,41 @@ fn proposer_steps() {
         let many = many / f64::from(200_000 / count);
         println!("proposer step of {count}: {:.2} us, {:.2} us within many", one / 1e3, many / 1e3);
     }
+}
+
+fn evidence() {
+    let key = Ed25519Key::from_secret(&[1; 32]);
+    let [one, two] = [1, 2].map(|digest| {
+        let statement = Statement::propose([7; 32], 5, 0, [digest; 32]);
+        let signature = key.sign(&statement.to_bytes());
+        SignedStatement { statement, author: key.id(), signature }
+    });
+    let mut bytes = [0; Equivocation::LEN];
+    let proved = Equivocation::prove(&one, &two).expect("a contradiction");
+    proved.encode(&mut bytes).expect("LEN suffices");
+    let signature = measure(500, |_| {
+        black_box(one.verify()).expect("signed");
+    });
+    let check = measure(500, |_| {
+        black_box(Equivocation::decode(&bytes)).expect("evidence");
+    });
+    println!(
+        "check of evidence, {} bytes: {:.1} us; one signature {:.1} us",
+        Equivocation::LEN,
+        check / 1e3,
+        signature / 1e3
+    );
+}
+
+fn sizes() {
+    println!(
+        "bytes per validator: set {}, Fenwick {}, round robin {}, BFT {}, minimal guard {}",
+        size_of::<ValidatorSlot>(),
+        size_of::<StakeSlot>(),
+        size_of::<PrioritySlot>(),
+        size_of::<PeerSlot>() + VoteSlot::PER_VALIDATOR * size_of::<VoteSlot>(),
+        size_of::<MinimalGuard>()
+    );
 }
 
 /// Signs with the id: costs nothing.

@@ -82,7 +82,7 @@ impl<Q: Quorum> Tally<Q> {
 
 impl Quorum for OverTwoThirds {
     fn is_reached(weight: u64, total: u64) -> bool {
-        times(weight, 3) > times(total, 2)
+        total > 0 && times(weight, 3) > times(total, 2)
     }
 }
 
@@ -94,13 +94,13 @@ impl Quorum for TwoThirds {
 
 impl Quorum for OverHalf {
     fn is_reached(weight: u64, total: u64) -> bool {
-        times(weight, 2) > u128::from(total)
+        total > 0 && times(weight, 2) > u128::from(total)
     }
 }
 
 impl Quorum for OverThird {
     fn is_reached(weight: u64, total: u64) -> bool {
-        times(weight, 3) > u128::from(total)
+        total > 0 && times(weight, 3) > u128::from(total)
     }
 }
 

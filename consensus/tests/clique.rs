@@ -1,12 +1,14 @@
 //! Clique against the scenarios of EIP-225, a plain model of its rules, and EIP-3436.
 
+#[path = "bodies/clique.rs"]
+mod body;
 mod json;
 
 use core::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use body::{Model, Storage, config, storage};
 use consensus::clique::{
     CandidateSlot, Clique, CliqueBlock, CliqueConfig, CliqueError, CliqueHead, CliqueSetupError,
     CliqueSlots, CliqueVote, RecentSlot, SignerSlot,
@@ -15,26 +17,9 @@ use consensus::{Turn, ValidatorId};
 use json::Json;
 use sim::Rng;
 
-type Storage = CliqueSlots<Vec<SignerSlot>, Vec<RecentSlot>, Vec<CandidateSlot>>;
-
 fn data(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
     fs::read_to_string(path).expect("the data")
-}
-
-fn storage(signers: usize, votes: usize) -> Storage {
-    CliqueSlots {
-        signers: vec![SignerSlot::EMPTY; signers],
-        recents: vec![RecentSlot::EMPTY; signers / 2 + 1],
-        votes: vec![CandidateSlot::EMPTY; votes],
-    }
-}
-
-fn config(epoch: u64) -> CliqueConfig {
-    let mut config = CliqueConfig::new();
-    config.epoch = epoch;
-    config.votes_per_signer = 8;
-    config
 }
 
 fn letter(name: &str) -> ValidatorId {
@@ -85,68 +70,12 @@ fn votes_match_the_scenarios_of_eip_225() {
     assert_eq!(scenarios, 16);
 }
 
-/// The rules of EIP-225 as they are written, with maps and lists that grow.
-#[derive(Debug, Clone)]
-struct Model {
-    epoch: u64,
-    signers: BTreeSet<ValidatorId>,
-    recents: BTreeMap<u64, ValidatorId>,
-    votes: Vec<(ValidatorId, ValidatorId, bool)>,
-}
-
-impl Model {
-    fn limit(&self) -> u64 {
-        self.signers.len() as u64 / 2 + 1
-    }
-
-    fn forget(&mut self, number: u64) {
-        if let Some(old) = number.checked_sub(self.limit()) {
-            self.recents.remove(&old);
-        }
-    }
-
-    fn apply(&mut self, block: &CliqueBlock) -> Result<Turn, &'static str> {
-        let CliqueBlock { number, signer, vote } = *block;
-        let is_checkpoint = number.is_multiple_of(self.epoch);
-        let mut next = self.clone();
-        next.forget(number);
-        if !next.signers.contains(&signer) {
-            return Err("unauthorized");
-        }
-        if next.recents.values().any(|recent| *recent == signer) {
-            return Err("recently signed");
-        }
-        if is_checkpoint && vote.is_some() {
-            return Err("vote at checkpoint");
-        }
-        let index = next.signers.iter().position(|id| *id == signer).expect("it is one") as u64;
-        let in_turn = number % next.signers.len() as u64 == index;
-        if is_checkpoint {
-            next.votes.clear();
-        }
-        next.recents.insert(number, signer);
-        if let Some(CliqueVote { target, authorize }) = vote {
-            next.votes.retain(|(by, about, _)| (*by, *about) != (signer, target));
-            if authorize != next.signers.contains(&target) {
-                next.votes.push((signer, target, authorize));
-            }
-            // Any vote on the target decides, even one that is not counted: by the kind of those that are.
-            let mut tally = next.votes.iter().filter(|(_, about, _)| *about == target);
-            let counted = tally.clone().count();
-            let adds = tally.next().is_some_and(|(.., authorize)| *authorize);
-            if counted > next.signers.len() / 2 {
-                if adds {
-                    next.signers.insert(target);
-                } else {
-                    next.signers.remove(&target);
-                    next.forget(number);
-                    next.votes.retain(|(by, ..)| *by != target);
-                }
-                next.votes.retain(|(_, about, _)| *about != target);
-            }
-        }
-        *self = next;
-        Ok(if in_turn { Turn::In } else { Turn::Out })
+#[test]
+fn any_blocks_equal_the_plain_model() {
+    let mut rng = Rng::new(3);
+    for _ in 0..500 {
+        let bytes: Vec<_> = (0..400).map(|_| rng.next_u64() as u8).collect();
+        body::clique(&bytes);
     }
 }
 
@@ -170,12 +99,7 @@ fn compare_histories(count: u64) {
         let people: Vec<_> = (1..=5).map(|n| ValidatorId([n; 32])).collect();
         let count = 1 + rng.below(4) as usize;
         let epoch = [3, 7, 1000][rng.below(3) as usize];
-        let mut model = Model {
-            epoch,
-            signers: people[..count].iter().copied().collect(),
-            recents: BTreeMap::new(),
-            votes: Vec::new(),
-        };
+        let mut model = Model::new(epoch, &people[..count]);
         let mut clique =
             Clique::new(config(epoch), &people[..count], storage(6, 48)).expect("valid");
         let mut number = 1_u64;

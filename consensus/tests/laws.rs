@@ -2,6 +2,8 @@
 
 mod bodies;
 
+use core::ops::RangeInclusive;
+
 use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
     Full, Offence, OffenceKind, SignedStatement, Statement, StatementSlot, Turn, ValidatorError,
@@ -204,9 +206,41 @@ fn nobody_blinds_the_detector() {
     }
     let ours = detector.iter().filter(|known| known.author == honest.author).count();
     assert_eq!(ours, 3);
-    detector.forget_before(7);
+    detector.set_window(&[1; 32], 7..=140);
     let slots: Vec<_> = detector.iter().map(|known| known.statement.slot).collect();
     assert!(!slots.is_empty() && slots.iter().all(|slot| *slot >= 7), "{slots:?}");
     let forgotten = signed(1, 5, 0, [3; 32]);
-    assert_eq!(detector.observe(&forgotten, is_validator), Ok(None), "too old to prove");
+    let expired = EvidenceError::Expired { slot: 5, first: 7 };
+    assert_eq!(detector.observe(&forgotten, is_validator), Err(expired));
+}
+
+/// A validator that signs for far slots, for other chains and for many rounds keeps its own contradiction in the detector.
+#[test]
+fn far_slots_other_chains_and_many_rounds_hide_no_contradiction() {
+    let mut detector = EquivocationDetector::new([StatementSlot::EMPTY; 4]);
+    detector.set_window(&[1; 32], 3..=5);
+    assert_eq!(detector.observe(&signed(1, 5, 0, [1; 32]), |_| true), Ok(None));
+    for slot in [6, 7, 1 << 40, u64::MAX] {
+        let far = signed(1, slot, 0, [1; 32]);
+        let not_yet = EvidenceError::NotYet { slot, last: 5 };
+        assert_eq!(detector.observe(&far, |_| panic!("the slot comes first")), Err(not_yet));
+    }
+    let mut elsewhere = signed(1, 5, 0, [1; 32]);
+    elsewhere.statement.genesis = [2; 32];
+    assert_eq!(detector.observe(&elsewhere, |_| true), Err(EvidenceError::OtherChain));
+    for round in 1..20 {
+        assert_eq!(detector.observe(&signed(1, 5, round, [1; 32]), |_| true), Ok(None));
+    }
+    assert_eq!(detector.observe(&signed(1, 4, 0, [1; 32]), |_| true), Ok(None));
+    for slot in [4, 5] {
+        let found = detector.observe(&signed(1, slot, 0, [2; 32]), |_| true).expect("signed");
+        assert_eq!(found.map(|evidence| evidence.offence().slot), Some(slot));
+    }
+    // The next slot begins, and what was refused before is accepted.
+    detector.set_window(&[1; 32], 4..=6);
+    assert_eq!(detector.observe(&signed(1, 6, 0, [1; 32]), |_| true), Ok(None));
+    assert!(detector.observe(&signed(1, 6, 0, [2; 32]), |_| true).expect("signed").is_some());
+    detector.set_window(&[1; 32], RangeInclusive::new(1, 0));
+    assert_eq!(detector.iter().count(), 0);
+    assert!(detector.observe(&signed(1, 0, 0, [1; 32]), |_| true).is_err());
 }

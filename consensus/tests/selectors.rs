@@ -10,6 +10,7 @@ use consensus::{
     ValidatorSlot,
 };
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 fn id(n: u64) -> ValidatorId {
     ValidatorId([n as u8; 32])
@@ -90,6 +91,55 @@ fn draws_follow_the_stakes() {
             })
             .sum();
         assert!(statistic < limit, "{counts:?}: {statistic}");
+    }
+}
+
+/// The rule of the draw without `usize`: SHA-256 gives 64 bits, the high half of their product with the total is the
+/// ticket, and the low halves that would favour some tickets are drawn again.
+fn draw_by_16_bits(stakes: &[(ValidatorId, u64)], slot: u64, round: u32) -> Option<ValidatorId> {
+    let total: u64 = stakes.iter().map(|(_, stake)| stake).sum();
+    let unfair = ((1_u128 << 64) % u128::from(total)) as u64;
+    let ticket = (0_u32..).find_map(|attempt| {
+        let numbers = [&slot.to_be_bytes()[..], &round.to_be_bytes(), &attempt.to_be_bytes()];
+        let digest = Sha256::digest([&[0x44], &[5; 32][..], &numbers.concat()].concat());
+        let random = u64::from_be_bytes(digest[..8].try_into().expect("8 bytes"));
+        let product = u128::from(random) * u128::from(total);
+        (product as u64 >= unfair).then_some((product >> 64) as u64)
+    })?;
+    let mut end = 0;
+    let mut index = 0_u16;
+    for (_, stake) in stakes {
+        end += stake;
+        if ticket < end {
+            break;
+        }
+        index += 1;
+    }
+    Some(stakes[usize::from(index)].0)
+}
+
+/// Every width of `usize` draws the same validator: tickets and sums have 64 bits, and places at most those that the length
+/// of the list needs.
+#[test]
+fn sixteen_bits_of_index_draw_the_same_validators() {
+    for count in [1, 2, 3, 255, 256, 257, 300] {
+        let stake = |n: u16| u64::from(n % 7 + 1) << (n % 50);
+        let stakes: Vec<_> = (0..count)
+            .map(|n: u16| {
+                let mut id = [0; 32];
+                id[..2].copy_from_slice(&n.to_be_bytes());
+                (ValidatorId(id), stake(n))
+            })
+            .collect();
+        let slots = vec![ValidatorSlot::EMPTY; stakes.len()];
+        let set = ValidatorSet::from_sorted(slots, stakes.iter().copied()).expect("sorted");
+        let slots = vec![StakeSlot::EMPTY; stakes.len()];
+        let tree = StakeTree::from_sorted(slots, stakes.iter().copied()).expect("sorted");
+        for slot in (0..200).chain(u64::MAX - 3..=u64::MAX) {
+            let expected = draw_by_16_bits(&stakes, slot, 3);
+            assert_eq!(set.draw(&[5; 32], slot, 3), expected);
+            assert_eq!(tree.draw(&[5; 32], slot, 3), expected);
+        }
     }
 }
 

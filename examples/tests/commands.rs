@@ -12,7 +12,7 @@ const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 const VALIDATORS: &str = env!("CARGO_BIN_EXE_validators");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 51] = [
+const COMMANDS: [(&str, &[&str]); 52] = [
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -62,6 +62,7 @@ const COMMANDS: [(&str, &[&str]); 51] = [
     (VALIDATORS, &[]),
     (VALIDATORS, &["run"]),
     (VALIDATORS, &["nothing-at-stake"]),
+    (VALIDATORS, &["devices"]),
     (VALIDATORS, &["import"]),
     (VALIDATORS, &["export"]),
 ];

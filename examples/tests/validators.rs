@@ -56,18 +56,85 @@ fn authorities_step_in_for_a_silent_one() {
     let (code, text) = run("run --engine clique --kill 1 --explain");
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("block 1 of validator 2, out of turn"), "{text}");
+    assert!(text.contains("block 5 mod 4 = validator 1 is in turn"), "{text}");
+    assert!(text.contains("validator 1 is silent"), "{text}");
     let (code, text) = run("run --engine clique --kill 1,2,3");
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("nobody may sign"), "{text}");
-    let (code, text) = run("run --engine aura --kill 1");
+    let (code, text) = run("run --engine aura --kill 1 --explain");
     assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("mod 4 = validator 1, which is silent"), "{text}");
     assert!(text.contains("block 4 is final"), "{text}");
+}
+
+/// Each engine makes blocks until a validator dies, and goes on without it.
+#[test]
+fn every_engine_survives_a_validator_that_dies_midway() {
+    for (engine, second) in [("bft", 1), ("slot", 7), ("clique", 7), ("aura", 7)] {
+        let (code, alive) = run(&format!("run --engine {engine} --blocks 12"));
+        assert_eq!(code, Some(0), "{engine}: {alive}");
+        let (code, text) = run(&format!("run --engine {engine} --blocks 12 --kill 2@{second}"));
+        assert_eq!(code, Some(0), "{engine}: {text}");
+        let common = alive.lines().zip(text.lines()).take_while(|(one, two)| one == two).count();
+        assert!(common > 0, "{engine}: it lives in the beginning");
+        let blocks = |text: &str| text.matches("of validator 2").count();
+        assert!(blocks(&text) < blocks(&alive), "{engine}: and not in the end\n{text}");
+    }
+}
+
+/// Neither half of four validators is enough to decide; after the partition all agree.
+#[test]
+fn every_engine_survives_a_partition() {
+    for (engine, span) in
+        [("bft", "0..5"), ("slot", "4..40"), ("clique", "4..40"), ("aura", "4..40")]
+    {
+        let (code, text) = run(&format!("run --engine {engine} --blocks 10 --partition {span}"));
+        assert_eq!(code, Some(0), "{engine}: {text}");
+        let end = text.lines().last().expect("a report");
+        let seconds: Vec<u64> = end.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let heals_at = span.split("..").last().and_then(|end| end.parse().ok());
+        assert!(seconds.last().copied() >= heals_at, "{engine}: the end comes later\n{text}");
+        if engine == "clique" || engine == "aura" {
+            assert!(text.contains("for the better chain of block"), "{engine}: forks end\n{text}");
+        }
+    }
+}
+
+/// Each engine proves that a validator signed twice, and the others agree.
+#[test]
+fn every_engine_convicts_a_validator_that_signs_twice() {
+    for engine in ["bft", "slot", "clique", "aura"] {
+        let line = format!("run --engine {engine} --validators 5 --blocks 10 --equivocate 1");
+        let (code, text) = run(&line);
+        assert_eq!(code, Some(0), "{engine}: {text}");
+        assert!(text.contains("evidence: "), "{engine}: {text}");
+    }
+}
+
+/// All faults at once, and the same lines in each run.
+#[test]
+fn every_engine_survives_all_faults_at_once_and_repeats_itself() {
+    for engine in ["bft", "slot", "clique", "aura"] {
+        let times = if engine == "bft" {
+            "--kill 0@1 --partition 2..9"
+        } else {
+            "--kill 0@9 --partition 12..30"
+        };
+        let line =
+            format!("run --engine {engine} --validators 7 --blocks 15 --equivocate 3 {times}");
+        let (code, text) = run(&line);
+        assert_eq!(code, Some(0), "{engine}: {text}");
+        assert!(text.contains("evidence: "), "{engine}: {text}");
+        assert_eq!(run(&line), (code, text), "{engine}");
+    }
 }
 
 #[test]
 fn a_validator_that_does_not_exist_is_wrong_usage() {
-    let (code, text) = run("run --kill 4");
-    assert_eq!(code, Some(2), "{text}");
+    for words in ["--kill 4", "--kill 4@2", "--kill x", "--kill 1@", "--equivocate 4"] {
+        let (code, text) = run(&format!("run {words}"));
+        assert_eq!(code, Some(2), "{words}: {text}");
+    }
 }
 
 #[test]

@@ -10,5 +10,6 @@ pub use rotation::BesuRotation;
 pub use selector::Draw;
 pub use stake_tree::{SeededDraw, StakeSlot, StakeTree};
 pub use weighted::{
-    Change, Prioritized, PrioritizedIter, PrioritySlot, UpdateError, WeightedRoundRobin,
+    AdvanceError, Change, Prioritized, PrioritizedIter, PrioritySlot, UpdateError,
+    WeightedRoundRobin,
 };

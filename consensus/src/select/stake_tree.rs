@@ -183,7 +183,8 @@ impl<S: AsRef<[StakeSlot]> + ?Sized> StakeTree<S> {
         let mut ticket = ticket_below(self.total, seed, slot, round);
         let slots = self.used();
         let mut passed = 0_usize;
-        let mut step = slots.len().checked_next_power_of_two().unwrap_or(0);
+        let highest = slots.len().checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits));
+        let mut step = highest.unwrap_or(0); // no power of two above the length: it may not fit in 16 bits
         while step > 0 {
             let next = passed.saturating_add(step);
             if let Some(node) = slots.get(next.saturating_sub(1))

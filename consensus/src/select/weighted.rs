@@ -94,6 +94,19 @@ pub enum UpdateError {
     },
 }
 
+/// Why there is no next proposer. CometBFT panics in these cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AdvanceError {
+    /// The set is empty.
+    #[error("no validators")]
+    NoValidators,
+    /// The number of steps is 0.
+    #[error("0 steps; take at least 1")]
+    NoSteps,
+}
+
 /// Validators in the order of the set. Created by [`WeightedRoundRobin::iter`].
 #[derive(Debug, Clone)]
 pub struct PrioritizedIter<'a>(core::slice::Iter<'a, PrioritySlot>);
@@ -141,14 +154,26 @@ impl<S: AsRef<[PrioritySlot]> + AsMut<[PrioritySlot]>> WeightedRoundRobin<S> {
     }
 
     /// Takes this many steps, and returns the proposer of the last one. `None` if there are no validators or
-    /// no steps, which changes nothing. Costs O(n * steps).
-    ///
-    /// Priorities are rescaled and centred once per call, as in CometBFT: `advance(2)` may differ from
-    /// `advance(1)` twice.
+    /// no steps, which changes nothing: [`try_advance`](Self::try_advance) without the reason.
     pub fn advance(&mut self, steps: u32) -> Option<ValidatorId> {
+        self.try_advance(steps).ok()
+    }
+
+    /// Takes this many steps, and returns the proposer of the last one. Costs O(n * steps).
+    ///
+    /// Priorities are rescaled and centred once per call, as in CometBFT: two steps at once may differ from one step
+    /// twice.
+    ///
+    /// # Errors
+    ///
+    /// [`AdvanceError`]; nothing has changed.
+    pub fn try_advance(&mut self, steps: u32) -> Result<ValidatorId, AdvanceError> {
         let validators = self.slots.as_mut().get_mut(..self.len).unwrap_or_default();
-        if validators.is_empty() || steps == 0 {
-            return None;
+        if steps == 0 {
+            return Err(AdvanceError::NoSteps);
+        }
+        if validators.is_empty() {
+            return Err(AdvanceError::NoValidators);
         }
         rescale(validators);
         center(validators);
@@ -156,7 +181,7 @@ impl<S: AsRef<[PrioritySlot]> + AsMut<[PrioritySlot]>> WeightedRoundRobin<S> {
         for _ in 0..steps {
             self.proposer = step(validators, total);
         }
-        self.proposer
+        self.proposer.ok_or(AdvanceError::NoValidators)
     }
 
     /// Returns the storage.
@@ -316,17 +341,21 @@ fn apply(
     len
 }
 
-/// Takes one step and returns the proposer.
+/// Takes one step and returns the proposer: the one with the highest priority, of equals the lowest id. One pass, since
+/// sets are larger than the fastest cache.
 fn step(validators: &mut [PrioritySlot], total: i64) -> Option<ValidatorId> {
-    for validator in validators.iter_mut() {
+    let mut validators = validators.iter_mut();
+    let mut first = validators.next()?;
+    first.priority = first.priority.saturating_add(signed(first.power));
+    for validator in validators {
         validator.priority = validator.priority.saturating_add(signed(validator.power));
+        let is_higher = validator.priority > first.priority;
+        if is_higher || (validator.priority == first.priority && validator.id < first.id) {
+            first = validator;
+        }
     }
-    let first = |a: &PrioritySlot, b: &PrioritySlot| {
-        a.priority.cmp(&b.priority).then_with(|| b.id.cmp(&a.id))
-    };
-    let proposer = validators.iter_mut().max_by(|a, b| first(a, b))?;
-    proposer.priority = proposer.priority.saturating_sub(total);
-    Some(proposer.id)
+    first.priority = first.priority.saturating_sub(total);
+    Some(first.id)
 }
 
 /// Keeps the distance between two priorities within twice the total power. Divisions truncate.

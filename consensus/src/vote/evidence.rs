@@ -59,6 +59,25 @@ pub enum EvidenceError {
     /// The bytes are malformed.
     #[error("malformed evidence: {0}")]
     Decode(DecodeError),
+    /// The statement belongs to another chain.
+    #[error("a statement for another chain")]
+    OtherChain,
+    /// The slot is before the window of the detector: its offences are too old to be punished.
+    #[error("slot {slot} has expired; the first is {first}")]
+    Expired {
+        /// The slot of the statement.
+        slot: u64,
+        /// The first slot of the window.
+        first: u64,
+    },
+    /// The slot is after the window of the detector. It is no offence of the sender.
+    #[error("slot {slot} is later than {last}")]
+    NotYet {
+        /// The slot of the statement.
+        slot: u64,
+        /// The last slot of the window.
+        last: u64,
+    },
     /// The author is not a validator.
     #[error("{0:.16} is not a validator")]
     Stranger(ValidatorId),

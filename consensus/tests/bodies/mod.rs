@@ -2,7 +2,11 @@
 //! targets.
 
 pub mod bft;
+pub mod clique;
 pub mod ffg;
+#[cfg(feature = "ledger")]
+pub mod seals;
+pub mod tables;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,6 +30,13 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
     ("consensus_ffg", ffg::ffg),
+    ("consensus_clique", clique::clique),
+    ("consensus_aura", tables::aura),
+    ("consensus_weighted", tables::weighted),
+    ("consensus_guard", tables::guard),
+    ("consensus_stake", tables::stake),
+    #[cfg(feature = "ledger")]
+    ("consensus_seals", seals::seals),
 ];
 
 /// A statement that decodes encodes back to the same bytes.
@@ -121,11 +132,12 @@ pub fn authorities(bytes: &[u8]) {
     }
 }
 
-/// What the detector finds was signed, and it finds everything as long as nothing was replaced.
+/// What the detector finds was signed, and it finds everything in its window as long as nothing was replaced.
 pub fn detector(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = [0, 1, 40][input.below(3)];
     let mut detector = EquivocationDetector::new(vec![StatementSlot::EMPTY; capacity]);
+    let mut window = 0..=u64::MAX;
     let mut observed: BTreeMap<(ValidatorId, u64, u32), Vec<[u8; 32]>> = BTreeMap::new();
     for _ in 0..12 {
         let key = SigningKey::from_bytes(&[input.byte() % 3; 32]);
@@ -135,10 +147,26 @@ pub fn detector(bytes: &[u8]) {
         let statement = Statement::propose([1; 32], slot, round, [input.byte() % 3; 32]);
         let signature = key.sign(&statement.to_bytes()).to_bytes();
         let mut signed = SignedStatement { statement, author, signature };
-        if input.byte() == 1 {
-            signed.signature[5] ^= 1;
-            assert_eq!(detector.observe(&signed, |_| true), Err(EvidenceError::Forged(author)));
-            continue;
+        match input.byte() {
+            1 if window.contains(&slot) => {
+                signed.signature[5] ^= 1;
+                assert_eq!(detector.observe(&signed, |_| true), Err(EvidenceError::Forged(author)));
+                continue;
+            }
+            2 => {
+                window = slot..=slot + u64::from(round);
+                detector.set_window(&[1; 32], window.clone());
+                observed.retain(|(_, slot, _), _| window.contains(slot));
+                assert!(detector.iter().all(|known| window.contains(&known.statement.slot)));
+                continue;
+            }
+            _ if !window.contains(&slot) => {
+                let before = detector.clone();
+                assert!(detector.observe(&signed, |_| true).is_err(), "outside of the window");
+                assert_eq!(detector, before);
+                continue;
+            }
+            _ => {}
         }
         let found = detector.observe(&signed, |_| true).expect("it is signed");
         assert_eq!(detector.observe(&signed, |_| true), Ok(found), "a repetition changes nothing");

@@ -44,6 +44,9 @@ pub fn run(args: &Args) -> cli::Result {
             return Ok(Exit::Failure);
         }
         for index in 0..args.validators {
+            if args.is_dead(index, now) {
+                world.machines[index] = None;
+            }
             world.drive(index, now)?;
         }
         now = world.next_at().ok_or("nothing is due")?.max(now);
@@ -62,9 +65,6 @@ impl<'a> World<'a> {
         let limits =
             BftLimits { validators: ids.len(), votes_per_validator: VoteSlot::PER_VALIDATOR };
         let machine = |index: usize| -> cli::Result<Option<Machine>> {
-            if args.kill.contains(&index) {
-                return Ok(None);
-            }
             let setup = BftSetup {
                 config: BftConfig::new(DELAY),
                 genesis: GENESIS,
@@ -200,7 +200,7 @@ impl<'a> World<'a> {
         let count = self.args.validators as u64;
         for round in 0..=u64::from(round) {
             let chosen = (height + round) % count;
-            let is_silent = self.args.kill.contains(&(chosen as usize));
+            let is_silent = self.machines[chosen as usize].is_none();
             let silent = if is_silent { ", which is silent" } else { "" };
             println!(
                 "          round {round}: (height {height} + round {round}) mod {count} = validator {chosen}{silent}"

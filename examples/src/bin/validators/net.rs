@@ -11,6 +11,7 @@ pub const DELAY: Duration = Duration::from_millis(100);
 
 /// A datagram that arrives.
 pub struct Arrival {
+    pub from: usize,
     pub to: usize,
     pub bytes: Vec<u8>,
 }
@@ -36,7 +37,7 @@ impl Net {
         }
         let delay = DELAY / 10 + DELAY * self.rng.below(90) as u32 / 100;
         self.sent += 1;
-        self.queue.insert((now + delay, self.sent), Arrival { to, bytes: bytes.to_vec() });
+        self.queue.insert((now + delay, self.sent), Arrival { from, to, bytes: bytes.to_vec() });
     }
 
     /// Returns when the next datagram arrives.

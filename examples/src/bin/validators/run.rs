@@ -4,10 +4,10 @@ use core::ops::Range;
 use core::time::Duration;
 
 use clap::ValueEnum;
-use consensus::{Ed25519Key, Keys as _};
+use consensus::{Ed25519Key, Keys as _, ValidatorId};
 use examples::cli::{self, refuse, within};
 
-use crate::{bft, slots, turns};
+use crate::{aura, bft, clique, slots};
 
 /// Run validators on a network in virtual time until they have made some blocks
 ///
@@ -25,9 +25,9 @@ pub struct Args {
     /// The number of blocks; for `slot` the number of slots
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = within(1..=1000_u64))]
     pub blocks: u64,
-    /// Validators that are silent from the beginning
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub kill: Vec<usize>,
+    /// Validators that are silent, from the beginning or from a second on
+    #[arg(long, value_name = "INDEX[@SECOND],..", value_delimiter = ',', value_parser = parse_kill)]
+    kill: Vec<Kill>,
     /// A validator that signs two different statements where it should sign one
     #[arg(long, value_name = "INDEX")]
     pub equivocate: Option<usize>,
@@ -42,6 +42,13 @@ pub struct Args {
     pub seed: u64,
 }
 
+/// A validator that is silent from a time on.
+#[derive(Debug, Clone, Copy)]
+struct Kill {
+    index: usize,
+    at: Duration,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Engine {
     Bft,
@@ -52,15 +59,16 @@ enum Engine {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> cli::Result {
-    let faulty = args.kill.iter().chain(&args.equivocate);
-    if let Some(index) = faulty.clone().find(|index| **index >= args.validators) {
+    let killed = args.kill.iter().map(|kill| kill.index);
+    let mut faulty = killed.chain(args.equivocate);
+    if let Some(index) = faulty.find(|index| *index >= args.validators) {
         return refuse(&format!("validator {index} of {} does not exist", args.validators));
     }
     match args.engine {
         Engine::Bft => bft::run(args),
         Engine::Slot => slots::run(args),
-        Engine::Clique => turns::clique(args),
-        Engine::Aura => turns::aura(args),
+        Engine::Clique => clique::run(args, &args.ids()),
+        Engine::Aura => aura::run(args, &args.ids()),
     }
 }
 
@@ -72,6 +80,16 @@ impl Args {
             (0..self.validators).map(|n| Ed25519Key::from_secret(&secret(n))).collect();
         keys.sort_by_key(Ed25519Key::id);
         keys
+    }
+
+    /// Returns the ids of the validators.
+    fn ids(&self) -> Vec<ValidatorId> {
+        self.keys().iter().map(Ed25519Key::id).collect()
+    }
+
+    /// Returns whether a validator is silent at this time.
+    pub fn is_dead(&self, index: usize, now: Duration) -> bool {
+        self.kill.iter().any(|kill| kill.index == index && kill.at <= now)
     }
 
     /// Returns the time of the partition.
@@ -87,6 +105,13 @@ pub fn block(height: u64, author: usize, variant: u8) -> [u8; 32] {
     digest[..8].copy_from_slice(&height.to_be_bytes());
     digest[8] = author as u8 + 1;
     digest
+}
+
+fn parse_kill(text: &str) -> Result<Kill, String> {
+    let (index, second) = text.split_once('@').unwrap_or((text, "0"));
+    let parsed = index.parse().ok().zip(second.parse().ok().filter(|second| *second <= 3600));
+    let kill = parsed.map(|(index, second)| Kill { index, at: Duration::from_secs(second) });
+    kill.ok_or_else(|| "an index such as 3, or 3@8 from the eighth second on, is expected".into())
 }
 
 fn parse_span(text: &str) -> Result<Range<u64>, String> {

@@ -46,6 +46,9 @@ pub fn run(args: &Args) -> cli::Result {
             }
         }
         for index in 0..args.validators {
+            if args.is_dead(index, now) {
+                machines[index] = None;
+            }
             let Some(machine) = &mut machines[index] else { continue };
             machine.handle_head(now, &head); // before the attestation, which is for it
             while let Some(event) = machine.poll_event() {
@@ -90,9 +93,6 @@ fn machines(
     stakes: &[(ValidatorId, u64)],
 ) -> cli::Result<Vec<Option<Machine>>> {
     let machine = |index: usize| {
-        if args.kill.contains(&index) {
-            return Ok(None);
-        }
         let setup = FfgSetup {
             config: FfgConfig::new(SLOT),
             genesis: GENESIS,
