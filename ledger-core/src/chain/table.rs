@@ -9,7 +9,7 @@ use crate::execute::{Target, allocate, execute};
 use crate::hash::GenesisId;
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::TreeHead;
+use crate::merkle::{MerkleTree, TreeHead};
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -50,6 +50,7 @@ pub struct Chain<E, L, S: ?Sized> {
     rules: Rules,
     ledger: L,
     branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
     trie: TrieRoot,
     storage: S,
 }
@@ -76,7 +77,9 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         allocate(spec, &mut state)?;
         let root = state.root();
         let branch = Branch::new(genesis, engine, spec.time, root);
-        Ok(Self { rules: spec.rules, ledger, branch, trie, storage })
+        let mut history = MerkleTree::new();
+        history.push(MerkleTree::leaf(branch.tip.id.as_bytes()));
+        Ok(Self { rules: spec.rules, ledger, branch, history, trie, storage })
     }
 
     /// Returns the storage.
@@ -98,7 +101,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, Refused<BlockError<E::Error>>> {
         let (sealed, body) = self.decode(bytes).map_err(Refused::Invalid)?;
         let SealedHeader { header, proof } = sealed;
-        let weight = self.branch.check(&header, proof, now)?;
+        let weight = self.branch.check(&header, proof, now, || self.history.root())?;
         let parts = self.storage.parts();
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
         let mut journal = Journal::new(parts.journal, 0);
@@ -109,6 +112,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
             Ok(effects) => {
                 let id = header.id(&genesis);
                 self.branch.apply(&header, id, weight, &effects);
+                self.history.push(MerkleTree::leaf(id.as_bytes()));
                 Ok(self.branch.tip)
             }
             Err(refused) => {
@@ -157,7 +161,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
         let mut journal = Journal::new(parts.journal, 0);
         let proposal = Proposal { now, author, body, claim };
-        proposal.header(&self.branch, &self.rules, &self.ledger, &mut trie, &mut journal)
+        let history = self.history.root();
+        proposal.header(&self.branch, history, &self.rules, &self.ledger, &mut trie, &mut journal)
     }
 
     /// Writes the proof that a key has its value, or none, in the state after the last block, to `out`.
@@ -255,7 +260,7 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Returns size and root of the tree of all block ids up to the tip.
     #[must_use]
     pub fn history(&self) -> TreeHead {
-        TreeHead { size: self.branch.next_height().0, root: self.branch.history_root() }
+        self.history.head()
     }
 
     /// Returns the median of the times of the last eleven blocks, in Unix seconds (BIP 113).

@@ -19,6 +19,7 @@ use crate::execute::allocate;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -55,11 +56,12 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         let mut state = TrieMut { root: &mut trie, slots: parts.entries };
         allocate(spec, &mut state)?;
         let root = Branch::new(genesis, engine, spec.time, state.root());
+        let before = MerkleTree::new();
         let tree = TreeRoot::clear(config.seed, parts.headers);
         parts.journal.fill(JournalSlot::EMPTY);
         parts.orphans.fill(OrphanSlot::EMPTY);
         parts.block.fill(0);
-        let inner = Inner::new(spec.rules, config, root, tree, trie);
+        let inner = Inner::new(spec.rules, config, root, before, tree, trie);
         Ok(Self { inner, ledger, storage })
     }
 
@@ -83,9 +85,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         storage: S,
     ) -> Result<Self, ResumeError> {
         let mut node = Self::new(spec, config, engine, ledger, storage)?;
-        let block_0 = node.inner.root.clone();
         let mut parts = node.storage.parts();
-        node.inner = resume(block_0, config, &spec.rules, trusted, snapshot, &mut parts)?;
+        resume(&mut node.inner, trusted, snapshot, &mut parts)?;
         Ok(node)
     }
 

@@ -76,6 +76,7 @@ mod engines;
 mod event;
 mod events;
 mod headers;
+mod history;
 mod inner;
 mod machine;
 mod orphans;

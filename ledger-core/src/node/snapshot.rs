@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 
-use super::config::NodeConfig;
-use super::inner::{Inner, InnerMut, RootFront};
+use super::history::History;
+use super::inner::{Inner, InnerMut};
 use super::storage::NodeParts;
-use super::tree::TreeRoot;
 use crate::branch::Branch;
 use crate::codec::Reader;
 use crate::domain;
@@ -92,7 +91,7 @@ impl<E: Engine> InnerMut<'_, E> {
         &mut self,
         write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
     ) -> Result<(), SnapshotError<W>> {
-        let front = self.inner.root_front.clone().ok_or(SnapshotError::NothingFinal)?;
+        let header = self.inner.root_header.ok_or(SnapshotError::NothingFinal)?;
         if self.inner.switch.is_some() || self.inner.is_executing() {
             return Err(SnapshotError::Busy);
         }
@@ -100,7 +99,8 @@ impl<E: Engine> InnerMut<'_, E> {
         let end = self.inner.journal_len;
         self.with_state(|trie, journal| journal.swap_back(start, end, trie));
         let trie = TrieRef { root: &self.inner.trie, slots: self.parts.entries };
-        let written = write_all(&front, &self.inner.root, trie.entries(), write);
+        let history = &self.inner.history.before;
+        let written = write_all(&header, history, &self.inner.root, trie.entries(), write);
         self.with_state(|trie, journal| {
             journal.redo(start, end, trie);
             trie.root();
@@ -110,14 +110,15 @@ impl<E: Engine> InnerMut<'_, E> {
 }
 
 fn write_all<E: Engine, W>(
-    front: &RootFront,
+    header: &Header,
+    history: &MerkleTree,
     root: &Branch<E>,
     entries: Entries<'_>,
     write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
 ) -> Result<(), W> {
     write(domain::SNAPSHOT)?;
     let mut buf = [0; MAX_HEADER_LEN];
-    let len = front.header.encode(&mut buf).unwrap_or(0);
+    let len = header.encode(&mut buf).unwrap_or(0);
     write(buf.get(..len).unwrap_or_default())?;
     write(&root.tip.weight.0.to_be_bytes())?;
     let times = root.times.as_slice();
@@ -125,7 +126,7 @@ fn write_all<E: Engine, W>(
     for time in times {
         write(&time.to_be_bytes())?;
     }
-    for peak in front.history.peaks() {
+    for peak in history.peaks() {
         write(peak.as_bytes())?;
     }
     for (key, value) in entries {
@@ -137,16 +138,14 @@ fn write_all<E: Engine, W>(
     Ok(())
 }
 
-/// Reads a snapshot into cleared storage.
+/// Reads a snapshot into a node that has just been created.
 pub(super) fn resume<E: Engine>(
-    block_0: Branch<E>,
-    config: NodeConfig,
-    rules: &Rules,
+    inner: &mut Inner<E>,
     trusted: &BlockId,
     snapshot: &[u8],
     parts: &mut NodeParts<'_>,
-) -> Result<Inner<E>, ResumeError> {
-    let genesis = block_0.genesis;
+) -> Result<(), ResumeError> {
+    let genesis = inner.root.genesis;
     let mut reader = Reader(snapshot);
     let front = Front::read(&mut reader)?;
     let found = front.header.id(&genesis);
@@ -154,25 +153,26 @@ pub(super) fn resume<E: Engine>(
         return Err(ResumeError::WrongBlock { found });
     }
     front.check()?;
-    let mut trie = TrieRoot::clear(parts.entries);
-    let state = read_entries(reader, rules, &mut trie, parts)?;
+    inner.trie = TrieRoot::clear(parts.entries);
+    let state = read_entries(reader, &inner.rules, &mut inner.trie, parts)?;
     let expected = front.header.state;
     if state != expected {
         return Err(ResumeError::WrongState { expected, found: state });
     }
-    let tip = Tip {
+    inner.root.tip = Tip {
         height: front.header.height,
         id: found,
         time: front.header.time,
         state,
         weight: front.weight,
     };
-    let history = front.history.clone();
-    let root = Branch::resume(genesis, block_0.engine, tip, front.times, history);
-    let tree = TreeRoot::clear(config.seed, parts.headers);
-    let mut inner = Inner::new(*rules, config, root, tree, trie);
-    inner.root_front = Some(RootFront { header: front.header, history: front.history });
-    Ok(inner)
+    inner.root.times = front.times;
+    inner.tip.tip = inner.root.tip;
+    inner.tip.times = front.times;
+    inner.confirmed = front.header.height.0;
+    inner.history = History::new(front.history, &found);
+    inner.root_header = Some(front.header);
+    Ok(())
 }
 
 /// Reads all entries, and returns their root.
