@@ -90,21 +90,14 @@ impl MerkleTree {
         self.roots.get(..self.depth).unwrap_or_default()
     }
 
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, or `None` if there is another
-    /// number of them.
-    pub(crate) fn from_peaks(
-        count: u64,
-        peaks: impl ExactSizeIterator<Item = Hash>,
-    ) -> Option<Self> {
-        let depth = usize::try_from(count.count_ones()).ok()?;
-        if peaks.len() != depth {
-            return None;
-        }
-        let mut tree = Self { count, depth, ..Self::new() };
-        for (place, peak) in tree.roots.iter_mut().zip(peaks) {
+    /// Makes this the tree with `count` leaves and these roots of its complete subtrees, the largest one first. There is one
+    /// for each bit of `count`.
+    pub(crate) fn set_peaks(&mut self, count: u64, peaks: impl Iterator<Item = Hash>) {
+        self.count = count;
+        self.depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
+        for (place, peak) in self.roots.iter_mut().zip(peaks) {
             *place = peak;
         }
-        Some(tree)
     }
 
     /// Returns the root over complete subtrees with these roots, the smallest one first.

@@ -5,7 +5,7 @@
 //! lead past all complete subtrees, at most one for each bit of `n`.
 
 use super::history::History;
-use super::slot::HeaderSlot;
+use super::slot::{HeaderSlot, Subtree};
 use super::tree::TreeRef;
 use crate::branch::Branch;
 use crate::buckets::Link;
@@ -16,17 +16,6 @@ use crate::times::{MEDIAN_SPAN, Times};
 
 /// Headers that are listed at once on the way back to a branch.
 const STRETCH: usize = 32;
-
-/// The smallest complete subtree of the history that ends with a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subtree {
-    pub(super) root: Hash,
-    pub(super) before: Link, // the block before it; not followed below the root of the tree
-}
-
-impl Subtree {
-    pub(super) const EMPTY: Self = Self { root: Hash::ZERO, before: Link::NONE };
-}
 
 impl HeaderSlot {
     pub(super) const fn height(&self) -> u64 {

@@ -12,11 +12,9 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Adds the id of the root to the tree of the ids before it.
-    pub(super) fn new(before: MerkleTree, root: &BlockId) -> Self {
-        let mut history = Self { before, last: Hash::ZERO };
-        history.set_last(root);
-        history
+    /// Returns the history that begins with block 0.
+    pub(super) fn new(block_0: &BlockId) -> Self {
+        Self { before: MerkleTree::new(), last: MerkleTree::leaf(block_0.as_bytes()) }
     }
 
     /// Moves on from the root to a child.
@@ -25,7 +23,8 @@ impl History {
         self.set_last(child);
     }
 
-    fn set_last(&mut self, id: &BlockId) {
+    /// Adds the id of the root to what is known of the ids before it.
+    pub(super) fn set_last(&mut self, id: &BlockId) {
         let peaks = self.before.peaks().iter().rev().copied();
         let leaf = MerkleTree::leaf(id.as_bytes());
         self.last = MerkleTree::last_peak(self.before.len(), peaks, leaf);

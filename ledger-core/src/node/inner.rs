@@ -4,9 +4,9 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use super::config::{NodeConfig, writes_of};
-use super::engines::RecentEngine;
 use super::event::Event;
 use super::history::History;
+use super::recent::RecentEngine;
 use super::slot::Status;
 use super::storage::NodeParts;
 use super::tree::{Tree, TreeRef, TreeRoot};
@@ -115,12 +115,11 @@ pub(super) struct InnerMut<'a, E: Engine> {
 }
 
 impl<E: Engine> Inner<E> {
-    /// Returns a node whose chain ends in `root`. `before` is the tree of the ids before it.
+    /// Returns a node whose chain is block 0.
     pub(super) fn new(
         rules: Rules,
         config: NodeConfig,
         root: Branch<E>,
-        before: MerkleTree,
         tree: TreeRoot,
         trie: TrieRoot,
     ) -> Self {
@@ -128,9 +127,9 @@ impl<E: Engine> Inner<E> {
             rules,
             config,
             now: Duration::ZERO,
-            confirmed: root.tip.height.0,
+            confirmed: 0,
             tip: root.clone(),
-            history: History::new(before, &root.tip.id),
+            history: History::new(&root.tip.id),
             root,
             root_header: None,
             tip_at: None,

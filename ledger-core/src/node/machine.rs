@@ -19,7 +19,6 @@ use crate::execute::allocate;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::MerkleTree;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -56,12 +55,11 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         let mut state = TrieMut { root: &mut trie, slots: parts.entries };
         allocate(spec, &mut state)?;
         let root = Branch::new(genesis, engine, spec.time, state.root());
-        let before = MerkleTree::new();
         let tree = TreeRoot::clear(config.seed, parts.headers);
         parts.journal.fill(JournalSlot::EMPTY);
         parts.orphans.fill(OrphanSlot::EMPTY);
         parts.block.fill(0);
-        let inner = Inner::new(spec.rules, config, root, before, tree, trie);
+        let inner = Inner::new(spec.rules, config, root, tree, trie);
         Ok(Self { inner, ledger, storage })
     }
 

@@ -80,6 +80,7 @@ mod history;
 mod inner;
 mod machine;
 mod orphans;
+mod recent;
 mod slot;
 mod snapshot;
 mod storage;

@@ -2,7 +2,6 @@
 
 use thiserror::Error;
 
-use super::history::History;
 use super::inner::{Inner, InnerMut};
 use super::storage::NodeParts;
 use crate::branch::Branch;
@@ -77,12 +76,11 @@ pub enum ResumeError {
     },
 }
 
-/// What a snapshot says besides the entries.
+/// What a snapshot says besides the entries and the history.
 struct Front {
     header: Header,
     weight: Weight,
     times: Times,
-    history: MerkleTree, // before the header
 }
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -138,7 +136,8 @@ fn write_all<E: Engine, W>(
     Ok(())
 }
 
-/// Reads a snapshot into a node that has just been created.
+/// Reads a snapshot into a node that has just been created, and is of no use after an error.
+#[inline(never)] // what it needs does not stand on the stack beside the new node
 pub(super) fn resume<E: Engine>(
     inner: &mut Inner<E>,
     trusted: &BlockId,
@@ -147,12 +146,13 @@ pub(super) fn resume<E: Engine>(
 ) -> Result<(), ResumeError> {
     let genesis = inner.root.genesis;
     let mut reader = Reader(snapshot);
-    let front = Front::read(&mut reader)?;
+    let history = &mut inner.history.before;
+    let front = Front::read(&mut reader, history)?;
     let found = front.header.id(&genesis);
     if found != *trusted {
         return Err(ResumeError::WrongBlock { found });
     }
-    front.check()?;
+    front.check(history)?;
     inner.trie = TrieRoot::clear(parts.entries);
     let state = read_entries(reader, &inner.rules, &mut inner.trie, parts)?;
     let expected = front.header.state;
@@ -170,7 +170,7 @@ pub(super) fn resume<E: Engine>(
     inner.tip.tip = inner.root.tip;
     inner.tip.times = front.times;
     inner.confirmed = front.header.height.0;
-    inner.history = History::new(front.history, &found);
+    inner.history.set_last(&found);
     inner.root_header = Some(front.header);
     Ok(())
 }
@@ -202,7 +202,8 @@ fn read_entries(
 }
 
 impl Front {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ResumeError> {
+    /// Reads the tree of the ids before the header into `history`, too.
+    fn read(reader: &mut Reader<'_>, history: &mut MerkleTree) -> Result<Self, ResumeError> {
         let domain = reader.slice(domain::SNAPSHOT.len())?;
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
@@ -221,13 +222,13 @@ impl Front {
         let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
         let bytes = reader.slice(peaks.saturating_mul(32))?;
         let peaks = bytes.as_chunks().0.iter().map(|peak| Hash::from_bytes(*peak));
-        let history = MerkleTree::from_peaks(size, peaks).ok_or(ResumeError::WrongHistory)?;
-        Ok(Self { header, weight, times, history })
+        history.set_peaks(size, peaks);
+        Ok(Self { header, weight, times })
     }
 
     /// Checks what the header commits to, and that the rest can be.
-    fn check(&self) -> Result<(), ResumeError> {
-        if self.history.head() != self.header.history() {
+    fn check(&self, history: &MerkleTree) -> Result<(), ResumeError> {
+        if history.head() != self.header.history() {
             return Err(ResumeError::WrongHistory);
         }
         let before = self.times.before().ok_or(ResumeError::WrongTimes)?;

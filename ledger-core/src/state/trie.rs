@@ -3,12 +3,12 @@
 use super::entry::{Key, Value};
 use super::proof::{MapProof, Step};
 use super::regions::{release, take};
-use super::rehash::rehash;
+use super::rehash::{rehash_one_by_one, rehash_with};
 use super::slot::{Inner, Kind, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-use crate::merkle::{HashPairs, OneByOne};
+use crate::merkle::HashPairs;
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -67,7 +67,7 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
     /// Returns the root over all entries, as [`Store::root`] does. The nodes that have changed are hashed in groups,
     /// level by level.
     pub fn root_with(&mut self, hasher: &mut dyn HashPairs) -> Hash {
-        rehash(&mut self.root, self.slots.as_mut(), hasher)
+        rehash_with(&mut self.root, self.slots.as_mut(), hasher)
     }
 
     fn as_mut(&mut self) -> TrieMut<'_> {
@@ -160,7 +160,7 @@ impl Store for TrieMut<'_> {
     }
 
     fn root(&mut self) -> Hash {
-        rehash(self.root, self.slots, &mut OneByOne)
+        rehash_one_by_one(self.root, self.slots)
     }
 }
 
