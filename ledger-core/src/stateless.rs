@@ -63,10 +63,12 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let branch = Branch::new(genesis, engine, spec.time, state);
-        let mut history = MerkleTree::new();
-        history.push(MerkleTree::leaf(branch.tip.id.as_bytes()));
-        Ok(Self { rules: spec.rules, ledger, branch, history })
+        Ok(Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
+        })
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.

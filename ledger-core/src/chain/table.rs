@@ -1,12 +1,12 @@
 //! The easy chain: it grows at its end, one `append` for each block.
 
-use super::storage::{ChainStorage, check_capacity};
+use super::storage::{ChainParts, ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip};
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::execute::{Target, allocate, execute};
-use crate::hash::GenesisId;
+use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
 use crate::merkle::{MerkleTree, TreeHead};
@@ -69,17 +69,15 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let parts = storage.parts();
-        check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
-        let mut trie = TrieRoot::clear(parts.entries);
-        parts.journal.fill(JournalSlot::EMPTY);
-        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
-        allocate(spec, &mut state)?;
-        let root = state.root();
-        let branch = Branch::new(genesis, engine, spec.time, root);
-        let mut history = MerkleTree::new();
-        history.push(MerkleTree::leaf(branch.tip.id.as_bytes()));
-        Ok(Self { rules: spec.rules, ledger, branch, history, trie, storage })
+        let (trie, state) = block_0(spec, storage.parts())?;
+        Ok(Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
+            trie,
+            storage,
+        })
     }
 
     /// Returns the storage.
@@ -268,4 +266,16 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     pub fn median_time(&self) -> u64 {
         self.branch.median_time()
     }
+}
+
+/// Clears the storage and fills the state of block 0. Returns it with its root.
+#[inline(never)] // what it needs does not stand on the stack beside the new chain
+fn block_0(spec: &ChainSpec<'_>, parts: ChainParts<'_>) -> Result<(TrieRoot, Hash), ConfigError> {
+    check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
+    let mut trie = TrieRoot::clear(parts.entries);
+    parts.journal.fill(JournalSlot::EMPTY);
+    let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+    allocate(spec, &mut state)?;
+    let root = state.root();
+    Ok((trie, root))
 }

@@ -85,19 +85,23 @@ impl MerkleTree {
         Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
     }
 
+    /// Returns the tree of one leaf.
+    pub(crate) fn of_leaf(leaf: Hash) -> Self {
+        let root = |at| if at == 0 { leaf } else { Hash::ZERO };
+        Self { count: 1, depth: 1, roots: core::array::from_fn(root) }
+    }
+
     /// Returns the roots of the complete subtrees, the largest one first.
     pub(crate) fn peaks(&self) -> &[Hash] {
         self.roots.get(..self.depth).unwrap_or_default()
     }
 
-    /// Makes this the tree with `count` leaves and these roots of its complete subtrees, the largest one first. There is one
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the largest one first. There is one
     /// for each bit of `count`.
-    pub(crate) fn set_peaks(&mut self, count: u64, peaks: impl Iterator<Item = Hash>) {
-        self.count = count;
-        self.depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
-        for (place, peak) in self.roots.iter_mut().zip(peaks) {
-            *place = peak;
-        }
+    pub(crate) fn from_peaks(count: u64, peaks: &[[u8; 32]]) -> Self {
+        let peak = |at| peaks.get(at).map_or(Hash::ZERO, |peak| Hash::from_bytes(*peak));
+        let depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
+        Self { count, depth, roots: core::array::from_fn(peak) }
     }
 
     /// Returns the root over complete subtrees with these roots, the smallest one first.

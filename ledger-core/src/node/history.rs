@@ -1,5 +1,6 @@
 //! The history of the root: the tree of all block ids up to it.
 
+use super::start::Start;
 use crate::hash::{BlockId, Hash};
 use crate::merkle::MerkleTree;
 
@@ -12,9 +13,12 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Returns the history that begins with block 0.
-    pub(super) fn new(block_0: &BlockId) -> Self {
-        Self { before: MerkleTree::new(), last: MerkleTree::leaf(block_0.as_bytes()) }
+    /// Returns the history up to the first root of a node.
+    pub(super) fn new(start: &Start<'_>) -> Self {
+        let count = start.tip.height.0;
+        let leaf = MerkleTree::leaf(start.tip.id.as_bytes());
+        let last = MerkleTree::last_peak(count, start.smallest_peaks(), leaf);
+        Self { before: MerkleTree::from_peaks(count, start.peaks), last }
     }
 
     /// Moves on from the root to a child.
@@ -23,8 +27,7 @@ impl History {
         self.set_last(child);
     }
 
-    /// Adds the id of the root to what is known of the ids before it.
-    pub(super) fn set_last(&mut self, id: &BlockId) {
+    fn set_last(&mut self, id: &BlockId) {
         let peaks = self.before.peaks().iter().rev().copied();
         let leaf = MerkleTree::leaf(id.as_bytes());
         self.last = MerkleTree::last_peak(self.before.len(), peaks, leaf);

@@ -8,6 +8,7 @@ use super::event::Event;
 use super::history::History;
 use super::recent::RecentEngine;
 use super::slot::Status;
+use super::start::Start;
 use super::storage::NodeParts;
 use super::tree::{Tree, TreeRef, TreeRoot};
 use crate::branch::{BlockError, Branch};
@@ -115,27 +116,21 @@ pub(super) struct InnerMut<'a, E: Engine> {
 }
 
 impl<E: Engine> Inner<E> {
-    /// Returns a node whose chain is block 0.
-    pub(super) fn new(
-        rules: Rules,
-        config: NodeConfig,
-        root: Branch<E>,
-        tree: TreeRoot,
-        trie: TrieRoot,
-    ) -> Self {
+    /// Returns a node whose chain ends in its root. `engine` is as it was there.
+    pub(super) fn new(rules: Rules, config: NodeConfig, engine: E, start: &Start<'_>) -> Self {
         Self {
             rules,
             config,
             now: Duration::ZERO,
-            confirmed: 0,
-            tip: root.clone(),
-            history: History::new(&root.tip.id),
-            root,
-            root_header: None,
+            confirmed: start.tip.height.0,
+            tip: start.branch(engine.clone()),
+            root: start.branch(engine),
+            history: History::new(start),
+            root_header: start.header,
             tip_at: None,
             best: None,
-            tree,
-            trie,
+            tree: start.tree,
+            trie: start.trie,
             journal_start: 0,
             journal_len: 0,
             switch: None,

@@ -83,6 +83,7 @@ mod orphans;
 mod recent;
 mod slot;
 mod snapshot;
+mod start;
 mod storage;
 mod timers;
 mod tree;

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::inner::{Inner, InnerMut};
+use super::inner::InnerMut;
+use super::start::Start;
 use super::storage::NodeParts;
 use crate::branch::Branch;
 use crate::codec::Reader;
@@ -76,11 +77,12 @@ pub enum ResumeError {
     },
 }
 
-/// What a snapshot says besides the entries and the history.
-struct Front {
+/// What a snapshot says besides the entries.
+struct Front<'s> {
     header: Header,
     weight: Weight,
     times: Times,
+    peaks: &'s [[u8; 32]], // of the history before the header
 }
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -136,43 +138,32 @@ fn write_all<E: Engine, W>(
     Ok(())
 }
 
-/// Reads a snapshot into a node that has just been created, and is of no use after an error.
+/// Reads a snapshot into cleared storage.
 #[inline(never)] // what it needs does not stand on the stack beside the new node
-pub(super) fn resume<E: Engine>(
-    inner: &mut Inner<E>,
+pub(super) fn resume<'s>(
+    block_0: Start<'_>,
+    rules: &Rules,
     trusted: &BlockId,
-    snapshot: &[u8],
-    parts: &mut NodeParts<'_>,
-) -> Result<(), ResumeError> {
-    let genesis = inner.root.genesis;
+    snapshot: &'s [u8],
+    mut parts: NodeParts<'_>,
+) -> Result<Start<'s>, ResumeError> {
+    let genesis = block_0.genesis;
     let mut reader = Reader(snapshot);
-    let history = &mut inner.history.before;
-    let front = Front::read(&mut reader, history)?;
-    let found = front.header.id(&genesis);
-    if found != *trusted {
-        return Err(ResumeError::WrongBlock { found });
+    let front = Front::read(&mut reader)?;
+    let id = front.header.id(&genesis);
+    if id != *trusted {
+        return Err(ResumeError::WrongBlock { found: id });
     }
-    front.check(history)?;
-    inner.trie = TrieRoot::clear(parts.entries);
-    let state = read_entries(reader, &inner.rules, &mut inner.trie, parts)?;
-    let expected = front.header.state;
+    front.check()?;
+    let mut trie = TrieRoot::clear(parts.entries);
+    let state = read_entries(reader, rules, &mut trie, &mut parts)?;
+    let Front { header, weight, times, peaks } = front;
+    let expected = header.state;
     if state != expected {
         return Err(ResumeError::WrongState { expected, found: state });
     }
-    inner.root.tip = Tip {
-        height: front.header.height,
-        id: found,
-        time: front.header.time,
-        state,
-        weight: front.weight,
-    };
-    inner.root.times = front.times;
-    inner.tip.tip = inner.root.tip;
-    inner.tip.times = front.times;
-    inner.confirmed = front.header.height.0;
-    inner.history.set_last(&found);
-    inner.root_header = Some(front.header);
-    Ok(())
+    let tip = Tip { height: header.height, id, time: header.time, state, weight };
+    Ok(Start { genesis, tip, times, header: Some(header), peaks, tree: block_0.tree, trie })
 }
 
 /// Reads all entries, and returns their root.
@@ -201,9 +192,8 @@ fn read_entries(
     Ok(state.root())
 }
 
-impl Front {
-    /// Reads the tree of the ids before the header into `history`, too.
-    fn read(reader: &mut Reader<'_>, history: &mut MerkleTree) -> Result<Self, ResumeError> {
+impl<'s> Front<'s> {
+    fn read(reader: &mut Reader<'s>) -> Result<Self, ResumeError> {
         let domain = reader.slice(domain::SNAPSHOT.len())?;
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
@@ -221,14 +211,14 @@ impl Front {
         let size = header.height.0;
         let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
         let bytes = reader.slice(peaks.saturating_mul(32))?;
-        let peaks = bytes.as_chunks().0.iter().map(|peak| Hash::from_bytes(*peak));
-        history.set_peaks(size, peaks);
-        Ok(Self { header, weight, times })
+        let (peaks, _) = bytes.as_chunks();
+        Ok(Self { header, weight, times, peaks })
     }
 
     /// Checks what the header commits to, and that the rest can be.
-    fn check(&self, history: &MerkleTree) -> Result<(), ResumeError> {
-        if history.head() != self.header.history() {
+    fn check(&self) -> Result<(), ResumeError> {
+        let peaks = self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak));
+        if MerkleTree::root_of_peaks(peaks) != self.header.history {
             return Err(ResumeError::WrongHistory);
         }
         let before = self.times.before().ok_or(ResumeError::WrongTimes)?;
