@@ -671,6 +671,6 @@ fn sizes_are_as_documented() {
     println!("Node {}", size_of::<Bare>());
     assert!(size_of::<HeaderSlot>() <= 640);
     assert!(size_of::<OrphanSlot>() <= 640);
-    assert!(size_of::<Bare>() <= 16_384);
+    assert!(size_of::<Bare>() <= 6_144);
     assert_eq!(rules().max_entries, 64);
 }
