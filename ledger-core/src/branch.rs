@@ -1,4 +1,4 @@
-//! A branch: everything that the headers up to a block say about the next one.
+//! A branch: what the headers up to a block say about the next one, besides the history.
 
 use core::fmt;
 
@@ -8,18 +8,16 @@ use crate::engine::{Ancestry, Engine, Refused, Tip, Weight};
 use crate::error::DecodeError;
 use crate::hash::{BlockId, GenesisId, Hash};
 use crate::header::{Header, Height};
-use crate::merkle::MerkleTree;
 use crate::state::{Effects, TransactionError};
 use crate::times::Times;
 
-/// The end of a branch with the engine, the recent times and the history there.
+/// The end of a branch with the engine and the recent times there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch<E> {
     pub(crate) genesis: GenesisId,
     pub(crate) tip: Tip,
     pub(crate) engine: E,
     pub(crate) times: Times,
-    pub(crate) history: MerkleTree, // with the tip
 }
 
 /// Why a block is never valid.
@@ -87,38 +85,20 @@ pub enum BlockError<E> {
 impl<E: Engine> Branch<E> {
     pub(crate) fn new(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
         let tip = Tip { height: Height(0), id: genesis.block_id(), time, state, weight: Weight(0) };
-        let mut history = MerkleTree::new();
-        history.push(MerkleTree::leaf(tip.id.as_bytes()));
-        Self { genesis, tip, engine, times: Times::starting_at(time), history }
-    }
-
-    /// Returns a branch that ends in `tip`. `history` is the tree of the ids before it.
-    pub(crate) fn resume(
-        genesis: GenesisId,
-        engine: E,
-        tip: Tip,
-        times: Times,
-        mut history: MerkleTree,
-    ) -> Self {
-        history.push(MerkleTree::leaf(tip.id.as_bytes()));
-        Self { genesis, tip, engine, times, history }
-    }
-
-    /// Returns the root over the ids up to the tip: the history of the next header.
-    pub(crate) fn history_root(&self) -> Hash {
-        self.history.root()
+        Self { genesis, tip, engine, times: Times::starting_at(time) }
     }
 
     pub(crate) fn next_height(&self) -> Height {
         Height(self.tip.height.0.saturating_add(1))
     }
 
-    /// Checks a header whose parent is the tip.
+    /// Checks a header whose parent is the tip. `history` returns the root over the ids up to the tip.
     pub(crate) fn check(
         &self,
         header: &Header,
         proof: &[u8],
         now: u64,
+        history: impl FnOnce() -> Hash,
     ) -> Result<Weight, Refused<BlockError<E::Error>>> {
         let expected = self.next_height();
         let median = self.median_time();
@@ -126,7 +106,7 @@ impl<E: Engine> Branch<E> {
             return Err(Refused::Orphan { parent: header.parent });
         } else if header.height != expected {
             BlockError::WrongHeight { expected, found: header.height }
-        } else if header.history != self.history_root() {
+        } else if header.history != history() {
             BlockError::WrongHistory
         } else if header.time <= median {
             BlockError::TooEarly { time: header.time, median }
@@ -153,7 +133,6 @@ impl<E: Engine> Branch<E> {
             weight: self.tip.weight.saturating_add(weight),
         };
         self.times.push(header.time);
-        self.history.push(MerkleTree::leaf(id.as_bytes()));
         self.engine.apply(header, effects);
     }
 }

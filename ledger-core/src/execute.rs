@@ -23,7 +23,12 @@ pub(crate) struct Execution {
     offset: usize, // of the next transaction in the body
     fees: u64,
     meta: Meta,
-    body: MerkleTree,
+}
+
+/// A transaction that was executed.
+pub(crate) struct Executed<'b> {
+    pub(crate) bytes: &'b [u8],
+    pub(crate) signatures: u32, // checked
 }
 
 /// Where an execution writes.
@@ -50,19 +55,17 @@ impl Execution {
     ) -> Result<Self, ExecuteError> {
         let meta = Meta::load(store)
             .map_err(|error| ExecuteError::Transaction { index: 0, error: error.into() })?;
-        let body = MerkleTree::new();
-        Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta, body })
+        Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta })
     }
 
-    /// Executes the next transaction of the body and returns how many signatures were checked, or `None` if there is no
-    /// transaction left.
-    pub(crate) fn step(
+    /// Executes the next transaction of the body and returns it, or `None` if there is none left.
+    pub(crate) fn step<'b>(
         &mut self,
         ledger: &dyn Ledger,
         rules: &Rules,
         target: &mut Target<'_>,
-        body: &[u8],
-    ) -> Result<Option<u32>, ExecuteError> {
+        body: &'b [u8],
+    ) -> Result<Option<Executed<'b>>, ExecuteError> {
         if self.index == self.size {
             return Ok(None);
         }
@@ -71,10 +74,10 @@ impl Execution {
         let index = self.index;
         self.run(ledger, rules, target, &signed)
             .map_err(|error| ExecuteError::Transaction { index, error })?;
-        self.body.push(MerkleTree::leaf(signed.as_bytes()));
-        self.offset = self.offset.saturating_add(signed.as_bytes().len());
+        let bytes = signed.as_bytes();
+        self.offset = self.offset.saturating_add(bytes.len());
         self.index = index.saturating_add(1);
-        Ok(Some(u32::from(signed.policy().required())))
+        Ok(Some(Executed { bytes, signatures: u32::from(signed.policy().required()) }))
     }
 
     fn run(
@@ -101,7 +104,7 @@ impl Execution {
 
     /// Pays the author and closes the books. Returns what the transactions put before the engine.
     pub(crate) fn finish(
-        mut self,
+        &mut self,
         rules: &Rules,
         target: &mut Target<'_>,
     ) -> Result<Effects, ExecuteError> {
@@ -117,9 +120,9 @@ impl Execution {
         Ok(self.meta.effects)
     }
 
-    /// Returns how many bytes of the body were read, and the root over its transactions.
-    pub(crate) fn body(&self) -> (usize, crate::hash::Hash) {
-        (self.offset, self.body.root())
+    /// Returns how many bytes of the body were read.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
     }
 }
 
@@ -152,13 +155,16 @@ pub(crate) fn execute<E>(
 ) -> Result<Effects, Refused<BlockError<E>>> {
     let mut execution =
         Execution::new(genesis, header.height, header.author, header.body_size, target.store)?;
-    while execution.step(ledger, rules, target, body)?.is_some() {}
-    let (len, root) = execution.body();
+    let mut tree = MerkleTree::new();
+    while let Some(executed) = execution.step(ledger, rules, target, body)? {
+        tree.push(MerkleTree::leaf(executed.bytes));
+    }
+    let len = execution.offset();
     if len != body.len() {
         let trailing = DecodeError::TrailingBytes(body.len().saturating_sub(len));
         return Err(Refused::Invalid(BlockError::Decode(trailing)));
     }
-    if root != header.body_root {
+    if tree.root() != header.body_root {
         return Err(Refused::Invalid(BlockError::WrongBody));
     }
     let effects = execution.finish(rules, target)?;

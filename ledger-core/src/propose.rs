@@ -20,10 +20,12 @@ pub(crate) struct Proposal<'a> {
 }
 
 impl Proposal<'_> {
-    /// Returns the header of the next block of a branch, whose state `trie` is.
+    /// Returns the header of the next block of a branch, whose state `trie` is. `history` is the root over the ids up to its
+    /// tip.
     pub(crate) fn header<E: Engine>(
         &self,
         branch: &Branch<E>,
+        history: Hash,
         rules: &Rules,
         ledger: &dyn Ledger,
         trie: &mut TrieMut<'_>,
@@ -41,7 +43,7 @@ impl Proposal<'_> {
             body_size: self.body.len(),
             body_root: self.body.head().root,
             state,
-            history: branch.history_root(),
+            history,
             time: self.now,
             author: self.author,
             claim: self.claim,

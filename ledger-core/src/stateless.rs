@@ -7,6 +7,7 @@ use crate::error::{ConfigError, DecodeError};
 use crate::execute::{Target, execute};
 use crate::hash::{GenesisId, Hash};
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::Witness;
 
@@ -45,6 +46,7 @@ pub struct StatelessChain<E, L> {
     rules: Rules,
     ledger: L,
     branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
 }
 
 impl<E: Engine, L: Ledger> StatelessChain<E, L> {
@@ -61,8 +63,12 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let branch = Branch::new(genesis, engine, spec.time, state);
-        Ok(Self { rules: spec.rules, ledger, branch })
+        Ok(Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
+        })
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.
@@ -84,7 +90,7 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
             return Err(Refused::Invalid(BlockError::TooLong { len, limit }));
         }
         let (SealedHeader { header, proof }, body) = SealedHeader::decode(block)?;
-        let weight = self.branch.check(&header, proof, now)?;
+        let weight = self.branch.check(&header, proof, now, || self.history.root())?;
         let genesis = self.branch.genesis;
         let mut store = Witness::new(self.branch.tip.state, witness);
         let mut target = Target { store: &mut store, journal: None };
@@ -92,7 +98,9 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         if !store.is_used_up() {
             return Err(Refused::Invalid(BlockError::Decode(DecodeError::MalformedProof)));
         }
-        self.branch.apply(&header, header.id(&genesis), weight, &effects);
+        let id = header.id(&genesis);
+        self.branch.apply(&header, id, weight, &effects);
+        self.history.push(MerkleTree::leaf(id.as_bytes()));
         Ok(self.branch.tip)
     }
 

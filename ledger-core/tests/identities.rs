@@ -6,8 +6,8 @@ use common::{Checksum, World, claim, key, ledgers, seal, spec, spec_with, storag
 use ledger_core::state::{Key, Slot, Store, StoreError, Trie, Value};
 use ledger_core::{
     Account, Action, AssembleError, AssetId, Block, BlockError, Body, Chain, Header, MerkleTree,
-    Policy, Refused, SignedTransaction, Transaction, TransactionError, TreeHead, prove_consistency,
-    prove_inclusion,
+    Policy, Refused, Signable, SignedTransaction, Transaction, TransactionError, TreeHead,
+    prove_consistency, prove_inclusion,
 };
 
 /// A proof that differs makes the same block: ids cover the claim, not the proof.
@@ -250,4 +250,50 @@ fn a_full_map_changes_nothing() {
     let full = map.replace(&keys[2], Value::new(b"x").as_ref());
     assert_eq!(full, Err(StoreError::Full { capacity: 2 }));
     assert_eq!(map.root(), before);
+}
+
+/// The lengths of `docs/WIRE.md`, field by field.
+#[test]
+fn lengths_are_those_of_the_fields() {
+    let world = World::new();
+    let source = key(0).account();
+    let to = key(1).account();
+    let asset = world.asset(0, 1);
+    let salt = [7; 32];
+    let payload = &[9; 1024];
+    let fixed = 60; // version, source, lane, sequence, last block, fee, kind of action
+    for (action, len) in [
+        (Action::Pay { to, amount: 1 }, 40),
+        (Action::Mint { salt }, 32),
+        (Action::Burn { asset }, 32),
+        (Action::Transfer { asset, to }, 64),
+        (Action::Record(b"seven b"), 9),
+        (Action::Call { ledger: 64, payload }, 1026),
+    ] {
+        let transaction = Transaction::new(source, 0, action);
+        assert_eq!(transaction.body_len(), fixed + len, "{transaction}");
+        // Exactly that many bytes, and the kind of policy, a key and a signature, are needed.
+        let needed = fixed + len + 1 + 32 + 64;
+        let mut buf = vec![0; needed];
+        let signed = transaction.sign(&world.genesis(), &key(0), &mut buf).expect("long enough");
+        assert_eq!(signed.as_bytes().len(), needed);
+        let short = transaction.sign(&world.genesis(), &key(0), &mut buf[1..]);
+        assert!(short.is_err(), "{transaction}");
+    }
+    assert_eq!(Transaction::MAX_LEN, fixed + 1026 + 1 + 32 + 64);
+    let most = 3 + 32 * Policy::MAX_KEYS + 65 * Policy::MAX_KEYS; // kind, two counts, keys, signatures
+    assert_eq!(Transaction::MAX_THRESHOLD_LEN, fixed + 1026 + most);
+}
+
+/// What is signed is the domain string, the genesis id and the transaction id, and nothing else.
+#[test]
+fn a_signature_covers_genesis_and_transaction() {
+    let world = World::new();
+    let transaction = Transaction::new(key(0).account(), 0, Action::Record(b"x"));
+    let statement = transaction.statement(&world.genesis(), &mut [0; Transaction::MAX_LEN]);
+    let statement = statement.expect("short");
+    let mut expected = b"ledger-core/1 sign transaction\0".to_vec();
+    expected.extend(world.genesis().as_bytes());
+    expected.extend(statement.id().as_bytes());
+    assert_eq!(statement.signing_bytes().as_ref(), expected);
 }

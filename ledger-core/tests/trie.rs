@@ -115,3 +115,30 @@ fn each_changed_node_is_hashed_once() {
     assert_eq!(map.root_with(&mut nothing), root);
     assert_eq!(nothing.0, 0);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn keys_looked_up_together_have_the_values_of_each(
+        entries in proptest::collection::btree_map(0_u32..200, any::<u32>(), 0..120),
+        asked in proptest::collection::vec(0_u32..200, 0..60),
+        places in 0_usize..70,
+    ) {
+        let mut map = map(entries.len());
+        for (n, content) in &entries {
+            map.replace(&key(*n), Some(&value(*content))).expect("there is room");
+        }
+        let keys: Vec<Key> = asked.iter().map(|n| key(*n)).collect();
+        let untouched = Value::new(b"untouched");
+        let mut values = vec![untouched; places];
+        map.values(&keys, &mut values);
+        for (at, found) in values.iter().enumerate() {
+            let expected = match asked.get(at) {
+                Some(n) => entries.get(n).map(|content| value(*content)),
+                None => untouched,
+            };
+            prop_assert_eq!(*found, expected, "place {}", at);
+        }
+    }
+}

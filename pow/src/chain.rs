@@ -184,6 +184,15 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
     ) -> Result<(), BatchError> {
         let mut headers = headers.into_iter();
         let mut appended = 0_usize;
+        if !BATCHES {
+            // A group would only take room on the stack.
+            for header in headers {
+                self.append_with(now, &Header::from_bytes(header), || HeaderId::of(header))
+                    .map_err(|error| BatchError { appended, error })?;
+                appended = appended.saturating_add(1);
+            }
+            return Ok(());
+        }
         loop {
             let mut group = [[0; Header::LEN]; GROUP];
             let mut len = 0_usize;
@@ -192,7 +201,7 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> HeaderChain<D,
                 len = len.saturating_add(1);
             }
             let mut ids = [[0; 32]; GROUP];
-            let many = BATCHES && len == GROUP;
+            let many = len == GROUP;
             if many {
                 Kernel::best().header_ids(&group, &mut ids);
             }

@@ -44,8 +44,6 @@ mod work;
 mod pairs;
 #[cfg(feature = "ledger")]
 mod seal;
-#[cfg(feature = "simd")]
-mod simd;
 
 #[doc(inline)]
 pub use chain::{HeaderChain, HeaderError};

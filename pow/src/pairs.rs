@@ -3,9 +3,9 @@
 use ledger_core::Hash;
 use ledger_core::merkle::{HashPairs, TwoBlocks};
 
-use crate::kernel::Kernel;
 use crate::kernel::headers::GROUP;
 use crate::kernel::messages::hash;
+use crate::kernel::{BATCHES, Kernel};
 
 /// The number of messages from which a group with unused lanes is faster than hashing one after the other.
 const WORTH_A_GROUP: usize = 6;
@@ -24,7 +24,7 @@ const WORTH_A_GROUP: usize = 6;
 impl HashPairs for Kernel {
     fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
         for (messages, hashes) in messages.chunks(GROUP).zip(hashes.chunks_mut(GROUP)) {
-            if messages.len() < WORTH_A_GROUP {
+            if !BATCHES || messages.len() < WORTH_A_GROUP {
                 for (message, out) in messages.iter().zip(hashes) {
                     *out = Hash::from_bytes(hash(message));
                 }

@@ -417,3 +417,45 @@ fn a_worker_shows_how_many_shares_the_pool_counted() {
     assert_eq!(worker.handle_bytes(&bytes).consumed, bytes.len());
     assert_eq!(worker.tally(), (7, 2));
 }
+
+/// What the pool reports when Alice, who has proved nothing, tells it that the last 1,000 nonces of the job have no share,
+/// after Bob has tried all others.
+fn alice_reports_the_last_lease(bob_stays: bool) -> Vec<Event> {
+    let mut pool = pool::<2>(leases_of(1000), 5999);
+    let shares = expected();
+    let mut own = vec![(2, 1000, 1999)];
+    while let Some((id, first, last)) = own.pop() {
+        for nonce in shares.range(first..=last) {
+            let _ = share(&mut pool, START, 2, id, *nonce).expect("connected");
+        }
+        done(&mut pool, START, 2, id);
+        own.extend(leases(&mut pool).into_iter().map(|(conn, id, first, last)| {
+            assert_eq!(conn, 2, "Alice has a lease");
+            (id, first, last)
+        }));
+    }
+    if !bob_stays {
+        pool.handle_closed(START, ConnId(2));
+    }
+    events(&mut pool);
+    done(&mut pool, START, 1, 1);
+    events(&mut pool)
+}
+
+#[test]
+fn only_a_worker_that_is_connected_can_be_asked_instead() {
+    assert_eq!(alice_reports_the_last_lease(false), [Event::Exhausted]);
+    assert_eq!(alice_reports_the_last_lease(true), [], "Bob has proved enough to be asked");
+}
+
+/// Eight shares are expected in 1,024 nonces. That many may lack them by chance, one more may not.
+#[test]
+fn a_gap_of_exactly_eight_expected_shares_may_be_chance() {
+    let report = |nonces: u64| {
+        let mut pool = pool::<1>(leases_of(nonces), nonces - 1);
+        done(&mut pool, START, 1, 1);
+        (events(&mut pool), leases(&mut pool))
+    };
+    assert_eq!(report(1024), (vec![Event::Exhausted], vec![]));
+    assert_eq!(report(1025), (vec![], vec![(1, 2, 0, 1024)]));
+}

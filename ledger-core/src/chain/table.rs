@@ -1,15 +1,15 @@
 //! The easy chain: it grows at its end, one `append` for each block.
 
-use super::storage::{ChainStorage, check_capacity};
+use super::storage::{ChainParts, ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip};
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::execute::{Target, allocate, execute};
-use crate::hash::GenesisId;
+use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::TreeHead;
+use crate::merkle::{MerkleTree, TreeHead};
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -50,6 +50,7 @@ pub struct Chain<E, L, S: ?Sized> {
     rules: Rules,
     ledger: L,
     branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
     trie: TrieRoot,
     storage: S,
 }
@@ -68,15 +69,15 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let parts = storage.parts();
-        check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
-        let mut trie = TrieRoot::clear(parts.entries);
-        parts.journal.fill(JournalSlot::EMPTY);
-        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
-        allocate(spec, &mut state)?;
-        let root = state.root();
-        let branch = Branch::new(genesis, engine, spec.time, root);
-        Ok(Self { rules: spec.rules, ledger, branch, trie, storage })
+        let (trie, state) = block_0(spec, storage.parts())?;
+        Ok(Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
+            trie,
+            storage,
+        })
     }
 
     /// Returns the storage.
@@ -98,7 +99,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, Refused<BlockError<E::Error>>> {
         let (sealed, body) = self.decode(bytes).map_err(Refused::Invalid)?;
         let SealedHeader { header, proof } = sealed;
-        let weight = self.branch.check(&header, proof, now)?;
+        let weight = self.branch.check(&header, proof, now, || self.history.root())?;
         let parts = self.storage.parts();
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
         let mut journal = Journal::new(parts.journal, 0);
@@ -109,6 +110,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
             Ok(effects) => {
                 let id = header.id(&genesis);
                 self.branch.apply(&header, id, weight, &effects);
+                self.history.push(MerkleTree::leaf(id.as_bytes()));
                 Ok(self.branch.tip)
             }
             Err(refused) => {
@@ -157,7 +159,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
         let mut journal = Journal::new(parts.journal, 0);
         let proposal = Proposal { now, author, body, claim };
-        proposal.header(&self.branch, &self.rules, &self.ledger, &mut trie, &mut journal)
+        let history = self.history.root();
+        proposal.header(&self.branch, history, &self.rules, &self.ledger, &mut trie, &mut journal)
     }
 
     /// Writes the proof that a key has its value, or none, in the state after the last block, to `out`.
@@ -255,7 +258,7 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Returns size and root of the tree of all block ids up to the tip.
     #[must_use]
     pub fn history(&self) -> TreeHead {
-        TreeHead { size: self.branch.next_height().0, root: self.branch.history_root() }
+        self.history.head()
     }
 
     /// Returns the median of the times of the last eleven blocks, in Unix seconds (BIP 113).
@@ -263,4 +266,16 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     pub fn median_time(&self) -> u64 {
         self.branch.median_time()
     }
+}
+
+/// Clears the storage and fills the state of block 0. Returns it with its root.
+#[inline(never)] // what it needs does not stand on the stack beside the new chain
+fn block_0(spec: &ChainSpec<'_>, parts: ChainParts<'_>) -> Result<(TrieRoot, Hash), ConfigError> {
+    check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
+    let mut trie = TrieRoot::clear(parts.entries);
+    parts.journal.fill(JournalSlot::EMPTY);
+    let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+    allocate(spec, &mut state)?;
+    let root = state.root();
+    Ok((trie, root))
 }

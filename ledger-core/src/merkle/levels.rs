@@ -1,6 +1,6 @@
 //! Hashing a tree level by level, for code that can hash many pairs at once.
 
-use super::rfc6962::node_message;
+use super::rfc6962::{node, node_message};
 use crate::hash::{Hash, TwoBlocks};
 
 /// The number of pairs that are laid out at once.
@@ -63,6 +63,16 @@ impl HashPairs for OneByOne {
     fn hash_messages(&mut self, messages: &[TwoBlocks], hashes: &mut [Hash]) {
         for (message, hash) in messages.iter().zip(hashes) {
             *hash = Hash::of_two_blocks(message);
+        }
+    }
+
+    fn hash_pairs(&mut self, level: &mut [Hash]) {
+        for at in 0..level.len() / 2 {
+            let pair = level.get(at.saturating_mul(2)..).and_then(|rest| rest.first_chunk());
+            let hash = pair.map(|[left, right]| node(left, right));
+            if let Some((place, hash)) = level.get_mut(at).zip(hash) {
+                *place = hash;
+            }
         }
     }
 }

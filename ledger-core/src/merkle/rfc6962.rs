@@ -85,37 +85,44 @@ impl MerkleTree {
         Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
     }
 
+    /// Returns the tree of one leaf.
+    pub(crate) fn of_leaf(leaf: Hash) -> Self {
+        let root = |at| if at == 0 { leaf } else { Hash::ZERO };
+        Self { count: 1, depth: 1, roots: core::array::from_fn(root) }
+    }
+
     /// Returns the roots of the complete subtrees, the largest one first.
     pub(crate) fn peaks(&self) -> &[Hash] {
         self.roots.get(..self.depth).unwrap_or_default()
     }
 
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, or `None` if there is another
-    /// number of them.
-    pub(crate) fn from_peaks(
-        count: u64,
-        peaks: impl ExactSizeIterator<Item = Hash>,
-    ) -> Option<Self> {
-        let depth = usize::try_from(count.count_ones()).ok()?;
-        if peaks.len() != depth {
-            return None;
-        }
-        let mut tree = Self { count, depth, ..Self::new() };
-        for (place, peak) in tree.roots.iter_mut().zip(peaks) {
-            *place = peak;
-        }
-        Some(tree)
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the largest one first. There is one
+    /// for each bit of `count`.
+    pub(crate) fn from_peaks(count: u64, peaks: &[[u8; 32]]) -> Self {
+        let peak = |at| peaks.get(at).map_or(Hash::ZERO, |peak| Hash::from_bytes(*peak));
+        let depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
+        Self { count, depth, roots: core::array::from_fn(peak) }
     }
 
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first.
-    pub(crate) fn from_smallest_peaks(count: u64, peaks: impl Iterator<Item = Hash>) -> Self {
-        let depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
-        let mut tree = Self { count, depth, ..Self::new() };
-        let places = tree.roots.get_mut(..depth).unwrap_or_default();
-        for (place, peak) in places.iter_mut().rev().zip(peaks) {
-            *place = peak;
+    /// Returns the root over complete subtrees with these roots, the smallest one first.
+    pub(crate) fn root_of_peaks(mut smallest_first: impl Iterator<Item = Hash>) -> Hash {
+        match smallest_first.next() {
+            Some(last) => smallest_first.fold(last, |right, left| node(&left, &right)),
+            None => Hash::of(&[]),
         }
-        tree
+    }
+
+    /// Returns the root of the smallest complete subtree that ends with `leaf`, the first after `count` leaves. `peaks` are
+    /// the roots of their complete subtrees, the smallest one first.
+    pub(crate) fn last_peak(count: u64, peaks: impl Iterator<Item = Hash>, leaf: Hash) -> Hash {
+        let inside = usize::try_from(count.trailing_ones()).unwrap_or(MAX_DEPTH);
+        peaks.take(inside).fold(leaf, |right, left| node(&left, &right))
+    }
+
+    /// Makes the tree empty.
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+        self.depth = 0;
     }
 
     /// Returns the hash of a leaf with this content.
@@ -153,11 +160,7 @@ impl MerkleTree {
     /// Returns the root over all leaves so far.
     #[must_use]
     pub fn root(&self) -> Hash {
-        let mut roots = self.roots.iter().take(self.depth).rev();
-        match roots.next() {
-            Some(last) => roots.fold(*last, |right, left| node(left, &right)),
-            None => Hash::of(&[]),
-        }
+        Self::root_of_peaks(self.peaks().iter().rev().copied())
     }
 
     /// Returns the size and the root.

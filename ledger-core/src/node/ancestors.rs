@@ -4,7 +4,8 @@
 //! subtree of that history, and a link to the last block before that subtree: `n` with its lowest bit cleared. The links
 //! lead past all complete subtrees, at most one for each bit of `n`.
 
-use super::slot::HeaderSlot;
+use super::history::History;
+use super::slot::{HeaderSlot, Subtree};
 use super::tree::TreeRef;
 use crate::branch::Branch;
 use crate::buckets::Link;
@@ -15,17 +16,6 @@ use crate::times::{MEDIAN_SPAN, Times};
 
 /// Headers that are listed at once on the way back to a branch.
 const STRETCH: usize = 32;
-
-/// The smallest complete subtree of the history that ends with a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subtree {
-    pub(super) root: Hash,
-    pub(super) before: Link, // the block before it; not followed below the root of the tree
-}
-
-impl Subtree {
-    pub(super) const EMPTY: Self = Self { root: Hash::ZERO, before: Link::NONE };
-}
 
 impl HeaderSlot {
     pub(super) const fn height(&self) -> u64 {
@@ -59,29 +49,41 @@ impl<'a> TreeRef<'a> {
     }
 
     /// Returns the smallest complete subtree of the history that ends with a child of `parent`.
-    pub(super) fn subtree_of<E>(
+    pub(super) fn subtree_of(
         &self,
-        root: &Branch<E>,
+        history: &History,
         parent: Option<usize>,
         id: &BlockId,
     ) -> Subtree {
-        let mut history = self.history_at(root, parent);
-        let inside = history.len().trailing_ones();
-        history.push(MerkleTree::leaf(id.as_bytes()));
-        let mut ends = self.subtree_ends(root, parent);
-        let before = ends.nth(usize::try_from(inside).unwrap_or(usize::MAX));
-        let peak = history.peaks().last().copied().unwrap_or(Hash::ZERO);
-        Subtree { root: peak, before: Link::from_option(before) }
+        let leaves = self.leaves(history, parent);
+        let peaks = self.peaks(history, parent);
+        let root = MerkleTree::last_peak(leaves, peaks, MerkleTree::leaf(id.as_bytes()));
+        let inside = usize::try_from(leaves.trailing_ones()).unwrap_or(usize::MAX);
+        let before = self.subtree_ends(history, parent).nth(inside);
+        Subtree { root, before: Link::from_option(before) }
+    }
+
+    /// Returns the root over the ids up to the block `end`: the history of the header after it.
+    pub(super) fn history_root(&self, history: &History, end: Option<usize>) -> Hash {
+        MerkleTree::root_of_peaks(self.peaks(history, end))
+    }
+
+    /// Returns the number of ids up to the block `end`.
+    fn leaves(&self, history: &History, end: Option<usize>) -> u64 {
+        match end {
+            Some(at) => self.slot(at).height().saturating_add(1),
+            None => history.before.len().saturating_add(1),
+        }
     }
 
     /// Returns the last blocks of the complete subtrees of a history as far as they are above the root, the smallest
     /// first.
-    fn subtree_ends<E>(
+    fn subtree_ends(
         self,
-        root: &Branch<E>,
+        history: &History,
         end: Option<usize>,
-    ) -> impl Iterator<Item = usize> + Clone + 'a {
-        let lowest = root.tip.height.0;
+    ) -> impl Iterator<Item = usize> + 'a + use<'a> {
+        let lowest = history.before.len(); // the height of the root
         core::iter::successors(end, move |at| {
             let slot = self.slot(*at);
             slot.height_before().filter(|before| *before > lowest)?;
@@ -89,17 +91,19 @@ impl<'a> TreeRef<'a> {
         })
     }
 
-    /// Returns the history with the block `end`. Costs no hash.
-    fn history_at<E>(&self, root: &Branch<E>, end: Option<usize>) -> MerkleTree {
-        let Some(at) = end else { return root.history.clone() };
-        let tree = *self;
-        let leaves = self.slot(at).height().saturating_add(1);
-        let above = self.subtree_ends(root, end);
-        let count = usize::try_from(leaves.count_ones()).unwrap_or(0);
-        let below = count.saturating_sub(above.clone().count());
-        let below = root.history.peaks().get(..below).unwrap_or_default();
-        let above = above.map(move |at| tree.slot(at).subtree.root);
-        MerkleTree::from_smallest_peaks(leaves, above.chain(below.iter().rev().copied()))
+    /// Returns the roots of the complete subtrees of the history with the block `end`, the smallest one first. Costs no
+    /// hash.
+    fn peaks<'h>(
+        self,
+        history: &'h History,
+        end: Option<usize>,
+    ) -> impl Iterator<Item = Hash> + use<'a, 'h> {
+        let count = usize::try_from(self.leaves(history, end).count_ones()).unwrap_or(0);
+        let above = self.subtree_ends(history, end);
+        let below = count.saturating_sub(self.subtree_ends(history, end).count());
+        let merged = history.peak_count().saturating_sub(below);
+        let above = above.map(move |at| self.slot(at).subtree.root);
+        above.chain(history.peaks().skip(merged))
     }
 
     /// Returns the times of the last blocks up to `end`.
@@ -127,7 +131,6 @@ impl<'a> TreeRef<'a> {
             tip: end.map_or(root.tip, |at| self.tip(at)),
             engine,
             times: self.times_at(root, end),
-            history: self.history_at(root, end),
         }
     }
 

@@ -1,34 +1,10 @@
 //! The engine after a block that is not the tip: replayed from the nearest block where it is known.
 
 use super::inner::{Inner, InnerMut};
+use super::recent::Known;
 use super::tree::TreeRef;
 use crate::branch::Branch;
 use crate::engine::Engine;
-
-/// The engine after the parent of the last header that was checked beside the chain. A branch that arrives header by header
-/// costs one step for each.
-///
-/// It saves time and decides nothing: nodes that differ only in it are equal.
-#[derive(Debug, Clone)]
-pub(super) struct RecentEngine<E>(Option<Known<E>>);
-
-/// The engine after the block in a slot.
-#[derive(Debug, Clone)]
-struct Known<E> {
-    at: usize,
-    arrival: u64, // tells another header in the same slot apart
-    engine: E,
-}
-
-impl<E> RecentEngine<E> {
-    pub(super) const NONE: Self = Self(None);
-}
-
-impl<E> PartialEq for RecentEngine<E> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
 
 impl<E: Engine> Inner<E> {
     /// Returns the height of the last block before `end` whose engine is known without a cache, and that engine.

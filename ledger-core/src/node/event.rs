@@ -9,6 +9,7 @@ use crate::header::Height;
 ///
 /// `Connected` and `Disconnected` come in the order of the chain: following them leads from one tip to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event<E> {
     /// Store the bytes of this block durably, then call [`handle_saved`](super::Node::handle_saved). It is valid.
@@ -76,6 +77,7 @@ pub enum Event<E> {
 
 /// What became of a header or a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Accepted {
     /// The header is in the tree. The body, if there was one, is not the one needed next.
@@ -106,6 +108,7 @@ pub enum Accepted {
 
 /// Whether there is more to validate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "there is work, or there is none")]
 pub enum Progress {

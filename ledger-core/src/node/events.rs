@@ -1,7 +1,7 @@
 //! What is reported: derived from the state, so that no queue can overflow and nothing is lost.
 
 use super::event::Event;
-use super::inner::{Asked, InnerMut, RootFront};
+use super::inner::{Asked, InnerMut};
 use super::slot::Status;
 use super::tree::TreeRef;
 use crate::engine::Engine;
@@ -75,9 +75,9 @@ impl<E: Engine> InnerMut<'_, E> {
         let next = self.tree().ancestor(self.inner.tip_at, lowest)?;
         let writes = self.tree().slot(next).writes;
         let header = self.tree().slot(next).header;
-        let history = self.inner.root.history.clone();
-        self.inner.root_front = Some(RootFront { header, history });
+        self.inner.root_header = Some(header);
         let tree = TreeRef::new(&self.inner.tree, self.parts.headers);
+        self.inner.history.push(&self.inner.root.tip.id, &tree.id(next));
         tree.apply(next, &mut self.inner.root);
         self.inner.journal_start = self.inner.journal_start.saturating_add(writes);
         let best = self.inner.best.map(|at| (at, self.tree().id(at)));

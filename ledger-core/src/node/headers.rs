@@ -10,7 +10,7 @@ use crate::block::SealedHeader;
 use crate::branch::{BlockError, Branch};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
-use crate::hash::BlockId;
+use crate::hash::{BlockId, Hash};
 use crate::header::Header;
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -45,25 +45,27 @@ impl<E: Engine> InnerMut<'_, E> {
         proof: &[u8],
         now: Duration,
     ) -> Result<(Option<usize>, Weight), Refused<BlockError<E::Error>>> {
-        let total = |branch: &Branch<E>| {
-            let weight = branch.check(header, proof, now.as_secs());
+        let inner = &self.inner;
+        let tree = self.tree();
+        let total = |branch: &Branch<E>, history: Hash| {
+            let weight = branch.check(header, proof, now.as_secs(), || history);
             weight.map(|weight| branch.tip.weight.saturating_add(weight))
         };
-        let inner = &self.inner;
+        let history = |end: Option<usize>| tree.history_root(&inner.history, end);
         if header.parent == inner.tip.tip.id {
-            return Ok((inner.tip_at, total(&inner.tip)?));
+            return Ok((inner.tip_at, total(&inner.tip, history(inner.tip_at))?));
         }
         if header.parent == inner.root.tip.id {
-            return Ok((None, total(&inner.root)?));
+            return Ok((None, total(&inner.root, history(None))?));
         }
-        let tree = self.tree();
         let parent = tree.find(&header.parent).ok_or(Refused::Orphan { parent: header.parent })?;
         if tree.status(parent) == Status::Invalid {
             return Err(Refused::Invalid(BlockError::InvalidAncestor));
         }
+        let history = history(Some(parent));
         let weight = match &inner.switch {
-            Some(switch) if switch.trial.tip.id == header.parent => total(&switch.trial)?,
-            _ => self.with_recent_branch(parent, total)?,
+            Some(switch) if switch.trial.tip.id == header.parent => total(&switch.trial, history)?,
+            _ => self.with_recent_branch(parent, |branch| total(branch, history))?,
         };
         Ok((Some(parent), weight))
     }
@@ -79,7 +81,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let checked = self.inner.check.as_ref().map(|check| check.block.at);
         let pinned = [target, checked, self.inner.best, self.inner.reported];
         let mut slot = HeaderSlot::new(sealed.header, id, ProofDigest::of(sealed.proof), weight);
-        slot.subtree = self.tree().subtree_of(&self.inner.root, parent, &id);
+        slot.subtree = self.tree().subtree_of(&self.inner.history, parent, &id);
         let inserted = self.tree_mut().insert(slot, parent, pinned);
         let at = inserted.map_err(|full| Refused::NoRoom { capacity: full.capacity })?;
         self.consider(at);

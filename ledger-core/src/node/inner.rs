@@ -4,9 +4,11 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use super::config::{NodeConfig, writes_of};
-use super::engines::RecentEngine;
 use super::event::Event;
+use super::history::History;
+use super::recent::RecentEngine;
 use super::slot::Status;
+use super::start::Start;
 use super::storage::NodeParts;
 use super::tree::{Tree, TreeRef, TreeRoot};
 use crate::branch::{BlockError, Branch};
@@ -28,7 +30,8 @@ pub(super) struct Inner<E: Engine> {
     pub(super) config: NodeConfig,
     pub(super) now: Duration,
     pub(super) root: Branch<E>, // below all headers in the tree
-    pub(super) root_front: Option<RootFront>, // unless the root is block 0
+    pub(super) root_header: Option<Header>, // unless the root is block 0
+    pub(super) history: History, // of the ids up to the root
     pub(super) tip: Branch<E>,  // all its blocks are saved
     pub(super) tip_at: Option<usize>,
     pub(super) best: Option<usize>, // better than the tip and all others
@@ -38,19 +41,13 @@ pub(super) struct Inner<E: Engine> {
     pub(super) journal_len: usize,
     pub(super) switch: Option<Switch<E>>,
     pub(super) check: Option<Check>,
+    pub(super) hashed: MerkleTree, // of the body that is being hashed
     pub(super) report: Option<Event<E::Error>>,
     pub(super) asked: Option<Asked>,
     pub(super) retry_at: Option<Duration>, // of branches that were given up
     pub(super) reported: Option<usize>,    // the tip that the events led to
     pub(super) confirmed: u64,             // the height of the last block reported as confirmed
     pub(super) recent: RecentEngine<E>,
-}
-
-/// What a snapshot proves the root with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RootFront {
-    pub(super) header: Header,
-    pub(super) history: MerkleTree, // of the blocks before
 }
 
 /// A branch under trial.
@@ -81,7 +78,6 @@ pub(super) struct Delivered {
 }
 
 /// How far a validation has come.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and no heap to put it on")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Hashing the body, which may be another than the header's.
@@ -93,7 +89,6 @@ pub(super) enum Stage {
 /// The transactions hashed so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hashing {
-    pub(super) tree: MerkleTree,
     pub(super) count: u32,
     pub(super) offset: usize,
 }
@@ -121,30 +116,26 @@ pub(super) struct InnerMut<'a, E: Engine> {
 }
 
 impl<E: Engine> Inner<E> {
-    /// Returns a node whose chain ends in `root`.
-    pub(super) fn new(
-        rules: Rules,
-        config: NodeConfig,
-        root: Branch<E>,
-        tree: TreeRoot,
-        trie: TrieRoot,
-    ) -> Self {
+    /// Returns a node whose chain ends in its root. `engine` is as it was there.
+    pub(super) fn new(rules: Rules, config: NodeConfig, engine: E, start: &Start<'_>) -> Self {
         Self {
             rules,
             config,
             now: Duration::ZERO,
-            confirmed: root.tip.height.0,
-            tip: root.clone(),
-            root,
-            root_front: None,
+            confirmed: start.tip.height.0,
+            tip: start.branch(engine.clone()),
+            root: start.branch(engine),
+            history: History::new(start),
+            root_header: start.header,
             tip_at: None,
             best: None,
-            tree,
-            trie,
+            tree: start.tree,
+            trie: start.trie,
             journal_start: 0,
             journal_len: 0,
             switch: None,
             check: None,
+            hashed: MerkleTree::new(),
             report: None,
             asked: None,
             retry_at: None,
@@ -252,7 +243,9 @@ impl<E: Engine> InnerMut<'_, E> {
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let rules = &self.inner.rules;
-        proposal.header(&self.inner.tip, rules, self.ledger, &mut trie, &mut journal)
+        let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
+        let history = headers.history_root(&self.inner.history, self.inner.tip_at);
+        proposal.header(&self.inner.tip, history, rules, self.ledger, &mut trie, &mut journal)
     }
 
     /// Compares a header, which was just inserted or changed, with the best one.

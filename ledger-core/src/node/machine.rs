@@ -5,17 +5,15 @@ use core::time::Duration;
 use super::config::NodeConfig;
 use super::event::{Accepted, Event, Progress};
 use super::inner::{Inner, InnerMut};
-use super::orphans::OrphanSlot;
 use super::snapshot::{ResumeError, SnapshotError, resume};
-use super::storage::{NodeParts, NodeStorage};
-use super::tree::{TreeRef, TreeRoot};
+use super::start::Start;
+use super::storage::NodeStorage;
+use super::tree::TreeRef;
 use crate::block::{Body, SealedHeader};
-use crate::branch::{BlockError, Branch};
-use crate::chain::check_capacity;
+use crate::branch::BlockError;
 use crate::conn::ConnId;
 use crate::engine::{Ancestry, Engine, Refused, Tip};
 use crate::error::ConfigError;
-use crate::execute::allocate;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
@@ -23,7 +21,7 @@ use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
 use crate::spec::ChainSpec;
-use crate::state::{JournalSlot, Store as _, TrieMut, TrieRef, TrieRoot};
+use crate::state::TrieRef;
 
 /// A chain that chooses between branches. `E` decides which headers count, `L` what transactions do, `S` is the storage.
 /// The [module](super) has an example.
@@ -49,17 +47,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let parts = storage.parts();
-        check_parts(spec, &config, &parts)?;
-        let mut trie = TrieRoot::clear(parts.entries);
-        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
-        allocate(spec, &mut state)?;
-        let root = Branch::new(genesis, engine, spec.time, state.root());
-        let tree = TreeRoot::clear(config.seed, parts.headers);
-        parts.journal.fill(JournalSlot::EMPTY);
-        parts.orphans.fill(OrphanSlot::EMPTY);
-        parts.block.fill(0);
-        let inner = Inner::new(spec.rules, config, root, tree, trie);
+        let start = Start::block_0(spec, &config, genesis, storage.parts())?;
+        let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
 
@@ -80,13 +69,13 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         ledger: L,
         trusted: &BlockId,
         snapshot: &[u8],
-        storage: S,
+        mut storage: S,
     ) -> Result<Self, ResumeError> {
-        let mut node = Self::new(spec, config, engine, ledger, storage)?;
-        let block_0 = node.inner.root.clone();
-        let mut parts = node.storage.parts();
-        node.inner = resume(block_0, config, &spec.rules, trusted, snapshot, &mut parts)?;
-        Ok(node)
+        let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
+        let block_0 = Start::block_0(spec, &config, genesis, storage.parts())?;
+        let start = resume(block_0, &spec.rules, trusted, snapshot, storage.parts())?;
+        let inner = Inner::new(spec.rules, config, engine, &start);
+        Ok(Self { inner, ledger, storage })
     }
 
     /// Returns the storage.
@@ -328,30 +317,4 @@ impl<E: Engine, L, S: NodeStorage + ?Sized> Node<E, L, S> {
     fn tree(&self) -> TreeRef<'_> {
         TreeRef::new(&self.inner.tree, self.storage.parts_ref().headers)
     }
-}
-
-/// Checks that the storage holds what the rules and the depth ask for.
-pub(super) fn check_parts(
-    spec: &ChainSpec<'_>,
-    config: &NodeConfig,
-    parts: &NodeParts<'_>,
-) -> Result<(), ConfigError> {
-    config.check()?;
-    check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
-    let needed = config.journal_len(&spec.rules);
-    let capacity = parts.journal.len();
-    if capacity < needed {
-        return Err(ConfigError::JournalTooSmall { needed, capacity });
-    }
-    let needed = config.headers_len();
-    let capacity = parts.headers.len();
-    if capacity < needed {
-        return Err(ConfigError::TreeTooSmall { needed, capacity });
-    }
-    let needed = usize::try_from(spec.rules.max_block_len).unwrap_or(usize::MAX);
-    let capacity = parts.block.len();
-    if capacity < needed {
-        return Err(ConfigError::BlockBufferTooSmall { needed, capacity });
-    }
-    Ok(())
 }

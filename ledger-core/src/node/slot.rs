@@ -1,6 +1,5 @@
 //! A header of the tree, in a caller-provided slot.
 
-use super::ancestors::Subtree;
 use crate::buckets::Link;
 use crate::engine::{Tip, Weight};
 use crate::hash::{BlockId, Hash};
@@ -32,6 +31,13 @@ pub struct HeaderSlot {
 /// The first 16 bytes of the hash of a proof: another proof for the same header is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProofDigest([u8; 16]);
+
+/// The smallest complete subtree of the history that ends with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subtree {
+    pub(super) root: Hash,
+    pub(super) before: Link, // the block before it; not followed below the root of the tree
+}
 
 /// What is known of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +99,10 @@ impl HeaderSlot {
             weight: self.weight,
         }
     }
+}
+
+impl Subtree {
+    pub(super) const EMPTY: Self = Self { root: Hash::ZERO, before: Link::NONE };
 }
 
 impl ProofDigest {

@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 
-use super::config::NodeConfig;
-use super::inner::{Inner, InnerMut, RootFront};
+use super::inner::InnerMut;
+use super::start::Start;
 use super::storage::NodeParts;
-use super::tree::TreeRoot;
 use crate::branch::Branch;
 use crate::codec::Reader;
 use crate::domain;
@@ -79,11 +78,11 @@ pub enum ResumeError {
 }
 
 /// What a snapshot says besides the entries.
-struct Front {
+struct Front<'s> {
     header: Header,
     weight: Weight,
     times: Times,
-    history: MerkleTree, // before the header
+    peaks: &'s [[u8; 32]], // of the history before the header
 }
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -92,7 +91,7 @@ impl<E: Engine> InnerMut<'_, E> {
         &mut self,
         write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
     ) -> Result<(), SnapshotError<W>> {
-        let front = self.inner.root_front.clone().ok_or(SnapshotError::NothingFinal)?;
+        let header = self.inner.root_header.ok_or(SnapshotError::NothingFinal)?;
         if self.inner.switch.is_some() || self.inner.is_executing() {
             return Err(SnapshotError::Busy);
         }
@@ -100,7 +99,8 @@ impl<E: Engine> InnerMut<'_, E> {
         let end = self.inner.journal_len;
         self.with_state(|trie, journal| journal.swap_back(start, end, trie));
         let trie = TrieRef { root: &self.inner.trie, slots: self.parts.entries };
-        let written = write_all(&front, &self.inner.root, trie.entries(), write);
+        let history = &self.inner.history.before;
+        let written = write_all(&header, history, &self.inner.root, trie.entries(), write);
         self.with_state(|trie, journal| {
             journal.redo(start, end, trie);
             trie.root();
@@ -110,14 +110,15 @@ impl<E: Engine> InnerMut<'_, E> {
 }
 
 fn write_all<E: Engine, W>(
-    front: &RootFront,
+    header: &Header,
+    history: &MerkleTree,
     root: &Branch<E>,
     entries: Entries<'_>,
     write: &mut dyn FnMut(&[u8]) -> Result<(), W>,
 ) -> Result<(), W> {
     write(domain::SNAPSHOT)?;
     let mut buf = [0; MAX_HEADER_LEN];
-    let len = front.header.encode(&mut buf).unwrap_or(0);
+    let len = header.encode(&mut buf).unwrap_or(0);
     write(buf.get(..len).unwrap_or_default())?;
     write(&root.tip.weight.0.to_be_bytes())?;
     let times = root.times.as_slice();
@@ -125,7 +126,7 @@ fn write_all<E: Engine, W>(
     for time in times {
         write(&time.to_be_bytes())?;
     }
-    for peak in front.history.peaks() {
+    for peak in history.peaks() {
         write(peak.as_bytes())?;
     }
     for (key, value) in entries {
@@ -138,41 +139,31 @@ fn write_all<E: Engine, W>(
 }
 
 /// Reads a snapshot into cleared storage.
-pub(super) fn resume<E: Engine>(
-    block_0: Branch<E>,
-    config: NodeConfig,
+#[inline(never)] // what it needs does not stand on the stack beside the new node
+pub(super) fn resume<'s>(
+    block_0: Start<'_>,
     rules: &Rules,
     trusted: &BlockId,
-    snapshot: &[u8],
-    parts: &mut NodeParts<'_>,
-) -> Result<Inner<E>, ResumeError> {
+    snapshot: &'s [u8],
+    mut parts: NodeParts<'_>,
+) -> Result<Start<'s>, ResumeError> {
     let genesis = block_0.genesis;
     let mut reader = Reader(snapshot);
     let front = Front::read(&mut reader)?;
-    let found = front.header.id(&genesis);
-    if found != *trusted {
-        return Err(ResumeError::WrongBlock { found });
+    let id = front.header.id(&genesis);
+    if id != *trusted {
+        return Err(ResumeError::WrongBlock { found: id });
     }
     front.check()?;
     let mut trie = TrieRoot::clear(parts.entries);
-    let state = read_entries(reader, rules, &mut trie, parts)?;
-    let expected = front.header.state;
+    let state = read_entries(reader, rules, &mut trie, &mut parts)?;
+    let Front { header, weight, times, peaks } = front;
+    let expected = header.state;
     if state != expected {
         return Err(ResumeError::WrongState { expected, found: state });
     }
-    let tip = Tip {
-        height: front.header.height,
-        id: found,
-        time: front.header.time,
-        state,
-        weight: front.weight,
-    };
-    let history = front.history.clone();
-    let root = Branch::resume(genesis, block_0.engine, tip, front.times, history);
-    let tree = TreeRoot::clear(config.seed, parts.headers);
-    let mut inner = Inner::new(*rules, config, root, tree, trie);
-    inner.root_front = Some(RootFront { header: front.header, history: front.history });
-    Ok(inner)
+    let tip = Tip { height: header.height, id, time: header.time, state, weight };
+    Ok(Start { genesis, tip, times, header: Some(header), peaks, tree: block_0.tree, trie })
 }
 
 /// Reads all entries, and returns their root.
@@ -201,8 +192,8 @@ fn read_entries(
     Ok(state.root())
 }
 
-impl Front {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ResumeError> {
+impl<'s> Front<'s> {
+    fn read(reader: &mut Reader<'s>) -> Result<Self, ResumeError> {
         let domain = reader.slice(domain::SNAPSHOT.len())?;
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
@@ -220,14 +211,14 @@ impl Front {
         let size = header.height.0;
         let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
         let bytes = reader.slice(peaks.saturating_mul(32))?;
-        let peaks = bytes.as_chunks().0.iter().map(|peak| Hash::from_bytes(*peak));
-        let history = MerkleTree::from_peaks(size, peaks).ok_or(ResumeError::WrongHistory)?;
-        Ok(Self { header, weight, times, history })
+        let (peaks, _) = bytes.as_chunks();
+        Ok(Self { header, weight, times, peaks })
     }
 
     /// Checks what the header commits to, and that the rest can be.
     fn check(&self) -> Result<(), ResumeError> {
-        if self.history.head() != self.header.history() {
+        let peaks = self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak));
+        if MerkleTree::root_of_peaks(peaks) != self.header.history {
             return Err(ResumeError::WrongHistory);
         }
         let before = self.times.before().ok_or(ResumeError::WrongTimes)?;

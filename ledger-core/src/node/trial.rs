@@ -9,8 +9,8 @@
 
 use core::cmp::Ordering;
 
-use super::engines::RecentEngine;
 use super::inner::{InnerMut, Switch};
+use super::recent::RecentEngine;
 use super::slot::Status;
 use crate::engine::{Engine, Tip};
 use crate::hash::BlockId;

@@ -13,20 +13,16 @@ use crate::engine::{Engine, Refused, Weight};
 use crate::error::DecodeError;
 use crate::execute::{ExecuteError, Execution, Target, check_state};
 use crate::merkle::MerkleTree;
-use crate::state::{Journal, Store as _, TrieMut};
+use crate::state::{Effects, Journal, Store as _, TrieMut};
 use crate::transaction::SignedTransaction;
 
 /// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
 const HASHED_PER_UNIT: u32 = 16;
 
 /// How a slice of a validation ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, and there is no heap to put it on"
-)]
 enum Slice<X> {
     /// There is more to do; it cost this much.
-    More(Check, u32),
+    More(u32),
     /// The block is valid and executed.
     Done,
     /// Another branch is better now.
@@ -65,7 +61,8 @@ impl<E: Engine> InnerMut<'_, E> {
         place.copy_from_slice(bytes);
         let body = len.saturating_sub(body.len());
         let block = Delivered { at, conn, len, body };
-        let stage = Stage::Hash(Hashing { tree: MerkleTree::new(), count: 0, offset: body });
+        let stage = Stage::Hash(Hashing { count: 0, offset: body });
+        self.inner.hashed.clear();
         self.inner.check = Some(Check { block, stage });
         self.inner.asked = None;
         Ok(Accepted::Body { id })
@@ -95,8 +92,9 @@ impl<E: Engine> InnerMut<'_, E> {
             if left == 0 {
                 return Progress::Pending;
             }
-            let cost = match (self.inner.check.take(), orphan) {
-                (Some(check), _) => self.validate(check, left),
+            let block = self.inner.check.as_ref().map(|check| check.block);
+            let cost = match (block, orphan) {
+                (Some(block), _) => self.validate(block, left),
                 (None, Some(orphan)) => {
                     self.attach_orphan(orphan);
                     1
@@ -126,15 +124,12 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Validates one slice, and returns what it cost.
-    fn validate(&mut self, check: Check, budget: u32) -> u32 {
-        let Delivered { at, conn, .. } = check.block;
-        let slice = self.slice(check, budget);
+    fn validate(&mut self, block: Delivered, budget: u32) -> u32 {
+        let Delivered { at, conn, .. } = block;
+        let slice = self.slice(block, budget);
         let id = self.tree().id(at);
         match slice {
-            Slice::More(check, cost) => {
-                self.inner.check = Some(check);
-                return cost;
-            }
+            Slice::More(cost) => return cost,
             Slice::Done | Slice::NotNeeded => {}
             Slice::Bytes(why) => {
                 self.restore_if_idle();
@@ -154,26 +149,30 @@ impl<E: Engine> InnerMut<'_, E> {
         1
     }
 
-    fn slice(&mut self, check: Check, budget: u32) -> Slice<E::Error> {
-        let Check { block, stage } = check;
-        match stage {
-            Stage::Hash(mut hashing) => match self.hash(block, &mut hashing, budget) {
-                Ok(true) => self.start(block),
-                Ok(false) => Slice::More(Check { block, stage: Stage::Hash(hashing) }, budget),
-                Err(why) => Slice::Bytes(why),
-            },
-            Stage::Execute(executing) => self.execute(block, executing, budget),
+    /// Goes on with the validation. It is over unless this returns `More`.
+    fn slice(&mut self, block: Delivered, budget: u32) -> Slice<E::Error> {
+        if self.inner.is_executing() {
+            return self.execute(block, budget);
+        }
+        let hashed = self.hash(block, budget);
+        if hashed == Ok(false) {
+            return Slice::More(budget);
+        }
+        self.inner.check = None;
+        match hashed {
+            Ok(_) => self.start(block),
+            Err(why) => Slice::Bytes(why),
         }
     }
 
     /// Hashes transactions. Returns whether the body is complete, and the one that the header names.
-    fn hash(
-        &self,
-        block: Delivered,
-        hashing: &mut Hashing,
-        budget: u32,
-    ) -> Result<bool, BlockError<E::Error>> {
-        let header = &self.tree().slot(block.at).header;
+    fn hash(&mut self, block: Delivered, budget: u32) -> Result<bool, BlockError<E::Error>> {
+        let Some(Check { stage: Stage::Hash(hashing), .. }) = &mut self.inner.check else {
+            return Ok(true);
+        };
+        let hashed = &mut self.inner.hashed;
+        let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
+        let header = &headers.slot(block.at).header;
         let bytes = self.parts.block.get(..block.len).unwrap_or_default();
         let limit = hashing.count.saturating_add(budget.saturating_mul(HASHED_PER_UNIT));
         while hashing.count < header.body_size {
@@ -182,12 +181,12 @@ impl<E: Engine> InnerMut<'_, E> {
             }
             let rest = bytes.get(hashing.offset..).unwrap_or_default();
             let (signed, _) = SignedTransaction::decode(rest)?;
-            hashing.tree.push(MerkleTree::leaf(signed.as_bytes()));
+            hashed.push(MerkleTree::leaf(signed.as_bytes()));
             hashing.offset = hashing.offset.saturating_add(signed.as_bytes().len());
             hashing.count = hashing.count.saturating_add(1);
         }
         match block.len.saturating_sub(hashing.offset) {
-            0 if hashing.tree.head() == header.body() => Ok(true),
+            0 if hashed.head() == header.body() => Ok(true),
             0 => Err(BlockError::WrongBody),
             more => Err(BlockError::Decode(DecodeError::TrailingBytes(more))),
         }
@@ -205,7 +204,10 @@ impl<E: Engine> InnerMut<'_, E> {
         let bytes = self.parts.block.get(..block.len).unwrap_or_default();
         let Ok((sealed, _)) = SealedHeader::decode(bytes) else { return Slice::Unable };
         let Some(switch) = &self.inner.switch else { return Slice::Unable };
-        match switch.trial.check(&sealed.header, sealed.proof, self.inner.now.as_secs()) {
+        let history =
+            || self.tree().history_root(&self.inner.history, self.tree().parent(block.at));
+        let now = self.inner.now.as_secs();
+        match switch.trial.check(&sealed.header, sealed.proof, now, history) {
             Ok(weight) => self.begin_execution(block, weight),
             // With the proof that was good before, it is the branch that makes the block invalid.
             Err(Refused::Invalid(why)) if ProofDigest::of(sealed.proof) == known => {
@@ -226,68 +228,78 @@ impl<E: Engine> InnerMut<'_, E> {
         match begun {
             Ok(execution) => {
                 let stage = Stage::Execute(Executing { execution, start, weight });
-                Slice::More(Check { block, stage }, 1)
+                self.inner.check = Some(Check { block, stage });
+                Slice::More(1)
             }
             Err(error) => Self::failed(error.into()),
         }
     }
 
     /// Executes transactions; after the last one, compares the state with the header's.
-    fn execute(
-        &mut self,
-        block: Delivered,
-        mut executing: Executing,
-        budget: u32,
-    ) -> Slice<E::Error> {
+    fn execute(&mut self, block: Delivered, budget: u32) -> Slice<E::Error> {
         let mut cost = 0_u32;
         while cost < budget {
-            match self.step(block, &mut executing.execution) {
+            match self.step(block) {
                 Ok(Some(signatures)) => cost = cost.saturating_add(signatures),
-                Ok(None) => return self.finish(block, executing),
-                Err(error) => return self.undo(executing.start, error.into()),
+                Ok(None) => return self.finish(block),
+                Err(error) => return self.undo(error.into()),
             }
         }
-        Slice::More(Check { block, stage: Stage::Execute(executing) }, cost)
+        Slice::More(cost)
     }
 
-    fn step(
-        &mut self,
-        block: Delivered,
-        execution: &mut Execution,
-    ) -> Result<Option<u32>, ExecuteError> {
+    /// Executes the next transaction, and returns how many signatures were checked.
+    fn step(&mut self, block: Delivered) -> Result<Option<u32>, ExecuteError> {
+        let Some(Check { stage: Stage::Execute(executing), .. }) = &mut self.inner.check else {
+            return Ok(None);
+        };
         let body = self.parts.block.get(block.body..block.len).unwrap_or_default();
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
-        let stepped = execution.step(self.ledger, &self.inner.rules, &mut target, body);
+        let stepped = executing.execution.step(self.ledger, &self.inner.rules, &mut target, body);
         self.inner.journal_len = journal.len();
-        stepped
+        stepped.map(|executed| executed.map(|executed| executed.signatures))
     }
 
-    fn finish(&mut self, block: Delivered, executing: Executing) -> Slice<E::Error> {
-        let Executing { execution, start, weight } = executing;
-        let slot = *self.tree().slot(block.at);
-        let rules = self.inner.rules;
-        let finished = self.with_state(|trie, journal| {
-            let mut target = Target { store: trie, journal: Some(journal) };
-            let effects = execution.finish(&rules, &mut target)?;
-            check_state(&slot.header, target.store)?;
-            Ok(effects)
-        });
-        let effects = match finished {
+    fn finish(&mut self, block: Delivered) -> Slice<E::Error> {
+        let effects = match self.close_body(block) {
             Ok(effects) => effects,
-            Err(refused) => return self.undo(start, refused),
+            Err(refused) => return self.undo(refused),
         };
-        let writes = self.inner.journal_len.saturating_sub(start);
+        let check = self.inner.check.take();
+        let Some(Check { stage: Stage::Execute(executing), .. }) = check else {
+            return Slice::Unable;
+        };
+        let writes = self.inner.journal_len.saturating_sub(executing.start);
         let Some(switch) = &mut self.inner.switch else { return Slice::Unable };
-        switch.trial.apply(&slot.header, slot.id, weight, &effects);
+        let slot = TreeRef::new(&self.inner.tree, self.parts.headers).slot(block.at);
+        switch.trial.apply(&slot.header, slot.id, executing.weight, &effects);
         let tip = switch.trial.tip;
         self.complete(block.at, &tip, writes, effects);
         Slice::Done
     }
 
+    /// Pays the author and compares the state with the header's.
+    fn close_body(&mut self, block: Delivered) -> Result<Effects, Refused<BlockError<E::Error>>> {
+        let Some(Check { stage: Stage::Execute(executing), .. }) = &mut self.inner.check else {
+            return Ok(Effects::NONE);
+        };
+        let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
+        let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
+        let finished = executing.execution.finish(&self.inner.rules, &mut target);
+        self.inner.journal_len = journal.len();
+        let effects = finished?;
+        check_state(&headers.slot(block.at).header, &mut trie)?;
+        Ok(effects)
+    }
+
     /// Takes back what the block wrote.
-    fn undo(&mut self, start: usize, refused: Refused<BlockError<E::Error>>) -> Slice<E::Error> {
+    fn undo(&mut self, refused: Refused<BlockError<E::Error>>) -> Slice<E::Error> {
+        let start = self.inner.executed_end();
+        self.inner.check = None;
         self.with_state(|trie, journal| {
             journal.undo(start, trie);
             trie.root()

@@ -6,10 +6,12 @@
 use super::proof::{empty_root, inner_message};
 use super::slot::{Inner, Link, MAX_DEPTH, Node, Slot, TrieRoot};
 use crate::hash::{Hash, TwoBlocks};
-use crate::merkle::HashPairs;
+use crate::merkle::{HashPairs, OneByOne};
 
 /// The number of messages that are hashed together: the lanes of the widest vectors.
 const GROUP: usize = 16;
+/// The same where they are hashed one after the other: more would only take room on the stack.
+const SMALL_GROUP: usize = 4;
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
 /// The largest number of levels above the subtrees.
@@ -19,7 +21,8 @@ const MAX_LEVELS_ABOVE: usize = 16;
 struct Rehash<'a> {
     slots: &'a mut [Slot],
     hasher: &'a mut dyn HashPairs,
-    messages: [TwoBlocks; GROUP],
+    messages: &'a mut [TwoBlocks],
+    hashes: &'a mut [Hash], // as many
     places: [Place; GROUP],
     len: usize, // of messages and places
 }
@@ -31,15 +34,39 @@ struct Place {
     side: usize,
 }
 
-/// Hashes what has changed, and returns the root.
-pub(super) fn rehash(root: &mut TrieRoot, slots: &mut [Slot], hasher: &mut dyn HashPairs) -> Hash {
+/// Hashes what has changed in groups, and returns the root.
+#[inline(never)] // the groups stand on the stack of no other function
+pub(super) fn rehash_with(
+    root: &mut TrieRoot,
+    slots: &mut [Slot],
+    hasher: &mut dyn HashPairs,
+) -> Hash {
+    let mut messages = [[[0; 64]; 2]; GROUP];
+    let mut hashes = [Hash::ZERO; GROUP];
+    rehash(root, slots, |slots| Rehash::new(slots, hasher, &mut messages, &mut hashes))
+}
+
+/// Hashes what has changed one after the other, and returns the root.
+#[inline(never)]
+pub(super) fn rehash_one_by_one(root: &mut TrieRoot, slots: &mut [Slot]) -> Hash {
+    let mut messages = [[[0; 64]; 2]; SMALL_GROUP];
+    let mut hashes = [Hash::ZERO; SMALL_GROUP];
+    let hasher = &mut OneByOne;
+    rehash(root, slots, |slots| Rehash::new(slots, hasher, &mut messages, &mut hashes))
+}
+
+fn rehash<'a>(
+    root: &mut TrieRoot,
+    slots: &'a mut [Slot],
+    begin: impl FnOnce(&'a mut [Slot]) -> Rehash<'a>,
+) -> Hash {
     if root.is_stale {
         root.hash = match root.top.node() {
             Node::None => empty_root(),
             Node::Leaf(index) => slots
                 .get(index)
                 .map_or(Hash::ZERO, |slot| Hash::of_two_blocks(&slot.leaf.message())),
-            Node::Inner(_) => Rehash::new(slots, hasher).run(root.top, root.changes),
+            Node::Inner(_) => begin(slots).run(root.top, root.changes),
         };
         root.is_stale = false;
         root.changes = 0;
@@ -48,9 +75,14 @@ pub(super) fn rehash(root: &mut TrieRoot, slots: &mut [Slot], hasher: &mut dyn H
 }
 
 impl<'a> Rehash<'a> {
-    fn new(slots: &'a mut [Slot], hasher: &'a mut dyn HashPairs) -> Self {
+    fn new(
+        slots: &'a mut [Slot],
+        hasher: &'a mut dyn HashPairs,
+        messages: &'a mut [TwoBlocks],
+        hashes: &'a mut [Hash],
+    ) -> Self {
         let places = [Place { parent: Link::NONE, side: 0 }; GROUP];
-        Self { slots, hasher, messages: [[[0; 64]; 2]; GROUP], places, len: 0 }
+        Self { slots, hasher, messages, hashes, places, len: 0 }
     }
 
     fn run(&mut self, top: Link, changes: u32) -> Hash {
@@ -161,7 +193,7 @@ impl<'a> Rehash<'a> {
     }
 
     fn push(&mut self, message: TwoBlocks, place: Place) {
-        if self.len == GROUP {
+        if self.len == self.messages.len() {
             self.flush();
         }
         let places = self.messages.get_mut(self.len).zip(self.places.get_mut(self.len));
@@ -174,9 +206,8 @@ impl<'a> Rehash<'a> {
 
     /// Hashes the group and writes the hashes into the parents.
     fn flush(&mut self) {
-        let mut hashes = [Hash::ZERO; GROUP];
         let messages = self.messages.get(..self.len).unwrap_or_default();
-        let hashes = hashes.get_mut(..self.len).unwrap_or_default();
+        let hashes = self.hashes.get_mut(..self.len).unwrap_or_default();
         self.hasher.hash_messages(messages, hashes);
         for (hash, Place { parent, side }) in hashes.iter().zip(self.places) {
             let parent = inner_mut(parent, self.slots);

@@ -5,6 +5,8 @@ use super::proof::leaf_message;
 use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
+/// The number of keys that go down the trie together: as many reads as a processor waits for at once.
+const IN_STEP: usize = 16;
 
 /// Room for one entry: its leaf, and one of the inner nodes.
 ///
@@ -167,8 +169,21 @@ impl Link {
 
 impl<'a> TrieRef<'a> {
     pub(crate) fn get(&self, key: &Key) -> Option<Value> {
-        let leaf = self.leaf(self.nearest(key)?)?;
-        (leaf.key == *key).then_some(leaf.value)
+        self.value_of(self.nearest(key)?, key)
+    }
+
+    /// Writes the value of each key to `values`. The keys of a group go down the trie in step: their nodes are read
+    /// without waiting for each other.
+    pub(super) fn get_each(&self, keys: &[Key], values: &mut [Option<Value>]) {
+        for (keys, values) in keys.chunks(IN_STEP).zip(values.chunks_mut(IN_STEP)) {
+            let links = self.nearest_each(keys);
+            for ((key, link), value) in keys.iter().zip(links).zip(values) {
+                *value = match link.node() {
+                    Node::Leaf(index) => self.value_of(index, key),
+                    _ => None,
+                };
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -195,6 +210,30 @@ impl<'a> TrieRef<'a> {
             }
         }
         None
+    }
+
+    /// Returns the leaves to which the bits of up to [`IN_STEP`] keys lead.
+    fn nearest_each(&self, keys: &[Key]) -> [Link; IN_STEP] {
+        let mut links = [self.root.top; IN_STEP];
+        for _ in 0..MAX_DEPTH {
+            let mut is_done = true;
+            for (key, link) in keys.iter().zip(&mut links) {
+                if let Node::Inner(index) = link.node() {
+                    *link = self.inner(index).map_or(Link::NONE, |inner| inner.child(key));
+                    is_done = false;
+                }
+            }
+            if is_done {
+                break;
+            }
+        }
+        links
+    }
+
+    /// Returns the value of a key if the leaf is its own.
+    fn value_of(&self, index: usize, key: &Key) -> Option<Value> {
+        let leaf = self.leaf(index)?;
+        (leaf.key == *key).then_some(leaf.value)
     }
 
     pub(super) fn leaf(&self, index: usize) -> Option<&'a Leaf> {

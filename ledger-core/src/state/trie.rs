@@ -3,12 +3,12 @@
 use super::entry::{Key, Value};
 use super::proof::{MapProof, Step};
 use super::regions::{release, take};
-use super::rehash::rehash;
+use super::rehash::{rehash_one_by_one, rehash_with};
 use super::slot::{Inner, Kind, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-use crate::merkle::{HashPairs, OneByOne};
+use crate::merkle::HashPairs;
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -67,7 +67,7 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
     /// Returns the root over all entries, as [`Store::root`] does. The nodes that have changed are hashed in groups,
     /// level by level.
     pub fn root_with(&mut self, hasher: &mut dyn HashPairs) -> Hash {
-        rehash(&mut self.root, self.slots.as_mut(), hasher)
+        rehash_with(&mut self.root, self.slots.as_mut(), hasher)
     }
 
     fn as_mut(&mut self) -> TrieMut<'_> {
@@ -80,6 +80,25 @@ impl<S: AsRef<[Slot]> + ?Sized> Trie<S> {
     #[must_use]
     pub fn value(&self, key: &Key) -> Option<Value> {
         TrieRef { root: &self.root, slots: self.slots.as_ref() }.get(key)
+    }
+
+    /// Writes the value of each key to the same place of `values`. In a map that is larger than the cache of the processor,
+    /// 16 look-ups together take about as long as two alone.
+    ///
+    /// ```
+    /// use ledger_core::state::{Key, Slot, Store, Trie, Value};
+    ///
+    /// let mut map = Trie::new([Slot::EMPTY; 8]);
+    /// let keys = [Key::new(64, b"north"), Key::new(64, b"south")];
+    /// map.replace(&keys[1], Value::new(b"21 C").as_ref())?;
+    ///
+    /// let mut values = [None; 2];
+    /// map.values(&keys, &mut values);
+    /// assert_eq!(values, [None, Value::new(b"21 C")]);
+    /// # Ok::<(), ledger_core::state::StoreError>(())
+    /// ```
+    pub fn values(&self, keys: &[Key], values: &mut [Option<Value>]) {
+        TrieRef { root: &self.root, slots: self.slots.as_ref() }.get_each(keys, values);
     }
 
     /// Returns the number of entries.
@@ -115,20 +134,33 @@ impl Store for TrieMut<'_> {
     }
 
     fn replace(&mut self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, StoreError> {
-        let nearest = self.as_ref().nearest(key);
-        let leaf = nearest.and_then(|index| self.as_ref().leaf(index)).copied();
-        let old = leaf.filter(|leaf| leaf.key == *key).map(|leaf| leaf.value);
-        match (old, value) {
-            (None, None) => {}
-            (Some(_), Some(value)) => self.update(key, value),
-            (None, Some(value)) => self.insert(key, value, leaf.as_ref())?,
-            (Some(_), None) => self.remove(key),
+        let Some(value) = value else {
+            let old = self.as_ref().get(key);
+            if old.is_some() {
+                self.remove(key);
+            }
+            return Ok(old);
+        };
+        // The way down marks the nodes. Before that it must be certain that there is room.
+        if self.root.free_leaves == Link::NONE && self.as_ref().get(key).is_none() {
+            return Err(StoreError::Full { capacity: self.slots.len() });
         }
-        Ok(old)
+        let mut fork = None;
+        if let Node::Leaf(index) = self.mark(key).node()
+            && let Some(slot) = self.slots.get_mut(index)
+        {
+            let leaf = &mut slot.leaf;
+            fork = leaf.key.first_difference(key);
+            if fork.is_none() {
+                return Ok(Some(core::mem::replace(&mut leaf.value, *value)));
+            }
+        }
+        self.insert(key, value, fork)?;
+        Ok(None)
     }
 
     fn root(&mut self) -> Hash {
-        rehash(self.root, self.slots, &mut OneByOne)
+        rehash_one_by_one(self.root, self.slots)
     }
 }
 
@@ -141,24 +173,9 @@ impl TrieMut<'_> {
         TrieRef { root: self.root, slots: self.slots }
     }
 
-    /// Changes the value of a key that has one, and marks the nodes on the way.
-    fn update(&mut self, key: &Key, value: &Value) {
-        if let Node::Leaf(index) = self.mark(key).node()
-            && let Some(slot) = self.slots.get_mut(index)
-        {
-            slot.leaf.value = *value;
-        }
-    }
-
-    /// Adds an entry next to the leaf to which the bits of its key lead.
-    fn insert(
-        &mut self,
-        key: &Key,
-        value: &Value,
-        nearest: Option<&Leaf>,
-    ) -> Result<(), StoreError> {
+    /// Adds an entry. `fork` is the first bit in which its key differs from the leaf to which its bits lead, if any.
+    fn insert(&mut self, key: &Key, value: &Value, fork: Option<u8>) -> Result<(), StoreError> {
         let full = StoreError::Full { capacity: self.slots.len() };
-        let fork = nearest.and_then(|leaf| leaf.key.first_difference(key));
         let leaf = take(self.root, self.slots, Kind::Leaf, key).ok_or(full)?;
         if let Some(slot) = self.slots.get_mut(leaf) {
             slot.leaf = Leaf { key: *key, value: *value };
@@ -167,7 +184,6 @@ impl TrieMut<'_> {
         self.root.len = self.root.len.saturating_add(1);
         let Some(depth) = fork else {
             self.root.top = leaf;
-            self.root.is_stale = true;
             return Ok(());
         };
         // As many inner nodes as leaves exist, and one fewer is used: there is a free one.
@@ -200,6 +216,7 @@ impl TrieMut<'_> {
             link = inner.child(key);
         }
         let Node::Leaf(leaf) = link.node() else { return };
+        self.root.changes = self.root.changes.saturating_add(1);
         match parent {
             None => {
                 self.root.top = Link::NONE;
@@ -222,7 +239,6 @@ impl TrieMut<'_> {
         let mut is_stale = self.root.is_stale;
         let mut above = None;
         self.root.is_stale = true;
-        self.root.changes = self.root.changes.saturating_add(1);
         while let Node::Inner(index) = link.node() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             let inner = &mut slot.inner;
@@ -247,7 +263,7 @@ impl TrieMut<'_> {
         (link, hash, is_stale)
     }
 
-    /// Marks the inner nodes on the way to a key, whose hashes have changed, and returns the leaf under them.
+    /// Marks the inner nodes on the way to a key, whose hashes are to change, and returns the leaf under them.
     fn mark(&mut self, key: &Key) -> Link {
         self.root.is_stale = true;
         self.root.changes = self.root.changes.saturating_add(1);

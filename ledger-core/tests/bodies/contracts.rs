@@ -200,7 +200,10 @@ impl World {
         let mut out = vec![0; block.encoded_len()];
         block.encode(&mut out).expect("encoded_len suffices");
         let mut witness = vec![0; 1 << 15];
+        let before = self.chain.clone().into_storage();
         let witness = self.chain.witness(&out, &mut witness).expect("a good block").to_vec();
+        // The whole block was executed and taken back.
+        assert_eq!(self.chain.clone().into_storage(), before, "every byte is as it was");
         let tip = self.chain.append(self.now, &out).expect("it was proposed");
         self.check_witness(input, &out, witness);
         assert_eq!(*self.device.tip(), tip);

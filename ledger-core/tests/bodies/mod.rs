@@ -40,6 +40,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_gossip_message", gossip::message),
     ("ledger_node", node::laws),
     ("ledger_node_arrival", node::arrival),
+    ("ledger_node_snapshot", node::snapshot),
 ];
 
 /// A header that decodes encodes back to the same bytes.

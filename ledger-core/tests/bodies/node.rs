@@ -264,3 +264,60 @@ fn serve(node: &mut Node<Open, Standard, Storage>, now: Duration, path: &mut Vec
         }
     }
 }
+
+/// Returns the snapshot of a node whose chain is the first branch of the tree.
+fn good_snapshot() -> &'static Vec<u8> {
+    static SNAPSHOT: OnceLock<Vec<u8>> = OnceLock::new();
+    SNAPSHOT.get_or_init(|| {
+        let mut driven = driven(2);
+        let now = Duration::from_secs(TIME + 100);
+        let mut path = Vec::new();
+        for block in &blocks()[..5] {
+            driven.0.handle_header(now, ConnId(0), block).expect("a good header");
+            serve(&mut driven.0, now, &mut path);
+        }
+        written(&mut driven.0)
+    })
+}
+
+fn written(node: &mut Node<Open, Standard, Storage>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = node.snapshot(|piece| {
+        bytes.extend_from_slice(piece);
+        Ok::<(), ()>(())
+    });
+    written.expect("a block is final");
+    bytes
+}
+
+/// Whatever became of a snapshot, a node that starts from it writes the same snapshot. The header's own id is trusted, or
+/// nothing else would be looked at.
+pub fn snapshot(bytes: &[u8]) {
+    const DOMAIN_LEN: usize = 23;
+    let mut input = Input::new(bytes);
+    let mut snapshot = good_snapshot().clone();
+    while !input.is_empty() {
+        let at = usize::from(input.u16()) % (snapshot.len() + 1);
+        match input.below(4) {
+            0 => snapshot.truncate(at),
+            1 => snapshot.splice(at..at, input.bytes(81).iter().copied()).for_each(drop),
+            _ if at < snapshot.len() => snapshot[at] ^= input.byte(),
+            _ => {}
+        }
+    }
+    let header = Header::decode(snapshot.get(DOMAIN_LEN..).unwrap_or_default());
+    let trusted = header.map(|(header, _)| header.id(&genesis())).unwrap_or_default();
+    let Driven(fresh) = driven(2);
+    let storage = fresh.into_storage();
+    let config = NodeConfig::new(2, 1);
+    let resumed =
+        with_spec(|spec| Node::resume(spec, config, Open, Standard, &trusted, &snapshot, storage));
+    match resumed {
+        Ok(mut node) => {
+            assert_eq!(node.tip().id, trusted);
+            assert_eq!(node.final_tip(), node.tip());
+            assert_eq!(written(&mut node), snapshot);
+        }
+        Err(error) => assert_ne!(&snapshot, good_snapshot(), "{error}"),
+    }
+}

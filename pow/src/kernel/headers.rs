@@ -101,27 +101,3 @@ fn hash_lanes(words: &[Lanes; WORDS], digests: &mut [Lanes; 8]) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use sha2::{Digest, Sha256};
-
-    use super::{EncodedHeaders, GROUP, HeaderIds};
-    use crate::kernel::Kernel;
-    use crate::sha256::hash_header;
-
-    #[test]
-    fn all_kernels_hash_headers_as_sha2_does() {
-        let headers: EncodedHeaders = core::array::from_fn(|lane| {
-            core::array::from_fn(|at| u8::try_from((lane * 37 + at * 11) % 251).unwrap_or(0))
-        });
-        let expected: HeaderIds =
-            headers.map(|header| Sha256::digest(Sha256::digest(header)).into());
-        assert_eq!(headers.each_ref().map(hash_header), expected);
-        for kernel in Kernel::available() {
-            let mut ids = [[0; 32]; GROUP];
-            kernel.header_ids(&headers, &mut ids);
-            assert_eq!(ids, expected, "{kernel}");
-        }
-    }
-}

@@ -6,17 +6,21 @@ pub(crate) mod lanes;
 #[cfg(feature = "ledger")]
 pub(crate) mod messages;
 pub(crate) mod run;
+#[cfg(feature = "simd")]
+mod simd;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 
-#[cfg(feature = "simd")]
-use crate::simd::Simd;
 use crate::target::DigestOrder;
 
 use headers::{EncodedHeaders, HeaderIds};
 use lanes::leading_words;
 use run::by_shape;
 use run::{LANES, Run, Shape};
+#[cfg(feature = "simd")]
+use simd::Simd;
 
 /// Whether hashing many nonces at once is faster: on 64-bit processors, which overlap hashes, and on those with
 /// vectors. Others hash one by one and carry no code for more.

@@ -1,0 +1,94 @@
+//! Where a node begins: at block 0, or at the block of a snapshot.
+
+use super::config::NodeConfig;
+use super::orphans::OrphanSlot;
+use super::storage::NodeParts;
+use super::tree::TreeRoot;
+use crate::branch::Branch;
+use crate::chain::check_capacity;
+use crate::engine::{Tip, Weight};
+use crate::error::ConfigError;
+use crate::execute::allocate;
+use crate::hash::{GenesisId, Hash};
+use crate::header::{Header, Height};
+use crate::spec::ChainSpec;
+use crate::state::{JournalSlot, Store as _, TrieMut, TrieRoot};
+use crate::times::Times;
+
+/// What is known of the first root of a node, besides the engine there. It is small, unlike the node: what makes it does not
+/// stand on the stack beside the node.
+#[derive(Debug)]
+pub(super) struct Start<'s> {
+    pub(super) genesis: GenesisId,
+    pub(super) tip: Tip,
+    pub(super) times: Times,
+    pub(super) header: Option<Header>, // unless the root is block 0
+    pub(super) peaks: &'s [[u8; 32]],  // of the history before the root, the largest subtree first
+    pub(super) tree: TreeRoot,
+    pub(super) trie: TrieRoot,
+}
+
+impl Start<'_> {
+    /// Clears the storage and fills the state of block 0.
+    #[inline(never)]
+    pub(super) fn block_0(
+        spec: &ChainSpec<'_>,
+        config: &NodeConfig,
+        genesis: GenesisId,
+        parts: NodeParts<'_>,
+    ) -> Result<Self, ConfigError> {
+        check_parts(spec, config, &parts)?;
+        let mut trie = TrieRoot::clear(parts.entries);
+        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+        allocate(spec, &mut state)?;
+        let tip = Tip {
+            height: Height(0),
+            id: genesis.block_id(),
+            time: spec.time,
+            state: state.root(),
+            weight: Weight(0),
+        };
+        let tree = TreeRoot::clear(config.seed, parts.headers);
+        parts.journal.fill(JournalSlot::EMPTY);
+        parts.orphans.fill(OrphanSlot::EMPTY);
+        parts.block.fill(0);
+        let times = Times::starting_at(spec.time);
+        Ok(Self { genesis, tip, times, header: None, peaks: &[], tree, trie })
+    }
+
+    /// Returns the branch that ends in the root. `engine` is as it was there.
+    pub(super) fn branch<E>(&self, engine: E) -> Branch<E> {
+        Branch { genesis: self.genesis, tip: self.tip, engine, times: self.times }
+    }
+
+    /// Returns the roots of the complete subtrees before the root, the smallest one first.
+    pub(super) fn smallest_peaks(&self) -> impl Iterator<Item = Hash> + '_ {
+        self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak))
+    }
+}
+
+/// Checks that the storage holds what the rules and the depth ask for.
+fn check_parts(
+    spec: &ChainSpec<'_>,
+    config: &NodeConfig,
+    parts: &NodeParts<'_>,
+) -> Result<(), ConfigError> {
+    config.check()?;
+    check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
+    let needed = config.journal_len(&spec.rules);
+    let capacity = parts.journal.len();
+    if capacity < needed {
+        return Err(ConfigError::JournalTooSmall { needed, capacity });
+    }
+    let needed = config.headers_len();
+    let capacity = parts.headers.len();
+    if capacity < needed {
+        return Err(ConfigError::TreeTooSmall { needed, capacity });
+    }
+    let needed = usize::try_from(spec.rules.max_block_len).unwrap_or(usize::MAX);
+    let capacity = parts.block.len();
+    if capacity < needed {
+        return Err(ConfigError::BlockBufferTooSmall { needed, capacity });
+    }
+    Ok(())
+}
