@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::config::GossipConfig;
+use super::message::Status;
 use super::types::CloseReason;
 use crate::conn::ConnId;
 use crate::hash::BlockId;
@@ -21,11 +23,13 @@ pub struct PeerSlot {
     pub(super) hello_sent: bool,
     pub(super) status_due: bool,
     pub(super) connected_due: bool, // the event
+    pub(super) snapshot_due: bool,
     pub(super) since: Duration,
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) tip: BlockId,
     pub(super) height: u64,
+    pub(super) snapshot: Option<Status>, // that it hands out
     pub(super) sync: Sync,
     pub(super) continue_from: Option<BlockId>, // the last header of an unfinished sequence
     pub(super) light_headers: u32,
@@ -73,11 +77,13 @@ impl PeerSlot {
         hello_sent: false,
         status_due: false,
         connected_due: false,
+        snapshot_due: false,
         since: Duration::ZERO,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         tip: BlockId::from_bytes([0; 32]),
         height: 0,
+        snapshot: None,
         sync: Sync::Idle,
         continue_from: None,
         light_headers: 0,
@@ -147,6 +153,16 @@ impl PeerSlot {
             let took = now.saturating_sub(asked_at);
             let sum = self.latency.saturating_mul(3).saturating_add(took);
             self.latency = sum.checked_div(4).unwrap_or_default();
+        }
+    }
+
+    /// Counts headers of a branch that is not heavier than the chain. After many of them the peer has to wait.
+    pub(super) fn count_light(&mut self, headers: u32, now: Duration, config: &GossipConfig) {
+        self.light_headers = self.light_headers.saturating_add(headers);
+        if self.light_headers > config.max_light_headers {
+            self.light_headers = 0;
+            let until = now.saturating_add(config.silence_timeout);
+            self.sync = Sync::Paused { until };
         }
     }
 

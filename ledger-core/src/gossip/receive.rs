@@ -75,11 +75,16 @@ impl InnerMut<'_> {
             _ if !is_open => self.change(at, |peer| peer.close(CloseReason::Malformed)),
             Message::Hello(_) => self.change(at, |peer| peer.close(CloseReason::Malformed)),
             Message::Status(status) => self.status(at, &status),
-            Message::GetHeaders(_) | Message::GetBlock(_) | Message::GetTransaction(_) => {
-                return Some(message);
-            }
+            Message::GetHeaders(_)
+            | Message::GetBlock(_)
+            | Message::GetTransaction(_)
+            | Message::GetSnapshot(_) => return Some(message),
+            Message::HaveSnapshot(offer) => self.have_snapshot(at, offer),
+            Message::Snapshot(place, _) => return self.snapshot(at, &place).then_some(message),
             Message::Headers(headers) => {
-                return self.headers(at, headers.has_more()).then_some(message);
+                // Who has more sends some.
+                let has_more = headers.has_more() && !headers.is_empty();
+                return self.headers(at, has_more).then_some(message);
             }
             Message::Block(bytes) => return self.block(at, bytes).then_some(message),
             Message::HaveTransactions(ids) => self.have_transactions(at, ids),
@@ -210,6 +215,7 @@ impl InnerMut<'_> {
                     request.exclude(at);
                 }
             }
+            NotFound::Snapshot(id) => self.snapshot_not_found(at, &id),
             NotFound::Transaction(id) => {
                 let mut transactions = self.transactions();
                 if let Some(slot) = transactions.asked_of(&id, at) {

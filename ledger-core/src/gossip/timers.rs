@@ -11,13 +11,14 @@ use super::transactions::TransactionsRef;
 use super::types::CloseReason;
 
 impl Timer {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Hello,
         Self::Silence,
         Self::KeepAlive,
         Self::Headers,
         Self::Block,
         Self::Transaction,
+        Self::Snapshot,
     ];
 }
 
@@ -39,6 +40,10 @@ impl Inner {
                     None => request.retry_at,
                 });
                 at.filter(later).min()
+            }
+            Timer::Snapshot => {
+                let at = self.chunk.and_then(|chunk| chunk.deadline(config.request_timeout));
+                at.filter(later)
             }
             Timer::Transaction => {
                 let table = TransactionsRef::new(parts.transactions);
@@ -84,6 +89,7 @@ impl InnerMut<'_> {
         }
         self.expire_blocks(now);
         self.expire_transactions(now);
+        self.expire_snapshot(now);
     }
 
     fn fire(&mut self, timer: Timer, at: usize, now: Duration) {
@@ -103,12 +109,12 @@ impl InnerMut<'_> {
                 Sync::Paused { .. } => self.change(at, |peer| peer.sync = Sync::At(now)),
                 Sync::At(_) | Sync::Idle => {}
             },
-            Timer::Block | Timer::Transaction => {}
+            Timer::Block | Timer::Transaction | Timer::Snapshot => {}
         }
     }
 
     /// Disconnects a peer that did not answer too often, unless it is the only one.
-    fn close_if_stalled(&mut self, at: usize) {
+    pub(super) fn close_if_stalled(&mut self, at: usize) {
         let max = self.inner.config.max_stalls;
         let is_last = self.parts.peers.iter().filter(|peer| peer.is_open()).count() <= 1;
         self.change(at, |peer| {

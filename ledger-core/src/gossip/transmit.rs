@@ -40,7 +40,13 @@ impl InnerMut<'_> {
             self.change(at, |peer| peer.status_due = false);
             return Ok(Some(len));
         }
+        if let Some(len) = self.send_offer(at, buf)? {
+            return Ok(Some(len));
+        }
         if let Some(len) = self.ask_headers(at, buf)? {
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_snapshot(at, buf)? {
             return Ok(Some(len));
         }
         if let Some(len) = self.ask_block(at, buf)? {

@@ -71,16 +71,19 @@
 //! ```
 
 mod ancestors;
+mod chunk;
 mod config;
 mod engines;
 mod event;
 mod events;
 mod headers;
 mod inner;
+mod join;
 mod machine;
 mod orphans;
 mod slot;
 mod snapshot;
+mod source;
 mod storage;
 mod timers;
 mod tree;
@@ -89,10 +92,12 @@ mod validate;
 
 pub use config::{NodeConfig, Timer};
 pub use event::{Accepted, Event, Progress};
+pub use join::{ChunkError, HeaderFollower, Join, JoinBase};
 pub use machine::Node;
 pub use orphans::OrphanSlot;
 pub use slot::HeaderSlot;
 pub use snapshot::{ResumeError, SnapshotError};
+pub use source::SnapshotSource;
 #[cfg(feature = "alloc")]
 pub use storage::{NodeLimits, NodeVec};
 pub use storage::{NodeSlots, NodeStorage};

@@ -79,9 +79,9 @@ pub enum ResumeError {
 }
 
 /// What a snapshot says besides the entries.
-struct Front {
-    header: Header,
-    weight: Weight,
+pub(super) struct Front {
+    pub(super) header: Header,
+    pub(super) weight: Weight,
     times: Times,
     history: MerkleTree, // before the header
 }
@@ -155,7 +155,8 @@ pub(super) fn resume<E: Engine>(
     }
     front.check()?;
     let mut trie = TrieRoot::clear(parts.entries);
-    let state = read_entries(reader, rules, &mut trie, parts)?;
+    let mut entries = TrieMut { root: &mut trie, slots: parts.entries };
+    let state = fill_entries(reader, rules, &mut entries)?;
     let expected = front.header.state;
     if state != expected {
         return Err(ResumeError::WrongState { expected, found: state });
@@ -176,14 +177,12 @@ pub(super) fn resume<E: Engine>(
 }
 
 /// Reads all entries, and returns their root.
-fn read_entries(
+pub(super) fn fill_entries(
     mut reader: Reader<'_>,
     rules: &Rules,
-    trie: &mut TrieRoot,
-    parts: &mut NodeParts<'_>,
+    state: &mut TrieMut<'_>,
 ) -> Result<Hash, ResumeError> {
     let max_entries = rules.max_entries;
-    let mut state = TrieMut { root: trie, slots: parts.entries };
     let mut last = None;
     while !reader.0.is_empty() {
         let key = Key::from_bytes(reader.array()?);
@@ -202,7 +201,7 @@ fn read_entries(
 }
 
 impl Front {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ResumeError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ResumeError> {
         let domain = reader.slice(domain::SNAPSHOT.len())?;
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
@@ -226,7 +225,7 @@ impl Front {
     }
 
     /// Checks what the header commits to, and that the rest can be.
-    fn check(&self) -> Result<(), ResumeError> {
+    pub(super) fn check(&self) -> Result<(), ResumeError> {
         if self.history.head() != self.header.history() {
             return Err(ResumeError::WrongHistory);
         }
