@@ -12,8 +12,6 @@ use redb::{Database, ReadableDatabase as _, StorageBackend, TableDefinition};
 const BLOCKS: TableDefinition<'_, (u64, &[u8; 32]), &[u8]> = TableDefinition::new("blocks");
 /// The height of each block.
 const HEIGHTS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("heights");
-/// The headers, with their proofs, of blocks before a snapshot that a node has joined by.
-const HEADERS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("headers");
 /// The blocks of the chain.
 const CHAIN: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("chain");
 /// The genesis id, and the snapshot behind the id of its block.
@@ -64,7 +62,6 @@ impl Db {
                     transaction.open_table(BLOCKS)?;
                     transaction.open_table(HEIGHTS)?;
                     transaction.open_table(CHAIN)?;
-                    transaction.open_table(HEADERS)?;
                     let mut meta = transaction.open_table(META)?;
                     meta.insert(GENESIS, &genesis.as_bytes()[..])?;
                     Ok(())
@@ -144,41 +141,6 @@ impl Db {
         let value = self.meta(SNAPSHOT)?;
         let split = value.as_deref().and_then(|value| value.split_first_chunk());
         Ok(split.map(|(id, snapshot)| (BlockId::from_bytes(*id), snapshot.to_vec())))
-    }
-
-    /// Returns whether nothing was saved yet.
-    pub fn is_new(&self) -> cli::Result<bool> {
-        Ok(self.snapshot()?.is_none() && self.at(1)?.is_none() && self.all_at(1)?.is_empty())
-    }
-
-    /// Saves what a node has joined by: all headers from block 1 on, and the state after the last one.
-    pub fn keep_joined(&self, headers: &[(BlockId, Vec<u8>)], snapshot: &[u8]) -> cli::Result<()> {
-        let Some((last, _)) = headers.last() else { return Ok(()) };
-        let value = [&last.as_bytes()[..], snapshot].concat();
-        self.write(|transaction| {
-            let mut heights = transaction.open_table(HEIGHTS)?;
-            let mut chain = transaction.open_table(CHAIN)?;
-            let mut table = transaction.open_table(HEADERS)?;
-            for (height, (id, bytes)) in (1..).zip(headers) {
-                heights.insert(id.as_bytes(), height)?;
-                chain.insert(height, id.as_bytes())?;
-                table.insert(id.as_bytes(), &bytes[..])?;
-            }
-            transaction.open_table(META)?.insert(SNAPSHOT, &value[..])?;
-            Ok(())
-        })
-    }
-
-    /// Returns the header of a block with its proof, or the whole block.
-    pub fn header(&self, id: &BlockId) -> cli::Result<Option<Vec<u8>>> {
-        if let Some(block) = self.block(id)? {
-            return Ok(Some(block));
-        }
-        self.read(|transaction| match transaction.open_table(HEADERS) {
-            Ok(headers) => Ok(headers.get(id.as_bytes())?.map(|bytes| bytes.value().to_vec())),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        })
     }
 
     /// Saves the height of a block that this node is about to sign: it signs no other at that height.
