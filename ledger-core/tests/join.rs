@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use common::driver::{Driver, NOW, Regions, TestNode, limits, node_of, regions};
 use common::{Checksum, Ledgers, World, ledgers};
 use ledger_core::gossip::{BlockVerdict, HeadersWriter, Message};
@@ -10,6 +12,7 @@ use ledger_core::node::{
 };
 use ledger_core::state::Key;
 use ledger_core::{BlockId, Height, Slot};
+use proptest::prelude::{any, prop_assert, proptest};
 
 const CONFIG: NodeConfig = NodeConfig::new(3, 5);
 const CHUNK_LEN: usize = 600;
@@ -209,4 +212,15 @@ fn a_source_needs_a_snapshot_and_room() {
     assert!(source.chunk(&from, &mut vec![0; needed]).is_ok());
     let _: BlockId = source.id();
     assert_eq!(source.into_slots().len(), rules.max_entries as usize);
+}
+
+proptest! {
+    /// No bytes but an honest chunk change anything.
+    #[test]
+    fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        static JOIN: OnceLock<TestJoin> = OnceLock::new();
+        let mut join = JOIN.get_or_init(|| join_of(&grown(5))).clone();
+        prop_assert!(join.handle_chunk(&bytes).is_err());
+        prop_assert!(join.is_empty());
+    }
 }

@@ -6,6 +6,7 @@ use common::driver::{Blocks, LATER, NOW, PEER, TestNode, node, seal_with};
 use common::{Checksum, World};
 use ledger_core::gossip::{BlockVerdict, GossipConfig, HeadersWriter, Message, Presync};
 use ledger_core::{BlockId, GenesisId, Weight};
+use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 const A_MESSAGE: usize = 16;
 
@@ -25,8 +26,21 @@ fn config(genesis: GenesisId) -> GossipConfig {
     GossipConfig::new(genesis, 1 << 16, 7)
 }
 
-/// Hands over headers, and returns the verdict of the presync.
+/// Hands over good headers, and returns the verdict of the presync.
 fn headers(
+    presync: &mut Presync<Checksum>,
+    node: &mut TestNode,
+    blocks: &[Vec<u8>],
+    more: bool,
+) -> Option<BlockVerdict> {
+    let verdict = try_headers(presync, node, blocks, more);
+    let last = id(blocks.last().expect("not empty"), node);
+    assert!(verdict.is_some() || node.tip_of(&last).is_some(), "they are stored");
+    verdict
+}
+
+/// Hands over headers, and returns the verdict of the presync.
+fn try_headers(
     presync: &mut Presync<Checksum>,
     node: &mut TestNode,
     blocks: &[Vec<u8>],
@@ -43,7 +57,7 @@ fn headers(
     let verdict = presync.handle_headers(node, NOW, &headers);
     if verdict.is_none() {
         for header in headers {
-            node.handle_header(NOW, PEER, header).expect("a good header");
+            let _ = node.handle_header(NOW, PEER, header);
         }
     }
     verdict
@@ -179,4 +193,34 @@ fn the_least_weight_holds_for_the_first_blocks() {
 #[test]
 fn the_size_is_as_documented() {
     assert!(size_of::<Presync<()>>() <= 3072, "{}", size_of::<Presync<()>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// In whatever order a light and a heavy branch come, in pieces, the light one is stored only where a header of it
+    /// passes for one of the heavy one, which is downloaded again.
+    #[test]
+    fn light_headers_are_not_stored_in_any_order(
+        pieces in proptest::collection::vec((any::<bool>(), 0_usize..40, 1_usize..16, any::<bool>()), 1..12)
+    ) {
+        let mut node = heavy_node();
+        let mut presync = Presync::new(&config(*node.genesis_id()));
+        let light = branch(&World::new(), 40, 0);
+        let heavy = branch(&World::new(), 40, 6);
+        for (is_light, from, len, more) in pieces {
+            let blocks = if is_light { &light } else { &heavy };
+            let piece = &blocks[from..(from + len).min(40)];
+            let parent_is_known = from == 0 || node.tip_of(&id(&blocks[from - 1], &node)).is_some();
+            let was_active = presync.is_active();
+            let known = node.tip_of(&id(&piece[0], &node)).is_some();
+            if !was_active && !parent_is_known && !known {
+                continue; // an orphan, which the node keeps or refuses
+            }
+            let before: Vec<bool> = light.iter().map(|it| node.tip_of(&id(it, &node)).is_some()).collect();
+            let verdict = try_headers(&mut presync, &mut node, piece, more);
+            let after: Vec<bool> = light.iter().map(|it| node.tip_of(&id(it, &node)).is_some()).collect();
+            prop_assert!(before == after || was_active && verdict.is_none());
+        }
+    }
 }

@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub(in crate::gossip) const HAVE_SNAPSHOT: u8 = 11;
     pub(in crate::gossip) const GET_SNAPSHOT: u8 = 12;
     pub(in crate::gossip) const SNAPSHOT: u8 = 13;
+    pub(in crate::gossip) const MORE_TRANSACTIONS: u8 = 14;
 }
 
 /// Why bytes are not a message.

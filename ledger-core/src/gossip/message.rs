@@ -50,6 +50,8 @@ pub enum Message<'a> {
     GetSnapshot(SnapshotPlace),
     /// A chunk of a state, as [`SnapshotSource::chunk`](crate::node::SnapshotSource::chunk) writes it.
     Snapshot(SnapshotPlace, &'a [u8]),
+    /// The sender has asked for the transactions that were announced, as far as it needs them: announce the next ones.
+    MoreTransactions,
 }
 
 /// Where a chunk of a snapshot begins.
@@ -144,6 +146,7 @@ impl<'a> Message<'a> {
             kind::SNAPSHOT => {
                 snapshot_place(payload).map(|(place, chunk)| Self::Snapshot(place, chunk))
             }
+            kind::MORE_TRANSACTIONS => payload.is_empty().then_some(Self::MoreTransactions),
             _ => return Err(MessageError::UnknownKind { kind, len: payload.len() }),
         };
         message.ok_or(MessageError::Malformed(kind))
@@ -164,6 +167,7 @@ impl<'a> Message<'a> {
             Self::NotFound(_) => NOT_FOUND_LEN,
             Self::GetSnapshot(_) => GET_SNAPSHOT_LEN,
             Self::Snapshot(_, chunk) => chunk.len().saturating_add(GET_SNAPSHOT_LEN),
+            Self::MoreTransactions => 0,
         };
         payload.saturating_add(FRAME_LEN)
     }
@@ -214,6 +218,7 @@ impl<'a> Message<'a> {
                 put_place(&mut writer, place)?;
                 writer.put(chunk)?;
             }
+            Self::MoreTransactions => {}
         }
         Ok(needed)
     }
@@ -233,6 +238,7 @@ impl<'a> Message<'a> {
             Self::HaveSnapshot(_) => kind::HAVE_SNAPSHOT,
             Self::GetSnapshot(_) => kind::GET_SNAPSHOT,
             Self::Snapshot(..) => kind::SNAPSHOT,
+            Self::MoreTransactions => kind::MORE_TRANSACTIONS,
         }
     }
 }
@@ -247,6 +253,7 @@ pub(super) fn max_len(kind: u8, max_block_len: usize) -> usize {
         kind::GET_SNAPSHOT => GET_SNAPSHOT_LEN,
         kind::GET_BLOCK | kind::GET_TRANSACTION => 32,
         kind::NOT_FOUND => NOT_FOUND_LEN,
+        kind::MORE_TRANSACTIONS => 0,
         _ => MAX_UNKNOWN_LEN,
     }
 }
@@ -384,6 +391,7 @@ impl fmt::Display for Message<'_> {
             Self::Snapshot(SnapshotPlace { block, from }, chunk) => {
                 write!(f, "SNAPSHOT block={block:.8} from={from:.8} len={}", chunk.len())
             }
+            Self::MoreTransactions => f.write_str("MORE_TRANSACTIONS"),
         }
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::blocks::BlockRequest;
 use super::frame::{FRAME_LEN, MessageError, frame};
 use super::inner::InnerMut;
-use super::message::{Hello, Message, NotFound, Status, TxIds, max_len};
+use super::message::{Hello, MAX_IDS, Message, NotFound, Status, TxIds, max_len};
 use super::peer::{PeerSlot, Phase, Sync};
 use super::types::{CloseReason, NotConnected, Received};
 use crate::block::SealedHeader;
@@ -88,6 +88,10 @@ impl InnerMut<'_> {
             }
             Message::Block(bytes) => return self.block(at, bytes).then_some(message),
             Message::HaveTransactions(ids) => self.have_transactions(at, ids),
+            Message::MoreTransactions => {
+                let now = self.inner.now;
+                self.change(at, |peer| peer.announce_at = now);
+            }
             Message::Transaction(bytes) => {
                 return self.transaction(at, bytes).then_some(message);
             }
@@ -180,6 +184,8 @@ impl InnerMut<'_> {
         let now = self.inner.now;
         let per_second = self.inner.config.transactions_per_second;
         let burst = self.inner.config.burst();
+        let is_full = ids.iter().len() >= MAX_IDS;
+        self.change(at, |peer| peer.more_due = is_full);
         for id in ids.iter() {
             let Some(peer) = self.parts.peers.get_mut(at) else { return };
             if !peer.spend_credit(now, per_second, burst) {

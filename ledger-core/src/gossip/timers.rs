@@ -47,7 +47,14 @@ impl Inner {
             }
             Timer::Transaction => {
                 let table = TransactionsRef::new(parts.transactions);
-                table.deadlines(config.request_timeout).filter(later).min()
+                let requests = table.deadlines(config.request_timeout);
+                let last = self.last_transaction;
+                let peers = parts.peers.iter().filter(|peer| peer.is_open());
+                let announcements = peers.clone().filter(|peer| peer.announced != last);
+                let announcements = announcements.map(|peer| peer.announce_at);
+                let more = peers.filter(|peer| peer.more_due);
+                let more = more.filter_map(|peer| peer.credit_deadline(config));
+                requests.chain(announcements).chain(more).filter(later).min()
             }
             _ => {
                 let peers = parts.peers.iter().filter(|peer| peer.is_connected());

@@ -40,6 +40,25 @@ pub struct JoinBase<E> {
 ///
 /// A chunk begins where the one before ended, and proves its last entry. What the proof says about all entries to the left
 /// must be what was received: so whoever sends a wrong, missing or surplus entry is found out with that chunk.
+///
+/// ```
+/// use ledger_core::ledger::Ledger;
+/// use ledger_core::node::{ChunkError, Join, NodeStorage, SnapshotSource};
+/// use ledger_core::{Engine, Slot};
+///
+/// /// Copies a state. Over a network the chunks are those of `gossip::Message::Snapshot`.
+/// fn copy<E: Engine, L: Ledger, S: NodeStorage>(
+///     source: &mut SnapshotSource<Vec<Slot>>,
+///     join: &mut Join<E, L, S>,
+/// ) -> Result<(), ChunkError> {
+///     let mut chunk = [0; 9000];
+///     while let Some(key) = join.next_key() {
+///         let len = source.chunk(&key, &mut chunk).ok().flatten().unwrap_or(0);
+///         join.handle_chunk(&chunk[..len])?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join<E: Engine, L, S> {
     inner: Inner<E>,

@@ -23,6 +23,9 @@
 //! | active | checked | a better branch takes over |
 //! | active | final, and out of the tree | it is deep enough, or the engine says so |
 //!
+//! A new node need not execute all blocks: it follows the headers by [`HeaderFollower`]s, takes the state after one that is
+//! deep enough by [`Join`], and goes on from there. [`SnapshotSource`] hands that state out.
+//!
 //! Time is counted from the Unix epoch, since headers carry times. What is not polled stops the node and grows nothing:
 //! events are derived from the state, not queued.
 //!

@@ -64,7 +64,7 @@ fn any_message(input: &mut Input<'_>) -> Vec<u8> {
     let nonce = u64::from(input.byte() % 8);
     let key = Key::from_bytes([input.byte() % 2; 32]);
     let place = SnapshotPlace { block: status.tip, from: key };
-    let message = match input.below(16) {
+    let message = match input.below(17) {
         0 | 1 => Message::Hello(Hello { genesis, nonce, status }),
         2 => Message::Status(status),
         3 => Message::GetHeaders(BlockIds::new(&id)),
@@ -79,6 +79,7 @@ fn any_message(input: &mut Input<'_>) -> Vec<u8> {
         12 => Message::GetSnapshot(place),
         13 => Message::Snapshot(place, &id[0]),
         14 => Message::NotFound(NotFound::Snapshot(status.tip)),
+        15 => Message::MoreTransactions,
         _ => {
             let mut out = vec![0; 600];
             let mut writer = HeadersWriter::new(&mut out).expect("long enough");

@@ -441,6 +441,12 @@ impl Host {
 
     /// Pays from an account of the tests, and announces it.
     pub fn pay(&mut self, net: &mut Network, from: u8, to: u8) {
+        self.pay_silently(net, from, to);
+        self.run(net);
+    }
+
+    /// Pays, and sends nothing yet.
+    pub fn pay_silently(&mut self, net: &Network, from: u8, to: u8) {
         if self.node.is_busy() {
             return;
         }
@@ -449,7 +455,7 @@ impl Host {
         let sequence = self.node.state().sequence(&source);
         let action = Action::Pay { to: common::key(to).account(), amount: 1 };
         let mut buf = [0; Transaction::MAX_LEN];
-        for sequence in sequence..sequence + 8 {
+        for sequence in sequence..sequence + 20 {
             let transaction = Transaction::new(source, sequence, action);
             let signed = transaction.sign(self.node.genesis_id(), &key, &mut buf).expect("its key");
             let id = signed.id(self.node.genesis_id());
@@ -462,7 +468,6 @@ impl Host {
             }
             break;
         }
-        self.run(net);
     }
 }
 

@@ -36,6 +36,7 @@ fn heals(seed: u64, hostile: usize) {
     assert_eq!(tips.len(), 1, "seed {seed}: {tips:?}");
     assert!(world.height() >= 10, "seed {seed}: height {}", world.height());
     world.assert_honest_are_connected();
+    world.hosts.values().for_each(Host::assert_bounded);
     world.assert_no_honest_peer_was_banned();
 }
 
@@ -153,4 +154,12 @@ fn a_block_crosses_five_hops_in_the_time_of_its_messages() {
     let longest = Duration::from_millis(100); // of a message on its way
     assert!(took <= 2 * 5 * 5 * longest, "{took:?}: a few of them are lost and sent again");
     assert!(took >= 5 * 5 * Duration::from_millis(40), "{took:?}: no faster than the network");
+}
+
+/// All of a burst of transactions reach the end of a row of nodes, though a message announces 32 at most.
+#[test]
+fn a_burst_of_transactions_is_gossiped_wholly() {
+    let (sent, arrived) = world::burst(3);
+    assert!(sent > 50, "{sent}");
+    assert_eq!(arrived, sent);
 }

@@ -392,8 +392,21 @@ pub fn join(liars: u32) -> (Joiner, Host) {
     (joiner, world.hosts.remove(&Addr(0)).expect("it is there"))
 }
 
-/// Returns how long a block takes from the first of these nodes in a row to the last.
-pub fn propagation(nodes: u32) -> Duration {
+/// Lets the first of these nodes in a row pay many times at once. Returns how many payments it has, and the last node.
+pub fn burst(nodes: u32) -> (usize, usize) {
+    let mut world = row(nodes);
+    let first = world.hosts.get_mut(&Addr(0)).expect("it is there");
+    for n in 0..60 {
+        first.pay_silently(&mut world.net, n % 3, 1);
+    }
+    first.run(&mut world.net);
+    world.after(Addr(0));
+    world.run(Duration::from_secs(60));
+    (world.hosts[&Addr(0)].mempool.len(), world.hosts[&Addr(nodes - 1)].mempool.len())
+}
+
+/// Nodes in a row, each connected to the next.
+fn row(nodes: u32) -> World {
     let mut world = World::new(4, nodes, 0);
     world.is_quiet = true;
     world.next_tick = Duration::MAX; // nobody dials
@@ -401,6 +414,12 @@ pub fn propagation(nodes: u32) -> Duration {
         world.net.connect(Addr(n - 1), Addr(n));
     }
     world.run(Duration::from_secs(10));
+    world
+}
+
+/// Returns how long a block takes from the first of these nodes in a row to the last.
+pub fn propagation(nodes: u32) -> Duration {
+    let mut world = row(nodes);
     let start = world.net.now();
     let first = world.hosts.get_mut(&Addr(0)).expect("it is there");
     first.mine(&mut world.net, 1);
