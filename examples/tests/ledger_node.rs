@@ -119,7 +119,8 @@ fn a_node_that_is_killed_goes_on_with_the_same_chain() {
 #[test]
 #[ignore = "minutes: .ci/nightly.d/ledger.sh"]
 fn a_node_that_is_killed_fifty_times_goes_on_with_the_same_chain() {
-    killed(50);
+    let kills = std::env::var("KILLS").map_or(50, |text| text.parse().expect("a number"));
+    killed(kills);
 }
 
 #[test]
@@ -137,6 +138,61 @@ fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
     let output = ledger(folder, &poor);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("5000 coins needed"));
+}
+
+/// By stake too: whoever is drawn makes the block, and the next round's validator if that one is away.
+#[test]
+fn a_network_by_stake_goes_on_without_one_of_its_nodes() {
+    let folder = &fresh("ledger-stake");
+    let port = free_ports(3);
+    let words = ["node", "harbour", "--local", "3", "--port", &port, "--seal", "stake"];
+    let all = start(folder, &words);
+    wait_for("three nodes", || agree(folder, 3));
+    let wallet = "harbour/owner.key";
+    done(folder, &["record", "harbour", "--wallet", wallet, "by stake"]);
+    wait_for("one tip", || agree(folder, 3));
+    drop(all);
+    // The first has the smallest stake.
+    let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
+    let _others = [run("2"), run("3")];
+    wait_for("two nodes", || agree(folder, 2));
+    for text in ["one", "two", "three"] {
+        done(folder, &["record", "harbour", "--wallet", wallet, text]);
+    }
+    wait_for("one tip", || agree(folder, 2));
+    fs::write(folder.join("song"), "la la la").expect("it is written");
+    let minted = done(folder, &["mint", "harbour", "--wallet", wallet, "--file", "song"]);
+    assert_eq!(word(&minted, "asset").len(), 64, "{minted}");
+    assert_eq!(done(folder, &["audit", "harbour"]).matches("RECORD").count(), 4);
+}
+
+/// A new node takes the state after a block and the headers before it, and goes on with the others, also after a restart.
+#[test]
+fn a_node_joins_by_a_snapshot() {
+    let folder = &fresh("ledger-snapshot");
+    let port = free_ports(2);
+    let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
+    let both = start(folder, &words);
+    wait_for("two nodes", || agree(folder, 2));
+    drop(both);
+    let run = |words: &[&str]| start(folder, &[&["node", "harbour", "--number"], words].concat());
+    let _first = run(&["1"]);
+    wait_for("one node", || agree(folder, 1));
+    let wallet = "harbour/owner.key";
+    for n in 0..34 {
+        done(folder, &["record", "harbour", "--wallet", wallet, &n.to_string()]);
+    }
+    fs::remove_file(folder.join("harbour/node-2.redb")).expect("it has a file");
+    let second = run(&["2", "--snapshot", "--trace", "trace"]);
+    wait_for("one tip", || agree(folder, 2));
+    let trace = fs::read_to_string(folder.join("trace")).expect("a trace");
+    let connected = trace.lines().filter(|line| line.contains("event=connected")).count();
+    assert!((16..34).contains(&connected), "{connected} blocks were executed");
+    assert!(trace.lines().all(|line| line.starts_with("time=") && line.contains(" node=2 ")));
+    drop(second);
+    done(folder, &["record", "harbour", "--wallet", wallet, "while it is away"]);
+    let _second = run(&["2"]);
+    wait_for("one tip", || agree(folder, 2));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The node and the mempool: a change of branches of depth 100 with 100 transactions in each block, beside executing as many
 //! blocks; a worthless header before a body of 1 MiB; the template of a full mempool.
 
+use core::cmp::Reverse;
 use core::hint::black_box;
 use core::time::Duration;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use ledger_core::ledger::Standard;
@@ -10,8 +12,8 @@ use ledger_core::mempool::{ChunkSlot, Mempool, MempoolConfig, MempoolSlot, Mempo
 use ledger_core::node::{Event, HeaderSlot, Node, NodeConfig, NodeSlots, OrphanSlot, Progress};
 use ledger_core::{
     Account, Action, Ancestry, Block, Body, Chain, ChainSlots, ChainSpec, Claim, ConnId, Engine,
-    Hash, Header, JournalSlot, KeyPair, Refused, Rules, SignedTransaction, Slot, Transaction,
-    Weight,
+    GenesisId, Hash, Header, JournalSlot, KeyPair, Refused, Rules, SignedTransaction, Slot,
+    Transaction, TxId, Weight,
 };
 
 const DEPTH: u64 = 100;
@@ -165,6 +167,35 @@ fn worthless_header() {
     println!("a worthless header before a body of 1 MiB: {:.2} us", each * 1e6);
 }
 
+/// What a mempool is elsewhere: transactions by id, and their ids by fee per byte. It knows no accounts and checks nothing.
+#[derive(Default)]
+struct Baseline {
+    by_id: HashMap<TxId, Vec<u8>>,
+    by_rate: BTreeSet<(Reverse<u64>, TxId)>,
+}
+
+impl Baseline {
+    fn insert(&mut self, signed: &SignedTransaction<'_>, genesis: &GenesisId) {
+        let id = signed.id(genesis);
+        let bytes = signed.as_bytes();
+        let rate = signed.transaction().fee * 1000 / bytes.len() as u64;
+        if self.by_id.insert(id, bytes.to_vec()).is_none() {
+            self.by_rate.insert((Reverse(rate), id));
+        }
+    }
+
+    fn template(&self, out: &mut [u8]) -> usize {
+        let mut len = 0;
+        for (_, id) in &self.by_rate {
+            let bytes = &self.by_id[id];
+            let Some(place) = out.get_mut(len..len + bytes.len()) else { break };
+            place.copy_from_slice(bytes);
+            len += bytes.len();
+        }
+        len
+    }
+}
+
 fn mempool() {
     const SIZE: usize = 4096;
     const ACCOUNTS: usize = 64;
@@ -216,11 +247,32 @@ fn mempool() {
     println!(
         "mempool: {free:.1} us an insertion, {full:.1} us when full; the signature alone is {verify:.1} us"
     );
-    let mut out = vec![0; 1 << 20];
+    let mut baseline = Baseline::default();
     let start = Instant::now();
-    let len = pool.template(&mut out);
-    let seconds = start.elapsed().as_secs_f64();
-    println!("mempool: template of {len} bytes out of {} in {:.0} us", pool.len(), seconds * 1e6);
+    for bytes in &signed[..SIZE] {
+        let (signed, _) = SignedTransaction::decode(bytes).expect("just signed");
+        baseline.insert(&signed, chain.genesis_id());
+    }
+    let inserted = start.elapsed().as_secs_f64() / SIZE as f64 * 1e6;
+    println!("hash map and ordered tree, without any check: {inserted:.2} us an insertion");
+    let mut out = vec![0; 1 << 20];
+    let mut template = f64::INFINITY;
+    let mut other = f64::INFINITY;
+    let mut len = 0;
+    for _ in 0..20 {
+        let start = Instant::now();
+        len = black_box(pool.template(&mut out));
+        template = template.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        black_box(baseline.template(&mut out));
+        other = other.min(start.elapsed().as_secs_f64());
+    }
+    println!(
+        "mempool: template of {len} bytes out of {} in {:.0} us; hash map and ordered tree {:.0} us",
+        pool.len(),
+        template * 1e6,
+        other * 1e6
+    );
     println!(
         "mempool: {} bytes a slot, {} a chunk",
         size_of::<MempoolSlot>(),

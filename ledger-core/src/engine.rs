@@ -11,6 +11,7 @@ use crate::state::Effects;
 
 /// How much a block, or a chain of blocks, counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a number")]
 pub struct Weight(pub u128);

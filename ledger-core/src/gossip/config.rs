@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::engine::Weight;
 use crate::error::ConfigError;
 use crate::hash::GenesisId;
 
@@ -38,6 +39,12 @@ pub struct GossipConfig {
     /// A peer whose branch stays lighter than the chain for this many headers is not asked for more for a while. At
     /// least twice the depth of the node.
     pub max_light_headers: u32,
+    /// Headers are stored once their branch weighs at least this much: the weight of the chain when the program was
+    /// released, or 0. [`Presync`](super::Presync) weighs them before.
+    pub min_weight: Weight,
+    /// A branch with more headers that is not heavy enough by then is not followed further. At least the length that the
+    /// chain can reach.
+    pub max_presync_headers: u32,
     /// Blocks that one peer is asked for at a time, 1 to 16: one at first, and one more with each that comes.
     pub max_blocks_in_flight: u8,
     /// Transactions per second that one peer is asked for. Four times as many in a burst.
@@ -61,8 +68,10 @@ pub enum Timer {
     Headers,
     /// A peer owes a block, or all are asked for it again later.
     Block,
-    /// A peer owes a transaction, or is asked for it again later.
+    /// A peer owes a transaction, or is asked for it again later; or it may announce more, or is told more.
     Transaction,
+    /// A peer owes a chunk of a snapshot. Starts with the request; when it fires, the next peer is asked.
+    Snapshot,
 }
 
 impl GossipConfig {
@@ -82,6 +91,8 @@ impl GossipConfig {
             retry: Duration::from_secs(5),
             max_stalls: 3,
             max_light_headers: 1024,
+            min_weight: Weight(0),
+            max_presync_headers: 1 << 22,
             max_blocks_in_flight: 4,
             transactions_per_second: 50,
             seed,

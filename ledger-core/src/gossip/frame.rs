@@ -22,6 +22,10 @@ pub(super) mod kind {
     pub(in crate::gossip) const GET_TRANSACTION: u8 = 8;
     pub(in crate::gossip) const TRANSACTION: u8 = 9;
     pub(in crate::gossip) const NOT_FOUND: u8 = 10;
+    pub(in crate::gossip) const HAVE_SNAPSHOT: u8 = 11;
+    pub(in crate::gossip) const GET_SNAPSHOT: u8 = 12;
+    pub(in crate::gossip) const SNAPSHOT: u8 = 13;
+    pub(in crate::gossip) const MORE_TRANSACTIONS: u8 = 14;
 }
 
 /// Why bytes are not a message.

@@ -6,6 +6,7 @@ use super::blocks::BlockRequest;
 use super::config::GossipConfig;
 use super::message::{MAX_IDS, Status};
 use super::peer::{MAX_PENALTY, PeerSlot, Phase, Sync};
+use super::snapshots::ChunkRequest;
 use super::storage::GossipParts;
 use super::transactions::{TransactionSlot, Transactions};
 use super::types::{BlockVerdict, CloseReason, Event, TransactionVerdict};
@@ -31,6 +32,8 @@ pub(super) struct Inner {
     locator_len: usize,
     pub(super) next_peer: usize, // to send to
     pub(super) last_transaction: u64,
+    pub(super) offer: Option<Status>, // the snapshot that is handed out
+    pub(super) chunk: Option<ChunkRequest>,
 }
 
 /// The machine with its storage.
@@ -57,6 +60,8 @@ impl Inner {
             locator_len: 1,
             next_peer: 0,
             last_transaction: 0,
+            offer: None,
+            chunk: None,
         }
     }
 
@@ -103,8 +108,10 @@ impl InnerMut<'_> {
         }
         let now = self.advance_clock(now);
         let credit = self.inner.config.burst();
+        let snapshot_due = self.inner.offer.is_some();
         if let Some(peer) = self.peers_mut().get_mut(at) {
             *peer = PeerSlot::new(conn, dialled, now, credit);
+            peer.snapshot_due = snapshot_due;
         }
         Ok(())
     }
@@ -128,6 +135,9 @@ impl InnerMut<'_> {
     pub(super) fn forget_peer(&mut self, at: usize) {
         let now = self.inner.now;
         self.parts.blocks.iter_mut().for_each(|request| request.forget(at));
+        if let Some(chunk) = &mut self.inner.chunk {
+            chunk.forget(at);
+        }
         self.transactions().forget_peer(at, now);
     }
 
@@ -146,12 +156,15 @@ impl InnerMut<'_> {
                     peer.light_headers = 0;
                     return;
                 }
-                peer.light_headers = peer.light_headers.saturating_add(1);
-                if peer.light_headers > config.max_light_headers {
-                    peer.light_headers = 0;
-                    let until = now.saturating_add(config.silence_timeout);
-                    peer.sync = Sync::Paused { until };
-                }
+                peer.count_light(1, now, &config);
+            }
+            BlockVerdict::Weighed { after } => {
+                peer.continue_from = Some(after);
+                peer.sync_at(now);
+            }
+            BlockVerdict::Light { headers } => {
+                peer.continue_from = None;
+                peer.count_light(headers, now, &config);
             }
             BlockVerdict::Orphan => {
                 peer.continue_from = None;

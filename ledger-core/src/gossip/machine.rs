@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::config::GossipConfig;
 use super::inner::{Inner, InnerMut};
-use super::message::Message;
+use super::message::{Message, SnapshotPlace, Status};
 use super::storage::GossipStorage;
 use super::types::{BlockVerdict, Event, NotConnected, Received, TransactionVerdict, Transmit};
 use crate::conn::ConnId;
@@ -58,9 +58,10 @@ impl<S: GossipStorage + ?Sized> Gossip<S> {
     ///
     /// | outcome | the caller |
     /// |---|---|
-    /// | `GetHeaders`, `GetBlock`, `GetTransaction` | encodes the answer, or a `NotFound`, and sends it |
+    /// | `GetHeaders`, `GetBlock`, `GetTransaction`, `GetSnapshot` | encodes the answer, or a `NotFound`, and sends it |
     /// | `Headers` | passes each one to the node, and the verdict to [`handle_header_checked`](Self::handle_header_checked) |
     /// | `Block` | keeps it, or passes it to the node, and the verdict to [`handle_block_checked`](Self::handle_block_checked) |
+    /// | `Snapshot` | passes it to the [`Join`](crate::node::Join), and `Invalid` to [`handle_block_checked`](Self::handle_block_checked) if it is refused |
     /// | `Transaction` | passes it to the mempool, and the verdict to [`handle_transaction_checked`](Self::handle_transaction_checked) |
     ///
     /// While a connection has much unsent output, do not call this for it: that keeps a peer from asking for more than it
@@ -88,7 +89,8 @@ impl<S: GossipStorage + ?Sized> Gossip<S> {
         self.inner_mut().header_checked(now, conn, verdict);
     }
 
-    /// Reports what the node answered to a [`Message::Block`], or that its event `Invalid` names the connection.
+    /// Reports what the node answered to a [`Message::Block`], that its event `Invalid` names the connection, or that a
+    /// chunk of a snapshot was refused.
     pub fn handle_block_checked(&mut self, now: Duration, conn: ConnId, verdict: BlockVerdict) {
         self.inner_mut().block_checked(now, conn, verdict);
     }
@@ -120,6 +122,20 @@ impl<S: GossipStorage + ?Sized> Gossip<S> {
     /// change. Peers that report a lower height are not asked.
     pub fn want_blocks(&mut self, now: Duration, blocks: &[(Height, BlockId)]) {
         self.inner_mut().want_blocks(now, blocks);
+    }
+
+    /// Fetches a chunk of the state after a block, of which there is one at a time, or none any more. Call it with
+    /// [`Join::next_key`](crate::node::Join::next_key) after each chunk. Only peers are asked that
+    /// [hand out](Peer::snapshot) the state after this block; if there is none left, join by another block.
+    pub fn want_snapshot(&mut self, now: Duration, place: Option<SnapshotPlace>) {
+        self.inner_mut().want_snapshot(now, place);
+    }
+
+    /// Announces the block whose state this node hands out: answer [`Message::GetSnapshot`] from a
+    /// [`SnapshotSource`](crate::node::SnapshotSource).
+    pub fn offer_snapshot(&mut self, now: Duration, offer: Option<(Height, BlockId)>) {
+        let offer = offer.map(|(height, tip)| Status { height, tip });
+        self.inner_mut().offer_snapshot(now, offer);
     }
 
     /// Announces a transaction that the mempool accepted from elsewhere than a peer.
@@ -160,6 +176,7 @@ impl<S: GossipStorage + ?Sized> Gossip<S> {
             dialled: peer.dialled,
             height: Height(peer.height),
             tip: peer.tip,
+            snapshot: peer.snapshot.map(|offer| (offer.height, offer.tip)),
         })
     }
 
@@ -186,4 +203,6 @@ pub struct Peer {
     pub height: Height,
     /// The end of its chain. A claim.
     pub tip: BlockId,
+    /// The block whose state it hands out. A claim.
+    pub snapshot: Option<(Height, BlockId)>,
 }

@@ -8,6 +8,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::BufferTooSmall;
 use crate::hash::{BlockId, GenesisId, TxId};
 use crate::header::Height;
+use crate::state::Key;
 
 /// The most ids in one message.
 pub const MAX_IDS: usize = 32;
@@ -17,6 +18,7 @@ pub(super) const MAX_UNKNOWN_LEN: usize = 1024;
 const HELLO_LEN: usize = 81;
 const STATUS_LEN: usize = 40;
 const NOT_FOUND_LEN: usize = 33;
+const GET_SNAPSHOT_LEN: usize = 64;
 
 /// What nodes of one chain send each other. `docs/WIRE.md` has the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,24 @@ pub enum Message<'a> {
     Transaction(&'a [u8]),
     /// The sender does not have what it was asked for.
     NotFound(NotFound),
+    /// The sender has the state after this block, and hands it out in chunks.
+    HaveSnapshot(Status),
+    /// Asks for a chunk of a state.
+    GetSnapshot(SnapshotPlace),
+    /// A chunk of a state, as [`SnapshotSource::chunk`](crate::node::SnapshotSource::chunk) writes it.
+    Snapshot(SnapshotPlace, &'a [u8]),
+    /// The sender has asked for the transactions that were announced, as far as it needs them: announce the next ones.
+    MoreTransactions,
+}
+
+/// Where a chunk of a snapshot begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct SnapshotPlace {
+    /// The block whose state it is.
+    pub block: BlockId,
+    /// The key from which on entries are asked for.
+    pub from: Key,
 }
 
 /// Which chain a node follows, and how far it is.
@@ -82,6 +102,8 @@ pub enum NotFound {
     Block(BlockId),
     /// A transaction.
     Transaction(TxId),
+    /// The state after a block, or entries in it.
+    Snapshot(BlockId),
 }
 
 impl<'a> Message<'a> {
@@ -116,6 +138,15 @@ impl<'a> Message<'a> {
             kind::GET_TRANSACTION => id(payload).map(TxId::from_bytes).map(Self::GetTransaction),
             kind::TRANSACTION => Some(Self::Transaction(payload)),
             kind::NOT_FOUND => not_found(payload).map(Self::NotFound),
+            kind::HAVE_SNAPSHOT => status(payload).map(Self::HaveSnapshot),
+            kind::GET_SNAPSHOT => match snapshot_place(payload) {
+                Some((place, [])) => Some(Self::GetSnapshot(place)),
+                _ => None,
+            },
+            kind::SNAPSHOT => {
+                snapshot_place(payload).map(|(place, chunk)| Self::Snapshot(place, chunk))
+            }
+            kind::MORE_TRANSACTIONS => payload.is_empty().then_some(Self::MoreTransactions),
             _ => return Err(MessageError::UnknownKind { kind, len: payload.len() }),
         };
         message.ok_or(MessageError::Malformed(kind))
@@ -126,7 +157,7 @@ impl<'a> Message<'a> {
     pub fn encoded_len(&self) -> usize {
         let payload = match self {
             Self::Hello(_) => HELLO_LEN,
-            Self::Status(_) => STATUS_LEN,
+            Self::Status(_) | Self::HaveSnapshot(_) => STATUS_LEN,
             Self::GetHeaders(BlockIds(ids)) | Self::HaveTransactions(TxIds(ids)) => {
                 ids.len().saturating_mul(32)
             }
@@ -134,6 +165,9 @@ impl<'a> Message<'a> {
             Self::GetBlock(_) | Self::GetTransaction(_) => 32,
             Self::Block(bytes) | Self::Transaction(bytes) => bytes.len(),
             Self::NotFound(_) => NOT_FOUND_LEN,
+            Self::GetSnapshot(_) => GET_SNAPSHOT_LEN,
+            Self::Snapshot(_, chunk) => chunk.len().saturating_add(GET_SNAPSHOT_LEN),
+            Self::MoreTransactions => 0,
         };
         payload.saturating_add(FRAME_LEN)
     }
@@ -154,7 +188,9 @@ impl<'a> Message<'a> {
                 writer.put(&hello.nonce.to_be_bytes())?;
                 put_status(&mut writer, &hello.status)?;
             }
-            Self::Status(status) => put_status(&mut writer, status)?,
+            Self::Status(status) | Self::HaveSnapshot(status) => {
+                put_status(&mut writer, status)?;
+            }
             Self::GetHeaders(BlockIds(ids)) | Self::HaveTransactions(TxIds(ids)) => {
                 writer.put(ids.as_flattened())?;
             }
@@ -173,6 +209,16 @@ impl<'a> Message<'a> {
                 writer.put(&[kind::GET_TRANSACTION])?;
                 writer.put(id.as_bytes())?;
             }
+            Self::NotFound(NotFound::Snapshot(id)) => {
+                writer.put(&[kind::GET_SNAPSHOT])?;
+                writer.put(id.as_bytes())?;
+            }
+            Self::GetSnapshot(place) => put_place(&mut writer, place)?,
+            Self::Snapshot(place, chunk) => {
+                put_place(&mut writer, place)?;
+                writer.put(chunk)?;
+            }
+            Self::MoreTransactions => {}
         }
         Ok(needed)
     }
@@ -189,6 +235,10 @@ impl<'a> Message<'a> {
             Self::GetTransaction(_) => kind::GET_TRANSACTION,
             Self::Transaction(_) => kind::TRANSACTION,
             Self::NotFound(_) => kind::NOT_FOUND,
+            Self::HaveSnapshot(_) => kind::HAVE_SNAPSHOT,
+            Self::GetSnapshot(_) => kind::GET_SNAPSHOT,
+            Self::Snapshot(..) => kind::SNAPSHOT,
+            Self::MoreTransactions => kind::MORE_TRANSACTIONS,
         }
     }
 }
@@ -197,11 +247,13 @@ impl<'a> Message<'a> {
 pub(super) fn max_len(kind: u8, max_block_len: usize) -> usize {
     match kind {
         kind::HELLO => HELLO_LEN,
-        kind::STATUS => STATUS_LEN,
+        kind::STATUS | kind::HAVE_SNAPSHOT => STATUS_LEN,
         kind::GET_HEADERS | kind::HAVE_TRANSACTIONS => 32 * MAX_IDS,
-        kind::HEADERS | kind::BLOCK | kind::TRANSACTION => max_block_len,
+        kind::HEADERS | kind::BLOCK | kind::TRANSACTION | kind::SNAPSHOT => max_block_len,
+        kind::GET_SNAPSHOT => GET_SNAPSHOT_LEN,
         kind::GET_BLOCK | kind::GET_TRANSACTION => 32,
         kind::NOT_FOUND => NOT_FOUND_LEN,
+        kind::MORE_TRANSACTIONS => 0,
         _ => MAX_UNKNOWN_LEN,
     }
 }
@@ -225,6 +277,18 @@ pub(super) fn encode_ids<'i>(
 fn put_status(writer: &mut Writer<'_>, status: &Status) -> Result<(), BufferTooSmall> {
     writer.put(&status.height.0.to_be_bytes())?;
     writer.put(status.tip.as_bytes())
+}
+
+fn put_place(writer: &mut Writer<'_>, place: &SnapshotPlace) -> Result<(), BufferTooSmall> {
+    writer.put(place.block.as_bytes())?;
+    writer.put(place.from.as_bytes())
+}
+
+fn snapshot_place(payload: &[u8]) -> Option<(SnapshotPlace, &[u8])> {
+    let mut reader = Reader(payload);
+    let block = BlockId::from_bytes(reader.array().ok()?);
+    let from = Key::from_bytes(reader.array().ok()?);
+    Some((SnapshotPlace { block, from }, reader.0))
 }
 
 fn hello(payload: &[u8]) -> Option<Hello> {
@@ -258,6 +322,7 @@ fn not_found(payload: &[u8]) -> Option<NotFound> {
     match *kind {
         kind::GET_BLOCK => Some(NotFound::Block(BlockId::from_bytes(id))),
         kind::GET_TRANSACTION => Some(NotFound::Transaction(TxId::from_bytes(id))),
+        kind::GET_SNAPSHOT => Some(NotFound::Snapshot(BlockId::from_bytes(id))),
         _ => None,
     }
 }
@@ -316,6 +381,17 @@ impl fmt::Display for Message<'_> {
             Self::NotFound(NotFound::Transaction(id)) => {
                 write!(f, "NOT_FOUND transaction={id:.8}")
             }
+            Self::NotFound(NotFound::Snapshot(id)) => write!(f, "NOT_FOUND snapshot={id:.8}"),
+            Self::HaveSnapshot(Status { height, tip }) => {
+                write!(f, "HAVE_SNAPSHOT height={height} block={tip:.8}")
+            }
+            Self::GetSnapshot(SnapshotPlace { block, from }) => {
+                write!(f, "GET_SNAPSHOT block={block:.8} from={from:.8}")
+            }
+            Self::Snapshot(SnapshotPlace { block, from }, chunk) => {
+                write!(f, "SNAPSHOT block={block:.8} from={from:.8} len={}", chunk.len())
+            }
+            Self::MoreTransactions => f.write_str("MORE_TRANSACTIONS"),
         }
     }
 }

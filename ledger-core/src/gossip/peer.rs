@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::config::GossipConfig;
+use super::message::{MAX_IDS, Status};
 use super::types::CloseReason;
 use crate::conn::ConnId;
 use crate::hash::BlockId;
@@ -21,11 +23,14 @@ pub struct PeerSlot {
     pub(super) hello_sent: bool,
     pub(super) status_due: bool,
     pub(super) connected_due: bool, // the event
+    pub(super) snapshot_due: bool,
+    pub(super) more_due: bool, // it waits until it may announce more
     pub(super) since: Duration,
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) tip: BlockId,
     pub(super) height: u64,
+    pub(super) snapshot: Option<Status>, // that it hands out
     pub(super) sync: Sync,
     pub(super) continue_from: Option<BlockId>, // the last header of an unfinished sequence
     pub(super) light_headers: u32,
@@ -36,6 +41,7 @@ pub struct PeerSlot {
     pub(super) window: u8,        // blocks that it may be asked for at a time
     pub(super) latency: Duration,
     pub(super) announced: u64, // number of the last transaction that was announced
+    pub(super) announce_at: Duration, // the next announcements, unless it asks for them before
     pub(super) credit: u32,    // transactions that may be asked for
     pub(super) credit_at: Duration,
 }
@@ -73,11 +79,14 @@ impl PeerSlot {
         hello_sent: false,
         status_due: false,
         connected_due: false,
+        snapshot_due: false,
+        more_due: false,
         since: Duration::ZERO,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         tip: BlockId::from_bytes([0; 32]),
         height: 0,
+        snapshot: None,
         sync: Sync::Idle,
         continue_from: None,
         light_headers: 0,
@@ -88,6 +97,7 @@ impl PeerSlot {
         window: 0,
         latency: Duration::ZERO,
         announced: 0,
+        announce_at: Duration::ZERO,
         credit: 0,
         credit_at: Duration::ZERO,
     };
@@ -150,12 +160,31 @@ impl PeerSlot {
         }
     }
 
+    /// Counts headers of a branch that is not heavier than the chain. After many of them the peer has to wait.
+    pub(super) fn count_light(&mut self, headers: u32, now: Duration, config: &GossipConfig) {
+        self.light_headers = self.light_headers.saturating_add(headers);
+        if self.light_headers > config.max_light_headers {
+            self.light_headers = 0;
+            let until = now.saturating_add(config.silence_timeout);
+            self.sync = Sync::Paused { until };
+        }
+    }
+
     /// Takes one of the transactions that the peer may be asked for.
     pub(super) fn spend_credit(&mut self, now: Duration, per_second: u16, burst: u32) -> bool {
         self.refill_credit(now, per_second, burst);
         let has_credit = self.credit > 0;
         self.credit = self.credit.saturating_sub(1);
         has_credit
+    }
+
+    /// Returns when there is credit for as many transactions as one message announces.
+    pub(super) fn credit_deadline(&self, config: &GossipConfig) -> Option<Duration> {
+        let most = u32::try_from(MAX_IDS).unwrap_or(u32::MAX).min(config.burst());
+        let missing = most.saturating_sub(self.credit);
+        let per_second = u32::from(config.transactions_per_second);
+        let seconds = missing.checked_add(per_second.checked_sub(1)?)?.checked_div(per_second)?;
+        self.credit_at.checked_add(Duration::from_secs(u64::from(seconds)))
     }
 
     fn refill_credit(&mut self, now: Duration, per_second: u16, burst: u32) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::blocks::BlockRequest;
 use super::frame::{FRAME_LEN, MessageError, frame};
 use super::inner::InnerMut;
-use super::message::{Hello, Message, NotFound, Status, TxIds, max_len};
+use super::message::{Hello, MAX_IDS, Message, NotFound, Status, TxIds, max_len};
 use super::peer::{PeerSlot, Phase, Sync};
 use super::types::{CloseReason, NotConnected, Received};
 use crate::block::SealedHeader;
@@ -75,14 +75,23 @@ impl InnerMut<'_> {
             _ if !is_open => self.change(at, |peer| peer.close(CloseReason::Malformed)),
             Message::Hello(_) => self.change(at, |peer| peer.close(CloseReason::Malformed)),
             Message::Status(status) => self.status(at, &status),
-            Message::GetHeaders(_) | Message::GetBlock(_) | Message::GetTransaction(_) => {
-                return Some(message);
-            }
+            Message::GetHeaders(_)
+            | Message::GetBlock(_)
+            | Message::GetTransaction(_)
+            | Message::GetSnapshot(_) => return Some(message),
+            Message::HaveSnapshot(offer) => self.have_snapshot(at, offer),
+            Message::Snapshot(place, _) => return self.snapshot(at, &place).then_some(message),
             Message::Headers(headers) => {
-                return self.headers(at, headers.has_more()).then_some(message);
+                // Who has more sends some.
+                let has_more = headers.has_more() && !headers.is_empty();
+                return self.headers(at, has_more).then_some(message);
             }
             Message::Block(bytes) => return self.block(at, bytes).then_some(message),
             Message::HaveTransactions(ids) => self.have_transactions(at, ids),
+            Message::MoreTransactions => {
+                let now = self.inner.now;
+                self.change(at, |peer| peer.announce_at = now);
+            }
             Message::Transaction(bytes) => {
                 return self.transaction(at, bytes).then_some(message);
             }
@@ -175,6 +184,8 @@ impl InnerMut<'_> {
         let now = self.inner.now;
         let per_second = self.inner.config.transactions_per_second;
         let burst = self.inner.config.burst();
+        let is_full = ids.iter().len() >= MAX_IDS;
+        self.change(at, |peer| peer.more_due = is_full);
         for id in ids.iter() {
             let Some(peer) = self.parts.peers.get_mut(at) else { return };
             if !peer.spend_credit(now, per_second, burst) {
@@ -210,6 +221,7 @@ impl InnerMut<'_> {
                     request.exclude(at);
                 }
             }
+            NotFound::Snapshot(id) => self.snapshot_not_found(at, &id),
             NotFound::Transaction(id) => {
                 let mut transactions = self.transactions();
                 if let Some(slot) = transactions.asked_of(&id, at) {

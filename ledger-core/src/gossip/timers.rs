@@ -11,13 +11,14 @@ use super::transactions::TransactionsRef;
 use super::types::CloseReason;
 
 impl Timer {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Hello,
         Self::Silence,
         Self::KeepAlive,
         Self::Headers,
         Self::Block,
         Self::Transaction,
+        Self::Snapshot,
     ];
 }
 
@@ -40,9 +41,20 @@ impl Inner {
                 });
                 at.filter(later).min()
             }
+            Timer::Snapshot => {
+                let at = self.chunk.and_then(|chunk| chunk.deadline(config.request_timeout));
+                at.filter(later)
+            }
             Timer::Transaction => {
                 let table = TransactionsRef::new(parts.transactions);
-                table.deadlines(config.request_timeout).filter(later).min()
+                let requests = table.deadlines(config.request_timeout);
+                let last = self.last_transaction;
+                let peers = parts.peers.iter().filter(|peer| peer.is_open());
+                let announcements = peers.clone().filter(|peer| peer.announced != last);
+                let announcements = announcements.map(|peer| peer.announce_at);
+                let more = peers.filter(|peer| peer.more_due);
+                let more = more.filter_map(|peer| peer.credit_deadline(config));
+                requests.chain(announcements).chain(more).filter(later).min()
             }
             _ => {
                 let peers = parts.peers.iter().filter(|peer| peer.is_connected());
@@ -84,6 +96,7 @@ impl InnerMut<'_> {
         }
         self.expire_blocks(now);
         self.expire_transactions(now);
+        self.expire_snapshot(now);
     }
 
     fn fire(&mut self, timer: Timer, at: usize, now: Duration) {
@@ -103,12 +116,12 @@ impl InnerMut<'_> {
                 Sync::Paused { .. } => self.change(at, |peer| peer.sync = Sync::At(now)),
                 Sync::At(_) | Sync::Idle => {}
             },
-            Timer::Block | Timer::Transaction => {}
+            Timer::Block | Timer::Transaction | Timer::Snapshot => {}
         }
     }
 
     /// Disconnects a peer that did not answer too often, unless it is the only one.
-    fn close_if_stalled(&mut self, at: usize) {
+    pub(super) fn close_if_stalled(&mut self, at: usize) {
         let max = self.inner.config.max_stalls;
         let is_last = self.parts.peers.iter().filter(|peer| peer.is_open()).count() <= 1;
         self.change(at, |peer| {

@@ -9,7 +9,7 @@ use crate::hash::TxId;
 /// More slots are not used: ids are found by comparing all.
 const MAX_SLOTS: usize = 1024;
 /// The transactions that one peer may have announced and not delivered.
-const MAX_WANTED: usize = 16;
+const MAX_WANTED: usize = MAX_IDS;
 /// A transaction that leaves a gap is asked for so many times.
 const MAX_TRIES: u8 = 4;
 
@@ -86,6 +86,11 @@ impl<'a> TransactionsRef<'a> {
         };
         let due = self.used().filter(|(_, slot)| is_due(slot));
         due.min_by_key(|(_, slot)| slot.number).map(|(at, _)| at)
+    }
+
+    /// Returns how many transactions a peer has announced and not delivered.
+    pub(super) fn wanted_of(self, peer: usize) -> usize {
+        self.used().filter(|(_, slot)| slot.from() == Some(peer)).count()
     }
 
     /// Returns the next transactions that a peer does not have, and the number of the last.
@@ -174,8 +179,7 @@ impl<'a> Transactions<'a> {
             self.change(at, |slot| slot.known_by |= bit(peer));
             return false;
         }
-        let of_peer = |slot: &&TransactionSlot| !slot.is_free() && slot.from() == Some(peer);
-        if self.slots.iter().filter(of_peer).count() >= MAX_WANTED {
+        if self.as_ref().wanted_of(peer) >= MAX_WANTED {
             return false;
         }
         let state = State::Wanted { from: peer, at: now };

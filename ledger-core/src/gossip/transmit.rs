@@ -2,7 +2,7 @@
 
 use super::blocks::Asked;
 use super::inner::InnerMut;
-use super::message::{Hello, Message, encode_ids};
+use super::message::{Hello, MAX_IDS, Message, encode_ids};
 use super::peer::Sync;
 use super::transactions::{State, TransactionsRef};
 use super::types::Transmit;
@@ -40,13 +40,22 @@ impl InnerMut<'_> {
             self.change(at, |peer| peer.status_due = false);
             return Ok(Some(len));
         }
+        if let Some(len) = self.send_offer(at, buf)? {
+            return Ok(Some(len));
+        }
         if let Some(len) = self.ask_headers(at, buf)? {
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_snapshot(at, buf)? {
             return Ok(Some(len));
         }
         if let Some(len) = self.ask_block(at, buf)? {
             return Ok(Some(len));
         }
         if let Some(len) = self.ask_transaction(at, buf)? {
+            return Ok(Some(len));
+        }
+        if let Some(len) = self.ask_for_more(at, buf)? {
             return Ok(Some(len));
         }
         self.announce_transactions(at, buf)
@@ -105,13 +114,28 @@ impl InnerMut<'_> {
         Ok(Some(len))
     }
 
+    /// Lets a peer announce more once it has delivered what it announced, and has credit.
+    fn ask_for_more(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
+        let now = self.inner.now;
+        let peer = self.peer(at);
+        let has_credit = peer.credit_deadline(&self.inner.config).is_some_and(|at| at <= now);
+        let table = TransactionsRef::new(self.parts.transactions);
+        if !peer.more_due || !has_credit || table.wanted_of(at) > 0 {
+            return Ok(None);
+        }
+        let len = Message::MoreTransactions.encode(buf)?;
+        self.change(at, |peer| peer.more_due = false);
+        Ok(Some(len))
+    }
+
     fn announce_transactions(
         &mut self,
         at: usize,
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
+        let now = self.inner.now;
         let announced = self.peer(at).announced;
-        if announced == self.inner.last_transaction {
+        if announced == self.inner.last_transaction || self.peer(at).announce_at > now {
             return Ok(None);
         }
         let table = TransactionsRef::new(self.parts.transactions);
@@ -120,7 +144,12 @@ impl InnerMut<'_> {
         let last = table.get(*last).number;
         let ids = news.slots().iter().map(|slot| table.get(*slot).id.as_bytes());
         let len = encode_ids(false, ids, buf)?;
-        self.change(at, |peer| peer.announced = last);
+        let is_full = news.slots().len() >= MAX_IDS;
+        let later = now.saturating_add(self.inner.config.retry);
+        self.change(at, |peer| {
+            peer.announced = last;
+            peer.announce_at = if is_full { later } else { now };
+        });
         Ok(Some(len))
     }
 }

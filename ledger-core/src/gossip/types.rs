@@ -89,7 +89,7 @@ pub enum CloseReason {
 
 /// What became of a header or a block that a peer delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the answers of the node")]
+#[expect(clippy::exhaustive_enums, reason = "the answers of the node and of the presync")]
 pub enum BlockVerdict {
     /// Its header is in the tree.
     Accepted {
@@ -97,6 +97,17 @@ pub enum BlockVerdict {
         id: BlockId,
         /// The weight of the branch that ends in it.
         weight: Weight,
+    },
+    /// It was checked and not stored: [`Presync`](super::Presync) weighs its branch. The peer is asked for the headers
+    /// after this block.
+    Weighed {
+        /// The block: the last one that was weighed, or the first parent if all headers are downloaded again.
+        after: BlockId,
+    },
+    /// Its branch is not heavy enough, and was forgotten. Nobody's fault, but a peer with many of them has to wait.
+    Light {
+        /// The number of headers that were weighed in vain.
+        headers: u32,
     },
     /// It is too early. Nobody's fault.
     NotYet,

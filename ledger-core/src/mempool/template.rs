@@ -22,7 +22,8 @@ impl Index<'_> {
             // If it does not fit, those behind it in its lane cannot come either.
             let Some(copied) = self.as_ref().copy(at, rest) else { continue };
             len = len.saturating_add(copied);
-            let next = self.as_ref().after(self.as_ref().slot(at));
+            let slot = self.as_ref().slot(at);
+            let next = if slot.has_next { self.as_ref().after(slot) } else { None };
             if let Some(next) = next {
                 self.push(&mut heap, next);
             }

@@ -27,9 +27,9 @@ use crate::state::TrieRef;
 /// The [module](super) has an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node<E: Engine, L, S: ?Sized> {
-    inner: Inner<E>,
-    ledger: L,
-    storage: S,
+    pub(super) inner: Inner<E>,
+    pub(super) ledger: L,
+    pub(super) storage: S,
 }
 
 impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
@@ -194,6 +194,16 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
             return Err(Refused::NotYet { at: now.saturating_add(1) });
         }
         self.inner_mut().propose(&Proposal { now, author, body, claim })
+    }
+
+    /// Returns the branch that ends in a block of the tree, or in the newest final block.
+    pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<Branch<E>> {
+        if *id == self.inner.root.tip.id {
+            return Some(self.inner.root.clone());
+        }
+        let mut inner = self.inner_mut();
+        let at = inner.tree().find(id)?;
+        Some(inner.with_recent_branch(at, Branch::clone))
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_, E> {

@@ -23,6 +23,9 @@
 //! | active | checked | a better branch takes over |
 //! | active | final, and out of the tree | it is deep enough, or the engine says so |
 //!
+//! A new node need not execute all blocks: it follows the headers by [`HeaderFollower`]s, takes the state after one that is
+//! deep enough by [`Join`], and goes on from there. [`SnapshotSource`] hands that state out.
+//!
 //! Time is counted from the Unix epoch, since headers carry times. What is not polled stops the node and grows nothing:
 //! events are derived from the state, not queued.
 //!
@@ -71,6 +74,7 @@
 //! ```
 
 mod ancestors;
+mod chunk;
 mod config;
 mod engines;
 mod event;
@@ -78,11 +82,13 @@ mod events;
 mod headers;
 mod history;
 mod inner;
+mod join;
 mod machine;
 mod orphans;
 mod recent;
 mod slot;
 mod snapshot;
+mod source;
 mod start;
 mod storage;
 mod timers;
@@ -92,10 +98,12 @@ mod validate;
 
 pub use config::{NodeConfig, Timer};
 pub use event::{Accepted, Event, Progress};
+pub use join::{ChunkError, HeaderFollower, Join, JoinBase};
 pub use machine::Node;
 pub use orphans::OrphanSlot;
 pub use slot::HeaderSlot;
 pub use snapshot::{ResumeError, SnapshotError};
+pub use source::SnapshotSource;
 #[cfg(feature = "alloc")]
 pub use storage::{NodeLimits, NodeVec};
 pub use storage::{NodeSlots, NodeStorage};

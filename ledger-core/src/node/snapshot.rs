@@ -78,9 +78,9 @@ pub enum ResumeError {
 }
 
 /// What a snapshot says besides the entries.
-struct Front<'s> {
-    header: Header,
-    weight: Weight,
+pub(super) struct Front<'s> {
+    pub(super) header: Header,
+    pub(super) weight: Weight,
     times: Times,
     peaks: &'s [[u8; 32]], // of the history before the header
 }
@@ -156,7 +156,8 @@ pub(super) fn resume<'s>(
     }
     front.check()?;
     let mut trie = TrieRoot::clear(parts.entries);
-    let state = read_entries(reader, rules, &mut trie, &mut parts)?;
+    let mut entries = TrieMut { root: &mut trie, slots: parts.entries };
+    let state = fill_entries(reader, rules, &mut entries)?;
     let Front { header, weight, times, peaks } = front;
     let expected = header.state;
     if state != expected {
@@ -167,14 +168,12 @@ pub(super) fn resume<'s>(
 }
 
 /// Reads all entries, and returns their root.
-fn read_entries(
+pub(super) fn fill_entries(
     mut reader: Reader<'_>,
     rules: &Rules,
-    trie: &mut TrieRoot,
-    parts: &mut NodeParts<'_>,
+    state: &mut TrieMut<'_>,
 ) -> Result<Hash, ResumeError> {
     let max_entries = rules.max_entries;
-    let mut state = TrieMut { root: trie, slots: parts.entries };
     let mut last = None;
     while !reader.0.is_empty() {
         let key = Key::from_bytes(reader.array()?);
@@ -193,7 +192,7 @@ fn read_entries(
 }
 
 impl<'s> Front<'s> {
-    fn read(reader: &mut Reader<'s>) -> Result<Self, ResumeError> {
+    pub(super) fn read(reader: &mut Reader<'s>) -> Result<Self, ResumeError> {
         let domain = reader.slice(domain::SNAPSHOT.len())?;
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
@@ -216,7 +215,7 @@ impl<'s> Front<'s> {
     }
 
     /// Checks what the header commits to, and that the rest can be.
-    fn check(&self) -> Result<(), ResumeError> {
+    pub(super) fn check(&self) -> Result<(), ResumeError> {
         let peaks = self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak));
         if MerkleTree::root_of_peaks(peaks) != self.header.history {
             return Err(ResumeError::WrongHistory);

@@ -14,8 +14,8 @@ const EMPTY: u8 = 2;
 
 const EMPTY_FORM: u8 = 0; // the map has no entry
 const LEAF_FORM: u8 = 1; // key, hash of the value, number of steps u8, steps
-const HEAD_LEN: usize = 1 + 32 + 32 + 1;
-const STEP_LEN: usize = 1 + 32; // bit, sibling
+pub(super) const HEAD_LEN: usize = 1 + 32 + 32 + 1;
+pub(super) const STEP_LEN: usize = 1 + 32; // bit, sibling
 
 /// The proof that a key has a certain value, or none, in the map with a certain root.
 ///
@@ -185,7 +185,12 @@ impl<'a> MapProof<'a> {
         self.steps().rev().take(count).fold(hash, |hash, step| step.join(hash, key))
     }
 
-    fn steps(&self) -> impl DoubleEndedIterator<Item = Step> + ExactSizeIterator + '_ {
+    /// Returns whether no entry of the map lies to the right of the key, whose proof this is.
+    pub(crate) fn is_last(&self, key: &Key) -> bool {
+        self.steps().all(|step| key.bit(step.depth))
+    }
+
+    pub(crate) fn steps(&self) -> impl DoubleEndedIterator<Item = Step> + ExactSizeIterator + '_ {
         self.steps.iter().map(|[depth, sibling @ ..]| Step {
             depth: *depth,
             sibling: Hash::from_bytes(*sibling),

@@ -14,6 +14,11 @@ const REGION: usize = 16;
 const NEAR: [usize; 5] = [0, 1, usize::MAX, 2, usize::MAX - 1];
 
 impl TrieRoot {
+    /// Returns the number of entries.
+    pub(crate) const fn count(&self) -> usize {
+        self.len
+    }
+
     /// Clears the slots.
     pub(crate) fn clear(slots: &mut [Slot]) -> Self {
         slots.fill(Slot::EMPTY);

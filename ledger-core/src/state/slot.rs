@@ -1,7 +1,7 @@
 //! The nodes of the map in caller-provided slots, and the reading of them.
 
 use super::entry::{Key, Value};
-use super::proof::leaf_message;
+use super::proof::{HEAD_LEN, STEP_LEN, leaf_message};
 use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
@@ -199,6 +199,48 @@ impl<'a> TrieRef<'a> {
         Entries { trie: self, stack, len: 1 }
     }
 
+    /// Returns the entries from a key on, in the order of their keys.
+    pub(crate) fn entries_from(self, from: &Key) -> Entries<'a> {
+        let mut entries = Entries { trie: self, stack: [Link::NONE; MAX_DEPTH + 1], len: 0 };
+        let nearest = self.nearest(from).and_then(|index| self.leaf(index));
+        let fork = nearest.and_then(|leaf| leaf.key.first_difference(from));
+        let mut link = self.root.top;
+        loop {
+            match link.node() {
+                Node::None => break,
+                // All keys below the fork lie on one side of the key.
+                Node::Inner(index) => {
+                    let Some(inner) = self.inner(index) else { break };
+                    if fork.is_some_and(|fork| inner.depth > fork) {
+                        entries.push_unless(link, fork.is_some_and(|fork| from.bit(fork)));
+                        break;
+                    }
+                    let is_right = from.bit(inner.depth);
+                    let [left, right] = inner.children;
+                    entries.push_unless(right, is_right);
+                    link = if is_right { right } else { left };
+                }
+                Node::Leaf(_) => {
+                    entries.push_unless(link, fork.is_some_and(|fork| from.bit(fork)));
+                    break;
+                }
+            }
+        }
+        entries
+    }
+
+    /// Returns the length in bytes of the proof for a key.
+    pub(crate) fn proof_len(&self, key: &Key) -> usize {
+        let mut len = HEAD_LEN;
+        let mut link = self.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(inner) = self.inner(index) else { break };
+            len = len.saturating_add(STEP_LEN);
+            link = inner.child(key);
+        }
+        len
+    }
+
     /// Returns the leaf to which the bits of a key lead.
     pub(super) fn nearest(&self, key: &Key) -> Option<usize> {
         let mut link = self.root.top;
@@ -288,6 +330,19 @@ impl Leaf {
 
 fn mask(side: usize) -> u8 {
     if side == 0 { 1 } else { 2 }
+}
+
+impl Entries<'_> {
+    /// Adds a node to those that are still to be visited, before the ones added earlier.
+    fn push_unless(&mut self, link: Link, is_passed: bool) {
+        if is_passed {
+            return;
+        }
+        if let Some(place) = self.stack.get_mut(self.len) {
+            *place = link;
+            self.len = self.len.saturating_add(1);
+        }
+    }
 }
 
 impl Iterator for Entries<'_> {

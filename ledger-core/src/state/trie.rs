@@ -277,6 +277,24 @@ impl TrieMut<'_> {
         link
     }
 
+    /// Returns whether this map is the part up to `key` of the one in which the proof proves it: all hashes on the left
+    /// of the way to it are equal, and there is nothing on the right.
+    pub(crate) fn is_left_of(&mut self, key: &Key, proof: &MapProof<'_>) -> bool {
+        self.root();
+        let trie = self.as_ref();
+        let mut expected = proof.steps().filter(|step| key.bit(step.depth));
+        let mut link = trie.root.top;
+        while let Node::Inner(index) = link.node() {
+            let Some(inner) = trie.inner(index) else { return false };
+            let step = Step { depth: inner.depth, sibling: inner.sibling_hash(key) };
+            if expected.next() != Some(step) {
+                return false;
+            }
+            link = inner.child(key);
+        }
+        expected.next().is_none()
+    }
+
     pub(crate) fn prove<'o>(
         &mut self,
         key: &Key,

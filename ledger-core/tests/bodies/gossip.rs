@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use ledger_core::gossip::{
     BlockIds, BlockRequest, BlockVerdict, Gossip, GossipConfig, GossipSlots, HeadersWriter, Hello,
-    Message, MessageError, NotFound, PeerSlot, Status, TransactionSlot, TransactionVerdict, TxIds,
+    Message, MessageError, NotFound, PeerSlot, SnapshotPlace, Status, TransactionSlot,
+    TransactionVerdict, TxIds,
 };
+use ledger_core::state::Key;
 use ledger_core::{Block, BlockId, ConnId, GenesisId, Hash, Height, Tip, TxId, Weight};
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -60,7 +62,9 @@ fn any_message(input: &mut Input<'_>) -> Vec<u8> {
     let other = input.below(8) == 0;
     let genesis = if other { GenesisId::default() } else { genesis() };
     let nonce = u64::from(input.byte() % 8);
-    let message = match input.below(12) {
+    let key = Key::from_bytes([input.byte() % 2; 32]);
+    let place = SnapshotPlace { block: status.tip, from: key };
+    let message = match input.below(17) {
         0 | 1 => Message::Hello(Hello { genesis, nonce, status }),
         2 => Message::Status(status),
         3 => Message::GetHeaders(BlockIds::new(&id)),
@@ -71,6 +75,11 @@ fn any_message(input: &mut Input<'_>) -> Vec<u8> {
         8 => Message::Transaction(transaction),
         9 => Message::NotFound(NotFound::Block(status.tip)),
         10 => Message::NotFound(NotFound::Transaction(TxId::from_bytes(id[0]))),
+        11 => Message::HaveSnapshot(status),
+        12 => Message::GetSnapshot(place),
+        13 => Message::Snapshot(place, &id[0]),
+        14 => Message::NotFound(NotFound::Snapshot(status.tip)),
+        15 => Message::MoreTransactions,
         _ => {
             let mut out = vec![0; 600];
             let mut writer = HeadersWriter::new(&mut out).expect("long enough");
@@ -95,7 +104,9 @@ fn verdict(input: &mut Input<'_>) -> BlockVerdict {
         },
         5 => BlockVerdict::NotYet,
         6 => BlockVerdict::Orphan,
-        7 | 8 => BlockVerdict::NoRoom,
+        7 => BlockVerdict::Weighed { after: block_id(input) },
+        8 if input.below(2) == 0 => BlockVerdict::Light { headers: u32::from(input.byte()) },
+        8 => BlockVerdict::NoRoom,
         _ => BlockVerdict::Invalid,
     }
 }
@@ -105,7 +116,17 @@ impl Machine for Driven {
         let gossip = &mut self.0;
         let conn = ConnId(u32::from(input.byte() % 3));
         let done = Outcome::Done(String::new());
-        match input.below(12) {
+        match input.below(14) {
+            12 => {
+                let block = block_id(input);
+                let from = Key::from_bytes([input.byte() % 2; 32]);
+                let place = Some(SnapshotPlace { block, from }).filter(|_| input.below(4) > 0);
+                gossip.want_snapshot(now, place);
+            }
+            13 => {
+                let offer = (Height(1), block_id(input));
+                gossip.offer_snapshot(now, Some(offer).filter(|_| input.below(4) > 0));
+            }
             0 => return Outcome::of(gossip.handle_connected(now, conn, input.below(2) == 0)),
             1 => gossip.handle_closed(now, conn),
             2..=5 => {

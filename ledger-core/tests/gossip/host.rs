@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use ledger_core::gossip::{
     BlockRequest, BlockVerdict, CloseReason, Event as GossipEvent, Gossip, GossipConfig,
-    GossipSlots, HeadersWriter, Message, NotFound, PeerSlot, TransactionSlot, TransactionVerdict,
+    GossipSlots, HeadersWriter, Message, NotFound, PeerSlot, Presync, TransactionSlot,
+    TransactionVerdict,
 };
 use ledger_core::mempool::{ChunkSlot, Mempool, MempoolConfig, MempoolSlot, MempoolSlots};
-use ledger_core::node::{Event, Node, NodeConfig, Progress};
+use ledger_core::node::{Event, Node, NodeConfig, Progress, SnapshotSource};
 use ledger_core::{
-    Account, Action, BlockId, Body, ConnId, Height, SealedHeader, SignedTransaction, Tip,
-    Transaction,
+    Account, Action, BlockId, Body, ConnId, Height, SealedHeader, SignedTransaction, Slot, Tip,
+    Transaction, Weight,
 };
 use sim::{Addr, Network, StreamId};
 
@@ -23,6 +24,8 @@ const MAX_BLOCK: u32 = 1 << 16;
 const PEERS: usize = 16;
 /// Received bytes that a connection may hold.
 const MAX_RECEIVED: usize = 2 * MAX_BLOCK as usize;
+/// The length of a chunk in bytes: a few entries.
+const SNAPSHOT_CHUNK: usize = 800;
 /// Delivered blocks that wait for the node.
 const MAX_STORE: usize = 64;
 
@@ -46,6 +49,8 @@ pub struct Host {
     pub closed: Vec<(Addr, CloseReason)>,
     store: BTreeMap<BlockId, (ConnId, Vec<u8>)>,
     streams: BTreeMap<ConnId, (StreamId, Addr, Vec<u8>)>,
+    presync: BTreeMap<ConnId, Presync<Checksum>>,
+    pub source: Option<SnapshotSource<Vec<Slot>>>, // handed out to nodes that join
     next_conn: u32,
 }
 
@@ -63,6 +68,17 @@ pub fn test_node(seed: u64) -> TestNode {
 
 impl Host {
     pub fn new(addr: Addr, seed: u64, disk: Disk, now: Duration) -> Self {
+        Self::with_min_weight(addr, seed, disk, now, Weight(0))
+    }
+
+    /// A host that stores no header before its branch has this weight.
+    pub fn with_min_weight(
+        addr: Addr,
+        seed: u64,
+        disk: Disk,
+        now: Duration,
+        min_weight: Weight,
+    ) -> Self {
         let seed = seed ^ u64::from(addr.0) << 32;
         let node = test_node(seed);
         let genesis = *node.genesis_id();
@@ -78,6 +94,7 @@ impl Host {
         };
         let mut config = GossipConfig::new(genesis, MAX_BLOCK, seed);
         config.reserved_for_dialled = 4;
+        config.min_weight = min_weight;
         config.keep_alive = Duration::from_secs(60);
         config.silence_timeout = Duration::from_secs(150);
         let gossip = Gossip::new(config, storage).expect("it can work");
@@ -92,6 +109,8 @@ impl Host {
             closed: Vec::new(),
             store: BTreeMap::new(),
             streams: BTreeMap::new(),
+            presync: BTreeMap::new(),
+            source: None,
             next_conn: 0,
         };
         host.replay(disk, now);
@@ -119,6 +138,16 @@ impl Host {
     /// Returns the number of connected peers that this host has dialled.
     pub fn dialled(&self) -> usize {
         self.gossip.peers().filter(|peer| peer.dialled).count()
+    }
+
+    /// Asserts that nothing outside of the provided slots has grown.
+    pub fn assert_bounded(&self) {
+        assert!(self.store.len() <= MAX_STORE);
+        assert!(self.streams.len() <= PEERS);
+        assert!(self.presync.len() <= PEERS);
+        for (_, _, received) in self.streams.values() {
+            assert!(received.len() <= MAX_RECEIVED);
+        }
     }
 
     /// Returns whether there is a stream to another host.
@@ -155,6 +184,7 @@ impl Host {
     pub fn closed(&mut self, net: &mut Network, stream: StreamId) {
         let Some(conn) = self.conn_of(stream) else { return };
         self.streams.remove(&conn);
+        self.presync.remove(&conn);
         self.gossip.handle_closed(unix(net.now()), conn);
         self.run(net);
     }
@@ -204,6 +234,16 @@ impl Host {
                 let answer = block.unwrap_or(Message::NotFound(NotFound::Block(id)));
                 send(net, stream, self.addr, &answer);
             }
+            Message::GetSnapshot(place) => {
+                let mut out = [0; SNAPSHOT_CHUNK];
+                let source = self.source.as_mut().filter(|source| source.id() == place.block);
+                let len = source.and_then(|source| source.chunk(&place.from, &mut out).ok()?);
+                let answer = match len {
+                    Some(len) => Message::Snapshot(place, &out[..len]),
+                    None => Message::NotFound(NotFound::Snapshot(place.block)),
+                };
+                send(net, stream, self.addr, &answer);
+            }
             Message::GetTransaction(id) => {
                 let mut buf = [0; Transaction::MAX_LEN];
                 let len = self.mempool.copy(&id, &mut buf).ok().flatten();
@@ -214,6 +254,12 @@ impl Host {
                 send(net, stream, self.addr, &answer);
             }
             Message::Headers(headers) => {
+                let config = self.gossip.config();
+                let presync = self.presync.entry(conn).or_insert_with(|| Presync::new(config));
+                if let Some(verdict) = presync.handle_headers(&mut self.node, now, &headers) {
+                    self.gossip.handle_header_checked(now, conn, verdict);
+                    return;
+                }
                 for header in headers {
                     let result = self.node.handle_header(now, conn, header);
                     let verdict = BlockVerdict::of(&self.node, &result);
@@ -259,6 +305,7 @@ impl Host {
         while let Some(event) = self.gossip.poll_event() {
             match event {
                 GossipEvent::Closed { conn, reason } => {
+                    self.presync.remove(&conn);
                     if let Some((stream, peer, _)) = self.streams.remove(&conn) {
                         self.closed.push((peer, reason));
                         net.close(stream, self.addr);
@@ -352,6 +399,24 @@ impl Host {
         false
     }
 
+    /// Hands out the state after the newest final block from now on.
+    pub fn offer_snapshot(&mut self, net: &mut Network) {
+        let mut bytes = Vec::new();
+        let written = self.node.snapshot(|piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<(), ()>(())
+        });
+        written.expect("a block is final");
+        let rules = common::rules();
+        let slots = vec![Slot::EMPTY; rules.max_entries as usize];
+        let source = SnapshotSource::new(self.node.genesis_id(), &rules, &bytes, slots);
+        let source = source.expect("its own snapshot");
+        let offer = (source.header().height, source.id());
+        self.source = Some(source);
+        self.gossip.offer_snapshot(unix(net.now()), Some(offer));
+        self.run(net);
+    }
+
     /// Makes a block of what waits, with this weight.
     pub fn mine(&mut self, net: &mut Network, weight: u8) {
         let clock = unix(net.now());
@@ -376,6 +441,12 @@ impl Host {
 
     /// Pays from an account of the tests, and announces it.
     pub fn pay(&mut self, net: &mut Network, from: u8, to: u8) {
+        self.pay_silently(net, from, to);
+        self.run(net);
+    }
+
+    /// Pays, and sends nothing yet.
+    pub fn pay_silently(&mut self, net: &Network, from: u8, to: u8) {
         if self.node.is_busy() {
             return;
         }
@@ -384,7 +455,7 @@ impl Host {
         let sequence = self.node.state().sequence(&source);
         let action = Action::Pay { to: common::key(to).account(), amount: 1 };
         let mut buf = [0; Transaction::MAX_LEN];
-        for sequence in sequence..sequence + 8 {
+        for sequence in sequence..sequence + 20 {
             let transaction = Transaction::new(source, sequence, action);
             let signed = transaction.sign(self.node.genesis_id(), &key, &mut buf).expect("its key");
             let id = signed.id(self.node.genesis_id());
@@ -397,7 +468,6 @@ impl Host {
             }
             break;
         }
-        self.run(net);
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ledger_core::gossip::{
-    HeadersWriter, Hello, MAX_HEADERS, Message, MessageError, Status, TxIds,
+    BlockIds, HeadersWriter, Hello, MAX_HEADERS, Message, MessageError, Status, TxIds,
 };
+use ledger_core::node::SnapshotSource;
 use ledger_core::{
-    Action, Block, BlockId, Body, Claim, GenesisId, Header, Height, KeyPair, Transaction, TxId,
+    Action, Block, BlockId, Body, Claim, GenesisId, Header, Height, KeyPair, Slot, Transaction,
+    TxId,
 };
 use sim::{Addr, Network, Rng, StreamId};
 
@@ -28,6 +30,8 @@ pub enum Kind {
     OneSequence,
     /// Announces transactions of accounts that own nothing.
     Spam,
+    /// Hands out a state in which one balance is changed.
+    Snapshots,
 }
 
 impl Kind {
@@ -45,10 +49,18 @@ pub struct Hostile {
     pub addr: Addr,
     pub kind: Kind,
     pub blocks: BTreeMap<BlockId, Vec<u8>>, // real ones
+    pub chain: Vec<BlockId>,
+    pub source: Option<SnapshotSource<Vec<Slot>>>, // a real one
     rng: Rng,
     genesis: GenesisId,
     streams: BTreeMap<StreamId, Vec<u8>>,
     offered: BTreeMap<TxId, Vec<u8>>,
+}
+
+/// Returns the ids of headers that weigh nothing.
+pub fn light_ids(genesis: &GenesisId) -> Vec<BlockId> {
+    let id = |bytes: &Vec<u8>| Block::decode(bytes).expect("a block").0.id(genesis);
+    light_blocks().iter().map(id).collect()
 }
 
 /// Blocks on block 0 that weigh nothing.
@@ -72,6 +84,8 @@ impl Hostile {
             addr,
             kind,
             blocks: BTreeMap::new(),
+            chain: Vec::new(),
+            source: None,
             rng: Rng::new(u64::from(addr.0)),
             genesis,
             streams: BTreeMap::new(),
@@ -88,6 +102,10 @@ impl Hostile {
         let status = self.status();
         let hello = Hello { genesis: self.genesis, nonce: self.rng.next_u64(), status };
         send(net, stream, self.addr, &Message::Hello(hello));
+        if let Some(source) = &self.source {
+            let offer = Status { height: source.header().height, tip: source.id() };
+            send(net, stream, self.addr, &Message::HaveSnapshot(offer));
+        }
     }
 
     pub fn closed(&mut self, stream: StreamId) {
@@ -162,6 +180,14 @@ impl Hostile {
                 let first = ids.iter().next().unwrap_or_default();
                 self.send_light_headers(net, stream, first);
             }
+            (Message::GetHeaders(ids), Kind::Snapshots) => self.send_headers(net, stream, ids),
+            (Message::GetSnapshot(place), Kind::Snapshots) => {
+                let mut out = [0; 800];
+                let source = self.source.as_mut().expect("it has one");
+                let Ok(Some(len)) = source.chunk(&place.from, &mut out) else { return };
+                out[2 + 32 + 1] ^= 1; // the first byte of the first value
+                send(net, stream, self.addr, &Message::Snapshot(place, &out[..len]));
+            }
             (Message::GetHeaders(_), Kind::Orphans) => self.send_orphans(net, stream),
             (Message::GetBlock(id), Kind::InvalidBodies) => {
                 let Some(bytes) = self.blocks.get(&id) else { return };
@@ -182,6 +208,17 @@ impl Hostile {
             }
             _ => {}
         }
+    }
+
+    fn send_headers(&self, net: &mut Network, stream: StreamId, ids: BlockIds<'_>) {
+        let position = |id: BlockId| self.chain.iter().position(|other| *other == id);
+        let known = ids.iter().find_map(position).unwrap_or(0);
+        let mut out = vec![0; 30_000];
+        let mut writer = HeadersWriter::new(&mut out).expect("long enough");
+        let mut following = self.chain[known + 1..].iter();
+        let more = following.any(|id| !writer.push(&self.blocks[id]));
+        let len = writer.finish(more);
+        net.send(stream, self.addr, &out[..len]);
     }
 
     fn send_light_headers(&self, net: &mut Network, stream: StreamId, after: BlockId) {

@@ -1,14 +1,22 @@
 //! `ledger supply-chain`: the bulletin board of the lectures on four replicas.
 
-use std::path::Path;
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{env, fs, process, thread};
 
-use consensus::{AuthoritySeal, AuthoritySlot, statement_of, validator_id};
-use examples::cli::{self, Exit, Out, sentence};
-use ledger_core::{Action, Block, BlockId, Body, Hash, KeyPair, Transaction};
+use consensus::validator_id;
+use examples::cli::{self, Exit, Out, failed, sentence};
+use ledger_core::{Action, Block, BlockId, Hash, KeyPair, Transaction};
 
+use crate::network::client::Client;
+use crate::network::daemon::Daemon;
 use crate::network::{Network, Seal};
 use crate::proof;
-use crate::store::FolderChain;
+use crate::store::{FolderChain, unix_time};
 
 /// Who keeps a replica, and what it states.
 const BOARD: [(&str, &str); 4] = [
@@ -17,16 +25,19 @@ const BOARD: [(&str, &str); 4] = [
     ("refinery", "Received 6327 barrels on Dec 26, 2022 at 8:48 pm"),
     ("ministry", ""),
 ];
-const START: u64 = 1_672_012_800; // 26 December 2022
-const SECONDS_BETWEEN: u64 = 3600;
+/// The number of records.
+const RECORDS: u64 = 3;
+/// How long the replicas may take to have the same blocks.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The copy that is edited, and how.
 const EDITED: usize = 1;
 const EDIT: (&[u8], &[u8]) = (b"6327 barrels transported", b"6027 barrels transported");
 
 /// The bulletin board of the lectures: three records on four replicas, an edited copy, and an auditor
 ///
-/// Each party signs what it states, the parties take turns to seal blocks, and all keep the chain. One of them changes its
-/// copy. The ministry counts the barrels, and an auditor who stores one block id checks a proof of each record.
+/// Four nodes on this machine gossip over TCP. Each party signs what it states and hands it to its own node, the parties
+/// take turns to seal blocks, and all keep the chain. One of them changes its copy. The ministry counts the barrels, and an
+/// auditor who stores one block id checks a proof of each record.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ledger supply-chain --out target/out")]
 pub struct Args {
@@ -37,26 +48,50 @@ pub struct Args {
 /// A party with its copy of the chain.
 struct Replica {
     name: &'static str,
-    key: KeyPair,
     chain: FolderChain,
     blocks: Vec<Vec<u8>>,
 }
 
-pub fn run(args: &Args) -> cli::Result {
-    let mut replicas = replicas()?;
-    for (at, (name, text)) in BOARD.into_iter().enumerate().take(3) {
-        let block = state(&mut replicas, at)?;
-        for replica in &mut replicas {
-            replica.chain.append(u64::MAX, &block).map_err(sentence)?;
-            replica.blocks.push(block.clone());
-        }
-        println!("block {}: the {name} states: {text}", at + 1);
+/// A folder that is removed in the end.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+pub fn run(args: &Args) -> cli::Result {
+    let folder = Folder(env::temp_dir().join(format!("ledger-board-{}", process::id())));
+    fs::create_dir_all(&folder.0).map_err(failed("create", &folder.0))?;
+    let network = network()?;
+    let mut daemons = Vec::new();
+    for (number, (name, _)) in BOARD.iter().enumerate() {
+        let file = folder.0.join(format!("{name}.redb"));
+        let address = network.nodes[number];
+        let mut daemon = Daemon::open(network.clone(), &file, address, Some(key(name)))?;
+        daemon.is_quiet = true;
+        daemons.push(daemon);
+    }
+    let stop = AtomicBool::new(false);
+    let mut replicas = thread::scope(|scope| {
+        for daemon in daemons {
+            let stop = &stop;
+            scope.spawn(move || {
+                if let Err(error) = daemon.run(stop) {
+                    eprintln!("warning: {error}");
+                }
+            });
+        }
+        let replicas = state_all(&network).and_then(|()| replicate(&network));
+        stop.store(true, Ordering::Relaxed);
+        replicas
+    })?;
     let equal = replicas.iter().all(|replica| replica.blocks == replicas[0].blocks);
     println!("four copies, equal byte for byte: {equal}");
 
     edit(&mut replicas[EDITED].blocks);
-    let found = audit(&replicas)?;
+    let found = audit(&network, &replicas)?;
     let numbers = reconcile(&replicas[3].blocks)?;
     let checkpoint = replicas[3].chain.tip().id;
     let proofs = prove(&replicas[3], args)?;
@@ -64,55 +99,64 @@ pub fn run(args: &Args) -> cli::Result {
     Ok(Exit::success_if(equal && found == [2] && numbers == 4105 && proved == 3))
 }
 
-fn replicas() -> cli::Result<Vec<Replica>> {
-    let key = |name: &str| KeyPair::from_secret(Hash::of(name.as_bytes()).as_bytes());
-    let keys = BOARD.map(|(name, _)| validator_id(&key(name)));
-    let network = Network {
-        name: "barrels".into(),
-        time: START,
-        seal: Seal::Authority { period: 1, keys: keys.to_vec() },
-        owners: Vec::new(),
-        nodes: Vec::new(),
-    };
-    let replica = |(name, _): (&'static str, _)| {
-        Ok::<_, String>(Replica {
-            name,
-            key: key(name),
-            chain: network.chain()?,
-            blocks: Vec::new(),
-        })
-    };
-    BOARD.into_iter().map(replica).collect()
+fn key(name: &str) -> KeyPair {
+    KeyPair::from_secret(Hash::of(name.as_bytes()).as_bytes())
 }
 
-/// Returns a block with the statement of a party, sealed by the authority whose turn it is.
-fn state(replicas: &mut [Replica], at: usize) -> cli::Result<Vec<u8>> {
-    let height = replicas[at].chain.tip().height.0 + 1;
-    let author = &replicas[at];
-    let action = Action::Record(BOARD[at].1.as_bytes());
-    let source = author.key.account();
-    let sequence = author.chain.state().sequence(&source);
-    let mut buf = [0; Transaction::MAX_LEN];
-    let signed = Transaction::new(source, sequence, action)
-        .sign(author.chain.genesis_id(), &author.key, &mut buf)
-        .map_err(sentence)?;
-    let body = Body::from_bytes(signed.as_bytes()).map_err(sentence)?;
-    let in_turn = match author.chain.engine() {
-        crate::network::rule::Rule::Authority(rule) => rule.authorities().in_turn(height),
-        crate::network::rule::Rule::Work(_) => None,
+/// The four parties as authorities, on free ports of this machine.
+fn network() -> cli::Result<Network> {
+    let listen = |_| TcpListener::bind(("127.0.0.1", 0)).map_err(sentence);
+    let listeners = (0..BOARD.len()).map(listen).collect::<Result<Vec<_>, _>>()?;
+    let address = |listener: &TcpListener| listener.local_addr().map_err(sentence);
+    let nodes: Vec<SocketAddr> = listeners.iter().map(address).collect::<Result<_, _>>()?;
+    let keys = BOARD.map(|(name, _)| validator_id(&key(name)));
+    Ok(Network {
+        name: "barrels".into(),
+        time: unix_time(),
+        seal: Seal::Authority { period: 1, keys: keys.to_vec() },
+        owners: Vec::new(),
+        nodes,
+    })
+}
+
+/// Each party hands its statement to its own node, and waits until it is in a block.
+fn state_all(network: &Network) -> cli::Result<()> {
+    for ((name, text), address) in BOARD.into_iter().zip(&network.nodes).take(RECORDS as usize) {
+        let key = key(name);
+        let mut chain = network.chain()?;
+        let genesis = *chain.genesis_id();
+        let mut client = Client::connect(network, *address, genesis)?;
+        let mut blocks = Vec::new();
+        client.fetch(&mut chain, &mut blocks)?;
+        let source = key.account();
+        let sequence = chain.state().sequence(&source);
+        let mut buf = [0; Transaction::MAX_LEN];
+        let signed = Transaction::new(source, sequence, Action::Record(text.as_bytes()))
+            .sign(&genesis, &key, &mut buf)
+            .map_err(sentence)?;
+        client.submit(&mut chain, &mut blocks, signed.id(&genesis), signed.as_bytes())?;
+        println!("block {}: the {name} states: {text}", chain.tip().height);
+    }
+    Ok(())
+}
+
+/// Fetches the copy of each party from its node, once it has all records.
+fn replicate(network: &Network) -> cli::Result<Vec<Replica>> {
+    let start = Instant::now();
+    let copy = |((name, _), address): ((&'static str, _), &SocketAddr)| {
+        let mut chain = network.chain()?;
+        let mut client = Client::connect(network, *address, *chain.genesis_id())?;
+        let mut blocks = Vec::new();
+        while chain.tip().height.0 < RECORDS {
+            client.fetch(&mut chain, &mut blocks)?;
+            client.wait(chain.tip().id, Duration::from_millis(100))?;
+            if start.elapsed() > PATIENCE {
+                return Err(format!("the node of the {name} does not have all records"));
+            }
+        }
+        Ok(Replica { name, chain, blocks })
     };
-    let in_turn = in_turn.ok_or("nobody may sign")?;
-    let sealer = replicas.iter_mut().find(|replica| validator_id(&replica.key) == in_turn);
-    let sealer = sealer.ok_or("the authority in turn keeps no copy")?;
-    let claim = AuthoritySeal::<Vec<AuthoritySlot>>::claim(&in_turn);
-    let time = START + height * SECONDS_BETWEEN;
-    let header =
-        sealer.chain.propose(time, sealer.key.account(), &body, claim).map_err(sentence)?;
-    let proof = sealer.key.sign(&statement_of(sealer.chain.genesis_id(), &header, 0));
-    let block = Block::new(header, proof.as_bytes(), body).map_err(sentence)?;
-    let mut bytes = vec![0; block.encoded_len()];
-    block.encode(&mut bytes).map_err(sentence)?;
-    Ok(bytes)
+    BOARD.into_iter().zip(&network.nodes).map(copy).collect()
 }
 
 /// Changes a statement in a copy of the chain.
@@ -127,10 +171,10 @@ fn edit(blocks: &mut [Vec<u8>]) {
 }
 
 /// Checks all copies, and returns the heights at which one does not fit.
-fn audit(replicas: &[Replica]) -> cli::Result<Vec<u64>> {
+fn audit(network: &Network, replicas: &[Replica]) -> cli::Result<Vec<u64>> {
     let mut found = Vec::new();
-    for (replica, fresh) in replicas.iter().zip(self::replicas()?) {
-        let mut chain = fresh.chain;
+    for replica in replicas {
+        let mut chain = network.chain()?;
         match chain.replay(u64::MAX, &replica.blocks) {
             Ok(tip) => println!("copy of the {}: {} blocks fit", replica.name, tip.height),
             Err(fault) => {
@@ -184,7 +228,7 @@ fn check(proofs: &[String], checkpoint: &BlockId, folder: &Path) -> cli::Result<
     let mut proved = 0;
     for name in proofs {
         let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(cli::failed("read", &path))?;
+        let text = fs::read_to_string(&path).map_err(failed("read", &path))?;
         match proof::check(&text, checkpoint) {
             Ok(statement) => {
                 println!("{name} proves {statement}");

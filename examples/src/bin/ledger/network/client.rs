@@ -11,7 +11,8 @@ use examples::interrupt::interrupted;
 use examples::progress;
 use examples::random::random;
 use ledger_core::gossip::{
-    BlockIds, HeadersWriter, Hello, Message, MessageError, NotFound, Status, TxIds,
+    BlockIds, Headers, HeadersWriter, Hello, Message, MessageError, NotFound, SnapshotPlace,
+    Status, TxIds,
 };
 use ledger_core::{Block, BlockId, GenesisId, Height, SealedHeader, TxId};
 
@@ -31,6 +32,7 @@ const MAX_RECEIVED: usize = 1 << 20;
 pub struct Client {
     pub address: SocketAddr,
     pub status: Status,
+    pub snapshot: Option<Status>, // the block whose state it hands out
     network: Network,
     genesis: GenesisId,
     stream: TcpStream,
@@ -40,9 +42,10 @@ pub struct Client {
 
 /// A message that owns its bytes.
 enum Answer {
-    /// The parent of the first one, the ids, and whether there are more.
-    Headers(Option<BlockId>, Vec<BlockId>, bool),
+    /// The whole message.
+    Headers(Vec<u8>),
     Block(Vec<u8>),
+    Chunk(Vec<u8>),
     Other,
 }
 
@@ -60,7 +63,9 @@ impl Client {
         let network = network.clone();
         let received = Vec::new();
         let offered = None;
-        let mut client = Self { address, status, network, genesis, stream, received, offered };
+        let snapshot = None;
+        let mut client =
+            Self { address, status, snapshot, network, genesis, stream, received, offered };
         let nonce = u64::from_le_bytes(random());
         client.send(&Message::Hello(Hello { genesis, nonce, status }))?;
         let height = Height(u64::MAX);
@@ -145,14 +150,13 @@ impl Client {
                 self.write(&out[..len])?;
                 Answer::Other
             }
-            Message::Headers(headers) => {
-                let decoded = headers.iter().filter_map(|bytes| SealedHeader::decode(bytes).ok());
-                let decoded: Vec<_> = decoded.map(|(sealed, _)| sealed.header).collect();
-                let parent = decoded.first().map(|header| header.parent);
-                let ids = decoded.iter().map(|header| header.id(&self.genesis)).collect();
-                Answer::Headers(parent, ids, headers.has_more())
-            }
+            Message::Headers(headers) => Answer::Headers(encoded(&Message::Headers(headers))?),
             Message::Block(bytes) => Answer::Block(bytes.to_vec()),
+            Message::Snapshot(_, chunk) => Answer::Chunk(chunk.to_vec()),
+            Message::HaveSnapshot(offer) => {
+                self.snapshot = Some(offer);
+                Answer::Other
+            }
             // A node that could not use it asks again.
             Message::GetTransaction(id) => {
                 let answer = match &self.offered {
@@ -173,15 +177,13 @@ impl Client {
     pub fn fetch(&mut self, chain: &mut FolderChain, blocks: &mut Vec<Vec<u8>>) -> cli::Result<()> {
         let mut more = true;
         while more {
-            let locator = [*chain.tip().id.as_bytes(), *self.genesis.block_id().as_bytes()];
-            self.send(&Message::GetHeaders(BlockIds::new(&locator)))?;
-            let start = Instant::now();
-            let (parent, ids) = loop {
-                if let Answer::Headers(parent, ids, has_more) = self.receive(start, PATIENCE)? {
-                    more = has_more;
-                    break (parent, ids);
-                }
-            };
+            let message = self.headers_after(&chain.tip().id)?;
+            let headers = headers_of(&message)?;
+            more = headers.has_more() && !headers.is_empty();
+            let decoded = headers.iter().filter_map(|bytes| SealedHeader::decode(bytes).ok());
+            let decoded: Vec<_> = decoded.map(|(sealed, _)| sealed.header).collect();
+            let parent = decoded.first().map(|header| header.parent);
+            let ids: Vec<_> = decoded.iter().map(|header| header.id(&self.genesis)).collect();
             if parent.is_some_and(|parent| parent != chain.tip().id) {
                 *chain = self.network.chain()?;
                 blocks.clear();
@@ -199,6 +201,29 @@ impl Client {
         let tip = chain.tip();
         self.status = Status { height: tip.height, tip: tip.id };
         Ok(())
+    }
+
+    /// Returns a message with the headers after a block, or after block 0 if the node does not have that one.
+    pub fn headers_after(&mut self, id: &BlockId) -> cli::Result<Vec<u8>> {
+        let locator = [*id.as_bytes(), *self.genesis.block_id().as_bytes()];
+        self.send(&Message::GetHeaders(BlockIds::new(&locator)))?;
+        let start = Instant::now();
+        loop {
+            if let Answer::Headers(message) = self.receive(start, PATIENCE)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Returns a chunk of a snapshot.
+    pub fn chunk(&mut self, place: SnapshotPlace) -> cli::Result<Vec<u8>> {
+        self.send(&Message::GetSnapshot(place))?;
+        let start = Instant::now();
+        loop {
+            if let Answer::Chunk(chunk) = self.receive(start, PATIENCE)? {
+                return Ok(chunk);
+            }
+        }
     }
 
     fn block(&mut self, id: BlockId) -> cli::Result<Vec<u8>> {
@@ -223,6 +248,15 @@ impl Client {
             let _ = self.receive_some(slice)?;
         }
         Ok(true)
+    }
+
+    /// Waits until the node announces a snapshot, or the time is over.
+    pub fn wait_for_snapshot(&mut self, patience: Duration) -> cli::Result<Option<Status>> {
+        let start = Instant::now();
+        while self.snapshot.is_none() && start.elapsed() < patience {
+            self.receive_some(Instant::now())?;
+        }
+        Ok(self.snapshot)
     }
 
     /// Returns whether a message came within a moment.
@@ -257,6 +291,14 @@ impl Client {
             }
         }
         Err(format!("transaction {id} is in no block after {} seconds", CONFIRMATION.as_secs()))
+    }
+}
+
+/// Returns the headers in a message.
+pub fn headers_of(message: &[u8]) -> cli::Result<Headers<'_>> {
+    match Message::decode(message) {
+        Ok((Message::Headers(headers), _)) => Ok(headers),
+        _ => Err("headers were expected".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A node of a network: sockets, file, chain, mempool and gossip, and what moves between them.
 
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,27 +15,30 @@ use examples::rules::RuleError;
 use examples::tcp::{self, Tcp};
 use ledger_core::gossip::{
     BlockVerdict, Event as GossipEvent, Gossip, GossipConfig, GossipLimits, GossipVec,
-    HeadersWriter, Message, NotFound, TransactionVerdict,
+    HeadersWriter, Message, NotFound, Presync, TransactionVerdict,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::mempool::{Mempool, MempoolConfig, MempoolLimits, MempoolVec};
-use ledger_core::node::{Event, Node, NodeLimits, NodeVec, Progress};
+use ledger_core::node::{Event, Node, NodeLimits, NodeVec, Progress, SnapshotSource};
 use ledger_core::{
     Block, BlockId, ConnId, Effects, Engine as _, Height, KeyPair, SealedHeader, SignedTransaction,
-    Transaction,
+    Slot, Transaction,
 };
 
 use super::Network;
 use super::db::{Db, Step};
 use super::rule::Rule;
 use super::seal::Work;
+use super::trace::Trace;
 
 /// A connection with more unsent output is not read.
 const MAX_UNSENT: usize = 1 << 20;
 /// Delivered blocks that wait for the node.
 const MAX_STORE: usize = 32;
 /// A snapshot is saved after this many blocks.
-const SNAPSHOT_INTERVAL: u64 = 64;
+const SNAPSHOT_INTERVAL: u64 = 16;
+/// The length in bytes of a chunk of a snapshot.
+const SNAPSHOT_CHUNK: usize = 64 << 10;
 /// How often nodes without a connection are dialled.
 const DIAL_INTERVAL: Duration = Duration::from_secs(1);
 /// The connection of blocks that come from the file or from this node.
@@ -49,6 +53,7 @@ pub struct Daemon {
     pub(super) db: Db,
     pub(super) waiting_since: Duration,
     pub(super) signed: u64, // the greatest height at which it has signed
+    pub(super) trace: Trace,
     gossip: Gossip<GossipVec>,
     tcp: Tcp<ConnId>,
     start: Duration, // of the clock of the sockets, since the Unix epoch
@@ -56,9 +61,11 @@ pub struct Daemon {
     steps: Vec<Step>,
     returned: Vec<BlockId>, // taken back, the highest first
     dialled: BTreeMap<ConnId, SocketAddr>,
+    presync: BTreeMap<ConnId, Presync<Rule>>,
     dial_at: Duration,
     snapshot_height: u64,
-    is_quiet: bool, // while it reads its own file
+    source: Option<SnapshotSource<Vec<Slot>>>, // handed out to nodes that join
+    pub is_quiet: bool,                        // while it reads its own file
 }
 
 impl Daemon {
@@ -78,11 +85,12 @@ impl Daemon {
         let node = Node::new(&spec, config, engine.clone(), Standard, new()).map_err(sentence)?;
         let genesis = *node.genesis_id();
         let db = Db::open(file, &genesis)?;
-        let node = match db.snapshot()? {
+        let saved = db.snapshot()?;
+        let node = match &saved {
             None => node,
             Some((id, snapshot)) => {
-                let engine = engine_after(&db, engine, &id)?;
-                Node::resume(&spec, config, engine, Standard, &id, &snapshot, new())
+                let engine = engine_after(&db, engine, id)?;
+                Node::resume(&spec, config, engine, Standard, id, snapshot, new())
                     .map_err(|error| format!("{}: {error}", file.display()))?
             }
         };
@@ -103,6 +111,7 @@ impl Daemon {
             db,
             waiting_since: Duration::MAX,
             signed,
+            trace: Trace::default(),
             gossip,
             tcp: Tcp::listen(listen)?,
             start: unix,
@@ -110,10 +119,15 @@ impl Daemon {
             steps: Vec::new(),
             returned: Vec::new(),
             dialled: BTreeMap::new(),
+            presync: BTreeMap::new(),
             dial_at: Duration::ZERO,
+            source: None,
             is_quiet: true,
         };
         daemon.start = unix.saturating_sub(daemon.tcp.now());
+        if let Some((_, snapshot)) = &saved {
+            daemon.hand_out(snapshot);
+        }
         daemon.replay()?;
         daemon.is_quiet = false;
         Ok(daemon)
@@ -150,9 +164,9 @@ impl Daemon {
         self.advance()
     }
 
-    /// Runs until a signal comes.
-    pub fn run(mut self) -> cli::Result<()> {
-        while !interrupted() {
+    /// Runs until a signal comes, or another thread wants it to stop.
+    pub fn run(mut self, stop: &AtomicBool) -> cli::Result<()> {
+        while !interrupted() && !stop.load(Ordering::Relaxed) {
             let is_working = self.seal()?;
             let wait = if is_working { Duration::ZERO } else { Duration::from_millis(50) };
             let deadline = [self.node.poll_timeout(), self.gossip.poll_timeout()];
@@ -186,6 +200,7 @@ impl Daemon {
             }
             tcp::Event::Closed(conn) => {
                 self.dialled.remove(&conn);
+                self.presync.remove(&conn);
                 self.gossip.handle_closed(now, conn);
             }
             tcp::Event::Bytes(_) | tcp::Event::Message(()) => {}
@@ -201,6 +216,9 @@ impl Daemon {
                 return Ok(());
             }
             let bytes = core::mem::take(&mut place.received);
+            if let Ok((message, _)) = Message::decode(&bytes) {
+                self.trace.received(now, conn, &message);
+            }
             let Ok(received) = self.gossip.handle_bytes(now, conn, &bytes) else { return Ok(()) };
             if let Some(message) = received.outcome {
                 self.message(conn, message)?;
@@ -235,6 +253,16 @@ impl Daemon {
                 }
                 Ok(())
             }
+            Message::GetSnapshot(place) => {
+                let mut out = vec![0; SNAPSHOT_CHUNK];
+                let source = self.source.as_mut().filter(|source| source.id() == place.block);
+                let len = source.and_then(|source| source.chunk(&place.from, &mut out).ok()?);
+                match len {
+                    Some(len) => self.send(conn, &Message::Snapshot(place, &out[..len])),
+                    None => self.send(conn, &Message::NotFound(NotFound::Snapshot(place.block))),
+                }
+                Ok(())
+            }
             Message::GetTransaction(id) => {
                 let mut buf = [0; Transaction::MAX_LEN];
                 match self.mempool.copy(&id, &mut buf) {
@@ -244,6 +272,12 @@ impl Daemon {
                 Ok(())
             }
             Message::Headers(headers) => {
+                let config = self.gossip.config();
+                let presync = self.presync.entry(conn).or_insert_with(|| Presync::new(config));
+                if let Some(verdict) = presync.handle_headers(&mut self.node, now, &headers) {
+                    self.gossip.handle_header_checked(now, conn, verdict);
+                    return Ok(());
+                }
                 for header in headers {
                     let result = self.node.handle_header(now, conn, header);
                     let verdict = BlockVerdict::of(&self.node, &result);
@@ -296,7 +330,7 @@ impl Daemon {
         if let Some(known) = known {
             for height in known + 1.. {
                 let Some(id) = self.db.at(height)? else { break };
-                let Some(bytes) = self.db.block(&id)? else { break };
+                let Some(bytes) = self.db.header(&id)? else { break };
                 if !writer.push(&bytes) {
                     more = true;
                     break;
@@ -304,6 +338,7 @@ impl Daemon {
             }
         }
         let len = writer.finish(more);
+        self.trace.sent(self.clock(), conn, &out[..len]);
         self.tcp.send(conn, &out[..len]);
         Ok(())
     }
@@ -311,6 +346,7 @@ impl Daemon {
     fn send(&mut self, conn: ConnId, message: &Message<'_>) {
         let mut out = vec![0; message.encoded_len()];
         if message.encode(&mut out).is_ok() {
+            self.trace.sent(self.clock(), conn, &out);
             self.tcp.send(conn, &out);
         }
     }
@@ -370,17 +406,22 @@ impl Daemon {
                 self.node.handle_saved(now, &id);
             }
             Event::Connected { id, height } => {
+                self.trace
+                    .event(now, format_args!("event=connected height={height} block={id:.8}"));
                 self.steps.push(Step::Connected(height.0, id));
                 if !self.is_quiet {
                     println!("block {height} {id}");
                 }
             }
             Event::Disconnected { id, height } => {
+                self.trace
+                    .event(now, format_args!("event=disconnected height={height} block={id:.8}"));
                 self.steps.push(Step::Disconnected(height.0));
                 self.returned.push(id);
             }
             Event::Invalid { id, conn, why } => {
                 self.store.remove(&id);
+                self.trace.event(now, format_args!("event=invalid conn={} block={id:.8}", conn.0));
                 eprintln!("warning: {conn} delivered an invalid block {id:.16}: {why}");
                 self.gossip.handle_block_checked(now, conn, BlockVerdict::Invalid);
             }
@@ -445,8 +486,19 @@ impl Daemon {
         if written.is_ok() {
             self.db.keep_snapshot(&tip.id, &bytes)?;
             self.snapshot_height = tip.height.0;
+            self.hand_out(&bytes);
         }
         Ok(())
+    }
+
+    /// Hands out a snapshot to nodes that join.
+    fn hand_out(&mut self, snapshot: &[u8]) {
+        let rules = Network::rules();
+        let slots = vec![Slot::EMPTY; rules.max_entries as usize];
+        let source = SnapshotSource::new(self.node.genesis_id(), &rules, snapshot, slots);
+        self.source = source.ok();
+        let offer = self.source.as_ref().map(|source| (source.header().height, source.id()));
+        self.gossip.offer_snapshot(self.clock(), offer);
     }
 
     /// Dials the nodes of the network to which there is no connection.
@@ -470,10 +522,14 @@ impl Daemon {
         while let Some(event) = self.gossip.poll_event() {
             match event {
                 GossipEvent::Closed { conn, reason } => {
+                    let now = self.clock();
+                    self.trace
+                        .event(now, format_args!("event=closed conn={} reason={reason:?}", conn.0));
                     if reason.is_misbehaviour() {
                         eprintln!("warning: {conn} is disconnected: {reason}");
                     }
                     self.dialled.remove(&conn);
+                    self.presync.remove(&conn);
                     self.tcp.close(conn);
                 }
                 GossipEvent::Unavailable { id } if self.node.needed() == Some(id) => {
@@ -485,6 +541,7 @@ impl Daemon {
         }
         let mut buf = [0; Message::MAX_CONTROL_LEN];
         while let Ok(Some(transmit)) = self.gossip.poll_transmit(&mut buf) {
+            self.trace.sent(self.clock(), transmit.conn, &buf[..transmit.len]);
             self.tcp.send(transmit.conn, &buf[..transmit.len]);
         }
         Ok(())
@@ -506,7 +563,7 @@ fn engine_after(db: &Db, mut engine: Rule, id: &BlockId) -> cli::Result<Rule> {
     let last = db.height_of(id)?.ok_or("the block of the snapshot is not on the chain")?;
     for height in 1..=last {
         let id = db.at(height)?.ok_or_else(|| format!("there is no block {height}"))?;
-        let bytes = db.block(&id)?.ok_or_else(|| format!("there is no block {height}"))?;
+        let bytes = db.header(&id)?.ok_or_else(|| format!("there is no block {height}"))?;
         let (sealed, _) = SealedHeader::decode(&bytes).map_err(sentence)?;
         engine.apply(&sealed.header, &Effects::NONE);
     }

@@ -12,6 +12,8 @@ use redb::{Database, ReadableDatabase as _, StorageBackend, TableDefinition};
 const BLOCKS: TableDefinition<'_, (u64, &[u8; 32]), &[u8]> = TableDefinition::new("blocks");
 /// The height of each block.
 const HEIGHTS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("heights");
+/// The headers, with their proofs, of blocks before a snapshot that a node has joined by.
+const HEADERS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("headers");
 /// The blocks of the chain.
 const CHAIN: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("chain");
 /// The genesis id, and the snapshot behind the id of its block.
@@ -62,6 +64,7 @@ impl Db {
                     transaction.open_table(BLOCKS)?;
                     transaction.open_table(HEIGHTS)?;
                     transaction.open_table(CHAIN)?;
+                    transaction.open_table(HEADERS)?;
                     let mut meta = transaction.open_table(META)?;
                     meta.insert(GENESIS, &genesis.as_bytes()[..])?;
                     Ok(())
@@ -143,6 +146,41 @@ impl Db {
         Ok(split.map(|(id, snapshot)| (BlockId::from_bytes(*id), snapshot.to_vec())))
     }
 
+    /// Returns whether nothing was saved yet.
+    pub fn is_new(&self) -> cli::Result<bool> {
+        Ok(self.snapshot()?.is_none() && self.at(1)?.is_none() && self.all_at(1)?.is_empty())
+    }
+
+    /// Saves what a node has joined by: all headers from block 1 on, and the state after the last one.
+    pub fn keep_joined(&self, headers: &[(BlockId, Vec<u8>)], snapshot: &[u8]) -> cli::Result<()> {
+        let Some((last, _)) = headers.last() else { return Ok(()) };
+        let value = [&last.as_bytes()[..], snapshot].concat();
+        self.write(|transaction| {
+            let mut heights = transaction.open_table(HEIGHTS)?;
+            let mut chain = transaction.open_table(CHAIN)?;
+            let mut table = transaction.open_table(HEADERS)?;
+            for (height, (id, bytes)) in (1..).zip(headers) {
+                heights.insert(id.as_bytes(), height)?;
+                chain.insert(height, id.as_bytes())?;
+                table.insert(id.as_bytes(), &bytes[..])?;
+            }
+            transaction.open_table(META)?.insert(SNAPSHOT, &value[..])?;
+            Ok(())
+        })
+    }
+
+    /// Returns the header of a block with its proof, or the whole block.
+    pub fn header(&self, id: &BlockId) -> cli::Result<Option<Vec<u8>>> {
+        if let Some(block) = self.block(id)? {
+            return Ok(Some(block));
+        }
+        self.read(|transaction| match transaction.open_table(HEADERS) {
+            Ok(headers) => Ok(headers.get(id.as_bytes())?.map(|bytes| bytes.value().to_vec())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        })
+    }
+
     /// Saves the height of a block that this node is about to sign: it signs no other at that height.
     pub fn keep_signed(&self, height: u64) -> cli::Result<()> {
         self.write(|transaction| {
@@ -217,12 +255,23 @@ mod tests {
         Broken,
         /// The write that fails reaches the disk in part.
         Torn,
+        /// The power fails: each write since the last sync is there, is there in part, or is lost.
+        PowerCut,
+    }
+
+    /// A change that is not synced.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Len(usize),
+        Write(usize, Vec<u8>),
     }
 
     /// A disk whose content outlives the database, and that fails in time.
     #[derive(Debug, Clone)]
     struct Disk {
-        bytes: Arc<Mutex<Vec<u8>>>,
+        bytes: Arc<Mutex<Vec<u8>>>, // as the program sees them
+        synced: Arc<Mutex<Vec<u8>>>,
+        unsynced: Arc<Mutex<Vec<Change>>>,
         writes: Arc<AtomicU64>,
         fails_at: u64,
         failure: Failure,
@@ -230,13 +279,31 @@ mod tests {
 
     impl Disk {
         fn new(failure: Failure) -> Self {
-            Self { bytes: Arc::default(), writes: Arc::default(), fails_at: u64::MAX, failure }
+            Self {
+                bytes: Arc::default(),
+                synced: Arc::default(),
+                unsynced: Arc::default(),
+                writes: Arc::default(),
+                fails_at: u64::MAX,
+                failure,
+            }
         }
 
-        /// The same content on a disk that works.
+        /// What is left of the content, on a disk that works.
         fn mended(&self) -> Self {
-            let bytes = Arc::new(Mutex::new(self.bytes.lock().unwrap().clone()));
-            Self { bytes, writes: Arc::default(), fails_at: u64::MAX, failure: self.failure }
+            let mut bytes = self.bytes.lock().unwrap().clone();
+            if self.failure == Failure::PowerCut {
+                bytes.clone_from(&self.synced.lock().unwrap());
+                let mut random = self.fails_at.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                for change in self.unsynced.lock().unwrap().iter() {
+                    random = random.rotate_left(17).wrapping_mul(0xD134_2543_DE82_EF95) ^ 1;
+                    apply(&mut bytes, change, random >> 62);
+                }
+            }
+            let mended = Self::new(self.failure);
+            mended.bytes.lock().unwrap().clone_from(&bytes);
+            *mended.synced.lock().unwrap() = bytes;
+            mended
         }
 
         fn check(&self) -> io::Result<()> {
@@ -246,8 +313,26 @@ mod tests {
             Err(match self.failure {
                 Failure::Full => io::ErrorKind::StorageFull.into(),
                 Failure::ReadOnly => io::ErrorKind::ReadOnlyFilesystem.into(),
-                Failure::Broken | Failure::Torn => io::Error::other("I/O error"),
+                Failure::Broken | Failure::Torn | Failure::PowerCut => {
+                    io::Error::other("I/O error")
+                }
             })
+        }
+    }
+
+    /// Makes a change after a power cut: not at all, in part, or wholly.
+    fn apply(bytes: &mut Vec<u8>, change: &Change, fate: u64) {
+        match (change, fate) {
+            (_, 0) => {}
+            (Change::Len(len), _) => bytes.resize(*len, 0),
+            (Change::Write(offset, data), _) => {
+                let part = if fate == 1 { &data[..data.len() / 2] } else { &data[..] };
+                let end = offset + part.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*offset..end].copy_from_slice(part);
+            }
         }
     }
 
@@ -266,11 +351,15 @@ mod tests {
         fn set_len(&self, len: u64) -> io::Result<()> {
             self.check()?;
             self.bytes.lock().unwrap().resize(len as usize, 0);
+            self.unsynced.lock().unwrap().push(Change::Len(len as usize));
             Ok(())
         }
 
         fn sync_data(&self) -> io::Result<()> {
-            self.check()
+            self.check()?;
+            self.synced.lock().unwrap().clone_from(&self.bytes.lock().unwrap());
+            self.unsynced.lock().unwrap().clear();
+            Ok(())
         }
 
         fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -282,6 +371,8 @@ mod tests {
             };
             let mut bytes = self.bytes.lock().unwrap();
             bytes[offset as usize..offset as usize + part.len()].copy_from_slice(part);
+            let change = Change::Write(offset as usize, part.to_vec());
+            self.unsynced.lock().unwrap().push(change);
             checked
         }
     }
@@ -296,8 +387,11 @@ mod tests {
     #[test]
     fn what_was_saved_survives_a_failing_disk() {
         let genesis = GenesisId::default();
-        for failure in [Failure::Full, Failure::ReadOnly, Failure::Broken, Failure::Torn] {
-            for fails_at in (0..120).step_by(7) {
+        let failures =
+            [Failure::Full, Failure::ReadOnly, Failure::Broken, Failure::Torn, Failure::PowerCut];
+        for failure in failures {
+            let step = if failure == Failure::PowerCut { 1 } else { 7 };
+            for fails_at in (0..120).step_by(step) {
                 let mut disk = Disk::new(failure);
                 let before = Db::in_backend(disk.clone(), &genesis).expect("it works so far");
                 before.keep(1, &id(1), b"one").expect("it works so far");

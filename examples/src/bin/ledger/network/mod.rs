@@ -1,20 +1,24 @@
 //! A chain among a few machines: `chain.toml` says what makes it and where its nodes listen.
 
 pub mod client;
-mod daemon;
+pub mod daemon;
 mod db;
 pub mod follow;
+mod join;
 pub mod node;
 pub mod rule;
 mod seal;
 pub mod status;
+mod trace;
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 use std::fs;
 use std::path::Path;
 
-use consensus::{Authorities, AuthoritySeal, AuthoritySlot, ValidatorId};
+use consensus::{
+    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot,
+};
 use examples::cli::{self, failed, sentence};
 use ledger_core::ledger::Standard;
 use ledger_core::node::NodeConfig;
@@ -49,6 +53,8 @@ pub enum Seal {
     Work { bits: u32 },
     /// These keys, with this many seconds between two blocks.
     Authority { period: u64, keys: Vec<ValidatorId> },
+    /// The validator that is drawn by its stake. After this many seconds without its block another one is drawn.
+    Stake { patience: u64, validators: Vec<(ValidatorId, u64)> },
 }
 
 impl Network {
@@ -76,7 +82,19 @@ impl Network {
                     keys: keys.collect::<Result<_, _>>()?,
                 }
             }
-            other => return Err(format!("seal is 'work' or 'authority', not '{other}'")),
+            "stake" => {
+                let validator = |validator: &Value| {
+                    let validator = validator.as_table().ok_or("a validator is a table")?;
+                    let key = validator.get("key").ok_or("a validator has no key")?;
+                    Ok::<_, String>((ValidatorId(hash(key)?), number(validator, "stake")?))
+                };
+                let validators = list(&table, "validator")?.iter().map(validator);
+                Seal::Stake {
+                    patience: number(&table, "patience")?,
+                    validators: validators.collect::<Result<_, _>>()?,
+                }
+            }
+            other => return Err(format!("seal is 'work', 'authority' or 'stake', not '{other}'")),
         };
         let owner = |owner: &Value| {
             let owner = owner.as_table().ok_or("an owner is a table")?;
@@ -107,9 +125,18 @@ impl Network {
                 let keys: Vec<String> = keys.iter().map(|key| hex::encode(&key.0)).collect();
                 writeln!(text, "seal = \"authority\"\nperiod = {period}\nauthorities = {keys:?}")
             }
+            Seal::Stake { patience, .. } => {
+                writeln!(text, "seal = \"stake\"\npatience = {patience}")
+            }
         };
         let nodes: Vec<String> = self.nodes.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "nodes = {nodes:?}");
+        if let Seal::Stake { validators, .. } = &self.seal {
+            for (key, stake) in validators {
+                let key = hex::encode(&key.0);
+                let _ = write!(text, "\n[[validator]]\nkey = \"{key}\"\nstake = {stake}\n");
+            }
+        }
         for (account, coins) in &self.owners {
             let _ = write!(text, "\n[[owner]]\naccount = \"{account}\"\ncoins = {coins}\n");
         }
@@ -152,6 +179,13 @@ impl Network {
                 }
                 Ok(Rule::Authority(AuthoritySeal::new((*period).max(1), authorities)))
             }
+            Seal::Stake { patience, validators } => {
+                let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; validators.len()]);
+                for (key, stake) in validators {
+                    set.set_stake(*key, *stake).map_err(sentence)?;
+                }
+                Ok(Rule::Stake(StakeSeal::new((*patience).max(1), set)))
+            }
         }
     }
 
@@ -187,7 +221,9 @@ mod tests {
     #[test]
     fn a_network_is_read_as_it_was_written() {
         let authority = Seal::Authority { period: 2, keys: vec![ValidatorId([7; 32])] };
-        for seal in [authority, Seal::Work { bits: 12 }] {
+        let validators = vec![(ValidatorId([7; 32]), 30), (ValidatorId([8; 32]), 70)];
+        let stake = Seal::Stake { patience: 3, validators };
+        for seal in [authority, Seal::Work { bits: 12 }, stake] {
             let network = Network {
                 name: "a \"harbour\"".into(),
                 time: 1_700_000_000,

@@ -1,8 +1,9 @@
 //! `ledger node`: one node of a network, or a whole network on this machine.
 
 use core::net::SocketAddr;
+use core::sync::atomic::AtomicBool;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use clap::ValueEnum;
@@ -11,7 +12,8 @@ use examples::cli::{self, Exit, failed, within};
 use examples::interrupt;
 
 use super::daemon::Daemon;
-use super::{FILE, Network, Seal};
+use super::trace::Trace;
+use super::{FILE, Network, Seal, join};
 use crate::store::unix_time;
 use crate::wallet;
 
@@ -38,6 +40,12 @@ pub struct Args {
     /// Who makes the blocks of a new local network
     #[arg(long, value_enum, default_value_t = Kind::Authority)]
     seal: Kind,
+    /// Join by the state of a block that is deep enough, instead of all blocks; only if the node has none yet
+    #[arg(long, conflicts_with = "local")]
+    snapshot: bool,
+    /// Append a line for each message, block and connection to a file
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,15 +54,17 @@ enum Kind {
     Authority,
     /// The node that finds a nonce first
     Work,
+    /// The node that is drawn by its stake: 1 for the first node, 2 for the second and so on
+    Stake,
 }
 
 pub fn run(args: &Args) -> cli::Result {
     interrupt::install();
     let Some(count) = args.local else {
         let network = Network::read(&args.folder)?;
-        let daemon = open(&network, &args.folder, args.number)?;
+        let daemon = open(&network, args, args.number)?;
         println!("node {} {}", args.number, daemon.describe());
-        daemon.run()?;
+        daemon.run(&AtomicBool::new(false))?;
         return Ok(Exit::Stopped);
     };
     if !Network::is_in(&args.folder) {
@@ -63,28 +73,36 @@ pub fn run(args: &Args) -> cli::Result {
     let network = Network::read(&args.folder)?;
     let mut daemons = Vec::new();
     for number in 1..=count.min(network.nodes.len()) {
-        let daemon = open(&network, &args.folder, number)?;
+        let daemon = open(&network, args, number)?;
         println!("node {number} {}", daemon.describe());
         daemons.push(daemon);
     }
     for (account, coins) in &network.owners {
         println!("owner {account} {coins}");
     }
-    let threads: Vec<_> =
-        daemons.into_iter().map(|daemon| thread::spawn(move || daemon.run())).collect();
-    for running in threads {
+    let run = |daemon: Daemon| thread::spawn(move || daemon.run(&AtomicBool::new(false)));
+    for running in daemons.into_iter().map(run).collect::<Vec<_>>() {
         running.join().map_err(|_| "a node has failed")??;
     }
     Ok(Exit::Stopped)
 }
 
 /// Opens a node.
-fn open(network: &Network, folder: &Path, number: usize) -> cli::Result<Daemon> {
+fn open(network: &Network, args: &Args, number: usize) -> cli::Result<Daemon> {
+    let folder = &args.folder;
     let address = number.checked_sub(1).and_then(|at| network.nodes.get(at));
     let address = *address.ok_or_else(|| format!("{FILE} lists no node {number}"))?;
     let key = folder.join(format!("node-{number}.key"));
     let key = if key.exists() { Some(wallet::load(&key)?) } else { None };
-    Daemon::open(network.clone(), &folder.join(format!("node-{number}.redb")), address, key)
+    let file = folder.join(format!("node-{number}.redb"));
+    if args.snapshot {
+        join::join(network, &file, address)?;
+    }
+    let mut daemon = Daemon::open(network.clone(), &file, address, key)?;
+    if let Some(path) = &args.trace {
+        daemon.trace = Trace::open(path, number)?;
+    }
+    Ok(daemon)
 }
 
 /// Creates a network on this machine: a key for each node, and one that owns all coins.
@@ -103,6 +121,7 @@ fn create(args: &Args, count: usize) -> cli::Result<()> {
     let seal = match args.seal {
         Kind::Authority => Seal::Authority { period: 1, keys },
         Kind::Work => Seal::Work { bits: 16 },
+        Kind::Stake => Seal::Stake { patience: 2, validators: keys.into_iter().zip(1..).collect() },
     };
     let name = folder.file_name().map_or("local".into(), |name| name.to_string_lossy());
     let network = Network {

@@ -1,8 +1,8 @@
-//! The engine of a chain: work or authority.
+//! The engine of a chain: work, stake or authority.
 
 use core::cmp::Ordering;
 
-use consensus::{AuthoritySeal, AuthoritySlot};
+use consensus::{AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorSlot};
 use examples::rules::RuleError;
 use ledger_core::{Ancestry, Effects, Engine, Hash, Header, Refused, Tip, Weight};
 use pow::WorkSeal;
@@ -12,6 +12,7 @@ use pow::WorkSeal;
 pub enum Rule {
     Work(WorkSeal),
     Authority(AuthoritySeal<Vec<AuthoritySlot>>),
+    Stake(StakeSeal<Vec<ValidatorSlot>>),
 }
 
 impl Engine for Rule {
@@ -21,6 +22,7 @@ impl Engine for Rule {
         match self {
             Self::Work(work) => work.digest(),
             Self::Authority(authority) => authority.digest(),
+            Self::Stake(stake) => stake.digest(),
         }
     }
 
@@ -40,6 +42,10 @@ impl Engine for Rule {
                 let checked = authority.check(branch, header, proof, now);
                 checked.map_err(|refused| refused.map(RuleError::Seal))
             }
+            Self::Stake(stake) => {
+                let checked = stake.check(branch, header, proof, now);
+                checked.map_err(|refused| refused.map(RuleError::Seal))
+            }
         }
     }
 
@@ -53,6 +59,7 @@ impl Engine for Rule {
         match self {
             Self::Work(work) => work.apply(header, effects),
             Self::Authority(authority) => authority.apply(header, effects),
+            Self::Stake(stake) => stake.apply(header, effects),
         }
     }
 }

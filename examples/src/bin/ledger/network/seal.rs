@@ -1,8 +1,10 @@
-//! How a node makes blocks: in its turn as an authority, or by work.
+//! How a node makes blocks: in its turn as an authority, when it is drawn by its stake, or by work.
 
 use core::time::Duration;
 
-use consensus::{AuthoritySeal, AuthoritySlot, statement_of, validator_id};
+use consensus::{
+    AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorSlot, statement_of, validator_id,
+};
 use examples::cli::{self, sentence};
 use ledger_core::{Block, Body, Claim, Header, Refused};
 use pow::{CompactTarget, Miner, Step, WorkSeal};
@@ -12,9 +14,12 @@ use super::rule::Rule;
 use super::{Network, Seal};
 
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
+type Stake = StakeSeal<Vec<ValidatorSlot>>;
 
 /// Hashes between two looks at the network.
 const SLICE: u32 = 20_000;
+/// A validator steps in for at most this many others in a row.
+const MAX_ROUNDS: u64 = 64;
 /// The transactions of a block have at most this many bytes.
 const MAX_BODY: usize = 32 << 10;
 
@@ -36,6 +41,7 @@ impl Daemon {
         match (&self.network.seal, self.key.is_some()) {
             (Seal::Work { bits }, true) => self.search(*bits),
             (Seal::Authority { .. }, true) => self.sign().map(|()| false),
+            (Seal::Stake { patience, .. }, true) => self.sign_drawn(*patience).map(|()| false),
             (_, false) => Ok(false),
         }
     }
@@ -108,12 +114,37 @@ impl Daemon {
         if authorities.in_turn(height) != Some(id) && waited < patience {
             return Ok(());
         }
+        self.sign_block(Authority::claim(&id), 0)
+    }
+
+    /// Signs a block if this node is drawn for one of the rounds for whose time transactions have waited.
+    fn sign_drawn(&mut self, patience: u64) -> cli::Result<()> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let id = validator_id(key);
+        let tip = *self.node.tip();
+        let Rule::Stake(rule) = self.node.engine() else { return Ok(()) };
+        let now = self.clock();
+        let waited = now.saturating_sub(self.waiting_since).as_secs();
+        let rounds = waited.checked_div(patience.max(1)).unwrap_or(0).min(MAX_ROUNDS) as u32;
+        let is_drawn = |round: &u32| {
+            rule.proposer(&tip, *round) == Some(id) && rule.earliest(&tip, *round) <= now.as_secs()
+        };
+        let round = (0..=rounds).find(is_drawn);
+        match round {
+            Some(round) => self.sign_block(Stake::claim(round, &id), round),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes and signs a block, unless this node has signed one of its height.
+    fn sign_block(&mut self, claim: Claim, round: u32) -> cli::Result<()> {
+        let height = self.node.tip().height.0 + 1;
         if self.signed >= height {
             return Ok(()); // never two blocks of one height
         }
-        let Some((header, body)) = self.propose(Authority::claim(&id))? else { return Ok(()) };
+        let Some((header, body)) = self.propose(claim)? else { return Ok(()) };
         let Some(key) = &self.key else { return Ok(()) };
-        let proof = key.sign(&statement_of(self.node.genesis_id(), &header, 0));
+        let proof = key.sign(&statement_of(self.node.genesis_id(), &header, round));
         self.db.keep_signed(height)?;
         self.signed = height;
         self.publish(header, proof.as_bytes(), &body)
