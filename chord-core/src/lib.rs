@@ -79,4 +79,4 @@ pub use peer::{Peer, Virtual};
 pub use routing::RoutingTableVec;
 pub use routing::{Route, RoutingTable};
 pub use successors::SuccessorList;
-pub use wire::{Address, Wire};
+pub use wire::{Address, SharedKey, Unauthenticated, Wire};

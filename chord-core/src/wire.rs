@@ -1,8 +1,12 @@
-//! Values of fixed size on the wire: identifiers and addresses.
+//! Values of fixed size on the wire: identifiers and addresses. In `shared_key`, the tag of datagrams.
+
+mod shared_key;
 
 use core::fmt;
 use core::hash::Hash;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+pub use shared_key::{SharedKey, Unauthenticated};
 
 /// A value of fixed size on the wire. An identifier or an address of your own implements it.
 ///

@@ -80,8 +80,15 @@ fn chord(words: &[&str]) -> Command {
     command
 }
 
+/// Runs a client of the ring of the node at an address.
+fn ask(words: &[&str], node: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chord"));
+    command.arg("node").args(words).args(["--node", node]).stdin(Stdio::null()).output().unwrap()
+}
+
 fn run(words: &[&str]) -> Output {
-    chord(words).stdin(Stdio::null()).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chord"));
+    command.arg("node").args(words).stdin(Stdio::null()).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -99,20 +106,17 @@ fn what_one_stores_all_find_after_crashes_and_departures() {
     }
     first.wait_for_ring(8);
 
-    let listen = ["--listen", "127.0.0.1:0", "--join", &contact];
-    let done = run(&[&listen[..], &["--put", "hey-jude", "at 127.0.0.1:6346", "--trace"]].concat());
+    let done = ask(&["put", "hey-jude", "at 127.0.0.1:6346", "--trace"], &contact);
     let said = text(&done);
     assert!(done.status.success(), "{said}");
-    for line in ["QUERY ", "STATE ", "NOTIFY ", "stored under ", "left"] {
+    for line in ["FIND ", "OWNER ", "COOKIE ", "PUT ", "DONE ", "4 copies besides its owner's"] {
         assert!(said.contains(line), "no {line} in:\n{said}");
     }
-    let requests = ["PUT ", "COPY "]; // the latter if it happens to own the name itself
-    assert!(requests.iter().any(|line| said.contains(line)), "{said}");
-    let get = |name| run(&[&listen[..], &["--get", name]].concat());
-    let found = text(&get("hey-jude"));
-    assert!(found.contains("at 127.0.0.1:6346"), "{found}");
-    let nothing = get("let it be");
-    assert!(!nothing.status.success() && text(&nothing).contains("nothing under "), "{nothing:?}");
+    let found = text(&ask(&["get", "hey-jude"], &others[6].address));
+    assert_eq!(found, "at 127.0.0.1:6346\n");
+    let nothing = ask(&["get", "let it be"], &contact);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing).starts_with("nothing under "), "{nothing:?}");
 
     // Three of eight crash, a fourth leaves: with four copies besides the owner's, the value stays.
     others.truncate(4);
@@ -127,6 +131,10 @@ fn what_one_stores_all_find_after_crashes_and_departures() {
     first.wait_for("at home");
     first.say("fingers");
     first.wait_for("  successor 1: ");
+    first.say("delete hey-jude");
+    first.wait_for("deleted ");
+    others[0].say("get hey-jude");
+    others[0].wait_for("nothing under ");
     first.say("sing");
     first.wait_for("commands are: ");
 }
@@ -141,14 +149,95 @@ fn a_node_leaves_the_ring_on_sigterm() {
     assert_eq!(node.child.wait().unwrap().code(), Some(3));
 }
 
+/// The ring still knows the earlier run, which has the same identifier.
+#[test]
+fn a_node_that_was_killed_or_has_left_joins_again_at_its_address() {
+    let first = Running::start(&["--listen", "127.0.0.1:0"]);
+    let join = ["--join", &first.address];
+    let mut others: Vec<_> = (0..2)
+        .map(|_| Running::start(&[&join[..], &["--listen", "127.0.0.1:0"]].concat()))
+        .collect();
+    for node in &others {
+        node.wait_for("joined");
+    }
+    others[0].wait_for_ring(3);
+    for leaves in [false, true] {
+        let mut node = others.remove(0);
+        let address = node.address.clone();
+        if leaves {
+            node.say("leave");
+            node.wait_for("left");
+        }
+        drop(node); // SIGKILL
+        let again = Running::start(&[&join[..], &["--listen", &address]].concat());
+        again.wait_for("joined");
+        assert_eq!(again.address, address);
+        others.push(again);
+        others[0].wait_for_ring(3);
+    }
+}
+
+#[test]
+fn a_contact_that_is_not_there_yet_is_tried_again() {
+    let contact = free_port();
+    let early = Running::start(&["--listen", "127.0.0.1:0", "--join", &contact]);
+    std::thread::sleep(Duration::from_millis(300));
+    let _first = Running::start(&["--listen", &contact]);
+    early.wait_for("joined");
+}
+
+#[test]
+fn a_ring_over_ipv6_and_host_names() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        println!("not run: this host has no IPv6");
+        return;
+    }
+    let first = Running::start(&["--listen", "[::1]:0"]);
+    assert!(first.address.starts_with("[::1]:"), "{}", first.address);
+    let mut second = Running::start(&["--listen", "[::1]:0", "--join", &first.address]);
+    second.wait_for("joined");
+    second.wait_for_ring(2);
+    let mut named = Running::start(&["--listen", "localhost:0"]);
+    let port = named.address.rsplit_once(':').unwrap().1.to_owned();
+    let listen = if named.address.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" };
+    let other = Running::start(&["--listen", listen, "--join", &format!("localhost:{port}")]);
+    other.wait_for("joined");
+    named.wait_for_ring(2);
+}
+
+/// A socket for both families reports IPv4 senders as IPv6 addresses.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_on_all_addresses_is_reached_over_ipv4() {
+    if std::net::UdpSocket::bind("[::]:0").is_err() {
+        println!("not run: this host has no IPv6");
+        return;
+    }
+    let first = Running::start(&["--listen", "[::]:0", "--public", "127.0.0.1:0"]);
+    assert!(first.address.starts_with("127.0.0.1:"), "{}", first.address);
+    let mut second = Running::start(&["--listen", "127.0.0.1:0", "--join", &first.address]);
+    second.wait_for("joined");
+    second.wait_for_ring(2);
+}
+
+/// An address where nobody listens, for a moment.
+fn free_port() -> String {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().to_string()
+}
+
 #[test]
 fn mistakes_are_named() {
     for (words, complaint) in [
         (&["--join", "somewhere"][..], "invalid value 'somewhere' for '--join <ADDR>'"),
-        (&["--put", "a"], "2 values required"),
-        (&["--get", "a"], "--join <ADDR>"),
+        (&["get"], "<NAME>"),
+        (&["get", "a"], "--node <ADDR>"),
+        (&["put", "a", "--node", "127.0.0.1:1"], "<VALUE>"),
+        (&["put", "a", "b", "--file", "c", "--node", "127.0.0.1:1"], "cannot be used with"),
+        (&["put", "a", "b", "--ttl", "0", "--node", "127.0.0.1:1"], "a number from 1 to"),
+        (&["--listen", "127.0.0.1:0", "get", "a", "--node", "127.0.0.1:1"], "cannot be used with"),
         (&["--successors", "21"], "a number from 1 to 20"),
-        (&["--listen", "0.0.0.0:4000"], "not 0.0.0.0"),
+        (&["--listen", "::1:4000"], "an address such as"),
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
@@ -156,10 +245,20 @@ fn mistakes_are_named() {
     }
     let help = run(&["--help"]);
     assert!(help.status.success() && text(&help).contains("Example"));
-    let alone = run(&["--listen", "127.0.0.1:0", "--join", "127.0.0.1:1", "--get", "a"]);
-    assert!(
-        !alone.status.success() && text(&alone).contains("is there a node"),
-        "{}",
-        text(&alone)
-    );
+    let itself = free_port();
+    for (words, complaint) in [
+        (&["--listen", "0.0.0.0:0"][..], "--public"),
+        (&["--listen", "127.0.0.1:0", "--public", "[::1]:0"], "not of the family"),
+        (&["--listen", &itself, "--join", &itself], "is the node itself"),
+        (&["--listen", "127.0.0.1:0", "--join", "unknown.invalid:1"], "unknown.invalid:1"),
+        (
+            &["--listen", "127.0.0.1:0", "--join", "127.0.0.1:1", "--join-for", "0"],
+            "is there a node",
+        ),
+    ] {
+        let output = run(words);
+        let text = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        assert!(text.contains("error: ") && text.contains(complaint), "{words:?}: {text}");
+    }
 }

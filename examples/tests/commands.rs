@@ -12,7 +12,7 @@ const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 const VALIDATORS: &str = env!("CARGO_BIN_EXE_validators");
 
 /// Every program and subcommand.
-const COMMANDS: [(&str, &[&str]); 52] = [
+const COMMANDS: &[(&str, &[&str])] = &[
     (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
@@ -20,6 +20,10 @@ const COMMANDS: [(&str, &[&str]); 52] = [
     (GNUTELLA, &["flood"]),
     (CHORD, &[]),
     (CHORD, &["node"]),
+    (CHORD, &["node", "get"]),
+    (CHORD, &["node", "put"]),
+    (CHORD, &["node", "delete"]),
+    (CHORD, &["node", "status"]),
     (CHORD, &["lab"]),
     (CHORD, &["overlays"]),
     (TORRENT, &[]),
@@ -103,6 +107,8 @@ fn a_failure_is_one_line_and_code_1() {
         (TORRENT, &["seed", "/nowhere/at/all", "."]),
         (GNUTELLA, &["servent", "--share", "/nowhere/at/all"]),
         (MINE, &["pool", "work", "127.0.0.1:1"]),
+        (CHORD, &["node", "get", "a", "--node", "127.0.0.1:1", "--timeout", "1"]),
+        (CHORD, &["node", "--key-file", "/nowhere/at/all"]),
         (LEDGER, &["audit", "/nowhere/at/all"]),
         (VALIDATORS, &["import", "/nowhere/at/all"]),
     ] {

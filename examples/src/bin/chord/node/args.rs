@@ -1,33 +1,62 @@
 //! The command line.
 
-use core::net::SocketAddrV4;
 use core::time::Duration;
+use std::path::PathBuf;
 
-use examples::cli::{self, within};
+use examples::cli::within;
+
+use super::ask::Ask;
+use super::endpoint::Endpoint;
+use super::store::Limits;
+use super::task::Goal;
 
 /// A node of a ring over UDP with a store: a value put under a name is found by every node of the ring
 ///
 /// Nodes may join, leave and crash meanwhile. While it runs it reads commands: put NAME VALUE (a NAME of one word),
-/// get NAME, ring, fingers, leave.
+/// get NAME, delete NAME, ring, fingers, leave. The subcommands ask a running ring, and do not join it.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Example, in three terminals:
   chord node --listen 127.0.0.1:4000
-  chord node --listen 127.0.0.1:4001 --join 127.0.0.1:4000
-  chord node --listen 127.0.0.1:0 --join 127.0.0.1:4001 --put hey-jude \"127.0.0.1:6346\" --trace")]
+  chord node --listen 127.0.0.1:4001 --join localhost:4000 --store node.store
+  chord node put hey-jude \"at 127.0.0.1:6346\" --node 127.0.0.1:4001
+
+On all addresses of a host, of both families, among members with a key only:
+  chord node --listen [::]:4000 --public host.example:4000 --join other.example:4000 --key-file ring.key"
+)]
 pub struct Args {
-    /// Receive datagrams at this address, as others reach it; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000", value_parser = specified)]
-    pub listen: SocketAddrV4,
-    /// Join the ring that this node belongs to; without it this node founds a ring
-    #[arg(long, value_name = "ADDR")]
-    pub join: Option<SocketAddrV4>,
-    /// Join, store a value, and leave; success if all copies are made
-    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], requires = "join", conflicts_with = "get")]
-    put: Option<Vec<String>>,
-    /// Join, print the value, and leave; success if there is one
-    #[arg(long, value_name = "NAME", requires = "join")]
-    get: Option<String>,
+    #[command(subcommand)]
+    pub ask: Option<Ask>,
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// The options of a node.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Run {
+    /// Receive datagrams here; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000", value_parser = Endpoint::parse)]
+    pub listen: Endpoint,
+    /// Where others reach this node, if it listens on all addresses (0.0.0.0 or [::]); port 0 is that of --listen
+    #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse)]
+    pub public: Option<Endpoint>,
+    /// Join the ring of this node; several are tried in turn. Without it this node founds a ring
+    #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse)]
+    pub join: Vec<Endpoint>,
+    /// How long to try to join, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = within(0..=86_400_u64))]
+    join_for: u64,
+    /// Keep the store in this file from run to run
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// How much the store may take, in MiB; one host may use a quarter of it
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = within(1..=4096_usize))]
+    store_limit: usize,
+    /// Exchange datagrams only with nodes and clients that have the key in this file, of 16 bytes at least
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// How many nodes each node knows next to it, and how many copies are made; the same in the whole ring
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = within(1..=20_u8))]
     pub successors: u8,
@@ -39,39 +68,31 @@ pub struct Args {
     pub trace: bool,
 }
 
-/// What the user wants done.
+/// What the user has typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    Put(String, String),
-    Get(String),
+    /// Store, find or delete the value under a name.
+    Task(String, Goal),
     Ring,
     Fingers,
     Leave,
 }
 
-impl Args {
-    /// Returns what to do before leaving, if anything.
-    pub fn command(&self) -> Option<Command> {
-        match (self.put.as_deref(), &self.get) {
-            (Some([name, value]), _) => Some(Command::Put(name.clone(), value.clone())),
-            (_, Some(name)) => Some(Command::Get(name.clone())),
-            _ => None,
-        }
+impl Run {
+    /// Returns how much the store may take.
+    pub fn limits(&self) -> Limits {
+        Limits::of(self.store_limit << 20)
     }
 
     /// Returns how often the ring is repaired.
     pub fn stabilize(&self) -> Duration {
         Duration::from_millis(self.stabilize)
     }
-}
 
-/// Parses an address that others can send to.
-fn specified(text: &str) -> cli::Result<SocketAddrV4> {
-    let address: SocketAddrV4 = text.parse().map_err(cli::sentence)?;
-    if address.ip().is_unspecified() {
-        return Err("the address that others reach is expected, not 0.0.0.0".into());
+    /// Returns how long to try to join.
+    pub fn join_for(&self) -> Duration {
+        Duration::from_secs(self.join_for)
     }
-    Ok(address)
 }
 
 impl Command {
@@ -80,12 +101,19 @@ impl Command {
         let (verb, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let rest = rest.trim();
         match (verb, rest.split_once(' ')) {
-            ("put", Some((name, value))) => Ok(Self::Put(name.into(), value.trim().into())),
-            ("get", _) if !rest.is_empty() => Ok(Self::Get(rest.into())),
+            ("put", Some((name, value))) => {
+                let value = value.trim().as_bytes().to_vec();
+                Ok(Self::Task(name.into(), Goal::Put { value, lifetime: 0 }))
+            }
+            ("get", _) if !rest.is_empty() => Ok(Self::Task(rest.into(), Goal::Get)),
+            ("delete", _) if !rest.is_empty() => Ok(Self::Task(rest.into(), Goal::Delete)),
             ("ring", _) => Ok(Self::Ring),
             ("fingers", _) => Ok(Self::Fingers),
             ("leave" | "quit", _) => Ok(Self::Leave),
-            _ => Err("commands are: put NAME VALUE, get NAME, ring, fingers, leave".into()),
+            _ => {
+                Err("commands are: put NAME VALUE, get NAME, delete NAME, ring, fingers, leave"
+                    .into())
+            }
         }
     }
 }
