@@ -47,7 +47,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let start = Start::block_0(spec, &config, genesis, storage.parts())?;
+        let start = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
@@ -72,8 +72,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ResumeError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let block_0 = Start::block_0(spec, &config, genesis, storage.parts())?;
-        let start = resume(block_0, &spec.rules, trusted, snapshot, storage.parts())?;
+        let block_0 = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
+        let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut storage.parts())?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
