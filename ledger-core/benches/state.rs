@@ -62,7 +62,7 @@ fn main() {
             map.values(pairs.as_flattened(), &mut ahead);
             black_box(&ahead);
             for key in pairs.as_flattened() {
-                let change = if journal.len() % 2 == 0 { u64::MAX } else { 1 };
+                let change = if journal.len().is_multiple_of(2) { u64::MAX } else { 1 };
                 let old = map.value(key).expect("an account");
                 let coins = u64::from_be_bytes(old.as_bytes()[..8].try_into().expect("8 bytes"));
                 let new = value(coins.wrapping_add(change));

@@ -74,7 +74,7 @@ fn transfers() {
                 for key in keys {
                     let old = map.value(key).expect("an account");
                     let coins = u64::from_be_bytes(*old.as_bytes().first_chunk().expect("8 bytes"));
-                    let change = if journal.len() % 2 == 0 { u64::MAX } else { 1 };
+                    let change = if journal.len().is_multiple_of(2) { u64::MAX } else { 1 };
                     let new = value(coins.wrapping_add(change));
                     journal.push((*key, map.replace(key, Some(&new)).expect("it exists")));
                 }

@@ -69,7 +69,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let (trie, state) = block_0(spec, storage.parts())?;
+        let (trie, state) = block_0(spec, &mut storage.parts())?;
         Ok(Self {
             rules: spec.rules,
             ledger,
@@ -270,7 +270,10 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
 
 /// Clears the storage and fills the state of block 0. Returns it with its root.
 #[inline(never)] // what it needs does not stand on the stack beside the new chain
-fn block_0(spec: &ChainSpec<'_>, parts: ChainParts<'_>) -> Result<(TrieRoot, Hash), ConfigError> {
+fn block_0(
+    spec: &ChainSpec<'_>,
+    parts: &mut ChainParts<'_>,
+) -> Result<(TrieRoot, Hash), ConfigError> {
     check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
     let mut trie = TrieRoot::clear(parts.entries);
     parts.journal.fill(JournalSlot::EMPTY);

@@ -15,6 +15,7 @@ use crate::branch::Branch;
 use crate::engine::{Engine, Refused, Weight};
 use crate::hash::BlockId;
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::node::{Node, NodeStorage};
 use crate::state::Effects;
 
@@ -83,6 +84,7 @@ enum Stage<E> {
 struct Weighing<E> {
     start: BlockId,
     branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the end of the branch
     commitments: Commitments,
 }
 
@@ -146,7 +148,8 @@ impl<E: Engine> Presync<E> {
                 if known.weight >= bar {
                     return None;
                 }
-                (Weighing::new(node.branch_after(&parent)?, self.seed), true)
+                let (branch, history) = node.branch_after(&parent)?;
+                (Weighing::new(branch, history, self.seed), true)
             }
         };
         let height = weighing.branch.tip.height.0;
@@ -205,14 +208,16 @@ impl<E: Engine> Presync<E> {
 }
 
 impl<E: Engine> Weighing<E> {
-    fn new(branch: Branch<E>, seed: u64) -> Self {
+    fn new(branch: Branch<E>, history: MerkleTree, seed: u64) -> Self {
         let commitments = Commitments::new(seed, branch.tip.height.0);
-        Self { start: branch.tip.id, branch, commitments }
+        Self { start: branch.tip.id, branch, history, commitments }
     }
 
     /// Checks a header and forgets it, but for its weight and one bit.
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked = self.branch.check(&sealed.header, sealed.proof, now.as_secs());
+        let checked = self
+            .branch
+            .check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
         let weight = checked.map_err(|refused| match refused {
             Refused::Invalid(_) => BlockVerdict::Invalid,
             Refused::NotYet { .. } => BlockVerdict::NotYet,
@@ -221,6 +226,7 @@ impl<E: Engine> Weighing<E> {
         })?;
         let id = sealed.header.id(&self.branch.genesis);
         self.branch.apply(&sealed.header, id, weight, &Effects::NONE);
+        self.history.push(MerkleTree::leaf(id.as_bytes()));
         self.commitments.push(&id);
         Ok(())
     }

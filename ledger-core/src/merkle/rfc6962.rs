@@ -104,6 +104,14 @@ impl MerkleTree {
         Self { count, depth, roots: core::array::from_fn(peak) }
     }
 
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first.
+    pub(crate) fn from_smallest_peaks(count: u64, peaks: impl Iterator<Item = Hash>) -> Self {
+        let mut tree = Self::from_peaks(count, &[]);
+        let places = tree.roots.get_mut(..tree.depth).unwrap_or_default().iter_mut().rev();
+        places.zip(peaks).for_each(|(place, peak)| *place = peak);
+        tree
+    }
+
     /// Returns the root over complete subtrees with these roots, the smallest one first.
     pub(crate) fn root_of_peaks(mut smallest_first: impl Iterator<Item = Hash>) -> Hash {
         match smallest_first.next() {

@@ -68,6 +68,11 @@ impl<'a> TreeRef<'a> {
         MerkleTree::root_of_peaks(self.peaks(history, end))
     }
 
+    /// Returns the tree of the ids up to the block `end`.
+    pub(super) fn history(&self, history: &History, end: Option<usize>) -> MerkleTree {
+        MerkleTree::from_smallest_peaks(self.leaves(history, end), self.peaks(history, end))
+    }
+
     /// Returns the number of ids up to the block `end`.
     fn leaves(&self, history: &History, end: Option<usize>) -> u64 {
         match end {

@@ -78,6 +78,7 @@ pub(super) struct Delivered {
 }
 
 /// How far a validation has come.
+#[expect(clippy::large_enum_variant, reason = "there is one, and no heap to put it on")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Hashing the body, which may be another than the header's.

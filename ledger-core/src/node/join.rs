@@ -5,8 +5,9 @@ use core::time::Duration;
 use thiserror::Error;
 
 use super::chunk::Chunk;
-use super::inner::{Inner, RootFront};
+use super::inner::Inner;
 use super::machine::Node;
+use super::start::Start;
 use super::storage::NodeStorage;
 use super::tree::TreeRoot;
 use crate::block::SealedHeader;
@@ -14,8 +15,9 @@ use crate::branch::Branch;
 use crate::engine::{Engine, Refused, Tip};
 use crate::error::DecodeError;
 use crate::gossip::{BlockVerdict, Headers};
-use crate::header::Height;
+use crate::header::{Header, Height};
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::state::{Effects, JournalSlot, Key, MapProofError, Store as _, TrieMut, TrieRoot};
 
 /// Follows the headers of one peer from block 0, and keeps the one at the height of a snapshot. Its memory is constant.
@@ -25,6 +27,7 @@ use crate::state::{Effects, JournalSlot, Key, MapProofError, Store as _, TrieMut
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderFollower<E> {
     branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
     target: Height,
     base: Option<JoinBase<E>>,
 }
@@ -33,7 +36,8 @@ pub struct HeaderFollower<E> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinBase<E> {
     branch: Branch<E>,
-    front: RootFront,
+    header: Header,
+    history: MerkleTree, // of the ids before the header
 }
 
 /// Collects the state after a block from chunks, each of which is verified as it comes. Then it becomes a node.
@@ -103,7 +107,10 @@ impl<E: Engine> HeaderFollower<E> {
     /// Creates one that follows the chain of a node from its newest final block, block 0 if it is new, to a snapshot of
     /// the block at height `target`.
     pub fn new<L, S: NodeStorage>(node: &Node<E, L, S>, target: Height) -> Self {
-        Self { branch: node.inner.root.clone(), target, base: None }
+        let branch = node.inner.root.clone();
+        let mut history = node.inner.history.before.clone();
+        history.push(MerkleTree::leaf(branch.tip.id.as_bytes()));
+        Self { branch, history, target, base: None }
     }
 
     /// Returns the last header.
@@ -137,21 +144,22 @@ impl<E: Engine> HeaderFollower<E> {
     }
 
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked = self.branch.check(&sealed.header, sealed.proof, now.as_secs());
+        let checked = self
+            .branch
+            .check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
         let weight = checked.map_err(|refused| match refused {
             Refused::Invalid(_) => BlockVerdict::Invalid,
             Refused::NotYet { .. } => BlockVerdict::NotYet,
             Refused::Orphan { .. } => BlockVerdict::Orphan,
             Refused::NoRoom { .. } => BlockVerdict::NoRoom,
         })?;
-        let is_target = sealed.header.height == self.target;
-        let history = is_target.then(|| self.branch.history.clone());
         let id = sealed.header.id(&self.branch.genesis);
         self.branch.apply(&sealed.header, id, weight, &Effects::NONE);
-        if let Some(history) = history {
-            let front = RootFront { header: sealed.header, history };
-            self.base = Some(JoinBase { branch: self.branch.clone(), front });
+        if sealed.header.height == self.target {
+            let (branch, history) = (self.branch.clone(), self.history.clone());
+            self.base = Some(JoinBase { branch, header: sealed.header, history });
         }
+        self.history.push(MerkleTree::leaf(id.as_bytes()));
         Ok(())
     }
 
@@ -184,8 +192,14 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
         parts.journal.fill(JournalSlot::EMPTY);
         parts.orphans.fill(super::orphans::OrphanSlot::EMPTY);
         let tree = TreeRoot::clear(inner.config.seed, parts.headers);
-        let mut inner = Inner::new(inner.rules, inner.config, base.branch, tree, trie);
-        inner.root_front = Some(base.front);
+        let mut peaks = [[0; 32]; 64];
+        let count = base.history.peaks().len();
+        let places = peaks.iter_mut().zip(base.history.peaks());
+        places.for_each(|(place, peak)| *place = *peak.as_bytes());
+        let Branch { genesis, tip, engine, times } = base.branch;
+        let peaks = peaks.get(..count).unwrap_or_default();
+        let start = Start { genesis, tip, times, header: Some(base.header), peaks, tree, trie };
+        let inner = Inner::new(inner.rules, inner.config, engine, &start);
         Self { inner, ledger, storage, last: None, is_complete: false }
     }
 

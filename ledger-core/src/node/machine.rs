@@ -10,13 +10,14 @@ use super::start::Start;
 use super::storage::NodeStorage;
 use super::tree::TreeRef;
 use crate::block::{Body, SealedHeader};
-use crate::branch::BlockError;
+use crate::branch::{BlockError, Branch};
 use crate::conn::ConnId;
 use crate::engine::{Ancestry, Engine, Refused, Tip};
 use crate::error::ConfigError;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -47,7 +48,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let start = Start::block_0(spec, &config, genesis, storage.parts())?;
+        let start = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
@@ -72,8 +73,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ResumeError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let block_0 = Start::block_0(spec, &config, genesis, storage.parts())?;
-        let start = resume(block_0, &spec.rules, trusted, snapshot, storage.parts())?;
+        let block_0 = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
+        let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut storage.parts())?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
@@ -196,14 +197,17 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         self.inner_mut().propose(&Proposal { now, author, body, claim })
     }
 
-    /// Returns the branch that ends in a block of the tree, or in the newest final block.
-    pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<Branch<E>> {
-        if *id == self.inner.root.tip.id {
-            return Some(self.inner.root.clone());
-        }
+    /// Returns the branch that ends in a block of the tree, or in the newest final block, and the tree of the ids up to
+    /// that block.
+    pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<(Branch<E>, MerkleTree)> {
         let mut inner = self.inner_mut();
+        if *id == inner.inner.root.tip.id {
+            let history = inner.tree().history(&inner.inner.history, None);
+            return Some((inner.inner.root.clone(), history));
+        }
         let at = inner.tree().find(id)?;
-        Some(inner.with_recent_branch(at, Branch::clone))
+        let history = inner.tree().history(&inner.inner.history, Some(at));
+        Some((inner.with_recent_branch(at, Branch::clone), history))
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_, E> {

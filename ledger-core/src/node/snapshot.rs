@@ -141,11 +141,11 @@ fn write_all<E: Engine, W>(
 /// Reads a snapshot into cleared storage.
 #[inline(never)] // what it needs does not stand on the stack beside the new node
 pub(super) fn resume<'s>(
-    block_0: Start<'_>,
+    block_0: &Start<'_>,
     rules: &Rules,
     trusted: &BlockId,
     snapshot: &'s [u8],
-    mut parts: NodeParts<'_>,
+    parts: &mut NodeParts<'_>,
 ) -> Result<Start<'s>, ResumeError> {
     let genesis = block_0.genesis;
     let mut reader = Reader(snapshot);

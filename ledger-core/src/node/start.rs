@@ -35,9 +35,9 @@ impl Start<'_> {
         spec: &ChainSpec<'_>,
         config: &NodeConfig,
         genesis: GenesisId,
-        parts: NodeParts<'_>,
+        parts: &mut NodeParts<'_>,
     ) -> Result<Self, ConfigError> {
-        check_parts(spec, config, &parts)?;
+        check_parts(spec, config, parts)?;
         let mut trie = TrieRoot::clear(parts.entries);
         let mut state = TrieMut { root: &mut trie, slots: parts.entries };
         allocate(spec, &mut state)?;

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Signature checks of ledger-core beside ed25519-consensus and ring, in a workspace of its own.
+set -euo pipefail
+(cd ledger-core/peers && cargo run --release)
