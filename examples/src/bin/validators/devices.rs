@@ -1,11 +1,12 @@
 //! Four emulated boards that agree on blocks. See `validators devices --help`.
 
 use core::time::Duration;
+use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use examples::cli::{self, Exit, within};
+use examples::cli::{self, Exit, failed, within};
 
 use crate::net::Net;
 
@@ -66,6 +67,7 @@ struct Air {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> cli::Result {
+    fs::metadata(&args.image).map_err(failed("read", &args.image))?;
     let mut air =
         Air { net: Net::new(args.seed, Duration::ZERO..Duration::ZERO), datagrams: 0, bytes: 0 };
     let mut now = Duration::ZERO;
