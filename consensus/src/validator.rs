@@ -7,6 +7,7 @@ use crate::id::ValidatorId;
 use crate::select::selector::Draw;
 
 const DRAW_TAG: u8 = 0x44; // 'D'
+const GUESSES: u32 = 5;
 /// Each attempt is refused in less than half of the cases, so this many never are.
 const ATTEMPTS: u32 = 128;
 
@@ -170,9 +171,7 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> ValidatorSet<S> {
             return None;
         }
         let ticket = ticket_below(total, seed, slot, round);
-        let validators = self.validators();
-        let at = validators.partition_point(|validator| validator.end <= ticket);
-        validators.get(at).map(|validator| validator.id)
+        owner_of(self.validators(), ticket)
     }
 
     /// Returns the stake of a validator, 0 if it is unknown.
@@ -248,6 +247,39 @@ impl<S: AsRef<[ValidatorSlot]> + ?Sized> Draw for ValidatorSet<S> {
     fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
         self.draw(seed, slot, round)
     }
+}
+
+/// Returns the validator that owns a coin, counted along the list.
+///
+/// A few guesses in proportion to the sums come first: of many stakes they touch far fewer lines of memory than halving
+/// does. Halving ends it, so that no distribution of stakes costs more than O(log n).
+fn owner_of(validators: &[ValidatorSlot], coin: u64) -> Option<ValidatorId> {
+    let mut rest = validators;
+    let mut before = 0_u64; // the sum of all stakes before the rest
+    for _ in 0..GUESSES {
+        let after = rest.last()?.end;
+        let at = guess(coin.saturating_sub(before), after.saturating_sub(before), rest.len());
+        let slot = rest.get(at)?;
+        if slot.end <= coin {
+            before = slot.end;
+            rest = rest.get(at.saturating_add(1)..)?;
+        } else if slot.end.saturating_sub(slot.stake) <= coin {
+            return Some(slot.id);
+        } else {
+            rest = rest.get(..at)?;
+        }
+    }
+    let at = rest.partition_point(|validator| validator.end <= coin);
+    rest.get(at).map(|validator| validator.id)
+}
+
+/// Returns about `len * coin / total`, below `len`. Only the upper 32 bits of the sums count, so that the product fits.
+fn guess(coin: u64, total: u64, len: usize) -> usize {
+    let shift = u64::BITS.saturating_sub(total.leading_zeros()).saturating_sub(32);
+    let width = u64::from(u32::try_from(len).unwrap_or(u32::MAX));
+    let product = (coin >> shift).saturating_mul(width);
+    let place = product.checked_div((total >> shift).saturating_add(1)).unwrap_or(0);
+    usize::try_from(place).unwrap_or(0).min(len.saturating_sub(1))
 }
 
 fn find(validators: &[ValidatorSlot], id: &ValidatorId) -> Result<usize, usize> {

@@ -123,6 +123,7 @@ fn draw_by_16_bits(stakes: &[(ValidatorId, u64)], slot: u64, round: u32) -> Opti
 #[test]
 fn sixteen_bits_of_index_draw_the_same_validators() {
     for count in [1, 2, 3, 255, 256, 257, 300] {
+        // Some so large that a guess by proportion is wrong.
         let stake = |n: u16| u64::from(n % 7 + 1) << (n % 50);
         let stakes: Vec<_> = (0..count)
             .map(|n: u16| {

@@ -361,8 +361,12 @@ fn step(validators: &mut [PrioritySlot], total: i64) -> Option<ValidatorId> {
 /// Keeps the distance between two priorities within twice the total power. Divisions truncate.
 fn rescale(validators: &mut [PrioritySlot]) {
     let window = signed(total_of(validators)).saturating_mul(2);
-    let greatest = validators.iter().map(|validator| validator.priority).max().unwrap_or(0);
-    let least = validators.iter().map(|validator| validator.priority).min().unwrap_or(0);
+    let mut greatest = i64::MIN;
+    let mut least = i64::MAX;
+    for validator in validators.iter() {
+        greatest = greatest.max(validator.priority);
+        least = least.min(validator.priority);
+    }
     let distance = greatest.wrapping_sub(least).wrapping_abs();
     if window <= 0 || distance <= window {
         return;
@@ -375,11 +379,13 @@ fn rescale(validators: &mut [PrioritySlot]) {
 
 /// Moves the average of all priorities to 0. The average is rounded down.
 fn center(validators: &mut [PrioritySlot]) {
-    let sum = validators
-        .iter()
-        .fold(0_i128, |sum, validator| sum.saturating_add(i128::from(validator.priority)));
+    let priorities = validators.iter().map(|validator| i128::from(validator.priority));
+    let sum = priorities.fold(0_i128, i128::wrapping_add); // 64 bits each: it does not wrap
     let Ok(count) = i128::try_from(validators.len()) else { return };
     let average = i64::try_from(sum.checked_div_euclid(count).unwrap_or(0)).unwrap_or(0);
+    if average == 0 {
+        return; // the common case
+    }
     for validator in validators {
         validator.priority = validator.priority.saturating_sub(average);
     }

@@ -28,7 +28,7 @@ struct AuraRules {
 pub fn run(args: &Args, ids: &[ValidatorId]) -> cli::Result {
     let slots = vec![CreditSlot::EMPTY; 2 * ids.len()];
     let finality = RollingFinality::<_>::new(ids.len() as u64, slots);
-    authorities::run(args, AuraRules { ids: ids.into(), finality, length: 0, missed: 0 })
+    authorities::run(args, &AuraRules { ids: ids.into(), finality, length: 0, missed: 0 })
 }
 
 impl AuraRules {

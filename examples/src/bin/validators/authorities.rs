@@ -49,8 +49,8 @@ struct Node<R: Rules> {
 }
 
 /// Runs an engine from the state before the first block.
-pub fn run<R: Rules>(args: &Args, start: R) -> cli::Result {
-    let mut world = World::new(args, &start);
+pub fn run<R: Rules>(args: &Args, start: &R) -> cli::Result {
+    let mut world = World::new(args, start);
     let mut now = Duration::ZERO;
     while !world.is_done(now) {
         if now > world.changed_at + PATIENCE {

@@ -36,7 +36,7 @@ pub fn run(args: &Args, ids: &[ValidatorId]) -> cli::Result {
         votes: Vec::new(),
     };
     let clique = Clique::new(config, ids, storage).map_err(sentence)?;
-    authorities::run(args, CliqueRules { clique, total: 0 })
+    authorities::run(args, &CliqueRules { clique, total: 0 })
 }
 
 impl CliqueRules {

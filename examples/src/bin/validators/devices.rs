@@ -1,11 +1,12 @@
 //! Four emulated boards that agree on blocks. See `validators devices --help`.
 
 use core::time::Duration;
+use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use examples::cli::{self, Exit, within};
+use examples::cli::{self, Exit, failed, within};
 
 use crate::net::Net;
 
@@ -66,6 +67,7 @@ struct Air {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> cli::Result {
+    fs::metadata(&args.image).map_err(failed("read", &args.image))?;
     let mut air =
         Air { net: Net::new(args.seed, Duration::ZERO..Duration::ZERO), datagrams: 0, bytes: 0 };
     let mut now = Duration::ZERO;
@@ -105,16 +107,16 @@ pub fn run(args: &Args) -> cli::Result {
             }
         }
     }
-    report(&boards, &air, now)
+    Ok(report(&boards, &air, now))
 }
 
 /// Compares the blocks of all boards.
-fn report(boards: &[Board], air: &Air, now: Duration) -> cli::Result {
+fn report(boards: &[Board], air: &Air, now: Duration) -> Exit {
     let count = boards.iter().map(|board| board.blocks.len()).min().unwrap_or(0);
     let first = &boards[0].blocks[..count];
     if boards.iter().any(|board| board.blocks[..count] != *first) {
         println!("the boards decided differently");
-        return Ok(Exit::Failure);
+        return Exit::Failure;
     }
     println!(
         "{count} blocks, equal on {COUNT} boards, in {} s; they sent {} datagrams, {} bytes",
@@ -122,7 +124,7 @@ fn report(boards: &[Board], air: &Air, now: Duration) -> cli::Result {
         air.datagrams,
         air.bytes
     );
-    Ok(Exit::Success)
+    Exit::Success
 }
 
 impl Board {
