@@ -18,5 +18,7 @@ text = (page / "index.html").read_text()
 for name, part in parts.items():
     text = text.replace("{{" + name + "}}", part.strip())
 out.write_text(text)
+lines = sum(len(file.read_text().splitlines()) for file in page.iterdir())
 print(f"{out}: {len(text.encode())} bytes, of which {wasm.stat().st_size} are the crates before base64")
+print(f"drawing and input: {lines} lines in {page}")
 PYTHON

@@ -344,10 +344,10 @@ const tests = {
       await until(p, second);
       const slots = await p.$$eval('#slots .optimistic', lines => lines.map(line => line.dataset.slot));
       assert.equal(new Set(slots.map(slot => slot.split('-')[0])).size, slots.length, 'one for each node');
-      holders.push(...slots.filter(slot => slot.startsWith('0-')));
+      holders.push(...slots);
       if (second === 21) await p.screenshot({ path: `${pictures}/swarm-optimistic.png`, fullPage: true });
     }
-    assert.ok(new Set(holders).size > 1, holders.join(' '));
+    assert.ok(new Set(holders).size > 4, holders.join(' '));
     await p.click('#stage [data-node="0"]');
     assert.match(await p.textContent('#details'), /optimistic unchoke: (peer \d+|nobody)/);
     return p;

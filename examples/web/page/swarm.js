@@ -29,13 +29,13 @@ tabs.swarm = {
     if (!stage.firstChild) {
       stage.append(svg('svg', { viewBox: '-110 -105 220 210', role: 'group', 'aria-label': 'Swarm' }, svg('g', { id: 'slots' }), svg('g', { 'data-layer': 'swarm' }), svg('g', { id: 'nodes' })),
         html('p', {}, 'A line is an open slot; it begins with a dot at the node that opens it. A dashed one is not earned: the peer that holds it has sent nothing yet. The thick one with a star is the optimistic unchoke, which its holder has whatever its rate.'),
-        html('h3', {}, 'Pieces: a row for each node, and how many have each'), svg('svg', { id: 'matrix', role: 'img' }));
+        html('h3', {}, 'Pieces: a row for each node, and how many have each'), html('p', {}, 'Orange with a stroke: one node has it. Blue: some. Green with a dot: all living nodes.'), svg('svg', { id: 'matrix', role: 'img' }));
     }
     const at = id => tabs.swarm.place(id);
     $('slots').replaceChildren(...view.nodes.flatMap(node => node.alive ? node.unchoked.filter(id => view.nodes[id].alive).map(id => { const a = at(node.id), b = at(id);
       const kind = (node.unearned.includes(id) ? ' gift' : '') + (node.optimistic === id ? ' optimistic' : ''), part = share => ({ x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share });
       return [svg('line', { class: 'unchoked' + kind, 'data-slot': `${node.id}-${id}`, x1: a.x, y1: a.y, x2: b.x, y2: b.y }), svg('circle', { class: 'open', cx: part(.16).x, cy: part(.16).y, r: 1.4 }),
-        node.optimistic === id ? svg('text', { class: 'halo', x: part(.3).x, y: part(.3).y }, '★') : null]; }) : []));
+        node.optimistic === id ? svg('text', { class: 'halo', x: part(.3).x, y: part(.3).y }, '★') : null]; }) : []).flat().filter(Boolean));
     redraw($('nodes'), view.nodes.map(node => {
       const { x, y } = at(node.id), share = node.count / view.pieces;
       const classes = [node.alive ? '' : 'dead', node.lies ? 'lies' : node.count === view.pieces ? 'whole' : ''].join(' ');
@@ -48,9 +48,14 @@ tabs.swarm = {
     matrix.setAttribute('viewBox', `0 0 ${wide} ${high}`);
     matrix.setAttribute('aria-label', view.nodes.map(node => `${tabs.swarm.name(node.id)} ${node.count} pieces`).join('; '));
     const cell = (row, piece, on) => `M${38 + piece * 6} ${row * 8 + 1}h5.4v6.4h-5.4Z`;
-    let on = '', off = '';
-    view.nodes.forEach((node, row) => [...node.have].forEach((bit, piece) => { if (bit === '1') on += cell(row, piece); else off += cell(row, piece); }));
-    matrix.replaceChildren(svg('path', { class: 'cell', d: off }), svg('path', { class: 'cell on', d: on }),
+    const living = view.nodes.filter(node => node.alive).length, drawn = { off: '', rare: '', on: '', all: '' }, signs = { rare: '', all: '' };
+    view.nodes.forEach((node, row) => [...node.have].forEach((bit, piece) => {
+      const kind = bit !== '1' ? 'off' : view.copies[piece] <= 1 ? 'rare' : view.copies[piece] === living ? 'all' : 'on';
+      const x = 38 + piece * 6, y = row * 8 + 1;
+      drawn[kind] += cell(row, piece);
+      if (kind === 'rare') signs.rare += `M${x + 1} ${y + 5.4}l3.4 -4.4`; else if (kind === 'all') signs.all += `M${x + 2.7} ${y + 3.2}h.01`;
+    }));
+    matrix.replaceChildren(...Object.entries(drawn).map(([kind, d]) => svg('path', { class: 'cell ' + kind, d })), ...Object.entries(signs).map(([kind, d]) => svg('path', { class: 'sign-' + kind, d })),
       ...view.nodes.map((node, row) => svg('text', { x: 19, y: row * 8 + 4.5, style: 'font-size:5px' }, `${tabs.swarm.name(node.id)}${node.alive ? '' : ' ✕'}${node.lies ? ' !' : ''}`)),
       svg('text', { x: 19, y: view.nodes.length * 8 + 4.5, style: 'font-size:5px' }, 'copies'),
       ...view.copies.map((count, piece) => svg('text', { x: 40.7 + piece * 6, y: view.nodes.length * 8 + 4.5, style: 'font-size:4.5px' }, String(count))));

@@ -281,7 +281,7 @@ impl Stage for Settlement<'_> {
     fn handle_timeout(&mut self, ctx: &mut Ctx) -> Result<(), Failure> {
         self.next_tick = ctx.now() + TICK;
         let all_known =
-            |node: &LedgerNode| !node.blocks.is_empty() || node.pool.len() == self.receipts;
+            |node: &LedgerNode| !node.blocks.is_empty() || node.mempool.len() == self.receipts;
         if self.receipts_sent && self.living().all(|(_, node)| all_known(node)) {
             for at in self.alive.clone() {
                 self.act(ctx, at)?;
