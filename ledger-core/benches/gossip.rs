@@ -184,6 +184,11 @@ impl Replica {
                 match event {
                     Event::Keep { id, .. } => self.node.handle_saved(NOW, &id),
                     Event::Connected { id, .. } => {
+                        let (block, _) = Block::decode(&self.blocks[&id]).expect("it was saved");
+                        for signed in block.body() {
+                            let id = signed.id(self.node.genesis_id());
+                            self.gossip.forget_transaction(NOW, &id);
+                        }
                         self.heights.insert(id, self.chain.len());
                         self.chain.push(id);
                     }

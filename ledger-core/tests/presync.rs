@@ -68,8 +68,8 @@ fn id(block: &[u8], node: &TestNode) -> BlockId {
     sealed.header.id(node.genesis_id())
 }
 
-fn weighed(after: BlockId) -> Option<BlockVerdict> {
-    Some(BlockVerdict::Weighed { after })
+fn weighed(after: BlockId) -> BlockVerdict {
+    BlockVerdict::Weighed { after }
 }
 
 /// A node whose chain has four heavy blocks on block 0.
@@ -94,11 +94,15 @@ fn a_heavier_branch_is_stored_at_the_second_download() {
     let mut messages = blocks.chunks(A_MESSAGE);
     for message in messages.by_ref().take(2) {
         let last = id(message.last().expect("not empty"), &node);
-        assert_eq!(headers(&mut presync, &mut node, message, true), weighed(last));
+        assert_eq!(headers(&mut presync, &mut node, message, true), Some(weighed(last)));
         assert_eq!(node.tip_of(&last), None, "nothing is stored");
     }
     let last = messages.next().expect("three messages");
-    assert_eq!(headers(&mut presync, &mut node, last, false), weighed(genesis), "all of it again");
+    assert_eq!(
+        headers(&mut presync, &mut node, last, false),
+        Some(weighed(genesis)),
+        "all of it again"
+    );
     for message in blocks.chunks(A_MESSAGE) {
         assert_eq!(headers(&mut presync, &mut node, message, true), None);
     }
@@ -122,7 +126,7 @@ fn a_flood_of_light_headers_is_never_stored() {
             assert_eq!(verdict, Some(BlockVerdict::Light { headers: 112 }));
             break;
         }
-        assert_eq!(verdict, weighed(last));
+        assert_eq!(verdict, Some(weighed(last)));
     }
     assert!(!presync.is_active());
     // A branch that ends before it is heavy enough.
@@ -184,8 +188,8 @@ fn the_least_weight_holds_for_the_first_blocks() {
     let blocks = branch(&World::new(), 40, 1);
     let genesis = node.genesis_id().block_id();
     let first = id(&blocks[15], &node);
-    assert_eq!(headers(&mut presync, &mut node, &blocks[..16], true), weighed(first));
-    assert_eq!(headers(&mut presync, &mut node, &blocks[16..32], true), weighed(genesis));
+    assert_eq!(headers(&mut presync, &mut node, &blocks[..16], true), Some(weighed(first)));
+    assert_eq!(headers(&mut presync, &mut node, &blocks[16..32], true), Some(weighed(genesis)));
     assert_eq!(headers(&mut presync, &mut node, &blocks[..16], true), None);
     assert_eq!(headers(&mut presync, &mut node, &blocks[16..40], true), None);
 }

@@ -11,7 +11,7 @@
 //! | [`Node::needed_ahead`](crate::node::Node::needed_ahead) | [`want_blocks`](Gossip::want_blocks) |
 //! | [`Message::Block`] | [`Node::handle_block`](crate::node::Node::handle_block), or a store until it is needed |
 //! | the event `Invalid` of the node | [`handle_block_checked`](Gossip::handle_block_checked) |
-//! | the events `Connected` and `Disconnected` of the node | [`handle_tip`](Gossip::handle_tip) |
+//! | the events `Connected` and `Disconnected` of the node | [`handle_tip`](Gossip::handle_tip), and [`forget_transaction`](Gossip::forget_transaction) for what is confirmed |
 //! | [`Event::Unavailable`] | [`Node::give_up`](crate::node::Node::give_up) |
 //! | [`Join::next_key`](crate::node::Join::next_key) | [`want_snapshot`](Gossip::want_snapshot) |
 //! | [`Message::Snapshot`] | [`Join::handle_chunk`](crate::node::Join::handle_chunk), and [`handle_block_checked`](Gossip::handle_block_checked) if it is refused |

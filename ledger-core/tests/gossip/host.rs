@@ -11,8 +11,8 @@ use ledger_core::gossip::{
 use ledger_core::mempool::{ChunkSlot, Mempool, MempoolConfig, MempoolSlot, MempoolSlots};
 use ledger_core::node::{Event, Node, NodeConfig, Progress, SnapshotSource};
 use ledger_core::{
-    Account, Action, BlockId, Body, ConnId, Height, SealedHeader, SignedTransaction, Slot, Tip,
-    Transaction, Weight,
+    Account, Action, Block, BlockId, Body, ConnId, Height, SealedHeader, SignedTransaction, Slot,
+    Tip, Transaction, Weight,
 };
 use sim::{Addr, Network, StreamId};
 
@@ -358,6 +358,11 @@ impl Host {
             Event::Connected { id, height } => {
                 assert_eq!(self.chain.len() as u64, height.0);
                 self.chain.push(id);
+                let (block, _) = Block::decode(&self.disk.blocks[&id]).expect("it was saved");
+                for signed in block.body() {
+                    let id = signed.id(self.node.genesis_id());
+                    self.gossip.forget_transaction(clock, &id);
+                }
             }
             Event::Disconnected { id, .. } => assert_eq!(self.chain.pop(), Some(id)),
             Event::Invalid { id, conn, .. } => {

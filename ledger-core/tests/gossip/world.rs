@@ -397,7 +397,7 @@ pub fn burst(nodes: u32) -> (usize, usize) {
     let mut world = row(nodes);
     let first = world.hosts.get_mut(&Addr(0)).expect("it is there");
     for n in 0..60 {
-        first.pay_silently(&mut world.net, n % 3, 1);
+        first.pay_silently(&world.net, n % 3, 1);
     }
     first.run(&mut world.net);
     world.after(Addr(0));

@@ -408,6 +408,7 @@ impl Daemon {
             Event::Connected { id, height } => {
                 self.trace
                     .event(now, format_args!("event=connected height={height} block={id:.8}"));
+                self.forget_transactions(&id)?;
                 self.steps.push(Step::Connected(height.0, id));
                 if !self.is_quiet {
                     println!("block {height} {id}");
@@ -426,6 +427,17 @@ impl Daemon {
                 self.gossip.handle_block_checked(now, conn, BlockVerdict::Invalid);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// The transactions of a block are not announced any more.
+    fn forget_transactions(&mut self, id: &BlockId) -> cli::Result<()> {
+        let now = self.clock();
+        let Some(bytes) = self.db.block(id)? else { return Ok(()) };
+        let (block, _) = Block::decode(&bytes).map_err(sentence)?;
+        for signed in block.body() {
+            self.gossip.forget_transaction(now, &signed.id(self.node.genesis_id()));
         }
         Ok(())
     }
