@@ -2,11 +2,12 @@
 
 use crate::error::DecodeError;
 
-const WORDS: [(&[u8], Opening); 4] = [
+const WORDS: [(&[u8], Opening); 5] = [
     (b"GNUTELLA", Opening::Handshake),
     (b"GET ", Opening::Http),
     (b"HEAD ", Opening::Http),
     (b"GIV ", Opening::Giv),
+    (b"QUEUE ", Opening::Queue),
 ];
 
 /// What the first bytes of an accepted connection begin.
@@ -28,6 +29,8 @@ pub enum Opening {
     Http,
     /// A [file on offer](crate::http::Giv), after a push.
     Giv,
+    /// A [free place](crate::http::QueueCall) at a servent in whose queue a download waits.
+    Queue,
 }
 
 impl Opening {

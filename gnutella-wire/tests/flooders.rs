@@ -143,9 +143,8 @@ impl Town {
     fn take(&mut self, at: usize, from: usize, message: &Message<'_>) {
         match message.payload {
             Payload::Query(_) if self.nodes[at].is_hostile => {
-                if self.flood == Some(Flood::Hits) {
-                    (0..20).for_each(|_| self.send_bogus_hit(at, from, message.guid));
-                }
+                let hits = if self.flood == Some(Flood::Hits) { 20 } else { 0 };
+                (0..hits).for_each(|_| self.send_bogus_hit(at, from, message.guid));
             }
             Payload::Query(query) => {
                 let words = query.text.to_string();

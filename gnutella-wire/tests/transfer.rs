@@ -4,11 +4,14 @@ mod exchange;
 
 use core::time::Duration;
 
-use exchange::{Behaviour, World, address_of, file_of, info_of};
-use gnutella_wire::huge::{Sha1, TigerRoot};
+use exchange::{Behaviour, World, address_of, file_of, info_of, sha1_of};
+use gnutella_wire::http::QueueCall;
+use gnutella_wire::huge::{Sha1, TigerRoot, Urn};
 use gnutella_wire::transfer::{
-    DownloadCloseReason, DownloadConfig, DownloadEvent, FailReason, FileInfo, SourceFault,
+    Download, DownloadCloseReason, DownloadConfig, DownloadEvent, DownloadVec, FailReason,
+    FileInfo, SourceFault,
 };
+use gnutella_wire::{ConnId, ConnectError};
 
 const MB: usize = 1_000_000;
 const VERIFIED: Option<DownloadEvent> = Some(DownloadEvent::Completed { verified: true });
@@ -180,6 +183,57 @@ fn a_place_of_parq_is_asked_for_again_by_its_id() {
     assert_eq!(asked[..2], [0, 600]);
 }
 
+/// The servent in whose queue the download waits calls before the time to ask again: the request goes there.
+#[test]
+fn a_queue_that_calls_is_asked_on_its_connection() {
+    let file = file_of(MB);
+    let queue = "X-Queued: position=3; ID=6a074979f3201edbf323b6425fef4a53\r\n\
+                 Retry-After: 600\r\nConnection: close\r\n";
+    let mut world = World::new(&file);
+    world.add(Behaviour {
+        busy: Some((seconds(900), queue)),
+        keep_alive: false,
+        ..Behaviour::GOOD
+    });
+    world.run(seconds(5));
+    let line = b"QUEUE 6a074979f3201edbf323b6425fef4a53 10.0.0.1:6346\r\n";
+    let (call, rest) = QueueCall::decode(line).unwrap();
+    let mut again = [0; QueueCall::MAX_LEN];
+    assert_eq!(call.encode(&mut again).map(|len| &again[..len]), Ok(&line[..]));
+    assert!(rest.is_empty());
+    let conn = ConnId(900);
+    let unknown = QueueCall { id: [b'0'; 32], ..call };
+    let refused = world.download.handle_queue_call(world.now, conn, &unknown);
+    assert_eq!(refused, Err(ConnectError::NotExpected(conn)));
+    assert!(world.download.handle_queue_call(world.now, conn, &call).is_ok());
+    let mut buf = [0; Download::<DownloadVec>::MAX_TRANSMIT_LEN];
+    let sent = world.download.poll_transmit(&mut buf).unwrap().unwrap();
+    let request = String::from_utf8_lossy(&buf[..sent.len]);
+    assert_eq!(sent.conn, conn);
+    assert!(request.contains("ID=6a074979f3201edbf323b6425fef4a53\r\n"), "{request}");
+}
+
+/// A redirect, and the URL of older servents, name other sources of the same file only.
+#[test]
+fn redirects_lead_to_other_sources() {
+    let file = file_of(MB);
+    let urn = Urn::Sha1(sha1_of(&file)).to_string();
+    let other = Urn::Sha1(sha1_of(b"another")).to_string();
+    for (status, name) in [(301, "Location"), (302, "location"), (404, "Alt-Location")] {
+        let headers = format!(
+            "{name}: http://10.0.0.3:6346/uri-res/N2R?{other}\r\n\
+             {name}: http://10.0.0.2:6346/uri-res/N2R?{urn} 2002-04-30T08:30Z\r\n"
+        );
+        let mut world = World::new(&file);
+        world.add(Behaviour { status: Some(status), headers: headers.leak(), ..Behaviour::GOOD });
+        let second = world.add_unknown(Behaviour::GOOD);
+        let third = world.add_unknown(Behaviour::GOOD);
+        world.run(seconds(30));
+        assert_eq!(world.outcome, VERIFIED, "{status}");
+        assert!(world.delivered(second) > 0 && world.delivered(third) == 0, "{status}");
+    }
+}
+
 /// `Retry-After` in seconds, as a date beside the server's `Date`, or absent.
 #[test]
 fn a_busy_source_is_asked_again_when_it_says() {
@@ -208,7 +262,7 @@ fn a_busy_source_frees_its_part() {
     assert_eq!(world.outcome, VERIFIED);
 }
 
-/// Two sources that have a half each: the answers say so, and 416 is no offence.
+/// Two sources that have a half each: the answers list it, and 416 is no offence.
 #[test]
 fn partial_sources_are_asked_for_what_they_have() {
     let file = file_of(4 * MB);

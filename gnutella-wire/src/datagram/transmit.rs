@@ -44,12 +44,9 @@ impl Core<'_> {
         let numbered = self.searches.iter().zip(0_u32..);
         let live = numbered.filter(|(slot, _)| slot.live().is_some());
         let live = live.fold(0, |bits, (_, number)| bits | bit(number));
-        let peers = self.peers.iter_mut().filter_map(|slot| slot.0.as_mut());
-        let Some((peer, due)) =
-            peers.filter_map(|peer| due(peer, live).map(|due| (peer, due))).next()
-        else {
-            return Ok(None);
-        };
+        let mut peers = self.peers.iter_mut().filter_map(|slot| slot.0.as_mut());
+        let found = peers.find_map(|peer| due(peer, live).map(|due| (peer, due)));
+        let Some((peer, due)) = found else { return Ok(None) };
         let state = &*self.state;
         let len = write(due, peer, &state.config, state.now, self.searches, buf)?;
         peer.mark_sent(due);

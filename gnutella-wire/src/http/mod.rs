@@ -1,4 +1,4 @@
-//! The transfer of files: heads of HTTP requests and answers, and GIV lines.
+//! The transfer of files: heads of HTTP requests and answers, GIV and QUEUE lines.
 //!
 //! Only heads: the bytes of a file go from socket to file without this crate. Read a head with
 //! [`Head::decode`](crate::head::Head::decode), then make a [`Request`] or [`Response`] of it.
@@ -9,7 +9,9 @@
 mod date;
 mod giv;
 mod name;
+mod push_proxy;
 mod queue;
+mod queue_call;
 mod range;
 mod request;
 mod response;
@@ -17,7 +19,9 @@ mod version;
 
 pub use giv::Giv;
 pub use name::{Name, NameBytes};
+pub use push_proxy::PushProxy;
 pub use queue::{AvailableRanges, Queued, retry_after};
+pub use queue_call::QueueCall;
 pub use range::{ContentRange, Range};
 pub use request::{Method, Request, Resource};
 pub use response::Response;

@@ -132,7 +132,7 @@ impl World {
         Self::of(file, DownloadConfig::CUSTOMARY, info_of(file), &[])
     }
 
-    /// Continues where `written` says, with the bytes that are there.
+    /// Continues after `written`, with the bytes that are there.
     pub fn of(
         file: &[u8],
         config: DownloadConfig,
@@ -357,7 +357,9 @@ impl World {
             return ([head.as_bytes(), body].concat(), keeps);
         }
         if let Some(status) = behaviour.status {
-            let head = format!("HTTP/1.1 {status} No\r\nContent-Length: 2\r\n{closes}\r\nno");
+            let headers = behaviour.headers;
+            let head =
+                format!("HTTP/1.1 {status} No\r\n{headers}Content-Length: 2\r\n{closes}\r\nno");
             return (head.into_bytes(), keeps);
         }
         if let Some((until, headers)) = behaviour.busy

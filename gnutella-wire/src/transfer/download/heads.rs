@@ -1,5 +1,7 @@
 //! Heads of answers: what a source has, whether it sends it now, and where else the file is.
 
+use core::net::SocketAddrV4;
+
 use super::event::{DownloadCloseReason, SourceFault};
 use super::logic::Core;
 use super::slots::{Body, BodyKind, Phase, Place, Source, Wanted};
@@ -15,6 +17,10 @@ use crate::transfer::ranges::Ranges;
 const MAX_REFUSAL: u64 = 64 << 10;
 /// The longest tree that is read, in bytes.
 const MAX_TREE: u64 = 512 << 10;
+/// The parts of the URL of an alternate location.
+const SCHEME: &[u8] = b"http://";
+const N2R: &[u8] = b"/uri-res/N2R?";
+const HTTP_PORT: u16 = 80;
 /// Header lines of one answer that name other sources.
 const MAX_ALTERNATES: usize = 16;
 
@@ -83,6 +89,13 @@ impl Core<'_> {
             return;
         }
         for address in head.addresses("X-Alt").take(MAX_ALTERNATES) {
+            self.insert_alternate(giver, Source::at(address));
+        }
+        // A redirect names one other location, and so did older servents in headers of their own.
+        let wanted = self.state.sha1;
+        let names = ["Location", "X-Gnutella-Alternate-Location", "Alt-Location"];
+        let urls = names.into_iter().flat_map(|name| head.items(name)).take(MAX_ALTERNATES);
+        for address in urls.filter_map(|url| location(url.as_bytes(), wanted)) {
             self.insert_alternate(giver, Source::at(address));
         }
         let firewalled = head.headers().filter(|field| field.name.eq_ignore_ascii_case("X-Falt"));
@@ -257,6 +270,22 @@ fn bitprint_root(head: &Head<'_>, sha1: Option<Sha1>) -> Option<TigerRoot> {
         Urn::Bitprint(hash, root) if Some(hash) == sha1 => Some(root),
         _ => None,
     })
+}
+
+/// Reads `http://ip:port/uri-res/N2R?urn:sha1:..` of the wanted file; what follows a blank, a date, is not read.
+fn location(url: &[u8], wanted: Option<Sha1>) -> Option<SocketAddrV4> {
+    let url = url.split(u8::is_ascii_whitespace).next()?;
+    let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
+    let slash = rest.iter().position(|byte| *byte == b'/')?;
+    let (host, path) = rest.split_at_checked(slash)?;
+    let (start, urn) = path.split_at_checked(N2R.len())?;
+    let is_url = scheme.eq_ignore_ascii_case(SCHEME) && start.eq_ignore_ascii_case(N2R);
+    let sha1 = Urn::parse(urn).filter(|_| is_url)?.sha1();
+    let host = core::str::from_utf8(host).ok().filter(|_| Some(sha1) == wanted)?;
+    match host.split_once(':') {
+        Some(_) => host.parse().ok(),
+        None => Some(SocketAddrV4::new(host.parse().ok()?, HTTP_PORT)),
+    }
 }
 
 fn digits(value: Value<'_>) -> Option<[u8; 32]> {

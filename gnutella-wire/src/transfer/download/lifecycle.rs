@@ -89,6 +89,24 @@ impl Core<'_> {
         found.ok_or(ConnectError::NotExpected(conn))
     }
 
+    /// Finds the source that gave a place in its queue and is not connected.
+    pub(super) fn called(
+        &self,
+        place: [u8; 32],
+        conn: ConnId,
+    ) -> Result<(usize, SourceId), ConnectError> {
+        self.check_unused(conn)?;
+        let waits = |slot: &SourceSlot| {
+            let peer = slot.peer.as_ref().filter(|_| slot.closed.is_none())?;
+            let waits = matches!(peer.phase, Phase::Waiting | Phase::Pushing);
+            let has_place = peer.place.is_some_and(|own| own.id == Some(place));
+            (waits && has_place).then_some(peer.id())
+        };
+        let mut found = self.sources.iter().map(waits).enumerate();
+        let found = found.find_map(|(index, id)| Some((index, id?)));
+        found.ok_or(ConnectError::NotExpected(conn))
+    }
+
     /// A connection whose end was not polled yet is still in use.
     fn check_unused(&self, conn: ConnId) -> Result<(), ConnectError> {
         let closing = |slot: &SourceSlot| slot.closed.is_some_and(|(closed, _)| closed == conn);

@@ -22,7 +22,7 @@ use core::time::Duration;
 use thiserror::Error;
 
 use crate::error::{BufferTooSmall, ConfigError};
-use crate::http::Giv;
+use crate::http::{Giv, QueueCall};
 use crate::huge::{Sha1, TigerRoot};
 use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
 
@@ -214,6 +214,27 @@ impl<S: DownloadStorage> Download<S> {
     ) -> Result<SourceId, ConnectError> {
         let mut core = self.core();
         let (index, id) = core.pushed(giv.servent, conn)?;
+        core.advance_clock(now);
+        core.connected(index, conn);
+        core.wake();
+        Ok(id)
+    }
+
+    /// Handles a connection on which a servent [calls](QueueCall) because a place in its queue came up.
+    /// The next request goes there.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::NotExpected`] if no source gave a place of that id, or it is connected;
+    /// [`ConnectError::InUse`]. Nothing changed.
+    pub fn handle_queue_call(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        call: &QueueCall,
+    ) -> Result<SourceId, ConnectError> {
+        let mut core = self.core();
+        let (index, id) = core.called(call.id, conn)?;
         core.advance_clock(now);
         core.connected(index, conn);
         core.wake();

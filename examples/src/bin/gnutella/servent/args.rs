@@ -22,7 +22,7 @@ pub struct Args {
     /// Route for leaves; without it this is a leaf, which needs an ultrapeer to connect to
     #[arg(long)]
     pub ultrapeer: bool,
-    /// Offer the files of this folder (not of folders in it)
+    /// Offer the files of this folder (not of folders in it), which is watched for changes
     #[arg(long, value_name = "DIR")]
     pub share: Option<PathBuf>,
     /// Put downloads into this folder

@@ -35,6 +35,8 @@ pub struct Ctx {
     pub uploads: Sender<serve::Input>,
     /// The checked parts of downloads in progress, which are shared too.
     pub partials: Mutex<Vec<Partial>>,
+    /// The downloads in progress, one of which a queue may call.
+    pub downloads: Mutex<Vec<Sender<fetch::Input>>>,
     /// The servents that were pushed, and the downloads that wait for them.
     pub expected: Mutex<Vec<(ServentId, Sender<fetch::Input>)>>,
     pub inputs: Sender<Input>,

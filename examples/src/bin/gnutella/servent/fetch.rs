@@ -12,8 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use gnutella_wire::head::{Head, HeadLimits};
-use gnutella_wire::http::Giv;
+use gnutella_wire::head::{Head, HeadLimits, Header};
+use gnutella_wire::http::{Giv, Method, PushProxy, QueueCall, Request, Resource, Version};
 use gnutella_wire::huge::TigerRoot;
 use gnutella_wire::thex::TreeHasher;
 use gnutella_wire::transfer::{
@@ -37,12 +37,16 @@ pub enum Input {
     NotConnected(SourceId),
     /// A servent that was pushed connected.
     Giv { stream: TcpStream, received: Vec<u8>, index: u32, servent: ServentId },
+    /// A queue calls.
+    Called { stream: TcpStream, call: QueueCall },
     /// Bytes of a connection.
     Bytes(ConnId, Vec<u8>),
     /// The other end closed a connection.
     Closed(ConnId),
     /// The file was found elsewhere too.
     Source(Found),
+    /// Nothing: the sender learns whether the download still runs.
+    Probe,
 }
 
 struct Fetch {
@@ -70,6 +74,10 @@ pub fn start(ctx: &Arc<Ctx>, sources: &[Found]) -> Sender<Input> {
     let ctx = Arc::clone(ctx);
     let sources = sources.to_vec();
     let given = own.clone();
+    let mut downloads = ctx.downloads.lock().expect("no panics");
+    downloads.retain(|known| known.send(Input::Probe).is_ok()); // without those that ended
+    downloads.push(own.clone());
+    drop(downloads);
     thread::spawn(move || {
         let fetched = fetch(&ctx, &sources, given, &inputs);
         ctx.send(NodeInput::Fetched(fetched));
@@ -170,12 +178,19 @@ impl Fetch {
                     self.open(conn, stream, received)?;
                 }
             }
+            Input::Called { stream, call } => {
+                let conn = self.next_conn();
+                if self.download.handle_queue_call(now, conn, &call).is_ok() {
+                    self.open(conn, stream, Vec::new())?;
+                }
+            }
             Input::Bytes(conn, bytes) => self.receive(conn, &bytes)?,
             Input::Closed(conn) => {
                 self.conns.remove(&conn.0);
                 self.download.handle_closed(now, conn);
             }
             Input::Source(found) => self.add(&found),
+            Input::Probe => {}
         }
         Ok(())
     }
@@ -265,7 +280,7 @@ impl Fetch {
                 }
             }
             DownloadEvent::Dial { source, address } => self.dial(source, address),
-            DownloadEvent::Push { servent, index, .. } => self.push(servent, index),
+            DownloadEvent::Push { servent, index, proxy, .. } => self.push(servent, index, proxy),
             DownloadEvent::Verify { offset, len } => {
                 let root = self.root_of(offset, len)?;
                 self.download.handle_verified(self.now(), offset, root);
@@ -308,11 +323,20 @@ impl Fetch {
         });
     }
 
-    fn push(&self, servent: ServentId, index: u32) {
+    /// Asks for a push along the path of the hit, and at the source's proxy if one is known.
+    fn push(&self, servent: ServentId, index: u32, proxy: Option<SocketAddrV4>) {
         let mut expected = self.ctx.expected.lock().expect("no panics");
         expected.retain(|(known, _)| *known != servent);
         expected.push((servent, self.own.clone()));
         self.ctx.send(NodeInput::Push(servent, index));
+        if let Some(proxy) = proxy {
+            let ctx = Arc::clone(&self.ctx);
+            thread::spawn(move || {
+                if let Err(error) = ask_proxy(&ctx, proxy, PushProxy { servent, index }) {
+                    ctx.trace(|| format!("   {proxy}: {error}"));
+                }
+            });
+        }
     }
 
     fn root_of(&mut self, offset: u64, len: u64) -> io::Result<TigerRoot> {
@@ -384,6 +408,31 @@ impl Fetch {
     fn now(&self) -> Duration {
         self.ctx.start.elapsed()
     }
+}
+
+/// Asks a push proxy to send a push. Whether it did shows when the source connects.
+fn ask_proxy(ctx: &Ctx, proxy: SocketAddrV4, wanted: PushProxy) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&proxy.into(), PATIENCE)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let path = wanted.to_string();
+    let request = Request {
+        method: Method::Get,
+        resource: Resource::Other(path.as_bytes()),
+        version: Version::Http11,
+        keep_alive: false,
+        range: None,
+    };
+    let (host, own) = (proxy.to_string(), ctx.address.to_string());
+    let headers = [Header::new("Host", &host), Header::new("X-Node", &own)];
+    let mut buf = vec![0; request.encoded_len(&headers)];
+    request.encode(&headers, &mut buf).map_err(io::Error::other)?;
+    ctx.trace(|| format!("-> {proxy} GET {path}"));
+    stream.write_all(&buf)?;
+    let mut answer = [0; 256];
+    let len = stream.read(&mut answer)?;
+    ctx.trace(|| format!("<- {proxy} {}", String::from_utf8_lossy(&answer[..len]).trim_end()));
+    Ok(())
 }
 
 fn ranges_path(part: &Path) -> PathBuf {

@@ -59,6 +59,7 @@ pub fn run(args: Args) -> cli::Result {
         busy: AtomicBool::new(false),
         uploads: uploads.clone(),
         partials: Mutex::new(Vec::new()),
+        downloads: Mutex::new(Vec::new()),
         expected: Mutex::new(Vec::new()),
         inputs,
     });

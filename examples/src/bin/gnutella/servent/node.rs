@@ -162,7 +162,9 @@ impl Node {
         let link = ConnId(self.next_link);
         self.next_link += 1;
         let name = peer(&joined.stream);
-        let neighbour = joined.neighbour;
+        let mut neighbour = joined.neighbour;
+        let [a, b, ..] = name.ip().octets();
+        neighbour.network = (!name.ip().is_loopback()).then_some([a, b]);
         let now = self.now();
         let connected = match joined.dialled {
             Some(address) => self.servent.handle_dialled(now, link, address, neighbour),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use gnutella_wire::http::Giv;
+use gnutella_wire::http::{Giv, QueueCall};
 use gnutella_wire::{DecodeError, Opening, Text};
 
 use super::ctx::{Ctx, Input, peer};
@@ -31,6 +31,7 @@ pub fn welcome(ctx: &Arc<Ctx>, mut stream: TcpStream) -> io::Result<()> {
     };
     match opening {
         Opening::Giv => take_over(ctx, stream, received, deadline),
+        Opening::Queue => take_turn(ctx, stream, received, deadline),
         _ if ctx.firewalled => Ok(()),
         Opening::Http => {
             ctx.serve(serve::Input::Connected(stream, received));
@@ -66,6 +67,27 @@ fn give(ctx: &Ctx, to: SocketAddrV4, index: u32) -> io::Result<()> {
     ctx.trace(|| format!("-> {to} {giv}"));
     stream.write_all(&buf[..len])?;
     ctx.serve(serve::Input::Connected(stream, Vec::new()));
+    Ok(())
+}
+
+/// Offers a connection on which a queue calls to the downloads; the one that waits in that queue takes it.
+fn take_turn(
+    ctx: &Ctx,
+    mut stream: TcpStream,
+    mut received: Vec<u8>,
+    deadline: Instant,
+) -> io::Result<()> {
+    let call = loop {
+        match QueueCall::decode(&received) {
+            Ok((call, _)) => break call,
+            Err(DecodeError::Incomplete { .. }) => read_more(&mut stream, &mut received, deadline)?,
+            Err(error) => return Err(io::Error::other(error)),
+        }
+    };
+    ctx.trace(|| format!("<- {} {call}", peer(&stream)));
+    for download in ctx.downloads.lock().expect("no panics").iter() {
+        let _ = download.send(fetch::Input::Called { stream: stream.try_clone()?, call });
+    }
     Ok(())
 }
 

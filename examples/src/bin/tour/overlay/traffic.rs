@@ -31,7 +31,7 @@ impl<'s> Overlay<'s> {
                     self.http.serve(conn, link.at, link.buffer);
                     return self.http.bytes(ctx, conn, &[], self.song);
                 }
-                Ok(Opening::Giv) | Err(_) => return Ok(()), // nothing was pushed; or more has to come
+                Ok(Opening::Giv | Opening::Queue) | Err(_) => return Ok(()), // nothing was pushed; or more has to come
             }
         }
         let mut buffer = core::mem::take(&mut link.buffer);
