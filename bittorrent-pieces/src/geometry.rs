@@ -34,7 +34,6 @@ pub struct Geometry<'a> {
     piece_len: u32,
     pieces: u32,
     files: &'a [V2File], // of version 2, else none
-    padded: bool,        // padding fills the last piece of each file
 }
 
 impl<'a> Geometry<'a> {
@@ -52,7 +51,7 @@ impl<'a> Geometry<'a> {
         match pieces.to_le_bytes() {
             [a, b, c, d, 0, 0, 0, 0] => {
                 let pieces = u32::from_le_bytes([a, b, c, d]);
-                Ok(Self { total, piece_len, pieces, files: &[], padded: false })
+                Ok(Self { total, piece_len, pieces, files: &[] })
             }
             _ => Err(ConfigError::TooManyPieces(pieces)),
         }
@@ -94,7 +93,7 @@ impl<'a> Geometry<'a> {
             total = total.saturating_add(file.len);
         }
         match u32::try_from(pieces) {
-            Ok(pieces) => Ok(Self { total, piece_len, pieces, files, padded: false }),
+            Ok(pieces) => Ok(Self { total, piece_len, pieces, files }),
             Err(_) => Err(ConfigError::TooManyPieces(pieces)),
         }
     }
@@ -111,7 +110,7 @@ impl<'a> Geometry<'a> {
         if v1.pieces != v2.pieces || total < v2.total {
             return Err(ConfigError::Hashes { hashes: slot(v2.pieces), pieces: v1.pieces });
         }
-        Ok(Self { files, padded: true, ..v1 })
+        Ok(Self { files, ..v1 })
     }
 
     /// Returns the files of version 2: those of [`of_files`](Self::of_files) and of [`of_hybrid`](Self::of_hybrid).
@@ -142,10 +141,16 @@ impl<'a> Geometry<'a> {
     /// Returns the length of a piece in bytes; 0 for one that does not exist.
     #[must_use]
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        let file = self.file(piece).filter(|_| !self.padded);
+        let file = self.file(piece).filter(|_| !self.is_padded());
         let end = file.map_or(self.total, |file| self.offset(file.first).saturating_add(file.len));
         let left = end.saturating_sub(self.offset(piece));
         u32::try_from(left).unwrap_or(u32::MAX).min(self.piece_len)
+    }
+
+    /// Returns whether padding fills the last piece of each file: then the gaps count. Without gaps it is all the same.
+    fn is_padded(&self) -> bool {
+        let end = |file: &V2File| self.offset(file.first).saturating_add(file.len);
+        self.files.last().is_some_and(|last| self.total >= end(last))
     }
 
     /// Returns the file of version 2 in which a piece lies, or of one that does not exist the last.
@@ -216,15 +221,15 @@ impl<'a> Geometry<'a> {
     /// Returns the same lengths without the files of version 2.
     #[cfg(feature = "alloc")]
     pub(crate) const fn without_files(&self) -> Geometry<'static> {
-        let Self { total, piece_len, pieces, padded, files: _ } = *self;
-        Geometry { total, piece_len, pieces, padded, files: &[] }
+        let Self { total, piece_len, pieces, files: _ } = *self;
+        Geometry { total, piece_len, pieces, files: &[] }
     }
 
     /// Returns the same lengths with the given files of version 2, which must be those it was made of.
     #[cfg(feature = "alloc")]
     pub(crate) const fn with_files<'f>(&self, files: &'f [V2File]) -> Geometry<'f> {
-        let Self { total, piece_len, pieces, padded, files: _ } = *self;
-        Geometry { total, piece_len, pieces, padded, files }
+        let Self { total, piece_len, pieces, files: _ } = *self;
+        Geometry { total, piece_len, pieces, files }
     }
 
     /// Returns how many block slots an open piece takes.

@@ -6,24 +6,15 @@ use super::cursor::View;
 use super::event::Outcome;
 use super::extension::frame;
 use super::peer::PeerState;
+use super::queue::RequestSlot;
 use crate::bencode::WriteError;
 use crate::error::BufferTooSmall;
 use crate::id::ConnId;
 use crate::network::is_local;
 use crate::wire::extended::{Holepunch, HolepunchError};
 
-/// The messages of a peer that are processed in a choking round: each makes another peer dial.
+/// The messages of a peer that are processed in a choking round, below 16: each makes another peer dial.
 pub(super) const BUDGET: u8 = 8;
-/// The messages of a torrent that wait to be sent. More are dropped: nobody relies on one.
-pub(super) const WAITING: usize = 4;
-
-/// A message that waits to be sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Relayed {
-    to: ConnId,
-    message: Holepunch,
-}
-
 impl View<'_> {
     /// Asks a peer to let us and the peer at an address meet.
     pub(super) fn rendezvous(&mut self, relay: ConnId, target: SocketAddr) -> bool {
@@ -41,8 +32,8 @@ impl View<'_> {
     ) -> Option<Outcome<'b>> {
         let state = &mut self.parts.peers.get_mut(index)?.state;
         // A peer without the extension cannot be answered.
-        let budget = state.ids.holepunch_budget.checked_sub(1);
-        state.ids.holepunch_budget = budget.filter(|_| state.ids.holepunch != 0)?;
+        let budget = state.small.holepunch_budget().checked_sub(1);
+        state.small.set_holepunch_budget(budget.filter(|_| state.ids.holepunch != 0)?);
         let theirs = state.addr.socket();
         match message {
             Holepunch::Rendezvous(target) => {
@@ -70,7 +61,10 @@ impl View<'_> {
                 if supports {
                     // A local and a public address cannot meet.
                     let apart = is_local(asker.ip()) != is_local(target.ip());
-                    let room = self.core.relayed.len().saturating_add(2) <= WAITING;
+                    // Messages of others leave room for the requests of a peer.
+                    let room = self
+                        .quiet_peer(other)
+                        .is_some_and(|peer| peer.uploads.free() > peer.uploads.capacity() / 2);
                     if !apart && room {
                         self.send_holepunch(other, Holepunch::Connect(asker));
                         self.send_holepunch(index, Holepunch::Connect(target));
@@ -89,37 +83,21 @@ impl View<'_> {
         self.parts.peers.iter().position(|slot| is(&slot.state))
     }
 
+    /// Queues a message behind the answers to a peer; returns whether there was room.
     fn send_holepunch(&mut self, index: usize, message: Holepunch) -> bool {
-        let Some(to) = self.state(index).map(PeerState::conn) else { return false };
-        self.touch(index);
-        self.core.relayed.push(Relayed { to, message }).is_ok()
-    }
-
-    pub(super) fn owes_holepunch(&self, conn: ConnId) -> bool {
-        self.core.relayed.iter().any(|relayed| relayed.to == conn)
-    }
-
-    /// Forgets messages for a connection that ends.
-    pub(super) fn forget_holepunch(&mut self, conn: ConnId) {
-        self.core.relayed.retain(|relayed| relayed.to != conn);
-    }
-
-    /// Writes the first message for the peer in a slot.
-    pub(super) fn write_holepunch(
-        &mut self,
-        index: usize,
-        buf: &mut [u8],
-    ) -> Result<Option<usize>, BufferTooSmall> {
-        let Some(state) = self.state(index) else { return Ok(None) };
-        let conn = state.conn();
-        let id = state.ids.holepunch;
-        let at = self.core.relayed.iter().position(|relayed| relayed.to == conn);
-        let Some((at, message)) = at.and_then(|at| Some((at, self.core.relayed.get(at)?.message)))
-        else {
-            return Ok(None);
+        let Some(mut peer) = self.peer(index).filter(|peer| peer.uploads.free() >= 2) else {
+            return false;
         };
-        let len = frame(id, buf, |body| message.encode(body).map_err(WriteError::Buffer))?;
-        self.core.relayed.remove(at);
-        Ok(Some(len))
+        let [head, rest] = RequestSlot::of_holepunch(message);
+        peer.uploads.push(head) && peer.uploads.push(rest)
     }
+}
+
+/// Writes a message by the id that the peer chose.
+pub(super) fn write_holepunch(
+    message: &Holepunch,
+    id: u8,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    frame(id, buf, |body| message.encode(body).map_err(WriteError::Buffer))
 }

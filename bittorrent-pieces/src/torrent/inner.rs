@@ -5,7 +5,6 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::config::{Config, TorrentSetup};
-use super::holepunch::{Relayed, WAITING};
 use super::peer::PeerSlot;
 use super::queue::RequestSlot;
 use super::schedule::Schedule;
@@ -20,7 +19,7 @@ use crate::picker::{self, PickerParts};
 use crate::ready::MOST_SLOTS;
 
 /// The number of convicts that had left before, of which an event reports.
-const BANNED: usize = 4;
+const BANNED: usize = 2;
 
 /// What the peers of a torrent share.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,8 +45,7 @@ pub(crate) struct Core {
     pub(super) turnover_rounds: u8,          // since an idle peer last made room
     pub(super) generation: u32,              // of the picker, when all peers were last served
     pub(super) completed_due: bool,          // the event
-    pub(super) relayed: Vec<Relayed, WAITING, u8>, // messages of the holepunch extension, to be sent
-    pub(super) banned: Vec<ConnId, BANNED, u8>,    // after they left; the events are due
+    pub(super) banned: Vec<ConnId, BANNED, u8>, // after they left; the events are due
 }
 
 impl Core {
@@ -101,7 +99,6 @@ impl Core {
             turnover_rounds: u8::MAX,
             generation: picker.generation(),
             completed_due: false,
-            relayed: Vec::new(),
             banned: Vec::new(),
             picker,
         })

@@ -74,7 +74,6 @@ impl View<'_> {
         let Some(index) = self.find_live(conn) else { return };
         let Some(mut peer) = self.peer(index) else { return };
         let frees = peer.disconnect();
-        self.forget_holepunch(conn);
         self.release(index, conn);
         if frees {
             self.rebalance();
@@ -86,9 +85,7 @@ impl View<'_> {
     pub(super) fn close(&mut self, index: usize, reason: CloseReason) {
         let Some(mut peer) = self.peer(index) else { return };
         let frees = peer.disconnect();
-        let conn = peer.state.conn();
         peer.state.phase = Phase::Closed(reason);
-        self.forget_holepunch(conn);
         if frees {
             self.rebalance();
         }

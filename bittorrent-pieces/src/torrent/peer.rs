@@ -141,8 +141,8 @@ pub(crate) struct PeerState {
     pub(crate) peer_rtt: u16,             // smoothed, in milliseconds
     pub(crate) allowed: [Maybe; ALLOWED], // pieces that it sends even while it chokes us
     pub(crate) suggested: Maybe,
-    pub(crate) allowed_fast_due: u8, // allowed-fast messages to send
-    pub(crate) idle_rounds: u8,      // since a block went either way
+    pub(crate) small: Small,
+    pub(crate) idle_rounds: u8, // since a block went either way
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
     pub(crate) joined_at: Stamp,
@@ -172,26 +172,63 @@ pub(crate) struct Ids {
     pub(crate) metadata: u8,
     pub(crate) pex: u8,
     pub(crate) holepunch: u8,
-    pub(crate) holepunch_budget: u8, // messages that are processed in this round
+}
+
+/// Two numbers below 16: the allowed-fast messages to send, and the messages of the holepunch extension that are
+/// processed in this round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Small(u8);
+
+impl Small {
+    const NEW: Self = Self(holepunch::BUDGET << 4);
+
+    pub(crate) const fn allowed_fast_due(self) -> u8 {
+        self.0 & 0x0F
+    }
+
+    pub(crate) const fn set_allowed_fast_due(&mut self, count: u8) {
+        self.0 = self.0 & 0xF0 | count & 0x0F;
+    }
+
+    pub(crate) const fn holepunch_budget(self) -> u8 {
+        self.0 >> 4
+    }
+
+    pub(crate) const fn set_holepunch_budget(&mut self, budget: u8) {
+        self.0 = self.0 & 0x0F | budget << 4;
+    }
 }
 
 /// Where the peer listens, in compact form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Address {
     bytes: [u8; 18],
-    family: Option<Family>,
-    pub(crate) listens: bool, // the port is the one it listens on
+    kind: u8, // of V4, V6 and LISTENS; 0 without an address
 }
 
 impl Address {
+    const V4: u8 = 1;
+    const V6: u8 = 2;
+    const LISTENS: u8 = 4;
+
     pub(crate) fn new(addr: SocketAddr, listens: bool) -> Self {
         let mut bytes = [0; 18];
         let _ = CompactPeers::encode(addr, &mut bytes); // the longer form fits
-        Self { bytes, family: Some(Family::of(addr)), listens }
+        let family = if addr.is_ipv4() { Self::V4 } else { Self::V6 };
+        Self { bytes, kind: family | if listens { Self::LISTENS } else { 0 } }
+    }
+
+    /// Returns whether the port is the one that the peer listens on.
+    pub(crate) const fn listens(&self) -> bool {
+        self.kind & Self::LISTENS != 0
     }
 
     pub(crate) fn socket(&self) -> Option<SocketAddr> {
-        let family = self.family?;
+        let family = match self.kind & !Self::LISTENS {
+            Self::V4 => Family::V4,
+            Self::V6 => Family::V6,
+            _ => return None,
+        };
         CompactPeers::new(family, self.bytes.get(..family.stride())?)?.nth(0)
     }
 }
@@ -212,9 +249,9 @@ impl PeerState {
         peer_rtt: 0,
         allowed: [Maybe::NONE; ALLOWED],
         suggested: Maybe::NONE,
-        allowed_fast_due: 0,
-        addr: Address { bytes: [0; 18], family: None, listens: false },
-        ids: Ids { metadata: 0, pex: 0, holepunch: 0, holepunch_budget: holepunch::BUDGET },
+        small: Small::NEW,
+        addr: Address { bytes: [0; 18], kind: 0 },
+        ids: Ids { metadata: 0, pex: 0, holepunch: 0 },
         joined_at: Stamp(0),
         heard_at: Stamp(0),
         sent_at: Stamp(0),

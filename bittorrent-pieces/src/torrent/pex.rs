@@ -54,7 +54,7 @@ impl View<'_> {
                 if state.flags.seed() || state.flags.upload_only() { PexFlags::SEED.0 } else { 0 };
             let reachable = if state.flags.dialled() { PexFlags::REACHABLE.0 } else { 0 };
             let holepunch = if state.ids.holepunch == 0 { 0 } else { PexFlags::HOLEPUNCH.0 };
-            let addr = state.addr.socket().filter(|_| new && state.addr.listens)?;
+            let addr = state.addr.socket().filter(|_| new && state.addr.listens())?;
             Some((addr, PexFlags(seed | reachable | holepunch)))
         })
     }
@@ -65,7 +65,7 @@ impl View<'_> {
         let (since, joined) = self.exchange_times(index);
         let left = move |state: &PeerState| {
             let known =
-                since.is_after(joined) && !state.joined_at.is_after(since) && state.addr.listens;
+                since.is_after(joined) && !state.joined_at.is_after(since) && state.addr.listens();
             known && !state.is_used() && state.exchanged_at.is_after(since)
         };
         let slots = || self.parts.peers.iter().map(|slot| &slot.state).enumerate();

@@ -1,11 +1,13 @@
 //! The requests between us and a peer, in slots of the caller.
 
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
 
 use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
 use crate::merkle::MerkleHash;
+use crate::wire::extended::Holepunch;
 use crate::wire::hashes::HashRange;
 
 /// Room for one request of a connection, in either direction: 16 bytes.
@@ -27,9 +29,11 @@ pub(super) enum Step {
     Cancelled, // under the fast extension, an answer comes all the same
     Give,
     Reject,
-    Refuse,   // a reject of an invalid request: its length is in `at`
-    Hashes,   // of a layer, or a reject of them
-    Metadata, // a piece of the info dictionary, or a reject of it
+    Refuse,    // a reject of an invalid request: its length is in `at`
+    Hashes,    // of a layer, or a reject of them
+    Metadata,  // a piece of the info dictionary, or a reject of it
+    Holepunch, // a message of the holepunch extension: the rest of its address is in the next slot
+    Address,
     Unused,
 }
 
@@ -48,6 +52,43 @@ impl RequestSlot {
     pub(super) fn refused(block: Block, answer: bool) -> Self {
         let step = if answer { Step::Refuse } else { Step::Unused };
         Self { piece: block.piece, begin: block.begin, at: Stamp(block.len), len: 0, step }
+    }
+
+    /// Returns a message of the holepunch extension in two slots.
+    pub(super) fn of_holepunch(message: Holepunch) -> [Self; 2] {
+        let (kind, addr, error) = message.parts();
+        let bits = match addr.ip() {
+            IpAddr::V4(ip) => u128::from(ip.to_bits()) << 96,
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        let bytes = bits.to_be_bytes();
+        let (words, _) = bytes.as_chunks::<4>();
+        let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
+        let mut next = || words.next().unwrap_or(0);
+        let [a, b, c, d] = [next(), next(), next(), next()];
+        let family = u32::from(addr.is_ipv6());
+        let head = Self {
+            piece: PieceIndex(a),
+            begin: u32::from(kind) << 8 | family,
+            at: Stamp(error),
+            len: addr.port(),
+            step: Step::Holepunch,
+        };
+        let rest =
+            Self { piece: PieceIndex(b), begin: c, at: Stamp(d), len: 0, step: Step::Address };
+        [head, rest]
+    }
+
+    /// Returns the message of the holepunch extension again.
+    pub(super) fn holepunch(&self, rest: &Self) -> Holepunch {
+        let [a, b, c, d] = [self.piece.0, rest.piece.0, rest.begin, rest.at.0].map(u128::from);
+        let ip = if self.begin & 1 == 0 {
+            IpAddr::V4(self.piece.0.into())
+        } else {
+            IpAddr::V6((a << 96 | b << 64 | c << 32 | d).into())
+        };
+        let [.., kind, _] = self.begin.to_be_bytes();
+        Holepunch::of_parts(kind, SocketAddr::new(ip, self.len), self.at.0)
     }
 
     pub(super) fn metadata(piece: u32) -> Self {

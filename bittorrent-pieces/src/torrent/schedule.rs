@@ -80,9 +80,7 @@ impl View<'_> {
     }
 
     fn has_output(&mut self, index: usize) -> bool {
-        let relays = |state: &PeerState| state.is_open() && self.owes_holepunch(state.conn());
-        let owes = self.state(index).is_some_and(relays);
-        owes || self.quiet_peer(index).is_some_and(|peer| peer.has_output())
+        self.quiet_peer(index).is_some_and(|peer| peer.has_output())
     }
 
     /// Adds the peers that the current call touched to those that may have room for requests.

@@ -168,7 +168,7 @@ impl View<'_> {
                 peer.state.flags.set_pex_due(pex_due);
                 peer.state.flags.set_rejected_until_round(false);
                 peer.state.flags.set_hash_budget(HASH_BUDGET);
-                peer.state.ids.holepunch_budget = holepunch::BUDGET;
+                peer.state.small.set_holepunch_budget(holepunch::BUDGET);
                 peer.state.idle_rounds = peer.state.idle_rounds.saturating_add(1);
                 peer.release_old_requests();
                 peer.update_candidate();

@@ -4,6 +4,7 @@ use super::cursor::{PeerMut, View};
 use super::event::{MetadataRange, Transmit};
 use super::extension::encode_metadata_answer;
 use super::handshake::our_reserved;
+use super::holepunch::write_holepunch;
 use super::peer::PeerState;
 use super::queue::{RequestSlot, Step};
 use super::trees::{Trees, answer_hashes};
@@ -80,11 +81,8 @@ impl View<'_> {
         Ok(Some(Transmit { block, padding, metadata, ..Transmit::new(conn, len) }))
     }
 
-    /// Writes a message of the holepunch extension, a peer exchange or a keepalive.
+    /// Writes a peer exchange or a keepalive.
     fn write_periodic(&mut self, index: usize, buf: &mut [u8]) -> MaybeWritten {
-        if let Some(len) = self.write_holepunch(index, buf)? {
-            return Ok(Some(len.into()));
-        }
         let flags = self.state(index).map(|state| state.flags).unwrap_or_default();
         if flags.pex_due() {
             let len = self.encode_pex(index, buf)?;
@@ -122,7 +120,7 @@ impl PeerMut<'_> {
             || flags.keepalive_due();
         let asks = |request: &RequestSlot| matches!(request.step, Step::Cancel | Step::Due);
         let allows = || {
-            let next = state.allowed_fast_due.checked_sub(1).map(usize::from);
+            let next = state.small.allowed_fast_due().checked_sub(1).map(usize::from);
             next.is_some_and(|at| self.allowed_fast().is_some_and(|set| at < set.len()))
         };
         let offers = flags.offer_due() && state.superseed_offer().is_some();
@@ -151,7 +149,8 @@ impl PeerMut<'_> {
             let len = self.encode_pieces(buf)?;
             self.state.flags.set_bitfield_sent(true);
             self.state.haves_sent = self.picker.state.completed();
-            self.state.allowed_fast_due = self.allowed_fast_to_send();
+            let due = self.allowed_fast_to_send();
+            self.state.small.set_allowed_fast_due(due);
             return Ok(Some(len.into()));
         }
         if flags.extended() && !flags.extended_handshake_sent() {
@@ -288,11 +287,11 @@ impl PeerMut<'_> {
     }
 
     fn write_allowed_fast(&mut self, buf: &mut [u8]) -> MaybeWritten {
-        let Some(at) = self.state.allowed_fast_due.checked_sub(1) else { return Ok(None) };
+        let Some(at) = self.state.small.allowed_fast_due().checked_sub(1) else { return Ok(None) };
         let set = self.allowed_fast().unwrap_or_default();
         let Some(piece) = set.get(usize::from(at)).copied() else { return Ok(None) };
         let len = Fast::AllowedFast(piece).encode(buf)?;
-        self.state.allowed_fast_due = at;
+        self.state.small.set_allowed_fast_due(at);
         Ok(Some(len.into()))
     }
 
@@ -331,6 +330,13 @@ impl PeerMut<'_> {
                 let mut budget = self.state.flags.hash_budget();
                 let len = answer_hashes(&request, trees, &mut budget, buf)?;
                 self.state.flags.set_hash_budget(budget);
+                len.into()
+            }
+            Step::Holepunch => {
+                let rest = self.uploads.get(1).unwrap_or(RequestSlot::EMPTY);
+                let len =
+                    write_holepunch(&request.holepunch(&rest), self.state.ids.holepunch, buf)?;
+                self.uploads.remove(1);
                 len.into()
             }
             Step::Give => {

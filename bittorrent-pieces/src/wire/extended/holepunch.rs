@@ -115,17 +115,31 @@ impl Holepunch {
         }
     }
 
+    /// Returns the kind, the address and the number of the error, as they are written.
+    pub(crate) const fn parts(&self) -> (u8, SocketAddr, u32) {
+        match *self {
+            Self::Rendezvous(addr) => (RENDEZVOUS, addr, 0),
+            Self::Connect(addr) => (CONNECT, addr, 0),
+            Self::Error(addr, error) => (ERROR, addr, error.number()),
+        }
+    }
+
+    /// Returns the message of such parts.
+    pub(crate) const fn of_parts(kind: u8, addr: SocketAddr, error: u32) -> Self {
+        match kind {
+            RENDEZVOUS => Self::Rendezvous(addr),
+            CONNECT => Self::Connect(addr),
+            _ => Self::Error(addr, HolepunchError::of(error)),
+        }
+    }
+
     /// Writes the body of the message and returns its length: 12 bytes, or 24 with an IPv6 address.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`]; nothing is written then.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let (kind, addr, error) = match *self {
-            Self::Rendezvous(addr) => (RENDEZVOUS, addr, 0),
-            Self::Connect(addr) => (CONNECT, addr, 0),
-            Self::Error(addr, error) => (ERROR, addr, error.number()),
-        };
+        let (kind, addr, error) = self.parts();
         let mut bytes = [0; 18];
         let len = CompactPeers::encode(addr, &mut bytes)?;
         let needed = len.saturating_add(6);
