@@ -7,6 +7,6 @@ cargo clippy --quiet -p bittorrent-pieces --no-default-features -- -D warnings
 for feature in dht encryption; do
     cargo clippy --quiet -p bittorrent-pieces --features "$feature" -- -D warnings
 done
-for feature in can kademlia pastry reload tapestry; do
+for feature in can freenet kademlia pastry reload tapestry; do
     cargo clippy --quiet -p chord-core --features "$feature" -- -D warnings
 done

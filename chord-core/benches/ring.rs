@@ -3,8 +3,8 @@
 //! - next hop: a node among 100,000 random identifiers of 160 bits decides where a key leads; 8 such nodes with
 //!   exact tables, r = 20, 16,384 keys in a row, the best of 20. "First": keys anywhere, as the first node of a
 //!   lookup sees them. "Mid": keys at distances whose logarithm is uniform, as later nodes see them. Beside it two
-//!   plain loops over `(u32, u128)` that know nothing else: from the top of all 160 fingers downwards, and over the
-//!   distinct ones as distances.
+//!   over `(u32, u128)` that know nothing else: from the top of all 160 fingers downwards, and over the distinct ones
+//!   as distances.
 //! - steps: two nodes whose third is calm. A stabilization is a query, its answer and the notification, written, read
 //!   and acted on; a rectification is a notification from a newcomer, the ping of the old predecessor, its answer.
 //! - ring: nodes of 64 bits with addresses of four bytes in one process and in virtual time, r = 20, after a
@@ -31,6 +31,7 @@ type Wide = Peer<Id160, SocketAddrV4>;
 
 const RING: usize = 100_000;
 const KEYS: usize = 16_384;
+const ROUNDS: usize = 20;
 
 fn main() {
     if std::env::args().any(|arg| arg == "--test") {
@@ -55,9 +56,14 @@ fn cpu_seconds() -> f64 {
 
 /// Returns nanoseconds for each of `count`, the best of 20.
 fn best(count: usize, mut run: impl FnMut()) -> f64 {
-    let rounds = (0..20).map(|_| {
+    best_round(count, |_| run())
+}
+
+/// The same; `run` is passed the number of the round.
+fn best_round(count: usize, mut run: impl FnMut(usize)) -> f64 {
+    let rounds = (0..ROUNDS).map(|round| {
         let start = cpu_seconds();
-        run();
+        run(round);
         cpu_seconds() - start
     });
     rounds.fold(f64::INFINITY, f64::min) / count as f64 * 1e9
@@ -77,44 +83,68 @@ fn next_hop() {
         ring[..8].iter().map(|me| RoutingTableVec::of_ring(*me, 20, 16, &ring)).collect();
     let full: Vec<_> = tables.iter().map(all_fingers).collect();
     let distinct: Vec<_> = full.iter().map(|all| deduplicated(all)).collect();
-    let first: Vec<Id160> = (0..KEYS).map(|_| id()).collect();
-    let mid: Vec<Id160> = (0..KEYS)
-        .map(|n| {
-            let exponent = 142 + n as u32 % 18; // the nearest of 100,000 nodes are at about 2^143
-            let low = Id160::power_of_two(exponent);
-            tables[n % 8].me.id.plus(low).plus(id().distance(id()).min(low))
-        })
-        .collect();
+    let mut first = || (0..KEYS).map(|_| id()).collect::<Vec<_>>();
+    let repeated = first();
+    let fresh: Vec<_> = (0..ROUNDS).map(|_| first()).collect();
+    // Every second key, or each, is moved to a distance whose logarithm is uniform.
+    let nearer = |keys: &[Id160], every: usize| {
+        let near = |(n, key): (usize, &Id160)| {
+            let me = tables[n % 8].me.id;
+            let octave = 142 + n / every % 18; // the nearest of 100,000 nodes are at about 2^143
+            if n % every == 0 { me.plus(within(*key, octave)) } else { *key }
+        };
+        keys.iter().enumerate().map(near).collect::<Vec<_>>()
+    };
     println!("next hop, {RING} nodes, 160 bits, r = 20, {:.1} fingers; ns", {
         let fingers: usize = tables.iter().map(|table| table.fingers.len()).sum();
         fingers as f64 / 8.0
     });
-    for (name, keys, peer) in [("first", &first, 125.0), ("mid  ", &mid, 686.0)] {
-        let ours = best(KEYS, || {
-            for (n, key) in keys.iter().enumerate() {
+    let mid = nearer(&repeated, 1);
+    let fresh: Vec<_> = fresh.iter().map(|keys| nearer(keys, 2)).collect();
+    for (name, keys, peer) in [
+        ("first", core::slice::from_ref(&repeated), Some(125.0)),
+        ("mid  ", core::slice::from_ref(&mid), Some(686.0)),
+        ("fresh", &fresh[..], None),
+    ] {
+        let round = |n: usize| &keys[n % keys.len()];
+        let ours = best_round(KEYS, |n| {
+            for (n, key) in round(n).iter().enumerate() {
                 black_box(tables[n % 8].route(*key));
             }
         });
-        let far: Vec<u128> = keys
-            .iter()
-            .enumerate()
-            .map(|(n, key)| top(tables[n % 8].me.id.distance(*key)))
-            .collect();
-        let scan = best(KEYS, || {
-            for (n, key) in far.iter().enumerate() {
+        let distance = |(n, key): (usize, &Id160)| top(tables[n % 8].me.id.distance(*key));
+        let far: Vec<Vec<u128>> =
+            (0..ROUNDS).map(|n| round(n).iter().enumerate().map(distance).collect()).collect();
+        let scan = best_round(KEYS, |round| {
+            for (n, key) in far[round].iter().enumerate() {
                 black_box(full[n % 8].iter().rev().find(|(_, distance)| distance < key));
             }
         });
-        let short = best(KEYS, || {
-            for (n, key) in far.iter().enumerate() {
+        let short = best_round(KEYS, |round| {
+            for (n, key) in far[round].iter().enumerate() {
                 black_box(distinct[n % 8].iter().rev().find(|(_, distance)| distance < key));
             }
         });
         println!("  {name}  RoutingTable::route                 {ours:7.1}  {}", bar(ours));
         println!("         160 fingers as (u32, u128), from top {scan:6.1}  {}", bar(scan));
         println!("         distinct ones as distances          {short:7.1}  {}", bar(short));
-        println!("         rings-core 0.20, closest_predecessor {peer:6.1}  {}", bar(peer));
+        if let Some(peer) = peer {
+            println!("         rings-core 0.20, closest_predecessor {peer:6.1}  {}", bar(peer));
+        }
     }
+}
+
+/// Returns the number from 2^octave up to 2^(octave + 1) that has the lower bits of `random`.
+fn within(random: Id160, octave: usize) -> Id160 {
+    let mut bytes = <[u8; 20]>::from(random);
+    bytes.reverse();
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let bits = octave.saturating_sub(8 * at).min(8);
+        *byte = (u16::from(*byte) & ((1 << bits) - 1)) as u8;
+    }
+    bytes[octave / 8] |= 1 << (octave % 8);
+    bytes.reverse();
+    Id160::from(bytes)
 }
 
 /// One mark for each five nanoseconds.

@@ -33,8 +33,8 @@ pub struct Config {
     /// never: lookups stay right and become slow.
     pub fix_fingers: Duration,
     /// How long to wait for an answer before the question is asked again: more than the longest
-    /// round trip. A lookup of the application asks again after half of it, after a quarter once it has met a
-    /// dead node, and waits this long after the last try only.
+    /// round trip. A lookup of the application asks again, and other nodes as well, after three quarters of it, then
+    /// after a quarter each, and waits this long after the last try only.
     pub patience: Duration,
     /// How often a question is asked before silence counts as death, at least 1. With a share q of
     /// round trips lost, a living peer is taken for dead once in q^-tries questions.
@@ -71,6 +71,14 @@ impl Config {
 }
 
 /// How a lookup travels. The owner found is the same; cost and trust differ.
+///
+/// ```
+/// use chord_core::{Config, Style};
+///
+/// let mut config = Config::default();
+/// config.style = Style::SemiRecursive; // half the time of the default, if nobody on the way is dead
+/// assert_eq!(Config::DEFAULT.style, Style::Iterative);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -13,6 +13,18 @@ const MOST_FAILURES_LOST: u8 = 120;
 const NAMED_SHARE: usize = 4;
 
 /// Room for one remembered peer.
+///
+/// ```
+/// use chord_core::{Config, Full, Node, NodeArrays, Peer, Word};
+///
+/// // Room for one contact, which is a well-known node here.
+/// type Slots = NodeArrays<Word<8>, u32, 4, 8, 2, 1>;
+/// let me = Peer { id: Word::new(1), address: 1 };
+/// let mut node = Node::new(Config::default(), me, Slots::EMPTY)?;
+/// assert_eq!(node.add_seed(2), Ok(()));
+/// assert_eq!(node.add_seed(3), Err(Full { capacity: 1 }));
+/// # Ok::<(), chord_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContactSlot<I, A> {
     peer: Peer<I, A>,

@@ -3,6 +3,15 @@
 use thiserror::Error;
 
 /// The bytes are not one message: the peer's fault.
+///
+/// ```
+/// use chord_core::{DecodeError, Message, Word};
+///
+/// type Text = Message<Word<8>, u32>;
+/// assert_eq!(Text::decode(&[1]), Err(DecodeError::Incomplete { needed: 1 }));
+/// assert_eq!(Text::decode(&[9, 0]), Err(DecodeError::Version(9)));
+/// assert_eq!(DecodeError::Kind(77).to_string(), "unknown kind of message 77");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -63,6 +72,16 @@ pub struct Full {
 }
 
 /// Why [`Node::new`](crate::Node::new) refuses a configuration or its storage.
+///
+/// ```
+/// use chord_core::{Config, ConfigError, Node, NodeArrays, Peer, Word};
+///
+/// let me = Peer { id: Word::<8>::new(1), address: 1u32 };
+/// let mut config = Config::default();
+/// config.tries = 0;
+/// let node = Node::new(config, me, NodeArrays::<Word<8>, u32, 4, 8, 1, 0>::EMPTY);
+/// assert_eq!(node.err(), Some(ConfigError::Tries));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -91,6 +110,18 @@ pub enum ConfigError {
 }
 
 /// Why a node did not start.
+///
+/// ```
+/// use chord_core::{Config, Node, NodeArrays, Peer, StartError, Word};
+///
+/// let me = Peer { id: Word::<8>::new(1), address: 1u32 };
+/// let mut node = Node::new(Config::default(), me, NodeArrays::<Word<8>, u32, 4, 8, 1, 0>::EMPTY)?;
+/// let now = core::time::Duration::ZERO;
+/// assert_eq!(node.create_base(now, &[me]), Err(StartError::BaseTooSmall { members: 1, needed: 5 }));
+/// assert_eq!(node.create(now), Ok(()));
+/// assert_eq!(node.join(now, 2), Err(StartError::Started));
+/// # Ok::<(), chord_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

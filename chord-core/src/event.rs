@@ -7,6 +7,25 @@ use crate::peer::Peer;
 use crate::wire::Address;
 
 /// Names a lookup of one node; the numbers start again after 2^32.
+///
+/// ```
+/// use chord_core::{Config, Event, Node, NodeArrays, Peer, Word};
+/// use core::time::Duration;
+///
+/// type Slots = NodeArrays<Word<8>, u32, 4, 8, 3, 2>;
+/// let me = Peer { id: Word::new(1), address: 1 };
+/// let mut node = Node::new(Config::default(), me, Slots::EMPTY)?;
+/// node.create(Duration::ZERO)?;
+/// let first = node.lookup(Duration::ZERO, Word::new(7))?;
+/// let second = node.lookup(Duration::ZERO, Word::new(7))?;
+/// node.cancel(first);
+/// let ended = core::iter::from_fn(|| node.poll_event()).find_map(|event| match event {
+///     Event::LookupDone { lookup, owner, .. } => Some((lookup, owner)),
+///     _ => None,
+/// });
+/// assert_eq!(ended, Some((second, me)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +38,20 @@ impl fmt::Display for LookupId {
 }
 
 /// Something the node has learnt. Each prints itself as a line of a trace.
+///
+/// ```
+/// use chord_core::{Event, KeyRange, Peer, Word};
+///
+/// let id = Word::<8>::new;
+/// let to = Peer { id: id(90), address: 1u32 };
+/// let event = Event::HandOver { range: KeyRange { after: id(20), through: id(90) }, to };
+/// assert_eq!(event.to_string(), "hand over keys (20, 90] to 90@1");
+/// match event {
+///     Event::HandOver { range, to } => assert!(range.contains(to.id)), // send the data there
+///     Event::TakeOver { .. } => {} // they arrive, or are among the replicas
+///     _ => {}
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -37,6 +37,14 @@ pub struct FingerTable<I, A, S> {
 }
 
 /// Room for one finger.
+///
+/// ```
+/// use chord_core::{FingerSlot, Id160};
+/// use core::net::SocketAddrV4;
+///
+/// static FINGERS: [FingerSlot<Id160, SocketAddrV4>; 16] = [FingerSlot::EMPTY; 16]; // all zero bytes
+/// assert_eq!(size_of_val(&FINGERS), 16 * 28);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FingerSlot<I, A> {
     distance: I,

@@ -38,7 +38,13 @@ mod contacts;
 mod error;
 mod event;
 mod fingers;
-#[cfg(any(feature = "can", feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+#[cfg(any(
+    feature = "can",
+    feature = "freenet",
+    feature = "kademlia",
+    feature = "pastry",
+    feature = "tapestry"
+))]
 pub mod geometry;
 mod hex;
 mod id;

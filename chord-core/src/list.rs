@@ -46,6 +46,14 @@ impl<T, const N: usize> List<T, N> {
         let _ = self.0.push(item); // only a list without any room refuses it
     }
 
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        self.0.get_mut(at)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> core::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
         (at < self.0.len()).then(|| self.0.remove(at))
     }

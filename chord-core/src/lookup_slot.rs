@@ -10,6 +10,20 @@ use crate::wire::Address;
 
 /// Room for one lookup of the application, or for a question or an answer that the node passes on for
 /// others, until it is sent. See the crate's page for its size.
+///
+/// ```
+/// use chord_core::{Config, FingerSlot, LookupSlot, Node, NodeArrays, NodeSlots, Peer, Word};
+///
+/// let slots: NodeArrays<Word<8>, u32, 4, 8, 5, 0> = NodeSlots {
+///     successors: [Peer::EMPTY; 4],
+///     fingers: [FingerSlot::EMPTY; 8],
+///     lookups: [const { LookupSlot::EMPTY }; 5], // one for the node itself
+///     contacts: [],
+/// };
+/// let node = Node::new(Config::default(), Peer { id: Word::<8>::new(1), address: 1u32 }, slots)?;
+/// assert_eq!(node.capacity(), 4);
+/// # Ok::<(), chord_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LookupSlot<I, A>(pub(crate) Slot<I, A>);
 
@@ -107,6 +121,15 @@ impl<I: Identifier, A: Address> LookupSlot<I, A> {
             Slot::Empty | Slot::Failed(_) | Slot::Relay(_) => Time::NEVER,
             Slot::Lookup(lookup) => lookup.deadline(),
             Slot::Passed { until, .. } => *until,
+        }
+    }
+
+    /// Returns whether nothing is to be sent.
+    pub(crate) fn is_silent(&self) -> bool {
+        match &self.0 {
+            Slot::Empty | Slot::Failed(_) | Slot::Passed { .. } => true,
+            Slot::Lookup(lookup) => !lookup.is_due(),
+            Slot::Relay(_) => false,
         }
     }
 

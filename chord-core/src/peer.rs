@@ -7,6 +7,13 @@ use crate::slots::Fill;
 use crate::wire::{Address, Wire};
 
 /// A node of the ring as others know it.
+///
+/// ```
+/// use chord_core::{Peer, Word};
+///
+/// let peer = Peer { id: Word::<8>::new(200), address: 7u32 };
+/// assert_eq!(peer.to_string(), "200@7");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -32,6 +32,17 @@ use crate::error::{BufferTooSmall, DecodeError};
 pub struct NodeIds<'a, const WIDTH: usize>(&'a [[u8; WIDTH]]);
 
 /// The body of an Update: `ChordUpdate`.
+///
+/// ```
+/// use chord_core::reload::{ChordUpdate, Update};
+///
+/// let update = Update::<16> { uptime: 60, chord: ChordUpdate::PeerReady };
+/// let mut out = [0; 5];
+/// assert_eq!(update.encode(&mut out)?, 5);
+/// assert_eq!(out, [0, 0, 0, 60, 1]);
+/// assert_eq!(Update::<16>::decode(&out)?, (update, &[][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Update<'a, const WIDTH: usize> {
     /// How long the sender has been up, in seconds.

@@ -9,6 +9,17 @@ use crate::wire::Address;
 use alloc::vec::Vec;
 
 /// Where a key leads from here.
+///
+/// ```
+/// use chord_core::{FingerSlot, Peer, Route, RoutingTable, Word};
+///
+/// let [me, next] = [1, 9].map(|id| Peer { id: Word::<5>::new(id), address: [] });
+/// let mut table = RoutingTable::new(me, [Peer::EMPTY; 2], [FingerSlot::EMPTY; 2]);
+/// assert_eq!(table.route(Word::new(5)), Route::Owner(me)); // alone
+/// table.learn(&[next]);
+/// assert_eq!(table.route(Word::new(5)), Route::Owner(next));
+/// assert_eq!(table.route(Word::new(10)), Route::Ask(next));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a key leads to its owner or to a node closer to it")]

@@ -56,6 +56,11 @@ impl Span {
         u32::try_from(span.as_millis()).map_or(Self::FOR_EVER, |millis| Self(millis.max(1)))
     }
 
+    /// Returns three quarters of the span, at least a millisecond.
+    pub(crate) fn three_quarters(self) -> Self {
+        if self == Self::FOR_EVER { self } else { Self(self.0.saturating_sub(self.0 / 4).max(1)) }
+    }
+
     /// Returns a quarter more, at most `longest`.
     pub(crate) fn lengthened(self, longest: Self) -> Self {
         Self(self.0.saturating_add(self.0 / 4).saturating_add(1)).min(longest)

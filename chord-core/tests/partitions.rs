@@ -117,15 +117,14 @@ fn row(parts: u32, span: Duration, r: usize) -> [Case; 4] {
     })
 }
 
+/// Every kind of cut, with each r twice; `every_partition_heals_within_two_minutes` runs all cells.
 #[test]
 fn cuts_of_a_minute_and_less_heal_with_and_without_churn() {
-    for (seed, parts) in (0..).zip([2, 3, 8]) {
-        for span in [SECOND * 10, MINUTE] {
-            for r in [2, 4, 8] {
-                for case in row(parts, span, r) {
-                    let healed = case.run(seed);
-                    assert!(healed.is_ok(), "{case:?}: {healed:?}");
-                }
+    for (seed, parts, short, long) in [(0, 2, 2, 4), (1, 3, 4, 8), (2, 8, 8, 2)] {
+        for (span, r) in [(SECOND * 10, short), (MINUTE, long)] {
+            for case in row(parts, span, r) {
+                let healed = case.run(seed);
+                assert!(healed.is_ok(), "{case:?}: {healed:?}");
             }
         }
     }
@@ -133,11 +132,10 @@ fn cuts_of_a_minute_and_less_heal_with_and_without_churn() {
 
 #[test]
 fn cuts_of_an_hour_heal_with_and_without_churn() {
-    for (parts, r) in [(2, 8), (3, 2), (8, 4)] {
-        for case in row(parts, MINUTE * 60, r) {
-            let healed = case.run(7);
-            assert!(healed.is_ok(), "{case:?}: {healed:?}");
-        }
+    for (kind, (parts, r)) in [(2, 8), (3, 2), (8, 4), (2, 4)].into_iter().enumerate() {
+        let case = row(parts, MINUTE * 60, r)[kind];
+        let healed = case.run(7);
+        assert!(healed.is_ok(), "{case:?}: {healed:?}");
     }
 }
 
@@ -145,10 +143,8 @@ fn cuts_of_an_hour_heal_with_and_without_churn() {
 fn half_of_the_nodes_fail_during_a_cut_of_an_hour_without_well_known_nodes() {
     let churn = Some(Churn { every: MINUTE * 2, seeds: false });
     let case = Case { parts: 2, cut: CUTS[0].2, span: MINUTE * 60, r: 4, churn };
-    for seed in 0..2 {
-        let healed = case.run(seed);
-        assert!(healed.is_ok(), "{healed:?}");
-    }
+    let healed = case.run(0);
+    assert!(healed.is_ok(), "{healed:?}");
 }
 
 #[test]
@@ -247,7 +243,7 @@ fn shrink(seed: u64) -> Option<String> {
 
 #[test]
 fn a_ring_that_shrinks_for_ten_minutes_is_one_in_the_end() {
-    let seeds = if cfg!(debug_assertions) { 4 } else { 20 };
+    let seeds = if cfg!(debug_assertions) { 1 } else { 20 };
     let flaws: Vec<_> = (0..seeds).filter_map(shrink).collect();
     assert!(flaws.is_empty(), "{} of {seeds} rings: {flaws:#?}", flaws.len());
 }

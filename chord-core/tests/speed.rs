@@ -19,7 +19,7 @@ fn fail(net: &mut Net, r: usize) {
         let at = net.rng.below(living.len() as u64) as usize;
         let dies = living.remove(at);
         let is_dead = |at: usize| !living.contains(&all[at % all.len()]);
-        let too_many = |from: usize| (from..from + r).all(is_dead);
+        let too_many = |from: usize| (from..from.saturating_add(r)).all(is_dead);
         if (0..all.len()).any(too_many) {
             living.insert(at, dies);
         }
@@ -27,12 +27,16 @@ fn fail(net: &mut Net, r: usize) {
     net.members.retain(|address, _| living.iter().any(|peer| peer.address == *address));
 }
 
-/// Looks 180 keys up at the nodes that are left, three at each second. Returns how long each lookup took, ascending; panics if
-/// one does not name the owner.
-fn lookups_after_failures(seed: u64, r: usize) -> Vec<Duration> {
-    let mut net = Net::ring(seed, r, 100);
-    net.run_for(SECOND * 180); // fingers are found
-    fail(&mut net, r);
+/// What 180 lookups came to.
+struct Outcome {
+    /// How long each that named the owner took, ascending.
+    times: Vec<Duration>,
+    wrong: usize,
+    failed: usize,
+}
+
+/// Looks 180 keys up at the nodes that are left, three at each second.
+fn lookups(net: &mut Net) -> Outcome {
     let ring = net.ideal();
     net.events.clear();
     let mut asked = vec![];
@@ -46,18 +50,17 @@ fn lookups_after_failures(seed: u64, r: usize) -> Vec<Duration> {
         net.run_for(MILLISECOND * 333);
     }
     net.run_for(SECOND * 40);
-    let mut times: Vec<_> = asked
-        .iter()
-        .map(|(from, key, start)| {
-            let right = ring[ring.partition_point(|peer| peer.id < *key) % ring.len()];
-            let (at, owner) = end(&net, *from, *key)
-                .unwrap_or_else(|| panic!("seed {seed}: {from} has no owner of {key}"));
-            assert_eq!(owner, right, "seed {seed}: {from} looked {key} up");
-            at.saturating_sub(*start)
-        })
-        .collect();
-    times.sort_unstable();
-    times
+    let mut outcome = Outcome { times: vec![], wrong: 0, failed: 0 };
+    for (from, key, start) in asked {
+        let right = ring[ring.partition_point(|peer| peer.id < key) % ring.len()];
+        match end(net, from, key) {
+            Some((at, owner)) if owner == right => outcome.times.push(at.saturating_sub(start)),
+            Some(_) => outcome.wrong += 1,
+            None => outcome.failed += 1,
+        }
+    }
+    outcome.times.sort_unstable();
+    outcome
 }
 
 /// Returns when a lookup has named an owner, and which one.
@@ -73,12 +76,16 @@ fn end(net: &Net, from: u32, key: Id) -> Option<(Duration, Peer)> {
 #[test]
 fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
     for seed in 0..8 {
-        let times = lookups_after_failures(seed, 8);
+        let mut net = Net::ring(seed, 8, 100);
+        net.run_for(SECOND * 180); // fingers are found
+        fail(&mut net, 8);
+        let Outcome { times, wrong, failed } = lookups(&mut net);
+        assert_eq!((wrong, failed), (0, 0), "seed {seed}");
         let median = times[times.len() / 2];
         let longest = times[times.len() - 1];
         println!("seed {seed}: median {median:?}, longest {longest:?}");
         assert!(median < SECOND * 3, "seed {seed}: median {median:?}");
-        // Seven dead nodes in a row cost the patience of all tries each, and others lie on the way.
-        assert!(longest < SECOND * 25, "seed {seed}: longest {longest:?}");
+        // Seven dead nodes in a row are asked four at a time, and others lie on the way.
+        assert!(longest < SECOND * 15, "seed {seed}: longest {longest:?}");
     }
 }

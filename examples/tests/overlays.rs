@@ -1,4 +1,4 @@
-//! Seven geometries beside each other: every answer is the owner, and the hops are those of the papers.
+//! Eight geometries beside each other: every answer is the owner, and the hops are those of the papers.
 
 use std::process::{Command, Output};
 
@@ -47,6 +47,16 @@ fn can_takes_the_hops_of_its_formula() {
         let formula = d / 4.0 * size.powf(1.0 / d);
         assert!((hops / formula - 1.0).abs() < 0.1, "d = {d}: {hops}, formula {formula}");
         assert!((known / (2.0 * d) - 1.0).abs() < 0.15, "d = {d}: {known} neighbours");
+    }
+}
+
+/// An independent simulation of Kleinberg's small world with round(log2(N) / 2) long links a node has 5.28 hops at 1,000 nodes,
+/// and 7.74 at 16,000.
+#[test]
+fn freenet_takes_the_hops_of_a_small_world() {
+    let rows = rows(&["--only", "freenet", "--nodes", "1000,16000", "--lookups", "4000"]);
+    for ((_, _, hops, _), expected) in rows.iter().zip([5.28, 7.74]) {
+        assert!((hops / expected - 1.0).abs() < 0.1, "{hops} hops, expected {expected}");
     }
 }
 

@@ -11,14 +11,17 @@
 //! | Tapestry, [`Tapestry`] | the root: digit by digit the node's that is wanted, or the next one that exists |
 //! | CAN, [`Can`] | the node whose zone contains the key's point |
 //! | Kademlia, [`Kademlia`] | the node at the smallest XOR distance |
+//! | Freenet, [`Freenet`] | any node near the key that holds its data |
 //!
 //! Slots are provided by the caller: any `[Option<Peer<I, A>>]` serves, such as an array.
 
 #[cfg(feature = "can")]
 mod can;
+#[cfg(feature = "freenet")]
+mod freenet;
 #[cfg(feature = "kademlia")]
 mod kademlia;
-#[cfg(any(feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+#[cfg(any(feature = "freenet", feature = "kademlia", feature = "pastry", feature = "tapestry"))]
 mod known;
 #[cfg(feature = "pastry")]
 mod leaves;
@@ -26,6 +29,8 @@ mod leaves;
 mod pastry;
 #[cfg(any(feature = "pastry", feature = "tapestry"))]
 mod prefix;
+#[cfg(feature = "freenet")]
+mod swap;
 #[cfg(feature = "tapestry")]
 mod tapestry;
 #[cfg(feature = "can")]
@@ -34,9 +39,16 @@ mod zone;
 pub use crate::id::Bits;
 #[cfg(feature = "can")]
 pub use can::{Can, CanError, Neighbour, Neighbours};
+#[cfg(feature = "freenet")]
+pub use freenet::{Freenet, HopsToLive, Visit};
 #[cfg(feature = "kademlia")]
 pub use kademlia::Kademlia;
-#[cfg(any(feature = "kademlia", feature = "pastry", feature = "tapestry"))]
+#[cfg(any(
+    feature = "freenet",
+    feature = "kademlia",
+    feature = "pastry",
+    feature = "tapestry"
+))]
 pub use known::Known;
 #[cfg(feature = "pastry")]
 pub use pastry::Pastry;

@@ -10,6 +10,14 @@ pub type Point<const D: usize> = [u32; D];
 
 /// A box of the torus: in each dimension a part of 2^(-n) that begins at a multiple of its length, as repeated
 /// halving leaves it.
+///
+/// ```
+/// use chord_core::geometry::Zone;
+///
+/// let (lower, upper) = Zone::<2>::WHOLE.split().expect("more than a point");
+/// assert!(lower.contains(&[0, 7]) && upper.contains(&[1 << 31, 7]));
+/// assert_eq!(upper.distance(&[0, 7]), 1); // round the other way
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Zone<const D: usize> {
     sides: [Side; D],

@@ -5,6 +5,14 @@ use super::wide::Id;
 use super::word::Word;
 
 /// An identifier whose bits can be read. Chord itself needs numbers only.
+///
+/// ```
+/// use chord_core::{Word, geometry::Bits};
+///
+/// let id = Word::<6>::new(0b10_11_00);
+/// assert_eq!(id.digit(1, 2), 0b11);
+/// assert_eq!(id.common_bits(Word::new(0b10_10_00)), 3);
+/// ```
 pub trait Bits: Identifier {
     /// Returns the bits in which the two differ: the distance of Kademlia.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Identifiers in limbs: 64, 128, 160 and 256 bits.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -7,8 +8,7 @@ use super::identifier::Identifier;
 use crate::hex::Hex;
 use crate::wire::Wire;
 
-/// An identifier of 32 bits per limb, the most significant limb first, so that the derived order
-/// is the order of the numbers. Limbs of 32 bits are cheap on a Cortex-M0 and on a server.
+/// An identifier of 32 bits per limb, the most significant limb first. Limbs of 32 bits are cheap on a Cortex-M0 and on a server.
 ///
 /// Packed, so that a peer of 20 and 6 bytes takes 26: tables of peers are most of what a node holds.
 ///
@@ -19,7 +19,7 @@ use crate::wire::Wire;
 /// assert_eq!(format!("{id:.8}"), "abababab");
 /// assert_eq!(id.plus(Id160::power_of_two(0)).distance(id).log2(), Some(159)); // once around, less 1
 /// ```
-#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq)]
 #[repr(Rust, packed(2))]
 pub struct Id<const LIMBS: usize>([u32; LIMBS]);
 
@@ -30,6 +30,14 @@ pub type Id64 = Id<2>;
 pub type Id128 = Id<4>;
 
 /// An identifier as wide as a SHA-1 value, the width that Chord was published with.
+///
+/// ```
+/// use chord_core::{Id160, Identifier};
+///
+/// let id = Id160::from([0x80; 20]);
+/// assert_eq!(Id160::BITS, 160);
+/// assert!(id.between(Id160::from([0x7f; 20]), Id160::from([1; 20]))); // past zero
+/// ```
 pub type Id160 = Id<5>;
 
 /// An identifier as wide as a SHA-256 value.
@@ -54,6 +62,50 @@ impl<const LIMBS: usize> PartialEq for Id<LIMBS> {
     fn eq(&self, other: &Self) -> bool {
         let limbs = self.limbs().into_iter().zip(other.limbs());
         limbs.fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    }
+}
+
+impl<const LIMBS: usize> Id<LIMBS> {
+    /// Returns the most significant 64 bits. Random identifiers hardly ever agree in them.
+    fn lead(self) -> u64 {
+        self.limbs().into_iter().take(2).fold(0, |lead, limb| (lead << 32) | u64::from(limb))
+    }
+
+    /// Returns whether `self` is the smaller number. The order of random numbers is the toss of a coin, so no
+    /// branch depends on it.
+    fn is_below(self, other: Self) -> bool {
+        let own = self.lead();
+        let others = other.lead();
+        if own == others { self.limbs() < other.limbs() } else { own < others }
+    }
+}
+
+/// The order of the numbers.
+impl<const LIMBS: usize> Ord for Id<LIMBS> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.limbs().cmp(&other.limbs())
+    }
+}
+
+impl<const LIMBS: usize> PartialOrd for Id<LIMBS> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    fn lt(&self, other: &Self) -> bool {
+        self.is_below(*other)
+    }
+
+    fn le(&self, other: &Self) -> bool {
+        !other.is_below(*self)
+    }
+
+    fn gt(&self, other: &Self) -> bool {
+        other.is_below(*self)
+    }
+
+    fn ge(&self, other: &Self) -> bool {
+        !self.is_below(*other)
     }
 }
 

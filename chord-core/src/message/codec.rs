@@ -10,7 +10,7 @@ use serde::ser::{Error as _, SerializeTuple};
 use serde::{Deserialize, Serialize};
 use serde::{Deserializer, Serializer};
 
-use super::kinds::{AVOIDED, HEAD, LAST_KIND, Message, UNPADDED, VERSION, WAY_BACK};
+use super::kinds::{AVOIDED, LAST_KIND, Message, UNPADDED, VERSION, WAY_BACK};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::id::Identifier;
 use crate::list::List;
@@ -18,6 +18,9 @@ use crate::peer::Peer;
 use crate::successors::MAX_SUCCESSORS;
 use crate::wire::{Address, Wire};
 
+/// The numbers of the questions that carry a padding.
+const PING: u8 = 0;
+const QUERY: u8 = 2;
 /// The longest identifier or address.
 const LONGEST: usize = 32;
 
@@ -34,13 +37,10 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [VERSION, kind, ..] => return Err(DecodeError::Kind(kind)),
             [version, ..] => return Err(DecodeError::Version(version)),
         };
-        let body = bytes.get(1..).unwrap_or_default();
-        if matches!(kind, 0 | 2)
-            && let Some([high, low]) = bytes.get(HEAD..UNPADDED)
-            && u16::from_be_bytes([*high, *low]) > Self::query_padding(MAX_SUCCESSORS)
-        {
-            return Err(DecodeError::Malformed(kind)); // longer than any ring needs
+        if matches!(kind, PING | QUERY) {
+            return Self::read_question(kind, bytes);
         }
+        let body = bytes.get(1..).unwrap_or_default();
         from_bytes(body).map_err(|error| match error {
             postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
             _ => DecodeError::Malformed(kind),
@@ -54,22 +54,52 @@ impl<I: Identifier, A: Address> Message<I, A> {
     /// [`BufferTooSmall`], never with [`MAX_LEN`](Self::MAX_LEN) bytes; `out` is then unchanged.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let needed = self.encoded_len();
-        let Some([version, body @ ..]) = out.get_mut(..needed) else {
+        let Some(out) = out.get_mut(..needed) else {
             return Err(BufferTooSmall { needed });
         };
-        *version = VERSION;
-        let cut = match *self {
-            Self::Ping { token, padding } => {
-                Some(Self::Ping { token, padding: Self::cut(padding) })
-            }
-            Self::Query { token, padding } => {
-                Some(Self::Query { token, padding: Self::cut(padding) })
-            }
-            _ => None,
-        };
-        to_slice(cut.as_ref().unwrap_or(self), body).map_err(|_| BufferTooSmall { needed })?;
+        match *self {
+            Self::Ping { token, .. } => write_question(PING, token, out),
+            Self::Query { token, .. } => write_question(QUERY, token, out),
+            _ => to_slice(self, out).map_err(|_| BufferTooSmall { needed })?,
+        }
         Ok(needed)
     }
+
+    /// Reads a PING or a QUERY: after the token two bytes, in network order, say how many zero bytes follow.
+    fn read_question(kind: u8, bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let Some((head, rest)) = bytes.split_first_chunk::<UNPADDED>() else {
+            return Err(DecodeError::Incomplete { needed: 1 });
+        };
+        let [_, _, t0, t1, t2, t3, high, low] = *head;
+        let token = u32::from_be_bytes([t0, t1, t2, t3]);
+        let padding = u16::from_be_bytes([high, low]);
+        let len = usize::from(padding);
+        if padding > Self::query_padding(MAX_SUCCESSORS) {
+            return Err(DecodeError::Malformed(kind)); // longer than any ring needs
+        }
+        let (zeros, rest) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        if zeros.iter().any(|byte| *byte != 0) {
+            return Err(DecodeError::Malformed(kind));
+        }
+        if zeros.len() < len {
+            return Err(DecodeError::Incomplete { needed: 1 });
+        }
+        let message = if kind == PING {
+            Self::Ping { token, padding }
+        } else {
+            Self::Query { token, padding }
+        };
+        Ok((message, rest))
+    }
+}
+
+/// Writes a PING or a QUERY whose padding fills `out`.
+fn write_question(kind: u8, token: u32, out: &mut [u8]) {
+    let Some((head, zeros)) = out.split_first_chunk_mut::<UNPADDED>() else { return };
+    let [t0, t1, t2, t3] = token.to_be_bytes();
+    let [high, low] = u16::try_from(zeros.len()).unwrap_or(u16::MAX).to_be_bytes();
+    *head = [VERSION, kind, t0, t1, t2, t3, high, low];
+    zeros.fill(0);
 }
 
 fn from_bytes<I: Identifier, A: Address>(bytes: &[u8]) -> postcard::Result<(Message<I, A>, &[u8])> {
@@ -82,18 +112,21 @@ fn to_slice<I: Identifier, A: Address>(
     message: &Message<I, A>,
     out: &mut [u8],
 ) -> postcard::Result<()> {
-    let mut serializer = postcard::Serializer { output: Slice::new(out) };
+    let (version, body) = out.split_first_mut().ok_or(postcard::Error::SerializeBufferFull)?;
+    *version = VERSION;
+    let mut serializer = postcard::Serializer { output: Slice::new(body) };
     Mirror::serialize(message, &mut serializer)
 }
 
-/// [`Message`] again, so that no serde type shows in the public one.
+/// [`Message`] again, so that no serde type shows in the public one. PING and QUERY, the most frequent ones, are read and
+/// written without it.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Message", bound = "I: Identifier, A: Address")]
 enum Mirror<I, A> {
     Ping {
         #[serde(with = "raw")]
         token: u32,
-        #[serde(with = "zeros")]
+        #[serde(skip)]
         padding: u16,
     },
     Pong {
@@ -105,7 +138,7 @@ enum Mirror<I, A> {
     Query {
         #[serde(with = "raw")]
         token: u32,
-        #[serde(with = "zeros")]
+        #[serde(skip)]
         padding: u16,
     },
     State {
@@ -244,55 +277,6 @@ impl<'de, I: Identifier, A: Address> Deserialize<'de> for Both<I, A> {
     }
 }
 
-/// Padding: how many zero bytes, two bytes in network order, then these.
-struct Zeros(u16);
-
-impl Serialize for Zeros {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let len = usize::from(self.0);
-        let mut tuple = serializer.serialize_tuple(len.saturating_add(2))?;
-        for byte in self.0.to_be_bytes() {
-            tuple.serialize_element(&byte)?;
-        }
-        for _ in 0..len {
-            tuple.serialize_element(&0u8)?;
-        }
-        tuple.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Zeros {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-
-        impl<'de> Visitor<'de> for Each {
-            type Value = u16;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a count and as many zero bytes")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<u16, S::Error> {
-                let refused = || S::Error::custom("malformed padding");
-                let high = seq.next_element()?.ok_or_else(refused)?;
-                let low = seq.next_element()?.ok_or_else(refused)?;
-                let len = u16::from_be_bytes([high, low]);
-                for _ in 0..len {
-                    let byte: u8 = seq.next_element()?.ok_or_else(refused)?;
-                    if byte != 0 {
-                        return Err(refused());
-                    }
-                }
-                Ok(len)
-            }
-        }
-
-        // A tuple of the longest length: postcard spells no length of its own for it.
-        let longest = usize::from(u16::MAX).saturating_add(2);
-        deserializer.deserialize_tuple(longest, Each).map(Self)
-    }
-}
-
 /// A list: a count that its capacity bounds, then its items.
 struct Items<T, const N: usize>(List<T, N>);
 
@@ -368,7 +352,6 @@ macro_rules! with {
 }
 
 with!(raw<T: Wire>(T), value => |s| Raw(*value).serialize(s), Raw<T> => |raw| raw.0);
-with!(zeros<>(u16), value => |s| Zeros(*value).serialize(s), Zeros => |zeros| zeros.0);
 with!(
     peer<I: Identifier, A: Address>(Peer<I, A>),
     value => |s| Both(*value).serialize(s),

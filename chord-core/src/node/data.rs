@@ -257,6 +257,15 @@ impl<I: Identifier, A: Address> Core<I, A> {
         }
     }
 
+    /// Returns whether nothing is to be sent. Drivers ask far more often than there is something.
+    pub(super) fn is_silent(&self, lookups: &[LookupSlot<I, A>]) -> bool {
+        let asks = self.question.as_ref().is_some_and(Request::is_due);
+        let answers = self.answer.is_some() || !self.waiting.is_empty();
+        let tells = self.notify || self.contact.is_some() || self.nudge.is_some();
+        let leaves = self.leave_notices != [false; 2];
+        !(asks || answers || tells || leaves) && lookups.iter().all(LookupSlot::is_silent)
+    }
+
     pub(super) fn predecessor(&self) -> Option<Peer<I, A>> {
         Some(self.predecessor).filter(|peer| *peer != self.me)
     }

@@ -8,7 +8,7 @@ use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Next, Outcome};
+use crate::lookup::{Lookup, Next, Outcome, Silence, Silent};
 use crate::lookup_slot::{LookupSlot, Slot};
 use crate::peer::Peer;
 use crate::routing::Route;
@@ -192,6 +192,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             if lookup.is_answered_by(from, token) {
                 let next = lookup.handle_answer(core.core.now, id, route);
                 core.advance(lookup, next);
+            } else if let Some(silent) = lookup.take_silent(from, token) {
+                let next = lookup.handle_late_answer(&silent, id, route);
+                core.advance(lookup, next);
             }
         });
     }
@@ -203,9 +206,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) && lookup.is_confirming() {
-                lookup.end_at(lookup.asked()); // alive: it need not know a way
+                lookup.confirm(lookup.asked()); // alive: it need not know a way
+            } else if lookup.is_answered_by(from, token) && lookup.awaits_owner() {
+                lookup.wait(); // it knows nobody beyond the silent ones
             } else if lookup.is_answered_by(from, token) {
                 core.go_around(lookup); // of no use to this lookup, but alive
+            } else if let Some(peer) = lookup.take_silent(from, token).and_then(Silent::candidate) {
+                lookup.confirm(peer);
             }
         });
     }
@@ -218,6 +225,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
                 core.give_up(lookup);
+            } else {
+                lookup.take_silent(from, token); // it was avoided before
             }
         });
     }
@@ -230,11 +239,23 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 *slot = LookupSlot::EMPTY;
             }
         }
-        self.with_lookups(slots, |core, lookup| {
-            if lookup.handle_timeout(core.core.now, &core.core.settings) {
-                core.give_up(lookup);
+        self.with_lookups(slots, Self::fire_lookup);
+    }
+
+    fn fire_lookup(&mut self, lookup: &mut Lookup<I, A>) {
+        let now = self.core.now;
+        let settings = self.core.settings;
+        while let Some(peer) = lookup.take_dead(now, &settings) {
+            self.report_dead(lookup, peer);
+        }
+        match lookup.handle_timeout(now, &settings) {
+            Silence::Short => {}
+            Silence::Long => {
+                let next = lookup.go_beside();
+                self.advance(lookup, next);
             }
-        });
+            Silence::Final => self.give_up(lookup),
+        }
     }
 
     pub(super) fn go_around(&mut self, lookup: &mut Lookup<I, A>) {
@@ -256,13 +277,20 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
             visit(self, lookup);
+            let next = lookup.settle();
+            self.advance(lookup, next);
         }
     }
 
     /// Goes around a dead node.
     fn give_up(&mut self, lookup: &mut Lookup<I, A>) {
+        self.report_dead(lookup, lookup.asked());
+        self.go_around(lookup);
+    }
+
+    /// Takes note of a dead node, and reports it.
+    fn report_dead(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) {
         if self.core.state != State::Joining && !lookup.is_passed_on() {
-            let peer = lookup.asked();
             let probed = lookup.origin() == peer && self.core.own_lookup == OwnLookup::Probe;
             if !probed || !contacts::is_silent(self.contacts, &peer.address) {
                 self.forget_failed(peer, Kind::Named);
@@ -271,21 +299,20 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 }
             }
         }
-        self.go_around(lookup);
     }
 
     pub(super) fn advance(&mut self, lookup: &mut Lookup<I, A>, next: Next<I, A>) {
         let mut next = next;
         loop {
             next = match next {
-                Next::Ended => return,
+                Next::Nobody => return,
                 Next::OwnTable if lookup.origin() != self.core.me => Next::Peer(lookup.origin()),
                 Next::OwnTable => {
                     if let Some(route) = self.route(lookup) {
                         lookup.follow(route)
                     } else {
-                        lookup.fail(LookupFailure::NoRoute);
-                        Next::Ended
+                        lookup.wait();
+                        Next::Nobody
                     }
                 }
                 Next::Peer(peer) if peer.address == self.core.me.address => {
@@ -302,8 +329,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// The way leads to the address of this node: it is the owner, or the name is one of a former life.
     fn meet_oneself(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) -> Next<I, A> {
         if peer == self.core.me && lookup.is_confirming() {
-            lookup.end_at(peer);
-            return Next::Ended;
+            lookup.confirm(peer);
+            return Next::Nobody;
         }
         lookup.set_asked(peer);
         lookup.handle_death()

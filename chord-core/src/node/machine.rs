@@ -94,7 +94,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn is_own_question(&self, slots: &[LookupSlot<I, A>], token: u32) -> bool {
         self.core.question.as_ref().is_some_and(|request| request.token == token)
             || self.own.lookup().is_some_and(|lookup| lookup.has_token(token))
-            || slots.iter().filter_map(LookupSlot::lookup).any(|lookup| lookup.has_token(token))
+            || slots.iter().filter_map(LookupSlot::lookup).any(|lookup| lookup.has_asked(token))
     }
 
     /// No other node is where the question went.
@@ -106,6 +106,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             if lookup.has_token(token) {
                 node.go_around(lookup);
             }
+            lookup.forget_silent(token);
         });
     }
 

@@ -270,6 +270,9 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
     /// [`BufferTooSmall`], never with [`Message::MAX_LEN`](crate::Message::MAX_LEN) bytes; the
     /// datagram is still due.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        if self.core.is_silent(self.storage.parts_ref().lookups) {
+            return Ok(None);
+        }
         self.with(|node, lookups| node.poll_transmit(lookups, buf))
     }
 

@@ -1,6 +1,14 @@
 //! The states of a node and what leads where.
 
 /// What a node is doing. The last three are those of a member of the ring (Zave 2017, "status").
+///
+/// ```
+/// use chord_core::{State, transitions::Input};
+///
+/// assert_eq!(State::Outside.after(Input::Join), State::Joining);
+/// assert_eq!(State::Joining.after(Input::Notified), State::Joining); // not a member yet
+/// assert!(State::Joining.after(Input::Joined).is_member());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -90,6 +90,15 @@ pub struct NodeSlots<S, F, L, C> {
 }
 
 /// The memory of a node in arrays: r successors, `F` fingers, `L` lookups, `C` contacts.
+///
+/// ```
+/// use chord_core::{Id160, NodeArrays};
+/// use core::net::SocketAddrV4;
+///
+/// type Slots = NodeArrays<Id160, SocketAddrV4, 8, 16, 2, 4>;
+/// static EMPTY: Slots = Slots::EMPTY; // all zero bytes
+/// assert_eq!(EMPTY.successors.len(), 8);
+/// ```
 pub type NodeArrays<I, A, const R: usize, const F: usize, const L: usize, const C: usize> =
     NodeSlots<
         [Peer<I, A>; R],

@@ -11,6 +11,21 @@ use crate::request::Request;
 use crate::wire::Address;
 
 /// A datagram that [`Node::poll_transmit`](crate::Node::poll_transmit) has written.
+///
+/// ```
+/// use chord_core::{Config, Message, Node, NodeArrays, Peer, Word};
+/// use core::time::Duration;
+///
+/// type Slots = NodeArrays<Word<8>, u32, 4, 8, 2, 2>;
+/// let me = Peer { id: Word::new(1), address: 1 };
+/// let mut node = Node::new(Config::default(), me, Slots::EMPTY)?;
+/// node.join(Duration::ZERO, 2)?;
+/// let mut buf = [0; Message::<Word<8>, u32>::MAX_LEN];
+/// let transmit = node.poll_transmit(&mut buf)?.expect("a first question");
+/// assert_eq!(transmit.to, 2);
+/// assert!(matches!(Message::<Word<8>, u32>::decode(&buf[..transmit.len])?.0, Message::Ping { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a datagram has an addressee and a length")]
 pub struct Transmit<A> {
@@ -67,7 +82,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     fn next_message(&self, slots: &[LookupSlot<I, A>]) -> Option<(Due, A, Message<I, A>)> {
         let id = self.core.me.id;
-        if let Some(asker) = self.core.waiting.first().filter(|_| !self.is_reading()) {
+        let readable = !self.is_reading();
+        #[cfg(test)]
+        let readable = readable || self.mutate_reading();
+        if let Some(asker) = self.core.waiting.first().filter(|_| readable) {
             return Some((Due::State, asker.to, self.state_message(asker.token, asker.limit)));
         }
         if let Some(answer) = &self.core.answer {

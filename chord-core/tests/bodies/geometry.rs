@@ -1,6 +1,6 @@
 //! The sister geometries and the bodies of RELOAD under any bytes.
 
-use chord_core::geometry::{Can, Kademlia, Neighbour, Pastry, Tapestry};
+use chord_core::geometry::{Can, Freenet, Kademlia, Neighbour, Pastry, Tapestry, Visit};
 use chord_core::reload::{ChordUpdate, LeaveData, RouteQueryAnswer, Update};
 use chord_core::{DecodeError, Peer, Route, Word};
 use sim::laws::Input;
@@ -81,6 +81,45 @@ pub fn chord_can(bytes: &[u8]) {
         if let Route::Ask(next) = node.route(&point) {
             let near = node.neighbours().find(|near| near.peer == next).expect("a neighbour");
             assert!(near.zone.distance(&point) < node.zone().distance(&point));
+        }
+    }
+}
+
+/// Whatever a node of Freenet learns and forgets, greedy routing never leads away from the key, a search goes to each
+/// neighbour at most once, and no more keys are held than there is room for.
+pub fn chord_freenet(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let location = |input: &mut Input<'_>| u64::from(input.u32()) << 32 | u64::from(input.byte());
+    let me = Peer { id: location(&mut input), address: 0u32 };
+    let [slots, keys] = [input.below(70), input.below(4)];
+    let mut node = Freenet::new(me, vec![None; slots], vec![None; keys]);
+    while !input.is_empty() {
+        let place = location(&mut input);
+        let address = u32::from(input.byte() % 80);
+        let around = |a: u64, b: u64| a.wrapping_sub(b).min(b.wrapping_sub(a));
+        match input.below(5) {
+            0 => node.forget(address),
+            1 => node.set_location(place),
+            2 => {
+                node.store(place);
+                assert_eq!(node.holds(place), keys > 0);
+            }
+            3 => {
+                let others = vec![place; input.below(3)];
+                let moved = node.accepts_swap(place, others.iter().copied(), u64::MAX);
+                assert!(!moved || node.accepts_swap(place, others, 0), "less luck is enough");
+            }
+            _ => {
+                node.learn(Peer { id: place, address });
+            }
+        }
+        if let Route::Ask(next) = node.route(place) {
+            assert!(around(next.id, place) < around(node.me().id, place));
+        }
+        let mut visit = Visit::new(Some(address));
+        let mut seen = std::collections::BTreeSet::from([address]);
+        while let Some(next) = node.next(place, &mut visit) {
+            assert!(seen.insert(next.address), "{next} comes twice");
         }
     }
 }

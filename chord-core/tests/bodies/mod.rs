@@ -20,6 +20,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("chord_address", chord_address),
     ("chord_can", geometry::chord_can),
     ("chord_fingers", chord_fingers),
+    ("chord_freenet", geometry::chord_freenet),
     ("chord_geometry", geometry::chord_geometry),
     ("chord_interval", chord_interval),
     ("chord_message", chord_message),

@@ -49,8 +49,14 @@ impl<const N: usize> Ring<N> {
             }
             match local.asked() {
                 None => actions.push(Action::Stabilize(id)),
+                Some(_) if state.answers[usize::from(id)].runs() => {
+                    actions.push(Action::Answer(id));
+                }
                 Some(asked) if !state.nodes[usize::from(asked)].runs() => {
                     actions.push(Action::Silence(id));
+                }
+                Some(_) if self.late_answers && !local.pings() => {
+                    actions.extend([Action::Give(id), Action::Busy(id)]);
                 }
                 Some(_) => actions.extend([Action::Answer(id), Action::Busy(id)]),
             }
@@ -117,9 +123,17 @@ impl<const N: usize> Ring<N> {
         let (id, step) = match action {
             Action::Stabilize(id) => (id, Step::Stabilize),
             Action::Silence(id) => (id, Step::Silence),
-            Action::Answer(id) | Action::Busy(id) => {
+            Action::Give(id) => {
                 let by = at(id).asked()?;
                 let its = at(by);
+                self.step(id, at(id), Step::Answer { by, its })?; // it must not be waiting itself
+                next.answers[usize::from(id)] = its;
+                return Some(next);
+            }
+            Action::Answer(id) | Action::Busy(id) => {
+                let by = at(id).asked()?;
+                let late = core::mem::replace(&mut next.answers[usize::from(id)], Local::GONE);
+                let its = if late.runs() { late } else { at(by) };
                 let answers = matches!(action, Action::Answer(_));
                 (id, if answers { Step::Answer { by, its } } else { Step::Busy { by, its } })
             }
@@ -130,6 +144,7 @@ impl<const N: usize> Ring<N> {
             Action::Join { node, before } => (node, Step::Join { before, its: at(before) }),
             Action::Fail(id) => {
                 next.nodes[usize::from(id)] = Local::GONE;
+                next.answers[usize::from(id)] = Local::GONE;
                 for from in 0..N as u8 {
                     next.notes &= !(1 << self.note(from, id)); // nobody is there to hear them
                 }
@@ -142,6 +157,15 @@ impl<const N: usize> Ring<N> {
             next.notes |= 1 << self.note(id, to);
         }
         Some(next)
+    }
+
+    /// Returns the state in which all answers have arrived: their steps have happened, as nobody may read their askers.
+    pub(super) fn after_answers(&self, state: &State<N>) -> State<N> {
+        let mut after = *state;
+        for id in (0..N as u8).filter(|id| state.answers[usize::from(*id)].runs()) {
+            after = self.act_once(&after, Action::Answer(id)).expect("it was given");
+        }
+        after
     }
 
     pub(super) fn note(&self, from: u8, to: u8) -> u32 {
@@ -188,6 +212,9 @@ impl<const N: usize> Ring<N> {
                 node.handle_datagram(NOW, Mod(by), &answer).expect("an answer");
             }
             Step::Busy { by, its } => {
+                if self.mutation == Mutation::AnswerWhileReading {
+                    return None; // it never is
+                }
                 // The first question waits until its step ends; the second one is answered.
                 if its.pings() || !its.is_member() || local.pings() {
                     return None;

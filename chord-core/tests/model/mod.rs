@@ -6,7 +6,8 @@
 //! depend. What counts as one action:
 //!
 //! - a question is on its way until it is answered, one for each node; a step happens when the
-//!   node asked answers (Zave 2017), so the answer and its arrival are one action;
+//!   node asked answers (Zave 2017), so the answer and its arrival are one action. In runs with late answers they are
+//!   two, and the properties speak of what the nodes hold once the answers have arrived;
 //! - a notification is a message of its own, which may take for ever;
 //! - silence is perfect: who is not running never answers, and who runs is never taken for dead;
 //! - a name is used again once no question to its former life is on its way, and no notification of that life is on its
@@ -30,6 +31,7 @@
 
 mod actions;
 mod compare;
+mod fair;
 mod local;
 mod mutation;
 mod progress;
@@ -58,6 +60,8 @@ struct Ring<const N: usize> {
     /// Whether a name is used again while a notification of its former life is under way or held back. The
     /// protocol forbids it: who comes back so soon takes another name.
     reuses_at_once: bool,
+    /// Whether the answer to a query takes its time.
+    late_answers: bool,
     /// Whether each state is checked for progress.
     progress: bool,
 }
@@ -67,14 +71,18 @@ struct State<const N: usize> {
     nodes: [Local; N],
     /// Bit `from * N + to`: a notification is on its way.
     notes: u64,
+    /// What the node that was asked held when it gave the answer that is on its way to each node.
+    answers: [Local; N],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Action {
     /// The clock of a node makes it stabilize.
     Stabilize(u8),
-    /// The peer a node has asked answers, and the answer arrives.
+    /// The peer a node has asked answers, and the answer arrives. Where answers are late, it arrives.
     Answer(u8),
+    /// The peer a node has asked answers, and the answer is on its way.
+    Give(u8),
     /// The peer a node has asked waits for an answer itself, is asked again and says so.
     Busy(u8),
     /// The peer a node has asked is dead, and its patience ends.
@@ -97,6 +105,7 @@ impl<const N: usize> Ring<N> {
             mutation: Mutation::None,
             reduced: true,
             reuses_at_once: true,
+            late_answers: false,
             progress: false,
         }
     }
@@ -108,7 +117,8 @@ impl<const N: usize> Model for Ring<N> {
 
     fn init_states(&self) -> Vec<State<N>> {
         let node = |id| if id < self.start { self.ideal(id) } else { Local::GONE };
-        std::vec![State { nodes: core::array::from_fn(|id| node(id as u8)), notes: 0 }]
+        let nodes = core::array::from_fn(|id| node(id as u8));
+        std::vec![State { nodes, notes: 0, answers: [Local::GONE; N] }]
     }
 
     fn actions(&self, state: &State<N>, actions: &mut Vec<Action>) {

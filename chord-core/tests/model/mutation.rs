@@ -26,6 +26,8 @@ pub(crate) enum Mutation {
     RectifyAlways,
     /// Stabilize adopts the predecessor of its successor without asking it.
     AdoptUnasked,
+    /// A node that waits for an answer answers queries meanwhile.
+    AnswerWhileReading,
 }
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
@@ -49,6 +51,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             _ => return,
         }
         self.set_raw(&list);
+    }
+
+    pub(in crate::node) fn mutate_reading(&self) -> bool {
+        self.core.mutation == Mutation::AnswerWhileReading
     }
 
     pub(in crate::node) fn mutate_adoption(&mut self, predecessor: Peer<I, A>) -> bool {

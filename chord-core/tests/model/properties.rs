@@ -15,12 +15,15 @@ use super::local::peer;
 pub(super) fn all<const N: usize>() -> Vec<Property<Ring<N>>> {
     std::vec![
         Property::always("OneLiveSuccessor", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.members(state).all(|id| ring.best(state, id).is_some())
         }),
         Property::always("SufficientPrincipals", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.principals(state).count() > usize::from(ring.r)
         }),
         Property::always("OrderedSuccessorLists", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.members(state).all(|id| {
                 let list = ring.extended(state, id);
                 let pair = |j: usize, k: usize| list[j].between(list[0], list[k]);
@@ -28,12 +31,14 @@ pub(super) fn all<const N: usize>() -> Vec<Property<Ring<N>>> {
             })
         }),
         Property::always("NoDuplicates", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.members(state).all(|id| {
                 let list = ring.extended(state, id);
                 (1..list.len()).all(|at| !list[..at].contains(&list[at]))
             })
         }),
         Property::always("OneOrderedRing", |ring, state| {
+            let state = &ring.after_answers(state);
             let on_ring: Vec<u8> =
                 ring.members(state).filter(|id| ring.is_on_ring(state, *id)).collect();
             // Each ring member's best successor is the next ring member.
@@ -43,6 +48,7 @@ pub(super) fn all<const N: usize>() -> Vec<Property<Ring<N>>> {
                 })
         }),
         Property::always("ConnectedAppendages", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.members(state).all(|id| {
                 let mut at = Some(id);
                 for _ in 0..N {
@@ -52,6 +58,7 @@ pub(super) fn all<const N: usize>() -> Vec<Property<Ring<N>>> {
             })
         }),
         Property::always("PrincipalsInRing", |ring, state| {
+            let state = &ring.after_answers(state);
             ring.principals(state).all(|id| ring.is_on_ring(state, id))
         }),
         Property::always("Progress", |ring, state| !ring.progress || ring.becomes_ideal(state)),
@@ -67,12 +74,13 @@ impl<const N: usize> Ring<N> {
         (0..N as u8).filter(move |id| nodes[usize::from(*id)].is_member())
     }
 
-    /// Returns the first living entry of a list. A node that knows no other is its own successor.
+    /// Returns the first living entry of a list. A node that knows no other is its own successor: `create` of the papers says
+    /// so, and so it is until it has read the node that has joined it.
     fn best(&self, state: &State<N>, id: u8) -> Option<u8> {
         let fields = state.nodes[usize::from(id)].fields();
         let list = fields.successors();
         if list.is_empty() {
-            return Some(id).filter(|_| self.members(state).count() == 1);
+            return Some(id);
         }
         list.iter().copied().find(|id| state.nodes[usize::from(*id)].is_member())
     }
@@ -105,6 +113,7 @@ impl<const N: usize> Ring<N> {
 
     /// Returns whether the assumptions on failures let a member fail now.
     pub(super) fn may_fail(&self, state: &State<N>, id: u8) -> bool {
+        let state = &self.after_answers(state);
         let mut after = *state;
         after.nodes[usize::from(id)] = super::local::Local::GONE;
         if self.members(&after).next().is_none() {

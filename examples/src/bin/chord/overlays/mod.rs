@@ -1,7 +1,8 @@
-//! The same lookups in seven geometries. See `chord overlays --help`.
+//! The same lookups in eight geometries. See `chord overlays --help`.
 
 mod flooded;
 mod members;
+mod small_world;
 mod torus;
 
 use std::collections::BTreeSet;
@@ -15,17 +16,19 @@ use sim::Rng;
 
 use flooded::Flooded;
 use members::{Members, Node, random};
+use small_world::SmallWorld;
 use torus::Torus;
 
-const NAMES: [&str; 7] = ["linear", "chord", "pastry", "tapestry", "can", "kademlia", "flooding"];
+const NAMES: [&str; 8] =
+    ["linear", "chord", "pastry", "tapestry", "can", "kademlia", "flooding", "freenet"];
 /// As many neighbours as a peer of Gnutella 0.4 has in the lectures.
 const DEGREE: usize = 5;
 /// A walk along half of the ring is long, and a flood asks everybody: fewer of them do.
 const FEWER: usize = 100;
 
-/// The same lookups among the same nodes by the routing decisions of seven geometries
+/// The same lookups among the same nodes by the routing decisions of eight geometries
 ///
-/// A walk along the successors, Chord, Pastry, Tapestry, CAN, Kademlia, and flooding. Prints how many hops a lookup
+/// A walk along the successors, Chord, Pastry, Tapestry, CAN, Kademlia, flooding, and Freenet. Prints how many hops a lookup
 /// takes and how many others a node knows, and compares each answer with the owner that is found by looking at all
 /// nodes. Draws both as `hops.svg` and `state.svg`.
 #[derive(Debug, Clone, clap::Args)]
@@ -143,6 +146,7 @@ fn look_up(args: &Args, members: &Members, name: &str) -> Result<Tally, String> 
             3 => on_torus::<3>(args, members)?,
             _ => on_torus::<4>(args, members)?,
         },
+        "freenet" => in_small_world(args, members),
         _ => flood(args, members, few),
     })
 }
@@ -225,6 +229,20 @@ fn on_torus<const D: usize>(args: &Args, members: &Members) -> Result<Tally, Str
     Ok(tally)
 }
 
+fn in_small_world(args: &Args, members: &Members) -> Tally {
+    let size = members.nodes.len();
+    let mut rng = Rng::new(args.seed ^ 0x1007);
+    let world = SmallWorld::new(size, &mut rng);
+    let mut tally = Tally::default();
+    for _ in 0..args.lookups {
+        let start = rng.below(size as u64) as usize;
+        let owner = rng.below(size as u64) as usize;
+        let (hops, end) = world.walk(start, owner);
+        tally.add(hops, world.degree(start), end == owner, u64::from(hops));
+    }
+    tally
+}
+
 fn flood(args: &Args, members: &Members, lookups: usize) -> Tally {
     let size = members.nodes.len();
     let flooded = Flooded::new(size, DEGREE, args.seed);
@@ -258,12 +276,14 @@ fn asked(args: &Args, name: &str) -> bool {
     args.only.iter().any(|one| one == name)
 }
 
-/// A geometry has the same colour in every picture.
+/// A geometry has the same colour and dash in every picture. There are seven of each: the eighth line has the colour of
+/// the first and the dash of the second.
 fn series(names: &[&str]) -> Vec<Series> {
     let index = |name: &str| NAMES.iter().position(|known| *known == name).unwrap_or(0);
-    let one = |name: &&str| Series {
-        style: Style::Marked,
-        ..Series::new(*name, index(name), Vec::new())
+    let one = |name: &&str| {
+        let index = index(name);
+        let line = Series::new(*name, index, Vec::new());
+        Series { style: Style::Marked, dash: index + index / 7, ..line }
     };
     names.iter().map(one).collect()
 }

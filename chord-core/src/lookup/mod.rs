@@ -1,6 +1,8 @@
 //! One lookup: asks node after node, each closer before the key, around the dead ones; or lets the nodes
 //! pass the question on, and asks by itself if that brings no answer.
 
+mod silent;
+
 use crate::config::{Settings, Style};
 use crate::event::{Event, LookupFailure, LookupId};
 use crate::id::{Identifier, KeyRange};
@@ -13,7 +15,10 @@ use crate::rng::Rng;
 use crate::routing::Route;
 use crate::time::Time;
 use crate::wire::Address;
+pub(crate) use silent::{Silence, Silent};
 
+/// How many silent nodes a lookup goes on asking beside the one whose turn it is.
+const SILENT: usize = 3;
 /// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
 /// More of them than this must not be dead: each costs the patience of all tries.
@@ -41,7 +46,12 @@ pub(crate) struct Lookup<I, A> {
     any_origin: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
-    dead: List<I, AVOIDED>,
+    /// Whether the node asked has given the sign of life.
+    lives: bool,
+    /// Nodes that have not answered in time: others are asked to go around them.
+    avoid: List<I, AVOIDED>,
+    /// Those of them that are still being asked.
+    silent: List<Silent<I, A>, SILENT>,
     /// A peer that was found dead, and has yet to be reported.
     failed: Option<Peer<I, A>>,
     hops: u8,
@@ -71,8 +81,8 @@ pub(crate) enum Next<I, A> {
     OwnTable,
     /// Another node.
     Peer(Peer<I, A>),
-    /// The lookup has ended.
-    Ended,
+    /// None: the lookup has ended, or waits for those that it has asked.
+    Nobody,
 }
 
 impl<I, A> Lookup<I, A> {
@@ -96,7 +106,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             confirm: false,
             any_origin: false,
             confirming: false,
-            dead: List::new(),
+            lives: false,
+            avoid: List::new(),
+            silent: List::new(),
             failed: None,
             hops: 0,
             hops_reported: 0,
@@ -125,10 +137,11 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Ends the lookup at `peer`, which needs no sign of life.
-    pub(crate) fn end_at(&mut self, peer: Peer<I, A>) {
+    fn end_at(&mut self, peer: Peer<I, A>) {
         self.request = None;
         self.asked = peer;
         self.end = End::Owner;
+        self.silent = List::new();
     }
 
     /// Returns whether the owner is found and is being asked for a sign of life.
@@ -182,11 +195,12 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     pub(crate) fn fail(&mut self, reason: LookupFailure) {
         self.request = None;
+        self.silent = List::new();
         self.end = End::Failed(reason);
     }
 
     pub(crate) fn is_usable(&self, peer: &Peer<I, A>) -> bool {
-        !self.dead.contains(&peer.id)
+        !self.avoid.contains(&peer.id)
     }
 
     /// Asks `peer` next.
@@ -208,6 +222,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.is_passed_on() && self.has_token(token)
     }
 
+    /// Returns whether the node whose turn it is was asked with this token.
     pub(crate) fn has_token(&self, token: u32) -> bool {
         self.request.as_ref().is_some_and(|request| request.token == token)
     }
@@ -244,18 +259,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             }
         }
         if self.confirming && id == self.asked.id {
-            self.request = None;
-            self.end = End::Owner;
-            return Next::Ended; // it lives; where it would send us is of no interest
+            self.confirm(self.asked);
+            return Next::Nobody; // it lives; where it would send us is of no interest
         }
-        let sound = match route {
-            Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(&peer),
-            Route::Owner(peer) => {
-                (KeyRange { after: id, through: peer.id }).contains(self.key)
-                    && self.is_usable(&peer)
-            }
-        };
-        if id != self.asked.id || !sound {
+        if id != self.asked.id || !self.is_sound(id, &route) {
             return self.handle_death();
         }
         if self.asked != self.at || self.hops == 0 {
@@ -265,14 +272,24 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.follow(route)
     }
 
+    /// Returns whether an answer of node `id` brings the lookup closer to its key.
+    fn is_sound(&self, id: I, route: &Route<I, A>) -> bool {
+        match route {
+            Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(peer),
+            Route::Owner(peer) => {
+                (KeyRange { after: id, through: peer.id }).contains(self.key)
+                    && self.is_usable(peer)
+            }
+        }
+    }
+
     /// Goes where the own table leads, or an answer.
     pub(crate) fn follow(&mut self, route: Route<I, A>) -> Next<I, A> {
         self.request = None;
         match route {
             Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
-                self.asked = peer;
-                self.end = End::Owner;
-                return Next::Ended;
+                self.confirm(peer);
+                return Next::Nobody;
             }
             Route::Owner(peer) | Route::Ask(peer) if !self.is_exhausted() => {
                 self.confirming = matches!(route, Route::Owner(_));
@@ -280,7 +297,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             }
             Route::Owner(_) | Route::Ask(_) => self.fail(LookupFailure::NoRoute),
         }
-        Next::Ended
+        Next::Nobody
     }
 
     /// The node asked is dead: the last one that answered has to name another, and if that is the
@@ -289,7 +306,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.request = None;
         self.confirming = false;
         self.timeouts = self.timeouts.saturating_add(1);
-        self.dead.push_over(self.asked.id);
+        self.avoid.push_over(self.asked.id);
         if self.asked == self.at {
             self.at = self.origin;
         }
@@ -300,7 +317,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         match self.end {
             End::Open if self.at == self.origin => Next::OwnTable,
             End::Open => Next::Peer(self.at),
-            End::Owner | End::Failed(_) => Next::Ended,
+            End::Owner | End::Failed(_) => Next::Nobody,
         }
     }
 
@@ -308,51 +325,78 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.hops >= MOST_ASKED || self.timeouts >= MOST_DEAD
     }
 
-    /// Returns whether the node asked has to be given up.
-    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> bool {
-        let Some(left) = self.request.as_ref().map(Request::tries_left) else { return false };
-        let settings = self.hastened(settings, left);
-        let request = self.request.as_mut();
-        request.is_some_and(|request| request.handle_timeout(now, &settings) == Patience::Ends)
+    /// Fires the timer of the node whose turn it is.
+    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Silence {
+        let Some(request) = &self.request else { return Silence::Short };
+        let settings = self.hastened(settings, request.tries_left());
+        let was_sent = !request.is_due();
+        let Some(request) = &mut self.request else { return Silence::Short };
+        if request.handle_timeout(now, &settings) == Patience::Ends {
+            return Silence::Final;
+        }
+        let expired = was_sent && request.is_due();
+        if expired && self.may_go_beside() { Silence::Long } else { Silence::Short }
     }
 
-    /// Returns the settings for the next one of `left` tries. The application waits for the end of its lookups: all
-    /// tries but the last have half the patience, and a quarter once a node was dead. The last one has it all,
-    /// so that a late answer to any of them still counts.
+    /// Returns the settings for the next one of `left` tries. The application waits for the end of its lookups: the
+    /// first try has three quarters of the patience and the next ones have a quarter. The last one has it all, so that a
+    /// late answer to any of them still counts.
     fn hastened(&self, settings: &Settings, left: u8) -> Settings {
-        let is_own = self.id == LookupId(0);
-        let part = match self.timeouts {
-            _ if is_own || left <= 1 => return *settings,
-            0 => 2,
-            _ => 4,
-        };
-        Settings { patience: settings.patience.part(part), ..*settings }
+        if self.is_own() || left <= 1 {
+            return *settings;
+        }
+        let all = settings.patience;
+        let patience = if left >= settings.tries { all.three_quarters() } else { all.part(4) };
+        Settings { patience, ..*settings }
+    }
+
+    /// Returns whether the node itself wants to know, and not the application.
+    fn is_own(&self) -> bool {
+        self.id == LookupId(0)
     }
 
     pub(crate) fn deadline(&self) -> Time {
-        self.request.as_ref().map_or(Time::NEVER, Request::deadline)
+        let silent = self.silent.iter().map(|silent| silent.request.deadline());
+        let own = self.request.as_ref().map_or(Time::NEVER, Request::deadline);
+        silent.fold(own, Time::min)
+    }
+
+    /// Returns whether anything is to be sent.
+    pub(crate) fn is_due(&self) -> bool {
+        let due = |request: &Request| request.is_due();
+        self.request.as_ref().is_some_and(due) || self.silent.iter().any(|it| due(&it.request))
     }
 
     /// Returns what is to be sent, if anything is.
     pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
-        let request = self.request.as_ref().filter(|request| request.is_due())?;
+        let Some(request) = self.request.as_ref().filter(|request| request.is_due()) else {
+            let silent = self.silent.iter().find(|silent| silent.request.is_due())?;
+            return Some((silent.peer.address, self.find(silent.request.token)));
+        };
         let token = request.token;
-        let key = self.key;
         let message = if self.is_passed_on() {
             let direct = self.style == Style::SemiRecursive;
-            Message::Route { token, key, hops: 1, direct, back: List::new() }
+            Message::Route { token, key: self.key, hops: 1, direct, back: List::new() }
         } else {
-            Message::Find { token, key, avoid: self.dead.clone() }
+            self.find(token)
         };
         Some((self.asked.address, message))
     }
 
+    fn find(&self, token: u32) -> Message<I, A> {
+        Message::Find { token, key: self.key, avoid: self.avoid.clone() }
+    }
+
+    /// What [`transmit`](Self::transmit) has returned is sent.
     pub(crate) fn set_sent(&mut self, now: Time) {
-        if let Some(request) = &mut self.request {
+        if let Some(request) = self.request.as_mut().filter(|request| request.is_due()) {
             request.set_sent();
             self.sent_at = self.sent_at.or(Some(now));
+        } else if let Some(silent) = self.silent.iter_mut().find(|it| it.request.is_due()) {
+            silent.request.set_sent();
         }
     }
+
     /// Keeps a failure until it is polled. Returns whether there was room.
     pub(crate) fn set_failed(&mut self, peer: Peer<I, A>) -> bool {
         let room = self.failed.is_none();

@@ -1,0 +1,176 @@
+//! Nodes that have not answered a lookup in time. It goes on asking them, and others beside them, so that several dead
+//! nodes cost hardly more time than one.
+
+use super::{End, Lookup, Next};
+use crate::config::Settings;
+use crate::event::LookupFailure;
+use crate::id::Identifier;
+use crate::peer::Peer;
+use crate::request::{Patience, Request};
+use crate::routing::Route;
+use crate::time::Time;
+use crate::wire::Address;
+
+/// A node that has not answered in time, and is still being asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Silent<I, A> {
+    pub(super) peer: Peer<I, A>,
+    pub(super) request: Request,
+    /// Whether it is asked for a sign of life, as the owner of the key.
+    pub(super) confirming: bool,
+}
+
+/// How long a node has been silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// It may well answer.
+    Short,
+    /// Others are to be asked beside it.
+    Long,
+    /// It is dead.
+    Final,
+}
+
+impl<I, A> Silent<I, A> {
+    /// Returns the node if it may be the owner of the key.
+    pub(crate) fn candidate(self) -> Option<Peer<I, A>> {
+        self.confirming.then_some(self.peer)
+    }
+}
+
+impl<I: Identifier, A: Address> Lookup<I, A> {
+    /// Returns whether others may be asked beside a silent node.
+    pub(super) fn may_go_beside(&self) -> bool {
+        !self.is_own() && !self.is_passed_on() && !self.silent.is_full()
+    }
+
+    /// Asks others beside the node whose turn it is, which has been silent for long.
+    pub(crate) fn go_beside(&mut self) -> Next<I, A> {
+        let Some(request) = self.request.take() else { return Next::Nobody };
+        let silent = Silent { peer: self.asked, request, confirming: self.confirming };
+        let _ = self.silent.push(silent); // there is room: `may_go_beside`
+        self.confirming = false;
+        self.timeouts = self.timeouts.saturating_add(1);
+        self.avoid.push_over(self.asked.id);
+        if self.asked == self.at {
+            self.at = self.origin;
+        }
+        if self.is_exhausted() { Next::Nobody } else { self.next_after_silence() }
+    }
+
+    /// Returns the node that has to name another one for a silent one.
+    fn next_after_silence(&self) -> Next<I, A> {
+        if self.at == self.origin { Next::OwnTable } else { Next::Peer(self.at) }
+    }
+
+    /// Nobody is left to ask: waits for the silent ones. Without any the lookup fails.
+    pub(crate) fn wait(&mut self) {
+        self.request = None;
+        if self.silent.is_empty() {
+            self.fail(LookupFailure::NoRoute);
+        }
+    }
+
+    /// Returns whether one of the silent nodes may be the owner of the key.
+    pub(crate) fn awaits_owner(&self) -> bool {
+        self.silent.iter().any(|silent| silent.confirming)
+    }
+
+    /// Fires the timers of the silent nodes. Returns one that is dead; call it until it returns `None`.
+    pub(crate) fn take_dead(&mut self, now: Time, settings: &Settings) -> Option<Peer<I, A>> {
+        for at in 0..self.silent.len() {
+            let left = self.silent.get(at).map_or(0, |silent| silent.request.tries_left());
+            let settings = self.hastened(settings, left);
+            let silent = self.silent.get_mut(at)?;
+            if silent.request.handle_timeout(now, &settings) == Patience::Ends {
+                return self.silent.remove(at).map(|silent| silent.peer);
+            }
+        }
+        None
+    }
+
+    /// Takes out the silent node that answers with this token.
+    pub(crate) fn take_silent(&mut self, from: A, token: u32) -> Option<Silent<I, A>> {
+        let asked =
+            |silent: &Silent<I, A>| silent.request.token == token && silent.peer.address == from;
+        let at = self.silent.iter().position(asked)?;
+        self.silent.remove(at)
+    }
+
+    /// Returns whether any node was asked with this token.
+    pub(crate) fn has_asked(&self, token: u32) -> bool {
+        let silent = |silent: &Silent<I, A>| silent.request.token == token;
+        self.has_token(token) || self.silent.iter().any(silent)
+    }
+
+    /// Takes out the silent node that was asked with this token, wherever it is.
+    pub(crate) fn forget_silent(&mut self, token: u32) {
+        if let Some(at) = self.silent.iter().position(|silent| silent.request.token == token) {
+            self.silent.remove(at);
+        }
+    }
+
+    /// Processes the late answer of node `id`, which was taken out. It counts if the lookup has not got farther
+    /// without it.
+    pub(crate) fn handle_late_answer(
+        &mut self,
+        silent: &Silent<I, A>,
+        id: I,
+        route: Route<I, A>,
+    ) -> Next<I, A> {
+        let peer = silent.peer;
+        if id != peer.id || self.end != End::Open {
+            return Next::Nobody;
+        }
+        if silent.confirming {
+            self.confirm(peer);
+            return Next::Nobody;
+        }
+        let farther = self.at != self.origin && !id.between(self.at.id, self.key);
+        if self.confirming || self.lives || farther || !self.is_sound(id, &route) {
+            return Next::Nobody;
+        }
+        self.hops = self.hops.saturating_add(1);
+        self.at = peer;
+        self.follow(route)
+    }
+
+    /// A node that may be the owner lives. It is the owner once no nearer one is left that may be.
+    pub(crate) fn confirm(&mut self, peer: Peer<I, A>) {
+        let distance = |peer: &Peer<I, A>| self.key.distance(peer.id);
+        if self.lives && distance(&self.asked) < distance(&peer) {
+            return;
+        }
+        self.request = None;
+        self.asked = peer;
+        self.confirming = true;
+        self.lives = true;
+        self.settle();
+    }
+
+    /// Ends the lookup if its owner is known. Returns the node to ask if all silent ones are dead or have answered
+    /// and nobody is being asked.
+    pub(crate) fn settle(&mut self) -> Next<I, A> {
+        if self.end != End::Open || self.request.is_some() {
+            return Next::Nobody;
+        }
+        if self.lives {
+            let distance = |peer: &Peer<I, A>| self.key.distance(peer.id);
+            let nearer = |silent: &Silent<I, A>| {
+                silent.confirming && distance(&silent.peer) < distance(&self.asked)
+            };
+            if !self.silent.iter().any(nearer) {
+                self.end_at(self.asked);
+            }
+            return Next::Nobody;
+        }
+        if !self.silent.is_empty() {
+            return Next::Nobody;
+        }
+        if self.is_exhausted() {
+            self.fail(LookupFailure::NoRoute);
+            return Next::Nobody;
+        }
+        self.next_after_silence()
+    }
+}
