@@ -26,6 +26,7 @@ pub(super) const EARLY_TURN: Duration = Duration::from_secs(1);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Config {
     /// The torrent.
     pub info_hash: InfoHash,

@@ -12,14 +12,15 @@ use super::storage::{TorrentParts, bits_len};
 use super::trees::Root;
 use crate::bitfield::Bitfield;
 use crate::choker::{self, ChokerPolicy};
+use crate::compact_time::Maybe;
 use crate::error::ConfigError;
 use crate::id::ConnId;
 use crate::index::slot;
 use crate::picker::{self, PickerParts};
 use crate::ready::MOST_SLOTS;
 
-/// The number of convicts that had left before, of which an event reports.
-const BANNED: usize = 2;
+/// The number of convicts that had left before, whose event waits to be polled.
+const BANNED: usize = 1;
 
 /// What the peers of a torrent share.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,10 +42,10 @@ pub(crate) struct Core {
     pub(super) schedule: Schedule,
     pub(super) slots_full: bool, // all upload slots are given, and none appears before the next round
     pub(super) next_round: Option<Duration>,
-    pub(super) early_turn: Option<Duration>, // before the first round
-    pub(super) turnover_rounds: u8,          // since an idle peer last made room
-    pub(super) generation: u32,              // of the picker, when all peers were last served
-    pub(super) completed_due: bool,          // the event
+    pub(super) early_turn: Maybe, // the stamp of the last one, before the first round
+    pub(super) turnover_rounds: u8, // since an idle peer last made room
+    pub(super) generation: u32,   // of the picker, when all peers were last served
+    pub(super) completed_due: bool, // the event
     pub(super) banned: Vec<ConnId, BANNED, u8>, // after they left; the events are due
 }
 
@@ -95,7 +96,7 @@ impl Core {
             schedule: Schedule::new(peers),
             slots_full: false,
             next_round: None,
-            early_turn: None,
+            early_turn: Maybe::NONE,
             turnover_rounds: u8::MAX,
             generation: picker.generation(),
             completed_due: false,

@@ -6,14 +6,14 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::check::PieceCheck;
-use super::config::{EARLY_TURN, ROUND};
+use super::config::ROUND;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::NotVerifying;
 use super::event::{CloseReason, Event, Side, Verdict};
 use super::padding::Padding;
 use super::peer::{Address, PeerState, Phase};
 use crate::block::{Block, PieceIndex};
-use crate::compact_time::Stamp;
+use crate::compact_time::{Maybe, Stamp};
 use crate::error::ConnectError;
 use crate::id::ConnId;
 use crate::invariant::invariant;
@@ -55,7 +55,7 @@ impl View<'_> {
         }
         if self.core.next_round.is_none() {
             self.core.next_round = now.checked_add(ROUND);
-            self.core.early_turn = now.checked_add(EARLY_TURN);
+            self.core.early_turn = Maybe::some(Stamp::of(now).0);
         }
         Ok(())
     }

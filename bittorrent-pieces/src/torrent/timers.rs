@@ -9,7 +9,7 @@ use super::holepunch;
 use super::inner::Core;
 use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
-use crate::compact_time::Stamp;
+use crate::compact_time::{Maybe, Stamp};
 use crate::ready;
 
 /// How long a peer may take for its handshake.
@@ -60,7 +60,7 @@ impl Core {
     fn of_all(&self, timer: Timer) -> Option<Duration> {
         match timer {
             Timer::Round => self.next_round,
-            Timer::EarlyTurn => self.early_turn,
+            Timer::EarlyTurn => self.early_turn.get().map(Stamp)?.deadline(EARLY_TURN, self.now),
             Timer::Endgame => self.swarm.endgame_at,
             Timer::Handshake | Timer::Silence | Timer::KeepAlive | Timer::Snub => None,
         }
@@ -146,11 +146,12 @@ impl View<'_> {
             Timer::Round => {
                 let live = self.parts.peers.iter().any(|slot| slot.state.is_live());
                 self.core.next_round = self.core.now.checked_add(ROUND).filter(|_| live);
-                self.core.early_turn = None;
+                self.core.early_turn = Maybe::NONE;
                 self.round();
             }
             Timer::EarlyTurn => {
-                self.core.early_turn = self.core.now.checked_add(EARLY_TURN); // ends with the first round
+                // It ends with the first round.
+                self.core.early_turn = Maybe::some(Stamp::of(self.core.now).0);
                 self.early_turn();
             }
             Timer::Endgame => {

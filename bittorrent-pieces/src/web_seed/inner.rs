@@ -36,6 +36,7 @@ pub(super) enum Exchange {
 
 /// All of a web seed but the storage.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Core {
     pub(super) config: WebSeedConfig,
     pub(super) pieces: u32,
@@ -95,23 +96,24 @@ impl Core {
         parts: WebSeedParts<'_>,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        if parts.requests.is_empty() {
+        let WebSeedParts { files, requests, block, location } = parts;
+        if requests.is_empty() {
             return Err(ConfigError::Requests(1));
         }
-        if parts.block.len() < WEB_BLOCK_LEN {
+        if block.len() < WEB_BLOCK_LEN {
             return Err(ConfigError::Buffer(WEB_BLOCK_LEN));
         }
         let mut end = 0;
-        for (number, file) in parts.files.iter_mut().enumerate() {
+        for (number, file) in files.iter_mut().enumerate() {
             if file.offset < end || file.offset.checked_add(file.len).is_none() {
                 return Err(ConfigError::File(number));
             }
             end = file.end();
             file.missing = false;
         }
-        parts.requests.fill(WebRequestSlot::EMPTY);
-        parts.block.fill(0);
-        parts.location.fill(0);
+        requests.fill(WebRequestSlot::EMPTY);
+        block.fill(0);
+        location.fill(0);
         Ok(Self {
             config,
             pieces: geometry.pieces(),

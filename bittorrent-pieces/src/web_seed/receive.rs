@@ -51,16 +51,13 @@ impl View<'_> {
     /// Processes a message; `None` if there is no room for it now.
     fn message(&mut self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
         let (message, rest) = Message::decode(bytes, count(receive_len(self.core.pieces)))?;
+        let len = bytes.len().saturating_sub(rest.len());
         match message {
-            Message::Request(block) => {
-                if !self.request(block) {
-                    return Ok(None);
-                }
-            }
+            Message::Request(block) => return Ok(self.request(block).then_some(len)),
             Message::Cancel(block) => self.cancel(block),
             _ => {} // the torrent has nothing that a server wants
         }
-        Ok(Some(bytes.len().saturating_sub(rest.len())))
+        Ok(Some(len))
     }
 
     fn request(&mut self, block: Block) -> bool {

@@ -31,13 +31,12 @@ impl Core {
             Timer::Response if self.exchange != Exchange::Idle => {
                 self.active_at.checked_add(self.config.timeout)
             }
-            Timer::Response => None,
             Timer::Retry => self.retry_at,
             Timer::KeepAlive if self.handshake_received && self.closed.is_none() => {
                 let waits = self.due.keepalive;
                 self.sent_at.checked_add(self.config.keep_alive).filter(|_| !waits)
             }
-            Timer::KeepAlive => None,
+            Timer::Response | Timer::KeepAlive => None,
         }
     }
 }
