@@ -50,8 +50,8 @@ impl<T, const N: usize> List<T, N> {
         self.0.get_mut(at)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> core::slice::IterMut<'_, T> {
-        self.0.iter_mut()
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.0
     }
 
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {

@@ -120,6 +120,7 @@ where
 
     /// Returns whether a full list reads `head` and then `tail`, as far as there is room. Nearly always it does, so
     /// one pass without a branch for each entry is faster than to stop at the first difference.
+    #[expect(clippy::needless_bitwise_bool, reason = "a branch for each field is slower")]
     fn is_same(&self, head: &Peer<I, A>, tail: &[Peer<I, A>]) -> bool {
         let Some((first, rest)) = self.as_slice().split_first() else { return false };
         let Some(tail) = tail.get(..rest.len()) else { return false };

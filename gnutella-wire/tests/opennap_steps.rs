@@ -99,7 +99,7 @@ fn a_sharer_that_stays_silent_fails_the_request() {
     assert_eq!(world.send(2, 203, "ann \"a.mp3\"").len(), 1);
     let timeout = IndexConfig::CUSTOMARY.request_timeout;
     assert_eq!(world.0.poll_timeout(), Some(timeout));
-    world.0.handle_timeout(timeout - Duration::from_millis(1));
+    world.0.handle_timeout(timeout.saturating_sub(Duration::from_millis(1)));
     assert_eq!(world.drain(), []);
     world.0.handle_timeout(timeout);
     assert_eq!(world.drain(), sent(&[(2, 609, "ann \"a.mp3\"")]));

@@ -49,7 +49,7 @@ impl Reader {
                 self.compressed += usize::from(patch.compressor == Compressor::ZLIB);
                 self.table.handle_compressed_patch(&patch, &mut self.inflater).unwrap();
             }
-            reset => {
+            reset @ Qrp::Reset(_) => {
                 self.resets += 1;
                 self.table.handle(&reset).unwrap();
             }
@@ -159,7 +159,7 @@ fn a_change_in_the_middle_of_a_table_leaves_no_mixture() {
             let mut leaf = servent(Config::leaf, Some(tables));
             share_100(&mut leaf);
             leaf.handle_connected(Duration::ZERO, A, ultrapeer(encodings)).unwrap();
-            let mut readers = [(A, Reader::new()), (B, Reader::new())];
+            let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
             drain(&mut leaf, &mut readers, 2);
             leaf.share(Duration::ZERO, "Yesterday.mp3");
             leaf.handle_connected(Duration::ZERO, B, ultrapeer(encodings)).unwrap();
@@ -197,7 +197,7 @@ fn a_single_table_is_sent_whole() {
 fn tables_sent_by_turns_are_whole() {
     let mut node = servent(Config::ultrapeer, None);
     share_1000(&mut node);
-    let mut readers = [(A, Reader::new()), (B, Reader::new())];
+    let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
     node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
     drain(&mut node, &mut readers, 4);
     node.handle_closed(Duration::ZERO, B);
@@ -229,7 +229,7 @@ fn an_ultrapeer_sends_updates_too() {
     let mut node = servent(Config::ultrapeer, None);
     node.share(Duration::ZERO, "Hey Jude.mp3");
     node.handle_connected(Duration::ZERO, A, ultrapeer(DEFLATE)).unwrap();
-    let mut readers = [(A, Reader::new()), (B, Reader::new())];
+    let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
     drain(&mut node, &mut readers, 1_000);
     node.share(TEN, "Yesterday.mp3");
     node.handle_connected(TEN, B, ultrapeer(DEFLATE)).unwrap();
@@ -253,7 +253,7 @@ fn dense_tables_are_compressed_correctly() {
         }
         leaf.handle_connected(Duration::ZERO, A, ultrapeer("")).unwrap();
         leaf.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
-        let mut readers = [(A, Reader::new()), (B, Reader::new())];
+        let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
         drain(&mut leaf, &mut readers, 10_000);
         let [(_, plain), (_, packed)] = &readers;
         assert!(packed.compressed > 0 && plain.compressed == 0);

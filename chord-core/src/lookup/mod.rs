@@ -25,6 +25,7 @@ const MOST_ASKED: u8 = 250;
 const MOST_DEAD: u8 = 24;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct Lookup<I, A> {
     id: LookupId,
     key: I,
@@ -392,7 +393,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         if let Some(request) = self.request.as_mut().filter(|request| request.is_due()) {
             request.set_sent();
             self.sent_at = self.sent_at.or(Some(now));
-        } else if let Some(silent) = self.silent.iter_mut().find(|it| it.request.is_due()) {
+        } else if let Some(silent) =
+            self.silent.as_mut_slice().iter_mut().find(|it| it.request.is_due())
+        {
             silent.request.set_sent();
         }
     }

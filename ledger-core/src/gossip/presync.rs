@@ -215,9 +215,8 @@ impl<E: Engine> Weighing<E> {
 
     /// Checks a header and forgets it, but for its weight and one bit.
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked = self
-            .branch
-            .check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
+        let checked =
+            self.branch.check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
         let weight = checked.map_err(|refused| match refused {
             Refused::Invalid(_) => BlockVerdict::Invalid,
             Refused::NotYet { .. } => BlockVerdict::NotYet,

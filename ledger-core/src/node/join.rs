@@ -144,9 +144,8 @@ impl<E: Engine> HeaderFollower<E> {
     }
 
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked = self
-            .branch
-            .check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
+        let checked =
+            self.branch.check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
         let weight = checked.map_err(|refused| match refused {
             Refused::Invalid(_) => BlockVerdict::Invalid,
             Refused::NotYet { .. } => BlockVerdict::NotYet,
