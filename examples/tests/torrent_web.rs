@@ -3,6 +3,7 @@
 mod programs;
 
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -90,8 +91,8 @@ fn ranges(_: &str, content: &[u8], range: Option<(usize, usize)>) -> Vec<u8> {
 
 /// Answers the first time that it is busy, then by redirections.
 fn moved(target: &str, content: &[u8], range: Option<(usize, usize)>) -> Vec<u8> {
-    static TIMES: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    if TIMES.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+    static TIMES: AtomicU32 = AtomicU32::new(0);
+    if TIMES.fetch_add(1, Ordering::Relaxed) == 0 {
         return response("503 Service Unavailable", "Retry-After: 1\r\n", b"later");
     }
     match target.strip_prefix("/old/") {
@@ -103,7 +104,9 @@ fn moved(target: &str, content: &[u8], range: Option<(usize, usize)>) -> Vec<u8>
 /// Changes a byte of everything.
 fn lies(target: &str, content: &[u8], range: Option<(usize, usize)>) -> Vec<u8> {
     let mut changed = content.to_vec();
-    changed.iter_mut().for_each(|byte| *byte ^= 1);
+    for byte in &mut changed {
+        *byte ^= 1;
+    }
     ranges(target, &changed, range)
 }
 

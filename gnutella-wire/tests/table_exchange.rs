@@ -255,7 +255,7 @@ fn dense_tables_are_compressed_correctly() {
         leaf.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
         let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
         drain(&mut leaf, &mut readers, 10_000);
-        let [(_, plain), (_, packed)] = &readers;
+        let [(_, plain), (_, packed)] = &readers[..] else { panic!("two readers") };
         assert!(packed.compressed > 0 && plain.compressed == 0);
         expected.merge(&plain.table.table().unwrap()).unwrap();
         assert_eq!(packed.table.table().unwrap(), expected, "every {step}th");

@@ -41,6 +41,7 @@ pub(super) fn log2(value: u64) -> i64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "a test compares with real numbers")]
 mod tests {
     use super::{distance, gain, log2};
 

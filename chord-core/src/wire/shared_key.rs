@@ -108,6 +108,7 @@ impl fmt::Debug for SharedKey {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use std::vec::Vec;
 

@@ -9,9 +9,9 @@ use consensus::clique::{
 use consensus::{Turn, ValidatorId};
 use sim::laws::Input;
 
-pub type Storage = CliqueSlots<Vec<SignerSlot>, Vec<RecentSlot>, Vec<CandidateSlot>>;
+pub(crate) type Storage = CliqueSlots<Vec<SignerSlot>, Vec<RecentSlot>, Vec<CandidateSlot>>;
 
-pub fn storage(signers: usize, votes: usize) -> Storage {
+pub(crate) fn storage(signers: usize, votes: usize) -> Storage {
     CliqueSlots {
         signers: vec![SignerSlot::EMPTY; signers],
         recents: vec![RecentSlot::EMPTY; signers / 2 + 1],
@@ -19,7 +19,7 @@ pub fn storage(signers: usize, votes: usize) -> Storage {
     }
 }
 
-pub fn config(epoch: u64) -> CliqueConfig {
+pub(crate) fn config(epoch: u64) -> CliqueConfig {
     let mut config = CliqueConfig::new();
     config.epoch = epoch;
     config.votes_per_signer = 8;
@@ -28,15 +28,15 @@ pub fn config(epoch: u64) -> CliqueConfig {
 
 /// The rules of EIP-225 as they are written, with maps and lists that grow.
 #[derive(Debug, Clone)]
-pub struct Model {
+pub(crate) struct Model {
     epoch: u64,
-    pub signers: BTreeSet<ValidatorId>,
+    pub(crate) signers: BTreeSet<ValidatorId>,
     recents: BTreeMap<u64, ValidatorId>,
     votes: Vec<(ValidatorId, ValidatorId, bool)>,
 }
 
 impl Model {
-    pub fn new(epoch: u64, signers: &[ValidatorId]) -> Self {
+    pub(crate) fn new(epoch: u64, signers: &[ValidatorId]) -> Self {
         let signers = signers.iter().copied().collect();
         Self { epoch, signers, recents: BTreeMap::new(), votes: Vec::new() }
     }
@@ -51,7 +51,7 @@ impl Model {
         }
     }
 
-    pub fn apply(&mut self, block: &CliqueBlock) -> Result<Turn, &'static str> {
+    pub(crate) fn apply(&mut self, block: &CliqueBlock) -> Result<Turn, &'static str> {
         let CliqueBlock { number, signer, vote } = *block;
         let is_checkpoint = number.is_multiple_of(self.epoch);
         let mut next = self.clone();

@@ -61,6 +61,7 @@ struct Operation {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few wait in a queue")]
 enum Output {
     Chord(Message<Id160, SocketAddr>),
     Store(Transfer),

@@ -109,7 +109,7 @@ mod tests {
             while !attempts.is_due(now) {
                 now += Duration::from_millis(100);
             }
-            waits.push((now - from).as_millis());
+            waits.push(now.saturating_sub(from).as_millis());
         }
         assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 4_500]);
         assert_eq!(now, Duration::from_secs(20));

@@ -183,7 +183,7 @@ mod tests {
         let key = place("a name");
         let longest_flat = IN_MANIFEST * SHARE;
         for len in [0, 1, SHARE, SHARE + 1, longest_flat, longest_flat + 1, LONGEST_VALUE] {
-            let value: Vec<u8> = (0..len).map(|n| (n * n >> 7) as u8).collect();
+            let value: Vec<u8> = (0..len).map(|n| ((n * n) >> 7) as u8).collect();
             let split = split(key, &value);
             assert!(split.root.len() <= LONGEST);
             assert!(split.parts.iter().all(|(_, entry)| entry.len() <= LONGEST));

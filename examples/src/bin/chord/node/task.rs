@@ -150,8 +150,8 @@ impl Task {
         match self.stage {
             Stage::Root => self.handle_root(answer),
             Stage::Lists => self.handle_list(key, answer),
-            Stage::Parts if self.goal == Goal::Get => self.handle_part(key, answer),
-            Stage::Parts | Stage::Change => self.handle_stored(answer),
+            Stage::Parts if self.goal == Goal::Get => self.handle_part(key, &answer),
+            Stage::Parts | Stage::Change => self.handle_stored(&answer),
             Stage::Cleanup => {}
         }
         if self.outcome.is_none() && self.queue.is_empty() && self.waiting.is_empty() {
@@ -181,11 +181,10 @@ impl Task {
                         self.manifest = Some(manifest);
                     }
                     Some(Root::Plain(value)) if get => self.finish_get(value),
-                    Some(Root::Plain(_)) => {}
                     None if get => {
-                        self.fail("what is under this key is not a value of this program")
+                        self.fail("what is under this key is not a value of this program");
                     }
-                    None => {}
+                    Some(Root::Plain(_)) | None => {}
                 }
             }
             Answer::Nothing if matches!(self.goal, Goal::Put { .. }) => {}
@@ -212,8 +211,8 @@ impl Task {
         }
     }
 
-    fn handle_part(&mut self, at: Id160, answer: Answer) {
-        if let Answer::Found { entry, .. } = &answer
+    fn handle_part(&mut self, at: Id160, answer: &Answer) {
+        if let Answer::Found { entry, .. } = answer
             && let Some(bytes) = read_part(self.key, at, &entry.value)
         {
             self.found.insert(at, bytes.to_vec());
@@ -229,8 +228,8 @@ impl Task {
         self.fail(format!("part {number} of {} {what}", keys.len()));
     }
 
-    fn handle_stored(&mut self, answer: Answer) {
-        match answer {
+    fn handle_stored(&mut self, answer: &Answer) {
+        match *answer {
             Answer::Stored { version, copies } => {
                 self.version = version; // the last one is that of the key itself
                 self.copies = self.copies.min(copies);
@@ -389,7 +388,7 @@ mod tests {
     }
 
     fn bytes(len: usize, seed: usize) -> Vec<u8> {
-        (0..len).map(|n| ((n + seed) * (n + seed) >> 6) as u8).collect()
+        (0..len).map(|n| (((n + seed) * (n + seed)) >> 6) as u8).collect()
     }
 
     #[test]

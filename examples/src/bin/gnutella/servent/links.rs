@@ -51,7 +51,7 @@ pub fn dial(ctx: &Arc<Ctx>, to: SocketAddrV4) {
 fn greet(ctx: &Ctx, mut stream: TcpStream, hints: &mut Vec<SocketAddrV4>) -> io::Result<Joined> {
     let mut talk = Talk::new(ctx, &mut stream, Handshake::dialler_06(), Vec::new());
     let own = ctx.headers()?;
-    talk.send(Handshake::greet, own.greeting())?;
+    talk.send(Handshake::greet, &own.greeting())?;
     let received = talk.receive()?;
     hints.extend(&received.hints);
     if let Some(why) = received.refusal {
@@ -116,13 +116,13 @@ impl<'a> Talk<'a> {
         let (head, _) = Head::decode(&other.head, HeadLimits::GTKG).map_err(io::Error::other)?;
         match verdict {
             Ok(neighbour) => {
-                self.send(Handshake::agree, headers.agreement(&head))?;
+                self.send(Handshake::agree, &headers.agreement(&head))?;
                 Ok(neighbour)
             }
             Err(Refusal { code, reason, .. }) => {
                 self.send(
                     |handshake, list, buf| handshake.refuse(code, reason, list, buf),
-                    headers.refusal(),
+                    &headers.refusal(),
                 )?;
                 Err(io::Error::other(format!("refused it: {code} {reason}")))
             }
@@ -133,7 +133,7 @@ impl<'a> Talk<'a> {
     fn send<E: core::error::Error + Send + Sync + 'static>(
         &mut self,
         step: impl FnOnce(&mut Handshake, &[Header<'_>], &mut [u8]) -> Result<usize, E>,
-        headers: HeaderList<'_>,
+        headers: &HeaderList<'_>,
     ) -> io::Result<()> {
         let mut buf = [0; 2_048];
         let headers = headers.as_slice();

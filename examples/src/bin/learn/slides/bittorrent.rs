@@ -75,7 +75,9 @@ pub const FACTS: &[Fact] = &[
         || {
             let slots = Config::new(InfoHash([7; 20]), PeerId([1; 20])).upload_slots;
             let mut peers: Vec<Candidate> = (0..8).map(|n| Candidate::new(ConnId(n))).collect();
-            peers.iter_mut().for_each(|peer| peer.interested = true);
+            for peer in &mut peers {
+                peer.interested = true;
+            }
             Choker::new(slots, 1).round(&mut peers, |peer| Some(peer));
             equal(peers.iter().filter(|peer| peer.unchoked).count(), 4)
         },

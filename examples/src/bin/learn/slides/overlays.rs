@@ -91,7 +91,7 @@ impl Torus {
         let mut torus = Self(vec![Can::new(members.0[0], vec![None; SLOTS])]);
         for newcomer in &members.0[1..] {
             let point = [rng.next_u64() as u32, rng.next_u64() as u32];
-            let mut owner = torus.walk(0, &point).1;
+            let mut owner = torus.walk(0, point).1;
             while let Some(larger) = torus.0[owner].larger() {
                 owner = larger.peer.address as usize;
             }
@@ -110,11 +110,11 @@ impl Torus {
         Ok(torus)
     }
 
-    fn walk(&self, start: usize, point: &Point<2>) -> (u32, usize) {
+    fn walk(&self, start: usize, point: Point<2>) -> (u32, usize) {
         let mut hops = 0;
         let mut at = start;
         loop {
-            match self.0[at].route(point) {
+            match self.0[at].route(&point) {
                 Route::Owner(owner) => return (hops, owner.address as usize),
                 Route::Ask(next) => at = next.address as usize,
             }
@@ -266,7 +266,7 @@ pub const FACTS: &[Fact] = &[
             let mut sum = 0;
             for _ in 0..500 {
                 let to = point(random(&mut rng));
-                let (hops, owner) = torus.walk(rng.below(256) as usize, &to);
+                let (hops, owner) = torus.walk(rng.below(256) as usize, to);
                 if !torus.0[owner].zone().contains(&to) {
                     return Err("the walk ends at a node without the point".into());
                 }
@@ -307,7 +307,7 @@ fn layers() -> Check {
     let got = [
         put_and_get(NODES, |at, key| members.walk(at, |_, at| chord[at].route(key)).1),
         put_and_get(NODES, |at, key| members.walk(at, |_, at| pastry[at].route(key)).1),
-        put_and_get(NODES, |at, key| torus.walk(at, &point(key)).1 as u32),
+        put_and_get(NODES, |at, key| torus.walk(at, point(key)).1 as u32),
     ];
     equal(got, [40 * NODES; 3])
 }

@@ -81,7 +81,7 @@ impl Replicas {
     pub fn run(&mut self, seconds: u64) {
         let end = self.net.now() + Duration::from_secs(seconds);
         loop {
-            let due = self.hosts.iter().filter_map(|host| host.poll_timeout()).min();
+            let due = self.hosts.iter().filter_map(Host::poll_timeout).min();
             let due = due.map(|at| at.saturating_sub(START).max(self.net.now()));
             let until = due.map_or(end, |at| at.min(end));
             if let Some(delivery) = self.net.next(until) {

@@ -36,7 +36,7 @@ struct Sealed {
 
 /// Makes one block with a payment of 30 coins on a chain with this engine; `seal` returns its claim, and then its proof.
 fn seal_one<E: Engine>(
-    engine: E,
+    engine: &E,
     author: &KeyPair,
     claim: impl Fn(&E, &Tip) -> Option<Claim>,
     prove: impl Fn(&GenesisId, &mut Header) -> Result<Vec<u8>, String>,
@@ -94,7 +94,7 @@ fn by_stake(author: u8) -> Result<Sealed, String> {
         let (round, _) = Stake::read_claim(header).ok_or("no claim")?;
         Ok(author.sign(&statement_of(genesis, header, round)).as_bytes().to_vec())
     };
-    seal_one(Stake::new(1, set), &author, claim, prove)
+    seal_one(&Stake::new(1, set), &author, claim, prove)
 }
 
 fn by_authority(author: u8) -> Result<Sealed, String> {
@@ -105,7 +105,7 @@ fn by_authority(author: u8) -> Result<Sealed, String> {
     let prove = |genesis: &GenesisId, header: &mut Header| {
         Ok(author.sign(&statement_of(genesis, header, 0)).as_bytes().to_vec())
     };
-    seal_one(Authority::new(1, authorities), &author, |_, _| Some(Authority::claim(&id)), prove)
+    seal_one(&Authority::new(1, authorities), &author, |_, _| Some(Authority::claim(&id)), prove)
 }
 
 /// Returns the block, and the hashes that were tried for it.
@@ -127,7 +127,7 @@ fn by_work(bits: u32) -> Result<(Sealed, u64), String> {
         }
     };
     let engine = WorkSeal::new(target).map_err(failed)?;
-    let sealed = seal_one(engine, &key(5), |_, _| Some(WorkSeal::claim(target, 0)), prove)?;
+    let sealed = seal_one(&engine, &key(5), |_, _| Some(WorkSeal::claim(target, 0)), prove)?;
     Ok((sealed, tried.get()))
 }
 

@@ -207,7 +207,7 @@ pub const FACTS: &[Fact] = &[
                 player.advance(Duration::from_millis(100 * tenth));
                 let view = player.view();
                 let nodes = items(find(&view, &["view", "nodes"])?);
-                let count = |node| find(node, &["count"]).map(number).unwrap_or(0.0);
+                let count = |node| find(node, &["count"]).map_or(0.0, number);
                 if first.is_none() && nodes.iter().all(|node| count(node) > 0.0) {
                     first = Some(tenth as f64 / 10.0);
                 }

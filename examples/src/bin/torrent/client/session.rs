@@ -298,11 +298,7 @@ impl Session<'_> {
                     self.finder.add(now, PeerSource::Exchange(id), [addr]);
                 }
             }
-            Some(Outcome::Holepunch(addr)) => {
-                if self.net.dial_utp(addr) {
-                    self.relays.begin(addr);
-                }
-            }
+            Some(Outcome::Holepunch(addr)) if self.net.dial_utp(addr) => self.relays.begin(addr),
             _ => {}
         }
         Ok(handled.consumed)

@@ -1,10 +1,10 @@
 //! Web seeds: a machine and a thread for each.
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bittorrent_pieces::web_seed::{

@@ -25,7 +25,9 @@ fn run(
     while now < from + span {
         now += MILLI * 10;
         client.handle_timeout(now);
-        members.iter_mut().for_each(|member| member.handle_timeout(now));
+        for member in members.iter_mut() {
+            member.handle_timeout(now);
+        }
         let mut sent = vec![];
         loop {
             while let Some((to, len)) = client.poll_transmit(&mut buf).unwrap() {
@@ -49,7 +51,9 @@ fn run(
                 }
             }
         }
-        members.iter_mut().for_each(|member| while member.poll_event().is_some() {});
+        for member in members.iter_mut() {
+            while member.poll_event().is_some() {}
+        }
         events.extend(core::iter::from_fn(|| client.poll_event()));
     }
     events
@@ -70,8 +74,8 @@ fn ring(nodes: u16) -> Vec<Member<SocketAddr>> {
     peers.iter().map(new).collect()
 }
 
-fn change(value: &[u8]) -> Option<Change> {
-    Some(Change { value: Some(value.to_vec()), lifetime: 0 })
+fn change(value: &[u8]) -> Change {
+    Change { value: Some(value.to_vec()), lifetime: 0 }
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_client_stores_and_finds_through_any_node_also_when_the_first_is_silent() {
     run(&mut client, &mut members, Duration::ZERO, MILLI * 2_000);
     let keys: Vec<Id160> = (0..10).map(|n| place(&n.to_string())).collect();
     for key in &keys {
-        client.request(MILLI * 2_000, *key, change(b"value"));
+        client.request(MILLI * 2_000, *key, Some(change(b"value")));
     }
     let stored = run(&mut client, &mut members, MILLI * 2_000, MILLI * 5_000);
     let whole = |event: &ClientEvent| {
@@ -107,7 +111,7 @@ fn the_owner_dies_and_the_next_node_answers() {
     let key = place("a name");
     let mut client = Client::new(vec![address(1), address(2), address(3)], 1);
     run(&mut client, &mut members, Duration::ZERO, MILLI * 2_000);
-    client.request(MILLI * 2_000, key, change(b"value"));
+    client.request(MILLI * 2_000, key, Some(change(b"value")));
     assert_eq!(run(&mut client, &mut members, MILLI * 2_000, MILLI * 2_000).len(), 1);
     let owner = members.iter().position(|member| member.node().keys().contains(key)).unwrap();
     members.remove(owner);
@@ -155,7 +159,7 @@ fn any_bytes_from_anybody_change_little_and_panic_never() {
             now += MILLI * (rng.below(400) as u32);
             match rng.below(4) {
                 0 if client.operations.len() < 20 => {
-                    let change = change(b"x").filter(|_| rng.chance(500));
+                    let change = Some(change(b"x")).filter(|_| rng.chance(500));
                     client.request(now, place(&rng.below(4).to_string()), change);
                 }
                 1 => client.ask_status(now),

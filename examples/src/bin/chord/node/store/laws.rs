@@ -26,7 +26,7 @@ fn transfer(input: &mut Input<'_>) -> Transfer {
     let value = input.bytes(3).to_vec();
     let version = if input.byte() == 0 { u64::MAX } else { u64::from(input.byte() % 4) };
     let lifetime = u32::from(input.byte() % 4);
-    let deleted = input.byte() % 4 == 0;
+    let deleted = input.byte().is_multiple_of(4);
     let value = if deleted { vec![] } else { value };
     let entry = Entry { version, deleted, value: value.clone() };
     let value = Some(value).filter(|_| !deleted);
@@ -54,7 +54,7 @@ fn transfer(input: &mut Input<'_>) -> Transfer {
 /// Three of four senders have shown that they receive.
 fn letter(input: &mut Input<'_>, seed: u64, from: u32) -> Vec<u8> {
     let cookies = Cookies::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let yours = if input.byte() % 4 == 0 { 7 } else { cookies.of(from) };
+    let yours = if input.byte().is_multiple_of(4) { 7 } else { cookies.of(from) };
     Letter { transfer: transfer(input), yours, mine: input.byte().into() }.encode()
 }
 

@@ -93,7 +93,7 @@ pub struct Store {
 struct Kept {
     entry: Entry,
     expires: Option<Duration>,
-    kept_at: Duration,
+    since: Duration,
     origin: u64,
     fingerprint: u128,
 }
@@ -181,7 +181,7 @@ impl Store {
                 self.set_expiry(key, earlier);
             }
             if let Some(kept) = self.entries.get_mut(&key) {
-                kept.kept_at = now;
+                kept.since = now;
             }
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl Store {
         self.sums.add(key, fingerprint);
         self.bytes += size;
         *self.by_origin.entry(origin).or_default() += size;
-        self.entries.insert(key, Kept { entry, expires: None, kept_at: now, origin, fingerprint });
+        self.entries.insert(key, Kept { entry, expires: None, since: now, origin, fingerprint });
         self.set_expiry(key, expires);
         Ok(())
     }
@@ -280,7 +280,7 @@ impl Store {
         for (key, kept) in from.take(STRIDE) {
             last = Some(*key);
             let claimed = self.claims.iter().any(|(range, _)| range.contains(*key));
-            if kept.kept_at < then && !claimed {
+            if kept.since < then && !claimed {
                 self.cursor = *key;
                 return Some(*key);
             }
@@ -437,7 +437,7 @@ mod tests {
         store.keep(key(1, 1), entry(1, "a"), 2, 1, SECOND).unwrap();
         assert_eq!(store.next_expiry(), Some(SECOND * 3));
         assert_eq!(store.lifetime(key(1, 1), SECOND * 5 / 2), None, "too short to pass it on");
-        store.expire(SECOND * 3 - Duration::from_nanos(1));
+        store.expire(Duration::from_nanos(2_999_999_999));
         assert_eq!(store.len(), 1);
         store.expire(SECOND * 3);
         assert_eq!((store.len(), store.bytes(), store.next_expiry()), (0, 0, None));
