@@ -140,7 +140,7 @@ fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("5000 coins needed"));
 }
 
-/// By stake too: whoever is drawn makes the block, and the next round's validator if that one is away.
+/// By stake too: the validator that is drawn makes the block, and the next round's validator if that one is away.
 #[test]
 fn a_network_by_stake_goes_on_without_one_of_its_nodes() {
     let folder = &fresh("ledger-stake");

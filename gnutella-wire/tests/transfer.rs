@@ -225,7 +225,7 @@ fn redirects_lead_to_other_sources() {
              {name}: http://10.0.0.2:6346/uri-res/N2R?{urn} 2002-04-30T08:30Z\r\n"
         );
         let mut world = World::new(&file);
-        world.add(Behaviour { status: Some(status), headers: headers.leak(), ..Behaviour::GOOD });
+        world.add(Behaviour { status: Some(status), headers: headers.into(), ..Behaviour::GOOD });
         let second = world.add_unknown(Behaviour::GOOD);
         let third = world.add_unknown(Behaviour::GOOD);
         world.run(seconds(30));
@@ -282,7 +282,7 @@ fn alternate_locations_are_followed() {
     let mut world = World::new(&file);
     let slow = Behaviour {
         rate: 50_000,
-        headers: "X-Alt: 10.0.0.2:6346, junk,\r\n\t10.0.0.3\r\n",
+        headers: "X-Alt: 10.0.0.2:6346, junk,\r\n\t10.0.0.3\r\n".into(),
         ..Behaviour::GOOD
     };
     world.add(slow);
@@ -301,7 +301,7 @@ fn firewalled_alternates_are_pushed() {
     let mut world = World::new(&file);
     let headers =
         "X-Falt: 01010101010101010101010101010101;fwt/1.0; 6346:10.0.0.2;\r\n\t192.0.2.10:6346\r\n";
-    world.add(Behaviour { rate: 50_000, headers, ..Behaviour::GOOD });
+    world.add(Behaviour { rate: 50_000, headers: headers.into(), ..Behaviour::GOOD });
     let walled = world.add_unknown(Behaviour { firewall: Some(true), ..Behaviour::GOOD });
     world.run(seconds(30));
     assert_eq!(world.outcome, VERIFIED);
@@ -317,7 +317,6 @@ fn one_source_does_not_fill_the_table() {
     for number in 0..1_000_u32 {
         let _ = write!(headers, "X-Alt: 10.{}.{}.1\r\n", 1 + number / 250, number % 250);
     }
-    let headers: &'static str = Box::leak(headers.into_boxed_str());
     let file = file_of(3 * MB);
     let mut world = World::new(&file);
     let limits = gnutella_wire::head::HeadLimits { bytes: 65_536, lines: 2_000 };
@@ -325,7 +324,12 @@ fn one_source_does_not_fill_the_table() {
     config.head = limits;
     config.max_connections = 1;
     world = World::of(&file, config, world.info(), &[]);
-    world.add(Behaviour { rate: 3 * MB, most: Some(100_000), headers, ..Behaviour::GOOD });
+    world.add(Behaviour {
+        rate: 3 * MB,
+        most: Some(100_000),
+        headers: headers.into(),
+        ..Behaviour::GOOD
+    });
     world.run(seconds(5));
     assert_eq!(world.outcome, VERIFIED);
     assert_eq!(world.download.sources().count(), 1 + 64 / 4);
@@ -353,7 +357,7 @@ fn another_file_is_not_mixed_in() {
     let file = file_of(2 * MB);
     let urn = "X-Content-URN: urn:sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n";
     for other in [
-        Behaviour { headers: urn, ..Behaviour::GOOD },
+        Behaviour { headers: urn.into(), ..Behaviour::GOOD },
         Behaviour { status: Some(404), ..Behaviour::GOOD },
     ] {
         let mut world = World::new(&file);
@@ -436,7 +440,7 @@ fn a_file_without_a_hash_is_fetched_by_its_name() {
     let file = file_of(MB);
     let info = FileInfo { size: file.len() as u64, sha1: None, root: None, name: b"Hey Jude.mp3" };
     let mut world = World::of(&file, DownloadConfig::CUSTOMARY, info, &[]);
-    let only = world.add(Behaviour { headers: "X-Alt: 10.0.0.9\r\n", ..Behaviour::GOOD });
+    let only = world.add(Behaviour { headers: "X-Alt: 10.0.0.9\r\n".into(), ..Behaviour::GOOD });
     world.run(seconds(10));
     assert_eq!(world.outcome, Some(DownloadEvent::Completed { verified: false }));
     assert!(world.written == file);

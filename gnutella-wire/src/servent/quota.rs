@@ -33,7 +33,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Returns the shares of a table with so many slots; they refill within `lifetime`.
+    /// Returns the shares of a table with `routes` slots; they refill within `lifetime`.
     pub(super) fn of(routes: usize, now: Duration, lifetime: Duration) -> Self {
         let part = |fraction, least| routes.checked_div(fraction).unwrap_or(0).max(least);
         let short = |share| u16::try_from(share).unwrap_or(u16::MAX);

@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gnutella_wire::head::{Head, HeadLimits};
@@ -18,7 +19,7 @@ use sha1::Digest as _;
 const STEP: Duration = Duration::from_millis(20);
 
 /// How a servent serves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Behaviour {
     /// Bytes per second.
     pub rate: usize,
@@ -41,7 +42,7 @@ pub struct Behaviour {
     /// Another status than success.
     pub status: Option<u16>,
     /// Further header lines of its answers.
-    pub headers: &'static str,
+    pub headers: Cow<'static, str>,
 }
 
 impl Behaviour {
@@ -56,7 +57,7 @@ impl Behaviour {
         drops_after: None,
         firewall: None,
         status: None,
-        headers: "",
+        headers: Cow::Borrowed(""),
     };
 }
 
@@ -161,9 +162,10 @@ impl World {
 
     /// Adds a servent that the download knows, and returns its number.
     pub fn add(&mut self, behaviour: Behaviour) -> usize {
+        let firewall = behaviour.firewall;
         let number = self.add_unknown(behaviour);
         let address = address_of(number);
-        let source = match behaviour.firewall {
+        let source = match firewall {
             Some(_) => Source::of_hit(address, servent_of(number), 1, true),
             None => Source::at(address),
         };
@@ -329,12 +331,12 @@ impl World {
         };
         link.asked = rest.to_vec();
         let server = link.server;
-        let behaviour = self.servers[server].behaviour;
+        let behaviour = self.servers[server].behaviour.clone();
         let used = asked.len() - rest.len();
         self.servers[server].asked.push(self.now);
         self.servers[server].heads.push(String::from_utf8_lossy(&asked[..used]).into_owned());
         let request = Request::from_head(&head).unwrap();
-        let (answer, keeps) = self.answer(behaviour, &request);
+        let (answer, keeps) = self.answer(&behaviour, &request);
         let link = self.conns.get_mut(&conn).unwrap();
         link.closes_at = match behaviour.drops_after {
             Some(most) if most < answer.len() => Some(most),
@@ -345,7 +347,7 @@ impl World {
     }
 
     /// Returns the answer, and whether the connection stays open.
-    fn answer(&self, behaviour: Behaviour, request: &Request<'_>) -> (Vec<u8>, bool) {
+    fn answer(&self, behaviour: &Behaviour, request: &Request<'_>) -> (Vec<u8>, bool) {
         let keeps = behaviour.keep_alive;
         let closes = if keeps { "" } else { "Connection: close\r\n" };
         if matches!(request.resource, Resource::Tree(_)) {
@@ -357,7 +359,7 @@ impl World {
             return ([head.as_bytes(), body].concat(), keeps);
         }
         if let Some(status) = behaviour.status {
-            let headers = behaviour.headers;
+            let headers = &behaviour.headers;
             let head =
                 format!("HTTP/1.1 {status} No\r\n{headers}Content-Length: 2\r\n{closes}\r\nno");
             return (head.into_bytes(), keeps);

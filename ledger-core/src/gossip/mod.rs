@@ -25,7 +25,7 @@
 //!   peer that stalls again and again is disconnected, unless it is the only one: one honest peer is enough to catch up.
 //! - **Transactions** are announced by id, asked for once, and never sent to a peer that has them.
 //! - **Snapshots.** Peers announce the block whose state they hand out. Chunks are asked for one after the other, each from
-//!   the best peer that has them; whoever sends a wrong one is disconnected, and the next peer goes on.
+//!   the best peer that has them; a peer that sends a wrong one is disconnected, and the next peer goes on.
 //! - **Limits.** A peer has at most 32 transactions and one request for headers on their way. It announces more once these
 //!   are delivered, and its announcements are counted per second. What nobody asked for is dropped and punished; time forgives.
 //! - **Verdicts.** Only what can never be valid disconnects a peer as [`CloseReason::Invalid`]. A header that is early,

@@ -43,7 +43,7 @@ pub struct JoinBase<E> {
 /// Collects the state after a block from chunks, each of which is verified as it comes. Then it becomes a node.
 ///
 /// A chunk begins where the one before ended, and proves its last entry. What the proof says about all entries to the left
-/// must be what was received: so whoever sends a wrong, missing or surplus entry is found out with that chunk.
+/// must be what was received: so a peer that sends a wrong, missing or surplus entry is found out with that chunk.
 ///
 /// ```
 /// use ledger_core::ledger::Ledger;

@@ -21,7 +21,7 @@ pub(super) struct PendingCommand<A> {
     pub(super) key: Id160,
     pub(super) token: u32,
     pub(super) lookup: Option<LookupId>,
-    /// To whom it was sent last.
+    /// Where it was sent last.
     pub(super) owner: Option<A>,
     pub(super) retry_at: Duration,
     pub(super) until: Duration,
