@@ -50,7 +50,7 @@ fn a_liar_is_found_without_a_tree() {
     let file = file_of(2 * MB);
     let mut world = World::new(&file);
     let plain = Behaviour { tree: None, ..Behaviour::GOOD };
-    let liar = world.add(Behaviour { lies_at: Some(100), ..plain });
+    let liar = world.add(Behaviour { lies_at: Some(100), ..plain.clone() });
     world.add(plain);
     world.run(seconds(120));
     assert_eq!(world.outcome, VERIFIED);
