@@ -74,7 +74,7 @@ fn geometries_stand_in_their_order() {
         let drawn = std::fs::read_to_string(svg.join(picture)).expect("a picture");
         // One size is one marker for each geometry, and one in the legend.
         assert_eq!(drawn.matches("class=\"f1\"").count(), 2, "{picture}");
-        assert_eq!(drawn.matches("<polyline").count(), 7, "{picture}: the legend");
+        assert_eq!(drawn.matches("<polyline").count(), 8, "{picture}: the legend");
     }
     std::fs::remove_dir_all(svg).expect("it is ours");
 }
