@@ -39,7 +39,7 @@ pub struct Run {
     /// Receive datagrams here; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000", value_parser = Endpoint::parse)]
     pub listen: Endpoint,
-    /// Where others reach this node, if it listens on all addresses (0.0.0.0 or [::]); port 0 is that of --listen
+    /// Where others reach this node, if it listens on all addresses (0.0.0.0 or ::); port 0 is that of --listen
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse)]
     pub public: Option<Endpoint>,
     /// Join the ring of this node; several are tried in turn. Without it this node founds a ring
