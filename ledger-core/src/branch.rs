@@ -4,10 +4,12 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::block::SealedHeader;
 use crate::engine::{Ancestry, Engine, Refused, Tip, Weight};
 use crate::error::DecodeError;
 use crate::hash::{BlockId, GenesisId, Hash};
 use crate::header::{Header, Height};
+use crate::merkle::MerkleTree;
 use crate::state::{Effects, TransactionError};
 use crate::times::Times;
 
@@ -18,6 +20,13 @@ pub(crate) struct Branch<E> {
     pub(crate) tip: Tip,
     pub(crate) engine: E,
     pub(crate) times: Times,
+}
+
+/// A branch of which no header is kept, with the tree of the ids up to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeaderBranch<E> {
+    pub(crate) end: Branch<E>,
+    pub(crate) history: MerkleTree,
 }
 
 /// Why a block is never valid.
@@ -134,6 +143,22 @@ impl<E: Engine> Branch<E> {
         };
         self.times.push(header.time);
         self.engine.apply(header, effects);
+    }
+}
+
+impl<E: Engine> HeaderBranch<E> {
+    /// Checks a header whose parent is the end, and moves on to it. Returns its id.
+    pub(crate) fn add(
+        &mut self,
+        sealed: &SealedHeader<'_>,
+        now: u64,
+    ) -> Result<BlockId, Refused<BlockError<E::Error>>> {
+        let history = || self.history.root();
+        let weight = self.end.check(&sealed.header, sealed.proof, now, history)?;
+        let id = sealed.header.id(&self.end.genesis);
+        self.end.apply(&sealed.header, id, weight, &Effects::NONE);
+        self.history.push(MerkleTree::leaf(id.as_bytes()));
+        Ok(id)
     }
 }
 

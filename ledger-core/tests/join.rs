@@ -58,17 +58,26 @@ fn source(node: &mut TestNode) -> Source {
 fn follow(follower: &mut HeaderFollower<Checksum>, blocks: &[Vec<u8>]) -> Option<BlockVerdict> {
     let mut verdict = None;
     for (number, part) in (1..).zip(blocks.chunks(5)) {
-        let mut out = vec![0; 4000];
-        let mut writer = HeadersWriter::new(&mut out).expect("long enough");
-        for block in part {
-            assert!(writer.push(block));
-        }
-        let len = writer.finish(number * 5 < blocks.len());
-        let (message, _) = Message::decode(&out[..len]).expect("it was encoded");
-        let Message::Headers(headers) = message else { panic!("{message}") };
-        verdict = follower.handle_headers(NOW, &headers);
+        verdict = hand(follower, part, number * 5 < blocks.len());
     }
     verdict
+}
+
+/// Hands one message of headers to a follower.
+fn hand(
+    follower: &mut HeaderFollower<Checksum>,
+    blocks: &[Vec<u8>],
+    more: bool,
+) -> Option<BlockVerdict> {
+    let mut out = vec![0; 4000];
+    let mut writer = HeadersWriter::new(&mut out).expect("long enough");
+    for block in blocks {
+        assert!(writer.push(block));
+    }
+    let len = writer.finish(more);
+    let (message, _) = Message::decode(&out[..len]).expect("it was encoded");
+    let Message::Headers(headers) = message else { panic!("{message}") };
+    follower.handle_headers(NOW, &headers)
 }
 
 fn chain_of(driver: &Driver) -> Vec<Vec<u8>> {
@@ -192,6 +201,17 @@ fn a_header_is_trusted_once_it_is_deep_enough() {
     let mut follower = HeaderFollower::new(&node, Height(9));
     follow(&mut follower, &blocks[..5]);
     assert_eq!(follow(&mut follower, &blocks[6..8]), Some(BlockVerdict::Orphan));
+}
+
+#[test]
+fn a_peer_that_repeats_its_headers_is_not_asked_for_more() {
+    let blocks = chain_of(&grown(6));
+    let mut follower = HeaderFollower::new(&new_node(), Height(3));
+    let first = hand(&mut follower, &blocks[..5], true);
+    assert_eq!(first, Some(BlockVerdict::Weighed { after: follower.tip().id }));
+    assert_eq!(hand(&mut follower, &blocks[..5], true), None);
+    let rest = hand(&mut follower, &blocks[..6], true);
+    assert_eq!(rest, Some(BlockVerdict::Weighed { after: follower.tip().id }));
 }
 
 #[test]

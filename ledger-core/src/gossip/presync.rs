@@ -11,13 +11,11 @@ use super::config::GossipConfig;
 use super::headers::Headers;
 use super::types::BlockVerdict;
 use crate::block::SealedHeader;
-use crate::branch::Branch;
-use crate::engine::{Engine, Refused, Weight};
+use crate::branch::HeaderBranch;
+use crate::engine::{Engine, Tip, Weight};
 use crate::hash::BlockId;
 use crate::ledger::Ledger;
-use crate::merkle::MerkleTree;
 use crate::node::{Node, NodeStorage};
-use crate::state::Effects;
 
 /// Weighs the headers of one peer. One for each connection; its memory is constant, however many headers come.
 ///
@@ -83,8 +81,7 @@ enum Stage<E> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Weighing<E> {
     start: BlockId,
-    branch: Branch<E>,
-    history: MerkleTree, // of the ids up to the end of the branch
+    branch: HeaderBranch<E>,
     commitments: Commitments,
 }
 
@@ -138,7 +135,7 @@ impl<E: Engine> Presync<E> {
         let bar = self.min_weight.max(node.tip().weight);
         let parent = first.header.parent;
         let (mut weighing, is_new) = match &self.stage {
-            Stage::Weighing(weighing) if weighing.branch.tip.id == parent => {
+            Stage::Weighing(weighing) if weighing.branch.end.tip.id == parent => {
                 (weighing.clone(), false)
             }
             _ => {
@@ -148,18 +145,19 @@ impl<E: Engine> Presync<E> {
                 if known.weight >= bar {
                     return None;
                 }
-                let (branch, history) = node.branch_after(&parent)?;
-                (Weighing::new(branch, history, self.seed), true)
+                (Weighing::new(node.branch_after(&parent)?, self.seed), true)
             }
         };
-        let height = weighing.branch.tip.height.0;
+        let height = weighing.branch.end.tip.height.0;
         for sealed in decoded(headers).filter(|sealed| sealed.header.height.0 > height) {
-            if let Err(verdict) = weighing.add(&sealed, now) {
-                return Some(verdict);
+            match weighing.branch.add(&sealed, now.as_secs()) {
+                Ok(id) => weighing.commitments.push(&id),
+                Err(refused) => return Some(BlockVerdict::of_refused(&refused)),
             }
         }
-        let count = weighing.branch.tip.height.0.saturating_sub(height);
-        let is_heavy = weighing.branch.tip.weight >= bar;
+        let Tip { id: after, height: end, weight, .. } = weighing.branch.end.tip;
+        let count = end.0.saturating_sub(height);
+        let is_heavy = weight >= bar;
         if is_heavy && is_new {
             return None;
         }
@@ -170,10 +168,9 @@ impl<E: Engine> Presync<E> {
             self.stage = Stage::Again(Again { commitments: weighing.commitments });
             return Some(BlockVerdict::Weighed { after });
         }
-        if !headers.has_more() || self.weighed > self.max_headers {
+        if count == 0 || !headers.has_more() || self.weighed > self.max_headers {
             return Some(self.give_up());
         }
-        let after = weighing.branch.tip.id;
         self.stage = Stage::Weighing(weighing);
         Some(BlockVerdict::Weighed { after })
     }
@@ -208,26 +205,9 @@ impl<E: Engine> Presync<E> {
 }
 
 impl<E: Engine> Weighing<E> {
-    fn new(branch: Branch<E>, history: MerkleTree, seed: u64) -> Self {
-        let commitments = Commitments::new(seed, branch.tip.height.0);
-        Self { start: branch.tip.id, branch, history, commitments }
-    }
-
-    /// Checks a header and forgets it, but for its weight and one bit.
-    fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked =
-            self.branch.check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
-        let weight = checked.map_err(|refused| match refused {
-            Refused::Invalid(_) => BlockVerdict::Invalid,
-            Refused::NotYet { .. } => BlockVerdict::NotYet,
-            Refused::Orphan { .. } => BlockVerdict::Orphan,
-            Refused::NoRoom { .. } => BlockVerdict::NoRoom,
-        })?;
-        let id = sealed.header.id(&self.branch.genesis);
-        self.branch.apply(&sealed.header, id, weight, &Effects::NONE);
-        self.history.push(MerkleTree::leaf(id.as_bytes()));
-        self.commitments.push(&id);
-        Ok(())
+    fn new(branch: HeaderBranch<E>, seed: u64) -> Self {
+        let tip = &branch.end.tip;
+        Self { start: tip.id, commitments: Commitments::new(seed, tip.height.0), branch }
     }
 }
 

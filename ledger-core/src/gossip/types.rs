@@ -154,10 +154,18 @@ impl BlockVerdict {
                 let weight = node.tip_of(&id).map_or(Weight(0), |tip| tip.weight);
                 Self::Accepted { id, weight }
             }
-            Ok(Accepted::Orphan { .. }) | Err(Refused::Orphan { .. }) => Self::Orphan,
-            Ok(Accepted::Early { .. }) | Err(Refused::NotYet { .. }) => Self::NotYet,
-            Err(Refused::NoRoom { .. }) => Self::NoRoom,
-            Err(Refused::Invalid(_)) => Self::Invalid,
+            Ok(Accepted::Orphan { .. }) => Self::Orphan,
+            Ok(Accepted::Early { .. }) => Self::NotYet,
+            Err(ref refused) => Self::of_refused(refused),
+        }
+    }
+
+    pub(crate) const fn of_refused<T>(refused: &Refused<T>) -> Self {
+        match refused {
+            Refused::Orphan { .. } => Self::Orphan,
+            Refused::NotYet { .. } => Self::NotYet,
+            Refused::NoRoom { .. } => Self::NoRoom,
+            Refused::Invalid(_) => Self::Invalid,
         }
     }
 }

@@ -11,14 +11,14 @@ use super::start::Start;
 use super::storage::NodeStorage;
 use super::tree::TreeRoot;
 use crate::block::SealedHeader;
-use crate::branch::Branch;
-use crate::engine::{Engine, Refused, Tip};
+use crate::branch::{Branch, HeaderBranch};
+use crate::engine::{Engine, Tip};
 use crate::error::DecodeError;
 use crate::gossip::{BlockVerdict, Headers};
 use crate::header::{Header, Height};
 use crate::ledger::Ledger;
 use crate::merkle::MerkleTree;
-use crate::state::{Effects, JournalSlot, Key, MapProofError, Store as _, TrieMut, TrieRoot};
+use crate::state::{JournalSlot, Key, MapProofError, Store as _, TrieMut, TrieRoot};
 
 /// Follows the headers of one peer from block 0, and keeps the one at the height of a snapshot. Its memory is constant.
 ///
@@ -26,8 +26,7 @@ use crate::state::{Effects, JournalSlot, Key, MapProofError, Store as _, TrieMut
 /// With several peers, follow each one, and take the heaviest branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderFollower<E> {
-    branch: Branch<E>,
-    history: MerkleTree, // of the ids up to the tip
+    branch: HeaderBranch<E>,
     target: Height,
     base: Option<JoinBase<E>>,
 }
@@ -107,16 +106,16 @@ impl<E: Engine> HeaderFollower<E> {
     /// Creates one that follows the chain of a node from its newest final block, block 0 if it is new, to a snapshot of
     /// the block at height `target`.
     pub fn new<L, S: NodeStorage>(node: &Node<E, L, S>, target: Height) -> Self {
-        let branch = node.inner.root.clone();
+        let end = node.inner.root.clone();
         let mut history = node.inner.history.before.clone();
-        history.push(MerkleTree::leaf(branch.tip.id.as_bytes()));
-        Self { branch, history, target, base: None }
+        history.push(MerkleTree::leaf(end.tip.id.as_bytes()));
+        Self { branch: HeaderBranch { end, history }, target, base: None }
     }
 
     /// Returns the last header.
     #[must_use]
     pub const fn tip(&self) -> &Tip {
-        &self.branch.tip
+        &self.branch.end.tip
     }
 
     /// Returns the height of the snapshot.
@@ -131,34 +130,27 @@ impl<E: Engine> HeaderFollower<E> {
     ///
     /// After `Orphan` the peer has changed over to another branch: begin with a new follower.
     pub fn handle_headers(&mut self, now: Duration, headers: &Headers<'_>) -> Option<BlockVerdict> {
+        let before = self.tip().height;
         for bytes in headers {
             let Ok((sealed, _)) = SealedHeader::decode(bytes) else { continue };
-            if sealed.header.height > self.branch.tip.height
+            if sealed.header.height > self.tip().height
                 && let Err(verdict) = self.add(&sealed, now)
             {
                 return Some(verdict);
             }
         }
-        let goes_on = headers.has_more() && !headers.is_empty();
-        goes_on.then_some(BlockVerdict::Weighed { after: self.branch.tip.id })
+        let goes_on = headers.has_more() && self.tip().height > before;
+        goes_on.then_some(BlockVerdict::Weighed { after: self.tip().id })
     }
 
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked =
-            self.branch.check(&sealed.header, sealed.proof, now.as_secs(), || self.history.root());
-        let weight = checked.map_err(|refused| match refused {
-            Refused::Invalid(_) => BlockVerdict::Invalid,
-            Refused::NotYet { .. } => BlockVerdict::NotYet,
-            Refused::Orphan { .. } => BlockVerdict::Orphan,
-            Refused::NoRoom { .. } => BlockVerdict::NoRoom,
-        })?;
-        let id = sealed.header.id(&self.branch.genesis);
-        self.branch.apply(&sealed.header, id, weight, &Effects::NONE);
-        if sealed.header.height == self.target {
-            let (branch, history) = (self.branch.clone(), self.history.clone());
-            self.base = Some(JoinBase { branch, header: sealed.header, history });
+        let header = sealed.header;
+        let before = (header.height == self.target).then(|| self.branch.history.clone());
+        let added = self.branch.add(sealed, now.as_secs());
+        added.map_err(|refused| BlockVerdict::of_refused(&refused))?;
+        if let Some(history) = before {
+            self.base = Some(JoinBase { branch: self.branch.end.clone(), header, history });
         }
-        self.history.push(MerkleTree::leaf(id.as_bytes()));
         Ok(())
     }
 
@@ -166,9 +158,10 @@ impl<E: Engine> HeaderFollower<E> {
     #[must_use]
     pub fn base(&self, depth: u32) -> Option<JoinBase<E>> {
         let deep = self.target.0.saturating_add(u64::from(depth));
-        let is_final = self.branch.engine.finalized().is_some_and(|height| height >= self.target);
+        let is_final =
+            self.branch.end.engine.finalized().is_some_and(|height| height >= self.target);
         let base = self.base.as_ref();
-        base.filter(|_| is_final || self.branch.tip.height.0 >= deep).cloned()
+        base.filter(|_| is_final || self.tip().height.0 >= deep).cloned()
     }
 }
 

@@ -10,14 +10,13 @@ use super::start::Start;
 use super::storage::NodeStorage;
 use super::tree::TreeRef;
 use crate::block::{Body, SealedHeader};
-use crate::branch::{BlockError, Branch};
+use crate::branch::{BlockError, Branch, HeaderBranch};
 use crate::conn::ConnId;
 use crate::engine::{Ancestry, Engine, Refused, Tip};
 use crate::error::ConfigError;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::MerkleTree;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -199,15 +198,15 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
 
     /// Returns the branch that ends in a block of the tree, or in the newest final block, and the tree of the ids up to
     /// that block.
-    pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<(Branch<E>, MerkleTree)> {
+    pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<HeaderBranch<E>> {
         let mut inner = self.inner_mut();
         if *id == inner.inner.root.tip.id {
             let history = inner.tree().history(&inner.inner.history, None);
-            return Some((inner.inner.root.clone(), history));
+            return Some(HeaderBranch { end: inner.inner.root.clone(), history });
         }
         let at = inner.tree().find(id)?;
         let history = inner.tree().history(&inner.inner.history, Some(at));
-        Some((inner.with_recent_branch(at, Branch::clone), history))
+        Some(HeaderBranch { end: inner.with_recent_branch(at, Branch::clone), history })
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_, E> {
