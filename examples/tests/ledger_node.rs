@@ -117,7 +117,7 @@ fn a_node_that_is_killed_goes_on_with_the_same_chain() {
 }
 
 #[test]
-#[ignore = "minutes: .ci/nightly.d/ledger.sh"]
+#[ignore = "minutes: .ci/steps/86-ledger-kills.sh"]
 fn a_node_that_is_killed_fifty_times_goes_on_with_the_same_chain() {
     let kills = std::env::var("KILLS").map_or(50, |text| text.parse().expect("a number"));
     killed(kills);
