@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The deepest stack of every public function on a Cortex-M4, from the assembly of step 56: at most 2 KB, or what
+# The deepest stack of every public function on a Cortex-M4, from the assembly of `panic-free.sh`: at most 2 KB, or what
 # `.ci/linked/stack.txt` lists, and a tenth. Calls through pointers are not followed.
 # `.ci/nightly.d/stack.sh --bless` lists what is deeper anew.
 set -euo pipefail
