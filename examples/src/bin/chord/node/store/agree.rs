@@ -1,9 +1,9 @@
 //! Stores that differ come to have the same entries, at a bounded cost.
 
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use chord_core::{Config, Id160, KeyRange, Peer};
+use chord_core::{Config, Id160, KeyRange, Peer, Wire as _};
 use sim::Rng;
 
 use super::codec::Letter;
@@ -12,11 +12,16 @@ use super::table::Limits;
 use super::transfer::{Change, Entry, LONGEST_DATAGRAM, Transfer};
 
 const MILLI: Duration = Duration::from_millis(1);
+/// All keys.
+const ALL: KeyRange<Id160> = KeyRange { after: Id160::ZERO, through: Id160::ZERO };
 
 /// A ring of three members that know each other from the start; each keeps all keys.
 struct Ring {
     members: Vec<Member<u32>>,
     now: Duration,
+    /// Those on their way: when they arrive, from where, where to.
+    net: VecDeque<(Duration, u32, u32, Vec<u8>)>,
+    delay: Duration,
     /// How many of 1000 datagrams get lost.
     loss: u16,
     rng: Rng,
@@ -40,7 +45,9 @@ impl Ring {
         };
         let members = peers.iter().copied().map(member).collect();
         let rng = Rng::new(9);
-        Self { members, now: Duration::ZERO, loss: 0, rng, sent: 0, answers: vec![] }
+        let (now, delay) = (Duration::ZERO, Duration::ZERO);
+        let net = VecDeque::new();
+        Self { members, now, net, delay, loss: 0, rng, sent: 0, answers: vec![] }
     }
 
     fn run_for(&mut self, span: Duration) {
@@ -51,12 +58,15 @@ impl Ring {
             for member in &mut self.members {
                 member.handle_timeout(self.now);
             }
-            let mut waiting = VecDeque::new();
             loop {
                 for member in &mut self.members {
                     let from = member.node().me().address;
                     while let Some((to, len)) = member.poll_transmit(&mut buf).unwrap() {
-                        waiting.push_back((from, to, buf[..len].to_vec()));
+                        self.sent += 1;
+                        if !self.rng.chance(self.loss) {
+                            let at = self.now + self.delay;
+                            self.net.push_back((at, from, to, buf[..len].to_vec()));
+                        }
                     }
                     while let Some(event) = member.poll_event() {
                         if let MemberEvent::Answered { answer, .. } = event {
@@ -64,11 +74,10 @@ impl Ring {
                         }
                     }
                 }
-                let Some((from, to, bytes)) = waiting.pop_front() else { break };
-                self.sent += 1;
-                if self.rng.chance(self.loss) {
-                    continue;
+                if self.net.front().is_none_or(|(at, ..)| *at > self.now) {
+                    break;
                 }
+                let Some((_, from, to, bytes)) = self.net.pop_front() else { break };
                 self.members[to as usize - 1].handle_datagram(self.now, from, &bytes).unwrap();
             }
         }
@@ -116,10 +125,11 @@ fn values_that_diverged_merge_by_version_then_deletion_then_bytes() {
 
 /// Two stores have a thousand entries each, and the third one has none. Returns how many datagrams were sent until all
 /// had all.
-fn merge_thousands(loss: u16, span: Duration) -> usize {
+fn merge_thousands(loss: u16, delay: Duration, span: Duration) -> usize {
     const COUNT: usize = 1000;
     let mut ring = Ring::new([8 << 20; 3]);
     ring.loss = loss;
+    ring.delay = delay;
     let mut rng = Rng::new(2);
     for n in 0..2 * COUNT {
         let key = key(&mut rng);
@@ -138,15 +148,23 @@ fn merge_thousands(loss: u16, span: Duration) -> usize {
 
 #[test]
 fn thousands_of_entries_reach_an_empty_store_and_one_that_has_others() {
-    let sent = merge_thousands(0, Duration::from_secs(3));
+    let sent = merge_thousands(0, Duration::ZERO, Duration::from_secs(3));
     // Each entry has to travel to two stores, and most do so once or twice.
     assert!((4000..16_000).contains(&sent), "{sent} datagrams");
 }
 
 #[test]
 fn thousands_of_entries_arrive_where_a_tenth_of_all_datagrams_gets_lost() {
-    let sent = merge_thousands(100, Duration::from_secs(5));
+    let sent = merge_thousands(100, Duration::ZERO, Duration::from_secs(5));
     assert!((4000..20_000).contains(&sent), "{sent} datagrams");
+}
+
+#[test]
+fn thousands_of_entries_arrive_over_a_slow_network() {
+    let sent = merge_thousands(0, MILLI * 60, Duration::from_secs(5));
+    assert!((4000..20_000).contains(&sent), "{sent} datagrams");
+    let sent = merge_thousands(0, MILLI * 200, Duration::from_secs(6));
+    assert!((4000..25_000).contains(&sent), "{sent} datagrams");
 }
 
 /// Three of a thousand entries differ: only they travel, and the digests that lead to them.
@@ -163,9 +181,8 @@ fn a_small_difference_costs_little() {
         }
     }
     ring.run_for(Duration::from_secs(3));
-    let all = KeyRange { after: Id160::from([0; 20]), through: Id160::from([0; 20]) };
-    let digest = ring.members[0].store.digest(all);
-    assert!(ring.members.iter().all(|member| member.store.digest(all) == digest));
+    let digest = ring.members[0].store.digest(ALL);
+    assert!(ring.members.iter().all(|member| member.store.digest(ALL) == digest));
     assert!(ring.sent < 1000, "{} datagrams", ring.sent);
 }
 
@@ -231,4 +248,83 @@ fn a_change_that_arrives_late_for_the_second_time_changes_nothing() {
     let done = ask(&mut ring.members[0], later, &put(2, "one")).unwrap().transfer;
     assert_eq!(done, Transfer::Done { token: 2, version: 1, copies: 0 });
     assert_eq!(ring.members[0].store.find(key), Some(&entry(2, "two")));
+}
+
+/// The address shows that it receives, and asks for all entries.
+fn ask_for_all(member: &mut Member<u32>, from: u32) {
+    let mut buf = [0; LONGEST_DATAGRAM];
+    let mut yours = 0;
+    for _ in 0..2 {
+        let letter = Letter { transfer: Transfer::Differs { range: ALL }, yours, mine: 5 };
+        member.handle_datagram(Duration::ZERO, from, &letter.encode()).unwrap();
+        while let Some((to, len)) = member.poll_transmit(&mut buf).unwrap() {
+            let letter = Letter::decode(&buf[..len]).filter(|_| to == from);
+            yours = letter.map_or(yours, |letter| letter.mine);
+        }
+    }
+}
+
+/// Runs a member for a time, in which peers with these addresses answer. Returns how many copies each address received.
+fn copies_received(
+    member: &mut Member<u32>,
+    span: Duration,
+    answering: &[u32],
+) -> BTreeMap<u32, usize> {
+    let mut buf = [0; LONGEST_DATAGRAM];
+    let mut copies = BTreeMap::new();
+    let mut now = Duration::ZERO;
+    while now < span {
+        now += MILLI * 10;
+        member.handle_timeout(now);
+        while let Some((to, len)) = member.poll_transmit(&mut buf).unwrap() {
+            let Some(Letter { transfer: Transfer::Copy { token, .. }, mine: yours, .. }) =
+                Letter::decode(&buf[..len])
+            else {
+                continue;
+            };
+            *copies.entry(to).or_default() += 1;
+            if token != 0 && answering.contains(&to) {
+                let kept = Letter { transfer: Transfer::Kept { token }, yours, mine: 5 };
+                member.handle_datagram(now, to, &kept.encode()).unwrap();
+            }
+        }
+    }
+    copies
+}
+
+fn full_of_entries(count: usize) -> Member<u32> {
+    let mut ring = Ring::new([8 << 20; 3]);
+    let mut rng = Rng::new(5);
+    for _ in 0..count {
+        let key = key(&mut rng);
+        ring.keep(0, key, &entry(1, "value"));
+    }
+    ring.members.swap_remove(0)
+}
+
+#[test]
+fn a_peer_that_asks_for_all_and_goes_away_receives_a_bounded_part() {
+    let mut member = full_of_entries(5000);
+    ask_for_all(&mut member, 7);
+    ask_for_all(&mut member, 8);
+    let copies = copies_received(&mut member, Duration::from_secs(6), &[8]);
+    assert!((16..=640).contains(&copies[&7]), "{}", copies[&7]);
+    assert_eq!(copies[&8], 5000);
+}
+
+#[test]
+fn many_who_ask_for_all_do_not_keep_a_neighbour_from_its_share() {
+    let mut member = full_of_entries(5000);
+    let strangers: Vec<u32> = (100..200).collect();
+    for stranger in &strangers {
+        ask_for_all(&mut member, *stranger);
+    }
+    ask_for_all(&mut member, 2);
+    let mut answering = strangers.clone();
+    answering.push(2);
+    let copies = copies_received(&mut member, Duration::from_secs(5), &answering);
+    let served = strangers.iter().filter(|stranger| copies.contains_key(stranger)).count();
+    assert_eq!(served, 31);
+    let most = copies.values().max().unwrap();
+    assert!(copies[&2] + 32 >= *most && copies[&2] > 300, "{copies:?}");
 }

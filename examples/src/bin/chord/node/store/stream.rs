@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use chord_core::{Id160, KeyRange};
 
-use super::member::{Member, SILENCE};
+use super::member::{Member, PATIENCE, SILENCE};
 use super::sync::FULL;
 use super::table::Origin;
 use super::transfer::Transfer;
@@ -105,9 +105,13 @@ impl<A: Origin> Streams<A> {
         });
     }
 
-    /// Returns the peer that has its turn, its token, and the range that it receives.
-    fn turn(&mut self) -> Option<(A, u32, KeyRange<Id160>)> {
-        let at = self.list.iter().position(|stream| !stream.ranges.is_empty())?;
+    /// Returns the peer that has its turn, its token, and the range that it receives. Peers that have not answered for a
+    /// while receive nothing more until they do.
+    fn turn(&mut self, now: Duration) -> Option<(A, u32, KeyRange<Id160>)> {
+        let answers =
+            |stream: &Stream<A>| stream.asked.is_none_or(|at| now.saturating_sub(at) < PATIENCE);
+        let mut list = self.list.iter();
+        let at = list.position(|stream| !stream.ranges.is_empty() && answers(stream))?;
         self.list.rotate_left(at);
         let stream = self.list.front()?;
         Some((stream.to, stream.token, *stream.ranges.front()?))
@@ -199,12 +203,14 @@ impl<A: Origin> Member<A> {
             return;
         }
         self.streams.tidy(self.now);
+        if self.streams.next_at().is_some() {
+            self.streams.next_at = self.after(WINDOW);
+        }
         let mut left = BUDGET;
         while left > 0
-            && let Some((to, token, range)) = self.streams.turn()
+            && let Some((to, token, range)) = self.streams.turn(self.now)
         {
             let count = TURN.min(left);
-            self.streams.next_at = self.after(WINDOW);
             let mut keys: Vec<Id160> = self.store.keys(range).take(count + 1).collect();
             let more = keys.len() > count;
             keys.truncate(count);
@@ -288,7 +294,7 @@ mod tests {
         }
         let mut order = vec![];
         for n in 0..4 {
-            let (to, _, range) = streams.turn().unwrap();
+            let (to, _, range) = streams.turn(Duration::ZERO).unwrap();
             order.push((to, range));
             let last = (to == 2).then(|| Id160::from([3 + n; 20]));
             assert_eq!(streams.end_turn(last, Duration::ZERO), (to, n) == (1, 2));
@@ -299,6 +305,8 @@ mod tests {
         assert!(
             streams.is_busy(2, range(7, 8), SILENCE) && !streams.is_busy(2, range(1, 5), SILENCE)
         );
+        assert!(streams.turn(PATIENCE.saturating_sub(WINDOW)).is_some());
+        assert_eq!(streams.turn(PATIENCE), None);
         streams.tidy(SILENCE.saturating_sub(WINDOW));
         assert!(streams.runs_to(2));
         streams.tidy(SILENCE);
