@@ -6,6 +6,7 @@ use chord_core::{Id160, LookupId};
 
 use super::member::{Answer, Member, MemberEvent, PATIENCE, SILENCE};
 use super::pending::{Action, PendingCommand};
+use super::sync::STRAY;
 use super::table::Origin;
 use super::transfer::Transfer;
 
@@ -122,7 +123,8 @@ impl<A: Origin> Member<A> {
     }
 
     /// Sends stray entries back to their owners.
-    pub(super) fn return_strays(&mut self, then: Duration) {
+    pub(super) fn return_strays(&mut self) {
+        let then = self.now.saturating_sub(STRAY);
         loop {
             let returns = self.commands.iter().filter(|it| it.what == Action::Return);
             if returns.count() >= MOST_RETURNS {
@@ -145,6 +147,7 @@ impl<A: Origin> Member<A> {
         if let Some(at) = self.commands.iter().position(home) {
             let command = self.commands.swap_remove(at);
             self.store.remove(command.key);
+            self.return_strays();
         }
     }
 }

@@ -10,8 +10,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use chord_core::{
-    BufferTooSmall, Config, Event, Full, Id160, LookupId, Node, NodeLimits, NodeVec, Peer,
-    StartError,
+    BufferTooSmall, Config, Event, Full, Id160, KeyRange, LookupId, Node, NodeLimits, NodeVec,
+    Peer, StartError,
 };
 
 use super::codec::Letter;
@@ -19,7 +19,8 @@ use super::cookies::Cookies;
 use super::owner::{Finished, Put};
 use super::pending::{Action, PendingCommand};
 use super::report::{Counters, Report, encode_fingers};
-use super::sync::{Budget, Keeper};
+use super::stream::Streams;
+use super::sync::Keeper;
 use super::table::{Limits, Origin, Store};
 use super::transfer::{Change, Entry, FIRST, Transfer};
 
@@ -38,7 +39,7 @@ pub struct Member<A> {
     pub store: Store,
     pub counters: Counters,
     pub(super) now: Duration,
-    cookies: Cookies<A>,
+    pub(super) cookies: Cookies<A>,
     outbox: VecDeque<Waiting<A>>,
     pub(super) events: VecDeque<MemberEvent<A>>,
     pub(super) commands: Vec<PendingCommand<A>>,
@@ -46,7 +47,11 @@ pub struct Member<A> {
     pub(super) finished: VecDeque<Finished<A>>,
     pub(super) keepers: Vec<Keeper<A>>,
     pub(super) compare_at: Duration,
-    pub(super) budget: Budget,
+    /// When those that have not answered are asked again; earlier if something has changed.
+    pub(super) retry_at: Duration,
+    /// The range and its digest that were compared last.
+    pub(super) compared: Option<(KeyRange<Id160>, u128)>,
+    pub(super) streams: Streams<A>,
     /// Until then this node asks for no copies, since it had no room.
     pub(super) full_until: Duration,
     last_token: u32,
@@ -109,7 +114,9 @@ impl<A: Origin> Member<A> {
             finished: VecDeque::new(),
             keepers: Vec::new(),
             compare_at: Duration::ZERO,
-            budget: Budget::default(),
+            retry_at: Duration::ZERO,
+            compared: None,
+            streams: Streams::default(),
             full_until: Duration::ZERO,
             last_token: (secret >> 32) as u32,
         }
@@ -193,6 +200,7 @@ impl<A: Origin> Member<A> {
         if self.node.state().is_member() && self.compare_at <= self.now {
             self.compare();
         }
+        self.send_streams();
         self.finish_puts();
         self.retry_commands();
         self.listen(now);
@@ -203,6 +211,7 @@ impl<A: Origin> Member<A> {
         let commands = self.commands.iter().map(|command| command.retry_at);
         let puts = self.puts.iter().map(|put| put.until);
         let own = compare.into_iter().chain(commands).chain(puts).chain(self.store.next_expiry());
+        let own = own.chain(self.streams.next_at());
         let own = own.min().filter(|at| *at != Duration::MAX);
         self.node.poll_timeout().into_iter().chain(own).min()
     }

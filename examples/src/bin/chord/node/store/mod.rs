@@ -6,12 +6,15 @@
 //! | `owner` | the owner's side of a member: answers, versions and copies |
 //! | `command` | the client's side of a member: commands for the owner of a key |
 //! | `sync` | how owners and those that keep copies agree |
+//! | `stream` | entries on their way to others |
 //! | `table` | the entries of one node, with limits and expiry |
 //! | `report` | what a node says about itself |
 //! | `cookies` | who has shown that it receives at its address |
 //! | `transfer` | the messages, and their bytes in `codec` |
-//! | `churn`, `laws` | tests over the simulated network |
+//! | `agree`, `churn`, `laws` | tests of all together |
 
+#[cfg(test)]
+mod agree;
 #[cfg(test)]
 mod churn;
 mod codec;
@@ -23,6 +26,7 @@ mod member;
 mod owner;
 mod pending;
 mod report;
+mod stream;
 mod sync;
 mod table;
 mod transfer;

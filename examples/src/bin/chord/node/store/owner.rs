@@ -119,7 +119,9 @@ impl<A: Origin> Member<A> {
             put.missing.retain(|address| *address != from);
             return self.finish_puts();
         }
-        self.end(from, token, Answer::Refused);
+        if !self.refuse_stream(from, token) {
+            self.end(from, token, Answer::Refused);
+        }
     }
 
     /// A peer had another cookie than this node knew: what was sent there goes out again.

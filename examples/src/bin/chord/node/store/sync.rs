@@ -1,7 +1,8 @@
 //! How the owner of a range and the nodes that keep its copies come to have the same entries.
 //!
 //! The owner sends each of them a digest of its range. Where two differ, the receiver sends what it has and asks for
-//! the rest; a range of many entries is cut into sixteen parts first, so that only parts that differ are sent.
+//! the rest; a range of many entries is cut into sixteen parts first, so that only parts that differ are sent. The
+//! entries go out as a stream, and while it runs the two are not compared again.
 
 use core::time::Duration;
 
@@ -13,15 +14,12 @@ use super::transfer::Transfer;
 
 /// How long after a change copies are compared, so that several changes count as one.
 pub(super) const SOON: Duration = Duration::from_millis(10);
-/// How often copies are compared.
+/// How long after all have had the same entries they are compared again.
 const COMPARE: Duration = Duration::from_secs(1);
 /// How long an entry may be nobody's before it goes back to its owner.
-const STRAY: Duration = Duration::from_secs(20);
+pub(super) const STRAY: Duration = Duration::from_secs(20);
 /// More entries than this are compared in parts.
 const BATCH: usize = 16;
-/// How many entries are sent in each window, so that receivers can follow: 2.5 MB a second.
-const BUDGET: usize = 128;
-const WINDOW: Duration = Duration::from_millis(50);
 /// How long a node that had no room asks for no entries.
 pub(super) const FULL: Duration = Duration::from_secs(10);
 
@@ -35,48 +33,68 @@ pub(super) struct Keeper<A> {
     agreed: bool,
     /// It had the same entries when it was compared last.
     same: bool,
-}
-
-/// How many entries may be sent in this window.
-#[derive(Debug, Default)]
-pub(super) struct Budget {
-    since: Duration,
-    sent: usize,
+    /// Until then it is not asked again, unless something changes.
+    calm_until: Duration,
 }
 
 impl<A> Keeper<A> {
     pub(super) fn is_silent(&self, now: Duration) -> bool {
         self.asked.is_some_and(|at| now.saturating_sub(at) >= SILENCE)
     }
+
+    fn is_calm(&self, now: Duration) -> bool {
+        self.asked.is_none() && self.calm_until > now
+    }
 }
 
 impl<A: Origin> Member<A> {
     /// Compares the own range with all that keep copies of it, and asks those again that owe an answer.
     pub(super) fn compare(&mut self) {
-        let all = self.after(COMPARE);
-        self.compare_at = self.after(PATIENCE);
-        let range = self.node.keys();
         let now = self.now;
+        let wait = if now < self.full_until { COMPARE } else { PATIENCE };
+        self.retry_at = self.after(wait);
+        self.compare_at = self.retry_at;
+        let range = self.node.keys();
         self.store.claim(range, now);
         let digest = self.store.digest(range);
+        if self.compared != Some((range, digest)) {
+            self.compared = Some((range, digest));
+            self.disturb();
+        }
+        self.update_keepers();
+        let owing = self.keepers.iter_mut().filter(|keeper| !keeper.is_calm(now));
+        let owing: Vec<A> = owing
+            .map(|keeper| {
+                keeper.asked.get_or_insert(now);
+                keeper.address
+            })
+            .collect();
+        for address in owing {
+            // A stream there asks for answers itself, and what it brings is not compared before its end.
+            if !self.streams.runs_to(address) {
+                self.send(address, Transfer::Compare { range, digest });
+            }
+        }
+        self.return_strays();
+    }
+
+    /// The nodes of the successor list keep copies.
+    fn update_keepers(&mut self) {
         let list: Vec<A> = self.node.successors().iter().map(|peer| peer.address).collect();
         self.keepers.retain(|keeper| list.contains(&keeper.address));
-        let mut owing = false;
         for address in list {
-            if !self.keepers.iter().any(|keeper| keeper.address == address) {
-                let keeper = Keeper { address, asked: None, agreed: false, same: false };
+            if self.keeper(address).is_none() {
+                let calm_until = Duration::ZERO;
+                let keeper =
+                    Keeper { address, asked: None, agreed: false, same: false, calm_until };
                 self.keepers.push(keeper);
             }
-            self.send(address, Transfer::Compare { range, digest });
         }
-        for keeper in &mut self.keepers {
-            keeper.asked.get_or_insert(now);
-            owing = owing || !keeper.is_silent(now);
-        }
-        if !owing {
-            self.compare_at = all;
-        }
-        self.return_strays(now.saturating_sub(STRAY));
+    }
+
+    /// All keepers are asked in the next comparison.
+    fn disturb(&mut self) {
+        self.keepers.iter_mut().for_each(|keeper| keeper.calm_until = Duration::ZERO);
     }
 
     /// Returns whether this node may answer: it has compared its range with every node that may know more.
@@ -98,6 +116,7 @@ impl<A: Origin> Member<A> {
     /// The range has grown: others may know more about it.
     pub(super) fn unsettle(&mut self) {
         self.keepers.iter_mut().for_each(|keeper| keeper.agreed = false);
+        self.disturb();
         self.compare_soon();
     }
 
@@ -111,6 +130,7 @@ impl<A: Origin> Member<A> {
 
     /// A peer has sent anything: it is not silent.
     pub(super) fn hear(&mut self, from: A) {
+        self.streams.hear(from);
         if let Some(keeper) = self.keeper(from) {
             keeper.asked = None;
         }
@@ -119,9 +139,11 @@ impl<A: Origin> Member<A> {
     pub(super) fn handle_compare(&mut self, from: A, range: KeyRange<Id160>, digest: u128) {
         self.store.claim(range, self.now);
         if self.store.digest(range) == digest {
-            self.send(from, Transfer::Same { range, digest });
-        } else {
-            self.handle_difference(from, range);
+            return self.send(from, Transfer::Same { range, digest });
+        }
+        self.handle_difference(from, range);
+        if self.now < self.full_until {
+            self.send(from, Transfer::Refused { token: 0 });
         }
     }
 
@@ -134,39 +156,35 @@ impl<A: Origin> Member<A> {
 
     pub(super) fn handle_same(&mut self, from: A, range: KeyRange<Id160>, digest: u128) {
         let same = range == self.node.keys() && self.store.digest(range) == digest;
+        let calm_until = self.after(COMPARE);
         if let Some(keeper) = self.keeper(from).filter(|_| same) {
             keeper.agreed = true;
             keeper.same = true;
+            keeper.calm_until = calm_until;
+            self.calm_down();
         }
     }
 
-    /// The other one has sent what it has in the range: sends as much as one batch, and lets it compare the rest.
+    /// The other one asks for what is in the range.
     pub(super) fn handle_differs(&mut self, from: A, range: KeyRange<Id160>) {
         self.mark_different(from);
-        let mut keys = self.store.keys(range);
-        let batch: Vec<Id160> = keys.by_ref().take(BATCH).collect();
-        let more = keys.next().is_some();
-        drop(keys);
-        let sent = batch.iter().all(|key| self.send_entry(from, *key));
-        if let (true, true, Some(last)) = (sent, more, batch.last()) {
-            let rest = KeyRange { after: *last, through: range.through };
-            let digest = self.store.digest(rest);
-            self.send(from, Transfer::Check { range: rest, digest });
-        }
-        let wait = if sent { PATIENCE } else { WINDOW };
-        self.compare_at = self.compare_at.min(self.after(wait));
+        self.stream(from, range);
     }
 
-    /// Sends what is in the range, or digests of its parts.
+    /// Sends what is in the range and asks for the rest, or sends digests of its parts. Does nothing while some of it is
+    /// on its way there.
     fn handle_difference(&mut self, to: A, range: KeyRange<Id160>) {
-        let keys: Vec<Id160> = self.store.keys(range).take(BATCH + 1).collect();
+        if self.streams.is_busy(to, range, self.now) {
+            return;
+        }
+        let count = self.store.keys(range).take(BATCH + 1).count();
         let parts = parts(range);
-        if keys.len() <= BATCH || parts.is_empty() {
-            let _ = keys.into_iter().take(BATCH).all(|key| self.send_entry(to, key));
-            let full = self.now < self.full_until;
-            let asks =
-                if full { Transfer::Refused { token: 0 } } else { Transfer::Differs { range } };
-            return self.send(to, asks);
+        if count <= BATCH || parts.is_empty() {
+            self.stream(to, range);
+            if self.now >= self.full_until {
+                self.send(to, Transfer::Differs { range });
+            }
+            return;
         }
         for range in parts {
             let digest = self.store.digest(range);
@@ -176,39 +194,37 @@ impl<A: Origin> Member<A> {
 
     /// A node has no room for more: it keeps no copies, and others need not wait for it.
     pub(super) fn handle_full(&mut self, from: A) {
+        self.streams.stop(from, self.after(FULL));
+        let calm_until = self.after(COMPARE);
         if let Some(keeper) = self.keeper(from) {
             keeper.agreed = true;
             keeper.same = false;
+            keeper.calm_until = calm_until;
+            self.calm_down();
+        }
+    }
+
+    /// Once all have answered, the next comparison has time, unless something has changed.
+    fn calm_down(&mut self) {
+        let calm = self.keepers.iter().all(|keeper| keeper.is_calm(self.now));
+        if calm && self.compare_at == self.retry_at {
+            self.compare_at = self.after(COMPARE);
         }
     }
 
     fn mark_different(&mut self, from: A) {
+        let retry_at = self.after(PATIENCE);
         if let Some(keeper) = self.keeper(from) {
             keeper.same = false;
+            keeper.calm_until = Duration::ZERO;
+            self.compare_at = self.compare_at.min(retry_at);
         }
     }
 
-    /// Sends the first entries of a range to its new owner; the rest follows when that one compares.
+    /// Sends the entries of a range to its new owner.
     pub(super) fn hand_over(&mut self, to: A, range: KeyRange<Id160>) {
-        let keys: Vec<Id160> = self.store.keys(range).take(BUDGET).collect();
-        let _ = keys.into_iter().all(|key| self.send_entry(to, key));
-    }
-
-    /// Sends a copy that needs no answer. Returns `false` if this window has no room for it.
-    fn send_entry(&mut self, to: A, key: Id160) -> bool {
-        if self.now.saturating_sub(self.budget.since) >= WINDOW {
-            self.budget = Budget { since: self.now, sent: 0 };
-        }
-        if self.budget.sent >= BUDGET {
-            return false;
-        }
-        let entry = self.store.find(key).cloned();
-        if let (Some(entry), Some(lifetime)) = (entry, self.store.lifetime(key, self.now)) {
-            self.budget.sent += 1;
-            self.counters.copies += 1;
-            self.send(to, Transfer::Copy { token: 0, key, entry, lifetime });
-        }
-        true
+        self.stream(to, range);
+        self.send_streams(); // a node that leaves has no time
     }
 }
 
