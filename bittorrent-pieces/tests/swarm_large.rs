@@ -165,7 +165,7 @@ fn slowdown(nodes: usize, pieces: usize, nth: usize, hostile: &[Kind], without: 
 /// before any honest peer is, so each node serves them first; a seed then gives each a turn as it gives to all.
 fn bar(kinds: &[Kind]) -> f64 {
     match kinds {
-        [Kind::BlockRequests] => 1.8,
+        [Kind::BlockRequests] => 1.9,
         _ => 1.3,
     }
 }
