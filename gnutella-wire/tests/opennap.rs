@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Bound, Client, ClientCloseReason, ClientError, ClientEvent, File, FileSlot, Frame, Index,
-    IndexCloseReason, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind, LinkType, Login,
-    MAX_DATA, Message, NapAddress, NapError, Search, UserSlot, Wanted,
+    Bound, Client, ClientCloseReason, ClientError, ClientEvent, ClientState, File, FileSlot, Frame,
+    Index, IndexCloseReason, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind, LinkType, Login,
+    MAX_DATA, Message, NapAddress, NapError, Search, UserSlot, UserState, Wanted,
 };
 use gnutella_wire::{ConnId, ConnectError, NotConnected, Received, Text};
 
@@ -329,6 +329,71 @@ fn silence_is_pinged_and_then_ended() {
     assert_eq!((index.poll_event(), index.poll_timeout()), (Some(silent), None));
 }
 
+/// What a user of an index is to do until when.
+#[derive(Clone, Copy)]
+struct Due {
+    at: u64, // seconds
+    state: UserState,
+}
+
+/// Any order of connections, logins, messages and closings: each user has its own deadline, and none is lost.
+#[test]
+fn every_user_keeps_its_deadline_whatever_the_others_do() {
+    const USERS: u32 = 6;
+    for seed in 0..100_u32 {
+        let mut index = server(USERS as usize, 1);
+        let mut users: [Option<Due>; USERS as usize] = [None; USERS as usize];
+        let mut now = 0;
+        let mut random = seed.wrapping_mul(0x9E37_79B9).wrapping_add(1);
+        for _ in 0..200 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let nth = (random >> 28) % USERS;
+            let conn = ConnId(nth);
+            let user = &mut users[nth as usize];
+            let at = Duration::from_secs(now);
+            match ((random >> 20) % 8, *user) {
+                (0, Some(_)) => {
+                    index.handle_closed(at, conn);
+                    *user = None;
+                }
+                (1..=3, _) => now += u64::from(random >> 12) % 20,
+                (_, None) => {
+                    index.handle_connected(at, conn, HOME).unwrap();
+                    *user = Some(Due { at: now + 30, state: UserState::Connected });
+                }
+                (_, Some(Due { state, .. })) => {
+                    let message = match state {
+                        UserState::Connected => {
+                            encoded(&Message::Login(login(&format!("u{nth}"), 1)))
+                        }
+                        _ => encoded(&Message::Pong(Text::EMPTY)),
+                    };
+                    index.handle_bytes(at, conn, &message).unwrap();
+                    *user = Some(Due { at: now + 120, state: UserState::LoggedIn });
+                }
+            }
+            index.handle_timeout(Duration::from_secs(now));
+            for user in &mut users {
+                *user = match *user {
+                    Some(Due { at, state: UserState::LoggedIn }) if at <= now => {
+                        Some(Due { at: now + 120, state: UserState::Pinged })
+                    }
+                    Some(Due { at, .. }) if at <= now => None,
+                    other => other,
+                };
+            }
+            drain(&mut index);
+            while index.poll_event().is_some() {}
+            for (conn, user) in (0..).map(ConnId).zip(&users) {
+                let state = index.user_state(conn);
+                assert_eq!(state, user.map(|user| user.state), "seed {seed}, {now} s, {conn:?}");
+            }
+            let due = users.iter().flatten().map(|user| Duration::from_secs(user.at)).min();
+            assert_eq!(index.poll_timeout(), due, "seed {seed}, {now} s");
+        }
+    }
+}
+
 /// A client against the index, byte by byte.
 #[test]
 fn a_client_logs_in_searches_and_answers_pings() {
@@ -390,6 +455,72 @@ fn a_client_logs_in_searches_and_answers_pings() {
     invalid.handle_bytes(T0, &encoded(&Message::NickInvalid));
     let refused = ClientEvent::Closed { reason: ClientCloseReason::Refused };
     assert_eq!(invalid.poll_event(), Some(refused));
+}
+
+#[test]
+fn a_client_passes_through_the_states_of_its_table() {
+    let at = Duration::from_secs;
+    let (mut client, mut buf) = (Client::new(at(5)).unwrap(), [0; 512]);
+    assert_eq!(client.state(), ClientState::Connected);
+    let search = Message::Search(Search::new(text("song")));
+    assert!(client.send(T0, &search, &mut buf).is_err());
+    assert!(client.login(T0, login("ann", 1), &mut [0; 4]).is_err());
+    assert_eq!(client.state(), ClientState::Connected, "an error changes nothing");
+    client.login(T0, login("ann", 1), &mut buf).unwrap();
+    assert_eq!(client.state(), ClientState::LoggingIn);
+    client.handle_bytes(T0, &encoded(&Message::SearchEnd));
+    assert_eq!(client.state(), ClientState::LoggingIn);
+    let mut silent = client.clone();
+    silent.handle_timeout(at(5));
+    assert_eq!(silent.state(), ClientState::Closed);
+    client.handle_bytes(T0, &encoded(&Message::LoginAck(text("unknown"))));
+    assert_eq!(client.state(), ClientState::LoggedIn);
+    assert!(client.send(T0, &search, &mut [0; 4]).is_err());
+    assert_eq!(client.state(), ClientState::LoggedIn, "an error changes nothing");
+    client.send(T0, &search, &mut buf).unwrap();
+    assert_eq!(client.state(), ClientState::Listing);
+    client.handle_bytes(T0, &encoded(&Message::SearchEnd));
+    assert_eq!(client.state(), ClientState::LoggedIn);
+    client.send(T0, &Message::Browse(text("ben")), &mut buf).unwrap();
+    assert_eq!(client.state(), ClientState::Listing);
+    client.handle_timeout(at(5));
+    assert_eq!(client.state(), ClientState::LoggedIn, "the rows did not arrive");
+    client.send(at(5), &search, &mut buf).unwrap();
+    client.handle_bytes(at(5), &[0xFF; 4]); // a frame beyond the limit
+    assert_eq!(client.state(), ClientState::Closed);
+    assert!(!client.is_online());
+}
+
+#[test]
+fn a_user_passes_through_the_states_of_its_table() {
+    let at = Duration::from_secs;
+    let mut index = server(3, 2);
+    assert_eq!(index.user_state(ConnId(1)), None, "no connection");
+    index.handle_connected(T0, ConnId(1), HOME).unwrap();
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Connected));
+    send(&mut index, 1, &Message::Search(Search::new(text("song"))));
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Connected), "log in first");
+    send(&mut index, 1, &Message::Login(login("ann", 1)));
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::LoggedIn));
+    enter(&mut index, 2, "ben", 1);
+    send(&mut index, 2, &Message::Share(file("my song.mp3", 1)));
+
+    let search = encoded(&Message::Search(Search::new(text("song"))));
+    index.handle_bytes(T0, ConnId(1), &search).unwrap();
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Listing));
+    assert_eq!(index.user_state(ConnId(2)), Some(UserState::LoggedIn));
+    index.handle_timeout(at(120));
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Pinged), "rows are due too");
+    assert_eq!(index.user_state(ConnId(2)), Some(UserState::Pinged));
+    index.handle_bytes(at(120), ConnId(1), &encoded(&Message::Pong(Text::EMPTY))).unwrap();
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Listing));
+    assert_eq!(drain(&mut index).len(), 4, "two pings, a row and the end");
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::LoggedIn));
+    index.handle_timeout(at(240));
+    assert_eq!(index.user_state(ConnId(1)), Some(UserState::Pinged));
+    assert_eq!(index.user_state(ConnId(2)), None, "it did not answer");
+    index.handle_closed(at(240), ConnId(1));
+    assert_eq!(index.user_state(ConnId(1)), None);
 }
 
 /// Servers send 32 zeros if they know no MD5; `TekNap` shares `NOMD5COMPUTED`; some append the size.

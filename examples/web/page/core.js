@@ -62,9 +62,8 @@ function frame(at) {
   if (state.playing) {
     frames += 1; measured += passed;
     const now = state.now + passed * Number($('speed').value);
-    if (state.next !== null && state.next <= now) request('to ' + now); else state.now = now;
+    if (state.next !== null && state.next <= now) request('to ' + now); else { state.now = now; drawFlights(); }
   }
-  drawFlights();
   $('clock').textContent = state.now.toFixed(3) + ' s';
   requestAnimationFrame(frame);
 }
@@ -185,6 +184,19 @@ function redraw(parent, children) {
   const focus = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.node;
   parent.replaceChildren(...children);
   if (focus !== undefined && focus !== null) { const again = parent.querySelector(`[data-node="${focus}"]`); if (again) again.focus({ preventScroll: true }); }
+}
+// As redraw, for pictures of many nodes: makes only those anew whose key has changed.
+const drawnKeys = new WeakMap();
+function redrawChanged(parent, items, key, make) {
+  const keys = items.map(key), before = drawnKeys.get(parent);
+  drawnKeys.set(parent, keys);
+  if (!before || before.length !== keys.length) { redraw(parent, items.map(make)); return; }
+  keys.forEach((key, at) => {
+    if (key === before[at]) return;
+    const old = parent.children[at], node = make(items[at]), focused = old === document.activeElement;
+    old.replaceWith(node);
+    if (focused) node.focus({ preventScroll: true });
+  });
 }
 const around = (part, radius) => ({ x: radius * Math.sin(2 * Math.PI * part), y: -radius * Math.cos(2 * Math.PI * part) });
 function table(head, rows) {

@@ -61,14 +61,14 @@ tabs.flood = {
         $('links' + nth).dataset.key = key;
         $('links' + nth).replaceChildren(svg('path', { class: 'edge', d: network.links.map(([a, b]) => `M${at(a).x} ${at(a).y}L${at(b).x} ${at(b).y}`).join('') }));
       }
-      redraw($('nodes' + nth), network.nodes.map(([id, role, alive, seen, asker, duplicates]) => {
+      redrawChanged($('nodes' + nth), network.nodes, node => node.join() + '/' + view.searches + (state.selected === node[0]), ([id, role, alive, seen, asker, duplicates]) => {
         const { x, y } = at(id), short = id === 3000 ? 'index' : String(id % 1000);
         const classes = asker ? 'asker' : !alive ? 'dead' : seen ? 'seen' : '';
         const label = `${role} ${short}${asker ? ', asks' : ''}${seen ? ', has the query' : ''}${alive ? '' : ', dead'}, ${duplicates} duplicates dropped`;
         const big = role === 'ultrapeer' || role === 'index' ? 1.3 * size : size;
         const shape = role === 'ultrapeer' || role === 'index' ? svg('rect', { class: 'node', x: x - big, y: y - big, width: 2 * big, height: 2 * big }) : svg('circle', { class: 'node', cx: x, cy: y, r: big });
         return nodeGroup(id, label, classes, shape, size > 3 ? svg('text', { x, y, style: `font-size:${size}px` }, short) : null);
-      }));
+      });
       const c = network.counts;
       $('count' + nth).textContent = `${c.messages} messages: ${c.queries} queries, ${c.hits} hits; ${c.duplicates} duplicates dropped; ${c.repeats ? c.repeats + ' passed on again; ' : ''}${c.reached} nodes reached; ${c.found} hits found; ${c.bytes} bytes` +
         (network.setup ? `; ${network.setup} messages before, for tables or logins` : '');
@@ -78,6 +78,8 @@ tabs.flood = {
     ? `without loop prevention each copy of a query goes on until its TTL of ${view.ttl} ends, ${view.bound} queries in all; with it, a flood that reaches all costs ${view.law}. `
     : `a flood that reaches all costs 2·${view.edges} − ${view.nodes - 1} = ${view.law} queries, and at most ${view.bound} on a tree with TTL ${view.ttl}. `) +
     `Each node shares one of these: ${view.songs.join(', ')}.`,
-  details: node => [html('h3', {}, `${node.role} ${node.id === 3000 ? '' : node.id % 1000}${node.alive ? '' : ', dead'}`), node.file ? html('p', {}, node.file) : null, table(['counted', ''], node.rows),
+  details: node => [html('h3', {}, `${node.role} ${node.id === 3000 ? '' : node.id % 1000}${node.alive ? '' : ', dead'}`), node.file ? html('p', {}, node.file) : null, node.rows ? table(['counted', ''], node.rows) : null,
+    ...(node.states ? [html('h3', {}, 'States of both ends of its connection'), table(['end', 'state', 'ends when'], node.states)] : []),
+    ...(node.users ? [html('h3', {}, 'States of its users'), table(['state', 'ends when', 'users'], node.users)] : []),
     ...(node.transitions ? [html('h3', {}, 'States of its handshakes'), table(['state', 'input', 'next', 'connections'], node.transitions)] : [])].filter(Boolean),
 };

@@ -331,6 +331,45 @@ fn without_the_index_nothing_is_found_there_and_the_flood_does_not_mind() {
     assert!(count(&view, 0, "found") > 0 && count(&view, 1, "found") > 0);
 }
 
+/// The first cells of the lit rows of a table of the selected node.
+fn lit(flood: &mut Player, node: u32, table: &str) -> Vec<String> {
+    flood.select(Some(node));
+    let view = view(flood);
+    let Json::List(rows) = field(field(&view, "selected"), table) else { panic!("a list") };
+    let lit = rows.iter().filter(|row| *field(row, "here") == Json::Flag(true));
+    lit.map(|row| {
+        let Json::List(cells) = field(row, "cells") else { panic!("a list") };
+        let Json::Text(state) = &cells[usize::from(table == "states")] else { panic!("a text") };
+        state.clone()
+    })
+    .collect()
+}
+
+#[test]
+fn both_ends_of_a_client_show_their_states() {
+    let mut flood = open("flood", "nodes=24");
+    let (client, index) = (2_003, 3_000);
+    assert_eq!(lit(&mut flood, client, "states"), ["LoggedIn", "LoggedIn"]);
+    assert_eq!(lit(&mut flood, index, "users"), ["LoggedIn"]);
+    flood.command("search 3 debaser").expect("a node");
+    assert_eq!(lit(&mut flood, client, "states"), ["Listing", "LoggedIn"]);
+    run(&mut flood, 5);
+    assert_eq!(lit(&mut flood, client, "states"), ["LoggedIn", "LoggedIn"]);
+
+    // A dead index has no state, and the client waits for it in vain for ten seconds.
+    flood.command("kill index").expect("it lives");
+    flood.command("search 3 debaser").expect("a node");
+    run(&mut flood, 9);
+    assert_eq!(lit(&mut flood, client, "states"), ["Listing"]);
+    assert_eq!(lit(&mut flood, index, "users"), [""; 0]);
+    flood.command("search 3 debaser").expect("the other networks search");
+    assert!(flood.trace().contains("no search: the last search is not complete"));
+    run(&mut flood, 2);
+    assert_eq!(lit(&mut flood, client, "states"), ["LoggedIn"]);
+    flood.command("kill 3").expect("it lives");
+    assert_eq!(lit(&mut flood, client, "states"), [""; 0]);
+}
+
 #[test]
 fn a_swarm_completes_and_is_faster_than_its_server() {
     let mut times = Vec::new();

@@ -54,6 +54,33 @@ enum Phase {
     Over,
 }
 
+/// The state of a [`Client`].
+///
+/// | state | what changes it | next |
+/// |---|---|---|
+/// | `Connected` | [`login`](Client::login) | `LoggingIn` |
+/// | `LoggingIn` | the index accepts | `LoggedIn` |
+/// | `LoggingIn` | the index refuses or does not answer in time | `Closed` |
+/// | `LoggedIn` | [`send`](Client::send) of a search or list | `Listing` |
+/// | `Listing` | the last row arrives, or the next one does not arrive in time | `LoggedIn` |
+/// | any | a frame beyond the limit | `Closed` |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ClientState {
+    /// The connection is open; the client is to log in.
+    Connected,
+    /// The client waits for the answer to its login.
+    LoggingIn,
+    /// The index accepts commands.
+    LoggedIn,
+    /// As `LoggedIn`, and the client waits for rows of a search or list.
+    Listing,
+    /// The connection is over.
+    Closed,
+}
+
 /// What a client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -259,6 +286,40 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         Timer::ALL.into_iter().filter_map(|timer| self.deadline(timer)).min()
+    }
+
+    /// Returns the state of the connection.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use gnutella_wire::Text;
+    /// use gnutella_wire::opennap::{Client, ClientState, LinkType, Login, Message, Search};
+    ///
+    /// let text = |text: &'static str| Text::new(text.as_bytes()).expect("no NUL");
+    /// let mut client = Client::new(Duration::from_secs(10))?;
+    /// assert_eq!(client.state(), ClientState::Connected);
+    /// let (now, mut buf) = (Duration::ZERO, [0; 256]);
+    /// let login = Login {
+    ///     nick: text("ann"), password: text("none"), port: 6699, client: text("demo"), link: LinkType(8),
+    /// };
+    /// client.login(now, login, &mut buf)?;
+    /// assert_eq!(client.state(), ClientState::LoggingIn);
+    /// let len = Message::LoginAck(text("unknown")).encode(&mut buf)?; // what the index replies
+    /// client.handle_bytes(now, &buf[..len]);
+    /// assert_eq!(client.state(), ClientState::LoggedIn);
+    /// client.send(now, &Message::Search(Search::new(text("hey jude"))), &mut buf)?;
+    /// assert_eq!(client.state(), ClientState::Listing);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn state(&self) -> ClientState {
+        match self.phase {
+            Phase::Connected => ClientState::Connected,
+            Phase::LoggingIn(_) => ClientState::LoggingIn,
+            Phase::Online if self.listing.is_some() => ClientState::Listing,
+            Phase::Online => ClientState::LoggedIn,
+            Phase::Over => ClientState::Closed,
+        }
     }
 
     /// Returns whether the client is logged in.

@@ -27,11 +27,11 @@ pub mod peer;
 mod search;
 mod values;
 
-pub use client::{Client, ClientCloseReason, ClientError, ClientEvent};
+pub use client::{Client, ClientCloseReason, ClientError, ClientEvent, ClientState};
 pub use frame::{Frame, HEADER_LEN, Kind, MAX_DATA, NapError};
 pub use index::{
     EntrySlot, FileSlot, Index, IndexCloseReason, IndexConfig, IndexEvent, IndexParts,
-    IndexPartsRef, IndexSlots, IndexStorage, MAX_NAME, MAX_NICK, UserSlot,
+    IndexPartsRef, IndexSlots, IndexStorage, MAX_NAME, MAX_NICK, UserSlot, UserState,
 };
 #[cfg(feature = "alloc")]
 pub use index::{IndexLimits, IndexVec};

@@ -4,8 +4,8 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use gnutella_wire::opennap::{
-    Client, File, Frame, Index, IndexConfig, IndexLimits, IndexVec, Kind, LinkType, Login, Message,
-    Search,
+    Client, ClientState, File, Frame, Index, IndexConfig, IndexLimits, IndexVec, Kind, LinkType,
+    Login, Message, Search, UserState,
 };
 use gnutella_wire::{ConnId, Text};
 
@@ -17,6 +17,23 @@ type Server = Index<IndexVec>;
 
 /// The number of the index; its clients are numbered from `FIRST[2]` on.
 const SERVER: u32 = 3_000;
+/// How long a client waits for the rows of an answer: much longer than any message here is under way.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The states of a client, and what ends them.
+const CLIENT_STATES: [(ClientState, &str); 5] = [
+    (ClientState::Connected, "it sends its login"),
+    (ClientState::LoggingIn, "the index answers"),
+    (ClientState::LoggedIn, "it searches"),
+    (ClientState::Listing, "the last row arrives, or none for 10 s"),
+    (ClientState::Closed, "nothing"),
+];
+/// The states of a user in the index, and what ends them.
+const USER_STATES: [(UserState, &str); 4] = [
+    (UserState::Connected, "a login with a free nick"),
+    (UserState::LoggedIn, "a search, or silence"),
+    (UserState::Listing, "its last row is sent"),
+    (UserState::Pinged, "any message"),
+];
 
 pub(super) struct Central {
     index: Server,
@@ -63,8 +80,7 @@ impl Central {
         let connected =
             self.index.handle_connected(now, conn, Ipv4Addr::from(0x0A00_0000 + node as u32));
         connected.map_err(|error| error.to_string())?;
-        let mut client =
-            Client::new(Duration::from_secs(3_600)).map_err(|error| error.to_string())?;
+        let mut client = Client::new(PATIENCE).map_err(|error| error.to_string())?;
         let nick = format!("node{node}");
         let login = Login {
             nick: text(&nick),
@@ -103,16 +119,31 @@ impl Central {
         Ok(())
     }
 
-    pub(super) fn search(&mut self, node: u32, words: &str, post: &mut Post) -> Result<(), String> {
+    /// Lets a client search. One that still waits for rows searches in the other networks only.
+    pub(super) fn search(&mut self, node: u32, words: &str, post: &mut Post) {
         self.counts = Counts::default();
         self.asker = Some(node);
         let user = &mut self.clients[node as usize];
         let mut buf = [0; 512];
         let search = Message::Search(Search::new(text(words)));
-        let len = user.client.send(post.now(), &search, &mut buf);
-        let len = len.map_err(|error| error.to_string())?;
-        self.send(node + FIRST[2], SERVER, &buf[..len], post);
-        Ok(())
+        match user.client.send(post.now(), &search, &mut buf) {
+            Ok(len) => self.send(node + FIRST[2], SERVER, &buf[..len], post),
+            Err(error) => post.note(node + FIRST[2], "other", format!("no search: {error}")),
+        }
+    }
+
+    /// Returns the living client with the next deadline.
+    pub(super) fn due(&self) -> Option<(Duration, usize)> {
+        let living = self.clients.iter().enumerate().filter(|(_, user)| user.alive);
+        living.filter_map(|(at, user)| Some((user.client.poll_timeout()?, at))).min()
+    }
+
+    pub(super) fn wake(&mut self, node: usize, post: &mut Post) {
+        let user = &mut self.clients[node];
+        user.client.handle_timeout(post.now());
+        while let Some(event) = user.client.poll_event() {
+            post.note(node as u32 + FIRST[2], "other", format!("{event:?}"));
+        }
     }
 
     fn send(&mut self, from: u32, to: u32, bytes: &[u8], post: &mut Post) {
@@ -169,19 +200,16 @@ impl Central {
     }
 
     pub(super) fn details(&self, node: u32) -> Option<Json> {
-        let rows = |rows: &[(&str, u64)]| {
-            Json::list(
-                rows.iter().map(|(name, value)| Json::List(vec![(*name).into(), (*value).into()])),
-            )
-        };
         if node == SERVER {
             let known =
                 [("users", self.index.users() as u64), ("files", self.index.files() as u64)];
+            let rows = known.map(|(name, value)| Json::List(vec![name.into(), value.into()]));
             return Some(Json::object([
                 ("id", node.into()),
                 ("role", "index".into()),
                 ("alive", self.alive.into()),
-                ("rows", rows(&known)),
+                ("rows", Json::list(rows)),
+                ("users", self.user_states()),
             ]));
         }
         let user = self.clients.get((node - FIRST[2]) as usize)?;
@@ -190,8 +218,35 @@ impl Central {
             ("role", "client".into()),
             ("file", user.file.as_str().into()),
             ("alive", user.alive.into()),
-            ("rows", rows(&[("logged in", user.client.is_online().into())])),
+            ("states", self.client_states(node - FIRST[2], user)),
         ]))
+    }
+
+    /// Describes the two ends of the connection of a client. A dead end has no state.
+    fn client_states(&self, node: u32, user: &User) -> Json {
+        let row = |end: &str, state: String, ends: &str, here: bool| {
+            let cells = Json::list([end.to_owned(), state, ends.to_owned()]);
+            Json::object([("cells", cells), ("here", here.into())])
+        };
+        let seen = self.index.user_state(ConnId(node)).filter(|_| self.alive);
+        let own = CLIENT_STATES.map(|(state, ends)| {
+            let here = user.alive && user.client.state() == state;
+            row("client", format!("{state:?}"), ends, here)
+        });
+        let theirs = USER_STATES
+            .map(|(state, ends)| row("index", format!("{state:?}"), ends, seen == Some(state)));
+        Json::list(own.into_iter().chain(theirs))
+    }
+
+    /// Describes how many users of the index are in each state.
+    fn user_states(&self) -> Json {
+        let conns = || (0..self.clients.len() as u32).map(ConnId);
+        Json::list(USER_STATES.map(|(state, ends)| {
+            let count = conns().filter(|conn| self.index.user_state(*conn) == Some(state)).count();
+            let cells = [format!("{state:?}"), ends.to_owned(), count.to_string()];
+            let here = self.alive && count > 0;
+            Json::object([("cells", Json::list(cells)), ("here", here.into())])
+        }))
     }
 
     pub(super) fn view(&self, name: &'static str) -> Json {

@@ -73,6 +73,15 @@ pub struct Flood {
     searches: u32,
 }
 
+/// A machine that waits for a deadline, by the number of its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleeper {
+    /// A servent of 0.6.
+    Servent(usize),
+    /// A client of the index.
+    Client(usize),
+}
+
 fn file(node: usize) -> String {
     format!("{} by node {node}.mp3", SONGS[node % SONGS.len()])
 }
@@ -137,6 +146,13 @@ impl Flood {
         self.flat.edges().count()
     }
 
+    /// Returns the machine with the next deadline.
+    fn due(&self) -> Option<(Duration, Sleeper)> {
+        let servent = self.hybrid.due().map(|(at, node)| (at, Sleeper::Servent(node)));
+        let client = self.central.due().map(|(at, node)| (at, Sleeper::Client(node)));
+        servent.into_iter().chain(client).min_by_key(|(at, _)| *at)
+    }
+
     fn node(&self, word: Option<&&str>) -> Result<u32, String> {
         let node = number::<u32>("the node", word)?;
         if node as usize >= self.nodes {
@@ -180,7 +196,7 @@ impl World for Flood {
                 let searches = self.searches;
                 self.flat.search(node, searches, &text, &mut self.post)?;
                 self.hybrid.search(node, searches, &text, &mut self.post)?;
-                self.central.search(node, &text, &mut self.post)?;
+                self.central.search(node, &text, &mut self.post);
                 Ok(format!("node {node} searches for {text:?} in all three networks"))
             }
             Some("cut") => {
@@ -209,13 +225,13 @@ impl World for Flood {
     }
 
     fn next_at(&self) -> Option<Duration> {
-        let due = self.hybrid.due().map(|(at, _)| at.max(self.post.now()));
+        let due = self.due().map(|(at, _)| at.max(self.post.now()));
         due.into_iter().chain(self.post.next_at()).min()
     }
 
     fn advance(&mut self, until: Duration) {
         loop {
-            let due = self.hybrid.due();
+            let due = self.due();
             let limit = due.map_or(until, |(at, _)| at.min(until));
             if let Some(parcel) = self.post.receive(limit) {
                 match parcel.to {
@@ -223,9 +239,12 @@ impl World for Flood {
                     to if to >= FIRST[1] => self.hybrid.deliver(&parcel, &mut self.post),
                     _ => self.flat.deliver(&parcel, &mut self.post),
                 }
-            } else if let Some((at, node)) = due.filter(|(at, _)| *at <= until) {
+            } else if let Some((at, sleeper)) = due.filter(|(at, _)| *at <= until) {
                 self.post.set_now(at);
-                self.hybrid.wake(node, &mut self.post);
+                match sleeper {
+                    Sleeper::Servent(node) => self.hybrid.wake(node, &mut self.post),
+                    Sleeper::Client(node) => self.central.wake(node, &mut self.post),
+                }
             } else {
                 return self.post.set_now(until);
             }

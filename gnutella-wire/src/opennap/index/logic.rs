@@ -70,6 +70,7 @@ impl Core<'_> {
         };
         let hash = key::of_nick(self.state.config.seed, KeyKind::Nick, login.nick);
         let entry = self.insert_user_entry(hash, at);
+        self.state.logins.remove(self.users, at);
         if let Some(user) = self.user(at) {
             user.online = Some(Online { nick, entry, port: login.port, speed: login.link });
         }
@@ -214,8 +215,7 @@ impl Core<'_> {
         for (_, entry) in hotlist.into_iter().flatten() {
             self.remove_user_entry(entry);
         }
-        self.state.logins.remove(self.users, at);
-        self.state.idles.remove(self.users, at);
+        self.state.deadlines(online.is_some()).remove(self.users, at);
         self.state.replies.remove(self.users, at);
         self.state.wanted.remove(self.users, at);
         self.state.free_users.push(self.users, at);

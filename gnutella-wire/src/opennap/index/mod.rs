@@ -15,6 +15,7 @@ mod state;
 mod storage;
 mod timers;
 mod transmit;
+mod user_state;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -30,6 +31,7 @@ pub use slots::{FileSlot, MAX_NAME, MAX_NICK, UserSlot};
 #[cfg(feature = "alloc")]
 pub use storage::{IndexLimits, IndexVec};
 pub use storage::{IndexParts, IndexPartsRef, IndexSlots, IndexStorage};
+pub use user_state::UserState;
 
 use slots::USER_ENTRIES;
 use state::{Core, State, find_conn};
@@ -187,6 +189,33 @@ impl<S: IndexStorage> Index<S> {
     #[must_use]
     pub fn users(&self) -> usize {
         usize::try_from(self.state.online).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the state of the user of a connection; `None` if the connection is unknown.
+    ///
+    /// ```
+    /// use core::{net::Ipv4Addr, time::Duration};
+    /// use gnutella_wire::ConnId;
+    /// use gnutella_wire::opennap::{
+    ///     EntrySlot, FileSlot, Index, IndexConfig, IndexSlots, UserSlot, UserState,
+    /// };
+    ///
+    /// let slots = IndexSlots {
+    ///     users: [UserSlot::EMPTY; 1],
+    ///     files: [FileSlot::EMPTY; 1],
+    ///     entries: [EntrySlot::EMPTY; 20],
+    /// };
+    /// let mut index = Index::new(IndexConfig::CUSTOMARY, slots)?;
+    /// assert_eq!(index.user_state(ConnId(0)), None);
+    /// index.handle_connected(Duration::ZERO, ConnId(0), Ipv4Addr::LOCALHOST)?;
+    /// assert_eq!(index.user_state(ConnId(0)), Some(UserState::Connected));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn user_state(&self, conn: ConnId) -> Option<UserState> {
+        let at = self.find(conn)?;
+        let user = entries::slot(self.storage.parts_ref().users, at)?.user.as_ref()?;
+        Some(user.state())
     }
 
     /// Returns how many files they share.

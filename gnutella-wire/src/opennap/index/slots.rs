@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::entries::NONE;
 use super::event::IndexEvent;
 use super::link::{By, LINKS, Link};
+use super::user_state::UserState;
 use crate::machine::ConnId;
 use crate::opennap::search::Bound;
 use crate::opennap::values::{File, LinkType, NapAddress};
@@ -210,6 +211,15 @@ impl User {
 }
 
 impl User {
+    pub(super) const fn state(&self) -> UserState {
+        match (&self.online, self.pinged, &self.listing) {
+            (None, ..) => UserState::Connected,
+            (Some(_), true, _) => UserState::Pinged,
+            (Some(_), false, Some(_)) => UserState::Listing,
+            (Some(_), false, None) => UserState::LoggedIn,
+        }
+    }
+
     /// Remembers a file that it wants, in place of the oldest if there are too many.
     pub(super) fn want(&mut self, wanted: WantedFile) {
         self.wanted.rotate_left(1);

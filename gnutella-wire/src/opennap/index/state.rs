@@ -70,6 +70,12 @@ impl State {
             resume_at: None,
         }
     }
+
+    /// Returns the list of deadlines of users that are logged in, or of those that are not. Both lists use the same
+    /// link of a slot, so a user is removed from its own list only.
+    pub(super) const fn deadlines(&mut self, is_online: bool) -> &mut List {
+        if is_online { &mut self.idles } else { &mut self.logins }
+    }
 }
 
 /// Returns the slot of a connection.
@@ -151,9 +157,8 @@ impl Core<'_> {
         let wait = if is_online { config.idle } else { config.login_timeout };
         user.deadline = self.state.now.checked_add(wait);
         let ever = user.deadline.is_none();
-        self.state.logins.remove(self.users, at);
-        self.state.idles.remove(self.users, at);
-        let list = if is_online { &mut self.state.idles } else { &mut self.state.logins };
+        let list = self.state.deadlines(is_online);
+        list.remove(self.users, at);
         if !ever {
             list.push(self.users, at);
         }
