@@ -4,9 +4,11 @@
 //! reads one node and happens when that one answers (Zave 2017), and until then nobody can read the asker, whose
 //! list and predecessor stay as they are. What others can see of such a question is that the asker is busy, so in
 //! the reduced ring any member may say that it is. The second question of a stabilization and every notification
-//! stay actions of their own; a notification that the asker holds back is one that is still on its way. Among four
-//! identifiers the reduced ring reaches exactly the configurations of lists and predecessors that the full one does; see
-//! [`compare`](super::compare).
+//! stay actions of their own; a notification that the asker holds back is one that is still on its way.
+//!
+//! `rectify` has a second question too: a silent old predecessor may come back under its name before the notifying node
+//! answers, and be read meanwhile as the predecessor that it was. With `joins_rectify` this is left out. Without,
+//! the reduced ring of four identifiers reaches exactly the configurations that the full one does; see [`compare`](super::compare).
 
 use core::cell::RefCell;
 use std::collections::HashMap;
@@ -101,8 +103,8 @@ impl<const N: usize> Ring<N> {
             }
             _ => return Some(next),
         };
-        // The notifying node shows that it lives, and then the old predecessor does, or is silent.
-        for _ in 0..2 {
+        // The old predecessor shows that it lives, or is silent; then the notifying node shows that it lives.
+        for _ in 0..if self.joins_rectify { 2 } else { 1 } {
             let local = next.nodes[usize::from(id)];
             let again = local.is_stabilizing() && matches!(action, Action::Stabilize(_));
             let Some(asked) = local.asked().filter(|_| !again) else { break };

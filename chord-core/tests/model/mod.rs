@@ -57,6 +57,9 @@ struct Ring<const N: usize> {
     mutation: Mutation,
     /// Whether actions that nobody else can tell apart from one are one; see [`actions`].
     reduced: bool,
+    /// In the reduced ring: whether both questions of `rectify` are one action. That leaves out what happens between the silence of
+    /// the old predecessor and the sign of life of the new one.
+    joins_rectify: bool,
     /// Whether a name is used again while a notification of its former life is under way or held back. The
     /// protocol forbids it: who comes back so soon takes another name.
     reuses_at_once: bool,
@@ -104,6 +107,7 @@ impl<const N: usize> Ring<N> {
             keeps_principals: true,
             mutation: Mutation::None,
             reduced: true,
+            joins_rectify: true,
             reuses_at_once: true,
             late_answers: false,
             progress: false,

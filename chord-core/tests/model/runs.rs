@@ -63,6 +63,17 @@ fn four_identifiers_always_reach_the_ideal_ring() {
     assert_eq!(exhaust(ring), 59_584);
 }
 
+/// The second question of `rectify` is an action of its own.
+#[test]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
+fn four_identifiers_whose_rectify_is_two_actions() {
+    for (reuses_at_once, states) in [(false, 55_392), (true, 286_320)] {
+        let ring =
+            Ring::<4> { reuses_at_once, joins_rectify: false, progress: true, ..Ring::new(2, 3) };
+        assert_eq!(exhaust(ring), states);
+    }
+}
+
 #[test]
 #[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn five_identifiers_and_three_successors() {
