@@ -98,7 +98,7 @@ impl Constitution {
         Node::new(&self.spec(), config, self.schedule(), TourLedger, storage)
     }
 
-    fn rules(&self) -> Rules {
+    pub fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         rules.subsidy = SUBSIDY;
         rules.max_entries = self.allocation.len() as u32 * 3 + 1;

@@ -5,19 +5,19 @@ use std::io;
 use consensus::{
     AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
 };
-use ledger_core::node::Event;
 use ledger_core::{Action, Block, Body, Claim, ClaimKind, Header, Refused, Transaction};
 use pow::{Step, WorkSeal};
 
-use super::{BLOCK, Settlement, say};
+use super::Settlement;
+use super::node::LedgerNode;
 use crate::ctx::Ctx;
-use crate::net::{Conn, NodeId};
-use crate::rules::{LAST_HEIGHT, kind_at};
+use crate::net::{Conn, NodeId, Service};
+use crate::rules::{LAST_HEIGHT, STAKE_UNTIL, kind_at};
 
 type Stake = StakeSeal<Vec<ValidatorSlot>>;
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 
-/// The block at which the proposer signs twice, and the one at which the authority in turn is silent.
+/// The block from which on the first proposer by stake signs twice, and the one at which the authority in turn is silent.
 const DOUBLE_AT: u64 = 5;
 const SILENT_AT: u64 = 8;
 /// Hashes that each node tries in a tick.
@@ -26,7 +26,7 @@ const SLICE: u32 = 2000;
 impl Settlement<'_> {
     /// Everything that a node does by itself.
     pub(super) fn act(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        self.advance(ctx, at)?;
+        self.report(ctx, at)?;
         let now = ctx.now();
         let node = &self.nodes[at.index()];
         let height = node.chain.tip().height.0 + 1;
@@ -42,31 +42,10 @@ impl Settlement<'_> {
         }
     }
 
-    /// Lets the machine follow the best branch, and notes what it did.
-    pub(super) fn advance(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let unix = self.unix(ctx);
-        let now = ctx.now();
-        for event in self.nodes[at.index()].advance(unix, now) {
-            match event {
-                Event::Connected { id, height } => {
-                    ctx.note(at, format_args!("connected block {height} {id:.16}"))?;
-                }
-                Event::Disconnected { id, height } => {
-                    ctx.note(at, format_args!("disconnected block {height} {id:.16}"))?;
-                }
-                Event::Invalid { id, why, .. } => {
-                    ctx.note(at, format_args!("refused block {id:.16}: {why}"))?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn mine(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
-        let unix = self.unix(ctx);
+        let unix = self.nodes[at.index()].unix(ctx);
         if self.nodes[at.index()].miner.is_none() {
-            let body = self.nodes[at.index()].body(&[]);
+            let body = self.nodes[at.index()].body();
             let required = self.nodes[at.index()].chain.engine().work.required(unix);
             let claim = WorkSeal::claim(required.map_err(io::Error::other)?, 0);
             let Some(header) = self.propose(at, unix, &body, claim)? else { return Ok(()) };
@@ -85,11 +64,11 @@ impl Settlement<'_> {
         }
         let block = encode(*header, &[], body)?;
         ctx.note(at, format_args!("found nonce {nonce} after {} hashes", miner.tried()))?;
-        self.take(ctx, at, BLOCK, &block)
+        self.nodes[at.index()].take_own_block(ctx, &block)
     }
 
     fn propose_by_stake(&mut self, ctx: &mut Ctx, at: NodeId, height: u64) -> io::Result<()> {
-        let unix = self.unix(ctx);
+        let unix = self.nodes[at.index()].unix(ctx);
         let node = &mut self.nodes[at.index()];
         let parent = *node.chain.tip();
         let rule = &node.chain.engine().stake;
@@ -107,11 +86,10 @@ impl Settlement<'_> {
         if unix < earliest || node.proposed.contains(&(height, round)) {
             return Ok(());
         }
-        let records = self.records(at)?;
-        let body = self.nodes[at.index()].body(&records);
+        let body = self.nodes[at.index()].body();
         let Some(honest) = self.staked(at, unix, round, &body)? else { return Ok(()) };
         self.nodes[at.index()].proposed.insert((height, round));
-        if height == DOUBLE_AT && self.double_signer.is_none() {
+        if (DOUBLE_AT..=STAKE_UNTIL).contains(&height) && self.double_signer.is_none() {
             self.double_signer = Some(at);
             // Two empty blocks differ in their time only.
             let time = if body.is_empty() { unix + 1 } else { unix };
@@ -119,10 +97,11 @@ impl Settlement<'_> {
             ctx.note(at, format_args!("signs two blocks for height {height}"))?;
             return self.tell_halves(ctx, at, &honest, &other);
         }
-        self.take(ctx, at, BLOCK, &honest)
+        self.nodes[at.index()].take_own_block(ctx, &honest)
     }
 
-    /// Half of the neighbours hear of one block, the other half of another.
+    /// Divides the neighbours of a dishonest node between two instances of it with one key. Each is an ordinary peer with
+    /// one chain, and announces one of the two blocks.
     fn tell_halves(
         &mut self,
         ctx: &mut Ctx,
@@ -130,12 +109,24 @@ impl Settlement<'_> {
         one: &[u8],
         other: &[u8],
     ) -> io::Result<()> {
-        let conns: Vec<Conn> =
-            self.conns.iter().filter(|(_, (node, _))| *node == at).map(|(conn, _)| *conn).collect();
-        for (n, conn) in conns.into_iter().enumerate() {
-            say(ctx, conn, BLOCK, if n % 2 == 0 { one } else { other })?;
+        let second = self.nodes.len();
+        let mut instance = LedgerNode::new(self.constitution, at, second as u64, self.receipts)?;
+        for block in &self.nodes[at.index()].blocks {
+            instance.take_own_block(ctx, block)?;
         }
-        Ok(())
+        self.nodes.push(instance);
+        let conns = self.conns.iter().filter(|(_, node)| **node == at.index());
+        let moved: Vec<Conn> = conns.map(|(conn, _)| *conn).skip(1).step_by(2).collect();
+        for conn in moved {
+            self.conns.remove(&conn);
+            ctx.net.close(conn);
+            self.nodes[at.index()].closed(ctx, conn)?;
+            if let Some(peer) = ctx.peer_of(conn) {
+                self.conns.insert(ctx.net.connect(at, peer, Service::Ledger), second);
+            }
+        }
+        self.nodes[second].take_own_block(ctx, other)?;
+        self.nodes[at.index()].take_own_block(ctx, one)
     }
 
     /// Returns a block by stake, or `None` while the clock is not past the median of the blocks before it.
@@ -188,13 +179,12 @@ impl Settlement<'_> {
         } else {
             waited && authorities.iter().find(may) == Some(id)
         };
-        let unix = self.unix(ctx);
+        let unix = self.nodes[at.index()].unix(ctx);
         let earliest = node.chain.engine().authority.earliest(node.chain.tip());
         if !mine || unix < earliest || node.proposed.contains(&(height, 0)) {
             return Ok(());
         }
-        let records = self.records(at)?;
-        let body = self.nodes[at.index()].body(&records);
+        let body = self.nodes[at.index()].body();
         let claim = Authority::claim(&id);
         let Some(header) = self.propose(at, unix, &body, claim)? else { return Ok(()) };
         let node = &mut self.nodes[at.index()];
@@ -202,27 +192,33 @@ impl Settlement<'_> {
         let wallet = &self.keys[at.index()].wallet;
         let signature = wallet.sign(&statement_of(node.chain.genesis_id(), &header, 0));
         let block = encode(header, signature.as_bytes(), &body)?;
-        self.take(ctx, at, BLOCK, &block)
+        self.nodes[at.index()].take_own_block(ctx, &block)
     }
 
-    /// Evidence that is not on record yet, as transactions of the node's second account.
-    fn records(&self, at: NodeId) -> io::Result<Vec<u8>> {
-        let node = &self.nodes[at.index()];
+    /// Submits the evidence that a node has found as transactions of its second account.
+    fn report(&mut self, ctx: &mut Ctx, at: NodeId) -> io::Result<()> {
+        let own = self.keys[at.index()].id();
         let key = &self.keys[at.index()].witness;
-        let on_record = |id: &ValidatorId| node.chain.engine().stake.validators().stake(id) == 0;
-        let first = node.chain.state().sequence(&key.account());
-        let mut out = Vec::new();
-        let mut buf = [0; Transaction::MAX_LEN];
-        let missing = node.convicted.values().filter(|evidence| !on_record(&evidence.offender()));
-        for (sequence, evidence) in (first..).zip(missing) {
+        let node = &mut self.nodes[at.index()];
+        if node.chain.is_busy() {
+            return Ok(());
+        }
+        for evidence in core::mem::take(&mut node.found) {
+            self.evidence = Some(evidence);
+            if evidence.offender() == own || !node.has_stake(&evidence.offender()) {
+                continue;
+            }
             let mut bytes = [0; Equivocation::LEN];
             evidence.encode(&mut bytes).map_err(io::Error::other)?;
-            let action = Action::Record(&bytes);
-            let record = Transaction::new(key.account(), sequence, action);
+            let sequence = node.chain.state().sequence(&key.account());
+            let record = Transaction::new(key.account(), sequence, Action::Record(&bytes));
+            let mut buf = [0; Transaction::MAX_LEN];
             let signed = record.sign(node.chain.genesis_id(), key, &mut buf);
-            out.extend_from_slice(signed.map_err(io::Error::other)?.as_bytes());
+            let signed = signed.map_err(io::Error::other)?;
+            node.submit(ctx.now(), &signed).map_err(io::Error::other)?;
+            node.run(ctx)?;
         }
-        Ok(out)
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A node of the ledger: its chain, what waits for it, and what it has heard.
+//! A node of the ledger: its chain, its mempool, and what it knows of others.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,14 +6,19 @@ use std::io;
 
 use consensus::{Equivocation, EquivocationDetector, StatementSlot, ValidatorId};
 use examples::rules::RuleError;
-use ledger_core::mempool::{ChunkSlot, Mempool, MempoolConfig, MempoolLimits, MempoolVec};
+use ledger_core::gossip::{BlockVerdict, Gossip, GossipConfig, GossipLimits, GossipVec, Presync};
+use ledger_core::mempool::{
+    ChunkSlot, Mempool, MempoolConfig, MempoolError, MempoolLimits, MempoolVec,
+};
 use ledger_core::node::{Event, Progress};
 use ledger_core::{
-    Action, Block, BlockId, Body, ConnId, Hash, Header, SignedTransaction, Tip, Transaction,
+    Action, Block, BlockId, Body, ConnId, Header, Height, SignedTransaction, Tip, Transaction,
 };
 use pow::Miner;
 
-use crate::rules::{Constitution, LAST_HEIGHT, TourNode, evidence_in};
+use crate::ctx::Ctx;
+use crate::net::NodeId;
+use crate::rules::{Constitution, LAST_HEIGHT, Schedule, TourNode, evidence_in};
 
 /// Signatures that a node checks before it looks at its events again.
 const SLICE: u32 = 1000;
@@ -21,86 +26,192 @@ const SLICE: u32 = 1000;
 const RECEIPTS: usize = 3_000;
 /// No receipt is longer, in bytes.
 const RECEIPT_LEN: usize = 256;
+/// Room for evidence in the mempool and in the table of the gossip.
+const EVIDENCE: usize = 64;
+/// Peers of a node: it dials three, and three dial it. More if one of them comes back.
+const PEERS: usize = 16;
+/// Blocks that are fetched at a time.
+const BLOCKS: usize = 8;
+/// How soon something is asked for again that could not be used yet.
+const RETRY: Duration = Duration::from_millis(250);
+/// The connection of a block that the node has made itself.
+const OWN: ConnId = ConnId(u32::MAX);
 
 pub struct LedgerNode {
+    /// The node of the tour that it is an instance of.
+    pub(super) at: NodeId,
     pub chain: TourNode,
-    /// Every block that was received, as it is stored.
-    pub(super) store: BTreeMap<BlockId, Vec<u8>>,
     /// The blocks of the chain.
     pub blocks: Vec<Vec<u8>>,
     /// The end of the chain after each of them.
     pub tips: Vec<Tip>,
+    /// Every valid block, on the chain or not.
+    pub(super) store: BTreeMap<BlockId, Vec<u8>>,
+    /// Blocks that were delivered and not validated.
+    pub(super) delivered: BTreeMap<BlockId, (ConnId, Vec<u8>)>,
     pub(super) mempool: Mempool<MempoolVec>,
-    /// Receipts of blocks that were taken back.
+    pub(super) gossip: Gossip<GossipVec>,
+    /// The headers of each peer.
+    pub(super) presync: BTreeMap<ConnId, Presync<Schedule>>,
+    /// What each peer has sent of a message that is not complete.
+    pub(super) received: BTreeMap<ConnId, Vec<u8>>,
+    /// Transactions of blocks that were taken back, in the order of the chain.
     taken_back: Vec<Vec<u8>>,
-    /// Whether the chain has changed since the mempool was told.
+    /// Whether the chain has changed since the mempool was updated.
     is_stale: bool,
     pub(super) detector: EquivocationDetector<Vec<StatementSlot>>,
-    pub(super) miner: Option<(Miner, Header, Vec<u8>)>,
     pub(super) convicted: BTreeMap<ValidatorId, Equivocation>,
+    /// Evidence that this node has found, and that no transaction carries yet.
+    pub(super) found: Vec<Equivocation>,
+    pub(super) miner: Option<(Miner, Header, Vec<u8>)>,
     pub(super) proposed: BTreeSet<(u64, u32)>, // height and round
-    pub(super) seen: BTreeSet<Hash>,
     pub(super) waiting_since: Duration,
+    /// When the gossip has something to do.
+    pub(super) due: Option<Duration>,
+    base_time: u64,
 }
 
 impl LedgerNode {
-    pub(super) fn new(constitution: &Constitution) -> io::Result<Self> {
+    /// Creates a node that knows the first block. `seed` differs between the nodes, `receipts` is their number.
+    pub(super) fn new(
+        constitution: &Constitution,
+        at: NodeId,
+        seed: u64,
+        receipts: usize,
+    ) -> io::Result<Self> {
         let chain = constitution.node().map_err(io::Error::other)?;
-        let mut config = MempoolConfig::new(*chain.genesis_id(), constitution.time);
+        let genesis = *chain.genesis_id();
+        let mut config = MempoolConfig::new(genesis, constitution.time);
         config.max_per_account = RECEIPTS as u16;
-        let chunks = RECEIPTS * RECEIPT_LEN.div_ceil(ChunkSlot::LEN);
-        let storage = MempoolVec::new(MempoolLimits { slots: RECEIPTS, chunks });
+        let slots = RECEIPTS + EVIDENCE;
+        let storage = MempoolVec::new(MempoolLimits {
+            slots,
+            chunks: RECEIPTS * RECEIPT_LEN.div_ceil(ChunkSlot::LEN)
+                + EVIDENCE * Transaction::MAX_LEN.div_ceil(ChunkSlot::LEN),
+        });
+        let mempool = Mempool::new(config, storage).map_err(io::Error::other)?;
+        let mut config = GossipConfig::new(genesis, constitution.rules().max_block_len, seed);
+        config.retry = RETRY;
+        config.transactions_per_second = RECEIPTS as u16;
+        let transactions = receipts + EVIDENCE;
+        let limits = GossipLimits { peers: PEERS, blocks: BLOCKS, transactions };
+        let gossip = Gossip::new(config, GossipVec::new(limits)).map_err(io::Error::other)?;
         Ok(Self {
+            at,
             chain,
-            store: BTreeMap::new(),
             blocks: Vec::new(),
             tips: Vec::new(),
-            mempool: Mempool::new(config, storage).map_err(io::Error::other)?,
+            store: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            mempool,
+            gossip,
+            presync: BTreeMap::new(),
+            received: BTreeMap::new(),
             taken_back: Vec::new(),
             is_stale: false,
             detector: EquivocationDetector::new(vec![StatementSlot::EMPTY; 64]),
-            miner: None,
             convicted: BTreeMap::new(),
+            found: Vec::new(),
+            miner: None,
             proposed: BTreeSet::new(),
-            seen: BTreeSet::new(),
             waiting_since: Duration::ZERO,
+            due: None,
+            base_time: constitution.time,
         })
     }
 
-    /// Handles a block from a peer, or one of its own. `unix` is the calendar in seconds.
-    pub(super) fn take_block(&mut self, unix: u64, id: BlockId, bytes: &[u8]) {
-        self.store.insert(id, bytes.to_vec());
-        // What is refused is refused for good, or offered again by a peer.
-        let _ = self.chain.handle_block(Duration::from_secs(unix), ConnId(0), bytes);
+    /// Returns the time of the calendar in seconds, which last a tenth of a second here: blocks follow each other faster
+    /// than in earnest.
+    pub(super) fn unix(&self, ctx: &Ctx) -> u64 {
+        self.base_time + 1 + (ctx.now().as_millis() / 100) as u64
     }
 
-    /// Validates, stores and follows the best branch, until there is nothing to do. Returns what happened to the chain.
-    pub(super) fn advance(&mut self, unix: u64, now: Duration) -> Vec<Event<RuleError>> {
-        let clock = Duration::from_secs(unix);
-        self.chain.handle_timeout(clock);
-        let mut happened = Vec::new();
+    /// Returns the time for the chain.
+    pub(super) fn clock(&self, ctx: &Ctx) -> Duration {
+        Duration::from_secs(self.unix(ctx))
+    }
+
+    /// Handles a block that this node has made.
+    pub(super) fn take_own_block(&mut self, ctx: &mut Ctx, bytes: &[u8]) -> io::Result<()> {
+        let (block, _) = Block::decode(bytes).map_err(io::Error::other)?;
+        let id = block.id(self.chain.genesis_id());
+        self.observe(ctx, bytes)?;
+        self.delivered.insert(id, (OWN, bytes.to_vec()));
+        if let Err(refused) = self.chain.handle_header(self.clock(ctx), OWN, bytes) {
+            ctx.note(self.at, format_args!("its own block {id:.16} is refused: {refused}"))?;
+        }
+        self.run(ctx)
+    }
+
+    /// Validates, stores and follows the best branch, and has the gossip fetch what is missing.
+    pub(super) fn advance(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         loop {
             while self.chain.work(SLICE) == Progress::Pending {}
-            let Some(event) = self.chain.poll_event() else { break };
-            match event {
-                Event::Keep { id, .. } => self.chain.handle_saved(clock, &id),
-                Event::Need { id, .. } => {
-                    if let Some(bytes) = self.store.get(&id) {
-                        let _ = self.chain.handle_block(clock, ConnId(0), bytes);
-                    }
-                }
-                Event::Connected { id, .. } => self.connected(&id, now),
-                Event::Disconnected { .. } => self.disconnected(now),
-                _ => {}
+            match self.chain.poll_event() {
+                Some(event) => self.chain_event(ctx, event)?,
+                None if self.feed(ctx) => {}
+                None => break,
             }
-            happened.push(event);
         }
-        self.update_mempool();
-        happened
+        self.update_mempool(ctx.now());
+        let mut locator = [BlockId::default(); 31];
+        let len = self.chain.locator(&mut locator);
+        self.gossip.handle_tip(ctx.now(), self.chain.tip(), &locator[..len]);
+        Ok(())
     }
 
-    /// Removes from the mempool what the chain has, and lets what it has no more wait again.
-    fn update_mempool(&mut self) {
+    fn chain_event(&mut self, ctx: &mut Ctx, event: Event<RuleError>) -> io::Result<()> {
+        match event {
+            Event::Keep { id, .. } => {
+                if let Some((_, bytes)) = self.delivered.remove(&id) {
+                    self.store.insert(id, bytes);
+                }
+                self.chain.handle_saved(self.clock(ctx), &id);
+            }
+            Event::Connected { id, height } => {
+                ctx.note(self.at, format_args!("connected block {height} {id:.16}"))?;
+                self.connected(&id, ctx.now());
+            }
+            Event::Disconnected { id, height } => {
+                ctx.note(self.at, format_args!("disconnected block {height} {id:.16}"))?;
+                self.disconnected(ctx.now());
+            }
+            Event::Invalid { id, conn, why } => {
+                ctx.note(self.at, format_args!("refused block {id:.16}: {why}"))?;
+                self.delivered.remove(&id);
+                self.gossip.handle_block_checked(ctx.now(), conn, BlockVerdict::Invalid);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Passes the body that is needed next to the chain if it is here. Otherwise the peers are asked.
+    fn feed(&mut self, ctx: &Ctx) -> bool {
+        let mut ids = [BlockId::default(); BLOCKS];
+        let len = self.chain.needed_ahead(&mut ids);
+        if let Some(id) = self.chain.needed() {
+            let own = self.store.get(&id).map(|bytes| (OWN, bytes.clone()));
+            if let Some((conn, bytes)) = own.or_else(|| self.delivered.get(&id).cloned()) {
+                let result = self.chain.handle_block(self.clock(ctx), conn, &bytes);
+                let verdict = BlockVerdict::of(&self.chain, &result);
+                self.gossip.handle_block_checked(ctx.now(), conn, verdict);
+                if matches!(verdict, BlockVerdict::Accepted { .. }) {
+                    return true;
+                }
+                self.delivered.remove(&id);
+            }
+        }
+        let is_here = |id: &BlockId| self.store.contains_key(id) || self.delivered.contains_key(id);
+        let missing = ids[..len].iter().filter(|id| !is_here(id));
+        let wanted: Vec<(Height, BlockId)> =
+            missing.filter_map(|id| Some((self.chain.tip_of(id)?.height, *id))).collect();
+        self.gossip.want_blocks(ctx.now(), &wanted);
+        false
+    }
+
+    /// Removes from the mempool what the chain has, and inserts again what it does not have any more.
+    fn update_mempool(&mut self, now: Duration) {
         if !self.is_stale || self.chain.is_busy() {
             return;
         }
@@ -108,39 +219,51 @@ impl LedgerNode {
         self.mempool.update(&self.chain.state(), self.chain.tip().height);
         for bytes in core::mem::take(&mut self.taken_back) {
             if let Ok((signed, _)) = SignedTransaction::decode(&bytes) {
-                self.keep(&signed);
+                // What is refused is in the chain by now.
+                let _ = self.submit(now, &signed);
             }
         }
     }
 
-    /// Keeps the receipts that the mempool accepts: it checks signatures, order and coins.
-    pub(super) fn take_receipts(&mut self, bytes: &[u8]) -> bool {
-        let Ok(body) = Body::from_bytes(bytes) else { return false };
-        for signed in &body {
-            self.keep(&signed);
-        }
-        true
+    /// Inserts a transaction into the mempool and announces it. The mempool checks signature, order and coins.
+    pub(super) fn submit(
+        &mut self,
+        now: Duration,
+        signed: &SignedTransaction<'_>,
+    ) -> Result<(), MempoolError> {
+        self.mempool.insert(signed, &self.chain.state(), self.chain.tip().height)?;
+        self.gossip.announce_transaction(now, &signed.id(self.chain.genesis_id()));
+        Ok(())
     }
 
-    fn keep(&mut self, signed: &SignedTransaction<'_>) {
-        // One that is refused is forged, or in the chain by now.
-        let _ = self.mempool.insert(signed, &self.chain.state(), self.chain.tip().height);
-    }
-
-    /// Returns the transactions of the next block: an even share of the mempool, then `records`.
-    pub(super) fn body(&mut self, records: &[u8]) -> Vec<u8> {
+    /// Returns the transactions of the next block: an even share of the receipts, and one record of evidence for each
+    /// offender that has its stake yet.
+    pub(super) fn body(&mut self) -> Vec<u8> {
         let left = LAST_HEIGHT.saturating_sub(self.chain.tip().height.0).max(1) as usize;
-        let share = self.mempool.len().div_ceil(left);
-        let mut all = vec![0; self.mempool.len() * RECEIPT_LEN];
+        let mut share = self.mempool.len().div_ceil(left);
+        let mut all = vec![0; self.mempool.len() * Transaction::MAX_LEN];
         let len = self.mempool.template(&mut all);
         let mut body = Vec::new();
-        if let Ok(receipts) = Body::from_bytes(&all[..len]) {
-            for signed in receipts.iter().take(share) {
+        let mut offenders = BTreeSet::new();
+        let Ok(waiting) = Body::from_bytes(&all[..len]) else { return body };
+        for signed in &waiting {
+            let is_due = if let Some(evidence) = evidence_of(&signed) {
+                let offender = evidence.offender();
+                self.has_stake(&offender) && offenders.insert(offender)
+            } else {
+                share = share.saturating_sub(1);
+                share > 0 || left == 1
+            };
+            if is_due {
                 body.extend_from_slice(signed.as_bytes());
             }
         }
-        body.extend_from_slice(records);
         body
+    }
+
+    /// Returns whether a validator has a stake, after the last block.
+    pub(super) fn has_stake(&self, id: &ValidatorId) -> bool {
+        self.chain.engine().stake.validators().stake(id) > 0
     }
 
     fn connected(&mut self, id: &BlockId, now: Duration) {
@@ -151,6 +274,9 @@ impl LedgerNode {
             for evidence in evidence_in(&block) {
                 self.convicted.entry(evidence.offender()).or_insert(evidence);
             }
+            for signed in block.body() {
+                self.gossip.forget_transaction(now, &signed.id(self.chain.genesis_id()));
+            }
         }
         self.blocks.push(bytes);
         self.tips.push(tip);
@@ -158,7 +284,7 @@ impl LedgerNode {
         self.waiting_since = now;
     }
 
-    /// The last block was taken back: its receipts wait again.
+    /// The last block was taken back: its transactions wait again.
     fn disconnected(&mut self, now: Duration) {
         self.tips.pop();
         self.miner = None;
@@ -166,11 +292,13 @@ impl LedgerNode {
         self.is_stale = true;
         let Some(bytes) = self.blocks.pop() else { return };
         let Ok((block, _)) = Block::decode(&bytes) else { return };
-        for signed in block.body() {
-            let Transaction { action, .. } = *signed.transaction();
-            if matches!(action, Action::Pay { .. }) {
-                self.taken_back.push(signed.as_bytes().to_vec());
-            }
-        }
+        let transactions = block.body().iter().map(|signed| signed.as_bytes().to_vec());
+        self.taken_back.splice(0..0, transactions);
     }
+}
+
+/// Returns the evidence that a transaction records.
+pub(super) fn evidence_of(signed: &SignedTransaction<'_>) -> Option<Equivocation> {
+    let Action::Record(bytes) = signed.transaction().action else { return None };
+    Some(Equivocation::decode(bytes).ok()?.0)
 }
