@@ -30,7 +30,7 @@ pub const SUBSIDY: u64 = 50;
 pub const ALLOWANCE: u64 = 1_000_000_000;
 
 /// Blocks that can be taken back.
-const DEPTH: u32 = 4;
+const DEPTH: u32 = 8;
 /// Writes of a block to the state: some hundreds of receipts with four each.
 const MAX_WRITES: u32 = 4096;
 

@@ -66,8 +66,12 @@ impl<'k> Settlement<'k> {
             links_wanted: 0,
             links_open: 0,
             next_tick: ctx.now(),
-            // Long enough for a message to reach everybody, losses included.
-            witness: Duration::from_millis(if ctx.args.sim { 2500 } else { 200 }),
+            // Long enough for a block to be announced, asked for and delivered to everybody, losses included.
+            witness: Duration::from_millis(if ctx.args.sim {
+                2500 + 100 * u64::from(ctx.args.loss_percent)
+            } else {
+                200
+            }),
             receipts,
             hashes: 0,
             evidence: None,

@@ -12,7 +12,8 @@ use ledger_core::mempool::{
 };
 use ledger_core::node::{Event, Progress};
 use ledger_core::{
-    Action, Block, BlockId, Body, ConnId, Header, Height, SignedTransaction, Tip, Transaction,
+    Account, Action, Block, BlockId, Body, ConnId, Header, Height, SignedTransaction, Tip,
+    Transaction,
 };
 use pow::Miner;
 
@@ -32,8 +33,10 @@ const EVIDENCE: usize = 64;
 const PEERS: usize = 16;
 /// Blocks that are fetched at a time.
 const BLOCKS: usize = 8;
-/// How soon something is asked for again that could not be used yet.
-const RETRY: Duration = Duration::from_millis(250);
+/// How soon something is asked for again that could not be used yet. Who announces waits as long before it goes on unasked.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often a node announces again what waits. A peer that is busy with 32 transactions of a node ignores more of it.
+const ANNOUNCE: Duration = Duration::from_secs(1);
 /// The connection of a block that the node has made itself.
 const OWN: ConnId = ConnId(u32::MAX);
 
@@ -50,6 +53,8 @@ pub struct LedgerNode {
     /// Blocks that were delivered and not validated.
     pub(super) delivered: BTreeMap<BlockId, (ConnId, Vec<u8>)>,
     pub(super) mempool: Mempool<MempoolVec>,
+    /// Transactions that came before those they follow, by account and sequence number.
+    held: BTreeMap<(Account, u64), Vec<u8>>,
     pub(super) gossip: Gossip<GossipVec>,
     /// The headers of each peer.
     pub(super) presync: BTreeMap<ConnId, Presync<Schedule>>,
@@ -66,6 +71,7 @@ pub struct LedgerNode {
     pub(super) miner: Option<(Miner, Header, Vec<u8>)>,
     pub(super) proposed: BTreeSet<(u64, u32)>, // height and round
     pub(super) waiting_since: Duration,
+    announce_at: Duration,
     /// When the gossip has something to do.
     pub(super) due: Option<Duration>,
     base_time: u64,
@@ -104,6 +110,7 @@ impl LedgerNode {
             store: BTreeMap::new(),
             delivered: BTreeMap::new(),
             mempool,
+            held: BTreeMap::new(),
             gossip,
             presync: BTreeMap::new(),
             received: BTreeMap::new(),
@@ -115,6 +122,7 @@ impl LedgerNode {
             miner: None,
             proposed: BTreeSet::new(),
             waiting_since: Duration::ZERO,
+            announce_at: Duration::ZERO,
             due: None,
             base_time: constitution.time,
         })
@@ -223,6 +231,13 @@ impl LedgerNode {
                 let _ = self.submit(now, &signed);
             }
         }
+        for (place, bytes) in core::mem::take(&mut self.held) {
+            if let Ok((signed, _)) = SignedTransaction::decode(&bytes)
+                && let Err(MempoolError::Gap { .. }) = self.submit(now, &signed)
+            {
+                self.held.insert(place, bytes);
+            }
+        }
     }
 
     /// Inserts a transaction into the mempool and announces it. The mempool checks signature, order and coins.
@@ -234,6 +249,45 @@ impl LedgerNode {
         self.mempool.insert(signed, &self.chain.state(), self.chain.tip().height)?;
         self.gossip.announce_transaction(now, &signed.id(self.chain.genesis_id()));
         Ok(())
+    }
+
+    /// Announces again all that waits for the first block, to the peers that are not known to have it. Returns whether it
+    /// was time.
+    pub(super) fn announce_again(&mut self, now: Duration) -> bool {
+        if now < self.announce_at || !self.blocks.is_empty() || self.mempool.is_empty() {
+            return false;
+        }
+        self.announce_at = now + ANNOUNCE;
+        let mut all = vec![0; self.mempool.len() * Transaction::MAX_LEN];
+        let len = self.mempool.template(&mut all);
+        let Ok(waiting) = Body::from_bytes(&all[..len]) else { return false };
+        for signed in &waiting {
+            let id = signed.id(self.chain.genesis_id());
+            self.gossip.forget_transaction(now, &id);
+            self.gossip.announce_transaction(now, &id);
+        }
+        true
+    }
+
+    /// Keeps a transaction until those that it follows have come: different peers deliver them.
+    pub(super) fn hold(&mut self, signed: &SignedTransaction<'_>) {
+        let Transaction { source, sequence, .. } = *signed.transaction();
+        if self.held.len() < RECEIPTS {
+            self.held.insert((source, sequence), signed.as_bytes().to_vec());
+        }
+    }
+
+    /// Submits the transactions that follow one which the mempool has now.
+    pub(super) fn submit_following(&mut self, now: Duration, first: &Transaction<'_>) {
+        let Transaction { source, mut sequence, .. } = *first;
+        loop {
+            sequence = sequence.saturating_add(1);
+            let Some(bytes) = self.held.remove(&(source, sequence)) else { return };
+            let Ok((signed, _)) = SignedTransaction::decode(&bytes) else { return };
+            if self.submit(now, &signed).is_err() {
+                return;
+            }
+        }
     }
 
     /// Returns the transactions of the next block: an even share of the receipts, and one record of evidence for each

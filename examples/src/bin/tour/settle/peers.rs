@@ -66,7 +66,7 @@ impl LedgerNode {
     pub(super) fn tick(&mut self, ctx: &mut Ctx) -> io::Result<()> {
         let now = ctx.now();
         let clock = self.clock(ctx);
-        let is_due = self.due.is_some_and(|at| at <= now);
+        let is_due = self.announce_again(now) || self.due.is_some_and(|at| at <= now);
         if !is_due && self.chain.poll_timeout().is_none_or(|at| at > clock) {
             return Ok(());
         }
@@ -202,9 +202,18 @@ impl LedgerNode {
         } else {
             let tip = self.chain.tip().height;
             let result = self.mempool.insert(&signed, &self.chain.state(), tip);
-            TransactionVerdict::of(&result)
+            match TransactionVerdict::of(&result) {
+                TransactionVerdict::Gap => {
+                    self.hold(&signed);
+                    TransactionVerdict::Refused // it is announced once it follows
+                }
+                verdict => verdict,
+            }
         };
         self.gossip.handle_transaction_checked(ctx.now(), conn, &id, verdict);
+        if verdict == TransactionVerdict::Accepted {
+            self.submit_following(ctx.now(), signed.transaction());
+        }
         if verdict == TransactionVerdict::Accepted
             && let Some(evidence) = evidence_of(&signed)
             && !self.convicted.contains_key(&evidence.offender())
