@@ -129,7 +129,7 @@ fn tour(args: Args, path: &Path) -> Result<bool, Failure> {
     let keys: Vec<Keys> = cast.all().map(|_| Keys::new(&mut ctx.rng)).collect();
     let constitution = Constitution::new(time, &keys, cast);
     let deliveries = core::mem::take(&mut swarm.deliveries);
-    let mut settlement = Settlement::new(ctx, &keys, &constitution, cast, deliveries)?;
+    let mut settlement = Settlement::new(ctx, &keys, &constitution, cast, &deliveries)?;
     settle(ctx, &mut settlement, &mut table)?;
     report.settlement(&settlement);
 

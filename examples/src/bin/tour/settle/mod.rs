@@ -51,9 +51,9 @@ impl<'k> Settlement<'k> {
         keys: &'k [Keys],
         constitution: &'k Constitution,
         cast: Cast,
-        deliveries: Vec<Delivery>,
+        deliveries: &[Delivery],
     ) -> io::Result<Self> {
-        let deliveries = grouped(&deliveries);
+        let deliveries = grouped(deliveries);
         let receipts = deliveries.len();
         let new = |at: NodeId| LedgerNode::new(constitution, at, u64::from(at.0), receipts);
         let nodes = cast.all().map(new).collect::<io::Result<Vec<_>>>()?;
