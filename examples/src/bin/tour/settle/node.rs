@@ -251,10 +251,10 @@ impl LedgerNode {
         Ok(())
     }
 
-    /// Announces again all that waits for the first block, to the peers that are not known to have it. Returns whether it
+    /// Announces again all that waits for a block, to the peers that are not known to have it. Returns whether it
     /// was time.
     pub(super) fn announce_again(&mut self, now: Duration) -> bool {
-        if now < self.announce_at || !self.blocks.is_empty() || self.mempool.is_empty() {
+        if now < self.announce_at || self.mempool.is_empty() {
             return false;
         }
         self.announce_at = now + ANNOUNCE;
