@@ -48,6 +48,7 @@ mod machine;
 mod opening;
 mod place;
 mod rng;
+mod sip;
 mod text;
 mod writer;
 

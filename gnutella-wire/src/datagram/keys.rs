@@ -6,6 +6,8 @@
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
+use crate::sip::Sip;
+
 /// The length of own keys, in bytes.
 pub(super) const LEN: usize = 8;
 
@@ -46,25 +48,12 @@ fn key(secret: [u8; 16], address: SocketAddrV4, period: u64) -> [u8; LEN] {
 /// Hashes 16 bytes, given as two little-endian words.
 fn siphash(key: [u8; 16], message: [u64; 2]) -> u64 {
     let [low, high] = words(key);
-    let mut state = [
-        low ^ 0x736F_6D65_7073_6575,
-        high ^ 0x646F_7261_6E64_6F6D,
-        low ^ 0x6C79_6765_6E65_7261,
-        high ^ 0x7465_6462_7974_6573,
-    ];
-    let [first, second] = message;
-    for word in [first, second, 16 << 56] {
-        let [_, _, _, v3] = &mut state;
-        *v3 ^= word;
-        round(&mut state);
-        round(&mut state);
-        let [v0, ..] = &mut state;
-        *v0 ^= word;
+    let mut sip = Sip::<2, 4>::new(low, high);
+    for word in message {
+        sip.absorb(word);
     }
-    let [_, _, v2, _] = &mut state;
-    *v2 ^= 0xFF;
-    (0..4).for_each(|_| round(&mut state));
-    state.iter().fold(0, |hash, word| hash ^ word)
+    sip.absorb(16 << 56);
+    sip.finish()
 }
 
 fn words(key: [u8; 16]) -> [u64; 2] {
@@ -72,20 +61,6 @@ fn words(key: [u8; 16]) -> [u64; 2] {
     let low = u64::try_from(number & u128::from(u64::MAX)).unwrap_or(0);
     let high = u64::try_from(number >> 64).unwrap_or(0);
     [low, high]
-}
-
-fn round(state: &mut [u64; 4]) {
-    let [v0, v1, v2, v3] = state;
-    *v0 = v0.wrapping_add(*v1);
-    *v1 = v1.rotate_left(13) ^ *v0;
-    *v0 = v0.rotate_left(32);
-    *v2 = v2.wrapping_add(*v3);
-    *v3 = v3.rotate_left(16) ^ *v2;
-    *v0 = v0.wrapping_add(*v3);
-    *v3 = v3.rotate_left(21) ^ *v0;
-    *v2 = v2.wrapping_add(*v1);
-    *v1 = v1.rotate_left(17) ^ *v2;
-    *v2 = v2.rotate_left(32);
 }
 
 #[cfg(test)]

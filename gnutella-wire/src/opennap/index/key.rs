@@ -1,5 +1,6 @@
-//! The keys of the table of an index: SipHash-1-3 (Aumasson and Bernstein, 2012) under the seed of the index.
+//! The keys of the table of an index: SipHash-1-3 under the seed of the index.
 
+use crate::sip::Sip;
 use crate::text::Text;
 
 /// The most words of a name that are indexed: the last ones, as in `OpenNap` 0.36.
@@ -71,7 +72,7 @@ pub(super) fn separates(byte: &u8) -> bool {
 
 /// Hashes bytes in lower case.
 fn hash(seed: u64, kind: Kind, owner: u32, bytes: &[u8]) -> u32 {
-    let mut sip = Sip::new(seed);
+    let mut sip = Sip::<1, 3>::new(seed, seed.rotate_left(32));
     let kind = match kind {
         Kind::Conn => 1,
         Kind::Nick => 2,
@@ -90,48 +91,4 @@ fn hash(seed: u64, kind: Kind, owner: u32, bytes: &[u8]) -> u32 {
     sip.absorb(u64::from_le_bytes(last) | len << 56);
     let [a, b, c, d, ..] = sip.finish().to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
-}
-
-struct Sip([u64; 4]);
-
-impl Sip {
-    const fn new(seed: u64) -> Self {
-        let second = seed.rotate_left(32);
-        Self([
-            seed ^ 0x736f_6d65_7073_6575,
-            second ^ 0x646f_7261_6e64_6f6d,
-            seed ^ 0x6c79_6765_6e65_7261,
-            second ^ 0x7465_6462_7974_6573,
-        ])
-    }
-
-    const fn absorb(&mut self, word: u64) {
-        self.0[3] ^= word;
-        self.round();
-        self.0[0] ^= word;
-    }
-
-    const fn finish(&mut self) -> u64 {
-        self.0[2] ^= 0xFF;
-        self.round();
-        self.round();
-        self.round();
-        let [a, b, c, d] = self.0;
-        a ^ b ^ c ^ d
-    }
-
-    const fn round(&mut self) {
-        let [mut a, mut b, mut c, mut d] = self.0;
-        a = a.wrapping_add(b);
-        b = b.rotate_left(13) ^ a;
-        a = a.rotate_left(32);
-        c = c.wrapping_add(d);
-        d = d.rotate_left(16) ^ c;
-        a = a.wrapping_add(d);
-        d = d.rotate_left(21) ^ a;
-        c = c.wrapping_add(b);
-        b = b.rotate_left(17) ^ c;
-        c = c.rotate_left(32);
-        self.0 = [a, b, c, d];
-    }
 }
