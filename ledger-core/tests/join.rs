@@ -4,9 +4,11 @@ mod common;
 
 use std::sync::OnceLock;
 
-use common::driver::{Driver, NOW, Regions, TestNode, limits, node_of, regions};
+use common::driver::{
+    Driver, NOW, Regions, TestNode, limits, node_of, regions, snapshot_of, with_headers,
+};
 use common::{Checksum, Ledgers, World, ledgers};
-use ledger_core::gossip::{BlockVerdict, HeadersWriter, Message};
+use ledger_core::gossip::BlockVerdict;
 use ledger_core::node::{
     ChunkError, HeaderFollower, Join, Node, NodeConfig, ResumeError, SnapshotSource,
 };
@@ -37,16 +39,6 @@ fn grown(len: u64) -> Driver {
     driver
 }
 
-fn snapshot_of(node: &mut TestNode) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let written = node.snapshot(|piece| {
-        bytes.extend_from_slice(piece);
-        Ok::<(), ()>(())
-    });
-    written.expect("a block is final");
-    bytes
-}
-
 fn source(node: &mut TestNode) -> Source {
     let snapshot = snapshot_of(node);
     let rules = common::rules();
@@ -69,15 +61,7 @@ fn hand(
     blocks: &[Vec<u8>],
     more: bool,
 ) -> Option<BlockVerdict> {
-    let mut out = vec![0; 4000];
-    let mut writer = HeadersWriter::new(&mut out).expect("long enough");
-    for block in blocks {
-        assert!(writer.push(block));
-    }
-    let len = writer.finish(more);
-    let (message, _) = Message::decode(&out[..len]).expect("it was encoded");
-    let Message::Headers(headers) = message else { panic!("{message}") };
-    follower.handle_headers(NOW, &headers)
+    with_headers(blocks, more, |headers| follower.handle_headers(NOW, headers))
 }
 
 fn chain_of(driver: &Driver) -> Vec<Vec<u8>> {

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::driver::{Blocks, LATER, NOW, PEER, TestNode, node, seal_with};
+use common::driver::{Blocks, LATER, NOW, PEER, TestNode, node, seal_with, with_headers};
 use common::{Checksum, World};
-use ledger_core::gossip::{BlockVerdict, GossipConfig, HeadersWriter, Message, Presync};
+use ledger_core::gossip::{BlockVerdict, GossipConfig, Presync};
 use ledger_core::{BlockId, GenesisId, Weight};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
@@ -46,21 +46,15 @@ fn try_headers(
     blocks: &[Vec<u8>],
     more: bool,
 ) -> Option<BlockVerdict> {
-    let mut out = vec![0; 30_000];
-    let mut writer = HeadersWriter::new(&mut out).expect("long enough");
-    for block in blocks {
-        assert!(writer.push(block));
-    }
-    let len = writer.finish(more);
-    let (message, _) = Message::decode(&out[..len]).expect("it was encoded");
-    let Message::Headers(headers) = message else { panic!("{message}") };
-    let verdict = presync.handle_headers(node, NOW, &headers);
-    if verdict.is_none() {
-        for header in headers {
-            let _ = node.handle_header(NOW, PEER, header);
+    with_headers(blocks, more, |headers| {
+        let verdict = presync.handle_headers(node, NOW, headers);
+        if verdict.is_none() {
+            for header in headers {
+                let _ = node.handle_header(NOW, PEER, header);
+            }
         }
-    }
-    verdict
+        verdict
+    })
 }
 
 fn id(block: &[u8], node: &TestNode) -> BlockId {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::driver::{Driver, NOW, PEER, Regions, TestNode, limits, node_of, regions};
+use common::driver::{Driver, NOW, PEER, Regions, TestNode, limits, node_of, regions, snapshot_of};
 use common::{Checksum, World, ledgers};
 use ledger_core::node::{Node, NodeConfig, ResumeError, SnapshotError};
 use ledger_core::{BlockId, Header, Tip};
@@ -25,16 +25,6 @@ fn grown(len: u64) -> (Driver, Vec<World>) {
         worlds.push(world.clone());
     }
     (driver, worlds)
-}
-
-fn snapshot_of(node: &mut TestNode) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let written = node.snapshot(|piece| {
-        bytes.extend_from_slice(piece);
-        Ok::<(), ()>(())
-    });
-    written.expect("a block is final");
-    bytes
 }
 
 fn resume(trusted: &BlockId, snapshot: &[u8]) -> Result<TestNode, ResumeError> {

@@ -68,7 +68,7 @@ pub enum Timer {
     Headers,
     /// A peer owes a block, or all are asked for it again later.
     Block,
-    /// A peer owes a transaction, or is asked for it again later; or it may announce more, or is told more.
+    /// A peer owes a transaction, or is asked for it again later; or it may announce more, or more is announced to it.
     Transaction,
     /// A peer owes a chunk of a snapshot. Starts with the request; when it fires, the next peer is asked.
     Snapshot,

@@ -69,7 +69,8 @@ impl<'a> TreeRef<'a> {
     }
 
     /// Returns the tree of the ids up to the block `end`.
-    pub(super) fn history(&self, history: &History, end: Option<usize>) -> MerkleTree {
+    pub(super) fn history(&self, history: &History, end: usize) -> MerkleTree {
+        let end = Some(end);
         MerkleTree::from_smallest_peaks(self.leaves(history, end), self.peaks(history, end))
     }
 

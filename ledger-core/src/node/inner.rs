@@ -11,7 +11,7 @@ use super::slot::Status;
 use super::start::Start;
 use super::storage::NodeParts;
 use super::tree::{Tree, TreeRef, TreeRoot};
-use crate::branch::{BlockError, Branch};
+use crate::branch::{BlockError, Branch, HeaderBranch};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::execute::Execution;
@@ -143,6 +143,13 @@ impl<E: Engine> Inner<E> {
             reported: None,
             recent: RecentEngine::NONE,
         }
+    }
+
+    /// Returns the branch that ends in the root.
+    pub(super) fn root_branch(&self) -> HeaderBranch<E> {
+        let mut history = self.history.before.clone();
+        history.push(MerkleTree::leaf(self.root.tip.id.as_bytes()));
+        HeaderBranch { end: self.root.clone(), history }
     }
 
     /// Returns the last block of the branch to be executed next.

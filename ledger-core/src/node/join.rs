@@ -7,9 +7,8 @@ use thiserror::Error;
 use super::chunk::Chunk;
 use super::inner::Inner;
 use super::machine::Node;
-use super::start::Start;
+use super::start::{Start, clear};
 use super::storage::NodeStorage;
-use super::tree::TreeRoot;
 use crate::block::SealedHeader;
 use crate::branch::{Branch, HeaderBranch};
 use crate::engine::{Engine, Tip};
@@ -18,7 +17,7 @@ use crate::gossip::{BlockVerdict, Headers};
 use crate::header::{Header, Height};
 use crate::ledger::Ledger;
 use crate::merkle::MerkleTree;
-use crate::state::{JournalSlot, Key, MapProofError, Store as _, TrieMut, TrieRoot};
+use crate::state::{Key, MapProofError, Store as _, TrieMut};
 
 /// Follows the headers of one peer from block 0, and keeps the one at the height of a snapshot. Its memory is constant.
 ///
@@ -106,10 +105,7 @@ impl<E: Engine> HeaderFollower<E> {
     /// Creates one that follows the chain of a node from its newest final block, block 0 if it is new, to a snapshot of
     /// the block at height `target`.
     pub fn new<L, S: NodeStorage>(node: &Node<E, L, S>, target: Height) -> Self {
-        let end = node.inner.root.clone();
-        let mut history = node.inner.history.before.clone();
-        history.push(MerkleTree::leaf(end.tip.id.as_bytes()));
-        Self { branch: HeaderBranch { end, history }, target, base: None }
+        Self { branch: node.inner.root_branch(), target, base: None }
     }
 
     /// Returns the last header.
@@ -179,11 +175,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
     #[must_use]
     pub fn new(node: Node<E, L, S>, base: JoinBase<E>) -> Self {
         let Node { inner, ledger, mut storage } = node;
-        let parts = storage.parts();
-        let trie = TrieRoot::clear(parts.entries);
-        parts.journal.fill(JournalSlot::EMPTY);
-        parts.orphans.fill(super::orphans::OrphanSlot::EMPTY);
-        let tree = TreeRoot::clear(inner.config.seed, parts.headers);
+        let (tree, trie) = clear(inner.config.seed, &mut storage.parts());
         let mut peaks = [[0; 32]; 64];
         let count = base.history.peaks().len();
         let places = peaks.iter_mut().zip(base.history.peaks());

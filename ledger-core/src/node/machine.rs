@@ -199,13 +199,12 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
     /// Returns the branch that ends in a block of the tree, or in the newest final block, and the tree of the ids up to
     /// that block.
     pub(crate) fn branch_after(&mut self, id: &BlockId) -> Option<HeaderBranch<E>> {
-        let mut inner = self.inner_mut();
-        if *id == inner.inner.root.tip.id {
-            let history = inner.tree().history(&inner.inner.history, None);
-            return Some(HeaderBranch { end: inner.inner.root.clone(), history });
+        if *id == self.inner.root.tip.id {
+            return Some(self.inner.root_branch());
         }
+        let mut inner = self.inner_mut();
         let at = inner.tree().find(id)?;
-        let history = inner.tree().history(&inner.inner.history, Some(at));
+        let history = inner.tree().history(&inner.inner.history, at);
         Some(HeaderBranch { end: inner.with_recent_branch(at, Branch::clone), history })
     }
 

@@ -38,7 +38,7 @@ impl Start<'_> {
         parts: &mut NodeParts<'_>,
     ) -> Result<Self, ConfigError> {
         check_parts(spec, config, parts)?;
-        let mut trie = TrieRoot::clear(parts.entries);
+        let (tree, mut trie) = clear(config.seed, parts);
         let mut state = TrieMut { root: &mut trie, slots: parts.entries };
         allocate(spec, &mut state)?;
         let tip = Tip {
@@ -48,10 +48,6 @@ impl Start<'_> {
             state: state.root(),
             weight: Weight(0),
         };
-        let tree = TreeRoot::clear(config.seed, parts.headers);
-        parts.journal.fill(JournalSlot::EMPTY);
-        parts.orphans.fill(OrphanSlot::EMPTY);
-        parts.block.fill(0);
         let times = Times::starting_at(spec.time);
         Ok(Self { genesis, tip, times, header: None, peaks: &[], tree, trie })
     }
@@ -65,6 +61,14 @@ impl Start<'_> {
     pub(super) fn smallest_peaks(&self) -> impl Iterator<Item = Hash> + '_ {
         self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak))
     }
+}
+
+/// Clears all regions.
+pub(super) fn clear(seed: u64, parts: &mut NodeParts<'_>) -> (TreeRoot, TrieRoot) {
+    parts.journal.fill(JournalSlot::EMPTY);
+    parts.orphans.fill(OrphanSlot::EMPTY);
+    parts.block.fill(0);
+    (TreeRoot::clear(seed, parts.headers), TrieRoot::clear(parts.entries))
 }
 
 /// Checks that the storage holds what the rules and the depth ask for.

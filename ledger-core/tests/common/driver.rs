@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use ledger_core::gossip::{Headers, HeadersWriter, Message};
 use ledger_core::node::{
     Accepted, Event, HeaderSlot, Node, NodeConfig, NodeSlots, OrphanSlot, Progress,
 };
@@ -51,6 +52,30 @@ pub fn regions(limits: Limits) -> Regions {
         orphans: vec![OrphanSlot::EMPTY; limits.orphans],
         block: vec![0; limits.block],
     }
+}
+
+/// Returns the snapshot of a node.
+pub fn snapshot_of(node: &mut TestNode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = node.snapshot(|piece| {
+        bytes.extend_from_slice(piece);
+        Ok::<(), ()>(())
+    });
+    written.expect("a block is final");
+    bytes
+}
+
+/// Calls `act` with a message of the headers of these blocks.
+pub fn with_headers<T>(blocks: &[Vec<u8>], more: bool, act: impl FnOnce(&Headers<'_>) -> T) -> T {
+    let mut out = vec![0; 30_000];
+    let mut writer = HeadersWriter::new(&mut out).expect("long enough");
+    for block in blocks {
+        assert!(writer.push(block));
+    }
+    let len = writer.finish(more);
+    let (message, _) = Message::decode(&out[..len]).expect("it was encoded");
+    let Message::Headers(headers) = message else { panic!("{message}") };
+    act(&headers)
 }
 
 pub fn node_of(config: NodeConfig, limits: Limits) -> TestNode {
