@@ -249,7 +249,7 @@ fn case_7_two_blocks_of_one_aura_step_are_an_offence_and_a_skipped_one_is_benign
 fn case_8_two_thirds_justify_and_decide_nothing() {
     assert!(TwoThirds::is_reached(2, 3) && !OverTwoThirds::is_reached(2, 3));
     for weight in [0, 1, u64::MAX] {
-        assert!(!TwoThirds::is_reached(weight, 0), "nobody is no quorum");
+        assert!(!TwoThirds::is_reached(weight, 0), "nobody is not a quorum");
         assert!(!OverTwoThirds::is_reached(weight, 0));
         assert!(!OverHalf::is_reached(weight, 0));
     }
@@ -275,7 +275,7 @@ fn case_8_two_thirds_justify_and_decide_nothing() {
         engine.handle_datagram(core::time::Duration::ZERO, &bytes).expect("valid");
     }
     assert_eq!(ffg.justified(), Checkpoint { slot: 1, id: [9; 32] });
-    assert_eq!(engine.certificate().count(), 0, "two of three are no quorum");
+    assert_eq!(engine.certificate().count(), 0, "two of three are not a quorum");
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl<S: TorrentStorage> Torrent<S> {
     }
 
     /// Asks a peer to let us and the peer at `target` meet, which cannot be dialled because of a firewall (BEP 55): the
-    /// peer that sent its address, say. [`Outcome::Holepunch`] or [`Outcome::HolepunchFailed`] may follow.
+    /// peer that sent its address, for example. [`Outcome::Holepunch`] or [`Outcome::HolepunchFailed`] may follow.
     ///
     /// Returns whether the request will be sent: [`Config::holepunch`] is set, the peer supports it, and few such
     /// messages wait.

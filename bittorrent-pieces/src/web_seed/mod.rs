@@ -156,7 +156,7 @@ impl<S: WebSeedStorage> WebSeed<S> {
         self.view().body(now, number, bytes)
     }
 
-    /// Reports that a response ended, or that there is none: the server cannot be reached, say.
+    /// Reports that a response ended, or that there is none: for example because the server cannot be reached.
     ///
     /// # Errors
     ///

@@ -70,7 +70,7 @@ pub enum EvidenceError {
         /// The first slot of the window.
         first: u64,
     },
-    /// The slot is after the window of the detector. It is no offence of the sender.
+    /// The slot is after the window of the detector. The sender did nothing wrong.
     #[error("slot {slot} is later than {last}")]
     NotYet {
         /// The slot of the statement.

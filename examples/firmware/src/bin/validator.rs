@@ -79,7 +79,7 @@ fn main() -> ! {
 
 /// Creates the validator, or continues with what was saved.
 fn build(index: u8, saved: &[u8]) -> Option<Validator> {
-    // A board that is no demonstration has its own secret only.
+    // A board outside of a demonstration has its own secret only.
     let secrets = [1, 2, 3, 4].map(|secret| Ed25519Key::from_secret(&[secret; 32]));
     let ids = [0, 1, 2, 3].map(|n: usize| secrets.get(n).map(Ed25519Key::id));
     let [Some(a), Some(b), Some(c), Some(d)] = ids else { return None };

@@ -1,4 +1,4 @@
-//! `chord node get`, `put`, `delete` and `status`: a client of a ring that is no member.
+//! `chord node get`, `put`, `delete` and `status`: a client that does not join the ring.
 
 use core::net::SocketAddr;
 use core::time::Duration;

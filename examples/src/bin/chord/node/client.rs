@@ -1,4 +1,4 @@
-//! A client of a ring: it asks for the owners of keys and for what they keep, and is no member itself.
+//! A client of a ring: it asks for the owners of keys and for what they keep, and does not join it.
 //!
 //! Like a member it has no socket and no clock. It goes from node to node by FIND, so no node does anything for it
 //! but answer.

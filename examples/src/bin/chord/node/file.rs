@@ -154,7 +154,7 @@ fn lock(file: &File, path: &Path) -> cli::Result<()> {
     file.try_lock().map_err(|_| format!("{} is in use by another node", path.display()))
 }
 
-/// Reads a log up to the first byte that is no record. `None` if it is another file.
+/// Reads a log up to the first byte that does not belong to a record. `None` if it is another file.
 fn read(bytes: &[u8]) -> Option<Loaded> {
     if bytes.is_empty() {
         return Some(Loaded::default());

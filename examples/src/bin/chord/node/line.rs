@@ -29,7 +29,7 @@ pub trait Speaker {
 /// Why a datagram was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// It is no message.
+    /// It is not a message.
     Malformed,
     /// It has no valid tag of the shared key.
     Unauthenticated,

@@ -301,7 +301,8 @@ impl Task {
     }
 
     fn finish(&mut self) {
-        let (version, copies) = (self.version, self.copies);
+        let version = self.version;
+        let copies = self.copies;
         self.outcome = Some(match &self.goal {
             Goal::Delete => Outcome::Deleted { copies },
             _ => Outcome::Stored { version, copies, parts: self.new.len().max(1) },
@@ -321,7 +322,9 @@ impl Task {
     }
 
     fn finish_get(&mut self, value: Vec<u8>) {
-        let (version, copies, lifetime) = (self.version, self.copies, self.lifetime);
+        let version = self.version;
+        let copies = self.copies;
+        let lifetime = self.lifetime;
         self.outcome = Some(Outcome::Found { value, version, copies, lifetime });
     }
 

@@ -258,9 +258,8 @@ impl LedgerNode {
             return false;
         }
         self.announce_at = now + ANNOUNCE;
-        let mut all = vec![0; self.mempool.len() * Transaction::MAX_LEN];
-        let len = self.mempool.template(&mut all);
-        let Ok(waiting) = Body::from_bytes(&all[..len]) else { return false };
+        let all = self.waiting();
+        let Ok(waiting) = Body::from_bytes(&all) else { return false };
         for signed in &waiting {
             let id = signed.id(self.chain.genesis_id());
             self.gossip.forget_transaction(now, &id);
@@ -295,11 +294,10 @@ impl LedgerNode {
     pub(super) fn body(&mut self) -> Vec<u8> {
         let left = LAST_HEIGHT.saturating_sub(self.chain.tip().height.0).max(1) as usize;
         let mut share = self.mempool.len().div_ceil(left);
-        let mut all = vec![0; self.mempool.len() * Transaction::MAX_LEN];
-        let len = self.mempool.template(&mut all);
+        let all = self.waiting();
         let mut body = Vec::new();
         let mut offenders = BTreeSet::new();
-        let Ok(waiting) = Body::from_bytes(&all[..len]) else { return body };
+        let Ok(waiting) = Body::from_bytes(&all) else { return body };
         for signed in &waiting {
             let is_due = if let Some(evidence) = evidence_of(&signed) {
                 let offender = evidence.offender();
@@ -313,6 +311,14 @@ impl LedgerNode {
             }
         }
         body
+    }
+
+    /// Returns all transactions that wait, in the order in which a block can hold them.
+    fn waiting(&mut self) -> Vec<u8> {
+        let mut all = vec![0; self.mempool.len() * Transaction::MAX_LEN];
+        let len = self.mempool.template(&mut all);
+        all.truncate(len);
+        all
     }
 
     /// Returns whether a validator has a stake, after the last block.

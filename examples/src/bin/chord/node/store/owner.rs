@@ -58,8 +58,7 @@ impl<A: Origin> Member<A> {
     pub(super) fn handle_put(&mut self, client: A, answer: u32, key: Id160, change: Change) {
         self.counters.puts += 1;
         let done = self.finished.iter().find(|it| it.client == client && it.answer == answer);
-        if let Some(Finished { version, copies, .. }) = done {
-            let (version, copies) = (*version, *copies);
+        if let Some(&Finished { version, copies, .. }) = done {
             return self.send(client, Transfer::Done { token: answer, version, copies });
         }
         if self.puts.iter().any(|put| put.client == client && put.answer == answer) {
@@ -163,7 +162,9 @@ impl<A: Origin> Member<A> {
             !ends
         });
         for put in done {
-            let (token, version, copies) = (put.answer, put.version, put.copies);
+            let token = put.answer;
+            let version = put.version;
+            let copies = put.copies;
             self.send(put.client, Transfer::Done { token, version, copies });
             if self.finished.len() == MOST_FINISHED {
                 self.finished.pop_front();

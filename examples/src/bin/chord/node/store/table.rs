@@ -292,7 +292,8 @@ impl Store {
 
     /// Two stores with the same digest have the same entries in the range: the sum of their fingerprints.
     pub fn digest(&self, range: KeyRange<Id160>) -> u128 {
-        let (first, last) = (bucket(range.after), bucket(range.through));
+        let first = bucket(range.after);
+        let last = bucket(range.through);
         let sums = &self.sums.0;
         let whole = if range.after < range.through {
             [sums.get(first + 1..last), None]
