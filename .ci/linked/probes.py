@@ -17,114 +17,25 @@ import sys
 
 TARGET = "thumbv7em-none-eabihf"
 
-# The concrete types of each generic type: `path` of the type, then its parameters as in `api.txt`.
-S = "&'static mut [%s]"
-B = "&'static mut [u8]"
+# The concrete types of parameters that no bound in `api.txt` tells; the others are found by `types_of`.
 TYPES = {
-    "gnutella_wire::servent::Servent": {"S": "SERVENT"},
-    "gnutella_wire::ServentSlots": {
-        "C": S % "gnutella_wire::ConnSlot",
-        "R": S % "gnutella_wire::RouteSlot",
-        "H": S % "gnutella_wire::HostSlot",
-        "Q": S % "gnutella_wire::QuerySlot",
-        "T": B,
-    },
-    "gnutella_wire::hosts::HostCache": {"S": S % "gnutella_wire::hosts::HostSlot"},
-    "gnutella_wire::routes::RouteTable": {"S": S % "gnutella_wire::routes::RouteSlot"},
-    "gnutella_wire::qrp::QueryTable": {"S": B},
-    "gnutella_wire::qrp::TableReceiver": {"S": B},
-    "gnutella_wire::deflate::Inflater": {"W": B},
-    "gnutella_wire::opennap::Index": {"S": "INDEX"},
-    "gnutella_wire::opennap::IndexSlots": {
-        "U": S % "gnutella_wire::opennap::UserSlot",
-        "F": S % "gnutella_wire::opennap::FileSlot",
-    },
-    "bittorrent_pieces::torrent::Torrent": {"S": "TORRENT"},
-    "bittorrent_pieces::TorrentSlots": {
-        "P": S % "bittorrent_pieces::picker::PieceSlot",
-        "L": S % "bittorrent_pieces::picker::RarestSlot",
-        "Q": S % "bittorrent_pieces::picker::PartialSlot",
-        "B": S % "bittorrent_pieces::picker::BlockSlot",
-        "R": S % "bittorrent_pieces::torrent::PeerSlot",
-        "S": B,
-        "T": S % "bittorrent_pieces::torrent::RequestSlot",
-    },
-    "bittorrent_pieces::picker::Picker": {"S": "PICKER"},
-    "bittorrent_pieces::picker::PickerSlots": {
-        "P": S % "bittorrent_pieces::picker::PieceSlot",
-        "L": S % "bittorrent_pieces::picker::RarestSlot",
-        "Q": S % "bittorrent_pieces::picker::PartialSlot",
-        "B": S % "bittorrent_pieces::picker::BlockSlot",
-    },
-    "bittorrent_pieces::fetch::MetadataFetch": {"S": "FETCH"},
-    "bittorrent_pieces::fetch::FetchSlots": {"S": S % "bittorrent_pieces::FetchSlot", "B": B},
-    "bittorrent_pieces::bitfield::Bitfield": {"B": B},
-    "bittorrent_pieces::dht::RoutingTable": {"S": S % "bittorrent_pieces::dht::RouteSlot"},
-    "bittorrent_pieces::dht::DhtNode": {"S": "DHT"},
-    "bittorrent_pieces::dht::DhtSlots": {
-        "R": S % "bittorrent_pieces::dht::RouteSlot",
-        "L": S % "bittorrent_pieces::dht::LookupSlot",
-        "P": S % "bittorrent_pieces::dht::StoredPeerSlot",
-    },
-    "bittorrent_pieces::tracker::UdpTracker": {
-        "P": "&'static [u8]",
-        "S": S % "bittorrent_pieces::tracker::UdpSlot",
-    },
+    "bittorrent_pieces::tracker::UdpTracker": {"P": "&'static [u8]"},
     "bittorrent_pieces::tracker::UdpConfig": {"P": "&'static [u8]"},
-    "bittorrent_pieces::tracker::TrackerOrder": {"S": S % "bittorrent_pieces::tracker::TierSlot"},
-    "bittorrent_pieces::wire::fast::AnswerRules": {"S": S % "bittorrent_pieces::wire::fast::RuleSlot"},
-    "bittorrent_pieces::metainfo::SafePaths": {"S": S % "bittorrent_pieces::metainfo::PathSlot"},
-    "chord_core::Node": {"I": "ID", "A": "ADDRESS", "S": "NODE"},
-    "chord_core::NodeSlots": {
-        "S": S % "chord_core::Peer<ID, ADDRESS>",
-        "F": S % "chord_core::FingerSlot<ID, ADDRESS>",
-        "L": S % "chord_core::LookupSlot<ID, ADDRESS>",
-        "C": S % "chord_core::ContactSlot<ID, ADDRESS>",
-        "I": "ID",
-        "A": "ADDRESS",
-    },
-    "chord_core::FingerTable": {"S": S % "chord_core::FingerSlot<ID, ADDRESS>"},
-    "chord_core::SuccessorList": {"S": S % "chord_core::Peer<ID, ADDRESS>"},
-    "chord_core::RoutingTable": {
-        "L": S % "chord_core::Peer<ID, ADDRESS>",
-        "F": S % "chord_core::FingerSlot<ID, ADDRESS>",
-    },
-    "chord_core::geometry::Tapestry": {"T": S % "Option<chord_core::Peer<ID, ADDRESS>>"},
-    "chord_core::geometry::Can": {
-        "S": S % "Option<chord_core::geometry::Neighbour<ID, ADDRESS, 2>>",
-        "D": "2",
-    },
-    "chord_core::geometry::Pastry": {
-        "T": S % "Option<chord_core::Peer<ID, ADDRESS>>",
-        "L": S % "Option<chord_core::Peer<ID, ADDRESS>>",
-    },
-    "chord_core::geometry::Kademlia": {"S": S % "Option<chord_core::Peer<ID, ADDRESS>>"},
+    "chord_core::geometry::Can": {"S": "&'static mut [Option<chord_core::geometry::Neighbour<ID, ADDRESS, 2>>]", "D": "2"},
     "chord_core::geometry::Zone": {"D": "2"},
-    "chord_core::List": {"T": "u32", "N": "4"},
-    "ledger_core::Chain": {"E": "ENGINE", "L": "LEDGER", "S": "CHAIN"},
-    "ledger_core::StatelessChain": {"E": "ENGINE", "L": "LEDGER"},
-    "ledger_core::ChainSlots": {"A": S % "ledger_core::Slot", "B": S % "ledger_core::JournalSlot"},
-    "ledger_core::node::Node": {"E": "ENGINE", "L": "LEDGER", "S": "LEDGER_NODE"},
-    "ledger_core::state::Trie": {"S": S % "ledger_core::Slot"},
-    "ledger_core::log::Issuer": {"S": S % "ledger_core::log::LevelSlot"},
-    "ledger_core::log::Follower": {"S": B},
-    "pow::chain::HeaderChain": {"D": "pow::Retarget", "S": S % "pow::difficulty::HeaderInfo"},
-    "pow::difficulty::Recent": {"S": S % "pow::difficulty::HeaderInfo"},
-    "pow::pool::Pool": {"S": "POOL"},
-    "pow::pool::PoolSlots": {
-        "L": S % "pow::pool::LeaseSlot",
-        "C": S % "pow::pool::ConnSlot",
-        "A": S % "pow::pool::AccountSlot",
-        "M": B,
-    },
     "pow::Miner": {"R": "pow::LittleEndian"},
-    "pow::WorkSeal": {"D": "pow::difficulty::Fixed", "S": "[pow::difficulty::HeaderInfo; 32]"},
-    "consensus::Authorities": {"S": S % "consensus::AuthoritySlot"},
-    "consensus::AuthoritySeal": {"S": "[consensus::AuthoritySlot; 8]"},
-    "consensus::StakeSeal": {"S": "[consensus::ValidatorSlot; 8]"},
-    "consensus::ValidatorSet": {"S": S % "consensus::ValidatorSlot"},
-    "consensus::WeightedRoundRobin": {"S": S % "consensus::PrioritySlot"},
-    "consensus::EquivocationDetector": {"S": S % "consensus::StatementSlot"},
+    "chord_core::List": {"T": "u32", "N": "4"},
+    "consensus::clique::CliqueSeal": {
+        "S": "consensus::clique::CliqueSlots<[consensus::clique::SignerSlot; 4], [consensus::clique::RecentSlot; 3], [consensus::clique::CandidateSlot; 16]>"
+    },
+    "consensus::select::SeededDraw": {"T": "consensus::select::StakeTree<&'static mut [consensus::select::StakeSlot]>"},
+}
+# A type for each trait that is a bound of a parameter.
+BOUNDS = {
+    "pow::difficulty::Difficulty": "pow::Retarget",
+    "consensus::Selector": "consensus::RoundRobin<&'static [consensus::ValidatorId]>",
+    "consensus::Keys": "consensus::Ed25519Key",
+    "consensus::quorum::Quorum": "consensus::quorum::OverTwoThirds",
 }
 CONCRETE = {}
 # For every type that has them and is not above, and for functions.
@@ -141,34 +52,16 @@ COMMON = {
     "M": "ledger_core::TransactionStatement",
     "T": "PARAMETER",
 }
-# Names of the crates' longer types, so that the tables stay readable.
+# Names of the types that the parameters stand for, by crate.
 ALIASES = {
-    "gnutella-wire": {
-        "PARAMETER": "&'static mut [u8]",
-        "SERVENT": "gnutella_wire::ServentSlots<&'static mut [gnutella_wire::ConnSlot], &'static mut [gnutella_wire::RouteSlot], &'static mut [gnutella_wire::HostSlot], &'static mut [gnutella_wire::QuerySlot], &'static mut [u8]>",
-        "INDEX": "gnutella_wire::opennap::IndexSlots<&'static mut [gnutella_wire::opennap::UserSlot], &'static mut [gnutella_wire::opennap::FileSlot]>",
-    },
-    "bittorrent-pieces": {
-        "PARAMETER": "bittorrent_pieces::choker::Candidate",
-        "PICKER": "bittorrent_pieces::picker::PickerSlots<'static, &'static mut [bittorrent_pieces::picker::PieceSlot], &'static mut [bittorrent_pieces::picker::RarestSlot], &'static mut [bittorrent_pieces::picker::PartialSlot], &'static mut [bittorrent_pieces::picker::BlockSlot]>",
-        "TORRENT": "bittorrent_pieces::TorrentSlots<'static, &'static mut [bittorrent_pieces::picker::PieceSlot], &'static mut [bittorrent_pieces::picker::RarestSlot], &'static mut [bittorrent_pieces::picker::PartialSlot], &'static mut [bittorrent_pieces::picker::BlockSlot], &'static mut [bittorrent_pieces::torrent::PeerSlot], &'static mut [u8], &'static mut [bittorrent_pieces::torrent::RequestSlot]>",
-        "FETCH": "bittorrent_pieces::fetch::FetchSlots<&'static mut [bittorrent_pieces::FetchSlot], &'static mut [u8]>",
-        "DHT": "bittorrent_pieces::dht::DhtSlots<&'static mut [bittorrent_pieces::dht::RouteSlot], &'static mut [bittorrent_pieces::dht::LookupSlot], &'static mut [bittorrent_pieces::dht::StoredPeerSlot]>",
-    },
-    "chord-core": {
-        "ID": "chord_core::Id160",
-        "ADDRESS": "core::net::SocketAddrV4",
-        "NODE": "chord_core::NodeSlots<&'static mut [chord_core::Peer<ID, ADDRESS>], &'static mut [chord_core::FingerSlot<ID, ADDRESS>], &'static mut [chord_core::LookupSlot<ID, ADDRESS>], &'static mut [chord_core::ContactSlot<ID, ADDRESS>]>",
-    },
+    "gnutella-wire": {"PARAMETER": "&'static mut [u8]"},
+    "bittorrent-pieces": {"PARAMETER": "bittorrent_pieces::choker::Candidate"},
+    "chord-core": {"ID": "chord_core::Id160", "ADDRESS": "core::net::SocketAddrV4"},
     "ledger-core": {
         "ENGINE": "pow::WorkSeal<pow::difficulty::Fixed, [pow::difficulty::HeaderInfo; 32]>",
         "LEDGER": "ledger_core::ledger::Standard",
-        "CHAIN": "ledger_core::ChainSlots<&'static mut [ledger_core::Slot], &'static mut [ledger_core::JournalSlot]>",
-        "LEDGER_NODE": "&'static mut dyn ledger_core::node::NodeStorage",
     },
-    "pow": {
-        "POOL": "pow::pool::PoolSlots<&'static mut [pow::pool::LeaseSlot], &'static mut [pow::pool::ConnSlot], &'static mut [pow::pool::AccountSlot], &'static mut [u8]>",
-    },
+    "pow": {},
     "consensus": {},
 }
 TRAITS = ["core::ops::BitOr", "core::ops::Deref", "core::hash::Hash", "core::str::FromStr"]
@@ -257,6 +150,48 @@ def substitute(text, types):
     for name, concrete in types.items():
         text = re.sub(rf"(?<![\w:']){name}(?![\w:])", lambda _: concrete, text)
     return text
+
+
+def bounds_of(text):
+    """Returns the bounds of each parameter of a list of parameters or of a `where` clause."""
+    bounds = {}
+    for part in split(text):
+        name, colon, bound = part.partition(": ")
+        if colon and re.fullmatch(r"[A-Z]\w*", name):
+            bounds[name] = bound
+    return bounds
+
+
+def concrete_of(bound, owned):
+    """Returns a type for a bound: a slice, a storage behind a reference, or that of `BOUNDS`."""
+    slots = re.search(r"core::convert::AsMut<\[(.*?)\]>(?: \+|$)", bound)
+    if slots or (slots := re.search(r"core::convert::AsRef<\[(.*?)\]>(?: \+|$)", bound)):
+        return f"[{slots[1]}; 8]" if owned else f"&'static mut [{slots[1]}]"
+    storage = re.search(r"((?:\w+::)+\w+Storage(?:<[^>]*>)?)", bound)
+    if storage:
+        return f"&'static mut dyn {storage[1]}"
+    return next((name for trait, name in BOUNDS.items() if re.search(rf"{trait}\b", bound)), None)
+
+
+def types_of(crate):
+    """Returns the concrete types of the parameters of each generic type, from the bounds of its implementations."""
+    found = {}
+    impls = [line for line in open(f"{crate}/api.txt") if line.startswith("impl<")]
+    engines = [line for line in impls if re.search(r"\bEngine for ", line)]
+    for line in engines + impls:
+        end = close(line, 4)
+        where = line.strip()[end:].partition(" where ")
+        target = where[0].rpartition(" for ")[2].strip()
+        if not target.startswith(crate.replace("-", "_")) or "<" not in target:
+            continue
+        at = target.index("<")
+        bounds = {**bounds_of(line[5 : end - 1]), **bounds_of(where[2])}
+        types = found.setdefault(target[:at], {})
+        for name in split(target[at + 1 : close(target, at) - 1]):
+            concrete = concrete_of(bounds[name], line in engines) if name in bounds else None
+            if concrete and (types.get(name) is None or "AsMut" in bounds[name] and "; 8]" not in types[name]):
+                types[name] = substitute(concrete, {"I": "ID", "A": "ADDRESS"})
+    return found
 
 
 def argument(text):
@@ -369,7 +304,11 @@ def build(crate, folder, probes, check):
 
 
 def main():
-    CONCRETE.update({resolve(name): types for name, types in TYPES.items()})
+    for each in DEPENDENCIES:
+        for name, types in types_of(each).items():
+            CONCRETE[resolve(name)] = {**CONCRETE.get(resolve(name), {}), **types}
+    for name, types in TYPES.items():
+        CONCRETE[resolve(name)] = {**CONCRETE.get(resolve(name), {}), **types}
     crate, out = sys.argv[1], os.path.abspath(sys.argv[2])
     folder = f"{out}/{crate}"
     os.makedirs(f"{folder}/src", exist_ok=True)

@@ -55,7 +55,7 @@ where
     }
 }
 
-impl<X: FetchStorage> FetchStorage for &mut X {
+impl<S: FetchStorage + ?Sized> FetchStorage for &mut S {
     fn parts(&mut self) -> FetchParts<'_> {
         (**self).parts()
     }

@@ -70,7 +70,7 @@ where
     }
 }
 
-impl<X: PeerBookStorage> PeerBookStorage for &mut X {
+impl<S: PeerBookStorage + ?Sized> PeerBookStorage for &mut S {
     fn parts(&mut self) -> PeerBookParts<'_> {
         (**self).parts()
     }

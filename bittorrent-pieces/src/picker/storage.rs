@@ -90,7 +90,7 @@ where
     }
 }
 
-impl<S: PickerStorage> PickerStorage for &mut S {
+impl<S: PickerStorage + ?Sized> PickerStorage for &mut S {
     fn parts(&mut self) -> PickerParts<'_> {
         (**self).parts()
     }

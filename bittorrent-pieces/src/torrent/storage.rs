@@ -127,7 +127,7 @@ where
     }
 }
 
-impl<X: TorrentStorage> TorrentStorage for &mut X {
+impl<S: TorrentStorage + ?Sized> TorrentStorage for &mut S {
     fn parts(&mut self) -> TorrentParts<'_> {
         (**self).parts()
     }

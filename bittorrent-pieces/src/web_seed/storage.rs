@@ -83,7 +83,7 @@ where
     }
 }
 
-impl<X: WebSeedStorage> WebSeedStorage for &mut X {
+impl<S: WebSeedStorage + ?Sized> WebSeedStorage for &mut S {
     fn parts(&mut self) -> WebSeedParts<'_> {
         (**self).parts()
     }

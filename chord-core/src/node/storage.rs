@@ -145,7 +145,7 @@ where
     }
 }
 
-impl<I, A, S: NodeStorage<I, A>> NodeStorage<I, A> for &mut S {
+impl<I, A, S: NodeStorage<I, A> + ?Sized> NodeStorage<I, A> for &mut S {
     fn parts(&mut self) -> NodeParts<'_, I, A> {
         (**self).parts()
     }

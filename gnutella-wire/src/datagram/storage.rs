@@ -60,6 +60,16 @@ where
     }
 }
 
+impl<S: DatagramStorage + ?Sized> DatagramStorage for &mut S {
+    fn parts(&mut self) -> DatagramParts<'_> {
+        (**self).parts()
+    }
+
+    fn parts_ref(&self) -> DatagramPartsRef<'_> {
+        (**self).parts_ref()
+    }
+}
+
 /// How many slots a [`DatagramVec`] has of each kind.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
