@@ -2,10 +2,12 @@
 
 use consensus::aura::{CreditSlot, RollingFinality};
 use consensus::guard::{CompleteGuard, MinimalGuard, Permit, RecordSlot};
-use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
+use consensus::select::{Change, WeightedRoundRobin};
 use consensus::stake::{BondSlot, BondState, StakeBook, StakeConfig};
 use consensus::{Offence, OffenceKind, ValidatorId};
 use sim::laws::Input;
+
+use super::heap::heap;
 
 fn id(n: usize) -> ValidatorId {
     ValidatorId([n as u8; 32])
@@ -132,7 +134,7 @@ impl Priorities {
 pub fn weighted(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = input.below(6);
-    let slots = vec![PrioritySlot::EMPTY; capacity];
+    let slots = heap(capacity);
     let mut set = WeightedRoundRobin::new(slots, &[]).expect("empty");
     let mut model = Priorities::default();
     while !input.is_empty() {
