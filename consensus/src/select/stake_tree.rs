@@ -1,5 +1,7 @@
 //! A draw by stake whose stakes change often.
 
+use core::hint::select_unpredictable;
+
 use super::selector::{Draw, Selector};
 use crate::id::ValidatorId;
 use crate::set::storage::{ValidatorPartsRef, ValidatorStorage};
@@ -176,12 +178,11 @@ impl<S: ValidatorStorage> StakeTree<S> {
         let nodes = index.get(..nodes_of(self.len))?;
         let (block, coin) = descend(nodes, coin);
         let first = block.saturating_mul(BLOCK);
-        let stakes = weights.get(first..self.len)?.iter().take(BLOCK);
-        let sums = stakes.scan(0_u64, |sum, stake| {
-            *sum = sum.saturating_add(*stake);
-            Some(*sum)
-        });
-        let passed = sums.map(|sum| usize::from(sum <= coin)).sum::<usize>();
+        let stakes = weights.get(first..self.len)?;
+        let passed = match stakes.first_chunk::<BLOCK>() {
+            Some(block) => count_passed(block, coin),
+            None => count_passed(stakes, coin),
+        };
         ids.get(..self.len)?.get(first.saturating_add(passed)).copied()
     }
 
@@ -257,20 +258,33 @@ const fn nodes_of(len: usize) -> usize {
 
 /// Returns the block that holds a coin of the tree, and the place of the coin in it.
 ///
-/// Which way the coin goes is not predictable: without branches no step waits for a wrong guess.
+/// Which way the coin goes cannot be predicted, so no branch depends on it; that there is a node nearly always can.
 fn descend(nodes: &[u64], mut coin: u64) -> (usize, u64) {
     let mut passed = 0_usize;
     let highest = nodes.len().checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits));
     let mut step = highest.unwrap_or(0); // no power of two above the length: it may not fit in 16 bits
     while step > 0 {
-        let next = passed.saturating_add(step);
-        let sum = nodes.get(next.saturating_sub(1)).copied().unwrap_or(u64::MAX);
-        let is_passed = sum <= coin;
-        coin = coin.wrapping_sub(sum & u64::from(is_passed).wrapping_neg());
-        passed = passed.wrapping_add(step & usize::from(is_passed).wrapping_neg());
+        let next = passed.wrapping_add(step);
+        if let Some(sum) = nodes.get(next.wrapping_sub(1)) {
+            let is_passed = *sum <= coin;
+            coin = select_unpredictable(is_passed, coin.wrapping_sub(*sum), coin);
+            passed = select_unpredictable(is_passed, next, passed);
+        }
         step /= 2;
     }
     (passed, coin)
+}
+
+/// Returns the number of validators that own lower coins. None of the sums exceeds the total. Generic, so that a whole block
+/// is a loop of fixed length.
+fn count_passed<'a>(stakes: impl IntoIterator<Item = &'a u64>, coin: u64) -> usize {
+    let mut sum = 0_u64;
+    let mut passed = 0_usize;
+    for stake in stakes {
+        sum = sum.wrapping_add(*stake);
+        passed = passed.wrapping_add(usize::from(sum <= coin));
+    }
+    passed
 }
 
 /// Adds to every node that covers the block. A difference may be negative: sums wrap, and come out right.

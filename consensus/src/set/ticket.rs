@@ -35,7 +35,7 @@ fn random(seed: &[u8; 32], slot: u64, round: u32, attempt: u32) -> u64 {
 }
 
 /// Returns the low and the high half of the product.
-fn widening_mul(a: u64, b: u64) -> (u64, u64) {
+pub(crate) fn widening_mul(a: u64, b: u64) -> (u64, u64) {
     let product = u128::from(a).saturating_mul(u128::from(b)).to_le_bytes();
     let (halves, _) = product.as_chunks::<8>();
     match halves {

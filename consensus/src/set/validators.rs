@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::guide;
+use super::guide::{Guide, SHARE};
 use super::storage::ValidatorStorage;
 use super::ticket::ticket_below;
 use crate::id::ValidatorId;
@@ -33,6 +33,7 @@ use crate::select::selector::Draw;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatorSet<S> {
     len: usize,
+    guide: Guide,
     slots: S,
 }
 
@@ -68,7 +69,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
     /// Creates an empty set and clears the storage.
     pub fn new(mut slots: S) -> Self {
         slots.parts().clear();
-        Self { len: 0, slots }
+        Self { len: 0, guide: Guide::EMPTY, slots }
     }
 
     /// Creates a set from ids in ascending order and their stakes. Costs O(n) for all; those without stake are left out.
@@ -102,7 +103,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
             }
             set.len = set.len.saturating_add(1);
         }
-        guide::rebuild(parts.index, parts.weights.get(..set.len).unwrap_or_default());
+        set.guide = Guide::build(parts.index, parts.weights.get(..set.len).unwrap_or_default());
         Ok(set)
     }
 
@@ -139,7 +140,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
         for sum in sums.iter_mut().skip(at) {
             *sum = sum.wrapping_add(difference);
         }
-        guide::rebuild(parts.index, sums);
+        self.guide = Guide::build(parts.index, sums);
         Ok(())
     }
 
@@ -166,7 +167,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
     pub fn owner_of(&self, coin: u64) -> Option<ValidatorId> {
         let parts = self.slots.parts_ref();
         let sums = parts.weights.get(..self.len)?;
-        parts.ids.get(guide::position(parts.index, sums, coin)?).copied()
+        parts.ids.get(self.guide.position(parts.index, sums, coin)?).copied()
     }
 
     /// Returns the stake of a validator, 0 if it is unknown.
@@ -190,7 +191,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
     /// Returns the number of validators for which there is room.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.slots.parts_ref().capacity(guide::SHARE)
+        self.slots.parts_ref().capacity(SHARE)
     }
 
     fn ids(&self) -> &[ValidatorId] {

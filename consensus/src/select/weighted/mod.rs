@@ -287,10 +287,11 @@ impl Iterator for PrioritizedIter<'_> {
 
 /// Returns the columns of the first `len` validators.
 fn used(parts: ValidatorParts<'_>, len: usize) -> ValidatorParts<'_> {
+    let ValidatorParts { ids, weights, index } = parts;
     ValidatorParts {
-        ids: parts.ids.get_mut(..len).unwrap_or_default(),
-        weights: parts.weights.get_mut(..len).unwrap_or_default(),
-        index: parts.index.get_mut(..len).unwrap_or_default(),
+        ids: ids.get_mut(..len).unwrap_or_default(),
+        weights: weights.get_mut(..len).unwrap_or_default(),
+        index: index.get_mut(..len).unwrap_or_default(),
     }
 }
 
