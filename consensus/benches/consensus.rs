@@ -28,7 +28,9 @@ mod heap;
 use heap::heap;
 
 const REPETITIONS: u32 = 5;
-const LOOKUPS: u64 = 100_000;
+/// Lookups of one turn: few, so that most turns end before other work on the machine takes its place.
+const LOOKUPS: u64 = 5_000;
+const TURNS: u32 = 60;
 
 fn main() {
     draws();
@@ -109,7 +111,7 @@ fn lookups(count: u32, greatest: u64) -> String {
         .collect();
     let nodes = fenwick(&stakes);
     let mut best = [f64::MAX; 4];
-    for _ in 0..REPETITIONS {
+    for _ in 0..TURNS {
         let mut turn = |which: usize, find: &mut dyn FnMut(u64)| {
             let coins_of_turn: Vec<_> = (0..LOOKUPS).map(|_| coins.below(total)).collect();
             let start = Instant::now();
@@ -121,7 +123,7 @@ fn lookups(count: u32, greatest: u64) -> String {
         turn(2, &mut |coin| _ = black_box(tree.owner_of(coin)));
         turn(3, &mut |coin| _ = black_box(descend(&nodes, coin)));
     }
-    let change = measure(LOOKUPS as u32 / 2, |_| {
+    let change = measure(LOOKUPS as u32, |_| {
         let n = coins.below(u64::from(count)) as u32;
         tree.set_stake(id(n), coins.below(100)).expect("it is known");
     });
