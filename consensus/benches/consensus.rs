@@ -1,8 +1,11 @@
 //! Draws, proposer steps, checks of evidence and BFT decisions.
 //!
-//! Workload A draws from 1,000, 100,000 and 1,000,000 validators with stakes 1 to 100: a prefix sum with a binary search
-//! and a Fenwick tree, each with its SHA-256, which is measured alone in the first row. Workload B is one step of the
-//! weighted round robin. Workload C is a network without delay or loss, all validators in one thread, with signatures that
+//! Workload A looks up the owner of a random coin among 1,000, 100,000 and 1,000,000 validators: in a `ValidatorSet` (prefix
+//! sums), in a `StakeTree` (Fenwick), and for comparison by `partition_point` in a `Vec<u64>` of prefix sums and in a
+//! textbook Fenwick tree over a `Vec<u64>`, both of which return a position and no id. Stakes are random, 1 to 100, and in a
+//! second table as unequal as 1 to 2^30. The coins come from a generator that costs about a nanosecond (the row "coin"),
+//! which is not subtracted. The four take turns in one loop; the ratio to the plain one stands behind. A draw adds one
+//! SHA-256, which the first row has. Workload B is one step of the weighted round robin. Workload C is a network without delay or loss, all validators in one thread, with signatures that
 //! cost nothing and with Ed25519. Workload D checks 334 bytes of evidence: two signatures. The best of five repetitions,
 //! wall time. Compare within one run only.
 
@@ -13,13 +16,21 @@ use std::time::Instant;
 
 use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
 use consensus::guard::MinimalGuard;
-use consensus::select::{Change, PrioritySlot, StakeSlot, StakeTree, WeightedRoundRobin};
+use consensus::select::{Change, StakeTree, WeightedRoundRobin};
 use consensus::{
-    Ed25519Key, Equivocation, Keys, RoundRobin, SignedStatement, Statement, ValidatorId,
-    ValidatorSet, ValidatorSlot, Verify,
+    Ed25519Key, Equivocation, Keys, RoundRobin, SignedStatement, Statement, ValidatorArray,
+    ValidatorId, ValidatorSet, Verify,
 };
 
+#[path = "../tests/heap/mod.rs"]
+mod heap;
+
+use heap::heap;
+
 const REPETITIONS: u32 = 5;
+/// Lookups of one turn: few, so that most turns end before other work on the machine takes its place.
+const LOOKUPS: u64 = 5_000;
+const TURNS: u32 = 60;
 
 fn main() {
     draws();
@@ -47,43 +58,116 @@ fn id(n: u32) -> ValidatorId {
 }
 
 fn draws() {
-    let mut one = ValidatorSet::new([ValidatorSlot::EMPTY; 1]);
+    let mut one = ValidatorSet::new(ValidatorArray::<1>::EMPTY);
     one.set_stake(id(0), 77).expect("there is room");
-    let hash = measure(200_000, |slot| {
+    let draw = measure(200_000, |slot| {
         black_box(one.draw(&[1; 32], u64::from(slot), 0));
     });
-    println!("draw from 1 (the hash): {hash:.0} ns");
-    for count in [1_000, 100_000, 1_000_000] {
-        let stake = |n: u32| u64::from(n % 100) + 1;
-        let sorted = (0..count).map(|n| (id(n), stake(n)));
-        let set =
-            ValidatorSet::from_sorted(vec![ValidatorSlot::EMPTY; count as usize], sorted.clone());
-        let set = set.expect("sorted, and there is room");
-        let tree = StakeTree::from_sorted(vec![StakeSlot::EMPTY; count as usize], sorted);
-        let mut tree = tree.expect("sorted, and there is room");
-        let prefix = measure(100_000, |slot| {
-            black_box(set.draw(&[1; 32], u64::from(slot), 0));
-        });
-        let fenwick = measure(100_000, |slot| {
-            black_box(tree.draw(&[1; 32], u64::from(slot), 0));
-        });
-        let change = measure(100_000, |n| {
-            let n = n.wrapping_mul(2_654_435_761) % count;
-            tree.set_stake(id(n), u64::from(n) + 1).expect("it is known");
-        });
-        println!(
-            "draw from {count}: prefix sum {:.0} ns, Fenwick {:.0} ns (without the hash); change of a stake {change:.0} ns",
-            prefix - hash,
-            fenwick - hash
-        );
+    let mut coins = Coins(1);
+    let coin = measure(1_000_000, |_| {
+        black_box(coins.below(1 << 30));
+    });
+    println!("draw from 1 (the hash): {draw:.0} ns; coin: {coin:.1} ns");
+    for (name, shape) in [("stakes 1 to 100", 100), ("stakes 1 to 2^30", 0)] {
+        for count in [1_000, 100_000, 1_000_000] {
+            println!("owner of a coin among {count}, {name}: {}", lookups(count, shape));
+        }
     }
+}
+
+/// A generator of random coins (splitmix64).
+struct Coins(u64);
+
+impl Coins {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, total: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(total)) >> 64) as u64
+    }
+}
+
+/// Finds owners in four ways by turns, and changes stakes.
+fn lookups(count: u32, greatest: u64) -> String {
+    let mut coins = Coins(7);
+    let stakes: Vec<u64> = (0..count)
+        .map(|_| if greatest == 0 { 1 << coins.below(31) } else { 1 + coins.below(greatest) })
+        .collect();
+    let total: u64 = stakes.iter().sum();
+    let pairs = (0..count).map(id).zip(stakes.iter().copied());
+    let set = ValidatorSet::from_sorted(heap(count as usize), pairs.clone()).expect("sorted");
+    let mut tree = StakeTree::from_sorted(heap(count as usize), pairs).expect("sorted");
+    let sums: Vec<u64> = stakes
+        .iter()
+        .scan(0, |sum, stake| {
+            *sum += stake;
+            Some(*sum)
+        })
+        .collect();
+    let nodes = fenwick(&stakes);
+    let mut best = [f64::MAX; 4];
+    for _ in 0..TURNS {
+        let mut turn = |which: usize, find: &mut dyn FnMut(u64)| {
+            let coins_of_turn: Vec<_> = (0..LOOKUPS).map(|_| coins.below(total)).collect();
+            let start = Instant::now();
+            coins_of_turn.into_iter().for_each(find);
+            best[which] = best[which].min(start.elapsed().as_nanos() as f64 / LOOKUPS as f64);
+        };
+        turn(0, &mut |coin| _ = black_box(set.owner_of(coin)));
+        turn(1, &mut |coin| _ = black_box(sums.partition_point(|sum| *sum <= coin)));
+        turn(2, &mut |coin| _ = black_box(tree.owner_of(coin)));
+        turn(3, &mut |coin| _ = black_box(descend(&nodes, coin)));
+    }
+    let change = measure(LOOKUPS as u32, |_| {
+        let n = coins.below(u64::from(count)) as u32;
+        tree.set_stake(id(n), coins.below(100)).expect("it is known");
+    });
+    let [set, plain_set, tree, plain_tree] = best;
+    format!(
+        "prefix sums {set:.1} ns ({:.2} of partition_point, {plain_set:.1}), Fenwick {tree:.1} ns ({:.2} of a plain one, \
+         {plain_tree:.1}); change of a stake {change:.0} ns",
+        set / plain_set,
+        tree / plain_tree,
+    )
+}
+
+/// A textbook Fenwick tree, with position 0 unused.
+fn fenwick(stakes: &[u64]) -> Vec<u64> {
+    let mut nodes = vec![0; stakes.len() + 1];
+    for (at, stake) in stakes.iter().enumerate() {
+        let mut position = at + 1;
+        while position < nodes.len() {
+            nodes[position] += stake;
+            position += position & position.wrapping_neg();
+        }
+    }
+    nodes
+}
+
+fn descend(nodes: &[u64], mut coin: u64) -> usize {
+    let mut position = 0;
+    let mut step = 1 << (nodes.len() - 1).ilog2();
+    while step > 0 {
+        let next = position + step;
+        if next < nodes.len() && nodes[next] <= coin {
+            coin -= nodes[next];
+            position = next;
+        }
+        step /= 2;
+    }
+    position
 }
 
 fn proposer_steps() {
     for count in [100, 1_000, 10_000] {
         let changes: Vec<_> =
             (0..count).map(|n| Change { id: id(n), power: u64::from(n % 100) + 1 }).collect();
-        let slots = vec![PrioritySlot::EMPTY; count as usize];
+        let slots = heap(count as usize);
         let mut set = WeightedRoundRobin::new(slots, &changes).expect("valid");
         let one = measure(2_000_000 / count, |_| {
             black_box(set.advance(1));
@@ -121,11 +205,11 @@ fn evidence() {
 }
 
 fn sizes() {
+    let columns = size_of::<ValidatorId>() + size_of::<u64>();
     println!(
-        "bytes per validator: set {}, Fenwick {}, round robin {}, BFT {}, minimal guard {}",
-        size_of::<ValidatorSlot>(),
-        size_of::<StakeSlot>(),
-        size_of::<PrioritySlot>(),
+        "bytes per validator: set and Fenwick {columns} and an eighth of {}, round robin {}, BFT {}, minimal guard {}",
+        size_of::<u64>(),
+        columns + size_of::<u64>(),
         size_of::<PeerSlot>() + VoteSlot::PER_VALIDATOR * size_of::<VoteSlot>(),
         size_of::<MinimalGuard>()
     );

@@ -1,9 +1,9 @@
 //! Draws the proposers of ten thousand slots and compares their shares with their stakes.
 
-use consensus::{ValidatorError, ValidatorId, ValidatorSet, ValidatorSlot};
+use consensus::{ValidatorArray, ValidatorError, ValidatorId, ValidatorSet};
 
 fn main() -> Result<(), ValidatorError> {
-    let mut validators = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 4]);
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
     for (n, stake) in [(1, 50), (2, 30), (3, 15), (4, 5)] {
         validators.set_stake(ValidatorId([n; 32]), stake)?;
     }

@@ -1,6 +1,6 @@
 //! Iterators over the tables at the root of the crate.
 
 pub use crate::authority::AuthorityIds;
-pub use crate::validator::Validators;
+pub use crate::set::validators::Validators;
 pub use crate::vote::detector::Statements;
 pub use crate::vote::offence::SkippedTurns;

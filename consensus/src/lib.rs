@@ -35,9 +35,9 @@ pub mod iter;
 mod output;
 pub mod quorum;
 pub mod select;
+mod set;
 pub mod slot;
 pub mod stake;
-mod validator;
 mod vote;
 
 #[cfg(feature = "ledger")]
@@ -51,12 +51,18 @@ pub use id::ValidatorId;
 pub use output::{SaveToken, Transmit};
 pub use select::rotation::RoundRobin;
 pub use select::selector::Selector;
-pub use validator::{ValidatorError, ValidatorSet, ValidatorSlot};
+pub use set::storage::{
+    ValidatorArray, ValidatorParts, ValidatorPartsRef, ValidatorSlots, ValidatorStorage,
+};
+pub use set::validators::{ValidatorError, ValidatorSet};
 pub use vote::detector::{EquivocationDetector, StatementSlot};
 pub use vote::evidence::{Equivocation, EvidenceError};
 pub use vote::offence::{Offence, OffenceKind};
 pub use vote::statement::{BadSignature, SignedStatement, Statement, StatementKind};
 pub use vote::verify::{Ed25519, Ed25519Key, Keys, Verify};
+
+#[cfg(feature = "alloc")]
+pub use set::storage::ValidatorVec;
 
 #[cfg(feature = "ledger")]
 pub use seal::{AuthoritySeal, SLASH, SealError, StakeSeal, statement_of, validator_id};

@@ -3,7 +3,8 @@
 
 use crate::error::take;
 use crate::id::ValidatorId;
-use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::set::storage::ValidatorStorage;
+use crate::set::validators::ValidatorSet;
 
 pub(crate) const VOTE_LEN: usize = 2 + 64;
 
@@ -22,7 +23,7 @@ pub(crate) enum VotesError {
 }
 
 /// Decodes votes, one at a time.
-pub(crate) fn decode_votes<'a, S: AsRef<[ValidatorSlot]>>(
+pub(crate) fn decode_votes<'a, S: ValidatorStorage>(
     bytes: &'a [u8],
     validators: &'a ValidatorSet<S>,
 ) -> Result<impl Iterator<Item = Result<ProofVote<'a>, VotesError>>, VotesError> {

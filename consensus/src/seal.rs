@@ -11,7 +11,8 @@ use thiserror::Error;
 use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
 use crate::error::take;
 use crate::id::ValidatorId;
-use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::set::storage::ValidatorStorage;
+use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement};
 
 const SIGNATURE_LEN: usize = 64;
@@ -34,21 +35,21 @@ pub const SLASH: u8 = 1;
 /// `patience` seconds ahead of the clock.
 ///
 /// ```
-/// use consensus::{StakeSeal, ValidatorSet, ValidatorSlot, statement_of, validator_id};
+/// use consensus::{StakeSeal, ValidatorArray, ValidatorSet, statement_of, validator_id};
 /// use ledger_core::ledger::Standard;
 /// use ledger_core::{
 ///     Account, Block, Body, Chain, ChainSlots, ChainSpec, JournalSlot, KeyPair, Rules, Slot,
 /// };
 ///
 /// let key = KeyPair::from_secret(&[1; 32]);
-/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
 /// validators.set_stake(validator_id(&key), 100)?;
 /// let seal = StakeSeal::new(5, validators);
 ///
 /// let spec = ChainSpec { name: "stake", rules: Rules::SMALL, time: 1000, allocation: &[] };
 /// let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
 /// let mut chain = Chain::new(&spec, seal, Standard, storage).expect("it fits");
-/// let claim = StakeSeal::<[ValidatorSlot; 4]>::claim(0, &validator_id(&key));
+/// let claim = StakeSeal::<ValidatorArray<4>>::claim(0, &validator_id(&key));
 /// let header = chain.propose(1005, Account::default(), &Body::default(), claim).expect("empty");
 /// let proof = key.sign(&statement_of(chain.genesis_id(), &header, 0));
 /// let block = Block::new(header, proof.as_bytes(), Body::default()).expect("empty");
@@ -157,7 +158,7 @@ impl Signable for Statement {
     }
 }
 
-impl<S: AsRef<[ValidatorSlot]>> StakeSeal<S> {
+impl<S: ValidatorStorage> StakeSeal<S> {
     /// Draws among `validators`. `patience` is in seconds and covers what a block needs to reach the others.
     pub const fn new(patience: u64, validators: ValidatorSet<S>) -> Self {
         Self { patience, validators }
@@ -198,7 +199,7 @@ impl<S: AsRef<[ValidatorSlot]>> StakeSeal<S> {
     }
 }
 
-impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for StakeSeal<S> {
+impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
     type Error = SealError;
 
     fn digest(&self) -> Hash {
@@ -330,7 +331,7 @@ const fn check_len(bytes: &[u8], expected: usize) -> Result<(), SealError> {
 /// Takes the stake of all that a block slashes.
 pub(crate) fn slash<S>(validators: &mut ValidatorSet<S>, effects: &Effects)
 where
-    S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]>,
+    S: ValidatorStorage,
 {
     for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
         let _ = validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
@@ -395,10 +396,7 @@ impl Digest {
     }
 
     /// Appends all validators with their stakes.
-    pub(crate) fn and_stakes<S: AsRef<[ValidatorSlot]>>(
-        self,
-        validators: &ValidatorSet<S>,
-    ) -> Self {
+    pub(crate) fn and_stakes<S: ValidatorStorage>(self, validators: &ValidatorSet<S>) -> Self {
         let append = |digest: Self, (id, stake): (ValidatorId, u64)| {
             digest.and(&id.0).and(&stake.to_be_bytes())
         };

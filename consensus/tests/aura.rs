@@ -74,6 +74,30 @@ fn gaps_and_unsigned_blocks_are_refused() {
     assert!(last.push(u64::MAX, &[id(1)]).is_err());
 }
 
+/// Thirty thousand blocks that wait, and all their signers in one queue: a cost in proportion to the queue for each block
+/// would be half a billion comparisons.
+#[test]
+fn a_long_unfinalized_end_costs_little() {
+    let signer = |n: u32| {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        ValidatorId(id)
+    };
+    let count = 30_000;
+    let mut finality = RollingFinality::<_>::new(2 * count - 1, vec![CreditSlot::EMPTY; 40_000]);
+    for round in 0..2 {
+        for n in 1..count {
+            let number = round * (count - 1) + n;
+            assert!(finality.push(number, &[signer(n as u32)]).expect("the next").eq([]));
+        }
+    }
+    let last = 2 * count - 1;
+    // The last quorum needs the oldest signatures that are kept; the blocks before them are final with the first of them.
+    let finalized = finality.push(last, &[signer(0)]).expect("the next");
+    assert!(finalized.eq(1..=last - count + 1));
+    assert_eq!(finality.finalized(), Some(last - count + 1));
+}
+
 proptest! {
     /// Little memory delays finality and never invents it: a block is final only if it is with unlimited memory, every
     /// block is reported once and in order, and the authorities that built on it are a quorum.

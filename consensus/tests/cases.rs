@@ -12,16 +12,15 @@ use consensus::clique::{
 use consensus::guard::{CompleteGuard, GuardError, MinimalGuard, Permit, RecordSlot};
 use consensus::quorum::{OverHalf, OverTwoThirds, Quorum as _, TwoThirds};
 use consensus::select::{
-    AdvanceError, BesuRotation, Change, PrioritySlot, StakeSlot, StakeTree, UpdateError,
-    WeightedRoundRobin,
+    AdvanceError, BesuRotation, Change, StakeTree, UpdateError, WeightedRoundRobin,
 };
 use consensus::slot::{AttesterSlot, Checkpoint, Ffg, FfgConfig, FfgSetup};
 use consensus::stake::{BondError, BondSlot, SlashError, StakeBook, StakeConfig};
 use consensus::{
     Authorities, AuthorityError, AuthoritySlot, ConfigError, Ed25519Key, Equivocation,
     EquivocationDetector, EvidenceError, Keys as _, Offence, OffenceKind, RoundRobin,
-    Selector as _, SignedStatement, Statement, StatementKind, StatementSlot, ValidatorError,
-    ValidatorId, ValidatorSet, ValidatorSlot,
+    Selector as _, SignedStatement, Statement, StatementKind, StatementSlot, ValidatorArray,
+    ValidatorError, ValidatorId, ValidatorSet,
 };
 
 const GENESIS: [u8; 32] = [0xC0; 32];
@@ -157,7 +156,7 @@ fn case_3_one_offence_for_all_pairs_and_errors_for_the_old_the_early_and_strange
 
 #[test]
 fn case_4_updates_are_a_set_and_steps_at_once_differ_from_single_ones() {
-    let slots = [PrioritySlot::EMPTY; 8];
+    let slots = ValidatorArray::<8>::EMPTY;
     let base = [change(1, 10), change(2, 1), change(3, 1)];
     let start = WeightedRoundRobin::new(slots, &base).expect("small");
     let mut set = start.clone();
@@ -302,7 +301,7 @@ fn case_9_a_signature_for_one_chain_is_refused_on_another() {
 #[test]
 fn case_10_empty_sets_zero_times_and_overflow_are_errors() {
     let max = WeightedRoundRobin::MAX_POWER;
-    let slots = [PrioritySlot::EMPTY; 4];
+    let slots = ValidatorArray::<4>::EMPTY;
     let mut rotation = WeightedRoundRobin::new(slots, &[]).expect("an empty set");
     assert_eq!(rotation.try_advance(1), Err(AdvanceError::NoValidators));
     assert_eq!(rotation.try_advance(0), Err(AdvanceError::NoSteps));
@@ -317,11 +316,11 @@ fn case_10_empty_sets_zero_times_and_overflow_are_errors() {
     let none: [ValidatorId; 0] = [];
     assert_eq!(RoundRobin::new(none).select(1, 1), None);
     assert_eq!(BesuRotation::new(none, id(1), true).select(0, 5), None);
-    let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 2]);
+    let mut set = ValidatorSet::new(ValidatorArray::<2>::EMPTY);
     assert_eq!(set.draw(&[1; 32], 0, 0), None);
     set.set_stake(id(1), u64::MAX).expect("a slot");
     assert_eq!(set.set_stake(id(2), 1), Err(ValidatorError::TooMuchStake));
-    let mut tree = StakeTree::new([StakeSlot::EMPTY; 2]);
+    let mut tree = StakeTree::new(ValidatorArray::<2>::EMPTY);
     assert_eq!(tree.draw(&[1; 32], 0, 0), None);
     tree.set_stake(id(1), u64::MAX).expect("a slot");
     assert_eq!(tree.set_stake(id(2), 1), Err(ValidatorError::TooMuchStake));

@@ -13,8 +13,8 @@ use consensus::clique::{
 };
 use consensus::quorum::OverHalf;
 use consensus::{
-    Ed25519Key, OffenceKind, RoundRobin, SealError, SignedStatement, ValidatorId, ValidatorSet,
-    ValidatorSlot, statement_of, validator_id,
+    Ed25519Key, OffenceKind, RoundRobin, SealError, SignedStatement, ValidatorArray, ValidatorId,
+    ValidatorSet, statement_of, validator_id,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{
@@ -238,7 +238,7 @@ fn decide(
 #[test]
 fn a_decision_seals_a_block() {
     let keys = keys(4);
-    let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
     for key in &keys {
         validators.set_stake(validator_id(key), 10).expect("there is room");
     }
@@ -246,7 +246,7 @@ fn a_decision_seals_a_block() {
     let mut chain = chain(BftSeal::new(validators));
     for height in 1..=2 {
         let now = 1000 + height;
-        let header = propose(&mut chain, now, BftSeal::<[ValidatorSlot; 4]>::claim());
+        let header = propose(&mut chain, now, BftSeal::<ValidatorArray<4>>::claim());
         let genesis = *chain.genesis_id();
         let value = *header.id(&genesis).as_bytes();
         let certificate = decide(*genesis.as_bytes(), height, value, &weights);

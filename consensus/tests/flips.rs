@@ -2,8 +2,8 @@
 #![cfg(feature = "ledger")]
 
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot,
-    statement_of, validator_id,
+    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorArray, ValidatorId,
+    ValidatorSet, statement_of, validator_id,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{
@@ -76,13 +76,13 @@ fn check<E: Engine>(seal: E, author: impl Fn(&E, &Tip) -> (KeyPair, Claim)) {
 
 #[test]
 fn every_flipped_bit_of_a_chain_by_stake_is_named_at_its_height() {
-    let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
     for n in 0..4 {
         validators.set_stake(validator_id(&key(n)), 10 * (1 + u64::from(n))).expect("room");
     }
     check(StakeSeal::new(ROUND_SECONDS, validators), |engine, parent| {
         let drawn = engine.proposer(parent, 0).expect("there is stake");
-        (owner(&drawn), StakeSeal::<[ValidatorSlot; 4]>::claim(0, &drawn))
+        (owner(&drawn), StakeSeal::<ValidatorArray<4>>::claim(0, &drawn))
     });
 }
 

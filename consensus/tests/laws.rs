@@ -6,8 +6,8 @@ use core::ops::RangeInclusive;
 
 use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
-    Full, Offence, OffenceKind, SignedStatement, Statement, StatementSlot, Turn, ValidatorError,
-    ValidatorId, ValidatorSet, ValidatorSlot,
+    Full, Offence, OffenceKind, SignedStatement, Statement, StatementSlot, Turn, ValidatorArray,
+    ValidatorError, ValidatorId, ValidatorSet,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
@@ -69,7 +69,7 @@ fn the_draw_is_proportional_to_stake() {
         (&[32, 32, 16, 16, 8, 8, 4, 4, 2, 1], 45.08),
         (&[u64::MAX / 2, u64::MAX / 4, u64::MAX / 4], 27.63),
     ] {
-        let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 12]);
+        let mut set = ValidatorSet::new(ValidatorArray::<12>::EMPTY);
         set.set_stake(ValidatorId([99; 32]), 0).expect("nothing to do");
         for (stake, n) in stakes.iter().zip(0_u8..) {
             set.set_stake(ValidatorId([n; 32]), *stake).expect("there is room");
@@ -97,7 +97,7 @@ fn the_draw_is_proportional_to_stake() {
 /// A change of seed, slot or round changes the outcome; the same arguments never do.
 #[test]
 fn draws_equal_the_pinned_values() {
-    let mut set = ValidatorSet::new([ValidatorSlot::EMPTY; 100]);
+    let mut set = ValidatorSet::new(ValidatorArray::<100>::EMPTY);
     for n in 0..100 {
         set.set_stake(ValidatorId([n; 32]), 1 + u64::from(n)).expect("there is room");
     }
@@ -161,11 +161,11 @@ fn an_authority_that_returns_is_still_recent() {
 
 #[test]
 fn capacities_of_zero_and_one_report_full() {
-    let mut none = ValidatorSet::new([ValidatorSlot::EMPTY; 0]);
+    let mut none = ValidatorSet::new(ValidatorArray::<0>::EMPTY);
     let full = ValidatorError::Full { capacity: 0 };
     assert_eq!(none.set_stake(ValidatorId([1; 32]), 5), Err(full));
     assert_eq!(none.draw(&[0; 32], 0, 0), None);
-    let mut one = ValidatorSet::new([ValidatorSlot::EMPTY; 1]);
+    let mut one = ValidatorSet::new(ValidatorArray::<1>::EMPTY);
     assert_eq!(one.set_stake(ValidatorId([1; 32]), u64::MAX), Ok(()));
     assert_eq!(one.set_stake(ValidatorId([2; 32]), 1), Err(ValidatorError::TooMuchStake));
     assert_eq!(one.draw(&[0; 32], 0, 0), Some(ValidatorId([1; 32])));
@@ -175,7 +175,7 @@ fn capacities_of_zero_and_one_report_full() {
 
 #[test]
 fn sizes_are_as_documented() {
-    assert_eq!(size_of::<ValidatorSlot>(), 48);
+    assert_eq!(size_of::<ValidatorArray<1>>(), 48);
     assert_eq!(size_of::<AuthoritySlot>(), 80);
     assert_eq!(size_of::<StatementSlot>(), 192);
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 mod json;
 
-use consensus::ValidatorId;
-use consensus::select::{Change, Prioritized, PrioritySlot, UpdateError, WeightedRoundRobin};
+use consensus::select::{Change, Prioritized, UpdateError, WeightedRoundRobin};
+use consensus::{ValidatorArray, ValidatorId};
 use json::Json;
 use proptest::prelude::*;
 
-type Set = WeightedRoundRobin<Vec<PrioritySlot>>;
+type Set = WeightedRoundRobin<ValidatorArray<64>>;
 
 fn id(name: &str) -> ValidatorId {
     let mut bytes = [0; 32];
@@ -24,7 +24,7 @@ fn numbered(n: u8, power: u64) -> Change {
 }
 
 fn set(changes: &[Change]) -> Result<Set, UpdateError> {
-    WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 64], changes)
+    WeightedRoundRobin::new(ValidatorArray::<64>::EMPTY, changes)
 }
 
 fn changes(step: &Json) -> Vec<Change> {
@@ -134,11 +134,11 @@ fn empty_sets_and_zero_steps_do_not_panic() {
     assert_eq!(empty.update(&[numbered(2, 0)]), Err(UpdateError::Empty));
     let full = UpdateError::Full { capacity: 1 };
     let two = [numbered(1, 1), numbered(2, 1)];
-    assert_eq!(WeightedRoundRobin::new([PrioritySlot::EMPTY; 1], &two), Err(full));
-    let mut one = WeightedRoundRobin::new([PrioritySlot::EMPTY; 1], &two[..1]).expect("a slot");
+    assert_eq!(WeightedRoundRobin::new(ValidatorArray::<1>::EMPTY, &two), Err(full));
+    let mut one = WeightedRoundRobin::new(ValidatorArray::<1>::EMPTY, &two[..1]).expect("a slot");
     assert_eq!(one.update(&[two[1]]), Err(full));
     assert_eq!(one.update(&[two[1], numbered(1, 0)]), Ok(()), "one for the other");
-    let none = WeightedRoundRobin::new([PrioritySlot::EMPTY; 0], &two[..1]);
+    let none = WeightedRoundRobin::new(ValidatorArray::<0>::EMPTY, &two[..1]);
     assert_eq!(none, Err(UpdateError::Full { capacity: 0 }));
 }
 
@@ -172,7 +172,7 @@ proptest! {
         (proptest::collection::vec((0_u8..6, prop_oneof![Just(0), 1_u64..9, any::<u64>()]), 0..4), 0_u32..4),
         0..20))
     {
-        let mut set = WeightedRoundRobin::new([PrioritySlot::EMPTY; 4], &[]).expect("empty");
+        let mut set = WeightedRoundRobin::new(ValidatorArray::<4>::EMPTY, &[]).expect("empty");
         for (changes, advance) in steps {
             let changes: Vec<_> = changes.into_iter().map(|(n, power)| numbered(n, power)).collect();
             let before = set.clone();

@@ -3,7 +3,7 @@
 
 use consensus::{
     Authorities, AuthorityError, AuthoritySeal, AuthoritySlot, Equivocation, SealError,
-    SignedStatement, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot, statement_of,
+    SignedStatement, StakeSeal, ValidatorArray, ValidatorId, ValidatorSet, statement_of,
     validator_id,
 };
 use ledger_core::ledger::Standard;
@@ -17,7 +17,7 @@ const SPEC: ChainSpec<'_> =
 
 type Storage = ChainSlots<[Slot; 16], [JournalSlot; 65]>;
 type TestChain<E> = Chain<E, Standard, Storage>;
-type Stake = StakeSeal<[ValidatorSlot; 4]>;
+type Stake = StakeSeal<ValidatorArray<4>>;
 type Authority = AuthoritySeal<[AuthoritySlot; 3]>;
 
 fn key(n: u8) -> KeyPair {
@@ -41,7 +41,7 @@ fn encode(header: Header, proof: &[u8]) -> Vec<u8> {
 }
 
 fn stake_chain() -> TestChain<Stake> {
-    let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
     for n in 0..4 {
         validators.set_stake(validator_id(&key(n)), 10 * (1 + u64::from(n))).expect("room");
     }
@@ -111,7 +111,7 @@ fn only_the_drawn_validator_makes_the_block() {
 /// A validator with little stake cannot pass over the others by dating its blocks ahead.
 #[test]
 fn a_small_stake_makes_few_blocks() {
-    let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
     for (n, stake) in [(0, 1), (1, 99)] {
         validators.set_stake(validator_id(&key(n)), stake).expect("there is room");
     }
@@ -226,7 +226,7 @@ fn other_kinds_and_lengths_are_refused() {
         let header = propose(&mut chain, 1001, claim);
         assert_eq!(chain.append(u64::MAX, &encode(header, &[0; 64][..proof])), refused(expected));
     }
-    let nobody = StakeSeal::new(5, ValidatorSet::new([ValidatorSlot::EMPTY; 0]));
+    let nobody = StakeSeal::new(5, ValidatorSet::new(ValidatorArray::<0>::EMPTY));
     let mut chain = self::chain(nobody);
     let header = propose(&mut chain, 1001, claim(ClaimKind::STAKE, 36));
     let answer = chain.append(u64::MAX, &encode(header, &[0; 64]));

@@ -1,19 +1,24 @@
 //! Selectors: published rotations, exact frequencies, and two draws that agree.
 
+mod heap;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use consensus::select::{BesuRotation, SeededDraw, StakeSlot, StakeTree};
+use consensus::select::{BesuRotation, SeededDraw, StakeTree};
 use consensus::{
-    Authorities, AuthoritySlot, RoundRobin, Selector, ValidatorError, ValidatorId, ValidatorSet,
-    ValidatorSlot,
+    Authorities, AuthoritySlot, RoundRobin, Selector, ValidatorArray, ValidatorError, ValidatorId,
+    ValidatorSet,
 };
+use heap::heap;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 fn id(n: u64) -> ValidatorId {
-    ValidatorId([n as u8; 32])
+    let mut id = [0; 32];
+    id[..2].copy_from_slice(&(n as u16).to_be_bytes());
+    ValidatorId(id)
 }
 
 /// 72 rows of Besu's rule, with proposers that are validators and proposers that are not.
@@ -70,7 +75,7 @@ fn draws_follow_the_stakes() {
         (&[32, 32, 16, 16, 8, 8, 4, 4, 2, 1], 45.1), // 9
     ];
     for (stakes, limit) in cases {
-        let mut tree = StakeTree::new([StakeSlot::EMPTY; 16]);
+        let mut tree = StakeTree::new(ValidatorArray::<16>::EMPTY);
         for (n, stake) in (1..).zip(stakes) {
             tree.set_stake(id(n), *stake).expect("there is room");
         }
@@ -78,7 +83,7 @@ fn draws_follow_the_stakes() {
         let mut counts = vec![0_u32; stakes.len()];
         let draws = 60_000;
         for slot in 0..draws {
-            let ValidatorId([n, ..]) = draw.select(slot, 0).expect("there is stake");
+            let ValidatorId([_, n, ..]) = draw.select(slot, 0).expect("there is stake");
             counts[usize::from(n) - 1] += 1;
         }
         let total: u64 = stakes.iter().sum();
@@ -132,9 +137,9 @@ fn sixteen_bits_of_index_draw_the_same_validators() {
                 (ValidatorId(id), stake(n))
             })
             .collect();
-        let slots = vec![ValidatorSlot::EMPTY; stakes.len()];
+        let slots = heap(stakes.len());
         let set = ValidatorSet::from_sorted(slots, stakes.iter().copied()).expect("sorted");
-        let slots = vec![StakeSlot::EMPTY; stakes.len()];
+        let slots = heap(stakes.len());
         let tree = StakeTree::from_sorted(slots, stakes.iter().copied()).expect("sorted");
         for slot in (0..200).chain(u64::MAX - 3..=u64::MAX) {
             let expected = draw_by_16_bits(&stakes, slot, 3);
@@ -148,10 +153,10 @@ fn sixteen_bits_of_index_draw_the_same_validators() {
 #[test]
 fn from_sorted_equals_single_insertions() {
     let stakes = [(1, 5), (2, 0), (3, 7), (9, 1)].map(|(n, stake)| (id(n), stake));
-    let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 4], stakes).expect("sorted");
-    let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 4], stakes).expect("sorted");
-    let mut other_set = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
-    let mut other_tree = StakeTree::new([StakeSlot::EMPTY; 4]);
+    let set = ValidatorSet::from_sorted(ValidatorArray::<4>::EMPTY, stakes).expect("sorted");
+    let tree = StakeTree::from_sorted(ValidatorArray::<4>::EMPTY, stakes).expect("sorted");
+    let mut other_set = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
+    let mut other_tree = StakeTree::new(ValidatorArray::<4>::EMPTY);
     for (id, stake) in stakes.into_iter().rev() {
         other_set.set_stake(id, stake).expect("there is room");
         other_tree.set_stake(id, stake).expect("there is room");
@@ -159,8 +164,8 @@ fn from_sorted_equals_single_insertions() {
     assert_eq!(set, other_set);
     assert_eq!(tree, other_tree);
     let build = |stakes: &[(ValidatorId, u64)]| {
-        let tree = StakeTree::from_sorted([StakeSlot::EMPTY; 2], stakes.iter().copied());
-        let set = ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 2], stakes.iter().copied());
+        let tree = StakeTree::from_sorted(ValidatorArray::<2>::EMPTY, stakes.iter().copied());
+        let set = ValidatorSet::from_sorted(ValidatorArray::<2>::EMPTY, stakes.iter().copied());
         assert_eq!(tree.as_ref().err(), set.as_ref().err());
         set.err()
     };
@@ -170,15 +175,55 @@ fn from_sorted_equals_single_insertions() {
     assert_eq!(build(&three), Some(ValidatorError::Full { capacity: 2 }));
 }
 
+/// Stakes of every shape: equal, rising, one that outweighs all, and neighbours of powers of two.
+fn shapes(count: u64) -> Vec<Vec<u64>> {
+    let giant = |at: u64| (0..count).map(|n| if n == at { 1 << 40 } else { 1 }).collect();
+    vec![
+        vec![1; count as usize],
+        (1..=count).collect(),
+        (0..count).map(|n| 1 << (n % 31)).collect(),
+        (0..count).map(|n| (1 << (n % 13)) - 1).collect(),
+        giant(0),
+        giant(count / 2),
+        giant(count - 1),
+        vec![u64::MAX / count; count as usize],
+    ]
+}
+
+/// The first and the last coin of each validator are its own, in a set and in a tree of any size and shape.
+#[test]
+fn coins_belong_to_their_owners() {
+    for count in (1..40).chain([63, 64, 65, 127, 128, 129, 500]) {
+        for stakes in shapes(count) {
+            let pairs = (1..).map(id).zip(stakes.iter().copied());
+            let slots = heap(stakes.len());
+            let set = ValidatorSet::from_sorted(slots.clone(), pairs.clone()).expect("sorted");
+            let tree = StakeTree::from_sorted(slots, pairs.clone()).expect("sorted");
+            let mut before = 0;
+            for (owner, stake) in pairs.filter(|(_, stake)| *stake > 0) {
+                for coin in [before, before + stake / 2, before + stake - 1] {
+                    assert_eq!(set.owner_of(coin), Some(owner), "coin {coin} of {stakes:?}");
+                    assert_eq!(tree.owner_of(coin), Some(owner), "coin {coin} of {stakes:?}");
+                }
+                before += stake;
+            }
+            for coin in [before, before.saturating_add(1), u64::MAX] {
+                assert_eq!(set.owner_of(coin), None, "coin {coin} of {stakes:?}");
+                assert_eq!(tree.owner_of(coin), None, "coin {coin} of {stakes:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     /// The tree and the set draw the same validator after any changes.
     #[test]
     fn the_tree_draws_as_the_set(
-        capacity in 0_usize..9,
-        changes in proptest::collection::vec((0_u64..12, prop_oneof![0_u64..50, any::<u64>()]), 0..30),
+        capacity in 0_usize..40,
+        changes in proptest::collection::vec((0_u64..48, prop_oneof![0_u64..50, any::<u64>()]), 0..80),
     ) {
-        let mut tree = StakeTree::new(vec![StakeSlot::EMPTY; capacity]);
-        let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; capacity]);
+        let mut tree = StakeTree::new(heap(capacity));
+        let mut set = ValidatorSet::new(heap(capacity));
         for (slot, (n, stake)) in (0..).zip(changes) {
             let before = tree.clone();
             let found = tree.set_stake(id(n), stake);

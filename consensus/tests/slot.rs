@@ -310,8 +310,8 @@ mod blocks {
     use super::{GENESIS, keys};
     use consensus::slot::{SlotSeal, SlotSealError};
     use consensus::{
-        Keys as _, SLASH, SealError, SignedStatement, Statement, StatementKind, ValidatorId,
-        ValidatorSet, ValidatorSlot, validator_id,
+        Keys as _, SLASH, SealError, SignedStatement, Statement, StatementKind, ValidatorArray,
+        ValidatorId, ValidatorSet, validator_id,
     };
     use ledger_core::ledger::Standard;
     use ledger_core::{
@@ -319,7 +319,7 @@ mod blocks {
         Refused, Rules, Slot,
     };
 
-    type Seal = SlotSeal<[ValidatorSlot; 4]>;
+    type Seal = SlotSeal<ValidatorArray<4>>;
     type TestChain = Chain<Seal, Standard, ChainSlots<[Slot; 16], [JournalSlot; 65]>>;
 
     const SPEC: ChainSpec<'_> =
@@ -332,7 +332,7 @@ mod blocks {
     }
 
     fn chain() -> TestChain {
-        let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+        let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
         for (pair, stake) in pairs().iter().zip([50, 30, 20]) {
             validators.set_stake(validator_id(pair), stake).expect("a slot");
         }

@@ -1,7 +1,7 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
-use consensus::select::{PrioritySlot, WeightedRoundRobin};
-use consensus::{Authorities, AuthoritySlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot};
+use consensus::select::WeightedRoundRobin;
+use consensus::{Authorities, AuthoritySlot, Turn, ValidatorArray, ValidatorId, ValidatorSet};
 
 #[test]
 fn a_precision_limits_the_hexadecimal_digits() {
@@ -37,7 +37,7 @@ fn the_capacity_is_the_number_of_slots() {
 #[test]
 fn a_rotation_counts_its_validators() {
     let changes: Vec<_> = (1..=3).map(|n| change(n, 10)).collect();
-    let mut rotation = WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 4], &changes).unwrap();
+    let mut rotation = WeightedRoundRobin::new(ValidatorArray::<4>::EMPTY, &changes).unwrap();
     assert_eq!(rotation.len(), 3);
     rotation.update(&[change(2, 0)]).unwrap();
     assert_eq!(rotation.len(), 2);
@@ -51,7 +51,7 @@ fn change(n: u8, power: u64) -> consensus::select::Change {
 
 #[test]
 fn the_stake_of_each_validator_is_found_and_iterators_know_their_length() {
-    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 3]);
+    let mut set = ValidatorSet::new(ValidatorArray::<3>::EMPTY);
     for n in 1..=3 {
         set.set_stake(ValidatorId([n; 32]), u64::from(n) * 100).unwrap();
     }

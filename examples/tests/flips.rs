@@ -1,7 +1,7 @@
 //! Any single bit of a stored chain that is flipped is named by an audit, under the engines of stake, authority and work.
 
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot,
+    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorVec,
     statement_of, validator_id,
 };
 use ledger_core::ledger::Standard;
@@ -18,7 +18,7 @@ const BLOCKS: u64 = 6;
 const WORK_BITS: u32 = 8;
 const LATER: u64 = 1_000_000;
 
-type Stake = StakeSeal<Vec<ValidatorSlot>>;
+type Stake = StakeSeal<ValidatorVec>;
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 type TestChain<E> = Chain<E, Standard, ChainVec>;
 
@@ -106,7 +106,7 @@ fn flip<E: Engine>(before: &[TestChain<E>], blocks: &[Vec<u8>], seed: u64) -> (u
 
 #[test]
 fn every_flip_of_a_chain_sealed_by_stake_is_found_at_its_height() {
-    let mut validators = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 3]);
+    let mut validators = ValidatorSet::new(ValidatorVec::new(3));
     for n in 0..3 {
         validators.set_stake(validator_id(&key(n)), 10 + u64::from(n)).expect("there is room");
     }

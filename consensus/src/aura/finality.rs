@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use thiserror::Error;
 
+use super::credits::{CreditSlot, Credits, Queue};
 use crate::id::ValidatorId;
 use crate::quorum::{OverHalf, Quorum};
 
@@ -11,6 +12,9 @@ use crate::quorum::{OverHalf, Quorum};
 /// final. Any `AsRef<[CreditSlot]> + AsMut<[CreditSlot]>` serves as storage: one slot for each signature of the
 /// unfinalized end. When all are in use the oldest block loses its signatures: it is final with the first block after it
 /// that is, and not before.
+///
+/// A block costs O(1) for each of its signers and for each block that becomes final, as long as the first bytes of ids are
+/// spread like those of keys, and never more than O(slots) for each.
 ///
 /// Faulty authorities below the quorum cannot finalize by themselves, however many blocks they make.
 ///
@@ -32,16 +36,9 @@ pub struct RollingFinality<S, Q = OverHalf> {
     finalized: Option<u64>,
     /// The first block that is not final.
     first: Option<u64>,
-    len: usize,
+    queue: Queue,
     slots: S,
     rule: PhantomData<Q>,
-}
-
-/// Storage for one signature: 40 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CreditSlot {
-    number: u64,
-    signer: ValidatorId,
 }
 
 /// The blocks that became final, in order. Created by [`RollingFinality::push`].
@@ -75,17 +72,13 @@ pub enum FinalityError {
     },
 }
 
-impl CreditSlot {
-    /// A free slot.
-    pub const EMPTY: Self = Self { number: 0, signer: ValidatorId([0; 32]) };
-}
-
 impl<S: AsRef<[CreditSlot]> + AsMut<[CreditSlot]>, Q: Quorum> RollingFinality<S, Q> {
     /// Starts with an empty chain of this number of authorities, and clears the slots.
     pub fn new(authorities: u64, mut slots: S) -> Self {
         slots.as_mut().fill(CreditSlot::EMPTY);
+        let queue = Queue::default();
         let rule = PhantomData;
-        Self { authorities, last: None, finalized: None, first: None, len: 0, slots, rule }
+        Self { authorities, last: None, finalized: None, first: None, queue, slots, rule }
     }
 
     /// Adds the next block with its signer and the signers of its empty steps, and returns the blocks that became final.
@@ -110,13 +103,11 @@ impl<S: AsRef<[CreditSlot]> + AsMut<[CreditSlot]>, Q: Quorum> RollingFinality<S,
         if signers.len() > capacity {
             return Err(FinalityError::Full { capacity });
         }
-        self.make_room(signers.len());
-        let end = self.len.saturating_add(signers.len());
-        let free = self.slots.as_mut().get_mut(self.len..end).unwrap_or_default();
-        for (slot, signer) in free.iter_mut().zip(signers) {
-            *slot = CreditSlot { number, signer: *signer };
+        let mut credits = Credits::new(&mut self.queue, self.slots.as_mut());
+        while credits.free() < signers.len() && credits.pop_block().is_some() {}
+        for signer in signers {
+            credits.push(number, *signer);
         }
-        self.len = end;
         self.last = Some(number);
         self.first = self.first.or(Some(number));
         Ok(self.finalize())
@@ -138,51 +129,19 @@ impl<S: AsRef<[CreditSlot]> + AsMut<[CreditSlot]>, Q: Quorum> RollingFinality<S,
         self.slots
     }
 
-    /// Forgets the signatures of the oldest blocks until there is room for `count`.
-    fn make_room(&mut self, count: usize) {
-        let slots = self.slots.as_mut();
-        while self.len.saturating_add(count) > slots.len() {
-            let used = slots.get_mut(..self.len).unwrap_or_default();
-            let Some(oldest) = used.first().map(|credit| credit.number) else { return };
-            let forgotten = used.iter().take_while(|credit| credit.number == oldest).count();
-            used.rotate_left(forgotten);
-            self.len = self.len.saturating_sub(forgotten);
-        }
-    }
-
     fn finalize(&mut self) -> FinalizedBlocks {
-        let credits = self.slots.as_mut();
-        let used = credits.get_mut(..self.len).unwrap_or_default();
-        let mut start = 0;
+        let mut credits = Credits::new(&mut self.queue, self.slots.as_mut());
         let mut last = None;
-        while let Some(number) = used.get(start).map(|credit| credit.number) {
-            let rest = used.get(start..).unwrap_or_default();
-            if !Q::is_reached(count_different(rest), self.authorities) {
-                break;
-            }
-            let of_block = rest.iter().take_while(|credit| credit.number == number).count();
-            start = start.saturating_add(of_block);
+        while Q::is_reached(credits.different_signers(), self.authorities) {
+            let Some(number) = credits.pop_block() else { break };
             last = Some(number);
         }
-        used.rotate_left(start);
-        self.len = self.len.saturating_sub(start);
         let Some(last) = last else { return FinalizedBlocks { next: None, last: 0 } };
         let next = self.first;
         self.finalized = Some(last);
         self.first = last.checked_add(1);
         FinalizedBlocks { next, last }
     }
-}
-
-fn count_different(credits: &[CreditSlot]) -> u64 {
-    let mut rest = credits;
-    let mut count = 0_u64;
-    while let [first, others @ ..] = rest {
-        let is_new = others.iter().all(|other| other.signer != first.signer);
-        count = count.saturating_add(u64::from(is_new));
-        rest = others;
-    }
-    count
 }
 
 impl Iterator for FinalizedBlocks {

@@ -6,7 +6,8 @@ use ledger_core::{
 };
 use thiserror::Error;
 
-use super::finality::{CreditSlot, RollingFinality};
+use super::credits::CreditSlot;
+use super::finality::RollingFinality;
 use super::step::step_of;
 use crate::id::ValidatorId;
 use crate::quorum::{OverHalf, Quorum};

@@ -10,7 +10,8 @@ use crate::id::ValidatorId;
 use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
 use crate::quorum::{OverTwoThirds, Tally};
 use crate::seal::{Digest, slash};
-use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::set::storage::ValidatorStorage;
+use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
 /// Requires every block to be decided: the proof is the certificate of a [`Bft`](super::Bft) that decided on the id of
@@ -23,10 +24,10 @@ use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 /// ```
 /// use consensus::bft::BftSeal;
 /// use consensus::{Ed25519Key, Keys, SignedStatement, Statement, StatementKind};
-/// use consensus::{ValidatorSet, ValidatorSlot};
+/// use consensus::{ValidatorArray, ValidatorSet};
 ///
 /// let key = Ed25519Key::from_secret(&[1; 32]);
-/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
 /// validators.set_stake(key.id(), 10)?;
 /// let seal = BftSeal::new(validators);
 /// let statement = Statement::new([0xC0; 32], StatementKind::Precommit, 1, 0, [0xAB; 32]);
@@ -74,7 +75,7 @@ pub enum BftSealError {
     TooEarly(u64),
 }
 
-impl<S: AsRef<[ValidatorSlot]>> BftSeal<S> {
+impl<S: ValidatorStorage> BftSeal<S> {
     /// Lets these validators decide.
     pub const fn new(validators: ValidatorSet<S>) -> Self {
         Self { validators, finalized: None }
@@ -154,7 +155,7 @@ impl From<VotesError> for BftSealError {
     }
 }
 
-impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for BftSeal<S> {
+impl<S: ValidatorStorage + Clone> Engine for BftSeal<S> {
     type Error = BftSealError;
 
     fn digest(&self) -> Hash {

@@ -8,8 +8,7 @@ mod weighted;
 
 pub use rotation::BesuRotation;
 pub use selector::Draw;
-pub use stake_tree::{SeededDraw, StakeSlot, StakeTree};
+pub use stake_tree::{SeededDraw, StakeTree};
 pub use weighted::{
-    AdvanceError, Change, Prioritized, PrioritizedIter, PrioritySlot, UpdateError,
-    WeightedRoundRobin,
+    AdvanceError, Change, Prioritized, PrioritizedIter, UpdateError, WeightedRoundRobin,
 };

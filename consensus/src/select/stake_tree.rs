@@ -1,21 +1,30 @@
 //! A draw by stake whose stakes change often.
 
+use core::hint::select_unpredictable;
+
 use super::selector::{Draw, Selector};
 use crate::id::ValidatorId;
-use crate::validator::{ValidatorError, ticket_below};
+use crate::set::storage::{ValidatorPartsRef, ValidatorStorage};
+use crate::set::ticket::ticket_below;
+use crate::set::validators::ValidatorError;
+
+/// Stakes that share a node of the tree: a cache line. The tree is an eighth as large as the list, and stays in a fast cache
+/// where the list does not.
+const BLOCK: usize = 8;
 
 /// Validators and their stakes, for stakes that change often: a Fenwick tree (Fenwick, "A new data structure for
-/// cumulative frequency tables", 1994). Any `AsRef<[StakeSlot]> + AsMut<[StakeSlot]>` serves as storage.
+/// cumulative frequency tables", 1994) over the sums of eight stakes each, in a
+/// [`ValidatorStorage`](crate::ValidatorStorage).
 ///
 /// It draws the same validators as [`ValidatorSet`](crate::ValidatorSet). A draw and a change of a stake cost O(log n);
 /// inserting and removing a validator cost O(n).
 ///
 /// ```
-/// use consensus::{Selector, ValidatorId};
-/// use consensus::select::{StakeSlot, StakeTree};
+/// use consensus::select::StakeTree;
+/// use consensus::{Selector, ValidatorArray, ValidatorId};
 ///
 /// let [ann, ben] = [1, 2].map(|n| ValidatorId([n; 32]));
-/// let mut stakes = StakeTree::new([StakeSlot::EMPTY; 8]);
+/// let mut stakes = StakeTree::new(ValidatorArray::<8>::EMPTY);
 /// stakes.set_stake(ann, 60)?;
 /// stakes.set_stake(ben, 40)?;
 /// stakes.set_stake(ann, 0)?;
@@ -23,19 +32,10 @@ use crate::validator::{ValidatorError, ticket_below};
 /// # Ok::<(), consensus::ValidatorError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StakeTree<S: ?Sized> {
+pub struct StakeTree<S> {
     len: usize,
     total: u64,
     slots: S,
-}
-
-/// Storage for one validator: 48 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StakeSlot {
-    id: ValidatorId,
-    stake: u64,
-    /// The sum of the stakes of the node: of as many slots up to this one as the lowest set bit of its position says.
-    sum: u64,
 }
 
 /// A draw with a fixed seed: one [`Selector`] for a chain.
@@ -45,9 +45,9 @@ pub struct StakeSlot {
 ///
 /// ```
 /// use consensus::select::SeededDraw;
-/// use consensus::{Selector, ValidatorId, ValidatorSet, ValidatorSlot};
+/// use consensus::{Selector, ValidatorArray, ValidatorId, ValidatorSet};
 ///
-/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
 /// validators.set_stake(ValidatorId([1; 32]), 100)?;
 /// let draw = SeededDraw::new(validators, [7; 32]);
 /// assert_eq!(draw.select(1, 0), Some(ValidatorId([1; 32])), "there is no other");
@@ -59,15 +59,10 @@ pub struct SeededDraw<T> {
     seed: [u8; 32],
 }
 
-impl StakeSlot {
-    /// A free slot.
-    pub const EMPTY: Self = Self { id: ValidatorId([0; 32]), stake: 0, sum: 0 };
-}
-
-impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]>> StakeTree<S> {
-    /// Creates an empty tree and clears the slots.
+impl<S: ValidatorStorage> StakeTree<S> {
+    /// Creates an empty tree and clears the storage.
     pub fn new(mut slots: S) -> Self {
-        slots.as_mut().fill(StakeSlot::EMPTY);
+        slots.parts().clear();
         Self { len: 0, total: 0, slots }
     }
 
@@ -81,6 +76,7 @@ impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]>> StakeTree<S> {
         stakes: impl IntoIterator<Item = (ValidatorId, u64)>,
     ) -> Result<Self, ValidatorError> {
         let mut tree = Self::new(slots);
+        let capacity = tree.capacity();
         let mut last = None;
         for (id, stake) in stakes {
             if last >= Some(id) {
@@ -89,23 +85,16 @@ impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]>> StakeTree<S> {
             last = Some(id);
             let total = tree.total.checked_add(stake);
             tree.total = total.ok_or(ValidatorError::TooMuchStake)?;
-            let slots = tree.slots.as_mut();
-            let capacity = slots.len();
-            let slot = slots.get_mut(tree.len).ok_or(ValidatorError::Full { capacity })?;
-            *slot = StakeSlot { id, stake, sum: 0 };
+            if tree.len >= capacity {
+                return Err(ValidatorError::Full { capacity });
+            }
+            tree.slots.parts().insert(tree.len, tree.len, id, stake);
             tree.len = tree.len.saturating_add(1);
         }
         tree.rebuild();
         Ok(tree)
     }
 
-    /// Returns the slots.
-    pub fn into_storage(self) -> S {
-        self.slots
-    }
-}
-
-impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]> + ?Sized> StakeTree<S> {
     /// Sets the stake of a validator. With stake 0 it keeps its slot and is never drawn; [`remove`](Self::remove) frees
     /// the slot.
     ///
@@ -113,98 +102,112 @@ impl<S: AsRef<[StakeSlot]> + AsMut<[StakeSlot]> + ?Sized> StakeTree<S> {
     ///
     /// [`ValidatorError`]; the tree is unchanged.
     pub fn set_stake(&mut self, id: ValidatorId, stake: u64) -> Result<(), ValidatorError> {
-        let before = self.stake(&id);
+        let found = self.ids().binary_search(&id);
+        let before = found.map_or(0, |at| self.stake_at(at));
         let total = self.total.saturating_sub(before).checked_add(stake);
         let total = total.ok_or(ValidatorError::TooMuchStake)?;
-        match self.find(&id) {
+        match found {
             Ok(at) => {
-                let slots = self.slots.as_mut().get_mut(..self.len).unwrap_or_default();
-                if let Some(slot) = slots.get_mut(at) {
-                    slot.stake = stake;
+                let parts = self.slots.parts();
+                if let Some(slot) = parts.weights.get_mut(at) {
+                    *slot = stake;
                 }
-                add(slots, at, stake.wrapping_sub(before));
+                let nodes = parts.index.get_mut(..nodes_of(self.len)).unwrap_or_default();
+                add(nodes, at / BLOCK, stake.wrapping_sub(before));
             }
-            Err(at) => self.insert(at, StakeSlot { id, stake, sum: 0 })?,
+            Err(at) => {
+                let capacity = self.capacity();
+                if self.len >= capacity {
+                    return Err(ValidatorError::Full { capacity });
+                }
+                self.slots.parts().insert(at, self.len, id, stake);
+                self.len = self.len.saturating_add(1);
+                self.rebuild();
+            }
         }
         self.total = total;
         Ok(())
     }
 
-    /// Removes a validator. Unknown ones are ignored.
+    /// Removes a validator. Unknown ones are ignored. Costs O(n).
     pub fn remove(&mut self, id: &ValidatorId) {
-        let Ok(at) = self.find(id) else { return };
-        self.total = self.total.saturating_sub(self.stake(id));
-        if let Some(tail) = self.slots.as_mut().get_mut(at..self.len) {
-            tail.rotate_left(1);
-            if let Some(unused) = tail.last_mut() {
-                *unused = StakeSlot::EMPTY;
-            }
-        }
+        let Ok(at) = self.ids().binary_search(id) else { return };
+        self.total = self.total.saturating_sub(self.stake_at(at));
+        self.slots.parts().remove(at, self.len);
         self.len = self.len.saturating_sub(1);
         self.rebuild();
     }
 
-    fn insert(&mut self, at: usize, slot: StakeSlot) -> Result<(), ValidatorError> {
-        let grown = self.len.saturating_add(1);
-        let slots = self.slots.as_mut();
-        let capacity = slots.len();
-        let tail = slots.get_mut(at..grown).ok_or(ValidatorError::Full { capacity })?;
-        tail.rotate_right(1);
-        if let Some(first) = tail.first_mut() {
-            *first = slot;
-        }
-        self.len = grown;
-        self.rebuild();
-        Ok(())
-    }
-
     fn rebuild(&mut self) {
-        let slots = self.slots.as_mut().get_mut(..self.len).unwrap_or_default();
-        for slot in &mut *slots {
-            slot.sum = slot.stake;
+        let parts = self.slots.parts();
+        let stakes = parts.weights.get(..self.len).unwrap_or_default();
+        let count = nodes_of(self.len);
+        if let Some(unused) = parts.index.get_mut(count) {
+            *unused = 0; // a validator was removed
         }
-        for position in 1..=slots.len() {
-            let sum = slots.get(position.saturating_sub(1)).map_or(0, |slot| slot.sum);
+        let nodes = parts.index.get_mut(..count).unwrap_or_default();
+        for (node, block) in nodes.iter_mut().zip(stakes.chunks(BLOCK)) {
+            *node = block.iter().fold(0, |sum, stake| sum.saturating_add(*stake)); // the total fits
+        }
+        for position in 1..=nodes.len() {
+            let sum = nodes.get(position.saturating_sub(1)).copied().unwrap_or(0);
             let parent = position.saturating_add(lowest_bit(position)).saturating_sub(1);
-            if let Some(parent) = slots.get_mut(parent) {
-                parent.sum = parent.sum.wrapping_add(sum);
+            if let Some(parent) = nodes.get_mut(parent) {
+                *parent = parent.wrapping_add(sum);
             }
         }
     }
-}
 
-impl<S: AsRef<[StakeSlot]> + ?Sized> StakeTree<S> {
     /// Draws the proposer of a slot and round, as [`ValidatorSet::draw`](crate::ValidatorSet::draw) does.
     #[must_use]
     pub fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
         if self.total == 0 {
             return None;
         }
-        let mut ticket = ticket_below(self.total, seed, slot, round);
-        let slots = self.used();
-        let mut passed = 0_usize;
-        let highest = slots.len().checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits));
-        let mut step = highest.unwrap_or(0); // no power of two above the length: it may not fit in 16 bits
-        while step > 0 {
-            let next = passed.saturating_add(step);
-            if let Some(node) = slots.get(next.saturating_sub(1))
-                && node.sum <= ticket
-            {
-                ticket = ticket.saturating_sub(node.sum);
-                passed = next;
-            }
-            step /= 2;
+        self.owner_of(ticket_below(self.total, seed, slot, round))
+    }
+
+    /// Returns the validator that owns a coin, as [`ValidatorSet::owner_of`](crate::ValidatorSet::owner_of) does. Costs
+    /// O(log n).
+    #[must_use]
+    pub fn owner_of(&self, coin: u64) -> Option<ValidatorId> {
+        if coin >= self.total {
+            return None;
         }
-        slots.get(passed).map(|slot| slot.id)
+        let ValidatorPartsRef { ids, weights, index } = self.slots.parts_ref();
+        let nodes = index.get(..nodes_of(self.len))?;
+        let (block, coin) = descend(nodes, coin);
+        let first = block.saturating_mul(BLOCK);
+        let stakes = weights.get(first..self.len)?;
+        let passed = match stakes.first_chunk::<BLOCK>() {
+            Some(block) => count_passed(block, coin),
+            None => count_passed(stakes, coin),
+        };
+        ids.get(..self.len)?.get(first.saturating_add(passed)).copied()
     }
 
     /// Returns the stake of a validator, 0 if it is unknown.
     #[must_use]
     pub fn stake(&self, id: &ValidatorId) -> u64 {
-        let slot = self.find(id).ok().and_then(|at| self.used().get(at));
-        slot.map_or(0, |slot| slot.stake)
+        self.ids().binary_search(id).map_or(0, |at| self.stake_at(at))
     }
 
+    /// Returns the number of validators for which there is room.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.parts_ref().capacity(BLOCK)
+    }
+
+    fn ids(&self) -> &[ValidatorId] {
+        self.slots.parts_ref().ids.get(..self.len).unwrap_or_default()
+    }
+
+    fn stake_at(&self, at: usize) -> u64 {
+        self.slots.parts_ref().weights.get(at).copied().unwrap_or(0)
+    }
+}
+
+impl<S> StakeTree<S> {
     /// Returns the sum of all stakes.
     #[must_use]
     pub const fn total_stake(&self) -> u64 {
@@ -223,12 +226,9 @@ impl<S: AsRef<[StakeSlot]> + ?Sized> StakeTree<S> {
         self.len == 0
     }
 
-    fn used(&self) -> &[StakeSlot] {
-        self.slots.as_ref().get(..self.len).unwrap_or_default()
-    }
-
-    fn find(&self, id: &ValidatorId) -> Result<usize, usize> {
-        self.used().binary_search_by(|slot| slot.id.cmp(id))
+    /// Returns the storage.
+    pub fn into_storage(self) -> S {
+        self.slots
     }
 }
 
@@ -245,17 +245,53 @@ impl<T: Draw> Selector for SeededDraw<T> {
     }
 }
 
-impl<S: AsRef<[StakeSlot]> + ?Sized> Draw for StakeTree<S> {
+impl<S: ValidatorStorage> Draw for StakeTree<S> {
     fn draw(&self, seed: &[u8; 32], slot: u64, round: u32) -> Option<ValidatorId> {
         self.draw(seed, slot, round)
     }
 }
 
-/// Adds to every node that covers the slot. A difference may be negative: sums wrap, and come out right.
-fn add(slots: &mut [StakeSlot], at: usize, difference: u64) {
-    let mut position = at.saturating_add(1);
-    while let Some(node) = slots.get_mut(position.saturating_sub(1)) {
-        node.sum = node.sum.wrapping_add(difference);
+/// Returns the number of nodes for this number of validators.
+const fn nodes_of(len: usize) -> usize {
+    len.div_ceil(BLOCK)
+}
+
+/// Returns the block that holds a coin of the tree, and the place of the coin in it.
+///
+/// Which way the coin goes cannot be predicted, so no branch depends on it; that there is a node nearly always can.
+fn descend(nodes: &[u64], mut coin: u64) -> (usize, u64) {
+    let mut passed = 0_usize;
+    let highest = nodes.len().checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits));
+    let mut step = highest.unwrap_or(0); // no power of two above the length: it may not fit in 16 bits
+    while step > 0 {
+        let next = passed.wrapping_add(step);
+        if let Some(sum) = nodes.get(next.wrapping_sub(1)) {
+            let is_passed = *sum <= coin;
+            coin = select_unpredictable(is_passed, coin.wrapping_sub(*sum), coin);
+            passed = select_unpredictable(is_passed, next, passed);
+        }
+        step /= 2;
+    }
+    (passed, coin)
+}
+
+/// Returns the number of validators that own lower coins. None of the sums exceeds the total. Generic, so that a whole block
+/// is a loop of fixed length.
+fn count_passed<'a>(stakes: impl IntoIterator<Item = &'a u64>, coin: u64) -> usize {
+    let mut sum = 0_u64;
+    let mut passed = 0_usize;
+    for stake in stakes {
+        sum = sum.wrapping_add(*stake);
+        passed = passed.wrapping_add(usize::from(sum <= coin));
+    }
+    passed
+}
+
+/// Adds to every node that covers the block. A difference may be negative: sums wrap, and come out right.
+fn add(nodes: &mut [u64], block: usize, difference: u64) {
+    let mut position = block.saturating_add(1);
+    while let Some(node) = nodes.get_mut(position.saturating_sub(1)) {
+        *node = node.wrapping_add(difference);
         position = position.saturating_add(lowest_bit(position));
     }
 }

@@ -9,7 +9,8 @@ use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
 use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
 use crate::seal::{Digest, SealError, author_of, check_claim, check_signature_of, slash};
-use crate::validator::{ValidatorSet, ValidatorSlot};
+use crate::set::storage::ValidatorStorage;
+use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
 /// Requires every block to come from the validator that is drawn for its slot, and lets it carry the attestations to its
@@ -26,9 +27,9 @@ use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 ///
 /// ```
 /// use consensus::slot::SlotSeal;
-/// use consensus::{ValidatorId, ValidatorSet, ValidatorSlot};
+/// use consensus::{ValidatorArray, ValidatorId, ValidatorSet};
 ///
-/// let mut validators = ValidatorSet::new([ValidatorSlot::EMPTY; 4]);
+/// let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
 /// validators.set_stake(ValidatorId([1; 32]), 100)?;
 /// let seal = SlotSeal::new(12, [7; 32], validators);
 /// assert_eq!(seal.slot(25), Some(2));
@@ -80,7 +81,7 @@ struct Slots {
     own: u64,
 }
 
-impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
+impl<S: ValidatorStorage> SlotSeal<S> {
     /// Draws among `validators` with this seed. A slot lasts `duration` seconds.
     pub const fn new(duration: u64, seed: [u8; 32], validators: ValidatorSet<S>) -> Self {
         Self { duration, seed, validators }
@@ -194,7 +195,7 @@ impl From<VotesError> for SlotSealError {
     }
 }
 
-impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for SlotSeal<S> {
+impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
     type Error = SlotSealError;
 
     fn digest(&self) -> Hash {
@@ -231,7 +232,7 @@ impl<S: AsRef<[ValidatorSlot]> + AsMut<[ValidatorSlot]> + Clone> Engine for Slot
     }
 }
 
-impl<S: AsRef<[ValidatorSlot]>> SlotSeal<S> {
+impl<S: ValidatorStorage> SlotSeal<S> {
     fn check_slot(
         &self,
         branch: &dyn Ancestry,

@@ -4,6 +4,8 @@
 pub mod bft;
 pub mod clique;
 pub mod ffg;
+#[path = "../heap/mod.rs"]
+pub mod heap;
 #[cfg(feature = "ledger")]
 pub mod seals;
 pub mod tables;
@@ -12,9 +14,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use consensus::{
     Authorities, AuthorityError, AuthoritySlot, Equivocation, EquivocationDetector, EvidenceError,
-    SignedStatement, Statement, StatementSlot, Turn, ValidatorId, ValidatorSet, ValidatorSlot,
+    SignedStatement, Statement, StatementSlot, Turn, ValidatorId, ValidatorSet,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
+use heap::heap;
 use sim::laws::Input;
 
 /// A function that must hold for any bytes.
@@ -67,7 +70,7 @@ pub fn evidence(bytes: &[u8]) {
 pub fn draw(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = input.below(7);
-    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; capacity]);
+    let mut set = ValidatorSet::new(heap(capacity));
     let mut model = BTreeMap::new();
     while !input.is_empty() {
         let id = ValidatorId([input.byte() % 9; 32]);

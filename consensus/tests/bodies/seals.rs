@@ -8,7 +8,7 @@ use consensus::clique::{
 use consensus::quorum::OverHalf;
 use consensus::slot::SlotSeal;
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot,
+    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorArray, ValidatorId, ValidatorSet,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{
@@ -24,7 +24,7 @@ const SPEC: ChainSpec<'_> =
 pub fn seals(bytes: &[u8]) {
     let ids = [1, 2, 3].map(|n| ValidatorId([n; 32]));
     let stakes = ids.map(|id| (id, 10));
-    let set = || ValidatorSet::from_sorted([ValidatorSlot::EMPTY; 3], stakes).expect("sorted");
+    let set = || ValidatorSet::from_sorted(ValidatorArray::<3>::EMPTY, stakes).expect("sorted");
     let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 3]);
     for id in ids {
         authorities.insert(id).expect("a slot");

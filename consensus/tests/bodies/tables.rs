@@ -2,34 +2,43 @@
 
 use consensus::aura::{CreditSlot, RollingFinality};
 use consensus::guard::{CompleteGuard, MinimalGuard, Permit, RecordSlot};
-use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
+use consensus::select::{Change, WeightedRoundRobin};
 use consensus::stake::{BondSlot, BondState, StakeBook, StakeConfig};
 use consensus::{Offence, OffenceKind, ValidatorId};
 use sim::laws::Input;
+
+use super::heap::heap;
 
 fn id(n: usize) -> ValidatorId {
     ValidatorId([n as u8; 32])
 }
 
-/// Rolling finality as it is written: the first block is final while the different signers of the rest are over half.
+/// Rolling finality as it is written: the first block is final while the different signers of the rest are over half. When
+/// the slots are used up the oldest block loses its signers, and is final with the next one that has some.
 pub fn aura(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let authorities = input.below(7);
+    let capacity = [0, 1, 5, 16, 192][input.below(5)];
     let mut finality =
-        RollingFinality::<_>::new(authorities as u64, vec![CreditSlot::EMPTY; 3 * 64]);
+        RollingFinality::<_>::new(authorities as u64, vec![CreditSlot::EMPTY; capacity]);
     let mut model: Vec<(u64, Vec<ValidatorId>)> = Vec::new();
     let start = u64::from(input.u16());
-    for number in start..start + 64 {
-        if input.is_empty() {
-            return;
-        }
-        let signers: Vec<_> = (0..=input.below(3)).map(|_| id(input.below(8))).collect();
+    let mut number = start;
+    let mut last = None;
+    while number < start + 64 && !input.is_empty() {
+        let signers: Vec<_> = (0..input.below(4)).map(|_| id(input.below(8))).collect();
         let before = finality.clone();
-        assert!(finality.push(number ^ 1 << 40, &signers).is_err() || number == start);
-        if number == start {
-            finality = before; // the first block may have any number
+        assert!(number == start || finality.push(number ^ 1 << 40, &signers).is_err());
+        let Ok(found) = finality.push(number, &signers) else {
+            assert!(signers.is_empty() || signers.len() > capacity);
+            assert_eq!(finality, before);
+            continue;
+        };
+        let used = |model: &Vec<(u64, Vec<_>)>| model.iter().flat_map(|it| &it.1).count();
+        while used(&model) + signers.len() > capacity {
+            let oldest = model.iter_mut().find(|(_, signers)| !signers.is_empty());
+            oldest.expect("one fits alone").1.clear();
         }
-        let found: Vec<_> = finality.push(number, &signers).expect("the next block").collect();
         model.push((number, signers));
         let mut expected = Vec::new();
         loop {
@@ -39,16 +48,15 @@ pub fn aura(bytes: &[u8]) {
             if authorities == 0 || different.len() * 2 <= authorities {
                 break;
             }
-            expected.push(model.remove(0).0);
+            let first = model.iter().position(|(_, signers)| !signers.is_empty());
+            let finals = model.drain(..=first.expect("there are signers"));
+            expected.extend(finals.map(|(number, _)| number));
         }
-        assert_eq!(found, expected);
-        assert_eq!(finality.finalized(), expected.last().copied().or(before_last(&model, start)));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        last = expected.last().copied().or(last);
+        assert_eq!(finality.finalized(), last);
+        number += 1;
     }
-}
-
-/// Returns the block before the first that is not final.
-fn before_last(model: &[(u64, Vec<ValidatorId>)], start: u64) -> Option<u64> {
-    model.first().and_then(|(number, _)| number.checked_sub(1)).filter(|number| *number >= start)
 }
 
 /// The priorities of CometBFT with integers that are wide enough for everything.
@@ -132,7 +140,7 @@ impl Priorities {
 pub fn weighted(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let capacity = input.below(6);
-    let slots = vec![PrioritySlot::EMPTY; capacity];
+    let slots = heap(capacity);
     let mut set = WeightedRoundRobin::new(slots, &[]).expect("empty");
     let mut model = Priorities::default();
     while !input.is_empty() {

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
+use consensus::select::{Change, WeightedRoundRobin};
 use consensus::stake::{BondSlot, BondState, StakeBook, StakeConfig};
 use consensus::{
     EquivocationDetector, Offence, SignedStatement, Statement, StatementSlot, ValidatorId,
-    ValidatorSet, ValidatorSlot, validator_id,
+    ValidatorSet, ValidatorVec, validator_id,
 };
 use ledger_core::{Hash, KeyPair};
 
@@ -34,9 +34,9 @@ pub struct Stake {
     post: Post,
     seed: [u8; 32],
     slashes: bool,
-    set: ValidatorSet<Vec<ValidatorSlot>>,
+    set: ValidatorSet<ValidatorVec>,
     book: StakeBook<Vec<BondSlot>>,
-    turns: WeightedRoundRobin<Vec<PrioritySlot>>,
+    turns: WeightedRoundRobin<ValidatorVec>,
     detector: EquivocationDetector<Vec<StatementSlot>>,
     validators: Vec<Validator>,
     /// All blocks in the order of their making; the first is block 0.
@@ -86,7 +86,7 @@ impl Stake {
             "off" => false,
             other => return Err(format!("slash is on or off, not {other:?}")),
         };
-        let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; stakes.len()]);
+        let mut set = ValidatorSet::new(ValidatorVec::new(stakes.len()));
         let mut rules = StakeConfig::new();
         rules.churn = NAMES.len() as u32;
         rules.slash_per_mille = 1_000;
@@ -116,7 +116,7 @@ impl Stake {
             .map(|one| Change { id: one.id, power: one.stake })
             .collect();
         book.advance(EPOCH);
-        let turns = WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; stakes.len()], &changes);
+        let turns = WeightedRoundRobin::new(ValidatorVec::new(stakes.len()), &changes);
         let seed = options.number("seed", 1, 0, u64::MAX)?;
         let genesis = Block { parent: 0, height: 0, slot: 0, by: None, digest: Hash::ZERO };
         Ok(Self {

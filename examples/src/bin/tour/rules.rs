@@ -3,7 +3,7 @@
 
 use consensus::{
     Authorities, AuthoritySeal, AuthoritySlot, Equivocation, SLASH, StakeSeal, ValidatorId,
-    ValidatorSet, ValidatorSlot, validator_id,
+    ValidatorSet, ValidatorVec, validator_id,
 };
 use examples::rules::RuleError;
 use ledger_core::ledger::{Context, Ledger, Standard};
@@ -49,7 +49,7 @@ pub struct Constitution {
 #[derive(Debug, Clone)]
 pub struct Schedule {
     pub work: WorkSeal,
-    pub stake: StakeSeal<Vec<ValidatorSlot>>,
+    pub stake: StakeSeal<ValidatorVec>,
     pub authority: AuthoritySeal<Vec<AuthoritySlot>>,
 }
 
@@ -112,7 +112,7 @@ impl Constitution {
     }
 
     fn schedule(&self) -> Schedule {
-        let mut validators = ValidatorSet::new(vec![ValidatorSlot::EMPTY; self.stakes.len()]);
+        let mut validators = ValidatorSet::new(ValidatorVec::new(self.stakes.len()));
         for (id, stake) in &self.stakes {
             let _ = validators.set_stake(*id, *stake); // there is a slot for each
         }

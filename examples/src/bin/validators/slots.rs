@@ -7,7 +7,7 @@ use consensus::select::SeededDraw;
 use consensus::slot::{AttesterSlot, Checkpoint, Ffg, FfgConfig, FfgEvent, FfgSetup};
 use consensus::{
     Ed25519Key, Keys as _, Offence, Selector as _, SignedStatement, Statement, ValidatorId,
-    ValidatorSet, ValidatorSlot,
+    ValidatorSet, ValidatorVec,
 };
 use examples::cli::{self, Exit, sentence};
 
@@ -20,7 +20,7 @@ const SLOT: Duration = Duration::from_secs(3);
 /// Slots that may follow until the last block is final.
 const PATIENCE: u64 = 20;
 
-type Draw = SeededDraw<ValidatorSet<Vec<ValidatorSlot>>>;
+type Draw = SeededDraw<ValidatorSet<ValidatorVec>>;
 type Machine = Ffg<Draw, Ed25519Key, Vec<AttesterSlot>>;
 
 /// Runs the engine: blocks travel at once, attestations as datagrams.
@@ -106,7 +106,7 @@ fn machines(
 }
 
 fn draw(stakes: &[(ValidatorId, u64)]) -> cli::Result<Draw> {
-    let slots = vec![ValidatorSlot::EMPTY; stakes.len()];
+    let slots = ValidatorVec::new(stakes.len());
     let set = ValidatorSet::from_sorted(slots, stakes.iter().copied()).map_err(sentence)?;
     Ok(SeededDraw::new(set, SEED))
 }

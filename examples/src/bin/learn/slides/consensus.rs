@@ -1,9 +1,9 @@
 //! Proof of stake and proof of authority.
 
-use consensus::select::{Change, PrioritySlot, WeightedRoundRobin};
+use consensus::select::{Change, WeightedRoundRobin};
 use consensus::{
     Authorities, AuthoritySlot, Equivocation, SignedStatement, Statement, ValidatorId,
-    ValidatorSet, ValidatorSlot, validator_id,
+    ValidatorSet, ValidatorVec, validator_id,
 };
 use ledger_core::KeyPair;
 
@@ -20,7 +20,7 @@ pub const FACTS: &[Fact] = &[
         "consensus::ValidatorSet::draw",
         "PPN How PoS Works",
         || {
-            let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 8]);
+            let mut set = ValidatorSet::new(ValidatorVec::new(8));
             for stake in 0..=4 {
                 set.set_stake(id(stake as u8 + 1), stake).map_err(failed)?;
             }
@@ -43,7 +43,7 @@ pub const FACTS: &[Fact] = &[
         || {
             let changes = [1, 2, 3, 4].map(|power| Change { id: id(power as u8), power });
             let mut turns =
-                WeightedRoundRobin::new(vec![PrioritySlot::EMPTY; 4], &changes).map_err(failed)?;
+                WeightedRoundRobin::new(ValidatorVec::new(4), &changes).map_err(failed)?;
             let mut slots = [0; 4];
             for _ in 0..10_000 {
                 let next = turns.advance(1).ok_or("nobody")?;

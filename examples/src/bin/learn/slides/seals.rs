@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use consensus::bft::{Bft, BftConfig, BftEvent, BftLimits, BftSetup, BftVec, VoteSlot};
 use consensus::{
     Authorities, AuthoritySeal, AuthoritySlot, Ed25519Key, Keys as _, RoundRobin, SignedStatement,
-    StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot, statement_of, validator_id,
+    StakeSeal, ValidatorId, ValidatorSet, ValidatorVec, statement_of, validator_id,
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{
@@ -19,7 +19,7 @@ use pow::{Step, Target, WorkSeal};
 use super::town::{NOW, account, key};
 use super::{Fact, equal, fact, failed, holds};
 
-type Stake = StakeSeal<Vec<ValidatorSlot>>;
+type Stake = StakeSeal<ValidatorVec>;
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 type Machine = Bft<RoundRobin<Vec<ValidatorId>>, Ed25519Key, BftVec>;
 
@@ -81,7 +81,7 @@ where
 
 fn by_stake(author: u8) -> Result<Sealed, String> {
     let author = key(author);
-    let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; 4]);
+    let mut set = ValidatorSet::new(ValidatorVec::new(4));
     for person in 5..8 {
         set.set_stake(validator_id(&key(person)), 10).map_err(failed)?;
     }

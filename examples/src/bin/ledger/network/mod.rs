@@ -17,7 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use consensus::{
-    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorSlot,
+    Authorities, AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorId, ValidatorSet, ValidatorVec,
 };
 use examples::cli::{self, failed, sentence};
 use ledger_core::ledger::Standard;
@@ -180,7 +180,7 @@ impl Network {
                 Ok(Rule::Authority(AuthoritySeal::new((*period).max(1), authorities)))
             }
             Seal::Stake { patience, validators } => {
-                let mut set = ValidatorSet::new(vec![ValidatorSlot::EMPTY; validators.len()]);
+                let mut set = ValidatorSet::new(ValidatorVec::new(validators.len()));
                 for (key, stake) in validators {
                     set.set_stake(*key, *stake).map_err(sentence)?;
                 }

@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use consensus::{AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorSlot};
+use consensus::{AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorVec};
 use examples::rules::RuleError;
 use ledger_core::{Ancestry, Effects, Engine, Hash, Header, Refused, Tip, Weight};
 use pow::WorkSeal;
@@ -12,7 +12,7 @@ use pow::WorkSeal;
 pub enum Rule {
     Work(WorkSeal),
     Authority(AuthoritySeal<Vec<AuthoritySlot>>),
-    Stake(StakeSeal<Vec<ValidatorSlot>>),
+    Stake(StakeSeal<ValidatorVec>),
 }
 
 impl Engine for Rule {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use consensus::{
-    AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorSlot, statement_of, validator_id,
+    AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorVec, statement_of, validator_id,
 };
 use examples::cli::{self, sentence};
 use ledger_core::{Block, Body, Claim, Header, Refused};
@@ -14,7 +14,7 @@ use super::rule::Rule;
 use super::{Network, Seal};
 
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
-type Stake = StakeSeal<Vec<ValidatorSlot>>;
+type Stake = StakeSeal<ValidatorVec>;
 
 /// Hashes between two looks at the network.
 const SLICE: u32 = 20_000;

@@ -3,7 +3,7 @@
 use std::io;
 
 use consensus::{
-    AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorSlot, statement_of,
+    AuthoritySeal, AuthoritySlot, Equivocation, StakeSeal, ValidatorId, ValidatorVec, statement_of,
 };
 use ledger_core::{Action, Block, Body, Claim, ClaimKind, Header, Refused, Transaction};
 use pow::{Step, WorkSeal};
@@ -14,7 +14,7 @@ use crate::ctx::Ctx;
 use crate::net::{Conn, NodeId, Service};
 use crate::rules::{LAST_HEIGHT, STAKE_UNTIL, kind_at};
 
-type Stake = StakeSeal<Vec<ValidatorSlot>>;
+type Stake = StakeSeal<ValidatorVec>;
 type Authority = AuthoritySeal<Vec<AuthoritySlot>>;
 
 /// The block from which on the first proposer by stake signs twice, and the one at which the authority in turn is silent.

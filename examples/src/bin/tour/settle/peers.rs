@@ -2,7 +2,7 @@
 
 use std::io;
 
-use consensus::{SignedStatement, StakeSeal, ValidatorSlot, statement_of};
+use consensus::{SignedStatement, StakeSeal, ValidatorVec, statement_of};
 use ledger_core::gossip::{
     BlockVerdict, Event, FRAME_LEN, Headers, HeadersWriter, Message, NotFound, Presync,
     TransactionVerdict,
@@ -174,8 +174,7 @@ impl LedgerNode {
     /// Looks for a contradiction between a header and what its author signed before.
     pub(super) fn observe(&mut self, ctx: &mut Ctx, bytes: &[u8]) -> io::Result<()> {
         let Ok((sealed, _)) = SealedHeader::decode(bytes) else { return Ok(()) };
-        let Some((round, author)) = StakeSeal::<Vec<ValidatorSlot>>::read_claim(&sealed.header)
-        else {
+        let Some((round, author)) = StakeSeal::<ValidatorVec>::read_claim(&sealed.header) else {
             return Ok(());
         };
         let Ok(signature) = sealed.proof.try_into() else { return Ok(()) };
