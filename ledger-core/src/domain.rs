@@ -20,5 +20,7 @@ pub(crate) const KEY: &[u8] = b"ledger-core/1 key\0";
 pub(crate) const VALUE: &[u8] = b"ledger-core/1 value\0";
 /// A node of the map that is the state.
 pub(crate) const MAP: &[u8] = b"ledger-core/1 map\0";
+/// The seed of a node; the hash is its nonce in the gossip.
+pub(crate) const NONCE: &[u8] = b"ledger-core/1 nonce\0";
 /// A snapshot of a node.
 pub(crate) const SNAPSHOT: &[u8] = b"ledger-core/1 snapshot\0";

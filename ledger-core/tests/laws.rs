@@ -13,7 +13,8 @@ use proptest::prelude::*;
 proptest! {
     #[test]
     fn any_bytes_hold(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
-        for (_, body) in bodies::BODIES {
+        // The body that takes longest has a test of its own.
+        for (_, body) in bodies::BODIES.iter().filter(|(name, _)| *name != "ledger_conservation") {
             body(&bytes);
         }
     }

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use crate::domain;
 use crate::engine::Weight;
 use crate::error::ConfigError;
-use crate::hash::GenesisId;
+use crate::hash::{GenesisId, Hash};
 
 /// How a [`Gossip`](super::Gossip) treats its peers. Nodes of one chain may differ in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub struct GossipConfig {
     pub max_blocks_in_flight: u8,
     /// Transactions per second that one peer is asked for. Four times as many in a burst.
     pub transactions_per_second: u16,
-    /// Random and secret. Recognises a connection to this node itself.
+    /// Random and secret. Its hash, which is sent, recognises a connection to this node itself. It also decides where ids lie in
+    /// the index, and which bits of headers [`Presync`](super::Presync) remembers.
     pub seed: u64,
 }
 
@@ -109,6 +111,12 @@ impl GossipConfig {
             self.retry,
         ];
         if times.iter().any(Duration::is_zero) { Err(ConfigError::ZeroTimeout) } else { Ok(()) }
+    }
+
+    /// Returns the nonce of the hello. It does not tell the seed.
+    pub(super) fn nonce(&self) -> u64 {
+        let hash = Hash::of_parts(&[domain::NONCE, &self.seed.to_be_bytes()]);
+        hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
     /// Returns the blocks that one peer is asked for at a time.

@@ -8,7 +8,7 @@ use super::message::{MAX_IDS, Status};
 use super::peer::{MAX_PENALTY, PeerSlot, Phase, Sync};
 use super::snapshots::ChunkRequest;
 use super::storage::GossipParts;
-use super::transactions::{TransactionSlot, Transactions};
+use super::transactions::{Transactions, TransactionsRef, TransactionsRoot};
 use super::types::{BlockVerdict, CloseReason, Event, TransactionVerdict};
 use crate::conn::ConnId;
 use crate::engine::{Tip, Weight};
@@ -31,7 +31,8 @@ pub(super) struct Inner {
     locator: [BlockId; MAX_LOCATOR],
     locator_len: usize,
     pub(super) next_peer: usize, // to send to
-    pub(super) last_transaction: u64,
+    pub(super) transactions: TransactionsRoot,
+    pub(super) nonce: u64,            // in the hello
     pub(super) offer: Option<Status>, // the snapshot that is handed out
     pub(super) chunk: Option<ChunkRequest>,
 }
@@ -47,7 +48,6 @@ impl Inner {
     pub(super) fn new(config: GossipConfig, parts: &mut GossipParts<'_>) -> Self {
         parts.peers.fill(PeerSlot::EMPTY);
         parts.blocks.fill(BlockRequest::EMPTY);
-        parts.transactions.fill(TransactionSlot::EMPTY);
         let genesis = config.genesis.block_id();
         let mut locator = [BlockId::default(); MAX_LOCATOR];
         locator[0] = genesis;
@@ -59,7 +59,8 @@ impl Inner {
             locator,
             locator_len: 1,
             next_peer: 0,
-            last_transaction: 0,
+            transactions: TransactionsRoot::clear(config.seed, parts.transactions),
+            nonce: config.nonce(),
             offer: None,
             chunk: None,
         }
@@ -87,7 +88,11 @@ impl InnerMut<'_> {
     }
 
     pub(super) fn transactions(&mut self) -> Transactions<'_> {
-        Transactions::new(self.parts.transactions, &mut self.inner.last_transaction)
+        Transactions::new(&mut self.inner.transactions, self.parts.transactions)
+    }
+
+    pub(super) fn transactions_ref(&self) -> TransactionsRef<'_> {
+        TransactionsRef::new(&self.inner.transactions, self.parts.transactions)
     }
 
     pub(super) fn connected(

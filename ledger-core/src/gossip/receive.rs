@@ -103,7 +103,7 @@ impl InnerMut<'_> {
     fn hello(&mut self, at: usize, hello: &Hello) {
         let reason = if hello.genesis != self.inner.config.genesis {
             Some(CloseReason::WrongChain)
-        } else if hello.nonce == self.inner.config.seed {
+        } else if hello.nonce == self.inner.nonce {
             Some(CloseReason::Itself)
         } else {
             None

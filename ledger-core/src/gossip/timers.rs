@@ -46,9 +46,9 @@ impl Inner {
                 at.filter(later)
             }
             Timer::Transaction => {
-                let table = TransactionsRef::new(parts.transactions);
+                let table = TransactionsRef::new(&self.transactions, parts.transactions);
                 let requests = table.deadlines(config.request_timeout);
-                let last = self.last_transaction;
+                let last = self.transactions.last;
                 let peers = parts.peers.iter().filter(|peer| peer.is_open());
                 let announcements = peers.clone().filter(|peer| peer.announced != last);
                 let announcements = announcements.map(|peer| peer.announce_at);
@@ -154,8 +154,6 @@ impl InnerMut<'_> {
 
     fn expire_transactions(&mut self, now: Duration) {
         let timeout = self.inner.config.request_timeout;
-        while let Some((slot, peer)) = self.transactions().overdue(now, timeout) {
-            self.transactions().give_up_on(slot, peer, now);
-        }
+        self.transactions().expire(now, timeout);
     }
 }

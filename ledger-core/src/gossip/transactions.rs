@@ -1,13 +1,17 @@
 //! The transactions that were seen lately: asked for, or known and to be announced.
+//!
+//! An id is found through a seeded index that lies in the slots. What is asked for, usually little of all, is a set of bits.
 
 use core::time::Duration;
 
+use super::bits::Bits;
 use super::blocks::bit;
 use super::message::MAX_IDS;
+use crate::buckets::{Link, bucket};
 use crate::hash::TxId;
 
-/// More slots are not used: ids are found by comparing all.
-const MAX_SLOTS: usize = 1024;
+/// More slots are not used: each is a bit of two sets.
+const MAX_SLOTS: usize = Bits::CAPACITY;
 /// The transactions that one peer may have announced and not delivered.
 const MAX_WANTED: usize = MAX_IDS;
 /// A transaction that leaves a gap is asked for so many times.
@@ -21,6 +25,18 @@ pub struct TransactionSlot {
     pub(super) known_by: u64, // peers that have it, one bit each
     pub(super) tries: u8,     // deliveries that could not be used
     pub(super) state: State,
+    bucket: Link, // the first transaction of the bucket with the number of this slot
+    next: Link,   // of the same bucket
+}
+
+/// What is known of the table besides its slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TransactionsRoot {
+    seed: u64,
+    pub(super) last: u64, // the last number given out
+    relayed: u64,         // the last number of a transaction that is announced to peers
+    used: Bits,
+    pending: Bits, // wanted or asked
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +51,23 @@ pub(super) enum State {
 
 /// The table of transactions.
 pub(super) struct Transactions<'a> {
-    pub(super) slots: &'a mut [TransactionSlot],
-    pub(super) last: &'a mut u64,
+    root: &'a mut TransactionsRoot,
+    slots: &'a mut [TransactionSlot],
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct TransactionsRef<'a>(&'a [TransactionSlot]);
+pub(super) struct TransactionsRef<'a> {
+    root: &'a TransactionsRoot,
+    slots: &'a [TransactionSlot],
+}
+
+impl TransactionsRoot {
+    /// Clears the slots.
+    pub(super) fn clear(seed: u64, slots: &mut [TransactionSlot]) -> Self {
+        slots.fill(TransactionSlot::EMPTY);
+        Self { seed, last: 0, relayed: 0, used: Bits::NONE, pending: Bits::NONE }
+    }
+}
 
 impl TransactionSlot {
     /// A free slot.
@@ -50,11 +77,9 @@ impl TransactionSlot {
         known_by: 0,
         tries: 0,
         state: State::Known { relay: false },
+        bucket: Link::NONE,
+        next: Link::NONE,
     };
-
-    const fn is_free(&self) -> bool {
-        self.number == 0
-    }
 
     /// Returns the peer that delivers it.
     const fn from(&self) -> Option<usize> {
@@ -66,16 +91,26 @@ impl TransactionSlot {
 }
 
 impl<'a> TransactionsRef<'a> {
-    pub(super) fn new(slots: &'a [TransactionSlot]) -> Self {
-        Self(slots.get(..MAX_SLOTS).unwrap_or(slots))
+    pub(super) fn new(root: &'a TransactionsRoot, slots: &'a [TransactionSlot]) -> Self {
+        Self { root, slots: slots.get(..MAX_SLOTS).unwrap_or(slots) }
     }
 
-    fn used(self) -> impl Iterator<Item = (usize, &'a TransactionSlot)> {
-        self.0.iter().enumerate().filter(|(_, slot)| !slot.is_free())
+    /// Returns those that are wanted or asked for, in the order of the slots.
+    fn pending(self) -> impl Iterator<Item = (usize, &'a TransactionSlot)> {
+        self.root.pending.iter().map(move |at| (at, self.get(at)))
     }
 
     fn find(self, id: &TxId) -> Option<usize> {
-        self.used().find(|(_, slot)| slot.id == *id).map(|(at, _)| at)
+        let bucket = bucket(self.root.seed, id.as_bytes(), self.slots.len())?;
+        let mut link = self.get(bucket).bucket;
+        while let Some(at) = link.get() {
+            let slot = self.get(at);
+            if slot.id == *id {
+                return Some(at);
+            }
+            link = slot.next;
+        }
+        None
     }
 
     /// Returns the next transaction to ask a peer for.
@@ -84,20 +119,24 @@ impl<'a> TransactionsRef<'a> {
             State::Wanted { from, at } => from == peer && at <= now,
             _ => false,
         };
-        let due = self.used().filter(|(_, slot)| is_due(slot));
+        let due = self.pending().filter(|(_, slot)| is_due(slot));
         due.min_by_key(|(_, slot)| slot.number).map(|(at, _)| at)
     }
 
     /// Returns how many transactions a peer has announced and not delivered.
     pub(super) fn wanted_of(self, peer: usize) -> usize {
-        self.used().filter(|(_, slot)| slot.from() == Some(peer)).count()
+        self.pending().filter(|(_, slot)| slot.from() == Some(peer)).count()
     }
 
-    /// Returns the next transactions that a peer does not have, and the number of the last.
+    /// Returns the next transactions that a peer does not have.
     pub(super) fn news(self, peer: usize, after: u64) -> News {
         let mut news = News { slots: [0; MAX_IDS], numbers: [u64::MAX; MAX_IDS], len: 0 };
+        if after >= self.root.relayed {
+            return news;
+        }
         let relayed = |slot: &TransactionSlot| slot.state == State::Known { relay: true };
-        for (at, slot) in self.used() {
+        for at in self.root.used.iter() {
+            let slot = self.get(at);
             if slot.number > after && relayed(slot) && slot.known_by & bit(peer) == 0 {
                 news.insert(at, slot.number);
             }
@@ -106,12 +145,12 @@ impl<'a> TransactionsRef<'a> {
     }
 
     pub(super) fn get(self, at: usize) -> &'a TransactionSlot {
-        self.0.get(at).unwrap_or(&TransactionSlot::EMPTY)
+        self.slots.get(at).unwrap_or(&TransactionSlot::EMPTY)
     }
 
     /// Returns when a peer is asked next, or the next answer is overdue.
     pub(super) fn deadlines(self, timeout: Duration) -> impl Iterator<Item = Duration> + 'a {
-        self.used().filter_map(move |(_, slot)| match slot.state {
+        self.pending().filter_map(move |(_, slot)| match slot.state {
             State::Wanted { at, .. } => Some(at),
             State::Asked { at, .. } => at.checked_add(timeout),
             State::Known { .. } => None,
@@ -153,24 +192,69 @@ fn shift_in<T: Copy>(values: &mut [T], place: usize, value: T) {
 }
 
 impl<'a> Transactions<'a> {
-    pub(super) fn new(slots: &'a mut [TransactionSlot], last: &'a mut u64) -> Self {
+    pub(super) fn new(root: &'a mut TransactionsRoot, slots: &'a mut [TransactionSlot]) -> Self {
         let len = slots.len().min(MAX_SLOTS);
-        Self { slots: slots.get_mut(..len).unwrap_or_default(), last }
+        Self { root, slots: slots.get_mut(..len).unwrap_or_default() }
     }
 
     fn as_ref(&self) -> TransactionsRef<'_> {
-        TransactionsRef::new(self.slots)
+        TransactionsRef::new(self.root, self.slots)
     }
 
-    pub(super) fn change(&mut self, at: usize, change: impl FnOnce(&mut TransactionSlot)) {
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut TransactionSlot)) {
         if let Some(slot) = self.slots.get_mut(at) {
             change(slot);
         }
     }
 
+    fn set_state(&mut self, at: usize, state: State) {
+        self.change(at, |slot| slot.state = state);
+        self.root.pending.set(at, !matches!(state, State::Known { .. }));
+    }
+
+    /// Stores a transaction in a free slot.
+    fn fill(&mut self, at: usize, number: u64, id: TxId, known_by: u64, state: State) {
+        let Some(bucket) = bucket(self.root.seed, id.as_bytes(), self.slots.len()) else { return };
+        let next = self.as_ref().get(bucket).bucket;
+        self.change(at, |slot| {
+            let bucket = slot.bucket; // belongs to the index, not to the transaction
+            *slot = TransactionSlot { number, id, known_by, tries: 0, state, bucket, next };
+        });
+        self.change(bucket, |slot| slot.bucket = Link::to(at));
+        self.root.used.set(at, true);
+        self.set_state(at, state);
+    }
+
+    /// Frees a slot.
+    fn free(&mut self, at: usize) {
+        let TransactionSlot { id, next, .. } = *self.as_ref().get(at);
+        let Some(bucket) = bucket(self.root.seed, id.as_bytes(), self.slots.len()) else { return };
+        let mut link = self.as_ref().get(bucket).bucket;
+        if link.get() == Some(at) {
+            self.change(bucket, |slot| slot.bucket = next);
+        }
+        while let Some(before) = link.get() {
+            link = self.as_ref().get(before).next;
+            if link.get() == Some(at) {
+                self.change(before, |slot| slot.next = next);
+                break;
+            }
+        }
+        self.change(at, |slot| {
+            *slot = TransactionSlot { bucket: slot.bucket, ..TransactionSlot::EMPTY };
+        });
+        self.root.used.set(at, false);
+        self.root.pending.set(at, false);
+    }
+
     fn next_number(&mut self) -> u64 {
-        *self.last = self.last.saturating_add(1);
-        *self.last
+        self.root.last = self.root.last.saturating_add(1);
+        self.root.last
+    }
+
+    /// Notes that the peer was asked.
+    pub(super) fn asked(&mut self, at: usize, from: usize, now: Duration) {
+        self.set_state(at, State::Asked { from, at: now });
     }
 
     /// Notes that a peer has a transaction. Returns whether it is new.
@@ -190,30 +274,36 @@ impl<'a> Transactions<'a> {
     pub(super) fn accepted(&mut self, id: TxId) {
         let state = State::Known { relay: true };
         match self.as_ref().find(&id) {
-            Some(at) if self.as_ref().get(at).state == state => {}
+            Some(at) if self.as_ref().get(at).state == state => return,
             Some(at) => {
                 let number = self.next_number();
-                self.change(at, |slot| {
-                    slot.state = state;
-                    slot.number = number;
-                });
+                self.change(at, |slot| slot.number = number);
+                self.set_state(at, state);
             }
             None => {
                 self.insert(id, 0, state, true);
             }
         }
+        self.root.relayed = self.root.last;
     }
 
     /// Stores a transaction in a free slot, or in that of the oldest that is known. `urgent`: or of any.
     fn insert(&mut self, id: TxId, known_by: u64, state: State, urgent: bool) -> bool {
-        let is_known = |slot: &TransactionSlot| matches!(slot.state, State::Known { .. });
-        let slots = self.slots.iter().enumerate();
-        let usable = slots.filter(|(_, slot)| urgent || slot.is_free() || is_known(slot));
-        let oldest = usable.min_by_key(|(_, slot)| (!is_known(slot), slot.number));
-        let Some(at) = oldest.map(|(at, _)| at) else { return false };
+        let free = self.root.used.first_unset().filter(|at| *at < self.slots.len());
+        let Some(at) = free.or_else(|| self.oldest(urgent)) else { return false };
+        if free.is_none() {
+            self.free(at);
+        }
         let number = self.next_number();
-        self.change(at, |slot| *slot = TransactionSlot { number, id, known_by, tries: 0, state });
+        self.fill(at, number, id, known_by, state);
         true
+    }
+
+    /// Returns the oldest transaction that is known. `urgent`: or of any.
+    fn oldest(&self, urgent: bool) -> Option<usize> {
+        let is_known = |slot: &TransactionSlot| matches!(slot.state, State::Known { .. });
+        let usable = self.slots.iter().enumerate().filter(|(_, slot)| urgent || is_known(slot));
+        usable.min_by_key(|(_, slot)| (!is_known(slot), slot.number)).map(|(at, _)| at)
     }
 
     /// Notes the delivery of a transaction that is waited for, and returns since when, or `None` if it is not. Until the
@@ -224,10 +314,8 @@ impl<'a> Transactions<'a> {
             State::Asked { at, .. } | State::Wanted { at, .. } => at,
             State::Known { .. } => return None,
         };
-        self.change(at, |slot| {
-            slot.known_by |= bit(peer);
-            slot.state = State::Known { relay: false };
-        });
+        self.change(at, |slot| slot.known_by |= bit(peer));
+        self.set_state(at, State::Known { relay: false });
         Some(since)
     }
 
@@ -236,13 +324,11 @@ impl<'a> Transactions<'a> {
         let Some(place) = self.as_ref().find(id) else { return };
         let tries = self.as_ref().get(place).tries.saturating_add(1);
         if tries >= MAX_TRIES {
-            self.change(place, |slot| *slot = TransactionSlot::EMPTY);
+            self.free(place);
             return;
         }
-        self.change(place, |slot| {
-            slot.tries = tries;
-            slot.state = State::Wanted { from, at };
-        });
+        self.change(place, |slot| slot.tries = tries);
+        self.set_state(place, State::Wanted { from, at });
     }
 
     /// A peer does not deliver a transaction: the next one that has it is asked.
@@ -250,20 +336,19 @@ impl<'a> Transactions<'a> {
         let slot = *self.as_ref().get(at);
         let known_by = slot.known_by & !bit(peer);
         let next = usize::try_from(known_by.trailing_zeros()).unwrap_or(usize::MAX);
-        self.change(at, |slot| {
-            slot.known_by = known_by;
-            slot.state = State::Wanted { from: next, at: now };
-            if known_by == 0 {
-                *slot = TransactionSlot::EMPTY;
-            }
-        });
+        if known_by == 0 {
+            self.free(at);
+            return;
+        }
+        self.change(at, |slot| slot.known_by = known_by);
+        self.set_state(at, State::Wanted { from: next, at: now });
     }
 
     /// Forgets a peer whose slot is freed.
     pub(super) fn forget_peer(&mut self, peer: usize, now: Duration) {
         for at in 0..self.slots.len() {
             let slot = *self.as_ref().get(at);
-            if slot.from() == Some(peer) && !slot.is_free() {
+            if slot.from() == Some(peer) {
                 self.give_up_on(at, peer, now);
             } else {
                 self.change(at, |slot| slot.known_by &= !bit(peer));
@@ -271,12 +356,15 @@ impl<'a> Transactions<'a> {
         }
     }
 
-    /// Returns a transaction whose peer did not answer in time, and the peer.
-    pub(super) fn overdue(&self, now: Duration, timeout: Duration) -> Option<(usize, usize)> {
-        self.as_ref().used().find_map(|(slot, transaction)| match transaction.state {
-            State::Asked { from, at } if at.checked_add(timeout)? <= now => Some((slot, from)),
-            _ => None,
-        })
+    /// Gives up on the peers that did not answer in time.
+    pub(super) fn expire(&mut self, now: Duration, timeout: Duration) {
+        let pending = self.root.pending;
+        for slot in pending.iter() {
+            let State::Asked { from, at } = self.as_ref().get(slot).state else { continue };
+            if at.checked_add(timeout).is_some_and(|late| late <= now) {
+                self.give_up_on(slot, from, now);
+            }
+        }
     }
 
     /// Returns the slot of a transaction that a peer was asked for.
@@ -290,14 +378,14 @@ impl<'a> Transactions<'a> {
     /// Does not announce a transaction any more.
     pub(super) fn confirmed(&mut self, id: &TxId) {
         if let Some(at) = self.as_ref().find(id) {
-            self.change(at, |slot| slot.state = State::Known { relay: false });
+            self.set_state(at, State::Known { relay: false });
         }
     }
 
     /// Forgets a transaction.
     pub(super) fn remove(&mut self, id: &TxId) {
         if let Some(at) = self.as_ref().find(id) {
-            self.change(at, |slot| *slot = TransactionSlot::EMPTY);
+            self.free(at);
         }
     }
 }

@@ -4,7 +4,6 @@ use super::blocks::Asked;
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, encode_ids};
 use super::peer::Sync;
-use super::transactions::{State, TransactionsRef};
 use super::types::Transmit;
 use crate::error::BufferTooSmall;
 
@@ -64,7 +63,7 @@ impl InnerMut<'_> {
     fn send_hello(&mut self, at: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let config = &self.inner.config;
         let status = self.inner.status;
-        let hello = Hello { genesis: config.genesis, nonce: config.seed, status };
+        let hello = Hello { genesis: config.genesis, nonce: self.inner.nonce, status };
         let len = Message::Hello(hello).encode(buf)?;
         self.change(at, |peer| {
             peer.hello_sent = true;
@@ -106,11 +105,10 @@ impl InnerMut<'_> {
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
         let now = self.inner.now;
-        let table = TransactionsRef::new(self.parts.transactions);
+        let table = self.transactions_ref();
         let Some(slot) = table.to_ask(at, now) else { return Ok(None) };
         let len = Message::GetTransaction(table.get(slot).id).encode(buf)?;
-        let asked = State::Asked { from: at, at: now };
-        self.transactions().change(slot, |slot| slot.state = asked);
+        self.transactions().asked(slot, at, now);
         Ok(Some(len))
     }
 
@@ -119,7 +117,7 @@ impl InnerMut<'_> {
         let now = self.inner.now;
         let peer = self.peer(at);
         let has_credit = peer.credit_deadline(&self.inner.config).is_some_and(|at| at <= now);
-        let table = TransactionsRef::new(self.parts.transactions);
+        let table = self.transactions_ref();
         if !peer.more_due || !has_credit || table.wanted_of(at) > 0 {
             return Ok(None);
         }
@@ -135,12 +133,16 @@ impl InnerMut<'_> {
     ) -> Result<Option<usize>, BufferTooSmall> {
         let now = self.inner.now;
         let announced = self.peer(at).announced;
-        if announced == self.inner.last_transaction || self.peer(at).announce_at > now {
+        let newest = self.inner.transactions.last;
+        if announced == newest || self.peer(at).announce_at > now {
             return Ok(None);
         }
-        let table = TransactionsRef::new(self.parts.transactions);
+        let table = self.transactions_ref();
         let news = table.news(at, announced);
-        let Some(last) = news.slots().last() else { return Ok(None) };
+        let Some(last) = news.slots().last() else {
+            self.change(at, |peer| peer.announced = newest);
+            return Ok(None);
+        };
         let last = table.get(*last).number;
         let ids = news.slots().iter().map(|slot| table.get(*slot).id.as_bytes());
         let len = encode_ids(false, ids, buf)?;

@@ -5,7 +5,7 @@
 //! lead past all complete subtrees, at most one for each bit of `n`.
 
 use super::history::History;
-use super::slot::{HeaderSlot, Subtree};
+use super::slot::{HeaderSlot, Status, Subtree};
 use super::tree::TreeRef;
 use crate::branch::Branch;
 use crate::buckets::Link;
@@ -46,6 +46,34 @@ impl<'a> TreeRef<'a> {
     /// Returns whether `ancestor` is on the way to `end`, or `end` itself.
     pub(super) fn is_ancestor(&self, ancestor: usize, end: usize) -> bool {
         self.ancestor(Some(end), self.slot(ancestor).height()) == Some(ancestor)
+    }
+
+    /// Returns the first block on the way to `end` that is not executed. `root` is the height of the root.
+    pub(super) fn next_to_execute(&self, root: u64, end: usize) -> Option<usize> {
+        self.first(root, end, |status| !matches!(status, Status::Active | Status::Trial))
+    }
+
+    /// Returns the last block of the chain on the way to `end`, or `None` for the root.
+    pub(super) fn fork(&self, root: u64, end: usize) -> Option<usize> {
+        match self.first(root, end, |status| status != Status::Active) {
+            Some(first) => self.parent(first),
+            None => Some(end),
+        }
+    }
+
+    /// Returns the first block on the way to `end` whose status is `wanted`, as that of all after it is. Costs the square of
+    /// the logarithm.
+    fn first(&self, root: u64, end: usize, wanted: impl Fn(Status) -> bool) -> Option<usize> {
+        let is_wanted = |at: &usize| wanted(self.status(*at));
+        let mut first = Some(end).filter(is_wanted)?;
+        loop {
+            let slot = self.slot(first);
+            let is_above_root = slot.height_before().is_some_and(|before| before > root);
+            let before = if is_above_root { slot.subtree.before.get() } else { None };
+            let earlier = before.filter(is_wanted).or_else(|| slot.parent.get().filter(is_wanted));
+            let Some(earlier) = earlier else { return Some(first) };
+            first = earlier;
+        }
     }
 
     /// Returns the smallest complete subtree of the history that ends with a child of `parent`.

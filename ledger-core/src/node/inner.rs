@@ -166,7 +166,12 @@ impl<E: Engine> Inner<E> {
         if self.check.is_some() || self.report.is_some() || !self.has_room(journal) {
             return None;
         }
-        tree.next_to_execute(self.target(tree)?)
+        self.next_to_execute(tree)
+    }
+
+    /// Returns the first block that is not executed on the way to the target.
+    pub(super) fn next_to_execute(&self, tree: TreeRef<'_>) -> Option<usize> {
+        tree.next_to_execute(self.root.tip.height.0, self.target(tree)?)
     }
 
     /// Returns whether the journal has room for the writes of a block.

@@ -285,10 +285,12 @@ impl<E: Engine, L, S: NodeStorage + ?Sized> Node<E, L, S> {
     pub fn needed_ahead(&self, out: &mut [BlockId]) -> usize {
         let tree = self.tree();
         let target = self.inner.target(tree);
-        let Some(next) = target.and_then(|target| tree.next_to_execute(target)) else { return 0 };
+        let Some(next) = self.inner.next_to_execute(tree) else { return 0 };
         let first = tree.slot(next).header.height.0;
+        let count = u64::try_from(out.len()).unwrap_or(u64::MAX);
+        let last = tree.ancestor(target, first.saturating_add(count)).or(target);
         let mut len = 0_usize;
-        for at in tree.path(target) {
+        for at in tree.path(last) {
             let slot = tree.slot(at);
             let Some(place) = slot.header.height.0.checked_sub(first) else { break };
             let place = usize::try_from(place).unwrap_or(usize::MAX);

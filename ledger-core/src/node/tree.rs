@@ -98,17 +98,6 @@ impl<'a> TreeRef<'a> {
         self.slots.iter().enumerate().filter(move |(_, slot)| usable(slot)).map(|(at, _)| at)
     }
 
-    /// Returns the first block on the way to `end` that is not executed.
-    pub(super) fn next_to_execute(&self, end: usize) -> Option<usize> {
-        let executed = |at: &usize| matches!(self.status(*at), Status::Active | Status::Trial);
-        self.path(Some(end)).take_while(|at| !executed(at)).last()
-    }
-
-    /// Returns the last block of the chain on the way to `end`, or `None` for the root.
-    pub(super) fn fork(&self, end: usize) -> Option<usize> {
-        self.path(Some(end)).find(|at| self.status(*at) == Status::Active)
-    }
-
     /// Moves a branch on to a header that follows its tip.
     pub(super) fn apply<E: Engine>(&self, at: usize, branch: &mut Branch<E>) {
         let slot = self.slot(at);

@@ -24,7 +24,7 @@ impl<E: Engine> InnerMut<'_, E> {
             return;
         }
         let tree = self.tree();
-        let fork_at = tree.fork(target);
+        let fork_at = tree.fork(self.inner.root.tip.height.0, target);
         let trial = if fork_at == self.inner.tip_at {
             self.inner.tip.clone()
         } else {
@@ -153,7 +153,7 @@ impl<E: Engine> InnerMut<'_, E> {
     pub(super) fn give_up(&mut self) -> Option<BlockId> {
         self.inner.asked = None;
         let tree = self.tree();
-        let first = self.inner.target(tree).and_then(|target| tree.next_to_execute(target))?;
+        let first = self.inner.next_to_execute(tree)?;
         let id = tree.id(first);
         self.restore();
         self.tree_mut().set_status(first, &[Status::Header], Status::Parked);

@@ -118,9 +118,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let tree = self.tree();
         let end = inner.switch.as_ref().and_then(|switch| switch.end);
         let mut trial = tree.path(end).take_while(|at| tree.status(*at) == Status::Trial);
-        let target = inner.target(tree);
-        let missing = target.and_then(|target| tree.next_to_execute(target));
-        missing.is_some() && trial.all(|at| tree.slot(at).saved)
+        inner.next_to_execute(tree).is_some() && trial.all(|at| tree.slot(at).saved)
     }
 
     /// Validates one slice, and returns what it cost.
@@ -195,9 +193,10 @@ impl<E: Engine> InnerMut<'_, E> {
     /// Checks header and proof against the branch, whose blocks are all executed now, and begins to execute.
     fn start(&mut self, block: Delivered) -> Slice<E::Error> {
         let tree = self.tree();
-        let target = self.inner.target(tree);
-        let target = target.filter(|target| tree.next_to_execute(*target) == Some(block.at));
-        let Some(target) = target else { return Slice::NotNeeded };
+        if self.inner.next_to_execute(tree) != Some(block.at) {
+            return Slice::NotNeeded;
+        }
+        let Some(target) = self.inner.target(tree) else { return Slice::NotNeeded };
         self.begin_trial(target);
         self.make_room();
         let known = self.tree().slot(block.at).proof;

@@ -1,6 +1,7 @@
 //! What must hold for any bytes. Each body is an ordinary function: the property tests, the replay of
 //! the corpus and the fuzz targets all call the same ones.
 
+pub mod conservation;
 mod contracts;
 mod gossip;
 mod log;
@@ -35,6 +36,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_state", state),
     ("ledger_map_proof", map_proof),
     ("ledger_contracts", contracts::contracts),
+    ("ledger_conservation", conservation::conservation),
     ("ledger_mempool", mempool::mempool),
     ("ledger_gossip", gossip::laws),
     ("ledger_gossip_message", gossip::message),

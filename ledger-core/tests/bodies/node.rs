@@ -17,10 +17,10 @@ const KIND: ClaimKind = ClaimKind(7);
 
 /// The claim is the weight; there is no proof. Blocks of the future are refused.
 #[derive(Debug, Clone, PartialEq)]
-struct Open;
+pub(super) struct Open;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct NoWeight;
+pub(super) struct NoWeight;
 
 impl core::fmt::Display for NoWeight {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
