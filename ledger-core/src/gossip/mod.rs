@@ -61,6 +61,7 @@
 //! ```
 
 mod blocks;
+mod chunk_request;
 mod commitments;
 mod config;
 mod frame;
