@@ -27,7 +27,8 @@ fn a_servent_answers_a_query_from_its_list() {
         servent.handle_connected(Duration::ZERO, conn, Role::Peer).expect("a free slot");
         servent
     };
-    let (mut ann, mut ben) = (servent(1), servent(2));
+    let mut ann = servent(1);
+    let mut ben = servent(2);
 
     let mut sent = [0; 64];
     let query = Query::new(Text::new(b"Hey Jude").expect("no NUL"));
