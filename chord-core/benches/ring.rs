@@ -10,6 +10,7 @@
 //! - ring: nodes of 64 bits with addresses of four bytes in one process and in virtual time, r = 20, after a
 //!   first round, without lookups. A node-round is one stabilization of one node.
 //!
+//! `cargo bench -p chord-core --bench ring -- steps` runs one of `next_hop`, `steps`, `sizes`, `lookups` and `rounds`.
 //! CPU time of the thread. Compare within one run only. The numbers of rings-core 0.20 stem from another machine.
 
 use core::hint::black_box;
@@ -37,11 +38,20 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return; // `cargo test` runs it to see that it builds
     }
-    next_hop();
-    steps();
-    sizes();
-    lookups();
-    rounds();
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let parts: [(&str, fn()); 5] = [
+        ("next_hop", next_hop),
+        ("steps", steps),
+        ("sizes", sizes),
+        ("lookups", lookups),
+        ("rounds", rounds),
+    ];
+    for (name, run) in parts {
+        if named.is_empty() || named.iter().any(|part| part == name) {
+            run();
+        }
+    }
 }
 
 /// Returns the CPU time of this thread, where the system reports it, or else the time of day.
@@ -290,7 +300,8 @@ fn rounds() {
     for nodes in [1000, 100_000, 1_000_000] {
         let mut crowd = Crowd::ring(nodes, crowd::config(), 5);
         crowd.run_until(Duration::from_secs(38));
-        let (start, sent) = (cpu_seconds(), crowd.sent);
+        let start = cpu_seconds();
+        let sent = crowd.sent;
         let end = crowd.now + Duration::from_secs(if nodes > 1000 { 60 } else { 6000 });
         crowd.run_until(end);
         let took = cpu_seconds() - start;

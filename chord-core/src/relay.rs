@@ -38,7 +38,9 @@ impl<I: Identifier, A: Address> Relay<I, A> {
     }
 
     pub(crate) fn message(&self) -> Message<I, A> {
-        let (token, hops, back) = (self.token, self.hops, self.back.clone());
+        let token = self.token;
+        let hops = self.hops;
+        let back = self.back.clone();
         match self.what {
             Relayed::Question { key, direct } => Message::Route { token, key, hops, direct, back },
             Relayed::Answer { id, peer } => Message::Found { token, id, peer, hops, back },

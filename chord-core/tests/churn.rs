@@ -70,7 +70,8 @@ fn churn(nodes: usize, rate: f64, lookups: u32, seed: u64) -> Row {
 }
 
 fn join(crowd: &mut Crowd, settings: Config, contact: u32, id: u64) {
-    let (address, now) = (crowd.nodes.len() as u32, crowd.now);
+    let address = crowd.nodes.len() as u32;
+    let now = crowd.now;
     crowd.add(Peer { id: id64(id), address }, settings).join(now, contact).unwrap();
     crowd.look_at(address);
 }
@@ -136,7 +137,8 @@ fn lookups_under_churn_agree_with_table_iii() {
     ] {
         for seed in [1, 2, 3] {
             let row = churn(1000, rate, 10_000, seed);
-            let (hops, timeouts) = (summary(&row.hops), summary(&row.timeouts));
+            let hops = summary(&row.hops);
+            let timeouts = summary(&row.timeouts);
             let failures = row.failures;
             println!(
                 "  {rate:.2}: {hops:.2?}, {timeouts:.2?}, {failures}, seed {seed}; {path}, {late}, {paper}"

@@ -39,7 +39,8 @@ fn lengths(nodes: usize, lookups: usize, seed: u64) -> Vec<usize> {
     let tables = tables(&ring, 1);
     let mut counts = vec![0; 64];
     for _ in 0..lookups {
-        let (mut at, key) = (rng.below(nodes as u64) as usize, rng.next_u64());
+        let mut at = rng.below(nodes as u64) as usize;
+        let key = rng.next_u64();
         let mut hops = 0usize;
         while let Route::Ask(next) = tables[at].route(key) {
             at = place(&ring, next.id);
@@ -62,7 +63,8 @@ fn figure_10() {
     // (a), drawn: k, mean
     for (k, drawn) in [(7, 3.39), (8, 3.88), (10, 4.89), (11, 5.36), (12, 5.85), (14, 6.87)] {
         // One random ring moves the mean, a small one more.
-        let (nodes, rings) = (1usize << k, (16384u64 >> k).clamp(1, 40));
+        let nodes = 1usize << k;
+        let rings = (16384u64 >> k).clamp(1, 40);
         let runs: Vec<f64> =
             (0..rings).map(|seed| mean(&lengths(nodes, 100 * nodes, seed))).collect();
         let ours = runs.iter().sum::<f64>() / rings as f64;
@@ -91,9 +93,12 @@ fn table_2(nodes: usize, p: f64, lookups: usize, seed: u64) -> (f64, f64) {
     let dead: Vec<bool> =
         ring.iter().map(|_| (rng.below(1 << 30) as f64) < p * f64::from(1 << 30)).collect();
     let alive = |peer: &At| !dead[place(&ring, peer.id)];
-    let (mut path, mut timeouts, mut done) = (0, 0, 0);
+    let mut path = 0;
+    let mut timeouts = 0;
+    let mut done = 0;
     while done < lookups {
-        let (mut at, key) = (rng.below(nodes as u64) as usize, rng.next_u64());
+        let mut at = rng.below(nodes as u64) as usize;
+        let key = rng.next_u64();
         if dead[at] {
             continue;
         }
@@ -188,7 +193,8 @@ fn figure_9() {
         };
         let mean =
             |one: fn(&(f64, f64)) -> f64| runs.iter().map(one).sum::<f64>() / f64::from(RINGS);
-        let (ours1, ours99) = (mean(|run| run.0), mean(|run| run.1));
+        let ours1 = mean(|run| run.0);
+        let ours99 = mean(|run| run.1);
         println!("Fig. 9 {v} virtual nodes: p1 {ours1:.3} ({p1}), p99 {ours99:.2} ({p99})");
         assert!(within(ours1, p1, 1.0) && within(ours99, p99, 0.0), "{v}: {ours1} {ours99}");
         assert!(

@@ -247,7 +247,8 @@ fn grow<const D: usize>(size: u32, uniform: bool) -> Torus<D> {
             all[owner].neighbours().map(|near| near.peer.address as usize).collect();
         let state = all[owner].split(*newcomer, vec![None; 64]).expect("slots");
         for near in around {
-            let (old, new) = (all[owner].clone(), state.clone());
+            let old = all[owner].clone();
+            let new = state.clone();
             for changed in [&old, &new] {
                 all[near].learn(changed.me(), changed.zone()).expect("slots");
             }
@@ -307,8 +308,8 @@ fn can_says_what_it_has_no_room_for() {
 #[test]
 fn geometries_without_slots_learn_nothing() {
     let [me, other] = [3, 12].map(|id| Peer { id: Word::<4>::new(id), address: [] });
-    let (mut pastry, mut tapestry) =
-        (Pastry::new(me, 4, [None; 0], [None; 0]), Tapestry::new(me, 4, [None; 0]));
+    let mut pastry = Pastry::new(me, 4, [None; 0], [None; 0]);
+    let mut tapestry = Tapestry::new(me, 4, [None; 0]);
     let mut kademlia = Kademlia::new(me, 0, [None; 0]);
     pastry.learn(other);
     assert!(!tapestry.learn(other) && !kademlia.learn(other));

@@ -52,7 +52,8 @@ fn a_node_leaves_and_joins_again_at_once() {
             net.members.get_mut(&3).unwrap().node.leave(now);
             net.look_at(3);
             net.run_for(Duration::from_millis(pause));
-            let (now, id) = (net.clock(3), net.id());
+            let now = net.clock(3);
+            let id = net.id();
             net.members.get_mut(&3).unwrap().node.rejoin(now, id, 1).unwrap();
             net.look_at(3);
             net.run_for(MINUTE);

@@ -23,7 +23,8 @@ fn a_node_that_has_left_comes_back_under_another_name() {
     world.nodes.insert(ids[0] as u32, node);
     world.run_until_ideal(SECOND * 20);
     // It keeps its address, and the world finds nodes by identifier, so they are compared here.
-    let (now, new) = (world.net.now(), Id::new(ids[3] ^ 1));
+    let now = world.net.now();
+    let new = Id::new(ids[3] ^ 1);
     world.nodes.get_mut(&(ids[0] as u32)).unwrap().rejoin(now, new, ids[1] as u32).unwrap();
     world.run_for(SECOND * 30);
     let node = &world.nodes[&(ids[0] as u32)];
@@ -74,9 +75,11 @@ fn events_name_all_keys_that_move() {
     world.add(ids[12]).join(now, ids[0] as u32).unwrap();
     world.run_until_ideal(SECOND * 20);
     world.run_for(SECOND);
-    let (mut ring, new) = (world.members(), ids[12]);
+    let mut ring = world.members();
+    let new = ids[12];
     let at = ring.iter().position(|id| *id == new).unwrap();
-    let (before, next) = (ring[(at + 12) % 13], ring[(at + 1) % 13]);
+    let before = ring[(at + 12) % 13];
+    let next = ring[(at + 1) % 13];
     let range = KeyRange { after: Id::new(before), through: Id::new(new) };
     assert_eq!(replay(&mut world), [(next as u32, range, peer(new))]);
     // It leaves again: the keys go to the next node, which learns it from both sides.

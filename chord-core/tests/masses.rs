@@ -23,7 +23,8 @@ fn half_fail(nodes: usize, seed: u64) -> usize {
     crowd.fail(nodes / 2, &mut Rng::new(seed));
     let mut rounds = 0;
     while crowd.wrong(20) > 0 {
-        let (sent, wrong) = (crowd.sent, crowd.wrong(20));
+        let sent = crowd.sent;
+        let wrong = crowd.wrong(20);
         // A node may come upon twenty dead ones in a row, and waits for each.
         let extra = if rounds == 0 { Duration::from_secs(7) } else { Duration::ZERO };
         crowd.run_until(crowd.now + ROUND + extra);
@@ -60,7 +61,8 @@ fn half_of_ten_and_a_hundred_thousand_fail_and_the_ring_survives() {
 #[ignore = "large: .ci/nightly.d/chord-masses.sh"]
 fn half_of_a_million_fail_and_the_ring_survives() {
     const NODES: usize = 1_000_000;
-    let (start, before) = (Instant::now(), memory());
+    let start = Instant::now();
+    let before = memory();
     let mut crowd = Crowd::ring(NODES, config(), 7);
     let built = memory() - before;
     println!("{NODES} nodes: {built} MB, {} bytes each with timers", (built << 20) / NODES as u64);
@@ -72,12 +74,14 @@ fn half_of_a_million_fail_and_the_ring_survives() {
         while !crowd.ask(rng.below(NODES as u64) as u32, id64(*key)) {}
     }
     crowd.run_until(Duration::from_secs(20));
-    let (mut hops, mut done) = (0, 0);
+    let mut hops = 0;
+    let mut done = 0;
     for (_, event) in crowd.events.drain(..) {
         if let Event::LookupDone { key, owner, hops: way, .. } = event {
             let right = members[members.partition_point(|peer| peer.id < key) % NODES];
             assert_eq!(owner, right);
-            (hops, done) = (hops + usize::from(way), done + 1);
+            hops += usize::from(way);
+            done += 1;
         }
     }
     assert_eq!(done, keys.len());

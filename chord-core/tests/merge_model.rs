@@ -236,7 +236,8 @@ fn check(
     [depth, first_union, fair_rounds]: [u32; 3],
 ) {
     let found = explore(&Run { rings, merge, any: false });
-    let (first_union, fair_rounds) = (Some(first_union), Some(fair_rounds));
+    let first_union = Some(first_union);
+    let fair_rounds = Some(fair_rounds);
     assert_eq!(found, Found { states, transitions, depth, first_union, fair_rounds });
 }
 

@@ -99,7 +99,8 @@ fn update(update: &Update<'_, 16>) -> Vec<u8> {
 fn dissect(messages: &[(u16, Vec<u8>)]) -> std::collections::BTreeMap<String, String> {
     let dir = std::env::temp_dir().join(format!("chord-reload-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a folder");
-    let (text, capture) = (dir.join("dump.txt"), dir.join("dump.pcap"));
+    let text = dir.join("dump.txt");
+    let capture = dir.join("dump.pcap");
     let mut dump = String::new();
     for (code, body) in messages {
         for (at, line) in framed(*code, body).chunks(16).enumerate() {

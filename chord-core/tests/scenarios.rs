@@ -227,7 +227,8 @@ fn a_leave_heals_faster_than_a_failure() {
     assert_eq!(ring.len(), 11);
     for (at, id) in ring.iter().enumerate() {
         let node = &world.nodes[&(*id as u32)];
-        let (next, before) = (ring[(at + 1) % 11], ring[(at + 10) % 11]);
+        let next = ring[(at + 1) % 11];
+        let before = ring[(at + 10) % 11];
         assert_eq!(node.successors().first(), Some(&peer(next)));
         assert_eq!(node.predecessor(), Some(peer(before)));
     }
@@ -293,7 +294,8 @@ fn a_flood_of_notifications_does_not_starve_stabilization() {
     let ids = [100, 300, 1000, 5000, 20000];
     let mut world = World::base(1, Link::default(), config(3, 1), &ids);
     world.run_for(SECOND);
-    let (before, mut buf) = (world.sent["query"], [0; 64]);
+    let before = world.sent["query"];
+    let mut buf = [0; 64];
     for _ in 0..200 {
         // A notification that does not fit makes the node ask its predecessor for a sign of life.
         let len = Text::Notify { id: Id::new(20000) }.encode(&mut buf);
@@ -322,7 +324,8 @@ fn joins_and_failures_keep_the_invariant() {
             let one = members[rng.below(members.len() as u64) as usize];
             match rng.below(12) {
                 0 if !spare.is_empty() => {
-                    let (now, id) = (world.net.now(), spare.pop().unwrap());
+                    let now = world.net.now();
+                    let id = spare.pop().unwrap();
                     world.add(id).join(now, one as u32).unwrap();
                 }
                 1 if world.may_fail(one) => {

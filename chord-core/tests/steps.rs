@@ -86,7 +86,8 @@ fn a_node_is_not_read_while_it_reads() {
     // Answers of others, of the past or of another kind change nothing.
     let list: List<_, 20> = [peer(1000), peer(5000), peer(20000)].into_iter().collect();
     let state = |token, predecessor| {
-        let (id, successors) = (Id::new(300), list.clone());
+        let id = Id::new(300);
+        let successors = list.clone();
         Text::State { token, id, predecessor: peer(predecessor), successors }
     };
     let before = node.clone();
@@ -118,7 +119,8 @@ fn what_a_notification_overwrites_is_made_up_for() {
     node.handle_timeout(SECOND * 2);
     let Some((300, Text::Query { token, .. })) = said(node) else { panic!("it stabilizes") };
     let successors = [peer(1000), peer(5000), peer(20000)].into_iter().collect();
-    let (id, predecessor) = (Id::new(300), peer(200));
+    let id = Id::new(300);
+    let predecessor = peer(200);
     call(node, 300, &Text::State { token, id, predecessor, successors });
     let mut asked = core::iter::from_fn(|| said(node)).filter(|(to, _)| *to == 200);
     let Some((_, Text::Query { token, .. })) = asked.next() else { panic!("the second step") };

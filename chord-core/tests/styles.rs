@@ -23,7 +23,8 @@ fn all_styles_find_the_same_owners() {
         quiet.0.confirm = false;
         let mut world = World::base(6, Link::default(), quiet, &ids);
         let ring = world.members();
-        let (mut lookups, mut took) = (0, Duration::ZERO);
+        let mut lookups = 0;
+        let mut took = Duration::ZERO;
         for from in ring.iter().step_by(7) {
             for key in (0..1 << 16).step_by(997) {
                 let owner = *ring.iter().find(|id| **id >= key).unwrap_or(&ring[0]);

@@ -182,7 +182,8 @@ fn each_forwarding_halves_the_distance() {
             let (path, _) = follow(&tables, Word::new(start), key);
             let last = *path.last().unwrap();
             for pair in path.windows(2) {
-                let (far, near) = (pair[0].distance(last), pair[1].distance(last));
+                let far = pair[0].distance(last);
+                let near = pair[1].distance(last);
                 assert!(near.value() * 2 <= far.value(), "{path:?}");
             }
         }
@@ -197,7 +198,8 @@ fn the_lookup_rule_with_a_wrong_not_fails_the_examples() {
     for ring in &slides {
         let members: Vec<_> = ring.members.iter().map(|id| peer(Word::<5>::new(*id))).collect();
         for lookup in &ring.lookups {
-            let (me, key) = (Word::<5>::new(lookup.start), Word::new(lookup.key));
+            let me = Word::<5>::new(lookup.start);
+            let key = Word::new(lookup.key);
             let table = RoutingTableVec::of_ring(peer(me), 1, 16, &members);
             let fingers: Vec<_> = (1..=5).rev().filter_map(|i| table.fingers.finger(i)).collect();
             let literal = fingers.iter().find(|finger| !finger.id.between(me, key));
@@ -214,7 +216,8 @@ fn the_lookup_rule_with_a_wrong_not_fails_the_examples() {
 fn garbage_fingers_change_hops_and_never_owners() {
     // C-CHD-17, C-CHD-18
     let mut rng = Rng::new(11);
-    let (right, mut hops) = (tanenbaum(), 0);
+    let right = tanenbaum();
+    let mut hops = 0;
     for _ in 0..200 {
         let mut tables = right.clone();
         for table in &mut tables {
@@ -244,7 +247,8 @@ fn mean_path(nodes: usize, seed: u64) -> f64 {
     let lookups = 100 * nodes;
     let mut total = 0;
     for _ in 0..lookups {
-        let (mut at, key) = (rng.below(nodes as u64) as usize, rng.next_u64());
+        let mut at = rng.below(nodes as u64) as usize;
+        let key = rng.next_u64();
         let mut hops = 0;
         while let Route::Ask(next) = tables[at].route(key) {
             at = ring.binary_search_by_key(&next.id, |peer| peer.id).unwrap();
@@ -434,7 +438,8 @@ fn the_picture_in_the_readme_is_the_table() {
 fn bytes_are_those_of_the_table() {
     // WIRE.md: identifiers of 5 bits, IPv4 addresses.
     type Text = Message<Word<5>, core::net::SocketAddrV4>;
-    let (mut accepted, mut refused) = (0, 0);
+    let mut accepted = 0;
+    let mut refused = 0;
     for line in include_str!("../WIRE.md").lines() {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [bytes, meaning] = cells[..] else { continue };

@@ -186,7 +186,8 @@ fn the_deadlocks_of_eip_3436_resolve() {
             let blocks = scenario.at(name).list();
             let total: i64 = blocks.iter().map(|block| block.list()[2].number()).sum();
             let [number, index, _] = blocks.last().expect("a block").list() else { panic!() };
-            let (number, index) = (number.number() as u64, index.number() as usize);
+            let number = number.number() as u64;
+            let index = index.number() as usize;
             CliqueHead::new(total as u64, number, index, signers, [hash; 32]).expect("signers")
         };
         let winner = scenario.at("winner").text();

@@ -23,7 +23,8 @@ proptest! {
     /// Evidence is the same in any order of arrival, and any changed byte makes it worthless.
     #[test]
     fn evidence_is_order_free_and_tamper_proof(at in 0_usize..Equivocation::LEN, flip in 1_u8..) {
-        let (one, two) = (signed(1, 5, 0, [1; 32]), signed(1, 5, 0, [2; 32]));
+        let one = signed(1, 5, 0, [1; 32]);
+        let two = signed(1, 5, 0, [2; 32]);
         let evidence = Equivocation::prove(&one, &two).expect("a contradiction");
         prop_assert_eq!(Equivocation::prove(&two, &one), Ok(evidence));
         let mut bytes = [0; Equivocation::LEN];

@@ -80,12 +80,14 @@ fn path(path: &Path) -> &str {
 #[test]
 fn a_megabyte_is_stored_found_replaced_and_deleted() {
     let folder = folder("megabyte");
-    let (source, copy) = (folder.join("source"), folder.join("copy"));
+    let source = folder.join("source");
+    let copy = folder.join("copy");
     let mut value = vec![0; 1 << 20];
     sim::Rng::new(1).fill(&mut value); // no two parts are equal
     fs::write(&source, &value).unwrap();
     let all = ring(3, &[]);
-    let (first, last) = (address(&all[0]), address(&all[2]));
+    let first = address(&all[0]);
+    let last = address(&all[2]);
     let put = json(&ask(&["put", "film", "--file", path(&source), "--json"], &first));
     assert_eq!(
         (&put["stored"], &put["version"], &put["copies"]),
@@ -163,7 +165,8 @@ fn ask_to_start(words: &[&str]) -> String {
 #[test]
 fn nodes_and_clients_without_the_key_are_ignored_and_counted() {
     let folder = folder("key");
-    let (key, other) = (folder.join("ring.key"), folder.join("other.key"));
+    let key = folder.join("ring.key");
+    let other = folder.join("other.key");
     fs::write(&key, "correct horse battery staple\n").unwrap();
     fs::write(&other, "another horse battery staple\n").unwrap();
     let words = ["--key-file", path(&key)];

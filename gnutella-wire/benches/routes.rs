@@ -74,7 +74,8 @@ fn close() -> f64 {
     let address = core::net::SocketAddrV4::new(core::net::Ipv4Addr::LOCALHOST, 6346);
     let mut config = Config::peer(ServentId([1; 16]), address);
     config.max_peers = 64;
-    let (links, routes) = (vec![ConnSlot::EMPTY; 64], vec![RouteSlot::EMPTY; SLOTS]);
+    let links = vec![ConnSlot::EMPTY; 64];
+    let routes = vec![RouteSlot::EMPTY; SLOTS];
     let slots = ServentSlots::flooding(links, routes);
     let mut node = Servent::new(config, slots).expect("valid");
     let now = Duration::ZERO;

@@ -62,7 +62,8 @@ fn frames() {
         servent: ServentId([7; 16]),
     };
     let pong = Pong { address: address(), files: 2, kilobytes: 256, extensions: &[] };
-    let (mut stream, mut count) = (Vec::new(), 0_u32);
+    let mut stream = Vec::new();
+    let mut count = 0_u32;
     while stream.len() < TOTAL {
         for n in 0..20 {
             append(
@@ -91,8 +92,8 @@ fn frames() {
             }
         });
         assert_eq!(seen, count);
-        let (bytes, frames) =
-            (stream.len() as f64 / seconds / 1e9, f64::from(count) / seconds / 1e6);
+        let bytes = stream.len() as f64 / seconds / 1e9;
+        let frames = f64::from(count) / seconds / 1e6;
         println!("frames {what} {bytes:6.2} GB/s {frames:6.1} M messages/s");
     }
 }

@@ -25,11 +25,19 @@ const MOST_FAILURES: u8 = 6;
 /// use gnutella_wire::hosts::{HostCache, HostSlot};
 ///
 /// let host = |n| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, n), 6346);
-/// let mut hosts = HostCache::new(host(1), [HostSlot::EMPTY; 16]);
+/// let seed = 7; // random, so that others cannot foresee which host is replaced
+/// let mut hosts = HostCache::new(host(1), [HostSlot::EMPTY; 16]).with_seed(seed);
 /// assert!(!hosts.insert(Duration::ZERO, host(1).into()), "its own address");
 /// assert!(hosts.insert(Duration::ZERO, host(2).into()));
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), Some(host(2)));
 /// assert_eq!(hosts.dial(Duration::ZERO, |_, _| true), None, "one attempt at a time");
+///
+/// hosts.mark_failed(host(2));
+/// let soon = Duration::from_secs(30);
+/// assert_eq!(hosts.dial(soon, |_, _| true), None, "it is left alone for a while");
+/// let later = Duration::from_secs(120);
+/// assert_eq!(hosts.dial(later, |_, _| true), Some(host(2)));
+/// hosts.mark_connected(host(2)); // its failures are forgotten
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostCache<S: ?Sized> {

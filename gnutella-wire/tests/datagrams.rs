@@ -69,7 +69,8 @@ fn search(ann: &mut Net, ben: &mut Net) -> (Vec<String>, Vec<Vec<u8>>) {
                 let name = Text::new(b"Hey Jude.mp3").unwrap();
                 let record = [Record { index: 1, size: 3, name, extensions: Text::EMPTY }];
                 let records = Records::from_slice(&record).unwrap();
-                let (address, servent) = (at(2), ServentId([2; 16]));
+                let address = at(2);
+                let servent = ServentId([2; 16]);
                 let hit = QueryHit { address, speed: 1, records, data: HitData::EMPTY, servent };
                 let mut buf = [0; 256];
                 let sent = ben.answer(now, at(1), QUERY, &hit, &mut buf).unwrap();
@@ -90,7 +91,8 @@ fn search(ann: &mut Net, ben: &mut Net) -> (Vec<String>, Vec<Vec<u8>>) {
 
 #[test]
 fn a_key_is_fetched_and_the_query_answered() {
-    let (mut ann, mut ben) = (servent(1), servent(2));
+    let mut ann = servent(1);
+    let mut ben = servent(2);
     assert!(ann.add_host(Duration::ZERO, at(2)));
     ann.search(Duration::ZERO, QUERY, &query("hey jude")).unwrap();
     assert_eq!(ann.search(Duration::ZERO, QUERY, &query("x")), Err(SearchError::InUse(QUERY)));
@@ -145,7 +147,8 @@ fn without_a_key_nothing_is_amplified() {
     for (function, payload) in all {
         let mut node = servent(2);
         node.expect_hits(Duration::ZERO, QUERY).unwrap();
-        let (mut received, mut sent) = (0, 0);
+        let mut received = 0;
+        let mut sent = 0;
         for n in 0..1_000_u32 {
             let bytes = datagram(QUERY, function, payload);
             received += bytes.len();
@@ -178,7 +181,8 @@ fn a_short_request_for_a_key_is_answered_when_it_is_repeated() {
 /// A key works for the address it was given to, and for no other.
 #[test]
 fn a_key_of_another_address_is_refused() {
-    let (mut ann, mut ben) = (servent(1), servent(2));
+    let mut ann = servent(1);
+    let mut ben = servent(2);
     ann.add_host(Duration::ZERO, at(2));
     ann.search(Duration::ZERO, QUERY, &query("hey jude")).unwrap();
     let (_, trace) = search(&mut ann, &mut ben);
@@ -219,7 +223,8 @@ fn hits_out_of_band_come_only_as_asked_for() {
 /// Hits are offered only to an address that has shown a key.
 #[test]
 fn an_offer_needs_a_key() {
-    let (mut ann, mut ben) = (servent(1), servent(2));
+    let mut ann = servent(1);
+    let mut ben = servent(2);
     let refused = ben.offer(Duration::ZERO, at(1), QUERY, 3);
     assert_eq!(refused, Err(AnswerError::NoKey(at(1))));
     ann.add_host(Duration::ZERO, at(2));

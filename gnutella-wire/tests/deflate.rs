@@ -64,7 +64,9 @@ fn values_compressed_by_others_inflate() {
 #[test]
 fn a_block_with_a_compressed_value_is_read_and_written() {
     let list: Vec<u8> = unhex(ENDPOINTS).repeat(4);
-    let (mut packed, mut block, mut unstuffed) = ([0; 200], [0; 200], [0; 200]);
+    let mut packed = [0; 200];
+    let mut block = [0; 200];
+    let mut unstuffed = [0; 200];
     let packed_len = compress(&list, &mut packed).unwrap();
     assert!(packed_len < list.len() / 2, "{packed_len} of {}", list.len());
     let mut writer = GgepWriter::new(&mut block);
@@ -87,7 +89,8 @@ const C: &str = "789c63486060000001240061"; // 00 60 00 00
 /// QRP 1.0, appendix B: "test", "qrp", then "test" goes; the first stream also cut 10 + 2.
 #[test]
 fn compressed_patches_of_appendix_b_give_its_tables() {
-    let (mut table, mut inflater) = (TableReceiver::new([0; 1]).unwrap(), inflater());
+    let mut table = TableReceiver::new([0; 1]).unwrap();
+    let mut inflater = inflater();
     table.handle_reset(Reset { slots: 8, infinity: 7 }).unwrap();
     let steps = [
         (A, 12, 0b0010_0000),
@@ -114,7 +117,8 @@ fn compressed_patches_of_appendix_b_give_its_tables() {
 #[test]
 fn tables_arrive_whole_in_any_chunk_and_width() {
     let mut table = QueryTable::new(12, [0; 512]).unwrap();
-    let (mut inflater, mut stream) = (inflater(), vec![0; 9_000]);
+    let mut inflater = inflater();
+    let mut stream = vec![0; 9_000];
     let mut old: Option<QueryTable<[u8; 512]>> = None;
     for turn in 0..4_u32 {
         table.clear();
@@ -188,7 +192,8 @@ fn damaged_patches_are_refused() {
     let mut refused = |slots, data: &[u8]| {
         let mut table = TableReceiver::new([0; 1]).unwrap();
         table.handle_reset(Reset { slots, infinity: 7 }).unwrap();
-        let (compressor, entry_bits) = (Compressor::ZLIB, 4);
+        let compressor = Compressor::ZLIB;
+        let entry_bits = 4;
         let patch = Patch { seq_no: 1, seq_size: 1, compressor, entry_bits, data };
         table.handle_compressed_patch(&patch, &mut inflater).unwrap_err()
     };
@@ -210,8 +215,11 @@ fn a_deflated_connection_inflates_to_its_messages() {
         rng = rng.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         (rng >> 56) as u8
     });
-    let (mut deflater, mut inflater) = (Deflater::new(), inflater());
-    let (mut sent, mut got, mut bytes_in) = (0, Vec::<u8>::new(), Vec::<u8>::new());
+    let mut deflater = Deflater::new();
+    let mut inflater = inflater();
+    let mut sent = 0;
+    let mut got = Vec::<u8>::new();
+    let mut bytes_in = Vec::<u8>::new();
     for turn in 0..200_usize {
         let mut message: Vec<u8> = random.by_ref().take(turn % 40).collect();
         message.extend(b"GNUTELLA/0.6 200 OK ".repeat(turn % 30));
@@ -260,7 +268,8 @@ fn zlib_inflates_ours_and_its_output_is_inflated() {
         return;
     };
     assert!(out == text, "zlib reads a value");
-    let (mut deflater, mut sent) = (Deflater::new(), Vec::new());
+    let mut deflater = Deflater::new();
+    let mut sent = Vec::new();
     for message in text.chunks(1_000) {
         let len = deflater.flush(message, &mut packed).unwrap();
         sent.extend(&packed[..len]);
@@ -271,7 +280,9 @@ fn zlib_inflates_ours_and_its_output_is_inflated() {
     let mut out = vec![0; text.len()];
     assert_eq!(inflate(&best, &mut out), Ok(text.len()));
     assert!(out == text, "a value of zlib is read");
-    let (mut inflater, mut rest, mut out) = (inflater(), &best[..], Vec::<u8>::new());
+    let mut inflater = inflater();
+    let mut rest = &best[..];
+    let mut out = Vec::<u8>::new();
     while let Ok(piece) = inflater.inflate(rest) {
         out.extend(piece.bytes);
         rest = &rest[piece.consumed..];

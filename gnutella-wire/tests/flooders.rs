@@ -85,7 +85,8 @@ impl Town {
     }
 
     fn connect(&mut self, a: usize, b: usize) {
-        let (left, right) = (self.nodes[a].neighbour(), self.nodes[b].neighbour());
+        let left = self.nodes[a].neighbour();
+        let right = self.nodes[b].neighbour();
         let has_room =
             self.nodes[a].servent.has_room(right.role) && self.nodes[b].servent.has_room(left.role);
         let now = self.now;
@@ -266,7 +267,8 @@ impl Node {
         let name = format!("tune{number} set{}", number % SETS);
         servent.share(Duration::ZERO, &name);
         let is_hostile = number % HOSTILE == HOSTILE / 2;
-        let (near, found) = (BTreeSet::new(), BTreeSet::new());
+        let near = BTreeSet::new();
+        let found = BTreeSet::new();
         Self { servent, name, is_hostile, near, found }
     }
 

@@ -252,7 +252,8 @@ fn blocks_of_the_capture_decode_and_encode_back() {
     }
     let json = read("udp-messages.json");
     let field = |line: &str| line.split('"').nth(3).map(str::to_owned);
-    let (mut expected, mut id) = (Vec::new(), None);
+    let mut expected = Vec::new();
+    let mut id = None;
     for line in json.lines().map(str::trim) {
         if line.starts_with("\"id\"") {
             id = field(line);

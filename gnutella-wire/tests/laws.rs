@@ -148,7 +148,9 @@ proptest! {
             stream.resize(at + message.encoded_len(), 0);
             message.encode(&mut stream[at..]).unwrap();
         }
-        let (mut seen, mut start, mut end) = (Vec::new(), 0, 0);
+        let mut seen = Vec::new();
+        let mut start = 0;
+        let mut end = 0;
         for cut in cuts.iter().cycle() {
             end = (end + cut).min(stream.len());
             while let Ok((message, rest)) = Message::decode(&stream[start..end], Limits::LIMEWIRE) {
@@ -211,7 +213,8 @@ impl OwnedPayload {
     fn as_payload(&self) -> Payload<'_> {
         let Parts { kind, numbers: [a, b, c], bytes, text, .. } = self.0;
         let address = SocketAddrV4::new(Ipv4Addr::from(*a), *b as u16);
-        let (text, servent) = (Text::new(text).unwrap(), ServentId([*c as u8; 16]));
+        let text = Text::new(text).unwrap();
+        let servent = ServentId([*c as u8; 16]);
         match kind {
             0 => Payload::Ping(Ping { extensions: bytes }),
             1 => Payload::Pong(Pong { address, files: *b, kilobytes: *c, extensions: bytes }),

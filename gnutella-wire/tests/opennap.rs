@@ -33,7 +33,8 @@ fn the_examples_of_napster_txt_decode_and_encode_back() {
     for line in include_str!("data/opennap.txt").lines().filter(|line| !line.starts_with('#')) {
         let (kind, rest) = line.split_once(' ').unwrap();
         let (bytes, data) = rest.split_once(' ').unwrap();
-        let (bytes, kind) = (unhex(bytes), Kind(kind.parse().unwrap()));
+        let bytes = unhex(bytes);
+        let kind = Kind(kind.parse().unwrap());
         let frame = Frame { kind, data: data.as_bytes() };
         assert_eq!(Frame::decode(&bytes, MAX_DATA), Ok((frame, &[][..])));
         let mut out = vec![0; frame.encoded_len()];
@@ -401,7 +402,8 @@ fn a_client_logs_in_searches_and_answers_pings() {
     enter(&mut index, 2, "ben", 1);
     send(&mut index, 2, &Message::Share(file("my song.mp3", 1)));
     index.handle_connected(T0, ConnId(1), HOME).unwrap();
-    let (mut client, mut buf) = (Client::new(Duration::from_secs(5)).unwrap(), [0; 512]);
+    let mut client = Client::new(Duration::from_secs(5)).unwrap();
+    let mut buf = [0; 512];
     let search = Message::Search(Search::new(text("song")));
     assert_eq!(client.send(T0, &search, &mut buf), Err(ClientError::OutOfTurn));
     let len = client.login(T0, login("ann", 1), &mut buf).unwrap();
@@ -410,7 +412,9 @@ fn a_client_logs_in_searches_and_answers_pings() {
     let mut sent = buf[..len].to_vec();
     let mut talk = |client: &mut Client, sent: &[u8]| {
         index.handle_bytes(T0, ConnId(1), sent).unwrap();
-        let (mut received, mut messages, mut buf) = (Vec::new(), Vec::new(), [0; 512]);
+        let mut received = Vec::new();
+        let mut messages = Vec::new();
+        let mut buf = [0; 512];
         while let Some(transmit) = index.poll_transmit(&mut buf).unwrap() {
             for byte in &buf[..transmit.len] {
                 received.push(*byte);
@@ -460,7 +464,8 @@ fn a_client_logs_in_searches_and_answers_pings() {
 #[test]
 fn a_client_passes_through_the_states_of_its_table() {
     let at = Duration::from_secs;
-    let (mut client, mut buf) = (Client::new(at(5)).unwrap(), [0; 512]);
+    let mut client = Client::new(at(5)).unwrap();
+    let mut buf = [0; 512];
     assert_eq!(client.state(), ClientState::Connected);
     let search = Message::Search(Search::new(text("song")));
     assert!(client.send(T0, &search, &mut buf).is_err());

@@ -96,7 +96,9 @@ fn distances(table: &TableReceiver<[u8; 1]>) -> Vec<u8> {
 #[test]
 fn the_messages_of_appendix_b_give_its_tables() {
     let mut table = TableReceiver::new([0; 1]).unwrap();
-    let (mut stream, mut tables, mut seen) = (Vec::new(), Vec::new(), 0);
+    let mut stream = Vec::new();
+    let mut tables = Vec::new();
+    let mut seen = 0;
     for row in lines(include_str!("data/qrp-appendix-b.hex")) {
         let bytes = unhex(row[2]);
         let (message, rest) = Message::decode(&bytes, Limits::GTKG).unwrap();
@@ -132,10 +134,14 @@ fn the_messages_of_appendix_b_give_its_tables() {
 #[test]
 fn the_encoder_writes_the_messages_of_appendix_b() {
     let table = |slots: u8| QueryTable::resume(3, [slots]).unwrap();
-    let (none, test, both, qrp) = (table(0), table(0b10_0000), table(0b10_0010), table(0b10));
+    let none = table(0);
+    let test = table(0b10_0000);
+    let both = table(0b10_0010);
+    let qrp = table(0b10);
     let steps = [(none, test, "00a00000"), (test, both, "000000a0"), (both, qrp, "00600000")];
     for (old, new, entries) in steps {
-        let (entries, mut out) = (unhex(entries), [0; 9]);
+        let entries = unhex(entries);
+        let mut out = [0; 9];
         let one = PatchEncoder::new(&new, Some(&old), 7, 512).unwrap();
         assert_eq!((one.message_count(), one.entries_len()), (1, 4));
         assert_eq!(one.entries().collect::<Vec<_>>(), entries);

@@ -25,7 +25,8 @@ fn tree(degree: u32, depth: u32, ttl: u8) -> World {
         config
     };
     world.add(0, preset);
-    let (mut ring, mut next) = (vec![0], 1);
+    let mut ring = vec![0];
+    let mut next = 1;
     for level in 0..depth {
         let mut outer = Vec::new();
         for parent in ring {
@@ -142,7 +143,8 @@ fn hits_without_a_query_are_dropped() {
     world.send_raw(0, 1, &[&header.to_bytes()[..], &[0; 27]].concat());
     world.run(1);
     assert_eq!((world.stats(1).unroutable, world.stats(1).routed), (4, 0));
-    let (mut servent, now) = (world.servent(1).clone(), world.net.now());
+    let mut servent = world.servent(1).clone();
+    let now = world.net.now();
     let push = servent.push(now, Guid([1; 16]), ServentId([0; 16]), 1, &mut [0; 64]);
     assert_eq!(push, Err(CommandError::NoRoute), "a hit that went nowhere leads nowhere");
 }
@@ -203,7 +205,8 @@ fn violations_get_the_bye_that_gtk_gnutella_sends() {
     let announced = |function, len| {
         Header { guid: Guid([7; 16]), function, ttl: 1, hops: 0, len }.to_bytes().to_vec()
     };
-    let (push, query) = (Function::PUSH, Function::QUERY);
+    let push = Function::PUSH;
+    let query = Function::QUERY;
     let dismissed = |code| Some(CloseReason::Dismissed(code));
     let high = |number: u8| {
         let mut bytes = message(Function::PING, 15, 1, &[]);
@@ -297,7 +300,8 @@ fn nothing_follows_a_bye() {
     (0..2).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);
     world.run(1);
-    let (mut servent, now) = (world.servent(0).clone(), world.net.now());
+    let mut servent = world.servent(0).clone();
+    let now = world.net.now();
     let sent = servent.ping(now, Guid([1; 16]), &mut [0; 64]).unwrap();
     let link = servent.targets(sent.to).next().unwrap();
     servent.dismiss(now, link, ByeCode::SHUTDOWN).unwrap();
@@ -403,7 +407,8 @@ fn admission_counts_by_role() {
     let mut world = World::new(13);
     let one_leaf: Preset<'_> = &|id, address| {
         let mut config = Config::ultrapeer(id, address);
-        (config.max_leaves, config.max_peers) = (1, 1);
+        config.max_leaves = 1;
+        config.max_peers = 1;
         config
     };
     world.add(0, one_leaf);

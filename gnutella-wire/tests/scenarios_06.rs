@@ -251,7 +251,8 @@ fn bad_tables_get_bye_413() {
             (1..3).for_each(|number| world.dial06(number, 0));
             world.run(1);
             for body in bodies {
-                let (guid, len) = (Guid([1; 16]), body.len() as u32);
+                let guid = Guid([1; 16]);
+                let len = body.len() as u32;
                 let header = Header { guid, function: Function::QRP, ttl: 1, hops: 0, len };
                 world.send_raw(1, 0, &[&header.to_bytes()[..], body].concat());
             }
@@ -274,7 +275,8 @@ fn a_table_that_cannot_be_read_lets_all_pass() {
     world.dial06(6, 0);
     world.run(20);
     for body in [&[0, 8, 0, 0, 0, 7][..], b"\x01\x01\x02\x01\x04\x78\x9c"] {
-        let (guid, len) = (Guid([1; 16]), body.len() as u32);
+        let guid = Guid([1; 16]);
+        let len = body.len() as u32;
         let header = Header { guid, function: Function::QRP, ttl: 1, hops: 0, len };
         world.send_raw(6, 0, &[&header.to_bytes()[..], body].concat());
     }

@@ -81,7 +81,8 @@ fn tshark_reads_datagrams() {
         let limits = DatagramLimits { peers: 4, searches: 1 };
         Datagrams::new(config, DatagramVec::new(limits)).unwrap()
     };
-    let (mut ann, mut ben) = (servent(1), servent(2));
+    let mut ann = servent(1);
+    let mut ben = servent(2);
     assert!(ann.add_host(Duration::ZERO, at(2)));
     let query = Query::new(Text::new(b"hey jude").unwrap());
     ann.search(Duration::ZERO, Guid([9; 16]), &query).unwrap();
@@ -130,7 +131,8 @@ fn tshark_reads_every_message_alike() {
         state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         (state >> 32) as u32 >> (state >> 59) // of all sizes
     };
-    let (mut stream, mut expected) = (Vec::new(), vec![Vec::<String>::new(); FIELDS.len()]);
+    let mut stream = Vec::new();
+    let mut expected = vec![Vec::<String>::new(); FIELDS.len()];
     let mut expect = |field: &str, value: String| {
         let at = FIELDS.iter().position(|known| *known == field).unwrap();
         expected[at].push(value);
@@ -138,7 +140,9 @@ fn tshark_reads_every_message_alike() {
     let ggep: &[u8] = b"\xC3\x82BH\x40";
     for turn in 0..300_u32 {
         let [a, b, c, d] = [(); 4].map(|()| (random() & 0xFF) as u8);
-        let (index, size, port) = (random(), random(), random() as u16);
+        let index = random();
+        let size = random();
+        let port = random() as u16;
         let address = SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port);
         let servent = ServentId([a; 16]);
         let extensions = if turn % 2 == 0 { ggep } else { &[] };
@@ -181,7 +185,8 @@ fn tshark_reads_every_message_alike() {
                 Payload::Push(Push { servent, index, address, extensions: &[] })
             }
         };
-        let (ttl, hops) = (1 + a % 7, b % 7);
+        let ttl = 1 + a % 7;
+        let hops = b % 7;
         expect("gnutella.header.payload", payload.function().0.to_string());
         expect("gnutella.header.ttl", ttl.to_string());
         expect("gnutella.header.hops", hops.to_string());

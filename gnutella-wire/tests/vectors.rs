@@ -257,7 +257,9 @@ const WAIT: Received<Step<'_>> = Received { consumed: 0, outcome: None };
 /// C-GNU-01: byte-exact both ways, accepted split at every byte.
 #[test]
 fn the_handshake_of_0_4_opens() {
-    let (mut ann, mut ben, mut buf) = (Handshake::dialler_04(), Handshake::acceptor(), [0; 64]);
+    let mut ann = Handshake::dialler_04();
+    let mut ben = Handshake::acceptor();
+    let mut buf = [0; 64];
     let len = ann.greet(&[], &mut buf).unwrap();
     assert_eq!(&buf[..len], b"GNUTELLA CONNECT/0.4\n\n");
     for cut in 0..len {
@@ -284,7 +286,9 @@ const STEP_C: &str = "GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n";
 /// 0.6 section 2.1; step B is what gtk-gnutella 1.2.3-14 sent to an ultrapeer.
 #[test]
 fn the_handshake_of_0_6_opens() {
-    let (mut ann, mut ben, mut buf) = (Handshake::dialler_06(), Handshake::acceptor(), [0; 64]);
+    let mut ann = Handshake::dialler_06();
+    let mut ben = Handshake::acceptor();
+    let mut buf = [0; 64];
     ann.greet(&[], &mut buf).unwrap();
     let received = ben.handle_bytes(STEP_A.as_bytes()).unwrap();
     assert_eq!(received.consumed, STEP_A.len());
@@ -313,7 +317,8 @@ fn refusals_end_the_handshake() {
         (429, "Banned for 5m 0s"),
         (503, ""),
     ] {
-        let (mut ann, mut buf) = (Handshake::dialler_06(), [0; 64]);
+        let mut ann = Handshake::dialler_06();
+        let mut buf = [0; 64];
         ann.greet(&[], &mut buf).unwrap();
         let try_these = "X-Try-Ultrapeers: 10.0.0.1:6346, 10.0.0.2:6347,junk";
         let answer = format!("GNUTELLA/0.6 {code} {reason}\r\n{try_these}\r\n\r\n");

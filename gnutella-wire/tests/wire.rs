@@ -147,7 +147,8 @@ fn header(function: Function, len: u32, limits: Limits) -> Result<u32, DecodeErr
 /// gtk-gnutella's sflag: bits above the low 16 are flags, but only where both ends agreed on it.
 #[test]
 fn flags_in_the_length_word_are_read_only_where_agreed() {
-    let (plain, agreed) = (Limits::GTKG, Limits::GTKG.with_size_flags());
+    let plain = Limits::GTKG;
+    let agreed = Limits::GTKG.with_size_flags();
     let desynchronised = |len| Err(DecodeError::Desynchronised { len });
     assert_eq!(header(Function::PING, 0x8000_0005, plain), desynchronised(0x8000_0005));
     assert_eq!(header(Function::PING, 0x8000_0005, agreed), Ok(5));
@@ -171,7 +172,10 @@ fn profiles_give_their_limits() {
         }
     }
     let mut tiny = strict;
-    (tiny.other, tiny.query, tiny.query_hit, tiny.bye) = (4, 4, 4, 4);
+    tiny.other = 4;
+    tiny.query = 4;
+    tiny.query_hit = 4;
+    tiny.bye = 4;
     assert_eq!(tiny.buffer_len(), 23 + 26); // what is fixed must fit
 }
 

@@ -145,8 +145,7 @@ impl<'a> Block<'a> {
     }
 
     /// Returns header and proof.
-    #[must_use]
-    pub const fn sealed_header(&self) -> SealedHeader<'a> {
+    const fn sealed_header(&self) -> SealedHeader<'a> {
         SealedHeader { header: self.header, proof: self.proof }
     }
 

@@ -78,7 +78,8 @@ fn search<R: DigestOrder>(
 /// Prints millions of hashes per second, and the ratio to the loop by hand.
 fn table(title: &str, by_hand: &dyn Fn() -> bool, search: &dyn Fn(Kernel) -> Step) {
     let kernels: Vec<Kernel> = Kernel::available().collect();
-    let (mut hand, mut ours) = (0_f64, vec![0_f64; kernels.len()]);
+    let mut hand = 0_f64;
+    let mut ours = vec![0_f64; kernels.len()];
     for _ in 0..ROUNDS {
         hand = hand.max(rate(|| assert!(!black_box(by_hand()), "no nonce of this range counts")));
         for (best, kernel) in ours.iter_mut().zip(&kernels) {
@@ -142,7 +143,8 @@ impl ByHand {
     }
 
     fn double(&self, from: u64, hashes: u32) -> Option<u64> {
-        let (mut tail, mut second) = (self.tail, [0; 64]);
+        let mut tail = self.tail;
+        let mut second = [0; 64];
         second[32] = 0x80;
         second[56..].copy_from_slice(&256_u64.to_be_bytes());
         (from..from + u64::from(hashes)).find(|nonce| {

@@ -83,13 +83,15 @@ impl Game {
         }
         rng.shuffle(&mut roles);
         let members = roles.into_iter().enumerate().map(|(n, role)| {
-            let (conn, account) = (ConnId(n as u32), n as u64);
+            let conn = ConnId(n as u32);
+            let account = n as u64;
             pool.handle_connected(Duration::ZERO, conn, WorkerId(account)).expect("a slot");
             Member { role, worker: Worker::new(), account, lease: None }
         });
         let members = members.collect();
         let accounts = WORKERS as u64;
-        let (paid, latest) = (BTreeSet::new(), Vec::new());
+        let paid = BTreeSet::new();
+        let latest = Vec::new();
         Self { seed, rng, now: Duration::ZERO, pool, members, paid, latest, accounts }
     }
 

@@ -102,7 +102,8 @@ fn the_first_600_headers_of_the_main_network() {
 #[test]
 fn a_checkpoint_in_the_middle_of_a_period_lacks_its_first_header() {
     let before = Work::new(U256::from(5));
-    let (last, first) = (named("556415"), named("556416"));
+    let last = named("556415");
+    let first = named("556416");
     let rule = Retarget::MAINNET;
     let mut chain =
         HeaderChain::from_checkpoint(rule, 556_415, before, &last, []).expect("a target");
@@ -131,7 +132,8 @@ fn two_branches_from_a_copy() {
         mined.find(Header::has_valid_work).expect("every second hash")
     };
     let fork = HeaderChain::new(Retarget::REGTEST, &genesis, []).expect("a target");
-    let (mut ours, mut theirs) = (fork, fork);
+    let mut ours = fork;
+    let mut theirs = fork;
     let now = u64::from(genesis.time);
     let first = mine(&genesis, genesis.time + 1, 1);
     ours.append(now, &first).expect("mined");
@@ -147,7 +149,8 @@ fn two_branches_from_a_copy() {
     let earliest = i64::from(genesis.time) + 2;
     assert_eq!(ours.append(now, &early), Err(HeaderError::TooEarly { time: early.time, earliest }));
     let easy = Header { bits: CompactTarget(0x1d00_ffff), ..early };
-    let (expected, found) = (CompactTarget::REGTEST_LIMIT, easy.bits);
+    let expected = CompactTarget::REGTEST_LIMIT;
+    let found = easy.bits;
     assert_eq!(ours.append(now, &easy), Err(HeaderError::WrongTarget { expected, found }));
 }
 

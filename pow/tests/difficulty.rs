@@ -27,11 +27,13 @@ impl History for Ends {
 #[test]
 fn retargets_of_the_real_chain_and_of_bitcoin_cores_tests() {
     let table = include_str!("data/retarget.toml");
-    let (singles, intervals) = (rows(table, "row"), rows(table, "interval"));
+    let singles = rows(table, "row");
+    let intervals = rows(table, "interval");
     assert_eq!((singles.len(), intervals.len()), (7, 2));
     for row in singles.iter().chain(&intervals) {
         let column = |key| row(key).expect("a column");
-        let (old, new) = (compact(column("old_bits")), compact(column("new_bits")));
+        let old = compact(column("old_bits"));
+        let new = compact(column("new_bits"));
         let height = row("height").or(row("new")).expect("a column");
         let height: u64 = height.trim_start_matches("signet ").parse().expect("a height");
         let limit = row("limit").map_or(LIMIT, compact);

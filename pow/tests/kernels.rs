@@ -56,7 +56,8 @@ proptest! {
         let Ok(puzzle) = Puzzle::new(function, &message, NonceField { offset, format }) else {
             return Ok(());
         };
-        let (target, stride) = (Target::from_zero_bits(bits), NonZeroU64::new(stride).expect("not 0"));
+        let target = Target::from_zero_bits(bits);
+        let stride = NonZeroU64::new(stride).expect("not 0");
         let first = first & format.max();
         agree::<BigEndian>(puzzle, target, first, stride);
         agree::<LittleEndian>(puzzle, target, first, stride);

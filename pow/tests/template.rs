@@ -30,7 +30,8 @@ fn block_170() -> Header {
 
 #[test]
 fn the_root_of_block_170() {
-    let (transaction, mut payment) = (bytes(COINBASE), bytes(PAYMENT));
+    let transaction = bytes(COINBASE);
+    let mut payment = bytes(PAYMENT);
     payment.reverse();
     let branch = [payment.try_into().expect("32 bytes")];
     let field = NonceField { offset: 48, format: NonceFormat::U32Le };
@@ -60,7 +61,8 @@ fn the_search_rolls_extra_nonce_and_time() {
     let HeaderStep::Found(second) = miner.step(1 << 16) else { panic!("one in 4,096 counts") };
     assert_eq!(second.header.time, first.header.time + 1);
     assert!(second.header.id().meets(share) && miner.tried() > tried);
-    let (first, last) = (9, 8);
+    let first = 9;
+    let last = 8;
     let mut none = HeaderMiner::with_target(block_170(), coinbase, first..=last, share);
     assert_eq!(none.step(100), HeaderStep::Exhausted);
 }

@@ -21,8 +21,8 @@ fn compact_form_of_bitcoin_core() {
     for row in decode {
         let bits = compact(row("compact").expect("a column"));
         let raw = bits.decode();
-        let (negative, overflow) =
-            (row("negative") == Some("true"), row("overflow") == Some("true"));
+        let negative = row("negative") == Some("true");
+        let overflow = row("overflow") == Some("true");
         assert_eq!((raw.negative, raw.overflow), (negative, overflow), "{bits}");
         match row("value") {
             None => assert_eq!(bits.to_target(), Err(CompactError::Overflow(bits.0))),

@@ -13,8 +13,6 @@ use crate::id::ConnId;
 use crate::network::is_local;
 use crate::wire::extended::{Holepunch, HolepunchError};
 
-/// The messages of a peer that are processed in a choking round, below 16: each makes another peer dial.
-pub(super) const BUDGET: u8 = 8;
 impl View<'_> {
     /// Asks a peer to let us and the peer at an address meet.
     pub(super) fn rendezvous(&mut self, relay: ConnId, target: SocketAddr) -> bool {

@@ -23,6 +23,7 @@ mod queue;
 mod receive;
 mod requests;
 mod schedule;
+mod scheduling;
 mod storage;
 #[cfg(feature = "alloc")]
 mod storage_vec;

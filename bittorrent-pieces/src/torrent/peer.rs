@@ -9,7 +9,6 @@ use super::config::ROUND;
 use super::counter::Counter;
 use super::event::CloseReason;
 use super::flags::Flags;
-use super::holepunch;
 use super::queue::{Queue, Step};
 use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
@@ -32,6 +31,9 @@ const ALLOWED: usize = 3;
 
 /// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
 pub(super) const HASH_BUDGET: u8 = 127;
+/// The messages of the holepunch extension that are processed for one peer in a choking round, below 16: each makes
+/// another peer dial.
+pub(super) const HOLEPUNCH_BUDGET: u8 = 8;
 
 /// Room for one connection: at most 204 bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,7 +182,7 @@ pub(crate) struct Ids {
 pub(crate) struct Small(u8);
 
 impl Small {
-    const NEW: Self = Self(holepunch::BUDGET << 4);
+    const NEW: Self = Self(HOLEPUNCH_BUDGET << 4);
 
     pub(crate) const fn allowed_fast_due(self) -> u8 {
         self.0 & 0x0F

@@ -95,7 +95,8 @@ impl Side {
 
     /// Returns how far `at` is from the nearer end; 0 inside.
     fn away(self, at: u32) -> u32 {
-        let (before, after) = (self.from.wrapping_sub(at), at.wrapping_sub(self.to()));
+        let before = self.from.wrapping_sub(at);
+        let after = at.wrapping_sub(self.to());
         if self.from <= at && at <= self.to() { 0 } else { before.min(after) }
     }
 

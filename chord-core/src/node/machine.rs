@@ -41,17 +41,17 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.take_question(from, &message)?;
         self.relay(slots, from, &message)?;
         self.core.advance_clock(now); // only now: an error leaves the node unchanged
-        self.handle_message(slots, from, message);
+        self.handle_message(slots, from, &message);
         self.fail_lookups(slots);
         Ok(())
     }
 
-    fn handle_message(&mut self, slots: &mut [LookupSlot<I, A>], from: A, message: Message<I, A>) {
-        match message {
+    fn handle_message(&mut self, slots: &mut [LookupSlot<I, A>], from: A, message: &Message<I, A>) {
+        match *message {
             Message::Pong { token, id } => self.handle_pong(from, token, id),
-            Message::State { token, id, predecessor, successors } => {
+            Message::State { token, id, predecessor, ref successors } => {
                 if self.take_answered(from, token, id) {
-                    self.handle_state(predecessor, &successors);
+                    self.handle_state(predecessor, successors);
                 }
             }
             Message::Busy { token } => self.handle_busy(slots, from, token),
@@ -65,7 +65,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             }
             Message::Nudge { id } => self.handle_nudge(Peer { id, address: from }),
             Message::Leave { id } => self.handle_leave(Peer { id, address: from }),
-            Message::Found { token, id, peer, hops, back } if back.is_empty() => {
+            Message::Found { token, id, peer, hops, ref back } if back.is_empty() => {
                 self.handle_found(slots, token, id, peer, hops);
             }
             // All there is to do was to answer, or to pass it on.

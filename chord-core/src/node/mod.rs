@@ -273,6 +273,12 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
         if self.core.is_silent(self.storage.parts_ref().lookups) {
             return Ok(None);
         }
+        self.transmit(buf)
+    }
+
+    /// The rest of [`poll_transmit`](Self::poll_transmit), apart so that a poll that finds nothing needs no stack.
+    #[inline(never)]
+    fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
         self.with(|node, lookups| node.poll_transmit(lookups, buf))
     }
 

@@ -148,7 +148,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     fn answer_message(&self, answer: &Answer<I, A>) -> Message<I, A> {
-        let (token, id) = (answer.token, self.core.me.id);
+        let token = answer.token;
+        let id = self.core.me.id;
         match answer.content {
             _ if !self.core.state.is_member() => Message::Absent { token },
             Content::Pong => Message::Pong { token, id },

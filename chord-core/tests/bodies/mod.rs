@@ -106,7 +106,9 @@ pub fn chord_interval(bytes: &[u8]) {
     }
     let mut input = Input::new(bytes);
     while !input.is_empty() {
-        let (a, b, x) = (small(&mut input), small(&mut input), small(&mut input));
+        let a = small(&mut input);
+        let b = small(&mut input);
+        let x = small(&mut input);
         let inside = walk(a.value(), b.value());
         assert_eq!(x.between(a, b), inside.contains(&x.value()), "{x} in ({a}, {b})");
         let range = KeyRange { after: a, through: b };
@@ -188,7 +190,8 @@ pub fn chord_successors(bytes: &[u8]) {
 /// A lookup over a ring ends at the owner whatever the fingers are, and around the dead.
 pub fn chord_routing(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (key, dead) = (small(&mut input), input.u32());
+    let key = small(&mut input);
+    let dead = input.u32();
     let mut ring: Vec<_> = (0..=input.below(12)).map(|_| peer(&mut input)).collect();
     ring.sort_by_key(|peer| peer.id);
     ring.dedup();
@@ -225,7 +228,9 @@ pub fn chord_routing(bytes: &[u8]) {
 /// A node of a classroom ring keeps the laws.
 pub fn chord_node(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (slots, r, start) = (input.below(4), input.byte(), input.byte());
+    let slots = input.below(4);
+    let r = input.byte();
+    let start = input.byte();
     let mut config = Config::default();
     config.seed = u64::from(r);
     config.tries = 1 + start % 3;
@@ -340,9 +345,11 @@ impl Tested {
         };
         let id =
             if input.byte().is_multiple_of(8) { small(input) } else { Small::new(u64::from(from)) };
-        let (a, b) = (peer(input), peer(input));
+        let a = peer(input);
+        let b = peer(input);
         let back = [a.address, b.address].into_iter().take(input.below(3)).collect();
-        let (hops, direct) = (input.byte() / 2, input.byte().is_multiple_of(2));
+        let hops = input.byte() / 2;
+        let direct = input.byte().is_multiple_of(2);
         let padding = u16::from(input.byte());
         let message = match (input.byte() % 19, key) {
             (18, _) => Message::Nudge { id },
@@ -384,7 +391,8 @@ impl Machine for Tested {
                 Outcome::Done(String::new())
             }
             5 => {
-                let (from, len) = (u32::from(input.byte() % 32), input.below(40));
+                let from = u32::from(input.byte() % 32);
+                let len = input.below(40);
                 Outcome::of(self.node.handle_datagram(now, from, input.bytes(len)))
             }
             _ => {

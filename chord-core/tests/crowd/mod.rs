@@ -45,7 +45,8 @@ pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.tries = 2;
     config.patience = LATENCY * 3; // a round trip takes two
-    (config.stabilize, config.fix_fingers) = (Duration::from_secs(30), Duration::MAX);
+    config.stabilize = Duration::from_secs(30);
+    config.fix_fingers = Duration::MAX;
     config
 }
 
@@ -182,7 +183,8 @@ pub(crate) fn id64(n: u64) -> Id64 {
 
 /// Returns the nodes that the node at `at` has to know: the next r, the last, and the nodes that its fingers are.
 fn known(ring: &[At], at: usize) -> Vec<At> {
-    let (me, len) = (ring[at].id, ring.len());
+    let me = ring[at].id;
+    let len = ring.len();
     let near = R.min(len - 1);
     let mut known: Vec<At> = (1..=near).map(|by| ring[(at + by) % len]).collect();
     let last = me.distance(known[near - 1].id);

@@ -45,9 +45,12 @@ fn the_reduced_ring_reaches_all_that_the_full_one_does() {
 fn sample_within<const N: usize>(reduced: Ring<N>, states: usize) {
     let (_, all) = configurations(reduced);
     let full = Ring { reduced: false, ..reduced };
-    let (mut fresh, mut others) = (full.init_states(), std::vec![]);
+    let mut fresh = full.init_states();
+    let mut others = std::vec![];
     let mut seen: HashSet<State<N>> = fresh.iter().copied().collect();
-    let (mut rng, mut found, mut actions) = (Rng::new(1), HashSet::new(), std::vec![]);
+    let mut rng = Rng::new(1);
+    let mut found = HashSet::new();
+    let mut actions = std::vec![];
     while seen.len() < states && !(fresh.is_empty() && others.is_empty()) {
         let from = if others.is_empty() || (!fresh.is_empty() && rng.chance(500)) {
             &mut fresh

@@ -36,7 +36,8 @@ impl<const N: usize> Ring<N> {
             self.pass_round(&mut next);
             next
         };
-        let (mut seen, mut at) = (Vec::new(), *state);
+        let mut seen = Vec::new();
+        let mut at = *state;
         for _ in 0..ROUNDS {
             if known(&at) || (self.is_ideal(&at) && self.is_ideal(&after(&at))) {
                 GOOD.with_borrow_mut(|good| good.entry(name).or_default().extend(seen));

@@ -89,7 +89,8 @@ fn by_peer(headers: &[[u8; 80]]) -> u128 {
         bitcoin::Target::from_compact(PeerTarget::from_consensus(RULE.limit.0));
     let mut times: VecDeque<u32> = VecDeque::with_capacity(11);
     let first: PeerHeader = deserialize(&headers[0]).expect("80 bytes");
-    let (mut parent, mut period_start) = (first, first);
+    let mut parent = first;
+    let mut period_start = first;
     let mut tip = first.block_hash();
     let mut work = first.work();
     times.push_back(first.time);

@@ -414,7 +414,8 @@ impl<M: Machine> Pair<M> {
 
     /// Returns the texts of both states from shortly before they differ.
     fn difference(&self) -> String {
-        let (wild, twin) = (self.wild.state(), self.twin.state());
+        let wild = self.wild.state();
+        let twin = self.twin.state();
         let at = wild.bytes().zip(twin.bytes()).take_while(|(a, b)| a == b).count();
         let mut report = String::new();
         for (name, state) in [("wild", &wild), ("twin", &twin)] {

@@ -129,7 +129,8 @@ impl Network {
     pub fn connect(&mut self, from: Addr, to: Addr) -> StreamId {
         self.sequence += 1;
         let stream = StreamId(self.sequence);
-        let (there, back) = (self.delay(), self.delay());
+        let there = self.delay();
+        let back = self.delay();
         let reaches = self.now + there;
         let returns = reaches + back;
         let refused = self.dead.contains(&to) || self.dead.contains(&from) || self.cut(from, to);

@@ -140,7 +140,8 @@ fn time_goes_back_step_by_step_and_forward_to_the_same() {
     let mut ring = open("ring", "seed=2");
     ring.command("lookup 26 1").expect("a lookup");
     run(&mut ring, 3);
-    let (trace, now) = (ring.trace(), ring.now());
+    let trace = ring.trace();
+    let now = ring.now();
     for _ in 0..5 {
         assert!(ring.back());
     }
@@ -254,7 +255,8 @@ fn a_flood_costs_what_the_law_says_and_the_others_less() {
         // 2 E - (N - 1), whatever the graph.
         assert_eq!(count(&view, 0, "queries"), number(field(&view, "law")) as i64, "seed {seed}");
         assert_eq!(count(&view, 0, "reached"), 59);
-        let (queries, duplicates) = (count(&view, 0, "queries"), count(&view, 0, "duplicates"));
+        let queries = count(&view, 0, "queries");
+        let duplicates = count(&view, 0, "duplicates");
         assert_eq!(queries - duplicates, 59, "every other query is a duplicate");
         // Nodes 1, 9, 17, .. have the song; 17 itself asks.
         assert_eq!(count(&view, 0, "found"), 7);
@@ -348,7 +350,8 @@ fn lit(flood: &mut Player, node: u32, table: &str) -> Vec<String> {
 #[test]
 fn both_ends_of_a_client_show_their_states() {
     let mut flood = open("flood", "nodes=24");
-    let (client, index) = (2_003, 3_000);
+    let client = 2_003;
+    let index = 3_000;
     assert_eq!(lit(&mut flood, client, "states"), ["LoggedIn", "LoggedIn"]);
     assert_eq!(lit(&mut flood, index, "users"), ["LoggedIn"]);
     flood.command("search 3 debaser").expect("a node");

@@ -7,7 +7,7 @@ use super::event::{CloseReason, Event};
 use super::neighbour::Neighbour;
 use super::penalties::Faults;
 use super::quota::Quota;
-use super::table_exchange::TableOut;
+use super::table_out::TableOut;
 use crate::id::Guid;
 use crate::machine::ConnId;
 use crate::place::Place;

@@ -24,6 +24,7 @@ mod settings;
 mod state;
 mod storage;
 mod table_exchange;
+mod table_out;
 mod tables;
 mod timers;
 mod transmit;

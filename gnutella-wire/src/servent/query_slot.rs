@@ -73,7 +73,8 @@ impl Pending {
         let wake = end;
         let plan = None;
         let counted = [Counted { conn: u16::MAX, hits: 0 }; SOURCES];
-        let (hits, hits_reported) = (0, 0);
+        let hits = 0;
+        let hits_reported = 0;
         let payload = stored;
         Some(Self { guid, from, end, wake, hits, hits_reported, plan, counted, len, payload })
     }

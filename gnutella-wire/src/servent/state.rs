@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::config::Config;
 use super::connection::{ALL_HOPS, ConnSlot};
 use super::query_slot::QuerySlot;
-use super::table_exchange::Following;
+use super::table_out::Following;
 use super::tables::Tables;
 use super::types::Stats;
 use crate::hosts::{HostCache, HostSlot};

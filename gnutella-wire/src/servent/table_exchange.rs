@@ -3,10 +3,10 @@
 use super::config::Role;
 use super::connection::{ConnSlot, Connection};
 use super::state::{Core, State};
+use super::table_out::{Following, TableOut};
 use super::tables::{CHUNK, INFINITY};
 use crate::error::BufferTooSmall;
 use crate::qrp::{PatchCursor, PatchEncoder, Progress, QrpError, ReceiverState, TableReceiver};
-use crate::routes::RouteSource;
 use crate::wire::{ByeCode, Compressor, Patch, Qrp};
 use crate::writer::Writer;
 
@@ -232,31 +232,6 @@ impl Core<'_> {
             Writer::measure(|w| cursor = cursor.write(patch, CHUNK, w));
         }
         cursor
-    }
-}
-
-/// How far the own table is sent to a neighbour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TableOut {
-    number: u8,      // of the next message: 0 is the RESET
-    count: u8,       // of the messages of a compressed patch
-    is_update: bool, // of the table that the neighbour has
-    is_compressed: bool,
-}
-
-/// The message of a table that follows the last one written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Following {
-    to: Option<RouteSource>,
-    pub(super) next: TableOut,
-    cursor: PatchCursor,
-}
-
-impl TableOut {
-    /// Begins with the RESET, unless the neighbour has the former table.
-    const fn begin(is_update: bool, is_compressed: bool) -> Self {
-        let number = if is_update { 1 } else { 0 };
-        Self { number, count: 0, is_update, is_compressed }
     }
 }
 

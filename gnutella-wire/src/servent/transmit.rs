@@ -4,7 +4,7 @@ use super::connection::{ConnSlot, Connection, OWN, PongsDue};
 use super::event::CloseReason;
 use super::query_slot::{self, Ask};
 use super::state::Core;
-use super::table_exchange::{Following, TableOut};
+use super::table_out::{Following, TableOut};
 use super::tables;
 use crate::error::BufferTooSmall;
 use crate::hosts::Host;

@@ -30,7 +30,8 @@ fn stream<'a>(
 /// Any bytes inflate to the same however they are cut, and as a value too.
 pub fn inflates(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (cut, zlib) = (1 + input.below(60), input.below(2) == 0);
+    let cut = 1 + input.below(60);
+    let zlib = input.below(2) == 0;
     let bytes = input.bytes(usize::MAX);
     let bytes = if zlib { [&[0x78, 0x9C], bytes].concat() } else { bytes.to_vec() };
     let mut inflater = Inflater::new(vec![1; Inflater::WINDOW]).unwrap();
@@ -56,9 +57,12 @@ pub fn inflates(bytes: &[u8]) {
 /// What is deflated inflates to the same, whether flushed in messages or as a value.
 pub fn deflates(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (mut deflater, mut sent, mut expected) = (Deflater::new(), Vec::new(), Vec::new());
+    let mut deflater = Deflater::new();
+    let mut sent = Vec::new();
+    let mut expected = Vec::new();
     while !input.is_empty() {
-        let (len, repeats) = (input.below(64), 1 + input.below(9));
+        let len = input.below(64);
+        let repeats = 1 + input.below(9);
         let message = input.bytes(len).repeat(repeats);
         let mut out = vec![0; max_len(message.len())];
         let before = deflater.clone();

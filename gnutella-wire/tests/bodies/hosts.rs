@@ -20,7 +20,8 @@ fn run(capacity: usize, input: &mut Input<'_>) {
     let own = address(1);
     let mut cache = HostCache::new(own, vec![HostSlot::EMPTY; capacity]);
     let mut known = BTreeMap::new(); // how often each failed
-    let (mut now, mut dialled) = (Duration::ZERO, Vec::new());
+    let mut now = Duration::ZERO;
+    let mut dialled = Vec::new();
     let patience = Duration::from_secs(20);
     while !input.is_empty() {
         now += Duration::from_millis(u64::from(input.u16()));

@@ -270,7 +270,8 @@ impl Model {
         let mut now = Duration::ZERO;
         while !input.is_empty() {
             now += Duration::from_millis(u64::from(input.u16()) * 4);
-            let (kind, number) = (input.below(3) as u8, input.below(3) as u8); // 9 keys, of which
+            let kind = input.below(3) as u8;
+            let number = input.below(3) as u8; // 9 keys, of which
             let guid = [number; 16]; // at most 8 are in a window of 64 slots by much ill luck
             let lifetimes = Lifetimes::default();
             let (key, lifetime) = match kind {
@@ -278,7 +279,8 @@ impl Model {
                 1 => (Key::Query(Guid(guid)), lifetimes.query),
                 _ => (Key::Push(ServentId(guid)), lifetimes.push),
             };
-            let (source, hops) = (RouteSource(u32::from(input.byte())), input.byte());
+            let source = RouteSource(u32::from(input.byte()));
+            let hops = input.byte();
             let found = self.table.find(now, key);
             self.compare(now, [kind, number], found);
             let route = Route { source, ttl: input.byte(), hops };

@@ -93,7 +93,8 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
 /// An index keeps the laws, whatever its users send, with any number of slots.
 pub fn index(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (users, files) = (input.below(5), input.below(6));
+    let users = input.below(5);
+    let files = input.below(6);
     let bytes = input.bytes(usize::MAX);
     let new = || {
         let mut config = IndexConfig::CUSTOMARY;

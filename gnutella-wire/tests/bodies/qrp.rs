@@ -20,7 +20,8 @@ pub fn payload(bytes: &[u8]) {
             assert!(!qrp.to_string().is_empty());
         }
         Err(error) => {
-            let (function, len) = (Function::QRP, bytes.len());
+            let function = Function::QRP;
+            let len = bytes.len();
             assert_eq!(error, DecodeError::Malformed { function, len });
         }
     }
@@ -84,7 +85,9 @@ impl Model {
     fn end(&mut self, progress: Progress) {
         self.seq += 1;
         if progress == Progress::Complete {
-            (self.bytes, self.seq, self.whole) = (0, 0, true);
+            self.bytes = 0;
+            self.seq = 0;
+            self.whole = true;
         }
     }
 
@@ -187,7 +190,8 @@ pub fn tables(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let bits = 1 + input.below(12) as u8;
     let memory = 1 + input.below(300);
-    let (chunk, infinity) = (1 + input.below(300), 2 + input.below(7) as u8);
+    let chunk = 1 + input.below(300);
+    let infinity = 2 + input.below(7) as u8;
     let rules = [KeywordRules::LimeWire, KeywordRules::Gtkg][input.below(2)];
     let mut receiver = TableReceiver::new(vec![0; memory]).unwrap();
     let mut table = QueryTable::new(bits, vec![0; QueryTable::memory_len(bits)]).unwrap();
@@ -218,7 +222,8 @@ pub fn tables(bytes: &[u8]) {
 }
 
 fn send(patch: &PatchEncoder<'_>, receiver: &mut TableReceiver<Vec<u8>>) {
-    let (mut entries, last) = (Vec::new(), patch.message_count());
+    let mut entries = Vec::new();
+    let last = patch.message_count();
     for seq_no in 1..=last {
         let mut out = vec![0; Patch::MIN_LEN + patch.entries_len()];
         let len = patch.encode(seq_no, &mut out).unwrap();

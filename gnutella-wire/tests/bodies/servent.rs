@@ -81,7 +81,8 @@ impl Node {
                 targets = self.0.targets(forward.to).collect();
                 assert!(!targets.is_empty() && !targets.contains(&from), "back to the sender");
                 assert_ne!(self.0.config().role, Role::Leaf, "a leaf never forwards");
-                let (was, is) = (&bytes[..HEADER_LEN], &forward.header[..]);
+                let was = &bytes[..HEADER_LEN];
+                let is = &forward.header[..];
                 assert_eq!((&was[..17], &was[19..]), (&is[..17], &is[19..]), "the rest untouched");
                 let last = is[17] == 1 && was[17] == 1; // for leaves
                 assert!(
@@ -163,7 +164,8 @@ fn some_message(input: &mut Input<'_>) -> Vec<u8> {
         return input.bytes(len).to_vec();
     };
     let guid = Guid([input.byte() % 4; 16]);
-    let (ttl, hops) = (input.byte() % 20, input.byte() % 5);
+    let ttl = input.byte() % 20;
+    let hops = input.byte() % 5;
     let len = input.below(48);
     let mut payload = input.array::<48>()[..len].to_vec();
     if function == 0x30 {
@@ -204,7 +206,8 @@ impl Machine for Node {
                 neighbour.degree = u16::from(bits >> 3);
                 let port = 6343 + u16::from(bits >> 5);
                 neighbour.address = Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-                let (room, before) = (self.0.has_room(role), self.0.clone());
+                let room = self.0.has_room(role);
+                let before = self.0.clone();
                 let done = self.0.handle_connected(now, link, neighbour);
                 assert!(room || done.is_err(), "{before:?}");
                 Outcome::of(done)

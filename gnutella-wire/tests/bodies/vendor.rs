@@ -19,7 +19,8 @@ pub fn payload(bytes: &[u8]) {
             }
         }
         Err(error) => {
-            let (function, len) = (Function::VENDOR, bytes.len());
+            let function = Function::VENDOR;
+            let len = bytes.len();
             assert_eq!(error, DecodeError::Malformed { function, len });
         }
     }

@@ -77,7 +77,9 @@ impl World {
         let full = ServentLimits { hosts: 32, queries: 8, tables: 34 * 2_048, ..flooding };
         let storage = ServentVec::new(if modern { full } else { flooding });
         let servent = Servent::new(config, storage).unwrap();
-        let (wires, hits, pushes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let wires = BTreeMap::new();
+        let hits = Vec::new();
+        let pushes = Vec::new();
         let files = Vec::new();
         let host = Host { servent, modern, wires, files, queries: 0, pongs: 0, hits, pushes };
         self.hosts.insert(Addr(number), host);
@@ -121,7 +123,8 @@ impl World {
     }
 
     pub(crate) fn search(&mut self, number: u32, guid: Guid, words: &str) {
-        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let now = self.net.now();
+        let mut buf = [0; 256];
         let query = Query::new(Text::new(words.as_bytes()).unwrap());
         let flags = QueryFlags::LEAF_GUIDED;
         let query = if self.host(number).modern { Query { flags, ..query } } else { query };
@@ -131,20 +134,23 @@ impl World {
     }
 
     pub(crate) fn ping(&mut self, number: u32, guid: Guid) {
-        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let now = self.net.now();
+        let mut buf = [0; 256];
         let sent = self.host(number).servent.ping(now, guid, &mut buf).unwrap();
         self.dispatch(number, sent.to, &buf[..sent.len]);
     }
 
     pub(crate) fn push(&mut self, number: u32, guid: Guid, servent: ServentId, index: u32) {
-        let (now, mut buf) = (self.net.now(), [0; 256]);
+        let now = self.net.now();
+        let mut buf = [0; 256];
         let sent = self.host(number).servent.push(now, guid, servent, index, &mut buf).unwrap();
         self.dispatch(number, sent.to, &buf[..sent.len]);
     }
 
     /// Answers a query with all files that the host has.
     pub(crate) fn answer(&mut self, number: u32, guid: Guid) {
-        let (now, mut buf) = (self.net.now(), [0; 512]);
+        let now = self.net.now();
+        let mut buf = [0; 512];
         let host = self.host(number);
         let record = |(index, name): (usize, &&'static str)| Record {
             index: index as u32 + 1,

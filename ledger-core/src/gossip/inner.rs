@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use super::blocks::BlockRequest;
+use super::chunk_request::ChunkRequest;
 use super::config::GossipConfig;
 use super::message::{MAX_IDS, Status};
 use super::peer::{MAX_PENALTY, PeerSlot, Phase, Sync};
-use super::snapshots::ChunkRequest;
 use super::storage::GossipParts;
 use super::transactions::{Transactions, TransactionsRef, TransactionsRoot};
 use super::types::{BlockVerdict, CloseReason, Event, TransactionVerdict};

@@ -62,6 +62,7 @@
 
 mod bits;
 mod blocks;
+mod chunk_request;
 mod commitments;
 mod config;
 mod frame;

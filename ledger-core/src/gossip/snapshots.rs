@@ -3,50 +3,15 @@
 use core::time::Duration;
 
 use super::blocks::{Asked, bit};
+use super::chunk_request::ChunkRequest;
 use super::inner::InnerMut;
 use super::message::{Message, SnapshotPlace, Status};
-use super::peer::PeerSlot;
 use super::types::CloseReason;
 use crate::error::BufferTooSmall;
 use crate::hash::BlockId;
 
 /// The penalty for a chunk that nobody asked for. A late answer looks the same, so it is small.
 const UNSOLICITED: u16 = 5;
-
-/// The chunk that is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChunkRequest {
-    place: SnapshotPlace,
-    asked: Option<Asked>,
-    excluded: u64, // peers that do not have it or did not answer, one bit each
-}
-
-impl ChunkRequest {
-    /// Returns the peer to ask: the most reliable, then the fastest.
-    fn choose(&self, peers: &[PeerSlot]) -> Option<usize> {
-        let has_it = |peer: &PeerSlot| peer.snapshot.is_some_and(|it| it.tip == self.place.block);
-        let may_ask = |at: usize, peer: &PeerSlot| {
-            peer.is_open() && self.excluded & bit(at) == 0 && has_it(peer)
-        };
-        let slots = peers.iter().enumerate().filter(|(at, peer)| may_ask(*at, peer));
-        slots.min_by_key(|(at, peer)| (peer.stalls, peer.latency, *at)).map(|(at, _)| at)
-    }
-
-    pub(super) fn deadline(&self, timeout: Duration) -> Option<Duration> {
-        self.asked.and_then(|asked| asked.at.checked_add(timeout))
-    }
-
-    fn exclude(&mut self, peer: usize) {
-        self.excluded |= bit(peer);
-        self.asked = self.asked.filter(|asked| asked.peer != peer);
-    }
-
-    /// Forgets a peer whose slot is freed.
-    pub(super) fn forget(&mut self, peer: usize) {
-        self.excluded &= !bit(peer);
-        self.asked = self.asked.filter(|asked| asked.peer != peer);
-    }
-}
 
 impl InnerMut<'_> {
     pub(super) fn offer_snapshot(&mut self, now: Duration, offer: Option<Status>) {

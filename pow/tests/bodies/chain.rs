@@ -50,7 +50,8 @@ pub fn chain(bytes: &[u8]) {
     let mut all = vec![past(0, &tip)];
     let mut work = chain.work();
     while !input.is_empty() && all.len() < 40 {
-        let (kind, step) = (input.byte(), i32::from(input.u16() as i16));
+        let kind = input.byte();
+        let step = i32::from(input.u16() as i16);
         let time = tip.time.saturating_add_signed(step);
         let parent = all[all.len() - 1];
         let bits = rule.required(&parent, time.into(), &&all[..]).expect("all is kept");
@@ -63,7 +64,8 @@ pub fn chain(bytes: &[u8]) {
         next.nonce =
             (0..100).find(|nonce| Header { nonce: *nonce, ..next }.has_valid_work()).unwrap_or(0);
         let now = if kind & 64 == 0 { u64::MAX } else { u64::from(tip.time) };
-        let (before, result) = (chain, chain.append(now, &next));
+        let before = chain;
+        let result = chain.append(now, &next);
         assert_eq!(result.map(|_| ()), model(&rule, &all, &tip, now, &next, bits));
         match result {
             Err(_) => assert_eq!(chain, before, "refused: nothing changed"),
@@ -104,7 +106,8 @@ fn model(
     next: &Header,
     expected: CompactTarget,
 ) -> Result<(), HeaderError> {
-    let (time, found) = (next.time, next.bits);
+    let time = next.time;
+    let found = next.bits;
     let mut earliest = i64::from(median(all)) + 1;
     if rule.bip94 && all.len().is_multiple_of(10) {
         earliest = earliest.max(i64::from(tip.time) - 600);

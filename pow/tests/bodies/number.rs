@@ -11,7 +11,8 @@ pub fn number(bytes: &[u8]) {
     let [a_by, b_by] = [input.u16(), input.u16()].map(|by| u32::from(by % 257));
     let a = U256::from_be_bytes(&input.array()).unbounded_shr(a_by);
     let b = U256::from_be_bytes(&input.array()).unbounded_shr(b_by);
-    let (big_a, big_b) = (big(a), big(b));
+    let big_a = big(a);
+    let big_b = big(b);
     let by = u32::from(input.u16() % 300);
     assert_eq!(U256::from_be_bytes(&a.to_be_bytes()), a);
     let mut reversed = a.to_be_bytes();
@@ -37,7 +38,8 @@ pub fn compact(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let compact = CompactTarget(input.u32());
     let raw = compact.decode();
-    let (mantissa, size) = (BigUint::from(compact.0 & 0x007f_ffff), compact.0 >> 24);
+    let mantissa = BigUint::from(compact.0 & 0x007f_ffff);
+    let size = compact.0 >> 24;
     let up = size.saturating_sub(3) * 8;
     let down = 3_u32.saturating_sub(size) * 8;
     let value = (mantissa << up) >> down;

@@ -188,7 +188,9 @@ fn audit(network: &Network, replicas: &[Replica]) -> cli::Result<Vec<u64>> {
 
 /// Counts the barrels on the board, and returns how many remain in Thasos.
 fn reconcile(blocks: &[Vec<u8>]) -> cli::Result<u64> {
-    let (mut produced, mut sent, mut received) = (0_u64, 0_u64, 0_u64);
+    let mut produced = 0_u64;
+    let mut sent = 0_u64;
+    let mut received = 0_u64;
     for bytes in blocks {
         let (block, _) = Block::decode(bytes).map_err(sentence)?;
         for signed in block.body() {

@@ -80,7 +80,8 @@ impl Core<'_> {
         match *answer {
             Answer::Part(part) if wish.method == Method::Get => {
                 let end = part.last.saturating_add(1);
-                let (first, file) = (part.first, offer.file);
+                let first = part.first;
+                let file = offer.file;
                 let takes_slot = offer.takes_slot;
                 let Some(client) = self.client(index) else { return };
                 client.phase = Phase::Sending(Body {

@@ -423,7 +423,8 @@ fn ask_proxy(ctx: &Ctx, proxy: SocketAddrV4, wanted: PushProxy) -> io::Result<()
         keep_alive: false,
         range: None,
     };
-    let (host, own) = (proxy.to_string(), ctx.address.to_string());
+    let host = proxy.to_string();
+    let own = ctx.address.to_string();
     let headers = [Header::new("Host", &host), Header::new("X-Node", &own)];
     let mut buf = vec![0; request.encoded_len(&headers)];
     request.encode(&headers, &mut buf).map_err(io::Error::other)?;

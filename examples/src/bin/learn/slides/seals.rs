@@ -243,7 +243,8 @@ pub const FACTS: &[Fact] = &[
             let proposers = |seal: fn(u8) -> Result<Sealed, String>| {
                 (0..10).filter(|person| seal(*person).is_ok()).count()
             };
-            let (stake, authority) = (proposers(by_stake), proposers(by_authority));
+            let stake = proposers(by_stake);
+            let authority = proposers(by_authority);
             let right = hashes > 0 && (stake, authority) == (3, 1);
             holds(right, format!("{hashes}, 0, 0; of ten keys {stake} and {authority}"))
         },

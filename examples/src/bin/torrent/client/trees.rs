@@ -50,7 +50,8 @@ pub fn trees<'a>(metainfo: &Metainfo<'a>, fetched: Option<Vec<MerkleHash>>) -> T
     let complete = files.iter().all(|(_, known)| *known);
     let files: Vec<V2File> = files.into_iter().map(|(file, _)| file).collect();
     if !is_v2_alone(metainfo) {
-        let (geometry, hashes) = (metainfo.geometry(), metainfo.hashes());
+        let geometry = metainfo.geometry();
+        let hashes = metainfo.hashes();
         // Without the layers, which a link does not have, version 1 is enough.
         return match Geometry::of_hybrid(&files, geometry.total(), geometry.full_piece_len()) {
             Ok(_) if complete => Trees::Hybrid(files, geometry, hashes, known),

@@ -45,7 +45,8 @@ impl Ring {
         };
         let members = peers.iter().copied().map(member).collect();
         let rng = Rng::new(9);
-        let (now, delay) = (Duration::ZERO, Duration::ZERO);
+        let now = Duration::ZERO;
+        let delay = Duration::ZERO;
         let net = VecDeque::new();
         Self { members, now, net, delay, loss: 0, rng, sent: 0, answers: vec![] }
     }

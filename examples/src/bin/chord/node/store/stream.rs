@@ -272,7 +272,8 @@ mod tests {
     fn ranges_overlap_exactly_where_they_have_keys_in_common() {
         for n in 0..5_u32.pow(4) {
             let at = |place| (n / 5_u32.pow(place) % 5) as u8;
-            let (one, two) = (range(at(0), at(1)), range(at(2), at(3)));
+            let one = range(at(0), at(1));
+            let two = range(at(2), at(3));
             let common = (0..5).map(|n| Id160::from([n; 20]));
             let common = common.filter(|key| one.contains(*key) && two.contains(*key)).count();
             assert_eq!(overlap(one, two), common > 0, "{one} {two}");

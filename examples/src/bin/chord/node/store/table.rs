@@ -359,7 +359,8 @@ mod tests {
 
     fn key(first: u8, last: u8) -> Id160 {
         let mut bytes = [0; 20];
-        (bytes[0], bytes[19]) = (first, last);
+        bytes[0] = first;
+        bytes[19] = last;
         Id160::from(bytes)
     }
 
@@ -392,7 +393,8 @@ mod tests {
     fn digests_agree_exactly_where_the_entries_do() {
         let mut rng = sim::Rng::new(1);
         for _ in 0..300 {
-            let (mut one, mut two) = (store(1 << 20), store(1 << 20));
+            let mut one = store(1 << 20);
+            let mut two = store(1 << 20);
             let mut random = || key(rng.below(3) as u8 * 100, rng.below(4) as u8);
             let range = KeyRange { after: random(), through: random() };
             for _ in 0..6 {
