@@ -204,13 +204,41 @@ fn an_ultrapeer_has_the_headers_that_others_require() {
     assert!(text.lines().all(|line| !line.starts_with([' ', '\t'])), "nothing is folded");
 }
 
+/// What `LimeWire` asks of a leaf that is not of its own make; without it, "503 Not Good Leaf".
 #[test]
-fn a_leaf_and_a_peer_introduce_themselves() {
-    let leaf = headers_of(Config::leaf(ServentId([1; 16]), address(1)));
-    assert!(leaf.contains("\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n"));
-    assert!(!leaf.contains("X-Degree"));
+fn a_leaf_has_the_headers_that_others_require() {
+    let text = headers_of(Config::leaf(ServentId([1; 16]), address(1)));
+    let (head, _) = Head::decode(text.as_bytes(), HeadLimits::GTKG).unwrap();
+    let number = |name| head.header(name).and_then(Value::parse::<u32>);
+    assert!(text.contains("\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n"));
+    assert!(number("X-Degree") >= Some(15));
+    assert!(head.header("X-Ultrapeer-Query-Routing").is_some());
+    assert!(head.header("X-Dynamic-Querying").is_some());
+    assert!(number("X-Max-TTL").is_some_and(|ttl| ttl < 5));
+    assert_eq!(head.header("X-Requeries").and_then(Value::as_str), Some("False"));
+    assert!(head.headers().count() <= 30, "LimeWire reads no more");
+}
+
+#[test]
+fn a_peer_introduces_itself() {
     let peer = headers_of(Config::peer(ServentId([1; 16]), address(1)));
     assert_eq!(peer, "GNUTELLA CONNECT/0.6\r\nUser-Agent: demo/1.0\r\n\r\n");
+}
+
+/// Every header has its place: the longest list of an ultrapeer that compresses and answers by datagram.
+#[test]
+fn no_header_is_left_out() {
+    let config = Config::ultrapeer(ServentId([1; 16]), address(1));
+    let limits = ServentLimits::of(&config);
+    let servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    let headers = servent.handshake_headers("demo/1.0").with_deflate().with_guess();
+    let greeting = b"GNUTELLA CONNECT/0.6\r\nAccept-Encoding: deflate\r\n\r\n";
+    let (head, _) = Head::decode(greeting, HeadLimits::GTKG).unwrap();
+    let agreement = headers.agreement(&head);
+    let names: Vec<_> = agreement.as_slice().iter().map(|header| header.name).collect();
+    assert_eq!(names.len(), headers.greeting().as_slice().len() + 1);
+    assert_eq!(names.last(), Some(&"Content-Encoding"));
+    assert!(names.contains(&"X-Guess") && names.contains(&"Listen-IP"), "{names:?}");
 }
 
 #[test]

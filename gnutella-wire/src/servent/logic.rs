@@ -212,7 +212,7 @@ impl Core<'_> {
             Insertion::Known(first) => {
                 count(&mut self.state.stats.duplicates);
                 if let Some(conn) = self.conn(index).filter(|_| first.source == source) {
-                    repeats(conn);
+                    repeats(conn, seconds(now));
                 }
                 Seen::Yes
             }
