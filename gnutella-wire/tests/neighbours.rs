@@ -6,10 +6,10 @@ use core::time::Duration;
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::head::{Head, HeadLimits, Value};
 use gnutella_wire::servent::ServentStorage;
-use gnutella_wire::wire::{ByeCode, Function, Header, Limits};
+use gnutella_wire::wire::{ByeCode, Function, Header, Limits, Query};
 use gnutella_wire::{
-    CloseReason, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId, ServentLimits,
-    ServentVec,
+    CloseReason, CommandError, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId,
+    ServentLimits, ServentVec, Text,
 };
 
 const A: ConnId = ConnId(0);
@@ -267,4 +267,27 @@ fn a_refusal_names_its_code_and_other_hosts() {
     assert_eq!(hosts.map(|header| header.value), Some("10.0.0.2:6346,10.0.0.3:6346"));
     servent.leave(Duration::ZERO);
     assert_eq!(judge(&servent, "X-Ultrapeer: True"), Err("503 Servent Shutdown".into()));
+}
+
+/// A query that came by datagram goes to the leaves alone, and their hits are delivered.
+#[test]
+fn a_query_by_datagram_goes_to_the_leaves_only() {
+    let mut servent = ultrapeer();
+    let leaf = ConnId(2);
+    servent.handle_connected(Duration::ZERO, leaf, Role::Leaf).unwrap();
+    let query = Query::new(Text::new(b"jude").unwrap());
+    let guid = Guid([0x51; 16]);
+    let mut buf = [0; 64];
+    let sent = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf).unwrap();
+    assert_eq!(servent.targets(sent.to).collect::<Vec<_>>(), [leaf]);
+    let header = Header::decode(&buf[..sent.len], Limits::GTKG).unwrap().0;
+    assert_eq!((header.function, header.ttl, header.hops), (Function::QUERY, 1, 0));
+    let again = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf);
+    assert_eq!(again, Err(CommandError::GuidInUse(guid)));
+    let hit = [&[1, 0, 0, 10, 0, 0, 3, 0, 0, 0, 0][..], &[0; 8], b"x\0\0", &[3; 16]].concat();
+    let len = hit.len() as u32;
+    let header = Header { guid, function: Function::QUERY_HIT, ttl: 1, hops: 0, len };
+    let hit = [&header.to_bytes()[..], &hit].concat();
+    let received = servent.handle_bytes(Duration::ZERO, leaf, &hit).unwrap();
+    assert!(received.outcome.and_then(|handled| handled.message).is_some());
 }
