@@ -5,7 +5,7 @@
 //! unreadable line or list element costs only itself.
 
 use core::fmt;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::str::FromStr;
 
 use crate::error::DecodeError;
@@ -212,6 +212,11 @@ impl<'a> Value<'a> {
         core::str::from_utf8(word).ok()?.parse().ok()
     }
 
+    /// Reads a decimal number up to the first white space.
+    pub(crate) fn number(self) -> Option<u16> {
+        self.0.split(u8::is_ascii_whitespace).next().and_then(decimal)
+    }
+
     /// Returns what stands before and after the first `separator`.
     pub(crate) fn split_once(self, separator: u8) -> Option<(Self, Self)> {
         let at = self.0.iter().position(|byte| *byte == separator)?;
@@ -269,7 +274,7 @@ impl<'a> Field<'a> {
         }
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = line.split_at_checked(colon)?;
-        let name = core::str::from_utf8(name).ok()?.trim();
+        let name = core::str::from_utf8(name.trim_ascii()).ok()?;
         Some(Self { name, value: Value::trimmed(value.get(1..)?) })
     }
 }
@@ -308,9 +313,28 @@ impl Value<'_> {
     /// Reads an address, with or without a port, and ignores what follows it.
     #[must_use]
     pub fn address(self) -> Option<SocketAddrV4> {
-        let ip = || self.parse().map(|ip| SocketAddrV4::new(ip, Self::PORT));
-        self.parse().or_else(ip)
+        let word = self.0.split(u8::is_ascii_whitespace).next()?;
+        let mut parts = word.splitn(2, |byte| *byte == b':');
+        let mut octets = parts.next()?.split(|byte| *byte == b'.');
+        let mut ip = [0; 4];
+        for octet in &mut ip {
+            let digits = octets.next()?;
+            // As in the standard library: "010" might mean eight.
+            let is_plain = digits.len() == 1 || digits.first() != Some(&b'0');
+            *octet = u8::try_from(decimal(digits).filter(|_| is_plain)?).ok()?;
+        }
+        let port = parts.next().map_or(Some(Self::PORT), decimal)?;
+        octets.next().is_none().then(|| SocketAddrV4::new(Ipv4Addr::from(ip), port))
     }
+}
+
+/// Reads digits alone.
+fn decimal(digits: &[u8]) -> Option<u16> {
+    let value = |sum: u16, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(digit.into())
+    };
+    digits.iter().try_fold(0, value).filter(|_| !digits.is_empty())
 }
 
 /// Writes header lines and the empty line. A header that would not be one line, because it holds a

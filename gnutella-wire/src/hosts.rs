@@ -3,6 +3,7 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
+use crate::machine::earliest;
 use crate::place::Place;
 use crate::rng::mix;
 
@@ -230,7 +231,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
             let at = if entry.dialling { entry.give_up_at(timeout) } else { entry.retry_at() };
             at.map(|at| Duration::from_secs(at.into()))
         };
-        self.entries().filter_map(next).filter(|at| *at > now).min()
+        earliest(&mut self.entries().filter_map(next).filter(|at| *at > now))
     }
 
     /// Returns how many hosts are remembered.
@@ -303,9 +304,9 @@ fn place_of(
     let best = all().filter(|(_, entry)| may_go(entry)).map(|(_, entry)| rank(entry)).min()?;
     let candidates = || all().filter(|(_, entry)| may_go(entry) && rank(entry) == best);
     let place = u64::from(address.ip().to_bits()) << 16 | u64::from(address.port());
-    let random = mix(seed ^ place.wrapping_add(u64::from(at) << 48));
-    let count = u64::try_from(candidates().count()).unwrap_or(u64::MAX);
-    let chosen = usize::try_from(random.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+    let random = mix(seed ^ place.wrapping_add(u64::from(at) << 48)) >> 32; // a device divides 32 bits
+    let random = usize::try_from(random).unwrap_or(0);
+    let chosen = random.checked_rem(candidates().count()).unwrap_or(0);
     candidates().nth(chosen).map(|(at, _)| at)
 }
 

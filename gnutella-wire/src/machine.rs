@@ -1,8 +1,27 @@
 //! What the machines of this crate have in common: connections, received bytes, transmitted bytes.
 
 use core::fmt;
+use core::time::Duration;
 
 use thiserror::Error;
+
+/// Returns a deadline, later than now; `None` at the end of time.
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+pub(crate) fn after(now: Duration, wait: Duration) -> Option<Duration> {
+    now.checked_add(wait.max(Duration::from_millis(1)))
+}
+
+/// Returns the earliest of some points in time.
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+pub(crate) fn earliest(times: &mut dyn Iterator<Item = Duration>) -> Option<Duration> {
+    let mut first = None;
+    for at in times {
+        if first.is_none_or(|first| at < first) {
+            first = Some(at);
+        }
+    }
+    first
+}
 
 /// Names a connection. The caller chooses the numbers, for example the index of the socket, and may
 /// use one again once the connection that had it is closed.

@@ -15,6 +15,7 @@ impl Rng {
     }
 
     /// Returns a number below `bound`, or 0 if `bound` is 0.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next_u64()).wrapping_mul(u128::from(bound)) >> 64;
         u64::try_from(product).unwrap_or(0)
@@ -22,6 +23,7 @@ impl Rng {
 }
 
 /// Spreads the bits of a word.
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
 pub(crate) const fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

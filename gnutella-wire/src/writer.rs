@@ -37,6 +37,7 @@ impl<'b> Writer<'b> {
         self.len
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {

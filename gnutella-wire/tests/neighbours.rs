@@ -6,10 +6,10 @@ use core::time::Duration;
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::head::{Head, HeadLimits, Value};
 use gnutella_wire::servent::ServentStorage;
-use gnutella_wire::wire::{ByeCode, Function, Header, Limits};
+use gnutella_wire::wire::{ByeCode, Function, Header, Limits, Query};
 use gnutella_wire::{
-    CloseReason, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId, ServentLimits,
-    ServentVec,
+    CloseReason, CommandError, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId,
+    ServentLimits, ServentVec, Text,
 };
 
 const A: ConnId = ConnId(0);
@@ -204,13 +204,41 @@ fn an_ultrapeer_has_the_headers_that_others_require() {
     assert!(text.lines().all(|line| !line.starts_with([' ', '\t'])), "nothing is folded");
 }
 
+/// What `LimeWire` asks of a leaf that is not of its own make; without it, "503 Not Good Leaf".
 #[test]
-fn a_leaf_and_a_peer_introduce_themselves() {
-    let leaf = headers_of(Config::leaf(ServentId([1; 16]), address(1)));
-    assert!(leaf.contains("\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n"));
-    assert!(!leaf.contains("X-Degree"));
+fn a_leaf_has_the_headers_that_others_require() {
+    let text = headers_of(Config::leaf(ServentId([1; 16]), address(1)));
+    let (head, _) = Head::decode(text.as_bytes(), HeadLimits::GTKG).unwrap();
+    let number = |name| head.header(name).and_then(Value::parse::<u32>);
+    assert!(text.contains("\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n"));
+    assert!(number("X-Degree") >= Some(15));
+    assert!(head.header("X-Ultrapeer-Query-Routing").is_some());
+    assert!(head.header("X-Dynamic-Querying").is_some());
+    assert!(number("X-Max-TTL").is_some_and(|ttl| ttl < 5));
+    assert_eq!(head.header("X-Requeries").and_then(Value::as_str), Some("False"));
+    assert!(head.headers().count() <= 30, "LimeWire reads no more");
+}
+
+#[test]
+fn a_peer_introduces_itself() {
     let peer = headers_of(Config::peer(ServentId([1; 16]), address(1)));
     assert_eq!(peer, "GNUTELLA CONNECT/0.6\r\nUser-Agent: demo/1.0\r\n\r\n");
+}
+
+/// Every header has its place: the longest list of an ultrapeer that compresses and answers by datagram.
+#[test]
+fn no_header_is_left_out() {
+    let config = Config::ultrapeer(ServentId([1; 16]), address(1));
+    let limits = ServentLimits::of(&config);
+    let servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    let headers = servent.handshake_headers("demo/1.0").with_deflate().with_guess();
+    let greeting = b"GNUTELLA CONNECT/0.6\r\nAccept-Encoding: deflate\r\n\r\n";
+    let (head, _) = Head::decode(greeting, HeadLimits::GTKG).unwrap();
+    let agreement = headers.agreement(&head);
+    let names: Vec<_> = agreement.as_slice().iter().map(|header| header.name).collect();
+    assert_eq!(names.len(), headers.greeting().as_slice().len() + 1);
+    assert_eq!(names.last(), Some(&"Content-Encoding"));
+    assert!(names.contains(&"X-Guess") && names.contains(&"Listen-IP"), "{names:?}");
 }
 
 #[test]
@@ -239,4 +267,27 @@ fn a_refusal_names_its_code_and_other_hosts() {
     assert_eq!(hosts.map(|header| header.value), Some("10.0.0.2:6346,10.0.0.3:6346"));
     servent.leave(Duration::ZERO);
     assert_eq!(judge(&servent, "X-Ultrapeer: True"), Err("503 Servent Shutdown".into()));
+}
+
+/// A query that came by datagram goes to the leaves alone, and their hits are delivered.
+#[test]
+fn a_query_by_datagram_goes_to_the_leaves_only() {
+    let mut servent = ultrapeer();
+    let leaf = ConnId(2);
+    servent.handle_connected(Duration::ZERO, leaf, Role::Leaf).unwrap();
+    let query = Query::new(Text::new(b"jude").unwrap());
+    let guid = Guid([0x51; 16]);
+    let mut buf = [0; 64];
+    let sent = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf).unwrap();
+    assert_eq!(servent.targets(sent.to).collect::<Vec<_>>(), [leaf]);
+    let header = Header::decode(&buf[..sent.len], Limits::GTKG).unwrap().0;
+    assert_eq!((header.function, header.ttl, header.hops), (Function::QUERY, 1, 0));
+    let again = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf);
+    assert_eq!(again, Err(CommandError::GuidInUse(guid)));
+    let hit = [&[1, 0, 0, 10, 0, 0, 3, 0, 0, 0, 0][..], &[0; 8], b"x\0\0", &[3; 16]].concat();
+    let len = hit.len() as u32;
+    let header = Header { guid, function: Function::QUERY_HIT, ttl: 1, hops: 0, len };
+    let hit = [&header.to_bytes()[..], &hit].concat();
+    let received = servent.handle_bytes(Duration::ZERO, leaf, &hit).unwrap();
+    assert!(received.outcome.and_then(|handled| handled.message).is_some());
 }

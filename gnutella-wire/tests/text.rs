@@ -162,3 +162,26 @@ fn connection_may_be_a_list() {
     let old = head(b"GET / HTTP/1.0\r\nconnection: TE,Keep-alive\r\n\r\n");
     assert!(Request::from_head(&old).unwrap().keep_alive);
 }
+
+/// Addresses are read without the standard library's parser, which is large on a device, and alike.
+#[test]
+fn an_address_is_read_as_the_standard_library_reads_it() {
+    let parts =
+        ["0", "1", "01", "00", "255", "256", "1000", "", "-1", "+1", "a", " ", "65535", "65536"];
+    let mut texts = vec!["1.2.3".to_owned(), "1.2.3.4.5".into(), "1.2.3.4:".into(), ":5".into()];
+    for part in parts {
+        texts.push(format!("{part}.2.3.4"));
+        texts.push(format!("1.2.3.{part}"));
+        texts.push(format!("1.2.3.4:{part}"));
+        texts.push(format!("1.2.3.{part}:007"));
+    }
+    for text in texts {
+        let line = format!("HTTP/1.1 200 OK\r\nX-Alt: {text}\r\n\r\n");
+        let word = text.trim();
+        let plain = || word.parse().map(|ip| std::net::SocketAddrV4::new(ip, 6_346));
+        let expected = word.parse::<std::net::SocketAddrV4>().or_else(|_| plain()).ok();
+        let is_one_word = !word.contains(' ');
+        let read = head(line.as_bytes()).addresses("X-Alt").next();
+        assert!(read == expected || !is_one_word, "{text:?}: {read:?}, not {expected:?}");
+    }
+}

@@ -7,6 +7,9 @@ use core::fmt::{self, Write as _};
 use super::base32;
 use crate::qrp::KeywordHash;
 
+/// What stands before a hash in base 32.
+const SHA1: &[u8] = b"urn:sha1:";
+
 /// A SHA-1 hash, printed as 32 characters of base 32.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha1(pub [u8; 20]);
@@ -30,7 +33,7 @@ impl Urn {
     /// with which a query asks for such names, are others.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        if let Some(hash) = after(text, b"urn:sha1:") {
+        if let Some(hash) = after(text, SHA1) {
             return Sha1::parse(hash).map(Self::Sha1);
         }
         let print = after(text, b"urn:bitprint:")?;
@@ -51,7 +54,9 @@ impl Urn {
     /// Returns what stands for the file in a query-routing table: the hash of its `urn:sha1:` form.
     #[must_use]
     pub fn keyword_hash(&self) -> KeywordHash {
-        KeywordHash::of_display(Self::Sha1(self.sha1()))
+        let hash = self.sha1().0;
+        let text = SHA1.iter().copied().chain(base32::characters(&hash));
+        KeywordHash::of_units(text.map(u16::from)) // not by its `Display`: a device need not link formatting
     }
 }
 

@@ -133,10 +133,10 @@ impl Folded<'_> {
             }
             let c = self.source.next()?;
             self.parts.clear();
-            match self.rules {
-                KeywordRules::LimeWire => fold::decompose(c, |c| self.parts.put(fold::lower(c))),
-                KeywordRules::Gtkg => fold::decompose(fold::lower(c), |c| self.parts.put(c)),
-            }
+            let lowers_first = self.rules == KeywordRules::Gtkg;
+            let lower_if = |wanted, c| if wanted { fold::lower(c) } else { c };
+            let c = lower_if(lowers_first, c);
+            fold::decompose(c, |part| self.parts.put(lower_if(!lowers_first, part)));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The hash of a word (QRP 1.0, 2.2, with the reading of "character" that servents agree on).
 
-use core::fmt::{self, Write as _};
-
 /// The multiplier: about 2^32 / golden ratio, without its last bits.
 const FACTOR: u32 = 0x4F1B_BCDC;
 
@@ -22,6 +20,9 @@ const FACTOR: u32 = 0x4F1B_BCDC;
 pub struct KeywordHash(u32);
 
 impl KeywordHash {
+    /// The hash of the empty word.
+    pub(crate) const EMPTY: Self = Self(0);
+
     /// Hashes a word, or the text of a URN such as `urn:sha1:..`.
     #[must_use]
     #[inline]
@@ -49,13 +50,6 @@ impl KeywordHash {
     pub fn of_units(units: impl IntoIterator<Item = u16>) -> Self {
         let mut mixer = Mixer::default();
         units.into_iter().for_each(|unit| mixer.unit(unit));
-        mixer.finish()
-    }
-
-    /// Hashes what a value prints.
-    pub(crate) fn of_display(value: impl fmt::Display) -> Self {
-        let mut mixer = Mixer::default();
-        let _ = write!(mixer, "{value}"); // cannot fail
         mixer.finish()
     }
 
@@ -107,13 +101,6 @@ impl Mixer {
 
     pub(super) fn finish(self) -> KeywordHash {
         KeywordHash(u32::from_le_bytes(self.bytes).wrapping_mul(FACTOR))
-    }
-}
-
-impl fmt::Write for Mixer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.encode_utf16().for_each(|unit| self.unit(unit));
-        Ok(())
     }
 }
 

@@ -45,6 +45,7 @@ impl QueryTable<()> {
 
     /// Returns the memory that a table of 2^`bits` slots takes, in bytes: 262,144 for the largest.
     #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub const fn memory_len(bits: u8) -> usize {
         let mut len = 1_usize;
         let mut slots = 3;

@@ -86,10 +86,9 @@ impl WordHashes<'_> {
         let mut bytes = 0_usize;
         for c in self.text.by_ref().take_while(|c| *c != ' ') {
             self.mixer.add(c);
-            self.tail.rotate_left(1);
-            if let Some(last) = self.tail.last_mut() {
-                *last = c;
-            }
+            let [_, rest @ ..] = self.tail; // written out, a device needs no routine that moves memory
+            let [second, third, fourth, fifth] = rest;
+            self.tail = [second, third, fourth, fifth, c];
             chars = chars.saturating_add(1);
             bytes = bytes.saturating_add(c.len_utf8());
         }
@@ -113,9 +112,8 @@ impl WordHashes<'_> {
 
     /// Removes the last character of the word.
     fn cut(&mut self) {
-        if let Some(last) = self.tail.last() {
-            self.mixer.remove(*last);
-        }
-        self.tail.rotate_right(1);
+        let [first, second, third, fourth, last] = self.tail;
+        self.mixer.remove(last);
+        self.tail = ['\0', first, second, third, fourth];
     }
 }

@@ -31,7 +31,35 @@ impl<S: ServentStorage> Servent<S> {
         query: &Query<'_>,
         buf: &mut [u8],
     ) -> Result<Dispatch, CommandError> {
-        self.ask(now, Key::Query(guid), guid, Payload::Query(*query), buf)
+        let ttl = self.state.config.max_ttl;
+        self.ask(
+            now,
+            Key::Query(guid),
+            Message { guid, ttl, hops: 0, payload: Payload::Query(*query) },
+            buf,
+        )
+    }
+
+    /// Asks only the leaves whose tables admit a match, as an ultrapeer does with a query that came to it by
+    /// [datagram](crate::datagram): writes the query into `buf` and returns the connections to write it to.
+    /// Hits arrive through [`handle_bytes`](Self::handle_bytes), as those of an own query.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; nothing changed.
+    pub fn ask_leaves(
+        &mut self,
+        now: Duration,
+        guid: Guid,
+        query: &Query<'_>,
+        buf: &mut [u8],
+    ) -> Result<Dispatch, CommandError> {
+        let message = Message { guid, ttl: 1, hops: 0, payload: Payload::Query(*query) };
+        let len = self.begin(now, Key::Query(guid), message, buf)?;
+        let words = Words::of(query);
+        let (words, header) = (Some(&words), message.header());
+        let fan_out = FanOut { from: None, header, words, scope: FloodScope::Leaves };
+        Ok(Dispatch { to: self.core().choose(&fan_out).0, len })
     }
 
     /// Explores: writes a ping into `buf` and returns the connections to write it to. The pongs
@@ -46,7 +74,9 @@ impl<S: ServentStorage> Servent<S> {
         guid: Guid,
         buf: &mut [u8],
     ) -> Result<Dispatch, CommandError> {
-        self.ask(now, Key::Ping(guid), guid, Payload::Ping(Ping::default()), buf)
+        let ttl = self.state.config.max_ttl;
+        let payload = Payload::Ping(Ping::default());
+        self.ask(now, Key::Ping(guid), Message { guid, ttl, hops: 0, payload }, buf)
     }
 
     /// Answers the query `guid`: writes a hit into `buf` and returns the connection to write it to,
@@ -140,24 +170,34 @@ impl<S: ServentStorage> Servent<S> {
         &mut self,
         now: Duration,
         key: Key,
-        guid: Guid,
-        payload: Payload<'_>,
+        message: Message<'_>,
         buf: &mut [u8],
     ) -> Result<Dispatch, CommandError> {
+        let len = self.begin(now, key, message, buf)?;
+        let payload = buf.get(HEADER_LEN..len).unwrap_or(&[]);
+        Ok(Dispatch { to: self.core().spread_own(&message, payload), len })
+    }
+
+    /// Writes a request, and remembers that its answers are to return here.
+    fn begin(
+        &mut self,
+        now: Duration,
+        key: Key,
+        message: Message<'_>,
+        buf: &mut [u8],
+    ) -> Result<usize, CommandError> {
         let at = self.state.now.max(now);
         if self.core().routes.find(at, key).is_some() {
-            return Err(CommandError::GuidInUse(guid));
+            return Err(CommandError::GuidInUse(message.guid));
         }
-        let ttl = self.state.config.max_ttl;
-        let message = Message { guid, ttl, hops: 0, payload };
         let len = self.encode(message, buf)?;
         let mut core = self.core();
-        if core.routes.insert(at, key, Route { source: OWN, ttl, hops: 0 }) == Insertion::Full {
+        let route = Route { source: OWN, ttl: message.ttl, hops: 0 };
+        if core.routes.insert(at, key, route) == Insertion::Full {
             return Err(CommandError::NoRouteSlots);
         }
         core.state.now = at;
-        let to = core.spread_own(&message, buf.get(HEADER_LEN..len).unwrap_or(&[]));
-        Ok(Dispatch { to, len })
+        Ok(len)
     }
 
     /// Sends a message back along the path that `key` arrived on.

@@ -9,7 +9,7 @@ use super::penalties::Faults;
 use super::quota::Quota;
 use super::table_out::TableOut;
 use crate::id::Guid;
-use crate::machine::ConnId;
+use crate::machine::{ConnId, after, earliest};
 use crate::place::Place;
 use crate::qrp::ReceiverState;
 use crate::routes::RouteSource;
@@ -175,6 +175,7 @@ impl Connection {
     }
 
     /// Traffic of any kind is a sign of life.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(super) fn mark_alive(&mut self, now: Duration, config: &Config) {
         self.asked = false;
         self.missed = 0;
@@ -198,8 +199,9 @@ impl Connection {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn rearm(&mut self, now: Duration, config: &Config) {
-        self.deadline = now.checked_add(config.idle.max(Duration::from_millis(1)));
+        self.deadline = after(now, config.idle);
     }
 
     /// Sends a bye before the connection ends.
@@ -232,5 +234,5 @@ pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
 
 /// Returns when the first connection will have been silent for too long.
 pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
-    conns.iter().filter_map(|slot| slot.live()?.deadline).min()
+    earliest(&mut conns.iter().filter_map(|slot| slot.live()?.deadline))
 }

@@ -12,7 +12,7 @@ use super::storage::ServentStorage;
 use super::timers::Timer;
 use super::types::Handled;
 use crate::error::BufferTooSmall;
-use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit};
+use crate::machine::{ConnId, ConnectError, NotConnected, Received, Transmit, earliest};
 
 impl<S: ServentStorage> Servent<S> {
     /// Handles a new connection whose handshake is done. A [`Role`](super::Role) or what
@@ -191,7 +191,7 @@ impl<S: ServentStorage> Servent<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let parts = self.storage.parts_ref();
-        Timer::ALL.iter().filter_map(|timer| timer.deadline(&self.state, &parts)).min()
+        earliest(&mut Timer::ALL.iter().filter_map(|timer| timer.deadline(&self.state, &parts)))
     }
 
     /// Writes the next message of the servent itself into `buf`: pongs, pings, byes, parts of its

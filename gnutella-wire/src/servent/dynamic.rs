@@ -8,6 +8,7 @@ use super::connection::{ConnSlot, OWN, StatusDue};
 use super::query_slot::{Ask, Next, Pending, Plan, QuerySlot};
 use super::state::Core;
 use crate::id::Guid;
+use crate::machine::{after, earliest};
 use crate::place::Place;
 use crate::routes::RouteSource;
 use crate::wire::QueryStatus;
@@ -54,33 +55,43 @@ impl Core<'_> {
     /// Chooses the slot of a query: of those whose round is over the oldest gives way; one that goes on only
     /// to a query of the same neighbour or network, if these have their share.
     fn query_slot(&self, from: RouteSource) -> Option<usize> {
-        let conns = &*self.conns;
-        let network = |source| {
-            let mut slots = conns.iter().filter(|slot| slot.source() == source);
-            slots.find_map(|slot| slot.live()?.neighbour.network())
-        };
-        let own_network = network(from);
+        let own_network = self.network_of(from);
         let is_from = |query: &Pending| query.from == from && from != OWN;
-        let is_near = |query: &Pending| own_network.is_some() && network(query.from) == own_network;
-        let running = || {
-            let slots = self.queries.iter().enumerate();
-            let queries = slots.filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
-            queries.filter(|(_, query)| query.plan.is_some())
-        };
-        let share = |fraction| self.queries.len().checked_div(fraction).unwrap_or(0).max(1);
-        let oldest = |of: &dyn Fn(&Pending) -> bool, share: usize| {
-            let alike = || running().filter(|(_, query)| of(query));
-            let is_full = alike().count() >= share;
-            alike().filter(|_| is_full).min_by_key(|(_, query)| query.end).map(|(at, _)| at)
-        };
-        let idle = |slot: &QuerySlot| slot.0.as_ref().is_none_or(|query| query.plan.is_none());
-        let age = |slot: &QuerySlot| slot.0.as_ref().map(|query| query.end);
-        oldest(&is_from, share(NEIGHBOUR_FRACTION))
-            .or_else(|| oldest(&is_near, share(NETWORK_FRACTION)))
+        let is_near =
+            |query: &Pending| own_network.is_some() && self.network_of(query.from) == own_network;
+        self.oldest(NEIGHBOUR_FRACTION, &is_from)
+            .or_else(|| self.oldest(NETWORK_FRACTION, &is_near))
             .or_else(|| {
+                let idle =
+                    |slot: &QuerySlot| slot.0.as_ref().is_none_or(|query| query.plan.is_none());
+                let age = |slot: &QuerySlot| slot.0.as_ref().map(|query| query.end);
                 let free = self.queries.iter().enumerate().filter(|(_, slot)| idle(slot));
                 free.min_by_key(|(_, slot)| age(slot)).map(|(at, _)| at)
             })
+    }
+
+    /// Returns the network of a connection, if that is known.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+    fn network_of(&self, source: RouteSource) -> Option<[u8; 2]> {
+        let mut slots = self.conns.iter().filter(|slot| slot.source() == source);
+        slots.find_map(|slot| slot.live()?.neighbour.network())
+    }
+
+    /// Returns the oldest of the queries that go on and are alike, if these have their share of the slots.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+    fn oldest(&self, fraction: usize, is_alike: &dyn Fn(&Pending) -> bool) -> Option<usize> {
+        let share = self.queries.len().checked_div(fraction).unwrap_or(0).max(1);
+        let mut alike = 0_usize;
+        let mut oldest: Option<(usize, Option<Duration>)> = None;
+        for (at, slot) in self.queries.iter().enumerate() {
+            let running = slot.0.as_ref().filter(|query| query.plan.is_some());
+            let Some(query) = running.filter(|query| is_alike(query)) else { continue };
+            alike = alike.saturating_add(1);
+            if oldest.is_none_or(|(_, end)| query.end < end) {
+                oldest = Some((at, query.end));
+            }
+        }
+        oldest.filter(|_| alike >= share).map(|(at, _)| at)
     }
 
     /// Counts hits on their way to the asker.
@@ -152,7 +163,7 @@ impl Core<'_> {
 
     /// Returns when a query goes on.
     pub(super) fn queries_wake(queries: &[QuerySlot]) -> Option<Duration> {
-        queries.iter().filter_map(|slot| slot.0.as_ref()?.wake).min()
+        earliest(&mut queries.iter().filter_map(|slot| slot.0.as_ref()?.wake))
     }
 
     /// Returns the next query that is to be sent to an ultrapeer.
@@ -188,6 +199,7 @@ impl Core<'_> {
 }
 
 fn wait(now: Duration, config: &Config, ttl: u8) -> Option<Duration> {
-    let wait = config.query_wait.saturating_mul(ttl.into());
-    now.checked_add(wait.max(Duration::from_millis(1)))
+    // Sums instead of a product, which would divide 64 bits.
+    let wait = (0..ttl).fold(Duration::ZERO, |sum, _| sum.saturating_add(config.query_wait));
+    after(now, wait)
 }

@@ -1,7 +1,7 @@
 //! What a neighbour does wrong, and when it is too much.
 
 use super::connection::Connection;
-use super::penalties::{OWN_OFFENCE, add, seconds};
+use super::penalties::{OWN_OFFENCE, add, add_repeat, seconds};
 use super::state::Core;
 use super::types::count;
 use crate::wire::{ByeCode, Function, Header};
@@ -13,8 +13,8 @@ const TTL_TOO_HIGH_LIMIT: u16 = 10 * OWN_OFFENCE;
 const MALFORMED_LIMIT: u16 = 4 * OWN_OFFENCE;
 /// Queries and pings beyond what one neighbour may begin: a program that asks for its user stays far below.
 const EXCESS_LIMIT: u16 = 200 * OWN_OFFENCE;
-/// Duplicates of its own messages: at least 5, and more than 1.5 % of what it sent.
-const REPEATS_FORGIVEN: u32 = 4;
+/// Repeated messages, of which one is forgiven per minute: at least 5, and more than 1.5 % of what it sent.
+const REPEATS_FORGIVEN: u16 = 4;
 
 /// Returns whether a message may pass, and counts against the connection what is wrong with its header.
 pub(super) fn passes(conn: &mut Connection, header: &Header, hard_ttl: u8, now: u32) -> bool {
@@ -50,12 +50,11 @@ pub(super) fn exceeds(conn: &mut Connection, now: u32) {
 }
 
 /// Counts a message that came before on the same connection.
-pub(super) fn repeats(conn: &mut Connection) {
-    let faults = &mut conn.faults;
-    faults.repeats = faults.repeats.saturating_add(1);
-    let share = u64::from(faults.repeats).saturating_mul(1_000);
-    let bound = u64::from(faults.received).saturating_mul(15);
-    if faults.repeats > REPEATS_FORGIVEN && share > bound {
+pub(super) fn repeats(conn: &mut Connection, now: u32) {
+    let repeats = add_repeat(&mut conn.faults, now);
+    let share = u64::from(repeats).saturating_mul(1_000);
+    let bound = u64::from(conn.faults.received).saturating_mul(15);
+    if repeats > REPEATS_FORGIVEN && share > bound {
         conn.dismiss(ByeCode::DUPLICATES);
     }
 }

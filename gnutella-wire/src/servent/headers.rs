@@ -13,7 +13,7 @@ pub(super) const MOST_HOSTS: usize = 10;
 const HOSTS_LEN: usize = MOST_HOSTS * 22;
 const ADDRESS_LEN: usize = 21;
 const NUMBER_LEN: usize = 5;
-const MOST_HEADERS: usize = 16;
+const MOST_HEADERS: usize = 18;
 
 /// The headers of a servent's handshake, for any step of it.
 ///
@@ -28,6 +28,7 @@ pub struct HandshakeHeaders<'a> {
     pub(super) routes_queries: bool,
     pub(super) caches_pongs: bool,
     pub(super) deflate: bool,
+    pub(super) guess: bool,
     pub(super) degree: TextBuf<NUMBER_LEN>,
     pub(super) max_ttl: TextBuf<NUMBER_LEN>,
     pub(super) address: TextBuf<ADDRESS_LEN>,
@@ -60,6 +61,12 @@ impl HandshakeHeaders<'_> {
         Self { deflate: true, ..self }
     }
 
+    /// Announces that queries by [datagram](crate::datagram) are answered (GUESS).
+    #[must_use]
+    pub const fn with_guess(self) -> Self {
+        Self { guess: true, ..self }
+    }
+
     /// Returns the headers of a greeting.
     #[must_use]
     pub fn greeting(&self) -> HeaderList<'_> {
@@ -72,11 +79,13 @@ impl HandshakeHeaders<'_> {
         }
         if self.role == Role::Ultrapeer {
             list.push("X-Ultrapeer-Needed", if self.needed { "True" } else { "False" });
-            list.push("X-Ultrapeer-Query-Routing", "0.1");
-            list.push("X-Degree", self.degree.as_str());
         }
+        // LimeWire asks these of a leaf too: it takes them for what the leaf would do as an ultrapeer.
+        list.push("X-Ultrapeer-Query-Routing", "0.1");
+        list.push("X-Degree", self.degree.as_str());
         list.push("X-Dynamic-Querying", "0.1");
         list.push("X-Max-TTL", self.max_ttl.as_str());
+        list.push("X-Requeries", "False");
         list.push("GGEP", "0.5");
         list.push("Vendor-Message", "0.2");
         list.push("Bye-Packet", "0.1");
@@ -85,6 +94,9 @@ impl HandshakeHeaders<'_> {
         }
         if self.deflate {
             list.push("Accept-Encoding", "deflate");
+        }
+        if self.guess {
+            list.push("X-Guess", "0.1");
         }
         if !self.address.as_str().is_empty() {
             list.push("Listen-IP", self.address.as_str());

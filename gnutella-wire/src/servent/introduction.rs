@@ -10,6 +10,10 @@ use super::neighbour::Neighbour;
 use super::storage::ServentStorage;
 use crate::head::Head;
 
+/// The degree that a leaf announces: that of [`Config::ultrapeer`](super::Config::ultrapeer), which it would have
+/// as one. `LimeWire` accepts no leaf below 15.
+const LEAF_DEGREE: usize = 16;
+
 impl<S: ServentStorage> Servent<S> {
     /// Returns the headers of this servent's handshakes, from its role, degree, storage and address.
     /// `agent` names the program: some servents refuse one without a name.
@@ -40,12 +44,14 @@ impl<S: ServentStorage> Servent<S> {
             routes_queries: !parts.tables.is_empty(),
             caches_pongs: config.pongs > 0 && !parts.hosts.is_empty(),
             deflate: false,
+            guess: false,
             degree: TextBuf::EMPTY,
             max_ttl: TextBuf::EMPTY,
             address: TextBuf::EMPTY,
             hosts: TextBuf::EMPTY,
         };
-        headers.degree.put(format_args!("{}", config.max_peers));
+        let degree = if config.role == Role::Leaf { LEAF_DEGREE } else { config.max_peers };
+        headers.degree.put(format_args!("{degree}"));
         headers.max_ttl.put(format_args!("{}", config.max_ttl));
         if !config.firewalled && !config.address.ip().is_unspecified() {
             headers.address.put(format_args!("{}", config.address));

@@ -13,9 +13,7 @@ use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
 use crate::machine::Received;
 use crate::routes::{Insertion, Key, Route, RouteSource};
-use crate::wire::{
-    self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit, VendorMessage,
-};
+use crate::wire::{self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit};
 
 /// What is to become of a message.
 pub(super) enum Verdict {
@@ -161,11 +159,10 @@ impl Core<'_> {
                         self.handle_table(index, &qrp);
                     }
                     Function::VENDOR | Function::VENDOR_STANDARD => {
-                        let Ok(vendor) = VendorMessage::decode(other.body) else {
+                        if !self.handle_vendor(index, guid, other.body) {
                             self.malformed(index, message.hops);
                             return Verdict::Drop;
-                        };
-                        self.handle_vendor(index, guid, &vendor);
+                        }
                     }
                     _ => {}
                 }
@@ -212,7 +209,7 @@ impl Core<'_> {
             Insertion::Known(first) => {
                 count(&mut self.state.stats.duplicates);
                 if let Some(conn) = self.conn(index).filter(|_| first.source == source) {
-                    repeats(conn);
+                    repeats(conn, seconds(now));
                 }
                 Seen::Yes
             }

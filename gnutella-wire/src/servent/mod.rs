@@ -167,6 +167,7 @@ impl<S: ServentStorage> Servent<S> {
         Hosts::new(self.storage.parts_ref().hosts)
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn core(&mut self) -> Core<'_> {
         let Self { state, storage } = self;
         let ServentParts { conns, routes, hosts, queries, tables } = storage.parts();
@@ -180,6 +181,7 @@ impl<S: ServentStorage> Servent<S> {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn advance_clock(&mut self, now: Duration) {
         self.state.now = self.state.now.max(now);
     }

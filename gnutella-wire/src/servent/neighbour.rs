@@ -61,7 +61,7 @@ impl Neighbour {
         };
         let listens = ["Listen-IP", "X-My-Address", "Node"];
         let listens = listens.into_iter().find_map(|name| head.header(name)?.address());
-        let degree = head.header("X-Degree").and_then(Value::parse);
+        let degree = head.header("X-Degree").and_then(Value::number);
         Self {
             role,
             address: listens,

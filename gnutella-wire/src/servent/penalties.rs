@@ -17,7 +17,8 @@ pub(super) struct Penalties {
     pub(super) ttl_too_high: u16,
     pub(super) malformed: u16,
     pub(super) excess: u16,
-    at: u32,       // seconds: when the points were last reduced
+    repeats: u16, // not points: messages, of which time forgives one where it forgives a point
+    at: u32,      // seconds: when the points were last reduced
     messages: u32, // received by then
 }
 
@@ -32,6 +33,14 @@ pub(super) fn add(
     let points = kind(&mut faults.penalties);
     *points = points.saturating_add(if relayed { RELAYED_OFFENCE } else { OWN_OFFENCE });
     *points
+}
+
+/// Reduces the number of repeated messages by those that time forgives, adds one, and returns it.
+pub(super) fn add_repeat(faults: &mut Faults, now: u32) -> u16 {
+    faults.penalties.forgive(now, faults.received);
+    let repeats = &mut faults.penalties.repeats;
+    *repeats = repeats.saturating_add(1);
+    *repeats
 }
 
 impl Penalties {
@@ -49,6 +58,8 @@ impl Penalties {
         for points in kinds {
             *points = points.saturating_sub(forgiven);
         }
+        let by_time = u16::try_from(by_time).unwrap_or(u16::MAX);
+        self.repeats = self.repeats.saturating_sub(by_time);
         self.at = now;
         self.messages = received;
     }
@@ -58,7 +69,6 @@ impl Penalties {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Faults {
     pub(super) received: u32, // right or wrong
-    pub(super) repeats: u32,
     pub(super) penalties: Penalties,
 }
 

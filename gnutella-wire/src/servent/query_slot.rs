@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::config::{Config, horizon};
 use super::connection::{ConnSlot, OWN};
 use crate::id::Guid;
+use crate::machine::after;
 use crate::place::Place;
 use crate::routes::RouteSource;
 use crate::wire::{Function, HEADER_LEN, Header, QueryFlags};
@@ -68,7 +69,7 @@ impl Pending {
     ) -> Option<Self> {
         let mut stored = [0; QuerySlot::MAX_QUERY_LEN];
         stored.get_mut(..payload.len())?.copy_from_slice(payload);
-        let end = now.checked_add(config.query_lifetime.max(Duration::from_millis(1)));
+        let end = after(now, config.query_lifetime);
         let len = u16::try_from(payload.len()).ok()?;
         let wake = end;
         let plan = None;
@@ -132,10 +133,14 @@ impl Pending {
     /// The smallest TTL that should bring the hits that are missing, if the remaining `peers` are
     /// as good as those that were asked.
     pub(super) fn ttl(&self, plan: &Plan, peers: usize, degree: u32, config: &Config) -> u8 {
-        let missing = u64::from(config.results).saturating_sub(self.hits.into());
-        let hosts = missing.saturating_mul(plan.reached).checked_div(self.hits.into());
-        let each = hosts.and_then(|hosts| hosts.checked_div(u64::try_from(peers).ok()?));
-        let each = each.unwrap_or(u64::MAX); // no hit yet: as far as may be
+        let missing = u32::from(config.results).saturating_sub(self.hits);
+        let reached = u32::try_from(plan.reached).unwrap_or(u32::MAX);
+        let hosts = match missing.checked_mul(reached) {
+            Some(product) => product.checked_div(self.hits),
+            None => reached.checked_div(self.hits).map(|each| each.saturating_mul(missing)),
+        };
+        let each = hosts.and_then(|hosts| hosts.checked_div(u32::try_from(peers).ok()?));
+        let each = each.map_or(u64::MAX, u64::from); // no hit yet: as far as may be
         let most = self.most_ttl(config);
         (1..most).find(|ttl| horizon(degree, *ttl) >= each).unwrap_or(most)
     }

@@ -26,20 +26,20 @@ impl Words {
     pub(super) fn of(query: &Query<'_>) -> Self {
         let any = query.text.as_bytes() == WHAT_IS_NEW;
         let text = query.text.as_str().unwrap_or_default();
-        let mut this = Self { hashes: [KeywordHash::of(""); MOST], plain: 0, urns: 0, any };
+        let mut this = Self { hashes: [KeywordHash::EMPTY; MOST], plain: 0, urns: 0, any };
         // Servents cut words in different ways. What is a word to all of them is judged; only if
         // there are none, the words of `LimeWire` are.
         let words = KeywordRules::LimeWire.query_words(text).filter(|word| is_common(word));
-        let canonical = words.flat_map(|word| KeywordRules::Gtkg.query_hashes(word));
-        this.plain = this.fill(0, canonical);
+        let mut canonical = words.flat_map(|word| KeywordRules::Gtkg.query_hashes(word));
+        this.plain = this.fill(0, &mut canonical);
         if this.plain == 0 {
-            this.plain = this.fill(0, KeywordRules::LimeWire.query_hashes(text));
+            this.plain = this.fill(0, &mut KeywordRules::LimeWire.query_hashes(text));
         }
         let urns = query.parts().filter_map(|part| match part {
             Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
             _ => None,
         });
-        this.urns = this.fill(this.plain, urns.map(|urn| urn.keyword_hash()));
+        this.urns = this.fill(this.plain, &mut urns.map(|urn| urn.keyword_hash()));
         // A block may hold what stands for words: a hash in binary, a longer text.
         let has_block = || query.parts().any(|part| matches!(part, Ok(Part::Ggep(_))));
         this.any |= this.plain == 0 && this.urns == 0 && has_block();
@@ -56,12 +56,18 @@ impl Words {
         table.can_route(words.iter().copied(), urns, MatchRule::AllWords)
     }
 
-    fn fill(&mut self, from: usize, hashes: impl Iterator<Item = KeywordHash>) -> usize {
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+    fn fill(&mut self, from: usize, hashes: &mut dyn Iterator<Item = KeywordHash>) -> usize {
         let room = self.hashes.iter_mut().skip(from);
         room.zip(hashes).map(|(slot, hash)| *slot = hash).count()
     }
 }
 
 fn is_common(word: &str) -> bool {
-    word.chars().all(is_letter) && word.chars().take(SHORTEST).count() == SHORTEST
+    let mut letters = 0_usize;
+    let all = word.chars().all(|c| {
+        letters = letters.saturating_add(1);
+        is_letter(c)
+    });
+    all && letters >= SHORTEST
 }

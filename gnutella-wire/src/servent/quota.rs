@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use super::penalties::seconds;
+
 /// A neighbour may fill this fraction of the route table within the lifetime of a ping.
 const FRACTION: usize = 4;
 /// All neighbours of one network (/16) together may fill this one.
@@ -37,13 +39,16 @@ impl Shares {
     pub(super) fn of(routes: usize, now: Duration, lifetime: Duration) -> Self {
         let part = |fraction, least| routes.checked_div(fraction).unwrap_or(0).max(least);
         let short = |share| u16::try_from(share).unwrap_or(u16::MAX);
-        let steps = now.as_secs().saturating_mul(STEPS.into());
-        let step = steps.checked_div(lifetime.as_secs().max(1)).unwrap_or(0);
+        let now = seconds(now);
+        let lifetime = seconds(lifetime).max(1);
+        let whole = now.checked_div(lifetime).unwrap_or(0).saturating_mul(STEPS.into());
+        let rest = now.checked_rem(lifetime).unwrap_or(0).saturating_mul(STEPS.into());
+        let step = whole.saturating_add(rest.checked_div(lifetime).unwrap_or(0));
         Self {
             all: short(part(FRACTION, LEAST)),
             own: short(part(OWN_FRACTION, OWN_LEAST)),
             network: u32::try_from(part(NETWORK_FRACTION, LEAST)).unwrap_or(u32::MAX),
-            step: u32::try_from(step).unwrap_or(u32::MAX),
+            step,
         }
     }
 }

@@ -68,7 +68,7 @@ impl<'m> Tables<'m> {
         if !name.is_ascii() {
             KeywordRules::LimeWire
                 .query_words(name)
-                .for_each(|word| self.insert(KeywordHash::of(word)));
+                .for_each(|word| self.insert(KeywordHash::of_units(word.encode_utf16())));
         }
     }
 

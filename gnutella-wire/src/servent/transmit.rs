@@ -6,6 +6,7 @@ use super::query_slot::{self, Ask};
 use super::state::Core;
 use super::table_out::{Following, TableOut};
 use super::tables;
+use super::vendor::Advice;
 use crate::error::BufferTooSmall;
 use crate::hosts::Host;
 use crate::id::Guid;
@@ -15,7 +16,7 @@ use crate::rng::Rng;
 use crate::routes::{Key, Route};
 use crate::text::Text;
 use crate::wire::{
-    Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong, VendorMessage,
+    Bye, ByeCode, Function, HEADER_LEN, Header, Message, Patch, Payload, Ping, Pong,
 };
 use crate::writer::Writer;
 
@@ -31,7 +32,7 @@ const MOST_HOPS: u8 = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Bye(ByeCode),
-    Advice(Guid, VendorMessage<'static>),
+    Advice(Guid, Advice),
     Pong(PongsDue),
     CachedPong(PongsDue, Host),
     Ping { ttl: u8 },
@@ -45,8 +46,9 @@ impl Core<'_> {
     ) -> Result<Option<Transmit>, BufferTooSmall> {
         let mut rng = self.state.rng;
         let fresh = fresh_guid(&mut rng);
-        let mut due = self.conns.iter().map(|slot| self.due(slot, fresh)).enumerate();
-        let Some((index, due)) = due.find_map(|(at, due)| Some((at, due?))) else {
+        let mut slots = self.conns.iter().enumerate();
+        let due = slots.find_map(|(at, slot)| Some((at, self.due(slot, fresh)?)));
+        let Some((index, due)) = due else {
             return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
         };
         let (len, next_piece) = self.write(index, due, fresh, buf)?; // failing changes nothing
@@ -65,6 +67,7 @@ impl Core<'_> {
         Ok(Some(Transmit { conn: conn.id, len }))
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn due(&self, slot: &ConnSlot, fresh: Guid) -> Option<Due> {
         let conn = slot.conn.as_ref()?;
         if let Some(leaving) = conn.leaving {
@@ -187,7 +190,7 @@ impl Connection {
                     leaving.bye_due = false;
                 }
             }
-            Due::Advice(_, VendorMessage::HopsFlow(hops)) => self.hops_flow_sent = hops,
+            Due::Advice(_, Advice::HopsFlow(hops)) => self.hops_flow_sent = hops,
             Due::Advice(..) if self.stop_due.is_some() => self.stop_due = None,
             Due::Advice(..) => self.status_due = None,
             Due::Pong(due) => self.pongs_due = Some(PongsDue { own: false, ..due }),

@@ -41,51 +41,113 @@ pub(super) fn decompose(c: char, mut each: impl FnMut(char)) {
     text.chars().for_each(each);
 }
 
+/// How far the lower case of a range of letters is: a number of characters, or one where capitals have even or odd
+/// numbers.
+const EVEN: u8 = 0;
+const ODD: u8 = 1;
+
+/// The ranges of capitals: the first and the last, and how far their lower case is.
+const CAPITALS: [(u16, u16, u8); 26] = [
+    (0xC0, 0xD6, 32),
+    (0xD8, 0xDE, 32),
+    (0x100, 0x137, EVEN),
+    (0x139, 0x148, ODD),
+    (0x14A, 0x177, EVEN),
+    (0x179, 0x17E, ODD),
+    (0x1CD, 0x1DC, ODD),
+    (0x1DE, 0x1EF, EVEN),
+    (0x1F8, 0x21F, EVEN),
+    (0x222, 0x233, EVEN),
+    (0x386, 0x386, 38),
+    (0x388, 0x38A, 37),
+    (0x38C, 0x38C, 64),
+    (0x38E, 0x38F, 63),
+    (0x391, 0x3A1, 32),
+    (0x3A3, 0x3AB, 32),
+    (0x400, 0x40F, 80),
+    (0x410, 0x42F, 32),
+    (0x460, 0x481, EVEN),
+    (0x48A, 0x4BF, EVEN),
+    (0x4C1, 0x4CE, ODD),
+    (0x4D0, 0x52F, EVEN),
+    (0x531, 0x556, 48),
+    (0x1E00, 0x1E95, EVEN),
+    (0x1EA0, 0x1EFF, EVEN),
+    (0xFF21, 0xFF3A, 32),
+];
+
 /// Returns the lower case of a letter of Latin, Greek, Cyrillic or Armenian.
-#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 pub(super) fn lower(c: char) -> char {
+    match c {
+        '\0'..='\x7F' => return c.to_ascii_lowercase(),
+        '\u{130}' => return 'i',
+        '\u{178}' => return '\u{FF}',
+        '\u{1E9E}' => return '\u{DF}',
+        _ => {}
+    }
     let code = u32::from(c);
-    let up = match code {
-        0x41..=0x5A | 0xC0..=0xD6 | 0xD8..=0xDE | 0x391..=0x3A1 | 0x3A3..=0x3AB => 32,
-        0x410..=0x42F | 0xFF21..=0xFF3A => 32,
-        0x400..=0x40F => 80,
-        0x531..=0x556 => 48,
-        0x130 => return 'i',
-        0x178 => return '\u{FF}',
-        0x1E9E => return '\u{DF}',
-        0x386 => 38,
-        0x388..=0x38A => 37,
-        0x38C => 64,
-        0x38E | 0x38F => 63,
-        0x100..=0x137 | 0x14A..=0x177 | 0x1DE..=0x1EF | 0x1F8..=0x21F | 0x222..=0x233 => {
-            u32::from(code % 2 == 0)
-        }
-        0x460..=0x481 | 0x48A..=0x4BF | 0x4D0..=0x52F | 0x1E00..=0x1E95 | 0x1EA0..=0x1EFF => {
-            u32::from(code % 2 == 0)
-        }
-        0x139..=0x148 | 0x179..=0x17E | 0x1CD..=0x1DC | 0x4C1..=0x4CE => code % 2,
-        _ => 0,
+    let is_in = |first: u16, last: u16| (u32::from(first)..=u32::from(last)).contains(&code);
+    let range = CAPITALS.iter().find(|(first, last, _)| is_in(*first, *last));
+    let up = match range {
+        None => 0,
+        Some((.., EVEN)) => u32::from(code % 2 == 0),
+        Some((.., ODD)) => code % 2,
+        Some((.., up)) => u32::from(*up),
     };
     char::from_u32(code.saturating_add(up)).unwrap_or(c)
 }
 
+/// The ranges of signs, spaces and symbols beyond ASCII: the first and the last.
+const SIGNS: [(u16, u16); 37] = [
+    (0x80, 0xA9),
+    (0xAB, 0xB1),
+    (0xB4, 0xB4),
+    (0xB6, 0xB8),
+    (0xBB, 0xBF),
+    (0xD7, 0xD7),
+    (0xF7, 0xF7),
+    (0x2C2, 0x2DF),
+    (0x37E, 0x37E),
+    (0x387, 0x387),
+    (0x55A, 0x55F),
+    (0x589, 0x589),
+    (0x60C, 0x60C),
+    (0x61B, 0x61B),
+    (0x61F, 0x61F),
+    (0x66A, 0x66D),
+    (0x6D4, 0x6D4),
+    (0x964, 0x965),
+    (0x2000, 0x206F),
+    (0x20A0, 0x20CF),
+    (0x2100, 0x214F),
+    (0x2190, 0x2BFF),
+    (0x2E00, 0x2E7F),
+    (0x3000, 0x3004),
+    (0x3008, 0x3020),
+    (0x3030, 0x3030),
+    (0x303D, 0x303D),
+    (0x30A0, 0x30A0),
+    (0x30FB, 0x30FB),
+    (0xE000, 0xF8FF),
+    (0xFE10, 0xFE19),
+    (0xFE30, 0xFE6F),
+    (0xFEFF, 0xFF0F),
+    (0xFF1A, 0xFF20),
+    (0xFF3B, 0xFF40),
+    (0xFF5B, 0xFF65),
+    (0xFFE0, 0xFFFF),
+];
+
 /// Returns whether a character belongs to words: beyond ASCII whatever is no sign, space or symbol.
-#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 pub(super) fn is_letter(c: char) -> bool {
     match c {
         '\0'..='\x7F' => c.is_ascii_alphanumeric(),
-        '\u{AA}' | '\u{B2}' | '\u{B3}' | '\u{B5}' | '\u{B9}' | '\u{BA}' => true,
-        '\u{80}'..='\u{BF}' | '\u{D7}' | '\u{F7}' => false,
-        '\u{2C2}'..='\u{2DF}' | '\u{37E}' | '\u{387}' | '\u{55A}'..='\u{55F}' | '\u{589}' => false,
-        '\u{60C}' | '\u{61B}' | '\u{61F}' | '\u{66A}'..='\u{66D}' | '\u{6D4}' => false,
-        '\u{964}' | '\u{965}' | '\u{2000}'..='\u{206F}' | '\u{20A0}'..='\u{20CF}' => false,
-        '\u{2100}'..='\u{214F}' | '\u{2190}'..='\u{2BFF}' | '\u{2E00}'..='\u{2E7F}' => false,
-        '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{3020}' | '\u{3030}' | '\u{303D}' => false,
-        '\u{30A0}' | '\u{30FB}' | '\u{E000}'..='\u{F8FF}' | '\u{FE10}'..='\u{FE19}' => false,
-        '\u{FE30}'..='\u{FE6F}' | '\u{FEFF}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}' => false,
-        '\u{FF3B}'..='\u{FF40}' | '\u{FF5B}'..='\u{FF65}' | '\u{FFE0}'..='\u{FFFF}' => false,
         '\u{1F000}'..='\u{1FAFF}' => false,
-        _ => true,
+        _ => {
+            let code = u32::from(c);
+            let has = |first: u16, last: u16| (u32::from(first)..=u32::from(last)).contains(&code);
+            !SIGNS.iter().any(|(first, last)| has(*first, *last))
+        }
     }
 }
 
@@ -115,34 +177,46 @@ fn base(c: char) -> Option<char> {
     }
 }
 
-const fn greek_or_cyrillic(c: char) -> Option<char> {
-    Some(match c {
-        'Ά' => 'Α',
-        'Έ' => 'Ε',
-        'Ή' => 'Η',
-        'Ί' | 'Ϊ' => 'Ι',
-        'Ό' => 'Ο',
-        'Ύ' | 'Ϋ' => 'Υ',
-        'Ώ' => 'Ω',
-        'ά' => 'α',
-        'έ' => 'ε',
-        'ή' => 'η',
-        'ί' | 'ϊ' | 'ΐ' => 'ι',
-        'ό' => 'ο',
-        'ύ' | 'ϋ' | 'ΰ' => 'υ',
-        'ώ' => 'ω',
-        'Й' | 'Ѝ' => 'И',
-        'й' | 'ѝ' => 'и',
-        'Ё' | 'Ѐ' => 'Е',
-        'ё' | 'ѐ' => 'е',
-        'Ї' => 'І',
-        'ї' => 'і',
-        'Ў' => 'У',
-        'ў' => 'у',
-        'Ѓ' => 'Г',
-        'ѓ' => 'г',
-        'Ќ' => 'К',
-        'ќ' => 'к',
-        _ => return None,
-    })
+/// Letters of Greek and Cyrillic with accents, each before the one that it is without.
+const ACCENTED: [[char; 2]; 36] = [
+    ['Ά', 'Α'],
+    ['Έ', 'Ε'],
+    ['Ή', 'Η'],
+    ['Ί', 'Ι'],
+    ['Ϊ', 'Ι'],
+    ['Ό', 'Ο'],
+    ['Ύ', 'Υ'],
+    ['Ϋ', 'Υ'],
+    ['Ώ', 'Ω'],
+    ['ά', 'α'],
+    ['έ', 'ε'],
+    ['ή', 'η'],
+    ['ί', 'ι'],
+    ['ϊ', 'ι'],
+    ['ΐ', 'ι'],
+    ['ό', 'ο'],
+    ['ύ', 'υ'],
+    ['ϋ', 'υ'],
+    ['ΰ', 'υ'],
+    ['ώ', 'ω'],
+    ['Й', 'И'],
+    ['Ѝ', 'И'],
+    ['й', 'и'],
+    ['ѝ', 'и'],
+    ['Ё', 'Е'],
+    ['Ѐ', 'Е'],
+    ['ё', 'е'],
+    ['ѐ', 'е'],
+    ['Ї', 'І'],
+    ['ї', 'і'],
+    ['Ў', 'У'],
+    ['ў', 'у'],
+    ['Ѓ', 'Г'],
+    ['ѓ', 'г'],
+    ['Ќ', 'К'],
+    ['ќ', 'к'],
+];
+
+fn greek_or_cyrillic(c: char) -> Option<char> {
+    ACCENTED.iter().find(|[accented, _]| *accented == c).map(|[_, plain]| *plain)
 }

@@ -66,7 +66,7 @@ pub enum UploadCloseReason {
     Stalled,
     /// It did not ask again for its place in the queue.
     PlaceLost,
-    /// It asked again for its place in the queue too early, twice.
+    /// It asked again for its place in the queue too early, twice in a row.
     PolledTooEarly,
     /// What it sent is not a request.
     Malformed,

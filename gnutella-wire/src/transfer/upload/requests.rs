@@ -51,14 +51,13 @@ impl Core<'_> {
         Received::skip(bytes.len())
     }
 
-    /// Counts a request that comes before the time that the queue allows; the second is too many.
+    /// Counts a request that comes before the time that the queue allows; the second in a row is too many.
     fn polled_too_early(&mut self, index: usize) -> bool {
         let now = self.state.now;
         let Some(client) = self.client(index) else { return false };
         let from = client.place.and_then(|place| place.poll_from);
-        if from.is_some_and(|from| now < from) {
-            client.early_polls = client.early_polls.saturating_add(1);
-        }
+        let is_early = from.is_some_and(|from| now < from);
+        client.early_polls = if is_early { client.early_polls.saturating_add(1) } else { 0 };
         client.early_polls > 1
     }
 
