@@ -53,10 +53,10 @@ fn encoded(message: &Message<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A node with 100 peers that have all said who they are.
+/// A node with 64 peers that have all said who they are.
 fn gossip(message: fn(u64) -> Vec<u8>) -> Send {
     let genesis = GenesisId::default();
-    let limits = GossipLimits { peers: 100, blocks: 256, transactions: 1_024 };
+    let limits = GossipLimits { peers: 64, blocks: 256, transactions: 1_024 };
     let config = GossipConfig::new(genesis, 1 << 20, 7);
     let mut gossip = Gossip::new(config, GossipVec::new(limits)).unwrap();
     let status = Status { height: Height(0), tip: BlockId::default() };
@@ -66,11 +66,11 @@ fn gossip(message: fn(u64) -> Vec<u8>) -> Send {
         let _ = gossip.handle_connected(now, conn, false); // or full
         let _ = gossip.handle_bytes(now, conn, &encoded(&Message::Hello(hello)));
     };
-    for conn in 0..100 {
+    for conn in 0..64 {
         greet(&mut gossip, Duration::ZERO, ConnId(conn));
     }
     Box::new(move |n| {
-        let conn = ConnId(n as u32 % 100);
+        let conn = ConnId(n as u32 % 64);
         let bytes = message(n);
         let received = gossip.handle_bytes(millis(n), conn, &bytes);
         if received.is_err() {
