@@ -8,7 +8,7 @@ use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{Block, ConnId, InfoHash, PeerId, PieceIndex};
 use sim::Rng;
 
-use super::{Row, Send, Step, datagrams, millis, row};
+use super::{Row, Send, Step, datagrams, file, millis, row};
 
 /// The id that the torrent gives to messages of peer exchange.
 const EXCHANGE: u8 = 2;
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
     row("MetadataFetch: extended messages that mean nothing", fetch),
     row("PeerBook: addresses that a peer makes up", peer_book),
     row("bencode: lists in lists", bencode),
-    row("Metainfo: 2,000 files of one byte", metainfo),
+    file("Metainfo: 2,000 files of one byte", metainfo),
 ];
 
 fn dht(peers: bool) -> Send {

@@ -123,8 +123,21 @@ impl<'a> TransactionsRef<'a> {
         due.min_by_key(|(_, slot)| slot.number).map(|(at, _)| at)
     }
 
+    /// Returns the peers that are to be asked for a transaction now, and those that have some to deliver.
+    pub(super) fn deliverers(self, now: Duration) -> Deliverers {
+        let mut peers = Deliverers { due: 0, all: 0 };
+        for (_, slot) in self.pending() {
+            let of_peer = slot.from().map_or(0, bit);
+            peers.all |= of_peer;
+            if matches!(slot.state, State::Wanted { at, .. } if at <= now) {
+                peers.due |= of_peer;
+            }
+        }
+        peers
+    }
+
     /// Returns how many transactions a peer has announced and not delivered.
-    pub(super) fn wanted_of(self, peer: usize) -> usize {
+    fn wanted_of(self, peer: usize) -> usize {
         self.pending().filter(|(_, slot)| slot.from() == Some(peer)).count()
     }
 
@@ -156,6 +169,13 @@ impl<'a> TransactionsRef<'a> {
             State::Known { .. } => None,
         })
     }
+}
+
+/// Who delivers transactions, one bit for each peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deliverers {
+    pub(super) due: u64, // to be asked now
+    pub(super) all: u64,
 }
 
 /// The lowest numbers among the transactions that a peer does not have.

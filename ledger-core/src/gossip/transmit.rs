@@ -1,22 +1,24 @@
 //! What is sent: derived from the state, one message at a time, one peer after the other.
 
-use super::blocks::Asked;
+use super::blocks::{Asked, bit};
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, encode_ids};
 use super::peer::Sync;
+use super::transactions::Deliverers;
 use super::types::Transmit;
 use crate::error::BufferTooSmall;
 
 impl InnerMut<'_> {
     pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let count = self.parts.peers.len();
+        let deliverers = self.transactions_ref().deliverers(self.inner.now);
         for step in 0..count {
             let at = self.inner.next_peer.saturating_add(step);
             let at = at.checked_rem(count).unwrap_or(0);
             if !self.peer(at).is_connected() {
                 continue;
             }
-            if let Some(len) = self.message_for(at, buf)? {
+            if let Some(len) = self.message_for(at, deliverers, buf)? {
                 let now = self.inner.now;
                 self.inner.next_peer = at.saturating_add(1);
                 self.change(at, |peer| peer.sent_at = now);
@@ -27,7 +29,12 @@ impl InnerMut<'_> {
     }
 
     /// Writes the next message for a peer. The order is that of the calls.
-    fn message_for(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
+    fn message_for(
+        &mut self,
+        at: usize,
+        deliverers: Deliverers,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, BufferTooSmall> {
         if !self.peer(at).hello_sent {
             return self.send_hello(at, buf).map(Some);
         }
@@ -51,10 +58,14 @@ impl InnerMut<'_> {
         if let Some(len) = self.ask_block(at, buf)? {
             return Ok(Some(len));
         }
-        if let Some(len) = self.ask_transaction(at, buf)? {
+        if deliverers.due & bit(at) != 0
+            && let Some(len) = self.ask_transaction(at, buf)?
+        {
             return Ok(Some(len));
         }
-        if let Some(len) = self.ask_for_more(at, buf)? {
+        if deliverers.all & bit(at) == 0
+            && let Some(len) = self.ask_for_more(at, buf)?
+        {
             return Ok(Some(len));
         }
         self.announce_transactions(at, buf)
@@ -117,8 +128,7 @@ impl InnerMut<'_> {
         let now = self.inner.now;
         let peer = self.peer(at);
         let has_credit = peer.credit_deadline(&self.inner.config).is_some_and(|at| at <= now);
-        let table = self.transactions_ref();
-        if !peer.more_due || !has_credit || table.wanted_of(at) > 0 {
+        if !peer.more_due || !has_credit {
             return Ok(None);
         }
         let len = Message::MoreTransactions.encode(buf)?;
