@@ -22,6 +22,7 @@ TYPES = {
     "bittorrent_pieces::tracker::UdpTracker": {"P": "&'static [u8]"},
     "bittorrent_pieces::tracker::UdpConfig": {"P": "&'static [u8]"},
     "chord_core::geometry::Can": {"S": "&'static mut [Option<chord_core::geometry::Neighbour<ID, ADDRESS, 2>>]", "D": "2"},
+    "chord_core::geometry::Neighbours": {"D": "2"},
     "chord_core::geometry::Zone": {"D": "2"},
     "pow::Miner": {"R": "pow::LittleEndian"},
     "chord_core::List": {"T": "u32", "N": "4"},
@@ -65,7 +66,7 @@ ALIASES = {
     "consensus": {},
 }
 TRAITS = ["core::ops::BitOr", "core::ops::Deref", "core::hash::Hash", "core::str::FromStr"]
-LEFT_OUT = {"alloc", "defmt", "serde", "default", "simd", "std"}
+LEFT_OUT = {"alloc", "defmt", "serde", "default", "simd", "std", "unicode"}
 FAMILY = ["gnutella_wire", "chord_core", "bittorrent_pieces", "ledger_core", "pow", "consensus"]
 DEPENDENCIES = ["gnutella-wire", "chord-core", "bittorrent-pieces", "ledger-core", "pow", "consensus"]
 
@@ -220,6 +221,7 @@ def argument(text):
         return f"core::iter::Copied<core::slice::Iter<'static, {item}>>"
     text = text.replace("impl pow::difficulty::Difficulty", "pow::Retarget")
     text = text.replace("impl ledger_core::merkle::HashPairs", "ledger_core::merkle::OneByOne")
+    text = text.replace("impl consensus::Verify", "consensus::Ed25519")
     return re.sub(r"&(?!'static)", "&'static ", text)
 
 

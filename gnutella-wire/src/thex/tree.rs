@@ -101,12 +101,12 @@ impl Tree<'_> {
         let (out, _) = out.as_chunks_mut::<24>();
         let mut row_len = self.nodes.len();
         let mut begin = out.len().saturating_sub(row_len);
-        if let Some(last) = out.get_mut(begin..) {
-            last.copy_from_slice(self.nodes);
+        for (place, node) in out.iter_mut().skip(begin).zip(self.nodes) {
+            *place = *node;
         }
         while row_len > 1 {
             let above = row_len.div_ceil(2);
-            let (upper, lower) = out.split_at_mut(begin);
+            let Some((upper, lower)) = out.split_at_mut_checked(begin) else { return };
             let above_begin = begin.saturating_sub(above);
             let upper = upper.get_mut(above_begin..).unwrap_or_default();
             let row = lower.get(..row_len).unwrap_or_default();

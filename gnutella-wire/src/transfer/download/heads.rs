@@ -169,7 +169,7 @@ impl Core<'_> {
         let queued = Queued::of_head(&answer.head);
         let wait = queued.as_ref().and_then(|queued| queued.poll_min).or(retry);
         let wait = wait.unwrap_or(config.busy_retry);
-        let wait = wait.clamp(config.retry.min(config.max_retry), config.max_retry);
+        let wait = wait.max(config.retry).min(config.max_retry);
         let place = Place {
             position: queued.as_ref().and_then(|queued| queued.position),
             id: queued.as_ref().and_then(|queued| digits(queued.id?)),
