@@ -2,6 +2,8 @@
 //! targets.
 
 pub mod bft;
+mod bft_plain;
+pub mod bft_rules;
 pub mod clique;
 pub mod ffg;
 #[path = "../heap/mod.rs"]
@@ -32,6 +34,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_detector", detector),
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
+    ("consensus_bft_rules", bft_rules::bft_rules),
     ("consensus_ffg", ffg::ffg),
     ("consensus_clique", clique::clique),
     ("consensus_aura", tables::aura),
