@@ -24,6 +24,7 @@ proptest! {
     #[test]
     fn long_runs_equal_the_plain_models(bytes in proptest::collection::vec(any::<u8>(), 500..1500)) {
         bodies::bft_rules::bft_rules(&bytes);
+        bodies::ffg_rules::ffg_rules(&bytes);
     }
 
     /// Evidence is the same in any order of arrival, and any changed byte makes it worthless.

@@ -62,7 +62,7 @@ impl Pair {
                 self.engine.handle_checked(now, &value, is_valid);
                 self.plain.checked(now, value, is_valid);
             }
-            4..=6 => return self.save(input.below(8) == 0),
+            4..=6 => self.save(input.below(8) == 0),
             7..=10 => {
                 let said = self.statement(input, 0);
                 let authors = match said.kind {
@@ -84,14 +84,13 @@ impl Pair {
         Some(())
     }
 
-    fn save(&mut self, is_wrong: bool) -> Option<()> {
+    fn save(&mut self, is_wrong: bool) {
         let SaveToken(token) = self.token;
         let token = SaveToken(if is_wrong { token.wrapping_add(1) } else { token });
         let is_pending = self.plain.pending.is_some() && !is_wrong;
         assert_eq!(self.engine.handle_saved(self.now, token).is_ok(), is_pending);
         let said = if is_pending { self.plain.saved(self.now) } else { None };
         self.compare(said);
-        Some(())
     }
 
     /// A statement of a small world, in which contradictions and quorums are frequent.
@@ -169,10 +168,15 @@ impl Pair {
             });
         }
         assert_eq!(reports, self.plain.take_reports());
-        let Plain { round, step, locked, valid, decision, .. } = self.plain;
-        let RoundState { round: r, step: s, locked: l, valid: v, decision: d, .. } =
-            *self.engine.round_state();
-        assert_eq!((r, s, l, v, d), (round, step, locked, valid, decision), "{:?}", self.plain);
+        let expected = RoundState {
+            round: self.plain.round,
+            step: self.plain.step,
+            locked: self.plain.locked,
+            valid: self.plain.valid,
+            decision: self.plain.decision,
+            ..*self.engine.round_state()
+        };
+        assert_eq!(*self.engine.round_state(), expected, "{:?}", self.plain);
         assert_eq!(self.engine.height(), self.plain.height);
         assert_eq!(self.engine.poll_timeout(), self.plain.next_timeout(), "{:?}", self.plain);
         self.compare_sent(said);
