@@ -20,6 +20,13 @@ proptest! {
         }
     }
 
+    /// Long runs beside the plain models, which short inputs leave before much is decided.
+    #[test]
+    fn long_runs_equal_the_plain_models(bytes in proptest::collection::vec(any::<u8>(), 500..1500)) {
+        bodies::bft_rules::bft_rules(&bytes);
+        bodies::ffg_rules::ffg_rules(&bytes);
+    }
+
     /// Evidence is the same in any order of arrival, and any changed byte makes it worthless.
     #[test]
     fn evidence_is_order_free_and_tamper_proof(at in 0_usize..Equivocation::LEN, flip in 1_u8..) {

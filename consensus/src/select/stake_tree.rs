@@ -179,10 +179,10 @@ impl<S: ValidatorStorage> StakeTree<S> {
         let (block, coin) = descend(nodes, coin);
         let first = block.saturating_mul(BLOCK);
         let stakes = weights.get(first..self.len)?;
-        let passed = match stakes.first_chunk::<BLOCK>() {
-            Some(block) => count_passed(block, coin),
-            None => count_passed(stakes, coin),
-        };
+        let passed = stakes.first_chunk().map_or_else(
+            || stakes.iter().scan(coin, |coin, stake| spend(coin, *stake)).count(),
+            |block| passed_in_block(block, coin),
+        );
         ids.get(..self.len)?.get(first.saturating_add(passed)).copied()
     }
 
@@ -264,27 +264,40 @@ fn descend(nodes: &[u64], mut coin: u64) -> (usize, u64) {
     let highest = nodes.len().checked_ilog2().and_then(|bits| 1_usize.checked_shl(bits));
     let mut step = highest.unwrap_or(0); // no power of two above the length: it may not fit in 16 bits
     while step > 0 {
-        let next = passed.wrapping_add(step);
-        if let Some(sum) = nodes.get(next.wrapping_sub(1)) {
+        let at = passed.wrapping_add(step.wrapping_sub(1));
+        if let Some(sum) = nodes.get(at) {
             let is_passed = *sum <= coin;
             coin = select_unpredictable(is_passed, coin.wrapping_sub(*sum), coin);
-            passed = select_unpredictable(is_passed, next, passed);
+            passed = select_unpredictable(is_passed, at.wrapping_add(1), passed);
         }
         step /= 2;
     }
     (passed, coin)
 }
 
-/// Returns the number of validators that own lower coins. None of the sums exceeds the total. Generic, so that a whole block
-/// is a loop of fixed length.
-fn count_passed<'a>(stakes: impl IntoIterator<Item = &'a u64>, coin: u64) -> usize {
-    let mut sum = 0_u64;
-    let mut passed = 0_usize;
-    for stake in stakes {
-        sum = sum.wrapping_add(*stake);
-        passed = passed.wrapping_add(usize::from(sum <= coin));
-    }
+/// Returns the number of stakes before the one that holds the coin: by halves, without branches. None of the sums exceeds
+/// the total.
+fn passed_in_block(block: &[u64; BLOCK], coin: u64) -> usize {
+    let [a, b, c, d, e, f, g, _] = *block; // the last one holds the coin if no other does
+    let half = a.wrapping_add(b).wrapping_add(c.wrapping_add(d));
+    let is_upper = half <= coin;
+    let coin = select_unpredictable(is_upper, coin.wrapping_sub(half), coin);
+    let [a, b, c] =
+        [(a, e), (b, f), (c, g)].map(|(lower, upper)| select_unpredictable(is_upper, upper, lower));
+    let pair = a.wrapping_add(b);
+    let is_late = pair <= coin;
+    let coin = select_unpredictable(is_late, coin.wrapping_sub(pair), coin);
+    let first = select_unpredictable(is_late, c, a);
+    let passed = usize::from(is_upper).wrapping_mul(4);
     passed
+        .wrapping_add(usize::from(is_late).wrapping_mul(2))
+        .wrapping_add(usize::from(first <= coin))
+}
+
+/// Takes a stake off the coin, or returns `None` if the coin lies in it.
+fn spend(coin: &mut u64, stake: u64) -> Option<()> {
+    *coin = coin.checked_sub(stake)?;
+    Some(())
 }
 
 /// Adds to every node that covers the block. A difference may be negative: sums wrap, and come out right.

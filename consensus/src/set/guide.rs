@@ -4,6 +4,8 @@
 //! most the next five sums (Chen and Asau, "On generating random variates from an empirical distribution", 1974). Halving ends
 //! it, so that no distribution costs more than O(log n).
 
+use core::hint::select_unpredictable;
+
 use super::ticket::widening_mul;
 
 /// Sums for one word of the guide, which holds two entries.
@@ -60,9 +62,9 @@ impl Guide {
         let first = entry(index, range).unwrap_or(0);
         let rest = sums.get(first..)?;
         if let Some(line) = rest.first_chunk::<LINE>() {
-            let passed = line.iter().map(|sum| usize::from(*sum <= coin)).sum::<usize>();
-            if passed < LINE {
-                return Some(first.saturating_add(passed));
+            let [.., last] = line;
+            if *last > coin {
+                return Some(first.saturating_add(passed_in_line(line, coin)));
             }
         }
         let end = entry(index.get(..words_of(sums.len()))?, range.saturating_add(1));
@@ -75,6 +77,19 @@ impl Guide {
         let (_, range) = widening_mul(coin.checked_shl(self.zeros).unwrap_or(0), self.multiplier);
         range
     }
+}
+
+/// Returns the number of sums of a line that are not greater than the coin; the last one is greater. By halves, without
+/// branches, since none could be predicted.
+fn passed_in_line(line: &[u64; LINE], coin: u64) -> usize {
+    let [a, b, c, d, e, f, g, _] = *line;
+    let is_upper = d <= coin;
+    let is_late = select_unpredictable(is_upper, f, b) <= coin;
+    let lower = select_unpredictable(is_late, c, a);
+    let upper = select_unpredictable(is_late, g, e);
+    let is_last = select_unpredictable(is_upper, upper, lower) <= coin;
+    let passed = usize::from(is_upper).wrapping_mul(4);
+    passed.wrapping_add(usize::from(is_late).wrapping_mul(2)).wrapping_add(usize::from(is_last))
 }
 
 const fn words_of(sums: usize) -> usize {

@@ -33,7 +33,7 @@ impl Keys for NameKeys {
 }
 
 type Storage = BftSlots<Vec<PeerSlot>, Vec<VoteSlot>>;
-type Engine = Bft<RoundRobin<Vec<ValidatorId>>, NameKeys, Storage>;
+pub(super) type Engine = Bft<RoundRobin<Vec<ValidatorId>>, NameKeys, Storage>;
 
 pub(super) fn id(n: usize) -> ValidatorId {
     ValidatorId([n as u8 + 1; 32])
@@ -53,17 +53,22 @@ fn setup(
     }
 }
 
-fn storage(count: usize) -> Storage {
+fn storage(count: usize, votes_per_validator: usize) -> Storage {
     BftSlots {
         validators: vec![PeerSlot::EMPTY; count],
-        votes: vec![VoteSlot::EMPTY; count * VoteSlot::PER_VALIDATOR],
+        votes: vec![VoteSlot::EMPTY; count * votes_per_validator],
     }
 }
 
 /// An engine with 1 to 4 validators; number 4 is an observer.
 fn engine(count: usize, me: usize) -> Engine {
+    engine_with_room(count, me, VoteSlot::PER_VALIDATOR)
+}
+
+/// An engine that keeps this number of statements of each validator.
+pub(super) fn engine_with_room(count: usize, me: usize, votes: usize) -> Engine {
     let validators: Vec<_> = (0..count).map(|n| (id(n), 10)).collect();
-    Bft::new(setup(&validators, me), storage(count)).expect("a valid setup")
+    Bft::new(setup(&validators, me), storage(count, votes)).expect("a valid setup")
 }
 
 struct Driven(Engine);
@@ -161,13 +166,16 @@ pub fn bft_state(bytes: &[u8]) {
     let mut buf = [0; 1024];
     let len = engine.encode_state(&mut buf).expect("it fits");
     let mut saved = buf[..len].to_vec();
-    let own = Bft::resume(setup(&validators, 0), storage(4), &saved).expect("what was saved");
+    let own = Bft::resume(setup(&validators, 0), storage(4, VoteSlot::PER_VALIDATOR), &saved)
+        .expect("what was saved");
     assert_eq!(own.round_state().step, engine.round_state().step);
     // The chain and the key are right; the rest is any bytes.
     saved.truncate(66);
     saved.extend_from_slice(bytes);
     for saved in [bytes, &saved] {
-        if let Ok(mut engine) = Bft::resume(setup(&validators, 0), storage(4), saved) {
+        if let Ok(mut engine) =
+            Bft::resume(setup(&validators, 0), storage(4, VoteSlot::PER_VALIDATOR), saved)
+        {
             let len = engine.encode_state(&mut buf).expect("it fits");
             engine.handle_timeout(Duration::MAX);
             assert!(len >= 158);

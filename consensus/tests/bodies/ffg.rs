@@ -8,14 +8,14 @@ use sim::laws::{self, Input, Machine, Outcome};
 
 use super::bft::{GENESIS, NameKeys, id};
 
-type Engine = Ffg<RoundRobin<Vec<ValidatorId>>, NameKeys, Vec<AttesterSlot>>;
+pub(super) type Engine = Ffg<RoundRobin<Vec<ValidatorId>>, NameKeys, Vec<AttesterSlot>>;
 
 fn setup(
     validators: &[(ValidatorId, u64)],
     me: usize,
 ) -> FfgSetup<'_, RoundRobin<Vec<ValidatorId>>, NameKeys> {
     FfgSetup {
-        config: FfgConfig::new(Duration::from_millis(100)),
+        config: FfgConfig::new(Duration::from_millis(90)),
         genesis: GENESIS,
         validators,
         selector: RoundRobin::new(validators.iter().map(|(id, _)| *id).collect()),
@@ -24,7 +24,7 @@ fn setup(
 }
 
 /// A machine with 1 to 4 validators; number 4 is an observer.
-fn engine(count: usize, me: usize) -> Engine {
+pub(super) fn engine(count: usize, me: usize) -> Engine {
     let validators: Vec<_> = (0..count).map(|n| (id(n), 10)).collect();
     Ffg::new(setup(&validators, me), vec![AttesterSlot::EMPTY; count]).expect("a valid setup")
 }

@@ -2,8 +2,11 @@
 //! targets.
 
 pub mod bft;
+mod bft_plain;
+pub mod bft_rules;
 pub mod clique;
 pub mod ffg;
+pub mod ffg_rules;
 #[path = "../heap/mod.rs"]
 pub mod heap;
 #[cfg(feature = "ledger")]
@@ -32,7 +35,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("consensus_detector", detector),
     ("consensus_bft", bft::bft),
     ("consensus_bft_state", bft::bft_state),
+    ("consensus_bft_rules", bft_rules::bft_rules),
     ("consensus_ffg", ffg::ffg),
+    ("consensus_ffg_rules", ffg_rules::ffg_rules),
     ("consensus_clique", clique::clique),
     ("consensus_aura", tables::aura),
     ("consensus_weighted", tables::weighted),
