@@ -63,12 +63,14 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        Ok(Self {
+        let mut chain = Self {
             rules: spec.rules,
             ledger,
             branch: Branch::new(genesis, engine, spec.time, state),
-            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
-        })
+            history: MerkleTree::new(),
+        };
+        chain.history.push(MerkleTree::leaf(genesis.as_bytes()));
+        Ok(chain)
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.

@@ -70,14 +70,16 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (trie, state) = block_0(spec, &mut storage.parts())?;
-        Ok(Self {
+        let mut chain = Self {
             rules: spec.rules,
             ledger,
             branch: Branch::new(genesis, engine, spec.time, state),
-            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
+            history: MerkleTree::new(),
             trie,
             storage,
-        })
+        };
+        chain.history.push(MerkleTree::leaf(genesis.as_bytes()));
+        Ok(chain)
     }
 
     /// Returns the storage.
