@@ -40,6 +40,7 @@ pub(crate) enum ExecuteError {
 
 impl Execution {
     /// Begins with the first transaction of a block.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn new(
         genesis: GenesisId,
         height: Height,
@@ -97,6 +98,7 @@ impl Execution {
     }
 
     /// Pays the author and closes the books. Returns what the transactions put before the engine.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn finish(
         &mut self,
         rules: &Rules,
@@ -175,6 +177,7 @@ fn body_root(mut body: &[u8]) -> Hash {
 }
 
 /// Checks the state after a block against its header.
+#[inline(never)] // what it needs does not stand on the stack while signatures are checked
 pub(crate) fn check_state<E>(
     header: &Header,
     store: &mut dyn Store,

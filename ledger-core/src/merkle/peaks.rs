@@ -23,6 +23,12 @@ impl<const N: usize> Peaks<N> {
         Self { count: 0, depth: 0, roots: [Hash::ZERO; N] }
     }
 
+    #[inline(never)] // what it needs does not stand on the stack beside its owner
+    pub(super) fn of_leaf(leaf: Hash) -> Self {
+        let root = |at| if at == 0 { leaf } else { Hash::ZERO };
+        Self { count: 1, depth: 1, roots: core::array::from_fn(root) }
+    }
+
     /// Becomes the tree with `count` leaves and these roots, the smallest one first. There is one for each bit of `count`.
     pub(super) fn set(&mut self, count: u64, smallest_first: impl Iterator<Item = Hash>) {
         self.count = count;

@@ -70,6 +70,11 @@ impl MerkleTree {
         Self(Peaks::new())
     }
 
+    /// Returns the tree of one leaf.
+    pub(crate) fn of_leaf(leaf: Hash) -> Self {
+        Self(Peaks::of_leaf(leaf))
+    }
+
     /// Returns the roots of the complete subtrees, the largest one first.
     pub(crate) fn peaks(&self) -> &[Hash] {
         self.0.as_slice()
