@@ -8,7 +8,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{BlockId, GenesisId};
 use crate::header::Header;
-use crate::merkle::{MerkleTree, TreeHead};
+use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks, TreeHead};
 use crate::transaction::SignedTransaction;
 
 /// A block as it is stored and sent: header, proof, body.
@@ -252,7 +252,7 @@ impl<'a> Body<'a> {
     /// Returns size and RFC 6962 root of the tree of transactions. A leaf covers a transaction with its signatures.
     #[must_use]
     pub fn head(&self) -> TreeHead {
-        let mut tree = MerkleTree::new();
+        let mut tree = Peaks::<BODY_DEPTH>::new();
         self.iter().for_each(|transaction| tree.push(MerkleTree::leaf(transaction.as_bytes())));
         TreeHead { size: u64::from(self.size), root: tree.root() }
     }

@@ -3,10 +3,10 @@
 use crate::branch::BlockError;
 use crate::engine::Refused;
 use crate::error::DecodeError;
-use crate::hash::GenesisId;
+use crate::hash::{GenesisId, Hash};
 use crate::header::{Header, Height};
 use crate::ledger::{Context, Ledger};
-use crate::merkle::MerkleTree;
+use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks};
 use crate::policy::Account;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key};
@@ -25,12 +25,6 @@ pub(crate) struct Execution {
     meta: Meta,
 }
 
-/// A transaction that was executed.
-pub(crate) struct Executed<'b> {
-    pub(crate) bytes: &'b [u8],
-    pub(crate) signatures: u32, // checked
-}
-
 /// Where an execution writes.
 pub(crate) struct Target<'a> {
     pub(crate) store: &'a mut dyn Store,
@@ -46,6 +40,7 @@ pub(crate) enum ExecuteError {
 
 impl Execution {
     /// Begins with the first transaction of a block.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn new(
         genesis: GenesisId,
         height: Height,
@@ -58,14 +53,15 @@ impl Execution {
         Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta })
     }
 
-    /// Executes the next transaction of the body and returns it, or `None` if there is none left.
-    pub(crate) fn step<'b>(
+    /// Executes the next transaction of the body and returns how many signatures were checked, or `None` if there is no
+    /// transaction left.
+    pub(crate) fn step(
         &mut self,
         ledger: &dyn Ledger,
         rules: &Rules,
         target: &mut Target<'_>,
-        body: &'b [u8],
-    ) -> Result<Option<Executed<'b>>, ExecuteError> {
+        body: &[u8],
+    ) -> Result<Option<u32>, ExecuteError> {
         if self.index == self.size {
             return Ok(None);
         }
@@ -74,10 +70,9 @@ impl Execution {
         let index = self.index;
         self.run(ledger, rules, target, &signed)
             .map_err(|error| ExecuteError::Transaction { index, error })?;
-        let bytes = signed.as_bytes();
-        self.offset = self.offset.saturating_add(bytes.len());
+        self.offset = self.offset.saturating_add(signed.as_bytes().len());
         self.index = index.saturating_add(1);
-        Ok(Some(Executed { bytes, signatures: u32::from(signed.policy().required()) }))
+        Ok(Some(u32::from(signed.policy().required())))
     }
 
     fn run(
@@ -103,6 +98,7 @@ impl Execution {
     }
 
     /// Pays the author and closes the books. Returns what the transactions put before the engine.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn finish(
         &mut self,
         rules: &Rules,
@@ -155,16 +151,13 @@ pub(crate) fn execute<E>(
 ) -> Result<Effects, Refused<BlockError<E>>> {
     let mut execution =
         Execution::new(genesis, header.height, header.author, header.body_size, target.store)?;
-    let mut tree = MerkleTree::new();
-    while let Some(executed) = execution.step(ledger, rules, target, body)? {
-        tree.push(MerkleTree::leaf(executed.bytes));
-    }
+    while execution.step(ledger, rules, target, body)?.is_some() {}
     let len = execution.offset();
     if len != body.len() {
         let trailing = DecodeError::TrailingBytes(body.len().saturating_sub(len));
         return Err(Refused::Invalid(BlockError::Decode(trailing)));
     }
-    if tree.root() != header.body_root {
+    if body_root(body) != header.body_root {
         return Err(Refused::Invalid(BlockError::WrongBody));
     }
     let effects = execution.finish(rules, target)?;
@@ -172,7 +165,19 @@ pub(crate) fn execute<E>(
     Ok(effects)
 }
 
+/// Returns the root over the transactions of a body that was executed.
+#[inline(never)] // the tree does not stand on the stack while signatures are checked
+fn body_root(mut body: &[u8]) -> Hash {
+    let mut tree = Peaks::<BODY_DEPTH>::new();
+    while let Ok((signed, rest)) = SignedTransaction::decode(body) {
+        tree.push(MerkleTree::leaf(signed.as_bytes()));
+        body = rest;
+    }
+    tree.root()
+}
+
 /// Checks the state after a block against its header.
+#[inline(never)] // what it needs does not stand on the stack while signatures are checked
 pub(crate) fn check_state<E>(
     header: &Header,
     store: &mut dyn Store,

@@ -63,12 +63,14 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        Ok(Self {
-            rules: spec.rules,
-            ledger,
-            branch: Branch::new(genesis, engine, spec.time, state),
-            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
-        })
+        let branch = Branch::new(genesis, engine, spec.time, state);
+        Ok(Self::with_branch(spec.rules, ledger, branch))
+    }
+
+    #[inline(never)] // builds the chain where the caller wants it
+    fn with_branch(rules: Rules, ledger: L, branch: Branch<E>) -> Self {
+        let leaf = MerkleTree::leaf(branch.genesis.as_bytes());
+        Self { rules, ledger, branch, history: MerkleTree::of_leaf(leaf) }
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.

@@ -70,14 +70,14 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (trie, state) = block_0(spec, &mut storage.parts())?;
-        Ok(Self {
-            rules: spec.rules,
-            ledger,
-            branch: Branch::new(genesis, engine, spec.time, state),
-            history: MerkleTree::of_leaf(MerkleTree::leaf(genesis.as_bytes())),
-            trie,
-            storage,
-        })
+        let branch = Branch::new(genesis, engine, spec.time, state);
+        Ok(Self::with_branch(spec.rules, ledger, branch, trie, storage))
+    }
+
+    #[inline(never)] // builds the chain where the caller wants it
+    fn with_branch(rules: Rules, ledger: L, branch: Branch<E>, trie: TrieRoot, storage: S) -> Self {
+        let leaf = MerkleTree::leaf(branch.genesis.as_bytes());
+        Self { rules, ledger, branch, history: MerkleTree::of_leaf(leaf), trie, storage }
     }
 
     /// Returns the storage.

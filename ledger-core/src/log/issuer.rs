@@ -7,7 +7,10 @@ use super::key::SignerKey;
 use super::tile::{ReadTile, TILE_WIDTH, Tile, TileError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-use crate::merkle::{MerkleTree, TreeHead};
+use crate::merkle::{MerkleTree, Peaks, TreeHead};
+
+/// The number of levels of a tree over the open hashes of a level, at most 256, and the node on their right.
+const OPEN_DEPTH: usize = 9;
 
 /// Storage of one level of tiles: the hashes of its last tile, 8,216 bytes. `n` slots hold trees of fewer than
 /// `256^n` leaves.
@@ -211,9 +214,9 @@ impl<S: AsRef<[LevelSlot]> + AsMut<[LevelSlot]>> Issuer<S> {
     pub fn head(&self) -> TreeHead {
         let mut right = None;
         for slot in self.levels.as_ref() {
-            let mut tree = MerkleTree::new();
+            let mut tree = Peaks::<OPEN_DEPTH>::new();
             slot.open_hashes().iter().chain(&right).for_each(|hash| tree.push(*hash));
-            right = if tree.is_empty() { right } else { Some(tree.root()) };
+            right = if tree.len() == 0 { right } else { Some(tree.root()) };
         }
         TreeHead { size: self.size, root: right.unwrap_or(TreeHead::EMPTY.root) }
     }

@@ -1,6 +1,6 @@
 //! Hashing a tree level by level, for code that can hash many pairs at once.
 
-use super::rfc6962::{node, node_message};
+use super::node::{node, node_message};
 use crate::hash::{Hash, TwoBlocks};
 
 /// The number of pairs that are laid out at once.

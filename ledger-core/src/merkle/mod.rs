@@ -5,6 +5,8 @@ mod error;
 mod head;
 mod levels;
 mod multiproof;
+mod node;
+mod peaks;
 mod rfc6962;
 mod siblings;
 mod subtree;
@@ -14,7 +16,8 @@ pub use error::ProofError;
 pub use head::TreeHead;
 pub use levels::{HashPairs, OneByOne, root_by_levels};
 pub use multiproof::{Multiproof, prove_multiple};
-pub(crate) use rfc6962::node;
+pub(crate) use node::node;
+pub(crate) use peaks::{BODY_DEPTH, Peaks};
 pub use rfc6962::{Consistency, Inclusion, MerkleTree, prove_consistency, prove_inclusion};
 pub use subtree::{
     Subtree, SubtreeConsistency, SubtreeInclusion, prove_subtree_consistency,

@@ -2,7 +2,8 @@
 
 use super::error::ProofError;
 use super::head::TreeHead;
-use super::rfc6962::{MerkleTree, check_len, node, to_u64};
+use super::node::node;
+use super::rfc6962::{MerkleTree, check_len, to_u64};
 use crate::hash::Hash;
 
 /// A proof that several leaves stand in one tree: the roots of the largest subtrees without any of them, from left to

@@ -2,24 +2,13 @@
 
 use super::error::ProofError;
 use super::head::TreeHead;
+use super::node::node;
+use super::peaks::{Peaks, root_of, root_of_peaks};
 use super::siblings::Siblings;
-use crate::hash::{Hash, TwoBlocks};
+use crate::hash::Hash;
 
-const LEAF: u8 = 0x00; // leaves and nodes begin differently, so neither can pass for the other
-const NODE: u8 = 0x01;
+const LEAF: u8 = 0x00; // a node begins with 1, so neither can pass for the other
 const MAX_DEPTH: usize = 64;
-
-/// The 65 bytes of a node and the padding behind them, without the two hashes.
-const NODE_BLOCKS: TwoBlocks = {
-    let mut blocks = [[0; 64]; 2];
-    let [first, second] = &mut blocks;
-    let [prefix, ..] = first;
-    *prefix = NODE;
-    let [_, end, .., length_high, length_low] = second;
-    *end = 0x80;
-    [*length_high, *length_low] = 520_u16.to_be_bytes(); // bits
-    blocks
-};
 
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
@@ -38,11 +27,7 @@ const NODE_BLOCKS: TwoBlocks = {
 /// # Ok::<(), ledger_core::ProofError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MerkleTree {
-    count: u64,
-    depth: usize, // how many entries of `roots` are in use
-    roots: [Hash; MAX_DEPTH],
-}
+pub struct MerkleTree(Peaks<MAX_DEPTH>);
 
 /// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
 ///
@@ -82,42 +67,30 @@ impl MerkleTree {
     /// The tree without leaves, whose root is the SHA-256 of nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { count: 0, depth: 0, roots: [Hash::ZERO; MAX_DEPTH] }
+        Self(Peaks::new())
     }
 
     /// Returns the tree of one leaf.
     pub(crate) fn of_leaf(leaf: Hash) -> Self {
-        let root = |at| if at == 0 { leaf } else { Hash::ZERO };
-        Self { count: 1, depth: 1, roots: core::array::from_fn(root) }
+        Self(Peaks::of_leaf(leaf))
     }
 
     /// Returns the roots of the complete subtrees, the largest one first.
     pub(crate) fn peaks(&self) -> &[Hash] {
-        self.roots.get(..self.depth).unwrap_or_default()
+        self.0.as_slice()
     }
 
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the largest one first. There is one
+    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first. There is one
     /// for each bit of `count`.
-    pub(crate) fn from_peaks(count: u64, peaks: &[[u8; 32]]) -> Self {
-        let peak = |at| peaks.get(at).map_or(Hash::ZERO, |peak| Hash::from_bytes(*peak));
-        let depth = usize::try_from(count.count_ones()).unwrap_or(MAX_DEPTH);
-        Self { count, depth, roots: core::array::from_fn(peak) }
-    }
-
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first.
     pub(crate) fn from_smallest_peaks(count: u64, peaks: impl Iterator<Item = Hash>) -> Self {
-        let mut tree = Self::from_peaks(count, &[]);
-        let places = tree.roots.get_mut(..tree.depth).unwrap_or_default().iter_mut().rev();
-        places.zip(peaks).for_each(|(place, peak)| *place = peak);
+        let mut tree = Self::new();
+        tree.0.set(count, peaks);
         tree
     }
 
     /// Returns the root over complete subtrees with these roots, the smallest one first.
-    pub(crate) fn root_of_peaks(mut smallest_first: impl Iterator<Item = Hash>) -> Hash {
-        match smallest_first.next() {
-            Some(last) => smallest_first.fold(last, |right, left| node(&left, &right)),
-            None => Hash::of(&[]),
-        }
+    pub(crate) fn root_of_peaks(smallest_first: impl Iterator<Item = Hash>) -> Hash {
+        root_of_peaks(smallest_first)
     }
 
     /// Returns the root of the smallest complete subtree that ends with `leaf`, the first after `count` leaves. `peaks` are
@@ -125,12 +98,6 @@ impl MerkleTree {
     pub(crate) fn last_peak(count: u64, peaks: impl Iterator<Item = Hash>, leaf: Hash) -> Hash {
         let inside = usize::try_from(count.trailing_ones()).unwrap_or(MAX_DEPTH);
         peaks.take(inside).fold(leaf, |right, left| node(&left, &right))
-    }
-
-    /// Makes the tree empty.
-    pub(crate) fn clear(&mut self) {
-        self.count = 0;
-        self.depth = 0;
     }
 
     /// Returns the hash of a leaf with this content.
@@ -142,51 +109,36 @@ impl MerkleTree {
     /// Returns the root over leaf hashes.
     #[must_use]
     pub fn root_of(leaves: &[Hash]) -> Hash {
-        let mut tree = Self::new();
-        for leaf in leaves {
-            tree.push(*leaf);
-        }
-        tree.root()
+        root_of(leaves)
     }
 
     /// Adds a leaf, given by its [hash](Self::leaf).
     pub fn push(&mut self, leaf: Hash) {
-        let mut root = leaf;
-        let mut count = self.count;
-        while count & 1 == 1 {
-            self.depth = self.depth.saturating_sub(1);
-            root = node(self.roots.get(self.depth).unwrap_or(&Hash::ZERO), &root);
-            count >>= 1;
-        }
-        if let Some(slot) = self.roots.get_mut(self.depth) {
-            *slot = root;
-        }
-        self.depth = self.depth.saturating_add(1);
-        self.count = self.count.saturating_add(1);
+        self.0.push(leaf);
     }
 
     /// Returns the root over all leaves so far.
     #[must_use]
     pub fn root(&self) -> Hash {
-        Self::root_of_peaks(self.peaks().iter().rev().copied())
+        self.0.root()
     }
 
     /// Returns the size and the root.
     #[must_use]
     pub fn head(&self) -> TreeHead {
-        TreeHead { size: self.count, root: self.root() }
+        self.0.head()
     }
 
     /// Returns the number of leaves.
     #[must_use]
     pub const fn len(&self) -> u64 {
-        self.count
+        self.0.len()
     }
 
     /// Returns whether there is no leaf.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 }
 
@@ -389,26 +341,6 @@ pub(super) fn split(leaves: &[Hash]) -> Option<(&[Hash], &[Hash])> {
         return None;
     }
     leaves.split_at_checked(leaves.len().div_ceil(2).next_power_of_two())
-}
-
-/// Returns `SHA-256(0x01 || left || right)`.
-pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
-    Hash::of_two_blocks(&node_message(left, right))
-}
-
-/// Returns the two blocks whose SHA-256 is a node. A hasher for any length would copy the hashes into its buffer first.
-#[inline]
-pub(super) fn node_message(left: &Hash, right: &Hash) -> TwoBlocks {
-    let mut blocks = NODE_BLOCKS;
-    let [first, second] = &mut blocks;
-    let [_, room @ ..] = first;
-    let (left_room, right_room) = room.split_at_mut(left.as_bytes().len());
-    left_room.copy_from_slice(left.as_bytes());
-    let [start @ .., end] = right.as_bytes();
-    right_room.copy_from_slice(start);
-    let [place, ..] = second;
-    *place = *end;
-    blocks
 }
 
 pub(super) fn to_u64(len: usize) -> u64 {

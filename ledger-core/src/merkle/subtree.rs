@@ -2,7 +2,8 @@
 
 use super::error::ProofError;
 use super::head::TreeHead;
-use super::rfc6962::{Inclusion, MerkleTree, check_len, node, prove_inclusion, split, to_u64};
+use super::node::node;
+use super::rfc6962::{Inclusion, MerkleTree, check_len, prove_inclusion, split, to_u64};
 use super::siblings::Siblings;
 use crate::hash::Hash;
 

@@ -39,6 +39,7 @@ impl<E: Engine> InnerMut<'_, E> {
 
     /// Checks a header against the branch it continues, and returns its parent and the weight of the branch with it.
     #[expect(clippy::type_complexity, reason = "the error is the one of all calls")]
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn check_header(
         &mut self,
         header: &Header,
@@ -70,6 +71,7 @@ impl<E: Engine> InnerMut<'_, E> {
         Ok((Some(parent), weight))
     }
 
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn insert_header(
         &mut self,
         sealed: &SealedHeader<'_>,
@@ -131,6 +133,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Checks a header that waits no more. One that proves invalid is dropped and reported.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(super) fn attach_orphan(&mut self, at: usize) {
         let Some(orphan) = Orphans::new(self.parts.orphans).take(at) else { return };
         if let Ok((sealed, _)) = SealedHeader::decode(orphan.bytes()) {

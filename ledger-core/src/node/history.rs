@@ -18,7 +18,7 @@ impl History {
         let count = start.tip.height.0;
         let leaf = MerkleTree::leaf(start.tip.id.as_bytes());
         let last = MerkleTree::last_peak(count, start.smallest_peaks(), leaf);
-        Self { before: MerkleTree::from_peaks(count, start.peaks), last }
+        Self { before: MerkleTree::from_smallest_peaks(count, start.smallest_peaks()), last }
     }
 
     /// Moves on from the root to a child.

@@ -18,7 +18,7 @@ use crate::execute::Execution;
 use crate::hash::BlockId;
 use crate::header::Header;
 use crate::ledger::Ledger;
-use crate::merkle::MerkleTree;
+use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks};
 use crate::propose::Proposal;
 use crate::spec::Rules;
 use crate::state::{Journal, TrieMut, TrieRoot};
@@ -41,7 +41,7 @@ pub(super) struct Inner<E: Engine> {
     pub(super) journal_len: usize,
     pub(super) switch: Option<Switch<E>>,
     pub(super) check: Option<Check>,
-    pub(super) hashed: MerkleTree, // of the body that is being hashed
+    pub(super) hashed: Peaks<BODY_DEPTH>, // of the body that is being hashed
     pub(super) report: Option<Event<E::Error>>,
     pub(super) asked: Option<Asked>,
     pub(super) retry_at: Option<Duration>, // of branches that were given up
@@ -136,7 +136,7 @@ impl<E: Engine> Inner<E> {
             journal_len: 0,
             switch: None,
             check: None,
-            hashed: MerkleTree::new(),
+            hashed: Peaks::new(),
             report: None,
             asked: None,
             retry_at: None,

@@ -124,14 +124,17 @@ impl<'a> Orphans<'a> {
             return true;
         }
         let arrival = table.used().map(|(_, slot)| slot.arrival).max().unwrap_or(0);
-        let mut slot = OrphanSlot { conn, id, wait, expires, ..OrphanSlot::EMPTY };
+        let len = sealed.encoded_len();
+        let place = if len <= MAX_LEN { self.place_for(conn) } else { None };
+        let Some(slot) = place.and_then(|at| self.0.get_mut(at)) else { return false };
+        *slot = OrphanSlot::EMPTY;
+        let encoded = sealed.encode(&mut slot.bytes);
+        slot.len = encoded.ok().and_then(|len| u16::try_from(len).ok()).unwrap_or(0);
+        slot.conn = conn;
+        slot.id = id;
+        slot.wait = wait;
+        slot.expires = expires;
         slot.arrival = arrival.saturating_add(1);
-        let Ok(len) = sealed.encode(&mut slot.bytes) else { return false };
-        slot.len = u16::try_from(len).unwrap_or(0);
-        let Some(at) = self.place_for(conn) else { return false };
-        if let Some(place) = self.0.get_mut(at) {
-            *place = slot;
-        }
         true
     }
 

@@ -53,6 +53,7 @@ impl Start<'_> {
     }
 
     /// Returns the branch that ends in the root. `engine` is as it was there.
+    #[inline(never)] // builds the branch where the caller wants it
     pub(super) fn branch<E>(&self, engine: E) -> Branch<E> {
         Branch { genesis: self.genesis, tip: self.tip, engine, times: self.times }
     }

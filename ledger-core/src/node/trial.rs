@@ -88,6 +88,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Makes the branch under trial up to `last` the chain.
+    #[inline(never)]
     fn commit(&mut self, last: usize) {
         let Some(switch) = self.inner.switch.take() else { return };
         let fork = switch.fork;
@@ -131,6 +132,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Restores the old branch if one is under trial.
+    #[inline(never)]
     pub(super) fn restore(&mut self) {
         self.inner.check = None;
         let Some(switch) = self.inner.switch.take() else { return };
@@ -150,6 +152,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Gives up the branch that is to be executed, from its first missing body on, and returns that block.
+    #[inline(never)]
     pub(super) fn give_up(&mut self) -> Option<BlockId> {
         self.inner.asked = None;
         let tree = self.tree();

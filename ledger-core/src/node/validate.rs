@@ -164,6 +164,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Hashes transactions. Returns whether the body is complete, and the one that the header names.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn hash(&mut self, block: Delivered, budget: u32) -> Result<bool, BlockError<E::Error>> {
         let Some(Check { stage: Stage::Hash(hashing), .. }) = &mut self.inner.check else {
             return Ok(true);
@@ -191,6 +192,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Checks header and proof against the branch, whose blocks are all executed now, and begins to execute.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn start(&mut self, block: Delivered) -> Slice<E::Error> {
         let tree = self.tree();
         if self.inner.next_to_execute(tree) != Some(block.at) {
@@ -258,9 +260,10 @@ impl<E: Engine> InnerMut<'_, E> {
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let stepped = executing.execution.step(self.ledger, &self.inner.rules, &mut target, body);
         self.inner.journal_len = journal.len();
-        stepped.map(|executed| executed.map(|executed| executed.signatures))
+        stepped
     }
 
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn finish(&mut self, block: Delivered) -> Slice<E::Error> {
         let effects = match self.close_body(block) {
             Ok(effects) => effects,
@@ -296,6 +299,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Takes back what the block wrote.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn undo(&mut self, refused: Refused<BlockError<E::Error>>) -> Slice<E::Error> {
         let start = self.inner.executed_end();
         self.inner.check = None;

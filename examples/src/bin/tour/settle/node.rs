@@ -35,8 +35,10 @@ const PEERS: usize = 16;
 const BLOCKS: usize = 8;
 /// How soon something is asked for again that could not be used yet. Who announces waits as long before it goes on unasked.
 const RETRY: Duration = Duration::from_secs(2);
-/// How often a node announces again what waits. A peer that is busy with 32 transactions of a node ignores more of it.
+/// How soon a node announces again what waits, for each [`ROUND`] of it. A peer that is busy with 32 transactions of a node
+/// ignores more of it; and what begins again before all was announced never comes to the last.
 const ANNOUNCE: Duration = Duration::from_secs(1);
+const ROUND: usize = 64;
 /// The connection of a block that the node has made itself.
 const OWN: ConnId = ConnId(u32::MAX);
 
@@ -257,7 +259,8 @@ impl LedgerNode {
         if now < self.announce_at || self.mempool.is_empty() {
             return false;
         }
-        self.announce_at = now + ANNOUNCE;
+        let rounds = self.mempool.len().div_ceil(ROUND);
+        self.announce_at = now + ANNOUNCE * rounds as u32;
         let all = self.waiting();
         let Ok(waiting) = Body::from_bytes(&all) else { return false };
         for signed in &waiting {
