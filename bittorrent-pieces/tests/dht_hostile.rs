@@ -287,6 +287,38 @@ fn queries_time_out_when_all_are_in_flight() {
     assert_eq!(waiting, [], "every lookup ends, also one that no node answered");
 }
 
+/// It has asked three nodes, none of them answers, and no other query is in flight.
+#[test]
+fn a_lookup_that_nobody_answers_is_reported_as_finished() {
+    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0 });
+    for n in 1..=3 {
+        query(&mut node, ZERO, honest(n), Query::new(id(n), Method::Ping));
+        exchange(&mut node, ZERO, |_| Some(id(n)));
+    }
+    let lookup = node.find_peers(secs(1), TORRENT, None).unwrap();
+    let mut buf = [0; MAX_LEN];
+    let mut asked = 0;
+    while node.poll_transmit(&mut buf).unwrap().is_some() {
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
+    assert_eq!(node.poll_event(), None);
+    let mut now = secs(1);
+    let event = loop {
+        now = node.poll_timeout().expect("a query is in flight");
+        assert!(now < secs(120), "it is never reported");
+        node.handle_timeout(now);
+        exchange(&mut node, now, |_| None);
+        if let Some(event) = node.poll_event() {
+            break event;
+        }
+    };
+    let finished =
+        DhtEvent::Finished { lookup, torrent: TORRENT, peers: 0, answers: 0, announces: 0 };
+    assert_eq!(event, finished);
+    assert_eq!(node.poll_event(), None, "once");
+}
+
 /// A lookup without any known node ends at once.
 #[test]
 fn a_lookup_without_nodes_ends() {

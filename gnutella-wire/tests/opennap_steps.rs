@@ -32,12 +32,17 @@ impl World {
 
     /// Sends a message of a stranger, and returns what the index then sends: receiver, type and data.
     fn send(&mut self, conn: u32, kind: u16, data: &str) -> Vec<(u32, u16, String)> {
+        self.receive(conn, kind, data);
+        self.drain()
+    }
+
+    /// Sends a message of a stranger. What the index sends waits.
+    fn receive(&mut self, conn: u32, kind: u16, data: &str) {
         let mut bytes = u16::try_from(data.len()).unwrap().to_le_bytes().to_vec();
         bytes.extend(kind.to_le_bytes());
         bytes.extend(data.as_bytes());
         let received = self.0.handle_bytes(T0, ConnId(conn), &bytes).unwrap();
         assert_eq!(received.consumed, bytes.len(), "{kind} {data}");
-        self.drain()
     }
 
     fn drain(&mut self) -> Vec<(u32, u16, String)> {
@@ -150,6 +155,59 @@ fn a_sharer_behind_a_firewall_is_asked_to_connect() {
     world.send(2, 100, "\"b.mp3\" 0123 99 128 44100 60");
     let reachable = world.send(3, 500, "ben \"b.mp3\"");
     assert_eq!(reachable, sent(&[(3, 404, "the sharer is not behind a firewall")]));
+}
+
+/// The sharer does not read: its replies are full after three. The others who ask it to push are refused.
+#[test]
+fn no_push_request_is_lost_when_the_reply_queue_is_full() {
+    let mut world = World::new(8, 8);
+    world.enter(1, "ann", 0);
+    world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
+    for conn in 2..=6 {
+        world.enter(conn, &format!("user{conn}"), 6700);
+    }
+    for conn in 2..=6 {
+        world.receive(conn, 500, "ann \"a.mp3\"");
+    }
+    let mut answers = world.drain();
+    answers.sort();
+    let expected = sent(&[
+        (1, 607, "user2 \"a.mp3\""),
+        (1, 607, "user3 \"a.mp3\""),
+        (1, 607, "user4 \"a.mp3\""),
+        (5, 206, "ann \"a.mp3\""),
+        (6, 206, "ann \"a.mp3\""),
+    ]);
+    assert_eq!(answers, expected);
+}
+
+/// Three requests for its own file and the first answer fill its replies. The second answer is not sent, and so the
+/// request fails.
+#[test]
+fn an_asker_whose_reply_queue_is_full_receives_609_after_the_timeout() {
+    let mut world = World::new(8, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
+    world.send(1, 100, "\"z.mp3\" 0123 99 128 44100 60");
+    world.send(2, 100, "\"b.mp3\" 0123 99 128 44100 60");
+    world.send(2, 203, "ann \"a.mp3\"");
+    world.send(2, 203, "ann \"z.mp3\"");
+    for conn in 3..=5 {
+        world.enter(conn, &format!("user{conn}"), 6700);
+    }
+    for conn in 3..=5 {
+        world.receive(conn, 203, "ben \"b.mp3\"");
+    }
+    world.receive(1, 608, "ben \"a.mp3\"");
+    world.receive(1, 608, "ben \"z.mp3\"");
+    let answers = world.drain();
+    let source = (2, 204, format!("ann {IP_1} 6699 \"a.mp3\" 0123 8"));
+    assert_eq!(answers.len(), 4);
+    assert_eq!(answers.last(), Some(&source));
+    world.0.handle_timeout(IndexConfig::CUSTOMARY.request_timeout);
+    let failed = (2, 609, "ann \"z.mp3\"".to_owned());
+    assert!(world.drain().contains(&failed));
 }
 
 #[test]

@@ -237,6 +237,28 @@ fn connections_and_accounts_are_limited() {
 }
 
 #[test]
+fn a_call_that_fails_does_not_move_the_clock() {
+    let mut pool = pool::<2>(config(), LAST);
+    let before = pool.clone();
+    let later = Duration::from_secs(100); // every deadline is past by then
+    assert_eq!(share(&mut pool, later, 3, 1, 0), Err(NotConnected(ConnId(3))));
+    assert_eq!(pool.handle_connected(later, ConnId(1), ALICE), Err(ConnectError::InUse(ConnId(1))));
+    let full = ConnectError::Full { capacity: 2 };
+    assert_eq!(pool.handle_connected(later, ConnId(3), ALICE), Err(full));
+    assert_eq!(pool.set_job(later, &job(), 0..=LAST), Err(JobError::Unchanged));
+    let long = Job { message: &[0; 65], ..job() };
+    let too_long = JobError::TooLong { len: 65, capacity: 64 };
+    assert_eq!(pool.set_job(later, &long, 0..=LAST), Err(too_long));
+    assert_eq!(pool, before);
+    // A lease that is given now lasts as long as if nothing had failed.
+    let first = *expected().first().expect("a share");
+    assert_eq!(share(&mut pool, START, 1, 1, first), Ok(Ok(first)));
+    pool.handle_timeout(START);
+    assert_eq!(events(&mut pool), []);
+    assert_eq!(pool.poll_timeout(), before.poll_timeout());
+}
+
+#[test]
 fn timeouts_of_zero_are_refused() {
     let lease = NonZeroU64::MIN;
     let refused = |config| Pool::new(config, slots::<1>()).map(|_| ());

@@ -1,7 +1,7 @@
 //! A table on its way out: the difference between two tables, cut into messages.
 
 use super::error::PatchPlanError;
-use super::table::QueryTable;
+use super::table::{QueryTable, place};
 use crate::error::BufferTooSmall;
 use crate::wire::{Compressor, Patch, Qrp, Reset};
 
@@ -201,6 +201,9 @@ impl<'a> PatchEncoder<'a> {
 
     /// Returns the byte whose first entry is that of `slot`.
     pub(super) fn byte(&self, slot: u32) -> u8 {
+        if self.is_unchanged(slot) {
+            return 0; // as nearly all are
+        }
         // A table of few slots ends inside a byte; `entry` is 0 beyond it.
         let end = slot.saturating_add(self.per_byte());
         let bits = u32::from(self.entry_bits);
@@ -208,8 +211,16 @@ impl<'a> PatchEncoder<'a> {
         (slot..end).fold(0, |byte, slot| shift(byte) | self.entry(slot))
     }
 
+    /// Returns whether the eight slots around this one are as they were.
+    fn is_unchanged(&self, slot: u32) -> bool {
+        let (at, _) = place(slot);
+        let was = self.old.and_then(|old| old.as_bytes().get(at).copied()).unwrap_or(0);
+        self.new.as_bytes().get(at).is_some_and(|is| *is == was)
+    }
+
+    /// Returns how many entries a byte has. Each byte asks, and entries have 1, 2, 4 or 8 bits: a shift, no division.
     pub(super) fn per_byte(&self) -> u32 {
-        8_u32.checked_div(self.entry_bits.into()).unwrap_or(1).max(1)
+        8_u32.checked_shr(self.entry_bits.trailing_zeros()).unwrap_or(1)
     }
 
     /// Iterates over the entries from a byte on.

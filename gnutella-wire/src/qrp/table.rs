@@ -253,7 +253,7 @@ const fn slots_of_a_byte(bits: u8) -> u8 {
 }
 
 /// Returns where a slot lies: the byte, and the bit in it.
-fn place(slot: u32) -> (usize, u8) {
+pub(super) fn place(slot: u32) -> (usize, u8) {
     (usize::try_from(slot >> 3).unwrap_or(usize::MAX), 0x80 >> (slot & 7))
 }
 

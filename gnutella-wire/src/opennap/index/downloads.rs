@@ -116,12 +116,12 @@ impl Core<'_> {
     }
 
     /// Returns the user that asked the sharer at `at` for a file, which it then no longer waits for. What nobody
-    /// asked for is ignored.
+    /// asked for is ignored. A user that does not read what is sent to it waits on: it receives 609 after the timeout.
     fn asked_for(&mut self, at: u32, wanted: &Wanted<'_>) -> Option<(u32, WantedFile)> {
         let id = self.file_id(at, wanted.name)?;
         let asker = self.named(wanted.nick)?;
-        let file = self.user(asker)?.take_wanted(id)?;
-        Some((asker, file))
+        let user = self.user(asker).filter(|user| !user.replies.is_full())?;
+        Some((asker, user.take_wanted(id)?))
     }
 
     fn wanted_file(&self, wanted: &Wanted<'_>) -> Option<(u32, FileId)> {

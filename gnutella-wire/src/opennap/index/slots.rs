@@ -241,6 +241,11 @@ impl Replies {
         matches!(self.0, [.., None, None])
     }
 
+    /// Returns whether not even one fits.
+    pub(super) const fn is_full(&self) -> bool {
+        matches!(self.0, [.., Some(_)])
+    }
+
     /// Appends one; if there is no room, it is dropped.
     pub(super) fn push(&mut self, reply: Reply) {
         if let Some(free) = self.0.iter_mut().find(|reply| reply.is_none()) {
