@@ -7,6 +7,7 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::OnceLock;
 
 use gnutella_wire::servent::Target;
 use gnutella_wire::wire::{
@@ -305,40 +306,64 @@ fn found(scale: Scale, flood: Option<Flood>) -> usize {
     honest.iter().map(|n| town.nodes[*n].found.len()).sum()
 }
 
-fn check(scale: Scale) {
-    let quiet = found(scale, None);
+fn compare(scale: Scale, quiet: usize, flood: Flood) {
     assert!(quiet > scale.searches * 3, "{quiet} files found by {} searches", scale.searches);
-    let loud = FLOODS.map(|flood| {
-        let loud = found(scale, Some(flood));
-        println!("{flood:?}: {loud} of {quiet} files");
-        (flood, loud)
-    });
-    for (flood, loud) in loud {
-        assert!(loud * 100 >= quiet * 95, "{flood:?}: {loud} of {quiet} files");
-    }
+    let loud = found(scale, Some(flood));
+    println!("{flood:?}: {loud} of {quiet} files");
+    assert!(loud * 100 >= quiet * 95, "{flood:?}: {loud} of {quiet} files");
 }
 
 #[test]
 fn honest_searches_survive_flooders() {
-    check(Scale {
-        ultrapeers: 20,
-        leaves: 60,
-        degree: 6,
-        searches: 10,
-        per_second: 5,
-        seconds: 10,
-    });
+    let scale =
+        Scale { ultrapeers: 20, leaves: 60, degree: 6, searches: 10, per_second: 5, seconds: 10 };
+    let quiet = found(scale, None);
+    for flood in FLOODS {
+        compare(scale, quiet, flood);
+    }
 }
 
-#[test]
-#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
-fn honest_searches_survive_flooders_among_2200() {
-    check(Scale {
+/// 200 ultrapeers and 2,000 leaves, of which 110 flood.
+fn among_2200(flood: Flood) {
+    static QUIET: OnceLock<usize> = OnceLock::new();
+    let scale = Scale {
         ultrapeers: 200,
         leaves: 2_000,
         degree: 10,
         searches: 100,
         per_second: 5,
         seconds: 30,
-    });
+    };
+    let quiet = *QUIET.get_or_init(|| found(scale, None));
+    compare(scale, quiet, flood);
+}
+
+#[test]
+#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
+fn searches_among_2200_survive_pings() {
+    among_2200(Flood::Pings);
+}
+
+#[test]
+#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
+fn searches_among_2200_survive_queries() {
+    among_2200(Flood::Queries);
+}
+
+#[test]
+#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
+fn searches_among_2200_survive_pongs() {
+    among_2200(Flood::Pongs);
+}
+
+#[test]
+#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
+fn searches_among_2200_survive_hits() {
+    among_2200(Flood::Hits);
+}
+
+#[test]
+#[ignore = "minutes, optimised: .ci/nightly.d/gnutella.sh"]
+fn searches_among_2200_survive_pushes() {
+    among_2200(Flood::Pushes);
 }

@@ -281,7 +281,7 @@ fn a_query_by_datagram_goes_to_the_leaves_only() {
     let sent = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf).unwrap();
     assert_eq!(servent.targets(sent.to).collect::<Vec<_>>(), [leaf]);
     let header = Header::decode(&buf[..sent.len], Limits::GTKG).unwrap().0;
-    assert_eq!((header.function, header.ttl, header.hops), (Function::QUERY, 1, 0));
+    assert_eq!((header.function, header.ttl, header.hops), (Function::QUERY, 1, 1));
     let again = servent.ask_leaves(Duration::ZERO, guid, &query, &mut buf);
     assert_eq!(again, Err(CommandError::GuidInUse(guid)));
     let hit = [&[1, 0, 0, 10, 0, 0, 3, 0, 0, 0, 0][..], &[0; 8], b"x\0\0", &[3; 16]].concat();

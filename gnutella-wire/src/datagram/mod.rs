@@ -12,8 +12,8 @@
 //! bytes than came from it: a ping that is shorter than its answer is answered when it is repeated. Hits go
 //! only to addresses that have shown a key.
 //!
-//! A query is delivered to the application, which answers for its own files. Forwarding to leaves is left to
-//! it.
+//! A query is delivered to the application, which answers for its own files, asks its leaves with
+//! [`Servent::ask_leaves`](crate::Servent::ask_leaves), and passes on their hits with [`Datagrams::answer`].
 
 mod config;
 mod event;

@@ -1,7 +1,7 @@
 //! Base 32: five bits to a character (RFC 3548, section 5, without padding).
 
 use crate::error::BufferTooSmall;
-use crate::writer::Writer;
+use crate::writer::{Writer, copy};
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -22,15 +22,24 @@ pub fn encode(bytes: &[u8], out: &mut [u8]) -> Result<usize, BufferTooSmall> {
 
 /// Iterates over the characters of `bytes`.
 pub(super) fn characters(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.chunks(5).flat_map(|chunk| {
-        let mut group = [0; 8]; // 40 bits, from the third byte on
-        group.iter_mut().skip(3).zip(chunk).for_each(|(to, from)| *to = *from);
-        let group = u64::from_be_bytes(group);
-        [35, 30, 25, 20, 15, 10, 5, 0]
-            .into_iter()
-            .take(encoded_len(chunk.len()))
-            .map(move |shift: u32| character(group >> shift))
-    })
+    bytes.chunks(5).flat_map(|chunk| group(chunk).into_iter().take(encoded_len(chunk.len())))
+}
+
+/// Returns the characters of the 20 bytes of a SHA-1 hash.
+pub(super) fn of_hash(hash: &[u8; 20]) -> [u8; 32] {
+    let mut characters = [0; 32];
+    for (to, from) in characters.chunks_mut(8).zip(hash.chunks(5)) {
+        copy(to, &group(from));
+    }
+    characters
+}
+
+/// Returns the characters of up to five bytes; those beyond the last bit are of no use.
+fn group(bytes: &[u8]) -> [u8; 8] {
+    let mut bits = [0; 8]; // 40, from the third byte on
+    bits.iter_mut().skip(3).zip(bytes).for_each(|(to, from)| *to = *from);
+    let bits = u64::from_be_bytes(bits);
+    [35, 30, 25, 20, 15, 10, 5, 0_u32].map(|shift| character(bits >> shift))
 }
 
 fn character(bits: u64) -> u8 {

@@ -54,9 +54,9 @@ impl Urn {
     /// Returns what stands for the file in a query-routing table: the hash of its `urn:sha1:` form.
     #[must_use]
     pub fn keyword_hash(&self) -> KeywordHash {
-        let hash = self.sha1().0;
-        let text = SHA1.iter().copied().chain(base32::characters(&hash));
-        KeywordHash::of_units(text.map(u16::from)) // not by its `Display`: a device need not link formatting
+        // Not what its `Display` prints: a device need not link formatting.
+        let hash = base32::of_hash(&self.sha1().0);
+        KeywordHash::of_units(SHA1.iter().chain(&hash).map(|byte| u16::from(*byte)))
     }
 }
 

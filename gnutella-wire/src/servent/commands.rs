@@ -54,7 +54,7 @@ impl<S: ServentStorage> Servent<S> {
         query: &Query<'_>,
         buf: &mut [u8],
     ) -> Result<Dispatch, CommandError> {
-        let message = Message { guid, ttl: 1, hops: 0, payload: Payload::Query(*query) };
+        let message = Message { guid, ttl: 1, hops: 1, payload: Payload::Query(*query) };
         let len = self.begin(now, Key::Query(guid), message, buf)?;
         let words = Words::of(query);
         let (words, header) = (Some(&words), message.header());

@@ -209,6 +209,7 @@ impl Connection {
         self.leave(Leaving { reason: CloseReason::Dismissed(code), bye_due: true });
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(super) fn leave(&mut self, leaving: Leaving) {
         if self.leaving.is_none() {
             self.leaving = Some(leaving);

@@ -19,6 +19,10 @@ const PROBE_TTL: u8 = 2;
 /// How many of the slots the queries of one neighbour may have, and those of one network.
 const NEIGHBOUR_FRACTION: usize = 4;
 const NETWORK_FRACTION: usize = 2;
+/// The hits that come by one connection count for this fraction of what a query wants at most, so that one neighbour
+/// cannot end a search. Behind a leaf there is one servent.
+const HITS_FRACTION: u16 = 4;
+const LEAF_HITS_FRACTION: u16 = 16;
 /// After how many ultrapeers a leaf is asked how many hits it has.
 const STATUS_EVERY: u16 = 3;
 
@@ -97,8 +101,11 @@ impl Core<'_> {
     /// Counts hits on their way to the asker.
     pub(super) fn count_hits(&mut self, guid: Guid, index: usize, hits: u8) {
         let results = self.state.config.results;
+        let is_leaf = self.conn(index).is_some_and(|conn| conn.is_leaf());
+        let fraction = if is_leaf { LEAF_HITS_FRACTION } else { HITS_FRACTION };
+        let most = if results == 0 { u16::MAX } else { results.div_ceil(fraction) };
         if let Some(query) = self.query(guid) {
-            query.count_hits(index, hits, results);
+            query.count_hits(index, hits, most);
         }
     }
 

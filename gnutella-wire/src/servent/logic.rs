@@ -7,7 +7,7 @@ use super::fan_out::{FanOut, FloodScope};
 use super::faults::{self, passes, repeats};
 use super::penalties::seconds;
 use super::query_words::Words;
-use super::quota::{Grant, Shares};
+use super::quota::{Grant, Origin, Shares};
 use super::state::Core;
 use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
@@ -190,7 +190,12 @@ impl Core<'_> {
         let Some(source) = self.source(index) else { return Seen::Yes };
         let now = self.state.now;
         let route = Route { source, ttl: message.ttl, hops: message.hops };
-        if self.routes.find(now, key).is_none() && !self.may_add_route(index, message.hops == 0) {
+        let origin = match key {
+            _ if message.hops > 0 => Origin::Relayed,
+            Key::Query(_) => Origin::OwnQuery,
+            _ => Origin::OwnPing,
+        };
+        if self.routes.find(now, key).is_none() && !self.may_add_route(index, origin) {
             count(&mut self.state.stats.refused);
             return Seen::Yes;
         }
@@ -217,7 +222,11 @@ impl Core<'_> {
     }
 
     /// Returns whether the quotas of a neighbour and of its network have room for one more GUID.
-    fn may_add_route(&mut self, index: usize, is_own: bool) -> bool {
+    /// A leaf has nobody's routes to protect but its own, and answers what is relayed to it at once.
+    fn may_add_route(&mut self, index: usize, origin: Origin) -> bool {
+        if self.state.config.role == Role::Leaf && origin == Origin::Relayed {
+            return true;
+        }
         let now = self.state.now;
         let shares = Shares::of(self.routes.capacity(), now, self.state.config.lifetimes.ping);
         let network = self.conn(index).and_then(|conn| conn.neighbour.network());
@@ -231,7 +240,7 @@ impl Core<'_> {
             }
         }
         let Some(conn) = self.conn(index) else { return false };
-        match conn.quota.take(&shares, is_own) {
+        match conn.quota.take(&shares, origin) {
             Grant::Granted => true,
             Grant::Refused => false,
             Grant::Excess => {
@@ -251,11 +260,17 @@ impl Core<'_> {
         self.count_hits(header.guid, index, hit.records.len());
     }
 
-    /// Finds the way back: to this servent, to a live connection, or nowhere.
+    /// Finds the way back: to this servent, to a live connection, or nowhere. That of a query that is pursued
+    /// is known even if floods have evicted its route.
     fn route(&mut self, key: Key) -> Verdict {
-        match self.routes.find(self.state.now, key) {
-            Some(route) if route.source == OWN => Verdict::Deliver,
-            Some(route) => Verdict::Back(route.source),
+        let route = self.routes.find(self.state.now, key).map(|route| route.source);
+        let pursued = match key {
+            Key::Query(guid) if route.is_none() => self.query(guid).map(|query| query.from),
+            _ => None,
+        };
+        match route.or(pursued) {
+            Some(OWN) => Verdict::Deliver,
+            Some(source) => Verdict::Back(source),
             None => {
                 count(&mut self.state.stats.unroutable);
                 Verdict::Drop
@@ -339,6 +354,7 @@ impl Core<'_> {
         Some((header, to))
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(super) fn source(&self, index: usize) -> Option<RouteSource> {
         self.conns.get(index).map(ConnSlot::source)
     }

@@ -85,6 +85,7 @@ impl Neighbour {
     }
 
     /// Whether it is reached at that address.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(super) fn is_at(&self, address: SocketAddrV4) -> bool {
         self.address == Some(address) || self.dialled == Some(address)
     }

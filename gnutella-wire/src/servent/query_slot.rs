@@ -80,17 +80,16 @@ impl Pending {
         Some(Self { guid, from, end, wake, hits, hits_reported, plan, counted, len, payload })
     }
 
-    /// Counts hits that came by a connection. All that come by one count for half of what is wanted at
-    /// most, so that one neighbour cannot end a search.
-    pub(super) fn count_hits(&mut self, conn: usize, hits: u8, results: u16) {
+    /// Counts hits that came by a connection, of which `most` count. By connections beyond those that are counted
+    /// one by one, a hit counts as one file.
+    pub(super) fn count_hits(&mut self, conn: usize, hits: u8, most: u16) {
         let conn = u16::try_from(conn).unwrap_or(u16::MAX);
         let hits = u16::from(hits.min(MOST_PER_HIT));
         let known = self.counted.iter().position(|counted| counted.conn == conn);
         let free = || self.counted.iter().position(|counted| counted.hits == 0);
         let place = known.or_else(free);
-        let mut new = hits;
+        let mut new = hits.min(1);
         if let Some(counted) = place.and_then(|place| self.counted.get_mut(place)) {
-            let most = if results == 0 { u16::MAX } else { results.div_ceil(2) };
             new = hits.min(most.saturating_sub(counted.hits));
             counted.conn = conn;
             counted.hits = counted.hits.saturating_add(new);

@@ -11,6 +11,8 @@ const FRACTION: usize = 4;
 const NETWORK_FRACTION: usize = 2;
 /// And what a neighbour begins itself, rather than relays, may fill this one.
 const OWN_FRACTION: usize = 64;
+/// Of that, queries may fill this one: they cost the network most, and a program that asks for its user asks rarely.
+const QUERY_FRACTION: usize = 512;
 /// At least this many slots, so that small tables work at all.
 const LEAST: usize = 8;
 const OWN_LEAST: usize = 16;
@@ -21,8 +23,9 @@ const STEPS: u16 = 8;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Quota {
     used: u16,
-    own: u16,  // of these, what it began itself
-    step: u32, // when it was last refilled
+    own: u16,     // of these, what it began itself
+    queries: u16, // and of these, queries
+    step: u16,    // when it was last refilled, without the high half
 }
 
 /// How many new GUIDs may come at once.
@@ -30,8 +33,9 @@ pub(super) struct Quota {
 pub(super) struct Shares {
     all: u16,
     own: u16,
+    queries: u16,
     pub(super) network: u32,
-    step: u32,
+    step: u16,
 }
 
 impl Shares {
@@ -47,10 +51,21 @@ impl Shares {
         Self {
             all: short(part(FRACTION, LEAST)),
             own: short(part(OWN_FRACTION, OWN_LEAST)),
+            queries: short(part(QUERY_FRACTION, OWN_LEAST)),
             network: u32::try_from(part(NETWORK_FRACTION, LEAST)).unwrap_or(u32::MAX),
-            step,
+            step: u16::try_from(step & 0xFFFF).unwrap_or(0),
         }
     }
+}
+
+/// Where a new GUID comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From another servent, by the neighbour.
+    Relayed,
+    /// From the neighbour itself.
+    OwnPing,
+    OwnQuery,
 }
 
 /// What became of a new GUID.
@@ -64,22 +79,25 @@ pub(super) enum Grant {
 }
 
 impl Quota {
-    pub(super) const FULL: Self = Self { used: 0, own: 0, step: 0 };
+    pub(super) const FULL: Self = Self { used: 0, own: 0, queries: 0, step: 0 };
 
     /// Counts down what time has forgiven, and returns what is still in use.
     pub(super) fn refill(&mut self, shares: &Shares) -> u32 {
-        let elapsed = u16::try_from(shares.step.saturating_sub(self.step)).unwrap_or(u16::MAX);
+        let elapsed = shares.step.wrapping_sub(self.step);
         let per_step = |share: u16| share.div_ceil(STEPS).saturating_mul(elapsed);
         self.used = self.used.saturating_sub(per_step(shares.all));
         self.own = self.own.saturating_sub(per_step(shares.own));
-        self.step = self.step.max(shares.step);
+        self.queries = self.queries.saturating_sub(per_step(shares.queries));
+        self.step = shares.step;
         self.used.into()
     }
 
-    /// Takes one GUID, which the neighbour began itself if `is_own`.
-    pub(super) fn take(&mut self, shares: &Shares, is_own: bool) -> Grant {
+    /// Takes one GUID.
+    pub(super) fn take(&mut self, shares: &Shares, origin: Origin) -> Grant {
         self.refill(shares);
-        if is_own && self.own >= shares.own {
+        let is_own = origin != Origin::Relayed;
+        let is_query = origin == Origin::OwnQuery;
+        if is_own && self.own >= shares.own || is_query && self.queries >= shares.queries {
             return Grant::Excess;
         }
         if self.used >= shares.all {
@@ -87,6 +105,7 @@ impl Quota {
         }
         self.used = self.used.saturating_add(1);
         self.own = self.own.saturating_add(u16::from(is_own));
+        self.queries = self.queries.saturating_add(u16::from(is_query));
         Grant::Granted
     }
 }

@@ -115,6 +115,7 @@ impl<'m> Tables<'m> {
         u8::try_from(bits).unwrap_or(0)
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn bytes(&self, which: usize) -> &[u8] {
         let from = which.saturating_mul(self.len);
         self.memory.get(from..from.saturating_add(self.len)).unwrap_or(&[])

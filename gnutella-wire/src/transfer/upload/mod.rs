@@ -177,7 +177,8 @@ impl<S: AsRef<[UploadSlot]> + AsMut<[UploadSlot]>> Uploads<S> {
         core.offer(now, index, offer, buf)
     }
 
-    /// Answers a request with a refusal, such as 404: writes the head to `buf` and returns its length.
+    /// Answers a request with a status and no body: a refusal such as 404, or 202 where a push was
+    /// [passed on](crate::http::PushProxy). Writes the head to `buf` and returns its length.
     ///
     /// # Errors
     ///
