@@ -13,7 +13,7 @@ const NEWCOMER_WEIGHT: u32 = 3;
 /// The interested peers of the best rates have a slot each, but one slot goes to an optimistic
 /// unchoke, drawn at random every third round; newcomers are three times as likely. Peers that are
 /// not interested but have a better rate than the last of them are unchoked too, and lose that, or
-/// take a slot, when they become interested. Snubbed peers get a slot only by a draw.
+/// take a slot, when they become interested. Snubbed peers get a slot only by a draw, unfair ones get none.
 ///
 /// ```
 /// use bittorrent_pieces::choker::Candidate;
@@ -160,6 +160,9 @@ pub struct Candidate {
     pub rate: u32,
     /// Bytes that it took since the last round.
     pub sent: u32,
+    /// Whether it requested what it cannot need since the last round: a block that it was sent, or a piece that was
+    /// not announced to it. It gets no slot in the next round.
+    pub unfair: bool,
     /// How much of the content it has, in thousandths.
     pub progress: u16,
     /// The decision.
@@ -181,6 +184,7 @@ impl Candidate {
             newcomer: false,
             rate: 0,
             sent: 0,
+            unfair: false,
             progress: 0,
             unchoked: false,
             chosen: false,
@@ -192,6 +196,11 @@ impl Candidate {
 }
 
 impl Candidate {
+    /// Returns whether it may have a slot for which interested peers compete.
+    const fn competes(&self) -> bool {
+        self.interested && !self.unfair
+    }
+
     /// Begins a round.
     fn count(&mut self) {
         self.chosen = false;
@@ -301,7 +310,7 @@ impl State {
         let mut worst = 0;
         while free > 0 {
             let ranked = candidates(peers, candidate).rev();
-            let ranked = ranked.filter(|peer| peer.interested && !peer.snubbed && !peer.chosen);
+            let ranked = ranked.filter(|peer| peer.competes() && !peer.snubbed && !peer.chosen);
             let Some(best) = ranked.max_by_key(|peer| peer.score(rules.policy.order)) else {
                 break;
             };
@@ -312,7 +321,7 @@ impl State {
         let full = free == 0;
         while free > 0 {
             // Slots that snubs left empty are drawn for.
-            let waits = |peer: &Candidate| peer.interested && !peer.chosen;
+            let waits = |peer: &Candidate| peer.competes() && !peer.chosen;
             let keeps = |peer: &Candidate| waits(peer) && peer.unchoked && !rotate;
             let drawn =
                 self.draw(peers, candidate, keeps).or_else(|| self.draw(peers, candidate, waits));
@@ -350,7 +359,7 @@ impl State {
         }
         for _ in unchoked..slots {
             let waiting = candidates(peers, candidate).rev();
-            let waiting = waiting.filter(|peer| peer.interested && !peer.unchoked && !peer.snubbed);
+            let waiting = waiting.filter(|peer| peer.competes() && !peer.unchoked && !peer.snubbed);
             let Some(best) = waiting.max_by_key(|peer| peer.rate) else { break };
             best.unchoked = true;
         }
@@ -365,11 +374,11 @@ impl State {
     ) {
         let holder = self.optimistic;
         let stays = holder.filter(|conn| {
-            candidates(peers, candidate).any(|peer| peer.conn == *conn && peer.interested)
+            candidates(peers, candidate).any(|peer| peer.conn == *conn && peer.competes())
         });
         if rotate || stays.is_none() {
             // A peer that has a slot by its rate does not need another.
-            let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
+            let waits = |peer: &Candidate| peer.competes() && !peer.unchoked;
             let drawn = match rules.policy.optimistic {
                 OptimisticUnchoke::Draw => self.draw(peers, candidate, waits),
                 OptimisticUnchoke::LongestWaiting => {

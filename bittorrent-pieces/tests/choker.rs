@@ -107,6 +107,27 @@ fn snubbed_peers_have_optimistic_slots_only() {
     assert_eq!(unchoked(&peers).len(), 4, "several draws at once");
 }
 
+/// A peer that requested what it cannot need gets no slot, neither by its rate nor by a draw nor between rounds.
+#[test]
+fn an_unfair_peer_gets_no_slot() {
+    for policy in [ChokerPolicy::new(), ChokerPolicy::SEED] {
+        for seed in 0..50 {
+            let mut peers = peers(&[90, 10, 10]);
+            let mut choker = Choker::with_policy(policy, 4, seed);
+            round(&mut choker, &mut peers);
+            assert_eq!(unchoked(&peers), [0, 1, 2]);
+            peers[0].unfair = true;
+            round(&mut choker, &mut peers);
+            assert_eq!(unchoked(&peers), [1, 2]);
+            choker.rebalance(&mut peers, |peer| Some(peer));
+            assert_eq!(unchoked(&peers), [1, 2], "a free slot stays free");
+            peers[0].unfair = false;
+            choker.rebalance(&mut peers, |peer| Some(peer));
+            assert_eq!(unchoked(&peers), [0, 1, 2]);
+        }
+    }
+}
+
 #[test]
 fn a_free_slot_is_given_between_rounds() {
     let mut peers = peers(&[0, 0]);

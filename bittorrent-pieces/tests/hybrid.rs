@@ -2,11 +2,15 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::bencode::Mode;
 use bittorrent_pieces::merkle::{MerkleHash, MerkleHasher, PieceLayer, height, piece_height};
+use bittorrent_pieces::metainfo::{
+    Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version,
+};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Config, ConfigError, ConnId, Event, Geometry, InfoHash, Outcome, Padding, PeerId,
-    PieceHasher, PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentLimits,
+    Bitfield, Config, ConfigError, ConnId, Event, Geometry, InfoHash, Metainfo, Outcome, Padding,
+    PeerId, PieceHasher, PieceHashes, PieceIndex, Side, Torrent, TorrentContent, TorrentLimits,
     TorrentSetup, TorrentVec, V2File,
 };
 
@@ -83,6 +87,47 @@ impl Shared {
         setup.have = Some(have.as_view());
         Torrent::new(setup, TorrentVec::new(&content, TorrentLimits::new())).unwrap()
     }
+}
+
+/// The builder writes the padding between the files, and both versions read back as they were made.
+#[test]
+fn a_hybrid_torrent_of_several_files_is_written_and_read() {
+    let shared = Shared::new();
+    let paths: [&[&[u8]]; 4] = [&[b"a"], &[b"b", b"c"], &[b"b", b"d"], &[b"e"]];
+    let file = |((len, path), known): ((u64, &'static [&'static [u8]]), &V2File)| ContentFile {
+        len,
+        path,
+        root: Some(known.root),
+    };
+    let files: Vec<_> = FILES.into_iter().zip(paths).zip(&shared.files).map(file).collect();
+    let hashes = PieceHashes::hybrid(PieceHashes::new(&shared.v1), PieceLayer::new(&shared.layer));
+    let builder = MetainfoBuilder {
+        announce: None,
+        tiers: &[],
+        name: b"folder",
+        piece_len: PIECE,
+        hashes: hashes.unwrap(),
+        private: None,
+        content: Content::Multi(&files),
+        version: Version::Hybrid,
+        options: MetainfoOptions::default(),
+    };
+    let mut bytes = [0; 4_096];
+    let len = builder.encode(&mut bytes).unwrap();
+    let metainfo = Metainfo::decode(&bytes[..len], Mode::Strict).unwrap();
+    assert_eq!(metainfo.hashes().as_bytes(), shared.v1.as_flattened());
+    let v2: Vec<V2File> = metainfo.v2_files().map(|(file, _)| file).collect();
+    assert_eq!(v2, shared.files);
+    let layer = metainfo.v2_files().flat_map(|(_, layer)| layer.unwrap().hashes().to_vec());
+    assert_eq!(layer.collect::<Vec<_>>(), shared.layer);
+    assert_eq!(metainfo.geometry().total(), shared.data.len() as u64);
+    let cut = metainfo.geometry();
+    let gaps = metainfo.files().filter(|file| file.is_padding());
+    let padding: Vec<_> =
+        gaps.flat_map(|file| Padding::of(cut, file.offset(), file.len())).collect();
+    assert_eq!(padding, shared.padding);
+    let lens: Vec<u64> = metainfo.files().map(|file| file.len()).collect();
+    assert_eq!(lens, [100, 32_668, 98_305, 32_767, 20_000, 12_768, 32_768]);
 }
 
 /// Lets one torrent download from another; returns the handshakes of both and the requests.

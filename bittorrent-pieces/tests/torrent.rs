@@ -209,6 +209,34 @@ fn uploads_follow_interest_choke_and_cancel() {
     assert_eq!(seed.peer(A).unwrap().traffic.bytes_sent, 16_384);
 }
 
+/// A peer that requests a block that it was sent, or a piece that was not announced, is choked at the next round and for
+/// that round; each round counts by itself. One that requests each block once keeps its slot.
+#[test]
+fn a_peer_that_requests_what_it_cannot_need_loses_its_slot_for_a_round() {
+    let once = [(0, 0), (0, 16_384)];
+    let again = [(0, 0), (0, 16_384), (0, 0), (0, 16_384)];
+    let unannounced = [(1, 0)];
+    let beyond = [(2, 0)];
+    for (asked, keeps) in
+        [(&once[..], true), (&again[..], false), (&unannounced[..], false), (&beyond[..], false)]
+    {
+        let mut node = torrent(0x80);
+        join(&mut node, A, 0);
+        deliver(&mut node, ZERO, A, Message::Interested).unwrap();
+        sent_to(&mut node, A);
+        for (piece, begin) in asked {
+            let block = Block { piece: PieceIndex(*piece), begin: *begin, len: 16_384 };
+            deliver(&mut node, ZERO, A, Message::Request(block)).unwrap();
+            sent_to(&mut node, A);
+        }
+        assert!(node.peer(A).unwrap().unchoked, "until the round");
+        for (at, unchoked) in [(10, keeps), (19, keeps), (20, true)] {
+            node.handle_timeout(seconds(at));
+            assert_eq!(node.peer(A).unwrap().unchoked, unchoked, "{asked:?} after {at} s");
+        }
+    }
+}
+
 /// Three peers of a seed and two slots, of which luck gives one to `C`, which waits: the policy decides
 /// between `A`, which has half and takes a block, and `B`, which has and takes nothing.
 #[test]

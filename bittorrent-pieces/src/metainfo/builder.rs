@@ -1,5 +1,7 @@
 //! Writing a metainfo file.
 
+use core::fmt::Write as _;
+
 use crate::bencode::{DictWriter, WriteError, Writer};
 use crate::hash::{PieceHasher, PieceHashes};
 use crate::id::InfoHash;
@@ -47,8 +49,9 @@ pub struct MetainfoBuilder<'a> {
     /// The file or files.
     pub content: Content<'a>,
     /// The versions. [`V2`](Version::V2) needs the concatenated piece layers of the files in `hashes`, and
-    /// several files in the order of their paths, element by element. [`Hybrid`](Version::Hybrid) needs a single
-    /// file and its layer.
+    /// several files in the order of their paths, element by element. [`Hybrid`](Version::Hybrid) needs both: of several
+    /// files each but the last is followed by padding to the next piece, which is written here, and of which the hashes of
+    /// version 1 are those of zeros (BEP 47, 52).
     pub version: Version,
     /// The keys that no client needs.
     pub options: MetainfoOptions<'a>,
@@ -209,20 +212,14 @@ impl MetainfoBuilder<'_> {
                 })
             })?;
         }
-        if let (Version::V2, Content::Multi(files)) = (self.version, self.content) {
+        if let (Version::V2 | Version::Hybrid, Content::Multi(files)) = (self.version, self.content)
+        {
             info.dict(b"file tree", |tree| folder(tree, files, 0))?;
         }
         match self.content {
             _ if self.version == Version::V2 => {}
             Content::Single(len) => info.int(b"length", int(len))?,
-            Content::Multi(files) => info.list(b"files", |list| {
-                files.iter().try_for_each(|file| {
-                    list.dict(|dict| {
-                        dict.int(b"length", int(file.len))?;
-                        dict.list(b"path", strings(file.path))
-                    })
-                })
-            })?,
+            Content::Multi(files) => info.list(b"files", |list| self.files(files, list))?,
         }
         if self.version != Version::V1 {
             info.int(b"meta version", 2)?;
@@ -237,6 +234,39 @@ impl MetainfoBuilder<'_> {
         }
         self.options.source.map_or(Ok(()), |source| info.bytes(b"source", source))
     }
+}
+
+impl MetainfoBuilder<'_> {
+    /// Writes the files of version 1; of a hybrid torrent with the padding between them.
+    fn files(&self, files: &[ContentFile<'_>], list: &mut Writer<'_>) -> Result<(), WriteError> {
+        let last = files.len().saturating_sub(1);
+        files.iter().enumerate().try_for_each(|(nth, file)| {
+            list.dict(|dict| {
+                dict.int(b"length", int(file.len))?;
+                dict.list(b"path", strings(file.path))
+            })?;
+            let padded = self.version == Version::Hybrid && nth < last;
+            match padding_behind(file.len, self.piece_len) {
+                len @ 1.. if padded => list.dict(|dict| padding(dict, len)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// Returns how many bytes are missing to the next piece.
+fn padding_behind(len: u64, piece_len: u32) -> u64 {
+    let behind = len.checked_rem(piece_len.into()).filter(|behind| *behind > 0);
+    behind.map_or(0, |behind| u64::from(piece_len).saturating_sub(behind))
+}
+
+/// Writes a padding file, whose name is its length.
+fn padding(dict: &mut DictWriter<'_, '_>, len: u64) -> Result<(), WriteError> {
+    let mut name = heapless::String::<20>::new();
+    let _ = write!(name, "{len}"); // the longest number has 20 digits
+    dict.bytes(b"attr", b"p")?;
+    dict.int(b"length", int(len))?;
+    dict.list(b"path", strings(&[b".pad", name.as_bytes()]))
 }
 
 /// Writes the properties of a file.

@@ -18,6 +18,7 @@ use crate::conn_index::{Indexed, Links};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
 use crate::ready::{Entry, Scheduled};
+use crate::rng::mix;
 
 /// The number of requests in flight to a peer before its rate is known.
 const FIRST_WINDOW: u16 = 4;
@@ -27,7 +28,7 @@ const PROMPT: u16 = 500;
 /// A peer that takes this much longer gets fewer, or the endgame has much to undo.
 const TARDY: u16 = 1_000;
 /// The number of allowed-fast pieces that are remembered (BEP 6).
-const ALLOWED: usize = 3;
+const ALLOWED: usize = 2;
 
 /// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
 pub(super) const HASH_BUDGET: u8 = 127;
@@ -145,6 +146,7 @@ pub(crate) struct PeerState {
     pub(crate) suggested: Maybe,
     pub(crate) small: Small,
     pub(crate) idle_rounds: u8, // since a block went either way
+    pub(crate) sent_sample: SentSample,
     pub(crate) addr: Address,
     pub(crate) ids: Ids,
     pub(crate) joined_at: Stamp,
@@ -198,6 +200,31 @@ impl Small {
 
     pub(crate) const fn set_holepunch_budget(&mut self, budget: u8) {
         self.0 = self.0 & 0x0F | budget << 4;
+    }
+}
+
+/// A sample of the blocks that were sent to a peer: the lowest of their keyed hashes. Each of them is as likely to be the
+/// one, so a peer that requests all blocks again is found out, and one that repeats a few of many most likely not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentSample(u32);
+
+impl SentSample {
+    const NONE: Self = Self(u32::MAX);
+
+    /// Adds a block that is sent.
+    pub(crate) fn insert(&mut self, seed: u64, block: Block) {
+        self.0 = self.0.min(Self::hash(seed, block));
+    }
+
+    /// Returns whether the sample is this block.
+    pub(crate) fn is(self, seed: u64, block: Block) -> bool {
+        self != Self::NONE && self.0 == Self::hash(seed, block)
+    }
+
+    fn hash(seed: u64, block: Block) -> u32 {
+        let place = u64::from(block.piece.0) << 32 | u64::from(block.begin);
+        let [a, b, c, d, ..] = mix(mix(seed) ^ place).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 
@@ -259,6 +286,7 @@ impl PeerState {
         sent_at: Stamp(0),
         block_at: Stamp(0),
         idle_rounds: 0,
+        sent_sample: SentSample::NONE,
         exchanged_at: Stamp(0),
         bytes_received: Counter::ZERO,
         bytes_sent: Counter::ZERO,
@@ -388,7 +416,7 @@ impl PeerState {
         self.allowed.iter().filter_map(|piece| piece.piece()).collect()
     }
 
-    /// Remembers a piece that it sends even while it chokes us; more than three are not needed.
+    /// Remembers a piece that it sends even while it chokes us; more than two are not needed.
     pub(super) fn allow(&mut self, piece: PieceIndex) {
         if self.allowed().contains(&piece) {
             return;

@@ -293,11 +293,14 @@ impl PeerMut<'_> {
     /// Queues a request. Without the fast extension a choked peer may have sent it before it knew; with
     /// it, each request gets one answer.
     fn requested(&mut self, block: Block) {
+        let had = self.picker.state.is_had(self.picker.pieces, block.piece);
+        if !had || self.state.sent_sample.is(self.config.seed, block) {
+            self.state.choke_candidate.unfair = true;
+        }
         if !self.serves(block) {
             self.uploads.push(RequestSlot::refused(block, self.state.flags.fast()));
             return;
         }
-        let had = self.picker.state.is_had(self.picker.pieces, block.piece);
         let flags = self.state.flags;
         let allowed = |set: &[PieceIndex]| set.contains(&block.piece);
         let gives =

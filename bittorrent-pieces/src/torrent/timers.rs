@@ -177,7 +177,15 @@ impl View<'_> {
         self.close_idle_peer();
         self.renew_offers();
         self.choose_unchoked();
+        self.forgive();
         self.core.generation = self.core.picker.generation().wrapping_sub(1); // refill all
+    }
+
+    /// Forgets which peers requested what they cannot need: each round counts by itself.
+    fn forgive(&mut self) {
+        for slot in self.parts.peers.iter_mut() {
+            slot.state.choke_candidate.unfair = false;
+        }
     }
 
     /// Lets the choker decide before the first round, by what the peers gave up to now.

@@ -349,6 +349,7 @@ impl PeerMut<'_> {
         if written.block.is_some() {
             let len = u64::from(block.len);
             self.state.bytes_sent.add(len);
+            self.state.sent_sample.insert(self.config.seed, block);
             let [newest, _] = &mut self.state.sent_bytes;
             *newest = newest.saturating_add(block.len);
             self.state.idle_rounds = 0;

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     BlockRequests,
     /// Requests for the info dictionary.
     MetadataRequests,
+    /// Requests for one block without end; beside the twelve kinds.
+    OneBlock,
 }
 
 pub(crate) const KINDS: [Kind; 12] = [
@@ -91,7 +93,7 @@ impl Kind {
             Self::Mute | Self::ChokeStorm => {
                 [hello(), fast(Fast::HaveAll), message(Message::Unchoke)].concat()
             }
-            Self::BlockRequests => {
+            Self::BlockRequests | Self::OneBlock => {
                 [hello(), fast(Fast::HaveNone), message(Message::Interested)].concat()
             }
             Self::MetadataRequests => {
@@ -132,6 +134,9 @@ impl Kind {
                 let piece = PieceIndex(number % pieces.saturating_add(1));
                 let begin = number.wrapping_mul(7) % 16 * BLOCK_LEN;
                 message(Message::Request(Block { piece, begin, len: BLOCK_LEN }))
+            }),
+            Self::OneBlock => flood(&|_| {
+                message(Message::Request(Block { piece: PieceIndex(0), begin: 0, len: BLOCK_LEN }))
             }),
             Self::MetadataRequests => flood(&|_| {
                 let theirs = 1; // the number that every torrent chooses for `ut_metadata`

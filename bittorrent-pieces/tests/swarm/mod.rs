@@ -206,6 +206,20 @@ impl Swarm {
         self.net.now()
     }
 
+    /// Returns which share of the bytes of blocks that honest nodes sent went to hostile ones.
+    pub(crate) fn share_to_hostile(&self, nodes: impl IntoIterator<Item = usize>) -> f64 {
+        let mut all = 0;
+        let mut lost = 0;
+        for node in nodes.into_iter().map(|index| &self.nodes[index]) {
+            for peer in node.torrent.peers() {
+                let sent = peer.traffic.bytes_sent;
+                all += sent;
+                lost += if self.nodes[node.others[&peer.conn]].is_hostile() { sent } else { 0 };
+            }
+        }
+        lost as f64 / all as f64
+    }
+
     pub(crate) fn set_uplink(&mut self, node: usize, bytes_per_second: u64) {
         self.net.set_uplink(Addr(node as u32), bytes_per_second);
         self.nodes[node].uplink = Some(bytes_per_second);
