@@ -19,6 +19,7 @@ use crate::conn_index::{Indexed, Links};
 use crate::id::{ConnId, PeerId};
 use crate::picker::EXTENT;
 use crate::ready::{Entry, Scheduled};
+use crate::rng::mix;
 
 /// The number of requests in flight to a peer before its rate is known.
 const FIRST_WINDOW: u16 = 4;
@@ -58,6 +59,12 @@ impl Scheduled for PeerSlot {
 }
 
 impl Indexed for PeerSlot {
+    type Key = ConnId;
+
+    fn hash(conn: ConnId) -> u64 {
+        mix(u64::from(conn.0))
+    }
+
     fn links(&self) -> &Links {
         &self.links
     }
