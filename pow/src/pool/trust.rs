@@ -73,8 +73,7 @@ mod tests {
             let mut accounts = vec![AccountSlot::EMPTY; len];
             clear(&mut accounts);
             for (index, proved, left, connects) in changes {
-                let index = index % len;
-                let account = &mut accounts[index];
+                let Some(account) = accounts.get_mut(index) else { continue };
                 if connects { account.add_connection() } else { account.remove_connection() }
                 account.accept(proved);
                 account.leave_unproved(left);

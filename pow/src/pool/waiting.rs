@@ -35,15 +35,15 @@ impl Waiting {
     pub(super) const EMPTY: Self = Self { same: List::EMPTY, others: List::EMPTY };
 
     /// Returns the connection that waits first.
-    pub(super) fn first(&self) -> Option<usize> {
+    pub(super) fn first(self) -> Option<usize> {
         at(self.same.first)
     }
 
     /// Returns the connections of other workers than that of the first.
-    pub(super) fn others<'a>(
-        &self,
-        slots: &'a [ConnSlot],
-    ) -> impl Iterator<Item = (usize, &'a ConnSlot)> + use<'a> {
+    pub(super) fn others(
+        self,
+        slots: &[ConnSlot],
+    ) -> impl Iterator<Item = (usize, &ConnSlot)> + use<'_> {
         let first = at(self.others.first);
         let behind = |index: &usize| at(slots.get(*index)?.link(LINKS[1])?);
         let indices = core::iter::successors(first, behind);
