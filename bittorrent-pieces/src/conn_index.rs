@@ -1,16 +1,13 @@
-//! Finds the slot of a connection, at a cost that does not grow with the number of slots.
+//! Finds the slot of a key, such as a connection, at a cost that does not grow with the number of slots.
 //!
 //! A hash table with chains through the slots themselves: slot `n` also holds the start of chain `n`. The slots that
 //! no connection uses are a queue by the same links, so that the one that was freed first is used first.
-
-use crate::id::ConnId;
-use crate::rng::mix;
 
 /// What a slot holds for the index of its table: 4 bytes. All numbers are 1 + a slot, or 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Links {
     chain: u16, // the first slot of the chain of this number
-    next: u16,  // in the chain of its connection, or among the unused slots
+    next: u16,  // in the chain of its key, or among the unused slots
 }
 
 impl Links {
@@ -19,10 +16,13 @@ impl Links {
 
 /// A slot that holds links.
 pub(crate) trait Indexed {
+    type Key: Copy;
+    /// Hashes a key. All bits of the result count.
+    fn hash(key: Self::Key) -> u64;
     fn links(&self) -> &Links;
     fn links_mut(&mut self) -> &mut Links;
-    /// Returns whether the slot belongs to a connection.
-    fn is_of(&self, conn: ConnId) -> bool;
+    /// Returns whether the slot is that of a key.
+    fn is_of(&self, key: Self::Key) -> bool;
 }
 
 /// The unused slots of a table; the used ones are in its chains.
@@ -43,45 +43,32 @@ impl ConnIndex {
         index
     }
 
+    /// Returns whether a slot is unused.
+    pub(crate) fn has_unused(self) -> bool {
+        self.first != 0
+    }
+
     /// Returns the slot that was released first.
     fn unused(self) -> Option<usize> {
         at(self.first)
     }
 
-    /// Takes the slot that was released first and adds it to the chain of a connection.
-    pub(crate) fn take<T: Indexed>(&mut self, slots: &mut [T], conn: ConnId) -> Option<usize> {
+    /// Takes the slot that was released first and adds it to the chain of a key.
+    pub(crate) fn take<T: Indexed>(&mut self, slots: &mut [T], key: T::Key) -> Option<usize> {
         let index = self.unused()?;
-        let next = slots.get(index)?.links().next;
-        let chain = &mut slots.get_mut(chain_of(conn, slots.len()))?.links_mut().chain;
-        let rest = core::mem::replace(chain, self.first);
-        slots.get_mut(index)?.links_mut().next = rest;
-        self.first = next;
-        if next == 0 {
+        self.first = slots.get(index)?.links().next;
+        if self.first == 0 {
             self.last = 0;
         }
+        insert(slots, key, index);
         Some(index)
     }
 
-    /// Removes the slot of a connection from its chain and adds it behind the unused slots.
-    pub(crate) fn give_back<T: Indexed>(&mut self, slots: &mut [T], conn: ConnId, index: usize) {
-        let Some(own) = number(index) else { return };
-        let Some(next) = slots.get(index).map(|slot| slot.links().next) else { return };
-        let chain = chain_of(conn, slots.len());
-        let Some(mut before) = slots.get(chain).map(|slot| slot.links().chain) else { return };
-        if before == own {
-            if let Some(slot) = slots.get_mut(chain) {
-                slot.links_mut().chain = next;
-            }
-        } else {
-            while let Some(slot) = at(before).and_then(|before| slots.get_mut(before)) {
-                if slot.links().next == own {
-                    slot.links_mut().next = next;
-                    break;
-                }
-                before = slot.links().next;
-            }
+    /// Removes the slot of a key from its chain and adds it behind the unused slots.
+    pub(crate) fn give_back<T: Indexed>(&mut self, slots: &mut [T], key: T::Key, index: usize) {
+        if remove(slots, key, index) {
+            self.release(slots, index);
         }
-        self.release(slots, index);
     }
 
     /// Adds a slot that is in no chain behind the unused slots.
@@ -97,12 +84,44 @@ impl ConnIndex {
     }
 }
 
-/// Returns the slot of a connection.
-pub(crate) fn find<T: Indexed>(slots: &[T], conn: ConnId) -> Option<usize> {
-    let mut next = slots.get(chain_of(conn, slots.len()))?.links().chain;
+/// Adds a slot that is in no chain to that of a key.
+pub(crate) fn insert<T: Indexed>(slots: &mut [T], key: T::Key, index: usize) {
+    let Some(own) = number(index) else { return };
+    let Some(chain) = slots.get_mut(chain_of::<T>(key, slots.len())) else { return };
+    let rest = core::mem::replace(&mut chain.links_mut().chain, own);
+    if let Some(slot) = slots.get_mut(index) {
+        slot.links_mut().next = rest;
+    }
+}
+
+/// Removes a slot from the chain of a key. Returns whether there is such a slot.
+pub(crate) fn remove<T: Indexed>(slots: &mut [T], key: T::Key, index: usize) -> bool {
+    let Some(own) = number(index) else { return false };
+    let Some(next) = slots.get(index).map(|slot| slot.links().next) else { return false };
+    let chain = chain_of::<T>(key, slots.len());
+    let Some(mut before) = slots.get(chain).map(|slot| slot.links().chain) else { return false };
+    if before == own {
+        if let Some(slot) = slots.get_mut(chain) {
+            slot.links_mut().chain = next;
+        }
+        return true;
+    }
+    while let Some(slot) = at(before).and_then(|before| slots.get_mut(before)) {
+        if slot.links().next == own {
+            slot.links_mut().next = next;
+            break;
+        }
+        before = slot.links().next;
+    }
+    true
+}
+
+/// Returns the slot of a key.
+pub(crate) fn find<T: Indexed>(slots: &[T], key: T::Key) -> Option<usize> {
+    let mut next = slots.get(chain_of::<T>(key, slots.len()))?.links().chain;
     while let Some(index) = at(next) {
         let slot = slots.get(index)?;
-        if slot.is_of(conn) {
+        if slot.is_of(key) {
             return Some(index);
         }
         next = slot.links().next;
@@ -110,9 +129,9 @@ pub(crate) fn find<T: Indexed>(slots: &[T], conn: ConnId) -> Option<usize> {
     None
 }
 
-/// Returns the number of the chain of a connection.
-fn chain_of(conn: ConnId, slots: usize) -> usize {
-    let hash = usize::try_from(mix(u64::from(conn.0)) >> 33).unwrap_or(0);
+/// Returns the number of the chain of a key.
+fn chain_of<T: Indexed>(key: T::Key, slots: usize) -> usize {
+    let hash = usize::try_from(T::hash(key) >> 33).unwrap_or(0);
     hash.checked_rem(slots).unwrap_or(0)
 }
 
@@ -135,9 +154,15 @@ mod tests {
     use super::*;
 
     #[derive(Clone)]
-    struct Slot(Option<ConnId>, Links);
+    struct Slot(Option<u32>, Links);
 
     impl Indexed for Slot {
+        type Key = u32;
+
+        fn hash(key: u32) -> u64 {
+            u64::from(key).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        }
+
         fn links(&self) -> &Links {
             &self.1
         }
@@ -146,8 +171,8 @@ mod tests {
             &mut self.1
         }
 
-        fn is_of(&self, conn: ConnId) -> bool {
-            self.0 == Some(conn)
+        fn is_of(&self, key: u32) -> bool {
+            self.0 == Some(key)
         }
     }
 
@@ -161,8 +186,7 @@ mod tests {
             let mut slots = vec![Slot(None, Links::EMPTY); len];
             let mut index = ConnIndex::new(&mut slots);
             let mut unused: Vec<_> = (0..len).collect();
-            for number in steps {
-                let conn = ConnId(number);
+            for conn in steps {
                 let known = slots.iter().position(|slot| slot.0 == Some(conn));
                 prop_assert_eq!(find(&slots, conn), known);
                 if let Some(at) = known {
@@ -178,7 +202,7 @@ mod tests {
                     }
                 }
             }
-            for conn in (0..24).map(ConnId) {
+            for conn in 0..24 {
                 let known = slots.iter().position(|slot| slot.0 == Some(conn));
                 prop_assert_eq!(find(&slots, conn), known);
             }

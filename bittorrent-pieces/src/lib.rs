@@ -26,6 +26,7 @@ mod block;
 pub mod choker;
 pub mod compact;
 mod compact_time;
+#[allow(dead_code, reason = "the same file in every crate with connections")]
 mod conn_index;
 #[cfg(feature = "dht")]
 pub mod dht;

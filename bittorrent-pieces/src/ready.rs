@@ -37,6 +37,22 @@ pub(crate) trait Scheduled {
     fn entry_mut(&mut self) -> &mut Entry;
 }
 
+/// A slot with the links of queues.
+pub(crate) trait Linked {
+    fn link(&self, queue: usize) -> Option<u16>;
+    fn link_mut(&mut self, queue: usize) -> Option<&mut u16>;
+}
+
+impl<T: Scheduled> Linked for T {
+    fn link(&self, queue: usize) -> Option<u16> {
+        self.entry().links.get(queue).copied()
+    }
+
+    fn link_mut(&mut self, queue: usize) -> Option<&mut u16> {
+        self.entry_mut().links.get_mut(queue)
+    }
+}
+
 /// Takes all slots out of all queues and removes all deadlines. A table begins with this.
 pub(crate) fn clear<T: Scheduled>(slots: &mut [T]) {
     for (index, slot) in (0..=u16::MAX).zip(slots) {
@@ -56,14 +72,14 @@ impl<const NUMBER: usize> Queue<NUMBER> {
     pub(crate) const EMPTY: Self = Self { first: 0, last: 0 };
 
     /// Adds a slot at the end. One that is in the queue keeps its place.
-    pub(crate) fn push<T: Scheduled>(&mut self, slots: &mut [T], index: usize) {
+    pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], index: usize) {
         let Some(own) = number(index) else { return };
-        match slots.get_mut(index).and_then(|slot| slot.entry_mut().links.get_mut(NUMBER)) {
+        match slots.get_mut(index).and_then(|slot| slot.link_mut(NUMBER)) {
             Some(link @ 0) => *link = END,
             _ => return,
         }
         let last = before(self.last).and_then(|last| slots.get_mut(last));
-        match last.and_then(|slot| slot.entry_mut().links.get_mut(NUMBER)) {
+        match last.and_then(|slot| slot.link_mut(NUMBER)) {
             Some(link) => *link = own,
             None => self.first = own,
         }
@@ -76,8 +92,8 @@ impl<const NUMBER: usize> Queue<NUMBER> {
     }
 
     /// Returns the slot behind one that is in the queue.
-    pub(crate) fn after<T: Scheduled>(self, slots: &[T], index: usize) -> Option<usize> {
-        let link = *slots.get(index)?.entry().links.get(NUMBER)?;
+    pub(crate) fn after<T: Linked>(self, slots: &[T], index: usize) -> Option<usize> {
+        let link = slots.get(index)?.link(NUMBER)?;
         if link == END { None } else { before(link) }
     }
 
@@ -87,9 +103,9 @@ impl<const NUMBER: usize> Queue<NUMBER> {
     }
 
     /// Removes the slot at the front and returns it.
-    pub(crate) fn pop<T: Scheduled>(&mut self, slots: &mut [T]) -> Option<usize> {
+    pub(crate) fn pop<T: Linked>(&mut self, slots: &mut [T]) -> Option<usize> {
         let index = self.first()?;
-        let link = slots.get_mut(index)?.entry_mut().links.get_mut(NUMBER)?;
+        let link = slots.get_mut(index)?.link_mut(NUMBER)?;
         self.first = if *link == END { 0 } else { *link };
         *link = 0;
         if self.first == 0 {

@@ -121,6 +121,31 @@ fn only_our_own_bucket_splits() {
     assert_eq!(nearest, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
+/// Also where ids differ in their last bits only, and where one is as far as can be.
+#[test]
+fn the_nearest_nodes_are_the_eight_of_least_distance() {
+    let mut table = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 200]);
+    for nth in 1..=200_u8 {
+        let mut node = contact(nth.reverse_bits(), nth);
+        node.id.0[9] = nth.wrapping_mul(37);
+        table.responded(Duration::ZERO, node);
+    }
+    let ids: Vec<NodeId> = table.contacts().map(|node| node.id).collect();
+    assert!(ids.len() > 20);
+    let complement = NodeId(ids[5].0.map(|byte| !byte));
+    for target in [NodeId([0; 20]), NodeId([0xFF; 20]), ids[7], complement] {
+        let mut expected = ids.clone();
+        expected.sort_by_key(|id| id.distance(&target));
+        let nearest: Vec<NodeId> = table.nearest(target).map(|node| node.id).collect();
+        assert_eq!(nearest, expected[..8]);
+    }
+    let mut two = RoutingTable::new(NodeId([0; 20]), vec![RouteSlot::EMPTY; 8]);
+    let far = contact(0xFF, 1);
+    two.responded(Duration::ZERO, far);
+    let farthest = NodeId(far.id.0.map(|byte| !byte));
+    assert_eq!(two.nearest(farthest).collect::<Vec<_>>(), [far], "at the greatest distance");
+}
+
 /// BEP 5: good for 15 minutes after an answer; a questionable node is pinged when its place is wanted;
 /// bad after failures in a row, and replaced (`replace_node_impl`).
 #[test]

@@ -2,7 +2,7 @@
 //! unknown GUID takes (the median over batches of 64 in random order), what learning takes, and what
 //! closing one of the links takes.
 //!
-//! The bare memory is measured beside it: random reads of 28 bytes, each of which waits for the one before. Compare within one run.
+//! The bare memory is measured beside it: random reads of 26 bytes, each of which waits for the one before. Compare within one run.
 
 use core::cell::Cell;
 use core::hint::black_box;
@@ -29,7 +29,7 @@ fn main() {
     let find = |key: Key| table.find(Duration::ZERO, key).is_some();
     let known = median(|n| key(scatter(n) % GUIDS), find);
     let unknown = median(|n| key(GUIDS + n), find);
-    let plain: Vec<[u8; 28]> = vec![[1; 28]; SLOTS];
+    let plain: Vec<[u8; 26]> = vec![[1; 26]; SLOTS];
     let last = Cell::new(0); // so that a read waits for the one before
     let memory = median(scatter, |n: u64| {
         let slot = scatter(n.wrapping_add(last.get())) as usize % SLOTS;

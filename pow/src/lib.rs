@@ -18,10 +18,14 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod chain;
 pub mod compact;
 mod conn;
+#[allow(dead_code, reason = "the same file in every crate with connections")]
+mod conn_index;
 pub mod difficulty;
 mod error;
 mod header;
@@ -33,6 +37,8 @@ mod nonces;
 pub mod pool;
 mod puzzle;
 mod ratio;
+#[allow(dead_code, reason = "the same file in every crate with connections")]
+mod ready;
 mod sha256;
 pub mod stamp;
 mod target;

@@ -316,7 +316,9 @@ fn nonces_beyond_the_last_share_are_leased_again() {
     pool.handle_closed(START, ConnId(2));
     assert_eq!(leases(&mut pool), [(1, 3, 4000, 7999)], "the returned lease of the other");
     pool.handle_connected(START, ConnId(2), BOB).expect("a slot");
-    assert_eq!(leases(&mut pool), [(2, 4, first + 1, 3999)]);
+    assert_eq!(leases(&mut pool), [(2, 4, 0, first - 1)], "the gap was returned before the rest");
+    done(&mut pool, START, 2, 4);
+    assert_eq!(leases(&mut pool), [(2, 5, first + 1, 3999)]);
 }
 
 /// Nonces that a worker skips are leased to another; the share itself counts.
@@ -480,4 +482,41 @@ fn a_gap_of_exactly_eight_expected_shares_may_be_chance() {
     };
     assert_eq!(report(1024), (vec![Event::Exhausted], vec![]));
     assert_eq!(report(1025), (vec![], vec![(1, 2, 0, 1024)]));
+}
+
+/// Two workers claim the nonces of two leases each without shares. Each gets what the other claims, however many of
+/// its own claims were returned before.
+#[test]
+fn what_one_worker_claims_is_found_for_another_behind_its_own_claims() {
+    let mut pool = Pool::new(leases_of(100), slots::<2>()).expect("a configuration");
+    pool.set_job(START, &job(), 0..=LAST).expect("a job");
+    pool.handle_connected(START, ConnId(1), ALICE).expect("a slot");
+    for lease in 1..=3 {
+        assert_eq!(leases(&mut pool).len(), 1);
+        done(&mut pool, START, 1, lease);
+    }
+    assert_eq!(leases(&mut pool), [(1, 4, 300, 399)], "its own claims are not for it");
+    pool.handle_connected(START, ConnId(2), BOB).expect("a slot");
+    assert_eq!(leases(&mut pool), [(2, 5, 0, 99)]);
+    done(&mut pool, START, 2, 5);
+    assert_eq!(leases(&mut pool), [(2, 6, 100, 199)]);
+    done(&mut pool, START, 1, 4);
+    assert_eq!(leases(&mut pool), [(1, 7, 0, 99)], "Bob claims it now");
+}
+
+/// A share is answered on its own connection, so that a worker with many of them makes no more work than one with few.
+#[test]
+fn a_share_makes_one_tally_however_many_connections_its_worker_has() {
+    let mut pool = Pool::new(leases_of(4000), slots::<4>()).expect("a configuration");
+    pool.set_job(START, &job(), 0..=LAST).expect("a job");
+    for conn in 1..=4 {
+        pool.handle_connected(START, ConnId(conn), ALICE).expect("a slot");
+    }
+    leases(&mut pool);
+    let first = *expected().first().expect("a share");
+    assert_eq!(share(&mut pool, START, 1, 1, first), Ok(Ok(first)));
+    let mut buf = [0; 256];
+    let sent = pool.poll_transmit(&mut buf).expect("it is large enough").expect("a tally");
+    assert_eq!(sent.conn, ConnId(1));
+    assert_eq!(pool.poll_transmit(&mut buf), Ok(None));
 }

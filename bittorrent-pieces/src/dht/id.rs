@@ -26,6 +26,13 @@ impl NodeId {
         distance
     }
 
+    /// Returns the first 128 bits and the last 32 as numbers.
+    pub(in crate::dht) fn words(self) -> (u128, u32) {
+        let (high, rest) = self.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        let low = rest.first_chunk().unwrap_or(&[0; 4]);
+        (u128::from_be_bytes(*high), u32::from_be_bytes(*low))
+    }
+
     /// Returns the number of leading bits that two ids share, 0 to 160.
     #[must_use]
     pub fn common_bits(&self, other: &Self) -> u8 {

@@ -61,6 +61,12 @@ impl Scheduled for PeerSlot {
 }
 
 impl Indexed for PeerSlot {
+    type Key = ConnId;
+
+    fn hash(conn: ConnId) -> u64 {
+        mix(u64::from(conn.0))
+    }
+
     fn links(&self) -> &Links {
         &self.links
     }

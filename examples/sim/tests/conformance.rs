@@ -96,16 +96,18 @@ fn shared_helpers_are_equal_function_by_function() {
     }
 }
 
-/// The scheduler is private in each crate that has many connections, and the same in each.
+/// The scheduler and the index of slots are private in each crate that has many connections, and the same in each.
 #[test]
 fn schedulers_are_equal_word_for_word() {
-    let copies: Vec<_> = CRATES
-        .iter()
-        .filter_map(|name| Some((name, fs::read_to_string(source(name).join("ready.rs")).ok()?)))
-        .collect();
-    let (_, first) = copies.first().expect("bittorrent-pieces has one");
-    for (name, copy) in &copies {
-        assert_eq!(copy, first, "{name}");
+    for file in ["ready.rs", "conn_index.rs"] {
+        let copies: Vec<_> = CRATES
+            .iter()
+            .filter_map(|name| Some((name, fs::read_to_string(source(name).join(file)).ok()?)))
+            .collect();
+        assert!(copies.len() >= 2, "{file} is in fewer than two crates");
+        for (name, copy) in &copies {
+            assert_eq!(*copy, copies[0].1, "{name}, {file}");
+        }
     }
 }
 

@@ -1,10 +1,9 @@
-//! Connections of a pool, and the accounts of the workers behind them.
+//! The accounts of the workers of a pool.
 
 use core::fmt;
-use core::time::Duration;
 
-use super::event::CloseReason;
-use crate::conn::ConnId;
+use crate::conn_index::{Indexed, Links};
+use crate::ready::Linked;
 
 /// The number of shares before which a worker is not believed: a guess may be a share.
 const FIRST_SHARES: u64 = 4;
@@ -17,36 +16,19 @@ const FIRST_SHARES: u64 = 4;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WorkerId(pub u64);
 
-/// Storage for one connection: at most 64 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnSlot {
-    pub(super) conn: ConnId,
-    pub(super) worker: WorkerId,
-    pub(super) state: ConnState,
-    pub(super) wants_lease: bool,
-    pub(super) tally_changed: bool, // since it was sent
-    pub(super) strikes: u8,         // leases in a row without the expected shares
-    pub(super) earned_at: Duration, // or when it was assigned its lease, or connected
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnState {
-    Free,
-    Open,
-    /// Closed by the pool; the event was not polled yet.
-    Closed(CloseReason),
-}
-
 /// Storage for one account: 56 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountSlot {
-    worker: WorkerId,
+    pub(super) worker: WorkerId,
     credit: u64, // unpaid, in hashes
     accepted: u64,
     refused: u64,
-    proved: u64,   // hashes that shares prove, ever
-    unproved: u64, // hashes that were believed without a share
-    connections: u32,
+    trust: i64, // twice the hashes that shares prove, ever, less those that were believed without a share
+    connections: u16,
+    best: u16, // see `trust`
+    free: u16, // the link among the free accounts
+    links: Links,
+    pub(super) is_known: bool, // the worker is in its chain
 }
 
 /// The account of a worker.
@@ -80,56 +62,33 @@ pub struct Split<'a> {
     before: u64, // credit of the accounts so far
 }
 
-impl ConnSlot {
-    /// A free slot.
-    pub const EMPTY: Self = Self {
-        conn: ConnId(0),
-        worker: WorkerId(0),
-        state: ConnState::Free,
-        wants_lease: false,
-        tally_changed: false,
-        strikes: 0,
-        earned_at: Duration::ZERO,
-    };
-
-    pub(super) const fn open(conn: ConnId, worker: WorkerId, now: Duration) -> Self {
-        let state = ConnState::Open;
-        Self { conn, worker, state, wants_lease: true, earned_at: now, ..Self::EMPTY }
-    }
-
-    pub(super) fn is_free(&self) -> bool {
-        self.state == ConnState::Free
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.state == ConnState::Open
-    }
-
-    /// Returns when the connection is idle for too long. `None` while the pool owes it a lease.
-    pub(super) fn idle_at(&self, timeout: Duration) -> Option<Duration> {
-        let may_be_idle = self.is_open() && !self.wants_lease;
-        may_be_idle.then(|| self.earned_at.saturating_add(timeout))
-    }
-}
-
 impl AccountSlot {
     /// A free slot.
     pub const EMPTY: Self = Self::new(WorkerId(0));
 
-    pub(super) const fn new(worker: WorkerId) -> Self {
-        Self { worker, credit: 0, accepted: 0, refused: 0, proved: 0, unproved: 0, connections: 0 }
+    const fn new(worker: WorkerId) -> Self {
+        Self {
+            worker,
+            credit: 0,
+            accepted: 0,
+            refused: 0,
+            trust: 0,
+            connections: 0,
+            best: 0,
+            free: 0,
+            links: Links::EMPTY,
+            is_known: false,
+        }
+    }
+
+    /// Becomes the account of another worker. Its places in the tables remain.
+    pub(super) fn restart(&mut self, worker: WorkerId) {
+        let Self { best, free, links, .. } = *self;
+        *self = Self { best, free, links, is_known: true, ..Self::new(worker) };
     }
 
     pub(super) const fn is_free(&self) -> bool {
         self.connections == 0 && self.credit == 0
-    }
-
-    pub(super) fn is(&self, worker: WorkerId) -> bool {
-        self.worker == worker
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.connections > 0
     }
 
     pub(super) const fn tally(&self) -> (u64, u64) {
@@ -148,7 +107,7 @@ impl AccountSlot {
     pub(super) fn accept(&mut self, work: u64) {
         self.accepted = self.accepted.saturating_add(1);
         self.credit = self.credit.saturating_add(work);
-        self.proved = self.proved.saturating_add(work);
+        self.trust = self.trust.saturating_add(signed(work.saturating_mul(2)));
     }
 
     pub(super) fn refuse(&mut self) {
@@ -158,12 +117,24 @@ impl AccountSlot {
     /// Returns whether the worker may leave this many more nonces without a share. After its first shares it
     /// may leave twice as many as its shares prove; a worker that hashes leaves about as many as they prove.
     pub(super) fn vouches_for(&self, nonces: u64) -> bool {
-        let is_proven = self.accepted >= FIRST_SHARES;
-        is_proven && self.unproved.saturating_add(nonces) <= self.proved.saturating_mul(2)
+        self.accepted >= FIRST_SHARES && signed(nonces) <= self.trust
+    }
+
+    /// Returns how many more nonces the worker may leave without a share, if it is connected and has proved any.
+    pub(super) fn trust(&self) -> Option<i64> {
+        (self.connections > 0 && self.accepted >= FIRST_SHARES).then_some(self.trust)
+    }
+
+    pub(super) fn best(&self) -> u16 {
+        self.best
+    }
+
+    pub(super) fn set_best(&mut self, best: u16) {
+        self.best = best;
     }
 
     pub(super) fn leave_unproved(&mut self, nonces: u64) {
-        self.unproved = self.unproved.saturating_add(nonces);
+        self.trust = self.trust.saturating_sub(signed(nonces));
     }
 
     pub(super) fn settle(&mut self) {
@@ -176,8 +147,38 @@ impl AccountSlot {
             credit: self.credit,
             accepted: self.accepted,
             refused: self.refused,
-            connections: self.connections,
+            connections: self.connections.into(),
         }
+    }
+}
+
+impl Linked for AccountSlot {
+    fn link(&self, _queue: usize) -> Option<u16> {
+        Some(self.free)
+    }
+
+    fn link_mut(&mut self, _queue: usize) -> Option<&mut u16> {
+        Some(&mut self.free)
+    }
+}
+
+impl Indexed for AccountSlot {
+    type Key = WorkerId;
+
+    fn hash(worker: WorkerId) -> u64 {
+        spread(worker.0)
+    }
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn is_of(&self, worker: WorkerId) -> bool {
+        self.worker == worker
     }
 }
 
@@ -225,4 +226,15 @@ impl fmt::Display for WorkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "worker {}", self.0)
     }
+}
+
+/// Spreads the bits of a number that the caller chose, so that all bits of the result depend on it.
+pub(super) const fn spread(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -3,17 +3,21 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::accounts::{AccountSlot, ConnSlot, ConnState, WorkerId};
+use super::accounts::{AccountSlot, WorkerId};
 use super::config::{Job, PoolConfig};
+use super::connections::{ConnSlot, Connections, set_idle_at};
 use super::error::JobError;
-use super::event::{CloseReason, Event, Transmit};
-use super::leases::{Fresh, LeaseSlot, LeaseState};
-use super::message::{Lease, LeaseId, PoolMessage};
+use super::event::{CloseReason, Event};
+use super::leases::{Fresh, LeaseSlot, Leases};
+use super::message::LeaseId;
 use super::storage::{PoolParts, PoolPartsRef};
+use super::trust;
 use crate::conn::ConnId;
-use crate::error::{BufferTooSmall, ConnectError};
+use crate::conn_index;
+use crate::error::ConnectError;
 use crate::invariant::invariant;
 use crate::puzzle::{HashFunction, NonceField, Puzzle};
+use crate::ready::{self, Queue};
 use crate::target::{ByteOrder, Target};
 
 /// The timers of a pool.
@@ -32,20 +36,23 @@ pub(super) struct Inner {
     pub(super) now: Duration,
     pub(super) job: Option<ActiveJob>,
     pub(super) fresh: Fresh,
-    last_id: LeaseId,
+    pub(super) last_id: LeaseId,
     exhaustion_due: bool, // the event of this job was not reported yet
+    pub(super) leases: Leases,
+    pub(super) connections: Connections,
+    free_accounts: Queue<0>, // and others behind the first
 }
 
 /// A job whose message is in the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ActiveJob {
     pub(super) puzzle: Puzzle,
-    function: HashFunction,
+    pub(super) function: HashFunction,
     pub(super) order: ByteOrder,
-    nonce: NonceField,
+    pub(super) nonce: NonceField,
     pub(super) target: Target,
     pub(super) share: Target,
-    message_len: usize,
+    pub(super) message_len: usize,
 }
 
 /// A pool with its storage borrowed.
@@ -54,12 +61,13 @@ pub(super) struct InnerMut<'a> {
     pub(super) parts: PoolParts<'a>,
 }
 
-impl Timer {
-    const ALL: [Self; 2] = [Self::LeaseExpiry, Self::IdleConnection];
-}
-
 impl Inner {
-    pub(super) const fn new(config: PoolConfig) -> Self {
+    /// Begins with cleared storage.
+    pub(super) fn new(config: PoolConfig, parts: &mut PoolParts<'_>) -> Self {
+        trust::clear(parts.accounts);
+        let mut free_accounts = Queue::EMPTY;
+        (0..parts.accounts.len()).for_each(|at| free_accounts.push(parts.accounts, at));
+        parts.message.fill(0);
         Self {
             config,
             now: Duration::ZERO,
@@ -67,28 +75,43 @@ impl Inner {
             fresh: Fresh::NONE,
             last_id: LeaseId(0),
             exhaustion_due: false,
+            leases: Leases::new(parts.leases),
+            connections: Connections::new(parts.connections),
+            free_accounts,
         }
     }
 
     pub(super) fn deadline(&self, parts: &PoolPartsRef<'_>) -> Option<Duration> {
-        Timer::ALL.into_iter().filter_map(|timer| self.deadline_of(timer, parts)).min()
+        let next = |timer: Timer| timer.next(parts.leases, parts.connections);
+        Timer::ALL.into_iter().filter_map(next).map(|(at, _)| at).min()
     }
 
-    fn deadline_of(&self, timer: Timer, parts: &PoolPartsRef<'_>) -> Option<Duration> {
-        match timer {
-            Timer::LeaseExpiry => {
-                let assigned = |lease: &&LeaseSlot| lease.state == LeaseState::Assigned;
-                parts.leases.iter().filter(assigned).map(|lease| lease.deadline).min()
+    /// Returns the point in time that is this much later, rounded up to a millisecond.
+    pub(super) fn after(&self, timeout: Duration) -> Option<Duration> {
+        let at = self.now.checked_add(timeout)?;
+        let beyond = at.subsec_nanos().checked_rem(1_000_000).filter(|nanos| *nanos > 0);
+        match beyond {
+            Some(nanos) => {
+                at.checked_add(Duration::from_nanos(1_000_000_u64.saturating_sub(nanos.into())))
             }
-            Timer::IdleConnection => {
-                let idle_at = |slot: &ConnSlot| slot.idle_at(self.config.idle_timeout);
-                parts.connections.iter().filter_map(idle_at).min()
-            }
+            None => Some(at),
         }
     }
 
     fn advance_clock(&mut self, now: Duration) {
         self.now = self.now.max(now);
+    }
+}
+
+impl Timer {
+    const ALL: [Self; 2] = [Self::LeaseExpiry, Self::IdleConnection];
+
+    /// Returns the next deadline, and its slot.
+    fn next(self, leases: &[LeaseSlot], connections: &[ConnSlot]) -> Option<(Duration, usize)> {
+        match self {
+            Self::LeaseExpiry => ready::next_deadline(leases),
+            Self::IdleConnection => ready::next_deadline(connections),
+        }
     }
 }
 
@@ -119,9 +142,9 @@ impl InnerMut<'_> {
         }
         region.copy_from_slice(job.message);
         self.inner.advance_clock(now);
-        self.parts.leases.iter_mut().for_each(LeaseSlot::discard);
-        for slot in self.parts.connections.iter_mut() {
-            slot.wants_lease = slot.is_open();
+        self.inner.leases.discard_all(self.parts.leases);
+        for at in 0..self.parts.connections.len() {
+            self.wait_for_lease(at);
         }
         let (first, last) = nonces.into_inner();
         self.inner.fresh = Fresh::new(first, last.min(job.nonce.format.max()));
@@ -144,43 +167,67 @@ impl InnerMut<'_> {
         conn: ConnId,
         worker: WorkerId,
     ) -> Result<(), ConnectError> {
-        let connections = &mut self.parts.connections;
-        if connections.iter().any(|slot| !slot.is_free() && slot.conn == conn) {
+        let full = |capacity| ConnectError::Full { capacity };
+        if self.find(conn).is_some() {
             return Err(ConnectError::InUse(conn));
         }
-        let full = ConnectError::Full { capacity: connections.len() };
-        let slot = connections.iter_mut().find(|slot| slot.is_free()).ok_or(full)?;
-        let full = ConnectError::Full { capacity: self.parts.accounts.len() };
-        let account = account_for(self.parts.accounts, worker).ok_or(full)?;
+        if !self.inner.connections.has_free() {
+            return Err(full(self.parts.connections.len()));
+        }
+        let account = self.account_for(worker).ok_or(full(self.parts.accounts.len()))?;
         self.inner.advance_clock(now);
-        *slot = ConnSlot::open(conn, worker, self.inner.now);
-        account.add_connection();
+        self.inner.connections.open(self.parts.connections, conn, account);
+        let account = usize::from(account);
+        if let Some(account) = self.parts.accounts.get_mut(account) {
+            account.add_connection();
+        }
+        self.account_changed(account);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, now: Duration, conn: ConnId) {
         self.advance_clock(now);
-        self.close_with(conn, |slot| *slot = ConnSlot::EMPTY);
-        // The event of a connection that the pool has closed is not needed any more.
-        let slots = self.parts.connections.iter_mut();
-        slots.filter(|slot| slot.conn == conn).for_each(|slot| *slot = ConnSlot::EMPTY);
+        let Some(at) = self.find(conn) else { return };
+        if self.parts.connections.get(at).is_some_and(ConnSlot::is_open) {
+            self.close_with(at, None);
+        } else {
+            // The event of a connection that the pool has closed is not needed any more.
+            self.inner.connections.forget(self.parts.connections, at);
+        }
     }
 
     /// Closes an open connection and reports why.
-    pub(super) fn close(&mut self, conn: ConnId, reason: CloseReason) {
-        self.close_with(conn, |slot| slot.state = ConnState::Closed(reason));
+    pub(super) fn close(&mut self, at: usize, reason: CloseReason) {
+        self.close_with(at, Some(reason));
     }
 
-    fn close_with(&mut self, conn: ConnId, close: impl Fn(&mut ConnSlot)) {
-        let mut slots = self.parts.connections.iter_mut();
-        let Some(slot) = slots.find(|slot| slot.is_open() && slot.conn == conn) else { return };
-        let worker = slot.worker;
-        close(slot);
-        if let Some(account) = self.account_mut(worker) {
+    fn close_with(&mut self, at: usize, reason: Option<CloseReason>) {
+        let slot = self.parts.connections.get(at).filter(|slot| slot.is_open());
+        let Some(slot) = slot.copied() else { return };
+        if let Some(lease) = slot.lease() {
+            self.inner.leases.release(self.parts.leases, lease);
+        }
+        self.inner.connections.close(self.parts.connections, at, reason);
+        let account = usize::from(slot.account);
+        if let Some(account) = self.parts.accounts.get_mut(account) {
             account.remove_connection();
         }
-        let leases = self.parts.leases.iter_mut();
-        leases.filter(|lease| lease.is_assigned_to(conn)).for_each(LeaseSlot::release);
+        self.account_changed(account);
+    }
+
+    /// Returns the slot of a connection that is open, or whose closing was not reported yet.
+    pub(super) fn find(&self, conn: ConnId) -> Option<usize> {
+        conn_index::find(self.parts.connections, conn)
+    }
+
+    /// Lets an open connection wait for a lease. The pool owes it one, so it is not idle.
+    pub(super) fn wait_for_lease(&mut self, at: usize) {
+        let Some(slot) = self.parts.connections.get_mut(at).filter(|slot| slot.is_open()) else {
+            return;
+        };
+        slot.set_lease(None);
+        self.inner.connections.waiting.push(self.parts.connections, at);
+        set_idle_at(self.parts.connections, at, None);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
@@ -198,137 +245,42 @@ impl InnerMut<'_> {
     }
 
     fn expire_leases(&mut self) {
-        for at in 0..self.parts.leases.len() {
-            let Some(lease) = self.parts.leases.get_mut(at) else { return };
-            if lease.state == LeaseState::Assigned && lease.deadline <= self.inner.now {
-                lease.expired = true;
-                let conn = lease.conn;
-                let barren = lease.next == lease.first && !lease.finished;
-                let unproved = lease.unproved();
-                lease.release();
-                if barren {
-                    self.strike(conn, unproved);
-                }
+        while let Some(at) = self.due(Timer::LeaseExpiry) {
+            let Some(lease) = self.parts.leases.get(at).copied() else { return };
+            self.inner.leases.expire(self.parts.leases, at);
+            let conn = self.find(lease.conn);
+            invariant!(conn.is_some(), "an assigned lease has an open connection");
+            let Some(conn) = conn else { continue };
+            if let Some(slot) = self.parts.connections.get_mut(conn) {
+                slot.set_lease(None);
+            }
+            if lease.next == lease.first && !lease.finished {
+                self.strike(conn, lease.unproved());
             }
         }
     }
 
     fn close_idle(&mut self) {
-        let timeout = self.inner.config.idle_timeout;
-        let now = self.inner.now;
-        let is_due = |slot: &&ConnSlot| slot.idle_at(timeout).is_some_and(|at| at <= now);
-        while let Some(conn) = self.parts.connections.iter().find(is_due).map(|slot| slot.conn) {
-            self.close(conn, CloseReason::Idle);
+        while let Some(at) = self.due(Timer::IdleConnection) {
+            self.close(at, CloseReason::Idle);
         }
     }
 
-    pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        match self.transmit_tally(buf)? {
-            Some(transmit) => Ok(Some(transmit)),
-            None => self.transmit_lease(buf),
-        }
-    }
-
-    fn transmit_tally(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let mut slots = self.parts.connections.iter_mut();
-        let Some(slot) = slots.find(|slot| slot.is_open() && slot.tally_changed) else {
-            return Ok(None);
-        };
-        let account = self.parts.accounts.iter().find(|account| account.is(slot.worker));
-        invariant!(account.is_some(), "an open connection has an account");
-        let (accepted, refused) = account.map_or((0, 0), AccountSlot::tally);
-        let len = PoolMessage::Tally { accepted, refused }.encode(buf)?;
-        slot.tally_changed = false;
-        Ok(Some(Transmit { conn: slot.conn, len }))
-    }
-
-    fn transmit_lease(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let Some(job) = self.inner.job else { return Ok(None) };
-        let Some((to, at, lease)) = self.next_lease() else { return Ok(None) };
-        let Some(slot) = self.parts.connections.get_mut(to) else { return Ok(None) };
-        let message = self.parts.message.get(..job.message_len).unwrap_or_default();
-        let message = PoolMessage::Lease(Lease {
-            id: lease.id,
-            function: job.function,
-            order: job.order,
-            nonce: job.nonce,
-            nonces: lease.next..=lease.last,
-            target: job.share,
-            message,
-        });
-        let len = message.encode(buf)?;
-        slot.wants_lease = false;
-        slot.earned_at = self.inner.now;
-        let conn = slot.conn;
-        self.inner.last_id = lease.id;
-        let deadline = self.inner.now.saturating_add(self.inner.config.lease_timeout);
-        if let Some(slot) = self.parts.leases.get_mut(at) {
-            if slot.state == LeaseState::Free {
-                self.inner.fresh.take(self.inner.config.lease);
-            }
-            *slot = LeaseSlot { conn, deadline, state: LeaseState::Assigned, ..lease };
-        }
-        Ok(Some(Transmit { conn, len }))
-    }
-
-    /// Returns the next lease, its slot, and that of the connection that it is for: what was returned first,
-    /// then nonces that were never leased. What a worker has itself reported done it is assigned again only if
-    /// nobody else could be asked.
-    fn next_lease(&self) -> Option<(usize, usize, LeaseSlot)> {
-        let id = self.next_id();
-        let leases = &self.parts.leases;
-        let again = |lease: &LeaseSlot| LeaseSlot { id, first: lease.next, ..*lease };
-        let waiting = || {
-            let slots = self.parts.connections.iter().enumerate();
-            slots.filter(|(_, slot)| slot.is_open() && slot.wants_lease)
-        };
-        let (first, _) = waiting().next()?;
-        let returned = || leases.iter().enumerate().filter(|(_, lease)| lease.is_available());
-        for (at, lease) in returned() {
-            let others = || waiting().filter(|(_, slot)| lease.claimant != Some(slot.worker));
-            // One that has proved enough can settle what another has claimed.
-            let proven = others().find(|(_, slot)| self.vouches(slot.worker, lease.unproved()));
-            if let Some((to, _)) = proven.or_else(|| others().next()) {
-                return Some((to, at, again(lease)));
-            }
-        }
-        let free = leases.iter().position(|lease| lease.state == LeaseState::Free);
-        if let (Some(at), Some((from, last))) =
-            (free, self.inner.fresh.peek(self.inner.config.lease))
-        {
-            return Some((first, at, LeaseSlot { id, ..LeaseSlot::of(from, last) }));
-        }
-        let worker = self.parts.connections.get(first)?.worker;
-        let nobody_else = |lease: &LeaseSlot| !self.others_vouch(worker, lease.unproved());
-        let (at, lease) = returned().find(|(_, lease)| nobody_else(lease))?;
-        Some((first, at, again(lease)))
-    }
-
-    fn next_id(&self) -> LeaseId {
-        let mut id = LeaseId(self.inner.last_id.0.wrapping_add(1));
-        let is_used = |id| {
-            let mut leases = self.parts.leases.iter();
-            leases.any(|lease| lease.state == LeaseState::Assigned && lease.id == id)
-        };
-        while is_used(id) {
-            id = LeaseId(id.0.wrapping_add(1));
-        }
-        id
+    /// Returns the slot of the next deadline that has passed.
+    fn due(&self, timer: Timer) -> Option<usize> {
+        let (at, slot) = timer.next(self.parts.leases, self.parts.connections)?;
+        (at <= self.inner.now).then_some(slot)
     }
 
     pub(super) fn event(&mut self) -> Option<Event> {
-        if let Some((conn, lease)) = self.parts.leases.iter_mut().find_map(LeaseSlot::take_expiry) {
+        if let Some((conn, lease)) = self.inner.leases.take_expiry(self.parts.leases) {
             return Some(Event::Expired { conn, lease });
         }
-        for slot in self.parts.connections.iter_mut() {
-            if let ConnState::Closed(reason) = slot.state {
-                let conn = slot.conn;
-                *slot = ConnSlot::EMPTY;
-                return Some(Event::Closed { conn, reason });
-            }
+        let closed = self.inner.connections.take_closed(self.parts.connections);
+        if let Some((conn, reason)) = closed {
+            return Some(Event::Closed { conn, reason });
         }
-        let is_over =
-            self.inner.fresh.is_empty() && !self.parts.leases.iter().any(LeaseSlot::is_open);
+        let is_over = self.inner.fresh.is_empty() && !self.inner.leases.any_open();
         if self.inner.exhaustion_due && is_over {
             self.inner.exhaustion_due = false;
             return Some(Event::Exhausted);
@@ -336,18 +288,44 @@ impl InnerMut<'_> {
         None
     }
 
-    pub(super) fn account_mut(&mut self, worker: WorkerId) -> Option<&mut AccountSlot> {
-        self.parts.accounts.iter_mut().find(|slot| !slot.is_free() && slot.is(worker))
+    /// Sets all credit to 0.
+    pub(super) fn settle(&mut self) {
+        for at in 0..self.parts.accounts.len() {
+            if let Some(account) = self.parts.accounts.get_mut(at) {
+                account.settle();
+            }
+            self.account_changed(at);
+        }
     }
-}
 
-/// Returns the account of a worker, or a free one that becomes its account. One that is free but was not used
-/// since keeps its history.
-fn account_for(accounts: &mut [AccountSlot], worker: WorkerId) -> Option<&mut AccountSlot> {
-    if let Some(at) = accounts.iter().position(|slot| slot.is(worker)) {
-        return accounts.get_mut(at);
+    /// Notes that the trust of an account may have changed, or that nobody uses it any more.
+    pub(super) fn account_changed(&mut self, at: usize) {
+        trust::update(self.parts.accounts, at);
+        if self.parts.accounts.get(at).is_some_and(AccountSlot::is_free) {
+            self.inner.free_accounts.push(self.parts.accounts, at);
+        }
+        while let Some(at) = self.inner.free_accounts.first()
+            && !self.parts.accounts.get(at).is_some_and(AccountSlot::is_free)
+        {
+            self.inner.free_accounts.pop(self.parts.accounts);
+        }
     }
-    let slot = accounts.iter_mut().find(|slot| slot.is_free())?;
-    *slot = AccountSlot::new(worker);
-    Some(slot)
+
+    /// Returns the account of a worker, or the one that has been free for longest, which becomes its account. An
+    /// account that is free keeps its history until then.
+    fn account_for(&mut self, worker: WorkerId) -> Option<u16> {
+        let accounts = &mut *self.parts.accounts;
+        if let Some(at) = conn_index::find(accounts, worker) {
+            return u16::try_from(at).ok();
+        }
+        let at = self.inner.free_accounts.pop(accounts)?;
+        let slot = accounts.get_mut(at)?;
+        let before = slot.is_known.then_some(slot.worker);
+        slot.restart(worker);
+        if let Some(before) = before {
+            conn_index::remove(accounts, before, at);
+        }
+        conn_index::insert(accounts, worker, at);
+        u16::try_from(at).ok()
+    }
 }

@@ -6,12 +6,13 @@
 
 use core::time::Duration;
 
-use super::accounts::WorkerId;
+use super::connections::{ConnSlot, set_idle_at};
 use super::error::ShareError;
 use super::event::{CloseReason, Share};
 use super::inner::{ActiveJob, InnerMut};
-use super::leases::{LeaseSlot, LeaseState};
+use super::leases::{LeaseSlot, set_expiry};
 use super::message::{LEASE, LeaseId, PoolMessage, TALLY};
+use super::trust;
 use crate::conn::{ConnId, Received};
 use crate::error::{DecodeError, NotConnected};
 use crate::target::Target;
@@ -29,13 +30,9 @@ impl InnerMut<'_> {
         conn: ConnId,
         bytes: &[u8],
     ) -> Result<Received<Result<Share, ShareError>>, NotConnected> {
-        let mut slots = self.parts.connections.iter();
-        let slot = slots.find(|slot| !slot.is_free() && slot.conn == conn);
-        let slot = slot.ok_or(NotConnected(conn))?;
-        let is_open = slot.is_open();
-        let worker = slot.worker;
+        let conn = self.find(conn).ok_or(NotConnected(conn))?;
         self.advance_clock(now);
-        if !is_open {
+        if !self.parts.connections.get(conn).is_some_and(ConnSlot::is_open) {
             return Ok(Received { consumed: bytes.len(), outcome: None });
         }
         let (message, consumed) = match decode(bytes) {
@@ -47,9 +44,9 @@ impl InnerMut<'_> {
             }
         };
         let outcome = match message {
-            PoolMessage::Share { lease, nonce } => Some(self.share(conn, worker, lease, nonce)),
+            PoolMessage::Share { lease, nonce } => Some(self.share(conn, lease, nonce)),
             PoolMessage::Done { lease } => {
-                self.done(conn, worker, lease);
+                self.done(conn, lease);
                 None
             }
             PoolMessage::Lease(_) | PoolMessage::Tally { .. } => None,
@@ -57,33 +54,30 @@ impl InnerMut<'_> {
         Ok(Received { consumed, outcome })
     }
 
-    /// Judges a share and counts it.
-    fn share(
-        &mut self,
-        conn: ConnId,
-        worker: WorkerId,
-        id: LeaseId,
-        nonce: u64,
-    ) -> Result<Share, ShareError> {
-        let share = self.judge(conn, worker, id, nonce);
-        if matches!(share, Err(ShareError::NotEnoughWork(_))) {
-            // Guesses would let the pool hash for the worker.
-            self.close(conn, CloseReason::InvalidShare);
-        }
+    /// Judges a share and counts it. The connection that sent it learns the new tally.
+    fn share(&mut self, conn: usize, id: LeaseId, nonce: u64) -> Result<Share, ShareError> {
+        let Some(account) = self.parts.connections.get(conn).map(|slot| slot.account) else {
+            return Err(ShareError::Stale(id));
+        };
+        let share = self.judge(conn, account, id, nonce);
         let work = self.inner.job.filter(|_| share.is_ok()).map(|job| work_of(job.share));
-        if let Some(account) = self.account_mut(worker) {
+        if let Some(account) = self.parts.accounts.get_mut(usize::from(account)) {
             match work {
                 Some(work) => account.accept(work),
                 None => account.refuse(),
             }
         }
-        let now = self.inner.now;
-        let slots = self.parts.connections.iter_mut();
-        for slot in slots.filter(|slot| slot.is_open() && slot.worker == worker) {
-            slot.tally_changed = true;
-            if share.is_ok() && slot.conn == conn {
+        self.account_changed(account.into());
+        if matches!(share, Err(ShareError::NotEnoughWork(_))) {
+            // Guesses would let the pool hash for the worker.
+            self.close(conn, CloseReason::InvalidShare);
+        }
+        self.inner.connections.tally(self.parts.connections, conn);
+        if share.is_ok() {
+            let idle_at = self.inner.after(self.inner.config.idle_timeout);
+            set_idle_at(self.parts.connections, conn, idle_at);
+            if let Some(slot) = self.parts.connections.get_mut(conn) {
                 slot.strikes = 0;
-                slot.earned_at = now;
             }
         }
         share
@@ -91,8 +85,8 @@ impl InnerMut<'_> {
 
     fn judge(
         &mut self,
-        conn: ConnId,
-        worker: WorkerId,
+        conn: usize,
+        account: u16,
         id: LeaseId,
         nonce: u64,
     ) -> Result<Share, ShareError> {
@@ -105,10 +99,9 @@ impl InnerMut<'_> {
         if digest > job.share.number() {
             return Err(ShareError::NotEnoughWork(nonce));
         }
-        self.account_for_gap(&job, worker, lease.next, nonce)?;
-        let deadline = self.inner.now.saturating_add(self.inner.config.lease_timeout);
+        self.account_for_gap(&job, account, lease.next, nonce)?;
+        set_expiry(self.parts.leases, at, self.inner.after(self.inner.config.lease_timeout));
         if let Some(lease) = self.parts.leases.get_mut(at) {
-            lease.deadline = deadline;
             lease.advance(nonce);
         }
         Ok(Share { nonce, solves: digest <= job.target.number() })
@@ -120,7 +113,7 @@ impl InnerMut<'_> {
     fn account_for_gap(
         &mut self,
         job: &ActiveJob,
-        worker: WorkerId,
+        account: u16,
         first: u64,
         share: u64,
     ) -> Result<(), ShareError> {
@@ -129,61 +122,68 @@ impl InnerMut<'_> {
             return Ok(());
         }
         let is_likely = gap <= unlikely_gap(job);
-        if !(is_likely && self.vouches(worker, gap)) {
-            let leased = self.lease_gap(worker, first, share);
+        if !(is_likely && self.vouches(account, gap)) {
+            let leased = self.lease_gap(account, first, share);
             if leased.is_ok() || !is_likely {
                 return leased;
             }
         }
-        if let Some(account) = self.account_mut(worker) {
-            account.leave_unproved(gap);
-        }
+        self.leave_unproved(account, gap);
         Ok(())
     }
 
+    /// Believes on credit that nonces were tried.
+    fn leave_unproved(&mut self, account: u16, nonces: u64) {
+        if let Some(account) = self.parts.accounts.get_mut(usize::from(account)) {
+            account.leave_unproved(nonces);
+        }
+        self.account_changed(account.into());
+    }
+
     /// Leases the nonces from `first` to before `share` again.
-    fn lease_gap(&mut self, worker: WorkerId, first: u64, share: u64) -> Result<(), ShareError> {
-        let mut slots = self.parts.leases.iter_mut();
-        let free = slots.find(|slot| slot.state == LeaseState::Free);
-        let free = free.ok_or(ShareError::Gap(share))?;
-        let claimant = Some(worker);
-        *free = LeaseSlot { claimant, ..LeaseSlot::of(first, share.saturating_sub(1)) };
+    fn lease_gap(&mut self, account: u16, first: u64, share: u64) -> Result<(), ShareError> {
+        let leases = &mut self.inner.leases;
+        let last = share.saturating_sub(1);
+        let at = leases.take_free(self.parts.leases, first, last).ok_or(ShareError::Gap(share))?;
+        if let Some(slot) = self.parts.leases.get_mut(at) {
+            slot.claimant =
+                self.parts.accounts.get(usize::from(account)).map(|account| account.worker);
+        }
+        leases.add_returned(self.parts.leases, at);
         Ok(())
     }
 
     /// Handles the report that all nonces of a lease were tried.
-    fn done(&mut self, conn: ConnId, worker: WorkerId, id: LeaseId) {
+    fn done(&mut self, conn: usize, id: LeaseId) {
         if let Some(at) = self.find_lease(conn, id) {
-            self.finish(at, conn, worker);
+            self.finish(at, conn);
         }
         // A worker that has another lease reports an old one too late.
-        let is_busy = self.parts.leases.iter().any(|lease| lease.is_assigned_to(conn));
-        let slots = self.parts.connections.iter_mut();
-        for slot in slots.filter(|slot| slot.is_open() && slot.conn == conn) {
-            slot.wants_lease = !is_busy;
+        if self.parts.connections.get(conn).is_some_and(|slot| slot.lease().is_none()) {
+            self.wait_for_lease(conn);
         }
     }
 
-    fn finish(&mut self, at: usize, conn: ConnId, worker: WorkerId) {
+    fn finish(&mut self, at: usize, conn: usize) {
         let Some(lease) = self.parts.leases.get(at).copied() else { return };
+        let Some(slot) = self.parts.connections.get_mut(conn) else { return };
+        slot.set_lease(None);
+        let account = slot.account;
+        let Some(worker) = slot.worker(self.parts.accounts) else { return };
         let unproved = lease.unproved();
-        if self.is_believed(&lease, worker) {
-            if let Some(slot) = self.parts.leases.get_mut(at) {
-                slot.discard();
-            }
-            if let Some(account) = self.account_mut(worker) {
-                account.leave_unproved(unproved);
-            }
+        if self.is_believed(&lease, account) {
+            self.inner.leases.discard(self.parts.leases, at);
+            self.leave_unproved(account, unproved);
             return;
         }
-        let vouched = self.vouches(worker, unproved);
-        if let Some(slot) = self.parts.leases.get_mut(at) {
-            if vouched || !slot.vouched {
-                slot.claimant = Some(worker);
-                slot.vouched = vouched;
-            }
-            slot.release();
+        let vouched = self.vouches(account, unproved);
+        if let Some(slot) = self.parts.leases.get_mut(at)
+            && (vouched || !slot.vouched)
+        {
+            slot.claimant = Some(worker);
+            slot.vouched = vouched;
         }
+        self.inner.leases.release(self.parts.leases, at);
         if !vouched {
             self.strike(conn, unproved);
         }
@@ -192,49 +192,50 @@ impl InnerMut<'_> {
     /// Returns whether the nonces that no share has reached count as tried. Few of them may have no share by
     /// chance, if the worker has proved as much before. For many of them two workers have to agree. If nobody
     /// who could be asked has proved enough, the last nonces of a job are believed.
-    fn is_believed(&self, lease: &LeaseSlot, worker: WorkerId) -> bool {
+    fn is_believed(&self, lease: &LeaseSlot, account: u16) -> bool {
         let Some(job) = self.inner.job else { return true };
+        let worker = self.parts.accounts.get(usize::from(account)).map(|account| account.worker);
         let unproved = lease.unproved();
         let is_likely = unproved <= unlikely_gap(&job);
-        let claimed_again = lease.claimant == Some(worker);
+        let claimed_again = lease.claimant == worker;
         let others_agree = lease.vouched && lease.claimant.is_some() && !claimed_again;
-        let last_resort = self.inner.fresh.is_empty() && !self.others_vouch(worker, unproved);
-        if self.vouches(worker, unproved) {
+        let last_resort = self.inner.fresh.is_empty() && !self.others_vouch(account, unproved);
+        if self.vouches(account, unproved) {
             is_likely || others_agree || (claimed_again && last_resort)
         } else {
             is_likely && last_resort
         }
     }
 
-    pub(super) fn vouches(&self, worker: WorkerId, unproved: u64) -> bool {
-        let account = self.parts.accounts.iter().find(|account| account.is(worker));
+    pub(super) fn vouches(&self, account: u16, unproved: u64) -> bool {
+        let account = self.parts.accounts.get(usize::from(account));
         account.is_some_and(|account| account.vouches_for(unproved))
     }
 
     /// Returns whether another worker that is connected has proved enough to be asked.
-    pub(super) fn others_vouch(&self, worker: WorkerId, unproved: u64) -> bool {
-        let mut accounts = self.parts.accounts.iter();
-        accounts.any(|account| {
-            account.is_connected() && !account.is(worker) && account.vouches_for(unproved)
-        })
+    pub(super) fn others_vouch(&self, account: u16, unproved: u64) -> bool {
+        let best = trust::best_of_others(self.parts.accounts, account.into());
+        best.is_some_and(|best| i64::try_from(unproved).is_ok_and(|unproved| unproved <= best))
     }
 
     /// Counts a lease without the expected shares, unless so few are expected that it may be chance.
-    pub(super) fn strike(&mut self, conn: ConnId, unproved: u64) {
+    pub(super) fn strike(&mut self, conn: usize, unproved: u64) {
         let Some(job) = self.inner.job else { return };
         if unproved <= unlikely_gap(&job) {
             return;
         }
-        let mut slots = self.parts.connections.iter_mut();
-        let Some(slot) = slots.find(|slot| slot.is_open() && slot.conn == conn) else { return };
+        let Some(slot) = self.parts.connections.get_mut(conn).filter(|slot| slot.is_open()) else {
+            return;
+        };
         slot.strikes = slot.strikes.saturating_add(1);
         if slot.strikes >= STRIKES {
             self.close(conn, CloseReason::Unproductive);
         }
     }
 
-    fn find_lease(&self, conn: ConnId, id: LeaseId) -> Option<usize> {
-        self.parts.leases.iter().position(|lease| lease.is_assigned_to(conn) && lease.id == id)
+    fn find_lease(&self, conn: usize, id: LeaseId) -> Option<usize> {
+        let at = self.parts.connections.get(conn)?.lease()?;
+        self.parts.leases.get(at).filter(|lease| lease.id == id).map(|_| at)
     }
 }
 

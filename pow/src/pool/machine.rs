@@ -3,13 +3,12 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::accounts::{AccountSlot, Accounts, ConnSlot, Split, WorkerId};
+use super::accounts::{Accounts, Split, WorkerId};
 use super::config::{Job, PoolConfig};
 use super::error::{JobError, ShareError};
 use super::event::{Event, Share, Transmit};
 use super::inner::{Inner, InnerMut};
-use super::leases::LeaseSlot;
-use super::storage::PoolStorage;
+use super::storage::{PoolStorage, usable, usable_ref};
 use crate::conn::{ConnId, Received};
 use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
 
@@ -34,12 +33,8 @@ impl<S: PoolStorage> Pool<S> {
     /// [`ConfigError`] if a timeout is zero.
     pub fn new(config: PoolConfig, mut storage: S) -> Result<Self, ConfigError> {
         config.check()?;
-        let parts = storage.parts();
-        parts.leases.fill(LeaseSlot::EMPTY);
-        parts.connections.fill(ConnSlot::EMPTY);
-        parts.accounts.fill(AccountSlot::EMPTY);
-        parts.message.fill(0);
-        Ok(Self { inner: Inner::new(config), storage })
+        let inner = Inner::new(config, &mut usable(storage.parts()));
+        Ok(Self { inner, storage })
     }
 
     /// Returns the storage.
@@ -105,7 +100,7 @@ impl<S: PoolStorage> Pool<S> {
     /// Returns the next deadline. Poll after each call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.inner.deadline(&self.storage.parts_ref())
+        self.inner.deadline(&usable_ref(self.storage.parts_ref()))
     }
 
     /// Writes the next message to a worker, or returns `None`. Poll after every other call until it returns
@@ -128,20 +123,20 @@ impl<S: PoolStorage> Pool<S> {
     /// Splits a reward among all workers in proportion to the expected hashes of their shares. The parts add
     /// up to the reward, and none is off by more than one.
     pub fn split(&self, reward: u64) -> Split<'_> {
-        Split::of(self.storage.parts_ref().accounts, reward)
+        Split::of(usable_ref(self.storage.parts_ref()).accounts, reward)
     }
 
     /// Sets all credit to 0, after everybody was paid. Accounts without a connection become free.
     pub fn settle(&mut self) {
-        self.storage.parts().accounts.iter_mut().for_each(AccountSlot::settle);
+        self.inner_mut().settle();
     }
 
     /// Returns the accounts of the workers that are connected or unpaid.
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::of(self.storage.parts_ref().accounts)
+        Accounts::of(usable_ref(self.storage.parts_ref()).accounts)
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_> {
-        InnerMut { inner: &mut self.inner, parts: self.storage.parts() }
+        InnerMut { inner: &mut self.inner, parts: usable(self.storage.parts()) }
     }
 }

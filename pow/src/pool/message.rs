@@ -57,7 +57,8 @@ pub struct Lease<'a> {
 pub enum PoolMessage<'a> {
     /// To the worker: try these nonces instead of those of an earlier lease.
     Lease(Lease<'a>),
-    /// To the worker: the outcome of its shares so far.
+    /// To the worker: the outcome of its shares so far, on all of its connections. Sent after each share on the
+    /// connection that it came from.
     Tally {
         /// The number of accepted shares.
         accepted: u64,

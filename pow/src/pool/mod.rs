@@ -45,7 +45,9 @@
 //! ```
 
 mod accounts;
+mod assign;
 mod config;
+mod connections;
 mod error;
 mod event;
 mod inner;
@@ -54,10 +56,13 @@ mod leases;
 mod machine;
 mod message;
 mod storage;
+mod trust;
+mod waiting;
 mod worker;
 
-pub use accounts::{Account, AccountSlot, Accounts, ConnSlot, Split, WorkerId};
+pub use accounts::{Account, AccountSlot, Accounts, Split, WorkerId};
 pub use config::{Job, PoolConfig};
+pub use connections::ConnSlot;
 pub use error::{JobError, ShareError};
 pub use event::{CloseReason, Event, Share, Transmit, WorkerCloseReason, WorkerEvent};
 pub use leases::LeaseSlot;

@@ -3,10 +3,13 @@
 #[cfg(feature = "alloc")]
 use alloc::{vec, vec::Vec};
 
-use super::accounts::{AccountSlot, ConnSlot};
+use super::accounts::AccountSlot;
+use super::connections::ConnSlot;
 use super::leases::LeaseSlot;
+use crate::ready::MOST_SLOTS;
 
-/// Storage of a [`Pool`](super::Pool): four regions of caller-provided memory.
+/// Storage of a [`Pool`](super::Pool): four regions of caller-provided memory. Of each, the first 65,534 slots are
+/// used.
 ///
 /// Implemented by [`PoolSlots`], by `PoolVec` with the feature `alloc`, and by `&mut S`.
 pub trait PoolStorage {
@@ -38,6 +41,30 @@ pub(crate) type PoolParts<'a> =
 /// All regions, shared.
 pub(crate) type PoolPartsRef<'a> =
     PoolSlots<&'a [LeaseSlot], &'a [ConnSlot], &'a [AccountSlot], &'a [u8]>;
+
+/// Returns the slots that a pool uses: as many as their links can name.
+pub(super) fn usable(parts: PoolParts<'_>) -> PoolParts<'_> {
+    let PoolSlots { leases, connections, accounts, message } = parts;
+    let most = |len: usize| len.min(MOST_SLOTS);
+    let [lease, connection, account] = [leases.len(), connections.len(), accounts.len()].map(most);
+    PoolSlots {
+        leases: leases.get_mut(..lease).unwrap_or_default(),
+        connections: connections.get_mut(..connection).unwrap_or_default(),
+        accounts: accounts.get_mut(..account).unwrap_or_default(),
+        message,
+    }
+}
+
+/// As [`usable`], shared.
+pub(super) fn usable_ref(parts: PoolPartsRef<'_>) -> PoolPartsRef<'_> {
+    let PoolSlots { leases, connections, accounts, message } = parts;
+    PoolSlots {
+        leases: leases.get(..MOST_SLOTS).unwrap_or(leases),
+        connections: connections.get(..MOST_SLOTS).unwrap_or(connections),
+        accounts: accounts.get(..MOST_SLOTS).unwrap_or(accounts),
+        message,
+    }
+}
 
 impl<L, C, A, M> PoolStorage for PoolSlots<L, C, A, M>
 where

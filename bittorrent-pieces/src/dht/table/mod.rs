@@ -83,11 +83,26 @@ impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
 impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
     /// Returns up to eight nodes that are not bad, the nearest to an id first.
     pub fn nearest(&self, target: NodeId) -> Nearest {
-        let mut best: [Option<Contact>; K] = [None; K];
-        for entry in self.entries().filter(|entry| entry.failures < FAILURES) {
-            insert_by_distance(&mut best, entry.contact, target);
+        let target = target.words();
+        let slots = self.slots.as_ref();
+        // Distances and slots in registers; contacts are copied at the end.
+        let mut best = [((u128::MAX, u32::MAX), usize::MAX); K];
+        for (index, slot) in slots.iter().enumerate() {
+            let Some(entry) = slot.0.as_ref().filter(|entry| entry.failures < FAILURES) else {
+                continue;
+            };
+            let id = entry.contact.id.words();
+            let mut carried = ((id.0 ^ target.0, id.1 ^ target.1), index);
+            if best.last().is_some_and(|farthest| carried < *farthest) {
+                for place in &mut best {
+                    if carried < *place {
+                        core::mem::swap(place, &mut carried);
+                    }
+                }
+            }
         }
-        Nearest(best.into_iter())
+        let contacts = best.map(|(_, index)| slots.get(index).and_then(RouteSlot::contact));
+        Nearest(contacts.into_iter())
     }
 
     /// Returns a node that is to be [`pinged`](Self::pinged): its place in a full bucket was wanted.
@@ -177,22 +192,6 @@ impl Iterator for Contacts<'_> {
 
     fn next(&mut self) -> Option<Contact> {
         self.0.find_map(RouteSlot::contact)
-    }
-}
-
-fn insert_by_distance(best: &mut [Option<Contact>], contact: Contact, target: NodeId) {
-    let mut carried = contact;
-    for place in best {
-        match place {
-            None => {
-                *place = Some(carried);
-                return;
-            }
-            Some(known) if carried.id.distance(&target) < known.id.distance(&target) => {
-                core::mem::swap(known, &mut carried);
-            }
-            Some(_) => {}
-        }
     }
 }
 

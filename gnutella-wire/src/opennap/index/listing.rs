@@ -9,7 +9,7 @@ use crate::opennap::search::{self, Bound, MAX_RESULTS};
 use crate::opennap::values::{Found, LinkType};
 use crate::text::Text;
 
-/// What one step of a walk costs; comparing a word with a name costs the length of the name.
+/// What one step of a walk costs; comparing two bytes costs 1.
 const STEP: u32 = 64;
 
 /// Where a slice of a walk ended.
@@ -147,15 +147,49 @@ impl Core<'_> {
     }
 }
 
-/// Returns whether a name contains all words of a search, in any case, as parts of its own words.
+/// Returns whether a name contains all words of a search, in any case, as parts of its own words. Each comparison of
+/// two bytes reduces the budget by 1, so that a word that almost matches everywhere has fewer names compared.
 fn has_words(row: &Row, search: &Search, budget: &mut u32) -> bool {
     let name = row.name.text();
-    let name = name.as_bytes();
-    let has = |word: &[u8]| name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     let words = search.words.text();
     let mut words = words.as_bytes().split(separates).filter(|word| !word.is_empty());
-    words.all(|word| {
-        *budget = budget.saturating_sub(u32::try_from(name.len()).unwrap_or(u32::MAX));
-        has(word)
-    })
+    words.all(|word| contains(name.as_bytes(), word, budget))
+}
+
+/// Returns whether `name` has `word` as a part, in any case.
+fn contains(name: &[u8], word: &[u8], budget: &mut u32) -> bool {
+    let mut compared = 0_usize;
+    let found = name.windows(word.len()).any(|part| {
+        let pairs = part.iter().zip(word);
+        let same = pairs.take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+        compared = compared.saturating_add(same).saturating_add(1);
+        same == word.len()
+    });
+    *budget = budget.saturating_sub(u32::try_from(compared).unwrap_or(u32::MAX));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_in_any_case_and_costs_the_bytes_compared() {
+        let mut budget = 100;
+        assert!(contains(b"Hey Jude.mp3", b"jUDE", &mut budget));
+        assert_eq!(budget, 91, "four bytes, and one for each of five places");
+        assert!(!contains(b"Hey", b"Hey Jude", &mut budget));
+        assert_eq!(budget, 91, "a longer word is compared nowhere");
+    }
+
+    /// A word that differs from the name in its last byte only is compared to that byte at every place.
+    #[test]
+    fn a_word_that_almost_matches_everywhere_pays_for_every_byte() {
+        let name = [b'a'; 250];
+        let mut word = [b'a'; 100];
+        word[99] = b'b';
+        let mut budget = u32::MAX;
+        assert!(!contains(&name, &word, &mut budget));
+        assert_eq!(u32::MAX - budget, 151 * 100);
+    }
 }

@@ -1,0 +1,232 @@
+//! The logic of a route table over plain slots, compiled once for all storages.
+
+use super::hasher::{Hasher, Places};
+use super::slot::{Kind, RouteSlot};
+use super::{Insertion, Key, Lifetimes, Route};
+
+/// The slots of a group. The first one holds the tags of the others.
+const GROUP: usize = 16;
+
+/// The highest bit of each byte.
+const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+/// The lowest bit of each byte.
+const LOW: u128 = HIGH >> 7;
+
+/// How the slots of a table are divided. A table of fewer than 16 slots is one group without tags.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Groups<'t> {
+    hasher: &'t Hasher,
+    lifetimes: &'t Lifetimes,
+    count: usize,
+    has_tags: bool,
+}
+
+/// A table while it changes.
+pub(super) struct View<'t> {
+    pub(super) hasher: &'t Hasher,
+    pub(super) lifetimes: &'t Lifetimes,
+    pub(super) slots: &'t mut [RouteSlot],
+}
+
+impl<'t> Groups<'t> {
+    pub(super) fn new(hasher: &'t Hasher, lifetimes: &'t Lifetimes, slots: usize) -> Self {
+        // Less than half a group would get as many keys as a whole one.
+        let count = slots.saturating_add(GROUP / 2) / GROUP;
+        Self { hasher, lifetimes, count: count.max(1), has_tags: slots >= GROUP }
+    }
+
+    /// Returns the slot of a key that is remembered.
+    pub(super) fn find(&self, slots: &[RouteSlot], at: u32, key: Key) -> Option<usize> {
+        let (kind, id) = key.parts();
+        self.find_at(slots, at, self.hasher.places(self.count, kind, id), kind, id)
+    }
+
+    fn find_at(
+        &self,
+        slots: &[RouteSlot],
+        at: u32,
+        places: Places,
+        kind: Kind,
+        id: u128,
+    ) -> Option<usize> {
+        let oldest = self.lifetimes.oldest(kind, at);
+        let is = |slot: &RouteSlot| slot.is(kind, id) && slot.seen() >= oldest;
+        if let Some(found) = self.find_in(slots, places.first, places.tag, id, is) {
+            return Some(found);
+        }
+        let overflows = |first: &RouteSlot| {
+            self.has_tags && first.has_overflowed(self.lifetimes.oldest_of_all(at))
+        };
+        if !slots.get(start(places.first)).is_some_and(overflows) {
+            return None;
+        }
+        self.find_in(slots, places.second, places.tag, id, is)
+    }
+
+    /// Returns the slot of a group that `is` accepts, among those that look like the key.
+    fn find_in(
+        &self,
+        slots: &[RouteSlot],
+        group: usize,
+        tag: u8,
+        id: u128,
+        is: impl Fn(&RouteSlot) -> bool,
+    ) -> Option<usize> {
+        let start = start(group);
+        let slots = slots.get(start..)?;
+        let mut alike = if self.has_tags {
+            equal_bytes(slots.first()?.id(), tag)
+        } else {
+            starts_alike(slots, id)
+        };
+        while alike != 0 {
+            let position = usize::try_from(alike.trailing_zeros() >> 3).ok()?;
+            if slots.get(position).is_some_and(&is) {
+                return start.checked_add(position);
+            }
+            alike &= alike.wrapping_sub(1);
+        }
+        None
+    }
+
+    /// Returns how many keys are remembered.
+    pub(super) fn count(&self, slots: &[RouteSlot], at: u32) -> usize {
+        let of_group = |group| {
+            let (_, entries) = self.entries(slots, group);
+            entries.iter().filter(|slot| slot.is_live(self.lifetimes, at)).count()
+        };
+        (0..self.count).map(of_group).fold(0, usize::saturating_add)
+    }
+
+    /// Returns the slots of a group for keys, and the number of the first.
+    fn entries<'s>(&self, slots: &'s [RouteSlot], group: usize) -> (usize, &'s [RouteSlot]) {
+        let first = start(group);
+        let end = first.saturating_add(GROUP).min(slots.len());
+        let first = first.saturating_add(usize::from(self.has_tags));
+        (first, slots.get(first..end).unwrap_or_default())
+    }
+
+    /// Returns a slot of a group whose key is not remembered any more.
+    fn free_in(&self, slots: &[RouteSlot], group: usize, at: u32) -> Option<usize> {
+        let (first, entries) = self.entries(slots, group);
+        let free = entries.iter().position(|slot| !slot.is_live(self.lifetimes, at))?;
+        first.checked_add(free)
+    }
+
+    /// Returns the slot of the groups whose key was learnt first.
+    fn oldest_of(&self, slots: &[RouteSlot], groups: [usize; 2]) -> Option<usize> {
+        let of_group = |group| {
+            let (first, entries) = self.entries(slots, group);
+            entries.iter().map(RouteSlot::seen).zip(first..).min()
+        };
+        groups.into_iter().filter_map(of_group).min().map(|(_, slot)| slot)
+    }
+}
+
+impl<'t> View<'t> {
+    pub(super) fn insert(&mut self, at: u32, key: Key, route: Route) -> Insertion {
+        match self.groups().find(self.slots, at, key).and_then(|slot| self.slots.get(slot)) {
+            Some(known) => Insertion::Known(known.route()),
+            None => self.write(at, key, route),
+        }
+    }
+
+    pub(super) fn raise_ttl(&mut self, at: u32, key: Key, ttl: u8) {
+        let known = self.groups().find(self.slots, at, key);
+        if let Some(slot) = known.and_then(|known| self.slots.get_mut(known)) {
+            slot.raise_ttl(ttl);
+        }
+    }
+
+    /// Puts a key into its old slot, else a free one, else that of the oldest key.
+    pub(super) fn write(&mut self, at: u32, key: Key, route: Route) -> Insertion {
+        let (kind, id) = key.parts();
+        let groups = self.groups();
+        let places = self.hasher.places(groups.count, kind, id);
+        let slots = &*self.slots;
+        let mut slot = groups
+            .find_at(slots, at, places, kind, id)
+            .or_else(|| groups.free_in(slots, places.first, at))
+            .or_else(|| groups.free_in(slots, places.second, at));
+        if slot.is_none() {
+            slot = self.make_room(groups, at, places);
+        }
+        let slot = slot.or_else(|| groups.oldest_of(self.slots, [places.first, places.second]));
+        let Some(slot) = slot else { return Insertion::Full };
+        self.put(slot, RouteSlot::new(kind, id, at, route), places);
+        Insertion::New
+    }
+
+    fn groups(&self) -> Groups<'t> {
+        Groups::new(self.hasher, self.lifetimes, self.slots.len())
+    }
+
+    /// Moves a key of a full group to its other group, and returns its slot.
+    fn make_room(&mut self, groups: Groups<'t>, at: u32, places: Places) -> Option<usize> {
+        let (first, entries) = groups.entries(self.slots, places.first);
+        let (from, slot, to, moved) = (first..).zip(entries).find_map(|(from, slot)| {
+            let moved = self.hasher.places(groups.count, slot.kind(), slot.id());
+            let other = if moved.first == places.first { moved.second } else { moved.first };
+            let to = groups.free_in(self.slots, other, at)?;
+            Some((from, *slot, to, moved))
+        })?;
+        self.put(to, slot, moved);
+        Some(from)
+    }
+
+    /// Stores a key in a slot of one of its groups.
+    fn put(&mut self, at: usize, slot: RouteSlot, places: Places) {
+        if self.groups().has_tags {
+            let group = at / GROUP;
+            if let Some(tags) = self.slots.get_mut(start(group)) {
+                tags.set_tag(at % GROUP, places.tag);
+            }
+            if group != places.first
+                && let Some(first) = self.slots.get_mut(start(places.first))
+            {
+                first.mark_overflow(slot.seen());
+            }
+        }
+        if let Some(to) = self.slots.get_mut(at) {
+            *to = slot;
+        }
+    }
+}
+
+/// Returns the first slot of a group.
+fn start(group: usize) -> usize {
+    group.saturating_mul(GROUP)
+}
+
+/// Returns the highest bit of each byte that equals `byte`.
+fn equal_bytes(bytes: u128, byte: u8) -> u128 {
+    let differ = bytes ^ LOW.wrapping_mul(byte.into());
+    // The sum has the highest bit of each byte whose other bits are not all 0, without a carry into the next.
+    !((differ & !HIGH).wrapping_add(!HIGH) | differ) & HIGH
+}
+
+/// Returns the highest bit of the byte of each of up to 16 slots whose key starts like this one.
+fn starts_alike(slots: &[RouteSlot], id: u128) -> u128 {
+    let start = id & 0xFFFF_FFFF;
+    slots.iter().zip(0_u32..16).fold(0, |alike, (slot, position)| {
+        let same = u128::from(slot.id() & 0xFFFF_FFFF == start);
+        alike | same << 7 << position.saturating_mul(8)
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_bytes_are_found_and_no_others() {
+        let bytes = *b"\x01\x00\x81\x80\x7F\x01\xFF\x02\x01\x00\x00\x11\x10\x01\x01\x81";
+        for byte in 0..=u8::MAX {
+            let expected = bytes.iter().zip(0_u32..).fold(0, |all, (other, position)| {
+                all | u128::from(*other == byte) << 7 << (8 * position)
+            });
+            assert_eq!(equal_bytes(u128::from_le_bytes(bytes), byte), expected, "{byte}");
+        }
+    }
+}

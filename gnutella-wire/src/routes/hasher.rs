@@ -1,0 +1,58 @@
+//! Which groups a key may lie in.
+
+use super::slot::Kind;
+use crate::rng::Rng;
+
+/// The groups that a key may lie in, and what stands for it in their first slots.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    pub(super) first: usize,
+    pub(super) second: usize,
+    pub(super) tag: u8, // not 0
+}
+
+/// Decides which groups a key may lie in: multilinear hashing (Lemire and Kaser 2014, "Strongly universal string
+/// hashing is fast"). Whatever keys a stranger chooses, no two of them share a group more often than chance
+/// has it, unless he knows the seed; and a sum of products is little work for any processor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Hasher([u64; 6]);
+
+impl Hasher {
+    pub(crate) const fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        Self([
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+        ])
+    }
+
+    /// Returns where a key may lie among this many groups.
+    pub(super) fn places(&self, groups: usize, kind: Kind, id: u128) -> Places {
+        let hash = self.hash(kind, id);
+        // The second group depends on all bits of the hash (Knuth's multiplicative hashing by the golden ratio).
+        let second = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let tag = u8::try_from(hash & 0xFF).unwrap_or(0).max(1);
+        Places { first: scale(hash, groups), second: scale(second, groups), tag }
+    }
+
+    /// Returns a number of 32 bits.
+    fn hash(&self, kind: Kind, id: u128) -> u64 {
+        let Self([sum, of_kind, of_id @ ..]) = *self;
+        let mut sum = sum.wrapping_add(of_kind.wrapping_mul(kind.number().into()));
+        for (factor, shift) in of_id.into_iter().zip([0, 32, 64, 96]) {
+            let word = u64::try_from(id >> shift & 0xFFFF_FFFF).unwrap_or(0);
+            sum = sum.wrapping_add(factor.wrapping_mul(word));
+        }
+        sum >> 32
+    }
+}
+
+/// Returns a number below `groups`. The high word of a product spreads as evenly as a remainder, without a division.
+fn scale(hash: u64, groups: usize) -> usize {
+    let groups = u64::try_from(groups).unwrap_or(0);
+    usize::try_from(hash.saturating_mul(groups) >> 32).unwrap_or(0)
+}
