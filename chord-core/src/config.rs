@@ -33,15 +33,15 @@ pub struct Config {
     /// never: lookups stay right and become slow.
     pub fix_fingers: Duration,
     /// How long to wait for an answer before the question is asked again: more than the longest
-    /// round trip. A lookup of the application asks again, and other nodes as well, after three quarters of it, then
-    /// after a quarter each, and waits this long after the last try only.
+    /// round trip. A lookup of the application asks again, and other nodes as well, after three quarters of it,
+    /// and sooner once nodes have been silent for that long. Its later tries take a quarter each, and the last one half.
     pub patience: Duration,
     /// How often a question is asked before silence counts as death, at least 1. With a share q of
     /// round trips lost, a living peer is taken for dead once in q^-tries questions.
     pub tries: u8,
-    /// Whether a lookup of the application asks the owner it has found for a sign of life, and goes
-    /// on to the next successor without one. Costs two datagrams for each lookup; without it, an
-    /// owner that has just failed may still be named.
+    /// Whether a lookup of the application asks the owner it has found for a sign of life, and whether a node
+    /// that it knows lies nearer to the key. Costs two datagrams for each lookup; without it, an
+    /// owner that has just failed, or lost keys to a newcomer, may still be named.
     pub confirm: bool,
     /// How the lookups of the application travel.
     pub style: Style,

@@ -121,7 +121,7 @@ pub enum Event<I, A> {
         owner: Peer<I, A>,
         /// How many other nodes were asked for the way, or have passed the question on.
         hops: u8,
-        /// How many nodes were found dead on the way.
+        /// How many times a node on the way did not answer in time. A pause, because no node knew the owner yet, counts twice.
         timeouts: u8,
     },
     /// A lookup has ended without an owner.

@@ -8,23 +8,32 @@ use network::{Id, Net, SECOND};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// The longest lookup after 40 of 100 nodes have failed takes less.
+const LONGEST: Duration = Duration::from_secs(8);
+
 type Peer = chord_core::Peer<Id, u32>;
 
-/// Lets 40 of 100 nodes fail at once, but never `r` successive ones: no protocol knows the owner of a key while a living node
-/// has no living successor in its list (Zave 2017 assumes that this does not happen).
-fn fail(net: &mut Net, r: usize) {
-    let mut living = net.ideal();
-    let all = living.clone();
+/// Returns whether `r` successive ones of `all` are not among the `living`: no protocol knows the owner of a key while a
+/// living node has no living successor in its list (Zave 2017 assumes that this does not happen).
+fn has_gap(all: &[Peer], living: &[Peer], r: usize) -> bool {
+    let is_dead = |at: usize| !living.contains(&all[at % all.len()]);
+    (0..all.len()).any(|from| (from..from.saturating_add(r)).all(is_dead))
+}
+
+/// Lets 40 of 100 nodes fail at once; returns the nodes that there were. Where `gaps` is not set, `r` successive ones
+/// never fail.
+fn fail(net: &mut Net, r: usize, gaps: bool) -> Vec<Peer> {
+    let all = net.ideal();
+    let mut living = all.clone();
     while living.len() > 60 {
         let at = net.rng.below(living.len() as u64) as usize;
         let dies = living.remove(at);
-        let is_dead = |at: usize| !living.contains(&all[at % all.len()]);
-        let too_many = |from: usize| (from..from.saturating_add(r)).all(is_dead);
-        if (0..all.len()).any(too_many) {
+        if !gaps && has_gap(&all, &living, r) {
             living.insert(at, dies);
         }
     }
     net.members.retain(|address, _| living.iter().any(|peer| peer.address == *address));
+    all
 }
 
 /// What 180 lookups came to.
@@ -56,7 +65,10 @@ fn lookups(net: &mut Net) -> Outcome {
         match end(net, from, key) {
             Some((at, owner)) if owner == right => outcome.times.push(at.saturating_sub(start)),
             Some(_) => outcome.wrong += 1,
-            None => outcome.failed += 1,
+            None => {
+                println!("{key} from {from}, asked after {:?}, has no owner", start);
+                outcome.failed += 1;
+            }
         }
     }
     outcome.times.sort_unstable();
@@ -75,17 +87,55 @@ fn end(net: &Net, from: u32, key: Id) -> Option<(Duration, Peer)> {
 
 #[test]
 fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
-    for seed in 0..8 {
+    let mut slow = vec![];
+    for seed in 0..40 {
         let mut net = Net::ring(seed, 8, 100);
         net.run_for(SECOND * 180); // fingers are found
-        fail(&mut net, 8);
+        let _ = fail(&mut net, 8, false);
         let Outcome { times, wrong, failed } = lookups(&mut net);
-        assert_eq!((wrong, failed), (0, 0), "seed {seed}");
         let median = times[times.len() / 2];
         let longest = times[times.len() - 1];
         println!("seed {seed}: median {median:?}, longest {longest:?}");
-        assert!(median < SECOND * 3, "seed {seed}: median {median:?}");
-        // Seven dead nodes in a row are asked four at a time, and others lie on the way.
-        assert!(longest < SECOND * 15, "seed {seed}: longest {longest:?}");
+        if wrong + failed > 0 || median >= SECOND * 3 || longest >= LONGEST {
+            slow.push((seed, wrong, failed, median, longest));
+        }
     }
+    assert!(slow.is_empty(), "seed, wrong, failed, median, longest: {slow:?}");
+}
+
+/// Lets r = 4 and more successive nodes fail; returns how many of 180 lookups named a wrong owner, and how many none, or
+/// `None` if no gap arose.
+fn lookups_over_gaps(seed: u64) -> Option<(usize, usize)> {
+    let mut net = Net::ring(seed, 4, 100);
+    net.run_for(SECOND * 180);
+    let all = fail(&mut net, 4, true);
+    if !has_gap(&all, &net.ideal(), 4) {
+        return None;
+    }
+    let Outcome { wrong, failed, .. } = lookups(&mut net);
+    Some((wrong, failed))
+}
+
+/// Looks keys up in as many rings; panics if a lookup names a wrong owner, or one of twenty names none.
+fn try_gaps(seeds: u64) {
+    let outcomes: Vec<_> =
+        (0..seeds).filter_map(|seed| Some((seed, lookups_over_gaps(seed)?))).collect();
+    let wrong: Vec<_> = outcomes.iter().filter(|(_, (wrong, _))| *wrong > 0).collect();
+    assert!(wrong.is_empty(), "wrong owners: {wrong:?}");
+    let failed: usize = outcomes.iter().map(|(_, (_, failed))| failed).sum();
+    println!("{} rings with gaps, {failed} lookups without an owner", outcomes.len());
+    assert!(outcomes.len() as u64 > seeds / 2, "{} rings with gaps", outcomes.len());
+    assert!(failed * 20 < outcomes.len() * 180, "{failed} lookups failed: {outcomes:?}");
+}
+
+#[test]
+fn no_lookup_names_a_wrong_owner_where_all_successors_of_a_node_have_failed() {
+    try_gaps(20);
+}
+
+/// `CHORD_SEEDS` sets the number of rings.
+#[test]
+#[ignore = "a minute: .ci/nightly.d/chord-rings.sh"]
+fn hundreds_of_rings_with_gaps_name_no_wrong_owner() {
+    try_gaps(std::env::var("CHORD_SEEDS").map_or(300, |seeds| seeds.parse().expect("a number")));
 }

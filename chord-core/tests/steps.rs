@@ -59,11 +59,138 @@ fn a_lookup_goes_around_a_node_that_points_backwards() {
     let avoid: List<_, 8> = [300, 1000, 5000, 20000].map(Id::new).into_iter().collect();
     call(node, 300, &Text::Find { token: 9, key, avoid });
     assert_eq!(said(node), Some((300, Text::Busy { token: 9 })));
-    // Nobody of the own list is left, so the owner is unknown.
+    // Nobody of the own list is left, so the owner is unknown. The lookup waits for better days, but not for ever.
     assert_eq!(said(node), None);
+    let end = Event::LookupFailed { lookup, key, reason: LookupFailure::NoRoute };
+    let mut pauses = 0;
+    loop {
+        let mut events = core::iter::from_fn(|| node.poll_event());
+        match events.find(|it| matches!(it, Event::LookupFailed { .. } | Event::LookupDone { .. }))
+        {
+            Some(Event::LookupDone { owner, .. }) => break assert_eq!(owner, peer(100), "alone"),
+            Some(event) => break assert_eq!(event, end),
+            None => {}
+        }
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while said(node).is_some() {}
+        pauses += 1;
+        assert!(pauses < 2000);
+    }
+}
+
+/// Returns the answer of a node to the question who owns `key`, where these are avoided.
+fn asked(node: &mut TestNode, key: u64, avoid: &[u64]) -> Text {
+    let avoid = avoid.iter().map(|id| Id::new(*id)).collect();
+    call(node, 7, &Text::Find { token: 4, key: Id::new(key), avoid });
+    let Some((7, answer)) = said(node) else { panic!("no answer") };
+    answer
+}
+
+#[test]
+fn a_node_that_is_taken_for_the_owner_names_the_one_before_it() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    let id = Id::new(100);
+    let owner = |peer| Text::Owner { token: 4, id, peer };
+    assert_eq!(asked(node, 50, &[100]), owner(peer(100)));
+    assert_eq!(asked(node, 15000, &[100]), owner(peer(20000)));
+    assert_eq!(asked(node, 15000, &[100, 20000]), owner(peer(100)), "that one is dead");
+    assert_eq!(asked(node, 200, &[]), owner(peer(300)), "of its own keys each node knows the next");
+}
+
+#[test]
+fn a_lookup_asks_the_newcomer_that_the_owner_names() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    let key = Id::new(200);
+    node.lookup(SECOND, key).unwrap();
+    let Some((300, Text::Find { token, avoid, .. })) = said(node) else { panic!("the owner") };
+    assert_eq!(avoid[..], [Id::new(300)]);
+    call(node, 300, &Text::Owner { token, id: Id::new(300), peer: peer(250) });
+    let Some((250, Text::Find { token, .. })) = said(node) else { panic!("the newcomer") };
+    call(node, 250, &Text::Owner { token, id: Id::new(250), peer: peer(250) });
     let end = core::iter::from_fn(|| node.poll_event()).last();
-    let reason = LookupFailure::NoRoute;
-    assert_eq!(end, Some(Event::LookupFailed { lookup, key, reason }));
+    assert!(matches!(end, Some(Event::LookupDone { owner, .. }) if owner == peer(250)), "{end:?}");
+}
+
+#[test]
+fn a_newcomer_that_does_not_answer_owns_nothing() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    let mut fail = |peer| {
+        let mut questions = 0;
+        node.lookup(SECOND, Id::new(200)).unwrap();
+        let end = loop {
+            while let Some((to, message)) = said(node) {
+                let Text::Find { token, avoid, .. } = message else { continue };
+                questions += u32::from(to == 250);
+                let named = if avoid.contains(&Id::new(250)) { 300 } else { peer };
+                let answer = Text::Owner { token, id: Id::new(300), peer: self::peer(named) };
+                if to == 300 {
+                    call(node, 300, &answer);
+                }
+            }
+            let mut events = core::iter::from_fn(|| node.poll_event());
+            if let Some(event) = events.find(|it| matches!(it, Event::LookupDone { .. })) {
+                break event;
+            }
+            node.handle_timeout(node.poll_timeout().unwrap());
+        };
+        (questions, end)
+    };
+    let (questions, end) = fail(250);
+    assert_eq!(questions, 2, "the node before has most likely found it dead");
+    assert!(matches!(end, Event::LookupDone { owner, .. } if owner == peer(300)), "{end}");
+}
+
+#[test]
+fn a_node_that_takes_itself_for_alone_is_not_believed() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.lookup(SECOND, Id::new(10000)).unwrap();
+    let Some((5000, Text::Find { token, .. })) = said(node) else { panic!("the closest") };
+    call(node, 5000, &Text::Owner { token, id: Id::new(5000), peer: peer(5000) });
+    assert!(matches!(said(node), Some((1000, Text::Find { .. }))), "around it");
+}
+
+#[test]
+fn a_node_that_has_lost_all_its_successors_names_no_owner() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    // All successors fail; a stranger, 9000, is named before the next one answers.
+    while node.successors().first().is_some() {
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while said(node).is_some() {}
+    }
+    assert_eq!(asked(node, 200, &[]), Text::Busy { token: 4 });
+    // The predecessor, the only one left, becomes the successor. Others may lie between.
+    let state = |token| {
+        let (id, predecessor) = (Id::new(20000), peer(100));
+        let successors = [peer(100)].into_iter().collect();
+        Text::State { token, id, predecessor, successors }
+    };
+    let mut answers = 0;
+    let mut sure = 0;
+    while sure < 2 && answers < 20 {
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while let Some((to, message)) = said(node) {
+            if let (20000, Text::Query { token, .. }) = (to, message) {
+                call(node, 20000, &state(token));
+                answers += 1;
+            }
+        }
+        if answers > 0
+            && asked(node, 200, &[])
+                == (Text::Owner { token: 4, id: Id::new(100), peer: peer(20000) })
+        {
+            sure += 1;
+        } else if answers > 0 {
+            assert_eq!(sure, 0);
+            let unsure = Text::Closer { token: 4, id: Id::new(100), peer: peer(20000) };
+            assert_eq!(asked(node, 200, &[]), unsure);
+        }
+    }
+    assert!(answers > 2 && sure == 2, "{answers} answers");
 }
 
 #[test]
@@ -244,7 +371,8 @@ fn failures_that_are_found_in_one_call_are_all_reported() {
     for known in [300, 1000, 5000, 20000] {
         assert!(failed.contains(&peer(known)), "{known} is missing in {failed:?}");
     }
-    assert_eq!(more, 0);
+    // Each of the four is named; what is counted only are some of them again, found by other lookups.
+    assert!(more <= 4, "{more}");
 }
 
 #[test]

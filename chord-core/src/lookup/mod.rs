@@ -21,8 +21,16 @@ pub(crate) use silent::{Silence, Silent};
 const SILENT: usize = 3;
 /// More nodes than this are not asked for one key.
 const MOST_ASKED: u8 = 250;
-/// More of them than this must not be dead: each costs the patience of all tries.
-const MOST_DEAD: u8 = 24;
+/// After this many nodes that did not answer in time a lookup is in a part of the ring that has lost many.
+const MANY_SILENT: u8 = 3;
+/// A pause counts as this many silent nodes.
+const PAUSE: u8 = 2;
+/// As many nodes as this may be named one by the other, each by the owner after it: few join at one place at a time.
+const MOST_BEHIND: u8 = 8;
+/// How often a node is asked that only the owner after it knows: the node before both has found it dead, or it is new.
+const TRIES_BEHIND: u8 = 2;
+/// More of them than this must not be silent.
+const MOST_DEAD: u8 = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
@@ -49,6 +57,12 @@ pub(crate) struct Lookup<I, A> {
     confirming: bool,
     /// Whether the node asked has given the sign of life.
     lives: bool,
+    /// How many nodes in a row, up to the one asked, were named by the owner that follows them.
+    behind: u8,
+    /// The last node before the key that lives and knows nobody after itself: others cannot know who comes after it, either.
+    unsure: Option<I>,
+    /// When to start again, as nobody knows the owner yet.
+    resumes_at: Time,
     /// Nodes that have not answered in time: others are asked to go around them.
     avoid: List<I, AVOIDED>,
     /// Those of them that are still being asked.
@@ -108,6 +122,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             any_origin: false,
             confirming: false,
             lives: false,
+            behind: 0,
+            unsure: None,
+            resumes_at: Time::NEVER,
             avoid: List::new(),
             silent: List::new(),
             failed: None,
@@ -140,6 +157,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Ends the lookup at `peer`, which needs no sign of life.
     fn end_at(&mut self, peer: Peer<I, A>) {
         self.request = None;
+        self.resumes_at = Time::NEVER;
         self.asked = peer;
         self.end = End::Owner;
         self.silent = List::new();
@@ -196,6 +214,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     pub(crate) fn fail(&mut self, reason: LookupFailure) {
         self.request = None;
+        self.resumes_at = Time::NEVER;
         self.silent = List::new();
         self.end = End::Failed(reason);
     }
@@ -207,8 +226,11 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Asks `peer` next.
     pub(crate) fn ask(&mut self, peer: Peer<I, A>, now: Time, settings: &Settings, rng: &mut Rng) {
         self.asked = peer;
-        // What is passed on gets one try: silence does not tell who of many is dead.
-        let tries = if self.is_passed_on() { 1 } else { settings.tries };
+        let tries = match () {
+            () if self.is_passed_on() => 1, // silence does not tell which of many is dead
+            () if self.behind > 0 => settings.tries.min(TRIES_BEHIND),
+            () => settings.tries,
+        };
         let settings = Settings { tries, ..self.hastened(settings, tries) };
         self.request = Some(Request::new(now, &settings, rng));
         self.sent_at = None;
@@ -230,7 +252,8 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     /// Node `id` before the key says after `hops` hops who owns it.
     pub(crate) fn handle_found(&mut self, id: I, owner: Peer<I, A>, hops: u8) -> Next<I, A> {
-        if !(KeyRange { after: id, through: owner.id }).contains(self.key) {
+        let sound = (KeyRange { after: id, through: owner.id }).contains(self.key);
+        if !sound || id == owner.id {
             return self.handle_no_answer();
         }
         self.style = Style::Iterative;
@@ -248,8 +271,15 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Processes the answer of node `id`. What does not bring the lookup closer to its key
-    /// counts as no answer: a node that lies cannot make it go round without end.
-    pub(crate) fn handle_answer(&mut self, now: Time, id: I, route: Route<I, A>) -> Next<I, A> {
+    /// counts as no answer: a node that lies cannot make it go round without end. A node that was named as
+    /// the owner may know of another one that lies before it.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        id: I,
+        route: Route<I, A>,
+    ) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
         if self.any_origin && self.asked == self.origin {
             let first = self.at == self.origin;
@@ -260,23 +290,75 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             }
         }
         if self.confirming && id == self.asked.id {
+            if let Some(nearer) = self.nearer(self.asked, &route) {
+                return self.follow_nearer(nearer, now, settings);
+            }
             self.confirm(self.asked);
-            return Next::Nobody; // it lives; where it would send us is of no interest
+            return Next::Nobody;
         }
-        if id != self.asked.id || !self.is_sound(id, &route) {
+        let route = self.verified(id, route);
+        if id != self.asked.id || !route.is_none_or(|route| self.is_sound(id, &route)) {
             return self.handle_death();
         }
         if self.asked != self.at || self.hops == 0 {
             self.hops = self.hops.saturating_add(1);
         }
         self.at = self.asked;
-        self.follow(route)
+        match route {
+            Some(Route::Owner(_)) if self.spans_unsure(id) => self.pause(now, settings),
+            Some(route) => return self.follow(route),
+            None => return self.handle_unsure(now, settings),
+        }
+        Next::Nobody
+    }
+
+    /// The node asked lives, and knows nobody after itself: others are asked unless the last one was like that, too.
+    pub(crate) fn handle_unsure(&mut self, now: Time, settings: &Settings) -> Next<I, A> {
+        let id = self.asked.id;
+        if self.spans_unsure(id) {
+            self.pause(now, settings);
+            return Next::Nobody;
+        }
+        self.set_unsure(id);
+        self.handle_death()
+    }
+
+    pub(super) fn set_unsure(&mut self, id: I) {
+        if let Some(before) = self.unsure.replace(id) {
+            self.allow(before); // the new one is nearer
+        }
+    }
+
+    /// Returns whether a node that knows nobody after itself lies between node `id` and the key.
+    pub(crate) fn spans_unsure(&self, id: I) -> bool {
+        self.unsure.is_some_and(|unsure| unsure.between(id, self.key))
+    }
+
+    /// Reads an answer of node `id`. A node to ask that lies beyond the key is the next one that `id` knows, and others
+    /// may lie between: `None`, unless that is good enough for a lookup of the node itself.
+    pub(super) fn verified(&self, id: I, route: Route<I, A>) -> Option<Route<I, A>> {
+        match route {
+            Route::Ask(peer) if (KeyRange { after: id, through: peer.id }).contains(self.key) => {
+                self.is_own().then_some(Route::Owner(peer))
+            }
+            route => Some(route),
+        }
+    }
+
+    /// Returns the node that owns the key in the place of `owner` if `route`, the answer of `owner`, names a usable one.
+    /// Only the application's lookups heed it: others want what the node before the key says.
+    pub(crate) fn nearer(&self, owner: Peer<I, A>, route: &Route<I, A>) -> Option<Peer<I, A>> {
+        let Route::Owner(peer) = *route else { return None };
+        let nearer = self.key.distance(peer.id) < self.key.distance(owner.id);
+        (nearer && !self.is_own() && self.is_usable(&peer)).then_some(peer)
     }
 
     /// Returns whether an answer of node `id` brings the lookup closer to its key.
     fn is_sound(&self, id: I, route: &Route<I, A>) -> bool {
         match route {
             Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(peer),
+            // It takes itself for alone, but the member that asks it exists, too.
+            Route::Owner(peer) if peer.id == id && !self.is_own() => false,
             Route::Owner(peer) => {
                 (KeyRange { after: id, through: peer.id }).contains(self.key)
                     && self.is_usable(peer)
@@ -284,11 +366,31 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
     }
 
+    /// Asks the node before an owner, which that one has named.
+    pub(crate) fn follow_nearer(
+        &mut self,
+        peer: Peer<I, A>,
+        now: Time,
+        settings: &Settings,
+    ) -> Next<I, A> {
+        let behind = self.behind.saturating_add(1);
+        if behind > MOST_BEHIND {
+            self.pause(now, settings);
+            return Next::Nobody;
+        }
+        self.hops = self.hops.saturating_add(1);
+        let next = self.follow(Route::Owner(peer));
+        self.behind = behind;
+        next
+    }
+
     /// Goes where the own table leads, or an answer.
     pub(crate) fn follow(&mut self, route: Route<I, A>) -> Next<I, A> {
         self.request = None;
+        self.resumes_at = Time::NEVER;
+        self.behind = 0;
         match route {
-            Route::Owner(peer) if !self.confirm || peer == self.at || peer == self.origin => {
+            Route::Owner(peer) if !self.confirm || self.needs_no_sign(peer) => {
                 self.confirm(peer);
                 return Next::Nobody;
             }
@@ -301,13 +403,18 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         Next::Nobody
     }
 
+    /// Returns whether an owner has answered before.
+    fn needs_no_sign(&self, owner: Peer<I, A>) -> bool {
+        owner == self.at || (owner == self.origin && self.is_own())
+    }
+
     /// The node asked is dead: the last one that answered has to name another, and if that is the
     /// dead one, the way starts again.
     pub(crate) fn handle_death(&mut self) -> Next<I, A> {
         self.request = None;
         self.confirming = false;
         self.timeouts = self.timeouts.saturating_add(1);
-        self.avoid.push_over(self.asked.id);
+        self.shun(self.asked.id);
         if self.asked == self.at {
             self.at = self.origin;
         }
@@ -322,12 +429,55 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
     }
 
+    /// Nobody knows the owner yet: starts again after a while.
+    pub(crate) fn pause(&mut self, now: Time, settings: &Settings) {
+        self.request = None;
+        self.confirming = false;
+        self.lives = false;
+        self.behind = 0;
+        self.timeouts = self.timeouts.saturating_add(PAUSE);
+        if let Some(unsure) = self.unsure.take() {
+            self.allow(unsure);
+        }
+        self.at = self.origin;
+        self.resumes_at = now.after(settings.patience).after(settings.patience);
+        if self.is_exhausted() || self.is_own() {
+            self.fail(LookupFailure::NoRoute);
+        }
+    }
+
+    /// Avoids a node from now on. In a full list the one gives way that is farthest from the key: nodes that are near it are
+    /// still to be named.
+    pub(super) fn shun(&mut self, id: I) {
+        if self.avoid.contains(&id) {
+            return;
+        }
+        if self.avoid.is_full() {
+            let apart = |id: &I| self.key.distance(*id).min(id.distance(self.key));
+            let farthest = self.avoid.iter().enumerate().max_by_key(|(_, id)| apart(id));
+            if let Some((at, _)) = farthest {
+                self.avoid.remove(at);
+            }
+        }
+        self.avoid.push_over(id);
+    }
+
+    /// A node that was avoided may be named again.
+    pub(super) fn allow(&mut self, id: I) {
+        if let Some(at) = self.avoid.iter().position(|avoided| *avoided == id) {
+            self.avoid.remove(at);
+        }
+    }
+
     fn is_exhausted(&self) -> bool {
         self.hops >= MOST_ASKED || self.timeouts >= MOST_DEAD
     }
 
     /// Fires the timer of the node whose turn it is.
     pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Silence {
+        if self.resumes_at <= now {
+            self.resumes_at = Time::NEVER; // `settle` goes on
+        }
         let Some(request) = &self.request else { return Silence::Short };
         let settings = self.hastened(settings, request.tries_left());
         let was_sent = !request.is_due();
@@ -340,26 +490,32 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Returns the settings for the next one of `left` tries. The application waits for the end of its lookups: the
-    /// first try has three quarters of the patience and the next ones have a quarter. The last one has it all, so that a
-    /// late answer to any of them still counts.
+    /// first try has three quarters of the patience, or less where other nodes were silent, the next ones have a quarter
+    /// and the last one has half of it. A late answer to any of them counts meanwhile.
     fn hastened(&self, settings: &Settings, left: u8) -> Settings {
-        if self.is_own() || left <= 1 {
+        if self.is_own() || self.is_passed_on() {
             return *settings;
         }
         let all = settings.patience;
-        let patience = if left >= settings.tries { all.three_quarters() } else { all.part(4) };
+        let patience = match () {
+            () if left <= 1 => all.part(2),
+            () if left < settings.tries => all.part(4),
+            () if self.timeouts == 0 => all.three_quarters(),
+            () if self.timeouts < MANY_SILENT => all.part(2),
+            () => all.part(4),
+        };
         Settings { patience, ..*settings }
     }
 
     /// Returns whether the node itself wants to know, and not the application.
-    fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.id == LookupId(0)
     }
 
     pub(crate) fn deadline(&self) -> Time {
         let silent = self.silent.iter().map(|silent| silent.request.deadline());
         let own = self.request.as_ref().map_or(Time::NEVER, Request::deadline);
-        silent.fold(own, Time::min)
+        silent.fold(own.min(self.resumes_at), Time::min)
     }
 
     /// Returns whether anything is to be sent.
@@ -372,20 +528,30 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
         let Some(request) = self.request.as_ref().filter(|request| request.is_due()) else {
             let silent = self.silent.iter().find(|silent| silent.request.is_due())?;
-            return Some((silent.peer.address, self.find(silent.request.token)));
+            let find = self.find(silent.request.token, silent.peer, silent.confirming);
+            return Some((silent.peer.address, find));
         };
         let token = request.token;
         let message = if self.is_passed_on() {
             let direct = self.style == Style::SemiRecursive;
             Message::Route { token, key: self.key, hops: 1, direct, back: List::new() }
         } else {
-            self.find(token)
+            self.find(token, self.asked, self.confirming)
         };
         Some((self.asked.address, message))
     }
 
-    fn find(&self, token: u32) -> Message<I, A> {
-        Message::Find { token, key: self.key, avoid: self.avoid.clone() }
+    /// Returns the question to `peer`. One that is asked as the owner is asked to avoid itself: it then names the node
+    /// before it if that is the owner.
+    fn find(&self, token: u32, peer: Peer<I, A>, confirming: bool) -> Message<I, A> {
+        let mut avoid = self.avoid.clone();
+        if let Some(at) = avoid.iter().position(|id| *id == peer.id) {
+            avoid.remove(at);
+        }
+        if confirming && !self.is_own() {
+            avoid.push_over(peer.id);
+        }
+        Message::Find { token, key: self.key, avoid }
     }
 
     /// What [`transmit`](Self::transmit) has returned is sent.

@@ -18,6 +18,8 @@ pub(crate) struct Silent<I, A> {
     pub(super) request: Request,
     /// Whether it is asked for a sign of life, as the owner of the key.
     pub(super) confirming: bool,
+    /// Whether it has not been silent for a second try yet.
+    pub(super) fresh: bool,
 }
 
 /// How long a node has been silent.
@@ -33,25 +35,38 @@ pub(crate) enum Silence {
 
 impl<I, A> Silent<I, A> {
     /// Returns the node if it may be the owner of the key.
-    pub(crate) fn candidate(self) -> Option<Peer<I, A>> {
-        self.confirming.then_some(self.peer)
+    pub(crate) const fn candidate(&self) -> Option<Peer<I, A>>
+    where
+        I: Copy,
+        A: Copy,
+    {
+        if self.confirming { Some(self.peer) } else { None }
     }
 }
 
 impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns whether others may be asked beside a silent node.
     pub(super) fn may_go_beside(&self) -> bool {
-        !self.is_own() && !self.is_passed_on() && !self.silent.is_full()
+        let room = !self.silent.is_full() || self.silent.iter().any(|silent| !silent.confirming);
+        !self.is_own() && !self.is_passed_on() && room
     }
 
     /// Asks others beside the node whose turn it is, which has been silent for long.
     pub(crate) fn go_beside(&mut self) -> Next<I, A> {
         let Some(request) = self.request.take() else { return Next::Nobody };
-        let silent = Silent { peer: self.asked, request, confirming: self.confirming };
+        let silent = Silent { peer: self.asked, request, confirming: self.confirming, fresh: true };
+        if self.silent.is_full() {
+            // One that could only name others, and from farther away than the rest, is not needed any more.
+            let hops = self.silent.iter().enumerate().filter(|(_, silent)| !silent.confirming);
+            let farthest = hops.max_by_key(|(_, silent)| silent.peer.id.distance(self.key));
+            if let Some((at, _)) = farthest {
+                self.silent.remove(at);
+            }
+        }
         let _ = self.silent.push(silent); // there is room: `may_go_beside`
         self.confirming = false;
         self.timeouts = self.timeouts.saturating_add(1);
-        self.avoid.push_over(self.asked.id);
+        self.shun(self.asked.id);
         if self.asked == self.at {
             self.at = self.origin;
         }
@@ -63,11 +78,11 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         if self.at == self.origin { Next::OwnTable } else { Next::Peer(self.at) }
     }
 
-    /// Nobody is left to ask: waits for the silent ones. Without any the lookup fails.
-    pub(crate) fn wait(&mut self) {
+    /// Nobody is left to ask: waits for the silent ones. Without any it starts again after a while.
+    pub(crate) fn wait(&mut self, now: Time, settings: &Settings) {
         self.request = None;
         if self.silent.is_empty() {
-            self.fail(LookupFailure::NoRoute);
+            self.pause(now, settings);
         }
     }
 
@@ -82,6 +97,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             let left = self.silent.get(at).map_or(0, |silent| silent.request.tries_left());
             let settings = self.hastened(settings, left);
             let silent = self.silent.get_mut(at)?;
+            silent.fresh &= silent.request.deadline() > now;
             if silent.request.handle_timeout(now, &settings) == Patience::Ends {
                 return self.silent.remove(at).map(|silent| silent.peer);
             }
@@ -115,6 +131,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn handle_late_answer(
         &mut self,
         silent: &Silent<I, A>,
+        (now, settings): (Time, &Settings),
         id: I,
         route: Route<I, A>,
     ) -> Next<I, A> {
@@ -122,17 +139,79 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         if id != peer.id || self.end != End::Open {
             return Next::Nobody;
         }
+        self.allow(id);
         if silent.confirming {
-            self.confirm(peer);
+            return self.handle_late_owner(peer, &route, now, settings);
+        }
+        if !self.is_ahead(id) {
             return Next::Nobody;
         }
-        let farther = self.at != self.origin && !id.between(self.at.id, self.key);
-        if self.confirming || self.lives || farther || !self.is_sound(id, &route) {
-            return Next::Nobody;
+        match self.verified(id, route) {
+            None => self.handle_late_unsure(silent, now, settings),
+            Some(route) if !self.is_sound(id, &route) || !self.is_better(id, &route) => {}
+            Some(route) => {
+                self.hops = self.hops.saturating_add(1);
+                self.at = peer;
+                self.lives = false;
+                self.confirming = false;
+                return self.follow(route);
+            }
         }
-        self.hops = self.hops.saturating_add(1);
-        self.at = peer;
-        self.follow(route)
+        Next::Nobody
+    }
+
+    /// Returns whether node `id` lies between the last one that has answered and the key.
+    fn is_ahead(&self, id: I) -> bool {
+        self.at == self.origin || id.between(self.at.id, self.key)
+    }
+
+    /// Returns whether a late answer leads to a nearer owner than the one that is being asked, if one is.
+    fn is_better(&self, id: I, route: &Route<I, A>) -> bool {
+        let Route::Owner(peer) = route else { return true };
+        let owner = self.confirming || self.lives;
+        let nearer = self.key.distance(peer.id) < self.key.distance(self.asked.id);
+        !self.spans_unsure(id) && (!owner || nearer)
+    }
+
+    /// A node before the key lives after all, and knows nobody after itself: neither does the one that was believed
+    /// without it.
+    pub(crate) fn handle_late_unsure(
+        &mut self,
+        silent: &Silent<I, A>,
+        now: Time,
+        settings: &Settings,
+    ) {
+        let id = silent.peer.id;
+        if self.is_own() || self.end != End::Open || !self.is_ahead(id) || self.spans_unsure(id) {
+            return;
+        }
+        if self.confirming || self.lives {
+            self.pause(now, settings);
+        } else {
+            self.shun(id);
+            self.set_unsure(id);
+        }
+    }
+
+    /// A node that may be the owner lives, or knows of a nearer one.
+    fn handle_late_owner(
+        &mut self,
+        owner: Peer<I, A>,
+        route: &Route<I, A>,
+        now: Time,
+        settings: &Settings,
+    ) -> Next<I, A> {
+        let distance = |peer: &Peer<I, A>| self.key.distance(peer.id);
+        let asks_nearer = self.confirming && distance(&self.asked) < distance(&owner);
+        match self.nearer(owner, route) {
+            Some(nearer) if !asks_nearer => {
+                self.lives = false;
+                return self.follow_nearer(nearer, now, settings);
+            }
+            Some(_) => {}
+            None => self.confirm(owner),
+        }
+        Next::Nobody
     }
 
     /// A node that may be the owner lives. It is the owner once no nearer one is left that may be.
@@ -142,6 +221,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             return;
         }
         self.request = None;
+        self.resumes_at = Time::NEVER;
         self.asked = peer;
         self.confirming = true;
         self.lives = true;
@@ -151,13 +231,15 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Ends the lookup if its owner is known. Returns the node to ask if all silent ones are dead or have answered
     /// and nobody is being asked.
     pub(crate) fn settle(&mut self) -> Next<I, A> {
-        if self.end != End::Open || self.request.is_some() {
+        if self.end != End::Open || self.request.is_some() || self.resumes_at != Time::NEVER {
             return Next::Nobody;
         }
         if self.lives {
             let distance = |peer: &Peer<I, A>| self.key.distance(peer.id);
-            let nearer = |silent: &Silent<I, A>| {
-                silent.confirming && distance(&silent.peer) < distance(&self.asked)
+            // One before the key that may well answer still knows better than the one that has named the owner.
+            let nearer = |silent: &Silent<I, A>| match silent.confirming {
+                true => distance(&silent.peer) < distance(&self.asked),
+                false => silent.fresh && self.is_ahead(silent.peer.id),
             };
             if !self.silent.iter().any(nearer) {
                 self.end_at(self.asked);

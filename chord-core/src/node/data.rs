@@ -86,6 +86,9 @@ pub(super) struct Core<I, A> {
     pub(super) verifying: bool,
     /// Whether the successor has named this node as its predecessor, so that its queries need no padding.
     pub(super) known_to_successor: bool,
+    /// After all successors have failed, nodes that this one does not know may lie before the next one that it finds:
+    /// until that one has named this node as its predecessor this often.
+    pub(super) unverified: u8,
     /// Whether the successor has answered this node.
     pub(super) successor_answered: bool,
     /// How often in a row the node asked was busy.
@@ -198,6 +201,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             twin_rounds: 0,
             verifying: false,
             known_to_successor: false,
+            unverified: 0,
             successor_answered: false,
             busy: 0,
             pending_events: PendingEvents::NONE,

@@ -8,7 +8,7 @@ use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Next, Outcome, Silence, Silent};
+use crate::lookup::{Lookup, Next, Outcome, Silence};
 use crate::lookup_slot::{LookupSlot, Slot};
 use crate::peer::Peer;
 use crate::routing::Route;
@@ -190,10 +190,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     ) {
         self.with_lookups(slots, |core, lookup| {
             if lookup.is_answered_by(from, token) {
-                let next = lookup.handle_answer(core.core.now, id, route);
+                let next = lookup.handle_answer(core.core.now, &core.core.settings, id, route);
                 core.advance(lookup, next);
             } else if let Some(silent) = lookup.take_silent(from, token) {
-                let next = lookup.handle_late_answer(&silent, id, route);
+                let settings = core.core.settings;
+                let at = (core.core.now, &settings);
+                let next = lookup.handle_late_answer(&silent, at, id, route);
                 core.advance(lookup, next);
             }
         });
@@ -208,11 +210,20 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             if lookup.is_answered_by(from, token) && lookup.is_confirming() {
                 lookup.confirm(lookup.asked()); // alive: it need not know a way
             } else if lookup.is_answered_by(from, token) && lookup.awaits_owner() {
-                lookup.wait(); // it knows nobody beyond the silent ones
+                lookup.wait(core.core.now, &core.core.settings); // it knows nobody beyond the silent ones
+            } else if lookup.is_answered_by(from, token)
+                && !lookup.is_own()
+                && !lookup.is_passed_on()
+            {
+                let next = lookup.handle_unsure(core.core.now, &core.core.settings);
+                core.advance(lookup, next);
             } else if lookup.is_answered_by(from, token) {
                 core.go_around(lookup); // of no use to this lookup, but alive
-            } else if let Some(peer) = lookup.take_silent(from, token).and_then(Silent::candidate) {
-                lookup.confirm(peer);
+            } else if let Some(silent) = lookup.take_silent(from, token) {
+                match silent.candidate() {
+                    Some(peer) => lookup.confirm(peer),
+                    None => lookup.handle_late_unsure(&silent, core.core.now, &core.core.settings),
+                }
             }
         });
     }
@@ -307,14 +318,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             next = match next {
                 Next::Nobody => return,
                 Next::OwnTable if lookup.origin() != self.core.me => Next::Peer(lookup.origin()),
-                Next::OwnTable => {
-                    if let Some(route) = self.route(lookup) {
-                        lookup.follow(route)
-                    } else {
-                        lookup.wait();
-                        Next::Nobody
-                    }
-                }
+                Next::OwnTable => self.follow_own_table(lookup),
                 Next::Peer(peer) if peer.address == self.core.me.address => {
                     self.meet_oneself(lookup, peer)
                 }
@@ -329,6 +333,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// The way leads to the address of this node: it is the owner, or the name is one of a former life.
     fn meet_oneself(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) -> Next<I, A> {
         if peer == self.core.me && lookup.is_confirming() {
+            let before = self.owner_or_before(lookup.key(), |peer| lookup.is_usable(peer));
+            if let Some(before) = before.and_then(|route| lookup.nearer(peer, &route)) {
+                return lookup.follow_nearer(before, self.core.now, &self.core.settings);
+            }
             lookup.confirm(peer);
             return Next::Nobody;
         }
@@ -336,11 +344,57 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         lookup.handle_death()
     }
 
-    /// Routes by the own table; a node knows best which keys are its own.
-    fn route(&self, lookup: &Lookup<I, A>) -> Option<Route<I, A>> {
-        if self.core.keys().contains(lookup.key()) {
-            return Some(Route::Owner(self.core.me));
+    /// Goes where the own table leads; a node knows best which keys are its own.
+    fn follow_own_table(&mut self, lookup: &mut Lookup<I, A>) -> Next<I, A> {
+        let verified = self.core.unverified == 0;
+        let known = self.core.predecessor().is_some() && verified;
+        if known && self.core.keys().contains(lookup.key()) {
+            return lookup.follow(Route::Owner(self.core.me));
         }
-        self.table.route_around(lookup.key(), |peer| lookup.is_usable(peer))
+        let route = self.route_around(lookup.key(), |peer| lookup.is_usable(peer));
+        let unsure = !verified || lookup.spans_unsure(self.core.me.id);
+        let between = unsure && !lookup.is_own();
+        match route {
+            Some(Route::Owner(_)) if between => {}
+            Some(route) => return lookup.follow(route),
+            None => {}
+        }
+        lookup.wait(self.core.now, &self.core.settings);
+        Next::Nobody
+    }
+
+    /// Routes by the own table for another node, which avoids some. One that asks this node to avoid itself takes it for
+    /// the owner.
+    pub(super) fn route_for(&self, key: I, avoid: &[I]) -> Option<Route<I, A>> {
+        let usable = |peer: &Peer<I, A>| !avoid.contains(&peer.id);
+        if avoid.contains(&self.core.me.id) {
+            return self.owner_or_before(key, usable);
+        }
+        match self.route_around(key, usable)? {
+            Route::Owner(peer) if self.core.unverified > 0 => Some(Route::Ask(peer)),
+            route => Some(route),
+        }
+    }
+
+    /// Decides where `key` leads. A node whose successors are all dead, and that has yet to find others, does not know
+    /// who owns any key.
+    pub(super) fn route_around(
+        &self,
+        key: I,
+        usable: impl Fn(&Peer<I, A>) -> bool,
+    ) -> Option<Route<I, A>> {
+        let alone = self.core.predecessor().is_none() && self.table.fingers.is_empty();
+        if self.table.successors.first().is_none() && !alone {
+            return None;
+        }
+        self.table.route_around(key, usable)
+    }
+
+    /// Returns this node if it owns `key`, and else its predecessor: others take this node for the owner. `None` if it
+    /// knows no predecessor.
+    fn owner_or_before(&self, key: I, usable: impl Fn(&Peer<I, A>) -> bool) -> Option<Route<I, A>> {
+        let before = self.core.predecessor()?;
+        let owns = self.core.keys().contains(key) || !usable(&before);
+        Some(Route::Owner(if owns { self.core.me } else { before }))
     }
 }

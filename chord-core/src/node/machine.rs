@@ -124,8 +124,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 (*token, Content::Busy)
             }
             Message::Find { token, key, avoid } => {
-                let route = self.table.route_around(*key, |peer| !avoid.contains(&peer.id));
-                (*token, Content::Route(route))
+                (*token, Content::Route(self.route_for(*key, avoid)))
             }
             Message::Route { token, back, .. }
                 if back.is_empty() && !self.core.state.is_member() =>

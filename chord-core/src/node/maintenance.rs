@@ -18,6 +18,10 @@ use crate::wire::Address;
 /// while many nodes join and fail around them.
 const MOST_BUSY: u8 = 64;
 
+/// A node that has lost all its successors names the next one as an owner after this many stabilizations. Until then, nodes
+/// between that have lost theirs as well find their place.
+const UNVERIFIED_ROUNDS: u8 = 3;
+
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Goes on with what the clock has brought: the next stabilization, or what was put off.
     pub(super) fn continue_step(&mut self) {
@@ -39,6 +43,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.table.successors.first().is_none() && self.core.state != State::Stabilizing {
             let nearest = self.table.fingers.iter().next();
             if nearest.is_none() && self.core.predecessor == self.core.me {
+                self.core.unverified = self.core.unverified.saturating_sub(1);
                 return; // a lone node
             }
             // A node without successors is its own; every other one lies between it and itself.
@@ -57,6 +62,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 // StabilizeFromSuccessor, alive
                 self.core.successor_answered = true;
                 self.core.known_to_successor = predecessor == self.core.me;
+                if self.core.known_to_successor {
+                    self.core.unverified = self.core.unverified.saturating_sub(1);
+                }
                 if self.table.successors.replace(self.core.me.address, successor, list) {
                     self.set_changed();
                 }
@@ -113,6 +121,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.table.successors.shift();
                 self.core.successor_answered = false;
                 self.core.known_to_successor = false;
+                if self.table.successors.first().is_none() {
+                    self.core.unverified = UNVERIFIED_ROUNDS;
+                }
                 #[cfg(test)]
                 self.mutate_padding();
                 self.set_changed();

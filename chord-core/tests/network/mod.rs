@@ -87,7 +87,7 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, me: Peer<Id, u32>) -> &mut TestNode {
-        let limits = NodeLimits { successors: self.r, fingers: 16, lookups: 4, contacts: 8 };
+        let limits = NodeLimits { successors: self.r, fingers: 16, lookups: 8, contacts: 8 };
         let mut config = self.config;
         config.seed = self.rng.next_u64();
         let node = Node::new(config, me, NodeVec::new(limits)).unwrap();
