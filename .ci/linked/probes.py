@@ -233,6 +233,9 @@ def probe(number, line):
     concrete = re.sub(r"'\w+", "'static", substitute(owner, types))
     concrete = re.sub(r"^&(?!')", "&'static ", concrete)
     types["Self"] = concrete
+    for name, bound in bounds_of(generics[1:-1]).items():
+        if found := concrete_of(bound, owned=False):
+            types[name] = resolve(found)
     given = []
     for at, arg in enumerate(args):
         arg = substitute(arg, {key: value for key, value in types.items()})

@@ -202,12 +202,9 @@ impl News {
 }
 
 /// Inserts a value, and drops the last one.
-fn shift_in<T: Copy>(values: &mut [T], place: usize, value: T) {
-    let Some(tail) = values.get_mut(place..) else { return };
-    let len = tail.len();
-    tail.copy_within(..len.saturating_sub(1), 1);
-    if let Some(first) = tail.first_mut() {
-        *first = value;
+fn shift_in<T>(values: &mut [T], place: usize, mut value: T) {
+    for slot in values.iter_mut().skip(place) {
+        core::mem::swap(slot, &mut value);
     }
 }
 
