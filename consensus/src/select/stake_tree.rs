@@ -275,23 +275,18 @@ fn descend(nodes: &[u64], mut coin: u64) -> (usize, u64) {
     (passed, coin)
 }
 
-/// Returns the number of stakes before the one that holds the coin: by halves, without branches. None of the sums exceeds
-/// the total.
-fn passed_in_block(block: &[u64; BLOCK], coin: u64) -> usize {
-    let [a, b, c, d, e, f, g, _] = *block; // the last one holds the coin if no other does
-    let half = a.wrapping_add(b).wrapping_add(c.wrapping_add(d));
-    let is_upper = half <= coin;
-    let coin = select_unpredictable(is_upper, coin.wrapping_sub(half), coin);
-    let [a, b, c] =
-        [(a, e), (b, f), (c, g)].map(|(lower, upper)| select_unpredictable(is_upper, upper, lower));
-    let pair = a.wrapping_add(b);
-    let is_late = pair <= coin;
-    let coin = select_unpredictable(is_late, coin.wrapping_sub(pair), coin);
-    let first = select_unpredictable(is_late, c, a);
-    let passed = usize::from(is_upper).wrapping_mul(4);
+/// Returns the number of stakes before the one that holds the coin: by halves, without branches. No sum exceeds the total.
+fn passed_in_block(block: &[u64; BLOCK], mut coin: u64) -> usize {
+    let stake = |at: usize| block.get(at).copied().unwrap_or(0);
+    let mut passed = 0_usize;
+    for half in [4_usize, 2, 1] {
+        let next = passed.wrapping_add(half);
+        let sum = (passed..next).map(stake).fold(0, u64::wrapping_add);
+        let is_passed = sum <= coin;
+        coin = select_unpredictable(is_passed, coin.wrapping_sub(sum), coin);
+        passed = select_unpredictable(is_passed, next, passed);
+    }
     passed
-        .wrapping_add(usize::from(is_late).wrapping_mul(2))
-        .wrapping_add(usize::from(first <= coin))
 }
 
 /// Takes a stake off the coin, or returns `None` if the coin lies in it.

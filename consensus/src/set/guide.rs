@@ -82,11 +82,11 @@ impl Guide {
 /// Returns the number of sums of a line that are not greater than the coin; the last one is greater. By halves, without
 /// branches, since none could be predicted.
 fn passed_in_line(line: &[u64; LINE], coin: u64) -> usize {
-    let [a, b, c, d, e, f, g, _] = *line;
-    let is_upper = d <= coin;
-    let is_late = select_unpredictable(is_upper, f, b) <= coin;
-    let lower = select_unpredictable(is_late, c, a);
-    let upper = select_unpredictable(is_late, g, e);
+    let [first, second, third, fourth, fifth, sixth, seventh, _] = *line;
+    let is_upper = fourth <= coin;
+    let is_late = select_unpredictable(is_upper, sixth, second) <= coin;
+    let lower = select_unpredictable(is_late, third, first);
+    let upper = select_unpredictable(is_late, seventh, fifth);
     let is_last = select_unpredictable(is_upper, upper, lower) <= coin;
     let passed = usize::from(is_upper).wrapping_mul(4);
     passed.wrapping_add(usize::from(is_late).wrapping_mul(2)).wrapping_add(usize::from(is_last))
