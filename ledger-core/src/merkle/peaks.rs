@@ -86,6 +86,8 @@ pub(super) fn root_of_peaks(mut smallest_first: impl Iterator<Item = Hash>) -> H
 /// Returns the root over leaf hashes.
 pub(super) fn root_of(leaves: &[Hash]) -> Hash {
     let mut peaks = Peaks::<SLICE_DEPTH>::new();
-    leaves.iter().for_each(|leaf| peaks.push(*leaf));
+    for leaf in leaves {
+        peaks.push(*leaf);
+    }
     peaks.root()
 }

@@ -11,6 +11,7 @@ mod node;
 
 use std::collections::BTreeMap;
 
+use ledger_core::ledger::{EscrowCall, OutputCall};
 use ledger_core::state::{Key, MapProof, Store, Trie, Value};
 use ledger_core::{
     Block, Consistency, GenesisId, Hash, Header, Inclusion, MerkleTree, SealedHeader,
@@ -61,8 +62,18 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// There is one spelling for every transaction.
+/// There is one spelling for every transaction, and for every call of a contract.
 pub fn transaction(bytes: &[u8]) {
+    if let Ok((call, rest)) = EscrowCall::decode(bytes) {
+        let mut out = [0; EscrowCall::MAX_LEN];
+        let len = call.encode(&mut out).expect("MAX_LEN suffices");
+        assert_eq!(&out[..len], &bytes[..bytes.len() - rest.len()]);
+    }
+    if let Ok((call, rest)) = OutputCall::decode(bytes) {
+        let mut out = vec![0; bytes.len()];
+        let len = call.encode(&mut out).expect("it is no longer than it was");
+        assert_eq!(&out[..len], &bytes[..bytes.len() - rest.len()]);
+    }
     if let Ok((signed, rest)) = SignedTransaction::decode(bytes) {
         assert_eq!(signed.as_bytes(), &bytes[..bytes.len() - rest.len()]);
         assert!(signed.transaction().body_len() < signed.as_bytes().len());

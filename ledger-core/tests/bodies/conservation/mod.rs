@@ -77,10 +77,11 @@ struct World {
 
 /// Any transactions in any tree of blocks, in any order of arrival.
 pub fn conservation(bytes: &[u8]) {
-    run(bytes);
+    let _ = run(bytes);
 }
 
 /// Runs the body and counts.
+#[must_use]
 pub fn run(bytes: &[u8]) -> Tally {
     let mut input = Input::new(bytes);
     let mut world = World::new(&mut input);
