@@ -115,22 +115,23 @@ fn every_storage_is_given_back() {
         let source = read(&root.join(folder), &root);
         let new = new_of(&fs::read_to_string(root.join(main)).expect("a source"));
         let has_storage = ["storage", "slots", "node"].iter().any(|word| new.contains(word));
-        assert_eq!(source.contains("pub fn into_storage(self)"), has_storage, "{name}");
+        assert_eq!(!gives_back(&source).is_empty(), has_storage, "{name}");
     }
 }
 
 fn table_of(root: &Path) -> String {
     let mut table = String::from(
-        "| machine | `new` | storage | `handle_*` | outcome of `Received` | reasons of `Closed` | timers |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| machine | `new` | storage | given back by | `handle_*` | outcome of `Received` | reasons of `Closed` | timers |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for (name, main, folder) in MACHINES {
         let source = read(&root.join(folder), root);
         let _ = writeln!(
             table,
-            "| `{name}` | {} | {} | {} | {} | {} | {} |",
+            "| `{name}` | {} | {} | {} | {} | {} | {} | {} |",
             code(&new_of(&fs::read_to_string(root.join(main)).expect("a source"))),
             code(&storage_of(&source)),
+            code(gives_back(&source)),
             list(&handles_of(&source)),
             code(&outcome_of(&source)),
             list(&variants_of(&source, "enum CloseReason")),
@@ -180,6 +181,11 @@ fn storage_of(source: &str) -> String {
         Some(format!("[{}]", identifier(bound)))
     };
     named.or_else(slice).unwrap_or_default()
+}
+
+/// Returns the method that gives the storage back.
+fn gives_back(source: &str) -> &'static str {
+    if source.contains("pub fn into_storage(self)") { "into_storage" } else { "" }
 }
 
 fn handles_of(source: &str) -> Vec<String> {
