@@ -4,6 +4,7 @@
 mod programs;
 
 use core::net::SocketAddrV4;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +12,6 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use gnutella_wire::head::{Head, HeadLimits};

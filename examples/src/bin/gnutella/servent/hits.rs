@@ -49,6 +49,13 @@ impl Node {
         data(self.servent.hit_flags(), proxies)
     }
 
+    /// Handles a hit that came over a link: of an own search, or of a query that came by datagram.
+    pub(super) fn receive_hit(&mut self, guid: Guid, hit: &QueryHit<'_>) {
+        if !self.relay_hit(guid, hit) {
+            self.collect(hit);
+        }
+    }
+
     /// Remembers the files of a hit.
     pub(super) fn collect(&mut self, hit: &QueryHit<'_>) {
         for record in &hit.records {

@@ -233,11 +233,7 @@ impl Node {
     fn deliver(&mut self, link: ConnId, message: &Message<'_>) {
         match message.payload {
             Payload::Query(query) => self.answer(message.guid, &query),
-            Payload::QueryHit(hit) => {
-                if !self.relay_hit(message.guid, &hit) {
-                    self.collect(&hit);
-                }
-            }
+            Payload::QueryHit(hit) => self.receive_hit(message.guid, &hit),
             Payload::Push(push) => offer(&self.ctx, push.address, push.index),
             Payload::Bye(bye) => println!("bye: {bye}"),
             Payload::Other(Other { function: Function::QRP, body }) => self.patch(link, body),

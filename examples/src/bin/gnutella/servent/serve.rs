@@ -206,9 +206,8 @@ impl Serve {
         buf: &mut [u8],
     ) -> Result<usize, UploadError> {
         let now = self.now();
-        let path = match request.resource {
-            Resource::Other(path) => path,
-            _ => return self.uploads.refuse(now, conn, 404, "Not Found", buf),
+        let Resource::Other(path) = request.resource else {
+            return self.uploads.refuse(now, conn, 404, "Not Found", buf);
         };
         if path == b"/" {
             if !head.has_item("Accept", MEDIA_TYPE) {
