@@ -95,8 +95,10 @@ size() { readelf -SW "$elf" | awk -v name=".$1" '{ sub(/^ *\[ *[0-9]+\] */, "") 
 text=$((16#$(size text)))
 data=$(size data); data=$((16#${data:-0}))
 bss=$((16#$(size bss)))
-echo "a leaf with a table for $target: text $text bytes, data $data, bss $bss"
+rodata=$((16#$(size rodata)))
+echo "a leaf with a table for $target: text $text bytes, rodata $rodata, data $data, bss $bss"
 [ "$text" -gt 4000 ]
-[ "$text" -le 51200 ]
+[ "$text" -le 38912 ]
+[ "$rodata" -le 3584 ]
 [ "$data" -eq 0 ]
 [ "$bss" -gt 4000 ]

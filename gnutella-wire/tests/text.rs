@@ -1,5 +1,6 @@
 //! Heads as real programs send them: folded, repeated, dated, oddly spaced, in other encodings.
 
+use core::net::SocketAddrV4;
 use core::time::Duration;
 
 use gnutella_wire::handshake::{Handshake, Line};
@@ -178,8 +179,8 @@ fn an_address_is_read_as_the_standard_library_reads_it() {
     for text in texts {
         let line = format!("HTTP/1.1 200 OK\r\nX-Alt: {text}\r\n\r\n");
         let word = text.trim();
-        let plain = || word.parse().map(|ip| std::net::SocketAddrV4::new(ip, 6_346));
-        let expected = word.parse::<std::net::SocketAddrV4>().or_else(|_| plain()).ok();
+        let plain = || word.parse().map(|ip| SocketAddrV4::new(ip, 6_346));
+        let expected = word.parse::<SocketAddrV4>().or_else(|_| plain()).ok();
         let is_one_word = !word.contains(' ');
         let read = head(line.as_bytes()).addresses("X-Alt").next();
         assert!(read == expected || !is_one_word, "{text:?}: {read:?}, not {expected:?}");

@@ -159,7 +159,8 @@ impl Core<'_> {
                         self.handle_table(index, &qrp);
                     }
                     Function::VENDOR | Function::VENDOR_STANDARD => {
-                        if !self.handle_vendor(index, guid, other.body) {
+                        let names_its_kind = self.handle_vendor(index, guid, other.body);
+                        if !names_its_kind {
                             self.malformed(index, message.hops);
                             return Verdict::Drop;
                         }

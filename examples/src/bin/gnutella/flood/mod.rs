@@ -43,6 +43,9 @@ pub struct Args {
     /// 0.4 only: for large networks
     #[arg(long)]
     only_flood: bool,
+    /// Compress the tables of 0.6, as servents do that accept deflate
+    #[arg(long)]
+    deflate: bool,
     /// The seed of all choices
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -91,7 +94,8 @@ fn compare(args: &Args) -> Result<Vec<Row>, Box<dyn Error>> {
 /// A regular graph of peers, as in 0.4.
 fn flooded(args: &Args) -> Result<Row, Box<dyn Error>> {
     let mut graph = Graph::new(args.seed);
-    let mut net = Net::new(Memory { routes: routes(args.nodes), queries: 0, table: 0 });
+    let mut net =
+        Net::new(Memory { routes: routes(args.nodes), queries: 0, table: 0, deflate: false });
     for node in 0..args.nodes {
         net.add(Role::Peer, args.ttl, args.degree, Some(file(node)));
     }
@@ -119,7 +123,9 @@ fn flooded(args: &Args) -> Result<Row, Box<dyn Error>> {
 fn with_ultrapeers(args: &Args) -> Result<Row, Box<dyn Error>> {
     let mut graph = Graph::new(args.seed);
     let ultrapeers = (args.nodes / (LEAVES + 1)).max(DEGREE_06 + 1);
-    let mut net = Net::new(Memory { routes: routes(args.nodes), queries: 4, table: 2_048 });
+    let routes = routes(args.nodes);
+    let memory = Memory { routes, queries: 4, table: 2_048, deflate: args.deflate };
+    let mut net = Net::new(memory);
     for node in 0..args.nodes {
         if node < ultrapeers {
             net.add(Role::Ultrapeer, TTL_06, DEGREE_06 + 4 * LEAVES, Some(file(node)));
@@ -136,8 +142,10 @@ fn with_ultrapeers(args: &Args) -> Result<Row, Box<dyn Error>> {
         net.connect(leaf, first)?;
         net.connect(leaf, second)?;
     }
-    let tables = net.settle()?;
-    eprintln!("0.6: {tables} messages for the tables, once and when they change");
+    let (messages, bytes) = net.settle()?;
+    eprintln!(
+        "0.6: {messages} messages of {bytes} bytes for the tables, once and when they change"
+    );
     ask(
         args,
         &mut net,

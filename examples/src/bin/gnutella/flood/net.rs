@@ -3,10 +3,11 @@
 use core::error::Error;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use gnutella_wire::deflate::Inflater;
 use gnutella_wire::servent::Target;
-use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
+use gnutella_wire::wire::{Function, HitData, Other, Payload, Qrp, Query, Record, Records};
 use gnutella_wire::{
     Config, ConnId, Guid, Neighbour, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
@@ -21,7 +22,8 @@ const FORGOTTEN: Duration = Duration::from_secs(1_000);
 pub struct Memory {
     pub routes: usize,
     pub queries: usize,
-    pub table: usize, // bytes each
+    pub table: usize,  // bytes each
+    pub deflate: bool, // whether tables are compressed
 }
 
 /// All servents, and what is under way between them.
@@ -42,14 +44,16 @@ pub struct Counts {
     pub bytes: u64,
     pub reached: u64, // servents that handled the query, the asker not among them
     pub duplicates: u64,
-    pub found: u64, // hits that came to the asker
-    pub hops: u64,  // the farthest
+    pub found: u64,  // hits that came to the asker
+    pub hops: u64,   // the farthest
+    pub tables: u64, // bytes of their messages
 }
 
 struct Node {
     servent: Machine,
     links: Vec<(u32, u32)>, // the other node, and its link
     file: Option<String>,
+    patches: BTreeMap<u32, Inflater<Vec<u8>>>, // of the tables that are arriving
 }
 
 struct Flight {
@@ -81,7 +85,7 @@ impl Net {
         config.max_peers = links;
         config.max_leaves = links;
         config.idle = Duration::MAX; // keep-alive is not what is measured
-        let Memory { routes, queries, table } = self.memory;
+        let Memory { routes, queries, table, .. } = self.memory;
         let tables = if role == Role::Leaf { 1 } else { links + 2 };
         let tables = table * tables;
         let limits = ServentLimits { conns: links, routes, hosts: 0, queries, tables };
@@ -89,7 +93,7 @@ impl Net {
         if let Some(file) = &file {
             servent.share(self.now, file);
         }
-        self.nodes.push(Node { servent, links: Vec::new(), file });
+        self.nodes.push(Node { servent, links: Vec::new(), file, patches: BTreeMap::new() });
         self.nodes.len() - 1
     }
 
@@ -101,6 +105,7 @@ impl Net {
             let tables = self.memory.table > 0;
             neighbour.query_routing = tables;
             neighbour.ultrapeer_query_routing = tables;
+            neighbour.deflate = self.memory.deflate;
             neighbour.degree = 16;
             let node = &mut self.nodes[here];
             node.servent.handle_connected(self.now, ConnId(link), neighbour)?;
@@ -109,15 +114,15 @@ impl Net {
         Ok(())
     }
 
-    /// Sends all tables, and returns how many messages that took.
-    pub fn settle(&mut self) -> Result<u64, Box<dyn Error>> {
+    /// Sends all tables, and returns how many messages and bytes that took.
+    pub fn settle(&mut self) -> Result<(u64, u64), Box<dyn Error>> {
         let mut messages = 0;
+        self.counts = Counts::default();
         for _ in 0..3 {
             self.wait(Duration::from_secs(20))?;
             messages += self.deliver_all()?;
         }
-        self.counts = Counts::default();
-        Ok(messages)
+        Ok((messages, core::mem::take(&mut self.counts).tables))
     }
 
     /// Lets a servent search, and everything happen that comes of it.
@@ -197,6 +202,9 @@ impl Net {
                 }
             }
             Some((_, _, Payload::QueryHit(_))) => self.counts.found += 1,
+            Some((_, _, Payload::Other(Other { function: Function::QRP, body }))) => {
+                node.patch(self.now, link, body)?;
+            }
             _ => {}
         }
         self.drain(at)
@@ -233,10 +241,31 @@ impl Net {
     }
 }
 
+impl Node {
+    /// Processes a compressed PATCH of a neighbour's table.
+    fn patch(&mut self, now: Duration, link: ConnId, body: &[u8]) -> Result<(), Box<dyn Error>> {
+        let Qrp::Patch(patch) = Qrp::decode(body)? else { return Ok(()) };
+        if patch.seq_no <= 1 {
+            self.patches.insert(link.0, Inflater::new(vec![0; Inflater::WINDOW])?);
+        }
+        if let Some(inflater) = self.patches.get_mut(&link.0) {
+            self.servent.handle_compressed_patch(now, link, &patch, inflater)?;
+        }
+        if patch.seq_no >= patch.seq_size {
+            self.patches.remove(&link.0);
+        }
+        Ok(())
+    }
+}
+
 fn count(counts: &mut Counts, bytes: &[u8]) {
     match bytes[16] {
         0x80 => counts.queries += 1,
         0x81 => counts.hits += 1,
+        0x30 => {
+            counts.tables += bytes.len() as u64;
+            return;
+        }
         _ => return,
     }
     counts.bytes += bytes.len() as u64;

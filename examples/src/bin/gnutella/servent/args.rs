@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A servent over TCP: joins real peers, shares a folder, searches, and downloads with a checked SHA-1
 ///
-/// While it runs it reads commands: find WORDS, get N, links, quit.
+/// While it runs it reads commands: find WORDS, get N, browse ADDR, links, quit.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Example, in two terminals:
@@ -19,6 +19,9 @@ pub struct Args {
     /// Dial this servent; may be given several times
     #[arg(long, value_name = "ADDR")]
     pub connect: Vec<SocketAddrV4>,
+    /// Ask this ultrapeer by datagram in each search (GUESS), besides those that are known; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub guess: Vec<SocketAddrV4>,
     /// Route for leaves; without it this is a leaf, which needs an ultrapeer to connect to
     #[arg(long)]
     pub ultrapeer: bool,

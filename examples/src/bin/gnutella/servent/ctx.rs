@@ -9,6 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
+use gnutella_wire::http::PushProxy;
 use gnutella_wire::huge::{Sha1, TigerRoot};
 use gnutella_wire::servent::{HandshakeHeaders, Refusal};
 use gnutella_wire::{ConnId, Neighbour, Role, ServentId};
@@ -37,6 +38,8 @@ pub struct Ctx {
     pub partials: Mutex<Vec<Partial>>,
     /// The downloads in progress, one of which a queue may call.
     pub downloads: Mutex<Vec<Sender<fetch::Input>>>,
+    /// The neighbours to which pushes are passed on.
+    pub proxied: Mutex<Vec<(ServentId, ConnId)>>,
     /// The servents that were pushed, and the downloads that wait for them.
     pub expected: Mutex<Vec<(ServentId, Sender<fetch::Input>)>>,
     pub inputs: Sender<Input>,
@@ -54,6 +57,8 @@ pub struct Found {
     pub servent: ServentId,
     pub address: SocketAddrV4,
     pub push: bool,
+    /// A neighbour of it that passes on pushes.
+    pub proxy: Option<SocketAddrV4>,
     pub busy: bool,
     pub index: u32,
     pub size: u64,
@@ -92,6 +97,12 @@ pub enum Input {
     Fetched(Result<PathBuf, String>),
     /// A download needs a push.
     Push(ServentId, u32),
+    /// A servent asked for a push to a neighbour; it listens at this address.
+    Proxied(PushProxy, SocketAddrV4),
+    /// A datagram arrived.
+    Datagram(SocketAddrV4, Vec<u8>),
+    /// What another servent shares, as hits one after the other, or why it did not answer.
+    Browsed(SocketAddrV4, Result<Vec<u8>, String>),
 }
 
 impl Ctx {

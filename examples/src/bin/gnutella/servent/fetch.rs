@@ -137,7 +137,8 @@ impl Fetch {
     }
 
     fn add(&mut self, found: &Found) {
-        let source = Source::of_hit(found.address, found.servent, found.index, found.push);
+        let mut source = Source::of_hit(found.address, found.servent, found.index, found.push);
+        source.proxy = found.proxy;
         if let Err(error) = self.download.add_source(self.now(), source) {
             self.ctx.trace(|| format!("   {}: {error}", found.address));
         }

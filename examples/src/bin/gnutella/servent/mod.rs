@@ -1,13 +1,18 @@
-//! A Gnutella servent over TCP: joins real peers, shares a folder, searches, is searched, and downloads.
+//! A Gnutella servent: joins real peers, shares a folder, searches, is searched, and downloads.
 //!
-//! One thread owns the `Servent` and receives from all others by a channel: one that accepts connections,
-//! two for each link, one for all uploads, one for each download, one that watches the shared folder.
+//! One thread owns the `Servent` and the `Datagrams` and receives from all others by a channel: one that accepts
+//! connections, one that receives datagrams, two for each link, one for all uploads, one for each download, one that
+//! watches the shared folder.
 
 mod args;
+mod browse;
 mod ctx;
 mod fetch;
+mod guess;
+mod hits;
 mod links;
 mod node;
+mod proxy;
 mod serve;
 mod share;
 mod transfer;
@@ -60,12 +65,14 @@ pub fn run(args: Args) -> cli::Result {
         uploads: uploads.clone(),
         partials: Mutex::new(Vec::new()),
         downloads: Mutex::new(Vec::new()),
+        proxied: Mutex::new(Vec::new()),
         expected: Mutex::new(Vec::new()),
         inputs,
     });
     serve::start(&ctx, uploads, requests, args.upload_rate);
     interrupt::install();
     println!("listening on {address}, sharing {} files", ctx.library().0.len());
+    let socket = listener.local_addr().ok().and_then(guess::bind);
     if let Some(folder) = args.share {
         share::watch(&ctx, folder);
     }
@@ -77,7 +84,10 @@ pub fn run(args: Args) -> cli::Result {
             user.send(Input::Line(line));
         }
     });
-    let node = node::Node::new(Arc::clone(&ctx), args.find, Duration::from_secs(args.wait));
+    let guess = socket.map(|socket| guess::Guess::start(&ctx, socket, &args.guess)).transpose();
+    let guess = guess.map_err(|error| format!("cannot receive datagrams: {error}"))?;
+    let wait = Duration::from_secs(args.wait);
+    let node = node::Node::new(Arc::clone(&ctx), args.find, wait, guess);
     for to in &args.connect {
         links::dial(&ctx, *to);
     }

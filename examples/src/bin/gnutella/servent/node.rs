@@ -1,7 +1,6 @@
 //! The one thread that owns the servent: bytes and commands in, messages and sockets out.
 
 use core::net::SocketAddrV4;
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,49 +12,48 @@ use examples::interrupt::interrupted;
 use examples::random::random;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::head::{Head, HeadLimits};
-use gnutella_wire::huge::{Part, Sha1, Urn};
+use gnutella_wire::huge::{Sha1, Urn};
 use gnutella_wire::servent::{HandshakeHeaders, Target};
 use gnutella_wire::wire::{
-    Function, HEADER_LEN, HitData, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
-    QueryHit, Record, Records, Vendor,
+    Function, HEADER_LEN, Limits, Message, Other, Payload, Qrp, Query, QueryFlags,
 };
 use gnutella_wire::{
     Config, ConnId, Event, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
 
 use super::ctx::{Ctx, Found, Input, Judgement, peer};
-use super::fetch;
+use super::guess::Guess;
 use super::links::{Joined, dial, start};
-use super::share::{Shared, query_text};
+use super::share::query_text;
 use super::transfer::offer;
+use super::{browse, fetch};
 
 const AGENT: &str = concat!("gnutella-wire/", env!("CARGO_PKG_VERSION"));
-const VENDOR: Vendor = Vendor(*b"GWIR");
-/// How many files one hit names: some servents read no hit with more.
-const MAX_RECORDS: usize = 10;
-/// How many hits answer one query.
-const MAX_HITS: usize = 5;
-/// Searching again for what --find wants, in case the network has grown.
+/// Searching again for what --find wants, in case the network has grown: after this time, then after twice as long.
 const AGAIN: Duration = Duration::from_secs(3);
 
 /// A servent and what it needs of the machine it runs on.
 pub struct Node {
-    ctx: Arc<Ctx>,
-    servent: Machine,
-    links: BTreeMap<u32, Link>,
+    pub(super) ctx: Arc<Ctx>,
+    pub(super) servent: Machine,
+    pub(super) links: BTreeMap<u32, Link>,
     next_link: u32,
-    found: Vec<Found>,
+    pub(super) found: Vec<Found>,
     /// Downloads in progress, which new hits may add sources to.
-    downloads: Vec<(Sha1, Sender<fetch::Input>)>,
+    pub(super) downloads: Vec<(Sha1, Sender<fetch::Input>)>,
     wish: Option<Wish>,
+    /// Queries by datagram, unless the port is in use.
+    pub(super) guess: Option<Guess>,
 }
 
-struct Link {
+pub struct Link {
     out: SyncSender<Vec<u8>>,
     received: Vec<u8>,
-    name: SocketAddrV4,
+    pub(super) name: SocketAddrV4,
     /// Of the neighbour's table, once it sends a compressed one.
     patches: Option<Inflater<Vec<u8>>>,
+    /// Where the neighbour passes on pushes to this servent, if it agreed to.
+    pub(super) proxy: Option<SocketAddrV4>,
 }
 
 /// A servent with all that 0.6 adds: a cache of hosts, dynamic queries, tables of words.
@@ -66,11 +64,12 @@ struct Wish {
     words: String,
     deadline: Instant,
     again: Instant,
+    wait: Duration, // until the search after the next
     fetching: bool,
 }
 
 impl Node {
-    pub fn new(ctx: Arc<Ctx>, find: Option<String>, wait: Duration) -> Self {
+    pub fn new(ctx: Arc<Ctx>, find: Option<String>, wait: Duration, guess: Option<Guess>) -> Self {
         let mut config = match ctx.role {
             Role::Ultrapeer => Config::ultrapeer(ctx.servent, ctx.address),
             _ => Config::leaf(ctx.servent, ctx.address),
@@ -80,12 +79,17 @@ impl Node {
         let mut servent = Servent::new(config, storage).expect("a preset is valid");
         servent.set_firewalled(ctx.firewalled);
         let now = Instant::now();
-        let wish =
-            find.map(|words| Wish { words, deadline: now + wait, again: now, fetching: false });
+        let wish = find.map(|words| Wish {
+            words,
+            deadline: now + wait,
+            again: now,
+            wait: AGAIN,
+            fetching: false,
+        });
         let links = BTreeMap::new();
         let found = Vec::new();
         let downloads = Vec::new();
-        let mut node = Self { ctx, servent, links, next_link: 0, found, downloads, wish };
+        let mut node = Self { ctx, servent, links, next_link: 0, found, downloads, wish, guess };
         node.share();
         node
     }
@@ -97,7 +101,9 @@ impl Node {
                 self.leave();
                 return Ok(None);
             }
-            let due = self.servent.poll_timeout().map(|at| at.saturating_sub(self.now()));
+            let guess = self.guess.as_ref().and_then(Guess::poll_timeout);
+            let due = self.servent.poll_timeout().into_iter().chain(guess).min();
+            let due = due.map(|at| at.saturating_sub(self.now()));
             let patience = due.unwrap_or(AGAIN).min(Duration::from_millis(500));
             match inputs.recv_timeout(patience) {
                 Ok(Input::Line(line)) if line.trim() == "quit" => {
@@ -120,6 +126,7 @@ impl Node {
             }
             self.servent.handle_timeout(self.now());
             self.flush();
+            self.drive_guess();
             if let Some(failed) = self.pursue_wish() {
                 self.leave();
                 return Err(failed);
@@ -150,10 +157,15 @@ impl Node {
                 if let Some(gone) = self.links.remove(&link.0) {
                     println!("{} disconnected", gone.name);
                     self.servent.handle_closed(self.now(), link);
+                    self.forget_proxied(link);
                 }
             }
             Input::Line(line) => self.command(line.trim()),
             Input::Push(servent, index) => self.push(servent, index),
+            Input::Proxied(wanted, to) => self.forward_push(wanted, to),
+            Input::Datagram(from, bytes) => self.receive_datagram(from, &bytes),
+            Input::Browsed(from, Ok(hits)) => self.collect_listing(from, &hits),
+            Input::Browsed(from, Err(error)) => println!("{from}: {error}"),
             Input::Fetched(_) => {}
         }
     }
@@ -177,7 +189,10 @@ impl Node {
         match start(&self.ctx, link, joined) {
             Ok(out) => {
                 println!("linked to {name}, {}", describe(neighbour.role));
-                self.links.insert(link.0, Link { out, received: Vec::new(), name, patches: None });
+                let received = Vec::new();
+                let joined = Link { out, received, name, patches: None, proxy: None };
+                self.links.insert(link.0, joined);
+                self.introduce(link, &neighbour);
             }
             Err(error) => {
                 println!("{name}: {error}");
@@ -218,10 +233,16 @@ impl Node {
     fn deliver(&mut self, link: ConnId, message: &Message<'_>) {
         match message.payload {
             Payload::Query(query) => self.answer(message.guid, &query),
-            Payload::QueryHit(hit) => self.collect(&hit),
+            Payload::QueryHit(hit) => self.receive_hit(message.guid, &hit),
             Payload::Push(push) => offer(&self.ctx, push.address, push.index),
             Payload::Bye(bye) => println!("bye: {bye}"),
             Payload::Other(Other { function: Function::QRP, body }) => self.patch(link, body),
+            Payload::Other(Other {
+                function: Function::VENDOR | Function::VENDOR_STANDARD,
+                body,
+            }) => {
+                self.follow_vendor(link, message.guid, body);
+            }
             _ => {}
         }
     }
@@ -238,71 +259,6 @@ impl Node {
         let _ = self.servent.handle_compressed_patch(now, link, &patch, inflater);
     }
 
-    fn answer(&mut self, guid: Guid, query: &Query<'_>) {
-        let ctx = Arc::clone(&self.ctx);
-        let library = ctx.library();
-        let files = library.find(query);
-        self.servent.set_busy(ctx.busy.load(Ordering::Relaxed));
-        let data = self.servent.hit_flags().to_data(VENDOR);
-        let mut buf = vec![0; 16_384];
-        for files in files.chunks(MAX_RECORDS).take(MAX_HITS) {
-            let areas: Vec<_> = files.iter().map(|file| file.extensions()).collect();
-            let records: Vec<_> = files.iter().zip(&areas).map(record_of).collect();
-            let Some(records) = Records::from_slice(&records) else { return };
-            match self.servent.answer(self.now(), guid, records, HitData::new(&data), &mut buf) {
-                Ok(hit) => self.send(hit.to, &buf[..hit.len]),
-                Err(error) => ctx.trace(|| format!("   no answer: {error}")),
-            }
-        }
-    }
-
-    fn collect(&mut self, hit: &QueryHit<'_>) {
-        let flags = hit.data.flags().unwrap_or_default();
-        for record in &hit.records {
-            let urn = record.parts().find_map(|part| match part {
-                Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
-                _ => None,
-            });
-            let found = Found {
-                servent: hit.servent,
-                address: hit.address,
-                push: flags.push == Some(true),
-                busy: flags.busy == Some(true),
-                index: record.index,
-                size: record.file_size(),
-                name: record.name.to_string(),
-                sha1: urn.map(|urn| urn.sha1()),
-                root: match urn {
-                    Some(Urn::Bitprint(_, root)) => Some(root),
-                    _ => None,
-                },
-            };
-            let known = |old: &Found| (old.servent, old.index) == (found.servent, found.index);
-            if self.found.iter().any(known) || self.found.len() >= 1_000 {
-                continue;
-            }
-            let push = if found.push { ", behind a firewall" } else { "" };
-            let busy = if found.busy { ", busy" } else { "" };
-            println!(
-                "{:4}  {} ({} bytes) at {}{push}{busy}",
-                self.found.len() + 1,
-                found.name,
-                found.size,
-                found.address
-            );
-            self.feed(&found);
-            self.found.push(found);
-        }
-    }
-
-    /// Adds a source to the download of the same file, if there is one.
-    fn feed(&mut self, found: &Found) {
-        self.downloads.retain(|(sha1, download)| {
-            let is_same = Some(*sha1) == found.sha1;
-            !is_same || download.send(fetch::Input::Source(found.clone())).is_ok()
-        });
-    }
-
     fn command(&mut self, line: &str) {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("find", words) if !words.is_empty() => {
@@ -317,6 +273,10 @@ impl Node {
                     None => println!("get takes the number of a file that was found"),
                 }
             }
+            ("browse", address) => match address.parse() {
+                Ok(address) => browse::ask(&self.ctx, address),
+                Err(_) => println!("browse takes the address of a servent"),
+            },
             ("links", _) => {
                 for link in self.links.values() {
                     println!("{}", link.name);
@@ -324,7 +284,7 @@ impl Node {
                 println!("{} links, {:?}", self.links.len(), self.servent.stats());
             }
             ("", _) => {}
-            _ => println!("find WORDS, get N, links, quit"),
+            _ => println!("find WORDS, get N, browse ADDR, links, quit"),
         }
     }
 
@@ -344,6 +304,7 @@ impl Node {
             Ok(search) => self.send(search.to, &buf[..search.len]),
             Err(error) => println!("no search: {error}"),
         }
+        self.search_by_datagram(guid, &query);
     }
 
     /// Fetches a file from everywhere it was found.
@@ -379,8 +340,11 @@ impl Node {
             self.fetch(&found);
         } else if now >= wish.deadline {
             return Some(format!("nobody has {}", wish.words));
-        } else if now >= wish.again && !self.links.is_empty() {
-            wish.again = now + AGAIN;
+        } else if now >= wish.again
+            && (!self.links.is_empty() || self.guess.as_ref().is_some_and(Guess::has_hosts))
+        {
+            wish.again = now + wish.wait;
+            wish.wait *= 2;
             let words = wish.words.clone();
             self.search(&words);
         }
@@ -396,7 +360,10 @@ impl Node {
         while let Some(event) = self.servent.poll_event() {
             println!("{event}");
             match event {
-                Event::Closed { conn, .. } => drop(self.links.remove(&conn.0)), // its writer flushes
+                Event::Closed { conn, .. } => {
+                    self.links.remove(&conn.0); // its writer flushes
+                    self.forget_proxied(conn);
+                }
                 Event::Dial { address } => dial(&self.ctx, address),
                 _ => {}
             }
@@ -409,14 +376,14 @@ impl Node {
         std::thread::sleep(Duration::from_millis(100)); // for the writers
     }
 
-    fn send(&mut self, to: Target, message: &[u8]) {
+    pub(super) fn send(&mut self, to: Target, message: &[u8]) {
         let links: Vec<_> = self.servent.targets(to).collect();
         for link in links {
             self.write(link, message);
         }
     }
 
-    fn write(&mut self, link: ConnId, message: &[u8]) {
+    pub(super) fn write(&mut self, link: ConnId, message: &[u8]) {
         let Some(to) = self.links.get(&link.0) else { return };
         self.ctx.trace(|| format!("-> {} {}", to.name, describe_message(message)));
         if to.out.try_send(message.to_vec()).is_err() {
@@ -438,23 +405,19 @@ impl Node {
         let files = u32::try_from(library.0.len()).unwrap_or(u32::MAX);
         let kilobytes = u32::try_from(library.kilobytes()).unwrap_or(u32::MAX);
         self.servent.set_shared(files, kilobytes);
+        if let Some(guess) = &mut self.guess {
+            guess.machine.set_shared(files, kilobytes);
+        }
     }
 
     fn headers(&self) -> HandshakeHeaders<'static> {
-        self.servent.handshake_headers(AGENT).with_deflate()
+        let headers = self.servent.handshake_headers(AGENT).with_deflate();
+        let answers_datagrams = self.ctx.role == Role::Ultrapeer && self.guess.is_some();
+        if answers_datagrams { headers.with_guess() } else { headers }
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.ctx.start.elapsed()
-    }
-}
-
-fn record_of<'a>((file, area): (&&'a Shared, &'a Vec<u8>)) -> Record<'a> {
-    Record {
-        index: file.index,
-        size: file.size.try_into().unwrap_or(u32::MAX),
-        name: Text::new(file.name.as_bytes()).unwrap_or_default(),
-        extensions: Text::new(area).unwrap_or_default(),
     }
 }
 
@@ -466,7 +429,7 @@ fn describe(role: Role) -> &'static str {
     }
 }
 
-fn describe_message(bytes: &[u8]) -> String {
+pub(super) fn describe_message(bytes: &[u8]) -> String {
     match Message::decode(bytes, Limits::LIMEWIRE) {
         Ok((message, _)) => message.to_string(),
         Err(error) => error.to_string(),

@@ -14,11 +14,13 @@ use std::thread;
 
 use gnutella_wire::ConnId;
 use gnutella_wire::head::Head;
-use gnutella_wire::http::{Request, Resource};
+use gnutella_wire::http::{PushProxy, Request, Resource};
 use gnutella_wire::huge::{Sha1, Urn};
-use gnutella_wire::transfer::{Offer, UploadConfig, UploadEvent, UploadSlot, Uploads};
+use gnutella_wire::transfer::{Offer, UploadConfig, UploadError, UploadEvent, UploadSlot, Uploads};
 
-use super::ctx::{Ctx, peer};
+use super::browse::MEDIA_TYPE;
+use super::ctx::{Ctx, Input as NodeInput, peer};
+use super::hits;
 use super::links::PATIENCE;
 use super::share::Library;
 
@@ -31,6 +33,8 @@ const MAX_ALTERNATES: usize = 10;
 /// The number of a file in events: of its tree, or of a download in progress, with one of these bits.
 const TREE: u32 = 1 << 31;
 const PARTIAL: u32 = 1 << 30;
+/// The number of the list of all files in events.
+const LISTING: u32 = 1 << 29;
 
 /// What the other threads send to the uploads.
 pub enum Input {
@@ -60,6 +64,8 @@ struct Link {
     jobs: Sender<Job>,
     received: Vec<u8>,
     name: SocketAddrV4,
+    /// The list of all files, once it was asked for.
+    listing: Vec<u8>,
 }
 
 struct Serve {
@@ -139,7 +145,8 @@ impl Serve {
         thread::spawn(move || write(conn, stream, &given, &own));
         let own = self.own.clone();
         thread::spawn(move || read(conn, reader, &own));
-        self.links.insert(conn.0, Link { jobs, received: Vec::new(), name });
+        let link = Link { jobs, received: Vec::new(), name, listing: Vec::new() };
+        self.links.insert(conn.0, link);
         self.receive(conn, received);
         Ok(())
     }
@@ -180,7 +187,7 @@ impl Serve {
                 offer.alternates = &others;
                 self.uploads.offer(now, conn, &offer, &mut buf)
             }
-            None => self.uploads.refuse(now, conn, 404, "Not Found", &mut buf),
+            None => self.answer_other(conn, request, head, &mut buf),
         };
         drop(partials);
         if let (Ok(len), Some(link)) = (answered, self.links.get(&conn.0)) {
@@ -188,6 +195,50 @@ impl Serve {
             ctx.trace(|| format!("-> {} {text}", link.name));
             let _ = link.jobs.send(Job::Bytes(buf[..len].to_vec()));
         }
+    }
+
+    /// Answers a request that names no file: for the list of all, or for a push to a neighbour.
+    fn answer_other(
+        &mut self,
+        conn: ConnId,
+        request: &Request<'_>,
+        head: &Head<'_>,
+        buf: &mut [u8],
+    ) -> Result<usize, UploadError> {
+        let now = self.now();
+        let Resource::Other(path) = request.resource else {
+            return self.uploads.refuse(now, conn, 404, "Not Found", buf);
+        };
+        if path == b"/" {
+            if !head.has_item("Accept", MEDIA_TYPE) {
+                return self.uploads.refuse(now, conn, 406, "Not Acceptable", buf);
+            }
+            let listing = hits::listing(&self.ctx);
+            let mut offer = Offer::new(LISTING, listing.len() as u64);
+            offer.media_type = MEDIA_TYPE;
+            offer.takes_slot = false;
+            if let Some(link) = self.links.get_mut(&conn.0) {
+                link.listing = listing;
+            }
+            return self.uploads.offer(now, conn, &offer, buf);
+        }
+        let (status, reason) = match (PushProxy::parse(path), head.addresses("X-Node").next()) {
+            (Some(wanted), Some(to)) => self.pass_on(wanted, to),
+            (Some(_), None) => (400, "Bad Request"),
+            (None, _) => (404, "Not Found"),
+        };
+        self.uploads.refuse(now, conn, status, reason, buf)
+    }
+
+    /// Passes on a request for a push to a neighbour; returns the status to answer with.
+    fn pass_on(&self, wanted: PushProxy, to: SocketAddrV4) -> (u16, &'static str) {
+        let proxied = self.ctx.proxied.lock().expect("no panics");
+        if !proxied.iter().any(|(servent, _)| *servent == wanted.servent) {
+            return (410, "Servent Not Connected");
+        }
+        drop(proxied);
+        self.ctx.send(NodeInput::Proxied(wanted, to));
+        (202, "Push Sent")
     }
 
     /// Remembers where a downloader announces the file, and the downloader itself.
@@ -230,6 +281,11 @@ impl Serve {
 
     fn send(&self, conn: ConnId, file: u32, offset: u64, len: u64) {
         let Some(link) = self.links.get(&conn.0) else { return };
+        if file == LISTING {
+            let part = link.listing.iter().skip(offset as usize).take(len as usize);
+            let _ = link.jobs.send(Job::Body(part.copied().collect()));
+            return;
+        }
         let library = self.ctx.library();
         let shared = library.0.iter().find(|shared| shared.index == file & !TREE);
         let partials = self.ctx.partials.lock().expect("no panics");
