@@ -40,7 +40,7 @@ pub struct Fetched {
 /// The info dictionary of a magnet link, and what fetches it.
 pub struct Fetch<'a> {
     args: &'a Share,
-    fetch: MetadataFetch<FetchVec>,
+    machine: MetadataFetch<FetchVec>,
     finder: Finder,
     report: Report,
     info: Vec<u8>,
@@ -67,14 +67,14 @@ impl<'a> Fetch<'a> {
         config.v2 = magnet.v2().filter(|_| magnet.v1().is_none());
         config.port = Some(net.address().port());
         let storage = FetchVec::new(FetchLimits { peers: PEERS as u16, metadata_len: LARGEST });
-        let fetch = MetadataFetch::new(config, storage).map_err(|error| error.to_string())?;
+        let machine = MetadataFetch::new(config, storage).map_err(|error| error.to_string())?;
         let fields = vec![("info_hash", Json::text(hash))];
         report.event("metadata", fields, || {
             format!("asking peers for the info dictionary of {hash}")
         });
         Ok(Self {
             args,
-            fetch,
+            machine,
             finder,
             report,
             info: Vec::new(),
@@ -105,7 +105,7 @@ impl<'a> Fetch<'a> {
 
     /// Returns how long nothing happens unless a peer sends something: at most a second.
     pub fn wait(&self, shared: &Shared) -> Duration {
-        let deadlines = [self.fetch.poll_timeout(), self.finder.poll_timeout()];
+        let deadlines = [self.machine.poll_timeout(), self.finder.poll_timeout()];
         let due = deadlines.into_iter().flatten().min();
         let wait = due.map_or(Duration::MAX, |at| at.saturating_sub(shared.net.now()));
         wait.min(Duration::from_secs(1))
@@ -114,10 +114,10 @@ impl<'a> Fetch<'a> {
     /// What is due after the wait: timers, and whatever there is to send. Returns whether everything is here.
     pub fn end_turn(&mut self, shared: &mut Shared) -> io::Result<bool> {
         let net = &mut shared.net;
-        self.fetch.handle_timeout(net.now());
+        self.machine.handle_timeout(net.now());
         while let Some(event) = self.flush(net)? {
             if event == FetchEvent::Completed {
-                self.info = self.fetch.metadata().unwrap_or_default().to_vec();
+                self.info = self.machine.metadata().unwrap_or_default().to_vec();
                 let len = self.info.len();
                 let fields = vec![("bytes", Json::Number(len as u64))];
                 self.report.event("metadata_complete", fields, || {
@@ -133,7 +133,7 @@ impl<'a> Fetch<'a> {
         if !self.info.is_empty() && self.todo.is_empty() {
             return Ok(true);
         }
-        let (arrived, size) = self.fetch.progress();
+        let (arrived, size) = self.machine.progress();
         if arrived != self.arrived {
             self.arrived = arrived;
             self.progressed = net.now();
@@ -174,7 +174,7 @@ impl Fetch<'_> {
                 let side = side(dialled.is_some());
                 if self.finder.opened(now, conn, addr, dialled.is_some()).is_err() {
                     net.close(conn);
-                } else if self.fetch.handle_connected(now, conn, side).is_ok() {
+                } else if self.machine.handle_connected(now, conn, side).is_ok() {
                     self.kept.insert(conn, (side, Vec::new()));
                 } else {
                     self.finder.closed(now, conn, Ending::NotNeeded);
@@ -183,7 +183,7 @@ impl Fetch<'_> {
             }
             NetEvent::Bytes(conn) => self.read(net, conn),
             NetEvent::Closed(conn) => {
-                self.fetch.handle_closed(now, conn);
+                self.machine.handle_closed(now, conn);
                 self.finder.closed(now, conn, Ending::Lost);
                 self.kept.remove(&conn);
             }
@@ -203,7 +203,7 @@ impl Fetch<'_> {
         let mut used = 0;
         while used < link.received.len() {
             let bytes = &link.received[used..];
-            let Ok(handled) = self.fetch.handle_bytes(now, id, bytes) else { break };
+            let Ok(handled) = self.machine.handle_bytes(now, id, bytes) else { break };
             if handled.consumed == 0 {
                 break;
             }
@@ -227,7 +227,7 @@ impl Fetch<'_> {
     }
 
     fn drop(&mut self, net: &mut Net, id: ConnId) {
-        self.fetch.handle_closed(net.now(), id);
+        self.machine.handle_closed(net.now(), id);
         self.kept.remove(&id);
         net.close(id);
     }
@@ -253,11 +253,11 @@ impl Fetch<'_> {
     fn next_layer(&mut self, now: Duration) -> io::Result<()> {
         let Some(file) = self.todo.last() else { return Ok(()) };
         let geometry = Geometry::new(file.len, self.piece_len).map_err(io::Error::other)?;
-        self.fetch.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
+        self.machine.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
     }
 
     fn keep_layer(&mut self) {
-        if let (Some(layer), Some(all)) = (self.fetch.layer(), &mut self.layer)
+        if let (Some(layer), Some(all)) = (self.machine.layer(), &mut self.layer)
             && let Some(file) = self.todo.pop()
         {
             trees::put(all, &file, layer.hashes());
@@ -267,13 +267,13 @@ impl Fetch<'_> {
     /// Sends what is due; returns whether something is complete.
     fn flush(&mut self, net: &mut Net) -> io::Result<Option<FetchEvent>> {
         let mut buf = [0; 512];
-        while let Some(sent) = self.fetch.poll_transmit(&mut buf).map_err(io::Error::other)? {
+        while let Some(sent) = self.machine.poll_transmit(&mut buf).map_err(io::Error::other)? {
             if let Some(link) = net.link(sent.conn) {
                 trace(self.args.trace, "->", link.addr, &buf[..sent.len]);
                 net.send(sent.conn, &mut buf[..sent.len]);
             }
         }
-        while let Some(event) = self.fetch.poll_event() {
+        while let Some(event) = self.machine.poll_event() {
             match event {
                 FetchEvent::Completed | FetchEvent::LayerCompleted => return Ok(Some(event)),
                 FetchEvent::Closed { conn, reason } => {

@@ -1,6 +1,6 @@
 //! The open files of all torrents: few at a time, however many there are.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;

@@ -309,10 +309,10 @@ impl Session<'_> {
                     self.finder.add(now, PeerSource::Exchange(id), [addr]);
                 }
             }
-            Some(Outcome::Holepunch(addr)) => {
-                if shared.net.dial_utp(self.metainfo.info_hash(), addr) {
-                    self.relays.begin(addr);
-                }
+            Some(Outcome::Holepunch(addr))
+                if shared.net.dial_utp(self.metainfo.info_hash(), addr) =>
+            {
+                self.relays.begin(addr);
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What all torrents of the program share.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::rc::Rc;
 
 use super::args::Share;

@@ -1,5 +1,6 @@
 //! `torrent seed` and `torrent get`: from the command line to the torrents.
 
+use core::cell::OnceCell;
 use std::fs;
 
 use bittorrent_pieces::PeerId;
@@ -39,7 +40,7 @@ pub fn share(args: &Share, quiet: bool) -> Result<Exit, String> {
     id[8..].copy_from_slice(&random::<12>());
     let sources = args.items.iter().map(|item| Source::read(args, item));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    let infos: Vec<_> = sources.iter().map(|_| Default::default()).collect();
+    let infos: Vec<_> = sources.iter().map(|_| OnceCell::new()).collect();
     let cells: Vec<_> = sources.iter().map(|_| Cells::default()).collect();
     let mut torrents = Torrents::new(args, quiet, PeerId(id), shared, &infos, &cells);
     let started = sources.iter().enumerate().try_for_each(|(n, source)| torrents.start(n, source));

@@ -1,8 +1,8 @@
 //! All torrents of the program in one loop.
 
+use core::cell::OnceCell;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::ToSocketAddrs as _;
@@ -383,9 +383,10 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
 
     /// Closes the connections of a torrent.
     fn release(&mut self, number: usize) {
-        for (conn, _) in self.owners.extract_if(.., |_, owner| *owner == number) {
-            self.shared.net.close(conn);
+        for (conn, _) in self.owners.iter().filter(|(_, owner)| **owner == number) {
+            self.shared.net.close(*conn);
         }
+        self.owners.retain(|_, owner| *owner != number);
     }
 
     /// Notes a failure: the first is reported at the end, the others at once.
