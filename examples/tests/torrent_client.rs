@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
-use bittorrent_pieces::{Block, PeerId};
+use bittorrent_pieces::{Block, InfoHash, PeerId, PieceHasher};
 use programs::{Running, TORRENT, bytes, folder, hear, path, say, text, torrent, wait_for};
 
 const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
@@ -466,6 +466,108 @@ fn events_and_contents_are_printed_as_json() {
         let start = format!("{{\"event\":\"{event}\"");
         assert!(lines.iter().any(|line| line.starts_with(&start)), "{event} in {said}");
     }
+}
+
+/// BEP 47: links are created inside of the folder, and files that are meant to be are executable. `make` refuses a link that
+/// leads out of the folder.
+#[test]
+fn links_and_executable_files_are_as_the_torrent_says() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let home = folder("links");
+    let tools = home.join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    fs::write(tools.join("run"), b"#!sh\n").unwrap();
+    let mut made =
+        b"d4:infod5:filesld4:attr1:x6:lengthi5e4:pathl3:runeed4:attr1:l6:lengthi0e4:pathl2:it\
+        e12:symlink pathl3:runeee4:name5:tools12:piece lengthi16384e6:pieces20:"
+            .to_vec();
+    made.extend(PieceHasher::digest(b"#!sh\n"));
+    made.extend(b"ee");
+    let torrent_file = home.join("tools.torrent");
+    fs::write(&torrent_file, made).unwrap();
+    let (_seed, peer) = seed(path(&torrent_file), &tools, &[]);
+    let into = home.join("into");
+    got(path(&torrent_file), &into, &["--peer", &peer]);
+    let mode = fs::metadata(into.join("tools/run")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o100, 0o100, "{mode:o}");
+    assert_eq!(fs::read_link(into.join("tools/it")).unwrap(), Path::new("run"));
+    symlink("../..", tools.join("out")).unwrap();
+    let done = torrent(&["make", path(&tools), "--out", path(&home.join("x.torrent"))]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains("leads out of the folder"), "{}", text(&done.stderr));
+}
+
+/// Escape sequences in a name do not reach the terminal, an empty folder is refused before anything is written, and links
+/// may be in capitals (RFC 3986).
+#[test]
+fn odd_names_folders_and_links_are_handled() {
+    let home = folder("odd");
+    let film = home.join("film\u{1b}[31mred");
+    fs::write(&film, bytes(1_000)).unwrap();
+    let made = home.join("film.torrent");
+    assert!(torrent(&["make", path(&film), "--out", path(&made)]).status.success());
+    let shown = torrent(&["show", path(&made)]);
+    assert!(!shown.stdout.contains(&0x1B), "{}", text(&shown.stdout));
+    assert!(text(&shown.stdout).contains("\\u{1b}[31mred"), "{}", text(&shown.stdout));
+    let shown = text(&shown.stdout);
+    let link = shown.split("magnet     ").nth(1).unwrap().trim().replace("magnet:", "MAGNET:");
+    assert!(torrent(&["show", &link]).status.success());
+    let words = ["get", &link, "--into", path(&home), "--timeout", "1"];
+    assert_eq!(torrent(&[&words[..], &LISTEN].concat()).status.code(), Some(3), "nobody has it");
+    let empty = home.join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    let written = home.join("empty.torrent");
+    let done = torrent(&["make", path(&empty), "--out", path(&written)]);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stdout));
+    assert!(!written.exists());
+}
+
+/// Two torrents behind one port: one process seeds both, another fetches one by its file and one by its link. Peers that name
+/// another torrent, or none, are refused.
+#[test]
+fn several_torrents_share_a_process_and_a_port() {
+    let home = folder("several");
+    let shared = home.join("shared");
+    fs::create_dir_all(&shared).unwrap();
+    let film = shared.join("film");
+    fs::write(&film, bytes(300_000)).unwrap();
+    let songs = four_files(&shared);
+    let other = home.join("other");
+    fs::write(&other, bytes(1_000)).unwrap();
+    let [film_made, songs_made] = [make(&film, &[]), make(&songs, &[])];
+    let other_made = make(&other, &[]);
+    let words = ["seed", &film_made, &songs_made, "--from", path(&shared)];
+    let seeds = Running::start(TORRENT, &[&words, &LISTEN[..]].concat());
+    let peer = seeds.after("listening on ");
+    let shown = text(&torrent(&["show", &songs_made]).stdout);
+    let link = shown.split("magnet     ").nth(1).unwrap().trim().to_owned();
+    let into = home.join("into");
+    for encryption in ["off", "require"] {
+        let more = ["--peer", &peer, "--encryption", encryption];
+        let words = [&["get", &film_made, &link, "--into", path(&into)], &LISTEN[..], &more];
+        let done = torrent(&words.concat());
+        let said = text(&done.stdout);
+        assert!(done.status.success(), "{said}{}", text(&done.stderr));
+        for name in ["film", "songs"] {
+            let line = format!("{name}: complete: every piece is here and checked");
+            assert!(said.contains(&line), "{line} in {said}");
+        }
+        assert!(fs::read(into.join("film")).unwrap() == bytes(300_000));
+        assert!(fs::read(into.join("songs/b/c")).unwrap() == fs::read(songs.join("b/c")).unwrap());
+        fs::remove_dir_all(&into).unwrap();
+    }
+    let done = torrent(&get(&other_made, &into, &["--peer", &peer, "--timeout", "2"]));
+    assert_eq!(done.status.code(), Some(3), "nobody has it");
+    let mut stream = TcpStream::connect(&peer).unwrap();
+    let info_hash = InfoHash([7; 20]);
+    let handshake =
+        Handshake { reserved: Reserved::default(), info_hash, peer_id: PeerId([7; 20]) };
+    let mut bytes = [0; Handshake::LEN];
+    handshake.encode(&mut bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+    assert!(matches!(stream.read(&mut [0; 10]), Ok(0) | Err(_)), "it is closed without an answer");
+    let twice = torrent(&[&["get", &film_made, &film_made][..], &LISTEN].concat());
+    assert!(text(&twice.stderr).contains("given twice"), "{}", text(&twice.stderr));
 }
 
 #[test]

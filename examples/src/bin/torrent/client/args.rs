@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bittorrent_pieces::encryption::EncryptionPolicy;
 use bittorrent_pieces::metainfo::Version;
@@ -32,7 +32,7 @@ pub struct Make {
     /// Version 2 alone (BEP 52)
     #[arg(long, conflicts_with = "hybrid")]
     v2: bool,
-    /// Both versions (BEP 52), for one file
+    /// Both versions (BEP 52)
     #[arg(long)]
     hybrid: bool,
     /// Peers only from the trackers (BEP 27)
@@ -69,14 +69,22 @@ pub struct Show {
     pub json: bool,
 }
 
-/// Check a file or folder and give it to others
+/// Check files or folders and give them to others
+///
+/// TORRENT is a metainfo file, and PATH the file or folder of which it was made. If the last word ends in .torrent, all are
+/// metainfo files, and the content of each is in the folder that --from names.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Example: torrent seed holiday.mp4.torrent holiday.mp4")]
+#[command(after_help = "\
+Examples:
+  torrent seed holiday.mp4.torrent holiday.mp4
+  torrent seed holiday.mp4.torrent songs.torrent --from shared")]
 pub struct Seed {
-    /// A metainfo file
-    torrent: String,
-    /// The file or folder of which it was made
-    path: PathBuf,
+    /// A metainfo file and the path of its content, or several metainfo files
+    #[arg(required = true, value_name = "TORRENT")]
+    torrents: Vec<String>,
+    /// The folder with the content of several torrents
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    from: PathBuf,
     /// Announce one piece at a time to each peer, as the only seed of a new torrent (BEP 16)
     #[arg(long = "super-seed")]
     superseed: bool,
@@ -84,7 +92,7 @@ pub struct Seed {
     network: Network,
 }
 
-/// Fetch what a metainfo file or a magnet link names, and continue where an earlier run stopped
+/// Fetch what metainfo files or magnet links name, and continue where an earlier run stopped
 ///
 /// The blocks of pieces that are not yet complete are listed in INFO-HASH.parts beside the content. Success once every
 /// piece of the selected files is there and verified.
@@ -95,12 +103,13 @@ Example, in two terminals:
   torrent get holiday.mp4.torrent --into copy --peer 127.0.0.1:6881 --listen 127.0.0.1:0")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Get {
-    /// A metainfo file or a magnet link
-    torrent: String,
+    /// Metainfo files or magnet links
+    #[arg(required = true, value_name = "TORRENT")]
+    torrents: Vec<String>,
     /// The folder for the content
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
-    /// Fetch only these files, by the numbers that `torrent show` prints, such as 0,2,4-6
+    /// Fetch only these files of one torrent, by the numbers that `torrent show` prints, such as 0,2,4-6
     #[arg(long, value_name = "NUMBERS", value_parser = selection::parse)]
     files: Option<Numbers>,
     /// In order, as for a film that is watched meanwhile; otherwise rarest first
@@ -188,10 +197,8 @@ enum Encryption {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Share {
-    pub torrent: String,
+    pub items: Vec<Item>,
     pub seeds: bool,
-    /// The content itself for a seed, otherwise the folder for it.
-    pub path: PathBuf,
     pub listen: SocketAddr,
     pub peers: Vec<SocketAddr>,
     /// Nodes of the DHT.
@@ -216,6 +223,16 @@ pub struct Share {
     pub json: bool,
 }
 
+/// A torrent of the command line.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// A metainfo file or a magnet link.
+    pub torrent: String,
+    /// The content itself, or the folder in which it lies.
+    pub path: PathBuf,
+    pub in_folder: bool,
+}
+
 impl Make {
     pub fn version(&self) -> Version {
         match (self.v2, self.hybrid) {
@@ -227,11 +244,10 @@ impl Make {
 }
 
 impl Network {
-    fn share(self, torrent: String, path: PathBuf) -> Share {
+    fn share(self, items: Vec<Item>) -> Share {
         Share {
-            torrent,
+            items,
             seeds: false,
-            path,
             listen: self.listen,
             peers: self.peers,
             nodes: self.nodes,
@@ -268,17 +284,39 @@ impl From<Encryption> for EncryptionPolicy {
     }
 }
 
-impl From<Seed> for Share {
-    fn from(seed: Seed) -> Self {
-        let share = seed.network.share(seed.torrent, seed.path);
-        Self { seeds: true, keep: true, super_seed: seed.superseed, ..share }
+impl TryFrom<Seed> for Share {
+    type Error = String;
+
+    fn try_from(seed: Seed) -> Result<Self, String> {
+        let is_metainfo = |name: &String| name.to_ascii_lowercase().ends_with(".torrent");
+        let items = match &seed.torrents[..] {
+            [torrent, path] if !is_metainfo(path) => {
+                vec![Item { torrent: torrent.clone(), path: path.into(), in_folder: false }]
+            }
+            torrents if torrents.last().is_some_and(is_metainfo) => {
+                in_folder(seed.torrents, &seed.from)
+            }
+            _ => return Err("a metainfo file and the path of its content are expected".into()),
+        };
+        let share = seed.network.share(items);
+        Ok(Self { seeds: true, keep: true, super_seed: seed.superseed, ..share })
     }
 }
 
-impl From<Get> for Share {
-    fn from(get: Get) -> Self {
-        let share = get.network.share(get.torrent, get.into);
-        Self {
+fn in_folder(torrents: Vec<String>, folder: &Path) -> Vec<Item> {
+    let item = |torrent| Item { torrent, path: folder.to_path_buf(), in_folder: true };
+    torrents.into_iter().map(item).collect()
+}
+
+impl TryFrom<Get> for Share {
+    type Error = String;
+
+    fn try_from(get: Get) -> Result<Self, String> {
+        if get.files.is_some() && get.torrents.len() > 1 {
+            return Err("--files is for one torrent".into());
+        }
+        let share = get.network.share(in_folder(get.torrents, &get.into));
+        Ok(Self {
             files: get.files,
             sequential: get.sequential,
             keep: get.keep || share.keep,
@@ -288,7 +326,7 @@ impl From<Get> for Share {
             check: get.check,
             web_seeds: !get.no_web_seeds,
             ..share
-        }
+        })
     }
 }
 

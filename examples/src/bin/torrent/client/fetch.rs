@@ -19,6 +19,8 @@ use super::finder::{Finder, PEERS};
 use super::json::Json;
 use super::net::{Net, NetEvent, side};
 use super::report::Report;
+use super::shared::Shared;
+use super::summary::End;
 use super::trace::trace;
 use super::trees;
 
@@ -35,80 +37,127 @@ pub struct Fetched {
     pub kept: Vec<(ConnId, Side, Vec<u8>)>,
 }
 
-/// Fetches the info dictionary of a magnet link; `None` if a signal or the time limit came first.
-pub fn fetch(
-    args: &Share,
-    magnet: &Magnet<'_>,
-    peer_id: PeerId,
-    net: &mut Net,
-    finder: &mut Finder,
-    report: &Report,
-) -> io::Result<Option<Fetched>> {
-    let hash = hash_of(magnet);
-    let mut config = FetchConfig::new(hash, peer_id);
-    config.v2 = magnet.v2().filter(|_| magnet.v1().is_none());
-    config.port = Some(net.address().port());
-    let storage = FetchVec::new(FetchLimits { peers: PEERS as u16, metadata_len: LARGEST });
-    let mut stage = Stage {
-        fetch: MetadataFetch::new(config, storage).map_err(io::Error::other)?,
-        kept: BTreeMap::new(),
-        todo: Vec::new(),
-        layer: None,
-        piece_len: 0,
-        traces: args.trace,
-        report,
-    };
-    let fields = vec![("info_hash", Json::text(hash))];
-    report.event("metadata", fields, || format!("asking peers for the info dictionary of {hash}"));
-    let mut info = Vec::new();
-    let mut progressed = net.now();
-    let mut came = 0;
-    while !interrupt::interrupted() {
-        for conn in finder.turn(net) {
-            stage.drop(net, conn);
+/// The info dictionary of a magnet link, and what fetches it.
+pub struct Fetch<'a> {
+    args: &'a Share,
+    machine: MetadataFetch<FetchVec>,
+    finder: Finder,
+    report: Report,
+    info: Vec<u8>,
+    kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
+    todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
+    layer: Option<Vec<MerkleHash>>,
+    piece_len: u32, // of these files
+    arrived: u32,
+    progressed: Duration, // when something last arrived
+}
+
+impl<'a> Fetch<'a> {
+    /// Asks the peers that `finder` finds.
+    pub fn new(
+        args: &'a Share,
+        magnet: &Magnet<'_>,
+        peer_id: PeerId,
+        net: &Net,
+        finder: Finder,
+        report: Report,
+    ) -> Result<Self, String> {
+        let hash = hash_of(magnet);
+        let mut config = FetchConfig::new(hash, peer_id);
+        config.v2 = magnet.v2().filter(|_| magnet.v1().is_none());
+        config.port = Some(net.address().port());
+        let storage = FetchVec::new(FetchLimits { peers: PEERS as u16, metadata_len: LARGEST });
+        let machine = MetadataFetch::new(config, storage).map_err(|error| error.to_string())?;
+        let fields = vec![("info_hash", Json::text(hash))];
+        report.event("metadata", fields, || {
+            format!("asking peers for the info dictionary of {hash}")
+        });
+        Ok(Self {
+            args,
+            machine,
+            finder,
+            report,
+            info: Vec::new(),
+            kept: BTreeMap::new(),
+            todo: Vec::new(),
+            layer: None,
+            piece_len: 0,
+            arrived: 0,
+            progressed: net.now(),
+        })
+    }
+
+    /// What is due before the next wait: closes and dials. Returns why the fetch is at its end, if it is.
+    pub fn begin_turn(&mut self, shared: &mut Shared) -> Option<End> {
+        if interrupt::interrupted() {
+            return Some(End::Signal);
         }
-        let deadlines = [stage.fetch.poll_timeout(), finder.poll_timeout()];
+        let since = shared.net.now().saturating_sub(self.progressed);
+        if self.args.timeout.is_some_and(|timeout| since >= timeout) {
+            self.report.gave_up(since);
+            return Some(End::GaveUp);
+        }
+        for conn in self.finder.turn(&mut shared.net) {
+            self.drop(&mut shared.net, conn);
+        }
+        None
+    }
+
+    /// Returns how long nothing happens unless a peer sends something: at most a second.
+    pub fn wait(&self, shared: &Shared) -> Duration {
+        let deadlines = [self.machine.poll_timeout(), self.finder.poll_timeout()];
         let due = deadlines.into_iter().flatten().min();
-        let wait = due.map_or(Duration::MAX, |at| at.saturating_sub(net.now()));
-        for event in net.turn(Some(wait.min(Duration::from_secs(1))))? {
-            stage.handle(net, finder, event);
-        }
-        stage.fetch.handle_timeout(net.now());
-        while let Some(event) = stage.flush(net, finder)? {
+        let wait = due.map_or(Duration::MAX, |at| at.saturating_sub(shared.net.now()));
+        wait.min(Duration::from_secs(1))
+    }
+
+    /// What is due after the wait: timers, and whatever there is to send. Returns whether everything is here.
+    pub fn end_turn(&mut self, shared: &mut Shared) -> io::Result<bool> {
+        let net = &mut shared.net;
+        self.machine.handle_timeout(net.now());
+        while let Some(event) = self.flush(net)? {
             if event == FetchEvent::Completed {
-                info = stage.fetch.metadata().unwrap_or_default().to_vec();
-                let fields = vec![("bytes", Json::Number(info.len() as u64))];
-                let len = info.len();
-                report.event("metadata_complete", fields, || {
+                self.info = self.machine.metadata().unwrap_or_default().to_vec();
+                let len = self.info.len();
+                let fields = vec![("bytes", Json::Number(len as u64))];
+                self.report.event("metadata_complete", fields, || {
                     format!("the info dictionary is here, {len} bytes")
                 });
-                stage.wants_layers(&info)?;
+                self.wants_layers()?;
             } else {
-                stage.keep_layer();
+                self.keep_layer();
             }
-            progressed = net.now();
-            stage.next_layer(net.now())?;
+            self.progressed = net.now();
+            self.next_layer(net.now())?;
         }
-        if !info.is_empty() && stage.todo.is_empty() {
-            let kept = stage.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
-            return Ok(Some(Fetched { info, layer: stage.layer, kept: kept.collect() }));
+        if !self.info.is_empty() && self.todo.is_empty() {
+            return Ok(true);
         }
-        let (arrived, size) = stage.fetch.progress();
-        if arrived != came {
-            came = arrived;
-            progressed = net.now();
+        let (arrived, size) = self.machine.progress();
+        if arrived != self.arrived {
+            self.arrived = arrived;
+            self.progressed = net.now();
         }
-        let since = net.now().saturating_sub(progressed);
-        if args.timeout.is_some_and(|timeout| since >= timeout) {
-            report.gave_up(since);
-            return Ok(None);
+        if self.args.items.len() == 1 {
+            progress::show(|| {
+                let size = size.map_or("an unknown number".into(), |size| size.to_string());
+                format!("{arrived} of {size} bytes of info, {} connections", net.len())
+            });
         }
-        progress::show(|| {
-            let size = size.map_or("an unknown number".into(), |size| size.to_string());
-            format!("{arrived} of {size} bytes of info, {} connections", net.len())
-        });
+        Ok(false)
     }
-    Ok(None)
+
+    /// Returns what was fetched, and what goes on.
+    pub fn finish(self) -> (Fetched, Finder, Report) {
+        let kept = self.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
+        let fetched = Fetched { info: self.info, layer: self.layer, kept: kept.collect() };
+        (fetched, self.finder, self.report)
+    }
+
+    /// Gives up.
+    pub fn end(self) -> Finder {
+        self.finder
+    }
 }
 
 /// Returns the hash by which the peers of a link are found.
@@ -116,64 +165,55 @@ pub fn hash_of(magnet: &Magnet<'_>) -> InfoHash {
     magnet.v1().or(magnet.v2().map(|v2| v2.truncated())).unwrap_or_default()
 }
 
-struct Stage<'a> {
-    fetch: MetadataFetch<FetchVec>,
-    kept: BTreeMap<ConnId, (Side, Vec<u8>)>,
-    todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
-    layer: Option<Vec<MerkleHash>>,
-    piece_len: u32, // of these files
-    traces: bool,
-    report: &'a Report,
-}
-
-impl Stage<'_> {
-    fn handle(&mut self, net: &mut Net, finder: &mut Finder, event: NetEvent) {
+impl Fetch<'_> {
+    pub fn handle(&mut self, shared: &mut Shared, event: NetEvent) {
+        let net = &mut shared.net;
         let now = net.now();
         match event {
             NetEvent::Opened { conn, addr, dialled } => {
-                let side = side(dialled);
-                if finder.opened(now, conn, addr, dialled).is_err() {
+                let side = side(dialled.is_some());
+                if self.finder.opened(now, conn, addr, dialled.is_some()).is_err() {
                     net.close(conn);
-                } else if self.fetch.handle_connected(now, conn, side).is_ok() {
+                } else if self.machine.handle_connected(now, conn, side).is_ok() {
                     self.kept.insert(conn, (side, Vec::new()));
                 } else {
-                    finder.closed(now, conn, Ending::NotNeeded);
+                    self.finder.closed(now, conn, Ending::NotNeeded);
                     net.close(conn);
                 }
             }
-            NetEvent::Bytes(conn) => self.read(net, finder, conn),
+            NetEvent::Bytes(conn) => self.read(net, conn),
             NetEvent::Closed(conn) => {
-                self.fetch.handle_closed(now, conn);
-                finder.closed(now, conn, Ending::Lost);
+                self.machine.handle_closed(now, conn);
+                self.finder.closed(now, conn, Ending::Lost);
                 self.kept.remove(&conn);
             }
-            NetEvent::DialFailed(addr) => finder.dial_failed(now, addr),
+            NetEvent::DialFailed { addr, .. } => self.finder.dial_failed(now, addr),
             NetEvent::Found(found) => {
                 self.report.found(&found.source, found.peers.len());
-                finder.found(net, found);
+                self.finder.found(net, found);
             }
             NetEvent::Web(_) => {} // they start with the session
         }
     }
 
-    fn read(&mut self, net: &mut Net, finder: &mut Finder, id: ConnId) {
+    fn read(&mut self, net: &mut Net, id: ConnId) {
         let now = net.now();
         let Some(link) = net.link(id) else { return };
         let Some((_, kept)) = self.kept.get_mut(&id) else { return };
         let mut used = 0;
         while used < link.received.len() {
             let bytes = &link.received[used..];
-            let Ok(handled) = self.fetch.handle_bytes(now, id, bytes) else { break };
+            let Ok(handled) = self.machine.handle_bytes(now, id, bytes) else { break };
             if handled.consumed == 0 {
                 break;
             }
-            finder.handshake(now, id);
-            trace(self.traces, "<-", link.addr, &bytes[..handled.consumed]);
+            self.finder.handshake(now, id);
+            trace(self.args.trace, "<-", link.addr, &bytes[..handled.consumed]);
             match handled.outcome {
                 Some(FetchOutcome::Keep) => kept.extend_from_slice(&bytes[..handled.consumed]),
                 Some(FetchOutcome::Peers(peers)) => {
                     let peers = peers.added().map(|(addr, _)| addr);
-                    finder.add(now, PeerSource::Exchange(id), peers);
+                    self.finder.add(now, PeerSource::Exchange(id), peers);
                 }
                 _ => {}
             }
@@ -181,20 +221,20 @@ impl Stage<'_> {
         }
         link.received.drain(..used);
         if kept.len() > KEPT {
-            finder.closed(now, id, Ending::Refused);
+            self.finder.closed(now, id, Ending::Refused);
             self.drop(net, id);
         }
     }
 
     fn drop(&mut self, net: &mut Net, id: ConnId) {
-        self.fetch.handle_closed(net.now(), id);
+        self.machine.handle_closed(net.now(), id);
         self.kept.remove(&id);
         net.close(id);
     }
 
     /// Notes which piece layers the dictionary lacks.
-    fn wants_layers(&mut self, info: &[u8]) -> io::Result<()> {
-        let metainfo = Metainfo::from_info(info, Mode::Lenient).map_err(io::Error::other)?;
+    fn wants_layers(&mut self) -> io::Result<()> {
+        let metainfo = Metainfo::from_info(&self.info, Mode::Lenient).map_err(io::Error::other)?;
         if trees::is_v2_alone(&metainfo) {
             let (files, layer) = trees::layers(&metainfo);
             self.todo = files.iter().filter(|(_, known)| !known).map(|(file, _)| *file).collect();
@@ -213,11 +253,11 @@ impl Stage<'_> {
     fn next_layer(&mut self, now: Duration) -> io::Result<()> {
         let Some(file) = self.todo.last() else { return Ok(()) };
         let geometry = Geometry::new(file.len, self.piece_len).map_err(io::Error::other)?;
-        self.fetch.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
+        self.machine.fetch_layer(now, file.root, geometry).map_err(io::Error::other)
     }
 
     fn keep_layer(&mut self) {
-        if let (Some(layer), Some(all)) = (self.fetch.layer(), &mut self.layer)
+        if let (Some(layer), Some(all)) = (self.machine.layer(), &mut self.layer)
             && let Some(file) = self.todo.pop()
         {
             trees::put(all, &file, layer.hashes());
@@ -225,22 +265,22 @@ impl Stage<'_> {
     }
 
     /// Sends what is due; returns whether something is complete.
-    fn flush(&mut self, net: &mut Net, finder: &mut Finder) -> io::Result<Option<FetchEvent>> {
+    fn flush(&mut self, net: &mut Net) -> io::Result<Option<FetchEvent>> {
         let mut buf = [0; 512];
-        while let Some(sent) = self.fetch.poll_transmit(&mut buf).map_err(io::Error::other)? {
+        while let Some(sent) = self.machine.poll_transmit(&mut buf).map_err(io::Error::other)? {
             if let Some(link) = net.link(sent.conn) {
-                trace(self.traces, "->", link.addr, &buf[..sent.len]);
+                trace(self.args.trace, "->", link.addr, &buf[..sent.len]);
                 net.send(sent.conn, &mut buf[..sent.len]);
             }
         }
-        while let Some(event) = self.fetch.poll_event() {
+        while let Some(event) = self.machine.poll_event() {
             match event {
                 FetchEvent::Completed | FetchEvent::LayerCompleted => return Ok(Some(event)),
                 FetchEvent::Closed { conn, reason } => {
                     if let Some(link) = net.link(conn) {
                         self.report.closed(link.addr, &reason);
                     }
-                    finder.closed(net.now(), conn, reason.into());
+                    self.finder.closed(net.now(), conn, reason.into());
                     self.drop(net, conn);
                 }
                 _ => {}

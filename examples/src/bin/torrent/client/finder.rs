@@ -2,30 +2,29 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
 
 use bittorrent_pieces::peer_book::{
     AdmissionError, BookEvent, Ending, PeerBookConfig, PeerBookLimits, PeerBookVec, PeerSource,
 };
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
 use bittorrent_pieces::{ConnId, InfoHash, PeerBook, PeerId};
-use examples::dht::{Node, NodeEvent};
 use examples::random::random;
 
 use super::args::Share;
-use super::net::{Found, Mailbox, Net};
+use super::dht::Dht;
+use super::net::{Found, Net};
 use super::trackers::Trackers;
 
-/// Connections at a time.
+/// Connections at a time, of all torrents.
 pub const PEERS: usize = 60;
 
-/// The known addresses of peers, and the threads that ask trackers and the DHT for more.
+/// The known addresses of the peers of a torrent, and the threads that ask trackers and the DHT for more.
 pub struct Finder {
+    torrent: InfoHash,
     book: PeerBook<PeerBookVec>,
     private: bool,
     trackers: Option<Trackers>,
-    dht: Option<Sender<()>>,
+    dht: Option<Dht>,
 }
 
 /// What a torrent's peers are looked for by.
@@ -41,7 +40,12 @@ pub struct Wanted {
 
 impl Finder {
     /// Begins to look for peers.
-    pub fn start(args: &Share, net: &Net, wanted: Wanted) -> Result<Self, String> {
+    pub fn start(
+        args: &Share,
+        net: &Net,
+        dht: Option<&Dht>,
+        wanted: Wanted,
+    ) -> Result<Self, String> {
         let own = net.address();
         let Wanted { info_hash, peer_id, tiers, left, private } = wanted;
         let mut limits = PeerBookLimits::new();
@@ -60,9 +64,11 @@ impl Finder {
         announce.key = u32::from_le_bytes(random());
         let asks = args.trackers && tiers.iter().any(|tier| !tier.is_empty());
         let trackers = asks.then(|| Trackers::start(tiers, announce, net.mailbox()));
-        let searches = !args.nodes.is_empty() && !private;
-        let dht = searches.then(|| search(args, own, info_hash, net.mailbox()));
-        Ok(Self { book, private, trackers, dht })
+        let dht = dht.filter(|_| !private).cloned();
+        if let Some(dht) = &dht {
+            dht.search(info_hash);
+        }
+        Ok(Self { torrent: info_hash, book, private, trackers, dht })
     }
 
     /// Adds addresses that a tracker or the DHT named.
@@ -123,7 +129,7 @@ impl Finder {
     }
 
     fn dial(&mut self, net: &mut Net, addr: SocketAddr) {
-        if net.len() >= PEERS || !net.dial(addr) {
+        if net.len() >= PEERS || !net.dial(self.torrent, addr) {
             self.book.handle_dial_failed(net.now(), addr);
         }
     }
@@ -133,7 +139,7 @@ impl Finder {
             trackers.hungry();
         }
         if let Some(dht) = &self.dht {
-            let _ = dht.send(()); // the thread has ended if there is no socket
+            dht.search(self.torrent);
         }
     }
 
@@ -184,56 +190,10 @@ impl Finder {
     }
 }
 
-/// How often the DHT is asked again, and how often at most.
-const AGAIN: Duration = Duration::from_secs(300);
-const SOONEST: Duration = Duration::from_secs(2);
-
-/// Starts a thread with a node of the DHT on the same port over UDP, which lives as long as the program. A message
-/// makes it look for peers again.
-fn search(args: &Share, own: SocketAddr, torrent: InfoHash, mailbox: Mailbox) -> Sender<()> {
-    let nodes = args.nodes.clone();
-    let trace = args.trace;
-    // uTP has the UDP port of our number.
-    let socket = if args.utp { SocketAddr::new(own.ip(), 0) } else { own };
-    let (sender, hungry) = channel();
-    std::thread::spawn(move || {
-        let node = Node::open(socket, &nodes, trace);
-        let ran = node.and_then(|node| look(node, &nodes, own, torrent, &hungry, &mailbox));
-        if let Err(error) = ran {
-            eprintln!("the DHT: {error}");
-        }
-    });
-    sender
-}
-
-fn look(
-    mut node: Node,
-    nodes: &[SocketAddr],
-    own: SocketAddr,
-    torrent: InfoHash,
-    hungry: &Receiver<()>,
-    mailbox: &Mailbox,
-) -> Result<(), String> {
-    let mut asked: Option<Instant> = None;
-    let mut wanted = false;
-    loop {
-        wanted |= hungry.try_iter().count() > 0;
-        let wait = if wanted { SOONEST } else { AGAIN };
-        if asked.is_none_or(|asked| asked.elapsed() >= wait) {
-            if node.known() == 0 {
-                for addr in nodes {
-                    node.add(*addr); // it may have come up meanwhile
-                }
-            } else if node.find(torrent, Some(own.port())) {
-                asked = Some(Instant::now());
-                wanted = false;
-            }
-        }
-        for event in node.turn(Duration::from_millis(200))? {
-            if let NodeEvent::Peers(_, peers) = event {
-                let source = "the DHT".into();
-                mailbox.send(Found { source, kind: PeerSource::Dht, peers, external: None });
-            }
+impl Drop for Finder {
+    fn drop(&mut self) {
+        if let Some(dht) = &self.dht {
+            dht.forget(self.torrent);
         }
     }
 }

@@ -38,9 +38,6 @@ pub fn make(args: &Make) -> Result<(), String> {
     }
     let total = files.iter().map(|file| file.len).sum();
     let piece_len = args.piece_len.unwrap_or_else(|| piece_len_for(total));
-    if args.version() == Version::Hybrid && !root.is_file() {
-        return Err("both versions are made for one file; for a folder, take --v2 or none".into());
-    }
     let hashes = hash(&root, &files, total, piece_len, args.version()).map_err(named)?;
     let roots = roots(&files, &hashes.v2, piece_len);
     let Hashes { v1, v2 } = &hashes;
@@ -182,10 +179,13 @@ struct Hashes {
 }
 
 impl Hashes {
-    /// Hashes a piece; `height` is that of its tree, if there is one.
-    fn push(&mut self, piece: &[u8], version: Version, height: u8) {
+    /// Hashes a piece, behind which version 1 has zeros; `height` is that of its tree, if there is one.
+    fn push(&mut self, piece: &[u8], zeros: usize, version: Version, height: u8) {
         if version != Version::V2 {
-            self.v1.push(PieceHasher::digest(piece));
+            let mut hasher = PieceHasher::new();
+            hasher.update(piece);
+            hasher.update(&vec![0; zeros]);
+            self.v1.push(hasher.finish());
         }
         if version != Version::V1 {
             let mut tree = MerkleHasher::new();
@@ -209,7 +209,7 @@ fn roots(files: &[Found], mut layers: &[MerkleHash], piece_len: u32) -> Vec<Opti
     each.collect()
 }
 
-/// Hashes all files, one behind the other; of version 2, each begins with a piece.
+/// Hashes all files, one behind the other; of version 2, each begins with a piece, before which a hybrid torrent has padding.
 fn hash(
     root: &Path,
     files: &[Found],
@@ -221,7 +221,7 @@ fn hash(
     let mut done = 0;
     let meter = progress::Meter::new(0, total);
     let mut piece = Vec::with_capacity(piece_len as usize);
-    for file in files {
+    for (nth, file) in files.iter().enumerate() {
         // A file of less than a piece has a tree of its own height.
         let leaves = file.len.div_ceil(u64::from(BLOCK_LEN));
         let short = file.len < u64::from(piece_len);
@@ -233,7 +233,7 @@ fn hash(
             let room = u64::from(piece_len) - piece.len() as u64;
             let len = (&mut opened).take(room).read_to_end(&mut piece)?;
             if piece.len() == piece_len as usize {
-                hashes.push(&piece, version, tree);
+                hashes.push(&piece, 0, version, tree);
                 piece.clear();
             } else if len == 0 {
                 break;
@@ -242,12 +242,14 @@ fn hash(
             progress::show(|| format!("hashing: {}", meter.describe(done)));
         }
         if version != Version::V1 && !piece.is_empty() {
-            hashes.push(&piece, version, tree);
+            let padded = version == Version::Hybrid && nth + 1 < files.len();
+            let zeros = if padded { piece_len as usize - piece.len() } else { 0 };
+            hashes.push(&piece, zeros, version, tree);
             piece.clear();
         }
     }
     if !piece.is_empty() {
-        hashes.push(&piece, version, 0);
+        hashes.push(&piece, 0, version, 0);
     }
     Ok(hashes)
 }

@@ -1,10 +1,12 @@
 //! Makes, shows, seeds and downloads torrents over TCP and uTP.
 //!
-//! One thread owns the `Torrent`, all sockets and the files; another asks the trackers.
+//! One thread owns each `Torrent`, all sockets and the files; others ask the trackers and the DHT.
 
 mod args;
+mod dht;
 mod fetch;
 mod finder;
+mod incoming;
 mod json;
 mod limit;
 mod make;
@@ -16,10 +18,12 @@ mod report;
 mod selection;
 mod session;
 mod setup;
+mod shared;
 mod show;
 mod start;
 mod storage;
 mod summary;
+mod torrents;
 mod trace;
 mod trackers;
 mod trees;
@@ -29,6 +33,7 @@ mod web_session;
 
 use examples::cli::{self, Exit};
 
+use args::Share;
 pub use args::{Get, Make, Seed, Show};
 
 /// Runs `torrent make`.
@@ -45,10 +50,20 @@ pub fn show(args: &Show) -> cli::Result {
 
 /// Runs `torrent seed`.
 pub fn seed(args: Seed, quiet: bool) -> cli::Result {
-    start::share(&args.into(), quiet)
+    share(args.try_into(), quiet)
 }
 
 /// Runs `torrent get`.
 pub fn get(args: Get, quiet: bool) -> cli::Result {
-    start::share(&args.into(), quiet)
+    share(args.try_into(), quiet)
+}
+
+fn share(args: Result<Share, String>, quiet: bool) -> cli::Result {
+    match args {
+        Ok(args) => start::share(&args, quiet),
+        Err(error) => {
+            eprintln!("error: {error}\n\nFor more information, try '--help'.");
+            Ok(Exit::Usage)
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The connections of a torrent, encrypted or not, and what other threads send to its loop.
+//! The connections of all torrents, encrypted or not, and what other threads send to their loop.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -52,6 +52,7 @@ const REMEMBERED: usize = 1_000;
 /// Addresses of peers, and where they were found.
 #[derive(Debug)]
 pub struct Found {
+    pub torrent: InfoHash,
     pub source: String,
     pub kind: PeerSource,
     pub peers: Vec<SocketAddr>,
@@ -65,12 +66,16 @@ pub enum NetEvent {
     Opened {
         conn: ConnId,
         addr: SocketAddr,
-        dialled: bool,
+        /// The torrent for which it was dialled; `None` if the peer dialled.
+        dialled: Option<InfoHash>,
     },
     Bytes(ConnId),
     Closed(ConnId),
     /// A peer could not be reached by any attempt that the policy allows.
-    DialFailed(SocketAddr),
+    DialFailed {
+        addr: SocketAddr,
+        torrent: InfoHash,
+    },
     Found(Found),
     /// A part of a response of a web seed.
     Web(WebPart),
@@ -93,6 +98,7 @@ pub struct Net {
 #[derive(Debug, Clone, Copy)]
 struct Dial {
     addr: SocketAddr,
+    torrent: InfoHash,
     attempt: usize,
 }
 
@@ -104,7 +110,7 @@ pub struct Link {
     stream: EncryptedStream,
     waiting: Vec<u8>, // payload that was to be sent before encryption was agreed on
     attempt: usize,
-    dialled: bool,
+    dialled: Option<InfoHash>, // for this torrent
     reported: bool,
     answered: bool, // payload was received
     since: Duration,
@@ -129,9 +135,9 @@ impl Net {
         Ok(Self { tcp, utp, policy, torrents, dials, links, attempts, trace })
     }
 
-    /// Sets the torrents that peers may name when they encrypt: both hashes of a hybrid torrent.
-    pub fn set_torrents(&mut self, torrents: impl IntoIterator<Item = InfoHash>) {
-        self.torrents = torrents.into_iter().collect();
+    /// Adds torrents that peers may name when they encrypt: both hashes of a hybrid torrent.
+    pub fn add_torrents(&mut self, torrents: impl IntoIterator<Item = InfoHash>) {
+        self.torrents.extend(torrents);
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -162,14 +168,14 @@ impl Net {
     }
 
     /// Begins to dial; `Opened` or `DialFailed` follows. Returns whether the system tries.
-    pub fn dial(&mut self, addr: SocketAddr) -> bool {
+    pub fn dial(&mut self, torrent: InfoHash, addr: SocketAddr) -> bool {
         let attempt = self.attempts.get(&addr).copied().unwrap_or_default();
-        (attempt..self.ways()).any(|attempt| self.dial_by(addr, attempt))
+        (attempt..self.ways()).any(|attempt| self.dial_by(Dial { addr, torrent, attempt }))
     }
 
     /// Begins to dial over uTP, if that is on, for a peer that dials us at the same time.
-    pub fn dial_utp(&mut self, addr: SocketAddr) -> bool {
-        self.utp.is_some() && self.dial_by(addr, 0)
+    pub fn dial_utp(&mut self, torrent: InfoHash, addr: SocketAddr) -> bool {
+        self.utp.is_some() && self.dial_by(Dial { addr, torrent, attempt: 0 })
     }
 
     /// Returns the number of attempts: those of the policy, over each transport.
@@ -177,7 +183,8 @@ impl Net {
         self.policy.attempts().len() * if self.utp.is_some() { 2 } else { 1 }
     }
 
-    fn dial_by(&mut self, addr: SocketAddr, attempt: usize) -> bool {
+    fn dial_by(&mut self, dial: Dial) -> bool {
+        let Dial { addr, attempt, .. } = dial;
         let now = self.now();
         let first_of_tcp = self.ways() - self.policy.attempts().len();
         let conn = match &mut self.utp {
@@ -185,7 +192,7 @@ impl Net {
             _ => self.tcp.dial(addr),
         };
         if let Some(conn) = conn {
-            self.dials.insert(conn, Dial { addr, attempt });
+            self.dials.insert(conn, dial);
         }
         conn.is_some()
     }
@@ -297,15 +304,16 @@ impl Net {
             println!("{addr}: connected over uTP");
         }
         let attempt = dial.map_or(0, |dial| dial.attempt);
+        let dialled = dial.filter(|_| dialled).map(|dial| dial.torrent);
         let attempts = self.policy.attempts();
         let encrypts = attempts.iter().cycle().nth(attempt) == Some(&Attempt::Encrypted);
         let seed = u64::from_le_bytes(random());
-        let stream = match (dialled, self.torrents.first()) {
-            (false, _) => EncryptedStream::accept(self.policy, random(), seed),
-            (true, Some(torrent)) if encrypts => {
-                EncryptedStream::dial(self.policy, *torrent, random(), seed)
+        let stream = match dialled {
+            None => EncryptedStream::accept(self.policy, random(), seed),
+            Some(torrent) if encrypts => {
+                EncryptedStream::dial(self.policy, torrent, random(), seed)
             }
-            _ => EncryptedStream::plain(),
+            Some(_) => EncryptedStream::plain(),
         };
         let since = self.now();
         let received = Vec::new();
@@ -322,7 +330,7 @@ impl Net {
     /// Reports a connection on which payload can be sent, or on which the peer speaks first.
     fn report(&mut self, conn: ConnId, events: &mut Vec<NetEvent>) {
         let Some(link) = self.links.get_mut(&conn) else { return };
-        if !link.reported && (!link.dialled || link.stream.is_ready()) {
+        if !link.reported && (link.dialled.is_none() || link.stream.is_ready()) {
             link.reported = true;
             events.push(NetEvent::Opened { conn, addr: link.addr, dialled: link.dialled });
         }
@@ -362,7 +370,7 @@ impl Net {
         }
         if arrived && !link.answered {
             link.answered = true;
-            if link.dialled {
+            if link.dialled.is_some() {
                 self.attempts.insert(link.addr, link.attempt);
             }
         }
@@ -396,9 +404,10 @@ impl Net {
     fn ended(&mut self, conn: ConnId, events: &mut Vec<NetEvent>) {
         if let Some(dial) = self.dials.remove(&conn) {
             let first_of_tcp = self.ways() - self.policy.attempts().len();
-            let retried = dial.attempt < first_of_tcp && self.dial_by(dial.addr, first_of_tcp);
+            let again = Dial { attempt: first_of_tcp, ..dial };
+            let retried = dial.attempt < first_of_tcp && self.dial_by(again);
             if !retried {
-                events.push(NetEvent::DialFailed(dial.addr));
+                events.push(NetEvent::DialFailed { addr: dial.addr, torrent: dial.torrent });
             }
         }
         let Some(link) = self.links.remove(&conn) else { return };
@@ -408,15 +417,17 @@ impl Net {
             return;
         }
         let more = link.attempt + 1 < self.ways();
-        if link.dialled && !(more && self.dial(link.addr)) {
-            events.push(NetEvent::DialFailed(link.addr));
+        if let Some(torrent) = link.dialled
+            && !(more && self.dial(torrent, link.addr))
+        {
+            events.push(NetEvent::DialFailed { addr: link.addr, torrent });
         }
     }
 
     /// Remembers that the next attempt is another one, if this one got no answer.
     fn note_end(&mut self, link: &Link) {
         let attempts = self.ways();
-        if link.dialled && !link.answered && attempts > 1 {
+        if link.dialled.is_some() && !link.answered && attempts > 1 {
             if self.attempts.len() >= REMEMBERED {
                 self.attempts.clear();
             }

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::IsTerminal as _;
 
+use bittorrent_pieces::InfoHash;
 use examples::progress::{self, size, span};
 
 use super::json::Json;
@@ -13,8 +14,16 @@ use super::json::Json;
 pub struct Report {
     json: bool,
     quiet: bool,
+    torrent: Option<Label>,
     shown: Duration, // when the progress was last printed
     counted: [u64; 2],
+}
+
+/// The torrent that an event is about, if there are several.
+#[derive(Debug)]
+struct Label {
+    info_hash: InfoHash,
+    name: String,
 }
 
 /// How far a torrent is.
@@ -34,7 +43,27 @@ pub struct Progress {
 
 impl Report {
     pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, shown: Duration::ZERO, counted: [0; 2] }
+        Self { json, quiet, torrent: None, shown: Duration::ZERO, counted: [0; 2] }
+    }
+
+    /// Names the torrent in all events.
+    pub fn label(&mut self, info_hash: InfoHash, name: String) {
+        self.torrent = Some(Label { info_hash, name });
+    }
+
+    /// Replaces the name of the torrent, if events name it.
+    pub fn rename(&mut self, name: String) {
+        if let Some(label) = &mut self.torrent {
+            label.name = name;
+        }
+    }
+
+    /// Returns a text that names the torrent if there are several.
+    fn labelled(&self, text: String) -> String {
+        match &self.torrent {
+            Some(Label { name, .. }) => format!("{name}: {text}"),
+            None => text,
+        }
     }
 
     /// Prints an event: its name and fields as JSON, or a sentence.
@@ -47,10 +76,12 @@ impl Report {
         progress::clear();
         if self.json {
             let mut all = vec![("event", Json::text(event))];
+            let torrent = self.torrent.as_ref().map(|label| Json::text(label.info_hash));
+            all.extend(torrent.map(|torrent| ("torrent", torrent)));
             all.extend(fields);
             println!("{}", Json::Object(all));
         } else {
-            println!("{}", sentence());
+            println!("{}", self.labelled(sentence()));
         }
     }
 
@@ -82,21 +113,25 @@ impl Report {
             self.event("warning", vec![("text", Json::text(text))], String::new);
         } else {
             progress::clear();
-            eprintln!("warning: {text}");
+            eprintln!("warning: {}", self.labelled(text.to_owned()));
         }
+    }
+
+    /// Returns whether the progress is a line of a terminal that is written again and again: that of one torrent is.
+    fn is_live(&self) -> bool {
+        self.torrent.is_none() && std::io::stderr().is_terminal()
     }
 
     /// Returns whether it is time for the next line of progress: on a terminal and as JSON every second, else every
     /// ten.
     pub fn is_due(&self, now: Duration) -> bool {
-        let often = self.json || std::io::stderr().is_terminal();
+        let often = self.json || self.is_live();
         let interval = Duration::from_secs(if often { 1 } else { 10 });
         now.saturating_sub(self.shown) >= interval
     }
 
     /// Prints how far it is.
     pub fn progress(&mut self, now: Duration, state: &Progress, last: bool) {
-        let terminal = std::io::stderr().is_terminal();
         let since = now.saturating_sub(self.shown);
         let seconds = since.as_secs_f64().max(0.001);
         let rate = |all: u64, counted: u64| (all.saturating_sub(counted) as f64 / seconds) as u64;
@@ -106,11 +141,11 @@ impl Report {
         self.counted = [state.received, state.sent];
         if self.json {
             self.event("progress", state.fields(down, up), String::new);
-        } else if terminal && !last {
+        } else if self.is_live() && !last {
             progress::show(|| state.line(down, up));
         } else if !self.quiet {
             progress::clear();
-            eprintln!("{}", state.line(down, up));
+            eprintln!("{}", self.labelled(state.line(down, up)));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The torrent among its peers until it has what it wants.
+//! A torrent among its peers until it has what it wants.
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use bittorrent_pieces::bitfield::Bitfield;
@@ -13,17 +13,16 @@ use bittorrent_pieces::{
     CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Side, Torrent,
     TorrentVec,
 };
-use examples::cli::Exit;
 use examples::interrupt;
 
 use super::args::Share;
 use super::finder::Finder;
 use super::json::Json;
-use super::limit::RateLimit;
-use super::net::{Net, NetEvent, side};
+use super::net::{NetEvent, side};
 use super::parts::Parts;
 use super::relays::Relays;
 use super::report::{Progress, Report};
+use super::shared::Shared;
 use super::storage::{SLICE, Storage};
 use super::summary::{End, summary};
 use super::trace::trace;
@@ -36,10 +35,12 @@ const UNSENT: usize = 128 << 10;
 const DELIVERY: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// A torrent and what it needs of the machine it runs on.
+/// A torrent and what it needs for itself.
 pub struct Session<'a> {
     pub args: &'a Share,
-    pub net: Net,
+    /// Its place on the command line.
+    pub number: usize,
+    pub conns: BTreeSet<ConnId>,
     pub torrent: Torrent<TorrentVec>,
     pub storage: Storage,
     pub parts: Parts<'a>,
@@ -48,8 +49,6 @@ pub struct Session<'a> {
     pub finder: Finder,
     pub report: Report,
     pub checks: VecDeque<PieceCheck>,
-    pub down: RateLimit,
-    pub up: RateLimit,
     pub sent: u64,
     pub received: u64,
     /// The number of pieces when it was last looked whether all that are wanted are there.
@@ -68,88 +67,96 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     /// Goes on with the connections over which the info dictionary came.
-    pub fn take_over(&mut self, kept: Vec<(ConnId, Side, Vec<u8>)>) -> io::Result<()> {
+    pub fn take_over(
+        &mut self,
+        shared: &mut Shared,
+        kept: Vec<(ConnId, Side, Vec<u8>)>,
+    ) -> io::Result<()> {
         for (id, side, mut bytes) in kept {
-            let now = self.net.now();
-            let Some(link) = self.net.link(id) else { continue };
+            let now = shared.net.now();
+            let Some(link) = shared.net.link(id) else { continue };
             bytes.append(&mut link.received);
             link.received = bytes;
             let addr = link.addr;
             if self.torrent.take_over(now, id, side).is_ok() {
+                self.conns.insert(id);
                 self.torrent.set_address(id, addr);
-                self.read(id)?;
+                self.read(shared, id)?;
             } else {
                 self.finder.closed(now, id, Ending::NotNeeded);
-                self.net.close(id);
+                shared.net.close(id);
             }
         }
         Ok(())
     }
 
-    /// Runs until there is nothing more to do, a limit is reached, or a signal comes. The trackers receive `stopped` at the
-    /// end, and what is needed to continue is saved.
-    pub fn run(mut self) -> io::Result<Exit> {
-        let done = self.trade();
+    /// Saves what is needed to continue. Returns the finder: when it is dropped, the trackers receive `stopped`, which may
+    /// take seconds.
+    pub fn end(mut self, end: Option<End>) -> Finder {
         self.parts.set_peers(self.finder.encode());
         self.parts.set_have(self.torrent.have(), self.storage.stamps());
         self.parts.save();
         let state = self.state();
         self.finder.progress(self.left(), self.sent, self.received);
-        drop(self.finder); // announces `stopped` to the trackers
-        let end = done?;
-        summary(&self.report, &state, end);
-        Ok(if end == End::Complete { Exit::Success } else { Exit::Stopped })
+        if let Some(end) = end {
+            summary(&self.report, &state, end);
+        }
+        self.finder
     }
 
-    fn trade(&mut self) -> io::Result<End> {
-        self.note_completion()?;
-        loop {
-            if interrupt::interrupted() {
-                return Ok(End::Signal);
-            }
-            if self.complete_since.is_some() && self.gave_enough() {
-                return Ok(End::Complete);
-            }
-            let idle = self.net.now().saturating_sub(self.progressed);
-            if self.complete_since.is_none() && self.args.timeout.is_some_and(|most| idle >= most) {
-                self.report.gave_up(idle);
-                return Ok(End::GaveUp);
-            }
-            for conn in self.finder.turn(&mut self.net) {
-                self.torrent.handle_closed(self.net.now(), conn);
-                self.net.close(conn);
-            }
-            let wait = self.wait();
-            for event in self.net.turn(Some(wait))? {
-                self.handle(event)?;
-            }
-            let now = self.net.now();
-            if self.torrent.poll_timeout().is_some_and(|at| at <= now) {
-                self.torrent.handle_timeout(now);
-            }
-            self.hash()?;
-            self.flush()?;
-            self.turn_web_seeds()?;
-            if self.report.is_due(now) {
-                self.finder.progress(self.left(), self.sent, self.received);
-                let state = self.state();
-                self.report.progress(now, &state, false);
-            }
-            self.parts.save_if_due();
-            self.note_completion()?;
+    /// What is due before the next wait: closes and dials. Returns why the session is at its end, if it is.
+    pub fn begin_turn(&mut self, shared: &mut Shared) -> Option<End> {
+        if interrupt::interrupted() {
+            return Some(End::Signal);
         }
+        if self.complete_since.is_some() && self.gave_enough(shared) {
+            return Some(End::Complete);
+        }
+        let idle = shared.net.now().saturating_sub(self.progressed);
+        if self.complete_since.is_none() && self.args.timeout.is_some_and(|most| idle >= most) {
+            self.report.gave_up(idle);
+            return Some(End::GaveUp);
+        }
+        for conn in self.finder.turn(&mut shared.net) {
+            self.torrent.handle_closed(shared.net.now(), conn);
+            self.close(shared, conn);
+        }
+        None
+    }
+
+    /// What is due after the wait: timers, checks of pieces, and whatever there is to send.
+    pub fn end_turn(&mut self, shared: &mut Shared) -> io::Result<()> {
+        let now = shared.net.now();
+        if self.torrent.poll_timeout().is_some_and(|at| at <= now) {
+            self.torrent.handle_timeout(now);
+        }
+        self.hash(shared)?;
+        self.flush(shared)?;
+        self.turn_web_seeds(shared)?;
+        if self.report.is_due(now) {
+            self.finder.progress(self.left(), self.sent, self.received);
+            let state = self.state();
+            self.report.progress(now, &state, false);
+        }
+        self.parts.save_if_due();
+        self.note_completion(shared)
+    }
+
+    fn close(&mut self, shared: &mut Shared, conn: ConnId) {
+        self.conns.remove(&conn);
+        shared.net.close(conn);
     }
 
     /// Returns how long nothing happens unless a peer sends something: at most a second.
-    fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self, shared: &mut Shared) -> Duration {
         if !self.checks.is_empty() {
             return Duration::ZERO;
         }
-        let now = self.net.now();
+        let now = shared.net.now();
         let deadlines = [self.torrent.poll_timeout(), self.finder.poll_timeout()];
         let web = self.web_seeds.iter().map(|web| web.machine.poll_timeout());
         let due = deadlines.into_iter().chain(web).flatten().map(|at| at.saturating_sub(now));
-        let limits = [self.down.wait(), self.up.wait()].into_iter().flatten();
+        let limits = [shared.down.wait(), shared.up.wait()].into_iter().flatten();
         due.chain(limits).chain([Duration::from_secs(1)]).min().unwrap_or_default()
     }
 
@@ -165,11 +172,11 @@ impl Session<'_> {
     }
 
     /// Finishes the files once everything that is wanted is there.
-    fn note_completion(&mut self) -> io::Result<()> {
+    pub fn note_completion(&mut self, shared: &Shared) -> io::Result<()> {
         if self.complete_since.is_some() || !self.has_all_wanted() {
             return Ok(());
         }
-        let now = self.net.now();
+        let now = shared.net.now();
         self.complete_since = Some(now);
         for web in core::mem::take(&mut self.web_seeds) {
             self.torrent.handle_closed(now, web.conn);
@@ -196,8 +203,8 @@ impl Session<'_> {
     }
 
     /// Returns whether a complete torrent was given to others as the user wants.
-    fn gave_enough(&mut self) -> bool {
-        let now = self.net.now();
+    fn gave_enough(&mut self, shared: &mut Shared) -> bool {
+        let now = shared.net.now();
         let time = now.saturating_sub(self.complete_since.unwrap_or_default());
         if !self.args.keep || self.args.seed_time.is_some_and(|most| time >= most) {
             return true;
@@ -207,7 +214,7 @@ impl Session<'_> {
         }
         // The last blocks are to arrive before the connections end.
         let since = now.saturating_sub(*self.enough_since.get_or_insert(now));
-        let unsent = self.net.ids().into_iter().any(|id| self.net.unsent(id) > 0);
+        let unsent = self.conns.iter().any(|id| shared.net.unsent(*id) > 0);
         since >= if unsent { DELIVERY } else { FAREWELL }
     }
 
@@ -216,17 +223,20 @@ impl Session<'_> {
         self.sent as f64 / self.torrent.geometry().total().max(1) as f64
     }
 
-    fn handle(&mut self, event: NetEvent) -> io::Result<()> {
-        let now = self.net.now();
+    pub fn handle(&mut self, shared: &mut Shared, event: NetEvent) -> io::Result<()> {
+        let now = shared.net.now();
         match event {
-            NetEvent::Opened { conn, addr, dialled } => self.opened(conn, addr, dialled),
-            NetEvent::Bytes(conn) => self.read(conn)?,
+            NetEvent::Opened { conn, addr, dialled } => {
+                self.opened(shared, conn, addr, dialled.is_some());
+            }
+            NetEvent::Bytes(conn) => self.read(shared, conn)?,
             NetEvent::Closed(conn) => {
+                self.conns.remove(&conn);
                 self.torrent.handle_closed(now, conn);
                 self.finder.closed(now, conn, Ending::Lost);
                 self.relays.forget(conn);
             }
-            NetEvent::DialFailed(addr) => {
+            NetEvent::DialFailed { addr, .. } => {
                 self.finder.dial_failed(now, addr);
                 if let Some(relay) = self.relays.take(addr) {
                     self.torrent.rendezvous(relay, addr);
@@ -234,43 +244,44 @@ impl Session<'_> {
             }
             NetEvent::Found(found) => {
                 self.report.found(&found.source, found.peers.len());
-                self.finder.found(&self.net, found);
+                self.finder.found(&shared.net, found);
             }
             NetEvent::Web(part) => self.web_arrived(part),
         }
         Ok(())
     }
 
-    fn opened(&mut self, conn: ConnId, addr: SocketAddr, dialled: bool) {
-        let now = self.net.now();
+    fn opened(&mut self, shared: &mut Shared, conn: ConnId, addr: SocketAddr, dialled: bool) {
+        let now = shared.net.now();
         // The book did not ask for a dial that a relay asked for.
         let asked = dialled && !self.relays.end(addr);
         if self.finder.opened(now, conn, addr, asked).is_err() {
-            self.net.close(conn);
+            shared.net.close(conn);
         } else if self.torrent.handle_connected(now, conn, side(dialled)).is_err() {
             self.finder.closed(now, conn, Ending::NotNeeded);
-            self.net.close(conn);
+            shared.net.close(conn);
         } else {
+            self.conns.insert(conn);
             self.torrent.set_address(conn, addr);
         }
     }
 
     /// Hands the torrent what a connection has received.
-    fn read(&mut self, id: ConnId) -> io::Result<()> {
-        let now = self.net.now();
-        let Some(link) = self.net.link(id) else { return Ok(()) };
+    fn read(&mut self, shared: &mut Shared, id: ConnId) -> io::Result<()> {
+        let now = shared.net.now();
+        let Some(link) = shared.net.link(id) else { return Ok(()) };
         let received = core::mem::take(&mut link.received);
         let addr = link.addr;
         let mut used = 0;
-        while used < received.len() && self.down.allows(now) {
-            let consumed = self.accept(id, &received[used..])?;
+        while used < received.len() && shared.down.allows(now) {
+            let consumed = self.accept(shared, id, &received[used..])?;
             if consumed == 0 {
                 break;
             }
             trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
             used += consumed;
         }
-        if let Some(link) = self.net.link(id) {
+        if let Some(link) = shared.net.link(id) {
             link.received = received;
             link.received.drain(..used);
         }
@@ -278,10 +289,10 @@ impl Session<'_> {
     }
 
     /// Hands the torrent the message at the front of what a peer sent; returns its length, or 0 for now.
-    pub fn accept(&mut self, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
-        let now = self.net.now();
+    pub fn accept(&mut self, shared: &mut Shared, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
+        let now = shared.net.now();
         let Ok(handled) = self.torrent.handle_bytes(now, id, bytes) else { return Ok(0) };
-        self.down.pass(handled.consumed);
+        shared.down.pass(handled.consumed);
         match handled.outcome {
             Some(Outcome::Block { block, data }) => {
                 self.storage.write(block, data)?;
@@ -298,14 +309,18 @@ impl Session<'_> {
                     self.finder.add(now, PeerSource::Exchange(id), [addr]);
                 }
             }
-            Some(Outcome::Holepunch(addr)) if self.net.dial_utp(addr) => self.relays.begin(addr),
+            Some(Outcome::Holepunch(addr))
+                if shared.net.dial_utp(self.metainfo.info_hash(), addr) =>
+            {
+                self.relays.begin(addr);
+            }
             _ => {}
         }
         Ok(handled.consumed)
     }
 
     /// Hashes a slice of a piece that is to be checked.
-    fn hash(&mut self) -> io::Result<()> {
+    fn hash(&mut self, shared: &Shared) -> io::Result<()> {
         let Some(check) = self.checks.front_mut() else { return Ok(()) };
         if let Some(block) = check.next(SLICE) {
             let mut slice = vec![0; block.len as usize];
@@ -315,7 +330,7 @@ impl Session<'_> {
         if check.next(SLICE).is_none()
             && let Some(check) = self.checks.pop_front()
         {
-            let now = self.net.now();
+            let now = shared.net.now();
             self.parts.close(check.piece());
             self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
         }
@@ -323,22 +338,22 @@ impl Session<'_> {
     }
 
     /// Handles the events of the torrent, and sends what is due.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, shared: &mut Shared) -> io::Result<()> {
         while let Some(event) = self.torrent.poll_event() {
-            self.react(event)?;
+            self.react(shared, event)?;
         }
         let mut buf = vec![0; transmit_len(self.torrent.geometry().pieces()).max(HASHES_LEN)];
-        for id in self.net.ids() {
-            self.transmit(id, &mut buf)?;
-            if self.net.link(id).is_some_and(|link| !link.received.is_empty()) {
-                self.read(id)?; // what was too much before may fit now
+        for id in self.conns.clone() {
+            self.transmit(shared, id, &mut buf)?;
+            if shared.net.link(id).is_some_and(|link| !link.received.is_empty()) {
+                self.read(shared, id)?; // what was too much before may fit now
             }
         }
         Ok(())
     }
 
-    pub fn react(&mut self, event: Event) -> io::Result<()> {
-        let now = self.net.now();
+    pub fn react(&mut self, shared: &mut Shared, event: Event) -> io::Result<()> {
+        let now = shared.net.now();
         match event {
             Event::Connected { conn, .. } => self.finder.handshake(now, conn),
             Event::Verify { piece } => {
@@ -351,11 +366,11 @@ impl Session<'_> {
                 if reason == CloseReason::Corrupt {
                     self.parts.forget(conn);
                 }
-                if let Some(link) = self.net.link(conn) {
+                if let Some(link) = shared.net.link(conn) {
                     self.report.closed(link.addr, &reason);
                 }
                 self.finder.closed(now, conn, reason.into());
-                self.net.close(conn);
+                self.close(shared, conn);
                 self.end_web_seed(conn, &reason);
             }
             _ => {}
@@ -370,23 +385,23 @@ impl Session<'_> {
     }
 
     /// Sends what is due to a peer, as far as its socket and the limit allow.
-    fn transmit(&mut self, id: ConnId, buf: &mut [u8]) -> io::Result<()> {
-        let now = self.net.now();
-        while self.net.unsent(id) < UNSENT && self.up.allows(now) {
+    fn transmit(&mut self, shared: &mut Shared, id: ConnId, buf: &mut [u8]) -> io::Result<()> {
+        let now = shared.net.now();
+        while shared.net.unsent(id) < UNSENT && shared.up.allows(now) {
             let sent = self.torrent.poll_transmit_to(id, buf);
             let Some(sent) = sent.map_err(io::Error::other)? else { break };
-            let Some(addr) = self.net.link(id).map(|link| link.addr) else { break };
+            let Some(addr) = shared.net.link(id).map(|link| link.addr) else { break };
             let mut bytes = buf[..sent.len].to_vec();
             if let Some(block) = sent.block {
                 bytes.resize(sent.len + block.len as usize, 0);
                 self.storage.read(block, &mut bytes[sent.len..])?;
                 self.sent += u64::from(block.len);
-                self.up.pass(block.len as usize);
+                shared.up.pass(block.len as usize);
                 bytes.resize(bytes.len() + sent.padding as usize, 0);
             }
             bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
             trace(self.args.trace, "->", addr, &bytes);
-            self.net.send(id, &mut bytes);
+            shared.net.send(id, &mut bytes);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a session begins with: the files, what is right of them, and the machine.
 
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
 use bittorrent_pieces::merkle::MerkleHash;
@@ -14,16 +14,17 @@ use bittorrent_pieces::{
 use examples::progress::size;
 use examples::random::random;
 
-use super::args::Share;
+use super::args::{Item, Share};
 use super::finder::{Finder, PEERS};
 use super::json::Json;
-use super::limit::RateLimit;
 use super::net::Net;
+use super::open_files::TorrentFiles;
 use super::parts::Parts;
 use super::relays::Relays;
 use super::report::Report;
 use super::selection::{self, Numbers};
 use super::session::{Session, left};
+use super::shared::Shared;
 use super::storage::{Storage, empty_bitfield, printable, safe_name};
 use super::trees::Trees;
 use super::web;
@@ -34,6 +35,8 @@ const PIPELINE: u16 = 250;
 /// What a session is made of.
 pub struct Setup<'a, 'm> {
     pub args: &'a Share,
+    /// Its place on the command line.
+    pub number: usize,
     /// Which files are wanted; `None` for all.
     pub files: Option<&'m Numbers>,
     pub metainfo: &'a Metainfo<'a>,
@@ -54,15 +57,15 @@ impl<'a> Setup<'a, '_> {
     /// Opens and checks the files, and starts the machine. `finder` gets the number of missing bytes.
     pub fn session(
         self,
-        net: Net,
+        shared: &Shared,
         report: Report,
-        finder: impl FnOnce(&Net, u64) -> Result<Finder, String>,
+        finder: impl FnOnce(u64) -> Result<Finder, String>,
     ) -> Result<Session<'a>, String> {
         let args = self.args;
         let (geometry, hashes) = self.trees.borrow()?;
-        let found = self.open(&report, geometry, hashes)?;
+        let found = self.open(shared, &report, geometry, hashes)?;
         let Found { storage, parts, have, leaves, wanted } = found;
-        let mut torrent = self.torrent(&net, geometry, hashes, &have, &leaves)?;
+        let mut torrent = self.torrent(&shared.net, geometry, hashes, &have, &leaves)?;
         if let Some(wanted) = &wanted {
             for piece in (0..geometry.pieces()).map(PieceIndex) {
                 if !wanted.has(piece) {
@@ -72,12 +75,13 @@ impl<'a> Setup<'a, '_> {
         }
         let kept = parts.blocks().filter(|block| torrent.restore_block(*block)).count();
         self.report_start(&report, geometry, &have, kept);
-        let mut finder = finder(&net, left(&torrent))?;
-        finder.restore(net.now(), parts.peers());
+        let mut finder = finder(left(&torrent))?;
+        finder.restore(shared.net.now(), parts.peers());
         Ok(Session {
             args,
-            progressed: net.now(),
-            net,
+            number: self.number,
+            conns: BTreeSet::new(),
+            progressed: shared.net.now(),
             torrent,
             storage,
             parts,
@@ -85,8 +89,6 @@ impl<'a> Setup<'a, '_> {
             finder,
             report,
             checks: VecDeque::new(),
-            down: RateLimit::new(args.limit_down),
-            up: RateLimit::new(args.limit_up),
             sent: 0,
             received: 0,
             checked_at: None,
@@ -100,16 +102,19 @@ impl<'a> Setup<'a, '_> {
 
     fn open(
         &self,
+        shared: &Shared,
         report: &Report,
         geometry: Geometry<'a>,
         hashes: PieceHashes<'_>,
     ) -> Result<Found<'a>, String> {
         let args = self.args;
         let name = safe_name(self.metainfo).map_err(|error| error.to_string())?;
-        let root = if args.seeds { args.path.clone() } else { args.path.join(name) };
+        let Item { path, in_folder, .. } = &args.items[self.number];
+        let root = if *in_folder { path.join(name) } else { path.clone() };
         let selected = selection::files(self.metainfo, self.files)?;
         let wanted = selection::pieces(self.metainfo, geometry, &selected)?;
-        let storage = Storage::open(self.metainfo, &root, &selected, !args.seeds);
+        let files = TorrentFiles::new(&shared.open, self.number, !args.seeds);
+        let storage = Storage::open(self.metainfo, &root, &selected, !args.seeds, files);
         let mut storage = storage.map_err(|error| error.to_string())?;
         if let Some(path) = storage.missing().filter(|_| args.seeds) {
             return Err(format!("{}: there is no such file", path.display()));

@@ -15,7 +15,7 @@ use super::storage::{printable, text};
 const LISTED: usize = 50;
 
 pub fn show(torrent: &str, json: bool) -> Result<(), String> {
-    if torrent.starts_with("magnet:") {
+    if is_magnet(torrent) {
         return show_magnet(torrent, json);
     }
     let bytes = fs::read(torrent).map_err(|error| format!("{torrent}: {error}"))?;
@@ -64,6 +64,11 @@ pub fn show(torrent: &str, json: bool) -> Result<(), String> {
 
 fn total(metainfo: &Metainfo<'_>) -> u64 {
     metainfo.files().map(|file| file.len()).sum()
+}
+
+/// Returns whether a word is a link, in whatever letters (RFC 3986, section 3.1).
+pub fn is_magnet(word: &str) -> bool {
+    word.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
 /// Returns the magnet link of a torrent.

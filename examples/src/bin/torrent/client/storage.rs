@@ -13,7 +13,7 @@ use bittorrent_pieces::{
 };
 use examples::{interrupt, progress};
 
-use super::open_files::OpenFiles;
+use super::open_files::TorrentFiles;
 use super::parts::Stamp;
 
 /// The maximum length of a path and the target of a link.
@@ -26,7 +26,7 @@ pub const SLICE: u32 = 256 << 10;
 pub struct Storage {
     geometry: Geometry<'static>,
     files: Vec<Part>,
-    open: OpenFiles,
+    open: TorrentFiles,
 }
 
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl Storage {
         root: &Path,
         selected: &[bool],
         write: bool,
+        open: TorrentFiles,
     ) -> io::Result<Self> {
         let mut files = Vec::new();
         let slots = vec![PathSlot::EMPTY; metainfo.path_slots()];
@@ -75,7 +76,7 @@ impl Storage {
             let executable = file.is_executable();
             files.push(Part { path, offset, len, selected, executable, found });
         }
-        Ok(Self { geometry: metainfo.geometry(), files, open: OpenFiles::new(write) })
+        Ok(Self { geometry: metainfo.geometry(), files, open })
     }
 
     /// Returns the first selected file that does not exist.

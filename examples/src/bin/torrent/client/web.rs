@@ -87,6 +87,11 @@ pub struct Web {
     kind: WebSeedKind,
 }
 
+/// Returns the number of the torrent to which a web seed belongs.
+pub fn torrent_of(conn: ConnId) -> usize {
+    conn.0.saturating_sub(FIRST) as usize / MOST
+}
+
 /// Returns the URLs of the web seeds of a torrent, and of the link that named it.
 pub fn urls(metainfo: &Metainfo<'_>, linked: &[String]) -> Vec<(String, WebSeedKind)> {
     let files = metainfo.web_seeds().map(text).chain(linked.iter().cloned());
@@ -102,8 +107,9 @@ pub fn urls(metainfo: &Metainfo<'_>, linked: &[String]) -> Vec<(String, WebSeedK
 }
 
 impl Web {
-    /// Starts the thread of a web seed.
+    /// Starts the thread of a web seed: the `nth` of the torrent of this number.
     pub fn start(
+        torrent: usize,
         nth: usize,
         (url, kind): (String, WebSeedKind),
         metainfo: &Metainfo<'_>,
@@ -115,7 +121,7 @@ impl Web {
         let config = WebSeedConfig::new(kind, metainfo.info_hash(), PeerId(id));
         let storage = WebSeedVec::new(metainfo, WebSeedLimits::new());
         let machine = WebSeed::new(config, geometry, storage).map_err(|error| error.to_string())?;
-        let conn = ConnId(FIRST + nth as u32);
+        let conn = ConnId(FIRST + (MOST * torrent + nth) as u32);
         let (orders, received) = channel();
         let current = Arc::new(AtomicU32::new(0));
         let theirs = Arc::clone(&current);

@@ -7,18 +7,20 @@ use bittorrent_pieces::{ConnId, Side};
 
 use super::json::Json;
 use super::session::Session;
+use super::shared::Shared;
 use super::web::{Part, Web, WebPart, urls};
 
 impl Session<'_> {
     /// Starts the web seeds of the torrent and of the link that named it.
-    pub fn start_web_seeds(&mut self, linked: &[String]) -> Result<(), String> {
+    pub fn start_web_seeds(&mut self, shared: &Shared, linked: &[String]) -> Result<(), String> {
         if !self.args.web_seeds || self.torrent.is_complete() {
             return Ok(());
         }
-        let now = self.net.now();
+        let now = shared.net.now();
         for (nth, seed) in urls(self.metainfo, linked).into_iter().enumerate() {
             let geometry = self.torrent.geometry();
-            let web = Web::start(nth, seed, self.metainfo, geometry, self.net.mailbox())?;
+            let mailbox = shared.net.mailbox();
+            let web = Web::start(self.number, nth, seed, self.metainfo, geometry, mailbox)?;
             if self.torrent.handle_connected(now, web.conn, Side::Dialled).is_ok() {
                 let fields = vec![("url", Json::text(&web.url))];
                 self.report.event("web_seed", fields, || format!("web seed {}", web.url));
@@ -47,16 +49,16 @@ impl Session<'_> {
     }
 
     /// Passes on what torrent and web seeds have for each other, and what the servers sent.
-    pub fn turn_web_seeds(&mut self) -> io::Result<()> {
+    pub fn turn_web_seeds(&mut self, shared: &mut Shared) -> io::Result<()> {
         let conns: Vec<ConnId> = self.web_seeds.iter().map(|web| web.conn).collect();
         for conn in conns {
             // The web seed may end meanwhile.
             while let Some(at) = self.web_seeds.iter().position(|web| web.conn == conn) {
-                if !self.turn_web_seed(at)? {
+                if !self.turn_web_seed(shared, at)? {
                     break;
                 }
                 while let Some(event) = self.torrent.poll_event() {
-                    self.react(event)?;
+                    self.react(shared, event)?;
                 }
             }
         }
@@ -64,14 +66,14 @@ impl Session<'_> {
     }
 
     /// Passes on what there is; returns whether anything moved.
-    fn turn_web_seed(&mut self, at: usize) -> io::Result<bool> {
-        let now = self.net.now();
+    fn turn_web_seed(&mut self, shared: &mut Shared, at: usize) -> io::Result<bool> {
+        let now = shared.net.now();
         let Some(web) = self.web_seeds.get_mut(at) else { return Ok(false) };
         let conn = web.conn;
         if web.machine.poll_timeout().is_some_and(|due| due <= now) {
             web.machine.handle_timeout(now);
         }
-        let mut moved = self.down.allows(now) && web.advance(now).is_some();
+        let mut moved = shared.down.allows(now) && web.advance(now).is_some();
         let mut buf = vec![0; web.machine.transmit_len()];
         while let Some(sent) =
             self.torrent.poll_transmit_to(conn, &mut buf).map_err(io::Error::other)?
@@ -90,7 +92,7 @@ impl Session<'_> {
         }
         moved |= sent.is_some() || event.is_some();
         if let Some(len) = sent {
-            self.accept(conn, &buf[..len])?;
+            self.accept(shared, conn, &buf[..len])?;
         }
         if let Some(WebSeedEvent::Closed { reason }) = event {
             self.torrent.handle_closed(now, conn);

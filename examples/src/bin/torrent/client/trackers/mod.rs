@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::peer_book::PeerSource;
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent, TierSlot, TrackerOrder};
 use examples::random::random;
@@ -163,7 +164,7 @@ fn ask_all(
                 again = AGAIN;
                 wait = response.interval.clamp(AGAIN, LONGEST);
                 min_wait = response.min_interval.unwrap_or(HUNGRY).clamp(AGAIN, wait);
-                report(url, response, mailbox);
+                report(url, announce.info_hash, response, mailbox);
             }
             Err(error) => {
                 eprintln!("{}: {error}", printable(url.as_bytes()));
@@ -182,13 +183,14 @@ fn ask_all(
     }
 }
 
-fn report(url: &str, response: Response, mailbox: &Mailbox) {
+fn report(url: &str, torrent: InfoHash, response: Response, mailbox: &Mailbox) {
     let source = printable(url.as_bytes());
     if let Some(warning) = &response.warning {
         eprintln!("{source}: {}", printable(warning));
     }
     let kind = PeerSource::Tracker;
-    mailbox.send(Found { source, kind, peers: response.peers, external: response.external });
+    let external = response.external;
+    mailbox.send(Found { torrent, source, kind, peers: response.peers, external });
 }
 
 /// Why the wait for the next announce is over.
