@@ -120,6 +120,13 @@ impl<'t> Groups<'t> {
     /// Returns a slot of a group whose key is not remembered any more.
     fn free_in(&self, slots: &[RouteSlot], group: usize, at: u32) -> Option<usize> {
         let (first, entries) = self.entries(slots, group);
+        if self.has_tags {
+            let unused = equal_bytes(slots.get(group)?.id(), 0).trailing_zeros() >> 3;
+            let unused = usize::try_from(unused).ok().filter(|unused| *unused < entries.len());
+            if let Some(unused) = unused {
+                return first.checked_add(unused);
+            }
+        }
         let free = entries.iter().position(|slot| !slot.is_live(self.lifetimes, at))?;
         first.checked_add(free)
     }
