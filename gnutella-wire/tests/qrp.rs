@@ -334,6 +334,23 @@ fn tables_merge_and_fold_without_false_negatives() {
     assert_eq!((QueryTable::memory_len(1), QueryTable::memory_len(4)), (1, 2));
 }
 
+/// A slot of a smaller table is set if one of those that fold into it is, whatever the sizes.
+#[test]
+fn a_folded_table_has_exactly_the_slots_that_fold() {
+    for (bits, into) in (1..=13_u8).flat_map(|bits| (1..=bits).map(move |into| (bits, into))) {
+        let byte = |n: usize| if n.is_multiple_of(5) { 1 << (n / 5 % 8) } else { 0 };
+        let bytes: Vec<u8> = (0..QueryTable::memory_len(bits)).map(byte).collect();
+        let large = QueryTable::resume(bits, &bytes[..]).unwrap();
+        let mut small = QueryTable::new(into, vec![0; QueryTable::memory_len(into)]).unwrap();
+        small.merge(&large).unwrap();
+        for slot in 0..small.slots() {
+            let mut folded = (slot << (bits - into)..).take(1 << (bits - into));
+            let expected = folded.any(|slot| large.holds(slot));
+            assert_eq!(small.holds(slot), expected, "{bits} into {into}, slot {slot}");
+        }
+    }
+}
+
 #[test]
 fn a_table_routes_by_words_and_by_urns() {
     let mut table = QueryTable::new(21, vec![0; 262_144]).unwrap();

@@ -20,6 +20,8 @@ use pow::{ByteOrder, ConnId, HashFunction, NonceField, NonceFormat, Target};
 
 const RUNS: usize = 5;
 const TIMES: u32 = 2_000;
+/// The nonces of a lease that is done soon.
+const SHORT: u64 = 8;
 const ROWS: [&str; 5] = ["share", "done", "connect and close", "idle polls", "timeout"];
 
 fn main() {
@@ -30,7 +32,7 @@ fn main() {
     }
     println!("   1,000 / 10");
     let columns = counts.map(|count| {
-        let runs: Vec<_> = (0..RUNS).map(|_| Room::new(count).measure()).collect();
+        let runs: Vec<_> = (0..RUNS).map(|_| measure(count)).collect();
         core::array::from_fn::<_, 5, _>(|row| runs.iter().map(|run| run[row]).min())
     });
     for (row, name) in ROWS.iter().enumerate() {
@@ -43,6 +45,13 @@ fn main() {
     }
 }
 
+fn measure(workers: u32) -> [Duration; 5] {
+    let mut room = Room::new(workers, 1 << 20);
+    let share = room.shares();
+    let done = Room::new(workers, SHORT).done();
+    [share, done, room.connections(), room.idle(), room.timeouts()]
+}
+
 /// A pool whose workers all have a lease.
 struct Room {
     pool: Pool<PoolVec>,
@@ -53,8 +62,8 @@ struct Room {
 }
 
 impl Room {
-    fn new(workers: u32) -> Self {
-        let lease = NonZeroU64::new(1 << 20).expect("not 0");
+    fn new(workers: u32, nonces: u64) -> Self {
+        let lease = NonZeroU64::new(nonces).expect("not 0");
         let config = PoolConfig::new(lease, Duration::from_secs(60));
         let limits = PoolLimits::for_connections(workers as usize + 8);
         let mut pool = Pool::new(config, PoolVec::new(limits)).expect("no timeout is 0");
@@ -71,8 +80,8 @@ impl Room {
         let mut room = Self { pool, now, workers, leases: vec![], buf: vec![0; 256] };
         for worker in 0..workers {
             room.connect(worker);
+            room.poll();
         }
-        room.poll();
         assert_eq!(room.leases.len(), workers as usize);
         room
     }
@@ -105,11 +114,6 @@ impl Room {
         }));
     }
 
-    fn measure(&mut self) -> [Duration; 5] {
-        let share = self.shares();
-        [share, self.done(), self.connections(), self.idle(), self.timeouts()]
-    }
-
     /// All workers in turn find shares.
     fn shares(&mut self) -> Duration {
         let start = Instant::now();
@@ -117,26 +121,23 @@ impl Room {
             let worker = (turn * 7_919 % self.workers) as usize;
             let (conn, lease, nonce) = self.leases[worker];
             self.leases[worker].2 += 1;
+            self.now += Duration::from_millis(1);
             self.send(conn, &PoolMessage::Share { lease, nonce });
             self.poll();
         }
         start.elapsed() / TIMES
     }
 
-    /// One worker, whose shares prove what it says, is done with one lease after the other.
+    /// One worker finds all shares of a lease, and is done with it, again and again.
     fn done(&mut self) -> Duration {
-        const TIMES: u32 = 200;
+        const TIMES: u32 = 500;
         let (conn, ..) = self.leases[self.leases.len() / 2];
         let mut total = Duration::ZERO;
         for _ in 0..TIMES {
             let at = self.leases.iter().rposition(|lease| lease.0 == conn).expect("its lease");
-            let (conn, lease, nonce) = self.leases.swap_remove(at);
-            let last = nonce | ((1 << 20) - 1);
-            for nonce in last - 4..=last {
-                let _ = self.pool.handle_bytes(self.now, conn, &self.buf[..0]);
-                let message = PoolMessage::Share { lease, nonce };
-                let len = message.encode(&mut self.buf).expect("it fits");
-                let _ = self.pool.handle_bytes(self.now, conn, &self.buf[..len]);
+            let (conn, lease, first) = self.leases.swap_remove(at);
+            for nonce in first..first + SHORT {
+                self.send(conn, &PoolMessage::Share { lease, nonce });
             }
             self.poll();
             let start = Instant::now();
@@ -165,7 +166,7 @@ impl Room {
         start.elapsed() / TIMES
     }
 
-    /// The leases expire one by one: each worker has connected a millisecond after the one before.
+    /// The leases expire one by one: no two were assigned, or had a share, in the same millisecond.
     fn timeouts(&mut self) -> Duration {
         let times = self.workers.min(TIMES) / 2;
         let mut total = Duration::ZERO;

@@ -8,8 +8,8 @@ use crate::index::{count, slot};
 
 /// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
 const SLICE: usize = 4096;
-/// The number of pieces that are compared as fast as a list is read.
-const FEW: u32 = 1024;
+/// The number of pieces that are compared as fast as a list is read. Among 1,000 a list saves five sixths of a pick.
+const FEW: u32 = 512;
 /// The list is made.
 const COMPLETE: u32 = u32::MAX;
 

@@ -128,7 +128,14 @@ impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
             storage.iter_mut().zip(other.as_bytes()).for_each(|(mine, other)| *mine |= *other);
             return Ok(());
         }
-        present(other.bytes()).for_each(|slot| put(storage, slot >> folds, true));
+        let (words, _) = other.as_bytes().as_chunks();
+        if words.is_empty() || folds > 6 {
+            present(other.bytes()).for_each(|slot| put(storage, slot >> folds, true));
+        } else if folds == 1 {
+            merge_halves(storage, words);
+        } else {
+            merge_folded(storage, words, folds);
+        }
         Ok(())
     }
 }
@@ -250,6 +257,39 @@ const fn slots_of_a_byte(bits: u8) -> u8 {
         2 => 0xF0,
         _ => 0xFF,
     }
+}
+
+/// Adds the slots of a table of twice the size. By itself, since compilers turn it into vectors.
+fn merge_halves(storage: &mut [u8], words: &[[u8; 8]]) {
+    let (halves, _) = storage.as_chunks_mut();
+    for (mine, word) in halves.iter_mut().zip(words) {
+        let [a, b, c, d, ..] = halve(u64::from_be_bytes(*word)).to_be_bytes();
+        let folded = u32::from_ne_bytes([a, b, c, d]);
+        *mine = (u32::from_ne_bytes(*mine) | folded).to_ne_bytes();
+    }
+}
+
+/// Adds the slots of a table that is larger by 1 to 6 bits, 64 at a time.
+fn merge_folded(storage: &mut [u8], words: &[[u8; 8]], folds: u8) {
+    let slots = 64_u32 >> folds;
+    let mut first = 0_u32;
+    for word in words {
+        let folded = (0..folds).fold(u64::from_be_bytes(*word), |word, _| halve(word));
+        let (at, _) = place(first);
+        let mine = storage.get_mut(at..).unwrap_or_default().iter_mut();
+        mine.zip(folded.to_be_bytes()).for_each(|(mine, byte)| *mine |= byte >> (first & 7));
+        first = first.saturating_add(slots);
+    }
+}
+
+/// Returns 32 slots, the highest bits, each of which is set if one of two neighbours is.
+const fn halve(word: u64) -> u64 {
+    let word = (word | word << 1) & 0xAAAA_AAAA_AAAA_AAAA;
+    let word = (word | word << 1) & 0xCCCC_CCCC_CCCC_CCCC;
+    let word = (word | word << 2) & 0xF0F0_F0F0_F0F0_F0F0;
+    let word = (word | word << 4) & 0xFF00_FF00_FF00_FF00;
+    let word = (word | word << 8) & 0xFFFF_0000_FFFF_0000;
+    (word | word << 16) & 0xFFFF_FFFF_0000_0000
 }
 
 /// Returns where a slot lies: the byte, and the bit in it.

@@ -4,15 +4,18 @@ use super::hasher::{Hasher, Places};
 use super::slot::{Kind, RouteSlot};
 use super::{Insertion, Key, Lifetimes, Route};
 
-/// The slots of a group. The first one holds the tags of the others.
+/// The slots of a group: one for its tags, and those for keys.
 const GROUP: usize = 16;
+const ENTRIES: usize = GROUP - 1;
 
 /// The highest bit of each byte.
 const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
 /// The lowest bit of each byte.
-const LOW: u128 = HIGH >> 7;
+const LOW: u64 = 0x0101_0101_0101_0101;
 
-/// How the slots of a table are divided. A table of fewer than 16 slots is one group without tags.
+/// How the slots of a table are divided. Slot `n` holds the tags of group `n`, so that all tags lie side by side and
+/// most look-ups of unknown keys touch nothing else. Behind them are the slots for keys, group after group. A table of
+/// fewer than 16 slots is one group without tags.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Groups<'t> {
     hasher: &'t Hasher,
@@ -57,7 +60,7 @@ impl<'t> Groups<'t> {
         let overflows = |first: &RouteSlot| {
             self.has_tags && first.has_overflowed(self.lifetimes.oldest_of_all(at))
         };
-        if !slots.get(start(places.first)).is_some_and(overflows) {
+        if !slots.get(places.first).is_some_and(overflows) {
             return None;
         }
         self.find_in(slots, places.second, places.tag, id, is)
@@ -72,17 +75,16 @@ impl<'t> Groups<'t> {
         id: u128,
         is: impl Fn(&RouteSlot) -> bool,
     ) -> Option<usize> {
-        let start = start(group);
-        let slots = slots.get(start..)?;
+        let (first, entries) = self.entries(slots, group);
         let mut alike = if self.has_tags {
-            equal_bytes(slots.first()?.id(), tag)
+            equal_bytes(slots.get(group)?.id(), tag)
         } else {
-            starts_alike(slots, id)
+            starts_alike(entries, id)
         };
         while alike != 0 {
             let position = usize::try_from(alike.trailing_zeros() >> 3).ok()?;
-            if slots.get(position).is_some_and(&is) {
-                return start.checked_add(position);
+            if entries.get(position).is_some_and(&is) {
+                return first.checked_add(position);
             }
             alike &= alike.wrapping_sub(1);
         }
@@ -100,15 +102,31 @@ impl<'t> Groups<'t> {
 
     /// Returns the slots of a group for keys, and the number of the first.
     fn entries<'s>(&self, slots: &'s [RouteSlot], group: usize) -> (usize, &'s [RouteSlot]) {
-        let first = start(group);
-        let end = first.saturating_add(GROUP).min(slots.len());
-        let first = first.saturating_add(usize::from(self.has_tags));
+        let first = if self.has_tags {
+            group.saturating_mul(ENTRIES).saturating_add(self.count)
+        } else {
+            0
+        };
+        let end = first.saturating_add(ENTRIES).min(slots.len());
         (first, slots.get(first..end).unwrap_or_default())
+    }
+
+    /// Returns the group of a slot for keys, and its place there.
+    fn place_of(&self, slot: usize) -> (usize, usize) {
+        let entry = slot.saturating_sub(self.count);
+        (entry / ENTRIES, entry % ENTRIES)
     }
 
     /// Returns a slot of a group whose key is not remembered any more.
     fn free_in(&self, slots: &[RouteSlot], group: usize, at: u32) -> Option<usize> {
         let (first, entries) = self.entries(slots, group);
+        if self.has_tags {
+            let unused = equal_bytes(slots.get(group)?.id(), 0).trailing_zeros() >> 3;
+            let unused = usize::try_from(unused).ok().filter(|unused| *unused < entries.len());
+            if let Some(unused) = unused {
+                return first.checked_add(unused);
+            }
+        }
         let free = entries.iter().position(|slot| !slot.is_live(self.lifetimes, at))?;
         first.checked_add(free)
     }
@@ -176,13 +194,14 @@ impl<'t> View<'t> {
 
     /// Stores a key in a slot of one of its groups.
     fn put(&mut self, at: usize, slot: RouteSlot, places: Places) {
-        if self.groups().has_tags {
-            let group = at / GROUP;
-            if let Some(tags) = self.slots.get_mut(start(group)) {
-                tags.set_tag(at % GROUP, places.tag);
+        let groups = self.groups();
+        if groups.has_tags {
+            let (group, position) = groups.place_of(at);
+            if let Some(tags) = self.slots.get_mut(group) {
+                tags.set_tag(position, places.tag);
             }
             if group != places.first
-                && let Some(first) = self.slots.get_mut(start(places.first))
+                && let Some(first) = self.slots.get_mut(places.first)
             {
                 first.mark_overflow(slot.seen());
             }
@@ -193,22 +212,18 @@ impl<'t> View<'t> {
     }
 }
 
-/// Returns the first slot of a group.
-fn start(group: usize) -> usize {
-    group.saturating_mul(GROUP)
-}
-
 /// Returns the highest bit of each byte that equals `byte`.
 fn equal_bytes(bytes: u128, byte: u8) -> u128 {
-    let differ = bytes ^ LOW.wrapping_mul(byte.into());
+    let word = u128::from(LOW.wrapping_mul(byte.into()));
+    let differ = bytes ^ (word << 64 | word);
     // The sum has the highest bit of each byte whose other bits are not all 0, without a carry into the next.
     !((differ & !HIGH).wrapping_add(!HIGH) | differ) & HIGH
 }
 
-/// Returns the highest bit of the byte of each of up to 16 slots whose key starts like this one.
+/// Returns the highest bit of the byte of each of up to 15 slots whose key starts like this one.
 fn starts_alike(slots: &[RouteSlot], id: u128) -> u128 {
     let start = id & 0xFFFF_FFFF;
-    slots.iter().zip(0_u32..16).fold(0, |alike, (slot, position)| {
+    slots.iter().zip(0_u32..).fold(0, |alike, (slot, position)| {
         let same = u128::from(slot.id() & 0xFFFF_FFFF == start);
         alike | same << 7 << position.saturating_mul(8)
     })

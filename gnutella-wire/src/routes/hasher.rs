@@ -3,7 +3,7 @@
 use super::slot::Kind;
 use crate::rng::Rng;
 
-/// The groups that a key may lie in, and what stands for it in their first slots.
+/// The groups that a key may lie in, and its tag there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places {
     pub(super) first: usize,

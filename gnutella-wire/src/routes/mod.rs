@@ -24,8 +24,8 @@ const LAST_SECOND: u32 = (1 << 30) - 1;
 /// running in circles, it leads pongs and hits back along the path of their question, and it leads
 /// pushes back along the path of a hit.
 ///
-/// A table of 16 slots or more is divided into groups of 16. The first slot of a group holds a byte of the hash of each
-/// key in the others, so that 15 keys are compared at once. A key may lie in two groups. It lies in the first unless
+/// A table of 16 slots or more is divided into groups of 16. One slot of a group holds a byte of the hash of each key
+/// in the others, so that 15 keys are compared at once. A key may lie in two groups. It lies in the first unless
 /// that was full, and the group remembers when it last was. If both are full, another key is moved to its other group.
 /// If that fails too, the oldest key of both is replaced: a stranger who floods can shorten the memory but neither grow
 /// it nor, without the seed, aim at an entry. Up to seven slots beyond the last group may be unused.

@@ -5,7 +5,7 @@ use super::{Lifetimes, Route, RouteSource};
 /// Storage for one route: 26 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSlot {
-    id: [u8; 16], // or the tags of a group: byte `n` is that of slot `n`, 0 if it was never used
+    id: [u8; 16], // or the tags of a group: byte `n` is that of its `n`-th key, 0 if there never was one
     source: [u8; 4], // or when a key of the group was last put elsewhere, with `MARK`
     seen: [u8; 4], // seconds, 30 bits, and above them the kind
     ttl: u8,
@@ -83,7 +83,7 @@ impl RouteSlot {
         self.ttl = self.ttl.max(ttl);
     }
 
-    /// Sets the tag of a slot, in the first slot of a group.
+    /// Sets the tag of the key at a place of the group.
     pub(super) fn set_tag(&mut self, position: usize, tag: u8) {
         if let Some(to) = self.id.get_mut(position) {
             *to = tag;
