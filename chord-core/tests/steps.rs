@@ -158,7 +158,7 @@ fn a_node_that_has_lost_all_its_successors_names_no_owner() {
     let mut node = one_of_five();
     let node = &mut node;
     // All successors fail; a stranger, 9000, is named before the next one answers.
-    while node.successors().first().is_some() {
+    while !node.successors().is_empty() {
         node.handle_timeout(node.poll_timeout().unwrap());
         while said(node).is_some() {}
     }

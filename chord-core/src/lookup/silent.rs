@@ -237,9 +237,12 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         if self.lives {
             let distance = |peer: &Peer<I, A>| self.key.distance(peer.id);
             // One before the key that may well answer still knows better than the one that has named the owner.
-            let nearer = |silent: &Silent<I, A>| match silent.confirming {
-                true => distance(&silent.peer) < distance(&self.asked),
-                false => silent.fresh && self.is_ahead(silent.peer.id),
+            let nearer = |silent: &Silent<I, A>| {
+                if silent.confirming {
+                    distance(&silent.peer) < distance(&self.asked)
+                } else {
+                    silent.fresh && self.is_ahead(silent.peer.id)
+                }
             };
             if !self.silent.iter().any(nearer) {
                 self.end_at(self.asked);
