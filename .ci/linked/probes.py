@@ -121,9 +121,9 @@ TYPES = {
     "pow::WorkSeal": {"D": "pow::difficulty::Fixed", "S": "[pow::difficulty::HeaderInfo; 32]"},
     "consensus::Authorities": {"S": S % "consensus::AuthoritySlot"},
     "consensus::AuthoritySeal": {"S": "[consensus::AuthoritySlot; 8]"},
-    "consensus::StakeSeal": {"S": "[consensus::ValidatorSlot; 8]"},
-    "consensus::ValidatorSet": {"S": S % "consensus::ValidatorSlot"},
-    "consensus::WeightedRoundRobin": {"S": S % "consensus::PrioritySlot"},
+    "consensus::StakeSeal": {"S": "consensus::ValidatorArray<8>"},
+    "consensus::ValidatorSet": {"S": "consensus::ValidatorArray<8>"},
+    "consensus::WeightedRoundRobin": {"S": "consensus::ValidatorArray<8>"},
     "consensus::EquivocationDetector": {"S": S % "consensus::StatementSlot"},
 }
 CONCRETE = {}
