@@ -122,7 +122,7 @@ fn a_hybrid_torrent_of_several_files_is_written_and_read() {
     assert_eq!(layer.collect::<Vec<_>>(), shared.layer);
     assert_eq!(metainfo.geometry().total(), shared.data.len() as u64);
     let cut = metainfo.geometry();
-    let gaps = metainfo.files().filter(|file| file.is_padding());
+    let gaps = metainfo.files().filter(bittorrent_pieces::metainfo::File::is_padding);
     let padding: Vec<_> =
         gaps.flat_map(|file| Padding::of(cut, file.offset(), file.len())).collect();
     assert_eq!(padding, shared.padding);

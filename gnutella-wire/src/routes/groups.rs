@@ -230,7 +230,6 @@ fn starts_alike(slots: &[RouteSlot], id: u128) -> u128 {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     use super::*;
 
