@@ -170,7 +170,7 @@ impl World {
             && let Some(found) = self.found.get_mut(&n)
         {
             found.from.insert(from);
-            for peer in peers.iter() {
+            for peer in &peers {
                 found.all += 1;
                 found.stored += usize::from(!is_hostile(from));
                 found.honest += usize::from(self.places.contains_key(&peer));
