@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = &[
         let body = [&b"d5:added300:"[..], &[80; 300], b"e"].concat();
         torrent(move |_| extended(EXCHANGE, &body))
     }),
-    row("Torrent: requests for hashes of no tree", || torrent(|n| hashes(n))),
+    row("Torrent: requests for hashes of no tree", || torrent(hashes)),
     row("MetadataFetch: extended messages that mean nothing", fetch),
     row("PeerBook: addresses that a peer makes up", peer_book),
     row("bencode: lists in lists", bencode),
