@@ -231,7 +231,8 @@ mod tests {
             steps in prop::collection::vec((any::<bool>(), prop::option::of(0_usize..14)), 0..200),
         ) {
             let mut slots = table(len);
-            let (mut one, mut two) = (Queue::<0>::EMPTY, Queue::<3>::EMPTY);
+            let mut one = Queue::<0>::EMPTY;
+            let mut two = Queue::<3>::EMPTY;
             let mut models = [VecDeque::new(), VecDeque::new()];
             for (which, push) in steps {
                 let model = &mut models[usize::from(which)];

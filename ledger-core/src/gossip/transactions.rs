@@ -123,15 +123,17 @@ impl<'a> TransactionsRef<'a> {
         due.min_by_key(|(_, slot)| slot.number).map(|(at, _)| at)
     }
 
-    /// Returns the peers that are to be asked for a transaction now, and those that have some to deliver.
-    pub(super) fn deliverers(self, now: Duration) -> Deliverers {
-        let mut peers = Deliverers { due: 0, all: 0 };
-        for (_, slot) in self.pending() {
-            let of_peer = slot.from().map_or(0, bit);
-            peers.all |= of_peer;
-            if matches!(slot.state, State::Wanted { at, .. } if at <= now) {
-                peers.due |= of_peer;
+    /// Looks once for who is to be asked for a transaction, and who may not have one.
+    pub(super) fn concerned(self, now: Duration) -> Concerned {
+        let mut peers = Concerned { due: 0, deliver: 0, lack: 0 };
+        for at in self.root.used.iter() {
+            let slot = self.get(at);
+            match slot.state {
+                State::Wanted { from, at } if at <= now => peers.due |= bit(from),
+                State::Known { relay: true } => peers.lack |= !slot.known_by,
+                _ => {}
             }
+            peers.deliver |= slot.from().map_or(0, bit);
         }
         peers
     }
@@ -171,11 +173,12 @@ impl<'a> TransactionsRef<'a> {
     }
 }
 
-/// Who delivers transactions, one bit for each peer.
+/// Peers that something is to be said to about transactions, one bit each.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deliverers {
-    pub(super) due: u64, // to be asked now
-    pub(super) all: u64,
+pub(super) struct Concerned {
+    pub(super) due: u64,     // to be asked now
+    pub(super) deliver: u64, // some are wanted of it, now or later
+    pub(super) lack: u64,    // some that are relayed are not known to be there
 }
 
 /// The lowest numbers among the transactions that a peer does not have.

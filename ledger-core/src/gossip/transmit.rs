@@ -4,21 +4,21 @@ use super::blocks::{Asked, bit};
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, encode_ids};
 use super::peer::Sync;
-use super::transactions::Deliverers;
+use super::transactions::Concerned;
 use super::types::Transmit;
 use crate::error::BufferTooSmall;
 
 impl InnerMut<'_> {
     pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let count = self.parts.peers.len();
-        let deliverers = self.transactions_ref().deliverers(self.inner.now);
+        let concerned = self.transactions_ref().concerned(self.inner.now);
         for step in 0..count {
             let at = self.inner.next_peer.saturating_add(step);
             let at = at.checked_rem(count).unwrap_or(0);
             if !self.peer(at).is_connected() {
                 continue;
             }
-            if let Some(len) = self.message_for(at, deliverers, buf)? {
+            if let Some(len) = self.message_for(at, concerned, buf)? {
                 let now = self.inner.now;
                 self.inner.next_peer = at.saturating_add(1);
                 self.change(at, |peer| peer.sent_at = now);
@@ -32,7 +32,7 @@ impl InnerMut<'_> {
     fn message_for(
         &mut self,
         at: usize,
-        deliverers: Deliverers,
+        concerned: Concerned,
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
         if !self.peer(at).hello_sent {
@@ -58,15 +58,18 @@ impl InnerMut<'_> {
         if let Some(len) = self.ask_block(at, buf)? {
             return Ok(Some(len));
         }
-        if deliverers.due & bit(at) != 0
+        if concerned.due & bit(at) != 0
             && let Some(len) = self.ask_transaction(at, buf)?
         {
             return Ok(Some(len));
         }
-        if deliverers.all & bit(at) == 0
+        if concerned.deliver & bit(at) == 0
             && let Some(len) = self.ask_for_more(at, buf)?
         {
             return Ok(Some(len));
+        }
+        if concerned.lack & bit(at) == 0 {
+            return Ok(None);
         }
         self.announce_transactions(at, buf)
     }
@@ -149,10 +152,7 @@ impl InnerMut<'_> {
         }
         let table = self.transactions_ref();
         let news = table.news(at, announced);
-        let Some(last) = news.slots().last() else {
-            self.change(at, |peer| peer.announced = newest);
-            return Ok(None);
-        };
+        let Some(last) = news.slots().last() else { return Ok(None) };
         let last = table.get(*last).number;
         let ids = news.slots().iter().map(|slot| table.get(*slot).id.as_bytes());
         let len = encode_ids(false, ids, buf)?;
