@@ -2,14 +2,14 @@
 
 use super::hasher::{Hasher, Places};
 use super::slot::{Kind, RouteSlot};
-use super::{Insertion, Key, Lifetimes, Route};
+use super::{Insertion, Key, Route, Spans};
 
 /// The slots of a group: one for its tags, and those for keys.
 const GROUP: usize = 16;
 const ENTRIES: usize = GROUP - 1;
 
 /// The highest bit of each byte.
-const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+const HIGH: u64 = 0x8080_8080_8080_8080;
 /// The lowest bit of each byte.
 const LOW: u64 = 0x0101_0101_0101_0101;
 
@@ -19,7 +19,7 @@ const LOW: u64 = 0x0101_0101_0101_0101;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Groups<'t> {
     hasher: &'t Hasher,
-    lifetimes: &'t Lifetimes,
+    spans: Spans,
     count: usize,
     has_tags: bool,
 }
@@ -27,15 +27,15 @@ pub(super) struct Groups<'t> {
 /// A table while it changes.
 pub(super) struct View<'t> {
     pub(super) hasher: &'t Hasher,
-    pub(super) lifetimes: &'t Lifetimes,
+    pub(super) spans: Spans,
     pub(super) slots: &'t mut [RouteSlot],
 }
 
 impl<'t> Groups<'t> {
-    pub(super) fn new(hasher: &'t Hasher, lifetimes: &'t Lifetimes, slots: usize) -> Self {
+    pub(super) fn new(hasher: &'t Hasher, spans: Spans, slots: usize) -> Self {
         // Less than half a group would get as many keys as a whole one.
         let count = slots.saturating_add(GROUP / 2) / GROUP;
-        Self { hasher, lifetimes, count: count.max(1), has_tags: slots >= GROUP }
+        Self { hasher, spans, count: count.max(1), has_tags: slots >= GROUP }
     }
 
     /// Returns the slot of a key that is remembered.
@@ -52,18 +52,18 @@ impl<'t> Groups<'t> {
         kind: Kind,
         id: u128,
     ) -> Option<usize> {
-        let oldest = self.lifetimes.oldest(kind, at);
+        let oldest = self.spans.oldest(kind, at);
         let is = |slot: &RouteSlot| slot.is(kind, id) && slot.seen() >= oldest;
-        if let Some(found) = self.find_in(slots, places.first, places.tag, id, is) {
+        if let Some(found) = self.find_in(slots, places.first, places.tag, is) {
             return Some(found);
         }
         let overflows = |first: &RouteSlot| {
-            self.has_tags && first.has_overflowed(self.lifetimes.oldest_of_all(at))
+            self.has_tags && first.has_overflowed(self.spans.oldest(Kind::Free, at))
         };
         if !slots.get(places.first).is_some_and(overflows) {
             return None;
         }
-        self.find_in(slots, places.second, places.tag, id, is)
+        self.find_in(slots, places.second, places.tag, is)
     }
 
     /// Returns the slot of a group that `is` accepts, among those that look like the key.
@@ -72,30 +72,20 @@ impl<'t> Groups<'t> {
         slots: &[RouteSlot],
         group: usize,
         tag: u8,
-        id: u128,
         is: impl Fn(&RouteSlot) -> bool,
     ) -> Option<usize> {
         let (first, entries) = self.entries(slots, group);
-        let mut alike = if self.has_tags {
-            equal_bytes(slots.get(group)?.id(), tag)
-        } else {
-            starts_alike(entries, id)
-        };
-        while alike != 0 {
-            let position = usize::try_from(alike.trailing_zeros() >> 3).ok()?;
-            if entries.get(position).is_some_and(&is) {
-                return first.checked_add(position);
-            }
-            alike &= alike.wrapping_sub(1);
-        }
-        None
+        let mut alike =
+            if self.has_tags { Alike::new(slots.get(group)?.tags(), tag) } else { Alike::ALL };
+        let found = alike.find(|position| entries.get(*position).is_some_and(&is))?;
+        first.checked_add(found)
     }
 
     /// Returns how many keys are remembered.
     pub(super) fn count(&self, slots: &[RouteSlot], at: u32) -> usize {
         let of_group = |group| {
             let (_, entries) = self.entries(slots, group);
-            entries.iter().filter(|slot| slot.is_live(self.lifetimes, at)).count()
+            entries.iter().filter(|slot| slot.is_live(self.spans, at)).count()
         };
         (0..self.count).map(of_group).fold(0, usize::saturating_add)
     }
@@ -121,13 +111,12 @@ impl<'t> Groups<'t> {
     fn free_in(&self, slots: &[RouteSlot], group: usize, at: u32) -> Option<usize> {
         let (first, entries) = self.entries(slots, group);
         if self.has_tags {
-            let unused = equal_bytes(slots.get(group)?.id(), 0).trailing_zeros() >> 3;
-            let unused = usize::try_from(unused).ok().filter(|unused| *unused < entries.len());
-            if let Some(unused) = unused {
+            let unused = Alike::new(slots.get(group)?.tags(), 0).next();
+            if let Some(unused) = unused.filter(|unused| *unused < entries.len()) {
                 return first.checked_add(unused);
             }
         }
-        let free = entries.iter().position(|slot| !slot.is_live(self.lifetimes, at))?;
+        let free = entries.iter().position(|slot| !slot.is_live(self.spans, at))?;
         first.checked_add(free)
     }
 
@@ -176,7 +165,7 @@ impl<'t> View<'t> {
     }
 
     fn groups(&self) -> Groups<'t> {
-        Groups::new(self.hasher, self.lifetimes, self.slots.len())
+        Groups::new(self.hasher, self.spans, self.slots.len())
     }
 
     /// Moves a key of a full group to its other group, and returns its slot.
@@ -213,20 +202,34 @@ impl<'t> View<'t> {
 }
 
 /// Returns the highest bit of each byte that equals `byte`.
-fn equal_bytes(bytes: u128, byte: u8) -> u128 {
-    let word = u128::from(LOW.wrapping_mul(byte.into()));
-    let differ = bytes ^ (word << 64 | word);
+fn equal_bytes(bytes: u64, byte: u8) -> u64 {
+    let differ = bytes ^ LOW.wrapping_mul(byte.into());
     // The sum has the highest bit of each byte whose other bits are not all 0, without a carry into the next.
     !((differ & !HIGH).wrapping_add(!HIGH) | differ) & HIGH
 }
 
-/// Returns the highest bit of the byte of each of up to 15 slots whose key starts like this one.
-fn starts_alike(slots: &[RouteSlot], id: u128) -> u128 {
-    let start = id & 0xFFFF_FFFF;
-    slots.iter().zip(0_u32..).fold(0, |alike, (slot, position)| {
-        let same = u128::from(slot.id() & 0xFFFF_FFFF == start);
-        alike | same << 7 << position.saturating_mul(8)
-    })
+/// The places in a group where the tag is that of a key: the highest bits of their bytes.
+struct Alike([u64; 2]);
+
+impl Alike {
+    const ALL: Self = Self([HIGH; 2]);
+
+    fn new([low, high]: [u64; 2], tag: u8) -> Self {
+        Self([equal_bytes(low, tag), equal_bytes(high, tag)])
+    }
+}
+
+impl Iterator for Alike {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let [low, high] = &mut self.0;
+        let (bits, begin) = if *low == 0 { (high, 8) } else { (low, 0) };
+        let position = usize::try_from(bits.trailing_zeros() >> 3).ok()?;
+        let found = (*bits != 0).then_some(position.saturating_add(begin));
+        *bits &= bits.wrapping_sub(1);
+        found
+    }
 }
 
 #[cfg(test)]
@@ -234,13 +237,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_bytes_are_found_and_no_others() {
+    fn equal_tags_are_found_and_no_others() {
         let bytes = *b"\x01\x00\x81\x80\x7F\x01\xFF\x02\x01\x00\x00\x11\x10\x01\x01\x81";
         for byte in 0..=u8::MAX {
-            let expected = bytes.iter().zip(0_u32..).fold(0, |all, (other, position)| {
-                all | u128::from(*other == byte) << 7 << (8 * position)
-            });
-            assert_eq!(equal_bytes(u128::from_le_bytes(bytes), byte), expected, "{byte}");
+            let expected = (0..16).filter(|place| bytes.get(*place) == Some(&byte));
+            let (words, _) = bytes.as_chunks();
+            let words = [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])];
+            assert!(Alike::new(words, byte).eq(expected), "{byte}");
         }
     }
 }

@@ -43,8 +43,9 @@ impl Hasher {
     fn hash(&self, kind: Kind, id: u128) -> u64 {
         let Self([sum, of_kind, of_id @ ..]) = *self;
         let mut sum = sum.wrapping_add(of_kind.wrapping_mul(kind.number().into()));
-        for (factor, shift) in of_id.into_iter().zip([0, 32, 64, 96]) {
-            let word = u64::try_from(id >> shift & 0xFFFF_FFFF).unwrap_or(0);
+        let id = id.to_le_bytes();
+        for (factor, word) in of_id.into_iter().zip(id.as_chunks().0) {
+            let word = u64::from(u32::from_le_bytes(*word));
             sum = sum.wrapping_add(factor.wrapping_mul(word));
         }
         sum >> 32

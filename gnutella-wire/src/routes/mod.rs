@@ -47,7 +47,7 @@ const LAST_SECOND: u32 = (1 << 30) - 1;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteTable<S: ?Sized> {
     hasher: Hasher,
-    lifetimes: Lifetimes,
+    spans: Spans,
     slots: S, // last, so that an array coerces to a slice
 }
 
@@ -132,7 +132,7 @@ impl<S> RouteTable<S> {
     }
 
     pub(crate) const fn with_hasher(hasher: Hasher, lifetimes: Lifetimes, slots: S) -> Self {
-        Self { hasher, lifetimes, slots }
+        Self { hasher, spans: Spans::new(lifetimes), slots }
     }
 
     /// Returns the storage.
@@ -160,8 +160,8 @@ impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
     }
 
     fn view(&mut self) -> View<'_> {
-        let Self { hasher, lifetimes, slots } = self;
-        View { hasher, lifetimes, slots: slots.as_mut() }
+        let Self { hasher, spans, slots } = self;
+        View { hasher, spans: *spans, slots: slots.as_mut() }
     }
 }
 
@@ -187,7 +187,7 @@ impl<S: AsRef<[RouteSlot]> + ?Sized> RouteTable<S> {
     }
 
     fn groups(&self) -> Groups<'_> {
-        Groups::new(&self.hasher, &self.lifetimes, self.slots.as_ref().len())
+        Groups::new(&self.hasher, self.spans, self.slots.as_ref().len())
     }
 }
 
@@ -216,29 +216,36 @@ impl Lifetimes {
         query: Duration::from_secs(300),
         push: Duration::from_secs(420),
     };
+}
 
-    /// Returns when the oldest keys of a kind were learnt that are still remembered.
-    fn oldest(&self, kind: Kind, at: u32) -> u32 {
-        let lifetime = match kind {
-            Kind::Free => Duration::ZERO,
-            Kind::Ping => self.ping,
-            Kind::Query => self.query,
-            Kind::Push => self.push,
-        };
-        before(at, lifetime)
+/// How long a key of each kind is remembered, in seconds; the longest of all is in the place of the free slots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Spans([u32; 4]);
+
+impl Spans {
+    const fn new(lifetimes: Lifetimes) -> Self {
+        let ping = whole_seconds(lifetimes.ping);
+        let query = whole_seconds(lifetimes.query);
+        let push = whole_seconds(lifetimes.push);
+        let longest = if query < push { push } else { query };
+        let longest = if longest < ping { ping } else { longest };
+        Self([longest, ping, query, push])
     }
 
-    /// Returns when the oldest keys of any kind were learnt that are still remembered.
-    fn oldest_of_all(&self, at: u32) -> u32 {
-        before(at, self.ping.max(self.query).max(self.push))
+    /// Returns when the oldest keys of a kind were learnt that are still remembered; [`Kind::Free`]: of any kind.
+    fn oldest(&self, kind: Kind, at: u32) -> u32 {
+        let place = usize::try_from(kind.number()).unwrap_or(0);
+        at.saturating_sub(self.0.get(place).copied().unwrap_or(0))
     }
 }
 
-/// Returns the second that is this long before another.
-fn before(at: u32, lifetime: Duration) -> u32 {
-    // Up to the full second, since that is how exactly it is known when a key was learnt.
-    let whole = lifetime.as_secs().saturating_add(u64::from(lifetime.subsec_nanos() > 0));
-    at.saturating_sub(u32::try_from(whole).unwrap_or(u32::MAX))
+/// Returns seconds, rounded up: that is how exactly it is known when a key was learnt.
+const fn whole_seconds(lifetime: Duration) -> u32 {
+    let begun = if lifetime.subsec_nanos() > 0 { 1 } else { 0 };
+    match lifetime.as_secs().saturating_add(begun).to_le_bytes() {
+        [a, b, c, d, 0, 0, 0, 0] => u32::from_le_bytes([a, b, c, d]),
+        _ => u32::MAX,
+    }
 }
 
 impl Default for Lifetimes {

@@ -1,6 +1,6 @@
 //! The memory of a route table.
 
-use super::{Lifetimes, Route, RouteSource};
+use super::{Route, RouteSource, Spans};
 
 /// Storage for one route: 26 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,13 @@ impl RouteSlot {
         u128::from_le_bytes(self.id)
     }
 
+    /// Returns the tags of a group, the first eight in the first number.
+    pub(super) fn tags(&self) -> [u64; 2] {
+        let (words, _) = self.id.as_chunks();
+        let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+        [word(0), word(1)]
+    }
+
     pub(super) fn seen(&self) -> u32 {
         u32::from_le_bytes(self.seen) & SECONDS
     }
@@ -69,9 +76,9 @@ impl RouteSlot {
         self.id() == id && self.kind() == kind
     }
 
-    pub(super) fn is_live(&self, lifetimes: &Lifetimes, at: u32) -> bool {
+    pub(super) fn is_live(&self, spans: Spans, at: u32) -> bool {
         let kind = self.kind();
-        kind != Kind::Free && self.seen() >= lifetimes.oldest(kind, at)
+        kind != Kind::Free && self.seen() >= spans.oldest(kind, at)
     }
 
     pub(super) fn route(&self) -> Route {
