@@ -13,8 +13,8 @@ root=$PWD
     printf '[package]\nname = "device-examples"\nversion = "0.0.0"\nedition = "2024"\nautobins = false\n[workspace]\n[dependencies]\n'
     for crate in gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus; do
         case $crate in
-        gnutella-wire) features='"opennap"' ;;
-        bittorrent-pieces) features='"dht"' ;;
+        gnutella-wire) features='"opennap", "transfer"' ;;
+        bittorrent-pieces) features='"dht", "utp"' ;;
         *) features= ;;
         esac
         printf '%s = { path = "%s", features = [%s] }\n' "$crate" "$root/$crate" "$features"

@@ -119,6 +119,27 @@ fn every_storage_is_given_back() {
     }
 }
 
+/// Each machine is created in an example that `.ci/steps/52-device-examples.sh` compiles for a Cortex-M0.
+#[test]
+fn every_machine_has_a_device_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, main, _) in MACHINES {
+        let (crate_folder, _) = main.split_once('/').expect("a path in a crate");
+        let folder = root.join(crate_folder).join("examples");
+        let files = fs::read_dir(folder).expect("examples").map(|entry| entry.expect("an entry"));
+        let devices =
+            files.filter(|file| file.file_name().to_string_lossy().starts_with("device_"));
+        let mut sources = devices.map(|file| fs::read_to_string(file.path()).expect("an example"));
+        let call = format!("{}::new(", name.rsplit("::").next().expect("a name"));
+        let creates = |source: String| {
+            source
+                .match_indices(&call)
+                .any(|(at, _)| !source[..at].ends_with(char::is_alphanumeric))
+        };
+        assert!(sources.any(creates), "no device example creates {name}");
+    }
+}
+
 fn table_of(root: &Path) -> String {
     let mut table = String::from(
         "| machine | `new` | storage | given back by | `handle_*` | outcome of `Received` | reasons of `Closed` | timers |\n\
