@@ -258,8 +258,6 @@ impl Default for Lifetimes {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
-    extern crate std;
-
     use std::vec;
 
     use super::*;
