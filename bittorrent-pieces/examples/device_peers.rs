@@ -37,8 +37,7 @@ fn dial(storage: &mut Storage, end: Duration) -> Option<u32> {
                     dials = dials.saturating_add(1);
                     book.handle_dial_failed(now, addr); // or `handle_dialled` with the number of the connection
                 }
-                BookEvent::AskSources => {} // announce to the tracker
-                _ => {}                     // close the socket
+                _ => {} // `AskSources`: announce to the tracker; others: close the socket
             }
         }
         now = book.poll_timeout()?; // sleep until then, or until a connection changes

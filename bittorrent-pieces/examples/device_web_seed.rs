@@ -29,6 +29,10 @@ fn load(storage: &mut Storage, body: &[u8]) -> Option<usize> {
     let config = WebSeedConfig::new(WebSeedKind::Files, TORRENT, PeerId([2; 20]));
     let mut seed = WebSeed::new(config, Geometry::new(3, 16_384).ok()?, storage).ok()?;
     let mut now = Duration::ZERO; // a timer of the device
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "one block, the least that a web seed hands over"
+    )]
     let mut buf = [0; WEB_BLOCK_LEN + 13]; // `seed.transmit_len()`
     let reserved = Reserved::FAST;
     let hello = Handshake { reserved, info_hash: TORRENT, peer_id: PeerId([3; 20]) };

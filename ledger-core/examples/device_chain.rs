@@ -75,9 +75,8 @@ fn follow(storage: &mut Storage, blocks: u64) -> Option<u64> {
             let progress = node.work(4);
             match node.poll_event() {
                 Some(Event::Keep { id, .. }) => node.handle_saved(now, &id), // once it is in flash
-                Some(_) => {} // `Need`: ask a peer for the block
-                None if progress == Progress::Idle => break, // else read the meter, then go on
-                None => {}
+                None if progress == Progress::Idle => break,
+                _ => {} // `Need`: ask a peer for the block; nothing: read the meter, then go on
             }
         }
         if node.poll_timeout().is_some_and(|deadline| deadline <= now) {

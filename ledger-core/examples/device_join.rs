@@ -117,7 +117,10 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
         return Err("no headers".into());
     };
     let mut snapshot = Vec::new();
-    let write = |piece: &[u8]| Ok::<(), Infallible>(snapshot.extend_from_slice(piece));
+    let write = |piece: &[u8]| {
+        snapshot.extend_from_slice(piece);
+        Ok::<(), Infallible>(())
+    };
     peer.snapshot(write)?;
     let mut rules = Rules::SMALL;
     rules.max_entries = 8;

@@ -18,9 +18,9 @@ const tabs = {};                       // by name
 const state = { tab: 'ring', options: {}, view: null, now: 0, next: null, playing: false, selected: null, lines: [], flights: [], commands: [] };
 let wasm;
 
-function start() {
-  const text = $('wasm').textContent.trim();
-  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+async function start() {
+  const packed = Uint8Array.from(atob($('wasm').textContent.trim()), letter => letter.charCodeAt(0));
+  const bytes = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
   wasm = new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports;
 }
 
@@ -250,8 +250,8 @@ function showLines() {
   $('log').scrollTop = $('log').scrollHeight;
 }
 
-function main() {
-  start();
+async function main() {
+  await start();
   const names = Object.keys(tabs);
   $('tabs').append(...names.map((name, at) => html('button', { role: 'tab', id: 'tab-' + name, 'aria-controls': 'panel', 'aria-keyshortcuts': at + 1,
     onclick: () => { if (open(name, {})) saveLink(); },

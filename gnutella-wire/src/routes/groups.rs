@@ -241,9 +241,11 @@ mod tests {
         let bytes = *b"\x01\x00\x81\x80\x7F\x01\xFF\x02\x01\x00\x00\x11\x10\x01\x01\x81";
         for byte in 0..=u8::MAX {
             let expected = (0..16).filter(|place| bytes.get(*place) == Some(&byte));
-            let (words, _) = bytes.as_chunks();
-            let words = [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])];
-            assert!(Alike::new(words, byte).eq(expected), "{byte}");
+            let mut slot = RouteSlot::EMPTY;
+            for (place, tag) in bytes.into_iter().enumerate() {
+                slot.set_tag(place, tag);
+            }
+            assert!(Alike::new(slot.tags(), byte).eq(expected), "{byte}");
         }
     }
 }
