@@ -32,12 +32,10 @@ fn dial(storage: &mut Storage, end: Duration) -> Option<u32> {
     let mut dials = 0_u32;
     while now < end {
         while let Some(event) = book.poll_event() {
-            match event {
-                BookEvent::Dial { addr } => {
-                    dials = dials.saturating_add(1);
-                    book.handle_dial_failed(now, addr); // or `handle_dialled` with the number of the connection
-                }
-                _ => {} // `AskSources`: announce to the tracker; others: close the socket
+            // `AskSources`: announce to the tracker; others: close the socket.
+            if let BookEvent::Dial { addr } = event {
+                dials = dials.saturating_add(1);
+                book.handle_dial_failed(now, addr); // or `handle_dialled` with the number of the connection
             }
         }
         now = book.poll_timeout()?; // sleep until then, or until a connection changes
