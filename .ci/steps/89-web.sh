@@ -10,7 +10,7 @@ if ! command -v chromium >/dev/null; then
 fi
 bash examples/web/build.sh
 size=$(stat -c %s target/web/index.html)
-[ "$size" -lt 1500000 ]
+[ "$size" -lt 700000 ]
 cargo run --quiet -p web --example traces >target/web/traces.json
 mkdir -p target/web/node
 [ -d target/web/node/node_modules/playwright-core ] ||
