@@ -35,7 +35,13 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
         exceptions+=("+ledger_core::gossip::peer::PeerSlot>::penalize")
         exceptions+=(probe_Gossip_handle_bytes)
         ;;
-    consensus) exceptions+=(curve25519_dalek:: ed25519_dalek:: "+consensus::statement::SignedStatement>::verify") ;;
+    consensus)
+        # Of `core`, sorting, `chunk_by_mut` and `Peekable::next_if`. The check of a signature is inlined.
+        exceptions+=(curve25519_dalek:: ed25519_dalek:: core::slice::sort:: probe_EquivocationDetector_observe)
+        exceptions+=("+consensus::vote::verify::Ed25519 as consensus::vote::verify::Verify>::verify")
+        exceptions+=("+consensus::slot::config::FfgConfig>::thirds_until")
+        exceptions+=("+consensus::slot::seal::SlotSeal<&mut dyn consensus::set::storage::ValidatorStorage>>::encode_proof::{closure#1}")
+        ;;
     esac
     mkdir -p target/linked
     python3 .ci/linked/probes.py "$crate" target/linked >"target/linked/$crate.log" ||

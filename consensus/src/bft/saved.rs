@@ -33,8 +33,9 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn put(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
-        if let Some(out) = self.out.get_mut(self.len..end) {
-            out.copy_from_slice(bytes);
+        let out = self.out.get_mut(self.len..end).unwrap_or_default();
+        for (to, from) in out.iter_mut().zip(bytes) {
+            *to = *from;
         }
         self.len = end;
     }

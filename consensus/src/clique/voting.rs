@@ -278,7 +278,7 @@ impl<S: CliqueStorage> Clique<S> {
     fn insert(&mut self, id: ValidatorId) {
         let Err(at) = self.index_of(&id) else { return };
         let grown = self.len.saturating_add(1);
-        let Some(tail) = self.storage.parts().signers.get_mut(at..grown) else { return };
+        let Some(tail @ [_, ..]) = self.storage.parts().signers.get_mut(at..grown) else { return };
         tail.rotate_right(1);
         if let Some(slot) = tail.first_mut() {
             *slot = SignerSlot(id);
@@ -288,7 +288,8 @@ impl<S: CliqueStorage> Clique<S> {
 
     fn remove(&mut self, id: &ValidatorId) {
         let Ok(at) = self.index_of(id) else { return };
-        let Some(tail) = self.storage.parts().signers.get_mut(at..self.len) else { return };
+        let len = self.len;
+        let Some(tail @ [_, ..]) = self.storage.parts().signers.get_mut(at..len) else { return };
         tail.rotate_left(1);
         if let Some(unused) = tail.last_mut() {
             *unused = SignerSlot::EMPTY;

@@ -64,7 +64,7 @@ pub(super) fn apply(
     for change in changes.iter().filter(|change| change.power == 0) {
         let Some(at) = position(parts.ids, len, change.id) else { continue };
         parts.remove(at, len);
-        if let Some(tail) = parts.index.get_mut(at..len) {
+        if let Some(tail @ [_, ..]) = parts.index.get_mut(at..len) {
             tail.rotate_left(1);
         }
         len = len.saturating_sub(1);
@@ -121,10 +121,14 @@ fn comes_before(validators: &ValidatorParts<'_>, one: usize, other: usize) -> bo
 }
 
 fn swap(validators: &mut ValidatorParts<'_>, one: usize, other: usize) {
-    if one.max(other) < validators.ids.len() {
-        validators.ids.swap(one, other);
-        validators.weights.swap(one, other);
-        validators.index.swap(one, other);
+    swap_in(validators.ids, one, other);
+    swap_in(validators.weights, one, other);
+    swap_in(validators.index, one, other);
+}
+
+fn swap_in<T>(column: &mut [T], one: usize, other: usize) {
+    if let Ok([one, other]) = column.get_disjoint_mut([one, other]) {
+        core::mem::swap(one, other);
     }
 }
 
