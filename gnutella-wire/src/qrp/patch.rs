@@ -220,7 +220,7 @@ impl<'a> PatchEncoder<'a> {
 
     /// Returns how many entries a byte has. Each byte asks, and entries have 1, 2, 4 or 8 bits: a shift, no division.
     pub(super) fn per_byte(&self) -> u32 {
-        8_u32.checked_shr(self.entry_bits.trailing_zeros()).unwrap_or(1)
+        8_u32.checked_shr(self.entry_bits.trailing_zeros()).unwrap_or(1).max(1)
     }
 
     /// Iterates over the entries from a byte on.
