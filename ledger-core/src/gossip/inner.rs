@@ -139,9 +139,9 @@ impl InnerMut<'_> {
     /// Takes back what a peer was asked for.
     pub(super) fn forget_peer(&mut self, at: usize) {
         let now = self.inner.now;
-        self.parts.blocks.iter_mut().for_each(|request| request.forget(at));
+        self.parts.blocks.iter_mut().for_each(|request| request.asking.forget(at));
         if let Some(chunk) = &mut self.inner.chunk {
-            chunk.forget(at);
+            chunk.asking.forget(at);
         }
         self.transactions().forget_peer(at, now);
     }
@@ -247,7 +247,7 @@ impl InnerMut<'_> {
         for request in self.parts.blocks.iter_mut() {
             let is_wanted = request.is_used && blocks.iter().any(|(_, id)| *id == request.id);
             request.is_wanted = is_wanted;
-            if !is_wanted && request.asked.is_none() {
+            if !is_wanted && request.asking.asked.is_none() {
                 *request = BlockRequest::EMPTY;
             }
         }
@@ -288,7 +288,7 @@ impl InnerMut<'_> {
         let peers = &*self.parts.peers;
         let retry_at = self.inner.now.checked_add(self.inner.config.retry);
         let exhausted = self.parts.blocks.iter_mut().find(|request| request.is_exhausted(peers))?;
-        exhausted.excluded = 0;
+        exhausted.asking.allow_all();
         exhausted.retry_at = Some(retry_at.unwrap_or(Duration::MAX));
         Some(Event::Unavailable { id: exhausted.id })
     }

@@ -172,7 +172,7 @@ impl InnerMut<'_> {
             self.change(at, |peer| peer.penalize(now, UNSOLICITED, CloseReason::Unsolicited));
             return false;
         };
-        let asked = request.asked.filter(|asked| asked.peer == at);
+        let asked = request.asking.asked.filter(|asked| asked.peer == at);
         *request = BlockRequest::EMPTY;
         let most = self.inner.config.most_in_flight();
         let asked_at = asked.map(|asked| asked.at);
@@ -215,10 +215,10 @@ impl InnerMut<'_> {
         match what {
             NotFound::Block(id) => {
                 let is_asked = |request: &&mut BlockRequest| {
-                    request.id == id && request.asked.is_some_and(|asked| asked.peer == at)
+                    request.id == id && request.asking.asked.is_some_and(|asked| asked.peer == at)
                 };
                 if let Some(request) = self.parts.blocks.iter_mut().find(is_asked) {
-                    request.exclude(at);
+                    request.asking.exclude(at);
                 }
             }
             NotFound::Snapshot(id) => self.snapshot_not_found(at, &id),

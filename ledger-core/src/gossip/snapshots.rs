@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::blocks::{Asked, bit};
+use super::asking::{Asked, Asking};
 use super::chunk_request::ChunkRequest;
 use super::inner::InnerMut;
 use super::message::{Message, SnapshotPlace, Status};
@@ -29,7 +29,7 @@ impl InnerMut<'_> {
         self.advance_clock(now);
         let is_asked = self.inner.chunk.map(|chunk| chunk.place) == place;
         if !is_asked {
-            self.inner.chunk = place.map(|place| ChunkRequest { place, asked: None, excluded: 0 });
+            self.inner.chunk = place.map(|place| ChunkRequest { place, asking: Asking::NONE });
         }
     }
 
@@ -37,7 +37,7 @@ impl InnerMut<'_> {
     pub(super) fn have_snapshot(&mut self, at: usize, offer: Status) {
         self.change(at, |peer| peer.snapshot = Some(offer));
         if let Some(chunk) = &mut self.inner.chunk {
-            chunk.excluded &= !bit(at);
+            chunk.asking.allow(at);
         }
     }
 
@@ -45,7 +45,7 @@ impl InnerMut<'_> {
     pub(super) fn snapshot(&mut self, at: usize, place: &SnapshotPlace) -> bool {
         let now = self.inner.now;
         let chunk = self.inner.chunk.filter(|chunk| chunk.place == *place);
-        let asked = chunk.and_then(|chunk| chunk.asked).filter(|asked| asked.peer == at);
+        let asked = chunk.and_then(|chunk| chunk.asking.asked).filter(|asked| asked.peer == at);
         let Some(asked) = asked else {
             self.change(at, |peer| peer.penalize(now, UNSOLICITED, CloseReason::Unsolicited));
             return false;
@@ -58,7 +58,7 @@ impl InnerMut<'_> {
 
     pub(super) fn snapshot_not_found(&mut self, at: usize, id: &BlockId) {
         if let Some(chunk) = self.inner.chunk.as_mut().filter(|chunk| chunk.place.block == *id) {
-            chunk.exclude(at);
+            chunk.asking.exclude(at);
         }
     }
 
@@ -67,10 +67,10 @@ impl InnerMut<'_> {
         let timeout = self.inner.config.request_timeout;
         let Some(chunk) = &mut self.inner.chunk else { return };
         let is_late = chunk.deadline(timeout).is_some_and(|at| at <= now);
-        let Some(asked) = chunk.asked.filter(|_| is_late) else { return };
-        chunk.exclude(asked.peer);
+        let Some(asked) = chunk.asking.asked.filter(|_| is_late) else { return };
+        chunk.asking.exclude(asked.peer);
         if chunk.choose(self.parts.peers).is_none() {
-            chunk.excluded = 0; // all over again
+            chunk.asking.allow_all();
         }
         self.change(asked.peer, |peer| peer.stalls = peer.stalls.saturating_add(1));
         self.close_if_stalled(asked.peer);
@@ -94,13 +94,12 @@ impl InnerMut<'_> {
         at: usize,
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
-        let Some(chunk) = self.inner.chunk else { return Ok(None) };
-        if chunk.asked.is_some() || chunk.choose(self.parts.peers) != Some(at) {
+        let Some(chunk) = &mut self.inner.chunk else { return Ok(None) };
+        if chunk.asking.asked.is_some() || chunk.choose(self.parts.peers) != Some(at) {
             return Ok(None);
         }
         let len = Message::GetSnapshot(chunk.place).encode(buf)?;
-        let asked = Some(Asked { peer: at, at: self.inner.now });
-        self.inner.chunk = Some(ChunkRequest { asked, ..chunk });
+        chunk.asking.asked = Some(Asked { peer: at, at: self.inner.now });
         Ok(Some(len))
     }
 }

@@ -35,7 +35,7 @@ impl Inner {
         match timer {
             Timer::Block => {
                 let blocks = parts.blocks.iter();
-                let at = blocks.filter_map(|request| match request.asked {
+                let at = blocks.filter_map(|request| match request.asking.asked {
                     Some(_) => request.deadline(config, parts.peers, parts.blocks),
                     None => request.retry_at,
                 });
@@ -136,11 +136,11 @@ impl InnerMut<'_> {
             let Some(request) = self.parts.blocks.get(slot) else { break };
             let config = &self.inner.config;
             let deadline = request.deadline(config, self.parts.peers, self.parts.blocks);
-            let late = request.asked.filter(|_| deadline.is_some_and(|at| at <= now));
+            let late = request.asking.asked.filter(|_| deadline.is_some_and(|at| at <= now));
             let Some(request) = self.parts.blocks.get_mut(slot) else { break };
             request.retry_at = request.retry_at.filter(|at| *at > now);
             let Some(asked) = late else { continue };
-            request.exclude(asked.peer);
+            request.asking.exclude(asked.peer);
             if !request.is_wanted {
                 *request = BlockRequest::EMPTY;
             }

@@ -4,8 +4,8 @@
 
 use core::time::Duration;
 
+use super::asking::bit;
 use super::bits::Bits;
-use super::blocks::bit;
 use super::message::MAX_IDS;
 use crate::buckets::{Link, bucket};
 use crate::hash::TxId;

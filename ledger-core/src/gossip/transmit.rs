@@ -1,6 +1,6 @@
 //! What is sent: derived from the state, one message at a time, one peer after the other.
 
-use super::blocks::{Asked, bit};
+use super::asking::{Asked, bit};
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, encode_ids};
 use super::peer::Sync;
@@ -108,7 +108,7 @@ impl InnerMut<'_> {
         let len = Message::GetBlock(request.id).encode(buf)?;
         let now = self.inner.now;
         if let Some(request) = self.parts.blocks.get_mut(slot) {
-            request.asked = Some(Asked { peer: at, at: now });
+            request.asking.asked = Some(Asked { peer: at, at: now });
         }
         Ok(Some(len))
     }
