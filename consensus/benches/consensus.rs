@@ -21,13 +21,16 @@ use consensus::guard::MinimalGuard;
 use consensus::select::{Change, StakeTree, WeightedRoundRobin};
 use consensus::{
     Ed25519Key, Equivocation, Keys, RoundRobin, SignedStatement, Statement, ValidatorArray,
-    ValidatorId, ValidatorSet, Verify,
+    ValidatorId, ValidatorSet,
 };
 
 #[path = "../tests/heap/mod.rs"]
 mod heap;
+#[path = "../tests/name_keys/mod.rs"]
+mod name_keys;
 
 use heap::heap;
+use name_keys::NameKeys;
 
 const REPETITIONS: u32 = 5;
 /// Lookups of one turn: few, so that most turns end before other work on the machine takes its place.
@@ -215,28 +218,6 @@ fn sizes() {
         size_of::<PeerSlot>() + VoteSlot::PER_VALIDATOR * size_of::<VoteSlot>(),
         size_of::<MinimalGuard>()
     );
-}
-
-/// Signs with the id: costs nothing.
-#[derive(Debug, Clone, Copy)]
-struct NameKeys(ValidatorId);
-
-impl Verify for NameKeys {
-    fn verify(&self, author: &ValidatorId, _: &[u8], signature: &[u8; 64]) -> bool {
-        signature[..32] == author.0
-    }
-}
-
-impl Keys for NameKeys {
-    fn id(&self) -> ValidatorId {
-        self.0
-    }
-
-    fn sign(&self, _: &[u8]) -> [u8; 64] {
-        let mut out = [0; 64];
-        out[..32].copy_from_slice(&self.0.0);
-        out
-    }
 }
 
 fn decisions() {

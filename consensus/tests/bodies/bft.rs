@@ -4,33 +4,13 @@ use core::time::Duration;
 
 use consensus::bft::{Bft, BftConfig, BftEvent, BftSetup, BftSlots, PeerSlot, VoteSlot};
 use consensus::{
-    Keys, RoundRobin, SaveToken, SignedStatement, Statement, StatementKind, ValidatorId, Verify,
+    Keys as _, RoundRobin, SaveToken, SignedStatement, Statement, StatementKind, ValidatorId,
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
+use super::name_keys::NameKeys;
+
 pub(super) const GENESIS: [u8; 32] = [0xC0; 32];
-
-/// Signs with the id in place of a signature: cheap, and good enough where nobody is honest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NameKeys(pub(super) ValidatorId);
-
-impl Verify for NameKeys {
-    fn verify(&self, author: &ValidatorId, _: &[u8], signature: &[u8; 64]) -> bool {
-        signature[..32] == author.0
-    }
-}
-
-impl Keys for NameKeys {
-    fn id(&self) -> ValidatorId {
-        self.0
-    }
-
-    fn sign(&self, _: &[u8]) -> [u8; 64] {
-        let mut out = [0; 64];
-        out[..32].copy_from_slice(&self.0.0);
-        out
-    }
-}
 
 type Storage = BftSlots<Vec<PeerSlot>, Vec<VoteSlot>>;
 pub(super) type Engine = Bft<RoundRobin<Vec<ValidatorId>>, NameKeys, Storage>;

@@ -7,8 +7,9 @@ use consensus::bft::{BftConfig, BftEvent, RoundState};
 use consensus::{Keys as _, SaveToken, SignedStatement, Statement, StatementKind};
 use sim::laws::Input;
 
-use super::bft::{Engine, GENESIS, NameKeys, engine_with_room, id};
+use super::bft::{Engine, GENESIS, engine_with_room, id};
 use super::bft_plain::{Plain, Report, Said};
+use super::name_keys::NameKeys;
 
 /// An engine and its model.
 struct Pair {

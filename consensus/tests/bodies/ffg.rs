@@ -6,7 +6,8 @@ use consensus::slot::{AttesterSlot, Ffg, FfgConfig, FfgSetup};
 use consensus::{RoundRobin, SaveToken, SignedStatement, Statement, StatementKind, ValidatorId};
 use sim::laws::{self, Input, Machine, Outcome};
 
-use super::bft::{GENESIS, NameKeys, id};
+use super::bft::{GENESIS, id};
+use super::name_keys::NameKeys;
 
 pub(super) type Engine = Ffg<RoundRobin<Vec<ValidatorId>>, NameKeys, Vec<AttesterSlot>>;
 

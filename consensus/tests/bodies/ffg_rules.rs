@@ -7,8 +7,9 @@ use consensus::slot::{Checkpoint, FfgEvent};
 use consensus::{Keys as _, SaveToken, SignedStatement, Statement, StatementKind};
 use sim::laws::Input;
 
-use super::bft::{GENESIS, NameKeys, id};
+use super::bft::{GENESIS, id};
 use super::ffg::{Engine, engine};
+use super::name_keys::NameKeys;
 
 /// The length of a slot.
 const SLOT: u64 = 90;
@@ -137,7 +138,8 @@ impl Plain {
         let of_author = self.links.iter().filter(|it| it.author == author);
         let is_known = of_author.clone().any(|it| it == link);
         let contradicts = |it: &Link| {
-            let (s, t) = (it.source, it.target.slot);
+            let s = it.source;
+            let t = it.target.slot;
             let surrounds = (s < source && target.slot < t) || (source < s && t < target.slot);
             t == target.slot || surrounds
         };

@@ -9,6 +9,8 @@ pub mod ffg;
 pub mod ffg_rules;
 #[path = "../heap/mod.rs"]
 pub mod heap;
+#[path = "../name_keys/mod.rs"]
+pub mod name_keys;
 #[cfg(feature = "ledger")]
 pub mod seals;
 pub mod tables;

@@ -5,9 +5,11 @@ use core::time::Duration;
 use consensus::bft::{Bft, BftConfig, BftLimits, BftSetup, BftVec, VoteSlot};
 use consensus::slot::{AttesterSlot, Ffg, FfgConfig, FfgSetup};
 use consensus::{
-    EquivocationDetector, Keys, RoundRobin, SignedStatement, Statement, StatementKind,
-    StatementSlot, ValidatorId, Verify,
+    EquivocationDetector, Keys as _, RoundRobin, SignedStatement, Statement, StatementKind,
+    StatementSlot, ValidatorId,
 };
+
+use fuzz::consensus::name_keys::NameKeys;
 
 use super::{Row, Send, Step, millis, row};
 
@@ -23,28 +25,6 @@ pub(super) const ROWS: &[Row] = &[
     row("Ffg: attestations of ever later slots", || ffg(|n| attestation(n % 100, n))),
     row("EquivocationDetector: statements of strangers", detector),
 ];
-
-/// Signs with the id in place of a signature.
-#[derive(Debug, Clone)]
-struct NameKeys(ValidatorId);
-
-impl Verify for NameKeys {
-    fn verify(&self, author: &ValidatorId, _: &[u8], signature: &[u8; 64]) -> bool {
-        signature[..32] == author.0
-    }
-}
-
-impl Keys for NameKeys {
-    fn id(&self) -> ValidatorId {
-        self.0
-    }
-
-    fn sign(&self, _: &[u8]) -> [u8; 64] {
-        let mut out = [0; 64];
-        out[..32].copy_from_slice(&self.0.0);
-        out
-    }
-}
 
 fn id(n: u64) -> ValidatorId {
     let mut id = [1; 32];
