@@ -83,7 +83,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
     ) -> Result<Self, ValidatorError> {
         let mut set = Self::new(slots);
         let capacity = set.capacity();
-        let parts = set.slots.parts();
+        let mut parts = set.slots.parts();
         let mut last = None;
         let mut total = 0_u64;
         for (id, stake) in stakes.into_iter().filter(|(_, stake)| *stake > 0) {
@@ -95,12 +95,7 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
             if set.len >= capacity {
                 return Err(ValidatorError::Full { capacity });
             }
-            if let Some(free) = parts.ids.get_mut(set.len) {
-                *free = id;
-            }
-            if let Some(free) = parts.weights.get_mut(set.len) {
-                *free = total;
-            }
+            parts.insert(set.len, set.len, id, total);
             set.len = set.len.saturating_add(1);
         }
         set.guide = Guide::build(parts.index, parts.weights.get(..set.len).unwrap_or_default());

@@ -12,10 +12,7 @@ pub(crate) use hasher::Hasher;
 pub use slot::RouteSlot;
 
 use groups::{Groups, View};
-use slot::Kind;
-
-/// The latest second that a slot can store.
-const LAST_SECOND: u32 = (1 << 30) - 1;
+use slot::{Kind, LAST_SECOND};
 
 /// Remembers for each message the connection it arrived on. `S` is the storage, any
 /// `[RouteSlot]`.

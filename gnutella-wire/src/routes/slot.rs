@@ -23,8 +23,8 @@ pub(super) enum Kind {
 
 /// Tells a second from none.
 const MARK: u32 = 1 << 31;
-/// The bits of a second.
-const SECONDS: u32 = (1 << 30) - 1;
+/// The latest second that a slot can store: all its bits.
+pub(super) const LAST_SECOND: u32 = (1 << 30) - 1;
 
 impl Kind {
     pub(super) const fn number(self) -> u32 {
@@ -43,7 +43,7 @@ impl RouteSlot {
 
     pub(super) fn new(kind: Kind, id: u128, at: u32, route: Route) -> Self {
         let Route { source, ttl, hops } = route;
-        let seen = kind.number() << 30 | at & SECONDS;
+        let seen = kind.number() << 30 | at & LAST_SECOND;
         let source = source.0.to_le_bytes();
         Self { id: id.to_le_bytes(), source, seen: seen.to_le_bytes(), ttl, hops }
     }
@@ -69,7 +69,7 @@ impl RouteSlot {
     }
 
     pub(super) fn seen(&self) -> u32 {
-        u32::from_le_bytes(self.seen) & SECONDS
+        u32::from_le_bytes(self.seen) & LAST_SECOND
     }
 
     pub(super) fn is(&self, kind: Kind, id: u128) -> bool {

@@ -4,7 +4,7 @@ use core::net::SocketAddrV4;
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use gnutella_wire::ggep::{Block, GgepWriter, Known};
+use gnutella_wire::ggep::{Block, GgepWriter, Known, MAGIC};
 use gnutella_wire::huge::{Part, Urn};
 use gnutella_wire::wire::{
     HitData, HitFlags, HitParts, Limits, Message, Payload, Query, QueryHit, Record, Records, Vendor,
@@ -182,7 +182,7 @@ fn data(flags: HitFlags, proxies: impl Iterator<Item = SocketAddrV4>) -> Vec<u8>
 /// Returns the first servent that passes on pushes to the one that sent a hit.
 fn proxy_of(hit: &QueryHit<'_>) -> Option<SocketAddrV4> {
     let private = hit.data.private()?;
-    let at = private.iter().position(|byte| *byte == 0xC3)?;
+    let at = private.iter().position(|byte| *byte == MAGIC)?;
     let (block, _) = Block::decode(&private[at..]).ok()?;
     let mut buf = [0; 64];
     let extension = block.find(b"PUSH")?;
