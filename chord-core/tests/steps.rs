@@ -165,7 +165,8 @@ fn a_node_that_has_lost_all_its_successors_names_no_owner() {
     assert_eq!(asked(node, 200, &[]), Text::Busy { token: 4 });
     // The predecessor, the only one left, becomes the successor. Others may lie between.
     let state = |token| {
-        let (id, predecessor) = (Id::new(20000), peer(100));
+        let id = Id::new(20000);
+        let predecessor = peer(100);
         let successors = [peer(100)].into_iter().collect();
         Text::State { token, id, predecessor, successors }
     };

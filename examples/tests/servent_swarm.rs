@@ -95,7 +95,9 @@ impl Stranger {
         if let Some(byte) = wrong.and_then(|at| body.get_mut(usize::try_from(at).ok()?)) {
             *byte ^= 0xFF;
         }
-        let (first, last, len) = (part.first, part.last, body.len());
+        let first = part.first;
+        let last = part.last;
+        let len = body.len();
         write!(
             stream,
             "HTTP/1.1 206 OK\r\nServer: Strange 1.0\r\nContent-Range: bytes={first}-{last}/{size}\r\n\
@@ -132,7 +134,8 @@ fn announce(to: &str, others: [SocketAddrV4; 2]) {
 
 /// Fetches a file of this size; `rate` is the bandwidth of the slow one, in bytes per second.
 fn fetch_from_three(name: &str, size: u64, rate: u64) {
-    let (shared, into) = (folder(&format!("{name}-shared")), folder(&format!("{name}-into")));
+    let shared = folder(&format!("{name}-shared"));
+    let into = folder(&format!("{name}-into"));
     let mut rng = sim::Rng::new(size);
     let mut song = vec![0; size as usize];
     rng.fill(&mut song);

@@ -125,7 +125,8 @@ fn a_rare_early_poll_does_not_lose_the_place() {
     let mut config = UploadConfig::CUSTOMARY;
     config.slots = 1;
     let mut machine = uploads(config);
-    let (first, waiting) = (ConnId(1), ConnId(2));
+    let first = ConnId(1);
+    let waiting = ConnId(2);
     let ask = |machine: &mut Uploads<Vec<UploadSlot>>, now, conn| {
         let request = [GET, b"X-Queue: 0.1\r\n\r\n"].concat();
         machine.handle_bytes(now, conn, &request).unwrap().outcome.is_some()

@@ -193,7 +193,8 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut peers_storage = STORAGE;
     let mut peer = Lamp::new(&mut peers_storage).ok_or("no node")?.node;
     let header = peer.propose(60, Account::default(), &Body::default(), Claim::NONE)?;
-    let (height, tip) = (header.height, header.id(peer.genesis_id()));
+    let height = header.height;
+    let tip = header.id(peer.genesis_id());
     let mut block = [0; 1024];
     let len = Block::new(header, &[], Body::default())?.encode(&mut block)?;
     let block = &block[..len];

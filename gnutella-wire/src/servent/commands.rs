@@ -57,8 +57,12 @@ impl<S: ServentStorage> Servent<S> {
         let message = Message { guid, ttl: 1, hops: 1, payload: Payload::Query(*query) };
         let len = self.begin(now, Key::Query(guid), message, buf)?;
         let words = Words::of(query);
-        let (words, header) = (Some(&words), message.header());
-        let fan_out = FanOut { from: None, header, words, scope: FloodScope::Leaves };
+        let fan_out = FanOut {
+            from: None,
+            header: message.header(),
+            words: Some(&words),
+            scope: FloodScope::Leaves,
+        };
         Ok(Dispatch { to: self.core().choose(&fan_out).0, len })
     }
 

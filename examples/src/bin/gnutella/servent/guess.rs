@@ -141,9 +141,13 @@ impl Node {
         let files = library.find(query);
         let data = self.hit_data();
         for_each_hit(&files, MAX_HITS, |records| {
-            let speed = self.servent.config().speed;
-            let (address, servent) = (ctx.address, ctx.servent);
-            let hit = QueryHit { address, speed, records, data: HitData::new(&data), servent };
+            let hit = QueryHit {
+                address: ctx.address,
+                speed: self.servent.config().speed,
+                records,
+                data: HitData::new(&data),
+                servent: ctx.servent,
+            };
             self.pass_hit(from, guid, &hit);
         });
         // Without the key, which is nobody else's business.
