@@ -72,10 +72,20 @@ fn draws() {
     let coin = measure(1_000_000, |_| {
         black_box(coins.below(1 << 30));
     });
-    println!("draw from 1 (the hash): {draw:.0} ns; coin: {coin:.1} ns");
-    for (name, shape) in [("stakes 1 to 100", 100), ("stakes 1 to 2^30", 0)] {
-        for count in [1_000, 100_000, 1_000_000] {
-            println!("owner of a coin among {count}, {name}: {}", lookups(count, shape));
+    println!("a draw from one validator, which is its SHA-256: {draw:.0} ns; a coin: {coin:.1} ns");
+    for (name, shape) in [("1 to 100", 100), ("1 to 2^30", 0)] {
+        let columns = [1_000, 100_000, 1_000_000].map(|count| lookups(count, shape));
+        println!("\nowner of a coin, stakes of {name}; ns     1,000   100,000 1,000,000");
+        let rows = [
+            "prefix sums, `ValidatorSet`",
+            "`partition_point` in a `Vec`, and the id",
+            "Fenwick tree, `StakeTree`",
+            "textbook Fenwick tree, and the id",
+            "change of a stake in a `StakeTree`",
+        ];
+        for (row, name) in rows.iter().enumerate() {
+            let [few, some, many] = columns.map(|column| column[row]);
+            println!("{name:40} {few:9.1} {some:9.1} {many:9.1}");
         }
     }
 }
@@ -97,8 +107,8 @@ impl Coins {
     }
 }
 
-/// Finds owners in four ways by turns, and changes stakes.
-fn lookups(count: u32, greatest: u64) -> String {
+/// Finds owners in four ways by turns, and changes stakes. Returns the nanoseconds of each.
+fn lookups(count: u32, greatest: u64) -> [f64; 5] {
     let mut coins = Coins(7);
     let stakes: Vec<u64> = (0..count)
         .map(|_| if greatest == 0 { 1 << coins.below(31) } else { 1 + coins.below(greatest) })
@@ -134,12 +144,7 @@ fn lookups(count: u32, greatest: u64) -> String {
         tree.set_stake(id(n), coins.below(100)).expect("it is known");
     });
     let [set, plain_set, tree, plain_tree] = best;
-    format!(
-        "prefix sums {set:.1} ns ({:.2} of partition_point, {plain_set:.1}), Fenwick {tree:.1} ns ({:.2} of a plain one, \
-         {plain_tree:.1}); change of a stake {change:.0} ns",
-        set / plain_set,
-        tree / plain_tree,
-    )
+    [set, plain_set, tree, plain_tree, change]
 }
 
 /// A textbook Fenwick tree, with position 0 unused.
@@ -170,6 +175,7 @@ fn descend(nodes: &[u64], mut coin: u64) -> usize {
 }
 
 fn proposer_steps() {
+    println!("\nproposer step, `WeightedRoundRobin`; us    alone  within many");
     for count in [100, 1_000, 10_000] {
         let changes: Vec<_> =
             (0..count).map(|n| Change { id: id(n), power: u64::from(n % 100) + 1 }).collect();
@@ -182,7 +188,7 @@ fn proposer_steps() {
             black_box(set.advance(200_000 / count));
         });
         let many = many / f64::from(200_000 / count);
-        println!("proposer step of {count}: {:.2} us, {:.2} us within many", one / 1e3, many / 1e3);
+        println!("{count:6} validators {:30.2} {:12.2}", one / 1e3, many / 1e3);
     }
 }
 
@@ -203,7 +209,7 @@ fn evidence() {
         black_box(Equivocation::decode(&bytes)).expect("evidence");
     });
     println!(
-        "check of evidence, {} bytes: {:.1} us; one signature {:.1} us",
+        "\ncheck of evidence, {} bytes: {:.1} us; one signature: {:.1} us",
         Equivocation::LEN,
         check / 1e3,
         signature / 1e3
@@ -213,8 +219,8 @@ fn evidence() {
 fn sizes() {
     let columns = size_of::<ValidatorId>() + size_of::<u64>();
     println!(
-        "bytes per validator: set and Fenwick {columns} and an eighth of {}, round robin {}, BFT {}, minimal guard {}",
-        size_of::<u64>(),
+        "\nbytes for each validator: set and tree {}, round robin {}, BFT {}, minimal guard {}",
+        columns + size_of::<u64>() / 8,
         columns + size_of::<u64>(),
         size_of::<PeerSlot>() + VoteSlot::PER_VALIDATOR * size_of::<VoteSlot>(),
         size_of::<MinimalGuard>()
@@ -222,6 +228,7 @@ fn sizes() {
 }
 
 fn decisions() {
+    println!("\nBFT without delay or loss          decisions a second  bytes sent by each for one");
     for count in [4, 31, 100] {
         let keys: Vec<_> = (0..count).map(|n| NameKeys(id(n))).collect();
         report("no signatures", &keys, if count == 4 { 500 } else { 5 });
@@ -236,7 +243,7 @@ fn report<K: Keys + Clone>(name: &str, keys: &[K], heights: u64) {
     let seconds = start.elapsed().as_secs_f64();
     let count = keys.len();
     println!(
-        "{count} validators, {name}: {:.0} decisions/s, {} bytes sent by each for a decision",
+        "{count:3} validators, {name:18} {:19.0} {:27}",
         heights as f64 / seconds,
         bytes / heights / count as u64
     );

@@ -14,7 +14,7 @@ use pow::{
     Puzzle, Retarget, Step,
 };
 
-use crate::measure::{Contestant, print as print_table};
+use crate::measure::{Contestant, NANOSECONDS, table};
 
 const HEADERS: usize = 10_000;
 const NOW: u64 = 2_000_000_000;
@@ -22,7 +22,7 @@ const PERIOD: usize = 2016;
 const RULE: Retarget =
     Retarget { limit: CompactTarget(0x1f07_ffff), timespan: 4032, spacing: 2, ..Retarget::MAINNET };
 
-pub fn print() {
+pub fn measure() -> String {
     let headers = mine();
     let genesis = Header::from_bytes(&headers[0]);
     let chain = HeaderChain::new(RULE, &genesis, []).expect("a valid target");
@@ -33,9 +33,10 @@ pub fn print() {
         by_peer(&headers).to_string(),
         u128::from_str_radix(&work, 16).expect("hexadecimal").to_string()
     );
-    print_table(
-        &format!("Headers checked with all rules, {HEADERS} in a row"),
+    table(
+        &format!("a header with all rules, {HEADERS} in a row"),
         HEADERS - 1,
+        NANOSECONDS,
         15,
         vec![
             Contestant::new("rust-bitcoin 0.32", || {
@@ -54,7 +55,7 @@ pub fn print() {
                 assert_eq!(chain, total);
             }),
         ],
-    );
+    )
 }
 
 /// Mines a chain whose spacing goes up and down, so that targets change.

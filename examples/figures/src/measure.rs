@@ -1,22 +1,36 @@
 //! Contestants that run in turn.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 /// A way to do the work of a table: its name, and a function that does all of it once.
 pub struct Contestant<'a> {
-    pub name: &'a str,
-    pub run: Box<dyn FnMut() + 'a>,
+    name: String,
+    run: Box<dyn FnMut() + 'a>,
 }
 
 impl<'a> Contestant<'a> {
-    pub fn new(name: &'a str, run: impl FnMut() + 'a) -> Self {
-        Self { name, run: Box::new(run) }
+    pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
     }
 }
 
-/// Runs all contestants `rounds` times in turn and prints a table: nanoseconds for each of `items`, and the
-/// ratio of the time of the first contestant to that of each. A ratio above 1 is faster than the first.
-pub fn print(title: &str, items: usize, rounds: u32, mut contestants: Vec<Contestant<'_>>) {
+/// A unit of time, and how many of it a second has.
+pub type Unit = (&'static str, f64);
+
+pub const NANOSECONDS: Unit = ("ns", 1e9);
+pub const MICROSECONDS: Unit = ("us", 1e6);
+pub const MILLISECONDS: Unit = ("ms", 1e3);
+
+/// Runs all contestants `rounds` times in turn and returns a table: the least time for each of `items`, and how many times as
+/// fast as the first contestant each is.
+pub fn table(
+    title: &str,
+    items: usize,
+    (unit, a_second): Unit,
+    rounds: u32,
+    mut contestants: Vec<Contestant<'_>>,
+) -> String {
     let mut best = vec![f64::INFINITY; contestants.len()];
     for _ in 0..rounds {
         for (best, contestant) in best.iter_mut().zip(&mut contestants) {
@@ -25,12 +39,13 @@ pub fn print(title: &str, items: usize, rounds: u32, mut contestants: Vec<Contes
             *best = best.min(cpu_seconds() - start);
         }
     }
-    println!("\n{title}\n");
-    println!("| | ns each | times as fast as the first |\n|---|---|---|");
+    let mut text = format!("| {title} | {unit} | times as fast as the first |\n|---|---|---|\n");
     for (seconds, contestant) in best.iter().zip(&contestants) {
-        let each = seconds * 1e9 / items as f64;
-        println!("| {} | {each:.1} | {:.2} |", contestant.name, best[0] / seconds);
+        let each = seconds * a_second / items as f64;
+        let ratio = best[0] / seconds;
+        _ = writeln!(text, "| {} | {each:.1} | {ratio:.2} |", contestant.name); // a `String` takes all
     }
+    text
 }
 
 /// Returns the CPU time of this thread, or the time of day where the system does not report it.

@@ -1,62 +1,66 @@
-//! The RFC 6962 root over 100,000 leaves of 32 bytes, leaf hashes included.
+//! The RFC 6962 root over 100,000 leaves of 32 bytes, leaf hashes included, beside `ct-merkle` and `rs_merkle`.
+//!
+//! The leaves of `rs_merkle` are hashes already, and its nodes have no prefix: it hashes less.
 
 use std::hint::black_box;
 
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
-use ledger_core::merkle::{OneByOne, root_by_levels};
+use ledger_core::merkle::{HashPairs, OneByOne, root_by_levels};
 use ledger_core::{Hash, MerkleTree};
-use rs_merkle::{MerkleTree as PeerTree, algorithms::Sha256 as PeerSha256};
+use pow::Kernel;
+use rs_merkle::algorithms::Sha256;
 
-use crate::measure::{Contestant, print as print_table};
+use crate::measure::{Contestant, MILLISECONDS, table};
 
 const LEAVES: u64 = 100_000;
 
-pub fn print() {
-    let contents: Vec<Hash> = (0..LEAVES).map(|i| Hash::of(&i.to_le_bytes())).collect();
-    let root = stream(&contents);
-    let peer = || {
-        let mut tree = MemoryBackedTree::<sha2::Sha256, Vec<u8>>::new();
-        for content in &contents {
-            tree.push(content.as_bytes().to_vec());
+pub fn measure() -> String {
+    let contents: Vec<[u8; 32]> =
+        (0..LEAVES).map(|i| *Hash::of(&i.to_le_bytes()).as_bytes()).collect();
+    let contents = contents.as_slice();
+    let root = stream(contents);
+    assert_eq!(ct_merkle(contents), root, "both are RFC 6962");
+    let mut contestants = vec![
+        Contestant::new("ct-merkle 0.3", || _ = black_box(ct_merkle(contents))),
+        Contestant::new("rs_merkle 1.5, without the leaves", || {
+            black_box(rs_merkle::MerkleTree::<Sha256>::from_leaves(contents).root());
+        }),
+        Contestant::new("`MerkleTree`, a stream in constant space", || {
+            assert_eq!(stream(contents), root);
+        }),
+        Contestant::new("`root_by_levels`, one pair after the other", || {
+            assert_eq!(levels(contents, OneByOne), root);
+        }),
+    ];
+    for kernel in Kernel::available() {
+        let name = format!("`root_by_levels` with `pow`: {kernel}");
+        contestants.push(Contestant::new(name, move || assert_eq!(levels(contents, kernel), root)));
+    }
+    contestants.push(Contestant::new("hashing the leaves, which all but rs_merkle do", || {
+        for content in contents {
+            black_box(MerkleTree::leaf(content));
         }
-        tree.root().as_bytes().to_vec()
-    };
-    assert_eq!(peer(), root.as_bytes(), "ct-merkle makes the same root");
-    print_table(
-        &format!("Merkle root over {LEAVES} leaves of 32 bytes"),
-        LEAVES as usize,
-        7,
-        vec![
-            Contestant::new("ct-merkle 0.2", || {
-                black_box(peer());
-            }),
-            Contestant::new("rs_merkle 1 (another tree: leaves and pairs without prefix)", || {
-                let leaves: Vec<[u8; 32]> = contents
-                    .iter()
-                    .map(|content| <PeerSha256 as rs_merkle::Hasher>::hash(content.as_bytes()))
-                    .collect();
-                black_box(PeerTree::<PeerSha256>::from_leaves(&leaves).root());
-            }),
-            Contestant::new("`MerkleTree`, a stream in constant space", || {
-                assert_eq!(stream(&contents), root);
-            }),
-            Contestant::new("`root_by_levels`, one pair after the other", || {
-                assert_eq!(levels(&contents), root);
-            }),
-        ],
-    );
+    }));
+    table(&format!("root over {LEAVES} leaves of 32 bytes"), 1, MILLISECONDS, 20, contestants)
 }
 
-fn stream(contents: &[Hash]) -> Hash {
+fn ct_merkle(contents: &[[u8; 32]]) -> [u8; 32] {
+    let mut tree = MemoryBackedTree::<sha2::Sha256, [u8; 32]>::new();
+    for content in contents {
+        tree.push(*content);
+    }
+    (*tree.root().as_bytes()).into()
+}
+
+fn stream(contents: &[[u8; 32]]) -> [u8; 32] {
     let mut tree = MerkleTree::new();
     for content in contents {
-        tree.push(MerkleTree::leaf(content.as_bytes()));
+        tree.push(MerkleTree::leaf(content));
     }
-    tree.root()
+    *tree.root().as_bytes()
 }
 
-fn levels(contents: &[Hash]) -> Hash {
-    let mut level: Vec<Hash> =
-        contents.iter().map(|content| MerkleTree::leaf(content.as_bytes())).collect();
-    root_by_levels(&mut level, &mut OneByOne)
+fn levels(contents: &[[u8; 32]], mut pairs: impl HashPairs) -> [u8; 32] {
+    let mut leaves: Vec<Hash> = contents.iter().map(|content| MerkleTree::leaf(content)).collect();
+    *root_by_levels(&mut leaves, &mut pairs).as_bytes()
 }

@@ -1,7 +1,6 @@
 //! The table of seen GUIDs with a million of them, beside a hash map that keeps the same.
 
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -9,14 +8,14 @@ use gnutella_wire::Guid;
 use gnutella_wire::routes::{Key, Lifetimes, Route, RouteSlot, RouteSource, RouteTable};
 use hashbrown::HashMap;
 
-use crate::measure::{Contestant, print as print_table};
+use crate::measure::{Contestant, NANOSECONDS, table};
 
 const GUIDS: u64 = 1_000_000;
 /// 15 of 16 slots hold keys, and 87 % of these are taken.
 const SLOTS: usize = 1_000_000 * 1_600 / (87 * 15);
 const LOOKUPS: u64 = 1 << 20;
 
-pub fn print() {
+pub fn measure() -> String {
     let mut ours = RouteTable::new(7, Lifetimes::default(), vec![RouteSlot::EMPTY; SLOTS]);
     let mut peer = HashMap::with_capacity_and_hasher(GUIDS as usize, RandomState::new());
     for n in 0..GUIDS {
@@ -25,8 +24,8 @@ pub fn print() {
         peer.insert(guid(n).0, route);
     }
     let kept = (0..GUIDS).filter(|n| ours.find(Duration::ZERO, Key::Query(guid(*n))).is_some());
-    println!(
-        "\nGUIDs held {} of {GUIDS}, {:.1} bytes each; hashbrown {:.1} bytes each",
+    let mut text = format!(
+        "{} of {GUIDS} GUIDs are held, in {:.1} bytes each; hashbrown takes {:.1}.\n",
         kept.count(),
         (SLOTS * size_of::<RouteSlot>()) as f64 / GUIDS as f64,
         peer.allocation_size() as f64 / GUIDS as f64,
@@ -34,9 +33,11 @@ pub fn print() {
     for (title, first) in [("known", 0), ("unknown", GUIDS)] {
         let keys: Vec<Guid> = (0..LOOKUPS).map(|n| guid(first + scatter(n) % GUIDS)).collect();
         let expected = keys.iter().filter(|key| peer.contains_key(&key.0)).count();
-        print_table(
-            &format!("Look-up of {title} GUIDs, random order"),
+        text.push('\n');
+        text += &table(
+            &format!("look-up of {title} GUIDs in random order"),
             keys.len(),
+            NANOSECONDS,
             7,
             vec![
                 Contestant::new("hashbrown 0.16 with SipHash", || {
@@ -52,7 +53,7 @@ pub fn print() {
             ],
         );
     }
-    black_box(peer.hasher().hash_one(0));
+    text
 }
 
 fn guid(n: u64) -> Guid {

@@ -1,0 +1,37 @@
+//! The benches of the crates, whose output is a table of its own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Crate and bench.
+pub const ALL: [(&str, &str); 16] = [
+    ("bittorrent-pieces", "connections"),
+    ("bittorrent-pieces", "metainfo"),
+    ("bittorrent-pieces", "picker"),
+    ("chord-core", "ring"),
+    ("consensus", "consensus"),
+    ("gnutella-wire", "index"),
+    ("gnutella-wire", "qrp"),
+    ("gnutella-wire", "routes"),
+    ("gnutella-wire", "wire"),
+    ("ledger-core", "gossip"),
+    ("ledger-core", "merkle"),
+    ("ledger-core", "node"),
+    ("ledger-core", "state"),
+    ("pow", "merkle"),
+    ("pow", "pool"),
+    ("pow", "search"),
+];
+
+/// Runs a bench and returns what it prints, as a block of Markdown.
+pub fn run(root: &Path, package: &str, bench: &str) -> Result<String, String> {
+    let mut command = Command::new("cargo");
+    command.args(["bench", "--quiet", "-p", package, "--bench", bench]).current_dir(root);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cargo does not start: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`cargo bench -p {package} --bench {bench}` failed; see above"));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(format!("```text\n{}\n```\n", text.trim_matches('\n')))
+}
