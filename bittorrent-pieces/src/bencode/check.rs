@@ -164,17 +164,40 @@ fn occurs(body: &[u8], key: &[u8], rest: &[u8]) -> bool {
 
 /// Returns the bytes after a value that was checked before.
 pub(super) fn skip(bytes: &[u8]) -> &[u8] {
-    let mut tokens = Tokens::new(bytes);
+    let mut rest = bytes;
     let mut depth = 0_usize;
-    while let Ok(token) = tokens.pull() {
-        match token {
-            Token::List | Token::Dict => depth = depth.saturating_add(1),
-            Token::End => depth = depth.saturating_sub(1),
-            Token::Int(_) | Token::Bytes(_) => {}
-        }
+    loop {
+        rest = match rest {
+            [b'0'..=b'9', ..] => split_string(rest).1,
+            [b'i', int @ ..] => int.iter().position(|byte| *byte == b'e').map_or(&[], |end| {
+                let (_, rest) = int.split_at_checked(end.saturating_add(1)).unwrap_or_default();
+                rest
+            }),
+            [b'l' | b'd', rest @ ..] => {
+                depth = depth.saturating_add(1);
+                rest
+            }
+            [b'e', rest @ ..] => {
+                depth = depth.saturating_sub(1);
+                rest
+            }
+            _ => return &[],
+        };
         if depth == 0 {
-            return tokens.rest();
+            return rest;
         }
     }
-    &[]
+}
+
+/// Splits the string at the front of bytes that were checked before from the rest.
+#[inline]
+pub(super) fn split_string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut len = 0_usize; // it fits in the address space
+    let mut rest = bytes;
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        len = len.wrapping_mul(10).wrapping_add(usize::from(digit & 0x0F));
+        rest = tail;
+    }
+    let text = rest.get(1..).unwrap_or_default(); // after the colon
+    text.split_at_checked(len).unwrap_or_default()
 }

@@ -97,6 +97,8 @@ impl<'a> Tokens<'a> {
     /// # Errors
     ///
     /// [`BencodeError`]; nothing is consumed then.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call for each token costs as much as the token")]
     pub fn pull(&mut self) -> Result<Token<'a>, BencodeError> {
         let (token, rest) = match self.0 {
             [] => return Err(BencodeError::Incomplete { needed: 1 }),
@@ -112,7 +114,20 @@ impl<'a> Tokens<'a> {
     }
 }
 
+#[inline]
 fn string(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
+    // Nearly all lengths have one digit or two.
+    let short = match bytes {
+        [digit, b':', rest @ ..] => rest.split_at_checked(usize::from(digit & 0x0F)),
+        [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', rest @ ..] => {
+            let tens = usize::from(tens & 0x0F).wrapping_mul(10);
+            rest.split_at_checked(tens.wrapping_add(usize::from(ones & 0x0F)))
+        }
+        _ => None,
+    };
+    if let Some((text, rest)) = short {
+        return Ok((Token::Bytes(text), rest));
+    }
     let (len, rest) = digits(bytes, b':')?;
     // A length beyond the address space is longer than any input.
     let len = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 //! A checked value, read on demand.
 
-use super::check::{skip, skip_checked};
+use super::check::{skip, skip_checked, split_string};
 use super::{BencodeError, Limits, Mode, Token, Tokens};
 
 /// The bytes of one value, which were checked as a whole.
@@ -72,10 +72,7 @@ impl<'a> Value<'a> {
     /// Returns a byte string.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
-        match self.token() {
-            Token::Bytes(bytes) => Some(bytes),
-            _ => None,
-        }
+        starts_with_digit(self.0).then(|| split_string(self.0).0)
     }
 
     /// Returns whether this is a list.
@@ -120,7 +117,8 @@ impl<'a> Value<'a> {
         Entries(self.0.get(start..).unwrap_or_default())
     }
 
-    fn before(bytes: &'a [u8], rest: &[u8]) -> Self {
+    /// Returns the value that lies before the rest of bytes that were checked before.
+    pub(crate) fn before(bytes: &'a [u8], rest: &[u8]) -> Self {
         let len = bytes.len().saturating_sub(rest.len());
         Self(bytes.get(..len).unwrap_or_default())
     }
@@ -149,6 +147,39 @@ impl<'a> Iterator for Items<'a> {
 pub struct Entries<'a>(&'a [u8]);
 
 impl<'a> Entries<'a> {
+    /// Returns the entries of a dictionary at the front of bytes that were checked before; `None` for anything else.
+    pub(crate) fn at_front(bytes: &'a [u8]) -> Option<Self> {
+        bytes.strip_prefix(b"d").map(Self)
+    }
+
+    /// Returns the next key. What follows is its value: [`pull_value`](Self::pull_value) or
+    /// [`pull_with`](Self::pull_with) comes next.
+    pub(crate) fn pull_key(&mut self) -> Option<&'a [u8]> {
+        if !starts_with_digit(self.0) {
+            return None;
+        }
+        let (key, rest) = split_string(self.0);
+        self.0 = rest;
+        Some(key)
+    }
+
+    /// Returns the value of the key that came last.
+    pub(crate) fn pull_value(&mut self) -> Value<'a> {
+        self.pull_with(Value::split_first)
+    }
+
+    /// Reads the value of the key that came last by a function that returns the rest too.
+    pub(crate) fn pull_with<T>(&mut self, read: impl FnOnce(&'a [u8]) -> (T, &'a [u8])) -> T {
+        let (value, rest) = read(self.0);
+        self.0 = rest;
+        value
+    }
+
+    /// Returns the bytes after the dictionary when there is no key left.
+    pub(crate) fn after(&self) -> &'a [u8] {
+        self.0.get(1..).unwrap_or_default()
+    }
+
     /// Returns the length in bytes from the next entry to the end of the dictionary.
     pub(crate) fn left(&self) -> usize {
         self.0.len()
@@ -156,10 +187,7 @@ impl<'a> Entries<'a> {
 
     /// Returns the next key.
     pub(crate) fn key(&self) -> Option<&'a [u8]> {
-        match Tokens::new(self.0).pull() {
-            Ok(Token::Bytes(key)) => Some(key),
-            _ => None,
-        }
+        self.clone().pull_key()
     }
 }
 
@@ -167,11 +195,11 @@ impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut tokens = Tokens::new(self.0);
-        let Ok(Token::Bytes(key)) = tokens.pull() else { return None };
-        let rest = skip(tokens.rest());
-        let value = Value::before(tokens.rest(), rest);
-        self.0 = rest;
-        Some((key, value))
+        let key = self.pull_key()?;
+        Some((key, self.pull_value()))
     }
+}
+
+fn starts_with_digit(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_digit)
 }

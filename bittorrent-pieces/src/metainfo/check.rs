@@ -1,6 +1,7 @@
 //! Parts of the check of a metainfo file.
 
 use super::error::MetainfoError;
+use super::fields::InfoFields;
 use super::file::Files;
 use super::{layers, tree};
 use crate::bencode::Value;
@@ -46,11 +47,13 @@ pub(super) fn root_layer<'a>(file: &tree::TreeFile<'a>) -> Option<PieceLayer<'a>
 pub(super) fn check_hybrid(
     name: &[u8],
     info: Value<'_>,
-    tree: Value<'_>,
+    fields: &InfoFields<'_>,
     piece_len: u32,
 ) -> Result<(), MetainfoError> {
+    let tree = fields.required_tree()?;
     let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
-    let old = Files::new(name, info).filter(|file| !file.is_padding() && !file.is_empty());
+    let old = Files::new(name, info, fields.files);
+    let old = old.filter(|file| !file.is_padding() && !file.is_empty());
     for old in old {
         let same = new.next().is_some_and(|new| {
             (new.len(), new.offset()) == (old.len(), old.offset())

@@ -1,39 +1,59 @@
-//! The keys of an info dictionary and of a file that matter, each dictionary read in one pass.
+//! The keys of an info dictionary and of a file that matter, all of them read in one pass.
 
 use super::error::MetainfoError;
-use crate::bencode::Value;
+use super::file;
+use crate::bencode::{Entries, Value};
 
 /// What an info dictionary has of version 1 and 2.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct InfoFields<'a> {
-    pub(super) files: Option<Value<'a>>,
+    pub(super) files: Option<FileList<'a>>,
     pub(super) length: Option<Value<'a>>,
     pub(super) meta_version: Option<Value<'a>>,
     pub(super) piece_length: Option<Value<'a>>,
     pub(super) pieces: Option<Value<'a>>,
+    pub(super) tree: Option<Value<'a>>,
     name: Option<Value<'a>>,
     name_utf8: Option<Value<'a>>,
-    tree: Option<Value<'a>>,
+}
+
+/// The files of version 1: the list, and the length of the content or what is wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FileList<'a> {
+    pub(super) value: Value<'a>,
+    pub(super) total: Result<u64, MetainfoError>,
 }
 
 impl<'a> InfoFields<'a> {
-    pub(super) fn of(info: Value<'a>) -> Self {
+    /// Reads the dictionary at the front of checked bytes; returns it and the rest too. Anything else has no fields.
+    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, Value<'a>, &'a [u8]) {
         let mut fields = Self::default();
-        for (key, value) in info.entries() {
+        let Some(mut entries) = Entries::at_front(bytes) else {
+            let (value, rest) = Value::split_first(bytes);
+            return (fields, value, rest);
+        };
+        while let Some(key) = entries.pull_key() {
             let field = match key {
+                b"files" => {
+                    fields.files = Some(entries.pull_with(file::split_list));
+                    continue;
+                }
                 b"file tree" => &mut fields.tree,
-                b"files" => &mut fields.files,
                 b"length" => &mut fields.length,
                 b"meta version" => &mut fields.meta_version,
                 b"name" => &mut fields.name,
                 b"name.utf-8" => &mut fields.name_utf8,
                 b"piece length" => &mut fields.piece_length,
                 b"pieces" => &mut fields.pieces,
-                _ => continue,
+                _ => {
+                    entries.pull_value();
+                    continue;
+                }
             };
-            *field = Some(value);
+            *field = Some(entries.pull_value());
         }
-        fields
+        let rest = entries.after();
+        (fields, Value::before(bytes, rest), rest)
     }
 
     /// Returns `name.utf-8`, which some programs write beside a name in another encoding, or `name`.
@@ -42,7 +62,7 @@ impl<'a> InfoFields<'a> {
         utf8.or_else(|| self.name?.as_bytes()).ok_or(MetainfoError::Key("name"))
     }
 
-    pub(super) fn tree(&self) -> Result<Value<'a>, MetainfoError> {
+    pub(super) fn required_tree(&self) -> Result<Value<'a>, MetainfoError> {
         self.tree.filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
     }
 }
@@ -52,29 +72,63 @@ impl<'a> InfoFields<'a> {
 pub(super) struct FileFields<'a> {
     pub(super) attributes: &'a [u8],
     pub(super) length: Option<Value<'a>>,
-    path: Option<Value<'a>>,
-    path_utf8: Option<Value<'a>>,
+    path: Option<Path<'a>>,
+    path_utf8: Option<Path<'a>>,
+}
+
+/// A list with at least one element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path<'a> {
+    pub(super) value: Value<'a>,
+    /// All elements are strings.
+    pub(super) is_text: bool,
 }
 
 impl<'a> FileFields<'a> {
-    pub(super) fn of(file: Value<'a>) -> Self {
+    /// Reads the dictionary at the front of checked bytes; returns it and the rest too. Anything else has no fields.
+    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, Value<'a>, &'a [u8]) {
         let mut fields = Self::default();
-        for (key, value) in file.entries() {
+        let Some(mut entries) = Entries::at_front(bytes) else {
+            let (value, rest) = Value::split_first(bytes);
+            return (fields, value, rest);
+        };
+        while let Some(key) = entries.pull_key() {
             match key {
-                b"attr" => fields.attributes = value.as_bytes().unwrap_or_default(),
-                b"length" => fields.length = Some(value),
-                b"path" => fields.path = Some(value),
-                b"path.utf-8" => fields.path_utf8 = Some(value),
-                _ => {}
+                b"length" => fields.length = Some(entries.pull_value()),
+                b"path" => fields.path = entries.pull_with(Path::split_first),
+                b"path.utf-8" => fields.path_utf8 = entries.pull_with(Path::split_first),
+                b"attr" => {
+                    fields.attributes = entries.pull_value().as_bytes().unwrap_or_default();
+                }
+                _ => _ = entries.pull_value(),
             }
         }
-        fields
+        let rest = entries.after();
+        (fields, Value::before(bytes, rest), rest)
     }
 
     /// Returns `path.utf-8`, which some programs write beside a `path` in another encoding, or `path`.
-    pub(super) fn path(&self) -> Option<Value<'a>> {
-        let list = |path: &Value<'a>| path.items().next().is_some();
-        self.path_utf8.filter(list).or(self.path.filter(list))
+    pub(super) fn path(&self) -> Option<Path<'a>> {
+        self.path_utf8.or(self.path)
+    }
+}
+
+impl<'a> Path<'a> {
+    /// Reads the list at the front of checked bytes; returns the rest too.
+    fn split_first(bytes: &'a [u8]) -> (Option<Self>, &'a [u8]) {
+        let [b'l', first @ ..] = bytes else { return (None, Value::split_first(bytes).1) };
+        let mut next = first;
+        let mut is_text = true;
+        while let [kind, ..] = next
+            && *kind != b'e'
+        {
+            is_text = is_text && kind.is_ascii_digit();
+            (_, next) = Value::split_first(next);
+        }
+        let is_empty = next.len() == first.len();
+        let rest = next.get(1..).unwrap_or_default();
+        let path = Self { value: Value::before(bytes, rest), is_text };
+        ((!is_empty).then_some(path), rest)
     }
 }
 

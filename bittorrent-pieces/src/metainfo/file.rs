@@ -1,7 +1,7 @@
 //! The files of a torrent, and the place of the content in them.
 
 use super::error::MetainfoError;
-use super::fields::{FileFields, InfoFields, length_of};
+use super::fields::{FileFields, FileList, InfoFields, length_of};
 use super::tree::{self, DEPTH, Walk};
 use crate::bencode::{Items, Value};
 
@@ -127,8 +127,8 @@ impl<'a> Iterator for Elements<'a> {
 #[derive(Debug, Clone)]
 pub struct Files<'a> {
     name: &'a [u8],
-    single: Option<Value<'a>>, // the info dictionary of a single file
-    list: Items<'a>,
+    list: &'a [u8], // the files that are left; of a single file the info dictionary
+    single: bool,
     tree: Option<(Walk<'a>, bool, u32)>, // of a v2 torrent; whether it is a single file; piece length
     offset: u64,
 }
@@ -138,15 +138,13 @@ impl<'a> Files<'a> {
     pub(super) fn of_tree(name: &'a [u8], tree: Value<'a>, piece_len: u32) -> Self {
         let single = tree::single(tree, name).is_some();
         let walk = Some((Walk::new(tree), single, piece_len));
-        // Neither a string nor a dictionary has items.
-        Self { name, single: None, list: Value::items(&tree), tree: walk, offset: 0 }
+        Self { name, list: &[], single: false, tree: walk, offset: 0 }
     }
 
-    pub(super) fn new(name: &'a [u8], info: Value<'a>) -> Self {
-        let list = info.find(b"files");
-        let single = if list.is_some() { None } else { Some(info) };
-        // A dictionary has no items: the list of a single file is empty.
-        Self { name, single, list: list.unwrap_or(info).items(), tree: None, offset: 0 }
+    pub(super) fn new(name: &'a [u8], info: Value<'a>, list: Option<FileList<'a>>) -> Self {
+        let files = list.map(|list| list.value.as_raw().strip_prefix(b"l").unwrap_or_default());
+        let single = files.is_none();
+        Self { name, list: files.unwrap_or(info.as_raw()), single, tree: None, offset: 0 }
     }
 }
 
@@ -173,17 +171,19 @@ impl<'a> Iterator for Files<'a> {
                 properties,
             });
         }
-        let single = self.single.take();
-        let file = single.or_else(|| self.list.next())?;
-        let fields = FileFields::of(file);
+        if matches!(self.list, [] | [b'e', ..]) {
+            return None;
+        }
+        let (fields, file, rest) = FileFields::split_first(self.list);
+        self.list = if self.single { &[] } else { rest };
         let attributes = fields.attributes;
         let len = fields.length.and_then(|len| len.as_int()).unwrap_or(0);
         let len = if is_symlink(attributes) { 0 } else { u64::try_from(len).unwrap_or(0) };
         let offset = self.offset;
         self.offset = offset.saturating_add(len);
         // A dictionary has no items: the path of a single file is its name.
-        let rest = if single.is_some() { file } else { fields.path().unwrap_or(file) };
-        let path = Elements { name: None, rest: Rest::List(rest.items()) };
+        let path = fields.path().filter(|_| !self.single).map_or(file, |path| path.value);
+        let path = Elements { name: None, rest: Rest::List(path.items()) };
         Some(File { offset, len, name: self.name, path, attributes, properties: file })
     }
 }
@@ -196,20 +196,39 @@ fn is_symlink(attributes: &[u8]) -> bool {
 pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError> {
     match (info.length, info.files) {
         (Some(_), None) => length_of(info.length),
-        (None, Some(files)) if files.items().next().is_some() => {
-            files.items().try_fold(0_u64, |total, file| {
-                let fields = FileFields::of(file);
-                let path = fields.path();
-                let mut elements = path.into_iter().flat_map(|path| path.items());
-                let named = path.is_some() || fields.attributes.contains(&b'p');
-                if !named || elements.any(|element| element.as_bytes().is_none()) {
-                    return Err(MetainfoError::Key("path"));
-                }
-                let link = is_symlink(fields.attributes);
-                let len = if link { 0 } else { length_of(fields.length)? };
-                total.checked_add(len).ok_or(MetainfoError::TooLong)
-            })
-        }
+        (None, Some(files)) => files.total,
         _ => Err(MetainfoError::Content),
     }
+}
+
+/// Reads the list of files at the front of checked bytes; returns the rest too.
+pub(super) fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
+    let [b'l', first @ ..] = bytes else {
+        let (value, rest) = Value::split_first(bytes);
+        return (FileList { value, total: Err(MetainfoError::Content) }, rest);
+    };
+    let mut next = first;
+    let mut total = Ok(0);
+    while !matches!(next, [] | [b'e', ..]) {
+        let (fields, _, rest) = FileFields::split_first(next);
+        total = total.and_then(|total| checked_len(&fields, total));
+        next = rest;
+    }
+    if next.len() == first.len() {
+        total = Err(MetainfoError::Content);
+    }
+    let rest = next.get(1..).unwrap_or_default();
+    (FileList { value: Value::before(bytes, rest), total }, rest)
+}
+
+/// Checks a file; returns the length of the content up to its end.
+fn checked_len(fields: &FileFields<'_>, before: u64) -> Result<u64, MetainfoError> {
+    let path = fields.path();
+    let named = path.is_some() || fields.attributes.contains(&b'p');
+    if !named || path.is_some_and(|path| !path.is_text) {
+        return Err(MetainfoError::Key("path"));
+    }
+    let link = is_symlink(fields.attributes);
+    let len = if link { 0 } else { length_of(fields.length)? };
+    before.checked_add(len).ok_or(MetainfoError::TooLong)
 }

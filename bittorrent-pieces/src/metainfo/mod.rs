@@ -47,6 +47,7 @@ pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 pub struct Metainfo<'a> {
     top: Value<'a>,
     info: Value<'a>,
+    fields: InfoFields<'a>,
     info_hash: InfoHash,
     v2: Option<InfoHashV2>,
     geometry: Geometry<'static>,
@@ -86,15 +87,21 @@ impl<'a> Metainfo<'a> {
         };
         let mut info = None;
         let mut layers = None;
-        for (key, value) in top.entries() {
+        let mut entries = top.entries();
+        while let Some(key) = entries.pull_key() {
             match key {
-                b"info" => info = Some(value),
-                b"piece layers" => layers = Some(value),
-                _ => {}
+                b"info" => {
+                    info = Some(entries.pull_with(|bytes| {
+                        let (fields, info, rest) = InfoFields::split_first(bytes);
+                        ((info, fields), rest)
+                    }));
+                }
+                b"piece layers" => layers = Some(entries.pull_value()),
+                _ => _ = entries.pull_value(),
             }
         }
-        let info = info.filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
-        Self::of(top, info, layers, mode == Mode::Lenient, max_piece_len)
+        let (info, fields) = info.ok_or(MetainfoError::Key("info"))?;
+        Self::of(top, info, fields, layers, mode == Mode::Lenient, max_piece_len)
     }
 
     /// Parses an info dictionary alone, as peers send it for a magnet link (BEP 9). It names no tracker.
@@ -104,20 +111,22 @@ impl<'a> Metainfo<'a> {
     /// [`MetainfoError`]
     pub fn from_info(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
-        let info = Some(info).filter(Value::is_dict).ok_or(MetainfoError::Key("info"))?;
-        let top = Value::from_bytes(b"de", mode, Limits::DEFAULT)?;
-        Self::of(top, info, None, true, MAX_PIECE_LEN)
+        let (fields, ..) = InfoFields::split_first(info.as_raw());
+        Self::of(Value::EMPTY_DICT, info, fields, None, true, MAX_PIECE_LEN)
     }
 
     /// Checks the whole; `layerless` permits missing piece layers.
     fn of(
         top: Value<'a>,
         info: Value<'a>,
+        fields: InfoFields<'a>,
         layers: Option<Value<'a>>,
         layerless: bool,
         max_piece_len: u32,
     ) -> Result<Self, MetainfoError> {
-        let fields = InfoFields::of(info);
+        if !info.is_dict() {
+            return Err(MetainfoError::Key("info"));
+        }
         let name = fields.name()?;
         let v2 = match fields.meta_version.map(|version| version.as_int()) {
             None => None,
@@ -139,13 +148,13 @@ impl<'a> Metainfo<'a> {
         if v2.is_some() {
             let layers = layers.unwrap_or(Value::EMPTY_DICT);
             let check = LayerCheck::new(layers, short, layerless)?;
-            total = tree::check_tree(fields.tree()?, short, check)?;
+            total = tree::check_tree(fields.required_tree()?, short, check)?;
         }
         if v1 {
             total = file::check_content(&fields)?;
         }
         if v1 && v2.is_some() {
-            check_hybrid(name, info, fields.tree()?, short)?;
+            check_hybrid(name, info, &fields, short)?;
         }
         let geometry = Geometry::new(total, short).map_err(|error| match error {
             ConfigError::PieceLen => MetainfoError::Length(piece_len),
@@ -162,13 +171,13 @@ impl<'a> Metainfo<'a> {
             }
         }
         if v2.is_some() {
-            hashes = with_layer(hashes, v1, layers, fields.tree()?, name, short);
+            hashes = with_layer(hashes, v1, layers, fields.required_tree()?, name, short);
         }
         let info_hash = match v2.filter(|_| !v1) {
             Some(v2) => v2.truncated(),
             None => InfoHash(PieceHasher::digest(info.as_raw())),
         };
-        Ok(Self { top, info, info_hash, v2, geometry, hashes, name })
+        Ok(Self { top, info, fields, info_hash, v2, geometry, hashes, name })
     }
 
     /// Returns the name of the torrent in handshakes, at trackers and in the DHT: the SHA-1 of the info
@@ -215,9 +224,8 @@ impl<'a> Metainfo<'a> {
     /// Returns whether there is one file, and no folder around it.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        let tree = self.info.find(b"file tree").filter(|_| self.info.find(b"pieces").is_none());
-        tree.map_or_else(
-            || self.info.find(b"length").is_some(),
+        self.v2_tree().map_or_else(
+            || self.fields.length.is_some(),
             |tree| tree::single(tree, self.name).is_some(),
         )
     }
@@ -225,7 +233,7 @@ impl<'a> Metainfo<'a> {
     /// Returns the `pieces root` of a v2 or hybrid torrent of a single file; `None` if it is empty.
     #[must_use]
     pub fn root(&self) -> Option<MerkleHash> {
-        tree::single(self.info.find(b"file tree")?, self.name)?.root()
+        tree::single(self.fields.tree?, self.name)?.root()
     }
 
     /// Returns the files of a v2 or hybrid torrent that are not empty, each with its piece layer if it is
@@ -236,7 +244,7 @@ impl<'a> Metainfo<'a> {
     /// layers one behind the other by [`PieceHashes::v2`].
     #[must_use]
     pub fn v2_files(&self) -> V2Files<'a> {
-        let tree = self.info.find(b"file tree").filter(|_| self.v2.is_some());
+        let tree = self.fields.tree.filter(|_| self.v2.is_some());
         V2Files {
             walk: tree.map(tree::Walk::new),
             layers: self.top.find(b"piece layers").map(LayerIndex::new),
@@ -248,10 +256,15 @@ impl<'a> Metainfo<'a> {
     /// Returns the files, in the order of the content.
     #[must_use]
     pub fn files(&self) -> Files<'a> {
-        match self.info.find(b"file tree").filter(|_| self.info.find(b"pieces").is_none()) {
+        match self.v2_tree() {
             Some(tree) => Files::of_tree(self.name, tree, self.geometry.full_piece_len()),
-            None => Files::new(self.name, self.info),
+            None => Files::new(self.name, self.info, self.fields.files),
         }
+    }
+
+    /// Returns the tree of a torrent that has no pieces of v1.
+    fn v2_tree(&self) -> Option<Value<'a>> {
+        self.fields.tree.filter(|_| self.fields.pieces.is_none())
     }
 
     /// Returns the parts of the files in which `len` bytes at `offset` of the content lie.
