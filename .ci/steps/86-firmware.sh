@@ -40,5 +40,5 @@ run log "$m0"
 build validator "$m4"
 image=$PWD/target/$m4/release/validator
 cd ../..
-cargo build --quiet --release -p examples --bin validators
-timeout 300 cargo run --quiet --release -p examples --bin validators -- devices "$image" --restart 3
+cargo build --quiet --release -p programs --bin validators
+timeout 300 cargo run --quiet --release -p programs --bin validators -- devices "$image" --restart 3

@@ -12,7 +12,7 @@ use examples::cli::{self, Common};
 #[derive(Parser)]
 #[command(
     name = "learn",
-    after_help = "Example: cargo run --release -p examples --bin learn -- slides chord"
+    after_help = "Example: cargo run --release -p programs --bin learn -- slides chord"
 )]
 struct Program {
     #[command(subcommand)]

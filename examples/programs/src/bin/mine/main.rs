@@ -14,7 +14,7 @@ use examples::cli::{self, Common};
 #[derive(Parser)]
 #[command(
     name = "mine",
-    after_help = "Example: cargo run --release -p examples --bin mine -- search --bits 24 'one song'"
+    after_help = "Example: cargo run --release -p programs --bin mine -- search --bits 24 'one song'"
 )]
 struct Program {
     #[command(subcommand)]

@@ -1,8 +1,8 @@
-//! All programs alike: help with an example and the exit codes, and one way to refuse a wrong word.
+//! All programs alike: help with an example and the exit codes, and one way to refuse a wrong word. The tour has the same
+//! tests in its own package.
 
 use std::process::{Command, Output};
 
-const TOUR: &str = env!("CARGO_BIN_EXE_tour");
 const GNUTELLA: &str = env!("CARGO_BIN_EXE_gnutella");
 const CHORD: &str = env!("CARGO_BIN_EXE_chord");
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
@@ -13,7 +13,6 @@ const VALIDATORS: &str = env!("CARGO_BIN_EXE_validators");
 
 /// Every program and subcommand.
 const COMMANDS: &[(&str, &[&str])] = &[
-    (TOUR, &[]),
     (GNUTELLA, &[]),
     (GNUTELLA, &["servent"]),
     (GNUTELLA, &["napster"]),
@@ -102,8 +101,7 @@ fn each_command_refuses_an_unknown_option_with_code_2_and_says_where_help_is() {
 #[test]
 fn a_failure_is_one_line_and_code_1() {
     for (program, words) in [
-        (TOUR, &["/nowhere/at/all"][..]),
-        (TORRENT, &["show", "/nowhere/at/all"]),
+        (TORRENT, &["show", "/nowhere/at/all"][..]),
         (TORRENT, &["seed", "/nowhere/at/all", "."]),
         (GNUTELLA, &["servent", "--share", "/nowhere/at/all"]),
         (MINE, &["pool", "work", "127.0.0.1:1"]),

@@ -13,7 +13,7 @@ use examples::cli::{self, Common};
 #[derive(Parser)]
 #[command(
     name = "chord",
-    after_help = "Example: cargo run --release -p examples --bin chord -- lab"
+    after_help = "Example: cargo run --release -p programs --bin chord -- lab"
 )]
 struct Program {
     #[command(subcommand)]

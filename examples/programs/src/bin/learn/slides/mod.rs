@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn every_erratum_stands_on_the_page_of_errata() {
-        let page = include_str!("../../../../ERRATA.md");
+        let page = include_str!("../../../../../ERRATA.md");
         for fact in TOPICS.iter().flat_map(|(_, groups)| groups.iter().copied().flatten()) {
             if let Some(erratum) = fact.erratum {
                 assert!(page.contains(&format!("| {erratum} |")), "{erratum} of {}", fact.number);

@@ -9,9 +9,9 @@ use gnutella_wire::servent::flood_bound;
 use gnutella_wire::{Guid, Role};
 
 use examples::cli::{self, Exit, Out, within};
-use examples::graph::Graph;
 use examples::{chart, progress};
 use net::{Counts, Memory, Net};
+use sim::Graph;
 
 /// One in this many servents has the file of a query.
 const SHARERS: usize = 100;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use examples::graph::Graph;
+use sim::Graph;
 
 /// Peers with nearly as many neighbours each.
 pub struct Flooded {

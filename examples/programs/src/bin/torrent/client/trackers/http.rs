@@ -63,7 +63,7 @@ fn response_of(announced: &Announced<'_>) -> Response {
 fn named(error: ureq::Error) -> io::Error {
     if cfg!(not(feature = "https")) && matches!(error, ureq::Error::TlsRequired) {
         return io::Error::other(
-            "https:// needs TLS: cargo run --release -p examples --features https --bin torrent",
+            "https:// needs TLS: cargo run --release -p programs --features https --bin torrent",
         );
     }
     io::Error::other(error)

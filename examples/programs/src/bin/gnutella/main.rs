@@ -13,7 +13,7 @@ use examples::cli::{self, Common};
 #[derive(Parser)]
 #[command(
     name = "gnutella",
-    after_help = "Example: cargo run --release -p examples --bin gnutella -- flood"
+    after_help = "Example: cargo run --release -p programs --bin gnutella -- flood"
 )]
 struct Program {
     #[command(subcommand)]

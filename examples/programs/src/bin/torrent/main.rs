@@ -15,7 +15,7 @@ use examples::cli::{self, Common};
 #[command(
     name = "torrent",
     version,
-    after_help = "Example: cargo run --release -p examples --bin torrent -- swarm fleet"
+    after_help = "Example: cargo run --release -p programs --bin torrent -- swarm fleet"
 )]
 struct Program {
     #[command(subcommand)]

@@ -76,7 +76,7 @@ fn the_table_of_concepts_names_what_exists() {
         pow::Target,
         pow::WorkSeal,
     ];
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let table = readme
         .split("## Where the lectures")
         .nth(1)

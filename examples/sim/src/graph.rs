@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sim::Rng;
+use crate::Rng;
 
 /// Makes graphs, and other choices.
 pub struct Graph(Rng);

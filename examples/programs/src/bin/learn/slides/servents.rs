@@ -9,7 +9,7 @@ use gnutella_wire::wire::{
     Function, HitData, Limits, Message, Payload, Ping, Query, Record, Records,
 };
 use gnutella_wire::{Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId, Text};
-use web::graph::Graph;
+use sim::Graph;
 
 use super::{Check, Fact, equal, fact, failed, holds};
 
