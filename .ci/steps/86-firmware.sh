@@ -3,8 +3,6 @@
 # timer, the check of a transparency log on a Cortex-M0 with 16 KiB of memory, and four Cortex-M4 with one image that agree
 # on blocks while one of them loses its power.
 set -euo pipefail
-# Sizes are those of the profile that the manifest names.
-unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 m4=thumbv7em-none-eabihf
 m0=thumbv6m-none-eabi
 rustup target add "$m4" "$m0"
