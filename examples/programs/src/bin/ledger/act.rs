@@ -147,6 +147,7 @@ fn seal(
     loop {
         match miner.step(SLICE) {
             Step::Found(nonce) => {
+                progress::clear();
                 header.claim = WorkSeal::claim(bits, nonce);
                 return Ok(Some(header));
             }

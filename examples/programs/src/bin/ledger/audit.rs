@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use examples::cli::{self, Exit};
+use examples::{progress, report};
 use ledger_core::{Block, BlockId};
 
 use crate::{hex, store};
@@ -28,18 +29,19 @@ pub fn tip_of(text: &str) -> Result<BlockId, String> {
 pub fn run(args: &Args) -> cli::Result {
     let (mut chain, blocks, _) = store::read(&args.folder)?;
     for (height, bytes) in (1_u64..).zip(&blocks) {
+        progress::show(|| format!("checking block {height} of {}", blocks.len()));
         if let Err(refused) = chain.append(store::unix_time().saturating_add(5), bytes) {
-            println!("block {height} is invalid: {refused}");
+            report!("block {height} is invalid: {refused}");
             return Ok(Exit::Failure);
         }
         if let Ok((block, _)) = Block::decode(bytes) {
             for signed in block.body() {
-                println!("{height} {signed}");
+                report!("{height} {signed}");
             }
         }
     }
     let tip = chain.tip();
-    println!("chain {}", chain.genesis_id());
+    report!("chain {}", chain.genesis_id());
     println!("tip {} {}", tip.height, tip.id);
     println!(
         "{} entries, {} coins, state {}",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use examples::cli::{self, Exit, failed, sentence};
+use examples::progress;
 use ledger_core::log::{
     Entries, Issuer, KeyKind, LevelSlot, MAX_ENTRY_LEN, Policy, ProofFile, ReadTile, SignerKey,
     Tile, VerifierKey, prove_inclusion_from, write_proof_file,
@@ -255,12 +256,14 @@ fn verify(folder: &Folder) -> cli::Result {
     let mut tree = MerkleTree::new();
     let mut index = 0;
     while index < size {
+        progress::show(|| format!("hashing entry {index} of {size}"));
         let entries = folder.entries(index, size)?;
         for entry in &entries {
             tree.push(MerkleTree::leaf(entry));
         }
         index += TILE_WIDTH;
     }
+    progress::clear();
     if tree.head() != head {
         println!(
             "the entries are not those that were signed: root {}, signed {}",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use examples::cli::{self, Exit, failed, sentence, within};
+use examples::progress;
 use examples::rules::RuleError;
 use ledger_core::ledger::Standard;
 use ledger_core::{Account, Chain, ChainSpec, ChainVec, ReplayError, Rules};
@@ -175,7 +176,12 @@ impl Folder {
     /// Opens a chain: every block is checked.
     pub fn open(path: &Path) -> cli::Result<Self> {
         let (mut chain, blocks, source) = read(path)?;
-        let replayed = chain.replay(unix_time().saturating_add(5), &blocks);
+        let shown = blocks.iter().zip(1_u64..).map(|(block, height)| {
+            progress::show(|| format!("checking block {height} of {}", blocks.len()));
+            block
+        });
+        let replayed = chain.replay(unix_time().saturating_add(5), shown);
+        progress::clear();
         replayed.map_err(|fault: ReplayError<RuleError>| sentence(fault))?;
         Ok(Self { chain, blocks, source })
     }

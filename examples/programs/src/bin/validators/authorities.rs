@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consensus::{Ed25519Key, EquivocationDetector, Keys as _, Offence, StatementSlot, ValidatorId};
 use examples::cli::{self, Exit};
-use examples::progress;
+use examples::{progress, report};
 
 use crate::chain::{Block, Inserted, Rules, SignedBlock, Tree};
 use crate::net::Net;
@@ -54,7 +54,7 @@ pub fn run<R: Rules>(args: &Args, start: &R) -> cli::Result {
     let mut now = Duration::ZERO;
     while !world.is_done(now) {
         if now > world.changed_at + PATIENCE {
-            println!("no block for {} s: nobody may sign; the chain halts", PATIENCE.as_secs());
+            report!("no block for {} s: nobody may sign; the chain halts", PATIENCE.as_secs());
             return Ok(Exit::Failure);
         }
         world.step(now)?;
@@ -62,7 +62,7 @@ pub fn run<R: Rules>(args: &Args, start: &R) -> cli::Result {
         now = next.max(now + Duration::from_millis(1));
         progress::show(|| format!("{} s", now.as_secs()));
     }
-    println!("{} blocks, equal at all honest validators, in {} s", args.blocks, now.as_secs());
+    report!("{} blocks, equal at all honest validators, in {} s", args.blocks, now.as_secs());
     Ok(Exit::Success)
 }
 
@@ -147,11 +147,11 @@ impl<'a, R: Rules> World<'a, R> {
         let parent = *node.tree.head();
         let time = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let block = Block { number: parent.number + 1, time, parent: parent.id(), variant: 0 };
-        println!("{time:>6} ms  {}", node.tree.state().describe(&parent, &block, index));
+        report!("{time:>6} ms  {}", node.tree.state().describe(&parent, &block, index));
         if self.args.explain {
             let is_silent = |index| self.args.is_dead(index, now);
             for line in node.tree.state().explain(&parent, &block, &is_silent) {
-                println!("           {line}");
+                report!("           {line}");
             }
         }
         let signed = SignedBlock::new::<R>(block, &node.key);
@@ -186,7 +186,7 @@ impl<'a, R: Rules> World<'a, R> {
         if let Some(offence) = found.ok().flatten().map(|evidence| evidence.offence())
             && self.offences.insert(offence)
         {
-            println!("{:>6} ms  evidence: {offence}", now.as_millis());
+            report!("{:>6} ms  evidence: {offence}", now.as_millis());
         }
         self.insert(to, now, block)?;
         let node = &mut self.nodes[to];
@@ -213,7 +213,7 @@ impl<'a, R: Rules> World<'a, R> {
         let Inserted::Head { left } = tree.insert(block) else { return Ok(()) };
         self.changed_at = self.changed_at.max(now);
         if left > 0 {
-            println!(
+            report!(
                 "{:>6} ms  validator {index} leaves {left} blocks for the better chain of block {}",
                 now.as_millis(),
                 tree.head().number
@@ -225,7 +225,7 @@ impl<'a, R: Rules> World<'a, R> {
         for number in first..=node.final_until {
             let id = node.tree.at(number).ok_or("a final block is missing")?;
             match self.finals.insert(number, id) {
-                None => println!("{:>6} ms  block {number} is final", now.as_millis()),
+                None => report!("{:>6} ms  block {number} is final", now.as_millis()),
                 Some(known) if known != id => {
                     return Err(format!("validators hold different blocks {number} final"));
                 }

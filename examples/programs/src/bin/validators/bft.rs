@@ -8,7 +8,7 @@ use consensus::{
     Ed25519Key, Keys as _, Offence, RoundRobin, SignedStatement, Statement, ValidatorId,
 };
 use examples::cli::{self, Exit, sentence};
-use examples::progress;
+use examples::{progress, report};
 
 use crate::net::{DELAY, Net};
 use crate::run::{Args, block};
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> cli::Result {
     while !world.is_done() {
         if now > world.decided_at + PATIENCE {
             let height = world.certificates.len() + 1;
-            println!("no decision on block {height} for {} s", PATIENCE.as_secs());
+            report!("no decision on block {height} for {} s", PATIENCE.as_secs());
             return Ok(Exit::Failure);
         }
         for index in 0..args.validators {
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> cli::Result {
         world.step(now);
         progress::show(|| format!("{} s", now.as_secs()));
     }
-    println!("{} blocks, equal at all honest validators, in {} s", args.blocks, now.as_secs());
+    report!("{} blocks, equal at all honest validators, in {} s", args.blocks, now.as_secs());
     Ok(Exit::Success)
 }
 
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
             BftEvent::Equivocated(ref evidence) => {
                 let offence = evidence.offence();
                 if self.offences.insert(offence) {
-                    println!("{:>5} ms  evidence: {evidence}", now.as_millis());
+                    report!("{:>5} ms  evidence: {evidence}", now.as_millis());
                 }
             }
             _ => {}
@@ -185,7 +185,7 @@ impl<'a> World<'a> {
         let votes = certificate.len();
         let author = usize::from(value[8]) - 1;
         let count = self.args.validators;
-        println!(
+        report!(
             "{:>5} ms  block {height} of validator {author}, decided in round {round} by {votes} of {count}",
             now.as_millis()
         );
@@ -202,7 +202,7 @@ impl<'a> World<'a> {
             let chosen = (height + round) % count;
             let is_silent = self.machines[chosen as usize].is_none();
             let silent = if is_silent { ", which is silent" } else { "" };
-            println!(
+            report!(
                 "          round {round}: (height {height} + round {round}) mod {count} = validator {chosen}{silent}"
             );
         }

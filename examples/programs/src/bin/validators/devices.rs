@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use examples::cli::{self, Exit, failed, within};
+use examples::{progress, report};
 
 use crate::net::Net;
 
@@ -83,16 +84,17 @@ pub fn run(args: &Args) -> cli::Result {
         let timers = boards.iter().map(|board| board.wakes_at);
         now = timers.chain(air.net.next_at()).min().ok_or("nothing is due")?.max(now);
         if now > PATIENCE {
-            println!("no agreement in {} s", PATIENCE.as_secs());
+            report!("no agreement in {} s", PATIENCE.as_secs());
             return Ok(Exit::Failure);
         }
+        progress::show(|| format!("{} ms on the boards", now.as_millis()));
         while let Some(arrival) = air.net.next(now) {
             boards[arrival.to].give(b'D', arrival.to, now, &arrival.bytes, &mut air)?;
         }
         for (index, board) in boards.iter_mut().enumerate() {
             if outage == Some(index) && !board.blocks.is_empty() {
                 outage = None;
-                println!("{:>5} ms  board {index} loses its power", now.as_millis());
+                report!("{:>5} ms  board {index} loses its power", now.as_millis());
                 board.machine = None;
                 board.wakes_at = now + OUTAGE;
             }
@@ -100,7 +102,7 @@ pub fn run(args: &Args) -> cli::Result {
                 continue;
             }
             if board.machine.is_none() {
-                println!("{:>5} ms  board {index} starts again", now.as_millis());
+                report!("{:>5} ms  board {index} starts again", now.as_millis());
                 board.power_on(args, index, now, &mut air)?;
             } else {
                 board.give(b'T', index, now, &[], &mut air)?;
@@ -115,10 +117,10 @@ fn report(boards: &[Board], air: &Air, now: Duration) -> Exit {
     let count = boards.iter().map(|board| board.blocks.len()).min().unwrap_or(0);
     let first = &boards[0].blocks[..count];
     if boards.iter().any(|board| board.blocks[..count] != *first) {
-        println!("the boards decided differently");
+        report!("the boards decided differently");
         return Exit::Failure;
     }
-    println!(
+    report!(
         "{count} blocks, equal on {COUNT} boards, in {} s; they sent {} datagrams, {} bytes",
         now.as_secs(),
         air.datagrams,
@@ -178,13 +180,13 @@ impl Board {
                 (b'F', decided) => {
                     let Some((height, value)) = decided.split_first_chunk() else { continue };
                     let height = u64::from_be_bytes(*height);
-                    println!("{:>5} ms  board {index} decides block {height}", now.as_millis());
+                    report!("{:>5} ms  board {index} decides block {height}", now.as_millis());
                     let value = value.try_into().map_err(|_| "a digest has 32 bytes")?;
                     decide(&mut self.blocks, height, value)?;
                 }
                 (b'I', size) => {
                     let size = size.try_into().map_or(0, u32::from_be_bytes);
-                    println!(
+                    report!(
                         "{:>5} ms  board {index}: a validator of {size} bytes",
                         now.as_millis()
                     );

@@ -10,6 +10,7 @@ use consensus::{
     ValidatorSet, ValidatorVec,
 };
 use examples::cli::{self, Exit, sentence};
+use examples::{progress, report};
 
 use crate::net::Net;
 use crate::run::{Args, block};
@@ -37,7 +38,7 @@ pub fn run(args: &Args) -> cli::Result {
         SLOT * u32::try_from(args.blocks + PATIENCE).unwrap_or(u32::MAX) + args.partition().end;
     while finalized.slot < args.blocks {
         if now > end {
-            println!("final until slot {} only", finalized.slot);
+            report!("final until slot {} only", finalized.slot);
             return Ok(Exit::Failure);
         }
         while let Some(arrival) = net.next(now) {
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> cli::Result {
                         machine.handle_saved(now, token).map_err(sentence)?;
                     }
                     FfgEvent::Proposed { block, .. } => {
-                        println!("slot {:>3}  block of validator {index}", block.slot);
+                        report!("slot {:>3}  block of validator {index}", block.slot);
                         if args.explain {
                             explain(args, &stakes, block.slot);
                         }
@@ -69,7 +70,7 @@ pub fn run(args: &Args) -> cli::Result {
                     }
                     FfgEvent::Finalized(checkpoint) if checkpoint.slot > finalized.slot => {
                         finalized = checkpoint;
-                        println!("          final until slot {}", checkpoint.slot);
+                        report!("          final until slot {}", checkpoint.slot);
                     }
                     FfgEvent::Equivocated(evidence) => report(&mut offences, evidence.offence()),
                     _ => {}
@@ -80,10 +81,11 @@ pub fn run(args: &Args) -> cli::Result {
                 send(args, &keys[index], &mut net, (now, index), &buf)?;
             }
         }
+        progress::show(|| format!("{} s, final until slot {}", now.as_secs(), finalized.slot));
         let timers = machines.iter().flatten().filter_map(Machine::poll_timeout);
         now = timers.chain(net.next_at()).min().ok_or("nothing is due")?.max(now);
     }
-    println!("final until slot {} after {} s", finalized.slot, now.as_secs());
+    report!("final until slot {} after {} s", finalized.slot, now.as_secs());
     Ok(Exit::Success)
 }
 
@@ -119,7 +121,7 @@ fn explain(args: &Args, stakes: &[(ValidatorId, u64)], slot: u64) {
     let mut start = 0;
     for (index, (id, stake)) in stakes.iter().enumerate() {
         if chosen == Some(*id) {
-            println!(
+            report!(
                 "          the hash of seed and slot {slot} picked a coin from {start} to {} of {total}: those of validator {index} of {}",
                 start + stake - 1,
                 args.validators
@@ -131,7 +133,7 @@ fn explain(args: &Args, stakes: &[(ValidatorId, u64)], slot: u64) {
 
 fn report(offences: &mut BTreeSet<Offence>, offence: Offence) {
     if offences.insert(offence) {
-        println!("          evidence: {offence}");
+        report!("          evidence: {offence}");
     }
 }
 

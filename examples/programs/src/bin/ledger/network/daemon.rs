@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use examples::cli::{self, sentence};
 use examples::interrupt::interrupted;
-use examples::progress;
 use examples::random::random;
 use examples::rules::RuleError;
 use examples::tcp::{self, Tcp};
+use examples::{progress, report, warning};
 use ledger_core::gossip::{
     BlockVerdict, Event as GossipEvent, Gossip, GossipConfig, GossipLimits, GossipVec,
     HeadersWriter, Message, NotFound, Presync, TransactionVerdict,
@@ -357,7 +357,7 @@ impl Daemon {
         let id = block.id(self.node.genesis_id());
         self.store.insert(id, (OWN, bytes.to_vec()));
         if let Err(refused) = self.node.handle_header(self.clock(), OWN, bytes) {
-            eprintln!("warning: a block of this node is refused: {refused}");
+            warning!("a block of this node is refused: {refused}");
         }
         self.advance()
     }
@@ -411,7 +411,7 @@ impl Daemon {
                 self.forget_transactions(&id)?;
                 self.steps.push(Step::Connected(height.0, id));
                 if !self.is_quiet {
-                    println!("block {height} {id}");
+                    report!("block {height} {id}");
                 }
             }
             Event::Disconnected { id, height } => {
@@ -423,7 +423,7 @@ impl Daemon {
             Event::Invalid { id, conn, why } => {
                 self.store.remove(&id);
                 self.trace.event(now, format_args!("event=invalid conn={} block={id:.8}", conn.0));
-                eprintln!("warning: {conn} delivered an invalid block {id:.16}: {why}");
+                warning!("{conn} delivered an invalid block {id:.16}: {why}");
                 self.gossip.handle_block_checked(now, conn, BlockVerdict::Invalid);
             }
             _ => {}
@@ -538,7 +538,7 @@ impl Daemon {
                     self.trace
                         .event(now, format_args!("event=closed conn={} reason={reason:?}", conn.0));
                     if reason.is_misbehaviour() {
-                        eprintln!("warning: {conn} is disconnected: {reason}");
+                        warning!("{conn} is disconnected: {reason}");
                     }
                     self.dialled.remove(&conn);
                     self.presync.remove(&conn);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use examples::cli::{self, Exit, sentence};
 use examples::interrupt::{self, interrupted};
+use examples::report;
 use ledger_core::Block;
 
 use super::Network;
@@ -32,9 +33,9 @@ pub fn run(args: &Args) -> cli::Result {
         for bytes in blocks.drain(..) {
             let (block, _) = Block::decode(&bytes).map_err(sentence)?;
             let height = block.header().height;
-            println!("block {height} {}", block.id(chain.genesis_id()));
+            report!("block {height} {}", block.id(chain.genesis_id()));
             for signed in block.body() {
-                println!("{height} {signed}");
+                report!("{height} {signed}");
             }
         }
         if args.until.is_some_and(|until| chain.tip().height.0 >= until) {

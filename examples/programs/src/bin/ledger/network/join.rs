@@ -8,8 +8,8 @@ use core::time::Duration;
 use std::path::Path;
 
 use examples::cli::{self, sentence};
-use examples::progress;
 use examples::random::random;
+use examples::{progress, report, warning};
 use ledger_core::gossip::{BlockVerdict, SnapshotPlace};
 use ledger_core::ledger::Standard;
 use ledger_core::node::{HeaderFollower, Join, JoinBase, Node, NodeLimits, NodeVec};
@@ -48,7 +48,7 @@ pub fn join(network: &Network, file: &Path, own: SocketAddr) -> cli::Result<()> 
             Client::connect(network, *address, genesis).and_then(|client| follow(&new()?, client));
         match followed {
             Ok(candidate) => candidates.push(candidate),
-            Err(error) => eprintln!("warning: {error}"),
+            Err(error) => warning!("{error}"),
         }
     }
     candidates.sort_by_key(|candidate| core::cmp::Reverse(candidate.weight));
@@ -62,7 +62,7 @@ pub fn join(network: &Network, file: &Path, own: SocketAddr) -> cli::Result<()> 
     for candidate in &mut candidates {
         match collect(&mut candidate.client, &mut join) {
             Ok(()) => break,
-            Err(error) => eprintln!("warning: {error}"),
+            Err(error) => warning!("{error}"),
         }
     }
     let entries = join.len();
@@ -74,7 +74,7 @@ pub fn join(network: &Network, file: &Path, own: SocketAddr) -> cli::Result<()> 
     });
     written.map_err(sentence)?;
     db.keep_joined(&headers, &snapshot)?;
-    println!("joined at block {} {block} with {entries} entries", node.tip().height);
+    report!("joined at block {} {block} with {entries} entries", node.tip().height);
     Ok(())
 }
 

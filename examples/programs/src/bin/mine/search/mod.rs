@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use examples::cli::{self, Exit};
-use examples::{progress, storage};
+use examples::{progress, report, storage, warning};
 use pow::{
     BigEndian, DigestOrder, HashFunction, Header, LittleEndian, Miner, NonceField, NonceFormat,
     Puzzle, Target,
@@ -39,8 +39,8 @@ pub fn run(args: &Args) -> cli::Result {
             let target = Target::from_zero_bits(*bits);
             let name = format!("bits {bits} text {}", hex(text.as_bytes()));
             drive::<BigEndian>(args, puzzle, target, &name, |nonce| {
-                println!("hash   {}", hex(&puzzle.digest(nonce)));
-                println!("check  printf '%s%b' TEXT '{}' | sha256sum", escapes(nonce));
+                report!("hash   {}", hex(&puzzle.digest(nonce)));
+                report!("check  printf '%s%b' TEXT '{}' | sha256sum", escapes(nonce));
             })
         }
         Task::Header(header) => {
@@ -49,8 +49,8 @@ pub fn run(args: &Args) -> cli::Result {
             let name = format!("header {}", hex(&Header { nonce: 0, ..*header }.to_bytes()));
             drive::<LittleEndian>(args, Puzzle::of_header(header), target, &name, |nonce| {
                 let found = Header { nonce: nonce as u32, ..*header };
-                println!("id     {}", found.id());
-                println!("header {}", hex(&found.to_bytes()));
+                report!("id     {}", found.id());
+                report!("header {}", hex(&found.to_bytes()));
             })
         }
     }
@@ -92,9 +92,9 @@ fn drive<R: DigestOrder + Send>(
     let expected = hashes.saturating_u128();
     let more = if hashes.bits() > 128 { "more than " } else { "" };
     let kernel = args.kernel();
-    println!("{} threads, kernel: {kernel}; {more}{expected} hashes are expected", miners.len());
+    report!("{} threads, kernel: {kernel}; {more}{expected} hashes are expected", miners.len());
     if progress.tried > 0 {
-        println!("going on after {} hashes", progress.tried);
+        report!("going on after {} hashes", progress.tried);
     }
     // A file that cannot be written is found out before the work and not after it.
     save(args, &progress, &name)?;
@@ -106,8 +106,8 @@ fn drive<R: DigestOrder + Send>(
     let found = search(&mut miners, &shared, || watch(args, &shared, progress.tried, target, keep));
     let tried = shared.tried.load(Ordering::Relaxed);
     if let Some(nonce) = found {
-        println!("found after {tried} hashes");
-        println!("nonce  {nonce}");
+        report!("found after {tried} hashes");
+        report!("nonce  {nonce}");
         tell(nonce);
         forget(args)?;
         return Ok(Exit::Success);
@@ -115,17 +115,17 @@ fn drive<R: DigestOrder + Send>(
     let next: Vec<_> =
         miners.iter().map(|miner| miner.remaining().map(|nonces| *nonces.start())).collect();
     if next.iter().all(Option::is_none) {
-        println!("no nonce from {from} to {to} counts; {tried} hashes tried");
+        report!("no nonce from {from} to {to} counts; {tried} hashes tried");
         forget(args)?;
         return Ok(Exit::Failure);
     }
-    println!("stopped after {tried} hashes");
+    report!("stopped after {tried} hashes");
     match &args.state {
         Some(path) => {
             Progress { tried, next }.save(path, &name)?;
-            println!("{} keeps the progress; the same command goes on", path.display());
+            report!("{} keeps the progress; the same command goes on", path.display());
         }
-        None => println!("the progress is lost; with --state FILE it is kept"),
+        None => report!("the progress is lost; with --state FILE it is kept"),
     }
     Ok(Exit::Stopped)
 }
@@ -149,7 +149,7 @@ fn watch(
         if saved.elapsed() >= SAVE_EVERY {
             saved = Instant::now();
             if let Err(error) = keep() {
-                eprintln!("{error}");
+                warning!("{error}");
             }
         }
         progress::show(|| {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::peer_book::PeerSource;
 use examples::dht::{Node, NodeEvent};
+use examples::warning;
 
 use super::args::Share;
 use super::net::{Found, Mailbox};
@@ -53,7 +54,7 @@ impl Dht {
             let node = Node::open(socket, &nodes, trace);
             let ran = node.and_then(|node| serve(node, &nodes, own, &orders, &mailbox));
             if let Err(error) = ran {
-                eprintln!("the DHT: {error}");
+                warning!("the DHT: {error}");
             }
         });
         Self(sender)

@@ -10,7 +10,7 @@ use bittorrent_pieces::metainfo::{
     Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version,
 };
 use bittorrent_pieces::{BLOCK_LEN, PieceHasher, PieceHashes};
-use examples::progress;
+use examples::{progress, report};
 
 use super::args::Make;
 
@@ -78,7 +78,7 @@ pub fn make(args: &Make) -> Result<(), String> {
     let out = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     fs::write(&out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
     if !args.json {
-        println!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
+        report!("{}: {total} bytes in {} pieces of {piece_len}", out.display(), pieces.len());
     }
     super::show::show(&out.to_string_lossy(), args.json)
 }

@@ -11,6 +11,7 @@ use bittorrent_pieces::encryption::{
 use bittorrent_pieces::peer_book::PeerSource;
 use bittorrent_pieces::{ConnId, InfoHash, Side};
 use examples::random::random;
+use examples::report;
 use examples::tcp::{Event, Tcp};
 
 use super::utp::{self, Utp, is_utp};
@@ -301,7 +302,7 @@ impl Net {
         let dial = self.dials.remove(&conn);
         let Some((addr, _)) = self.socket(conn) else { return };
         if self.trace && is_utp(conn) {
-            println!("{addr}: connected over uTP");
+            report!("{addr}: connected over uTP");
         }
         let attempt = dial.map_or(0, |dial| dial.attempt);
         let dialled = dial.filter(|_| dialled).map(|dial| dial.torrent);
@@ -353,7 +354,7 @@ impl Net {
         let all = socket.len();
         let Ok(received) = link.stream.handle_bytes(&mut *socket, &find) else {
             if self.trace {
-                println!("{}: no agreement on encryption", link.addr);
+                report!("{}: no agreement on encryption", link.addr);
             }
             self.shut(conn);
             self.ended(conn, events);
@@ -375,7 +376,7 @@ impl Net {
             }
         }
         if self.trace && agreed.is_none() && link.stream.method() == Some(Method::Rc4) {
-            println!("{}: encrypted", link.addr);
+            report!("{}: encrypted", link.addr);
         }
         self.transmit(conn);
         self.report(conn, events);

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
 use bittorrent_pieces::{BLOCK_LEN, Bitfield, Block, ConnId, Geometry, InfoHash, PieceIndex};
 use examples::storage;
+use examples::warning;
 
 use super::make::encode;
 
@@ -88,13 +89,13 @@ impl<'a> Parts<'a> {
                         self.have = saved.have;
                         self.stamps = saved.stamps;
                     }
-                    None => eprintln!("{}: not of this torrent, ignored", self.path.display()),
+                    None => warning!("{}: not of this torrent, ignored", self.path.display()),
                 }
                 true
             }
             Ok(None) => false,
             Err(error) => {
-                eprintln!("{}: {error}, ignored", self.path.display());
+                warning!("{}: {error}, ignored", self.path.display());
                 false
             }
         }
@@ -187,7 +188,7 @@ impl<'a> Parts<'a> {
         if core::mem::take(&mut self.changed)
             && let Err(error) = self.write()
         {
-            eprintln!("{}: {error}", self.path.display());
+            warning!("{}: {error}", self.path.display());
         }
     }
 

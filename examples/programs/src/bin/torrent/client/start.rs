@@ -7,6 +7,7 @@ use bittorrent_pieces::PeerId;
 use examples::cli::Exit;
 use examples::interrupt;
 use examples::random::random;
+use examples::warning;
 
 use super::args::{Item, Share};
 use super::report::Report;
@@ -47,7 +48,7 @@ pub fn share(args: &Share, quiet: bool) -> Result<Exit, String> {
     match started.and_then(|()| torrents.run()) {
         // What was given up because of a signal is not a failure.
         Err(error) if interrupt::interrupted() => {
-            eprintln!("{error}");
+            warning!("{error}");
             Ok(Exit::Stopped)
         }
         done => done,

@@ -13,6 +13,7 @@ use bittorrent_pieces::magnet::{Escaped, Magnet};
 use bittorrent_pieces::peer_book::PeerSource;
 use bittorrent_pieces::{ConnId, Host, InfoHash, Metainfo, PeerId};
 use examples::cli::Exit;
+use examples::warning;
 
 use super::args::Share;
 use super::fetch::{Fetch, Fetched, hash_of};
@@ -395,7 +396,7 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
         let name = printable(self.args.items[number].torrent.as_bytes());
         let error = if several { format!("{name}: {error}") } else { error };
         if self.failure.is_some() {
-            eprintln!("{error}");
+            warning!("{error}");
         } else {
             self.failure = Some(error);
         }

@@ -1,6 +1,7 @@
 //! Messages as lines.
 
 use core::net::SocketAddr;
+use examples::report;
 
 use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
@@ -24,5 +25,5 @@ pub fn trace(on: bool, way: &str, addr: SocketAddr, bytes: &[u8]) {
         },
         (_, Err(error)) => error.to_string(),
     };
-    println!("{way} {addr} {line}");
+    report!("{way} {addr} {line}");
 }
