@@ -120,12 +120,11 @@ fn drive<R: DigestOrder + Send>(
         return Ok(Exit::Failure);
     }
     report!("stopped after {tried} hashes");
-    match &args.state {
-        Some(path) => {
-            Progress { tried, next }.save(path, &name)?;
-            report!("{} keeps the progress; the same command goes on", path.display());
-        }
-        None => report!("the progress is lost; with --state FILE it is kept"),
+    if let Some(path) = &args.state {
+        Progress { tried, next }.save(path, &name)?;
+        report!("{} keeps the progress; the same command goes on", path.display());
+    } else {
+        report!("the progress is lost; with --state FILE it is kept");
     }
     Ok(Exit::Stopped)
 }

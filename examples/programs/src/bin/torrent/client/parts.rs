@@ -82,14 +82,13 @@ impl<'a> Parts<'a> {
             Ok(Some(bytes)) => {
                 self.changed = true;
                 self.touched = true;
-                match self.decode(&bytes) {
-                    Some(saved) => {
-                        self.open = saved.open;
-                        self.peers = saved.peers;
-                        self.have = saved.have;
-                        self.stamps = saved.stamps;
-                    }
-                    None => warning!("{}: not of this torrent, ignored", self.path.display()),
+                if let Some(saved) = self.decode(&bytes) {
+                    self.open = saved.open;
+                    self.peers = saved.peers;
+                    self.have = saved.have;
+                    self.stamps = saved.stamps;
+                } else {
+                    warning!("{}: not of this torrent, ignored", self.path.display());
                 }
                 true
             }
