@@ -3,4 +3,4 @@
 # And the store of the program `chord` under churn: nothing is lost.
 set -euo pipefail
 cargo test -p chord-core --release --test masses --test churn -- --ignored --nocapture --test-threads 1
-cargo test -p examples --release --bin chord -- --ignored --nocapture --test-threads 1
+cargo test -p programs --release --bin chord -- --ignored --nocapture --test-threads 1

@@ -6,4 +6,4 @@ cargo test -p gnutella-wire --release --test flooders -- --ignored --nocapture
 # 100 MB from three servents, of which one is slow, one sends a wrong byte, and one answers with less than was asked for:
 # by the machine in virtual time, and by the program, which is killed in the middle.
 cargo test -p gnutella-wire --release --test transfer -- --ignored
-cargo test -p examples --release --test servent_swarm -- --ignored
+cargo test -p programs --release --test servent_swarm -- --ignored

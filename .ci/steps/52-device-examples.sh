@@ -2,8 +2,6 @@
 # The device examples of all crates (`<crate>/examples/device_*.rs`), linked for Cortex-M0 without std and without an
 # allocator, each with the bytes of its text, of its initialised data and of its zeroed memory.
 set -euo pipefail
-# Sizes are those of the profile that the manifest names.
-unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 target=thumbv6m-none-eabi
 rustup target add "$target"
 out=target/device-examples

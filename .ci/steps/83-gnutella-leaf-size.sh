@@ -2,8 +2,6 @@
 # gnutella-wire for devices: its features without an allocator, and the text of a leaf with a query-routing table for
 # Cortex-M4F, linked with nothing but what a leaf calls. Its slots are a static that takes no bytes of the image.
 set -euo pipefail
-# Sizes are those of the profile that the manifest names.
-unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 target=thumbv7em-none-eabihf
 rustup target add "$target"
 for features in deflate opennap deflate,opennap; do

@@ -4,6 +4,6 @@
 set -euo pipefail
 cargo test --release -p bittorrent-pieces --test swarm_large -- --ignored --nocapture
 for scene in crowd tv fleet; do
-    cargo run --quiet --release -p examples --bin torrent -- swarm "$scene" --out target/swarm
+    cargo run --quiet --release -p programs --bin torrent -- swarm "$scene" --out target/swarm
 done
 cargo bench --quiet -p bittorrent-pieces --bench picker

@@ -3,8 +3,6 @@
 # timer, the check of a transparency log on a Cortex-M0 with 16 KiB of memory, and four Cortex-M4 with one image that agree
 # on blocks while one of them loses its power.
 set -euo pipefail
-# Sizes are those of the profile that the manifest names.
-unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 m4=thumbv7em-none-eabihf
 m0=thumbv6m-none-eabi
 rustup target add "$m4" "$m0"
@@ -40,5 +38,5 @@ run log "$m0"
 build validator "$m4"
 image=$PWD/target/$m4/release/validator
 cd ../..
-cargo build --quiet --release -p examples --bin validators
-timeout 300 cargo run --quiet --release -p examples --bin validators -- devices "$image" --restart 3
+cargo build --quiet --release -p programs --bin validators
+timeout 300 cargo run --quiet --release -p programs --bin validators -- devices "$image" --restart 3

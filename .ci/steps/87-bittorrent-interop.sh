@@ -25,7 +25,7 @@ if [ ! -d "$npm/node_modules/webtorrent" ]; then
 fi
 cp examples/interop/*.mjs "$npm"
 export INTEROP_NPM="$PWD/$npm"
-cargo build --quiet --release -p examples --features https --bin torrent
+cargo build --quiet --release -p programs --features https --bin torrent
 rm -rf target/interop target/interop-debian
 "$python" examples/interop/bittorrent.py target/release target/interop "$@"
 [ $# -gt 0 ] || set -- libtorrent version both # what concerns libtorrent alone

@@ -17,7 +17,7 @@ ours verify "$work/ours"
 "$work/log" verify "$work/go"
 ours verify "$work/go"
 # The program `ledger` issues a log in two runs, and Go reads it.
-ledger() { cargo run --quiet -p examples --bin ledger -- --quiet "$@"; }
+ledger() { cargo run --quiet -p programs --bin ledger -- --quiet "$@"; }
 ledger log create "$work/program" --name example.com/ledger
 mapfile -t entries < <(seq -f 'entry %.0f' 0 699)
 ledger log add "$work/program" "${entries[@]:0:300}" >/dev/null

@@ -2,8 +2,6 @@
 # The page on which the crates play, opened from disk in headless Chromium and used as a person does; and the same seed
 # gives the same trace natively and there.
 set -euo pipefail
-# Sizes are those of the profile that the manifest names.
-unset CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 if ! command -v chromium >/dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium

@@ -1,6 +1,5 @@
-//! What a person runs. The binary `tour` is the place to begin.
+//! The library that the programs share. The binary `tour` is the place to begin; the others are in the package `programs`.
 //!
-//! The programs share this library:
 //!
 //! | module | use |
 //! |---|---|
@@ -11,7 +10,7 @@
 //! | [`chart`], [`svg`] | charts |
 //! | [`rules`] | the error of chains that mix work with stake or authority |
 //! | [`overtake`] | how likely a double spend is |
-//! | [`graph`], [`random`] | random graphs, the same for the same seed; random bytes |
+//! | [`random`] | random bytes |
 //!
 //! This page is the README of the whole, so that its code is compiled.
 #![doc = include_str!("../../README.md")]
@@ -29,5 +28,3 @@ pub mod storage;
 pub mod svg;
 pub mod tcp;
 pub mod udp;
-
-pub use web::graph;

@@ -38,6 +38,24 @@ pub fn clear() {
     }
 }
 
+/// Prints a line of results, as `println!` does, in place of the line of progress.
+#[macro_export]
+macro_rules! report {
+    ($($part:tt)*) => {{
+        $crate::progress::clear();
+        println!($($part)*);
+    }};
+}
+
+/// Prints a warning on standard error, as `eprintln!` does, in place of the line of progress.
+#[macro_export]
+macro_rules! warning {
+    ($($part:tt)*) => {{
+        $crate::progress::clear();
+        eprintln!("warning: {}", format_args!($($part)*));
+    }};
+}
+
 fn print(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = write!(out, "\r\x1b[K{text}"); // a closed terminal shows nothing

@@ -46,8 +46,10 @@ fn an_empty_or_missing_file_or_a_folder_is_refused_clearly() {
     {
         let done = tour(&[path.to_str().expect("text")]);
         let said = text(&done.stderr);
-        assert!(!done.status.success() && done.stdout.is_empty());
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(done.stdout.is_empty(), "{said}");
         assert!(said.starts_with("error: ") && said.contains(why), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
 
@@ -64,10 +66,14 @@ fn wrong_words_are_answered_with_help() {
         &["one", "two"],
     ] {
         let done = tour(words);
+        let said = text(&done.stderr);
         assert_eq!(done.status.code(), Some(2), "{words:?}");
-        assert!(text(&done.stderr).contains("--help"), "{words:?}");
+        assert!(said.starts_with("error: ") && said.contains("--help"), "{words:?}: {said}");
     }
     let help = tour(&["--help"]);
     assert!(help.status.success());
-    assert!(text(&help.stdout).contains("Example:"));
+    let help = text(&help.stdout);
+    for part in ["Example:", "Exit codes: 0 success; 1 failure", "--quiet"] {
+        assert!(help.contains(part), "{part} in {help}");
+    }
 }

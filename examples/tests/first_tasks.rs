@@ -50,6 +50,24 @@ fn every_file_of_first_tasks_is_counted() {
     assert_eq!(files, TASKS.map(|(task, _)| task));
 }
 
+#[test]
+fn the_first_program_of_each_readme_is_whole_and_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for name in TASKS.map(|(_, name)| name).into_iter().chain(["consensus"]) {
+        let readme = fs::read_to_string(root.join(name).join("README.md"));
+        let readme = readme.expect("every crate has a README");
+        let first = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+        let program = first.expect("a program");
+        assert!(program.lines().any(|line| line.starts_with("fn main()")), "{name}: {program}");
+        assert!(program.contains("println!("), "{name} prints nothing");
+        let hidden: Vec<_> = program.lines().filter(|line| line.starts_with("# ")).collect();
+        assert!(hidden.is_empty(), "{name} hides {hidden:#?}");
+        assert!(program.lines().count() <= 45, "{name}: {} lines", program.lines().count());
+        let dependencies = readme.split("```rust").next().unwrap_or_default();
+        assert!(dependencies.contains("[dependencies]\n"), "{name} names no dependencies first");
+    }
+}
+
 /// Returns the lines of a task that are not in the code of the README. Empty lines and comments do not count.
 fn added(task: &str, name: &str) -> Vec<String> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR"));

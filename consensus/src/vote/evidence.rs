@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use super::offence::{Offence, OffenceKind};
 use super::statement::{SignedStatement, Statement};
-use super::verify::{Ed25519, Verify};
 use crate::error::{BufferTooSmall, DecodeError, take};
 use crate::id::ValidatorId;
 
@@ -96,22 +95,9 @@ impl Equivocation {
     ///
     /// [`EvidenceError`] if they are not evidence.
     pub fn prove(one: &SignedStatement, two: &SignedStatement) -> Result<Self, EvidenceError> {
-        Self::prove_with(&Ed25519, one, two)
-    }
-
-    /// Checks two signed statements, in any order, by another signature scheme.
-    ///
-    /// # Errors
-    ///
-    /// [`EvidenceError`] if they are not evidence.
-    pub fn prove_with(
-        scheme: &impl Verify,
-        one: &SignedStatement,
-        two: &SignedStatement,
-    ) -> Result<Self, EvidenceError> {
         let evidence = Self::of_verified(one, two)?;
         for signed in [one, two] {
-            signed.verify_with(scheme).map_err(|bad| EvidenceError::Forged(bad.0))?;
+            signed.verify().map_err(|bad| EvidenceError::Forged(bad.0))?;
         }
         Ok(evidence)
     }

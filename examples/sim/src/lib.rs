@@ -6,6 +6,7 @@
 //!   same calls: the same deliveries at the same instants.
 //! - [`laws`]: drives any machine in an arbitrary order of calls and checks what every machine of
 //!   the family promises.
+//! - [`Graph`]: random graphs of nodes, the same for the same seed.
 //!
 //! ```
 //! use core::time::Duration;
@@ -24,10 +25,12 @@
 #![deny(missing_docs)]
 
 mod delivery;
+mod graph;
 pub mod laws;
 mod network;
 mod rng;
 
 pub use delivery::{Addr, Delivery, Link, Stats, StreamId};
+pub use graph::Graph;
 pub use network::Network;
 pub use rng::Rng;

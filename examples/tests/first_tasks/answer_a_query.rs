@@ -5,8 +5,7 @@ use core::{
     time::Duration,
 };
 
-use gnutella_wire::wire::Query;
-use gnutella_wire::wire::{HitData, Payload, Record, Records};
+use gnutella_wire::wire::{HitData, Payload, Query, Record, Records};
 use gnutella_wire::{
     Config, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };

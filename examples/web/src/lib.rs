@@ -14,7 +14,6 @@ pub mod chain;
 #[cfg(target_family = "wasm")]
 pub mod ffi;
 pub mod flood;
-pub mod graph;
 pub mod json;
 pub mod options;
 pub mod player;

@@ -9,10 +9,10 @@ use core::time::Duration;
 use gnutella_wire::Role;
 use gnutella_wire::servent::flood_bound;
 
-use crate::graph::Graph;
 use crate::options::number;
 use crate::post::Post;
 use crate::{Json, Options, World};
+use sim::Graph;
 
 use index::Central;
 use servents::{Servents, Shape};

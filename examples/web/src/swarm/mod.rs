@@ -7,10 +7,10 @@ use core::time::Duration;
 use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::{CloseReason, ConnId, Event, PieceIndex, Policy, Priority, Side};
 
-use crate::graph::Graph;
 use crate::options::number;
 use crate::post::{Parcel, Post};
 use crate::{Json, Options, World};
+use sim::Graph;
 
 use node::{Kind, Member, PIECE_LEN, describe};
 
