@@ -169,6 +169,12 @@ impl TrieMut<'_> {
         self.root.len
     }
 
+    /// Returns the largest key.
+    pub(crate) fn last_key(&self) -> Option<Key> {
+        let trie = self.as_ref();
+        trie.leaf(trie.nearest(&Key::LARGEST)?).map(|leaf| leaf.key)
+    }
+
     fn as_ref(&self) -> TrieRef<'_> {
         TrieRef { root: self.root, slots: self.slots }
     }
