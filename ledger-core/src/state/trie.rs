@@ -71,7 +71,7 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
         rehash_with(&mut self.root, self.slots.as_mut(), hasher)
     }
 
-    fn as_mut(&mut self) -> TrieMut<'_> {
+    pub(super) fn as_mut(&mut self) -> TrieMut<'_> {
         TrieMut { root: &mut self.root, slots: self.slots.as_mut(), hasher: None }
     }
 }
