@@ -1,6 +1,6 @@
 //! The map: insertion into maps of three sizes, and transfers in a map of 1,000,000 accounts, in blocks of 1,000 with one
-//! root each. A transfer reads and writes two entries and keeps the old values for undo. The entries of eight transfers are
-//! looked up together before the first of them is made.
+//! root each. A transfer reads and writes two entries and keeps the old values for undo. The accounts of
+//! a block are changed by one call.
 //!
 //! With `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` the map lies in large pages, as that of a server would.
 //!
@@ -46,7 +46,7 @@ fn main() {
     let (mut map, seconds) = filled(1_000_000);
     println!("  1000000 entries: {:6.2} us an insertion, root included", seconds * 1e6);
 
-    let mut journal: Vec<(Key, Option<Value>)> = Vec::with_capacity(2 * BLOCK as usize);
+    let mut journal: Vec<(Key, Value)> = Vec::with_capacity(2 * BLOCK as usize);
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -57,18 +57,14 @@ fn main() {
         let pairs: Vec<[Key; 2]> = (0..BLOCK).map(|_| [next(), next()]).collect();
         let start = cpu_seconds();
         journal.clear();
-        for pairs in pairs.chunks(8) {
-            let mut ahead = [None; 16];
-            map.values(pairs.as_flattened(), &mut ahead);
-            black_box(&ahead);
-            for key in pairs.as_flattened() {
-                let change = if journal.len().is_multiple_of(2) { u64::MAX } else { 1 };
-                let old = map.value(key).expect("an account");
-                let coins = u64::from_be_bytes(old.as_bytes()[..8].try_into().expect("8 bytes"));
-                let new = value(coins.wrapping_add(change));
-                journal.push((*key, map.replace(key, Some(&new)).expect("it exists")));
-            }
-        }
+        let keys = pairs.as_flattened();
+        let count = map.update_each(keys, |at, old| {
+            journal.push((keys[at], *old));
+            let change = if at.is_multiple_of(2) { u64::MAX } else { 1 };
+            let coins = u64::from_be_bytes(old.as_bytes()[..8].try_into().expect("8 bytes"));
+            value(coins.wrapping_add(change))
+        });
+        assert_eq!(count, keys.len());
         let written = cpu_seconds();
         black_box(map.root());
         let end = cpu_seconds();

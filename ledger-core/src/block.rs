@@ -4,11 +4,13 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::body_tree::BodyTree;
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{BlockId, GenesisId};
 use crate::header::Header;
-use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks, TreeHead};
+use crate::invariant::invariant;
+use crate::merkle::{GroupHasher, TreeHead};
 use crate::transaction::SignedTransaction;
 
 /// A block as it is stored and sent: header, proof, body.
@@ -252,8 +254,13 @@ impl<'a> Body<'a> {
     /// Returns size and RFC 6962 root of the tree of transactions. A leaf covers a transaction with its signatures.
     #[must_use]
     pub fn head(&self) -> TreeHead {
-        let mut tree = Peaks::<BODY_DEPTH>::new();
-        self.iter().for_each(|transaction| tree.push(MerkleTree::leaf(transaction.as_bytes())));
+        self.head_by(None)
+    }
+
+    pub(crate) fn head_by(&self, hasher: GroupHasher<'_>) -> TreeHead {
+        let mut tree = BodyTree::new();
+        let pushed = tree.push_transactions(self.bytes, self.size, hasher);
+        invariant!(pushed == Ok(&[]), "the bytes were decoded when the body was made");
         TreeHead { size: u64::from(self.size), root: tree.root() }
     }
 }

@@ -1,12 +1,13 @@
 //! Execution of a body, a slice at a time.
 
+use crate::body_tree::BodyTree;
 use crate::branch::BlockError;
 use crate::engine::Refused;
 use crate::error::DecodeError;
-use crate::hash::{GenesisId, Hash};
+use crate::hash::GenesisId;
 use crate::header::{Header, Height};
 use crate::ledger::{Context, Ledger};
-use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks};
+use crate::merkle::GroupHasher;
 use crate::policy::Account;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key};
@@ -115,11 +116,6 @@ impl Execution {
         }
         Ok(self.meta.effects)
     }
-
-    /// Returns how many bytes of the body were read.
-    pub(crate) fn offset(&self) -> usize {
-        self.offset
-    }
 }
 
 impl Target<'_> {
@@ -140,7 +136,25 @@ fn close(target: &mut Target<'_>, rules: &Rules, meta: &mut Meta) -> Result<(), 
     Ok(())
 }
 
-/// Executes a whole body against a header that is already checked.
+/// Checks that a body is the one that a header names.
+#[inline(never)] // the tree does not stand on the stack while signatures are checked
+pub(crate) fn check_body<E>(
+    header: &Header,
+    body: &[u8],
+    hasher: GroupHasher<'_>,
+) -> Result<(), Refused<BlockError<E>>> {
+    let mut tree = BodyTree::new();
+    let rest = tree.push_transactions(body, header.body_size, hasher)?;
+    if !rest.is_empty() {
+        return Err(DecodeError::TrailingBytes(rest.len()).into());
+    }
+    if tree.head() != header.body() {
+        return Err(Refused::Invalid(BlockError::WrongBody));
+    }
+    Ok(())
+}
+
+/// Executes a whole body, the one that the header names, against a header that is already checked.
 pub(crate) fn execute<E>(
     genesis: GenesisId,
     header: &Header,
@@ -152,28 +166,9 @@ pub(crate) fn execute<E>(
     let mut execution =
         Execution::new(genesis, header.height, header.author, header.body_size, target.store)?;
     while execution.step(ledger, rules, target, body)?.is_some() {}
-    let len = execution.offset();
-    if len != body.len() {
-        let trailing = DecodeError::TrailingBytes(body.len().saturating_sub(len));
-        return Err(Refused::Invalid(BlockError::Decode(trailing)));
-    }
-    if body_root(body) != header.body_root {
-        return Err(Refused::Invalid(BlockError::WrongBody));
-    }
     let effects = execution.finish(rules, target)?;
     check_state(header, target.store)?;
     Ok(effects)
-}
-
-/// Returns the root over the transactions of a body that was executed.
-#[inline(never)] // the tree does not stand on the stack while signatures are checked
-fn body_root(mut body: &[u8]) -> Hash {
-    let mut tree = Peaks::<BODY_DEPTH>::new();
-    while let Ok((signed, rest)) = SignedTransaction::decode(body) {
-        tree.push(MerkleTree::leaf(signed.as_bytes()));
-        body = rest;
-    }
-    tree.root()
 }
 
 /// Checks the state after a block against its header.

@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod asset;
 mod block;
+mod body_tree;
 mod branch;
 mod buckets;
 mod chain;
@@ -31,6 +32,7 @@ mod error;
 mod execute;
 pub mod gossip;
 mod hash;
+mod hasher;
 mod header;
 mod hex;
 mod invariant;
@@ -59,6 +61,7 @@ pub use conn::ConnId;
 pub use engine::{Ancestry, Engine, Refused, Tip, Weight};
 pub use error::{BufferTooSmall, ConfigError, DecodeError, Full};
 pub use hash::{BlockId, GenesisId, Hash, TxId};
+pub use hasher::WithHasher;
 pub use header::{Claim, ClaimKind, Header, HeaderPreimage, Height};
 pub use keys::{BadSignature, KeyPair, PublicKey, Signable, Signature};
 pub use merkle::{

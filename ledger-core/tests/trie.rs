@@ -43,6 +43,36 @@ impl HashPairs for Counting {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
+    /// Changes together are the same as changes in turn, also of one key twice and of keys that are missing.
+    #[test]
+    fn changes_together_are_those_in_turn(
+        entries in proptest::collection::btree_set(0_u32..60, 0..40),
+        changes in proptest::collection::vec(0_u32..60, 0..70),
+    ) {
+        let mut one = map(40);
+        for n in &entries {
+            one.replace(&key(*n), Some(&value(1))).expect("there is room");
+        }
+        let mut other = one.clone();
+        let keys: Vec<Key> = changes.iter().map(|n| key(*n)).collect();
+        let mut seen = Vec::new();
+        let count = one.update_each(&keys, |at, old| {
+            seen.push((at, *old));
+            value(2 + at as u32)
+        });
+        let mut expected = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            if let Some(old) = other.value(key) {
+                expected.push((at, old));
+                other.replace(key, Some(&value(2 + at as u32))).expect("it exists");
+            }
+        }
+        prop_assert_eq!(count, expected.len());
+        prop_assert_eq!(seen, expected);
+        prop_assert_eq!(one.root(), other.root());
+        prop_assert!(keys.iter().all(|key| one.value(key) == other.value(key)));
+    }
+
     #[test]
     fn the_root_depends_on_the_entries_alone(
         capacity in 0_usize..40,

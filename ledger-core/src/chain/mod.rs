@@ -5,6 +5,6 @@ mod table;
 
 #[cfg(feature = "alloc")]
 pub use storage::ChainVec;
-pub(crate) use storage::check_capacity;
+pub(crate) use storage::{ChainParts, check_capacity};
 pub use storage::{ChainSlots, ChainStorage};
 pub use table::Chain;

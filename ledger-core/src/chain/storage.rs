@@ -1,6 +1,7 @@
 //! The memory of a chain.
 
 use crate::error::ConfigError;
+use crate::merkle::HashPairs;
 use crate::spec::Rules;
 use crate::state::{JournalSlot, Slot};
 
@@ -10,6 +11,12 @@ pub trait ChainStorage {
     fn parts(&mut self) -> ChainParts<'_>;
     /// Returns the entries.
     fn entries(&self) -> &[Slot];
+
+    /// Borrows all regions, and the hasher for groups of messages. [`WithHasher`](crate::WithHasher) has one; without one,
+    /// messages are hashed one after the other.
+    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, Option<&mut dyn HashPairs>) {
+        (self.parts(), None)
+    }
 }
 
 /// Storage for a [`Chain`](super::Chain) in arrays, slices, boxes or vectors.
@@ -63,6 +70,10 @@ impl<S: ChainStorage + ?Sized> ChainStorage for &mut S {
 
     fn entries(&self) -> &[Slot] {
         (**self).entries()
+    }
+
+    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, Option<&mut dyn HashPairs>) {
+        (**self).parts_and_hasher()
     }
 }
 

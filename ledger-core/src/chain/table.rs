@@ -5,11 +5,11 @@ use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip};
 use crate::error::{BufferTooSmall, ConfigError};
-use crate::execute::{Target, allocate, execute};
+use crate::execute::{Target, allocate, check_body, execute};
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::{MerkleTree, TreeHead};
+use crate::merkle::{GroupHasher, MerkleTree, TreeHead, reborrow};
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -69,7 +69,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let (trie, state) = block_0(spec, &mut storage.parts())?;
+        let (mut parts, hasher) = storage.parts_and_hasher();
+        let (trie, state) = block_0(spec, &mut parts, hasher)?;
         let branch = Branch::new(genesis, engine, spec.time, state);
         Ok(Self::with_branch(spec.rules, ledger, branch, trie, storage))
     }
@@ -89,9 +90,9 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
 impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Checks a block and appends it. `now` is the clock in Unix seconds.
     ///
-    /// Checked in this order: length, header, engine with the proof, then the body: form, signatures and transactions
-    /// one by one, body root, state root. A worthless header costs nothing but its own check. A block with one bad
-    /// transaction is refused whole.
+    /// Checked in this order: length, header, engine with the proof, then the body: form and root, signatures and
+    /// transactions one by one, state root. A worthless header costs nothing but its own check, and a body of another
+    /// header no signature. A block with one bad transaction is refused whole.
     ///
     /// # Errors
     ///
@@ -100,8 +101,9 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let (sealed, body) = self.decode(bytes).map_err(Refused::Invalid)?;
         let SealedHeader { header, proof } = sealed;
         let weight = self.branch.check(&header, proof, now, || self.history.root())?;
-        let parts = self.storage.parts();
-        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let (parts, mut hasher) = self.storage.parts_and_hasher();
+        check_body(&header, body, reborrow(&mut hasher))?;
+        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let genesis = self.branch.genesis;
@@ -155,8 +157,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         body: &Body<'_>,
         claim: Claim,
     ) -> Result<Header, Refused<BlockError<E::Error>>> {
-        let parts = self.storage.parts();
-        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let (parts, hasher) = self.storage.parts_and_hasher();
+        let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
         let proposal = Proposal { now, author, body, claim };
         let history = self.history.root();
@@ -173,8 +175,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         key: &Key,
         out: &'o mut [u8],
     ) -> Result<MapProof<'o>, BufferTooSmall> {
-        let slots = self.storage.parts().entries;
-        TrieMut { root: &mut self.trie, slots }.prove(key, out)
+        let (parts, hasher) = self.storage.parts_and_hasher();
+        TrieMut { root: &mut self.trie, slots: parts.entries, hasher }.prove(key, out)
     }
 
     /// Writes the proofs with which a [`StatelessChain`](crate::StatelessChain) validates a block that may be appended
@@ -192,8 +194,9 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let capacity = out.len();
         let (SealedHeader { header, .. }, body) = self.decode(block).map_err(Refused::Invalid)?;
         let genesis = self.branch.genesis;
-        let parts = self.storage.parts();
-        let trie = TrieMut { root: &mut self.trie, slots: parts.entries };
+        let (parts, mut hasher) = self.storage.parts_and_hasher();
+        check_body(&header, body, reborrow(&mut hasher))?;
+        let trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut recorder = Recorder::new(trie, out);
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut recorder, journal: Some(&mut journal) };
@@ -273,11 +276,13 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
 fn block_0(
     spec: &ChainSpec<'_>,
     parts: &mut ChainParts<'_>,
+    mut hasher: GroupHasher<'_>,
 ) -> Result<(TrieRoot, Hash), ConfigError> {
     check_capacity(&spec.rules, parts.entries.len(), parts.journal.len())?;
     let mut trie = TrieRoot::clear(parts.entries);
     parts.journal.fill(JournalSlot::EMPTY);
-    let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+    let hasher = reborrow(&mut hasher);
+    let mut state = TrieMut { root: &mut trie, slots: parts.entries, hasher };
     allocate(spec, &mut state)?;
     let root = state.root();
     Ok((trie, root))

@@ -1,12 +1,14 @@
-//! Hashing a tree level by level, for code that can hash many pairs at once.
+//! Hashing a tree level by level, for code that can hash many messages at once.
 
 use super::node::{node, node_message};
+use super::rfc6962::MerkleTree;
 use crate::hash::{Hash, TwoBlocks};
 
 /// The number of pairs that are laid out at once.
 const GROUP: usize = 16;
 
-/// Hashes many messages of equal length. An implementation may hash them side by side, as the kernels of `pow` do.
+/// Hashes many messages at once. An implementation may hash them side by side, as the kernels of `pow` do. A chain or a node
+/// gets one by [`WithHasher`](crate::WithHasher).
 ///
 /// ```
 /// use ledger_core::Hash;
@@ -52,6 +54,25 @@ pub trait HashPairs {
             done = end;
         }
     }
+
+    /// Writes the [hash of the leaf](MerkleTree::leaf) with each content to the same position in `hashes`. What exceeds the
+    /// shorter slice is left alone.
+    fn hash_leaves(&mut self, contents: &[&[u8]], hashes: &mut [Hash]) {
+        for (content, hash) in contents.iter().zip(hashes) {
+            *hash = MerkleTree::leaf(content);
+        }
+    }
+}
+
+/// A hasher for groups of messages, if there is one.
+pub(crate) type GroupHasher<'a> = Option<&'a mut dyn HashPairs>;
+
+/// Borrows a hasher for a shorter time.
+pub(crate) fn reborrow<'a>(hasher: &'a mut GroupHasher<'_>) -> GroupHasher<'a> {
+    match hasher {
+        Some(hasher) => Some(&mut **hasher),
+        None => None,
+    }
 }
 
 /// Hashes one message after the other.
@@ -84,6 +105,10 @@ impl<H: HashPairs + ?Sized> HashPairs for &mut H {
 
     fn hash_pairs(&mut self, level: &mut [Hash]) {
         (**self).hash_pairs(level);
+    }
+
+    fn hash_leaves(&mut self, contents: &[&[u8]], hashes: &mut [Hash]) {
+        (**self).hash_leaves(contents, hashes);
     }
 }
 

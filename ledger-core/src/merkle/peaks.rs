@@ -1,6 +1,7 @@
 //! The roots of the complete subtrees of a growing list of leaves.
 
 use super::head::TreeHead;
+use super::levels::HashPairs;
 use super::node::node;
 use crate::hash::Hash;
 
@@ -48,8 +49,31 @@ impl<const N: usize> Peaks<N> {
     }
 
     pub(crate) fn push(&mut self, leaf: Hash) {
-        let mut root = leaf;
-        let mut count = self.count;
+        self.push_subtree(leaf, 0);
+    }
+
+    /// Adds leaves, whose subtrees are hashed level by level. Overwrites `leaves`.
+    pub(crate) fn push_all(&mut self, leaves: &mut [Hash], hasher: &mut dyn HashPairs) {
+        let mut rest = leaves;
+        while let Some(largest) = rest.len().checked_ilog2() {
+            let levels = self.count.trailing_zeros().min(largest);
+            let (subtree, after) = rest.split_at_mut(1_usize.wrapping_shl(levels));
+            for level in 0..levels {
+                let len = subtree.len().wrapping_shr(level);
+                hasher.hash_pairs(subtree.get_mut(..len).unwrap_or_default());
+            }
+            if let Some(root) = subtree.first() {
+                self.push_subtree(*root, levels);
+            }
+            rest = after;
+        }
+    }
+
+    /// Adds a complete subtree with this number of levels above its leaves. The number of leaves so far is a multiple of its
+    /// own.
+    fn push_subtree(&mut self, root: Hash, levels: u32) {
+        let mut root = root;
+        let mut count = self.count.wrapping_shr(levels);
         while count & 1 == 1 {
             self.depth = self.depth.saturating_sub(1);
             root = node(self.roots.get(self.depth).unwrap_or(&Hash::ZERO), &root);
@@ -59,7 +83,7 @@ impl<const N: usize> Peaks<N> {
             *slot = root;
         }
         self.depth = self.depth.saturating_add(1);
-        self.count = self.count.saturating_add(1);
+        self.count = self.count.saturating_add(1_u64.wrapping_shl(levels));
     }
 
     pub(crate) fn root(&self) -> Hash {

@@ -11,6 +11,7 @@ use super::slot::Status;
 use super::start::Start;
 use super::storage::NodeParts;
 use super::tree::{Tree, TreeRef, TreeRoot};
+use crate::body_tree::BodyTree;
 use crate::branch::{BlockError, Branch, HeaderBranch};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
@@ -18,7 +19,7 @@ use crate::execute::Execution;
 use crate::hash::BlockId;
 use crate::header::Header;
 use crate::ledger::Ledger;
-use crate::merkle::{BODY_DEPTH, MerkleTree, Peaks};
+use crate::merkle::{GroupHasher, MerkleTree, reborrow};
 use crate::propose::Proposal;
 use crate::spec::Rules;
 use crate::state::{Journal, TrieMut, TrieRoot};
@@ -41,7 +42,7 @@ pub(super) struct Inner<E: Engine> {
     pub(super) journal_len: usize,
     pub(super) switch: Option<Switch<E>>,
     pub(super) check: Option<Check>,
-    pub(super) hashed: Peaks<BODY_DEPTH>, // of the body that is being hashed
+    pub(super) hashed: BodyTree, // of the body that is being hashed
     pub(super) report: Option<Event<E::Error>>,
     pub(super) asked: Option<Asked>,
     pub(super) retry_at: Option<Duration>, // of branches that were given up
@@ -113,6 +114,7 @@ pub(super) struct Asked {
 pub(super) struct InnerMut<'a, E: Engine> {
     pub(super) inner: &'a mut Inner<E>,
     pub(super) parts: NodeParts<'a>,
+    pub(super) hasher: GroupHasher<'a>,
     pub(super) ledger: &'a dyn Ledger,
 }
 
@@ -136,7 +138,7 @@ impl<E: Engine> Inner<E> {
             journal_len: 0,
             switch: None,
             check: None,
-            hashed: Peaks::new(),
+            hashed: BodyTree::new(),
             report: None,
             asked: None,
             retry_at: None,
@@ -240,7 +242,8 @@ impl<E: Engine> InnerMut<'_, E> {
         &mut self,
         f: impl FnOnce(&mut TrieMut<'_>, &mut Journal<'_>) -> T,
     ) -> T {
-        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let hasher = reborrow(&mut self.hasher);
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let result = f(&mut trie, &mut journal);
         self.inner.journal_len = journal.len();
@@ -253,7 +256,8 @@ impl<E: Engine> InnerMut<'_, E> {
         proposal: &Proposal<'_>,
     ) -> Result<Header, Refused<BlockError<E::Error>>> {
         self.make_room();
-        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let hasher = reborrow(&mut self.hasher);
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let rules = &self.inner.rules;
         let headers = TreeRef::new(&self.inner.tree, self.parts.headers);

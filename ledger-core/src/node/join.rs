@@ -175,7 +175,9 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
     #[must_use]
     pub fn new(node: Node<E, L, S>, base: JoinBase<E>) -> Self {
         let Node { inner, ledger, mut storage } = node;
-        let (tree, trie) = clear(inner.config.seed, &mut storage.parts());
+        let (mut parts, hasher) = storage.parts_and_hasher();
+        let (tree, mut trie) = clear(inner.config.seed, &mut parts);
+        TrieMut { root: &mut trie, slots: parts.entries, hasher }.root(); // as it is after each chunk
         let mut peaks = [[0; 32]; 64];
         let count = base.history.peaks().len();
         let places = peaks.iter_mut().zip(base.history.peaks());
@@ -252,8 +254,9 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
     fn insert(&mut self, chunk: &Chunk<'_>) -> Result<(), ChunkError> {
         let max_entries = self.inner.rules.max_entries;
         let most = usize::try_from(max_entries).unwrap_or(usize::MAX);
-        let parts = self.storage.parts();
-        let mut state = TrieMut { root: &mut self.inner.trie, slots: parts.entries };
+        let (parts, hasher) = self.storage.parts_and_hasher();
+        let mut state = TrieMut { root: &mut self.inner.trie, slots: parts.entries, hasher };
+        let before = state.len();
         let mut result = Ok(());
         for (key, value) in chunk.entries() {
             if state.len() >= most || state.replace(&key, Some(&value)).is_err() {
@@ -265,9 +268,11 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
             result = Err(ChunkError::WrongEntries);
         }
         if result.is_err() {
-            for (key, _) in chunk.entries() {
-                let _ = state.replace(&key, None);
-            }
+            // The last one first, so that the free slots are listed as before.
+            while state.len() > before
+                && let Some(key) = state.last_key()
+                && state.replace(&key, None).is_ok()
+            {}
             state.root();
         }
         result

@@ -17,6 +17,7 @@ use crate::error::ConfigError;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
+use crate::merkle::reborrow;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -47,7 +48,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let start = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
+        let (mut parts, hasher) = storage.parts_and_hasher();
+        let start = Start::block_0(spec, &config, genesis, &mut parts, hasher)?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
@@ -72,8 +74,9 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
         mut storage: S,
     ) -> Result<Self, ResumeError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let block_0 = Start::block_0(spec, &config, genesis, &mut storage.parts())?;
-        let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut storage.parts())?;
+        let (mut parts, mut hasher) = storage.parts_and_hasher();
+        let block_0 = Start::block_0(spec, &config, genesis, &mut parts, reborrow(&mut hasher))?;
+        let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut parts, hasher)?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })
     }
@@ -209,7 +212,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_, E> {
-        InnerMut { inner: &mut self.inner, parts: self.storage.parts(), ledger: &self.ledger }
+        let (parts, hasher) = self.storage.parts_and_hasher();
+        InnerMut { inner: &mut self.inner, parts, hasher, ledger: &self.ledger }
     }
 }
 

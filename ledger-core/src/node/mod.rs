@@ -106,4 +106,5 @@ pub use snapshot::{ResumeError, SnapshotError};
 pub use source::SnapshotSource;
 #[cfg(feature = "alloc")]
 pub use storage::{NodeLimits, NodeVec};
+pub(crate) use storage::{NodeParts, NodePartsRef};
 pub use storage::{NodeSlots, NodeStorage};

@@ -12,7 +12,7 @@ use crate::engine::{Engine, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
 use crate::hash::{BlockId, Hash};
 use crate::header::Header;
-use crate::merkle::MerkleTree;
+use crate::merkle::{GroupHasher, MerkleTree, reborrow};
 use crate::spec::Rules;
 use crate::state::{Entries, Key, Store as _, TrieMut, TrieRef, TrieRoot, Value};
 use crate::times::Times;
@@ -146,6 +146,7 @@ pub(super) fn resume<'s>(
     trusted: &BlockId,
     snapshot: &'s [u8],
     parts: &mut NodeParts<'_>,
+    mut hasher: GroupHasher<'_>,
 ) -> Result<Start<'s>, ResumeError> {
     let genesis = block_0.genesis;
     let mut reader = Reader(snapshot);
@@ -156,7 +157,8 @@ pub(super) fn resume<'s>(
     }
     front.check()?;
     let mut trie = TrieRoot::clear(parts.entries);
-    let mut entries = TrieMut { root: &mut trie, slots: parts.entries };
+    let hasher = reborrow(&mut hasher);
+    let mut entries = TrieMut { root: &mut trie, slots: parts.entries, hasher };
     let state = fill_entries(reader, rules, &mut entries)?;
     let Front { header, weight, times, peaks } = front;
     let expected = header.state;

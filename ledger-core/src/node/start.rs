@@ -11,6 +11,7 @@ use crate::error::ConfigError;
 use crate::execute::allocate;
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Header, Height};
+use crate::merkle::{GroupHasher, reborrow};
 use crate::spec::ChainSpec;
 use crate::state::{JournalSlot, Store as _, TrieMut, TrieRoot};
 use crate::times::Times;
@@ -36,10 +37,12 @@ impl Start<'_> {
         config: &NodeConfig,
         genesis: GenesisId,
         parts: &mut NodeParts<'_>,
+        mut hasher: GroupHasher<'_>,
     ) -> Result<Self, ConfigError> {
         check_parts(spec, config, parts)?;
         let (tree, mut trie) = clear(config.seed, parts);
-        let mut state = TrieMut { root: &mut trie, slots: parts.entries };
+        let hasher = reborrow(&mut hasher);
+        let mut state = TrieMut { root: &mut trie, slots: parts.entries, hasher };
         allocate(spec, &mut state)?;
         let tip = Tip {
             height: Height(0),

@@ -7,6 +7,7 @@ use alloc::{vec, vec::Vec};
 use super::config::NodeConfig;
 use super::orphans::OrphanSlot;
 use super::slot::HeaderSlot;
+use crate::merkle::HashPairs;
 #[cfg(feature = "alloc")]
 use crate::spec::Rules;
 use crate::state::{JournalSlot, Slot};
@@ -19,6 +20,12 @@ pub trait NodeStorage {
     fn parts(&mut self) -> NodeParts<'_>;
     /// Borrows all regions, shared.
     fn parts_ref(&self) -> NodePartsRef<'_>;
+
+    /// Borrows all regions, and the hasher for groups of messages. [`WithHasher`](crate::WithHasher) has one; without one,
+    /// messages are hashed one after the other.
+    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, Option<&mut dyn HashPairs>) {
+        (self.parts(), None)
+    }
 }
 
 /// Storage for a [`Node`](super::Node) in arrays, slices, boxes or vectors.
@@ -85,6 +92,10 @@ impl<S: NodeStorage + ?Sized> NodeStorage for &mut S {
 
     fn parts_ref(&self) -> NodePartsRef<'_> {
         (**self).parts_ref()
+    }
+
+    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, Option<&mut dyn HashPairs>) {
+        (**self).parts_and_hasher()
     }
 }
 

@@ -12,9 +12,8 @@ use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::error::DecodeError;
 use crate::execute::{ExecuteError, Execution, Target, check_state};
-use crate::merkle::MerkleTree;
+use crate::merkle::reborrow;
 use crate::state::{Effects, Journal, Store as _, TrieMut};
-use crate::transaction::SignedTransaction;
 
 /// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
 const HASHED_PER_UNIT: u32 = 16;
@@ -173,18 +172,16 @@ impl<E: Engine> InnerMut<'_, E> {
         let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
         let header = &headers.slot(block.at).header;
         let bytes = self.parts.block.get(..block.len).unwrap_or_default();
-        let limit = hashing.count.saturating_add(budget.saturating_mul(HASHED_PER_UNIT));
-        while hashing.count < header.body_size {
-            if hashing.count == limit {
-                return Ok(false);
-            }
-            let rest = bytes.get(hashing.offset..).unwrap_or_default();
-            let (signed, _) = SignedTransaction::decode(rest)?;
-            hashed.push(MerkleTree::leaf(signed.as_bytes()));
-            hashing.offset = hashing.offset.saturating_add(signed.as_bytes().len());
-            hashing.count = hashing.count.saturating_add(1);
+        let bytes = bytes.get(hashing.offset..).unwrap_or_default();
+        let left = header.body_size.saturating_sub(hashing.count);
+        let count = left.min(budget.saturating_mul(HASHED_PER_UNIT));
+        let rest = hashed.push_transactions(bytes, count, reborrow(&mut self.hasher))?;
+        if count < left {
+            hashing.count = hashing.count.saturating_add(count);
+            hashing.offset = block.len.saturating_sub(rest.len());
+            return Ok(false);
         }
-        match block.len.saturating_sub(hashing.offset) {
+        match rest.len() {
             0 if hashed.head() == header.body() => Ok(true),
             0 => Err(BlockError::WrongBody),
             more => Err(BlockError::Decode(DecodeError::TrailingBytes(more))),
@@ -255,7 +252,8 @@ impl<E: Engine> InnerMut<'_, E> {
             return Ok(None);
         };
         let body = self.parts.block.get(block.body..block.len).unwrap_or_default();
-        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let hasher = reborrow(&mut self.hasher);
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let stepped = executing.execution.step(self.ledger, &self.inner.rules, &mut target, body);
@@ -288,7 +286,8 @@ impl<E: Engine> InnerMut<'_, E> {
             return Ok(Effects::NONE);
         };
         let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
-        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries };
+        let hasher = reborrow(&mut self.hasher);
+        let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let finished = executing.execution.finish(&self.inner.rules, &mut target);

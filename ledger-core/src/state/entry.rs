@@ -21,6 +21,9 @@ pub struct Value {
 }
 
 impl Key {
+    /// No key is larger.
+    pub(crate) const LARGEST: Self = Self::from_bytes([0xFF; 32]);
+
     /// Returns the key of `subject` in a name space. The name spaces below 64 belong to this crate; a ledger of your
     /// own takes its number.
     #[must_use]

@@ -11,6 +11,7 @@ mod rehash;
 mod slot;
 mod store;
 mod trie;
+mod update;
 mod view;
 mod witness;
 

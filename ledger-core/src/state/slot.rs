@@ -6,7 +6,7 @@ use crate::hash::{Hash, TwoBlocks};
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
 /// The number of keys that go down the trie together: as many reads as a processor waits for at once.
-const IN_STEP: usize = 16;
+pub(super) const IN_STEP: usize = 16; // keys that go down together
 
 /// Room for one entry: its leaf, and one of the inner nodes.
 ///

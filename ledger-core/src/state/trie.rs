@@ -8,7 +8,7 @@ use super::slot::{Inner, Kind, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-use crate::merkle::HashPairs;
+use crate::merkle::{GroupHasher, HashPairs};
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -34,6 +34,7 @@ pub struct Trie<S: ?Sized> {
 pub(crate) struct TrieMut<'a> {
     pub(crate) root: &'a mut TrieRoot,
     pub(crate) slots: &'a mut [Slot],
+    pub(crate) hasher: GroupHasher<'a>,
 }
 
 impl<S: AsRef<[Slot]> + AsMut<[Slot]>> Trie<S> {
@@ -70,8 +71,8 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
         rehash_with(&mut self.root, self.slots.as_mut(), hasher)
     }
 
-    fn as_mut(&mut self) -> TrieMut<'_> {
-        TrieMut { root: &mut self.root, slots: self.slots.as_mut() }
+    pub(super) fn as_mut(&mut self) -> TrieMut<'_> {
+        TrieMut { root: &mut self.root, slots: self.slots.as_mut(), hasher: None }
     }
 }
 
@@ -160,13 +161,22 @@ impl Store for TrieMut<'_> {
     }
 
     fn root(&mut self) -> Hash {
-        rehash_one_by_one(self.root, self.slots)
+        match &mut self.hasher {
+            Some(hasher) => rehash_with(self.root, self.slots, *hasher),
+            None => rehash_one_by_one(self.root, self.slots),
+        }
     }
 }
 
 impl TrieMut<'_> {
     pub(crate) fn len(&self) -> usize {
         self.root.len
+    }
+
+    /// Returns the largest key.
+    pub(crate) fn last_key(&self) -> Option<Key> {
+        let trie = self.as_ref();
+        trie.leaf(trie.nearest(&Key::LARGEST)?).map(|leaf| leaf.key)
     }
 
     fn as_ref(&self) -> TrieRef<'_> {

@@ -4,10 +4,14 @@
 pub mod conservation;
 mod contracts;
 mod gossip;
+mod join;
 mod log;
 mod mempool;
 mod merkle;
 mod node;
+mod presync;
+mod stateless;
+mod witness;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +48,11 @@ pub const BODIES: &[(&str, Body)] = &[
     ("ledger_node", node::laws),
     ("ledger_node_arrival", node::arrival),
     ("ledger_node_snapshot", node::snapshot),
+    ("ledger_header_follower", join::headers),
+    ("ledger_join", join::chunks),
+    ("ledger_presync", presync::presync),
+    ("ledger_stateless", stateless::stateless),
+    ("ledger_log_witness", witness::witness),
 ];
 
 /// A header that decodes encodes back to the same bytes.

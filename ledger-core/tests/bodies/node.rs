@@ -12,7 +12,7 @@ use ledger_core::{
 };
 use sim::laws::{self, Input, Machine, Outcome};
 
-const TIME: u64 = 1000;
+pub(super) const TIME: u64 = 1000;
 const KIND: ClaimKind = ClaimKind(7);
 
 /// The claim is the weight; there is no proof. Blocks of the future are refused.
@@ -67,14 +67,14 @@ fn key() -> KeyPair {
     KeyPair::from_secret(&[5; 32])
 }
 
-fn with_spec<T>(use_it: impl FnOnce(&ChainSpec<'_>) -> T) -> T {
+pub(super) fn with_spec<T>(use_it: impl FnOnce(&ChainSpec<'_>) -> T) -> T {
     let allocation = [(key().account(), 1000)];
     use_it(&ChainSpec { name: "laws", rules: rules(), time: TIME, allocation: &allocation })
 }
 
-type SmallChain = Chain<Open, Standard, ChainSlots<[Slot; 8], [JournalSlot; 9]>>;
+pub(super) type SmallChain = Chain<Open, Standard, ChainSlots<[Slot; 8], [JournalSlot; 9]>>;
 
-fn chain() -> SmallChain {
+pub(super) fn chain() -> SmallChain {
     let storage = ChainSlots { entries: [Slot::EMPTY; 8], journal: [JournalSlot::EMPTY; 9] };
     with_spec(|spec| Chain::new(spec, Open, Standard, storage).expect("it fits"))
 }
@@ -130,22 +130,30 @@ pub(super) fn blocks() -> &'static Vec<Vec<u8>> {
     })
 }
 
-type Storage =
+pub(super) type Storage =
     NodeSlots<[Slot; 8], Box<[JournalSlot]>, Box<[HeaderSlot]>, [OrphanSlot; 3], Box<[u8]>>;
 
-struct Driven(Node<Open, Standard, Storage>);
+/// A node over small storage.
+pub(super) type SmallNode = Node<Open, Standard, Storage>;
+
+struct Driven(SmallNode);
 
 fn driven(max_depth: u32) -> Driven {
+    Driven(node_with(max_depth, 0))
+}
+
+/// Returns a node with slots for this many headers more than it needs.
+pub(super) fn node_with(max_depth: u32, more_headers: usize) -> SmallNode {
     let mut config = NodeConfig::new(max_depth, 1);
     config.orphan_timeout = Duration::from_secs(30);
     let storage = NodeSlots {
         entries: [Slot::EMPTY; 8],
         journal: vec![JournalSlot::EMPTY; config.journal_len(&rules())].into(),
-        headers: vec![HeaderSlot::EMPTY; config.headers_len()].into(),
+        headers: vec![HeaderSlot::EMPTY; config.headers_len() + more_headers].into(),
         orphans: [OrphanSlot::EMPTY; 3],
         block: vec![0; 600].into(),
     };
-    with_spec(|spec| Driven(Node::new(spec, config, Open, Standard, storage).expect("it fits")))
+    with_spec(|spec| Node::new(spec, config, Open, Standard, storage).expect("it fits"))
 }
 
 impl Machine for Driven {
@@ -244,7 +252,7 @@ pub fn arrival(bytes: &[u8]) {
     assert!(!node.is_busy());
 }
 
-fn serve(node: &mut Node<Open, Standard, Storage>, now: Duration, path: &mut Vec<BlockId>) {
+pub(super) fn serve(node: &mut SmallNode, now: Duration, path: &mut Vec<BlockId>) {
     loop {
         while node.work(3) == Progress::Pending {}
         let Some(event) = node.poll_event() else { return };
@@ -268,19 +276,23 @@ fn serve(node: &mut Node<Open, Standard, Storage>, now: Duration, path: &mut Vec
 /// Returns the snapshot of a node whose chain is the first branch of the tree.
 fn good_snapshot() -> &'static Vec<u8> {
     static SNAPSHOT: OnceLock<Vec<u8>> = OnceLock::new();
-    SNAPSHOT.get_or_init(|| {
-        let mut driven = driven(2);
-        let now = Duration::from_secs(TIME + 100);
-        let mut path = Vec::new();
-        for block in &blocks()[..5] {
-            driven.0.handle_header(now, ConnId(0), block).expect("a good header");
-            serve(&mut driven.0, now, &mut path);
-        }
-        written(&mut driven.0)
-    })
+    SNAPSHOT.get_or_init(|| snapshot_after(&blocks()[..5]))
 }
 
-fn written(node: &mut Node<Open, Standard, Storage>) -> Vec<u8> {
+/// Returns the snapshot of a node whose chain is these blocks. The last two are not final.
+pub(super) fn snapshot_after(blocks: &[Vec<u8>]) -> Vec<u8> {
+    let mut node = node_with(2, 0);
+    let now = Duration::from_secs(TIME + 100);
+    let mut path = Vec::new();
+    for block in blocks {
+        node.handle_header(now, ConnId(0), block).expect("a good header");
+        serve(&mut node, now, &mut path);
+    }
+    written(&mut node)
+}
+
+/// Returns the snapshot of a node.
+pub(super) fn written(node: &mut SmallNode) -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = node.snapshot(|piece| {
         bytes.extend_from_slice(piece);

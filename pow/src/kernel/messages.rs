@@ -1,4 +1,4 @@
-//! SHA-256 of messages of two blocks each, a group at a time: the nodes of Merkle trees.
+//! SHA-256 of a group of messages, a block of each at a time: the nodes and leaves of Merkle trees.
 
 use sha2::block_api::compress256;
 
@@ -8,13 +8,19 @@ use crate::sha256::{BLOCK, INITIAL, bytes_of};
 
 /// A message of two blocks, padding included.
 pub(crate) type Message = [[u8; BLOCK]; 2];
-/// A group of messages.
-pub(crate) type Messages = [Message; GROUP];
-/// Their digests.
-pub(crate) type Digests = [[u8; 32]; GROUP];
+/// One block of each message of a group.
+pub(crate) type Blocks = [[u8; BLOCK]; GROUP];
+/// The states after some blocks: each word of all messages of a group.
+pub(crate) type States = [Lanes; 8];
 
 /// One word of each message of a group.
 type Lanes = [u32; GROUP];
+
+/// The states before the first block.
+pub(crate) const START: States = {
+    let [a, b, c, d, e, f, g, h] = INITIAL;
+    [[a; GROUP], [b; GROUP], [c; GROUP], [d; GROUP], [e; GROUP], [f; GROUP], [g; GROUP], [h; GROUP]]
+};
 
 /// Hashes one message.
 pub(crate) fn hash(message: &Message) -> [u8; 32] {
@@ -23,44 +29,48 @@ pub(crate) fn hash(message: &Message) -> [u8; 32] {
     bytes_of(state)
 }
 
-/// Hashes a group by the block function of `sha2`.
-pub(crate) fn one_by_one(messages: &Messages, digests: &mut Digests) {
-    for (message, digest) in messages.iter().zip(digests) {
-        *digest = hash(message);
+/// Returns the digest of a message of a group after its last block.
+pub(crate) fn digest(states: &States, lane: usize) -> [u8; 32] {
+    bytes_of(state_of(states, lane))
+}
+
+fn state_of(states: &States, lane: usize) -> [u32; 8] {
+    states.each_ref().map(|lanes| lanes.get(lane).copied().unwrap_or(0))
+}
+
+/// Hashes the next block of each message by the block function of `sha2`.
+pub(crate) fn one_by_one(states: &mut States, blocks: &Blocks) {
+    for (lane, block) in blocks.iter().enumerate() {
+        let mut state = state_of(states, lane);
+        compress256(&mut state, core::slice::from_ref(block));
+        for (lanes, word) in states.iter_mut().zip(state) {
+            if let Some(place) = lanes.get_mut(lane) {
+                *place = word;
+            }
+        }
     }
 }
 
-/// Hashes a group side by side, in the vectors that the build allows.
+/// Hashes the next block of each message side by side, in the vectors that the build allows.
 #[inline(never)]
-pub(crate) fn in_portable_lanes(messages: &Messages, digests: &mut Digests) {
-    in_lanes(messages, digests);
+pub(crate) fn in_portable_lanes(states: &mut States, blocks: &Blocks) {
+    in_lanes(states, blocks);
 }
 
-/// Hashes a group side by side. Inlined into functions that are compiled for wider vectors.
+/// Hashes the next block of each message side by side. Inlined into functions that are compiled for wider vectors.
 #[expect(clippy::inline_always, reason = "what is not inlined is not compiled for the vectors")]
 #[inline(always)]
-pub(crate) fn in_lanes(messages: &Messages, digests: &mut Digests) {
-    let mut words = [[0; GROUP]; 32];
-    for (lane, message) in messages.iter().enumerate() {
-        let (fields, _) = message.as_flattened().as_chunks::<4>();
+pub(crate) fn in_lanes(states: &mut States, blocks: &Blocks) {
+    let mut words = [[0; GROUP]; 16];
+    for (lane, block) in blocks.iter().enumerate() {
+        let (fields, _) = block.as_chunks::<4>();
         for (lanes, field) in words.iter_mut().zip(fields) {
             if let Some(word) = lanes.get_mut(lane) {
                 *word = u32::from_be_bytes(*field);
             }
         }
     }
-    let mut states = [[0; GROUP]; 8];
-    let (blocks, _) = words.as_chunks::<16>();
-    if let [first, second] = blocks {
-        for (lanes, word) in states.iter_mut().zip(INITIAL) {
-            *lanes = [word; GROUP];
-        }
-        compress_lanes(&mut states, first);
-        compress_lanes(&mut states, second);
-    }
-    for (lane, digest) in digests.iter_mut().enumerate() {
-        *digest = bytes_of(states.each_ref().map(|lanes| lanes.get(lane).copied().unwrap_or(0)));
-    }
+    compress_lanes(states, &words);
 }
 
 #[expect(clippy::inline_always, reason = "as above")]

@@ -93,14 +93,25 @@ impl Kernel {
         }
     }
 
-    /// Hashes a group of messages of two blocks.
+    /// Hashes the next block of each message of a group.
     #[cfg(feature = "ledger")]
-    pub(crate) fn digests(self, messages: &messages::Messages, digests: &mut messages::Digests) {
+    pub(crate) fn compress(self, states: &mut messages::States, blocks: &messages::Blocks) {
         match self.0 {
-            Kind::Block => messages::one_by_one(messages, digests),
-            Kind::Lanes => messages::in_portable_lanes(messages, digests),
+            Kind::Block => messages::one_by_one(states, blocks),
+            Kind::Lanes => messages::in_portable_lanes(states, blocks),
             #[cfg(feature = "simd")]
-            Kind::Simd(simd) => simd.digests(messages, digests),
+            Kind::Simd(simd) => simd.compress(states, blocks),
+        }
+    }
+
+    /// Returns whether messages of a group are hashed side by side. Others are faster one after the other.
+    #[cfg(feature = "ledger")]
+    pub(crate) const fn has_lanes(self) -> bool {
+        match self.0 {
+            Kind::Block => false,
+            Kind::Lanes => BATCHES,
+            #[cfg(feature = "simd")]
+            Kind::Simd(simd) => simd.has_lanes(),
         }
     }
 

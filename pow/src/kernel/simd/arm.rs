@@ -12,7 +12,7 @@ use core::arch::aarch64::{
 use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::ROUNDS;
 #[cfg(feature = "ledger")]
-use crate::kernel::messages::{self, Digests, Messages};
+use crate::kernel::messages::{self, Blocks, States};
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
 use crate::target::DigestOrder;
@@ -54,6 +54,13 @@ impl Set {
         true
     }
 
+    #[cfg(feature = "ledger")]
+    pub(crate) const fn has_lanes(self) -> bool {
+        match self {
+            Self::Sha2 => false,
+        }
+    }
+
     /// # Safety
     ///
     /// [`is_here`](Self::is_here) must be true.
@@ -87,9 +94,9 @@ impl Set {
     /// [`is_here`](Self::is_here) must be true.
     #[cfg(feature = "ledger")]
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn digests(self, messages: &Messages, digests: &mut Digests) {
+    pub(crate) unsafe fn compress(self, states: &mut States, blocks: &Blocks) {
         match self {
-            Self::Sha2 => messages::one_by_one(messages, digests), // as above
+            Self::Sha2 => messages::one_by_one(states, blocks), // as above
         }
     }
 }

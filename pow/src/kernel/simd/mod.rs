@@ -19,7 +19,7 @@ use x86 as machine;
 
 use crate::kernel::headers::{EncodedHeaders, HeaderIds};
 #[cfg(feature = "ledger")]
-use crate::kernel::messages::{Digests, Messages};
+use crate::kernel::messages::{Blocks, States};
 use crate::kernel::run::{LANES, Run};
 use crate::target::DigestOrder;
 
@@ -40,6 +40,11 @@ impl Simd {
     /// Returns whether no build makes wider vectors than this kernel.
     pub(crate) const fn is_widest(self) -> bool {
         self.0.is_widest()
+    }
+
+    #[cfg(feature = "ledger")]
+    pub(crate) const fn has_lanes(self) -> bool {
+        self.0.has_lanes()
     }
 
     pub(crate) fn leading_words<R: DigestOrder>(
@@ -64,11 +69,11 @@ impl Simd {
     }
 
     #[cfg(feature = "ledger")]
-    pub(crate) fn digests(self, messages: &Messages, digests: &mut Digests) {
+    pub(crate) fn compress(self, states: &mut States, blocks: &Blocks) {
         // SAFETY: as above.
         #[allow(unsafe_code)]
         unsafe {
-            self.0.digests(messages, digests);
+            self.0.compress(states, blocks);
         }
     }
 }

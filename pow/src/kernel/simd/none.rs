@@ -2,7 +2,7 @@
 
 use crate::kernel::headers::{EncodedHeaders, HeaderIds};
 #[cfg(feature = "ledger")]
-use crate::kernel::messages::{Digests, Messages};
+use crate::kernel::messages::{Blocks, States};
 use crate::kernel::run::{LANES, Run};
 use crate::target::DigestOrder;
 
@@ -25,6 +25,11 @@ impl Set {
         match self {}
     }
 
+    #[cfg(feature = "ledger")]
+    pub(crate) const fn has_lanes(self) -> bool {
+        match self {}
+    }
+
     pub(crate) unsafe fn leading_words<R: DigestOrder>(
         self,
         _: &Run,
@@ -39,7 +44,7 @@ impl Set {
     }
 
     #[cfg(feature = "ledger")]
-    pub(crate) unsafe fn digests(self, _: &Messages, _: &mut Digests) {
+    pub(crate) unsafe fn compress(self, _: &mut States, _: &Blocks) {
         match self {}
     }
 }

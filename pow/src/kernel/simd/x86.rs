@@ -13,7 +13,7 @@ use core::arch::x86_64::{
 use crate::kernel::headers::{self, EncodedHeaders, HeaderIds};
 use crate::kernel::lanes::{ROUNDS, leading_words};
 #[cfg(feature = "ledger")]
-use crate::kernel::messages::{self, Digests, Messages};
+use crate::kernel::messages::{self, Blocks, States};
 use crate::kernel::run::{LANES, Run, Shape, by_shape};
 use crate::sha256::INITIAL;
 use crate::target::DigestOrder;
@@ -71,6 +71,11 @@ impl Set {
         matches!(self, Self::Avx512)
     }
 
+    #[cfg(feature = "ledger")]
+    pub(crate) const fn has_lanes(self) -> bool {
+        matches!(self, Self::Avx512 | Self::Avx2)
+    }
+
     /// # Safety
     ///
     /// [`is_here`](Self::is_here) must be true.
@@ -111,13 +116,13 @@ impl Set {
     /// [`is_here`](Self::is_here) must be true.
     #[cfg(feature = "ledger")]
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn digests(self, messages: &Messages, digests: &mut Digests) {
+    pub(crate) unsafe fn compress(self, states: &mut States, blocks: &Blocks) {
         // SAFETY: each function needs the instructions that `is_here` asked the processor for.
         unsafe {
             match self {
-                Self::Avx512 => messages_avx512(messages, digests),
-                Self::Sha => messages::one_by_one(messages, digests), // as above
-                Self::Avx2 => messages_avx2(messages, digests),
+                Self::Avx512 => messages_avx512(states, blocks),
+                Self::Sha => messages::one_by_one(states, blocks), // as above
+                Self::Avx2 => messages_avx2(states, blocks),
             }
         }
     }
@@ -153,14 +158,14 @@ fn headers_avx2(headers: &EncodedHeaders, ids: &mut HeaderIds) {
 
 #[cfg(feature = "ledger")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn messages_avx512(messages: &Messages, digests: &mut Digests) {
-    messages::in_lanes(messages, digests);
+fn messages_avx512(states: &mut States, blocks: &Blocks) {
+    messages::in_lanes(states, blocks);
 }
 
 #[cfg(feature = "ledger")]
 #[target_feature(enable = "avx2")]
-fn messages_avx2(messages: &Messages, digests: &mut Digests) {
-    messages::in_lanes(messages, digests);
+fn messages_avx2(states: &mut States, blocks: &Blocks) {
+    messages::in_lanes(states, blocks);
 }
 
 /// The state as the instructions want it: a, b, e, f and c, d, g, h, the first one highest.
