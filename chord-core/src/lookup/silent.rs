@@ -20,6 +20,8 @@ pub(crate) struct Silent<I, A> {
     pub(super) confirming: bool,
     /// Whether it has not been silent for a second try yet.
     pub(super) fresh: bool,
+    /// Whether it was asked before the last pause, perhaps to go around a node that must not be left out.
+    pub(super) outdated: bool,
 }
 
 /// How long a node has been silent.
@@ -54,7 +56,13 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Asks others beside the node whose turn it is, which has been silent for long.
     pub(crate) fn go_beside(&mut self) -> Next<I, A> {
         let Some(request) = self.request.take() else { return Next::Nobody };
-        let silent = Silent { peer: self.asked, request, confirming: self.confirming, fresh: true };
+        let silent = Silent {
+            peer: self.asked,
+            request,
+            confirming: self.confirming,
+            fresh: true,
+            outdated: false,
+        };
         if self.silent.is_full() {
             // One that could only name others, and from farther away than the rest, is not needed any more.
             let hops = self.silent.iter().enumerate().filter(|(_, silent)| !silent.confirming);
@@ -89,6 +97,24 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns whether one of the silent nodes may be the owner of the key.
     pub(crate) fn awaits_owner(&self) -> bool {
         self.silent.iter().any(|silent| silent.confirming)
+    }
+
+    /// A node that knows nobody after itself lies before the key: the silent ones that others have named as the owner may not
+    /// be it. If one is, it is going to be named again.
+    pub(super) fn forget_candidates(&mut self) {
+        while let Some(at) = self.silent.iter().position(|silent| silent.confirming) {
+            if let Some(silent) = self.silent.remove(at) {
+                self.allow(silent.peer.id);
+            }
+        }
+    }
+
+    /// The lookup starts again: the silent nodes may have been asked to go around one that is asked again.
+    pub(super) fn distrust_silent(&mut self) {
+        self.forget_candidates();
+        for silent in self.silent.as_mut_slice() {
+            silent.outdated = true;
+        }
     }
 
     /// Fires the timers of the silent nodes. Returns one that is dead; call it until it returns `None`.
@@ -148,6 +174,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
         match self.verified(id, route) {
             None => self.handle_late_unsure(silent, now, settings),
+            Some(Route::Owner(_)) if silent.outdated => {}
             Some(route) if !self.is_sound(id, &route) || !self.is_better(id, &route) => {}
             Some(route) => {
                 self.hops = self.hops.saturating_add(1);
@@ -182,6 +209,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         settings: &Settings,
     ) {
         let id = silent.peer.id;
+        self.allow(id); // it lives, so no other one may answer in its place
         if self.is_own() || self.end != End::Open || !self.is_ahead(id) || self.spans_unsure(id) {
             return;
         }
