@@ -49,8 +49,19 @@ impl<I, A> Silent<I, A> {
 impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns whether others may be asked beside a silent node.
     pub(super) fn may_go_beside(&self) -> bool {
-        let room = !self.silent.is_full() || self.silent.iter().any(|silent| !silent.confirming);
+        let room = !self.silent.is_full() || self.needless().is_some();
         !self.is_own() && !self.is_passed_on() && room
+    }
+
+    /// Returns the position of the silent node that could only name others, from farther away than the rest and the one
+    /// whose turn it is.
+    fn needless(&self) -> Option<usize> {
+        let distance = |peer: &Peer<I, A>| peer.id.distance(self.key);
+        let farther = |silent: &Silent<I, A>| {
+            self.confirming || distance(&silent.peer) > distance(&self.asked)
+        };
+        let hops = self.silent.iter().enumerate().filter(|(_, it)| !it.confirming && farther(it));
+        hops.max_by_key(|(_, silent)| distance(&silent.peer)).map(|(at, _)| at)
     }
 
     /// Asks others beside the node whose turn it is, which has been silent for long.
@@ -63,13 +74,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             fresh: true,
             outdated: false,
         };
-        if self.silent.is_full() {
-            // One that could only name others, and from farther away than the rest, is not needed any more.
-            let hops = self.silent.iter().enumerate().filter(|(_, silent)| !silent.confirming);
-            let farthest = hops.max_by_key(|(_, silent)| silent.peer.id.distance(self.key));
-            if let Some((at, _)) = farthest {
-                self.silent.remove(at);
-            }
+        if self.silent.is_full()
+            && let Some(needless) = self.needless().and_then(|at| self.silent.remove(at))
+        {
+            self.allow(needless.peer.id); // it may live, and know best if all nearer ones are dead
         }
         let _ = self.silent.push(silent); // there is room: `may_go_beside`
         self.confirming = false;
