@@ -43,6 +43,12 @@ pub struct Config {
     /// that it knows lies nearer to the key. Costs two datagrams for each lookup; without it, an
     /// owner that has just failed, or lost keys to a newcomer, may still be named.
     pub confirm: bool,
+    /// How long a lookup of the application may take, kept in tenths of a second, rounded up. One without an owner ends then, with
+    /// [`LookupFailure::TimedOut`](crate::LookupFailure::TimedOut). [`Duration::MAX`], or 109 minutes, means as long as there are nodes to ask.
+    /// Choose more than `tries` times `patience`, in which one silent node is found dead. A node that has lost all its
+    /// successors takes longer until it knows who comes next: a lookup of that place is worth another try.
+    /// [`Node::lookup_within`](crate::Node::lookup_within) sets it for one lookup.
+    pub lookup_deadline: Duration,
     /// How the lookups of the application travel.
     pub style: Style,
     /// Whether fingers are chosen by proximity: each refresh then tries a random node of the finger's
@@ -56,7 +62,7 @@ pub struct Config {
 
 impl Config {
     /// Stabilization every 5 s, calm or not, a finger every 10 s, five tries of 500 ms, owners
-    /// are asked for a sign of life, iterative lookups, no proximity, seed 0.
+    /// are asked for a sign of life, lookups end after 10 s at the latest, iterative lookups, no proximity, seed 0.
     pub const DEFAULT: Self = Self {
         stabilize: Duration::from_secs(5),
         stabilize_when_calm: Duration::ZERO,
@@ -64,6 +70,7 @@ impl Config {
         patience: Duration::from_millis(500),
         tries: 5,
         confirm: true,
+        lookup_deadline: Duration::from_secs(10),
         style: Style::Iterative,
         proximity: false,
         seed: 0,
@@ -95,6 +102,9 @@ pub enum Style {
     SemiRecursive,
 }
 
+/// Milliseconds in a tenth of a second.
+const TENTH: u128 = 100;
+
 /// A [`Config`] as a node keeps it: in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
@@ -115,6 +125,7 @@ impl Settings {
             ("stabilize", config.stabilize),
             ("fix_fingers", config.fix_fingers),
             ("patience", config.patience),
+            ("lookup_deadline", config.lookup_deadline),
         ] {
             if span < least {
                 return Err(ConfigError::TooShort(name));
@@ -136,6 +147,24 @@ impl Settings {
             style: config.style,
             proximity: config.proximity,
         })
+    }
+}
+
+/// How long a lookup of the application may take, in tenths of a second: in few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LookupDeadline(u16);
+
+impl LookupDeadline {
+    pub(crate) fn new(config: &Config) -> Self {
+        let tenths = config.lookup_deadline.as_millis().div_ceil(TENTH);
+        Self(u16::try_from(tenths).unwrap_or(u16::MAX))
+    }
+
+    pub(crate) fn span(self) -> Span {
+        match self.0 {
+            u16::MAX => Span::new(Duration::MAX),
+            tenths => Span::new(Duration::from_millis(u64::from(tenths).saturating_mul(100))),
+        }
     }
 }
 

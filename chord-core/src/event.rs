@@ -157,6 +157,9 @@ pub enum LookupFailure {
     NotMember,
     /// Too many nodes on the way were dead or misled the lookup, or the way was too long.
     NoRoute,
+    /// The deadline has passed: [`Config::lookup_deadline`](crate::Config::lookup_deadline), or that of
+    /// [`Node::lookup_within`](crate::Node::lookup_within).
+    TimedOut,
 }
 
 impl<I: Identifier, A: Address> fmt::Display for Event<I, A> {

@@ -2,7 +2,7 @@
 
 mod network;
 
-use chord_core::Event;
+use chord_core::{Config, Event};
 use core::time::Duration;
 use network::{Id, Net, SECOND};
 
@@ -44,8 +44,8 @@ struct Outcome {
     failed: usize,
 }
 
-/// Looks 180 keys up at the nodes that are left, three at each second.
-fn lookups(net: &mut Net) -> Outcome {
+/// Looks 180 keys up at the nodes that are left, three at each second, each for `within` at most.
+fn lookups(net: &mut Net, within: Duration) -> Outcome {
     let ring = net.ideal();
     net.events.clear();
     let mut asked = vec![];
@@ -53,12 +53,12 @@ fn lookups(net: &mut Net) -> Outcome {
         let from = ring[net.rng.below(ring.len() as u64) as usize].address;
         let key = net.id();
         let now = net.clock(from);
-        net.members.get_mut(&from).unwrap().node.lookup(now, key).unwrap();
+        net.members.get_mut(&from).unwrap().node.lookup_within(now, key, within).unwrap();
         asked.push((from, key, net.now));
         net.look_at(from);
         net.run_for(MILLISECOND * 333);
     }
-    net.run_for(SECOND * 40);
+    net.run_for(within + within / 10);
     let mut outcome = Outcome { times: vec![], wrong: 0, failed: 0 };
     for (from, key, start) in asked {
         let right = ring[ring.partition_point(|peer| peer.id < key) % ring.len()];
@@ -89,7 +89,7 @@ fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
         let mut net = Net::ring(seed, 8, 100);
         net.run_for(SECOND * 180); // fingers are found
         let _ = fail(&mut net, 8, false);
-        let Outcome { times, wrong, failed } = lookups(&mut net);
+        let Outcome { times, wrong, failed } = lookups(&mut net, Config::DEFAULT.lookup_deadline);
         let median = times[times.len() / 2];
         let longest = times[times.len() - 1];
         println!("seed {seed}: median {median:?}, longest {longest:?}");
@@ -100,41 +100,54 @@ fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
     assert!(slow.is_empty(), "seed, wrong, failed, median, longest: {slow:?}");
 }
 
-/// Lets r = 4 and more successive nodes fail; returns how many of 180 lookups named a wrong owner, and how many none, or
-/// `None` if no gap arose.
-fn lookups_over_gaps(seed: u64) -> Option<(usize, usize)> {
+/// Lets r = 4 and more successive nodes fail; returns how many of 180 lookups named a wrong owner, how many none within
+/// 40 s, and how many the right one only after the default deadline; or `None` if no gap arose.
+fn lookups_over_gaps(seed: u64) -> Option<(usize, usize, usize)> {
     let mut net = Net::ring(seed, 4, 100);
     net.run_for(SECOND * 180);
     let all = fail(&mut net, 4, true);
     if !has_gap(&all, &net.ideal(), 4) {
         return None;
     }
-    let Outcome { wrong, failed, .. } = lookups(&mut net);
-    Some((wrong, failed))
+    let Outcome { times, wrong, failed } = lookups(&mut net, SECOND * 40);
+    let late = times.iter().filter(|time| **time > Config::DEFAULT.lookup_deadline).count();
+    Some((wrong, failed, late))
 }
 
-/// Looks keys up in as many rings; panics if more than one of `right` lookups names a wrong owner, or one of twenty none.
-fn try_gaps(seeds: u64, right: usize) {
+/// Looks keys up in rings of these seeds; panics if a lookup names a wrong owner, or one of twenty none.
+fn try_gaps(seeds: impl Iterator<Item = u64>) {
     let outcomes: Vec<_> =
-        (0..seeds).filter_map(|seed| Some((seed, lookups_over_gaps(seed)?))).collect();
-    let wrong: usize = outcomes.iter().map(|(_, (wrong, _))| wrong).sum();
-    let failed: usize = outcomes.iter().map(|(_, (_, failed))| failed).sum();
+        seeds.filter_map(|seed| Some((seed, lookups_over_gaps(seed)?))).collect();
+    let sum = |of: fn(&(usize, usize, usize)) -> usize| outcomes.iter().map(|(_, it)| of(it)).sum();
+    let wrong: usize = sum(|it| it.0);
+    let failed: usize = sum(|it| it.1);
+    let late: usize = sum(|it| it.2);
     let asked = outcomes.len() * 180;
-    println!("{} rings with gaps, {asked} lookups: {wrong} wrong, {failed} failed", outcomes.len());
-    assert!(wrong * right <= asked, "{wrong} wrong owners: {outcomes:?}");
-    assert!(outcomes.len() as u64 > seeds / 2, "{} rings with gaps", outcomes.len());
+    let rings = outcomes.len();
+    println!(
+        "{rings} rings with gaps, {asked} lookups: {wrong} wrong, {failed} failed, {late} late"
+    );
+    assert!(rings > 0, "no ring has a gap");
+    assert_eq!(wrong, 0, "wrong owners: {outcomes:?}");
     assert!(failed * 20 < asked, "{failed} lookups failed: {outcomes:?}");
 }
 
 #[test]
 fn lookups_where_all_successors_of_a_node_have_failed_name_no_wrong_owner() {
-    try_gaps(20, 1_000_000);
+    try_gaps(0..20);
 }
 
-/// `CHORD_SEEDS` sets the number of rings. Two gaps side by side may hide the nodes between from both ends for a while.
+/// Two gaps lie side by side, and neither end knows of the nodes between: the node behind a gap must not take the keys of those for
+/// its own (seeds 38, 119, 242), nor may a lookup go around a living node before the gap after a pause (seeds 38, 1027, 1259).
+#[test]
+fn lookups_over_two_gaps_side_by_side_name_no_wrong_owner() {
+    try_gaps([38, 119, 242, 1027, 1259].into_iter());
+}
+
+/// `CHORD_SEEDS` sets the number of rings.
 #[test]
 #[ignore = "minutes: .ci/nightly.d/chord-rings.sh"]
-fn hundreds_of_rings_with_gaps_hardly_name_a_wrong_owner() {
+fn a_thousand_rings_with_gaps_name_no_wrong_owner() {
     let seeds = std::env::var("CHORD_SEEDS");
-    try_gaps(seeds.map_or(300, |seeds| seeds.parse().expect("a number")), 5000);
+    try_gaps(0..seeds.map_or(1000, |seeds| seeds.parse().expect("a number")));
 }

@@ -22,6 +22,7 @@ fn one_of_five() -> TestNode {
     let mut config = Config::default();
     config.stabilize = SECOND;
     config.fix_fingers = Duration::MAX;
+    config.lookup_deadline = Duration::MAX;
     let mut node = TestNode::new(config, peer(100), Slots::EMPTY).unwrap();
     let members = [100, 300, 1000, 5000, 20000].map(peer);
     node.create_base(Duration::ZERO, &members).unwrap();

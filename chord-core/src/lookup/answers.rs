@@ -89,6 +89,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     pub(super) fn set_unsure(&mut self, id: I) {
+        self.forget_candidates();
         if let Some(before) = self.unsure.replace(id) {
             self.allow(before); // the new one is nearer
         }
@@ -200,6 +201,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.confirming = false;
         self.lives = false;
         self.behind = 0;
+        self.distrust_silent();
         self.timeouts = self.timeouts.saturating_add(PAUSE);
         if let Some(unsure) = self.unsure.take() {
             self.allow(unsure);

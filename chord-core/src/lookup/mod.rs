@@ -59,6 +59,8 @@ pub(crate) struct Lookup<I, A> {
     unsure: Option<I>,
     /// When to start again, as nobody knows the owner yet.
     resumes_at: Time,
+    /// When it ends without an owner. [`Time::NEVER`] for lookups of the node itself, and once it has ended.
+    until: Time,
     /// Nodes that have not answered in time: others are asked to go around them.
     avoid: List<I, AVOIDED>,
     /// Those of them that are still being asked.
@@ -121,6 +123,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             behind: 0,
             unsure: None,
             resumes_at: Time::NEVER,
+            until: Time::NEVER,
             avoid: List::new(),
             silent: List::new(),
             failed: None,
@@ -141,6 +144,11 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.confirm = confirm;
     }
 
+    /// Makes the lookup end then if no owner is found.
+    pub(crate) fn set_until(&mut self, until: Time) {
+        self.until = until;
+    }
+
     /// Lets the origin be the node at its address, whatever its identifier is.
     pub(crate) fn accept_any_origin(&mut self) {
         self.any_origin = true;
@@ -154,6 +162,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     fn end_at(&mut self, peer: Peer<I, A>) {
         self.request = None;
         self.resumes_at = Time::NEVER;
+        self.until = Time::NEVER;
         self.asked = peer;
         self.end = End::Owner;
         self.silent = List::new();
@@ -211,6 +220,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn fail(&mut self, reason: LookupFailure) {
         self.request = None;
         self.resumes_at = Time::NEVER;
+        self.until = Time::NEVER;
         self.silent = List::new();
         self.end = End::Failed(reason);
     }
@@ -252,6 +262,10 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     /// Fires the timer of the node whose turn it is.
     pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Silence {
+        if self.until <= now {
+            self.fail(LookupFailure::TimedOut);
+            return Silence::Short;
+        }
         if self.resumes_at <= now {
             self.resumes_at = Time::NEVER; // `settle` goes on
         }
@@ -292,7 +306,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     pub(crate) fn deadline(&self) -> Time {
         let silent = self.silent.iter().map(|silent| silent.request.deadline());
         let own = self.request.as_ref().map_or(Time::NEVER, Request::deadline);
-        silent.fold(own.min(self.resumes_at), Time::min)
+        silent.fold(own.min(self.resumes_at).min(self.until), Time::min)
     }
 
     /// Returns whether anything is to be sent.

@@ -20,6 +20,8 @@ pub(crate) struct Silent<I, A> {
     pub(super) confirming: bool,
     /// Whether it has not been silent for a second try yet.
     pub(super) fresh: bool,
+    /// Whether it was asked before the last pause, perhaps to go around a node that must not be left out.
+    pub(super) outdated: bool,
 }
 
 /// How long a node has been silent.
@@ -47,21 +49,35 @@ impl<I, A> Silent<I, A> {
 impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns whether others may be asked beside a silent node.
     pub(super) fn may_go_beside(&self) -> bool {
-        let room = !self.silent.is_full() || self.silent.iter().any(|silent| !silent.confirming);
+        let room = !self.silent.is_full() || self.needless().is_some();
         !self.is_own() && !self.is_passed_on() && room
+    }
+
+    /// Returns the position of the silent node that could only name others, from farther away than the rest and the one
+    /// whose turn it is.
+    fn needless(&self) -> Option<usize> {
+        let distance = |peer: &Peer<I, A>| peer.id.distance(self.key);
+        let farther = |silent: &Silent<I, A>| {
+            self.confirming || distance(&silent.peer) > distance(&self.asked)
+        };
+        let hops = self.silent.iter().enumerate().filter(|(_, it)| !it.confirming && farther(it));
+        hops.max_by_key(|(_, silent)| distance(&silent.peer)).map(|(at, _)| at)
     }
 
     /// Asks others beside the node whose turn it is, which has been silent for long.
     pub(crate) fn go_beside(&mut self) -> Next<I, A> {
         let Some(request) = self.request.take() else { return Next::Nobody };
-        let silent = Silent { peer: self.asked, request, confirming: self.confirming, fresh: true };
-        if self.silent.is_full() {
-            // One that could only name others, and from farther away than the rest, is not needed any more.
-            let hops = self.silent.iter().enumerate().filter(|(_, silent)| !silent.confirming);
-            let farthest = hops.max_by_key(|(_, silent)| silent.peer.id.distance(self.key));
-            if let Some((at, _)) = farthest {
-                self.silent.remove(at);
-            }
+        let silent = Silent {
+            peer: self.asked,
+            request,
+            confirming: self.confirming,
+            fresh: true,
+            outdated: false,
+        };
+        if self.silent.is_full()
+            && let Some(needless) = self.needless().and_then(|at| self.silent.remove(at))
+        {
+            self.allow(needless.peer.id); // it may live, and know best if all nearer ones are dead
         }
         let _ = self.silent.push(silent); // there is room: `may_go_beside`
         self.confirming = false;
@@ -89,6 +105,24 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     /// Returns whether one of the silent nodes may be the owner of the key.
     pub(crate) fn awaits_owner(&self) -> bool {
         self.silent.iter().any(|silent| silent.confirming)
+    }
+
+    /// A node that knows nobody after itself lies before the key: the silent ones that others have named as the owner may not
+    /// be it. If one is, it is going to be named again.
+    pub(super) fn forget_candidates(&mut self) {
+        while let Some(at) = self.silent.iter().position(|silent| silent.confirming) {
+            if let Some(silent) = self.silent.remove(at) {
+                self.allow(silent.peer.id);
+            }
+        }
+    }
+
+    /// The lookup starts again: the silent nodes may have been asked to go around one that is asked again.
+    pub(super) fn distrust_silent(&mut self) {
+        self.forget_candidates();
+        for silent in self.silent.as_mut_slice() {
+            silent.outdated = true;
+        }
     }
 
     /// Fires the timers of the silent nodes. Returns one that is dead; call it until it returns `None`.
@@ -148,6 +182,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
         match self.verified(id, route) {
             None => self.handle_late_unsure(silent, now, settings),
+            Some(Route::Owner(_)) if silent.outdated => {}
             Some(route) if !self.is_sound(id, &route) || !self.is_better(id, &route) => {}
             Some(route) => {
                 self.hops = self.hops.saturating_add(1);
@@ -182,6 +217,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         settings: &Settings,
     ) {
         let id = silent.peer.id;
+        self.allow(id); // it lives, so no other one may answer in its place
         if self.is_own() || self.end != End::Open || !self.is_ahead(id) || self.spans_unsure(id) {
             return;
         }

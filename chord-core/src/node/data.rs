@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::pending::PendingEvents;
 use super::state::State;
 use super::storage::NodeParts;
-use crate::config::Settings;
+use crate::config::{LookupDeadline, Settings};
 use crate::contacts::ContactSlot;
 use crate::fingers::{FingerSlot, FingerTable};
 use crate::id::{Identifier, KeyRange};
@@ -30,6 +30,7 @@ pub(super) const NEXT_STEP: u64 = 1_000_000;
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each named by its field")]
 pub(super) struct Core<I, A> {
     pub(super) settings: Settings,
+    pub(super) lookup_deadline: LookupDeadline,
     #[cfg(test)]
     pub(super) mutation: super::model::Mutation,
     pub(super) now: Time, // the newest seen
@@ -86,14 +87,39 @@ pub(super) struct Core<I, A> {
     pub(super) verifying: bool,
     /// Whether the successor has named this node as its predecessor, so that its queries need no padding.
     pub(super) known_to_successor: bool,
-    /// After all successors have failed, nodes that this one does not know may lie before the next one that it finds:
-    /// until that one has named this node as its predecessor this often.
-    pub(super) unverified: u8,
+    /// How long this node does not name owners near it, as it has lost too much to know them.
+    pub(super) unverified: Unverified,
     /// Whether the successor has answered this node.
     pub(super) successor_answered: bool,
     /// How often in a row the node asked was busy.
     pub(super) busy: u8,
     pub(super) pending_events: PendingEvents<I, A>,
+}
+
+/// Two counts of up to 15, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Unverified(u8);
+
+impl Unverified {
+    /// After all successors have failed, nodes that this one does not know may lie before the next one that it finds:
+    /// until that one has named this node as its predecessor this often.
+    pub(super) const fn successor(self) -> u8 {
+        self.0 & 15
+    }
+
+    pub(super) const fn set_successor(&mut self, rounds: u8) {
+        self.0 = (self.0 & !15) | (rounds & 15);
+    }
+
+    /// After the predecessor has failed, nodes that this one does not know may lie behind the next one that notifies: until
+    /// that one has notified again this often.
+    pub(super) const fn keys(self) -> u8 {
+        self.0 >> 4
+    }
+
+    pub(super) const fn set_keys(&mut self, rounds: u8) {
+        self.0 = (self.0 & 15) | (rounds << 4);
+    }
 }
 
 /// What the own lookup of a member is for.
@@ -165,9 +191,15 @@ pub(super) struct NodeMut<'a, I, A> {
 type Table<'a, I, A> = RoutingTable<I, A, &'a mut [Peer<I, A>], &'a mut [FingerSlot<I, A>]>;
 
 impl<I: Identifier, A: Address> Core<I, A> {
-    pub(super) const fn new(settings: Settings, me: Peer<I, A>, rng: Rng) -> Self {
+    pub(super) const fn new(
+        settings: Settings,
+        lookup_deadline: LookupDeadline,
+        me: Peer<I, A>,
+        rng: Rng,
+    ) -> Self {
         Self {
             settings,
+            lookup_deadline,
             #[cfg(test)]
             mutation: super::model::Mutation::None,
             now: Time::ZERO,
@@ -201,7 +233,7 @@ impl<I: Identifier, A: Address> Core<I, A> {
             twin_rounds: 0,
             verifying: false,
             known_to_successor: false,
-            unverified: 0,
+            unverified: Unverified(0),
             successor_answered: false,
             busy: 0,
             pending_events: PendingEvents::NONE,

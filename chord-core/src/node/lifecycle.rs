@@ -181,7 +181,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         // The sequence of tokens continues, so that no answer to the former life fits; so do the names of lookups.
         let me = Peer { id, ..self.core.me };
-        let mut new = Core::new(self.core.settings, me, self.core.rng);
+        let deadline = self.core.lookup_deadline;
+        let mut new = Core::new(self.core.settings, deadline, me, self.core.rng);
         new.now = self.core.now;
         new.last_lookup = self.core.last_lookup;
         *self.core = new;

@@ -8,10 +8,11 @@ use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Next, Outcome, Silence};
+use crate::lookup::{Lookup, Next, Silence};
 use crate::lookup_slot::{LookupSlot, Slot};
 use crate::peer::Peer;
 use crate::routing::Route;
+use crate::time::Span;
 use crate::wire::Address;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
@@ -20,14 +21,16 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         slots: &mut [LookupSlot<I, A>],
         now: Duration,
         key: I,
+        within: Span,
     ) -> Result<LookupId, Full> {
         let capacity = slots.len();
         let free = slots.iter_mut().find(|slot| slot.is_empty());
         let slot = free.ok_or(Full { capacity })?;
         self.core.advance_clock(now);
-        self.core.last_lookup = self.core.last_lookup.wrapping_add(1);
+        self.core.last_lookup = self.core.last_lookup.checked_add(1).unwrap_or(1); // 0 is the node's own
         let id = LookupId(self.core.last_lookup);
         let mut lookup = Lookup::new(id, key, self.core.me);
+        lookup.set_until(self.core.now.after(within));
         lookup.set_confirm(self.core.settings.confirm);
         lookup.set_style(self.core.settings.style);
         if self.core.state.is_member() {
@@ -39,86 +42,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         Ok(id)
     }
 
-    /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
-    /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
-    pub(super) fn fix_fingers(&mut self) {
-        self.core.fix_at = self.after(self.core.settings.fix_fingers);
-        let Some(successor) = self.table.successors.first() else { return };
-        let nearest = self.table.fingers.iter().next();
-        if let Some(nearer) = nearest.filter(|peer| self.precedes(*peer, successor)) {
-            return self.check(nearer); // it is dead, or the better successor
+    /// Frees the slot of a lookup.
+    pub(super) fn cancel(&mut self, slots: &mut [LookupSlot<I, A>], id: LookupId) {
+        let is = |slot: &&mut LookupSlot<I, A>| slot.lookup().is_some_and(|it| it.is(id));
+        let Some(slot) = slots.iter_mut().find(is) else { return };
+        if let Some(peer) = slot.take_failed() {
+            self.core.pending_events.push_failed(peer);
         }
-        if self.core.finger <= 1 {
-            self.table.fingers.set(1, successor);
-            self.core.finger = self.table.fingers.beyond(successor.id);
-        }
-        if u32::from(self.core.finger) > I::BITS {
-            self.core.finger = 1;
-            return;
-        }
-        let mut key = self.core.me.id.finger_start(self.core.finger.into());
-        if self.core.settings.proximity {
-            key = self.inside(key);
-        }
-        let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
-        lookup.set_confirm(self.core.settings.proximity); // for the round trip
-        self.advance(&mut lookup, Next::OwnTable);
-        self.put_own(lookup);
-        self.finish_inner();
-    }
-
-    /// Returns a random identifier of the interval of the finger to refresh, which begins at `start`.
-    fn inside(&mut self, start: I) -> I {
-        let mut key = start;
-        let mut bits = 0u64;
-        for exponent in 0..u32::from(self.core.finger.saturating_sub(1)) {
-            if exponent.is_multiple_of(u32::BITS) {
-                bits = self.core.rng.next_u64() >> 32;
-            }
-            if bits & 1 == 1 {
-                key = key.plus(I::power_of_two(exponent));
-            }
-            bits >>= 1;
-        }
-        key
-    }
-
-    /// A lookup for a finger has ended. Nothing is recorded or displaced before the peer that it concerns has
-    /// answered: one node that is wrong or lies could empty the table.
-    fn handle_finger(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
-        if lookup.at() != self.core.me {
-            self.remember(lookup.at(), Kind::Witness); // it has answered; the owner it names perhaps never
-        }
-        let Outcome::Owner(owner) = outcome else {
-            self.core.finger = self.core.finger.saturating_add(1); // its turn comes again
-            return;
-        };
-        let known = self.table.fingers.finger(self.core.finger.into());
-        if self.core.settings.proximity {
-            self.table.fingers.offer(owner, lookup.round_trip());
-            self.pass_finger(owner);
-        } else if owner.id == self.core.me.id && known.is_none() {
-            self.pass_finger(owner); // no node is farther away
-        } else if let Some(known) = known.filter(|known| self.precedes(*known, owner)) {
-            self.check(known); // it should have been named
-        } else if known == Some(owner) {
-            self.pass_finger(owner);
-        } else {
-            self.check(owner);
-        }
-    }
-
-    /// Returns whether `peer` comes before `other`, clockwise from this node.
-    fn precedes(&self, peer: Peer<I, A>, other: Peer<I, A>) -> bool {
-        let me = self.core.me.id;
-        other.id == me || me.distance(peer.id) < me.distance(other.id)
-    }
-
-    /// Goes on with the finger after `peer`.
-    fn pass_finger(&mut self, peer: Peer<I, A>) {
-        let next = self.core.finger.saturating_add(1);
-        let beyond = self.table.fingers.beyond(peer.id);
-        self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
+        *slot = LookupSlot::EMPTY;
     }
 
     /// Begins a lookup of the node itself.
@@ -129,33 +60,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.own.put(lookup);
     }
 
-    /// Asks a peer for a sign of life.
-    fn check(&mut self, peer: Peer<I, A>) {
-        if peer.address == self.core.me.address {
-            self.table.fingers.forget(peer.id); // a former life
-            self.core.finger = self.core.finger.saturating_add(1);
-            return;
-        }
-        self.core.own_lookup = OwnLookup::Check;
-        let mut lookup = Lookup::check(peer);
-        lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.put_own(lookup);
-    }
-
-    /// A peer that was checked lives, or not; a dead one has been forgotten.
-    fn handle_checked(&mut self, outcome: Outcome<I, A>) {
-        let Outcome::Owner(peer) = outcome else { return };
-        self.remember(peer, Kind::Witness);
-        let successor = self.table.successors.first().unwrap_or(self.core.me);
-        if self.precedes(peer, successor) {
-            return self.consider(peer, true);
-        }
-        self.table.fingers.set(self.core.finger.into(), peer);
-        self.pass_finger(peer);
-    }
-
     /// Does what the end of the own lookup was awaited for.
-    fn finish_inner(&mut self) {
+    pub(super) fn finish_inner(&mut self) {
         let Some(mut lookup) = self.own.take() else { return };
         if lookup.outcome().is_none() {
             return self.own.put(lookup);
@@ -346,8 +252,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Goes where the own table leads; a node knows best which keys are its own.
     fn follow_own_table(&mut self, lookup: &mut Lookup<I, A>) -> Next<I, A> {
-        let verified = self.core.unverified == 0;
-        let known = self.core.predecessor().is_some() && verified;
+        let verified = self.core.unverified.successor() == 0;
+        let known =
+            self.core.predecessor().is_some() && self.core.unverified.keys() == 0 && verified;
         if known && self.core.keys().contains(lookup.key()) {
             return lookup.follow(Route::Owner(self.core.me));
         }
@@ -371,7 +278,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.owner_or_before(key, usable);
         }
         match self.route_around(key, usable)? {
-            Route::Owner(peer) if self.core.unverified > 0 => Some(Route::Ask(peer)),
+            Route::Owner(peer) if self.core.unverified.successor() > 0 => Some(Route::Ask(peer)),
             route => Some(route),
         }
     }

@@ -18,7 +18,8 @@ use crate::wire::Address;
 /// while many nodes join and fail around them.
 const MOST_BUSY: u8 = 64;
 
-/// A node that has lost all its successors names the next one as an owner after this many stabilizations. Until then, nodes
+/// A node that has lost all its successors names the next one as an owner after this many stabilizations, and one that has
+/// lost its predecessor names itself as the owner of that one's keys after as many notifications of the next. Until then, nodes
 /// between that have lost theirs as well find their place.
 const UNVERIFIED_ROUNDS: u8 = 3;
 
@@ -43,7 +44,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.table.successors.first().is_none() && self.core.state != State::Stabilizing {
             let nearest = self.table.fingers.iter().next();
             if nearest.is_none() && self.core.predecessor == self.core.me {
-                self.core.unverified = self.core.unverified.saturating_sub(1);
+                self.count_verified();
                 return; // a lone node
             }
             // A node without successors is its own; every other one lies between it and itself.
@@ -63,7 +64,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.core.successor_answered = true;
                 self.core.known_to_successor = predecessor == self.core.me;
                 if self.core.known_to_successor {
-                    self.core.unverified = self.core.unverified.saturating_sub(1);
+                    self.count_verified();
                 }
                 if self.table.successors.replace(self.core.me.address, successor, list) {
                     self.set_changed();
@@ -88,6 +89,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             }
             _ => {}
         }
+    }
+
+    /// The successor has named this node as its predecessor once more.
+    fn count_verified(&mut self) {
+        let left = self.core.unverified.successor().saturating_sub(1);
+        self.core.unverified.set_successor(left);
     }
 
     /// Returns whether the node asked has answered before: other peers may have made the others up.
@@ -122,7 +129,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.core.successor_answered = false;
                 self.core.known_to_successor = false;
                 if self.table.successors.first().is_none() {
-                    self.core.unverified = UNVERIFIED_ROUNDS;
+                    self.core.unverified.set_successor(UNVERIFIED_ROUNDS);
                 }
                 #[cfg(test)]
                 self.mutate_padding();
@@ -199,6 +206,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         }
         if peer == self.core.predecessor {
+            let left = self.core.unverified.keys().saturating_sub(1);
+            self.core.unverified.set_keys(left);
             self.rectified();
         } else if peer.id.between(self.core.predecessor.id, self.core.me.id) {
             self.adopt_predecessor(peer);
@@ -232,6 +241,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn set_predecessor(&mut self, peer: Peer<I, A>) {
         if peer != self.core.predecessor {
             self.core.pending_events.set(Flag::Predecessor);
+        }
+        if !peer.id.between(self.core.predecessor.id, self.core.me.id) {
+            self.core.unverified.set_keys(UNVERIFIED_ROUNDS); // the keys of the old one are added
         }
         self.core.predecessor = peer;
         self.core.interval = self.core.settings.stabilize;

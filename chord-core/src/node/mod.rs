@@ -2,6 +2,7 @@
 
 mod data;
 mod events;
+mod fix_fingers;
 mod lifecycle;
 mod lookups;
 mod machine;
@@ -19,7 +20,7 @@ mod transmit;
 use core::time::Duration;
 
 use self::data::{Core, NodeMut};
-use crate::config::{Config, Settings};
+use crate::config::{Config, LookupDeadline, Settings};
 use crate::contacts::ContactSlot;
 use crate::error::{BufferTooSmall, ConfigError, DatagramError, Full, StartError};
 use crate::event::{Event, LookupId};
@@ -30,6 +31,7 @@ use crate::rng::{Rng, mix};
 use crate::routing::RoutingTableRef;
 use crate::slots::Slots;
 use crate::successors::MAX_SUCCESSORS;
+use crate::time::Span;
 use crate::wire::Address;
 
 pub use state::{Input, State, TRANSITIONS};
@@ -109,7 +111,9 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
         let _: Slots<_, _> = Slots::new(parts.fingers);
         parts.lookups.fill_with(|| LookupSlot::EMPTY);
         parts.contacts.fill(ContactSlot::EMPTY);
-        Ok(Self { core: Core::new(settings, me, Rng::new(seed(config.seed, me))), storage })
+        let rng = Rng::new(seed(config.seed, me));
+        let core = Core::new(settings, LookupDeadline::new(&config), me, rng);
+        Ok(Self { core, storage })
     }
 
     /// Returns the storage.
@@ -171,23 +175,52 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
     }
 
     /// Looks for the owner of `key`. [`Event::LookupDone`] or [`Event::LookupFailed`] follows,
-    /// after an [`Event::LookupHop`] for each node asked.
+    /// after an [`Event::LookupHop`] for each node asked, after [`Config::lookup_deadline`] at the latest.
     ///
     /// # Errors
     ///
     /// [`Full`] if no slot is free, and nothing has changed.
     pub fn lookup(&mut self, now: Duration, key: I) -> Result<LookupId, Full> {
-        self.with(|node, lookups| node.lookup(lookups, now, key))
+        self.with(|node, lookups| {
+            let within = node.core.lookup_deadline.span();
+            node.lookup(lookups, now, key, within)
+        })
     }
 
-    /// Ends a lookup without an event. An unknown one is ignored.
+    /// Looks for the owner of `key` like [`lookup`](Self::lookup), for `within` at most instead of
+    /// [`Config::lookup_deadline`]. Less than a millisecond counts as one; [`Duration::MAX`] means no deadline.
+    ///
+    /// ```
+    /// use chord_core::{Config, Event, LookupFailure, Node, NodeArrays, Peer, Word};
+    /// use core::time::Duration;
+    ///
+    /// let me = Peer { id: Word::<8>::new(1), address: 1u32 };
+    /// let all = [me, Peer { id: Word::new(90), address: 2 }];
+    /// let mut node = Node::new(Config::default(), me, NodeArrays::<_, _, 1, 8, 2, 2>::EMPTY)?;
+    /// node.create_base(Duration::ZERO, &all)?;
+    /// let lookup = node.lookup_within(Duration::ZERO, Word::new(50), Duration::from_secs(1))?;
+    /// node.handle_timeout(Duration::from_secs(1)); // the other node has not answered
+    /// let reason = LookupFailure::TimedOut;
+    /// let failed = Event::LookupFailed { lookup, key: Word::new(50), reason };
+    /// assert!(core::iter::from_fn(|| node.poll_event()).any(|event| event == failed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if no slot is free, and nothing has changed.
+    pub fn lookup_within(
+        &mut self,
+        now: Duration,
+        key: I,
+        within: Duration,
+    ) -> Result<LookupId, Full> {
+        self.with(|node, lookups| node.lookup(lookups, now, key, Span::new(within)))
+    }
+
+    /// Ends a lookup without an event. Its slot is free at once. An unknown one is ignored.
     pub fn cancel(&mut self, lookup: LookupId) {
-        self.with(|_, lookups| {
-            let mut slots = lookups.iter_mut();
-            if let Some(slot) = slots.find(|slot| slot.lookup().is_some_and(|it| it.is(lookup))) {
-                *slot = LookupSlot::EMPTY;
-            }
-        });
+        self.with(|node, lookups| node.cancel(lookups, lookup));
     }
 
     /// Remembers the address of a well-known node, for good: it is probed whenever peers are lost, so that parts of a ring

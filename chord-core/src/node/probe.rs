@@ -73,7 +73,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn plan_probe(&mut self) {
         let span = self.core.settings.stabilize;
         let alone = self.table.successors.first().is_none();
-        let span = if alone || self.is_eager() {
+        let span = if self.is_recovering() || self.is_eager() {
             span
         } else {
             let lost = contacts::has_lost(self.contacts);
@@ -87,6 +87,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Returns whether rings are being merged, so that a probe is due at every stabilization.
     fn is_eager(&self) -> bool {
         self.core.quiet_probes_left > 0 && self.core.eager_probes_left > 0
+    }
+
+    /// Returns whether all successors have failed, and no other one has been verified yet.
+    fn is_recovering(&self) -> bool {
+        self.table.successors.first().is_none() || self.core.unverified.successor() > 0
     }
 
     /// A peer was lost: the next probe need not wait for a calm round.
@@ -110,11 +115,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.put_own(lookup);
     }
 
-    /// Returns the peer whose turn it is: a contact, or, every second time while the node is alone, a finger.
+    /// Returns the peer whose turn it is: a contact, or, every second time while the node has to find its successor, a finger.
     fn next_contact(&mut self) -> Option<Peer<I, A>> {
-        let alone = self.table.successors.first().is_none();
         self.core.probes = self.core.probes.wrapping_add(1);
-        if alone && self.core.probes.is_multiple_of(2) {
+        if self.is_recovering() && self.core.probes.is_multiple_of(2) {
             let turn = usize::from(self.core.probes / 2);
             let at = turn.checked_rem(self.table.fingers.len());
             if let Some(finger) = at.and_then(|at| self.table.fingers.iter().nth(at)) {

@@ -64,7 +64,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         back: List<A, WAY_BACK>,
     ) -> Option<Relay<I, A>> {
         match self.route_around(key, |_| true)? {
-            Route::Owner(_) if self.core.unverified > 0 => None,
+            Route::Owner(_) if self.core.unverified.successor() > 0 => None,
             Route::Ask(next) => {
                 let hops = hops.checked_add(1).filter(|hops| *hops <= MOST_HOPS)?;
                 let what = Relayed::Question { key, direct };

@@ -390,6 +390,26 @@ impl Machine for Tested {
                 self.node.leave(now);
                 Outcome::Done(String::new())
             }
+            6 => match (input.byte() % 4, u32::from(input.byte() % 32)) {
+                (0, contact) => Outcome::of(self.node.merge(now, contact)),
+                (1, address) => {
+                    self.node.handle_timeout(now); // the call itself has no time
+                    Outcome::Done(format!("{:?}", self.node.add_seed(address)))
+                }
+                (2, address) => {
+                    self.node.handle_timeout(now);
+                    self.node.set_address(address);
+                    Outcome::Done(String::new())
+                }
+                (_, millis) => {
+                    let within = Duration::from_millis(u64::from(millis) * 50);
+                    let lookup = self.node.lookup_within(now, small(input), within);
+                    if let (Ok(lookup), true) = (lookup, input.byte().is_multiple_of(2)) {
+                        self.node.cancel(lookup);
+                    }
+                    Outcome::of(lookup)
+                }
+            },
             5 => {
                 let from = u32::from(input.byte() % 32);
                 let len = input.below(40);

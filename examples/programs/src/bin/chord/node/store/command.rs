@@ -94,6 +94,9 @@ impl<A: Origin> Member<A> {
             .extend(given_up.map(|key| MemberEvent::Answered { key, answer: Answer::GaveUp }));
         for command in self.commands.iter_mut().filter(|command| command.retry_at <= now) {
             command.owner = None;
+            if let Some(lookup) = command.lookup.take() {
+                self.node.cancel(lookup);
+            }
             command.lookup = self.node.lookup(now, command.key).ok();
             let wait = if command.lookup.is_some() { SILENCE * 2 } else { PATIENCE };
             command.retry_at = now.saturating_add(wait);

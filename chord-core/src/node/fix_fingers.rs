@@ -1,0 +1,118 @@
+//! How a node refreshes its fingers: each is the owner of a key, found by a lookup of the node itself.
+
+use super::data::{NodeMut, OwnLookup};
+use crate::contacts::Kind;
+use crate::event::LookupId;
+use crate::id::Identifier;
+use crate::lookup::{Lookup, Next, Outcome};
+use crate::peer::Peer;
+use crate::wire::Address;
+
+impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
+    /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
+    /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
+    pub(super) fn fix_fingers(&mut self) {
+        self.core.fix_at = self.after(self.core.settings.fix_fingers);
+        let Some(successor) = self.table.successors.first() else { return };
+        let nearest = self.table.fingers.iter().next();
+        if let Some(nearer) = nearest.filter(|peer| self.precedes(*peer, successor)) {
+            return self.check(nearer); // it is dead, or the better successor
+        }
+        if self.core.finger <= 1 {
+            self.table.fingers.set(1, successor);
+            self.core.finger = self.table.fingers.beyond(successor.id);
+        }
+        if u32::from(self.core.finger) > I::BITS {
+            self.core.finger = 1;
+            return;
+        }
+        let mut key = self.core.me.id.finger_start(self.core.finger.into());
+        if self.core.settings.proximity {
+            key = self.inside(key);
+        }
+        let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
+        lookup.set_confirm(self.core.settings.proximity); // for the round trip
+        self.advance(&mut lookup, Next::OwnTable);
+        self.put_own(lookup);
+        self.finish_inner();
+    }
+
+    /// Returns a random identifier of the interval of the finger to refresh, which begins at `start`.
+    fn inside(&mut self, start: I) -> I {
+        let mut key = start;
+        let mut bits = 0u64;
+        for exponent in 0..u32::from(self.core.finger.saturating_sub(1)) {
+            if exponent.is_multiple_of(u32::BITS) {
+                bits = self.core.rng.next_u64() >> 32;
+            }
+            if bits & 1 == 1 {
+                key = key.plus(I::power_of_two(exponent));
+            }
+            bits >>= 1;
+        }
+        key
+    }
+
+    /// A lookup for a finger has ended. Nothing is recorded or displaced before the peer that it concerns has
+    /// answered: one node that is wrong or lies could empty the table.
+    pub(super) fn handle_finger(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
+        if lookup.at() != self.core.me {
+            self.remember(lookup.at(), Kind::Witness); // it has answered; the owner it names perhaps never
+        }
+        let Outcome::Owner(owner) = outcome else {
+            self.core.finger = self.core.finger.saturating_add(1); // its turn comes again
+            return;
+        };
+        let known = self.table.fingers.finger(self.core.finger.into());
+        if self.core.settings.proximity {
+            self.table.fingers.offer(owner, lookup.round_trip());
+            self.pass_finger(owner);
+        } else if owner.id == self.core.me.id && known.is_none() {
+            self.pass_finger(owner); // no node is farther away
+        } else if let Some(known) = known.filter(|known| self.precedes(*known, owner)) {
+            self.check(known); // it should have been named
+        } else if known == Some(owner) {
+            self.pass_finger(owner);
+        } else {
+            self.check(owner);
+        }
+    }
+
+    /// Returns whether `peer` comes before `other`, clockwise from this node.
+    fn precedes(&self, peer: Peer<I, A>, other: Peer<I, A>) -> bool {
+        let me = self.core.me.id;
+        other.id == me || me.distance(peer.id) < me.distance(other.id)
+    }
+
+    /// Goes on with the finger after `peer`.
+    fn pass_finger(&mut self, peer: Peer<I, A>) {
+        let next = self.core.finger.saturating_add(1);
+        let beyond = self.table.fingers.beyond(peer.id);
+        self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
+    }
+
+    /// Asks a peer for a sign of life.
+    fn check(&mut self, peer: Peer<I, A>) {
+        if peer.address == self.core.me.address {
+            self.table.fingers.forget(peer.id); // a former life
+            self.core.finger = self.core.finger.saturating_add(1);
+            return;
+        }
+        self.core.own_lookup = OwnLookup::Check;
+        let mut lookup = Lookup::check(peer);
+        lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
+        self.put_own(lookup);
+    }
+
+    /// A peer that was checked lives, or not; a dead one has been forgotten.
+    pub(super) fn handle_checked(&mut self, outcome: Outcome<I, A>) {
+        let Outcome::Owner(peer) = outcome else { return };
+        self.remember(peer, Kind::Witness);
+        let successor = self.table.successors.first().unwrap_or(self.core.me);
+        if self.precedes(peer, successor) {
+            return self.consider(peer, true);
+        }
+        self.table.fingers.set(self.core.finger.into(), peer);
+        self.pass_finger(peer);
+    }
+}
