@@ -53,6 +53,7 @@ impl Neighbour {
     /// # Ok::<(), gnutella_wire::DecodeError>(())
     /// ```
     #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub fn of_head(head: &Head<'_>) -> Self {
         let role = match head.header("X-Ultrapeer") {
             None => Role::Peer,
