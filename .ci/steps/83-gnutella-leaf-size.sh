@@ -96,7 +96,7 @@ bss=$((16#$(size bss)))
 rodata=$((16#$(size rodata)))
 echo "a leaf with a table for $target: text $text bytes, rodata $rodata, data $data, bss $bss"
 [ "$text" -gt 4000 ]
-[ "$text" -le 40960 ]
+[ "$text" -le 38912 ]
 [ "$rodata" -le 3584 ]
 [ "$data" -eq 0 ]
 [ "$bss" -gt 4000 ]

@@ -65,6 +65,8 @@ fn measure(files: usize) {
     let users = files / 100 + 2;
     let mut config = IndexConfig::CUSTOMARY;
     config.seed = 0x5EED;
+    config.max_per_address = u32::MAX;
+    config.max_per_network = u32::MAX;
     let mut index = Index::new(config, IndexVec::new(IndexLimits { users, files })).unwrap();
     for user in 0..users {
         let conn = u32::try_from(user).unwrap();

@@ -310,10 +310,11 @@ impl Value<'_> {
     /// The port of an address without one.
     const PORT: u16 = 6346;
 
-    /// Reads an address, with or without a port, and ignores what follows it.
+    /// Reads an address, with or without a port, and ignores what follows it: a date, or another address.
     #[must_use]
     pub fn address(self) -> Option<SocketAddrV4> {
-        let word = self.0.split(u8::is_ascii_whitespace).next()?;
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b';');
+        let word = self.0.split(is_end).next()?;
         let mut parts = word.splitn(2, |byte| *byte == b':');
         let mut octets = parts.next()?.split(|byte| *byte == b'.');
         let mut ip = [0; 4];

@@ -164,10 +164,14 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
         let rested = |entry: &Entry| entry.retry_at().is_some_and(|retry| retry <= at);
         let ready = |entry: &Entry| !entry.dialling && (entry.requested || rested(entry));
         let entries = self.slots.as_mut().iter_mut().filter_map(|slot| slot.0.as_mut());
-        let wanted = |entry: &Entry| wanted(entry.host.address, entry.requested);
-        let best = entries
-            .filter(|entry| ready(entry) && wanted(entry))
-            .max_by_key(|entry| (entry.requested, entry.worth()))?;
+        let mut best: Option<&mut Entry> = None;
+        for entry in entries.filter(|entry| ready(entry)) {
+            let is_better = best.as_ref().is_none_or(|best| entry.worth() >= best.worth());
+            if is_better && wanted(entry.host.address, entry.requested) {
+                best = Some(entry);
+            }
+        }
+        let best = best?;
         best.tried = at.saturating_add(1);
         best.dialling = true;
         best.requested = false;
@@ -257,6 +261,7 @@ impl<S: AsRef<[HostSlot]> + ?Sized> HostCache<S> {
     }
 }
 
+#[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
 fn insert(slots: &mut [HostSlot], at: u32, host: Host, source: HostSource, seed: u64) -> bool {
     if let Some(entry) = find(slots, host.address) {
         if host.hops > 0 {
@@ -280,6 +285,7 @@ fn insert(slots: &mut [HostSlot], at: u32, host: Host, source: HostSource, seed:
 }
 
 /// Chooses the slot of a new host: a free one, or that of the host to be replaced.
+#[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
 fn place_of(
     slots: &[HostSlot],
     at: u32,
@@ -294,20 +300,33 @@ fn place_of(
     let all = || slots.iter().enumerate().filter_map(|(at, slot)| Some((at, slot.0.as_ref()?)));
     let is_near = |entry: &Entry| network(entry.host.address) == network(address);
     let is_of_source = |entry: &Entry| source != HostSource::USER && entry.source == source;
-    let is_crowded = all().filter(|(_, entry)| is_near(entry)).count() >= share(NETWORK_FRACTION);
-    let is_loud = all().filter(|(_, entry)| is_of_source(entry)).count() >= share(SOURCE_FRACTION);
+    let mut near = 0_usize;
+    let mut of_source = 0_usize;
+    for (_, entry) in all() {
+        near = near.saturating_add(is_near(entry).into());
+        of_source = of_source.saturating_add(is_of_source(entry).into());
+    }
+    let is_crowded = near >= share(NETWORK_FRACTION);
+    let is_loud = of_source >= share(SOURCE_FRACTION);
     let may_go = |entry: &Entry| {
         if is_crowded { is_near(entry) } else { !is_loud || is_of_source(entry) }
     };
-    let settled = |entry: &Entry| entry.dialling || entry.requested;
-    let rank = |entry: &Entry| (settled(entry), u8::MAX.saturating_sub(entry.failures));
-    let best = all().filter(|(_, entry)| may_go(entry)).map(|(_, entry)| rank(entry)).min()?;
-    let candidates = || all().filter(|(_, entry)| may_go(entry) && rank(entry) == best);
+    let mut best = Entry::LAST_RANK;
+    let mut alike = 0_usize;
+    for (_, entry) in all().filter(|(_, entry)| may_go(entry)) {
+        let rank = entry.rank();
+        if rank < best {
+            best = rank;
+            alike = 0;
+        }
+        alike = alike.saturating_add((rank == best).into());
+    }
     let place = u64::from(address.ip().to_bits()) << 16 | u64::from(address.port());
     let random = mix(seed ^ place.wrapping_add(u64::from(at) << 48)) >> 32; // a device divides 32 bits
     let random = usize::try_from(random).unwrap_or(0);
-    let chosen = random.checked_rem(candidates().count()).unwrap_or(0);
-    candidates().nth(chosen).map(|(at, _)| at)
+    let chosen = random.checked_rem(alike)?;
+    let mut candidates = all().filter(|(_, entry)| may_go(entry) && entry.rank() == best);
+    candidates.nth(chosen).map(|(at, _)| at)
 }
 
 fn network(address: SocketAddrV4) -> [u8; 2] {
@@ -366,9 +385,19 @@ impl HostSlot {
 }
 
 impl Entry {
-    /// The higher, the sooner it is dialled and the later it is given up.
-    const fn worth(&self) -> (u8, u32) {
-        (u8::MAX.saturating_sub(self.failures), self.announced_at)
+    /// The rank of a host that is being tried or requested and never failed.
+    const LAST_RANK: u16 = 0x1FF;
+
+    /// The higher, the sooner it is dialled: requested hosts first, then those that failed least, then new ones.
+    fn worth(&self) -> u64 {
+        let successes = u64::from(u8::MAX.saturating_sub(self.failures));
+        u64::from(self.requested) << 40 | successes << 32 | u64::from(self.announced_at)
+    }
+
+    /// The lower, the sooner it gives way to a new host.
+    fn rank(&self) -> u16 {
+        let is_settled = self.dialling || self.requested;
+        u16::from(is_settled) << 8 | u16::from(u8::MAX.saturating_sub(self.failures))
     }
 
     /// When it may be tried again; `None` at the end of time.

@@ -73,6 +73,12 @@ pub enum ConnectError {
         /// How many slots there are.
         capacity: usize,
     },
+    /// As many connections of this address, or of its network, are open as the configuration allows.
+    #[error("{limit} connections of this address or network are open")]
+    Crowded {
+        /// How many are allowed.
+        limit: u32,
+    },
     /// A transfer does not expect this connection, or no longer.
     #[error("{0} is not expected")]
     NotExpected(ConnId),

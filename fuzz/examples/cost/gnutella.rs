@@ -82,7 +82,9 @@ fn index(words: &'static str) -> Send {
     use gnutella_wire::{ConnId, Text};
     let text = |text: &'static str| Text::new(text.as_bytes()).unwrap();
     let limits = IndexLimits { users: 100, files: 10_000 };
-    let mut index = Index::new(IndexConfig::CUSTOMARY, IndexVec::new(limits)).unwrap();
+    let mut config = IndexConfig::CUSTOMARY;
+    config.max_per_address = 100;
+    let mut index = Index::new(config, IndexVec::new(limits)).unwrap();
     let mut send = move |now: Duration, conn: u32, message: &Message<'_>| {
         let mut bytes = vec![0; message.encoded_len()];
         message.encode(&mut bytes).unwrap();

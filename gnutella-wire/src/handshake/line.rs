@@ -8,6 +8,9 @@ const CONNECT: &str = "GNUTELLA CONNECT/"; // then the version
 const OK_04: &str = "GNUTELLA OK";
 const STATUS: &str = "GNUTELLA/"; // then the version, a space, three digits, a space, a reason
 
+/// What stands between the words of a line.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// A first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the lines of the two specifications")]
@@ -48,8 +51,9 @@ impl<'a> Line<'a> {
         if let Some(version) = line.strip_prefix(CONNECT) {
             return Some(Self::Connect(Version::decode(version)?));
         }
-        let (_, status) = line.strip_prefix(STATUS)?.split_once(' ')?;
-        let (code, reason) = status.split_once(' ').unwrap_or((status, ""));
+        let (_, status) = line.strip_prefix(STATUS)?.split_once(BLANKS)?;
+        let status = status.trim_start();
+        let (code, reason) = status.split_once(BLANKS).unwrap_or((status, ""));
         let three_digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
         let code = code.parse().ok().filter(|_| three_digits)?;
         Some(Self::Status { code, reason: reason.trim_start() })

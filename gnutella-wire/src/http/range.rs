@@ -55,10 +55,11 @@ impl Range {
 }
 
 impl ContentRange {
-    /// Reads the value of a `Content-Range` header.
+    /// Reads the value of a `Content-Range` header. The size may be missing.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let (span, size) = after_unit(value)?.split_once('/')?;
+        let value = after_unit(value)?;
+        let (span, size) = value.split_once('/').unwrap_or((value, "*"));
         let (first, last) = span.split_once('-')?;
         let first = number(first)?;
         let last = number(last)?;
@@ -80,10 +81,10 @@ impl ContentRange {
     }
 }
 
-/// Returns what follows the unit: `bytes=`, or as some servents write it, `bytes `, in any case.
+/// Returns what follows the unit: `bytes=`, or as some servents write it, `bytes ` or `bytes:`, in any case.
 fn after_unit(value: &str) -> Option<&str> {
     let (unit, rest) = value.trim().split_at_checked("bytes".len())?;
-    let separated = rest.trim_start_matches([' ', '\t', '=']);
+    let separated = rest.trim_start_matches([' ', '\t', '=', ':']);
     let valid = unit.eq_ignore_ascii_case("bytes") && separated.len() < rest.len();
     valid.then_some(separated)
 }

@@ -89,11 +89,12 @@ impl<'a> Response<'a> {
 }
 
 fn split(line: &str) -> Option<(Version, u16, &str)> {
-    let (version, rest) = line.trim_end().split_once(' ')?;
+    let (version, rest) = line.trim_end().split_once([' ', '\t'])?;
     let version = Version::decode(version)?;
-    let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let rest = rest.trim_start();
+    let (status, reason) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
     let status = range::number(status).filter(|_| status.len() == 3)?;
-    Some((version, u16::try_from(status).ok()?, reason))
+    Some((version, u16::try_from(status).ok()?, reason.trim_start()))
 }
 
 /// The status line, without its end.

@@ -13,11 +13,11 @@ pub enum Version {
 
 impl Version {
     pub(super) fn decode(word: &str) -> Option<Self> {
-        match word {
-            "HTTP" | "HTTP/1.0" => Some(Self::Http10),
-            _ if word.starts_with("HTTP/") => Some(Self::Http11),
-            _ => None,
-        }
+        let (name, number) = word.split_once('/').unwrap_or((word, ""));
+        name.eq_ignore_ascii_case("HTTP").then_some(match number {
+            "" | "0.9" | "1.0" => Self::Http10,
+            _ => Self::Http11,
+        })
     }
 }
 

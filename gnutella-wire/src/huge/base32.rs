@@ -72,6 +72,11 @@ pub fn decode(characters: &[u8], out: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// Returns whether a character of either case stands for five bits.
+pub(super) const fn is_character(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7')
+}
+
 fn value(character: u8) -> Option<u8> {
     let upper = character.to_ascii_uppercase();
     let at = ALPHABET.iter().position(|known| *known == upper)?;

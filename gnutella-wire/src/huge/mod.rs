@@ -20,4 +20,5 @@ mod parts;
 mod urn;
 
 pub use parts::{Part, Parts, SEPARATOR, parts};
+pub(crate) use urn::keyword_hash;
 pub use urn::{Sha1, TigerRoot, Urn};

@@ -9,6 +9,9 @@ use crate::qrp::KeywordHash;
 
 /// What stands before a hash in base 32.
 const SHA1: &[u8] = b"urn:sha1:";
+const BITPRINT: &[u8] = b"urn:bitprint:";
+/// How many characters a SHA-1 hash takes. They are whole bytes, so any of the alphabet are a hash.
+const SHA1_LEN: usize = 32;
 
 /// A SHA-1 hash, printed as 32 characters of base 32.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +39,8 @@ impl Urn {
         if let Some(hash) = after(text, SHA1) {
             return Sha1::parse(hash).map(Self::Sha1);
         }
-        let print = after(text, b"urn:bitprint:")?;
-        let (hash, rest) = print.split_first_chunk::<32>()?;
+        let print = after(text, BITPRINT)?;
+        let (hash, rest) = print.split_first_chunk::<SHA1_LEN>()?;
         let (stop, root) = rest.split_first()?;
         let sha1 = Sha1::parse(hash).filter(|_| *stop == b'.')?;
         Some(Self::Bitprint(sha1, TigerRoot::parse(root)?))
@@ -58,6 +61,18 @@ impl Urn {
         let hash = base32::of_hash(&self.sha1().0);
         KeywordHash::of_units(SHA1.iter().chain(&hash).map(|byte| u16::from(*byte)))
     }
+}
+
+/// Returns the [`Urn::keyword_hash`] of a whole string, without reading its hash; `None` if it is another. The root of
+/// a bitprint is not looked at.
+pub(crate) fn keyword_hash(text: &[u8]) -> Option<KeywordHash> {
+    let hash = after(text, SHA1).or_else(|| {
+        let (hash, root) = after(text, BITPRINT)?.split_at_checked(SHA1_LEN)?;
+        root.starts_with(b".").then_some(hash)
+    })?;
+    let is_hash = hash.len() == SHA1_LEN && hash.iter().all(|byte| base32::is_character(*byte));
+    let bytes = SHA1.iter().chain(hash).map(|byte| u16::from(*byte));
+    is_hash.then(|| KeywordHash::of_units(bytes))
 }
 
 impl Sha1 {
@@ -120,6 +135,35 @@ impl fmt::Display for Urn {
         match self {
             Self::Sha1(sha1) => write!(f, "urn:sha1:{sha1}"),
             Self::Bitprint(sha1, root) => write!(f, "urn:bitprint:{sha1}.{root}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_word_is_that_of_the_urn_that_was_read() {
+        let sha1 = "PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB";
+        let root = "LWPNACQDBZRYXW3VHJVCJ64QBZNGHOHHHZWCLNQ";
+        let texts = [
+            std::format!("urn:sha1:{sha1}"),
+            std::format!("URN:SHA1:{}", sha1.to_lowercase()),
+            std::format!("urn:bitprint:{sha1}.{root}"),
+            std::format!("urn:sha1:{sha1}A"),
+            std::format!("urn:sha1:{}", sha1.replace('P', "1")),
+            std::format!("urn:bitprint:{sha1}-{root}"),
+            std::format!("urn:bitprint:{sha1}"),
+            "urn:sha1:".into(),
+            "urn:".into(),
+            std::string::String::new(),
+        ];
+        let known: [bool; 10] = core::array::from_fn(|at| at < 3);
+        for (text, is_urn) in texts.iter().zip(known) {
+            let hash = Urn::parse(text.as_bytes()).map(|urn| urn.keyword_hash());
+            assert_eq!(keyword_hash(text.as_bytes()), hash, "{text}");
+            assert_eq!(hash.is_some(), is_urn, "{text}");
         }
     }
 }

@@ -42,6 +42,17 @@ impl<'a> Fields<'a> {
         N::try_from(digits.parse().ok()?).ok()
     }
 
+    /// Returns a number, or 0 where it is missing, unreadable or too large: a field that only describes. A name in its
+    /// place belongs to what follows.
+    pub(super) fn number_or_0<N: TryFrom<u64> + Default>(&mut self) -> N {
+        let before = *self;
+        let number = self.number();
+        if number.is_none() && before.0.trim_ascii_start().starts_with(b"\"") {
+            *self = before;
+        }
+        number.unwrap_or_default()
+    }
+
     /// Returns what is left, as it stands.
     pub(super) fn rest(&self) -> Option<Text<'a>> {
         Text::new(self.0.trim_ascii_start())

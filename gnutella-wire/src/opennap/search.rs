@@ -54,9 +54,9 @@ impl<'a> Search<'a> {
     pub(super) fn read(mut fields: Fields<'a>) -> Option<Self> {
         let mut search = Self::default();
         while !fields.is_empty() {
-            match fields.word()?.as_bytes() {
-                b"FILENAME" => {
-                    (fields.word()?.as_bytes() == b"CONTAINS").then_some(())?;
+            match Keyword::of(fields.word()?) {
+                Keyword::Filename => {
+                    fields.word()?.as_bytes().eq_ignore_ascii_case(b"CONTAINS").then_some(())?;
                     let words = fields.name()?;
                     let free = if search.artist.is_none() && search.max_results.is_none() {
                         &mut search.artist
@@ -65,11 +65,14 @@ impl<'a> Search<'a> {
                     };
                     *free = Some(words);
                 }
-                b"MAX_RESULTS" => search.max_results = Some(fields.number()?),
-                b"LINESPEED" => search.speed = Some(Bound::read(&mut fields)?),
-                b"BITRATE" => search.bitrate = Some(Bound::read(&mut fields)?),
-                b"FREQ" => search.frequency = Some(Bound::read(&mut fields)?),
-                _ => return None,
+                Keyword::MaxResults => search.max_results = Some(fields.number()?),
+                Keyword::Speed => search.speed = Some(Bound::read(&mut fields)?),
+                Keyword::Bitrate => search.bitrate = Some(Bound::read(&mut fields)?),
+                Keyword::Frequency => search.frequency = Some(Bound::read(&mut fields)?),
+                Keyword::Bound => drop(Bound::read(&mut fields)?),
+                Keyword::Value => drop(fields.word()?),
+                Keyword::Alone => {}
+                Keyword::Unknown => return None,
             }
         }
         Some(search)
@@ -96,6 +99,42 @@ impl<'a> Search<'a> {
     }
 }
 
+/// What a part of a search begins with. Those of `OpenNap` 0.36 that ask for what this crate does not store are read
+/// and ignored.
+enum Keyword {
+    Filename,
+    MaxResults,
+    Speed,
+    Bitrate,
+    Frequency,
+    /// A bound of something else.
+    Bound,
+    /// Has a word after it.
+    Value,
+    /// Has nothing after it.
+    Alone,
+    Unknown,
+}
+
+impl Keyword {
+    fn of(word: Text<'_>) -> Self {
+        let known = [
+            ("FILENAME", Self::Filename),
+            ("MAX_RESULTS", Self::MaxResults),
+            ("LINESPEED", Self::Speed),
+            ("BITRATE", Self::Bitrate),
+            ("FREQ", Self::Frequency),
+            ("SIZE", Self::Bound),
+            ("DURATION", Self::Bound),
+            ("TYPE", Self::Value),
+            ("LOCAL_ONLY", Self::Alone),
+            ("WMA-FILE", Self::Alone),
+        ];
+        let is = |name: &str| word.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+        known.into_iter().find(|(name, _)| is(name)).map_or(Self::Unknown, |(_, keyword)| keyword)
+    }
+}
+
 impl Bound {
     /// Returns whether a number is within the bound.
     #[must_use]
@@ -110,12 +149,13 @@ impl Bound {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let how = fields.name()?;
         let number = fields.number()?;
-        Some(match how.as_bytes() {
-            b"AT LEAST" => Self::AtLeast(number),
-            b"AT BEST" => Self::AtBest(number),
-            b"EQUAL TO" => Self::EqualTo(number),
-            _ => return None,
-        })
+        let bounds = [
+            ("AT LEAST", Self::AtLeast(number)),
+            ("AT BEST", Self::AtBest(number)),
+            ("EQUAL TO", Self::EqualTo(number)),
+        ];
+        let is = |name: &str| how.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+        bounds.into_iter().find(|(name, _)| is(name)).map(|(_, bound)| bound)
     }
 
     const fn parts(self) -> (&'static str, u32) {

@@ -130,8 +130,8 @@ impl<'a> Login<'a> {
             nick: fields.word()?,
             password: fields.word()?,
             port: fields.number()?,
-            client: fields.name()?,
-            link: LinkType(fields.number()?),
+            client: fields.name().unwrap_or_default(),
+            link: LinkType(fields.number_or_0()),
         })
     }
 
@@ -147,9 +147,9 @@ impl<'a> File<'a> {
             name: fields.name()?,
             md5: fields.word()?,
             size: fields.number()?,
-            bitrate: fields.number()?,
-            frequency: fields.number()?,
-            seconds: fields.number()?,
+            bitrate: fields.number_or_0(),
+            frequency: fields.number_or_0(),
+            seconds: fields.number_or_0(),
         })
     }
 
@@ -219,7 +219,7 @@ impl<'a> Found<'a> {
             file: File::read(fields)?,
             nick: fields.word()?,
             address: NapAddress(fields.number()?),
-            link: LinkType(fields.number()?),
+            link: LinkType(fields.number_or_0()),
         })
     }
 
@@ -242,8 +242,8 @@ impl<'a> Source<'a> {
             address: NapAddress(fields.number()?),
             port: fields.number()?,
             name: fields.name()?,
-            md5: fields.word()?,
-            link: LinkType(fields.number()?),
+            md5: fields.word().unwrap_or_default(),
+            link: LinkType(fields.number_or_0()),
         })
     }
 

@@ -130,7 +130,7 @@ impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
         }
         let (words, _) = other.as_bytes().as_chunks();
         if words.is_empty() || folds > 6 {
-            present(other.bytes()).for_each(|slot| put(storage, slot >> folds, true));
+            merge_slots(storage, &other.as_slice(), 0, folds);
         } else if folds == 1 {
             merge_halves(storage, words);
         } else {
@@ -151,8 +151,7 @@ impl QueryTable<&mut [u8]> {
     pub(crate) fn merge_any(&mut self, other: &QueryTable<&[u8]>) {
         if self.merge(other).is_err() {
             let spread = self.bits.saturating_sub(other.bits);
-            let slots = (0..self.slots()).filter(|slot| other.holds(slot >> spread));
-            slots.for_each(|slot| put(self.storage, slot, true));
+            merge_slots(self.storage, other, spread, 0);
         }
     }
 }
@@ -259,6 +258,25 @@ const fn slots_of_a_byte(bits: u8) -> u8 {
     }
 }
 
+/// Adds the slots of a table of any other size, one by one.
+fn merge_slots(storage: &mut [u8], other: &QueryTable<&[u8]>, spread: u8, folds: u8) {
+    let (words, _) = other.as_bytes().as_chunks::<8>();
+    let count = other.slots().checked_shl(spread.into()).unwrap_or(0);
+    let mut slot = 0_u32;
+    while slot < count {
+        let word = usize::try_from(slot >> spread >> 6).ok().and_then(|at| words.get(at));
+        if word == Some(&[0; 8]) {
+            let next = (slot >> spread | 63).saturating_add(1);
+            slot = next.checked_shl(spread.into()).unwrap_or(count);
+            continue;
+        }
+        if other.holds(slot >> spread) {
+            put(storage, slot >> folds, true);
+        }
+        slot = slot.saturating_add(1);
+    }
+}
+
 /// Adds the slots of a table of twice the size. By itself, since compilers turn it into vectors.
 fn merge_halves(storage: &mut [u8], words: &[[u8; 8]]) {
     let (halves, _) = storage.as_chunks_mut();
@@ -311,16 +329,6 @@ pub(super) fn flip(bytes: &mut [u8], slot: u32) {
     if let Some(byte) = bytes.get_mut(at) {
         *byte ^= bit;
     }
-}
-
-/// Iterates over the slots that are set.
-fn present(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u32> {
-    (0_u32..).step_by(8).zip(bytes).filter(|(_, byte)| *byte != 0).flat_map(|(first, byte)| {
-        (first..)
-            .zip(0_u32..8)
-            .filter(move |(_, bit)| byte & (0x80 >> bit) != 0)
-            .map(|(slot, _)| slot)
-    })
 }
 
 impl<S: AsRef<[u8]> + ?Sized> fmt::Display for QueryTable<S> {

@@ -47,6 +47,7 @@ impl KeywordRules {
         self.hashes(name, true)
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn hashes(self, text: &str, cuts_words: bool) -> WordHashes<'_> {
         let text = self.canonical(text);
         let mixer = Mixer::default();
@@ -61,20 +62,20 @@ impl Iterator for WordHashes<'_> {
         if let Some(left) = self.left.checked_sub(1) {
             self.left = left;
             self.cut();
-            return Some(self.mixer.clone().finish());
+        } else {
+            let skips_short = self.rules == KeywordRules::Gtkg && !self.cuts_words;
+            let (chars, bytes) = loop {
+                let (chars, bytes) = self.read_word();
+                if chars == 0 {
+                    return None;
+                }
+                if !skips_short || bytes >= 3 {
+                    break (chars, bytes);
+                }
+            };
+            self.left = if self.cuts_words { self.count_cuts(chars, bytes) } else { 0 };
         }
-        loop {
-            let (chars, bytes) = self.read_word();
-            if chars == 0 {
-                return None;
-            }
-            if self.cuts_words {
-                self.left = self.count_cuts(chars, bytes);
-            } else if self.rules == KeywordRules::Gtkg && bytes < 3 {
-                continue;
-            }
-            return Some(self.mixer.clone().finish());
-        }
+        Some(self.mixer.clone().finish())
     }
 }
 

@@ -12,6 +12,8 @@ const ENTRIES: usize = GROUP - 1;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 /// The lowest bit of each byte.
 const LOW: u64 = 0x0101_0101_0101_0101;
+/// A factor that moves the lowest bit of byte `n` to bit `n` of the highest byte.
+const GATHER: u64 = 0x0102_0408_1020_4080;
 
 /// How the slots of a table are divided. Slot `n` holds the tags of group `n`, so that all tags lie side by side and
 /// most look-ups of unknown keys touch nothing else. Behind them are the slots for keys, group after group. A table of
@@ -122,20 +124,26 @@ impl<'t> Groups<'t> {
 
     /// Returns the slot of the groups whose key was learnt first.
     fn oldest_of(&self, slots: &[RouteSlot], groups: [usize; 2]) -> Option<usize> {
-        let of_group = |group| {
+        let mut oldest: Option<(u32, usize)> = None;
+        for group in groups {
             let (first, entries) = self.entries(slots, group);
-            entries.iter().map(RouteSlot::seen).zip(first..).min()
-        };
-        groups.into_iter().filter_map(of_group).min().map(|(_, slot)| slot)
+            for (entry, slot) in entries.iter().zip(first..) {
+                if oldest.is_none_or(|(seen, _)| entry.seen() < seen) {
+                    oldest = Some((entry.seen(), slot));
+                }
+            }
+        }
+        oldest.map(|(_, slot)| slot)
     }
 }
 
 impl<'t> View<'t> {
     pub(super) fn insert(&mut self, at: u32, key: Key, route: Route) -> Insertion {
-        match self.groups().find(self.slots, at, key).and_then(|slot| self.slots.get(slot)) {
-            Some(known) => Insertion::Known(known.route()),
-            None => self.write(at, key, route),
+        let known = self.groups().find(self.slots, at, key);
+        if let Some(known) = known.and_then(|known| self.slots.get(known)) {
+            return Insertion::Known(known.route());
         }
+        if self.write(at, key, route) { Insertion::New } else { Insertion::Full }
     }
 
     pub(super) fn raise_ttl(&mut self, at: u32, key: Key, ttl: u8) {
@@ -145,8 +153,8 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Puts a key into its old slot, else a free one, else that of the oldest key.
-    pub(super) fn write(&mut self, at: u32, key: Key, route: Route) -> Insertion {
+    /// Puts a key into its old slot, else a free one, else that of the oldest key. Returns whether there is a slot.
+    pub(super) fn write(&mut self, at: u32, key: Key, route: Route) -> bool {
         let (kind, id) = key.parts();
         let groups = self.groups();
         let places = self.hasher.places(groups.count, kind, id);
@@ -159,9 +167,9 @@ impl<'t> View<'t> {
             slot = self.make_room(groups, at, places);
         }
         let slot = slot.or_else(|| groups.oldest_of(self.slots, [places.first, places.second]));
-        let Some(slot) = slot else { return Insertion::Full };
+        let Some(slot) = slot else { return false };
         self.put(slot, RouteSlot::new(kind, id, at, route), places);
-        Insertion::New
+        true
     }
 
     fn groups(&self) -> Groups<'t> {
@@ -201,21 +209,24 @@ impl<'t> View<'t> {
     }
 }
 
-/// Returns the highest bit of each byte that equals `byte`.
-fn equal_bytes(bytes: u64, byte: u8) -> u64 {
+/// Returns one bit for each byte that equals `byte`, that of the first byte lowest.
+fn equal_bytes(bytes: u64, byte: u8) -> u32 {
     let differ = bytes ^ LOW.wrapping_mul(byte.into());
     // The sum has the highest bit of each byte whose other bits are not all 0, without a carry into the next.
-    !((differ & !HIGH).wrapping_add(!HIGH) | differ) & HIGH
+    let equal = !((differ & !HIGH).wrapping_add(!HIGH) | differ) & HIGH;
+    // Each bit is moved to its place in the highest byte; no two of the others meet.
+    let gathered = (equal >> 7).wrapping_mul(GATHER) >> 56;
+    u32::try_from(gathered).unwrap_or(0)
 }
 
-/// The places in a group where the tag is that of a key: the highest bits of their bytes.
-struct Alike([u64; 2]);
+/// The places in a group where the tag is that of a key: one bit for each.
+struct Alike(u32);
 
 impl Alike {
-    const ALL: Self = Self([HIGH; 2]);
+    const ALL: Self = Self((1 << GROUP) - 1);
 
     fn new([low, high]: [u64; 2], tag: u8) -> Self {
-        Self([equal_bytes(low, tag), equal_bytes(high, tag)])
+        Self(equal_bytes(low, tag) | equal_bytes(high, tag) << 8)
     }
 }
 
@@ -223,11 +234,9 @@ impl Iterator for Alike {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        let [low, high] = &mut self.0;
-        let (bits, begin) = if *low == 0 { (high, 8) } else { (low, 0) };
-        let position = usize::try_from(bits.trailing_zeros() >> 3).ok()?;
-        let found = (*bits != 0).then_some(position.saturating_add(begin));
-        *bits &= bits.wrapping_sub(1);
+        let position = usize::try_from(self.0.trailing_zeros()).ok();
+        let found = position.filter(|_| self.0 != 0);
+        self.0 &= self.0.wrapping_sub(1);
         found
     }
 }

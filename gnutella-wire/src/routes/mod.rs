@@ -147,7 +147,12 @@ impl<S: AsMut<[RouteSlot]> + ?Sized> RouteTable<S> {
 
     /// Remembers which way `key` came, the newest way being the best.
     pub fn refresh(&mut self, now: Duration, key: Key, route: Route) {
-        self.view().write(seconds(now), key, route);
+        self.replace(now, key, route);
+    }
+
+    /// Remembers which way `key` came, known or not. Returns whether there is a slot.
+    pub(crate) fn replace(&mut self, now: Duration, key: Key, route: Route) -> bool {
+        self.view().write(seconds(now), key, route)
     }
 
     /// Notes that a copy of `key` came that may cross `ttl` more links; the way back stays. A later

@@ -12,7 +12,7 @@ use super::storage::ServentStorage;
 use super::types::{CommandError, Dispatch, Target, TargetKind};
 use crate::id::{Guid, ServentId};
 use crate::machine::{ConnId, NotConnected};
-use crate::routes::{Insertion, Key, Route};
+use crate::routes::{Key, Route};
 use crate::wire::{
     ByeCode, HEADER_LEN, HitData, HitFlags, Message, Payload, Ping, Push, Query, QueryHit, Records,
 };
@@ -197,7 +197,7 @@ impl<S: ServentStorage> Servent<S> {
         let len = self.encode(message, buf)?;
         let mut core = self.core();
         let route = Route { source: OWN, ttl: message.ttl, hops: 0 };
-        if core.routes.insert(at, key, route) == Insertion::Full {
+        if !core.routes.replace(at, key, route) {
             return Err(CommandError::NoRouteSlots);
         }
         core.state.now = at;

@@ -58,6 +58,7 @@ impl Core<'_> {
 
     /// Chooses the slot of a query: of those whose round is over the oldest gives way; one that goes on only
     /// to a query of the same neighbour or network, if these have their share.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn query_slot(&self, from: RouteSource) -> Option<usize> {
         let own_network = self.network_of(from);
         let is_from = |query: &Pending| query.from == from && from != OWN;
@@ -137,6 +138,7 @@ impl Core<'_> {
     }
 
     /// Continues the queries that have waited for hits long enough.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn queries_timeout(&mut self) {
         let now = self.state.now;
         let config = &self.state.config;

@@ -6,6 +6,7 @@ use super::state::Core;
 
 impl Core<'_> {
     /// Begins a connection.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn connected(&mut self, index: usize, mut conn: Connection) {
         conn.mark_alive(self.state.now, &self.state.config);
         let addresses = [conn.neighbour.address, conn.neighbour.dialled];
@@ -50,6 +51,7 @@ impl Core<'_> {
     }
 
     /// Requests another peer, if there are too few.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn poll_dial(&mut self) -> Option<Event> {
         let peers = count_conns(self.conns, false).saturating_add(self.hosts.dialling());
         let seeks = !self.state.left && peers < self.state.config.target_peers;

@@ -12,7 +12,7 @@ use super::state::Core;
 use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
 use crate::machine::Received;
-use crate::routes::{Insertion, Key, Route, RouteSource};
+use crate::routes::{Key, Route, RouteSource};
 use crate::wire::{self, ByeCode, Function, HEADER_LEN, Header, Message, Payload, Qrp, QueryHit};
 
 /// What is to become of a message.
@@ -34,6 +34,7 @@ enum Seen {
 }
 
 impl Core<'_> {
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn handle_bytes<'b>(
         &mut self,
         index: usize,
@@ -73,6 +74,7 @@ impl Core<'_> {
         Some(Received::skip(bytes.len()))
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn handle_message<'b>(
         &mut self,
         index: usize,
@@ -117,6 +119,7 @@ impl Core<'_> {
     }
 
     /// Decides by the routing rules of 0.4, section 2.3, and those of 0.6 for leaves.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn judge(&mut self, index: usize, message: &Message<'_>, bytes: &[u8]) -> Verdict {
         let guid = message.guid;
         match message.payload {
@@ -196,34 +199,27 @@ impl Core<'_> {
             Key::Query(_) => Origin::OwnQuery,
             _ => Origin::OwnPing,
         };
-        if self.routes.find(now, key).is_none() && !self.may_add_route(index, origin) {
-            count(&mut self.state.stats.refused);
+        let Some(first) = self.routes.find(now, key) else {
+            if self.may_add_route(index, origin) && self.routes.replace(now, key, route) {
+                return Seen::No;
+            }
+            count(&mut self.state.stats.refused); // what is not remembered would run in circles
             return Seen::Yes;
+        };
+        if self.state.config.refloods_higher_ttl && message.ttl > first.ttl {
+            self.routes.raise_ttl(now, key, message.ttl);
+            return Seen::WithLowerTtl;
         }
-        match self.routes.insert(now, key, route) {
-            Insertion::New => Seen::No,
-            Insertion::Full => {
-                count(&mut self.state.stats.refused); // what is not remembered would run in circles
-                Seen::Yes
-            }
-            Insertion::Known(first)
-                if self.state.config.refloods_higher_ttl && message.ttl > first.ttl =>
-            {
-                self.routes.raise_ttl(now, key, message.ttl);
-                Seen::WithLowerTtl
-            }
-            Insertion::Known(first) => {
-                count(&mut self.state.stats.duplicates);
-                if let Some(conn) = self.conn(index).filter(|_| first.source == source) {
-                    repeats(conn, seconds(now));
-                }
-                Seen::Yes
-            }
+        count(&mut self.state.stats.duplicates);
+        if let Some(conn) = self.conn(index).filter(|_| first.source == source) {
+            repeats(conn, seconds(now));
         }
+        Seen::Yes
     }
 
     /// Returns whether the quotas of a neighbour and of its network have room for one more GUID.
     /// A leaf has nobody's routes to protect but its own, and answers what is relayed to it at once.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn may_add_route(&mut self, index: usize, origin: Origin) -> bool {
         if self.state.config.role == Role::Leaf && origin == Origin::Relayed {
             return true;
@@ -253,6 +249,7 @@ impl Core<'_> {
 
     /// The way of a hit is the way of the push (0.4, 2.3). Only of a hit that went somewhere: else
     /// any neighbour could draw the pushes of others to itself.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn learn_hit(&mut self, index: usize, header: &Header, hit: &QueryHit<'_>) {
         if let Some(source) = self.source(index) {
             let route = Route { source, ttl: header.ttl, hops: header.hops };
@@ -281,6 +278,7 @@ impl Core<'_> {
 
     /// "To all connections (except the incoming one), if the TTL value is > 0." What an ultrapeer's
     /// leaves have counts as its own, so that they receive a query however small its TTL.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn flood(
         &mut self,
         index: usize,
@@ -323,6 +321,7 @@ impl Core<'_> {
     }
 
     /// "Only on the connection on which the corresponding messages arrived."
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn back(
         &mut self,
         index: usize,

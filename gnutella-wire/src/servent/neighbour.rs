@@ -53,13 +53,16 @@ impl Neighbour {
     /// # Ok::<(), gnutella_wire::DecodeError>(())
     /// ```
     #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub fn of_head(head: &Head<'_>) -> Self {
         let role = match head.header("X-Ultrapeer") {
+            // BearShare 4.3: an ultrapeer that says only whether it needs others.
+            None if head.header("X-Ultrapeer-Needed").is_some() => Role::Ultrapeer,
             None => Role::Peer,
             Some(_) if head.is_true("X-Ultrapeer") => Role::Ultrapeer,
             Some(_) => Role::Leaf,
         };
-        let listens = ["Listen-IP", "X-My-Address", "Node"];
+        let listens = ["Listen-IP", "X-My-Address", "Node", "X-Node"];
         let listens = listens.into_iter().find_map(|name| head.header(name)?.address());
         let degree = head.header("X-Degree").and_then(Value::number);
         Self {

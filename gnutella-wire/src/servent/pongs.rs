@@ -10,6 +10,7 @@ use crate::wire::{Message, Pong};
 
 impl Core<'_> {
     /// Answers with an own pong; and from the cache, or by passing the ping on.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn answer_ping(&mut self, index: usize, message: &Message<'_>) -> Verdict {
         let guid = message.guid;
         let ttl = self.answer_ttl(message.hops);

@@ -1,6 +1,6 @@
 //! What a query asks for, hashed once for all tables it is held against.
 
-use crate::huge::{Part, Urn};
+use crate::huge::{self, Part};
 use crate::qrp::{KeywordHash, KeywordRules, MatchRule, QueryTable, is_letter};
 use crate::wire::Query;
 
@@ -35,11 +35,11 @@ impl Words {
         if this.plain == 0 {
             this.plain = this.fill(0, &mut KeywordRules::LimeWire.query_hashes(text));
         }
-        let urns = query.parts().filter_map(|part| match part {
-            Ok(Part::Gem(gem)) => Urn::parse(gem.as_bytes()),
+        let mut urns = query.parts().filter_map(|part| match part {
+            Ok(Part::Gem(gem)) => huge::keyword_hash(gem.as_bytes()),
             _ => None,
         });
-        this.urns = this.fill(this.plain, &mut urns.map(|urn| urn.keyword_hash()));
+        this.urns = this.fill(this.plain, &mut urns);
         // A block may hold what stands for words: a hash in binary, a longer text.
         let has_block = || query.parts().any(|part| matches!(part, Ok(Part::Ggep(_))));
         this.any |= this.plain == 0 && this.urns == 0 && has_block();

@@ -175,6 +175,7 @@ impl Core<'_> {
     }
 
     /// Writes the next message of the own table to a neighbour, and returns which follows.
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn table_message(
         &self,
         index: usize,

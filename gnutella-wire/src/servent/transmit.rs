@@ -40,6 +40,7 @@ enum Due {
 }
 
 impl Core<'_> {
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn poll_transmit(
         &mut self,
         buf: &mut [u8],
@@ -58,7 +59,7 @@ impl Core<'_> {
         }
         if let Due::Ping { ttl } = due {
             let route = Route { source: OWN, ttl, hops: 0 };
-            self.routes.insert(self.state.now, Key::Ping(fresh), route);
+            self.routes.refresh(self.state.now, Key::Ping(fresh), route);
         }
         let Some(conn) = self.conns.get_mut(index).and_then(|slot| slot.conn.as_mut()) else {
             return Ok(None);
@@ -95,6 +96,7 @@ impl Core<'_> {
         (conn.explore_due || conn.ping_due).then_some(Due::Ping { ttl })
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn write(
         &self,
         index: usize,
@@ -110,7 +112,7 @@ impl Core<'_> {
                 message(fresh, 1, bye).encode(buf)?
             }
             Due::Advice(guid, advice) => {
-                around(Function::VENDOR, guid, buf, |body| advice.encode(body))?
+                around(Function::VENDOR, guid, buf, &mut |body| advice.encode(body))?
             }
             Due::Pong(due) => {
                 message(due.guid, due.ttl, Payload::Pong(self.state.config.pong())).encode(buf)?
@@ -127,6 +129,7 @@ impl Core<'_> {
         Ok((len, None))
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn write_table(
         &self,
         index: usize,
@@ -135,7 +138,7 @@ impl Core<'_> {
         buf: &mut [u8],
     ) -> Result<(usize, Option<Following>), BufferTooSmall> {
         let mut next = None;
-        let len = around(Function::QRP, guid, buf, |body| {
+        let len = around(Function::QRP, guid, buf, &mut |body| {
             let (len, following) = self.table_message(index, at, body)?;
             next = following;
             Ok(len)
@@ -143,6 +146,7 @@ impl Core<'_> {
         Ok((len, next))
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     fn send_query(&mut self, ask: &Ask, buf: &mut [u8]) -> Result<Transmit, BufferTooSmall> {
         let query = self.queries.get(ask.slot).and_then(|slot| slot.0.as_ref());
         let payload = query.map(query_slot::Pending::payload).unwrap_or_default();
@@ -167,11 +171,12 @@ fn fresh_guid(rng: &mut Rng) -> Guid {
 }
 
 /// Writes a body, and before it the header of a message for the neighbour only.
+#[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
 fn around(
     function: Function,
     guid: Guid,
     buf: &mut [u8],
-    body: impl FnOnce(&mut [u8]) -> Result<usize, BufferTooSmall>,
+    body: &mut dyn FnMut(&mut [u8]) -> Result<usize, BufferTooSmall>,
 ) -> Result<usize, BufferTooSmall> {
     let whole = |len: usize| len.saturating_add(HEADER_LEN);
     let (head, rest) = buf.split_at_mut(buf.len().min(HEADER_LEN));

@@ -9,6 +9,7 @@
 //! writes the file where an event or a [`Piece`] names.
 
 mod alternates;
+mod chunked;
 mod download;
 mod ranges;
 mod rate;

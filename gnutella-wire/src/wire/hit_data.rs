@@ -111,7 +111,10 @@ impl<'a> HitData<'a> {
 
     fn xml_len(self) -> usize {
         match self.areas() {
-            Some(([_, _, low, high, ..], _)) => usize::from(u16::from_le_bytes([*low, *high])),
+            Some(([_, _, low, high, ..], private)) => {
+                let len = usize::from(u16::from_le_bytes([*low, *high]));
+                if len <= private.len() { len } else { 0 }
+            }
             _ => 0,
         }
     }

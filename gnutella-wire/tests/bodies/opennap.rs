@@ -99,6 +99,7 @@ pub fn index(bytes: &[u8]) {
     let new = || {
         let mut config = IndexConfig::CUSTOMARY;
         config.max_files = 3;
+        config.max_per_address = 4;
         Server(Index::new(config, IndexVec::new(IndexLimits { users, files })).expect("valid"))
     };
     check(new, Index::<IndexVec>::MAX_TRANSMIT_LEN, bytes);

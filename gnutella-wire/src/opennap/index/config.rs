@@ -20,6 +20,11 @@ pub struct IndexConfig {
     pub request_timeout: Duration,
     /// How many files one user may share, so that no user fills the index alone.
     pub max_files: u32,
+    /// How many connections of one address are accepted; [`u32::MAX`] for any number.
+    pub max_per_address: u32,
+    /// How many connections of one network (/16) are accepted; [`u32::MAX`] for any number. A connection takes time in
+    /// proportion to it.
+    pub max_per_network: u32,
     /// The longest data accepted, in bytes; [`MAX_DATA`](crate::opennap::MAX_DATA) is customary.
     pub max_data: u16,
     /// Keys the table that users fill. Choose it at random, so that no user can choose keys that collide.
@@ -27,12 +32,15 @@ pub struct IndexConfig {
 }
 
 impl IndexConfig {
-    /// 30 seconds to log in, pings after two minutes, a minute for sharers to answer, 500 files a user, 2,048 bytes a message.
+    /// 30 seconds to log in, pings after two minutes, a minute for sharers to answer, 500 files a user, 32
+    /// connections of an address and 1,024 of a network, 2,048 bytes a message.
     pub const CUSTOMARY: Self = Self {
         login_timeout: Duration::from_secs(30),
         idle: Duration::from_secs(120),
         request_timeout: Duration::from_secs(60),
         max_files: 500,
+        max_per_address: 32,
+        max_per_network: 1_024,
         max_data: MAX_DATA,
         seed: 0,
     };

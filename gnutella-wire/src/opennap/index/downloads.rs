@@ -9,7 +9,7 @@
 //! | or, after 500, the sharer receives that of the user | 501 |
 
 use super::files::row;
-use super::slots::{Bytes, FileId, Name, Online, Reply, Row, WantedFile};
+use super::slots::{Answer, Bytes, FileId, Name, Online, Reply, Row, WantedFile};
 use super::state::Core;
 use crate::opennap::values::{NapAddress, Wanted};
 use crate::text::Text;
@@ -22,7 +22,7 @@ impl Core<'_> {
         if self.online_at(owner)?.port == 0 {
             return Some(Reply::Source(id));
         }
-        self.ask(at, owner, WantedFile { id, pushed: false, since: self.state.now }, wanted)
+        self.ask(at, owner, id, false, wanted)
     }
 
     /// Handles 500.
@@ -34,17 +34,27 @@ impl Core<'_> {
         if self.online_at(at)?.port == 0 {
             return Some(Reply::FirewallError(id));
         }
-        self.ask(at, owner, WantedFile { id, pushed: true, since: self.state.now }, wanted)
+        self.ask(at, owner, id, true, wanted)
     }
 
-    fn ask(&mut self, at: u32, owner: u32, file: WantedFile, wanted: &Wanted<'_>) -> Option<Reply> {
+    fn ask(
+        &mut self,
+        at: u32,
+        owner: u32,
+        id: FileId,
+        pushed: bool,
+        wanted: &Wanted<'_>,
+    ) -> Option<Reply> {
         let nick = self.online_at(at)?.nick;
         if !self.user(owner)?.replies.has_room() {
             return self.refuse(at, wanted); // it does not read what is sent to it
         }
-        self.user(at)?.want(file);
+        let file = WantedFile { id, pushed, since: self.state.now, answer: None };
+        if !self.user(at)?.want(file) {
+            return Some(Reply::AcceptFailed(id)); // it waits for too many others
+        }
         self.watch_wanted(at);
-        self.reply(owner, Reply::Request(file.id, nick));
+        self.reply(owner, Reply::Request(id, nick));
         None
     }
 
@@ -63,65 +73,71 @@ impl Core<'_> {
         self.state.wanted.remove(self.users, at);
         let now = self.state.now;
         let timeout = self.state.config.request_timeout;
-        let Some(mut user) = self.user(at) else { return };
+        let Some(user) = self.user(at) else { return };
         user.wanted_until = None;
-        let is_over = |wanted: &&mut Option<WantedFile>| {
-            wanted.is_some_and(|wanted| now.saturating_sub(wanted.since) >= timeout)
-        };
-        while user.replies.has_room()
-            && let Some(wanted) = user.wanted.iter_mut().find(is_over).and_then(Option::take)
-        {
-            user.replies.push(Reply::AcceptFailed(wanted.id));
-            self.state.replies.push(self.users, at);
-            let Some(again) = self.user(at) else { return };
-            user = again;
+        let mut waits = false;
+        let mut is_due = false;
+        for wanted in user.wanted.iter_mut().flatten().filter(|wanted| wanted.answer.is_none()) {
+            let is_over = now.saturating_sub(wanted.since) >= timeout;
+            wanted.answer = is_over.then_some(Answer::Failed);
+            is_due |= is_over;
+            waits |= !is_over;
         }
-        if user.wanted.iter().any(Option::is_some) {
+        if is_due {
+            self.state.replies.push(self.users, at);
+        }
+        if waits {
             self.watch_wanted(at);
         }
     }
 
     /// Handles 608: the sharer at `at` lets a user have a file that the user asked for.
     pub(super) fn accept(&mut self, at: u32, accepted: &Wanted<'_>) -> Option<Reply> {
-        let (asker, file) = self.asked_for(at, accepted)?;
-        if !file.pushed {
-            self.reply(asker, Reply::Source(file.id));
-            return None;
+        let (asker, id) = self.asked_for(at, accepted)?;
+        let wanted = self.user(asker)?.wanted_mut(id)?;
+        if wanted.is_some_and(|wanted| wanted.pushed) {
+            *wanted = None; // the sharer receives the answer
+            let online = *self.online_at(asker)?;
+            let address = NapAddress::from(self.user(asker)?.ip);
+            return Some(Reply::Deliver(id, online, address));
         }
-        let online = *self.online_at(asker)?;
-        let address = NapAddress::from(self.user(asker)?.ip);
-        Some(Reply::Deliver(file.id, online, address))
+        self.answer(asker, id, Answer::Accepted);
+        None
     }
 
     /// Handles 609 and 619: the sharer lets nobody have the file now.
     pub(super) fn decline(&mut self, at: u32, declined: &Wanted<'_>, limit: Option<u32>) {
-        if let Some((asker, WantedFile { id, .. })) = self.asked_for(at, declined) {
-            self.reply(
-                asker,
-                limit.map_or(Reply::AcceptFailed(id), |limit| Reply::Limit(id, limit)),
-            );
+        if let Some((asker, id)) = self.asked_for(at, declined) {
+            self.answer(asker, id, limit.map_or(Answer::Failed, Answer::Limit));
+        }
+    }
+
+    /// Stores what a sharer answered, until it is sent.
+    fn answer(&mut self, asker: u32, id: FileId, answer: Answer) {
+        let wanted = self.user(asker).and_then(|user| user.wanted_mut(id)?.as_mut());
+        if let Some(wanted) = wanted {
+            wanted.answer = Some(answer);
+            self.state.replies.push(self.users, asker);
         }
     }
 
     /// Handles 626: a user could not connect to another, which learns it.
     pub(super) fn report_port(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let own = self.online_at(at)?.nick;
-        match self.named(nick) {
-            Some(other) => {
-                self.reply(other, Reply::PortError(own));
-                None
-            }
-            None => Some(Reply::Notice("no such user")),
+        let Some(other) = self.named(nick) else { return Some(Reply::Notice("no such user")) };
+        if !self.user(other)?.replies.has_room() {
+            return Some(Reply::Notice("that user does not read what is sent to it"));
         }
+        self.reply(other, Reply::PortError(own));
+        None
     }
 
-    /// Returns the user that asked the sharer at `at` for a file, which it then no longer waits for. What nobody
-    /// asked for is ignored. A user that does not read what is sent to it waits on: it receives 609 after the timeout.
-    fn asked_for(&mut self, at: u32, wanted: &Wanted<'_>) -> Option<(u32, WantedFile)> {
+    /// Returns the user that asked the sharer at `at` for a file. What nobody asked for is ignored.
+    fn asked_for(&mut self, at: u32, wanted: &Wanted<'_>) -> Option<(u32, FileId)> {
         let id = self.file_id(at, wanted.name)?;
         let asker = self.named(wanted.nick)?;
-        let user = self.user(asker).filter(|user| !user.replies.is_full())?;
-        Some((asker, user.take_wanted(id)?))
+        self.user(asker)?.wanted_mut(id)?;
+        Some((asker, id))
     }
 
     fn wanted_file(&self, wanted: &Wanted<'_>) -> Option<(u32, FileId)> {

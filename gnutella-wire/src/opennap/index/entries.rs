@@ -9,7 +9,7 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Storage for one entry of the table of an index: 32 bytes.
 ///
-/// Every connection takes up to ten of them, every file one and one for each of its words, up to 31.
+/// Every connection takes up to twelve of them, every file one and one for each of its words, up to 31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntrySlot {
     head: u32,  // of the chain with the number of this slot

@@ -1,5 +1,7 @@
 //! The keys of the table of an index: SipHash-1-3 under the seed of the index.
 
+use core::net::Ipv4Addr;
+
 use crate::sip::Sip;
 use crate::text::Text;
 
@@ -11,6 +13,9 @@ pub(super) const MAX_WORDS: usize = 30;
 pub(super) enum Kind {
     /// A connection.
     Conn,
+    /// The address that a connection comes from, and its network.
+    Address,
+    Network,
     /// A user that is logged in.
     Nick,
     /// A nick on the hotlist of a user.
@@ -31,6 +36,12 @@ pub(super) struct WordKeys {
 /// Hashes a connection.
 pub(super) fn of_conn(seed: u64, conn: u32) -> u32 {
     hash(seed, Kind::Conn, 0, &conn.to_le_bytes())
+}
+
+/// Hashes an address, and its network (/16).
+pub(super) fn of_address(seed: u64, ip: Ipv4Addr) -> [u32; 2] {
+    let address = ip.to_bits();
+    [hash(seed, Kind::Address, address, &[]), hash(seed, Kind::Network, address >> 16, &[])]
 }
 
 /// Hashes a nick without regard to case.
@@ -79,6 +90,8 @@ fn hash(seed: u64, kind: Kind, owner: u32, bytes: &[u8]) -> u32 {
         Kind::Hotlist => 3,
         Kind::File => 4,
         Kind::Word => 5,
+        Kind::Address => 6,
+        Kind::Network => 7,
     };
     sip.absorb(u64::from(owner) << 8 | kind);
     let (chunks, rest) = bytes.as_chunks::<8>();

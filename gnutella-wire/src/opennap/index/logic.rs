@@ -1,9 +1,10 @@
 //! What an index does with a message, over plain slices.
 
+use super::config::IndexConfig;
 use super::entries::{self, NONE, slot, slot_mut};
 use super::event::{IndexCloseReason, IndexEvent};
 use super::key::{self, Kind as KeyKind};
-use super::slots::{Bytes, Nick, Online, Reply, User};
+use super::slots::{Bytes, Nick, Online, Reply, User, Watched};
 use super::state::Core;
 use crate::machine::{ConnId, Received};
 use crate::opennap::frame::{Frame, Kind, NapError};
@@ -31,6 +32,7 @@ impl Core<'_> {
         let is_online = user.online.is_some();
         if is_online {
             user.pinged = false;
+            user.ping_due = false;
             self.rearm(at);
         }
         let reply = match message {
@@ -77,7 +79,7 @@ impl Core<'_> {
         self.state.online = self.state.online.saturating_add(1);
         self.rearm(at);
         self.reply(at, Reply::LoginAck);
-        self.notify_hotlists(&nick, Reply::UserOn(nick, login.link));
+        self.notify_hotlists(&nick);
         None
     }
 
@@ -127,35 +129,39 @@ impl Core<'_> {
     fn watch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let Some(kept) = Bytes::new(nick) else { return Some(Reply::Notice("no such user")) };
         let hash = key::of_nick(self.state.config.seed, KeyKind::Hotlist, nick);
-        let hotlist = &self.user(at)?.hotlist;
-        if !hotlist.iter().flatten().any(|(old, _)| is_same(old, nick)) {
+        let due = self.named(nick).is_some();
+        let hotlist = &mut self.user(at)?.hotlist;
+        if let Some(old) = hotlist.iter_mut().flatten().find(|old| is_same(&old.nick, nick)) {
+            old.due |= due;
+        } else {
             let free = hotlist.iter().position(Option::is_none);
             let Some(free) = free else { return Some(Reply::HotlistError(kept)) };
             let entry = self.insert_user_entry(hash, at);
-            *self.user(at)?.hotlist.get_mut(free)? = Some((kept, entry));
+            let watched = Watched { nick: kept, entry, due };
+            *self.user(at)?.hotlist.get_mut(free)? = Some(watched);
         }
-        self.reply(at, Reply::HotlistAck(kept));
-        let online = self.online_at(self.named(nick)?)?;
-        Some(Reply::UserOn(online.nick, online.speed))
+        Some(Reply::HotlistAck(kept)) // and then whether it is there
     }
 
     fn unwatch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let hotlist = &mut self.user(at)?.hotlist;
-        let is = |kept: &&mut Option<(Nick, u32)>| kept.is_some_and(|(old, _)| is_same(&old, nick));
-        let (_, entry) = hotlist.iter_mut().find(is)?.take()?;
+        let is = |kept: &&mut Option<Watched>| kept.is_some_and(|kept| is_same(&kept.nick, nick));
+        let Watched { entry, .. } = hotlist.iter_mut().find(is)?.take()?;
         self.remove_user_entry(entry);
         None
     }
 
-    /// Notifies the users that have a nick on their hotlists.
-    fn notify_hotlists(&mut self, nick: &Nick, reply: Reply) {
+    /// Notifies the users that have a nick on their hotlists. They receive what holds when it is sent, so that none
+    /// misses the last change however many there are at once.
+    fn notify_hotlists(&mut self, nick: &Nick) {
         let hash = key::of_nick(self.state.config.seed, KeyKind::Hotlist, nick.text());
         let mut entry = entries::first(self.entries, hash);
         while let Some(watcher) = entries::value(self.entries, hash, entry) {
-            let hotlist = self.user(watcher).map(|user| &user.hotlist);
+            let hotlist = self.user(watcher).map(|user| &mut user.hotlist);
             let mut nicks = hotlist.into_iter().flatten().flatten();
-            if nicks.any(|(watched, _)| is_same(watched, nick.text())) {
-                self.reply(watcher, reply);
+            if let Some(watched) = nicks.find(|watched| is_same(&watched.nick, nick.text())) {
+                watched.due = true;
+                self.state.replies.push(self.users, watcher);
             }
             entry = entries::next(self.entries, hash, entry);
         }
@@ -175,12 +181,41 @@ impl Core<'_> {
         } else {
             self.state.free_users.remove(self.users, at);
         }
-        let hash = key::of_conn(self.state.config.seed, conn.0);
-        let entry = self.insert_user_entry(hash, at);
+        let seed = self.state.config.seed;
+        let [address, network] = key::of_address(seed, ip);
+        let hashes = [key::of_conn(seed, conn.0), address, network];
+        let entries = hashes.map(|hash| self.insert_user_entry(hash, at));
         if let Some(slot) = slot_mut(self.users, at) {
-            slot.user = Some(User::new(conn, ip, entry));
+            slot.user = Some(User::new(conn, ip, entries));
         }
         self.rearm(at);
+    }
+
+    /// Returns the limit that one more connection from `ip` would exceed.
+    pub(super) fn crowded(&self, ip: Ipv4Addr) -> Option<u32> {
+        let IndexConfig { seed, max_per_address, max_per_network, .. } = self.state.config;
+        let limits = [(32, max_per_address), (16, max_per_network)];
+        let mut keys = key::of_address(seed, ip).into_iter().zip(limits);
+        let is_full = |(hash, (bits, limit)): (u32, (u32, u32))| {
+            limit < u32::MAX && self.is_full(hash, ip, bits, limit)
+        };
+        keys.find(|key| is_full(*key)).map(|(_, (_, limit))| limit)
+    }
+
+    /// Returns whether `limit` connections or more share the first `bits` of their addresses with `ip`.
+    fn is_full(&self, hash: u32, ip: Ipv4Addr, bits: u32, limit: u32) -> bool {
+        let own = ip.to_bits();
+        let mut left = limit;
+        let mut entry = entries::first(self.entries, hash);
+        while left > 0 {
+            let Some(at) = entries::value(self.entries, hash, entry) else { return false };
+            let user = slot(self.users, at).and_then(|slot| slot.user.as_ref());
+            let is_near =
+                user.is_some_and(|user| (user.ip.to_bits() ^ own).leading_zeros() >= bits);
+            left = left.saturating_sub(is_near.into());
+            entry = entries::next(self.entries, hash, entry);
+        }
+        true
     }
 
     pub(super) fn close(&mut self, at: u32, reason: IndexCloseReason) {
@@ -210,10 +245,11 @@ impl Core<'_> {
         let Some(user) = slot_mut(self.users, at).and_then(|slot| slot.user.take()) else { return };
         let online = user.online;
         let hotlist = user.hotlist;
-        let entry = user.entry;
-        self.remove_user_entry(entry);
-        for (_, entry) in hotlist.into_iter().flatten() {
+        for entry in user.entries {
             self.remove_user_entry(entry);
+        }
+        for watched in hotlist.into_iter().flatten() {
+            self.remove_user_entry(watched.entry);
         }
         self.state.deadlines(online.is_some()).remove(self.users, at);
         self.state.replies.remove(self.users, at);
@@ -222,7 +258,7 @@ impl Core<'_> {
         if let Some(Online { nick, entry, .. }) = online {
             self.remove_user_entry(entry);
             self.state.online = self.state.online.saturating_sub(1);
-            self.notify_hotlists(&nick, Reply::UserOff(nick));
+            self.notify_hotlists(&nick);
         }
     }
 }

@@ -96,7 +96,7 @@ impl<S: IndexStorage> Index<S> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a duration is zero, or there are fewer than ten entries for each connection.
+    /// [`ConfigError`] if a duration is zero, or there are fewer than twelve entries for each connection.
     pub fn new(config: IndexConfig, mut storage: S) -> Result<Self, ConfigError> {
         config.validate()?;
         let IndexParts { users, files, entries } = storage.parts();
@@ -127,6 +127,9 @@ impl<S: IndexStorage> Index<S> {
         }
         let capacity = self.storage.parts_ref().users.len();
         let at = self.core().free_user().ok_or(ConnectError::Full { capacity })?;
+        if let Some(limit) = self.core().crowded(ip) {
+            return Err(ConnectError::Crowded { limit });
+        }
         self.advance_clock(now);
         self.core().connected(at, conn, ip);
         Ok(())

@@ -25,8 +25,8 @@ const REPLIES: usize = 4;
 const HOTLIST: usize = 8;
 const WANTED: usize = 4;
 
-/// How many entries a user may need: its connection, its nick, and those of its hotlist.
-pub(super) const USER_ENTRIES: usize = 2 + HOTLIST;
+/// How many entries a user may need: its connection, its address, its network, its nick, and those of its hotlist.
+pub(super) const USER_ENTRIES: usize = 4 + HOTLIST;
 
 pub(super) type Nick = Bytes<MAX_NICK>;
 pub(super) type Name = Bytes<MAX_NAME>;
@@ -83,15 +83,16 @@ impl FileSlot {
 pub(super) struct User {
     pub(super) conn: ConnId,
     pub(super) ip: Ipv4Addr,
-    pub(super) entry: u32, // of its connection
+    pub(super) entries: [u32; 3], // of its connection, its address, and its network
     pub(super) online: Option<Online>,
     pub(super) deadline: Option<Duration>,
     pub(super) pinged: bool,
+    pub(super) ping_due: bool,
     pub(super) replies: Replies,
     pub(super) listing: Option<Listing>,
     pub(super) refused: Option<(Nick, Name)>, // of a `Reply::Refused` in the queue
-    pub(super) hotlist: [Option<(Nick, u32)>; HOTLIST], // with its entry
-    pub(super) wanted: [Option<WantedFile>; WANTED], // the oldest first
+    pub(super) hotlist: [Option<Watched>; HOTLIST],
+    pub(super) wanted: [Option<WantedFile>; WANTED],
     pub(super) wanted_until: Option<Duration>, // when these are looked at
     pub(super) first_file: u32,
     pub(super) files: u32,
@@ -113,12 +114,30 @@ pub(super) struct FileId {
     pub(super) stamp: u32,
 }
 
-/// A file that a user wants, until its sharer accepts.
+/// A file that a user wants, until the answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct WantedFile {
     pub(super) id: FileId,
     pub(super) pushed: bool, // the sharer is to connect
     pub(super) since: Duration,
+    pub(super) answer: Option<Answer>,
+}
+
+/// What a sharer answered, or did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Answer {
+    Accepted,
+    /// It allows no more uploads than this.
+    Limit(u32),
+    Failed,
+}
+
+/// A nick on a hotlist.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Watched {
+    pub(super) nick: Nick,
+    pub(super) entry: u32,
+    pub(super) due: bool, // whether the user is to be told that it came or went
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +162,6 @@ pub(super) enum Reply {
     NickTaken,
     NickInvalid,
     Stats,
-    Ping,
     Pong,
     Refused,
     /// Where the file is. A port of 0 asks for 500.
@@ -154,14 +172,10 @@ pub(super) enum Reply {
     Request(FileId, Nick),
     /// Connect to this user.
     Deliver(FileId, Online, NapAddress),
-    /// The sharer allows no more uploads than this.
-    Limit(FileId, u32),
     AcceptFailed(FileId),
     PortError(Nick),
     HotlistAck(Nick),
     HotlistError(Nick),
-    UserOn(Nick, LinkType),
-    UserOff(Nick),
     Speed(Nick, LinkType),
     BrowseEnd(Nick),
     ResumeEnd,
@@ -190,14 +204,15 @@ pub(super) struct Search {
 pub(super) struct Replies([Option<Reply>; REPLIES]);
 
 impl User {
-    pub(super) const fn new(conn: ConnId, ip: Ipv4Addr, entry: u32) -> Self {
+    pub(super) const fn new(conn: ConnId, ip: Ipv4Addr, entries: [u32; 3]) -> Self {
         Self {
             conn,
             ip,
-            entry,
+            entries,
             online: None,
             deadline: None,
             pinged: false,
+            ping_due: false,
             replies: Replies([None; REPLIES]),
             listing: None,
             refused: None,
@@ -220,18 +235,25 @@ impl User {
         }
     }
 
-    /// Remembers a file that it wants, in place of the oldest if there are too many.
-    pub(super) fn want(&mut self, wanted: WantedFile) {
-        self.wanted.rotate_left(1);
-        if let Some(last) = self.wanted.last_mut() {
-            *last = Some(wanted);
-        }
+    /// Remembers a file that it wants. Returns whether there is room. One that it wants already is asked for again.
+    pub(super) fn want(&mut self, wanted: WantedFile) -> bool {
+        let known =
+            self.wanted.iter().position(|old| old.is_some_and(|old| old.is_open(wanted.id)));
+        let place = known.or_else(|| self.wanted.iter().position(Option::is_none));
+        let Some(place) = place.and_then(|place| self.wanted.get_mut(place)) else { return false };
+        *place = Some(wanted);
+        true
     }
 
-    /// Forgets a file that it wanted, and returns it.
-    pub(super) fn take_wanted(&mut self, id: FileId) -> Option<WantedFile> {
-        let is = |wanted: &&mut Option<WantedFile>| wanted.is_some_and(|wanted| wanted.id == id);
-        self.wanted.iter_mut().find(is)?.take()
+    /// Returns the file that it wants, if nobody has answered yet.
+    pub(super) fn wanted_mut(&mut self, id: FileId) -> Option<&mut Option<WantedFile>> {
+        self.wanted.iter_mut().find(|wanted| wanted.is_some_and(|wanted| wanted.is_open(id)))
+    }
+}
+
+impl WantedFile {
+    fn is_open(&self, id: FileId) -> bool {
+        self.id == id && self.answer.is_none()
     }
 }
 
@@ -239,11 +261,6 @@ impl Replies {
     /// Returns whether two more fit: a message has at most two answers.
     pub(super) const fn has_room(&self) -> bool {
         matches!(self.0, [.., None, None])
-    }
-
-    /// Returns whether not even one fits.
-    pub(super) const fn is_full(&self) -> bool {
-        matches!(self.0, [.., Some(_)])
     }
 
     /// Appends one; if there is no room, it is dropped.

@@ -25,7 +25,7 @@ pub struct IndexParts<'s> {
     pub users: &'s mut [UserSlot],
     /// One slot per shared file.
     pub files: &'s mut [FileSlot],
-    /// What is looked up: ten for each connection, and for each file one and one for each word of its name.
+    /// What is looked up: twelve for each connection, and for each file one and one for each word of its name.
     pub entries: &'s mut [EntrySlot],
 }
 
@@ -49,7 +49,7 @@ pub struct IndexSlots<U, F, E> {
     pub users: U,
     /// One slot per shared file.
     pub files: F,
-    /// What is looked up: ten for each connection, and for each file one and one for each word of its name. Names
+    /// What is looked up: twelve for each connection, and for each file one and one for each word of its name. Names
     /// have 6 to 9 words each, by experience.
     pub entries: E,
 }
@@ -105,7 +105,7 @@ pub struct IndexVec(IndexSlots<Vec<UserSlot>, Vec<FileSlot>, Vec<EntrySlot>>);
 
 #[cfg(feature = "alloc")]
 impl IndexVec {
-    /// Allocates storage, with ten entries for each connection and ten for each file.
+    /// Allocates storage, with twelve entries for each connection and for each file.
     #[must_use]
     pub fn new(limits: IndexLimits) -> Self {
         let users = vec![UserSlot::EMPTY; limits.users];

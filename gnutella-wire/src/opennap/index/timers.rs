@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::entries::{NONE, slot};
 use super::event::IndexCloseReason;
 use super::lists::List;
-use super::slots::{Reply, User, UserSlot};
+use super::slots::{User, UserSlot};
 use super::state::{Core, State};
 
 /// How long searches pause after a slice. A slice is shorter than a millisecond.
@@ -78,9 +78,10 @@ impl Core<'_> {
             Timer::Ping => {
                 if let Some(user) = self.user(at) {
                     user.pinged = true;
+                    user.ping_due = true;
                 }
                 self.rearm(at);
-                self.reply(at, Reply::Ping);
+                self.state.replies.push(self.users, at);
             }
             Timer::Request => self.expire_wanted(at),
             Timer::Search => self.state.paused = false,

@@ -3,7 +3,9 @@
 use super::entries::{NONE, slot};
 use super::files::row;
 use super::listing::Slice;
-use super::slots::{FileId, Listing, Online, Reply, Row, Search, User};
+use super::slots::{
+    Answer, FileId, Listing, Nick, Online, Reply, Row, Search, User, WantedFile, Watched,
+};
 use super::state::Core;
 use crate::error::BufferTooSmall;
 use crate::machine::Transmit;
@@ -16,6 +18,17 @@ const SHARES: usize = 8;
 /// The budget of one search in a slice: a step costs 64, a compared byte 1.
 const SHARE: u32 = 8_192;
 
+/// What is to be sent to a user next: the replies in its queue, then what its state owes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Due {
+    Reply(Reply),
+    Ping,
+    /// An answer of a sharer, by the place of the file among those that the user wants.
+    Answer(usize, FileId, Answer),
+    /// A nick on the hotlist, by its place.
+    Watched(usize, Nick),
+}
+
 /// The searches that were walked in a slice, and how far.
 type Progress = [Option<(u32, u32)>; SHARES];
 
@@ -24,9 +37,12 @@ impl Core<'_> {
         &mut self,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        let at = self.state.replies.head();
-        if at != NONE {
-            return self.send_reply(at, buf);
+        while let Some(user) = slot(self.users, self.state.replies.head()) {
+            let at = self.state.replies.head();
+            if let Some(due) = user.user.as_ref().and_then(User::due) {
+                return self.send_reply(at, due, buf);
+            }
+            self.state.replies.remove(self.users, at); // what was due to it is so no more
         }
         let at = self.state.lists.head();
         if at != NONE {
@@ -35,20 +51,26 @@ impl Core<'_> {
         self.send_found(buf)
     }
 
-    fn send_reply(&mut self, at: u32, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
+    fn send_reply(
+        &mut self,
+        at: u32,
+        due: Due,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
         let Some(user) = slot(self.users, at).and_then(|slot| slot.user.as_ref()) else {
             return Ok(None);
         };
         let conn = user.conn;
-        let Some(reply) = user.replies.first() else { return Ok(None) };
-        let len = self.render(user, &reply, buf)?;
+        let len = match &due {
+            Due::Reply(reply) => self.render(user, reply, buf)?,
+            Due::Ping => Message::Ping(Text::EMPTY).encode(buf)?,
+            Due::Answer(_, id, answer) => self.render_answer(*id, *answer, buf)?,
+            Due::Watched(_, nick) => self.render_presence(nick, buf)?,
+        };
         self.state.replies.remove(self.users, at);
         if let Some(user) = self.user(at) {
-            if matches!(reply, Reply::Refused) {
-                user.refused = None;
-            }
-            user.replies.pop();
-            if user.replies.first().is_some() {
+            user.mark_sent(&due);
+            if user.due().is_some() {
                 self.state.replies.push(self.users, at); // behind the others
             }
         }
@@ -141,10 +163,39 @@ impl Core<'_> {
         Ok((len, Some(Listing::Browse { owner, nick, at })))
     }
 
+    /// Writes the answer of a sharer.
+    fn render_answer(
+        &self,
+        id: FileId,
+        answer: Answer,
+        buf: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let Some((row, online, address)) = self.shared(id) else {
+            return Message::Notice(removed()).encode(buf);
+        };
+        let wanted = Wanted { nick: online.nick.text(), name: row.name.text() };
+        let message = match answer {
+            Answer::Accepted => Message::DownloadAck(source_of(row, online, address)),
+            Answer::Limit(limit) => Message::UploadLimited(wanted, row.size(), limit),
+            Answer::Failed => Message::AcceptFailed(wanted),
+        };
+        message.encode(buf)
+    }
+
+    /// Writes whether a user on a hotlist is logged in.
+    fn render_presence(&self, nick: &Nick, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let online = self.named(nick.text()).and_then(|at| self.online_at(at));
+        let message = match online {
+            Some(online) => Message::UserOn(online.nick.text(), online.speed),
+            None => Message::UserOff(nick.text()),
+        };
+        message.encode(buf)
+    }
+
     /// Writes what a reply stands for, by what is known now.
     fn render(&self, user: &User, reply: &Reply, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let words = |words: &'static str| Text::new(words.as_bytes()).unwrap_or_default();
-        let removed = Message::Notice(words("the file is no longer shared"));
+        let removed = Message::Notice(removed());
         let message = match reply {
             Reply::LoginAck => Message::LoginAck(words("unknown")),
             Reply::Error(why) => Message::Error(words(why)),
@@ -153,7 +204,6 @@ impl Core<'_> {
             Reply::NickTaken => Message::NickTaken,
             Reply::NickInvalid => Message::NickInvalid,
             Reply::Stats => self.stats(),
-            Reply::Ping => Message::Ping(Text::EMPTY),
             Reply::Pong => Message::Pong(Text::EMPTY),
             Reply::Refused => user.refused.as_ref().map_or(removed, |(nick, name)| {
                 Message::DownloadError(Wanted { nick: nick.text(), name: name.text() })
@@ -168,18 +218,10 @@ impl Core<'_> {
             Reply::Deliver(id, to, address) => self.shared(*id).map_or(removed, |(row, ..)| {
                 Message::UploadFirewalled(source_of(row, to, *address))
             }),
-            Reply::Limit(id, limit) => self.shared(*id).map_or(removed, |(row, online, _)| {
-                let wanted = Wanted { nick: online.nick.text(), name: row.name.text() };
-                Message::UploadLimited(wanted, row.size(), *limit)
-            }),
-            Reply::AcceptFailed(id) => self.shared(*id).map_or(removed, |(row, online, _)| {
-                Message::AcceptFailed(Wanted { nick: online.nick.text(), name: row.name.text() })
-            }),
+            Reply::AcceptFailed(id) => return self.render_answer(*id, Answer::Failed, buf),
             Reply::PortError(nick) => Message::PortError(nick.text()),
             Reply::HotlistAck(nick) => Message::HotlistAck(nick.text()),
             Reply::HotlistError(nick) => Message::HotlistError(nick.text()),
-            Reply::UserOn(nick, link) => Message::UserOn(nick.text(), *link),
-            Reply::UserOff(nick) => Message::UserOff(nick.text()),
             Reply::Speed(nick, link) => Message::Speed(nick.text(), *link),
             Reply::BrowseEnd(nick) => Message::BrowseEnd(nick.text()),
             Reply::ResumeEnd => Message::ResumeEnd,
@@ -196,6 +238,55 @@ impl Core<'_> {
         let gigabytes = u32::try_from(self.state.bytes >> 30).unwrap_or(u32::MAX);
         Message::Stats(self.state.online, self.state.files, gigabytes)
     }
+}
+
+impl User {
+    /// Returns what is to be sent to it next.
+    fn due(&self) -> Option<Due> {
+        if let Some(reply) = self.replies.first() {
+            return Some(Due::Reply(reply));
+        }
+        if self.ping_due {
+            return Some(Due::Ping);
+        }
+        let answered = |(place, wanted): (usize, &Option<WantedFile>)| {
+            let wanted = wanted.as_ref()?;
+            Some(Due::Answer(place, wanted.id, wanted.answer?))
+        };
+        let watched = |(place, watched): (usize, &Option<Watched>)| {
+            let watched = watched.as_ref().filter(|watched| watched.due)?;
+            Some(Due::Watched(place, watched.nick))
+        };
+        let answer = self.wanted.iter().enumerate().find_map(answered);
+        answer.or_else(|| self.hotlist.iter().enumerate().find_map(watched))
+    }
+
+    /// Records that it was sent.
+    fn mark_sent(&mut self, due: &Due) {
+        match *due {
+            Due::Reply(reply) => {
+                if matches!(reply, Reply::Refused) {
+                    self.refused = None;
+                }
+                self.replies.pop();
+            }
+            Due::Ping => self.ping_due = false,
+            Due::Answer(place, ..) => {
+                if let Some(wanted) = self.wanted.get_mut(place) {
+                    *wanted = None;
+                }
+            }
+            Due::Watched(place, _) => {
+                if let Some(Some(watched)) = self.hotlist.get_mut(place) {
+                    watched.due = false;
+                }
+            }
+        }
+    }
+}
+
+fn removed() -> Text<'static> {
+    Text::new(b"the file is no longer shared").unwrap_or_default()
 }
 
 /// A file at the address of a user.

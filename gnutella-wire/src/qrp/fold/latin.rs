@@ -21,10 +21,8 @@ const ADDITIONAL: &[u8; 256] = b"\
 
 /// Passes the parts of a character without its marks to `each`.
 pub(super) fn decompose(c: char, mut each: impl FnMut(char)) {
-    if let Some(base) = base(c) {
-        return each(base);
-    }
-    let text = match c {
+    let text = match base(c).unwrap_or(c) {
+        '\u{DF}' | '\u{1E9E}' => "ss",
         '\u{FB00}' => "ff",
         '\u{FB01}' => "fi",
         '\u{FB02}' => "fl",

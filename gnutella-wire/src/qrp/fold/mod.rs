@@ -24,17 +24,14 @@ pub(crate) fn is_letter(c: char) -> bool {
 }
 
 /// Passes the parts of a character to `each`: its compatibility decomposition, with `ss` for sharp s.
-pub(super) fn decompose(c: char, mut each: impl FnMut(char)) {
+pub(super) fn decompose(c: char, each: impl FnMut(char)) {
+    #[cfg(feature = "unicode")]
     match c {
-        '\0'..='\x7F' => each(c),
         '\u{DF}' | '\u{1E9E}' => "ss".chars().for_each(each),
-        _ => {
-            #[cfg(feature = "unicode")]
-            unicode_normalization::char::decompose_compatible(c, each);
-            #[cfg(not(feature = "unicode"))]
-            latin::decompose(c, each);
-        }
+        _ => unicode_normalization::char::decompose_compatible(c, each),
     }
+    #[cfg(not(feature = "unicode"))]
+    latin::decompose(c, each);
 }
 
 /// Returns the character that two make together: a syllable of Hangul, a voiced kana.

@@ -4,6 +4,7 @@ use super::event::{DownloadCloseReason, Piece};
 use super::logic::Core;
 use super::slots::{Body, BodyKind, Phase};
 use crate::machine::{ConnId, Received};
+use crate::transfer::chunked::{Chunk, Chunked};
 
 impl Core<'_> {
     pub(super) fn handle_bytes<'b>(
@@ -34,6 +35,25 @@ impl Core<'_> {
         bytes: &'b [u8],
     ) -> Received<Piece<'b>> {
         let rest = usize::try_from(body.end.saturating_sub(body.at)).unwrap_or(usize::MAX);
+        let mut bytes = bytes;
+        if let Some(chunked) = body.chunked {
+            match chunked.read(bytes) {
+                Chunk::Incomplete => return Received::WAIT,
+                Chunk::Framing(len, next) => {
+                    self.set_chunked(index, next);
+                    return Received::skip(len);
+                }
+                Chunk::Data(len) if rest > 0 => bytes = bytes.get(..len).unwrap_or(bytes),
+                Chunk::End(len) => {
+                    self.finish_body(index);
+                    return Received::skip(len);
+                }
+                Chunk::Data(_) | Chunk::Malformed => {
+                    self.close_failed(index, DownloadCloseReason::Malformed);
+                    return Received::skip(bytes.len());
+                }
+            }
+        }
         let bytes = bytes.get(..rest).unwrap_or(bytes);
         let received = match body.kind {
             BodyKind::Part => self.handle_part(index, body.at, bytes),
@@ -79,13 +99,21 @@ impl Core<'_> {
         Received { consumed: bytes.len(), outcome: Some(Piece { offset: at, bytes }) }
     }
 
+    fn set_chunked(&mut self, index: usize, chunked: Chunked) {
+        let Some(peer) = self.peer(index) else { return };
+        if let Phase::Body(_, body) = &mut peer.phase {
+            body.chunked = Some(chunked); // which is no sign of progress
+        }
+    }
+
     fn advance_body(&mut self, index: usize, consumed: usize, is_useful: bool) {
         let deadline = self.after(self.state.config.stall_timeout);
         let Some(peer) = self.peer(index) else { return };
         let Phase::Body(_, body) = &mut peer.phase else { return };
         body.at = body.at.saturating_add(u64::try_from(consumed).unwrap_or(u64::MAX));
         body.is_useful |= is_useful || body.kind != BodyKind::Part;
-        let is_complete = body.at >= body.end;
+        body.chunked = body.chunked.map(|chunked| chunked.advance(consumed));
+        let is_complete = body.at >= body.end && body.chunked.is_none();
         peer.deadline = deadline;
         if is_complete {
             self.finish_body(index);

@@ -11,6 +11,7 @@ use crate::http::{Queued, Response, Version, retry_after};
 use crate::huge::{Sha1, TigerRoot, Urn};
 use crate::machine::ConnId;
 use crate::transfer::alternates::FirewalledSource;
+use crate::transfer::chunked::Chunked;
 use crate::transfer::ranges::Ranges;
 
 /// The text of a refusal is read to its end, so that the connection stays usable, if it is not longer.
@@ -126,9 +127,10 @@ impl Core<'_> {
         {
             return self.lose(index, SourceFault::OtherFile);
         }
+        let length = length.filter(|_| !answer.is_chunked()); // which then counts for nothing
         let end = length.map_or(end, |length| end.min(first.saturating_add(length)));
         let is_longer = length.is_some_and(|length| first.saturating_add(length) > end);
-        if first >= asked_end || end <= asked || end > size || is_longer || answer.is_encoded() {
+        if first >= asked_end || end <= asked || end > size || is_longer || !answer.is_readable() {
             return self.close_failed(index, DownloadCloseReason::Malformed);
         }
         if let Some(peer) = self.peer(index) {
@@ -141,10 +143,13 @@ impl Core<'_> {
         let deadline = self.after(self.state.config.stall_timeout);
         let keep_alive = answer.keeps_alive();
         let is_useful = kind != BodyKind::Part;
+        let in_chunks = kind == BodyKind::Part && answer.is_chunked();
+        let chunked = in_chunks.then_some(Chunked::Size);
         let Some(peer) = self.peer(index) else { return };
-        peer.phase = Phase::Body(answer.conn, Body { kind, at, end, keep_alive, is_useful });
+        peer.phase =
+            Phase::Body(answer.conn, Body { kind, at, end, keep_alive, is_useful, chunked });
         peer.deadline = deadline;
-        if at >= end {
+        if at >= end && !in_chunks {
             self.finish_body(index);
         }
     }
@@ -237,13 +242,26 @@ impl Answer<'_> {
         let closes = self.head.has_item("Connection", "close");
         let keeps = self.head.has_item("Connection", "keep-alive");
         let is_new = self.response.version == Version::Http11 && !closes;
-        self.response.length.is_some() && (keeps || is_new)
+        (self.response.length.is_some() || self.is_chunked()) && (keeps || is_new)
     }
 
     /// Returns whether the body is not the bytes themselves; nothing of that kind was asked for.
     fn is_encoded(&self) -> bool {
         let is_plain = |name: &str, plain: &str| self.head.items(name).all(|item| item.is(plain));
         !is_plain("Transfer-Encoding", "identity") || !is_plain("Content-Encoding", "identity")
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.head.has_item("Transfer-Encoding", "chunked")
+    }
+
+    /// Returns whether the body is the bytes themselves, at most in chunks.
+    fn is_readable(&self) -> bool {
+        let known = |item: Value<'_>| item.is("chunked") || item.is("identity");
+        let once =
+            self.head.items("Transfer-Encoding").filter(|item| item.is("chunked")).count() < 2;
+        once && self.head.items("Transfer-Encoding").all(known)
+            && self.head.items("Content-Encoding").all(|item| item.is("identity"))
     }
 
     fn without_keep_alive(&self) -> Self {

@@ -7,6 +7,7 @@ use super::event::{DownloadCloseReason, SourceFault, SourceId};
 use crate::id::ServentId;
 use crate::machine::ConnId;
 use crate::thex::Node;
+use crate::transfer::chunked::Chunked;
 use crate::transfer::ranges::Ranges;
 use crate::transfer::rate::Rate;
 
@@ -157,6 +158,7 @@ pub(super) struct Body {
     pub(super) end: u64,
     pub(super) keep_alive: bool,
     pub(super) is_useful: bool,
+    pub(super) chunked: Option<Chunked>, // how far, if it comes in chunks
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
