@@ -706,6 +706,49 @@ def our_udp_tracker():
 
 
 @case
+def dht_items():
+    """Values in the DHT (BEP 44), put by bittorrent-dht of npm and by us through our nodes, and got by both."""
+    home = folder("dht_items")
+    secret = os.path.join(home, "key")
+    with open(secret, "w") as file:
+        file.write("42" * 32)
+
+    def npm(*words):
+        with Program("node", os.path.join(NPM, "dht.mjs"), address, *words, cwd=home + "/npm") as node:
+            node.done()
+        return node.output().strip()
+
+    def mine(*words):
+        words = ["dht", "--listen", "127.0.0.1:0", "--node", address, *words]
+        with ours("torrent", *words, cwd=home + "/mine") as program:
+            program.done()
+        return program.output().splitlines()[1:]
+
+    first = ours("torrent", "dht", "--listen", "127.0.0.1:0", "--trace", cwd=home + "/first")
+    with first:
+        first.until("listening on ")
+        address = first.output().split("listening on ")[1].split()[0]
+        second = ours("torrent", "dht", "--listen", "127.0.0.1:0", "--node", address, cwd=home + "/second")
+        with second:
+            second.until("listening on ")
+            wait(lambda: first.output().count("PING") >= 1, "the second node is not seen", first)
+            theirs = npm("put", "a value of theirs").split()
+            assert theirs[0] == "hash" and mine("get", theirs[1]) == ["a value of theirs"]
+            own = mine("put", "a value of ours")
+            assert own[0].startswith("hash ") and int(own[1].split()[0]) >= 2, own
+            assert npm("get", own[0].split()[1]) == "value a value of ours seq -"
+            key = npm("sign", "theirs, version 7", "salt", 7, "42" * 32).split()[1]
+            assert mine("get", key, "--salt", "salt") == ["seq 7", "theirs, version 7"]
+            own = mine("put", "ours", "--key", secret, "--salt", "salt")
+            assert own[0] == f"key {key} seq 8", own
+            assert npm("get", key, "salt") == "value ours seq 8"
+            with ours("torrent", "dht", "--listen", "127.0.0.1:0", "--node", address, "put", "late", "--key", secret,
+                      "--salt", "salt", "--seq", 9, "--cas", 3, cwd=home + "/late") as late:
+                wait(lambda: late.child.poll() is not None, "the put goes on")
+            assert late.child.returncode == 1 and "--cas" in late.output(), late.output()
+
+
+@case
 def our_dht_node():
     """libtorrent finds peers through our node; we find its peer through the same node."""
     path, torrent, digest = payload()

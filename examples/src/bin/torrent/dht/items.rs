@@ -14,6 +14,9 @@ use examples::interrupt;
 ///
 /// Prints what `torrent dht get` finds it by. Nodes drop a value two hours after the last put.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Example: openssl rand -hex 32 > key
+  torrent dht --listen 127.0.0.1:0 --node 127.0.0.1:6881 put 'version 1' --key key")]
 pub struct Put {
     /// The text to store, at most 1,000 bytes in bencoding
     text: String,
@@ -36,6 +39,9 @@ pub struct Put {
 
 /// Prints the value of a hash or of a public key
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Example: torrent dht --listen 127.0.0.1:0 --node 127.0.0.1:6881 \\
+      get e5f96f6f38320f0f33959cb4d3d656452117aadb")]
 pub struct Get {
     /// 40 hexadecimal digits of a hash, or 64 of a public key
     name: String,
