@@ -15,9 +15,9 @@ if ! "$python" -c 'import libtorrent' 2>/dev/null; then
     target/interop-venv/bin/pip install --quiet libtorrent
 fi
 npm=target/interop-npm
-if [ ! -d "$npm/node_modules/webtorrent" ]; then
+if [ ! -d "$npm/node_modules/webtorrent" ] || [ ! -d "$npm/node_modules/bittorrent-dht" ]; then
     mkdir -p "$npm"
-    npm install --prefix "$npm" --silent --no-fund --no-audit --ignore-scripts bittorrent-tracker@11 webtorrent@3
+    npm install --prefix "$npm" --silent --no-fund --no-audit --ignore-scripts bittorrent-tracker@11 bittorrent-dht@11 webtorrent@3
     # WebRTC is for browsers, and its library is not built here.
     printf 'export const %s = undefined\n' RTCPeerConnection RTCSessionDescription RTCIceCandidate \
         >"$npm/node_modules/webrtc-polyfill/index.js"

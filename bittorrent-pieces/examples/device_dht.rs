@@ -7,16 +7,18 @@ use core::time::Duration;
 
 use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::dht::{
-    DhtConfig, DhtEvent, DhtNode, DhtSlots, LookupSlot, MAX_LEN, NodeId, RouteSlot, StoredPeerSlot,
+    DhtConfig, DhtEvent, DhtNode, DhtSlots, ItemSlot, LookupSlot, MAX_LEN, NodeId, RouteSlot,
+    StoredPeerSlot,
 };
 
-type Storage = DhtSlots<[RouteSlot; 32], [LookupSlot; 1], [StoredPeerSlot; 8]>;
+type Storage = DhtSlots<[RouteSlot; 32], [LookupSlot; 1], [StoredPeerSlot; 8], [ItemSlot; 0]>;
 
 /// Lies in a `static` if the program has a way to hand out `&mut`, such as a cell of its runtime.
 pub const STORAGE: Storage = DhtSlots {
     routes: [RouteSlot::EMPTY; 32],
     lookups: [LookupSlot::EMPTY; 1],
     peers: [StoredPeerSlot::EMPTY; 8],
+    items: [], // the device stores no items
 };
 
 /// The router of the network; a device would read it from its settings.

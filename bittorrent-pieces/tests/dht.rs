@@ -255,7 +255,7 @@ fn address(nth: u16) -> SocketAddr {
 }
 
 fn node(config: DhtConfig) -> Node {
-    let storage = DhtVec::new(DhtLimits { routes: 100, lookups: 3, peers: 20 });
+    let storage = DhtVec::new(DhtLimits { routes: 100, lookups: 3, peers: 20, items: 16 });
     DhtNode::new(config, storage).unwrap()
 }
 
@@ -355,7 +355,8 @@ fn invalid_messages_and_addresses_are_refused() {
 fn slots_are_as_large_as_documented() {
     assert!(size_of::<RouteSlot>() <= 80, "{}", size_of::<RouteSlot>());
     assert!(size_of::<StoredPeerSlot>() <= 80, "{}", size_of::<StoredPeerSlot>());
-    assert!(size_of::<LookupSlot>() <= 2_500, "{}", size_of::<LookupSlot>());
+    assert!(size_of::<LookupSlot>() <= 2_600, "{}", size_of::<LookupSlot>());
+    assert!(size_of::<ItemSlot>() <= 1_280, "{}", size_of::<ItemSlot>());
     let node = size_of::<DhtNode<()>>();
     assert!(node <= 6_000, "{node}");
 }

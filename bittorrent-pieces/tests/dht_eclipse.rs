@@ -91,7 +91,7 @@ impl World {
             rng.fill(&mut key);
             let mut config = DhtConfig::new(NodeId::for_address(honest(n).ip(), random), key);
             config.enforce_ids = enforce_ids;
-            let limits = DhtLimits { routes: 160, lookups: 4, peers: 400 };
+            let limits = DhtLimits { routes: 160, lookups: 4, peers: 400, items: 16 };
             nodes.push(DhtNode::new(config, DhtVec::new(limits)).unwrap());
         }
         let mut world = Self {

@@ -72,7 +72,7 @@ fn exchange(
 #[test]
 fn one_address_does_not_fill_the_table() {
     for answers in [false, true] {
-        let mut node = node(DhtLimits { routes: 160, lookups: 2, peers: 10 });
+        let mut node = node(DhtLimits { routes: 160, lookups: 2, peers: 10, items: 16 });
         let answer = |addr: SocketAddr| match addr.ip() {
             ip if ip == attacker(1).ip() => answers.then(|| id(u32::from(addr.port()))),
             _ => Some(id(1_000_000 + u32::from_be_bytes(ipv4(addr)))),
@@ -143,7 +143,7 @@ fn an_address_that_changes_its_id_loses_its_place() {
 
 #[test]
 fn a_new_id_of_our_own_keeps_the_buckets_in_bounds() {
-    let mut node = node(DhtLimits { routes: 100, lookups: 2, peers: 0 });
+    let mut node = node(DhtLimits { routes: 100, lookups: 2, peers: 0, items: 16 });
     for n in 1..=200 {
         query(&mut node, secs(1), honest(n), Query::new(id(n), Method::Ping));
         exchange(&mut node, secs(1), |_| Some(id(n)));
@@ -189,7 +189,7 @@ fn peers(node: &mut DhtNode<DhtVec>, now: Duration, torrent: InfoHash, n: u32) -
 /// 500 announces of one address neither hide nor flush the honest peers of 20 torrents.
 #[test]
 fn one_address_does_not_flush_the_peer_store() {
-    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 500 });
+    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 500, items: 16 });
     let torrents: Vec<InfoHash> = (0..20).map(|n| InfoHash([n; 20])).collect();
     for (nth, torrent) in torrents.iter().enumerate() {
         for n in 0..20 {
@@ -221,7 +221,7 @@ fn one_address_does_not_flush_the_peer_store() {
 /// A full store replaces a random peer: the newest are not lost, and the oldest not all.
 #[test]
 fn a_full_store_replaces_random_peers() {
-    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40 });
+    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40, items: 16 });
     for n in 1..=80 {
         announce(&mut node, secs(1), TORRENT, honest(n), 1_000);
     }
@@ -238,7 +238,7 @@ fn a_full_store_replaces_random_peers() {
 /// BEP 5: the token of one address does not serve another.
 #[test]
 fn a_token_is_bound_to_the_address_and_the_torrent() {
-    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40 });
+    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40, items: 16 });
     let get = Method::GetPeers { info_hash: TORRENT, noseed: false, scrape: false };
     query(&mut node, ZERO, honest(1), Query::new(id(1), get));
     let replies = exchange(&mut node, ZERO, |_| None);
@@ -260,7 +260,7 @@ fn a_token_is_bound_to_the_address_and_the_torrent() {
 /// All queries are in flight and nobody answers: each times out, its lookup ends, and others are sent.
 #[test]
 fn queries_time_out_when_all_are_in_flight() {
-    let mut node = node(DhtLimits { routes: 160, lookups: 14, peers: 0 });
+    let mut node = node(DhtLimits { routes: 160, lookups: 14, peers: 0, items: 16 });
     for n in 1..=30 {
         query(&mut node, secs(1), honest(n), Query::new(id(n), Method::Ping));
         exchange(&mut node, secs(1), |_| Some(id(n)));
@@ -290,7 +290,7 @@ fn queries_time_out_when_all_are_in_flight() {
 /// It has asked three nodes, none of them answers, and no other query is in flight.
 #[test]
 fn a_lookup_that_nobody_answers_is_reported_as_finished() {
-    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0 });
+    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0, items: 16 });
     for n in 1..=3 {
         query(&mut node, ZERO, honest(n), Query::new(id(n), Method::Ping));
         exchange(&mut node, ZERO, |_| Some(id(n)));
@@ -321,7 +321,7 @@ fn a_lookup_that_nobody_answers_is_reported_as_finished() {
 /// A lookup without any known node ends at once.
 #[test]
 fn a_lookup_without_nodes_ends() {
-    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0 });
+    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0, items: 16 });
     let lookup = node.find_peers(ZERO, TORRENT, None).unwrap();
     let finished =
         DhtEvent::Finished { lookup, torrent: TORRENT, peers: 0, answers: 0, announces: 0 };
@@ -331,7 +331,7 @@ fn a_lookup_without_nodes_ends() {
 
 #[test]
 fn transaction_ids_are_echoed_up_to_32_bytes() {
-    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0 });
+    let mut node = node(DhtLimits { routes: 10, lookups: 1, peers: 0, items: 16 });
     for len in [0, 1, 4, 20, 32, 33, 500] {
         let transaction = vec![0x2D; len];
         let message = Message::new(&transaction, Body::Query(Query::new(id(1), Method::Ping)));
@@ -351,7 +351,7 @@ fn transaction_ids_are_echoed_up_to_32_bytes() {
 /// An address that has proved nothing receives at most three times what it sent.
 #[test]
 fn answers_to_forged_addresses_are_small() {
-    let mut node = node(DhtLimits { routes: 100, lookups: 2, peers: 100 });
+    let mut node = node(DhtLimits { routes: 100, lookups: 2, peers: 100, items: 16 });
     for n in 1..=60 {
         query(&mut node, ZERO, honest(n), Query::new(id(n), Method::Ping));
         exchange(&mut node, ZERO, |_| Some(id(n)));
@@ -388,7 +388,7 @@ fn answers_to_forged_addresses_are_small() {
 /// BEP 33: seeds and other peers in filters of their own, and no seeds for a seed.
 #[test]
 fn a_scrape_returns_filters() {
-    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40 });
+    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 40, items: 16 });
     query(&mut node, ZERO, honest(1), Query::new(id(1), Method::Ping));
     exchange(&mut node, ZERO, |_| Some(id(1)));
     for n in 1..=9 {
@@ -446,7 +446,7 @@ fn the_bloom_filter_is_that_of_bep_33() {
 /// BEP 51: a sample of the stored torrents.
 #[test]
 fn a_sample_names_stored_torrents() {
-    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 200 });
+    let mut node = node(DhtLimits { routes: 20, lookups: 1, peers: 200, items: 16 });
     query(&mut node, ZERO, honest(1), Query::new(id(1), Method::Ping));
     exchange(&mut node, ZERO, |_| Some(id(1)));
     let torrents: Vec<InfoHash> = (0..50).map(|n| InfoHash(id(n).0)).collect();
@@ -473,7 +473,7 @@ fn a_sample_names_stored_torrents() {
 fn peers_are_found_over_ipv6() {
     let mut config = DhtConfig::new(NodeId([0; 20]), [7; 16]);
     config.family = Family::V6;
-    let storage = DhtVec::new(DhtLimits { routes: 40, lookups: 1, peers: 10 });
+    let storage = DhtVec::new(DhtLimits { routes: 40, lookups: 1, peers: 10, items: 16 });
     let mut node = DhtNode::new(config, storage).unwrap();
     let address = |n: u16| SocketAddr::new([0x2001, 0xDB8, 0, n, 0, 0, 0, 1].into(), 6881);
     let same_64 = |n: u16| SocketAddr::new([0x2001, 0xDB8, 0, 1, 0, 0, 0, n].into(), 6881);
@@ -510,7 +510,7 @@ fn peers_are_found_over_ipv6() {
 /// A node that names only its own addresses gets one of them into the lookup.
 #[test]
 fn one_network_does_not_fill_a_lookup() {
-    let mut node = node(DhtLimits { routes: 40, lookups: 2, peers: 0 });
+    let mut node = node(DhtLimits { routes: 40, lookups: 2, peers: 0, items: 16 });
     query(&mut node, ZERO, attacker(1), Query::new(id(1), Method::Ping));
     exchange(&mut node, ZERO, |_| Some(id(1)));
     node.find_peers(secs(10), TORRENT, None).unwrap();
@@ -540,7 +540,7 @@ fn one_network_does_not_fill_a_lookup() {
 /// The regions may be empty but for the lookups, and a zero patience is refused.
 #[test]
 fn invalid_configurations_are_refused() {
-    let limits = DhtLimits { routes: 0, lookups: 0, peers: 0 };
+    let limits = DhtLimits { routes: 0, lookups: 0, peers: 0, items: 16 };
     let new = |config, limits| DhtNode::new(config, DhtVec::new(limits)).err();
     let mut config = DhtConfig::new(NodeId([1; 20]), [7; 16]);
     assert_eq!(new(config, limits), Some(ConfigError::Lookups));

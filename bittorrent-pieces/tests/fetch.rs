@@ -8,9 +8,11 @@ use bittorrent_pieces::wire::extended::{Extended, Metadata};
 use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    CloseReason, ConnId, FetchConfig, Geometry, InfoHash, MetadataFetch, PeerId, PieceHasher,
-    Received, Side,
+    CloseReason, ConnId, FetchConfig, Geometry, InfoHash, InfoHashV2, MetadataFetch, PeerId,
+    PieceHasher, Received, Side,
 };
+
+use sha2::{Digest as _, Sha256};
 
 type Fetch = MetadataFetch<FetchSlots<[FetchSlot; 2], Vec<u8>>>;
 
@@ -218,4 +220,98 @@ fn layers_alone_are_fetched_for_a_torrent_file_that_lacks_them() {
     fetch.handle_bytes(ZERO, A, &out).unwrap();
     assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerCompleted));
     assert_eq!(fetch.layer().unwrap().hashes(), layer);
+}
+
+/// The handshakes of a hybrid torrent of which both hashes are known.
+fn greet(
+    fetch: &mut Fetch,
+    conn: ConnId,
+    side: Side,
+    info_hash: InfoHash,
+    reserved: Reserved,
+) -> Handshake {
+    fetch.handle_connected(ZERO, conn, side).unwrap();
+    let mut hello = [0; Handshake::LEN];
+    let peer_id = PeerId([conn.0 as u8 + 1; 20]);
+    let reserved = reserved | Reserved::EXTENDED;
+    Handshake { reserved, info_hash, peer_id }.encode(&mut hello).unwrap();
+    let mut buf = [0; 512];
+    if side == Side::Accepted {
+        fetch.handle_bytes(ZERO, conn, &hello).unwrap();
+    }
+    let sent = fetch.poll_transmit_to(conn, &mut buf).unwrap().unwrap();
+    if side == Side::Dialled {
+        fetch.handle_bytes(ZERO, conn, &hello).unwrap();
+    }
+    Handshake::decode(&buf[..sent.len]).unwrap().0
+}
+
+fn hybrid(v2: InfoHashV2) -> Fetch {
+    let mut config = FetchConfig::new(InfoHash(PieceHasher::digest(&info())), PeerId([1; 20]));
+    config.v2 = Some(v2);
+    let storage = FetchSlots { slots: [FetchSlot::EMPTY; 2], buffer: vec![0; 40_000] };
+    MetadataFetch::new(config, storage).unwrap()
+}
+
+fn digest_v2() -> InfoHashV2 {
+    InfoHashV2(Sha256::digest(info()).into())
+}
+
+/// BEP 52: with both hashes of a hybrid torrent connections are upgraded, and only upgraded ones are asked for layers.
+#[test]
+fn the_connections_of_a_hybrid_torrent_are_upgraded_and_give_its_layers() {
+    let v1 = InfoHash(PieceHasher::digest(&info()));
+    let v2 = digest_v2().truncated();
+    let mut fetch = hybrid(digest_v2());
+    let ours = greet(&mut fetch, A, Side::Dialled, v1, Reserved::default());
+    assert_eq!(ours.info_hash, v1);
+    assert!(ours.reserved.v2());
+    let body = b"d1:md11:ut_metadatai3ee13:metadata_sizei40000ee";
+    fetch.handle_bytes(ZERO, A, &extended(0, body)).unwrap();
+    for piece in 0..3 {
+        give(&mut fetch, A, piece, 0);
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
+    let layer: [MerkleHash; 2] = [[1; 32], [2; 32]];
+    let root = PieceLayer::new(&layer).root(16_384);
+    fetch.fetch_layer(ZERO, root, Geometry::new(20_000, 16_384).unwrap()).unwrap();
+    let hashes_asked = |fetch: &mut Fetch, conn| {
+        let mut buf = [0; 512];
+        let mut ranges = 0;
+        while let Some(sent) = fetch.poll_transmit_to(conn, &mut buf).unwrap() {
+            let (message, _) = Message::decode(&buf[..sent.len], 600).unwrap();
+            ranges += usize::from(HashMessage::of(&message).unwrap().is_some());
+        }
+        ranges
+    };
+    assert_eq!(hashes_asked(&mut fetch, A), 0);
+    let ours = greet(&mut fetch, B, Side::Accepted, v1, Reserved::V2);
+    assert_eq!(ours.info_hash, v2);
+    assert!(!ours.reserved.v2());
+    fetch.handle_bytes(ZERO, B, &extended(0, b"de")).unwrap();
+    assert_eq!(hashes_asked(&mut fetch, B), 1);
+    fetch.handle_closed(ZERO, A);
+    // A peer that answers by version 2 is upgraded too.
+    fetch.handle_closed(ZERO, B);
+    greet(&mut fetch, B, Side::Dialled, v2, Reserved::default());
+    fetch.handle_bytes(ZERO, B, &extended(0, b"de")).unwrap();
+    assert_eq!(hashes_asked(&mut fetch, B), 1);
+}
+
+/// A link that joins the hash of one torrent with that of another is not satisfied by either.
+#[test]
+fn the_dictionary_of_a_hybrid_torrent_must_fit_both_hashes() {
+    let v1 = InfoHash(PieceHasher::digest(&info()));
+    let mut other = digest_v2();
+    other.0[31] ^= 1; // the truncated hash is the same
+    let mut fetch = hybrid(other);
+    greet(&mut fetch, A, Side::Dialled, v1, Reserved::default());
+    let body = b"d1:md11:ut_metadatai3ee13:metadata_sizei40000ee";
+    fetch.handle_bytes(ZERO, A, &extended(0, body)).unwrap();
+    for piece in 0..3 {
+        give(&mut fetch, A, piece, 0);
+    }
+    let closed = FetchEvent::Closed { conn: A, reason: CloseReason::Corrupt };
+    assert_eq!(fetch.poll_event(), Some(closed));
+    assert_eq!(fetch.metadata(), None);
 }

@@ -312,6 +312,24 @@ def made_by_libtorrent(path, piece_len, flags):
     return lt.torrent_info(lt.bdecode(lt.bencode(made.generate())))
 
 
+def without_layers(torrent):
+    """Returns a copy of a metainfo file whose piece layers are missing."""
+    with open(torrent, "rb") as file:
+        top = lt.bdecode(file.read())
+    del top[b"piece layers"]
+    bare = torrent + ".bare"
+    with open(bare, "wb") as file:
+        file.write(lt.bencode(top))
+    return bare
+
+
+def assert_version_2(program, info):
+    """The handshakes that the peer sent name the torrent by its hash of version 2."""
+    hands = [line for line in program.output().splitlines() if line.startswith("<-") and "HANDSHAKE" in line]
+    v2 = str(info.info_hashes().v2)[:40]
+    assert any(v2 in line for line in hands), f"no upgrade: {hands}"
+
+
 def version_2(name, flag, flags):
     """A torrent of version 2 or of both, ours the same as libtorrent's, in both directions."""
     path, _, digest = payload()
@@ -329,16 +347,20 @@ def version_2(name, flag, flags):
     with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
         leech.done()
     here(into, digest)
-    if flag == "--v2":
-        into = folder(name + "/ours_by_link")
-        link = f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"
-        with download(into, link, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+    link = f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"
+    if flag == "--hybrid":
+        link += f"&xt=urn:btih:{mine.info_hashes().v1}"
+    bare = without_layers(torrent)
+    for nth, source in enumerate([link, bare]):
+        into = folder(f"{name}/ours_without_layers{nth}")
+        with download(into, source, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
             leech.done()
         assert "HASHES root=" in leech.output(), "the piece layer comes from the peer"
+        assert_version_2(leech, mine)
         here(into, digest)
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
-    links = [torrent, f"magnet:?xt=urn:btmh:1220{mine.info_hashes().v2}"]
+    links = [torrent, link]
     with program:
         for nth, link in enumerate(links):
             into = folder(f"{name}/libtorrent{nth}")
@@ -347,8 +369,7 @@ def version_2(name, flag, flags):
             seeding(handle, f"libtorrent is not complete by {link[:60]}\n{program.output()[-3000:]}")
             arrived(into, digest)
             two.remove_torrent(handle)
-            if flag == "--hybrid":
-                break
+    assert_version_2(program, mine)
     del one, two
 
 
@@ -475,7 +496,6 @@ def both_versions_of_several_files():
     with open(torrent, "wb") as file:
         file.write(lt.bencode(made.generate()))
     info = lt.torrent_info(torrent)
-    v2 = str(info.info_hashes().v2)[:40]
     assert info.info_hashes().has_v1() and info.info_hashes().has_v2()
     port, into = free_port(), folder("both_versions_of_several_files/ours")
     seeder = add(one := session(port), torrent, home)
@@ -484,18 +504,30 @@ def both_versions_of_several_files():
         leech.done()
     for name, digest in digests.items():
         here(os.path.join(into, "content"), digest, name)
-    hands = [line for line in leech.output().splitlines() if "HANDSHAKE" in line]
-    assert any(line.startswith("<-") and v2 in line for line in hands), f"no upgrade: {hands}"
+    assert_version_2(leech, info)
+    # By a link with both hashes, and by a metainfo file without piece layers, the layers come from the peer.
+    hashes = info.info_hashes()
+    link = f"magnet:?xt=urn:btih:{hashes.v1}&xt=urn:btmh:1220{hashes.v2}"
+    for nth, source in enumerate([link, without_layers(torrent)]):
+        into = folder(f"both_versions_of_several_files/without_layers{nth}")
+        with download(into, source, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as leech:
+            leech.done()
+        for name, digest in digests.items():
+            here(os.path.join(into, "content"), digest, name)
+        assert "HASHES root=" in leech.output(), "the layers come from the peer"
+        assert_version_2(leech, info)
     one.remove_torrent(seeder)
     program, address = seed(home, torrent, path, "--trace")
     host, port = address.rsplit(":", 1)
     with program:
-        into = folder("both_versions_of_several_files/libtorrent")
-        handle = add(two := session(free_port()), torrent, into)
-        handle.connect_peer((host, int(port)))
-        seeding(handle, f"libtorrent is not complete\n{program.output()[-3000:]}")
-        for name, digest in digests.items():
-            arrived(os.path.join(into, "content"), digest, name)
+        for nth, source in enumerate([torrent, link]):
+            into = folder(f"both_versions_of_several_files/libtorrent{nth}")
+            handle = add(two := session(free_port()), source, into)
+            handle.connect_peer((host, int(port)))
+            seeding(handle, f"libtorrent is not complete\n{program.output()[-3000:]}")
+            for name, digest in digests.items():
+                arrived(os.path.join(into, "content"), digest, name)
+            two.remove_torrent(handle)
     del one, two
 
 
@@ -671,6 +703,49 @@ def our_http_tracker():
 @case
 def our_udp_tracker():
     found_by_our_tracker("our_udp_tracker", lambda address: f"udp://{address}/announce")
+
+
+@case
+def dht_items():
+    """Values in the DHT (BEP 44), put by bittorrent-dht of npm and by us through our nodes, and got by both."""
+    home = folder("dht_items")
+    secret = os.path.join(home, "key")
+    with open(secret, "w") as file:
+        file.write("42" * 32)
+
+    def npm(*words):
+        with Program("node", os.path.join(NPM, "dht.mjs"), address, *words, cwd=home + "/npm") as node:
+            node.done()
+        return node.output().strip()
+
+    def mine(*words):
+        words = ["dht", "--listen", "127.0.0.1:0", "--node", address, *words]
+        with ours("torrent", *words, cwd=home + "/mine") as program:
+            program.done()
+        return program.output().splitlines()[1:]
+
+    first = ours("torrent", "dht", "--listen", "127.0.0.1:0", "--trace", cwd=home + "/first")
+    with first:
+        first.until("listening on ")
+        address = first.output().split("listening on ")[1].split()[0]
+        second = ours("torrent", "dht", "--listen", "127.0.0.1:0", "--node", address, cwd=home + "/second")
+        with second:
+            second.until("listening on ")
+            wait(lambda: first.output().count("PING") >= 1, "the second node is not seen", first)
+            theirs = npm("put", "a value of theirs").split()
+            assert theirs[0] == "hash" and mine("get", theirs[1]) == ["a value of theirs"]
+            own = mine("put", "a value of ours")
+            assert own[0].startswith("hash ") and int(own[1].split()[0]) >= 2, own
+            assert npm("get", own[0].split()[1]) == "value a value of ours seq -"
+            key = npm("sign", "theirs, version 7", "salt", 7, "42" * 32).split()[1]
+            assert mine("get", key, "--salt", "salt") == ["seq 7", "theirs, version 7"]
+            own = mine("put", "ours", "--key", secret, "--salt", "salt")
+            assert own[0] == f"key {key} seq 8", own
+            assert npm("get", key, "salt") == "value ours seq 8"
+            with ours("torrent", "dht", "--listen", "127.0.0.1:0", "--node", address, "put", "late", "--key", secret,
+                      "--salt", "salt", "--seq", 9, "--cas", 3, cwd=home + "/late") as late:
+                wait(lambda: late.child.poll() is not None, "the put goes on")
+            assert late.child.returncode == 1 and "--cas" in late.output(), late.output()
 
 
 @case

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bittorrent_pieces::dht::krpc::Message;
 use bittorrent_pieces::dht::{
-    DhtConfig, DhtEvent, DhtLimits, DhtNode, DhtOutcome, DhtVec, MAX_LEN, NodeId,
+    DhtConfig, DhtEvent, DhtLimits, DhtNode, DhtOutcome, DhtVec, Item, ItemName, MAX_LEN, NodeId,
 };
 use bittorrent_pieces::{Family, InfoHash};
 
@@ -30,6 +30,8 @@ struct Traced {
 pub enum NodeEvent {
     /// Peers of a torrent.
     Peers(InfoHash, Vec<SocketAddr>),
+    /// An item that is looked up, bencoded, and its sequence number.
+    Item(Vec<u8>, Option<i64>),
     /// The end of a lookup.
     Dht(DhtEvent),
 }
@@ -84,6 +86,26 @@ impl Node {
         self.traced.machine.find_peers(self.udp.now(), torrent, announce).is_ok()
     }
 
+    /// Looks for an item.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be looked for.
+    pub fn get(&mut self, name: ItemName<'_>) -> Result<(), String> {
+        let started = self.traced.machine.find_item(self.udp.now(), name);
+        started.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Stores an item at the nodes nearest to it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be stored.
+    pub fn put(&mut self, item: &Item<'_>, cas: Option<i64>) -> Result<(), String> {
+        let started = self.traced.machine.put_item(self.udp.now(), item, cas);
+        started.map(|_| ()).map_err(|error| error.to_string())
+    }
+
     /// Sends what is due, and waits for one datagram or `patience`.
     ///
     /// # Errors
@@ -104,6 +126,9 @@ impl Datagrams for Traced {
         match self.machine.handle_datagram(now, from, bytes) {
             Ok(DhtOutcome::Peers { torrent, peers, .. }) => {
                 self.events.push(NodeEvent::Peers(torrent, peers.iter().collect()));
+            }
+            Ok(DhtOutcome::Item { value, signed, .. }) => {
+                self.events.push(NodeEvent::Item(value.to_vec(), signed.map(|(seq, _)| seq)));
             }
             Err(error) if self.trace => println!("   {from}: {error}"),
             Ok(_) | Err(_) => {}

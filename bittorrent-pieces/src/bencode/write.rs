@@ -200,6 +200,12 @@ impl<'b> DictWriter<'_, 'b> {
         self.key(key)?.dict(fill)
     }
 
+    /// Writes a key and a value that is encoded already, and checked.
+    pub(crate) fn raw(&mut self, key: &[u8], value: &[u8]) -> Result<(), WriteError> {
+        self.key(key)?.raw(value);
+        Ok(())
+    }
+
     fn key(&mut self, key: &[u8]) -> Result<&mut Writer<'b>, WriteError> {
         // Beyond the end of the buffer nothing is compared: the result is an error anyway.
         let last = self.last.and_then(|(start, end)| self.writer.out.get(start..end));

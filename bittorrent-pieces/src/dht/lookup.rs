@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use super::id::NodeId;
+use super::item::MAX_SALT_LEN;
 use super::limits::K;
 use super::table::Contact;
 use crate::id::InfoHash;
@@ -15,7 +16,7 @@ const CANDIDATES: usize = 3 * K;
 /// The maximum length of a token.
 const TOKEN: usize = 20;
 
-/// A slot for one lookup: at most 2,500 bytes.
+/// A slot for one lookup: at most 2,600 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupSlot(pub(super) Option<Lookup>);
 
@@ -30,7 +31,8 @@ pub(super) struct Lookup {
     pub(super) number: u32,
     pub(super) target: NodeId,
     pub(super) purpose: Purpose,
-    pub(super) found: u32,               // peers
+    pub(super) found: u32,               // peers, or versions of an item
+    pub(super) refused: Option<i64>,     // the last error code of a put
     candidates: [Candidate; CANDIDATES], // the nearest first; unused ones last
 }
 
@@ -40,6 +42,40 @@ pub(super) enum Purpose {
     Nodes,
     /// Finds the peers of a torrent and then announces us. The port 0 stands for that of the datagrams.
     Peers { announce: Option<u16> },
+    /// Finds an item.
+    Get(Wanted),
+    /// Finds the nodes that are to store an item of our table, and puts it.
+    Put { cas: Option<i64>, salt: Salt },
+}
+
+/// The name of an item that is looked up, and what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) public_key: Option<[u8; 32]>, // of a mutable item
+    pub(super) salt: Salt,
+    pub(super) seq: Option<i64>, // the highest that was found
+}
+
+/// A salt of at most 64 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Salt {
+    bytes: [u8; MAX_SALT_LEN],
+    len: u8,
+}
+
+impl Salt {
+    pub(super) fn new(salt: &[u8]) -> Self {
+        let mut copy = Self { bytes: [0; MAX_SALT_LEN], len: 0 };
+        for (to, byte) in copy.bytes.iter_mut().zip(salt) {
+            *to = *byte;
+            copy.len = copy.len.saturating_add(1);
+        }
+        copy
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +94,9 @@ enum Progress {
     Queried,
     Answered,
     Failed,
-    Announced,
+    Announced, // or the item was put
+    Stored,    // it confirmed a put
+    Refused,   // it refused a put, or did not answer
 }
 
 impl Candidate {
@@ -73,11 +111,23 @@ impl Candidate {
     const fn is_used(&self) -> bool {
         !matches!(self.progress, Progress::Unused)
     }
+
+    const fn has_answered(&self) -> bool {
+        use Progress::{Announced, Answered, Refused, Stored};
+        matches!(self.progress, Answered | Announced | Stored | Refused)
+    }
 }
 
 impl Lookup {
     pub(super) const fn new(number: u32, target: NodeId, purpose: Purpose) -> Self {
-        Self { number, target, purpose, found: 0, candidates: [Candidate::NONE; CANDIDATES] }
+        Self {
+            number,
+            target,
+            purpose,
+            found: 0,
+            refused: None,
+            candidates: [Candidate::NONE; CANDIDATES],
+        }
     }
 
     pub(super) const fn torrent(&self) -> InfoHash {
@@ -188,10 +238,12 @@ impl Lookup {
 
     /// Returns a near node to announce to, and its token.
     pub(super) fn next_announce(&self) -> Option<(Contact, [u8; TOKEN], usize)> {
-        let Purpose::Peers { announce: Some(_) } = self.purpose else { return None };
-        let has_token = |c: &&Candidate| {
-            matches!(c.progress, Progress::Answered | Progress::Announced) && c.token_len > 0
-        };
+        let announces =
+            matches!(self.purpose, Purpose::Peers { announce: Some(_) } | Purpose::Put { .. });
+        if !announces {
+            return None;
+        }
+        let has_token = |c: &&Candidate| c.has_answered() && c.token_len > 0;
         let mut near = self.candidates.iter().filter(has_token).take(K);
         let next = near.find(|candidate| candidate.progress == Progress::Answered)?;
         Some((next.contact, next.token, usize::from(next.token_len)))
@@ -201,16 +253,41 @@ impl Lookup {
         self.set(addr, Progress::Answered, Progress::Announced);
     }
 
+    /// Notes that a node stored the item.
+    pub(super) fn stored(&mut self, addr: SocketAddr) {
+        self.set(addr, Progress::Announced, Progress::Stored);
+    }
+
+    /// Notes that a node did not store the item, with the code of its error.
+    pub(super) fn refused(&mut self, addr: SocketAddr, code: Option<i64>) {
+        self.set(addr, Progress::Announced, Progress::Refused);
+        self.refused = code.or(self.refused);
+    }
+
+    /// Returns whether there is nothing left to do; `expired` if there is no item left to put.
+    pub(super) fn is_over(&self, expired: bool) -> bool {
+        let puts = matches!(self.purpose, Purpose::Put { .. });
+        let waits = puts && self.count(Progress::Announced) > 0;
+        self.is_settled() && (expired || self.next_announce().is_none()) && !waits
+    }
+
     /// Returns the number of nodes that we announced to.
     pub(super) fn announces(&self) -> usize {
-        self.candidates.iter().filter(|c| c.progress == Progress::Announced).count()
+        self.count(Progress::Announced)
+    }
+
+    /// Returns the number of nodes that stored our item.
+    pub(super) fn stores(&self) -> usize {
+        self.count(Progress::Stored)
     }
 
     /// Returns the number of nodes that answered.
     pub(super) fn answers(&self) -> usize {
-        let answered =
-            |c: &&Candidate| matches!(c.progress, Progress::Answered | Progress::Announced);
-        self.candidates.iter().filter(answered).count()
+        self.candidates.iter().filter(|candidate| candidate.has_answered()).count()
+    }
+
+    fn count(&self, progress: Progress) -> usize {
+        self.candidates.iter().filter(|candidate| candidate.progress == progress).count()
     }
 
     fn set(&mut self, addr: SocketAddr, from: Progress, to: Progress) {

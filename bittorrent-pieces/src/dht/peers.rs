@@ -131,6 +131,31 @@ pub(super) fn fresh(
     slots.iter().filter_map(|slot| slot.0).filter(move |peer| peer.is_fresh(now))
 }
 
+/// Chooses up to `limit` peers at random, at most `N`: first one of each network, then others.
+pub(super) fn spread<const N: usize>(
+    peers: &mut [SocketAddr],
+    limit: usize,
+    rng: &mut Rng,
+) -> heapless::Vec<SocketAddr, N> {
+    for at in (1..peers.len()).rev() {
+        let other = random_place(at.saturating_add(1), rng).unwrap_or(at);
+        peers.swap(at, other);
+    }
+    let limit = limit.min(N);
+    let mut chosen = heapless::Vec::<SocketAddr, N>::new();
+    for distinct in [true, false] {
+        for peer in peers.iter() {
+            let network = Network::of(peer.ip());
+            let same = |other: &SocketAddr| Network::of(other.ip()) == network;
+            let fits = if distinct { !chosen.iter().any(same) } else { !chosen.contains(peer) };
+            if fits && chosen.len() < limit {
+                let _ = chosen.push(*peer); // there is room
+            }
+        }
+    }
+    chosen
+}
+
 /// Returns the approximate number of torrents: of those whose hashes fall on one bit of 2,048, one is counted.
 pub(super) fn torrents(slots: &[StoredPeerSlot], now: Duration) -> u32 {
     let mut seen = [0_u8; 256];

@@ -18,6 +18,7 @@ use crate::id::{ConnId, InfoHash, PeerId};
 use crate::magnet::InfoHashV2;
 use crate::merkle::{MerkleHash, PieceLayer};
 use crate::received::Received;
+use crate::torrent::handshake::Names;
 use crate::torrent::{CloseReason, Side, Transmit};
 use crate::wire::extended::Pex;
 pub use slot::FetchSlot;
@@ -60,9 +61,12 @@ pub struct MetadataFetch<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FetchConfig {
-    /// The torrent as handshakes name it: of a v2 torrent the truncated hash.
+    /// The torrent as handshakes name it: of a torrent of version 2 alone the truncated hash.
     pub info_hash: InfoHash,
-    /// The whole hash of a v2 torrent, which is then the one that counts (BEP 52).
+    /// The whole hash of version 2 (BEP 52). If `info_hash` is another hash, the torrent is a hybrid: the dictionary
+    /// must fit both, connections are upgraded to version 2, and only upgraded ones are asked for piece layers.
+    /// Then [`Config::info_hash_v2`](crate::Config::info_hash_v2) of a torrent that takes them over is the truncated
+    /// hash.
     pub v2: Option<InfoHashV2>,
     /// Our peer id.
     pub peer_id: PeerId,
@@ -96,6 +100,11 @@ impl FetchConfig {
             patience: Duration::from_secs(10),
             silence: Duration::from_secs(240),
         }
+    }
+
+    fn names(&self) -> Names {
+        let v2 = self.v2.map(|v2| v2.truncated()).filter(|v2| *v2 != self.info_hash);
+        Names { info_hash: self.info_hash, v2 }
     }
 }
 
@@ -282,6 +291,14 @@ impl<S: FetchStorage> MetadataFetch<S> {
     #[must_use]
     pub fn layer(&self) -> Option<PieceLayer<'_>> {
         PieceLayer::from_bytes(self.storage.parts_ref().buffer.get(..self.core.layer_len()?)?)
+    }
+
+    /// Returns whether a connection of a hybrid torrent is upgraded to version 2 (BEP 52), for
+    /// [`Torrent::take_over`](crate::Torrent::take_over). A torrent of which only version 1 is used cannot take it over.
+    #[must_use]
+    pub fn is_upgraded(&self, conn: ConnId) -> bool {
+        let mut slots = self.storage.parts_ref().slots.iter();
+        slots.any(|slot| slot.conn == conn && slot.is_live() && slot.version2)
     }
 
     /// Returns how many bytes were received, and of how many if a peer announced it.

@@ -2,17 +2,14 @@
 
 use core::time::Duration;
 
-use sha2::Digest as _;
-
 use super::FetchOutcome;
 use super::slot::{FetchSlot, Phase};
-use super::state::{Core, Hasher, live};
+use super::state::{Core, live};
 use crate::error::NotConnected;
 use crate::id::ConnId;
 use crate::index::slot;
 use crate::received::Received;
 use crate::torrent::extension::METADATA;
-use crate::torrent::handshake::validate_handshake;
 use crate::torrent::whole;
 use crate::torrent::{CloseReason, PeerError};
 use crate::wire::extended::{
@@ -63,8 +60,10 @@ impl Core {
         let Some((handshake, rest)) = whole(Handshake::decode(bytes))? else {
             return Ok(NOTHING);
         };
-        validate_handshake(&handshake, self.config.info_hash, self.config.peer_id)?;
+        let names = self.config.names();
+        names.validate(&handshake, self.config.peer_id)?;
         slot.phase = Phase::Open;
+        slot.version2 = names.is_version2(&handshake, slot.dialled);
         slot.fast = self.config.fast && handshake.reserved.fast();
         slot.extended = handshake.reserved.extended();
         slot.have_none_sent = !slot.fast;
@@ -200,14 +199,7 @@ impl Core {
     /// Checks the whole dictionary; its source is to blame if it is wrong.
     fn finish(&mut self, slots: &mut [FetchSlot]) {
         let Some(source) = self.source.take() else { return };
-        let right = match source.hasher {
-            Hasher::V1(hasher) => hasher.finish() == self.config.info_hash.0,
-            Hasher::V2(hasher) => {
-                let digest: [u8; 32] = hasher.finalize().into();
-                self.config.v2.is_some_and(|v2| v2.0 == digest)
-            }
-        };
-        if right {
+        if source.hasher.fits(&self.config) {
             self.done = Some(source.size);
         } else {
             self.close(slots, source.conn, CloseReason::Corrupt);

@@ -22,6 +22,7 @@ pub struct FetchSlot {
     pub(super) fast: bool,
     pub(super) extended: bool,
     pub(super) pex_received: bool,
+    pub(super) version2: bool, // the connection of a hybrid torrent is upgraded
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) rests_until: Duration, // it rejected, or was slow
@@ -49,6 +50,7 @@ impl FetchSlot {
         fast: false,
         extended: false,
         pex_received: false,
+        version2: false,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         rests_until: Duration::ZERO,

@@ -39,19 +39,17 @@ pub(super) struct Source {
     pub(super) hasher: Hasher,
 }
 
+/// Hashes the dictionary by the versions that are known of the torrent.
 #[derive(Debug, Clone)]
-pub(super) enum Hasher {
-    V1(PieceHasher),
-    V2(Sha256),
+pub(super) struct Hasher {
+    v1: Option<PieceHasher>,
+    v2: Option<Sha256>,
 }
 
 impl PartialEq for Hasher {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::V1(one), Self::V1(two)) => one == two,
-            (Self::V2(one), Self::V2(two)) => one.clone().finalize() == two.clone().finalize(),
-            _ => false,
-        }
+        let digest = |hasher: &Self| hasher.v2.clone().map(Sha256::finalize);
+        self.v1 == other.v1 && digest(self) == digest(other)
     }
 }
 
@@ -195,8 +193,11 @@ impl Core {
     /// Chooses the peer that sends the dictionary.
     pub(super) fn choose(&mut self, slots: &[FetchSlot], room: usize) {
         let now = self.now;
+        let hybrid = self.config.names().v2.is_some();
         if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
-            let ready = |slot: &&FetchSlot| slot.phase == Phase::Open && slot.rests_until <= now;
+            let ready = |slot: &&FetchSlot| {
+                slot.phase == Phase::Open && (slot.version2 || !hybrid) && slot.rests_until <= now
+            };
             let best = slots.iter().filter(ready).min_by_key(|slot| slot.rests_until);
             layer.source = best.map(|slot| slot.conn);
             layer.asked = layer.next;
@@ -212,10 +213,7 @@ impl Core {
             next: 0,
             asked: 0,
             since: now,
-            hasher: match self.config.v2 {
-                Some(_) => Hasher::V2(Sha256::new()),
-                None => Hasher::V1(PieceHasher::new()),
-            },
+            hasher: Hasher::new(&self.config),
         });
     }
 
@@ -240,11 +238,25 @@ impl Core {
 }
 
 impl Hasher {
+    fn new(config: &FetchConfig) -> Self {
+        let v1 = config.v2.is_none() || config.names().v2.is_some();
+        Self { v1: v1.then(PieceHasher::new), v2: config.v2.map(|_| Sha256::new()) }
+    }
+
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::V1(hasher) => hasher.update(bytes),
-            Self::V2(hasher) => hasher.update(bytes),
+        if let Some(v1) = &mut self.v1 {
+            v1.update(bytes);
         }
+        if let Some(v2) = &mut self.v2 {
+            v2.update(bytes);
+        }
+    }
+
+    /// Returns whether the whole has each hash that is known.
+    pub(super) fn fits(self, config: &FetchConfig) -> bool {
+        let v1 = self.v1.is_none_or(|hasher| hasher.finish() == config.info_hash.0);
+        let v2 = self.v2.map(|hasher| <[u8; 32]>::from(hasher.finalize()));
+        v1 && v2 == config.v2.map(|v2| v2.0)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::torrent::handshake::our_reserved;
 use crate::wire::extended::METADATA_PIECE_LEN;
 use crate::wire::fast::Fast;
 use crate::wire::hashes::HashMessage;
-use crate::wire::{Handshake, Message};
+use crate::wire::{Handshake, Message, Reserved};
 
 /// The most requests in flight.
 const PIPELINE: u32 = 4;
@@ -42,8 +42,11 @@ impl Core {
     ) -> Result<Option<usize>, BufferTooSmall> {
         let config = &self.config;
         if !slot.handshake_sent && (slot.dialled || slot.phase == Phase::Open) {
-            let reserved = our_reserved(config.fast, config.dht_port.is_some());
-            let info_hash = config.info_hash;
+            let (info_hash, offers_v2) = config.names().ours(slot.version2);
+            let mut reserved = our_reserved(config.fast, config.dht_port.is_some());
+            if offers_v2 {
+                reserved = reserved | Reserved::V2;
+            }
             let peer_id = config.peer_id;
             let len = Handshake { reserved, info_hash, peer_id }.encode(buf)?;
             slot.handshake_sent = true;

@@ -29,7 +29,7 @@ impl View<'_> {
         now: Duration,
         conn: ConnId,
         side: Side,
-        taken_over: bool,
+        taken_over: Option<bool>, // whether it was upgraded to version 2
     ) -> Result<(), ConnectError> {
         if self.find(conn).is_some() {
             return Err(ConnectError::InUse(conn));
@@ -47,10 +47,11 @@ impl View<'_> {
             peer.requests.clear();
             peer.uploads.clear();
             *peer.state = PeerState::connecting(conn, side == Side::Dialled, now);
-            peer.state.flags.set_handshake_sent(taken_over);
-            peer.state.flags.set_bitfield_sent(taken_over);
+            peer.state.flags.set_handshake_sent(taken_over.is_some());
+            peer.state.flags.set_bitfield_sent(taken_over.is_some());
+            peer.state.flags.set_version2(taken_over == Some(true));
             peer.state.flags.set_super_seeding(super_seeding);
-            peer.state.announce = (taken_over && !super_seeding).then_some(0).into();
+            peer.state.announce = taken_over.filter(|_| !super_seeding).map(|_| 0).into();
             peer.state.haves_sent = completed;
         }
         if self.core.next_round.is_none() {

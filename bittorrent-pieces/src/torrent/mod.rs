@@ -119,11 +119,12 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         side: Side,
     ) -> Result<(), ConnectError> {
-        self.with(|view| view.connect(now, conn, side, false))
+        self.with(|view| view.connect(now, conn, side, None))
     }
 
-    /// Adds a connection of a [`MetadataFetch`](crate::MetadataFetch), which has sent the handshake. Pass the
-    /// bytes that were kept to [`handle_bytes`](Self::handle_bytes) next.
+    /// Adds a connection of a [`MetadataFetch`](crate::MetadataFetch), which has sent the handshake. `upgraded` is its
+    /// [`is_upgraded`](crate::MetadataFetch::is_upgraded). Pass the bytes that were kept to
+    /// [`handle_bytes`](Self::handle_bytes) next.
     ///
     /// # Errors
     ///
@@ -133,8 +134,9 @@ impl<S: TorrentStorage> Torrent<S> {
         now: Duration,
         conn: ConnId,
         side: Side,
+        upgraded: bool,
     ) -> Result<(), ConnectError> {
-        self.with(|view| view.connect(now, conn, side, true))
+        self.with(|view| view.connect(now, conn, side, Some(upgraded)))
     }
 
     /// Sets the remote address of a connection. Without it the peer is not sent to others, and gets nothing

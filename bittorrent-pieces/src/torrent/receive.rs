@@ -6,7 +6,6 @@ use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::{PeerError, whole};
 use super::event::{CloseReason, Outcome};
 use super::extension::HOLEPUNCH;
-use super::handshake::validate_handshake;
 use super::peer::Phase;
 use super::queue::{RequestSlot, Step};
 use super::storage::receive_len;
@@ -59,8 +58,7 @@ impl View<'_> {
             return Ok(NOTHING);
         };
         let config = &self.core.config;
-        let expected = config.info_hash_v2.filter(|v2| *v2 == handshake.info_hash);
-        validate_handshake(&handshake, expected.unwrap_or(config.info_hash), config.peer_id)?;
+        config.names().validate(&handshake, config.peer_id)?;
         if let Some(mut peer) = self.peer(index) {
             peer.handshake(&handshake);
         }
@@ -234,8 +232,11 @@ impl PeerMut<'_> {
         state.flags.set_fast(self.config.fast && handshake.reserved.fast());
         state.flags.set_extended(handshake.reserved.extended());
         state.flags.set_dht(handshake.reserved.dht());
-        let version2 = self.config.is_version2(handshake, state.flags.dialled());
-        state.flags.set_version2(version2);
+        let answered = state.flags.handshake_sent() && !state.flags.dialled(); // before it was taken over
+        if !answered {
+            let version2 = self.config.names().is_version2(handshake, state.flags.dialled());
+            state.flags.set_version2(version2);
+        }
         // Without the fast extension, an empty bitfield need not be sent.
         let nothing = self.picker.state.have_count() == 0 || state.flags.super_seeding();
         if !state.flags.fast() && nothing {

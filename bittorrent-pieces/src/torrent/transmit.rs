@@ -168,7 +168,7 @@ impl PeerMut<'_> {
 
     fn handshake_to_send(&self) -> Handshake {
         let config = self.config;
-        let (info_hash, offers_v2) = config.our_version(self.state.flags.version2());
+        let (info_hash, offers_v2) = config.names().ours(self.state.flags.version2());
         let mut reserved = our_reserved(config.fast, config.dht_port.is_some());
         if offers_v2 {
             reserved = reserved | Reserved::V2;

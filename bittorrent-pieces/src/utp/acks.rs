@@ -78,7 +78,7 @@ impl ConnMut<'_> {
         if before.sends == 1 {
             news.round_trip = Some(now.wrapping_sub(before.sent_ms));
         }
-        self.conn.mtu.acked(seq.wrapping_add(u16::try_from(nth).unwrap_or(0)));
+        self.conn.mtu.acked(self.now, seq.wrapping_add(u16::try_from(nth).unwrap_or(0)));
     }
 
     /// Frees the first packets and their bytes.
@@ -149,7 +149,7 @@ impl ConnMut<'_> {
         outgoing.lost_packets = outgoing.lost_packets.saturating_add(1);
         let seq = outgoing.oldest.wrapping_add(u16::try_from(nth).unwrap_or(0));
         if self.conn.mtu.is_probe(seq) {
-            self.conn.mtu.lost(); // by its length, as far as we know
+            self.conn.mtu.lost(self.now); // by its length, as far as we know
         } else if is_later(slot.order, outgoing.recovery) {
             outgoing.recovery = outgoing.order;
             let packet = u32::try_from(self.conn.mtu.payload()).unwrap_or(0);
@@ -173,7 +173,7 @@ impl ConnMut<'_> {
         let outgoing = &mut self.conn.outgoing;
         outgoing.in_flight = 0;
         outgoing.recovery = outgoing.order;
-        self.conn.mtu.lost();
+        self.conn.mtu.lost(self.now);
         if !only_probe {
             let packet = u32::try_from(self.conn.mtu.payload()).unwrap_or(0);
             self.conn.congestion.window.timed_out(packet);

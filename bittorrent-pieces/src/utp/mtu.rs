@@ -1,6 +1,7 @@
 //! The search for the longest datagram that the path carries.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::packet::HEADER_LEN;
 
@@ -15,13 +16,24 @@ const CEILING_V4: u16 = 1_472;
 /// The longest datagram on Ethernet over IPv6.
 const CEILING_V6: u16 = 1_452;
 
+/// A length is given up after this many lost probes: packets are also lost for other reasons.
+const LOSSES: u8 = 2;
+/// The path is examined again after this time: it may carry more, or less, than before.
+const AGAIN_SECS: u32 = 600;
+
 /// A binary search between a length that arrives and one that does not. Lengths are those of datagrams.
+///
+/// After ten minutes a probe of the length in use shows whether the path still carries it. If it does, longer ones are
+/// tried again; if it does not, the search begins again below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MtuSearch {
     floor: u16,
     ceiling: u16,
     least: u16,
+    most: u16,
     probe: Option<Probe>,
+    losses: u8,    // of probes of one length
+    again_at: u32, // in seconds; 0 before the first probe
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +48,9 @@ impl MtuSearch {
             SocketAddr::V4(_) => (FLOOR_V4, CEILING_V4),
             SocketAddr::V6(_) => (FLOOR_V6, CEILING_V6),
         };
-        Self { floor, ceiling, least: floor, probe: None }
+        let least = floor;
+        let most = ceiling;
+        Self { floor, ceiling, least, most, probe: None, losses: 0, again_at: 0 }
     }
 
     /// Returns the payload of a packet that is known to arrive.
@@ -45,34 +59,50 @@ impl MtuSearch {
     }
 
     /// Returns the payload of the next probe.
-    pub(super) fn probe_payload(&self) -> Option<usize> {
+    pub(super) fn probe_payload(&self, now: Duration) -> Option<usize> {
         let open = self.ceiling.saturating_sub(self.floor);
-        if self.probe.is_some() || open <= STEP {
-            return None;
-        }
-        let len = self.floor.saturating_add(open / 2);
-        Some(usize::from(len).saturating_sub(HEADER_LEN))
+        let again = self.again_at != 0 && secs(now) >= self.again_at;
+        let len = if again { self.floor } else { self.floor.saturating_add(open / 2) };
+        let due = self.probe.is_none() && (again || open > STEP);
+        due.then(|| usize::from(len).saturating_sub(HEADER_LEN))
     }
 
-    pub(super) fn sent_probe(&mut self, seq: u16, payload: usize) {
+    pub(super) fn sent_probe(&mut self, now: Duration, seq: u16, payload: usize) {
         let len = u16::try_from(payload.saturating_add(HEADER_LEN)).unwrap_or(self.ceiling);
         self.probe = Some(Probe { seq, len });
+        if self.again_at == 0 {
+            self.again_at = secs(now).saturating_add(AGAIN_SECS);
+        }
     }
 
     pub(super) fn is_probe(&self, seq: u16) -> bool {
         self.probe.is_some_and(|probe| probe.seq == seq)
     }
 
-    pub(super) fn acked(&mut self, seq: u16) {
-        if let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) {
-            self.floor = self.floor.max(probe.len);
+    pub(super) fn acked(&mut self, now: Duration, seq: u16) {
+        let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
+        self.losses = 0;
+        if probe.len > self.floor {
+            self.floor = probe.len;
+        } else {
+            self.ceiling = self.most;
+            self.again_at = secs(now).saturating_add(AGAIN_SECS);
         }
     }
 
     /// The probe was lost.
-    pub(super) fn lost(&mut self) {
-        if let Some(probe) = self.probe.take() {
+    pub(super) fn lost(&mut self, now: Duration) {
+        let Some(probe) = self.probe.take() else { return };
+        self.losses = self.losses.saturating_add(1);
+        if self.losses < LOSSES {
+            return;
+        }
+        self.losses = 0;
+        if probe.len > self.floor {
             self.ceiling = probe.len.saturating_sub(1).max(self.floor);
+        } else {
+            self.restart();
+            self.again_at = secs(now).saturating_add(AGAIN_SECS);
         }
     }
 
@@ -82,14 +112,23 @@ impl MtuSearch {
         self.ceiling = self.ceiling.min(ceiling).max(self.least);
         self.floor = self.floor.min(self.ceiling);
         self.probe = None;
+        self.losses = 0;
     }
 
     /// Packets were lost again and again: the path may have changed.
     pub(super) fn restart(&mut self) {
-        self.ceiling = self.floor;
-        self.floor = self.least;
+        if self.floor > self.least {
+            self.ceiling = self.floor;
+            self.floor = self.least;
+        }
         self.probe = None;
+        self.losses = 0;
     }
+}
+
+/// Returns whole seconds, at least 1.
+fn secs(now: Duration) -> u32 {
+    u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -104,12 +143,59 @@ mod tests {
     fn search(path: usize) -> (usize, usize) {
         let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
         let mut probes = 0;
-        while let Some(payload) = mtu.probe_payload() {
-            probes += 1;
-            mtu.sent_probe(probes, payload);
-            if payload + HEADER_LEN <= path { mtu.acked(probes) } else { mtu.lost() }
-        }
+        go_on(&mut mtu, Duration::ZERO, path, &mut probes);
         (mtu.payload() + HEADER_LEN, usize::from(probes))
+    }
+
+    /// Probes until the search ends.
+    fn go_on(mtu: &mut MtuSearch, now: Duration, path: usize, probes: &mut u16) {
+        while let Some(payload) = mtu.probe_payload(now) {
+            *probes += 1;
+            mtu.sent_probe(now, *probes, payload);
+            if payload + HEADER_LEN <= path { mtu.acked(now, *probes) } else { mtu.lost(now) }
+        }
+    }
+
+    /// The path may change: ten minutes later the search finds out.
+    #[test]
+    fn a_path_that_changes_is_measured_again() {
+        let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+        let mut probes = 0;
+        for (minute, path) in [(0, 1_472), (10, 1_000), (20, 1_300), (30, 548), (40, 1_472)] {
+            let now = Duration::from_secs(minute * 60 + 30);
+            go_on(&mut mtu, now, path, &mut probes);
+            let found = mtu.payload() + HEADER_LEN;
+            assert!(found <= path && found + 17 >= path, "{minute}: {path} {found}");
+            assert_eq!(mtu.probe_payload(now + Duration::from_secs(500)), None);
+        }
+    }
+
+    /// A probe that is lost for another reason does not end the search below what the path carries.
+    #[test]
+    fn one_lost_probe_is_not_believed() {
+        let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+        let mut probes = 0;
+        let mut first = true;
+        while let Some(payload) = mtu.probe_payload(Duration::ZERO) {
+            probes += 1;
+            mtu.sent_probe(Duration::ZERO, probes, payload);
+            if first {
+                mtu.lost(Duration::ZERO)
+            } else {
+                mtu.acked(Duration::ZERO, probes)
+            }
+            first = !first;
+        }
+        assert!(mtu.payload() + HEADER_LEN + 17 >= 1_472);
+    }
+
+    /// Timeouts before any probe has arrived do not end the search.
+    #[test]
+    fn a_restart_at_the_shortest_length_keeps_the_search_open() {
+        let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+        mtu.restart();
+        mtu.restart();
+        assert!(mtu.probe_payload(Duration::ZERO).is_some());
     }
 
     #[test]
@@ -117,16 +203,16 @@ mod tests {
         for path in [548, 576, 1_000, 1_232, 1_400, 1_472, 9_000] {
             let (found, probes) = search(path);
             assert!(found <= path && found + 17 >= path.min(1_472), "{path} {found}");
-            assert!(probes <= 6, "{path} {probes}");
+            assert!(probes <= 12, "{path} {probes}");
         }
     }
 
     #[test]
     fn a_datagram_that_cannot_be_sent_lowers_the_ceiling() {
         let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
-        mtu.sent_probe(1, 990);
+        mtu.sent_probe(Duration::ZERO, 1, 990);
         mtu.too_big(1_010);
-        assert!(mtu.probe_payload().expect("it goes on") < 990);
+        assert!(mtu.probe_payload(Duration::ZERO).expect("it goes on") < 990);
         assert_eq!(mtu.payload(), 528);
         mtu.too_big(10);
         assert_eq!(mtu.payload(), 528, "not below what every path carries");

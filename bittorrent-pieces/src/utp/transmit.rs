@@ -164,7 +164,7 @@ impl ConnMut<'_> {
         }
         let full = self.conn.mtu.payload();
         let window = usize::try_from(self.conn.congestion.window.bytes).unwrap_or(usize::MAX);
-        let probe = self.conn.mtu.probe_payload().filter(|probe| {
+        let probe = self.conn.mtu.probe_payload(self.now).filter(|probe| {
             // A probe that is lost must be noticed by the packets behind it.
             unsent >= *probe && room >= *probe && window > full.saturating_mul(3)
         });
@@ -238,7 +238,7 @@ impl ConnMut<'_> {
             *slot = PacketSlot { sent_ms, order, len, sends, state: PacketState::InFlight };
         }
         if outbound.probe {
-            self.conn.mtu.sent_probe(seq, outbound.len);
+            self.conn.mtu.sent_probe(self.now, seq, outbound.len);
         }
         if self.conn.retransmit_at.is_none() {
             self.conn.retransmit_at = self.now.checked_add(self.conn.rtt.timeout());

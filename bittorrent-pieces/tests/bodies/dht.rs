@@ -2,12 +2,13 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::sync::OnceLock;
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
 use bittorrent_pieces::dht::krpc::{
-    Body, CompactNodes, Message, Method, Query, Response, Values, Want,
+    Body, CompactNodes, Message, Method, Put, Query, Response, Values, Want,
 };
-use bittorrent_pieces::dht::{DhtConfig, DhtLimits, DhtNode, DhtVec, MAX_LEN, NodeId};
+use bittorrent_pieces::dht::{DhtConfig, DhtLimits, DhtNode, DhtVec, Item, MAX_LEN, NodeId};
 use bittorrent_pieces::{CompactPeers, Family, InfoHash};
 use sim::laws::{self, Input, Machine, Outcome};
 
@@ -42,7 +43,7 @@ pub fn node(bytes: &[u8]) {
     config.read_only = choice & 7 == 7;
     config.enforce_ids = choice & 8 == 8;
     let new = || {
-        let storage = DhtVec::new(DhtLimits { routes, lookups, peers });
+        let storage = DhtVec::new(DhtLimits { routes, lookups, peers, items: 2 });
         Driven {
             node: DhtNode::new(config, storage).expect("a lookup"),
             asked: vec![],
@@ -50,6 +51,13 @@ pub fn node(bytes: &[u8]) {
         }
     };
     laws::check(new, MAX_LEN, input.bytes(usize::MAX));
+}
+
+/// An immutable item, and two versions of a mutable one.
+fn items() -> [Item<'static>; 3] {
+    static ITEMS: OnceLock<[Item<'static>; 3]> = OnceLock::new();
+    let sign = |seq| Item::sign(&[9; 32], b"salt", seq, b"4:item").expect("within the limits");
+    *ITEMS.get_or_init(|| [Item::immutable(b"i7e").expect("an integer"), sign(1), sign(2)])
 }
 
 fn addr(input: &mut Input<'_>) -> SocketAddr {
@@ -72,7 +80,9 @@ impl Driven {
         let target = NodeId(info_hash.0);
         let flags = input.byte();
         let [noseed, scrape, v4, v6] = [1, 2, 4, 8].map(|bit| flags & bit == bit);
-        let method = match input.below(7) {
+        let items = items();
+        let item = items[input.below(3)];
+        let method = match input.below(9) {
             0 => Method::Ping,
             1 => Method::FindNode { target },
             2 => Method::GetPeers { info_hash, noseed, scrape },
@@ -83,6 +93,13 @@ impl Driven {
                 Method::AnnouncePeer { info_hash, port, seed: scrape, token }
             }
             5 => Method::SampleInfohashes { target },
+            6 => Method::Get { target: item.target(), seq: scrape.then_some(1) },
+            7 => {
+                let token = self.tokens.last().map_or(&token[..], |token| token);
+                let signed = item.signed().filter(|_| !v6 || !v4);
+                let cas = noseed.then_some(1);
+                Method::Put(Put { token, value: item.value(), signed, cas })
+            }
             _ => Method::Other { name: b"vote", target: Some(target).filter(|_| noseed) },
         };
         let transaction = vec![7; input.below(40)];
@@ -113,6 +130,11 @@ impl Driven {
         let peers = CompactPeers::new(Family::V4, &peers[..peers.len() / 6 * 6]).expect("whole");
         response.values = (input.byte() & 1 == 0).then_some(Values::new(peers));
         response.token = (input.byte() & 1 == 0).then_some(b"token");
+        let item = items()[input.below(3)];
+        let signed = item.signed();
+        response.value = (input.byte() & 1 == 0).then_some(item.value());
+        response.seq = item.seq();
+        response.signature = signed.as_ref().map(|signed| &signed.signature);
         let ip = (input.byte() & 1 == 0).then(|| addr(input));
         let body = match input.below(8) {
             0 => Body::Error { code: 203, text: b"no" },
@@ -132,10 +154,18 @@ impl Driven {
 
 impl Machine for Driven {
     fn call(&mut self, now: Duration, input: &mut Input<'_>) -> Outcome {
-        match input.below(8) {
+        match input.below(10) {
             0 => {
                 let addr = addr(input);
                 Outcome::of(self.node.add(now, addr))
+            }
+            8 => {
+                let name = items()[input.below(3)].name();
+                Outcome::of(self.node.find_item(now, name))
+            }
+            9 => {
+                let cas = (input.byte() & 1 == 0).then_some(1);
+                Outcome::of(self.node.put_item(now, &items()[input.below(3)], cas))
             }
             1 => {
                 let port = (input.byte() & 1 == 0).then(|| input.u16());

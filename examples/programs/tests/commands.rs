@@ -32,6 +32,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     (TORRENT, &["get"]),
     (TORRENT, &["tracker"]),
     (TORRENT, &["dht"]),
+    (TORRENT, &["dht", "put"]),
+    (TORRENT, &["dht", "get"]),
     (TORRENT, &["swarm"]),
     (MINE, &[]),
     (MINE, &["search"]),

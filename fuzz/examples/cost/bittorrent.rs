@@ -44,7 +44,7 @@ fn dht(peers: bool) -> Send {
     use bittorrent_pieces::dht::krpc::{Body, Message, Method, Query, Want};
     use bittorrent_pieces::dht::{DhtConfig, DhtLimits, DhtNode, DhtVec, MAX_LEN, NodeId};
     let config = DhtConfig::new(NodeId([7; 20]), [9; 16]);
-    let storage = DhtVec::new(DhtLimits { routes: 1_280, lookups: 4, peers: 10_000 });
+    let storage = DhtVec::new(DhtLimits { routes: 1_280, lookups: 4, peers: 10_000, items: 16 });
     let mut node = DhtNode::new(config, storage).unwrap();
     let mut rng = Rng::new(5);
     Box::new(move |n| {

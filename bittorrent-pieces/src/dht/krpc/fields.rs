@@ -14,6 +14,10 @@ pub(super) fn id_of(dict: Value<'_>, key: &[u8]) -> Option<NodeId> {
     bytes_of(dict, key)?.try_into().ok().map(NodeId)
 }
 
+pub(super) fn int_of(dict: Value<'_>, key: &[u8]) -> Option<i64> {
+    dict.find(key)?.as_int()
+}
+
 pub(super) fn flag(dict: Value<'_>, key: &[u8]) -> bool {
     dict.find(key).and_then(|value| value.as_int()).is_some_and(|value| value != 0)
 }

@@ -1,4 +1,4 @@
-//! The messages of the DHT (BEP 5, "KRPC protocol"; BEP 32, 33, 42, 43, 51): one bencoded dictionary in each
+//! The messages of the DHT (BEP 5, "KRPC protocol"; BEP 32, 33, 42, 43, 44, 51): one bencoded dictionary in each
 //! datagram.
 //!
 //! ```
@@ -26,11 +26,11 @@ use crate::compact::CompactPeers;
 pub use error::KrpcError;
 use fields::{bytes_of, flag, peer};
 pub use nodes::{CompactNodes, NodesIter, Values, ValuesIter};
-pub use query::{Method, Query, Want};
+pub use query::{Method, Put, Query, Want};
 pub use response::{Response, Samples, SamplesIter};
 
-/// The limits of a message: 5 levels, 1,024 values and keys, 16 keys out of order.
-pub const LIMITS: Limits = Limits { depth: 5, items: 1 << 10, unordered: 16 };
+/// The limits of a message: 8 levels, 1,024 values and keys, 16 keys out of order.
+pub const LIMITS: Limits = Limits { depth: 8, items: 1 << 10, unordered: 16 };
 
 /// 201: an error of no other kind.
 pub const GENERIC_ERROR: i64 = 201;
@@ -40,6 +40,17 @@ pub const SERVER_ERROR: i64 = 202;
 pub const PROTOCOL_ERROR: i64 = 203;
 /// 204: the method is unknown.
 pub const METHOD_UNKNOWN: i64 = 204;
+
+/// 205: the value of an item is too long (BEP 44).
+pub const VALUE_TOO_LONG: i64 = 205;
+/// 206: the signature of an item does not verify (BEP 44).
+pub const INVALID_SIGNATURE: i64 = 206;
+/// 207: the salt of an item is too long (BEP 44).
+pub const SALT_TOO_LONG: i64 = 207;
+/// 301: the stored item has another sequence number than `cas` (BEP 44).
+pub const CAS_MISMATCH: i64 = 301;
+/// 302: the stored item is newer (BEP 44).
+pub const SEQ_TOO_LOW: i64 = 302;
 
 /// A message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +77,7 @@ pub enum Body<'a> {
     Response(Response<'a>),
     /// `e`
     Error {
-        /// 201 to 204, or another.
+        /// 201 to 207, 301, 302, or another.
         code: i64,
         /// A text for people.
         text: &'a [u8],

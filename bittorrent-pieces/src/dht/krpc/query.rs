@@ -1,11 +1,13 @@
-//! Queries (BEP 5; `want` BEP 32, `noseed` and `scrape` BEP 33, `sample_infohashes` BEP 51).
+//! Queries (BEP 5; `want` BEP 32, `noseed` and `scrape` BEP 33, `get` and `put` BEP 44, `sample_infohashes`
+//! BEP 51).
 
 use core::fmt;
 
 use super::error::KrpcError;
-use super::fields::{bytes_of, flag, id_of};
+use super::fields::{bytes_of, flag, id_of, int_of};
 use crate::bencode::{DictWriter, Value, WriteError};
 use crate::dht::id::NodeId;
+use crate::dht::item::Signed;
 use crate::id::InfoHash;
 
 /// A query.
@@ -61,6 +63,15 @@ pub enum Method<'a> {
         /// The token of the response to `get_peers`.
         token: &'a [u8],
     },
+    /// Asks for an item (BEP 44).
+    Get {
+        /// Its target.
+        target: NodeId,
+        /// A mutable item is wanted only if its sequence number is higher.
+        seq: Option<i64>,
+    },
+    /// Stores an item (BEP 44).
+    Put(Put<'a>),
     /// Asks for a sample of the torrents that the node stores (BEP 51).
     SampleInfohashes {
         /// The id whose nearest nodes are wanted.
@@ -75,6 +86,20 @@ pub enum Method<'a> {
     },
 }
 
+/// The arguments of `put` (BEP 44). They are not checked: see [`Item`](crate::dht::Item).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the format")]
+pub struct Put<'a> {
+    /// The token of the response to `get`.
+    pub token: &'a [u8],
+    /// The value, bencoded.
+    pub value: &'a [u8],
+    /// Key, sequence number, signature and salt of a mutable item.
+    pub signed: Option<Signed<'a>>,
+    /// The item is stored only if the stored one has this sequence number.
+    pub cas: Option<i64>,
+}
+
 impl<'a> Query<'a> {
     /// Creates a query without `want`.
     #[must_use]
@@ -83,6 +108,9 @@ impl<'a> Query<'a> {
     }
 
     pub(super) fn encode_arguments(&self, args: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        if let Method::Put(Put { cas: Some(cas), .. }) = self.method {
+            args.int(b"cas", cas)?;
+        }
         args.bytes(b"id", &self.id.0)?;
         match &self.method {
             Method::Ping | Method::Other { target: None, .. } => {}
@@ -94,6 +122,11 @@ impl<'a> Query<'a> {
                 set(args, b"noseed", *noseed)?;
                 set(args, b"scrape", *scrape)?;
             }
+            Method::Get { target, seq } => {
+                seq.map_or(Ok(()), |seq| args.int(b"seq", seq))?;
+                args.bytes(b"target", &target.0)?;
+            }
+            Method::Put(put) => put.encode_rest(args)?,
             Method::AnnouncePeer { info_hash, port, seed, token } => {
                 set(args, b"implied_port", port.is_none())?;
                 args.bytes(b"info_hash", &info_hash.0)?;
@@ -117,6 +150,22 @@ impl<'a> Query<'a> {
     }
 }
 
+impl Put<'_> {
+    /// Writes the arguments behind `id`.
+    fn encode_rest(&self, args: &mut DictWriter<'_, '_>) -> Result<(), WriteError> {
+        if let Some(signed) = &self.signed {
+            args.bytes(b"k", &signed.public_key)?;
+            if !signed.salt.is_empty() {
+                args.bytes(b"salt", signed.salt)?;
+            }
+            args.int(b"seq", signed.seq)?;
+            args.bytes(b"sig", &signed.signature)?;
+        }
+        args.bytes(b"token", self.token)?;
+        args.raw(b"v", self.value)
+    }
+}
+
 impl<'a> Method<'a> {
     /// Returns the name of the method.
     #[must_use]
@@ -126,6 +175,8 @@ impl<'a> Method<'a> {
             Self::FindNode { .. } => b"find_node",
             Self::GetPeers { .. } => b"get_peers",
             Self::AnnouncePeer { .. } => b"announce_peer",
+            Self::Get { .. } => b"get",
+            Self::Put(_) => b"put",
             Self::SampleInfohashes { .. } => b"sample_infohashes",
             Self::Other { name, .. } => name,
         }
@@ -144,6 +195,13 @@ impl fmt::Display for Query<'_> {
             Method::AnnouncePeer { info_hash, port: None, .. } => {
                 write!(f, "ANNOUNCE PEER torrent={info_hash} port=implied")
             }
+            Method::Get { target, .. } => write!(f, "GET target={target}"),
+            Method::Put(put) => match put.signed {
+                Some(signed) => {
+                    write!(f, "PUT mutable seq={} {} bytes", signed.seq, put.value.len())
+                }
+                None => write!(f, "PUT immutable {} bytes", put.value.len()),
+            },
             Method::SampleInfohashes { target } => {
                 write!(f, "SAMPLE INFOHASHES target={target}")
             }
@@ -177,6 +235,8 @@ pub(super) fn decode(dict: Value<'_>) -> Result<Query<'_>, KrpcError> {
             let token = bytes_of(args, b"token").ok_or(KrpcError::Key("token"))?;
             Method::AnnouncePeer { info_hash: torrent()?, port, seed: flag(args, b"seed"), token }
         }
+        b"get" => Method::Get { target: target()?, seq: int_of(args, b"seq") },
+        b"put" => Method::Put(put(args)?),
         b"sample_infohashes" => Method::SampleInfohashes { target: target()? },
         name => {
             let target = id_of(args, b"target").or_else(|| id_of(args, b"info_hash"));
@@ -184,6 +244,28 @@ pub(super) fn decode(dict: Value<'_>) -> Result<Query<'_>, KrpcError> {
         }
     };
     Ok(Query { id, want: want(args), method })
+}
+
+fn put(args: Value<'_>) -> Result<Put<'_>, KrpcError> {
+    let signed = match args.find(b"k") {
+        Some(key) => Some(Signed {
+            public_key: array(key).ok_or(KrpcError::Key("k"))?,
+            signature: args.find(b"sig").and_then(array).ok_or(KrpcError::Key("sig"))?,
+            seq: int_of(args, b"seq").ok_or(KrpcError::Key("seq"))?,
+            salt: bytes_of(args, b"salt").unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(Put {
+        token: bytes_of(args, b"token").ok_or(KrpcError::Key("token"))?,
+        value: args.find(b"v").ok_or(KrpcError::Key("v"))?.as_raw(),
+        signed,
+        cas: int_of(args, b"cas"),
+    })
+}
+
+fn array<const N: usize>(value: Value<'_>) -> Option<[u8; N]> {
+    value.as_bytes()?.try_into().ok()
 }
 
 /// Reads `want`; names other than `n4` and `n6` are ignored.

@@ -1,10 +1,10 @@
-//! Responses (BEP 5; Bloom filters BEP 33, samples BEP 51).
+//! Responses (BEP 5; Bloom filters BEP 33, items BEP 44, samples BEP 51).
 
 use core::fmt;
 use core::time::Duration;
 
 use super::error::KrpcError;
-use super::fields::{bytes_of, id_of};
+use super::fields::{bytes_of, id_of, int_of};
 use super::nodes::{CompactNodes, Listed, Values};
 use crate::bencode::{DictWriter, Value, WriteError};
 use crate::compact::Family;
@@ -32,6 +32,14 @@ pub struct Response<'a> {
     pub leechers: Option<&'a [u8; 256]>,
     /// A sample of the torrents that the node stores (BEP 51).
     pub samples: Option<Samples<'a>>,
+    /// The value of an item, bencoded (`v`, BEP 44).
+    pub value: Option<&'a [u8]>,
+    /// The public key of a mutable item (`k`, BEP 44).
+    pub public_key: Option<&'a [u8; 32]>,
+    /// Its signature (`sig`, BEP 44).
+    pub signature: Option<&'a [u8; 64]>,
+    /// Its sequence number (BEP 44).
+    pub seq: Option<i64>,
 }
 
 /// A sample of the torrents that a node stores (BEP 51).
@@ -93,6 +101,10 @@ impl Response<'_> {
             seeds: None,
             leechers: None,
             samples: None,
+            value: None,
+            public_key: None,
+            signature: None,
+            seq: None,
         }
     }
 
@@ -110,6 +122,7 @@ impl Response<'_> {
             let secs = i64::try_from(samples.interval.as_secs()).unwrap_or(i64::MAX);
             dict.int(b"interval", secs)?;
         }
+        self.public_key.map_or(Ok(()), |key| dict.bytes(b"k", key))?;
         for (key, nodes) in [(&b"nodes"[..], self.nodes), (b"nodes6", self.nodes6)] {
             nodes.map_or(Ok(()), |nodes| dict.bytes(key, nodes.as_bytes()))?;
         }
@@ -117,7 +130,10 @@ impl Response<'_> {
             dict.int(b"num", i64::from(samples.stored))?;
             dict.bytes(b"samples", samples.hashes.as_flattened())?;
         }
+        self.seq.map_or(Ok(()), |seq| dict.int(b"seq", seq))?;
+        self.signature.map_or(Ok(()), |signature| dict.bytes(b"sig", signature))?;
         self.token.map_or(Ok(()), |token| dict.bytes(b"token", token))?;
+        self.value.map_or(Ok(()), |value| dict.raw(b"v", value))?;
         match self.values {
             None => Ok(()),
             Some(Values(Listed::Value(list))) => dict.value(b"values", list),
@@ -135,7 +151,8 @@ impl fmt::Display for Response<'_> {
         let nodes = self.nodes.or(self.nodes6).map_or(0, |nodes| nodes.iter().count());
         let peers = self.values.map_or(0, |values| values.iter().count());
         let token = if self.token.is_some() { " token" } else { "" };
-        write!(f, "RESPONSE node={} nodes={nodes} peers={peers}{token}", self.id)
+        write!(f, "RESPONSE node={} nodes={nodes} peers={peers}{token}", self.id)?;
+        self.value.map_or(Ok(()), |value| write!(f, " value={}", value.len()))
     }
 }
 
@@ -158,6 +175,10 @@ pub(super) fn decode(dict: Value<'_>) -> Result<Response<'_>, KrpcError> {
         seeds: filter(b"BFsd"),
         leechers: filter(b"BFpe"),
         samples: samples(values),
+        value: values.find(b"v").map(|value| value.as_raw()),
+        public_key: bytes_of(values, b"k").and_then(|key| key.try_into().ok()),
+        signature: bytes_of(values, b"sig").and_then(|signature| signature.try_into().ok()),
+        seq: int_of(values, b"seq"),
     })
 }
 

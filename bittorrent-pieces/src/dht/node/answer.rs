@@ -86,6 +86,8 @@ impl View<'_> {
                 peers::store(self.peers, &mut self.core.rng, now, info_hash, peer, seed);
                 ReplyKind::Pong
             }
+            Method::Get { target, seq } => ReplyKind::Item { target, seq },
+            Method::Put(put) => self.put(from, &put),
             Method::SampleInfohashes { target } => ReplyKind::Samples(target),
             Method::Other { target: None, .. } => {
                 ReplyKind::Error(METHOD_UNKNOWN, "unknown method")

@@ -4,7 +4,10 @@ use core::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::dht::krpc::{KrpcError, Values};
+use super::found::FoundPeers;
+use crate::dht::id::NodeId;
+use crate::dht::item::ItemError;
+use crate::dht::krpc::KrpcError;
 use crate::id::InfoHash;
 
 /// The number of a lookup.
@@ -27,7 +30,17 @@ pub enum DhtOutcome<'a> {
         /// The torrent.
         torrent: InfoHash,
         /// The peers.
-        peers: Values<'a>,
+        peers: FoundPeers<'a>,
+    },
+    /// An item that is looked up (BEP 44): its hash, or its signature, is verified. Of a mutable item, only versions that
+    /// are newer than those before are reported, and of an immutable one the first.
+    Item {
+        /// The lookup.
+        lookup: LookupId,
+        /// The value, bencoded.
+        value: &'a [u8],
+        /// Sequence number and signature of a mutable item.
+        signed: Option<(i64, [u8; 64])>,
     },
     /// The reply queue is full, or the share of the sender in it: the query was dropped, as if it were lost.
     Busy,
@@ -52,6 +65,46 @@ pub enum DhtEvent {
         /// The number of nodes that we announced ourselves to.
         announces: usize,
     },
+    /// A lookup of an item ended (BEP 44).
+    ItemFinished {
+        /// The lookup.
+        lookup: LookupId,
+        /// Where the item is stored.
+        target: NodeId,
+        /// The number of versions that were reported; 0 if the item was not found, or was put.
+        found: u32,
+        /// The number of nodes that answered.
+        answers: usize,
+        /// The number of nodes that stored our item.
+        stored: usize,
+        /// The code of the last error of a node that refused it: 301 if its sequence number is not `cas`.
+        refused: Option<i64>,
+    },
+}
+
+/// An item is not looked up or put. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ItemLookupError {
+    /// The name is not valid.
+    #[error(transparent)]
+    Item(#[from] ItemError),
+    /// All lookups are in use.
+    #[error("table full: all {capacity} slots are in use")]
+    Full {
+        /// The number of lookups.
+        capacity: usize,
+    },
+    /// All slots for items have items of ours, or there are none.
+    #[error("no room for another item of ours in {capacity} slots")]
+    ItemsFull {
+        /// The number of slots.
+        capacity: usize,
+    },
+    /// We store an item of the same name that is as new or newer.
+    #[error("the stored item is as new or newer")]
+    Old,
 }
 
 /// A datagram to be sent.

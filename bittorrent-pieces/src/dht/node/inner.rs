@@ -7,9 +7,11 @@ use heapless::{Deque, Vec};
 
 use super::config::DhtConfig;
 use super::event::{AddError, DhtEvent, LookupId};
+use super::items;
 use crate::compact::Family;
 use crate::dht::bloom::BloomFilter;
 use crate::dht::id::NodeId;
+use crate::dht::items::ItemSlot;
 use crate::dht::lookup::{Lookup, LookupSlot, Purpose};
 use crate::dht::peers::StoredPeerSlot;
 use crate::dht::table::{Contact, RouteSlot, RoutingTable};
@@ -67,6 +69,8 @@ pub(super) struct Pending {
 pub(super) enum Cause {
     /// The lookup of this number.
     Lookup(u32),
+    /// The put of the lookup of this number.
+    Put(u32),
     /// An announce, a refresh of the table, or an address that the caller added.
     Own,
     /// A node that sent us a query.
@@ -98,6 +102,7 @@ pub(super) enum ReplyKind {
     Peers { torrent: InfoHash, noseed: bool },
     Scrape(InfoHash),
     Samples(NodeId),
+    Item { target: NodeId, seq: Option<i64> },
     Error(i64, &'static str),
 }
 
@@ -107,6 +112,7 @@ pub(super) struct View<'v> {
     pub(super) routes: &'v mut [RouteSlot],
     pub(super) lookups: &'v mut [LookupSlot],
     pub(super) peers: &'v mut [StoredPeerSlot],
+    pub(super) items: &'v mut [ItemSlot],
 }
 
 impl Core {
@@ -249,10 +255,21 @@ impl View<'_> {
     }
 
     pub(super) fn fail_lookup(&mut self, query: &Pending) {
-        if let Cause::Lookup(number) = query.cause
-            && let Some(lookup) = self.lookup(number)
-        {
-            lookup.failed(query.to.addr);
+        match query.cause {
+            Cause::Lookup(number) => {
+                if let Some(lookup) = self.lookup(number) {
+                    lookup.failed(query.to.addr);
+                }
+            }
+            Cause::Put(number) => self.refused(number, query.to.addr, None),
+            Cause::Own | Cause::Unproven => {}
+        }
+    }
+
+    /// Notes that a node did not store an item.
+    pub(super) fn refused(&mut self, number: u32, addr: SocketAddr, code: Option<i64>) {
+        if let Some(lookup) = self.lookup(number) {
+            lookup.refused(addr, code);
         }
     }
 
@@ -267,19 +284,23 @@ impl View<'_> {
     }
 
     pub(super) fn event(&mut self) -> Option<DhtEvent> {
+        let now = self.core.now;
+        let stored = &*self.items;
         let over = |lookup: &Lookup| {
-            lookup.purpose != Purpose::Nodes
-                && lookup.is_settled()
-                && lookup.next_announce().is_none()
+            let expired = items::is_expired(lookup, stored, now);
+            lookup.purpose != Purpose::Nodes && lookup.is_over(expired)
         };
         let slot = self.lookups.iter_mut().find(|slot| slot.0.as_ref().is_some_and(over))?;
         let lookup = slot.0.as_ref()?;
-        let event = DhtEvent::Finished {
-            lookup: LookupId(lookup.number),
-            torrent: lookup.torrent(),
-            peers: lookup.found,
-            answers: lookup.answers(),
-            announces: lookup.announces(),
+        let event = match lookup.purpose {
+            Purpose::Get(_) | Purpose::Put { .. } => items::finished(lookup),
+            Purpose::Nodes | Purpose::Peers { .. } => DhtEvent::Finished {
+                lookup: LookupId(lookup.number),
+                torrent: lookup.torrent(),
+                peers: lookup.found,
+                answers: lookup.answers(),
+                announces: lookup.announces(),
+            },
         };
         slot.0 = None;
         Some(event)

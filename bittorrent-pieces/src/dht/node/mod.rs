@@ -3,7 +3,9 @@
 mod answer;
 mod config;
 mod event;
+mod found;
 mod inner;
+mod items;
 mod receive;
 mod storage;
 mod timers;
@@ -13,13 +15,18 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::id::NodeId;
+use super::item::{Item, ItemName};
+use super::items::ItemSlot;
 use super::lookup::LookupSlot;
 use super::peers::StoredPeerSlot;
 use super::table::{Contacts, RouteSlot, RoutingTable};
 use crate::error::{BufferTooSmall, Full};
 use crate::id::InfoHash;
 pub use config::{ConfigError, DhtConfig};
-pub use event::{AddError, DatagramError, DhtEvent, DhtOutcome, LookupId, Transmit};
+pub use event::{
+    AddError, DatagramError, DhtEvent, DhtOutcome, ItemLookupError, LookupId, Transmit,
+};
+pub use found::{FoundPeers, FoundPeersIter};
 use inner::{Core, View};
 #[cfg(feature = "alloc")]
 pub use storage::{DhtLimits, DhtVec};
@@ -40,6 +47,7 @@ pub use storage::{DhtParts, DhtPartsRef, DhtSlots, DhtStorage};
 ///     routes: [RouteSlot::EMPTY; 64],
 ///     lookups: [LookupSlot::EMPTY; 2],
 ///     peers: [StoredPeerSlot::EMPTY; 16],
+///     items: [ItemSlot::EMPTY; 4],
 /// };
 /// let config = DhtConfig::new(NodeId([1; 20]), [7; 16]); // the key is random in a program
 /// let mut node = DhtNode::new(config, storage)?;
@@ -69,6 +77,7 @@ impl<S: DhtStorage> DhtNode<S> {
         parts.routes.fill(RouteSlot::EMPTY);
         parts.lookups.fill(LookupSlot::EMPTY);
         parts.peers.fill(StoredPeerSlot::EMPTY);
+        parts.items.fill(ItemSlot::EMPTY);
         Ok(Self { core: Core::new(config), storage })
     }
 
@@ -100,6 +109,48 @@ impl<S: DhtStorage> DhtNode<S> {
         announce: Option<u16>,
     ) -> Result<LookupId, Full> {
         self.view().find_peers(now, torrent, announce)
+    }
+
+    /// Looks for an item (BEP 44). [`DhtOutcome::Item`] is what was found, of a mutable item each newer version;
+    /// [`DhtEvent::ItemFinished`] ends the lookup.
+    ///
+    /// # Errors
+    ///
+    /// [`ItemLookupError::Item`], [`ItemLookupError::Full`]
+    pub fn find_item(
+        &mut self,
+        now: Duration,
+        name: ItemName<'_>,
+    ) -> Result<LookupId, ItemLookupError> {
+        self.view().find_item(now, name)
+    }
+
+    /// Stores an item in our own table and puts it to the eight nodes nearest to its target (BEP 44).
+    /// [`DhtEvent::ItemFinished`] ends the lookup. Nodes drop an item two hours after the last put: put it again every
+    /// hour. With `cas` they store it only if the stored one has this sequence number.
+    ///
+    /// ```
+    /// use bittorrent_pieces::dht::*;
+    /// use core::time::Duration;
+    ///
+    /// let config = DhtConfig::new(NodeId([1; 20]), [7; 16]);
+    /// let mut node = DhtNode::new(config, DhtVec::new(DhtLimits::default()))?;
+    /// node.add(Duration::ZERO, "192.0.2.1:6881".parse()?)?;
+    /// let item = Item::sign(&[42; 32], b"", 1, b"12:Hello World!")?;
+    /// node.put_item(Duration::ZERO, &item, None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ItemLookupError`]
+    pub fn put_item(
+        &mut self,
+        now: Duration,
+        item: &Item<'_>,
+        cas: Option<i64>,
+    ) -> Result<LookupId, ItemLookupError> {
+        self.view().put_item(now, item, cas)
     }
 
     /// Changes our id, for example to one that [fits](NodeId::for_address) an external address that became
@@ -172,7 +223,7 @@ impl<S: DhtStorage> DhtNode<S> {
     }
 
     fn view(&mut self) -> View<'_> {
-        let DhtParts { routes, lookups, peers } = self.storage.parts();
-        View { core: &mut self.core, routes, lookups, peers }
+        let DhtParts { routes, lookups, peers, items } = self.storage.parts();
+        View { core: &mut self.core, routes, lookups, peers, items }
     }
 }

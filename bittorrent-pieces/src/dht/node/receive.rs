@@ -4,10 +4,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{DatagramError, DhtOutcome, LookupId};
+use super::found::FoundPeers;
 use super::inner::{Cause, Pending, View};
+use super::items;
 use crate::compact::Family;
 use crate::dht::id::NodeId;
 use crate::dht::krpc::{Body, CompactNodes, Message, Response};
+use crate::dht::lookup::Purpose;
 use crate::dht::table::Contact;
 
 /// The number of nodes that one response can add to a lookup.
@@ -27,11 +30,14 @@ impl View<'_> {
         match message.body {
             Body::Query(query) => Ok(self.query(now, from, bytes.len(), &message, &query)),
             Body::Response(response) => self.response(now, from, &message, &response),
-            Body::Error { .. } => {
+            Body::Error { code, .. } => {
                 let query = self.take_pending(from, &message)?;
                 self.core.advance_clock(now);
                 // The node is reachable, but does not provide what was asked for.
-                self.fail_lookup(&query);
+                match query.cause {
+                    Cause::Put(number) => self.refused(number, from, Some(code)),
+                    _ => self.fail_lookup(&query),
+                }
                 self.remove_settled();
                 Ok(DhtOutcome::Handled)
             }
@@ -52,6 +58,12 @@ impl View<'_> {
         self.core.vote(from, message.ip);
         let outcome = match query.cause {
             Cause::Lookup(number) => self.continue_lookup(number, contact, response),
+            Cause::Put(number) => {
+                if let Some(lookup) = self.lookup(number) {
+                    lookup.stored(from);
+                }
+                DhtOutcome::Handled
+            }
             Cause::Own | Cause::Unproven => DhtOutcome::Handled,
         };
         self.bootstrap();
@@ -90,7 +102,11 @@ impl View<'_> {
         for contact in usable(nodes, config.id) {
             lookup.add_named(contact, counts(&contact));
         }
+        if let Purpose::Get(_) | Purpose::Put { .. } = lookup.purpose {
+            return items::accept(lookup, response);
+        }
         let Some(peers) = response.values else { return DhtOutcome::Handled };
+        let peers = FoundPeers(peers);
         let count = u32::try_from(peers.iter().count()).unwrap_or(u32::MAX);
         lookup.found = lookup.found.saturating_add(count);
         DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers }

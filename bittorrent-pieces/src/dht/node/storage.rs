@@ -1,5 +1,6 @@
 //! The memory of a node.
 
+use crate::dht::items::ItemSlot;
 use crate::dht::lookup::LookupSlot;
 use crate::dht::peers::StoredPeerSlot;
 use crate::dht::table::RouteSlot;
@@ -23,6 +24,8 @@ pub struct DhtParts<'s> {
     pub lookups: &'s mut [LookupSlot],
     /// Peers that other nodes announced to us; may be empty.
     pub peers: &'s mut [StoredPeerSlot],
+    /// Items that other nodes put to us, and our own (BEP 44); may be empty.
+    pub items: &'s mut [ItemSlot],
 }
 
 /// The regions of a [`DhtStorage`], shared. Only an implementation of the trait for own memory names it.
@@ -35,6 +38,8 @@ pub struct DhtPartsRef<'s> {
     pub lookups: &'s [LookupSlot],
     /// Announced peers.
     pub peers: &'s [StoredPeerSlot],
+    /// Stored items.
+    pub items: &'s [ItemSlot],
 }
 
 impl<S: DhtStorage + ?Sized> DhtStorage for &mut S {
@@ -50,26 +55,30 @@ impl<S: DhtStorage + ?Sized> DhtStorage for &mut S {
 /// A [`DhtStorage`] of arrays, slices, boxes or vectors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "built as a literal, also in a static")]
-pub struct DhtSlots<R, L, P> {
+pub struct DhtSlots<R, L, P, I> {
     /// Known nodes: 64 to 160.
     pub routes: R,
     /// Lookups at a time, at least 1.
     pub lookups: L,
     /// Peers that other nodes announced to us; may be empty.
     pub peers: P,
+    /// Items that other nodes put to us, and our own (BEP 44); may be empty.
+    pub items: I,
 }
 
-impl<R, L, P> DhtStorage for DhtSlots<R, L, P>
+impl<R, L, P, I> DhtStorage for DhtSlots<R, L, P, I>
 where
     R: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>,
     L: AsRef<[LookupSlot]> + AsMut<[LookupSlot]>,
     P: AsRef<[StoredPeerSlot]> + AsMut<[StoredPeerSlot]>,
+    I: AsRef<[ItemSlot]> + AsMut<[ItemSlot]>,
 {
     fn parts(&mut self) -> DhtParts<'_> {
         DhtParts {
             routes: self.routes.as_mut(),
             lookups: self.lookups.as_mut(),
             peers: self.peers.as_mut(),
+            items: self.items.as_mut(),
         }
     }
 
@@ -78,6 +87,7 @@ where
             routes: self.routes.as_ref(),
             lookups: self.lookups.as_ref(),
             peers: self.peers.as_ref(),
+            items: self.items.as_ref(),
         }
     }
 }
@@ -98,6 +108,7 @@ pub struct DhtVec {
         alloc::vec::Vec<RouteSlot>,
         alloc::vec::Vec<LookupSlot>,
         alloc::vec::Vec<StoredPeerSlot>,
+        alloc::vec::Vec<ItemSlot>,
     >,
 }
 
@@ -109,17 +120,19 @@ pub struct DhtVec {
 pub struct DhtLimits {
     /// Known nodes; 80 bytes each.
     pub routes: usize,
-    /// Lookups at a time; 2.5 KB each.
+    /// Lookups at a time; 2.6 KB each.
     pub lookups: usize,
     /// Peers that other nodes announced to us; 80 bytes each.
     pub peers: usize,
+    /// Items that other nodes put to us, and our own; 1.3 KB each.
+    pub items: usize,
 }
 
 #[cfg(feature = "alloc")]
 impl Default for DhtLimits {
-    /// A client: 160 nodes, 8 lookups, 2,000 peers, 193 KB in all.
+    /// A client: 160 nodes, 8 lookups, 2,000 peers, 64 items, 275 KB in all.
     fn default() -> Self {
-        Self { routes: 160, lookups: 8, peers: 2_000 }
+        Self { routes: 160, lookups: 8, peers: 2_000, items: 64 }
     }
 }
 
@@ -132,6 +145,7 @@ impl DhtVec {
             routes: alloc::vec![RouteSlot::EMPTY; limits.routes],
             lookups: alloc::vec![LookupSlot::EMPTY; limits.lookups],
             peers: alloc::vec![StoredPeerSlot::EMPTY; limits.peers],
+            items: alloc::vec![ItemSlot::EMPTY; limits.items],
         };
         Self { slots }
     }

@@ -4,10 +4,15 @@ use core::time::Duration;
 
 use super::event::Transmit;
 use super::inner::{Cause, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
+use super::items;
 use crate::bencode::WriteError;
 use crate::compact::{CompactPeers, Family};
 use crate::dht::id::NodeId;
-use crate::dht::krpc::{Body, CompactNodes, Message, Method, Query, Response, Samples, Values};
+use crate::dht::item::Item;
+use crate::dht::items as stored;
+use crate::dht::krpc::{
+    Body, CompactNodes, Message, Method, Put, Query, Response, Samples, Values,
+};
 use crate::dht::limits::K;
 use crate::dht::lookup::Purpose;
 use crate::dht::peers;
@@ -69,22 +74,32 @@ impl View<'_> {
         self.ping_new(buf)
     }
 
-    /// Announces us to a near node.
+    /// Announces us to a near node, or puts an item to it.
     fn announce(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
-        let lookups = self.lookups.iter().filter_map(|slot| slot.0.as_ref());
-        let mut settled = lookups.filter(|lookup| lookup.is_settled());
-        let next = settled.find_map(|lookup| Some((lookup, lookup.next_announce()?)));
+        let now = self.core.now;
+        let next = self.lookups.iter().filter_map(|slot| slot.0.as_ref()).find_map(|lookup| {
+            let due = lookup.is_settled() && !items::is_expired(lookup, self.items, now);
+            Some((lookup, lookup.next_announce().filter(|_| due)?))
+        });
         let Some((lookup, (to, token, len))) = next else { return Ok(None) };
-        let Purpose::Peers { announce: Some(port) } = lookup.purpose else { return Ok(None) };
         let number = lookup.number;
-        let method = Method::AnnouncePeer {
-            info_hash: lookup.torrent(),
-            port: Some(port).filter(|port| *port != 0),
-            seed: false,
-            token: token.get(..len).unwrap_or_default(),
+        let target = lookup.target;
+        let purpose = lookup.purpose;
+        let token = token.get(..len).unwrap_or_default();
+        let stored = stored::find(self.items, now, target).copied();
+        let (cause, method) = match (&purpose, &stored) {
+            (Purpose::Put { cas, salt }, Some(stored)) => {
+                let Item { value, signed } = stored.item(salt.as_bytes());
+                (Cause::Put(number), Method::Put(Put { token, value, signed, cas: *cas }))
+            }
+            (Purpose::Peers { announce }, _) => {
+                let port = announce.filter(|port| *port != 0);
+                let info_hash = InfoHash(target.0);
+                (Cause::Own, Method::AnnouncePeer { info_hash, port, seed: false, token })
+            }
+            _ => return Ok(None), // nothing is announced
         };
-        let sent =
-            self.send(&Outgoing { to, known: true, cause: Cause::Own, tries: 0, method }, buf)?;
+        let sent = self.send(&Outgoing { to, known: true, cause, tries: 0, method }, buf)?;
         if let Some(lookup) = self.lookup(number) {
             lookup.announced(to.addr);
         }
@@ -102,6 +117,8 @@ impl View<'_> {
             Purpose::Peers { .. } => {
                 Method::GetPeers { info_hash: lookup.torrent(), noseed: false, scrape: false }
             }
+            Purpose::Get(wanted) => Method::Get { target: lookup.target, seq: wanted.seq },
+            Purpose::Put { .. } => Method::Get { target: lookup.target, seq: None },
         };
         let known = self.routes.iter().any(|slot| slot.contact() == Some(to));
         let sent = self
@@ -230,6 +247,17 @@ impl View<'_> {
                 self.put_nodes(reply, torrent.into(), budget, &mut nodes, &mut response);
                 Body::Response(response)
             }
+            ReplyKind::Item { target, seq } => {
+                if !self.items.is_empty() {
+                    token = self.core.tokens.give(self.core.now, reply.to.ip(), InfoHash(target.0));
+                    response.token = Some(&token);
+                    budget = budget.saturating_sub(TOKEN_LEN);
+                }
+                let used = self.put_stored(target, seq, budget, &mut response);
+                budget = budget.saturating_sub(used);
+                self.put_nodes(reply, target, budget, &mut nodes, &mut response);
+                Body::Response(response)
+            }
             ReplyKind::Samples(target) => {
                 budget = budget.saturating_sub(SAMPLE_LEN);
                 let (sample, stored) = self.sample(budget / 2, rng);
@@ -285,7 +313,7 @@ impl View<'_> {
         }
     }
 
-    /// Puts a random choice of the stored peers into a response; returns the number of bytes they take. At
+    /// Puts a random choice of the stored peers into a response, of each network one as far as there are others; returns the number of bytes they take. At
     /// most half of the budget is used, so that nodes fit too.
     fn put_peers<'b>(
         &self,
@@ -301,7 +329,8 @@ impl View<'_> {
         let most = (budget / 2).checked_div(stride).unwrap_or(0);
         let stored = peers::of_torrent(self.peers, self.core.now, torrent);
         let wanted = stored.filter(|peer| !(noseed && peer.seed)).map(|peer| peer.addr);
-        let chosen = peers::sample::<_, VALUES>(wanted, most, rng);
+        let mut drawn = peers::sample::<_, { 3 * VALUES }>(wanted, most.saturating_mul(3), rng);
+        let chosen = peers::spread::<VALUES>(&mut drawn, most, rng);
         let mut len = 0_usize;
         for addr in &chosen {
             let free = room.get_mut(len..).unwrap_or_default();

@@ -5,7 +5,7 @@ const LONGEST: usize = 240;
 /// An extension of at most this many bytes, its dot included, survives the shortening.
 const EXTENSION: usize = 9;
 /// Names of devices on Windows, with any extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// A safe element: at most 255 bytes of UTF-8.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,9 @@ impl Element {
         let stem = self.as_str().split('.').next().unwrap_or_default().trim_end();
         let numbered = |prefix: &str| {
             let (head, tail) = stem.split_at_checked(3).unwrap_or_default();
-            head.eq_ignore_ascii_case(prefix) && matches!(tail.as_bytes(), [b'1'..=b'9'])
+            let digit = matches!(tail, "\u{B9}" | "\u{B2}" | "\u{B3}") // superscripts too
+                || matches!(tail.as_bytes(), [b'1'..=b'9']);
+            head.eq_ignore_ascii_case(prefix) && digit
         };
         let named = DEVICES.iter().any(|device| stem.eq_ignore_ascii_case(device));
         named || numbered("com") || numbered("lpt")

@@ -32,7 +32,9 @@ impl PathHash {
 
     pub(super) fn element(&mut self, element: &str) {
         let mut utf8 = [0; 4];
-        for char in element.chars().flat_map(char::to_lowercase) {
+        // By way of upper case, as disks do: the two small sigmas of Greek have one capital.
+        let upper = element.chars().flat_map(char::to_uppercase);
+        for char in upper.flat_map(char::to_lowercase) {
             self.0.update(char.encode_utf8(&mut utf8).as_bytes());
         }
         self.0.update(b"/");

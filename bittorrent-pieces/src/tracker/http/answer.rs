@@ -1,8 +1,10 @@
 //! What every answer of a tracker has in common.
 
+use core::time::Duration;
+
 use thiserror::Error;
 
-use crate::bencode::{BencodeError, Limits, Mode, Value};
+use crate::bencode::{BencodeError, Limits, Mode, Token, Value};
 
 /// The maximum length of an answer in bytes: read no more than this and one.
 pub const MAX_ANSWER_LEN: usize = 1 << 20;
@@ -18,6 +20,42 @@ pub enum Answer<'a, T> {
     Failure(&'a [u8]),
     /// The answer.
     Done(T),
+}
+
+/// When a tracker that refused may be asked again (BEP 31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the two forms of BEP 31")]
+pub enum RetryIn {
+    /// After this time.
+    After(Duration),
+    /// Not at all.
+    Never,
+}
+
+impl RetryIn {
+    /// Reads `retry in` of an answer with a failure; `None` if it is missing or malformed.
+    ///
+    /// ```
+    /// use bittorrent_pieces::tracker::http::RetryIn;
+    /// use core::time::Duration;
+    ///
+    /// let answer = b"d14:failure reason4:busy8:retry ini5ee";
+    /// assert_eq!(RetryIn::decode(answer), Some(RetryIn::After(Duration::from_secs(300))));
+    /// ```
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes = Some(bytes).filter(|bytes| bytes.len() <= MAX_ANSWER_LEN)?;
+        let (dict, _) = Value::decode(bytes, Mode::Lenient, LIMITS).ok()?;
+        dict.find(b"failure reason")?;
+        let minutes = match dict.find(b"retry in")?.token() {
+            Token::Int(minutes) => u32::try_from(minutes).ok()?,
+            Token::Bytes(b"never") => return Some(Self::Never),
+            Token::Bytes(digits) => core::str::from_utf8(digits).ok()?.parse().ok()?,
+            _ => return None,
+        };
+        Some(Self::After(Duration::from_secs(u64::from(minutes).saturating_mul(60))))
+    }
 }
 
 /// An answer that cannot be used: the tracker's fault.

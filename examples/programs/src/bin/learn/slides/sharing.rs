@@ -72,7 +72,7 @@ impl Mesh {
         for nth in 0..count {
             let mut config = DhtConfig::new(NodeId(PieceHasher::digest(&[nth])), [7; 16]);
             config.seed = u64::from(nth);
-            let storage = DhtVec::new(DhtLimits { routes: 64, lookups: 3, peers: 20 });
+            let storage = DhtVec::new(DhtLimits { routes: 64, lookups: 3, peers: 20, items: 16 });
             let mut node = DhtNode::new(config, storage).map_err(failed)?;
             if nth > 0 {
                 node.add(Duration::ZERO, place(nth / 2)).map_err(failed)?;

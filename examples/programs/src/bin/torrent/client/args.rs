@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use examples::cli;
 
 use super::selection::{self, Numbers};
+use super::storage::Allocate;
 
 /// Write a metainfo file for a file or a folder
 #[derive(Debug, Clone, clap::Args)]
@@ -127,6 +128,9 @@ pub struct Get {
     /// Cut files that are longer than in the torrent
     #[arg(long)]
     truncate: bool,
+    /// Give the files their length first
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Allocate::None)]
+    allocate: Allocate,
     /// Check all that is there, also if no file changed since the last run
     #[arg(long)]
     check: bool,
@@ -217,6 +221,7 @@ pub struct Share {
     pub timeout: Option<Duration>,
     pub overwrite: bool,
     pub truncate: bool,
+    pub allocate: Allocate,
     pub check: bool,
     pub web_seeds: bool,
     pub trace: bool,
@@ -265,6 +270,7 @@ impl Network {
             timeout: None,
             overwrite: false,
             truncate: false,
+            allocate: Allocate::None,
             check: false,
             web_seeds: false,
             trace: self.trace,
@@ -323,6 +329,7 @@ impl TryFrom<Get> for Share {
             timeout: get.timeout.map(Duration::from_secs),
             overwrite: get.overwrite,
             truncate: get.truncate,
+            allocate: get.allocate,
             check: get.check,
             web_seeds: !get.no_web_seeds,
             ..share

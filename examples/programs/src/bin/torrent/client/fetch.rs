@@ -29,12 +29,32 @@ const LARGEST: u32 = 8 << 20;
 /// The most bytes that are kept of a peer before the torrent is known. One that sends more is dropped.
 const KEPT: usize = 4 << 20;
 
+/// How long without any progress the peers of a hybrid torrent may take for its piece layers. Version 1 needs none.
+const HYBRID_PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is known of a torrent before its info dictionary and its piece layers are here.
+pub struct Target<'a> {
+    pub magnet: &'a Magnet<'a>,
+    /// The info dictionary, if only piece layers are missing.
+    pub info: Option<&'a [u8]>,
+    pub peer_id: PeerId,
+}
+
 /// An info dictionary and the connections that were open then, with the bytes that each had sent.
 pub struct Fetched {
     pub info: Vec<u8>,
-    /// The hashes of all pieces, if the torrent is of version 2 alone.
+    /// The hashes of all pieces by version 2, if the torrent has it and peers sent them.
     pub layer: Option<Vec<MerkleHash>>,
-    pub kept: Vec<(ConnId, Side, Vec<u8>)>,
+    pub kept: Vec<Kept>,
+}
+
+/// A connection that goes on, and the bytes that its peer has sent.
+pub struct Kept {
+    pub conn: ConnId,
+    pub side: Side,
+    /// It uses version 2 of a hybrid torrent.
+    pub upgraded: bool,
+    pub bytes: Vec<u8>,
 }
 
 /// The info dictionary of a magnet link, and what fetches it.
@@ -48,6 +68,8 @@ pub struct Fetch<'a> {
     todo: Vec<V2File>, // the files whose layers are to be fetched, the first at the end
     layer: Option<Vec<MerkleHash>>,
     piece_len: u32, // of these files
+    optional: bool, // version 1 is enough if the layers do not come
+    upgrades: bool, // connections of a hybrid torrent are upgraded to version 2
     arrived: u32,
     progressed: Duration, // when something last arrived
 }
@@ -56,23 +78,23 @@ impl<'a> Fetch<'a> {
     /// Asks the peers that `finder` finds.
     pub fn new(
         args: &'a Share,
-        magnet: &Magnet<'_>,
-        peer_id: PeerId,
+        target: &Target<'_>,
         net: &Net,
         finder: Finder,
         report: Report,
     ) -> Result<Self, String> {
+        let Target { magnet, info, peer_id } = *target;
         let hash = hash_of(magnet);
         let mut config = FetchConfig::new(hash, peer_id);
-        config.v2 = magnet.v2().filter(|_| magnet.v1().is_none());
+        config.v2 = magnet.v2();
         config.port = Some(net.address().port());
         let storage = FetchVec::new(FetchLimits { peers: PEERS as u16, metadata_len: LARGEST });
-        let machine = MetadataFetch::new(config, storage).map_err(|error| error.to_string())?;
-        let fields = vec![("info_hash", Json::text(hash))];
-        report.event("metadata", fields, || {
-            format!("asking peers for the info dictionary of {hash}")
-        });
-        Ok(Self {
+        let machine = match info {
+            Some(_) => MetadataFetch::for_layers(config, storage),
+            None => MetadataFetch::new(config, storage),
+        };
+        let machine = machine.map_err(|error| error.to_string())?;
+        let mut fetch = Self {
             args,
             machine,
             finder,
@@ -82,9 +104,22 @@ impl<'a> Fetch<'a> {
             todo: Vec::new(),
             layer: None,
             piece_len: 0,
+            optional: false,
+            upgrades: magnet.v1().is_some() && magnet.v2().is_some(),
             arrived: 0,
             progressed: net.now(),
-        })
+        };
+        if let Some(info) = info {
+            fetch.info = info.to_vec();
+            let begun = fetch.wants_layers().and_then(|()| fetch.next_layer(net.now()));
+            begun.map_err(|error| error.to_string())?;
+        } else {
+            let fields = vec![("info_hash", Json::text(hash))];
+            fetch.report.event("metadata", fields, || {
+                format!("asking peers for the info dictionary of {hash}")
+            });
+        }
+        Ok(fetch)
     }
 
     /// What is due before the next wait: closes and dials. Returns why the fetch is at its end, if it is.
@@ -133,6 +168,14 @@ impl<'a> Fetch<'a> {
         if !self.info.is_empty() && self.todo.is_empty() {
             return Ok(true);
         }
+        let since = net.now().saturating_sub(self.progressed);
+        if self.optional && !self.todo.is_empty() && since >= HYBRID_PATIENCE {
+            self.todo.clear();
+            self.layer = None;
+            let text = "no peer sent the hashes of version 2; version 1 is enough";
+            self.report.event("version1", Vec::new(), || text.into());
+            return Ok(true);
+        }
         let (arrived, size) = self.machine.progress();
         if arrived != self.arrived {
             self.arrived = arrived;
@@ -147,10 +190,19 @@ impl<'a> Fetch<'a> {
         Ok(false)
     }
 
-    /// Returns what was fetched, and what goes on.
-    pub fn finish(self) -> (Fetched, Finder, Report) {
-        let kept = self.kept.into_iter().map(|(conn, (side, bytes))| (conn, side, bytes));
-        let fetched = Fetched { info: self.info, layer: self.layer, kept: kept.collect() };
+    /// Returns what was fetched, and what goes on. Upgraded connections end if version 1 is used.
+    pub fn finish(mut self, net: &mut Net) -> (Fetched, Finder, Report) {
+        let mut kept = Vec::new();
+        for (conn, (side, bytes)) in std::mem::take(&mut self.kept) {
+            let upgraded = self.machine.is_upgraded(conn);
+            if upgraded && self.layer.is_none() {
+                self.finder.closed(net.now(), conn, Ending::NotNeeded);
+                net.close(conn);
+            } else {
+                kept.push(Kept { conn, side, upgraded, bytes });
+            }
+        }
+        let fetched = Fetched { info: self.info, layer: self.layer, kept };
         (fetched, self.finder, self.report)
     }
 
@@ -235,11 +287,13 @@ impl Fetch<'_> {
     /// Notes which piece layers the dictionary lacks.
     fn wants_layers(&mut self) -> io::Result<()> {
         let metainfo = Metainfo::from_info(&self.info, Mode::Lenient).map_err(io::Error::other)?;
-        if trees::is_v2_alone(&metainfo) {
+        self.optional = !trees::is_v2_alone(&metainfo);
+        // By the hash of version 1 alone no connection is upgraded, and nobody can be asked.
+        if !self.optional || (metainfo.info_hash_v2().is_some() && self.upgrades) {
             let (files, layer) = trees::layers(&metainfo);
             self.todo = files.iter().filter(|(_, known)| !known).map(|(file, _)| *file).collect();
             self.todo.reverse();
-            self.layer = Some(layer);
+            self.layer = Some(layer).filter(|_| !files.is_empty());
             self.piece_len = metainfo.geometry().full_piece_len();
             let files = self.todo.len();
             let fields = vec![("files", Json::Number(files as u64))];

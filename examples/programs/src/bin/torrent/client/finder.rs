@@ -23,13 +23,18 @@ pub struct Finder {
     torrent: InfoHash,
     book: PeerBook<PeerBookVec>,
     private: bool,
-    trackers: Option<Trackers>,
+    /// One for each hash.
+    trackers: Vec<Trackers>,
     dht: Option<Dht>,
+    /// The hashes by which peers are looked for.
+    hashes: Vec<InfoHash>,
 }
 
 /// What a torrent's peers are looked for by.
 pub struct Wanted {
     pub info_hash: InfoHash,
+    /// The truncated hash of version 2 of a hybrid torrent, by which other peers may be found (BEP 52).
+    pub v2: Option<InfoHash>,
     pub peer_id: PeerId,
     pub tiers: Vec<Vec<String>>,
     /// How many bytes are missing.
@@ -47,7 +52,7 @@ impl Finder {
         wanted: Wanted,
     ) -> Result<Self, String> {
         let own = net.address();
-        let Wanted { info_hash, peer_id, tiers, left, private } = wanted;
+        let Wanted { info_hash, v2, peer_id, tiers, left, private } = wanted;
         let mut limits = PeerBookLimits::new();
         limits.conns = PEERS as u16;
         let config = PeerBookConfig::new(u64::from_le_bytes(random()));
@@ -60,15 +65,19 @@ impl Finder {
         for peer in &args.peers {
             book.add(net.now(), *peer, PeerSource::User, false);
         }
-        let mut announce = Announce::started(info_hash, peer_id, own.port(), left);
-        announce.key = u32::from_le_bytes(random());
+        let hashes: Vec<_> = [info_hash].into_iter().chain(v2).collect();
+        let key = u32::from_le_bytes(random());
         let asks = args.trackers && tiers.iter().any(|tier| !tier.is_empty());
-        let trackers = asks.then(|| Trackers::start(tiers, announce, net.mailbox()));
+        let asked = hashes.iter().filter(|_| asks).map(|hash| {
+            let mut announce = Announce::started(*hash, peer_id, own.port(), left);
+            announce.key = key;
+            Trackers::start(tiers.clone(), announce, net.mailbox())
+        });
+        let trackers = asked.collect();
         let dht = dht.filter(|_| !private).cloned();
-        if let Some(dht) = &dht {
-            dht.search(info_hash);
-        }
-        Ok(Self { torrent: info_hash, book, private, trackers, dht })
+        let finder = Self { torrent: info_hash, book, private, trackers, dht, hashes };
+        finder.search();
+        Ok(finder)
     }
 
     /// Adds addresses that a tracker or the DHT named.
@@ -135,11 +144,15 @@ impl Finder {
     }
 
     fn ask_sources(&self) {
-        if let Some(trackers) = &self.trackers {
+        for trackers in &self.trackers {
             trackers.hungry();
         }
+        self.search();
+    }
+
+    fn search(&self) {
         if let Some(dht) = &self.dht {
-            dht.search(self.torrent);
+            self.hashes.iter().for_each(|hash| dht.search(*hash));
         }
     }
 
@@ -177,14 +190,14 @@ impl Finder {
     /// Notes that everything is there.
     pub fn complete(&mut self, now: Duration) {
         self.book.set_complete(now, true);
-        if let Some(trackers) = &self.trackers {
+        for trackers in &self.trackers {
             trackers.announce(AnnounceEvent::Completed);
         }
     }
 
     /// Notes how far we are, for the next announce.
     pub fn progress(&self, left: u64, uploaded: u64, downloaded: u64) {
-        if let Some(trackers) = &self.trackers {
+        for trackers in &self.trackers {
             trackers.progress(left, uploaded, downloaded);
         }
     }
@@ -193,7 +206,13 @@ impl Finder {
 impl Drop for Finder {
     fn drop(&mut self) {
         if let Some(dht) = &self.dht {
-            dht.forget(self.torrent);
+            self.hashes.iter().for_each(|hash| dht.forget(*hash));
+        }
+        // All at the same time: each may wait for its farewell.
+        let farewells =
+            self.trackers.drain(..).map(|trackers| std::thread::spawn(move || drop(trackers)));
+        for farewell in farewells.collect::<Vec<_>>() {
+            let _ = farewell.join(); // a farewell is a courtesy
         }
     }
 }

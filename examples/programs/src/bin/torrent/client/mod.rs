@@ -7,7 +7,7 @@ mod dht;
 mod fetch;
 mod finder;
 mod incoming;
-mod json;
+pub mod json;
 mod limit;
 mod make;
 mod net;

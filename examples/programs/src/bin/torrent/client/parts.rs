@@ -105,6 +105,13 @@ impl<'a> Parts<'a> {
         self.open.retain(|piece, _| !have.has(*piece));
     }
 
+    /// Writes the file at once: what lies in the folder from now on is of this torrent.
+    pub fn begin(&mut self) {
+        self.changed = true;
+        self.touched = true;
+        self.save();
+    }
+
     /// Forgets all blocks: the content is not there.
     pub fn clear(&mut self) {
         self.open.clear();

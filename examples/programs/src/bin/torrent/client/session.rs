@@ -10,12 +10,12 @@ use bittorrent_pieces::peer_book::{Ending, PeerSource};
 use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
 use bittorrent_pieces::wire::extended::PexFlags;
 use bittorrent_pieces::{
-    CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Side, Torrent,
-    TorrentVec,
+    CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Torrent, TorrentVec,
 };
 use examples::interrupt;
 
 use super::args::Share;
+use super::fetch::Kept;
 use super::finder::Finder;
 use super::json::Json;
 use super::net::{NetEvent, side};
@@ -67,18 +67,14 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     /// Goes on with the connections over which the info dictionary came.
-    pub fn take_over(
-        &mut self,
-        shared: &mut Shared,
-        kept: Vec<(ConnId, Side, Vec<u8>)>,
-    ) -> io::Result<()> {
-        for (id, side, mut bytes) in kept {
+    pub fn take_over(&mut self, shared: &mut Shared, kept: Vec<Kept>) -> io::Result<()> {
+        for Kept { conn: id, side, upgraded, mut bytes } in kept {
             let now = shared.net.now();
             let Some(link) = shared.net.link(id) else { continue };
             bytes.append(&mut link.received);
             link.received = bytes;
             let addr = link.addr;
-            if self.torrent.take_over(now, id, side).is_ok() {
+            if self.torrent.take_over(now, id, side, upgraded).is_ok() {
                 self.conns.insert(id);
                 self.torrent.set_address(id, addr);
                 self.read(shared, id)?;

@@ -25,7 +25,7 @@ use super::report::Report;
 use super::selection::{self, Numbers};
 use super::session::{Session, left};
 use super::shared::Shared;
-use super::storage::{Storage, empty_bitfield, printable, safe_name};
+use super::storage::{Allocate, Storage, empty_bitfield, printable, safe_name};
 use super::trees::Trees;
 use super::web;
 
@@ -151,6 +151,10 @@ impl<'a> Setup<'a, '_> {
         }
         if args.truncate {
             storage.truncate().map_err(|error| error.to_string())?;
+        }
+        if !args.seeds && args.allocate != Allocate::None && !have.is_full() {
+            parts.begin();
+            storage.allocate(args.allocate).map_err(|error| error.to_string())?;
         }
         Ok(Found { storage, parts, have, leaves, wanted })
     }

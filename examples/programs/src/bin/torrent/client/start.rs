@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::show;
 use super::storage::text;
 use super::torrents::{Cells, Torrents};
-use super::trees::lacks_layers;
+use super::trees::{is_v2_alone, lacks_layers};
 
 /// A torrent as the command line names it.
 pub enum Source {
@@ -28,6 +28,8 @@ pub enum Source {
         tiers: Vec<Vec<String>>,
         /// Peers come from the trackers alone.
         private: bool,
+        /// The info dictionary of a metainfo file that lacks piece layers.
+        info: Option<Vec<u8>>,
     },
 }
 
@@ -59,12 +61,16 @@ impl Source {
     fn read(args: &Share, item: &Item) -> Result<Self, String> {
         let name = &item.torrent;
         if show::is_magnet(name) {
-            return Ok(Self::Link { link: name.clone(), tiers: Vec::new(), private: false });
+            let link = name.clone();
+            return Ok(Self::Link { link, tiers: Vec::new(), private: false, info: None });
         }
         let bytes = fs::read(name).map_err(|error| format!("{name}: {error}"))?;
         let metainfo = show::read(name, &bytes)?;
         if !lacks_layers(&metainfo) {
             return Ok(Self::File(bytes));
+        }
+        if args.seeds && !is_v2_alone(&metainfo) {
+            return Ok(Self::File(bytes)); // by version 1
         }
         if args.seeds {
             return Err(format!("{name}: no piece layers; make it again"));
@@ -72,6 +78,7 @@ impl Source {
         // Peers have them, as with a link.
         let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
         let private = metainfo.is_private();
-        Ok(Self::Link { link: show::link_of(&metainfo)?, tiers, private })
+        let info = Some(metainfo.info().as_raw().to_vec());
+        Ok(Self::Link { link: show::link_of(&metainfo)?, tiers, private, info })
     }
 }

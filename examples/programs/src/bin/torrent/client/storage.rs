@@ -21,6 +21,17 @@ const PATH_LEN: usize = 64 << 10;
 /// How many bytes are read and hashed at a time.
 pub const SLICE: u32 = 256 << 10;
 
+/// What is done to files before their content comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Allocate {
+    /// They grow as the content comes.
+    None,
+    /// They have their length at once, and take up space as the content comes.
+    Sparse,
+    /// They are filled with zeros, so that the disk is not full later.
+    Full,
+}
+
 /// The files, one behind the other; padding is no file. They are opened when they are needed.
 #[derive(Debug)]
 pub struct Storage {
@@ -107,6 +118,33 @@ impl Storage {
                 part.found = Some(part.len);
             }
         }
+        Ok(())
+    }
+
+    /// Gives the selected files their whole length before the content comes. A signal ends it early.
+    pub fn allocate(&mut self, how: Allocate) -> io::Result<()> {
+        let zeros = vec![0; SLICE as usize];
+        for (nth, part) in self.files.iter_mut().enumerate() {
+            let mut at = part.found.unwrap_or_default();
+            if how == Allocate::None || !part.selected || at >= part.len {
+                continue;
+            }
+            let file = self.open.write(nth, &part.path)?;
+            while how == Allocate::Full && at < part.len {
+                if interrupt::interrupted() {
+                    return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped"));
+                }
+                progress::show(|| format!("allocating {}", part.path.display()));
+                let len = usize::try_from(part.len - at).unwrap_or(usize::MAX).min(zeros.len());
+                let written = file.write_all_at(&zeros[..len], at);
+                written.map_err(|error| named(&part.path, &error))?;
+                at += len as u64;
+                part.found = Some(at);
+            }
+            file.set_len(part.len).map_err(|error| named(&part.path, &error))?;
+            part.found = Some(part.len);
+        }
+        progress::clear();
         Ok(())
     }
 

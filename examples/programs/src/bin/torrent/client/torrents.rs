@@ -16,7 +16,7 @@ use examples::cli::Exit;
 use examples::warning;
 
 use super::args::Share;
-use super::fetch::{Fetch, Fetched, hash_of};
+use super::fetch::{Fetch, Fetched, Target, hash_of};
 use super::finder::{Finder, Wanted};
 use super::incoming::Incoming;
 use super::net::NetEvent;
@@ -29,8 +29,11 @@ use super::show;
 use super::start::Source;
 use super::storage::{printable, text};
 use super::summary::End;
-use super::trees::{Trees, trees};
+use super::trees::{Trees, lacks_layers, trees};
 use super::web;
+
+/// The most names of peers in a link that are resolved: each may take seconds.
+const NAMES: usize = 16;
 
 /// The torrents that run, and what they share.
 ///
@@ -105,8 +108,8 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
     pub fn start(&mut self, number: usize, source: &'m Source) -> Result<(), String> {
         let member = match source {
             Source::File(bytes) => self.start_file(number, bytes)?,
-            Source::Link { link, tiers, private } => {
-                self.start_link(number, link, tiers, *private)?
+            Source::Link { link, tiers, private, info } => {
+                self.start_link(number, link, tiers, *private, info.as_deref())?
             }
         };
         self.members.push(Some(member));
@@ -116,7 +119,9 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
     fn start_file(&mut self, number: usize, bytes: &'m [u8]) -> Result<Member<'s>, String> {
         let metainfo = show::read(&self.args.items[number].torrent, bytes)?;
         let info_hash = metainfo.info_hash();
-        self.claim(number, info_hash, metainfo.info_hash_v2().map(|v2| v2.truncated()))?;
+        let v2 = metainfo.info_hash_v2().map(|v2| v2.truncated()).filter(|v2| *v2 != info_hash);
+        self.claim(number, info_hash, v2)?;
+        let v2 = v2.filter(|_| !lacks_layers(&metainfo)); // without them peers of version 2 are refused
         let tiers = metainfo.tiers().map(|tier| tier.map(text).collect()).collect();
         let private = metainfo.is_private();
         let args = self.args;
@@ -124,7 +129,7 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
         let dht = self.shared.dht.clone();
         let report = self.report(info_hash, printable(metainfo.name()));
         let mut session = self.setup(number, metainfo, None, None, report, |shared, left| {
-            let wanted = Wanted { info_hash, peer_id, tiers, left, private };
+            let wanted = Wanted { info_hash, v2, peer_id, tiers, left, private };
             Finder::start(args, &shared.net, dht.as_ref(), wanted)
         })?;
         session.start_web_seeds(&self.shared, &[])?;
@@ -139,25 +144,33 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
         link: &'m str,
         more: &[Vec<String>],
         private: bool,
+        info: Option<&[u8]>,
     ) -> Result<Member<'s>, String> {
         let magnet = Magnet::parse(link.as_bytes());
         let magnet = magnet.map_err(|error| format!("the link: {error}"))?;
         let info_hash = hash_of(&magnet);
-        self.claim(number, info_hash, magnet.v2().map(|v2| v2.truncated()))?;
+        let v2 = magnet.v2().map(|v2| v2.truncated()).filter(|v2| *v2 != info_hash);
+        self.claim(number, info_hash, v2)?;
         let unescape = |url: Escaped<'_>| text(&url.bytes().collect::<Vec<_>>());
         let of_link = magnet.trackers().map(|url| vec![unescape(url)]);
         let tiers = of_link.chain(more.iter().cloned()).collect();
         // How much is missing is not known yet.
-        let wanted = Wanted { info_hash, peer_id: self.peer_id, tiers, left: 1, private };
+        let wanted = Wanted { info_hash, v2, peer_id: self.peer_id, tiers, left: 1, private };
         let net = &self.shared.net;
         let mut finder = Finder::start(self.args, net, self.shared.dht.as_ref(), wanted)?;
+        let mut names = 0;
         let peers = magnet.peers().filter_map(|peer| match peer.host {
             Host::Ip(ip) => Some(SocketAddr::new(ip, peer.port)),
-            Host::Name(name) => (name, peer.port).to_socket_addrs().ok()?.next(),
+            Host::Name(name) => {
+                names += 1;
+                let resolved = (names <= NAMES).then(|| (name, peer.port).to_socket_addrs());
+                resolved?.ok()?.next()
+            }
         });
         finder.add(net.now(), PeerSource::User, peers);
         let report = self.report(info_hash, format!("{info_hash:.8}"));
-        let fetch = Fetch::new(self.args, &magnet, self.peer_id, net, finder, report)?;
+        let target = Target { magnet: &magnet, info, peer_id: self.peer_id };
+        let fetch = Fetch::new(self.args, &target, net, finder, report)?;
         let files: Option<Numbers> = magnet.select_only().map(|ranges| ranges.flatten().collect());
         let files = files.filter(|ranges| !ranges.is_empty());
         let web_seeds = magnet.web_seeds().map(unescape).collect();
@@ -171,7 +184,7 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
         info_hash: InfoHash,
         v2: Option<InfoHash>,
     ) -> Result<(), String> {
-        let hashes = [Some(info_hash), v2.filter(|v2| *v2 != info_hash)].into_iter().flatten();
+        let hashes = [Some(info_hash), v2].into_iter().flatten();
         for hash in hashes.clone() {
             if self.hashes.insert(hash, number).is_some_and(|other| other != number) {
                 let name = &self.args.items[number].torrent;
@@ -287,7 +300,8 @@ impl<'s, 'm: 's> Torrents<'s, 'm> {
         let member = self.members[number].take();
         let Some(Member::Link(link)) = member else { return Ok(()) };
         let Link { fetch, files, web_seeds } = *link;
-        let (Fetched { info, layer, kept }, finder, mut report) = fetch.finish();
+        let (Fetched { info, layer, kept }, finder, mut report) =
+            fetch.finish(&mut self.shared.net);
         let info = self.infos[number].get_or_init(|| info);
         let metainfo = Metainfo::from_info(info, Mode::Lenient);
         let metainfo = metainfo.map_err(|error| format!("the info dictionary: {error}"))?;

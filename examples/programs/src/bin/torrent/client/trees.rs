@@ -10,7 +10,7 @@ pub fn is_v2_alone(metainfo: &Metainfo<'_>) -> bool {
 
 /// Returns whether hashes of pieces are missing, which peers may have.
 pub fn lacks_layers(metainfo: &Metainfo<'_>) -> bool {
-    is_v2_alone(metainfo) && metainfo.v2_files().any(|(_, layer)| layer.is_none())
+    metainfo.v2_files().any(|(_, layer)| layer.is_none())
 }
 
 /// Returns the files of version 2, and the hashes of all pieces as far as they are known.
@@ -36,29 +36,30 @@ pub enum Trees<'a> {
     V1(Geometry<'a>, PieceHashes<'a>),
     /// The files of version 2, their piece length, and the hashes of all pieces.
     V2(Vec<V2File>, u32, Vec<MerkleHash>),
-    /// Several files of both versions: those of version 2, how version 1 cuts them, and the hashes of both.
+    /// Files of both versions: those of version 2, how version 1 cuts them, and the hashes of both.
     Hybrid(Vec<V2File>, Geometry<'a>, PieceHashes<'a>, Vec<MerkleHash>),
 }
 
 /// Returns the trees of a torrent; `fetched` are the hashes that peers sent.
 pub fn trees<'a>(metainfo: &Metainfo<'a>, fetched: Option<Vec<MerkleHash>>) -> Trees<'a> {
-    let single = metainfo.is_single() || metainfo.info_hash_v2().is_none();
-    if !is_v2_alone(metainfo) && single {
+    let complete = metainfo.is_single() && !metainfo.hashes().layer().is_empty();
+    if metainfo.info_hash_v2().is_none() || (complete && !is_v2_alone(metainfo)) {
         return Trees::V1(metainfo.geometry(), metainfo.hashes());
     }
     let (files, known) = layers(metainfo);
-    let complete = files.iter().all(|(_, known)| *known);
+    let complete = fetched.is_some() || files.iter().all(|(_, known)| *known);
+    let known = fetched.unwrap_or(known);
     let files: Vec<V2File> = files.into_iter().map(|(file, _)| file).collect();
     if !is_v2_alone(metainfo) {
         let geometry = metainfo.geometry();
         let hashes = metainfo.hashes();
-        // Without the layers, which a link does not have, version 1 is enough.
+        // Without the layers, which no peer sent, version 1 is enough.
         return match Geometry::of_hybrid(&files, geometry.total(), geometry.full_piece_len()) {
             Ok(_) if complete => Trees::Hybrid(files, geometry, hashes, known),
             _ => Trees::V1(geometry, hashes),
         };
     }
-    Trees::V2(files, metainfo.geometry().full_piece_len(), fetched.unwrap_or(known))
+    Trees::V2(files, metainfo.geometry().full_piece_len(), known)
 }
 
 impl Trees<'_> {

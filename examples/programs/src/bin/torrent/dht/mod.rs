@@ -1,4 +1,6 @@
-//! A node of the BitTorrent DHT: answers others, finds peers, announces.
+//! A node of the BitTorrent DHT: answers others, finds peers, announces, stores and finds items.
+
+mod items;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -12,7 +14,7 @@ use examples::cli::{self, Exit, within};
 use examples::dht::{Node, NodeEvent};
 use examples::interrupt;
 
-/// A node of the DHT: answers others, finds peers, announces
+/// A node of the DHT: answers others, finds peers, announces, puts and gets values
 ///
 /// Without --find it runs until it is stopped. The result of --find is success if there is a peer, or if it was
 /// announced to a node.
@@ -21,8 +23,11 @@ use examples::interrupt;
 Example, in two terminals:
   torrent dht --listen 127.0.0.1:6881
   torrent dht --listen 127.0.0.1:6882 --node 127.0.0.1:6881 --announce 7000 \\
-      --find e4c9cc93f9679a5a513ea8d646821bb5eba48527")]
+      --find e4c9cc93f9679a5a513ea8d646821bb5eba48527
+  torrent dht --listen 127.0.0.1:6882 --node 127.0.0.1:6881 put 'a text'")]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Listen at this address over UDP; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
     listen: SocketAddr,
@@ -35,12 +40,18 @@ pub struct Args {
     /// And announce to the nodes that we are one of them, at this TCP port
     #[arg(long, value_name = "PORT", value_parser = within(1..=u16::MAX))]
     announce: Option<u16>,
-    /// How many seconds --find waits for the first node to answer
+    /// How many seconds --find, put and get wait for the first node to answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = within(1..=3_600_u64))]
     wait: u64,
     /// Print every message as one line: <- received, -> sent
     #[arg(long)]
     trace: bool,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Command {
+    Put(items::Put),
+    Get(items::Get),
 }
 
 /// Runs the subcommand.
@@ -63,6 +74,13 @@ fn start(args: &Args) -> cli::Result {
     interrupt::install();
     let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);
+    if let Some(command) = &args.command {
+        wait_for_nodes(&mut node, args.wait)?;
+        return match command {
+            Command::Put(args) => items::put(&mut node, args),
+            Command::Get(args) => items::get(&mut node, args),
+        };
+    }
     let Some(torrent) = args.find else {
         let mut told = Instant::now();
         while !interrupt::interrupted() {
@@ -74,10 +92,7 @@ fn start(args: &Args) -> cli::Result {
         }
         return Ok(Exit::Stopped);
     };
-    let patience = Instant::now() + Duration::from_secs(args.wait);
-    while node.known() == 0 && Instant::now() < patience && !interrupt::interrupted() {
-        node.turn(Duration::from_millis(100))?;
-    }
+    wait_for_nodes(&mut node, args.wait)?;
     node.find(torrent, args.announce);
     let mut peers = BTreeSet::new();
     while !interrupt::interrupted() {
@@ -99,9 +114,18 @@ fn start(args: &Args) -> cli::Result {
                     let found = !peers.is_empty() || announces > 0;
                     return Ok(Exit::success_if(found));
                 }
-                NodeEvent::Dht(_) => {}
+                NodeEvent::Dht(_) | NodeEvent::Item(..) => {}
             }
         }
     }
     Ok(Exit::Stopped)
+}
+
+/// Waits until a node has answered.
+fn wait_for_nodes(node: &mut Node, secs: u64) -> Result<(), String> {
+    let patience = Instant::now() + Duration::from_secs(secs);
+    while node.known() == 0 && Instant::now() < patience && !interrupt::interrupted() {
+        node.turn(Duration::from_millis(100))?;
+    }
+    Ok(())
 }

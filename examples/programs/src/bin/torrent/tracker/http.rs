@@ -1,5 +1,6 @@
 //! The tracker over HTTP: one request for each connection.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +13,8 @@ use bittorrent_pieces::{CompactPeers, Family, InfoHash};
 
 use super::Ctx;
 
+/// The most connections at a time; another one is closed at once.
+const CONNECTIONS: usize = 256;
 /// How long a client may take for its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest request line.
@@ -20,10 +23,19 @@ const LINE: u64 = 16_384;
 const ANSWER: usize = 64 << 10;
 
 pub fn serve(ctx: &Arc<Ctx>, listener: &TcpListener) -> Result<(), String> {
+    let open = Arc::new(AtomicUsize::new(0));
     loop {
         let (stream, _) = listener.accept().map_err(|error| error.to_string())?;
+        if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+            open.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
         let ctx = Arc::clone(ctx);
-        std::thread::spawn(move || drop(answer(&ctx, stream))); // the client may disconnect
+        let open = Arc::clone(&open);
+        std::thread::spawn(move || {
+            let _ = answer(&ctx, stream); // the client may disconnect
+            open.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 }
 
@@ -49,10 +61,19 @@ fn answer(ctx: &Ctx, mut stream: TcpStream) -> io::Result<()> {
             ctx.trace(from, &request);
             reply(ctx, from.ip(), &request, &mut body)
         }
+        Err(RequestError::Path) if is_stats(target) => {
+            let text = ctx.stats(target.ends_with(b"?json"));
+            return respond(&mut stream, "200 OK", text.as_bytes());
+        }
         Err(RequestError::Path) => return respond(&mut stream, "404 Not Found", b"no such page\n"),
         Err(error) => encode_failure(error.to_string().as_bytes(), &mut body),
     };
     respond(&mut stream, "200 OK", &body[..len.map_err(io::Error::other)?])
+}
+
+/// Returns whether the statistics are asked for, as a text or as JSON.
+fn is_stats(target: &[u8]) -> bool {
+    matches!(target.rsplit(|byte| *byte == b'/').next(), Some(b"stats" | b"stats?json"))
 }
 
 fn reply(
@@ -77,6 +98,7 @@ fn reply(
             Err(reason) => encode_failure(reason.as_bytes(), body),
         },
         HttpRequest::Scrape(targets) => {
+            store.scraped();
             let mut torrents: Vec<InfoHash> = targets.iter().collect();
             torrents.sort_unstable();
             torrents.dedup();

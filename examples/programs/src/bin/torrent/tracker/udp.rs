@@ -88,6 +88,7 @@ fn answer(
             Err(reason) => refused(transaction, reason),
         },
         Request::Scrape { transaction, hashes, .. } => {
+            store.scraped();
             let torrents: Vec<_> =
                 hashes.iter().map(|torrent| Scrapes::encode(store.scrape(torrent))).collect();
             return Response::Scrape { transaction, torrents: Scrapes::new(&torrents) }

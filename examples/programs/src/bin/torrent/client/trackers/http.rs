@@ -6,10 +6,12 @@ use std::io::{self, Read as _};
 
 use bittorrent_pieces::Host;
 use bittorrent_pieces::tracker::Announce;
-use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, announce_url};
+use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, RetryIn, announce_url};
 
-use super::{Response, resolve};
+use super::{Refused, Response, resolve};
 
+/// The most names of peers that are resolved: each may take seconds.
+const NAMES: usize = 16;
 /// The most redirections that are followed.
 const REDIRECTIONS: u32 = 5;
 
@@ -34,7 +36,10 @@ pub(super) fn ask(
     let most = MAX_ANSWER_LEN as u64 + 1; // one more is an error of the decoder
     let read = response.body_mut().as_reader().take(most).read_to_end(&mut body);
     match Announced::decode(&body) {
-        Ok(Answer::Failure(reason)) => Err(io::Error::other(String::from_utf8_lossy(reason))),
+        Ok(Answer::Failure(reason)) => {
+            let reason = String::from_utf8_lossy(reason).into_owned();
+            Err(io::Error::other(Refused { reason, retry: RetryIn::decode(&body) }))
+        }
         Ok(Answer::Done(announced)) if status.is_success() => Ok(response_of(&announced)),
         _ if !status.is_success() => Err(io::Error::other(format!("HTTP status {status}"))),
         Ok(_) => Err(io::Error::other("no answer")),
@@ -45,9 +50,14 @@ pub(super) fn ask(
 }
 
 fn response_of(announced: &Announced<'_>) -> Response {
+    let mut names = 0;
     let peers = announced.contacts().filter_map(|contact| match contact.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, contact.port)),
-        Host::Name(name) => resolve(&format!("{name}:{}", contact.port)).ok(),
+        Host::Name(name) => {
+            names += 1;
+            let resolved = (names <= NAMES).then(|| resolve(&format!("{name}:{}", contact.port)));
+            resolved?.ok()
+        }
     });
     Response {
         interval: announced.interval,

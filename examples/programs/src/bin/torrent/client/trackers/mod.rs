@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::peer_book::PeerSource;
+use bittorrent_pieces::tracker::http::RetryIn;
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent, TierSlot, TrackerOrder};
 use examples::random::random;
 
@@ -32,6 +33,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(30);
 /// The longest time between two attempts, and the longest interval that is believed.
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// A tracker that is never to be asked again rests for a year.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
 /// A hungry torrent does not wait longer than this for its next announce, if the tracker names no minimum.
 const HUNGRY: Duration = Duration::from_secs(300);
 
@@ -44,6 +47,21 @@ struct Response {
     external: Option<IpAddr>,
     warning: Option<Vec<u8>>,
 }
+
+/// A tracker refused, and says when it may be asked again.
+#[derive(Debug)]
+struct Refused {
+    reason: String,
+    retry: Option<RetryIn>,
+}
+
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&printable(self.reason.as_bytes()))
+    }
+}
+
+impl core::error::Error for Refused {}
 
 /// The trackers of a torrent. Those that answered receive `stopped` at the end.
 pub struct Trackers {
@@ -146,6 +164,7 @@ fn ask_all(
 ) {
     let mut event = AnnounceEvent::None;
     let mut again = AGAIN;
+    let mut rests: BTreeMap<String, Instant> = BTreeMap::new(); // until when it is not to be asked
     loop {
         let Some((tier, place)) = order.current() else { return };
         let url = tiers[tier][place].trim();
@@ -155,6 +174,15 @@ fn ask_all(
         let id = known.flatten();
         let mut wait = Duration::ZERO;
         let mut min_wait = AGAIN;
+        let rests_until = rests.get(url).copied();
+        if rests_until.is_some_and(|until| Instant::now() < until) {
+            if order.failed().is_none()
+                && let Next::Ended = wait_for(updates, again, again)
+            {
+                return;
+            }
+            continue;
+        }
         match ask(url, &announce, id.as_deref(), PATIENCE) {
             Ok(response) => {
                 // A tracker that names no id again keeps the one that it gave before.
@@ -168,6 +196,9 @@ fn ask_all(
             }
             Err(error) => {
                 eprintln!("{}: {error}", printable(url.as_bytes()));
+                if let Some(rest) = rest_of(&error) {
+                    rests.insert(url.to_owned(), Instant::now() + rest);
+                }
                 if order.failed().is_none() {
                     wait = again;
                     min_wait = again;
@@ -180,6 +211,15 @@ fn ask_all(
             Next::Due => {}
             Next::Ended => return,
         }
+    }
+}
+
+/// Returns how long a tracker that refused is not to be asked (BEP 31).
+fn rest_of(error: &io::Error) -> Option<Duration> {
+    let refused = error.get_ref()?.downcast_ref::<Refused>()?;
+    match refused.retry? {
+        RetryIn::After(rest) => Some(rest.min(NEVER)),
+        RetryIn::Never => Some(NEVER),
     }
 }
 
