@@ -175,6 +175,16 @@ impl<'a> Entries<'a> {
         value
     }
 
+    /// Visits the keys and values of the dictionary at the front of bytes that were checked before, in one pass, and
+    /// returns the rest. Anything else is passed over.
+    pub(crate) fn visit(bytes: &'a [u8], mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> &'a [u8] {
+        let Some(mut entries) = Self::at_front(bytes) else { return skip(bytes) };
+        while let Some(key) = entries.pull_key() {
+            visitor(key, entries.pull_value());
+        }
+        entries.after()
+    }
+
     /// Returns the bytes after the dictionary when there is no key left.
     pub(crate) fn after(&self) -> &'a [u8] {
         self.0.get(1..).unwrap_or_default()

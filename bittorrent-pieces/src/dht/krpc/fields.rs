@@ -4,22 +4,13 @@ use core::net::SocketAddr;
 
 use crate::bencode::Value;
 use crate::compact::{CompactPeers, Family};
-use crate::dht::id::NodeId;
 
-pub(super) fn bytes_of<'a>(dict: Value<'a>, key: &[u8]) -> Option<&'a [u8]> {
-    dict.find(key)?.as_bytes()
+pub(super) fn array<const N: usize>(value: Value<'_>) -> Option<[u8; N]> {
+    value.as_bytes()?.try_into().ok()
 }
 
-pub(super) fn id_of(dict: Value<'_>, key: &[u8]) -> Option<NodeId> {
-    bytes_of(dict, key)?.try_into().ok().map(NodeId)
-}
-
-pub(super) fn int_of(dict: Value<'_>, key: &[u8]) -> Option<i64> {
-    dict.find(key)?.as_int()
-}
-
-pub(super) fn flag(dict: Value<'_>, key: &[u8]) -> bool {
-    dict.find(key).and_then(|value| value.as_int()).is_some_and(|value| value != 0)
+pub(super) fn flag(value: Value<'_>) -> bool {
+    value.as_int().is_some_and(|value| value != 0)
 }
 
 /// Reads one compact peer of either length.

@@ -24,9 +24,11 @@ use core::net::SocketAddr;
 use crate::bencode::{Limits, Mode, Value, WriteError, Writer};
 use crate::compact::CompactPeers;
 pub use error::KrpcError;
-use fields::{bytes_of, flag, peer};
+use fields::{flag, peer};
 pub use nodes::{CompactNodes, NodesIter, Values, ValuesIter};
+use query::Arguments;
 pub use query::{Method, Put, Query, Want};
+use response::Results;
 pub use response::{Response, Samples, SamplesIter};
 
 /// The limits of a message: 8 levels, 1,024 values and keys, 16 keys out of order.
@@ -84,6 +86,35 @@ pub enum Body<'a> {
     },
 }
 
+/// The keys of a message, read in one pass.
+#[derive(Default)]
+struct Fields<'a> {
+    arguments: Option<Arguments<'a>>,
+    error: Option<Value<'a>>,
+    ip: Option<SocketAddr>,
+    kind: Option<&'a [u8]>,
+    method: Option<&'a [u8]>,
+    read_only: bool,
+    results: Option<Results<'a>>,
+    transaction: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+}
+
+impl<'a> Fields<'a> {
+    fn set(&mut self, key: &[u8], value: Value<'a>) {
+        match key {
+            b"e" => self.error = Some(value),
+            b"ip" => self.ip = value.as_bytes().and_then(peer),
+            b"q" => self.method = value.as_bytes(),
+            b"ro" => self.read_only = flag(value),
+            b"t" => self.transaction = value.as_bytes(),
+            b"v" => self.version = value.as_bytes(),
+            b"y" => self.kind = value.as_bytes(),
+            _ => {}
+        }
+    }
+}
+
 impl<'a> Message<'a> {
     /// Creates a message without the optional keys.
     #[must_use]
@@ -98,26 +129,33 @@ impl<'a> Message<'a> {
     /// [`KrpcError`]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, KrpcError> {
         let (dict, _) = Value::decode(bytes, Mode::Lenient, LIMITS)?;
-        let transaction = bytes_of(dict, b"t").ok_or(KrpcError::Key("t"))?;
-        let body = match bytes_of(dict, b"y") {
-            Some(b"q") => Body::Query(query::decode(dict)?),
+        let mut fields = Fields::default();
+        let mut entries = dict.entries();
+        while let Some(key) = entries.pull_key() {
+            match key {
+                b"a" => fields.arguments = Some(entries.pull_with(Arguments::split_first)),
+                b"r" => fields.results = Some(entries.pull_with(Results::split_first)),
+                _ => fields.set(key, entries.pull_value()),
+            }
+        }
+        let transaction = fields.transaction.ok_or(KrpcError::Key("t"))?;
+        let body = match fields.kind {
+            Some(b"q") => {
+                let name = fields.method.ok_or(KrpcError::Key("q"))?;
+                Body::Query(fields.arguments.ok_or(KrpcError::Key("a"))?.query(name)?)
+            }
             // libtorrent sends both `r` and `e` in its errors: `y` counts.
-            Some(b"r") => Body::Response(response::decode(dict)?),
+            Some(b"r") => Body::Response(fields.results.ok_or(KrpcError::Key("r"))?.response()?),
             Some(b"e") => {
-                let mut error = dict.find(b"e").ok_or(KrpcError::Key("e"))?.items();
+                let mut error = fields.error.ok_or(KrpcError::Key("e"))?.items();
                 let code = error.next().and_then(|code| code.as_int());
                 let text = error.next().and_then(|text| text.as_bytes()).unwrap_or_default();
                 Body::Error { code: code.ok_or(KrpcError::Key("e"))?, text }
             }
             _ => return Err(KrpcError::Key("y")),
         };
-        Ok(Self {
-            transaction,
-            version: bytes_of(dict, b"v"),
-            ip: bytes_of(dict, b"ip").and_then(peer),
-            read_only: flag(dict, b"ro"),
-            body,
-        })
+        let Fields { version, ip, read_only, .. } = fields;
+        Ok(Self { transaction, version, ip, read_only, body })
     }
 
     /// Writes the datagram and returns its length in bytes.

@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::error::KrpcError;
-use super::fields::{bytes_of, flag, id_of, int_of};
-use crate::bencode::{DictWriter, Value, WriteError};
+use super::fields::{array, flag};
+use crate::bencode::{DictWriter, Entries, Value, WriteError};
 use crate::dht::id::NodeId;
 use crate::dht::item::Signed;
 use crate::id::InfoHash;
@@ -210,68 +210,108 @@ impl fmt::Display for Query<'_> {
     }
 }
 
-pub(super) fn decode(dict: Value<'_>) -> Result<Query<'_>, KrpcError> {
-    let name = bytes_of(dict, b"q").ok_or(KrpcError::Key("q"))?;
-    let args = dict.find(b"a").ok_or(KrpcError::Key("a"))?;
-    let id = id_of(args, b"id").ok_or(KrpcError::Key("id"))?;
-    let torrent = || {
-        let hash = id_of(args, b"info_hash").ok_or(KrpcError::Key("info_hash"))?;
-        Ok::<_, KrpcError>(InfoHash(hash.0))
-    };
-    let target = || id_of(args, b"target").ok_or(KrpcError::Key("target"));
-    let method = match name {
-        b"ping" => Method::Ping,
-        b"find_node" => Method::FindNode { target: target()? },
-        b"get_peers" => Method::GetPeers {
-            info_hash: torrent()?,
-            noseed: flag(args, b"noseed"),
-            scrape: flag(args, b"scrape"),
-        },
-        b"announce_peer" => {
-            let port = args.find(b"port").and_then(|port| port.as_int());
-            let port = port.and_then(|port| u16::try_from(port).ok());
-            let implied = flag(args, b"implied_port");
-            let port = if implied { None } else { Some(port.ok_or(KrpcError::Key("port"))?) };
-            let token = bytes_of(args, b"token").ok_or(KrpcError::Key("token"))?;
-            Method::AnnouncePeer { info_hash: torrent()?, port, seed: flag(args, b"seed"), token }
-        }
-        b"get" => Method::Get { target: target()?, seq: int_of(args, b"seq") },
-        b"put" => Method::Put(put(args)?),
-        b"sample_infohashes" => Method::SampleInfohashes { target: target()? },
-        name => {
-            let target = id_of(args, b"target").or_else(|| id_of(args, b"info_hash"));
-            Method::Other { name, target }
-        }
-    };
-    Ok(Query { id, want: want(args), method })
+/// The arguments of a query, `a`, read in one pass.
+#[derive(Default)]
+pub(super) struct Arguments<'a> {
+    cas: Option<i64>,
+    id: Option<[u8; 20]>,
+    implied_port: bool,
+    info_hash: Option<[u8; 20]>,
+    key: Option<Value<'a>>,
+    noseed: bool,
+    port: Option<u16>,
+    salt: &'a [u8],
+    scrape: bool,
+    seed: bool,
+    seq: Option<i64>,
+    signature: Option<[u8; 64]>,
+    target: Option<[u8; 20]>,
+    token: Option<&'a [u8]>,
+    value: Option<Value<'a>>,
+    want: Want,
 }
 
-fn put(args: Value<'_>) -> Result<Put<'_>, KrpcError> {
-    let signed = match args.find(b"k") {
-        Some(key) => Some(Signed {
-            public_key: array(key).ok_or(KrpcError::Key("k"))?,
-            signature: args.find(b"sig").and_then(array).ok_or(KrpcError::Key("sig"))?,
-            seq: int_of(args, b"seq").ok_or(KrpcError::Key("seq"))?,
-            salt: bytes_of(args, b"salt").unwrap_or_default(),
-        }),
-        None => None,
-    };
-    Ok(Put {
-        token: bytes_of(args, b"token").ok_or(KrpcError::Key("token"))?,
-        value: args.find(b"v").ok_or(KrpcError::Key("v"))?.as_raw(),
-        signed,
-        cas: int_of(args, b"cas"),
-    })
-}
+impl<'a> Arguments<'a> {
+    /// Reads the dictionary at the front of checked bytes; returns the rest too.
+    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let mut arguments = Self::default();
+        let rest = Entries::visit(bytes, |key, value| arguments.set(key, value));
+        (arguments, rest)
+    }
 
-fn array<const N: usize>(value: Value<'_>) -> Option<[u8; N]> {
-    value.as_bytes()?.try_into().ok()
+    fn set(&mut self, key: &[u8], value: Value<'a>) {
+        match key {
+            b"cas" => self.cas = value.as_int(),
+            b"id" => self.id = array(value),
+            b"implied_port" => self.implied_port = flag(value),
+            b"info_hash" => self.info_hash = array(value),
+            b"k" => self.key = Some(value),
+            b"noseed" => self.noseed = flag(value),
+            b"port" => self.port = value.as_int().and_then(|port| u16::try_from(port).ok()),
+            b"salt" => self.salt = value.as_bytes().unwrap_or_default(),
+            b"scrape" => self.scrape = flag(value),
+            b"seed" => self.seed = flag(value),
+            b"seq" => self.seq = value.as_int(),
+            b"sig" => self.signature = array(value),
+            b"target" => self.target = array(value),
+            b"token" => self.token = value.as_bytes(),
+            b"v" => self.value = Some(value),
+            b"want" => self.want = want(value),
+            _ => {}
+        }
+    }
+
+    /// Returns the query with a method of this name.
+    pub(super) fn query(&self, name: &'a [u8]) -> Result<Query<'a>, KrpcError> {
+        let id = NodeId(self.id.ok_or(KrpcError::Key("id"))?);
+        let torrent = || self.info_hash.map(InfoHash).ok_or(KrpcError::Key("info_hash"));
+        let target = || self.target.map(NodeId).ok_or(KrpcError::Key("target"));
+        let method = match name {
+            b"ping" => Method::Ping,
+            b"find_node" => Method::FindNode { target: target()? },
+            b"get_peers" => {
+                Method::GetPeers { info_hash: torrent()?, noseed: self.noseed, scrape: self.scrape }
+            }
+            b"announce_peer" => {
+                let port = match self.port {
+                    _ if self.implied_port => None,
+                    Some(port) => Some(port),
+                    None => return Err(KrpcError::Key("port")),
+                };
+                let token = self.token.ok_or(KrpcError::Key("token"))?;
+                Method::AnnouncePeer { info_hash: torrent()?, port, seed: self.seed, token }
+            }
+            b"get" => Method::Get { target: target()?, seq: self.seq },
+            b"put" => Method::Put(self.put()?),
+            b"sample_infohashes" => Method::SampleInfohashes { target: target()? },
+            name => Method::Other { name, target: self.target.or(self.info_hash).map(NodeId) },
+        };
+        Ok(Query { id, want: self.want, method })
+    }
+
+    fn put(&self) -> Result<Put<'a>, KrpcError> {
+        let signed = match self.key {
+            Some(key) => Some(Signed {
+                public_key: array(key).ok_or(KrpcError::Key("k"))?,
+                signature: self.signature.ok_or(KrpcError::Key("sig"))?,
+                seq: self.seq.ok_or(KrpcError::Key("seq"))?,
+                salt: self.salt,
+            }),
+            None => None,
+        };
+        Ok(Put {
+            token: self.token.ok_or(KrpcError::Key("token"))?,
+            value: self.value.ok_or(KrpcError::Key("v"))?.as_raw(),
+            signed,
+            cas: self.cas,
+        })
+    }
 }
 
 /// Reads `want`; names other than `n4` and `n6` are ignored.
-fn want(args: Value<'_>) -> Want {
+fn want(names: Value<'_>) -> Want {
     let mut want = Want::default();
-    for name in args.find(b"want").into_iter().flat_map(|list| list.items()) {
+    for name in names.items() {
         match name.as_bytes() {
             Some(b"n4") => want.v4 = true,
             Some(b"n6") => want.v6 = true,

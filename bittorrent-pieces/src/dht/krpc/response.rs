@@ -4,9 +4,9 @@ use core::fmt;
 use core::time::Duration;
 
 use super::error::KrpcError;
-use super::fields::{bytes_of, id_of, int_of};
+use super::fields::array;
 use super::nodes::{CompactNodes, Listed, Values};
-use crate::bencode::{DictWriter, Value, WriteError};
+use crate::bencode::{DictWriter, Entries, Value, WriteError};
 use crate::compact::Family;
 use crate::dht::bloom::BloomFilter;
 use crate::dht::id::NodeId;
@@ -156,39 +156,82 @@ impl fmt::Display for Response<'_> {
     }
 }
 
-pub(super) fn decode(dict: Value<'_>) -> Result<Response<'_>, KrpcError> {
-    let values = dict.find(b"r").ok_or(KrpcError::Key("r"))?;
-    let nodes = |family, key| match bytes_of(values, key) {
-        Some(bytes) => {
-            CompactNodes::new(family, bytes).map(Some).ok_or(KrpcError::Nodes(bytes.len()))
-        }
-        None => Ok(None),
-    };
-    let list = values.find(b"values").filter(Value::is_list);
-    let filter = |key| bytes_of(values, key).and_then(|bytes| bytes.try_into().ok());
-    Ok(Response {
-        id: id_of(values, b"id").ok_or(KrpcError::Key("id"))?,
-        nodes: nodes(Family::V4, b"nodes")?,
-        nodes6: nodes(Family::V6, b"nodes6")?,
-        token: bytes_of(values, b"token"),
-        values: list.map(|list| Values(Listed::Value(list))),
-        seeds: filter(b"BFsd"),
-        leechers: filter(b"BFpe"),
-        samples: samples(values),
-        value: values.find(b"v").map(|value| value.as_raw()),
-        public_key: bytes_of(values, b"k").and_then(|key| key.try_into().ok()),
-        signature: bytes_of(values, b"sig").and_then(|signature| signature.try_into().ok()),
-        seq: int_of(values, b"seq"),
-    })
+/// The results of a response, `r`, read in one pass.
+#[derive(Default)]
+pub(super) struct Results<'a> {
+    id: Option<[u8; 20]>,
+    interval: Option<i64>,
+    leechers: Option<&'a [u8]>,
+    nodes: Option<&'a [u8]>,
+    nodes6: Option<&'a [u8]>,
+    public_key: Option<&'a [u8]>,
+    samples: Option<&'a [u8]>,
+    seeds: Option<&'a [u8]>,
+    seq: Option<i64>,
+    signature: Option<&'a [u8]>,
+    stored: Option<i64>,
+    token: Option<&'a [u8]>,
+    value: Option<Value<'a>>,
+    values: Option<Value<'a>>,
 }
 
-/// Reads a sample; numbers that are missing count as 0.
-fn samples(values: Value<'_>) -> Option<Samples<'_>> {
-    let (hashes, rest) = bytes_of(values, b"samples")?.as_chunks();
-    let number = |key| {
-        let number = values.find(key).and_then(|value| value.as_int());
-        number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
-    };
-    let interval = Duration::from_secs(number(b"interval").into());
-    rest.is_empty().then(|| Samples::new(hashes, number(b"num"), interval))
+impl<'a> Results<'a> {
+    /// Reads the dictionary at the front of checked bytes; returns the rest too.
+    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let mut results = Self::default();
+        let rest = Entries::visit(bytes, |key, value| results.set(key, value));
+        (results, rest)
+    }
+
+    fn set(&mut self, key: &[u8], value: Value<'a>) {
+        match key {
+            b"BFpe" => self.leechers = value.as_bytes(),
+            b"BFsd" => self.seeds = value.as_bytes(),
+            b"id" => self.id = array(value),
+            b"interval" => self.interval = value.as_int(),
+            b"k" => self.public_key = value.as_bytes(),
+            b"nodes" => self.nodes = value.as_bytes(),
+            b"nodes6" => self.nodes6 = value.as_bytes(),
+            b"num" => self.stored = value.as_int(),
+            b"samples" => self.samples = value.as_bytes(),
+            b"seq" => self.seq = value.as_int(),
+            b"sig" => self.signature = value.as_bytes(),
+            b"token" => self.token = value.as_bytes(),
+            b"v" => self.value = Some(value),
+            b"values" => self.values = Some(value).filter(Value::is_list),
+            _ => {}
+        }
+    }
+
+    pub(super) fn response(&self) -> Result<Response<'a>, KrpcError> {
+        let nodes = |family, bytes: Option<&'a [u8]>| match bytes {
+            Some(bytes) => {
+                CompactNodes::new(family, bytes).map(Some).ok_or(KrpcError::Nodes(bytes.len()))
+            }
+            None => Ok(None),
+        };
+        Ok(Response {
+            id: self.id.map(NodeId).ok_or(KrpcError::Key("id"))?,
+            nodes: nodes(Family::V4, self.nodes)?,
+            nodes6: nodes(Family::V6, self.nodes6)?,
+            token: self.token,
+            values: self.values.map(|list| Values(Listed::Value(list))),
+            seeds: self.seeds.and_then(|filter| filter.try_into().ok()),
+            leechers: self.leechers.and_then(|filter| filter.try_into().ok()),
+            samples: self.samples(),
+            value: self.value.map(|value| value.as_raw()),
+            public_key: self.public_key.and_then(|key| key.try_into().ok()),
+            signature: self.signature.and_then(|signature| signature.try_into().ok()),
+            seq: self.seq,
+        })
+    }
+
+    /// Reads a sample; numbers that are missing count as 0.
+    fn samples(&self) -> Option<Samples<'a>> {
+        let (hashes, rest) = self.samples?.as_chunks();
+        let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+        let interval = Duration::from_secs(number(self.interval).unwrap_or(0).into());
+        let stored = number(self.stored).unwrap_or(0);
+        rest.is_empty().then(|| Samples::new(hashes, stored, interval))
+    }
 }
