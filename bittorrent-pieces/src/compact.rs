@@ -161,7 +161,8 @@ fn copy(out: &mut [u8], bytes: &[u8]) {
     }
 }
 
-fn read(family: Family, entry: &[u8]) -> Option<SocketAddr> {
+/// Reads an address and its port; `None` if the length is not that of the family.
+pub(crate) fn read(family: Family, entry: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = entry.split_last_chunk::<2>()?;
     let port = u16::from_be_bytes(*port);
     Some(match family {

@@ -192,6 +192,9 @@ pub(super) fn skip(bytes: &[u8]) -> &[u8] {
 /// Splits the string at the front of bytes that were checked before from the rest.
 #[inline]
 pub(super) fn split_string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    if let [digit, b':', text @ ..] = bytes {
+        return text.split_at_checked(usize::from(digit & 0x0F)).unwrap_or_default();
+    }
     let mut len = 0_usize; // it fits in the address space
     let mut rest = bytes;
     while let [digit @ b'0'..=b'9', tail @ ..] = rest {

@@ -128,6 +128,18 @@ impl<'a> Value<'a> {
 #[derive(Debug, Clone)]
 pub struct Items<'a>(&'a [u8]);
 
+impl<'a> Items<'a> {
+    /// Returns the next string; other values are passed over.
+    pub(crate) fn next_bytes(&mut self) -> Option<&'a [u8]> {
+        while !starts_with_digit(self.0) {
+            self.next()?;
+        }
+        let (text, rest) = split_string(self.0);
+        self.0 = rest;
+        Some(text)
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 

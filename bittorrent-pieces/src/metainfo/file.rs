@@ -113,7 +113,7 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         self.name.take().or_else(|| match &mut self.rest {
-            Rest::List(list) => list.find_map(|element| element.as_bytes()),
+            Rest::List(list) => list.next_bytes(),
             Rest::Names(names, len, next) => {
                 let name = names.get(..*len)?.get(*next)?;
                 *next = next.saturating_add(1);

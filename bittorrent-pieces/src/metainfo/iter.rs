@@ -82,7 +82,7 @@ impl<'a> Iterator for Tier<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.single.take().or_else(|| self.list.find_map(|url| url.as_bytes()))
+        self.single.take().or_else(|| self.list.next_bytes())
     }
 }
 

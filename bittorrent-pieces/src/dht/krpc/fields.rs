@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::bencode::Value;
-use crate::compact::{CompactPeers, Family};
+use crate::compact::{self, Family};
 
 pub(super) fn array<const N: usize>(value: Value<'_>) -> Option<[u8; N]> {
     value.as_bytes()?.try_into().ok()
@@ -16,5 +16,5 @@ pub(super) fn flag(value: Value<'_>) -> bool {
 /// Reads one compact peer of either length.
 pub(super) fn peer(bytes: &[u8]) -> Option<SocketAddr> {
     let family = if bytes.len() == Family::V4.stride() { Family::V4 } else { Family::V6 };
-    CompactPeers::new(family, bytes).filter(|peers| peers.len() == 1)?.nth(0)
+    compact::read(family, bytes)
 }

@@ -1,5 +1,6 @@
 //! Compact nodes and lists of peers.
 
+use core::iter;
 use core::net::SocketAddr;
 use core::slice::ChunksExact;
 
@@ -121,10 +122,8 @@ impl Iterator for ValuesIter<'_> {
     type Item = SocketAddr;
 
     fn next(&mut self) -> Option<SocketAddr> {
-        let listed = self
-            .list
-            .as_mut()
-            .and_then(|list| list.find_map(|value| value.as_bytes().and_then(peer)));
+        let listed =
+            self.list.as_mut().and_then(|list| iter::from_fn(|| list.next_bytes()).find_map(peer));
         listed.or_else(|| self.peers.as_mut()?.next())
     }
 }
