@@ -368,7 +368,7 @@ fn a_peer_that_lies_about_the_size_of_the_dictionary_is_not_believed() {
         (20_000, 20_001, false), // the data has another size than the handshake
         (0, 20_000, false),
         (60_000, 60_000, false), // longer than the buffer
-        (4_294_967_295, 20_000, false),
+        (4_294_967_295_u32, 20_000, false),
     ] {
         let storage = FetchSlots { slots: [FetchSlot::EMPTY; 1], buffer: vec![0; 40_000] };
         let config = FetchConfig::new(info_hash, PeerId([1; 20]));

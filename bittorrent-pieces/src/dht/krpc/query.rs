@@ -212,6 +212,7 @@ impl fmt::Display for Query<'_> {
 
 /// The arguments of a query, `a`, read in one pass.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the format")]
 pub(super) struct Arguments<'a> {
     cas: Option<i64>,
     id: Option<[u8; 20]>,
