@@ -2,34 +2,12 @@
 
 use core::time::Duration;
 
-use super::accounts::{AccountSlot, WorkerId, spread};
+use super::conn_slot::{ConnSlot, ConnState};
 use super::event::CloseReason;
-use super::waiting::{Place, Waiting};
+use super::waiting::Waiting;
 use crate::conn::ConnId;
-use crate::conn_index::{ConnIndex, Indexed, Links};
-use crate::ready::{self, Entry, Queue, Scheduled};
-
-/// Storage for one connection: at most 64 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnSlot {
-    pub(super) conn: ConnId,
-    pub(super) account: u16,
-    lease: u16, // 1 + its slot; 0 for none
-    pub(super) state: ConnState,
-    pub(super) place: Place,        // among those that wait for a lease
-    pub(super) tally_changed: bool, // since it was sent
-    pub(super) strikes: u8,         // leases in a row without the expected shares
-    entry: Entry,
-    links: Links,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnState {
-    Free,
-    Open,
-    /// Closed by the pool; the event was not polled yet.
-    Closed(CloseReason),
-}
+use crate::conn_index::ConnIndex;
+use crate::ready::{self, Queue};
 
 /// The connections by what they wait for. The deadline of each is when it is idle for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,45 +16,6 @@ pub(super) struct Connections {
     index: ConnIndex,
     tallies: Queue<0>, // whose tally has changed, and others behind the first
     closed: Queue<1>,  // whose closing is to be reported, and others behind the first
-}
-
-impl ConnSlot {
-    /// A free slot.
-    pub const EMPTY: Self = Self {
-        conn: ConnId(0),
-        account: 0,
-        lease: 0,
-        state: ConnState::Free,
-        place: Place::None,
-        tally_changed: false,
-        strikes: 0,
-        entry: Entry::EMPTY,
-        links: Links::EMPTY,
-    };
-
-    pub(super) fn is_open(&self) -> bool {
-        self.state == ConnState::Open
-    }
-
-    /// Returns the slot of its lease.
-    pub(super) fn lease(&self) -> Option<usize> {
-        self.lease.checked_sub(1).map(usize::from)
-    }
-
-    pub(super) fn set_lease(&mut self, lease: Option<usize>) {
-        let number = lease.and_then(|lease| u16::try_from(lease).ok()?.checked_add(1));
-        self.lease = number.unwrap_or(0);
-    }
-
-    pub(super) fn worker(&self, accounts: &[AccountSlot]) -> Option<WorkerId> {
-        Some(accounts.get(usize::from(self.account))?.worker)
-    }
-
-    /// Becomes a slot in another state. Its places in the tables remain.
-    fn restart(&mut self, conn: ConnId, state: ConnState) {
-        let Self { entry, links, .. } = *self;
-        *self = Self { conn, state, entry, links, ..Self::EMPTY };
-    }
 }
 
 impl Connections {
@@ -188,34 +127,4 @@ impl Connections {
 /// Sets when an open connection is idle for too long. Not set while the pool owes it a lease.
 pub(super) fn set_idle_at(slots: &mut [ConnSlot], at: usize, deadline: Option<Duration>) {
     ready::set_deadline(slots, at, deadline);
-}
-
-impl Scheduled for ConnSlot {
-    fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    fn entry_mut(&mut self) -> &mut Entry {
-        &mut self.entry
-    }
-}
-
-impl Indexed for ConnSlot {
-    type Key = ConnId;
-
-    fn hash(conn: ConnId) -> u64 {
-        spread(conn.0.into())
-    }
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
-
-    fn is_of(&self, conn: ConnId) -> bool {
-        self.conn == conn
-    }
 }

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use super::accounts::{AccountSlot, WorkerId};
 use super::config::{Job, PoolConfig};
-use super::connections::{ConnSlot, Connections, set_idle_at};
+use super::conn_slot::ConnSlot;
+use super::connections::{Connections, set_idle_at};
 use super::error::JobError;
 use super::event::{CloseReason, Event};
 use super::leases::{Fresh, LeaseSlot, Leases};

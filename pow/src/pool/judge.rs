@@ -6,7 +6,8 @@
 
 use core::time::Duration;
 
-use super::connections::{ConnSlot, set_idle_at};
+use super::conn_slot::ConnSlot;
+use super::connections::set_idle_at;
 use super::error::ShareError;
 use super::event::{CloseReason, Share};
 use super::inner::{ActiveJob, InnerMut};

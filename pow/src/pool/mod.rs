@@ -47,6 +47,7 @@
 mod accounts;
 mod assign;
 mod config;
+mod conn_slot;
 mod connections;
 mod error;
 mod event;
@@ -62,7 +63,7 @@ mod worker;
 
 pub use accounts::{Account, AccountSlot, Accounts, Split, WorkerId};
 pub use config::{Job, PoolConfig};
-pub use connections::ConnSlot;
+pub use conn_slot::ConnSlot;
 pub use error::{JobError, ShareError};
 pub use event::{CloseReason, Event, Share, Transmit, WorkerCloseReason, WorkerEvent};
 pub use leases::LeaseSlot;

@@ -4,7 +4,7 @@
 use alloc::{vec, vec::Vec};
 
 use super::accounts::AccountSlot;
-use super::connections::ConnSlot;
+use super::conn_slot::ConnSlot;
 use super::leases::LeaseSlot;
 use crate::ready::MOST_SLOTS;
 

@@ -4,19 +4,11 @@
 //! another worker than any given one is found at once. A connection changes from the second list to the first at most
 //! once.
 
-use super::connections::ConnSlot;
+use super::conn_slot::{ConnSlot, Place};
 use crate::ready::Linked;
 
 /// The links of a slot to the slots before and behind it.
 const LINKS: [usize; 2] = [2, 3];
-
-/// Where a connection waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    None,
-    Same,
-    Others,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiting {
