@@ -5,7 +5,9 @@ mod common;
 
 use core::time::Duration;
 
-use common::driver::{Driver, NOW, PEER, Regions, TestNode, limits, node, node_of, regions};
+use common::driver::{
+    Driver, NOW, PEER, Regions, TestEvent, TestNode, limits, node, node_of, regions,
+};
 use common::driver::{seal_with, snapshot_of, with_headers};
 use common::{Checksum, World, claim, key, ledgers, rules, seal, spec, spec_with, storage_of};
 use ledger_core::gossip::{
@@ -15,7 +17,7 @@ use ledger_core::gossip::{
 use ledger_core::mempool::{
     ChunkSlot, Mempool, MempoolConfig, MempoolError, MempoolSlot, MempoolSlots,
 };
-use ledger_core::node::{Event, HeaderFollower, Node, NodeConfig, Progress};
+use ledger_core::node::{Accepted, Event, HeaderFollower, Node, NodeConfig, Progress};
 use ledger_core::state::{Key, Store as _, StoreError, Trie, Value};
 use ledger_core::{
     Block, BlockError, Body, Chain, ChainSpec, ConfigError, ConnId, Header, Height, Refused,
@@ -136,6 +138,33 @@ fn a_resumed_node_takes_the_blocks_before_and_after_again() {
     }
     assert_eq!(again.node.tip(), driver.node.tip());
     assert_eq!(again.moves(), (9 - root.height.0 as usize, 0), "each block after the root once");
+}
+
+/// The id of a header does not cover its proof.
+#[test]
+fn a_waiting_header_with_a_forged_proof_does_not_keep_the_right_one_out() {
+    for forged_again in [false, true] {
+        let mut world = World::new();
+        let mut driver = Driver::new(node(20));
+        let parent = driver.blocks.grow(&mut world, 1, 1);
+        let child = driver.blocks.grow(&mut world, 1, 1);
+        let good = driver.blocks.0[&child].clone();
+        let (block, _) = Block::decode(&good).expect("a block");
+        let forged = Block::new(*block.header(), b"none", block.body()).expect("the same body");
+        let mut bad = vec![0; forged.encoded_len()];
+        forged.encode(&mut bad).expect("encoded_len suffices");
+        let orphan = Ok(Accepted::Orphan { id: child, parent });
+        assert_eq!(driver.node.handle_header(NOW, ConnId(66), &bad), orphan);
+        assert_eq!(driver.node.handle_header(NOW, PEER, &good), orphan);
+        if forged_again {
+            assert_eq!(driver.node.handle_header(NOW, ConnId(67), &bad), orphan);
+        }
+        driver.header(parent).expect("a good header");
+        assert_eq!(driver.node.tip(), world.chain.tip(), "nobody has to send it again");
+        let is_invalid =
+            |event: &&TestEvent| matches!(event, Event::Invalid { conn: ConnId(66), .. });
+        assert_eq!(driver.events.iter().filter(is_invalid).count(), 1);
+    }
 }
 
 /// Blocks of a chain with the same rules and accounts, and another name.
