@@ -7,10 +7,11 @@ use thiserror::Error;
 use crate::body_tree::BodyTree;
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
+use crate::groups::GroupHasher;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::Header;
 use crate::invariant::invariant;
-use crate::merkle::{GroupHasher, TreeHead};
+use crate::merkle::TreeHead;
 use crate::transaction::SignedTransaction;
 
 /// A block as it is stored and sent: header, proof, body.
@@ -254,12 +255,12 @@ impl<'a> Body<'a> {
     /// Returns size and RFC 6962 root of the tree of transactions. A leaf covers a transaction with its signatures.
     #[must_use]
     pub fn head(&self) -> TreeHead {
-        self.head_by(None)
+        self.head_by(GroupHasher::NONE)
     }
 
-    pub(crate) fn head_by(&self, hasher: GroupHasher<'_>) -> TreeHead {
+    pub(crate) fn head_by(&self, mut hasher: GroupHasher<'_>) -> TreeHead {
         let mut tree = BodyTree::new();
-        let pushed = tree.push_transactions(self.bytes, self.size, hasher);
+        let pushed = hasher.push_transactions(&mut tree, self.bytes, self.size);
         invariant!(pushed == Ok(&[]), "the bytes were decoded when the body was made");
         TreeHead { size: u64::from(self.size), root: tree.root() }
     }

@@ -2,7 +2,7 @@
 
 use crate::error::DecodeError;
 use crate::hash::Hash;
-use crate::merkle::{BODY_DEPTH, GroupHasher, HashPairs, MerkleTree, Peaks};
+use crate::merkle::{BODY_DEPTH, HashPairs, MerkleTree, Peaks};
 use crate::transaction::SignedTransaction;
 
 /// The number of transactions that are hashed together. A subtree of them takes three groups of pairs that fill the lanes of
@@ -14,20 +14,7 @@ pub(crate) type BodyTree = Peaks<BODY_DEPTH>;
 
 impl BodyTree {
     /// Adds the next `count` transactions from the front of `bytes` and returns the rest.
-    #[inline(never)] // the groups do not stand on the stack of another function
-    pub(crate) fn push_transactions<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        count: u32,
-        hasher: GroupHasher<'_>,
-    ) -> Result<&'b [u8], DecodeError> {
-        match hasher {
-            Some(hasher) => self.push_in_groups(bytes, count, hasher),
-            None => self.push_one_by_one(bytes, count),
-        }
-    }
-
-    fn push_one_by_one<'b>(
+    pub(crate) fn push_one_by_one<'b>(
         &mut self,
         bytes: &'b [u8],
         count: u32,
@@ -41,8 +28,9 @@ impl BodyTree {
         Ok(rest)
     }
 
-    #[inline(never)]
-    fn push_in_groups<'b>(
+    /// Does the same with groups of transactions.
+    #[inline(never)] // the groups do not stand on the stack of another function
+    pub(crate) fn push_in_groups<'b>(
         &mut self,
         bytes: &'b [u8],
         count: u32,

@@ -4,10 +4,10 @@ use crate::body_tree::BodyTree;
 use crate::branch::BlockError;
 use crate::engine::Refused;
 use crate::error::DecodeError;
+use crate::groups::GroupHasher;
 use crate::hash::GenesisId;
 use crate::header::{Header, Height};
 use crate::ledger::{Context, Ledger};
-use crate::merkle::GroupHasher;
 use crate::policy::Account;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key};
@@ -141,10 +141,10 @@ fn close(target: &mut Target<'_>, rules: &Rules, meta: &mut Meta) -> Result<(), 
 pub(crate) fn check_body<E>(
     header: &Header,
     body: &[u8],
-    hasher: GroupHasher<'_>,
+    mut hasher: GroupHasher<'_>,
 ) -> Result<(), Refused<BlockError<E>>> {
     let mut tree = BodyTree::new();
-    let rest = tree.push_transactions(body, header.body_size, hasher)?;
+    let rest = hasher.push_transactions(&mut tree, body, header.body_size)?;
     if !rest.is_empty() {
         return Err(DecodeError::TrailingBytes(rest.len()).into());
     }

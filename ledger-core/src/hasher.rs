@@ -1,7 +1,8 @@
 //! Storage together with a hasher.
 
 use crate::chain::{ChainParts, ChainStorage};
-use crate::merkle::{GroupHasher, HashPairs};
+use crate::groups::GroupHasher;
+use crate::merkle::HashPairs;
 use crate::node::{NodeParts, NodePartsRef, NodeStorage};
 use crate::state::Slot;
 
@@ -47,7 +48,7 @@ impl<S: ChainStorage, H: HashPairs> ChainStorage for WithHasher<S, H> {
     }
 
     fn parts_and_hasher(&mut self) -> (ChainParts<'_>, GroupHasher<'_>) {
-        (self.storage.parts(), Some(&mut self.hasher))
+        (self.storage.parts(), GroupHasher::new(&mut self.hasher))
     }
 }
 
@@ -61,6 +62,6 @@ impl<S: NodeStorage, H: HashPairs> NodeStorage for WithHasher<S, H> {
     }
 
     fn parts_and_hasher(&mut self) -> (NodeParts<'_>, GroupHasher<'_>) {
-        (self.storage.parts(), Some(&mut self.hasher))
+        (self.storage.parts(), GroupHasher::new(&mut self.hasher))
     }
 }

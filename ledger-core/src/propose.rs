@@ -7,7 +7,6 @@ use crate::execute::{Execution, Target};
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header, Height};
 use crate::ledger::Ledger;
-use crate::merkle::reborrow;
 use crate::policy::Account;
 use crate::spec::Rules;
 use crate::state::{Journal, Store as _, TrieMut};
@@ -42,7 +41,7 @@ impl Proposal<'_> {
             height,
             parent: branch.tip.id,
             body_size: self.body.len(),
-            body_root: self.body.head_by(reborrow(&mut trie.hasher)).root,
+            body_root: self.body.head_by(trie.hasher.reborrow()).root,
             state,
             history,
             time: self.now,

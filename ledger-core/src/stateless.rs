@@ -5,6 +5,7 @@ use crate::branch::{BlockError, Branch};
 use crate::engine::{Engine, Refused, Tip};
 use crate::error::{ConfigError, DecodeError};
 use crate::execute::{Target, check_body, execute};
+use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::ledger::Ledger;
 use crate::merkle::MerkleTree;
@@ -93,7 +94,7 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         }
         let (SealedHeader { header, proof }, body) = SealedHeader::decode(block)?;
         let weight = self.branch.check(&header, proof, now, || self.history.root())?;
-        check_body(&header, body, None)?;
+        check_body(&header, body, GroupHasher::NONE)?;
         let genesis = self.branch.genesis;
         let mut store = Witness::new(self.branch.tip.state, witness);
         let mut target = Target { store: &mut store, journal: None };

@@ -1,7 +1,7 @@
 //! The memory of a chain.
 
 use crate::error::ConfigError;
-use crate::merkle::HashPairs;
+use crate::groups::GroupHasher;
 use crate::spec::Rules;
 use crate::state::{JournalSlot, Slot};
 
@@ -12,10 +12,9 @@ pub trait ChainStorage {
     /// Returns the entries.
     fn entries(&self) -> &[Slot];
 
-    /// Borrows all regions, and the hasher for groups of messages. [`WithHasher`](crate::WithHasher) has one; without one,
-    /// messages are hashed one after the other.
-    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, Option<&mut dyn HashPairs>) {
-        (self.parts(), None)
+    /// Borrows all regions, and the hasher.
+    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, GroupHasher<'_>) {
+        (self.parts(), GroupHasher::NONE)
     }
 }
 
@@ -72,7 +71,7 @@ impl<S: ChainStorage + ?Sized> ChainStorage for &mut S {
         (**self).entries()
     }
 
-    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, Option<&mut dyn HashPairs>) {
+    fn parts_and_hasher(&mut self) -> (ChainParts<'_>, GroupHasher<'_>) {
         (**self).parts_and_hasher()
     }
 }

@@ -117,13 +117,18 @@ impl<S: AsRef<[LevelSlot]> + AsMut<[LevelSlot]>> Issuer<S> {
     ///
     /// # Errors
     ///
-    /// [`TileError::Read`] if a tile is missing.
+    /// [`TileError::Read`] if a tile is missing; [`TileError::Full`] if `levels` are too few for the tree.
     pub fn resume<R: ReadTile>(
         levels: S,
         size: u64,
         reader: &mut R,
     ) -> Result<Self, TileError<R::Error>> {
         let mut log = Self { size, ..Self::new(levels) };
+        let capacity = log.levels.as_ref().len();
+        let shift = u32::try_from(capacity).unwrap_or(u32::MAX).saturating_mul(8);
+        if size.checked_shr(shift).unwrap_or(0) > 0 {
+            return Err(TileError::Full { capacity });
+        }
         for (level, slot) in log.levels.as_mut().iter_mut().enumerate() {
             let shift = u32::try_from(level).unwrap_or(u32::MAX).saturating_mul(8);
             let nodes = size.checked_shr(shift).unwrap_or(0);

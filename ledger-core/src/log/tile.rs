@@ -67,6 +67,12 @@ pub enum TileError<E> {
         /// The reader's error.
         error: E,
     },
+    /// The tree has more levels than there are slots.
+    #[error("the tree has more than {capacity} levels")]
+    Full {
+        /// The number of slots.
+        capacity: usize,
+    },
 }
 
 /// Reads tiles: from files, from a cache, or over HTTP.

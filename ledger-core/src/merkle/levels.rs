@@ -64,17 +64,6 @@ pub trait HashPairs {
     }
 }
 
-/// A hasher for groups of messages, if there is one.
-pub(crate) type GroupHasher<'a> = Option<&'a mut dyn HashPairs>;
-
-/// Borrows a hasher for a shorter time.
-pub(crate) fn reborrow<'a>(hasher: &'a mut GroupHasher<'_>) -> GroupHasher<'a> {
-    match hasher {
-        Some(hasher) => Some(&mut **hasher),
-        None => None,
-    }
-}
-
 /// Hashes one message after the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to choose")]

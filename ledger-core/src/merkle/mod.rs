@@ -14,7 +14,6 @@ mod subtree;
 pub use crate::hash::TwoBlocks;
 pub use error::ProofError;
 pub use head::TreeHead;
-pub(crate) use levels::{GroupHasher, reborrow};
 pub use levels::{HashPairs, OneByOne, root_by_levels};
 pub use multiproof::{Multiproof, prove_multiple};
 pub(crate) use node::node;

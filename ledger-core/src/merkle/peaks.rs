@@ -57,7 +57,8 @@ impl<const N: usize> Peaks<N> {
         let mut rest = leaves;
         while let Some(largest) = rest.len().checked_ilog2() {
             let levels = self.count.trailing_zeros().min(largest);
-            let (subtree, after) = rest.split_at_mut(1_usize.wrapping_shl(levels));
+            let len = 1_usize.wrapping_shl(levels);
+            let Some((subtree, after)) = rest.split_at_mut_checked(len) else { return };
             for level in 0..levels {
                 let len = subtree.len().wrapping_shr(level);
                 hasher.hash_pairs(subtree.get_mut(..len).unwrap_or_default());

@@ -16,10 +16,11 @@ use crate::branch::{BlockError, Branch, HeaderBranch};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::execute::Execution;
+use crate::groups::GroupHasher;
 use crate::hash::BlockId;
 use crate::header::Header;
 use crate::ledger::Ledger;
-use crate::merkle::{GroupHasher, MerkleTree, reborrow};
+use crate::merkle::MerkleTree;
 use crate::propose::Proposal;
 use crate::spec::Rules;
 use crate::state::{Journal, TrieMut, TrieRoot};
@@ -242,7 +243,7 @@ impl<E: Engine> InnerMut<'_, E> {
         &mut self,
         f: impl FnOnce(&mut TrieMut<'_>, &mut Journal<'_>) -> T,
     ) -> T {
-        let hasher = reborrow(&mut self.hasher);
+        let hasher = self.hasher.reborrow();
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let result = f(&mut trie, &mut journal);
@@ -256,7 +257,7 @@ impl<E: Engine> InnerMut<'_, E> {
         proposal: &Proposal<'_>,
     ) -> Result<Header, Refused<BlockError<E::Error>>> {
         self.make_room();
-        let hasher = reborrow(&mut self.hasher);
+        let hasher = self.hasher.reborrow();
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let rules = &self.inner.rules;

@@ -17,7 +17,6 @@ use crate::error::ConfigError;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::reborrow;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -75,7 +74,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
     ) -> Result<Self, ResumeError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (mut parts, mut hasher) = storage.parts_and_hasher();
-        let block_0 = Start::block_0(spec, &config, genesis, &mut parts, reborrow(&mut hasher))?;
+        let block_0 = Start::block_0(spec, &config, genesis, &mut parts, hasher.reborrow())?;
         let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut parts, hasher)?;
         let inner = Inner::new(spec.rules, config, engine, &start);
         Ok(Self { inner, ledger, storage })

@@ -58,6 +58,13 @@ impl OrphanSlot {
     const fn is_free(&self) -> bool {
         self.len == 0
     }
+
+    /// Returns whether it is this header with this proof. The id does not cover the proof: a header with a forged one must
+    /// not keep the right one out.
+    fn is_same(&self, id: &BlockId, sealed: &SealedHeader<'_>) -> bool {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        self.id == *id && bytes.len() == sealed.encoded_len() && bytes.ends_with(sealed.proof)
+    }
 }
 
 impl Orphan {
@@ -120,7 +127,7 @@ impl<'a> Orphans<'a> {
         expires: Duration,
     ) -> bool {
         let table = OrphansRef(self.0);
-        if table.used().any(|(_, slot)| slot.id == id) {
+        if table.used().any(|(_, slot)| slot.is_same(&id, sealed)) {
             return true;
         }
         let arrival = table.used().map(|(_, slot)| slot.arrival).max().unwrap_or(0);

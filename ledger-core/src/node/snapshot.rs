@@ -10,9 +10,10 @@ use crate::codec::Reader;
 use crate::domain;
 use crate::engine::{Engine, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
+use crate::groups::GroupHasher;
 use crate::hash::{BlockId, Hash};
 use crate::header::Header;
-use crate::merkle::{GroupHasher, MerkleTree, reborrow};
+use crate::merkle::MerkleTree;
 use crate::spec::Rules;
 use crate::state::{Entries, Key, Store as _, TrieMut, TrieRef, TrieRoot, Value};
 use crate::times::Times;
@@ -157,7 +158,7 @@ pub(super) fn resume<'s>(
     }
     front.check()?;
     let mut trie = TrieRoot::clear(parts.entries);
-    let hasher = reborrow(&mut hasher);
+    let hasher = hasher.reborrow();
     let mut entries = TrieMut { root: &mut trie, slots: parts.entries, hasher };
     let state = fill_entries(reader, rules, &mut entries)?;
     let Front { header, weight, times, peaks } = front;

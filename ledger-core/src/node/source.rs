@@ -4,6 +4,7 @@ use super::snapshot::{Front, ResumeError, fill_entries};
 use crate::codec::Reader;
 use crate::engine::Weight;
 use crate::error::{BufferTooSmall, ConfigError};
+use crate::groups::GroupHasher;
 use crate::hash::{BlockId, GenesisId};
 use crate::header::Header;
 use crate::spec::Rules;
@@ -47,7 +48,8 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
         let front = Front::read(&mut reader)?;
         front.check()?;
         let mut trie = TrieRoot::clear(slots.as_mut());
-        let mut state = TrieMut { root: &mut trie, slots: slots.as_mut(), hasher: None };
+        let mut state =
+            TrieMut { root: &mut trie, slots: slots.as_mut(), hasher: GroupHasher::NONE };
         let found = fill_entries(reader, rules, &mut state)?;
         let header = front.header;
         let expected = header.state;
@@ -113,7 +115,8 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
         if let Some(place) = out.first_chunk_mut() {
             *place = count.to_be_bytes();
         }
-        let mut state = TrieMut { root: &mut self.trie, slots: self.slots.as_mut(), hasher: None };
+        let mut state =
+            TrieMut { root: &mut self.trie, slots: self.slots.as_mut(), hasher: GroupHasher::NONE };
         let proof = state.prove(&last, out.get_mut(len..).unwrap_or_default())?;
         Ok(Some(len.saturating_add(proof.as_bytes().len())))
     }

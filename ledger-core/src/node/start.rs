@@ -9,9 +9,9 @@ use crate::chain::check_capacity;
 use crate::engine::{Tip, Weight};
 use crate::error::ConfigError;
 use crate::execute::allocate;
+use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Header, Height};
-use crate::merkle::{GroupHasher, reborrow};
 use crate::spec::ChainSpec;
 use crate::state::{JournalSlot, Store as _, TrieMut, TrieRoot};
 use crate::times::Times;
@@ -41,7 +41,7 @@ impl Start<'_> {
     ) -> Result<Self, ConfigError> {
         check_parts(spec, config, parts)?;
         let (tree, mut trie) = clear(config.seed, parts);
-        let hasher = reborrow(&mut hasher);
+        let hasher = hasher.reborrow();
         let mut state = TrieMut { root: &mut trie, slots: parts.entries, hasher };
         allocate(spec, &mut state)?;
         let tip = Tip {

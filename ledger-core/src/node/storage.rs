@@ -7,7 +7,7 @@ use alloc::{vec, vec::Vec};
 use super::config::NodeConfig;
 use super::orphans::OrphanSlot;
 use super::slot::HeaderSlot;
-use crate::merkle::HashPairs;
+use crate::groups::GroupHasher;
 #[cfg(feature = "alloc")]
 use crate::spec::Rules;
 use crate::state::{JournalSlot, Slot};
@@ -21,10 +21,9 @@ pub trait NodeStorage {
     /// Borrows all regions, shared.
     fn parts_ref(&self) -> NodePartsRef<'_>;
 
-    /// Borrows all regions, and the hasher for groups of messages. [`WithHasher`](crate::WithHasher) has one; without one,
-    /// messages are hashed one after the other.
-    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, Option<&mut dyn HashPairs>) {
-        (self.parts(), None)
+    /// Borrows all regions, and the hasher.
+    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, GroupHasher<'_>) {
+        (self.parts(), GroupHasher::NONE)
     }
 }
 
@@ -94,7 +93,7 @@ impl<S: NodeStorage + ?Sized> NodeStorage for &mut S {
         (**self).parts_ref()
     }
 
-    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, Option<&mut dyn HashPairs>) {
+    fn parts_and_hasher(&mut self) -> (NodeParts<'_>, GroupHasher<'_>) {
         (**self).parts_and_hasher()
     }
 }

@@ -12,7 +12,6 @@ use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::error::DecodeError;
 use crate::execute::{ExecuteError, Execution, Target, check_state};
-use crate::merkle::reborrow;
 use crate::state::{Effects, Journal, Store as _, TrieMut};
 
 /// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
@@ -175,7 +174,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let bytes = bytes.get(hashing.offset..).unwrap_or_default();
         let left = header.body_size.saturating_sub(hashing.count);
         let count = left.min(budget.saturating_mul(HASHED_PER_UNIT));
-        let rest = hashed.push_transactions(bytes, count, reborrow(&mut self.hasher))?;
+        let rest = self.hasher.push_transactions(hashed, bytes, count)?;
         if count < left {
             hashing.count = hashing.count.saturating_add(count);
             hashing.offset = block.len.saturating_sub(rest.len());
@@ -252,7 +251,7 @@ impl<E: Engine> InnerMut<'_, E> {
             return Ok(None);
         };
         let body = self.parts.block.get(block.body..block.len).unwrap_or_default();
-        let hasher = reborrow(&mut self.hasher);
+        let hasher = self.hasher.reborrow();
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
@@ -286,7 +285,7 @@ impl<E: Engine> InnerMut<'_, E> {
             return Ok(Effects::NONE);
         };
         let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
-        let hasher = reborrow(&mut self.hasher);
+        let hasher = self.hasher.reborrow();
         let mut trie = TrieMut { root: &mut self.inner.trie, slots: self.parts.entries, hasher };
         let mut journal = Journal::new(self.parts.journal, self.inner.journal_len);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };

@@ -19,6 +19,7 @@ pub use entry::{Key, Value};
 pub use journal::JournalSlot;
 pub(crate) use journal::{Journal, WriteLog};
 pub use proof::{MapProof, MapProofError};
+pub(crate) use rehash::{rehash_one_by_one, rehash_with};
 pub use slot::Slot;
 pub(crate) use slot::{Entries, TrieRef, TrieRoot};
 pub use store::{Store, StoreError};

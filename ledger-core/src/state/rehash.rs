@@ -36,7 +36,7 @@ struct Place {
 
 /// Hashes what has changed in groups, and returns the root.
 #[inline(never)] // the groups stand on the stack of no other function
-pub(super) fn rehash_with(
+pub(crate) fn rehash_with(
     root: &mut TrieRoot,
     slots: &mut [Slot],
     hasher: &mut dyn HashPairs,
@@ -48,7 +48,7 @@ pub(super) fn rehash_with(
 
 /// Hashes what has changed one after the other, and returns the root.
 #[inline(never)]
-pub(super) fn rehash_one_by_one(root: &mut TrieRoot, slots: &mut [Slot]) -> Hash {
+pub(crate) fn rehash_one_by_one(root: &mut TrieRoot, slots: &mut [Slot]) -> Hash {
     let mut messages = [[[0; 64]; 2]; SMALL_GROUP];
     let mut hashes = [Hash::ZERO; SMALL_GROUP];
     let hasher = &mut OneByOne;

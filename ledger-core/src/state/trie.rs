@@ -3,12 +3,13 @@
 use super::entry::{Key, Value};
 use super::proof::{MapProof, Step};
 use super::regions::{release, take};
-use super::rehash::{rehash_one_by_one, rehash_with};
+use super::rehash::rehash_with;
 use super::slot::{Inner, Kind, Leaf, Link, Node, Slot, TrieRef, TrieRoot};
 use super::store::{Store, StoreError};
 use crate::error::BufferTooSmall;
+use crate::groups::GroupHasher;
 use crate::hash::Hash;
-use crate::merkle::{GroupHasher, HashPairs};
+use crate::merkle::HashPairs;
 
 /// A map from keys to values over a region of slots, with a root that proves each entry and each absence.
 ///
@@ -72,7 +73,7 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Trie<S> {
     }
 
     pub(super) fn as_mut(&mut self) -> TrieMut<'_> {
-        TrieMut { root: &mut self.root, slots: self.slots.as_mut(), hasher: None }
+        TrieMut { root: &mut self.root, slots: self.slots.as_mut(), hasher: GroupHasher::NONE }
     }
 }
 
@@ -161,10 +162,7 @@ impl Store for TrieMut<'_> {
     }
 
     fn root(&mut self) -> Hash {
-        match &mut self.hasher {
-            Some(hasher) => rehash_with(self.root, self.slots, *hasher),
-            None => rehash_one_by_one(self.root, self.slots),
-        }
+        self.hasher.root(self.root, self.slots)
     }
 }
 
