@@ -155,9 +155,11 @@ impl<S: ServentStorage> Servent<S> {
     ) -> Result<(), NotConnected> {
         let index = self.find(conn)?;
         self.advance_clock(now);
-        if let Some(conn) = self.core().conn(index) {
+        let mut core = self.core();
+        if let Some(conn) = core.conn(index) {
             conn.dismiss(code);
         }
+        core.note(index);
         Ok(())
     }
 
@@ -255,5 +257,6 @@ impl Core<'_> {
 
     pub(super) fn dismiss_all(&mut self, code: ByeCode) {
         self.conns.iter_mut().filter_map(ConnSlot::live_mut).for_each(|conn| conn.dismiss(code));
+        self.note_all();
     }
 }

@@ -19,6 +19,7 @@ mod pongs;
 mod query_slot;
 mod query_words;
 mod quota;
+mod ready;
 mod room;
 mod settings;
 mod state;

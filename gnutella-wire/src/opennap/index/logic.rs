@@ -33,6 +33,7 @@ impl Core<'_> {
         if is_online {
             user.pinged = false;
             user.ping_due = false;
+            self.unlist(at);
             self.rearm(at);
         }
         let reply = match message {
@@ -148,6 +149,7 @@ impl Core<'_> {
         let is = |kept: &&mut Option<Watched>| kept.is_some_and(|kept| is_same(&kept.nick, nick));
         let Watched { entry, .. } = hotlist.iter_mut().find(is)?.take()?;
         self.remove_user_entry(entry);
+        self.unlist(at);
         None
     }
 

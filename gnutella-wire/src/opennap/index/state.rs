@@ -135,6 +135,13 @@ impl Core<'_> {
         }
     }
 
+    /// Takes a user from the list of those with something to be sent, if there is nothing more.
+    pub(super) fn unlist(&mut self, at: u32) {
+        if self.user(at).is_none_or(|user| user.due().is_none()) {
+            self.state.replies.remove(self.users, at);
+        }
+    }
+
     /// Inserts an entry of a user, for which there is always a slot.
     pub(super) fn insert_user_entry(&mut self, hash: u32, at: u32) -> u32 {
         self.state.reserved = self.state.reserved.saturating_sub(1);

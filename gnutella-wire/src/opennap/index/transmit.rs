@@ -20,7 +20,7 @@ const SHARE: u32 = 8_192;
 
 /// What is to be sent to a user next: the replies in its queue, then what its state owes it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Due {
+pub(super) enum Due {
     Reply(Reply),
     Ping,
     /// An answer of a sharer, by the place of the file among those that the user wants.
@@ -37,12 +37,10 @@ impl Core<'_> {
         &mut self,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        while let Some(user) = slot(self.users, self.state.replies.head()) {
-            let at = self.state.replies.head();
-            if let Some(due) = user.user.as_ref().and_then(User::due) {
-                return self.send_reply(at, due, buf);
-            }
-            self.state.replies.remove(self.users, at); // what was due to it is so no more
+        let at = self.state.replies.head();
+        let user = slot(self.users, at).and_then(|slot| slot.user.as_ref());
+        if let Some(due) = user.and_then(User::due) {
+            return self.send_reply(at, due, buf);
         }
         let at = self.state.lists.head();
         if at != NONE {
@@ -242,7 +240,7 @@ impl Core<'_> {
 
 impl User {
     /// Returns what is to be sent to it next.
-    fn due(&self) -> Option<Due> {
+    pub(super) fn due(&self) -> Option<Due> {
         if let Some(reply) = self.replies.first() {
             return Some(Due::Reply(reply));
         }
