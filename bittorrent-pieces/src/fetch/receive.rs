@@ -122,7 +122,12 @@ impl Core {
         let Extended { id, body } = Extended::decode(payload)?;
         let Some(slot) = live(slots, conn) else { return Ok(None) };
         match id {
-            extended::HANDSHAKE => slot.extended_handshake(&ExtendedHandshake::decode(body)?),
+            extended::HANDSHAKE => {
+                slot.extended_handshake(&ExtendedHandshake::decode(body)?);
+                let serves = slot.id != 0;
+                // It has switched the extension off: what it was asked for is asked of another.
+                self.source.take_if(|source| source.conn == conn && !serves);
+            }
             METADATA => {
                 let metadata = Metadata::decode(body)?;
                 self.metadata(slots, buffer, conn, metadata);

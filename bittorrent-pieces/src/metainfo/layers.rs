@@ -6,15 +6,15 @@ use crate::index::{count, slot};
 use crate::merkle::{MerkleHash, PieceLayer, pad_hash, piece_height, slice_root};
 
 /// The number of entries whose place is remembered.
-const MARKS: usize = 896;
+const MARKS: usize = 224;
 
 /// The length of a root in bytes.
 const ROOT: usize = 32;
 /// The maximum number of layers that are out of order.
 const UNSORTED: usize = 1_000;
 
-/// Finds the layers of many files: it remembers the places of 896 entries, so that a search begins near the
-/// entry that it is for. It takes 3.6 KB.
+/// Finds the layers of many files: it remembers the places of 224 entries, so that a search begins near the
+/// entry that it is for. It takes 0.9 KB.
 #[derive(Debug, Clone)]
 pub(super) struct LayerIndex<'a> {
     layers: Value<'a>,
@@ -109,7 +109,7 @@ impl<'a> LayerCheck<'a> {
     }
 
     /// Checks that each layer belongs to a file.
-    pub(super) fn end(self) -> Result<(), MetainfoError> {
+    pub(super) fn end(&self) -> Result<(), MetainfoError> {
         if self.index.count > self.long { Err(MetainfoError::Layer) } else { Ok(()) }
     }
 }

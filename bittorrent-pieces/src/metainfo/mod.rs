@@ -147,8 +147,8 @@ impl<'a> Metainfo<'a> {
         let mut total = 0;
         if v2.is_some() {
             let layers = layers.unwrap_or(Value::EMPTY_DICT);
-            let check = LayerCheck::new(layers, short, layerless)?;
-            total = tree::check_tree(fields.required_tree()?, short, check)?;
+            let mut check = LayerCheck::new(layers, short, layerless)?;
+            total = tree::check_tree(fields.required_tree()?, short, &mut check)?;
         }
         if v1 {
             total = file::check_content(&fields)?;

@@ -139,7 +139,7 @@ impl<'a> Iterator for Walk<'a> {
 pub(super) fn check_tree(
     tree: Value<'_>,
     piece_len: u32,
-    mut layers: LayerCheck<'_>,
+    layers: &mut LayerCheck<'_>,
 ) -> Result<u64, MetainfoError> {
     let mut walk = Walk::new(tree);
     let mut total = 0_u64;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::event::Transmit;
-use super::inner::{Cause, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
+use super::inner::{Cause, Core, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
 use super::items;
 use crate::bencode::WriteError;
 use crate::compact::{CompactPeers, Family};
@@ -49,6 +49,48 @@ struct Outgoing<'a> {
     method: Method<'a>,
 }
 
+impl Core {
+    /// Writes a query and waits for its response.
+    fn send(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        buf: &mut [u8],
+    ) -> Result<Transmit, BufferTooSmall> {
+        let mut rng = self.rng;
+        let transaction = self.unused_transaction(&mut rng);
+        let bytes = transaction.to_be_bytes();
+        let query = Query::new(self.config.id, outgoing.method);
+        let message = Message {
+            version: Some(VERSION),
+            read_only: self.config.read_only,
+            ..Message::new(&bytes, Body::Query(query))
+        };
+        let len = write(&message, buf)?;
+        self.rng = rng;
+        let pending = Pending {
+            transaction,
+            to: outgoing.to,
+            known: outgoing.known,
+            cause: outgoing.cause,
+            tries: outgoing.tries,
+            deadline: self.now.checked_add(self.config.patience),
+        };
+        let _ = self.queries.push(pending); // there is room
+        Ok(Transmit { to: outgoing.to.addr, len })
+    }
+
+    fn unused_transaction(&self, rng: &mut Rng) -> u16 {
+        loop {
+            let [a, b, ..] = rng.next_u64().to_be_bytes();
+            let transaction = u16::from_be_bytes([a, b]);
+            let mut queries = self.queries.iter();
+            if transaction != 0 && queries.all(|query| query.transaction != transaction) {
+                return transaction;
+            }
+        }
+    }
+}
+
 impl View<'_> {
     pub(super) fn transmit(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         if let Some(reply) = self.core.replies.front() {
@@ -86,8 +128,8 @@ impl View<'_> {
         let target = lookup.target;
         let purpose = lookup.purpose;
         let token = token.get(..len).unwrap_or_default();
-        let stored = stored::find(self.items, now, target).copied();
-        let (cause, method) = match (&purpose, &stored) {
+        let stored = stored::find(self.items, now, target);
+        let (cause, method) = match (&purpose, stored) {
             (Purpose::Put { cas, salt }, Some(stored)) => {
                 let Item { value, signed } = stored.item(salt.as_bytes());
                 (Cause::Put(number), Method::Put(Put { token, value, signed, cas: *cas }))
@@ -99,7 +141,7 @@ impl View<'_> {
             }
             _ => return Ok(None), // nothing is announced
         };
-        let sent = self.send(&Outgoing { to, known: true, cause, tries: 0, method }, buf)?;
+        let sent = self.core.send(&Outgoing { to, known: true, cause, tries: 0, method }, buf)?;
         if let Some(lookup) = self.lookup(number) {
             lookup.announced(to.addr);
         }
@@ -122,6 +164,7 @@ impl View<'_> {
         };
         let known = self.routes.iter().any(|slot| slot.contact() == Some(to));
         let sent = self
+            .core
             .send(&Outgoing { to, known, cause: Cause::Lookup(number), tries: 0, method }, buf)?;
         if let Some(lookup) = self.lookup(number) {
             lookup.queried(to.addr);
@@ -136,7 +179,7 @@ impl View<'_> {
         let Some(to) = due else { return Ok(None) };
         let outgoing =
             Outgoing { to, known: true, cause: Cause::Own, tries: 0, method: Method::Ping };
-        let sent = self.send(&outgoing, buf)?;
+        let sent = self.core.send(&outgoing, buf)?;
         self.table(|table| table.pinged(to.id));
         Ok(Some(sent))
     }
@@ -156,49 +199,9 @@ impl View<'_> {
             tries: ping.tries.saturating_add(1),
             method: Method::Ping,
         };
-        let sent = self.send(&outgoing, buf)?;
+        let sent = self.core.send(&outgoing, buf)?;
         self.core.pings.retain(|other| *other != ping);
         Ok(Some(sent))
-    }
-
-    /// Writes a query and waits for its response.
-    fn send(
-        &mut self,
-        outgoing: &Outgoing<'_>,
-        buf: &mut [u8],
-    ) -> Result<Transmit, BufferTooSmall> {
-        let mut rng = self.core.rng;
-        let transaction = self.unused_transaction(&mut rng);
-        let bytes = transaction.to_be_bytes();
-        let query = Query::new(self.core.config.id, outgoing.method);
-        let message = Message {
-            version: Some(VERSION),
-            read_only: self.core.config.read_only,
-            ..Message::new(&bytes, Body::Query(query))
-        };
-        let len = write(&message, buf)?;
-        self.core.rng = rng;
-        let pending = Pending {
-            transaction,
-            to: outgoing.to,
-            known: outgoing.known,
-            cause: outgoing.cause,
-            tries: outgoing.tries,
-            deadline: self.core.now.checked_add(self.core.config.patience),
-        };
-        let _ = self.core.queries.push(pending); // there is room
-        Ok(Transmit { to: outgoing.to.addr, len })
-    }
-
-    fn unused_transaction(&self, rng: &mut Rng) -> u16 {
-        loop {
-            let [a, b, ..] = rng.next_u64().to_be_bytes();
-            let transaction = u16::from_be_bytes([a, b]);
-            let mut queries = self.core.queries.iter();
-            if transaction != 0 && queries.all(|query| query.transaction != transaction) {
-                return transaction;
-            }
-        }
     }
 
     /// Writes a reply of at most its maximum length.
@@ -329,7 +332,7 @@ impl View<'_> {
         let most = (budget / 2).checked_div(stride).unwrap_or(0);
         let stored = peers::of_torrent(self.peers, self.core.now, torrent);
         let wanted = stored.filter(|peer| !(noseed && peer.seed)).map(|peer| peer.addr);
-        let mut drawn = peers::sample::<_, { 3 * VALUES }>(wanted, most.saturating_mul(3), rng);
+        let mut drawn = peers::sample::<_, { 2 * VALUES }>(wanted, most.saturating_mul(2), rng);
         let chosen = peers::spread::<VALUES>(&mut drawn, most, rng);
         let mut len = 0_usize;
         for addr in &chosen {
