@@ -54,7 +54,7 @@ fn saves_in_any_order_connect_what_is_saved_from_the_root_on() {
         let mut saved = [false; 5];
         for at in order {
             driver.node.handle_saved(NOW, &ids[at]);
-            driver.node.handle_saved(NOW, &Default::default()); // nobody asked for that one
+            driver.node.handle_saved(NOW, &ledger_core::BlockId::default()); // nobody asked for that one
             saved[at] = true;
             let connected = saved.iter().take_while(|saved| **saved).count();
             assert_eq!(driver.node.tip().height, Height(connected as u64), "{order:?}, {at}");
@@ -328,7 +328,7 @@ fn a_node_with_the_least_room_follows_its_chain() {
             Node::new(&spec(3).spec(), config, Checksum, ledgers(), regions(less));
         assert!(made.is_err());
     }
-    let nothing: Regions = Default::default();
+    let nothing = Regions::default();
     assert!(
         Node::new(&spec(3).spec(), NodeConfig::new(1, 1), Checksum, ledgers(), nothing).is_err()
     );

@@ -52,7 +52,7 @@ pub(super) fn check_hybrid(
 ) -> Result<(), MetainfoError> {
     let tree = fields.required_tree()?;
     let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
-    let old = Files::new(name, info, fields.files);
+    let old = Files::new(name, info, fields.files.map(|files| files.value));
     let old = old.filter(|file| !file.is_padding() && !file.is_empty());
     for old in old {
         let same = new.next().is_some_and(|new| {

@@ -141,8 +141,8 @@ impl<'a> Files<'a> {
         Self { name, list: &[], single: false, tree: walk, offset: 0 }
     }
 
-    pub(super) fn new(name: &'a [u8], info: Value<'a>, list: Option<FileList<'a>>) -> Self {
-        let files = list.map(|list| list.value.as_raw().strip_prefix(b"l").unwrap_or_default());
+    pub(super) fn new(name: &'a [u8], info: Value<'a>, list: Option<Value<'a>>) -> Self {
+        let files = list.map(|list| list.as_raw().strip_prefix(b"l").unwrap_or_default());
         let single = files.is_none();
         Self { name, list: files.unwrap_or(info.as_raw()), single, tree: None, offset: 0 }
     }

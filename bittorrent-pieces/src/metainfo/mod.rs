@@ -47,7 +47,10 @@ pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 pub struct Metainfo<'a> {
     top: Value<'a>,
     info: Value<'a>,
-    fields: InfoFields<'a>,
+    tree: Option<Value<'a>>,  // the files of v2
+    files: Option<Value<'a>>, // the list of files of v1
+    has_length: bool,         // v1, of a single file
+    has_pieces: bool,         // v1
     info_hash: InfoHash,
     v2: Option<InfoHashV2>,
     geometry: Geometry<'static>,
@@ -177,7 +180,19 @@ impl<'a> Metainfo<'a> {
             Some(v2) => v2.truncated(),
             None => InfoHash(PieceHasher::digest(info.as_raw())),
         };
-        Ok(Self { top, info, fields, info_hash, v2, geometry, hashes, name })
+        Ok(Self {
+            top,
+            info,
+            tree: fields.tree,
+            files: fields.files.map(|files| files.value),
+            has_length: fields.length.is_some(),
+            has_pieces: fields.pieces.is_some(),
+            info_hash,
+            v2,
+            geometry,
+            hashes,
+            name,
+        })
     }
 
     /// Returns the name of the torrent in handshakes, at trackers and in the DHT: the SHA-1 of the info
@@ -224,16 +239,14 @@ impl<'a> Metainfo<'a> {
     /// Returns whether there is one file, and no folder around it.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        self.v2_tree().map_or_else(
-            || self.fields.length.is_some(),
-            |tree| tree::single(tree, self.name).is_some(),
-        )
+        self.v2_tree()
+            .map_or_else(|| self.has_length, |tree| tree::single(tree, self.name).is_some())
     }
 
     /// Returns the `pieces root` of a v2 or hybrid torrent of a single file; `None` if it is empty.
     #[must_use]
     pub fn root(&self) -> Option<MerkleHash> {
-        tree::single(self.fields.tree?, self.name)?.root()
+        tree::single(self.tree?, self.name)?.root()
     }
 
     /// Returns the files of a v2 or hybrid torrent that are not empty, each with its piece layer if it is
@@ -244,7 +257,7 @@ impl<'a> Metainfo<'a> {
     /// layers one behind the other by [`PieceHashes::v2`].
     #[must_use]
     pub fn v2_files(&self) -> V2Files<'a> {
-        let tree = self.fields.tree.filter(|_| self.v2.is_some());
+        let tree = self.tree.filter(|_| self.v2.is_some());
         V2Files {
             walk: tree.map(tree::Walk::new),
             layers: self.top.find(b"piece layers").map(LayerIndex::new),
@@ -258,13 +271,13 @@ impl<'a> Metainfo<'a> {
     pub fn files(&self) -> Files<'a> {
         match self.v2_tree() {
             Some(tree) => Files::of_tree(self.name, tree, self.geometry.full_piece_len()),
-            None => Files::new(self.name, self.info, self.fields.files),
+            None => Files::new(self.name, self.info, self.files),
         }
     }
 
     /// Returns the tree of a torrent that has no pieces of v1.
     fn v2_tree(&self) -> Option<Value<'a>> {
-        self.fields.tree.filter(|_| self.fields.pieces.is_none())
+        self.tree.filter(|_| !self.has_pieces)
     }
 
     /// Returns the parts of the files in which `len` bytes at `offset` of the content lie.

@@ -180,9 +180,9 @@ mod tests {
             probes += 1;
             mtu.sent_probe(Duration::ZERO, probes, payload);
             if first {
-                mtu.lost(Duration::ZERO)
+                mtu.lost(Duration::ZERO);
             } else {
-                mtu.acked(Duration::ZERO, probes)
+                mtu.acked(Duration::ZERO, probes);
             }
             first = !first;
         }
