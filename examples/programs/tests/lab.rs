@@ -42,7 +42,7 @@ fn half_of_a_ring_fails_and_it_heals_the_same_each_time() {
 #[test]
 fn lists_that_are_too_short_do_not_survive() {
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab-short");
-    let words = ["--nodes", "150", "--successors", "2", "--kill", "80", "--seconds", "30", "--out"];
+    let words = ["--nodes", "150", "--successors", "2", "--kill", "90", "--seconds", "30", "--out"];
     let done = lab(&[&words[..], &[out.to_str().expect("a name")]].concat());
     let said = text(&done.stdout);
     assert!(!done.status.success() && said.contains("A longer list survives more"), "{said}");
