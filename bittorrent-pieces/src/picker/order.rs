@@ -1,8 +1,11 @@
 //! Which missing piece comes next.
 
+use core::iter::Chain;
+use core::ops::Range;
+
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::policy::PRIORITIES;
-use super::rarest::RarestSlot;
+use super::rarest::{FEW_WORDS, RarestSlot};
 use super::{Order, PeerPieces, Selection, State, Weights};
 use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
@@ -15,6 +18,11 @@ pub(crate) const EXTENT: u32 = 4 << 20;
 const ENOUGH: usize = 16_384;
 /// The number of extents that are remembered.
 pub(super) const EXTENTS: usize = 5;
+
+/// A peer with candidates in more words than these is worth a look at the list.
+const WORTH_A_LIST: u8 = 4;
+/// Words in the order in which a walk looks at them.
+type Words = Chain<Range<usize>, Range<usize>>;
 
 /// A set of priorities, a bit for each.
 pub(super) struct Classes(u8);
@@ -59,7 +67,46 @@ impl State {
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
     ) -> Option<PieceIndex> {
-        self.refresh_rarest(pieces, list);
+        let few = if self.words() <= FEW_WORDS { self.few_words(pieces, theirs) } else { None };
+        let (words, floor) = if let Some(few) = few {
+            (few.chain(0..0), 0)
+        } else {
+            self.refresh_rarest(pieces, list);
+            let listed = self.listed(pieces, list, theirs);
+            if listed.is_some() {
+                return listed;
+            }
+            (self.all_words(), self.rarest_list.floor())
+        };
+        self.walk(pieces, theirs, words, floor)
+    }
+
+    /// Returns the words from the first to the last with candidates of the peer, if there are so few that a walk over them
+    /// is shorter than a look at the list.
+    fn few_words(&self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<Range<usize>> {
+        let mut few = 0..0;
+        let mut found = 0_u8;
+        for (word, entry) in pieces.iter().enumerate().take(self.words()) {
+            if theirs.word(word) & entry.wanted == 0 {
+                continue;
+            }
+            if found == WORTH_A_LIST {
+                return None;
+            }
+            let start = if found == 0 { word } else { few.start };
+            few = start..word.saturating_add(1);
+            found = found.saturating_add(1);
+        }
+        Some(few)
+    }
+
+    /// A candidate of the list that is rarest among those of the peer.
+    fn listed(
+        &mut self,
+        pieces: &[PieceSlot],
+        list: &mut [RarestSlot],
+        theirs: &PeerPieces<'_>,
+    ) -> Option<PieceIndex> {
         let mut at = 0;
         while let Some(entry) = self.rarest_list.entries(list).get(at).copied() {
             if entry.key > self.rarest_list.floor() {
@@ -82,19 +129,25 @@ impl State {
             }
             self.rarest_list.rise(list, at, key);
         }
-        self.walk(pieces, theirs)
+        None
     }
 
-    /// Looks through all candidates of the peer, from a random word on, until one has the key below
-    /// which there can be none, or enough were seen.
-    fn walk(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
+    /// Looks through all candidates of the peer in these words, until one has the key `floor`, below which there can be
+    /// none, or enough were seen.
+    fn walk(
+        &mut self,
+        pieces: &[PieceSlot],
+        theirs: &PeerPieces<'_>,
+        words: Words,
+        floor: u32,
+    ) -> Option<PieceIndex> {
         let mut best = None;
         let mut best_key = u32::MAX;
         let mut ties = 0_u32;
         let mut limits = [Some(u32::MAX); PRIORITIES];
         let mut looked = 0_u32;
         let mut seen = 0_usize;
-        'words: for word in self.all_words() {
+        'words: for word in words {
             if seen >= ENOUGH && best.is_some() {
                 break;
             }
@@ -118,7 +171,7 @@ impl State {
                     best_key = self.key_of(priority, least);
                     best = Some((word, lanes));
                     ties = lanes.count_ones();
-                    if best_key <= self.rarest_list.floor() {
+                    if best_key <= floor {
                         break 'words;
                     }
                     limits = self.limits(best_key);
@@ -267,7 +320,7 @@ impl State {
     }
 
     /// All words, from a random one on.
-    pub(super) fn all_words(&mut self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn all_words(&mut self) -> Words {
         let words = self.words();
         let start = slot(self.draw(count(words)));
         (start..words).chain(0..start)

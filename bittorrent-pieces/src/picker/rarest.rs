@@ -10,6 +10,10 @@ use crate::index::{count, slot};
 const SLICE: usize = 4096;
 /// The number of pieces that are compared as fast as a list is read. Among 1,000 a list saves five sixths of a pick.
 const FEW: u32 = 512;
+/// The words of a torrent in which a walk is so short that only many of them pay for the list.
+pub(super) const FEW_WORDS: usize = 16;
+/// How many walks over all of these words take as long as to make the list, with a margin.
+const FEW_PATIENCE: usize = 64;
 /// The list is made.
 const COMPLETE: u32 = u32::MAX;
 
@@ -162,12 +166,20 @@ impl RarestList {
 }
 
 impl State {
-    /// Sorts the list if needed, or rebuilds it if walks have paid for that.
+    /// Sorts the list if needed, or rebuilds it if walks have paid for that. Among few words it is emptied instead of sorted.
     pub(super) fn refresh_rarest(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
-        let patience = if self.words() > SLICE { 8 } else { 1 };
+        let few = self.words() <= FEW_WORDS;
+        let patience = match self.words() {
+            _ if few => FEW_PATIENCE,
+            words if words > SLICE => 8,
+            _ => 1,
+        };
         let paid = slot(self.rarest_list.debt) > self.words().saturating_mul(patience);
         if paid || !self.rarest_list.is_complete() {
             self.continue_rebuild(pieces, list);
+        } else if self.rarest_list.unsorted && few {
+            let debt = self.rarest_list.debt;
+            self.rarest_list = RarestList { debt, ..RarestList::new() };
         } else if self.rarest_list.unsorted {
             let mut front = self.rarest_list;
             front.retain(list, |entry| {
