@@ -416,11 +416,4 @@ impl<'a> Transactions<'a> {
             self.set_state(at, State::Known { relay: false });
         }
     }
-
-    /// Forgets a transaction.
-    pub(super) fn remove(&mut self, id: &TxId) {
-        if let Some(at) = self.as_ref().find(id) {
-            self.free(at);
-        }
-    }
 }
