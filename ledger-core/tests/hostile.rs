@@ -20,12 +20,12 @@ use ledger_core::mempool::{
 use ledger_core::node::{Accepted, Event, HeaderFollower, Node, NodeConfig, Progress};
 use ledger_core::state::{Key, Store as _, StoreError, Trie, Value};
 use ledger_core::{
-    Block, BlockError, Body, Chain, ChainSpec, ConfigError, ConnId, Header, Height, Refused,
-    ReplayError, SignedTransaction, Slot, StatelessChain,
+    Block, BlockError, BlockId, Body, Chain, ChainSpec, ConfigError, ConnId, Header, Height,
+    Refused, ReplayError, SignedTransaction, Slot, StatelessChain,
 };
 
 /// A driver that knows the headers of `len` blocks and has executed them, but saved none.
-fn unsaved(len: u64) -> (Driver, Vec<ledger_core::BlockId>) {
+fn unsaved(len: u64) -> (Driver, Vec<BlockId>) {
     let mut world = World::new();
     let mut driver = Driver::new(node(20));
     let ids: Vec<_> = (0..len).map(|n| driver.blocks.grow(&mut world, n + 1, 1)).collect();
@@ -54,15 +54,13 @@ fn saves_in_any_order_connect_what_is_saved_from_the_root_on() {
         let mut saved = [false; 5];
         for at in order {
             driver.node.handle_saved(NOW, &ids[at]);
-            driver.node.handle_saved(NOW, &ledger_core::BlockId::default()); // nobody asked for that one
+            driver.node.handle_saved(NOW, &BlockId::default()); // nobody asked for that one
             saved[at] = true;
             let connected = saved.iter().take_while(|saved| **saved).count();
             assert_eq!(driver.node.tip().height, Height(connected as u64), "{order:?}, {at}");
         }
-        let (connected, disconnected) = {
-            driver.run();
-            driver.moves()
-        };
+        driver.run();
+        let (connected, disconnected) = driver.moves();
         assert_eq!(disconnected, 0);
         assert_eq!(connected as u64, driver.node.tip().height.0);
     }

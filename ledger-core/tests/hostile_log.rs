@@ -123,7 +123,7 @@ fn an_issuer_without_levels_and_one_that_is_full_refuse() {
     assert_eq!(none.append(leaf(0)), Err(IssueError::Full { capacity: 0 }));
     assert_eq!(none.head(), TreeHead::EMPTY);
     let mut one = Issuer::new(levels(1));
-    let taken = (0..1_000).take_while(|n| one.append(leaf(*n)).is_ok()).count();
+    let taken = (0..1000).take_while(|n| one.append(leaf(*n)).is_ok()).count();
     assert_eq!(taken, 255, "fewer than 256");
     assert_eq!(one.head(), head(255));
     one.handle_saved(Tile { level: 9, index: 0, width: 1 });

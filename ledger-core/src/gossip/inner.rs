@@ -210,7 +210,7 @@ impl InnerMut<'_> {
                 }
             }
             TransactionVerdict::Invalid => {
-                self.transactions().remove(id);
+                self.transactions().rejected(id, at, now);
                 if let Some(peer) = at.and_then(|at| self.peers_mut().get_mut(at)) {
                     peer.penalize(now, MAX_PENALTY, CloseReason::Invalid);
                 }

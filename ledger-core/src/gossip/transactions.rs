@@ -353,15 +353,30 @@ impl<'a> Transactions<'a> {
 
     /// A peer does not deliver a transaction: the next one that has it is asked.
     pub(super) fn give_up_on(&mut self, at: usize, peer: usize, now: Duration) {
-        let slot = *self.as_ref().get(at);
-        let known_by = slot.known_by & !bit(peer);
+        self.change(at, |slot| slot.known_by &= !bit(peer));
+        self.ask_next(at, now);
+    }
+
+    /// Plans to ask the next peer that has a transaction, or forgets it.
+    fn ask_next(&mut self, at: usize, now: Duration) {
+        let known_by = self.as_ref().get(at).known_by;
         let next = usize::try_from(known_by.trailing_zeros()).unwrap_or(usize::MAX);
         if known_by == 0 {
             self.free(at);
             return;
         }
-        self.change(at, |slot| slot.known_by = known_by);
         self.set_state(at, State::Wanted { from: next, at: now });
+    }
+
+    /// What was delivered was forged: the next peer that has the transaction is asked. The id does not cover the signatures.
+    pub(super) fn rejected(&mut self, id: &TxId, peer: Option<usize>, now: Duration) {
+        let Some(at) = self.as_ref().find(id) else { return };
+        let is_relayed = self.as_ref().get(at).state == State::Known { relay: true };
+        match peer {
+            _ if is_relayed => {}
+            Some(peer) => self.give_up_on(at, peer, now),
+            None => self.ask_next(at, now),
+        }
     }
 
     /// Forgets a peer whose slot is freed.
@@ -399,13 +414,6 @@ impl<'a> Transactions<'a> {
     pub(super) fn confirmed(&mut self, id: &TxId) {
         if let Some(at) = self.as_ref().find(id) {
             self.set_state(at, State::Known { relay: false });
-        }
-    }
-
-    /// Forgets a transaction.
-    pub(super) fn remove(&mut self, id: &TxId) {
-        if let Some(at) = self.as_ref().find(id) {
-            self.free(at);
         }
     }
 }

@@ -4,9 +4,11 @@ use core::time::Duration;
 
 use ledger_core::gossip::{
     BlockVerdict, CloseReason, Event, FRAME_LEN, Gossip, GossipConfig, Hello, Message, NotFound,
-    Status,
+    Status, TransactionVerdict, TxIds,
 };
-use ledger_core::{BlockId, ConfigError, ConnId, Full, GenesisId, Height};
+use ledger_core::{
+    Action, BlockId, ConfigError, ConnId, Full, GenesisId, Height, KeyPair, Transaction,
+};
 
 use crate::host::TestGossip;
 use ledger_core::gossip::{BlockRequest, GossipSlots, PeerSlot, TransactionSlot};
@@ -248,6 +250,50 @@ fn what_nobody_asked_for_is_dropped_and_punished_in_the_end() {
         }
     }
     assert_eq!(reports, [(20, closed(1, CloseReason::Unsolicited))]);
+}
+
+/// The id of a transaction does not cover its signatures.
+#[test]
+fn a_forged_transaction_does_not_keep_the_right_one_out() {
+    let key = KeyPair::from_secret(&[1; 32]);
+    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
+    let mut buf = [0; Transaction::MAX_LEN];
+    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
+    let id = signed.id(&GenesisId::default());
+    let mut forged = signed.as_bytes().to_vec();
+    *forged.last_mut().expect("not empty") ^= 1;
+    for closes_first in [false, true] {
+        let mut gossip = gossip(4);
+        hello(&mut gossip, 1, 0);
+        hello(&mut gossip, 2, 0);
+        sent(&mut gossip);
+        for conn in [1, 2] {
+            let ids = [*id.as_bytes()];
+            say(&mut gossip, NOW, conn, &Message::HaveTransactions(TxIds::new(&ids)));
+        }
+        let asked = sent(&mut gossip);
+        assert!(matches!(&asked[..], [(1, _)]), "{asked:?}");
+        say(&mut gossip, NOW, 1, &Message::Transaction(&forged));
+        if closes_first {
+            gossip.handle_closed(NOW, ConnId(1));
+        }
+        gossip.handle_transaction_checked(NOW, ConnId(1), &id, TransactionVerdict::Invalid);
+        let asked = sent(&mut gossip);
+        assert!(matches!(&asked[..], [(2, _)]), "{asked:?}");
+        let mut out = vec![0; 1000];
+        let len = Message::Transaction(signed.as_bytes()).encode(&mut out).expect("it fits");
+        let received = gossip.handle_bytes(NOW, ConnId(2), &out[..len]).expect("connected");
+        assert_eq!(received.outcome, Some(Message::Transaction(signed.as_bytes())));
+        gossip.handle_transaction_checked(NOW, ConnId(2), &id, TransactionVerdict::Accepted);
+        // A late verdict on the forged one does not take the good one back.
+        gossip.handle_transaction_checked(NOW, ConnId(1), &id, TransactionVerdict::Invalid);
+        say(&mut gossip, NOW, 2, &Message::Transaction(signed.as_bytes()));
+        hello(&mut gossip, 3, 0);
+        let announced = sent(&mut gossip);
+        let is_news =
+            |(conn, text): &(u32, String)| *conn == 3 && text.starts_with("HAVE_TRANSACTIONS");
+        assert!(announced.iter().any(is_news), "{announced:?}");
+    }
 }
 
 #[test]
