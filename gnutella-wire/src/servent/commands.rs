@@ -155,11 +155,9 @@ impl<S: ServentStorage> Servent<S> {
     ) -> Result<(), NotConnected> {
         let index = self.find(conn)?;
         self.advance_clock(now);
-        let mut core = self.core();
-        if let Some(conn) = core.conn(index) {
+        if let Some(conn) = self.core().conn(index) {
             conn.dismiss(code);
         }
-        core.note(index);
         Ok(())
     }
 
@@ -257,6 +255,5 @@ impl Core<'_> {
 
     pub(super) fn dismiss_all(&mut self, code: ByeCode) {
         self.conns.iter_mut().filter_map(ConnSlot::live_mut).for_each(|conn| conn.dismiss(code));
-        self.note_all();
     }
 }

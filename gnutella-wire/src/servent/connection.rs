@@ -7,7 +7,6 @@ use super::event::{CloseReason, Event};
 use super::neighbour::Neighbour;
 use super::penalties::Faults;
 use super::quota::Quota;
-use super::ready::Noted;
 use super::table_out::TableOut;
 use crate::id::Guid;
 use crate::machine::{ConnId, after, earliest};
@@ -65,8 +64,6 @@ pub(super) struct Connection {
 
     pub(super) status_due: Option<StatusDue>,
     pub(super) stop_due: Option<Guid>,
-
-    pub(super) noted: Noted, // of what is due
 }
 
 /// A connection about to end.
@@ -127,12 +124,13 @@ impl ConnSlot {
         self.conn = Place::Taken(conn);
     }
 
-    /// Removes a connection that has no more to send, and returns it with the report of why.
-    pub(super) fn take_event(&mut self) -> Option<(Connection, Event)> {
+    /// Removes a connection that has no more to send, and reports why.
+    pub(super) fn take_event(&mut self) -> Option<Event> {
         let conn = self.conn.as_ref()?;
         let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
         let event = Event::Closed { conn: conn.id, reason };
-        Some((self.conn.take()?, event))
+        self.conn = Place::Empty;
+        Some(event)
     }
 }
 
@@ -162,7 +160,6 @@ impl Connection {
             table_out: None,
             status_due: None,
             stop_due: None,
-            noted: Noted::default(),
         }
     }
 
@@ -227,21 +224,7 @@ pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
 
 /// Finds the slot of a connection by the caller's name.
 pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
-    probe(conns, id, |slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
-}
-
-/// Finds a slot for a connection.
-pub(super) fn find_free(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
-    probe(conns, id, |slot| slot.conn.is_empty())
-}
-
-/// Looks through the slots from the one that the name points to. A new connection takes the first free slot from there,
-/// so that one whose caller numbers its sockets is found at once.
-fn probe(conns: &[ConnSlot], id: ConnId, is: impl Fn(&ConnSlot) -> bool) -> Option<usize> {
-    let first = index_of(RouteSource(id.0), conns.len())?;
-    let (before, from) = conns.split_at_checked(first)?;
-    let found = from.iter().position(&is).and_then(|at| at.checked_add(first));
-    found.or_else(|| before.iter().position(is))
+    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
 }
 
 /// Counts the leaves, or the others.

@@ -7,6 +7,7 @@ use super::Servent;
 use super::connection::{ConnSlot, Connection, find};
 use super::event::Event;
 use super::neighbour::Neighbour;
+use super::state::Core;
 use super::storage::ServentStorage;
 use super::timers::Timer;
 use super::types::Handled;
@@ -72,12 +73,7 @@ impl<S: ServentStorage> Servent<S> {
     ) -> Result<Received<Handled<'b>>, NotConnected> {
         let index = self.find(conn)?;
         self.advance_clock(now);
-        let mut core = self.core();
-        let received = core.handle_bytes(index, bytes);
-        if received.is_some() {
-            core.note(index);
-        }
-        Ok(received.unwrap_or(Received::WAIT))
+        Ok(self.core().handle_bytes(index, bytes).unwrap_or(Received::WAIT))
     }
 
     /// Removes a closed connection with all routes through it. Unknown connections are ignored.
@@ -118,11 +114,10 @@ impl<S: ServentStorage> Servent<S> {
     ) -> Result<(), NotConnected> {
         let index = self.find(conn)?;
         self.advance_clock(now);
-        let mut core = self.core();
-        if let Some(conn) = core.conns.get_mut(index).and_then(ConnSlot::live_mut) {
-            conn.set_backlog(bytes, &core.state.config);
+        let Core { state, conns, .. } = self.core();
+        if let Some(conn) = conns.get_mut(index).and_then(ConnSlot::live_mut) {
+            conn.set_backlog(bytes, &state.config);
         }
-        core.note(index);
         Ok(())
     }
 

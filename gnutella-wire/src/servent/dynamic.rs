@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::config::{Config, Role, horizon};
-use super::connection::{ConnSlot, OWN, StatusDue, index_of};
+use super::connection::{ConnSlot, OWN, StatusDue};
 use super::query_slot::{Ask, Next, Pending, Plan, QuerySlot};
 use super::state::Core;
 use crate::id::Guid;
@@ -129,7 +129,6 @@ impl Core<'_> {
         for conn in conns.filter(|conn| role == Role::Leaf && conn.neighbour.vendor_messages) {
             conn.stop_due = Some(guid);
         }
-        self.note_all();
         true
     }
 
@@ -199,12 +198,10 @@ impl Core<'_> {
         plan.asked = plan.asked.saturating_add(1);
         plan.reached = plan.reached.saturating_add(horizon(ask.degree, ask.header.ttl));
         if guided && plan.asked.checked_rem(STATUS_EVERY) == Some(0) {
-            let Some(index) = index_of(from, self.conns.len()) else { return };
-            let leaf = self.conns.get_mut(index).filter(|slot| slot.source() == from);
+            let leaf = self.conns.iter_mut().find(|slot| slot.source() == from);
             let leaf = leaf.and_then(ConnSlot::live_mut).filter(|l| l.neighbour.vendor_messages);
             if let Some(leaf) = leaf {
                 leaf.status_due = Some(StatusDue::Ask(guid));
-                self.note(index);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The lifecycle of connections: how they begin and end, and where new ones come from.
 
-use super::connection::{ConnSlot, Connection};
+use super::connection::{ConnSlot, Connection, count_conns};
 use super::event::Event;
 use super::state::Core;
 
@@ -18,52 +18,42 @@ impl Core<'_> {
             slot.open(index, len, conn);
         }
         self.send_table(index);
-        self.note_new(index);
     }
 
     /// Ends a connection that the other side, or the network, has ended.
     pub(super) fn closed(&mut self, index: usize) {
         let Some(slot) = self.conns.get_mut(index) else { return };
-        let Some(conn) = slot.conn.take() else { return };
-        self.ended(index, &conn);
+        let leaf = slot.conn.take().is_some_and(|conn| conn.is_leaf());
+        if leaf {
+            self.table_changed();
+        }
     }
 
     /// Pings silent neighbours, and gives up those that stay silent.
     pub(super) fn silence_timeout(&mut self) {
         let now = self.state.now;
-        if self.state.ready.silence().is_none_or(|at| at > now) {
-            return;
-        }
         for conn in self.conns.iter_mut().filter_map(|slot| slot.conn.as_mut()) {
             conn.handle_timeout(now, &self.state.config);
         }
-        self.find_silence();
-        self.note_all();
     }
 
     /// Reports a closed connection.
     pub(super) fn poll_closed(&mut self) -> Option<Event> {
-        if !self.state.ready.has_ended() {
-            return None;
-        }
-        let mut slots = self.conns.iter_mut().enumerate();
-        let (index, (conn, event)) =
-            slots.find_map(|(index, slot)| Some((index, slot.take_event()?)))?;
-        self.ended(index, &conn);
-        Some(event)
-    }
-
-    fn ended(&mut self, index: usize, conn: &Connection) {
-        self.note_removed(index, conn);
-        if conn.is_leaf() {
+        let mut slots = self.conns.iter_mut();
+        let (event, leaf) = slots.find_map(|slot| {
+            let leaf = slot.conn.as_ref().is_some_and(Connection::is_leaf);
+            Some((slot.take_event()?, leaf))
+        })?;
+        if leaf {
             self.table_changed();
         }
+        Some(event)
     }
 
     /// Requests another peer, if there are too few.
     #[cfg_attr(target_os = "none", inline(never))] // smaller on a device than within its caller
     pub(super) fn poll_dial(&mut self) -> Option<Event> {
-        let peers = self.state.ready.peers().saturating_add(self.hosts.dialling());
+        let peers = count_conns(self.conns, false).saturating_add(self.hosts.dialling());
         let seeks = !self.state.left && peers < self.state.config.target_peers;
         let conns = self.conns.iter().filter_map(ConnSlot::live);
         let is_open = |address| conns.clone().any(|conn| conn.neighbour.is_at(address));

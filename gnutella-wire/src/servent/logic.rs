@@ -44,14 +44,13 @@ impl Core<'_> {
         let conn = self.conns.get_mut(index)?.conn.as_mut()?;
         if conn.leaving.is_none() {
             if conn.skip > 0 {
-                let skipped = conn.skipped(bytes.len());
-                self.mark_alive(index);
-                return Some(Received::skip(skipped));
+                conn.mark_alive(self.state.now, config);
+                return Some(Received::skip(conn.skipped(bytes.len())));
             }
             match wire::split(bytes, config.limits) {
                 Ok((header, payload, rest)) => {
                     let consumed = bytes.len().saturating_sub(rest.len());
-                    self.mark_alive(index);
+                    conn.mark_alive(self.state.now, config);
                     let (message, forward) = self.handle_message(index, header, payload);
                     let handled = Handled { message, forward };
                     let any = message.is_some() || forward.is_some();
@@ -60,11 +59,10 @@ impl Core<'_> {
                 Err(DecodeError::Incomplete { .. }) => return None,
                 Err(DecodeError::TooLarge { len, .. }) if config.skips_oversized => {
                     count(&mut self.state.stats.refused);
+                    conn.mark_alive(self.state.now, config);
                     let header = u32::try_from(HEADER_LEN).unwrap_or(0);
                     conn.skip = len.saturating_add(header);
-                    let skipped = conn.skipped(bytes.len());
-                    self.mark_alive(index);
-                    return Some(Received::skip(skipped));
+                    return Some(Received::skip(conn.skipped(bytes.len())));
                 }
                 Err(DecodeError::TooLarge { .. }) => conn.dismiss(ByeCode::TOO_LARGE),
                 Err(_) => {

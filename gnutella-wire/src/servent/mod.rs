@@ -19,7 +19,6 @@ mod pongs;
 mod query_slot;
 mod query_words;
 mod quota;
-mod ready;
 mod room;
 mod settings;
 mod state;

@@ -45,7 +45,6 @@ impl Core<'_> {
                 conn.explore_due = true;
             }
         }
-        self.note_all();
     }
 
     pub(super) fn learn_pong(&mut self, index: usize, hops: u8, pong: &Pong<'_>) {

@@ -1,7 +1,7 @@
 //! The slots of a servent: cleared, and free ones.
 
 use super::config::{Config, Role};
-use super::connection::{ConnSlot, count_conns, find, find_free};
+use super::connection::{ConnSlot, count_conns, find};
 use super::query_slot::QuerySlot;
 use super::storage::{ServentParts, ServentPartsRef};
 use crate::hosts::HostSlot;
@@ -37,7 +37,7 @@ impl ServentPartsRef<'_> {
             return Err(ConnectError::InUse(conn));
         }
         let capacity = self.conns.len();
-        let free = find_free(self.conns, conn);
+        let free = self.conns.iter().position(|slot| slot.conn.is_empty());
         let free = free.filter(|_| self.has_room(config, neighbour));
         free.ok_or(ConnectError::Full { capacity })
     }

@@ -5,7 +5,6 @@ use core::time::Duration;
 use super::config::Config;
 use super::connection::{ALL_HOPS, ConnSlot};
 use super::query_slot::QuerySlot;
-use super::ready::Ready;
 use super::table_out::Following;
 use super::tables::Tables;
 use super::types::Stats;
@@ -28,7 +27,6 @@ pub(super) struct State {
     pub(super) table_following: Option<Following>, // after the last message of a table
     pub(super) tables_due: Option<Duration>, // when tables are to be sent
     pub(super) hops_wanted: u8,            // neighbours are to send queries with fewer hops
-    pub(super) ready: Ready,               // what the connections have due
     pub(super) busy: bool,
     pub(super) left: bool, // looks for no peers
 }
@@ -58,7 +56,6 @@ impl State {
             table_following: None,
             tables_due: None,
             hops_wanted: ALL_HOPS,
-            ready: Ready::NONE,
             busy: false,
             left: false,
             config,

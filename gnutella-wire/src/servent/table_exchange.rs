@@ -34,13 +34,11 @@ impl Core<'_> {
     /// Handles entries of a compressed patch that the application has inflated.
     pub(super) fn handle_patch_entries(&mut self, index: usize, entries: &[u8]) {
         self.continue_patch(index, Some(entries));
-        self.note(index);
     }
 
     /// Handles the end of the entries of a message.
     pub(super) fn handle_patch_end(&mut self, index: usize) {
         let complete = self.continue_patch(index, None);
-        self.note(index);
         if complete && self.state.config.role == Role::Ultrapeer {
             self.table_changed();
         }
@@ -62,10 +60,7 @@ impl Core<'_> {
         }
         let mut rest = patch.data;
         while let Some(conn) = self.conns.get_mut(index).and_then(ConnSlot::live_mut) {
-            let Ok(piece) = inflater.inflate(rest) else {
-                conn.dismiss(ByeCode::QRP);
-                return self.note(index);
-            };
+            let Ok(piece) = inflater.inflate(rest) else { return conn.dismiss(ByeCode::QRP) };
             if piece.bytes.is_empty() {
                 return self.handle_patch_end(index);
             }
@@ -134,7 +129,6 @@ impl Core<'_> {
                 conn.table_out = Some(TableOut::begin(is_update, conn.neighbour.deflate));
             }
         }
-        self.note_all();
     }
 
     /// Begins to send the table to a new neighbour. What changed since others were sent it follows as
@@ -178,7 +172,6 @@ impl Core<'_> {
         if *table_offered != 0 && self.tables.keep_sent(config.role) {
             *table_kept = *table_offered;
         }
-        self.note_all();
     }
 
     /// Writes the next message of the own table to a neighbour, and returns which follows.

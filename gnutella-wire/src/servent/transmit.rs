@@ -47,8 +47,8 @@ impl Core<'_> {
     ) -> Result<Option<Transmit>, BufferTooSmall> {
         let mut rng = self.state.rng;
         let fresh = fresh_guid(&mut rng);
-        let mut slots = self.state.ready.order(self.conns.len());
-        let due = slots.find_map(|at| Some((at, self.due(self.conns.get(at)?, fresh)?)));
+        let mut slots = self.conns.iter().enumerate();
+        let due = slots.find_map(|(at, slot)| Some((at, self.due(slot, fresh)?)));
         let Some((index, due)) = due else {
             return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
         };
@@ -65,10 +65,7 @@ impl Core<'_> {
             return Ok(None);
         };
         conn.mark_sent(due, next_piece.map(|following| following.next));
-        let conn = conn.id;
-        self.state.ready.at = index;
-        self.note(index);
-        Ok(Some(Transmit { conn, len }))
+        Ok(Some(Transmit { conn: conn.id, len }))
     }
 
     #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device

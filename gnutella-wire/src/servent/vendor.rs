@@ -81,11 +81,6 @@ impl Core<'_> {
         Some((fresh, Advice::HopsFlow(hops)))
     }
 
-    /// Returns whether a vendor message is due on a connection.
-    pub(super) fn has_advice(&self, slot: &ConnSlot) -> bool {
-        self.advice_due(slot, Guid([0; Guid::LEN])).is_some()
-    }
-
     /// How many hits there are for an own query, as far as it is remembered.
     fn own_hits(&self, guid: Guid) -> QueryStatus {
         let mut queries = self.queries.iter().filter_map(|slot| slot.0.as_ref());
