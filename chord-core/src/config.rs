@@ -46,7 +46,8 @@ pub struct Config {
     /// How long a lookup of the application may take, kept in tenths of a second, rounded up. One without an owner ends then, with
     /// [`LookupFailure::TimedOut`](crate::LookupFailure::TimedOut). [`Duration::MAX`], or 109 minutes, means as long as there are nodes to ask.
     /// Choose more than `tries` times `patience`, in which one silent node is found dead. A node that has lost all its
-    /// successors takes longer until it knows who comes next: a lookup of that place is worth another try.
+    /// successors names no owner for three stabilizations after it has found the next one, and a longer deadline than that lets
+    /// lookups wait for it: the default is three times the longest wait between two stabilizations, and a little more.
     /// [`Node::lookup_within`](crate::Node::lookup_within) sets it for one lookup.
     pub lookup_deadline: Duration,
     /// How the lookups of the application travel.
@@ -62,7 +63,7 @@ pub struct Config {
 
 impl Config {
     /// Stabilization every 5 s, calm or not, a finger every 10 s, five tries of 500 ms, owners
-    /// are asked for a sign of life, lookups end after 10 s at the latest, iterative lookups, no proximity, seed 0.
+    /// are asked for a sign of life, lookups end after 20 s at the latest, iterative lookups, no proximity, seed 0.
     pub const DEFAULT: Self = Self {
         stabilize: Duration::from_secs(5),
         stabilize_when_calm: Duration::ZERO,
@@ -70,7 +71,7 @@ impl Config {
         patience: Duration::from_millis(500),
         tries: 5,
         confirm: true,
-        lookup_deadline: Duration::from_secs(10),
+        lookup_deadline: Duration::from_secs(20),
         style: Style::Iterative,
         proximity: false,
         seed: 0,

@@ -37,6 +37,17 @@ impl Time {
         Self(self.0.saturating_add(nanos)).min(Self::LAST)
     }
 
+    /// Returns whether the clock has come to its end.
+    pub(crate) fn is_last(self) -> bool {
+        self >= Self::LAST
+    }
+
+    /// Returns the same, or never for the end of time and what lies beyond it.
+    pub(crate) fn after_if_ever(self, span: Span) -> Self {
+        let at = self.after(span);
+        if at < Self::LAST { at } else { Self::NEVER }
+    }
+
     /// Returns the milliseconds from `self` to `later`, `u16::MAX` for that and more.
     pub(crate) fn millis_to(self, later: Self) -> u16 {
         let millis = later.0.saturating_sub(self.0).checked_div(NANOS_PER_MILLI);

@@ -30,7 +30,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.last_lookup = self.core.last_lookup.checked_add(1).unwrap_or(1); // 0 is the node's own
         let id = LookupId(self.core.last_lookup);
         let mut lookup = Lookup::new(id, key, self.core.me);
-        lookup.set_until(self.core.now.after(within));
+        lookup.set_until(self.core.now.after_if_ever(within));
         lookup.set_confirm(self.core.settings.confirm);
         lookup.set_style(self.core.settings.style);
         if self.core.state.is_member() {

@@ -158,6 +158,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if let (Some(candidate), Some(list)) = (self.core.saved.take(), list) {
             let successor = self.table.successors.first().unwrap_or(self.core.me);
             if candidate.id.between(self.core.me.id, successor.id) {
+                if self.table.successors.first().is_none() && self.core.unverified.successor() > 0 {
+                    self.probe_from_afar();
+                }
                 self.table.successors.replace(self.core.me.address, candidate, list);
                 self.core.successor_answered = true;
                 self.core.known_to_successor = false;
@@ -258,7 +261,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// A step is finished: a stabilization that is due comes before another notification, so that
     /// no flood of these keeps the node from stabilizing.
     pub(super) fn settle(&mut self) {
-        if self.core.question.is_none() && self.core.is_due(self.core.stabilize_at) {
+        // At the end of time it is due at each call, and once in each is enough: others have to read this node, too.
+        let due = self.core.is_due(self.core.stabilize_at) && !self.core.now.is_last();
+        if self.core.question.is_none() && due {
             self.stabilize();
         }
         if self.core.question.is_none()

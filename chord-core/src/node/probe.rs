@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use super::data::{NodeMut, OwnLookup};
+use super::data::{NEXT_STEP, NodeMut, OwnLookup};
 use super::pending::Flag;
 use super::state::{Input, State};
 use crate::config::Settings;
@@ -115,10 +115,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.put_own(lookup);
     }
 
-    /// Returns the peer whose turn it is: a contact, or, every second time while the node has to find its successor, a finger.
+    /// Returns the peer whose turn it is: a contact. While the node has to find its successor, every second time the one that
+    /// it has found so far, or a finger.
     fn next_contact(&mut self) -> Option<Peer<I, A>> {
         self.core.probes = self.core.probes.wrapping_add(1);
         if self.is_recovering() && self.core.probes.is_multiple_of(2) {
+            if let Some(successor) = self.table.successors.first() {
+                return Some(successor);
+            }
             let turn = usize::from(self.core.probes / 2);
             let at = turn.checked_rem(self.table.fingers.len());
             if let Some(finger) = at.and_then(|at| self.table.fingers.iter().nth(at)) {
@@ -169,13 +173,24 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
+    /// A node whose successors have all failed has found another one, which may be far away: the lookup of a probe leads to the
+    /// nearest one faster than the way back from predecessor to predecessor.
+    pub(super) fn probe_from_afar(&mut self) {
+        self.core.probes |= 1; // the next one goes through the successor
+        self.core.probe_at = self.core.now.after_nanos(NEXT_STEP);
+    }
+
     /// Takes a node for the candidate of the next step if it lies before the successor. One that has not `answered`
-    /// is pinged first.
+    /// is pinged first. Where all successors have failed, one that has takes the place of a candidate farther away, whose
+    /// step then does not happen.
     pub(super) fn consider(&mut self, peer: Peer<I, A>, answered: bool) {
         let successor = self.table.successors.first().unwrap_or(self.core.me);
         let closer = peer.id.between(self.core.me.id, successor.id);
         let free = self.core.state == State::Idle && self.core.question.is_none();
-        if closer && free && peer.address != self.core.me.address {
+        let candidate = self.core.saved.filter(|_| self.core.state == State::Stabilizing);
+        let nearer = candidate.is_none_or(|it| peer.id.between(self.core.me.id, it.id));
+        let overtakes = answered && nearer && self.is_recovering() && self.is_reading();
+        if closer && (free || overtakes) && peer.address != self.core.me.address {
             self.core.state = self.core.state.after(Input::Closer);
             self.core.saved = Some(peer);
             if answered {

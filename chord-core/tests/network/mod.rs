@@ -37,6 +37,8 @@ pub(crate) struct Net {
     letters: u64,
     /// Datagrams lost, of a thousand.
     pub(crate) loss: u16,
+    /// Likewise, from one address to another.
+    pub(crate) loss_between: fn(u32, u32) -> u16,
     /// Whether a datagram from one address to another is lost for another reason.
     pub(crate) cut: fn(u32, u32) -> bool,
     /// Answers in the place of a node that lies.
@@ -61,6 +63,7 @@ impl Net {
             mail: BinaryHeap::new(),
             letters: 0,
             loss: 0,
+            loss_between: |_, _| 0,
             cut: open,
             liar: None,
             liars: vec![],
@@ -130,10 +133,11 @@ impl Net {
 
     pub(crate) fn send(&mut self, from: u32, to: u32, bytes: &[u8]) {
         self.sent += 1;
+        let loss = self.loss.max((self.loss_between)(from, to));
         let copies = 1 + u64::from(self.loss > 0 && self.rng.chance(10));
         for _ in 0..copies {
             let delay = Duration::from_millis(1 + self.rng.below(180));
-            if !self.rng.chance(self.loss) && !(self.cut)(from, to) {
+            if !self.rng.chance(loss) && !(self.cut)(from, to) {
                 self.letters += 1;
                 let letter = (self.now + delay, self.letters, from, to, bytes.to_vec());
                 self.mail.push(Reverse(letter));
@@ -247,7 +251,13 @@ impl Net {
                     && matches!(event, Event::LookupDone { lookup: of, owner: found, .. }
                         if *of == lookup && *found == owner)
             };
-            right += u32::from(self.events.iter().any(done));
+            let named = self.events.iter().any(done);
+            if !named {
+                let of_lookup = |(_, at, _): &&(Duration, u32, Event<Id, u32>)| *at == from;
+                let events: Vec<_> = self.events.iter().filter(of_lookup).collect();
+                println!("{key} belongs to {owner}, but {from} has {events:?}");
+            }
+            right += u32::from(named);
         }
         right
     }
