@@ -101,13 +101,11 @@ fn values_salts_and_numbers_have_limits() {
     assert!(Item::mutable(&long, max.signed().unwrap()).is_ok());
 }
 
-/// Sends a query from an address; returns the code of the error, or value, sequence number and token.
-fn ask(
-    node: &mut Node,
-    now: Duration,
-    from: SocketAddr,
-    method: Method<'_>,
-) -> Result<(Option<Vec<u8>>, Option<i64>, Vec<u8>), i64> {
+/// Value, sequence number and token.
+type Reply = (Option<Vec<u8>>, Option<i64>, Vec<u8>);
+
+/// Sends a query from an address; returns the reply, or the code of the error.
+fn ask(node: &mut Node, now: Duration, from: SocketAddr, method: Method<'_>) -> Result<Reply, i64> {
     let mut buf = [0; MAX_LEN];
     let query = Query::new(NodeId([3; 20]), method);
     // A long version makes the query long enough for a long answer: the address is not proved.
@@ -323,7 +321,7 @@ impl Net {
         self.found.clear();
         self.nodes.get_mut(&address(nth)).unwrap().find_item(self.now, name).unwrap();
         self.run(self.now + minutes(1));
-        std::mem::take(&mut self.found)
+        core::mem::take(&mut self.found)
     }
 }
 
