@@ -101,16 +101,11 @@ fn values_salts_and_numbers_have_limits() {
     assert!(Item::mutable(&long, max.signed().unwrap()).is_ok());
 }
 
-/// The value, the sequence number and the token of a response.
-type Answer = (Option<Vec<u8>>, Option<i64>, Vec<u8>);
+/// Value, sequence number and token.
+type Reply = (Option<Vec<u8>>, Option<i64>, Vec<u8>);
 
-/// Sends a query from an address; returns the code of the error if there is one.
-fn ask(
-    node: &mut Node,
-    now: Duration,
-    from: SocketAddr,
-    method: Method<'_>,
-) -> Result<Answer, i64> {
+/// Sends a query from an address; returns the reply, or the code of the error.
+fn ask(node: &mut Node, now: Duration, from: SocketAddr, method: Method<'_>) -> Result<Reply, i64> {
     let mut buf = [0; MAX_LEN];
     let query = Query::new(NodeId([3; 20]), method);
     // A long version makes the query long enough for a long answer: the address is not proved.
