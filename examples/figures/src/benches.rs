@@ -26,7 +26,8 @@ pub const ALL: [(&str, &str); 16] = [
 /// Runs a bench and returns what it prints, as a block of Markdown.
 pub fn run(root: &Path, package: &str, bench: &str) -> Result<String, String> {
     let mut command = Command::new("cargo");
-    command.args(["bench", "--quiet", "-p", package, "--bench", bench]).current_dir(root);
+    command.args(["bench", "--quiet", "--all-features", "-p", package, "--bench", bench]);
+    command.current_dir(root);
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("cargo does not start: {error}"))?;
     if !output.status.success() {

@@ -92,7 +92,7 @@ fn run(wanted: &[String], is_written: bool) -> Result<(), String> {
 fn measure(root: &Path, name: &str) -> Result<String, String> {
     let (command, table) = match name.split_once('/') {
         Some((package, bench)) => {
-            let command = format!("cargo bench -p {package} --bench {bench}");
+            let command = format!("cargo bench --all-features -p {package} --bench {bench}");
             (command, benches::run(root, package, bench)?)
         }
         None => {
