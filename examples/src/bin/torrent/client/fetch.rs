@@ -193,7 +193,7 @@ impl<'a> Fetch<'a> {
     /// Returns what was fetched, and what goes on. Upgraded connections end if version 1 is used.
     pub fn finish(mut self, net: &mut Net) -> (Fetched, Finder, Report) {
         let mut kept = Vec::new();
-        for (conn, (side, bytes)) in std::mem::take(&mut self.kept) {
+        for (conn, (side, bytes)) in core::mem::take(&mut self.kept) {
             let upgraded = self.machine.is_upgraded(conn);
             if upgraded && self.layer.is_none() {
                 self.finder.closed(net.now(), conn, Ending::NotNeeded);

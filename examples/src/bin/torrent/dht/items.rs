@@ -73,13 +73,12 @@ pub fn put(node: &mut Node, args: &Put) -> cli::Result {
         None => Item::immutable(value),
         Some(path) => {
             let secret = read_key(path)?;
-            let seq = match args.seq {
-                Some(seq) => seq,
-                None => {
-                    let probe = Item::sign(&secret, salt, 0, value);
-                    let probe = probe.map_err(|error| error.to_string())?;
-                    find(node, probe.name())?.seq.map_or(1, |seq| seq.saturating_add(1))
-                }
+            let seq = if let Some(seq) = args.seq {
+                seq
+            } else {
+                let probe = Item::sign(&secret, salt, 0, value);
+                let probe = probe.map_err(|error| error.to_string())?;
+                find(node, probe.name())?.seq.map_or(1, |seq| seq.saturating_add(1))
             };
             Item::sign(&secret, salt, seq, value)
         }
@@ -114,12 +113,11 @@ fn report(item: &Item<'_>, stored: usize, refused: Option<i64>) -> Exit {
 /// Runs `torrent dht get`.
 pub fn get(node: &mut Node, args: &Get) -> cli::Result {
     let name = unhex(&args.name).unwrap_or_default();
-    let name = match <[u8; 20]>::try_from(&name[..]) {
-        Ok(hash) => ItemName::Immutable(NodeId(hash)),
-        Err(_) => {
-            let key = name.try_into().map_err(|_| "40 or 64 hexadecimal digits are expected")?;
-            ItemName::Mutable { public_key: key, salt: args.salt.as_bytes() }
-        }
+    let name = if let Ok(hash) = <[u8; 20]>::try_from(&name[..]) {
+        ItemName::Immutable(NodeId(hash))
+    } else {
+        let key = name.try_into().map_err(|_| "40 or 64 hexadecimal digits are expected")?;
+        ItemName::Mutable { public_key: key, salt: args.salt.as_bytes() }
     };
     let Found { value, seq } = find(node, name)?;
     if let Some(seq) = seq {
@@ -152,7 +150,7 @@ fn find(node: &mut Node, name: ItemName<'_>) -> Result<Found, String> {
 fn text(value: &[u8]) -> String {
     let read = Value::from_bytes(value, Mode::Strict, Limits::DEFAULT).ok();
     let bytes = read.and_then(|value| value.as_bytes());
-    let plain = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let plain = bytes.and_then(|bytes| core::str::from_utf8(bytes).ok());
     let printable = |text: &&str| !text.contains(|c: char| c.is_control() && c != '\n');
     match plain.filter(printable) {
         Some(plain) => plain.to_owned(),
