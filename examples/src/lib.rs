@@ -1,10 +1,8 @@
 //! The library that the programs share. The binary `tour` is the place to begin; the others are in the package `programs`.
 //!
-//!
 //! | module | use |
 //! |---|---|
 //! | [`tcp`], [`udp`] | drivers: the loop around a stream machine, and around a datagram machine |
-//! | [`dht`] | a node of the DHT over [`udp`] |
 //! | [`storage`] | files that are replaced as a whole |
 //! | [`cli`], [`progress`], [`interrupt`] | arguments, exit codes and errors; progress; signals |
 //! | [`chart`], [`svg`] | charts |
@@ -18,7 +16,6 @@
 
 pub mod chart;
 pub mod cli;
-pub mod dht;
 pub mod interrupt;
 pub mod overtake;
 pub mod progress;

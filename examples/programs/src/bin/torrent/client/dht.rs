@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use crate::dht::node::{Node, NodeEvent};
 use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::peer_book::PeerSource;
-use examples::dht::{Node, NodeEvent};
 use examples::warning;
 
 use super::args::Share;

@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::fs;
 use std::time::Instant;
 
+use crate::dht::node::{Node, NodeEvent};
 use bittorrent_pieces::bencode::{Limits, Mode, Value, Writer};
 use bittorrent_pieces::dht::{DhtEvent, Item, ItemName, MAX_VALUE_LEN, NodeId};
 use examples::cli::{self, Exit};
-use examples::dht::{Node, NodeEvent};
 use examples::interrupt;
 
 /// Stores a value for others: under its hash, or with --key under a public key

@@ -1,6 +1,7 @@
 //! A node of the BitTorrent DHT: answers others, finds peers, announces, stores and finds items.
 
 mod items;
+pub mod node;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -11,8 +12,8 @@ use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::dht::DhtEvent;
 use bittorrent_pieces::magnet::Magnet;
 use examples::cli::{self, Exit, within};
-use examples::dht::{Node, NodeEvent};
 use examples::interrupt;
+use node::{Node, NodeEvent};
 
 /// A node of the DHT: answers others, finds peers, announces, puts and gets values
 ///

@@ -1,4 +1,4 @@
-//! A node of the DHT over a UDP socket, for the programs that want one.
+//! A node of the DHT over a UDP socket.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -9,8 +9,8 @@ use bittorrent_pieces::dht::{
 };
 use bittorrent_pieces::{Family, InfoHash};
 
-use crate::random::random;
-use crate::udp::{Datagrams, Udp};
+use examples::random::random;
+use examples::udp::{Datagrams, Udp};
 
 /// A node and its socket.
 pub struct Node {
