@@ -22,7 +22,7 @@ pub fn measure() -> String {
     assert_eq!(ct_merkle(contents), root, "both are RFC 6962");
     let mut contestants = vec![
         Contestant::new("ct-merkle 0.3", || _ = black_box(ct_merkle(contents))),
-        Contestant::new("rs_merkle 1.5, without the leaves", || {
+        Contestant::new("`rs_merkle` 1.5, without the leaves", || {
             black_box(rs_merkle::MerkleTree::<Sha256>::from_leaves(contents).root());
         }),
         Contestant::new("`MerkleTree`, a stream in constant space", || {
