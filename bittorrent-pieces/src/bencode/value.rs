@@ -189,6 +189,7 @@ impl<'a> Entries<'a> {
 
     /// Visits the keys and values of the dictionary at the front of bytes that were checked before, in one pass, and
     /// returns the rest. Anything else is passed over.
+    #[cfg(feature = "dht")]
     pub(crate) fn visit(bytes: &'a [u8], mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> &'a [u8] {
         let Some(mut entries) = Self::at_front(bytes) else { return skip(bytes) };
         while let Some(key) = entries.pull_key() {

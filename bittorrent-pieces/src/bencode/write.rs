@@ -201,6 +201,7 @@ impl<'b> DictWriter<'_, 'b> {
     }
 
     /// Writes a key and a value that is encoded already, and checked.
+    #[cfg(feature = "dht")]
     pub(crate) fn raw(&mut self, key: &[u8], value: &[u8]) -> Result<(), WriteError> {
         self.key(key)?.raw(value);
         Ok(())
