@@ -35,7 +35,11 @@ pub fn metainfo() -> String {
         assert_eq!(peer().1, len as u64);
         let repeat = (20_000 / files).min(2_000);
         text += &table(
-            &format!("a torrent of {files} files, {} bytes", bytes.len()),
+            &format!(
+                "a torrent of {files} file{}, {} bytes",
+                if files == 1 { "" } else { "s" },
+                bytes.len()
+            ),
             repeat,
             MICROSECONDS,
             7,
