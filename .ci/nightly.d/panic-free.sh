@@ -13,6 +13,8 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
     bittorrent-pieces)
         # Of `core`, sorting, `str::split` and `ChunksExact::size_hint`; of heapless, its queue and `collect`.
         exceptions+=(heapless:: core::slice::sort:: core::str::iter:: probe_PeersIter_size_hint)
+        # The check of a signature is inlined.
+        exceptions+=(curve25519_dalek:: ed25519_dalek:: "+bittorrent_pieces::dht::item::Item>::mutable")
         exceptions+=(bittorrent_pieces::torrent::extension::ids)
         exceptions+=("+bittorrent_pieces::utp::cursor::ConnMut>::handle" probe_PeerBook_encode)
         exceptions+=("+bittorrent_pieces::picker::state::State>::continue_rebuild")

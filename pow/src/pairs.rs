@@ -46,13 +46,18 @@ impl HashPairs for Kernel {
     }
 
     fn hash_leaves(&mut self, contents: &[&[u8]], hashes: &mut [Hash]) {
-        let mut rest = hashes;
-        for alike in contents.chunk_by(|one, two| blocks_of(one) == blocks_of(two)) {
-            let (hashes, after) = rest.split_at_mut(alike.len().min(rest.len()));
-            rest = after;
-            for (contents, hashes) in alike.chunks(GROUP).zip(hashes.chunks_mut(GROUP)) {
+        let mut places = hashes;
+        let mut rest = contents;
+        while let [first, ..] = rest {
+            let alike =
+                rest.iter().take_while(|other| blocks_of(other) == blocks_of(first)).count();
+            let (contents, others) = rest.split_at_checked(alike).unwrap_or_default();
+            let (hashes, after) = places.split_at_mut(alike.min(places.len()));
+            for (contents, hashes) in contents.chunks(GROUP).zip(hashes.chunks_mut(GROUP)) {
                 self.hash_group_of_leaves(contents, hashes);
             }
+            rest = others;
+            places = after;
         }
     }
 }
