@@ -178,14 +178,22 @@ fn compare(hostile: &[Kind], with: &Times, without: &Times) -> f64 {
 /// By what factor a fifth of the nodes may delay the last honest one.
 const BAR: f64 = 1.3;
 
+/// Returns the middle factor of three swarms: the last node of a swarm can be late by chance, above all in a small one.
+fn middle(mut factors: [f64; 3]) -> f64 {
+    factors.sort_by(f64::total_cmp);
+    factors[1]
+}
+
 /// A fifth of 40 nodes are hostile: those that request blocks without end, always one block, or all twelve kinds.
 #[test]
 #[ignore = "half a minute: run optimised"]
 fn requests_without_end_slow_a_swarm_of_40_by_a_bounded_factor() {
-    let without = times_of(40, 12, 5, &[], 1);
+    let without = [1, 2, 3].map(|seed| (seed, times_of(40, 12, 5, &[], seed)));
     for kinds in [&[Kind::BlockRequests][..], &[Kind::OneBlock], &KINDS] {
-        let factor = slowdown(40, 12, 5, kinds, &without);
-        assert!(factor <= BAR, "{kinds:?}: {factor}");
+        let factors = without
+            .each_ref()
+            .map(|(seed, without)| compare(kinds, &times_of(40, 12, 5, kinds, *seed), without));
+        assert!(middle(factors) <= BAR, "{kinds:?}: {factors:?}");
     }
 }
 
@@ -210,15 +218,13 @@ fn hostile_peers_slow_a_swarm_of_200_by_a_bounded_factor() {
     }
 }
 
-/// A fifth of 200 nodes are hostile, of all twelve kinds. The last node of one swarm in four is later than the bar allows
-/// (1.47 times with the first seed), so the middle one of three counts.
+/// A fifth of 200 nodes are hostile, of all twelve kinds.
 #[test]
 #[ignore = "a minute: run optimised"]
 fn twelve_kinds_at_once_slow_a_swarm_of_200_by_a_bounded_factor() {
-    let mut factors = [1, 2, 3].map(|seed| {
+    let factors = [1, 2, 3].map(|seed| {
         let without = times_of(200, 16, 5, &[], seed);
         compare(&KINDS, &times_of(200, 16, 5, &KINDS, seed), &without)
     });
-    factors.sort_by(f64::total_cmp);
-    assert!(factors[1] <= BAR, "{factors:?}");
+    assert!(middle(factors) <= BAR, "{factors:?}");
 }
