@@ -396,3 +396,15 @@ impl fmt::Display for Head<'_> {
         self.headers().try_for_each(|header| write!(f, " | {header}"))
     }
 }
+
+/// Splits a status line without its end: the version, the code of three digits, and the reason. Spaces or tabs separate them,
+/// one or several.
+pub(crate) fn split_status_line(line: &str) -> Option<(&str, u16, &str)> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let (version, status) = line.split_once(BLANKS)?;
+    let status = status.trim_start();
+    let (code, reason) = status.split_once(BLANKS).unwrap_or((status, ""));
+    let three_digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    let code = code.parse().ok().filter(|_| three_digits)?;
+    Some((version, code, reason.trim_start()))
+}

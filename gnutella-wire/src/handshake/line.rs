@@ -3,13 +3,11 @@
 use core::fmt;
 
 use super::state::Input;
+use crate::head::split_status_line;
 
 const CONNECT: &str = "GNUTELLA CONNECT/"; // then the version
 const OK_04: &str = "GNUTELLA OK";
 const STATUS: &str = "GNUTELLA/"; // then the version, a space, three digits, a space, a reason
-
-/// What stands between the words of a line.
-const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +49,8 @@ impl<'a> Line<'a> {
         if let Some(version) = line.strip_prefix(CONNECT) {
             return Some(Self::Connect(Version::decode(version)?));
         }
-        let (_, status) = line.strip_prefix(STATUS)?.split_once(BLANKS)?;
-        let status = status.trim_start();
-        let (code, reason) = status.split_once(BLANKS).unwrap_or((status, ""));
-        let three_digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
-        let code = code.parse().ok().filter(|_| three_digits)?;
-        Some(Self::Status { code, reason: reason.trim_start() })
+        let (_, code, reason) = split_status_line(line.strip_prefix(STATUS)?)?;
+        Some(Self::Status { code, reason })
     }
 
     /// Returns what receiving this line means.

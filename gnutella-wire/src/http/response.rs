@@ -6,8 +6,7 @@ use super::range;
 use super::range::ContentRange;
 use super::version::Version;
 use crate::error::{BufferTooSmall, DecodeError};
-use crate::head::write_headers;
-use crate::head::{Head, Header, Value};
+use crate::head::{Head, Header, Value, split_status_line, write_headers};
 use crate::writer::Writer;
 
 /// Answers a request.
@@ -89,12 +88,8 @@ impl<'a> Response<'a> {
 }
 
 fn split(line: &str) -> Option<(Version, u16, &str)> {
-    let (version, rest) = line.trim_end().split_once([' ', '\t'])?;
-    let version = Version::decode(version)?;
-    let rest = rest.trim_start();
-    let (status, reason) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-    let status = range::number(status).filter(|_| status.len() == 3)?;
-    Some((version, u16::try_from(status).ok()?, reason.trim_start()))
+    let (version, status, reason) = split_status_line(line.trim_end())?;
+    Some((Version::decode(version)?, status, reason))
 }
 
 /// The status line, without its end.
