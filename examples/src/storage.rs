@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// The error of the file system.
 pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = fresh(path);
+    let fresh = beside(path, ".new");
     let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -45,9 +45,11 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn fresh(path: &Path) -> PathBuf {
+/// Returns the path of a file beside another: its name, and an ending behind it.
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".new");
+    name.push(ending);
     name.into()
 }
 
@@ -62,7 +64,7 @@ mod tests {
         save(&path, b"old").unwrap();
         save(&path, b"new").unwrap();
         assert_eq!(load(&path).unwrap().as_deref(), Some(&b"new"[..]));
-        assert!(!fresh(&path).exists());
+        assert!(!beside(&path, ".new").exists());
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(load(&path).unwrap(), None);

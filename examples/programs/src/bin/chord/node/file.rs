@@ -72,7 +72,7 @@ impl Log {
         let loaded =
             read(&bytes).ok_or_else(|| format!("{} is not the store of a node", path.display()))?;
         if loaded.damaged > 0 {
-            let beside = damaged_path(path);
+            let beside = storage::beside(path, ".damaged");
             cli::write(&beside, &bytes)?;
             eprintln!(
                 "{}: the last {} bytes are damaged and were skipped; the old file is {}",
@@ -141,13 +141,6 @@ fn write_all(path: &Path, records: &[u8]) -> cli::Result<(File, u64)> {
     let file = OpenOptions::new().append(true).open(path).map_err(failed("write", path))?;
     lock(&file, path)?;
     Ok((file, bytes.len() as u64))
-}
-
-/// Where a damaged file is kept.
-fn damaged_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".damaged");
-    name.into()
 }
 
 fn lock(file: &File, path: &Path) -> cli::Result<()> {
@@ -313,7 +306,7 @@ mod tests {
         fs::write(&path, &flipped).unwrap();
         let (_log, loaded) = Log::open(&path).unwrap();
         assert_eq!((loaded.entries.len(), loaded.damaged), (1, whole.len() - ends[1]));
-        let beside = damaged_path(&path);
+        let beside = storage::beside(&path, ".damaged");
         assert_eq!(fs::read(&beside).unwrap(), flipped);
         fs::remove_file(beside).unwrap();
         fs::remove_file(path).unwrap();

@@ -3,11 +3,12 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
 use bittorrent_pieces::{CompactPeers, Family, InfoHash};
+use examples::storage;
 
 use super::store::Store;
 
@@ -24,14 +25,6 @@ impl StateFile {
         Self(path.to_owned())
     }
 
-    /// Returns the path with another ending behind it.
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut path = self.0.clone().into_os_string();
-        path.push(".");
-        path.push(ending);
-        path.into()
-    }
-
     /// Reads the file into a store. A damaged one is reported and kept under another name. Returns the number of peers.
     pub fn load(&self, store: &mut Store) -> Result<usize, String> {
         let named = |error: io::Error| format!("{}: {error}", self.0.display());
@@ -45,23 +38,16 @@ impl StateFile {
         if let Some(peers) = decode(&bytes, store) {
             return Ok(peers);
         }
-        let kept = self.beside("damaged");
+        let kept = storage::beside(&self.0, ".damaged");
         fs::rename(&self.0, &kept).map_err(named)?;
         *store = store.emptied();
         eprintln!("{}: damaged; kept as {}", self.0.display(), kept.display());
         Ok(0)
     }
 
-    /// Writes the file under another name first, so that a crash leaves the old one.
+    /// Replaces the file as a whole, so that a crash leaves the old one or the new.
     pub fn save(&self, bytes: &[u8]) -> Result<(), String> {
-        let written = || {
-            let new = self.beside("new");
-            let mut file = File::create(&new)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.0)
-        };
-        written().map_err(|error| format!("{}: {error}", self.0.display()))
+        storage::save(&self.0, bytes).map_err(|error| format!("{}: {error}", self.0.display()))
     }
 }
 

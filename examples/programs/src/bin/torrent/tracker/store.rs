@@ -199,7 +199,7 @@ impl Store {
         })
     }
 
-    /// Takes up a peer of an earlier run, unless it is too old or there is no room.
+    /// Adds a peer of an earlier run, unless it is too old or the store is full.
     pub fn restore(&mut self, torrent: InfoHash, addr: SocketAddr, seeds: bool, age: Duration) {
         let now = Instant::now();
         // Right after the start of the computer, its clock does not reach back.
