@@ -72,7 +72,13 @@ impl<'a> Value<'a> {
     /// Returns a byte string.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
-        starts_with_digit(self.0).then(|| split_string(self.0).0)
+        self.is_bytes().then(|| split_string(self.0).0)
+    }
+
+    /// Returns whether this is a byte string.
+    #[must_use]
+    pub(crate) fn is_bytes(&self) -> bool {
+        starts_with_digit(self.0)
     }
 
     /// Returns whether this is a list.
@@ -129,6 +135,22 @@ impl<'a> Value<'a> {
 pub struct Items<'a>(&'a [u8]);
 
 impl<'a> Items<'a> {
+    /// Walks over the list at the front of bytes that were checked before, by a function that returns what follows an
+    /// element. Returns the list, the number of elements and the rest; `None` for anything else.
+    pub(crate) fn walk(
+        bytes: &'a [u8],
+        mut after: impl FnMut(&'a [u8]) -> &'a [u8],
+    ) -> Option<(Value<'a>, usize, &'a [u8])> {
+        let mut next = bytes.strip_prefix(b"l")?;
+        let mut count = 0_usize;
+        while !matches!(next, [] | [b'e', ..]) {
+            next = after(next);
+            count = count.saturating_add(1);
+        }
+        let rest = next.get(1..).unwrap_or_default();
+        Some((Value::before(bytes, rest), count, rest))
+    }
+
     /// Returns the next string; other values are passed over.
     pub(crate) fn next_bytes(&mut self) -> Option<&'a [u8]> {
         while !starts_with_digit(self.0) {
@@ -198,7 +220,7 @@ impl<'a> Entries<'a> {
         entries.after()
     }
 
-    /// Returns the bytes after the dictionary when there is no key left.
+    /// Returns the bytes after the dictionary. All keys were pulled before.
     pub(crate) fn after(&self) -> &'a [u8] {
         self.0.get(1..).unwrap_or_default()
     }

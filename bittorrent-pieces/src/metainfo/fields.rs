@@ -2,7 +2,7 @@
 
 use super::error::MetainfoError;
 use super::file;
-use crate::bencode::{Entries, Value};
+use crate::bencode::{Entries, Items, Value};
 
 /// What an info dictionary has of version 1 and 2.
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,19 +116,17 @@ impl<'a> FileFields<'a> {
 impl<'a> Path<'a> {
     /// Reads the list at the front of checked bytes; returns the rest too.
     fn split_first(bytes: &'a [u8]) -> (Option<Self>, &'a [u8]) {
-        let [b'l', first @ ..] = bytes else { return (None, Value::split_first(bytes).1) };
-        let mut next = first;
         let mut is_text = true;
-        while let [kind, ..] = next
-            && *kind != b'e'
-        {
-            is_text = is_text && kind.is_ascii_digit();
-            (_, next) = Value::split_first(next);
+        let walked = Items::walk(bytes, |element| {
+            let (element, rest) = Value::split_first(element);
+            is_text &= element.is_bytes();
+            rest
+        });
+        match walked {
+            Some((_, 0, rest)) => (None, rest),
+            Some((value, _, rest)) => (Some(Self { value, is_text }), rest),
+            None => (None, Value::split_first(bytes).1),
         }
-        let is_empty = next.len() == first.len();
-        let rest = next.get(1..).unwrap_or_default();
-        let path = Self { value: Value::before(bytes, rest), is_text };
-        ((!is_empty).then_some(path), rest)
     }
 }
 

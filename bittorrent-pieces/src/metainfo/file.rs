@@ -203,22 +203,20 @@ pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError>
 
 /// Reads the list of files at the front of checked bytes; returns the rest too.
 pub(super) fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
-    let [b'l', first @ ..] = bytes else {
-        let (value, rest) = Value::split_first(bytes);
-        return (FileList { value, total: Err(MetainfoError::Content) }, rest);
-    };
-    let mut next = first;
     let mut total = Ok(0);
-    while !matches!(next, [] | [b'e', ..]) {
-        let (fields, _, rest) = FileFields::split_first(next);
+    let walked = Items::walk(bytes, |file| {
+        let (fields, _, rest) = FileFields::split_first(file);
         total = total.and_then(|total| checked_len(&fields, total));
-        next = rest;
-    }
-    if next.len() == first.len() {
+        rest
+    });
+    let (value, count, rest) = walked.unwrap_or_else(|| {
+        let (value, rest) = Value::split_first(bytes);
+        (value, 0, rest)
+    });
+    if count == 0 {
         total = Err(MetainfoError::Content);
     }
-    let rest = next.get(1..).unwrap_or_default();
-    (FileList { value: Value::before(bytes, rest), total }, rest)
+    (FileList { value, total }, rest)
 }
 
 /// Checks a file; returns the length of the content up to its end.
