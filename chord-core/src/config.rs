@@ -104,7 +104,7 @@ pub enum Style {
 }
 
 /// Milliseconds in a tenth of a second.
-const TENTH: u128 = 100;
+const TENTH: u64 = 100;
 
 /// A [`Config`] as a node keeps it: in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -157,14 +157,14 @@ pub(crate) struct LookupDeadline(u16);
 
 impl LookupDeadline {
     pub(crate) fn new(config: &Config) -> Self {
-        let tenths = config.lookup_deadline.as_millis().div_ceil(TENTH);
+        let tenths = config.lookup_deadline.as_millis().div_ceil(TENTH.into());
         Self(u16::try_from(tenths).unwrap_or(u16::MAX))
     }
 
     pub(crate) fn span(self) -> Span {
         match self.0 {
             u16::MAX => Span::new(Duration::MAX),
-            tenths => Span::new(Duration::from_millis(u64::from(tenths).saturating_mul(100))),
+            tenths => Span::new(Duration::from_millis(u64::from(tenths).saturating_mul(TENTH))),
         }
     }
 }

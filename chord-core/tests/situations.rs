@@ -39,6 +39,18 @@ fn halves(from: u32, to: u32) -> bool {
     from % 2 != to % 2
 }
 
+/// Returns a ring whose halves were cut off from each other for a minute, up to twelve seconds after that.
+fn merging_halves(seed: u64, successors: usize, nodes: u32) -> Net {
+    let mut net = Net::ring(seed, successors, nodes);
+    net.run_for(SECOND * 30);
+    net.cut = halves;
+    net.run_for(MINUTE);
+    net.cut = open;
+    let pause = net.rng.below(12);
+    net.run_for(SECOND * pause as u32);
+    net
+}
+
 /// A member is reached elsewhere from now on, and so are all datagrams on their way to it lost.
 fn move_to(net: &mut Net, from: u32, to: u32) {
     let mut member = net.members.remove(&from).unwrap();
@@ -106,13 +118,7 @@ fn two_nodes_swap_their_addresses() {
 #[test]
 fn nodes_restart_in_the_middle_of_a_merge() {
     try_all(|seed| {
-        let mut net = Net::ring(seed, 3, 20);
-        net.run_for(SECOND * 30);
-        net.cut = halves;
-        net.run_for(MINUTE);
-        net.cut = open;
-        let pause = net.rng.below(12);
-        net.run_for(SECOND * pause as u32);
+        let mut net = merging_halves(seed, 3, 20);
         restart(&mut net, 7, 1);
         restart(&mut net, 8, 2);
         heals(&mut net, MINUTE * 2)
@@ -122,13 +128,7 @@ fn nodes_restart_in_the_middle_of_a_merge() {
 #[test]
 fn a_node_leaves_in_the_middle_of_a_merge() {
     try_all(|seed| {
-        let mut net = Net::ring(seed, 4, 20);
-        net.run_for(SECOND * 30);
-        net.cut = halves;
-        net.run_for(MINUTE);
-        net.cut = open;
-        let pause = net.rng.below(12);
-        net.run_for(SECOND * pause as u32);
+        let mut net = merging_halves(seed, 4, 20);
         for address in [7, 8] {
             let now = net.clock(address);
             net.members.get_mut(&address).unwrap().node.leave(now);
