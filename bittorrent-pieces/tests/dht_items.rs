@@ -177,7 +177,7 @@ fn a_node_refuses_what_bep_44_says() {
     ] {
         assert_eq!(ask(&mut node, ZERO, from, Method::Put(wrong)), Err(code));
     }
-    // The token of one target is no token of another, and none of another address.
+    // A token is not valid for another target, nor for another address.
     let other = Item::immutable(HELLO).unwrap();
     let stolen = Put { token: &token, value: other.value(), signed: None, cas: None };
     assert_eq!(ask(&mut node, ZERO, from, Method::Put(stolen)), Err(203));

@@ -330,7 +330,7 @@ fn chunks_are_a_part_too() {
     assert!(requests <= 4, "the connection is kept: {requests}");
 }
 
-/// More bytes in chunks than the part has, and a chunk that is longer than it says, are no part of the file.
+/// More bytes in chunks than the part has, and a chunk that is longer than it says, are refused.
 #[test]
 fn chunks_that_do_not_fit_end_the_connection() {
     for (chunk, text) in [("4", &b"abcde"[..]), ("fffffffffffffffff", b"abc"), ("-4", b"abcd")] {

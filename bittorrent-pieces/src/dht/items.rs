@@ -43,7 +43,7 @@ pub(super) enum Refusal {
     Cas,
     /// The stored item is as new or newer.
     Old,
-    /// There are no slots.
+    /// No slot may be used: the table has none, or all hold items of ours.
     NoRoom,
 }
 

@@ -264,7 +264,7 @@ impl Lookup {
         self.refused = code.or(self.refused);
     }
 
-    /// Returns whether there is nothing left to do; `expired` if there is no item left to put.
+    /// Returns whether the lookup has ended. With `expired`, its item is not put any more.
     pub(super) fn is_over(&self, expired: bool) -> bool {
         let puts = matches!(self.purpose, Purpose::Put { .. });
         let waits = puts && self.count(Progress::Announced) > 0;

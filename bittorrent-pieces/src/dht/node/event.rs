@@ -96,7 +96,7 @@ pub enum ItemLookupError {
         /// The number of lookups.
         capacity: usize,
     },
-    /// All slots for items have items of ours, or there are none.
+    /// All slots for items hold items of ours, or the table has no slots.
     #[error("no room for another item of ours in {capacity} slots")]
     ItemsFull {
         /// The number of slots.

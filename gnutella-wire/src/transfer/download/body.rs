@@ -102,7 +102,7 @@ impl Core<'_> {
     fn set_chunked(&mut self, index: usize, chunked: Chunked) {
         let Some(peer) = self.peer(index) else { return };
         if let Phase::Body(_, body) = &mut peer.phase {
-            body.chunked = Some(chunked); // which is no sign of progress
+            body.chunked = Some(chunked); // the deadline stays: this is not progress
         }
     }
 
