@@ -1,5 +1,6 @@
 //! Stake and authority as engines for the blocks of `ledger-core`.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 use ledger_core::{
@@ -32,7 +33,8 @@ pub const SLASH: u8 = 1;
 /// The claim is the round (u32, big-endian) and the key of the validator; the proof is its signature of
 /// [`statement_of`]. The id of the parent is the seed of the draw: simple, but its author can grind it, so use it among
 /// few that know each other. Round r begins `patience` * r seconds after the parent, and a block may be less than
-/// `patience` seconds ahead of the clock.
+/// `patience` seconds ahead of the clock. A block of round 0 weighs 2, of any other round 1. The longest branch is the
+/// best one, then the heaviest, then that with the lower id.
 ///
 /// ```
 /// use consensus::{StakeSeal, ValidatorArray, ValidatorSet, statement_of, validator_id};
@@ -68,7 +70,8 @@ pub struct StakeSeal<S> {
 ///
 /// The claim is the key of the authority; the proof is its signature of [`statement_of`] with round 0. In turn a block
 /// weighs 2, out of turn 1. Between two blocks pass at least `period` seconds, and a block may be less than `period`
-/// seconds ahead of the clock.
+/// seconds ahead of the clock. The longest branch is the best one, then the heaviest, then that with the lower id: an
+/// authority that signs no height twice can always continue the longest.
 ///
 /// ```
 /// use consensus::{Authorities, AuthoritySeal, AuthoritySlot, ValidatorId};
@@ -233,6 +236,10 @@ impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
     fn apply(&mut self, _: &Header, effects: &Effects) {
         slash(&mut self.validators, effects);
     }
+
+    fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
+        longer(ours, theirs)
+    }
 }
 
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>> AuthoritySeal<S> {
@@ -292,6 +299,19 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
             let _ = self.authorities.remove(&ValidatorId(effect.subject)); // unknown: ignored
         }
     }
+
+    fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
+        longer(ours, theirs)
+    }
+}
+
+/// Compares by height, then by weight; then the lower id is better.
+///
+/// Nobody has signed above the longest branch, so whoever is alive and may sign can continue it. If weight came first,
+/// those who sign no height twice could be left with a heavier branch on which all of them have signed the next height.
+fn longer(ours: &Tip, theirs: &Tip) -> Ordering {
+    let by_weight = || ours.weight.cmp(&theirs.weight);
+    ours.height.cmp(&theirs.height).then_with(by_weight).then_with(|| theirs.id.cmp(&ours.id))
 }
 
 /// Returns the validator whose key is the claim, which was checked.

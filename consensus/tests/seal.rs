@@ -1,6 +1,8 @@
 //! Blocks of a ledger, by stake and by authority.
 #![cfg(feature = "ledger")]
 
+use std::collections::BTreeSet;
+
 use consensus::{
     Authorities, AuthorityError, AuthoritySeal, AuthoritySlot, Equivocation, SealError,
     SignedStatement, StakeSeal, ValidatorArray, ValidatorId, ValidatorSet, statement_of,
@@ -8,9 +10,13 @@ use consensus::{
 };
 use ledger_core::ledger::Standard;
 use ledger_core::{
-    Account, Block, BlockError, Body, Chain, ChainSlots, ChainSpec, Claim, ClaimKind, Engine,
-    Header, JournalSlot, KeyPair, Refused, Rules, Slot, Weight,
+    Account, Block, BlockError, BlockId, Body, Chain, ChainSlots, ChainSpec, Claim, ClaimKind,
+    Engine, Header, Height, JournalSlot, KeyPair, Refused, Rules, Slot, Tip, Weight,
 };
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const SPEC: ChainSpec<'_> =
     ChainSpec { name: "stake", rules: Rules::SMALL, time: 1000, allocation: &[] };
@@ -172,6 +178,87 @@ fn an_authority_makes_no_blocks_of_the_future() {
         }
     }
     assert_eq!(made, 1, "with two hours of drift it was 480");
+}
+
+const AUTHORITIES: usize = 7;
+const ALIVE: usize = 4;
+
+/// Authorities that sign no height twice, and the tree of their blocks.
+struct Authors {
+    seal: AuthoritySeal<[AuthoritySlot; AUTHORITIES]>,
+    order: Vec<ValidatorId>,
+    blocks: Vec<(Tip, usize, Option<usize>)>, // with the author and the parent
+    signed: [u64; AUTHORITIES],
+}
+
+impl Authors {
+    fn new() -> Self {
+        let mut authorities = Authorities::new([AuthoritySlot::EMPTY; AUTHORITIES]);
+        for n in 0..AUTHORITIES as u8 {
+            authorities.insert(validator_id(&key(n))).expect("there is room");
+        }
+        let order = authorities.iter().collect();
+        let seal = AuthoritySeal::new(1, authorities);
+        Self { seal, order, blocks: Vec::new(), signed: [0; AUTHORITIES] }
+    }
+
+    /// The blocks from `end` down.
+    fn branch(&self, end: Option<usize>) -> impl Iterator<Item = usize> {
+        core::iter::successors(end, |at| self.blocks[*at].2)
+    }
+
+    fn best(&self, known: impl IntoIterator<Item = usize>) -> Option<usize> {
+        let tip = |at: &usize| &self.blocks[*at].0;
+        known.into_iter().max_by(|one, other| self.seal.prefer(tip(one), tip(other)))
+    }
+
+    /// Returns the weight of a block by `who` after `parent`, unless it may not sign one.
+    fn weight(&self, who: usize, parent: Option<usize>) -> Option<Weight> {
+        let mut authorities = self.seal.authorities().clone();
+        for at in self.branch(parent).collect::<Vec<_>>().into_iter().rev() {
+            let (tip, author, _) = &self.blocks[at];
+            authorities.record_signature(&self.order[*author], tip.height.0);
+        }
+        let height = parent.map_or(0, |at| self.blocks[at].0.height.0) + 1;
+        let turn = authorities.turn(&self.order[who], height).ok()?;
+        (self.signed[who] < height).then_some(Weight(turn.difficulty().into()))
+    }
+
+    fn sign(&mut self, who: usize, parent: Option<usize>, id: [u8; 32]) -> Option<usize> {
+        let weight = self.weight(who, parent)?;
+        let root = *chain(self.seal.clone()).tip();
+        let below = parent.map_or(root, |at| self.blocks[at].0);
+        let height = Height(below.height.0 + 1);
+        let weight = below.weight.saturating_add(weight);
+        self.signed[who] = height.0;
+        let id = BlockId::from_bytes(id);
+        self.blocks.push((Tip { height, id, weight, ..below }, who, parent));
+        Some(self.blocks.len() - 1)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Four of seven authorities are alive, and blocks reach the others late. At any time, if all blocks were known to
+    /// all, one of the four could sign the next.
+    #[test]
+    fn four_of_seven_authorities_can_continue_after_any_fork(
+        steps in vec((0..ALIVE, any::<u8>(), weighted(0.4, (0..ALIVE, any::<Index>()))), 100)
+    ) {
+        let mut authors = Authors::new();
+        let mut known: [BTreeSet<usize>; AUTHORITIES] = Default::default();
+        for (who, id, delivery) in steps {
+            let best = authors.best(known[who].iter().copied());
+            known[who].extend(authors.sign(who, best, [id; 32]));
+            let blocks = authors.blocks.len();
+            if let Some((to, end)) = delivery.filter(|_| blocks > 0) {
+                known[to].extend(authors.branch(Some(end.index(blocks)))); // with its ancestors
+            }
+            let best = authors.best(0..blocks);
+            prop_assert!((0..ALIVE).any(|who| authors.weight(who, best).is_some()));
+        }
+    }
 }
 
 /// Signing one header twice with two nonces makes one block, not a fork: the id covers no signature.

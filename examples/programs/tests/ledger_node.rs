@@ -8,9 +8,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use programs::ledger::{LEDGER, done, fresh, ledger, word};
-use programs::wait_for;
 
 /// A program that runs until it is dropped.
 struct Running(Child);
@@ -29,11 +29,12 @@ fn start(folder: &Path, words: &[&str]) -> Running {
     Running(child.expect("it starts"))
 }
 
-/// The first of some ports in a row that are free now. No two tests get the same.
+/// The first of some ports in a row that are free now, below those that the system gives to outgoing connections. No two
+/// tests get the same.
 fn free_ports(count: u16) -> String {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = 20_000 + (std::process::id() % 1000) as u16 * 16;
+    let start = 10_000 + (std::process::id() % 1000) as u16 * 16;
     loop {
         let first = start + TAKEN.fetch_add(count, Ordering::Relaxed);
         if (first..first + count).all(is_free) {
@@ -42,16 +43,20 @@ fn free_ports(count: u16) -> String {
     }
 }
 
-fn tips(folder: &Path) -> Vec<String> {
-    let output = ledger(folder, &["status", "harbour"]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = text.lines().filter(|line| line.contains(" tip "));
-    lines.map(|line| line.split(' ').next_back().expect("a tip").to_owned()).collect()
-}
-
-fn agree(folder: &Path, nodes: usize) -> bool {
-    let tips = tips(folder);
-    tips.len() == nodes && tips.iter().all(|tip| *tip == tips[0])
+/// Waits until so many nodes have one tip.
+fn wait_for_one_tip(folder: &Path, nodes: usize) {
+    let start = Instant::now();
+    loop {
+        let output = ledger(folder, &["status", "harbour"]);
+        let status = String::from_utf8_lossy(&output.stdout);
+        let lines = status.lines().filter(|line| line.contains(" tip "));
+        let tips: Vec<_> = lines.map(|line| line.split(' ').next_back().expect("a tip")).collect();
+        if tips.len() == nodes && tips.iter().all(|tip| *tip == tips[0]) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "not one tip of {nodes}:\n{status}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The five commands of the README.
@@ -60,7 +65,7 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     let folder = &fresh("ledger-network");
     let port = free_ports(4);
     let network = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
-    wait_for("four nodes", || agree(folder, 4));
+    wait_for_one_tip(folder, 4);
 
     let ben = done(folder, &["wallet", "ben.key"]);
     let ben = word(&ben, "account");
@@ -71,7 +76,7 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     let recorded = done(folder, &["record", "harbour", "--wallet", wallet, text]);
     let tip = word(&recorded, "block");
     let height = recorded.split(' ').nth(1).expect("a height").to_owned();
-    wait_for("one tip", || agree(folder, 4));
+    wait_for_one_tip(folder, 4);
 
     done(folder, &["prove", "harbour", "--record", &height, "--output", "p"]);
     assert!(done(folder, &["audit", "harbour", "--tip", tip]).contains("1000 coins"));
@@ -89,12 +94,12 @@ fn killed(kills: u32) {
     let folder = &fresh(&format!("ledger-kill-{kills}"));
     let port = free_ports(4);
     let made = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
-    wait_for("four nodes", || agree(folder, 4));
+    wait_for_one_tip(folder, 4);
     drop(made); // all are killed
     let numbers = ["1", "2", "3", "4"];
     let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
     let others: Vec<Running> = numbers[..3].iter().map(|number| run(number)).collect();
-    wait_for("three nodes", || agree(folder, 3));
+    wait_for_one_tip(folder, 3);
     let wallet = "harbour/owner.key";
     for kill in 0..kills {
         let victim = run("4");
@@ -106,9 +111,24 @@ fn killed(kills: u32) {
         assert!(writer.0.wait().expect("it ends").success(), "kill {kill}");
     }
     let last = run("4");
-    wait_for("one tip", || agree(folder, 4));
+    wait_for_one_tip(folder, 4);
     assert!(done(folder, &["audit", "harbour"]).matches("RECORD").count() >= kills as usize);
     drop((last, others));
+}
+
+/// All sign with the same sequence number at first. The blocks show the losers that it is taken.
+#[test]
+fn three_commands_of_one_wallet_at_one_time_are_all_recorded() {
+    let folder = &fresh("ledger-together");
+    let port = free_ports(4);
+    let _network = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
+    wait_for_one_tip(folder, 4);
+    let wallet = "harbour/owner.key";
+    let write = |text| start(folder, &["record", "harbour", "--wallet", wallet, text]);
+    for mut writer in ["one", "two", "three"].map(write) {
+        assert!(writer.0.wait().expect("it ends").success());
+    }
+    assert_eq!(done(folder, &["audit", "harbour"]).matches("RECORD").count(), 3);
 }
 
 #[test]
@@ -129,10 +149,10 @@ fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
     let port = free_ports(2);
     let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
     let _network = start(folder, &words);
-    wait_for("two nodes", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     let wallet = "harbour/owner.key";
     done(folder, &["record", "harbour", "--wallet", wallet, "by work"]);
-    wait_for("one tip", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     let to = "ab".repeat(32);
     let poor = ["pay", "harbour", "--wallet", wallet, "--to", &to, "--amount", "5000"];
     let output = ledger(folder, &poor);
@@ -147,19 +167,19 @@ fn a_network_by_stake_goes_on_without_one_of_its_nodes() {
     let port = free_ports(3);
     let words = ["node", "harbour", "--local", "3", "--port", &port, "--seal", "stake"];
     let all = start(folder, &words);
-    wait_for("three nodes", || agree(folder, 3));
+    wait_for_one_tip(folder, 3);
     let wallet = "harbour/owner.key";
     done(folder, &["record", "harbour", "--wallet", wallet, "by stake"]);
-    wait_for("one tip", || agree(folder, 3));
+    wait_for_one_tip(folder, 3);
     drop(all);
     // The first has the smallest stake.
     let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
     let _others = [run("2"), run("3")];
-    wait_for("two nodes", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     for text in ["one", "two", "three"] {
         done(folder, &["record", "harbour", "--wallet", wallet, text]);
     }
-    wait_for("one tip", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     fs::write(folder.join("song"), "la la la").expect("it is written");
     let minted = done(folder, &["mint", "harbour", "--wallet", wallet, "--file", "song"]);
     assert_eq!(word(&minted, "asset").len(), 64, "{minted}");
@@ -173,18 +193,18 @@ fn a_node_joins_by_a_snapshot() {
     let port = free_ports(2);
     let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
     let both = start(folder, &words);
-    wait_for("two nodes", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     drop(both);
     let run = |words: &[&str]| start(folder, &[&["node", "harbour", "--number"], words].concat());
     let _first = run(&["1"]);
-    wait_for("one node", || agree(folder, 1));
+    wait_for_one_tip(folder, 1);
     let wallet = "harbour/owner.key";
     for n in 0..34 {
         done(folder, &["record", "harbour", "--wallet", wallet, &n.to_string()]);
     }
     fs::remove_file(folder.join("harbour/node-2.redb")).expect("it has a file");
     let second = run(&["2", "--snapshot", "--trace", "trace"]);
-    wait_for("one tip", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
     let trace = fs::read_to_string(folder.join("trace")).expect("a trace");
     let connected = trace.lines().filter(|line| line.contains("event=connected")).count();
     assert!((16..34).contains(&connected), "{connected} blocks were executed");
@@ -192,7 +212,7 @@ fn a_node_joins_by_a_snapshot() {
     drop(second);
     done(folder, &["record", "harbour", "--wallet", wallet, "while it is away"]);
     let _second = run(&["2"]);
-    wait_for("one tip", || agree(folder, 2));
+    wait_for_one_tip(folder, 2);
 }
 
 #[test]

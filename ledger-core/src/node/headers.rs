@@ -6,10 +6,11 @@ use super::event::{Accepted, Event};
 use super::inner::InnerMut;
 use super::orphans::{Orphans, OrphansRef, Wait};
 use super::slot::{HeaderSlot, ProofDigest, Status};
+use super::tree::Tree;
 use crate::block::SealedHeader;
 use crate::branch::{BlockError, Branch};
 use crate::conn::ConnId;
-use crate::engine::{Engine, Refused, Weight};
+use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::hash::{BlockId, Hash};
 use crate::header::Header;
 
@@ -84,7 +85,10 @@ impl<E: Engine> InnerMut<'_, E> {
         let pinned = [target, checked, self.inner.best, self.inner.reported];
         let mut slot = HeaderSlot::new(sealed.header, id, ProofDigest::of(sealed.proof), weight);
         slot.subtree = self.tree().subtree_of(&self.inner.history, parent, &id);
-        let inserted = self.tree_mut().insert(slot, parent, pinned);
+        let engine = &self.inner.root.engine;
+        let prefer = |ours: &Tip, theirs: &Tip| engine.prefer(ours, theirs);
+        let mut tree = Tree::new(&mut self.inner.tree, self.parts.headers);
+        let inserted = tree.insert(slot, parent, pinned, &prefer);
         let at = inserted.map_err(|full| Refused::NoRoom { capacity: full.capacity })?;
         self.consider(at);
         Ok(Accepted::Header { id })

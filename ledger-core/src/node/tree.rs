@@ -2,6 +2,8 @@
 //!
 //! The index lies in the slots themselves.
 
+use core::cmp::Ordering;
+
 use super::slot::{HeaderSlot, Status};
 use crate::branch::Branch;
 use crate::buckets::{Link, bucket};
@@ -24,6 +26,9 @@ pub(super) struct TreeRef<'a> {
     root: &'a TreeRoot,
     slots: &'a [HeaderSlot],
 }
+
+/// How the engine compares two branches.
+pub(super) type Prefer<'a> = &'a dyn Fn(&Tip, &Tip) -> Ordering;
 
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
@@ -122,18 +127,19 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Stores a header, in the place of the lightest one if the tree is full. What is on the chain, pinned, or an
+    /// Stores a header, in the place of the worst one if the tree is full. What is on the chain, pinned, or an
     /// ancestor of anything stays. It is parked if its parent is.
     pub(super) fn insert(
         &mut self,
         mut slot: HeaderSlot,
         parent: Option<usize>,
         pinned: [Option<usize>; 4],
+        prefer: Prefer<'_>,
     ) -> Result<usize, Full> {
         let full = Full { capacity: self.slots.len() };
         if self.root.free == Link::NONE {
-            let least = self.lightest(&slot, parent, pinned).ok_or(full)?;
-            self.remove(least);
+            let worst = self.worst(&slot, parent, pinned, prefer).ok_or(full)?;
+            self.remove(worst);
         }
         let at = self.root.free.get().ok_or(full)?;
         self.root.free = self.as_ref().slot(at).next;
@@ -162,20 +168,26 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Returns the lightest header that may go, if that is lighter than `new`.
-    fn lightest(
+    /// Returns the worst header that may go, if it is worse than `new`.
+    fn worst(
         &self,
         new: &HeaderSlot,
         parent: Option<usize>,
         pinned: [Option<usize>; 4],
+        prefer: Prefer<'_>,
     ) -> Option<usize> {
+        let new = new.tip();
         let evictable = |(at, slot): &(usize, &HeaderSlot)| {
             let idle = matches!(slot.status, Status::Header | Status::Parked | Status::Invalid);
             let needed = pinned.contains(&Some(*at)) || parent == Some(*at);
-            idle && !needed && slot.first_child == Link::NONE && slot.weight < new.weight
+            let is_leaf = slot.first_child == Link::NONE;
+            idle && !needed && is_leaf && prefer(&slot.tip(), &new) == Ordering::Less
         };
         let candidates = self.slots.iter().enumerate().filter(evictable);
-        candidates.min_by_key(|(_, slot)| (slot.weight, slot.arrival)).map(|(at, _)| at)
+        let worst = candidates.min_by(|(_, one), (_, other)| {
+            prefer(&one.tip(), &other.tip()).then(one.arrival.cmp(&other.arrival))
+        });
+        worst.map(|(at, _)| at)
     }
 
     /// Frees the slot of a header without children.

@@ -7,8 +7,8 @@ use examples::cli::{self, Exit, failed, sentence};
 use examples::interrupt::interrupted;
 use examples::progress;
 use ledger_core::{
-    Account, Action, AssetId, Block, Body, Claim, GenesisId, Hash, Header, KeyPair,
-    MAX_PAYLOAD_LEN, Transaction,
+    Account, Action, AssetId, Block, Body, GenesisId, Hash, Header, KeyPair, MAX_PAYLOAD_LEN,
+    Transaction, TxId,
 };
 use pow::{CompactTarget, Step, WorkSeal};
 
@@ -105,17 +105,15 @@ fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair
     let key = wallet::load(&args.wallet)?;
     let mut folder = Folder::open(&args.folder)?;
     let source = key.account();
-    let sequence = folder.chain.state().sequence(&source);
-    let mut transaction = Transaction::new(source, sequence, action);
-    transaction.fee = args.fee;
-    let mut buf = [0; Transaction::MAX_LEN];
-    let signed = transaction.sign(folder.chain.genesis_id(), &key, &mut buf).map_err(sentence)?;
-    let body = Body::from_bytes(signed.as_bytes()).map_err(sentence)?;
-    let time = unix_time().max(folder.chain.median_time() + 1);
+    let genesis = *folder.chain.genesis_id();
+    let sign = |sequence| sign(&genesis, &key, sequence, args.fee, action);
     let Folder { chain, blocks, source: place } = &mut folder;
     match place {
         Source::File { bits, .. } => {
             let bits = *bits;
+            let (_, signed) = sign(chain.state().sequence(&source))?;
+            let body = Body::from_bytes(&signed).map_err(sentence)?;
+            let time = unix_time().max(chain.median_time() + 1);
             let header = chain.propose(time, source, &body, WorkSeal::claim(bits, 0));
             let header = header.map_err(sentence)?;
             let Some(header) = seal(chain.genesis_id(), bits, header)? else {
@@ -125,16 +123,28 @@ fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair
             folder.append(&block)?;
         }
         Source::Network(client) => {
-            // What no block could contain is refused here.
-            chain.propose(time, source, &body, Claim::NONE).map_err(sentence)?;
-            let id = signed.id(chain.genesis_id());
-            client.submit(chain, blocks, id, signed.as_bytes())?;
+            client.submit(chain, blocks, &source, sign)?;
         }
     }
     let tip = folder.chain.tip();
     println!("block {} {}", tip.height, tip.id);
     done(&folder, &key);
     Ok(Exit::Success)
+}
+
+/// Signs a transaction. Returns its id and its bytes.
+pub fn sign(
+    genesis: &GenesisId,
+    key: &KeyPair,
+    sequence: u64,
+    fee: u64,
+    action: Action<'_>,
+) -> cli::Result<(TxId, Vec<u8>)> {
+    let mut transaction = Transaction::new(key.account(), sequence, action);
+    transaction.fee = fee;
+    let mut buf = [0; Transaction::MAX_LEN];
+    let signed = transaction.sign(genesis, key, &mut buf).map_err(sentence)?;
+    Ok((signed.id(genesis), signed.as_bytes().to_vec()))
 }
 
 /// Searches the nonce. Returns `None` if a signal came first.

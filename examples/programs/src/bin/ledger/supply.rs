@@ -10,8 +10,9 @@ use std::{env, fs, process, thread};
 
 use consensus::validator_id;
 use examples::cli::{self, Exit, Out, failed, sentence};
-use ledger_core::{Action, Block, BlockId, Hash, KeyPair, Transaction};
+use ledger_core::{Action, Block, BlockId, Hash, KeyPair};
 
+use crate::act::sign;
 use crate::network::client::Client;
 use crate::network::daemon::Daemon;
 use crate::network::{Network, Seal};
@@ -128,13 +129,9 @@ fn state_all(network: &Network) -> cli::Result<()> {
         let mut client = Client::connect(network, *address, genesis)?;
         let mut blocks = Vec::new();
         client.fetch(&mut chain, &mut blocks)?;
-        let source = key.account();
-        let sequence = chain.state().sequence(&source);
-        let mut buf = [0; Transaction::MAX_LEN];
-        let signed = Transaction::new(source, sequence, Action::Record(text.as_bytes()))
-            .sign(&genesis, &key, &mut buf)
-            .map_err(sentence)?;
-        client.submit(&mut chain, &mut blocks, signed.id(&genesis), signed.as_bytes())?;
+        let statement = Action::Record(text.as_bytes());
+        let sign = |sequence| sign(&genesis, &key, sequence, 0, statement);
+        client.submit(&mut chain, &mut blocks, &key.account(), sign)?;
         println!("block {}: the {name} states: {text}", chain.tip().height);
     }
     Ok(())

@@ -14,7 +14,7 @@ use ledger_core::gossip::{
     BlockIds, Headers, HeadersWriter, Hello, Message, MessageError, NotFound, SnapshotPlace,
     Status, TxIds,
 };
-use ledger_core::{Block, BlockId, GenesisId, Height, SealedHeader, TxId};
+use ledger_core::{Account, Block, BlockId, Body, Claim, GenesisId, Height, SealedHeader, TxId};
 
 use super::Network;
 use crate::store::{FolderChain, unix_time};
@@ -268,16 +268,18 @@ impl Client {
         }
     }
 
-    /// Hands over a transaction, and waits until it is in a block. Adds the blocks up to that.
+    /// Hands over a transaction of an account, and waits until it is in a block. Adds the blocks up to that. `sign` gets
+    /// the sequence number: once more if a block brings another transaction of the account with the same number.
     pub fn submit(
         &mut self,
         chain: &mut FolderChain,
         blocks: &mut Vec<Vec<u8>>,
-        id: TxId,
-        bytes: &[u8],
+        account: &Account,
+        sign: impl Fn(u64) -> cli::Result<(TxId, Vec<u8>)>,
     ) -> cli::Result<()> {
-        self.offered = Some((id, bytes.to_vec()));
         let start = Instant::now();
+        let mut sequence = chain.state().sequence(account);
+        let mut id = self.offer(chain, account, sign(sequence)?)?;
         let mut announce_at = Duration::ZERO;
         while start.elapsed() < CONFIRMATION {
             if start.elapsed() >= announce_at {
@@ -289,8 +291,28 @@ impl Client {
             if blocks.iter().rev().any(|block| contains(block, &id, &self.genesis)) {
                 return Ok(());
             }
+            let next = chain.state().sequence(account);
+            if next > sequence {
+                sequence = next;
+                id = self.offer(chain, account, sign(sequence)?)?;
+                announce_at = Duration::ZERO;
+            }
         }
         Err(format!("transaction {id} is in no block after {} seconds", CONFIRMATION.as_secs()))
+    }
+
+    /// Keeps a transaction for nodes that ask for it. One that no block could contain is refused here.
+    fn offer(
+        &mut self,
+        chain: &mut FolderChain,
+        account: &Account,
+        (id, bytes): (TxId, Vec<u8>),
+    ) -> cli::Result<TxId> {
+        let body = Body::from_bytes(&bytes).map_err(sentence)?;
+        let time = unix_time().max(chain.median_time() + 1);
+        chain.propose(time, *account, &body, Claim::NONE).map_err(sentence)?;
+        self.offered = Some((id, bytes));
+        Ok(id)
     }
 }
 

@@ -51,8 +51,12 @@ impl Engine for Rule {
 
     /// Among equals the lower id is better, so that nodes agree even if no block follows for long.
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
-        let by_id = theirs.id.cmp(&ours.id);
-        ours.weight.cmp(&theirs.weight).then(by_id)
+        let order = match self {
+            Self::Work(work) => work.prefer(ours, theirs),
+            Self::Authority(authority) => authority.prefer(ours, theirs),
+            Self::Stake(stake) => stake.prefer(ours, theirs),
+        };
+        order.then_with(|| theirs.id.cmp(&ours.id))
     }
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
