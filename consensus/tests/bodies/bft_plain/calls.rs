@@ -135,6 +135,12 @@ impl Plain {
     }
 
     /// Of two statements that contradict each other the later one counts, unless the earlier one justifies a value.
+    /// Returns the number of statements of the validator with the most.
+    pub(in super::super) fn most_of_one(&self) -> usize {
+        let of = |author| self.said.values().filter(|said| said.author == author).count();
+        (0..self.count).map(of).max().unwrap_or(0)
+    }
+
     fn keep(&mut self, said: Said) {
         let is_current = said.height == self.height;
         if is_current {
