@@ -200,10 +200,13 @@ fn coins_belong_to_their_owners() {
             let set = ValidatorSet::from_sorted(slots.clone(), pairs.clone()).expect("sorted");
             let tree = StakeTree::from_sorted(slots, pairs.clone()).expect("sorted");
             let mut before = 0;
-            for (owner, stake) in pairs.filter(|(_, stake)| *stake > 0) {
+            for (at, (owner, stake)) in pairs.enumerate().filter(|(_, (_, stake))| *stake > 0) {
                 for coin in [before, before + stake / 2, before + stake - 1] {
                     assert_eq!(set.owner_of(coin), Some(owner), "coin {coin} of {stakes:?}");
                     assert_eq!(tree.owner_of(coin), Some(owner), "coin {coin} of {stakes:?}");
+                    assert_eq!(tree.owner_index(coin), Some(at), "coin {coin} of {stakes:?}");
+                    let index = set.owner_index(coin).expect("it has an owner");
+                    assert_eq!(set.iter().nth(index), Some((owner, stake)));
                 }
                 before += stake;
             }

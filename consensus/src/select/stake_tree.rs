@@ -171,10 +171,17 @@ impl<S: ValidatorStorage> StakeTree<S> {
     /// O(log n).
     #[must_use]
     pub fn owner_of(&self, coin: u64) -> Option<ValidatorId> {
+        self.ids().get(self.owner_index(coin)?).copied()
+    }
+
+    /// Returns the place of the owner of a coin in the order of the ids, those without stake included: for what is kept
+    /// beside the validators in this order. Does not read the id.
+    #[must_use]
+    pub fn owner_index(&self, coin: u64) -> Option<usize> {
         if coin >= self.total {
             return None;
         }
-        let ValidatorPartsRef { ids, weights, index } = self.slots.parts_ref();
+        let ValidatorPartsRef { weights, index, .. } = self.slots.parts_ref();
         let nodes = index.get(..nodes_of(self.len))?;
         let (block, coin) = descend(nodes, coin);
         let first = block.saturating_mul(BLOCK);
@@ -183,7 +190,7 @@ impl<S: ValidatorStorage> StakeTree<S> {
             || stakes.iter().scan(coin, |coin, stake| spend(coin, *stake)).count(),
             |block| passed_in_block(block, coin),
         );
-        ids.get(..self.len)?.get(first.saturating_add(passed)).copied()
+        Some(first.saturating_add(passed))
     }
 
     /// Returns the stake of a validator, 0 if it is unknown.
@@ -275,16 +282,13 @@ fn descend(nodes: &[u64], mut coin: u64) -> (usize, u64) {
     (passed, coin)
 }
 
-/// Returns the number of stakes before the one that holds the coin: by halves, without branches. No sum exceeds the total.
-fn passed_in_block(block: &[u64; BLOCK], mut coin: u64) -> usize {
-    let stake = |at: usize| block.get(at).copied().unwrap_or(0);
+/// Returns the number of stakes before the one that holds the coin, without branches. No sum exceeds the total.
+fn passed_in_block(block: &[u64; BLOCK], coin: u64) -> usize {
+    let mut sum = 0_u64;
     let mut passed = 0_usize;
-    for half in [4_usize, 2, 1] {
-        let next = passed.wrapping_add(half);
-        let sum = (passed..next).map(stake).fold(0, u64::wrapping_add);
-        let is_passed = sum <= coin;
-        coin = select_unpredictable(is_passed, coin.wrapping_sub(sum), coin);
-        passed = select_unpredictable(is_passed, next, passed);
+    for stake in block.split_last().map_or(&[][..], |(_, before)| before) {
+        sum = sum.wrapping_add(*stake);
+        passed = passed.wrapping_add(usize::from(sum <= coin));
     }
     passed
 }

@@ -160,9 +160,14 @@ impl<S: ValidatorStorage> ValidatorSet<S> {
     /// coin is not below the total stake. Costs O(log n), and O(1) on average over all coins.
     #[must_use]
     pub fn owner_of(&self, coin: u64) -> Option<ValidatorId> {
-        let parts = self.slots.parts_ref();
-        let sums = parts.weights.get(..self.len)?;
-        parts.ids.get(self.guide.position(parts.index, sums, coin)?).copied()
+        self.ids().get(self.owner_index(coin)?).copied()
+    }
+
+    /// Returns the place of the owner of a coin in [`iter`](Self::iter): for what is kept beside the validators in this
+    /// order. Does not read the id.
+    #[must_use]
+    pub fn owner_index(&self, coin: u64) -> Option<usize> {
+        self.guide.position(self.slots.parts_ref().index, self.sums(), coin)
     }
 
     /// Returns the stake of a validator, 0 if it is unknown.
