@@ -27,7 +27,7 @@ fn frame(name: &str) -> (u8, Vec<u8>) {
 }
 
 #[test]
-fn handshakes() {
+fn extended_handshakes_of_programs_are_read_and_written() {
     let (id, body) = frame("extended_handshake_empty");
     let empty = ExtendedHandshake::decode(&body).unwrap();
     assert_eq!((id, empty.id(b"ut_pex"), empty.ids().count()), (0, None, 0));
@@ -57,7 +57,7 @@ fn handshakes() {
 
 /// What is impossible counts as left out; 0 turns an extension off (BEP 10).
 #[test]
-fn odd_handshakes() {
+fn impossible_fields_of_an_extended_handshake_count_as_left_out() {
     let hello = b"d4:ipv43:abc1:md6:ut_pexi0e1:xi256e1:y1:ze13:metadata_sizei-1e1:pi65536e\
         11:upload_onlyi1e6:yourip4:\xC0\x00\x02\x01e";
     let hello = ExtendedHandshake::decode(hello).unwrap();

@@ -14,7 +14,7 @@ const BLOCK: Block = Block { piece: PieceIndex(1), begin: 0, len: 4 };
 
 /// BEP 6: each frame is read and written back, byte for byte.
 #[test]
-fn frames_round_trip() {
+fn frames_of_bep_6_are_read_and_written_back() {
     let mut lines = Vec::new();
     for row in rows(TABLE, "frame") {
         let bytes = unhex(row[2]);

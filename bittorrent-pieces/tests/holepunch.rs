@@ -217,7 +217,7 @@ fn a_connect_does_not_lead_inside_or_to_a_peer_that_is_there() {
 
 /// Messages for a peer that does not read leave room for answers to its requests.
 #[test]
-fn few_messages_wait() {
+fn messages_to_a_peer_that_does_not_read_leave_room_for_answers() {
     let mut world = World::new(&PUBLIC, &[true; 3]);
     let mut waiting = 0;
     for _ in 0..400 {

@@ -87,7 +87,7 @@ proptest! {
 
 /// Every seed of the corpus holds, and every body has one.
 #[test]
-fn the_corpus_holds() {
+fn every_seed_of_the_fuzz_corpus_keeps_the_laws() {
     for (name, body) in bodies::BODIES {
         let folder = format!("{}/../fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
         let files: Vec<_> = std::fs::read_dir(&folder).expect(&folder).collect();

@@ -106,7 +106,7 @@ fn a_v2_torrent_allocates_the_announced_memory() {
 }
 
 #[test]
-fn padding_is_counted() {
+fn memory_of_a_torrent_counts_its_padding() {
     let file =
         b"d4:infod5:filesld6:lengthi40000e4:pathl1:aeed4:attr1:p6:lengthi25536e4:pathl4:.padee\
         d6:lengthi5e4:pathl1:beee4:name1:n12:piece lengthi32768e6:pieces60:\

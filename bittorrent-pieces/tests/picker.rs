@@ -247,7 +247,7 @@ fn blocks_of_a_banned_peer_are_discarded() {
 
 /// `peerDisconnectDecrementsReplication`, `inc_ref_dec_ref`: leave undoes join.
 #[test]
-fn leave_undoes_join() {
+fn a_peer_that_leaves_takes_its_availability_along() {
     let mut picker = picker(9, &[]);
     let some = bits(9, &[0, 3, 8]);
     for _ in 0..100 {

@@ -14,7 +14,7 @@ fn hashed(bytes: &[&[u8]]) -> u32 {
 
 /// The check value of Castagnoli's polynomial, and the pair of BEP 40 in both orders.
 #[test]
-fn published_values() {
+fn crc32c_and_peer_priority_have_their_published_values() {
     assert_eq!(crc32c(b"123456789"), 0xE306_9283);
     let a = addr("123.213.32.10:1");
     let b = addr("98.76.54.32:2");

@@ -41,7 +41,7 @@ fn announce() -> Announce {
 
 /// BEP 15: each packet is read and written back, byte for byte.
 #[test]
-fn packets_round_trip() {
+fn packets_of_bep_15_are_read_and_written_back() {
     let mut seen = 0;
     for row in rows(TABLE, "packet") {
         let bytes = unhex(row[3]);

@@ -50,7 +50,7 @@ fn tree(bytes: &[u8], height: u8) -> MerkleHash {
 
 /// The values of which the BEP's creator and libtorrent 2.1.1 agree.
 #[test]
-fn the_published_tree() {
+fn a_piece_layer_has_the_published_root() {
     let payload = payload();
     assert_eq!(tree(&payload, 3), hash(ROOT));
     assert_eq!(height(5), 3);
@@ -91,7 +91,7 @@ fn the_published_tree() {
 }
 
 #[test]
-fn the_published_torrent() {
+fn a_written_v2_torrent_equals_the_published_one() {
     let layer = LAYER.map(hash);
     let draft = MetainfoBuilder {
         announce: None,
@@ -325,7 +325,7 @@ fn files_begin_with_a_piece() {
 
 /// BEP 52: the frames round trip; the number of hashes beside the way up.
 #[test]
-fn messages_about_hashes() {
+fn hash_messages_are_read_and_written_back() {
     let mut seen = 0;
     for row in common::rows(include_str!("data/peer_wire.txt"), "frame") {
         let bytes = unhex(row[2]);

@@ -42,7 +42,7 @@ fn verdict(result: Result<Value<'_>, BencodeError>) -> &'static str {
 
 /// BEP 3; the table names the test of libtorrent that each case is like.
 #[test]
-fn bencode_cases() {
+fn bencode_is_accepted_and_refused_as_libtorrent_does() {
     let mut cases = 0;
     for row in rows(include_str!("data/bencode.txt")) {
         let [name, strict, lenient, prefix, depth, items, bytes] = row[..] else {
@@ -255,7 +255,7 @@ fn frames_of_the_wire() {
 }
 
 #[test]
-fn handshakes_of_programs() {
+fn handshakes_of_programs_are_read_and_written_back() {
     for row in rows(include_str!("data/peer_wire.txt")).filter(|row| row[0] == "handshake") {
         let bytes = unhex(row[3]);
         let (handshake, rest) = Handshake::decode(&bytes).unwrap();

@@ -59,7 +59,7 @@ fn mean(counts: &[usize]) -> f64 {
 
 #[test]
 #[ignore = "large: .ci/steps/84-chord-figures.sh"]
-fn figure_10() {
+fn path_lengths_are_those_of_figure_10() {
     // (a), drawn: k, mean
     for (k, drawn) in [(7, 3.39), (8, 3.88), (10, 4.89), (11, 5.36), (12, 5.85), (14, 6.87)] {
         // One random ring moves the mean, a small one more.
@@ -180,7 +180,7 @@ fn load(hosts: usize, keys: usize, v: usize, seed: u64) -> (f64, f64) {
 
 #[test]
 #[ignore = "large: .ci/steps/84-chord-figures.sh"]
-fn figure_9() {
+fn keys_a_node_are_those_of_figure_9() {
     // 10^4 nodes, 10^6 keys, one ring, drawn over the mean of 100. A percentile of one ring is a whole number of keys,
     // and the small ones differ by a key from ring to ring: the mean is allowed that where 8 % is less, and the
     // ring of the paper has to be one of ours.

@@ -168,7 +168,7 @@ proptest! {
 
     /// Any changes: no panic, rejected ones change nothing, a copy from storage continues alike.
     #[test]
-    fn any_updates_hold(steps in proptest::collection::vec(
+    fn a_refused_update_of_powers_changes_nothing(steps in proptest::collection::vec(
         (proptest::collection::vec((0_u8..6, prop_oneof![Just(0), 1_u64..9, any::<u64>()]), 0..4), 0_u32..4),
         0..20))
     {

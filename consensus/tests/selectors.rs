@@ -42,7 +42,7 @@ fn rotation_matches_besu() {
 
 /// Over a full period every validator is chosen exactly once, and in each round another.
 #[test]
-fn rotations_are_exact() {
+fn a_full_rotation_chooses_each_validator_once() {
     let ids: Vec<_> = (1..=7).map(id).collect();
     let mut authorities = Authorities::new([AuthoritySlot::EMPTY; 7]);
     for id in &ids {

@@ -84,7 +84,7 @@ proptest! {
     /// Nothing is lost or made: what was bonded is bonded, withdrawn or slashed; a refused call changes nothing; nobody is
     /// slashed twice in one life of its stake.
     #[test]
-    fn amounts_are_conserved(acts in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..40), 0..60)) {
+    fn no_stake_is_lost_or_made_by_any_acts(acts in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..40), 0..60)) {
         let mut book = book(1, 3);
         let mut expected = 0_u64;
         let mut epoch = 0;

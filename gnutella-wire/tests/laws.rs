@@ -167,7 +167,7 @@ proptest! {
 
 /// The seeds of the fuzz targets, and whatever a fuzzer found worth keeping.
 #[test]
-fn the_corpus_holds() {
+fn every_seed_of_the_fuzz_corpus_keeps_the_laws() {
     for (name, body) in bodies::BODIES {
         let folder = format!("{}/../fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
         let files = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}"));

@@ -367,7 +367,7 @@ fn a_lost_peer_is_noticed_and_a_quiet_one_kept() {
 
 /// C-GNU-20: "within a (short) period of time": after expiry a GUID is new again.
 #[test]
-fn routes_expire() {
+fn a_guid_is_new_again_after_its_route_expired() {
     let mut world = World::new(11);
     (0..2).for_each(|number| world.add(number, &Config::peer));
     world.dial(0, 1);

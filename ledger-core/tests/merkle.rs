@@ -202,7 +202,7 @@ fn bitcoin_branches_prove_one_position_of_one_list() {
 }
 
 #[test]
-fn bitcoin_bounds() {
+fn branches_beyond_the_tree_or_the_buffer_are_refused() {
     let ids = leaves(5);
     let mut out = [Hash::ZERO; 2];
     let short = BitcoinError::BufferTooSmall { needed: 3 };
@@ -433,7 +433,7 @@ proptest! {
 /// Source: `transparency-dev/merkle`, `testdata`: probes of the subtree extension, mostly negative.
 #[test]
 #[ignore = "needs VECTORS_DIR"]
-fn subtree_proof_probes() {
+fn probes_of_subtree_proofs_are_judged_as_published() {
     let dir = std::env::var("VECTORS_DIR").expect("VECTORS_DIR names the folder of vectors");
     let mut probes = 0;
     for (name, verify) in [

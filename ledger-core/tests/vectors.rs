@@ -131,7 +131,7 @@ fn a_small_order_key_signs_nothing() {
 
 /// Source: Bitcoin's rule; the lectures' figures; all recomputed.
 #[test]
-fn subsidy_and_supply() {
+fn subsidy_and_supply_are_those_of_bitcoin() {
     let rules = Rules::BITCOIN_SUPPLY;
     for (height, satoshi) in [
         (0, 5_000_000_000),
@@ -192,7 +192,7 @@ fn brownworths_block_hashes() {
 
 /// Source: the lectures' petroleum supply chain, "What is this Blockchain?", exact texts.
 #[test]
-fn supply_chain_records() {
+fn the_records_of_the_petroleum_supply_chain_stay_in_order() {
     const RECORDS: [&str; 3] = [
         "10432 barrels produced in Thasos on Dec 26, 2022",
         "6327 barrels transported from Thasos to ELPE Refinery on Dec 26, 2022 at 2:30 pm",

@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn kernels_agree(
+    fn all_kernels_find_the_same_nonce(
         message in proptest::collection::vec(any::<u8>(), 8..200),
         place in any::<proptest::sample::Index>(),
         format in proptest::sample::select(&FORMATS[..]),
@@ -65,7 +65,7 @@ proptest! {
 
     /// The least nonce is the same for one worker and for eight, by ranges and by strides.
     #[test]
-    fn workers_agree(seed in any::<[u8; 40]>()) {
+    fn one_worker_and_eight_find_the_same_nonce(seed in any::<[u8; 40]>()) {
         let field = NonceField { offset: 32, format: NonceFormat::U64Be };
         let puzzle = Puzzle::new(HashFunction::Sha256, &seed, field).expect("40 bytes");
         let target = Target::from_zero_bits(10);

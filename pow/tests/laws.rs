@@ -20,7 +20,7 @@ proptest! {
 
     /// Bytes with runs of zeros and ones reach the carries that random ones miss.
     #[test]
-    fn extreme_numbers_hold(limbs in proptest::collection::vec(
+    fn numbers_of_zeros_and_ones_keep_the_laws_of_arithmetic(limbs in proptest::collection::vec(
         prop_oneof![Just(0_u64), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()], 9))
     {
         let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_be_bytes()).collect();

@@ -9,7 +9,7 @@ use table::rows;
 const PUBLISHED: &str = "1:20:060408:adam@cypherspace.org::1QTjaYd7niiQA/sc:ePa";
 
 #[test]
-fn the_published_stamp() {
+fn the_published_stamp_is_parsed_and_valid() {
     let table = rows(include_str!("data/hashcash.toml"), "stamp");
     assert_eq!(table.len(), 1);
     let column = |key| table[0](key).expect("a column");

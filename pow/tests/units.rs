@@ -39,7 +39,7 @@ fn difficulties_as_they_are_usually_written() {
 }
 
 #[test]
-fn expected_times() {
+fn the_expected_time_is_work_over_rate_at_any_size() {
     let work = |hashes: u64| Work::new(U256::from(hashes));
     assert_eq!(work(3_000_000).expected_time(2_000_000), Duration::from_millis(1500));
     assert_eq!(work(1).expected_time(3), Duration::from_nanos(333_333_333));

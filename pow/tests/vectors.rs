@@ -47,7 +47,7 @@ fn compact_form_of_bitcoin_core() {
 }
 
 #[test]
-fn work_of_targets() {
+fn the_work_of_targets_is_that_of_bitcoin() {
     for row in rows(include_str!("data/work.toml"), "work") {
         let bits = compact(row("bits").expect("a column"));
         let work = bits.to_target().expect("a target").work();

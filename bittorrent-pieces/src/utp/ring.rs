@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_wrap_around() {
+    fn bytes_go_on_at_the_start_of_the_ring() {
         let mut ring = [0; 5];
         put(&mut ring, 3, &[1, 2, 3, 4]);
         assert_eq!(ring, [3, 4, 0, 1, 2]);

@@ -227,7 +227,7 @@ fn free_port() -> String {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn wrong_arguments_of_chord_are_named() {
     for (words, complaint) in [
         (&["--join", "somewhere"][..], "invalid value 'somewhere' for '--join <ADDR>'"),
         (&["get"], "<NAME>"),

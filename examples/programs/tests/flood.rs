@@ -34,7 +34,7 @@ fn ultrapeers_answer_with_a_fraction_of_the_messages() {
 }
 
 #[test]
-fn mistakes_are_explained() {
+fn a_ttl_out_of_range_is_explained_with_exit_code_2() {
     let run = Command::new(env!("CARGO_BIN_EXE_gnutella"))
         .args(["flood", "--ttl", "99"])
         .output()

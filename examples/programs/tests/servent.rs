@@ -211,7 +211,7 @@ fn a_folder_is_watched_for_changes() {
 
 /// HEAD, ranges, and what there is not, as a client of any make asks for them.
 #[test]
-fn requests_of_strangers() {
+fn head_ranges_and_unknown_files_are_answered_as_http_says() {
     let (shared, song) = music("asked");
     let up = Running::start(&["--ultrapeer", "--share", shared.to_str().unwrap()]);
     let ask = |request: &str| {

@@ -53,7 +53,7 @@ fn supernodes_make_television_watchable() {
 }
 
 #[test]
-fn mistakes_are_explained() {
+fn missing_and_unknown_arguments_of_swarm_are_explained() {
     for (word, complaint) in
         [("--peers", "a value is required"), ("radio", "possible values: crowd, tv, fleet")]
     {

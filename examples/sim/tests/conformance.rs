@@ -148,7 +148,7 @@ fn a_precision_is_the_number_of_hexadecimal_digits() {
 }
 
 #[test]
-fn connections_print_alike() {
+fn connection_ids_print_alike_in_two_crates() {
     assert_eq!(pow::ConnId(7).to_string(), "conn 7");
     assert_eq!(bittorrent_pieces::ConnId(7).to_string(), "conn 7");
 }

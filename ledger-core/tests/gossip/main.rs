@@ -78,7 +78,7 @@ fn withstands(kind: Kind, check: impl Fn(&Host)) {
 
 /// None of the headers without weight is ever stored.
 #[test]
-fn low_work_floods() {
+fn a_node_withstands_floods_of_headers_without_work() {
     let genesis = *host::test_node(0).genesis_id();
     let light = hostile::light_ids(&genesis);
     withstands(Kind::LowWork, |host| {
@@ -87,27 +87,27 @@ fn low_work_floods() {
 }
 
 #[test]
-fn orphan_floods() {
+fn a_node_withstands_floods_of_orphans() {
     withstands(Kind::Orphans, |_| ());
 }
 
 #[test]
-fn invalid_bodies() {
+fn a_node_withstands_peers_that_send_invalid_bodies() {
     withstands(Kind::InvalidBodies, |_| ());
 }
 
 #[test]
-fn withheld_bodies() {
+fn a_node_withstands_peers_that_withhold_bodies() {
     withstands(Kind::Withheld, |_| ());
 }
 
 #[test]
-fn transaction_floods_of_one_sequence_number() {
+fn a_node_withstands_floods_of_one_sequence_number() {
     withstands(Kind::OneSequence, |host| assert!(host.mempool.len() <= 1));
 }
 
 #[test]
-fn spam_without_fees() {
+fn a_node_withstands_transactions_without_fees() {
     withstands(Kind::Spam, |host| assert!(host.mempool.is_empty()));
 }
 

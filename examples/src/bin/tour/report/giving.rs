@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_and_aligns() {
+    fn the_table_of_givers_sums_and_aligns() {
         let deliveries = [delivery(3, 6, 2048), delivery(3, 7, 1024), delivery(6, 7, 1024)];
         let lines = who_gave_what(&deliveries, Cast { nodes: 8 });
         assert_eq!(lines.len(), 10);

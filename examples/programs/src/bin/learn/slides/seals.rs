@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_counted() {
+    fn more_zero_bits_take_more_hashes() {
         let hashes = |bits| by_work(bits).expect("a block").1;
         assert!(hashes(10) > hashes(0));
     }
