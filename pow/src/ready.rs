@@ -124,15 +124,17 @@ pub(crate) fn set_deadline<T: Scheduled>(slots: &mut [T], index: usize, at: Opti
     }
     slot.entry_mut().deadline = deadline;
     let mut node = index;
+    let mut least = least(slots, index);
     loop {
-        let Some(soonest) = soonest(slots, node) else { return };
         let Some(entry) = slots.get_mut(node).map(T::entry_mut) else { return };
-        let same = entry.soonest == soonest && usize::from(soonest) != index;
+        let soonest = slot_of(least);
+        let is_same = entry.soonest == soonest && usize::from(soonest) != index;
         entry.soonest = soonest;
-        match node.checked_sub(1) {
-            Some(below) if !same => node = below / 2,
-            _ => return,
-        }
+        let Some(before) = node.checked_sub(1).filter(|_| !is_same) else { return };
+        // An odd slot is the left one of two.
+        let sibling = if node & 1 == 1 { node.saturating_add(1) } else { before };
+        node = before / 2;
+        least = least.min(least_at(slots, sibling)).min(own(slots, node));
     }
 }
 
@@ -142,14 +144,28 @@ pub(crate) fn next_deadline<T: Scheduled>(slots: &[T]) -> Option<(Duration, usiz
     Some((unpack(slots.get(index)?.entry().deadline)?, index))
 }
 
-/// Returns the slot with the next deadline of a slot and those below it, by the entries right below.
-fn soonest<T: Scheduled>(slots: &[T], node: usize) -> Option<u16> {
-    let left = node.checked_mul(2)?.checked_add(1)?;
-    let below = slots.get(left..).unwrap_or_default().iter().take(2);
-    let below = below.map(|slot| slot.entry().soonest);
-    let own = u16::try_from(node).ok()?;
-    let deadline = |index: u16| slots.get(usize::from(index)).map(|slot| slot.entry().deadline);
-    below.chain([own]).min_by_key(|index| (deadline(*index), *index))
+/// Returns the order of what comes next among a slot and those below it, by the entries right below.
+fn least<T: Scheduled>(slots: &[T], index: usize) -> u64 {
+    let left = index.saturating_mul(2).saturating_add(1);
+    let below = least_at(slots, left).min(least_at(slots, left.saturating_add(1)));
+    below.min(own(slots, index))
+}
+
+/// Returns the order of what comes next among a slot and those below it, by its own entry.
+fn least_at<T: Scheduled>(slots: &[T], index: usize) -> u64 {
+    slots.get(index).map_or(u64::MAX, |slot| own(slots, slot.entry().soonest.into()))
+}
+
+/// Returns the deadline of a slot and then its number, as one number: the least of all comes next.
+fn own<T: Scheduled>(slots: &[T], index: usize) -> u64 {
+    let deadline = slots.get(index).map_or(NEVER, |slot| slot.entry().deadline);
+    let [high, middle, low] = deadline.map(u64::from);
+    high << 48 | middle << 32 | low << 16 | u64::try_from(index & 0xFFFF).unwrap_or(0)
+}
+
+/// Returns the slot of an order.
+fn slot_of(order: u64) -> u16 {
+    u16::try_from(order & 0xFFFF).unwrap_or(0)
 }
 
 /// Returns the number of a slot in a link.
