@@ -45,9 +45,15 @@ const BARS: [(&str, &str, f64, f64); 8] = [
 ];
 
 fn main() {
-    for (pieces, peers) in
-        [(1_000, 50), (1_000, 200), (10_000, 50), (10_000, 200), (100_000, 50), (100_000, 200)]
-    {
+    for (pieces, peers) in [
+        (1_000, 50),
+        (1_000, 200),
+        (10_000, 50),
+        (10_000, 200),
+        (100_000, 50),
+        (100_000, 200),
+        (1_000_000, 50),
+    ] {
         let swarm = Swarm::new(pieces, peers);
         let mut least = [f64::INFINITY; 8];
         let mut waste = (0, 0);

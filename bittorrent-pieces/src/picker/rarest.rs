@@ -169,11 +169,7 @@ impl State {
     /// Sorts the list if needed, or rebuilds it if walks have paid for that. Among few words it is emptied instead of sorted.
     pub(super) fn refresh_rarest(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
         let few = self.words() <= FEW_WORDS;
-        let patience = match self.words() {
-            _ if few => FEW_PATIENCE,
-            words if words > SLICE => 8,
-            _ => 1,
-        };
+        let patience = if few { FEW_PATIENCE } else { 1 };
         let paid = slot(self.rarest_list.debt) > self.words().saturating_mul(patience);
         if paid || !self.rarest_list.is_complete() {
             self.continue_rebuild(pieces, list);
