@@ -6,10 +6,10 @@ mod dht_net;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
 use bittorrent_pieces::dht::krpc::{Body, KrpcError, Message, Method, Query, Response};
 use bittorrent_pieces::dht::*;
-use bittorrent_pieces::{InfoHash, PieceHasher};
 use common::unhex;
 use dht_net::{Net, address, minutes, node};
 
