@@ -11,9 +11,7 @@ root=$PWD
 home=target/torrent-fixtures
 mkdir -p "$home/lists/partial" "$home/npm"
 if ! ls "$home"/libtorrent-*/test/test_torrents >/dev/null 2>&1; then
-    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    printf '%s\n' 'Types: deb-src' 'URIs: http://deb.debian.org/debian' "Suites: $release" 'Components: main' \
-        'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >"$home/debian.sources"
+    sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$home/debian.sources"
     options=(-o "Dir::Etc::sourcelist=$root/$home/debian.sources" -o Dir::Etc::sourceparts=/dev/null
         -o "Dir::State::lists=$root/$home/lists" -o "Dir::Cache=$root/$home")
     apt-get "${options[@]}" update -qq
