@@ -790,7 +790,7 @@ def our_dht_node():
     del one, two
 
 
-def transmission(home, downloads, port):
+def transmission(home, downloads, port, **more):
     """A daemon that dials nobody on loopback: it is to be dialled."""
     rpc = free_port()
     settings = {
@@ -798,7 +798,7 @@ def transmission(home, downloads, port):
         "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False, "encryption": 0,
         "port-forwarding-enabled": False, "peer-port": port, "rpc-port": rpc,
         "rpc-bind-address": "127.0.0.1", "rpc-whitelist-enabled": True,
-        "download-dir": downloads, "start-added-torrents": True,
+        "download-dir": downloads, "start-added-torrents": True, **more,
     }
     import json
     with open(os.path.join(home, "settings.json"), "w") as file:
@@ -811,30 +811,48 @@ def remote(rpc, *words):
     return done.stdout if done.returncode == 0 else ""
 
 
+# How we connect to transmission, what it is told, and what our trace then says.
+TRANSMISSION = {
+    "plain": ([], {}, None),
+    "encrypted": (["--encryption", "require"], {"encryption": 2}, ": encrypted"),
+    "utp": (["--utp"], {"utp-enabled": True}, "connected over uTP"),
+}
+
+
+def taken_by_transmission(rpc, torrent, daemon):
+    wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
+
+
 @case
 def transmission_seeds():
     path, torrent, digest = payload()
-    port, home, into = free_port(), folder("transmission_seeds"), folder("transmission_seeds/into")
-    daemon, rpc = transmission(home, WORK, port)
-    with daemon:
-        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
-        wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
-        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
-            program.done()
-    here(into, digest)
+    for way, (words, settings, said) in TRANSMISSION.items():
+        port, home = free_port(), folder(f"transmission_seeds/{way}")
+        into = folder(f"transmission_seeds/{way}/into")
+        daemon, rpc = transmission(home, WORK, port, **settings)
+        with daemon:
+            taken_by_transmission(rpc, torrent, daemon)
+            wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
+            with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", *words, cwd=into) as program:
+                program.done()
+        assert said is None or said in program.output(), way
+        here(into, digest)
 
 
 @case
 def transmission_leeches():
     path, torrent, digest = payload()
-    port, home, into = free_port(), folder("transmission_leeches"), folder("transmission_leeches/into")
-    daemon, rpc = transmission(home, into, port)
-    with daemon:
-        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
-        program, _ = seed(home, torrent, path, "--peer", f"127.0.0.1:{port}", "--trace")
-        with program:
-            wait(lambda: "100%" in remote(rpc, "-l"), "transmission is not complete", program)
-    arrived(into, digest)
+    for way, (words, settings, said) in TRANSMISSION.items():
+        port, home = free_port(), folder(f"transmission_leeches/{way}")
+        into = folder(f"transmission_leeches/{way}/into")
+        daemon, rpc = transmission(home, into, port, **settings)
+        with daemon:
+            taken_by_transmission(rpc, torrent, daemon)
+            program, _ = seed(home, torrent, path, "--peer", f"127.0.0.1:{port}", "--trace", *words)
+            with program:
+                wait(lambda: "100%" in remote(rpc, "-l"), "transmission is not complete", program)
+            assert said is None or said in program.output(), way
+        arrived(into, digest)
 
 
 def encrypted(level):

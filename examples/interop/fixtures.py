@@ -15,7 +15,7 @@ import libtorrent as lt
 # Files that one of the two refuses, and why.
 DIFFERENCES = {
     "v2_invalid_pad_file.torrent": "padding in a file tree: we do not store it, libtorrent refuses it",
-    "v2_invalid_root_hash.torrent": "the piece layer does not lead to the root: libtorrent drops the layer, we refuse the file",
+    "v2_invalid_root_hash.torrent": "the piece layer does not lead to the root: libtorrent reads the file, we refuse it",
     "zero.torrent": "a torrent without any byte is complete at once; libtorrent refuses it",
     "zero2.torrent": "a torrent without any byte is complete at once; libtorrent refuses it",
 }

@@ -209,6 +209,8 @@ fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
     let mut rest = bytes;
     loop {
         let after = match rest {
+            // A peer over IPv4. The processor need not wait for the length to know where the next one begins.
+            [b'6', b':', _, _, _, _, _, _, after @ ..] => Some(after),
             [digit @ b'0'..=b'9', b':', text @ ..] => text.get(usize::from(digit & 0x0F)..),
             [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', text @ ..] => {
                 let tens = usize::from(tens & 0x0F).wrapping_mul(10);
